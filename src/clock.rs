@@ -1,0 +1,33 @@
+//! Time and chance, handed in: nothing else in the program reads the wall clock or draws a random number.
+
+use crate::model::Timestamp;
+
+/// Where the program's time and chance come from.
+pub trait Clock: Send + Sync + 'static {
+    /// The current time.
+    fn now(&self) -> Timestamp;
+    /// A number from 0 (included) to 1 (excluded), for jitter.
+    fn chance(&self) -> f64;
+}
+
+/// The machine's clock and its random generator.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the wall clock"
+    )]
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that draws at random"
+    )]
+    fn chance(&self) -> f64 {
+        rand::random()
+    }
+}

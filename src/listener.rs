@@ -1,0 +1,112 @@
+//! The accept loop under every port of the program: ingest, admin and sandbox serve their routes through it.
+//!
+//! It promises that a slow or silent client costs a bounded time and place (header time-out, connection limit),
+//! that a failing `accept` never ends the loop, and that a shutdown lets answers in progress finish within a
+//! deadline. Uses no other module.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+/// How long a client may take to send a request's head.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections served at once; further ones wait in the kernel's queue.
+const MAX_CONNECTIONS: usize = 1024;
+/// The pause after a failed `accept` (out of file descriptors, mostly), so that the loop does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why a port could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to listen on {address}; is another program, or another klaviyo-relay, using it?")]
+pub struct ListenError {
+    /// The address asked for.
+    pub address: SocketAddr,
+    #[source]
+    source: std::io::Error,
+}
+
+/// Opens a port. With port 0 the system chooses one; `local_addr` of the result tells which.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| ListenError { address, source })
+}
+
+/// Serves `routes` until `stop`, then lets requests in progress finish for at most `drain`.
+pub async fn serve(
+    listener: TcpListener,
+    routes: Router,
+    stop: CancellationToken,
+    drain: Duration,
+) {
+    let mut http = auto::Builder::new(TokioExecutor::new());
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT);
+    http.http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Duration::from_secs(30));
+    let http = Arc::new(http);
+    let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        let Some((stream, place)) = accepted else {
+            continue;
+        };
+        let service = TowerToHyperService::new(routes.clone());
+        let connection = http
+            .serve_connection(TokioIo::new(stream), service)
+            .into_owned();
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "connection ended early");
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(drain, graceful.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            drain_s = drain.as_secs(),
+            "connections were cut at the shutdown deadline"
+        );
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, _)) => {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "connection keeps Nagle's delay");
+            }
+            Some((stream, place))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "failed to accept a connection");
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            None
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Segment event in, Klaviyo requests out.

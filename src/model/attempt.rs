@@ -1,0 +1,54 @@
+//! One HTTP request of a delivery, and what came of it.
+
+use std::time::Duration;
+
+words! {
+    /// What an answer, or its absence, means for the delivery.
+    OutcomeKind {
+        /// Klaviyo took it (2xx).
+        Accepted = "accepted",
+        /// Klaviyo did not take it and may later (408, 425, 429, 5xx), or it was never reached.
+        Retry = "retry",
+        /// It was sent and the answer never came: it may have been taken.
+        Unknown = "unknown",
+        /// Klaviyo will never take this request (other 4xx): the request is at fault.
+        Refused = "refused",
+        /// Klaviyo takes nothing at all at the moment (401, JSON 403, 405, 410, 415): the key, its scopes or the
+        /// revision are at fault, not this request. Everything pauses; nothing is given up.
+        Stopped = "stopped",
+        /// 409 `duplicate_profile`: two identifiers of the request belong to two profiles. The weaker one is
+        /// dropped and the request sent once more.
+        Conflict = "conflict",
+    }
+}
+
+/// What came of one attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// What it means.
+    pub kind: OutcomeKind,
+    /// The HTTP status, when there was an answer.
+    pub http_status: Option<u16>,
+    /// Klaviyo's own words, or the transport's; at most a few hundred characters. `None` when accepted.
+    pub error: Option<String>,
+    /// How long Klaviyo asked to wait (`Retry-After`).
+    pub retry_after: Option<Duration>,
+    /// The id Klaviyo gave to the request or to its error.
+    pub request_id: Option<String>,
+    /// The profile's id at Klaviyo, answered to `profile-import` only.
+    pub profile_id: Option<String>,
+}
+
+impl Outcome {
+    /// An outcome of this kind with nothing else known.
+    pub const fn of(kind: OutcomeKind) -> Self {
+        Self {
+            kind,
+            http_status: None,
+            error: None,
+            retry_after: None,
+            request_id: None,
+            profile_id: None,
+        }
+    }
+}

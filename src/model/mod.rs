@@ -1,0 +1,68 @@
+//! The nouns of the relay: events, identifiers, deliveries, attempts and the states they pass through.
+//!
+//! No I/O, no clock, no SQL, no HTTP: every other module may use this one, and it uses none of them.
+//! A value of these types means the same at ingest, in the outbox, on the wire and on the screen.
+
+/// Declares an enum whose variants have one word each, the same in SQL, JSON and on the screen.
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$doc])* $variant),+ }
+
+        impl $name {
+            /// Every variant, in the order of the declaration.
+            pub const ALL: &'static [$name] = &[$($name::$variant),+];
+
+            /// The word for this variant in SQL, JSON and on the screen.
+            pub const fn word(self) -> &'static str {
+                match self { $($name::$variant => $word),+ }
+            }
+
+            /// The variant a word stands for.
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word { $($word => Some($name::$variant),)+ _ => None }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.word())
+            }
+        }
+    };
+}
+
+mod attempt;
+mod delivery;
+mod event;
+mod identifier;
+mod time;
+
+pub use attempt::{Outcome, OutcomeKind};
+pub use delivery::{DeliveryKind, DeliveryStatus};
+pub use event::{EventStatus, EventType, NewEvent, Side};
+pub use identifier::{GarbageIds, Identifier, IdentifierKind};
+pub use time::Timestamp;
+
+use std::fmt;
+
+/// The outbox's number of an event. Numbers are never used twice, not even after the event is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId(pub i64);
+
+/// The outbox's number of a delivery: one Klaviyo request that an event owes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeliveryId(pub i64);
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for DeliveryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

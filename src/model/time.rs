@@ -1,0 +1,123 @@
+//! Points in time as the outbox stores them: whole milliseconds since 1970, UTC.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Milliseconds since 1970-01-01T00:00:00Z. There is no `now` here: the clock is handed in where it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// A point in time from milliseconds since 1970; values outside the years 0001..9999 are clamped.
+    pub fn from_millis(millis: i64) -> Self {
+        Self(millis.clamp(MIN_MILLIS, MAX_MILLIS))
+    }
+
+    /// Milliseconds since 1970.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// Reads the ISO-8601 forms that SDKs send: with `Z`, an offset, or neither (then UTC); with any fraction
+    /// of a second or none; a bare date is its midnight, UTC. `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if let Ok(instant) = text.parse::<jiff::Timestamp>() {
+            return Some(Self::from_millis(instant.as_millisecond()));
+        }
+        let local = text.parse::<jiff::civil::DateTime>().ok()?;
+        let instant = jiff::tz::TimeZone::UTC.to_timestamp(local).ok()?;
+        Some(Self::from_millis(instant.as_millisecond()))
+    }
+
+    /// This much later; stays at the last representable moment when it would pass it.
+    #[must_use]
+    pub fn plus(self, span: Duration) -> Self {
+        let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        Self::from_millis(self.0.saturating_add(millis))
+    }
+
+    /// This much earlier; stays at the first representable moment when it would pass it.
+    #[must_use]
+    pub fn minus(self, span: Duration) -> Self {
+        let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        Self::from_millis(self.0.saturating_sub(millis))
+    }
+
+    /// How long after `earlier` this is; zero when it is not after it.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+/// 0001-01-02 and 9999-12-30: a day inside of what the calendar library can print.
+const MIN_MILLIS: i64 = -62_135_510_400_000;
+const MAX_MILLIS: i64 = 253_402_128_000_000;
+
+impl fmt::Display for Timestamp {
+    /// `2026-11-23T10:00:00.000Z`: always UTC, always milliseconds, so that text sorts as time does.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(instant) => write!(f, "{instant:.3}"),
+            Err(_) => write!(f, "{}ms", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_that_sdks_send_is_read() {
+        let expected = "2026-11-23T10:47:49.000Z";
+        for text in [
+            "2026-11-23T10:47:49Z",
+            "2026-11-23T10:47:49.000Z",
+            "2026-11-23T10:47:49+00:00",
+            "2026-11-23T11:47:49+01:00",
+            "2026-11-23T10:47:49",
+            "2026-11-23 10:47:49",
+            "2026-11-23T10:47:49.000000001Z",
+        ] {
+            assert_eq!(
+                Timestamp::parse(text).map(|t| t.to_string()).as_deref(),
+                Some(expected),
+                "{text}"
+            );
+        }
+        assert_eq!(
+            Timestamp::parse("2026-11-23")
+                .map(|t| t.to_string())
+                .as_deref(),
+            Some("2026-11-23T00:00:00.000Z")
+        );
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        for text in [
+            "",
+            "yesterday",
+            "2026-13-01",
+            "1700000000",
+            "2026-11-23T25:00:00Z",
+        ] {
+            assert_eq!(Timestamp::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_edges_of_the_calendar_can_be_printed() {
+        assert!(
+            Timestamp::from_millis(i64::MAX)
+                .to_string()
+                .starts_with("9999-")
+        );
+        assert!(
+            Timestamp::from_millis(i64::MIN)
+                .to_string()
+                .starts_with("0001-")
+        );
+    }
+}

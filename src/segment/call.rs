@@ -1,0 +1,356 @@
+//! One Segment call as received, with what its batch said around it.
+
+use serde_json::{Map, Value};
+
+use super::lookup::{find, find_path, is_email, text};
+use crate::model::{EventType, GarbageIds, Identifier, IdentifierKind, Side};
+
+/// A call whose body is a JSON object and whose type is known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    /// Which call it is.
+    pub kind: EventType,
+    body: Map<String, Value>,
+}
+
+/// Why a payload is no call.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The text is no JSON, nests deeper than 127 levels, or holds a number outside of what JSON readers take.
+    #[error("the event is not readable JSON")]
+    Json(#[source] serde_json::Error),
+    /// The JSON is an array, a string, …
+    #[error("the event is not a JSON object")]
+    NotAnObject,
+    /// `type` is absent or not one of Segment's calls.
+    #[error("the event's `type` is not one of identify, track, page, screen, group, alias, delete")]
+    UnknownType,
+}
+
+impl Call {
+    /// Reads a stored payload, and merges into it the `context` and `integrations` of its batch: what the call
+    /// says itself wins, key by key (Go and Java send `context.library` at batch level only).
+    ///
+    /// `kind` is the call's type where the path said it (`/v1/track`); otherwise `type` in the payload does.
+    pub fn read(
+        payload: &str,
+        envelope: Option<&str>,
+        kind: Option<EventType>,
+    ) -> Result<Self, CallError> {
+        let Value::Object(mut body) = serde_json::from_str(payload).map_err(CallError::Json)?
+        else {
+            return Err(CallError::NotAnObject);
+        };
+        let kind = kind
+            .or_else(|| {
+                body.get("type")
+                    .and_then(Value::as_str)
+                    .and_then(EventType::from_word)
+            })
+            .ok_or(CallError::UnknownType)?;
+        if let Some(envelope) = envelope {
+            let envelope: Value = serde_json::from_str(envelope).map_err(CallError::Json)?;
+            for key in ["context", "integrations"] {
+                merge(&mut body, key, envelope.get(key));
+            }
+        }
+        Ok(Self { kind, body })
+    }
+
+    /// A top-level field, by its exact name.
+    pub fn field(&self, name: &str) -> Option<&Value> {
+        self.body.get(name)
+    }
+
+    /// `userId`, unless it is blank or garbage. A number counts as its digits.
+    pub fn user_id(&self, garbage: &GarbageIds) -> Option<String> {
+        self.id("userId", garbage)
+    }
+
+    /// `anonymousId`, unless it is blank or garbage.
+    pub fn anonymous_id(&self, garbage: &GarbageIds) -> Option<String> {
+        self.id("anonymousId", garbage)
+    }
+
+    fn id(&self, name: &str, garbage: &GarbageIds) -> Option<String> {
+        self.body
+            .get(name)
+            .and_then(text)
+            .filter(|id| !garbage.contains(id))
+    }
+
+    /// `traits` of an identify or group. A `traits` at the top of any other call is ignored, as Segment ignores it.
+    pub fn traits(&self) -> Option<&Map<String, Value>> {
+        match self.kind {
+            EventType::Identify | EventType::Group => self.body.get("traits")?.as_object(),
+            EventType::Track
+            | EventType::Page
+            | EventType::Screen
+            | EventType::Alias
+            | EventType::Delete => None,
+        }
+    }
+
+    /// `properties` of a track, page or screen.
+    pub fn properties(&self) -> Option<&Map<String, Value>> {
+        self.body.get("properties")?.as_object()
+    }
+
+    /// `context`, its batch's merged in.
+    pub fn context(&self) -> Option<&Map<String, Value>> {
+        self.body.get("context")?.as_object()
+    }
+
+    /// `context.traits`: what a browser remembers of the person while it sends other calls.
+    pub fn context_traits(&self) -> Option<&Map<String, Value>> {
+        self.context()?.get("traits")?.as_object()
+    }
+
+    /// The person's e-mail. Identify: `traits.email`, else a `userId` that is one. Other calls:
+    /// `context.traits.email`, `properties.email`, then `userId`. (Facade's order.)
+    pub fn email(&self, garbage: &GarbageIds) -> Option<String> {
+        let in_map = |map: Option<&Map<String, Value>>| {
+            find(map?, "email")
+                .and_then(text)
+                .filter(|email| is_email(email))
+        };
+        let stated = match self.kind {
+            EventType::Identify => in_map(self.traits()),
+            EventType::Track
+            | EventType::Page
+            | EventType::Screen
+            | EventType::Group
+            | EventType::Alias
+            | EventType::Delete => {
+                in_map(self.context_traits()).or_else(|| in_map(self.properties()))
+            }
+        };
+        stated.or_else(|| self.user_id(garbage).filter(|id| is_email(id)))
+    }
+
+    /// The person's phone as sent: `phone`, `phoneNumber`, `phone_number`, else the first of `phones`; from
+    /// `traits` of an identify, from `context.traits` and then `properties` of other calls.
+    pub fn phone(&self) -> Option<String> {
+        let in_map = |map: Option<&Map<String, Value>>| {
+            let map = map?;
+            let stated = ["phone", "phoneNumber"]
+                .iter()
+                .find_map(|key| find(map, key).and_then(text));
+            stated.or_else(|| find(map, "phones")?.as_array()?.first().and_then(text))
+        };
+        match self.kind {
+            EventType::Identify => in_map(self.traits()),
+            EventType::Track
+            | EventType::Page
+            | EventType::Screen
+            | EventType::Group
+            | EventType::Alias
+            | EventType::Delete => {
+                in_map(self.context_traits()).or_else(|| in_map(self.properties()))
+            }
+        }
+    }
+
+    /// The side the call was made on: `analytics.js` in a browser is the client side, everything else the server's.
+    pub fn side(&self) -> Side {
+        let library = self.context().and_then(|context| context.get("library"));
+        let name = library.and_then(|library| {
+            library
+                .as_str()
+                .or_else(|| library.get("name").and_then(Value::as_str))
+        });
+        match name {
+            Some(name) if name.trim().eq_ignore_ascii_case("analytics.js") => Side::Client,
+            Some(_) | None => Side::Server,
+        }
+    }
+
+    /// Everybody this call may be about, each name once: the order in which it waits is theirs.
+    /// `previousId` of an alias counts as both kinds of id, since it may be either.
+    pub fn identifiers(&self, garbage: &GarbageIds) -> Vec<Identifier> {
+        use IdentifierKind::{AnonymousId, Email, Phone, UserId};
+        let mut named = vec![
+            (UserId, self.user_id(garbage)),
+            (AnonymousId, self.anonymous_id(garbage)),
+            (Email, self.email(garbage)),
+            (Email, self.user_id(garbage).filter(|id| is_email(id))),
+            (Phone, self.phone()),
+        ];
+        if self.kind == EventType::Alias {
+            let previous = self.id("previousId", garbage);
+            named.push((Email, previous.clone().filter(|id| is_email(id))));
+            named.push((UserId, previous.clone()));
+            named.push((AnonymousId, previous));
+        }
+        let mut identifiers = Vec::with_capacity(named.len());
+        for (kind, value) in named {
+            let Some(identifier) = value.and_then(|value| Identifier::new(kind, &value)) else {
+                continue;
+            };
+            if !garbage.contains(identifier.value()) && !identifiers.contains(&identifier) {
+                identifiers.push(identifier);
+            }
+        }
+        identifiers
+    }
+
+    /// The per-call options for Klaviyo: `integrations.Klaviyo`, else `integrations["Klaviyo (Actions)"]`.
+    /// Destination names are case sensitive in Segment.
+    pub fn klaviyo_options(&self) -> Option<&Value> {
+        let integrations = self.body.get("integrations")?.as_object()?;
+        integrations
+            .get("Klaviyo")
+            .or_else(|| integrations.get("Klaviyo (Actions)"))
+    }
+
+    /// Whether the call may go to Klaviyo: not when its options are `false`, nor when `integrations.All` is and
+    /// Klaviyo is not named. Anything that is no boolean is on, as in Facade.
+    pub fn klaviyo_enabled(&self) -> bool {
+        if let Some(options) = self.klaviyo_options() {
+            return options != &Value::Bool(false);
+        }
+        let all = find_exact(&self.body, &["integrations", "All"]);
+        all != Some(&Value::Bool(false))
+    }
+
+    /// `context.personas`: set when Segment Personas (Engage) computed this call.
+    pub fn personas(&self) -> Option<&Map<String, Value>> {
+        self.context()?.get("personas")?.as_object()
+    }
+
+    /// `context.timezone`.
+    pub fn context_timezone(&self) -> Option<String> {
+        find_path(&self.body, &["context", "timezone"]).and_then(text)
+    }
+}
+
+fn find_exact<'a>(object: &'a Map<String, Value>, path: &[&str]) -> Option<&'a Value> {
+    let (first, rest) = path.split_first()?;
+    let value = object.get(*first)?;
+    if rest.is_empty() {
+        Some(value)
+    } else {
+        find_exact(value.as_object()?, rest)
+    }
+}
+
+/// Adds the batch's keys that the item does not have; an item whose own value is no object keeps it.
+fn merge(body: &mut Map<String, Value>, key: &str, outer: Option<&Value>) {
+    let Some(Value::Object(outer)) = outer else {
+        return;
+    };
+    let inner = body.entry(key).or_insert_with(|| Value::Object(Map::new()));
+    if inner.is_null() {
+        *inner = Value::Object(Map::new());
+    }
+    let Some(inner) = inner.as_object_mut() else {
+        return;
+    };
+    for (name, value) in outer {
+        if !inner.contains_key(name) {
+            inner.insert(name.clone(), value.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn call(body: &Value) -> Call {
+        Call::read(&body.to_string(), None, None).unwrap()
+    }
+
+    fn ids(body: &Value) -> Vec<String> {
+        let identifiers = call(body).identifiers(&GarbageIds::default());
+        identifiers.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn everybody_a_call_may_be_about_is_named_once() {
+        let identify = json!({"type": "identify", "userId": "A@b.co", "anonymousId": "x",
+            "traits": {"Email": "a@B.co", "phone_number": "+1 555"}});
+        assert_eq!(
+            ids(&identify),
+            ["user:A@b.co", "anonymous:x", "email:a@b.co", "phone:+1555"]
+        );
+        let track = json!({"type": "track", "userId": 42, "event": "e",
+            "context": {"traits": {"email": "c@d.ef"}}, "traits": {"email": "ignored@x.yz"}});
+        assert_eq!(ids(&track), ["user:42", "email:c@d.ef"]);
+        let alias = json!({"type": "alias", "userId": "u", "previousId": "p"});
+        assert_eq!(ids(&alias), ["user:u", "user:p", "anonymous:p"]);
+    }
+
+    #[test]
+    fn garbage_ids_name_nobody() {
+        assert!(
+            ids(&json!({"type": "track", "userId": "null", "anonymousId": "undefined"})).is_empty()
+        );
+        assert!(ids(&json!({"type": "track", "userId": null, "anonymousId": " "})).is_empty());
+    }
+
+    #[test]
+    fn wrong_types_anywhere_are_no_panic_and_no_person() {
+        let odd = json!({"type": "identify", "userId": ["x"], "traits": [], "context": "no",
+            "properties": 7, "integrations": []});
+        assert!(ids(&odd).is_empty());
+        assert!(call(&odd).klaviyo_enabled());
+    }
+
+    #[test]
+    fn the_batch_says_what_the_item_does_not() {
+        let envelope =
+            json!({"context": {"library": "outer", "ip": "1"}, "integrations": {"All": false}});
+        let payload = json!({"type": "track", "context": {"library": {"name": "inner"}}});
+        let call = Call::read(&payload.to_string(), Some(&envelope.to_string()), None).unwrap();
+        assert_eq!(call.context().unwrap()["library"]["name"], "inner");
+        assert_eq!(call.context().unwrap()["ip"], "1");
+        assert!(!call.klaviyo_enabled());
+    }
+
+    #[test]
+    fn integrations_switch_klaviyo_as_facade_does() {
+        let cases = [
+            (json!({}), true),
+            (json!({"All": false}), false),
+            (json!({"All": false, "Klaviyo": true}), true),
+            (json!({"All": false, "Klaviyo": {"listId": "x"}}), true),
+            (json!({"Klaviyo": false}), false),
+            (json!({"Klaviyo (Actions)": false}), false),
+            (json!({"klaviyo": false}), true),
+            (json!({"all": false}), true),
+            (json!({"Klaviyo": null}), true),
+        ];
+        for (integrations, expected) in cases {
+            let call = call(&json!({"type": "track", "integrations": integrations}));
+            assert_eq!(call.klaviyo_enabled(), expected, "{integrations}");
+        }
+    }
+
+    #[test]
+    fn only_analytics_js_is_the_client_side() {
+        let side = |library: Value| {
+            call(&json!({"type": "track", "context": {"library": library}})).side()
+        };
+        assert_eq!(side(json!({"name": "analytics.js"})), Side::Client);
+        assert_eq!(side(json!("analytics.js")), Side::Client);
+        assert_eq!(
+            side(json!({"name": "@segment/analytics-node"})),
+            Side::Server
+        );
+        assert_eq!(side(json!(null)), Side::Server);
+    }
+
+    #[test]
+    fn numbers_keep_every_digit() {
+        let text =
+            r#"{"type":"track","properties":{"a":0.1,"b":12345678901234567890123,"c":1e400}}"#;
+        let call = Call::read(text, None, None).unwrap();
+        let properties = call.properties().unwrap();
+        assert_eq!(
+            serde_json::to_string(properties).unwrap(),
+            r#"{"a":0.1,"b":12345678901234567890123,"c":1e+400}"#
+        );
+    }
+}

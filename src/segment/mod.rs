@@ -1,0 +1,12 @@
+//! The sender's vocabulary: a Segment call as it was received, Segment's rules for finding a trait or property
+//! in it, and everybody it may be about.
+//!
+//! Pure. `ingest` uses it to decide in whose order an event stands, `mapper` to decide what is sent; since both ask
+//! the same functions, an event can never name a person to Klaviyo in whose order it did not wait.
+//! May use `model`. Source of the rules: the npm package `@segment/facade` 3.4.10.
+
+mod call;
+mod lookup;
+
+pub use call::{Call, CallError};
+pub use lookup::{find, find_key, find_path, is_email, number, text};
