@@ -9,8 +9,14 @@ pub struct Timestamp(i64);
 
 impl Timestamp {
     /// A point in time from milliseconds since 1970; values outside the years 0001..9999 are clamped.
-    pub fn from_millis(millis: i64) -> Self {
-        Self(millis.clamp(MIN_MILLIS, MAX_MILLIS))
+    pub const fn from_millis(millis: i64) -> Self {
+        if millis < MIN_MILLIS {
+            Self(MIN_MILLIS)
+        } else if millis > MAX_MILLIS {
+            Self(MAX_MILLIS)
+        } else {
+            Self(millis)
+        }
     }
 
     /// Milliseconds since 1970.

@@ -1,33 +1,330 @@
-//! The only module with SQL (being written; this is its face towards ingest).
+//! The durable queue: one SQLite file, and the only module with SQL.
+//!
+//! What it promises: what [`Outbox::append`] returned for is on disk, through a kill and a power cut; the same
+//! message of the same source is stored once; an event can be claimed only when no earlier unfinished event shares
+//! an identifier with it, and that holds by structure. Each identifier has a line (`turn`), an event stands in the
+//! line of each of its identifiers, and it may go when it is first in all of them. The cost of an event depends on
+//! how many identifiers it has, never on how many events wait.
+//!
+//! One writer task owns the only connection that writes ([`writer`]); readers have their own. Commands beside a
+//! running daemon open the file for themselves, and the daemon notices their commits.
+//!
+//! May use `model`, `config` and `clock`. Nothing else in the process may open the database file: closing any
+//! handle to it would drop SQLite's locks. Its tables are private; scripts use the views of `migrations/`.
 
+mod command;
+mod connect;
+mod disk;
+mod error;
+mod lock;
+mod report;
+#[cfg(test)]
+mod tests;
+mod work;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::model::NewEvent;
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-/// The durable queue.
+use crate::config::OutboxConfig;
+use crate::model::{DeliveryId, EventId, NewEvent, Timestamp};
+
+use command::{Answer, Command};
+pub use command::{Begun, PlannedDelivery, Settlement, Start, Then};
+pub use disk::free_bytes;
+pub use error::{AppendError, OpenError, ReadError, WriteError};
+pub use report::{
+    AttemptReport, BacklogRow, DeadGroup, DeliveryReport, EventReport, PauseReport, Selection,
+    Status,
+};
+pub use work::{ClaimedEvent, StoredDelivery};
+use writer::{Order, Writer};
+
+/// The schema this program writes: `PRAGMA user_version`, set by the newest migration.
+const SCHEMA: i64 = 2;
+/// Commands that may wait for the writer; beyond that, clients are asked to come back.
+const QUEUE: usize = 4096;
+
+/// A handle to the outbox. Clones share the one writer; it ends when the last of them is gone.
 #[derive(Debug, Clone)]
-pub struct Outbox {}
-
-/// Why events were not stored. Nothing of the batch was kept.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum AppendError {
-    /// The outbox cannot take more now; the client should come back.
-    #[error("the outbox cannot store now: {reason}")]
-    Busy {
-        /// Why, for the operator's log and the client's answer.
-        reason: String,
-        /// When to come back.
-        retry_after: Duration,
-    },
+pub struct Outbox {
+    orders: mpsc::Sender<Order>,
+    readers: SqlitePool,
+    wake: Arc<Notify>,
+    fatal: CancellationToken,
+    low_disk: Arc<AtomicBool>,
+    path: PathBuf,
+    tasks: TaskTracker,
+    // Only the daemon's: held until the last handle is gone.
+    _lock: Option<Arc<lock::Lock>>,
 }
 
 impl Outbox {
-    /// Stores the events in one commit that is on disk when this returns. An event whose source and message id
-    /// are known is left out: it was stored before.
-    pub async fn append(&self, _events: Vec<NewEvent>) -> Result<(), AppendError> {
-        Err(AppendError::Busy {
-            reason: "not built yet".to_owned(),
-            retry_after: Duration::from_secs(1),
-        })
+    /// Opens the outbox as its daemon: takes the lock, makes the file or brings its schema up to date, and takes
+    /// up what an earlier run left in the air.
+    pub async fn open(config: &OutboxConfig, now: Timestamp) -> Result<Self, OpenError> {
+        let path = &config.path;
+        if let Some(kind) = disk::network_file_system(path) {
+            return Err(OpenError::NetworkFileSystem {
+                path: path.clone(),
+                kind,
+            });
+        }
+        let lock = lock::take(path)?;
+        let mut connection = connect::writer(path, true).await?;
+        refuse_newer(&mut connection, path).await?;
+        sqlx::migrate!("./migrations")
+            .run(&mut connection)
+            .await
+            .map_err(OpenError::Migrate)?;
+        sqlx::query(include_str!("sql/recover.sql"))
+            .bind(now.as_millis())
+            .execute(&mut connection)
+            .await
+            .map_err(OpenError::Recover)?;
+        Self::start(config, connection, Some(lock)).await
     }
+
+    /// Opens an existing outbox beside its daemon, or without one: for commands. Makes and migrates nothing.
+    pub async fn attach(config: &OutboxConfig) -> Result<Self, OpenError> {
+        let path = &config.path;
+        if !path.exists() {
+            return Err(OpenError::Missing { path: path.clone() });
+        }
+        let mut connection = connect::writer(path, false).await?;
+        let found = refuse_newer(&mut connection, path).await?;
+        if found < SCHEMA {
+            return Err(OpenError::Older {
+                path: path.clone(),
+                found,
+                known: SCHEMA,
+            });
+        }
+        Self::start(config, connection, None).await
+    }
+
+    async fn start(
+        config: &OutboxConfig,
+        connection: SqliteConnection,
+        lock: Option<lock::Lock>,
+    ) -> Result<Self, OpenError> {
+        let (sender, orders) = mpsc::channel(QUEUE);
+        let outbox = Self {
+            orders: sender,
+            readers: connect::readers(&config.path).await?,
+            wake: Arc::new(Notify::new()),
+            fatal: CancellationToken::new(),
+            low_disk: Arc::new(AtomicBool::new(false)),
+            path: config.path.clone(),
+            tasks: TaskTracker::new(),
+            _lock: lock.map(Arc::new),
+        };
+        let writer = Writer {
+            path: config.path.clone(),
+            connection: Some(connection),
+            orders,
+            wake: Arc::clone(&outbox.wake),
+            fatal: outbox.fatal.clone(),
+            low_disk: Arc::clone(&outbox.low_disk),
+            min_free: config.min_free_disk,
+        };
+        outbox.tasks.spawn(writer.run());
+        Ok(outbox)
+    }
+
+    /// Closes the file in good order; waits until everything asked for is written. Other handles must be gone.
+    pub async fn close(self) {
+        let Self {
+            orders,
+            readers,
+            tasks,
+            ..
+        } = self;
+        drop(orders);
+        readers.close().await;
+        tasks.close();
+        tasks.wait().await;
+    }
+
+    /// Cancelled when the disk broke a promise. The process must then end, with a failure.
+    pub fn fatal(&self) -> &CancellationToken {
+        &self.fatal
+    }
+
+    /// Told whenever there may be new work: events came, turns came, another process wrote. Register before
+    /// looking for work, or a notice between the look and the wait is lost.
+    pub fn wake(&self) -> &Arc<Notify> {
+        &self.wake
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Stores events in one commit that is on disk when this returns. An event whose source and message id are
+    /// known is left out: it was stored before.
+    pub async fn append(&self, events: Vec<NewEvent>) -> Result<(), AppendError> {
+        if self.low_disk.load(Ordering::Relaxed) {
+            // Looked at here too, so that space made by hand is noticed while nothing else is written.
+            self.remeasure().await;
+            if self.low_disk.load(Ordering::Relaxed) {
+                return Err(refused(WriteError::DiskFull));
+            }
+        }
+        let (reply, answer) = oneshot::channel();
+        self.orders
+            .try_send((Command::Append(events), reply))
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => refused(WriteError::Overloaded),
+                mpsc::error::TrySendError::Closed(_) => refused(WriteError::Closed),
+            })?;
+        match answer.await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(refused(error)),
+            Err(_) => Err(refused(WriteError::Closed)),
+        }
+    }
+
+    async fn remeasure(&self) {
+        // An empty append makes the writer measure the disk and writes nothing.
+        drop(self.ask(Command::Append(Vec::new())).await);
+    }
+
+    /// Takes up to `limit` events whose turn and time have come, oldest first. They are this process's until they
+    /// are released or finished.
+    pub async fn claim(&self, now: Timestamp, limit: usize) -> Result<Vec<EventId>, WriteError> {
+        match self.ask(Command::Claim { now, limit }).await? {
+            Answer::Claimed(events) => Ok(events),
+            other => Err(mismatch(&other)),
+        }
+    }
+
+    /// Writes down what an event owes; the ids come in the order of `deliveries`.
+    pub async fn plan(
+        &self,
+        event: EventId,
+        deliveries: Vec<PlannedDelivery>,
+    ) -> Result<Vec<DeliveryId>, WriteError> {
+        match self.ask(Command::Plan { event, deliveries }).await? {
+            Answer::Planned(ids) => Ok(ids),
+            other => Err(mismatch(&other)),
+        }
+    }
+
+    /// Writes down that an attempt begins, and says whether it may. Nothing is sent before this returned.
+    pub async fn begin(&self, start: Start) -> Result<Begun, WriteError> {
+        match self.ask(Command::Begin(start)).await? {
+            Answer::Begun(begun) => Ok(begun),
+            other => Err(mismatch(&other)),
+        }
+    }
+
+    /// Writes down what came of an attempt and what becomes of its event, in one commit.
+    pub async fn settle(
+        &self,
+        settlement: Option<Settlement>,
+        then: Then,
+    ) -> Result<(), WriteError> {
+        self.ask(Command::Settle { settlement, then })
+            .await
+            .map(drop)
+    }
+
+    /// Sends finished events again, in this order, behind everything their people wait for; those that are not
+    /// finished are left alone. With `consent`, subscriptions of any age are sent too.
+    pub async fn replay(
+        &self,
+        now: Timestamp,
+        events: Vec<EventId>,
+        consent: bool,
+    ) -> Result<(), WriteError> {
+        self.ask(Command::Replay {
+            now,
+            events,
+            consent,
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Writes down that nothing is sent, why, and when that is tried again.
+    pub async fn pause(
+        &self,
+        now: Timestamp,
+        reason: String,
+        probe_at: Timestamp,
+    ) -> Result<(), WriteError> {
+        self.ask(Command::Pause {
+            now,
+            reason,
+            probe_at,
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Writes down that sending goes on.
+    pub async fn resume(&self) -> Result<(), WriteError> {
+        self.ask(Command::Resume).await.map(drop)
+    }
+
+    /// Keeps a small fact between starts.
+    pub async fn remember(&self, name: String, value: String) -> Result<(), WriteError> {
+        self.ask(Command::Remember { name, value }).await.map(drop)
+    }
+
+    async fn ask(&self, command: Command) -> Result<Answer, WriteError> {
+        let (reply, answer) = oneshot::channel();
+        self.orders
+            .send((command, reply))
+            .await
+            .map_err(|_| WriteError::Closed)?;
+        answer.await.map_err(|_| WriteError::Closed)?
+    }
+}
+
+fn mismatch(answer: &Answer) -> WriteError {
+    let text = format!("the writer answered {answer:?} to another command");
+    WriteError::Sqlite(Arc::new(sqlx::Error::Protocol(text)))
+}
+
+/// How long a client should stay away: a locked file or a full queue clears fast, a full disk does not.
+fn refused(source: WriteError) -> AppendError {
+    let retry_after = match source {
+        WriteError::Overloaded | WriteError::Locked | WriteError::Sqlite(_) => {
+            Duration::from_secs(2)
+        }
+        WriteError::DiskFull => Duration::from_secs(30),
+        WriteError::Closed => Duration::from_secs(5),
+    };
+    AppendError {
+        retry_after,
+        source,
+    }
+}
+
+async fn refuse_newer(connection: &mut SqliteConnection, path: &Path) -> Result<i64, OpenError> {
+    let found: i64 = sqlx::query_scalar("PRAGMA user_version")
+        .fetch_one(connection)
+        .await
+        .map_err(|source| OpenError::Connect {
+            path: path.to_owned(),
+            source,
+        })?;
+    if found > SCHEMA {
+        return Err(OpenError::Newer {
+            path: path.to_owned(),
+            found,
+            known: SCHEMA,
+        });
+    }
+    Ok(found)
 }

@@ -1,0 +1,31 @@
+//! The disk under the outbox: how much is free, and whether it is one that SQLite can trust.
+
+use std::path::Path;
+
+use rustix::fs::{statfs, statvfs};
+
+/// Free bytes for an ordinary user on the file system that holds `path`; `None` when it cannot be told.
+pub fn free_bytes(path: &Path) -> Option<u64> {
+    let stat = statvfs(folder(path)).ok()?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// The name of the network file system that holds `path`, if it is one.
+pub(super) fn network_file_system(path: &Path) -> Option<&'static str> {
+    let stat = statfs(folder(path)).ok()?;
+    // The magic numbers are 32 bits wide (statfs(2)); the field is wider on some machines.
+    match u32::try_from(stat.f_type & 0xffff_ffff).ok()? {
+        0x6969 => Some("nfs"),
+        0x517B | 0xFF53_4D42 | 0xFE53_4D42 => Some("smb"),
+        0x0102_1997 => Some("9p"),
+        0x00C3_6400 => Some("ceph"),
+        _ => None,
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        Some(_) | None => Path::new("."),
+    }
+}

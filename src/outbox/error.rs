@@ -1,0 +1,183 @@
+//! What can go wrong with the file, and what each SQLite code means for us.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why the outbox could not be opened. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another daemon works on the file.
+    #[error("{} is in use by another klaviyo-relay (process {pid}); stop that one first", path.display())]
+    InUse {
+        /// The outbox.
+        path: PathBuf,
+        /// The other process, as it wrote itself into the lock file.
+        pid: String,
+    },
+    /// The lock file could not be made or read.
+    #[error("failed to lock {}; the daemon needs to write in that folder", path.display())]
+    Lock {
+        /// The lock file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// There is no outbox to look into.
+    #[error("there is no outbox at {}; `klaviyo-relay serve` makes one, or `--config` names another", path.display())]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// SQLite's locks and shared memory do not work over a network.
+    #[error("{} is on a network file system ({kind}); put the outbox on a local disk", path.display())]
+    NetworkFileSystem {
+        /// The outbox.
+        path: PathBuf,
+        /// `nfs`, `smb`, …
+        kind: &'static str,
+    },
+    /// SQLite did not open the file.
+    #[error("failed to open the outbox at {}", path.display())]
+    Connect {
+        /// The outbox.
+        path: PathBuf,
+        /// What SQLite said.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The linked SQLite can corrupt a database in WAL mode (fixed in 3.51.3).
+    #[error("SQLite {found} has the WAL-reset bug; this program needs 3.51.3 or newer")]
+    SqliteTooOld {
+        /// The linked version.
+        found: String,
+    },
+    /// A setting that durability depends on did not take.
+    #[error(
+        "the outbox's {pragma} is `{found}` and must be `{wanted}`; the file system may not allow it"
+    )]
+    Setting {
+        /// The pragma.
+        pragma: &'static str,
+        /// What it reads back as.
+        found: String,
+        /// What it must be.
+        wanted: &'static str,
+    },
+    /// A newer program made the file.
+    #[error(
+        "the outbox at {} was written by a newer klaviyo-relay (schema {found}, this one knows {known}); \
+         use that version", path.display()
+    )]
+    Newer {
+        /// The outbox.
+        path: PathBuf,
+        /// The schema in the file.
+        found: i64,
+        /// The newest this program knows.
+        known: i64,
+    },
+    /// The file is older than this program, and no daemon has brought it up to date yet.
+    #[error(
+        "the outbox at {} has the older schema {found}; start `klaviyo-relay serve` once to bring it to {known}",
+        path.display()
+    )]
+    Older {
+        /// The outbox.
+        path: PathBuf,
+        /// The schema in the file.
+        found: i64,
+        /// The one this program knows.
+        known: i64,
+    },
+    /// A migration failed; it was rolled back.
+    #[error("failed to bring the outbox's schema up to date; the file is unchanged")]
+    Migrate(#[source] sqlx::migrate::MigrateError),
+    /// What an earlier daemon left could not be taken up.
+    #[error("failed to take up what an earlier run left unfinished")]
+    Recover(#[source] sqlx::Error),
+}
+
+/// Why something was not written. Nothing of it was kept.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum WriteError {
+    /// The writer has more to do than it may queue.
+    #[error("the outbox has more to write than it can queue")]
+    Overloaded,
+    /// The disk is full, or nearly so.
+    #[error("the outbox's disk is full")]
+    DiskFull,
+    /// Another process holds the file's write lock.
+    #[error("another process holds the outbox's write lock")]
+    Locked,
+    /// The writer has ended: the program is stopping, or the disk failed it.
+    #[error("the outbox is closed")]
+    Closed,
+    /// SQLite refused; the connection was opened anew.
+    #[error("the outbox could not write")]
+    Sqlite(#[source] Arc<sqlx::Error>),
+}
+
+/// Why events were not stored. Nothing of the batch was kept: the client should send it again.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the events were not stored")]
+pub struct AppendError {
+    /// When the client should come back.
+    pub retry_after: Duration,
+    /// What happened.
+    #[source]
+    pub source: WriteError,
+}
+
+/// Why something could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to read the outbox ({what})")]
+pub struct ReadError {
+    /// What was being read.
+    pub what: &'static str,
+    #[source]
+    pub(super) source: sqlx::Error,
+}
+
+impl ReadError {
+    pub(super) fn of(what: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
+        move |source| Self { what, source }
+    }
+}
+
+/// What an error of SQLite's means for the writer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Severity {
+    /// Somebody else writes: try again, for a while.
+    Locked,
+    /// No space: tell the client to come back; works again once there is space.
+    Full,
+    /// The disk broke a promise (a failed sync, a corrupt page): nothing may be acknowledged any more. The process
+    /// ends; its supervisor starts it anew, and SQLite recovers from the log.
+    Fatal,
+    /// Something else: the connection is opened anew and the commands are tried one by one.
+    Other,
+}
+
+/// Judges an error by SQLite's extended result code (<https://sqlite.org/rescode.html>).
+pub(super) fn severity(error: &sqlx::Error) -> Severity {
+    let code = error
+        .as_database_error()
+        .and_then(|e| e.code())
+        .and_then(|code| code.parse::<i32>().ok());
+    let Some(code) = code else {
+        return Severity::Other;
+    };
+    match (code & 0xff, code) {
+        // SQLITE_BUSY, SQLITE_LOCKED
+        (5 | 6, _) => Severity::Locked,
+        // SQLITE_FULL
+        (13, _) => Severity::Full,
+        // SQLITE_CORRUPT, SQLITE_NOTADB
+        (11 | 26, _) => Severity::Fatal,
+        // SQLITE_IOERR_WRITE, _FSYNC, _DIR_FSYNC, _TRUNCATE
+        (10, 778 | 1034 | 1290 | 1546) => Severity::Fatal,
+        (_, _) => Severity::Other,
+    }
+}

@@ -1,0 +1,52 @@
+//! One daemon per outbox: a lock on a file of its own beside it.
+//!
+//! Never on the database file itself: a process loses *all* its POSIX locks on a file when it closes any handle
+//! to it, SQLite's among them.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::error::OpenError;
+
+/// Held as long as the daemon lives; the system drops it with the process, however that ends.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+}
+
+/// Takes the lock, or says which process has it.
+pub(super) fn take(outbox: &Path) -> Result<Lock, OpenError> {
+    let path = lock_path(outbox);
+    let failed = |source| OpenError::Lock {
+        path: path.clone(),
+        source,
+    };
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(failed)?;
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        let mut pid = String::new();
+        file.read_to_string(&mut pid).map_err(failed)?;
+        return Err(OpenError::InUse {
+            path: outbox.to_owned(),
+            pid: pid.trim().to_owned(),
+        });
+    }
+    file.set_len(0).map_err(failed)?;
+    file.seek(SeekFrom::Start(0)).map_err(failed)?;
+    writeln!(file, "{}", std::process::id()).map_err(failed)?;
+    Ok(Lock { _file: file })
+}
+
+fn lock_path(outbox: &Path) -> PathBuf {
+    let mut name = outbox.as_os_str().to_owned();
+    name.push(".lock");
+    PathBuf::from(name)
+}

@@ -1,0 +1,307 @@
+//! Read-only questions for the commands and the admin port.
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::error::ReadError;
+use super::{EventId, Outbox};
+use crate::model::{EventStatus, Timestamp};
+
+/// Where everything stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// accepted, delivered, skipped, dead, pending, held, difference: the `audit` view.
+    pub audit: Vec<(String, i64)>,
+    /// What waits, by status and type.
+    pub backlog: Vec<BacklogRow>,
+    /// What is dead, by reason; the largest groups first.
+    pub dead: Vec<DeadGroup>,
+    /// Why nothing is sent, if that is so.
+    pub pause: Option<PauseReport>,
+}
+
+/// A row of the `backlog` view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BacklogRow {
+    /// `pending` or `held`.
+    pub status: String,
+    /// Which call.
+    pub kind: Option<String>,
+    /// How many.
+    pub count: i64,
+    /// When the oldest arrived.
+    pub oldest: Option<String>,
+}
+
+/// Dead events with the same reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadGroup {
+    /// The reason.
+    pub reason: String,
+    /// How many.
+    pub count: i64,
+}
+
+/// Why nothing is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PauseReport {
+    /// Since when.
+    pub since: Timestamp,
+    /// Klaviyo's words, and what to do.
+    pub reason: String,
+    /// When it is tried again.
+    pub probe_at: Timestamp,
+}
+
+/// One event, as `show` prints it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventReport {
+    /// Its number.
+    pub id: EventId,
+    /// The columns of the `events` view but for the payload: name and value, in order.
+    pub columns: Vec<(String, Option<String>)>,
+    /// Everybody it may be about.
+    pub identifiers: Vec<String>,
+    /// The unfinished events it waits for.
+    pub waits_for: Vec<EventId>,
+    /// The call as received.
+    pub payload: Option<String>,
+    /// What it owes and owed, over all cycles.
+    pub deliveries: Vec<DeliveryReport>,
+}
+
+/// One delivery of a shown event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryReport {
+    /// The columns of the `deliveries` view but for the request, and the mapper's warnings.
+    pub columns: Vec<(String, Option<String>)>,
+    /// The body sent.
+    pub request: Option<String>,
+    /// Its attempts.
+    pub attempts: Vec<AttemptReport>,
+}
+
+/// One attempt: the columns of the `attempts` view.
+pub type AttemptReport = Vec<(String, Option<String>)>;
+
+/// Which events a command means; all that are given must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// These numbers.
+    pub ids: Vec<EventId>,
+    /// In this status.
+    pub status: Option<EventStatus>,
+}
+
+impl Outbox {
+    /// Where everything stands.
+    pub async fn status(&self) -> Result<Status, ReadError> {
+        let failed = || ReadError::of("the status");
+        let audit = sqlx::query("SELECT * FROM audit")
+            .fetch_one(&self.readers)
+            .await
+            .map_err(failed())?;
+        let names = [
+            "accepted",
+            "delivered",
+            "skipped",
+            "dead",
+            "pending",
+            "held",
+            "difference",
+        ];
+        let audit = names
+            .iter()
+            .map(|name| Ok(((*name).to_owned(), audit.try_get(*name)?)));
+        let backlog =
+            sqlx::query("SELECT status, type, count, oldest FROM backlog ORDER BY status, type")
+                .fetch_all(&self.readers)
+                .await
+                .map_err(failed())?;
+        let dead = sqlx::query(
+            "SELECT reason, count(*) AS count FROM event WHERE status = 'dead'
+             GROUP BY reason ORDER BY count(*) DESC, reason LIMIT 10",
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(failed())?;
+        let status = || -> Result<Status, sqlx::Error> {
+            Ok(Status {
+                audit: audit.collect::<Result<_, sqlx::Error>>()?,
+                backlog: backlog.iter().map(backlog_row).collect::<Result<_, _>>()?,
+                dead: dead.iter().map(dead_group).collect::<Result<_, _>>()?,
+                pause: None,
+            })
+        };
+        let mut status = status().map_err(failed())?;
+        status.pause = self.paused().await?;
+        Ok(status)
+    }
+
+    /// Why nothing is sent, if that is so.
+    pub async fn paused(&self) -> Result<Option<PauseReport>, ReadError> {
+        let failed = || ReadError::of("the pause");
+        let row = sqlx::query("SELECT since_ms, reason, probe_ms FROM pause")
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(failed())?;
+        let Some(row) = row else { return Ok(None) };
+        let read = || -> Result<PauseReport, sqlx::Error> {
+            Ok(PauseReport {
+                since: Timestamp::from_millis(row.try_get("since_ms")?),
+                reason: row.try_get("reason")?,
+                probe_at: Timestamp::from_millis(row.try_get("probe_ms")?),
+            })
+        };
+        read().map(Some).map_err(failed())
+    }
+
+    /// How many events wait, an operator's held ones left out.
+    pub async fn pending(&self) -> Result<i64, ReadError> {
+        sqlx::query_scalar(
+            "SELECT count(*) FROM event WHERE finished_ms IS NULL AND status = 'pending'",
+        )
+        .fetch_one(&self.readers)
+        .await
+        .map_err(ReadError::of("the number of waiting events"))
+    }
+
+    /// The events a word may mean: a number, a message id, or a `$event_id`.
+    pub async fn find(&self, word: &str) -> Result<Vec<EventId>, ReadError> {
+        let ids: Vec<i64> = sqlx::query_scalar(
+            "SELECT id FROM event WHERE id = CAST(?1 AS INTEGER) AND CAST(id AS TEXT) = ?1
+             UNION SELECT event_id FROM message WHERE message_id = ?1
+             UNION SELECT event_id FROM delivery WHERE event_key = ?1
+             ORDER BY 1 LIMIT 100",
+        )
+        .bind(word)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(ReadError::of("the event asked for"))?;
+        Ok(ids.into_iter().map(EventId).collect())
+    }
+
+    /// The events of a selection, in their order of arrival.
+    pub async fn select(&self, selection: &Selection) -> Result<Vec<EventId>, ReadError> {
+        let ids: Vec<i64> = selection.ids.iter().map(|id| id.0).collect();
+        let found: Vec<i64> = sqlx::query_scalar(
+            "SELECT id FROM event
+             WHERE (?1 IS NULL OR id IN (SELECT value FROM json_each(?1)))
+               AND (?2 IS NULL OR status = ?2)
+             ORDER BY id",
+        )
+        .bind((!ids.is_empty()).then(|| serde_json::json!(ids).to_string()))
+        .bind(selection.status.map(EventStatus::word))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(ReadError::of("the selected events"))?;
+        Ok(found.into_iter().map(EventId).collect())
+    }
+
+    /// One event with all that is known of it.
+    pub async fn report(&self, id: EventId) -> Result<Option<EventReport>, ReadError> {
+        let failed = || ReadError::of("the event");
+        let row = sqlx::query("SELECT * FROM events WHERE id = ?1")
+            .bind(id.0)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(failed())?;
+        let Some(row) = row else { return Ok(None) };
+        let mut columns = columns(&row).map_err(failed())?;
+        let payload = columns.pop().and_then(|(_, payload)| payload);
+        let identifiers = sqlx::query_scalar(
+            "SELECT identifier FROM event_identifier WHERE event_id = ?1 ORDER BY identifier",
+        )
+        .bind(id.0)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(failed())?;
+        let waits_for: Vec<i64> = sqlx::query_scalar(
+            "SELECT DISTINCT p.event_id FROM turn AS t
+             JOIN turn AS p ON p.identifier = t.identifier AND p.seq < t.seq
+             WHERE t.event_id = ?1 ORDER BY p.seq LIMIT 20",
+        )
+        .bind(id.0)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(failed())?;
+        let waits_for = waits_for.into_iter().map(EventId).collect();
+        let deliveries = self.delivery_reports(id).await?;
+        Ok(Some(EventReport {
+            id,
+            columns,
+            identifiers,
+            waits_for,
+            payload,
+            deliveries,
+        }))
+    }
+
+    async fn delivery_reports(&self, id: EventId) -> Result<Vec<DeliveryReport>, ReadError> {
+        let failed = || ReadError::of("the event's deliveries");
+        let rows = sqlx::query(
+            "SELECT v.*, d.warnings FROM deliveries AS v JOIN delivery AS d ON d.id = v.id
+             WHERE v.event_id = ?1 ORDER BY v.id",
+        )
+        .bind(id.0)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(failed())?;
+        let mut deliveries = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let mut columns = columns(row).map_err(failed())?;
+            let request = columns.iter().position(|(name, _)| name == "request");
+            let request = request.and_then(|at| columns.remove(at).1);
+            let delivery: i64 = row.try_get("id").map_err(failed())?;
+            let attempts =
+                sqlx::query("SELECT * FROM attempts WHERE delivery_id = ?1 ORDER BY number")
+                    .bind(delivery)
+                    .fetch_all(&self.readers)
+                    .await
+                    .map_err(failed())?;
+            let attempts = attempts
+                .iter()
+                .map(self::columns)
+                .collect::<Result<_, _>>()
+                .map_err(failed())?;
+            deliveries.push(DeliveryReport {
+                columns,
+                request,
+                attempts,
+            });
+        }
+        Ok(deliveries)
+    }
+}
+
+/// A row as names and texts, for printing.
+fn columns(row: &SqliteRow) -> Result<Vec<(String, Option<String>)>, sqlx::Error> {
+    use sqlx::Column;
+    let texts = row.columns().iter().map(|column| {
+        let at = column.ordinal();
+        let text = match row.try_get_unchecked::<Option<String>, _>(at) {
+            Ok(text) => text,
+            Err(_) => row
+                .try_get_unchecked::<Option<i64>, _>(at)?
+                .map(|number| number.to_string()),
+        };
+        Ok((column.name().to_owned(), text))
+    });
+    texts.collect()
+}
+
+fn backlog_row(row: &SqliteRow) -> Result<BacklogRow, sqlx::Error> {
+    Ok(BacklogRow {
+        status: row.try_get("status")?,
+        kind: row.try_get("type")?,
+        count: row.try_get("count")?,
+        oldest: row.try_get("oldest")?,
+    })
+}
+
+fn dead_group(row: &SqliteRow) -> Result<DeadGroup, sqlx::Error> {
+    Ok(DeadGroup {
+        reason: row.try_get("reason")?,
+        count: row.try_get("count")?,
+    })
+}

@@ -1,0 +1,50 @@
+-- Stores a batch of events, in order of arrival. ?1: JSON array of what is known of each; ?2: JSON array of
+-- [payload, envelope] of each, apart so that the large texts are read once.
+-- A message that is known, or stands twice in the batch, is left out: its number is simply never used.
+
+INSERT INTO message (source, message_id, event_id, received_ms)
+SELECT j.value ->> 'source', j.value ->> 'message_id',
+       (SELECT value FROM counter WHERE name = 'last_id') + 1 + j.key, j.value ->> 'received_ms'
+FROM json_each(?1) AS j
+WHERE true
+ON CONFLICT DO NOTHING;
+
+INSERT INTO event (id, source, message_id, type, name, profile, at_ms, received_ms, status, reason, seq,
+                   due_ms, cycle_ms, finished_ms)
+SELECT m.event_id, m.source, m.message_id, j.value ->> 'type', j.value ->> 'name', j.value ->> 'profile',
+       j.value ->> 'at_ms', m.received_ms,
+       iif(j.value ->> 'refused' IS NULL, 'pending', 'dead'), j.value ->> 'refused', m.event_id,
+       m.received_ms, m.received_ms, iif(j.value ->> 'refused' IS NULL, NULL, m.received_ms)
+FROM json_each(?1) AS j
+JOIN message AS m
+  ON m.source = j.value ->> 'source' AND m.message_id = j.value ->> 'message_id'
+ AND m.event_id = (SELECT value FROM counter WHERE name = 'last_id') + 1 + j.key;
+
+INSERT INTO payload (event_id, body, envelope)
+SELECT e.id, j.value ->> 0, j.value ->> 1
+FROM json_each(?2) AS j
+JOIN event AS e ON e.id = (SELECT value FROM counter WHERE name = 'last_id') + 1 + j.key;
+
+INSERT INTO event_identifier (event_id, identifier)
+SELECT e.id, i.value
+FROM json_each(?1) AS j
+JOIN event AS e ON e.id = (SELECT value FROM counter WHERE name = 'last_id') + 1 + j.key
+JOIN json_each(j.value, '$.identifiers') AS i;
+
+INSERT INTO turn (identifier, seq, event_id)
+SELECT i.identifier, e.seq, e.id
+FROM event AS e JOIN event_identifier AS i ON i.event_id = e.id
+WHERE e.id > (SELECT value FROM counter WHERE name = 'last_id') AND e.status = 'pending';
+
+UPDATE event
+SET ahead = (SELECT count(*) FROM turn AS t
+             WHERE t.event_id = event.id
+               AND EXISTS (SELECT 1 FROM turn AS p WHERE p.identifier = t.identifier AND p.seq < t.seq))
+WHERE id > (SELECT value FROM counter WHERE name = 'last_id');
+
+UPDATE counter
+SET value = value + (SELECT count(*) FROM event
+                     WHERE id > (SELECT value FROM counter WHERE name = 'last_id'))
+WHERE name = 'accepted';
+
+UPDATE counter SET value = value + json_array_length(?1) WHERE name = 'last_id';

@@ -1,0 +1,17 @@
+-- Ends events and lets those behind them move up.
+-- ?1: JSON array of {event_id, status, reason, now_ms}.
+
+UPDATE event
+SET status = j.value ->> 'status', reason = j.value ->> 'reason', finished_ms = j.value ->> 'now_ms', in_air = 0
+FROM json_each(?1) AS j
+WHERE event.id = j.value ->> 'event_id' AND event.finished_ms IS NULL;
+
+DELETE FROM turn WHERE event_id IN (SELECT j.value ->> 'event_id' FROM json_each(?1) AS j);
+
+-- Whoever is now first in a line that one of them stood in counts anew how many lines still hold it up.
+UPDATE event
+SET ahead = (SELECT count(*) FROM turn AS t
+             WHERE t.event_id = event.id
+               AND EXISTS (SELECT 1 FROM turn AS p WHERE p.identifier = t.identifier AND p.seq < t.seq))
+WHERE id IN (SELECT (SELECT t.event_id FROM turn AS t WHERE t.identifier = i.identifier ORDER BY t.seq LIMIT 1)
+             FROM json_each(?1) AS j JOIN event_identifier AS i ON i.event_id = j.value ->> 'event_id');

@@ -1,0 +1,25 @@
+-- Starts a new cycle for finished events: behind all that wait, in their order of arrival among themselves.
+-- ?1: now, in ms; ?2: JSON array of event ids in order; ?3: 1 to send subscriptions of any age.
+
+UPDATE event
+SET status = 'pending', reason = NULL, finished_ms = NULL, in_air = 0,
+    seq = (SELECT value FROM counter WHERE name = 'last_id') + 1 + j.key,
+    cycle = cycle + 1, cycle_ms = ?1, due_ms = ?1, consent = ?3
+FROM json_each(?2) AS j
+WHERE event.id = j.value AND event.finished_ms IS NOT NULL;
+
+INSERT INTO turn (identifier, seq, event_id)
+SELECT i.identifier, e.seq, e.id
+FROM json_each(?2) AS j
+JOIN event AS e ON e.id = j.value AND e.finished_ms IS NULL
+JOIN event_identifier AS i ON i.event_id = e.id
+WHERE true
+ON CONFLICT DO NOTHING;
+
+UPDATE event
+SET ahead = (SELECT count(*) FROM turn AS t
+             WHERE t.event_id = event.id
+               AND EXISTS (SELECT 1 FROM turn AS p WHERE p.identifier = t.identifier AND p.seq < t.seq))
+WHERE id IN (SELECT j.value FROM json_each(?2) AS j) AND finished_ms IS NULL;
+
+UPDATE counter SET value = value + json_array_length(?2) WHERE name = 'last_id';

@@ -1,0 +1,20 @@
+-- Writes down what came of attempts. ?1: JSON array of {delivery_id, number, now_ms, outcome, http_status, error,
+-- request_id, profile_id, status, reason, request, counts}: the attempt's outcome and what it makes of its delivery.
+
+UPDATE attempt
+SET ended_ms = max(attempt.started_ms, j.value ->> 'now_ms'), http_status = j.value ->> 'http_status',
+    outcome = j.value ->> 'outcome', error = j.value ->> 'error', request_id = j.value ->> 'request_id'
+FROM json_each(?1) AS j
+WHERE attempt.delivery_id = j.value ->> 'delivery_id' AND attempt.number = j.value ->> 'number'
+  AND attempt.ended_ms IS NULL;
+
+UPDATE delivery
+SET status = j.value ->> 'status',
+    reason = j.value ->> 'reason',
+    http_status = j.value ->> 'http_status',
+    profile_id = coalesce(j.value ->> 'profile_id', profile_id),
+    request = coalesce(j.value ->> 'request', request),
+    tries = tries + (j.value ->> 'counts'),
+    delivered_ms = iif(j.value ->> 'status' = 'delivered', j.value ->> 'now_ms', NULL)
+FROM json_each(?1) AS j
+WHERE delivery.id = j.value ->> 'delivery_id' AND delivery.status IN ('pending', 'unknown');

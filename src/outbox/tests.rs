@@ -1,0 +1,472 @@
+//! The outbox on a real file.
+
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::model::{
+    DeliveryKind, DeliveryStatus, EventStatus, EventType, Identifier, IdentifierKind, Outcome,
+    OutcomeKind,
+};
+
+const NOW: Timestamp = Timestamp::from_millis(1_795_430_000_000);
+
+struct Files {
+    _dir: TempDir,
+    config: OutboxConfig,
+}
+
+fn files() -> Files {
+    let dir = TempDir::new().unwrap();
+    let config = OutboxConfig {
+        path: dir.path().join("outbox.db"),
+        retain_delivered: Duration::from_hours(24),
+        retain_dead: Duration::from_hours(24),
+        min_free_disk: 0,
+    };
+    Files { _dir: dir, config }
+}
+
+impl Files {
+    async fn open(&self) -> Outbox {
+        Outbox::open(&self.config, NOW).await.unwrap()
+    }
+}
+
+fn event(message: &str, users: &[&str]) -> NewEvent {
+    let identifiers = users
+        .iter()
+        .map(|user| Identifier::new(IdentifierKind::UserId, user).unwrap())
+        .collect();
+    NewEvent {
+        source: "shop".to_owned(),
+        message_id: message.to_owned(),
+        kind: Some(EventType::Track),
+        name: Some("Item Added".to_owned()),
+        at: NOW,
+        received_at: NOW,
+        identifiers,
+        payload: format!(r#"{{"messageId":"{message}", "n": 1.10}}"#),
+        envelope: None,
+        refused: None,
+    }
+}
+
+fn planned(key: Option<&str>) -> PlannedDelivery {
+    PlannedDelivery {
+        kind: DeliveryKind::Event,
+        metric: Some("Placed Order".to_owned()),
+        event_key: key.map(str::to_owned),
+        list_id: None,
+        request: Some("{}".to_owned()),
+        refused: None,
+        warnings: Vec::new(),
+    }
+}
+
+async fn claim_all(outbox: &Outbox) -> Vec<i64> {
+    outbox
+        .claim(NOW, 100)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|id| id.0)
+        .collect()
+}
+
+async fn finish(outbox: &Outbox, id: i64, status: EventStatus) {
+    let reason = (status != EventStatus::Delivered).then(|| "because".to_owned());
+    let then = Then::Finish {
+        event: EventId(id),
+        status,
+        reason,
+        now: NOW,
+    };
+    outbox.settle(None, then).await.unwrap();
+}
+
+async fn begin(outbox: &Outbox, delivery: DeliveryId) -> Begun {
+    let start = Start {
+        delivery,
+        sent_to: "sandbox".to_owned(),
+        request: None,
+        now: NOW,
+    };
+    outbox.begin(start).await.unwrap()
+}
+
+async fn settle(outbox: &Outbox, delivery: DeliveryId, attempt: i64, status: DeliveryStatus) {
+    let kind = if status == DeliveryStatus::Delivered {
+        OutcomeKind::Accepted
+    } else {
+        OutcomeKind::Refused
+    };
+    let settlement = Settlement {
+        delivery,
+        attempt,
+        outcome: Outcome::of(kind),
+        status,
+        reason: (status == DeliveryStatus::Rejected).then(|| "no".to_owned()),
+        request: None,
+        counts: true,
+        now: NOW,
+    };
+    outbox.settle(Some(settlement), Then::Stay).await.unwrap();
+}
+
+async fn count(outbox: &Outbox, sql: &'static str) -> i64 {
+    sqlx::query_scalar(sql)
+        .fetch_one(&outbox.readers)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_message_of_a_source_is_stored_once() {
+    let files = files();
+    let outbox = files.open().await;
+    outbox
+        .append(vec![
+            event("m1", &["a"]),
+            event("m1", &["a"]),
+            event("m2", &["a"]),
+        ])
+        .await
+        .unwrap();
+    outbox
+        .append(vec![event("m2", &["a"]), event("m3", &["a"])])
+        .await
+        .unwrap();
+    let mut elsewhere = event("m1", &["a"]);
+    elsewhere.source = "other".to_owned();
+    outbox.append(vec![elsewhere]).await.unwrap();
+    assert_eq!(count(&outbox, "SELECT count(*) FROM events").await, 4);
+    assert_eq!(count(&outbox, "SELECT accepted FROM audit").await, 4);
+    assert_eq!(count(&outbox, "SELECT difference FROM audit").await, 0);
+}
+
+#[tokio::test]
+async fn the_payload_is_kept_byte_for_byte() {
+    let files = files();
+    let outbox = files.open().await;
+    let mut odd = event("m1", &["a"]);
+    odd.payload =
+        "{ \"n\":1.10,\"big\":12345678901234567890,\"u\":\"\\u0000\\u00e9é\\n\" }".to_owned();
+    outbox.append(vec![odd.clone()]).await.unwrap();
+    let id = claim_all(&outbox).await[0];
+    let stored = outbox.claimed(EventId(id)).await.unwrap().unwrap();
+    assert_eq!(stored.payload, odd.payload);
+}
+
+#[tokio::test]
+async fn events_that_share_an_identifier_take_turns_and_chains_hold() {
+    let files = files();
+    let outbox = files.open().await;
+    let events = vec![
+        event("browse", &["anon"]),
+        event("identify", &["anon", "user"]),
+        event("buy", &["user"]),
+        event("stranger", &["other"]),
+        event("nobody", &[]),
+    ];
+    outbox.append(events).await.unwrap();
+    assert_eq!(
+        claim_all(&outbox).await,
+        [1, 4, 5],
+        "the heads of the lines, and who stands in none"
+    );
+    assert_eq!(
+        claim_all(&outbox).await,
+        [0_i64; 0],
+        "the others wait, and nothing is claimed twice"
+    );
+    finish(&outbox, 1, EventStatus::Delivered).await;
+    assert_eq!(claim_all(&outbox).await, [2]);
+    outbox
+        .append(vec![event("later", &["anon"])])
+        .await
+        .unwrap();
+    finish(&outbox, 2, EventStatus::Dead).await;
+    assert_eq!(
+        claim_all(&outbox).await,
+        [3, 6],
+        "a dead head lets its followers go"
+    );
+}
+
+#[tokio::test]
+async fn a_released_event_keeps_its_place_until_its_time_comes() {
+    let files = files();
+    let outbox = files.open().await;
+    outbox
+        .append(vec![event("first", &["a"]), event("second", &["a"])])
+        .await
+        .unwrap();
+    assert_eq!(claim_all(&outbox).await, [1]);
+    let due = NOW.plus(Duration::from_secs(60));
+    outbox
+        .settle(
+            None,
+            Then::Release {
+                event: EventId(1),
+                due,
+            },
+        )
+        .await
+        .unwrap();
+    assert_eq!(claim_all(&outbox).await, [0_i64; 0]);
+    assert_eq!(outbox.next_due().await.unwrap(), Some(due));
+    assert_eq!(outbox.claim(due, 100).await.unwrap(), [EventId(1)]);
+}
+
+#[tokio::test]
+async fn what_was_in_the_air_at_a_crash_is_unknown_and_may_be_claimed_again() {
+    let files = files();
+    let outbox = files.open().await;
+    outbox.append(vec![event("m", &["a"])]).await.unwrap();
+    claim_all(&outbox).await;
+    let delivery = outbox
+        .plan(EventId(1), vec![planned(Some("k"))])
+        .await
+        .unwrap()[0];
+    assert_eq!(begin(&outbox, delivery).await, Begun::Go { attempt: 1 });
+    let writer = outbox.tasks.clone();
+    drop(outbox);
+    writer.close();
+    writer.wait().await;
+
+    let outbox = files.open().await;
+    assert_eq!(
+        count(
+            &outbox,
+            "SELECT count(*) FROM deliveries WHERE status = 'unknown'"
+        )
+        .await,
+        1
+    );
+    assert_eq!(
+        count(
+            &outbox,
+            "SELECT count(*) FROM attempts WHERE outcome = 'unknown'"
+        )
+        .await,
+        1
+    );
+    assert_eq!(claim_all(&outbox).await, [1]);
+    assert_eq!(
+        begin(&outbox, delivery).await,
+        Begun::Go { attempt: 2 },
+        "the key is still its own"
+    );
+}
+
+#[tokio::test]
+async fn an_event_id_goes_out_once_per_destination_whoever_carries_it() {
+    let files = files();
+    let outbox = files.open().await;
+    outbox
+        .append(vec![
+            event("m1", &["a"]),
+            event("m2", &["b"]),
+            event("m3", &["c"]),
+        ])
+        .await
+        .unwrap();
+    claim_all(&outbox).await;
+    let first = outbox
+        .plan(EventId(1), vec![planned(Some("order-1"))])
+        .await
+        .unwrap()[0];
+    let second = outbox
+        .plan(EventId(2), vec![planned(Some("order-1"))])
+        .await
+        .unwrap()[0];
+    assert_eq!(begin(&outbox, first).await, Begun::Go { attempt: 1 });
+    assert_eq!(
+        begin(&outbox, second).await,
+        Begun::Busy,
+        "its owner may still be refused"
+    );
+    settle(&outbox, first, 1, DeliveryStatus::Delivered).await;
+    assert_eq!(begin(&outbox, second).await, Begun::Duplicate);
+    let reason: String = sqlx::query_scalar("SELECT reason FROM deliveries WHERE id = ?1")
+        .bind(second.0)
+        .fetch_one(&outbox.readers)
+        .await
+        .unwrap();
+    assert!(reason.contains(&format!("delivery {first}")), "{reason}");
+
+    let third = outbox
+        .plan(EventId(3), vec![planned(Some("order-1"))])
+        .await
+        .unwrap()[0];
+    let real = Start {
+        delivery: third,
+        sent_to: "klaviyo:ABC".to_owned(),
+        request: None,
+        now: NOW,
+    };
+    assert_eq!(
+        outbox.begin(real).await.unwrap(),
+        Begun::Go { attempt: 1 },
+        "elsewhere it is new"
+    );
+}
+
+#[tokio::test]
+async fn a_key_whose_owner_was_refused_is_free() {
+    let files = files();
+    let outbox = files.open().await;
+    outbox
+        .append(vec![event("m1", &["a"]), event("m2", &["b"])])
+        .await
+        .unwrap();
+    claim_all(&outbox).await;
+    let first = outbox
+        .plan(EventId(1), vec![planned(Some("k"))])
+        .await
+        .unwrap()[0];
+    let second = outbox
+        .plan(EventId(2), vec![planned(Some("k"))])
+        .await
+        .unwrap()[0];
+    begin(&outbox, first).await;
+    settle(&outbox, first, 1, DeliveryStatus::Rejected).await;
+    assert_eq!(begin(&outbox, second).await, Begun::Go { attempt: 1 });
+}
+
+#[tokio::test]
+async fn replayed_events_queue_behind_what_their_person_waits_for_in_their_own_order() {
+    let files = files();
+    let outbox = files.open().await;
+    let people = vec![
+        event("m1", &["a"]),
+        event("m2", &["a"]),
+        event("m3", &["a"]),
+        event("m4", &["b"]),
+    ];
+    outbox.append(people).await.unwrap();
+    for id in [1, 2] {
+        assert!(claim_all(&outbox).await.contains(&id));
+        finish(&outbox, id, EventStatus::Dead).await;
+    }
+    outbox
+        .replay(NOW, vec![EventId(1), EventId(2), EventId(4)], false)
+        .await
+        .unwrap();
+    for id in [3, 1, 2] {
+        assert_eq!(claim_all(&outbox).await, [id]);
+        finish(&outbox, id, EventStatus::Delivered).await;
+    }
+    assert_eq!(count(&outbox, "SELECT difference FROM audit").await, 0);
+    let event = outbox.claimed(EventId(1)).await.unwrap().unwrap();
+    assert_eq!(
+        (event.cycle, event.deliveries.len()),
+        (2, 0),
+        "a replay is a new cycle"
+    );
+}
+
+#[tokio::test]
+async fn a_refused_event_is_dead_with_its_reason_and_blocks_nobody() {
+    let files = files();
+    let outbox = files.open().await;
+    let mut bad = event("bad", &["a"]);
+    bad.refused = Some("event_not_defined: no name".to_owned());
+    bad.kind = None;
+    outbox
+        .append(vec![bad, event("good", &["a"])])
+        .await
+        .unwrap();
+    assert_eq!(claim_all(&outbox).await, [2]);
+    let reason: String = sqlx::query_scalar("SELECT reason FROM dead_letters")
+        .fetch_one(&outbox.readers)
+        .await
+        .unwrap();
+    assert_eq!(reason, "event_not_defined: no name");
+}
+
+#[tokio::test]
+async fn a_second_daemon_on_the_same_file_is_refused_with_the_firsts_pid() {
+    let files = files();
+    let _outbox = files.open().await;
+    let error = Outbox::open(&files.config, NOW).await.unwrap_err();
+    assert!(
+        error.to_string().contains(&std::process::id().to_string()),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_newer_file_is_refused() {
+    let files = files();
+    let outbox = files.open().await;
+    outbox.close().await;
+    let mut connection = connect::writer(&files.config.path, false).await.unwrap();
+    sqlx::query("PRAGMA user_version = 99")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    connect::close(connection).await;
+    let error = Outbox::attach(&files.config).await.unwrap_err();
+    assert!(
+        matches!(error, OpenError::Newer { found: 99, .. }),
+        "{error}"
+    );
+    let error = Outbox::open(&files.config, NOW).await.unwrap_err();
+    assert!(
+        matches!(error, OpenError::Newer { found: 99, .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_commit_of_another_process_wakes_the_relay() {
+    let files = files();
+    let daemon = files.open().await;
+    daemon.append(vec![event("m", &["a"])]).await.unwrap();
+    claim_all(&daemon).await;
+    finish(&daemon, 1, EventStatus::Dead).await;
+    let beside = Outbox::attach(&files.config).await.unwrap();
+    // The writer must have looked once before it can see a change.
+    let mut woken = false;
+    for _ in 0..100 {
+        let notice = daemon.wake().notified();
+        beside
+            .remember("ping".to_owned(), "pong".to_owned())
+            .await
+            .unwrap();
+        woken = tokio::time::timeout(Duration::from_secs(5), notice)
+            .await
+            .is_ok();
+        if woken {
+            break;
+        }
+    }
+    assert!(woken);
+}
+
+#[tokio::test]
+async fn hot_statements_scan_no_table_that_grows() {
+    let files = files();
+    let outbox = files.open().await;
+    for (name, sql) in [
+        ("claim", include_str!("sql/claim.sql")),
+        ("next due", work::NEXT_DUE_SQL),
+    ] {
+        let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
+            .fetch_all(&outbox.readers)
+            .await
+            .unwrap();
+        let steps: Vec<String> = plan
+            .iter()
+            .map(|row| sqlx::Row::get(row, "detail"))
+            .collect();
+        assert!(!steps.is_empty());
+        for step in &steps {
+            let scans = step.starts_with("SCAN") && !step.contains("USING");
+            assert!(!scans, "{name}: {steps:?}");
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The one writer. It owns its connection, takes whatever commands have queued up, writes them in one
+//! transaction, and answers them when that is on disk: under load many clients share one sync of the disk.
+//!
+//! `BEGIN` and `COMMIT` are plain statements: sqlx's own transactions count their depth, and SQLite's automatic
+//! rollback (disk full, I/O error) would leave that count wrong for good. For the same reason the connection is
+//! thrown away after any error and opened anew.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sqlx::sqlite::SqliteConnection;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::command::{self, Answer, Command};
+use super::error::{Severity, WriteError, severity};
+use super::{connect, disk};
+
+/// Commands written in one transaction at most.
+const GROUP: usize = 512;
+/// How often the writer asks SQLite whether another process has written (one cheap pragma, no table is read).
+const LOOK_FOR_OTHERS: Duration = Duration::from_millis(50);
+/// How often a group is tried while another process holds the write lock. SQLite itself waits 5 s each time.
+const LOCKED_TRIES: u32 = 3;
+
+/// A command and where its answer goes.
+pub(super) type Order = (Command, oneshot::Sender<Result<Answer, WriteError>>);
+
+pub(super) struct Writer {
+    pub(super) path: PathBuf,
+    pub(super) connection: Option<SqliteConnection>,
+    pub(super) orders: mpsc::Receiver<Order>,
+    /// Told when there may be new work.
+    pub(super) wake: Arc<Notify>,
+    /// Cancelled when the disk broke a promise: the process must end.
+    pub(super) fatal: CancellationToken,
+    /// Set while the disk has less than `min_free` bytes: events are refused, deliveries go on.
+    pub(super) low_disk: Arc<AtomicBool>,
+    pub(super) min_free: u64,
+}
+
+impl Writer {
+    /// Works until every handle to the outbox is gone, or the disk fails.
+    pub(super) async fn run(mut self) {
+        let mut orders = Vec::with_capacity(GROUP);
+        let mut look = tokio::time::interval(LOOK_FOR_OTHERS);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut version = None;
+        loop {
+            tokio::select! {
+                biased;
+                count = self.orders.recv_many(&mut orders, GROUP) => {
+                    if count == 0 {
+                        break;
+                    }
+                    self.group(std::mem::take(&mut orders)).await;
+                    if self.fatal.is_cancelled() {
+                        break;
+                    }
+                }
+                _ = look.tick() => self.look_for_others(&mut version).await,
+            }
+        }
+        if let Some(connection) = self.connection.take() {
+            connect::close(connection).await;
+        }
+    }
+
+    /// Writes a group. One that fails for a reason of its own is taken apart, so that it costs no other.
+    async fn group(&mut self, orders: Vec<Order>) {
+        self.measure_disk();
+        let (commands, replies): (Vec<_>, Vec<_>) = orders.into_iter().unzip();
+        match self.write(&commands).await {
+            Ok(answers) => {
+                if commands.iter().any(may_make_work) {
+                    self.wake.notify_waiters();
+                }
+                for (reply, answer) in replies.into_iter().zip(answers) {
+                    send(reply, Ok(answer));
+                }
+            }
+            Err(WriteError::Sqlite(_)) if commands.len() > 1 => {
+                for order in commands.into_iter().zip(replies) {
+                    Box::pin(self.group(vec![order])).await;
+                }
+            }
+            Err(error) => {
+                for reply in replies {
+                    send(reply, Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    async fn write(&mut self, commands: &[Command]) -> Result<Vec<Answer>, WriteError> {
+        if self.fatal.is_cancelled() {
+            return Err(WriteError::Closed);
+        }
+        let mut locked = 0;
+        loop {
+            let error = match self.attempt(commands).await {
+                Ok(answers) => return Ok(answers),
+                Err(error) => error,
+            };
+            self.connection = None;
+            match severity(&error) {
+                Severity::Locked => {
+                    locked += 1;
+                    tracing::warn!(
+                        tries = locked,
+                        "another process holds the outbox's write lock"
+                    );
+                    if locked >= LOCKED_TRIES {
+                        return Err(WriteError::Locked);
+                    }
+                }
+                Severity::Full => {
+                    tracing::error!(
+                        "the outbox's disk is full; nothing is accepted until there is space"
+                    );
+                    return Err(WriteError::DiskFull);
+                }
+                Severity::Fatal => {
+                    tracing::error!(error = %error, "the outbox's disk failed; the daemon stops, \
+                        since it could not keep what it accepts");
+                    self.fatal.cancel();
+                    return Err(WriteError::Closed);
+                }
+                Severity::Other => {
+                    tracing::error!(error = %error, commands = commands.len(), "the outbox could not write");
+                    return Err(WriteError::Sqlite(Arc::new(error)));
+                }
+            }
+        }
+    }
+
+    async fn attempt(&mut self, commands: &[Command]) -> Result<Vec<Answer>, sqlx::Error> {
+        let connection = self.open().await?;
+        sqlx::query("BEGIN IMMEDIATE")
+            .execute(&mut *connection)
+            .await?;
+        let answers = command::write(connection, commands).await?;
+        sqlx::query("COMMIT").execute(&mut *connection).await?;
+        Ok(answers)
+    }
+
+    async fn open(&mut self) -> Result<&mut SqliteConnection, sqlx::Error> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => connect::writer(&self.path, false)
+                .await
+                .map_err(|error| match error {
+                    super::OpenError::Connect { source, .. } => source,
+                    other => sqlx::Error::Configuration(Box::new(other)),
+                })?,
+        };
+        Ok(self.connection.insert(connection))
+    }
+
+    /// Wakes the relay when another process (a command beside the daemon) has committed.
+    async fn look_for_others(&mut self, known: &mut Option<i64>) {
+        let Ok(connection) = self.open().await else {
+            return;
+        };
+        let version = sqlx::query_scalar::<_, i64>("PRAGMA data_version")
+            .fetch_one(connection)
+            .await;
+        match version {
+            Ok(version) => {
+                if known
+                    .replace(version)
+                    .is_some_and(|before| before != version)
+                {
+                    self.wake.notify_waiters();
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "failed to look for other writers");
+                self.connection = None;
+                *known = None;
+            }
+        }
+    }
+
+    fn measure_disk(&self) {
+        let low = disk::free_bytes(&self.path).is_some_and(|free| free < self.min_free);
+        if self.low_disk.swap(low, Ordering::Relaxed) != low {
+            if low {
+                tracing::error!(
+                    min_free_bytes = self.min_free,
+                    "disk nearly full; nothing is accepted"
+                );
+            } else {
+                tracing::info!("there is disk space again; events are accepted");
+            }
+        }
+    }
+}
+
+fn may_make_work(command: &Command) -> bool {
+    match command {
+        Command::Append(_)
+        | Command::Settle { .. }
+        | Command::Replay { .. }
+        | Command::Pause { .. }
+        | Command::Resume => true,
+        Command::Claim { .. }
+        | Command::Plan { .. }
+        | Command::Begin(_)
+        | Command::Remember { .. } => false,
+    }
+}
+
+fn send(reply: oneshot::Sender<Result<Answer, WriteError>>, answer: Result<Answer, WriteError>) {
+    // The asker may be gone (a client hung up); what was written stays written.
+    drop(reply.send(answer));
+}
