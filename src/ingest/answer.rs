@@ -199,10 +199,9 @@ impl Refusal {
 /// The one place that says what a client hears when the outbox did not store: come back later.
 impl From<&AppendError> for Refusal {
     fn from(error: &AppendError) -> Self {
-        let AppendError::Busy { retry_after, .. } = error;
         Self::CannotStore {
-            reason: error.to_string(),
-            retry_after: *retry_after,
+            reason: error.source.to_string(),
+            retry_after: error.retry_after,
         }
     }
 }

@@ -1,1 +1,3 @@
-//! x
+//! The whole program from outside, in one test binary.
+
+mod ingest;

@@ -1,0 +1,248 @@
+//! What is stored, what is not, and what the client hears.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::Request;
+use klaviyo_relay::clock::Clock;
+use klaviyo_relay::listener;
+use klaviyo_relay::model::{EventStatus, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use super::{Bench, Standing, column};
+
+#[tokio::test]
+async fn a_call_is_stored_byte_for_byte_with_its_numbers() {
+    let bench = Bench::new().await;
+    let call = r#"{ "userId":12345678901234567890, "event":"Paid","properties":{"a":0.10,"b":1e400,"c":-0}}"#;
+    assert_eq!(bench.post("/v1/track", call).await.status, 200);
+    let stored = bench.stored(None).await;
+    assert_eq!(stored[0].payload.as_deref(), Some(call));
+    assert_eq!(stored[0].identifiers, ["user:12345678901234567890"]);
+    assert_eq!(column(&stored[0], "type"), Some("track"));
+    assert_eq!(column(&stored[0], "name"), Some("Paid"));
+    assert_eq!(
+        column(&stored[0], "received_at"),
+        Some(&*Standing.now().to_string())
+    );
+}
+
+#[tokio::test]
+async fn a_chunked_body_is_put_together() {
+    let bench = Bench::new().await;
+    let (sender, body) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(4);
+    for part in ["{\"userId\":\"ü", "\",\"ev", "ent\":\"e\"}"] {
+        sender.send(Ok(Bytes::from(part))).await.unwrap();
+    }
+    drop(sender);
+    let answer = bench.post("/v1/track", Body::new(Parts(body))).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(bench.stored(None).await[0].identifiers, ["user:ü"]);
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_to_be_sent_again() {
+    let bench = Bench::new().await;
+    let (sender, body) = tokio::sync::mpsc::channel(4);
+    sender.send(Ok(Bytes::from("{\"userId\""))).await.unwrap();
+    sender
+        .send(Err(std::io::Error::other("reset")))
+        .await
+        .unwrap();
+    let answer = bench.post("/v1/track", Body::new(Parts(body))).await;
+    assert_eq!(answer.status, 408);
+    assert_eq!(answer.json()["code"], "request_incomplete");
+    assert!(bench.stored(None).await.is_empty());
+}
+
+#[tokio::test]
+async fn the_same_message_is_stored_once_per_source() {
+    let bench = Bench::new().await;
+    let call = r#"{"userId":"u","event":"e","messageId":"m"}"#;
+    for key in ["dev", "wk_node", "dev"] {
+        let request = Request::post("/v1/track").header("x-write-key", key);
+        assert_eq!(
+            bench.send(request.body(call.into()).unwrap()).await.status,
+            200
+        );
+    }
+    assert_eq!(bench.stored(None).await.len(), 2);
+}
+
+#[tokio::test]
+async fn message_ids_that_differ_anywhere_are_two_messages() {
+    let bench = Bench::new().await;
+    for id in ["a\\u0000b", "a\\u0000c", "a", "A", "a\\u0301", "á"] {
+        let call = format!(r#"{{"userId":"u","event":"e","messageId":"{id}"}}"#);
+        assert_eq!(bench.post("/v1/track", call).await.status, 200);
+    }
+    assert_eq!(bench.stored(None).await.len(), 6);
+}
+
+#[tokio::test]
+async fn bad_calls_of_a_batch_are_dead_and_the_good_ones_wait() {
+    let bench = Bench::new().await;
+    let batch =
+        r#"{"batch":[{"type":"track","userId":"u"},{"type":"track","userId":"u","event":"e"}]}"#;
+    assert_eq!(bench.post("/v1/batch", batch).await.status, 200);
+    let dead = bench.stored(Some(EventStatus::Dead)).await;
+    assert_eq!(dead.len(), 1);
+    let reason = column(&dead[0], "reason").unwrap();
+    assert_eq!(
+        reason,
+        "event_not_defined: the track call has no `event`; send the event's name"
+    );
+    assert_eq!(dead[0].identifiers, ["user:u"]);
+    let pending = bench.stored(Some(EventStatus::Pending)).await;
+    assert_eq!(pending.len(), 1);
+    assert!(pending[0].waits_for.is_empty());
+}
+
+#[tokio::test]
+async fn a_client_is_asked_to_come_back_when_nothing_can_be_stored() {
+    let bench = Bench::with(u64::MAX, Arc::new(Standing)).await;
+    let call = r#"{"userId":"u","event":"e"}"#;
+    // The outbox measures the disk as it writes, so it is the second call at the latest that is told.
+    bench.post("/v1/track", call).await;
+    let before = bench.stored(None).await.len();
+    let answer = bench.post("/v1/track", call).await;
+    assert_eq!(answer.status, 429, "{}", answer.text);
+    assert_eq!(answer.header("retry-after"), "30");
+    assert_eq!(
+        answer.header("access-control-expose-headers"),
+        "retry-after"
+    );
+    assert_eq!(answer.json()["code"], "cannot_store_now");
+    assert!(answer.text.contains("disk"), "{}", answer.text);
+    assert_eq!(bench.stored(None).await.len(), before);
+}
+
+/// A clock that fails, to stand for a mistake anywhere in ingest.
+struct Failing;
+
+impl Clock for Failing {
+    fn now(&self) -> Timestamp {
+        panic!("no time")
+    }
+
+    fn chance(&self) -> f64 {
+        0.5
+    }
+}
+
+#[tokio::test]
+async fn a_mistake_inside_is_an_answer_that_sdks_retry() {
+    let bench = Bench::with(0, Arc::new(Failing)).await;
+    let small = r#"{"userId":"u","event":"e"}"#.to_owned();
+    let large = format!("{small}{}", " ".repeat(100_000));
+    for call in [small, large] {
+        let answer = bench.post("/v1/track", call).await;
+        assert_eq!(answer.status, 500);
+        assert_eq!(answer.json()["code"], "internal_error");
+        assert!(!answer.text.contains("no time"));
+    }
+}
+
+#[tokio::test]
+async fn an_upload_over_the_limit_hears_why() {
+    let bench = Bench::new().await;
+    let socket = listener::bind("127.0.0.1:0".parse().unwrap())
+        .await
+        .unwrap();
+    let url = format!("http://{}/v1/batch", socket.local_addr().unwrap());
+    let stop = CancellationToken::new();
+    let server = tokio::spawn(listener::serve(
+        socket,
+        bench.router.clone(),
+        stop.clone(),
+        Duration::from_secs(5),
+    ));
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let body = vec![b' '; 10 * 1024 * 1024];
+    let request = client.post(url).header("x-write-key", "dev").body(body);
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), 413);
+    assert!(answer.text().await.unwrap().contains("max_batch_bytes"));
+    drop(client);
+    stop.cancel();
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn the_log_has_a_line_per_request_and_nothing_of_what_was_sent() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_max_level(tracing::Level::DEBUG)
+        .with_writer(move || writer.clone())
+        .finish();
+    // With one subscriber alone, tracing lets the thread that meets a log line first decide for all threads whether
+    // anybody listens, and the other tests' threads have none.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
+    let bench = Bench::new().await;
+    let guard = tracing::subscriber::set_default(subscriber);
+    let good = r#"{"type":"track","userId":"secret-user","event":"secret-event"}"#;
+    let bad = r#"{"type":"track","userId":"secret-user","traits":"secret-trait"}"#;
+    bench.post("/v1/batch", format!("[{good},{bad}]")).await;
+    bench.post("/v1/track", bad).await;
+    bench.post("/v1/track", "{\"secret-key").await;
+    for _ in 0..2 {
+        let request = Request::post("/v1/track?writeKey=secret-key");
+        bench.send(request.body(good.into()).unwrap()).await;
+    }
+    drop(guard);
+    let bytes = log.0.lock().unwrap().clone();
+    let text = String::from_utf8(bytes).unwrap();
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("::ingest"))
+        .collect();
+    assert_eq!(
+        lines.iter().filter(|line| line.contains("DEBUG")).count(),
+        5,
+        "{text}"
+    );
+    assert_eq!(
+        lines.iter().filter(|line| line.contains("WARN")).count(),
+        1,
+        "{text}"
+    );
+    assert!(
+        lines[0].contains("source=dev events=2 refused=1 status=200"),
+        "{text}"
+    );
+    assert!(lines[1].contains("status=400"), "{text}");
+    assert!(!text.contains("secret"), "{text}");
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A body that comes in the parts of a channel.
+struct Parts(tokio::sync::mpsc::Receiver<Result<Bytes, std::io::Error>>);
+
+impl hyper::body::Body for Parts {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, std::io::Error>>> {
+        let part = self.0.poll_recv(context);
+        part.map(|part| part.map(|part| part.map(hyper::body::Frame::data)))
+    }
+}
