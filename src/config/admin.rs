@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use secrecy::SecretString;
 
-use super::reader::Section;
-use super::secret::is_header_safe;
+use super::secret::{is_header_safe, or_env};
+use super::section::Section;
 
 /// A shorter token could be guessed over the network.
 const TOKEN_CHARS: usize = 16;
@@ -38,7 +38,7 @@ impl AdminConfig {
             section.wrong(
                 "token",
                 "is missing, and admin.listen can be reached from other machines",
-                format!("allowed: {TOKEN}, or \"env:NAME\" to take it from the environment"),
+                format!("allowed: {}", or_env(TOKEN)),
             );
         }
         read

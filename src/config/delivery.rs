@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::reader::Section;
+use super::section::Section;
+use super::values::duration_text;
 
 const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(24 * 3600);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
 /// How requests are sent and sent again.
 #[derive(Debug, Clone)]
@@ -71,11 +72,14 @@ impl DeliveryConfig {
                 ZERO..=MINUTE * 10,
             ),
         };
-        let sound = section.is_sound("first_retry") && section.is_sound("longest_retry");
-        if sound && read.first_retry > read.longest_retry {
-            section.wrong(
-                "first_retry",
-                "is longer than delivery.longest_retry",
+        if read.first_retry > read.longest_retry {
+            let [first, longest] = [read.first_retry, read.longest_retry].map(duration_text);
+            section.disagree(
+                ["first_retry", "longest_retry"],
+                [
+                    &format!("is {first}, longer than"),
+                    &format!("which is {longest}"),
+                ],
                 "lower first_retry, or raise longest_retry",
             );
         }

@@ -78,14 +78,14 @@ impl fmt::Display for Place {
 fn listing(file: &Path, problems: &[Problem]) -> String {
     let file = file.display();
     let plural = if problems.len() == 1 { "" } else { "s" };
-    let mut text = format!("{file} has {} mistake{plural}", problems.len());
-    for problem in problems {
+    let mut lines = vec![format!("{file} has {} mistake{plural}", problems.len())];
+    lines.extend(problems.iter().map(|problem| {
         let place = problem
             .place
             .map_or_else(String::new, |place| format!("{place}:"));
-        text += &format!("\n{file}:{place} {}\n    {}", problem.what, problem.hint);
-    }
-    text
+        format!("{file}:{place} {}\n    {}", problem.what, problem.hint)
+    }));
+    lines.join("\n")
 }
 
 #[cfg(test)]

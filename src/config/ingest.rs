@@ -3,12 +3,13 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use hyper::Uri;
+use hyper::http::uri::Authority;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::reader::Section;
-use super::secret::is_header_safe;
+use super::secret::{is_header_safe, or_env};
+use super::section::Section;
 use super::suggest::shown;
-use super::values::not_blank;
+use super::values::{not_blank, size_text};
 use crate::model::Side;
 
 const KIB: u64 = 1 << 10;
@@ -73,11 +74,16 @@ impl IngestConfig {
             max_batch_bytes: bytes("max_batch_bytes", default.max_batch_bytes, 64 * MIB),
             sources: section.sources_of_events(),
         };
-        let sound = section.is_sound("max_batch_bytes") && section.is_sound("max_event_bytes");
-        if sound && read.max_batch_bytes < read.max_event_bytes {
-            section.wrong(
-                "max_batch_bytes",
-                "is less than ingest.max_event_bytes, so that no event of that size could come in",
+        let sizes = [read.max_batch_bytes, read.max_event_bytes];
+        if sizes[0] < sizes[1] {
+            let [batch, event] =
+                sizes.map(|size| size_text(u64::try_from(size).unwrap_or(u64::MAX)));
+            section.disagree(
+                ["max_batch_bytes", "max_event_bytes"],
+                [
+                    &format!("is {batch}, less than"),
+                    &format!("which is {event}"),
+                ],
                 "raise max_batch_bytes, or lower max_event_bytes",
             );
         }
@@ -139,7 +145,7 @@ impl SourceConfig {
             Ok(name)
         });
         let write_key = section.secret("write_key", WRITE_KEY, check_write_key);
-        for (key, allowed) in [("name", NAME), ("write_key", WRITE_KEY)] {
+        for (key, allowed) in [("name", NAME.to_owned()), ("write_key", or_env(WRITE_KEY))] {
             if !section.has(key) {
                 section.wrong(key, "is missing", format!("allowed: {allowed}"));
             }
@@ -184,6 +190,11 @@ fn check_write_key(key: &str) -> Result<(), String> {
     Err(what.to_owned())
 }
 
+/// Host and port, or the host alone: no user name, no colon without a port, no port over 65535.
+pub(super) fn has_plain_port(authority: &Authority) -> bool {
+    authority.port_u16().is_some() || authority.as_str() == authority.host()
+}
+
 /// An origin in the form browsers send: lower case, without the scheme's own port.
 fn origin(text: &str) -> Option<String> {
     let uri: Uri = text.parse().ok()?;
@@ -194,7 +205,7 @@ fn origin(text: &str) -> Option<String> {
         _ => return None,
     };
     let bare = format!("{scheme}://{authority}").eq_ignore_ascii_case(text);
-    if !bare || authority.host().is_empty() || authority.as_str().contains('@') {
+    if !bare || authority.host().is_empty() || !has_plain_port(authority) {
         return None;
     }
     let host = authority.host().to_ascii_lowercase();
@@ -229,6 +240,7 @@ mod tests {
             "https://a@shop.example",
             "ftp://shop.example",
             "https://shop.example:",
+            "https://shop.example:70000",
         ] {
             assert_eq!(origin(text), None, "{text}");
         }

@@ -5,8 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use hyper::Uri;
 use secrecy::SecretString;
 
-use super::reader::{Entry, Section};
-use super::secret::is_header_safe;
+use super::ingest::has_plain_port;
+use super::secret::{is_header_safe, or_env};
+use super::section::{Entry, Section};
 use super::suggest::{PRIVATE_KEY_PREFIX, shown};
 
 /// The length of a public key, also called site id or company id (`klaviyo.md` §1).
@@ -58,7 +59,7 @@ impl KlaviyoConfig {
             section.wrong(
                 "private_key",
                 "is missing, and klaviyo.endpoint takes nothing without it",
-                format!("allowed: {PRIVATE_KEY}, or \"env:NAME\" to take it from the environment"),
+                format!("allowed: {}", or_env(PRIVATE_KEY)),
             );
         }
         let revision = section.value("revision", REVISION, |entry| {
@@ -86,22 +87,21 @@ fn endpoint(entry: &Entry<'_>) -> Result<Endpoint, String> {
     if text == "sandbox" {
         return Ok(Endpoint::Sandbox);
     }
-    let uri: Option<Uri> = text.parse().ok();
-    let parts = uri
-        .as_ref()
-        .and_then(|uri| Some((uri.scheme_str()?, uri.authority()?, uri)));
-    let Some((scheme @ ("https" | "http"), authority, uri)) = parts else {
-        return Err(format!("is {}, not a URL of http or https", shown(text)));
-    };
-    if authority.as_str().contains('@') {
+    // Both can hold a secret that was put there by mistake, so that the text is not shown.
+    if text.contains('@') {
         return Err("holds a user name or password, which Klaviyo does not know".to_owned());
     }
     if text.contains(['?', '#']) {
-        return Err(format!(
-            "is {}, with more than a path at its end",
-            shown(text)
-        ));
+        return Err("has more than a path at its end".to_owned());
     }
+    let uri: Option<Uri> = text.parse().ok();
+    let parts = uri.as_ref().and_then(|uri| {
+        let authority = uri.authority().filter(|it| has_plain_port(it))?;
+        Some((uri.scheme_str()?, authority, uri))
+    });
+    let Some((scheme @ ("https" | "http"), authority, uri)) = parts else {
+        return Err(format!("is {}, not a URL of http or https", shown(text)));
+    };
     if scheme == "http" && !is_loopback(authority.host()) {
         return Err(format!(
             "is {}: the private key would travel unencrypted; http is for this machine alone",

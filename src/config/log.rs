@@ -2,7 +2,7 @@
 
 use tracing_subscriber::EnvFilter;
 
-use super::reader::Section;
+use super::section::Section;
 use super::suggest::shown;
 
 /// What is logged, and how.

@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use super::reader::{Entry, Section};
+use super::section::{Entry, Section};
 use super::suggest::shown;
 use super::values::not_blank;
 use crate::model::GarbageIds;
 
 /// The settings of Segment's Klaviyo destination.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the destination's settings are independent switches, named as its page names them"
+)]
 pub struct MappingConfig {
     /// "Enforce email as primary identifier". Default false.
     pub enforce_email: bool,

@@ -6,14 +6,15 @@
 
 mod admin;
 mod delivery;
+mod document;
 mod error;
 mod ingest;
 mod klaviyo;
 mod log;
 mod mapping;
 mod outbox;
-mod reader;
 mod secret;
+mod section;
 mod suggest;
 mod syntax;
 mod values;
@@ -36,7 +37,8 @@ pub use mapping::MappingConfig;
 pub use outbox::OutboxConfig;
 pub use secret::process_environment;
 
-use reader::{Document, Section};
+use document::Document;
+use section::Section;
 
 /// The whole configuration, checked. Its default is the `config.toml` of the repository's root, as shipped.
 #[derive(Debug, Clone, Default)]
@@ -65,14 +67,13 @@ impl Config {
         file: &Path,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
-        let text = fs::read_to_string(file).map_err(|source| match source.kind() {
-            ErrorKind::NotFound => ConfigError::Missing {
-                file: file.to_owned(),
-            },
-            _ => ConfigError::Unreadable {
-                file: file.to_owned(),
-                source,
-            },
+        let text = fs::read_to_string(file).map_err(|source| {
+            let file = file.to_owned();
+            if source.kind() == ErrorKind::NotFound {
+                ConfigError::Missing { file }
+            } else {
+                ConfigError::Unreadable { file, source }
+            }
         })?;
         let (mut config, mut literal_secrets) = read(&text, file, environment)?;
         // Write keys are no secret to keep: browsers get them in plain sight.
@@ -96,13 +97,13 @@ impl Config {
         read(text, file, environment).map(|(config, _)| config)
     }
 
-    /// Every key that a file may have, in full and without indices, such as `ingest.sources.write_key`.
+    /// Every section and key that a file may have, in full and without indices: `ingest.sources.write_key`.
     pub fn known_keys() -> Vec<String> {
         const ONE_SOURCE: &str = "[[ingest.sources]]";
         let (root, _) = DeTable::parse_recoverable(ONE_SOURCE);
         let nothing = |_: &str| None;
         let document = Document::new(ONE_SOURCE, root.get_ref(), &nothing);
-        document.read(|root| Self::read(root, Path::new("")));
+        Section::read_root(&document, |root| Self::read(root, Path::new("")));
         document.into_notes().known
     }
 
@@ -130,17 +131,10 @@ impl Config {
             .into_iter()
             .chain([("admin.listen", self.admin.listen)])
         {
-            let same = |(other_key, other): &&(&str, SocketAddr)| {
-                address.port() != 0 && *other == address && root.is_sound(other_key)
-            };
-            if root.is_sound(key)
-                && let Some((other, _)) = taken.iter().find(same)
-            {
-                root.wrong(
-                    key,
-                    &format!("is {address}, as {other} is"),
-                    "give each its own port",
-                );
+            let same = |(_, other): &&(&str, SocketAddr)| address.port() != 0 && *other == address;
+            if let Some((other, _)) = taken.iter().find(same) {
+                let what = [&format!("is {address}, and so is"), "of the same program"];
+                root.disagree([key, other], what, "give each its own port");
             }
             taken.push((key, address));
         }
@@ -197,7 +191,7 @@ fn read(
     }
     let document = Document::new(text, root.get_ref(), environment);
     let folder = file.parent().unwrap_or(Path::new(""));
-    let mut config = document.read(|root| Config::read(root, folder));
+    let mut config = Section::read_root(&document, |root| Config::read(root, folder));
     let notes = document.into_notes();
     if !notes.problems.is_empty() {
         return Err(wrong(notes.problems));

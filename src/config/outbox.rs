@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::reader::Section;
+use super::section::Section;
 use super::values::not_blank;
 
-const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(24 * 3600);
-const TEN_YEARS: Duration = Duration::from_secs(3650 * 24 * 3600);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+const TEN_YEARS: Duration = Duration::from_hours(3650 * 24);
 
 /// The file that keeps everything.
 #[derive(Debug, Clone)]

@@ -5,11 +5,16 @@
 
 use secrecy::SecretString;
 
-use super::reader::{Entry, Section};
+use super::section::{Entry, Section};
 use super::suggest::PRIVATE_KEY_PREFIX;
 
 /// Marks a value that names a variable of the environment.
 const FROM_ENVIRONMENT: &str = "env:";
+
+/// What is allowed for a secret, and the other place it can come from.
+pub(super) fn or_env(allowed: &str) -> String {
+    format!("{allowed}, or \"env:NAME\" to take it from the environment")
+}
 
 /// Looks a name up in the environment of this process. `None` when it is not set, or is not UTF-8.
 pub fn process_environment(name: &str) -> Option<String> {
@@ -24,8 +29,7 @@ impl Section<'_> {
         allowed: &str,
         check: impl FnOnce(&str) -> Result<(), String>,
     ) -> Option<SecretString> {
-        let allowed = format!("{allowed}, or \"env:NAME\" to take it from the environment");
-        self.value(key, &allowed, |entry| {
+        self.value(key, &or_env(allowed), |entry| {
             let (value, from) = self.resolve(key, entry)?;
             check(&value).map_err(|what| match from {
                 Some(variable) => {

@@ -33,13 +33,16 @@ fn problem(text: &str, error: &toml::de::Error, known: &[String]) -> Problem {
     let line = place.and_then(|place| text.lines().nth(place.line - 1));
     let line = line.unwrap_or_default().trim();
     let key = key_of(line);
-    let hint = if is_harmless(line, known) {
-        format!("the line is: {line}")
+    let mut hint = if is_harmless(line, known) {
+        format!("the line is `{line}`")
     } else if is_known(key, known) {
         format!("the line sets {key}; it is not shown, since it may hold a secret")
     } else {
         "the line is not shown, since it may hold a secret".to_owned()
     };
+    if lacks_quotes(line) {
+        hint += "; text, durations, sizes and addresses stand in quotes";
+    }
     Problem {
         place,
         what: format!("the syntax is wrong: {}", error.message()),
@@ -50,6 +53,13 @@ fn problem(text: &str, error: &toml::de::Error, known: &[String]) -> Problem {
 /// The text before the first `=`, which is a key when the line is of the ordinary form.
 fn key_of(line: &str) -> &str {
     line.split_once('=').map_or("", |(key, _)| key).trim()
+}
+
+/// The commonest slip, which the parser takes for a broken number.
+fn lacks_quotes(line: &str) -> bool {
+    let value = line.split_once('=').map_or("", |(_, value)| value.trim());
+    let is_bare = matches!(value, "true" | "false") || value.parse::<f64>().is_ok();
+    value.starts_with(char::is_alphanumeric) && !is_bare
 }
 
 fn is_known(key: &str, known: &[String]) -> bool {

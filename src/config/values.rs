@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::reader::{Entry, Section};
+use super::section::{Entry, Section};
 use super::suggest::shown;
 
 /// The units of a duration, the smallest first, in milliseconds.

@@ -1,124 +1,13 @@
-//! Walks the parsed file, key by key, and gathers every mistake on the way instead of stopping at the first.
+//! A section of the file, asked for its keys one by one.
 //!
 //! A section asks for each of its keys by name, which is also how its known keys become known: there is no second
-//! list that could differ. Whatever is left when a section was read is unknown, and an error. Values are only shown
-//! in errors through [`Entry::describe`], which keeps back what looks like a private key; secrets use
-//! [`Entry::kind`], which shows no value at all. Uses no other module.
+//! list that could differ. Values are only shown in errors through [`Entry::describe`], which keeps back what looks
+//! like a private key; secrets use [`Entry::kind`], which shows no value at all. Uses no other module.
 
-use std::cell::RefCell;
+use toml::de::{DeString, DeTable, DeValue};
 
-use toml::de::{DeTable, DeValue};
-
-use super::error::{Place, Problem};
+use super::document::{Document, Unknown, join, without_indices};
 use super::suggest;
-
-/// How a name in the environment is looked up.
-pub(super) type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
-
-/// The file being read.
-pub(super) struct Document<'a> {
-    text: &'a str,
-    root: &'a DeTable<'a>,
-    environment: &'a Environment<'a>,
-    notes: RefCell<Notes>,
-}
-
-/// What was gathered while reading.
-#[derive(Default)]
-pub(super) struct Notes {
-    /// The mistakes, in the order they were found.
-    pub problems: Vec<Problem>,
-    /// The full keys that were asked for, without indices.
-    pub known: Vec<String>,
-    /// The keys of secrets that stand in the file as they are.
-    pub literal_secrets: Vec<String>,
-    unknown: Vec<Unknown>,
-}
-
-/// A key that nothing asked for.
-struct Unknown {
-    section: String,
-    name: String,
-    offset: usize,
-    is_section: bool,
-}
-
-impl<'a> Document<'a> {
-    pub(super) fn new(
-        text: &'a str,
-        root: &'a DeTable<'a>,
-        environment: &'a Environment<'a>,
-    ) -> Self {
-        let notes = RefCell::default();
-        Self {
-            text,
-            root,
-            environment,
-            notes,
-        }
-    }
-
-    /// Reads the whole file.
-    pub(super) fn read<T>(&'a self, read: impl FnOnce(&Section<'a>) -> T) -> T {
-        let root = Section {
-            document: self,
-            path: String::new(),
-            entries: Some(self.root),
-        };
-        let value = read(&root);
-        root.note_unknown_keys();
-        value
-    }
-
-    /// What was gathered, the mistakes from the top of the file to its end.
-    pub(super) fn into_notes(self) -> Notes {
-        let mut notes = self.notes.into_inner();
-        for unknown in std::mem::take(&mut notes.unknown) {
-            let key = join(&unknown.section, &suggest::shown_key(&unknown.name));
-            let noun = if unknown.is_section { "section" } else { "key" };
-            notes.problems.push(Problem {
-                place: Some(Place::of(self.text, unknown.offset)),
-                what: format!("{key} is not a known {noun}"),
-                hint: suggest::hint(&unknown.section, &unknown.name, &notes.known),
-            });
-        }
-        notes.problems.sort_by_key(|problem| problem.place);
-        notes
-    }
-
-    /// Notes a mistake at the key, or at the closest section around it that the file has.
-    pub(super) fn wrong(&self, key: &str, what: &str, hint: impl Into<String>) {
-        let place = self.find(key).map(|offset| Place::of(self.text, offset));
-        self.notes.borrow_mut().problems.push(Problem {
-            place,
-            what: format!("{key} {what}"),
-            hint: hint.into(),
-        });
-    }
-
-    /// The line of a key that stands in the file.
-    pub(super) fn line_of(&self, key: &str) -> Option<usize> {
-        self.find(key)
-            .map(|offset| Place::of(self.text, offset).line)
-    }
-
-    fn find(&self, key: &str) -> Option<usize> {
-        let mut found = None;
-        let mut entries = Some(self.root);
-        for step in key.split('.') {
-            let (name, index) = step.split_once('[').map_or((step, None), |(name, index)| {
-                (name, index.trim_end_matches(']').parse::<usize>().ok())
-            });
-            let Some((key, value)) = entries.and_then(|entries| entries.get_key_value(name)) else {
-                break;
-            };
-            let item = index.and_then(|index| value.get_ref().as_array()?.get(index));
-            found = Some(item.map_or(key.span().start, |item| item.span().start));
-            entries = item.unwrap_or(value).get_ref().as_table();
-        }
-        found
-    }
-}
 
 /// A `[section]`, or one that the file leaves out.
 pub(super) struct Section<'a> {
@@ -128,6 +17,21 @@ pub(super) struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
+    /// Reads a whole file.
+    pub(super) fn read_root<T>(
+        document: &'a Document<'a>,
+        read: impl FnOnce(&Section<'a>) -> T,
+    ) -> T {
+        let root = Section {
+            document,
+            path: String::new(),
+            entries: Some(document.root()),
+        };
+        let value = read(&root);
+        root.note_unknown_keys();
+        value
+    }
+
     /// The file this section is in.
     pub(super) fn document(&self) -> &'a Document<'a> {
         self.document
@@ -135,7 +39,7 @@ impl<'a> Section<'a> {
 
     /// How a name in the environment is looked up.
     pub(super) fn environment(&self, name: &str) -> Option<String> {
-        (self.document.environment)(name)
+        self.document.environment(name)
     }
 
     /// Whether the file has the key, right or wrong.
@@ -197,19 +101,17 @@ impl<'a> Section<'a> {
         allowed: &str,
         read: impl Fn(&str, &Entry<'a>) -> Result<T, String>,
     ) -> Vec<T> {
-        let read_entry = |(key, value): (
-            &toml::Spanned<toml::de::DeString<'a>>,
-            &'a toml::Spanned<DeValue<'a>>,
-        )| {
-            let entry = Entry {
-                path: self.full(&suggest::shown_key(key.get_ref())),
-                offset: value.span().start,
-                value: value.get_ref(),
+        let read_entry =
+            |(key, value): (&toml::Spanned<DeString<'a>>, &'a toml::Spanned<DeValue<'a>>)| {
+                let entry = Entry {
+                    path: self.full(&suggest::shown_key(key.get_ref())),
+                    offset: value.span().start,
+                    value: value.get_ref(),
+                };
+                read(key.get_ref(), &entry)
+                    .map_err(|what| self.note(&entry, &what, allowed))
+                    .ok()
             };
-            read(key.get_ref(), &entry)
-                .map_err(|what| self.note(&entry, &what, allowed))
-                .ok()
-        };
         self.entries
             .into_iter()
             .flatten()
@@ -260,7 +162,20 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// Whether nothing was wrong with a key so far: only then is it worth comparing with another.
+    /// Notes that two keys do not go together, at the first of them that stands in the file: the other may be a
+    /// default. Says nothing when one of them was wrong by itself. The sentence is key, `what[0]`, key, `what[1]`.
+    pub(super) fn disagree(&self, keys: [&str; 2], what: [&str; 2], hint: &str) {
+        let [one, other] = keys.map(|key| self.full(key));
+        if !self.is_sound(keys[0]) || !self.is_sound(keys[1]) {
+            return;
+        }
+        let stands = |key: &&String| self.document.find_exactly(key).is_some();
+        let at = [&one, &other].into_iter().find(stands).unwrap_or(&one);
+        let what = format!("{one} {} {other}, {}", what[0], what[1]);
+        self.document.note_at(at, what, hint.to_owned());
+    }
+
+    /// Whether nothing was wrong with a key so far.
     pub(super) fn is_sound(&self, key: &str) -> bool {
         let start = format!("{} ", self.full(key));
         let notes = self.document.notes.borrow();
@@ -272,7 +187,9 @@ impl<'a> Section<'a> {
 
     /// Notes a mistake that shows only when several keys are seen together.
     pub(super) fn wrong(&self, key: &str, what: &str, hint: impl Into<String>) {
-        self.document.wrong(&self.full(key), what, hint);
+        let key = self.full(key);
+        self.document
+            .note_at(&key, format!("{key} {what}"), hint.into());
     }
 
     fn entry(&self, key: &'static str) -> Option<Entry<'a>> {
@@ -290,11 +207,9 @@ impl<'a> Section<'a> {
     }
 
     fn note(&self, entry: &Entry<'_>, what: &str, allowed: &str) {
-        self.document.notes.borrow_mut().problems.push(Problem {
-            place: Some(Place::of(self.document.text, entry.offset)),
-            what: format!("{} {what}", entry.path),
-            hint: format!("allowed: {allowed}"),
-        });
+        let what = format!("{} {what}", entry.path);
+        self.document
+            .note(entry.offset, what, format!("allowed: {allowed}"));
     }
 
     /// Notes that a secret stands in the file itself.
@@ -312,7 +227,7 @@ impl<'a> Section<'a> {
                 let is_section = value.get_ref().is_table()
                     || list.is_some_and(|list| list.iter().any(|item| item.get_ref().is_table()));
                 notes.unknown.push(Unknown {
-                    section: section.clone(),
+                    path: self.path.clone(),
                     name: key.get_ref().to_string(),
                     offset: key.span().start,
                     is_section,
@@ -364,23 +279,4 @@ impl<'a> Entry<'a> {
             DeValue::Table(_) => "is a section",
         }
     }
-}
-
-fn join(section: &str, key: &str) -> String {
-    if section.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{section}.{key}")
-    }
-}
-
-/// `ingest.sources[1].name` is known as `ingest.sources.name`.
-fn without_indices(path: &str) -> String {
-    let mut inside = false;
-    path.chars()
-        .filter(|c| {
-            inside = (inside || *c == '[') && *c != ']';
-            !inside && *c != ']'
-        })
-        .collect()
 }
