@@ -1,1 +1,3 @@
-//! x
+//! Every test that needs more than one module, in one binary: it links once.
+
+mod config;
