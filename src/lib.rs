@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod ingest;
 pub mod klaviyo;
 pub mod listener;
 pub mod mapper;

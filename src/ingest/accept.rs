@@ -1,0 +1,280 @@
+//! Decides what becomes of a request: which events are kept, which of them as dead, or why none is.
+//!
+//! Pure: the time and the makers of ids are handed in, nothing is read or stored here.
+
+use serde_json::value::RawValue;
+
+use super::answer::Refusal;
+use super::auth::{self, Keys};
+use super::batch::{self, Batch, Fields};
+use super::check::{self, Flaw, MAX_MESSAGE_ID_CHARS};
+use super::time;
+use crate::config::{IngestConfig, SourceConfig};
+use crate::model::{EventType, GarbageIds, NewEvent, Timestamp};
+use crate::segment::{Call, CallError, text};
+
+/// What a path takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    /// One call of this type. The path decides, whatever `type` the body has: SDKs leave it out.
+    Call(EventType),
+    /// Many calls, each with its `type`.
+    Batch,
+    /// What `analytics.js` measures about itself.
+    Metrics,
+}
+
+/// A request, its body decompressed.
+pub(super) struct Request {
+    pub(super) endpoint: Endpoint,
+    pub(super) keys: Keys,
+    /// The `Origin` header.
+    pub(super) origin: Option<String>,
+    pub(super) body: String,
+}
+
+/// What ingest needs to know to decide.
+#[derive(Clone, Copy)]
+pub(super) struct Rules<'r> {
+    pub(super) config: &'r IngestConfig,
+    pub(super) garbage: &'r GarbageIds,
+}
+
+/// What is to be stored before the client hears of success.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    /// The source's name.
+    pub(super) source: String,
+    /// At least one. Those that can never be delivered say so in `refused`.
+    pub(super) events: Vec<NewEvent>,
+}
+
+/// Takes a request apart into events.
+///
+/// The call of a single request is refused if it can never be delivered. The flawed calls of a batch are kept as
+/// dead and the request succeeds, even if no other call is in it: SDKs drop a batch whole when it is refused, and
+/// what the operator cannot see cannot be mended.
+pub(super) fn accept(
+    request: &Request,
+    rules: Rules<'_>,
+    now: Timestamp,
+    new_id: &mut dyn FnMut() -> String,
+) -> Result<Accepted, Refusal> {
+    let body = Body::read(request.endpoint, &request.body);
+    let body_key = body.as_ref().ok().and_then(Body::write_key);
+    let source = match auth::source(&rules.config.sources, &request.keys, body_key.as_deref()) {
+        Ok(source) => source,
+        // The key may be in the body that cannot be read: that is the first thing to mend.
+        Err(Refusal::NoKey) => return Err(body.err().unwrap_or(Refusal::NoKey)),
+        Err(refusal) => return Err(refusal),
+    };
+    auth::check_origin(source, request.origin.as_deref())?;
+    let mut reader = Reader {
+        source,
+        rules,
+        now,
+        envelope: None,
+        batch_sent_at: None,
+        new_id,
+    };
+    let events = match body? {
+        Body::Call { kind, .. } => vec![reader.single(&request.body, kind)?],
+        Body::Batch(batch) => {
+            let items = whole_batch(&batch)?;
+            reader.envelope = batch.envelope()?;
+            reader.batch_sent_at = batch.sent_at();
+            items.iter().map(|item| reader.kept(item.get())).collect()
+        }
+    };
+    Ok(Accepted {
+        source: source.name.clone(),
+        events,
+    })
+}
+
+/// The calls of a batch, of which there are some and not too many.
+fn whole_batch<'b, 'a>(batch: &'b Batch<'a>) -> Result<&'b [&'a RawValue], Refusal> {
+    let items = batch.items.as_deref().ok_or(Refusal::NoBatch)?;
+    if items.is_empty() {
+        return Err(Refusal::EmptyBatch);
+    }
+    if items.len() > batch::MAX_ITEMS {
+        return Err(Refusal::TooManyItems {
+            count: items.len(),
+            limit: batch::MAX_ITEMS,
+        });
+    }
+    Ok(items)
+}
+
+/// A body, known by its outline.
+enum Body<'a> {
+    Call {
+        /// As the path says it.
+        kind: Option<EventType>,
+        fields: Fields<'a>,
+    },
+    Batch(Batch<'a>),
+}
+
+impl<'a> Body<'a> {
+    fn read(endpoint: Endpoint, body: &'a str) -> Result<Self, Refusal> {
+        if body.trim().is_empty() {
+            return Err(Refusal::Empty);
+        }
+        if let Endpoint::Call(kind) = endpoint {
+            return match batch::fields(body) {
+                Ok(fields) => Ok(Self::Call {
+                    kind: Some(kind),
+                    fields,
+                }),
+                Err(error) if error.is_data() => Err(Refusal::NotAnObject),
+                Err(error) => Err(Refusal::Json {
+                    place: "the body".to_owned(),
+                    detail: batch::detail(&error),
+                }),
+            };
+        }
+        let batch = Batch::read(body)?;
+        if batch.items.is_none() && batch.fields.contains_key("type") {
+            // One call where a batch was expected: webhooks post to one path whatever they have.
+            return Ok(Self::Call {
+                kind: None,
+                fields: batch.fields,
+            });
+        }
+        Ok(Self::Batch(batch))
+    }
+
+    fn write_key(&self) -> Option<String> {
+        let fields = match self {
+            Self::Call { fields, .. } => fields,
+            Self::Batch(batch) => &batch.fields,
+        };
+        batch::string(fields, "writeKey")
+    }
+}
+
+/// Reads the calls of one request.
+struct Reader<'r> {
+    source: &'r SourceConfig,
+    rules: Rules<'r>,
+    now: Timestamp,
+    envelope: Option<String>,
+    batch_sent_at: Option<Timestamp>,
+    new_id: &'r mut dyn FnMut() -> String,
+}
+
+impl Reader<'_> {
+    /// The one call of a request: kept, or the request refused.
+    fn single(&mut self, payload: &str, kind: Option<EventType>) -> Result<NewEvent, Refusal> {
+        match self.event(payload, kind) {
+            (event, None) => Ok(event),
+            (_, Some(flaw)) => Err(Refusal::Flawed(flaw)),
+        }
+    }
+
+    /// A call of a batch: kept, as dead if it must be.
+    fn kept(&mut self, payload: &str) -> NewEvent {
+        let (event, flaw) = self.event(payload, None);
+        let refused = flaw.map(|flaw| format!("{}: {flaw}", flaw.code()));
+        NewEvent { refused, ..event }
+    }
+
+    /// The call, with as much known of it as can be read, and its flaw. A flawed call keeps its names too: who asks
+    /// to be forgotten is to be found in dead events as well.
+    fn event(&mut self, payload: &str, kind: Option<EventType>) -> (NewEvent, Option<Flaw>) {
+        let mut event = NewEvent {
+            source: self.source.name.clone(),
+            message_id: String::new(),
+            kind,
+            name: None,
+            at: self.now,
+            received_at: self.now,
+            identifiers: Vec::new(),
+            payload: payload.to_owned(),
+            envelope: self.envelope.clone(),
+            refused: None,
+        };
+        let flaw = self.fill(&mut event).err();
+        if event.message_id.is_empty() {
+            event.message_id = (self.new_id)();
+        }
+        (event, flaw)
+    }
+
+    fn fill(&self, event: &mut NewEvent) -> Result<(), Flaw> {
+        let fields = batch::fields(&event.payload).map_err(|error| {
+            if error.is_data() {
+                Flaw::NotAnObject
+            } else {
+                Flaw::Unreadable(batch::detail(&error))
+            }
+        })?;
+        let message_id = message_id(&fields);
+        if let Ok(Some(id)) = &message_id {
+            event.message_id.clone_from(id);
+        }
+        let kind = match event.kind {
+            Some(kind) => kind,
+            None => call_type(&fields)?,
+        };
+        event.kind = Some(kind);
+        let call = Call::read(&event.payload, event.envelope.as_deref(), Some(kind))
+            .map_err(|error| flaw_of(&error))?;
+        event.name = name(&call);
+        event.at = time::happened_at(&call, self.batch_sent_at, self.now);
+        event.identifiers = call.identifiers(self.rules.garbage);
+        let limit = self.rules.config.max_event_bytes;
+        if event.payload.len() > limit {
+            return Err(Flaw::TooLarge {
+                bytes: event.payload.len(),
+                limit,
+            });
+        }
+        message_id?;
+        check::check(&call)
+    }
+}
+
+/// The client's `messageId`. Without one (or with something that is no id) the relay makes one, as Segment does.
+fn message_id(fields: &Fields<'_>) -> Result<Option<String>, Flaw> {
+    let id = fields
+        .get("messageId")
+        .and_then(|id| serde_json::from_str(id.get()).ok())
+        .and_then(|id| text(&id));
+    let chars = id.as_deref().map_or(0, |id| id.chars().count());
+    if chars > MAX_MESSAGE_ID_CHARS {
+        return Err(Flaw::MessageIdTooLong { chars });
+    }
+    Ok(id)
+}
+
+fn call_type(fields: &Fields<'_>) -> Result<EventType, Flaw> {
+    let stated = fields.get("type").filter(|kind| kind.get() != "null");
+    if stated.is_none() {
+        return Err(Flaw::MissingType);
+    }
+    batch::string(fields, "type")
+        .and_then(|word| EventType::from_word(&word))
+        .ok_or(Flaw::InvalidType)
+}
+
+fn flaw_of(error: &CallError) -> Flaw {
+    match error {
+        CallError::Json(error) => Flaw::Unreadable(batch::detail(error)),
+        CallError::NotAnObject => Flaw::NotAnObject,
+        CallError::UnknownType => Flaw::InvalidType,
+    }
+}
+
+fn name(call: &Call) -> Option<String> {
+    let field = match call.kind {
+        EventType::Track => "event",
+        EventType::Page | EventType::Screen => "name",
+        EventType::Identify | EventType::Group | EventType::Alias | EventType::Delete => {
+            return None;
+        }
+    };
+    Some(call.field(field)?.as_str()?.to_owned())
+}

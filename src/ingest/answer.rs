@@ -1,0 +1,247 @@
+//! What a client is told: one success, and every way a request is refused, with status, code and sentence.
+//!
+//! 400 is the one status that every SDK gives up on, 429 the one that all of them retry with the wait we name
+//! (`segment.md` §0.8). No text here repeats anything that a client sent.
+
+use std::time::Duration;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::check::Flaw;
+use crate::outbox::AppendError;
+
+/// SDKs heed `Retry-After` between these, in seconds.
+const RETRY_AFTER: std::ops::RangeInclusive<u64> = 1..=300;
+
+/// Why a request was refused as a whole. Nothing of it was stored.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    /// No write key anywhere.
+    #[error(
+        "the request carries no write key; send it as the Basic user name (with an empty password), as `writeKey` \
+         in the body, as `?writeKey=` or as `X-Write-Key`"
+    )]
+    NoKey,
+    /// A write key that no source has.
+    #[error(
+        "no source has this write key; compare the key in the SDK with `write_key` under [[ingest.sources]] in the \
+         relay's config.toml"
+    )]
+    UnknownKey,
+    /// A settings document was asked for with a write key that no source has.
+    #[error(
+        "no source has the write key in this path; compare it with `write_key` under [[ingest.sources]] in the \
+         relay's config.toml"
+    )]
+    NoSuchProject,
+    /// The key is for other web sites.
+    #[error(
+        "the page's origin may not use this write key; add it to the source's `allowed_origins` in the relay's \
+         config.toml"
+    )]
+    OriginNotAllowed,
+    /// Neither plain nor gzip.
+    #[error("the `Content-Encoding` is not supported; send gzip, or no `Content-Encoding` at all")]
+    Encoding,
+    /// Said to be gzip, and is not, or not whole.
+    #[error(
+        "`Content-Encoding` says gzip, but the body is not whole and valid gzip; compress it once, or leave the \
+         header out"
+    )]
+    BrokenGzip,
+    /// Not text. Gzip without its header is the usual cause.
+    #[error("the body is not UTF-8: the byte at offset {offset} is not; {hint}")]
+    NotUtf8 {
+        /// Where the first wrong byte stands, after decompression.
+        offset: usize,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// Nothing but blanks.
+    #[error("the body is empty; send one call, or a `batch` of calls, as JSON")]
+    Empty,
+    /// The parser's own error is not kept: some of its texts repeat what was sent.
+    #[error("{place} is not readable JSON: {detail}")]
+    Json {
+        /// The body, or which item of the batch.
+        place: String,
+        /// What, at which line and column.
+        detail: String,
+    },
+    /// A JSON text that is no object, where one call is taken.
+    #[error("the body is JSON but no object; send one call as an object, or several to /v1/batch")]
+    NotAnObject,
+    /// An object without `batch` that is no single call either.
+    #[error("the body has no `batch`; send {{\"batch\": [call, …]}}, each call with its `type`")]
+    NoBatch,
+    /// `batch` is an object, a string, …
+    #[error("`batch` is not an array; send {{\"batch\": [call, …]}}")]
+    BatchNotArray,
+    /// `batch` is `[]`.
+    #[error("the batch holds no calls; do not send empty batches")]
+    EmptyBatch,
+    /// More calls than Segment takes at once.
+    #[error("the batch holds {count} calls and may hold {limit}; send several batches")]
+    TooManyItems {
+        /// How many there are.
+        count: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// The batch's shared part would be stored once per call.
+    #[error(
+        "the batch's own `context` and `integrations` have {bytes} bytes and may have {limit}; put what differs \
+         into the calls"
+    )]
+    EnvelopeTooLarge {
+        /// How large they are.
+        bytes: usize,
+        /// How large they may be.
+        limit: usize,
+    },
+    /// The whole body, after decompression.
+    #[error(
+        "the body has more than {limit} bytes after decompression; send smaller batches, or raise \
+         `max_batch_bytes` under [ingest] in the relay's config.toml"
+    )]
+    BodyTooLarge {
+        /// The most it may have.
+        limit: usize,
+    },
+    /// The body stopped coming.
+    #[error("the body did not arrive whole and in time; send the request again")]
+    Incomplete,
+    /// The one call of the request can never be delivered.
+    #[error(transparent)]
+    Flawed(Flaw),
+    /// The outbox cannot take it now.
+    #[error(
+        "{reason}; nothing was stored, send the request again after the seconds in `Retry-After`"
+    )]
+    CannotStore {
+        /// Why, in the outbox's words.
+        reason: String,
+        /// When to come back.
+        retry_after: Duration,
+    },
+    /// A path that is none of the API.
+    #[error(
+        "there is nothing at this path; POST calls to /v1/identify, /v1/track, /v1/page, /v1/screen, /v1/group, \
+         /v1/alias, /v1/batch or /v1/import, and GET settings from /v1/projects/WRITE_KEY/settings"
+    )]
+    NotFound,
+    /// A path of the API, asked with another method.
+    #[error(
+        "this path does not take this method; `Allow` says which it takes (calls are sent with POST)"
+    )]
+    MethodNotAllowed,
+    /// A mistake in the relay.
+    #[error(
+        "the relay failed on this request; send it again later, and tell its operator to look at the log"
+    )]
+    Internal,
+}
+
+impl Refusal {
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::NoKey | Self::UnknownKey => StatusCode::UNAUTHORIZED,
+            Self::Flawed(Flaw::TooLarge { .. })
+            | Self::EnvelopeTooLarge { .. }
+            | Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Flawed(_)
+            | Self::OriginNotAllowed
+            | Self::Encoding
+            | Self::BrokenGzip
+            | Self::NotUtf8 { .. }
+            | Self::Empty
+            | Self::Json { .. }
+            | Self::NotAnObject
+            | Self::NoBatch
+            | Self::BatchNotArray
+            | Self::EmptyBatch
+            | Self::TooManyItems { .. } => StatusCode::BAD_REQUEST,
+            Self::Incomplete => StatusCode::REQUEST_TIMEOUT,
+            Self::CannotStore { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::NotFound | Self::NoSuchProject => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// Segment's code where it has one (its page of discarded events), otherwise one of ours in the same style.
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Self::NoKey | Self::UnknownKey | Self::NoSuchProject => "unknown_source",
+            Self::OriginNotAllowed => "origin_not_allowed",
+            Self::Encoding
+            | Self::BrokenGzip
+            | Self::NotUtf8 { .. }
+            | Self::Empty
+            | Self::Json { .. }
+            | Self::NotAnObject
+            | Self::NoBatch
+            | Self::BatchNotArray => "bad_request",
+            Self::EmptyBatch => "empty_batch",
+            Self::TooManyItems { .. } => "too_many_events",
+            Self::EnvelopeTooLarge { .. } | Self::BodyTooLarge { .. } => "payload_too_large",
+            Self::Incomplete => "request_incomplete",
+            Self::Flawed(flaw) => flaw.code(),
+            Self::CannotStore { .. } => "cannot_store_now",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::Internal => "internal_error",
+        }
+    }
+}
+
+/// The one place that says what a client hears when the outbox did not store: come back later.
+impl From<&AppendError> for Refusal {
+    fn from(error: &AppendError) -> Self {
+        let AppendError::Busy { retry_after, .. } = error;
+        Self::CannotStore {
+            reason: error.to_string(),
+            retry_after: *retry_after,
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    /// Python's SDK reads `code` and `message`, Ruby's reads `error`. A 401 names no scheme (`WWW-Authenticate`):
+    /// browsers would ask the visitor of the shop for a password.
+    fn into_response(self) -> Response {
+        let message = self.to_string();
+        let body = serde_json::json!({
+            "success": false,
+            "code": self.code(),
+            "message": message,
+            "error": message,
+        });
+        let mut response = json(self.status(), body.to_string());
+        if let Self::CannotStore { retry_after, .. } = self {
+            let seconds = retry_after.as_millis().div_ceil(1000);
+            let seconds = u64::try_from(seconds)
+                .unwrap_or(u64::MAX)
+                .clamp(*RETRY_AFTER.start(), *RETRY_AFTER.end());
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+/// The answer to everything that was stored, in the exact form that every SDK reads (`segment.md` §0.1).
+pub(super) fn success() -> Response {
+    json(StatusCode::OK, r#"{"success":true}"#.to_owned())
+}
+
+/// A response with this JSON text.
+pub(super) fn json(status: StatusCode, body: String) -> Response {
+    let content_type = (
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    (status, [content_type], body).into_response()
+}

@@ -1,0 +1,99 @@
+//! Whose call it is: the write key, wherever an SDK puts it, and the browser origins that may use it.
+
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use secrecy::ExposeSecret as _;
+use subtle::ConstantTimeEq as _;
+
+use super::answer::Refusal;
+use crate::config::SourceConfig;
+
+/// Padded or not: hand-written clients leave the `=` out.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// The write keys of a request outside of its body, as sent.
+#[derive(Clone, Default)]
+pub(super) struct Keys {
+    /// `Authorization`. Only Basic is read; a Bearer token says nothing about the source.
+    pub(super) authorization: Option<String>,
+    /// `X-Write-Key` (Jitsu's SDK: `id:secret`).
+    pub(super) x_write_key: Option<String>,
+    /// `?writeKey=` (RudderStack's beacon).
+    pub(super) query: Option<String>,
+}
+
+/// The source a request belongs to: the first of Basic user, `X-Write-Key`, `?writeKey=` and the body's `writeKey`
+/// that names one. So a header wins over the body, but a foreign header (a browser adds the site's own password to
+/// each call it makes to that site) does not hide the body's key.
+pub(super) fn source<'c>(
+    sources: &'c [SourceConfig],
+    keys: &Keys,
+    body_key: Option<&str>,
+) -> Result<&'c SourceConfig, Refusal> {
+    let basic = keys.authorization.as_deref().and_then(basic_user);
+    let presented = [
+        basic.as_deref(),
+        keys.x_write_key.as_deref(),
+        keys.query.as_deref(),
+        body_key,
+    ];
+    let mut presented = presented
+        .into_iter()
+        .flatten()
+        .map(str::trim)
+        .filter(|key| !key.is_empty() && *key != ":")
+        .peekable();
+    if presented.peek().is_none() {
+        return Err(Refusal::NoKey);
+    }
+    presented
+        .find_map(|key| by_key(sources, key))
+        .ok_or(Refusal::UnknownKey)
+}
+
+/// The source with this write key: the whole of it, or what stands before its colon.
+pub(super) fn by_key<'c>(sources: &'c [SourceConfig], key: &str) -> Option<&'c SourceConfig> {
+    let id = key.split_once(':').map_or(key, |(id, _)| id);
+    let mut found = None;
+    // Every source is compared, in constant time: how long it takes tells nothing about the keys.
+    for source in sources {
+        let known = source.write_key.expose_secret().as_bytes();
+        let same = known.ct_eq(key.as_bytes()) | known.ct_eq(id.as_bytes());
+        if bool::from(same) && !known.is_empty() {
+            found = found.or(Some(source));
+        }
+    }
+    found
+}
+
+/// Refuses a web page whose origin the source does not list. A request without `Origin` comes from no web page and
+/// passes: who can leave it out can also forge it, and servers share keys with pages.
+pub(super) fn check_origin(source: &SourceConfig, origin: Option<&str>) -> Result<(), Refusal> {
+    let Some(origin) = origin else {
+        return Ok(());
+    };
+    let listed = |allowed: &String| {
+        allowed
+            .trim()
+            .trim_end_matches('/')
+            .eq_ignore_ascii_case(origin)
+    };
+    if source.allowed_origins.is_empty() || source.allowed_origins.iter().any(listed) {
+        Ok(())
+    } else {
+        Err(Refusal::OriginNotAllowed)
+    }
+}
+
+/// `user:password` of a Basic header, as one text. Keys without the colon are seen in the wild.
+fn basic_user(authorization: &str) -> Option<String> {
+    let (scheme, encoded) = authorization.trim().split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    String::from_utf8(BASE64.decode(encoded.trim()).ok()?).ok()
+}

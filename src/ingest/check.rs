@@ -1,0 +1,154 @@
+//! What makes a call undeliverable for ever, with Segment's codes for it.
+//!
+//! Source of codes and rules: Segment's page of events "failed on ingest" (`segment.md` §1.7). Laxer than Segment
+//! where real SDKs need it: a number as an id counts as its digits, `null` counts as absent, and an empty array as an
+//! empty object (PHP writes the two alike).
+
+use serde_json::Value;
+
+use crate::model::EventType;
+use crate::segment::Call;
+
+/// Longest `messageId`, in characters. Segment names 100, but longer ones are seen and cost nothing; beyond this it
+/// is no id.
+pub(super) const MAX_MESSAGE_ID_CHARS: usize = 255;
+
+/// Why a call can never be delivered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Flaw {
+    /// An array, a string, …
+    #[error("the call is not a JSON object")]
+    NotAnObject,
+    /// JSON by its outline, but not to be read: nested too deep, or half a surrogate pair in a string.
+    #[error("the call cannot be read: {0}; nest at most 120 levels and escape whole characters")]
+    Unreadable(String),
+    /// No `type`.
+    #[error("the call has no `type`; send identify, track, page, screen, group or alias")]
+    MissingType,
+    /// A `type` that is none of Segment's.
+    #[error("the call's `type` is not one of identify, track, page, screen, group, alias, delete")]
+    InvalidType,
+    /// Over the limit for one call.
+    #[error(
+        "the call has {bytes} bytes and may have {limit}; send less in it, or raise `max_event_bytes` under \
+         [ingest] in the relay's config.toml"
+    )]
+    TooLarge {
+        /// How large it is.
+        bytes: usize,
+        /// How large it may be.
+        limit: usize,
+    },
+    /// `messageId` is too long to be one.
+    #[error("the call's `messageId` has {chars} characters and may have {MAX_MESSAGE_ID_CHARS}")]
+    MessageIdTooLong {
+        /// How long it is.
+        chars: usize,
+    },
+    /// Nobody is named.
+    #[error("the call has neither `userId` nor `anonymousId`; send one of them")]
+    NoUserAnonId,
+    /// An id that is blank, `true`, an object, …
+    #[error("`{0}` is not a string with something in it; send an id, or leave it out")]
+    IdNotString(&'static str),
+    /// A track that does not say what happened.
+    #[error("the track call has no `event`; send the event's name")]
+    EventNotDefined,
+    /// A track's `event` is a number, an object, …
+    #[error("`event` is not a string; send the event's name")]
+    EventNotString,
+    /// `properties` of a track, page or screen.
+    #[error("`properties` is not an object")]
+    PropertiesNotObject,
+    /// `traits` of an identify or group.
+    #[error("`traits` is not an object")]
+    TraitsNotObject,
+    /// `name` of a page or screen.
+    #[error("`name` is not a string with something in it; send a name, or leave it out")]
+    NameNotString,
+    /// `category` of a page or screen.
+    #[error("`category` is not a string with something in it; send a category, or leave it out")]
+    CategoryNotString,
+}
+
+impl Flaw {
+    /// Segment's code; ours in the same style for what Segment does not name.
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Self::NotAnObject | Self::Unreadable(_) => "bad_request",
+            Self::MissingType => "missing_type",
+            Self::InvalidType => "invalid_type",
+            Self::TooLarge { .. } => "event_too_large",
+            Self::MessageIdTooLong { .. } => "message_id_too_long",
+            Self::NoUserAnonId => "no_user_anon_id",
+            Self::IdNotString(_) => "id_not_string",
+            Self::EventNotDefined => "event_not_defined",
+            Self::EventNotString => "event_not_string",
+            Self::PropertiesNotObject => "properties_not_object",
+            Self::TraitsNotObject => "traits_not_object",
+            Self::NameNotString => "name_not_string",
+            Self::CategoryNotString => "category_not_string",
+        }
+    }
+}
+
+/// Whether a call that could be read can ever be delivered.
+pub(super) fn check(call: &Call) -> Result<(), Flaw> {
+    let user = id(call, "userId")?;
+    let anonymous = id(call, "anonymousId")?;
+    if !user && !anonymous {
+        return Err(Flaw::NoUserAnonId);
+    }
+    match call.kind {
+        EventType::Identify | EventType::Group => object(call, "traits", Flaw::TraitsNotObject),
+        EventType::Track => {
+            event_name(call)?;
+            object(call, "properties", Flaw::PropertiesNotObject)
+        }
+        EventType::Page | EventType::Screen => {
+            string(call, "name", Flaw::NameNotString)?;
+            string(call, "category", Flaw::CategoryNotString)?;
+            object(call, "properties", Flaw::PropertiesNotObject)
+        }
+        EventType::Alias | EventType::Delete => Ok(()),
+    }
+}
+
+/// Whether the id is there at all.
+fn id(call: &Call, name: &'static str) -> Result<bool, Flaw> {
+    match call.field(name) {
+        None | Some(Value::Null) => Ok(false),
+        Some(Value::Number(_)) => Ok(true),
+        Some(Value::String(id)) if !id.trim().is_empty() => Ok(true),
+        Some(Value::String(_) | Value::Bool(_) | Value::Array(_) | Value::Object(_)) => {
+            Err(Flaw::IdNotString(name))
+        }
+    }
+}
+
+fn event_name(call: &Call) -> Result<(), Flaw> {
+    match call.field("event") {
+        None | Some(Value::Null) => Err(Flaw::EventNotDefined),
+        Some(Value::String(name)) if name.trim().is_empty() => Err(Flaw::EventNotDefined),
+        Some(Value::String(_)) => Ok(()),
+        Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+            Err(Flaw::EventNotString)
+        }
+    }
+}
+
+fn string(call: &Call, name: &str, flaw: Flaw) -> Result<(), Flaw> {
+    match call.field(name) {
+        None | Some(Value::Null) => Ok(()),
+        Some(Value::String(text)) if !text.is_empty() => Ok(()),
+        Some(_) => Err(flaw),
+    }
+}
+
+fn object(call: &Call, name: &str, flaw: Flaw) -> Result<(), Flaw> {
+    match call.field(name) {
+        None | Some(Value::Null | Value::Object(_)) => Ok(()),
+        Some(Value::Array(items)) if items.is_empty() => Ok(()),
+        Some(_) => Err(flaw),
+    }
+}

@@ -1,0 +1,112 @@
+//! Ingest's decisions, as tables: no server, no outbox, a clock that stands.
+
+mod batches;
+mod captures;
+mod malformed;
+mod parts;
+mod times;
+
+use std::io::Write as _;
+
+use axum::http::Request as HttpRequest;
+use secrecy::SecretString;
+
+use super::accept::{Accepted, Endpoint, Rules, accept};
+use super::answer::Refusal;
+use super::{receive, routes};
+use crate::config::{IngestConfig, SourceConfig};
+use crate::model::{GarbageIds, NewEvent, Timestamp};
+
+/// Every write key the captures and tables use.
+const KEYS: [&str; 9] = [
+    "dev",
+    "wk_node",
+    "wk_py",
+    "wk_browser",
+    "wk_snip",
+    "wk_php",
+    "wk_ruby",
+    "wk_rust",
+    "wk_rudder",
+];
+
+/// The moment at which everything here arrives.
+fn now() -> Timestamp {
+    Timestamp::parse("2026-11-23T12:00:00.000Z").unwrap()
+}
+
+fn source(name: &str, key: &str, origins: &[&str]) -> SourceConfig {
+    SourceConfig {
+        name: name.to_owned(),
+        write_key: SecretString::from(key),
+        side: None,
+        allowed_origins: origins.iter().map(|&origin| origin.to_owned()).collect(),
+    }
+}
+
+fn config() -> IngestConfig {
+    let mut sources: Vec<_> = KEYS
+        .iter()
+        .map(|key| source(&format!("source-{key}"), key, &[]))
+        .collect();
+    sources.push(source("jitsu", "key", &[]));
+    sources.push(source(
+        "shop",
+        "wk_shop",
+        &["https://shop.example", "http://localhost:3000/"],
+    ));
+    IngestConfig {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        max_event_bytes: 256 * 1024,
+        max_batch_bytes: 4 * 1024 * 1024,
+        sources,
+    }
+}
+
+fn endpoint(path: &str) -> Endpoint {
+    let bare = path.split('?').next().unwrap_or(path);
+    let paths = routes::post_paths();
+    let found = paths.iter().find(|(known, _)| known == bare);
+    found.unwrap_or_else(|| panic!("no route for {path}")).1
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Judges a request as the routes would, its made message ids being `made-1`, `made-2`, …
+fn judge(path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Result<Accepted, Refusal> {
+    let mut request = HttpRequest::post(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let (parts, ()) = request.body(()).unwrap().into_parts();
+    let config = config();
+    let request = receive::request(endpoint(path), &parts, body, config.max_batch_bytes)?;
+    let rules = Rules {
+        config: &config,
+        garbage: &GarbageIds::default(),
+    };
+    let mut made = 0;
+    accept(&request, rules, now(), &mut || {
+        made += 1;
+        format!("made-{made}")
+    })
+}
+
+/// The events of a request that must be accepted, sent with the key `dev`.
+fn events(path: &str, body: &str) -> Vec<NewEvent> {
+    let headers = [("x-write-key", "dev")];
+    judge(path, &headers, body.into())
+        .unwrap_or_else(|refusal| panic!("{refusal}: {body}"))
+        .events
+}
+
+/// The one event of a single call, sent with the key `dev`.
+fn event(path: &str, body: &str) -> NewEvent {
+    let mut events = events(path, body);
+    assert_eq!(events.len(), 1);
+    events.remove(0)
+}
