@@ -8,4 +8,5 @@ pub mod listener;
 pub mod mapper;
 pub mod model;
 pub mod outbox;
+pub mod scheduler;
 pub mod segment;

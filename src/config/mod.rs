@@ -1,19 +1,47 @@
 //! `config.toml` and the environment, read once into final types.
 //!
-//! The only reader of either. Wrong or unknown keys are refused with file, line, key, what is allowed and the
-//! nearest known key; secrets come in as `"env:NAME"` and are never printed. May use `model`.
+//! The only reader of either. All mistakes of a file are told at once, each with file, line, key, what is allowed
+//! and the nearest known key; secrets come in as `"env:NAME"` and are never printed, by `Debug`, errors or warnings.
+//! One file for each section, its defaults beside its fields. May use `model`.
 
-use std::collections::BTreeMap;
+mod admin;
+mod delivery;
+mod document;
+mod error;
+mod ingest;
+mod klaviyo;
+mod log;
+mod mapping;
+mod outbox;
+mod secret;
+mod section;
+mod suggest;
+mod syntax;
+mod values;
+
+use std::fs;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::Path;
 
-use secrecy::SecretString;
+use secrecy::ExposeSecret;
+use toml::de::DeTable;
 
-use crate::model::{GarbageIds, Side};
+pub use admin::AdminConfig;
+pub use delivery::DeliveryConfig;
+pub use error::{ConfigError, Place, Problem};
+pub use ingest::{IngestConfig, SourceConfig};
+pub use klaviyo::{Endpoint, KlaviyoConfig};
+pub use log::{LogConfig, LogFormat};
+pub use mapping::MappingConfig;
+pub use outbox::OutboxConfig;
+pub use secret::process_environment;
 
-/// The whole configuration, checked.
-#[derive(Debug, Clone)]
+use document::Document;
+use section::Section;
+
+/// The whole configuration, checked. Its default is the `config.toml` of the repository's root, as shipped.
+#[derive(Debug, Clone, Default)]
 pub struct Config {
     /// `[ingest]`.
     pub ingest: IngestConfig,
@@ -29,171 +57,160 @@ pub struct Config {
     pub admin: AdminConfig,
     /// `[log]`.
     pub log: LogConfig,
+    /// Sentences for the operator about what is allowed and probably not meant.
+    pub warnings: Vec<String>,
 }
 
-/// Where Segment calls come in.
-#[derive(Debug, Clone)]
-pub struct IngestConfig {
-    /// The address to listen on. Default `127.0.0.1:8080`.
-    pub listen: SocketAddr,
-    /// The largest single event, in bytes. Default 256 KiB.
-    pub max_event_bytes: usize,
-    /// The largest request body after decompression, in bytes. Default 4 MiB.
-    pub max_batch_bytes: usize,
-    /// Who may send.
-    pub sources: Vec<SourceConfig>,
-}
-
-/// One sender, known by its write key.
-#[derive(Debug, Clone)]
-pub struct SourceConfig {
-    /// Its name in the outbox.
-    pub name: String,
-    /// Its write key: what SDKs are configured with.
-    pub write_key: SecretString,
-    /// The side its calls are mapped as; `None` is `auto`: each call's library decides.
-    pub side: Option<Side>,
-    /// The browser origins that may use this key; empty allows all.
-    pub allowed_origins: Vec<String>,
-}
-
-/// The file that keeps everything.
-#[derive(Debug, Clone)]
-pub struct OutboxConfig {
-    /// The SQLite file. Default `outbox.db`, relative to the configuration file's folder.
-    pub path: PathBuf,
-    /// How long delivered and skipped events are kept, and message ids are known again. Default 30 days.
-    pub retain_delivered: Duration,
-    /// How long dead events are kept. Default 90 days.
-    pub retain_dead: Duration,
-    /// Free space on the disk, in bytes, below which nothing more is accepted. Default 256 MiB.
-    pub min_free_disk: u64,
-}
-
-/// Where requests go.
-#[derive(Debug, Clone)]
-pub struct KlaviyoConfig {
-    /// The sandbox in the program, or a Klaviyo at a URL.
-    pub endpoint: Endpoint,
-    /// The private key (`pk_…`); required for a URL endpoint.
-    pub private_key: Option<SecretString>,
-    /// The API revision sent with each request. Default `2026-10-15`.
-    pub revision: String,
-    /// The address the sandbox listens on when it is the endpoint. Default `127.0.0.1:9100`.
-    pub sandbox_listen: SocketAddr,
-}
-
-/// The two places requests can go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Endpoint {
-    /// The Klaviyo in the program: nothing leaves the machine.
-    Sandbox,
-    /// A base URL without a trailing slash, such as `https://a.klaviyo.com`.
-    Url(String),
-}
-
-/// The settings of Segment's Klaviyo destination.
-#[derive(Debug, Clone)]
-pub struct MappingConfig {
-    /// "Enforce email as primary identifier". Default false.
-    pub enforce_email: bool,
-    /// "Fallback on Anonymous ID". Default false.
-    pub fallback_to_anonymous_id: bool,
-    /// The default list of identify calls. Default none.
-    pub list_id: Option<String>,
-    /// "Confirm opt in". Default true.
-    pub confirm_optin: bool,
-    /// "Send placed order events as order completed". Default false.
-    pub order_completed_as_is: bool,
-    /// Events of an order that happen once, whose `$event_id` is the order's id.
-    pub order_id_events: Vec<String>,
-    /// Personas audience key to list id.
-    pub audience_lists: BTreeMap<String, String>,
-    /// Ids that identify nobody.
-    pub garbage_ids: GarbageIds,
-}
-
-impl Default for MappingConfig {
-    fn default() -> Self {
-        let order_id_events = [
-            "Order Completed",
-            "Order Refunded",
-            "Order Cancelled",
-            "Order Fulfilled",
-        ];
-        Self {
-            enforce_email: false,
-            fallback_to_anonymous_id: false,
-            list_id: None,
-            confirm_optin: true,
-            order_completed_as_is: false,
-            order_id_events: order_id_events.map(str::to_owned).to_vec(),
-            audience_lists: BTreeMap::new(),
-            garbage_ids: GarbageIds::default(),
+impl Config {
+    /// Reads a file. `environment` looks up the variables that secrets name: [`process_environment`], but in tests.
+    pub fn load(
+        file: &Path,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        let text = fs::read_to_string(file).map_err(|source| {
+            let file = file.to_owned();
+            if source.kind() == ErrorKind::NotFound {
+                ConfigError::Missing { file }
+            } else {
+                ConfigError::Unreadable { file, source }
+            }
+        })?;
+        let (mut config, mut literal_secrets) = read(&text, file, environment)?;
+        // Write keys are no secret to keep: browsers get them in plain sight.
+        literal_secrets.retain(|key| !key.ends_with(".write_key"));
+        if !literal_secrets.is_empty() && is_world_readable(file) {
+            config.warnings.push(format!(
+                "{} holds {} and can be read by every user of this machine: chmod 600, or use \"env:NAME\"",
+                file.display(),
+                literal_secrets.join(" and ")
+            ));
         }
+        Ok(config)
+    }
+
+    /// Reads the text of a file that is not opened; its name is for errors, its folder for relative paths.
+    pub fn parse(
+        text: &str,
+        file: &Path,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        read(text, file, environment).map(|(config, _)| config)
+    }
+
+    /// Every section and key that a file may have, in full and without indices: `ingest.sources.write_key`.
+    pub fn known_keys() -> Vec<String> {
+        const ONE_SOURCE: &str = "[[ingest.sources]]";
+        let (root, _) = DeTable::parse_recoverable(ONE_SOURCE);
+        let nothing = |_: &str| None;
+        let document = Document::new(ONE_SOURCE, root.get_ref(), &nothing);
+        Section::read_root(&document, |root| Self::read(root, Path::new("")));
+        document.into_notes().known
+    }
+
+    fn read(root: &Section<'_>, folder: &Path) -> Self {
+        let config = Self {
+            ingest: root.section("ingest", IngestConfig::read),
+            outbox: root.section("outbox", |section| OutboxConfig::read(section, folder)),
+            klaviyo: root.section("klaviyo", KlaviyoConfig::read),
+            mapping: root.section("mapping", MappingConfig::read),
+            delivery: root.section("delivery", DeliveryConfig::read),
+            admin: root.section("admin", AdminConfig::read),
+            log: root.section("log", LogConfig::read),
+            warnings: Vec::new(),
+        };
+        config.check_addresses(root);
+        config
+    }
+
+    /// Two ports of the program cannot be one.
+    fn check_addresses(&self, root: &Section<'_>) {
+        let mut taken: Vec<(&str, SocketAddr)> = vec![("ingest.listen", self.ingest.listen)];
+        let sandbox = (self.klaviyo.endpoint == Endpoint::Sandbox)
+            .then_some(("klaviyo.sandbox_listen", self.klaviyo.sandbox_listen));
+        for (key, address) in sandbox
+            .into_iter()
+            .chain([("admin.listen", self.admin.listen)])
+        {
+            let same = |(_, other): &&(&str, SocketAddr)| address.port() != 0 && *other == address;
+            if let Some((other, _)) = taken.iter().find(same) {
+                let what = [&format!("is {address}, and so is"), "of the same program"];
+                root.disagree([key, other], what, "give each its own port");
+            }
+            taken.push((key, address));
+        }
+    }
+
+    fn find_warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let sandbox = self.klaviyo.endpoint == Endpoint::Sandbox;
+        if sandbox && self.klaviyo.private_key.is_some() {
+            warnings.push(
+                "klaviyo.private_key is set and klaviyo.endpoint is \"sandbox\": nothing reaches Klaviyo; set \
+                 klaviyo.endpoint = \"https://a.klaviyo.com\" to deliver"
+                    .to_owned(),
+            );
+        }
+        if sandbox && is_exposed(self.klaviyo.sandbox_listen) {
+            warnings.push(format!(
+                "klaviyo.sandbox_listen is {}: other machines can read what the sandbox got, and tell it to fail",
+                self.klaviyo.sandbox_listen
+            ));
+        }
+        for source in &self.ingest.sources {
+            if is_exposed(self.ingest.listen)
+                && source.write_key.expose_secret() == ingest::DEV_WRITE_KEY
+            {
+                warnings.push(format!(
+                    "the write key of source {} is the one shipped with klaviyo-relay, and ingest.listen is {}: anyone \
+                     who reaches that port can send events; choose a write key of your own",
+                    source.name, self.ingest.listen
+                ));
+            }
+        }
+        warnings
     }
 }
 
-/// How requests are sent and sent again.
-#[derive(Debug, Clone)]
-pub struct DeliveryConfig {
-    /// Requests in the air at once. Default 16.
-    pub max_in_flight: usize,
-    /// Attempts after which a delivery may be given up, once `max_age` has passed too. Default 20.
-    pub max_attempts: u32,
-    /// Age of an event, since it arrived or was replayed, after which it may be given up. Default 3 days.
-    pub max_age: Duration,
-    /// The upper bound of the wait before the second attempt. Default 1 s.
-    pub first_retry: Duration,
-    /// The longest wait between attempts. Default 10 min.
-    pub longest_retry: Duration,
-    /// How long one request may take, from connecting to the last byte of its answer. Default 30 s.
-    pub timeout: Duration,
-    /// How old a subscription may be when it is replayed; older ones are left out. Default 24 h.
-    pub replay_consent_within: Duration,
-    /// How long a shutdown waits for requests in the air. Default 30 s.
-    pub shutdown_deadline: Duration,
-}
-
-impl Default for DeliveryConfig {
-    fn default() -> Self {
-        const HOUR: u64 = 3600;
-        Self {
-            max_in_flight: 16,
-            max_attempts: 20,
-            max_age: Duration::from_secs(72 * HOUR),
-            first_retry: Duration::from_secs(1),
-            longest_retry: Duration::from_secs(600),
-            timeout: Duration::from_secs(30),
-            replay_consent_within: Duration::from_secs(24 * HOUR),
-            shutdown_deadline: Duration::from_secs(30),
-        }
+fn read(
+    text: &str,
+    file: &Path,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<(Config, Vec<String>), ConfigError> {
+    let wrong = |problems| ConfigError::Wrong {
+        file: file.to_owned(),
+        problems,
+    };
+    let (root, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        // What else would be wrong with a file that is not TOML cannot be told from what its syntax made of it.
+        return Err(wrong(syntax::problems(
+            text,
+            &errors,
+            &Config::known_keys(),
+        )));
     }
+    let document = Document::new(text, root.get_ref(), environment);
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let mut config = Section::read_root(&document, |root| Config::read(root, folder));
+    let notes = document.into_notes();
+    if !notes.problems.is_empty() {
+        return Err(wrong(notes.problems));
+    }
+    config.warnings = config.find_warnings();
+    Ok((config, notes.literal_secrets))
 }
 
-/// The operator's port.
-#[derive(Debug, Clone)]
-pub struct AdminConfig {
-    /// The address to listen on. Default `127.0.0.1:8081`.
-    pub listen: SocketAddr,
-    /// The token a caller must show; required when `listen` is not loopback.
-    pub token: Option<SecretString>,
+fn is_exposed(address: SocketAddr) -> bool {
+    !address.ip().to_canonical().is_loopback()
 }
 
-/// What is logged, and how.
-#[derive(Debug, Clone)]
-pub struct LogConfig {
-    /// Lines for people or for machines. Default text.
-    pub format: LogFormat,
-    /// A tracing filter. Default `info`.
-    pub filter: String,
+#[cfg(unix)]
+fn is_world_readable(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
 }
 
-/// The two forms of a log line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
+#[cfg(not(unix))]
+fn is_world_readable(_: &Path) -> bool {
+    false
 }

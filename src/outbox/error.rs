@@ -174,10 +174,8 @@ pub(super) fn severity(error: &sqlx::Error) -> Severity {
         (5 | 6, _) => Severity::Locked,
         // SQLITE_FULL
         (13, _) => Severity::Full,
-        // SQLITE_CORRUPT, SQLITE_NOTADB
-        (11 | 26, _) => Severity::Fatal,
-        // SQLITE_IOERR_WRITE, _FSYNC, _DIR_FSYNC, _TRUNCATE
-        (10, 778 | 1034 | 1290 | 1546) => Severity::Fatal,
+        // SQLITE_CORRUPT, SQLITE_NOTADB; SQLITE_IOERR_WRITE, _FSYNC, _DIR_FSYNC, _TRUNCATE
+        (11 | 26, _) | (10, 778 | 1034 | 1290 | 1546) => Severity::Fatal,
         (_, _) => Severity::Other,
     }
 }

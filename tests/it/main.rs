@@ -1,3 +1,8 @@
-//! The whole program from outside, in one test binary.
+//! Every test that needs more than one module, in one binary: it links once.
+#![expect(
+    clippy::unwrap_used,
+    reason = "what these tests set up is known to work; clippy sees only the test functions themselves as tests"
+)]
 
+mod config;
 mod ingest;

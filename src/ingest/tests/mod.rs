@@ -1,8 +1,6 @@
 //! Ingest's decisions, as tables: no server, no outbox, a clock that stands.
 
 mod batches;
-mod captures;
-mod malformed;
 mod parts;
 mod times;
 
@@ -16,19 +14,6 @@ use super::answer::Refusal;
 use super::{receive, routes};
 use crate::config::{IngestConfig, SourceConfig};
 use crate::model::{GarbageIds, NewEvent, Timestamp};
-
-/// Every write key the captures and tables use.
-const KEYS: [&str; 9] = [
-    "dev",
-    "wk_node",
-    "wk_py",
-    "wk_browser",
-    "wk_snip",
-    "wk_php",
-    "wk_ruby",
-    "wk_rust",
-    "wk_rudder",
-];
 
 /// The moment at which everything here arrives.
 fn now() -> Timestamp {
@@ -45,16 +30,13 @@ fn source(name: &str, key: &str, origins: &[&str]) -> SourceConfig {
 }
 
 fn config() -> IngestConfig {
-    let mut sources: Vec<_> = KEYS
-        .iter()
-        .map(|key| source(&format!("source-{key}"), key, &[]))
-        .collect();
-    sources.push(source("jitsu", "key", &[]));
-    sources.push(source(
-        "shop",
-        "wk_shop",
-        &["https://shop.example", "http://localhost:3000/"],
-    ));
+    let origins = ["https://shop.example", "http://localhost:3000/"];
+    let sources = vec![
+        source("dev", "dev", &[]),
+        source("node", "wk_node", &[]),
+        source("jitsu", "key", &[]),
+        source("shop", "wk_shop", &origins),
+    ];
     IngestConfig {
         listen: "127.0.0.1:0".parse().unwrap(),
         max_event_bytes: 256 * 1024,

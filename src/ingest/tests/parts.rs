@@ -32,7 +32,7 @@ fn basic(text: &str) -> String {
 
 #[test]
 fn the_write_key_is_found_wherever_sdks_put_it() {
-    let dev = "source-dev";
+    let dev = "dev";
     for header in [
         basic("dev:"),
         basic("dev"),
@@ -67,12 +67,12 @@ fn a_header_wins_over_the_body_and_a_foreign_header_hides_nothing() {
     let node = basic("wk_node:");
     assert_eq!(
         who("/v1/track", &[("authorization", &node)], in_body),
-        "source-wk_node"
+        "node"
     );
     let staging = basic("staging:password");
     assert_eq!(
         who("/v1/track", &[("authorization", &staging)], in_body),
-        "source-dev"
+        "dev"
     );
 }
 

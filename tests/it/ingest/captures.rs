@@ -75,10 +75,28 @@ async fn every_recorded_call_is_stored_once() {
         .map(|event| serde_json::from_str(event.payload.as_deref().unwrap()).unwrap())
         .collect();
     assert_eq!(payloads, expected);
+    let sent: String = posts
+        .iter()
+        .filter_map(|capture| capture["bodyText"].as_str())
+        .collect();
     for event in &stored {
+        assert!(
+            sent.contains(event.payload.as_deref().unwrap()),
+            "not byte for byte"
+        );
         assert_eq!(column(event, "status"), Some("pending"));
         assert!(!event.identifiers.is_empty());
     }
+
+    // They carry their write keys in every place that SDKs know.
+    let sources: BTreeSet<&str> = stored
+        .iter()
+        .filter_map(|event| column(event, "source"))
+        .collect();
+    let expected = [
+        "browser", "jitsu", "node", "php", "python", "ruby", "rudder", "rust", "snippet",
+    ];
+    assert!(sources.iter().copied().eq(expected), "{sources:?}");
 
     // The same bytes again: stored again only where no message id says that they are the same.
     let unnamed = posts.iter().filter(|capture| capture["path"] != "/v1/m");

@@ -1,0 +1,59 @@
+//! `[admin]`: the operator's port.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use secrecy::SecretString;
+
+use super::secret::{is_header_safe, or_env};
+use super::section::Section;
+
+/// A shorter token could be guessed over the network.
+const TOKEN_CHARS: usize = 16;
+
+/// The operator's port.
+#[derive(Debug, Clone)]
+pub struct AdminConfig {
+    /// The address to listen on. Default `127.0.0.1:8081`.
+    pub listen: SocketAddr,
+    /// The token a caller must show; required when `listen` is not loopback.
+    pub token: Option<SecretString>,
+}
+
+impl Default for AdminConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081),
+            token: None,
+        }
+    }
+}
+
+impl AdminConfig {
+    pub(super) fn read(section: &Section<'_>) -> Self {
+        let read = Self {
+            listen: section.address("listen", Self::default().listen),
+            token: section.secret("token", TOKEN, check_token),
+        };
+        if !read.listen.ip().to_canonical().is_loopback() && !section.has("token") {
+            section.wrong(
+                "token",
+                "is missing, and admin.listen can be reached from other machines",
+                format!("allowed: {}", or_env(TOKEN)),
+            );
+        }
+        read
+    }
+}
+
+const TOKEN: &str = "at least 16 visible ASCII characters in quotes, best random";
+
+fn check_token(token: &str) -> Result<(), String> {
+    let what = if token.chars().count() < TOKEN_CHARS {
+        "is shorter than 16 characters"
+    } else if !is_header_safe(token) {
+        "holds a space or a character that is not visible ASCII"
+    } else {
+        return Ok(());
+    };
+    Err(what.to_owned())
+}

@@ -1,0 +1,248 @@
+//! `[ingest]` and `[[ingest.sources]]`: where Segment calls come in, and who may send them.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use hyper::Uri;
+use hyper::http::uri::Authority;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::secret::{is_header_safe, or_env};
+use super::section::Section;
+use super::suggest::shown;
+use super::values::{not_blank, size_text};
+use crate::model::Side;
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+
+/// The write key of the configuration as shipped.
+pub(super) const DEV_WRITE_KEY: &str = "dev";
+
+/// Where Segment calls come in.
+#[derive(Debug, Clone)]
+pub struct IngestConfig {
+    /// The address to listen on. Default `127.0.0.1:8080`.
+    pub listen: SocketAddr,
+    /// The largest single event, in bytes. Default 256 KiB.
+    pub max_event_bytes: usize,
+    /// The largest request body after decompression, in bytes. Default 4 MiB.
+    pub max_batch_bytes: usize,
+    /// Who may send.
+    pub sources: Vec<SourceConfig>,
+}
+
+/// One sender, known by its write key.
+#[derive(Debug, Clone)]
+pub struct SourceConfig {
+    /// Its name in the outbox.
+    pub name: String,
+    /// Its write key: what SDKs are configured with.
+    pub write_key: SecretString,
+    /// The side its calls are mapped as; `None` is `auto`: each call's library decides.
+    pub side: Option<Side>,
+    /// The browser origins that may use this key, as browsers send them; empty allows all.
+    pub allowed_origins: Vec<String>,
+}
+
+impl Default for IngestConfig {
+    fn default() -> Self {
+        let dev = SourceConfig {
+            name: "dev".to_owned(),
+            write_key: SecretString::from(DEV_WRITE_KEY),
+            side: None,
+            allowed_origins: Vec::new(),
+        };
+        Self {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
+            max_event_bytes: 256 << 10,
+            max_batch_bytes: 4 << 20,
+            sources: vec![dev],
+        }
+    }
+}
+
+impl IngestConfig {
+    pub(super) fn read(section: &Section<'_>) -> Self {
+        let default = Self::default();
+        let bytes = |key, default: usize, largest: u64| {
+            let default = u64::try_from(default).unwrap_or(u64::MAX);
+            usize::try_from(section.bytes(key, default, KIB..=largest)).unwrap_or(usize::MAX)
+        };
+        let read = Self {
+            listen: section.address("listen", default.listen),
+            max_event_bytes: bytes("max_event_bytes", default.max_event_bytes, 16 * MIB),
+            max_batch_bytes: bytes("max_batch_bytes", default.max_batch_bytes, 64 * MIB),
+            sources: section.sources_of_events(),
+        };
+        let sizes = [read.max_batch_bytes, read.max_event_bytes];
+        if sizes[0] < sizes[1] {
+            let [batch, event] =
+                sizes.map(|size| size_text(u64::try_from(size).unwrap_or(u64::MAX)));
+            section.disagree(
+                ["max_batch_bytes", "max_event_bytes"],
+                [
+                    &format!("is {batch}, less than"),
+                    &format!("which is {event}"),
+                ],
+                "raise max_batch_bytes, or lower max_event_bytes",
+            );
+        }
+        read
+    }
+}
+
+impl Section<'_> {
+    /// The sources, each complete and unlike the others. A wrong one is noted and left out.
+    fn sources_of_events(&self) -> Vec<SourceConfig> {
+        let sources = self.sections("sources", SourceConfig::read);
+        let sources = sources.unwrap_or_default();
+        if sources.is_empty() && self.is_sound("sources") {
+            self.wrong(
+                "sources",
+                "names no source, so that every call would be refused",
+                "add a section [[ingest.sources]] with name = \"shop\" and write_key = \"…\"",
+            );
+        }
+        for (index, source) in sources.iter().enumerate() {
+            let Some(source) = source else { continue };
+            let earlier = sources.iter().enumerate().take(index);
+            let same = |of: fn(&SourceConfig) -> &str| {
+                earlier
+                    .clone()
+                    .find(|(_, other)| other.as_ref().is_some_and(|other| of(other) == of(source)))
+                    .map(|(other, _)| other)
+            };
+            if let Some(other) = same(|source| &source.name) {
+                self.already_used(index, other, "name");
+            }
+            if let Some(other) = same(|source| source.write_key.expose_secret()) {
+                self.already_used(index, other, "write_key");
+            }
+        }
+        sources.into_iter().flatten().collect()
+    }
+
+    fn already_used(&self, index: usize, other: usize, key: &str) {
+        let other_key = self.full(&format!("sources[{other}].{key}"));
+        let line = self.document().line_of(&other_key).unwrap_or_default();
+        self.wrong(
+            &format!("sources[{index}].{key}"),
+            &format!("is the same as {other_key} in line {line}"),
+            "each source needs its own: its write key says which source a call is from",
+        );
+    }
+}
+
+impl SourceConfig {
+    /// The source, or `None` when its name or write key is missing or wrong, which is noted.
+    fn read(section: &Section<'_>) -> Option<Self> {
+        let name = section.value("name", NAME, |entry| {
+            let name = not_blank(entry)?;
+            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+            if name.len() > 64 || !name.chars().all(plain) {
+                return Err(format!("is {}, not a plain name", shown(&name)));
+            }
+            Ok(name)
+        });
+        let write_key = section.secret("write_key", WRITE_KEY, check_write_key);
+        for (key, allowed) in [("name", NAME.to_owned()), ("write_key", or_env(WRITE_KEY))] {
+            if !section.has(key) {
+                section.wrong(key, "is missing", format!("allowed: {allowed}"));
+            }
+        }
+        let sides = [
+            ("auto", None),
+            (Side::Server.word(), Some(Side::Server)),
+            (Side::Client.word(), Some(Side::Client)),
+        ];
+        let side = section.one_of("side", &sides, None);
+        let origins = section.list("allowed_origins", ORIGIN, |item| {
+            let text = item.text()?;
+            origin(text).ok_or_else(|| format!("is {}, not an origin", shown(text)))
+        });
+        Some(Self {
+            name: name?,
+            write_key: write_key?,
+            side,
+            allowed_origins: origins.unwrap_or_default(),
+        })
+    }
+}
+
+const NAME: &str = "letters, digits, - _ and . in quotes, 64 at most";
+const WRITE_KEY: &str = "visible ASCII characters in quotes, 256 at most, without a colon";
+const ORIGIN: &str = "origins as browsers send them, such as [\"https://shop.example\"]: scheme, host and port, \
+                      no path; leave the list out to allow all";
+
+/// A write key travels as the user name of Basic authentication, which ends at the first colon.
+fn check_write_key(key: &str) -> Result<(), String> {
+    let what = if key.is_empty() {
+        "is empty"
+    } else if key.len() > 256 {
+        "is longer than 256 characters"
+    } else if key.contains(':') {
+        "holds a colon, at which Basic authentication would cut it"
+    } else if !is_header_safe(key) {
+        "holds a space or a character that is not visible ASCII"
+    } else {
+        return Ok(());
+    };
+    Err(what.to_owned())
+}
+
+/// Host and port, or the host alone: no user name, no colon without a port, no port over 65535.
+pub(super) fn has_plain_port(authority: &Authority) -> bool {
+    authority.port_u16().is_some() || authority.as_str() == authority.host()
+}
+
+/// An origin in the form browsers send: lower case, without the scheme's own port.
+fn origin(text: &str) -> Option<String> {
+    let uri: Uri = text.parse().ok()?;
+    let (scheme, authority) = (uri.scheme_str()?, uri.authority()?);
+    let own_port = match scheme {
+        "https" => 443,
+        "http" => 80,
+        _ => return None,
+    };
+    let bare = format!("{scheme}://{authority}").eq_ignore_ascii_case(text);
+    if !bare || authority.host().is_empty() || !has_plain_port(authority) {
+        return None;
+    }
+    let host = authority.host().to_ascii_lowercase();
+    match authority.port_u16() {
+        Some(port) if port != own_port => Some(format!("{scheme}://{host}:{port}")),
+        _ => Some(format!("{scheme}://{host}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::origin;
+
+    #[test]
+    fn an_origin_is_kept_as_a_browser_sends_it() {
+        for (text, sent) in [
+            ("https://shop.example", "https://shop.example"),
+            ("https://Shop.Example", "https://shop.example"),
+            ("https://shop.example:443", "https://shop.example"),
+            ("http://localhost:3000", "http://localhost:3000"),
+            ("http://[::1]:3000", "http://[::1]:3000"),
+        ] {
+            assert_eq!(origin(text).as_deref(), Some(sent), "{text}");
+        }
+        for text in [
+            "*",
+            "",
+            "shop.example",
+            "https://",
+            "https://shop.example/",
+            "https://shop.example/cart",
+            "https://a@shop.example",
+            "ftp://shop.example",
+            "https://shop.example:",
+            "https://shop.example:70000",
+        ] {
+            assert_eq!(origin(text), None, "{text}");
+        }
+    }
+}

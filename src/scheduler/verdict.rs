@@ -1,0 +1,225 @@
+//! What an answer makes of a delivery.
+
+use crate::config::DeliveryConfig;
+use crate::model::{DeliveryStatus, Outcome, OutcomeKind, Timestamp};
+
+use super::retry::retry_delay;
+
+/// What is known of a delivery besides its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    /// Counted tries before this one.
+    pub tries: u32,
+    /// When the event's present cycle began: its arrival, or its replay.
+    pub cycle_began: Timestamp,
+    /// Whether a weaker identifier can be dropped from the request, which was not done before.
+    pub can_drop_identifier: bool,
+}
+
+/// What becomes of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Where it stands now.
+    pub status: DeliveryStatus,
+    /// Why, when it is not delivered.
+    pub reason: Option<String>,
+    /// Whether the attempt counts against `max_attempts`.
+    pub counts: bool,
+    /// What comes next.
+    pub next: Next,
+}
+
+/// What comes next for the delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// It is settled: on to the event's next one.
+    Settled,
+    /// Try again, not before this time.
+    RetryAt(Timestamp),
+    /// Send it again at once, without its weaker identifier.
+    Resend,
+    /// Klaviyo takes nothing at all: pause everything, keep the event's place.
+    Pause,
+}
+
+/// Decides. `chance` lies in 0..1.
+pub fn decide(
+    outcome: &Outcome,
+    facts: Facts,
+    policy: &DeliveryConfig,
+    now: Timestamp,
+    chance: f64,
+) -> Verdict {
+    match outcome.kind {
+        OutcomeKind::Accepted => Verdict {
+            status: DeliveryStatus::Delivered,
+            reason: None,
+            counts: true,
+            next: Next::Settled,
+        },
+        OutcomeKind::Refused => rejected(words(outcome)),
+        OutcomeKind::Conflict if facts.can_drop_identifier => Verdict {
+            status: DeliveryStatus::Pending,
+            reason: Some("sent again without its weaker identifier".to_owned()),
+            counts: false,
+            next: Next::Resend,
+        },
+        OutcomeKind::Conflict => rejected(words(outcome)),
+        OutcomeKind::Stopped => Verdict {
+            status: DeliveryStatus::Pending,
+            reason: Some(words(outcome)),
+            counts: false,
+            next: Next::Pause,
+        },
+        OutcomeKind::Retry => again(outcome, DeliveryStatus::Pending, facts, policy, now, chance),
+        OutcomeKind::Unknown => again(outcome, DeliveryStatus::Unknown, facts, policy, now, chance),
+    }
+}
+
+/// Tries again, or gives up when both `max_attempts` and `max_age` are passed.
+fn again(
+    outcome: &Outcome,
+    status: DeliveryStatus,
+    facts: Facts,
+    policy: &DeliveryConfig,
+    now: Timestamp,
+    chance: f64,
+) -> Verdict {
+    let tries = facts.tries.saturating_add(1);
+    if tries >= policy.max_attempts && now.since(facts.cycle_began) >= policy.max_age {
+        return rejected(format!(
+            "gave up after {tries} attempts; the last: {}",
+            words(outcome)
+        ));
+    }
+    let delay = retry_delay(
+        tries,
+        policy.first_retry,
+        policy.longest_retry,
+        outcome.retry_after,
+        chance,
+    );
+    Verdict {
+        status,
+        reason: Some(words(outcome)),
+        counts: true,
+        next: Next::RetryAt(now.plus(delay)),
+    }
+}
+
+fn rejected(reason: String) -> Verdict {
+    Verdict {
+        status: DeliveryStatus::Rejected,
+        reason: Some(reason),
+        counts: true,
+        next: Next::Settled,
+    }
+}
+
+/// The answer in words, for the operator: the status, then Klaviyo's or the transport's own words.
+fn words(outcome: &Outcome) -> String {
+    match (outcome.http_status, outcome.error.as_deref()) {
+        (Some(status), Some(error)) => format!("{status}: {error}"),
+        (Some(status), None) => format!("{status}, without a word"),
+        (None, Some(error)) => error.to_owned(),
+        (None, None) => "no answer".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const BEGAN: Timestamp = Timestamp::from_millis(1_000_000);
+
+    fn facts(tries: u32) -> Facts {
+        Facts {
+            tries,
+            cycle_began: BEGAN,
+            can_drop_identifier: false,
+        }
+    }
+
+    fn verdict(kind: OutcomeKind, facts: Facts, age: Duration) -> Verdict {
+        decide(
+            &Outcome::of(kind),
+            facts,
+            &DeliveryConfig::default(),
+            BEGAN.plus(age),
+            0.5,
+        )
+    }
+
+    #[test]
+    fn a_delivery_is_given_up_only_when_both_attempts_and_age_are_passed() {
+        let policy = DeliveryConfig::default();
+        let last = policy.max_attempts - 1;
+        let old = policy.max_age;
+        let young = policy.max_age.saturating_sub(Duration::from_millis(1));
+        let status = |tries, age| verdict(OutcomeKind::Retry, facts(tries), age).status;
+        assert_eq!(status(last, young), DeliveryStatus::Pending);
+        assert_eq!(status(last - 1, old), DeliveryStatus::Pending);
+        assert_eq!(status(last, old), DeliveryStatus::Rejected);
+        assert_eq!(status(u32::MAX, young), DeliveryStatus::Pending);
+    }
+
+    #[test]
+    fn a_lost_answer_leaves_the_delivery_unknown_and_is_tried_again() {
+        let verdict = verdict(OutcomeKind::Unknown, facts(0), Duration::ZERO);
+        assert_eq!(verdict.status, DeliveryStatus::Unknown);
+        assert_eq!(
+            verdict.next,
+            Next::RetryAt(BEGAN.plus(Duration::from_millis(500)))
+        );
+    }
+
+    #[test]
+    fn a_refused_key_costs_no_delivery_a_try() {
+        let verdict = verdict(OutcomeKind::Stopped, facts(3), Duration::ZERO);
+        assert_eq!((verdict.counts, verdict.next), (false, Next::Pause));
+        assert_eq!(verdict.status, DeliveryStatus::Pending);
+    }
+
+    #[test]
+    fn a_conflict_is_resent_once_without_the_weaker_identifier_then_refused() {
+        let can = Facts {
+            can_drop_identifier: true,
+            ..facts(0)
+        };
+        assert_eq!(
+            verdict(OutcomeKind::Conflict, can, Duration::ZERO).next,
+            Next::Resend
+        );
+        let after = verdict(OutcomeKind::Conflict, facts(0), Duration::ZERO);
+        assert_eq!(
+            (after.status, after.next),
+            (DeliveryStatus::Rejected, Next::Settled)
+        );
+    }
+
+    #[test]
+    fn a_final_answer_ends_the_delivery_with_klaviyos_words() {
+        let mut outcome = Outcome::of(OutcomeKind::Refused);
+        outcome.http_status = Some(400);
+        outcome.error = Some("invalid: metric name is required".to_owned());
+        let verdict = decide(&outcome, facts(0), &DeliveryConfig::default(), BEGAN, 0.0);
+        assert_eq!(verdict.status, DeliveryStatus::Rejected);
+        assert_eq!(
+            verdict.reason.as_deref(),
+            Some("400: invalid: metric name is required")
+        );
+    }
+
+    #[test]
+    fn the_servers_delay_is_honoured() {
+        let mut outcome = Outcome::of(OutcomeKind::Retry);
+        outcome.retry_after = Some(Duration::from_hours(1));
+        let verdict = decide(&outcome, facts(0), &DeliveryConfig::default(), BEGAN, 0.0);
+        assert_eq!(
+            verdict.next,
+            Next::RetryAt(BEGAN.plus(Duration::from_hours(1)))
+        );
+    }
+}

@@ -1,0 +1,407 @@
+//! `config.toml`: the shipped file is the default and names every key; wrong files are told what is wrong, all of it;
+//! secrets are never shown.
+//!
+//! `tests/config/wrong/` holds the wrong files, each with the exact error beside it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use klaviyo_relay::config::{Config, ConfigError, Endpoint};
+use klaviyo_relay::model::Side;
+use secrecy::{ExposeSecret, SecretString};
+
+/// A value that must not be seen again, wherever it was put.
+const SECRET: &str = "Zq7Xw2Lk9Vb4Nm1R";
+
+/// The environment of every test here.
+fn environment(name: &str) -> Option<String> {
+    match name {
+        "EMPTY" => Some(String::new()),
+        "PRIVATE_KEY" => Some(format!("pk_{SECRET}\n")),
+        "TOKEN" | "NO_PRIVATE_KEY" => Some(SECRET.to_owned()),
+        "SHORT_TOKEN" => Some("Zq7Xw2".to_owned()),
+        _ => None,
+    }
+}
+
+const SOURCE: &str = "[[ingest.sources]]\nname = \"dev\"\nwrite_key = \"dev\"\n";
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(text, Path::new("config.toml"), &environment)
+}
+
+/// The smallest configuration that is complete, and more.
+fn minimal_and(more: &str) -> String {
+    format!("klaviyo.endpoint = \"sandbox\"\n{SOURCE}{more}")
+}
+
+fn exposed(secret: Option<&SecretString>) -> Option<&str> {
+    secret.map(ExposeSecret::expose_secret)
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn shipped() -> String {
+    fs::read_to_string(root().join("config.toml")).expect("the shipped file is there")
+}
+
+/// `Debug` shows every field but the secrets, which are compared apart.
+fn assert_is_the_default(config: &Config) {
+    let default = Config::default();
+    assert_eq!(format!("{config:#?}"), format!("{default:#?}"));
+    let keys = |config: &Config| -> Vec<String> {
+        let sources = config.ingest.sources.iter();
+        sources
+            .map(|source| source.write_key.expose_secret().to_owned())
+            .collect()
+    };
+    assert_eq!(keys(config), ["dev"]);
+    assert_eq!(keys(&default), ["dev"]);
+    assert!(config.klaviyo.private_key.is_none() && config.admin.token.is_none());
+}
+
+#[test]
+fn the_shipped_file_is_the_default() {
+    assert_is_the_default(&parse(&shipped()).unwrap());
+}
+
+#[test]
+fn what_is_left_out_takes_its_default() {
+    assert_is_the_default(&parse(&minimal_and("")).unwrap());
+}
+
+#[test]
+fn the_shipped_file_explains_every_key() {
+    let shipped = shipped();
+    let keys = Config::known_keys();
+    assert!(keys.len() >= 43, "only {} keys are known", keys.len());
+    let lines: Vec<&str> = shipped.lines().map(str::trim).collect();
+    for key in &keys {
+        let name = key.rsplit('.').next().unwrap();
+        let is_it = |line: &str| {
+            let line = line.trim_start_matches(['#', ' ']);
+            line.split_once('=')
+                .is_some_and(|(left, _)| left.trim() == name)
+                || line == format!("[{key}]")
+                || line == format!("[[{key}]]")
+        };
+        let at = lines.iter().position(|line| is_it(line));
+        let at = at.unwrap_or_else(|| panic!("config.toml does not have {key}"));
+        let comment = lines[..at].iter().rev().find(|line| !is_setting(line));
+        assert!(
+            comment.is_some_and(|line| line.starts_with('#')),
+            "config.toml does not explain {key}"
+        );
+    }
+}
+
+fn is_setting(line: &str) -> bool {
+    !line.is_empty() && !line.starts_with('#')
+}
+
+#[test]
+fn every_commented_example_of_the_shipped_file_can_be_switched_on() {
+    let mut examples = 0;
+    let switched_on: Vec<String> = shipped()
+        .lines()
+        .map(|line| {
+            let key = line
+                .strip_prefix("# ")
+                .and_then(|rest| rest.split_once(" = "));
+            let is_key = |key: &str| key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            match key {
+                Some((key, value)) if is_key(key) => {
+                    examples += 1;
+                    let value = value
+                        .replace("env:KLAVIYO_PRIVATE_KEY", "env:PRIVATE_KEY")
+                        .replace("env:KLAVIYO_RELAY_TOKEN", "env:TOKEN");
+                    format!("{key} = {value}")
+                }
+                _ => line.to_owned(),
+            }
+        })
+        .collect();
+    let config = parse(&switched_on.join("\n")).unwrap();
+    assert_eq!(examples, 4);
+    assert_eq!(config.mapping.list_id.as_deref(), Some("baV129"));
+    assert_eq!(
+        config.mapping.audience_lists["order_completed_last_30days"],
+        "baV129"
+    );
+    assert_eq!(exposed(config.admin.token.as_ref()), Some(SECRET));
+    assert_eq!(
+        exposed(config.klaviyo.private_key.as_ref()),
+        Some(format!("pk_{SECRET}").as_str()),
+        "without the newline of the environment"
+    );
+}
+
+#[test]
+fn every_wrong_file_is_told_all_that_is_wrong() {
+    let folder = root().join("tests/config/wrong");
+    let mut cases: Vec<PathBuf> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "toml")
+        })
+        .collect();
+    cases.sort();
+    assert!(cases.len() >= 25, "only {} wrong files", cases.len());
+    let update = std::env::var_os("RELAY_TESTS_UPDATE").is_some();
+    for case in cases {
+        let text = fs::read_to_string(&case).unwrap();
+        let error = parse(&text).expect_err(&format!("{} was taken", case.display()));
+        let error = format!("{error}\n");
+        let expected = case.with_extension("txt");
+        if update {
+            fs::write(&expected, &error).unwrap();
+        }
+        let expected = fs::read_to_string(&expected).unwrap_or_default();
+        assert_eq!(error, expected, "{}", case.display());
+        assert!(!error.contains(SECRET), "{} shows a secret", case.display());
+    }
+    assert!(
+        !update,
+        "the expected texts were written anew: read their diff"
+    );
+}
+
+#[test]
+fn every_setting_is_read_from_its_key() {
+    let text = fs::read_to_string(root().join("tests/config/every_setting.toml")).unwrap();
+    let config = parse(&text).unwrap();
+    assert_eq!(config.warnings, [""; 0]);
+    let shown = format!("{config:#?}");
+    let default = format!("{:#?}", Config::default());
+    // Each setting differs from its default, so that a key read into the wrong field would show.
+    for line in shown
+        .lines()
+        .filter(|line| line.ends_with(',') && line.contains(": "))
+    {
+        let apart = line.contains("SecretBox") || line.contains("warnings");
+        assert!(
+            apart || !default.lines().any(|other| other == line),
+            "left as it was: {line}"
+        );
+    }
+    let [shop, server] = config.ingest.sources.as_slice() else {
+        panic!("two sources");
+    };
+    assert_eq!(shop.write_key.expose_secret(), "shop-key");
+    assert_eq!(
+        (shop.side, server.side),
+        (Some(Side::Client), Some(Side::Server))
+    );
+    assert_eq!(shop.allowed_origins, ["https://shop.example"]);
+    assert_eq!(server.write_key.expose_secret(), SECRET);
+    assert_eq!(
+        config.klaviyo.endpoint,
+        Endpoint::Url("https://a.klaviyo.com".to_owned())
+    );
+    assert_eq!(config.delivery.first_retry, Duration::from_millis(250));
+    assert_eq!(config.outbox.min_free_disk, 1_000_000_000);
+    assert!(config.mapping.garbage_ids.contains("guest"));
+    assert!(!config.mapping.garbage_ids.contains("null"));
+    assert_eq!(config.mapping.audience_lists["vip"], "Vv1Pp2");
+}
+
+#[test]
+fn a_windows_file_is_read_and_its_lines_are_counted_alike() {
+    let windows = |text: &str| format!("\u{feff}{}", text.replace('\n', "\r\n"));
+    assert_is_the_default(&parse(&windows(&shipped())).unwrap());
+    let error = parse(&windows(&minimal_and("[delivery]\ntimeuot = \"1s\"\n"))).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("config.toml:6:1: delivery.timeuot"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_outbox_lies_beside_the_configuration() {
+    let path = |file: &str, line: &str| {
+        let text = minimal_and(&format!("[outbox]\n{line}\n"));
+        Config::parse(&text, Path::new(file), &environment)
+            .unwrap()
+            .outbox
+            .path
+    };
+    assert_eq!(
+        path("/etc/relay/config.toml", ""),
+        Path::new("/etc/relay/outbox.db")
+    );
+    assert_eq!(
+        path("/etc/relay/config.toml", "path = \"/data/o.db\""),
+        Path::new("/data/o.db")
+    );
+    assert_eq!(
+        path("relay/config.toml", "path = \"../o.db\""),
+        Path::new("relay/../o.db")
+    );
+    assert_eq!(path("config.toml", ""), Path::new("outbox.db"));
+}
+
+#[test]
+fn a_missing_file_says_where_to_get_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    let error = Config::load(&file, &environment).unwrap_err().to_string();
+    for part in [file.to_str().unwrap(), "--config FILE", "repository"] {
+        assert!(error.contains(part), "{error}");
+    }
+    let error = Config::load(folder.path(), &environment).unwrap_err();
+    assert!(matches!(error, ConfigError::Unreadable { .. }), "{error:?}");
+    fs::write(&file, b"name = \"caf\xe9\"").unwrap();
+    let error = Config::load(&file, &environment).unwrap_err();
+    assert!(matches!(error, ConfigError::Unreadable { .. }), "{error:?}");
+}
+
+#[test]
+fn what_is_probably_not_meant_is_a_warning() {
+    let warnings = |text: &str| parse(text).unwrap().warnings;
+    assert_eq!(warnings(&minimal_and("")), [""; 0]);
+    let one = |text: &str| match warnings(text).as_slice() {
+        [warning] => warning.clone(),
+        other => panic!("not one warning: {other:?}"),
+    };
+    let key = format!("[klaviyo]\nprivate_key = \"pk_{SECRET}\"\nendpoint = \"sandbox\"\n{SOURCE}");
+    assert!(one(&key).contains("nothing reaches Klaviyo"));
+    let open = minimal_and("[ingest]\nlisten = \"0.0.0.0:8080\"\n");
+    assert!(one(&open).contains("source dev is the one shipped"));
+    let sandbox =
+        format!("[klaviyo]\nendpoint = \"sandbox\"\nsandbox_listen = \"[::]:9100\"\n{SOURCE}");
+    assert!(one(&sandbox).contains("klaviyo.sandbox_listen is [::]:9100"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_secret_in_a_file_that_everybody_can_read_is_a_warning() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    let warnings = |token: &str, mode: u32| {
+        fs::write(
+            &file,
+            minimal_and(&format!("[admin]\ntoken = \"{token}\"\n")),
+        )
+        .unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        Config::load(&file, &environment).unwrap().warnings
+    };
+    let open = warnings(SECRET, 0o644);
+    assert!(
+        open.len() == 1 && open[0].contains("admin.token") && !open[0].contains(SECRET),
+        "{open:?}"
+    );
+    assert_eq!(warnings(SECRET, 0o600), [""; 0]);
+    assert_eq!(warnings("env:TOKEN", 0o644), [""; 0]);
+}
+
+/// Every way to write a value, each with the secret in it, right and wrong.
+const FORMS: [&str; 20] = [
+    r#"K = "S""#,
+    r#"K = "pk_S""#,
+    r"K = 'pk_S'",
+    r#"K = "pk_S ""#,
+    r#"K = "env:S""#,
+    r#"K = "env:pk_S""#,
+    r#"K = "env: S""#,
+    r"K = S",
+    r"K = pk_S",
+    r#"K = "pk_S"#,
+    r#"K = "pk_S\q""#,
+    r#"K = ["pk_S"]"#,
+    r#"K = { value = "pk_S" }"#,
+    r#"K = """
+pk_S
+""""#,
+    r#"K = """
+pk_S\q
+""""#,
+    r#"K = """
+pk_S"#,
+    r#"K = "pk_S" "pk_S""#,
+    r#"K "pk_S""#,
+    r#"Kx = "pk_S""#,
+    r#""pk_S" = 1"#,
+];
+
+#[test]
+fn a_secret_is_never_shown() {
+    let (mut taken, mut refused) = (0, 0);
+    for key in [
+        "klaviyo.private_key",
+        "admin.token",
+        "ingest.sources.write_key",
+    ] {
+        for form in FORMS {
+            let (section, name) = key.rsplit_once('.').unwrap();
+            let line = form.replace('K', name).replace('S', SECRET);
+            let header = if section == "ingest.sources" {
+                "[[ingest.sources]]\nname = \"second\"".to_owned()
+            } else {
+                format!("[{section}]")
+            };
+            let endpoint = if section == "klaviyo" {
+                ""
+            } else {
+                "klaviyo.endpoint = \"sandbox\""
+            };
+            let inside = if section == "klaviyo" {
+                "endpoint = \"sandbox\""
+            } else {
+                ""
+            };
+            let text = format!("{endpoint}\n{SOURCE}{header}\n{inside}\n{line}\n");
+            let shown = match parse(&text) {
+                Ok(config) => {
+                    taken += 1;
+                    format!("{config:?} {config:#?} {:?}", config.warnings)
+                }
+                Err(error) => {
+                    refused += 1;
+                    let source = std::error::Error::source(&error).map(ToString::to_string);
+                    format!("{error} {error:?} {error:#?} {source:?}")
+                }
+            };
+            // A name after env: is a variable's, and the error must say which one is not set.
+            let shown = shown.replace(&format!("the environment variable {SECRET},"), "");
+            assert!(!shown.contains(SECRET), "{text}\n{shown}");
+        }
+    }
+    assert!(
+        taken >= 6 && refused >= 40,
+        "{taken} taken, {refused} refused"
+    );
+}
+
+#[test]
+fn a_number_in_the_place_of_a_secret_is_never_shown() {
+    for key in ["klaviyo.private_key", "admin.token"] {
+        for value in [
+            "4211223344556677",
+            "42.11223344556677",
+            "0x4211223344556677",
+            "4211-22-33",
+            "04211223344556677",
+        ] {
+            let error = parse(&format!("{key} = {value}\n{SOURCE}")).unwrap_err();
+            let shown = format!("{error} {error:?}");
+            assert!(
+                shown.contains(key) || shown.contains("may hold a secret"),
+                "{shown}"
+            );
+            assert!(
+                !shown.contains("4211") && !shown.contains("2233"),
+                "{shown}"
+            );
+        }
+    }
+}
