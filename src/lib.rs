@@ -1,4 +1,46 @@
 //! Durable delivery of Segment events to Klaviyo.
+//!
+//! The program receives Segment calls over HTTP, keeps them in a SQLite outbox, and delivers them to Klaviyo: in
+//! order per profile, once in effect, through crashes, outages and rate limits.
+//!
+//! ```text
+//! Segment SDK ──HTTP──▶ ingest ──▶ outbox ──▶ scheduler ──▶ mapper ──▶ delivery ──HTTP──▶ Klaviyo
+//!                                    ▲                                     │
+//!                                    └────────── outcome, settled ─────────┘
+//! cli, admin page, sqlite3 ──read──▶ outbox views
+//! ```
+//!
+//! # Modules
+//!
+//! A test holds this table: an import that runs against it fails the build.
+//!
+//! | module | charge | may use |
+//! |---|---|---|
+//! | `model` | the nouns: event, identifier, delivery, attempt and their states; no I/O, no clock | – |
+//! | `clock` | time and chance, handed in to whoever needs them | model |
+//! | `listener` | the accept loop under every port of the program | – |
+//! | `segment` | Segment's vocabulary: the calls, and how their keys are looked up | model |
+//! | `config` | reads `config.toml` and the environment into final types; the only reader of either | model |
+//! | `klaviyo` | Klaviyo's vocabulary: request and response types, limits, error shapes | model |
+//! | `mapper` | pure: an event and the settings in, Klaviyo requests out, or why there are none | model, config, klaviyo, segment |
+//! | `scheduler` | pure decisions: what may go now, when to look again, when to retry, how fast | model, config |
+//! | `outbox` | the only module with SQL: append, next, settle, replay, reports, retention | model, config, clock |
+//! | `ingest` | Segment's HTTP API in: authenticate, check, normalise, hand to the outbox, answer | model, config, outbox, segment, clock, listener |
+//! | `delivery` | one HTTP request out, one outcome back; the only user of reqwest | klaviyo, model, config, clock |
+//! | `relay` | the loop that joins outbox, scheduler, mapper, delivery and outbox again | outbox, scheduler, mapper, delivery, klaviyo, segment, model, config, clock |
+//! | `sandbox` | a Klaviyo in the program: checks requests as the real one does, keeps what it got | klaviyo, model, clock, listener |
+//! | `admin` | the operator's page, JSON, health and metrics, on a port of their own | outbox, model, config, clock, listener |
+//! | `telemetry` | sets up what is logged, and how | model, config |
+//! | `cli` | the commands, one file for each | all |
+//! | `app` | the one place that wires the parts together | all |
+//!
+//! # What is absent, on purpose
+//!
+//! - Nothing is answered with 200 that is not on disk.
+//! - Data enters only at `ingest` and leaves only at `delivery`; every state it ever has is in the outbox.
+//! - `mapper`, `scheduler` and the classification of an answer read no clock, draw no random number and do no I/O:
+//!   a replay decides as the first time.
+//! - No key and no personal data in logs and errors.
 
 pub mod clock;
 pub mod config;

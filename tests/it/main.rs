@@ -4,5 +4,6 @@
     reason = "what these tests set up is known to work; clippy sees only the test functions themselves as tests"
 )]
 
+mod architecture;
 mod config;
 mod ingest;
