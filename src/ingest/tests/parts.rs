@@ -1,12 +1,18 @@
 //! Keys, origins, encodings, settings, answers.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use axum::response::IntoResponse as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use hyper::body::Frame;
 use serde_json::Value;
 
 use super::{config, gzip, judge, now};
@@ -162,18 +168,41 @@ async fn a_body_is_read_up_to_its_limit_and_for_a_limited_time() {
     assert_eq!(refusal.status(), 408);
 }
 
+#[tokio::test]
+async fn an_upload_over_the_limit_is_read_on_for_a_while_and_then_cut() {
+    let read = Arc::new(AtomicUsize::new(0));
+    let endless = Body::new(Endless(Arc::clone(&read)));
+    let refusal = receive::body(endless, 10, Duration::from_mins(1))
+        .await
+        .unwrap_err();
+    assert!(matches!(refusal, Refusal::BodyTooLarge { limit: 10 }));
+    assert_eq!(read.load(Ordering::Relaxed), 41);
+}
+
+type Part = Poll<Option<Result<Frame<Bytes>, Infallible>>>;
+
 /// A body whose next part never comes.
 struct Silent;
 
 impl hyper::body::Body for Silent {
-    type Data = bytes::Bytes;
-    type Error = std::convert::Infallible;
+    type Data = Bytes;
+    type Error = Infallible;
 
-    fn poll_frame(
-        self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Self::Data>, Self::Error>>> {
-        std::task::Poll::Pending
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Part {
+        Poll::Pending
+    }
+}
+
+/// A body without end, a byte at a time, that counts what was read of it.
+struct Endless(Arc<AtomicUsize>);
+
+impl hyper::body::Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Part {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b" ")))))
     }
 }
 
