@@ -1,7 +1,8 @@
 //! `config.toml`: the shipped file is the default and names every key; wrong files are told what is wrong, all of it;
 //! secrets are never shown.
 //!
-//! `tests/config/wrong/` holds the wrong files, each with the exact error beside it.
+//! `tests/config/wrong/` holds the wrong files, each with the exact error beside it. After a change of wording, run with
+//! `RELAY_TESTS_UPDATE=1` to write the errors anew, and read their diff.
 
 use std::fs;
 use std::path::{Path, PathBuf};
