@@ -1,1 +1,107 @@
-//! The remote's vocabulary.
+//! The remote's vocabulary: the requests Klaviyo takes, where they go, what it limits, and how it says no.
+//!
+//! Data and its reading only: nothing is sent here and nothing is decided. A request type has exactly the members
+//! that Klaviyo's API has for it (revision 2026-10-15), so a request with an unknown attribute cannot be built.
+//! Absent members are left out of the JSON, never sent as `null`: to Klaviyo `null` erases.
+//! May use `model`. Source of the shapes: Klaviyo's published API description and SDK models of that revision.
+
+mod answer;
+mod conflict;
+mod event;
+pub mod headers;
+mod identifier;
+pub mod limits;
+mod profile;
+mod resource;
+mod route;
+mod subscribe;
+
+pub use answer::{ApiError, profile_id, read_error};
+pub use conflict::without_weaker_identifier;
+pub use event::{CreateEvent, EventProfile};
+pub use identifier::{e164, is_email, is_test_address};
+pub use profile::{Field, Location, ProfileImport};
+pub use route::{Route, route};
+pub use subscribe::{OptIn, SubscribeJob};
+
+use crate::model::DeliveryKind;
+
+/// One request for Klaviyo.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// Create or update a profile.
+    Profile(ProfileImport),
+    /// Record an event.
+    Event(CreateEvent),
+    /// Subscribe a person to e-mail.
+    Subscribe(SubscribeJob),
+    /// Put the profile that the same event's [`Request::Profile`] made on a list.
+    ListAdd {
+        /// The list's id.
+        list_id: String,
+    },
+    /// Take that profile off a list.
+    ListRemove {
+        /// The list's id.
+        list_id: String,
+    },
+}
+
+impl Request {
+    /// What it asks of Klaviyo.
+    pub const fn kind(&self) -> DeliveryKind {
+        match self {
+            Self::Profile(_) => DeliveryKind::Profile,
+            Self::Event(_) => DeliveryKind::Event,
+            Self::Subscribe(_) => DeliveryKind::Subscription,
+            Self::ListAdd { .. } => DeliveryKind::ListAdd,
+            Self::ListRemove { .. } => DeliveryKind::ListRemove,
+        }
+    }
+
+    /// The metric's name, of an event.
+    pub fn metric(&self) -> Option<&str> {
+        self.event().map(|event| event.metric.as_str())
+    }
+
+    /// The `$event_id` (`unique_id` on the wire), of an event. Klaviyo records one event per profile, metric and
+    /// such id.
+    pub fn event_key(&self) -> Option<&str> {
+        self.event()?.unique_id.as_deref()
+    }
+
+    /// The list it is about, if any.
+    pub fn list_id(&self) -> Option<&str> {
+        match self {
+            Self::Subscribe(job) => job.list_id.as_deref(),
+            Self::ListAdd { list_id } | Self::ListRemove { list_id } => Some(list_id),
+            Self::Profile(_) | Self::Event(_) => None,
+        }
+    }
+
+    /// The body's JSON text. `None` for list requests: theirs is [`list_body`], which needs the profile's id.
+    pub fn body(&self) -> Option<String> {
+        match self {
+            Self::Profile(profile) => Some(profile.body()),
+            Self::Event(event) => Some(event.body()),
+            Self::Subscribe(job) => Some(job.body()),
+            Self::ListAdd { .. } | Self::ListRemove { .. } => None,
+        }
+    }
+
+    const fn event(&self) -> Option<&CreateEvent> {
+        match self {
+            Self::Event(event) => Some(event),
+            Self::Profile(_)
+            | Self::Subscribe(_)
+            | Self::ListAdd { .. }
+            | Self::ListRemove { .. } => None,
+        }
+    }
+}
+
+/// The body that puts a profile on a list or takes it off. Lists know Klaviyo's own profile ids only, which
+/// `profile-import` answers with (see [`profile_id`]).
+pub fn list_body(profile_id: &str) -> String {
+    serde_json::json!({ "data": [{ "type": "profile", "id": profile_id }] }).to_string()
+}

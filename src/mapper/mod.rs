@@ -1,1 +1,107 @@
-//! Segment event in, Klaviyo requests out.
+//! Segment event in, Klaviyo requests out, or the reason why there are none.
+//!
+//! The rules are those of Segment's Klaviyo destination on today's Klaviyo API. Everything here is a function of the
+//! call and the settings: no clock, no chance, no I/O, so a replay decides as the first time did. Nothing panics,
+//! whatever the call holds. Nothing is dropped in silence: what cannot be sent is refused by name, what Klaviyo will
+//! not keep is a warning, and every field that is sent names the rule that gave it.
+//! A person is named to Klaviyo by nothing but what [`Call::identifiers`] returns, because the order in which events
+//! wait is made of those. May use `model`, `config`, `segment` and `klaviyo`.
+
+mod decimal;
+mod draft;
+mod event_id;
+mod identify;
+mod limits;
+mod lists;
+mod order;
+mod person;
+mod product;
+mod reasons;
+mod standard;
+mod track;
+
+pub use reasons::{Refusal, Skip};
+
+use crate::config::MappingConfig;
+use crate::klaviyo::Request;
+use crate::model::{EventType, Side, Timestamp};
+use crate::segment::Call;
+
+/// One call, and what ingest found out about it.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// The call.
+    pub call: &'a Call,
+    /// Its message id: the `$event_id` of last resort.
+    pub message_id: &'a str,
+    /// When it happened, corrected for the sender's clock.
+    pub at: Timestamp,
+    /// When it arrived: "now" to every rule that needs one.
+    pub received_at: Timestamp,
+    /// The side it is mapped as.
+    pub side: Side,
+}
+
+/// What becomes of a call.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Mapped {
+    /// These requests, in this order; at least one.
+    Requests(Vec<Planned>),
+    /// Nothing, and why.
+    Skipped(Skip),
+}
+
+/// One request that the call owes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Planned {
+    /// The request.
+    pub request: Request,
+    /// Why Klaviyo would never take it: it must not be sent. The event's other requests go.
+    pub refused: Option<Refusal>,
+    /// What the sender may want to know, though the request goes: one sentence each, without values.
+    pub warnings: Vec<String>,
+    /// Which rule gave each of its fields.
+    pub rules: Vec<Rule>,
+}
+
+/// A field of a request, and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// The field's place in the body, as a JSON pointer: `/data/attributes/email`.
+    pub field: String,
+    /// What gave it: `traits.email`, `userId, since it is an e-mail address`.
+    pub rule: String,
+}
+
+/// Maps one call.
+pub fn map(input: &Input<'_>, settings: &MappingConfig) -> Mapped {
+    if !input.call.klaviyo_enabled() {
+        return Mapped::Skipped(Skip::Disabled);
+    }
+    let planned = match input.call.kind {
+        EventType::Identify => identify::plan(input, settings),
+        EventType::Track => track::plan(input, settings),
+        EventType::Page
+        | EventType::Screen
+        | EventType::Group
+        | EventType::Alias
+        | EventType::Delete => Err(Skip::NotMapped(input.call.kind)),
+    };
+    planned.map_or_else(Mapped::Skipped, Mapped::Requests)
+}
+
+impl Rule {
+    /// A rule for the field at this pointer.
+    fn new(field: impl Into<String>, rule: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            rule: rule.into(),
+        }
+    }
+
+    /// A rule for a member whose name may hold anything: `~` and `/` are escaped as JSON pointers ask.
+    fn member(parent: &str, name: &str, rule: impl Into<String>) -> Self {
+        let name = name.replace('~', "~0").replace('/', "~1");
+        Self::new(format!("{parent}/{name}"), rule)
+    }
+}

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::lookup::{find, find_path, is_email, text};
+use super::lookup::{find_path, is_email, text};
 use crate::model::{EventType, GarbageIds, Identifier, IdentifierKind, Side};
 
 /// A call whose body is a JSON object and whose type is known.
@@ -106,49 +106,14 @@ impl Call {
         self.context()?.get("traits")?.as_object()
     }
 
-    /// The person's e-mail. Identify: `traits.email`, else a `userId` that is one. Other calls:
-    /// `context.traits.email`, `properties.email`, then `userId`. (Facade's order.)
+    /// The person's e-mail: see [`Call::email_contact`], which says where it was, too.
     pub fn email(&self, garbage: &GarbageIds) -> Option<String> {
-        let in_map = |map: Option<&Map<String, Value>>| {
-            find(map?, "email")
-                .and_then(text)
-                .filter(|email| is_email(email))
-        };
-        let stated = match self.kind {
-            EventType::Identify => in_map(self.traits()),
-            EventType::Track
-            | EventType::Page
-            | EventType::Screen
-            | EventType::Group
-            | EventType::Alias
-            | EventType::Delete => {
-                in_map(self.context_traits()).or_else(|| in_map(self.properties()))
-            }
-        };
-        stated.or_else(|| self.user_id(garbage).filter(|id| is_email(id)))
+        self.email_contact(garbage).map(|contact| contact.value)
     }
 
-    /// The person's phone as sent: `phone`, `phoneNumber`, `phone_number`, else the first of `phones`; from
-    /// `traits` of an identify, from `context.traits` and then `properties` of other calls.
+    /// The person's phone as sent: see [`Call::phone_contact`], which says where it was, too.
     pub fn phone(&self) -> Option<String> {
-        let in_map = |map: Option<&Map<String, Value>>| {
-            let map = map?;
-            let stated = ["phone", "phoneNumber"]
-                .iter()
-                .find_map(|key| find(map, key).and_then(text));
-            stated.or_else(|| find(map, "phones")?.as_array()?.first().and_then(text))
-        };
-        match self.kind {
-            EventType::Identify => in_map(self.traits()),
-            EventType::Track
-            | EventType::Page
-            | EventType::Screen
-            | EventType::Group
-            | EventType::Alias
-            | EventType::Delete => {
-                in_map(self.context_traits()).or_else(|| in_map(self.properties()))
-            }
-        }
+        self.phone_contact().map(|contact| contact.value)
     }
 
     /// The side the call was made on: `analytics.js` in a browser is the client side, everything else the server's.

@@ -42,15 +42,22 @@ pub fn text(value: &Value) -> Option<String> {
 /// A finite number: a JSON number, or a string that holds one, with a `$` and thousands separators allowed
 /// (`"$1,299.00"` is 1299). Facade reads `"1,299.00"` as 1; that loses revenue, so here it is read whole.
 pub fn number(value: &Value) -> Option<f64> {
-    let parsed = match value {
-        Value::Number(number) => number.as_f64()?,
-        Value::String(text) => parse_amount(text)?,
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
-    };
-    parsed.is_finite().then_some(parsed)
+    amount(value)?.parse().ok()
 }
 
-fn parse_amount(text: &str) -> Option<f64> {
+/// As [`number`], digit for digit as sent: what is left when `$` and separators are gone. It parses as a finite
+/// `f64`.
+pub fn amount(value: &Value) -> Option<String> {
+    let plain = match value {
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => plain_amount(text)?,
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
+    };
+    let parsed: f64 = plain.parse().ok()?;
+    parsed.is_finite().then_some(plain)
+}
+
+fn plain_amount(text: &str) -> Option<String> {
     let bare: String = text.chars().filter(|c| !matches!(c, '$' | ' ')).collect();
     let (whole, fraction) = bare.split_once('.').unwrap_or((&bare, ""));
     if fraction.contains(',') || !thousands_are_well_placed(whole) {
@@ -59,11 +66,7 @@ fn parse_amount(text: &str) -> Option<f64> {
     let plain: String = bare.chars().filter(|c| *c != ',').collect();
     let looks_like_a_number =
         plain.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.'));
-    if looks_like_a_number {
-        plain.parse().ok()
-    } else {
-        None
-    }
+    looks_like_a_number.then_some(plain)
 }
 
 /// `1,299` and `1,299,000` are; `1,2` (a decimal comma) and `12,34,5` are not: better no amount than a wrong one.
@@ -85,7 +88,8 @@ pub fn is_email(text: &str) -> bool {
     !local.is_empty() && dot_inside && !text.trim().contains(char::is_whitespace)
 }
 
-fn same_key(sent: &str, wanted: &str) -> bool {
+/// Whether two names are one but for case and separators.
+pub fn same_key(sent: &str, wanted: &str) -> bool {
     let bare = |key: &'_ str| {
         key.chars()
             .filter(char::is_ascii_alphanumeric)

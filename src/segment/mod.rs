@@ -6,7 +6,9 @@
 //! May use `model`. Source of the rules: the npm package `@segment/facade` 3.4.10.
 
 mod call;
+mod contact;
 mod lookup;
 
 pub use call::{Call, CallError};
-pub use lookup::{find, find_key, find_path, is_email, number, text};
+pub use contact::{Contact, Place};
+pub use lookup::{amount, find, find_key, find_path, is_email, number, same_key, text};

@@ -1,0 +1,123 @@
+//! `events`: record one event, answered with 202 and nothing else.
+//!
+//! The profile of an event carries identifiers only. Traits travel by `profile-import`, in order; Klaviyo does not
+//! promise any order between events. `meta` is left out too: its place in this body depends on the revision.
+
+use serde::Serialize;
+use serde_json::{Map, Number, Value};
+
+use super::resource::{Data, Resource, as_text, resource, text};
+use crate::model::Timestamp;
+
+/// One event of one person.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateEvent {
+    /// What happened: the metric's name, 1 to 127 characters. Klaviyo makes unknown ones.
+    pub metric: String,
+    /// Who did it.
+    pub profile: EventProfile,
+    /// Everything else that is known, at most 400 of them.
+    pub properties: Map<String, Value>,
+    /// When it happened. Klaviyo cuts it to the second.
+    pub time: Timestamp,
+    /// What it was worth. Klaviyo takes a number only.
+    pub value: Option<Number>,
+    /// The currency of `value`, in ISO 4217.
+    pub value_currency: Option<String>,
+    /// The `$event_id`, 1 to 255 characters. Without one Klaviyo keeps one event per profile, metric and second.
+    pub unique_id: Option<String>,
+    /// Record it without starting flows.
+    pub backfill: bool,
+}
+
+impl CreateEvent {
+    /// The body's JSON text.
+    pub fn body(&self) -> String {
+        text(&resource("event", self.attributes()))
+    }
+
+    /// The JSON text of the profile within the body: Klaviyo limits it by itself.
+    pub fn profile_text(&self) -> String {
+        text(&resource("profile", &self.profile))
+    }
+
+    fn attributes(&self) -> Attributes<'_> {
+        Attributes {
+            properties: &self.properties,
+            time: self.time,
+            value: self.value.as_ref(),
+            value_currency: self.value_currency.as_deref(),
+            unique_id: self.unique_id.as_deref(),
+            backfill: self.backfill,
+            metric: resource("metric", Metric { name: &self.metric }),
+            profile: resource("profile", &self.profile),
+        }
+    }
+}
+
+/// The names of the person an event is about.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct EventProfile {
+    /// The e-mail address, at most 100 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// The phone number, in E.164.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone_number: Option<String>,
+    /// The shop's own id of the person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Attributes<'a> {
+    properties: &'a Map<String, Value>,
+    #[serde(serialize_with = "as_text")]
+    time: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<&'a Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value_currency: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unique_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    backfill: bool,
+    metric: Data<Resource<Metric<'a>>>,
+    profile: Data<Resource<&'a EventProfile>>,
+}
+
+#[derive(Serialize)]
+struct Metric<'a> {
+    name: &'a str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_leave_with_the_digits_they_came_with() {
+        let event = CreateEvent {
+            metric: "Viewed".to_owned(),
+            profile: EventProfile {
+                external_id: Some("u1".to_owned()),
+                ..EventProfile::default()
+            },
+            properties: serde_json::from_str(r#"{"z":0.10,"a":12345678901234567890}"#).unwrap(),
+            time: Timestamp::parse("2026-11-23T10:00:00Z").unwrap(),
+            value: "9.90".parse().ok(),
+            value_currency: None,
+            unique_id: Some("m1".to_owned()),
+            backfill: false,
+        };
+        assert_eq!(
+            event.body(),
+            concat!(
+                r#"{"data":{"type":"event","attributes":{"properties":{"z":0.10,"a":12345678901234567890},"#,
+                r#""time":"2026-11-23T10:00:00.000Z","value":9.90,"unique_id":"m1","#,
+                r#""metric":{"data":{"type":"metric","attributes":{"name":"Viewed"}}},"#,
+                r#""profile":{"data":{"type":"profile","attributes":{"external_id":"u1"}}}}}}"#
+            )
+        );
+    }
+}

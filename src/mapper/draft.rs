@@ -1,0 +1,201 @@
+//! What every event has in common, whichever call it comes from: the caller's own `$event_id` and `$value` lifted
+//! out, the properties with their rules, and the request that is made of it all.
+
+use serde_json::{Map, Number, Value};
+
+use super::decimal::Decimal;
+use super::event_id::{EventKey, fit, usable};
+use super::person::Person;
+use super::reasons::Refusal;
+use super::{Input, Planned, Rule, limits};
+use crate::klaviyo::{CreateEvent, Request};
+use crate::model::GarbageIds;
+use crate::segment::{amount, find_key, text};
+
+const PROPERTIES: &str = "/data/attributes/properties";
+
+/// Properties without the caller's own `$event_id` and `$value`, which Klaviyo reads elsewhere.
+pub(super) struct Lifted {
+    pub(super) rest: Map<String, Value>,
+    pub(super) event_id: Option<String>,
+    pub(super) value: Option<Number>,
+}
+
+impl Lifted {
+    /// Lifts the two out of `properties`, which the call has at `place`. One that cannot be read stays where it was.
+    pub(super) fn of(
+        properties: &Map<String, Value>,
+        place: &str,
+        garbage: &GarbageIds,
+        warnings: &mut Vec<String>,
+    ) -> Self {
+        let mut rest = properties.clone();
+        let event_id = rest
+            .get("$event_id")
+            .and_then(|value| usable(value, &format!("{place}.$event_id"), garbage, warnings));
+        if event_id.is_some() {
+            rest.shift_remove("$event_id");
+        }
+        let value = rest
+            .get("$value")
+            .filter(|value| !value.is_null())
+            .and_then(|value| {
+                let number = number(value);
+                if number.is_none() {
+                    warnings.push(not_a_number(&format!("{place}.$value")));
+                }
+                number
+            });
+        if value.is_some() {
+            rest.shift_remove("$value");
+        }
+        Self {
+            rest,
+            event_id,
+            value,
+        }
+    }
+}
+
+/// One event in the making.
+pub(super) struct Draft {
+    pub(super) metric: String,
+    pub(super) metric_rule: String,
+    pub(super) key: Option<EventKey>,
+    pub(super) value: Option<(Number, String)>,
+    pub(super) currency: Option<(String, String)>,
+    pub(super) properties: Properties,
+    pub(super) refused: Option<Refusal>,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Draft {
+    /// The request, checked against Klaviyo's limits.
+    pub(super) fn finish(self, input: &Input<'_>, person: &Person) -> Planned {
+        const ATTRIBUTES: &str = "/data/attributes";
+        let mut rules = vec![
+            Rule::new(
+                format!("{ATTRIBUTES}/metric/data/attributes/name"),
+                self.metric_rule,
+            ),
+            Rule::new(
+                format!("{ATTRIBUTES}/time"),
+                "timestamp, corrected for the sender's clock",
+            ),
+        ];
+        let mut warnings = self.warnings;
+        let mut split = |field: &str, rule: String| {
+            rules.push(Rule::new(format!("{ATTRIBUTES}/{field}"), rule));
+        };
+        let unique_id = self.key.map(|key| {
+            split("unique_id", key.rule);
+            fit(key.text, &mut warnings)
+        });
+        let value = self.value.map(|(value, rule)| {
+            split("value", rule);
+            value
+        });
+        let value_currency = self.currency.map(|(currency, rule)| {
+            split("value_currency", rule);
+            currency
+        });
+        let profile =
+            person.event_profile(&format!("{ATTRIBUTES}/profile/data/attributes"), &mut rules);
+        rules.extend(self.properties.rules);
+        let request = Request::Event(CreateEvent {
+            metric: self.metric,
+            profile,
+            properties: self.properties.map,
+            time: input.at,
+            value,
+            value_currency,
+            unique_id,
+            backfill: false,
+        });
+        warnings.extend(person.warnings.iter().cloned());
+        warnings.extend(limits::ignored(&request));
+        Planned {
+            refused: self
+                .refused
+                .or_else(|| person.refused.clone())
+                .or_else(|| limits::check(&request, input.received_at)),
+            request,
+            warnings,
+            rules,
+        }
+    }
+}
+
+/// The properties of an event, and the rule of each.
+#[derive(Default)]
+pub(super) struct Properties {
+    pub(super) map: Map<String, Value>,
+    rules: Vec<Rule>,
+}
+
+impl Properties {
+    /// Puts a property in, unless one of exactly this name is there: the sender's own goes before a computed one.
+    pub(super) fn put(&mut self, name: &str, value: Value, rule: impl Into<String>) {
+        if !self.map.contains_key(name) {
+            self.rules.push(Rule::member(PROPERTIES, name, rule));
+            self.map.insert(name.to_owned(), value);
+        }
+    }
+
+    /// Puts all of these in as they were sent.
+    pub(super) fn put_all(&mut self, sent: Map<String, Value>, place: &str) {
+        for (name, value) in sent {
+            let rule = format!("{place}.{name}");
+            self.put(&name, value, rule);
+        }
+    }
+}
+
+/// The number that a property is, digit for digit, or holds as a text with `$` and thousands separators.
+pub(super) fn number(value: &Value) -> Option<Number> {
+    let plain = amount(value)?;
+    if let Value::Number(number) = value {
+        return Some(number.clone());
+    }
+    let decimal = Decimal::read(value).and_then(Decimal::number);
+    decimal.or_else(|| plain.parse().ok())
+}
+
+/// The number of the first of these properties that is one. What is none is a warning; the event goes.
+pub(super) fn worth(
+    properties: &Map<String, Value>,
+    names: &[&str],
+    warnings: &mut Vec<String>,
+) -> Option<(Number, String)> {
+    names.iter().find_map(|name| {
+        let (sent, value) = find_key(properties, name).filter(|(_, value)| !value.is_null())?;
+        let place = format!("properties.{sent}");
+        let number = number(value);
+        if number.is_none() {
+            warnings.push(not_a_number(&place));
+        }
+        Some((number?, place))
+    })
+}
+
+/// The currency of an event's value, in ISO 4217's capitals.
+pub(super) fn currency(
+    properties: &Map<String, Value>,
+    warnings: &mut Vec<String>,
+) -> Option<(String, String)> {
+    let (sent, value) = find_key(properties, "currency").filter(|(_, value)| !value.is_null())?;
+    let place = format!("properties.{sent}");
+    let code = text(value).map(|code| code.to_ascii_uppercase());
+    let code = code.filter(|code| code.len() == 3 && code.bytes().all(|b| b.is_ascii_uppercase()));
+    if code.is_none() {
+        warnings.push(format!(
+            "`{place}` is no currency code of three letters: the event's value goes without a currency"
+        ));
+    }
+    Some((code?, place))
+}
+
+/// The words for an amount that is none.
+pub(super) fn not_a_number(place: &str) -> String {
+    format!("`{place}` is no number: it is not the event's value")
+}

@@ -1,0 +1,166 @@
+//! The `$event_id` of an event: what Klaviyo records once, however often it is sent.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::Input;
+use super::draft::Lifted;
+use super::order::is_order_completed;
+use crate::config::MappingConfig;
+use crate::klaviyo::limits::MAX_UNIQUE_ID_CHARS;
+use crate::model::GarbageIds;
+use crate::segment::{same_key, text};
+
+/// An `$event_id` and the rule that gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct EventKey {
+    pub(super) text: String,
+    pub(super) rule: String,
+}
+
+/// The caller's own `$event_id`, else `eventId`, else (for the events of an order that happen once) `orderId`, else
+/// the message id: no event is ever de-duplicated by its second.
+pub(super) fn of_event(
+    input: &Input<'_>,
+    settings: &MappingConfig,
+    lifted: &Lifted,
+    name: &str,
+    warnings: &mut Vec<String>,
+) -> EventKey {
+    let garbage = &settings.garbage_ids;
+    let own = lifted.event_id.clone().map(|text| EventKey {
+        text,
+        rule: "properties.$event_id".to_owned(),
+    });
+    own.or_else(|| property(&lifted.rest, "eventId", garbage, warnings))
+        .or_else(|| {
+            let once = happens_once(name, settings);
+            once.then(|| order_id(&lifted.rest, garbage, warnings))?
+        })
+        .unwrap_or_else(|| EventKey {
+            text: input.message_id.to_owned(),
+            rule: "messageId".to_owned(),
+        })
+}
+
+/// `orderId` in any spelling, unless it is blank or garbage.
+pub(super) fn order_id(
+    properties: &Map<String, Value>,
+    garbage: &GarbageIds,
+    warnings: &mut Vec<String>,
+) -> Option<EventKey> {
+    property(properties, "orderId", garbage, warnings)
+}
+
+/// An id as text. What is no id, or is known garbage, is a warning: with `undefined` as the id of every order,
+/// Klaviyo would record the first order only.
+pub(super) fn usable(
+    value: &Value,
+    place: &str,
+    garbage: &GarbageIds,
+    warnings: &mut Vec<String>,
+) -> Option<String> {
+    if value.is_null() {
+        return None;
+    }
+    let id = text(value).filter(|id| !garbage.contains(id));
+    if id.is_none() {
+        warnings.push(format!(
+            "`{place}` is no usable id (blank, garbage, or neither text nor number): it is not the $event_id"
+        ));
+    }
+    id
+}
+
+/// The key as Klaviyo takes it: one that is too long is sent as its SHA-256, the same every time.
+pub(super) fn fit(key: String, warnings: &mut Vec<String>) -> String {
+    let chars = key.chars().count();
+    if chars <= MAX_UNIQUE_ID_CHARS {
+        return key;
+    }
+    warnings.push(format!(
+        "the $event_id has {chars} characters, more than Klaviyo's {MAX_UNIQUE_ID_CHARS}: its SHA-256 is sent instead"
+    ));
+    let mut hashed = "sha256:".to_owned();
+    for byte in Sha256::digest(key.as_bytes()) {
+        write!(hashed, "{byte:02x}").expect("writing to a String cannot fail");
+    }
+    hashed
+}
+
+/// Tells the lines of one order apart that carry the same product id: the second gets `_2`, the third `_3`.
+pub(super) struct Lines {
+    sent: BTreeSet<String>,
+    given: BTreeSet<String>,
+}
+
+impl Lines {
+    /// For an order whose lines carry these product ids.
+    pub(super) fn new(sent: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            sent: sent.into_iter().collect(),
+            given: BTreeSet::new(),
+        }
+    }
+
+    /// The name of the next line with this product id. A name that another line carries as its own is passed over.
+    pub(super) fn name(&mut self, id: &str) -> String {
+        let mut name = id.to_owned();
+        let mut number = 1;
+        while self.given.contains(&name) || (number > 1 && self.sent.contains(&name)) {
+            number += 1;
+            name = format!("{id}_{number}");
+        }
+        self.given.insert(name.clone());
+        name
+    }
+}
+
+fn property(
+    properties: &Map<String, Value>,
+    name: &str,
+    garbage: &GarbageIds,
+    warnings: &mut Vec<String>,
+) -> Option<EventKey> {
+    // A `$event_id` that was no id has had its say: it must not hide an `eventId`.
+    let (sent, value) = properties
+        .iter()
+        .find(|(sent, _)| sent.as_str() != "$event_id" && same_key(sent, name))?;
+    let rule = format!("properties.{sent}");
+    let text = usable(value, &rule, garbage, warnings)?;
+    Some(EventKey { text, rule })
+}
+
+/// An Order Completed always does, however it is written; other events when the settings name them.
+fn happens_once(name: &str, settings: &MappingConfig) -> bool {
+    let named = |event: &String| same_key(event, name);
+    is_order_completed(name) || settings.order_id_events.iter().any(named)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_one_product_are_told_apart() {
+        let ids = ["a", "a", "b", "a", "a_2"].map(str::to_owned);
+        let mut lines = Lines::new(ids.clone());
+        let names: Vec<String> = ids.iter().map(|id| lines.name(id)).collect();
+        assert_eq!(names, ["a", "a_3", "b", "a_4", "a_2"]);
+    }
+
+    #[test]
+    fn a_long_key_is_hashed_the_same_way_each_time() {
+        let mut warnings = Vec::new();
+        let fits = "k".repeat(MAX_UNIQUE_ID_CHARS);
+        assert_eq!(fit(fits.clone(), &mut warnings), fits);
+        assert!(warnings.is_empty());
+        let long = fit("k".repeat(256), &mut warnings);
+        assert_eq!(long, fit("k".repeat(256), &mut Vec::new()));
+        assert_ne!(long, fit("k".repeat(257), &mut Vec::new()));
+        assert_eq!((long.len(), warnings.len()), (71, 1));
+    }
+}

@@ -1,0 +1,180 @@
+//! Klaviyo's limits, checked before anything is sent: a request over one of them is refused with the limit's name,
+//! never cut and never left for Klaviyo to drop.
+
+use serde_json::{Map, Number, Value};
+
+use super::reasons::Refusal;
+use crate::klaviyo::limits as klaviyo;
+use crate::klaviyo::{CreateEvent, ProfileImport, Request};
+use crate::model::Timestamp;
+
+/// Why Klaviyo would refuse the request, if it would.
+pub(super) fn check(request: &Request, now: Timestamp) -> Option<Refusal> {
+    match request {
+        Request::Profile(profile) => check_profile(profile),
+        Request::Event(event) => check_event(event, now),
+        Request::Subscribe(job) => check_email(&job.email),
+        Request::ListAdd { .. } | Request::ListRemove { .. } => Ok(()),
+    }
+    .err()
+}
+
+fn check_profile(profile: &ProfileImport) -> Checked {
+    profile.email.text().map_or(Ok(()), check_email)?;
+    check_values(&profile.properties, "traits")?;
+    let bytes = profile.body().len();
+    ensure(bytes <= klaviyo::MAX_PROFILE_BYTES, || {
+        Refusal::ProfileTooLarge(bytes)
+    })
+}
+
+fn check_event(event: &CreateEvent, now: Timestamp) -> Checked {
+    event.profile.email.as_deref().map_or(Ok(()), check_email)?;
+    let chars = event.metric.chars().count();
+    ensure(chars <= klaviyo::MAX_METRIC_CHARS, || {
+        Refusal::MetricTooLong(chars)
+    })?;
+    let key = event.unique_id.as_deref().unwrap_or_default();
+    ensure(!key.trim().is_empty(), || Refusal::EventIdMissing)?;
+    check_time(event.time, now)?;
+    let count = event.properties.len();
+    ensure(count <= klaviyo::MAX_EVENT_PROPERTIES, || {
+        Refusal::TooManyProperties(count)
+    })?;
+    check_values(&event.properties, "properties")?;
+    event
+        .value
+        .as_ref()
+        .map_or(Ok(()), |value| check_number(value, &|| "value".to_owned()))?;
+    let bytes = event.profile_text().len();
+    ensure(bytes <= klaviyo::MAX_EVENT_PROFILE_BYTES, || {
+        Refusal::EventProfileTooLarge(bytes)
+    })?;
+    let bytes = event.body().len();
+    ensure(bytes <= klaviyo::MAX_PAYLOAD_BYTES, || {
+        Refusal::PayloadTooLarge(bytes)
+    })
+}
+
+type Checked = Result<(), Refusal>;
+
+fn ensure(holds: bool, refusal: impl FnOnce() -> Refusal) -> Checked {
+    if holds { Ok(()) } else { Err(refusal()) }
+}
+
+fn check_email(email: &str) -> Checked {
+    let chars = email.chars().count();
+    ensure(chars <= klaviyo::MAX_EMAIL_CHARS, || {
+        Refusal::EmailTooLong(chars)
+    })
+}
+
+fn check_time(time: Timestamp, now: Timestamp) -> Checked {
+    let millis = time.as_millis();
+    ensure(millis >= klaviyo::EARLIEST_EVENT_MILLIS, || {
+        Refusal::TimeTooEarly(time)
+    })?;
+    let latest = now
+        .as_millis()
+        .saturating_add(klaviyo::LATEST_EVENT_AHEAD_MILLIS);
+    ensure(millis <= latest, || Refusal::TimeTooLate(time))
+}
+
+fn check_values(properties: &Map<String, Value>, place: &str) -> Checked {
+    for (name, value) in properties {
+        check_value(value, 1, &|| format!("{place}.{}", short(name)))?;
+    }
+    Ok(())
+}
+
+fn check_value(value: &Value, level: usize, field: &dyn Fn() -> String) -> Checked {
+    match value {
+        Value::Null | Value::Bool(_) => Ok(()),
+        Value::Number(number) => check_number(number, field),
+        Value::String(text) => ensure(text.len() <= klaviyo::MAX_STRING_BYTES, || {
+            Refusal::StringTooLong {
+                field: field(),
+                bytes: text.len(),
+            }
+        }),
+        Value::Array(items) => {
+            ensure(items.len() <= klaviyo::MAX_ARRAY_ITEMS, || {
+                Refusal::ArrayTooLong {
+                    field: field(),
+                    items: items.len(),
+                }
+            })?;
+            check_level(level, field)?;
+            items
+                .iter()
+                .try_for_each(|item| check_value(item, level + 1, field))
+        }
+        Value::Object(members) => {
+            check_level(level, field)?;
+            members
+                .values()
+                .try_for_each(|member| check_value(member, level + 1, field))
+        }
+    }
+}
+
+/// Stops before the next level is entered, so the depth of a hostile value costs nothing.
+fn check_level(level: usize, field: &dyn Fn() -> String) -> Checked {
+    ensure(level <= klaviyo::MAX_NESTING, || Refusal::TooDeep {
+        field: field(),
+    })
+}
+
+fn check_number(number: &Number, field: &dyn Fn() -> String) -> Checked {
+    let text = number.to_string();
+    if text.contains(['.', 'e', 'E']) {
+        return ensure(number.as_f64().is_some(), || Refusal::NumberTooLarge {
+            field: field(),
+        });
+    }
+    ensure(text.parse::<i64>().is_ok(), || Refusal::IntegerTooLarge {
+        field: field(),
+    })
+}
+
+/// Names of properties are the sender's: one can be as long as a text.
+fn short(name: &str) -> &str {
+    const LONGEST: usize = 60;
+    name.char_indices()
+        .nth(LONGEST)
+        .map_or(name, |(end, _)| &name[..end])
+}
+
+/// What Klaviyo takes with an event and then ignores, in words: 0, null and the empty text.
+pub(super) fn ignored(request: &Request) -> Option<String> {
+    const NAMED: usize = 5;
+    let Request::Event(event) = request else {
+        return None;
+    };
+    let ignored = |value: &Value| match value {
+        Value::Null => true,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Bool(_) | Value::Array(_) | Value::Object(_) => false,
+    };
+    let all: Vec<&str> = event
+        .properties
+        .iter()
+        .filter(|(_, value)| ignored(value))
+        .map(|(name, _)| short(name))
+        .collect();
+    if all.is_empty() {
+        return None;
+    }
+    let named = all.iter().take(NAMED).map(|name| format!("`{name}`"));
+    let named = named.collect::<Vec<_>>().join(", ");
+    let more = all.len().saturating_sub(NAMED);
+    let more = if more == 0 {
+        String::new()
+    } else {
+        format!(" and {more} more")
+    };
+    Some(format!(
+        "Klaviyo ignores event properties that are 0, null or empty: {named}{more}"
+    ))
+}

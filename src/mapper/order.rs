@@ -1,0 +1,217 @@
+//! Order Completed → `Placed Order`, and one `Ordered Product` per product.
+//!
+//! All of them carry the same person and time. The products' `$event_id`s are made of the order's id and theirs, so
+//! that an order that is sent again, in whatever message, is the same order with the same products.
+
+use serde_json::Value;
+
+use super::draft::{Draft, Lifted, Properties, currency, worth};
+use super::event_id::{self, EventKey, Lines};
+use super::person::Person;
+use super::product::Product;
+use super::{Input, Planned};
+use crate::config::MappingConfig;
+use crate::model::Side;
+use crate::segment::find_key;
+
+/// The requests of an Order Completed: the order first.
+pub(super) fn plan(
+    input: &Input<'_>,
+    settings: &MappingConfig,
+    person: &Person,
+    mut lifted: Lifted,
+    mut warnings: Vec<String>,
+) -> Vec<Planned> {
+    let key = event_id::of_event(input, settings, &lifted, "Order Completed", &mut warnings);
+    // The page: the products' ids are made of the orderId. Without one, what names the order names its products.
+    let order_id = event_id::order_id(&lifted.rest, &settings.garbage_ids, &mut Vec::new());
+    let order_id = order_id.unwrap_or_else(|| key.clone());
+    let currency = currency(&lifted.rest, &mut warnings);
+    let products = take_products(&mut lifted, settings, &mut warnings);
+
+    let order = Order {
+        key,
+        currency: currency.clone(),
+    };
+    let order = order.draft(input, settings, lifted, &products, warnings);
+    let mut planned = vec![order.finish(input, person)];
+    let mut lines = Lines::new(products.iter().filter_map(|product| product.id.clone()));
+    for product in products {
+        let draft = product.draft(&order_id, currency.clone(), &mut lines);
+        planned.push(draft.finish(input, person));
+    }
+    planned
+}
+
+/// Whether an event's name is Order Completed, in either order of the words, any case, with a blank, `_` or nothing
+/// between them and at most one at either end. (Facade's pattern, but closed at the end: `Completed Order Survey`
+/// is another event.)
+pub(super) fn is_order_completed(name: &str) -> bool {
+    let separator = [' ', '_'];
+    let name = name.strip_prefix(separator).unwrap_or(name);
+    let name = name.strip_suffix(separator).unwrap_or(name);
+    let name = name.to_ascii_lowercase();
+    let is = |first: &str, second: &str| {
+        name.strip_prefix(first)
+            .is_some_and(|rest| rest.strip_prefix(separator).unwrap_or(rest) == second)
+    };
+    is("order", "completed") || is("completed", "order")
+}
+
+struct Order {
+    key: EventKey,
+    currency: Option<(String, String)>,
+}
+
+impl Order {
+    fn draft(
+        self,
+        input: &Input<'_>,
+        settings: &MappingConfig,
+        lifted: Lifted,
+        products: &[Product],
+        mut warnings: Vec<String>,
+    ) -> Draft {
+        let own_value = lifted
+            .value
+            .clone()
+            .map(|value| (value, "properties.$value".to_owned()));
+        let value = own_value.or_else(|| worth(&lifted.rest, &["revenue", "total"], &mut warnings));
+        let (metric, metric_rule) = metric(input, settings);
+        let mut properties = Properties::default();
+        properties.put_all(lifted.rest, "properties");
+        summarise(&mut properties, products, input.side);
+        for product in products {
+            warnings.extend(product.warnings.iter().cloned());
+        }
+        Draft {
+            metric: metric.to_owned(),
+            metric_rule: metric_rule.to_owned(),
+            key: Some(self.key),
+            value,
+            currency: self.currency,
+            properties,
+            refused: None,
+            warnings,
+        }
+    }
+}
+
+fn metric(input: &Input<'_>, settings: &MappingConfig) -> (&'static str, &'static str) {
+    if input.side == Side::Client {
+        (
+            "Order Completed",
+            "event, as the client side always sends it",
+        )
+    } else if settings.order_completed_as_is {
+        (
+            "Order Completed",
+            "event, since order_completed_as_is is on",
+        )
+    } else {
+        ("Placed Order", "event, an Order Completed")
+    }
+}
+
+/// What Klaviyo's flows and segments read of an order's products.
+fn summarise(properties: &mut Properties, products: &[Product], side: Side) {
+    if products.is_empty() {
+        return;
+    }
+    let mut categories: Vec<Value> = Vec::new();
+    for category in products.iter().flat_map(Product::categories) {
+        if !categories.contains(category) {
+            categories.push(category.clone());
+        }
+    }
+    let names: Vec<Value> = products
+        .iter()
+        .filter_map(|product| product.name.clone())
+        .collect();
+    let names_key = match side {
+        Side::Server => "Item Names",
+        Side::Client => "ItemNames",
+    };
+    if !categories.is_empty() {
+        properties.put(
+            "Categories",
+            Value::Array(categories),
+            "properties.products, category",
+        );
+    }
+    if !names.is_empty() {
+        properties.put(names_key, Value::Array(names), "properties.products, name");
+    }
+    let items = products.iter().map(Product::item).collect();
+    properties.put("Items", Value::Array(items), "properties.products");
+}
+
+/// Takes the products out of the order. Facade passes over nulls among them; what else is no object is a warning.
+fn take_products(
+    lifted: &mut Lifted,
+    settings: &MappingConfig,
+    warnings: &mut Vec<String>,
+) -> Vec<Product> {
+    let Some((sent, value)) = find_key(&lifted.rest, "products") else {
+        return Vec::new();
+    };
+    if !value.is_array() {
+        if !value.is_null() {
+            let warning =
+                format!("`properties.{sent}` is no array: the order goes without products");
+            warnings.push(warning);
+        }
+        return Vec::new();
+    }
+    let sent = sent.to_owned();
+    let Some(Value::Array(products)) = lifted.rest.shift_remove(&sent) else {
+        return Vec::new();
+    };
+    let mut lines = Vec::with_capacity(products.len());
+    for (number, product) in (1..).zip(products) {
+        match product {
+            Value::Object(fields) => {
+                lines.push(Product::read(number, &fields, &settings.garbage_ids));
+            }
+            Value::Null => {}
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                warnings.push(format!(
+                    "product {number} of the order is no object: it is not sent"
+                ));
+            }
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_completed_is_known_in_every_spelling() {
+        for yes in [
+            "Order Completed",
+            "order_completed",
+            "Completed Order",
+            "completed_order",
+            "OrderCompleted",
+            "ORDER COMPLETED",
+            " Order Completed ",
+            "_order_completed",
+        ] {
+            assert!(is_order_completed(yes), "{yes}");
+        }
+        for no in [
+            "Order Completed v2",
+            "Completed Order Survey",
+            "Order  Completed",
+            "order-completed",
+            "Order Updated",
+            "Reorder Completed",
+            "",
+        ] {
+            assert!(!is_order_completed(no), "{no}");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Who a call is about, in the names that Klaviyo knows: external id, e-mail, phone.
+
+use super::reasons::{Refusal, Skip};
+use super::{Input, Rule};
+use crate::config::MappingConfig;
+use crate::klaviyo::{EventProfile, e164, is_email, is_test_address};
+use crate::model::{Identifier, IdentifierKind};
+use crate::segment::{Contact, Place};
+
+/// A person, named by at least one identifier or else refused.
+#[derive(Debug)]
+pub(super) struct Person {
+    /// Klaviyo's `external_id`, and the rule that gave it.
+    pub(super) external_id: Option<Named>,
+    /// The e-mail address.
+    pub(super) email: Option<Named>,
+    /// The phone number in E.164.
+    pub(super) phone: Option<Named>,
+    /// The `userId` that `enforce_email` keeps out of `external_id`.
+    pub(super) user_id_as_property: Option<String>,
+    /// Why no request may name this person.
+    pub(super) refused: Option<Refusal>,
+    /// What the sender may want to know about the names.
+    pub(super) warnings: Vec<String>,
+}
+
+/// One name, the place in the call that gave it, and the rule in words.
+#[derive(Debug)]
+pub(super) struct Named {
+    pub(super) value: String,
+    pub(super) place: Option<Place>,
+    pub(super) rule: String,
+}
+
+impl Person {
+    /// The person a call is about, or why nothing can be sent for it.
+    pub(super) fn of(input: &Input<'_>, settings: &MappingConfig) -> Result<Self, Skip> {
+        let garbage = &settings.garbage_ids;
+        let user_id = input.call.user_id(garbage);
+        let mut person = Self {
+            external_id: None,
+            email: email(input, settings),
+            phone: phone(input, settings),
+            user_id_as_property: None,
+            refused: None,
+            warnings: Vec::new(),
+        };
+        if settings.enforce_email {
+            if person.email.is_none() {
+                return Err(Skip::NoEmail);
+            }
+            person.user_id_as_property = user_id;
+        } else if let Some(id) = user_id {
+            person.external_id = Some(Named::by(id, Place::UserId, "userId"));
+        } else if person.email.is_none() && person.phone.is_none() {
+            person.without_a_known_name(input, settings)?;
+        }
+        person.warn_of_what_names_nobody(input);
+        Ok(person)
+    }
+
+    /// The names for an event's profile, with their rules below `parent`.
+    pub(super) fn event_profile(&self, parent: &str, rules: &mut Vec<Rule>) -> EventProfile {
+        let mut take = |name: &Option<Named>, field: &str| {
+            let name = name.as_ref()?;
+            rules.push(Rule::member(parent, field, &name.rule));
+            Some(name.value.clone())
+        };
+        EventProfile {
+            email: take(&self.email, "email"),
+            phone_number: take(&self.phone, "phone_number"),
+            external_id: take(&self.external_id, "external_id"),
+        }
+    }
+
+    /// No user id, e-mail or phone: the anonymous id may stand in; a broken e-mail or phone is the sender's mistake
+    /// and is refused, so that it can be mended and replayed; anything else is nobody.
+    fn without_a_known_name(
+        &mut self,
+        input: &Input<'_>,
+        settings: &MappingConfig,
+    ) -> Result<(), Skip> {
+        let anonymous_id = input.call.anonymous_id(&settings.garbage_ids);
+        if let Some(id) = &anonymous_id
+            && settings.fallback_to_anonymous_id
+        {
+            self.external_id = Some(Named {
+                value: id.clone(),
+                place: None,
+                rule: "anonymousId, since fallback_to_anonymous_id is on".to_owned(),
+            });
+            return Ok(());
+        }
+        let place = |contact: Contact| contact.place.to_string();
+        if let Some(phone) = input.call.phone_contact() {
+            self.refused = Some(Refusal::PhoneAlone(place(phone)));
+        } else if let Some(email) = input.call.stated_email() {
+            self.refused = Some(Refusal::EmailAlone(place(email)));
+        } else if anonymous_id.is_some() {
+            return Err(Skip::Anonymous);
+        } else {
+            return Err(Skip::Nobody);
+        }
+        Ok(())
+    }
+
+    fn warn_of_what_names_nobody(&mut self, input: &Input<'_>) {
+        let used = |name: &Option<Named>, stated: &Contact| {
+            name.as_ref().and_then(|name| name.place.as_ref()) == Some(&stated.place)
+        };
+        if let Some(stated) = input.call.stated_email()
+            && !used(&self.email, &stated)
+        {
+            self.warnings.push(format!(
+                "`{}` is no e-mail address: it names nobody at Klaviyo",
+                stated.place
+            ));
+        }
+        if let Some(stated) = input.call.phone_contact()
+            && !used(&self.phone, &stated)
+        {
+            self.warnings.push(format!(
+                "`{}` is no E.164 phone number (+ and country code): it names nobody at Klaviyo",
+                stated.place
+            ));
+        }
+        if let Some(email) = &self.email
+            && is_test_address(&email.value)
+        {
+            self.warnings.push(
+                "the e-mail address is of a test domain: Klaviyo accepts such people's events and drops them"
+                    .to_owned(),
+            );
+        }
+    }
+}
+
+impl Named {
+    fn by(value: String, place: Place, rule: impl Into<String>) -> Self {
+        Self {
+            value,
+            place: Some(place),
+            rule: rule.into(),
+        }
+    }
+}
+
+fn email(input: &Input<'_>, settings: &MappingConfig) -> Option<Named> {
+    let Contact { value, place } = input.call.email_contact(&settings.garbage_ids)?;
+    if !is_email(&value) || !waited_for(input, settings, IdentifierKind::Email, &value) {
+        return None;
+    }
+    let rule = match place {
+        Place::UserId => "userId, since it is an e-mail address".to_owned(),
+        Place::Traits(_) | Place::ContextTraits(_) | Place::Properties(_) => place.to_string(),
+    };
+    Some(Named::by(value, place, rule))
+}
+
+fn phone(input: &Input<'_>, settings: &MappingConfig) -> Option<Named> {
+    let Contact { value, place } = input.call.phone_contact()?;
+    let number = e164(&value)?;
+    if !waited_for(input, settings, IdentifierKind::Phone, &value) {
+        return None;
+    }
+    let rule = if number == value {
+        place.to_string()
+    } else {
+        format!("{place}, its separators removed")
+    };
+    Some(Named::by(number, place, rule))
+}
+
+/// Whether the call stood in this name's order. (A name can be on the garbage list.)
+fn waited_for(
+    input: &Input<'_>,
+    settings: &MappingConfig,
+    kind: IdentifierKind,
+    value: &str,
+) -> bool {
+    let names = input.call.identifiers(&settings.garbage_ids);
+    Identifier::new(kind, value).is_some_and(|name| names.contains(&name))
+}

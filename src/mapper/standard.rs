@@ -1,0 +1,291 @@
+//! Which traits go to which standard field of a profile: the two tables of Segment's destination, as data.
+//!
+//! A trait that went to a field leaves the rest, so that it is not repeated as a custom property.
+
+use serde_json::{Map, Value};
+
+use super::Rule;
+use super::person::Named;
+use crate::klaviyo::{Field, ProfileImport};
+use crate::model::Side;
+use crate::segment::{Place, find_key, text};
+
+/// A path of trait names, found in any case and with any separator.
+type Path = &'static [&'static str];
+
+/// One row of a table: the field, as a path below the attributes, and the traits that may give it, first to last.
+/// Where a field has two names the row's own comes first; `address.…` comes before the flat trait, as in Facade.
+pub(super) type Row = (&'static str, &'static [Path]);
+
+/// The traits of a call that no field has taken yet, with what is said about those it took.
+pub(super) struct Traits {
+    pub(super) rest: Map<String, Value>,
+    pub(super) rules: Vec<Rule>,
+    pub(super) warnings: Vec<String>,
+}
+
+pub(super) const EMAIL: Row = ("email", &[&["email"]]);
+pub(super) const PHONE: Row = ("phone_number", &[&["phone"], &["phoneNumber"]]);
+const FIRST_NAME: Row = ("first_name", &[&["firstName"]]);
+const LAST_NAME: Row = ("last_name", &[&["lastName"]]);
+const CLIENT_TITLE: Row = ("title", &[&["title"]]);
+const TITLE: Row = ("title", &[&["title"], &["position"], &["jobTitle"]]);
+const ORGANIZATION: Row = ("organization", &[&["organization"], &["company", "name"]]);
+const CITY: Row = ("location/city", &[&["address", "city"], &["city"]]);
+const COUNTRY: Row = ("location/country", &[&["address", "country"], &["country"]]);
+const REGION: Row = (
+    "location/region",
+    &[
+        &["address", "region"],
+        &["region"],
+        &["address", "state"],
+        &["state"],
+    ],
+);
+const ZIP: Row = (
+    "location/zip",
+    &[
+        &["address", "zip"],
+        &["zip"],
+        &["address", "postalCode"],
+        &["postalCode"],
+    ],
+);
+const TIMEZONE: Row = ("location/timezone", &[&["timezone"]]);
+
+impl Traits {
+    pub(super) fn new(traits: Option<&Map<String, Value>>) -> Self {
+        Self {
+            rest: traits.cloned().unwrap_or_default(),
+            rules: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Moves the side's standard traits into the profile. E-mail, phone and ids are the person's: not here.
+    pub(super) fn fill(
+        &mut self,
+        profile: &mut ProfileImport,
+        side: Side,
+        context_timezone: Option<String>,
+    ) {
+        match side {
+            Side::Client => {
+                profile.first_name = self.row(FIRST_NAME);
+                profile.last_name = self.row(LAST_NAME);
+                profile.title = self.row(CLIENT_TITLE);
+            }
+            Side::Server => {
+                self.names(profile);
+                profile.organization = self.row(ORGANIZATION);
+                profile.title = self.row(TITLE);
+                profile.location.city = self.row(CITY);
+                profile.location.country = self.row(COUNTRY);
+                profile.location.region = self.row(REGION);
+                profile.location.zip = self.row(ZIP);
+                let mut timezone = self.ask(TIMEZONE.1);
+                let context = context_timezone.map(|zone| (zone, "context.timezone".to_owned()));
+                timezone.text = timezone.text.or(context);
+                profile.location.timezone = self.settle(TIMEZONE.0, timezone);
+            }
+        }
+    }
+
+    /// Settles an e-mail or phone: the trait that named the person is taken. Of the others `null` clears the field
+    /// when nothing names the person, blank is nothing, and what is no address or number stays as a property.
+    pub(super) fn identifier(&mut self, (field, paths): Row, name: Option<&Named>) -> Field {
+        if let Some(Place::Traits(key)) = name.and_then(|name| name.place.as_ref()) {
+            // `phones` gave its first number only: what else it holds stays.
+            let all = self.rest.get(key).and_then(Value::as_array);
+            if all.is_none_or(|all| all.len() == 1) {
+                self.rest.shift_remove(key);
+            }
+        }
+        let mut null = None;
+        for path in paths {
+            match self.look(path) {
+                Some((sent, Look::Null)) => {
+                    remove(&mut self.rest, &sent);
+                    null.get_or_insert_with(|| sent.join("."));
+                }
+                Some((sent, Look::Blank)) => self.drop_blank(&sent),
+                Some((sent, Look::Other)) => self.keep_as_property(&sent),
+                // The person's own warnings say why it names nobody.
+                Some((_, Look::Text(_))) | None => {}
+            }
+        }
+        if let Some(name) = name {
+            let field = format!("{ATTRIBUTES}/{field}");
+            self.rules.push(Rule::new(field, &name.rule));
+            return Field::Set(name.value.clone());
+        }
+        let Some(place) = null else {
+            return Field::Absent;
+        };
+        self.warnings.push(format!(
+            "`traits.{place}` is null: the profile's {field} is erased at Klaviyo"
+        ));
+        self.clear(field, &place)
+    }
+
+    /// First and last name, else the parts of `name`.
+    fn names(&mut self, profile: &mut ProfileImport) {
+        let mut first = self.ask(FIRST_NAME.1);
+        let mut last = self.ask(LAST_NAME.1);
+        if first.text.is_none() || last.text.is_none() {
+            let whole = self.look(&["name"]);
+            match whole {
+                Some((sent, Look::Text(name))) => {
+                    let place = sent.join(".");
+                    let (before, after) =
+                        name.split_once(char::is_whitespace).unwrap_or((&name, ""));
+                    let after = after.trim_start();
+                    if first.text.is_none() {
+                        first.text =
+                            Some((before.to_owned(), format!("first word of traits.{place}")));
+                    }
+                    if last.text.is_none() && !after.is_empty() {
+                        last.text = Some((
+                            after.to_owned(),
+                            format!("traits.{place} after its first word"),
+                        ));
+                    }
+                    remove(&mut self.rest, &sent);
+                }
+                Some((sent, Look::Null)) => {
+                    first.null.get_or_insert_with(|| sent.join("."));
+                    last.null.get_or_insert_with(|| sent.join("."));
+                    remove(&mut self.rest, &sent);
+                }
+                Some((sent, Look::Blank)) => self.drop_blank(&sent),
+                Some((sent, Look::Other)) => self.keep_as_property(&sent),
+                None => {}
+            }
+        }
+        profile.first_name = self.settle(FIRST_NAME.0, first);
+        profile.last_name = self.settle(LAST_NAME.0, last);
+    }
+
+    fn row(&mut self, (field, paths): Row) -> Field {
+        let answer = self.ask(paths);
+        self.settle(field, answer)
+    }
+
+    /// Asks for the first usable text on these paths, and takes it. A `null` is remembered: it clears the field
+    /// unless another path has a text.
+    fn ask(&mut self, paths: &[Path]) -> Answer {
+        let mut answer = Answer::default();
+        for path in paths {
+            let Some((sent, look)) = self.look(path) else {
+                continue;
+            };
+            match look {
+                Look::Text(text) => {
+                    remove(&mut self.rest, &sent);
+                    answer.text = Some((text, format!("traits.{}", sent.join("."))));
+                    break;
+                }
+                Look::Null => {
+                    remove(&mut self.rest, &sent);
+                    answer.null.get_or_insert_with(|| sent.join("."));
+                }
+                Look::Blank => self.drop_blank(&sent),
+                Look::Other => self.keep_as_property(&sent),
+            }
+        }
+        answer
+    }
+
+    fn settle(&mut self, field: &str, answer: Answer) -> Field {
+        match (answer.text, answer.null) {
+            (Some((text, rule)), _) => {
+                self.rules
+                    .push(Rule::new(format!("{ATTRIBUTES}/{field}"), rule));
+                Field::Set(text)
+            }
+            (None, Some(place)) => self.clear(field, &place),
+            (None, None) => Field::Absent,
+        }
+    }
+
+    fn clear(&mut self, field: &str, place: &str) -> Field {
+        self.rules.push(Rule::new(
+            format!("{ATTRIBUTES}/{field}"),
+            format!("traits.{place} is null, which clears the field"),
+        ));
+        Field::Clear
+    }
+
+    fn look(&self, path: Path) -> Option<(Vec<String>, Look)> {
+        let (sent, value) = sent_path(&self.rest, path)?;
+        let look = match text(value) {
+            Some(text) => Look::Text(text),
+            None if value.is_null() => Look::Null,
+            None if value.is_string() => Look::Blank,
+            None => Look::Other,
+        };
+        Some((sent, look))
+    }
+
+    fn drop_blank(&mut self, sent: &[String]) {
+        remove(&mut self.rest, sent);
+        self.warnings.push(format!(
+            "`traits.{}` is blank and not sent: null would clear the field",
+            sent.join(".")
+        ));
+    }
+
+    fn keep_as_property(&mut self, sent: &[String]) {
+        self.warnings.push(format!(
+            "`traits.{}` is neither a text nor a number: it stays a custom property",
+            sent.join(".")
+        ));
+    }
+}
+
+/// Where the attributes of a profile are.
+pub(super) const ATTRIBUTES: &str = "/data/attributes";
+
+#[derive(Default)]
+struct Answer {
+    /// The text and its rule.
+    text: Option<(String, String)>,
+    /// The place of a `null`.
+    null: Option<String>,
+}
+
+enum Look {
+    Text(String),
+    Null,
+    Blank,
+    Other,
+}
+
+/// The value on a path, and the keys that lead to it as they were sent.
+fn sent_path<'a>(map: &'a Map<String, Value>, path: &[&str]) -> Option<(Vec<String>, &'a Value)> {
+    let (first, rest) = path.split_first()?;
+    let (sent, value) = find_key(map, first)?;
+    let mut keys = vec![sent.to_owned()];
+    if rest.is_empty() {
+        return Some((keys, value));
+    }
+    let (below, value) = sent_path(value.as_object()?, rest)?;
+    keys.extend(below);
+    Some((keys, value))
+}
+
+/// Removes what a path leads to, and the objects that are empty without it.
+fn remove(map: &mut Map<String, Value>, path: &[String]) {
+    let Some((first, rest)) = path.split_first() else {
+        return;
+    };
+    if let Some(Value::Object(inner)) = map.get_mut(first)
+        && !rest.is_empty()
+    {
+        remove(inner, rest);
+        if !inner.is_empty() {
+            return;
+        }
+    }
+    map.shift_remove(first);
+}
