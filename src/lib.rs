@@ -42,13 +42,20 @@
 //!   a replay decides as the first time.
 //! - No key and no personal data in logs and errors.
 
+pub mod admin;
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod delivery;
 pub mod ingest;
 pub mod klaviyo;
 pub mod listener;
 pub mod mapper;
 pub mod model;
 pub mod outbox;
+pub mod relay;
+pub mod sandbox;
 pub mod scheduler;
 pub mod segment;
+pub mod telemetry;

@@ -81,6 +81,28 @@ pub struct DeliveryReport {
     pub attempts: Vec<AttemptReport>,
 }
 
+impl EventReport {
+    /// A column of the `events` view; `None` when it is empty, or is none.
+    pub fn column(&self, name: &str) -> Option<&str> {
+        column(&self.columns, name)
+    }
+}
+
+impl DeliveryReport {
+    /// A column of the `deliveries` view; `None` when it is empty, or is none.
+    pub fn column(&self, name: &str) -> Option<&str> {
+        column(&self.columns, name)
+    }
+}
+
+fn column<'a>(columns: &'a [(String, Option<String>)], name: &str) -> Option<&'a str> {
+    columns
+        .iter()
+        .find(|(column, _)| column == name)?
+        .1
+        .as_deref()
+}
+
 /// One attempt: the columns of the `attempts` view.
 pub type AttemptReport = Vec<(String, Option<String>)>;
 
@@ -91,6 +113,8 @@ pub struct Selection {
     pub ids: Vec<EventId>,
     /// In this status.
     pub status: Option<EventStatus>,
+    /// Only finished ones.
+    pub finished: bool,
 }
 
 impl Outbox {
@@ -188,10 +212,12 @@ impl Outbox {
             "SELECT id FROM event
              WHERE (?1 IS NULL OR id IN (SELECT value FROM json_each(?1)))
                AND (?2 IS NULL OR status = ?2)
+               AND (NOT ?3 OR finished_ms IS NOT NULL)
              ORDER BY id",
         )
         .bind((!ids.is_empty()).then(|| serde_json::json!(ids).to_string()))
         .bind(selection.status.map(EventStatus::word))
+        .bind(selection.finished)
         .fetch_all(&self.readers)
         .await
         .map_err(ReadError::of("the selected events"))?;

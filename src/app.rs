@@ -1,0 +1,268 @@
+//! The one place that wires all of it: opens, builds, joins, and takes it down again in order.
+//!
+//! Start: outbox (with its lock), sandbox, ports, then the relay. Stop: ingest first, so that nothing new comes;
+//! then the relay, which finishes what is in the air; the ports; the outbox last. Nothing depends on a good end: a
+//! kill at any moment loses nothing either.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admin::{self, Admin};
+use crate::clock::Clock;
+use crate::config::{Config, Endpoint};
+use crate::delivery::{Remote, Sender};
+use crate::ingest::{self, Ingest};
+use crate::listener;
+use crate::outbox::Outbox;
+use crate::relay::Relay;
+use crate::sandbox::{self, Sandbox};
+
+/// How long answers in progress may take to finish at a shutdown.
+const DRAIN: Duration = Duration::from_secs(5);
+/// How long the start waits for Klaviyo to say whose key this is. Events are accepted meanwhile.
+const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(5);
+/// The key the sandbox in the program takes, where none is configured.
+const SANDBOX_KEY: &str = "pk_sandbox";
+
+/// A running daemon.
+pub struct App {
+    /// Where Segment calls come in.
+    pub ingest: SocketAddr,
+    /// The operator's port.
+    pub admin: SocketAddr,
+    /// Where the sandbox in the program listens, if that is where requests go.
+    pub sandbox: Option<SocketAddr>,
+    /// A handle to the outbox, for looking.
+    pub outbox: Outbox,
+    stop_ports: CancellationToken,
+    stop_relay: CancellationToken,
+    stop_sandbox: CancellationToken,
+    ports: TaskTracker,
+    sandboxes: TaskTracker,
+    relay: JoinHandle<()>,
+    shutdown_deadline: Duration,
+}
+
+impl App {
+    /// Starts everything. On an error nothing keeps running.
+    pub async fn start(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        let outbox = Outbox::open(&config.outbox, clock.now()).await?;
+        let ingest_port = listener::bind(config.ingest.listen)
+            .await
+            .context("[ingest] listen")?;
+        let admin_port = listener::bind(config.admin.listen)
+            .await
+            .context("[admin] listen")?;
+        let stop_sandbox = CancellationToken::new();
+        let sandboxes = TaskTracker::new();
+        let sandbox = match config.klaviyo.endpoint {
+            Endpoint::Sandbox => {
+                let port = listener::bind(config.klaviyo.sandbox_listen)
+                    .await
+                    .context("[klaviyo] sandbox_listen")?;
+                let address = port.local_addr()?;
+                let routes = sandbox_routes(&config, &clock);
+                sandboxes.spawn(listener::serve(port, routes, stop_sandbox.clone(), DRAIN));
+                Some(address)
+            }
+            Endpoint::Url(_) => None,
+        };
+        let sender = sender(&config, sandbox)?;
+
+        let stop_ports = CancellationToken::new();
+        let ports = TaskTracker::new();
+        let mut app = Self {
+            ingest: ingest_port.local_addr()?,
+            admin: admin_port.local_addr()?,
+            sandbox,
+            outbox: outbox.clone(),
+            stop_ports,
+            stop_relay: CancellationToken::new(),
+            stop_sandbox,
+            ports,
+            sandboxes,
+            relay: tokio::spawn(async {}),
+            shutdown_deadline: config.delivery.shutdown_deadline,
+        };
+        app.open_ports(ingest_port, admin_port, &config, &clock);
+        app.say_where_it_goes(&config.klaviyo.endpoint);
+        app.relay = tokio::spawn(run_relay(
+            config,
+            sender,
+            outbox,
+            clock,
+            app.stop_relay.clone(),
+        ));
+        Ok(app)
+    }
+
+    fn open_ports(
+        &self,
+        ingest_port: TcpListener,
+        admin_port: TcpListener,
+        config: &Config,
+        clock: &Arc<dyn Clock>,
+    ) {
+        let ingest = Ingest::new(
+            config.ingest.clone(),
+            config.mapping.garbage_ids.clone(),
+            self.outbox.clone(),
+            Arc::clone(clock),
+        );
+        let admin = Admin {
+            outbox: self.outbox.clone(),
+            sandbox: self.sandbox.is_some(),
+            token: config.admin.token.clone(),
+        };
+        let stop = &self.stop_ports;
+        self.ports.spawn(listener::serve(
+            ingest_port,
+            ingest::routes(ingest),
+            stop.clone(),
+            DRAIN,
+        ));
+        self.ports.spawn(listener::serve(
+            admin_port,
+            admin::routes(admin),
+            stop.clone(),
+            DRAIN,
+        ));
+    }
+
+    fn say_where_it_goes(&self, endpoint: &Endpoint) {
+        tracing::info!(ingest = %self.ingest, admin = %self.admin, outbox = %self.outbox.path().display(), "listening");
+        match (endpoint, self.sandbox) {
+            (Endpoint::Sandbox, Some(sandbox)) => tracing::warn!(
+                sandbox = %format_args!("http://{sandbox}/sandbox/requests"),
+                "requests go to the sandbox: NOTHING REACHES KLAVIYO; set [klaviyo] endpoint to deliver"
+            ),
+            (Endpoint::Url(url), _) => tracing::info!(endpoint = url, "requests go to Klaviyo"),
+            (Endpoint::Sandbox, None) => {}
+        }
+    }
+
+    /// Stops taking, finishes what is in the air within the deadline, and closes the outbox.
+    /// `true` when everything ended in good order.
+    pub async fn stop(self) -> bool {
+        self.stop_ports.cancel();
+        self.stop_relay.cancel();
+        let abort = self.relay.abort_handle();
+        let in_time = tokio::time::timeout(self.shutdown_deadline, self.relay)
+            .await
+            .is_ok();
+        if !in_time {
+            tracing::warn!(
+                deadline_s = self.shutdown_deadline.as_secs(),
+                "requests were still in the air at the shutdown deadline; the next start sends them again \
+                 with the same $event_id"
+            );
+            abort.abort();
+        }
+        self.ports.close();
+        self.ports.wait().await;
+        self.stop_sandbox.cancel();
+        self.sandboxes.close();
+        self.sandboxes.wait().await;
+        if in_time && !self.outbox.fatal().is_cancelled() {
+            self.outbox.close().await;
+        }
+        in_time
+    }
+}
+
+fn sandbox_routes(config: &Config, clock: &Arc<dyn Clock>) -> axum::Router {
+    let key = config.klaviyo.private_key.as_ref();
+    let options = sandbox::Options {
+        private_key: key
+            .map_or(SANDBOX_KEY, |key| key.expose_secret())
+            .to_owned(),
+        ..sandbox::Options::default()
+    };
+    Sandbox::new(options, Arc::clone(clock)).routes()
+}
+
+/// The sender of a configuration; `sandbox` is where the sandbox in the program listens.
+pub(crate) fn sender(config: &Config, sandbox: Option<SocketAddr>) -> anyhow::Result<Sender> {
+    let klaviyo = &config.klaviyo;
+    let base = match (&klaviyo.endpoint, sandbox) {
+        (Endpoint::Url(url), _) => url.clone(),
+        (Endpoint::Sandbox, Some(address)) => format!("http://{address}"),
+        (Endpoint::Sandbox, None) => anyhow::bail!("the sandbox is not running"),
+    };
+    let key = klaviyo
+        .private_key
+        .clone()
+        .unwrap_or_else(|| SecretString::from(SANDBOX_KEY));
+    Ok(Sender::new(
+        &base,
+        &key,
+        &klaviyo.revision,
+        config.delivery.timeout,
+    )?)
+}
+
+async fn run_relay(
+    config: Config,
+    sender: Sender,
+    outbox: Outbox,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+) {
+    let sent_to = match config.klaviyo.endpoint {
+        Endpoint::Sandbox => "sandbox".to_owned(),
+        Endpoint::Url(_) => destination(&sender, &outbox, &clock).await,
+    };
+    let sides: HashMap<_, _> = config
+        .ingest
+        .sources
+        .iter()
+        .filter_map(|source| Some((source.name.clone(), source.side?)))
+        .collect();
+    let relay = Relay {
+        outbox,
+        sender,
+        sent_to,
+        mapping: config.mapping,
+        policy: config.delivery,
+        sides,
+        clock,
+    };
+    relay.run(stop).await;
+}
+
+/// The name of the destination, for `sent_to` and the ledger: the account's public id, which outlives a change of
+/// keys. Where the key may not read it, a fingerprint of the key stands in.
+async fn destination(sender: &Sender, outbox: &Outbox, clock: &Arc<dyn Clock>) -> String {
+    let fact = format!("account behind key {}", sender.fingerprint());
+    let asked = tokio::time::timeout(IDENTIFY_TIMEOUT, sender.identify(clock.now())).await;
+    match asked {
+        Ok(Remote::Sandbox) => {
+            tracing::warn!("the endpoint is a sandbox: NOTHING REACHES KLAVIYO");
+            return "sandbox".to_owned();
+        }
+        Ok(Remote::Account(account)) => {
+            let name = format!("klaviyo:{account}");
+            if let Err(error) = outbox.remember(fact, name.clone()).await {
+                tracing::warn!(%error, "failed to keep the account's name");
+            }
+            return name;
+        }
+        Ok(Remote::Narrow | Remote::Unclear(_)) | Err(_) => {}
+    }
+    match outbox.recall(&fact).await {
+        Ok(Some(name)) => name,
+        Ok(None) | Err(_) => format!("klaviyo:key-{}", sender.fingerprint()),
+    }
+}

@@ -1,0 +1,171 @@
+//! `demo`: the main job, seen. A daemon and a sandbox really listen; the examples of Segment's Klaviyo page come in
+//! over HTTP, and what Klaviyo got is printed.
+
+mod client;
+mod table;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use serde_json::{Value, json};
+
+use super::{End, log_plainly, print};
+use crate::app::App;
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::outbox::{EventReport, Outbox, Selection};
+
+/// The calls on the page of Segment's Klaviyo destination.
+const EXAMPLES: &str = include_str!("examples.json");
+/// The demonstration takes about a second; on a machine that is very busy, longer.
+const DEADLINE: Duration = Duration::from_mins(1);
+/// Requests that the order of the page owes: the order and its two products, and Serena's own.
+const MUST_HOLD: [(&str, usize); 3] = [
+    ("Item Added", 1),
+    ("Placed Order", 1),
+    ("Ordered Product", 2),
+];
+
+/// Show the main job: send Segment's example events through a fresh daemon to a sandbox, and print what it got
+///
+/// Needs nothing and touches nothing: free ports on this machine, a new folder among the temporary files. The
+/// sandbox fails the first event request on purpose, so that a retry can be seen.
+///
+/// Example: klaviyo-relay demo
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// Log what the daemon does: a level such as info or debug
+    #[arg(long, value_name = "FILTER", default_value = "error")]
+    log: String,
+}
+
+pub(super) async fn run(options: Options) -> anyhow::Result<End> {
+    log_plainly(&options.log)?;
+    let folder = fresh_folder()?;
+    let app = App::start(config(&folder), Arc::new(SystemClock)).await?;
+    let sandbox = app.sandbox.context("the demonstration has no sandbox")?;
+    let shown = show(&app, sandbox, &folder).await;
+    app.stop().await;
+    shown
+}
+
+async fn show(app: &App, sandbox: SocketAddr, folder: &Path) -> anyhow::Result<End> {
+    let fault = json!({"status": 503, "next": 1, "path": "/api/events"});
+    let (status, answer) = client::post(sandbox, "/sandbox/faults", &fault).await?;
+    ensure!(status < 300, "the sandbox did not take the fault: {answer}");
+    let examples: Vec<Value> = serde_json::from_str(EXAMPLES)?;
+    for example in &examples {
+        send(app.ingest, example).await?;
+    }
+    // What an SDK does whose answer was lost: the same message again. It is stored once.
+    send(app.ingest, &examples[3]).await?;
+    settled(&app.outbox).await?;
+
+    let reports = reports(&app.outbox).await?;
+    let events = client::get(sandbox, "/sandbox/events").await?;
+    let profiles = client::get(sandbox, "/sandbox/profiles").await?;
+    let lists = client::get(sandbox, "/sandbox/lists").await?;
+    print(&table::events(&reports))?;
+    print(&table::sandbox(&profiles, &events, &lists))?;
+    let database = folder.join("outbox.db");
+    print(&format!(
+        "\nThe outbox is kept. Look into it:\n  \
+         sqlite3 -readonly -box {path} 'select id, type, name, profile, status, deliveries from events'\n  \
+         sqlite3 -readonly -box {path} 'select event_id, kind, metric, event_id_key, status, attempts from deliveries'\n  \
+         sqlite3 -readonly -box {path} 'select * from audit'",
+        path = database.display()
+    ))?;
+    match missing(&reports, examples.len(), &events) {
+        None => Ok(End::Done),
+        Some(missing) => bail!("the demonstration is not complete: {missing}"),
+    }
+}
+
+fn fresh_folder() -> anyhow::Result<PathBuf> {
+    let folder = std::env::temp_dir().join(format!("klaviyo-relay-demo-{}", uuid::Uuid::now_v7()));
+    std::fs::create_dir(&folder)
+        .with_context(|| format!("failed to make the folder {}", folder.display()))?;
+    Ok(folder)
+}
+
+/// As shipped, but on free ports and a fresh outbox.
+fn config(folder: &Path) -> Config {
+    let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let mut config = Config::default();
+    config.ingest.listen = free;
+    config.admin.listen = free;
+    config.klaviyo.sandbox_listen = free;
+    config.outbox.path = folder.join("outbox.db");
+    config.outbox.min_free_disk = 0;
+    config
+}
+
+async fn send(ingest: SocketAddr, example: &Value) -> anyhow::Result<()> {
+    let path = example["path"].as_str().context("an example has no path")?;
+    let (status, answer) = client::post(ingest, path, &example["call"]).await?;
+    ensure!(status == 200, "{path} was answered {status}: {answer}");
+    Ok(())
+}
+
+/// Waits until nothing waits.
+async fn settled(outbox: &Outbox) -> anyhow::Result<()> {
+    let wait = async {
+        loop {
+            let wake = Arc::clone(outbox.wake());
+            let notice = wake.notified();
+            tokio::pin!(notice);
+            notice.as_mut().enable();
+            if outbox.pending().await? == 0 {
+                return anyhow::Ok(());
+            }
+            notice.await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, wait)
+        .await
+        .with_context(|| {
+            format!(
+                "not everything was delivered within {} s",
+                DEADLINE.as_secs()
+            )
+        })?
+}
+
+async fn reports(outbox: &Outbox) -> anyhow::Result<Vec<EventReport>> {
+    let mut reports = Vec::new();
+    for id in outbox.select(&Selection::default()).await? {
+        reports.extend(outbox.report(id).await?);
+    }
+    Ok(reports)
+}
+
+/// What should be there and is not.
+fn missing(reports: &[EventReport], sent: usize, events: &Value) -> Option<String> {
+    if reports.len() != sent {
+        return Some(format!(
+            "{} of {sent} events are in the outbox",
+            reports.len()
+        ));
+    }
+    let undelivered = reports
+        .iter()
+        .find(|report| report.column("status") != Some("delivered"));
+    if let Some(report) = undelivered {
+        return Some(format!("event {} is not delivered", report.id));
+    }
+    let events = table::items(events, "events");
+    let held = |metric| {
+        events
+            .iter()
+            .filter(|event| event["metric"] == metric)
+            .count()
+    };
+    let short = MUST_HOLD
+        .iter()
+        .find(|(metric, count)| held(*metric) != *count);
+    short
+        .map(|(metric, count)| format!("the sandbox holds {} {metric}, not {count}", held(*metric)))
+}

@@ -1,0 +1,119 @@
+//! What the demonstration prints.
+
+use serde_json::Value;
+
+use crate::klaviyo;
+use crate::model::DeliveryKind;
+use crate::outbox::{DeliveryReport, EventReport};
+
+/// One line per Klaviyo request: the event it came from, what it is, how it ended.
+pub(super) fn events(reports: &[EventReport]) -> String {
+    let head = [
+        "event",
+        "Klaviyo request",
+        "$event_id",
+        "status",
+        "attempts",
+    ];
+    let mut rows = vec![head.map(str::to_owned)];
+    for report in reports {
+        let mut event = event_words(report);
+        for delivery in &report.deliveries {
+            rows.push([
+                std::mem::take(&mut event),
+                request_words(delivery),
+                text(delivery, "event_id_key"),
+                text(delivery, "status"),
+                text(delivery, "attempts"),
+            ]);
+        }
+        if report.deliveries.is_empty() {
+            let status = report.column("status").unwrap_or_default().to_owned();
+            rows.push([
+                event,
+                "(none)".to_owned(),
+                String::new(),
+                status,
+                String::new(),
+            ]);
+        }
+    }
+    aligned(&rows)
+}
+
+fn event_words(report: &EventReport) -> String {
+    let kind = report.column("type").unwrap_or("?");
+    match report.column("name") {
+        Some(name) => format!("{} {kind} {name}", report.id),
+        None => format!(
+            "{} {kind} {}",
+            report.id,
+            report.column("profile").unwrap_or_default()
+        ),
+    }
+}
+
+fn request_words(delivery: &DeliveryReport) -> String {
+    let kind = delivery.column("kind").unwrap_or_default();
+    let path = DeliveryKind::from_word(kind).map(|kind| klaviyo::route(kind, None).path);
+    let path = path.unwrap_or_else(|| kind.to_owned());
+    match delivery.column("metric") {
+        Some(metric) => format!("{path}  {metric}"),
+        None => path,
+    }
+}
+
+fn text(delivery: &DeliveryReport, column: &str) -> String {
+    delivery.column(column).unwrap_or_default().to_owned()
+}
+
+/// What the sandbox holds now.
+pub(super) fn sandbox(profiles: &Value, events: &Value, lists: &Value) -> String {
+    let profiles = items(profiles, "profiles").iter();
+    let profiles = profiles.map(|profile| format!("  profile  {}", profile["attributes"]));
+    let events = items(events, "events").iter().map(|event| {
+        let (metric, key) = (word(&event["metric"]), word(&event["unique_id"]));
+        format!(
+            "  event    {metric}  value {}  unique_id {key}",
+            event["value"]
+        )
+    });
+    let lists = items(lists, "lists")
+        .iter()
+        .map(|list| format!("  list     {list}"));
+    let head = std::iter::once("\nThe sandbox Klaviyo now holds".to_owned());
+    head.chain(profiles)
+        .chain(events)
+        .chain(lists)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The rows of one of the sandbox's answers.
+pub(super) fn items<'a>(answer: &'a Value, name: &str) -> &'a [Value] {
+    answer[name].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn word(value: &Value) -> &str {
+    value.as_str().unwrap_or("-")
+}
+
+fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"));
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}

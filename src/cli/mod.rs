@@ -1,0 +1,161 @@
+//! The command line: one file per subcommand, each with its options and its run.
+//!
+//! Data goes to stdout, logs and errors to stderr. Exit code 0: done; 1: failed; 2: used wrongly.
+//! Commands print; they decide nothing. May use every other module.
+
+mod check;
+mod demo;
+mod explain;
+mod replay;
+mod sandbox;
+mod serve;
+mod show;
+mod status;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use serde_json::Value;
+
+use crate::config::{Config, LogConfig, process_environment};
+use crate::outbox::Outbox;
+use crate::telemetry;
+
+/// Durable delivery of Segment events to Klaviyo: in order per profile, once in effect.
+#[derive(Debug, Parser)]
+#[command(
+    name = "klaviyo-relay",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    /// The configuration file
+    #[arg(
+        long,
+        global = true,
+        default_value = "config.toml",
+        value_name = "FILE"
+    )]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Options),
+    Demo(demo::Options),
+    Check(check::Options),
+    Explain(explain::Options),
+    Status(status::Options),
+    Show(show::Options),
+    Replay(replay::Options),
+    Sandbox(sandbox::Options),
+}
+
+/// How a command that ran to its end came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Exit code 0.
+    Done,
+    /// Exit code 1: it ran, and what it looked at is not well.
+    Failed,
+}
+
+/// Reads the command line and does what it says.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return fail(&anyhow::Error::from(error).context("failed to start the runtime"));
+        }
+    };
+    match runtime.block_on(cli.run()) {
+        Ok(End::Done) => ExitCode::SUCCESS,
+        Ok(End::Failed) => ExitCode::FAILURE,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+impl Cli {
+    async fn run(self) -> anyhow::Result<End> {
+        match self.command {
+            Command::Serve(_) => serve::run(self.load()?).await,
+            Command::Demo(options) => demo::run(options).await,
+            Command::Check(_) => check::run(self.load()?).await,
+            Command::Explain(ref options) => explain::run(options, &self.config),
+            Command::Status(ref options) => status::run(options, self.load()?).await,
+            Command::Show(ref options) => show::run(options, self.load()?).await,
+            Command::Replay(ref options) => replay::run(options, self.load()?).await,
+            Command::Sandbox(options) => sandbox::run(options).await,
+        }
+    }
+
+    /// Reads the configuration and starts logging as it says.
+    fn load(&self) -> anyhow::Result<Config> {
+        let config = Config::load(&self.config, &process_environment)?;
+        telemetry::init(&config.log)?;
+        Ok(config)
+    }
+}
+
+/// Starts logging for a command without a configuration.
+fn log_plainly(filter: &str) -> anyhow::Result<()> {
+    let log = LogConfig {
+        filter: filter.to_owned(),
+        ..LogConfig::default()
+    };
+    Ok(telemetry::init(&log)?)
+}
+
+/// Opens the outbox for a command, beside the daemon or without one.
+async fn attach(config: &Config) -> anyhow::Result<Outbox> {
+    Ok(Outbox::attach(&config.outbox).await?)
+}
+
+/// Prints text to stdout; a reader that has gone away (`| head`) is an error that `main` knows.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    if !text.ends_with('\n') {
+        out.write_all(b"\n")?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// Prints JSON to stdout, for people's eyes too.
+fn print_json(value: &Value) -> anyhow::Result<()> {
+    print(&serde_json::to_string_pretty(value)?)
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<io::Error>();
+    io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "the one place where an error reaches the person who ran the command"
+)]
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

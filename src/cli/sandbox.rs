@@ -1,0 +1,54 @@
+//! `sandbox`: the stand-alone Klaviyo.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{End, log_plainly, print};
+use crate::clock::SystemClock;
+use crate::listener;
+use crate::sandbox::{self, Sandbox};
+
+/// Run a stand-alone Klaviyo on this machine, to test against
+///
+/// It checks requests as the real one does, keeps what it got in memory, and misbehaves when told to. Look at it
+/// with `curl http://127.0.0.1:9100/sandbox/requests` (also `/sandbox/profiles`, `/sandbox/events`,
+/// `/sandbox/lists`); tell it to fail with `POST /sandbox/faults`.
+///
+/// Example: klaviyo-relay sandbox --listen 127.0.0.1:9100 --private-key pk_test
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// The address to listen on
+    #[arg(long, default_value = "127.0.0.1:9100", value_name = "ADDRESS")]
+    listen: SocketAddr,
+    /// The private key it takes
+    #[arg(long, default_value = "pk_sandbox", value_name = "KEY")]
+    private_key: String,
+}
+
+pub(super) async fn run(options: Options) -> anyhow::Result<End> {
+    log_plainly("info")?;
+    let settings = sandbox::Options {
+        private_key: options.private_key,
+        ..sandbox::Options::default()
+    };
+    let sandbox = Sandbox::new(settings, Arc::new(SystemClock));
+    let port = listener::bind(options.listen).await?;
+    print(&format!(
+        "a sandbox Klaviyo listens on http://{}",
+        port.local_addr()?
+    ))?;
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(listener::serve(
+        port,
+        sandbox.routes(),
+        stop.clone(),
+        Duration::ZERO,
+    ));
+    tokio::signal::ctrl_c().await?;
+    stop.cancel();
+    serving.await?;
+    Ok(End::Done)
+}

@@ -1,0 +1,51 @@
+//! `serve`: the daemon, until a signal or a failed disk ends it.
+
+use std::sync::Arc;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::End;
+use crate::app::App;
+use crate::clock::SystemClock;
+use crate::config::Config;
+
+/// Run the daemon: take Segment calls, keep them, deliver them to Klaviyo
+///
+/// SIGTERM or SIGINT stops it in good order: nothing more is taken, what is in the air is finished within
+/// `delivery.shutdown_deadline`. A second signal stops at once. Nothing is lost either way.
+///
+/// Example: klaviyo-relay --config /etc/klaviyo-relay/config.toml serve
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {}
+
+pub(super) async fn run(config: Config) -> anyhow::Result<End> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let app = App::start(config, Arc::new(SystemClock)).await?;
+    let fatal = app.outbox.fatal().clone();
+    let failed = tokio::select! {
+        () = any(&mut terminate, &mut interrupt) => false,
+        () = fatal.cancelled() => true,
+    };
+    tracing::info!("stopping; a second signal stops at once");
+    let in_order = tokio::select! {
+        in_order = app.stop() => in_order,
+        () = any(&mut terminate, &mut interrupt) => {
+            tracing::warn!("stopped at once; the next start takes up what was in the air");
+            false
+        }
+    };
+    tracing::info!("stopped");
+    Ok(if failed || !in_order {
+        End::Failed
+    } else {
+        End::Done
+    })
+}
+
+async fn any(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

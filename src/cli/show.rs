@@ -1,0 +1,140 @@
+//! `show`: one event, with everything that happened to it.
+
+use std::fmt::Write;
+
+use anyhow::bail;
+use serde_json::{Map, Value, json};
+
+use super::{End, attach, print, print_json};
+use crate::config::Config;
+use crate::outbox::EventReport;
+
+/// Show an event: what it is, what it became, each attempt and Klaviyo's words
+///
+/// EVENT is its number, its message id, or a $event_id.
+///
+/// Example: klaviyo-relay show 42
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// The event's number, its message id, or a $event_id
+    event: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End> {
+    let outbox = attach(&config).await?;
+    let ids = outbox.find(&options.event).await?;
+    if ids.is_empty() {
+        bail!(
+            "no event has the number, message id or $event_id {:?}; list some with: sqlite3 -readonly {} \
+             'select id, type, name, status from events order by id desc limit 20'",
+            options.event,
+            outbox.path().display()
+        );
+    }
+    let mut reports = Vec::with_capacity(ids.len());
+    for id in ids {
+        reports.extend(outbox.report(id).await?);
+    }
+    if options.json {
+        print_json(&Value::Array(reports.iter().map(json_of).collect()))?;
+    } else {
+        let texts: Result<Vec<String>, _> = reports.iter().map(text_of).collect();
+        print(&texts?.join("\n"))?;
+    }
+    outbox.close().await;
+    Ok(End::Done)
+}
+
+type Columns = [(String, Option<String>)];
+
+fn text_of(report: &EventReport) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    writeln!(text, "event {}", report.id)?;
+    lines(&mut text, "  ", report.columns.iter().skip(1))?;
+    writeln!(
+        text,
+        "  {:<16} {}",
+        "identifiers",
+        report.identifiers.join(", ")
+    )?;
+    if !report.waits_for.is_empty() {
+        let ids: Vec<String> = report.waits_for.iter().map(ToString::to_string).collect();
+        writeln!(text, "  {:<16} events {}", "waits for", ids.join(", "))?;
+    }
+    if let Some(payload) = &report.payload {
+        writeln!(text, "  payload          {payload}")?;
+    }
+    for delivery in &report.deliveries {
+        writeln!(
+            text,
+            "\n  delivery {}",
+            delivery.columns[0].1.as_deref().unwrap_or("?")
+        )?;
+        lines(&mut text, "    ", delivery.columns.iter().skip(2))?;
+        if let Some(request) = &delivery.request {
+            writeln!(text, "    request          {request}")?;
+        }
+        for attempt in &delivery.attempts {
+            let cells = attempt
+                .iter()
+                .skip(1)
+                .filter_map(|(name, value)| value.as_ref().map(|value| format!("{name}={value}")));
+            writeln!(
+                text,
+                "    attempt          {}",
+                cells.collect::<Vec<_>>().join("  ")
+            )?;
+        }
+    }
+    Ok(text)
+}
+
+fn lines<'a>(
+    text: &mut String,
+    indent: &str,
+    columns: impl Iterator<Item = &'a (String, Option<String>)>,
+) -> std::fmt::Result {
+    for (name, value) in columns {
+        if let Some(value) = value {
+            writeln!(text, "{indent}{name:<16} {value}")?;
+        }
+    }
+    Ok(())
+}
+
+fn json_of(report: &EventReport) -> Value {
+    let mut event = object(&report.columns);
+    event.insert("identifiers".to_owned(), json!(report.identifiers));
+    let waits_for: Vec<i64> = report.waits_for.iter().map(|id| id.0).collect();
+    event.insert("waits_for".to_owned(), json!(waits_for));
+    event.insert("payload".to_owned(), parsed(report.payload.as_deref()));
+    let deliveries = report.deliveries.iter().map(|delivery| {
+        let mut row = object(&delivery.columns);
+        row.insert("request".to_owned(), parsed(delivery.request.as_deref()));
+        let attempts = delivery
+            .attempts
+            .iter()
+            .map(|attempt| Value::Object(object(attempt)));
+        row.insert("attempts".to_owned(), attempts.collect());
+        Value::Object(row)
+    });
+    event.insert("deliveries".to_owned(), deliveries.collect());
+    Value::Object(event)
+}
+
+fn object(columns: &Columns) -> Map<String, Value> {
+    columns
+        .iter()
+        .map(|(name, value)| (name.clone(), json!(value)))
+        .collect()
+}
+
+/// Stored JSON as JSON; what cannot be read again (it may nest too deep) as its text.
+fn parsed(text: Option<&str>) -> Value {
+    text.map_or(Value::Null, |text| {
+        serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+    })
+}

@@ -1,0 +1,161 @@
+//! What an answer means. Pure; never looks at an error's `detail`, which Klaviyo may reword at any time.
+
+use std::time::Duration;
+
+use crate::klaviyo;
+use crate::model::{Outcome, OutcomeKind, Timestamp};
+
+/// An answer as it came.
+#[derive(Debug, Clone)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    /// Whether it says it is JSON. Klaviyo's own answers are; Cloudflare's in front of it are not.
+    pub(super) json: bool,
+    /// Whether a sandbox gave it.
+    pub(super) sandbox: bool,
+    pub(super) retry_after: Option<String>,
+    pub(super) request_id: Option<String>,
+    pub(super) body: Vec<u8>,
+}
+
+/// The outcome of an answer; `now` is needed for a `Retry-After` that names a date.
+pub(super) fn outcome(answer: &Answer, now: Timestamp) -> Outcome {
+    let error = klaviyo::read_error(&answer.body);
+    let code = error.as_ref().and_then(|error| error.code.as_deref());
+    let kind = kind(answer.status, answer.json, code);
+    let accepted = kind == OutcomeKind::Accepted;
+    let words = match &error {
+        Some(error) => error.to_string(),
+        None if answer.json => "an error without Klaviyo's usual form".to_owned(),
+        None => "not Klaviyo's own answer (a proxy, or Cloudflare in front of it)".to_owned(),
+    };
+    Outcome {
+        kind,
+        http_status: Some(answer.status),
+        error: (!accepted).then_some(words),
+        retry_after: answer
+            .retry_after
+            .as_deref()
+            .and_then(|text| retry_after(text, now)),
+        request_id: error
+            .and_then(|error| error.id)
+            .or_else(|| answer.request_id.clone()),
+        profile_id: if accepted {
+            klaviyo::profile_id(&answer.body)
+        } else {
+            None
+        },
+    }
+}
+
+fn kind(status: u16, json: bool, code: Option<&str>) -> OutcomeKind {
+    match status {
+        200..=299 => OutcomeKind::Accepted,
+        400 | 403 if !json => OutcomeKind::Retry,
+        401 | 403 | 405 | 410 | 415 => OutcomeKind::Stopped,
+        408 | 425 | 429 => OutcomeKind::Retry,
+        409 if code == Some("duplicate_profile") => OutcomeKind::Conflict,
+        400..=499 => OutcomeKind::Refused,
+        // 5xx, Cloudflare's 520 to 526, and what should never come from an API (1xx, 3xx).
+        _ => OutcomeKind::Retry,
+    }
+}
+
+/// `Retry-After` as seconds or as an HTTP date; at most a day, so that a broken header cannot park an event.
+fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
+    let longest = Duration::from_hours(24);
+    let text = text.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(Duration::from_secs(seconds).min(longest));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    let since_epoch = date.duration_since(std::time::UNIX_EPOCH).ok()?;
+    let at = Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).ok()?);
+    Some(at.since(now).min(longest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, json: bool, body: &str) -> Answer {
+        Answer {
+            status,
+            json,
+            sandbox: false,
+            retry_after: None,
+            request_id: None,
+            body: body.as_bytes().to_vec(),
+        }
+    }
+
+    #[test]
+    fn every_status_has_its_meaning() {
+        use OutcomeKind::{Accepted, Conflict, Refused, Retry, Stopped};
+        let duplicate =
+            r#"{"errors":[{"id":"x","code":"duplicate_profile","title":"t","detail":"d"}]}"#;
+        let cases = [
+            (200, true, "", Accepted),
+            (201, true, "", Accepted),
+            (202, false, "", Accepted),
+            (204, false, "", Accepted),
+            (301, false, "", Retry),
+            (400, true, "{}", Refused),
+            (400, false, "<html>", Retry),
+            (401, true, "{}", Stopped),
+            (401, false, "", Stopped),
+            (403, true, "{}", Stopped),
+            (403, false, "<html>", Retry),
+            (404, true, "{}", Refused),
+            (405, true, "{}", Stopped),
+            (408, true, "", Retry),
+            (409, true, duplicate, Conflict),
+            (409, true, "{}", Refused),
+            (410, true, "{}", Stopped),
+            (413, true, "{}", Refused),
+            (415, true, "{}", Stopped),
+            (425, true, "", Retry),
+            (429, true, "", Retry),
+            (500, true, "", Retry),
+            (503, false, "", Retry),
+            (524, false, "", Retry),
+        ];
+        for (status, json, body, expected) in cases {
+            let outcome = outcome(&answer(status, json, body), Timestamp::from_millis(0));
+            assert_eq!(outcome.kind, expected, "{status} json={json}");
+            assert_eq!(outcome.error.is_none(), expected == Accepted, "{status}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_and_never_more_than_a_day() {
+        let now = Timestamp::parse("2026-11-23T10:00:00Z").unwrap();
+        let cases = [
+            ("3", Some(3)),
+            ("0", Some(0)),
+            (" 7 ", Some(7)),
+            ("Mon, 23 Nov 2026 10:01:00 GMT", Some(60)),
+            ("Mon, 23 Nov 2026 09:00:00 GMT", Some(0)),
+            ("99999999", Some(86_400)),
+            ("soon", None),
+            ("-1", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(
+                retry_after(text, now).map(|d| d.as_secs()),
+                expected,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_profile_id_is_read_from_an_accepted_answer_only() {
+        let body =
+            r#"{"data":{"type":"profile","id":"01GDDKASAP8TKDDA2GRZDSVP4H","attributes":{}}}"#;
+        let id =
+            |status| outcome(&answer(status, true, body), Timestamp::from_millis(0)).profile_id;
+        assert_eq!(id(201).as_deref(), Some("01GDDKASAP8TKDDA2GRZDSVP4H"));
+        assert_eq!(id(400), None);
+    }
+}

@@ -1,0 +1,241 @@
+//! One HTTP request out, one outcome back; the only user of reqwest.
+//!
+//! It promises that a request is sent at most once per call (no redirects, no retries of the client's own), that
+//! it ends within the configured time, that at most 512 KiB of an answer are read, and that neither the key nor a
+//! body appears in an error or a log line. May use `klaviyo`, `model`, `config` and `clock`.
+
+mod classify;
+
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Method, Response};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+
+use crate::klaviyo::{Route, headers};
+use crate::model::{Outcome, OutcomeKind, Timestamp};
+
+use classify::Answer;
+
+/// How much of an answer is read: `profile-import` answers with the whole profile, which is at most 100 KB.
+const ANSWER_BYTES: usize = 512 << 10;
+/// How long connecting may take, DNS and TLS included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The header by which the sandbox says what it is.
+const SANDBOX_HEADER: &str = "x-klaviyo-relay-sandbox";
+
+/// Sends requests to one Klaviyo with one key.
+#[derive(Debug, Clone)]
+pub struct Sender {
+    client: Client,
+    base: String,
+    fingerprint: String,
+}
+
+/// Why no sender could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SenderError {
+    /// The key holds what no HTTP header may.
+    #[error(
+        "`klaviyo.private_key` holds characters that no HTTP header may; copy it again from Klaviyo"
+    )]
+    Key,
+    /// The revision holds what no HTTP header may.
+    #[error("`klaviyo.revision` is not a revision")]
+    Revision,
+    /// TLS could not be set up.
+    #[error("failed to set up the HTTP client; are the system's CA certificates installed?")]
+    Client(#[source] reqwest::Error),
+}
+
+/// What answers at the endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remote {
+    /// A sandbox: nothing sent there reaches Klaviyo.
+    Sandbox,
+    /// A Klaviyo account, by its public id.
+    Account(String),
+    /// Klaviyo took the key but its scopes do not include `accounts:read`.
+    Narrow,
+    /// The request did not come to an answer, or to a refusal: what was said.
+    Unclear(Outcome),
+}
+
+impl Sender {
+    /// A sender to `base` (a URL without a trailing slash).
+    pub fn new(
+        base: &str,
+        private_key: &SecretString,
+        revision: &str,
+        timeout: Duration,
+    ) -> Result<Self, SenderError> {
+        let mut builder = Client::builder()
+            .default_headers(default_headers(private_key, revision)?)
+            .user_agent(concat!("klaviyo-relay/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .connect_timeout(CONNECT_TIMEOUT.min(timeout))
+            .timeout(timeout);
+        if is_local(base) {
+            builder = builder.no_proxy();
+        }
+        let client = builder.build().map_err(SenderError::Client)?;
+        let digest = Sha256::digest(private_key.expose_secret().as_bytes());
+        let fingerprint = digest
+            .iter()
+            .take(4)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        Ok(Self {
+            client,
+            base: base.to_owned(),
+            fingerprint,
+        })
+    }
+
+    /// A short name for the key, from which it cannot be found: the destination's name while the account's is
+    /// unknown.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// Sends a request and waits for what comes of it.
+    pub async fn send(&self, route: &Route, body: String, now: impl Fn() -> Timestamp) -> Outcome {
+        match self.exchange(route, Some(body)).await {
+            Ok(answer) => classify::outcome(&answer, now()),
+            Err(error) => lost(&error),
+        }
+    }
+
+    /// Asks who answers at the endpoint (`GET /api/accounts`, 1 call a second and 15 a minute at most).
+    pub async fn identify(&self, now: Timestamp) -> Remote {
+        let route = Route {
+            method: "GET",
+            path: "/api/accounts".to_owned(),
+        };
+        let answer = match self.exchange(&route, None).await {
+            Ok(answer) => answer,
+            Err(error) => return Remote::Unclear(lost(&error)),
+        };
+        if answer.sandbox {
+            return Remote::Sandbox;
+        }
+        match (answer.status, account_id(&answer.body)) {
+            (200, Some(account)) => Remote::Account(account),
+            (403, _) if answer.json => Remote::Narrow,
+            (_, _) => Remote::Unclear(classify::outcome(&answer, now)),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        route: &Route,
+        body: Option<String>,
+    ) -> Result<Answer, reqwest::Error> {
+        let method = Method::from_bytes(route.method.as_bytes()).unwrap_or(Method::POST);
+        let mut request = self
+            .client
+            .request(method, format!("{}{}", self.base, route.path));
+        if let Some(body) = body {
+            request = request.body(body);
+        }
+        let response = request.send().await?;
+        read(response).await
+    }
+}
+
+/// A proxy from the environment is used for Klaviyo, but a sandbox on this machine is not behind it.
+fn is_local(base: &str) -> bool {
+    ["http://127.", "http://localhost", "http://[::1]"]
+        .iter()
+        .any(|start| base.starts_with(start))
+}
+
+fn default_headers(private_key: &SecretString, revision: &str) -> Result<HeaderMap, SenderError> {
+    let scheme = headers::AUTHORIZATION;
+    let mut key = HeaderValue::from_str(&format!("{scheme} {}", private_key.expose_secret()))
+        .map_err(|_| SenderError::Key)?;
+    key.set_sensitive(true);
+    let revision = HeaderValue::from_str(revision).map_err(|_| SenderError::Revision)?;
+    let media_type = HeaderValue::from_static(headers::MEDIA_TYPE);
+    Ok(HeaderMap::from_iter([
+        (AUTHORIZATION, key),
+        (HeaderName::from_static(headers::REVISION_HEADER), revision),
+        (ACCEPT, media_type.clone()),
+        (CONTENT_TYPE, media_type),
+        (
+            HeaderName::from_static(headers::FALL_FORWARD_OPT_OUT),
+            HeaderValue::from_static(headers::FALL_FORWARD_OPT_OUT_VALUE),
+        ),
+    ]))
+}
+
+async fn read(mut response: Response) -> Result<Answer, reqwest::Error> {
+    let text = |name: &str| {
+        let value = response
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok());
+        value.map(str::to_owned)
+    };
+    let content_type = text("content-type").unwrap_or_default();
+    let mut answer = Answer {
+        status: response.status().as_u16(),
+        json: content_type.contains("json"),
+        sandbox: response.headers().contains_key(SANDBOX_HEADER),
+        retry_after: text("retry-after"),
+        request_id: text("cf-ray"),
+        body: Vec::new(),
+    };
+    while answer.body.len() < ANSWER_BYTES {
+        let Some(chunk) = response.chunk().await? else {
+            break;
+        };
+        let wanted = chunk.len().min(ANSWER_BYTES - answer.body.len());
+        answer.body.extend_from_slice(&chunk[..wanted]);
+    }
+    Ok(answer)
+}
+
+/// The outcome of a request without an answer. What never left (DNS, TLS, a refused connection) is a retry; what
+/// may have arrived is unknown.
+fn lost(error: &reqwest::Error) -> Outcome {
+    let never_left = error.is_connect() || error.is_builder();
+    let kind = if never_left {
+        OutcomeKind::Retry
+    } else {
+        OutcomeKind::Unknown
+    };
+    let mut outcome = Outcome::of(kind);
+    let what = match (never_left, error.is_timeout()) {
+        (true, true) => "connecting took too long",
+        (true, false) => "no connection",
+        (false, true) => "no answer in time",
+        (false, false) => "the connection broke before the answer was complete",
+    };
+    outcome.error = Some(match root(error) {
+        Some(root) if !error.is_timeout() => format!("{what}: {root}"),
+        Some(_) | None => what.to_owned(),
+    });
+    outcome
+}
+
+/// The innermost cause: the system's own words. The outer ones repeat the URL and each other.
+fn root(error: &reqwest::Error) -> Option<String> {
+    let mut cause = std::error::Error::source(error)?;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    Some(cause.to_string())
+}
+
+fn account_id(body: &[u8]) -> Option<String> {
+    let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let account = answer.pointer("/data/0")?;
+    let public = account
+        .pointer("/attributes/public_api_key")
+        .or_else(|| account.get("id"))?;
+    public.as_str().map(str::to_owned)
+}

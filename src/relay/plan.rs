@@ -1,0 +1,133 @@
+//! From a stored event to what it owes: reads the call, asks the mapper, and leaves out old consent on a replay.
+
+use std::time::Duration;
+
+use crate::config::MappingConfig;
+use crate::mapper::{self, Input, Mapped, Planned};
+use crate::model::{DeliveryKind, EventType, Side, Timestamp};
+use crate::outbox::{ClaimedEvent, PlannedDelivery};
+use crate::segment::{Call, CallError};
+
+/// What an event becomes.
+pub(super) enum Plan {
+    /// It owes these, in order; at least one.
+    Owes(Vec<PlannedDelivery>),
+    /// It owes nothing, and why.
+    Skip(String),
+    /// It can never be mapped, and why.
+    Unreadable(String),
+}
+
+/// How a stored event is mapped.
+pub(super) struct Settings<'a> {
+    pub(super) mapping: &'a MappingConfig,
+    /// The side its source is set to; `None`: its library tells.
+    pub(super) side: Option<Side>,
+    pub(super) replay_consent_within: Duration,
+    pub(super) now: Timestamp,
+}
+
+/// Maps a stored event.
+pub(super) fn plan(event: &ClaimedEvent, settings: &Settings<'_>) -> Plan {
+    let call = match Call::read(&event.payload, event.envelope.as_deref(), event.kind) {
+        Ok(call) => call,
+        Err(error) => return Plan::Unreadable(super::error_chain(&error)),
+    };
+    let input = Input {
+        call: &call,
+        message_id: &event.message_id,
+        at: event.at,
+        received_at: event.received_at,
+        side: settings.side.unwrap_or_else(|| call.side()),
+    };
+    let planned = match mapper::map(&input, settings.mapping) {
+        Mapped::Requests(planned) => planned,
+        Mapped::Skipped(skip) => return Plan::Skip(skip.to_string()),
+    };
+    let mut owed: Vec<PlannedDelivery> = planned.iter().map(owed_by).collect();
+    leave_out_old_consent(&mut owed, event, settings);
+    if owed.is_empty() {
+        return Plan::Skip(
+            "a replay does not subscribe people anew; see `replay --consent`".to_owned(),
+        );
+    }
+    Plan::Owes(owed)
+}
+
+fn owed_by(planned: &Planned) -> PlannedDelivery {
+    let request = &planned.request;
+    PlannedDelivery {
+        kind: request.kind(),
+        metric: request.metric().map(str::to_owned),
+        event_key: request.event_key().map(str::to_owned),
+        list_id: request.list_id().map(str::to_owned),
+        request: request.body(),
+        refused: planned.refused.as_ref().map(ToString::to_string),
+        warnings: planned.warnings.clone(),
+    }
+}
+
+/// Subscribing lifts an unsubscribe that came later: a replay leaves out subscriptions that are not recent, unless
+/// the operator asked for them, and says so on the delivery before.
+fn leave_out_old_consent(
+    owed: &mut Vec<PlannedDelivery>,
+    event: &ClaimedEvent,
+    settings: &Settings<'_>,
+) {
+    let recent = settings.now.since(event.received_at) <= settings.replay_consent_within;
+    if event.cycle == 1 || event.consent || recent {
+        return;
+    }
+    let before = owed.len();
+    owed.retain(|delivery| delivery.kind != DeliveryKind::Subscription);
+    if let Some(first) = owed.first_mut().filter(|_| before != 0)
+        && before != 1
+    {
+        first.warnings.push(
+            "the subscription was left out of this replay: it is older than \
+             `delivery.replay_consent_within`; `replay --consent` sends it"
+                .to_owned(),
+        );
+    }
+}
+
+/// An event mapped for `explain`: the call, its side, and what it becomes.
+#[derive(Debug)]
+pub struct Explained {
+    /// Which call it is.
+    pub kind: EventType,
+    /// The side it is mapped as.
+    pub side: Side,
+    /// What it becomes.
+    pub mapped: Mapped,
+}
+
+/// Maps a call that was never stored, as it would be mapped if it arrived now.
+pub fn explain(
+    payload: &str,
+    side: Option<Side>,
+    now: Timestamp,
+    mapping: &MappingConfig,
+) -> Result<Explained, CallError> {
+    let call = Call::read(payload, None, None)?;
+    let side = side.unwrap_or_else(|| call.side());
+    let message_id = call.field("messageId").and_then(serde_json::Value::as_str);
+    let at = call
+        .field("timestamp")
+        .and_then(serde_json::Value::as_str)
+        .and_then(Timestamp::parse)
+        .unwrap_or(now);
+    let input = Input {
+        call: &call,
+        message_id: message_id.unwrap_or("made-at-ingest"),
+        at: at.min(now),
+        received_at: now,
+        side,
+    };
+    let mapped = mapper::map(&input, mapping);
+    Ok(Explained {
+        kind: call.kind,
+        side,
+        mapped,
+    })
+}
