@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{End, attach, print, print_json};
 use crate::config::Config;
 use crate::outbox::EventReport;
+use crate::segment::readable;
 
 /// Show an event: what it is, what it became, each attempt and Klaviyo's words
 ///
@@ -135,6 +136,6 @@ fn object(columns: &Columns) -> Map<String, Value> {
 /// Stored JSON as JSON; what cannot be read again (it may nest too deep) as its text.
 fn parsed(text: Option<&str>) -> Value {
     text.map_or(Value::Null, |text| {
-        serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+        serde_json::from_str(&readable(text)).unwrap_or_else(|_| Value::String(text.to_owned()))
     })
 }

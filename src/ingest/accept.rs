@@ -2,6 +2,8 @@
 //!
 //! Pure: the time and the makers of ids are handed in, nothing is read or stored here.
 
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 
 use super::answer::Refusal;
@@ -11,7 +13,7 @@ use super::check::{self, Flaw, MAX_MESSAGE_ID_CHARS};
 use super::time;
 use crate::config::{IngestConfig, SourceConfig};
 use crate::model::{EventType, GarbageIds, NewEvent, Timestamp};
-use crate::segment::{Call, CallError, text};
+use crate::segment::{Call, CallError, readable, text};
 
 /// What a path takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -241,8 +243,14 @@ impl Reader<'_> {
 fn message_id(fields: &Fields<'_>) -> Result<Option<String>, Flaw> {
     let id = fields
         .get("messageId")
-        .and_then(|id| serde_json::from_str(id.get()).ok())
-        .and_then(|id| text(&id));
+        .and_then(|id| match readable(id.get()) {
+            Cow::Borrowed(json) => text(&serde_json::from_str(json).ok()?),
+            // Mended, two ids could become one, and the second message be lost: this one stays as written.
+            Cow::Owned(_) => {
+                let written = id.get().strip_prefix('"')?.strip_suffix('"')?;
+                Some(written.to_owned())
+            }
+        });
     let chars = id.as_deref().map_or(0, |id| id.chars().count());
     if chars > MAX_MESSAGE_ID_CHARS {
         return Err(Flaw::MessageIdTooLong { chars });

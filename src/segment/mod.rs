@@ -8,7 +8,9 @@
 mod call;
 mod contact;
 mod lookup;
+mod readable;
 
 pub use call::{Call, CallError};
 pub use contact::{Contact, Place};
 pub use lookup::{amount, find, find_key, find_path, is_email, number, same_key, text};
+pub use readable::readable;
