@@ -8,16 +8,16 @@ use serde_json::{Map, Value, json};
 use super::{End, attach, print, print_json};
 use crate::config::Config;
 use crate::outbox::EventReport;
-use crate::segment::readable;
+use crate::segment::{masked, readable};
 
 /// Show an event: what it is, what it became, each attempt and Klaviyo's words
 ///
-/// EVENT is its number, its message id, or a $event_id.
+/// EVENT is its number, its message id, or a `$event_id`.
 ///
 /// Example: klaviyo-relay show 42
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
-    /// The event's number, its message id, or a $event_id
+    /// The event's number, its message id, or a `$event_id`
     event: String,
     /// Print JSON
     #[arg(long)]
@@ -38,6 +38,12 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
     let mut reports = Vec::with_capacity(ids.len());
     for id in ids {
         reports.extend(outbox.report(id).await?);
+    }
+    if reports.is_empty() {
+        bail!(
+            "the event {:?} came, and its time to be kept has passed ([outbox] retain_delivered, retain_dead)",
+            options.event
+        );
     }
     if options.json {
         print_json(&Value::Array(reports.iter().map(json_of).collect()))?;
@@ -66,7 +72,7 @@ fn text_of(report: &EventReport) -> Result<String, std::fmt::Error> {
         writeln!(text, "  {:<16} events {}", "waits for", ids.join(", "))?;
     }
     if let Some(payload) = &report.payload {
-        writeln!(text, "  payload          {payload}")?;
+        writeln!(text, "  payload          {}", masked(payload))?;
     }
     for delivery in &report.deliveries {
         writeln!(
@@ -111,7 +117,8 @@ fn json_of(report: &EventReport) -> Value {
     event.insert("identifiers".to_owned(), json!(report.identifiers));
     let waits_for: Vec<i64> = report.waits_for.iter().map(|id| id.0).collect();
     event.insert("waits_for".to_owned(), json!(waits_for));
-    event.insert("payload".to_owned(), parsed(report.payload.as_deref()));
+    let payload = report.payload.as_deref().map(masked);
+    event.insert("payload".to_owned(), parsed(payload.as_deref()));
     let deliveries = report.deliveries.iter().map(|delivery| {
         let mut row = object(&delivery.columns);
         row.insert("request".to_owned(), parsed(delivery.request.as_deref()));

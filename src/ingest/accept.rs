@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use secrecy::SecretString;
 use serde_json::value::RawValue;
 
 use super::answer::Refusal;
@@ -92,6 +93,31 @@ pub(super) fn accept(
         source: source.name.clone(),
         events,
     })
+}
+
+/// The event that a call arriving now would be stored as, `refused` when it could never be delivered: for `explain`.
+/// What a real source would add (its name) is empty, and so is a `messageId` that the relay would make.
+pub fn arriving(
+    call: &str,
+    config: &IngestConfig,
+    garbage: &GarbageIds,
+    now: Timestamp,
+) -> NewEvent {
+    let source = SourceConfig {
+        name: String::new(),
+        write_key: SecretString::from(""),
+        side: None,
+        allowed_origins: Vec::new(),
+    };
+    let mut reader = Reader {
+        source: &source,
+        rules: Rules { config, garbage },
+        now,
+        envelope: None,
+        batch_sent_at: None,
+        new_id: &mut String::new,
+    };
+    reader.kept(call)
 }
 
 /// The calls of a batch, of which there are some and not too many.
@@ -241,21 +267,22 @@ impl Reader<'_> {
 
 /// The client's `messageId`. Without one (or with something that is no id) the relay makes one, as Segment does.
 fn message_id(fields: &Fields<'_>) -> Result<Option<String>, Flaw> {
-    let id = fields
-        .get("messageId")
-        .and_then(|id| match readable(id.get()) {
-            Cow::Borrowed(json) => text(&serde_json::from_str(json).ok()?),
-            // Mended, two ids could become one, and the second message be lost: this one stays as written.
-            Cow::Owned(_) => {
-                let written = id.get().strip_prefix('"')?.strip_suffix('"')?;
-                Some(written.to_owned())
-            }
-        });
+    let id = fields.get("messageId").and_then(|id| written_id(id.get()));
     let chars = id.as_deref().map_or(0, |id| id.chars().count());
     if chars > MAX_MESSAGE_ID_CHARS {
         return Err(Flaw::MessageIdTooLong { chars });
     }
     Ok(id)
+}
+
+/// An id as JSON. Where it has to be mended to be read, it stays as written: two ids could become one, and the second
+/// message be lost.
+fn written_id(json: &str) -> Option<String> {
+    if matches!(readable(json), Cow::Owned(_)) {
+        let written = json.strip_prefix('"')?.strip_suffix('"')?;
+        return Some(written.to_owned());
+    }
+    text(&serde_json::from_str(json).ok()?)
 }
 
 fn call_type(fields: &Fields<'_>) -> Result<EventType, Flaw> {
