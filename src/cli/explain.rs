@@ -15,7 +15,7 @@ use crate::config::{Config, ConfigError, process_environment};
 use crate::ingest;
 use crate::klaviyo;
 use crate::mapper::{Mapped, Planned};
-use crate::model::{NewEvent, Side};
+use crate::model::{EventType, NewEvent, Side};
 use crate::relay::{Explained, explain};
 
 /// Print the Klaviyo requests an event becomes, and which rule gave each field; sends nothing
@@ -74,7 +74,7 @@ pub(super) fn run(options: &Options, config: Option<&Path>) -> anyhow::Result<En
 
 fn say_refused(options: &Options, event: &NewEvent, reason: &str) -> anyhow::Result<()> {
     if options.json {
-        let kind = event.kind.map(|kind| kind.word());
+        let kind = event.kind.map(EventType::word);
         return print_json(&json!({"type": kind, "refused": reason}));
     }
     print(&format!(

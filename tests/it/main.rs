@@ -5,5 +5,6 @@
 )]
 
 mod architecture;
+mod commands;
 mod config;
 mod ingest;

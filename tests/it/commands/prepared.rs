@@ -1,0 +1,165 @@
+//! An outbox with one event of every kind, made as the daemon makes it and closed again.
+
+use klaviyo_relay::config::{Config, OutboxConfig};
+use klaviyo_relay::ingest::arriving;
+use klaviyo_relay::model::{
+    DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventStatus, NewEvent, Outcome, OutcomeKind,
+    Timestamp,
+};
+use klaviyo_relay::outbox::{Begun, Outbox, PlannedDelivery, Settlement, Start, Then};
+
+use super::Bench;
+
+/// 2026-11-24T15:33:20.000Z
+pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_795_534_400_000);
+
+/// Delivered at the second attempt, with its `$event_id`.
+pub(crate) const ORDER: i64 = 1;
+/// Refused at ingest, so dead.
+pub(crate) const FLAWED: i64 = 2;
+/// Nothing to send.
+pub(crate) const SKIPPED: i64 = 3;
+/// Refused by Klaviyo, so dead.
+pub(crate) const REFUSED: i64 = 4;
+/// Waits for its time.
+pub(crate) const WAITING: i64 = 5;
+/// Waits for the one before it.
+pub(crate) const BEHIND: i64 = 6;
+
+/// The call of [`ORDER`], with the write key in its body, as browsers send it.
+pub(crate) const ORDER_CALL: &str = r#"{ "type":"track","messageId":"m-order","writeKey":"wk_shop","userId":"ann",
+"event":"Order Completed","properties":{"orderId":"o-1","total":30.10} }"#;
+
+const OTHER_CALLS: [&str; 5] = [
+    r#"{"type":"track","messageId":"m-flawed","userId":"bob"}"#,
+    r#"{"type":"page","messageId":"m-page","userId":"cat","name":"Home"}"#,
+    r#"{"type":"identify","messageId":"m-refused","userId":"dan","traits":{"email":"dan@shop.example"}}"#,
+    r#"{"type":"track","messageId":"m-waiting","userId":"eve","event":"Item Added"}"#,
+    r#"{"type":"track","messageId":"m-behind","userId":"eve","event":"Item Removed"}"#,
+];
+
+impl Bench {
+    /// A folder with the smallest configuration, and the outbox.
+    pub(crate) async fn prepared() -> Self {
+        let bench = Self::new();
+        bench.prepare().await;
+        bench
+    }
+
+    pub(crate) async fn prepare(&self) {
+        let outbox = Outbox::open(&self.outbox_config(), NOW).await.unwrap();
+        let calls = [ORDER_CALL].into_iter().chain(OTHER_CALLS);
+        outbox.append(calls.map(event).collect()).await.unwrap();
+        let claimed = outbox.claim(NOW, 100).await.unwrap();
+        assert_eq!(claimed, [ORDER, SKIPPED, REFUSED, WAITING].map(EventId));
+        deliver(&outbox).await;
+        let skipped = "page calls are not sent to Klaviyo";
+        end(&outbox, SKIPPED, EventStatus::Skipped, Some(skipped)).await;
+        refuse(&outbox).await;
+        let then = Then::Release {
+            event: EventId(WAITING),
+            due: NOW,
+        };
+        outbox.settle(None, then).await.unwrap();
+        outbox.close().await;
+    }
+
+    fn outbox_config(&self) -> OutboxConfig {
+        OutboxConfig {
+            path: self.path().join("outbox.db"),
+            min_free_disk: 0,
+            ..Config::default().outbox
+        }
+    }
+}
+
+fn event(call: &str) -> NewEvent {
+    let Config {
+        ingest, mapping, ..
+    } = Config::default();
+    NewEvent {
+        source: "shop".to_owned(),
+        ..arriving(call, &ingest, &mapping.garbage_ids, NOW)
+    }
+}
+
+async fn deliver(outbox: &Outbox) {
+    let order = plan(outbox, ORDER, DeliveryKind::Event, Some("o-1")).await;
+    let retry = Outcome {
+        http_status: Some(503),
+        error: Some("a server error".to_owned()),
+        ..Outcome::of(OutcomeKind::Retry)
+    };
+    attempt(outbox, order, retry, DeliveryStatus::Pending, None).await;
+    let accepted = Outcome {
+        http_status: Some(202),
+        ..Outcome::of(OutcomeKind::Accepted)
+    };
+    attempt(outbox, order, accepted, DeliveryStatus::Delivered, None).await;
+    end(outbox, ORDER, EventStatus::Delivered, None).await;
+}
+
+async fn refuse(outbox: &Outbox) {
+    let words = "400 invalid: Invalid email address";
+    let profile = plan(outbox, REFUSED, DeliveryKind::Profile, None).await;
+    let refused = Outcome {
+        http_status: Some(400),
+        error: Some(words.to_owned()),
+        ..Outcome::of(OutcomeKind::Refused)
+    };
+    let rejected = DeliveryStatus::Rejected;
+    attempt(outbox, profile, refused, rejected, Some(words)).await;
+    end(outbox, REFUSED, EventStatus::Dead, Some(words)).await;
+}
+
+async fn plan(outbox: &Outbox, event: i64, kind: DeliveryKind, key: Option<&str>) -> DeliveryId {
+    let delivery = PlannedDelivery {
+        kind,
+        metric: key.map(|_| "Placed Order".to_owned()),
+        event_key: key.map(str::to_owned),
+        list_id: None,
+        request: Some(r#"{"data":{}}"#.to_owned()),
+        refused: None,
+        warnings: vec!["a warning".to_owned()],
+    };
+    outbox.plan(EventId(event), vec![delivery]).await.unwrap()[0]
+}
+
+async fn attempt(
+    outbox: &Outbox,
+    delivery: DeliveryId,
+    outcome: Outcome,
+    status: DeliveryStatus,
+    reason: Option<&str>,
+) {
+    let start = Start {
+        delivery,
+        sent_to: "sandbox".to_owned(),
+        request: None,
+        now: NOW,
+    };
+    let Begun::Go { attempt } = outbox.begin(start).await.unwrap() else {
+        panic!("nobody else has its key");
+    };
+    let settlement = Settlement {
+        delivery,
+        attempt,
+        outcome,
+        status,
+        reason: reason.map(str::to_owned),
+        request: None,
+        counts: true,
+        now: NOW,
+    };
+    outbox.settle(Some(settlement), Then::Stay).await.unwrap();
+}
+
+async fn end(outbox: &Outbox, event: i64, status: EventStatus, reason: Option<&str>) {
+    let then = Then::Finish {
+        event: EventId(event),
+        status,
+        reason: reason.map(str::to_owned),
+        now: NOW,
+    };
+    outbox.settle(None, then).await.unwrap();
+}

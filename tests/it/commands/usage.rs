@@ -1,0 +1,120 @@
+//! Exit codes, and which stream says what.
+
+use std::fs;
+
+use super::{Bench, SANDBOX, finish};
+
+/// Every command that reads a configuration.
+const COMMANDS: [&[&str]; 6] = [
+    &["serve"],
+    &["check"],
+    &["explain"],
+    &["status"],
+    &["show", "1"],
+    &["replay", "--id", "1"],
+];
+
+#[test]
+fn wrong_usage_is_exit_code_2_and_says_how() {
+    let bench = Bench::new();
+    for arguments in [
+        &[][..],
+        &["nope"],
+        &["--nope", "status"],
+        &["status", "extra"],
+        &["show"],
+        &["explain", "--side", "left"],
+        &["replay", "--id", "x"],
+        &["sandbox", "--listen", "nowhere"],
+    ] {
+        let ran = bench.run(arguments);
+        assert_eq!((ran.code, &*ran.out), (2, ""), "{arguments:?}");
+        assert!(ran.err.contains("Usage: klaviyo-relay") || ran.err.contains("try '--help'"));
+    }
+}
+
+#[test]
+fn help_and_version_are_data() {
+    let bench = Bench::new();
+    let version = concat!("klaviyo-relay ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!(bench.run(&["--version"]).well(), version);
+    let help = bench.run(&["--help"]).well();
+    for arguments in COMMANDS.iter().chain(&[&["demo"][..], &["sandbox"]]) {
+        assert!(help.contains(&format!("\n  {} ", arguments[0])), "{help}");
+        let own = bench.run(&[arguments[0], "--help"]).well();
+        assert!(own.contains("\nExample: "), "{own}");
+        assert!(own.contains("[default: config.toml]"), "{own}");
+    }
+}
+
+#[test]
+fn a_configuration_that_is_not_there_is_named() {
+    let bench = Bench::new();
+    for arguments in COMMANDS {
+        let ran = bench.run(&[arguments, &["--config", "other.toml"]].concat());
+        assert_eq!((ran.code, &*ran.out), (1, ""), "{arguments:?}");
+        let start = "error: there is no configuration at other.toml; name yours with --config FILE";
+        assert!(ran.err.starts_with(start), "{arguments:?}: {}", ran.err);
+    }
+}
+
+#[test]
+fn a_wrong_configuration_is_told_with_its_place() {
+    let bench = Bench::with(&SANDBOX.replace("min_free_disk", "min_fre_disk"));
+    for arguments in COMMANDS {
+        let ran = bench.run(arguments);
+        assert_eq!((ran.code, &*ran.out), (1, ""), "{arguments:?}");
+        assert!(ran.err.contains("config.toml:2:8"), "{}", ran.err);
+        assert!(ran.err.contains("min_free_disk"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn the_outbox_lies_beside_its_configuration() {
+    let bench = Bench::new();
+    let folder = bench.path().join("etc");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("relay.toml"), SANDBOX).unwrap();
+    let ran = bench.run(&["--config", "etc/relay.toml", "status"]);
+    assert!(
+        ran.err.contains("there is no outbox at etc/outbox.db;"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn a_file_that_is_no_outbox_is_an_error() {
+    let bench = Bench::new();
+    let file = bench.path().join("outbox.db");
+    let notes = "these are my notes, and no database at all. ".repeat(100);
+    fs::write(&file, &notes).unwrap();
+    let ran = bench.run(&["status"]);
+    assert_eq!((ran.code, &*ran.out), (1, ""));
+    let start = "error: failed to open the outbox at outbox.db: ";
+    assert!(ran.err.starts_with(start), "{}", ran.err);
+    assert_eq!(
+        fs::read_to_string(&file).unwrap(),
+        notes,
+        "it stays as it is"
+    );
+
+    fs::write(&file, "").unwrap();
+    let ran = bench.run(&["status"]);
+    assert_eq!((ran.code, &*ran.out), (1, ""));
+    assert!(ran.err.contains("has the older schema 0"), "{}", ran.err);
+}
+
+#[tokio::test]
+async fn a_reader_that_goes_away_is_no_error() {
+    let bench = Bench::prepared().await;
+    for arguments in [&["status"][..], &["show", "1"], &["check"], &["--help"]] {
+        let mut command = bench.command(arguments);
+        // Nobody has the other end of this pipe when the command writes.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        command.stdout(writer);
+        let ran = finish(command, "");
+        assert_eq!((ran.code, &*ran.err), (0, ""), "{arguments:?}");
+    }
+}
