@@ -8,3 +8,4 @@ mod architecture;
 mod commands;
 mod config;
 mod ingest;
+mod order;

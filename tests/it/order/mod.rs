@@ -1,0 +1,394 @@
+//! The order of events against a model that cannot be wrong: random histories of arrivals, claims, releases, ends,
+//! replays and crashes, and at each claim the outbox must give exactly the events that may go.
+//!
+//! Histories follow each other in one file, since opening one costs more than they do; each works off all it brought.
+//! They are the same every time. `RELAY_TEST_SEED` begins at another one; a failure names its own.
+
+mod model;
+
+use std::collections::BTreeSet;
+use std::env;
+use std::ops::Range;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use klaviyo_relay::config::{Config, OutboxConfig};
+use klaviyo_relay::model::{
+    EventId, EventStatus, EventType, Identifier, IdentifierKind, NewEvent, Timestamp,
+};
+use klaviyo_relay::outbox::{Outbox, Selection, Then};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+use model::{Chance, Model, Modelled, State};
+
+const RUNS: u64 = 300;
+/// A run brings this many messages or a few more, and then works off what waits.
+const MESSAGES: u64 = 60;
+/// Few, so that most events share one with others.
+const IDENTIFIERS: u64 = 8;
+const START: Timestamp = Timestamp::from_millis(1_795_430_000_000);
+
+#[test]
+fn at_every_step_exactly_those_events_may_go_whose_turn_has_come() {
+    let first = match env::var("RELAY_TEST_SEED") {
+        Ok(seed) => seed.parse().expect("RELAY_TEST_SEED is a number"),
+        Err(_) => 1,
+    };
+    let seeds = first..first + RUNS;
+    let mut totals = Totals::default();
+    thread::scope(|scope| {
+        let workers = [0, 1].map(|worker| {
+            let seeds = seeds.clone().filter(move |seed| seed % 2 == worker);
+            scope.spawn(move || live_all(seeds))
+        });
+        for worker in workers {
+            totals.add(&worker.join().expect("the seed is told above"));
+        }
+    });
+    // Each kind of step was really taken, and most claims had something to choose from.
+    assert!(
+        totals.events > 10_000 && totals.waited > 50_000,
+        "{totals:?}"
+    );
+    assert!(
+        totals.replayed > 1_000 && totals.crashes > 100,
+        "{totals:?}"
+    );
+}
+
+/// Tells the seed of a run that failed.
+struct Told(u64);
+
+impl Drop for Told {
+    #[expect(clippy::print_stderr, reason = "who reads of the failure needs it")]
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("to see this again: RELAY_TEST_SEED={}", self.0);
+        }
+    }
+}
+
+/// What was done, so that the test cannot pass by doing nothing.
+#[derive(Debug, Default)]
+struct Totals {
+    events: usize,
+    replayed: usize,
+    crashes: usize,
+    /// Events that were found waiting for another at a claim.
+    waited: usize,
+}
+
+impl Totals {
+    fn add(&mut self, run: &Self) {
+        self.events += run.events;
+        self.replayed += run.replayed;
+        self.crashes += run.crashes;
+        self.waited += run.waited;
+    }
+}
+
+/// One history after another.
+struct History {
+    chance: Chance,
+    model: Model,
+    totals: Totals,
+    /// How the events of the histories before ended.
+    ended: Vec<EventStatus>,
+    /// There but for the moment of a crash.
+    outbox: Option<Outbox>,
+    config: OutboxConfig,
+    now: Timestamp,
+    /// The messages of this history and of those before.
+    messages: Range<u64>,
+}
+
+fn live_all(seeds: impl Iterator<Item = u64>) -> Totals {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().unwrap();
+    let dir = folder();
+    let config = OutboxConfig {
+        path: dir.path().join("outbox.db"),
+        min_free_disk: 0,
+        ..Config::default().outbox
+    };
+    runtime.block_on(async {
+        let mut history = History {
+            chance: Chance::new(0),
+            model: Model::default(),
+            totals: Totals::default(),
+            ended: Vec::new(),
+            outbox: Some(Outbox::open(&config, START).await.unwrap()),
+            config,
+            now: START,
+            messages: 0..0,
+        };
+        for seed in seeds {
+            let _told = Told(seed);
+            history.live(seed).await;
+        }
+        history.outbox.take().unwrap().close().await;
+        history.totals
+    })
+}
+
+/// In memory where there is such a folder: what a sync costs is no matter here.
+fn folder() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    TempDir::new_in(memory).unwrap_or_else(|_| TempDir::new().unwrap())
+}
+
+impl History {
+    fn outbox(&self) -> &Outbox {
+        self.outbox.as_ref().unwrap()
+    }
+
+    async fn live(&mut self, seed: u64) {
+        self.chance = Chance::new(seed);
+        self.messages.start = self.messages.end;
+        self.model.events.clear();
+        while self.messages.end - self.messages.start < MESSAGES {
+            self.step().await;
+        }
+        self.work_off().await;
+        self.assert_all_is_there().await;
+        self.totals.events += self.model.events.len();
+    }
+
+    async fn step(&mut self) {
+        let later = Duration::from_millis(self.chance.below(1000));
+        self.now = self.now.plus(later);
+        match self.chance.below(100) {
+            0..=29 => self.arrive_and_end().await,
+            30..=57 => {
+                let limit = [1, 2, 5, 100][usize::try_from(self.chance.below(4)).unwrap()];
+                self.claim(limit).await;
+            }
+            58..=66 => self.release().await,
+            67..=89 => self.end().await,
+            90..=97 => self.replay().await,
+            _ => self.crash().await,
+        }
+        if self.chance.below(4) == 0 {
+            self.assert_next_due().await;
+        }
+    }
+
+    /// Events arrive while others end, so that both can be in one commit.
+    async fn arrive_and_end(&mut self) {
+        let count = 1 + self.chance.below(8);
+        let events: Vec<NewEvent> = (0..count).map(|_| self.arriving()).collect();
+        let ending = self.choose_ending();
+        let (stored, ()) =
+            tokio::join!(self.outbox().append(events), settle(self.outbox(), ending));
+        stored.unwrap();
+    }
+
+    /// A new message, sometimes one that is known or refused, and its place in the model.
+    fn arriving(&mut self) -> NewEvent {
+        self.model.last += 1;
+        let kinds = self.chance.below(20);
+        let (first, next) = (self.messages.start, self.messages.end);
+        let known = kinds == 0 && next > first;
+        let refused = kinds == 1;
+        let message = if known {
+            first + self.chance.below(next - first)
+        } else {
+            self.messages.end += 1;
+            next
+        };
+        let count = self.chance.below(4);
+        let identifiers: BTreeSet<u64> =
+            (0..count).map(|_| self.chance.below(IDENTIFIERS)).collect();
+        let event = new_event(message, &identifiers, refused, self.now);
+        if !known {
+            self.model.events.push(Modelled {
+                id: self.model.last,
+                place: self.model.last,
+                identifiers,
+                due: self.now,
+                state: if refused {
+                    State::Ended(EventStatus::Dead)
+                } else {
+                    State::Waiting
+                },
+            });
+        }
+        event
+    }
+
+    async fn claim(&mut self, limit: usize) {
+        let waiting = self.model.count(|state| state == State::Waiting);
+        let ready = self.model.ready();
+        self.totals.waited += waiting - ready.len();
+        let expected = ready.into_iter().filter(|(due, _)| *due <= self.now);
+        let expected: BTreeSet<i64> = expected.take(limit).map(|(_, id)| id).collect();
+        let claimed = self.outbox().claim(self.now, limit).await.unwrap();
+        let claimed: BTreeSet<i64> = claimed.into_iter().map(|id| id.0).collect();
+        assert_eq!(claimed, expected, "claimed, and may go");
+        for id in claimed {
+            self.model.get(id).state = State::InAir;
+        }
+    }
+
+    async fn release(&mut self) {
+        let in_air = self.model.ids(|state| state == State::InAir);
+        let mut releases = Vec::new();
+        for id in self.chance.some(in_air, 3) {
+            let due = self
+                .now
+                .plus(Duration::from_millis(self.chance.below(5000)));
+            let event = self.model.get(id);
+            (event.state, event.due) = (State::Waiting, due);
+            let event = EventId(id);
+            releases.push(Then::Release { event, due });
+        }
+        settle(self.outbox(), releases).await;
+    }
+
+    async fn end(&mut self) {
+        let ending = self.choose_ending();
+        settle(self.outbox(), ending).await;
+    }
+
+    fn choose_ending(&mut self) -> Vec<Then> {
+        let in_air = self.model.ids(|state| state == State::InAir);
+        let chosen = self.chance.some(in_air, 4);
+        chosen.into_iter().map(|id| self.ending(id)).collect()
+    }
+
+    fn ending(&mut self, id: i64) -> Then {
+        let status = match self.chance.below(3) {
+            0 => EventStatus::Dead,
+            1 => EventStatus::Skipped,
+            _ => EventStatus::Delivered,
+        };
+        self.model.get(id).state = State::Ended(status);
+        Then::Finish {
+            event: EventId(id),
+            status,
+            reason: (status != EventStatus::Delivered).then(|| "because".to_owned()),
+            now: self.now,
+        }
+    }
+
+    /// Replays some events, unfinished ones among them, which are left alone.
+    async fn replay(&mut self) {
+        let all = self.model.ids(|_| true);
+        let chosen = self.chance.some(all, 8);
+        for id in &chosen {
+            self.model.last += 1;
+            let (place, now) = (self.model.last, self.now);
+            let event = self.model.get(*id);
+            if event.is_unfinished() {
+                continue;
+            }
+            (event.state, event.place, event.due) = (State::Waiting, place, now);
+            self.totals.replayed += 1;
+        }
+        let chosen = chosen.into_iter().map(EventId).collect();
+        self.outbox().replay(self.now, chosen, false).await.unwrap();
+    }
+
+    /// The daemon ends without a word and starts again: what was in the air waits, at its old place.
+    async fn crash(&mut self) {
+        // The old handle goes, and its lock with it, before the new daemon takes the lock.
+        drop(self.outbox.take());
+        self.outbox = Some(Outbox::open(&self.config, self.now).await.unwrap());
+        for event in &mut self.model.events {
+            if event.state == State::InAir {
+                event.state = State::Waiting;
+            }
+        }
+        self.totals.crashes += 1;
+    }
+
+    async fn assert_next_due(&self) {
+        let due = self.model.ready().first().map(|(due, _)| *due);
+        assert_eq!(self.outbox().next_due().await.unwrap(), due);
+    }
+
+    /// Ends everything, and looks whether all of it is there.
+    async fn work_off(&mut self) {
+        while self.model.count(|state| !matches!(state, State::Ended(_))) > 0 {
+            if let Some((due, _)) = self.model.ready().last() {
+                self.now = self.now.max(*due);
+            }
+            self.claim(100).await;
+            let in_air = self.model.ids(|state| state == State::InAir);
+            assert!(!in_air.is_empty(), "the rest can never go");
+            let ending = in_air.into_iter().map(|id| self.ending(id)).collect();
+            settle(self.outbox(), ending).await;
+        }
+        self.assert_next_due().await;
+    }
+
+    async fn assert_all_is_there(&mut self) {
+        let ids = self.model.ids(|_| true);
+        let selection = Selection {
+            ids: ids.iter().copied().map(EventId).collect(),
+            finished: true,
+            status: None,
+        };
+        let stored = self.outbox().select(&selection).await.unwrap();
+        assert_eq!(stored, selection.ids);
+        let ended = self
+            .model
+            .events
+            .iter()
+            .filter_map(|event| match event.state {
+                State::Ended(status) => Some(status),
+                State::Waiting | State::InAir => None,
+            });
+        self.ended.extend(ended);
+        let count = |status| self.ended.iter().filter(|ended| **ended == status).count();
+        let expected = [
+            ("accepted", self.ended.len()),
+            ("delivered", count(EventStatus::Delivered)),
+            ("skipped", count(EventStatus::Skipped)),
+            ("dead", count(EventStatus::Dead)),
+            ("pending", 0),
+            ("held", 0),
+            ("difference", 0),
+        ];
+        let expected =
+            expected.map(|(name, count)| (name.to_owned(), i64::try_from(count).unwrap()));
+        assert_eq!(self.outbox().status().await.unwrap().audit, expected);
+    }
+}
+
+fn new_event(message: u64, identifiers: &BTreeSet<u64>, refused: bool, now: Timestamp) -> NewEvent {
+    let kinds = [
+        IdentifierKind::UserId,
+        IdentifierKind::AnonymousId,
+        IdentifierKind::Email,
+        IdentifierKind::Phone,
+    ];
+    let identifier = |number: &u64| {
+        let kind = kinds[usize::try_from(number % 4).unwrap()];
+        Identifier::new(kind, &number.to_string()).unwrap()
+    };
+    NewEvent {
+        source: "shop".to_owned(),
+        message_id: message.to_string(),
+        kind: Some(EventType::Track),
+        name: None,
+        at: now,
+        received_at: now,
+        identifiers: identifiers.iter().map(identifier).collect(),
+        payload: "{}".to_owned(),
+        envelope: None,
+        refused: refused.then(|| "never valid".to_owned()),
+    }
+}
+
+/// Asks for all of it at once, so that some of it shares a commit.
+async fn settle(outbox: &Outbox, steps: Vec<Then>) {
+    let mut settling = JoinSet::new();
+    for then in steps {
+        let outbox = outbox.clone();
+        settling.spawn(async move { outbox.settle(None, then).await.unwrap() });
+    }
+    settling.join_all().await;
+}

@@ -1,0 +1,104 @@
+//! The order of events in its simplest form, to compare the outbox with, and the chance that histories are made by.
+
+use std::collections::BTreeSet;
+
+use klaviyo_relay::model::{EventStatus, Timestamp};
+
+/// An event as the model sees it.
+pub(crate) struct Modelled {
+    pub(crate) id: i64,
+    /// Its place in the order.
+    pub(crate) place: i64,
+    pub(crate) identifiers: BTreeSet<u64>,
+    pub(crate) due: Timestamp,
+    pub(crate) state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Waiting,
+    InAir,
+    Ended(EventStatus),
+}
+
+impl Modelled {
+    pub(crate) fn is_unfinished(&self) -> bool {
+        !matches!(self.state, State::Ended(_))
+    }
+}
+
+/// All events, and the naive rule.
+#[derive(Default)]
+pub(crate) struct Model {
+    pub(crate) events: Vec<Modelled>,
+    /// The last number given, to an event or to a place.
+    pub(crate) last: i64,
+}
+
+impl Model {
+    /// Whether an earlier unfinished event shares an identifier.
+    pub(crate) fn must_wait(&self, event: &Modelled) -> bool {
+        self.events.iter().any(|other| {
+            other.is_unfinished()
+                && other.place < event.place
+                && !other.identifiers.is_disjoint(&event.identifiers)
+        })
+    }
+
+    /// What waits and whose turn has come, by due time.
+    pub(crate) fn ready(&self) -> Vec<(Timestamp, i64)> {
+        let waiting = self
+            .events
+            .iter()
+            .filter(|event| event.state == State::Waiting);
+        let ready = waiting.filter(|event| !self.must_wait(event));
+        let mut ready: Vec<_> = ready.map(|event| (event.due, event.id)).collect();
+        ready.sort_unstable();
+        ready
+    }
+
+    pub(crate) fn count(&self, state: impl Fn(State) -> bool) -> usize {
+        self.events
+            .iter()
+            .filter(|event| state(event.state))
+            .count()
+    }
+
+    pub(crate) fn ids(&self, state: impl Fn(State) -> bool) -> Vec<i64> {
+        let events = self.events.iter().filter(|event| state(event.state));
+        events.map(|event| event.id).collect()
+    }
+
+    pub(crate) fn get(&mut self, id: i64) -> &mut Modelled {
+        let event = self.events.iter_mut().find(|event| event.id == id);
+        event.expect("only known events are asked for")
+    }
+}
+
+/// A small generator (xorshift64*), the same on every machine.
+pub(crate) struct Chance(u64);
+
+impl Chance {
+    pub(crate) fn new(seed: u64) -> Self {
+        // Small seeds differ in few bits, and zero would stay zero.
+        Self(seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15))
+    }
+
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % bound
+    }
+
+    /// Takes up to `most` of these, in random order.
+    pub(crate) fn some(&mut self, mut of: Vec<i64>, most: u64) -> Vec<i64> {
+        let count = self.below(most + 1);
+        let mut taken = Vec::new();
+        while !of.is_empty() && (taken.len() as u64) < count {
+            let at = usize::try_from(self.below(of.len() as u64)).unwrap();
+            taken.push(of.swap_remove(at));
+        }
+        taken
+    }
+}
