@@ -6,4 +6,6 @@
 
 mod architecture;
 mod config;
+mod daemon;
 mod ingest;
+mod support;
