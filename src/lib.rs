@@ -7,4 +7,5 @@ pub mod listener;
 pub mod mapper;
 pub mod model;
 pub mod outbox;
+pub mod sandbox;
 pub mod segment;

@@ -1,0 +1,227 @@
+//! The sandbox's own paths, `/sandbox/*`: to look at what it holds, to make it misbehave, to make it forget.
+//!
+//! Promises that wrong input gets a 400 that says what is wrong, as `{"error": "…"}`. Requests here are not logged.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, Query, State as Shared};
+use axum::http::{HeaderValue, Method, Response, StatusCode, Uri};
+use axum::routing::get;
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use super::faults::Fault;
+use super::{Inner, views, wire};
+
+/// Entries of one answer, unless more are asked for.
+const USUAL_LIMIT: usize = 1_000;
+const MOST_ENTRIES: usize = 100_000;
+const MOST_FAULTS: usize = 1_000;
+const MOST_FAULTS_BYTES: usize = 1024 * 1024;
+
+type Inside = Shared<Arc<Inner>>;
+
+/// The routes below `/sandbox`.
+pub(super) fn routes() -> Router<Arc<Inner>> {
+    let faults = get(list_faults).post(add_faults).delete(clear_faults);
+    Router::new()
+        .route("/", get(counts).delete(reset))
+        .route("/requests", get(requests))
+        .route("/profiles", get(profiles))
+        .route("/events", get(events))
+        .route("/lists", get(lists))
+        .route("/faults", faults)
+        .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(MOST_FAULTS_BYTES))
+}
+
+async fn counts(Shared(inner): Inside) -> Response<Body> {
+    json_answer(StatusCode::OK, &views::counts(&inner.lock()))
+}
+
+async fn reset(Shared(inner): Inside) -> Response<Body> {
+    inner.reset();
+    json_answer(StatusCode::OK, &json!({ "reset": true }))
+}
+
+async fn requests(Shared(inner): Inside, uri: Uri) -> Response<Body> {
+    part(&uri, |Part { after, limit }| {
+        let state = inner.lock();
+        let entries = state.log.after(after).take(limit);
+        let shown: Vec<_> = entries.map(views::request).collect();
+        vec![
+            ("requests", raw(&shown)),
+            ("total", raw(&state.log.total())),
+            ("dropped", raw(&state.log.dropped)),
+        ]
+    })
+}
+
+async fn profiles(Shared(inner): Inside, uri: Uri) -> Response<Body> {
+    part(&uri, |Part { after, limit }| {
+        let state = inner.lock();
+        let skipped = usize::try_from(after).unwrap_or(usize::MAX);
+        let entries = state.profiles.iter().skip(skipped).take(limit);
+        let shown: Vec<_> = entries.map(views::profile).collect();
+        vec![
+            ("profiles", raw(&shown)),
+            ("total", raw(&state.profiles.len())),
+            ("forgotten", raw(&state.profiles.forgotten)),
+        ]
+    })
+}
+
+async fn events(Shared(inner): Inside, uri: Uri) -> Response<Body> {
+    part(&uri, |Part { after, limit }| {
+        let state = inner.lock();
+        let entries = state.events.after(after).take(limit);
+        let shown: Vec<_> = entries.map(views::event).collect();
+        vec![
+            ("events", raw(&shown)),
+            ("total", raw(&state.events.len())),
+            ("duplicates", raw(&state.events.duplicates)),
+            ("forgotten", raw(&state.events.forgotten)),
+        ]
+    })
+}
+
+async fn lists(Shared(inner): Inside, uri: Uri) -> Response<Body> {
+    part(&uri, |Part { after, limit }| {
+        let state = inner.lock();
+        let skipped = usize::try_from(after).unwrap_or(usize::MAX);
+        let entries = state.lists.iter().skip(skipped).take(limit);
+        let shown: Vec<_> = entries.map(views::list).collect();
+        vec![
+            ("lists", raw(&shown)),
+            ("total", raw(&state.lists.iter().count())),
+        ]
+    })
+}
+
+async fn list_faults(Shared(inner): Inside) -> Response<Body> {
+    json_answer(
+        StatusCode::OK,
+        &json!({ "faults": inner.lock().faults.list() }),
+    )
+}
+
+/// All of an array, or none of it.
+async fn add_faults(Shared(inner): Inside, body: Bytes) -> Response<Body> {
+    let given: Value = match serde_json::from_slice(&body) {
+        Ok(given) => given,
+        Err(error) => return wrong(&format!("the body is no JSON: {error}")),
+    };
+    let orders = match given.as_array() {
+        Some(orders) => orders.as_slice(),
+        None => std::slice::from_ref(&given),
+    };
+    let faults: Result<Vec<Fault>, String> = orders.iter().map(Fault::read).collect();
+    match faults {
+        Err(detail) => wrong(&detail),
+        Ok(faults) => {
+            let mut state = inner.lock();
+            if state.faults.len() + faults.len() > MOST_FAULTS {
+                return wrong("too many faults stand; DELETE /sandbox/faults clears them");
+            }
+            for fault in faults {
+                state.faults.add(fault);
+            }
+            let listed = json!({ "faults": state.faults.list() });
+            json_answer(StatusCode::CREATED, &listed)
+        }
+    }
+}
+
+async fn clear_faults(Shared(inner): Inside) -> Response<Body> {
+    let cleared = inner.lock().faults.clear();
+    inner.release();
+    json_answer(StatusCode::OK, &json!({ "cleared": cleared }))
+}
+
+async fn unknown(uri: Uri) -> Response<Body> {
+    let detail = format!(
+        "the sandbox has no {}; it has requests, profiles, events, lists and faults below /sandbox",
+        uri.path()
+    );
+    json_answer(StatusCode::NOT_FOUND, &json!({ "error": detail }))
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Response<Body> {
+    let detail = format!("{} does not take {method}", uri.path());
+    json_answer(StatusCode::METHOD_NOT_ALLOWED, &json!({ "error": detail }))
+}
+
+/// Which entries are asked for: those after a number, and how many.
+struct Part {
+    after: u64,
+    limit: usize,
+}
+
+/// Members of an answer, by name.
+type Shown = Vec<(&'static str, Box<RawValue>)>;
+
+fn part(uri: &Uri, show: impl FnOnce(Part) -> Shown) -> Response<Body> {
+    match read_part(uri) {
+        Ok(part) => {
+            let members: BTreeMap<_, _> = show(part).into_iter().collect();
+            json_answer(StatusCode::OK, &members)
+        }
+        Err(detail) => wrong(&detail),
+    }
+}
+
+fn read_part(uri: &Uri) -> Result<Part, String> {
+    let query: Query<Vec<(String, String)>> =
+        Query::try_from_uri(uri).map_err(|error| format!("the query cannot be read: {error}"))?;
+    let mut part = Part {
+        after: 0,
+        limit: USUAL_LIMIT,
+    };
+    for (name, value) in query.0 {
+        let unread = format!("{name}={value} is no number that fits");
+        match name.as_str() {
+            "after" => part.after = value.parse().map_err(|_| unread)?,
+            "limit" => {
+                let limit = value
+                    .parse()
+                    .ok()
+                    .filter(|limit| (1..=MOST_ENTRIES).contains(limit));
+                part.limit = limit.ok_or(unread)?;
+            }
+            _ => {
+                return Err(format!(
+                    "unknown parameter {name}; known are after and limit"
+                ));
+            }
+        }
+    }
+    Ok(part)
+}
+
+fn wrong(detail: &str) -> Response<Body> {
+    json_answer(StatusCode::BAD_REQUEST, &json!({ "error": detail }))
+}
+
+/// As JSON text at once: a `Value` between would not keep bodies byte for byte.
+fn raw(shown: &impl Serialize) -> Box<RawValue> {
+    to_raw_value(shown).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+fn json_answer(status: StatusCode, shown: &impl Serialize) -> Response<Body> {
+    let body = serde_json::to_vec(shown).unwrap_or_default();
+    let answer = Answer {
+        content_type: Some("application/json".to_owned()),
+        body,
+        ..Answer::empty(status)
+    };
+    let mut response = wire::whole(answer);
+    let fresh = HeaderValue::from_static("no-store");
+    response.headers_mut().insert("cache-control", fresh);
+    response
+}

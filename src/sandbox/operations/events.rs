@@ -1,0 +1,231 @@
+//! `POST /api/events` and `POST /api/event-bulk-create-jobs`: recording what people did.
+//!
+//! Promises the silence of the real one: an accepted event may still be dropped (test domains, an id that fits
+//! nobody or somebody else), which only the request log tells.
+
+use std::collections::HashSet;
+
+use axum::http::StatusCode;
+use serde_json::{Map, Value};
+
+use super::{Done, Result, Work, items, text};
+use crate::model::Timestamp;
+use crate::sandbox::answer::Answer;
+use crate::sandbox::log::Outcome;
+use crate::sandbox::schema::{BULK_EVENTS, Check, EVENT, read_time};
+use crate::sandbox::state::events::{Event, Recorded};
+use crate::sandbox::state::profiles::{Names, ProfileNumber, Profiles};
+
+/// Events of people at these domains are accepted and dropped.
+const TEST_DOMAINS: [&str; 2] = ["@example.com", "@test.com"];
+const MOST_BULK_EVENTS: usize = 1_000;
+const NOBODY: &str = "One or more identifiers is required.";
+
+/// What became of one accepted event.
+struct Fate {
+    outcome: Outcome,
+    profile: Option<ProfileNumber>,
+    note: Option<String>,
+}
+
+impl Fate {
+    fn dropped(why: impl Into<String>) -> Self {
+        Self {
+            outcome: Outcome::Dropped,
+            profile: None,
+            note: Some(why.into()),
+        }
+    }
+}
+
+impl Work<'_> {
+    pub(super) fn create_event(&mut self, document: &Value) -> Result<Done> {
+        self.check(&EVENT, document, |check| {
+            require_names(check, &document["data"], "/data");
+        })?;
+        let attributes = &document["data"]["attributes"];
+        let fate = self.take(&attributes["profile"]["data"], attributes, false);
+        Ok(Done {
+            profile: fate.profile.map(ProfileNumber::id),
+            note: fate.note,
+            ..Done::new(Answer::empty(StatusCode::ACCEPTED), fate.outcome)
+        })
+    }
+
+    pub(super) fn bulk_create_events(&mut self, document: &Value) -> Result<Done> {
+        let persons = items(document, "/data/attributes/events-bulk-create/data");
+        self.check(&BULK_EVENTS, document, |check| {
+            let total: usize = persons.iter().map(|person| events_of(person).len()).sum();
+            if total > MOST_BULK_EVENTS {
+                let detail = format!("A job has at most {MOST_BULK_EVENTS} events, not {total}.");
+                check.refuse("/data/attributes/events-bulk-create/data", detail);
+            }
+            for (at, person) in persons.iter().enumerate() {
+                require_names(check, person, &place(at));
+            }
+            self.refuse_repeats(check, persons);
+        })?;
+        let mut counts = [0_usize; 3];
+        for person in persons {
+            let profile = &person["attributes"]["profile"]["data"];
+            let backfill = person["attributes"]["backfill"] == true;
+            for event in events_of(person) {
+                let fate = self.take(profile, &event["attributes"], backfill);
+                match fate.outcome {
+                    Outcome::Stored => counts[0] += 1,
+                    Outcome::Duplicate => counts[1] += 1,
+                    Outcome::Dropped | Outcome::Read | Outcome::Refused | Outcome::Fault => {
+                        counts[2] += 1;
+                    }
+                }
+            }
+        }
+        let [stored, duplicate, dropped] = counts;
+        let outcome = match (stored, duplicate) {
+            (1.., _) => Outcome::Stored,
+            (0, 1..) => Outcome::Duplicate,
+            (0, 0) => Outcome::Dropped,
+        };
+        Ok(Done {
+            note: Some(format!(
+                "{stored} stored, {duplicate} duplicate, {dropped} dropped"
+            )),
+            ..Done::new(Answer::empty(StatusCode::ACCEPTED), outcome)
+        })
+    }
+
+    /// A job that repeats a `unique_id` of one profile and metric fails as a whole.
+    fn refuse_repeats(&self, check: &mut Check, persons: &[Value]) {
+        let mut seen = HashSet::new();
+        for (at, person) in persons.iter().enumerate() {
+            let names = Names::of(&person["attributes"]["profile"]["data"]);
+            let owner = owner(&self.state.profiles, &names).ok().flatten();
+            // Somebody new is told apart by the strongest name.
+            let who = owner.map_or_else(|| format!("{:?}", names.given.first()), ProfileNumber::id);
+            for (nth, event) in events_of(person).iter().enumerate() {
+                let metric = metric_of(&event["attributes"]);
+                let Some(unique_id) = text(event, "/attributes/unique_id") else {
+                    continue;
+                };
+                let stored = self.options.bulk_refuses_stored
+                    && owner.is_some_and(|owner| self.state.events.has(owner, metric, unique_id));
+                let repeated = !seen.insert((who.clone(), metric, unique_id));
+                if stored || repeated {
+                    let pointer = format!("{}/attributes/events/data/{nth}", place(at));
+                    check.refuse(
+                        format!("{pointer}/attributes/unique_id"),
+                        "This unique_id is repeated for the same profile and metric.",
+                    );
+                }
+            }
+        }
+    }
+
+    /// Records one event of a checked document.
+    fn take(&mut self, profile: &Value, attributes: &Value, backfill: bool) -> Fate {
+        let names = Names::of(profile);
+        let owner = match owner(&self.state.profiles, &names) {
+            Ok(owner) => owner,
+            Err(why) => return Fate::dropped(why),
+        };
+        let known = owner.and_then(|owner| self.state.profiles.get(owner));
+        let known = known.and_then(|known| known.identifiers.get("email").map(String::as_str));
+        for email in [names.get("email"), known].into_iter().flatten() {
+            if let Some(domain) = TEST_DOMAINS.iter().find(|domain| email.ends_with(*domain)) {
+                return Fate::dropped(format!("Klaviyo drops events of people at {domain}"));
+            }
+        }
+        let owner = owner.unwrap_or_else(|| self.state.profiles.create(self.now));
+        self.state.note_person(owner, profile, self.now);
+        let recorded = self
+            .state
+            .events
+            .record(self.event(owner, attributes, backfill));
+        Fate {
+            outcome: match recorded {
+                Recorded::Stored => Outcome::Stored,
+                Recorded::Duplicate => Outcome::Duplicate,
+            },
+            profile: Some(owner),
+            note: None,
+        }
+    }
+
+    fn event(&self, profile: ProfileNumber, attributes: &Value, backfill: bool) -> Event {
+        let at = text(attributes, "/time")
+            .and_then(read_time)
+            .unwrap_or(self.now);
+        let (properties, ignored) = split(attributes["properties"].as_object());
+        Event {
+            request: self.request,
+            profile,
+            metric: metric_of(attributes).to_owned(),
+            unique_id: text(attributes, "/unique_id").map(str::to_owned),
+            at: Timestamp::from_millis(at.as_millis().div_euclid(1000) * 1000),
+            value: attributes["value"]
+                .is_number()
+                .then(|| attributes["value"].to_string()),
+            currency: text(attributes, "/value_currency").map(str::to_owned),
+            backfill: backfill || attributes["backfill"] == true,
+            properties,
+            ignored,
+            sent: 1,
+        }
+    }
+}
+
+/// Whose event it is; an error says why nobody's.
+fn owner(profiles: &Profiles, names: &Names) -> std::result::Result<Option<ProfileNumber>, String> {
+    let owners = profiles.owners(names);
+    let Some(id) = &names.id else {
+        return Ok(owners.first().copied());
+    };
+    let Some(by_id) = profiles.by_id(id) else {
+        return Err(format!("no profile has the id {id}"));
+    };
+    if owners.iter().any(|owner| *owner != by_id) {
+        return Err(format!(
+            "another identifier belongs to another profile than {id}"
+        ));
+    }
+    Ok(Some(by_id))
+}
+
+/// Refuses an event that is about nobody.
+fn require_names(check: &mut Check, holder: &Value, pointer: &str) {
+    if !Names::of(&holder["attributes"]["profile"]["data"]).any() {
+        check.refuse(
+            format!("{pointer}/attributes/profile/data/attributes"),
+            NOBODY,
+        );
+    }
+}
+
+/// The properties that count as JSON text, and the names of those that Klaviyo takes and ignores.
+fn split(properties: Option<&Map<String, Value>>) -> (String, Vec<String>) {
+    let mut kept = Map::new();
+    let mut ignored = Vec::new();
+    for (name, value) in properties.into_iter().flatten() {
+        let zero = value
+            .as_number()
+            .is_some_and(|number| number.as_f64() == Some(0.0));
+        if zero || value.is_null() || value.as_str() == Some("") {
+            ignored.push(name.clone());
+        } else {
+            kept.insert(name.clone(), value.clone());
+        }
+    }
+    (Value::Object(kept).to_string(), ignored)
+}
+
+fn events_of(person: &Value) -> &[Value] {
+    items(person, "/attributes/events/data")
+}
+
+fn metric_of(attributes: &Value) -> &str {
+    text(attributes, "/metric/data/attributes/name").unwrap_or_default()
+}
+
+fn place(at: usize) -> String {
+    format!("/data/attributes/events-bulk-create/data/{at}")
+}

@@ -1,0 +1,214 @@
+//! `POST /api/profile-import`, and its bulk job with the two questions about it: keeping what is known of people.
+//!
+//! Promises that one identifier never ends up with two profiles: a document that joins two people is refused (409),
+//! or, in a bulk job, becomes an import error.
+
+use axum::http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::reads::Page;
+use super::{Ask, Done, Result, Work, items, text};
+use crate::sandbox::answer::{Answer, Place, Refusal, resource};
+use crate::sandbox::log::Outcome;
+use crate::sandbox::schema::{BULK_IMPORT, Check, IMPORT};
+use crate::sandbox::state::jobs::Job;
+use crate::sandbox::state::lists::Membership;
+use crate::sandbox::state::profiles::{Names, Nulls, Profile, ProfileNumber, Profiles};
+
+const PROFILES: &str = "/data/attributes/profiles/data";
+
+impl Work<'_> {
+    pub(super) fn import_profile(&mut self, document: &Value) -> Result<Done> {
+        let profile = &document["data"];
+        self.check(&IMPORT, document, |check| {
+            require_names(check, profile, "/data");
+        })?;
+        let owner = owner(&self.state.profiles, &Names::of(profile), "/data")
+            .map_err(|refusal| vec![refusal])?;
+        let status = match owner {
+            Some(_) => StatusCode::OK,
+            None => StatusCode::CREATED,
+        };
+        let number = owner.unwrap_or_else(|| self.state.profiles.create(self.now));
+        self.state.import(number, profile, Nulls::Clear, self.now);
+        let shown = self
+            .state
+            .profiles
+            .get(number)
+            .map(|held| document_of(number, held));
+        Ok(Done {
+            profile: Some(number.id()),
+            ..Done::new(
+                Answer::document(status, &json!({ "data": shown })),
+                Outcome::Stored,
+            )
+        })
+    }
+
+    pub(super) fn bulk_import_profiles(&mut self, document: &Value) -> Result<Done> {
+        let profiles = items(document, PROFILES);
+        let list = text(document, "/data/relationships/lists/data/0/id");
+        self.check(&BULK_IMPORT, document, |check| {
+            for (at, profile) in profiles.iter().enumerate() {
+                require_names(check, profile, &format!("{PROFILES}/{at}"));
+            }
+            if list.is_some_and(|list| !self.state.lists.knows(list)) {
+                check.refuse(
+                    "/data/relationships/lists/data/0/id",
+                    "This list does not exist.",
+                );
+            }
+        })?;
+        let mut errors = Vec::new();
+        for (at, profile) in profiles.iter().enumerate() {
+            let pointer = format!("{PROFILES}/{at}");
+            match owner(&self.state.profiles, &Names::of(profile), &pointer) {
+                Err(refusal) => errors.push(import_error(&refusal, profile)),
+                Ok(owner) => {
+                    let number = owner.unwrap_or_else(|| self.state.profiles.create(self.now));
+                    self.state.import(number, profile, Nulls::Ignore, self.now);
+                    if let Some(list) = list.and_then(|id| self.state.lists.get_mut(id, self.now)) {
+                        list.members.entry(number).or_insert(Membership::Added);
+                    }
+                }
+            }
+        }
+        let note = format!(
+            "{} taken, {} not",
+            profiles.len() - errors.len(),
+            errors.len()
+        );
+        let job = Job {
+            created: self.now,
+            total: profiles.len(),
+            errors,
+        };
+        let shown = job.clone();
+        let id = self.state.jobs.add(job);
+        let answer = Answer::document(
+            StatusCode::ACCEPTED,
+            &json!({ "data": job_of(&id, &shown) }),
+        );
+        Ok(Done {
+            note: Some(note),
+            ..Done::new(answer, Outcome::Stored)
+        })
+    }
+
+    pub(super) fn get_import_job(&self, id: &str) -> Result<Done> {
+        let job = self.job(id)?;
+        let answer = Answer::document(StatusCode::OK, &json!({ "data": job_of(id, job) }));
+        Ok(Done::new(answer, Outcome::Read))
+    }
+
+    pub(super) fn get_import_errors(&self, ask: &Ask<'_>) -> Result<Done> {
+        let errors = &self.job(ask.id)?.errors;
+        let page = Page::read(ask.query, &[], 20, 100)?;
+        let entries = errors.iter().enumerate().map(|(at, error)| {
+            json!({ "type": "import-error", "id": format!("{}-{at}", ask.id), "attributes": error })
+        });
+        Ok(page.answer(entries))
+    }
+
+    fn job(&self, id: &str) -> Result<&Job> {
+        self.state.jobs.get(id).ok_or_else(|| {
+            let detail = format!("A bulk import job with id {id} does not exist.");
+            vec![Refusal::not_found(Place::Whole, detail)]
+        })
+    }
+}
+
+/// Whose profile a document changes: none for somebody new.
+fn owner(
+    profiles: &Profiles,
+    names: &Names,
+    pointer: &str,
+) -> std::result::Result<Option<ProfileNumber>, Refusal> {
+    let owners = profiles.owners(names);
+    if let Some(id) = &names.id {
+        // The same answer for an id that nobody has and for one beside somebody else's identifier: as seen.
+        return match profiles.by_id(id) {
+            Some(by_id) if owners.iter().all(|owner| *owner == by_id) => Ok(Some(by_id)),
+            Some(_) | None => Err(Refusal::not_found(
+                Place::Pointer(format!("{pointer}/id")),
+                format!("A profile with id {id} does not exist."),
+            )),
+        };
+    }
+    match owners.as_slice() {
+        [] => Ok(None),
+        [owner] => Ok(Some(*owner)),
+        [_, other, ..] => Err(Refusal::duplicate_profile(
+            format!("{pointer}/attributes"),
+            &other.id(),
+        )),
+    }
+}
+
+fn require_names(check: &mut Check, profile: &Value, pointer: &str) {
+    if !Names::of(profile).any() {
+        check.refuse(
+            format!("{pointer}/attributes"),
+            "One or more identifiers is required.",
+        );
+    }
+}
+
+fn import_error(refusal: &Refusal, profile: &Value) -> Value {
+    let pointer = match &refusal.place {
+        Place::Pointer(pointer) => Some(pointer),
+        Place::Parameter(_) | Place::Whole => None,
+    };
+    json!({
+        "code": refusal.code,
+        "title": refusal.title,
+        "detail": refusal.detail,
+        "source": { "pointer": pointer },
+        "original_payload": profile,
+    })
+}
+
+fn job_of(id: &str, job: &Job) -> Value {
+    let failed = job.errors.len();
+    let at = job.created.to_string();
+    let attributes = json!({
+        "status": "complete",
+        "created_at": at,
+        "total_count": job.total,
+        "completed_count": job.total - failed,
+        "failed_count": failed,
+        "started_at": at,
+        "completed_at": at,
+        "expires_at": null,
+    });
+    let attributes = attributes.as_object().cloned().unwrap_or_default();
+    resource("profile-bulk-import-job", id, &attributes)
+}
+
+/// A profile as Klaviyo shows it: what it has, and null for what it has not.
+pub(super) fn document_of(number: ProfileNumber, profile: &Profile) -> Value {
+    const STANDARD: [&str; 7] = [
+        "first_name",
+        "last_name",
+        "organization",
+        "locale",
+        "title",
+        "image",
+        "location",
+    ];
+    let mut attributes = Map::new();
+    for name in ["email", "phone_number", "external_id", "anonymous_id"] {
+        attributes.insert(name.to_owned(), json!(profile.identifiers.get(name)));
+    }
+    for name in STANDARD {
+        let value = profile.attributes.get(name).cloned();
+        attributes.insert(name.to_owned(), value.unwrap_or_default());
+    }
+    attributes.insert("created".to_owned(), json!(profile.created.to_string()));
+    attributes.insert("updated".to_owned(), json!(profile.updated.to_string()));
+    attributes.insert(
+        "properties".to_owned(),
+        Value::Object(profile.properties.clone()),
+    );
+    resource("profile", &number.id(), &attributes)
+}

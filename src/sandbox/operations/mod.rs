@@ -1,0 +1,116 @@
+//! What each endpoint does with a checked request: one function per operation, state in, answer out.
+//!
+//! Promises that a refused request changes nothing. No I/O and no clock: the time and the revision are handed in.
+
+mod consent;
+mod deletion;
+mod events;
+mod filter;
+mod imports;
+mod lists;
+mod reads;
+
+use serde_json::Value;
+
+use super::answer::{Answer, Refusal};
+use super::endpoint::Endpoint;
+use super::log::Outcome;
+use super::options::Options;
+use super::revision::Revision;
+use super::schema::{Check, Shape};
+use super::state::State;
+use crate::model::Timestamp;
+
+/// What an operation works with.
+pub(crate) struct Work<'a> {
+    pub(crate) state: &'a mut State,
+    pub(crate) options: &'a Options,
+    /// The request's number in the log.
+    pub(crate) request: u64,
+    pub(crate) now: Timestamp,
+    pub(crate) revision: Revision,
+}
+
+/// What a request asks for beside its operation.
+pub(crate) struct Ask<'a> {
+    /// The id in the path, empty where there is none.
+    pub(crate) id: &'a str,
+    pub(crate) query: &'a [(String, String)],
+    /// The document; null where the operation takes none.
+    pub(crate) document: &'a Value,
+}
+
+/// A request that was not refused.
+pub(crate) struct Done {
+    pub(crate) answer: Answer,
+    pub(crate) outcome: Outcome,
+    /// The profile it was about, by Klaviyo's id.
+    pub(crate) profile: Option<String>,
+    pub(crate) note: Option<String>,
+}
+
+/// What an operation comes to.
+pub(crate) type Result<T> = std::result::Result<T, Vec<Refusal>>;
+
+impl Done {
+    fn new(answer: Answer, outcome: Outcome) -> Self {
+        Self {
+            answer,
+            outcome,
+            profile: None,
+            note: None,
+        }
+    }
+}
+
+impl Work<'_> {
+    /// Carries out one operation.
+    pub(crate) fn carry_out(&mut self, endpoint: Endpoint, ask: &Ask<'_>) -> Result<Done> {
+        let done = match endpoint {
+            Endpoint::CreateEvent => self.create_event(ask.document),
+            Endpoint::BulkCreateEvents => self.bulk_create_events(ask.document),
+            Endpoint::ImportProfile => self.import_profile(ask.document),
+            Endpoint::BulkImportProfiles => self.bulk_import_profiles(ask.document),
+            Endpoint::GetImportJob => self.get_import_job(ask.id),
+            Endpoint::GetImportErrors => self.get_import_errors(ask),
+            Endpoint::Subscribe => self.subscribe(ask.document),
+            Endpoint::AddToList => self.add_to_list(ask.id, ask.document),
+            Endpoint::RemoveFromList => self.remove_from_list(ask.id, ask.document),
+            Endpoint::RequestDeletion => self.request_deletion(ask.document),
+            Endpoint::GetAccounts => Ok(self.get_accounts()),
+            Endpoint::GetLists => self.get_lists(ask),
+            Endpoint::GetProfiles => self.get_profiles(ask),
+            Endpoint::GetEvents => self.get_events(ask),
+        };
+        self.state.trim(self.options.keep);
+        done
+    }
+
+    /// Compares a document with its shape, and, once that fits, with what no shape can say.
+    fn check(
+        &self,
+        shape: &Shape,
+        document: &Value,
+        further: impl FnOnce(&mut Check),
+    ) -> Result<()> {
+        let mut check = Check::new(self.revision, self.now);
+        check.shape(shape, document, "");
+        if check.is_clean() {
+            further(&mut check);
+        }
+        check.finish()
+    }
+}
+
+/// The items of the array at a pointer.
+fn items<'a>(document: &'a Value, pointer: &str) -> &'a [Value] {
+    document
+        .pointer(pointer)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
+}
+
+/// The string at a pointer.
+fn text<'a>(document: &'a Value, pointer: &str) -> Option<&'a str> {
+    document.pointer(pointer).and_then(Value::as_str)
+}

@@ -1,0 +1,192 @@
+//! The questions: `GET /api/accounts`, `/api/lists`, `/api/profiles`, `/api/events`, page by page.
+//!
+//! Promises to change nothing. A cursor is the number of entries passed, which holds while nothing new comes.
+
+use axum::http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::filter::{self, Condition};
+use super::imports::document_of;
+use super::{Ask, Done, Result, Work};
+use crate::sandbox::answer::{Answer, Refusal, resource};
+use crate::sandbox::log::Outcome;
+use crate::sandbox::state::events::{Event, event_uuid, metric_id};
+use crate::sandbox::state::profiles::{Profile, ProfileNumber};
+
+/// The account's id and public key: six characters, as Klaviyo's are.
+const ACCOUNT: &str = "SANDBX";
+
+/// Which part of an answer is asked for, and of what.
+pub(super) struct Page {
+    size: usize,
+    passed: usize,
+    conditions: Vec<Condition>,
+    ascending: bool,
+}
+
+impl Page {
+    /// Reads the parameters of a list, filtered by some of `fields`, in pages of `size` and at most `most`.
+    pub(super) fn read(
+        query: &[(String, String)],
+        fields: &[&str],
+        size: usize,
+        most: usize,
+    ) -> Result<Self> {
+        let mut page = Self {
+            size,
+            passed: 0,
+            conditions: Vec::new(),
+            ascending: false,
+        };
+        for (name, value) in query {
+            match name.as_str() {
+                "filter" => page.conditions = filter::read(value, fields)?,
+                "page[size]" => {
+                    let fits = value.parse().ok().filter(|size| (1..=most).contains(size));
+                    let detail = format!("page[size] must be from 1 to {most}.");
+                    page.size =
+                        fits.ok_or_else(|| vec![Refusal::parameter("page[size]", detail)])?;
+                }
+                "page[cursor]" => {
+                    let detail = "This is no cursor of an earlier answer.";
+                    page.passed = value
+                        .parse()
+                        .map_err(|_| vec![Refusal::parameter("page[cursor]", detail)])?;
+                }
+                "sort" => page.ascending = !value.starts_with('-'),
+                // What narrows or widens the attributes shown is let be: all of them are shown.
+                "include" => {}
+                name if name.starts_with("fields[") || name.starts_with("additional-fields[") => {}
+                _ => {
+                    let detail = format!("'{name}' is not a parameter of this endpoint.");
+                    return Err(vec![Refusal::parameter("query", detail)]);
+                }
+            }
+        }
+        Ok(page)
+    }
+
+    /// Whether `value` of a field is asked for.
+    fn wants(&self, field: &str, value: Option<&str>) -> bool {
+        self.conditions
+            .iter()
+            .filter(|condition| condition.field == field)
+            .all(|condition| value.is_some_and(|value| condition.values.iter().any(|v| v == value)))
+    }
+
+    /// The page as an answer, with the link to the next.
+    pub(super) fn answer(&self, entries: impl Iterator<Item = Value>) -> Done {
+        let mut entries = entries.skip(self.passed);
+        let data: Vec<Value> = entries.by_ref().take(self.size).collect();
+        let next = entries
+            .next()
+            .map(|_| format!("?page[cursor]={}", self.passed + self.size));
+        let document = json!({ "data": data, "links": { "next": next, "prev": null } });
+        Done::new(Answer::document(StatusCode::OK, &document), Outcome::Read)
+    }
+}
+
+impl Work<'_> {
+    #[expect(
+        clippy::unused_self,
+        reason = "every operation is a method of its work"
+    )]
+    pub(super) fn get_accounts(&self) -> Done {
+        let attributes = json!({
+            "test_account": true,
+            "contact_information": {
+                "organization_name": "klaviyo-relay sandbox",
+                "default_sender_name": "klaviyo-relay sandbox",
+                "default_sender_email": "sandbox@klaviyo-relay.invalid",
+            },
+            "industry": null,
+            "timezone": "UTC",
+            "preferred_currency": "USD",
+            "public_api_key": ACCOUNT,
+            "locale": "en-US",
+        });
+        let attributes = attributes.as_object().cloned().unwrap_or_default();
+        let document = json!({ "data": [resource("account", ACCOUNT, &attributes)] });
+        Done::new(Answer::document(StatusCode::OK, &document), Outcome::Read)
+    }
+
+    pub(super) fn get_lists(&self, ask: &Ask<'_>) -> Result<Done> {
+        let page = Page::read(ask.query, &["id", "name"], 10, 10)?;
+        let lists = self.state.lists.iter();
+        let wanted = lists.filter(|(id, list)| {
+            page.wants("id", Some(id)) && page.wants("name", Some(&list.name))
+        });
+        Ok(page.answer(wanted.map(|(id, list)| {
+            let mut attributes = Map::new();
+            let created = list.created.to_string();
+            attributes.insert("name".to_owned(), json!(list.name));
+            attributes.insert("created".to_owned(), json!(created));
+            attributes.insert("updated".to_owned(), json!(created));
+            attributes.insert("opt_in_process".to_owned(), json!(list.opt_in.word()));
+            resource("list", id, &attributes)
+        })))
+    }
+
+    pub(super) fn get_profiles(&self, ask: &Ask<'_>) -> Result<Done> {
+        const FIELDS: [&str; 4] = ["id", "email", "phone_number", "external_id"];
+        let page = Page::read(ask.query, &FIELDS, 20, 100)?;
+        let wanted = |number: ProfileNumber, profile: &Profile| {
+            let name = |field: &str| profile.identifiers.get(field).map(String::as_str);
+            page.wants("id", Some(&number.id()))
+                && FIELDS[1..]
+                    .iter()
+                    .all(|field| page.wants(field, name(field)))
+        };
+        let profiles = self.state.profiles.iter();
+        let shown = profiles
+            .filter(|(number, profile)| wanted(*number, profile))
+            .map(|(number, profile)| document_of(number, profile));
+        Ok(page.answer(shown))
+    }
+
+    /// The newest accepted first, unless it is sorted upwards.
+    pub(super) fn get_events(&self, ask: &Ask<'_>) -> Result<Done> {
+        let page = Page::read(ask.query, &["profile_id", "metric_id"], 200, 1_000)?;
+        let events = self.state.events.after(0).filter(|(_, event)| {
+            page.wants("profile_id", Some(&event.profile.id()))
+                && page.wants("metric_id", Some(&metric_id(&event.metric)))
+        });
+        let shown = |(sequence, event): (u64, &Event)| document_of_event(sequence, event);
+        Ok(if page.ascending {
+            page.answer(events.map(shown))
+        } else {
+            page.answer(events.rev().map(shown))
+        })
+    }
+}
+
+/// An event as Klaviyo shows it: its key and value among the properties, under their classic names.
+fn document_of_event(sequence: u64, event: &Event) -> Value {
+    let mut properties: Map<String, Value> =
+        serde_json::from_str(&event.properties).unwrap_or_default();
+    let second = event.at.as_millis() / 1000;
+    let key = event
+        .unique_id
+        .clone()
+        .unwrap_or_else(|| second.to_string());
+    properties.insert("$event_id".to_owned(), Value::String(key));
+    if let Some(value) = &event.value {
+        let number: Option<serde_json::Number> = value.parse().ok();
+        properties.insert("$value".to_owned(), json!(number));
+    }
+    if let Some(currency) = &event.currency {
+        properties.insert("$currency_code".to_owned(), json!(currency));
+    }
+    let mut attributes = Map::new();
+    attributes.insert("timestamp".to_owned(), json!(second));
+    attributes.insert("event_properties".to_owned(), Value::Object(properties));
+    attributes.insert("datetime".to_owned(), json!(event.at.to_string()));
+    let uuid = event_uuid(sequence);
+    attributes.insert("uuid".to_owned(), json!(uuid));
+    let mut document = resource("event", &uuid, &attributes);
+    document["relationships"] = json!({
+        "profile": { "data": { "type": "profile", "id": event.profile.id() } },
+        "metric": { "data": { "type": "metric", "id": metric_id(&event.metric) } },
+    });
+    document
+}

@@ -1,0 +1,107 @@
+//! The lists of a sandbox's account and who is on them.
+//!
+//! Promises that an account with given lists has no others, and that one with any list makes a bounded number.
+//! Uses `model` for time.
+
+use std::collections::BTreeMap;
+
+use super::profiles::ProfileNumber;
+use crate::model::Timestamp;
+use crate::sandbox::options::{AccountLists, OptIn};
+
+/// More lists than this are not made on first use.
+const MOST_LISTS: usize = 10_000;
+
+/// One list.
+#[derive(Debug, Clone)]
+pub(crate) struct List {
+    pub(crate) name: String,
+    pub(crate) opt_in: OptIn,
+    pub(crate) created: Timestamp,
+    pub(crate) members: BTreeMap<ProfileNumber, Membership>,
+}
+
+/// How somebody is on a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Membership {
+    /// Put there as a member; consent is another matter.
+    Added,
+    /// Subscribed.
+    Subscribed,
+    /// Asked to confirm: not on the list yet.
+    AwaitingConfirmation,
+}
+
+impl Membership {
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Subscribed => "subscribed",
+            Self::AwaitingConfirmation => "awaiting_confirmation",
+        }
+    }
+}
+
+/// Every list, by id.
+#[derive(Debug)]
+pub(crate) struct Lists {
+    by_id: BTreeMap<String, List>,
+    /// The opt-in of a list made on first use; `None` when only the given ones exist.
+    open: Option<OptIn>,
+}
+
+impl Lists {
+    /// The lists an account starts with.
+    pub(crate) fn new(account: &AccountLists, now: Timestamp) -> Self {
+        let list = |name: &str, opt_in| List {
+            name: name.to_owned(),
+            opt_in,
+            created: now,
+            members: BTreeMap::new(),
+        };
+        match account {
+            AccountLists::Any(opt_in) => Self {
+                by_id: BTreeMap::new(),
+                open: Some(*opt_in),
+            },
+            AccountLists::Only(lists) => Self {
+                by_id: lists
+                    .iter()
+                    .map(|given| (given.id.clone(), list(&given.name, given.opt_in)))
+                    .collect(),
+                open: None,
+            },
+        }
+    }
+
+    /// Whether an id names a list, or would on its first use.
+    pub(crate) fn knows(&self, id: &str) -> bool {
+        self.by_id.contains_key(id) || (self.open.is_some() && self.by_id.len() < MOST_LISTS)
+    }
+
+    /// The list with this id, made now when any id names one.
+    pub(crate) fn get_mut(&mut self, id: &str, now: Timestamp) -> Option<&mut List> {
+        if !self.knows(id) {
+            return None;
+        }
+        let opt_in = self.open.unwrap_or(OptIn::Double);
+        let list = self.by_id.entry(id.to_owned());
+        Some(list.or_insert_with(|| List {
+            name: format!("List {id}"),
+            opt_in,
+            created: now,
+            members: BTreeMap::new(),
+        }))
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &List)> {
+        self.by_id.iter().map(|(id, list)| (id.as_str(), list))
+    }
+
+    /// Takes a person off every list.
+    pub(crate) fn remove_profile(&mut self, profile: ProfileNumber) {
+        for list in self.by_id.values_mut() {
+            list.members.remove(&profile);
+        }
+    }
+}
