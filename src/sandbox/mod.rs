@@ -32,6 +32,8 @@ mod schema;
 mod script;
 mod serve;
 mod state;
+#[cfg(test)]
+mod tests;
 mod views;
 mod windows;
 mod wire;
