@@ -54,6 +54,8 @@ pub mod listener;
 pub mod mapper;
 pub mod model;
 pub mod outbox;
+pub mod relay;
 pub mod sandbox;
+pub mod scheduler;
 pub mod segment;
 pub mod telemetry;

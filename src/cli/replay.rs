@@ -11,7 +11,7 @@ use crate::outbox::Selection;
 
 /// Send finished events again, mapped anew, in their order, behind what their people wait for
 ///
-/// Filters combine: an event must meet all that are given. What was delivered under its $event_id is not sent
+/// Filters combine: an event must meet all that are given. What was delivered under its `$event_id` is not sent
 /// twice. Subscriptions older than `delivery.replay_consent_within` are left out unless --consent is given:
 /// subscribing lifts an unsubscribe that came later.
 ///

@@ -11,12 +11,12 @@ use crate::outbox::EventReport;
 
 /// Show an event: what it is, what it became, each attempt and Klaviyo's words
 ///
-/// EVENT is its number, its message id, or a $event_id.
+/// EVENT is its number, its message id, or a `$event_id`.
 ///
 /// Example: klaviyo-relay show 42
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
-    /// The event's number, its message id, or a $event_id
+    /// The event's number, its message id, or a `$event_id`
     event: String,
     /// Print JSON
     #[arg(long)]
@@ -28,7 +28,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
     let ids = outbox.find(&options.event).await?;
     if ids.is_empty() {
         bail!(
-            "no event has the number, message id or $event_id {:?}; list some with: sqlite3 -readonly {} \
+            "no event has the number, message id or `$event_id` {:?}; list some with: sqlite3 -readonly {} \
              'select id, type, name, status from events order by id desc limit 20'",
             options.event,
             outbox.path().display()

@@ -164,7 +164,7 @@ pub(super) enum Severity {
 pub(super) fn severity(error: &sqlx::Error) -> Severity {
     let code = error
         .as_database_error()
-        .and_then(|e| e.code())
+        .and_then(sqlx::error::DatabaseError::code)
         .and_then(|code| code.parse::<i32>().ok());
     let Some(code) = code else {
         return Severity::Other;

@@ -46,7 +46,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<End> {
     log_plainly(&options.log)?;
     let folder = fresh_folder()?;
     let app = App::start(config(&folder), Arc::new(SystemClock)).await?;
-    let sandbox = app.sandbox.context("the demonstration has no sandbox")?;
+    let sandbox = app.sandbox().context("the demonstration has no sandbox")?;
     let shown = show(&app, sandbox, &folder).await;
     app.stop().await;
     shown

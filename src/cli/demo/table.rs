@@ -70,7 +70,11 @@ fn text(delivery: &DeliveryReport, column: &str) -> String {
 /// What the sandbox holds now.
 pub(super) fn sandbox(profiles: &Value, events: &Value, lists: &Value) -> String {
     let profiles = items(profiles, "profiles").iter();
-    let profiles = profiles.map(|profile| format!("  profile  {}", profile["attributes"]));
+    let profiles = profiles.map(|profile| {
+        let of = |part: &str| &profile[part];
+        let (ids, attributes, properties) = (of("identifiers"), of("attributes"), of("properties"));
+        format!("  profile  {ids} {attributes} {properties}")
+    });
     let events = items(events, "events").iter().map(|event| {
         let (metric, key) = (word(&event["metric"]), word(&event["unique_id"]));
         format!(

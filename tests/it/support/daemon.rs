@@ -155,6 +155,10 @@ impl Daemon {
 }
 
 impl Drop for Daemon {
+    #[expect(
+        clippy::print_stdout,
+        reason = "a failing test shows what its daemon logged"
+    )]
     fn drop(&mut self) {
         // It may have ended by itself.
         drop(self.child.kill());

@@ -29,10 +29,8 @@ where
             }
         }
     };
-    match tokio::time::timeout(PATIENCE, search).await {
-        Ok(found) => found,
-        Err(_) => panic!("never came true: {what}"),
-    }
+    let found = tokio::time::timeout(PATIENCE, search).await;
+    found.unwrap_or_else(|_| panic!("never came true: {what}"))
 }
 
 /// Asserts that a list never goes down: `n` of each item, in the order given.
