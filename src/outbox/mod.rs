@@ -78,7 +78,14 @@ impl Outbox {
             });
         }
         let lock = lock::take(path)?;
+        let fresh = !path.exists();
         let mut connection = connect::writer(path, true).await?;
+        if fresh {
+            disk::sync_folder(path).map_err(|source| OpenError::Lock {
+                path: path.clone(),
+                source,
+            })?;
+        }
         refuse_newer(&mut connection, path).await?;
         sqlx::migrate!("./migrations")
             .run(&mut connection)

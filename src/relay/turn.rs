@@ -32,6 +32,14 @@ pub(super) async fn take(shared: &Shared, id: EventId) {
     shared.persist(id, "the end of a turn", settle).await;
 }
 
+/// Ends an event whose turn broke off in the middle.
+pub(super) async fn give_up(shared: &Shared, id: EventId) {
+    let reason = "klaviyo-relay failed on it, which is a bug; replay it after an update".to_owned();
+    let then = finish(shared, id, EventStatus::Dead, Some(reason));
+    let settle = || shared.relay.outbox.settle(None, then.clone());
+    shared.persist(id, "the end of a broken turn", settle).await;
+}
+
 /// What is left to write about the event; `Stay` when that is done, `None` when the outbox failed.
 async fn work(shared: &Shared, id: EventId) -> Option<Then> {
     let mut event = load(shared, id).await?;

@@ -2,6 +2,7 @@
 
 mod crash;
 mod delivering;
+mod disk;
 mod ordering;
 mod pausing;
 mod replaying;

@@ -25,18 +25,23 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts one on fresh files, in front of `klaviyo`. `more` is added to its configuration.
     pub(crate) async fn start(klaviyo: &Klaviyo, more: &str) -> Self {
+        Self::start_at(klaviyo, "outbox.db", more).await
+    }
+
+    /// As [`Self::start`], with the outbox at a place of its own.
+    pub(crate) async fn start_at(klaviyo: &Klaviyo, outbox: &str, more: &str) -> Self {
         let files = TempDir::new().unwrap();
         let config = format!(
             "[ingest]\nlisten = \"127.0.0.1:0\"\n\n\
              [[ingest.sources]]\nname = \"shop\"\nwrite_key = \"dev\"\n\n\
-             [outbox]\nmin_free_disk = 0\n\n\
+             [outbox]\npath = \"{outbox}\"\nmin_free_disk = 0\n\n\
              [klaviyo]\nendpoint = \"http://{}\"\nprivate_key = \"pk_sandbox\"\n\n\
              [admin]\nlisten = \"127.0.0.1:0\"\n\n\
              [log]\nformat = \"json\"\nfilter = \"info\"\n\n{more}\n",
             klaviyo.address
         );
         std::fs::write(files.path().join("config.toml"), config).unwrap();
-        let (child, log, ingest, admin) = spawn(&files).await;
+        let (child, log, ingest, admin) = spawn(&files, &[]).await;
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Self {
             child,
@@ -50,7 +55,12 @@ impl Daemon {
 
     /// Starts it again on the same files, after it ended.
     pub(crate) async fn restart(&mut self) {
-        (self.child, self.log, self.ingest, self.admin) = spawn(&self.files).await;
+        self.restart_under(&[]).await;
+    }
+
+    /// As [`Self::restart`], under another program such as strace.
+    pub(crate) async fn restart_under(&mut self, wrapper: &[&str]) {
+        (self.child, self.log, self.ingest, self.admin) = spawn(&self.files, wrapper).await;
     }
 
     /// kill -9.
@@ -97,6 +107,21 @@ impl Daemon {
             answer.status().as_u16(),
             serde_json::from_str(&answer.text().await.unwrap()).unwrap(),
         )
+    }
+
+    /// Posts a call; answers the status, or nothing when the daemon is gone.
+    pub(crate) async fn try_post(&self, path: &str, call: &Value) -> Option<u16> {
+        let url = format!("http://{}{path}", self.ingest);
+        let request = self
+            .client
+            .post(url)
+            .basic_auth("dev", Some(""))
+            .body(call.to_string());
+        request
+            .send()
+            .await
+            .ok()
+            .map(|answer| answer.status().as_u16())
     }
 
     /// Posts a call that must be taken.
@@ -181,8 +206,14 @@ pub(crate) fn count(status: &Status, name: &str) -> i64 {
 
 type Started = (Child, Arc<Mutex<Vec<String>>>, SocketAddr, SocketAddr);
 
-async fn spawn(files: &TempDir) -> Started {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_klaviyo-relay"))
+async fn spawn(files: &TempDir, wrapper: &[&str]) -> Started {
+    let words: Vec<&str> = wrapper
+        .iter()
+        .copied()
+        .chain([env!("CARGO_BIN_EXE_klaviyo-relay")])
+        .collect();
+    let mut child = Command::new(words[0])
+        .args(&words[1..])
         .arg("--config")
         .arg(files.path().join("config.toml"))
         .arg("serve")

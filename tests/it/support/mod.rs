@@ -33,6 +33,23 @@ where
     found.unwrap_or_else(|_| panic!("never came true: {what}"))
 }
 
+/// What a test needs of the machine: absent, the test is skipped with one plain line; in CI, where nothing may be
+/// skipped, it fails.
+#[expect(
+    clippy::print_stdout,
+    reason = "who runs the tests is told what was not tested"
+)]
+pub(crate) fn require<T>(what: &str, found: Option<T>) -> Option<T> {
+    if found.is_none() {
+        assert!(
+            std::env::var_os("RELAY_TESTS_REQUIRE_ALL").is_none(),
+            "this machine lacks {what}"
+        );
+        println!("skipped: this machine lacks {what}");
+    }
+    found
+}
+
 /// Asserts that a list never goes down: `n` of each item, in the order given.
 pub(crate) fn assert_ascending<T: PartialOrd + Debug>(what: &str, items: &[T]) {
     for pair in items.windows(2) {
