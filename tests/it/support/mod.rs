@@ -5,6 +5,7 @@ mod daemon;
 mod klaviyo;
 
 use std::fmt::Debug;
+use std::io::Write;
 use std::time::Duration;
 
 pub(crate) use daemon::{Daemon, count};
@@ -35,17 +36,14 @@ where
 
 /// What a test needs of the machine: absent, the test is skipped with one plain line; in CI, where nothing may be
 /// skipped, it fails.
-#[expect(
-    clippy::print_stdout,
-    reason = "who runs the tests is told what was not tested"
-)]
 pub(crate) fn require<T>(what: &str, found: Option<T>) -> Option<T> {
     if found.is_none() {
         assert!(
             std::env::var_os("RELAY_TESTS_REQUIRE_ALL").is_none(),
             "this machine lacks {what}"
         );
-        println!("skipped: this machine lacks {what}");
+        // Past the test runner's capture, which would hide it: the test passes.
+        writeln!(std::io::stderr(), "skipped: this machine lacks {what}").unwrap();
     }
     found
 }
