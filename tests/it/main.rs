@@ -1,1 +1,3 @@
-//! x
+//! What only the program as a whole can show.
+
+mod mapping;
