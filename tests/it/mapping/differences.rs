@@ -11,7 +11,7 @@ pub(super) fn of(expected: &Value, found: &Value, pointer: &str, lines: &mut Vec
                 match found.get(name) {
                     Some(other) => of(value, other, &below, lines),
                     None => {
-                        lines.push(format!("{below}: expected {}, found nothing", short(value)))
+                        lines.push(format!("{below}: expected {}, found nothing", short(value)));
                     }
                 }
             }

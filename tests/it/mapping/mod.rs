@@ -1,6 +1,11 @@
 //! The mapping, case by case: every file below `tests/mapping` is one call, its settings, and the requests that
 //! Klaviyo gets for it, whole. The expectations are written from the specification of Segment's destination.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "these are tests: what cannot be read must fail them"
+)]
+
 mod case;
 mod coverage;
 mod differences;

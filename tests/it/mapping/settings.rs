@@ -11,7 +11,7 @@ pub(super) fn mapping_config(settings: &Map<String, Value>) -> MappingConfig {
         match key.as_str() {
             "enforce_email" => config.enforce_email = value.as_bool().unwrap(),
             "fallback_to_anonymous_id" => {
-                config.fallback_to_anonymous_id = value.as_bool().unwrap()
+                config.fallback_to_anonymous_id = value.as_bool().unwrap();
             }
             "list_id" => config.list_id = Some(text(value)),
             "confirm_optin" => config.confirm_optin = value.as_bool().unwrap(),
