@@ -33,7 +33,7 @@ pub(super) struct Product {
     own_value: Option<Number>,
     /// Every other field.
     rest: Map<String, Value>,
-    pub(super) warnings: Vec<String>,
+    warnings: Vec<String>,
 }
 
 impl Product {
@@ -103,7 +103,7 @@ impl Product {
 
     /// Its own event, whose `$event_id` is made of what names the order and what names the product.
     pub(super) fn draft(
-        self,
+        mut self,
         order: &EventKey,
         currency: Option<(String, String)>,
         lines: &mut Lines,
@@ -136,7 +136,7 @@ impl Product {
             key,
             value,
             currency,
-            warnings: self.warnings.clone(),
+            warnings: std::mem::take(&mut self.warnings),
             properties: self.properties(&place),
         }
     }

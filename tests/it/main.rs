@@ -8,4 +8,5 @@ mod architecture;
 mod config;
 mod daemon;
 mod ingest;
+mod mapping;
 mod support;
