@@ -268,7 +268,7 @@ async fn destination(sender: &Sender, outbox: &Outbox, clock: &Arc<dyn Clock>) -
     let fact = format!("account behind key {}", sender.fingerprint());
     let asked = tokio::time::timeout(IDENTIFY_TIMEOUT, sender.identify(clock.now())).await;
     match asked {
-        Ok(Remote::Sandbox) => {
+        Ok(Remote::Sandbox { .. }) => {
             tracing::warn!("the endpoint is a sandbox: NOTHING REACHES KLAVIYO");
             return "sandbox".to_owned();
         }

@@ -8,6 +8,7 @@ use crate::app;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Endpoint};
 use crate::delivery::Remote;
+use crate::model::Outcome;
 use crate::outbox::{OpenError, Outbox};
 
 /// Check the configuration, the outbox and the key, and say how to mend what is wrong
@@ -100,22 +101,32 @@ async fn klaviyo(config: &Config) -> anyhow::Result<Finding> {
         Ok(Remote::Account(account)) => {
             Finding::Well(format!("klaviyo: the key is of account {account}"))
         }
-        Ok(Remote::Sandbox) => Finding::Note(format!(
+        Ok(Remote::Sandbox { refused: None }) => Finding::Note(format!(
             "klaviyo: {url} is a sandbox; NOTHING REACHES KLAVIYO"
         )),
         Ok(Remote::Narrow) => Finding::Note(
             "klaviyo: the key works; it lacks accounts:read, so its account cannot be named"
                 .to_owned(),
         ),
-        Ok(Remote::Unclear(outcome)) => Finding::Wrong(format!(
-            "klaviyo: {url} answered {} ({}); check klaviyo.endpoint, klaviyo.private_key and the network",
-            outcome
-                .http_status
-                .map_or("nothing".to_owned(), |status| status.to_string()),
-            outcome.error.unwrap_or_default()
-        )),
+        Ok(
+            Remote::Sandbox {
+                refused: Some(outcome),
+            }
+            | Remote::Unclear(outcome),
+        ) => Finding::Wrong(unclear(url, &outcome)),
         Err(_) => Finding::Wrong(format!(
             "klaviyo: {url} did not answer within 15 s; check the network"
         )),
     })
+}
+
+fn unclear(url: &str, outcome: &Outcome) -> String {
+    let said = outcome.error.as_deref().unwrap_or("no reason given");
+    match outcome.http_status {
+        Some(status) => format!(
+            "klaviyo: {url} answered {status}: {said}; check klaviyo.private_key, klaviyo.endpoint and \
+             klaviyo.revision"
+        ),
+        None => format!("klaviyo: {url}: {said}; check klaviyo.endpoint and the network"),
+    }
 }

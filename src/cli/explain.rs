@@ -1,24 +1,27 @@
-//! `explain`: an event on stdin, the requests it becomes on stdout, and which rule gave each field.
+//! `explain`: an event on stdin, the requests it becomes on stdout, and which rule gave each field. It is read and
+//! checked as at ingest, and mapped as by the relay: the same functions decide.
 
 use std::fmt::Write;
 use std::io::Read;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use super::{End, print, print_json};
+use super::{DEFAULT_CONFIG, End, print, print_json};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, ConfigError, MappingConfig, process_environment};
+use crate::config::{Config, ConfigError, process_environment};
+use crate::ingest;
 use crate::klaviyo;
 use crate::mapper::{Mapped, Planned};
-use crate::model::Side;
+use crate::model::{NewEvent, Side};
 use crate::relay::{Explained, explain};
 
 /// Print the Klaviyo requests an event becomes, and which rule gave each field; sends nothing
 ///
-/// Reads one Segment call as JSON from stdin. Settings come from [mapping] of the configuration; without a
-/// configuration file, from its defaults.
+/// Reads one Segment call with its `type` as JSON from stdin. Settings come from the configuration; without a
+/// config.toml here and without --config, from its defaults. Exit code 1 when ingest would refuse the call.
 ///
 /// Example: echo '{"type":"identify","userId":"u1","traits":{"email":"a@b.co"}}' | klaviyo-relay explain
 #[derive(Debug, clap::Args)]
@@ -35,23 +38,48 @@ fn side(word: &str) -> Result<Side, String> {
     Side::from_word(word).ok_or_else(|| "a side is `server` or `client`".to_owned())
 }
 
-pub(super) fn run(options: &Options, config: &Path) -> anyhow::Result<End> {
-    let mapping = match Config::load(config, &process_environment) {
-        Ok(config) => config.mapping,
-        Err(ConfigError::Missing { .. }) => MappingConfig::default(),
-        Err(error) => return Err(error.into()),
+pub(super) fn run(options: &Options, config: Option<&Path>) -> anyhow::Result<End> {
+    let file = config.unwrap_or(Path::new(DEFAULT_CONFIG));
+    let settings = match Config::load(file, &process_environment) {
+        Err(ConfigError::Missing { .. }) if config.is_none() => Config::default(),
+        loaded => loaded?,
     };
-    let mut event = String::new();
+    let mut call = String::new();
     std::io::stdin()
-        .read_to_string(&mut event)
+        .read_to_string(&mut call)
         .context("failed to read the event from stdin")?;
-    let explained = explain(&event, options.side, SystemClock.now(), &mapping)?;
+    // A byte-order mark is no part of the text, at ingest neither.
+    let call = call.trim_start_matches('\u{feff}').trim();
+    if call.is_empty() {
+        bail!("there is no event on stdin; send one Segment call as JSON");
+    }
+    serde_json::from_str::<IgnoredAny>(call).context("what is on stdin is not JSON")?;
+    let garbage = &settings.mapping.garbage_ids;
+    let mut event = ingest::arriving(call, &settings.ingest, garbage, SystemClock.now());
+    if event.message_id.is_empty() {
+        "made-at-ingest".clone_into(&mut event.message_id);
+    }
+    if let Some(reason) = &event.refused {
+        say_refused(options, &event, reason)?;
+        return Ok(End::Failed);
+    }
+    let explained = explain(&event, options.side, &settings.mapping)?;
     if options.json {
         print_json(&json_of(&explained))?;
     } else {
         print(&text_of(&explained)?)?;
     }
     Ok(End::Done)
+}
+
+fn say_refused(options: &Options, event: &NewEvent, reason: &str) -> anyhow::Result<()> {
+    if options.json {
+        let kind = event.kind.map(|kind| kind.word());
+        return print_json(&json!({"type": kind, "refused": reason}));
+    }
+    print(&format!(
+        "refused: {reason}\n(alone it is answered 400; in a batch it is kept as dead)"
+    ))
 }
 
 fn text_of(explained: &Explained) -> anyhow::Result<String> {

@@ -13,7 +13,7 @@ mod show;
 mod status;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -32,14 +32,9 @@ use crate::telemetry;
     arg_required_else_help = true
 )]
 pub struct Cli {
-    /// The configuration file
-    #[arg(
-        long,
-        global = true,
-        default_value = "config.toml",
-        value_name = "FILE"
-    )]
-    config: PathBuf,
+    /// The configuration file [default: config.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -55,6 +50,14 @@ enum Command {
     Replay(replay::Options),
     Sandbox(sandbox::Options),
 }
+
+/// The file that `--config` names when it is not given.
+const DEFAULT_CONFIG: &str = "config.toml";
+
+/// A command line that clap takes and that means nothing: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Misuse(&'static str);
 
 /// How a command that ran to its end came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +91,7 @@ impl Cli {
             Command::Serve(_) => serve::run(self.load()?).await,
             Command::Demo(options) => demo::run(options).await,
             Command::Check(_) => check::run(self.load()?).await,
-            Command::Explain(ref options) => explain::run(options, &self.config),
+            Command::Explain(ref options) => explain::run(options, self.config.as_deref()),
             Command::Status(ref options) => status::run(options, self.load()?).await,
             Command::Show(ref options) => show::run(options, self.load()?).await,
             Command::Replay(ref options) => replay::run(options, self.load()?).await,
@@ -98,7 +101,8 @@ impl Cli {
 
     /// Reads the configuration and starts logging as it says.
     fn load(&self) -> anyhow::Result<Config> {
-        let config = Config::load(&self.config, &process_environment)?;
+        let file = self.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG));
+        let config = Config::load(file, &process_environment)?;
         telemetry::init(&config.log)?;
         Ok(config)
     }
@@ -145,6 +149,9 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 )]
 fn fail(error: &anyhow::Error) -> ExitCode {
     eprintln!("error: {error:#}");
+    if error.is::<Misuse>() {
+        return ExitCode::from(2);
+    }
     ExitCode::FAILURE
 }
 

@@ -3,7 +3,7 @@
 use anyhow::bail;
 use serde_json::json;
 
-use super::{End, attach, print, print_json};
+use super::{End, Misuse, attach, print, print_json};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::model::{EventId, EventStatus};
@@ -11,8 +11,8 @@ use crate::outbox::Selection;
 
 /// Send finished events again, mapped anew, in their order, behind what their people wait for
 ///
-/// Filters combine: an event must meet all that are given. What was delivered under its `$event_id` is not sent
-/// twice. Subscriptions older than `delivery.replay_consent_within` are left out unless --consent is given:
+/// Filters combine: an event must meet all that are given. What was delivered under its `$event_id` is not
+/// sent twice. Subscriptions older than `delivery.replay_consent_within` are left out unless --consent is given:
 /// subscribing lifts an unsubscribe that came later.
 ///
 /// Example: klaviyo-relay replay --status dead --dry-run
@@ -48,7 +48,10 @@ fn finished(word: &str) -> Result<EventStatus, String> {
 
 pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End> {
     if options.id.is_empty() && options.status.is_none() {
-        bail!("say which events: --status dead, or --id N; all of them at once is never meant");
+        return Err(Misuse(
+            "say which events: --status dead, or --id N; all of them at once is never meant",
+        )
+        .into());
     }
     let outbox = attach(&config).await?;
     let selection = Selection {
@@ -69,11 +72,17 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
     }
     outbox.close().await;
     say(options, &events, &missing)?;
-    Ok(if missing.is_empty() {
-        End::Done
-    } else {
-        End::Failed
-    })
+    if missing.is_empty() {
+        return Ok(End::Done);
+    }
+    if !options.json {
+        let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
+        bail!(
+            "not replayed, since they do not exist, are not finished, or are in another state: {}",
+            missing.join(", ")
+        );
+    }
+    Ok(End::Failed)
 }
 
 fn say(options: &Options, events: &[EventId], missing: &[i64]) -> anyhow::Result<()> {
@@ -94,11 +103,7 @@ fn say(options: &Options, events: &[EventId], missing: &[i64]) -> anyhow::Result
         (shown, all) if shown < all => format!(": {}, …", list.join(", ")),
         (_, _) => format!(": {}", list.join(", ")),
     };
-    print(&format!("{} events {verb} sent again{list}", events.len()))?;
-    if missing.is_empty() {
-        return Ok(());
-    }
-    print(&format!(
-        "not replayed, since they do not exist, are not finished, or are in another state: {missing:?}"
-    ))
+    let count = events.len();
+    let plural = if count == 1 { "" } else { "s" };
+    print(&format!("{count} event{plural} {verb} sent again{list}"))
 }

@@ -17,7 +17,7 @@ use crate::sandbox::{self, Sandbox};
 /// with `curl http://127.0.0.1:9100/sandbox/requests` (also `/sandbox/profiles`, `/sandbox/events`,
 /// `/sandbox/lists`); tell it to fail with `POST /sandbox/faults`.
 ///
-/// Example: klaviyo-relay sandbox --listen 127.0.0.1:9100 --private-key `pk_test`
+/// Example: klaviyo-relay sandbox --listen 127.0.0.1:9100
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
     /// The address to listen on

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{End, attach, print, print_json};
 use crate::config::Config;
 use crate::outbox::EventReport;
+use crate::segment::{masked, readable};
 
 /// Show an event: what it is, what it became, each attempt and Klaviyo's words
 ///
@@ -38,6 +39,12 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
     for id in ids {
         reports.extend(outbox.report(id).await?);
     }
+    if reports.is_empty() {
+        bail!(
+            "the event {:?} came, and its time to be kept has passed ([outbox] retain_delivered, retain_dead)",
+            options.event
+        );
+    }
     if options.json {
         print_json(&Value::Array(reports.iter().map(json_of).collect()))?;
     } else {
@@ -65,7 +72,7 @@ fn text_of(report: &EventReport) -> Result<String, std::fmt::Error> {
         writeln!(text, "  {:<16} events {}", "waits for", ids.join(", "))?;
     }
     if let Some(payload) = &report.payload {
-        writeln!(text, "  payload          {payload}")?;
+        writeln!(text, "  payload          {}", masked(payload))?;
     }
     for delivery in &report.deliveries {
         writeln!(
@@ -110,7 +117,8 @@ fn json_of(report: &EventReport) -> Value {
     event.insert("identifiers".to_owned(), json!(report.identifiers));
     let waits_for: Vec<i64> = report.waits_for.iter().map(|id| id.0).collect();
     event.insert("waits_for".to_owned(), json!(waits_for));
-    event.insert("payload".to_owned(), parsed(report.payload.as_deref()));
+    let payload = report.payload.as_deref().map(masked);
+    event.insert("payload".to_owned(), parsed(payload.as_deref()));
     let deliveries = report.deliveries.iter().map(|delivery| {
         let mut row = object(&delivery.columns);
         row.insert("request".to_owned(), parsed(delivery.request.as_deref()));
@@ -135,6 +143,6 @@ fn object(columns: &Columns) -> Map<String, Value> {
 /// Stored JSON as JSON; what cannot be read again (it may nest too deep) as its text.
 fn parsed(text: Option<&str>) -> Value {
     text.map_or(Value::Null, |text| {
-        serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+        serde_json::from_str(&readable(text)).unwrap_or_else(|_| Value::String(text.to_owned()))
     })
 }

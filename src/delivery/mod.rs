@@ -53,7 +53,10 @@ pub enum SenderError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remote {
     /// A sandbox: nothing sent there reaches Klaviyo.
-    Sandbox,
+    Sandbox {
+        /// What it said, when it did not take the request: the key may be wrong.
+        refused: Option<Outcome>,
+    },
     /// A Klaviyo account, by its public id.
     Account(String),
     /// Klaviyo took the key but its scopes do not include `accounts:read`.
@@ -117,7 +120,8 @@ impl Sender {
             Err(error) => return Remote::Unclear(lost(&error)),
         };
         if answer.sandbox {
-            return Remote::Sandbox;
+            let refused = (answer.status != 200).then(|| classify::outcome(&answer, now));
+            return Remote::Sandbox { refused };
         }
         match (answer.status, account_id(&answer.body)) {
             (200, Some(account)) => Remote::Account(account),

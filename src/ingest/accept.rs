@@ -2,6 +2,9 @@
 //!
 //! Pure: the time and the makers of ids are handed in, nothing is read or stored here.
 
+use std::borrow::Cow;
+
+use secrecy::SecretString;
 use serde_json::value::RawValue;
 
 use super::answer::Refusal;
@@ -11,7 +14,7 @@ use super::check::{self, Flaw, MAX_MESSAGE_ID_CHARS};
 use super::time;
 use crate::config::{IngestConfig, SourceConfig};
 use crate::model::{EventType, GarbageIds, NewEvent, Timestamp};
-use crate::segment::{Call, CallError, text};
+use crate::segment::{Call, CallError, readable, text};
 
 /// What a path takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +93,31 @@ pub(super) fn accept(
         source: source.name.clone(),
         events,
     })
+}
+
+/// The event that a call arriving now would be stored as, `refused` when it could never be delivered: for `explain`.
+/// What a real source would add (its name) is empty, and so is a `messageId` that the relay would make.
+pub fn arriving(
+    call: &str,
+    config: &IngestConfig,
+    garbage: &GarbageIds,
+    now: Timestamp,
+) -> NewEvent {
+    let source = SourceConfig {
+        name: String::new(),
+        write_key: SecretString::from(""),
+        side: None,
+        allowed_origins: Vec::new(),
+    };
+    let mut reader = Reader {
+        source: &source,
+        rules: Rules { config, garbage },
+        now,
+        envelope: None,
+        batch_sent_at: None,
+        new_id: &mut String::new,
+    };
+    reader.kept(call)
 }
 
 /// The calls of a batch, of which there are some and not too many.
@@ -239,15 +267,22 @@ impl Reader<'_> {
 
 /// The client's `messageId`. Without one (or with something that is no id) the relay makes one, as Segment does.
 fn message_id(fields: &Fields<'_>) -> Result<Option<String>, Flaw> {
-    let id = fields
-        .get("messageId")
-        .and_then(|id| serde_json::from_str(id.get()).ok())
-        .and_then(|id| text(&id));
+    let id = fields.get("messageId").and_then(|id| written_id(id.get()));
     let chars = id.as_deref().map_or(0, |id| id.chars().count());
     if chars > MAX_MESSAGE_ID_CHARS {
         return Err(Flaw::MessageIdTooLong { chars });
     }
     Ok(id)
+}
+
+/// An id as JSON. Where it has to be mended to be read, it stays as written: two ids could become one, and the second
+/// message be lost.
+fn written_id(json: &str) -> Option<String> {
+    if matches!(readable(json), Cow::Owned(_)) {
+        let written = json.strip_prefix('"')?.strip_suffix('"')?;
+        return Some(written.to_owned());
+    }
+    text(&serde_json::from_str(json).ok()?)
 }
 
 fn call_type(fields: &Fields<'_>) -> Result<EventType, Flaw> {

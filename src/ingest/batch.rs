@@ -2,15 +2,19 @@
 //!
 //! The calls are not parsed here, so one that nests too deep does not cost the others.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::value::RawValue;
 
 use super::answer::Refusal;
 use super::time;
 use crate::model::Timestamp;
+use crate::segment::readable;
 
 /// Segment's limit on the calls of one batch.
 pub(super) const MAX_ITEMS: usize = 2500;
@@ -20,7 +24,25 @@ const MAX_ENVELOPE_BYTES: usize = 32 * 1024;
 
 /// The top-level fields of one JSON object, their texts untouched. Of a repeated key the last counts, as in
 /// JavaScript.
-pub(super) type Fields<'a> = BTreeMap<String, &'a RawValue>;
+pub(super) type Fields<'a> = BTreeMap<Key, &'a RawValue>;
+
+/// A field's name. Half a surrogate pair in one is read as elsewhere, and does not cost the call.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key(String);
+
+impl Borrow<str> for Key {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        let text = <&RawValue>::deserialize(json)?.get();
+        let name = serde_json::from_str(&readable(text)).map_err(D::Error::custom)?;
+        Ok(Self(name))
+    }
+}
 
 /// A body of the batch endpoints, taken apart.
 #[derive(Default)]
@@ -75,7 +97,7 @@ impl<'a> Batch<'a> {
                 limit: MAX_ENVELOPE_BYTES,
             });
         }
-        match serde_json::from_str::<serde_json::Value>(&envelope) {
+        match serde_json::from_str::<serde_json::Value>(&readable(&envelope)) {
             Ok(_) => Ok(Some(envelope)),
             Err(error) => Err(Refusal::Json {
                 place: "the batch's own `context`, `integrations` or `sentAt`".to_owned(),
@@ -87,7 +109,7 @@ impl<'a> Batch<'a> {
     /// The batch's own `sentAt`.
     pub(super) fn sent_at(&self) -> Option<Timestamp> {
         let text = self.fields.get("sentAt")?.get();
-        time::parse(&serde_json::from_str(text).ok()?)
+        time::parse(&serde_json::from_str(&readable(text)).ok()?)
     }
 }
 
@@ -98,7 +120,7 @@ pub(super) fn fields(call: &str) -> Result<Fields<'_>, serde_json::Error> {
 
 /// A string field. Anything else, `null` too, is none.
 pub(super) fn string(fields: &Fields<'_>, key: &str) -> Option<String> {
-    serde_json::from_str(fields.get(key)?.get()).ok()
+    serde_json::from_str(&readable(fields.get(key)?.get())).ok()
 }
 
 /// What is wrong with a JSON text, and where; never what the text says, as errors about types do.
@@ -164,8 +186,8 @@ impl<'de> Visitor<'de> for Wrapper<'_, 'de> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
-        while let Some(key) = object.next_key::<String>()? {
-            if key == "batch" {
+        while let Some(key) = object.next_key::<Key>()? {
+            if key.0 == "batch" {
                 object.next_value_seed(Items(self.0))?;
             } else {
                 self.0.fields.insert(key, object.next_value()?);

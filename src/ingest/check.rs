@@ -19,8 +19,8 @@ pub(super) enum Flaw {
     /// An array, a string, …
     #[error("the call is not a JSON object")]
     NotAnObject,
-    /// JSON by its outline, but not to be read: nested too deep, or half a surrogate pair in a string.
-    #[error("the call cannot be read: {0}; nest at most 120 levels and escape whole characters")]
+    /// JSON by its outline, but not to be read: nested too deep.
+    #[error("the call cannot be read: {0}; nest at most 120 levels")]
     Unreadable(String),
     /// No `type`.
     #[error("the call has no `type`; send identify, track, page, screen, group or alias")]

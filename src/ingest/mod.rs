@@ -5,7 +5,8 @@
 //! 429 with `Retry-After`; that one bad item of a batch does not cost the others; that a call is kept byte for byte;
 //! and that no payload, id or write key reaches a log or an answer.
 //!
-//! [`accept`] decides everything and is pure; [`routes()`] does the input and output around it.
+//! [`accept`] decides everything and is pure; [`routes()`] does the input and output around it, and [`arriving`] lets
+//! `explain` decide the same.
 //! May use `model`, `segment`, `config`, `outbox` and the clock.
 
 mod accept;
@@ -21,4 +22,5 @@ mod time;
 #[cfg(test)]
 mod tests;
 
+pub use accept::arriving;
 pub use routes::{Ingest, routes};

@@ -150,13 +150,27 @@ async fn a_message_of_a_source_is_stored_once() {
 async fn the_payload_is_kept_byte_for_byte() {
     let files = files();
     let outbox = files.open().await;
-    let mut odd = event("m1", &["a"]);
-    odd.payload =
-        "{ \"n\":1.10,\"big\":12345678901234567890,\"u\":\"\\u0000\\u00e9é\\n\" }".to_owned();
-    outbox.append(vec![odd.clone()]).await.unwrap();
-    let id = claim_all(&outbox).await[0];
-    let stored = outbox.claimed(EventId(id)).await.unwrap().unwrap();
-    assert_eq!(stored.payload, odd.payload);
+    let texts = [
+        r#"{ "n":1.10,"big":12345678901234567890,"u":"\u0000\u00e9é\n" }"#.to_owned(),
+        r#"["half a pair: \ud83d, \\ud83d, \ude00", "\\u0000", "whole: \ud83d\ude00 😀"]"#
+            .to_owned(),
+        "\"\u{7f}\u{85}\u{2028}\u{feff}\u{fffd}\u{ffff}\u{10ffff}\t \"".to_owned(),
+        format!("\"{}\"", r"é\ud83d😀\\".repeat(500_000)),
+    ];
+    let events = texts.iter().enumerate().map(|(at, text)| NewEvent {
+        payload: text.clone(),
+        envelope: Some(text.clone()),
+        ..event(&format!("m{at}"), &[])
+    });
+    outbox.append(events.collect()).await.unwrap();
+    let ids = claim_all(&outbox).await;
+    assert_eq!(ids.len(), texts.len());
+    for (id, text) in ids.into_iter().zip(texts) {
+        let stored = outbox.claimed(EventId(id)).await.unwrap().unwrap();
+        let shown: String = text.chars().take(80).collect();
+        assert!(stored.payload == text, "{shown}");
+        assert!(stored.envelope == Some(text), "{shown}");
+    }
 }
 
 #[tokio::test]

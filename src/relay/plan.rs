@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::config::MappingConfig;
 use crate::mapper::{self, Input, Mapped, Planned};
-use crate::model::{DeliveryKind, EventType, Side, Timestamp};
+use crate::model::{DeliveryKind, EventType, NewEvent, Side, Timestamp};
 use crate::outbox::{ClaimedEvent, PlannedDelivery};
 use crate::segment::{Call, CallError};
 
@@ -102,26 +102,19 @@ pub struct Explained {
     pub mapped: Mapped,
 }
 
-/// Maps a call that was never stored, as it would be mapped if it arrived now.
+/// Maps an event that was never stored, as it would be mapped if it were.
 pub fn explain(
-    payload: &str,
+    event: &NewEvent,
     side: Option<Side>,
-    now: Timestamp,
     mapping: &MappingConfig,
 ) -> Result<Explained, CallError> {
-    let call = Call::read(payload, None, None)?;
+    let call = Call::read(&event.payload, event.envelope.as_deref(), event.kind)?;
     let side = side.unwrap_or_else(|| call.side());
-    let message_id = call.field("messageId").and_then(serde_json::Value::as_str);
-    let at = call
-        .field("timestamp")
-        .and_then(serde_json::Value::as_str)
-        .and_then(Timestamp::parse)
-        .unwrap_or(now);
     let input = Input {
         call: &call,
-        message_id: message_id.unwrap_or("made-at-ingest"),
-        at: at.min(now),
-        received_at: now,
+        message_id: &event.message_id,
+        at: event.at,
+        received_at: event.received_at,
         side,
     };
     let mapped = mapper::map(&input, mapping);

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::lookup::{find_path, is_email, text};
+use super::readable::readable;
 use crate::model::{EventType, GarbageIds, Identifier, IdentifierKind, Side};
 
 /// A call whose body is a JSON object and whose type is known.
@@ -31,13 +32,16 @@ impl Call {
     /// Reads a stored payload, and merges into it the `context` and `integrations` of its batch: what the call
     /// says itself wins, key by key (Go and Java send `context.library` at batch level only).
     ///
+    /// Half a surrogate pair reads as U+FFFD: see [`readable`].
+    ///
     /// `kind` is the call's type where the path said it (`/v1/track`); otherwise `type` in the payload does.
     pub fn read(
         payload: &str,
         envelope: Option<&str>,
         kind: Option<EventType>,
     ) -> Result<Self, CallError> {
-        let Value::Object(mut body) = serde_json::from_str(payload).map_err(CallError::Json)?
+        let Value::Object(mut body) =
+            serde_json::from_str(&readable(payload)).map_err(CallError::Json)?
         else {
             return Err(CallError::NotAnObject);
         };
@@ -49,7 +53,8 @@ impl Call {
             })
             .ok_or(CallError::UnknownType)?;
         if let Some(envelope) = envelope {
-            let envelope: Value = serde_json::from_str(envelope).map_err(CallError::Json)?;
+            let envelope: Value =
+                serde_json::from_str(&readable(envelope)).map_err(CallError::Json)?;
             for key in ["context", "integrations"] {
                 merge(&mut body, key, envelope.get(key));
             }

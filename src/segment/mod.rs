@@ -8,7 +8,11 @@
 mod call;
 mod contact;
 mod lookup;
+mod masked;
+mod readable;
 
 pub use call::{Call, CallError};
 pub use contact::{Contact, Place};
 pub use lookup::{amount, find, find_key, find_path, is_email, number, same_key, text};
+pub use masked::masked;
+pub use readable::readable;

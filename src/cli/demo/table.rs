@@ -71,9 +71,11 @@ fn text(delivery: &DeliveryReport, column: &str) -> String {
 pub(super) fn sandbox(profiles: &Value, events: &Value, lists: &Value) -> String {
     let profiles = items(profiles, "profiles").iter();
     let profiles = profiles.map(|profile| {
-        let of = |part: &str| &profile[part];
-        let (ids, attributes, properties) = (of("identifiers"), of("attributes"), of("properties"));
-        format!("  profile  {ids} {attributes} {properties}")
+        let parts = ["identifiers", "attributes", "properties"];
+        let parts = parts.map(|part| profile[part].to_string());
+        let said = parts.iter().filter(|part| *part != "{}");
+        let said: Vec<&str> = said.map(String::as_str).collect();
+        format!("  profile  {}", said.join(" "))
     });
     let events = items(events, "events").iter().map(|event| {
         let (metric, key) = (word(&event["metric"]), word(&event["unique_id"]));

@@ -28,6 +28,33 @@ async fn a_call_is_stored_byte_for_byte_with_its_numbers() {
     );
 }
 
+/// `JSON.stringify` writes a cut emoji as half a pair, which is no character.
+#[tokio::test]
+async fn half_a_surrogate_pair_is_read_as_a_replacement_and_stored_as_it_came() {
+    let bench = Bench::new().await;
+    let call = r#"{"userId":"u\ude00","event":"Cut \ud83d","messageId":"m\ud83d","\ud83d":1}"#;
+    let item = r#"{"type":"page","userId":"u","name":"\ud83d","messageId":"m\ud83e"}"#;
+    let batch = format!(r#"{{"\ud83d":0,"context":{{"page":"\ud83d"}},"batch":[{item}]}}"#);
+    for (path, body) in [("/v1/track", call), ("/v1/batch", &*batch)] {
+        let answer = bench.post(path, body.to_owned()).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    }
+    let stored = bench.stored(Some(EventStatus::Pending)).await;
+    let payloads: Vec<_> = stored
+        .iter()
+        .map(|event| event.payload.as_deref())
+        .collect();
+    assert_eq!(payloads, [Some(call), Some(item)], "and two ids stay two");
+    assert_eq!(stored[0].identifiers, ["user:u\u{fffd}"]);
+    assert_eq!(column(&stored[0], "name"), Some("Cut \u{fffd}"));
+    assert_eq!(column(&stored[0], "message_id"), Some("m\\ud83d"));
+    let claimed = bench.outbox.claimed(stored[1].id).await.unwrap().unwrap();
+    assert_eq!(
+        claimed.envelope.as_deref(),
+        Some(r#"{"context":{"page":"\ud83d"}}"#)
+    );
+}
+
 #[tokio::test]
 async fn a_chunked_body_is_put_together() {
     let bench = Bench::new().await;
