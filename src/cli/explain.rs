@@ -17,8 +17,8 @@ use crate::relay::{Explained, explain};
 
 /// Print the Klaviyo requests an event becomes, and which rule gave each field; sends nothing
 ///
-/// Reads one Segment call as JSON from stdin. Settings come from [mapping] of the configuration; without a
-/// configuration file, from its defaults.
+/// Reads one Segment call with its `type`, as JSON, from stdin. Settings come from [mapping] of the configuration,
+/// which must be right; without a configuration file, from its defaults. Ingest's own checks are not made.
 ///
 /// Example: echo '{"type":"identify","userId":"u1","traits":{"email":"a@b.co"}}' | klaviyo-relay explain
 #[derive(Debug, clap::Args)]
