@@ -12,7 +12,7 @@ use crate::segment::{masked, readable};
 
 /// Show an event: what it is, what it became, each attempt and Klaviyo's words
 ///
-/// EVENT is its number, its message id, or a `$event_id`.
+/// EVENT is its number, its message id, or a `$event_id`. Prints personal data: the call and the requests, whole.
 ///
 /// Example: klaviyo-relay show 42
 #[derive(Debug, clap::Args)]
