@@ -74,7 +74,7 @@ pub(super) fn run(options: &Options, config: Option<&Path>) -> anyhow::Result<En
 
 fn say_refused(options: &Options, event: &NewEvent, reason: &str) -> anyhow::Result<()> {
     if options.json {
-        let kind = event.kind.map(|kind| kind.word());
+        let kind = event.kind.map(EventType::word);
         return print_json(&json!({"type": kind, "refused": reason}));
     }
     print(&format!(

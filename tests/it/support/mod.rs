@@ -43,7 +43,8 @@ pub(crate) fn require<T>(what: &str, found: Option<T>) -> Option<T> {
             "this machine lacks {what}"
         );
         // Past the test runner's capture, which would hide it: the test passes.
-        writeln!(std::io::stderr(), "skipped: this machine lacks {what}").unwrap();
+        let mut stderr = std::io::stderr();
+        writeln!(stderr, "skipped: this machine lacks {what}").unwrap();
     }
     found
 }
