@@ -133,37 +133,44 @@ impl Traits {
         let mut first = self.ask(FIRST_NAME.1);
         let mut last = self.ask(LAST_NAME.1);
         if first.text.is_none() || last.text.is_none() {
-            let whole = self.look(&["name"]);
-            match whole {
-                Some((sent, Look::Text(name))) => {
-                    let place = sent.join(".");
-                    let (before, after) =
-                        name.split_once(char::is_whitespace).unwrap_or((&name, ""));
-                    let after = after.trim_start();
-                    if first.text.is_none() {
-                        first.text =
-                            Some((before.to_owned(), format!("first word of traits.{place}")));
-                    }
-                    if last.text.is_none() && !after.is_empty() {
-                        last.text = Some((
-                            after.to_owned(),
-                            format!("traits.{place} after its first word"),
-                        ));
-                    }
-                    remove(&mut self.rest, &sent);
-                }
-                Some((sent, Look::Null)) => {
-                    first.null.get_or_insert_with(|| sent.join("."));
-                    last.null.get_or_insert_with(|| sent.join("."));
-                    remove(&mut self.rest, &sent);
-                }
-                Some((sent, Look::Blank)) => self.drop_blank(&sent),
-                Some((sent, Look::Other)) => self.keep_as_property(&sent),
-                None => {}
-            }
+            self.split_name(&mut first, &mut last);
         }
         profile.first_name = self.settle(FIRST_NAME.0, first);
         profile.last_name = self.settle(LAST_NAME.0, last);
+    }
+
+    /// Gives the parts of `name` to whoever of the two has none. A name that neither needs stays a property.
+    fn split_name(&mut self, first: &mut Answer, last: &mut Answer) {
+        match self.look(&["name"]) {
+            Some((sent, Look::Text(name))) => {
+                let place = format!("traits.{}", sent.join("."));
+                let (before, after) = name.split_once(char::is_whitespace).unwrap_or((&name, ""));
+                let mut used = false;
+                let mut give = |answer: &mut Answer, part: &str, rule: String| {
+                    if answer.text.is_none() && !part.is_empty() {
+                        answer.text = Some((part.to_owned(), rule));
+                        used = true;
+                    }
+                };
+                give(first, before, format!("first word of {place}"));
+                give(
+                    last,
+                    after.trim_start(),
+                    format!("{place} after its first word"),
+                );
+                if used {
+                    remove(&mut self.rest, &sent);
+                }
+            }
+            Some((sent, Look::Null)) => {
+                first.null.get_or_insert_with(|| sent.join("."));
+                last.null.get_or_insert_with(|| sent.join("."));
+                remove(&mut self.rest, &sent);
+            }
+            Some((sent, Look::Blank)) => self.drop_blank(&sent),
+            Some((sent, Look::Other)) => self.keep_as_property(&sent),
+            None => {}
+        }
     }
 
     fn row(&mut self, (field, paths): Row) -> Field {
