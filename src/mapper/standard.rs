@@ -19,6 +19,7 @@ pub(super) type Row = (&'static str, &'static [Path]);
 
 /// The traits of a call that no field has taken yet, with what is said about those it took.
 pub(super) struct Traits {
+    /// What no field has taken: the custom properties to be.
     pub(super) rest: Map<String, Value>,
     pub(super) rules: Vec<Rule>,
     pub(super) warnings: Vec<String>,
@@ -173,6 +174,7 @@ impl Traits {
         }
     }
 
+    /// Fills one row.
     fn row(&mut self, (field, paths): Row) -> Field {
         let answer = self.ask(paths);
         self.settle(field, answer)
@@ -203,6 +205,7 @@ impl Traits {
         answer
     }
 
+    /// The field that an answer makes, with its rule.
     fn settle(&mut self, field: &str, answer: Answer) -> Field {
         match (answer.text, answer.null) {
             (Some((text, rule)), _) => {
@@ -215,6 +218,7 @@ impl Traits {
         }
     }
 
+    /// A field that a `null` erases on purpose.
     fn clear(&mut self, field: &str, place: &str) -> Field {
         self.rules.push(Rule::new(
             format!("{ATTRIBUTES}/{field}"),
@@ -223,6 +227,7 @@ impl Traits {
         Field::Clear
     }
 
+    /// What is on a path, and the keys that lead there as they were sent.
     fn look(&self, path: Path) -> Option<(Vec<String>, Look)> {
         let (sent, value) = sent_path(&self.rest, path)?;
         let look = match text(value) {
@@ -234,6 +239,7 @@ impl Traits {
         Some((sent, look))
     }
 
+    /// A blank text is what forms send for a field that nobody filled in: no value, and no property either.
     fn drop_blank(&mut self, sent: &[String]) {
         remove(&mut self.rest, sent);
         self.warnings.push(format!(
@@ -242,6 +248,7 @@ impl Traits {
         ));
     }
 
+    /// A value that no text field can hold is not lost: it stays what every unknown trait is.
     fn keep_as_property(&mut self, sent: &[String]) {
         self.warnings.push(format!(
             "`traits.{}` is neither a text nor a number: it stays a custom property",
@@ -253,6 +260,7 @@ impl Traits {
 /// Where the attributes of a profile are.
 pub(super) const ATTRIBUTES: &str = "/data/attributes";
 
+/// What a row's traits say.
 #[derive(Default)]
 struct Answer {
     /// The text and its rule.
@@ -261,6 +269,7 @@ struct Answer {
     null: Option<String>,
 }
 
+/// What a trait can be to a text field.
 enum Look {
     Text(String),
     Null,
