@@ -28,6 +28,7 @@ pub(super) fn plan(
     // The page: the products' ids are made of the orderId. Without one, what names the order names its products.
     let order_id = event_id::order_id(&lifted.rest, &settings.garbage_ids, &mut Vec::new());
     let order_id = order_id.unwrap_or_else(|| key.clone());
+    // Everything that is read from the order's properties comes before its products are taken out of them.
     let currency = currency(&lifted.rest, &mut warnings);
     let products = take_products(&mut lifted, settings, &mut warnings);
 
@@ -60,6 +61,7 @@ pub(super) fn is_order_completed(name: &str) -> bool {
     is("order", "completed") || is("completed", "order")
 }
 
+/// What the order and its products share.
 struct Order {
     key: EventKey,
     currency: Option<(String, String)>,
@@ -96,6 +98,7 @@ impl Order {
     }
 }
 
+/// The name under which the order goes, and why.
 fn metric(input: &Input<'_>, settings: &MappingConfig) -> (&'static str, &'static str) {
     if input.side == Side::Client {
         (
@@ -114,6 +117,7 @@ fn metric(input: &Input<'_>, settings: &MappingConfig) -> (&'static str, &'stati
 
 /// What Klaviyo's flows and segments read of an order's products.
 fn summarise(properties: &mut Properties, products: &[Product], side: Side) {
+    // Empty lists would say that the order was of nothing; Klaviyo is told nothing instead.
     if products.is_empty() {
         return;
     }
