@@ -15,7 +15,7 @@ use crate::config::{Config, ConfigError, process_environment};
 use crate::ingest;
 use crate::klaviyo;
 use crate::mapper::{Mapped, Planned};
-use crate::model::{NewEvent, Side};
+use crate::model::{EventType, NewEvent, Side};
 use crate::relay::{Explained, explain};
 
 /// Print the Klaviyo requests an event becomes, and which rule gave each field; sends nothing
