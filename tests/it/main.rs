@@ -9,4 +9,5 @@ mod config;
 mod daemon;
 mod ingest;
 mod mapping;
+mod readme;
 mod support;
