@@ -39,15 +39,12 @@ pub struct App {
     pub ingest: SocketAddr,
     /// The operator's port.
     pub admin: SocketAddr,
-    /// Where the sandbox in the program listens, if that is where requests go.
-    pub sandbox: Option<SocketAddr>,
     /// A handle to the outbox, for looking.
     pub outbox: Outbox,
+    sandbox: Option<LocalSandbox>,
     stop_ports: CancellationToken,
     stop_relay: CancellationToken,
-    stop_sandbox: CancellationToken,
     ports: TaskTracker,
-    sandboxes: TaskTracker,
     relay: JoinHandle<()>,
     shutdown_deadline: Duration,
 }
@@ -65,21 +62,11 @@ impl App {
         let admin_port = listener::bind(config.admin.listen)
             .await
             .context("[admin] listen")?;
-        let stop_sandbox = CancellationToken::new();
-        let sandboxes = TaskTracker::new();
         let sandbox = match config.klaviyo.endpoint {
-            Endpoint::Sandbox => {
-                let port = listener::bind(config.klaviyo.sandbox_listen)
-                    .await
-                    .context("[klaviyo] sandbox_listen")?;
-                let address = port.local_addr()?;
-                let routes = sandbox_routes(&config, &clock);
-                sandboxes.spawn(listener::serve(port, routes, stop_sandbox.clone(), DRAIN));
-                Some(address)
-            }
+            Endpoint::Sandbox => Some(LocalSandbox::start(&config, &clock).await?),
             Endpoint::Url(_) => None,
         };
-        let sender = sender(&config, sandbox)?;
+        let sender = sender(&config, sandbox.as_ref().map(|sandbox| sandbox.address))?;
 
         let stop_ports = CancellationToken::new();
         let ports = TaskTracker::new();
@@ -90,9 +77,7 @@ impl App {
             outbox: outbox.clone(),
             stop_ports,
             stop_relay: CancellationToken::new(),
-            stop_sandbox,
             ports,
-            sandboxes,
             relay: tokio::spawn(async {}),
             shutdown_deadline: config.delivery.shutdown_deadline,
         };
@@ -143,7 +128,7 @@ impl App {
 
     fn say_where_it_goes(&self, endpoint: &Endpoint) {
         tracing::info!(ingest = %self.ingest, admin = %self.admin, outbox = %self.outbox.path().display(), "listening");
-        match (endpoint, self.sandbox) {
+        match (endpoint, self.sandbox()) {
             (Endpoint::Sandbox, Some(sandbox)) => tracing::warn!(
                 sandbox = %format_args!("http://{sandbox}/sandbox/requests"),
                 "requests go to the sandbox: NOTHING REACHES KLAVIYO; set [klaviyo] endpoint to deliver"
@@ -151,6 +136,11 @@ impl App {
             (Endpoint::Url(url), _) => tracing::info!(endpoint = url, "requests go to Klaviyo"),
             (Endpoint::Sandbox, None) => {}
         }
+    }
+
+    /// Where the sandbox in the program listens, if that is where requests go.
+    pub fn sandbox(&self) -> Option<SocketAddr> {
+        self.sandbox.as_ref().map(|sandbox| sandbox.address)
     }
 
     /// Stops taking, finishes what is in the air within the deadline, and closes the outbox.
@@ -172,9 +162,9 @@ impl App {
         }
         self.ports.close();
         self.ports.wait().await;
-        self.stop_sandbox.cancel();
-        self.sandboxes.close();
-        self.sandboxes.wait().await;
+        if let Some(sandbox) = self.sandbox {
+            sandbox.stop().await;
+        }
         if in_time && !self.outbox.fatal().is_cancelled() {
             self.outbox.close().await;
         }
@@ -182,15 +172,45 @@ impl App {
     }
 }
 
-fn sandbox_routes(config: &Config, clock: &Arc<dyn Clock>) -> axum::Router {
-    let key = config.klaviyo.private_key.as_ref();
-    let options = sandbox::Options {
-        private_key: key
-            .map_or(SANDBOX_KEY, |key| key.expose_secret())
-            .to_owned(),
-        ..sandbox::Options::default()
-    };
-    Sandbox::new(options, Arc::clone(clock)).routes()
+/// The sandbox in the program, listening.
+struct LocalSandbox {
+    address: SocketAddr,
+    state: Sandbox,
+    stop: CancellationToken,
+    serving: JoinHandle<()>,
+}
+
+impl LocalSandbox {
+    async fn start(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
+        let key = config.klaviyo.private_key.as_ref();
+        let key = key.map_or(SANDBOX_KEY, |key| key.expose_secret());
+        let options = sandbox::Options {
+            private_key: key.to_owned(),
+            ..sandbox::Options::default()
+        };
+        let port = listener::bind(config.klaviyo.sandbox_listen)
+            .await
+            .context("[klaviyo] sandbox_listen")?;
+        let state = Sandbox::new(options, Arc::clone(clock));
+        let address = port.local_addr()?;
+        let stop = CancellationToken::new();
+        let serving = listener::serve(port, state.routes(), stop.clone(), DRAIN);
+        Ok(Self {
+            address,
+            state,
+            stop,
+            serving: tokio::spawn(serving),
+        })
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        // Lets go of what it was told to keep hanging.
+        self.state.stop();
+        if let Err(error) = self.serving.await {
+            tracing::warn!(%error, "the sandbox ended badly");
+        }
+    }
 }
 
 /// The sender of a configuration; `sandbox` is where the sandbox in the program listens.

@@ -24,15 +24,20 @@
 //! | `klaviyo` | Klaviyo's vocabulary: request and response types, limits, error shapes | model |
 //! | `mapper` | pure: an event and the settings in, Klaviyo requests out, or why there are none | model, config, klaviyo, segment |
 //! | `scheduler` | pure decisions: what may go now, when to look again, when to retry, how fast | model, config |
-//! | `outbox` | the only module with SQL: append, next, settle, replay, reports, retention | model, config, clock |
+//! | `outbox` | the only module with SQL: append, next, settle, replay, reports | model, config, clock |
 //! | `ingest` | Segment's HTTP API in: authenticate, check, normalise, hand to the outbox, answer | model, config, outbox, segment, clock, listener |
 //! | `delivery` | one HTTP request out, one outcome back; the only user of reqwest | klaviyo, model, config, clock |
 //! | `relay` | the loop that joins outbox, scheduler, mapper, delivery and outbox again | outbox, scheduler, mapper, delivery, klaviyo, segment, model, config, clock |
 //! | `sandbox` | a Klaviyo in the program: checks requests as the real one does, keeps what it got | klaviyo, model, clock, listener |
-//! | `admin` | the operator's page, JSON, health and metrics, on a port of their own | outbox, model, config, clock, listener |
+//! | `admin` | health and status as JSON, for the operator, on a port of their own | outbox, model, config, clock, listener |
 //! | `telemetry` | sets up what is logged, and how | model, config |
 //! | `cli` | the commands, one file for each | all |
 //! | `app` | the one place that wires the parts together | all |
+//!
+//! # What is still to come
+//!
+//! Each has its place: limit windows and bulk jobs in `scheduler`, retention in `outbox`, a page and metrics in
+//! `admin`, and commands to hold, release, discard, forget, audit, export and import.
 //!
 //! # What is absent, on purpose
 //!

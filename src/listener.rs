@@ -58,6 +58,7 @@ pub async fn serve(
     let http = Arc::new(http);
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let cut = CancellationToken::new();
 
     loop {
         let accepted = tokio::select! {
@@ -72,18 +73,24 @@ pub async fn serve(
             .serve_connection(TokioIo::new(stream), service)
             .into_owned();
         let connection = graceful.watch(connection);
+        // A connection that is dropped ends at once, and with it whatever its routes hold.
+        let cut = cut.child_token();
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection ended early");
+            tokio::select! {
+                ended = connection => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%error, "connection ended early");
+                    }
+                }
+                () = cut.cancelled() => {}
             }
             drop(place);
         });
     }
     drop(listener);
-    if tokio::time::timeout(drain, graceful.shutdown())
-        .await
-        .is_err()
-    {
+    let drained = tokio::time::timeout(drain, graceful.shutdown()).await;
+    cut.cancel();
+    if drained.is_err() {
         tracing::warn!(
             drain_s = drain.as_secs(),
             "connections were cut at the shutdown deadline"

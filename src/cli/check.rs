@@ -13,7 +13,8 @@ use crate::outbox::{OpenError, Outbox};
 
 /// Check the configuration, the outbox and the key, and say how to mend what is wrong
 ///
-/// Makes one request to Klaviyo (who owns the key). Exit code 1 when something must be mended.
+/// Makes one request to Klaviyo (who owns the key), and none when the endpoint is "sandbox". The key's scopes and list
+/// ids are not checked. Exit code 1 when something must be mended.
 ///
 /// Example: klaviyo-relay check
 #[derive(Debug, clap::Args)]

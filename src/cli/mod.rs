@@ -29,10 +29,11 @@ use crate::telemetry;
     name = "klaviyo-relay",
     version,
     propagate_version = true,
-    arg_required_else_help = true
+    arg_required_else_help = true,
+    after_help = "Data goes to stdout, logs and errors to stderr. Exit code 0: done; 1: failed; 2: used wrongly."
 )]
 pub struct Cli {
-    /// The configuration file [default: config.toml]
+    /// The configuration file [default: config.toml]; demo and sandbox read none
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]

@@ -11,9 +11,10 @@ use crate::outbox::Selection;
 
 /// Send finished events again, mapped anew, in their order, behind what their people wait for
 ///
-/// Filters combine: an event must meet all that are given. What was delivered under its `$event_id` is not
-/// sent twice. Subscriptions older than `delivery.replay_consent_within` are left out unless --consent is given:
-/// subscribing lifts an unsubscribe that came later.
+/// Filters combine: an event must meet all that are given. What was delivered under its `$event_id` is not sent to the
+/// same place twice; the traits of an identify are, over newer ones. Subscriptions older than
+/// `delivery.replay_consent_within` are left out unless --consent is given: subscribing lifts an unsubscribe that
+/// came later. Exit code 1 when an --id was not replayed.
 ///
 /// Example: klaviyo-relay replay --status dead --dry-run
 #[derive(Debug, clap::Args)]

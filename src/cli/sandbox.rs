@@ -15,7 +15,7 @@ use crate::sandbox::{self, Sandbox};
 ///
 /// It checks requests as the real one does, keeps what it got in memory, and misbehaves when told to. Look at it
 /// with `curl http://127.0.0.1:9100/sandbox/requests` (also `/sandbox/profiles`, `/sandbox/events`,
-/// `/sandbox/lists`); tell it to fail with `POST /sandbox/faults`.
+/// `/sandbox/lists`); tell it to fail with `POST /sandbox/faults`, to forget everything with `DELETE /sandbox`.
 ///
 /// Example: klaviyo-relay sandbox --listen 127.0.0.1:9100
 #[derive(Debug, clap::Args)]

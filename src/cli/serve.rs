@@ -12,7 +12,8 @@ use crate::config::Config;
 /// Run the daemon: take Segment calls, keep them, deliver them to Klaviyo
 ///
 /// SIGTERM or SIGINT stops it in good order: nothing more is taken, what is in the air is finished within
-/// `delivery.shutdown_deadline`. A second signal stops at once. Nothing is lost either way.
+/// `delivery.shutdown_deadline`. A second signal stops at once. Nothing is lost either way. Exit code 1 when something
+/// was still in the air, or when the disk failed.
 ///
 /// Example: klaviyo-relay --config /etc/klaviyo-relay/config.toml serve
 #[derive(Debug, clap::Args)]

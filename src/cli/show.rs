@@ -12,7 +12,7 @@ use crate::segment::{masked, readable};
 
 /// Show an event: what it is, what it became, each attempt and Klaviyo's words
 ///
-/// EVENT is its number, its message id, or a `$event_id`.
+/// EVENT is its number, its message id, or a `$event_id`. Prints personal data: the call and the requests, whole.
 ///
 /// Example: klaviyo-relay show 42
 #[derive(Debug, clap::Args)]
@@ -29,7 +29,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
     let ids = outbox.find(&options.event).await?;
     if ids.is_empty() {
         bail!(
-            "no event has the number, message id or $event_id {:?}; list some with: sqlite3 -readonly {} \
+            "no event has the number, message id or `$event_id` {:?}; list some with: sqlite3 -readonly {} \
              'select id, type, name, status from events order by id desc limit 20'",
             options.event,
             outbox.path().display()
@@ -41,7 +41,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
     }
     if reports.is_empty() {
         bail!(
-            "the event {:?} came, and its time to be kept has passed ([outbox] retain_delivered, retain_dead)",
+            "the event {:?} was accepted, and its row is no longer kept",
             options.event
         );
     }

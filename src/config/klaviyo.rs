@@ -10,7 +10,7 @@ use super::secret::{is_header_safe, or_env};
 use super::section::{Entry, Section};
 use super::suggest::{PRIVATE_KEY_PREFIX, shown};
 
-/// The length of a public key, also called site id or company id (`klaviyo.md` §1).
+/// The length of a public key, also called site id or company id (Klaviyo's page on authentication).
 const PUBLIC_KEY_CHARS: usize = 6;
 
 /// Where requests go.

@@ -1,4 +1,6 @@
-//! `[outbox]`: the file that keeps everything, and for how long.
+//! `[outbox]`: the file that keeps everything, and for how long it is to.
+//!
+//! Retention is not built yet: the two times are read and checked, and nothing is deleted.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,9 +17,9 @@ const TEN_YEARS: Duration = Duration::from_hours(3650 * 24);
 pub struct OutboxConfig {
     /// The SQLite file. Default `outbox.db`, relative to the configuration file's folder.
     pub path: PathBuf,
-    /// How long delivered and skipped events are kept, and message ids are known again. Default 30 days.
+    /// How long delivered and skipped events are to be kept, and message ids known again. Default 30 days.
     pub retain_delivered: Duration,
-    /// How long dead events are kept. Default 90 days.
+    /// How long dead events are to be kept. Default 90 days.
     pub retain_dead: Duration,
     /// Free space on the disk, in bytes, below which nothing more is accepted. Default 256 MiB.
     pub min_free_disk: u64,

@@ -2,7 +2,7 @@
 //!
 //! Pure functions over text. Whatever looks like a private key is never shown, wherever it was put by mistake.
 
-/// Klaviyo's private keys begin so, and nothing else that belongs into the file does (`klaviyo.md` §1).
+/// Klaviyo's private keys begin so (its page on authentication), and nothing else that belongs into the file does.
 pub(super) const PRIVATE_KEY_PREFIX: &str = "pk_";
 
 /// Longer values are cut: enough to find the place.

@@ -86,11 +86,8 @@ impl Sender {
         }
         let client = builder.build().map_err(SenderError::Client)?;
         let digest = Sha256::digest(private_key.expose_secret().as_bytes());
-        let fingerprint = digest
-            .iter()
-            .take(4)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let fingerprint = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
+        let fingerprint = format!("{fingerprint:08x}");
         Ok(Self {
             client,
             base: base.to_owned(),

@@ -1,7 +1,7 @@
 //! What a client is told: one success, and every way a request is refused, with status, code and sentence.
 //!
-//! 400 is the one status that every SDK gives up on, 429 the one that all of them retry with the wait we name
-//! (`segment.md` §0.8). No text here repeats anything that a client sent.
+//! 400 is the status that SDKs give up on (all but Go's, which repeats every one), 429 the one that all of them retry,
+//! most after the wait we name: read from their sources. No text here repeats anything that a client sent.
 
 use std::time::Duration;
 
@@ -231,7 +231,8 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// The answer to everything that was stored, in the exact form that every SDK reads (`segment.md` §0.1).
+/// The answer to everything that was stored, in the exact form that every SDK reads: PHP's loops for ever on a
+/// 202, Ruby's sends again when the body is empty or no JSON, Java's wants `success`.
 pub(super) fn success() -> Response {
     json(StatusCode::OK, r#"{"success":true}"#.to_owned())
 }

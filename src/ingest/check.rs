@@ -1,6 +1,6 @@
 //! What makes a call undeliverable for ever, with Segment's codes for it.
 //!
-//! Source of codes and rules: Segment's page of events "failed on ingest" (`segment.md` §1.7). Laxer than Segment
+//! Source of codes and rules: Segment's table of discarded events, "failed on ingest". Laxer than Segment
 //! where real SDKs need it: a number as an id counts as its digits, `null` counts as absent, and an empty array as an
 //! empty object (PHP writes the two alike).
 

@@ -33,7 +33,7 @@ const KEY_WARNING_EVERY: Duration = Duration::from_mins(1);
 /// How long a browser may remember the answer to a preflight. Chrome caps it at two hours.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_hours(24);
 
-/// The last word of each path, and what is taken there (`segment.md` §1.1).
+/// The last word of each path, and what is taken there (Segment's HTTP API documentation, and what its SDKs send).
 const WORDS: [(&str, Endpoint); 16] = [
     ("identify", Endpoint::Call(EventType::Identify)),
     ("track", Endpoint::Call(EventType::Track)),
@@ -279,7 +279,7 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
 }
 
 /// Any page may ask: which ones may use a key is the source's `allowed_origins`. `Retry-After` must be exposed, or
-/// browsers retry at once (`segment.md` §3.2); credentials are allowed since `analytics.js` can be told to send them.
+/// browsers retry at once (seen with `analytics.js` 1.84); credentials are allowed since it can be told to send them.
 fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::mirror_request())

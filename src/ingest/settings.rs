@@ -1,7 +1,7 @@
 //! The settings document that browser and mobile SDKs fetch before they send anything.
 //!
 //! `integrations["Segment.io"]` must be there, or `analytics.js` sends nothing; `apiHost` in it overrides what mobile
-//! SDKs were configured with, so it names the host that was asked (`segment.md` §3.2 and the caveat of §3.1).
+//! SDKs were configured with, so it names the host that was asked (analytics-next's source; analytics-swift#156).
 
 use axum::http::Uri;
 use axum::http::header::{HOST, HeaderMap};

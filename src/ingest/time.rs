@@ -14,7 +14,7 @@ const MILLISECONDS_FROM: i64 = 31_557_600_000;
 /// call arrived. Without a `sentAt` the `timestamp` counts as it is, without either the time of arrival.
 ///
 /// A call that already has `receivedAt` and `originalTimestamp` was forwarded by Segment, which has corrected it.
-/// Source: Segment's spec of common fields (`segment.md` §1.8).
+/// Source: Segment's spec of common fields.
 pub(super) fn happened_at(
     call: &Call,
     batch_sent_at: Option<Timestamp>,

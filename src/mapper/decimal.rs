@@ -23,6 +23,7 @@ impl Decimal {
         Self::parse(&amount(value)?)
     }
 
+    /// Reads plain and exponent notation; an exponent beyond 32 bits is no amount.
     fn parse(text: &str) -> Option<Self> {
         let (digits, exponent) = match text.split_once(['e', 'E']) {
             Some((digits, exponent)) => (digits, exponent.parse::<i32>().ok()?),

@@ -16,8 +16,11 @@ const PROPERTIES: &str = "/data/attributes/properties";
 
 /// Properties without the caller's own `$event_id` and `$value`, which Klaviyo reads elsewhere.
 pub(super) struct Lifted {
+    /// Everything else, in the order sent.
     pub(super) rest: Map<String, Value>,
+    /// The `$event_id`, as text.
     pub(super) event_id: Option<String>,
+    /// The `$value`, as a number.
     pub(super) value: Option<Number>,
 }
 
@@ -59,12 +62,18 @@ impl Lifted {
 
 /// One event in the making.
 pub(super) struct Draft {
+    /// The metric's name and its rule.
     pub(super) metric: String,
     pub(super) metric_rule: String,
+    /// The `$event_id`; none only where nothing can make one, and then `refused` says so.
     pub(super) key: Option<EventKey>,
+    /// What it was worth, and the rule that says so.
     pub(super) value: Option<(Number, String)>,
+    /// In which currency, and the rule that says so.
     pub(super) currency: Option<(String, String)>,
+    /// Everything that is sent as a property.
     pub(super) properties: Properties,
+    /// Why it cannot be sent, where the maker of the draft knows. Limits are checked at the end.
     pub(super) refused: Option<Refusal>,
     pub(super) warnings: Vec<String>,
 }
@@ -112,6 +121,7 @@ impl Draft {
             unique_id,
             backfill: false,
         });
+        // Each event of an order is a request of its own, so each says what is odd about its person.
         warnings.extend(person.warnings.iter().cloned());
         warnings.extend(limits::ignored(&request));
         Planned {
@@ -157,6 +167,7 @@ pub(super) fn number(value: &Value) -> Option<Number> {
     if let Value::Number(number) = value {
         return Some(number.clone());
     }
+    // A text such as "007.50" is no JSON number: it is written anew. A JSON number never is.
     let decimal = Decimal::read(value).and_then(Decimal::number);
     decimal.or_else(|| plain.parse().ok())
 }

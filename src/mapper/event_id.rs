@@ -1,6 +1,6 @@
 //! The `$event_id` of an event: what Klaviyo records once, however often it is sent.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
@@ -94,7 +94,7 @@ pub(super) fn fit(key: String, warnings: &mut Vec<String>) -> String {
 /// Tells the lines of one order apart that carry the same product id: the second gets `_2`, the third `_3`.
 pub(super) struct Lines {
     sent: BTreeSet<String>,
-    given: BTreeSet<String>,
+    last: BTreeMap<String, usize>,
 }
 
 impl Lines {
@@ -102,20 +102,23 @@ impl Lines {
     pub(super) fn new(sent: impl IntoIterator<Item = String>) -> Self {
         Self {
             sent: sent.into_iter().collect(),
-            given: BTreeSet::new(),
+            last: BTreeMap::new(),
         }
     }
 
     /// The name of the next line with this product id. A name that another line carries as its own is passed over.
     pub(super) fn name(&mut self, id: &str) -> String {
-        let mut name = id.to_owned();
-        let mut number = 1;
-        while self.given.contains(&name) || (number > 1 && self.sent.contains(&name)) {
-            number += 1;
-            name = format!("{id}_{number}");
+        let Some(last) = self.last.get_mut(id) else {
+            self.last.insert(id.to_owned(), 1);
+            return id.to_owned();
+        };
+        loop {
+            *last += 1;
+            let name = format!("{id}_{last}");
+            if !self.sent.contains(&name) {
+                return name;
+            }
         }
-        self.given.insert(name.clone());
-        name
     }
 }
 

@@ -19,6 +19,7 @@ pub(super) fn plan(input: &Input<'_>, settings: &MappingConfig) -> Result<Vec<Pl
     Ok(planned)
 }
 
+/// The profile: names first, then the side's table, then whatever is left.
 fn profile(input: &Input<'_>, person: &Person) -> Planned {
     let mut traits = Traits::new(input.call.traits());
     traits.warnings.extend(person.warnings.iter().cloned());
@@ -54,6 +55,7 @@ fn profile(input: &Input<'_>, person: &Person) -> Planned {
 fn custom_properties(traits: &mut Traits, profile: &mut ProfileImport, person: &Person) {
     let parent = format!("{ATTRIBUTES}/properties");
     if let Some(user_id) = &person.user_id_as_property {
+        // Two values for one property: the setting's meaning is that `id` is the userId.
         if traits.rest.shift_remove("id").is_some() {
             let warning = "`traits.id` gives way to the userId, which enforce_email sends as the property `id`";
             traits.warnings.push(warning.to_owned());
@@ -66,6 +68,7 @@ fn custom_properties(traits: &mut Traits, profile: &mut ProfileImport, person: &
     for (name, value) in std::mem::take(&mut traits.rest) {
         let rule = format!("traits.{name}");
         if value.is_null() {
+            // Klaviyo documents `unset` for this; what a null property does is not established.
             let field = format!("/data/meta/patch_properties/unset/{}", profile.unset.len());
             let rule = format!("{rule} is null, which deletes the property");
             traits.rules.push(Rule::new(field, rule));

@@ -19,6 +19,7 @@ pub(super) fn check(request: &Request, now: Timestamp) -> Option<Refusal> {
     .err()
 }
 
+/// The e-mail first: of several reasons the one that is easiest to act on is named.
 fn check_profile(profile: &ProfileImport) -> Checked {
     profile.email.text().map_or(Ok(()), check_email)?;
     check_values(&profile.properties, "traits")?;
@@ -28,6 +29,7 @@ fn check_profile(profile: &ProfileImport) -> Checked {
     })
 }
 
+/// What can be counted comes before what has to be written out to be measured.
 fn check_event(event: &CreateEvent, now: Timestamp) -> Checked {
     event.profile.email.as_deref().map_or(Ok(()), check_email)?;
     let chars = event.metric.chars().count();
@@ -80,6 +82,7 @@ fn check_time(time: Timestamp, now: Timestamp) -> Checked {
     ensure(millis <= latest, || Refusal::TimeTooLate(time))
 }
 
+/// `place` is where the sender has them: `traits` or `properties`.
 fn check_values(properties: &Map<String, Value>, place: &str) -> Checked {
     for (name, value) in properties {
         check_value(value, 1, &|| format!("{place}.{}", short(name)))?;
@@ -125,6 +128,7 @@ fn check_level(level: usize, field: &dyn Fn() -> String) -> Checked {
     })
 }
 
+/// Whole numbers are held in 64 bits, all others in a double.
 fn check_number(number: &Number, field: &dyn Fn() -> String) -> Checked {
     let text = number.to_string();
     if text.contains(['.', 'e', 'E']) {

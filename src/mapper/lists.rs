@@ -29,6 +29,7 @@ pub(super) fn plan(
     planned
 }
 
+/// The subscription to the call's list or the default one, when there is a list and an e-mail.
 fn subscription(
     input: &Input<'_>,
     settings: &MappingConfig,
@@ -57,6 +58,7 @@ fn subscription(
     })
 }
 
+/// A list, and the rule that chose it.
 struct List {
     id: String,
     rule: String,
@@ -77,6 +79,7 @@ fn wanted_list(
         }
         return None;
     }
+    // The default is no substitute for a list that was named and cannot be read: consent was given to that one.
     if let Some(own) = own {
         let id = own.as_str().map(str::trim).filter(|id| !id.is_empty());
         if id.is_none() {
@@ -120,6 +123,7 @@ fn opt_in(
     if confirm {
         return (OptIn::ByList, rule.to_owned());
     }
+    // Klaviyo refuses a consent from the future, and a sender's clock can be ahead.
     if input.at > input.received_at {
         let warning =
             "the call's timestamp is ahead of its arrival: the consent counts from the arrival";
@@ -131,6 +135,7 @@ fn opt_in(
     )
 }
 
+/// The rules of a subscription's fields.
 fn subscription_rules(email: &Named, list: &List, opt_in: OptIn, opt_in_rule: &str) -> Vec<Rule> {
     const PERSON: &str = "/data/attributes/profiles/data/0/attributes";
     let marketing = format!("{PERSON}/subscriptions/email/marketing");

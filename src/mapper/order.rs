@@ -3,6 +3,8 @@
 //! All of them carry the same person and time. The products' `$event_id`s are made of the order's id and theirs, so
 //! that an order that is sent again, in whatever message, is the same order with the same products.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::draft::{Draft, Lifted, Properties, currency, worth};
@@ -26,6 +28,7 @@ pub(super) fn plan(
     // The page: the products' ids are made of the orderId. Without one, what names the order names its products.
     let order_id = event_id::order_id(&lifted.rest, &settings.garbage_ids, &mut Vec::new());
     let order_id = order_id.unwrap_or_else(|| key.clone());
+    // Everything that is read from the order's properties comes before its products are taken out of them.
     let currency = currency(&lifted.rest, &mut warnings);
     let products = take_products(&mut lifted, settings, &mut warnings);
 
@@ -58,6 +61,7 @@ pub(super) fn is_order_completed(name: &str) -> bool {
     is("order", "completed") || is("completed", "order")
 }
 
+/// What the order and its products share.
 struct Order {
     key: EventKey,
     currency: Option<(String, String)>,
@@ -81,9 +85,6 @@ impl Order {
         let mut properties = Properties::default();
         properties.put_all(lifted.rest, "properties");
         summarise(&mut properties, products, input.side);
-        for product in products {
-            warnings.extend(product.warnings.iter().cloned());
-        }
         Draft {
             metric: metric.to_owned(),
             metric_rule: metric_rule.to_owned(),
@@ -97,6 +98,7 @@ impl Order {
     }
 }
 
+/// The name under which the order goes, and why.
 fn metric(input: &Input<'_>, settings: &MappingConfig) -> (&'static str, &'static str) {
     if input.side == Side::Client {
         (
@@ -115,15 +117,17 @@ fn metric(input: &Input<'_>, settings: &MappingConfig) -> (&'static str, &'stati
 
 /// What Klaviyo's flows and segments read of an order's products.
 fn summarise(properties: &mut Properties, products: &[Product], side: Side) {
+    // Empty lists would say that the order was of nothing; Klaviyo is told nothing instead.
     if products.is_empty() {
         return;
     }
-    let mut categories: Vec<Value> = Vec::new();
-    for category in products.iter().flat_map(Product::categories) {
-        if !categories.contains(category) {
-            categories.push(category.clone());
-        }
-    }
+    let mut seen = BTreeSet::new();
+    let categories: Vec<Value> = products
+        .iter()
+        .flat_map(Product::categories)
+        .filter(|category| seen.insert(category.to_string()))
+        .cloned()
+        .collect();
     let names: Vec<Value> = products
         .iter()
         .filter_map(|product| product.name.clone())
@@ -168,18 +172,20 @@ fn take_products(
         return Vec::new();
     };
     let mut lines = Vec::with_capacity(products.len());
+    let mut rubbish = 0;
     for (number, product) in (1..).zip(products) {
         match product {
             Value::Object(fields) => {
                 lines.push(Product::read(number, &fields, &settings.garbage_ids));
             }
             Value::Null => {}
-            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-                warnings.push(format!(
-                    "product {number} of the order is no object: it is not sent"
-                ));
-            }
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => rubbish += 1,
         }
+    }
+    if rubbish > 0 {
+        warnings.push(format!(
+            "{rubbish} of the order's products are no objects: they are not sent"
+        ));
     }
     lines
 }

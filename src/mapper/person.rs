@@ -46,6 +46,7 @@ impl Person {
             warnings: Vec::new(),
         };
         if settings.enforce_email {
+            // Not even a phone will do: the setting's purpose is one profile per e-mail.
             if person.email.is_none() {
                 return Err(Skip::NoEmail);
             }
@@ -91,6 +92,7 @@ impl Person {
             });
             return Ok(());
         }
+        // A phone that is here could not be used, or the person would have a name.
         let place = |contact: Contact| contact.place.to_string();
         if let Some(phone) = input.call.phone_contact() {
             self.refused = Some(Refusal::PhoneAlone(place(phone)));
@@ -145,6 +147,7 @@ impl Named {
     }
 }
 
+/// The e-mail address. What Segment takes for one and Klaviyo does not would have the whole request refused.
 fn email(input: &Input<'_>, settings: &MappingConfig) -> Option<Named> {
     let Contact { value, place } = input.call.email_contact(&settings.garbage_ids)?;
     if !is_email(&value) || !waited_for(input, settings, IdentifierKind::Email, &value) {
@@ -157,6 +160,7 @@ fn email(input: &Input<'_>, settings: &MappingConfig) -> Option<Named> {
     Some(Named::by(value, place, rule))
 }
 
+/// The phone in E.164. What the call waited for is the number as it was sent.
 fn phone(input: &Input<'_>, settings: &MappingConfig) -> Option<Named> {
     let Contact { value, place } = input.call.phone_contact()?;
     let number = e164(&value)?;

@@ -19,26 +19,34 @@ pub(super) struct Product {
     pub(super) id: Option<String>,
     /// Its name, as sent.
     pub(super) name: Option<Value>,
+    /// What goes as `ProductID`: `productId`, else `id`. A `sku` has a name of its own.
     own_id: Option<Value>,
     sku: Option<Value>,
+    /// Always a list.
     categories: Option<Value>,
     url: Option<Value>,
     image_url: Option<Value>,
+    /// A number, or what the sender took for one.
     quantity: Value,
+    /// Of one piece.
     price: Option<Number>,
+    /// Price × quantity, exactly.
     row_total: Option<Number>,
     /// The name under which the price was sent.
     price_key: Option<String>,
+    /// The sender's own `$event_id` for this product: it wins over one that is made.
     own_event_id: Option<String>,
+    /// The sender's own `$value`: it wins over price × quantity.
     own_value: Option<Number>,
     /// Every other field.
     rest: Map<String, Value>,
-    pub(super) warnings: Vec<String>,
+    warnings: Vec<String>,
 }
 
 impl Product {
     /// Reads the fields of the product on this line of the order.
     pub(super) fn read(line: usize, fields: &Map<String, Value>, garbage: &GarbageIds) -> Self {
+        // The id is looked up before anything is taken: the order of its three names is not that of the fields.
         let mut warnings = Vec::new();
         let place = format!("properties.products[{}]", line - 1);
         let lifted = Lifted::of(fields, &place, garbage, &mut warnings);
@@ -103,12 +111,13 @@ impl Product {
 
     /// Its own event, whose `$event_id` is made of what names the order and what names the product.
     pub(super) fn draft(
-        self,
+        mut self,
         order: &EventKey,
         currency: Option<(String, String)>,
         lines: &mut Lines,
     ) -> Draft {
         let place = format!("properties.products[{}]", self.line - 1);
+        // Without an id there is nothing that stays the same when the order is sent again.
         let key = match (&self.own_event_id, &self.id) {
             (Some(own), _) => Some(EventKey {
                 text: own.clone(),
@@ -136,7 +145,7 @@ impl Product {
             key,
             value,
             currency,
-            warnings: self.warnings.clone(),
+            warnings: std::mem::take(&mut self.warnings),
             properties: self.properties(&place),
         }
     }
@@ -154,6 +163,7 @@ impl Product {
             quantity,
             ..
         } = self;
+        // The sender's own fields first: what carries a name of Klaviyo's already is not computed over.
         properties.put_all(rest, place);
         for (known, value, field) in [
             ("ProductID", own_id, "productId or id"),
@@ -237,6 +247,7 @@ fn row_total(
     warnings: &mut Vec<String>,
 ) -> Option<Number> {
     number(quantity)?;
+    // A quantity that is no number has had its warning.
     let price = Value::Number(price?.clone());
     let total = Decimal::read(&price)
         .zip(Decimal::read(quantity))

@@ -19,6 +19,7 @@ pub(super) type Row = (&'static str, &'static [Path]);
 
 /// The traits of a call that no field has taken yet, with what is said about those it took.
 pub(super) struct Traits {
+    /// What no field has taken: the custom properties to be.
     pub(super) rest: Map<String, Value>,
     pub(super) rules: Vec<Rule>,
     pub(super) warnings: Vec<String>,
@@ -133,39 +134,47 @@ impl Traits {
         let mut first = self.ask(FIRST_NAME.1);
         let mut last = self.ask(LAST_NAME.1);
         if first.text.is_none() || last.text.is_none() {
-            let whole = self.look(&["name"]);
-            match whole {
-                Some((sent, Look::Text(name))) => {
-                    let place = sent.join(".");
-                    let (before, after) =
-                        name.split_once(char::is_whitespace).unwrap_or((&name, ""));
-                    let after = after.trim_start();
-                    if first.text.is_none() {
-                        first.text =
-                            Some((before.to_owned(), format!("first word of traits.{place}")));
-                    }
-                    if last.text.is_none() && !after.is_empty() {
-                        last.text = Some((
-                            after.to_owned(),
-                            format!("traits.{place} after its first word"),
-                        ));
-                    }
-                    remove(&mut self.rest, &sent);
-                }
-                Some((sent, Look::Null)) => {
-                    first.null.get_or_insert_with(|| sent.join("."));
-                    last.null.get_or_insert_with(|| sent.join("."));
-                    remove(&mut self.rest, &sent);
-                }
-                Some((sent, Look::Blank)) => self.drop_blank(&sent),
-                Some((sent, Look::Other)) => self.keep_as_property(&sent),
-                None => {}
-            }
+            self.split_name(&mut first, &mut last);
         }
         profile.first_name = self.settle(FIRST_NAME.0, first);
         profile.last_name = self.settle(LAST_NAME.0, last);
     }
 
+    /// Gives the parts of `name` to whoever of the two has none. A name that neither needs stays a property.
+    fn split_name(&mut self, first: &mut Answer, last: &mut Answer) {
+        match self.look(&["name"]) {
+            Some((sent, Look::Text(name))) => {
+                let place = format!("traits.{}", sent.join("."));
+                let (before, after) = name.split_once(char::is_whitespace).unwrap_or((&name, ""));
+                let mut used = false;
+                let mut give = |answer: &mut Answer, part: &str, rule: String| {
+                    if answer.text.is_none() && !part.is_empty() {
+                        answer.text = Some((part.to_owned(), rule));
+                        used = true;
+                    }
+                };
+                give(first, before, format!("first word of {place}"));
+                give(
+                    last,
+                    after.trim_start(),
+                    format!("{place} after its first word"),
+                );
+                if used {
+                    remove(&mut self.rest, &sent);
+                }
+            }
+            Some((sent, Look::Null)) => {
+                first.null.get_or_insert_with(|| sent.join("."));
+                last.null.get_or_insert_with(|| sent.join("."));
+                remove(&mut self.rest, &sent);
+            }
+            Some((sent, Look::Blank)) => self.drop_blank(&sent),
+            Some((sent, Look::Other)) => self.keep_as_property(&sent),
+            None => {}
+        }
+    }
+
+    /// Fills one row.
     fn row(&mut self, (field, paths): Row) -> Field {
         let answer = self.ask(paths);
         self.settle(field, answer)
@@ -196,6 +205,7 @@ impl Traits {
         answer
     }
 
+    /// The field that an answer makes, with its rule.
     fn settle(&mut self, field: &str, answer: Answer) -> Field {
         match (answer.text, answer.null) {
             (Some((text, rule)), _) => {
@@ -208,6 +218,7 @@ impl Traits {
         }
     }
 
+    /// A field that a `null` erases on purpose.
     fn clear(&mut self, field: &str, place: &str) -> Field {
         self.rules.push(Rule::new(
             format!("{ATTRIBUTES}/{field}"),
@@ -216,6 +227,7 @@ impl Traits {
         Field::Clear
     }
 
+    /// What is on a path, and the keys that lead there as they were sent.
     fn look(&self, path: Path) -> Option<(Vec<String>, Look)> {
         let (sent, value) = sent_path(&self.rest, path)?;
         let look = match text(value) {
@@ -227,6 +239,7 @@ impl Traits {
         Some((sent, look))
     }
 
+    /// A blank text is what forms send for a field that nobody filled in: no value, and no property either.
     fn drop_blank(&mut self, sent: &[String]) {
         remove(&mut self.rest, sent);
         self.warnings.push(format!(
@@ -235,6 +248,7 @@ impl Traits {
         ));
     }
 
+    /// A value that no text field can hold is not lost: it stays what every unknown trait is.
     fn keep_as_property(&mut self, sent: &[String]) {
         self.warnings.push(format!(
             "`traits.{}` is neither a text nor a number: it stays a custom property",
@@ -246,6 +260,7 @@ impl Traits {
 /// Where the attributes of a profile are.
 pub(super) const ATTRIBUTES: &str = "/data/attributes";
 
+/// What a row's traits say.
 #[derive(Default)]
 struct Answer {
     /// The text and its rule.
@@ -254,6 +269,7 @@ struct Answer {
     null: Option<String>,
 }
 
+/// What a trait can be to a text field.
 enum Look {
     Text(String),
     Null,

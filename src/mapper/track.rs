@@ -31,6 +31,7 @@ pub(super) fn plan(input: &Input<'_>, settings: &MappingConfig) -> Result<Vec<Pl
         &settings.garbage_ids,
         &mut warnings,
     );
+    // A name that is no text is none: the event is refused below, with its properties to be seen.
     let name = input
         .call
         .field("event")
@@ -44,6 +45,7 @@ pub(super) fn plan(input: &Input<'_>, settings: &MappingConfig) -> Result<Vec<Pl
     ])
 }
 
+/// An event under its own name.
 fn event(
     input: &Input<'_>,
     settings: &MappingConfig,

@@ -39,15 +39,15 @@ words! {
         /// every answer is in. A crash leaves it here: it is taken up again at the next start, with the same
         /// requests and the same `$event_id`s.
         Pending = "pending",
-        /// Every delivery is `delivered` or `duplicate`. Final until it is replayed or retention removes it.
+        /// Every delivery is `delivered` or `duplicate`. Final until it is replayed.
         Delivered = "delivered",
-        /// Nothing had to be sent, and `reason` says why. Final until it is replayed or retention removes it.
+        /// Nothing had to be sent, and `reason` says why. Final until it is replayed.
         Skipped = "skipped",
         /// Given up: at least one delivery was refused for good or ran out of attempts and time, or the event was
-        /// never valid; `reason` says why. An operator moves it on with `replay`; retention removes it last.
+        /// never valid; `reason` says why. An operator moves it on with `replay`.
         Dead = "dead",
-        /// Stopped by an operator, who alone moves it on. It keeps its place in its person's order, so that
-        /// person's later events wait behind it.
+        /// Stopped by an operator, who alone moves it on; no command does so yet. It keeps its place in its person's
+        /// order, so that person's later events wait behind it.
         Held = "held",
     }
 }

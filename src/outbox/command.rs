@@ -6,8 +6,8 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use crate::model::{
-    DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventStatus, Identifier, IdentifierKind,
-    NewEvent, Outcome, Timestamp,
+    DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventStatus, EventType, Identifier,
+    IdentifierKind, NewEvent, Outcome, Timestamp,
 };
 
 /// One thing to write.
@@ -327,7 +327,7 @@ fn event_row(event: &NewEvent) -> Value {
         .collect();
     json!({
         "source": event.source, "message_id": storable(&event.message_id),
-        "type": event.kind.map(|kind| kind.word()),
+        "type": event.kind.map(EventType::word),
         "name": event.name.as_deref().map(storable),
         "profile": profile_label(&event.identifiers).map(|label| storable(&label)),
         "at_ms": event.at.as_millis(), "received_ms": event.received_at.as_millis(),

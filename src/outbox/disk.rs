@@ -1,5 +1,6 @@
 //! The disk under the outbox: how much is free, and whether it is one that SQLite can trust.
 
+use std::fs::File;
 use std::path::Path;
 
 use rustix::fs::{statfs, statvfs};
@@ -8,6 +9,12 @@ use rustix::fs::{statfs, statvfs};
 pub fn free_bytes(path: &Path) -> Option<u64> {
     let stat = statvfs(folder(path)).ok()?;
     Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Makes the file's entry in its folder durable: without this, a power cut soon after the first start can take
+/// the whole new file away, whatever was synced inside it.
+pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
+    File::open(folder(path))?.sync_all()
 }
 
 /// The name of the network file system that holds `path`, if it is one.

@@ -15,10 +15,10 @@ pub enum OpenError {
         /// The other process, as it wrote itself into the lock file.
         pid: String,
     },
-    /// The lock file could not be made or read.
-    #[error("failed to lock {}; the daemon needs to write in that folder", path.display())]
+    /// The lock file could not be made or read, or the folder not be synced.
+    #[error("failed to prepare {}; the daemon needs to read and write in its folder", path.display())]
     Lock {
-        /// The lock file.
+        /// The lock file, or the outbox.
         path: PathBuf,
         /// What the system said.
         #[source]
@@ -164,7 +164,7 @@ pub(super) enum Severity {
 pub(super) fn severity(error: &sqlx::Error) -> Severity {
     let code = error
         .as_database_error()
-        .and_then(|e| e.code())
+        .and_then(sqlx::error::DatabaseError::code)
         .and_then(|code| code.parse::<i32>().ok());
     let Some(code) = code else {
         return Severity::Other;

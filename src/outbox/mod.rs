@@ -78,7 +78,14 @@ impl Outbox {
             });
         }
         let lock = lock::take(path)?;
+        let fresh = !path.exists();
         let mut connection = connect::writer(path, true).await?;
+        if fresh {
+            disk::sync_folder(path).map_err(|source| OpenError::Lock {
+                path: path.clone(),
+                source,
+            })?;
+        }
         refuse_newer(&mut connection, path).await?;
         sqlx::migrate!("./migrations")
             .run(&mut connection)
@@ -203,7 +210,7 @@ impl Outbox {
     pub async fn claim(&self, now: Timestamp, limit: usize) -> Result<Vec<EventId>, WriteError> {
         match self.ask(Command::Claim { now, limit }).await? {
             Answer::Claimed(events) => Ok(events),
-            other => Err(mismatch(&other)),
+            other @ (Answer::Done | Answer::Planned(_) | Answer::Begun(_)) => Err(mismatch(&other)),
         }
     }
 
@@ -215,7 +222,7 @@ impl Outbox {
     ) -> Result<Vec<DeliveryId>, WriteError> {
         match self.ask(Command::Plan { event, deliveries }).await? {
             Answer::Planned(ids) => Ok(ids),
-            other => Err(mismatch(&other)),
+            other @ (Answer::Done | Answer::Claimed(_) | Answer::Begun(_)) => Err(mismatch(&other)),
         }
     }
 
@@ -223,7 +230,9 @@ impl Outbox {
     pub async fn begin(&self, start: Start) -> Result<Begun, WriteError> {
         match self.ask(Command::Begin(start)).await? {
             Answer::Begun(begun) => Ok(begun),
-            other => Err(mismatch(&other)),
+            other @ (Answer::Done | Answer::Claimed(_) | Answer::Planned(_)) => {
+                Err(mismatch(&other))
+            }
         }
     }
 

@@ -218,7 +218,7 @@ async fn a_released_event_keeps_its_place_until_its_time_comes() {
         .await
         .unwrap();
     assert_eq!(claim_all(&outbox).await, [1]);
-    let due = NOW.plus(Duration::from_secs(60));
+    let due = NOW.plus(Duration::from_mins(1));
     outbox
         .settle(
             None,

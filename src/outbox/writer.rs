@@ -149,12 +149,13 @@ impl Writer {
     async fn open(&mut self) -> Result<&mut SqliteConnection, sqlx::Error> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => connect::writer(&self.path, false)
-                .await
-                .map_err(|error| match error {
-                    super::OpenError::Connect { source, .. } => source,
-                    other => sqlx::Error::Configuration(Box::new(other)),
-                })?,
+            None => connect::writer(&self.path, false).await.map_err(|error| {
+                if let super::OpenError::Connect { source, .. } = error {
+                    source
+                } else {
+                    sqlx::Error::Configuration(Box::new(error))
+                }
+            })?,
         };
         Ok(self.connection.insert(connection))
     }

@@ -88,5 +88,5 @@ fn reason(outcome: &Outcome) -> String {
         410 => "the revision is retired; set `klaviyo.revision`, or update klaviyo-relay",
         _ => "the endpoint does not speak Klaviyo's API; check `klaviyo.endpoint`",
     };
-    format!("{status}: {words}. {remedy}")
+    format!("{status}: {}. {remedy}", words.trim_end_matches('.'))
 }

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -113,21 +113,35 @@ impl Shared {
             // The end of a turn is a notice.
             return Ok(None);
         }
+        // A look costs a read; only when something is due is it worth the writer's while.
+        match self.relay.outbox.next_due().await? {
+            Some(due) if due <= now => {}
+            later => return Ok(later),
+        }
         let events = self.relay.outbox.claim(now, room).await?;
-        let taken = events.len();
+        let full = events.len() == room;
         for event in events {
             let place = Arc::clone(places).acquire_owned().await?;
-            let shared = Arc::clone(self);
-            turns.spawn(async move {
-                turn::take(&shared, event).await;
-                drop(place);
-                shared.relay.outbox.wake().notify_waiters();
-            });
+            turns.spawn(Arc::clone(self).give_turn(event, place));
         }
-        if taken == room {
-            return Ok(None);
+        // With no room left, the end of a turn is the notice to wait for.
+        if full {
+            Ok(None)
+        } else {
+            Ok(self.relay.outbox.next_due().await?)
         }
-        Ok(self.relay.outbox.next_due().await?)
+    }
+
+    async fn give_turn(self: Arc<Self>, event: EventId, place: OwnedSemaphorePermit) {
+        let shared = Arc::clone(&self);
+        let turn = tokio::spawn(async move { turn::take(&shared, event).await });
+        if turn.await.is_err() {
+            // A panic, which is a bug of ours: the event must not hold up its person for it.
+            tracing::error!(%event, "failed on an event; it is dead, please report this");
+            turn::give_up(&self, event).await;
+        }
+        drop(place);
+        self.relay.outbox.wake().notify_waiters();
     }
 
     /// Writes until it is written: what was sent must not be forgotten because the disk was full for a while.

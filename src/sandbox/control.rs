@@ -21,6 +21,7 @@ use super::{Inner, views, wire};
 /// Entries of one answer, unless more are asked for.
 const USUAL_LIMIT: usize = 1_000;
 const MOST_ENTRIES: usize = 100_000;
+const MOST_FAULTS: usize = 1_000;
 const MOST_FAULTS_BYTES: usize = 1024 * 1024;
 
 type Inside = Shared<Arc<Inner>>;
@@ -125,6 +126,9 @@ async fn add_faults(Shared(inner): Inside, body: Bytes) -> Response<Body> {
         Err(detail) => wrong(&detail),
         Ok(faults) => {
             let mut state = inner.lock();
+            if state.faults.len() + faults.len() > MOST_FAULTS {
+                return wrong("too many faults stand; DELETE /sandbox/faults clears them");
+            }
             for fault in faults {
                 state.faults.add(fault);
             }

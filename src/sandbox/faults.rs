@@ -74,6 +74,10 @@ impl Faults {
         self.0.push(fault);
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Drops every order; answers how many.
     pub(crate) fn clear(&mut self) -> usize {
         std::mem::take(&mut self.0).len()

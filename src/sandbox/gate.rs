@@ -1,6 +1,7 @@
-//! What a request must pass before its document is looked at: path, method, key, revision, rate, media type, size.
+//! What a request must pass before its document is looked at: path, method, key, revision, and, once its rate is
+//! counted, media type and size.
 //!
-//! Pure but for the rate's counts. The order is the one a client can observe: a wrong key is told before a wrong
+//! Pure. The order is the one a client can observe: a wrong key is told before a wrong
 //! document. Uses the sandbox's own options.
 
 use axum::http::StatusCode;

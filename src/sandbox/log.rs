@@ -1,7 +1,6 @@
 //! The request log: every request that came, what was answered, and what became of it.
 //!
-//! Promises that a request is in the log from its arrival, that the newest are kept when room runs out, and that
-//! the dropped are counted. It keeps bodies, never headers: no key gets into it. Uses `model` for time.
+//! Promises that the newest are kept when room runs out, and that the dropped are counted. It keeps bodies, never headers: no key gets into it. Uses `model` for time.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -14,8 +13,6 @@ use crate::model::Timestamp;
 /// What became of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Outcome {
-    /// It has not been dealt with yet.
-    Waiting,
     /// It changed what the account holds.
     Stored,
     /// Its event had come before.
@@ -34,7 +31,6 @@ impl Outcome {
     /// The word for it in JSON.
     pub(crate) const fn word(self) -> &'static str {
         match self {
-            Self::Waiting => "waiting",
             Self::Stored => "stored",
             Self::Duplicate => "duplicate",
             Self::Dropped => "dropped",
@@ -56,7 +52,7 @@ pub(crate) struct Entry {
     pub(crate) target: String,
     /// The revision it asked for.
     pub(crate) revision: Option<String>,
-    /// The status that was answered; none while it waits and when nothing is answered at all.
+    /// The status that was answered; none when nothing was.
     pub(crate) status: Option<u16>,
     pub(crate) outcome: Outcome,
     /// The fault that was played.
@@ -79,7 +75,7 @@ pub(crate) struct Log {
     keep: Keep,
     /// How many requests were dropped from the log.
     pub(crate) dropped: u64,
-    settled: BTreeMap<Outcome, u64>,
+    outcomes: BTreeMap<Outcome, u64>,
 }
 
 impl Log {
@@ -91,14 +87,19 @@ impl Log {
             last: 0,
             keep,
             dropped: 0,
-            settled: BTreeMap::new(),
+            outcomes: BTreeMap::new(),
         }
     }
 
-    /// Enters a request; answers its number.
-    pub(crate) fn enter(&mut self, mut entry: Entry) -> u64 {
-        self.last += 1;
-        entry.number = self.last;
+    /// The number of the next request.
+    pub(crate) const fn next(&self) -> u64 {
+        self.last + 1
+    }
+
+    /// Enters the next request.
+    pub(crate) fn enter(&mut self, entry: Entry) {
+        self.last = entry.number;
+        *self.outcomes.entry(entry.outcome).or_default() += 1;
         self.bytes += entry.body.len();
         self.entries.push_back(entry);
         // The newest stays, however large it is.
@@ -109,20 +110,6 @@ impl Log {
                 self.bytes -= oldest.body.len();
                 self.dropped += 1;
             }
-        }
-        self.last
-    }
-
-    /// Notes what became of a request; it is counted even when it has left the log.
-    pub(crate) fn settle(&mut self, number: u64, outcome: Outcome, note: impl FnOnce(&mut Entry)) {
-        *self.settled.entry(outcome).or_default() += 1;
-        let first = self.entries.front().map_or(1, |entry| entry.number);
-        let at = number
-            .checked_sub(first)
-            .and_then(|at| usize::try_from(at).ok());
-        if let Some(entry) = at.and_then(|at| self.entries.get_mut(at)) {
-            entry.outcome = outcome;
-            note(entry);
         }
     }
 
@@ -139,7 +126,7 @@ impl Log {
 
     /// How many requests had this outcome.
     pub(crate) fn count(&self, outcome: Outcome) -> u64 {
-        self.settled.get(&outcome).copied().unwrap_or_default()
+        self.outcomes.get(&outcome).copied().unwrap_or_default()
     }
 }
 

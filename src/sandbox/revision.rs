@@ -119,7 +119,7 @@ pub(crate) fn by_list(text: &str, accepted: &[String]) -> Standing {
 }
 
 fn oldest_live(today: Revision) -> Revision {
-    let from = today.year - LIFETIME_YEARS;
+    let from = today.year.saturating_sub(LIFETIME_YEARS);
     let quarterly = (from.max(QUARTERLY_FROM)..=today.year)
         .flat_map(|year| [1, 4, 7, 10].map(|month| Revision::of(year, month, 15)));
     EARLY

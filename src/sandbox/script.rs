@@ -1,6 +1,7 @@
 //! Misbehaviour that travels in an event: a property `sandbox_script` such as `[500, "lost", 202]`, one step for
 //! each time the event is sent. A test thus says in the event itself how Klaviyo will take it, with no call to the
-//! sandbox before; to Klaviyo it is a property like any other.
+//! sandbox before; to Klaviyo it is a property like any other. Among the properties of an imported profile it works
+//! the same.
 //!
 //! A step is a status (2xx: the usual answer), a word (`hang`, `reset`, `half`, `lost`), or an object with the keys
 //! of a fault. After the last step everything is as usual. Steps are counted by the event's `unique_id`, or by its

@@ -1,8 +1,8 @@
 //! The way of one request to Klaviyo's paths: into the log, past the faults, through the gate, to its operation, and
 //! out as an answer.
 //!
-//! Promises that a request is in the log before anything is done to it, and is dealt with before its answer is
-//! delayed. Only the outermost function waits; everything below it is immediate.
+//! Promises that a request is dealt with, and in the log, before its answer is delayed. Only the outermost function
+//! waits; everything below it is immediate.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,6 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State as Shared};
 use axum::http::Response;
-use serde_json::Value;
 
 use super::answer::{Answer, Refusal};
 use super::call::Call;
@@ -65,12 +64,12 @@ impl Inner {
     /// Deals with a request, as told by the faults.
     fn take(&self, call: &Call) -> Taken {
         let mut state = self.lock();
-        let number = state.log.enter(entry(call));
+        let number = state.log.next();
         let struck = match strike(&mut state, call) {
             Ok(struck) => struck,
             Err(refusal) => {
                 let done = refused(number, &[refusal]);
-                settle(&mut state, number, None, Some(&done));
+                log(&mut state, call, None, Some(&done));
                 return Taken::Answered(wire::whole(done.answer), Duration::ZERO);
             }
         };
@@ -86,7 +85,7 @@ impl Inner {
             }),
             Some(Act::Hang | Act::Reset) => None,
         };
-        settle(&mut state, number, struck.as_ref(), done.as_ref());
+        log(&mut state, call, struck.as_ref(), done.as_ref());
         let Misbehaviour { delay, act } = struck.unwrap_or(Misbehaviour {
             delay: Duration::ZERO,
             act: Act::Usual,
@@ -180,44 +179,28 @@ fn refused(number: u64, refusals: &[Refusal]) -> Done {
     }
 }
 
-fn entry(call: &Call) -> Entry {
-    let (metric, unique_id) = match call.document {
-        Value::Object(_) => event_of(&call.document),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            (None, None)
-        }
+/// Enters a request into the log. Its status is the one the client gets to see.
+fn log(state: &mut State, call: &Call, struck: Option<&Misbehaviour>, done: Option<&Done>) {
+    let seen = match struck.map(|struck| &struck.act) {
+        None | Some(Act::Usual | Act::Canned(_) | Act::Half(_)) => done,
+        Some(Act::Hang | Act::Reset | Act::Lost | Act::LostHang) => None,
     };
+    let (metric, unique_id) = event_of(&call.document);
     let revision = call.header("revision");
-    Entry {
-        number: 0,
+    let number = state.log.next();
+    state.log.enter(Entry {
+        number,
         at: call.at,
         method: call.method.to_string(),
         target: call.target.clone(),
         revision: (!revision.is_empty()).then(|| revision.to_owned()),
-        status: None,
-        outcome: Outcome::Waiting,
-        fault: None,
+        status: seen.map(|done| done.answer.status.as_u16()),
+        outcome: done.map_or(Outcome::Fault, |done| done.outcome),
+        fault: struck.map(Misbehaviour::word),
         metric,
         unique_id,
-        profile: None,
-        note: None,
+        profile: done.and_then(|done| done.profile.clone()),
+        note: done.and_then(|done| done.note.clone()),
         body: call.body.clone(),
-    }
-}
-
-/// Writes into the log what became of a request. Its status is the one the client gets to see.
-fn settle(state: &mut State, number: u64, struck: Option<&Misbehaviour>, done: Option<&Done>) {
-    let outcome = done.map_or(Outcome::Fault, |done| done.outcome);
-    let seen = match struck.map(|struck| &struck.act) {
-        None | Some(Act::Usual | Act::Canned(_) | Act::Half(_)) => true,
-        Some(Act::Hang | Act::Reset | Act::Lost | Act::LostHang) => false,
-    };
-    state.log.settle(number, outcome, |entry| {
-        entry.fault = struck.map(Misbehaviour::word);
-        if let Some(done) = done {
-            entry.status = seen.then(|| done.answer.status.as_u16());
-            entry.profile.clone_from(&done.profile);
-            entry.note.clone_from(&done.note);
-        }
     });
 }

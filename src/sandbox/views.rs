@@ -65,7 +65,7 @@ pub struct RequestView {
     pub revision: Option<String>,
     /// The status the client got to see, if any.
     pub status: Option<u16>,
-    /// `waiting`, `stored`, `duplicate`, `dropped`, `read`, `refused` or `fault`.
+    /// `stored`, `duplicate`, `dropped`, `read`, `refused` or `fault`.
     pub outcome: &'static str,
     /// The fault that was played.
     pub fault: Option<String>,

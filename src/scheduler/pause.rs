@@ -63,25 +63,17 @@ impl Gate {
     /// 5xx says nothing about the key.
     #[must_use]
     pub fn after(&self, kind: OutcomeKind, now: Timestamp) -> Self {
+        use OutcomeKind::{Accepted, Conflict, Refused, Retry, Stopped, Unknown};
         match (self, kind) {
-            (Self::Open, OutcomeKind::Stopped) => Self::closed(now, 1),
-            (Self::Closed { probe_at, probes }, OutcomeKind::Stopped) => {
-                // Answers to what was in the air when the gate closed are no probes.
-                if now < *probe_at {
-                    self.clone()
-                } else {
-                    Self::closed(now, probes + 1)
-                }
+            (_, Accepted | Refused | Conflict) | (Self::Open, Retry | Unknown) => Self::Open,
+            (Self::Open, Stopped) => Self::closed(now, 1),
+            // The answer to what was in the air when the gate closed is no probe's.
+            (Self::Closed { probe_at, .. }, Stopped | Retry | Unknown) if now < *probe_at => {
+                self.clone()
             }
-            (_, OutcomeKind::Accepted | OutcomeKind::Refused | OutcomeKind::Conflict) => Self::Open,
-            (Self::Closed { probe_at, probes }, OutcomeKind::Retry | OutcomeKind::Unknown) => {
-                if now < *probe_at {
-                    self.clone()
-                } else {
-                    Self::closed(now, probes + 1)
-                }
+            (Self::Closed { probes, .. }, Stopped | Retry | Unknown) => {
+                Self::closed(now, probes + 1)
             }
-            (Self::Open, OutcomeKind::Retry | OutcomeKind::Unknown) => Self::Open,
         }
     }
 

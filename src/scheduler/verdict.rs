@@ -57,14 +57,13 @@ pub fn decide(
             counts: true,
             next: Next::Settled,
         },
-        OutcomeKind::Refused => rejected(words(outcome)),
         OutcomeKind::Conflict if facts.can_drop_identifier => Verdict {
             status: DeliveryStatus::Pending,
             reason: Some("sent again without its weaker identifier".to_owned()),
             counts: false,
             next: Next::Resend,
         },
-        OutcomeKind::Conflict => rejected(words(outcome)),
+        OutcomeKind::Refused | OutcomeKind::Conflict => rejected(words(outcome)),
         OutcomeKind::Stopped => Verdict {
             status: DeliveryStatus::Pending,
             reason: Some(words(outcome)),

@@ -90,18 +90,17 @@ pub fn is_email(text: &str) -> bool {
 
 /// Whether two names are one but for case and separators.
 pub fn same_key(sent: &str, wanted: &str) -> bool {
-    let bare = |key: &'_ str| {
-        key.chars()
-            .filter(char::is_ascii_alphanumeric)
-            .map(|c| c.to_ascii_lowercase())
-            .collect::<Vec<char>>()
-    };
     // Most keys match as they are; the rest is compared without separators and case.
     if sent == wanted {
         return true;
     }
-    let (sent, wanted) = (bare(sent), bare(wanted));
-    !wanted.is_empty() && sent == wanted
+    bare(wanted).next().is_some() && bare(sent).eq(bare(wanted))
+}
+
+fn bare(key: &str) -> impl Iterator<Item = u8> {
+    key.bytes()
+        .filter(u8::is_ascii_alphanumeric)
+        .map(|byte| byte.to_ascii_lowercase())
 }
 
 #[cfg(test)]

@@ -7,5 +7,9 @@
 mod architecture;
 mod commands;
 mod config;
+mod daemon;
 mod ingest;
+mod mapping;
 mod order;
+mod readme;
+mod support;

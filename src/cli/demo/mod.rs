@@ -31,8 +31,9 @@ const MUST_HOLD: [(&str, usize); 3] = [
 
 /// Show the main job: send Segment's example events through a fresh daemon to a sandbox, and print what it got
 ///
-/// Needs nothing and touches nothing: free ports on this machine, a new folder among the temporary files. The
-/// sandbox fails the first event request on purpose, so that a retry can be seen.
+/// Needs nothing, not even a configuration: it takes free ports on this machine, and a new folder among the temporary
+/// files, which it leaves there with the outbox in it. The sandbox fails the first event request on purpose, so that a
+/// retry can be seen. Exit code 1 when anything is missing at the end.
 ///
 /// Example: klaviyo-relay demo
 #[derive(Debug, clap::Args)]
@@ -46,7 +47,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<End> {
     log_plainly(&options.log)?;
     let folder = fresh_folder()?;
     let app = App::start(config(&folder), Arc::new(SystemClock)).await?;
-    let sandbox = app.sandbox.context("the demonstration has no sandbox")?;
+    let sandbox = app.sandbox().context("the demonstration has no sandbox")?;
     let shown = show(&app, sandbox, &folder).await;
     app.stop().await;
     shown

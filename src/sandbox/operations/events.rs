@@ -74,11 +74,9 @@ impl Work<'_> {
                 match fate.outcome {
                     Outcome::Stored => counts[0] += 1,
                     Outcome::Duplicate => counts[1] += 1,
-                    Outcome::Waiting
-                    | Outcome::Dropped
-                    | Outcome::Read
-                    | Outcome::Refused
-                    | Outcome::Fault => counts[2] += 1,
+                    Outcome::Dropped | Outcome::Read | Outcome::Refused | Outcome::Fault => {
+                        counts[2] += 1;
+                    }
                 }
             }
         }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::model::Timestamp;
 
 /// Older jobs are forgotten.
-const MOST_JOBS: usize = 1_000;
+const MOST_JOBS: usize = 100;
 
 /// A finished import: the sandbox does it at once.
 #[derive(Debug, Clone)]

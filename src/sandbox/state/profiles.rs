@@ -207,7 +207,8 @@ impl Profiles {
         if let Some(profile) = self.by_number.get_mut(&number) {
             change(profile);
             profile.updated = now;
-            let bytes = json_bytes(&profile.attributes) + json_bytes(&profile.properties);
+            let names: usize = profile.identifiers.values().map(String::len).sum();
+            let bytes = names + json_bytes(&profile.attributes) + json_bytes(&profile.properties);
             self.bytes = self.bytes + bytes - profile.bytes;
             profile.bytes = bytes;
         }

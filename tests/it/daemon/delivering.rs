@@ -1,0 +1,247 @@
+//! What arrives, how often, and what becomes of what Klaviyo refuses.
+
+use serde_json::{Value, json};
+
+use super::track;
+use crate::support::{Daemon, Klaviyo, count, eventually};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_comes_in_and_a_klaviyo_request_goes_out() {
+    let klaviyo = Klaviyo::start().await;
+    let daemon = Daemon::start(&klaviyo, "").await;
+    let call = json!({"userId": "u1", "event": "Item Added", "messageId": "m1",
+        "properties": {"price": 39.95, "big": 12_345_678_901_234_i64}});
+    daemon.send("/v1/track", &call).await;
+    daemon.settled().await;
+    let events = klaviyo.events();
+    assert_eq!(events.len(), 1);
+    assert_eq!(
+        (events[0].metric.as_str(), events[0].unique_id.as_deref()),
+        ("Item Added", Some("m1"))
+    );
+    let sent: Value = serde_json::from_str(events[0].properties.get()).unwrap();
+    assert_eq!(sent, json!({"price": 39.95, "big": 12_345_678_901_234_i64}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_message_is_answered_200_and_delivered_once() {
+    let klaviyo = Klaviyo::start().await;
+    let daemon = Daemon::start(&klaviyo, "").await;
+    for _ in 0..3 {
+        daemon.send("/v1/track", &track("u1", 1)).await;
+    }
+    let status = daemon.settled().await;
+    assert_eq!(count(&status, "accepted"), 1);
+    assert_eq!(klaviyo.events()[0].sent, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_messages_with_one_event_id_are_one_event() {
+    let klaviyo = Klaviyo::start().await;
+    let daemon = Daemon::start(&klaviyo, "").await;
+    for message in ["m1", "m2"] {
+        let call = json!({"userId": "u1", "event": "Step", "messageId": message,
+            "properties": {"eventId": "the-one"}});
+        daemon.send("/v1/track", &call).await;
+    }
+    daemon.settled().await;
+    assert_eq!(klaviyo.events().len(), 1);
+    assert_eq!(klaviyo.events()[0].sent, 1, "the second was not even sent");
+    let outbox = daemon.outbox().await;
+    let second = outbox.find("m2").await.unwrap()[0];
+    let report = outbox.report(second).await.unwrap().unwrap();
+    assert_eq!(report.column("status"), Some("delivered"));
+    assert_eq!(report.deliveries[0].column("status"), Some("duplicate"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_sends_the_same_bytes_and_what_succeeded_is_not_repeated() {
+    let klaviyo = Klaviyo::start().await;
+    let daemon = Daemon::start(&klaviyo, "[delivery]\nfirst_retry = \"10ms\"").await;
+    let second = json!({"status": 500, "next": 2, "match": "order-1_p2"});
+    klaviyo.fault(second).await;
+    let order = json!({"userId": "u1", "event": "Order Completed", "messageId": "m", "properties": {
+        "orderId": "order-1", "products": [{"id": "p1"}, {"id": "p2"}, {"id": "p3"}]}});
+    daemon.send("/v1/track", &order).await;
+    daemon.settled().await;
+    let sent: Vec<String> = klaviyo
+        .requests()
+        .await
+        .iter()
+        .filter_map(|request| request.unique_id.clone())
+        .collect();
+    assert_eq!(
+        sent,
+        [
+            "order-1",
+            "order-1_p1",
+            "order-1_p2",
+            "order-1_p2",
+            "order-1_p2",
+            "order-1_p3"
+        ]
+    );
+    let bodies: Vec<String> = klaviyo.requests().await[3..6]
+        .iter()
+        .map(|r| r.body.get().to_owned())
+        .collect();
+    assert_eq!(bodies[0], bodies[1]);
+    assert_eq!(bodies[0], bodies[2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_klaviyo_refuses_is_dead_with_its_own_words_and_blocks_nobody() {
+    let klaviyo = Klaviyo::start().await;
+    let daemon = Daemon::start(&klaviyo, "").await;
+    let words = json!({"errors": [{"id": "e-1", "status": 400, "code": "invalid", "title": "Invalid input.",
+        "detail": "The metric is not welcome here.", "source": {"pointer": "/data"}}]});
+    klaviyo
+        .fault(json!({"status": 400, "body": words, "next": 1, "match": "\"number\":1"}))
+        .await;
+    daemon
+        .send(
+            "/v1/batch",
+            &json!({"batch": [track("u1", 1), track("u1", 2)]}),
+        )
+        .await;
+    let status = daemon.settled().await;
+    assert_eq!(
+        (count(&status, "delivered"), count(&status, "dead")),
+        (1, 1)
+    );
+    assert!(
+        status.dead[0]
+            .reason
+            .contains("The metric is not welcome here."),
+        "{status:?}"
+    );
+    let shown = daemon.command(&["show", "u1-1"]);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(
+        shown.contains("The metric is not welcome here.") && shown.contains("e-1"),
+        "{shown}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_is_unknown_then_sent_again_and_recorded_once() {
+    let klaviyo = Klaviyo::start().await;
+    let daemon = Daemon::start(&klaviyo, "[delivery]\nfirst_retry = \"10ms\"").await;
+    klaviyo
+        .fault(json!({"lost": true, "next": 1, "path": "/api/events"}))
+        .await;
+    daemon.send("/v1/track", &track("u1", 1)).await;
+    daemon.settled().await;
+    let events = klaviyo.events();
+    assert_eq!((events.len(), events[0].sent), (1, 2));
+    let outbox = daemon.outbox().await;
+    let id = outbox.find("u1-1").await.unwrap()[0];
+    let report = outbox.report(id).await.unwrap().unwrap();
+    let outcomes: Vec<String> = report.deliveries[0]
+        .attempts
+        .iter()
+        .map(|attempt| {
+            attempt
+                .iter()
+                .find(|(name, _)| name == "outcome")
+                .unwrap()
+                .1
+                .clone()
+                .unwrap()
+        })
+        .collect();
+    assert_eq!(outcomes, ["unknown", "accepted"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conflict_of_identifiers_is_resent_without_the_weaker_one() {
+    let klaviyo = Klaviyo::start().await;
+    let daemon = Daemon::start(&klaviyo, "").await;
+    let identify = |message: &str, traits: Value| json!({"messageId": message, "userId": message, "traits": traits});
+    // The sandbox, as Klaviyo, refuses an e-mail and a phone of two profiles with 409 duplicate_profile.
+    let conflict = json!({"errors": [{"id": "e", "status": 409, "code": "duplicate_profile",
+        "title": "t", "detail": "d", "meta": {"duplicate_profile_id": "x"}}]});
+    klaviyo
+        .fault(json!({"status": 409, "body": conflict, "next": 1}))
+        .await;
+    let both = json!({"email": "a@klaviyo-demo.com", "phone": "+15005550006"});
+    daemon.send("/v1/identify", &identify("u1", both)).await;
+    let status = daemon.settled().await;
+    assert_eq!(count(&status, "delivered"), 1);
+    let requests = klaviyo.requests().await;
+    assert_eq!(requests.len(), 3, "who am I, refused, accepted");
+    let second: Value = serde_json::from_str(requests[2].body.get()).unwrap();
+    let attributes = &second["data"]["attributes"];
+    assert_eq!(attributes["email"], "a@klaviyo-demo.com");
+    assert_eq!(attributes.get("phone_number"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audience_puts_the_person_on_its_list_and_takes_it_off_again() {
+    let klaviyo = Klaviyo::start().await;
+    let lists = "[mapping.audience_lists]\nbig_spenders = \"LST1\"";
+    let daemon = Daemon::start(&klaviyo, lists).await;
+    let audience = |message: &str, member: bool| {
+        json!({"messageId": message, "userId": "u1",
+            "traits": {"big_spenders": member},
+            "context": {"personas": {"computation_class": "audience", "computation_key": "big_spenders"}}})
+    };
+    daemon.send("/v1/identify", &audience("m1", true)).await;
+    daemon.settled().await;
+    let members = || {
+        klaviyo
+            .snapshot()
+            .lists
+            .iter()
+            .map(|list| list.members.len())
+            .sum::<usize>()
+    };
+    assert_eq!(members(), 1);
+    daemon.send("/v1/identify", &audience("m2", false)).await;
+    let status = daemon.settled().await;
+    assert_eq!(members(), 0);
+    assert_eq!(count(&status, "delivered"), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retry_after_is_waited_out() {
+    let klaviyo = Klaviyo::start().await;
+    let daemon = Daemon::start(&klaviyo, "[delivery]\nfirst_retry = \"10ms\"").await;
+    klaviyo.fault(json!({"status": 429, "headers": {"Retry-After": "3600"}, "next": 1, "path": "/api/events"})).await;
+    daemon.send("/v1/track", &track("u1", 1)).await;
+    let outbox = daemon.outbox().await;
+    let due = eventually("the event waits for its second attempt", || async {
+        let id = *outbox.find("u1-1").await.unwrap().first()?;
+        let report = outbox.report(id).await.unwrap()?;
+        let attempts = report.column("attempts").unwrap().to_owned();
+        let due = report.column("next_attempt_at").map(str::to_owned);
+        if attempts == "1" { due } else { None }
+    })
+    .await;
+    let received = outbox
+        .report(outbox.find("u1-1").await.unwrap()[0])
+        .await
+        .unwrap()
+        .unwrap();
+    let parse = |text: &str| klaviyo_relay::model::Timestamp::parse(text).unwrap();
+    let waits = parse(&due).since(parse(received.column("received_at").unwrap()));
+    assert!(waits.as_secs() >= 3600, "{waits:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_names_no_person_and_no_key() {
+    let klaviyo = Klaviyo::start().await;
+    let daemon = Daemon::start(&klaviyo, "").await;
+    klaviyo
+        .fault(json!({"status": 400, "next": 1, "path": "/api/events"}))
+        .await;
+    let secret = json!({"userId": "secret-user", "messageId": "m1", "event": "Step",
+        "properties": {"email": "secret@klaviyo-demo.com", "phone": "+15005550006"}});
+    daemon.send("/v1/track", &secret).await;
+    daemon.settled().await;
+    let log = daemon.log();
+    assert!(log.contains("event is dead"), "{log}");
+    for private in ["secret-user", "secret@", "15005550006", "pk_sandbox"] {
+        assert!(!log.contains(private), "{private} is in {log}");
+    }
+}

@@ -1,0 +1,150 @@
+//! The disk under the outbox, full and failing. Needs root, for a small file system of its own, and strace.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::json;
+
+use super::track;
+use crate::support::{Daemon, Klaviyo, count, require};
+
+/// A file system in memory of a few megabytes; unmounted with the test.
+struct SmallDisk {
+    at: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl SmallDisk {
+    fn mount() -> Option<Self> {
+        let folder = tempfile::TempDir::new().unwrap();
+        let at = folder.path().to_owned();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
+            .arg(&at)
+            .output()
+            .is_ok_and(|output| output.status.success());
+        mounted.then_some(Self {
+            at,
+            _folder: folder,
+        })
+    }
+
+    fn fill(&self) -> PathBuf {
+        let ballast = self.at.join("ballast");
+        let full = Command::new("dd")
+            .arg("if=/dev/zero")
+            .arg(format!("of={}", ballast.display()))
+            .args(["bs=4k", "count=4096"])
+            .output()
+            .unwrap();
+        assert!(!full.status.success(), "the disk took more than it has");
+        ballast
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let unmounted = Command::new("umount").arg("-l").arg(&self.at).status();
+        assert!(unmounted.is_ok_and(|status| status.success()) || std::thread::panicking());
+    }
+}
+
+fn outbox_at(folder: &Path) -> String {
+    format!("{}/outbox.db", folder.display())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_a_429_and_ingest_recovers_without_a_restart() {
+    let disk = SmallDisk::mount();
+    let Some(disk) = require("a small file system of its own (root)", disk) else {
+        return;
+    };
+    let klaviyo = Klaviyo::start().await;
+    klaviyo
+        .fault(json!({"status": 503, "path": "/api/events"}))
+        .await;
+    let daemon = Daemon::start_at(&klaviyo, &outbox_at(&disk.at), "").await;
+    let mut acknowledged = Vec::new();
+    let ballast = disk.fill();
+    let mut refused = 0;
+    for number in 1..=200 {
+        let mut call = track("u1", number);
+        call["properties"]["filler"] = json!("x".repeat(20_000));
+        let (status, answer) = daemon.post("/v1/track", &call).await;
+        match status {
+            200 => acknowledged.push(number),
+            429 => refused += 1,
+            _ => panic!("{status}: {answer}"),
+        }
+    }
+    assert!(
+        refused > 100,
+        "the disk was full: {refused} refused, {} taken",
+        acknowledged.len()
+    );
+    std::fs::remove_file(ballast).unwrap();
+    daemon.send("/v1/track", &track("u1", 1001)).await;
+    acknowledged.push(1001);
+    klaviyo.behave().await;
+    let status = daemon.settled().await;
+    assert_eq!(
+        count(&status, "delivered"),
+        i64::try_from(acknowledged.len()).unwrap()
+    );
+    let people = super::ordering::numbers_by_person(&klaviyo);
+    assert_eq!(people.values().next().unwrap(), &acknowledged);
+}
+
+/// The n-th sync of the disk fails, for several n: the daemon must end with a failure instead of going on, must not
+/// have acknowledged what it could not sync, and must deliver everything it acknowledged after its restart.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_sync_ends_the_daemon_and_costs_nothing_acknowledged() {
+    let strace = Command::new("strace").arg("-V").output().ok().map(|_| ());
+    let Some(()) = require("strace", strace) else {
+        return;
+    };
+    for nth in [40, 55] {
+        let klaviyo = Klaviyo::start().await;
+        let mut daemon = Daemon::start(&klaviyo, "").await;
+        daemon.terminate().await;
+        daemon
+            .restart_under(&[
+                "strace",
+                "-f",
+                "-qq",
+                "-o",
+                "/dev/null",
+                "-e",
+                "trace=fsync,fdatasync",
+                "-e",
+                &format!("inject=fsync,fdatasync:error=EIO:when={nth}+"),
+            ])
+            .await;
+        let mut acknowledged = Vec::new();
+        for number in 1..=100 {
+            match daemon.try_post("/v1/track", &track("u1", number)).await {
+                Some(200) => acknowledged.push(number),
+                Some(429) => {}
+                Some(other) => panic!("{other}"),
+                None => break,
+            }
+        }
+        assert!(!daemon.end().await.success(), "it ended with a failure");
+        assert!(
+            daemon.log().contains("the outbox's disk failed"),
+            "{}",
+            daemon.log()
+        );
+        daemon.restart().await;
+        daemon.settled().await;
+        let people = super::ordering::numbers_by_person(&klaviyo);
+        let arrived = people.values().next().cloned().unwrap_or_default();
+        for number in &acknowledged {
+            assert!(
+                arrived.contains(number),
+                "{number} was acknowledged and is lost"
+            );
+        }
+        assert!(acknowledged.len() < 100, "the sync never failed");
+    }
+}

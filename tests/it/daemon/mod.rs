@@ -1,0 +1,18 @@
+//! The whole daemon over HTTP, against the sandbox.
+
+mod crash;
+mod delivering;
+mod disk;
+mod ordering;
+mod pausing;
+mod replaying;
+
+use serde_json::{Value, json};
+
+/// A track call of a user, numbered.
+fn track(user: &str, number: u64) -> Value {
+    json!({
+        "type": "track", "messageId": format!("{user}-{number}"), "userId": user, "event": "Step",
+        "properties": { "number": number },
+    })
+}

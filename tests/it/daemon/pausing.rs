@@ -1,0 +1,77 @@
+//! A refused key pauses everything and costs nothing.
+
+use serde_json::json;
+
+use super::track;
+use crate::support::{Daemon, Klaviyo, count, eventually};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_key_pauses_everything_and_resumes_by_itself() {
+    let klaviyo = Klaviyo::start().await;
+    let daemon = Daemon::start(&klaviyo, "").await;
+    let refusal = json!({"errors": [{"id": "e", "status": 401, "code": "authentication_failed",
+        "title": "Incorrect authentication credentials.", "detail": "Missing or invalid private key."}]});
+    klaviyo
+        .fault(json!({"status": 401, "body": refusal, "path": "/api/events"}))
+        .await;
+    let batch: Vec<_> = (0..30)
+        .map(|person| track(&format!("u{person}"), 1))
+        .collect();
+    daemon.send("/v1/batch", &json!({ "batch": batch })).await;
+    let outbox = daemon.outbox().await;
+    let pause = eventually("delivery is paused", || async {
+        outbox.paused().await.unwrap()
+    })
+    .await;
+    assert!(
+        pause.reason.contains("klaviyo.private_key"),
+        "{}",
+        pause.reason
+    );
+    let (ready, body) = daemon.look("/readyz").await;
+    assert_eq!(ready, 200, "events are accepted meanwhile: {body}");
+    assert!(body["notes"].to_string().contains("paused"), "{body}");
+    let shown = String::from_utf8(daemon.command(&["status"]).stdout).unwrap();
+    assert!(shown.contains("PAUSED"), "{shown}");
+    daemon.send("/v1/track", &track("late", 1)).await;
+
+    klaviyo.behave().await;
+    let status = daemon.settled().await;
+    assert_eq!(count(&status, "delivered"), 31);
+    assert_eq!(status.pause, None);
+    let refused = klaviyo
+        .requests()
+        .await
+        .iter()
+        .filter(|request| request.status == Some(401))
+        .count();
+    assert!(
+        refused <= 18,
+        "{refused} requests met the refusal: those in the air, then probes"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_outlives_a_restart() {
+    let klaviyo = Klaviyo::start().await;
+    let mut daemon = Daemon::start(&klaviyo, "").await;
+    klaviyo
+        .fault(json!({"status": 403, "path": "/api/events",
+        "body": {"errors": [{"code": "permission_denied", "title": "t", "detail": "d"}]}}))
+        .await;
+    daemon.send("/v1/track", &track("u1", 1)).await;
+    let outbox = daemon.outbox().await;
+    eventually("delivery is paused", || async {
+        outbox.paused().await.unwrap()
+    })
+    .await;
+    drop(outbox);
+    daemon.kill();
+    daemon.restart().await;
+    let outbox = daemon.outbox().await;
+    let pause = outbox.paused().await.unwrap().expect("still paused");
+    assert!(pause.reason.contains("scope"), "{}", pause.reason);
+    klaviyo.behave().await;
+    let status = daemon.settled().await;
+    assert_eq!(count(&status, "delivered"), 1);
+}

@@ -1,0 +1,247 @@
+//! `klaviyo-relay serve` as a child process.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex};
+
+use klaviyo_relay::config::{Config, OutboxConfig, process_environment};
+use klaviyo_relay::outbox::{Outbox, Status};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{Klaviyo, eventually};
+
+/// A running daemon and its files.
+pub(crate) struct Daemon {
+    child: Child,
+    log: Arc<Mutex<Vec<String>>>,
+    pub(crate) ingest: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    files: TempDir,
+    client: reqwest::Client,
+}
+
+impl Daemon {
+    /// Starts one on fresh files, in front of `klaviyo`. `more` is added to its configuration.
+    pub(crate) async fn start(klaviyo: &Klaviyo, more: &str) -> Self {
+        Self::start_at(klaviyo, "outbox.db", more).await
+    }
+
+    /// As [`Self::start`], with the outbox at a place of its own.
+    pub(crate) async fn start_at(klaviyo: &Klaviyo, outbox: &str, more: &str) -> Self {
+        let files = TempDir::new().unwrap();
+        let config = format!(
+            "[ingest]\nlisten = \"127.0.0.1:0\"\n\n\
+             [[ingest.sources]]\nname = \"shop\"\nwrite_key = \"dev\"\n\n\
+             [outbox]\npath = \"{outbox}\"\nmin_free_disk = 0\n\n\
+             [klaviyo]\nendpoint = \"http://{}\"\nprivate_key = \"pk_sandbox\"\n\n\
+             [admin]\nlisten = \"127.0.0.1:0\"\n\n\
+             [log]\nformat = \"json\"\nfilter = \"info\"\n\n{more}\n",
+            klaviyo.address
+        );
+        std::fs::write(files.path().join("config.toml"), config).unwrap();
+        let (child, log, ingest, admin) = spawn(&files, &[]).await;
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self {
+            child,
+            log,
+            ingest,
+            admin,
+            files,
+            client,
+        }
+    }
+
+    /// Starts it again on the same files, after it ended.
+    pub(crate) async fn restart(&mut self) {
+        self.restart_under(&[]).await;
+    }
+
+    /// As [`Self::restart`], under another program such as strace.
+    pub(crate) async fn restart_under(&mut self, wrapper: &[&str]) {
+        (self.child, self.log, self.ingest, self.admin) = spawn(&self.files, wrapper).await;
+    }
+
+    /// kill -9.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM, and the end in good order.
+    pub(crate) async fn terminate(&mut self) -> ExitStatus {
+        self.signal("-TERM");
+        self.end().await
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args([signal, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    pub(crate) async fn end(&mut self) -> ExitStatus {
+        let child = Mutex::new(&mut self.child);
+        eventually("the daemon ends", || async {
+            child.lock().unwrap().try_wait().unwrap()
+        })
+        .await
+    }
+
+    /// Posts a call; answers the status and the body.
+    pub(crate) async fn post(&self, path: &str, call: &Value) -> (u16, Value) {
+        let url = format!("http://{}{path}", self.ingest);
+        let request = self
+            .client
+            .post(url)
+            .basic_auth("dev", Some(""))
+            .body(call.to_string());
+        let answer = request.send().await.unwrap();
+        (
+            answer.status().as_u16(),
+            serde_json::from_str(&answer.text().await.unwrap()).unwrap(),
+        )
+    }
+
+    /// Posts a call; answers the status, or nothing when the daemon is gone.
+    pub(crate) async fn try_post(&self, path: &str, call: &Value) -> Option<u16> {
+        let url = format!("http://{}{path}", self.ingest);
+        let request = self
+            .client
+            .post(url)
+            .basic_auth("dev", Some(""))
+            .body(call.to_string());
+        request
+            .send()
+            .await
+            .ok()
+            .map(|answer| answer.status().as_u16())
+    }
+
+    /// Posts a call that must be taken.
+    pub(crate) async fn send(&self, path: &str, call: &Value) {
+        let (status, answer) = self.post(path, call).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+
+    /// Gets from the admin port.
+    pub(crate) async fn look(&self, path: &str) -> (u16, Value) {
+        let answer = self
+            .client
+            .get(format!("http://{}{path}", self.admin))
+            .send()
+            .await
+            .unwrap();
+        (
+            answer.status().as_u16(),
+            serde_json::from_str(&answer.text().await.unwrap()).unwrap(),
+        )
+    }
+
+    /// Runs another command with the same configuration, beside the daemon.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_klaviyo-relay"))
+            .arg("--config")
+            .arg(self.files.path().join("config.toml"))
+            .args(arguments)
+            .output()
+            .unwrap()
+    }
+
+    /// The outbox, opened beside the daemon as a command does.
+    pub(crate) async fn outbox(&self) -> Outbox {
+        let path = self.files.path().join("config.toml");
+        let config: OutboxConfig = Config::load(&path, &process_environment).unwrap().outbox;
+        Outbox::attach(&config).await.unwrap()
+    }
+
+    /// Waits until nothing waits.
+    pub(crate) async fn settled(&self) -> Status {
+        let outbox = self.outbox().await;
+        let status = eventually("nothing is pending", || async {
+            (outbox.pending().await.unwrap() == 0).then_some(())
+        });
+        status.await;
+        let status = outbox.status().await.unwrap();
+        outbox.close().await;
+        status
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().join("\n")
+    }
+}
+
+impl Drop for Daemon {
+    #[expect(
+        clippy::print_stdout,
+        reason = "a failing test shows what its daemon logged"
+    )]
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        drop(self.child.kill());
+        drop(self.child.wait());
+        if std::thread::panicking() {
+            println!("the daemon's log:\n{}", self.log());
+        }
+    }
+}
+
+/// A count of the status by its name in the audit.
+pub(crate) fn count(status: &Status, name: &str) -> i64 {
+    status
+        .audit
+        .iter()
+        .find(|(known, _)| known == name)
+        .unwrap()
+        .1
+}
+
+type Started = (Child, Arc<Mutex<Vec<String>>>, SocketAddr, SocketAddr);
+
+async fn spawn(files: &TempDir, wrapper: &[&str]) -> Started {
+    let words: Vec<&str> = wrapper
+        .iter()
+        .copied()
+        .chain([env!("CARGO_BIN_EXE_klaviyo-relay")])
+        .collect();
+    let mut child = Command::new(words[0])
+        .args(&words[1..])
+        .arg("--config")
+        .arg(files.path().join("config.toml"))
+        .arg("serve")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let log = Arc::new(Mutex::new(Vec::new()));
+    collect(child.stderr.take().unwrap(), Arc::clone(&log));
+    let child = Mutex::new(child);
+    let (ingest, admin) = eventually("the daemon listens", || async {
+        let lines = log.lock().unwrap().clone();
+        let ended = child.lock().unwrap().try_wait().unwrap();
+        assert!(ended.is_none(), "the daemon ended at once: {lines:?}");
+        let line = lines
+            .iter()
+            .find(|line| line.contains("\"message\":\"listening\""))?;
+        let line: Value = serde_json::from_str(line).unwrap();
+        let address = |name: &str| line[name].as_str().unwrap().parse().unwrap();
+        Some((address("ingest"), address("admin")))
+    })
+    .await;
+    (child.into_inner().unwrap(), log, ingest, admin)
+}
+
+fn collect(stderr: ChildStderr, log: Arc<Mutex<Vec<String>>>) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            log.lock().unwrap().push(line);
+        }
+    });
+}

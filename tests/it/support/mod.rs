@@ -1,0 +1,62 @@
+//! The whole daemon as its users run it: the built binary as a child process, in front of a sandbox that lives in
+//! the test and so outlives the daemon's restarts.
+
+mod daemon;
+mod klaviyo;
+
+use std::fmt::Debug;
+use std::io::Write;
+use std::time::Duration;
+
+pub(crate) use daemon::{Daemon, count};
+pub(crate) use klaviyo::Klaviyo;
+
+/// How long a condition may take to come true. Generous: the machine may be busy, and nothing waits longer than
+/// it must.
+const PATIENCE: Duration = Duration::from_secs(90);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Looks again and again until `look` answers something; panics with what was waited for when it never does.
+pub(crate) async fn eventually<T, F>(what: &str, mut look: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    let mut pace = tokio::time::interval(LOOK_EVERY);
+    let search = async {
+        loop {
+            pace.tick().await;
+            if let Some(found) = look().await {
+                return found;
+            }
+        }
+    };
+    let found = tokio::time::timeout(PATIENCE, search).await;
+    found.unwrap_or_else(|_| panic!("never came true: {what}"))
+}
+
+/// What a test needs of the machine: absent, the test is skipped with one plain line; in CI, where nothing may be
+/// skipped, it fails.
+pub(crate) fn require<T>(what: &str, found: Option<T>) -> Option<T> {
+    if found.is_none() {
+        assert!(
+            std::env::var_os("RELAY_TESTS_REQUIRE_ALL").is_none(),
+            "this machine lacks {what}"
+        );
+        // Past the test runner's capture, which would hide it: the test passes.
+        let mut stderr = std::io::stderr();
+        writeln!(stderr, "skipped: this machine lacks {what}").unwrap();
+    }
+    found
+}
+
+/// Asserts that a list never goes down: `n` of each item, in the order given.
+pub(crate) fn assert_ascending<T: PartialOrd + Debug>(what: &str, items: &[T]) {
+    for pair in items.windows(2) {
+        assert!(
+            pair[0] < pair[1],
+            "{what}: {:?} came before {:?} in {items:?}",
+            pair[0],
+            pair[1]
+        );
+    }
+}
