@@ -29,7 +29,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
     let ids = outbox.find(&options.event).await?;
     if ids.is_empty() {
         bail!(
-            "no event has the number, message id or `$event_id` {:?}; list some with: sqlite3 -readonly {} \
+            "no event has the number, message id or $event_id {:?}; list some with: sqlite3 -readonly {} \
              'select id, type, name, status from events order by id desc limit 20'",
             options.event,
             outbox.path().display()
