@@ -15,19 +15,27 @@ pub struct FamilyLimit {
     pub steady: u32,
 }
 
-/// Every family's limit, and how much of it is for us.
+/// Every family's limit, and how much of it is for us. The defaults are Klaviyo's figures: `x-klaviyo-ratelimit` of
+/// each operation in its `OpenAPI` description.
 #[derive(Debug, Clone)]
 pub struct LimitSettings {
     /// The part of each limit that this program uses, above 0 and up to 1. Default 0.8: other programs share the
     /// account's limits.
     pub share: f64,
-    event: FamilyLimit,
-    event_bulk: FamilyLimit,
-    profile: FamilyLimit,
-    profile_bulk: FamilyLimit,
-    profile_bulk_status: FamilyLimit,
-    subscription: FamilyLimit,
-    list: FamilyLimit,
+    /// [`Family::Event`]. Default 350 and 3500.
+    pub event: FamilyLimit,
+    /// [`Family::EventBulk`]. Default 10 and 150.
+    pub event_bulk: FamilyLimit,
+    /// [`Family::Profile`]. Default 75 and 750.
+    pub profile: FamilyLimit,
+    /// [`Family::ProfileBulk`]. Default 10 and 150.
+    pub profile_bulk: FamilyLimit,
+    /// [`Family::ProfileBulkStatus`]. Default 10 and 150.
+    pub profile_bulk_status: FamilyLimit,
+    /// [`Family::Subscription`]. Default 75 and 750.
+    pub subscription: FamilyLimit,
+    /// [`Family::List`]. Default 10 and 150.
+    pub list: FamilyLimit,
 }
 
 impl LimitSettings {
@@ -75,7 +83,6 @@ impl Default for LimitSettings {
     }
 }
 
-/// Klaviyo's figures: `x-klaviyo-ratelimit` of each operation in its `OpenAPI` description.
 const fn published(family: Family) -> FamilyLimit {
     let (burst, steady) = match family {
         Family::Event => (350, 3500),

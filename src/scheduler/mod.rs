@@ -6,10 +6,12 @@
 //! The order of events is not decided here: the outbox's lines hold it (see [`crate::outbox`]). Limit windows and
 //! bulk jobs will have their place here, as further decisions over what [`room`] leaves.
 
+mod limits;
 mod pause;
 mod retry;
 mod verdict;
 
+pub use limits::{FamilyUse, Limits};
 pub use pause::{Gate, Passage};
 pub use retry::retry_delay;
 pub use verdict::{Facts, Next, Verdict, decide};
