@@ -38,6 +38,7 @@ mod delivery;
 mod event;
 mod family;
 mod identifier;
+mod pause;
 mod time;
 
 pub use attempt::{Outcome, OutcomeKind};
@@ -45,6 +46,7 @@ pub use delivery::{DeliveryKind, DeliveryStatus};
 pub use event::{AfterDead, EventStatus, EventType, NewEvent, Side};
 pub use family::{Family, RateInfo};
 pub use identifier::{GarbageIds, Identifier, IdentifierKind};
+pub use pause::PauseKind;
 pub use time::Timestamp;
 
 use std::fmt;
