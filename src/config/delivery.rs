@@ -1,9 +1,13 @@
 //! `[delivery]`: how requests are sent, sent again, and given up.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::limits::LimitSettings;
 use super::section::Section;
+use super::suggest::shown;
 use super::values::duration_text;
+use crate::model::{AfterDead, EventType};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -29,6 +33,20 @@ pub struct DeliveryConfig {
     pub replay_consent_within: Duration,
     /// How long a shutdown waits for requests in the air. Default 30 s.
     pub shutdown_deadline: Duration,
+    /// Events in hand at once, in the air or about to be: what bounds memory. Default 2000.
+    pub window: usize,
+    /// Whether many may go in one request when there are many. Default true.
+    pub bulk: bool,
+    /// How many requests Klaviyo takes, and our share of them. Default: its published figures, and 0.8.
+    pub limits: LimitSettings,
+    /// The part of what is sent that replayed events may take while live ones wait. Default 0.2.
+    pub replay_share: f64,
+    /// Whether a subscription whose answer was lost is sent again. Default true.
+    pub resend_unknown_subscriptions: bool,
+    /// What a dead event means for its people's later ones. Default [`AfterDead::Continue`].
+    pub after_dead: AfterDead,
+    /// The same for events of a name; see [`DeliveryConfig::after_dead_of`].
+    pub after_dead_for: BTreeMap<String, AfterDead>,
 }
 
 impl Default for DeliveryConfig {
@@ -42,6 +60,13 @@ impl Default for DeliveryConfig {
             timeout: SECOND * 30,
             replay_consent_within: DAY,
             shutdown_deadline: SECOND * 30,
+            window: 2000,
+            bulk: true,
+            limits: LimitSettings::default(),
+            replay_share: 0.2,
+            resend_unknown_subscriptions: true,
+            after_dead: AfterDead::Continue,
+            after_dead_for: BTreeMap::new(),
         }
     }
 }
@@ -52,10 +77,15 @@ impl DeliveryConfig {
         const ZERO: Duration = Duration::ZERO;
         let default = Self::default();
         let duration = |key, default, range| section.duration(key, default, range);
-        let in_flight = u32::try_from(default.max_in_flight).unwrap_or(u32::MAX);
-        let in_flight = section.count("max_in_flight", in_flight, 1..=1000);
+        let many = |key, default: usize, most| {
+            let default = u32::try_from(default).unwrap_or(u32::MAX);
+            let count = section.count(key, default, 1..=most);
+            usize::try_from(count).unwrap_or(usize::MAX)
+        };
+        // A share of nothing would be a standstill: a hundredth is the least.
+        let share = |key, default| section.part(key, default, 0.01..=1.0);
         let read = Self {
-            max_in_flight: usize::try_from(in_flight).unwrap_or(usize::MAX),
+            max_in_flight: many("max_in_flight", default.max_in_flight, 1000),
             max_attempts: section.count("max_attempts", default.max_attempts, 1..=1000),
             max_age: duration("max_age", default.max_age, ZERO..=DAY * 365),
             first_retry: duration("first_retry", default.first_retry, TEN_MILLIS..=HOUR),
@@ -71,9 +101,46 @@ impl DeliveryConfig {
                 default.shutdown_deadline,
                 ZERO..=MINUTE * 10,
             ),
+            window: many("window", default.window, 100_000),
+            bulk: section.yes_or_no("bulk", default.bulk),
+            limits: {
+                let share = share("limit_share", default.limits.share);
+                section.section("limits", |limits| LimitSettings::read(limits, share))
+            },
+            replay_share: share("replay_share", default.replay_share),
+            resend_unknown_subscriptions: section.yes_or_no(
+                "resend_unknown_subscriptions",
+                default.resend_unknown_subscriptions,
+            ),
+            after_dead: section.one_of("after_dead", &AFTER_DEAD, default.after_dead),
+            after_dead_for: after_dead_for(&section.words_section("after_dead_for")),
         };
-        if read.first_retry > read.longest_retry {
-            let [first, longest] = [read.first_retry, read.longest_retry].map(duration_text);
+        read.check(section);
+        read
+    }
+
+    /// What the death of an event means for its people's later ones. A track goes by its event's name, every other
+    /// call by its own word: `identify`, `page`.
+    pub fn after_dead_of(&self, kind: EventType, name: Option<&str>) -> AfterDead {
+        let name = match kind {
+            EventType::Track => name.unwrap_or_default(),
+            EventType::Identify
+            | EventType::Page
+            | EventType::Screen
+            | EventType::Group
+            | EventType::Alias
+            | EventType::Delete => kind.word(),
+        };
+        self.after_dead_for
+            .get(name)
+            .copied()
+            .unwrap_or(self.after_dead)
+    }
+
+    /// What shows only when several keys are seen together.
+    fn check(&self, section: &Section<'_>) {
+        if self.first_retry > self.longest_retry {
+            let [first, longest] = [self.first_retry, self.longest_retry].map(duration_text);
             section.disagree(
                 ["first_retry", "longest_retry"],
                 [
@@ -83,6 +150,67 @@ impl DeliveryConfig {
                 "lower first_retry, or raise longest_retry",
             );
         }
-        read
+        if self.window < self.max_in_flight {
+            section.disagree(
+                ["window", "max_in_flight"],
+                [
+                    &format!("is {}, less than", self.window),
+                    &format!("which is {}", self.max_in_flight),
+                ],
+                "raise window, or lower max_in_flight",
+            );
+        }
+    }
+}
+
+const AFTER_DEAD: [(&str, AfterDead); 2] = [
+    (AfterDead::Continue.word(), AfterDead::Continue),
+    (AfterDead::Hold.word(), AfterDead::Hold),
+];
+
+fn after_dead_for(section: &Section<'_>) -> BTreeMap<String, AfterDead> {
+    let pairs = section.words(
+        "the name of an event = \"continue\" or \"hold\"",
+        |name, entry| {
+            let text = entry.text()?;
+            let then = AfterDead::from_word(text)
+                .ok_or_else(|| format!("is {}, none of its words", shown(text)))?;
+            if name.trim().is_empty() {
+                return Err("is for events without a name".to_owned());
+            }
+            Ok((name.to_owned(), then))
+        },
+    );
+    pairs.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_track_goes_by_its_name_and_every_other_call_by_its_word() {
+        let hold = |name: &str| (name.to_owned(), AfterDead::Hold);
+        let config = DeliveryConfig {
+            after_dead_for: [hold("Order Completed"), hold("identify")].into(),
+            ..DeliveryConfig::default()
+        };
+        for (kind, name, expected) in [
+            (EventType::Track, Some("Order Completed"), AfterDead::Hold),
+            (EventType::Track, Some("Order"), AfterDead::Continue),
+            (EventType::Track, None, AfterDead::Continue),
+            (
+                EventType::Page,
+                Some("Order Completed"),
+                AfterDead::Continue,
+            ),
+            (EventType::Identify, None, AfterDead::Hold),
+        ] {
+            assert_eq!(
+                config.after_dead_of(kind, name),
+                expected,
+                "{kind} {name:?}"
+            );
+        }
     }
 }

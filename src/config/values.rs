@@ -86,6 +86,13 @@ impl Section<'_> {
         .unwrap_or(default)
     }
 
+    /// A part of a whole: a number with a point, or 1.
+    pub(super) fn part(&self, key: &'static str, default: f64, range: RangeInclusive<f64>) -> f64 {
+        let allowed = format!("a number from {} to {}", range.start(), range.end());
+        self.value(key, &allowed, |entry| within(entry, number(entry)?, &range))
+            .unwrap_or(default)
+    }
+
     /// `true` or `false`.
     pub(super) fn yes_or_no(&self, key: &'static str, default: bool) -> bool {
         self.value(key, "true or false, without quotes", |entry| {
@@ -147,6 +154,20 @@ fn whole_number(entry: &Entry<'_>) -> Result<u64, String> {
     };
     let number = number.ok_or_else(|| format!("{}, not a whole number", entry.describe()))?;
     u64::try_from(number).map_err(|_| format!("{}, out of range", entry.describe()))
+}
+
+fn number(entry: &Entry<'_>) -> Result<f64, String> {
+    let number = match entry.value() {
+        DeValue::Float(number) => number.as_str().parse().ok(),
+        DeValue::Integer(number) if number.radix() == 10 => number.as_str().parse().ok(),
+        DeValue::Integer(_)
+        | DeValue::String(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_)
+        | DeValue::Array(_)
+        | DeValue::Table(_) => None,
+    };
+    number.ok_or_else(|| format!("{}, not a number", entry.describe()))
 }
 
 fn within<T: PartialOrd>(

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::klaviyo;
-use crate::model::{Outcome, OutcomeKind, Timestamp};
+use crate::model::{Outcome, OutcomeKind, RateInfo, Timestamp};
 
 /// An answer as it came.
 #[derive(Debug, Clone)]
@@ -14,6 +14,8 @@ pub(super) struct Answer {
     /// Whether a sandbox gave it.
     pub(super) sandbox: bool,
     pub(super) retry_after: Option<String>,
+    /// `RateLimit-Limit`, `-Remaining` and `-Reset`.
+    pub(super) rate: [Option<String>; 3],
     pub(super) request_id: Option<String>,
     pub(super) body: Vec<u8>,
 }
@@ -37,6 +39,7 @@ pub(super) fn outcome(answer: &Answer, now: Timestamp) -> Outcome {
             .retry_after
             .as_deref()
             .and_then(|text| retry_after(text, now)),
+        rate: rate(&answer.rate),
         request_id: error
             .and_then(|error| error.id)
             .or_else(|| answer.request_id.clone()),
@@ -74,6 +77,22 @@ fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     Some(at.since(now).min(longest))
 }
 
+/// The `RateLimit-*` headers; `None` when there was none that could be read. A list of policies after the number, as
+/// the headers' draft standard allows, is passed over.
+fn rate(headers: &[Option<String>; 3]) -> Option<RateInfo> {
+    let [limit, remaining, reset] = headers.each_ref().map(|header| {
+        let number = header.as_deref()?.split([',', ';']).next()?;
+        number.trim().parse::<u32>().ok()
+    });
+    let reset = reset.map(|seconds| Duration::from_secs(u64::from(seconds)));
+    let rate = RateInfo {
+        limit,
+        remaining,
+        reset,
+    };
+    (rate != RateInfo::default()).then_some(rate)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +103,7 @@ mod tests {
             json,
             sandbox: false,
             retry_after: None,
+            rate: [None, None, None],
             request_id: None,
             body: body.as_bytes().to_vec(),
         }
@@ -147,6 +167,33 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_left_of_the_limit_is_read_from_any_answer() {
+        let rate = |status, headers: [&str; 3]| {
+            let mut answer = answer(status, true, "{}");
+            answer.rate = headers.map(|text| (!text.is_empty()).then(|| text.to_owned()));
+            outcome(&answer, Timestamp::from_millis(0)).rate
+        };
+        let full = RateInfo {
+            limit: Some(3500),
+            remaining: Some(12),
+            reset: Some(Duration::from_secs(41)),
+        };
+        assert_eq!(rate(202, ["3500", " 12", "41"]), Some(full));
+        assert_eq!(
+            rate(400, ["3500, 3500;w=60", "12;x", "41"]),
+            Some(full),
+            "a refusal has them too"
+        );
+        let half = RateInfo {
+            remaining: Some(0),
+            ..RateInfo::default()
+        };
+        assert_eq!(rate(202, ["", "0", "soon"]), Some(half));
+        assert_eq!(rate(202, ["", "-1", "4.5"]), None);
+        assert_eq!(rate(429, ["", "", ""]), None);
     }
 
     #[test]

@@ -187,6 +187,7 @@ async fn read(mut response: Response) -> Result<Answer, reqwest::Error> {
         json: content_type.contains("json"),
         sandbox: response.headers().contains_key(SANDBOX_HEADER),
         retry_after: text("retry-after"),
+        rate: ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"].map(text),
         request_id: text("cf-ray"),
         body: Vec::new(),
     };

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::RateInfo;
+
 words! {
     /// What an answer, or its absence, means for the delivery.
     OutcomeKind {
@@ -33,6 +35,8 @@ pub struct Outcome {
     pub error: Option<String>,
     /// How long Klaviyo asked to wait (`Retry-After`).
     pub retry_after: Option<Duration>,
+    /// What Klaviyo said of the endpoint's limit, when it did.
+    pub rate: Option<RateInfo>,
     /// The id Klaviyo gave to the request or to its error.
     pub request_id: Option<String>,
     /// The profile's id at Klaviyo, answered to `profile-import` only.
@@ -47,6 +51,7 @@ impl Outcome {
             http_status: None,
             error: None,
             retry_after: None,
+            rate: None,
             request_id: None,
             profile_id: None,
         }

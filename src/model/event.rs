@@ -52,6 +52,16 @@ words! {
     }
 }
 
+words! {
+    /// What a dead event means for the later events of its people.
+    AfterDead {
+        /// They go on without it.
+        Continue = "continue",
+        /// They wait until an operator moves it on.
+        Hold = "hold",
+    }
+}
+
 /// A call that passed (or failed) ingest's checks, ready to be kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEvent {

@@ -36,13 +36,17 @@ macro_rules! words {
 mod attempt;
 mod delivery;
 mod event;
+mod family;
 mod identifier;
+mod pause;
 mod time;
 
 pub use attempt::{Outcome, OutcomeKind};
 pub use delivery::{DeliveryKind, DeliveryStatus};
-pub use event::{EventStatus, EventType, NewEvent, Side};
+pub use event::{AfterDead, EventStatus, EventType, NewEvent, Side};
+pub use family::{Family, RateInfo};
 pub use identifier::{GarbageIds, Identifier, IdentifierKind};
+pub use pause::PauseKind;
 pub use time::Timestamp;
 
 use std::fmt;

@@ -273,6 +273,7 @@ fn settlement_row(settlement: &Settlement) -> Value {
         http_status,
         error,
         retry_after: _,
+        rate: _,
         request_id,
         profile_id,
     } = &settlement.outcome;

@@ -61,7 +61,7 @@ impl Relay {
     /// Works until `stop`, then until what is in the air is settled.
     pub async fn run(self, stop: CancellationToken) {
         let max = self.policy.max_in_flight;
-        let gate = SharedGate::load(&self.outbox, self.clock.now()).await;
+        let gate = SharedGate::load(&self.outbox, max, self.clock.now()).await;
         let shared = Arc::new(Shared {
             relay: self,
             gate,
@@ -106,6 +106,7 @@ impl Shared {
         let in_flight = max.saturating_sub(places.available_permits());
         let room = match self.gate.passage(now, in_flight) {
             Passage::Free => scheduler::room(in_flight, max),
+            Passage::UpTo(more) => scheduler::room(in_flight, max).min(more),
             Passage::Probe => 1,
             Passage::Wait(until) => return Ok(Some(until)),
         };

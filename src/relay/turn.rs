@@ -150,6 +150,8 @@ impl Turn<'_> {
             None
         };
         let facts = Facts {
+            kind: delivery.kind,
+            outage: !self.shared.gate.counts(),
             tries: delivery.tries,
             cycle_began: self.event.cycle_began,
             can_drop_identifier: smaller.is_some(),

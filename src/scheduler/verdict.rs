@@ -1,19 +1,26 @@
 //! What an answer makes of a delivery.
 
 use crate::config::DeliveryConfig;
-use crate::model::{DeliveryStatus, Outcome, OutcomeKind, Timestamp};
+use crate::model::{DeliveryKind, DeliveryStatus, Outcome, OutcomeKind, Timestamp};
 
 use super::retry::retry_delay;
+
+const TOO_MANY_REQUESTS: u16 = 429;
 
 /// What is known of a delivery besides its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facts {
+    /// What it asks of Klaviyo.
+    pub kind: DeliveryKind,
     /// Counted tries before this one.
     pub tries: u32,
     /// When the event's present cycle began: its arrival, or its replay.
     pub cycle_began: Timestamp,
     /// Whether a weaker identifier can be dropped from the request, which was not done before.
     pub can_drop_identifier: bool,
+    /// Whether Klaviyo takes nothing from anybody at the moment (the gate does not count): a failure is not this
+    /// delivery's.
+    pub outage: bool,
 }
 
 /// What becomes of a delivery.
@@ -71,11 +78,32 @@ pub fn decide(
             next: Next::Pause,
         },
         OutcomeKind::Retry => again(outcome, DeliveryStatus::Pending, facts, policy, now, chance),
-        OutcomeKind::Unknown => again(outcome, DeliveryStatus::Unknown, facts, policy, now, chance),
+        OutcomeKind::Unknown => match not_resent(facts.kind, policy) {
+            Some(why) => rejected(format!("{why}; what was seen of it: {}", words(outcome))),
+            None => again(outcome, DeliveryStatus::Unknown, facts, policy, now, chance),
+        },
     }
 }
 
-/// Tries again, or gives up when both `max_attempts` and `max_age` are passed.
+/// Why a delivery of this kind is not sent again when its answer was lost, by a time-out or a crash; `None` when it
+/// is. Klaviyo drops a second event by its `$event_id`, and a second profile or list change changes nothing; a second
+/// subscription may lift an unsubscribe, or mail somebody twice.
+pub const fn not_resent(kind: DeliveryKind, policy: &DeliveryConfig) -> Option<&'static str> {
+    match kind {
+        DeliveryKind::Subscription if !policy.resend_unknown_subscriptions => Some(
+            "the answer to this subscription was lost, so it may have been taken; it is not sent again, since \
+             `delivery.resend_unknown_subscriptions` is false; replay it to send it again",
+        ),
+        DeliveryKind::Subscription
+        | DeliveryKind::Profile
+        | DeliveryKind::Event
+        | DeliveryKind::ListAdd
+        | DeliveryKind::ListRemove => None,
+    }
+}
+
+/// Tries again, or gives up when both `max_attempts` and `max_age` are passed. What says nothing of the delivery
+/// itself is no attempt: an outage, and a 429, which is about all that is sent.
 fn again(
     outcome: &Outcome,
     status: DeliveryStatus,
@@ -84,8 +112,9 @@ fn again(
     now: Timestamp,
     chance: f64,
 ) -> Verdict {
+    let counts = !facts.outage && outcome.http_status != Some(TOO_MANY_REQUESTS);
     let tries = facts.tries.saturating_add(1);
-    if tries >= policy.max_attempts && now.since(facts.cycle_began) >= policy.max_age {
+    if counts && tries >= policy.max_attempts && now.since(facts.cycle_began) >= policy.max_age {
         return rejected(format!(
             "gave up after {tries} attempts; the last: {}",
             words(outcome)
@@ -101,7 +130,7 @@ fn again(
     Verdict {
         status,
         reason: Some(words(outcome)),
-        counts: true,
+        counts,
         next: Next::RetryAt(now.plus(delay)),
     }
 }
@@ -135,9 +164,11 @@ mod tests {
 
     fn facts(tries: u32) -> Facts {
         Facts {
+            kind: DeliveryKind::Event,
             tries,
             cycle_began: BEGAN,
             can_drop_identifier: false,
+            outage: false,
         }
     }
 
@@ -172,6 +203,68 @@ mod tests {
             verdict.next,
             Next::RetryAt(BEGAN.plus(Duration::from_millis(500)))
         );
+    }
+
+    #[test]
+    fn neither_an_outage_nor_a_429_costs_a_delivery_a_try() {
+        let policy = DeliveryConfig::default();
+        let late = BEGAN.plus(policy.max_age);
+        let last = facts(policy.max_attempts - 1);
+        let outage = Facts {
+            outage: true,
+            ..last
+        };
+        let outcome = |kind, http_status| Outcome {
+            http_status,
+            ..Outcome::of(kind)
+        };
+        for (outcome, facts, status) in [
+            (
+                outcome(OutcomeKind::Retry, Some(503)),
+                outage,
+                DeliveryStatus::Pending,
+            ),
+            (
+                outcome(OutcomeKind::Unknown, None),
+                outage,
+                DeliveryStatus::Unknown,
+            ),
+            (
+                outcome(OutcomeKind::Retry, Some(429)),
+                last,
+                DeliveryStatus::Pending,
+            ),
+        ] {
+            let verdict = decide(&outcome, facts, &policy, late, 0.5);
+            assert_eq!((verdict.status, verdict.counts), (status, false));
+            assert!(matches!(verdict.next, Next::RetryAt(_)));
+        }
+    }
+
+    #[test]
+    fn a_subscription_whose_answer_was_lost_is_sent_again_unless_the_operator_says_no() {
+        let outcome = Outcome::of(OutcomeKind::Unknown);
+        let status = |kind, resend_unknown_subscriptions| {
+            let policy = DeliveryConfig {
+                resend_unknown_subscriptions,
+                ..DeliveryConfig::default()
+            };
+            let facts = Facts { kind, ..facts(0) };
+            let verdict = decide(&outcome, facts, &policy, BEGAN, 0.5);
+            (verdict.status, verdict.reason.unwrap_or_default())
+        };
+        for kind in DeliveryKind::ALL {
+            assert_eq!(status(*kind, true).0, DeliveryStatus::Unknown, "{kind}");
+            let expected = if *kind == DeliveryKind::Subscription {
+                DeliveryStatus::Rejected
+            } else {
+                DeliveryStatus::Unknown
+            };
+            assert_eq!(status(*kind, false).0, expected, "{kind}");
+        }
+        let (_, reason) = status(DeliveryKind::Subscription, false);
+        assert!(reason.contains("resend_unknown_subscriptions"), "{reason}");
+        assert!(reason.ends_with("no answer"), "{reason}");
     }
 
     #[test]

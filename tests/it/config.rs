@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use klaviyo_relay::config::{Config, ConfigError, Endpoint};
-use klaviyo_relay::model::Side;
+use klaviyo_relay::model::{AfterDead, Family, Side};
 use secrecy::{ExposeSecret, SecretString};
 
 /// A value that must not be seen again, wherever it was put.
@@ -78,7 +78,7 @@ fn what_is_left_out_takes_its_default() {
 fn the_shipped_file_explains_every_key() {
     let shipped = shipped();
     let keys = Config::known_keys();
-    assert!(keys.len() >= 43, "only {} keys are known", keys.len());
+    assert!(keys.len() >= 72, "only {} keys are known", keys.len());
     let lines: Vec<&str> = shipped.lines().map(str::trim).collect();
     for key in &keys {
         let name = key.rsplit('.').next().unwrap();
@@ -112,7 +112,8 @@ fn every_commented_example_of_the_shipped_file_can_be_switched_on() {
             let key = line
                 .strip_prefix("# ")
                 .and_then(|rest| rest.split_once(" = "));
-            let is_key = |key: &str| key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            let is_bare = |key: &str| key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            let is_key = |key: &str| is_bare(key) || key.starts_with('"') && key.ends_with('"');
             match key {
                 Some((key, value)) if is_key(key) => {
                     examples += 1;
@@ -126,7 +127,10 @@ fn every_commented_example_of_the_shipped_file_can_be_switched_on() {
         })
         .collect();
     let config = parse(&switched_on.join("\n")).unwrap();
-    assert_eq!(examples, 4);
+    assert_eq!(examples, 6);
+    for name in ["Order Completed", "identify"] {
+        assert_eq!(config.delivery.after_dead_for[name], AfterDead::Hold);
+    }
     assert_eq!(config.mapping.list_id.as_deref(), Some("baV129"));
     assert_eq!(
         config.mapping.audience_lists["order_completed_last_30days"],
@@ -205,6 +209,24 @@ fn every_setting_is_read_from_its_key() {
         Endpoint::Url("https://a.klaviyo.com".to_owned())
     );
     assert_eq!(config.delivery.first_retry, Duration::from_millis(250));
+    assert_eq!(
+        config.delivery.after_dead_for["Order Completed"],
+        AfterDead::Continue
+    );
+    let figures = Family::ALL.iter().map(|family| {
+        let limit = config.delivery.limits.of(*family);
+        (limit.burst, limit.steady)
+    });
+    let expected = [
+        (351, 3501),
+        (11, 151),
+        (76, 751),
+        (12, 152),
+        (13, 153),
+        (77, 752),
+        (14, 154),
+    ];
+    assert_eq!(figures.collect::<Vec<_>>(), expected);
     assert_eq!(config.outbox.min_free_disk, 1_000_000_000);
     assert!(config.mapping.garbage_ids.contains("guest"));
     assert!(!config.mapping.garbage_ids.contains("null"));

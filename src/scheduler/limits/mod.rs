@@ -1,0 +1,120 @@
+//! How fast each family of endpoints may be called, so that Klaviyo seldom has to say 429.
+//!
+//! Klaviyo counts in two fixed windows at once, a second and a minute, for each endpoint and account, and does not
+//! say how they lie. So ours slide: any second and any minute of ours hold no more than our share, and so does any
+//! of Klaviyo's, however it lies. What its answers say of other programs that share the account, and a 429,
+//! correct this downwards, each family by itself. Pure: the time is handed in. Nothing is kept over a restart; the
+//! first answers after it tell what is left of the minute.
+
+mod meter;
+mod pace;
+mod window;
+
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use crate::config::LimitSettings;
+use crate::model::{Family, RateInfo, Timestamp};
+
+use meter::Meter;
+
+const TOO_MANY_REQUESTS: u16 = 429;
+
+/// The limits of every family.
+///
+/// Each request is told twice: [`sent`](Self::sent) when it leaves, and [`answered`](Self::answered) when it was
+/// answered or its answer is given up.
+#[derive(Debug, Clone)]
+pub struct Limits([Meter; Family::ALL.len()]);
+
+/// One family's limit at a moment, for `status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FamilyUse {
+    /// Which.
+    pub family: Family,
+    /// Requests in the last second and the guard that goes with it.
+    pub second: u32,
+    /// Requests that it may hold.
+    pub second_allowed: u32,
+    /// Requests in the last minute and the guard that goes with it.
+    pub minute: u32,
+    /// Requests that it may hold.
+    pub minute_allowed: u32,
+    /// Until when a 429 closed the family.
+    pub closed_until: Option<Timestamp>,
+}
+
+impl Limits {
+    /// Nothing sent so far.
+    pub fn new(settings: &LimitSettings) -> Self {
+        let mut families = Family::ALL.iter();
+        Self(std::array::from_fn(|_| {
+            let family = families.next().expect("there is a family for each place");
+            Meter::new(settings.of(*family), settings.share)
+        }))
+    }
+
+    /// How many requests may be sent at this instant.
+    pub fn room(&mut self, family: Family, now: Timestamp) -> usize {
+        let meter = self.meter_mut(family, now);
+        usize::try_from(meter.room(now)).unwrap_or(usize::MAX)
+    }
+
+    /// When to look again, if there is no room now: there is none before that, unless an answer makes some.
+    pub fn next(&self, family: Family, now: Timestamp) -> Option<Timestamp> {
+        self.0[family as usize].next(now)
+    }
+
+    /// `n` requests leave now.
+    pub fn sent(&mut self, family: Family, n: usize, now: Timestamp) {
+        let n = u32::try_from(n).unwrap_or(u32::MAX);
+        self.meter_mut(family, now).sent(n, now);
+    }
+
+    /// One request was answered; no status when its answer never came.
+    pub fn answered(
+        &mut self,
+        family: Family,
+        http_status: Option<u16>,
+        retry_after: Option<Duration>,
+        rate: Option<&RateInfo>,
+        now: Timestamp,
+    ) {
+        let meter = self.meter_mut(family, now);
+        let Some(status) = http_status else {
+            meter.lost();
+            return;
+        };
+        meter.answered(rate, now);
+        if status == TOO_MANY_REQUESTS {
+            meter.throttled(retry_after, now);
+        }
+    }
+
+    /// Where every family stands.
+    pub fn snapshot(&self, now: Timestamp) -> Vec<FamilyUse> {
+        let one = |family: &Family| {
+            let meter = &self.0[*family as usize];
+            let [second, minute] = meter.used(now);
+            FamilyUse {
+                family: *family,
+                second,
+                second_allowed: meter.burst(now),
+                minute,
+                minute_allowed: meter.steady(now),
+                closed_until: meter.closed_until(now),
+            }
+        };
+        Family::ALL.iter().map(one).collect()
+    }
+
+    fn meter_mut(&mut self, family: Family, now: Timestamp) -> &mut Meter {
+        let meter = &mut self.0[family as usize];
+        meter.enter(now);
+        meter
+    }
+}

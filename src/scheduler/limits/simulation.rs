@@ -1,0 +1,286 @@
+//! The limits against a server that counts as Klaviyo does: a drain without end, in virtual time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use super::*;
+use crate::config::FamilyLimit;
+
+const MINUTES: usize = 10;
+/// How finely time passes, in milliseconds.
+const TICK: i64 = 10;
+/// A request's way takes up to this long, and so does its answer's.
+const LATENCY: i64 = 300;
+/// Requests in the air at most, far more than any family needs.
+const IN_AIR: usize = 512;
+
+/// One endpoint of a server, with two fixed windows that lie anywhere.
+struct Server {
+    limit: FamilyLimit,
+    /// Where the windows begin.
+    phase: [i64; 2],
+    window: [i64; 2],
+    count: [u32; 2],
+}
+
+struct Answer {
+    status: u16,
+    retry_after: Option<Duration>,
+    rate: Option<RateInfo>,
+}
+
+impl Server {
+    fn new(limit: FamilyLimit, chance: &mut StdRng) -> Self {
+        Self {
+            limit,
+            phase: [
+                chance.random_range(0..1_000),
+                chance.random_range(0..60_000),
+            ],
+            window: [0; 2],
+            count: [0; 2],
+        }
+    }
+
+    fn answer(&mut self, now: i64) -> Answer {
+        let lengths = [1_000, 60_000];
+        let limits = [self.limit.burst, self.limit.steady];
+        let mut throttled = None;
+        let mut left = [0; 2];
+        for index in [0, 1] {
+            let since = now - self.phase[index];
+            let window = since.div_euclid(lengths[index]);
+            if self.window[index] != window {
+                (self.window[index], self.count[index]) = (window, 0);
+            }
+            left[index] = lengths[index] - since.rem_euclid(lengths[index]);
+            if self.count[index] >= limits[index] {
+                throttled = throttled.max(Some(seconds(left[index])));
+            }
+        }
+        if throttled.is_some() {
+            return Answer {
+                status: 429,
+                retry_after: throttled,
+                rate: None,
+            };
+        }
+        self.count[0] += 1;
+        self.count[1] += 1;
+        let rate = RateInfo {
+            limit: Some(self.limit.steady),
+            remaining: Some(self.limit.steady - self.count[1]),
+            reset: Some(seconds(left[1])),
+        };
+        Answer {
+            status: 202,
+            retry_after: None,
+            rate: Some(rate),
+        }
+    }
+}
+
+fn seconds(millis: i64) -> Duration {
+    Duration::from_secs(u64::try_from(millis).unwrap().div_ceil(1_000))
+}
+
+/// What came of a drain.
+#[derive(Debug)]
+struct Drain {
+    accepted: u32,
+    /// In each minute.
+    throttled: [u32; MINUTES],
+}
+
+impl Drain {
+    /// How much of what the server lets through in that time came of it.
+    fn part_of(&self, limit: FamilyLimit) -> f64 {
+        let minutes = f64::from(u32::try_from(MINUTES).unwrap());
+        f64::from(self.accepted) / (f64::from(limit.steady) * minutes)
+    }
+}
+
+/// Who takes part in a drain.
+struct Setup {
+    limit: FamilyLimit,
+    settings: LimitSettings,
+    family: Family,
+    /// The part of the steady limit that another program uses, at random.
+    others: f64,
+    /// Whether answers carry `RateLimit-*`.
+    headers: bool,
+}
+
+impl Setup {
+    fn of(family: Family) -> Self {
+        let settings = LimitSettings::default();
+        Self {
+            limit: settings.of(family),
+            settings,
+            family,
+            others: 0.15,
+            headers: true,
+        }
+    }
+
+    fn run(&self, seed: u64) -> Drain {
+        let mut chance = StdRng::seed_from_u64(seed);
+        let mut run = Run {
+            setup: self,
+            server: Server::new(self.limit, &mut chance),
+            limits: Limits::new(&self.settings),
+            chance,
+            requests: BTreeSet::new(),
+            answers: BTreeMap::new(),
+            number: 0,
+        };
+        let mut drain = Drain {
+            accepted: 0,
+            throttled: [0; MINUTES],
+        };
+        let mut at = 1_000_000_000;
+        for throttled in &mut drain.throttled {
+            for _ in 0..60_000 / TICK {
+                let [accepted, refused] = run.tick(at);
+                drain.accepted += accepted;
+                *throttled += refused;
+                at += TICK;
+            }
+        }
+        drain
+    }
+}
+
+/// A drain under way. What is on its way has the time it arrives, and a number.
+struct Run<'a> {
+    setup: &'a Setup,
+    chance: StdRng,
+    server: Server,
+    limits: Limits,
+    requests: BTreeSet<(i64, u64)>,
+    answers: BTreeMap<(i64, u64), Answer>,
+    number: u64,
+}
+
+impl Run<'_> {
+    /// What was accepted and what was throttled, as far as the answers are back.
+    fn tick(&mut self, at: i64) -> [u32; 2] {
+        let tick = f64::from(i32::try_from(TICK).unwrap());
+        let others = f64::from(self.setup.limit.steady) * self.setup.others * tick / 60_000.0;
+        if self.chance.random_bool(others) {
+            self.server.answer(at);
+        }
+        while self.requests.first().is_some_and(|(due, _)| *due <= at) {
+            let (_, number) = self.requests.pop_first().unwrap();
+            let mut answer = self.server.answer(at);
+            answer.rate = answer.rate.filter(|_| self.setup.headers);
+            let due = at + self.chance.random_range(0..=LATENCY);
+            self.answers.insert((due, number), answer);
+        }
+        let counts = self.hear(at);
+        let now = Timestamp::from_millis(at);
+        let family = self.setup.family;
+        let free = IN_AIR.saturating_sub(self.requests.len() + self.answers.len());
+        let room = self.limits.room(family, now).min(free);
+        for _ in 0..room {
+            self.number += 1;
+            let due = at + self.chance.random_range(0..=LATENCY);
+            self.requests.insert((due, self.number));
+        }
+        self.limits.sent(family, room, now);
+        counts
+    }
+
+    fn hear(&mut self, at: i64) -> [u32; 2] {
+        let mut counts = [0; 2];
+        while let Some(answer) = self.answers.first_entry().filter(|next| next.key().0 <= at) {
+            let Answer {
+                status,
+                retry_after,
+                rate,
+            } = answer.remove();
+            self.limits.answered(
+                self.setup.family,
+                Some(status),
+                retry_after,
+                rate.as_ref(),
+                Timestamp::from_millis(at),
+            );
+            counts[usize::from(status == 429)] += 1;
+        }
+        counts
+    }
+}
+
+/// What the families come down to: their limits differ in three ways.
+const TIERS: [Family; 3] = [Family::Event, Family::Profile, Family::EventBulk];
+
+#[test]
+fn a_steady_drain_meets_at_most_one_429_a_minute_and_uses_three_quarters_of_the_limit() {
+    for family in TIERS {
+        for seed in 0..5 {
+            let setup = Setup::of(family);
+            let drain = setup.run(seed);
+            println!("{family}, seed {seed}: {drain:?}");
+            assert!(
+                drain.throttled.iter().all(|minute| *minute <= 1),
+                "{family}, seed {seed}: {drain:?}"
+            );
+            let used = drain.part_of(setup.limit);
+            assert!(used >= 0.75, "{family}, seed {seed}: {used}");
+        }
+    }
+}
+
+#[test]
+fn whoever_is_alone_can_use_the_whole_limit_without_a_429() {
+    for family in TIERS {
+        let mut setup = Setup::of(family);
+        setup.settings.share = 1.0;
+        setup.others = 0.0;
+        for seed in 0..3 {
+            let drain = setup.run(seed);
+            assert_eq!(drain.throttled, [0; MINUTES], "{family}, seed {seed}");
+            let used = drain.part_of(setup.limit);
+            assert!(used >= 0.98, "{family}, seed {seed}: {used}");
+        }
+    }
+}
+
+#[test]
+fn what_klaviyo_says_is_left_spares_most_429s_when_others_take_more_than_their_part() {
+    for family in TIERS {
+        let total = |headers: bool| -> u32 {
+            let setup = Setup {
+                others: 0.6,
+                headers,
+                ..Setup::of(family)
+            };
+            (0..3).flat_map(|seed| setup.run(seed).throttled).sum()
+        };
+        let (with, without) = (total(true), total(false));
+        assert!(
+            with * 3 <= without * 2,
+            "{family}: {with} with the headers, {without} without"
+        );
+    }
+}
+
+#[test]
+fn a_limit_that_is_half_of_what_was_set_is_used_well_at_the_cost_of_a_few_429s() {
+    for family in TIERS {
+        let mut setup = Setup::of(family);
+        setup.limit.burst /= 2;
+        setup.limit.steady /= 2;
+        setup.headers = false;
+        let drain = setup.run(7);
+        let used = drain.part_of(setup.limit);
+        let throttled: u32 = drain.throttled.iter().sum();
+        println!("{family}: {used} used, {throttled} throttled");
+        assert!(used >= 0.75, "{family}: {used}");
+        assert!(throttled * 10 <= drain.accepted, "{family}: {drain:?}");
+    }
+}
