@@ -6,6 +6,7 @@
 //! May use `model`. Source of the shapes: Klaviyo's published API description and SDK models of that revision.
 
 mod answer;
+pub mod bulk;
 mod conflict;
 mod event;
 pub mod headers;
