@@ -1,4 +1,5 @@
-//! The remote's vocabulary: the requests Klaviyo takes, where they go, what it limits, and how it says no.
+//! The remote's vocabulary: the requests Klaviyo takes, one by one or in bulk, where they go, what it limits, and how
+//! it says no.
 //!
 //! Data and its reading only: nothing is sent here and nothing is decided. A request type has exactly the members
 //! that Klaviyo's API has for it (revision 2026-10-15), so a request with an unknown attribute cannot be built.

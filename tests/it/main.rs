@@ -5,6 +5,7 @@
 )]
 
 mod architecture;
+mod bulk_jobs;
 mod config;
 mod daemon;
 mod ingest;

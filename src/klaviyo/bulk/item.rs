@@ -8,7 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::names::{Name, names_of};
-use crate::klaviyo::limits::{BULK_EVENT_BYTES, BULK_PERSON_BYTES};
+use crate::klaviyo::limits::{BULK_EVENT_BYTES, BULK_PERSON_BYTES, MAX_NESTING};
 use crate::klaviyo::resource::text;
 use crate::model::DeliveryKind;
 
@@ -73,9 +73,9 @@ impl EventItem {
         let person = person.get("data")?;
         // The place of `meta` in a single event depends on the revision, in a bulk job it does not.
         let patched = person.get("meta").is_some() || person.pointer("/attributes/meta").is_some();
+        let plain = !patched && levels(event.attributes.properties.get()) <= MAX_NESTING;
         let names = names_of(person);
-        let is_item = event.kind == "event" && !patched && !names.is_empty();
-        is_item.then(|| Self {
+        (event.kind == "event" && plain && !names.is_empty()).then(|| Self {
             profile: profile.get().to_owned(),
             key: (metric.to_owned(), unique_id),
             event: text(&event),
@@ -126,6 +126,28 @@ fn read<'a, T: Deserialize<'a>>(body: &'a str, most_bytes: usize) -> Option<T> {
     (body.len() <= most_bytes)
         .then(|| serde_json::from_str(body).ok())
         .flatten()
+}
+
+/// How deep objects and arrays stand in one another, the outermost included: the stricter reading of the limit, which
+/// has a body that only one reading allows go singly.
+fn levels(json: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut in_text, mut escaped) = (false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_text,
+            b'"' => in_text = !in_text,
+            _ if in_text => {}
+            b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 fn has_null(value: &Value) -> bool {

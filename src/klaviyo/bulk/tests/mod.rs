@@ -322,6 +322,18 @@ fn what_no_job_should_hold_goes_singly() {
 }
 
 #[test]
+fn what_nests_as_deep_as_one_reading_allows_goes_singly() {
+    let nested = |levels: usize| {
+        let value = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        // Brackets in a text, behind an escaped quotation mark, are no levels.
+        let properties = format!(r#"{{"text":"\\\"[[[[[[[[[[[[","deep":{value}}}"#);
+        can_travel(DeliveryKind::Event, &event_with(ANN, "1", &properties))
+    };
+    assert!(nested(9));
+    assert!(!nested(10));
+}
+
+#[test]
 fn a_null_beside_an_event_stays_as_it_was() {
     let body = event(ANN, "1").replace(r#""value":9.90"#, r#""value":null"#);
     let job = job(DeliveryKind::Event, None, &[body]);
