@@ -146,24 +146,26 @@ pub struct ImportError {
     pub original: Option<Value>,
 }
 
-/// Reads a page of import errors.
-pub fn import_errors(body: &[u8]) -> Vec<ImportError> {
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let entries = body.get("data").and_then(Value::as_array);
-    let attributes = entries.into_iter().flatten();
-    attributes
-        .filter_map(|entry| entry.get("attributes"))
-        .map(|attributes| {
-            let error = ApiError::read(attributes).unwrap_or_default();
-            let original = attributes.get("original_payload");
-            ImportError {
-                words: error.to_string(),
-                code: error.code,
-                pointer: error.pointer,
-                original: original.filter(|original| original.is_object()).cloned(),
-            }
-        })
-        .collect()
+/// Reads a page of import errors, which can be empty. `None` when the body is no such page, as when it was cut short:
+/// then nothing is known of the errors.
+pub fn import_errors(body: &[u8]) -> Option<Vec<ImportError>> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let entries = body.get("data")?.as_array()?;
+    Some(entries.iter().map(ImportError::read).collect())
+}
+
+impl ImportError {
+    fn read(entry: &Value) -> Self {
+        let attributes = entry.get("attributes").unwrap_or(entry);
+        let error = ApiError::read(attributes).unwrap_or_default();
+        let original = attributes.get("original_payload");
+        Self {
+            words: error.to_string(),
+            code: error.code,
+            pointer: error.pointer,
+            original: original.filter(|original| original.is_object()).cloned(),
+        }
+    }
 }
 
 /// The item of an import job that an import error is about. The profile given back decides, by its identifiers, for

@@ -270,7 +270,7 @@ async fn every_import_error_leads_back_to_its_profile() {
         let (status, answer) = account.send(&route, String::new()).await;
         assert_eq!(status, 200, "{}", text(&answer));
         pages += 1;
-        for error in import_errors(&answer) {
+        for error in import_errors(&answer).unwrap() {
             assert_eq!(error.code.as_deref(), Some("duplicate_profile"));
             found.push(item_of(&job, &error).unwrap());
         }

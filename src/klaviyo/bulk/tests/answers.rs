@@ -177,7 +177,7 @@ fn an_import_error_finds_its_item_by_the_person_or_else_by_its_place() {
         let page = json!({ "data": [{ "type": "import-error", "id": "1", "attributes": {
             "code": "invalid", "title": "Wrong.", "detail": "Wrong.",
             "source": { "pointer": pointer }, "original_payload": original } }] });
-        let errors = import_errors(page.to_string().as_bytes());
+        let errors = import_errors(page.to_string().as_bytes()).unwrap();
         let [error] = &errors[..] else {
             panic!("{errors:?}");
         };
@@ -205,5 +205,9 @@ fn an_import_error_finds_its_item_by_the_person_or_else_by_its_place() {
     }
     let both = json!({ "email": "bob@klaviyo-demo.com", "external_id": "ann" });
     assert_eq!(item(Value::Null, both), None, "two people");
-    assert_eq!(import_errors(b"<html>"), []);
+    let none = import_errors(br#"{"data":[],"links":{"next":null}}"#);
+    assert_eq!(none, Some(Vec::new()));
+    for cut in [&b"<html>"[..], br#"{"data":[{"type":"import-error""#, b"{}"] {
+        assert_eq!(import_errors(cut), None);
+    }
 }
