@@ -27,8 +27,30 @@ pub struct ApiError {
 pub fn read_error(body: &[u8]) -> Option<ApiError> {
     let body: Value = serde_json::from_slice(body).ok()?;
     if let Some(error) = body.get("errors").and_then(|errors| errors.get(0)) {
+        return ApiError::read(error);
+    }
+    Some(ApiError {
+        detail: Some(body.get("message").and_then(word)?),
+        ..ApiError::default()
+    })
+}
+
+/// Reads all errors of an answer's body in the JSON:API form, in their order.
+pub(super) fn read_errors(body: &[u8]) -> Vec<ApiError> {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let errors = body.get("errors").and_then(Value::as_array);
+    errors
+        .into_iter()
+        .flatten()
+        .filter_map(ApiError::read)
+        .collect()
+}
+
+impl ApiError {
+    /// Reads an error object; `None` when it has nothing of one.
+    pub(super) fn read(error: &Value) -> Option<Self> {
         let word = |pointer: &str| error.pointer(pointer).and_then(word);
-        let error = ApiError {
+        let error = Self {
             code: word("/code"),
             title: word("/title"),
             detail: word("/detail"),
@@ -36,12 +58,8 @@ pub fn read_error(body: &[u8]) -> Option<ApiError> {
             id: word("/id"),
             duplicate_profile_id: word("/meta/duplicate_profile_id"),
         };
-        return (error != ApiError::default()).then_some(error);
+        (error != Self::default()).then_some(error)
     }
-    Some(ApiError {
-        detail: Some(body.get("message").and_then(word)?),
-        ..ApiError::default()
-    })
 }
 
 /// The profile's id in an answer to `profile-import`.

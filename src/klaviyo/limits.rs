@@ -59,3 +59,14 @@ pub const MAX_BULK_EVENTS: usize = 1000;
 
 /// Profiles of one `profile-bulk-import-jobs` request.
 pub const MAX_BULK_PROFILES: usize = 10_000;
+
+/// Bytes of a bulk job's body: Klaviyo's 5 MB in the smaller reading, less 2 %. The larger reading could cost a whole
+/// job of events that Klaviyo would have taken.
+pub const MAX_JOB_BYTES: usize = 4_900_000;
+
+/// Bytes of a single event's body that may travel in a bulk job: 95 KB in the smaller reading, so that neither its
+/// profile nor one of its strings can be over a limit. Larger ones go singly, and cost nobody else anything.
+pub const BULK_EVENT_BYTES: usize = 95_000;
+
+/// Bytes of a single profile's or subscription's body that may travel in a bulk job: 100 KB in the smaller reading.
+pub const BULK_PERSON_BYTES: usize = 100_000;

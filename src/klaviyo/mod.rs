@@ -1,4 +1,5 @@
-//! The remote's vocabulary: the requests Klaviyo takes, where they go, what it limits, and how it says no.
+//! The remote's vocabulary: the requests Klaviyo takes, one by one or in bulk, where they go, what it limits, and how
+//! it says no.
 //!
 //! Data and its reading only: nothing is sent here and nothing is decided. A request type has exactly the members
 //! that Klaviyo's API has for it (revision 2026-10-15), so a request with an unknown attribute cannot be built.
@@ -6,6 +7,7 @@
 //! May use `model`. Source of the shapes: Klaviyo's published API description and SDK models of that revision.
 
 mod answer;
+pub mod bulk;
 mod conflict;
 mod event;
 pub mod headers;

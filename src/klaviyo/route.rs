@@ -29,18 +29,23 @@ pub fn route(kind: DeliveryKind, list_id: Option<&str>) -> Route {
     Route { method, path }
 }
 
-/// A list id comes from a configuration or an event: encoded, it cannot leave its place in the path.
 fn list_path(list_id: Option<&str>) -> String {
-    let mut path = "/api/lists/".to_owned();
-    for byte in list_id.unwrap_or_default().bytes() {
+    let id = encoded(list_id.unwrap_or_default());
+    format!("/api/lists/{id}/relationships/profiles")
+}
+
+/// A text from elsewhere (a configuration, an event, an answer) as part of a path or query: encoded, it cannot leave
+/// its place.
+pub(super) fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') {
-            path.push(char::from(byte));
+            encoded.push(char::from(byte));
         } else {
-            write!(path, "%{byte:02X}").expect("writing to a String cannot fail");
+            write!(encoded, "%{byte:02X}").expect("writing to a String cannot fail");
         }
     }
-    path.push_str("/relationships/profiles");
-    path
+    encoded
 }
 
 #[cfg(test)]

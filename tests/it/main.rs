@@ -5,6 +5,7 @@
 )]
 
 mod architecture;
+mod bulk_jobs;
 mod commands;
 mod config;
 mod daemon;

@@ -13,6 +13,19 @@ mod hostile;
 mod settings;
 
 use case::{Case, Expected};
+use klaviyo_relay::klaviyo::Request;
+
+/// The requests of every case that becomes some, case by case, those that must not be sent left out: what the
+/// program really sends, for tests of what happens to it later.
+pub(crate) fn mapped_requests() -> Vec<Vec<Request>> {
+    let sent = |case: &Case| {
+        let planned = case.requests().into_iter();
+        let sent = planned.filter(|planned| planned.refused.is_none());
+        sent.map(|planned| planned.request).collect()
+    };
+    let all: Vec<Vec<Request>> = Case::all().iter().map(sent).collect();
+    all.into_iter().filter(|case| !case.is_empty()).collect()
+}
 
 /// Fewer than this, and somebody lost a folder.
 const LEAST_CASES: usize = 130;

@@ -1,0 +1,140 @@
+//! The events of a job, grouped by the profile they name.
+//!
+//! Promises that the events of one person stand in the order they were added: Klaviyo's description says nothing of
+//! the order in which it works through a job, so it is at least told in the right one.
+
+use std::collections::{HashMap, HashSet};
+
+use super::DoesNotFit;
+use super::item::EventItem;
+use super::names::Name;
+use crate::klaviyo::limits::{MAX_BULK_EVENTS, MAX_JOB_BYTES};
+
+const HEAD: &str =
+    r#"{"data":{"type":"event-bulk-create-job","attributes":{"events-bulk-create":{"data":["#;
+const TAIL: &str = "]}}}}";
+const GROUP_HEAD: &str = r#"{"type":"event-bulk-create","attributes":{"profile":"#;
+const GROUP_EVENTS: &str = r#","events":{"data":["#;
+const GROUP_TAIL: &str = "]}}}";
+
+/// The events of a job.
+#[derive(Debug, Clone)]
+pub(super) struct Events {
+    groups: Vec<Group>,
+    len: usize,
+    bytes: usize,
+    /// The last group that is about somebody of this name.
+    latest: HashMap<Name, usize>,
+    keys: HashSet<(String, String)>,
+}
+
+/// One profile and events of it.
+#[derive(Debug, Clone)]
+struct Group {
+    profile: String,
+    events: Vec<String>,
+    /// The place of each event among the job's items.
+    places: Vec<usize>,
+}
+
+impl Events {
+    pub(super) fn new() -> Self {
+        Self {
+            groups: Vec::new(),
+            len: 0,
+            bytes: HEAD.len() + TAIL.len(),
+            latest: HashMap::new(),
+            keys: HashSet::new(),
+        }
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn add(&mut self, item: EventItem) -> Result<usize, DoesNotFit> {
+        if self.len == MAX_BULK_EVENTS {
+            return Err(DoesNotFit::Full);
+        }
+        // Klaviyo refuses a job that repeats a key of one person; who is one person to it nobody else can know.
+        if self.keys.contains(&item.key) {
+            return Err(DoesNotFit::OtherJob);
+        }
+        let group = self.group_for(&item);
+        let comma = usize::from(self.len > 0);
+        let frame = match group {
+            Some(_) => 0,
+            None => GROUP_HEAD.len() + item.profile.len() + GROUP_EVENTS.len() + GROUP_TAIL.len(),
+        };
+        let bytes = self.bytes + comma + frame + item.event.len();
+        if bytes > MAX_JOB_BYTES {
+            return Err(DoesNotFit::Full);
+        }
+        self.bytes = bytes;
+        Ok(self.put(item, group))
+    }
+
+    /// The group that the event may join: the last one about this person, if it names the person by the same profile.
+    /// An earlier one would put the event before others of the same person.
+    fn group_for(&self, item: &EventItem) -> Option<usize> {
+        let groups = item.names.iter().filter_map(|name| self.latest.get(name));
+        let last = *groups.max()?;
+        (self.groups[last].profile == item.profile).then_some(last)
+    }
+
+    fn put(&mut self, item: EventItem, group: Option<usize>) -> usize {
+        let at = group.unwrap_or(self.groups.len());
+        if group.is_none() {
+            self.groups.push(Group {
+                profile: item.profile,
+                events: Vec::new(),
+                places: Vec::new(),
+            });
+        }
+        let place = self.len;
+        self.groups[at].events.push(item.event);
+        self.groups[at].places.push(place);
+        for name in item.names {
+            self.latest.insert(name, at);
+        }
+        self.keys.insert(item.key);
+        self.len += 1;
+        place
+    }
+
+    /// The items that a place in the body is about, and the rest of the pointer: `<group>…`, or
+    /// `<group>/attributes/events/data/<event>…` for a single one.
+    pub(super) fn at<'a>(&self, pointer: &'a str) -> Option<(Vec<usize>, &'a str)> {
+        let pointer = pointer.strip_prefix("/data/attributes/events-bulk-create/data/")?;
+        let (group, rest) = super::refusal::index(pointer)?;
+        let places = &self.groups.get(group)?.places;
+        match rest.strip_prefix("/attributes/events/data/") {
+            None => Some((places.clone(), rest)),
+            Some(event) => {
+                let (event, rest) = super::refusal::index(event)?;
+                Some((vec![*places.get(event)?], rest))
+            }
+        }
+    }
+
+    pub(super) fn body(&self) -> String {
+        let mut body = String::with_capacity(self.bytes);
+        body.push_str(HEAD);
+        for (at, group) in self.groups.iter().enumerate() {
+            if at > 0 {
+                body.push(',');
+            }
+            body.push_str(GROUP_HEAD);
+            body.push_str(&group.profile);
+            body.push_str(GROUP_EVENTS);
+            body.push_str(&group.events.join(","));
+            body.push_str(GROUP_TAIL);
+        }
+        body.push_str(TAIL);
+        body
+    }
+}

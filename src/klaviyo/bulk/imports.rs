@@ -1,0 +1,190 @@
+//! What became of an import job: its status, and the profiles that were not taken.
+//!
+//! Klaviyo works through an import after it has answered; the job is asked for until it is over, and then for its
+//! errors. Source: Klaviyo's published API description of the three endpoints.
+
+use serde_json::Value;
+
+use super::names::names_of;
+use super::{BulkJob, Load};
+use crate::klaviyo::answer::{ApiError, profile_id};
+use crate::klaviyo::route::{Route, encoded};
+
+/// The most errors that Klaviyo shows at once.
+const ERRORS_AT_ONCE: u32 = 100;
+
+/// An import job, as Klaviyo answers when it is made and when it is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportJob {
+    /// Its id.
+    pub id: String,
+    /// How far it is.
+    pub status: ImportStatus,
+    /// How many profiles it has; an absent count is `None`, here and below.
+    pub total: Option<u64>,
+    /// How many were taken so far.
+    pub completed: Option<u64>,
+    /// How many were not taken so far: each has an [`ImportError`].
+    pub failed: Option<u64>,
+}
+
+/// How far an import job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImportStatus {
+    /// It waits.
+    Queued,
+    /// It is worked on.
+    Processing,
+    /// It is over.
+    Complete,
+    /// It is over, and was not finished.
+    Cancelled,
+    /// Klaviyo said something that was not documented when this was written, or nothing.
+    Other,
+}
+
+impl ImportStatus {
+    fn of(word: Option<&str>) -> Self {
+        match word {
+            Some("queued") => Self::Queued,
+            Some("processing") => Self::Processing,
+            Some("complete") => Self::Complete,
+            Some("cancelled") => Self::Cancelled,
+            Some(_) | None => Self::Other,
+        }
+    }
+
+    /// Whether nothing more happens to the job.
+    pub const fn is_over(self) -> bool {
+        match self {
+            Self::Complete | Self::Cancelled => true,
+            Self::Queued | Self::Processing | Self::Other => false,
+        }
+    }
+}
+
+/// Reads an import job from an answer's body. `None` when it is none, or has no id: then it cannot be asked for.
+pub fn import_job(body: &[u8]) -> Option<ImportJob> {
+    let id = profile_id(body)?;
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let attributes = body.pointer("/data/attributes");
+    let count = |name: &str| attributes?.get(name)?.as_u64();
+    let status = attributes.and_then(|attributes| attributes.get("status"));
+    Some(ImportJob {
+        id,
+        status: ImportStatus::of(status.and_then(Value::as_str)),
+        total: count("total_count"),
+        completed: count("completed_count"),
+        failed: count("failed_count"),
+    })
+}
+
+/// Where to ask for an import job.
+pub fn import_job_route(id: &str) -> Route {
+    get(format!("/api/profile-bulk-import-jobs/{}", encoded(id)))
+}
+
+/// Where to ask for an import job's errors: the first page.
+pub fn import_errors_route(id: &str) -> Route {
+    let id = encoded(id);
+    get(format!(
+        "/api/profile-bulk-import-jobs/{id}/import-errors?page%5Bsize%5D={ERRORS_AT_ONCE}"
+    ))
+}
+
+/// Where to ask for the page of errors after this one; `None` when it is the last. Of the link only the cursor is
+/// taken: the request goes where the others go, whatever host an answer names.
+pub fn next_import_errors_route(id: &str, body: &[u8]) -> Option<Route> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let link = body.pointer("/links/next")?.as_str()?;
+    let (_, query) = link.split_once('?')?;
+    let cursor = query.split('&').find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        (decoded(name) == "page[cursor]").then(|| decoded(value))
+    })?;
+    let Route { method, path } = import_errors_route(id);
+    let path = format!("{path}&page%5Bcursor%5D={}", encoded(&cursor));
+    Some(Route { method, path })
+}
+
+const fn get(path: String) -> Route {
+    Route {
+        method: "GET",
+        path,
+    }
+}
+
+/// A part of a query without its `%XX`. Bytes that are no UTF-8 become replacement characters.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [byte, after @ ..] = rest {
+        let hex = after.get(..2).filter(|_| *byte == b'%');
+        let hex = hex.filter(|hex| hex.iter().all(u8::is_ascii_hexdigit));
+        let hex = hex.and_then(|hex| std::str::from_utf8(hex).ok());
+        if let Some(escaped) = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            bytes.push(escaped);
+            rest = &after[2..];
+        } else {
+            bytes.push(*byte);
+            rest = after;
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// One profile that an import did not take.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImportError {
+    /// The kind of error, where one is named; Klaviyo publishes no list of them.
+    pub code: Option<String>,
+    /// Klaviyo's words on it.
+    pub words: String,
+    /// The place in the request, where one is named.
+    pub pointer: Option<String>,
+    /// The profile as it was sent, where it is given back.
+    pub original: Option<Value>,
+}
+
+/// Reads a page of import errors, which can be empty. `None` when the body is no such page, as when it was cut short:
+/// then nothing is known of the errors.
+pub fn import_errors(body: &[u8]) -> Option<Vec<ImportError>> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let entries = body.get("data")?.as_array()?;
+    Some(entries.iter().map(ImportError::read).collect())
+}
+
+impl ImportError {
+    fn read(entry: &Value) -> Self {
+        let attributes = entry.get("attributes").unwrap_or(entry);
+        let error = ApiError::read(attributes).unwrap_or_default();
+        let original = attributes.get("original_payload");
+        Self {
+            words: error.to_string(),
+            code: error.code,
+            pointer: error.pointer,
+            original: original.filter(|original| original.is_object()).cloned(),
+        }
+    }
+}
+
+/// The item of an import job that an import error is about. The profile given back decides, by its identifiers, for
+/// it says whom Klaviyo means; without one, or with one that the job does not have, the pointer does. Whether the
+/// profile comes with or without the `data` and `attributes` around its fields is not described: it may be either.
+/// `None` when neither leads to one item.
+pub fn item_of(job: &BulkJob, error: &ImportError) -> Option<usize> {
+    let Load::People(people) = &job.load else {
+        return None;
+    };
+    let by_name = error.original.as_ref().and_then(|original| {
+        let profile = original.get("data").unwrap_or(original);
+        if profile.get("attributes").is_some() {
+            return people.who(&names_of(profile));
+        }
+        people.who(&names_of(&serde_json::json!({ "attributes": profile })))
+    });
+    by_name.or_else(|| match job.at(error.pointer.as_deref()?)?.0[..] {
+        [place] => Some(place),
+        _ => None,
+    })
+}
