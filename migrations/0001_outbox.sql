@@ -2,6 +2,9 @@
 -- Times are milliseconds since 1970, UTC. Everything here can be read by SQLite 3.40 (Debian 12): no JSONB,
 -- no 'subsec'.
 
+-- Tells this file from any other SQLite file: 'KLRY', shown by file(1).
+PRAGMA application_id = 1263293017;
+
 -- Numbers that outlive rows. last_id: the last number given to an event or to a place in the order.
 -- accepted: events ever accepted. pruned_*: finished events that retention has removed since.
 CREATE TABLE counter (
@@ -43,8 +46,11 @@ CREATE TABLE event (
     -- Counts the replays, from 1; cycle_ms is when this one began.
     cycle       INTEGER NOT NULL DEFAULT 1 CHECK (cycle >= 1),
     cycle_ms    INTEGER NOT NULL,
-    -- 1 when the operator asked this cycle to send subscriptions of any age.
+    -- What the operator asked of this cycle: subscriptions of any age, events without flows, the requests of the
+    -- cycle before.
     consent     INTEGER NOT NULL DEFAULT 0 CHECK (consent IN (0, 1)),
+    backfill    INTEGER NOT NULL DEFAULT 0 CHECK (backfill IN (0, 1)),
+    as_sent     INTEGER NOT NULL DEFAULT 0 CHECK (as_sent IN (0, 1)),
     finished_ms INTEGER,
     CHECK ((status IN ('pending', 'held')) = (finished_ms IS NULL)),
     CHECK (in_air = 0 OR status = 'pending'),
@@ -52,7 +58,10 @@ CREATE TABLE event (
 ) STRICT;
 
 -- What may go now, oldest first: the daemon reads nothing else to find work.
-CREATE INDEX event_due ON event (due_ms, id) WHERE status = 'pending' AND ahead = 0 AND in_air = 0;
+CREATE INDEX event_due ON event (due_ms, id)
+    WHERE status = 'pending' AND ahead = 0 AND in_air = 0 AND cycle = 1;
+CREATE INDEX event_due_replayed ON event (due_ms, id)
+    WHERE status = 'pending' AND ahead = 0 AND in_air = 0 AND cycle > 1;
 CREATE INDEX event_in_air ON event (id) WHERE in_air = 1;
 CREATE INDEX event_unfinished ON event (received_ms) WHERE finished_ms IS NULL;
 CREATE INDEX event_dead ON event (id) WHERE status = 'dead';
@@ -112,6 +121,8 @@ CREATE TABLE delivery (
     CHECK (status NOT IN ('duplicate', 'rejected') OR reason IS NOT NULL)
 ) STRICT;
 
+CREATE INDEX delivery_unknown ON delivery (id) WHERE status = 'unknown';
+
 -- One HTTP request: written before it is sent, completed after. No outcome: it is in the air, or the daemon
 -- died meanwhile.
 CREATE TABLE attempt (
@@ -144,7 +155,8 @@ CREATE TABLE pause (
     id       INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
     since_ms INTEGER NOT NULL,
     reason   TEXT NOT NULL,
-    probe_ms INTEGER NOT NULL
+    probe_ms INTEGER NOT NULL,
+    kind     TEXT NOT NULL CHECK (kind IN ('refused', 'unreachable'))
 ) STRICT;
 
 -- Small facts the daemon keeps between starts, such as the name of the Klaviyo account behind a key.

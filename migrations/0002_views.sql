@@ -78,6 +78,7 @@ SELECT
     strftime('%Y-%m-%dT%H:%M:%fZ', e.received_ms / 1000.0, 'unixepoch') AS since,
     count(DISTINCT w.event_id) AS waiting,
     CASE WHEN e.status = 'held' THEN 'held by an operator'
+         WHEN e.status = 'dead' THEN 'dead, and those behind it wait for replay or discard: ' || e.reason
          ELSE coalesce((SELECT a.error FROM delivery d JOIN attempt a ON a.delivery_id = d.id
                          WHERE d.event_id = e.id AND a.error IS NOT NULL
                          ORDER BY a.started_ms DESC, d.id DESC, a.number DESC LIMIT 1),

@@ -23,7 +23,7 @@
 //! | `config` | reads `config.toml` and the environment into final types; the only reader of either | model |
 //! | `klaviyo` | Klaviyo's vocabulary: request and response types, limits, error shapes | model |
 //! | `mapper` | pure: an event and the settings in, Klaviyo requests out, or why there are none | model, config, klaviyo, segment |
-//! | `scheduler` | pure decisions: what may go now, when to look again, when to retry, how fast | model, config |
+//! | `scheduler` | pure decisions: how fast, singly or in a job, when to retry, when to pause | model, config |
 //! | `outbox` | the only module with SQL: append, next, settle, replay, reports | model, config, clock |
 //! | `ingest` | Segment's HTTP API in: authenticate, check, normalise, hand to the outbox, answer | model, config, outbox, segment, clock, listener |
 //! | `delivery` | one HTTP request out, one outcome back; the only user of reqwest | klaviyo, model, config, clock |
@@ -36,8 +36,8 @@
 //!
 //! # What is still to come
 //!
-//! Each has its place: limit windows and bulk jobs in `scheduler`, retention in `outbox`, a page and metrics in
-//! `admin`, and commands to hold, release, discard, forget, audit, export and import.
+//! Each has its place: retention in `outbox`, a page and metrics in `admin`, and commands to hold, release, forget,
+//! audit, export and import.
 //!
 //! # What is absent, on purpose
 //!

@@ -106,7 +106,8 @@ pub fn status_json(status: &Status, sandbox: bool) -> Value {
             "next_probe_at": pause.probe_at.to_string(),
         })
     });
-    json!({"sandbox": sandbox, "audit": audit, "backlog": backlog, "dead": dead, "paused": pause})
+    json!({"sandbox": sandbox, "audit": audit, "backlog": backlog, "dead": dead, "paused": pause,
+        "unknown_subscriptions": status.unknown_subscriptions})
 }
 
 async fn ask_for_token(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {

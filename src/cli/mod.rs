@@ -5,7 +5,9 @@
 
 mod check;
 mod demo;
+mod discard;
 mod explain;
+mod filter;
 mod replay;
 mod sandbox;
 mod serve;
@@ -49,6 +51,7 @@ enum Command {
     Status(status::Options),
     Show(show::Options),
     Replay(replay::Options),
+    Discard(discard::Options),
     Sandbox(sandbox::Options),
 }
 
@@ -96,6 +99,7 @@ impl Cli {
             Command::Status(ref options) => status::run(options, self.load()?).await,
             Command::Show(ref options) => show::run(options, self.load()?).await,
             Command::Replay(ref options) => replay::run(options, self.load()?).await,
+            Command::Discard(ref options) => discard::run(options, self.load()?).await,
             Command::Sandbox(options) => sandbox::run(options).await,
         }
     }

@@ -9,6 +9,8 @@ use crate::outbox::Status;
 
 /// Show where everything stands: counts, what waits, what is dead and why, whether delivery is paused
 ///
+/// Subscriptions that were sent and never answered are counted too: Klaviyo may have taken them.
+///
 /// Example: klaviyo-relay status
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
@@ -61,6 +63,14 @@ fn text(status: &Status, sandbox: bool) -> Result<String, std::fmt::Error> {
                 row.status, row.count
             )?;
         }
+    }
+    if status.unknown_subscriptions > 0 {
+        writeln!(
+            text,
+            "\nsubscriptions sent and never answered: {}; Klaviyo may have taken them (the view `deliveries`, \
+             status = 'unknown' and kind = 'subscription')",
+            status.unknown_subscriptions
+        )?;
     }
     if !status.dead.is_empty() {
         writeln!(text, "\ndead, by reason")?;

@@ -39,7 +39,7 @@ pub struct DeliveryConfig {
     pub bulk: bool,
     /// How many requests Klaviyo takes, and our share of them. Default: its published figures, and 0.8.
     pub limits: LimitSettings,
-    /// The part of what is sent that replayed events may take while live ones wait. Default 0.2.
+    /// The part of the window that replayed events may take. Default 0.2.
     pub replay_share: f64,
     /// Whether a subscription whose answer was lost is sent again. Default true.
     pub resend_unknown_subscriptions: bool,

@@ -17,6 +17,8 @@ pub(super) struct Answer {
     /// `RateLimit-Limit`, `-Remaining` and `-Reset`.
     pub(super) rate: [Option<String>; 3],
     pub(super) request_id: Option<String>,
+    /// `X-Klaviyo-Partial-Failure`.
+    pub(super) left_out: Option<String>,
     pub(super) body: Vec<u8>,
 }
 
@@ -48,7 +50,20 @@ pub(super) fn outcome(answer: &Answer, now: Timestamp) -> Outcome {
         } else {
             None
         },
+        note: answer
+            .left_out
+            .as_deref()
+            .filter(|_| accepted)
+            .and_then(left_out),
     }
+}
+
+/// What Klaviyo left out of a request that it took.
+fn left_out(header: &str) -> Option<String> {
+    let names = klaviyo::headers::left_out(header);
+    let names = names.join(", ");
+    (!names.is_empty())
+        .then(|| format!("Klaviyo took it without {names} (X-Klaviyo-Partial-Failure)"))
 }
 
 fn kind(status: u16, json: bool, code: Option<&str>) -> OutcomeKind {
@@ -105,6 +120,7 @@ mod tests {
             retry_after: None,
             rate: [None, None, None],
             request_id: None,
+            left_out: None,
             body: body.as_bytes().to_vec(),
         }
     }
@@ -194,6 +210,19 @@ mod tests {
         assert_eq!(rate(202, ["", "0", "soon"]), Some(half));
         assert_eq!(rate(202, ["", "-1", "4.5"]), None);
         assert_eq!(rate(429, ["", "", ""]), None);
+    }
+
+    #[test]
+    fn what_klaviyo_left_out_of_an_accepted_request_is_noted() {
+        let noted = |status, header: &str| {
+            let mut answer = answer(status, true, "");
+            answer.left_out = Some(header.to_owned());
+            outcome(&answer, Timestamp::from_millis(0)).note
+        };
+        let note = noted(202, "phone_number").unwrap();
+        assert!(note.contains("without phone_number"), "{note}");
+        assert_eq!(noted(400, "phone_number"), None);
+        assert_eq!(noted(202, ""), None);
     }
 
     #[test]

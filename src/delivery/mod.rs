@@ -101,11 +101,25 @@ impl Sender {
         &self.fingerprint
     }
 
-    /// Sends a request and waits for what comes of it.
-    pub async fn send(&self, route: &Route, body: String, now: impl Fn() -> Timestamp) -> Outcome {
-        match self.exchange(route, Some(body)).await {
-            Ok(answer) => classify::outcome(&answer, now()),
-            Err(error) => lost(&error),
+    /// Sends a request and waits for what comes of it; with the answer's body, empty where none came.
+    pub async fn send(&self, route: &Route, body: String, now: Timestamp) -> (Outcome, Vec<u8>) {
+        self.outcome(route, Some(body), now).await
+    }
+
+    /// Asks for something, without a body.
+    pub async fn get(&self, route: &Route, now: Timestamp) -> (Outcome, Vec<u8>) {
+        self.outcome(route, None, now).await
+    }
+
+    async fn outcome(
+        &self,
+        route: &Route,
+        body: Option<String>,
+        now: Timestamp,
+    ) -> (Outcome, Vec<u8>) {
+        match self.exchange(route, body).await {
+            Ok(answer) => (classify::outcome(&answer, now), answer.body),
+            Err(error) => (lost(&error), Vec::new()),
         }
     }
 
@@ -189,6 +203,7 @@ async fn read(mut response: Response) -> Result<Answer, reqwest::Error> {
         retry_after: text("retry-after"),
         rate: ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"].map(text),
         request_id: text("cf-ray"),
+        left_out: text(headers::PARTIAL_FAILURE_HEADER),
         body: Vec::new(),
     };
     while answer.body.len() < ANSWER_BYTES {

@@ -41,6 +41,9 @@ pub struct Outcome {
     pub request_id: Option<String>,
     /// The profile's id at Klaviyo, answered to `profile-import` only.
     pub profile_id: Option<String>,
+    /// What an operator should know of a delivery that went on all the same: a part that Klaviyo left out, an
+    /// identifier that was dropped. Kept beside the mapper's warnings.
+    pub note: Option<String>,
 }
 
 impl Outcome {
@@ -54,6 +57,7 @@ impl Outcome {
             rate: None,
             request_id: None,
             profile_id: None,
+            note: None,
         }
     }
 }

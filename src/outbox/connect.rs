@@ -18,6 +18,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const WAL_KEPT_BYTES: u32 = 64 << 20;
 /// Readers beside the writer.
 const READERS: u32 = 4;
+/// `PRAGMA application_id` of an outbox: `KLRY`.
+const APPLICATION_ID: i64 = 0x4B4C_5259;
 /// The first SQLite without the WAL-reset bug (<https://sqlite.org/wal.html#walresetbug>).
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
@@ -62,6 +64,32 @@ fn base(path: &Path) -> SqliteConnectOptions {
         .pragma("trusted_schema", "OFF")
         .pragma("cell_size_check", "ON")
         .disable_statement_logging()
+}
+
+/// Refuses a file that some other program made, before anything in it is changed. A file that is absent or empty
+/// is nobody's yet.
+pub(super) async fn refuse_foreign(path: &Path) -> Result<(), OpenError> {
+    if !std::fs::metadata(path).is_ok_and(|file| file.len() > 0) {
+        return Ok(());
+    }
+    let mut connection = base(path)
+        .read_only(true)
+        .connect()
+        .await
+        .map_err(failed(path))?;
+    let (application, tables): (i64, i64) = sqlx::query_as(
+        "SELECT (SELECT application_id FROM pragma_application_id), (SELECT count(*) FROM sqlite_schema)",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .map_err(failed(path))?;
+    close(connection).await;
+    if application == APPLICATION_ID || (application == 0 && tables == 0) {
+        return Ok(());
+    }
+    Err(OpenError::Foreign {
+        path: path.to_owned(),
+    })
 }
 
 async fn read_back(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {

@@ -65,6 +65,12 @@ pub enum OpenError {
         /// What it must be.
         wanted: &'static str,
     },
+    /// The file is some other program's database.
+    #[error("{} is a SQLite file of another program; give `outbox.path` a file of its own", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
     /// A newer program made the file.
     #[error(
         "the outbox at {} was written by a newer klaviyo-relay (schema {found}, this one knows {known}); \

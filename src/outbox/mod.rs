@@ -17,12 +17,17 @@ mod connect;
 mod disk;
 mod error;
 mod lock;
+mod order;
+#[cfg(test)]
+mod plans;
 mod report;
+mod rows;
 #[cfg(test)]
 mod tests;
 mod work;
 mod writer;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,17 +39,18 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::OutboxConfig;
-use crate::model::{DeliveryId, EventId, NewEvent, Timestamp};
+use crate::model::{DeliveryId, EventId, NewEvent, PauseKind, Timestamp};
 
 use command::{Answer, Command};
-pub use command::{Begun, PlannedDelivery, Settlement, Start, Then};
+
 pub use disk::free_bytes;
 pub use error::{AppendError, OpenError, ReadError, WriteError};
+pub use order::{Begun, PlannedDelivery, Replay, Settlement, Start, Step, Then};
 pub use report::{
     AttemptReport, BacklogRow, DeadGroup, DeliveryReport, EventReport, PauseReport, Selection,
     Status,
 };
-pub use work::{ClaimedEvent, StoredDelivery};
+pub use work::{ClaimedEvent, NextDue, StoredDelivery};
 use writer::{Order, Writer};
 
 /// The schema this program writes: `PRAGMA user_version`, set by the newest migration.
@@ -78,6 +84,7 @@ impl Outbox {
             });
         }
         let lock = lock::take(path)?;
+        connect::refuse_foreign(path).await?;
         let fresh = !path.exists();
         let mut connection = connect::writer(path, true).await?;
         if fresh {
@@ -105,6 +112,7 @@ impl Outbox {
         if !path.exists() {
             return Err(OpenError::Missing { path: path.clone() });
         }
+        connect::refuse_foreign(path).await?;
         let mut connection = connect::writer(path, false).await?;
         let found = refuse_newer(&mut connection, path).await?;
         if found < SCHEMA {
@@ -205,74 +213,85 @@ impl Outbox {
         drop(self.ask(Command::Append(Vec::new())).await);
     }
 
-    /// Takes up to `limit` events whose turn and time have come, oldest first. They are this process's until they
-    /// are released or finished.
-    pub async fn claim(&self, now: Timestamp, limit: usize) -> Result<Vec<EventId>, WriteError> {
-        match self.ask(Command::Claim { now, limit }).await? {
-            Answer::Claimed(events) => Ok(events),
-            other @ (Answer::Done | Answer::Planned(_) | Answer::Begun(_)) => Err(mismatch(&other)),
+    /// Takes events whose turn and time have come, oldest first: at most `live` that never were replayed, and
+    /// `replayed` that were. They are this process's until they are released or finished.
+    pub async fn claim(
+        &self,
+        now: Timestamp,
+        live: usize,
+        replayed: usize,
+    ) -> Result<Vec<EventId>, WriteError> {
+        let answer = self
+            .ask(Command::Claim {
+                now,
+                live,
+                replayed,
+            })
+            .await?;
+        if let Answer::Claimed(events) = answer {
+            Ok(events)
+        } else {
+            Err(mismatch(&answer))
         }
     }
 
-    /// Writes down what an event owes; the ids come in the order of `deliveries`.
+    /// Writes down what events owe; the ids come in the order of each event's deliveries.
     pub async fn plan(
         &self,
-        event: EventId,
-        deliveries: Vec<PlannedDelivery>,
-    ) -> Result<Vec<DeliveryId>, WriteError> {
-        match self.ask(Command::Plan { event, deliveries }).await? {
-            Answer::Planned(ids) => Ok(ids),
-            other @ (Answer::Done | Answer::Claimed(_) | Answer::Begun(_)) => Err(mismatch(&other)),
+        events: Vec<(EventId, Vec<PlannedDelivery>)>,
+    ) -> Result<HashMap<EventId, Vec<DeliveryId>>, WriteError> {
+        let answer = self.ask(Command::Plan(events)).await?;
+        if let Answer::Planned(ids) = answer {
+            Ok(ids)
+        } else {
+            Err(mismatch(&answer))
         }
     }
 
-    /// Writes down that an attempt begins, and says whether it may. Nothing is sent before this returned.
-    pub async fn begin(&self, start: Start) -> Result<Begun, WriteError> {
-        match self.ask(Command::Begin(start)).await? {
-            Answer::Begun(begun) => Ok(begun),
-            other @ (Answer::Done | Answer::Claimed(_) | Answer::Planned(_)) => {
-                Err(mismatch(&other))
-            }
+    /// Writes down that attempts begin, and says of each whether it may. Nothing is sent before this returned.
+    pub async fn begin(&self, starts: Vec<Start>) -> Result<Vec<Begun>, WriteError> {
+        let answer = self.ask(Command::Begin(starts)).await?;
+        if let Answer::Begun(begun) = answer {
+            Ok(begun)
+        } else {
+            Err(mismatch(&answer))
         }
     }
 
-    /// Writes down what came of an attempt and what becomes of its event, in one commit.
-    pub async fn settle(
-        &self,
-        settlement: Option<Settlement>,
-        then: Then,
-    ) -> Result<(), WriteError> {
-        self.ask(Command::Settle { settlement, then })
-            .await
-            .map(drop)
+    /// Writes down what came of attempts and what becomes of their events, in one commit.
+    pub async fn settle(&self, steps: Vec<Step>) -> Result<(), WriteError> {
+        self.ask(Command::Settle(steps)).await.map(drop)
     }
 
     /// Sends finished events again, in this order, behind everything their people wait for; those that are not
-    /// finished are left alone. With `consent`, subscriptions of any age are sent too.
+    /// finished are left alone.
     pub async fn replay(
         &self,
         now: Timestamp,
         events: Vec<EventId>,
-        consent: bool,
+        how: Replay,
     ) -> Result<(), WriteError> {
-        self.ask(Command::Replay {
-            now,
-            events,
-            consent,
-        })
-        .await
-        .map(drop)
+        self.ask(Command::Replay { now, events, how })
+            .await
+            .map(drop)
+    }
+
+    /// Gives events up for good; those behind them move up. Events in the air are left alone.
+    pub async fn discard(&self, now: Timestamp, events: Vec<EventId>) -> Result<(), WriteError> {
+        self.ask(Command::Discard { now, events }).await.map(drop)
     }
 
     /// Writes down that nothing is sent, why, and when that is tried again.
     pub async fn pause(
         &self,
         now: Timestamp,
+        kind: PauseKind,
         reason: String,
         probe_at: Timestamp,
     ) -> Result<(), WriteError> {
         self.ask(Command::Pause {
             now,
+            kind,
             reason,
             probe_at,
         })

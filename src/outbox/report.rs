@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::error::ReadError;
 use super::{EventId, Outbox};
-use crate::model::{EventStatus, Timestamp};
+use crate::model::{EventStatus, PauseKind, Timestamp};
 
 /// Where everything stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Status {
     pub dead: Vec<DeadGroup>,
     /// Why nothing is sent, if that is so.
     pub pause: Option<PauseReport>,
+    /// Subscriptions that were sent and never answered: Klaviyo may have taken them.
+    pub unknown_subscriptions: i64,
 }
 
 /// A row of the `backlog` view.
@@ -45,6 +47,8 @@ pub struct DeadGroup {
 /// Why nothing is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PauseReport {
+    /// Whose doing it is.
+    pub kind: PauseKind,
     /// Since when.
     pub since: Timestamp,
     /// Klaviyo's words, and what to do.
@@ -111,10 +115,8 @@ pub type AttemptReport = Vec<(String, Option<String>)>;
 pub struct Selection {
     /// These numbers.
     pub ids: Vec<EventId>,
-    /// In this status.
-    pub status: Option<EventStatus>,
-    /// Only finished ones.
-    pub finished: bool,
+    /// In one of these states; empty: in any.
+    pub states: Vec<EventStatus>,
 }
 
 impl Outbox {
@@ -155,23 +157,32 @@ impl Outbox {
                 backlog: backlog.iter().map(backlog_row).collect::<Result<_, _>>()?,
                 dead: dead.iter().map(dead_group).collect::<Result<_, _>>()?,
                 pause: None,
+                unknown_subscriptions: 0,
             })
         };
         let mut status = status().map_err(failed())?;
         status.pause = self.paused().await?;
+        status.unknown_subscriptions = sqlx::query_scalar(
+            "SELECT count(*) FROM delivery WHERE status = 'unknown' AND kind = 'subscription'",
+        )
+        .fetch_one(&self.readers)
+        .await
+        .map_err(failed())?;
         Ok(status)
     }
 
     /// Why nothing is sent, if that is so.
     pub async fn paused(&self) -> Result<Option<PauseReport>, ReadError> {
         let failed = || ReadError::of("the pause");
-        let row = sqlx::query("SELECT since_ms, reason, probe_ms FROM pause")
+        let row = sqlx::query("SELECT since_ms, reason, probe_ms, kind FROM pause")
             .fetch_optional(&self.readers)
             .await
             .map_err(failed())?;
         let Some(row) = row else { return Ok(None) };
         let read = || -> Result<PauseReport, sqlx::Error> {
+            let kind: String = row.try_get("kind")?;
             Ok(PauseReport {
+                kind: PauseKind::from_word(&kind).unwrap_or(PauseKind::Refused),
                 since: Timestamp::from_millis(row.try_get("since_ms")?),
                 reason: row.try_get("reason")?,
                 probe_at: Timestamp::from_millis(row.try_get("probe_ms")?),
@@ -208,16 +219,15 @@ impl Outbox {
     /// The events of a selection, in their order of arrival.
     pub async fn select(&self, selection: &Selection) -> Result<Vec<EventId>, ReadError> {
         let ids: Vec<i64> = selection.ids.iter().map(|id| id.0).collect();
+        let states: Vec<&str> = selection.states.iter().map(|state| state.word()).collect();
         let found: Vec<i64> = sqlx::query_scalar(
             "SELECT id FROM event
              WHERE (?1 IS NULL OR id IN (SELECT value FROM json_each(?1)))
-               AND (?2 IS NULL OR status = ?2)
-               AND (NOT ?3 OR finished_ms IS NOT NULL)
+               AND (?2 IS NULL OR status IN (SELECT value FROM json_each(?2)))
              ORDER BY id",
         )
         .bind((!ids.is_empty()).then(|| serde_json::json!(ids).to_string()))
-        .bind(selection.status.map(EventStatus::word))
-        .bind(selection.finished)
+        .bind((!states.is_empty()).then(|| serde_json::json!(states).to_string()))
         .fetch_all(&self.readers)
         .await
         .map_err(ReadError::of("the selected events"))?;

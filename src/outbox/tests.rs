@@ -12,12 +12,12 @@ use crate::model::{
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_430_000_000);
 
-struct Files {
+pub(super) struct Files {
     _dir: TempDir,
     config: OutboxConfig,
 }
 
-fn files() -> Files {
+pub(super) fn files() -> Files {
     let dir = TempDir::new().unwrap();
     let config = OutboxConfig {
         path: dir.path().join("outbox.db"),
@@ -29,7 +29,7 @@ fn files() -> Files {
 }
 
 impl Files {
-    async fn open(&self) -> Outbox {
+    pub(super) async fn open(&self) -> Outbox {
         Outbox::open(&self.config, NOW).await.unwrap()
     }
 }
@@ -67,7 +67,7 @@ fn planned(key: Option<&str>) -> PlannedDelivery {
 
 async fn claim_all(outbox: &Outbox) -> Vec<i64> {
     outbox
-        .claim(NOW, 100)
+        .claim(NOW, 100, 100)
         .await
         .unwrap()
         .into_iter()
@@ -81,9 +81,21 @@ async fn finish(outbox: &Outbox, id: i64, status: EventStatus) {
         event: EventId(id),
         status,
         reason,
+        hold: false,
         now: NOW,
     };
-    outbox.settle(None, then).await.unwrap();
+    outbox
+        .settle(vec![Step {
+            settlement: None,
+            then,
+        }])
+        .await
+        .unwrap();
+}
+
+async fn plan(outbox: &Outbox, event: i64, delivery: PlannedDelivery) -> DeliveryId {
+    let event = EventId(event);
+    outbox.plan(vec![(event, vec![delivery])]).await.unwrap()[&event][0]
 }
 
 async fn begin(outbox: &Outbox, delivery: DeliveryId) -> Begun {
@@ -93,7 +105,7 @@ async fn begin(outbox: &Outbox, delivery: DeliveryId) -> Begun {
         request: None,
         now: NOW,
     };
-    outbox.begin(start).await.unwrap()
+    outbox.begin(vec![start]).await.unwrap()[0]
 }
 
 async fn settle(outbox: &Outbox, delivery: DeliveryId, attempt: i64, status: DeliveryStatus) {
@@ -112,7 +124,13 @@ async fn settle(outbox: &Outbox, delivery: DeliveryId, attempt: i64, status: Del
         counts: true,
         now: NOW,
     };
-    outbox.settle(Some(settlement), Then::Stay).await.unwrap();
+    outbox
+        .settle(vec![Step {
+            settlement: Some(settlement),
+            then: Then::Stay,
+        }])
+        .await
+        .unwrap();
 }
 
 async fn count(outbox: &Outbox, sql: &'static str) -> i64 {
@@ -166,7 +184,7 @@ async fn the_payload_is_kept_byte_for_byte() {
     let ids = claim_all(&outbox).await;
     assert_eq!(ids.len(), texts.len());
     for (id, text) in ids.into_iter().zip(texts) {
-        let stored = outbox.claimed(EventId(id)).await.unwrap().unwrap();
+        let stored = outbox.claimed(&[EventId(id)]).await.unwrap().remove(0);
         let shown: String = text.chars().take(80).collect();
         assert!(stored.payload == text, "{shown}");
         assert!(stored.envelope == Some(text), "{shown}");
@@ -220,18 +238,18 @@ async fn a_released_event_keeps_its_place_until_its_time_comes() {
     assert_eq!(claim_all(&outbox).await, [1]);
     let due = NOW.plus(Duration::from_mins(1));
     outbox
-        .settle(
-            None,
-            Then::Release {
+        .settle(vec![Step {
+            settlement: None,
+            then: Then::Release {
                 event: EventId(1),
                 due,
             },
-        )
+        }])
         .await
         .unwrap();
     assert_eq!(claim_all(&outbox).await, [0_i64; 0]);
-    assert_eq!(outbox.next_due().await.unwrap(), Some(due));
-    assert_eq!(outbox.claim(due, 100).await.unwrap(), [EventId(1)]);
+    assert_eq!(outbox.next_due().await.unwrap().live, Some(due));
+    assert_eq!(outbox.claim(due, 100, 100).await.unwrap(), [EventId(1)]);
 }
 
 #[tokio::test]
@@ -240,10 +258,7 @@ async fn what_was_in_the_air_at_a_crash_is_unknown_and_may_be_claimed_again() {
     let outbox = files.open().await;
     outbox.append(vec![event("m", &["a"])]).await.unwrap();
     claim_all(&outbox).await;
-    let delivery = outbox
-        .plan(EventId(1), vec![planned(Some("k"))])
-        .await
-        .unwrap()[0];
+    let delivery = plan(&outbox, 1, planned(Some("k"))).await;
     assert_eq!(begin(&outbox, delivery).await, Begun::Go { attempt: 1 });
     let writer = outbox.tasks.clone();
     drop(outbox);
@@ -288,14 +303,8 @@ async fn an_event_id_goes_out_once_per_destination_whoever_carries_it() {
         .await
         .unwrap();
     claim_all(&outbox).await;
-    let first = outbox
-        .plan(EventId(1), vec![planned(Some("order-1"))])
-        .await
-        .unwrap()[0];
-    let second = outbox
-        .plan(EventId(2), vec![planned(Some("order-1"))])
-        .await
-        .unwrap()[0];
+    let first = plan(&outbox, 1, planned(Some("order-1"))).await;
+    let second = plan(&outbox, 2, planned(Some("order-1"))).await;
     assert_eq!(begin(&outbox, first).await, Begun::Go { attempt: 1 });
     assert_eq!(
         begin(&outbox, second).await,
@@ -311,10 +320,7 @@ async fn an_event_id_goes_out_once_per_destination_whoever_carries_it() {
         .unwrap();
     assert!(reason.contains(&format!("delivery {first}")), "{reason}");
 
-    let third = outbox
-        .plan(EventId(3), vec![planned(Some("order-1"))])
-        .await
-        .unwrap()[0];
+    let third = plan(&outbox, 3, planned(Some("order-1"))).await;
     let real = Start {
         delivery: third,
         sent_to: "klaviyo:ABC".to_owned(),
@@ -322,7 +328,7 @@ async fn an_event_id_goes_out_once_per_destination_whoever_carries_it() {
         now: NOW,
     };
     assert_eq!(
-        outbox.begin(real).await.unwrap(),
+        outbox.begin(vec![real]).await.unwrap()[0],
         Begun::Go { attempt: 1 },
         "elsewhere it is new"
     );
@@ -337,14 +343,8 @@ async fn a_key_whose_owner_was_refused_is_free() {
         .await
         .unwrap();
     claim_all(&outbox).await;
-    let first = outbox
-        .plan(EventId(1), vec![planned(Some("k"))])
-        .await
-        .unwrap()[0];
-    let second = outbox
-        .plan(EventId(2), vec![planned(Some("k"))])
-        .await
-        .unwrap()[0];
+    let first = plan(&outbox, 1, planned(Some("k"))).await;
+    let second = plan(&outbox, 2, planned(Some("k"))).await;
     begin(&outbox, first).await;
     settle(&outbox, first, 1, DeliveryStatus::Rejected).await;
     assert_eq!(begin(&outbox, second).await, Begun::Go { attempt: 1 });
@@ -366,7 +366,11 @@ async fn replayed_events_queue_behind_what_their_person_waits_for_in_their_own_o
         finish(&outbox, id, EventStatus::Dead).await;
     }
     outbox
-        .replay(NOW, vec![EventId(1), EventId(2), EventId(4)], false)
+        .replay(
+            NOW,
+            vec![EventId(1), EventId(2), EventId(4)],
+            Replay::default(),
+        )
         .await
         .unwrap();
     for id in [3, 1, 2] {
@@ -374,7 +378,7 @@ async fn replayed_events_queue_behind_what_their_person_waits_for_in_their_own_o
         finish(&outbox, id, EventStatus::Delivered).await;
     }
     assert_eq!(count(&outbox, "SELECT difference FROM audit").await, 0);
-    let event = outbox.claimed(EventId(1)).await.unwrap().unwrap();
+    let event = outbox.claimed(&[EventId(1)]).await.unwrap().remove(0);
     assert_eq!(
         (event.cycle, event.deliveries.len()),
         (2, 0),
@@ -410,6 +414,28 @@ async fn a_second_daemon_on_the_same_file_is_refused_with_the_firsts_pid() {
         error.to_string().contains(&std::process::id().to_string()),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn another_programs_file_is_refused_and_left_as_it_was() {
+    let files = files();
+    let options = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(&files.config.path)
+        .create_if_missing(true);
+    let mut foreign = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    sqlx::query("CREATE TABLE theirs (x)")
+        .execute(&mut foreign)
+        .await
+        .unwrap();
+    connect::close(foreign).await;
+    let before = std::fs::read(&files.config.path).unwrap();
+    for error in [
+        Outbox::open(&files.config, NOW).await.unwrap_err(),
+        Outbox::attach(&files.config).await.unwrap_err(),
+    ] {
+        assert!(matches!(error, OpenError::Foreign { .. }), "{error}");
+    }
+    assert_eq!(std::fs::read(&files.config.path).unwrap(), before);
 }
 
 #[tokio::test]
@@ -459,28 +485,4 @@ async fn a_commit_of_another_process_wakes_the_relay() {
         }
     }
     assert!(woken);
-}
-
-#[tokio::test]
-async fn hot_statements_scan_no_table_that_grows() {
-    let files = files();
-    let outbox = files.open().await;
-    for (name, sql) in [
-        ("claim", include_str!("sql/claim.sql")),
-        ("next due", work::NEXT_DUE_SQL),
-    ] {
-        let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
-            .fetch_all(&outbox.readers)
-            .await
-            .unwrap();
-        let steps: Vec<String> = plan
-            .iter()
-            .map(|row| sqlx::Row::get(row, "detail"))
-            .collect();
-        assert!(!steps.is_empty());
-        for step in &steps {
-            let scans = step.starts_with("SCAN") && !step.contains("USING");
-            assert!(!scans, "{name}: {steps:?}");
-        }
-    }
 }

@@ -1,10 +1,13 @@
 //! What the relay reads about an event it has claimed.
 
+use std::collections::HashMap;
+
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::error::ReadError;
-use super::{EventId, Outbox};
+use super::order::{PlannedDelivery, Replay};
+use super::{EventId, Outbox, rows};
 use crate::model::{DeliveryId, DeliveryKind, DeliveryStatus, EventType, Timestamp};
 
 /// A claimed event, with what it owes so far.
@@ -18,6 +21,8 @@ pub struct ClaimedEvent {
     pub message_id: String,
     /// Which call it is; `None` when it never said.
     pub kind: Option<EventType>,
+    /// The event's name, of a track.
+    pub name: Option<String>,
     /// When it happened, corrected for the client's clock.
     pub at: Timestamp,
     /// When it arrived.
@@ -26,8 +31,8 @@ pub struct ClaimedEvent {
     pub cycle: i64,
     /// When this cycle began.
     pub cycle_began: Timestamp,
-    /// Whether the operator asked this replay to send subscriptions of any age.
-    pub consent: bool,
+    /// What the operator asked of this replay; nothing the first time.
+    pub replay: Replay,
     /// The call as received.
     pub payload: String,
     /// What its batch said around it.
@@ -59,56 +64,97 @@ pub struct StoredDelivery {
     pub conflicts: u32,
 }
 
-const EVENT: &str = "
-    SELECT e.id, e.source, e.message_id, e.type, e.at_ms, e.received_ms, e.cycle, e.cycle_ms, e.consent,
-           p.body, p.envelope
-    FROM event AS e JOIN payload AS p ON p.event_id = e.id
-    WHERE e.id = ?1";
+pub(super) const EVENTS: &str = "
+    SELECT e.id, e.source, e.message_id, e.type, e.name, e.at_ms, e.received_ms, e.cycle, e.cycle_ms,
+           e.consent, e.backfill, e.as_sent, p.body, p.envelope
+    FROM json_each(?1) AS j JOIN event AS e ON e.id = j.value JOIN payload AS p ON p.event_id = e.id
+    ORDER BY j.key";
 
-const DELIVERIES: &str = "
-    SELECT d.id, d.kind, d.list_id, d.status, d.reason, d.tries, d.request, d.profile_id,
+pub(super) const DELIVERIES: &str = "
+    SELECT d.event_id, d.id, d.kind, d.list_id, d.status, d.reason, d.tries, d.request, d.profile_id,
            (SELECT count(*) FROM attempt AS a WHERE a.delivery_id = d.id AND a.outcome = 'conflict') AS conflicts
-    FROM delivery AS d
-    WHERE d.event_id = ?1 AND d.cycle = ?2
-    ORDER BY d.position";
+    FROM json_each(?1) AS j JOIN event AS e ON e.id = j.value
+    JOIN delivery AS d ON d.event_id = e.id AND d.cycle = e.cycle
+    ORDER BY d.event_id, d.position";
 
-pub(super) const NEXT_DUE_SQL: &str = "
-    SELECT due_ms FROM event
-    WHERE status = 'pending' AND ahead = 0 AND in_air = 0
-    ORDER BY due_ms, id LIMIT 1";
+const FORMER: &str = "
+    SELECT d.kind, d.metric, d.event_key, d.list_id, d.request, d.warnings,
+           iif(d.status = 'rejected' AND NOT EXISTS (SELECT 1 FROM attempt AS a WHERE a.delivery_id = d.id),
+               d.reason, NULL) AS refused
+    FROM event AS e JOIN delivery AS d ON d.event_id = e.id
+     AND d.cycle = (SELECT max(f.cycle) FROM delivery AS f WHERE f.event_id = e.id AND f.cycle < e.cycle)
+    WHERE e.id = ?1 ORDER BY d.position";
+
+/// When the next events may go whose turn has come; a time may lie in the past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NextDue {
+    /// Of those that never were replayed.
+    pub live: Option<Timestamp>,
+    /// Of the replayed ones.
+    pub replayed: Option<Timestamp>,
+}
 
 impl Outbox {
-    /// Everything about a claimed event; `None` when its payload has been erased.
-    pub async fn claimed(&self, id: EventId) -> Result<Option<ClaimedEvent>, ReadError> {
-        let failed = || ReadError::of("a claimed event");
-        let row = sqlx::query(EVENT)
-            .bind(id.0)
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(failed())?;
-        let Some(row) = row else { return Ok(None) };
-        let mut event = event_of(&row).map_err(failed())?;
-        let rows = sqlx::query(DELIVERIES)
-            .bind(id.0)
-            .bind(event.cycle)
+    /// Everything about claimed events, in the order asked for; one whose payload has been erased is left out.
+    pub async fn claimed(&self, ids: &[EventId]) -> Result<Vec<ClaimedEvent>, ReadError> {
+        let failed = || ReadError::of("the claimed events");
+        let list = rows::ids(ids);
+        let rows = sqlx::query(EVENTS)
+            .bind(&list)
             .fetch_all(&self.readers)
             .await
             .map_err(failed())?;
-        event.deliveries = rows
+        let mut events: Vec<ClaimedEvent> = rows
             .iter()
-            .map(delivery_of)
+            .map(event_of)
             .collect::<Result<_, _>>()
             .map_err(failed())?;
-        Ok(Some(event))
+        let rows = sqlx::query(DELIVERIES)
+            .bind(&list)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(failed())?;
+        let mut owed: HashMap<EventId, Vec<StoredDelivery>> = HashMap::new();
+        for row in &rows {
+            let event = EventId(row.try_get("event_id").map_err(failed())?);
+            owed.entry(event)
+                .or_default()
+                .push(delivery_of(row).map_err(failed())?);
+        }
+        for event in &mut events {
+            event.deliveries = owed.remove(&event.id).unwrap_or_default();
+        }
+        Ok(events)
     }
 
-    /// When the next event may go whose turn has come; `None` when none waits. It may lie in the past.
-    pub async fn next_due(&self) -> Result<Option<Timestamp>, ReadError> {
-        let due: Option<i64> = sqlx::query_scalar(NEXT_DUE_SQL)
-            .fetch_optional(&self.readers)
+    /// What an event owed in its last cycle, for a replay as sent. What was refused before it was ever sent still
+    /// is.
+    pub async fn formerly_owed(&self, id: EventId) -> Result<Vec<PlannedDelivery>, ReadError> {
+        let failed = || ReadError::of("what the event owed before");
+        let rows = sqlx::query(FORMER)
+            .bind(id.0)
+            .fetch_all(&self.readers)
             .await
-            .map_err(ReadError::of("the next due time"))?;
-        Ok(due.map(Timestamp::from_millis))
+            .map_err(failed())?;
+        rows.iter()
+            .map(planned_of)
+            .collect::<Result<_, _>>()
+            .map_err(failed())
+    }
+
+    /// When the next events may go.
+    pub async fn next_due(&self) -> Result<NextDue, ReadError> {
+        let failed = || ReadError::of("the next due time");
+        let (live, replayed): (Option<i64>, Option<i64>) =
+            sqlx::query_as(include_str!("sql/next_due.sql"))
+                .fetch_one(&self.readers)
+                .await
+                .map_err(failed())?;
+        let time = |millis: Option<i64>| millis.map(Timestamp::from_millis);
+        Ok(NextDue {
+            live: time(live),
+            replayed: time(replayed),
+        })
     }
 
     /// A fact kept by [`Outbox::remember`].
@@ -128,14 +174,34 @@ fn event_of(row: &SqliteRow) -> Result<ClaimedEvent, sqlx::Error> {
         source: row.try_get("source")?,
         message_id: row.try_get("message_id")?,
         kind: kind.as_deref().and_then(EventType::from_word),
+        name: row.try_get("name")?,
         at: Timestamp::from_millis(row.try_get("at_ms")?),
         received_at: Timestamp::from_millis(row.try_get("received_ms")?),
         cycle: row.try_get("cycle")?,
         cycle_began: Timestamp::from_millis(row.try_get("cycle_ms")?),
-        consent: row.try_get("consent")?,
+        replay: Replay {
+            consent: row.try_get("consent")?,
+            backfill: row.try_get("backfill")?,
+            as_sent: row.try_get("as_sent")?,
+        },
         payload: row.try_get("body")?,
         envelope: row.try_get("envelope")?,
         deliveries: Vec::new(),
+    })
+}
+
+fn planned_of(row: &SqliteRow) -> Result<PlannedDelivery, sqlx::Error> {
+    let warnings: Option<String> = row.try_get("warnings")?;
+    Ok(PlannedDelivery {
+        kind: word(row, "kind", DeliveryKind::from_word)?,
+        metric: row.try_get("metric")?,
+        event_key: row.try_get("event_key")?,
+        list_id: row.try_get("list_id")?,
+        request: row.try_get("request")?,
+        refused: row.try_get("refused")?,
+        warnings: warnings
+            .map(|lines| lines.lines().map(str::to_owned).collect())
+            .unwrap_or_default(),
     })
 }
 

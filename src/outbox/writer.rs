@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::command::{self, Answer, Command};
 use super::error::{Severity, WriteError, severity};
+use super::order::Then;
 use super::{connect, disk};
 
 /// Commands written in one transaction at most.
@@ -202,14 +203,13 @@ impl Writer {
 
 fn may_make_work(command: &Command) -> bool {
     match command {
-        Command::Append(_)
-        | Command::Settle { .. }
-        | Command::Replay { .. }
-        | Command::Pause { .. }
-        | Command::Resume => true,
+        Command::Append(events) => !events.is_empty(),
+        Command::Settle(steps) => steps.iter().any(|step| step.then != Then::Stay),
+        Command::Replay { .. } | Command::Discard { .. } | Command::Resume => true,
         Command::Claim { .. }
-        | Command::Plan { .. }
+        | Command::Plan(_)
         | Command::Begin(_)
+        | Command::Pause { .. }
         | Command::Remember { .. } => false,
     }
 }

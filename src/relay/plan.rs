@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::config::MappingConfig;
+use crate::klaviyo::Request;
 use crate::mapper::{self, Input, Mapped, Planned};
 use crate::model::{DeliveryKind, EventType, NewEvent, Side, Timestamp};
 use crate::outbox::{ClaimedEvent, PlannedDelivery};
@@ -31,7 +32,7 @@ pub(super) struct Settings<'a> {
 pub(super) fn plan(event: &ClaimedEvent, settings: &Settings<'_>) -> Plan {
     let call = match Call::read(&event.payload, event.envelope.as_deref(), event.kind) {
         Ok(call) => call,
-        Err(error) => return Plan::Unreadable(super::error_chain(&error)),
+        Err(error) => return Plan::Unreadable(super::context::error_chain(&error)),
     };
     let input = Input {
         call: &call,
@@ -44,26 +45,48 @@ pub(super) fn plan(event: &ClaimedEvent, settings: &Settings<'_>) -> Plan {
         Mapped::Requests(planned) => planned,
         Mapped::Skipped(skip) => return Plan::Skip(skip.to_string()),
     };
-    let mut owed: Vec<PlannedDelivery> = planned.iter().map(owed_by).collect();
-    leave_out_old_consent(&mut owed, event, settings);
-    if owed.is_empty() {
-        return Plan::Skip(
-            "a replay does not subscribe people anew; see `replay --consent`".to_owned(),
-        );
-    }
-    Plan::Owes(owed)
+    let backfill = event.replay.backfill;
+    let owed = planned
+        .into_iter()
+        .map(|planned| owed_by(planned, backfill))
+        .collect();
+    Plan::of(owed, event, settings)
 }
 
-fn owed_by(planned: &Planned) -> PlannedDelivery {
-    let request = &planned.request;
+impl Plan {
+    /// A plan of these, without subscriptions that a replay should not send.
+    pub(super) fn of(
+        mut owed: Vec<PlannedDelivery>,
+        event: &ClaimedEvent,
+        settings: &Settings<'_>,
+    ) -> Self {
+        leave_out_old_consent(&mut owed, event, settings);
+        if owed.is_empty() {
+            let reason = "a replay does not subscribe people anew; see `replay --consent`";
+            return Self::Skip(reason.to_owned());
+        }
+        Self::Owes(owed)
+    }
+}
+
+fn owed_by(planned: Planned, backfill: bool) -> PlannedDelivery {
+    let Planned {
+        mut request,
+        refused,
+        warnings,
+        rules: _,
+    } = planned;
+    if let Request::Event(event) = &mut request {
+        event.backfill = backfill;
+    }
     PlannedDelivery {
         kind: request.kind(),
         metric: request.metric().map(str::to_owned),
         event_key: request.event_key().map(str::to_owned),
         list_id: request.list_id().map(str::to_owned),
         request: request.body(),
-        refused: planned.refused.as_ref().map(ToString::to_string),
-        warnings: planned.warnings.clone(),
+        refused: refused.as_ref().map(ToString::to_string),
+        warnings,
     }
 }
 
@@ -75,7 +98,7 @@ fn leave_out_old_consent(
     settings: &Settings<'_>,
 ) {
     let recent = settings.now.since(event.received_at) <= settings.replay_consent_within;
-    if event.cycle == 1 || event.consent || recent {
+    if event.cycle == 1 || event.replay.consent || recent {
         return;
     }
     let before = owed.len();

@@ -14,6 +14,9 @@ use klaviyo_relay::model::{EventType, Identifier, IdentifierKind, NewEvent, Time
 use klaviyo_relay::outbox::Outbox;
 use tempfile::TempDir;
 
+/// The section of Klaviyo's limits, one subsection for each family of endpoints.
+const LIMITS: &str = "delivery.limits";
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_klaviyo-relay");
 
 #[tokio::test]
@@ -80,8 +83,13 @@ fn the_settings_table_has_every_key_with_its_default() {
         let inside = format!("{key}.");
         known.iter().any(|other| other.starts_with(&inside))
     };
-    let keys: BTreeSet<&String> = known.iter().filter(|key| !is_section(key)).collect();
-    assert!(keys.len() >= 34, "only {} keys are known", keys.len());
+    // The limits of each family have a table of their own.
+    let keys = known.iter().filter(|key| match key.strip_prefix(LIMITS) {
+        Some(family) => family.is_empty(),
+        None => !is_section(key),
+    });
+    let keys: BTreeSet<&String> = keys.collect();
+    assert!(keys.len() >= 42, "only {} keys are known", keys.len());
     let table = rows("## Settings");
     let documented: Vec<(String, &String)> = table
         .iter()
@@ -95,12 +103,11 @@ fn the_settings_table_has_every_key_with_its_default() {
         keys
     );
 
-    let shipped = fs::read_to_string(root().join("config.toml")).unwrap();
-    let shipped: toml::Table = shipped.parse().unwrap();
+    let shipped = shipped();
     for (key, default) in documented {
         let value = value_at(&shipped, &key);
         let text = default.as_str();
-        if text.starts_with("required") || key == "mapping.garbage_ids" {
+        if text.starts_with("required") || key == "mapping.garbage_ids" || key == LIMITS {
             continue;
         }
         if text == "none" {
@@ -113,6 +120,32 @@ fn the_settings_table_has_every_key_with_its_default() {
         let literal: toml::Table = literal.parse().unwrap();
         assert_eq!(value, literal.get("x"), "{key}");
     }
+}
+
+#[test]
+fn the_limits_table_has_every_family_with_its_default() {
+    let table = rows("## How fast");
+    let shipped = shipped();
+    let mut documented = BTreeSet::new();
+    for row in &table {
+        let family = only(code_spans(&row[0])).unwrap();
+        for (name, figure) in [("burst", &row[2]), ("steady", &row[3])] {
+            let key = format!("{LIMITS}.{family}.{name}");
+            let set = value_at(&shipped, &key).and_then(toml::Value::as_integer);
+            assert_eq!(
+                set.map(|set| set.to_string()).as_ref(),
+                Some(figure),
+                "{key}"
+            );
+            documented.insert(key);
+        }
+    }
+    let known = Config::known_keys();
+    let figures = known.into_iter().filter(|key| {
+        let figure = key.rsplit_once('.').map(|(_, last)| last);
+        matches!(figure, Some("burst" | "steady"))
+    });
+    assert_eq!(documented, figures.collect());
 }
 
 #[test]
@@ -275,6 +308,12 @@ fn text_of(output: &Output) -> String {
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// `config.toml` as shipped.
+fn shipped() -> toml::Table {
+    let text = fs::read_to_string(root().join("config.toml")).unwrap();
+    text.parse().unwrap()
 }
 
 fn readme() -> String {

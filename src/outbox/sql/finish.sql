@@ -1,12 +1,13 @@
 -- Ends events and lets those behind them move up.
--- ?1: JSON array of {event_id, status, reason, now_ms}.
+-- ?1: JSON array of {event_id, status, reason, hold, now_ms}. One that holds keeps its place in its lines.
 
 UPDATE event
 SET status = j.value ->> 'status', reason = j.value ->> 'reason', finished_ms = j.value ->> 'now_ms', in_air = 0
 FROM json_each(?1) AS j
 WHERE event.id = j.value ->> 'event_id' AND event.finished_ms IS NULL;
 
-DELETE FROM turn WHERE event_id IN (SELECT j.value ->> 'event_id' FROM json_each(?1) AS j);
+DELETE FROM turn
+WHERE event_id IN (SELECT j.value ->> 'event_id' FROM json_each(?1) AS j WHERE j.value ->> 'hold' = 0);
 
 -- Whoever is now first in a line that one of them stood in counts anew how many lines still hold it up.
 UPDATE event

@@ -11,7 +11,6 @@ use super::window::Window;
 /// How far two requests that left apart may move together on their way, at least: a connection that opens, a lost
 /// packet that is sent again. Klaviyo's second then holds what left in a second and this. It costs nothing in the
 /// long run, since the minute is the tighter limit of every family by a factor of four and more.
-/// Without it, simulated drains that use the whole limit alone met one 429 in three minutes; with it, none.
 const JITTER_MS: u16 = 300;
 /// Klaviyo's two windows, with a cell that is small against each: 66 counts and 122.
 const SECOND: (u16, u16) = (1_000 + JITTER_MS, 20);

@@ -95,6 +95,14 @@ impl Limits {
         }
     }
 
+    /// How many requests the two windows let through within about a second: what single calls can clear.
+    pub fn clears(&mut self, family: Family, now: Timestamp) -> usize {
+        let meter = self.meter_mut(family, now);
+        let [_, minute] = meter.used(now);
+        let left = meter.steady(now).saturating_sub(minute);
+        usize::try_from(meter.burst(now).min(left)).unwrap_or(usize::MAX)
+    }
+
     /// Where every family stands.
     pub fn snapshot(&self, now: Timestamp) -> Vec<FamilyUse> {
         let one = |family: &Family| {

@@ -236,21 +236,6 @@ fn a_steady_drain_meets_at_most_one_429_a_minute_and_uses_three_quarters_of_the_
 }
 
 #[test]
-fn whoever_is_alone_can_use_the_whole_limit_without_a_429() {
-    for family in TIERS {
-        let mut setup = Setup::of(family);
-        setup.settings.share = 1.0;
-        setup.others = 0.0;
-        for seed in 0..3 {
-            let drain = setup.run(seed);
-            assert_eq!(drain.throttled, [0; MINUTES], "{family}, seed {seed}");
-            let used = drain.part_of(setup.limit);
-            assert!(used >= 0.98, "{family}, seed {seed}: {used}");
-        }
-    }
-}
-
-#[test]
 fn what_klaviyo_says_is_left_spares_most_429s_when_others_take_more_than_their_part() {
     for family in TIERS {
         let total = |headers: bool| -> u32 {

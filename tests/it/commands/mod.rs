@@ -3,6 +3,7 @@
 
 mod check;
 mod demo;
+mod discard;
 mod explain;
 mod prepared;
 mod replay;

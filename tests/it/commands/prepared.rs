@@ -6,7 +6,7 @@ use klaviyo_relay::model::{
     DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventStatus, NewEvent, Outcome, OutcomeKind,
     Timestamp,
 };
-use klaviyo_relay::outbox::{Begun, Outbox, PlannedDelivery, Settlement, Start, Then};
+use klaviyo_relay::outbox::{Begun, Outbox, PlannedDelivery, Settlement, Start, Step, Then};
 
 use super::Bench;
 
@@ -38,6 +38,20 @@ const OTHER_CALLS: [&str; 5] = [
     r#"{"type":"track","messageId":"m-behind","userId":"eve","event":"Item Removed"}"#,
 ];
 
+/// The status of every event, in order, as [`Bench::prepared`] makes them.
+pub(crate) const BEFORE: [&str; 6] = ["delivered", "dead", "skipped", "dead", "pending", "pending"];
+
+/// The status of every event, in order.
+pub(crate) fn statuses(bench: &Bench) -> Vec<String> {
+    let status = |id: i64| {
+        let event = bench.run(&["show", &id.to_string(), "--json"]).json();
+        event[0]["status"].as_str().unwrap().to_owned()
+    };
+    [ORDER, FLAWED, SKIPPED, REFUSED, WAITING, BEHIND]
+        .map(status)
+        .to_vec()
+}
+
 impl Bench {
     /// A folder with the smallest configuration, and the outbox.
     pub(crate) async fn prepared() -> Self {
@@ -50,7 +64,7 @@ impl Bench {
         let outbox = Outbox::open(&self.outbox_config(), NOW).await.unwrap();
         let calls = [ORDER_CALL].into_iter().chain(OTHER_CALLS);
         outbox.append(calls.map(event).collect()).await.unwrap();
-        let claimed = outbox.claim(NOW, 100).await.unwrap();
+        let claimed = outbox.claim(NOW, 100, 100).await.unwrap();
         assert_eq!(claimed, [ORDER, SKIPPED, REFUSED, WAITING].map(EventId));
         deliver(&outbox).await;
         let skipped = "page calls are not sent to Klaviyo";
@@ -60,7 +74,40 @@ impl Bench {
             event: EventId(WAITING),
             due: NOW,
         };
-        outbox.settle(None, then).await.unwrap();
+        outbox
+            .settle(vec![Step {
+                settlement: None,
+                then,
+            }])
+            .await
+            .unwrap();
+        outbox.close().await;
+    }
+
+    /// Leaves the event that waits in the air, as a daemon does that is sending it.
+    pub(crate) async fn take_in_the_waiting(&self) {
+        let outbox = Outbox::attach(&self.outbox_config()).await.unwrap();
+        let claimed = outbox.claim(NOW, 100, 100).await.unwrap();
+        assert_eq!(claimed, [EventId(WAITING)]);
+        outbox.close().await;
+    }
+
+    /// Has the event that waits send a subscription whose answer never comes.
+    pub(crate) async fn lose_an_answer(&self) {
+        let outbox = Outbox::attach(&self.outbox_config()).await.unwrap();
+        let subscription = plan(&outbox, WAITING, DeliveryKind::Subscription, None).await;
+        let unknown = Outcome {
+            error: Some("no answer within the time".to_owned()),
+            ..Outcome::of(OutcomeKind::Unknown)
+        };
+        attempt(
+            &outbox,
+            subscription,
+            unknown,
+            DeliveryStatus::Unknown,
+            None,
+        )
+        .await;
         outbox.close().await;
     }
 
@@ -122,7 +169,10 @@ async fn plan(outbox: &Outbox, event: i64, kind: DeliveryKind, key: Option<&str>
         refused: None,
         warnings: vec!["a warning".to_owned()],
     };
-    outbox.plan(EventId(event), vec![delivery]).await.unwrap()[0]
+    outbox
+        .plan(vec![(EventId(event), vec![delivery])])
+        .await
+        .unwrap()[&EventId(event)][0]
 }
 
 async fn attempt(
@@ -138,7 +188,7 @@ async fn attempt(
         request: None,
         now: NOW,
     };
-    let Begun::Go { attempt } = outbox.begin(start).await.unwrap() else {
+    let Begun::Go { attempt } = outbox.begin(vec![start]).await.unwrap()[0] else {
         panic!("nobody else has its key");
     };
     let settlement = Settlement {
@@ -151,7 +201,13 @@ async fn attempt(
         counts: true,
         now: NOW,
     };
-    outbox.settle(Some(settlement), Then::Stay).await.unwrap();
+    outbox
+        .settle(vec![Step {
+            settlement: Some(settlement),
+            then: Then::Stay,
+        }])
+        .await
+        .unwrap();
 }
 
 async fn end(outbox: &Outbox, event: i64, status: EventStatus, reason: Option<&str>) {
@@ -159,7 +215,14 @@ async fn end(outbox: &Outbox, event: i64, status: EventStatus, reason: Option<&s
         event: EventId(event),
         status,
         reason: reason.map(str::to_owned),
+        hold: false,
         now: NOW,
     };
-    outbox.settle(None, then).await.unwrap();
+    outbox
+        .settle(vec![Step {
+            settlement: None,
+            then,
+        }])
+        .await
+        .unwrap();
 }

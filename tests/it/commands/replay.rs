@@ -2,21 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::prepared::{BEHIND, FLAWED, ORDER, REFUSED, SKIPPED, WAITING};
+use super::prepared::{BEFORE, statuses};
 use super::{Bench, Ran};
-
-/// The status of every event, in order.
-fn statuses(bench: &Bench) -> Vec<String> {
-    let status = |id: i64| {
-        let event = bench.run(&["show", &id.to_string(), "--json"]).json();
-        event[0]["status"].as_str().unwrap().to_owned()
-    };
-    [ORDER, FLAWED, SKIPPED, REFUSED, WAITING, BEHIND]
-        .map(status)
-        .to_vec()
-}
-
-const BEFORE: [&str; 6] = ["delivered", "dead", "skipped", "dead", "pending", "pending"];
 
 #[tokio::test]
 async fn a_dry_run_says_what_would_be_sent_and_does_nothing() {
@@ -24,7 +11,7 @@ async fn a_dry_run_says_what_would_be_sent_and_does_nothing() {
     let said = bench.run(&["replay", "--status", "dead", "--dry-run"]);
     assert_eq!(said.well(), "2 events would be sent again: 2, 4\n");
     let said = bench.run(&["replay", "--id", "1", "--dry-run", "--json"]);
-    let expected = json!({"dry_run": true, "count": 1, "first": [1], "not_replayed": []});
+    let expected = json!({"dry_run": true, "count": 1, "first": [1], "left_out": []});
     assert_eq!(said.json(), expected);
     assert_eq!(statuses(&bench), BEFORE);
 }
@@ -55,7 +42,7 @@ async fn filters_combine() {
     let arguments = ["replay", "--id", "3", "--id", "4", "--status", "skipped"];
     let ran = bench.run(&arguments);
     assert_eq!(ran.out, "1 event will be sent again: 3\n");
-    assert_not_replayed(&ran, "4");
+    assert_left_out(&ran, "4");
     assert_eq!(statuses(&bench)[2..4], ["pending", "dead"]);
 }
 
@@ -64,7 +51,7 @@ async fn what_cannot_be_replayed_is_named_and_the_others_go() {
     let bench = Bench::prepared().await;
     let ran = bench.run(&["replay", "--id", "1", "5", "99"]);
     assert_eq!(ran.out, "1 event will be sent again: 1\n");
-    assert_not_replayed(&ran, "5, 99");
+    assert_left_out(&ran, "5, 99");
     assert_eq!(statuses(&bench)[0], "pending");
     assert_eq!(statuses(&bench)[4], "pending", "as before");
 
@@ -72,13 +59,13 @@ async fn what_cannot_be_replayed_is_named_and_the_others_go() {
     assert_eq!((ran.code, &*ran.err), (1, ""));
     let said: Value = ran.json();
     assert_eq!(
-        (&said["count"], &said["not_replayed"]),
+        (&said["count"], &said["left_out"]),
         (&json!(0), &json!([99]))
     );
 }
 
-fn assert_not_replayed(ran: &Ran, which: &str) {
-    let why = "not replayed, since they do not exist, are not finished, or are in another state";
+fn assert_left_out(ran: &Ran, which: &str) {
+    let why = "left out, since they do not exist, are in another state, or are in the air";
     assert_eq!(
         (ran.code, &*ran.err),
         (1, &*format!("error: {why}: {which}\n"))
@@ -88,23 +75,34 @@ fn assert_not_replayed(ran: &Ran, which: &str) {
 #[tokio::test]
 async fn everything_at_once_is_never_meant() {
     let bench = Bench::prepared().await;
-    for arguments in [&["replay"][..], &["replay", "--dry-run", "--consent"]] {
+    for arguments in [
+        &["replay"][..],
+        &["replay", "--dry-run", "--consent"],
+        &["replay", "--status", "pending"],
+        &["replay", "--id", "1", "--status", "held"],
+    ] {
         let ran = bench.run(arguments);
-        assert_eq!((ran.code, &*ran.out), (2, ""));
-        assert!(
-            ran.err.starts_with("error: say which events: "),
-            "{}",
-            ran.err
-        );
+        assert_eq!((ran.code, &*ran.out), (2, ""), "{arguments:?}");
+        let start = "error: say which finished events: --status dead, skipped or delivered, ";
+        assert!(ran.err.starts_with(start), "{}", ran.err);
     }
-    for wrong in ["pending", "held", "Dead", ""] {
+    for wrong in ["Dead", ""] {
         let ran = bench.run(&["replay", "--status", wrong]);
         assert_eq!((ran.code, &*ran.out), (2, ""));
-        assert!(
-            ran.err.contains("only finished events can be replayed"),
-            "{}",
-            ran.err
-        );
+        assert!(ran.err.contains("a status is one of "), "{}", ran.err);
     }
     assert_eq!(statuses(&bench), BEFORE);
+}
+
+#[tokio::test]
+async fn what_is_sent_as_it_was_cannot_be_marked_as_backfill() {
+    let bench = Bench::prepared().await;
+    let ran = bench.run(&["replay", "--id", "1", "--backfill", "--as-sent"]);
+    assert_eq!((ran.code, &*ran.out), (2, ""));
+    assert!(ran.err.contains("cannot be used with"), "{}", ran.err);
+    assert_eq!(statuses(&bench), BEFORE);
+    for how in ["--backfill", "--as-sent"] {
+        let ran = bench.run(&["replay", "--id", "1", how, "--dry-run"]);
+        assert_eq!(ran.well(), "1 event would be sent again: 1\n");
+    }
 }

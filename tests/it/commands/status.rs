@@ -48,6 +48,22 @@ async fn the_same_as_json() {
     assert_eq!(status["dead"].as_array().unwrap().len(), 2);
 }
 
+#[tokio::test]
+async fn subscriptions_whose_answer_never_came_are_told() {
+    let bench = Bench::prepared().await;
+    let said = bench.run(&["status"]).well();
+    assert!(!said.contains("never answered"), "{said}");
+    let status = bench.run(&["status", "--json"]).json();
+    assert_eq!(status["unknown_subscriptions"], 0);
+
+    bench.lose_an_answer().await;
+    let said = bench.run(&["status"]).well();
+    assert!(said.contains("sent and never answered"), "{said}");
+    assert!(said.contains("Klaviyo may have taken them"), "{said}");
+    let status = bench.run(&["status", "--json"]).json();
+    assert_eq!(status["unknown_subscriptions"], 1);
+}
+
 #[test]
 fn without_an_outbox_it_says_where_it_looked() {
     let ran = Bench::new().run(&["status"]);

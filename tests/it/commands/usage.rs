@@ -5,13 +5,14 @@ use std::fs;
 use super::{Bench, SANDBOX, finish};
 
 /// Every command that reads a configuration.
-const COMMANDS: [&[&str]; 6] = [
+const COMMANDS: [&[&str]; 7] = [
     &["serve"],
     &["check"],
     &["explain"],
     &["status"],
     &["show", "1"],
     &["replay", "--id", "1"],
+    &["discard", "--id", "1"],
 ];
 
 #[test]
@@ -25,6 +26,7 @@ fn wrong_usage_is_exit_code_2_and_says_how() {
         &["show"],
         &["explain", "--side", "left"],
         &["replay", "--id", "x"],
+        &["discard", "--status", "done"],
         &["sandbox", "--listen", "nowhere"],
     ] {
         let ran = bench.run(arguments);

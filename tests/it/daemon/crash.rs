@@ -17,7 +17,7 @@ async fn a_killed_daemon_delivers_everything_once_and_in_order_after_its_restart
     for part in (1..=1000_u64).collect::<Vec<_>>().chunks(100) {
         if part[0] == 301 {
             klaviyo
-                .fault(json!({"lost": true, "next": 5, "path": "/api/events"}))
+                .fault(json!({"lost": true, "next": 3, "path": "/api/events"}))
                 .await;
             klaviyo
                 .fault(json!({"hang": true, "path": "/api/events"}))

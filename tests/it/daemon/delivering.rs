@@ -174,6 +174,11 @@ async fn a_conflict_of_identifiers_is_resent_without_the_weaker_one() {
     let attributes = &second["data"]["attributes"];
     assert_eq!(attributes["email"], "a@klaviyo-demo.com");
     assert_eq!(attributes.get("phone_number"), None);
+    let shown = String::from_utf8(daemon.command(&["show", "1"]).stdout).unwrap();
+    assert!(
+        shown.contains("sent again without the weaker one"),
+        "{shown}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,14 @@
 //! The whole daemon over HTTP, against the sandbox.
 
+mod bulk;
 mod crash;
 mod delivering;
 mod disk;
 mod ordering;
 mod pausing;
+mod policies;
 mod replaying;
+mod scripted;
 
 use serde_json::{Value, json};
 

@@ -125,7 +125,7 @@ impl Bench {
     /// Everything stored, in order of arrival.
     async fn stored(&self, status: Option<EventStatus>) -> Vec<EventReport> {
         let selection = Selection {
-            status,
+            states: status.into_iter().collect(),
             ..Selection::default()
         };
         let mut reports = Vec::new();

@@ -48,7 +48,12 @@ async fn half_a_surrogate_pair_is_read_as_a_replacement_and_stored_as_it_came() 
     assert_eq!(stored[0].identifiers, ["user:u\u{fffd}"]);
     assert_eq!(column(&stored[0], "name"), Some("Cut \u{fffd}"));
     assert_eq!(column(&stored[0], "message_id"), Some("m\\ud83d"));
-    let claimed = bench.outbox.claimed(stored[1].id).await.unwrap().unwrap();
+    let claimed = bench
+        .outbox
+        .claimed(&[stored[1].id])
+        .await
+        .unwrap()
+        .remove(0);
     assert_eq!(
         claimed.envelope.as_deref(),
         Some(r#"{"context":{"page":"\ud83d"}}"#)

@@ -17,7 +17,7 @@ use klaviyo_relay::config::{Config, OutboxConfig};
 use klaviyo_relay::model::{
     EventId, EventStatus, EventType, Identifier, IdentifierKind, NewEvent, Timestamp,
 };
-use klaviyo_relay::outbox::{Outbox, Selection, Then};
+use klaviyo_relay::outbox::{NextDue, Outbox, Replay, Selection, Step, Then};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
@@ -166,8 +166,9 @@ impl History {
                 self.claim(limit).await;
             }
             58..=66 => self.release().await,
-            67..=89 => self.end().await,
-            90..=97 => self.replay().await,
+            67..=86 => self.end().await,
+            87..=94 => self.replay().await,
+            95..=97 => self.discard().await,
             _ => self.crash().await,
         }
         if self.chance.below(4) == 0 {
@@ -213,6 +214,8 @@ impl History {
                 } else {
                     State::Waiting
                 },
+                replayed: false,
+                holds: false,
             });
         }
         event
@@ -220,11 +223,16 @@ impl History {
 
     async fn claim(&mut self, limit: usize) {
         let waiting = self.model.count(|state| state == State::Waiting);
-        let ready = self.model.ready();
-        self.totals.waited += waiting - ready.len();
-        let expected = ready.into_iter().filter(|(due, _)| *due <= self.now);
-        let expected: BTreeSet<i64> = expected.take(limit).map(|(_, id)| id).collect();
-        let claimed = self.outbox().claim(self.now, limit).await.unwrap();
+        let ready = [false, true].map(|replayed| self.model.ready(replayed));
+        self.totals.waited += waiting - ready[0].len() - ready[1].len();
+        let due = ready.into_iter().flat_map(|ready| {
+            ready
+                .into_iter()
+                .filter(|(due, _)| *due <= self.now)
+                .take(limit)
+        });
+        let expected: BTreeSet<i64> = due.map(|(_, id)| id).collect();
+        let claimed = self.outbox().claim(self.now, limit, limit).await.unwrap();
         let claimed: BTreeSet<i64> = claimed.into_iter().map(|id| id.0).collect();
         assert_eq!(claimed, expected, "claimed, and may go");
         for id in claimed {
@@ -264,11 +272,14 @@ impl History {
             1 => EventStatus::Skipped,
             _ => EventStatus::Delivered,
         };
-        self.model.get(id).state = State::Ended(status);
+        let hold = status == EventStatus::Dead && self.chance.below(2) == 0;
+        let event = self.model.get(id);
+        (event.state, event.holds) = (State::Ended(status), hold);
         Then::Finish {
             event: EventId(id),
             status,
             reason: (status != EventStatus::Delivered).then(|| "because".to_owned()),
+            hold,
             now: self.now,
         }
     }
@@ -284,11 +295,30 @@ impl History {
             if event.is_unfinished() {
                 continue;
             }
-            (event.state, event.place, event.due) = (State::Waiting, place, now);
+            // One that held its lines keeps its place in them.
+            event.place = if event.holds { event.place } else { place };
+            (event.state, event.due) = (State::Waiting, now);
+            (event.replayed, event.holds) = (true, false);
             self.totals.replayed += 1;
         }
         let chosen = chosen.into_iter().map(EventId).collect();
-        self.outbox().replay(self.now, chosen, false).await.unwrap();
+        let how = Replay::default();
+        self.outbox().replay(self.now, chosen, how).await.unwrap();
+    }
+
+    /// An operator gives some events up; those in the air are left alone.
+    async fn discard(&mut self) {
+        let all = self.model.ids(|_| true);
+        let chosen = self.chance.some(all, 3);
+        for id in &chosen {
+            let event = self.model.get(*id);
+            if event.state == State::Waiting {
+                event.state = State::Ended(EventStatus::Dead);
+            }
+            event.holds = false;
+        }
+        let chosen = chosen.into_iter().map(EventId).collect();
+        self.outbox().discard(self.now, chosen).await.unwrap();
     }
 
     /// The daemon ends without a word and starts again: what was in the air waits, at its old place.
@@ -305,31 +335,58 @@ impl History {
     }
 
     async fn assert_next_due(&self) {
-        let due = self.model.ready().first().map(|(due, _)| *due);
-        assert_eq!(self.outbox().next_due().await.unwrap(), due);
+        let first = |replayed| self.model.ready(replayed).first().map(|(due, _)| *due);
+        let expected = NextDue {
+            live: first(false),
+            replayed: first(true),
+        };
+        assert_eq!(self.outbox().next_due().await.unwrap(), expected);
     }
 
     /// Ends everything, and looks whether all of it is there.
     async fn work_off(&mut self) {
         while self.model.count(|state| !matches!(state, State::Ended(_))) > 0 {
-            if let Some((due, _)) = self.model.ready().last() {
-                self.now = self.now.max(*due);
+            for replayed in [false, true] {
+                if let Some((due, _)) = self.model.ready(replayed).last() {
+                    self.now = self.now.max(*due);
+                }
             }
             self.claim(100).await;
             let in_air = self.model.ids(|state| state == State::InAir);
-            assert!(!in_air.is_empty(), "the rest can never go");
+            if in_air.is_empty() {
+                assert!(self.let_go().await > 0, "the rest can never go");
+                continue;
+            }
             let ending = in_air.into_iter().map(|id| self.ending(id)).collect();
             settle(self.outbox(), ending).await;
         }
+        // The next history shares the file: it must not wait for this one's dead.
+        self.let_go().await;
         self.assert_next_due().await;
+    }
+
+    /// An operator discards the dead events that hold up others; answers how many.
+    async fn let_go(&mut self) -> usize {
+        let holding = self.model.events.iter().filter(|event| event.holds);
+        let holding: Vec<i64> = holding.map(|event| event.id).collect();
+        let count = holding.len();
+        for id in &holding {
+            self.model.get(*id).holds = false;
+        }
+        let holding = holding.into_iter().map(EventId).collect();
+        self.outbox().discard(self.now, holding).await.unwrap();
+        count
     }
 
     async fn assert_all_is_there(&mut self) {
         let ids = self.model.ids(|_| true);
         let selection = Selection {
             ids: ids.iter().copied().map(EventId).collect(),
-            finished: true,
-            status: None,
+            states: vec![
+                EventStatus::Delivered,
+                EventStatus::Skipped,
+                EventStatus::Dead,
+            ],
         };
         let stored = self.outbox().select(&selection).await.unwrap();
         assert_eq!(stored, selection.ids);
@@ -388,7 +445,15 @@ async fn settle(outbox: &Outbox, steps: Vec<Then>) {
     let mut settling = JoinSet::new();
     for then in steps {
         let outbox = outbox.clone();
-        settling.spawn(async move { outbox.settle(None, then).await.unwrap() });
+        settling.spawn(async move {
+            outbox
+                .settle(vec![Step {
+                    settlement: None,
+                    then,
+                }])
+                .await
+                .unwrap();
+        });
     }
     settling.join_all().await;
 }

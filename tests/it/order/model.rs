@@ -12,6 +12,10 @@ pub(crate) struct Modelled {
     pub(crate) identifiers: BTreeSet<u64>,
     pub(crate) due: Timestamp,
     pub(crate) state: State,
+    /// It was replayed at least once.
+    pub(crate) replayed: bool,
+    /// It ended dead and keeps its place: those behind it wait.
+    pub(crate) holds: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,18 +43,18 @@ impl Model {
     /// Whether an earlier unfinished event shares an identifier.
     pub(crate) fn must_wait(&self, event: &Modelled) -> bool {
         self.events.iter().any(|other| {
-            other.is_unfinished()
+            (other.is_unfinished() || other.holds)
                 && other.place < event.place
                 && !other.identifiers.is_disjoint(&event.identifiers)
         })
     }
 
-    /// What waits and whose turn has come, by due time.
-    pub(crate) fn ready(&self) -> Vec<(Timestamp, i64)> {
+    /// What waits and whose turn has come, by due time: of the replayed events, or of the others.
+    pub(crate) fn ready(&self, replayed: bool) -> Vec<(Timestamp, i64)> {
         let waiting = self
             .events
             .iter()
-            .filter(|event| event.state == State::Waiting);
+            .filter(|event| event.state == State::Waiting && event.replayed == replayed);
         let ready = waiting.filter(|event| !self.must_wait(event));
         let mut ready: Vec<_> = ready.map(|event| (event.due, event.id)).collect();
         ready.sort_unstable();

@@ -42,7 +42,11 @@ struct Log {
 
 impl Klaviyo {
     pub(crate) async fn start() -> Self {
-        let sandbox = Sandbox::new(Options::default(), Arc::new(SystemClock));
+        Self::with(Options::default()).await
+    }
+
+    pub(crate) async fn with(options: Options) -> Self {
+        let sandbox = Sandbox::new(options, Arc::new(SystemClock));
         let port = listener::bind("127.0.0.1:0".parse().unwrap())
             .await
             .unwrap();

@@ -1,0 +1,119 @@
+//! What the relay asks the outbox to write down, and what it hears back.
+
+use crate::model::{
+    DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventStatus, Outcome, Timestamp,
+};
+
+/// A request that an event owes, as mapped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedDelivery {
+    /// What it asks of Klaviyo.
+    pub kind: DeliveryKind,
+    /// The metric's name, of an event.
+    pub metric: Option<String>,
+    /// The `$event_id`, of an event.
+    pub event_key: Option<String>,
+    /// The list, of a subscription or a list change.
+    pub list_id: Option<String>,
+    /// The body, frozen from here on; `None` where it needs the answer to an earlier request.
+    pub request: Option<String>,
+    /// Why it will never be sent.
+    pub refused: Option<String>,
+    /// What Klaviyo will take and then ignore, and the like.
+    pub warnings: Vec<String>,
+}
+
+/// An attempt about to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Start {
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// Where it goes: the sandbox or a Klaviyo account.
+    pub sent_to: String,
+    /// The body, where it was not frozen before.
+    pub request: Option<String>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// Whether the attempt may be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begun {
+    /// It is written down, under this number: send.
+    Go {
+        /// Counts the delivery's attempts, from 1.
+        attempt: i64,
+    },
+    /// The `$event_id` was delivered before; the delivery is settled as `duplicate`, nothing is to be sent.
+    Duplicate,
+    /// Another delivery with this `$event_id` is not finished: try again later.
+    Busy,
+}
+
+/// What came of an attempt, and what that makes of its delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// The attempt's number; 0 where none was made.
+    pub attempt: i64,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// Where the delivery stands now.
+    pub status: DeliveryStatus,
+    /// Why, when it is not delivered.
+    pub reason: Option<String>,
+    /// A new body, when the answer asked for one (409).
+    pub request: Option<String>,
+    /// Whether the attempt counts against `max_attempts`.
+    pub counts: bool,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// What becomes of the event, in the same commit as the settlement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Then {
+    /// It stays in hand: its next delivery follows.
+    Stay,
+    /// It waits, and keeps its place in the order.
+    Release {
+        /// The event.
+        event: EventId,
+        /// Not before this time.
+        due: Timestamp,
+    },
+    /// It is done.
+    Finish {
+        /// The event.
+        event: EventId,
+        /// How it ended.
+        status: EventStatus,
+        /// Why, when it was not delivered.
+        reason: Option<String>,
+        /// Those behind it wait until an operator replays or discards it, instead of moving up.
+        hold: bool,
+        /// The time.
+        now: Timestamp,
+    },
+}
+
+/// A settlement and its consequence, written together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// What came of an attempt, if one was made.
+    pub settlement: Option<Settlement>,
+    /// What becomes of the event.
+    pub then: Then,
+}
+
+/// How finished events are sent again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Replay {
+    /// Subscriptions of any age too.
+    pub consent: bool,
+    /// Events are recorded without starting flows.
+    pub backfill: bool,
+    /// The requests of the cycle before, instead of mapping anew.
+    pub as_sent: bool,
+}

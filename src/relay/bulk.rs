@@ -1,0 +1,214 @@
+//! Many requests in one job: written down one by one, sent together, settled one by one. A refused or unclear job is
+//! taken apart, so that one bad item never costs a good one.
+
+use crate::klaviyo::bulk::{BulkJob, named_items};
+use crate::model::{DeliveryKind, DeliveryStatus, Family, Outcome, OutcomeKind};
+use crate::outbox::{Begun, Settlement, Start, Step, Then};
+
+use super::context::{Context, Unwritten};
+use super::desk::Report;
+use super::hand::InHand;
+use super::import;
+use super::single::{BUSY_PAUSE, judge};
+
+/// The family of a kind's bulk jobs.
+pub(super) const fn job_family(kind: DeliveryKind) -> Family {
+    match kind {
+        DeliveryKind::Event => Family::EventBulk,
+        DeliveryKind::Profile => Family::ProfileBulk,
+        DeliveryKind::Subscription => Family::Subscription,
+        DeliveryKind::ListAdd | DeliveryKind::ListRemove => Family::List,
+    }
+}
+
+/// An item of a job: the event and the number of its attempt.
+pub(super) struct Item {
+    pub(super) hand: InHand,
+    pub(super) attempt: i64,
+}
+
+/// Sends what was taken for one job.
+pub(super) async fn send(context: &Context, hands: Vec<InHand>, outage: bool) -> Report {
+    let starts: Vec<Start> = hands
+        .iter()
+        .map(|hand| Start {
+            delivery: hand.delivery().id,
+            sent_to: context.relay.sent_to.clone(),
+            request: None,
+            now: context.now(),
+        })
+        .collect();
+    let Ok(begun) = context.begin(&starts).await else {
+        return Report::unwritten(hands);
+    };
+    let (items, mut done) = sort(context, hands, &begun);
+    let (settled, answered) = match job(&items) {
+        Some(job) => exchange(context, &job, items, outage).await,
+        // Nothing of it is left to send; or, which cannot be, it does not fit: each by itself then.
+        None => (
+            taken_apart(context, items, 1, "the job could not be built"),
+            None,
+        ),
+    };
+    done.extend(settled);
+    let (hands, steps): (Vec<_>, Vec<_>) = done.into_iter().unzip();
+    match context.settle(&steps).await {
+        Ok(()) => {
+            let thens = steps.into_iter().map(|step| step.then);
+            Report::of(hands.into_iter().zip(thens).collect(), answered)
+        }
+        Err(Unwritten) => Report::unwritten(hands),
+    }
+}
+
+type Done = Vec<(InHand, Step)>;
+
+/// Those that may go, and the steps of those that may not.
+fn sort(context: &Context, hands: Vec<InHand>, begun: &[Begun]) -> (Vec<Item>, Done) {
+    let (mut items, mut done) = (Vec::with_capacity(hands.len()), Vec::new());
+    for (mut hand, begun) in hands.into_iter().zip(begun) {
+        let then = match begun {
+            Begun::Go { attempt } => {
+                items.push(Item {
+                    hand,
+                    attempt: *attempt,
+                });
+                continue;
+            }
+            Begun::Duplicate => {
+                hand.delivery_mut().status = DeliveryStatus::Duplicate;
+                hand.end(context)
+            }
+            Begun::Busy => hand.release(context.now().plus(BUSY_PAUSE)),
+        };
+        done.push((
+            hand,
+            Step {
+                settlement: None,
+                then,
+            },
+        ));
+    }
+    (items, done)
+}
+
+fn job(items: &[Item]) -> Option<BulkJob> {
+    let first = items.first()?.hand.delivery();
+    let mut job = BulkJob::new(first.kind, first.list_id.as_deref())?;
+    for item in items {
+        job.add(item.hand.delivery().request.as_deref()?).ok()?;
+    }
+    Some(job)
+}
+
+async fn exchange(
+    context: &Context,
+    job: &BulkJob,
+    items: Vec<Item>,
+    outage: bool,
+) -> (Done, Option<Outcome>) {
+    let kind = items[0].hand.delivery().kind;
+    let sender = &context.relay.sender;
+    let (outcome, answer) = sender.send(&job.route(), job.body(), context.now()).await;
+    let answered = outcome.clone();
+    tracing::debug!(
+        %kind,
+        items = items.len(),
+        bytes = job.bytes(),
+        http.status = outcome.http_status,
+        outcome = %outcome.kind,
+        "bulk job"
+    );
+    let done = match outcome.kind {
+        OutcomeKind::Accepted if kind == DeliveryKind::Profile => {
+            import::wait(context, job, items, &answer, outage).await
+        }
+        OutcomeKind::Refused | OutcomeKind::Conflict => {
+            refused(context, job, items, &outcome, &answer)
+        }
+        // An unclear job is not sent again: its items are unknown now, and go singly when their time comes.
+        OutcomeKind::Accepted
+        | OutcomeKind::Retry
+        | OutcomeKind::Unknown
+        | OutcomeKind::Stopped => each(context, items, &outcome, outage),
+    };
+    (done, Some(answered))
+}
+
+/// The job's outcome is each item's.
+pub(super) fn each(context: &Context, items: Vec<Item>, outcome: &Outcome, outage: bool) -> Done {
+    items
+        .into_iter()
+        .map(|Item { mut hand, attempt }| {
+            let (settlement, then) =
+                judge(context, &mut hand, attempt, outcome.clone(), "", outage);
+            (
+                hand,
+                Step {
+                    settlement: Some(settlement),
+                    then,
+                },
+            )
+        })
+        .collect()
+}
+
+/// A refused job: the items its error names are judged alone, the others go again without them; when it names none,
+/// all go again in halves.
+fn refused(
+    context: &Context,
+    job: &BulkJob,
+    items: Vec<Item>,
+    outcome: &Outcome,
+    answer: &[u8],
+) -> Done {
+    let words = outcome.error.as_deref().unwrap_or("no words");
+    let named = named_items(job, answer);
+    if named.is_empty() {
+        let half = items.len() / 2;
+        return taken_apart(context, items, half, words);
+    }
+    let mut done = Vec::with_capacity(items.len());
+    for (at, item) in items.into_iter().enumerate() {
+        let own = named.iter().find(|named| named.index == at);
+        let (largest, words) = match own {
+            Some(named) => (1, named.words.as_str()),
+            None => (usize::MAX, "another item of its bulk job was refused"),
+        };
+        done.push(again(context, item, largest, words));
+    }
+    done
+}
+
+/// Sends all of a job's items again, in jobs of at most `largest`.
+fn taken_apart(context: &Context, items: Vec<Item>, largest: usize, words: &str) -> Done {
+    items
+        .into_iter()
+        .map(|item| again(context, item, largest, words))
+        .collect()
+}
+
+/// An item goes again at once; the attempt is not counted, since nothing says that it was at fault.
+pub(super) fn again(context: &Context, item: Item, largest: usize, words: &str) -> (InHand, Step) {
+    let Item { mut hand, attempt } = item;
+    hand.largest_job = largest;
+    let mut outcome = Outcome::of(OutcomeKind::Retry);
+    outcome.error = Some(format!("its bulk job was taken apart: {words}"));
+    let settlement = Settlement {
+        delivery: hand.delivery().id,
+        attempt,
+        outcome,
+        status: DeliveryStatus::Pending,
+        reason: None,
+        request: None,
+        counts: false,
+        now: context.now(),
+    };
+    (
+        hand,
+        Step {
+            settlement: Some(settlement),
+            then: Then::Stay,
+        },
+    )
+}

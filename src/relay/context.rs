@@ -1,0 +1,138 @@
+//! What every task of a running relay works with, and how it writes to the outbox.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::{DeliveryConfig, MappingConfig};
+use crate::delivery::Sender;
+use crate::model::{AfterDead, EventStatus, Side, Timestamp};
+use crate::outbox::{Begun, ClaimedEvent, Outbox, Start, Step, Then, WriteError};
+
+/// The pause before a write is tried again.
+const WRITE_PAUSE: Duration = Duration::from_secs(1);
+/// How often a write is tried that fails for a reason of its own, such as a constraint.
+const OWN_FAULT_TRIES: u32 = 5;
+
+/// Everything a relay works with.
+pub struct Relay {
+    /// Where events come from and outcomes go.
+    pub outbox: Outbox,
+    /// What sends.
+    pub sender: Sender,
+    /// The name of where it sends: `sandbox`, or a Klaviyo account.
+    pub sent_to: String,
+    /// `[mapping]`.
+    pub mapping: MappingConfig,
+    /// `[delivery]`.
+    pub policy: DeliveryConfig,
+    /// The sides that sources are set to; a source that is not here is `auto`.
+    pub sides: HashMap<String, Side>,
+    /// Time and chance.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A running relay, as its tasks see it.
+pub(super) struct Context {
+    pub(super) relay: Relay,
+    pub(super) stop: CancellationToken,
+}
+
+/// The outbox did not take a write, however often it was tried, or is closed.
+#[derive(Debug)]
+pub(super) struct Unwritten;
+
+impl Context {
+    pub(super) fn now(&self) -> Timestamp {
+        self.relay.clock.now()
+    }
+
+    /// Writes down that attempts begin.
+    pub(super) async fn begin(&self, starts: &[Start]) -> Result<Vec<Begun>, Unwritten> {
+        let outbox = &self.relay.outbox;
+        self.persist("the start of attempts", || outbox.begin(starts.to_vec()))
+            .await
+    }
+
+    /// Writes down what came of attempts.
+    pub(super) async fn settle(&self, steps: &[Step]) -> Result<(), Unwritten> {
+        if steps.is_empty() {
+            return Ok(());
+        }
+        let outbox = &self.relay.outbox;
+        self.persist("what came of attempts", || outbox.settle(steps.to_vec()))
+            .await
+    }
+
+    /// Writes until it is written: what was sent must not be forgotten because the disk was full for a while.
+    /// Gives up when the outbox is closed (the process is ending; the next start recovers), or when the same write
+    /// fails again and again for a reason of its own.
+    pub(super) async fn persist<T, F>(
+        &self,
+        what: &'static str,
+        write: impl Fn() -> F,
+    ) -> Result<T, Unwritten>
+    where
+        F: Future<Output = Result<T, WriteError>>,
+    {
+        let mut own_fault = 0;
+        loop {
+            let error = match write().await {
+                Ok(written) => return Ok(written),
+                Err(WriteError::Closed) => return Err(Unwritten),
+                Err(error) => error,
+            };
+            own_fault += u32::from(matches!(error, WriteError::Sqlite(_)));
+            tracing::error!(error = %error_chain(&error), what, "failed to write; trying again");
+            if own_fault >= OWN_FAULT_TRIES {
+                return Err(Unwritten);
+            }
+            tokio::time::sleep(WRITE_PAUSE).await;
+        }
+    }
+
+    /// How an event ends. Where `[delivery] after_dead` says so, a dead one holds its place: those behind it wait
+    /// for a replay or a discard.
+    pub(super) fn finish(
+        &self,
+        event: &ClaimedEvent,
+        status: EventStatus,
+        reason: Option<String>,
+    ) -> Then {
+        let hold = status == EventStatus::Dead && self.holds(event);
+        if status == EventStatus::Dead {
+            // The reason stays in the outbox: it may repeat what Klaviyo says of a person.
+            tracing::warn!(event = %event.id, hold, "event is dead; `klaviyo-relay show` tells why");
+        } else {
+            tracing::debug!(event = %event.id, %status, "event is done");
+        }
+        Then::Finish {
+            event: event.id,
+            status,
+            reason,
+            hold,
+            now: self.now(),
+        }
+    }
+
+    fn holds(&self, event: &ClaimedEvent) -> bool {
+        let Some(kind) = event.kind else { return false };
+        let after = self.relay.policy.after_dead_of(kind, event.name.as_deref());
+        after == AfterDead::Hold
+    }
+}
+
+/// An error and its causes, in one line.
+pub(super) fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        line.push_str(": ");
+        line.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    line
+}

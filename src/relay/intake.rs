@@ -1,0 +1,211 @@
+//! Claims events, reads them, maps those that were not, and hands over what they owe.
+
+use std::time::Duration;
+
+use crate::model::{DeliveryStatus, EventId, EventStatus, Timestamp};
+use crate::outbox::{ClaimedEvent, PlannedDelivery, Step, StoredDelivery, Then};
+
+use super::context::{Context, Unwritten, error_chain};
+use super::hand::InHand;
+use super::plan::{Plan, Settings, plan};
+
+/// Events claimed at once: what mapping them takes does not hold up the rest for long.
+const AT_ONCE: usize = 500;
+/// How long events wait that could not be read or written, so that nothing spins.
+const TROUBLE_WAIT: Duration = Duration::from_mins(1);
+
+/// How many may be claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Room {
+    pub(super) live: usize,
+    pub(super) replayed: usize,
+}
+
+/// What an intake came to.
+pub(super) struct Intake {
+    /// Mapped events that owe something.
+    pub(super) hands: Vec<InHand>,
+    /// When the next ones may go; `None` when none waits.
+    pub(super) next_due: Option<Timestamp>,
+}
+
+/// Takes in what is due, as far as there is room.
+pub(super) async fn take(context: &Context, room: Room) -> Result<Intake, Unwritten> {
+    let room = Room {
+        live: room.live.min(AT_ONCE),
+        replayed: room.replayed.min(AT_ONCE),
+    };
+    let now = context.now();
+    if let Some(due) = next_due(context, room).await?
+        && due > now
+    {
+        return Ok(Intake {
+            hands: Vec::new(),
+            next_due: Some(due),
+        });
+    }
+    let outbox = &context.relay.outbox;
+    let claim = || outbox.claim(now, room.live, room.replayed);
+    let ids = context.persist("a claim", claim).await?;
+    if ids.is_empty() {
+        return Ok(Intake {
+            hands: Vec::new(),
+            next_due: next_due(context, room).await?,
+        });
+    }
+    let hands = if let Ok(hands) = read(context, &ids).await {
+        hands
+    } else {
+        give_back(context, &ids).await;
+        Vec::new()
+    };
+    Ok(Intake {
+        hands,
+        next_due: next_due(context, room).await?,
+    })
+}
+
+/// When the next events may go for which there is room.
+async fn next_due(context: &Context, room: Room) -> Result<Option<Timestamp>, Unwritten> {
+    let due = context.relay.outbox.next_due().await.map_err(|error| {
+        tracing::error!(error = %error_chain(&error), "failed to look for work");
+        Unwritten
+    })?;
+    let live = due.live.filter(|_| room.live > 0);
+    let replayed = due.replayed.filter(|_| room.replayed > 0);
+    Ok(live.into_iter().chain(replayed).min())
+}
+
+pub(super) async fn give_back(context: &Context, ids: &[EventId]) {
+    let due = context.now().plus(TROUBLE_WAIT);
+    let steps: Vec<Step> = ids
+        .iter()
+        .map(|id| Step {
+            settlement: None,
+            then: Then::Release { event: *id, due },
+        })
+        .collect();
+    if context.settle(&steps).await.is_err() {
+        tracing::error!(
+            events = ids.len(),
+            "failed to give events back; the next start takes them up"
+        );
+    }
+}
+
+/// Reads claimed events and maps those that were not mapped in this cycle.
+async fn read(context: &Context, ids: &[EventId]) -> Result<Vec<InHand>, Unwritten> {
+    let mut events = context.relay.outbox.claimed(ids).await.map_err(|error| {
+        tracing::error!(error = %error_chain(&error), "failed to read claimed events");
+        Unwritten
+    })?;
+    let (mut planned, mut ended) = (Vec::new(), Vec::new());
+    for event in &mut events {
+        if event.deliveries.is_empty() {
+            match map(context, event).await? {
+                Plan::Owes(deliveries) => planned.push((event.id, deliveries)),
+                Plan::Skip(reason) => {
+                    ended.push(context.finish(event, EventStatus::Skipped, Some(reason)));
+                }
+                Plan::Unreadable(reason) => {
+                    ended.push(context.finish(event, EventStatus::Dead, Some(reason)));
+                }
+            }
+        }
+        // What was sent is frozen; the call itself is not needed any more.
+        event.payload = String::new();
+        event.envelope = None;
+    }
+    write_plans(context, &mut events, planned).await?;
+    let mut hands = Vec::with_capacity(events.len());
+    for event in events {
+        if !event.deliveries.is_empty() {
+            let (hand, owes) = InHand::new(event);
+            if owes {
+                hands.push(hand);
+            } else {
+                // Everything was refused before it was sent.
+                ended.push(hand.end(context));
+            }
+        }
+    }
+    let ended: Vec<Step> = ended
+        .into_iter()
+        .map(|then| Step {
+            settlement: None,
+            then,
+        })
+        .collect();
+    context.settle(&ended).await?;
+    Ok(hands)
+}
+
+async fn map(context: &Context, event: &ClaimedEvent) -> Result<Plan, Unwritten> {
+    let settings = Settings {
+        mapping: &context.relay.mapping,
+        side: context.relay.sides.get(&event.source).copied(),
+        replay_consent_within: context.relay.policy.replay_consent_within,
+        now: context.now(),
+    };
+    if event.replay.as_sent {
+        let former = context.relay.outbox.formerly_owed(event.id).await.map_err(|error| {
+            tracing::error!(error = %error_chain(&error), "failed to read what was sent before");
+            Unwritten
+        })?;
+        if !former.is_empty() {
+            return Ok(Plan::of(former, event, &settings));
+        }
+    }
+    // The mapper is pure: a panic in it, a bug of ours, leaves nothing half done. It costs this event only.
+    let mapped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| plan(event, &settings)));
+    Ok(mapped.unwrap_or_else(|_| {
+        tracing::error!(event = %event.id, "failed to map an event; it is dead, please report this");
+        Plan::Unreadable("klaviyo-relay failed on it, which is a bug; replay it after an update".to_owned())
+    }))
+}
+
+/// Writes down what events owe, and gives their copies in hand the numbers.
+async fn write_plans(
+    context: &Context,
+    events: &mut [ClaimedEvent],
+    planned: Vec<(EventId, Vec<PlannedDelivery>)>,
+) -> Result<(), Unwritten> {
+    if planned.is_empty() {
+        return Ok(());
+    }
+    let outbox = &context.relay.outbox;
+    let mut ids = context
+        .persist("what events owe", || outbox.plan(planned.clone()))
+        .await?;
+    let mut planned: std::collections::HashMap<_, _> = planned.into_iter().collect();
+    for event in events {
+        let (Some(deliveries), Some(ids)) = (planned.remove(&event.id), ids.remove(&event.id))
+        else {
+            continue;
+        };
+        event.deliveries = deliveries
+            .into_iter()
+            .zip(ids)
+            .map(|(delivery, id)| stored(delivery, id))
+            .collect();
+    }
+    Ok(())
+}
+
+fn stored(planned: PlannedDelivery, id: crate::model::DeliveryId) -> StoredDelivery {
+    let status = match planned.refused {
+        Some(_) => DeliveryStatus::Rejected,
+        None => DeliveryStatus::Pending,
+    };
+    StoredDelivery {
+        id,
+        kind: planned.kind,
+        list_id: planned.list_id,
+        status,
+        reason: planned.refused,
+        tries: 0,
+        request: planned.request,
+        profile_id: None,
+        conflicts: 0,
+    }
+}

@@ -1,0 +1,185 @@
+//! One request by itself: written down, sent, settled.
+
+use std::time::Duration;
+
+use crate::klaviyo;
+use crate::model::{DeliveryKind, DeliveryStatus, Outcome, OutcomeKind};
+use crate::outbox::{Begun, Settlement, Start, Step, StoredDelivery, Then};
+use crate::scheduler::{Facts, Next, decide, not_resent};
+
+use super::context::{Context, Unwritten};
+use super::desk::Report;
+use super::hand::{InHand, Sent};
+
+/// How long an event waits whose `$event_id` another unfinished delivery carries.
+pub(super) const BUSY_PAUSE: Duration = Duration::from_secs(5);
+
+/// Makes one attempt of the delivery an event stands at. `outage`: attempts do not count at the moment.
+pub(super) async fn send(context: &Context, mut hand: InHand, outage: bool) -> Report {
+    match attempt(context, &mut hand, outage).await {
+        Ok((then, answered)) => Report::of(vec![(hand, then)], answered),
+        Err(Unwritten) => Report::unwritten(vec![hand]),
+    }
+}
+
+type Attempted = (Then, Option<Outcome>);
+
+async fn attempt(
+    context: &Context,
+    hand: &mut InHand,
+    outage: bool,
+) -> Result<Attempted, Unwritten> {
+    let body = match body(context, hand) {
+        Ok(body) => body,
+        Err(reason) => return refuse(context, hand, reason).await,
+    };
+    let delivery = hand.delivery().clone();
+    let start = Start {
+        delivery: delivery.id,
+        sent_to: context.relay.sent_to.clone(),
+        request: delivery.request.is_none().then(|| body.clone()),
+        now: context.now(),
+    };
+    let attempt = match context.begin(&[start]).await?.first() {
+        Some(Begun::Go { attempt }) => *attempt,
+        Some(Begun::Duplicate) => {
+            hand.delivery_mut().status = DeliveryStatus::Duplicate;
+            let then = hand.end(context);
+            context
+                .settle(&[Step {
+                    settlement: None,
+                    then: then.clone(),
+                }])
+                .await?;
+            return Ok((then, None));
+        }
+        Some(Begun::Busy) | None => {
+            let then = hand.release(context.now().plus(BUSY_PAUSE));
+            context
+                .settle(&[Step {
+                    settlement: None,
+                    then: then.clone(),
+                }])
+                .await?;
+            return Ok((then, None));
+        }
+    };
+    let route = klaviyo::route(delivery.kind, delivery.list_id.as_deref());
+    let (outcome, _) = context
+        .relay
+        .sender
+        .send(&route, body.clone(), context.now())
+        .await;
+    let answered = outcome.clone();
+    let (settlement, then) = judge(context, hand, attempt, outcome, &body, outage);
+    context
+        .settle(&[Step {
+            settlement: Some(settlement),
+            then: then.clone(),
+        }])
+        .await?;
+    Ok((then, Some(answered)))
+}
+
+/// What an answer makes of the delivery and of its event.
+pub(super) fn judge(
+    context: &Context,
+    hand: &mut InHand,
+    attempt: i64,
+    mut outcome: Outcome,
+    body: &str,
+    outage: bool,
+) -> (Settlement, Then) {
+    let now = context.now();
+    let delivery = hand.delivery();
+    let conflict = outcome.kind == OutcomeKind::Conflict && delivery.conflicts == 0;
+    let smaller = if conflict {
+        klaviyo::without_weaker_identifier(body)
+    } else {
+        None
+    };
+    if smaller.is_some() {
+        outcome.note = Some(
+            "its identifiers belong to two profiles (409): sent again without the weaker one, which is kept \
+             as a property"
+                .to_owned(),
+        );
+    }
+    let facts = Facts {
+        kind: delivery.kind,
+        tries: delivery.tries,
+        cycle_began: hand.event.cycle_began,
+        can_drop_identifier: smaller.is_some(),
+        outage,
+    };
+    let chance = context.relay.clock.chance();
+    let verdict = decide(&outcome, facts, &context.relay.policy, now, chance);
+    let next = verdict.next;
+    let settlement = hand.settle(Sent {
+        attempt,
+        outcome,
+        verdict,
+        smaller,
+        now,
+    });
+    let then = match next {
+        Next::RetryAt(due) => hand.release(due),
+        Next::Pause => hand.release(now),
+        Next::Resend => Then::Stay,
+        Next::Settled => hand.end(context),
+    };
+    (settlement, then)
+}
+
+/// The body to send: the frozen one, or for a list change the one that names the profile. As an error, why nothing is
+/// sent.
+fn body(context: &Context, hand: &InHand) -> Result<String, String> {
+    let delivery = hand.delivery();
+    if delivery.status == DeliveryStatus::Unknown
+        && let Some(why) = not_resent(delivery.kind, &context.relay.policy)
+    {
+        return Err(why.to_owned());
+    }
+    if let Some(frozen) = &hand.delivery().request {
+        return Ok(frozen.clone());
+    }
+    let is_profile = |other: &&StoredDelivery| other.kind == DeliveryKind::Profile;
+    let profile = hand.event.deliveries.iter().find(is_profile);
+    match profile.and_then(|profile| profile.profile_id.as_deref()) {
+        Some(profile) => Ok(klaviyo::list_body(profile)),
+        None => Err(
+            "the profile was not accepted, so there is no profile id to put on the list or \
+                     take off it"
+                .to_owned(),
+        ),
+    }
+}
+
+/// Settles a delivery that cannot be sent.
+async fn refuse(
+    context: &Context,
+    hand: &mut InHand,
+    reason: String,
+) -> Result<Attempted, Unwritten> {
+    let settlement = Settlement {
+        delivery: hand.delivery().id,
+        attempt: 0,
+        outcome: Outcome::of(OutcomeKind::Refused),
+        status: DeliveryStatus::Rejected,
+        reason: Some(reason.clone()),
+        request: None,
+        counts: false,
+        now: context.now(),
+    };
+    let delivery = hand.delivery_mut();
+    delivery.status = DeliveryStatus::Rejected;
+    delivery.reason = Some(reason);
+    let then = hand.end(context);
+    context
+        .settle(&[Step {
+            settlement: Some(settlement),
+            then: then.clone(),
+        }])
+        .await?;
+    Ok((then, None))
+}

@@ -1,0 +1,89 @@
+//! `discard` on an outbox without a daemon.
+
+use serde_json::json;
+
+use super::Bench;
+use super::prepared::{BEFORE, statuses};
+
+#[tokio::test]
+async fn a_dry_run_says_what_would_be_discarded_and_does_nothing() {
+    let bench = Bench::prepared().await;
+    let said = bench.run(&["discard", "--status", "pending", "--dry-run"]);
+    assert_eq!(said.well(), "2 events would be discarded: 5, 6\n");
+    let said = bench.run(&["discard", "--id", "5", "--dry-run", "--json"]);
+    let expected = json!({"dry_run": true, "count": 1, "first": [5], "left_out": []});
+    assert_eq!(said.json(), expected);
+    assert_eq!(statuses(&bench), BEFORE);
+}
+
+#[tokio::test]
+async fn a_pending_event_is_given_up_and_the_one_behind_it_moves_up() {
+    let bench = Bench::prepared().await;
+    let behind = bench.run(&["show", "6", "--json"]).json();
+    assert_eq!(behind[0]["next_attempt_at"], json!(null), "it waits for 5");
+    let said = bench.run(&["discard", "--id", "5"]).well();
+    assert_eq!(said, "1 event will be discarded: 5\n");
+    let after = ["delivered", "dead", "skipped", "dead", "dead", "pending"];
+    assert_eq!(statuses(&bench), after);
+    let given_up = bench.run(&["show", "5", "--json"]).json();
+    assert_eq!(given_up[0]["reason"], "discarded by an operator");
+    let behind = bench.run(&["show", "6", "--json"]).json();
+    assert!(behind[0]["next_attempt_at"].is_string(), "{behind}");
+    let status = bench.run(&["status", "--json"]).json();
+    assert_eq!(status["audit"]["difference"], 0);
+}
+
+#[tokio::test]
+async fn a_dead_event_keeps_its_reason_and_can_still_be_replayed() {
+    let bench = Bench::prepared().await;
+    let said = bench.run(&["discard", "--status", "dead"]).well();
+    assert_eq!(said, "2 events will be discarded: 2, 4\n");
+    assert_eq!(statuses(&bench), BEFORE);
+    let refused = bench.run(&["show", "4", "--json"]).json();
+    assert_eq!(refused[0]["reason"], "400 invalid: Invalid email address");
+    let said = bench.run(&["replay", "--id", "4"]).well();
+    assert_eq!(said, "1 event will be sent again: 4\n");
+}
+
+#[tokio::test]
+async fn an_event_in_the_air_is_left_alone() {
+    let bench = Bench::prepared().await;
+    bench.take_in_the_waiting().await;
+    bench.run(&["discard", "--id", "5", "6"]);
+    let after = ["delivered", "dead", "skipped", "dead", "pending", "dead"];
+    assert_eq!(statuses(&bench), after);
+    let status = bench.run(&["status", "--json"]).json();
+    assert_eq!(status["audit"]["difference"], 0);
+}
+
+#[tokio::test]
+async fn what_cannot_be_discarded_is_named_and_the_others_are() {
+    let bench = Bench::prepared().await;
+    let ran = bench.run(&["discard", "--id", "1", "3", "5", "99"]);
+    assert_eq!(ran.out, "1 event will be discarded: 5\n");
+    let why = "error: left out, since they do not exist, are in another state, or are in the air: 1, 3, 99\n";
+    assert_eq!((ran.code, &*ran.err), (1, why));
+    let after = ["delivered", "dead", "skipped", "dead", "dead", "pending"];
+    assert_eq!(statuses(&bench), after);
+
+    let ran = bench.run(&["discard", "--id", "99", "--json"]);
+    assert_eq!((ran.code, &*ran.err), (1, ""));
+    assert_eq!(ran.json()["left_out"], json!([99]));
+}
+
+#[tokio::test]
+async fn everything_at_once_is_never_meant() {
+    let bench = Bench::prepared().await;
+    for arguments in [
+        &["discard"][..],
+        &["discard", "--dry-run"],
+        &["discard", "--status", "delivered"],
+        &["discard", "--id", "3", "--status", "skipped"],
+    ] {
+        let ran = bench.run(arguments);
+        assert_eq!((ran.code, &*ran.out), (2, ""), "{arguments:?}");
+        let start = "error: say which events: --status pending, held or dead, or --id N; ";
+        assert!(ran.err.starts_with(start), "{}", ran.err);
+    }
+    assert_eq!(statuses(&bench), BEFORE);
+}
