@@ -1,7 +1,7 @@
 //! How fast a backlog drains, against the least time that Klaviyo's limits allow. `cargo bench --bench drain`.
 //!
-//! The daemon is the built binary, the sandbox enforces Klaviyo's published limits ten times scaled up. Two drains
-//! in one run: with bulk jobs and without. The least time is arithmetic: the requests that were really sent, under
+//! The daemon is the built binary, the sandbox enforces Klaviyo's published limits, as they are or ten times scaled
+//! up. Drains with bulk jobs and without, in one run. The least time is arithmetic: the requests that were really sent, under
 //! the share of the limits that the daemon may use, if each left at the first moment its windows allowed.
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up ends")]
 #![expect(clippy::print_stdout, reason = "its result is what it prints")]
@@ -21,46 +21,67 @@ use klaviyo_relay::sandbox::{Options, RateLimits};
 use serde_json::{Value, json};
 use support::{Daemon, Klaviyo, count};
 
-const FACTOR: u32 = 10;
 const SHARE: f64 = 0.8;
+
+/// What is drained.
+#[derive(Clone, Copy)]
+struct Drain {
+    events: u64,
+    bulk: bool,
+    /// Klaviyo's published limits, so many times.
+    factor: u32,
+}
 
 fn main() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     println!(
-        "mode     events  seconds  events/s  requests  429s  least seconds by the limits  ratio"
+        "mode    limits  events  seconds  events/s  requests  429s  least seconds by the limits  ratio"
     );
     runtime.block_on(async {
-        drain("bulk", 50_000, true).await;
-        drain("single", 10_000, false).await;
+        drain(Drain {
+            events: 50_000,
+            bulk: true,
+            factor: 1,
+        })
+        .await;
+        drain(Drain {
+            events: 50_000,
+            bulk: true,
+            factor: 10,
+        })
+        .await;
+        drain(Drain {
+            events: 30_000,
+            bulk: false,
+            factor: 10,
+        })
+        .await;
     });
 }
 
-async fn drain(mode: &str, events: u64, bulk: bool) {
+async fn drain(drain: Drain) {
     let options = Options {
         rate_limits: RateLimits::Published {
-            factor: f64::from(FACTOR),
+            factor: f64::from(drain.factor),
         },
         ..Options::default()
     };
     let klaviyo = Klaviyo::with(options).await;
-    let daemon = Daemon::start(&klaviyo, &settings(bulk)).await;
+    let daemon = Daemon::start(&klaviyo, &settings(drain)).await;
     let began = Instant::now();
-    let all: Vec<u64> = (0..events).collect();
+    let all: Vec<u64> = (0..drain.events).collect();
     for part in all.chunks(500) {
-        let batch: Vec<Value> = part.iter().map(|n| event(*n, events / 5)).collect();
+        let batch: Vec<Value> = part.iter().map(|n| event(*n, drain.events / 5)).collect();
         daemon.send("/v1/batch", &json!({ "batch": batch })).await;
     }
     let status = daemon.settled().await;
     let seconds = began.elapsed().as_secs_f64();
-    assert_eq!(
-        count(&status, "delivered"),
-        i64::try_from(events).unwrap(),
-        "{status:?}"
-    );
-    report(mode, events, seconds, &klaviyo).await;
+    let events = i64::try_from(drain.events).unwrap();
+    assert_eq!(count(&status, "delivered"), events, "{status:?}");
+    report(drain, seconds, &klaviyo).await;
 }
 
-async fn report(mode: &str, events: u64, seconds: f64, klaviyo: &Klaviyo) {
+async fn report(drain: Drain, seconds: f64, klaviyo: &Klaviyo) {
     let mut sent: BTreeMap<&'static str, (Family, u32)> = BTreeMap::new();
     let (mut requests, mut throttled) = (0, 0);
     for request in klaviyo.requests().await {
@@ -72,19 +93,26 @@ async fn report(mode: &str, events: u64, seconds: f64, klaviyo: &Klaviyo) {
     }
     let least = sent
         .values()
-        .map(|(family, n)| least_seconds(*family, *n))
+        .map(|(family, n)| least_seconds(*family, *n, drain.factor))
         .fold(0.0, f64::max);
+    let Drain {
+        events,
+        bulk,
+        factor,
+    } = drain;
+    let mode = if bulk { "bulk" } else { "single" };
+    let rate = f64::from(u32::try_from(events).unwrap()) / seconds;
+    let ratio = seconds / least.max(f64::MIN_POSITIVE);
     println!(
-        "{mode:<8} {events:>6} {seconds:>8.2} {:>9.0} {requests:>9} {throttled:>5} {least:>28.2} {:>6.2}",
-        f64::from(u32::try_from(events).unwrap()) / seconds,
-        seconds / least.max(f64::MIN_POSITIVE)
+        "{mode:<8}{:>6} {events:>7} {seconds:>8.2} {rate:>9.0} {requests:>9} {throttled:>5} {least:>28.2} {ratio:>6.2}",
+        format!("x{factor}")
     );
 }
 
 /// The first requests leave at once; every second takes one burst more, until the minute is full.
-fn least_seconds(family: Family, requests: u32) -> f64 {
+fn least_seconds(family: Family, requests: u32, factor: u32) -> f64 {
     let limit = LimitSettings::default().of(family);
-    let ours = |figure: u32| (f64::from(figure * FACTOR) * SHARE).floor();
+    let ours = |figure: u32| (f64::from(figure * factor) * SHARE).floor();
     let (burst, steady) = (ours(limit.burst), ours(limit.steady));
     let before_the_last = f64::from(requests.saturating_sub(1));
     let minutes = (before_the_last / steady).floor();
@@ -118,12 +146,17 @@ fn event(n: u64, people: u64) -> Value {
     }
 }
 
-fn settings(bulk: bool) -> String {
+fn settings(drain: Drain) -> String {
+    let Drain {
+        events: _,
+        bulk,
+        factor,
+    } = drain;
     let defaults = LimitSettings::default();
     let mut text = format!("[delivery]\nbulk = {bulk}\nwindow = 20000\nlimit_share = {SHARE}\n");
     for family in Family::ALL {
         let limit = defaults.of(*family);
-        let (burst, steady) = (limit.burst * FACTOR, limit.steady * FACTOR);
+        let (burst, steady) = (limit.burst * factor, limit.steady * factor);
         writeln!(
             text,
             "[delivery.limits.{family}]\nburst = {burst}\nsteady = {steady}"

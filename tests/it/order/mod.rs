@@ -2,7 +2,8 @@
 //! replays and crashes, and at each claim the outbox must give exactly the events that may go.
 //!
 //! Histories follow each other in one file, since opening one costs more than they do; each works off all it brought.
-//! They are the same every time. `RELAY_TEST_SEED` begins at another one; a failure names its own.
+//! They are the same every time. `RELAY_TEST_SEED` begins at another one, `RELAY_TEST_HISTORIES` lives more of them; a
+//! failure names its own.
 
 mod model;
 
@@ -23,6 +24,7 @@ use tokio::task::JoinSet;
 
 use model::{Chance, Model, Modelled, State};
 
+/// Histories of a run, unless `RELAY_TEST_HISTORIES` says more.
 const RUNS: u64 = 300;
 /// A run brings this many messages or a few more, and then works off what waits.
 const MESSAGES: u64 = 60;
@@ -32,11 +34,8 @@ const START: Timestamp = Timestamp::from_millis(1_795_430_000_000);
 
 #[test]
 fn at_every_step_exactly_those_events_may_go_whose_turn_has_come() {
-    let first = match env::var("RELAY_TEST_SEED") {
-        Ok(seed) => seed.parse().expect("RELAY_TEST_SEED is a number"),
-        Err(_) => 1,
-    };
-    let seeds = first..first + RUNS;
+    let first = number("RELAY_TEST_SEED").unwrap_or(1);
+    let seeds = first..first + number("RELAY_TEST_HISTORIES").unwrap_or(RUNS).max(RUNS);
     let mut totals = Totals::default();
     thread::scope(|scope| {
         let workers = [0, 1].map(|worker| {
@@ -56,6 +55,15 @@ fn at_every_step_exactly_those_events_may_go_whose_turn_has_come() {
         totals.replayed > 1_000 && totals.crashes > 100,
         "{totals:?}"
     );
+}
+
+/// A number from the environment; one that is none is a mistake of whoever set it.
+fn number(name: &str) -> Option<u64> {
+    let text = env::var(name).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} is a number")),
+    )
 }
 
 /// Tells the seed of a run that failed.

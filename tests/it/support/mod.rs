@@ -13,7 +13,7 @@ pub(crate) use klaviyo::Klaviyo;
 
 /// How long a condition may take to come true. Generous: the machine may be busy, and nothing waits longer than
 /// it must.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_mins(3);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Looks again and again until `look` answers something; panics with what was waited for when it never does.
