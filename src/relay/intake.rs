@@ -14,6 +14,9 @@ const AT_ONCE: usize = 500;
 /// How long events wait that could not be read or written, so that nothing spins.
 const TROUBLE_WAIT: Duration = Duration::from_mins(1);
 
+/// When to look again after a look that failed.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// How many may be claimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Room {
@@ -59,10 +62,10 @@ pub(super) async fn take(context: &Context, room: Room) -> Result<Intake, Unwrit
         give_back(context, &ids).await;
         Vec::new()
     };
-    Ok(Intake {
-        hands,
-        next_due: next_due(context, room).await?,
-    })
+    // What is in hand is kept, whatever becomes of this look.
+    let later = Some(now.plus(LOOK_AGAIN));
+    let next_due = next_due(context, room).await.unwrap_or(later);
+    Ok(Intake { hands, next_due })
 }
 
 /// When the next events may go for which there is room.
@@ -99,7 +102,7 @@ async fn read(context: &Context, ids: &[EventId]) -> Result<Vec<InHand>, Unwritt
         tracing::error!(error = %error_chain(&error), "failed to read claimed events");
         Unwritten
     })?;
-    let (mut planned, mut ended) = (Vec::new(), Vec::new());
+    let (mut planned, mut ended) = (Vec::new(), erased(context, ids, &events));
     for event in &mut events {
         if event.deliveries.is_empty() {
             match map(context, event).await? {
@@ -138,6 +141,21 @@ async fn read(context: &Context, ids: &[EventId]) -> Result<Vec<InHand>, Unwritt
         .collect();
     context.settle(&ended).await?;
     Ok(hands)
+}
+
+/// The ends of claimed events whose payload is gone: nothing can be made of them, and nobody shall wait for them.
+fn erased(context: &Context, ids: &[EventId], events: &[ClaimedEvent]) -> Vec<Then> {
+    let gone = ids
+        .iter()
+        .filter(|id| !events.iter().any(|event| event.id == **id));
+    gone.map(|event| Then::Finish {
+        event: *event,
+        status: EventStatus::Dead,
+        reason: Some("its payload was erased before it was sent".to_owned()),
+        hold: false,
+        now: context.now(),
+    })
+    .collect()
 }
 
 async fn map(context: &Context, event: &ClaimedEvent) -> Result<Plan, Unwritten> {

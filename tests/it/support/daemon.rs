@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -152,6 +153,11 @@ impl Daemon {
             .args(arguments)
             .output()
             .unwrap()
+    }
+
+    /// Where its outbox is.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.files.path().join("outbox.db")
     }
 
     /// The outbox, opened beside the daemon as a command does.
