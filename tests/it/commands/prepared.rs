@@ -9,6 +9,7 @@ use klaviyo_relay::model::{
 use klaviyo_relay::outbox::{Begun, Outbox, PlannedDelivery, Settlement, Start, Step, Then};
 
 use super::Bench;
+use crate::support::reopen;
 
 /// 2026-11-24T15:33:20.000Z
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_795_534_400_000);
@@ -61,7 +62,7 @@ impl Bench {
     }
 
     pub(crate) async fn prepare(&self) {
-        let outbox = Outbox::open(&self.outbox_config(), NOW).await.unwrap();
+        let outbox = reopen(&self.outbox_config(), NOW).await;
         let calls = [ORDER_CALL].into_iter().chain(OTHER_CALLS);
         outbox.append(calls.map(event).collect()).await.unwrap();
         let claimed = outbox.claim(NOW, 100, 100).await.unwrap();

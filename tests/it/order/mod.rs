@@ -22,6 +22,7 @@ use klaviyo_relay::outbox::{NextDue, Outbox, Replay, Selection, Step, Then};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
+use crate::support::reopen;
 use model::{Chance, Model, Modelled, State};
 
 /// Histories of a run, unless `RELAY_TEST_HISTORIES` says more.
@@ -333,7 +334,7 @@ impl History {
     async fn crash(&mut self) {
         // The old handle goes, and its lock with it, before the new daemon takes the lock.
         drop(self.outbox.take());
-        self.outbox = Some(Outbox::open(&self.config, self.now).await.unwrap());
+        self.outbox = Some(reopen(&self.config, self.now).await);
         for event in &mut self.model.events {
             if event.state == State::InAir {
                 event.state = State::Waiting;

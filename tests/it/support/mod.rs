@@ -8,6 +8,10 @@ use std::fmt::Debug;
 use std::io::Write;
 use std::time::Duration;
 
+use klaviyo_relay::config::OutboxConfig;
+use klaviyo_relay::model::Timestamp;
+use klaviyo_relay::outbox::{OpenError, Outbox};
+
 pub(crate) use daemon::{Daemon, count};
 pub(crate) use klaviyo::Klaviyo;
 
@@ -32,6 +36,19 @@ where
     };
     let found = tokio::time::timeout(PATIENCE, search).await;
     found.unwrap_or_else(|_| panic!("never came true: {what}"))
+}
+
+/// Opens an outbox that was open before. Its lock may outlive it for a moment: another test that starts a program
+/// passes every open file on to it, until that program has begun.
+pub(crate) async fn reopen(config: &OutboxConfig, now: Timestamp) -> Outbox {
+    let open = || async {
+        match Outbox::open(config, now).await {
+            Ok(outbox) => Some(outbox),
+            Err(OpenError::InUse { .. }) => None,
+            Err(error) => panic!("{error:?}"),
+        }
+    };
+    eventually("the outbox's lock is free", open).await
 }
 
 /// What a test needs of the machine: absent, the test is skipped with one plain line; in CI, where nothing may be
