@@ -13,7 +13,7 @@ use crate::outbox::Replay;
 /// same place twice; the traits of an identify are, over newer ones. Subscriptions older than
 /// `delivery.replay_consent_within` are left out unless --consent is given: subscribing lifts an
 /// unsubscribe that came later. Live events come first: replays take at most `delivery.replay_share` of
-/// `delivery.window`. An event that held up those behind it ([delivery] `after_dead`) keeps its place before them.
+/// `delivery.window`. An event that held up those behind it (`delivery.after_dead`) keeps its place before them.
 /// Exit code 1 when an --id was not replayed.
 ///
 /// Example: klaviyo-relay replay --status dead --dry-run
