@@ -103,8 +103,8 @@ fn leave_out_old_consent(
     }
     let before = owed.len();
     owed.retain(|delivery| delivery.kind != DeliveryKind::Subscription);
-    if let Some(first) = owed.first_mut().filter(|_| before != 0)
-        && before != 1
+    if owed.len() < before
+        && let Some(first) = owed.first_mut()
     {
         first.warnings.push(
             "the subscription was left out of this replay: it is older than \

@@ -86,4 +86,18 @@ async fn old_consent_is_left_out_of_a_replay_unless_asked_for() {
     );
     daemon.settled().await;
     assert_eq!(subscriptions().await, 2);
+
+    // What never had a subscription is told of none.
+    let order = json!({"userId": "u1", "event": "Order Completed", "messageId": "o", "properties": {
+        "orderId": "order-1", "products": [{"id": "p1"}]}});
+    daemon.send("/v1/track", &order).await;
+    daemon.settled().await;
+    let replay = daemon.command(&["replay", "--status", "delivered"]);
+    assert!(replay.status.success(), "{replay:?}");
+    daemon.settled().await;
+    let shown = String::from_utf8(daemon.command(&["show", "o"]).stdout).unwrap();
+    assert!(
+        shown.contains("duplicate") && !shown.contains("left out"),
+        "{shown}"
+    );
 }
