@@ -25,6 +25,20 @@ pub(super) struct Lifted {
 }
 
 impl Lifted {
+    /// What the event is worth, and the rule that says so: the caller's own `$value`, else the first of these
+    /// properties that is a number.
+    pub(super) fn worth(
+        &self,
+        names: &[&str],
+        warnings: &mut Vec<String>,
+    ) -> Option<(Number, String)> {
+        let own = self
+            .value
+            .clone()
+            .map(|value| (value, "properties.$value".to_owned()));
+        own.or_else(|| worth(&self.rest, names, warnings))
+    }
+
     /// Lifts the two out of `properties`, which the call has at `place`. One that cannot be read stays where it was.
     pub(super) fn of(
         properties: &Map<String, Value>,
@@ -173,7 +187,7 @@ pub(super) fn number(value: &Value) -> Option<Number> {
 }
 
 /// The number of the first of these properties that is one. What is none is a warning; the event goes.
-pub(super) fn worth(
+fn worth(
     properties: &Map<String, Value>,
     names: &[&str],
     warnings: &mut Vec<String>,

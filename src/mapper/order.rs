@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::draft::{Draft, Lifted, Properties, currency, worth};
+use super::draft::{Draft, Lifted, Properties, currency};
 use super::event_id::{self, EventKey, Lines};
 use super::person::Person;
 use super::product::Product;
@@ -76,11 +76,7 @@ impl Order {
         products: &[Product],
         mut warnings: Vec<String>,
     ) -> Draft {
-        let own_value = lifted
-            .value
-            .clone()
-            .map(|value| (value, "properties.$value".to_owned()));
-        let value = own_value.or_else(|| worth(&lifted.rest, &["revenue", "total"], &mut warnings));
+        let value = lifted.worth(&["revenue", "total"], &mut warnings);
         let (metric, metric_rule) = metric(input, settings);
         let mut properties = Properties::default();
         properties.put_all(lifted.rest, "properties");

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::draft::{Draft, Lifted, Properties, currency, worth};
+use super::draft::{Draft, Lifted, Properties, currency};
 use super::event_id;
 use super::order;
 use super::person::Person;
@@ -53,11 +53,7 @@ fn event(
     name: &str,
     mut warnings: Vec<String>,
 ) -> Draft {
-    let own_value = lifted
-        .value
-        .clone()
-        .map(|value| (value, "properties.$value".to_owned()));
-    let value = own_value.or_else(|| worth(&lifted.rest, &["revenue"], &mut warnings));
+    let value = lifted.worth(&["revenue"], &mut warnings);
     let currency = currency(&lifted.rest, &mut warnings);
     let key = event_id::of_event(input, settings, &lifted, name, &mut warnings);
     let mut properties = Properties::default();

@@ -2,7 +2,7 @@
 //! taken apart, so that one bad item never costs a good one.
 
 use crate::klaviyo::bulk::{BulkJob, named_items};
-use crate::model::{DeliveryKind, DeliveryStatus, Family, Outcome, OutcomeKind};
+use crate::model::{DeliveryKind, DeliveryStatus, Outcome, OutcomeKind};
 use crate::outbox::{Begun, Settlement, Start, Step, Then};
 
 use super::context::{Context, Unwritten};
@@ -10,16 +10,6 @@ use super::desk::Report;
 use super::hand::InHand;
 use super::import;
 use super::single::{BUSY_PAUSE, judge};
-
-/// The family of a kind's bulk jobs.
-pub(super) const fn job_family(kind: DeliveryKind) -> Family {
-    match kind {
-        DeliveryKind::Event => Family::EventBulk,
-        DeliveryKind::Profile => Family::ProfileBulk,
-        DeliveryKind::Subscription => Family::Subscription,
-        DeliveryKind::ListAdd | DeliveryKind::ListRemove => Family::List,
-    }
-}
 
 /// An item of a job: the event and the number of its attempt.
 pub(super) struct Item {

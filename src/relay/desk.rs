@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::task::{Id, JoinError, JoinSet};
 
-use crate::model::{DeliveryKind, EventId, Family, Outcome, Timestamp};
+use crate::model::{EventId, Family, Outcome, Timestamp};
 use crate::outbox::{Step, Then};
 use crate::scheduler::{Gate, Limits, Move, Passage, Pressure, choose};
 
@@ -73,6 +73,17 @@ struct InAir {
     replayed: usize,
 }
 
+impl InAir {
+    fn of(family: Family, job: bool, hands: &[InHand]) -> Self {
+        Self {
+            family,
+            job,
+            events: hands.iter().map(|hand| hand.event.id).collect(),
+            replayed: hands.iter().filter(|hand| hand.replayed()).count(),
+        }
+    }
+}
+
 /// The books of a running relay.
 pub(super) struct Desk {
     context: Arc<Context>,
@@ -133,8 +144,8 @@ impl Desk {
         while std::mem::take(&mut moved) {
             for family in Queues::FAMILIES {
                 match self.passage(now) {
-                    Ok(0) => return until,
-                    Ok(_) => {}
+                    Ok(false) => return until,
+                    Ok(true) => {}
                     Err(closed_until) => return earlier(until, Some(closed_until)),
                 }
                 match choose(self.pressure(family, now)) {
@@ -147,19 +158,14 @@ impl Desk {
         until
     }
 
-    /// How many more requests may go now; or until when none may.
-    fn passage(&self, now: Timestamp) -> Result<usize, Timestamp> {
+    /// Whether another request may go now; as an error, until when none may.
+    fn passage(&self, now: Timestamp) -> Result<bool, Timestamp> {
         let in_air = self.in_air.len();
-        let room = self
-            .context
-            .relay
-            .policy
-            .max_in_flight
-            .saturating_sub(in_air);
+        let room = in_air < self.context.relay.policy.max_in_flight;
         match self.gate.passage(now, in_air) {
             Passage::Free => Ok(room),
-            Passage::UpTo(more) => Ok(more.min(room)),
-            Passage::Probe => Ok(1),
+            Passage::UpTo(more) => Ok(room && more > 0),
+            Passage::Probe => Ok(true),
             Passage::Wait(until) => Err(until),
         }
     }
@@ -209,18 +215,11 @@ impl Desk {
         let Some(hand) = self.queues.of(family).pop_front() else {
             return false;
         };
-        self.limits.sent(family, 1, now);
-        let in_air = InAir {
-            family,
-            job: false,
-            events: vec![hand.event.id],
-            replayed: usize::from(hand.replayed()),
-        };
+        let in_air = InAir::of(family, false, std::slice::from_ref(&hand));
         let (context, outage) = (Arc::clone(&self.context), !self.gate.counts());
-        let task = self
-            .tasks
-            .spawn(async move { Returned::Sent(single::send(&context, hand, outage).await) });
-        self.in_air.insert(task.id(), in_air);
+        self.send(in_air, now, async move {
+            single::send(&context, hand, outage).await
+        });
         true
     }
 
@@ -229,19 +228,24 @@ impl Desk {
         let Some(job) = job_family(family).filter(|_| !hands.is_empty()) else {
             return false;
         };
-        self.limits.sent(job, 1, now);
-        let in_air = InAir {
-            family: job,
-            job: true,
-            events: hands.iter().map(|hand| hand.event.id).collect(),
-            replayed: hands.iter().filter(|hand| hand.replayed()).count(),
-        };
+        let in_air = InAir::of(job, true, &hands);
         let (context, outage) = (Arc::clone(&self.context), !self.gate.counts());
+        self.send(in_air, now, async move {
+            bulk::send(&context, hands, outage).await
+        });
+        true
+    }
+
+    /// Puts a request into the air: in the limits' count and in the books.
+    fn send<F>(&mut self, in_air: InAir, now: Timestamp, request: F)
+    where
+        F: Future<Output = Report> + Send + 'static,
+    {
+        self.limits.sent(in_air.family, 1, now);
         let task = self
             .tasks
-            .spawn(async move { Returned::Sent(bulk::send(&context, hands, outage).await) });
+            .spawn(async move { Returned::Sent(request.await) });
         self.in_air.insert(task.id(), in_air);
-        true
     }
 
     /// Waits for a task in the air; never ends while there is none. Nothing is lost when the wait is given up:
@@ -377,9 +381,10 @@ impl Desk {
 /// The family of the bulk jobs that take what waits in a family of single requests.
 const fn job_family(family: Family) -> Option<Family> {
     match family {
-        Family::Event => Some(bulk::job_family(DeliveryKind::Event)),
-        Family::Profile => Some(bulk::job_family(DeliveryKind::Profile)),
-        Family::Subscription => Some(bulk::job_family(DeliveryKind::Subscription)),
+        Family::Event => Some(Family::EventBulk),
+        Family::Profile => Some(Family::ProfileBulk),
+        // One endpoint takes one person or a thousand.
+        Family::Subscription => Some(Family::Subscription),
         Family::List | Family::EventBulk | Family::ProfileBulk | Family::ProfileBulkStatus => None,
     }
 }
