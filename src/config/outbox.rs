@@ -23,6 +23,8 @@ pub struct OutboxConfig {
     pub retain_dead: Duration,
     /// Free space on the disk, in bytes, below which nothing more is accepted. Default 256 MiB.
     pub min_free_disk: u64,
+    /// Pending events from which on nothing more is accepted. Default none: the disk is the bound.
+    pub max_pending: Option<u64>,
 }
 
 impl Default for OutboxConfig {
@@ -32,6 +34,7 @@ impl Default for OutboxConfig {
             retain_delivered: DAY * 30,
             retain_dead: DAY * 90,
             min_free_disk: 256 << 20,
+            max_pending: None,
         }
     }
 }
@@ -55,6 +58,10 @@ impl OutboxConfig {
                 HOUR..=TEN_YEARS,
             ),
             retain_dead: section.duration("retain_dead", default.retain_dead, HOUR..=TEN_YEARS),
+            max_pending: match section.count("max_pending", 0, 0..=1_000_000_000) {
+                0 => None,
+                most => Some(u64::from(most)),
+            },
             min_free_disk: section.bytes("min_free_disk", default.min_free_disk, 0..=1 << 40),
         }
     }

@@ -9,10 +9,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::check::Flaw;
-use crate::outbox::AppendError;
-
-/// SDKs heed `Retry-After` between these, in seconds.
-const RETRY_AFTER: std::ops::RangeInclusive<u64> = 1..=300;
+use super::pressure::RETRY_AFTER;
 
 /// Why a request was refused as a whole. Nothing of it was stored.
 #[derive(Debug, thiserror::Error)]
@@ -192,16 +189,6 @@ impl Refusal {
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Internal => "internal_error",
-        }
-    }
-}
-
-/// The one place that says what a client hears when the outbox did not store: come back later.
-impl From<&AppendError> for Refusal {
-    fn from(error: &AppendError) -> Self {
-        Self::CannotStore {
-            reason: error.source.to_string(),
-            retry_after: error.retry_after,
         }
     }
 }

@@ -14,6 +14,7 @@ mod answer;
 mod auth;
 mod batch;
 mod check;
+mod pressure;
 mod receive;
 mod routes;
 mod settings;

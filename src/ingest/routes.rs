@@ -17,12 +17,13 @@ use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 
 use super::accept::{Accepted, Endpoint, Rules, accept};
 use super::answer::{self, Refusal};
+use super::pressure::Pressure;
 use super::settings::{self, Host};
 use super::{auth, receive};
 use crate::clock::Clock;
 use crate::config::IngestConfig;
 use crate::model::{EventType, GarbageIds};
-use crate::outbox::Outbox;
+use crate::outbox::{AppendError, Outbox};
 
 /// How long a body may take to arrive. SDKs give up after 10 to 15 seconds, a phone on a bad line later.
 const BODY_TIME: Duration = Duration::from_mins(1);
@@ -68,6 +69,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     /// When a wrong write key was last warned of, in milliseconds since 1970.
     key_warned_at: AtomicI64,
+    pressure: Pressure,
 }
 
 impl Ingest {
@@ -85,6 +87,7 @@ impl Ingest {
             outbox,
             clock,
             key_warned_at: AtomicI64::new(i64::MIN),
+            pressure: Pressure::none(),
         }))
     }
 
@@ -114,8 +117,19 @@ impl Ingest {
                 .count(),
         };
         match self.0.outbox.append(accepted.events).await {
-            Ok(()) => Ok(stored),
-            Err(error) => Err(Refusal::from(&error)),
+            Ok(()) => {
+                self.0.pressure.relieve();
+                Ok(stored)
+            }
+            Err(error) => Err(self.come_back(&error)),
+        }
+    }
+
+    fn come_back(&self, error: &AppendError) -> Refusal {
+        let (clock, pressure) = (&self.0.clock, &self.0.pressure);
+        Refusal::CannotStore {
+            reason: error.source.to_string(),
+            retry_after: pressure.refused(clock.now(), error.retry_after, clock.chance()),
         }
     }
 

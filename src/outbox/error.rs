@@ -114,6 +114,12 @@ pub enum WriteError {
     /// The disk is full, or nearly so.
     #[error("the outbox's disk is full")]
     DiskFull,
+    /// As many events wait as `outbox.max_pending` allows.
+    #[error("{pending} events wait to be delivered, as many as the relay may keep")]
+    Backlog {
+        /// How many wait.
+        pending: u64,
+    },
     /// Another process holds the file's write lock.
     #[error("another process holds the outbox's write lock")]
     Locked,

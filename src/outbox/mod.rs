@@ -21,6 +21,7 @@ mod order;
 #[cfg(test)]
 mod plans;
 mod report;
+mod room;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -30,7 +31,6 @@ mod writer;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
@@ -50,11 +50,12 @@ pub use report::{
     AttemptReport, BacklogRow, DeadGroup, DeliveryReport, EventReport, PauseReport, Selection,
     Status,
 };
+use room::Room;
 pub use work::{ClaimedEvent, NextDue, StoredDelivery};
 use writer::{Order, Writer};
 
 /// The schema this program writes: `PRAGMA user_version`, set by the newest migration.
-const SCHEMA: i64 = 2;
+const SCHEMA: i64 = 4;
 /// Commands that may wait for the writer; beyond that, clients are asked to come back.
 const QUEUE: usize = 4096;
 
@@ -65,7 +66,7 @@ pub struct Outbox {
     readers: SqlitePool,
     wake: Arc<Notify>,
     fatal: CancellationToken,
-    low_disk: Arc<AtomicBool>,
+    room: Arc<Room>,
     path: PathBuf,
     tasks: TaskTracker,
     // Only the daemon's: held until the last handle is gone.
@@ -136,7 +137,7 @@ impl Outbox {
             readers: connect::readers(&config.path).await?,
             wake: Arc::new(Notify::new()),
             fatal: CancellationToken::new(),
-            low_disk: Arc::new(AtomicBool::new(false)),
+            room: Arc::new(Room::new(config)),
             path: config.path.clone(),
             tasks: TaskTracker::new(),
             _lock: lock.map(Arc::new),
@@ -147,8 +148,7 @@ impl Outbox {
             orders,
             wake: Arc::clone(&outbox.wake),
             fatal: outbox.fatal.clone(),
-            low_disk: Arc::clone(&outbox.low_disk),
-            min_free: config.min_free_disk,
+            room: Arc::clone(&outbox.room),
         };
         outbox.tasks.spawn(writer.run());
         Ok(outbox)
@@ -187,11 +187,11 @@ impl Outbox {
     /// Stores events in one commit that is on disk when this returns. An event whose source and message id are
     /// known is left out: it was stored before.
     pub async fn append(&self, events: Vec<NewEvent>) -> Result<(), AppendError> {
-        if self.low_disk.load(Ordering::Relaxed) {
-            // Looked at here too, so that space made by hand is noticed while nothing else is written.
+        if self.room.refuses().is_some() {
+            // Looked at here too, so that room made by hand is noticed while nothing else is written.
             self.remeasure().await;
-            if self.low_disk.load(Ordering::Relaxed) {
-                return Err(refused(WriteError::DiskFull));
+            if let Some(reason) = self.room.refuses() {
+                return Err(refused(reason));
             }
         }
         let (reply, answer) = oneshot::channel();
@@ -209,7 +209,7 @@ impl Outbox {
     }
 
     async fn remeasure(&self) {
-        // An empty append makes the writer measure the disk and writes nothing.
+        // An empty append makes the writer measure and writes nothing.
         drop(self.ask(Command::Append(Vec::new())).await);
     }
 
@@ -330,6 +330,7 @@ fn refused(source: WriteError) -> AppendError {
         WriteError::Overloaded | WriteError::Locked | WriteError::Sqlite(_) => {
             Duration::from_secs(2)
         }
+        WriteError::Backlog { .. } => Duration::from_secs(2),
         WriteError::DiskFull => Duration::from_secs(30),
         WriteError::Closed => Duration::from_secs(5),
     };

@@ -193,12 +193,10 @@ impl Outbox {
 
     /// How many events wait, an operator's held ones left out.
     pub async fn pending(&self) -> Result<i64, ReadError> {
-        sqlx::query_scalar(
-            "SELECT count(*) FROM event WHERE finished_ms IS NULL AND status = 'pending'",
-        )
-        .fetch_one(&self.readers)
-        .await
-        .map_err(ReadError::of("the number of waiting events"))
+        sqlx::query_scalar("SELECT events FROM tally WHERE status = 'pending'")
+            .fetch_one(&self.readers)
+            .await
+            .map_err(ReadError::of("the number of waiting events"))
     }
 
     /// The events a word may mean: a number, a message id, or a `$event_id`.

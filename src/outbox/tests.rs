@@ -24,6 +24,7 @@ pub(super) fn files() -> Files {
         retain_delivered: Duration::from_hours(24),
         retain_dead: Duration::from_hours(24),
         min_free_disk: 0,
+        max_pending: None,
     };
     Files { _dir: dir, config }
 }

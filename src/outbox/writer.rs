@@ -7,7 +7,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnection;
@@ -15,9 +14,10 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::command::{self, Answer, Command};
+use super::connect;
 use super::error::{Severity, WriteError, severity};
 use super::order::Then;
-use super::{connect, disk};
+use super::room::Room;
 
 /// Commands written in one transaction at most.
 const GROUP: usize = 512;
@@ -37,9 +37,8 @@ pub(super) struct Writer {
     pub(super) wake: Arc<Notify>,
     /// Cancelled when the disk broke a promise: the process must end.
     pub(super) fatal: CancellationToken,
-    /// Set while the disk has less than `min_free` bytes: events are refused, deliveries go on.
-    pub(super) low_disk: Arc<AtomicBool>,
-    pub(super) min_free: u64,
+    /// Whether events are accepted; deliveries go on in any case.
+    pub(super) room: Arc<Room>,
 }
 
 impl Writer {
@@ -49,6 +48,7 @@ impl Writer {
         let mut look = tokio::time::interval(LOOK_FOR_OTHERS);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut version = None;
+        self.look_for_others(&mut version).await;
         loop {
             tokio::select! {
                 biased;
@@ -71,7 +71,7 @@ impl Writer {
 
     /// Writes a group. One that fails for a reason of its own is taken apart, so that it costs no other.
     async fn group(&mut self, orders: Vec<Order>) {
-        self.measure_disk();
+        self.room.measure_disk();
         let (commands, replies): (Vec<_>, Vec<_>) = orders.into_iter().unzip();
         match self.write(&commands).await {
             Ok(answers) => {
@@ -143,7 +143,9 @@ impl Writer {
             .execute(&mut *connection)
             .await?;
         let answers = command::write(connection, commands).await?;
+        let pending = pending(connection).await?;
         sqlx::query("COMMIT").execute(&mut *connection).await?;
+        self.room.count(pending);
         Ok(answers)
     }
 
@@ -166,11 +168,23 @@ impl Writer {
         let Ok(connection) = self.open().await else {
             return;
         };
-        let version = sqlx::query_scalar::<_, i64>("PRAGMA data_version")
-            .fetch_one(connection)
-            .await;
-        match version {
-            Ok(version) => {
+        let look = async {
+            let version: i64 = sqlx::query_scalar("PRAGMA data_version")
+                .fetch_one(&mut *connection)
+                .await?;
+            let changed = *known != Some(version);
+            let pending = if changed {
+                Some(pending(connection).await?)
+            } else {
+                None
+            };
+            Ok::<_, sqlx::Error>((version, pending))
+        };
+        match look.await {
+            Ok((version, pending)) => {
+                if let Some(pending) = pending {
+                    self.room.count(pending);
+                }
                 if known
                     .replace(version)
                     .is_some_and(|before| before != version)
@@ -185,20 +199,14 @@ impl Writer {
             }
         }
     }
+}
 
-    fn measure_disk(&self) {
-        let low = disk::free_bytes(&self.path).is_some_and(|free| free < self.min_free);
-        if self.low_disk.swap(low, Ordering::Relaxed) != low {
-            if low {
-                tracing::error!(
-                    min_free_bytes = self.min_free,
-                    "disk nearly full; nothing is accepted"
-                );
-            } else {
-                tracing::info!("there is disk space again; events are accepted");
-            }
-        }
-    }
+/// How many events are pending, as the triggers on `event` keep it.
+async fn pending(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+    let pending: i64 = sqlx::query_scalar("SELECT events FROM tally WHERE status = 'pending'")
+        .fetch_one(connection)
+        .await?;
+    Ok(u64::try_from(pending).unwrap_or(0))
 }
 
 fn may_make_work(command: &Command) -> bool {

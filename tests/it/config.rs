@@ -228,6 +228,7 @@ fn every_setting_is_read_from_its_key() {
     ];
     assert_eq!(figures.collect::<Vec<_>>(), expected);
     assert_eq!(config.outbox.min_free_disk, 1_000_000_000);
+    assert_eq!(config.outbox.max_pending, Some(5_000_000));
     assert!(config.mapping.garbage_ids.contains("guest"));
     assert!(!config.mapping.garbage_ids.contains("null"));
     assert_eq!(config.mapping.audience_lists["vip"], "Vv1Pp2");

@@ -230,6 +230,7 @@ impl Filled {
         let config = OutboxConfig {
             path: dir.path().join("outbox.db"),
             min_free_disk: 0,
+            max_pending: None,
             ..OutboxConfig::default()
         };
         let now = Timestamp::from_millis(1_795_440_000_000);

@@ -116,6 +116,7 @@ impl Bench {
         OutboxConfig {
             path: self.path().join("outbox.db"),
             min_free_disk: 0,
+            max_pending: None,
             ..Config::default().outbox
         }
     }

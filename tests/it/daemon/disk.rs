@@ -50,7 +50,10 @@ impl Drop for SmallDisk {
 }
 
 fn outbox_at(folder: &Path) -> String {
-    format!("{}/outbox.db", folder.display())
+    format!(
+        "path = \"{}/outbox.db\"\nmin_free_disk = 0",
+        folder.display()
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,7 +66,7 @@ async fn a_full_disk_is_a_429_and_ingest_recovers_without_a_restart() {
     klaviyo
         .fault(json!({"status": 503, "path": "/api/events"}))
         .await;
-    let daemon = Daemon::start_at(&klaviyo, &outbox_at(&disk.at), "").await;
+    let daemon = Daemon::start_on(&klaviyo, &outbox_at(&disk.at), "").await;
     let mut acknowledged = Vec::new();
     let ballast = disk.fill();
     let mut refused = 0;

@@ -1,5 +1,6 @@
 //! The whole daemon over HTTP, against the sandbox.
 
+mod backpressure;
 mod bulk;
 mod crash;
 mod delivering;

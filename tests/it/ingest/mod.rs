@@ -90,6 +90,7 @@ impl Bench {
             retain_delivered: Duration::from_hours(24),
             retain_dead: Duration::from_hours(24),
             min_free_disk,
+            max_pending: None,
         };
         let outbox = Outbox::open(&config, Standing.now()).await.unwrap();
         let ingest = Ingest::new(

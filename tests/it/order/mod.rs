@@ -120,6 +120,7 @@ fn live_all(seeds: impl Iterator<Item = u64>) -> Totals {
     let config = OutboxConfig {
         path: dir.path().join("outbox.db"),
         min_free_disk: 0,
+        max_pending: None,
         ..Config::default().outbox
     };
     runtime.block_on(async {
@@ -182,7 +183,16 @@ impl History {
         }
         if self.chance.below(4) == 0 {
             self.assert_next_due().await;
+            self.assert_pending().await;
         }
+    }
+
+    /// What the triggers keep count of, without counting.
+    async fn assert_pending(&self) {
+        let events = self.model.events.iter();
+        let expected = events.filter(|event| event.is_unfinished()).count();
+        let pending = self.outbox().pending().await.unwrap();
+        assert_eq!(usize::try_from(pending).unwrap(), expected);
     }
 
     /// Events arrive while others end, so that both can be in one commit.

@@ -26,16 +26,16 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts one on fresh files, in front of `klaviyo`. `more` is added to its configuration.
     pub(crate) async fn start(klaviyo: &Klaviyo, more: &str) -> Self {
-        Self::start_at(klaviyo, "outbox.db", more).await
+        Self::start_on(klaviyo, "path = \"outbox.db\"\nmin_free_disk = 0", more).await
     }
 
-    /// As [`Self::start`], with the outbox at a place of its own.
-    pub(crate) async fn start_at(klaviyo: &Klaviyo, outbox: &str, more: &str) -> Self {
+    /// As [`Self::start`], with a section `[outbox]` of its own.
+    pub(crate) async fn start_on(klaviyo: &Klaviyo, outbox: &str, more: &str) -> Self {
         let files = TempDir::new().unwrap();
         let config = format!(
             "[ingest]\nlisten = \"127.0.0.1:0\"\n\n\
              [[ingest.sources]]\nname = \"shop\"\nwrite_key = \"dev\"\n\n\
-             [outbox]\npath = \"{outbox}\"\nmin_free_disk = 0\n\n\
+             [outbox]\n{outbox}\n\n\
              [klaviyo]\nendpoint = \"http://{}\"\nprivate_key = \"pk_sandbox\"\n\n\
              [admin]\nlisten = \"127.0.0.1:0\"\n\n\
              [log]\nformat = \"json\"\nfilter = \"info\"\n\n{more}\n",

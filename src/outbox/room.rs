@@ -1,0 +1,87 @@
+//! Whether there is room for more events: measured by the writer, asked by every append.
+//!
+//! An outbox that takes more than it can keep loses all of it, so new events are refused while the disk is nearly
+//! full or too many wait. What is already in goes on being delivered.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use super::disk;
+use super::error::WriteError;
+use crate::config::OutboxConfig;
+
+/// What bounds the outbox, and how near it is. Shared by the writer and every handle.
+#[derive(Debug)]
+pub(super) struct Room {
+    path: PathBuf,
+    /// Free bytes on the disk, below which nothing is accepted.
+    min_free: u64,
+    /// Pending events from which on nothing is accepted.
+    max_pending: Option<u64>,
+    low_disk: AtomicBool,
+    too_many: AtomicBool,
+    pending: AtomicU64,
+}
+
+impl Room {
+    pub(super) fn new(config: &OutboxConfig) -> Self {
+        Self {
+            path: config.path.clone(),
+            min_free: config.min_free_disk,
+            max_pending: config.max_pending,
+            low_disk: AtomicBool::new(false),
+            too_many: AtomicBool::new(false),
+            pending: AtomicU64::new(0),
+        }
+    }
+
+    /// Why nothing more is accepted, if that is so.
+    pub(super) fn refuses(&self) -> Option<WriteError> {
+        if self.low_disk.load(Ordering::Relaxed) {
+            Some(WriteError::DiskFull)
+        } else if self.too_many.load(Ordering::Relaxed) {
+            Some(WriteError::Backlog {
+                pending: self.pending.load(Ordering::Relaxed),
+            })
+        } else {
+            None
+        }
+    }
+
+    pub(super) fn measure_disk(&self) {
+        let low = disk::free_bytes(&self.path).is_some_and(|free| free < self.min_free);
+        if self.low_disk.swap(low, Ordering::Relaxed) == low {
+            return;
+        }
+        if low {
+            tracing::error!(
+                min_free_bytes = self.min_free,
+                "disk nearly full; nothing is accepted"
+            );
+        } else {
+            tracing::info!("there is disk space again; events are accepted");
+        }
+    }
+
+    /// Takes note of how many events are pending. Requests already on their way to the writer still get in, so a
+    /// little more than the bound can be stored.
+    pub(super) fn count(&self, pending: u64) {
+        self.pending.store(pending, Ordering::Relaxed);
+        let Some(max_pending) = self.max_pending else {
+            return;
+        };
+        let too_many = pending >= max_pending;
+        if self.too_many.swap(too_many, Ordering::Relaxed) == too_many {
+            return;
+        }
+        if too_many {
+            tracing::warn!(
+                pending,
+                max_pending,
+                "too many events wait; senders are told to come back"
+            );
+        } else {
+            tracing::info!(pending, "events are accepted again");
+        }
+    }
+}
