@@ -22,7 +22,7 @@ use crate::config::{Config, Endpoint};
 use crate::delivery::{Remote, Sender};
 use crate::ingest::{self, Ingest};
 use crate::listener;
-use crate::outbox::Outbox;
+use crate::outbox::{self, Outbox};
 use crate::relay::Relay;
 use crate::sandbox::{self, Sandbox};
 
@@ -118,6 +118,13 @@ impl App {
             stop.clone(),
             DRAIN,
         ));
+        let keep = outbox::keep(
+            self.outbox.clone(),
+            config.outbox.clone(),
+            Arc::clone(clock),
+            stop.clone(),
+        );
+        self.ports.spawn(keep);
         self.ports.spawn(listener::serve(
             admin_port,
             admin::routes(admin),

@@ -36,7 +36,7 @@
 //!
 //! # What is still to come
 //!
-//! Each has its place: retention in `outbox`, a page and metrics in `admin`, and commands to hold, release, forget,
+//! Each has its place: a page and metrics in `admin`, and commands to hold, release, forget,
 //! audit, export and import.
 //!
 //! # What is absent, on purpose

@@ -1,6 +1,4 @@
-//! `[outbox]`: the file that keeps everything, and for how long it is to.
-//!
-//! Retention is not built yet: the two times are read and checked, and nothing is deleted.
+//! `[outbox]`: the file that keeps everything, and for how long.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,7 +6,6 @@ use std::time::Duration;
 use super::section::Section;
 use super::values::not_blank;
 
-const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 const TEN_YEARS: Duration = Duration::from_hours(3650 * 24);
 
@@ -17,9 +14,11 @@ const TEN_YEARS: Duration = Duration::from_hours(3650 * 24);
 pub struct OutboxConfig {
     /// The SQLite file. Default `outbox.db`, relative to the configuration file's folder.
     pub path: PathBuf,
-    /// How long delivered and skipped events are to be kept, and message ids known again. Default 30 days.
+    /// How long delivered and skipped events are kept, and their message ids known again. Default 30 days.
     pub retain_delivered: Duration,
-    /// How long dead events are to be kept. Default 90 days.
+    /// How long the bodies of delivered and skipped events are kept. Default 30 days.
+    pub retain_bodies: Duration,
+    /// How long dead events are kept. Default 90 days.
     pub retain_dead: Duration,
     /// Free space on the disk, in bytes, below which nothing more is accepted. Default 256 MiB.
     pub min_free_disk: u64,
@@ -32,6 +31,7 @@ impl Default for OutboxConfig {
         Self {
             path: PathBuf::from("outbox.db"),
             retain_delivered: DAY * 30,
+            retain_bodies: DAY * 30,
             retain_dead: DAY * 90,
             min_free_disk: 256 << 20,
             max_pending: None,
@@ -55,9 +55,14 @@ impl OutboxConfig {
             retain_delivered: section.duration(
                 "retain_delivered",
                 default.retain_delivered,
-                HOUR..=TEN_YEARS,
+                DAY..=TEN_YEARS,
             ),
-            retain_dead: section.duration("retain_dead", default.retain_dead, HOUR..=TEN_YEARS),
+            retain_bodies: section.duration(
+                "retain_bodies",
+                default.retain_bodies,
+                Duration::ZERO..=TEN_YEARS,
+            ),
+            retain_dead: section.duration("retain_dead", default.retain_dead, DAY..=TEN_YEARS),
             max_pending: match section.count("max_pending", 0, 0..=1_000_000_000) {
                 0 => None,
                 most => Some(u64::from(most)),

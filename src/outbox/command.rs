@@ -8,6 +8,7 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::order::{Begun, PlannedDelivery, Replay, Start, Step, Then};
+use super::retention::{self, Removed, Round};
 use super::rows;
 use crate::model::{DeliveryId, DeliveryStatus, EventId, NewEvent, PauseKind, Timestamp};
 
@@ -39,6 +40,7 @@ pub(super) enum Command {
         probe_at: Timestamp,
     },
     Resume,
+    Remove(Round),
     Remember {
         name: String,
         value: String,
@@ -52,6 +54,7 @@ pub(super) enum Answer {
     Claimed(Vec<EventId>),
     Planned(HashMap<EventId, Vec<DeliveryId>>),
     Begun(Vec<Begun>),
+    Removed(Removed),
 }
 
 /// Writes a group of commands on a connection with an open transaction, and answers each in its place.
@@ -92,6 +95,7 @@ pub(super) async fn write(
                 live,
                 replayed,
             } => claim(connection, *now, *live, *replayed).await?,
+            Command::Remove(round) => Answer::Removed(retention::remove(connection, round).await?),
             Command::Replay { .. }
             | Command::Discard { .. }
             | Command::Pause { .. }
@@ -127,6 +131,7 @@ impl<'a> Group<'a> {
                 | Command::Discard { .. }
                 | Command::Pause { .. }
                 | Command::Resume
+                | Command::Remove(_)
                 | Command::Remember { .. } => {}
             }
         }
@@ -249,6 +254,7 @@ async fn alone(
         | Command::Claim { .. }
         | Command::Plan(_)
         | Command::Begin(_)
+        | Command::Remove(_)
         | Command::Settle(_) => return Ok(Answer::Done),
     };
     query.execute(connection).await?;

@@ -21,6 +21,7 @@ mod order;
 #[cfg(test)]
 mod plans;
 mod report;
+mod retention;
 mod room;
 mod rows;
 #[cfg(test)]
@@ -50,12 +51,13 @@ pub use report::{
     AttemptReport, BacklogRow, DeadGroup, DeliveryReport, EventReport, PauseReport, Selection,
     Status,
 };
+pub use retention::keep;
 use room::Room;
 pub use work::{ClaimedEvent, NextDue, StoredDelivery};
 use writer::{Order, Writer};
 
 /// The schema this program writes: `PRAGMA user_version`, set by the newest migration.
-const SCHEMA: i64 = 4;
+const SCHEMA: i64 = 5;
 /// Commands that may wait for the writer; beyond that, clients are asked to come back.
 const QUEUE: usize = 4096;
 

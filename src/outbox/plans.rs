@@ -3,7 +3,7 @@
 use super::tests::files;
 
 /// The statements that run for each event or group of events.
-const HOT: [(&str, &str); 9] = [
+const HOT: [(&str, &str); 12] = [
     ("append", include_str!("sql/append.sql")),
     ("claim", include_str!("sql/claim.sql")),
     ("next_due", include_str!("sql/next_due.sql")),
@@ -12,6 +12,9 @@ const HOT: [(&str, &str); 9] = [
     ("settle", include_str!("sql/settle.sql")),
     ("release", include_str!("sql/release.sql")),
     ("finish", include_str!("sql/finish.sql")),
+    ("prune", include_str!("sql/prune.sql")),
+    ("strippable", include_str!("sql/strippable.sql")),
+    ("strip", include_str!("sql/strip.sql")),
     ("recover", include_str!("sql/recover.sql")),
 ];
 

@@ -10,7 +10,7 @@ use crate::model::{
     OutcomeKind,
 };
 
-const NOW: Timestamp = Timestamp::from_millis(1_795_430_000_000);
+pub(super) const NOW: Timestamp = Timestamp::from_millis(1_795_430_000_000);
 
 pub(super) struct Files {
     _dir: TempDir,
@@ -23,6 +23,7 @@ pub(super) fn files() -> Files {
         path: dir.path().join("outbox.db"),
         retain_delivered: Duration::from_hours(24),
         retain_dead: Duration::from_hours(24),
+        retain_bodies: Duration::from_hours(24),
         min_free_disk: 0,
         max_pending: None,
     };
@@ -35,7 +36,7 @@ impl Files {
     }
 }
 
-fn event(message: &str, users: &[&str]) -> NewEvent {
+pub(super) fn event(message: &str, users: &[&str]) -> NewEvent {
     let identifiers = users
         .iter()
         .map(|user| Identifier::new(IdentifierKind::UserId, user).unwrap())
@@ -54,7 +55,7 @@ fn event(message: &str, users: &[&str]) -> NewEvent {
     }
 }
 
-fn planned(key: Option<&str>) -> PlannedDelivery {
+pub(super) fn planned(key: Option<&str>) -> PlannedDelivery {
     PlannedDelivery {
         kind: DeliveryKind::Event,
         metric: Some("Placed Order".to_owned()),
@@ -66,7 +67,7 @@ fn planned(key: Option<&str>) -> PlannedDelivery {
     }
 }
 
-async fn claim_all(outbox: &Outbox) -> Vec<i64> {
+pub(super) async fn claim_all(outbox: &Outbox) -> Vec<i64> {
     outbox
         .claim(NOW, 100, 100)
         .await
@@ -76,7 +77,7 @@ async fn claim_all(outbox: &Outbox) -> Vec<i64> {
         .collect()
 }
 
-async fn finish(outbox: &Outbox, id: i64, status: EventStatus) {
+pub(super) async fn finish(outbox: &Outbox, id: i64, status: EventStatus) {
     let reason = (status != EventStatus::Delivered).then(|| "because".to_owned());
     let then = Then::Finish {
         event: EventId(id),
@@ -94,12 +95,12 @@ async fn finish(outbox: &Outbox, id: i64, status: EventStatus) {
         .unwrap();
 }
 
-async fn plan(outbox: &Outbox, event: i64, delivery: PlannedDelivery) -> DeliveryId {
+pub(super) async fn plan(outbox: &Outbox, event: i64, delivery: PlannedDelivery) -> DeliveryId {
     let event = EventId(event);
     outbox.plan(vec![(event, vec![delivery])]).await.unwrap()[&event][0]
 }
 
-async fn begin(outbox: &Outbox, delivery: DeliveryId) -> Begun {
+pub(super) async fn begin(outbox: &Outbox, delivery: DeliveryId) -> Begun {
     let start = Start {
         delivery,
         sent_to: "sandbox".to_owned(),
@@ -109,7 +110,12 @@ async fn begin(outbox: &Outbox, delivery: DeliveryId) -> Begun {
     outbox.begin(vec![start]).await.unwrap()[0]
 }
 
-async fn settle(outbox: &Outbox, delivery: DeliveryId, attempt: i64, status: DeliveryStatus) {
+pub(super) async fn settle(
+    outbox: &Outbox,
+    delivery: DeliveryId,
+    attempt: i64,
+    status: DeliveryStatus,
+) {
     let kind = if status == DeliveryStatus::Delivered {
         OutcomeKind::Accepted
     } else {
@@ -134,7 +140,7 @@ async fn settle(outbox: &Outbox, delivery: DeliveryId, attempt: i64, status: Del
         .unwrap();
 }
 
-async fn count(outbox: &Outbox, sql: &'static str) -> i64 {
+pub(super) async fn count(outbox: &Outbox, sql: &'static str) -> i64 {
     sqlx::query_scalar(sql)
         .fetch_one(&outbox.readers)
         .await

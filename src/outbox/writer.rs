@@ -218,6 +218,7 @@ fn may_make_work(command: &Command) -> bool {
         | Command::Plan(_)
         | Command::Begin(_)
         | Command::Pause { .. }
+        | Command::Remove(_)
         | Command::Remember { .. } => false,
     }
 }

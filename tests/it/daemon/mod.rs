@@ -9,6 +9,7 @@ mod ordering;
 mod pausing;
 mod policies;
 mod replaying;
+mod retention;
 mod scripted;
 
 use serde_json::{Value, json};

@@ -89,6 +89,7 @@ impl Bench {
             path: dir.path().join("outbox.db"),
             retain_delivered: Duration::from_hours(24),
             retain_dead: Duration::from_hours(24),
+            retain_bodies: Duration::from_hours(24),
             min_free_disk,
             max_pending: None,
         };

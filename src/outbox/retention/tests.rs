@@ -1,0 +1,242 @@
+//! What is removed, what stays, and that the file gets smaller, on a real file.
+
+use std::time::Duration;
+
+use super::{EVENTS, Removed, Round};
+use crate::model::{DeliveryStatus, EventId, EventStatus, Timestamp};
+use crate::outbox::tests::{
+    NOW, begin, claim_all, count, event, files, finish, plan, planned, settle,
+};
+use crate::outbox::{Begun, Outbox, Replay, Step, Then};
+
+const LONG_AGO: Timestamp = Timestamp::from_millis(0);
+/// Everything in these tests finished before this.
+const LATER: Timestamp = Timestamp::from_millis(NOW.as_millis() + 1);
+
+async fn remove(outbox: &Outbox, round: Round) -> Removed {
+    outbox.remove_some(round).await.unwrap()
+}
+
+/// Stores an event of `user` and ends it.
+async fn ended(outbox: &Outbox, message: &str, user: &str, status: EventStatus) -> i64 {
+    outbox.append(vec![event(message, &[user])]).await.unwrap();
+    let id = claim_all(outbox).await[0];
+    finish(outbox, id, status).await;
+    id
+}
+
+#[tokio::test]
+async fn finished_events_go_when_their_time_is_over_and_the_audit_adds_up() {
+    let files = files();
+    let outbox = files.open().await;
+    ended(&outbox, "m1", "a", EventStatus::Delivered).await;
+    ended(&outbox, "m2", "b", EventStatus::Skipped).await;
+    ended(&outbox, "m3", "c", EventStatus::Dead).await;
+    outbox.append(vec![event("m4", &["d"])]).await.unwrap();
+    let nothing = Round {
+        delivered: NOW,
+        dead: NOW,
+        bodies: NOW,
+    };
+    assert_eq!(remove(&outbox, nothing).await, Removed::default());
+
+    let delivered = Round {
+        delivered: LATER,
+        dead: LONG_AGO,
+        bodies: LATER,
+    };
+    assert_eq!(remove(&outbox, delivered.clone()).await.events, 2);
+    assert_eq!(
+        count(&outbox, "SELECT group_concat(id) = '3,4' FROM events").await,
+        1
+    );
+    let dead = Round {
+        dead: LATER,
+        ..delivered
+    };
+    assert_eq!(remove(&outbox, dead.clone()).await.events, 1);
+    assert_eq!(remove(&outbox, dead).await.events, 0);
+    assert_eq!(
+        count(
+            &outbox,
+            "SELECT accepted = 4 AND delivered = 1 AND skipped = 1 AND dead = 1 AND pending = 1 AND difference = 0
+             FROM audit"
+        )
+        .await,
+        1
+    );
+    assert_eq!(
+        count(&outbox, "SELECT sum(events) FROM tally").await,
+        count(&outbox, "SELECT count(*) FROM event").await
+    );
+}
+
+#[tokio::test]
+async fn a_dead_event_that_others_wait_behind_stays() {
+    let files = files();
+    let outbox = files.open().await;
+    let events = vec![event("m1", &["a"]), event("m2", &["a"])];
+    outbox.append(events).await.unwrap();
+    let head = claim_all(&outbox).await[0];
+    let then = Then::Finish {
+        event: EventId(head),
+        status: EventStatus::Dead,
+        reason: Some("because".to_owned()),
+        hold: true,
+        now: NOW,
+    };
+    let step = Step {
+        settlement: None,
+        then,
+    };
+    outbox.settle(vec![step]).await.unwrap();
+    let all = Round {
+        delivered: LATER,
+        dead: LATER,
+        bodies: LATER,
+    };
+    assert_eq!(remove(&outbox, all.clone()).await.events, 0);
+    outbox.discard(NOW, vec![EventId(2)]).await.unwrap();
+    let again = Replay::default();
+    outbox
+        .replay(NOW, vec![EventId(head)], again)
+        .await
+        .unwrap();
+    assert_eq!(claim_all(&outbox).await, [head]);
+    finish(&outbox, head, EventStatus::Dead).await;
+    assert_eq!(remove(&outbox, all).await.events, 2);
+}
+
+#[tokio::test]
+async fn bodies_go_before_the_history_and_are_not_looked_at_again() {
+    let files = files();
+    let outbox = files.open().await;
+    outbox.append(vec![event("m1", &["a"])]).await.unwrap();
+    let id = claim_all(&outbox).await[0];
+    let delivery = plan(&outbox, id, planned(Some("k"))).await;
+    begin(&outbox, delivery).await;
+    settle(&outbox, delivery, 1, DeliveryStatus::Delivered).await;
+    finish(&outbox, id, EventStatus::Delivered).await;
+    ended(&outbox, "m2", "b", EventStatus::Dead).await;
+
+    let bodies = Round {
+        delivered: LONG_AGO,
+        dead: LONG_AGO,
+        bodies: LATER,
+    };
+    assert_eq!(remove(&outbox, bodies.clone()).await.bodies, 1);
+    assert_eq!(remove(&outbox, bodies.clone()).await.bodies, 0);
+    for (what, expected) in [
+        (
+            "SELECT count(*) FROM events WHERE payload IS NULL AND status = 'delivered'",
+            1,
+        ),
+        (
+            "SELECT count(*) FROM events WHERE payload IS NOT NULL AND status = 'dead'",
+            1,
+        ),
+        (
+            "SELECT count(*) FROM deliveries WHERE request IS NULL AND event_id_key = 'k'",
+            1,
+        ),
+        ("SELECT count(*) FROM attempts", 1),
+    ] {
+        assert_eq!(count(&outbox, what).await, expected, "{what}");
+    }
+    ended(&outbox, "m3", "c", EventStatus::Delivered).await;
+    assert_eq!(remove(&outbox, bodies).await.bodies, 1);
+}
+
+#[tokio::test]
+async fn a_message_and_a_key_are_known_as_long_as_their_event() {
+    let files = files();
+    let outbox = files.open().await;
+    let send_again = async |expected: Begun| {
+        outbox.append(vec![event("again", &["b"])]).await.unwrap();
+        let id = claim_all(&outbox).await[0];
+        let delivery = plan(&outbox, id, planned(Some("order"))).await;
+        assert_eq!(begin(&outbox, delivery).await, expected);
+        finish(&outbox, id, EventStatus::Skipped).await;
+        id
+    };
+    outbox.append(vec![event("m1", &["a"])]).await.unwrap();
+    let id = claim_all(&outbox).await[0];
+    let delivery = plan(&outbox, id, planned(Some("order"))).await;
+    begin(&outbox, delivery).await;
+    settle(&outbox, delivery, 1, DeliveryStatus::Delivered).await;
+    finish(&outbox, id, EventStatus::Delivered).await;
+    outbox.append(vec![event("m1", &["a"])]).await.unwrap();
+    assert_eq!(claim_all(&outbox).await, [0; 0]);
+    send_again(Begun::Duplicate).await;
+
+    let all = Round {
+        delivered: LATER,
+        dead: LATER,
+        bodies: LATER,
+    };
+    assert_eq!(remove(&outbox, all).await.events, 2);
+    for table in [
+        "SELECT count(*) FROM message",
+        "SELECT count(*) FROM sent_key",
+        "SELECT count(*) FROM payload",
+        "SELECT count(*) FROM event_identifier",
+        "SELECT count(*) FROM delivery",
+        "SELECT count(*) FROM attempt",
+    ] {
+        assert_eq!(count(&outbox, table).await, 0, "{table}");
+    }
+    send_again(Begun::Go { attempt: 1 }).await;
+}
+
+#[tokio::test]
+async fn the_file_gets_smaller_round_by_round() {
+    let files = files();
+    let outbox = files.open().await;
+    let events = (0..3000).map(|number| {
+        let mut event = event(&format!("m{number}"), &[]);
+        event.payload = format!(r#"{{"filler":"{}"}}"#, "x".repeat(4000));
+        event.refused = Some("because".to_owned());
+        event
+    });
+    outbox.append(events.collect()).await.unwrap();
+    let pages = "SELECT page_count FROM pragma_page_count";
+    let before = count(&outbox, pages).await;
+    let all = Round {
+        delivered: LATER,
+        dead: LATER,
+        bodies: LATER,
+    };
+    let mut rounds = 0;
+    loop {
+        let removed = remove(&outbox, all.clone()).await;
+        assert!(removed.events <= EVENTS);
+        rounds += 1;
+        assert!(rounds < 200, "it never ends");
+        if !removed.more {
+            break;
+        }
+    }
+    let after = count(&outbox, pages).await;
+    assert!(
+        rounds > 30 && after < before / 2,
+        "{before} pages, then {after}, in {rounds} rounds"
+    );
+    assert_eq!(count(&outbox, "SELECT dead FROM audit").await, 3000);
+}
+
+#[test]
+fn nothing_is_kept_for_less_than_the_configuration_says() {
+    let config = crate::config::OutboxConfig {
+        retain_delivered: Duration::from_hours(48),
+        retain_bodies: Duration::from_hours(1),
+        retain_dead: Duration::from_hours(72),
+        ..crate::config::OutboxConfig::default()
+    };
+    let hours_ago = |hours| NOW.minus(Duration::from_hours(hours));
+    let expected = Round {
+        delivered: hours_ago(48),
+        dead: hours_ago(72),
+        bodies: hours_ago(1),
+    };
+    assert_eq!(Round::at(&config, NOW), expected);
+}
