@@ -24,8 +24,8 @@ const GIVEN_UP: &[EventStatus] = &[EventStatus::Pending, EventStatus::Held, Even
 
 pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End> {
     let outbox = attach(&config).await?;
-    let misuse = "say which events: --status pending, held or dead, or --id N; all of them at once is \
-                  never meant";
+    let misuse = "say which events: --status pending, held or dead, --id N or another filter; all of them at once \
+                  is never meant";
     let mut found = options.filter.find(&outbox, GIVEN_UP, misuse).await?;
     if !options.filter.dry_run && !found.events.is_empty() {
         outbox
@@ -33,8 +33,8 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
             .await?;
         // What was in the air, or was taken meanwhile, is as it was.
         let unfinished = Selection {
-            ids: found.events.clone(),
             states: vec![EventStatus::Pending, EventStatus::Held],
+            ..Selection::of(found.events.clone())
         };
         found.leave_out(&outbox.select(&unfinished).await?);
     }

@@ -8,11 +8,13 @@ mod demo;
 mod discard;
 mod explain;
 mod filter;
+mod hold;
 mod replay;
 mod sandbox;
 mod serve;
 mod show;
 mod status;
+mod when;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -51,6 +53,8 @@ enum Command {
     Status(status::Options),
     Show(show::Options),
     Replay(replay::Options),
+    Hold(hold::Hold),
+    Release(hold::Release),
     Discard(discard::Options),
     Sandbox(sandbox::Options),
 }
@@ -99,6 +103,8 @@ impl Cli {
             Command::Status(ref options) => status::run(options, self.load()?).await,
             Command::Show(ref options) => show::run(options, self.load()?).await,
             Command::Replay(ref options) => replay::run(options, self.load()?).await,
+            Command::Hold(ref options) => hold::hold(options, self.load()?).await,
+            Command::Release(ref options) => hold::release(options, self.load()?).await,
             Command::Discard(ref options) => discard::run(options, self.load()?).await,
             Command::Sandbox(options) => sandbox::run(options).await,
         }

@@ -40,7 +40,7 @@ const FINISHED: &[EventStatus] = &[
 
 pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End> {
     let outbox = attach(&config).await?;
-    let misuse = "say which finished events: --status dead, skipped or delivered, or --id N; all of \
+    let misuse = "say which finished events: --status dead, skipped or delivered, --id N or another filter; all of \
                   them at once is never meant";
     let found = options.filter.find(&outbox, FINISHED, misuse).await?;
     if !options.filter.dry_run && !found.events.is_empty() {

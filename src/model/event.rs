@@ -46,7 +46,7 @@ words! {
         /// Given up: at least one delivery was refused for good or ran out of attempts and time, or the event was
         /// never valid; `reason` says why. An operator moves it on with `replay`.
         Dead = "dead",
-        /// Stopped by an operator, who alone moves it on; no command does so yet. It keeps its place in its person's
+        /// Stopped by an operator with `hold`, who alone moves it on, with `release` or `discard`. It keeps its place in its person's
         /// order, so that person's later events wait behind it.
         Held = "held",
     }

@@ -33,6 +33,11 @@ pub(super) enum Command {
         now: Timestamp,
         events: Vec<EventId>,
     },
+    Hold(Vec<EventId>),
+    Release {
+        now: Timestamp,
+        events: Vec<EventId>,
+    },
     Pause {
         now: Timestamp,
         kind: PauseKind,
@@ -98,6 +103,8 @@ pub(super) async fn write(
             Command::Remove(round) => Answer::Removed(retention::remove(connection, round).await?),
             Command::Replay { .. }
             | Command::Discard { .. }
+            | Command::Hold(_)
+            | Command::Release { .. }
             | Command::Pause { .. }
             | Command::Resume
             | Command::Remember { .. } => alone(connection, command).await?,
@@ -129,6 +136,8 @@ impl<'a> Group<'a> {
                 Command::Claim { .. }
                 | Command::Replay { .. }
                 | Command::Discard { .. }
+                | Command::Hold(_)
+                | Command::Release { .. }
                 | Command::Pause { .. }
                 | Command::Resume
                 | Command::Remove(_)
@@ -227,6 +236,10 @@ async fn alone(
             .bind(how.backfill)
             .bind(how.as_sent),
         Command::Discard { now, events } => sqlx::query(include_str!("sql/discard.sql"))
+            .bind(now.as_millis())
+            .bind(rows::ids(events)),
+        Command::Hold(events) => sqlx::query(include_str!("sql/hold.sql")).bind(rows::ids(events)),
+        Command::Release { now, events } => sqlx::query(include_str!("sql/let_go.sql"))
             .bind(now.as_millis())
             .bind(rows::ids(events)),
         Command::Pause {

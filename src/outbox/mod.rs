@@ -24,6 +24,7 @@ mod report;
 mod retention;
 mod room;
 mod rows;
+mod select;
 #[cfg(test)]
 mod tests;
 mod work;
@@ -48,11 +49,11 @@ pub use disk::free_bytes;
 pub use error::{AppendError, OpenError, ReadError, WriteError};
 pub use order::{Begun, PlannedDelivery, Replay, Settlement, Start, Step, Then};
 pub use report::{
-    AttemptReport, BacklogRow, DeadGroup, DeliveryReport, EventReport, PauseReport, Selection,
-    Status,
+    AttemptReport, BacklogRow, DeadGroup, DeliveryReport, EventReport, PauseReport, Status,
 };
 pub use retention::keep;
 use room::Room;
+pub use select::{Brief, Selection};
 pub use work::{ClaimedEvent, NextDue, StoredDelivery};
 use writer::{Order, Writer};
 
@@ -60,6 +61,8 @@ use writer::{Order, Writer};
 const SCHEMA: i64 = 5;
 /// Commands that may wait for the writer; beyond that, clients are asked to come back.
 const QUEUE: usize = 4096;
+/// Events that an operator's command changes in one commit.
+const OPERATOR_PORTION: usize = 500;
 
 /// A handle to the outbox. Clones share the one writer; it ends when the last of them is gone.
 #[derive(Debug, Clone)]
@@ -273,14 +276,35 @@ impl Outbox {
         events: Vec<EventId>,
         how: Replay,
     ) -> Result<(), WriteError> {
-        self.ask(Command::Replay { now, events, how })
-            .await
-            .map(drop)
+        for events in chunks(events) {
+            self.ask(Command::Replay { now, events, how }).await?;
+        }
+        Ok(())
     }
 
     /// Gives events up for good; those behind them move up. Events in the air are left alone.
     pub async fn discard(&self, now: Timestamp, events: Vec<EventId>) -> Result<(), WriteError> {
-        self.ask(Command::Discard { now, events }).await.map(drop)
+        for events in chunks(events) {
+            self.ask(Command::Discard { now, events }).await?;
+        }
+        Ok(())
+    }
+
+    /// Stops events that wait, until they are released; their people's later events wait behind them. Events in the air
+    /// are left alone.
+    pub async fn hold(&self, events: Vec<EventId>) -> Result<(), WriteError> {
+        for events in chunks(events) {
+            self.ask(Command::Hold(events)).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets held events go again, and those that wait for another attempt at once.
+    pub async fn release(&self, now: Timestamp, events: Vec<EventId>) -> Result<(), WriteError> {
+        for events in chunks(events) {
+            self.ask(Command::Release { now, events }).await?;
+        }
+        Ok(())
     }
 
     /// Writes down that nothing is sent, why, and when that is tried again.
@@ -319,6 +343,15 @@ impl Outbox {
             .map_err(|_| WriteError::Closed)?;
         answer.await.map_err(|_| WriteError::Closed)?
     }
+}
+
+/// Events in portions, in their order: the writer has others to serve in between.
+fn chunks(events: Vec<EventId>) -> impl Iterator<Item = Vec<EventId>> {
+    let mut events = events.into_iter().peekable();
+    std::iter::from_fn(move || {
+        events.peek()?;
+        Some(events.by_ref().take(OPERATOR_PORTION).collect())
+    })
 }
 
 fn mismatch(answer: &Answer) -> WriteError {

@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::error::ReadError;
 use super::{EventId, Outbox};
-use crate::model::{EventStatus, PauseKind, Timestamp};
+use crate::model::{PauseKind, Timestamp};
 
 /// Where everything stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,15 +110,6 @@ fn column<'a>(columns: &'a [(String, Option<String>)], name: &str) -> Option<&'a
 /// One attempt: the columns of the `attempts` view.
 pub type AttemptReport = Vec<(String, Option<String>)>;
 
-/// Which events a command means; all that are given must hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Selection {
-    /// These numbers.
-    pub ids: Vec<EventId>,
-    /// In one of these states; empty: in any.
-    pub states: Vec<EventStatus>,
-}
-
 impl Outbox {
     /// Where everything stands.
     pub async fn status(&self) -> Result<Status, ReadError> {
@@ -197,39 +188,6 @@ impl Outbox {
             .fetch_one(&self.readers)
             .await
             .map_err(ReadError::of("the number of waiting events"))
-    }
-
-    /// The events a word may mean: a number, a message id, or a `$event_id`.
-    pub async fn find(&self, word: &str) -> Result<Vec<EventId>, ReadError> {
-        let ids: Vec<i64> = sqlx::query_scalar(
-            "SELECT id FROM event WHERE id = CAST(?1 AS INTEGER) AND CAST(id AS TEXT) = ?1
-             UNION SELECT event_id FROM message WHERE message_id = ?1
-             UNION SELECT event_id FROM delivery WHERE event_key = ?1
-             ORDER BY 1 LIMIT 100",
-        )
-        .bind(word)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(ReadError::of("the event asked for"))?;
-        Ok(ids.into_iter().map(EventId).collect())
-    }
-
-    /// The events of a selection, in their order of arrival.
-    pub async fn select(&self, selection: &Selection) -> Result<Vec<EventId>, ReadError> {
-        let ids: Vec<i64> = selection.ids.iter().map(|id| id.0).collect();
-        let states: Vec<&str> = selection.states.iter().map(|state| state.word()).collect();
-        let found: Vec<i64> = sqlx::query_scalar(
-            "SELECT id FROM event
-             WHERE (?1 IS NULL OR id IN (SELECT value FROM json_each(?1)))
-               AND (?2 IS NULL OR status IN (SELECT value FROM json_each(?2)))
-             ORDER BY id",
-        )
-        .bind((!ids.is_empty()).then(|| serde_json::json!(ids).to_string()))
-        .bind((!states.is_empty()).then(|| serde_json::json!(states).to_string()))
-        .fetch_all(&self.readers)
-        .await
-        .map_err(ReadError::of("the selected events"))?;
-        Ok(found.into_iter().map(EventId).collect())
     }
 
     /// One event with all that is known of it.

@@ -213,10 +213,14 @@ fn may_make_work(command: &Command) -> bool {
     match command {
         Command::Append(events) => !events.is_empty(),
         Command::Settle(steps) => steps.iter().any(|step| step.then != Then::Stay),
-        Command::Replay { .. } | Command::Discard { .. } | Command::Resume => true,
+        Command::Replay { .. }
+        | Command::Discard { .. }
+        | Command::Release { .. }
+        | Command::Resume => true,
         Command::Claim { .. }
         | Command::Plan(_)
         | Command::Begin(_)
+        | Command::Hold(_)
         | Command::Pause { .. }
         | Command::Remove(_)
         | Command::Remember { .. } => false,

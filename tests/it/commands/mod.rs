@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod discard;
 mod explain;
+mod filters;
 mod prepared;
 mod replay;
 mod secrets;
@@ -53,6 +54,18 @@ impl Ran {
 
     fn json(self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// What a command that takes filters said, and the numbers of the events it listed: `2 events will be held: 5, 6`.
+fn listed(out: &str) -> String {
+    let (said, list) = out.split_once('\n').unwrap();
+    let ids = list
+        .lines()
+        .map(|line| line.split_whitespace().next().unwrap());
+    match ids.collect::<Vec<_>>() {
+        none if none.is_empty() => said.to_owned(),
+        ids => format!("{said}: {}", ids.join(", ")),
     }
 }
 

@@ -6,6 +6,7 @@
 //! failure names its own.
 
 mod model;
+mod operator;
 
 use std::collections::BTreeSet;
 use std::env;
@@ -18,7 +19,7 @@ use klaviyo_relay::config::{Config, OutboxConfig};
 use klaviyo_relay::model::{
     EventId, EventStatus, EventType, Identifier, IdentifierKind, NewEvent, Timestamp,
 };
-use klaviyo_relay::outbox::{NextDue, Outbox, Replay, Selection, Step, Then};
+use klaviyo_relay::outbox::{NextDue, Outbox, Selection, Step, Then};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
@@ -53,7 +54,7 @@ fn at_every_step_exactly_those_events_may_go_whose_turn_has_come() {
         "{totals:?}"
     );
     assert!(
-        totals.replayed > 1_000 && totals.crashes > 100,
+        totals.replayed > 1_000 && totals.held > 50 && totals.crashes > 100,
         "{totals:?}"
     );
 }
@@ -84,6 +85,7 @@ impl Drop for Told {
 struct Totals {
     events: usize,
     replayed: usize,
+    held: usize,
     crashes: usize,
     /// Events that were found waiting for another at a claim.
     waited: usize,
@@ -93,6 +95,7 @@ impl Totals {
     fn add(&mut self, run: &Self) {
         self.events += run.events;
         self.replayed += run.replayed;
+        self.held += run.held;
         self.crashes += run.crashes;
         self.waited += run.waited;
     }
@@ -178,7 +181,9 @@ impl History {
             58..=66 => self.release().await,
             67..=86 => self.end().await,
             87..=94 => self.replay().await,
-            95..=97 => self.discard().await,
+            95..=96 => self.discard().await,
+            97 => self.hold().await,
+            98 => self.let_go_again().await,
             _ => self.crash().await,
         }
         if self.chance.below(4) == 0 {
@@ -190,7 +195,8 @@ impl History {
     /// What the triggers keep count of, without counting.
     async fn assert_pending(&self) {
         let events = self.model.events.iter();
-        let expected = events.filter(|event| event.is_unfinished()).count();
+        let pending = |state| matches!(state, State::Waiting | State::InAir);
+        let expected = events.filter(|event| pending(event.state)).count();
         let pending = self.outbox().pending().await.unwrap();
         assert_eq!(usize::try_from(pending).unwrap(), expected);
     }
@@ -303,43 +309,6 @@ impl History {
         }
     }
 
-    /// Replays some events, unfinished ones among them, which are left alone.
-    async fn replay(&mut self) {
-        let all = self.model.ids(|_| true);
-        let chosen = self.chance.some(all, 8);
-        for id in &chosen {
-            self.model.last += 1;
-            let (place, now) = (self.model.last, self.now);
-            let event = self.model.get(*id);
-            if event.is_unfinished() {
-                continue;
-            }
-            // One that held its lines keeps its place in them.
-            event.place = if event.holds { event.place } else { place };
-            (event.state, event.due) = (State::Waiting, now);
-            (event.replayed, event.holds) = (true, false);
-            self.totals.replayed += 1;
-        }
-        let chosen = chosen.into_iter().map(EventId).collect();
-        let how = Replay::default();
-        self.outbox().replay(self.now, chosen, how).await.unwrap();
-    }
-
-    /// An operator gives some events up; those in the air are left alone.
-    async fn discard(&mut self) {
-        let all = self.model.ids(|_| true);
-        let chosen = self.chance.some(all, 3);
-        for id in &chosen {
-            let event = self.model.get(*id);
-            if event.state == State::Waiting {
-                event.state = State::Ended(EventStatus::Dead);
-            }
-            event.holds = false;
-        }
-        let chosen = chosen.into_iter().map(EventId).collect();
-        self.outbox().discard(self.now, chosen).await.unwrap();
-    }
-
     /// The daemon ends without a word and starts again: what was in the air waits, at its old place.
     async fn crash(&mut self) {
         // The old handle goes, and its lock with it, before the new daemon takes the lock.
@@ -364,6 +333,8 @@ impl History {
 
     /// Ends everything, and looks whether all of it is there.
     async fn work_off(&mut self) {
+        let held = self.model.ids(|state| state == State::Held);
+        self.release_all(held).await;
         while self.model.count(|state| !matches!(state, State::Ended(_))) > 0 {
             for replayed in [false, true] {
                 if let Some((due, _)) = self.model.ready(replayed).last() {
@@ -384,28 +355,15 @@ impl History {
         self.assert_next_due().await;
     }
 
-    /// An operator discards the dead events that hold up others; answers how many.
-    async fn let_go(&mut self) -> usize {
-        let holding = self.model.events.iter().filter(|event| event.holds);
-        let holding: Vec<i64> = holding.map(|event| event.id).collect();
-        let count = holding.len();
-        for id in &holding {
-            self.model.get(*id).holds = false;
-        }
-        let holding = holding.into_iter().map(EventId).collect();
-        self.outbox().discard(self.now, holding).await.unwrap();
-        count
-    }
-
     async fn assert_all_is_there(&mut self) {
         let ids = self.model.ids(|_| true);
         let selection = Selection {
-            ids: ids.iter().copied().map(EventId).collect(),
             states: vec![
                 EventStatus::Delivered,
                 EventStatus::Skipped,
                 EventStatus::Dead,
             ],
+            ..Selection::of(ids.iter().copied().map(EventId).collect())
         };
         let stored = self.outbox().select(&selection).await.unwrap();
         assert_eq!(stored, selection.ids);
@@ -415,7 +373,7 @@ impl History {
             .iter()
             .filter_map(|event| match event.state {
                 State::Ended(status) => Some(status),
-                State::Waiting | State::InAir => None,
+                State::Waiting | State::Held | State::InAir => None,
             });
         self.ended.extend(ended);
         let count = |status| self.ended.iter().filter(|ended| **ended == status).count();

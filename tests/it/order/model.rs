@@ -21,6 +21,8 @@ pub(crate) struct Modelled {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
     Waiting,
+    /// An operator stopped it.
+    Held,
     InAir,
     Ended(EventStatus),
 }

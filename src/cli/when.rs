@@ -1,0 +1,88 @@
+//! Points in time as people say them on a command line.
+
+use std::time::Duration;
+
+use crate::clock::{Clock, SystemClock};
+use crate::model::Timestamp;
+
+const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
+const ALLOWED: &str = "a time is how long ago (90s, 15m, 2h, 3d, 1w), today, yesterday, a date (2026-11-23) or a time \
+                       (2026-11-23T09:30), in UTC unless it says otherwise";
+
+/// Reads a time, for clap.
+pub(super) fn time(text: &str) -> Result<Timestamp, String> {
+    at(text, SystemClock.now()).ok_or_else(|| ALLOWED.to_owned())
+}
+
+fn at(text: &str, now: Timestamp) -> Option<Timestamp> {
+    let midnight = Timestamp::from_millis(now.as_millis().div_euclid(DAY_MILLIS) * DAY_MILLIS);
+    match text.trim() {
+        "now" => Some(now),
+        "today" => Some(midnight),
+        "yesterday" => Some(midnight.minus(Duration::from_hours(24))),
+        text => ago(text)
+            .map(|span| now.minus(span))
+            .or_else(|| Timestamp::parse(text)),
+    }
+}
+
+/// `2h`, `1d12h`, `2h ago`.
+fn ago(text: &str) -> Option<Duration> {
+    let mut rest = text.strip_suffix("ago").unwrap_or(text).trim();
+    let mut span = Duration::ZERO;
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, after) = rest.split_at_checked(digits)?;
+        let number: u64 = number.parse().ok()?;
+        let (unit, after) = after.split_at_checked(1)?;
+        let seconds = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3600,
+            "d" => 24 * 3600,
+            "w" => 7 * 24 * 3600,
+            _ => return None,
+        };
+        span = span.checked_add(Duration::from_secs(number.checked_mul(seconds)?))?;
+        rest = after.trim_start();
+    }
+    (!text.is_empty()).then_some(span)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_people_say_them() {
+        let now = Timestamp::parse("2026-11-23T10:30:00Z").unwrap();
+        for (text, expected) in [
+            ("now", "2026-11-23T10:30:00.000Z"),
+            ("2h", "2026-11-23T08:30:00.000Z"),
+            ("15m ago", "2026-11-23T10:15:00.000Z"),
+            ("1d12h", "2026-11-21T22:30:00.000Z"),
+            ("1w", "2026-11-16T10:30:00.000Z"),
+            ("today", "2026-11-23T00:00:00.000Z"),
+            ("yesterday", "2026-11-22T00:00:00.000Z"),
+            ("2026-11-01", "2026-11-01T00:00:00.000Z"),
+            ("2026-11-01T09:30", "2026-11-01T09:30:00.000Z"),
+            ("2026-11-01T09:30:00+01:00", "2026-11-01T08:30:00.000Z"),
+        ] {
+            let read = at(text, now).map(|time| time.to_string());
+            assert_eq!(read.as_deref(), Some(expected), "{text}");
+        }
+        for text in [
+            "",
+            "h",
+            "2",
+            "2x",
+            "-2h",
+            "soon",
+            "ago",
+            "99999999999999999999d",
+            "2026-13-01",
+        ] {
+            assert_eq!(at(text, now), None, "{text}");
+        }
+    }
+}

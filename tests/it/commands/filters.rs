@@ -1,0 +1,106 @@
+//! The filters that `replay`, `hold`, `release` and `discard` share, and the two that have no file of their own.
+
+use super::prepared::{BEFORE, statuses};
+use super::{Bench, listed};
+
+#[tokio::test]
+async fn each_filter_means_its_events_and_all_of_them_must_hold() {
+    let bench = Bench::prepared().await;
+    for (arguments, meant) in [
+        ("--event identify", "1 event would be sent again: 4"),
+        ("--profile ann", "1 event would be sent again: 1"),
+        ("--profile user:ann", "1 event would be sent again: 1"),
+        ("--profile email:ann", "0 events would be sent again"),
+        (
+            "--profile dan@shop.example",
+            "1 event would be sent again: 4",
+        ),
+        ("--source shop", "4 events would be sent again: 1, 2, 3, 4"),
+        ("--source other", "0 events would be sent again"),
+        (
+            "--since 2026-11-24 --until 2026-11-25",
+            "4 events would be sent again: 1, 2, 3, 4",
+        ),
+        ("--until 2026-11-24", "0 events would be sent again"),
+        ("--sent-to sandbox", "2 events would be sent again: 1, 4"),
+        (
+            "--sent-to sandbox --status dead",
+            "1 event would be sent again: 4",
+        ),
+        ("--reason email", "1 event would be sent again: 4"),
+        (
+            "--source shop --profile cat --event Home",
+            "1 event would be sent again: 3",
+        ),
+        (
+            "--source shop --profile cat --event Away",
+            "0 events would be sent again",
+        ),
+    ] {
+        let mut words = vec!["replay", "--dry-run"];
+        words.extend(arguments.split(' '));
+        let said = bench.run(&words).well();
+        assert_eq!(listed(&said), meant, "{arguments}");
+    }
+    let named = bench.run(&["replay", "--event", "Order Completed", "--dry-run"]);
+    assert_eq!(listed(&named.well()), "1 event would be sent again: 1");
+    assert_eq!(statuses(&bench), BEFORE);
+}
+
+#[tokio::test]
+async fn an_event_is_shown_with_what_tells_it_from_others() {
+    let bench = Bench::prepared().await;
+    let said = bench.run(&["replay", "--id", "4", "--dry-run"]).well();
+    let line = said.lines().nth(1).unwrap();
+    assert_eq!(
+        line.split_whitespace().collect::<Vec<_>>().join(" "),
+        "4 2026-11-24T15:33:20.000Z dead identify user:dan 400 invalid: Invalid email address"
+    );
+}
+
+#[tokio::test]
+async fn a_time_that_is_none_is_misuse_and_says_what_is_one() {
+    let bench = Bench::prepared().await;
+    let ran = bench.run(&["replay", "--since", "soon"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("a time is how long ago"), "{}", ran.err);
+}
+
+#[tokio::test]
+async fn held_events_stop_those_behind_them_until_they_are_released() {
+    let bench = Bench::prepared().await;
+    let said = bench
+        .run(&["hold", "--event", "Item Added", "--dry-run"])
+        .well();
+    assert_eq!(listed(&said), "1 event would be held: 5");
+    assert_eq!(statuses(&bench), BEFORE);
+    let said = bench.run(&["hold", "--event", "Item Added"]).well();
+    assert_eq!(listed(&said), "1 event will be held: 5");
+    let after = ["delivered", "dead", "skipped", "dead", "held", "pending"];
+    assert_eq!(statuses(&bench), after);
+    let behind = bench.run(&["show", "6"]).well();
+    assert!(behind.contains('5'), "{behind}");
+    let again = bench.run(&["hold", "--id", "5"]);
+    assert_eq!(again.code, 1, "it is held already: {again:?}");
+    let said = bench.run(&["release", "--status", "held"]).well();
+    assert_eq!(listed(&said), "1 event will be released: 5");
+    assert_eq!(statuses(&bench), BEFORE);
+}
+
+#[tokio::test]
+async fn an_event_in_the_air_is_not_held() {
+    let bench = Bench::prepared().await;
+    bench.take_in_the_waiting().await;
+    let ran = bench.run(&["hold", "--id", "5", "6"]);
+    assert_eq!(ran.code, 1);
+    assert_eq!(listed(&ran.out), "1 event will be held: 6");
+}
+
+#[tokio::test]
+async fn all_events_at_once_are_never_meant() {
+    let bench = Bench::prepared().await;
+    for command in ["replay", "hold", "release", "discard"] {
+        assert_eq!(bench.run(&[command]).code, 2, "{command}");
+    }
+    assert_eq!(statuses(&bench), BEFORE);
+}
