@@ -14,6 +14,10 @@ use crate::outbox::AppendError;
 /// SDKs heed `Retry-After` between these, in seconds.
 const RETRY_AFTER: std::ops::RangeInclusive<u64> = 1..=300;
 
+/// Marks an answer that the page that asked may not read: its origin may not use the write key.
+#[derive(Clone, Copy)]
+pub(super) struct Unreadable;
+
 /// Why a request was refused as a whole. Nothing of it was stored.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
@@ -41,15 +45,20 @@ pub(super) enum Refusal {
          config.toml"
     )]
     OriginNotAllowed,
-    /// Neither plain nor gzip.
-    #[error("the `Content-Encoding` is not supported; send gzip, or no `Content-Encoding` at all")]
-    Encoding,
-    /// Said to be gzip, and is not, or not whole.
+    /// Neither plain nor gzip nor deflate, or several at once.
     #[error(
-        "`Content-Encoding` says gzip, but the body is not whole and valid gzip; compress it once, or leave the \
-         header out"
+        "the `Content-Encoding` is not supported; send gzip or deflate, or no `Content-Encoding` at all"
     )]
-    BrokenGzip,
+    Encoding,
+    /// Said to be compressed, and is not, or not whole.
+    #[error(
+        "`Content-Encoding` says {coding}, but the body is not whole and valid {coding}; compress it once, or leave \
+         the header out"
+    )]
+    BrokenCompression {
+        /// As what.
+        coding: &'static str,
+    },
     /// Not text. Gzip without its header is the usual cause.
     #[error("the body is not UTF-8: the byte at offset {offset} is not; {hint}")]
     NotUtf8 {
@@ -115,12 +124,12 @@ pub(super) enum Refusal {
     /// The one call of the request can never be delivered.
     #[error(transparent)]
     Flawed(Flaw),
-    /// The outbox cannot take it now.
+    /// The outbox cannot take it now, or there is no room to read it.
     #[error(
         "{reason}; nothing was stored, send the request again after the seconds in `Retry-After`"
     )]
     CannotStore {
-        /// Why, in the outbox's words.
+        /// Why, in the words of who could not.
         reason: String,
         /// When to come back.
         retry_after: Duration,
@@ -153,7 +162,7 @@ impl Refusal {
             Self::Flawed(_)
             | Self::OriginNotAllowed
             | Self::Encoding
-            | Self::BrokenGzip
+            | Self::BrokenCompression { .. }
             | Self::NotUtf8 { .. }
             | Self::Empty
             | Self::Json { .. }
@@ -176,7 +185,7 @@ impl Refusal {
             Self::NoKey | Self::UnknownKey | Self::NoSuchProject => "unknown_source",
             Self::OriginNotAllowed => "origin_not_allowed",
             Self::Encoding
-            | Self::BrokenGzip
+            | Self::BrokenCompression { .. }
             | Self::NotUtf8 { .. }
             | Self::Empty
             | Self::Json { .. }
@@ -218,6 +227,9 @@ impl IntoResponse for Refusal {
             "error": message,
         });
         let mut response = json(self.status(), body.to_string());
+        if matches!(self, Self::OriginNotAllowed) {
+            response.extensions_mut().insert(Unreadable);
+        }
         if let Self::CannotStore { retry_after, .. } = self {
             let seconds = retry_after.as_millis().div_ceil(1000);
             let seconds = u64::try_from(seconds)

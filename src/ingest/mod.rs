@@ -14,8 +14,13 @@ mod answer;
 mod auth;
 mod batch;
 mod check;
+mod cors;
+mod inflate;
+mod paths;
 mod receive;
+mod room;
 mod routes;
+mod script;
 mod settings;
 mod time;
 
@@ -24,3 +29,4 @@ mod tests;
 
 pub use accept::arriving;
 pub use routes::{Ingest, routes};
+pub use script::{AnalyticsJs, AnalyticsJsError};

@@ -147,10 +147,8 @@ fn config_of_sources() -> IngestConfig {
         },
     });
     IngestConfig {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        max_event_bytes: 256 * 1024,
-        max_batch_bytes: 4 * 1024 * 1024,
         sources: sources.to_vec(),
+        ..IngestConfig::default()
     }
 }
 
