@@ -18,9 +18,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::admin::{self, Admin};
 use crate::clock::Clock;
-use crate::config::{Config, Endpoint};
+use crate::config::{AnalyticsJs, Config, Endpoint};
 use crate::delivery::{Remote, Sender};
-use crate::ingest::{self, AnalyticsJs, Ingest};
+use crate::ingest::{self, Ingest};
 use crate::listener;
 use crate::outbox::Outbox;
 use crate::relay::Relay;

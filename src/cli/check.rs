@@ -6,9 +6,8 @@ use std::time::Duration;
 use super::{End, print};
 use crate::app;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, Endpoint};
+use crate::config::{AnalyticsJs, Config, Endpoint};
 use crate::delivery::Remote;
-use crate::ingest::AnalyticsJs;
 use crate::model::Outcome;
 use crate::outbox::{OpenError, Outbox};
 
@@ -61,7 +60,7 @@ fn analytics_js(config: &Config) -> Option<Finding> {
         Ok(script) => Finding::Well(format!(
             "analytics.js: {}, with {} parts beside it",
             path.display(),
-            script.parts()
+            script.parts.len()
         )),
         Err(error) => Finding::Wrong(format!("analytics.js: {:#}", anyhow::Error::from(error))),
     })

@@ -15,6 +15,7 @@ mod log;
 mod mapping;
 mod outbox;
 mod public;
+mod script;
 mod secret;
 mod section;
 mod suggest;
@@ -39,6 +40,7 @@ pub use log::{LogConfig, LogFormat};
 pub use mapping::MappingConfig;
 pub use outbox::OutboxConfig;
 pub use public::PublicUrl;
+pub use script::{AnalyticsJs, AnalyticsJsError};
 pub use secret::process_environment;
 
 use document::Document;

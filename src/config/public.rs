@@ -45,7 +45,11 @@ fn public_url(entry: &Entry<'_>) -> Result<PublicUrl, String> {
         // It can be a password, so that the text is not shown.
         return Err("holds a user name or password, which clients would be told".to_owned());
     }
-    read_url(text).ok_or_else(|| format!("is {}, not such a URL", shown(text)))
+    let url = read_url(text).ok_or_else(|| format!("is {}, not such a URL", shown(text)))?;
+    if url.address.ends_with("/v1") {
+        return Err("ends in /v1, which clients are told besides".to_owned());
+    }
+    Ok(url)
 }
 
 fn read_url(text: &str) -> Option<PublicUrl> {

@@ -29,4 +29,3 @@ mod tests;
 
 pub use accept::arriving;
 pub use routes::{Ingest, routes};
-pub use script::{AnalyticsJs, AnalyticsJsError};

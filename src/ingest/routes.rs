@@ -17,11 +17,10 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::accept::{Accepted, Endpoint, Rules, accept};
 use super::answer::{self, Refusal};
 use super::room::Room;
-use super::script::AnalyticsJs;
 use super::settings::{self, Host};
-use super::{auth, cors, paths, receive};
+use super::{auth, cors, paths, receive, script};
 use crate::clock::Clock;
-use crate::config::{IngestConfig, SourceConfig};
+use crate::config::{AnalyticsJs, IngestConfig, SourceConfig};
 use crate::model::GarbageIds;
 use crate::outbox::Outbox;
 
@@ -178,7 +177,7 @@ pub fn routes(ingest: Ingest) -> Router {
     }
     if ingest.script.is_some() {
         router = router
-            .route(paths::SCRIPT, get(script))
+            .route(paths::SCRIPT, get(analytics_js))
             .route(paths::BUNDLE, get(part));
     }
     let config = ingest.shared.config.clone();
@@ -259,19 +258,20 @@ async fn settings(
     response
 }
 
-async fn script(
+async fn analytics_js(
     State(ingest): State<Ingest>,
     key: Result<Path<String>, PathRejection>,
 ) -> Response {
     if ingest.source(key).is_none() {
         return Refusal::NoSuchProject.into_response();
     }
-    let script = ingest.script.as_ref().map(AnalyticsJs::script);
+    let script = ingest.script.as_ref().map(script::script);
     script.unwrap_or_else(|| Refusal::NotFound.into_response())
 }
 
 async fn part(State(ingest): State<Ingest>, name: Result<Path<String>, PathRejection>) -> Response {
-    let part = name.ok().and_then(|Path(name)| ingest.script?.part(&name));
+    let files = ingest.script.as_ref();
+    let part = name.ok().and_then(|Path(name)| script::part(files?, &name));
     part.unwrap_or_else(|| Refusal::NotFound.into_response())
 }
 

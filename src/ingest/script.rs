@@ -1,119 +1,28 @@
 //! `analytics.js` for Segment's snippet, as the operator provides it, and the parts it fetches when it needs them.
 //!
-//! Read once, at the start, and kept in memory. What the script does with its address was read in the source of
-//! `@segment/analytics-next` 1.84.3: it takes settings and parts from `analytics._cdn`, else from where an https
-//! script element says it came from. Uses `answer` alone.
-
-use std::collections::BTreeMap;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+//! What the script does with its address was read in the source of `@segment/analytics-next` 1.84.3: it takes settings
+//! and parts from `analytics._cdn`, else from where an https script element says it came from. May use `config`.
 
 use axum::body::Bytes;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
+
+use crate::config::AnalyticsJs;
 
 /// After an upgrade of the script, browsers ask for its new parts within this time.
 const SCRIPT_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 /// A part has the hash of its content in its name.
 const PART_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
-/// The script and its parts.
-#[derive(Clone)]
-pub struct AnalyticsJs {
-    script: Bytes,
-    /// By file name.
-    parts: BTreeMap<String, Bytes>,
+/// The answer that is the script.
+pub(super) fn script(files: &AnalyticsJs) -> Response {
+    javascript(files.script.clone(), SCRIPT_CACHE)
 }
 
-/// Why the script could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum AnalyticsJsError {
-    /// The file itself, or one of its parts beside it.
-    #[error(
-        "failed to read {}; put dist/umd/standalone.js of the npm package @segment/analytics-next there, with the \
-         *.bundle.*.js files beside it, or leave analytics_js out",
-        path.display()
-    )]
-    Read {
-        /// Which file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A page, a map, or nothing.
-    #[error(
-        "{} is no script for Segment's snippet; it has to be dist/umd/standalone.js of the npm package \
-         @segment/analytics-next",
-        path.display()
-    )]
-    NoScript {
-        /// Which file.
-        path: PathBuf,
-    },
-}
-
-impl AnalyticsJs {
-    /// Reads the script, and its parts from the same folder.
-    pub fn read(path: &Path) -> Result<Self, AnalyticsJsError> {
-        let script = read(path)?;
-        // The words by which the script finds its own address: the package's other builds leave them to others.
-        let marks: [&[u8]; 2] = [b"analyticsWriteKey", b"_loadOptions"];
-        let has = |mark: &&[u8]| script.windows(mark.len()).any(|window| window == *mark);
-        if !marks.iter().all(has) {
-            return Err(AnalyticsJsError::NoScript {
-                path: path.to_owned(),
-            });
-        }
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            Some(_) | None => Path::new("."),
-        };
-        let unreadable = |source| AnalyticsJsError::Read {
-            path: folder.to_owned(),
-            source,
-        };
-        let mut parts = BTreeMap::new();
-        for entry in fs::read_dir(folder).map_err(unreadable)? {
-            let entry = entry.map_err(unreadable)?;
-            let Ok(name) = entry.file_name().into_string() else {
-                continue;
-            };
-            if is_part(&name) {
-                parts.insert(name, read(&entry.path())?);
-            }
-        }
-        Ok(Self { script, parts })
-    }
-
-    /// How many parts were found.
-    pub fn parts(&self) -> usize {
-        self.parts.len()
-    }
-
-    /// The answer that is the script.
-    pub(super) fn script(&self) -> Response {
-        javascript(self.script.clone(), SCRIPT_CACHE)
-    }
-
-    /// The answer that is a part.
-    pub(super) fn part(&self, name: &str) -> Option<Response> {
-        let part = self.parts.get(name)?;
-        Some(javascript(part.clone(), PART_CACHE))
-    }
-}
-
-fn read(path: &Path) -> Result<Bytes, AnalyticsJsError> {
-    let read = fs::read(path).map_err(|source| AnalyticsJsError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    Ok(Bytes::from(read))
-}
-
-/// `auto-track.bundle.f131ce01a05e3a33a8c1.js`, not its `.map` nor its `.gz`.
-fn is_part(name: &str) -> bool {
-    name.contains(".bundle.") && Path::new(name).extension().is_some_and(|end| end == "js")
+/// The answer that is a part, if there is one of this name.
+pub(super) fn part(files: &AnalyticsJs, name: &str) -> Option<Response> {
+    let part = files.parts.get(name)?;
+    Some(javascript(part.clone(), PART_CACHE))
 }
 
 fn javascript(text: Bytes, cache: HeaderValue) -> Response {
