@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admin::{self, Admin};
 use crate::clock::Clock;
-use crate::config::{Config, Endpoint};
+use crate::config::{AnalyticsJs, Config, Endpoint};
 use crate::delivery::{Remote, Sender};
 use crate::ingest::{self, Ingest};
 use crate::listener;
@@ -62,6 +62,7 @@ impl App {
         let admin_port = listener::bind(config.admin.listen)
             .await
             .context("[admin] listen")?;
+        let ingest = ingest(&config, &outbox, &clock)?;
         let sandbox = match config.klaviyo.endpoint {
             Endpoint::Sandbox => Some(LocalSandbox::start(&config, &clock).await?),
             Endpoint::Url(_) => None,
@@ -81,7 +82,13 @@ impl App {
             relay: tokio::spawn(async {}),
             shutdown_deadline: config.delivery.shutdown_deadline,
         };
-        app.open_ports(ingest_port, admin_port, &config, &clock);
+        app.open_ports(ingest_port, admin_port, ingest, &config);
+        app.ports.spawn(outbox::keep(
+            outbox.clone(),
+            config.outbox.clone(),
+            Arc::clone(&clock),
+            app.stop_ports.clone(),
+        ));
         app.say_where_it_goes(&config.klaviyo.endpoint);
         app.relay = tokio::spawn(run_relay(
             config,
@@ -97,15 +104,9 @@ impl App {
         &self,
         ingest_port: TcpListener,
         admin_port: TcpListener,
+        ingest: Ingest,
         config: &Config,
-        clock: &Arc<dyn Clock>,
     ) {
-        let ingest = Ingest::new(
-            config.ingest.clone(),
-            config.mapping.garbage_ids.clone(),
-            self.outbox.clone(),
-            Arc::clone(clock),
-        );
         let admin = Admin {
             outbox: self.outbox.clone(),
             sandbox: self.sandbox.is_some(),
@@ -118,13 +119,6 @@ impl App {
             stop.clone(),
             DRAIN,
         ));
-        let keep = outbox::keep(
-            self.outbox.clone(),
-            config.outbox.clone(),
-            Arc::clone(clock),
-            stop.clone(),
-        );
-        self.ports.spawn(keep);
         self.ports.spawn(listener::serve(
             admin_port,
             admin::routes(admin),
@@ -218,6 +212,23 @@ impl LocalSandbox {
             tracing::warn!(%error, "the sandbox ended badly");
         }
     }
+}
+
+/// Segment's API in front of the outbox, with the script if one is configured.
+fn ingest(config: &Config, outbox: &Outbox, clock: &Arc<dyn Clock>) -> anyhow::Result<Ingest> {
+    let ingest = Ingest::new(
+        config.ingest.clone(),
+        config.mapping.garbage_ids.clone(),
+        outbox.clone(),
+        Arc::clone(clock),
+    );
+    Ok(match &config.ingest.analytics_js {
+        Some(path) => {
+            let script = AnalyticsJs::read(path).context("[ingest] analytics_js")?;
+            ingest.with_analytics_js(script)
+        }
+        None => ingest,
+    })
 }
 
 /// The sender of a configuration; `sandbox` is where the sandbox in the program listens.

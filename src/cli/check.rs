@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{End, print};
 use crate::app;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, Endpoint};
+use crate::config::{AnalyticsJs, Config, Endpoint};
 use crate::delivery::Remote;
 use crate::model::Outcome;
 use crate::outbox::{OpenError, Outbox};
@@ -42,6 +42,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<End> {
         "configuration: every key is known and well-formed".to_owned(),
     )];
     findings.extend(config.warnings.iter().cloned().map(Finding::Note));
+    findings.extend(analytics_js(&config));
     findings.push(outbox(&config).await);
     findings.push(disk(&config));
     findings.push(klaviyo(&config).await?);
@@ -51,6 +52,18 @@ pub(super) async fn run(config: Config) -> anyhow::Result<End> {
         .iter()
         .any(|finding| matches!(finding, Finding::Wrong(_)));
     Ok(if wrong { End::Failed } else { End::Done })
+}
+
+fn analytics_js(config: &Config) -> Option<Finding> {
+    let path = config.ingest.analytics_js.as_ref()?;
+    Some(match AnalyticsJs::read(path) {
+        Ok(script) => Finding::Well(format!(
+            "analytics.js: {}, with {} parts beside it",
+            path.display(),
+            script.parts.len()
+        )),
+        Err(error) => Finding::Wrong(format!("analytics.js: {:#}", anyhow::Error::from(error))),
+    })
 }
 
 async fn outbox(config: &Config) -> Finding {

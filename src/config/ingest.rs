@@ -1,11 +1,13 @@
 //! `[ingest]` and `[[ingest.sources]]`: where Segment calls come in, and who may send them.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 
 use hyper::Uri;
 use hyper::http::uri::Authority;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::public::PublicUrl;
 use super::secret::{is_header_safe, or_env};
 use super::section::Section;
 use super::suggest::shown;
@@ -14,6 +16,7 @@ use crate::model::Side;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
 
 /// The write key of the configuration as shipped.
 pub(super) const DEV_WRITE_KEY: &str = "dev";
@@ -27,6 +30,14 @@ pub struct IngestConfig {
     pub max_event_bytes: usize,
     /// The largest request body after decompression, in bytes. Default 4 MiB.
     pub max_batch_bytes: usize,
+    /// All request bodies in progress together, compressed and decompressed, in bytes. Default 128 MiB.
+    pub max_bytes_in_progress: usize,
+    /// The path under which all paths are served too: a slash first, none at the end. Default none.
+    pub path_prefix: Option<String>,
+    /// Where clients are told to send, whatever address they asked. Default none: the address they asked.
+    pub public_url: Option<PublicUrl>,
+    /// The file that is served as `analytics.min.js`. Default none.
+    pub analytics_js: Option<PathBuf>,
     /// Who may send.
     pub sources: Vec<SourceConfig>,
 }
@@ -56,38 +67,71 @@ impl Default for IngestConfig {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
             max_event_bytes: 256 << 10,
             max_batch_bytes: 4 << 20,
+            max_bytes_in_progress: 128 << 20,
+            path_prefix: None,
+            public_url: None,
+            analytics_js: None,
             sources: vec![dev],
         }
     }
 }
 
 impl IngestConfig {
-    pub(super) fn read(section: &Section<'_>) -> Self {
+    pub(super) fn read(section: &Section<'_>, folder: &Path) -> Self {
         let default = Self::default();
-        let bytes = |key, default: usize, largest: u64| {
+        let bytes = |key, default: usize, range| {
             let default = u64::try_from(default).unwrap_or(u64::MAX);
-            usize::try_from(section.bytes(key, default, KIB..=largest)).unwrap_or(usize::MAX)
+            usize::try_from(section.bytes(key, default, range)).unwrap_or(usize::MAX)
         };
         let read = Self {
             listen: section.address("listen", default.listen),
-            max_event_bytes: bytes("max_event_bytes", default.max_event_bytes, 16 * MIB),
-            max_batch_bytes: bytes("max_batch_bytes", default.max_batch_bytes, 64 * MIB),
+            max_event_bytes: bytes("max_event_bytes", default.max_event_bytes, KIB..=16 * MIB),
+            max_batch_bytes: bytes("max_batch_bytes", default.max_batch_bytes, KIB..=64 * MIB),
+            max_bytes_in_progress: bytes(
+                "max_bytes_in_progress",
+                default.max_bytes_in_progress,
+                MIB..=64 * GIB,
+            ),
+            path_prefix: section.path_prefix(),
+            public_url: section.public_url(),
+            analytics_js: section
+                .value("analytics_js", FILE, not_blank)
+                .map(|file| folder.join(file)),
             sources: section.sources_of_events(),
         };
-        let sizes = [read.max_batch_bytes, read.max_event_bytes];
-        if sizes[0] < sizes[1] {
-            let [batch, event] =
-                sizes.map(|size| size_text(u64::try_from(size).unwrap_or(u64::MAX)));
+        read.check_sizes(section);
+        read
+    }
+
+    /// A size that leaves no place for another would refuse all that the other allows.
+    fn check_sizes(&self, section: &Section<'_>) {
+        let text = |size: usize| size_text(u64::try_from(size).unwrap_or(u64::MAX));
+        let [event, batch, all] = [
+            self.max_event_bytes,
+            self.max_batch_bytes,
+            self.max_bytes_in_progress,
+        ];
+        if batch < event {
             section.disagree(
                 ["max_batch_bytes", "max_event_bytes"],
                 [
-                    &format!("is {batch}, less than"),
-                    &format!("which is {event}"),
+                    &format!("is {}, less than", text(batch)),
+                    &format!("which is {}", text(event)),
                 ],
                 "raise max_batch_bytes, or lower max_event_bytes",
             );
         }
-        read
+        // Once as it came, and once decompressed.
+        if all < batch.saturating_mul(2) {
+            section.disagree(
+                ["max_bytes_in_progress", "max_batch_bytes"],
+                [
+                    &format!("is {}, less than twice", text(all)),
+                    &format!("which is {}", text(batch)),
+                ],
+                "raise max_bytes_in_progress, or lower max_batch_bytes",
+            );
+        }
     }
 }
 
@@ -169,6 +213,7 @@ impl SourceConfig {
     }
 }
 
+const FILE: &str = "a file in quotes, relative to the configuration's folder";
 const NAME: &str = "letters, digits, - _ and . in quotes, 64 at most";
 const WRITE_KEY: &str = "visible ASCII characters in quotes, 256 at most, without a colon";
 const ORIGIN: &str = "origins as browsers send them, such as [\"https://shop.example\"]: scheme, host and port, \

@@ -14,6 +14,8 @@ mod limits;
 mod log;
 mod mapping;
 mod outbox;
+mod public;
+mod script;
 mod secret;
 mod section;
 mod suggest;
@@ -37,6 +39,8 @@ pub use limits::{FamilyLimit, LimitSettings};
 pub use log::{LogConfig, LogFormat};
 pub use mapping::MappingConfig;
 pub use outbox::OutboxConfig;
+pub use public::PublicUrl;
+pub use script::{AnalyticsJs, AnalyticsJsError};
 pub use secret::process_environment;
 
 use document::Document;
@@ -111,7 +115,7 @@ impl Config {
 
     fn read(root: &Section<'_>, folder: &Path) -> Self {
         let config = Self {
-            ingest: root.section("ingest", IngestConfig::read),
+            ingest: root.section("ingest", |section| IngestConfig::read(section, folder)),
             outbox: root.section("outbox", |section| OutboxConfig::read(section, folder)),
             klaviyo: root.section("klaviyo", KlaviyoConfig::read),
             mapping: root.section("mapping", MappingConfig::read),

@@ -11,6 +11,10 @@ use axum::response::{IntoResponse, Response};
 use super::check::Flaw;
 use super::pressure::RETRY_AFTER;
 
+/// Marks an answer that the page that asked may not read: its origin may not use the write key.
+#[derive(Clone, Copy)]
+pub(super) struct Unreadable;
+
 /// Why a request was refused as a whole. Nothing of it was stored.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
@@ -38,15 +42,20 @@ pub(super) enum Refusal {
          config.toml"
     )]
     OriginNotAllowed,
-    /// Neither plain nor gzip.
-    #[error("the `Content-Encoding` is not supported; send gzip, or no `Content-Encoding` at all")]
-    Encoding,
-    /// Said to be gzip, and is not, or not whole.
+    /// Neither plain nor gzip nor deflate, or several at once.
     #[error(
-        "`Content-Encoding` says gzip, but the body is not whole and valid gzip; compress it once, or leave the \
-         header out"
+        "the `Content-Encoding` is not supported; send gzip or deflate, or no `Content-Encoding` at all"
     )]
-    BrokenGzip,
+    Encoding,
+    /// Said to be compressed, and is not, or not whole.
+    #[error(
+        "`Content-Encoding` says {coding}, but the body is not whole and valid {coding}; compress it once, or leave \
+         the header out"
+    )]
+    BrokenCompression {
+        /// As what.
+        coding: &'static str,
+    },
     /// Not text. Gzip without its header is the usual cause.
     #[error("the body is not UTF-8: the byte at offset {offset} is not; {hint}")]
     NotUtf8 {
@@ -112,12 +121,12 @@ pub(super) enum Refusal {
     /// The one call of the request can never be delivered.
     #[error(transparent)]
     Flawed(Flaw),
-    /// The outbox cannot take it now.
+    /// The outbox cannot take it now, or there is no room to read it.
     #[error(
         "{reason}; nothing was stored, send the request again after the seconds in `Retry-After`"
     )]
     CannotStore {
-        /// Why, in the outbox's words.
+        /// Why, in the words of who could not.
         reason: String,
         /// When to come back.
         retry_after: Duration,
@@ -150,7 +159,7 @@ impl Refusal {
             Self::Flawed(_)
             | Self::OriginNotAllowed
             | Self::Encoding
-            | Self::BrokenGzip
+            | Self::BrokenCompression { .. }
             | Self::NotUtf8 { .. }
             | Self::Empty
             | Self::Json { .. }
@@ -159,7 +168,8 @@ impl Refusal {
             | Self::BatchNotArray
             | Self::EmptyBatch
             | Self::TooManyItems { .. } => StatusCode::BAD_REQUEST,
-            Self::Incomplete => StatusCode::REQUEST_TIMEOUT,
+            // Not 408, after which PHP's and Ruby's SDKs drop what they could send again.
+            Self::Incomplete => StatusCode::SERVICE_UNAVAILABLE,
             Self::CannotStore { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::NotFound | Self::NoSuchProject => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -173,7 +183,7 @@ impl Refusal {
             Self::NoKey | Self::UnknownKey | Self::NoSuchProject => "unknown_source",
             Self::OriginNotAllowed => "origin_not_allowed",
             Self::Encoding
-            | Self::BrokenGzip
+            | Self::BrokenCompression { .. }
             | Self::NotUtf8 { .. }
             | Self::Empty
             | Self::Json { .. }
@@ -205,6 +215,9 @@ impl IntoResponse for Refusal {
             "error": message,
         });
         let mut response = json(self.status(), body.to_string());
+        if matches!(self, Self::OriginNotAllowed) {
+            response.extensions_mut().insert(Unreadable);
+        }
         if let Self::CannotStore { retry_after, .. } = self {
             let seconds = retry_after.as_millis().div_ceil(1000);
             let seconds = u64::try_from(seconds)

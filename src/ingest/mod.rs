@@ -14,9 +14,14 @@ mod answer;
 mod auth;
 mod batch;
 mod check;
+mod cors;
+mod inflate;
+mod paths;
 mod pressure;
 mod receive;
+mod room;
 mod routes;
+mod script;
 mod settings;
 mod time;
 

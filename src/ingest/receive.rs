@@ -1,36 +1,40 @@
-//! Turns an HTTP request into text to be judged: reads the body within a size and a time, decompresses it, and
-//! finds the write keys in its headers and query.
+//! Turns an HTTP request into text to be judged: reads the body within a size, a time and the room there is, has it
+//! decompressed, and finds the write keys in its headers and query.
 
-use std::io::Read as _;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Query;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
-use flate2::read::MultiGzDecoder;
 use http_body_util::BodyExt as _;
 use serde::Deserialize;
 
 use super::accept::{Endpoint, Request};
 use super::answer::Refusal;
 use super::auth::Keys;
+use super::inflate::Coding;
+use super::room::Share;
 
-/// A body over the limit is still read up to this many times the limit, and thrown away: a client whose upload is
-/// cut off sees a broken connection instead of the 413, and sends it all again.
+/// A body over the limit, or for which there is no room, is still read up to this many times the limit, and thrown
+/// away: a client whose upload is cut off sees a broken connection instead of the answer, and sends it all again.
 const DISCARD_FACTOR: usize = 4;
 /// The first bytes of gzip.
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// Reads a body of at most `limit` bytes that arrives within `time`.
-pub(super) async fn body(body: Body, limit: usize, time: Duration) -> Result<Vec<u8>, Refusal> {
-    tokio::time::timeout(time, read(body, limit))
+/// Reads a body of at most `limit` bytes that arrives within `time`, and for which there is room.
+pub(super) async fn body(
+    body: Body,
+    limit: usize,
+    time: Duration,
+    share: &mut Share,
+) -> Result<Vec<u8>, Refusal> {
+    tokio::time::timeout(time, read(body, limit, share))
         .await
         .unwrap_or(Err(Refusal::Incomplete))
 }
 
-async fn read(mut body: Body, limit: usize) -> Result<Vec<u8>, Refusal> {
-    let mut kept = Vec::new();
+async fn read(mut body: Body, limit: usize, share: &mut Share) -> Result<Vec<u8>, Refusal> {
+    let mut kept = Ok(Vec::new());
     let mut seen: usize = 0;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Refusal::Incomplete)?;
@@ -38,19 +42,23 @@ async fn read(mut body: Body, limit: usize) -> Result<Vec<u8>, Refusal> {
             continue;
         };
         seen = seen.saturating_add(data.len());
-        if seen <= limit {
-            kept.extend_from_slice(&data);
-        } else {
-            kept = Vec::new();
+        if seen > limit {
+            kept = Err(Refusal::BodyTooLarge { limit });
+        }
+        if let Ok(bytes) = &mut kept {
+            match share.take(data.len()) {
+                Ok(()) => bytes.extend_from_slice(&data),
+                Err(refusal) => kept = Err(refusal),
+            }
+        }
+        if kept.is_err() {
+            share.give_back();
         }
         if seen > limit.saturating_mul(DISCARD_FACTOR) {
             break;
         }
     }
-    if seen > limit {
-        return Err(Refusal::BodyTooLarge { limit });
-    }
-    Ok(kept)
+    kept
 }
 
 /// The request that `accept` judges. `limit` is for the body after decompression.
@@ -59,11 +67,12 @@ pub(super) fn request(
     parts: &Parts,
     body: Vec<u8>,
     limit: usize,
+    share: &mut Share,
 ) -> Result<Request, Refusal> {
-    let body = if is_gzip(&parts.headers)? && !body.is_empty() {
-        inflate(&body, limit)?
-    } else {
-        body
+    // Content types are not looked at: SDKs send any, and none.
+    let body = match Coding::of(&parts.headers)? {
+        Some(coding) if !body.is_empty() => coding.inflate(&body, limit, share)?,
+        Some(_) | None => body,
     };
     let header = |name: &str| -> Option<String> {
         let value = parts.headers.get(name)?.to_str().ok()?;
@@ -79,37 +88,6 @@ pub(super) fn request(
         origin: header("origin"),
         body: utf8(body)?,
     })
-}
-
-/// Whether the body is gzip; an error when it is anything else that is not plain. Content types are not looked at:
-/// SDKs send any, and none.
-fn is_gzip(headers: &HeaderMap) -> Result<bool, Refusal> {
-    let mut gzip = false;
-    for value in headers.get_all(header::CONTENT_ENCODING) {
-        let value = value.to_str().map_err(|_| Refusal::Encoding)?;
-        for coding in value.split(',').map(str::trim) {
-            match coding.to_ascii_lowercase().as_str() {
-                "" | "identity" => {}
-                "gzip" | "x-gzip" if !gzip => gzip = true,
-                _ => return Err(Refusal::Encoding),
-            }
-        }
-    }
-    Ok(gzip)
-}
-
-/// Decompresses no further than the limit, so that a bomb costs no more than an honest body.
-fn inflate(compressed: &[u8], limit: usize) -> Result<Vec<u8>, Refusal> {
-    let just_over = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    let mut inflated = Vec::new();
-    MultiGzDecoder::new(compressed)
-        .take(just_over)
-        .read_to_end(&mut inflated)
-        .map_err(|_| Refusal::BrokenGzip)?;
-    if inflated.len() > limit {
-        return Err(Refusal::BodyTooLarge { limit });
-    }
-    Ok(inflated)
 }
 
 /// A byte-order mark is no part of the text (some .NET clients send one).

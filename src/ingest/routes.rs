@@ -1,4 +1,4 @@
-//! The paths of Segment's API, and the input and output around the decisions of [`accept`].
+//! Segment's API as routes: the input and output around the decisions of [`accept`].
 
 use std::any::Any;
 use std::sync::Arc;
@@ -8,21 +8,21 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use secrecy::ExposeSecret as _;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 
 use super::accept::{Accepted, Endpoint, Rules, accept};
 use super::answer::{self, Refusal};
 use super::pressure::Pressure;
+use super::room::Room;
 use super::settings::{self, Host};
-use super::{auth, receive};
+use super::{auth, cors, paths, receive, script};
 use crate::clock::Clock;
-use crate::config::IngestConfig;
-use crate::model::{EventType, GarbageIds};
+use crate::config::{AnalyticsJs, IngestConfig, SourceConfig};
+use crate::model::GarbageIds;
 use crate::outbox::{AppendError, Outbox};
 
 /// How long a body may take to arrive. SDKs give up after 10 to 15 seconds, a phone on a bad line later.
@@ -31,42 +31,20 @@ const BODY_TIME: Duration = Duration::from_mins(1);
 const LARGE_BODY_BYTES: usize = 64 * 1024;
 /// Wrong write keys are worth a warning, since an SDK with one loses everything; not one per request.
 const KEY_WARNING_EVERY: Duration = Duration::from_mins(1);
-/// How long a browser may remember the answer to a preflight. Chrome caps it at two hours.
-const PREFLIGHT_MAX_AGE: Duration = Duration::from_hours(24);
-
-/// The last word of each path, and what is taken there (Segment's HTTP API documentation, and what its SDKs send).
-const WORDS: [(&str, Endpoint); 16] = [
-    ("identify", Endpoint::Call(EventType::Identify)),
-    ("track", Endpoint::Call(EventType::Track)),
-    ("page", Endpoint::Call(EventType::Page)),
-    ("screen", Endpoint::Call(EventType::Screen)),
-    ("group", Endpoint::Call(EventType::Group)),
-    ("alias", Endpoint::Call(EventType::Alias)),
-    ("batch", Endpoint::Batch),
-    ("import", Endpoint::Batch),
-    ("i", Endpoint::Call(EventType::Identify)),
-    ("t", Endpoint::Call(EventType::Track)),
-    ("p", Endpoint::Call(EventType::Page)),
-    ("s", Endpoint::Call(EventType::Screen)),
-    ("g", Endpoint::Call(EventType::Group)),
-    ("a", Endpoint::Call(EventType::Alias)),
-    ("b", Endpoint::Batch),
-    ("m", Endpoint::Metrics),
-];
-/// What stands before the last word: Segment's, none (hosts configured without `/v1`), and Jitsu's two.
-const PREFIXES: [&str; 4] = ["/v1", "", "/api/s", "/api/s/s2s"];
-/// Paths of their own: Jitsu's batch and RudderStack's beacon.
-const OTHER_BATCH_PATHS: [&str; 2] = ["/v1/batch/b", "/beacon/v1/batch"];
-
 /// Segment's API in front of an outbox.
 #[derive(Clone)]
-pub struct Ingest(Arc<Shared>);
+pub struct Ingest {
+    shared: Arc<Shared>,
+    script: Option<AnalyticsJs>,
+    default_https: bool,
+}
 
 struct Shared {
     config: IngestConfig,
     garbage: GarbageIds,
     outbox: Outbox,
     clock: Arc<dyn Clock>,
+    room: Room,
     /// When a wrong write key was last warned of, in milliseconds since 1970.
     key_warned_at: AtomicI64,
     pressure: Pressure,
@@ -81,28 +59,54 @@ impl Ingest {
         outbox: Outbox,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self(Arc::new(Shared {
+        let shared = Shared {
+            room: Room::of(config.max_bytes_in_progress),
             config,
             garbage,
             outbox,
             clock,
             key_warned_at: AtomicI64::new(i64::MIN),
             pressure: Pressure::none(),
-        }))
+        };
+        Self {
+            shared: Arc::new(shared),
+            script: None,
+            default_https: false,
+        }
+    }
+
+    /// Serves Segment's snippet its script too.
+    #[must_use]
+    pub fn with_analytics_js(self, script: AnalyticsJs) -> Self {
+        Self {
+            script: Some(script),
+            ..self
+        }
+    }
+
+    /// For a port that speaks TLS itself: clients are told to come by https where nothing says otherwise.
+    #[must_use]
+    pub fn behind_tls(self) -> Self {
+        Self {
+            default_https: true,
+            ..self
+        }
     }
 
     /// Reads, judges and stores one request.
     async fn take(&self, endpoint: Endpoint, request: Request) -> Result<Stored, Refusal> {
-        let limit = self.0.config.max_batch_bytes;
+        let limit = self.shared.config.max_batch_bytes;
         let (parts, body) = request.into_parts();
-        let body = receive::body(body, limit, BODY_TIME).await?;
+        let mut share = self.shared.room.share();
+        let body = receive::body(body, limit, BODY_TIME, &mut share).await?;
         let large = body.len() > LARGE_BODY_BYTES || parts.headers.contains_key("content-encoding");
         let ingest = self.clone();
         let judge = move || {
-            let request = receive::request(endpoint, &parts, body, limit)?;
-            ingest.judge(&request)
+            let request = receive::request(endpoint, &parts, body, limit, &mut share)?;
+            // The room stays taken until the events are on disk.
+            Ok((ingest.judge(&request)?, share))
         };
-        let accepted = if large {
+        let (accepted, _share) = if large {
             on_its_own_thread(judge).await?
         } else {
             judge()?
@@ -116,9 +120,9 @@ impl Ingest {
                 .filter(|event| event.refused.is_some())
                 .count(),
         };
-        match self.0.outbox.append(accepted.events).await {
+        match self.shared.outbox.append(accepted.events).await {
             Ok(()) => {
-                self.0.pressure.relieve();
+                self.shared.pressure.relieve();
                 Ok(stored)
             }
             Err(error) => Err(self.come_back(&error)),
@@ -126,7 +130,7 @@ impl Ingest {
     }
 
     fn come_back(&self, error: &AppendError) -> Refusal {
-        let (clock, pressure) = (&self.0.clock, &self.0.pressure);
+        let (clock, pressure) = (&self.shared.clock, &self.shared.pressure);
         Refusal::CannotStore {
             reason: error.source.to_string(),
             retry_after: pressure.refused(clock.now(), error.retry_after, clock.chance()),
@@ -135,20 +139,31 @@ impl Ingest {
 
     fn judge(&self, request: &super::accept::Request) -> Result<Accepted, Refusal> {
         let rules = Rules {
-            config: &self.0.config,
-            garbage: &self.0.garbage,
+            config: &self.shared.config,
+            garbage: &self.shared.garbage,
         };
-        let clock = self.0.clock.as_ref();
+        let clock = self.shared.clock.as_ref();
         accept(request, rules, clock.now(), &mut || message_id(clock))
+    }
+
+    /// The source whose key stands in a path; the operator is told of one that none has.
+    fn source(&self, key: Result<Path<String>, PathRejection>) -> Option<&SourceConfig> {
+        let source = key
+            .ok()
+            .and_then(|Path(key)| auth::by_key(&self.shared.config.sources, &key));
+        if source.is_none() {
+            self.warn_of_key();
+        }
+        source
     }
 
     /// Tells the operator of wrong write keys, once in a while.
     fn warn_of_key(&self) {
-        let now = self.0.clock.now().as_millis();
-        let last = self.0.key_warned_at.load(Ordering::Relaxed);
+        let now = self.shared.clock.now().as_millis();
+        let last = self.shared.key_warned_at.load(Ordering::Relaxed);
         let pause = i64::try_from(KEY_WARNING_EVERY.as_millis()).unwrap_or(i64::MAX);
         if now.saturating_sub(last) >= pause {
-            self.0.key_warned_at.store(now, Ordering::Relaxed);
+            self.shared.key_warned_at.store(now, Ordering::Relaxed);
             tracing::warn!(
                 "a request with no write key, or one that no source has, was refused; its sender loses its events"
             );
@@ -166,44 +181,49 @@ struct Stored {
 /// The routes of Segment's API, with CORS. Whatever happens inside, a client gets an answer.
 pub fn routes(ingest: Ingest) -> Router {
     let mut router = Router::new();
-    for (path, endpoint) in post_paths() {
+    for (path, endpoint) in paths::of_calls() {
         let handler =
             move |State(ingest): State<Ingest>, request: Request| answer(ingest, endpoint, request);
         router = router.route(&path, post(handler));
     }
-    for path in ["/v1/projects/{key}/settings", "/projects/{key}/settings"] {
-        router = router
-            .route(path, get(settings))
-            .route(&format!("{path}/"), get(settings));
+    for path in paths::of_settings() {
+        router = router.route(&path, get(settings));
     }
-    router
-        .fallback(|| async { Refusal::NotFound.into_response() })
-        .method_not_allowed_fallback(|| async { Refusal::MethodNotAllowed.into_response() })
-        .with_state(ingest)
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(cors())
+    if ingest.script.is_some() {
+        router = router
+            .route(paths::SCRIPT, get(analytics_js))
+            .route(paths::BUNDLE, get(part));
+    }
+    let config = ingest.shared.config.clone();
+    let own = router
+        .method_not_allowed_fallback(other_method)
+        .with_state(ingest);
+    let not_found = || async { Refusal::NotFound.into_response() };
+    // Proxies that cut the prefix off send what the first routes take, others what the second ones do.
+    let all = match &config.path_prefix {
+        Some(prefix) => {
+            let under_prefix = Router::new().nest(prefix, own.clone()).fallback(not_found);
+            own.fallback_service(under_prefix)
+        }
+        None => own.fallback(not_found),
+    };
+    cors::around(all.layer(CatchPanicLayer::custom(panicked)), config.sources)
 }
 
-/// Every path that takes calls, with and without a trailing slash (Java's SDK sends one).
-pub(super) fn post_paths() -> Vec<(String, Endpoint)> {
-    let mut paths = Vec::new();
-    for prefix in PREFIXES {
-        paths.extend(WORDS.map(|(word, endpoint)| (format!("{prefix}/{word}"), endpoint)));
+/// OPTIONS asks which methods there are; the router's `Allow` says it, as it does to any other wrong method.
+async fn other_method(method: Method) -> Response {
+    if method == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
     }
-    paths.extend(OTHER_BATCH_PATHS.map(|path| (path.to_owned(), Endpoint::Batch)));
-    let slashed: Vec<_> = paths
-        .iter()
-        .map(|(path, endpoint)| (format!("{path}/"), *endpoint))
-        .collect();
-    paths.extend(slashed);
-    paths
+    Refusal::MethodNotAllowed.into_response()
 }
 
 async fn answer(ingest: Ingest, endpoint: Endpoint, request: Request) -> Response {
     if endpoint == Endpoint::Metrics {
         let body = request.into_body();
+        let mut share = ingest.shared.room.share();
         // Nobody's metrics: whatever they are, they are taken and forgotten.
-        drop(receive::body(body, LARGE_BODY_BYTES, BODY_TIME).await);
+        drop(receive::body(body, LARGE_BODY_BYTES, BODY_TIME, &mut share).await);
         return answer::success();
     }
     match ingest.take(endpoint, request).await {
@@ -233,14 +253,15 @@ async fn settings(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let source = key
-        .ok()
-        .and_then(|Path(key)| auth::by_key(&ingest.0.config.sources, &key));
-    let Some(source) = source else {
-        ingest.warn_of_key();
+    let Some(source) = ingest.source(key) else {
         return Refusal::NoSuchProject.into_response();
     };
-    let host = Host::of(&headers, &uri);
+    let origin = headers.get(header::ORIGIN);
+    let origin = origin.map(|origin| origin.to_str().unwrap_or_default());
+    if let Err(refusal) = auth::check_origin(source, origin) {
+        return refusal.into_response();
+    }
+    let host = Host::of(&ingest.shared.config, ingest.default_https, &headers, &uri);
     let document = settings::document(source.write_key.expose_secret(), host.as_ref());
     let mut response = answer::json(StatusCode::OK, document);
     // Not for shared caches: the document names the host that this client asked.
@@ -249,6 +270,23 @@ async fn settings(
         HeaderValue::from_static("private, max-age=300"),
     );
     response
+}
+
+async fn analytics_js(
+    State(ingest): State<Ingest>,
+    key: Result<Path<String>, PathRejection>,
+) -> Response {
+    if ingest.source(key).is_none() {
+        return Refusal::NoSuchProject.into_response();
+    }
+    let script = ingest.script.as_ref().map(script::script);
+    script.unwrap_or_else(|| Refusal::NotFound.into_response())
+}
+
+async fn part(State(ingest): State<Ingest>, name: Result<Path<String>, PathRejection>) -> Response {
+    let files = ingest.script.as_ref();
+    let part = name.ok().and_then(|Path(name)| script::part(files?, &name));
+    part.unwrap_or_else(|| Refusal::NotFound.into_response())
 }
 
 /// A UUID version 7 from the clock that was handed in, so that made ids sort by time.
@@ -290,16 +328,4 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
         "a request made ingest panic; this is a mistake in the relay, please report it"
     );
     Refusal::Internal.into_response()
-}
-
-/// Any page may ask: which ones may use a key is the source's `allowed_origins`. `Retry-After` must be exposed, or
-/// browsers retry at once (seen with `analytics.js` 1.84); credentials are allowed since it can be told to send them.
-fn cors() -> CorsLayer {
-    CorsLayer::new()
-        .allow_origin(AllowOrigin::mirror_request())
-        .allow_methods(AllowMethods::mirror_request())
-        .allow_headers(AllowHeaders::mirror_request())
-        .allow_credentials(true)
-        .expose_headers([header::RETRY_AFTER])
-        .max_age(PREFLIGHT_MAX_AGE)
 }

@@ -1,17 +1,20 @@
 //! The settings document that browser and mobile SDKs fetch before they send anything.
 //!
 //! `integrations["Segment.io"]` must be there, or `analytics.js` sends nothing; `apiHost` in it overrides what mobile
-//! SDKs were configured with, so it names the host that was asked (analytics-next's source; analytics-swift#156).
+//! SDKs were configured with, so it names `public_url`, or the host that was asked (analytics-next's source;
+//! analytics-swift#156). May use `config`.
 
 use axum::http::Uri;
 use axum::http::header::{HOST, HeaderMap};
-use serde_json::json;
+use serde_json::{Value, json};
 
-/// The document for a write key. `host` is the authority that the client reached us by.
+use crate::config::IngestConfig;
+
+/// The document for a write key. `host` is where the client is to send to; without one the SDK's own setting stays.
 pub(super) fn document(write_key: &str, host: Option<&Host>) -> String {
-    let mut segment = json!({ "apiKey": write_key });
+    let mut segment = json!({ "apiKey": write_key, "httpConfig": retry_policy() });
     if let Some(host) = host {
-        segment["apiHost"] = json!(format!("{}/v1", host.authority));
+        segment["apiHost"] = json!(format!("{}/v1", host.address));
         segment["protocol"] = json!(if host.https { "https" } else { "http" });
     }
     json!({
@@ -26,19 +29,76 @@ pub(super) fn document(write_key: &str, host: Option<&Host>) -> String {
     .to_string()
 }
 
-/// How a client reached us.
+/// How SDKs that let the server say so are to repeat a call: for as long as they can, since a call that they give up
+/// is lost, and slowly, so that they do not meet a relay that comes back all at once.
+///
+/// Counts and times are the largest that any SDK takes, and each lowers them to its own (browsers and React Native to
+/// 100 tries, browsers to a day of 429: read in the sources of `analytics-next` 1.84.3, `analytics-react-native`
+/// 2.24.1, `analytics-kotlin` and `analytics-swift`). Kotlin and Swift read whole numbers alone where these are whole,
+/// and take the status codes as a whole list, so that the common ones are repeated here.
+///
+/// 401 and 404 are to be repeated too. Who has this document had a key that was known, and a path that led here: a 401
+/// means that the key was changed or mistyped in the configuration since, a 404 that a proxy lost its way to the
+/// relay. Both are mended by the operator, and the calls are there then.
+fn retry_policy() -> Value {
+    const WEEK_S: u32 = 7 * 24 * 60 * 60;
+    json!({
+        "rateLimitConfig": {
+            "enabled": true,
+            "maxRetryCount": 1000,
+            "maxRetryInterval": 300,
+            "maxRateLimitDuration": WEEK_S,
+        },
+        "backoffConfig": {
+            "enabled": true,
+            "maxRetryCount": 1000,
+            "baseBackoffInterval": 0.5,
+            "maxBackoffInterval": 300,
+            "maxTotalBackoffDuration": WEEK_S,
+            "jitterPercent": 25,
+            "default4xxBehavior": "drop",
+            "default5xxBehavior": "retry",
+            "statusCodeOverrides": {
+                "401": "retry",
+                "404": "retry",
+                "408": "retry",
+                "410": "retry",
+                "429": "retry",
+                "460": "retry",
+                "501": "drop",
+                "505": "drop",
+                "511": "drop",
+            },
+        },
+    })
+}
+
+/// Where a client is to send to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Host {
-    /// Host name and port.
-    authority: String,
-    /// Whether by TLS, which a proxy in front of us speaks.
+    /// Host name, port and path before `/v1`.
+    address: String,
+    /// Whether by TLS, which a proxy in front of us may speak.
     https: bool,
 }
 
 impl Host {
-    /// From the headers of the request, the proxy's first. A proxy that does not say which scheme it was asked by is
-    /// taken to speak TLS, except on loopback: a page served by TLS could not send to a plain host at all.
-    pub(super) fn of(headers: &HeaderMap, uri: &Uri) -> Option<Self> {
+    /// `public_url`; without one what the request says, its proxy's headers first, and `path_prefix`: where the path
+    /// is known to the client, a proxy may have cut it off. `default_https` is whether the port itself speaks TLS. A
+    /// proxy that does not say by which scheme it was asked is taken to speak TLS, except on loopback: a page served by
+    /// TLS could not send to a plain host at all.
+    pub(super) fn of(
+        config: &IngestConfig,
+        default_https: bool,
+        headers: &HeaderMap,
+        uri: &Uri,
+    ) -> Option<Self> {
+        if let Some(public) = &config.public_url {
+            return Some(Self {
+                address: public.address.clone(),
+                https: public.https,
+            });
+        }
         let first = |name: &str| {
             let value = headers.get(name)?.to_str().ok()?;
             let value = value.split(',').next()?.trim();
@@ -49,9 +109,13 @@ impl Host {
             .or_else(|| uri.authority().map(ToString::to_string))?;
         let https = match first("x-forwarded-proto") {
             Some(scheme) => !scheme.eq_ignore_ascii_case("http"),
-            None => !is_loopback(&authority),
+            None => default_https || !is_loopback(&authority),
         };
-        Some(Self { authority, https })
+        let prefix = config.path_prefix.as_deref().unwrap_or_default();
+        Some(Self {
+            address: format!("{authority}{prefix}"),
+            https,
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{config, event, events, judge};
 use crate::ingest::accept::Endpoint;
-use crate::ingest::routes;
+use crate::ingest::paths;
 use crate::model::EventType;
 
 fn track(fields: &Value) -> Value {
@@ -140,7 +140,7 @@ fn the_path_says_which_call_it_is() {
 
 #[test]
 fn every_path_of_the_sdks_is_known() {
-    let paths = routes::post_paths();
+    let paths = paths::of_calls();
     let call = Endpoint::Call;
     for (path, expected) in [
         ("/v1/import/", Endpoint::Batch),

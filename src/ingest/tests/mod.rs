@@ -1,6 +1,7 @@
 //! Ingest's decisions, as tables: no server, no outbox, a clock that stands.
 
 mod batches;
+mod bodies;
 mod parts;
 mod times;
 
@@ -11,7 +12,8 @@ use secrecy::SecretString;
 
 use super::accept::{Accepted, Endpoint, Rules, accept};
 use super::answer::Refusal;
-use super::{receive, routes};
+use super::room::Room;
+use super::{paths, receive};
 use crate::config::{IngestConfig, SourceConfig};
 use crate::model::{GarbageIds, NewEvent, Timestamp};
 
@@ -38,16 +40,14 @@ fn config() -> IngestConfig {
         source("shop", "wk_shop", &origins),
     ];
     IngestConfig {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        max_event_bytes: 256 * 1024,
-        max_batch_bytes: 4 * 1024 * 1024,
         sources,
+        ..IngestConfig::default()
     }
 }
 
 fn endpoint(path: &str) -> Endpoint {
     let bare = path.split('?').next().unwrap_or(path);
-    let paths = routes::post_paths();
+    let paths = paths::of_calls();
     let found = paths.iter().find(|(known, _)| known == bare);
     found.unwrap_or_else(|| panic!("no route for {path}")).1
 }
@@ -66,7 +66,9 @@ fn judge(path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Result<Accepted
     }
     let (parts, ()) = request.body(()).unwrap().into_parts();
     let config = config();
-    let request = receive::request(endpoint(path), &parts, body, config.max_batch_bytes)?;
+    let mut share = Room::of(config.max_bytes_in_progress).share();
+    let limit = config.max_batch_bytes;
+    let request = receive::request(endpoint(path), &parts, body, limit, &mut share)?;
     let rules = Rules {
         config: &config,
         garbage: &GarbageIds::default(),

@@ -1,25 +1,19 @@
-//! Keys, origins, encodings, settings, answers.
+//! Keys, origins, settings, answers.
 
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use axum::response::IntoResponse as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-use hyper::body::Frame;
 use serde_json::Value;
 
-use super::{config, gzip, judge, now};
+use super::{config, judge, now};
 use crate::clock::Clock;
+use crate::config::{IngestConfig, PublicUrl};
 use crate::ingest::answer::Refusal;
 use crate::ingest::settings::{self, Host};
-use crate::ingest::{auth, receive, routes};
+use crate::ingest::{auth, routes};
 use crate::model::Timestamp;
 
 const CALL: &str = r#"{"userId":"u","event":"e"}"#;
@@ -135,112 +129,115 @@ fn only_listed_pages_may_use_a_key_with_origins() {
     }
 }
 
-#[test]
-fn a_gzip_bomb_costs_no_more_than_the_limit() {
-    let limit = config().max_batch_bytes;
-    let bomb = gzip(&vec![b' '; limit * 8]);
-    assert!(bomb.len() < limit / 10);
-    let headers = [("x-write-key", "dev"), ("content-encoding", "gzip")];
-    let refusal = judge("/v1/batch", &headers, bomb).unwrap_err();
-    assert!(matches!(refusal, Refusal::BodyTooLarge { .. }));
-}
-
-#[test]
-fn gzip_is_taken_in_every_spelling_of_its_name() {
-    for coding in ["gzip", "GZIP", "x-gzip", "identity, gzip", " gzip ,"] {
-        let headers = [("x-write-key", "dev"), ("content-encoding", coding)];
-        let accepted = judge("/v1/track", &headers, gzip(CALL.as_bytes())).unwrap();
-        assert_eq!(accepted.events[0].payload, CALL, "{coding}");
+/// Segment's part of the settings for a client that asked with these headers.
+fn segment(config: &IngestConfig, default_https: bool, headers: &[(&str, &str)]) -> Value {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        let name: HeaderName = name.parse().unwrap();
+        map.insert(name, HeaderValue::from_str(value).unwrap());
     }
+    let uri = Uri::from_static("/settings");
+    let host = Host::of(config, default_https, &map, &uri);
+    let document = settings::document("dev", host.as_ref());
+    let document: Value = serde_json::from_str(&document).unwrap();
+    assert_eq!(document["metrics"]["sampleRate"], 0);
+    document["integrations"]["Segment.io"].clone()
 }
 
-#[tokio::test]
-async fn a_body_is_read_up_to_its_limit_and_for_a_limited_time() {
-    let read =
-        |size: usize| receive::body(Body::from(vec![b'x'; size]), 10, Duration::from_mins(1));
-    assert_eq!(read(10).await.unwrap().len(), 10);
-    assert!(matches!(
-        read(11).await,
-        Err(Refusal::BodyTooLarge { limit: 10 })
-    ));
-    let silent = Body::new(Silent);
-    let refusal = receive::body(silent, 10, Duration::ZERO).await.unwrap_err();
-    assert_eq!(refusal.status(), 408);
-}
-
-#[tokio::test]
-async fn an_upload_over_the_limit_is_read_on_for_a_while_and_then_cut() {
-    let read = Arc::new(AtomicUsize::new(0));
-    let endless = Body::new(Endless(Arc::clone(&read)));
-    let refusal = receive::body(endless, 10, Duration::from_mins(1))
-        .await
-        .unwrap_err();
-    assert!(matches!(refusal, Refusal::BodyTooLarge { limit: 10 }));
-    assert_eq!(read.load(Ordering::Relaxed), 41);
-}
-
-type Part = Poll<Option<Result<Frame<Bytes>, Infallible>>>;
-
-/// A body whose next part never comes.
-struct Silent;
-
-impl hyper::body::Body for Silent {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Part {
-        Poll::Pending
-    }
-}
-
-/// A body without end, a byte at a time, that counts what was read of it.
-struct Endless(Arc<AtomicUsize>);
-
-impl hyper::body::Body for Endless {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Part {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b" ")))))
-    }
+fn address(segment: &Value) -> (&str, &str) {
+    let text = |key: &str| segment[key].as_str().unwrap_or("none");
+    (text("protocol"), text("apiHost"))
 }
 
 #[test]
 fn settings_name_the_host_that_was_asked() {
-    let document = |headers: &[(&str, &str)]| -> Value {
-        let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            let name: HeaderName = name.parse().unwrap();
-            map.insert(name, HeaderValue::from_str(value).unwrap());
-        }
-        let host = Host::of(&map, &Uri::from_static("/settings"));
-        serde_json::from_str(&settings::document("dev", host.as_ref())).unwrap()
-    };
-    let segment =
-        |headers: &[(&str, &str)]| document(headers)["integrations"]["Segment.io"].clone();
-    let text = |value: Value| value.to_string();
-    assert_eq!(
-        text(segment(&[("host", "localhost:8080")])),
-        r#"{"apiKey":"dev","apiHost":"localhost:8080/v1","protocol":"http"}"#
-    );
-    assert_eq!(
-        text(segment(&[("host", "events.shop.example")])),
-        r#"{"apiKey":"dev","apiHost":"events.shop.example/v1","protocol":"https"}"#
-    );
     let behind_proxy = [
         ("host", "10.0.0.7:8080"),
         ("x-forwarded-host", "e.shop.example, inner"),
         ("x-forwarded-proto", "https"),
     ];
-    assert_eq!(segment(&behind_proxy)["apiHost"], "e.shop.example/v1");
+    let plain = [("host", "lan"), ("x-forwarded-proto", "http")];
+    for (headers, expected) in [
+        (
+            &[("host", "localhost:8080")][..],
+            ("http", "localhost:8080/v1"),
+        ),
+        (
+            &[("host", "events.shop.example")],
+            ("https", "events.shop.example/v1"),
+        ),
+        (&behind_proxy, ("https", "e.shop.example/v1")),
+        (&plain, ("http", "lan/v1")),
+        (&[("host", "[::1]:80")], ("http", "[::1]:80/v1")),
+        (&[], ("none", "none")),
+    ] {
+        let found = segment(&config(), false, headers);
+        assert_eq!(address(&found), expected);
+        assert_eq!(found["apiKey"], "dev");
+    }
+}
+
+#[test]
+fn settings_of_a_port_with_tls_name_https_unless_a_proxy_says_otherwise() {
+    let own = segment(&config(), true, &[("host", "localhost:8443")]);
+    assert_eq!(address(&own), ("https", "localhost:8443/v1"));
+    let headers = [("host", "lan"), ("x-forwarded-proto", "http")];
+    let proxied = segment(&config(), true, &headers);
+    assert_eq!(address(&proxied), ("http", "lan/v1"));
+}
+
+#[test]
+fn settings_name_the_public_url_whatever_was_asked() {
+    let mut config = config();
+    config.path_prefix = Some("/segment".to_owned());
+    let asked = [("host", "10.0.0.7"), ("x-forwarded-proto", "http")];
     assert_eq!(
-        segment(&[("host", "lan"), ("x-forwarded-proto", "http")])["protocol"],
-        "http"
+        address(&segment(&config, false, &asked)),
+        ("http", "10.0.0.7/segment/v1")
     );
-    assert_eq!(segment(&[("host", "[::1]:80")])["protocol"], "http");
-    assert_eq!(text(segment(&[])), r#"{"apiKey":"dev"}"#);
-    assert_eq!(document(&[])["metrics"]["sampleRate"], 0);
+    config.public_url = Some(PublicUrl {
+        https: true,
+        address: "relay.example:8443/s".to_owned(),
+    });
+    let expected = ("https", "relay.example:8443/s/v1");
+    assert_eq!(address(&segment(&config, false, &asked)), expected);
+    assert_eq!(address(&segment(&config, false, &[])), expected);
+}
+
+/// Kotlin's SDK and Swift's read nothing but whole numbers for all but the first wait, and drop what a number with a
+/// point stands in.
+#[test]
+fn the_retry_policy_has_the_shape_that_sdks_read() {
+    let found = segment(&config(), false, &[]);
+    let [rate, backoff] =
+        ["rateLimitConfig", "backoffConfig"].map(|part| &found["httpConfig"][part]);
+    for (part, keys) in [
+        (
+            rate,
+            &["maxRetryCount", "maxRetryInterval", "maxRateLimitDuration"][..],
+        ),
+        (
+            backoff,
+            &[
+                "maxRetryCount",
+                "maxBackoffInterval",
+                "maxTotalBackoffDuration",
+                "jitterPercent",
+            ],
+        ),
+    ] {
+        assert_eq!(part["enabled"], true);
+        for key in keys {
+            assert!(part[key].as_u64().is_some_and(|number| number > 0), "{key}");
+        }
+    }
+    // The longest wait that is ever named is within what clients heed.
+    assert_eq!(rate["maxRetryInterval"], 300);
+    for (status, expected) in [("401", "retry"), ("404", "retry"), ("408", "retry")] {
+        assert_eq!(backoff["statusCodeOverrides"][status], expected, "{status}");
+    }
+    assert_eq!(backoff["default4xxBehavior"], "drop");
+    assert_eq!(backoff["default5xxBehavior"], "retry");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use axum::body::Body;
 use axum::http::{Method, Request};
 
+use klaviyo_relay::config::IngestConfig;
+
 use super::Bench;
 
 async fn ask(bench: &Bench, method: Method, path: &str) -> super::Answer {
@@ -42,13 +44,13 @@ async fn a_wrong_method_says_the_right_one() {
     let answer = ask(&bench, Method::GET, "/v1/track").await;
     assert_eq!(
         (answer.status.as_u16(), answer.header("allow")),
-        (405, "POST")
+        (405, "POST,OPTIONS")
     );
     assert_eq!(answer.json()["code"], "method_not_allowed");
     let answer = ask(&bench, Method::POST, "/v1/projects/dev/settings").await;
     assert_eq!(
         (answer.status.as_u16(), answer.header("allow")),
-        (405, "GET,HEAD")
+        (405, "GET,HEAD,OPTIONS")
     );
     assert_eq!(answer.json()["success"], false);
 }
@@ -110,5 +112,119 @@ async fn every_path_takes_a_preflight() {
             answer.header("access-control-allow-headers"),
             "authorization,x-retry-count"
         );
+    }
+}
+
+/// Not a browser's question, but a person's or a monitor's.
+#[tokio::test]
+async fn options_without_an_origin_says_which_methods_there_are() {
+    let bench = Bench::new().await;
+    for (path, allow) in [
+        ("/v1/batch", "POST,OPTIONS"),
+        ("/t/", "POST,OPTIONS"),
+        ("/projects/dev/settings", "GET,HEAD,OPTIONS"),
+    ] {
+        let request = Request::builder().method(Method::OPTIONS).uri(path);
+        let answer = bench.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("allow")),
+            (204, allow)
+        );
+        assert_eq!(answer.header("access-control-allow-origin"), "");
+    }
+    let request = Request::builder().method(Method::OPTIONS).uri("/nowhere");
+    let answer = bench.send(request.body(Body::empty()).unwrap()).await;
+    assert_eq!(answer.status, 404);
+}
+
+#[tokio::test]
+async fn head_is_answered_on_every_path() {
+    let bench = Bench::new().await;
+    let answer = ask(&bench, Method::HEAD, "/v1/projects/dev/settings").await;
+    assert_eq!((answer.status.as_u16(), &*answer.text), (200, ""));
+    assert_eq!(answer.header("content-type"), "application/json");
+    let answer = ask(&bench, Method::HEAD, "/v1/projects/nobody/settings").await;
+    assert_eq!(answer.status, 404);
+    for method in [Method::HEAD, Method::GET, Method::PUT, Method::DELETE] {
+        for path in ["/v1/track", "/b/", "/v1/m", "/api/s/page"] {
+            let answer = ask(&bench, method.clone(), path).await;
+            assert_eq!(
+                (answer.status.as_u16(), answer.header("allow")),
+                (405, "POST,OPTIONS"),
+                "{method} {path}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn everything_is_served_with_and_without_the_prefix() {
+    let bench = Bench::of(IngestConfig {
+        path_prefix: Some("/shop/segment".to_owned()),
+        ..super::config_of_sources()
+    })
+    .await;
+    let call = r#"{"userId":"u","event":"e"}"#;
+    for path in ["/v1/track", "/track/", "/v1/m", "/api/s/track"] {
+        for path in [path.to_owned(), format!("/shop/segment{path}")] {
+            assert_eq!(bench.post(&path, call).await.status, 200, "{path}");
+        }
+    }
+    for prefix in ["", "/shop/segment"] {
+        let path = format!("{prefix}/v1/projects/dev/settings");
+        let answer = ask(&bench, Method::GET, &path).await;
+        assert_eq!(
+            answer.json()["integrations"]["Segment.io"]["apiHost"],
+            "events.shop.example/shop/segment/v1",
+            "{path}"
+        );
+    }
+    let answer = ask(&bench, Method::GET, "/shop/segment/v1/track").await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("allow")),
+        (405, "POST,OPTIONS")
+    );
+    for path in [
+        "/shop",
+        "/shop/segment",
+        "/shop/segment/",
+        "/shop/segmentv1/track",
+        "/shop/segment/shop/segment/v1/track",
+    ] {
+        let answer = ask(&bench, Method::POST, path).await;
+        assert_eq!(answer.status, 404, "{path}");
+        assert_eq!(answer.json()["code"], "not_found", "{path}");
+    }
+}
+
+/// A prefix that is a path of the API hides none of its paths.
+#[tokio::test]
+async fn a_prefix_of_the_api_itself_does_no_harm() {
+    for prefix in [
+        "/v1",
+        "/api",
+        "/beacon",
+        "/v1/batch",
+        "/projects",
+        "/v1/projects",
+    ] {
+        let bench = Bench::of(IngestConfig {
+            path_prefix: Some(prefix.to_owned()),
+            ..super::config_of_sources()
+        })
+        .await;
+        let call = r#"{"batch":[{"type":"identify","userId":"u"}]}"#;
+        for path in ["/v1/batch", "/beacon/v1/batch", "/v1/batch/b", "/api/s/b"] {
+            for path in [path.to_owned(), format!("{prefix}{path}")] {
+                let answer = bench.post(&path, call).await;
+                assert_eq!(answer.status, 200, "{prefix} {path}");
+            }
+        }
+        for path in ["/v1/projects/dev/settings", "/projects/dev/settings"] {
+            for path in [path.to_owned(), format!("{prefix}{path}")] {
+                let answer = ask(&bench, Method::GET, &path).await;
+                assert_eq!(answer.status, 200, "{prefix} {path}");
+            }
+        }
     }
 }

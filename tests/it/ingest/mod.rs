@@ -2,8 +2,12 @@
 
 mod browsers;
 mod captures;
+mod checklist;
 mod malformed;
+mod origins;
+mod script;
 mod storing;
+mod wire;
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -82,8 +86,22 @@ impl Bench {
         Self::with(0, Arc::new(Standing)).await
     }
 
+    /// With other settings.
+    async fn of(config: IngestConfig) -> Self {
+        Self::made(config, 0, Arc::new(Standing), |ingest| ingest).await
+    }
+
     /// `min_free_disk` decides whether anything can be stored.
     async fn with(min_free_disk: u64, clock: Arc<dyn Clock>) -> Self {
+        Self::made(config_of_sources(), min_free_disk, clock, |ingest| ingest).await
+    }
+
+    async fn made(
+        settings: IngestConfig,
+        min_free_disk: u64,
+        clock: Arc<dyn Clock>,
+        more: impl FnOnce(Ingest) -> Ingest,
+    ) -> Self {
         let dir = TempDir::new().unwrap();
         let config = OutboxConfig {
             path: dir.path().join("outbox.db"),
@@ -94,14 +112,9 @@ impl Bench {
             max_pending: None,
         };
         let outbox = Outbox::open(&config, Standing.now()).await.unwrap();
-        let ingest = Ingest::new(
-            config_of_sources(),
-            GarbageIds::default(),
-            outbox.clone(),
-            clock,
-        );
+        let ingest = Ingest::new(settings, GarbageIds::default(), outbox.clone(), clock);
         Self {
-            router: routes(ingest),
+            router: routes(more(ingest)),
             outbox,
             _dir: dir,
         }
@@ -149,10 +162,8 @@ fn config_of_sources() -> IngestConfig {
         },
     });
     IngestConfig {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        max_event_bytes: 256 * 1024,
-        max_batch_bytes: 4 * 1024 * 1024,
         sources: sources.to_vec(),
+        ..IngestConfig::default()
     }
 }
 

@@ -83,7 +83,7 @@ async fn a_body_that_breaks_off_is_to_be_sent_again() {
         .await
         .unwrap();
     let answer = bench.post("/v1/track", Body::new(Parts(body))).await;
-    assert_eq!(answer.status, 408);
+    assert_eq!(answer.status, 503);
     assert_eq!(answer.json()["code"], "request_incomplete");
     assert!(bench.stored(None).await.is_empty());
 }

@@ -1,0 +1,146 @@
+//! Under which address the world sees the ingest port: `public_url` and `path_prefix` of `[ingest]`.
+//!
+//! Both take plain characters alone: React Native's SDK ignores an `apiHost` with any other (read in the source of
+//! its 2.24.1). Uses no other module but those of this folder.
+
+use hyper::Uri;
+
+use super::ingest::has_plain_port;
+use super::section::{Entry, Section};
+use super::suggest::shown;
+
+/// The address that clients are told to send to, in place of the one they asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicUrl {
+    /// `https`, not `http`.
+    pub https: bool,
+    /// Host, port if it is not the scheme's own, and path if any: `relay.example`, `shop.example:8443/segment`. No
+    /// slash at the end.
+    pub address: String,
+}
+
+const PUBLIC_URL: &str = "a URL in quotes such as \"https://relay.example\" or \"https://shop.example/segment\", without \
+                          /v1; its path of letters, digits, - _ . and /";
+const PATH_PREFIX: &str = "a path in quotes such as \"/segment\": a slash, then letters, digits, - _ . and /; no slash at the end";
+
+impl Section<'_> {
+    pub(super) fn public_url(&self) -> Option<PublicUrl> {
+        self.value("public_url", PUBLIC_URL, public_url)
+    }
+
+    pub(super) fn path_prefix(&self) -> Option<String> {
+        self.value("path_prefix", PATH_PREFIX, |entry| {
+            let text = entry.text()?;
+            if is_plain_path(text) {
+                return Ok(text.to_owned());
+            }
+            Err(format!("is {}, not a plain path", shown(text)))
+        })
+    }
+}
+
+fn public_url(entry: &Entry<'_>) -> Result<PublicUrl, String> {
+    let text = entry.text()?;
+    if text.contains('@') {
+        // It can be a password, so that the text is not shown.
+        return Err("holds a user name or password, which clients would be told".to_owned());
+    }
+    let url = read_url(text).ok_or_else(|| format!("is {}, not such a URL", shown(text)))?;
+    if url.address.ends_with("/v1") {
+        return Err("ends in /v1, which clients are told besides".to_owned());
+    }
+    Ok(url)
+}
+
+fn read_url(text: &str) -> Option<PublicUrl> {
+    let uri: Uri = text.parse().ok()?;
+    let (scheme, authority) = (uri.scheme_str()?, uri.authority()?);
+    let (https, own_port) = match scheme {
+        "https" => (true, 443),
+        "http" => (false, 80),
+        _ => return None,
+    };
+    let path = uri.path().strip_suffix('/').unwrap_or(uri.path());
+    let plain = path.is_empty() || is_plain_path(path);
+    let bare = uri.query().is_none() && !text.contains('#');
+    if !plain || !bare || authority.host().is_empty() || !has_plain_port(authority) {
+        return None;
+    }
+    let host = authority.host().to_ascii_lowercase();
+    let address = match authority.port_u16() {
+        Some(port) if port != own_port => format!("{host}:{port}{path}"),
+        _ => format!("{host}{path}"),
+    };
+    Some(PublicUrl { https, address })
+}
+
+/// `/a`, `/a/b-c`: each step a word, so that no step is empty, or leads up.
+fn is_plain_path(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let is_step = |step: &str| {
+        !step.is_empty() && step.chars().all(plain) && step.contains(|c: char| c != '.')
+    };
+    text.strip_prefix('/')
+        .is_some_and(|steps| steps.split('/').all(is_step))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_url_is_kept_as_clients_are_told_it() {
+        for (text, https, address) in [
+            ("https://relay.example", true, "relay.example"),
+            ("https://Relay.Example:443/", true, "relay.example"),
+            ("http://localhost:8080", false, "localhost:8080"),
+            ("https://shop.example/segment", true, "shop.example/segment"),
+            (
+                "https://shop.example:8443/a/b.c/",
+                true,
+                "shop.example:8443/a/b.c",
+            ),
+        ] {
+            let read = read_url(text).unwrap();
+            assert_eq!((read.https, read.address.as_str()), (https, address));
+        }
+        for text in [
+            "",
+            "/",
+            "relay.example",
+            "relay.example/segment",
+            "ftp://relay.example",
+            "https://",
+            "https://relay.example?x=1",
+            "https://relay.example/#top",
+            "https://relay.example/a b",
+            "https://relay.example/a//b",
+            "https://relay.example/%73",
+            "https://relay.example:70000",
+        ] {
+            assert_eq!(read_url(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_path_prefix_is_plain_steps() {
+        for yes in ["/segment", "/a/b-c/d_e.f", "/v1"] {
+            assert!(is_plain_path(yes), "{yes}");
+        }
+        for no in [
+            "",
+            "/",
+            "segment",
+            "/segment/",
+            "//segment",
+            "/a//b",
+            "/a/../b",
+            "/{key}",
+            "/a b",
+            "/a?b",
+            "/ü",
+        ] {
+            assert!(!is_plain_path(no), "{no}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Which pages of the web may ask, and read the answer: CORS by the sources' `allowed_origins`.
+//!
+//! A preflight carries no key, so that it succeeds for an origin that at least one source allows. The answer itself
+//! can be read only where the source of the key allows the origin. An origin that no source allows gets no CORS
+//! header at all, and its requests their ordinary refusal. `Retry-After` is exposed, or browsers retry at once (seen
+//! with `analytics.js` 1.84); credentials are allowed, since that can be told to send them.
+//!
+//! May use `auth` and `answer`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::response::{IntoResponse as _, Response};
+use tower::ServiceExt as _;
+use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
+
+use super::answer::Unreadable;
+use super::auth;
+use crate::config::SourceConfig;
+
+/// How long a browser may remember the answer to a preflight. Chrome caps it at two hours.
+const PREFLIGHT_MAX_AGE: Duration = Duration::from_hours(24);
+/// What an answer depends on, beside the path: as the layer says it, for answers that do not pass it.
+const VARY: HeaderValue = HeaderValue::from_static(
+    "origin, access-control-request-method, access-control-request-headers",
+);
+const CORS_HEADERS: [HeaderName; 7] = [
+    header::ACCESS_CONTROL_ALLOW_ORIGIN,
+    header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
+    header::ACCESS_CONTROL_ALLOW_HEADERS,
+    header::ACCESS_CONTROL_ALLOW_METHODS,
+    header::ACCESS_CONTROL_EXPOSE_HEADERS,
+    header::ACCESS_CONTROL_MAX_AGE,
+    HeaderName::from_static("access-control-allow-private-network"),
+];
+
+/// Puts CORS around an API whose keys are those of `sources`.
+pub(super) fn around(api: Router, sources: Vec<SourceConfig>) -> Router {
+    let ways = Ways {
+        open: api.clone().layer(layer()),
+        plain: api,
+        sources: sources.into(),
+    };
+    Router::new().fallback(pass).with_state(ways)
+}
+
+/// The same API twice: for pages that may read it, and for all others.
+#[derive(Clone)]
+struct Ways {
+    open: Router,
+    plain: Router,
+    sources: Arc<[SourceConfig]>,
+}
+
+async fn pass(State(ways): State<Ways>, request: Request) -> Response {
+    let open = ways.allow(request.headers())
+        && (request.method() != Method::OPTIONS || is_preflight(request.headers()));
+    let way = if open { ways.open } else { ways.plain };
+    let mut response = way.oneshot(request).await.into_response();
+    if !open {
+        response.headers_mut().append(header::VARY, VARY);
+    }
+    if response.extensions().get::<Unreadable>().is_some() {
+        for name in CORS_HEADERS {
+            response.headers_mut().remove(name);
+        }
+    }
+    complete_allow(response.headers_mut());
+    response
+}
+
+impl Ways {
+    /// Whether the request comes from no page, or from one that some source allows.
+    fn allow(&self, headers: &HeaderMap) -> bool {
+        let Some(origin) = headers.get(header::ORIGIN) else {
+            return true;
+        };
+        let allows = |origin| {
+            self.sources
+                .iter()
+                .any(|source| auth::allows(source, origin))
+        };
+        origin.to_str().is_ok_and(allows)
+    }
+}
+
+/// A browser's question whether it may send a request. Other OPTIONS requests ask which methods there are.
+fn is_preflight(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::ORIGIN)
+        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// OPTIONS is answered on every path, which `Allow` leaves out otherwise.
+fn complete_allow(headers: &mut HeaderMap) {
+    let allowed = headers
+        .get(header::ALLOW)
+        .and_then(|allow| allow.to_str().ok())
+        .map(|allow| format!("{allow},OPTIONS"));
+    if let Some(Ok(allowed)) = allowed.map(HeaderValue::try_from) {
+        headers.insert(header::ALLOW, allowed);
+    }
+}
+
+fn layer() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::mirror_request())
+        .allow_methods(AllowMethods::mirror_request())
+        .allow_headers(AllowHeaders::mirror_request())
+        .allow_credentials(true)
+        .allow_private_network(true)
+        .expose_headers([header::RETRY_AFTER])
+        .max_age(PREFLIGHT_MAX_AGE)
+}

@@ -1,0 +1,190 @@
+//! Bodies: sizes, times, room, and how they are compressed.
+
+use std::convert::Infallible;
+use std::io::Write as _;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use flate2::Compression;
+use flate2::write::{DeflateEncoder, ZlibEncoder};
+use hyper::body::Frame;
+
+use super::{config, gzip, judge};
+use crate::ingest::answer::Refusal;
+use crate::ingest::inflate::Coding;
+use crate::ingest::receive;
+use crate::ingest::room::Room;
+
+const CALL: &str = r#"{"userId":"u","event":"e"}"#;
+const LONG: Duration = Duration::from_mins(1);
+
+fn zlib(bytes: &[u8], level: u32) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::new(level));
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn bare_deflate(bytes: &[u8], level: u32) -> Vec<u8> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::new(level));
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn a_bomb_costs_no_more_than_the_limit() {
+    let limit = config().max_batch_bytes;
+    let blank = vec![b' '; limit * 8];
+    for (coding, bomb) in [
+        ("gzip", gzip(&blank)),
+        ("deflate", zlib(&blank, 6)),
+        ("deflate", bare_deflate(&blank, 6)),
+    ] {
+        assert!(bomb.len() < limit / 10);
+        let headers = [("x-write-key", "dev"), ("content-encoding", coding)];
+        let refusal = judge("/v1/batch", &headers, bomb).unwrap_err();
+        assert!(matches!(refusal, Refusal::BodyTooLarge { .. }), "{coding}");
+    }
+}
+
+#[test]
+fn gzip_is_taken_in_every_spelling_of_its_name() {
+    for coding in ["gzip", "GZIP", "x-gzip", "identity, gzip", " gzip ,"] {
+        let headers = [("x-write-key", "dev"), ("content-encoding", coding)];
+        let accepted = judge("/v1/track", &headers, gzip(CALL.as_bytes())).unwrap();
+        assert_eq!(accepted.events[0].payload, CALL, "{coding}");
+    }
+}
+
+#[test]
+fn deflate_is_taken_with_and_without_the_frame_of_zlib() {
+    for level in 0..=9 {
+        for body in [
+            zlib(CALL.as_bytes(), level),
+            bare_deflate(CALL.as_bytes(), level),
+        ] {
+            let headers = [("x-write-key", "dev"), ("content-encoding", "Deflate")];
+            let accepted = judge("/v1/track", &headers, body).unwrap();
+            assert_eq!(accepted.events[0].payload, CALL, "level {level}");
+        }
+    }
+}
+
+#[test]
+fn deflate_that_ends_early_is_refused() {
+    for whole in [zlib(CALL.as_bytes(), 6), bare_deflate(CALL.as_bytes(), 6)] {
+        let cut = whole[..whole.len() - 5].to_vec();
+        let headers = [("x-write-key", "dev"), ("content-encoding", "deflate")];
+        let refusal = judge("/v1/track", &headers, cut).unwrap_err();
+        assert!(
+            refusal.to_string().contains("not whole and valid deflate"),
+            "{refusal}"
+        );
+    }
+}
+
+#[test]
+fn what_is_decompressed_takes_room_too() {
+    let body = gzip(&vec![b' '; 1_000_000]);
+    let mut share = Room::of(500_000).share();
+    let refusal = Coding::Gzip.inflate(&body, usize::MAX, &mut share);
+    assert_eq!(refusal.unwrap_err().code(), "cannot_store_now");
+    drop(share);
+    let mut share = Room::of(1_000_000).share();
+    let inflated = Coding::Gzip.inflate(&body, usize::MAX, &mut share);
+    assert_eq!(inflated.unwrap().len(), 1_000_000);
+    assert!(share.take(1).is_err(), "all of the room is taken");
+}
+
+#[tokio::test]
+async fn a_body_is_read_up_to_its_limit_and_for_a_limited_time() {
+    let room = Room::of(1000);
+    let read = async |size: usize| {
+        let body = Body::from(vec![b'x'; size]);
+        receive::body(body, 10, LONG, &mut room.share()).await
+    };
+    assert_eq!(read(10).await.unwrap().len(), 10);
+    assert!(matches!(
+        read(11).await,
+        Err(Refusal::BodyTooLarge { limit: 10 })
+    ));
+    let silent = Body::new(Silent);
+    let refusal = receive::body(silent, 10, Duration::ZERO, &mut room.share()).await;
+    assert_eq!(refusal.unwrap_err().status(), 503);
+}
+
+#[tokio::test]
+async fn a_body_without_room_is_read_to_its_end_and_thrown_away() {
+    let room = Room::of(25);
+    let mut other = room.share();
+    other.take(20).unwrap();
+    let read = Arc::new(AtomicUsize::new(0));
+    let body = Body::new(Bytewise {
+        left: 10,
+        read: Arc::clone(&read),
+    });
+    let mut share = room.share();
+    let refusal = receive::body(body, 10, LONG, &mut share).await.unwrap_err();
+    assert_eq!(
+        (refusal.status().as_u16(), refusal.code()),
+        (429, "cannot_store_now")
+    );
+    assert_eq!(read.load(Ordering::Relaxed), 10);
+    // Its share is free again already: what was read is gone.
+    room.share().take(5).unwrap();
+    drop(other);
+    let body = Body::from("0123456789");
+    assert!(receive::body(body, 10, LONG, &mut share).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_upload_over_the_limit_is_read_on_for_a_while_and_then_cut() {
+    let read = Arc::new(AtomicUsize::new(0));
+    let endless = Body::new(Bytewise {
+        left: usize::MAX,
+        read: Arc::clone(&read),
+    });
+    let mut share = Room::of(1000).share();
+    let refusal = receive::body(endless, 10, LONG, &mut share)
+        .await
+        .unwrap_err();
+    assert!(matches!(refusal, Refusal::BodyTooLarge { limit: 10 }));
+    assert_eq!(read.load(Ordering::Relaxed), 41);
+}
+
+type Part = Poll<Option<Result<Frame<Bytes>, Infallible>>>;
+
+/// A body whose next part never comes.
+struct Silent;
+
+impl hyper::body::Body for Silent {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Part {
+        Poll::Pending
+    }
+}
+
+/// A body that comes a byte at a time, and counts what was read of it.
+struct Bytewise {
+    left: usize,
+    read: Arc<AtomicUsize>,
+}
+
+impl hyper::body::Body for Bytewise {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Part {
+        let Some(left) = self.left.checked_sub(1) else {
+            return Poll::Ready(None);
+        };
+        self.left = left;
+        self.read.fetch_add(1, Ordering::Relaxed);
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b" ")))))
+    }
+}
