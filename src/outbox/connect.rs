@@ -10,6 +10,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection};
 
+use super::SCHEMA;
 use super::error::OpenError;
 
 /// How long SQLite waits for another process's lock before it gives up a statement.
@@ -66,30 +67,34 @@ fn base(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-/// Refuses a file that some other program made, before anything in it is changed. A file that is absent or empty
-/// is nobody's yet.
-pub(super) async fn refuse_foreign(path: &Path) -> Result<(), OpenError> {
+/// The version of the schema in a file, and 0 where there is none yet. Refuses a file that some other program or a
+/// newer one made, before anything in it is changed. A file that is absent or empty is nobody's yet.
+pub(super) async fn version(path: &Path) -> Result<i64, OpenError> {
     if !std::fs::metadata(path).is_ok_and(|file| file.len() > 0) {
-        return Ok(());
+        return Ok(0);
     }
     let mut connection = base(path)
         .read_only(true)
         .connect()
         .await
         .map_err(failed(path))?;
-    let (application, tables): (i64, i64) = sqlx::query_as(
-        "SELECT (SELECT application_id FROM pragma_application_id), (SELECT count(*) FROM sqlite_schema)",
+    let (application, found, tables): (i64, i64, i64) = sqlx::query_as(
+        "SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version),
+                (SELECT count(*) FROM sqlite_schema)",
     )
     .fetch_one(&mut connection)
     .await
     .map_err(failed(path))?;
     close(connection).await;
-    if application == APPLICATION_ID || (application == 0 && tables == 0) {
-        return Ok(());
+    let path = path.to_owned();
+    if application != APPLICATION_ID && (application != 0 || tables != 0) {
+        return Err(OpenError::Foreign { path });
     }
-    Err(OpenError::Foreign {
-        path: path.to_owned(),
-    })
+    if found > SCHEMA {
+        let known = SCHEMA;
+        return Err(OpenError::Newer { path, found, known });
+    }
+    Ok(found)
 }
 
 async fn read_back(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {

@@ -90,7 +90,7 @@ impl Outbox {
             });
         }
         let lock = lock::take(path)?;
-        connect::refuse_foreign(path).await?;
+        connect::version(path).await?;
         let fresh = !path.exists();
         let mut connection = connect::writer(path, true).await?;
         if fresh {
@@ -99,7 +99,6 @@ impl Outbox {
                 source,
             })?;
         }
-        refuse_newer(&mut connection, path).await?;
         sqlx::migrate!("./migrations")
             .run(&mut connection)
             .await
@@ -118,9 +117,7 @@ impl Outbox {
         if !path.exists() {
             return Err(OpenError::Missing { path: path.clone() });
         }
-        connect::refuse_foreign(path).await?;
-        let mut connection = connect::writer(path, false).await?;
-        let found = refuse_newer(&mut connection, path).await?;
+        let found = connect::version(path).await?;
         if found < SCHEMA {
             return Err(OpenError::Older {
                 path: path.clone(),
@@ -128,6 +125,7 @@ impl Outbox {
                 known: SCHEMA,
             });
         }
+        let connection = connect::writer(path, false).await?;
         Self::start(config, connection, None).await
     }
 
@@ -373,22 +371,4 @@ fn refused(source: WriteError) -> AppendError {
         retry_after,
         source,
     }
-}
-
-async fn refuse_newer(connection: &mut SqliteConnection, path: &Path) -> Result<i64, OpenError> {
-    let found: i64 = sqlx::query_scalar("PRAGMA user_version")
-        .fetch_one(connection)
-        .await
-        .map_err(|source| OpenError::Connect {
-            path: path.to_owned(),
-            source,
-        })?;
-    if found > SCHEMA {
-        return Err(OpenError::Newer {
-            path: path.to_owned(),
-            found,
-            known: SCHEMA,
-        });
-    }
-    Ok(found)
 }
