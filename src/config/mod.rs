@@ -31,7 +31,7 @@ use toml::de::DeTable;
 pub use admin::AdminConfig;
 pub use delivery::DeliveryConfig;
 pub use error::{ConfigError, Place, Problem};
-pub use ingest::{IngestConfig, SourceConfig};
+pub use ingest::{IngestConfig, SourceConfig, TlsConfig};
 pub use klaviyo::{Endpoint, KlaviyoConfig};
 pub use limits::{FamilyLimit, LimitSettings};
 pub use log::{LogConfig, LogFormat};
@@ -87,6 +87,15 @@ impl Config {
                 literal_secrets.join(" and ")
             ));
         }
+        if let Some(tls) = &config.ingest.tls
+            && is_world_readable(&tls.key)
+        {
+            config.warnings.push(format!(
+                "ingest.tls_key {} can be read by every user of this machine, and with it your site be imitated: \
+                 chmod 600",
+                tls.key.display()
+            ));
+        }
         Ok(config)
     }
 
@@ -111,7 +120,7 @@ impl Config {
 
     fn read(root: &Section<'_>, folder: &Path) -> Self {
         let config = Self {
-            ingest: root.section("ingest", IngestConfig::read),
+            ingest: root.section("ingest", |section| IngestConfig::read(section, folder)),
             outbox: root.section("outbox", |section| OutboxConfig::read(section, folder)),
             klaviyo: root.section("klaviyo", KlaviyoConfig::read),
             mapping: root.section("mapping", MappingConfig::read),

@@ -226,7 +226,7 @@ async fn settings(
         ingest.warn_of_key();
         return Refusal::NoSuchProject.into_response();
     };
-    let host = Host::of(&headers, &uri);
+    let host = Host::of(&headers, &uri, ingest.0.config.tls.is_some());
     let document = settings::document(source.write_key.expose_secret(), host.as_ref());
     let mut response = answer::json(StatusCode::OK, document);
     // Not for shared caches: the document names the host that this client asked.

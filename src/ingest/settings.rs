@@ -31,14 +31,15 @@ pub(super) fn document(write_key: &str, host: Option<&Host>) -> String {
 pub(super) struct Host {
     /// Host name and port.
     authority: String,
-    /// Whether by TLS, which a proxy in front of us speaks.
+    /// Whether by TLS, which a proxy in front of us speaks, or we do.
     https: bool,
 }
 
 impl Host {
     /// From the headers of the request, the proxy's first. A proxy that does not say which scheme it was asked by is
     /// taken to speak TLS, except on loopback: a page served by TLS could not send to a plain host at all.
-    pub(super) fn of(headers: &HeaderMap, uri: &Uri) -> Option<Self> {
+    /// `default_https`: this port speaks TLS itself, wherever it is.
+    pub(super) fn of(headers: &HeaderMap, uri: &Uri, default_https: bool) -> Option<Self> {
         let first = |name: &str| {
             let value = headers.get(name)?.to_str().ok()?;
             let value = value.split(',').next()?.trim();
@@ -49,7 +50,7 @@ impl Host {
             .or_else(|| uri.authority().map(ToString::to_string))?;
         let https = match first("x-forwarded-proto") {
             Some(scheme) => !scheme.eq_ignore_ascii_case("http"),
-            None => !is_loopback(&authority),
+            None => default_https || !is_loopback(&authority),
         };
         Some(Self { authority, https })
     }

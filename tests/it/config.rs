@@ -127,7 +127,7 @@ fn every_commented_example_of_the_shipped_file_can_be_switched_on() {
         })
         .collect();
     let config = parse(&switched_on.join("\n")).unwrap();
-    assert_eq!(examples, 6);
+    assert_eq!(examples, 8);
     for name in ["Order Completed", "identify"] {
         assert_eq!(config.delivery.after_dead_for[name], AfterDead::Hold);
     }

@@ -14,3 +14,4 @@ mod mapping;
 mod order;
 mod readme;
 mod support;
+mod tls;

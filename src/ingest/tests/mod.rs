@@ -39,6 +39,7 @@ fn config() -> IngestConfig {
     ];
     IngestConfig {
         listen: "127.0.0.1:0".parse().unwrap(),
+        tls: None,
         max_event_bytes: 256 * 1024,
         max_batch_bytes: 4 * 1024 * 1024,
         sources,

@@ -214,7 +214,7 @@ fn settings_name_the_host_that_was_asked() {
             let name: HeaderName = name.parse().unwrap();
             map.insert(name, HeaderValue::from_str(value).unwrap());
         }
-        let host = Host::of(&map, &Uri::from_static("/settings"));
+        let host = Host::of(&map, &Uri::from_static("/settings"), false);
         serde_json::from_str(&settings::document("dev", host.as_ref())).unwrap()
     };
     let segment =

@@ -10,6 +10,7 @@ mod replay;
 mod secrets;
 mod show;
 mod status;
+mod tls;
 mod usage;
 
 use std::fs;

@@ -148,6 +148,7 @@ fn config_of_sources() -> IngestConfig {
     });
     IngestConfig {
         listen: "127.0.0.1:0".parse().unwrap(),
+        tls: None,
         max_event_bytes: 256 * 1024,
         max_batch_bytes: 4 * 1024 * 1024,
         sources: sources.to_vec(),

@@ -31,9 +31,19 @@ impl Daemon {
 
     /// As [`Self::start`], with the outbox at a place of its own.
     pub(crate) async fn start_at(klaviyo: &Klaviyo, outbox: &str, more: &str) -> Self {
+        Self::start_with(klaviyo, "", outbox, more).await
+    }
+
+    /// As [`Self::start_at`], with `ingest` added to that section.
+    pub(crate) async fn start_with(
+        klaviyo: &Klaviyo,
+        ingest: &str,
+        outbox: &str,
+        more: &str,
+    ) -> Self {
         let files = TempDir::new().unwrap();
         let config = format!(
-            "[ingest]\nlisten = \"127.0.0.1:0\"\n\n\
+            "[ingest]\nlisten = \"127.0.0.1:0\"\n{ingest}\n\n\
              [[ingest.sources]]\nname = \"shop\"\nwrite_key = \"dev\"\n\n\
              [outbox]\npath = \"{outbox}\"\nmin_free_disk = 0\n\n\
              [klaviyo]\nendpoint = \"http://{}\"\nprivate_key = \"pk_sandbox\"\n\n\
