@@ -37,7 +37,7 @@
 //! # What is still to come
 //!
 //! Each has its place: retention in `outbox`, a page and metrics in `admin`, and commands to hold, release, forget,
-//! audit, export and import.
+//! audit and export.
 //!
 //! # What is absent, on purpose
 //!

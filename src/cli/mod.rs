@@ -8,6 +8,7 @@ mod demo;
 mod discard;
 mod explain;
 mod filter;
+mod import;
 mod replay;
 mod sandbox;
 mod serve;
@@ -52,6 +53,7 @@ enum Command {
     Show(show::Options),
     Replay(replay::Options),
     Discard(discard::Options),
+    Import(import::Options),
     Sandbox(sandbox::Options),
 }
 
@@ -100,6 +102,10 @@ impl Cli {
             Command::Show(ref options) => show::run(options, self.load()?).await,
             Command::Replay(ref options) => replay::run(options, self.load()?).await,
             Command::Discard(ref options) => discard::run(options, self.load()?).await,
+            Command::Import(ref options) => {
+                let config = self.load()?;
+                import::run(options.clone(), config).await
+            }
             Command::Sandbox(options) => sandbox::run(options).await,
         }
     }

@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod discard;
 mod explain;
+mod import;
 mod prepared;
 mod replay;
 mod secrets;

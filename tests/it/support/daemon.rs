@@ -165,6 +165,18 @@ impl Daemon {
             .unwrap()
     }
 
+    /// As [`Self::command`], left running.
+    pub(crate) fn start_command(&self, arguments: &[&str]) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_klaviyo-relay"))
+            .arg("--config")
+            .arg(self.files.path().join("config.toml"))
+            .args(arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
     /// Where its outbox is.
     pub(crate) fn database(&self) -> PathBuf {
         self.files.path().join("outbox.db")
