@@ -1,14 +1,15 @@
 //! `import`: what it stores, what it says, and what a second run does.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Stdio;
 
+use klaviyo_relay::outbox::free_bytes;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use super::{Bench, Ran};
-use crate::support::eventually;
+use super::{Bench, Ran, SANDBOX};
+use crate::support::{eventually, require};
 
 /// A call in one line.
 fn track(number: u32) -> String {
@@ -269,4 +270,35 @@ async fn an_interrupted_import_ends_cleanly_and_remembers_its_place() {
     assert_eq!(tally["skipped"], json!(stored), "nothing is read again");
     assert_eq!(tally["stored"], json!(6000 - stored));
     assert_eq!(audit(&bench, "accepted"), 6000);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_waited_for_and_said() {
+    let bench = Bench::with(&SANDBOX.replace("disk = 0", "disk = \"1TiB\""));
+    let short = free_bytes(bench.path()).filter(|free| *free < 1 << 40);
+    if require("a disk with less than 1 TiB free", short).is_none() {
+        return;
+    }
+    let calls: Vec<String> = (1..=2000).map(track).collect();
+    fs::write(bench.path().join("calls.ndjson"), calls.join("\n")).unwrap();
+    let mut import = bench.command(&["import", "calls.ndjson"]);
+    let mut import = import
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(import.stderr.take().unwrap()).lines();
+    let waits = "the outbox's disk is full; trying again in 30 s";
+    assert!(
+        said.by_ref()
+            .map_while(Result::ok)
+            .any(|line| line == waits)
+    );
+    kill_process(Pid::from_child(&import), Signal::INT).unwrap();
+    assert!(
+        said.map_while(Result::ok)
+            .any(|line| line.starts_with("error: interrupted; "))
+    );
+    assert_eq!(import.wait().unwrap().code(), Some(1));
+    assert!(audit(&bench, "accepted") < 2000);
 }

@@ -10,7 +10,7 @@ use super::track;
 use crate::support::{Daemon, Klaviyo, assert_ascending, count, eventually};
 
 const PEOPLE: u64 = 40;
-const EVENTS: u64 = 3000;
+const EVENTS: u64 = 2000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_killed_in_the_middle_goes_on_and_each_event_leaves_once_in_order() {
