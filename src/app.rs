@@ -21,7 +21,8 @@ use crate::clock::Clock;
 use crate::config::{AnalyticsJs, Config, Endpoint};
 use crate::delivery::{Remote, Sender};
 use crate::ingest::{self, Ingest};
-use crate::listener;
+use crate::listener::{self, Files, Tls};
+use crate::model::Timestamp;
 use crate::outbox::{self, Outbox};
 use crate::relay::Relay;
 use crate::sandbox::{self, Sandbox};
@@ -33,6 +34,9 @@ const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The key the sandbox in the program takes, where none is configured.
 const SANDBOX_KEY: &str = "pk_sandbox";
 
+/// A certificate that expires within this is worth a word.
+const EXPIRES_SOON: Duration = Duration::from_hours(14 * 24);
+
 /// A running daemon.
 pub struct App {
     /// Where Segment calls come in.
@@ -41,6 +45,8 @@ pub struct App {
     pub admin: SocketAddr,
     /// A handle to the outbox, for looking.
     pub outbox: Outbox,
+    tls: Option<Tls>,
+    clock: Arc<dyn Clock>,
     sandbox: Option<LocalSandbox>,
     stop_ports: CancellationToken,
     stop_relay: CancellationToken,
@@ -55,6 +61,7 @@ impl App {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
+        let tls = load_tls(&config)?;
         let outbox = Outbox::open(&config.outbox, clock.now()).await?;
         let ingest_port = listener::bind(config.ingest.listen)
             .await
@@ -74,6 +81,8 @@ impl App {
         let mut app = Self {
             ingest: ingest_port.local_addr()?,
             admin: admin_port.local_addr()?,
+            tls,
+            clock: Arc::clone(&clock),
             sandbox,
             outbox: outbox.clone(),
             stop_ports,
@@ -113,8 +122,17 @@ impl App {
             token: config.admin.token.clone(),
         };
         let stop = &self.stop_ports;
-        self.ports.spawn(listener::serve(
+        if let Some(tls) = self.tls.clone() {
+            warn_of_expiry(&tls, self.clock.now());
+            let (stop, clock) = (stop.clone(), Arc::clone(&self.clock));
+            self.ports.spawn(async move {
+                let changed = || reload_certificate(&tls, clock.now());
+                tls.watch(stop, changed).await;
+            });
+        }
+        self.ports.spawn(listener::serve_over(
             ingest_port,
+            self.tls.clone(),
             ingest::routes(ingest),
             stop.clone(),
             DRAIN,
@@ -128,7 +146,8 @@ impl App {
     }
 
     fn say_where_it_goes(&self, endpoint: &Endpoint) {
-        tracing::info!(ingest = %self.ingest, admin = %self.admin, outbox = %self.outbox.path().display(), "listening");
+        let (tls, outbox) = (self.tls.is_some(), self.outbox.path().display());
+        tracing::info!(ingest = %self.ingest, tls, admin = %self.admin, %outbox, "listening");
         match (endpoint, self.sandbox()) {
             (Endpoint::Sandbox, Some(sandbox)) => tracing::warn!(
                 sandbox = %format_args!("http://{sandbox}/sandbox/requests"),
@@ -136,6 +155,15 @@ impl App {
             ),
             (Endpoint::Url(url), _) => tracing::info!(endpoint = url, "requests go to Klaviyo"),
             (Endpoint::Sandbox, None) => {}
+        }
+    }
+
+    /// Reads anew what can change while the daemon runs: the certificate. What is wrong is logged, and the old stays.
+    pub fn reload(&self) {
+        if let Some(tls) = &self.tls {
+            reload_certificate(tls, self.clock.now());
+        } else {
+            tracing::info!("nothing to reload: without TLS, changes take a restart");
         }
     }
 
@@ -229,6 +257,53 @@ fn ingest(config: &Config, outbox: &Outbox, clock: &Arc<dyn Clock>) -> anyhow::R
         }
         None => ingest,
     })
+}
+
+/// The certificate of the ingest port, if it has one.
+pub(crate) fn load_tls(config: &Config) -> anyhow::Result<Option<Tls>> {
+    let Some(tls) = config.ingest.tls.clone() else {
+        return Ok(None);
+    };
+    let files = Files {
+        certificate: tls.certificate,
+        key: tls.key,
+    };
+    Ok(Some(Tls::load(files).context("[ingest]")?))
+}
+
+fn reload_certificate(tls: &Tls, now: Timestamp) {
+    match tls.reload() {
+        Ok(()) => {
+            tracing::info!("the certificate was read again; new connections use it");
+            warn_of_expiry(tls, now);
+        }
+        Err(error) => {
+            let error = format_args!("{:#}", anyhow::Error::from(error)).to_string();
+            tracing::error!(
+                error,
+                "the certificate was not read again; the one before stays"
+            );
+        }
+    }
+}
+
+fn warn_of_expiry(tls: &Tls, now: Timestamp) {
+    if let Some(words) = expiry(tls, now) {
+        tracing::warn!("{words}");
+    }
+}
+
+/// What is to be said of a certificate that has expired, or soon will.
+pub(crate) fn expiry(tls: &Tls, now: Timestamp) -> Option<String> {
+    let at = Timestamp::from_millis(tls.expires_at_ms()?);
+    if at <= now {
+        let then = "clients refuse it; renew it";
+        return Some(format!(
+            "the certificate in ingest.tls_cert expired at {at}: {then}"
+        ));
+    }
+    let soon = at.since(now) <= EXPIRES_SOON;
+    soon.then(|| format!("the certificate in ingest.tls_cert expires at {at}; renew it before"))
 }
 
 /// The sender of a configuration; `sandbox` is where the sandbox in the program listens.

@@ -18,7 +18,7 @@
 //! |---|---|---|
 //! | `model` | the nouns: event, identifier, delivery, attempt and their states; no I/O, no clock | – |
 //! | `clock` | time and chance, handed in to whoever needs them | model |
-//! | `listener` | the accept loop under every port of the program | – |
+//! | `listener` | the accept loop under every port of the program, with TLS or without | – |
 //! | `segment` | Segment's vocabulary: the calls, and how their keys are looked up | model |
 //! | `config` | reads `config.toml` and the environment into final types; the only reader of either | model |
 //! | `klaviyo` | Klaviyo's vocabulary: request and response types, limits, error shapes | model |
@@ -36,8 +36,7 @@
 //!
 //! # What is still to come
 //!
-//! Each has its place: a page and metrics in `admin`, and commands to hold, release, forget,
-//! audit, export and import.
+//! Each has its place: a page and metrics in `admin`, and commands to forget, audit and export.
 //!
 //! # What is absent, on purpose
 //!

@@ -8,10 +8,10 @@ use crate::app;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{AnalyticsJs, Config, Endpoint};
 use crate::delivery::Remote;
-use crate::model::Outcome;
+use crate::model::{Outcome, Timestamp};
 use crate::outbox::{OpenError, Outbox};
 
-/// Check the configuration, the outbox and the key, and say how to mend what is wrong
+/// Check the configuration, the certificate, the outbox and the key, and say how to mend what is wrong
 ///
 /// Makes one request to Klaviyo (who owns the key), and none when the endpoint is "sandbox". The key's scopes and list
 /// ids are not checked. Exit code 1 when something must be mended.
@@ -43,6 +43,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<End> {
     )];
     findings.extend(config.warnings.iter().cloned().map(Finding::Note));
     findings.extend(analytics_js(&config));
+    findings.extend(certificate(&config));
     findings.push(outbox(&config).await);
     findings.push(disk(&config));
     findings.push(klaviyo(&config).await?);
@@ -63,6 +64,26 @@ fn analytics_js(config: &Config) -> Option<Finding> {
             script.parts.len()
         )),
         Err(error) => Finding::Wrong(format!("analytics.js: {:#}", anyhow::Error::from(error))),
+    })
+}
+
+fn certificate(config: &Config) -> Option<Finding> {
+    config.ingest.tls.as_ref()?;
+    let now = SystemClock.now();
+    Some(match app::load_tls(config) {
+        Ok(tls) => {
+            let tls = tls?;
+            let expires = tls.expires_at_ms().map(Timestamp::from_millis);
+            match (app::expiry(&tls, now), expires) {
+                (Some(words), Some(at)) if at <= now => Finding::Wrong(format!("tls: {words}")),
+                (Some(words), _) => Finding::Note(format!("tls: {words}")),
+                (None, Some(at)) => {
+                    Finding::Well(format!("tls: certificate and key fit, until {at}"))
+                }
+                (None, None) => Finding::Well("tls: certificate and key fit".to_owned()),
+            }
+        }
+        Err(error) => Finding::Wrong(format!("tls: {error:#}")),
     })
 }
 

@@ -9,6 +9,7 @@ mod discard;
 mod explain;
 mod filter;
 mod hold;
+mod import;
 mod replay;
 mod sandbox;
 mod serve;
@@ -56,6 +57,7 @@ enum Command {
     Hold(hold::Hold),
     Release(hold::Release),
     Discard(discard::Options),
+    Import(import::Options),
     Sandbox(sandbox::Options),
 }
 
@@ -106,6 +108,10 @@ impl Cli {
             Command::Hold(ref options) => hold::hold(options, self.load()?).await,
             Command::Release(ref options) => hold::release(options, self.load()?).await,
             Command::Discard(ref options) => discard::run(options, self.load()?).await,
+            Command::Import(ref options) => {
+                let config = self.load()?;
+                import::run(options.clone(), config).await
+            }
             Command::Sandbox(options) => sandbox::run(options).await,
         }
     }

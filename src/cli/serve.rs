@@ -12,21 +12,26 @@ use crate::config::Config;
 /// Run the daemon: take Segment calls, keep them, deliver them to Klaviyo
 ///
 /// SIGTERM or SIGINT stops it in good order: nothing more is taken, what is in the air is finished within
-/// `delivery.shutdown_deadline`. A second signal stops at once. Nothing is lost either way. Exit code 1 when something
-/// was still in the air, or when the disk failed.
+/// `delivery.shutdown_deadline`. A second signal stops at once. Nothing is lost either way. SIGHUP has it read its
+/// certificate again. Exit code 1 when something was still in the air, or when the disk failed.
 ///
 /// Example: klaviyo-relay --config /etc/klaviyo-relay/config.toml serve
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {}
 
 pub(super) async fn run(config: Config) -> anyhow::Result<End> {
+    // Taken before anything else: from here on it ends no process.
+    let mut hang_up = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let app = App::start(config, Arc::new(SystemClock)).await?;
     let fatal = app.outbox.fatal().clone();
-    let failed = tokio::select! {
-        () = any(&mut terminate, &mut interrupt) => false,
-        () = fatal.cancelled() => true,
+    let failed = loop {
+        tokio::select! {
+            () = any(&mut terminate, &mut interrupt) => break false,
+            () = fatal.cancelled() => break true,
+            Some(()) = hang_up.recv() => app.reload(),
+        }
     };
     tracing::info!("stopping; a second signal stops at once");
     let in_order = tokio::select! {

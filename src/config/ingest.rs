@@ -26,6 +26,8 @@ pub(super) const DEV_WRITE_KEY: &str = "dev";
 pub struct IngestConfig {
     /// The address to listen on. Default `127.0.0.1:8080`.
     pub listen: SocketAddr,
+    /// The certificate it speaks TLS with; `None`, the default: it speaks plain HTTP.
+    pub tls: Option<TlsConfig>,
     /// The largest single event, in bytes. Default 256 KiB.
     pub max_event_bytes: usize,
     /// The largest request body after decompression, in bytes. Default 4 MiB.
@@ -40,6 +42,15 @@ pub struct IngestConfig {
     pub analytics_js: Option<PathBuf>,
     /// Who may send.
     pub sources: Vec<SourceConfig>,
+}
+
+/// The PEM files of a certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// The certificate and those that lead to its issuer, relative to the configuration file's folder.
+    pub certificate: PathBuf,
+    /// Its private key, relative to the same folder.
+    pub key: PathBuf,
 }
 
 /// One sender, known by its write key.
@@ -65,6 +76,7 @@ impl Default for IngestConfig {
         };
         Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
+            tls: None,
             max_event_bytes: 256 << 10,
             max_batch_bytes: 4 << 20,
             max_bytes_in_progress: 128 << 20,
@@ -77,6 +89,7 @@ impl Default for IngestConfig {
 }
 
 impl IngestConfig {
+    /// `folder` is the configuration file's.
     pub(super) fn read(section: &Section<'_>, folder: &Path) -> Self {
         let default = Self::default();
         let bytes = |key, default: usize, range| {
@@ -85,6 +98,7 @@ impl IngestConfig {
         };
         let read = Self {
             listen: section.address("listen", default.listen),
+            tls: section.tls(folder),
             max_event_bytes: bytes("max_event_bytes", default.max_event_bytes, KIB..=16 * MIB),
             max_batch_bytes: bytes("max_batch_bytes", default.max_batch_bytes, KIB..=64 * MIB),
             max_bytes_in_progress: bytes(
@@ -136,6 +150,28 @@ impl IngestConfig {
 }
 
 impl Section<'_> {
+    /// The certificate's files: both, or neither.
+    fn tls(&self, folder: &Path) -> Option<TlsConfig> {
+        let file = |key| {
+            let file = self.value(key, "the path of a PEM file, in quotes", not_blank);
+            file.map(|file| folder.join(file))
+        };
+        let (certificate, key) = (file("tls_cert"), file("tls_key"));
+        for (one, other, is_absent) in [
+            ("tls_cert", "tls_key", !self.has("tls_key")),
+            ("tls_key", "tls_cert", !self.has("tls_cert")),
+        ] {
+            if self.has(one) && is_absent {
+                let what = format!("stands without {other}");
+                self.wrong(one, &what, "give both for TLS, or neither for plain HTTP");
+            }
+        }
+        Some(TlsConfig {
+            certificate: certificate?,
+            key: key?,
+        })
+    }
+
     /// The sources, each complete and unlike the others. A wrong one is noted and left out.
     fn sources_of_events(&self) -> Vec<SourceConfig> {
         let sources = self.sections("sources", SourceConfig::read);

@@ -33,7 +33,7 @@ use toml::de::DeTable;
 pub use admin::AdminConfig;
 pub use delivery::DeliveryConfig;
 pub use error::{ConfigError, Place, Problem};
-pub use ingest::{IngestConfig, SourceConfig};
+pub use ingest::{IngestConfig, SourceConfig, TlsConfig};
 pub use klaviyo::{Endpoint, KlaviyoConfig};
 pub use limits::{FamilyLimit, LimitSettings};
 pub use log::{LogConfig, LogFormat};
@@ -89,6 +89,15 @@ impl Config {
                 "{} holds {} and can be read by every user of this machine: chmod 600, or use \"env:NAME\"",
                 file.display(),
                 literal_secrets.join(" and ")
+            ));
+        }
+        if let Some(tls) = &config.ingest.tls
+            && is_world_readable(&tls.key)
+        {
+            config.warnings.push(format!(
+                "ingest.tls_key {} can be read by every user of this machine, and with it your site be imitated: \
+                 chmod 600",
+                tls.key.display()
             ));
         }
         Ok(config)

@@ -78,6 +78,7 @@ pub(super) fn accept(
         now,
         envelope: None,
         batch_sent_at: None,
+        came: Came::Now,
         new_id,
     };
     let events = match body? {
@@ -115,6 +116,7 @@ pub fn arriving(
         now,
         envelope: None,
         batch_sent_at: None,
+        came: Came::Now,
         new_id: &mut String::new,
     };
     reader.kept(call)
@@ -183,14 +185,27 @@ impl<'a> Body<'a> {
     }
 }
 
-/// Reads the calls of one request.
-struct Reader<'r> {
-    source: &'r SourceConfig,
-    rules: Rules<'r>,
-    now: Timestamp,
-    envelope: Option<String>,
-    batch_sent_at: Option<Timestamp>,
-    new_id: &'r mut dyn FnMut() -> String,
+/// How calls came, which says what their times mean.
+#[derive(Clone, Copy)]
+pub(super) enum Came {
+    /// They arrive from their sender.
+    Now,
+    /// They arrived elsewhere, long ago.
+    FromArchive {
+        /// When, as far as it is said for all of them.
+        received_at: Option<Timestamp>,
+    },
+}
+
+/// Reads the calls of one request, or of one line of an archive.
+pub(super) struct Reader<'r> {
+    pub(super) source: &'r SourceConfig,
+    pub(super) rules: Rules<'r>,
+    pub(super) now: Timestamp,
+    pub(super) envelope: Option<String>,
+    pub(super) batch_sent_at: Option<Timestamp>,
+    pub(super) came: Came,
+    pub(super) new_id: &'r mut dyn FnMut() -> String,
 }
 
 impl Reader<'_> {
@@ -203,7 +218,7 @@ impl Reader<'_> {
     }
 
     /// A call of a batch: kept, as dead if it must be.
-    fn kept(&mut self, payload: &str) -> NewEvent {
+    pub(super) fn kept(&mut self, payload: &str) -> NewEvent {
         let (event, flaw) = self.event(payload, None);
         let refused = flaw.map(|flaw| format!("{}: {flaw}", flaw.code()));
         NewEvent { refused, ..event }
@@ -251,7 +266,12 @@ impl Reader<'_> {
         let call = Call::read(&event.payload, event.envelope.as_deref(), Some(kind))
             .map_err(|error| flaw_of(&error))?;
         event.name = name(&call);
-        event.at = time::happened_at(&call, self.batch_sent_at, self.now);
+        event.at = match self.came {
+            Came::Now => time::happened_at(&call, self.batch_sent_at, self.now),
+            Came::FromArchive { received_at } => {
+                time::archived_at(&call, self.batch_sent_at, received_at, self.now)
+            }
+        };
         event.identifiers = call.identifiers(self.rules.garbage);
         let limit = self.rules.config.max_event_bytes;
         if event.payload.len() > limit {

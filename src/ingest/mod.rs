@@ -6,11 +6,12 @@
 //! and that no payload, id or write key reaches a log or an answer.
 //!
 //! [`accept`] decides everything and is pure; [`routes()`] does the input and output around it, and [`arriving`] lets
-//! `explain` decide the same.
+//! `explain` decide the same, and [`Archive`] `import`.
 //! May use `model`, `segment`, `config`, `outbox` and the clock.
 
 mod accept;
 mod answer;
+mod archive;
 mod auth;
 mod batch;
 mod check;
@@ -29,4 +30,5 @@ mod time;
 mod tests;
 
 pub use accept::arriving;
+pub use archive::{Archive, NotJson};
 pub use routes::{Ingest, routes};

@@ -36,7 +36,6 @@ const KEY_WARNING_EVERY: Duration = Duration::from_mins(1);
 pub struct Ingest {
     shared: Arc<Shared>,
     script: Option<AnalyticsJs>,
-    default_https: bool,
 }
 
 struct Shared {
@@ -71,7 +70,6 @@ impl Ingest {
         Self {
             shared: Arc::new(shared),
             script: None,
-            default_https: false,
         }
     }
 
@@ -80,15 +78,6 @@ impl Ingest {
     pub fn with_analytics_js(self, script: AnalyticsJs) -> Self {
         Self {
             script: Some(script),
-            ..self
-        }
-    }
-
-    /// For a port that speaks TLS itself: clients are told to come by https where nothing says otherwise.
-    #[must_use]
-    pub fn behind_tls(self) -> Self {
-        Self {
-            default_https: true,
             ..self
         }
     }
@@ -261,7 +250,7 @@ async fn settings(
     if let Err(refusal) = auth::check_origin(source, origin) {
         return refusal.into_response();
     }
-    let host = Host::of(&ingest.shared.config, ingest.default_https, &headers, &uri);
+    let host = Host::of(&ingest.shared.config, &headers, &uri);
     let document = settings::document(source.write_key.expose_secret(), host.as_ref());
     let mut response = answer::json(StatusCode::OK, document);
     // Not for shared caches: the document names the host that this client asked.

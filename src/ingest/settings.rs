@@ -78,21 +78,16 @@ fn retry_policy() -> Value {
 pub(super) struct Host {
     /// Host name, port and path before `/v1`.
     address: String,
-    /// Whether by TLS, which a proxy in front of us may speak.
+    /// Whether by TLS, which a proxy in front of us speaks, or we do.
     https: bool,
 }
 
 impl Host {
     /// `public_url`; without one what the request says, its proxy's headers first, and `path_prefix`: where the path
-    /// is known to the client, a proxy may have cut it off. `default_https` is whether the port itself speaks TLS. A
-    /// proxy that does not say by which scheme it was asked is taken to speak TLS, except on loopback: a page served by
-    /// TLS could not send to a plain host at all.
-    pub(super) fn of(
-        config: &IngestConfig,
-        default_https: bool,
-        headers: &HeaderMap,
-        uri: &Uri,
-    ) -> Option<Self> {
+    /// is known to the client, a proxy may have cut it off. A proxy that
+    /// does not say by which scheme it was asked is taken to speak TLS, except on loopback, unless this port speaks TLS
+    /// itself: a page served by TLS could not send to a plain host at all.
+    pub(super) fn of(config: &IngestConfig, headers: &HeaderMap, uri: &Uri) -> Option<Self> {
         if let Some(public) = &config.public_url {
             return Some(Self {
                 address: public.address.clone(),
@@ -109,7 +104,7 @@ impl Host {
             .or_else(|| uri.authority().map(ToString::to_string))?;
         let https = match first("x-forwarded-proto") {
             Some(scheme) => !scheme.eq_ignore_ascii_case("http"),
-            None => default_https || !is_loopback(&authority),
+            None => config.tls.is_some() || !is_loopback(&authority),
         };
         let prefix = config.path_prefix.as_deref().unwrap_or_default();
         Some(Self {

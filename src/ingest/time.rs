@@ -33,6 +33,31 @@ pub(super) fn happened_at(
     corrected.min(received_at)
 }
 
+/// As [`happened_at`], for a call that was archived: it arrived when it says itself, else at `received_at`. What the
+/// sender's clock was off is known only from a `receivedAt` beside the `sentAt`; without one, the call's time counts
+/// as it is.
+pub(super) fn archived_at(
+    call: &Call,
+    batch_sent_at: Option<Timestamp>,
+    received_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Timestamp {
+    let field = |name| call.field(name).and_then(parse);
+    let received = field("receivedAt").or(received_at).map(|at| at.min(now));
+    let (stated, original) = (field("timestamp"), field("originalTimestamp"));
+    let at = match (stated, original, received) {
+        // The archive's keeper has corrected it.
+        (Some(stated), Some(_), _) => stated,
+        (Some(by_sender), None, Some(received)) | (None, Some(by_sender), Some(received)) => {
+            let sent_at = field("sentAt").or(batch_sent_at);
+            sent_at.map_or(by_sender, |sent| received.minus(sent.since(by_sender)))
+        }
+        (Some(by_sender), None, None) | (None, Some(by_sender), None) => by_sender,
+        (None, None, received) => received.unwrap_or(now),
+    };
+    at.min(received.unwrap_or(now))
+}
+
 /// A time as SDKs write it: ISO-8601, seconds or milliseconds since 1970 as a number, or as 10 or 13 digits in a
 /// string. `None` for anything else.
 pub(super) fn parse(value: &Value) -> Option<Timestamp> {

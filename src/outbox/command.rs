@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::order::{Begun, PlannedDelivery, Replay, Start, Step, Then};
+use super::order::{Begun, Import, PlannedDelivery, Replay, Start, Step, Then};
 use super::retention::{self, Removed, Round};
 use super::rows;
 use crate::model::{DeliveryId, DeliveryStatus, EventId, NewEvent, PauseKind, Timestamp};
@@ -16,6 +16,7 @@ use crate::model::{DeliveryId, DeliveryStatus, EventId, NewEvent, PauseKind, Tim
 #[derive(Debug)]
 pub(super) enum Command {
     Append(Vec<NewEvent>),
+    Import(Vec<NewEvent>, Import),
     Claim {
         now: Timestamp,
         live: usize,
@@ -84,7 +85,7 @@ pub(super) async fn write(
     let mut answers = Vec::with_capacity(commands.len());
     for command in commands {
         answers.push(match command {
-            Command::Append(_) | Command::Settle(_) => Answer::Done,
+            Command::Append(_) | Command::Import(..) | Command::Settle(_) => Answer::Done,
             Command::Plan(events) => {
                 let own = events
                     .iter()
@@ -116,7 +117,7 @@ pub(super) async fn write(
 /// The commands of a group by kind, as the arrays that the statements read.
 #[derive(Default)]
 struct Group<'a> {
-    events: Vec<&'a NewEvent>,
+    events: Vec<(&'a NewEvent, Option<Import>)>,
     settlements: Vec<Value>,
     finishes: Vec<Value>,
     releases: Vec<Value>,
@@ -129,7 +130,16 @@ impl<'a> Group<'a> {
         let mut group = Self::default();
         for command in commands {
             match command {
-                Command::Append(events) => group.events.extend(events),
+                Command::Append(events) => {
+                    group
+                        .events
+                        .extend(events.iter().map(|event| (event, None)));
+                }
+                Command::Import(events, how) => {
+                    group
+                        .events
+                        .extend(events.iter().map(|event| (event, Some(*how))));
+                }
                 Command::Plan(events) => group.plans.extend(events.iter().flat_map(rows::plan)),
                 Command::Begin(starts) => group.begins.extend(starts.iter().map(rows::start)),
                 Command::Settle(steps) => steps.iter().for_each(|step| group.step(step)),
@@ -188,15 +198,18 @@ async fn run(
 
 async fn append(
     connection: &mut SqliteConnection,
-    events: &[&NewEvent],
+    events: &[(&NewEvent, Option<Import>)],
 ) -> Result<(), sqlx::Error> {
     if events.is_empty() {
         return Ok(());
     }
-    let known: Vec<Value> = events.iter().map(|event| rows::event(event)).collect();
+    let known: Vec<Value> = events
+        .iter()
+        .map(|(event, import)| rows::event(event, *import))
+        .collect();
     let texts: Vec<Value> = events
         .iter()
-        .map(|e| json!([e.payload, e.envelope]))
+        .map(|(event, _)| json!([event.payload, event.envelope]))
         .collect();
     sqlx::query(include_str!("sql/append.sql"))
         .bind(Value::from(known).to_string())
@@ -264,6 +277,7 @@ async fn alone(
         }
         // Written with their group.
         Command::Append(_)
+        | Command::Import(..)
         | Command::Claim { .. }
         | Command::Plan(_)
         | Command::Begin(_)

@@ -16,6 +16,7 @@ mod command;
 mod connect;
 mod disk;
 mod error;
+mod import;
 mod lock;
 mod order;
 #[cfg(test)]
@@ -47,7 +48,7 @@ use command::{Answer, Command};
 
 pub use disk::free_bytes;
 pub use error::{AppendError, OpenError, ReadError, WriteError};
-pub use order::{Begun, PlannedDelivery, Replay, Settlement, Start, Step, Then};
+pub use order::{Begun, Import, PlannedDelivery, Replay, Settlement, Start, Step, Then};
 pub use report::{
     AttemptReport, BacklogRow, DeadGroup, DeliveryReport, EventReport, PauseReport, Status,
 };
@@ -190,6 +191,10 @@ impl Outbox {
     /// Stores events in one commit that is on disk when this returns. An event whose source and message id are
     /// known is left out: it was stored before.
     pub async fn append(&self, events: Vec<NewEvent>) -> Result<(), AppendError> {
+        self.store(Command::Append(events)).await
+    }
+
+    async fn store(&self, events: Command) -> Result<(), AppendError> {
         if self.room.refuses().is_some() {
             // Looked at here too, so that room made by hand is noticed while nothing else is written.
             self.remeasure().await;
@@ -199,7 +204,7 @@ impl Outbox {
         }
         let (reply, answer) = oneshot::channel();
         self.orders
-            .try_send((Command::Append(events), reply))
+            .try_send((events, reply))
             .map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => refused(WriteError::Overloaded),
                 mpsc::error::TrySendError::Closed(_) => refused(WriteError::Closed),

@@ -107,6 +107,16 @@ pub struct Step {
     pub then: Then,
 }
 
+/// How events are taken in that happened long ago, elsewhere. They go the way of replays: behind live traffic, and
+/// without subscriptions that are not recent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Import {
+    /// Subscriptions of any age too.
+    pub consent: bool,
+    /// Events are recorded without starting flows.
+    pub backfill: bool,
+}
+
 /// How finished events are sent again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Replay {

@@ -29,6 +29,7 @@ async fn hot_statements_scan_no_table_that_grows() {
     for (name, text) in HOT.into_iter().chain([
         ("claimed", super::work::EVENTS),
         ("owed", super::work::DELIVERIES),
+        ("known", super::import::KNOWN),
     ]) {
         for statement in statements(text) {
             let sql = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));

@@ -2,26 +2,35 @@
 
 use serde_json::{Value, json};
 
-use super::order::{PlannedDelivery, Settlement, Start};
+use super::order::{Import, PlannedDelivery, Settlement, Start};
 use crate::model::{
     EventId, EventStatus, EventType, Identifier, IdentifierKind, NewEvent, Outcome, Timestamp,
 };
 
+/// The first cycle of an event from an archive: the one before was elsewhere.
+const IMPORTED_CYCLE: i64 = 2;
+
 /// What is known of an event, without its texts.
-pub(super) fn event(event: &NewEvent) -> Value {
+pub(super) fn event(event: &NewEvent, import: Option<Import>) -> Value {
     let identifiers: Vec<String> = event
         .identifiers
         .iter()
         .map(|id| storable(&id.to_string()))
         .collect();
-    json!({
+    let mut row = json!({
         "source": event.source, "message_id": storable(&event.message_id),
         "type": event.kind.map(EventType::word),
         "name": event.name.as_deref().map(storable),
         "profile": profile_label(&event.identifiers).map(|label| storable(&label)),
         "at_ms": event.at.as_millis(), "received_ms": event.received_at.as_millis(),
         "refused": event.refused.as_deref().map(storable), "identifiers": identifiers,
-    })
+    });
+    if let Some(import) = import {
+        row["cycle"] = json!(IMPORTED_CYCLE);
+        row["consent"] = json!(i32::from(import.consent));
+        row["backfill"] = json!(i32::from(import.backfill));
+    }
+    row
 }
 
 /// The strongest name of the person, for the `profile` column.
@@ -39,7 +48,7 @@ fn profile_label(identifiers: &[Identifier]) -> Option<String> {
 
 /// SQLite ends a text at a NUL in many of its functions: in what is looked up, it becomes U+FFFD. (The payload
 /// itself never holds one: in JSON it is an escape.)
-fn storable(text: &str) -> String {
+pub(super) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 

@@ -27,11 +27,11 @@ pub struct ClaimedEvent {
     pub at: Timestamp,
     /// When it arrived.
     pub received_at: Timestamp,
-    /// 1 the first time, one more at each replay.
+    /// 1 the first time, one more at each replay. What was imported begins with 2: the first was elsewhere.
     pub cycle: i64,
     /// When this cycle began.
     pub cycle_began: Timestamp,
-    /// What the operator asked of this replay; nothing the first time.
+    /// What the operator asked of this replay or import; nothing the first time.
     pub replay: Replay,
     /// The call as received.
     pub payload: String,

@@ -211,7 +211,7 @@ async fn pending(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> 
 
 fn may_make_work(command: &Command) -> bool {
     match command {
-        Command::Append(events) => !events.is_empty(),
+        Command::Append(events) | Command::Import(events, _) => !events.is_empty(),
         Command::Settle(steps) => steps.iter().any(|step| step.then != Then::Stay),
         Command::Replay { .. }
         | Command::Discard { .. }

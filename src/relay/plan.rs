@@ -62,7 +62,8 @@ impl Plan {
     ) -> Self {
         leave_out_old_consent(&mut owed, event, settings);
         if owed.is_empty() {
-            let reason = "a replay does not subscribe people anew; see `replay --consent`";
+            let reason =
+                "neither a replay nor an import subscribes people anew; see `replay --consent`";
             return Self::Skip(reason.to_owned());
         }
         Self::Owes(owed)
@@ -90,14 +91,15 @@ fn owed_by(planned: Planned, backfill: bool) -> PlannedDelivery {
     }
 }
 
-/// Subscribing lifts an unsubscribe that came later: a replay leaves out subscriptions that are not recent, unless
-/// the operator asked for them, and says so on the delivery before.
+/// Subscribing lifts an unsubscribe that came later: a replay or import leaves out subscriptions that are not recent,
+/// unless the operator asked for them, and says so on the delivery before. What counts is when the call was made: what
+/// was imported arrived only lately.
 fn leave_out_old_consent(
     owed: &mut Vec<PlannedDelivery>,
     event: &ClaimedEvent,
     settings: &Settings<'_>,
 ) {
-    let recent = settings.now.since(event.received_at) <= settings.replay_consent_within;
+    let recent = settings.now.since(event.at) <= settings.replay_consent_within;
     if event.cycle == 1 || event.replay.consent || recent {
         return;
     }
@@ -107,7 +109,7 @@ fn leave_out_old_consent(
         && let Some(first) = owed.first_mut()
     {
         first.warnings.push(
-            "the subscription was left out of this replay: it is older than \
+            "the subscription was left out of this replay or import: it is older than \
              `delivery.replay_consent_within`; `replay --consent` sends it"
                 .to_owned(),
         );

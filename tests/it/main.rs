@@ -14,4 +14,5 @@ mod mapping;
 mod order;
 mod readme;
 mod support;
+mod tls;
 mod upgrade;

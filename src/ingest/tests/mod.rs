@@ -1,5 +1,6 @@
 //! Ingest's decisions, as tables: no server, no outbox, a clock that stands.
 
+mod archive;
 mod batches;
 mod bodies;
 mod parts;

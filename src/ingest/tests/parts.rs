@@ -1,5 +1,6 @@
 //! Keys, origins, settings, answers.
 
+use std::path::Path;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
@@ -10,7 +11,7 @@ use serde_json::Value;
 
 use super::{config, judge, now};
 use crate::clock::Clock;
-use crate::config::{IngestConfig, PublicUrl};
+use crate::config::{IngestConfig, PublicUrl, TlsConfig};
 use crate::ingest::answer::Refusal;
 use crate::ingest::settings::{self, Host};
 use crate::ingest::{auth, routes};
@@ -130,14 +131,14 @@ fn only_listed_pages_may_use_a_key_with_origins() {
 }
 
 /// Segment's part of the settings for a client that asked with these headers.
-fn segment(config: &IngestConfig, default_https: bool, headers: &[(&str, &str)]) -> Value {
+fn segment(config: &IngestConfig, headers: &[(&str, &str)]) -> Value {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
         let name: HeaderName = name.parse().unwrap();
         map.insert(name, HeaderValue::from_str(value).unwrap());
     }
     let uri = Uri::from_static("/settings");
-    let host = Host::of(config, default_https, &map, &uri);
+    let host = Host::of(config, &map, &uri);
     let document = settings::document("dev", host.as_ref());
     let document: Value = serde_json::from_str(&document).unwrap();
     assert_eq!(document["metrics"]["sampleRate"], 0);
@@ -171,7 +172,7 @@ fn settings_name_the_host_that_was_asked() {
         (&[("host", "[::1]:80")], ("http", "[::1]:80/v1")),
         (&[], ("none", "none")),
     ] {
-        let found = segment(&config(), false, headers);
+        let found = segment(&config(), headers);
         assert_eq!(address(&found), expected);
         assert_eq!(found["apiKey"], "dev");
     }
@@ -179,10 +180,18 @@ fn settings_name_the_host_that_was_asked() {
 
 #[test]
 fn settings_of_a_port_with_tls_name_https_unless_a_proxy_says_otherwise() {
-    let own = segment(&config(), true, &[("host", "localhost:8443")]);
+    let files = Path::new("tls.pem").to_owned();
+    let tls = IngestConfig {
+        tls: Some(TlsConfig {
+            certificate: files.clone(),
+            key: files,
+        }),
+        ..config()
+    };
+    let own = segment(&tls, &[("host", "localhost:8443")]);
     assert_eq!(address(&own), ("https", "localhost:8443/v1"));
     let headers = [("host", "lan"), ("x-forwarded-proto", "http")];
-    let proxied = segment(&config(), true, &headers);
+    let proxied = segment(&tls, &headers);
     assert_eq!(address(&proxied), ("http", "lan/v1"));
 }
 
@@ -192,7 +201,7 @@ fn settings_name_the_public_url_whatever_was_asked() {
     config.path_prefix = Some("/segment".to_owned());
     let asked = [("host", "10.0.0.7"), ("x-forwarded-proto", "http")];
     assert_eq!(
-        address(&segment(&config, false, &asked)),
+        address(&segment(&config, &asked)),
         ("http", "10.0.0.7/segment/v1")
     );
     config.public_url = Some(PublicUrl {
@@ -200,15 +209,15 @@ fn settings_name_the_public_url_whatever_was_asked() {
         address: "relay.example:8443/s".to_owned(),
     });
     let expected = ("https", "relay.example:8443/s/v1");
-    assert_eq!(address(&segment(&config, false, &asked)), expected);
-    assert_eq!(address(&segment(&config, false, &[])), expected);
+    assert_eq!(address(&segment(&config, &asked)), expected);
+    assert_eq!(address(&segment(&config, &[])), expected);
 }
 
 /// Kotlin's SDK and Swift's read nothing but whole numbers for all but the first wait, and drop what a number with a
 /// point stands in.
 #[test]
 fn the_retry_policy_has_the_shape_that_sdks_read() {
-    let found = segment(&config(), false, &[]);
+    let found = segment(&config(), &[]);
     let [rate, backoff] =
         ["rateLimitConfig", "backoffConfig"].map(|part| &found["httpConfig"][part]);
     for (part, keys) in [

@@ -1,5 +1,6 @@
 -- Stores a batch of events, in order of arrival. ?1: JSON array of what is known of each; ?2: JSON array of
 -- [payload, envelope] of each, apart so that the large texts are read once.
+-- What comes from an archive says its cycle, consent and backfill; what arrives is in its first cycle.
 -- A message that is known, or stands twice in the batch, is left out: its number is simply never used.
 
 INSERT INTO message (source, message_id, event_id, received_ms)
@@ -10,11 +11,12 @@ WHERE true
 ON CONFLICT DO NOTHING;
 
 INSERT INTO event (id, source, message_id, type, name, profile, at_ms, received_ms, status, reason, seq,
-                   due_ms, cycle_ms, finished_ms)
+                   due_ms, cycle, cycle_ms, consent, backfill, finished_ms)
 SELECT m.event_id, m.source, m.message_id, j.value ->> 'type', j.value ->> 'name', j.value ->> 'profile',
        j.value ->> 'at_ms', m.received_ms,
        iif(j.value ->> 'refused' IS NULL, 'pending', 'dead'), j.value ->> 'refused', m.event_id,
-       m.received_ms, m.received_ms, iif(j.value ->> 'refused' IS NULL, NULL, m.received_ms)
+       m.received_ms, coalesce(j.value ->> 'cycle', 1), m.received_ms, coalesce(j.value ->> 'consent', 0),
+       coalesce(j.value ->> 'backfill', 0), iif(j.value ->> 'refused' IS NULL, NULL, m.received_ms)
 FROM json_each(?1) AS j
 JOIN message AS m
   ON m.source = j.value ->> 'source' AND m.message_id = j.value ->> 'message_id'

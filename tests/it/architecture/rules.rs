@@ -63,8 +63,9 @@ const RESERVED: [(Reserved, &[&str], &str); 5] = [
     ),
     (
         Reserved::Path(["std", "fs"]),
-        &["config", "cli", "app", "outbox"],
-        "config reads its file; the outbox has a lock file and asks for free disk space; the edges make folders",
+        &["config", "cli", "app", "outbox", "listener"],
+        "config reads its file; the outbox has a lock file and asks for free disk space; the listener reads its \
+         certificate; the edges make folders",
     ),
     (
         Reserved::Path(["tokio", "fs"]),

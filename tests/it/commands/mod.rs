@@ -6,11 +6,13 @@ mod demo;
 mod discard;
 mod explain;
 mod filters;
+mod import;
 mod prepared;
 mod replay;
 mod secrets;
 mod show;
 mod status;
+mod tls;
 mod usage;
 
 use std::fs;

@@ -5,7 +5,7 @@ use std::fs;
 use super::{Bench, SANDBOX, finish};
 
 /// Every command that reads a configuration.
-const COMMANDS: [&[&str]; 7] = [
+const COMMANDS: [&[&str]; 8] = [
     &["serve"],
     &["check"],
     &["explain"],
@@ -13,6 +13,7 @@ const COMMANDS: [&[&str]; 7] = [
     &["show", "1"],
     &["replay", "--id", "1"],
     &["discard", "--id", "1"],
+    &["import", "calls.ndjson"],
 ];
 
 #[test]

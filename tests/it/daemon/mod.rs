@@ -5,6 +5,7 @@ mod bulk;
 mod crash;
 mod delivering;
 mod disk;
+mod importing;
 mod ordering;
 mod pausing;
 mod policies;

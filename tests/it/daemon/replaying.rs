@@ -77,7 +77,10 @@ async fn old_consent_is_left_out_of_a_replay_unless_asked_for() {
     daemon.settled().await;
     assert_eq!(subscriptions().await, 1, "left out");
     let shown = String::from_utf8(daemon.command(&["show", "1"]).stdout).unwrap();
-    assert!(shown.contains("left out of this replay"), "{shown}");
+    assert!(
+        shown.contains("left out of this replay or import"),
+        "{shown}"
+    );
     assert!(
         daemon
             .command(&["replay", "--id", "1", "--consent"])

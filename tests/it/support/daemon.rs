@@ -31,9 +31,19 @@ impl Daemon {
 
     /// As [`Self::start`], with a section `[outbox]` of its own.
     pub(crate) async fn start_on(klaviyo: &Klaviyo, outbox: &str, more: &str) -> Self {
+        Self::start_with(klaviyo, "", outbox, more).await
+    }
+
+    /// As [`Self::start_on`], with `ingest` added to that section.
+    pub(crate) async fn start_with(
+        klaviyo: &Klaviyo,
+        ingest: &str,
+        outbox: &str,
+        more: &str,
+    ) -> Self {
         let files = TempDir::new().unwrap();
         let config = format!(
-            "[ingest]\nlisten = \"127.0.0.1:0\"\n\n\
+            "[ingest]\nlisten = \"127.0.0.1:0\"\n{ingest}\n\n\
              [[ingest.sources]]\nname = \"shop\"\nwrite_key = \"dev\"\n\n\
              [outbox]\n{outbox}\n\n\
              [klaviyo]\nendpoint = \"http://{}\"\nprivate_key = \"pk_sandbox\"\n\n\
@@ -152,6 +162,18 @@ impl Daemon {
             .arg(self.files.path().join("config.toml"))
             .args(arguments)
             .output()
+            .unwrap()
+    }
+
+    /// As [`Self::command`], left running.
+    pub(crate) fn start_command(&self, arguments: &[&str]) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_klaviyo-relay"))
+            .arg("--config")
+            .arg(self.files.path().join("config.toml"))
+            .args(arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
             .unwrap()
     }
 

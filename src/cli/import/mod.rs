@@ -1,0 +1,287 @@
+//! `import`: events from an archive, as if they had come to ingest.
+//!
+//! It promises that each event is stored once however often the command is killed and run again, in the order of the
+//! archive; that a line that is no JSON costs no other; and that memory does not grow with the archive. One batch is
+//! stored at a time: two at once could change places when the first has to wait.
+
+mod lines;
+mod reading;
+mod storing;
+mod tally;
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{End, print, print_json};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, SourceConfig};
+use crate::outbox::{Import, OpenError, Outbox};
+use lines::{Position, identity, is_stdin};
+use reading::{BATCHES_READY, Reading};
+use tally::{Problem, Tally};
+
+/// Import archived events, as if they had come to ingest; run again, it goes on where it stopped
+///
+/// A file has one Segment call as JSON in each line, as the object storage of Segment and `RudderStack` keeps them; gzip
+/// too. Calls pass the checks of ingest, and those that can never be delivered are kept as dead. Times are those of the
+/// archive. Works beside a running daemon and without one; the events go behind live ones, as replays do, and without
+/// subscriptions older than `delivery.replay_consent_within`. Exit code 1 when a line was no JSON, or when it was
+/// interrupted.
+///
+/// Example: klaviyo-relay import --source shop --backfill events.ndjson.gz
+#[derive(Debug, Clone, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
+pub(super) struct Options {
+    /// Files of events, or `-` for stdin; imported in this order
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The configured source the events are from; may be left out when there is only one
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Have Klaviyo record events without starting flows
+    #[arg(long)]
+    backfill: bool,
+    /// Send subscriptions of any age too
+    #[arg(long)]
+    consent: bool,
+    /// Stop at the first line that cannot be accepted
+    #[arg(long)]
+    strict: bool,
+    /// Count what would be stored, and show the first ten problems
+    #[arg(long)]
+    dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(options: Options, config: Config) -> anyhow::Result<End> {
+    let mut session = Session::open(options, &config).await?;
+    let stopping = stop_on_signals(session.stop.clone())?;
+    let mut stopped = None;
+    for file in session.options.files.clone() {
+        stopped = session.import(&file, &config).await?;
+        if stopped.is_some() || session.stop.is_cancelled() {
+            break;
+        }
+    }
+    stopping.abort();
+    session.end(stopped).await
+}
+
+/// An import under way.
+struct Session {
+    options: Options,
+    source: SourceConfig,
+    how: Import,
+    /// Events older than this are history.
+    recent: Duration,
+    /// Absent in a dry run without one.
+    outbox: Option<Outbox>,
+    tally: Tally,
+    hinted: bool,
+    bar: ProgressBar,
+    stop: CancellationToken,
+}
+
+impl Session {
+    async fn open(options: Options, config: &Config) -> anyhow::Result<Self> {
+        Ok(Self {
+            source: source(config, options.source.as_deref())?,
+            how: Import {
+                consent: options.consent,
+                backfill: options.backfill,
+            },
+            recent: config.delivery.replay_consent_within,
+            outbox: outbox(config, options.dry_run).await?,
+            tally: Tally::default(),
+            hinted: false,
+            bar: ProgressBar::hidden(),
+            stop: CancellationToken::new(),
+            options,
+        })
+    }
+
+    /// Imports one file; answers the line at which `--strict` stopped.
+    async fn import(&mut self, file: &Path, config: &Config) -> anyhow::Result<Option<Problem>> {
+        let failed = || format!("failed to read {}", file.display());
+        let fact = identity(file)
+            .with_context(failed)?
+            .map(|identity| storing::fact(&identity, &self.source.name));
+        let before = match (&self.outbox, &fact) {
+            (Some(outbox), Some(fact)) if !self.options.dry_run => {
+                storing::recall(outbox, fact).await?
+            }
+            _ => None,
+        };
+        let position = Position::default();
+        self.bar = bar(file, &position);
+        let reading = Reading {
+            file: file.to_owned(),
+            source: self.source.clone(),
+            config: config.ingest.clone(),
+            garbage: config.mapping.garbage_ids.clone(),
+            strict: self.options.strict,
+            position,
+        };
+        let (sender, mut batches) = mpsc::channel(BATCHES_READY);
+        // No task of the runtime, whose end would wait for it: a read from a terminal or a pipe may never end.
+        let reader = std::thread::spawn(move || reading.run(before.as_ref(), &sender));
+        let (mut reached, mut stopped, mut ended) = (None, None, false);
+        while let Some(received) = self.stop.run_until_cancelled(batches.recv()).await {
+            let Some(mut batch) = received else {
+                ended = true;
+                break;
+            };
+            if let Some(error) = batch.failed {
+                return Err(anyhow::Error::from(error).context(failed()));
+            }
+            self.tell_skipped(file, batch.skipped);
+            stopped = batch.stopped.take();
+            if !self.take(batch, fact.as_deref(), &mut reached).await? {
+                break;
+            }
+        }
+        if let Some(outbox) = self.outbox.as_ref().filter(|_| !self.options.dry_run) {
+            storing::remember(outbox, fact.as_deref(), reached).await?;
+        }
+        if ended && reader.join().is_err() {
+            bail!("reading {} ended badly; please report this", file.display());
+        }
+        self.bar.finish_and_clear();
+        Ok(stopped)
+    }
+
+    async fn end(mut self, stopped: Option<Problem>) -> anyhow::Result<End> {
+        if let Some(outbox) = self.outbox.take() {
+            outbox.close().await;
+        }
+        let (dry_run, interrupted) = (self.options.dry_run, self.stop.is_cancelled());
+        if self.options.json {
+            if let Some(problem) = &stopped {
+                self.tally.note(problem);
+            }
+            print_json(&self.tally.json(dry_run, interrupted))?;
+        } else {
+            print(&self.tally.text(dry_run))?;
+        }
+        if let Some(problem) = stopped {
+            bail!("{problem}; with --strict nothing behind it was read");
+        }
+        if interrupted {
+            bail!("interrupted; the same command goes on from here");
+        }
+        Ok(if self.tally.unreadable > 0 {
+            End::Failed
+        } else {
+            End::Done
+        })
+    }
+
+    fn tell_skipped(&mut self, file: &Path, skipped: u64) {
+        self.tally.skipped += skipped;
+        if skipped > 0 {
+            let file = file.display();
+            self.say(&format!(
+                "{file}: the first {skipped} lines were imported before"
+            ));
+        }
+    }
+
+    /// Says something beside the data, above the progress bar.
+    fn say(&self, words: &str) {
+        self.bar.suspend(|| {
+            // Nobody may be listening; the counts tell all of it.
+            drop(writeln!(std::io::stderr(), "{words}"));
+        });
+    }
+}
+
+/// The source of this name, or the only one there is.
+fn source(config: &Config, name: Option<&str>) -> anyhow::Result<SourceConfig> {
+    let sources = &config.ingest.sources;
+    let found = match name {
+        Some(name) => sources.iter().find(|source| source.name == name),
+        None if sources.len() == 1 => sources.first(),
+        None => None,
+    };
+    let names: Vec<&str> = sources.iter().map(|source| &*source.name).collect();
+    let Some(source) = found else {
+        bail!(
+            "say which source the events are from, one of [[ingest.sources]]: --source {}",
+            names.join(" or --source ")
+        );
+    };
+    Ok(source.clone())
+}
+
+/// The outbox, made where there is none; a dry run makes none.
+async fn outbox(config: &Config, dry_run: bool) -> anyhow::Result<Option<Outbox>> {
+    match Outbox::attach(&config.outbox).await {
+        Ok(outbox) => Ok(Some(outbox)),
+        Err(OpenError::Missing { .. }) if dry_run => Ok(None),
+        Err(OpenError::Missing { .. }) => {
+            let made = Outbox::open(&config.outbox, SystemClock.now()).await?;
+            made.close().await;
+            Ok(Some(Outbox::attach(&config.outbox).await?))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Bytes, rate and time left, where stderr is a terminal; nothing elsewhere.
+fn bar(file: &Path, position: &Position) -> ProgressBar {
+    let size = std::fs::metadata(file).map(|file| file.len()).ok();
+    let target = ProgressDrawTarget::stderr();
+    if target.is_hidden() {
+        return ProgressBar::hidden();
+    }
+    let (size, template) = if is_stdin(file) {
+        (None, "{msg} {bytes} {bytes_per_sec}")
+    } else {
+        (
+            size,
+            "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} left",
+        )
+    };
+    let bar = ProgressBar::with_draw_target(size, target).with_message(file.display().to_string());
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    let (drawn, position) = (bar.downgrade(), Position::clone(position));
+    tokio::spawn(async move {
+        let mut pace = tokio::time::interval(Duration::from_millis(100));
+        loop {
+            pace.tick().await;
+            let Some(bar) = drawn.upgrade().filter(|bar| !bar.is_finished()) else {
+                return;
+            };
+            bar.set_position(position.load(Ordering::Relaxed));
+        }
+    });
+    bar
+}
+
+/// SIGINT and SIGTERM end the import behind what is stored just now.
+fn stop_on_signals(stop: CancellationToken) -> anyhow::Result<tokio::task::JoinHandle<()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        stop.cancel();
+    }))
+}

@@ -1,0 +1,180 @@
+//! Reads an archive on a thread of its own, judges its lines, and hands them over in batches that are bounded in
+//! number and size, so that memory is bounded whatever the file has.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+use tokio::sync::mpsc;
+
+use super::lines::{Line, Lines, Position};
+use super::storing::Place;
+use super::tally::Problem;
+use crate::clock::{Clock, SystemClock};
+use crate::config::{IngestConfig, SourceConfig};
+use crate::ingest::Archive;
+use crate::model::{GarbageIds, NewEvent};
+
+/// Events stored in one commit at most. More would be hardly faster, and hold the file's write lock for longer than a
+/// daemon beside us likes to wait.
+const BATCH_EVENTS: usize = 500;
+/// The same, in bytes.
+const BATCH_BYTES: usize = 2 << 20;
+/// Batches that are ready while another is stored.
+pub(super) const BATCHES_READY: usize = 4;
+
+/// The lines of an archive up to a place.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    /// In the archive's order.
+    pub(super) events: Vec<NewEvent>,
+    /// What was wrong with lines: those of `events` that are refused, and those that are no JSON.
+    pub(super) refused: Vec<Problem>,
+    pub(super) unreadable: Vec<Problem>,
+    /// Lines in this batch.
+    pub(super) lines: u64,
+    /// The last line in it, and the mark behind it.
+    pub(super) last: (u64, String),
+    /// Bytes in `events`.
+    bytes: usize,
+    /// Lines before this batch that an earlier run has imported; in the first one only.
+    pub(super) skipped: u64,
+    /// Nothing follows: the archive could not be opened.
+    pub(super) failed: Option<io::Error>,
+    /// Nothing follows: `--strict` met a line that cannot be accepted.
+    pub(super) stopped: Option<Problem>,
+}
+
+/// How an archive is read.
+pub(super) struct Reading {
+    pub(super) file: PathBuf,
+    pub(super) source: SourceConfig,
+    pub(super) config: IngestConfig,
+    pub(super) garbage: GarbageIds,
+    pub(super) strict: bool,
+    pub(super) position: Position,
+}
+
+impl Reading {
+    /// Opens the archive, behind what was read of it before; says behind which line.
+    fn open(&self, before: Option<&Place>) -> io::Result<(Lines, u64)> {
+        let open = || Lines::open(&self.file, self.config.max_batch_bytes, &self.position);
+        let mut lines = open()?;
+        let Some((number, mark)) = before else {
+            return Ok((lines, 0));
+        };
+        if lines.skip(*number, mark)? {
+            return Ok((lines, *number));
+        }
+        self.position.store(0, Ordering::Relaxed);
+        Ok((open()?, 0))
+    }
+
+    /// Reads to the end, or until nobody takes the batches any more.
+    pub(super) fn run(&self, before: Option<&Place>, batches: &mpsc::Sender<Batch>) {
+        let mut buffer = Vec::new();
+        let mut batch = Batch::default();
+        let mut lines = match self.open(before) {
+            Ok((lines, skipped)) => {
+                batch.skipped = skipped;
+                lines
+            }
+            Err(error) => {
+                batch.failed = Some(error);
+                drop(batches.blocking_send(batch));
+                return;
+            }
+        };
+        loop {
+            match lines.next(&mut buffer) {
+                Ok(Some(line)) => self.judge(&line, &buffer, &lines, &mut batch),
+                Ok(None) => break,
+                Err(error) => {
+                    let what = format!("cannot be read on: {error}");
+                    batch
+                        .unreadable
+                        .push(self.problem(lines.number() + 1, what));
+                    break;
+                }
+            }
+            if batch.stopped.is_some() {
+                break;
+            }
+            if batch.events.len() >= BATCH_EVENTS || batch.bytes >= BATCH_BYTES {
+                batch.last = (lines.number(), lines.mark());
+                if batches.blocking_send(std::mem::take(&mut batch)).is_err() {
+                    return;
+                }
+            }
+        }
+        if batch.stopped.is_none() {
+            batch.last = (lines.number(), lines.mark());
+        }
+        // Whoever took them may have been interrupted.
+        drop(batches.blocking_send(batch));
+    }
+
+    fn judge(&self, line: &Line, bytes: &[u8], lines: &Lines, batch: &mut Batch) {
+        let unreadable = match self.events(line, bytes, lines) {
+            Ok(events) => {
+                let refused = events.iter().find_map(|event| event.refused.clone());
+                if let Some(what) = refused {
+                    let problem = self.problem(lines.number(), what);
+                    if self.strict {
+                        batch.stopped = Some(problem);
+                        return;
+                    }
+                    batch.refused.push(problem);
+                }
+                batch.bytes += bytes.len();
+                batch.events.extend(events);
+                None
+            }
+            Err(what) => Some(self.problem(lines.number(), what)),
+        };
+        if let Some(problem) = unreadable {
+            if self.strict {
+                batch.stopped = Some(problem);
+                return;
+            }
+            batch.unreadable.push(problem);
+        }
+        batch.lines += 1;
+        if self.strict {
+            // Where it would go on, should the next line stop it.
+            batch.last = (lines.number(), lines.mark());
+        }
+    }
+
+    fn events(&self, line: &Line, bytes: &[u8], lines: &Lines) -> Result<Vec<NewEvent>, String> {
+        if let Line::TooLong(long) = line {
+            let limit = self.config.max_batch_bytes;
+            return Err(format!(
+                "has {long} bytes and may have {limit} ([ingest] max_batch_bytes); not read"
+            ));
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned())?;
+        // A byte-order mark is no part of the text, at ingest neither.
+        let text = text.trim_start_matches('\u{feff}').trim();
+        if text.is_empty() {
+            return Ok(Vec::new());
+        }
+        let archive = Archive {
+            source: &self.source,
+            config: &self.config,
+            garbage: &self.garbage,
+        };
+        let mut made_id = || format!("import-{}", lines.mark());
+        archive
+            .read(text, &mut made_id, SystemClock.now())
+            .map_err(|error| error.to_string())
+    }
+
+    fn problem(&self, line: u64, what: String) -> Problem {
+        Problem {
+            file: self.file.display().to_string(),
+            line,
+            what,
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Stores what was read, batch by batch and in order, and remembers the place behind each with the next commit.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use tokio_util::sync::CancellationToken;
+
+use super::Session;
+use super::reading::Batch;
+use super::tally::Problem;
+use crate::clock::{Clock, SystemClock};
+use crate::model::NewEvent;
+use crate::outbox::{AppendError, Outbox, WriteError};
+
+/// Unreadable lines that are told one by one; the others are only counted.
+const TOLD: u64 = 100;
+
+/// What is remembered of an archive: behind which line to go on, and the mark there.
+pub(super) type Place = (u64, String);
+
+/// The name under which the place in an archive is remembered.
+pub(super) fn fact(identity: &str, source: &str) -> String {
+    format!("import of {identity} for {source}")
+}
+
+/// Reads a remembered place; what cannot be read is as if nothing was remembered, and the message ids tell.
+pub(super) async fn recall(outbox: &Outbox, fact: &str) -> anyhow::Result<Option<Place>> {
+    let found = outbox.recall(fact).await?;
+    Ok(found.and_then(|place| {
+        let (number, mark) = place.split_once(' ')?;
+        Some((number.parse().ok()?, mark.to_owned()))
+    }))
+}
+
+impl Session {
+    /// Takes in one batch. `reached` is the place before it, which is remembered in the same commit, and after it the
+    /// place behind it. `false` when it was interrupted and not stored.
+    pub(super) async fn take(
+        &mut self,
+        batch: Batch,
+        fact: Option<&str>,
+        reached: &mut Option<Place>,
+    ) -> anyhow::Result<bool> {
+        self.hint_at_history(&batch.events);
+        let (fresh, known) = self.sort_out(batch.events).await?;
+        let dead = count(fresh.iter().filter(|event| event.refused.is_some()).count());
+        let events = count(fresh.len());
+        if !self.options.dry_run && !self.store(fresh, fact, reached.take()).await? {
+            return Ok(false);
+        }
+        self.tally.lines += batch.lines;
+        self.tally.known += known;
+        self.tally.dead += dead;
+        self.tally.stored += events - dead;
+        for problem in &batch.unreadable {
+            self.tell_unreadable(problem);
+        }
+        for problem in &batch.refused {
+            self.tally.note(problem);
+        }
+        if batch.last.0 > 0 {
+            *reached = Some(batch.last);
+        }
+        Ok(true)
+    }
+
+    /// Without what is known already, which is counted.
+    async fn sort_out(&mut self, events: Vec<NewEvent>) -> anyhow::Result<(Vec<NewEvent>, u64)> {
+        let all = events.len();
+        let known = match &self.outbox {
+            Some(outbox) => {
+                let ids: Vec<&str> = events.iter().map(|event| &*event.message_id).collect();
+                outbox.known(&self.source.name, &ids).await?
+            }
+            None => std::collections::HashSet::new(),
+        };
+        let mut here = std::collections::HashSet::new();
+        let mut fresh = events;
+        fresh.retain(|event| {
+            let id = &event.message_id;
+            let is_new = !known.contains(id) && here.insert(id.clone());
+            is_new && (!self.options.dry_run || self.tally.is_new(id))
+        });
+        let left_out = count(all - fresh.len());
+        Ok((fresh, left_out))
+    }
+
+    /// Stores events, however often it takes; `false` when interrupted before.
+    async fn store(
+        &self,
+        events: Vec<NewEvent>,
+        fact: Option<&str>,
+        reached: Option<Place>,
+    ) -> anyhow::Result<bool> {
+        let Some(outbox) = &self.outbox else {
+            bail!("there is no outbox to store in");
+        };
+        // Asked for together, they are written in one commit.
+        let remembered = remember(outbox, fact, reached);
+        let stored = async {
+            if events.is_empty() {
+                return Ok(true);
+            }
+            loop {
+                match outbox.import(events.clone(), self.how).await {
+                    Ok(()) => return Ok(true),
+                    Err(error) => {
+                        if !self.wait_out(error).await? {
+                            return Ok(false);
+                        }
+                    }
+                }
+            }
+        };
+        let (remembered, stored) = tokio::join!(remembered, stored);
+        remembered?;
+        stored
+    }
+
+    /// Waits as long as the outbox asks for; `false` when interrupted meanwhile.
+    async fn wait_out(&self, error: AppendError) -> anyhow::Result<bool> {
+        match error.source {
+            WriteError::Closed | WriteError::Sqlite(_) => return Err(error.into()),
+            WriteError::Overloaded
+            | WriteError::DiskFull
+            | WriteError::Backlog { .. }
+            | WriteError::Locked => {}
+        }
+        let seconds = error.retry_after.as_secs();
+        self.say(&format!("{}; trying again in {seconds} s", error.source));
+        Ok(!slept_until(&self.stop, error.retry_after).await)
+    }
+
+    fn hint_at_history(&mut self, events: &[NewEvent]) {
+        if self.hinted || self.options.backfill {
+            return;
+        }
+        let now = SystemClock.now();
+        let is_old = |event: &NewEvent| now.since(event.at) > self.recent;
+        if events.iter().any(is_old) {
+            self.hinted = true;
+            self.say(
+                "hint: some of these events are older than delivery.replay_consent_within, and start flows at Klaviyo \
+                 as if they happened now; --backfill has them recorded as history",
+            );
+        }
+    }
+
+    fn tell_unreadable(&mut self, problem: &Problem) {
+        self.tally.unreadable += 1;
+        self.tally.note(problem);
+        if self.tally.unreadable <= TOLD && !self.options.dry_run {
+            self.say(&problem.to_string());
+        }
+        if self.tally.unreadable == TOLD + 1 {
+            self.say("further unreadable lines are counted, and not told one by one");
+        }
+    }
+}
+
+/// Remembers a place, if there is one to be remembered.
+pub(super) async fn remember(
+    outbox: &Outbox,
+    fact: Option<&str>,
+    place: Option<Place>,
+) -> anyhow::Result<()> {
+    if let (Some(fact), Some((number, mark))) = (fact, place) {
+        outbox
+            .remember(fact.to_owned(), format!("{number} {mark}"))
+            .await?;
+    }
+    Ok(())
+}
+
+/// `true` when it was interrupted.
+async fn slept_until(stop: &CancellationToken, time: Duration) -> bool {
+    stop.run_until_cancelled(tokio::time::sleep(time))
+        .await
+        .is_none()
+}
+
+fn count(events: usize) -> u64 {
+    u64::try_from(events).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,105 @@
+//! What an import came to: counts, and what was wrong with which line.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
+
+use serde_json::{Value, json};
+
+/// Problems that are kept to be shown at the end.
+const SHOWN: usize = 10;
+
+/// What was wrong with a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Problem {
+    pub(super) file: String,
+    pub(super) line: u64,
+    /// Never what the line holds.
+    pub(super) what: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.file, self.line, self.what)
+    }
+}
+
+/// What an import came to, or would come to.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    /// Lines read, without those that were imported before.
+    pub(super) lines: u64,
+    /// Lines of earlier runs.
+    pub(super) skipped: u64,
+    /// Events, and dead ones among them not.
+    pub(super) stored: u64,
+    pub(super) dead: u64,
+    /// Events whose message id was known.
+    pub(super) known: u64,
+    /// Lines that are no JSON, and files that could not be read on.
+    pub(super) unreadable: u64,
+    /// The first ones.
+    problems: Vec<Problem>,
+    /// Hashes of the message ids, for a dry run: nothing remembers them in its place.
+    seen: HashSet<u64>,
+    hasher: RandomState,
+}
+
+impl Tally {
+    pub(super) fn note(&mut self, problem: &Problem) {
+        if self.problems.len() < SHOWN {
+            self.problems.push(problem.clone());
+        }
+    }
+
+    /// Whether a dry run meets this message id for the first time.
+    pub(super) fn is_new(&mut self, message_id: &str) -> bool {
+        self.seen.insert(self.hasher.hash_one(message_id))
+    }
+
+    pub(super) fn text(&self, dry_run: bool) -> String {
+        let (stored, kept) = if dry_run {
+            ("would be stored", "would be kept as dead")
+        } else {
+            ("stored", "kept as dead")
+        };
+        let mut parts = vec![format!("{} {stored}", self.stored)];
+        for (count, words) in [
+            (self.dead, kept),
+            (self.known, "known before"),
+            (self.unreadable, "unreadable"),
+        ] {
+            if count > 0 {
+                parts.push(format!("{count} {words}"));
+            }
+        }
+        let mut text = format!("{} lines: {}", self.lines, parts.join(", "));
+        if self.skipped > 0 {
+            text = format!(
+                "{text}; {} lines imported before were skipped",
+                self.skipped
+            );
+        }
+        if dry_run {
+            for problem in &self.problems {
+                text = format!("{text}\n  {problem}");
+            }
+        }
+        text
+    }
+
+    pub(super) fn json(&self, dry_run: bool, interrupted: bool) -> Value {
+        let problems: Vec<Value> = self
+            .problems
+            .iter()
+            .map(
+                |problem| json!({"file": problem.file, "line": problem.line, "what": problem.what}),
+            )
+            .collect();
+        json!({
+            "dry_run": dry_run, "interrupted": interrupted, "lines": self.lines, "skipped": self.skipped,
+            "stored": self.stored, "dead": self.dead, "known": self.known, "unreadable": self.unreadable,
+            "problems": problems,
+        })
+    }
+}
