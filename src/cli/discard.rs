@@ -35,6 +35,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
         let unfinished = Selection {
             ids: found.events.clone(),
             states: vec![EventStatus::Pending, EventStatus::Held],
+            ..Selection::default()
         };
         found.leave_out(&outbox.select(&unfinished).await?);
     }

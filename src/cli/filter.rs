@@ -67,6 +67,7 @@ impl Filter {
             states: self
                 .status
                 .map_or_else(|| states.to_vec(), |status| vec![status]),
+            kept: true,
         };
         let events = outbox.select(&selection).await?;
         let missing = self.id.iter().filter(|id| !events.contains(&EventId(**id)));
@@ -104,7 +105,7 @@ impl Filter {
         if end == End::Failed {
             let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
             bail!(
-                "left out, since they do not exist, are in another state, or are in the air: {}",
+                "left out, since they do not exist, are in another state or in the air, or were erased: {}",
                 missing.join(", ")
             );
         }

@@ -108,6 +108,7 @@ pub fn arriving(
         write_key: SecretString::from(""),
         side: None,
         allowed_origins: Vec::new(),
+        shared_secret: None,
     };
     let mut reader = Reader {
         source: &source,

@@ -7,9 +7,12 @@ use serde_json::{Value, json};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::order::{Begun, PlannedDelivery, Replay, Start, Step, Then};
+use super::erase::{self, Deletion};
+use super::order::{Begun, Erased, PlannedDelivery, Replay, Start, Step, Then};
 use super::rows;
-use crate::model::{DeliveryId, DeliveryStatus, EventId, NewEvent, PauseKind, Timestamp};
+use crate::model::{
+    DeliveryId, DeliveryStatus, EventId, EventType, Identifier, NewEvent, PauseKind, Timestamp,
+};
 
 /// One thing to write.
 #[derive(Debug)]
@@ -32,6 +35,10 @@ pub(super) enum Command {
         now: Timestamp,
         events: Vec<EventId>,
     },
+    Erase {
+        now: Timestamp,
+        identifiers: Vec<Identifier>,
+    },
     Pause {
         now: Timestamp,
         kind: PauseKind,
@@ -52,6 +59,27 @@ pub(super) enum Answer {
     Claimed(Vec<EventId>),
     Planned(HashMap<EventId, Vec<DeliveryId>>),
     Begun(Vec<Begun>),
+    Erased(Erased),
+}
+
+impl Command {
+    /// Whether it empties events, so that what they held is still in the log.
+    pub(super) fn erases(&self) -> bool {
+        let finishes = |step: &Step| matches!(step.then, Then::Finish { erase: true, .. });
+        match self {
+            Self::Erase { .. } => true,
+            Self::Settle(steps) => steps.iter().any(finishes),
+            Self::Append(_)
+            | Self::Claim { .. }
+            | Self::Plan(_)
+            | Self::Begin(_)
+            | Self::Replay { .. }
+            | Self::Discard { .. }
+            | Self::Pause { .. }
+            | Self::Resume
+            | Self::Remember { .. } => false,
+        }
+    }
 }
 
 /// Writes a group of commands on a connection with an open transaction, and answers each in its place.
@@ -68,6 +96,9 @@ pub(super) async fn write(
     )
     .await?;
     run(connection, include_str!("sql/finish.sql"), &group.finishes).await?;
+    for deletion in &group.deletions {
+        erase::after(connection, *deletion).await?;
+    }
     run(connection, include_str!("sql/release.sql"), &group.releases).await?;
     let planned = run(connection, include_str!("sql/plan.sql"), &group.plans).await?;
     let mut planned = planned_of(&planned)?;
@@ -92,6 +123,9 @@ pub(super) async fn write(
                 live,
                 replayed,
             } => claim(connection, *now, *live, *replayed).await?,
+            Command::Erase { now, identifiers } => {
+                Answer::Erased(erase::now(connection, *now, identifiers).await?)
+            }
             Command::Replay { .. }
             | Command::Discard { .. }
             | Command::Pause { .. }
@@ -108,6 +142,7 @@ struct Group<'a> {
     events: Vec<&'a NewEvent>,
     settlements: Vec<Value>,
     finishes: Vec<Value>,
+    deletions: Vec<Deletion<'a>>,
     releases: Vec<Value>,
     plans: Vec<Value>,
     begins: Vec<Value>,
@@ -125,6 +160,7 @@ impl<'a> Group<'a> {
                 Command::Claim { .. }
                 | Command::Replay { .. }
                 | Command::Discard { .. }
+                | Command::Erase { .. }
                 | Command::Pause { .. }
                 | Command::Resume
                 | Command::Remember { .. } => {}
@@ -133,7 +169,7 @@ impl<'a> Group<'a> {
         group
     }
 
-    fn step(&mut self, step: &Step) {
+    fn step(&mut self, step: &'a Step) {
         self.settlements
             .extend(step.settlement.as_ref().map(rows::settlement));
         match &step.then {
@@ -144,8 +180,17 @@ impl<'a> Group<'a> {
                 status,
                 reason,
                 hold,
+                erase,
                 now,
             } => {
+                if *erase {
+                    self.deletions.push(Deletion {
+                        event: *event,
+                        status: *status,
+                        reason: reason.as_deref(),
+                        now: *now,
+                    });
+                }
                 self.finishes.push(rows::finish(
                     *event,
                     *status,
@@ -180,13 +225,21 @@ async fn append(
         return Ok(());
     }
     let known: Vec<Value> = events.iter().map(|event| rows::event(event)).collect();
+    let known = Value::from(known).to_string();
     let texts: Vec<Value> = events
         .iter()
         .map(|e| json!([e.payload, e.envelope]))
         .collect();
     sqlx::query(include_str!("sql/append.sql"))
-        .bind(Value::from(known).to_string())
+        .bind(&known)
         .bind(Value::from(texts).to_string())
+        .execute(&mut *connection)
+        .await?;
+    if events.iter().any(|e| e.kind == Some(EventType::Delete)) {
+        erase::chain(connection).await?;
+    }
+    sqlx::query(include_str!("sql/line_up.sql"))
+        .bind(known)
         .execute(connection)
         .await?;
     Ok(())
@@ -249,6 +302,7 @@ async fn alone(
         | Command::Claim { .. }
         | Command::Plan(_)
         | Command::Begin(_)
+        | Command::Erase { .. }
         | Command::Settle(_) => return Ok(Answer::Done),
     };
     query.execute(connection).await?;

@@ -15,6 +15,9 @@
 mod command;
 mod connect;
 mod disk;
+mod erase;
+#[cfg(test)]
+mod erased;
 mod error;
 mod lock;
 mod order;
@@ -22,8 +25,11 @@ mod order;
 mod plans;
 mod report;
 mod rows;
+mod scrub;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod upgraded;
 mod work;
 mod writer;
 
@@ -39,22 +45,23 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::OutboxConfig;
-use crate::model::{DeliveryId, EventId, NewEvent, PauseKind, Timestamp};
+use crate::model::{DeliveryId, EventId, Identifier, NewEvent, PauseKind, Timestamp};
 
 use command::{Answer, Command};
 
 pub use disk::free_bytes;
 pub use error::{AppendError, OpenError, ReadError, WriteError};
-pub use order::{Begun, PlannedDelivery, Replay, Settlement, Start, Step, Then};
+pub use order::{Begun, Erased, PlannedDelivery, Replay, Settlement, Start, Step, Then};
 pub use report::{
     AttemptReport, BacklogRow, DeadGroup, DeliveryReport, EventReport, PauseReport, Selection,
     Status,
 };
+use scrub::Scrub;
 pub use work::{ClaimedEvent, NextDue, StoredDelivery};
 use writer::{Order, Writer};
 
 /// The schema this program writes: `PRAGMA user_version`, set by the newest migration.
-const SCHEMA: i64 = 2;
+const SCHEMA: i64 = 3;
 /// Commands that may wait for the writer; beyond that, clients are asked to come back.
 const QUEUE: usize = 4096;
 
@@ -98,6 +105,7 @@ impl Outbox {
             .run(&mut connection)
             .await
             .map_err(OpenError::Migrate)?;
+        scrub::when_due(&mut connection, path).await;
         sqlx::query(include_str!("sql/recover.sql"))
             .bind(now.as_millis())
             .execute(&mut connection)
@@ -130,6 +138,7 @@ impl Outbox {
         connection: SqliteConnection,
         lock: Option<lock::Lock>,
     ) -> Result<Self, OpenError> {
+        let daemon = lock.is_some();
         let (sender, orders) = mpsc::channel(QUEUE);
         let outbox = Self {
             orders: sender,
@@ -149,6 +158,8 @@ impl Outbox {
             fatal: outbox.fatal.clone(),
             low_disk: Arc::clone(&outbox.low_disk),
             min_free: config.min_free_disk,
+            // A daemon that was killed may have left what was erased in the log.
+            scrub: Scrub::new(daemon),
         };
         outbox.tasks.spawn(writer.run());
         Ok(outbox)
@@ -264,7 +275,7 @@ impl Outbox {
     }
 
     /// Sends finished events again, in this order, behind everything their people wait for; those that are not
-    /// finished are left alone.
+    /// finished, or were erased, are left alone.
     pub async fn replay(
         &self,
         now: Timestamp,
@@ -279,6 +290,21 @@ impl Outbox {
     /// Gives events up for good; those behind them move up. Events in the air are left alone.
     pub async fn discard(&self, now: Timestamp, events: Vec<EventId>) -> Result<(), WriteError> {
         self.ask(Command::Discard { now, events }).await.map(drop)
+    }
+
+    /// Erases the person that these identifiers name, and everybody who is known to be the same: empties all their
+    /// finished events for good. What waits, is held or holds up others is left alone.
+    pub async fn erase(
+        &self,
+        now: Timestamp,
+        identifiers: Vec<Identifier>,
+    ) -> Result<Erased, WriteError> {
+        let answer = self.ask(Command::Erase { now, identifiers }).await?;
+        if let Answer::Erased(erased) = answer {
+            Ok(erased)
+        } else {
+            Err(mismatch(&answer))
+        }
     }
 
     /// Writes down that nothing is sent, why, and when that is tried again.

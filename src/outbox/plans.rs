@@ -3,8 +3,9 @@
 use super::tests::files;
 
 /// The statements that run for each event or group of events.
-const HOT: [(&str, &str); 9] = [
+const HOT: [(&str, &str); 12] = [
     ("append", include_str!("sql/append.sql")),
+    ("line_up", include_str!("sql/line_up.sql")),
     ("claim", include_str!("sql/claim.sql")),
     ("next_due", include_str!("sql/next_due.sql")),
     ("plan", include_str!("sql/plan.sql")),
@@ -13,6 +14,8 @@ const HOT: [(&str, &str); 9] = [
     ("release", include_str!("sql/release.sql")),
     ("finish", include_str!("sql/finish.sql")),
     ("recover", include_str!("sql/recover.sql")),
+    ("erasable", include_str!("sql/erasable.sql")),
+    ("erase", include_str!("sql/erase.sql")),
 ];
 
 /// Indexes that hold only what is in the air: bounded by the window, and empty at rest.

@@ -117,6 +117,8 @@ pub struct Selection {
     pub ids: Vec<EventId>,
     /// In one of these states; empty: in any.
     pub states: Vec<EventStatus>,
+    /// Whether their call must still be there: that of an erased person is gone.
+    pub kept: bool,
 }
 
 impl Outbox {
@@ -224,10 +226,12 @@ impl Outbox {
             "SELECT id FROM event
              WHERE (?1 IS NULL OR id IN (SELECT value FROM json_each(?1)))
                AND (?2 IS NULL OR status IN (SELECT value FROM json_each(?2)))
+               AND (NOT ?3 OR EXISTS (SELECT 1 FROM payload AS p WHERE p.event_id = event.id))
              ORDER BY id",
         )
         .bind((!ids.is_empty()).then(|| serde_json::json!(ids).to_string()))
         .bind((!states.is_empty()).then(|| serde_json::json!(states).to_string()))
+        .bind(selection.kept)
         .fetch_all(&self.readers)
         .await
         .map_err(ReadError::of("the selected events"))?;

@@ -10,11 +10,11 @@ use crate::model::{
     OutcomeKind,
 };
 
-const NOW: Timestamp = Timestamp::from_millis(1_795_430_000_000);
+pub(super) const NOW: Timestamp = Timestamp::from_millis(1_795_430_000_000);
 
 pub(super) struct Files {
     _dir: TempDir,
-    config: OutboxConfig,
+    pub(super) config: OutboxConfig,
 }
 
 pub(super) fn files() -> Files {
@@ -34,7 +34,7 @@ impl Files {
     }
 }
 
-fn event(message: &str, users: &[&str]) -> NewEvent {
+pub(super) fn event(message: &str, users: &[&str]) -> NewEvent {
     let identifiers = users
         .iter()
         .map(|user| Identifier::new(IdentifierKind::UserId, user).unwrap())
@@ -53,7 +53,7 @@ fn event(message: &str, users: &[&str]) -> NewEvent {
     }
 }
 
-fn planned(key: Option<&str>) -> PlannedDelivery {
+pub(super) fn planned(key: Option<&str>) -> PlannedDelivery {
     PlannedDelivery {
         kind: DeliveryKind::Event,
         metric: Some("Placed Order".to_owned()),
@@ -65,7 +65,7 @@ fn planned(key: Option<&str>) -> PlannedDelivery {
     }
 }
 
-async fn claim_all(outbox: &Outbox) -> Vec<i64> {
+pub(super) async fn claim_all(outbox: &Outbox) -> Vec<i64> {
     outbox
         .claim(NOW, 100, 100)
         .await
@@ -75,13 +75,14 @@ async fn claim_all(outbox: &Outbox) -> Vec<i64> {
         .collect()
 }
 
-async fn finish(outbox: &Outbox, id: i64, status: EventStatus) {
+pub(super) async fn finish(outbox: &Outbox, id: i64, status: EventStatus) {
     let reason = (status != EventStatus::Delivered).then(|| "because".to_owned());
     let then = Then::Finish {
         event: EventId(id),
         status,
         reason,
         hold: false,
+        erase: false,
         now: NOW,
     };
     outbox
@@ -93,12 +94,12 @@ async fn finish(outbox: &Outbox, id: i64, status: EventStatus) {
         .unwrap();
 }
 
-async fn plan(outbox: &Outbox, event: i64, delivery: PlannedDelivery) -> DeliveryId {
+pub(super) async fn plan(outbox: &Outbox, event: i64, delivery: PlannedDelivery) -> DeliveryId {
     let event = EventId(event);
     outbox.plan(vec![(event, vec![delivery])]).await.unwrap()[&event][0]
 }
 
-async fn begin(outbox: &Outbox, delivery: DeliveryId) -> Begun {
+pub(super) async fn begin(outbox: &Outbox, delivery: DeliveryId) -> Begun {
     let start = Start {
         delivery,
         sent_to: "sandbox".to_owned(),
@@ -108,7 +109,12 @@ async fn begin(outbox: &Outbox, delivery: DeliveryId) -> Begun {
     outbox.begin(vec![start]).await.unwrap()[0]
 }
 
-async fn settle(outbox: &Outbox, delivery: DeliveryId, attempt: i64, status: DeliveryStatus) {
+pub(super) async fn settle(
+    outbox: &Outbox,
+    delivery: DeliveryId,
+    attempt: i64,
+    status: DeliveryStatus,
+) {
     let kind = if status == DeliveryStatus::Delivered {
         OutcomeKind::Accepted
     } else {
@@ -133,7 +139,7 @@ async fn settle(outbox: &Outbox, delivery: DeliveryId, attempt: i64, status: Del
         .unwrap();
 }
 
-async fn count(outbox: &Outbox, sql: &'static str) -> i64 {
+pub(super) async fn count(outbox: &Outbox, sql: &'static str) -> i64 {
     sqlx::query_scalar(sql)
         .fetch_one(&outbox.readers)
         .await

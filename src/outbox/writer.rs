@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::command::{self, Answer, Command};
 use super::error::{Severity, WriteError, severity};
 use super::order::Then;
+use super::scrub::{Scrub, Task};
 use super::{connect, disk};
 
 /// Commands written in one transaction at most.
@@ -40,6 +41,7 @@ pub(super) struct Writer {
     /// Set while the disk has less than `min_free` bytes: events are refused, deliveries go on.
     pub(super) low_disk: Arc<AtomicBool>,
     pub(super) min_free: u64,
+    pub(super) scrub: Scrub,
 }
 
 impl Writer {
@@ -52,6 +54,7 @@ impl Writer {
         loop {
             tokio::select! {
                 biased;
+                task = self.scrub.next() => self.scrub(task).await,
                 count = self.orders.recv_many(&mut orders, GROUP) => {
                     if count == 0 {
                         break;
@@ -63,6 +66,9 @@ impl Writer {
                 }
                 _ = look.tick() => self.look_for_others(&mut version).await,
             }
+        }
+        if let Some(task) = self.scrub.left() {
+            self.scrub(task).await;
         }
         if let Some(connection) = self.connection.take() {
             connect::close(connection).await;
@@ -80,6 +86,9 @@ impl Writer {
                 }
                 for (reply, answer) in replies.into_iter().zip(answers) {
                     send(reply, Ok(answer));
+                }
+                if commands.iter().any(Command::erases) {
+                    self.scrub.erased(&self.path);
                 }
             }
             Err(WriteError::Sqlite(_)) if commands.len() > 1 => {
@@ -186,6 +195,20 @@ impl Writer {
         }
     }
 
+    /// Takes what was erased out of the file too. What does not work now is tried again later.
+    async fn scrub(&mut self, task: Task) {
+        if self.fatal.is_cancelled() || self.open().await.is_err() {
+            return;
+        }
+        let Some(connection) = self.connection.as_mut() else {
+            return;
+        };
+        if let Err(error) = self.scrub.work(task, connection).await {
+            tracing::warn!(%error, "failed to clear the outbox's file of what was erased; trying again");
+            self.connection = None;
+        }
+    }
+
     fn measure_disk(&self) {
         let low = disk::free_bytes(&self.path).is_some_and(|free| free < self.min_free);
         if self.low_disk.swap(low, Ordering::Relaxed) != low {
@@ -207,6 +230,7 @@ fn may_make_work(command: &Command) -> bool {
         Command::Settle(steps) => steps.iter().any(|step| step.then != Then::Stay),
         Command::Replay { .. } | Command::Discard { .. } | Command::Resume => true,
         Command::Claim { .. }
+        | Command::Erase { .. }
         | Command::Plan(_)
         | Command::Begin(_)
         | Command::Pause { .. }

@@ -26,6 +26,7 @@ fn source(name: &str, key: &str, origins: &[&str]) -> SourceConfig {
         write_key: SecretString::from(key),
         side: None,
         allowed_origins: origins.iter().map(|&origin| origin.to_owned()).collect(),
+        shared_secret: None,
     }
 }
 

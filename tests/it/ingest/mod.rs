@@ -145,6 +145,7 @@ fn config_of_sources() -> IngestConfig {
             "shop" => vec!["https://shop.example".to_owned()],
             _ => Vec::new(),
         },
+        shared_secret: None,
     });
     IngestConfig {
         listen: "127.0.0.1:0".parse().unwrap(),
