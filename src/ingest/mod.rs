@@ -17,6 +17,7 @@ mod check;
 mod receive;
 mod routes;
 mod settings;
+mod signature;
 mod time;
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ const KEY_WARNING_EVERY: Duration = Duration::from_mins(1);
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_hours(24);
 
 /// The last word of each path, and what is taken there (Segment's HTTP API documentation, and what its SDKs send).
-const WORDS: [(&str, Endpoint); 16] = [
+const WORDS: [(&str, Endpoint); 17] = [
     ("identify", Endpoint::Call(EventType::Identify)),
     ("track", Endpoint::Call(EventType::Track)),
     ("page", Endpoint::Call(EventType::Page)),
@@ -51,6 +51,7 @@ const WORDS: [(&str, Endpoint); 16] = [
     ("a", Endpoint::Call(EventType::Alias)),
     ("b", Endpoint::Batch),
     ("m", Endpoint::Metrics),
+    ("webhook", Endpoint::Webhook),
 ];
 /// What stands before the last word: Segment's, none (hosts configured without `/v1`), and Jitsu's two.
 const PREFIXES: [&str; 4] = ["/v1", "", "/api/s", "/api/s/s2s"];
@@ -68,6 +69,8 @@ struct Shared {
     clock: Arc<dyn Clock>,
     /// When a wrong write key was last warned of, in milliseconds since 1970.
     key_warned_at: AtomicI64,
+    /// The same of a signature.
+    signature_warned_at: AtomicI64,
 }
 
 impl Ingest {
@@ -85,6 +88,7 @@ impl Ingest {
             outbox,
             clock,
             key_warned_at: AtomicI64::new(i64::MIN),
+            signature_warned_at: AtomicI64::new(i64::MIN),
         }))
     }
 
@@ -130,15 +134,33 @@ impl Ingest {
 
     /// Tells the operator of wrong write keys, once in a while.
     fn warn_of_key(&self) {
-        let now = self.0.clock.now().as_millis();
-        let last = self.0.key_warned_at.load(Ordering::Relaxed);
-        let pause = i64::try_from(KEY_WARNING_EVERY.as_millis()).unwrap_or(i64::MAX);
-        if now.saturating_sub(last) >= pause {
-            self.0.key_warned_at.store(now, Ordering::Relaxed);
+        if self.time_to_warn(&self.0.key_warned_at) {
             tracing::warn!(
                 "a request with no write key, or one that no source has, was refused; its sender loses its events"
             );
         }
+    }
+
+    /// Tells the operator of what a shared secret kept out, once in a while.
+    fn warn_of_signature(&self, code: &'static str) {
+        if self.time_to_warn(&self.0.signature_warned_at) {
+            tracing::warn!(
+                code,
+                "a request of a source with a shared_secret was refused, since it was not signed with it at \
+                 /v1/webhook; its sender loses its events"
+            );
+        }
+    }
+
+    fn time_to_warn(&self, warned_at: &AtomicI64) -> bool {
+        let now = self.0.clock.now().as_millis();
+        let last = warned_at.load(Ordering::Relaxed);
+        let pause = i64::try_from(KEY_WARNING_EVERY.as_millis()).unwrap_or(i64::MAX);
+        let due = now.saturating_sub(last) >= pause;
+        if due {
+            warned_at.store(now, Ordering::Relaxed);
+        }
+        due
     }
 }
 
@@ -155,7 +177,12 @@ pub fn routes(ingest: Ingest) -> Router {
     for (path, endpoint) in post_paths() {
         let handler =
             move |State(ingest): State<Ingest>, request: Request| answer(ingest, endpoint, request);
-        router = router.route(&path, post(handler));
+        let methods = match endpoint {
+            // Who forwards can choose the method.
+            Endpoint::Webhook => post(handler).put(handler).patch(handler),
+            Endpoint::Call(_) | Endpoint::Batch | Endpoint::Metrics => post(handler),
+        };
+        router = router.route(&path, methods);
     }
     for path in ["/v1/projects/{key}/settings", "/projects/{key}/settings"] {
         router = router
@@ -205,7 +232,12 @@ async fn answer(ingest: Ingest, endpoint: Endpoint, request: Request) -> Respons
         Err(refusal) => {
             let (status, code) = (refusal.status().as_u16(), refusal.code());
             tracing::debug!(status, code, "request refused");
-            if status == StatusCode::UNAUTHORIZED {
+            if matches!(
+                refusal,
+                Refusal::SignatureMissing | Refusal::SignatureWrong | Refusal::WebhookOnly
+            ) {
+                ingest.warn_of_signature(code);
+            } else if status == StatusCode::UNAUTHORIZED {
                 ingest.warn_of_key();
             }
             refusal.into_response()

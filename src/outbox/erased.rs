@@ -1,6 +1,4 @@
-//! Erasing a person, on a real file: who is erased, what is left, and that nothing is found in the file.
-
-use std::time::Duration;
+//! Erasing a person, on a real file: who is erased, and what is left.
 
 use super::tests::{NOW, begin, claim_all, count, event, files, finish, plan, planned, settle};
 use super::*;
@@ -22,11 +20,11 @@ fn call(message: &str, kind: EventType, ids: &[&str]) -> NewEvent {
     }
 }
 
-fn track(message: &str, ids: &[&str]) -> NewEvent {
+pub(super) fn track(message: &str, ids: &[&str]) -> NewEvent {
     call(message, EventType::Track, ids)
 }
 
-fn delete(ids: &[&str]) -> NewEvent {
+pub(super) fn delete(ids: &[&str]) -> NewEvent {
     call("delete", EventType::Delete, ids)
 }
 
@@ -47,7 +45,12 @@ async fn work_off(outbox: &Outbox, deletes: &[i64]) {
     }
 }
 
-async fn finish_delete(outbox: &Outbox, id: i64, status: EventStatus, reason: Option<&str>) {
+pub(super) async fn finish_delete(
+    outbox: &Outbox,
+    id: i64,
+    status: EventStatus,
+    reason: Option<&str>,
+) {
     let then = Then::Finish {
         event: EventId(id),
         status,
@@ -327,95 +330,4 @@ async fn an_erasure_leaves_what_is_not_finished_and_says_so() {
     };
     assert_eq!(outbox.select(&kept).await.unwrap(), [EventId(2)]);
     assert_eq!(claim_all(&outbox).await, [2]);
-}
-
-/// The name that must be found nowhere.
-const WANTED: &str = "jane.wanted@shop.example";
-
-/// Where the bytes of a file have the name.
-fn found_in(path: &Path) -> usize {
-    let bytes = std::fs::read(path).unwrap_or_default();
-    let wanted = WANTED.as_bytes();
-    bytes
-        .windows(wanted.len())
-        .filter(|part| *part == wanted)
-        .count()
-}
-
-#[tokio::test]
-async fn no_page_of_the_file_or_its_log_has_the_persons_name_afterwards() {
-    let files = files();
-    let outbox = files.open().await;
-    let log = files.config.path.with_extension("db-wal");
-    let mail = format!("email:{WANTED}");
-    let mut number: i64 = 0;
-    // Many people between, of all sizes, so that pages fill, split and are balanced while the person is in them.
-    for round in 0..40_i64 {
-        let mut batch = Vec::new();
-        for at in 0..25_i64 {
-            let other = format!("user:{round}-{at}");
-            let size = usize::try_from((round * 7 + at * 131) % 900).unwrap();
-            let mut event = track(
-                &format!("m{round}-{at}"),
-                &[&other, &format!("email:{at}@x.co")],
-            );
-            if at % 5 == 0 {
-                event = track(
-                    &format!("m{round}-{at}"),
-                    &["user:jane", &mail, &format!("anonymous:{round}")],
-                );
-            }
-            event.payload = format!(r#"{{"of": "{WANTED}", "pad": "{}"}}"#, "x".repeat(size * 9));
-            if at % 5 != 0 {
-                event.payload = event.payload.replace(WANTED, "somebody.else@shop.example");
-            }
-            batch.push(event);
-        }
-        number += 25;
-        outbox.append(batch).await.unwrap();
-        loop {
-            let ids = claim_all(&outbox).await;
-            if ids.is_empty() {
-                break;
-            }
-            for id in ids {
-                let mine = (id - 1) % 25 % 5 == 0;
-                let mut owed = planned(Some(&format!("k{id}")));
-                let whose = if mine {
-                    WANTED
-                } else {
-                    "somebody.else@shop.example"
-                };
-                owed.request = Some(format!(
-                    r#"{{"email": "{whose}", "pad": "{}"}}"#,
-                    "y".repeat(usize::try_from(id % 700).unwrap())
-                ));
-                let delivery = plan(&outbox, id, owed).await;
-                begin(&outbox, delivery).await;
-                settle(&outbox, delivery, 1, DeliveryStatus::Delivered).await;
-                finish(&outbox, id, EventStatus::Delivered).await;
-            }
-        }
-    }
-    assert!(
-        found_in(&files.config.path) + found_in(&log) > 100,
-        "it is really there before"
-    );
-    outbox.append(vec![delete(&["user:jane"])]).await.unwrap();
-    assert_eq!(claim_all(&outbox).await, [number + 1]);
-    finish_delete(&outbox, number + 1, EventStatus::Delivered, None).await;
-    assert_eq!(
-        count(&outbox, "SELECT max(events) FROM erasures").await,
-        201
-    );
-    let cleared = tokio::time::timeout(Duration::from_mins(2), async {
-        while found_in(&log) + found_in(&files.config.path) > 0 {
-            tokio::task::yield_now().await;
-        }
-    });
-    cleared
-        .await
-        .expect("the log is emptied and the file written anew");
-    assert_eq!(count(&outbox, "SELECT count(*) FROM fact").await, 0);
-    assert_eq!(count(&outbox, "SELECT difference FROM audit").await, 0);
 }

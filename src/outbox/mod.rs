@@ -27,6 +27,8 @@ mod report;
 mod rows;
 mod scrub;
 #[cfg(test)]
+mod scrubbed;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod upgraded;

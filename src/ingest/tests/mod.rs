@@ -3,6 +3,7 @@
 mod batches;
 mod parts;
 mod times;
+mod webhooks;
 
 use std::io::Write as _;
 
@@ -37,6 +38,10 @@ fn config() -> IngestConfig {
         source("node", "wk_node", &[]),
         source("jitsu", "key", &[]),
         source("shop", "wk_shop", &origins),
+        SourceConfig {
+            shared_secret: Some(SecretString::from("Jefe's secret")),
+            ..source("segment", "wk_segment", &[])
+        },
     ];
     IngestConfig {
         listen: "127.0.0.1:0".parse().unwrap(),

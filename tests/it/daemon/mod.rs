@@ -4,6 +4,7 @@ mod bulk;
 mod crash;
 mod delivering;
 mod disk;
+mod forwarding;
 mod ordering;
 mod pausing;
 mod policies;

@@ -289,6 +289,7 @@ impl History {
             status,
             reason: (status != EventStatus::Delivered).then(|| "because".to_owned()),
             hold,
+            erase: false,
             now: self.now,
         }
     }
@@ -396,6 +397,7 @@ impl History {
                 EventStatus::Skipped,
                 EventStatus::Dead,
             ],
+            ..Selection::default()
         };
         let stored = self.outbox().select(&selection).await.unwrap();
         assert_eq!(stored, selection.ids);
