@@ -163,12 +163,13 @@ impl SourceConfig {
             let text = item.text()?;
             origin(text).ok_or_else(|| format!("is {}, not an origin", shown(text)))
         });
+        let shared_secret = section.secret("shared_secret", SHARED_SECRET, check_shared_secret);
         Some(Self {
             name: name?,
             write_key: write_key?,
             side,
             allowed_origins: origins.unwrap_or_default(),
-            shared_secret: section.secret("shared_secret", SHARED_SECRET, check_shared_secret),
+            shared_secret,
         })
     }
 }
