@@ -78,7 +78,7 @@ fn say_refused(options: &Options, event: &NewEvent, reason: &str) -> anyhow::Res
         return print_json(&json!({"type": kind, "refused": reason}));
     }
     print(&format!(
-        "refused: {reason}\n(alone it is answered 400; in a batch it is kept as dead)"
+        "refused: {reason}\n(alone it is answered 400; in a batch or a webhook it is kept as dead)"
     ))
 }
 

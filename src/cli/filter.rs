@@ -134,6 +134,7 @@ impl Filter {
             until: self.until,
             sent_to: self.sent_to.clone(),
             reason: self.reason.clone(),
+            kept: true,
         }
     }
 
@@ -167,7 +168,7 @@ impl Filter {
         if end == End::Failed {
             let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
             bail!(
-                "left out, since they do not exist, are in another state, or are in the air: {}",
+                "left out, since they do not exist, are in another state or in the air, or were erased: {}",
                 missing.join(", ")
             );
         }

@@ -61,18 +61,21 @@ fn text_of(report: &EventReport) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     writeln!(text, "event {}", report.id)?;
     lines(&mut text, "  ", report.columns.iter().skip(1))?;
-    writeln!(
-        text,
-        "  {:<16} {}",
-        "identifiers",
-        report.identifiers.join(", ")
-    )?;
+    if report.payload.is_some() {
+        writeln!(
+            text,
+            "  {:<16} {}",
+            "identifiers",
+            report.identifiers.join(", ")
+        )?;
+    }
     if !report.waits_for.is_empty() {
         let ids: Vec<String> = report.waits_for.iter().map(ToString::to_string).collect();
         writeln!(text, "  {:<16} events {}", "waits for", ids.join(", "))?;
     }
-    if let Some(payload) = &report.payload {
-        writeln!(text, "  payload          {}", masked(payload))?;
+    match &report.payload {
+        Some(payload) => writeln!(text, "  payload          {}", masked(payload))?,
+        None => writeln!(text, "  payload          erased, with everything personal")?,
     }
     for delivery in &report.deliveries {
         writeln!(

@@ -29,6 +29,9 @@ fn at(text: &str, now: Timestamp) -> Option<Timestamp> {
 /// `2h`, `1d12h`, `2h ago`.
 fn ago(text: &str) -> Option<Duration> {
     let mut rest = text.strip_suffix("ago").unwrap_or(text).trim();
+    if rest.is_empty() {
+        return None;
+    }
     let mut span = Duration::ZERO;
     while !rest.is_empty() {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
@@ -46,7 +49,7 @@ fn ago(text: &str) -> Option<Duration> {
         span = span.checked_add(Duration::from_secs(number.checked_mul(seconds)?))?;
         rest = after.trim_start();
     }
-    (!text.is_empty()).then_some(span)
+    Some(span)
 }
 
 #[cfg(test)]

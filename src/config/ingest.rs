@@ -64,6 +64,8 @@ pub struct SourceConfig {
     pub side: Option<Side>,
     /// The browser origins that may use this key, as browsers send them; empty allows all.
     pub allowed_origins: Vec<String>,
+    /// What Segment signs its webhooks with. When it is set, calls are taken at the webhook path alone, signed.
+    pub shared_secret: Option<SecretString>,
 }
 
 impl Default for IngestConfig {
@@ -73,6 +75,7 @@ impl Default for IngestConfig {
             write_key: SecretString::from(DEV_WRITE_KEY),
             side: None,
             allowed_origins: Vec::new(),
+            shared_secret: None,
         };
         Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
@@ -240,16 +243,28 @@ impl SourceConfig {
             let text = item.text()?;
             origin(text).ok_or_else(|| format!("is {}, not an origin", shown(text)))
         });
+        let shared_secret = section.secret("shared_secret", SHARED_SECRET, check_shared_secret);
         Some(Self {
             name: name?,
             write_key: write_key?,
             side,
             allowed_origins: origins.unwrap_or_default(),
+            shared_secret,
         })
     }
 }
 
 const FILE: &str = "a file in quotes, relative to the configuration's folder";
+const SHARED_SECRET: &str = "the secret set in Segment's webhook, 8 to 256 characters in quotes";
+
+fn check_shared_secret(secret: &str) -> Result<(), String> {
+    match secret.chars().count() {
+        0..8 => Err("is shorter than 8 characters".to_owned()),
+        8..=256 => Ok(()),
+        _ => Err("is longer than 256 characters".to_owned()),
+    }
+}
+
 const NAME: &str = "letters, digits, - _ and . in quotes, 64 at most";
 const WRITE_KEY: &str = "visible ASCII characters in quotes, 256 at most, without a colon";
 const ORIGIN: &str = "origins as browsers send them, such as [\"https://shop.example\"]: scheme, host and port, \

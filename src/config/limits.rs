@@ -36,6 +36,8 @@ pub struct LimitSettings {
     pub subscription: FamilyLimit,
     /// [`Family::List`]. Default 10 and 150.
     pub list: FamilyLimit,
+    /// [`Family::Deletion`]. Default 3 and 60.
+    pub deletion: FamilyLimit,
 }
 
 impl LimitSettings {
@@ -49,6 +51,7 @@ impl LimitSettings {
             Family::ProfileBulkStatus => self.profile_bulk_status,
             Family::Subscription => self.subscription,
             Family::List => self.list,
+            Family::Deletion => self.deletion,
         }
     }
 
@@ -64,6 +67,7 @@ impl LimitSettings {
             profile_bulk_status: limit(Family::ProfileBulkStatus),
             subscription: limit(Family::Subscription),
             list: limit(Family::List),
+            deletion: limit(Family::Deletion),
         }
     }
 }
@@ -79,6 +83,7 @@ impl Default for LimitSettings {
             profile_bulk_status: published(Family::ProfileBulkStatus),
             subscription: published(Family::Subscription),
             list: published(Family::List),
+            deletion: published(Family::Deletion),
         }
     }
 }
@@ -90,6 +95,7 @@ const fn published(family: Family) -> FamilyLimit {
         Family::EventBulk | Family::ProfileBulk | Family::ProfileBulkStatus | Family::List => {
             (10, 150)
         }
+        Family::Deletion => (3, 60),
     };
     FamilyLimit { burst, steady }
 }
@@ -139,6 +145,7 @@ mod tests {
                 "profile_bulk_status 10/s 150/m",
                 "subscription 75/s 750/m",
                 "list 10/s 150/m",
+                "deletion 3/s 60/m",
             ]
         );
     }

@@ -36,6 +36,25 @@ pub(super) enum Refusal {
          relay's config.toml"
     )]
     NoSuchProject,
+    /// The source asks for a signature.
+    #[error(
+        "the request carries no `X-Signature`, which this source asks for; set the shared secret of the webhook at \
+         Segment to the source's `shared_secret`, or leave that out of the relay's config.toml"
+    )]
+    SignatureMissing,
+    /// The signature is of another secret or text.
+    #[error(
+        "`X-Signature` is not the HMAC-SHA1, in hexadecimal, of this body (of an array, its first call) with the \
+         source's `shared_secret`; compare that with the shared secret of the webhook at Segment, and let nothing \
+         between change the body"
+    )]
+    SignatureWrong,
+    /// A source whose calls are signed, at a path where none are.
+    #[error(
+        "this source has a `shared_secret`, so its calls are taken at /v1/webhook alone; give an SDK a source of its \
+         own in the relay's config.toml"
+    )]
+    WebhookOnly,
     /// The key is for other web sites.
     #[error(
         "the page's origin may not use this write key; add it to the source's `allowed_origins` in the relay's \
@@ -134,7 +153,7 @@ pub(super) enum Refusal {
     /// A path that is none of the API.
     #[error(
         "there is nothing at this path; POST calls to /v1/identify, /v1/track, /v1/page, /v1/screen, /v1/group, \
-         /v1/alias, /v1/batch or /v1/import, and GET settings from /v1/projects/WRITE_KEY/settings"
+         /v1/alias, /v1/batch, /v1/import or /v1/webhook, and GET settings from /v1/projects/WRITE_KEY/settings"
     )]
     NotFound,
     /// A path of the API, asked with another method.
@@ -152,7 +171,11 @@ pub(super) enum Refusal {
 impl Refusal {
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::NoKey | Self::UnknownKey => StatusCode::UNAUTHORIZED,
+            Self::NoKey
+            | Self::UnknownKey
+            | Self::SignatureMissing
+            | Self::SignatureWrong
+            | Self::WebhookOnly => StatusCode::UNAUTHORIZED,
             Self::Flawed(Flaw::TooLarge { .. })
             | Self::EnvelopeTooLarge { .. }
             | Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -181,6 +204,9 @@ impl Refusal {
     pub(super) fn code(&self) -> &'static str {
         match self {
             Self::NoKey | Self::UnknownKey | Self::NoSuchProject => "unknown_source",
+            Self::SignatureMissing => "signature_missing",
+            Self::SignatureWrong => "signature_wrong",
+            Self::WebhookOnly => "webhook_only",
             Self::OriginNotAllowed => "origin_not_allowed",
             Self::Encoding
             | Self::BrokenCompression { .. }

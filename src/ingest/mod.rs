@@ -1,9 +1,9 @@
 //! Segment's HTTP Tracking API: authenticates a call, checks it, hands it to the outbox, and answers.
 //!
 //! It promises that `200 {"success":true}` is said only after the outbox said that the events are on disk; that what
-//! can never be accepted is a 400, 401 or 413 with a sentence a person can act on, and what cannot be stored now a
-//! 429 with `Retry-After`; that one bad item of a batch does not cost the others; that a call is kept byte for byte;
-//! and that no payload, id or write key reaches a log or an answer.
+//! can never be accepted is a 400, 401 or 413 with a sentence a person can act on, and what cannot be stored now a 429
+//! with `Retry-After`; that what a webhook forwards is kept, be it as dead; that one bad item of a batch does not cost
+//! the others; that a call is kept byte for byte; and that no payload, id or write key reaches a log or an answer.
 //!
 //! [`accept`] decides everything and is pure; [`routes()`] does the input and output around it, and [`arriving`] lets
 //! `explain` decide the same, and [`Archive`] `import`.
@@ -24,6 +24,7 @@ mod room;
 mod routes;
 mod script;
 mod settings;
+mod signature;
 mod time;
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::accept::Endpoint;
 use crate::model::EventType;
 
 /// The last word of each path, and what is taken there (Segment's HTTP API documentation, and what its SDKs send).
-const WORDS: [(&str, Endpoint); 16] = [
+const WORDS: [(&str, Endpoint); 17] = [
     ("identify", Endpoint::Call(EventType::Identify)),
     ("track", Endpoint::Call(EventType::Track)),
     ("page", Endpoint::Call(EventType::Page)),
@@ -22,6 +22,7 @@ const WORDS: [(&str, Endpoint); 16] = [
     ("a", Endpoint::Call(EventType::Alias)),
     ("b", Endpoint::Batch),
     ("m", Endpoint::Metrics),
+    ("webhook", Endpoint::Webhook),
 ];
 /// What stands before the last word: Segment's, none (hosts configured without `/v1`), and Jitsu's two.
 const PREFIXES: [&str; 4] = ["/v1", "", "/api/s", "/api/s/s2s"];

@@ -86,6 +86,7 @@ pub(super) fn request(
             query: query_key(parts),
         },
         origin: header("origin"),
+        signature: header("x-signature"),
         body: utf8(body)?,
     })
 }

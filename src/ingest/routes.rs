@@ -47,6 +47,8 @@ struct Shared {
     /// When a wrong write key was last warned of, in milliseconds since 1970.
     key_warned_at: AtomicI64,
     pressure: Pressure,
+    /// The same of a signature.
+    signature_warned_at: AtomicI64,
 }
 
 impl Ingest {
@@ -66,6 +68,7 @@ impl Ingest {
             clock,
             key_warned_at: AtomicI64::new(i64::MIN),
             pressure: Pressure::none(),
+            signature_warned_at: AtomicI64::new(i64::MIN),
         };
         Self {
             shared: Arc::new(shared),
@@ -148,15 +151,33 @@ impl Ingest {
 
     /// Tells the operator of wrong write keys, once in a while.
     fn warn_of_key(&self) {
-        let now = self.shared.clock.now().as_millis();
-        let last = self.shared.key_warned_at.load(Ordering::Relaxed);
-        let pause = i64::try_from(KEY_WARNING_EVERY.as_millis()).unwrap_or(i64::MAX);
-        if now.saturating_sub(last) >= pause {
-            self.shared.key_warned_at.store(now, Ordering::Relaxed);
+        if self.time_to_warn(&self.shared.key_warned_at) {
             tracing::warn!(
                 "a request with no write key, or one that no source has, was refused; its sender loses its events"
             );
         }
+    }
+
+    /// Tells the operator of what a shared secret kept out, once in a while.
+    fn warn_of_signature(&self, code: &'static str) {
+        if self.time_to_warn(&self.shared.signature_warned_at) {
+            tracing::warn!(
+                code,
+                "a request of a source with a shared_secret was refused, since it was not signed with it at \
+                 /v1/webhook; its sender loses its events"
+            );
+        }
+    }
+
+    fn time_to_warn(&self, warned_at: &AtomicI64) -> bool {
+        let now = self.shared.clock.now().as_millis();
+        let last = warned_at.load(Ordering::Relaxed);
+        let pause = i64::try_from(KEY_WARNING_EVERY.as_millis()).unwrap_or(i64::MAX);
+        let due = now.saturating_sub(last) >= pause;
+        if due {
+            warned_at.store(now, Ordering::Relaxed);
+        }
+        due
     }
 }
 
@@ -173,7 +194,12 @@ pub fn routes(ingest: Ingest) -> Router {
     for (path, endpoint) in paths::of_calls() {
         let handler =
             move |State(ingest): State<Ingest>, request: Request| answer(ingest, endpoint, request);
-        router = router.route(&path, post(handler));
+        let methods = match endpoint {
+            // Who forwards can choose the method.
+            Endpoint::Webhook => post(handler).put(handler).patch(handler),
+            Endpoint::Call(_) | Endpoint::Batch | Endpoint::Metrics => post(handler),
+        };
+        router = router.route(&path, methods);
     }
     for path in paths::of_settings() {
         router = router.route(&path, get(settings));
@@ -228,7 +254,12 @@ async fn answer(ingest: Ingest, endpoint: Endpoint, request: Request) -> Respons
         Err(refusal) => {
             let (status, code) = (refusal.status().as_u16(), refusal.code());
             tracing::debug!(status, code, "request refused");
-            if status == StatusCode::UNAUTHORIZED {
+            if matches!(
+                refusal,
+                Refusal::SignatureMissing | Refusal::SignatureWrong | Refusal::WebhookOnly
+            ) {
+                ingest.warn_of_signature(code);
+            } else if status == StatusCode::UNAUTHORIZED {
                 ingest.warn_of_key();
             }
             refusal.into_response()

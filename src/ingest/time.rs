@@ -13,7 +13,8 @@ const MILLISECONDS_FROM: i64 = 31_557_600_000;
 /// Segment's rule: `receivedAt − (sentAt − timestamp)`, which cancels what the client's clock is off. Never after the
 /// call arrived. Without a `sentAt` the `timestamp` counts as it is, without either the time of arrival.
 ///
-/// A call that already has `receivedAt` and `originalTimestamp` was forwarded by Segment, which has corrected it.
+/// A call that already has `receivedAt` and `originalTimestamp` was forwarded by Segment or RudderStack, which have
+/// corrected its `timestamp`. Where that was left out on the way, it arrived when it arrived there.
 /// Source: Segment's spec of common fields.
 pub(super) fn happened_at(
     call: &Call,
@@ -22,13 +23,15 @@ pub(super) fn happened_at(
 ) -> Timestamp {
     let field = |name| call.field(name).and_then(parse);
     let original = field("originalTimestamp");
-    let Some(stated) = field("timestamp").or(original) else {
+    let timestamp = field("timestamp");
+    let Some(stated) = timestamp.or(original) else {
         return received_at;
     };
-    let forwarded = original.is_some() && field("receivedAt").is_some();
-    let corrected = match field("sentAt").or(batch_sent_at) {
-        Some(sent_at) if !forwarded => received_at.minus(sent_at.since(stated)),
-        Some(_) | None => stated,
+    let forwarded = original.and_then(|_| field("receivedAt"));
+    let corrected = match (field("sentAt").or(batch_sent_at), forwarded) {
+        (Some(_), Some(_)) if timestamp.is_some() => stated,
+        (Some(sent_at), arrived) => arrived.unwrap_or(received_at).minus(sent_at.since(stated)),
+        (None, _) => stated,
     };
     corrected.min(received_at)
 }

@@ -9,6 +9,7 @@
 mod answer;
 pub mod bulk;
 mod conflict;
+mod deletion;
 mod event;
 pub mod headers;
 mod identifier;
@@ -20,6 +21,7 @@ mod subscribe;
 
 pub use answer::{ApiError, profile_id, read_error};
 pub use conflict::without_weaker_identifier;
+pub use deletion::DeletionJob;
 pub use event::{CreateEvent, EventProfile};
 pub use identifier::{e164, is_email, is_test_address};
 pub use profile::{Field, Location, ProfileImport};
@@ -47,6 +49,8 @@ pub enum Request {
         /// The list's id.
         list_id: String,
     },
+    /// Delete a person's profiles.
+    Delete(DeletionJob),
 }
 
 impl Request {
@@ -58,6 +62,7 @@ impl Request {
             Self::Subscribe(_) => DeliveryKind::Subscription,
             Self::ListAdd { .. } => DeliveryKind::ListAdd,
             Self::ListRemove { .. } => DeliveryKind::ListRemove,
+            Self::Delete(_) => DeliveryKind::Deletion,
         }
     }
 
@@ -77,16 +82,18 @@ impl Request {
         match self {
             Self::Subscribe(job) => job.list_id.as_deref(),
             Self::ListAdd { list_id } | Self::ListRemove { list_id } => Some(list_id),
-            Self::Profile(_) | Self::Event(_) => None,
+            Self::Profile(_) | Self::Event(_) | Self::Delete(_) => None,
         }
     }
 
-    /// The body's JSON text. `None` for list requests: theirs is [`list_body`], which needs the profile's id.
+    /// The body's JSON text. `None` for those that name the profile by Klaviyo's id, which an earlier answer tells: see
+    /// [`body_for_profile`].
     pub fn body(&self) -> Option<String> {
         match self {
             Self::Profile(profile) => Some(profile.body()),
             Self::Event(event) => Some(event.body()),
             Self::Subscribe(job) => Some(job.body()),
+            Self::Delete(job) => job.body(),
             Self::ListAdd { .. } | Self::ListRemove { .. } => None,
         }
     }
@@ -97,13 +104,21 @@ impl Request {
             Self::Profile(_)
             | Self::Subscribe(_)
             | Self::ListAdd { .. }
-            | Self::ListRemove { .. } => None,
+            | Self::ListRemove { .. }
+            | Self::Delete(_) => None,
         }
     }
 }
 
-/// The body that puts a profile on a list or takes it off. Lists know Klaviyo's own profile ids only, which
-/// `profile-import` answers with (see [`profile_id`]).
-pub fn list_body(profile_id: &str) -> String {
-    serde_json::json!({ "data": [{ "type": "profile", "id": profile_id }] }).to_string()
+/// The body of a request of this kind that names the profile by Klaviyo's own id, which `profile-import` answers with
+/// (see [`profile_id`]): lists know no other, and a deletion takes no external id. `None` where the kind has none.
+pub fn body_for_profile(kind: DeliveryKind, profile_id: &str) -> Option<String> {
+    match kind {
+        DeliveryKind::ListAdd | DeliveryKind::ListRemove => {
+            let list = serde_json::json!({ "data": [{ "type": "profile", "id": profile_id }] });
+            Some(list.to_string())
+        }
+        DeliveryKind::Deletion => Some(deletion::by_profile_id(profile_id)),
+        DeliveryKind::Profile | DeliveryKind::Event | DeliveryKind::Subscription => None,
+    }
 }

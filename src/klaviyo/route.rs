@@ -25,6 +25,7 @@ pub fn route(kind: DeliveryKind, list_id: Option<&str>) -> Route {
         ),
         DeliveryKind::ListAdd => ("POST", list_path(list_id)),
         DeliveryKind::ListRemove => ("DELETE", list_path(list_id)),
+        DeliveryKind::Deletion => ("POST", "/api/data-privacy-deletion-jobs".to_owned()),
     };
     Route { method, path }
 }
@@ -71,6 +72,10 @@ mod tests {
         assert_eq!(
             of(DeliveryKind::ListRemove, Some("../a b")),
             "DELETE /api/lists/%2E%2E%2Fa%20b/relationships/profiles"
+        );
+        assert_eq!(
+            of(DeliveryKind::Deletion, None),
+            "POST /api/data-privacy-deletion-jobs"
         );
     }
 }

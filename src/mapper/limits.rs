@@ -5,7 +5,7 @@ use serde_json::{Map, Number, Value};
 
 use super::reasons::Refusal;
 use crate::klaviyo::limits as klaviyo;
-use crate::klaviyo::{CreateEvent, ProfileImport, Request};
+use crate::klaviyo::{CreateEvent, DeletionJob, ProfileImport, Request};
 use crate::model::Timestamp;
 
 /// Why Klaviyo would refuse the request, if it would.
@@ -14,7 +14,10 @@ pub(super) fn check(request: &Request, now: Timestamp) -> Option<Refusal> {
         Request::Profile(profile) => check_profile(profile),
         Request::Event(event) => check_event(event, now),
         Request::Subscribe(job) => check_email(&job.email),
-        Request::ListAdd { .. } | Request::ListRemove { .. } => Ok(()),
+        Request::Delete(DeletionJob::Email(email)) => check_email(email),
+        Request::Delete(DeletionJob::Phone(_) | DeletionJob::Imported)
+        | Request::ListAdd { .. }
+        | Request::ListRemove { .. } => Ok(()),
     }
     .err()
 }

@@ -8,6 +8,7 @@
 //! wait is made of those. May use `model`, `config`, `segment` and `klaviyo`.
 
 mod decimal;
+mod deletion;
 mod draft;
 mod event_id;
 mod identify;
@@ -81,11 +82,10 @@ pub fn map(input: &Input<'_>, settings: &MappingConfig) -> Mapped {
     let planned = match input.call.kind {
         EventType::Identify => identify::plan(input, settings),
         EventType::Track => track::plan(input, settings),
-        EventType::Page
-        | EventType::Screen
-        | EventType::Group
-        | EventType::Alias
-        | EventType::Delete => Err(Skip::NotMapped(input.call.kind)),
+        EventType::Delete => deletion::plan(input, settings),
+        EventType::Page | EventType::Screen | EventType::Group | EventType::Alias => {
+            Err(Skip::NotMapped(input.call.kind))
+        }
     };
     planned.map_or_else(Mapped::Skipped, Mapped::Requests)
 }

@@ -15,6 +15,9 @@ pub enum Skip {
     /// Calls of its type have no counterpart at Klaviyo.
     #[error("{0} calls are not sent to Klaviyo: identify and track calls are")]
     NotMapped(EventType),
+    /// `delete_profiles` is off.
+    #[error("`delete_profiles` is off: Klaviyo was not asked to delete the person")]
+    NotDeleted,
     /// `enforce_email` is on and there is no e-mail.
     #[error(
         "`enforce_email` is on and the call has no e-mail address: send one as email or as userId, or turn the setting off"
@@ -149,7 +152,7 @@ pub enum Refusal {
         "the event's time is {0}, more than a year ahead, which Klaviyo refuses: correct its timestamp"
     )]
     TimeTooLate(Timestamp),
-    /// A list cannot be changed for a profile that is not sent.
+    /// A list cannot be changed, nor a person deleted, by the id of a profile that is not sent.
     #[error(
         "the event's profile is refused, and the list needs the id that Klaviyo would answer for it"
     )]

@@ -13,6 +13,8 @@ words! {
         ListAdd = "list_add",
         /// Take a profile off a list. Needs the same id.
         ListRemove = "list_remove",
+        /// Delete a person's profiles (`data-privacy-deletion-jobs`).
+        Deletion = "deletion",
     }
 }
 

@@ -23,6 +23,8 @@ words! {
         Subscription = "subscription",
         /// Profiles put on a list or taken off it (`lists/{id}/relationships/profiles`).
         List = "list",
+        /// Deleted people (`data-privacy-deletion-jobs`).
+        Deletion = "deletion",
     }
 }
 
@@ -34,6 +36,7 @@ impl DeliveryKind {
             Self::Event => Family::Event,
             Self::Subscription => Family::Subscription,
             Self::ListAdd | Self::ListRemove => Family::List,
+            Self::Deletion => Family::Deletion,
         }
     }
 }

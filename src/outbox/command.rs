@@ -7,10 +7,13 @@ use serde_json::{Value, json};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::order::{Begun, Import, PlannedDelivery, Replay, Start, Step, Then};
+use super::erase::{self, Deletion};
+use super::order::{Begun, Erased, Import, PlannedDelivery, Replay, Start, Step, Then};
 use super::retention::{self, Removed, Round};
 use super::rows;
-use crate::model::{DeliveryId, DeliveryStatus, EventId, NewEvent, PauseKind, Timestamp};
+use crate::model::{
+    DeliveryId, DeliveryStatus, EventId, EventType, Identifier, NewEvent, PauseKind, Timestamp,
+};
 
 /// One thing to write.
 #[derive(Debug)]
@@ -39,6 +42,10 @@ pub(super) enum Command {
         now: Timestamp,
         events: Vec<EventId>,
     },
+    Erase {
+        now: Timestamp,
+        identifiers: Vec<Identifier>,
+    },
     Pause {
         now: Timestamp,
         kind: PauseKind,
@@ -61,6 +68,31 @@ pub(super) enum Answer {
     Planned(HashMap<EventId, Vec<DeliveryId>>),
     Begun(Vec<Begun>),
     Removed(Removed),
+    Erased(Erased),
+}
+
+impl Command {
+    /// Whether it empties events, so that what they held is still in the log.
+    pub(super) fn erases(&self) -> bool {
+        let finishes = |step: &Step| matches!(step.then, Then::Finish { erase: true, .. });
+        match self {
+            Self::Erase { .. } => true,
+            Self::Settle(steps) => steps.iter().any(finishes),
+            Self::Append(_)
+            | Self::Claim { .. }
+            | Self::Plan(_)
+            | Self::Begin(_)
+            | Self::Replay { .. }
+            | Self::Discard { .. }
+            | Self::Hold(_)
+            | Self::Release { .. }
+            | Self::Remove(_)
+            | Self::Import { .. }
+            | Self::Pause { .. }
+            | Self::Resume
+            | Self::Remember { .. } => false,
+        }
+    }
 }
 
 /// Writes a group of commands on a connection with an open transaction, and answers each in its place.
@@ -77,6 +109,9 @@ pub(super) async fn write(
     )
     .await?;
     run(connection, include_str!("sql/finish.sql"), &group.finishes).await?;
+    for deletion in &group.deletions {
+        erase::after(connection, *deletion).await?;
+    }
     run(connection, include_str!("sql/release.sql"), &group.releases).await?;
     let planned = run(connection, include_str!("sql/plan.sql"), &group.plans).await?;
     let mut planned = planned_of(&planned)?;
@@ -102,6 +137,9 @@ pub(super) async fn write(
                 replayed,
             } => claim(connection, *now, *live, *replayed).await?,
             Command::Remove(round) => Answer::Removed(retention::remove(connection, round).await?),
+            Command::Erase { now, identifiers } => {
+                Answer::Erased(erase::now(connection, *now, identifiers).await?)
+            }
             Command::Replay { .. }
             | Command::Discard { .. }
             | Command::Hold(_)
@@ -120,6 +158,7 @@ struct Group<'a> {
     events: Vec<(&'a NewEvent, Option<Import>)>,
     settlements: Vec<Value>,
     finishes: Vec<Value>,
+    deletions: Vec<Deletion<'a>>,
     releases: Vec<Value>,
     plans: Vec<Value>,
     begins: Vec<Value>,
@@ -148,6 +187,7 @@ impl<'a> Group<'a> {
                 | Command::Discard { .. }
                 | Command::Hold(_)
                 | Command::Release { .. }
+                | Command::Erase { .. }
                 | Command::Pause { .. }
                 | Command::Resume
                 | Command::Remove(_)
@@ -157,7 +197,7 @@ impl<'a> Group<'a> {
         group
     }
 
-    fn step(&mut self, step: &Step) {
+    fn step(&mut self, step: &'a Step) {
         self.settlements
             .extend(step.settlement.as_ref().map(rows::settlement));
         match &step.then {
@@ -168,8 +208,17 @@ impl<'a> Group<'a> {
                 status,
                 reason,
                 hold,
+                erase,
                 now,
             } => {
+                if *erase {
+                    self.deletions.push(Deletion {
+                        event: *event,
+                        status: *status,
+                        reason: reason.as_deref(),
+                        now: *now,
+                    });
+                }
                 self.finishes.push(rows::finish(
                     *event,
                     *status,
@@ -207,13 +256,24 @@ async fn append(
         .iter()
         .map(|(event, import)| rows::event(event, *import))
         .collect();
+    let known = Value::from(known).to_string();
     let texts: Vec<Value> = events
         .iter()
         .map(|(event, _)| json!([event.payload, event.envelope]))
         .collect();
     sqlx::query(include_str!("sql/append.sql"))
-        .bind(Value::from(known).to_string())
+        .bind(&known)
         .bind(Value::from(texts).to_string())
+        .execute(&mut *connection)
+        .await?;
+    if events
+        .iter()
+        .any(|(event, _)| event.kind == Some(EventType::Delete))
+    {
+        erase::chain(connection).await?;
+    }
+    sqlx::query(include_str!("sql/line_up.sql"))
+        .bind(known)
         .execute(connection)
         .await?;
     Ok(())
@@ -282,6 +342,7 @@ async fn alone(
         | Command::Plan(_)
         | Command::Begin(_)
         | Command::Remove(_)
+        | Command::Erase { .. }
         | Command::Settle(_) => return Ok(Answer::Done),
     };
     query.execute(connection).await?;

@@ -14,7 +14,7 @@ use super::SCHEMA;
 use super::error::OpenError;
 
 /// How long SQLite waits for another process's lock before it gives up a statement.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The write-ahead log is cut back to this size after a checkpoint.
 const WAL_KEPT_BYTES: u32 = 64 << 20;
 /// Readers beside the writer.
@@ -33,6 +33,8 @@ pub(super) async fn writer(path: &Path, create: bool) -> Result<SqliteConnection
         .page_size(4096)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
+        // What is deleted or replaced is overwritten with zeros: an erased person is in no free corner of the file.
+        .pragma("secure_delete", "ON")
         .pragma("journal_size_limit", WAL_KEPT_BYTES.to_string())
         .pragma("cache_size", "-65536");
     let mut connection = options.connect().await.map_err(failed(path))?;
@@ -126,6 +128,18 @@ async fn read_back(connection: &mut SqliteConnection, path: &Path) -> Result<(),
             pragma: "synchronous",
             found,
             wanted: "2 (FULL)",
+        });
+    }
+    let secure_delete: i64 = sqlx::query_scalar("PRAGMA secure_delete")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(failed(path))?;
+    if secure_delete != 1 {
+        let found = secure_delete.to_string();
+        return Err(OpenError::Setting {
+            pragma: "secure_delete",
+            found,
+            wanted: "1 (ON)",
         });
     }
     Ok(())

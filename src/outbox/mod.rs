@@ -15,6 +15,7 @@
 mod command;
 mod connect;
 mod disk;
+mod erase;
 mod error;
 mod import;
 mod lock;
@@ -25,6 +26,7 @@ mod report;
 mod retention;
 mod room;
 mod rows;
+mod scrub;
 mod select;
 #[cfg(test)]
 mod tests;
@@ -42,18 +44,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::OutboxConfig;
-use crate::model::{DeliveryId, EventId, NewEvent, PauseKind, Timestamp};
+use crate::model::{DeliveryId, EventId, Identifier, NewEvent, PauseKind, Timestamp};
 
 use command::{Answer, Command};
 
 pub use disk::free_bytes;
 pub use error::{AppendError, OpenError, ReadError, WriteError};
-pub use order::{Begun, Import, PlannedDelivery, Replay, Settlement, Start, Step, Then};
+pub use order::{Begun, Erased, Import, PlannedDelivery, Replay, Settlement, Start, Step, Then};
 pub use report::{
     AttemptReport, BacklogRow, DeadGroup, DeliveryReport, EventReport, PauseReport, Status,
 };
 pub use retention::keep;
 use room::Room;
+use scrub::Scrub;
 pub use select::{Brief, Selection};
 pub use work::{ClaimedEvent, NextDue, StoredDelivery};
 use writer::{Order, Writer};
@@ -104,6 +107,7 @@ impl Outbox {
             .run(&mut connection)
             .await
             .map_err(OpenError::Migrate)?;
+        scrub::when_due(&mut connection, path).await;
         sqlx::query(include_str!("sql/recover.sql"))
             .bind(now.as_millis())
             .execute(&mut connection)
@@ -135,6 +139,7 @@ impl Outbox {
         connection: SqliteConnection,
         lock: Option<lock::Lock>,
     ) -> Result<Self, OpenError> {
+        let daemon = lock.is_some();
         let (sender, orders) = mpsc::channel(QUEUE);
         let outbox = Self {
             orders: sender,
@@ -153,6 +158,8 @@ impl Outbox {
             wake: Arc::clone(&outbox.wake),
             fatal: outbox.fatal.clone(),
             room: Arc::clone(&outbox.room),
+            // A daemon that was killed may have left what was erased in the log.
+            scrub: Scrub::new(daemon),
         };
         outbox.tasks.spawn(writer.run());
         Ok(outbox)
@@ -272,7 +279,7 @@ impl Outbox {
     }
 
     /// Sends finished events again, in this order, behind everything their people wait for; those that are not
-    /// finished are left alone.
+    /// finished, or were erased, are left alone.
     pub async fn replay(
         &self,
         now: Timestamp,
@@ -308,6 +315,21 @@ impl Outbox {
             self.ask(Command::Release { now, events }).await?;
         }
         Ok(())
+    }
+
+    /// Erases the person that these identifiers name, and everybody who is known to be the same: empties all their
+    /// finished events for good. What waits, is held or holds up others is left alone.
+    pub async fn erase(
+        &self,
+        now: Timestamp,
+        identifiers: Vec<Identifier>,
+    ) -> Result<Erased, WriteError> {
+        let answer = self.ask(Command::Erase { now, identifiers }).await?;
+        if let Answer::Erased(erased) = answer {
+            Ok(erased)
+        } else {
+            Err(mismatch(&answer))
+        }
     }
 
     /// Writes down that nothing is sent, why, and when that is tried again.

@@ -93,6 +93,8 @@ pub enum Then {
         reason: Option<String>,
         /// Those behind it wait until an operator replays or discards it, instead of moving up.
         hold: bool,
+        /// It is a delete call: its person is erased in the same commit.
+        erase: bool,
         /// The time.
         now: Timestamp,
     },
@@ -115,6 +117,15 @@ pub struct Import {
     pub consent: bool,
     /// Events are recorded without starting flows.
     pub backfill: bool,
+}
+
+/// What erasing a person came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Erased {
+    /// Finished events that were emptied.
+    pub events: usize,
+    /// Events of the person that were left alone: they wait, are held, or hold up others.
+    pub left: usize,
 }
 
 /// How finished events are sent again.

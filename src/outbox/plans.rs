@@ -3,8 +3,9 @@
 use super::tests::files;
 
 /// The statements that run for each event or group of events.
-const HOT: [(&str, &str); 12] = [
+const HOT: [(&str, &str); 15] = [
     ("append", include_str!("sql/append.sql")),
+    ("line_up", include_str!("sql/line_up.sql")),
     ("claim", include_str!("sql/claim.sql")),
     ("next_due", include_str!("sql/next_due.sql")),
     ("plan", include_str!("sql/plan.sql")),
@@ -16,6 +17,8 @@ const HOT: [(&str, &str); 12] = [
     ("strippable", include_str!("sql/strippable.sql")),
     ("strip", include_str!("sql/strip.sql")),
     ("recover", include_str!("sql/recover.sql")),
+    ("erasable", include_str!("sql/erasable.sql")),
+    ("erase", include_str!("sql/erase.sql")),
 ];
 
 /// Indexes that hold only what is in the air: bounded by the window, and empty at rest.

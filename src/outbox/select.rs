@@ -29,6 +29,8 @@ pub struct Selection {
     pub sent_to: Option<String>,
     /// With this text in its reason.
     pub reason: Option<String>,
+    /// Whether their call must still be there: that of an erased person is gone, and what retention took.
+    pub kept: bool,
 }
 
 /// One event in a few words, for a list.
@@ -123,6 +125,9 @@ fn selected(what: &'static str, selection: &Selection) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(what);
     query.push(" FROM event AS e WHERE true");
     one_of_many(&mut query, selection);
+    if selection.kept {
+        query.push(" AND EXISTS (SELECT 1 FROM payload AS p WHERE p.event_id = e.id)");
+    }
     let Selection { since, until, .. } = selection;
     let texts = [
         (" AND coalesce(e.name, e.type) = ", &selection.event, ""),

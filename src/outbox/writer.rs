@@ -18,6 +18,7 @@ use super::connect;
 use super::error::{Severity, WriteError, severity};
 use super::order::Then;
 use super::room::Room;
+use super::scrub::{Scrub, Task};
 
 /// Commands written in one transaction at most.
 const GROUP: usize = 512;
@@ -39,6 +40,7 @@ pub(super) struct Writer {
     pub(super) fatal: CancellationToken,
     /// Whether events are accepted; deliveries go on in any case.
     pub(super) room: Arc<Room>,
+    pub(super) scrub: Scrub,
 }
 
 impl Writer {
@@ -52,6 +54,7 @@ impl Writer {
         loop {
             tokio::select! {
                 biased;
+                task = self.scrub.next() => self.scrub(task).await,
                 count = self.orders.recv_many(&mut orders, GROUP) => {
                     if count == 0 {
                         break;
@@ -63,6 +66,9 @@ impl Writer {
                 }
                 _ = look.tick() => self.look_for_others(&mut version).await,
             }
+        }
+        if let Some(task) = self.scrub.left() {
+            self.scrub(task).await;
         }
         if let Some(connection) = self.connection.take() {
             connect::close(connection).await;
@@ -80,6 +86,9 @@ impl Writer {
                 }
                 for (reply, answer) in replies.into_iter().zip(answers) {
                     send(reply, Ok(answer));
+                }
+                if commands.iter().any(Command::erases) {
+                    self.scrub.erased(&self.path);
                 }
             }
             Err(WriteError::Sqlite(_)) if commands.len() > 1 => {
@@ -199,6 +208,20 @@ impl Writer {
             }
         }
     }
+
+    /// Takes what was erased out of the file too. What does not work now is tried again later.
+    async fn scrub(&mut self, task: Task) {
+        if self.fatal.is_cancelled() || self.open().await.is_err() {
+            return;
+        }
+        let Some(connection) = self.connection.as_mut() else {
+            return;
+        };
+        if let Err(error) = self.scrub.work(task, connection).await {
+            tracing::warn!(%error, "failed to clear the outbox's file of what was erased; trying again");
+            self.connection = None;
+        }
+    }
 }
 
 /// How many events are pending, as the triggers on `event` keep it.
@@ -218,6 +241,7 @@ fn may_make_work(command: &Command) -> bool {
         | Command::Release { .. }
         | Command::Resume => true,
         Command::Claim { .. }
+        | Command::Erase { .. }
         | Command::Plan(_)
         | Command::Begin(_)
         | Command::Hold(_)

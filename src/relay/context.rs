@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::{DeliveryConfig, MappingConfig};
 use crate::delivery::Sender;
-use crate::model::{AfterDead, EventStatus, Side, Timestamp};
+use crate::model::{AfterDead, EventStatus, EventType, Side, Timestamp};
 use crate::outbox::{Begun, ClaimedEvent, Outbox, Start, Step, Then, WriteError};
 
 /// The pause before a write is tried again.
@@ -114,6 +114,7 @@ impl Context {
             status,
             reason,
             hold,
+            erase: event.kind == Some(EventType::Delete),
             now: self.now(),
         }
     }

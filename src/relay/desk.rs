@@ -385,7 +385,11 @@ const fn job_family(family: Family) -> Option<Family> {
         Family::Profile => Some(Family::ProfileBulk),
         // One endpoint takes one person or a thousand.
         Family::Subscription => Some(Family::Subscription),
-        Family::List | Family::EventBulk | Family::ProfileBulk | Family::ProfileBulkStatus => None,
+        Family::List
+        | Family::Deletion
+        | Family::EventBulk
+        | Family::ProfileBulk
+        | Family::ProfileBulkStatus => None,
     }
 }
 

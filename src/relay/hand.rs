@@ -54,17 +54,21 @@ impl InHand {
     }
 
     /// What may travel in a job: not what was sent without an answer (single requests are known to be
-    /// de-duplicated), and no profile whose id a later list change needs, since jobs do not tell it.
+    /// de-duplicated), and no profile whose id a later list change or deletion needs, since jobs do not tell it.
     fn may_travel(&self) -> bool {
         let delivery = self.delivery();
-        let lists = |other: &StoredDelivery| {
-            matches!(other.kind, DeliveryKind::ListAdd | DeliveryKind::ListRemove)
+        let needs_id = |other: &StoredDelivery| {
+            matches!(
+                other.kind,
+                DeliveryKind::ListAdd | DeliveryKind::ListRemove | DeliveryKind::Deletion
+            )
         };
         let Some(body) = &delivery.request else {
             return false;
         };
         delivery.status == DeliveryStatus::Pending
-            && !(delivery.kind == DeliveryKind::Profile && self.event.deliveries.iter().any(lists))
+            && !(delivery.kind == DeliveryKind::Profile
+                && self.event.deliveries.iter().any(needs_id))
             && can_travel(delivery.kind, body)
     }
 
@@ -173,11 +177,13 @@ pub(super) struct Queues {
     profiles: VecDeque<InHand>,
     subscriptions: VecDeque<InHand>,
     lists: VecDeque<InHand>,
+    deletions: VecDeque<InHand>,
 }
 
 impl Queues {
     /// The families of single requests, the rarest first.
-    pub(super) const FAMILIES: [Family; 4] = [
+    pub(super) const FAMILIES: [Family; 5] = [
+        Family::Deletion,
         Family::List,
         Family::Subscription,
         Family::Profile,
@@ -190,6 +196,7 @@ impl Queues {
             Family::Profile | Family::ProfileBulk | Family::ProfileBulkStatus => &mut self.profiles,
             Family::Subscription => &mut self.subscriptions,
             Family::List => &mut self.lists,
+            Family::Deletion => &mut self.deletions,
             Family::Event | Family::EventBulk => &mut self.events,
         }
     }
@@ -211,6 +218,7 @@ impl Queues {
             &mut self.profiles,
             &mut self.subscriptions,
             &mut self.lists,
+            &mut self.deletions,
         ];
         queues.into_iter().flat_map(std::mem::take).collect()
     }

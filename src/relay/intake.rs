@@ -153,6 +153,7 @@ fn erased(context: &Context, ids: &[EventId], events: &[ClaimedEvent]) -> Vec<Th
         status: EventStatus::Dead,
         reason: Some("its payload was erased before it was sent".to_owned()),
         hold: false,
+        erase: false,
         now: context.now(),
     })
     .collect()

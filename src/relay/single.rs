@@ -131,7 +131,7 @@ pub(super) fn judge(
     (settlement, then)
 }
 
-/// The body to send: the frozen one, or for a list change the one that names the profile. As an error, why nothing is
+/// The body to send: the frozen one, or the one that names the profile by the id its import was answered with. As an error, why nothing is
 /// sent.
 fn body(context: &Context, hand: &InHand) -> Result<String, String> {
     let delivery = hand.delivery();
@@ -145,14 +145,11 @@ fn body(context: &Context, hand: &InHand) -> Result<String, String> {
     }
     let is_profile = |other: &&StoredDelivery| other.kind == DeliveryKind::Profile;
     let profile = hand.event.deliveries.iter().find(is_profile);
-    match profile.and_then(|profile| profile.profile_id.as_deref()) {
-        Some(profile) => Ok(klaviyo::list_body(profile)),
-        None => Err(
-            "the profile was not accepted, so there is no profile id to put on the list or \
-                     take off it"
-                .to_owned(),
-        ),
-    }
+    let id = profile.and_then(|profile| profile.profile_id.as_deref());
+    id.and_then(|id| klaviyo::body_for_profile(delivery.kind, id))
+        .ok_or_else(|| {
+            "the profile was not accepted, so there is no profile id to name it by".to_owned()
+        })
 }
 
 /// Settles a delivery that cannot be sent.

@@ -119,7 +119,8 @@ fn every_commented_example_of_the_shipped_file_can_be_switched_on() {
                     examples += 1;
                     let value = value
                         .replace("env:KLAVIYO_PRIVATE_KEY", "env:PRIVATE_KEY")
-                        .replace("env:KLAVIYO_RELAY_TOKEN", "env:TOKEN");
+                        .replace("env:KLAVIYO_RELAY_TOKEN", "env:TOKEN")
+                        .replace("env:SEGMENT_SHARED_SECRET", "env:TOKEN");
                     format!("{key} = {value}")
                 }
                 _ => line.to_owned(),
@@ -127,7 +128,7 @@ fn every_commented_example_of_the_shipped_file_can_be_switched_on() {
         })
         .collect();
     let config = parse(&switched_on.join("\n")).unwrap();
-    assert_eq!(examples, 9);
+    assert_eq!(examples, 12);
     for name in ["Order Completed", "identify"] {
         assert_eq!(config.delivery.after_dead_for[name], AfterDead::Hold);
     }
@@ -204,6 +205,8 @@ fn every_setting_is_read_from_its_key() {
     );
     assert_eq!(shop.allowed_origins, ["https://shop.example"]);
     assert_eq!(server.write_key.expose_secret(), SECRET);
+    assert_eq!(exposed(shop.shared_secret.as_ref()), Some("shop-secret"));
+    assert_eq!(exposed(server.shared_secret.as_ref()), Some(SECRET));
     assert_eq!(
         config.klaviyo.endpoint,
         Endpoint::Url("https://a.klaviyo.com".to_owned())
@@ -225,6 +228,7 @@ fn every_setting_is_read_from_its_key() {
         (13, 153),
         (77, 752),
         (14, 154),
+        (4, 61),
     ];
     assert_eq!(figures.collect::<Vec<_>>(), expected);
     assert_eq!(config.outbox.min_free_disk, 1_000_000_000);
@@ -364,12 +368,20 @@ fn a_secret_is_never_shown() {
         "klaviyo.private_key",
         "admin.token",
         "ingest.sources.write_key",
+        "ingest.sources.shared_secret",
     ] {
         for form in FORMS {
             let (section, name) = key.rsplit_once('.').unwrap();
             let line = form.replace('K', name).replace('S', SECRET);
             let header = if section == "ingest.sources" {
-                "[[ingest.sources]]\nname = \"second\"".to_owned()
+                format!(
+                    "[[ingest.sources]]\nname = \"second\"{}",
+                    if name == "write_key" {
+                        ""
+                    } else {
+                        "\nwrite_key = \"second\""
+                    }
+                )
             } else {
                 format!("[{section}]")
             };

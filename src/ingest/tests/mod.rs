@@ -5,6 +5,7 @@ mod batches;
 mod bodies;
 mod parts;
 mod times;
+mod webhooks;
 
 use std::io::Write as _;
 
@@ -29,6 +30,7 @@ fn source(name: &str, key: &str, origins: &[&str]) -> SourceConfig {
         write_key: SecretString::from(key),
         side: None,
         allowed_origins: origins.iter().map(|&origin| origin.to_owned()).collect(),
+        shared_secret: None,
     }
 }
 
@@ -39,6 +41,10 @@ fn config() -> IngestConfig {
         source("node", "wk_node", &[]),
         source("jitsu", "key", &[]),
         source("shop", "wk_shop", &origins),
+        SourceConfig {
+            shared_secret: Some(SecretString::from("Jefe's secret")),
+            ..source("segment", "wk_segment", &[])
+        },
     ];
     IngestConfig {
         sources,

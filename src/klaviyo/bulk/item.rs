@@ -56,7 +56,7 @@ impl Item {
             DeliveryKind::Event => EventItem::read(body).map(Self::Event),
             DeliveryKind::Profile => PersonItem::read_import(body).map(Self::Person),
             DeliveryKind::Subscription => PersonItem::read_subscription(body).map(Self::Person),
-            DeliveryKind::ListAdd | DeliveryKind::ListRemove => None,
+            DeliveryKind::ListAdd | DeliveryKind::ListRemove | DeliveryKind::Deletion => None,
         }
     }
 }

@@ -70,14 +70,16 @@ pub enum DoesNotFit {
 }
 
 impl BulkJob {
-    /// An empty job. `None` for what has no bulk endpoint: a list's members. `list_id` is the list that
+    /// An empty job. `None` for what has no bulk endpoint: a list's members, deletions. `list_id` is the list that
     /// subscriptions are for and ignored for the others.
     pub fn new(kind: DeliveryKind, list_id: Option<&str>) -> Option<Self> {
         let load = match kind {
             DeliveryKind::Event => Load::Events(Events::new()),
             DeliveryKind::Profile => Load::People(People::imported()),
             DeliveryKind::Subscription => Load::People(People::subscribed(list_id)),
-            DeliveryKind::ListAdd | DeliveryKind::ListRemove => return None,
+            DeliveryKind::ListAdd | DeliveryKind::ListRemove | DeliveryKind::Deletion => {
+                return None;
+            }
         };
         Some(Self { load })
     }

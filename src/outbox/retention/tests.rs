@@ -83,6 +83,7 @@ async fn a_dead_event_that_others_wait_behind_stays() {
         status: EventStatus::Dead,
         reason: Some("because".to_owned()),
         hold: true,
+        erase: false,
         now: NOW,
     };
     let step = Step {

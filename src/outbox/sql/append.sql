@@ -2,6 +2,7 @@
 -- [payload, envelope] of each, apart so that the large texts are read once.
 -- What comes from an archive says its cycle, consent and backfill; what arrives is in its first cycle.
 -- A message that is known, or stands twice in the batch, is left out: its number is simply never used.
+-- line_up.sql follows.
 
 INSERT INTO message (source, message_id, event_id, received_ms)
 SELECT j.value ->> 'source', j.value ->> 'message_id',
@@ -32,21 +33,3 @@ SELECT e.id, i.value
 FROM json_each(?1) AS j
 JOIN event AS e ON e.id = (SELECT value FROM counter WHERE name = 'last_id') + 1 + j.key
 JOIN json_each(j.value, '$.identifiers') AS i;
-
-INSERT INTO turn (identifier, seq, event_id)
-SELECT i.identifier, e.seq, e.id
-FROM event AS e JOIN event_identifier AS i ON i.event_id = e.id
-WHERE e.id > (SELECT value FROM counter WHERE name = 'last_id') AND e.status = 'pending';
-
-UPDATE event
-SET ahead = (SELECT count(*) FROM turn AS t
-             WHERE t.event_id = event.id
-               AND EXISTS (SELECT 1 FROM turn AS p WHERE p.identifier = t.identifier AND p.seq < t.seq))
-WHERE id > (SELECT value FROM counter WHERE name = 'last_id');
-
-UPDATE counter
-SET value = value + (SELECT count(*) FROM event
-                     WHERE id > (SELECT value FROM counter WHERE name = 'last_id'))
-WHERE name = 'accepted';
-
-UPDATE counter SET value = value + json_array_length(?1) WHERE name = 'last_id';

@@ -1,5 +1,5 @@
 -- Starts a new cycle for finished events: behind all that wait, in their order of arrival among themselves. One that
--- held its lines still has its place there, and keeps it.
+-- held its lines still has its place there, and keeps it. One that was erased stays as it is: there is nothing to send.
 -- ?1: now, in ms; ?2: JSON array of event ids in order; ?3: consent, ?4: backfill, ?5: as sent, 1 or 0 each.
 
 UPDATE event
@@ -8,7 +8,8 @@ SET status = 'pending', reason = NULL, finished_ms = NULL, in_air = 0,
               (SELECT value FROM counter WHERE name = 'last_id') + 1 + j.key),
     cycle = cycle + 1, cycle_ms = ?1, due_ms = ?1, consent = ?3, backfill = ?4, as_sent = ?5
 FROM json_each(?2) AS j
-WHERE event.id = j.value AND event.finished_ms IS NOT NULL;
+WHERE event.id = j.value AND event.finished_ms IS NOT NULL
+  AND EXISTS (SELECT 1 FROM payload AS p WHERE p.event_id = event.id);
 
 INSERT INTO turn (identifier, seq, event_id)
 SELECT i.identifier, e.seq, e.id

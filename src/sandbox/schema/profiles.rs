@@ -171,7 +171,7 @@ pub(crate) static DELETION: Shape = object! {
                 Must "data": object! {
                     Must "type": Shape::Word("profile");
                     May "id": Shape::Text(Text::Id);
-                    Some "attributes": object! {
+                    Must "attributes": object! {
                         May "email": Shape::Text(Text::Any);
                         May "phone_number": Shape::Text(Text::Any);
                     };

@@ -102,7 +102,7 @@ fn vary(request: &mut Request, number: usize, who: usize) {
             profile.external_id = profile.external_id.take().map(|_| external_id);
         }
         Request::Subscribe(job) => job.email = email,
-        Request::ListAdd { .. } | Request::ListRemove { .. } => {}
+        Request::ListAdd { .. } | Request::ListRemove { .. } | Request::Delete(_) => {}
     }
 }
 

@@ -60,7 +60,7 @@ async fn what_cannot_be_discarded_is_named_and_the_others_are() {
     let bench = Bench::prepared().await;
     let ran = bench.run(&["discard", "--id", "1", "3", "5", "99"]);
     assert_eq!(listed(&ran.out), "1 event will be discarded: 5");
-    let why = "error: left out, since they do not exist, are in another state, or are in the air: 1, 3, 99\n";
+    let why = "error: left out, since they do not exist, are in another state or in the air, or were erased: 1, 3, 99\n";
     assert_eq!((ran.code, &*ran.err), (1, why));
     let after = ["delivered", "dead", "skipped", "dead", "dead", "pending"];
     assert_eq!(statuses(&bench), after);

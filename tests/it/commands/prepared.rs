@@ -218,6 +218,7 @@ async fn end(outbox: &Outbox, event: i64, status: EventStatus, reason: Option<&s
         status,
         reason: reason.map(str::to_owned),
         hold: false,
+        erase: false,
         now: NOW,
     };
     outbox

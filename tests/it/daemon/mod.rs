@@ -5,6 +5,7 @@ mod bulk;
 mod crash;
 mod delivering;
 mod disk;
+mod forwarding;
 mod importing;
 mod ordering;
 mod pausing;

@@ -160,6 +160,7 @@ fn config_of_sources() -> IngestConfig {
             "shop" => vec!["https://shop.example".to_owned()],
             _ => Vec::new(),
         },
+        shared_secret: None,
     });
     IngestConfig {
         sources: sources.to_vec(),

@@ -106,6 +106,7 @@ fn every_setting_has_a_case_on_and_off() {
         "fallback_to_anonymous_id",
         "confirm_optin",
         "order_completed_as_is",
+        "delete_profiles",
     ] {
         for value in [json!(true), json!(false)] {
             let what = format!("{setting} = {value}");
@@ -156,6 +157,7 @@ fn every_kind_of_request_reason_and_limit_has_a_case() {
         "subscription",
         "list_add",
         "list_remove",
+        "deletion",
     ] {
         assert_some(&cases, kind, |parts| {
             parts.requests.iter().any(|r| r["kind"] == kind)
@@ -167,7 +169,7 @@ fn every_kind_of_request_reason_and_limit_has_a_case() {
         "screen calls",
         "group calls",
         "alias calls",
-        "delete calls",
+        "`delete_profiles`",
         "`enforce_email`",
         "anonymousId alone",
         "names nobody",

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use klaviyo_relay::config::MappingConfig;
-use klaviyo_relay::klaviyo::Request;
+use klaviyo_relay::klaviyo::{DeletionJob, Request};
 use klaviyo_relay::mapper::{Input, Mapped, Planned, map};
 use klaviyo_relay::model::{GarbageIds, Identifier, IdentifierKind, Side, Timestamp};
 use klaviyo_relay::segment::Call;
@@ -162,7 +162,11 @@ fn check_request(planned: &Planned, names: &[Identifier], payload: &Value) {
             (UserId, event.profile.external_id.as_deref()),
         ],
         Request::Subscribe(job) => vec![(Email, Some(job.email.as_str()))],
-        Request::ListAdd { .. } | Request::ListRemove { .. } => return,
+        Request::Delete(DeletionJob::Email(email)) => vec![(Email, Some(email.as_str()))],
+        Request::Delete(DeletionJob::Phone(phone)) => vec![(Phone, Some(phone.as_str()))],
+        Request::Delete(DeletionJob::Imported)
+        | Request::ListAdd { .. }
+        | Request::ListRemove { .. } => return,
     };
     let knows =
         |kind, name: &str| Identifier::new(kind, name).is_some_and(|id| names.contains(&id));

@@ -14,6 +14,7 @@ pub(super) fn mapping_config(settings: &Map<String, Value>) -> MappingConfig {
                 config.fallback_to_anonymous_id = value.as_bool().unwrap();
             }
             "list_id" => config.list_id = Some(text(value)),
+            "delete_profiles" => config.delete_profiles = value.as_bool().unwrap(),
             "confirm_optin" => config.confirm_optin = value.as_bool().unwrap(),
             "order_completed_as_is" => config.order_completed_as_is = value.as_bool().unwrap(),
             "order_id_events" => config.order_id_events = texts(value),

@@ -305,6 +305,7 @@ impl History {
             status,
             reason: (status != EventStatus::Delivered).then(|| "because".to_owned()),
             hold,
+            erase: false,
             now: self.now,
         }
     }

@@ -39,7 +39,13 @@ impl Secured {
             "tls_cert = \"{0}/cert.pem\"\ntls_key = \"{0}/key.pem\"",
             below.display()
         );
-        let daemon = Daemon::start_with(&klaviyo, &ingest, "outbox.db", "").await;
+        let daemon = Daemon::start_with(
+            &klaviyo,
+            &ingest,
+            "path = \"outbox.db\"\nmin_free_disk = 0",
+            "",
+        )
+        .await;
         Self {
             daemon,
             folder,

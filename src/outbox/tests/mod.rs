@@ -5,6 +5,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::*;
+
+mod upgrade;
 use crate::model::{
     DeliveryKind, DeliveryStatus, EventStatus, EventType, Identifier, IdentifierKind, Outcome,
     OutcomeKind,
@@ -14,7 +16,7 @@ pub(super) const NOW: Timestamp = Timestamp::from_millis(1_795_430_000_000);
 
 pub(super) struct Files {
     _dir: TempDir,
-    config: OutboxConfig,
+    pub(super) config: OutboxConfig,
 }
 
 pub(super) fn files() -> Files {
@@ -84,6 +86,7 @@ pub(super) async fn finish(outbox: &Outbox, id: i64, status: EventStatus) {
         status,
         reason,
         hold: false,
+        erase: false,
         now: NOW,
     };
     outbox

@@ -1,0 +1,131 @@
+//! Forwarded calls: what the webhook path takes, keeps and asks for.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha1::Sha1;
+
+use super::{event, events, gzip, judge};
+
+/// A call as Segment forwards it: corrected there, a day ago.
+const SEGMENT: &str = r#"{"type":"track","userId":"u","event":"e","messageId":"s","channel":"server","version":2,
+    "projectId":"p","timestamp":"2026-11-22T09:00:00.000Z","originalTimestamp":"2026-11-22T05:00:00.000Z",
+    "sentAt":"2026-11-22T05:00:01.000Z","receivedAt":"2026-11-22T09:00:01.000Z","n": 1.10}"#;
+/// A call as RudderStack forwards it: nulls are gone, and so may `timestamp` be.
+const RUDDER: &str = r#"{"type":"track","userId":"u","event":"e","messageId":"r","channel":"server","rudderId":"x",
+    "request_ip":"203.0.113.7","context":{"ip":"203.0.113.7"},"originalTimestamp":"2026-11-22T05:00:00.000Z",
+    "sentAt":"2026-11-22T05:00:01.000Z","receivedAt":"2026-11-22T09:00:01.000Z"}"#;
+const CORRECTED: &str = "2026-11-22T09:00:00.000Z";
+
+fn signature(text: &str) -> String {
+    let mut mac = Hmac::<Sha1>::new_from_slice(b"Jefe's secret").unwrap();
+    mac.update(text.as_bytes());
+    mac.finalize()
+        .into_bytes()
+        .iter()
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+/// The number of events taken, or the refusal's status and code.
+fn signed(path: &str, signature: Option<&str>, body: &str) -> String {
+    let mut headers = vec![("x-write-key", "wk_segment")];
+    headers.extend(signature.map(|signature| ("x-signature", signature)));
+    match judge(path, &headers, body.into()) {
+        Ok(accepted) => accepted.events.len().to_string(),
+        Err(refusal) => format!("{} {}", refusal.status().as_u16(), refusal.code()),
+    }
+}
+
+#[test]
+fn a_forwarded_time_is_not_corrected_twice() {
+    for call in [SEGMENT, RUDDER] {
+        assert_eq!(event("/v1/webhook", call).at.to_string(), CORRECTED);
+        for body in [
+            format!("[{call},{call}]"),
+            format!(r#"{{"batch":[{call}]}}"#),
+            format!(r#"{{"sentAt":"2026-11-23T11:00:00Z","batch":[{call}]}}"#),
+        ] {
+            for event in events("/webhook/", &body) {
+                assert_eq!(event.at.to_string(), CORRECTED, "{body}");
+                assert_eq!(event.payload, call);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_delivered_is_kept_as_dead_even_alone() {
+    for (call, code) in [
+        (
+            r#"{"type":"audience_entered","userId":"u","messageId":"m"}"#,
+            "invalid_type",
+        ),
+        (r#"{"userId":"u","messageId":"m"}"#, "missing_type"),
+        (
+            r#"{"type":"track","event":"e","messageId":"m"}"#,
+            "no_user_anon_id",
+        ),
+        (
+            r#"{"type":"track","userId":"u","messageId":"m"}"#,
+            "event_not_defined",
+        ),
+    ] {
+        for body in [call.to_owned(), format!("[{call}]")] {
+            let kept = event("/v1/webhook", &body);
+            assert!(kept.refused.unwrap().starts_with(code), "{body}");
+            assert_eq!(
+                (kept.payload.as_str(), kept.message_id.as_str()),
+                (call, "m")
+            );
+        }
+    }
+    // What is no call at all, nobody could look at.
+    for (body, code) in [
+        ("", "bad_request"),
+        ("[]", "empty_batch"),
+        ("{", "bad_request"),
+        ("7", "bad_request"),
+    ] {
+        let refusal = judge("/v1/webhook", &[("x-write-key", "dev")], body.into()).unwrap_err();
+        assert_eq!(
+            (refusal.status().as_u16(), refusal.code()),
+            (400, code),
+            "{body}"
+        );
+    }
+}
+
+#[test]
+fn a_source_with_a_shared_secret_takes_signed_webhooks_and_nothing_else() {
+    let array = format!(" [ {SEGMENT} ,{RUDDER}]");
+    let batch = format!(r#"{{"batch":[{SEGMENT},{RUDDER}]}}"#);
+    for (body, text, count) in [
+        (SEGMENT, SEGMENT, "1"),
+        (&array, SEGMENT, "2"),
+        (&batch, &batch, "2"),
+    ] {
+        let right = signature(text);
+        assert_eq!(signed("/v1/webhook", Some(&right), body), count);
+        assert_eq!(signed("/v1/webhook", None, body), "401 signature_missing");
+        let wrong = signature(&text.replace("1.10", "1.1"));
+        assert_eq!(
+            signed("/v1/webhook", Some(&wrong), body),
+            "401 signature_wrong"
+        );
+        for path in ["/v1/batch", "/v1/track", "/v1/import"] {
+            assert_eq!(
+                signed(path, Some(&right), body),
+                "401 webhook_only",
+                "{path}"
+            );
+        }
+    }
+    // The text counts, not how it travelled.
+    let headers = [
+        ("x-write-key", "wk_segment"),
+        ("x-signature", &signature(SEGMENT)),
+        ("content-encoding", "gzip"),
+    ];
+    assert!(judge("/v1/webhook", &headers, gzip(SEGMENT.as_bytes())).is_ok());
+    // The signature is asked for beside the key, not in its place.
+    let unknown = judge("/v1/webhook", &headers[1..2], SEGMENT.into()).unwrap_err();
+    assert_eq!(unknown.code(), "unknown_source");
+}

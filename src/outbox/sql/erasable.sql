@@ -1,0 +1,12 @@
+-- The finished events of a person. ?1: JSON array of all the person's identifiers; ?2: those in the order before this
+-- place. An event that names another userId is not the person's. One that still holds up those behind it is not
+-- finished with: an operator replays or discards it first.
+SELECT DISTINCT e.id
+FROM json_each(?1) AS j
+JOIN event_identifier AS i ON i.identifier = j.value
+JOIN event AS e ON e.id = i.event_id AND e.finished_ms IS NOT NULL AND e.seq < ?2
+WHERE NOT EXISTS (SELECT 1 FROM turn AS t WHERE t.event_id = e.id)
+  AND NOT EXISTS (SELECT 1 FROM event_identifier AS f
+                  WHERE f.event_id = e.id AND substr(f.identifier, 1, 5) = 'user:'
+                    AND f.identifier NOT IN (SELECT value FROM json_each(?1)))
+ORDER BY e.id;

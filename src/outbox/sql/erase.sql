@@ -1,0 +1,17 @@
+-- Empties finished events of everything personal. Their rows stay, so that the counts add up, and so do message ids and
+-- `$event_id`s, by which a copy is recognised. ?1: JSON array of event ids.
+
+UPDATE attempt SET error = 'erased'
+WHERE error IS NOT NULL
+  AND delivery_id IN (SELECT d.id FROM json_each(?1) AS j JOIN delivery AS d ON d.event_id = j.value);
+
+UPDATE delivery
+SET request = NULL, profile_id = NULL, warnings = NULL, reason = iif(reason IS NULL, NULL, 'erased')
+WHERE event_id IN (SELECT j.value FROM json_each(?1) AS j);
+
+DELETE FROM payload WHERE event_id IN (SELECT j.value FROM json_each(?1) AS j);
+
+DELETE FROM event_identifier WHERE event_id IN (SELECT j.value FROM json_each(?1) AS j);
+
+UPDATE event SET profile = NULL, reason = iif(reason IS NULL, NULL, 'erased')
+WHERE id IN (SELECT j.value FROM json_each(?1) AS j);
