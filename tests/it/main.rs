@@ -13,4 +13,5 @@ mod ingest;
 mod mapping;
 mod order;
 mod readme;
+mod sdk;
 mod support;

@@ -1,9 +1,10 @@
 //! `klaviyo-relay serve` as a child process.
 
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 
 use klaviyo_relay::config::{Config, OutboxConfig, process_environment};
@@ -31,14 +32,23 @@ impl Daemon {
 
     /// As [`Self::start`], with the outbox at a place of its own.
     pub(crate) async fn start_at(klaviyo: &Klaviyo, outbox: &str, more: &str) -> Self {
+        Self::start_with(klaviyo, 0, outbox, more).await
+    }
+
+    /// As [`Self::start`], on a port that it keeps through its restarts, as clients that were told it need.
+    pub(crate) async fn start_staying(klaviyo: &Klaviyo, more: &str) -> Self {
+        Self::start_with(klaviyo, lasting_port(), "outbox.db", more).await
+    }
+
+    async fn start_with(klaviyo: &Klaviyo, port: u16, outbox: &str, more: &str) -> Self {
         let files = TempDir::new().unwrap();
         let config = format!(
-            "[ingest]\nlisten = \"127.0.0.1:0\"\n\n\
+            "[ingest]\nlisten = \"127.0.0.1:{port}\"\n\n\
              [[ingest.sources]]\nname = \"shop\"\nwrite_key = \"dev\"\n\n\
              [outbox]\npath = \"{outbox}\"\nmin_free_disk = 0\n\n\
              [klaviyo]\nendpoint = \"http://{}\"\nprivate_key = \"pk_sandbox\"\n\n\
              [admin]\nlisten = \"127.0.0.1:0\"\n\n\
-             [log]\nformat = \"json\"\nfilter = \"info\"\n\n{more}\n",
+             [log]\nformat = \"json\"\nfilter = \"info,klaviyo_relay::ingest=debug\"\n\n{more}\n",
             klaviyo.address
         );
         std::fs::write(files.path().join("config.toml"), config).unwrap();
@@ -208,6 +218,21 @@ pub(crate) fn count(status: &Status, name: &str) -> i64 {
         .find(|(known, _)| known == name)
         .unwrap()
         .1
+}
+
+/// A port that nobody has, and that the system gives to nobody meanwhile: from below those it chooses from.
+fn lasting_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Test runs beside each other begin at different places.
+    let first = u16::try_from(std::process::id() % 1000).unwrap() * 16;
+    let tries = std::iter::repeat_with(|| {
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        16_000 + (first + next) % 16_000
+    });
+    tries
+        .take(1000)
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .unwrap()
 }
 
 type Started = (Child, Arc<Mutex<Vec<String>>>, SocketAddr, SocketAddr);

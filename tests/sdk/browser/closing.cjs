@@ -1,0 +1,50 @@
+// A visitor who leaves the shop. Arguments, after the usual: "npm" or "snippet", and "standard" or "batching". The test
+// says what the visitor does, one word a line, and each is answered when it is done: a number (make that many more
+// numbered events), "leave" (close the tab), "return" (open the shop again in another).
+'use strict'
+
+const { address, writeKey, rest, lines, say, run } = require('../line.cjs')
+const { open, browse, visit, version, library } = require('./shop.cjs')
+
+const [way, strategy] = rest
+const failed = []
+
+run(async () => {
+  // A batch that would wait for ever: only leaving sends it.
+  const deliveryStrategy =
+    strategy === 'batching' ? { strategy, config: { size: 1000, timeout: 3600000 } } : undefined
+  const site = await open({ way, address, writeKey, deliveryStrategy })
+  const browser = await browse()
+  const context = await browser.newContext()
+  let tab = await visit(context, site.url, failed)
+  let sequence = 0
+
+  const does = {
+    leave: async () => {
+      const closed = tab.waitForEvent('close')
+      await tab.close({ runBeforeUnload: true })
+      await closed
+    },
+    return: async () => {
+      tab = await visit(context, site.url, failed)
+    },
+  }
+  const step = async (more) => {
+    await tab.evaluate(
+      ([from, to]) => {
+        if (from === 0) analytics.identify('person-0')
+        for (let number = from + 1; number <= to; number += 1) analytics.track('Step', { sequence: number })
+      },
+      [sequence, sequence + more],
+    )
+    sequence += more
+  }
+  say({ did: 'arrive' })
+  for await (const line of lines()) {
+    await (does[line] ?? (() => step(Number(line))))()
+    say({ did: line })
+  }
+  await browser.close()
+  site.close()
+  say({ library, version, made: { track: sequence }, failed })
+})

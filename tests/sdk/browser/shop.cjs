@@ -1,0 +1,81 @@
+// A shop's website on an origin of its own, and a browser to visit it with.
+//
+// The website serves one page, with the SDK either bundled from npm or by Segment's classic snippet. The snippet is
+// changed in the two places that the README names: where the script comes from (here: the shop itself), and
+// `analytics._cdn`; and in the scheme, since nothing here speaks TLS.
+'use strict'
+
+const fs = require('node:fs')
+const http = require('node:http')
+const os = require('node:os')
+const path = require('node:path')
+const { chromium } = require('playwright-core')
+const esbuild = require('esbuild')
+const snippet = require('@segment/snippet')
+const { version } = require('@segment/analytics-next/package.json')
+
+const SCRIPT = '/analytics.min.js'
+const NEVER = ['--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
+
+/** The page's script, bundled. */
+function bundle() {
+  const built = esbuild.buildSync({
+    entryPoints: [path.join(__dirname, 'npm.js')],
+    bundle: true,
+    write: false,
+    nodePaths: [process.env.NODE_PATH],
+  })
+  return built.outputFiles[0].text
+}
+
+/** Segment's snippet for this daemon, and whatever it is to be loaded with. */
+function snippetFor(address, writeKey, deliveryStrategy) {
+  const { host } = new URL(address)
+  const load = deliveryStrategy ? { integrations: { 'Segment.io': { deliveryStrategy } } } : true
+  return snippet
+    .max({ host, apiKey: writeKey, useHostForBundles: true, load, page: false })
+    .replace(/t\.src = .*;/, `t.src = "${SCRIPT}";`)
+    .replace(`https://${host}`, address)
+}
+
+/** Serves the website. Answers its address. */
+async function open({ way, address, writeKey, deliveryStrategy }) {
+  const standalone = require.resolve('@segment/analytics-next/dist/umd/standalone.js')
+  const script = way === 'npm' ? bundle() : fs.readFileSync(standalone, 'utf8')
+  const settings = JSON.stringify({ address, writeKey, deliveryStrategy })
+  const head =
+    way === 'npm'
+      ? `<script>window.shop = ${settings}</script><script src="${SCRIPT}"></script>`
+      : `<script>${snippetFor(address, writeKey, deliveryStrategy)}</script>`
+  const page = `<!doctype html><meta charset="utf-8"><title>Shop</title><link rel="icon" href="data:,">${head}`
+  const server = http.createServer((request, response) => {
+    const [type, body] = request.url === SCRIPT ? ['text/javascript', script] : ['text/html', page]
+    response.writeHead(200, { 'content-type': `${type}; charset=utf-8` }).end(body)
+  })
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+  // Another name than the daemon's, so that it is another site and not only another port.
+  return { url: `http://localhost:${server.address().port}/`, close: () => server.close() }
+}
+
+/** Starts a browser of the machine. */
+async function browse() {
+  return chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    args: [...(os.userInfo().uid === 0 ? ['--no-sandbox'] : []), ...NEVER],
+  })
+}
+
+/** Opens the shop's page in a tab, with `person` as its visitor, and waits until the SDK is there. */
+async function visit(context, url, failed) {
+  const tab = await context.newPage()
+  tab.on('pageerror', (error) => failed.push(`the page: ${error}`))
+  await tab.exposeFunction('noteFailure', (why) => failed.push(why))
+  await tab.goto(url)
+  await tab.evaluate(() => {
+    analytics.on('error', ({ code, reason }) => window.noteFailure(`${code}: ${reason}`))
+    return new Promise((resolve) => analytics.ready(resolve))
+  })
+  return tab
+}
+
+module.exports = { open, browse, visit, version, library: '@segment/analytics-next' }
