@@ -1,6 +1,7 @@
 //! The recorded requests of SDKs that the tests do not run (PHP, Ruby, Jitsu), byte for byte over a connection to the
 //! built relay, and what reaches the sandbox.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 
 use serde_json::Value;
@@ -45,7 +46,7 @@ fn bytes(capture: &Value) -> Vec<u8> {
             "content-length" if compressed => body.len().to_string(),
             _ => text(value),
         };
-        request.push_str(&format!("{name}: {value}\r\n"));
+        write!(request, "{name}: {value}\r\n").unwrap();
     }
     request.push_str("\r\n");
     let mut request = request.into_bytes();
@@ -77,7 +78,7 @@ async fn send(daemon: &Daemon, request: &[u8]) -> String {
 async fn recorded_requests_of_other_sdks_reach_klaviyo_once() {
     for (label, requests, people, events) in [
         ("analytics-php", 2, 2, 1),
-        ("analytics-ruby", 1, 0, 1),
+        ("analytics-ruby", 1, 1, 1),
         ("@jitsu/js", 3, 1, 1),
     ] {
         let klaviyo = Klaviyo::start().await;
@@ -100,7 +101,7 @@ async fn recorded_requests_of_other_sdks_reach_klaviyo_once() {
         assert!(
             asked
                 .iter()
-                .all(|asked| matches!(asked.status, Some(201 | 202)))
+                .all(|asked| matches!(asked.status, Some(200..=202)))
         );
     }
 }

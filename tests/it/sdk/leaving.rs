@@ -2,18 +2,17 @@
 
 use super::client::{Program, Runtime};
 use super::ledger::Ledger;
+use super::storm::accepted;
 use crate::support::{Daemon, Klaviyo};
 
 /// Events of one visitor.
 const EVENTS: u64 = 40;
 
-fn visitor(arguments: &'static [&'static str]) -> Program {
-    Program {
-        runtime: Runtime::Browser,
-        file: "browser/closing.cjs",
-        arguments,
-    }
-}
+const VISITOR: Program = Program {
+    runtime: Runtime::Browser,
+    file: "browser/closing.cjs",
+    arguments: &[],
+};
 
 /// What is in the outbox once it was sent on.
 async fn ledger(daemon: &Daemon, klaviyo: &Klaviyo) -> Ledger {
@@ -34,44 +33,49 @@ fn assert_all(ledger: &Ledger, ordered: bool) {
 /// Batching: nothing was sent yet. The page's last act is a request that outlives it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_closed_tab_sends_the_batch_that_it_had_gathered() {
-    for way in [&["npm", "batching"], &["snippet", "batching"]] {
-        let klaviyo = Klaviyo::start().await;
-        let daemon = Daemon::start_staying(&klaviyo, "").await;
-        let Some(mut client) = visitor(way).start(&daemon, 1) else {
-            return;
-        };
-        client.tell(&EVENTS.to_string());
-        client.did(&EVENTS.to_string(), 1).await;
-        assert_eq!(daemon.outbox().await.status().await.unwrap().audit[0].1, 0);
-        client.tell("leave");
-        client.did("leave", 1).await;
-        super::storm::accepted(&daemon, EVENTS + 1).await;
-        client.ended().await;
-        assert_all(&ledger(&daemon, &klaviyo).await, true);
-    }
+    let klaviyo = Klaviyo::start().await;
+    let daemon = Daemon::start_staying(&klaviyo, "").await;
+    let visitor = Program {
+        arguments: &["npm", "batching"],
+        ..VISITOR
+    };
+    let Some(mut client) = visitor.start(&daemon, 1) else {
+        return;
+    };
+    client.tell(&EVENTS.to_string());
+    client.did(&EVENTS.to_string()).await;
+    let sent = daemon.log().contains("calls stored");
+    assert!(!sent, "a batch that is not full waits");
+    client.tell("leave");
+    client.did("leave").await;
+    accepted(&daemon, 0, EVENTS + 1).await;
+    client.ended().await;
+    assert_all(&ledger(&daemon, &klaviyo).await, true);
 }
 
 /// Standard delivery, while the relay is gone: what could not be sent is kept in the browser, and sent when the visitor
 /// opens the shop again.
 #[tokio::test(flavor = "multi_thread")]
 async fn events_of_a_tab_closed_in_an_outage_come_with_the_next_visit() {
-    for way in [&["npm", "standard"], &["snippet", "standard"]] {
-        let klaviyo = Klaviyo::start().await;
-        let mut daemon = Daemon::start_staying(&klaviyo, "").await;
-        let Some(mut client) = visitor(way).start(&daemon, 1) else {
-            return;
-        };
-        client.did("arrive", 1).await;
-        daemon.kill();
-        client.tell(&EVENTS.to_string());
-        client.did(&EVENTS.to_string(), 1).await;
-        client.tell("leave");
-        client.did("leave", 1).await;
-        daemon.restart().await;
-        client.tell("return");
-        client.did("return", 1).await;
-        super::storm::accepted(&daemon, EVENTS + 1).await;
-        client.ended().await;
-        assert_all(&ledger(&daemon, &klaviyo).await, false);
-    }
+    let klaviyo = Klaviyo::start().await;
+    let mut daemon = Daemon::start_staying(&klaviyo, "").await;
+    let visitor = Program {
+        arguments: &["snippet", "standard"],
+        ..VISITOR
+    };
+    let Some(mut client) = visitor.start(&daemon, 1) else {
+        return;
+    };
+    client.did("arrive").await;
+    daemon.kill();
+    client.tell(&EVENTS.to_string());
+    client.did(&EVENTS.to_string()).await;
+    client.tell("leave");
+    client.did("leave").await;
+    daemon.restart().await;
+    client.tell("return");
+    client.did("return").await;
+    accepted(&daemon, 0, EVENTS + 1).await;
+    client.ended().await;
+    assert_all(&ledger(&daemon, &klaviyo).await, false);
 }

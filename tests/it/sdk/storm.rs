@@ -1,10 +1,16 @@
-//! What happens to a client while it sends: the relay refuses for a while, is killed, and is absent for a while.
+//! What happens to a client while it sends: the relay refuses for a while, is killed, is absent for a while, and then
+//! stores what it is sent while its answers are lost, so that the client must send again what is already there.
 //!
 //! Each step waits until the client has met it, so that none can pass unseen.
 
+use std::net::SocketAddr;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
 use super::client::Client;
 use crate::support::{Daemon, eventually, require};
@@ -13,6 +19,8 @@ use crate::support::{Daemon, eventually, require};
 pub(super) const EVENTS: u64 = 500;
 /// Refusals that a client must have met before it is taken from again.
 const REFUSALS: usize = 3;
+/// Answers that a client must have missed before it gets one again.
+const LOST: usize = 3;
 
 /// What the client met.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +46,7 @@ pub(super) async fn storm(
     closes_early: bool,
 ) -> Met {
     client.tell("150");
-    accepted(daemon, 100).await;
+    accepted(daemon, 0, 100).await;
 
     set_refusing(daemon, true);
     client.tell("300");
@@ -49,19 +57,25 @@ pub(super) async fn storm(
     set_refusing(daemon, false);
 
     client.tell("400");
-    accepted(daemon, 250).await;
+    accepted(daemon, 0, 250).await;
     daemon.kill();
-    let before = daemon.log();
+    let refused = refusals(&daemon.log());
+    let mut before = sent(&daemon.log());
     client.tell(&EVENTS.to_string());
     if closes_early {
         client.close();
     }
-    meet_nobody(daemon).await;
+    let port = meet_nobody(daemon.ingest).await;
+
+    daemon.restart_elsewhere().await;
+    lose_answers(port, daemon.ingest).await;
+    daemon.kill();
+    before += sent(&daemon.log());
     daemon.restart().await;
-    accepted(daemon, calls).await;
+    accepted(daemon, before, calls).await;
     Met {
-        refused: refusals(&before),
-        sent: sent(&before) + sent(&daemon.log()),
+        refused,
+        sent: before + sent(&daemon.log()),
     }
 }
 
@@ -81,15 +95,20 @@ fn refusals(log: &str) -> usize {
 }
 
 fn lines(log: &str, message: &str) -> Vec<serde_json::Value> {
+    let message = format!("\"message\":\"{message}\"");
     log.lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter(|line| line["message"] == message)
+        .filter(|line| line.contains(&message))
+        .map(|line| serde_json::from_str(line).unwrap())
         .collect()
 }
 
-/// Waits until the relay has taken that many events.
-pub(super) async fn accepted(daemon: &Daemon, events: u64) {
+/// Waits until the relay has taken that many events, `before` those of its log.
+pub(super) async fn accepted(daemon: &Daemon, before: u64, events: u64) {
     eventually(&format!("{events} events are taken"), || async {
+        // Its log is cheaper to ask than its outbox, and never says too little.
+        if before + sent(&daemon.log()) < events {
+            return None;
+        }
         let (_, status) = daemon.look("/status").await;
         let accepted = status["audit"]["accepted"].as_u64().unwrap();
         (accepted >= events).then_some(())
@@ -115,13 +134,62 @@ fn set_refusing(daemon: &Daemon, refusing: bool) {
 }
 
 /// Stands at the port of a relay that is gone until a client comes, and hangs up on it.
-async fn meet_nobody(daemon: &Daemon) {
+async fn meet_nobody(address: SocketAddr) -> TcpListener {
     let port = eventually("the port is free", || async {
-        TcpListener::bind(daemon.ingest).await.ok()
+        TcpListener::bind(address).await.ok()
     })
     .await;
     eventually("the client meets nobody", || async {
         port.accept().await.ok().map(drop)
     })
     .await;
+    port
+}
+
+/// Stands between clients and a relay, and hangs up instead of passing on that something was stored.
+async fn lose_answers(port: TcpListener, relay: SocketAddr) {
+    let lost = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&lost);
+    let between = tokio::spawn(async move {
+        let mut connections = JoinSet::new();
+        while let Ok((client, _)) = port.accept().await {
+            connections.spawn(pass_on(client, relay, Arc::clone(&counted)));
+        }
+    });
+    eventually("answers are lost", || async {
+        (lost.load(Ordering::Relaxed) >= LOST).then_some(())
+    })
+    .await;
+    // Drops the port and every connection, and so frees the address.
+    between.abort();
+    drop(between.await);
+}
+
+/// One connection: everything asked goes to the relay, what it answers comes back but for a success.
+async fn pass_on(client: TcpStream, relay: SocketAddr, lost: Arc<AtomicUsize>) {
+    let Ok(relay) = TcpStream::connect(relay).await else {
+        return;
+    };
+    let (mut asked, mut to_client) = client.into_split();
+    let (mut answered, mut to_relay) = relay.into_split();
+    let asking = async {
+        drop(tokio::io::copy(&mut asked, &mut to_relay).await);
+    };
+    let answering = async {
+        let mut part = [0; 8 * 1024];
+        while let Ok(length @ 1..) = answered.read(&mut part).await {
+            let answer = &part[..length];
+            if answer.ends_with(b"{\"success\":true}") {
+                lost.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+            if to_client.write_all(answer).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = asking => {}
+        () = answering => {}
+    }
 }

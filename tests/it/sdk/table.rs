@@ -68,8 +68,33 @@ pub(super) fn add(row: Row) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/sdk/table.md");
     std::fs::write(file, &table).unwrap();
     if run.len() == ROWS {
+        assert_readme_shows(&table);
         // Past the test runner's capture.
         let mut stderr = std::io::stderr();
         writeln!(stderr, "\nreal SDKs, this run:\n{table}").unwrap();
     }
+}
+
+/// Asserts that the README's table is this one, but for the figures that differ from run to run.
+fn assert_readme_shows(table: &str) {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let head = HEAD.lines().next().unwrap();
+    let shown = readme.lines().skip_while(|line| *line != head);
+    let shown: Vec<&str> = shown.take_while(|line| line.starts_with('|')).collect();
+    let lasting = |row: &&str| -> Vec<String> {
+        // The machine's browser is as new as the machine.
+        let sdk_version = |cell: &str| cell.split(", Chromium").next().map(str::to_owned);
+        let mut cells: Vec<String> = row.split(" | ").filter_map(sdk_version).collect();
+        // Order, refusals and copies.
+        cells.drain(7..10);
+        cells
+    };
+    let rows = |lines: &[&str]| lines.iter().skip(2).map(lasting).collect::<Vec<_>>();
+    let table: Vec<&str> = table.lines().collect();
+    assert_eq!(
+        rows(&shown),
+        rows(&table),
+        "README.md's table is not this run's"
+    );
 }

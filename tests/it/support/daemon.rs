@@ -74,6 +74,16 @@ impl Daemon {
         (self.child, self.log, self.ingest, self.admin) = spawn(&self.files, wrapper).await;
     }
 
+    /// As [`Self::restart`], on another port for once.
+    pub(crate) async fn restart_elsewhere(&mut self) {
+        let path = self.files.path().join("config.toml");
+        let config = std::fs::read_to_string(&path).unwrap();
+        let elsewhere = config.replacen(&self.ingest.to_string(), "127.0.0.1:0", 1);
+        std::fs::write(&path, elsewhere).unwrap();
+        self.restart().await;
+        std::fs::write(&path, config).unwrap();
+    }
+
     /// kill -9.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();

@@ -30,13 +30,13 @@ run(async () => {
     },
   }
   const step = async (more) => {
-    await tab.evaluate(
-      ([from, to]) => {
-        if (from === 0) analytics.identify('person-0')
-        for (let number = from + 1; number <= to; number += 1) analytics.track('Step', { sequence: number })
-      },
-      [sequence, sequence + more],
-    )
+    const track = ([from, to, wait]) => {
+      const calls = from === 0 ? [analytics.identify('person-0')] : []
+      for (let sequence = from + 1; sequence <= to; sequence += 1) calls.push(analytics.track('Step', { sequence }))
+      return wait ? Promise.all(calls).then(() => {}) : undefined
+    }
+    // In the batch once the call's promise is kept; without batches, that would be after the answer.
+    await tab.evaluate(track, [sequence, sequence + more, strategy === 'batching'])
     sequence += more
   }
   say({ did: 'arrive' })

@@ -149,5 +149,8 @@ fn version() -> &'static str {
         .find(|package| package.contains("name = \"segment\"\n"))
         .expect("the crate is locked");
     let line = package.lines().find(|line| line.starts_with("version = "));
-    line.expect("it has a version").split('"').nth(1).expect("a text")
+    line.expect("it has a version")
+        .split('"')
+        .nth(1)
+        .expect("a text")
 }
