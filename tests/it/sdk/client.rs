@@ -46,7 +46,7 @@ pub(super) struct Belief {
 
 /// A running client.
 pub(super) struct Client {
-    child: Child,
+    child: Mutex<Child>,
     stdin: Option<ChildStdin>,
     said: Arc<Mutex<Vec<String>>>,
     complained: Arc<Mutex<Vec<String>>>,
@@ -75,7 +75,7 @@ impl Program {
             stdin: child.stdin.take(),
             said: collect(child.stdout.take().unwrap()),
             complained: collect(child.stderr.take().unwrap()),
-            child,
+            child: Mutex::new(child),
         })
     }
 
@@ -116,19 +116,23 @@ impl Client {
     }
 
     /// Waits until it has answered `line`.
-    pub(super) async fn did(&mut self, line: &str) {
+    pub(super) async fn did(&self, line: &str) {
         let words = format!("{{\"did\":\"{line}\"}}");
-        let child = Mutex::new(&mut self.child);
         eventually(&format!("the client did {line}"), || async {
-            if self.said.lock().unwrap().contains(&words) {
-                return Some(());
-            }
-            let ended = child.lock().unwrap().try_wait().unwrap();
-            let complained = self.complained.lock().unwrap().join("\n");
-            assert!(ended.is_none(), "the client ended: {complained}");
-            None
+            self.assert_well();
+            let said = self.said.lock().unwrap();
+            said.contains(&words).then_some(())
         })
         .await;
+    }
+
+    /// Asserts that it goes on, or came to a good end.
+    pub(super) fn assert_well(&self) {
+        let ended = self.child.lock().unwrap().try_wait().unwrap();
+        if let Some(status) = ended {
+            let complained = self.complained.lock().unwrap().join("\n");
+            assert!(status.success(), "the client: {status}: {complained}");
+        }
     }
 
     /// Lets it close its SDK: nothing more will be asked of it.
@@ -139,15 +143,10 @@ impl Client {
     /// Waits for its end, which must be a good one.
     pub(super) async fn ended(mut self) -> Belief {
         self.close();
-        let child = Mutex::new(&mut self.child);
-        let status = eventually("the client ends", || async {
-            child.lock().unwrap().try_wait().unwrap()
-        })
-        .await;
-        let complained = self.complained.lock().unwrap().join("\n");
-        assert!(status.success(), "{status}: {complained}");
-        // The last line may still be on its way out of the pipe.
-        eventually("the client says what it believes", || async {
+        eventually("the client says what it believes, and ends", || async {
+            self.assert_well();
+            self.child.lock().unwrap().try_wait().unwrap()?;
+            // The last line may still be on its way out of the pipe.
             let said = self.said.lock().unwrap();
             said.last().and_then(|said| serde_json::from_str(said).ok())
         })
@@ -158,8 +157,9 @@ impl Client {
 impl Drop for Client {
     fn drop(&mut self) {
         // It may have ended by itself.
-        drop(self.child.kill());
-        drop(self.child.wait());
+        let mut child = self.child.lock().unwrap();
+        drop(child.kill());
+        drop(child.wait());
     }
 }
 

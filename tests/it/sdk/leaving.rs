@@ -32,7 +32,7 @@ fn assert_all(ledger: &Ledger, ordered: bool) {
 
 /// Batching: nothing was sent yet. The page's last act is a request that outlives it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_closed_tab_sends_the_batch_that_it_had_gathered() {
+async fn a_page_that_is_left_sends_the_batch_that_it_had_gathered() {
     let klaviyo = Klaviyo::start().await;
     let daemon = Daemon::start_staying(&klaviyo, "").await;
     let visitor = Program {
@@ -48,7 +48,7 @@ async fn a_closed_tab_sends_the_batch_that_it_had_gathered() {
     assert!(!sent, "a batch that is not full waits");
     client.tell("leave");
     client.did("leave").await;
-    accepted(&daemon, 0, EVENTS + 1).await;
+    accepted(&daemon, &client, 0, EVENTS + 1).await;
     client.ended().await;
     assert_all(&ledger(&daemon, &klaviyo).await, true);
 }
@@ -56,7 +56,7 @@ async fn a_closed_tab_sends_the_batch_that_it_had_gathered() {
 /// Standard delivery, while the relay is gone: what could not be sent is kept in the browser, and sent when the visitor
 /// opens the shop again.
 #[tokio::test(flavor = "multi_thread")]
-async fn events_of_a_tab_closed_in_an_outage_come_with_the_next_visit() {
+async fn events_of_a_page_left_in_an_outage_come_with_the_next_visit() {
     let klaviyo = Klaviyo::start().await;
     let mut daemon = Daemon::start_staying(&klaviyo, "").await;
     let visitor = Program {
@@ -75,7 +75,7 @@ async fn events_of_a_tab_closed_in_an_outage_come_with_the_next_visit() {
     daemon.restart().await;
     client.tell("return");
     client.did("return").await;
-    accepted(&daemon, 0, EVENTS + 1).await;
+    accepted(&daemon, &client, 0, EVENTS + 1).await;
     client.ended().await;
     assert_all(&ledger(&daemon, &klaviyo).await, false);
 }

@@ -18,7 +18,7 @@ use crate::support::{Daemon, eventually, require};
 /// Numbered events that each client sends in all.
 pub(super) const EVENTS: u64 = 500;
 /// Refusals that a client must have met before it is taken from again.
-const REFUSALS: usize = 3;
+const REFUSALS: u64 = 3;
 /// Answers that a client must have missed before it gets one again.
 const LOST: usize = 3;
 
@@ -26,9 +26,9 @@ const LOST: usize = 3;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Met {
     /// Requests answered 429.
-    pub(super) refused: usize,
-    /// Events in requests that were answered 200; those that came twice counted twice.
-    pub(super) sent: u64,
+    pub(super) refused: u64,
+    /// Events in requests that the relay stored, until its last restart; those that came twice counted twice.
+    pub(super) stored: u64,
 }
 
 /// Whether the storm can be played on this machine.
@@ -46,21 +46,22 @@ pub(super) async fn storm(
     closes_early: bool,
 ) -> Met {
     client.tell("150");
-    accepted(daemon, 0, 100).await;
+    accepted(daemon, client, 0, 100).await;
 
     set_refusing(daemon, true);
     client.tell("300");
     eventually("the client meets refusals", || async {
+        client.assert_well();
         (refusals(&daemon.log()) >= REFUSALS).then_some(())
     })
     .await;
     set_refusing(daemon, false);
 
     client.tell("400");
-    accepted(daemon, 0, 250).await;
+    accepted(daemon, client, 0, 250).await;
     daemon.kill();
-    let refused = refusals(&daemon.log());
-    let mut before = sent(&daemon.log());
+    let log = daemon.last_log();
+    let (refused, mut before) = (refusals(&log), sent(&log));
     client.tell(&EVENTS.to_string());
     if closes_early {
         client.close();
@@ -70,28 +71,27 @@ pub(super) async fn storm(
     daemon.restart_elsewhere().await;
     lose_answers(port, daemon.ingest).await;
     daemon.kill();
-    before += sent(&daemon.log());
+    before += sent(&daemon.last_log());
     daemon.restart().await;
-    accepted(daemon, before, calls).await;
+    accepted(daemon, client, before, calls).await;
     Met {
         refused,
-        sent: before + sent(&daemon.log()),
+        stored: before,
     }
 }
 
-/// Events in the requests answered 200 that a log tells of.
-fn sent(log: &str) -> u64 {
+/// Events in the stored requests that a log tells of.
+pub(super) fn sent(log: &str) -> u64 {
     lines(log, "calls stored")
         .iter()
         .map(|line| line["events"].as_u64().unwrap())
         .sum()
 }
 
-fn refusals(log: &str) -> usize {
-    lines(log, "request refused")
-        .iter()
-        .filter(|line| line["status"] == 429)
-        .count()
+fn refusals(log: &str) -> u64 {
+    let refused = lines(log, "request refused");
+    let refused = refused.iter().filter(|line| line["status"] == 429);
+    u64::try_from(refused.count()).unwrap()
 }
 
 fn lines(log: &str, message: &str) -> Vec<serde_json::Value> {
@@ -102,9 +102,10 @@ fn lines(log: &str, message: &str) -> Vec<serde_json::Value> {
         .collect()
 }
 
-/// Waits until the relay has taken that many events, `before` those of its log.
-pub(super) async fn accepted(daemon: &Daemon, before: u64, events: u64) {
+/// Waits until the relay has taken that many events of a client, `before` those of its log.
+pub(super) async fn accepted(daemon: &Daemon, client: &Client, before: u64, events: u64) {
     eventually(&format!("{events} events are taken"), || async {
+        client.assert_well();
         // Its log is cheaper to ask than its outbox, and never says too little.
         if before + sent(&daemon.log()) < events {
             return None;

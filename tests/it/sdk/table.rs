@@ -9,7 +9,7 @@ use std::sync::Mutex;
 
 use super::client::Belief;
 use super::ledger::Ledger;
-use super::storm::{EVENTS, Met};
+use super::storm::EVENTS;
 use super::{Sdk, TYPES};
 
 /// How many SDKs there are.
@@ -25,13 +25,14 @@ pub(super) struct Row {
 }
 
 impl Row {
-    pub(super) fn of(sdk: &Sdk, belief: &Belief, ledger: &Ledger, met: Met) -> Self {
+    /// `met`: requests refused, and events that came again.
+    pub(super) fn of(sdk: &Sdk, belief: &Belief, ledger: &Ledger, met: [u64; 2]) -> Self {
         let machine = belief.machine.as_deref();
         let version = machine.map_or_else(
             || belief.version.clone(),
             |machine| format!("{}, {machine}", belief.version),
         );
-        let made: u64 = belief.made.values().sum();
+        let [refused, again] = met;
         let order = match ledger.late() {
             0 => "yes".to_owned(),
             late => format!("as they came; the SDK sent {late} late"),
@@ -45,8 +46,8 @@ impl Row {
             ledger.distinct().to_string(),
             ledger.duplicates().to_string(),
             order,
-            met.refused.to_string(),
-            (met.sent.saturating_sub(made)).to_string(),
+            refused.to_string(),
+            again.to_string(),
             sdk.notes.to_owned(),
         ];
         Self {

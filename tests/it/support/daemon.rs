@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 use klaviyo_relay::config::{Config, OutboxConfig, process_environment};
 use klaviyo_relay::outbox::{Outbox, Status};
@@ -18,6 +19,7 @@ use super::{Klaviyo, eventually};
 pub(crate) struct Daemon {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
+    reader: Option<JoinHandle<()>>,
     pub(crate) ingest: SocketAddr,
     pub(crate) admin: SocketAddr,
     files: TempDir,
@@ -52,11 +54,12 @@ impl Daemon {
             klaviyo.address
         );
         std::fs::write(files.path().join("config.toml"), config).unwrap();
-        let (child, log, ingest, admin) = spawn(&files, &[]).await;
+        let (child, log, reader, ingest, admin) = spawn(&files, &[]).await;
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Self {
             child,
             log,
+            reader: Some(reader),
             ingest,
             admin,
             files,
@@ -71,7 +74,9 @@ impl Daemon {
 
     /// As [`Self::restart`], under another program such as strace.
     pub(crate) async fn restart_under(&mut self, wrapper: &[&str]) {
-        (self.child, self.log, self.ingest, self.admin) = spawn(&self.files, wrapper).await;
+        let (child, log, reader, ingest, admin) = spawn(&self.files, wrapper).await;
+        (self.child, self.log, self.reader) = (child, log, Some(reader));
+        (self.ingest, self.admin) = (ingest, admin);
     }
 
     /// As [`Self::restart`], on another port for once.
@@ -199,6 +204,13 @@ impl Daemon {
         status
     }
 
+    /// All that it logged, after it ended.
+    pub(crate) fn last_log(&mut self) -> String {
+        let reader = self.reader.take();
+        reader.map_or(Ok(()), JoinHandle::join).unwrap();
+        self.log()
+    }
+
     /// What it has logged so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().join("\n")
@@ -245,7 +257,14 @@ fn lasting_port() -> u16 {
         .unwrap()
 }
 
-type Started = (Child, Arc<Mutex<Vec<String>>>, SocketAddr, SocketAddr);
+/// The process, its log and who reads it, and its two ports.
+type Started = (
+    Child,
+    Arc<Mutex<Vec<String>>>,
+    JoinHandle<()>,
+    SocketAddr,
+    SocketAddr,
+);
 
 async fn spawn(files: &TempDir, wrapper: &[&str]) -> Started {
     let words: Vec<&str> = wrapper
@@ -262,7 +281,7 @@ async fn spawn(files: &TempDir, wrapper: &[&str]) -> Started {
         .spawn()
         .unwrap();
     let log = Arc::new(Mutex::new(Vec::new()));
-    collect(child.stderr.take().unwrap(), Arc::clone(&log));
+    let reader = collect(child.stderr.take().unwrap(), Arc::clone(&log));
     let child = Mutex::new(child);
     let (ingest, admin) = eventually("the daemon listens", || async {
         let lines = log.lock().unwrap().clone();
@@ -276,13 +295,13 @@ async fn spawn(files: &TempDir, wrapper: &[&str]) -> Started {
         Some((address("ingest"), address("admin")))
     })
     .await;
-    (child.into_inner().unwrap(), log, ingest, admin)
+    (child.into_inner().unwrap(), log, reader, ingest, admin)
 }
 
-fn collect(stderr: ChildStderr, log: Arc<Mutex<Vec<String>>>) {
+fn collect(stderr: ChildStderr, log: Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
             log.lock().unwrap().push(line);
         }
-    });
+    })
 }

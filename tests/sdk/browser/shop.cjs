@@ -1,8 +1,8 @@
 // A shop's website on an origin of its own, and a browser to visit it with.
 //
-// The website serves one page, with the SDK either bundled from npm or by Segment's classic snippet. The snippet is
-// changed in the two places that the README names: where the script comes from (here: the shop itself), and
-// `analytics._cdn`; and in the scheme, since nothing here speaks TLS.
+// The website serves one page with the SDK, and others without. The SDK is bundled from npm, or comes by Segment's
+// classic snippet. That is changed in the two places that the README names: where the script comes from (here: the shop
+// itself), and `analytics._cdn`; and in the scheme, since nothing here speaks TLS.
 'use strict'
 
 const fs = require('node:fs')
@@ -15,7 +15,7 @@ const snippet = require('@segment/snippet')
 const { version } = require('@segment/analytics-next/package.json')
 
 const SCRIPT = '/analytics.min.js'
-const NEVER = ['--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
+const NEVER = ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
 
 /** The page's script, bundled. */
 function bundle() {
@@ -48,8 +48,9 @@ async function open({ way, address, writeKey, deliveryStrategy }) {
       ? `<script>window.shop = ${settings}</script><script src="${SCRIPT}"></script>`
       : `<script>${snippetFor(address, writeKey, deliveryStrategy)}</script>`
   const page = `<!doctype html><meta charset="utf-8"><title>Shop</title><link rel="icon" href="data:,">${head}`
+  const served = { '/': ['text/html', page], [SCRIPT]: ['text/javascript', script] }
   const server = http.createServer((request, response) => {
-    const [type, body] = request.url === SCRIPT ? ['text/javascript', script] : ['text/html', page]
+    const [type, body] = served[request.url] ?? ['text/html', '<!doctype html><title>Elsewhere</title>']
     response.writeHead(200, { 'content-type': `${type}; charset=utf-8` }).end(body)
   })
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -61,21 +62,29 @@ async function open({ way, address, writeKey, deliveryStrategy }) {
 async function browse() {
   return chromium.launch({
     executablePath: '/usr/bin/chromium',
+    // The machine may be busy; the test has the patience.
+    timeout: 0,
     args: [...(os.userInfo().uid === 0 ? ['--no-sandbox'] : []), ...NEVER],
   })
 }
 
-/** Opens the shop's page in a tab, with `person` as its visitor, and waits until the SDK is there. */
+/** Opens the shop in a tab of its own; `failed` collects what goes wrong there. */
 async function visit(context, url, failed) {
+  context.setDefaultTimeout(0)
   const tab = await context.newPage()
   tab.on('pageerror', (error) => failed.push(`the page: ${error}`))
   await tab.exposeFunction('noteFailure', (why) => failed.push(why))
+  await arrive(tab, url)
+  return tab
+}
+
+/** Opens the shop's page, and waits until the SDK is there. */
+async function arrive(tab, url) {
   await tab.goto(url)
   await tab.evaluate(() => {
     analytics.on('error', ({ code, reason }) => window.noteFailure(`${code}: ${reason}`))
     return new Promise((resolve) => analytics.ready(resolve))
   })
-  return tab
 }
 
-module.exports = { open, browse, visit, version, library: '@segment/analytics-next' }
+module.exports = { open, browse, visit, arrive, version, library: '@segment/analytics-next' }
