@@ -13,6 +13,7 @@ mod ingest;
 mod mapping;
 mod order;
 mod readme;
+mod sdk;
 mod support;
 mod tls;
 mod upgrade;

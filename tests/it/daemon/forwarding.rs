@@ -87,7 +87,10 @@ async fn segment_and_rudderstack_forward_with_their_methods_forms_and_signatures
     let (status, allow) = post(&daemon, "GET", "dev", None, "").await;
     let mut allow: Vec<&str> = allow.split(',').map(str::trim).collect();
     allow.sort_unstable();
-    assert_eq!((status, allow), (405, vec!["OPTIONS", "PATCH", "POST", "PUT"]));
+    assert_eq!(
+        (status, allow),
+        (405, vec!["OPTIONS", "PATCH", "POST", "PUT"])
+    );
 
     let status = daemon.settled().await;
     assert_eq!(

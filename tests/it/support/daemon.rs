@@ -1,10 +1,12 @@
 //! `klaviyo-relay serve` as a child process.
 
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 use klaviyo_relay::config::{Config, OutboxConfig, process_environment};
 use klaviyo_relay::outbox::{Outbox, Status};
@@ -17,6 +19,7 @@ use super::{Klaviyo, eventually};
 pub(crate) struct Daemon {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
+    reader: Option<JoinHandle<()>>,
     pub(crate) ingest: SocketAddr,
     pub(crate) admin: SocketAddr,
     files: TempDir,
@@ -31,10 +34,18 @@ impl Daemon {
 
     /// As [`Self::start`], with a section `[outbox]` of its own.
     pub(crate) async fn start_on(klaviyo: &Klaviyo, outbox: &str, more: &str) -> Self {
-        Self::start_with(klaviyo, "", outbox, more).await
+        Self::start_with(klaviyo, "listen = \"127.0.0.1:0\"", outbox, more).await
     }
 
-    /// As [`Self::start_on`], with `ingest` added to that section.
+    /// As [`Self::start_on`], with `ingest` added to that section, on a port that it keeps through its restarts, as
+    /// clients that were told it need.
+    pub(crate) async fn start_staying(klaviyo: &Klaviyo, ingest: &str, more: &str) -> Self {
+        let ingest = format!("listen = \"127.0.0.1:{}\"\n{ingest}", lasting_port());
+        let outbox = "path = \"outbox.db\"\nmin_free_disk = 0";
+        Self::start_with(klaviyo, &ingest, outbox, more).await
+    }
+
+    /// As [`Self::start_on`], with a section `[ingest]` of its own too.
     pub(crate) async fn start_with(
         klaviyo: &Klaviyo,
         ingest: &str,
@@ -43,20 +54,21 @@ impl Daemon {
     ) -> Self {
         let files = TempDir::new().unwrap();
         let config = format!(
-            "[ingest]\nlisten = \"127.0.0.1:0\"\n{ingest}\n\n\
+            "[ingest]\n{ingest}\n\n\
              [[ingest.sources]]\nname = \"shop\"\nwrite_key = \"dev\"\n\n\
              [outbox]\n{outbox}\n\n\
              [klaviyo]\nendpoint = \"http://{}\"\nprivate_key = \"pk_sandbox\"\n\n\
              [admin]\nlisten = \"127.0.0.1:0\"\n\n\
-             [log]\nformat = \"json\"\nfilter = \"info\"\n\n{more}\n",
+             [log]\nformat = \"json\"\nfilter = \"info,klaviyo_relay::ingest=debug\"\n\n{more}\n",
             klaviyo.address
         );
         std::fs::write(files.path().join("config.toml"), config).unwrap();
-        let (child, log, ingest, admin) = spawn(&files, &[]).await;
+        let (child, log, reader, ingest, admin) = spawn(&files, &[]).await;
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Self {
             child,
             log,
+            reader: Some(reader),
             ingest,
             admin,
             files,
@@ -71,7 +83,19 @@ impl Daemon {
 
     /// As [`Self::restart`], under another program such as strace.
     pub(crate) async fn restart_under(&mut self, wrapper: &[&str]) {
-        (self.child, self.log, self.ingest, self.admin) = spawn(&self.files, wrapper).await;
+        let (child, log, reader, ingest, admin) = spawn(&self.files, wrapper).await;
+        (self.child, self.log, self.reader) = (child, log, Some(reader));
+        (self.ingest, self.admin) = (ingest, admin);
+    }
+
+    /// As [`Self::restart`], on another port for once.
+    pub(crate) async fn restart_elsewhere(&mut self) {
+        let path = self.files.path().join("config.toml");
+        let config = std::fs::read_to_string(&path).unwrap();
+        let elsewhere = config.replacen(&self.ingest.to_string(), "127.0.0.1:0", 1);
+        std::fs::write(&path, elsewhere).unwrap();
+        self.restart().await;
+        std::fs::write(&path, config).unwrap();
     }
 
     /// kill -9.
@@ -201,6 +225,13 @@ impl Daemon {
         status
     }
 
+    /// All that it logged, after it ended.
+    pub(crate) fn last_log(&mut self) -> String {
+        let reader = self.reader.take();
+        reader.map_or(Ok(()), JoinHandle::join).unwrap();
+        self.log()
+    }
+
     /// What it has logged so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().join("\n")
@@ -232,7 +263,29 @@ pub(crate) fn count(status: &Status, name: &str) -> i64 {
         .1
 }
 
-type Started = (Child, Arc<Mutex<Vec<String>>>, SocketAddr, SocketAddr);
+/// A port that nobody has, and that the system gives to nobody meanwhile: from below those it chooses from.
+fn lasting_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Test runs beside each other begin at different places.
+    let first = u16::try_from(std::process::id() % 1000).unwrap() * 16;
+    let tries = std::iter::repeat_with(|| {
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        16_000 + (first + next) % 16_000
+    });
+    tries
+        .take(1000)
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .unwrap()
+}
+
+/// The process, its log and who reads it, and its two ports.
+type Started = (
+    Child,
+    Arc<Mutex<Vec<String>>>,
+    JoinHandle<()>,
+    SocketAddr,
+    SocketAddr,
+);
 
 async fn spawn(files: &TempDir, wrapper: &[&str]) -> Started {
     let words: Vec<&str> = wrapper
@@ -249,7 +302,7 @@ async fn spawn(files: &TempDir, wrapper: &[&str]) -> Started {
         .spawn()
         .unwrap();
     let log = Arc::new(Mutex::new(Vec::new()));
-    collect(child.stderr.take().unwrap(), Arc::clone(&log));
+    let reader = collect(child.stderr.take().unwrap(), Arc::clone(&log));
     let child = Mutex::new(child);
     let (ingest, admin) = eventually("the daemon listens", || async {
         let lines = log.lock().unwrap().clone();
@@ -263,13 +316,13 @@ async fn spawn(files: &TempDir, wrapper: &[&str]) -> Started {
         Some((address("ingest"), address("admin")))
     })
     .await;
-    (child.into_inner().unwrap(), log, ingest, admin)
+    (child.into_inner().unwrap(), log, reader, ingest, admin)
 }
 
-fn collect(stderr: ChildStderr, log: Arc<Mutex<Vec<String>>>) {
+fn collect(stderr: ChildStderr, log: Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
             log.lock().unwrap().push(line);
         }
-    });
+    })
 }

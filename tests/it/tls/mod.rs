@@ -36,7 +36,7 @@ impl Secured {
         let klaviyo = Klaviyo::start().await;
         let below = folder.path().join(inside);
         let ingest = format!(
-            "tls_cert = \"{0}/cert.pem\"\ntls_key = \"{0}/key.pem\"",
+            "listen = \"127.0.0.1:0\"\ntls_cert = \"{0}/cert.pem\"\ntls_key = \"{0}/key.pem\"",
             below.display()
         );
         let daemon = Daemon::start_with(
