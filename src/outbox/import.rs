@@ -10,9 +10,11 @@ use super::order::Import;
 use super::{Outbox, rows};
 use crate::model::NewEvent;
 
-/// One look into the primary key for each message id.
+/// One look into the primary key for each message id. A CROSS JOIN keeps SQLite to this order: of itself it goes
+/// through all messages of the source.
 pub(super) const KNOWN: &str = "
-    SELECT m.message_id FROM json_each(?2) AS j JOIN message AS m ON m.source = ?1 AND m.message_id = j.value";
+    SELECT m.message_id FROM json_each(?2) AS j CROSS JOIN message AS m
+    ON m.source = ?1 AND m.message_id = j.value";
 
 impl Outbox {
     /// As [`Outbox::append`], for events that happened long ago.

@@ -47,6 +47,20 @@ async fn hot_statements_scan_no_table_that_grows() {
     assert!(looked_at > 60, "{looked_at} steps");
 }
 
+#[tokio::test]
+async fn a_known_message_is_found_by_its_whole_key() {
+    let files = files();
+    let outbox = files.open().await;
+    let sql = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", super::import::KNOWN));
+    let plan = sqlx::query(sql).fetch_all(&outbox.readers).await.unwrap();
+    let steps: Vec<String> = plan
+        .iter()
+        .map(|row| sqlx::Row::get(row, "detail"))
+        .collect();
+    let by_key = |step: &String| step.contains("(source=? AND message_id=?)");
+    assert!(steps.last().is_some_and(by_key), "{steps:?}");
+}
+
 /// The statements of a text, without its comments.
 fn statements(text: &str) -> Vec<String> {
     let code = text
