@@ -242,7 +242,7 @@ fn history_without_backfill_is_hinted_at() {
 #[tokio::test]
 async fn an_interrupted_import_ends_cleanly_and_remembers_its_place() {
     let bench = Bench::new();
-    let calls: Vec<String> = (1..=6000).map(track).collect();
+    let calls: Vec<String> = (1..=40_000).map(track).collect();
     fs::write(bench.path().join("calls.ndjson"), calls.join("\n")).unwrap();
     // The outbox is there, so that it can be looked into from the start.
     bench.run_on("", &["import", "-"]).well();
@@ -265,11 +265,11 @@ async fn an_interrupted_import_ends_cleanly_and_remembers_its_place() {
         "error: interrupted; the same command goes on from here\n"
     );
     let stored = audit(&bench, "accepted");
-    assert!(stored < 6000, "it was interrupted before its end");
+    assert!(stored < 40_000, "it was interrupted before its end");
     let tally = bench.run(&["import", "calls.ndjson", "--json"]).json();
     assert_eq!(tally["skipped"], json!(stored), "nothing is read again");
-    assert_eq!(tally["stored"], json!(6000 - stored));
-    assert_eq!(audit(&bench, "accepted"), 6000);
+    assert_eq!(tally["stored"], json!(40_000 - stored));
+    assert_eq!(audit(&bench, "accepted"), 40_000);
 }
 
 #[tokio::test]
