@@ -62,7 +62,7 @@ pub use work::{ClaimedEvent, NextDue, StoredDelivery};
 use writer::{Order, Writer};
 
 /// The schema this program writes: `PRAGMA user_version`, set by the newest migration.
-const SCHEMA: i64 = 5;
+const SCHEMA: i64 = 6;
 /// Commands that may wait for the writer; beyond that, clients are asked to come back.
 const QUEUE: usize = 4096;
 /// Events that an operator's command changes in one commit.
@@ -108,9 +108,7 @@ impl Outbox {
             .await
             .map_err(OpenError::Migrate)?;
         scrub::when_due(&mut connection, path).await;
-        sqlx::query(include_str!("sql/recover.sql"))
-            .bind(now.as_millis())
-            .execute(&mut connection)
+        recover(&mut connection, now)
             .await
             .map_err(OpenError::Recover)?;
         Self::start(config, connection, Some(lock)).await
@@ -368,6 +366,17 @@ impl Outbox {
             .map_err(|_| WriteError::Closed)?;
         answer.await.map_err(|_| WriteError::Closed)?
     }
+}
+
+/// Takes up what an earlier daemon left in the air.
+async fn recover(connection: &mut SqliteConnection, now: Timestamp) -> Result<(), sqlx::Error> {
+    sqlx::query(writer::BEGIN).execute(&mut *connection).await?;
+    sqlx::query(include_str!("sql/recover.sql"))
+        .bind(now.as_millis())
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(writer::COMMIT).execute(connection).await?;
+    Ok(())
 }
 
 /// Events in portions, in their order: the writer has others to serve in between.

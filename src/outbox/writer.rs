@@ -20,6 +20,10 @@ use super::order::Then;
 use super::room::Room;
 use super::scrub::{Scrub, Task};
 
+/// Begins a transaction that may write the tables: their triggers let nobody else.
+pub(super) const BEGIN: &str = "BEGIN IMMEDIATE; INSERT INTO writing (id) VALUES (1)";
+/// Ends it on disk.
+pub(super) const COMMIT: &str = "DELETE FROM writing; COMMIT";
 /// Commands written in one transaction at most.
 const GROUP: usize = 512;
 /// How often the writer asks SQLite whether another process has written (one cheap pragma, no table is read).
@@ -148,12 +152,10 @@ impl Writer {
 
     async fn attempt(&mut self, commands: &[Command]) -> Result<Vec<Answer>, sqlx::Error> {
         let connection = self.open().await?;
-        sqlx::query("BEGIN IMMEDIATE")
-            .execute(&mut *connection)
-            .await?;
+        sqlx::query(BEGIN).execute(&mut *connection).await?;
         let answers = command::write(connection, commands).await?;
         let pending = pending(connection).await?;
-        sqlx::query("COMMIT").execute(&mut *connection).await?;
+        sqlx::query(COMMIT).execute(&mut *connection).await?;
         self.room.count(pending);
         Ok(answers)
     }

@@ -135,9 +135,8 @@ async fn a_file_of_version_2_keeps_everything_and_takes_deletions() {
     assert_eq!(numbers[&event], [DeliveryId(10)]);
     outbox.close().await;
     let mut connection = connect::writer(&files.config.path, false).await.unwrap();
-    let odd = sqlx::query("UPDATE delivery SET kind = 'odd' WHERE id = 1")
-        .execute(&mut connection)
-        .await;
+    let odd = "BEGIN; INSERT INTO writing (id) VALUES (1); UPDATE delivery SET kind = 'odd' WHERE id = 1";
+    let odd = sqlx::query(odd).execute(&mut connection).await;
     assert!(odd.unwrap_err().to_string().contains("CHECK constraint"));
 }
 

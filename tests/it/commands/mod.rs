@@ -6,6 +6,7 @@ mod demo;
 mod discard;
 mod explain;
 mod filters;
+mod handwritten;
 mod import;
 mod prepared;
 mod replay;
