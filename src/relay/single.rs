@@ -131,8 +131,8 @@ pub(super) fn judge(
     (settlement, then)
 }
 
-/// The body to send: the frozen one, or the one that names the profile by the id its import was answered with. As an error, why nothing is
-/// sent.
+/// The body to send: the frozen one, or the one that names the profile by the id its import was answered with. As an
+/// error, why nothing is sent.
 fn body(context: &Context, hand: &InHand) -> Result<String, String> {
     let delivery = hand.delivery();
     if delivery.status == DeliveryStatus::Unknown

@@ -86,8 +86,8 @@ pub fn decide(
 }
 
 /// Why a delivery of this kind is not sent again when its answer was lost, by a time-out or a crash; `None` when it
-/// is. Klaviyo drops a second event by its `$event_id`, and a second profile, list change or deletion changes nothing; a second
-/// subscription may lift an unsubscribe, or mail somebody twice.
+/// is. Klaviyo drops a second event by its `$event_id`, and a second profile, list change or deletion changes nothing; a
+/// second subscription may lift an unsubscribe, or mail somebody twice.
 pub const fn not_resent(kind: DeliveryKind, policy: &DeliveryConfig) -> Option<&'static str> {
     match kind {
         DeliveryKind::Subscription if !policy.resend_unknown_subscriptions => Some(

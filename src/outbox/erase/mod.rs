@@ -1,7 +1,7 @@
 //! Erasing a person: whom a delete call is about, and emptying their finished events.
 //!
-//! A delete call learns whom else it names when it arrives (`sql/person.sql`), and stands in the lines of all of them: so
-//! everything of the person that came before it is finished when its turn comes, and nothing that came after overtakes
+//! A delete call learns whom else it names when it arrives (`sql/person.sql`), and stands in the lines of all of them.
+//! So everything of the person that came before it is finished when its turn comes, and nothing that came after overtakes
 //! it. When it is finished, the same transaction empties the person's finished events. Their rows stay.
 //!
 //! It promises that nothing personal is left in those rows, and that an event of another userId is left alone. What the
