@@ -6,7 +6,7 @@ use sqlx::Row;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteConnection;
 
-use super::{NOW, count, files, planned};
+use super::{Files, NOW, count, files, planned};
 use crate::model::DeliveryKind;
 use crate::outbox::*;
 
@@ -75,9 +75,8 @@ async fn texts(connection: &mut SqliteConnection, sql: &'static str) -> Vec<Stri
     sqlx::query_scalar(sql).fetch_all(connection).await.unwrap()
 }
 
-#[tokio::test]
-async fn a_file_of_version_2_keeps_everything_and_takes_deletions() {
-    let files = files();
+/// A filled file as the first two migrations make it.
+async fn version_2(files: &Files) -> SqliteConnection {
     let newest = sqlx::migrate!("./migrations");
     let of_version_2 = newest.iter().filter(|migration| migration.version <= 2);
     let old = Migrator {
@@ -90,6 +89,13 @@ async fn a_file_of_version_2_keeps_everything_and_takes_deletions() {
         .execute(&mut connection)
         .await
         .unwrap();
+    connection
+}
+
+#[tokio::test]
+async fn a_file_of_version_2_keeps_everything_and_takes_deletions() {
+    let files = files();
+    let mut connection = version_2(&files).await;
     let (before, schema) = (
         contents(&mut connection).await,
         texts(&mut connection, SCHEMA_TEXTS).await,
@@ -135,7 +141,8 @@ async fn a_file_of_version_2_keeps_everything_and_takes_deletions() {
     assert_eq!(numbers[&event], [DeliveryId(10)]);
     outbox.close().await;
     let mut connection = connect::writer(&files.config.path, false).await.unwrap();
-    let odd = "BEGIN; INSERT INTO writing (id) VALUES (1); UPDATE delivery SET kind = 'odd' WHERE id = 1";
+    let odd =
+        "BEGIN; INSERT INTO writing (id) VALUES (1); UPDATE delivery SET kind = 'odd' WHERE id = 1";
     let odd = sqlx::query(odd).execute(&mut connection).await;
     assert!(odd.unwrap_err().to_string().contains("CHECK constraint"));
 }
@@ -143,18 +150,7 @@ async fn a_file_of_version_2_keeps_everything_and_takes_deletions() {
 #[tokio::test]
 async fn the_start_that_brings_a_file_up_to_date_can_write_what_is_new() {
     let files = files();
-    let newest = sqlx::migrate!("./migrations");
-    let old = newest.iter().filter(|migration| migration.version <= 2);
-    let old = Migrator {
-        migrations: Cow::Owned(old.cloned().collect()),
-        ..Migrator::DEFAULT
-    };
-    let mut connection = connect::writer(&files.config.path, true).await.unwrap();
-    old.run(&mut connection).await.unwrap();
-    sqlx::raw_sql(FILLED)
-        .execute(&mut connection)
-        .await
-        .unwrap();
+    let connection = version_2(&files).await;
     connect::close(connection).await;
     let outbox = Outbox::open(&files.config, NOW).await.unwrap();
     let deletion = PlannedDelivery {
