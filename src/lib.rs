@@ -57,6 +57,7 @@ pub mod ingest;
 pub mod klaviyo;
 pub mod listener;
 pub mod mapper;
+pub mod metrics;
 pub mod model;
 pub mod outbox;
 pub mod relay;

@@ -18,6 +18,7 @@ use super::connect;
 use super::error::{Severity, WriteError, severity};
 use super::order::Then;
 use super::room::Room;
+use crate::metrics::{Instruments, Pulse};
 
 /// Commands written in one transaction at most.
 const GROUP: usize = 512;
@@ -39,6 +40,8 @@ pub(super) struct Writer {
     pub(super) fatal: CancellationToken,
     /// Whether events are accepted; deliveries go on in any case.
     pub(super) room: Arc<Room>,
+    /// Where it tells of itself: the daemon's does.
+    pub(super) instruments: Option<Instruments>,
 }
 
 impl Writer {
@@ -56,12 +59,18 @@ impl Writer {
                     if count == 0 {
                         break;
                     }
+                    self.beat(Pulse::writing);
                     self.group(std::mem::take(&mut orders)).await;
+                    self.beat(Pulse::writer_rests);
                     if self.fatal.is_cancelled() {
                         break;
                     }
                 }
-                _ = look.tick() => self.look_for_others(&mut version).await,
+                _ = look.tick() => {
+                    self.beat(Pulse::writing);
+                    self.look_for_others(&mut version).await;
+                    self.beat(Pulse::writer_rests);
+                }
             }
         }
         if let Some(connection) = self.connection.take() {
@@ -102,12 +111,16 @@ impl Writer {
         let mut locked = 0;
         loop {
             let error = match self.attempt(commands).await {
-                Ok(answers) => return Ok(answers),
+                Ok(answers) => {
+                    self.beat(Pulse::written);
+                    return Ok(answers);
+                }
                 Err(error) => error,
             };
             self.connection = None;
             match severity(&error) {
                 Severity::Locked => {
+                    self.beat(Pulse::write_failed);
                     locked += 1;
                     tracing::warn!(
                         tries = locked,
@@ -118,6 +131,7 @@ impl Writer {
                     }
                 }
                 Severity::Full => {
+                    self.beat(Pulse::written);
                     tracing::error!(
                         "the outbox's disk is full; nothing is accepted until there is space"
                     );
@@ -130,6 +144,7 @@ impl Writer {
                     return Err(WriteError::Closed);
                 }
                 Severity::Other => {
+                    self.beat(Pulse::write_failed);
                     tracing::error!(error = %error, commands = commands.len(), "the outbox could not write");
                     return Err(WriteError::Sqlite(Arc::new(error)));
                 }
@@ -137,7 +152,15 @@ impl Writer {
         }
     }
 
+    fn beat(&self, beat: impl FnOnce(&Pulse)) {
+        if let Some(instruments) = &self.instruments {
+            beat(&instruments.pulse);
+        }
+    }
+
     async fn attempt(&mut self, commands: &[Command]) -> Result<Vec<Answer>, sqlx::Error> {
+        let instruments = self.instruments.as_ref();
+        let began = instruments.map(|instruments| instruments.pulse.monotonic());
         let connection = self.open().await?;
         sqlx::query("BEGIN IMMEDIATE")
             .execute(&mut *connection)
@@ -145,6 +168,10 @@ impl Writer {
         let answers = command::write(connection, commands).await?;
         let pending = pending(connection).await?;
         sqlx::query("COMMIT").execute(&mut *connection).await?;
+        if let (Some(instruments), Some(began)) = (&self.instruments, began) {
+            let took = instruments.pulse.monotonic().saturating_sub(began);
+            instruments.metrics.commit(took, commands.len());
+        }
         self.room.count(pending);
         Ok(answers)
     }
