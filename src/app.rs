@@ -16,12 +16,14 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::{self, Admin};
+use crate::admin::{self, Access, Admin};
 use crate::clock::Clock;
 use crate::config::{AnalyticsJs, Config, Endpoint};
 use crate::delivery::{Remote, Sender};
 use crate::ingest::{self, Ingest};
 use crate::listener;
+use crate::metrics::Instruments;
+use crate::operator::ExplainSettings;
 use crate::outbox::{self, Outbox};
 use crate::relay::Relay;
 use crate::sandbox::{self, Sandbox};
@@ -55,14 +57,18 @@ impl App {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
-        let outbox = Outbox::open(&config.outbox, clock.now()).await?;
+        let sources = config.ingest.sources.iter();
+        let sources = sources.map(|source| source.name.as_str());
+        let instruments = Instruments::new(Arc::clone(&clock), sources);
+        let told = Some(instruments.clone());
+        let outbox = Outbox::open_measured(&config.outbox, clock.now(), told).await?;
         let ingest_port = listener::bind(config.ingest.listen)
             .await
             .context("[ingest] listen")?;
         let admin_port = listener::bind(config.admin.listen)
             .await
             .context("[admin] listen")?;
-        let ingest = ingest(&config, &outbox, &clock)?;
+        let ingest = ingest(&config, &outbox, &clock)?.measured_by(instruments.metrics.clone());
         let sandbox = match config.klaviyo.endpoint {
             Endpoint::Sandbox => Some(LocalSandbox::start(&config, &clock).await?),
             Endpoint::Url(_) => None,
@@ -82,7 +88,18 @@ impl App {
             relay: tokio::spawn(async {}),
             shutdown_deadline: config.delivery.shutdown_deadline,
         };
-        app.open_ports(ingest_port, admin_port, ingest, &config);
+        instruments.metrics.sandbox(app.sandbox.is_some());
+        let admin = Admin {
+            outbox: outbox.clone(),
+            instruments: instruments.clone(),
+            clock: Arc::clone(&clock),
+            sandbox: app.sandbox.is_some(),
+            explain: ExplainSettings::of(&config),
+            access: Access::of(&config.admin),
+        };
+        app.ports
+            .spawn(admin::count_blocked(admin.clone(), app.stop_ports.clone()));
+        app.open_ports(ingest_port, admin_port, ingest, admin);
         app.ports.spawn(outbox::keep(
             outbox.clone(),
             config.outbox.clone(),
@@ -95,6 +112,7 @@ impl App {
             sender,
             outbox,
             clock,
+            instruments,
             app.stop_relay.clone(),
         ));
         Ok(app)
@@ -105,13 +123,8 @@ impl App {
         ingest_port: TcpListener,
         admin_port: TcpListener,
         ingest: Ingest,
-        config: &Config,
+        admin: Admin,
     ) {
-        let admin = Admin {
-            outbox: self.outbox.clone(),
-            sandbox: self.sandbox.is_some(),
-            token: config.admin.token.clone(),
-        };
         let stop = &self.stop_ports;
         self.ports.spawn(listener::serve(
             ingest_port,
@@ -256,6 +269,7 @@ async fn run_relay(
     sender: Sender,
     outbox: Outbox,
     clock: Arc<dyn Clock>,
+    instruments: Instruments,
     stop: CancellationToken,
 ) {
     let sent_to = match config.klaviyo.endpoint {
@@ -276,6 +290,7 @@ async fn run_relay(
         policy: config.delivery,
         sides,
         clock,
+        instruments,
     };
     relay.run(stop).await;
 }

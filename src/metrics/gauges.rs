@@ -151,8 +151,13 @@ impl Gauges {
         let events = "Events that are kept, by state";
         ours.register("events", events, self.events.clone());
         let oldest = "Age of the oldest pending event; 0 when none is";
-        ours.register("oldest_pending_age_seconds", oldest, self.oldest_pending.clone());
-        let blocked = "Events that later events of the same person wait for, when they were last counted";
+        ours.register(
+            "oldest_pending_age_seconds",
+            oldest,
+            self.oldest_pending.clone(),
+        );
+        let blocked =
+            "Events that later events of the same person wait for, when they were last counted";
         ours.register("blocked_profiles", blocked, self.blocked.clone());
         let counted = "When blocked_profiles was counted, since 1970; 0 before the first time";
         let name = "blocked_profiles_counted_timestamp_seconds";
@@ -160,7 +165,11 @@ impl Gauges {
         let accepting = "1 while new events are accepted, as far as disk and backlog go";
         ours.register("accepting", accepting, self.accepting.clone());
         let database = "Size of the outbox's file";
-        ours.register("outbox_database_bytes", database, self.database_bytes.clone());
+        ours.register(
+            "outbox_database_bytes",
+            database,
+            self.database_bytes.clone(),
+        );
         let wal = "Size of the outbox's write-ahead log";
         ours.register("outbox_wal_bytes", wal, self.wal_bytes.clone());
         let free = "Free space on the outbox's disk";
@@ -173,7 +182,11 @@ impl Gauges {
         let used = "Requests in the last second or minute, when the relay last looked round";
         ours.register("limit_used_requests", used, self.limit_used.clone());
         let allowed = "Requests that a second or minute may hold at present";
-        ours.register("limit_allowed_requests", allowed, self.limit_allowed.clone());
+        ours.register(
+            "limit_allowed_requests",
+            allowed,
+            self.limit_allowed.clone(),
+        );
         let closed = "1 while a 429 keeps the family from sending";
         ours.register("limit_closed", closed, self.limit_closed.clone());
         let sandbox = "1 while requests go to a sandbox, so that nothing reaches Klaviyo";

@@ -247,13 +247,19 @@ impl Inner {
             drop(self.attempts.get_or_create(&Outcome { outcome }));
         }
         for kind in DeliveryKind::ALL {
-            let last = DeliveryStatus::ALL.iter().filter(|status| status.is_final());
+            let last = DeliveryStatus::ALL
+                .iter()
+                .filter(|status| status.is_final());
             for status in last {
                 let labels = Delivered::new(*kind, *status);
                 drop(self.deliveries.get_or_create(&labels));
             }
         }
-        for status in [EventStatus::Delivered, EventStatus::Skipped, EventStatus::Dead] {
+        for status in [
+            EventStatus::Delivered,
+            EventStatus::Skipped,
+            EventStatus::Dead,
+        ] {
             let status = status.word();
             drop(self.finished.get_or_create(&Finished { status }));
         }

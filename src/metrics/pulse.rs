@@ -285,7 +285,11 @@ mod tests {
         pulse.looked();
         assert_eq!(found(&pulse), []);
         pulse.writing();
-        assert_eq!(found(&pulse), [Stuck::Writer], "it is remembered when asked");
+        assert_eq!(
+            found(&pulse),
+            [Stuck::Writer],
+            "it is remembered when asked"
+        );
     }
 
     #[test]

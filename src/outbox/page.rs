@@ -116,11 +116,12 @@ impl Outbox {
     /// Who waits behind what, the longest first, `most` at most. Reads the whole backlog.
     pub async fn blocked_profiles(&self, most: u32) -> Result<Vec<Blocked>, ReadError> {
         let failed = || ReadError::of("the blocked profiles");
-        let rows = sqlx::query("SELECT * FROM blocked_profiles ORDER BY since, head_event LIMIT ?1")
-            .bind(most)
-            .fetch_all(&self.readers)
-            .await
-            .map_err(failed())?;
+        let rows =
+            sqlx::query("SELECT * FROM blocked_profiles ORDER BY since, head_event LIMIT ?1")
+                .bind(most)
+                .fetch_all(&self.readers)
+                .await
+                .map_err(failed())?;
         rows.iter()
             .map(blocked)
             .collect::<Result<_, _>>()
