@@ -83,6 +83,17 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// 404: the person asked for can be nobody.
+    pub(super) fn nobody() -> Self {
+        Self {
+            status: StatusCode::NOT_FOUND,
+            code: "nobody",
+            error: ChangeError::Nobody.to_string().into(),
+        }
+    }
+}
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let body = json!({"code": self.code, "error": self.error});
@@ -108,7 +119,7 @@ impl From<ChangeError> for Refusal {
         match error {
             ChangeError::NoFilter => Self::asked("filter_needed", line),
             ChangeError::WrongState { .. } => Self::asked("wrong_status", line),
-            ChangeError::Nobody => Self::asked("nobody", line),
+            ChangeError::Nobody => Self::nobody(),
             ChangeError::Read(error) => error.into(),
             ChangeError::Write(error) => {
                 tracing::error!(error = line, "failed to change events for the admin port");

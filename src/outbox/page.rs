@@ -66,14 +66,15 @@ impl Outbox {
         let failed = || ReadError::of("a page of events");
         let before = before.map_or(i64::MAX, |before| before.0);
         let named = !selection.ids.is_empty() || !selection.profile.is_empty();
-        let last: Option<i64> = match named {
-            true => None,
-            false => sqlx::query_scalar(LOOKED_THROUGH)
+        let last: Option<i64> = if named {
+            None
+        } else {
+            sqlx::query_scalar(LOOKED_THROUGH)
                 .bind(before)
                 .bind(LOOKED_THROUGH_AT_MOST - 1)
                 .fetch_optional(&self.readers)
                 .await
-                .map_err(failed())?,
+                .map_err(failed())?
         };
         let mut query = select::selected(select::BRIEF, selection);
         query.push(" AND e.id < ").push_bind(before);

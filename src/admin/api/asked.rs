@@ -1,6 +1,7 @@
 //! Reads what was asked: filters in a query or a body. Unknown keys, empty words and `null` are refused, since each of
 //! them could stand where a filter was meant, and without it more events would be meant.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -8,6 +9,7 @@ use axum::extract::{Query, Request};
 use axum::http::{HeaderMap, Uri, header};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
+use serde_json::Number;
 
 use super::super::refusal::Refusal;
 use crate::model::{EventId, EventStatus, Timestamp};
@@ -19,13 +21,15 @@ const BODY_TIME: Duration = Duration::from_secs(30);
 /// Events that a page holds when nothing else is asked for, and at most.
 const PAGE: u32 = 50;
 const LARGEST_PAGE: u32 = 500;
+/// The numbers of events: those that every reader of JSON tells apart.
+const NUMBERS: RangeInclusive<i64> = 1..=9_007_199_254_740_991;
 
 /// The filters of a change, in its body.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Filter {
     #[serde(default, deserialize_with = "given")]
-    id: Option<Vec<i64>>,
+    id: Option<Vec<Number>>,
     #[serde(default, deserialize_with = "given")]
     status: Option<String>,
     #[serde(default, deserialize_with = "given")]
@@ -80,8 +84,9 @@ impl Filter {
         if self.id.as_ref().is_some_and(Vec::is_empty) {
             return Err(empty("id"));
         }
+        let ids = self.id.iter().flatten().map(whole);
         Ok(operator::Filter {
-            ids: self.id.unwrap_or_default(),
+            ids: ids.collect::<Result<_, _>>()?,
             status: self.status.as_deref().map(status).transpose()?,
             event: word("event", self.event)?,
             profile: word("profile", self.profile)?,
@@ -116,7 +121,7 @@ pub(super) fn listed(uri: &Uri, now: Timestamp) -> Result<Listed, Refusal> {
         reason: word("reason", query.reason)?,
     };
     if filter.names_nobody() {
-        return Err(operator::ChangeError::Nobody.into());
+        return Err(Refusal::nobody());
     }
     Ok(Listed {
         selection: filter.selection(&states),
@@ -202,9 +207,22 @@ fn status(word: &str) -> Result<EventStatus, Refusal> {
 
 fn number(text: &str) -> Result<i64, Refusal> {
     let words = "id is the number of an event, or several with commas between them";
-    text.trim()
-        .parse()
-        .map_err(|_| Refusal::asked("bad_query", words))
+    let number = text.trim().parse().ok();
+    let number = number.filter(|number| NUMBERS.contains(number));
+    number.ok_or_else(|| Refusal::asked("bad_query", words))
+}
+
+/// A whole number, also written as `7.0`, which JSON does not tell from 7.
+fn whole(number: &Number) -> Result<i64, Refusal> {
+    let text = number.to_string();
+    let whole = text
+        .split_once('.')
+        .filter(|(_, rest)| rest.bytes().all(|digit| digit == b'0'));
+    let whole = whole.map_or(text.as_str(), |(whole, _)| whole);
+    let words = "id is a list of the numbers of events";
+    let number = whole.parse().ok();
+    let number = number.filter(|number| NUMBERS.contains(number));
+    number.ok_or_else(|| Refusal::asked("bad_json", words))
 }
 
 fn word(key: &str, text: Option<String>) -> Result<Option<String>, Refusal> {

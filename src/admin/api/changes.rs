@@ -29,6 +29,10 @@ struct Asked {
 }
 
 /// The body of a replay.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the options of the command, by its names"
+)]
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AskedReplay {
