@@ -24,7 +24,8 @@ pub fn time(text: &str, now: Timestamp) -> Option<Timestamp> {
 
 /// `2h`, `1d12h`, `2h ago`.
 fn ago(text: &str) -> Option<Duration> {
-    let mut rest = text.strip_suffix("ago").unwrap_or(text).trim();
+    let text = text.strip_suffix("ago").unwrap_or(text).trim();
+    let mut rest = text;
     let mut span = Duration::ZERO;
     while !rest.is_empty() {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();

@@ -123,9 +123,17 @@ pub(super) fn listed(uri: &Uri, now: Timestamp) -> Result<Listed, Refusal> {
     if filter.names_nobody() {
         return Err(Refusal::nobody());
     }
+    if query
+        .before
+        .is_some_and(|before| !NUMBERS.contains(&before))
+    {
+        let words = "before is the number of an event, as `next_before` of the page before said";
+        return Err(Refusal::asked("bad_query", words));
+    }
+    let before = query.before.map(EventId);
     Ok(Listed {
         selection: filter.selection(&states),
-        before: query.before.map(EventId),
+        before,
         limit: page(query.limit)?,
     })
 }
