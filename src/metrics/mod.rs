@@ -66,6 +66,7 @@ struct Inner {
     registry: Registry,
     requests_in: Labelled<Answer, Counter>,
     events_in: Labelled<Event, Counter>,
+    looks: Counter,
     attempts: Labelled<Outcome, Counter>,
     deliveries: Labelled<Delivered, Counter>,
     finished: Labelled<Finished, Counter>,
@@ -86,6 +87,7 @@ impl Metrics {
             gauges: Gauges::new(&mut registry, started),
             requests_in: Labelled::default(),
             events_in: Labelled::default(),
+            looks: Counter::default(),
             attempts: Labelled::default(),
             deliveries: Labelled::default(),
             finished: Labelled::default(),
@@ -118,6 +120,11 @@ impl Metrics {
     pub fn event_in(&self, source: &str, kind: Option<EventType>, taken: Taken) {
         let labels = Event::new(source, kind, taken);
         self.0.events_in.get_or_create(&labels).inc();
+    }
+
+    /// The relay looked into the outbox for work.
+    pub fn looked_for_work(&self) {
+        self.0.looks.inc();
     }
 
     /// An attempt of a delivery was settled.
@@ -213,6 +220,8 @@ impl Inner {
         ours.register("ingest_requests", requests, self.requests_in.clone());
         let events = "Events that came in, by what became of them";
         ours.register("ingest_events", events, self.events_in.clone());
+        let looks = "Times that the relay looked into the outbox for work";
+        ours.register("looks_for_work", looks, self.looks.clone());
         let attempts = "Attempts of deliveries that were settled, those in bulk jobs one by one";
         ours.register("attempts", attempts, self.attempts.clone());
         let deliveries = "Deliveries that came to their end";

@@ -143,7 +143,9 @@ impl Desk {
             replayed: share.saturating_sub(self.replayed).min(free),
         };
         self.taking_in = true;
-        self.context.relay.instruments.pulse.taking_in();
+        let instruments = &self.context.relay.instruments;
+        instruments.pulse.taking_in();
+        instruments.metrics.looked_for_work();
         let context = Arc::clone(&self.context);
         self.tasks
             .spawn(async move { Returned::Taken(intake::take(&context, room).await) });

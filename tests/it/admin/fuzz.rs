@@ -53,8 +53,8 @@ async fn no_request_gets_an_answer_that_the_document_does_not_have() {
         String::from_utf8_lossy(&ran.stderr)
     );
     assert!(
-        said.contains("Tested: 12"),
-        "every operation was tested: {said}"
+        said.contains("Tested: 11"),
+        "every operation but the document's own was tested: {said}"
     );
     // It was asked a great deal, and is alive and in order.
     assert_eq!(daemon.look("/healthz").await.0, 200);

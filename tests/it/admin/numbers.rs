@@ -125,6 +125,34 @@ async fn a_lived_in_daemon_tells_what_happened_in_numbers_that_promtool_takes() 
     promtool(&text);
 }
 
+/// An intake that finds nothing once was a reason for the next one, and an idle daemon never slept.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_daemon_does_not_look_for_work_again_and_again() {
+    let klaviyo = Klaviyo::start().await;
+    let daemon = Daemon::start(&klaviyo, "").await;
+    let event = json!({"type": "track", "userId": "u", "event": "e", "messageId": "m"});
+    daemon.send("/v1/track", &event).await;
+    daemon.settled().await;
+    let looks = || async {
+        let text = scrape(&daemon, "*/*").await;
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("klaviyo_relay_looks_for_work_total "));
+        line.unwrap().parse::<u64>().unwrap()
+    };
+    let before = looks().await;
+    let mut after = before;
+    for _ in 0..100 {
+        after = looks().await;
+    }
+    assert!(before > 0);
+    assert!(
+        after - before < 10,
+        "{} looks during 100 scrapes",
+        after - before
+    );
+}
+
 async fn scrape(daemon: &Daemon, accept: &str) -> String {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let request = client
