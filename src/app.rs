@@ -16,13 +16,15 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::{self, Admin};
+use crate::admin::{self, Access, Admin};
 use crate::clock::Clock;
 use crate::config::{AnalyticsJs, Config, Endpoint};
 use crate::delivery::{Remote, Sender};
 use crate::ingest::{self, Ingest};
 use crate::listener::{self, Files, Tls};
+use crate::metrics::Instruments;
 use crate::model::Timestamp;
+use crate::operator::ExplainSettings;
 use crate::outbox::{self, Outbox};
 use crate::relay::Relay;
 use crate::sandbox::{self, Sandbox};
@@ -62,14 +64,18 @@ impl App {
             tracing::warn!("{warning}");
         }
         let tls = load_tls(&config)?;
-        let outbox = Outbox::open(&config.outbox, clock.now()).await?;
+        let sources = config.ingest.sources.iter();
+        let sources = sources.map(|source| source.name.as_str());
+        let instruments = Instruments::new(Arc::clone(&clock), sources);
+        let told = Some(instruments.clone());
+        let outbox = Outbox::open_measured(&config.outbox, clock.now(), told).await?;
         let ingest_port = listener::bind(config.ingest.listen)
             .await
             .context("[ingest] listen")?;
         let admin_port = listener::bind(config.admin.listen)
             .await
             .context("[admin] listen")?;
-        let ingest = ingest(&config, &outbox, &clock)?;
+        let ingest = ingest(&config, &outbox, &clock)?.measured_by(instruments.metrics.clone());
         let sandbox = match config.klaviyo.endpoint {
             Endpoint::Sandbox => Some(LocalSandbox::start(&config, &clock).await?),
             Endpoint::Url(_) => None,
@@ -91,7 +97,18 @@ impl App {
             relay: tokio::spawn(async {}),
             shutdown_deadline: config.delivery.shutdown_deadline,
         };
-        app.open_ports(ingest_port, admin_port, ingest, &config);
+        instruments.metrics.sandbox(app.sandbox.is_some());
+        let admin = Admin {
+            outbox: outbox.clone(),
+            instruments: instruments.clone(),
+            clock: Arc::clone(&clock),
+            sandbox: app.sandbox.is_some(),
+            explain: ExplainSettings::of(&config),
+            access: Access::of(&config.admin),
+        };
+        app.ports
+            .spawn(admin::count_blocked(admin.clone(), app.stop_ports.clone()));
+        app.open_ports(ingest_port, admin_port, ingest, admin);
         app.ports.spawn(outbox::keep(
             outbox.clone(),
             config.outbox.clone(),
@@ -104,6 +121,7 @@ impl App {
             sender,
             outbox,
             clock,
+            instruments,
             app.stop_relay.clone(),
         ));
         Ok(app)
@@ -114,13 +132,8 @@ impl App {
         ingest_port: TcpListener,
         admin_port: TcpListener,
         ingest: Ingest,
-        config: &Config,
+        admin: Admin,
     ) {
-        let admin = Admin {
-            outbox: self.outbox.clone(),
-            sandbox: self.sandbox.is_some(),
-            token: config.admin.token.clone(),
-        };
         let stop = &self.stop_ports;
         if let Some(tls) = self.tls.clone() {
             warn_of_expiry(&tls, self.clock.now());
@@ -331,6 +344,7 @@ async fn run_relay(
     sender: Sender,
     outbox: Outbox,
     clock: Arc<dyn Clock>,
+    instruments: Instruments,
     stop: CancellationToken,
 ) {
     let sent_to = match config.klaviyo.endpoint {
@@ -351,6 +365,7 @@ async fn run_relay(
         policy: config.delivery,
         sides,
         clock,
+        instruments,
     };
     relay.run(stop).await;
 }

@@ -1,11 +1,19 @@
 //! Time and chance, handed in: nothing else in the program reads the wall clock or draws a random number.
 
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
 use crate::model::Timestamp;
 
 /// Where the program's time and chance come from.
 pub trait Clock: Send + Sync + 'static {
     /// The current time.
     fn now(&self) -> Timestamp;
+    /// How much time has passed since some moment in the process: never goes back, whatever is done to the clock.
+    fn monotonic(&self) -> Duration {
+        let millis = u64::try_from(self.now().as_millis()).unwrap_or(0);
+        Duration::from_millis(millis)
+    }
     /// A number from 0 (included) to 1 (excluded), for jitter.
     fn chance(&self) -> f64;
 }
@@ -21,6 +29,15 @@ impl Clock for SystemClock {
     )]
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the monotonic clock"
+    )]
+    fn monotonic(&self) -> Duration {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        START.elapsed()
     }
 
     #[expect(

@@ -24,19 +24,21 @@
 //! | `klaviyo` | Klaviyo's vocabulary: request and response types, limits, error shapes | model |
 //! | `mapper` | pure: an event and the settings in, Klaviyo requests out, or why there are none | model, config, klaviyo, segment |
 //! | `scheduler` | pure decisions: how fast, singly or in a job, when to retry, when to pause | model, config |
-//! | `outbox` | the only module with SQL: append, next, settle, replay, reports | model, config, clock |
-//! | `ingest` | Segment's HTTP API in: authenticate, check, normalise, hand to the outbox, answer | model, config, outbox, segment, clock, listener |
+//! | `metrics` | what the running parts tell of themselves: numbers and heartbeats; a registry without I/O | model, clock |
+//! | `outbox` | the only module with SQL: append, next, settle, replay, reports | model, config, clock, metrics |
+//! | `ingest` | Segment's HTTP API in: authenticate, check, normalise, hand to the outbox, answer | model, config, outbox, segment, clock, listener, metrics |
 //! | `delivery` | one HTTP request out, one outcome back; the only user of reqwest | klaviyo, model, config, clock |
-//! | `relay` | the loop that joins outbox, scheduler, mapper, delivery and outbox again | outbox, scheduler, mapper, delivery, klaviyo, segment, model, config, clock |
+//! | `relay` | the loop that joins outbox, scheduler, mapper, delivery and outbox again | outbox, scheduler, mapper, delivery, klaviyo, segment, model, config, clock, metrics |
 //! | `sandbox` | a Klaviyo in the program: checks requests as the real one does, keeps what it got | klaviyo, model, clock, listener |
-//! | `admin` | health and status as JSON, for the operator, on a port of their own | outbox, model, config, clock, listener |
+//! | `operator` | what an operator asks for, the same from the commands and from the admin port | outbox, ingest, relay, mapper, klaviyo, segment, model, config |
+//! | `admin` | health, metrics and the API of the operator, on a port of their own | operator, outbox, metrics, model, config, clock, listener |
 //! | `telemetry` | sets up what is logged, and how | model, config |
 //! | `cli` | the commands, one file for each | all |
 //! | `app` | the one place that wires the parts together | all |
 //!
 //! # What is still to come
 //!
-//! Each has its place: a page and metrics in `admin`, and commands to forget, audit and export.
+//! Each has its place: a page in `admin`, and commands to forget, audit and export.
 //!
 //! # What is absent, on purpose
 //!
@@ -56,7 +58,9 @@ pub mod ingest;
 pub mod klaviyo;
 pub mod listener;
 pub mod mapper;
+pub mod metrics;
 pub mod model;
+pub mod operator;
 pub mod outbox;
 pub mod relay;
 pub mod sandbox;

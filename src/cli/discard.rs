@@ -1,11 +1,9 @@
 //! `discard`: gives events up for good.
 
+use super::End;
 use super::filter::Filter;
-use super::{End, attach};
-use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::model::EventStatus;
-use crate::outbox::Selection;
+use crate::operator::Change;
 
 /// Give events up for good, so that those behind them go on
 ///
@@ -20,24 +18,11 @@ pub(super) struct Options {
     filter: Filter,
 }
 
-const GIVEN_UP: &[EventStatus] = &[EventStatus::Pending, EventStatus::Held, EventStatus::Dead];
-
 pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End> {
-    let outbox = attach(&config).await?;
     let misuse = "say which events: --status pending, held or dead, --id N or another filter; all of them at once \
                   is never meant";
-    let mut found = options.filter.find(&outbox, GIVEN_UP, misuse).await?;
-    if !options.filter.dry_run && !found.events.is_empty() {
-        outbox
-            .discard(SystemClock.now(), found.events.clone())
-            .await?;
-        // What was in the air, or was taken meanwhile, is as it was.
-        let unfinished = Selection {
-            states: vec![EventStatus::Pending, EventStatus::Held],
-            ..Selection::of(found.events.clone())
-        };
-        found.leave_out(&outbox.select(&unfinished).await?);
-    }
-    outbox.close().await;
-    options.filter.say(&found, "discarded")
+    let filter = &options.filter;
+    filter
+        .make(Change::Discard, &config, "discarded", misuse)
+        .await
 }

@@ -6,17 +6,15 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use serde::de::IgnoredAny;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{DEFAULT_CONFIG, End, print, print_json};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError, process_environment};
-use crate::ingest;
 use crate::klaviyo;
 use crate::mapper::{Mapped, Planned};
-use crate::model::{EventType, NewEvent, Side};
-use crate::relay::{Explained, explain};
+use crate::model::Side;
+use crate::operator::{ExplainError, ExplainSettings, Explanation, explain};
 
 /// Print the Klaviyo requests an event becomes, and which rule gave each field; sends nothing
 ///
@@ -53,37 +51,37 @@ pub(super) fn run(options: &Options, config: Option<&Path>) -> anyhow::Result<En
     if call.is_empty() {
         bail!("there is no event on stdin; send one Segment call as JSON");
     }
-    serde_json::from_str::<IgnoredAny>(call).context("what is on stdin is not JSON")?;
-    let garbage = &settings.mapping.garbage_ids;
-    let mut event = ingest::arriving(call, &settings.ingest, garbage, SystemClock.now());
-    if event.message_id.is_empty() {
-        "made-at-ingest".clone_into(&mut event.message_id);
-    }
-    if let Some(reason) = &event.refused {
-        say_refused(options, &event, reason)?;
-        return Ok(End::Failed);
-    }
-    let explained = explain(&event, options.side, &settings.mapping)?;
+    let settings = ExplainSettings::of(&settings);
+    let explanation = match explain(call, options.side, &settings, SystemClock.now()) {
+        Err(ExplainError::Json(error)) => {
+            return Err(error).context("what is on stdin is not JSON");
+        }
+        explained => explained?,
+    };
     if options.json {
-        print_json(&json_of(&explained))?;
+        print_json(&explanation.json())?;
     } else {
-        print(&text_of(&explained)?)?;
+        print(&text_of(&explanation)?)?;
     }
-    Ok(End::Done)
+    Ok(match explanation {
+        Explanation::Refused { .. } => End::Failed,
+        Explanation::Becomes(_) => End::Done,
+    })
 }
 
-fn say_refused(options: &Options, event: &NewEvent, reason: &str) -> anyhow::Result<()> {
-    if options.json {
-        let kind = event.kind.map(EventType::word);
-        return print_json(&json!({"type": kind, "refused": reason}));
-    }
-    print(&format!(
-        "refused: {reason}\n(alone it is answered 400; in a batch or a webhook it is kept as dead)"
-    ))
-}
-
-fn text_of(explained: &Explained) -> anyhow::Result<String> {
+fn text_of(explanation: &Explanation) -> anyhow::Result<String> {
     let mut text = String::new();
+    let explained = match explanation {
+        Explanation::Becomes(explained) => explained,
+        Explanation::Refused { reason, .. } => {
+            writeln!(text, "refused: {reason}")?;
+            writeln!(
+                text,
+                "(alone it is answered 400; in a batch or a webhook it is kept as dead)"
+            )?;
+            return Ok(text);
+        }
+    };
     writeln!(text, "{} on the {} side", explained.kind, explained.side)?;
     match &explained.mapped {
         Mapped::Skipped(reason) => writeln!(text, "skipped: {reason}")?,
@@ -128,33 +126,4 @@ fn write_request(text: &mut String, number: usize, planned: &Planned) -> anyhow:
         writeln!(text, "   {:<width$}  <- {}", rule.field, rule.rule)?;
     }
     Ok(())
-}
-
-fn json_of(explained: &Explained) -> Value {
-    let head = json!({"type": explained.kind.word(), "side": explained.side.word()});
-    let (key, value) = match &explained.mapped {
-        Mapped::Skipped(reason) => ("skipped", json!(reason.to_string())),
-        Mapped::Requests(planned) => ("requests", planned.iter().map(request_json).collect()),
-    };
-    let mut explained = head;
-    explained[key] = value;
-    explained
-}
-
-fn request_json(planned: &Planned) -> Value {
-    let request = &planned.request;
-    let route = klaviyo::route(request.kind(), request.list_id());
-    let body = request
-        .body()
-        .and_then(|body| serde_json::from_str::<Value>(&body).ok());
-    let rules: Vec<Value> = planned
-        .rules
-        .iter()
-        .map(|rule| json!({"field": rule.field, "rule": rule.rule}))
-        .collect();
-    json!({
-        "kind": request.kind().word(), "method": route.method, "path": route.path, "body": body,
-        "not_sent": planned.refused.as_ref().map(ToString::to_string),
-        "warnings": planned.warnings, "rules": rules,
-    })
 }

@@ -1,15 +1,13 @@
 //! Which events a command means, and how it says what it did with them.
 
 use anyhow::bail;
-use serde_json::{Value, json};
 
-use super::when::time;
-use super::{End, Misuse, print, print_json};
-use crate::model::{EventId, EventStatus, Timestamp};
-use crate::outbox::{Brief, Outbox, Selection};
-
-/// Events that are shown of those that are meant.
-const SHOWN: u32 = 10;
+use super::{End, Misuse, attach, print, print_json};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::model::{EventStatus, Timestamp};
+use crate::operator::{self, Change, ChangeError, Found};
+use crate::outbox::Brief;
 
 /// The filters of commands that change events. They combine: an event must meet all that are given.
 #[derive(Debug, clap::Args)]
@@ -43,10 +41,14 @@ pub(super) struct Filter {
     reason: Option<String>,
     /// Only say what would be done: the count and the first ten
     #[arg(long)]
-    pub(super) dry_run: bool,
+    dry_run: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    operator::time(text, SystemClock.now()).ok_or_else(|| operator::TIMES.to_owned())
 }
 
 fn status(word: &str) -> Result<EventStatus, String> {
@@ -59,87 +61,45 @@ fn status(word: &str) -> Result<EventStatus, String> {
     })
 }
 
-/// The events a filter means.
-pub(super) struct Found {
-    pub(super) events: Vec<EventId>,
-    /// The first of them, as they were found.
-    first: Vec<Brief>,
-    /// Numbers that were asked for and are not among them.
-    missing: Vec<i64>,
-}
-
-impl Found {
-    /// Takes these out of what is done, and says so.
-    pub(super) fn leave_out(&mut self, events: &[EventId]) {
-        self.events.retain(|event| !events.contains(event));
-        self.first.retain(|brief| !events.contains(&brief.id));
-        self.missing.extend(events.iter().map(|event| event.0));
-    }
-}
-
 impl Filter {
-    /// The events in one of `states` that the filter means, in their order of arrival. No filter at all, or a state
-    /// the command cannot work on, is misuse.
-    pub(super) async fn find(
+    /// Makes a change of the events that are meant, or only finds them, and says so: `verb` completes
+    /// "3 events will be …". Used wrongly, `misuse` says how it is used.
+    pub(super) async fn make(
         &self,
-        outbox: &Outbox,
-        states: &'static [EventStatus],
+        change: Change,
+        config: &Config,
+        verb: &str,
         misuse: &'static str,
-    ) -> anyhow::Result<Found> {
-        let wrong_state = self.status.is_some_and(|status| !states.contains(&status));
-        if !self.is_given() || wrong_state {
-            return Err(Misuse(misuse).into());
-        }
-        let selection = self.selection(states);
-        let events = outbox.select(&selection).await?;
-        let first = events.iter().take(usize::try_from(SHOWN)?).copied();
-        let first = match first.collect::<Vec<_>>() {
-            none if none.is_empty() => Vec::new(),
-            some => outbox.briefs(&Selection::of(some), SHOWN).await?,
+    ) -> anyhow::Result<End> {
+        let outbox = attach(config).await?;
+        let filter = self.meant();
+        let made = change.make(&filter, self.dry_run, &outbox, SystemClock.now());
+        let found = match made.await {
+            Err(ChangeError::NoFilter | ChangeError::WrongState { .. }) => {
+                return Err(Misuse(misuse).into());
+            }
+            made => made?,
         };
-        let missing = self.id.iter().filter(|id| !events.contains(&EventId(**id)));
-        Ok(Found {
-            missing: missing.copied().collect(),
-            events,
-            first,
-        })
+        outbox.close().await;
+        self.say(&found, verb)
     }
 
-    fn is_given(&self) -> bool {
-        let texts = [
-            &self.event,
-            &self.profile,
-            &self.source,
-            &self.sent_to,
-            &self.reason,
-        ];
-        !self.id.is_empty()
-            || self.status.is_some()
-            || self.since.or(self.until).is_some()
-            || texts.iter().any(|text| text.is_some())
-    }
-
-    fn selection(&self, workable: &[EventStatus]) -> Selection {
-        let profile = self.profile.as_deref();
-        Selection {
-            ids: self.id.iter().copied().map(EventId).collect(),
-            states: match self.status {
-                Some(status) => vec![status],
-                None => workable.to_vec(),
-            },
+    fn meant(&self) -> operator::Filter {
+        operator::Filter {
+            ids: self.id.clone(),
+            status: self.status,
             event: self.event.clone(),
-            profile: profile.map(Selection::people).unwrap_or_default(),
+            profile: self.profile.clone(),
             source: self.source.clone(),
             since: self.since,
             until: self.until,
             sent_to: self.sent_to.clone(),
             reason: self.reason.clone(),
-            kept: true,
         }
     }
 
     /// Says what was done, or would be: `verb` completes "3 events will be …".
-    pub(super) fn say(&self, found: &Found, verb: &str) -> anyhow::Result<End> {
+    fn say(&self, found: &Found, verb: &str) -> anyhow::Result<End> {
         let Found {
             events,
             first,
@@ -151,10 +111,7 @@ impl Filter {
             End::Failed
         };
         if self.json {
-            let first: Vec<Value> = first.iter().map(brief_json).collect();
-            print_json(&json!({
-                "dry_run": self.dry_run, "count": events.len(), "first": first, "left_out": missing,
-            }))?;
+            print_json(&found.json(self.dry_run))?;
             return Ok(end);
         }
         let will = if self.dry_run { "would be" } else { "will be" };
@@ -195,11 +152,4 @@ fn line(brief: &Brief) -> String {
         brief.profile.as_deref().unwrap_or("nobody"),
     );
     line.trim_end().to_owned()
-}
-
-fn brief_json(brief: &Brief) -> Value {
-    json!({
-        "id": brief.id.0, "received_at": brief.received_at.to_string(), "type": brief.kind, "name": brief.name,
-        "profile": brief.profile, "status": brief.status, "reason": brief.reason,
-    })
 }

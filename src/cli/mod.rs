@@ -15,7 +15,6 @@ mod sandbox;
 mod serve;
 mod show;
 mod status;
-mod when;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

@@ -1,10 +1,9 @@
 //! `replay`: sends finished events again.
 
+use super::End;
 use super::filter::Filter;
-use super::{End, attach};
-use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::model::EventStatus;
+use crate::operator::Change;
 use crate::outbox::Replay;
 
 /// Send finished events again, mapped anew, in their order, behind what their people wait for
@@ -32,27 +31,16 @@ pub(super) struct Options {
     as_sent: bool,
 }
 
-const FINISHED: &[EventStatus] = &[
-    EventStatus::Dead,
-    EventStatus::Skipped,
-    EventStatus::Delivered,
-];
-
 pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End> {
-    let outbox = attach(&config).await?;
     let misuse = "say which finished events: --status dead, skipped or delivered, --id N or another filter; all of \
                   them at once is never meant";
-    let found = options.filter.find(&outbox, FINISHED, misuse).await?;
-    if !options.filter.dry_run && !found.events.is_empty() {
-        let how = Replay {
-            consent: options.consent,
-            backfill: options.backfill,
-            as_sent: options.as_sent,
-        };
-        outbox
-            .replay(SystemClock.now(), found.events.clone(), how)
-            .await?;
-    }
-    outbox.close().await;
-    options.filter.say(&found, "sent again")
+    let how = Replay {
+        consent: options.consent,
+        backfill: options.backfill,
+        as_sent: options.as_sent,
+    };
+    let filter = &options.filter;
+    filter
+        .make(Change::Replay(how), &config, "sent again", misuse)
+        .await
 }

@@ -3,12 +3,13 @@
 use std::fmt::Write;
 
 use anyhow::bail;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::{End, attach, print, print_json};
 use crate::config::Config;
+use crate::operator::event_json;
 use crate::outbox::EventReport;
-use crate::segment::{masked, readable};
+use crate::segment::masked;
 
 /// Show an event: what it is, what it became, each attempt and Klaviyo's words
 ///
@@ -46,7 +47,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
         );
     }
     if options.json {
-        print_json(&Value::Array(reports.iter().map(json_of).collect()))?;
+        print_json(&Value::Array(reports.iter().map(event_json).collect()))?;
     } else {
         let texts: Result<Vec<String>, _> = reports.iter().map(text_of).collect();
         print(&texts?.join("\n"))?;
@@ -54,8 +55,6 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
     outbox.close().await;
     Ok(End::Done)
 }
-
-type Columns = [(String, Option<String>)];
 
 fn text_of(report: &EventReport) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
@@ -113,39 +112,4 @@ fn lines<'a>(
         }
     }
     Ok(())
-}
-
-fn json_of(report: &EventReport) -> Value {
-    let mut event = object(&report.columns);
-    event.insert("identifiers".to_owned(), json!(report.identifiers));
-    let waits_for: Vec<i64> = report.waits_for.iter().map(|id| id.0).collect();
-    event.insert("waits_for".to_owned(), json!(waits_for));
-    let payload = report.payload.as_deref().map(masked);
-    event.insert("payload".to_owned(), parsed(payload.as_deref()));
-    let deliveries = report.deliveries.iter().map(|delivery| {
-        let mut row = object(&delivery.columns);
-        row.insert("request".to_owned(), parsed(delivery.request.as_deref()));
-        let attempts = delivery
-            .attempts
-            .iter()
-            .map(|attempt| Value::Object(object(attempt)));
-        row.insert("attempts".to_owned(), attempts.collect());
-        Value::Object(row)
-    });
-    event.insert("deliveries".to_owned(), deliveries.collect());
-    Value::Object(event)
-}
-
-fn object(columns: &Columns) -> Map<String, Value> {
-    columns
-        .iter()
-        .map(|(name, value)| (name.clone(), json!(value)))
-        .collect()
-}
-
-/// Stored JSON as JSON; what cannot be read again (it may nest too deep) as its text.
-fn parsed(text: Option<&str>) -> Value {
-    text.map_or(Value::Null, |text| {
-        serde_json::from_str(&readable(text)).unwrap_or_else(|_| Value::String(text.to_owned()))
-    })
 }

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::{End, attach, print, print_json};
-use crate::admin::status_json;
 use crate::config::{Config, Endpoint};
+use crate::operator::status_json;
 use crate::outbox::Status;
 
 /// Show where everything stands: counts, what waits, what is dead and why, whether delivery is paused

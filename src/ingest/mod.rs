@@ -7,7 +7,7 @@
 //!
 //! [`accept`] decides everything and is pure; [`routes()`] does the input and output around it, and [`arriving`] lets
 //! `explain` decide the same, and [`Archive`] `import`.
-//! May use `model`, `segment`, `config`, `outbox` and the clock.
+//! May use `model`, `segment`, `config`, `outbox`, `metrics` and the clock.
 
 mod accept;
 mod answer;
@@ -16,6 +16,7 @@ mod auth;
 mod batch;
 mod check;
 mod cors;
+mod counted;
 mod inflate;
 mod paths;
 mod pressure;

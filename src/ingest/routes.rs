@@ -19,9 +19,10 @@ use super::answer::{self, Refusal};
 use super::pressure::Pressure;
 use super::room::Room;
 use super::settings::{self, Host};
-use super::{auth, cors, paths, receive, script};
+use super::{auth, cors, counted, paths, receive, script};
 use crate::clock::Clock;
 use crate::config::{AnalyticsJs, IngestConfig, SourceConfig};
+use crate::metrics::Metrics;
 use crate::model::GarbageIds;
 use crate::outbox::{AppendError, Outbox};
 
@@ -36,6 +37,7 @@ const KEY_WARNING_EVERY: Duration = Duration::from_mins(1);
 pub struct Ingest {
     shared: Arc<Shared>,
     script: Option<AnalyticsJs>,
+    metrics: Option<Metrics>,
 }
 
 struct Shared {
@@ -73,6 +75,16 @@ impl Ingest {
         Self {
             shared: Arc::new(shared),
             script: None,
+            metrics: None,
+        }
+    }
+
+    /// Counts what comes in.
+    #[must_use]
+    pub fn measured_by(self, metrics: Metrics) -> Self {
+        Self {
+            metrics: Some(metrics),
+            ..self
         }
     }
 
@@ -103,6 +115,7 @@ impl Ingest {
         } else {
             judge()?
         };
+        let kinds = counted::kinds(&accepted.events);
         let stored = Stored {
             source: accepted.source,
             events: accepted.events.len(),
@@ -112,7 +125,11 @@ impl Ingest {
                 .filter(|event| event.refused.is_some())
                 .count(),
         };
-        match self.shared.outbox.append(accepted.events).await {
+        let appended = self.shared.outbox.append(accepted.events).await;
+        if let Some(metrics) = &self.metrics {
+            counted::events(metrics, &stored.source, &kinds, appended.is_ok());
+        }
+        match appended {
             Ok(()) => {
                 self.shared.pressure.relieve();
                 Ok(stored)
@@ -147,6 +164,12 @@ impl Ingest {
             self.warn_of_key();
         }
         source
+    }
+
+    fn count_answer(&self, status: u16, code: &'static str) {
+        if let Some(metrics) = &self.metrics {
+            metrics.answered(status, code);
+        }
     }
 
     /// Tells the operator of wrong write keys, once in a while.
@@ -249,11 +272,13 @@ async fn answer(ingest: Ingest, endpoint: Endpoint, request: Request) -> Respons
                 refused,
             } = stored;
             tracing::debug!(%source, events, refused, status = 200, "calls stored");
+            ingest.count_answer(200, "ok");
             answer::success()
         }
         Err(refusal) => {
             let (status, code) = (refusal.status().as_u16(), refusal.code());
             tracing::debug!(status, code, "request refused");
+            ingest.count_answer(status, code);
             if matches!(
                 refusal,
                 Refusal::SignatureMissing | Refusal::SignatureWrong | Refusal::WebhookOnly

@@ -9,7 +9,7 @@
 //! One writer task owns the only connection that writes ([`writer`]); readers have their own. Commands beside a
 //! running daemon open the file for themselves, and the daemon notices their commits.
 //!
-//! May use `model`, `config` and `clock`. Nothing else in the process may open the database file: closing any
+//! May use `model`, `config`, `clock` and `metrics`. Nothing else in the process may open the database file: closing any
 //! handle to it would drop SQLite's locks. Its tables are private; scripts use the views of `migrations/`.
 
 mod command;
@@ -20,12 +20,14 @@ mod error;
 mod import;
 mod lock;
 mod order;
+mod page;
 #[cfg(test)]
 mod plans;
 mod report;
 mod retention;
 mod room;
 mod rows;
+mod sample;
 mod scrub;
 mod select;
 #[cfg(test)]
@@ -44,6 +46,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::OutboxConfig;
+use crate::metrics::Instruments;
 use crate::model::{DeliveryId, EventId, Identifier, NewEvent, PauseKind, Timestamp};
 
 use command::{Answer, Command};
@@ -51,6 +54,7 @@ use command::{Answer, Command};
 pub use disk::free_bytes;
 pub use error::{AppendError, OpenError, ReadError, WriteError};
 pub use order::{Begun, Erased, Import, PlannedDelivery, Replay, Settlement, Start, Step, Then};
+pub use page::{Blocked, DeadReason, Page};
 pub use report::{
     AttemptReport, BacklogRow, DeadGroup, DeliveryReport, EventReport, PauseReport, Status,
 };
@@ -62,7 +66,7 @@ pub use work::{ClaimedEvent, NextDue, StoredDelivery};
 use writer::{Order, Writer};
 
 /// The schema this program writes: `PRAGMA user_version`, set by the newest migration.
-const SCHEMA: i64 = 6;
+const SCHEMA: i64 = 7;
 /// Commands that may wait for the writer; beyond that, clients are asked to come back.
 const QUEUE: usize = 4096;
 /// Events that an operator's command changes in one commit.
@@ -86,6 +90,15 @@ impl Outbox {
     /// Opens the outbox as its daemon: takes the lock, makes the file or brings its schema up to date, and takes
     /// up what an earlier run left in the air.
     pub async fn open(config: &OutboxConfig, now: Timestamp) -> Result<Self, OpenError> {
+        Self::open_measured(config, now, None).await
+    }
+
+    /// As [`Outbox::open`], with a writer that tells of itself.
+    pub async fn open_measured(
+        config: &OutboxConfig,
+        now: Timestamp,
+        instruments: Option<Instruments>,
+    ) -> Result<Self, OpenError> {
         let path = &config.path;
         if let Some(kind) = disk::network_file_system(path) {
             return Err(OpenError::NetworkFileSystem {
@@ -111,7 +124,7 @@ impl Outbox {
         recover(&mut connection, now)
             .await
             .map_err(OpenError::Recover)?;
-        Self::start(config, connection, Some(lock)).await
+        Self::start(config, connection, Some(lock), instruments).await
     }
 
     /// Opens an existing outbox beside its daemon, or without one: for commands. Makes and migrates nothing.
@@ -129,13 +142,14 @@ impl Outbox {
             });
         }
         let connection = connect::writer(path, false).await?;
-        Self::start(config, connection, None).await
+        Self::start(config, connection, None, None).await
     }
 
     async fn start(
         config: &OutboxConfig,
         connection: SqliteConnection,
         lock: Option<lock::Lock>,
+        instruments: Option<Instruments>,
     ) -> Result<Self, OpenError> {
         let daemon = lock.is_some();
         let (sender, orders) = mpsc::channel(QUEUE);
@@ -158,6 +172,7 @@ impl Outbox {
             room: Arc::clone(&outbox.room),
             // A daemon that was killed may have left what was erased in the log.
             scrub: Scrub::new(daemon),
+            instruments,
         };
         outbox.tasks.spawn(writer.run());
         Ok(outbox)
@@ -180,6 +195,16 @@ impl Outbox {
     /// Cancelled when the disk broke a promise. The process must then end, with a failure.
     pub fn fatal(&self) -> &CancellationToken {
         &self.fatal
+    }
+
+    /// Whether the writer has ended, in good order or not, so that nothing can be written any more.
+    pub fn has_ended(&self) -> bool {
+        self.orders.is_closed()
+    }
+
+    /// Why no new event is accepted at the moment, as far as disk and backlog go.
+    pub fn refuses(&self) -> Option<WriteError> {
+        self.room.refuses()
     }
 
     /// Told whenever there may be new work: events came, turns came, another process wrote. Register before

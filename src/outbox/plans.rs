@@ -33,6 +33,8 @@ async fn hot_statements_scan_no_table_that_grows() {
         ("claimed", super::work::EVENTS),
         ("owed", super::work::DELIVERIES),
         ("known", super::import::KNOWN),
+        ("the oldest pending event", super::sample::OLDEST_PENDING),
+        ("a page of events", super::page::LOOKED_THROUGH),
     ]) {
         for statement in statements(text) {
             let sql = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));

@@ -114,22 +114,7 @@ impl Outbox {
     /// Where everything stands.
     pub async fn status(&self) -> Result<Status, ReadError> {
         let failed = || ReadError::of("the status");
-        let audit = sqlx::query("SELECT * FROM audit")
-            .fetch_one(&self.readers)
-            .await
-            .map_err(failed())?;
-        let names = [
-            "accepted",
-            "delivered",
-            "skipped",
-            "dead",
-            "pending",
-            "held",
-            "difference",
-        ];
-        let audit = names
-            .iter()
-            .map(|name| Ok(((*name).to_owned(), audit.try_get(*name)?)));
+        let audit = self.audit().await?;
         let backlog =
             sqlx::query("SELECT status, type, count, oldest FROM backlog ORDER BY status, type")
                 .fetch_all(&self.readers)
@@ -144,7 +129,7 @@ impl Outbox {
         .map_err(failed())?;
         let status = || -> Result<Status, sqlx::Error> {
             Ok(Status {
-                audit: audit.collect::<Result<_, sqlx::Error>>()?,
+                audit,
                 backlog: backlog.iter().map(backlog_row).collect::<Result<_, _>>()?,
                 dead: dead.iter().map(dead_group).collect::<Result<_, _>>()?,
                 pause: None,
@@ -160,6 +145,29 @@ impl Outbox {
         .await
         .map_err(failed())?;
         Ok(status)
+    }
+
+    /// accepted, delivered, skipped, dead, pending, held, difference: the `audit` view, which counts every row.
+    pub async fn audit(&self) -> Result<Vec<(String, i64)>, ReadError> {
+        let failed = || ReadError::of("the audit");
+        let audit = sqlx::query("SELECT * FROM audit")
+            .fetch_one(&self.readers)
+            .await
+            .map_err(failed())?;
+        let names = [
+            "accepted",
+            "delivered",
+            "skipped",
+            "dead",
+            "pending",
+            "held",
+            "difference",
+        ];
+        names
+            .iter()
+            .map(|name| Ok(((*name).to_owned(), audit.try_get(*name)?)))
+            .collect::<Result<_, _>>()
+            .map_err(failed())
     }
 
     /// Why nothing is sent, if that is so.

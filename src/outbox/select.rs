@@ -8,6 +8,10 @@ use super::Outbox;
 use super::error::ReadError;
 use crate::model::{EventId, EventStatus, Identifier, IdentifierKind, Timestamp};
 
+/// The columns of a [`Brief`].
+pub(super) const BRIEF: &str =
+    "SELECT e.id, e.received_ms, e.type, e.name, e.profile, e.status, e.reason";
+
 /// Which events a command means; an event must meet all that are given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
@@ -94,8 +98,7 @@ impl Outbox {
 
     /// The first `most` events of a selection, in a few words each.
     pub async fn briefs(&self, selection: &Selection, most: u32) -> Result<Vec<Brief>, ReadError> {
-        let what = "SELECT e.id, e.received_ms, e.type, e.name, e.profile, e.status, e.reason";
-        let mut query = selected(what, selection);
+        let mut query = selected(BRIEF, selection);
         query.push(" ORDER BY e.id LIMIT ").push_bind(most);
         let rows = query.build().fetch_all(&self.readers).await;
         let rows = rows.map_err(failed())?;
@@ -121,7 +124,7 @@ impl Outbox {
 
 /// The question for the events of a selection, without an order. What is not asked for is not in it, so that SQLite
 /// can look up what is.
-fn selected(what: &'static str, selection: &Selection) -> QueryBuilder<Sqlite> {
+pub(super) fn selected(what: &'static str, selection: &Selection) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(what);
     query.push(" FROM event AS e WHERE true");
     one_of_many(&mut query, selection);
@@ -191,7 +194,7 @@ fn one_of_many(query: &mut QueryBuilder<Sqlite>, selection: &Selection) {
     }
 }
 
-fn brief(row: &SqliteRow) -> Result<Brief, sqlx::Error> {
+pub(super) fn brief(row: &SqliteRow) -> Result<Brief, sqlx::Error> {
     Ok(Brief {
         id: EventId(row.try_get("id")?),
         received_at: Timestamp::from_millis(row.try_get("received_ms")?),

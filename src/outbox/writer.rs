@@ -19,6 +19,7 @@ use super::error::{Severity, WriteError, severity};
 use super::order::Then;
 use super::room::Room;
 use super::scrub::{Scrub, Task};
+use crate::metrics::{Instruments, Pulse};
 
 /// Begins a transaction that may write the tables: their triggers let nobody else.
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE; INSERT INTO writing (id) VALUES (1)";
@@ -45,6 +46,8 @@ pub(super) struct Writer {
     /// Whether events are accepted; deliveries go on in any case.
     pub(super) room: Arc<Room>,
     pub(super) scrub: Scrub,
+    /// Where it tells of itself: the daemon's does.
+    pub(super) instruments: Option<Instruments>,
 }
 
 impl Writer {
@@ -63,12 +66,18 @@ impl Writer {
                     if count == 0 {
                         break;
                     }
+                    self.beat(Pulse::writing);
                     self.group(std::mem::take(&mut orders)).await;
+                    self.beat(Pulse::writer_rests);
                     if self.fatal.is_cancelled() {
                         break;
                     }
                 }
-                _ = look.tick() => self.look_for_others(&mut version).await,
+                _ = look.tick() => {
+                    self.beat(Pulse::writing);
+                    self.look_for_others(&mut version).await;
+                    self.beat(Pulse::writer_rests);
+                }
             }
         }
         if let Some(task) = self.scrub.left() {
@@ -115,12 +124,16 @@ impl Writer {
         let mut locked = 0;
         loop {
             let error = match self.attempt(commands).await {
-                Ok(answers) => return Ok(answers),
+                Ok(answers) => {
+                    self.beat(Pulse::written);
+                    return Ok(answers);
+                }
                 Err(error) => error,
             };
             self.connection = None;
             match severity(&error) {
                 Severity::Locked => {
+                    self.beat(Pulse::write_failed);
                     locked += 1;
                     tracing::warn!(
                         tries = locked,
@@ -131,6 +144,7 @@ impl Writer {
                     }
                 }
                 Severity::Full => {
+                    self.beat(Pulse::written);
                     tracing::error!(
                         "the outbox's disk is full; nothing is accepted until there is space"
                     );
@@ -143,6 +157,7 @@ impl Writer {
                     return Err(WriteError::Closed);
                 }
                 Severity::Other => {
+                    self.beat(Pulse::write_failed);
                     tracing::error!(error = %error, commands = commands.len(), "the outbox could not write");
                     return Err(WriteError::Sqlite(Arc::new(error)));
                 }
@@ -150,12 +165,24 @@ impl Writer {
         }
     }
 
+    fn beat(&self, beat: impl FnOnce(&Pulse)) {
+        if let Some(instruments) = &self.instruments {
+            beat(&instruments.pulse);
+        }
+    }
+
     async fn attempt(&mut self, commands: &[Command]) -> Result<Vec<Answer>, sqlx::Error> {
+        let instruments = self.instruments.as_ref();
+        let began = instruments.map(|instruments| instruments.pulse.monotonic());
         let connection = self.open().await?;
         sqlx::query(BEGIN).execute(&mut *connection).await?;
         let answers = command::write(connection, commands).await?;
         let pending = pending(connection).await?;
         sqlx::query(COMMIT).execute(&mut *connection).await?;
+        if let (Some(instruments), Some(began)) = (&self.instruments, began) {
+            let took = instruments.pulse.monotonic().saturating_sub(began);
+            instruments.metrics.commit(took, commands.len());
+        }
         self.room.count(pending);
         Ok(answers)
     }

@@ -9,8 +9,11 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::{DeliveryConfig, MappingConfig};
 use crate::delivery::Sender;
+use crate::metrics::Instruments;
 use crate::model::{AfterDead, EventStatus, EventType, Side, Timestamp};
 use crate::outbox::{Begun, ClaimedEvent, Outbox, Start, Step, Then, WriteError};
+
+use super::told;
 
 /// The pause before a write is tried again.
 const WRITE_PAUSE: Duration = Duration::from_secs(1);
@@ -33,6 +36,8 @@ pub struct Relay {
     pub sides: HashMap<String, Side>,
     /// Time and chance.
     pub clock: Arc<dyn Clock>,
+    /// Where it tells of itself.
+    pub instruments: Instruments,
 }
 
 /// A running relay, as its tasks see it.
@@ -64,7 +69,9 @@ impl Context {
         }
         let outbox = &self.relay.outbox;
         self.persist("what came of attempts", || outbox.settle(steps.to_vec()))
-            .await
+            .await?;
+        told::settled(&self.relay.instruments.metrics, steps);
+        Ok(())
     }
 
     /// Writes until it is written: what was sent must not be forgotten because the disk was full for a while.
@@ -85,6 +92,7 @@ impl Context {
                 Err(WriteError::Closed) => return Err(Unwritten),
                 Err(error) => error,
             };
+            self.relay.instruments.pulse.waits_for_the_outbox();
             own_fault += u32::from(matches!(error, WriteError::Sqlite(_)));
             tracing::error!(error = %error_chain(&error), what, "failed to write; trying again");
             if own_fault >= OWN_FAULT_TRIES {

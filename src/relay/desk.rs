@@ -17,7 +17,7 @@ use super::context::{Context, Unwritten};
 use super::gate;
 use super::hand::{InHand, Queues};
 use super::intake::{self, Intake, Room};
-use super::{bulk, single};
+use super::{bulk, single, told};
 
 /// How long the desk waits before it asks an outbox again that failed it.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(1);
@@ -96,6 +96,8 @@ pub(super) struct Desk {
     in_hand: usize,
     replayed: usize,
     taking_in: bool,
+    /// Something may be due that was not at the last look.
+    look: bool,
     /// When the outbox has something due for which there was room.
     next_due: Option<Timestamp>,
 }
@@ -114,26 +116,45 @@ impl Desk {
             in_hand: 0,
             replayed: 0,
             taking_in: false,
+            look: true,
             next_due: None,
         }
     }
 
-    /// Takes in what is due, one intake at a time, when a good part of the window is free.
+    /// There may be something new in the outbox.
+    pub(super) fn look(&mut self) {
+        self.look = true;
+    }
+
+    /// Takes in what is due, one intake at a time, when a good part of the window is free. Looks only when something
+    /// may be due: an intake that found nothing is no reason for another.
     pub(super) fn take_in(&mut self) {
         let policy = &self.context.relay.policy;
         let free = policy.window.saturating_sub(self.in_hand);
-        if self.taking_in || free < policy.window.div_ceil(4) {
+        let now = self.context.now();
+        let due = self.look || self.next_due.is_some_and(|due| due <= now);
+        if !due || self.taking_in || free < policy.window.div_ceil(4) {
             return;
         }
+        (self.look, self.next_due) = (false, None);
         let share = share_of(policy.window, policy.replay_share);
         let room = Room {
             live: free,
             replayed: share.saturating_sub(self.replayed).min(free),
         };
         self.taking_in = true;
+        let instruments = &self.context.relay.instruments;
+        instruments.pulse.taking_in();
+        instruments.metrics.looked_for_work();
         let context = Arc::clone(&self.context);
         self.tasks
             .spawn(async move { Returned::Taken(intake::take(&context, room).await) });
+    }
+
+    /// Tells the metrics how gate and limits stand.
+    pub(super) fn tell(&self) {
+        let metrics = &self.context.relay.instruments.metrics;
+        told::standing(metrics, &self.gate, &self.limits, self.context.now());
     }
 
     /// Sends what may go; answers when to look again, if nothing happens before.
@@ -295,6 +316,7 @@ impl Desk {
 
     fn taken(&mut self, taken: Result<Intake, Unwritten>) {
         self.taking_in = false;
+        self.context.relay.instruments.pulse.taken_in();
         match taken {
             Ok(Intake { hands, next_due }) => {
                 self.next_due = next_due;
@@ -314,6 +336,13 @@ impl Desk {
             unwritten,
             answered,
         } = report;
+        let metrics = &self.context.relay.instruments.metrics;
+        for (hand, then) in &events {
+            told::stepped(metrics, hand, then);
+        }
+        if let (Some(family), Some(outcome)) = (family, &answered) {
+            metrics.request_out(family, outcome.http_status);
+        }
         for (mut hand, then) in events {
             let stays = match then {
                 Then::Stay => hand.advance(),
@@ -358,7 +387,9 @@ impl Desk {
                 self.leave(events.len(), replayed);
                 self.give_back(events);
             }
-            None => self.taking_in = false,
+            None => {
+                self.taken(Err(Unwritten));
+            }
         }
     }
 

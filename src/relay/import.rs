@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use crate::klaviyo::Route;
 use crate::klaviyo::bulk::{
     BulkJob, ImportError, ImportJob, ImportStatus, import_errors, import_errors_route, import_job,
     import_job_route, item_of, next_import_errors_route,
@@ -62,16 +63,19 @@ pub(super) async fn wait(
             () = context.stop.cancelled() => break,
             () = tokio::time::sleep(pause(context)) => {}
         }
-        let (_, answer) = context
-            .relay
-            .sender
-            .get(&import_job_route(&state.id), context.now())
-            .await;
+        let answer = get(context, &import_job_route(&state.id)).await;
         if let Some(newer) = import_job(&answer) {
             state = newer;
         }
     }
     each(context, items, &unknown, outage)
+}
+
+async fn get(context: &Context, route: &Route) -> Vec<u8> {
+    let (outcome, answer) = context.relay.sender.get(route, context.now()).await;
+    let metrics = &context.relay.instruments.metrics;
+    metrics.request_out(Family::ProfileBulkStatus, outcome.http_status);
+    answer
 }
 
 /// All errors of a job, page by page; `None` when they could not all be read.
@@ -83,7 +87,7 @@ async fn errors(context: &Context, id: &str) -> Option<Vec<ImportError>> {
         let Some(route) = next.take() else {
             return Some(errors);
         };
-        let (_, answer) = context.relay.sender.get(&route, context.now()).await;
+        let answer = get(context, &route).await;
         errors.extend(import_errors(&answer)?);
         next = next_import_errors_route(id, &answer);
         if next.is_some() {

@@ -8,6 +8,7 @@ use crate::outbox::{ClaimedEvent, PlannedDelivery, Step, StoredDelivery, Then};
 use super::context::{Context, Unwritten, error_chain};
 use super::hand::InHand;
 use super::plan::{Plan, Settings, plan};
+use super::told;
 
 /// Events claimed at once: what mapping them takes does not hold up the rest for long.
 const AT_ONCE: usize = 500;
@@ -39,13 +40,14 @@ pub(super) async fn take(context: &Context, room: Room) -> Result<Intake, Unwrit
         replayed: room.replayed.min(AT_ONCE),
     };
     let now = context.now();
-    if let Some(due) = next_due(context, room).await?
-        && due > now
-    {
-        return Ok(Intake {
-            hands: Vec::new(),
-            next_due: Some(due),
-        });
+    match next_due(context, room).await? {
+        Some(due) if due <= now => {}
+        later => {
+            return Ok(Intake {
+                hands: Vec::new(),
+                next_due: later,
+            });
+        }
     }
     let outbox = &context.relay.outbox;
     let claim = || outbox.claim(now, room.live, room.replayed);
@@ -196,6 +198,9 @@ async fn write_plans(
     let mut ids = context
         .persist("what events owe", || outbox.plan(planned.clone()))
         .await?;
+    for (_, deliveries) in &planned {
+        told::planned(&context.relay.instruments.metrics, deliveries);
+    }
     let mut planned: std::collections::HashMap<_, _> = planned.into_iter().collect();
     for event in events {
         let (Some(deliveries), Some(ids)) = (planned.remove(&event.id), ids.remove(&event.id))

@@ -6,8 +6,8 @@
 //!
 //! It promises that an event is worked on by one task at a time, that memory is bounded by `[delivery] window`, that
 //! a task that fails gives its events back, and that after `stop` nothing more is taken or sent and what is in the
-//! air is finished. May use `outbox`, `scheduler`, `mapper`, `delivery`, `klaviyo`, `segment`, `model`, `config` and
-//! `clock`.
+//! air is finished. May use `outbox`, `scheduler`, `mapper`, `delivery`, `klaviyo`, `segment`, `model`, `config`, `clock`
+//! and `metrics`.
 
 mod bulk;
 mod context;
@@ -18,6 +18,7 @@ mod import;
 mod intake;
 mod plan;
 mod single;
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,23 +38,26 @@ impl Relay {
     pub async fn run(self, stop: CancellationToken) {
         let context = Arc::new(Context { relay: self, stop });
         let wake = Arc::clone(context.relay.outbox.wake());
+        // Registered once and anew after each notice, before looking: none is lost while something else is done.
+        let notice = wake.notified();
+        tokio::pin!(notice);
+        notice.as_mut().enable();
         let mut desk = Desk::open(Arc::clone(&context)).await;
         while !context.stop.is_cancelled() {
-            // Registered before looking: a notice between the look and the wait is not lost.
-            let notice = wake.notified();
-            tokio::pin!(notice);
-            notice.as_mut().enable();
+            context.relay.instruments.pulse.looked();
             desk.take_in();
             let until = desk.dispatch();
+            desk.tell();
             let nap = until.map_or(LONGEST_NAP, |at| at.since(context.now()));
-            let ended = tokio::select! {
-                () = context.stop.cancelled() => None,
-                ended = desk.next() => Some(ended),
-                () = notice => None,
-                () = tokio::time::sleep(nap.min(LONGEST_NAP)) => None,
-            };
-            if let Some(ended) = ended {
-                desk.enter(ended).await;
+            tokio::select! {
+                () = context.stop.cancelled() => {}
+                ended = desk.next() => desk.enter(ended).await,
+                () = &mut notice => {
+                    notice.set(wake.notified());
+                    notice.as_mut().enable();
+                    desk.look();
+                }
+                () = tokio::time::sleep(nap.min(LONGEST_NAP)) => desk.look(),
             }
         }
         desk.close().await;

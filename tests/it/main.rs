@@ -4,6 +4,7 @@
     reason = "what these tests set up is known to work; clippy sees only the test functions themselves as tests"
 )]
 
+mod admin;
 mod architecture;
 mod bulk_jobs;
 mod commands;

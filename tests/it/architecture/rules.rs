@@ -8,7 +8,7 @@ const MAX_FUNCTION_LINES: usize = 70;
 const EMPTY_NAMES: [&str; 4] = ["util", "utils", "common", "misc"];
 
 /// Each module and the modules it may use; `*` is all of them.
-pub(crate) const MODULES: [(&str, &[&str]); 17] = [
+pub(crate) const MODULES: [(&str, &[&str]); 19] = [
     ("model", &[]),
     ("clock", &["model"]),
     ("listener", &[]),
@@ -17,10 +17,13 @@ pub(crate) const MODULES: [(&str, &[&str]); 17] = [
     ("klaviyo", &["model"]),
     ("mapper", &["model", "config", "klaviyo", "segment"]),
     ("scheduler", &["model", "config"]),
-    ("outbox", &["model", "config", "clock"]),
+    ("metrics", &["model", "clock"]),
+    ("outbox", &["model", "config", "clock", "metrics"]),
     (
         "ingest",
-        &["model", "config", "outbox", "segment", "clock", "listener"],
+        &[
+            "model", "config", "outbox", "segment", "clock", "listener", "metrics",
+        ],
     ),
     ("delivery", &["klaviyo", "model", "config", "clock"]),
     (
@@ -35,10 +38,22 @@ pub(crate) const MODULES: [(&str, &[&str]); 17] = [
             "model",
             "config",
             "clock",
+            "metrics",
         ],
     ),
     ("sandbox", &["klaviyo", "model", "clock", "listener"]),
-    ("admin", &["outbox", "model", "config", "clock", "listener"]),
+    (
+        "operator",
+        &[
+            "outbox", "ingest", "relay", "mapper", "klaviyo", "segment", "model", "config",
+        ],
+    ),
+    (
+        "admin",
+        &[
+            "operator", "outbox", "metrics", "model", "config", "clock", "listener",
+        ],
+    ),
     ("telemetry", &["model", "config"]),
     ("cli", &["*"]),
     ("app", &["*"]),

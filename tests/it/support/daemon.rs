@@ -179,6 +179,25 @@ impl Daemon {
         )
     }
 
+    /// Asks the admin port: GET, or POST of a body as JSON.
+    pub(crate) async fn ask_admin(&self, path: &str, body: Option<&Value>) -> (u16, Value) {
+        let url = format!("http://{}{path}", self.admin);
+        let request = match body {
+            None => self.client.get(url),
+            Some(body) => self
+                .client
+                .post(url)
+                .header("content-type", "application/json")
+                .body(body.to_string()),
+        };
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        (
+            status,
+            serde_json::from_str(&answer.text().await.unwrap()).unwrap(),
+        )
+    }
+
     /// Runs another command with the same configuration, beside the daemon.
     pub(crate) fn command(&self, arguments: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_klaviyo-relay"))

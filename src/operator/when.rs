@@ -1,20 +1,16 @@
-//! Points in time as people say them on a command line.
+//! Points in time as people say them, on a command line or in a request.
 
 use std::time::Duration;
 
-use crate::clock::{Clock, SystemClock};
 use crate::model::Timestamp;
 
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
-const ALLOWED: &str = "a time is how long ago (90s, 15m, 2h, 3d, 1w), today, yesterday, a date (2026-11-23) or a time \
+/// How a time can be said.
+pub const TIMES: &str = "a time is how long ago (90s, 15m, 2h, 3d, 1w), today, yesterday, a date (2026-11-23) or a time \
                        (2026-11-23T09:30), in UTC unless it says otherwise";
 
-/// Reads a time, for clap.
-pub(super) fn time(text: &str) -> Result<Timestamp, String> {
-    at(text, SystemClock.now()).ok_or_else(|| ALLOWED.to_owned())
-}
-
-fn at(text: &str, now: Timestamp) -> Option<Timestamp> {
+/// The time that a text says, at `now`; `None` when it is none: see [`TIMES`].
+pub fn time(text: &str, now: Timestamp) -> Option<Timestamp> {
     let midnight = Timestamp::from_millis(now.as_millis().div_euclid(DAY_MILLIS) * DAY_MILLIS);
     match text.trim() {
         "now" => Some(now),
@@ -71,7 +67,7 @@ mod tests {
             ("2026-11-01T09:30", "2026-11-01T09:30:00.000Z"),
             ("2026-11-01T09:30:00+01:00", "2026-11-01T08:30:00.000Z"),
         ] {
-            let read = at(text, now).map(|time| time.to_string());
+            let read = time(text, now).map(|time| time.to_string());
             assert_eq!(read.as_deref(), Some(expected), "{text}");
         }
         for text in [
@@ -85,7 +81,7 @@ mod tests {
             "99999999999999999999d",
             "2026-13-01",
         ] {
-            assert_eq!(at(text, now), None, "{text}");
+            assert_eq!(time(text, now), None, "{text}");
         }
     }
 }

@@ -1,0 +1,253 @@
+//! Reads what was asked: filters in a query or a body. Unknown keys, empty words and `null` are refused, since each of
+//! them could stand where a filter was meant, and without it more events would be meant.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Query, Request};
+use axum::http::{HeaderMap, Uri, header};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::Number;
+
+use super::super::refusal::Refusal;
+use crate::model::{EventId, EventStatus, Timestamp};
+use crate::operator::{self, TIMES};
+use crate::outbox::Selection;
+
+/// How long a body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(30);
+/// Events that a page holds when nothing else is asked for, and at most.
+const PAGE: u32 = 50;
+const LARGEST_PAGE: u32 = 500;
+/// The numbers of events: those that every reader of JSON tells apart.
+const NUMBERS: RangeInclusive<i64> = 1..=9_007_199_254_740_991;
+
+/// The filters of a change, in its body.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Filter {
+    #[serde(default, deserialize_with = "given")]
+    id: Option<Vec<Number>>,
+    #[serde(default, deserialize_with = "given")]
+    status: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    event: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    profile: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    source: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    since: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    until: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    sent_to: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    reason: Option<String>,
+}
+
+/// The query of the list of events: the filters, and where its page lies.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    id: Option<String>,
+    status: Option<String>,
+    event: Option<String>,
+    profile: Option<String>,
+    source: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
+    sent_to: Option<String>,
+    reason: Option<String>,
+    before: Option<i64>,
+    limit: Option<u32>,
+}
+
+/// A page of events that was asked for.
+pub(super) struct Listed {
+    pub(super) selection: Selection,
+    pub(super) before: Option<EventId>,
+    pub(super) limit: u32,
+}
+
+/// The query of a short list.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LimitQuery {
+    limit: Option<u32>,
+}
+
+impl Filter {
+    pub(super) fn read(self, now: Timestamp) -> Result<operator::Filter, Refusal> {
+        if self.id.as_ref().is_some_and(Vec::is_empty) {
+            return Err(empty("id"));
+        }
+        let ids = self.id.iter().flatten().map(whole);
+        Ok(operator::Filter {
+            ids: ids.collect::<Result<_, _>>()?,
+            status: self.status.as_deref().map(status).transpose()?,
+            event: word("event", self.event)?,
+            profile: word("profile", self.profile)?,
+            source: word("source", self.source)?,
+            since: time("since", self.since.as_deref(), now)?,
+            until: time("until", self.until.as_deref(), now)?,
+            sent_to: word("sent_to", self.sent_to)?,
+            reason: word("reason", self.reason)?,
+        })
+    }
+}
+
+/// The page of events that a query asks for. `id` and `status` may be several, with commas between them.
+pub(super) fn listed(uri: &Uri, now: Timestamp) -> Result<Listed, Refusal> {
+    let query: ListQuery = read_query(uri)?;
+    let ids = query
+        .id
+        .as_deref()
+        .map(|ids| ids.split(',').map(number).collect());
+    let states = query.status.as_deref();
+    let states = states.map(|states| states.split(',').map(status).collect());
+    let states: Vec<EventStatus> = states.transpose()?.unwrap_or_default();
+    let filter = operator::Filter {
+        ids: ids.transpose()?.unwrap_or_default(),
+        status: None,
+        event: word("event", query.event)?,
+        profile: word("profile", query.profile)?,
+        source: word("source", query.source)?,
+        since: time("since", query.since.as_deref(), now)?,
+        until: time("until", query.until.as_deref(), now)?,
+        sent_to: word("sent_to", query.sent_to)?,
+        reason: word("reason", query.reason)?,
+    };
+    if filter.names_nobody() {
+        return Err(Refusal::nobody());
+    }
+    if query
+        .before
+        .is_some_and(|before| !NUMBERS.contains(&before))
+    {
+        let words = "before is the number of an event, as `next_before` of the page before said";
+        return Err(Refusal::asked("bad_query", words));
+    }
+    let before = query.before.map(EventId);
+    Ok(Listed {
+        selection: filter.selection(&states),
+        before,
+        limit: page(query.limit)?,
+    })
+}
+
+/// How many rows a query asks for that can say nothing else.
+pub(super) fn limit(uri: &Uri) -> Result<u32, Refusal> {
+    let query: LimitQuery = read_query(uri)?;
+    page(query.limit)
+}
+
+/// The values of a query whose keys are all known.
+pub(super) fn read_query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Refusal> {
+    // The rejection says "Failed to deserialize query string" and then what its source says.
+    let read = Query::<T>::try_from_uri(uri).map(|Query(values)| values);
+    read.map_err(|rejection| Refusal::asked("bad_query", rejection.body_text()))
+}
+
+/// The text of a JSON body of at most `most` bytes.
+pub(super) async fn json_text(request: Request, most: usize) -> Result<String, Refusal> {
+    if !is_json(request.headers()) {
+        return Err(Refusal::NOT_JSON_TYPE);
+    }
+    let bytes = bytes(request.into_body(), most).await?;
+    let text = String::from_utf8(bytes);
+    text.map_err(|_| Refusal::asked("bad_json", "the body is not UTF-8; send JSON in UTF-8"))
+}
+
+/// The value of a JSON body.
+pub(super) async fn json<T: DeserializeOwned>(request: Request, most: usize) -> Result<T, Refusal> {
+    let text = json_text(request, most).await?;
+    serde_json::from_str(&text).map_err(|error| {
+        let words = format!("the body is not as /api/v1/openapi.json says: {error}");
+        Refusal::asked("bad_json", words)
+    })
+}
+
+async fn bytes(body: Body, most: usize) -> Result<Vec<u8>, Refusal> {
+    use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+    let collected = tokio::time::timeout(BODY_TIME, Limited::new(body, most).collect()).await;
+    match collected {
+        Ok(Ok(body)) => Ok(body.to_bytes().to_vec()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TOO_LARGE),
+        Ok(Err(_)) | Err(_) => Err(Refusal::INCOMPLETE),
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE);
+    let value = value
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let essence = value.split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/json")
+}
+
+/// A key that stands in the body, and then has a value: `null` is none.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
+fn page(limit: Option<u32>) -> Result<u32, Refusal> {
+    let limit = limit.unwrap_or(PAGE);
+    if (1..=LARGEST_PAGE).contains(&limit) {
+        return Ok(limit);
+    }
+    let words = format!("limit is {limit}; it goes from 1 to {LARGEST_PAGE}");
+    Err(Refusal::asked("bad_query", words))
+}
+
+fn status(word: &str) -> Result<EventStatus, Refusal> {
+    EventStatus::from_word(word).ok_or_else(|| {
+        let words: Vec<&str> = EventStatus::ALL.iter().map(|known| known.word()).collect();
+        Refusal::asked(
+            "bad_status",
+            format!("a status is one of {}", words.join(", ")),
+        )
+    })
+}
+
+fn number(text: &str) -> Result<i64, Refusal> {
+    let words = "id is the number of an event, or several with commas between them";
+    let number = text.trim().parse().ok();
+    let number = number.filter(|number| NUMBERS.contains(number));
+    number.ok_or_else(|| Refusal::asked("bad_query", words))
+}
+
+/// A whole number, also written as `7.0`, which JSON does not tell from 7.
+fn whole(number: &Number) -> Result<i64, Refusal> {
+    let text = number.to_string();
+    let whole = text
+        .split_once('.')
+        .filter(|(_, rest)| rest.bytes().all(|digit| digit == b'0'));
+    let whole = whole.map_or(text.as_str(), |(whole, _)| whole);
+    let words = "id is a list of the numbers of events";
+    let number = whole.parse().ok();
+    let number = number.filter(|number| NUMBERS.contains(number));
+    number.ok_or_else(|| Refusal::asked("bad_json", words))
+}
+
+fn word(key: &str, text: Option<String>) -> Result<Option<String>, Refusal> {
+    match text {
+        Some(text) if text.is_empty() => Err(empty(key)),
+        text => Ok(text),
+    }
+}
+
+fn time(key: &str, text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, Refusal> {
+    let Some(text) = text else { return Ok(None) };
+    let time = operator::time(text, now);
+    let wrong = || Refusal::asked("bad_time", format!("{key} is no time; {TIMES}"));
+    time.map(Some).ok_or_else(wrong)
+}
+
+fn empty(key: &str) -> Refusal {
+    let words = format!("{key} is empty; leave it out, or say which events are meant");
+    Refusal::asked("empty_filter", words)
+}

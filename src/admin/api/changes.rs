@@ -1,0 +1,113 @@
+//! What can be done: events sent again, stopped, let go, given up; and a call explained, which changes nothing.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::super::Admin;
+use super::super::refusal::Refusal;
+use super::asked;
+use crate::model::Side;
+use crate::operator::{self, Change};
+use crate::outbox::Replay;
+
+/// A body that names events: room for thousands of numbers.
+const CHANGE_BYTES: usize = 64 << 10;
+
+type Answer = Result<Json<Value>, Refusal>;
+
+/// The body of a change.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    filter: asked::Filter,
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// The body of a replay.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the options of the command, by its names"
+)]
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AskedReplay {
+    filter: asked::Filter,
+    #[serde(default)]
+    dry_run: bool,
+    #[serde(default)]
+    consent: bool,
+    #[serde(default)]
+    backfill: bool,
+    #[serde(default)]
+    as_sent: bool,
+}
+
+/// The query of an explanation.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExplainQuery {
+    side: Option<String>,
+}
+
+pub(super) async fn replay(State(admin): State<Arc<Admin>>, request: Request) -> Answer {
+    let asked: AskedReplay = asked::json(request, CHANGE_BYTES).await?;
+    let AskedReplay {
+        filter,
+        dry_run,
+        consent,
+        backfill,
+        as_sent,
+    } = asked;
+    if backfill && as_sent {
+        let words = "backfill and as_sent exclude each other: what was sent once is not changed";
+        return Err(Refusal::asked("contradiction", words));
+    }
+    let how = Replay {
+        consent,
+        backfill,
+        as_sent,
+    };
+    make(admin, Change::Replay(how), Asked { filter, dry_run }).await
+}
+
+pub(super) async fn hold(State(admin): State<Arc<Admin>>, request: Request) -> Answer {
+    let asked = asked::json(request, CHANGE_BYTES).await?;
+    make(admin, Change::Hold, asked).await
+}
+
+pub(super) async fn release(State(admin): State<Arc<Admin>>, request: Request) -> Answer {
+    let asked = asked::json(request, CHANGE_BYTES).await?;
+    make(admin, Change::Release, asked).await
+}
+
+pub(super) async fn discard(State(admin): State<Arc<Admin>>, request: Request) -> Answer {
+    let asked = asked::json(request, CHANGE_BYTES).await?;
+    make(admin, Change::Discard, asked).await
+}
+
+/// As `explain --json`.
+pub(super) async fn explain(State(admin): State<Arc<Admin>>, request: Request) -> Answer {
+    let ExplainQuery { side } = asked::read_query(request.uri())?;
+    let read = |word: String| {
+        let wrong = || Refusal::asked("bad_side", "a side is `server` or `client`");
+        Side::from_word(&word).ok_or_else(wrong)
+    };
+    let side = side.map(read).transpose()?;
+    let call = asked::json_text(request, admin.explain.max_event_bytes()).await?;
+    let call = call.trim_start_matches('\u{feff}').trim();
+    let explained = operator::explain(call, side, &admin.explain, admin.clock.now())?;
+    Ok(Json(explained.json()))
+}
+
+/// Makes a change in portions. A caller who goes away leaves those that were made; asking again does the rest.
+async fn make(admin: Arc<Admin>, change: Change, asked: Asked) -> Answer {
+    let now = admin.clock.now();
+    let filter = asked.filter.read(now)?;
+    let made = change.make(&filter, asked.dry_run, &admin.outbox, now);
+    Ok(Json(made.await?.json(asked.dry_run)))
+}

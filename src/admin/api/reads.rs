@@ -1,0 +1,77 @@
+//! What can be looked at. Every list is bounded; the one of events goes page by page.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use serde_json::{Map, Value, json};
+
+use super::super::Admin;
+use super::super::refusal::Refusal;
+use super::asked;
+use crate::operator::{brief_json, event_json, status_json};
+
+type Answer = Result<Json<Value>, Refusal>;
+
+/// As `status --json`.
+pub(in super::super) async fn status(State(admin): State<Arc<Admin>>) -> Answer {
+    let status = admin.outbox.status().await?;
+    Ok(Json(status_json(&status, admin.sandbox)))
+}
+
+/// The counts, and whether they add up.
+pub(super) async fn audit(State(admin): State<Arc<Admin>>) -> Answer {
+    let audit = admin.outbox.audit().await?;
+    let adds_up = audit
+        .iter()
+        .all(|(name, count)| name != "difference" || *count == 0);
+    let counts = audit.into_iter().map(|(name, count)| (name, json!(count)));
+    let mut answer: Map<String, Value> = counts.collect();
+    answer.insert("adds_up".to_owned(), json!(adds_up));
+    Ok(Json(Value::Object(answer)))
+}
+
+/// A page of events, the newest first.
+pub(super) async fn events(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
+    let asked = asked::listed(&uri, admin.clock.now())?;
+    let page = admin
+        .outbox
+        .page(&asked.selection, asked.before, asked.limit);
+    let page = page.await?;
+    let events: Vec<Value> = page.events.iter().map(brief_json).collect();
+    let next = page.next.map(|event| event.0);
+    Ok(Json(json!({ "events": events, "next_before": next })))
+}
+
+/// As `show --json`: every event that a number, message id or `$event_id` may mean.
+pub(super) async fn event(
+    State(admin): State<Arc<Admin>>,
+    word: Result<Path<String>, PathRejection>,
+) -> Answer {
+    let Ok(Path(word)) = word else {
+        return Err(Refusal::NO_SUCH_EVENT);
+    };
+    let mut events = Vec::new();
+    for id in admin.outbox.find(&word).await? {
+        let report = admin.outbox.report(id).await?;
+        events.extend(report.iter().map(event_json));
+    }
+    if events.is_empty() {
+        return Err(Refusal::NO_SUCH_EVENT);
+    }
+    Ok(Json(Value::Array(events)))
+}
+
+/// Dead events by reason, the largest groups first.
+pub(super) async fn dead(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
+    let reasons = admin.outbox.dead_reasons(asked::limit(&uri)?).await?;
+    Ok(Json(json!({ "reasons": reasons })))
+}
+
+/// Who waits behind what, the longest first.
+pub(super) async fn blocked(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
+    let profiles = admin.outbox.blocked_profiles(asked::limit(&uri)?).await?;
+    Ok(Json(json!({ "profiles": profiles })))
+}

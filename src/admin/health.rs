@@ -1,0 +1,102 @@
+//! `/healthz`: is it alive, by what the writer and the relay have done lately. `/readyz`: are events accepted, and what
+//! else an operator should know. Reasons have codes that stay, for machines, and sentences that may change.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::Admin;
+use super::refusal::code;
+use crate::metrics::{Stuck, stuck};
+use crate::model::PauseKind;
+use crate::outbox::{AppendError, PauseReport};
+
+/// How long readiness waits for the writer: whoever asks gives up soon after.
+const READY_BOUND: Duration = Duration::from_secs(3);
+
+/// Alive: a restart would mend nothing. A full disk, a paused delivery and a quiet night are alive.
+pub(super) async fn alive(State(admin): State<Arc<Admin>>) -> Response {
+    let mut reasons: Vec<Value> = Vec::new();
+    if admin.outbox.fatal().is_cancelled() {
+        let words = "the disk broke a promise, such as a sync; the process ends";
+        reasons.push(reason("disk_failed", words));
+    } else if admin.outbox.has_ended() {
+        reasons.push(reason("writer_ended", "the outbox's writer has ended"));
+    }
+    let found = stuck(&admin.instruments.pulse.signs());
+    reasons.extend(found.into_iter().map(of_stuck));
+    let alive = reasons.is_empty();
+    answer(alive, json!({ "alive": alive, "reasons": reasons }))
+}
+
+/// Ready: the writer takes events. What hinders delivery is told too, and does not make it unready: events are safe
+/// meanwhile.
+pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
+    let mut notes = Vec::new();
+    if admin.sandbox {
+        notes.push(reason(
+            "sandbox",
+            "requests go to the sandbox: NOTHING REACHES KLAVIYO",
+        ));
+    }
+    // An empty append opens a write transaction and writes nothing.
+    let accepting = tokio::time::timeout(READY_BOUND, admin.outbox.append(Vec::new())).await;
+    let ready = matches!(accepting, Ok(Ok(())));
+    match accepting {
+        Ok(Ok(())) => {}
+        Ok(Err(AppendError { source, .. })) => {
+            notes.push(reason(code(&source), &format!("not accepting: {source}")));
+        }
+        Err(_) => notes.push(reason(
+            "slow",
+            "not accepting: the outbox does not answer in time",
+        )),
+    }
+    match admin.outbox.paused().await {
+        Ok(Some(pause)) => notes.push(of_pause(&pause)),
+        Ok(None) => {}
+        Err(error) => notes.push(reason("unreadable", &error.to_string())),
+    }
+    answer(ready, json!({ "ready": ready, "notes": notes }))
+}
+
+fn of_pause(pause: &PauseReport) -> Value {
+    let code = match pause.kind {
+        PauseKind::Refused => "paused_refused",
+        PauseKind::Unreachable => "paused_unreachable",
+    };
+    let words = format!("delivery is paused since {}: {}", pause.since, pause.reason);
+    reason(code, &words)
+}
+
+fn of_stuck(stuck: Stuck) -> Value {
+    match stuck {
+        Stuck::Writer => reason(
+            "writer_stuck",
+            "nothing could be written for a while: another process may hold the file's write lock, or the disk hangs",
+        ),
+        Stuck::Relay => reason("relay_stuck", "the relay has stopped looking for work"),
+        Stuck::Intake => reason(
+            "intake_stuck",
+            "the relay does not get at the events that are due",
+        ),
+    }
+}
+
+fn reason(code: &str, message: &str) -> Value {
+    json!({ "code": code, "message": message })
+}
+
+fn answer(well: bool, body: Value) -> Response {
+    let status = if well {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(body)).into_response()
+}

@@ -1,0 +1,168 @@
+//! Every way a request to this port is refused: a status, a stable code, and a sentence that says what to do.
+
+use std::borrow::Cow;
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::operator::{ChangeError, ExplainError};
+use crate::outbox::{ReadError, WriteError};
+
+/// Why a request is not answered as asked. As JSON: `{"code": …, "error": …}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    status: StatusCode,
+    code: &'static str,
+    error: Cow<'static, str>,
+}
+
+impl Refusal {
+    pub(super) const NOT_FOUND: Self = Self::of(
+        StatusCode::NOT_FOUND,
+        "not_found",
+        "there is nothing at this path; /api/v1/openapi.json lists what there is",
+    );
+    pub(super) const WRONG_METHOD: Self = Self::of(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "this path does not take this method; `Allow` says which it takes",
+    );
+    pub(super) const NO_TOKEN: Self = Self::of(
+        StatusCode::UNAUTHORIZED,
+        "token_needed",
+        "show the token: `Authorization: Bearer TOKEN` ([admin] token)",
+    );
+    pub(super) const OTHER_HOST: Self = Self::of(
+        StatusCode::MISDIRECTED_REQUEST,
+        "other_host",
+        "the `Host` is no name of this machine; ask by 127.0.0.1 or localhost, or set [admin] token",
+    );
+    pub(super) const NOT_JSON_TYPE: Self = Self::of(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "json_needed",
+        "send JSON with `Content-Type: application/json`",
+    );
+    pub(super) const TOO_LARGE: Self = Self::of(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "too_large",
+        "the body is larger than this path takes; name fewer events at once",
+    );
+    pub(super) const INCOMPLETE: Self = Self::of(
+        StatusCode::REQUEST_TIMEOUT,
+        "incomplete",
+        "the body did not arrive whole and in time; send it again",
+    );
+    pub(super) const INTERNAL: Self = Self::of(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "internal_error",
+        "the relay failed on this request, which is a mistake in it; its log may tell more",
+    );
+    pub(super) const NO_SUCH_EVENT: Self = Self::of(
+        StatusCode::NOT_FOUND,
+        "no_such_event",
+        "no event has this number, message id or $event_id, or it is no longer kept; /api/v1/events lists them",
+    );
+
+    const fn of(status: StatusCode, code: &'static str, error: &'static str) -> Self {
+        Self {
+            status,
+            code,
+            error: Cow::Borrowed(error),
+        }
+    }
+
+    /// 400: what was asked cannot be meant.
+    pub(super) fn asked(code: &'static str, error: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            code,
+            error: error.into(),
+        }
+    }
+}
+
+impl Refusal {
+    /// 404: the person asked for can be nobody.
+    pub(super) fn nobody() -> Self {
+        Self {
+            status: StatusCode::NOT_FOUND,
+            code: "nobody",
+            error: ChangeError::Nobody.to_string().into(),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let body = json!({"code": self.code, "error": self.error});
+        (self.status, Json(body)).into_response()
+    }
+}
+
+impl From<ReadError> for Refusal {
+    fn from(error: ReadError) -> Self {
+        let line = chain(&error);
+        tracing::error!(error = line, "failed to answer on the admin port");
+        Self {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            code: "unreadable",
+            error: format!("{line}; ask again, and look at the log").into(),
+        }
+    }
+}
+
+impl From<ChangeError> for Refusal {
+    fn from(error: ChangeError) -> Self {
+        let line = chain(&error);
+        match error {
+            ChangeError::NoFilter => Self::asked("filter_needed", line),
+            ChangeError::WrongState { .. } => Self::asked("wrong_status", line),
+            ChangeError::Nobody => Self::nobody(),
+            ChangeError::Read(error) => error.into(),
+            ChangeError::Write(error) => {
+                tracing::error!(error = line, "failed to change events for the admin port");
+                Self {
+                    status: StatusCode::SERVICE_UNAVAILABLE,
+                    code: code(&error),
+                    error: line.into(),
+                }
+            }
+        }
+    }
+}
+
+impl From<ExplainError> for Refusal {
+    fn from(error: ExplainError) -> Self {
+        let code = match error {
+            ExplainError::Json(_) => "bad_json",
+            ExplainError::Call(_) => "unreadable_call",
+        };
+        Self::asked(code, chain(&error))
+    }
+}
+
+/// The stable code of a reason why nothing can be written.
+pub(super) const fn code(error: &WriteError) -> &'static str {
+    match error {
+        WriteError::Overloaded => "overloaded",
+        WriteError::DiskFull => "disk_full",
+        WriteError::Backlog { .. } => "backlog_full",
+        WriteError::Locked => "locked",
+        WriteError::Closed => "closed",
+        WriteError::Sqlite(_) => "write_failed",
+    }
+}
+
+/// An error and its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        line.push_str(": ");
+        line.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    line
+}

@@ -1,0 +1,246 @@
+//! What is measured and not counted: set where it changes, or by a scrape just before it is read.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::family::Family as Labelled;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use super::PREFIX;
+use crate::model::{EventStatus, Family, Timestamp};
+
+type Float = Gauge<f64, AtomicU64>;
+
+/// Whether requests flow to Klaviyo: the breaker and the pause in one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryState {
+    /// They do.
+    Flowing,
+    /// An outage is just over; they do, step by step.
+    Recovering,
+    /// Paused: Klaviyo is not reachable.
+    Unreachable,
+    /// Paused: Klaviyo refuses the key, a scope or the revision.
+    Refused,
+}
+
+impl DeliveryState {
+    const ALL: [Self; 4] = [
+        Self::Flowing,
+        Self::Recovering,
+        Self::Unreachable,
+        Self::Refused,
+    ];
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Flowing => "flowing",
+            Self::Recovering => "recovering",
+            Self::Unreachable => "unreachable",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// Where one family's limit stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitUse {
+    /// Requests in the last second, and how many it may hold.
+    pub second: [u32; 2],
+    /// Requests in the last minute, and how many it may hold.
+    pub minute: [u32; 2],
+    /// A 429 closed the family for a while.
+    pub closed: bool,
+}
+
+/// What a scrape finds in the outbox, by look-ups alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sample {
+    /// Events that are kept, by state.
+    pub events: Vec<(EventStatus, i64)>,
+    /// The age of the oldest pending event; zero when none is.
+    pub oldest_pending: Duration,
+    /// The database file's size.
+    pub database_bytes: u64,
+    /// The write-ahead log's size.
+    pub wal_bytes: u64,
+    /// Free bytes on the disk, where that can be told.
+    pub free_bytes: Option<u64>,
+    /// Whether new events are accepted.
+    pub accepting: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Status {
+    status: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct State {
+    state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfFamily {
+    family: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfWindow {
+    family: &'static str,
+    window: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Build {
+    version: &'static str,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Gauges {
+    events: Labelled<Status, Gauge>,
+    oldest_pending: Float,
+    blocked: Gauge,
+    blocked_at: Float,
+    delivery_state: Labelled<State, Gauge>,
+    limit_used: Labelled<OfWindow, Gauge>,
+    limit_allowed: Labelled<OfWindow, Gauge>,
+    limit_closed: Labelled<OfFamily, Gauge>,
+    database_bytes: Gauge,
+    wal_bytes: Gauge,
+    free_bytes: Gauge,
+    accepting: Gauge,
+    sandbox: Gauge,
+}
+
+impl Gauges {
+    pub(super) fn new(registry: &mut Registry, started: Timestamp) -> Self {
+        let gauges = Self::default();
+        let start = Float::default();
+        start.set(seconds(started));
+        let name = "process_start_time_seconds";
+        registry.register(name, "When the process started, since 1970", start);
+        let build = Labelled::<Build, Gauge>::default();
+        let version = env!("CARGO_PKG_VERSION");
+        build.get_or_create(&Build { version }).set(1);
+        let ours = registry.sub_registry_with_prefix(PREFIX);
+        ours.register("build_info", "1, with the program's version", build);
+        gauges.register_outbox(ours);
+        gauges.register_delivery(ours);
+        gauges.delivery_state(DeliveryState::Flowing);
+        for family in Family::ALL {
+            gauges.limit(
+                *family,
+                LimitUse {
+                    second: [0; 2],
+                    minute: [0; 2],
+                    closed: false,
+                },
+            );
+        }
+        gauges.sample(&Sample {
+            events: EventStatus::ALL.iter().map(|status| (*status, 0)).collect(),
+            ..Sample::default()
+        });
+        gauges
+    }
+
+    fn register_outbox(&self, ours: &mut Registry) {
+        let events = "Events that are kept, by state";
+        ours.register("events", events, self.events.clone());
+        let oldest = "Age of the oldest pending event; 0 when none is";
+        ours.register(
+            "oldest_pending_age_seconds",
+            oldest,
+            self.oldest_pending.clone(),
+        );
+        let blocked =
+            "Events that later events of the same person wait for, when they were last counted";
+        ours.register("blocked_profiles", blocked, self.blocked.clone());
+        let counted = "When blocked_profiles was counted, since 1970; 0 before the first time";
+        let name = "blocked_profiles_counted_timestamp_seconds";
+        ours.register(name, counted, self.blocked_at.clone());
+        let accepting = "1 while new events are accepted, as far as disk and backlog go";
+        ours.register("accepting", accepting, self.accepting.clone());
+        let database = "Size of the outbox's file";
+        ours.register(
+            "outbox_database_bytes",
+            database,
+            self.database_bytes.clone(),
+        );
+        let wal = "Size of the outbox's write-ahead log";
+        ours.register("outbox_wal_bytes", wal, self.wal_bytes.clone());
+        let free = "Free space on the outbox's disk";
+        ours.register("disk_free_bytes", free, self.free_bytes.clone());
+    }
+
+    fn register_delivery(&self, ours: &mut Registry) {
+        let state = "1 for the state that delivery is in, 0 for the others";
+        ours.register("delivery_state", state, self.delivery_state.clone());
+        let used = "Requests in the last second or minute, when the relay last looked round";
+        ours.register("limit_used_requests", used, self.limit_used.clone());
+        let allowed = "Requests that a second or minute may hold at present";
+        ours.register(
+            "limit_allowed_requests",
+            allowed,
+            self.limit_allowed.clone(),
+        );
+        let closed = "1 while a 429 keeps the family from sending";
+        ours.register("limit_closed", closed, self.limit_closed.clone());
+        let sandbox = "1 while requests go to a sandbox, so that nothing reaches Klaviyo";
+        ours.register("sandbox", sandbox, self.sandbox.clone());
+    }
+
+    pub(super) fn delivery_state(&self, now: DeliveryState) {
+        for state in DeliveryState::ALL {
+            let labels = State {
+                state: state.word(),
+            };
+            let gauge = self.delivery_state.get_or_create(&labels);
+            gauge.set(i64::from(state == now));
+        }
+    }
+
+    pub(super) fn limit(&self, family: Family, limit: LimitUse) {
+        let family = family.word();
+        for (window, [used, allowed]) in [("second", limit.second), ("minute", limit.minute)] {
+            let labels = OfWindow { family, window };
+            self.limit_used.get_or_create(&labels).set(i64::from(used));
+            let gauge = self.limit_allowed.get_or_create(&labels);
+            gauge.set(i64::from(allowed));
+        }
+        let closed = self.limit_closed.get_or_create(&OfFamily { family });
+        closed.set(i64::from(limit.closed));
+    }
+
+    pub(super) fn sandbox(&self, sandbox: bool) {
+        self.sandbox.set(i64::from(sandbox));
+    }
+
+    pub(super) fn blocked(&self, profiles: i64, at: Timestamp) {
+        self.blocked.set(profiles);
+        self.blocked_at.set(seconds(at));
+    }
+
+    pub(super) fn sample(&self, sample: &Sample) {
+        for (status, count) in &sample.events {
+            let status = status.word();
+            self.events.get_or_create(&Status { status }).set(*count);
+        }
+        self.oldest_pending.set(sample.oldest_pending.as_secs_f64());
+        let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.database_bytes.set(bytes(sample.database_bytes));
+        self.wal_bytes.set(bytes(sample.wal_bytes));
+        if let Some(free) = sample.free_bytes {
+            self.free_bytes.set(bytes(free));
+        }
+        self.accepting.set(i64::from(sample.accepting));
+    }
+}
+
+fn seconds(at: Timestamp) -> f64 {
+    let millis = u64::try_from(at.as_millis()).unwrap_or(0);
+    Duration::from_millis(millis).as_secs_f64()
+}

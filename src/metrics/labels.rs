@@ -1,0 +1,154 @@
+//! The labels of the numbers. Every value is one of our own words, a status that we answer, or a source's name from
+//! the configuration: nothing that a sender or Klaviyo chooses.
+
+use prometheus_client::encoding::EncodeLabelSet;
+
+use crate::model::{DeliveryKind, DeliveryStatus, EventType, Family};
+
+/// What became of an event at ingest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// It is in the outbox.
+    Stored,
+    /// It is in the outbox as dead: it can never be delivered, and came in a batch.
+    Dead,
+    /// It could not be stored now; its sender was told to come back.
+    TurnedAway,
+}
+
+impl Taken {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Dead => "dead",
+            Self::TurnedAway => "turned_away",
+        }
+    }
+}
+
+/// Klaviyo's answers, in as many classes as tell an operator something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerClass {
+    /// 2xx.
+    Accepted,
+    /// 429.
+    Throttled,
+    /// Other 4xx.
+    Refused,
+    /// 5xx.
+    Failed,
+    /// Any other status.
+    Other,
+    /// No answer came.
+    None,
+}
+
+impl AnswerClass {
+    pub(super) const ALL: &'static [Self] = &[
+        Self::Accepted,
+        Self::Throttled,
+        Self::Refused,
+        Self::Failed,
+        Self::Other,
+        Self::None,
+    ];
+
+    /// The class of an HTTP status; `None` where no answer came.
+    pub const fn of(http_status: Option<u16>) -> Self {
+        match http_status {
+            None => Self::None,
+            Some(200..=299) => Self::Accepted,
+            Some(429) => Self::Throttled,
+            Some(400..=499) => Self::Refused,
+            Some(500..=599) => Self::Failed,
+            Some(_) => Self::Other,
+        }
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Accepted => "2xx",
+            Self::Throttled => "429",
+            Self::Refused => "4xx",
+            Self::Failed => "5xx",
+            Self::Other => "other",
+            Self::None => "none",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) code: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Event {
+    source: String,
+    r#type: &'static str,
+    answer: &'static str,
+}
+
+impl Event {
+    pub(super) fn new(source: &str, kind: Option<EventType>, taken: Taken) -> Self {
+        Self {
+            source: source.to_owned(),
+            r#type: kind.map_or("other", EventType::word),
+            answer: taken.word(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Outcome {
+    pub(super) outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Delivered {
+    kind: &'static str,
+    status: &'static str,
+}
+
+impl Delivered {
+    pub(super) const fn new(kind: DeliveryKind, status: DeliveryStatus) -> Self {
+        Self {
+            kind: kind.word(),
+            status: status.word(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Finished {
+    pub(super) status: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Request {
+    family: &'static str,
+    status: &'static str,
+}
+
+impl Request {
+    pub(super) const fn new(family: Family, class: AnswerClass) -> Self {
+        Self {
+            family: family.word(),
+            status: class.word(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Throttled {
+    family: &'static str,
+}
+
+impl Throttled {
+    pub(super) const fn of(family: Family) -> Self {
+        Self {
+            family: family.word(),
+        }
+    }
+}

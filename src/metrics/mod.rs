@@ -1,0 +1,327 @@
+//! What the running parts tell of themselves: counters, gauges and histograms for Prometheus, and heartbeats.
+//!
+//! A registry and nothing else: it reads no clock of its own, no file and no table, and is cheap enough for every
+//! commit and every request. Counters begin at 0 with the process, and nothing here outlives it; what outlives it are
+//! the outbox's own counts, which a scrape reads from there. No label has values without bound: sources come from the
+//! configuration, everything else from our enums. Names are a contract, listed in README.md, which a test compares.
+//!
+//! May use `model` and `clock`. Whoever is measured has [`Instruments`] handed in.
+
+mod gauges;
+mod labels;
+mod pulse;
+mod text;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family as Labelled;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::clock::Clock;
+use crate::model::{
+    DeliveryKind, DeliveryStatus, EventStatus, EventType, Family, OutcomeKind, Timestamp,
+};
+
+use gauges::Gauges;
+pub use gauges::{DeliveryState, LimitUse, Sample};
+use labels::{Answer, Delivered, Event, Finished, Outcome, Request, Throttled};
+pub use labels::{AnswerClass, Taken};
+pub use pulse::{Failing, Pulse, Signs, Stuck, stuck};
+
+/// What every name of ours begins with.
+const PREFIX: &str = "klaviyo_relay";
+/// The media type of [`Metrics::text`].
+pub const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// The media type of [`Metrics::open_metrics`].
+pub const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What a part of the program is handed to tell of itself.
+#[derive(Debug, Clone)]
+pub struct Instruments {
+    /// The numbers.
+    pub metrics: Metrics,
+    /// The heartbeats.
+    pub pulse: Pulse,
+}
+
+impl Instruments {
+    /// Instruments of a process that starts now; `sources` are the names that events can come from.
+    pub fn new<'a>(clock: Arc<dyn Clock>, sources: impl IntoIterator<Item = &'a str>) -> Self {
+        Self {
+            metrics: Metrics::new(clock.now(), sources),
+            pulse: Pulse::new(clock),
+        }
+    }
+}
+
+/// The program's numbers. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Metrics(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    registry: Registry,
+    requests_in: Labelled<Answer, Counter>,
+    events_in: Labelled<Event, Counter>,
+    looks: Counter,
+    attempts: Labelled<Outcome, Counter>,
+    deliveries: Labelled<Delivered, Counter>,
+    finished: Labelled<Finished, Counter>,
+    requests_out: Labelled<Request, Counter>,
+    throttled: Labelled<Throttled, Counter>,
+    time_to_delivery: Histogram,
+    commit: Histogram,
+    group: Histogram,
+    gauges: Gauges,
+}
+
+impl Metrics {
+    /// The numbers of a process that started at `started`, all 0. Every series that can be foreseen is there from
+    /// the start, so that a rate over it is right from the first event on.
+    pub fn new<'a>(started: Timestamp, sources: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut registry = Registry::default();
+        let mut inner = Inner {
+            gauges: Gauges::new(&mut registry, started),
+            requests_in: Labelled::default(),
+            events_in: Labelled::default(),
+            looks: Counter::default(),
+            attempts: Labelled::default(),
+            deliveries: Labelled::default(),
+            finished: Labelled::default(),
+            requests_out: Labelled::default(),
+            throttled: Labelled::default(),
+            time_to_delivery: Histogram::new([
+                0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0,
+                43200.0, 86400.0,
+            ]),
+            commit: Histogram::new([
+                0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+            ]),
+            group: Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0]),
+            registry: Registry::default(),
+        };
+        inner.register(&mut registry);
+        inner.foresee(sources);
+        inner.registry = registry;
+        Self(Arc::new(inner))
+    }
+
+    /// A request that brought calls was answered with this status; `code` is the refusal's, or `ok`.
+    pub fn answered(&self, status: u16, code: &'static str) {
+        let labels = Answer { status, code };
+        self.0.requests_in.get_or_create(&labels).inc();
+    }
+
+    /// An event came in from `source`, and this became of it. One that does not say which call it is counts as
+    /// `other`.
+    pub fn event_in(&self, source: &str, kind: Option<EventType>, taken: Taken) {
+        let labels = Event::new(source, kind, taken);
+        self.0.events_in.get_or_create(&labels).inc();
+    }
+
+    /// The relay looked into the outbox for work.
+    pub fn looked_for_work(&self) {
+        self.0.looks.inc();
+    }
+
+    /// An attempt of a delivery was settled.
+    pub fn attempt(&self, outcome: OutcomeKind) {
+        let labels = Outcome {
+            outcome: outcome.word(),
+        };
+        self.0.attempts.get_or_create(&labels).inc();
+    }
+
+    /// A delivery came to its end; nothing is counted while it has not.
+    pub fn delivery(&self, kind: DeliveryKind, status: DeliveryStatus) {
+        if status.is_final() {
+            let labels = Delivered::new(kind, status);
+            self.0.deliveries.get_or_create(&labels).inc();
+        }
+    }
+
+    /// The relay finished an event.
+    pub fn finished(&self, status: EventStatus) {
+        let labels = Finished {
+            status: status.word(),
+        };
+        self.0.finished.get_or_create(&labels).inc();
+    }
+
+    /// An event that never was replayed was delivered this long after it had come.
+    pub fn delivered_after(&self, span: Duration) {
+        self.0.time_to_delivery.observe(span.as_secs_f64());
+    }
+
+    /// Klaviyo answered a request of a family, or no answer came.
+    pub fn request_out(&self, family: Family, http_status: Option<u16>) {
+        let class = AnswerClass::of(http_status);
+        let labels = Request::new(family, class);
+        self.0.requests_out.get_or_create(&labels).inc();
+        if class == AnswerClass::Throttled {
+            let labels = Throttled::of(family);
+            self.0.throttled.get_or_create(&labels).inc();
+        }
+    }
+
+    /// The writer put a group of so many commands on disk, and it took this long.
+    pub fn commit(&self, took: Duration, commands: usize) {
+        self.0.commit.observe(took.as_secs_f64());
+        let commands = u32::try_from(commands).unwrap_or(u32::MAX);
+        self.0.group.observe(f64::from(commands));
+    }
+
+    /// Whether requests flow.
+    pub fn delivery_state(&self, state: DeliveryState) {
+        self.0.gauges.delivery_state(state);
+    }
+
+    /// Where a family's limit stands.
+    pub fn limit(&self, family: Family, limit: LimitUse) {
+        self.0.gauges.limit(family, limit);
+    }
+
+    /// Whether requests go to a sandbox.
+    pub fn sandbox(&self, sandbox: bool) {
+        self.0.gauges.sandbox(sandbox);
+    }
+
+    /// How many events others wait for, counted at `at`.
+    pub fn blocked(&self, profiles: i64, at: Timestamp) {
+        self.0.gauges.blocked(profiles, at);
+    }
+
+    /// What a scrape found in the outbox.
+    pub fn sample(&self, sample: &Sample) {
+        self.0.gauges.sample(sample);
+    }
+
+    /// All of it in Prometheus' text format, which `promtool check metrics` reads.
+    pub fn text(&self) -> String {
+        text::plain(&self.open_metrics())
+    }
+
+    /// All of it as OpenMetrics, which Prometheus asks for.
+    pub fn open_metrics(&self) -> String {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.0.registry)
+            .expect("writing to a String never fails");
+        text
+    }
+}
+
+impl Inner {
+    fn register(&self, registry: &mut Registry) {
+        let ours = registry.sub_registry_with_prefix(PREFIX);
+        let requests = "Requests with calls that were answered";
+        ours.register("ingest_requests", requests, self.requests_in.clone());
+        let events = "Events that came in, by what became of them";
+        ours.register("ingest_events", events, self.events_in.clone());
+        let looks = "Times that the relay looked into the outbox for work";
+        ours.register("looks_for_work", looks, self.looks.clone());
+        let attempts = "Attempts of deliveries that were settled, those in bulk jobs one by one";
+        ours.register("attempts", attempts, self.attempts.clone());
+        let deliveries = "Deliveries that came to their end";
+        ours.register("deliveries", deliveries, self.deliveries.clone());
+        let finished = "Events that the relay finished";
+        ours.register("events_finished", finished, self.finished.clone());
+        let requests = "HTTP requests to Klaviyo, a bulk job as one, by their answer";
+        ours.register("klaviyo_requests", requests, self.requests_out.clone());
+        let throttled = "HTTP requests that Klaviyo answered with 429";
+        ours.register("rate_limited", throttled, self.throttled.clone());
+        let delivery = "From arrival to delivery, of events that never were replayed";
+        let histogram = self.time_to_delivery.clone();
+        ours.register("time_to_delivery_seconds", delivery, histogram);
+        let commit = "From the begin of a write transaction until it was on disk";
+        ours.register("outbox_commit_seconds", commit, self.commit.clone());
+        let group = "Commands of clients and the relay that shared one commit";
+        ours.register("outbox_group_commands", group, self.group.clone());
+    }
+
+    /// Makes every series that can be foreseen.
+    fn foresee<'a>(&self, sources: impl IntoIterator<Item = &'a str>) {
+        let (status, code) = (200, "ok");
+        drop(self.requests_in.get_or_create(&Answer { status, code }));
+        for source in sources {
+            for kind in EventType::ALL {
+                let labels = Event::new(source, Some(*kind), Taken::Stored);
+                drop(self.events_in.get_or_create(&labels));
+            }
+        }
+        for outcome in OutcomeKind::ALL {
+            let outcome = outcome.word();
+            drop(self.attempts.get_or_create(&Outcome { outcome }));
+        }
+        for kind in DeliveryKind::ALL {
+            let last = DeliveryStatus::ALL
+                .iter()
+                .filter(|status| status.is_final());
+            for status in last {
+                let labels = Delivered::new(*kind, *status);
+                drop(self.deliveries.get_or_create(&labels));
+            }
+        }
+        for status in [
+            EventStatus::Delivered,
+            EventStatus::Skipped,
+            EventStatus::Dead,
+        ] {
+            let status = status.word();
+            drop(self.finished.get_or_create(&Finished { status }));
+        }
+        for family in Family::ALL {
+            for class in AnswerClass::ALL {
+                let labels = Request::new(*family, *class);
+                drop(self.requests_out.get_or_create(&labels));
+            }
+            drop(self.throttled.get_or_create(&Throttled::of(*family)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Timestamp;
+
+    fn metrics() -> Metrics {
+        Metrics::new(Timestamp::from_millis(1_795_440_000_000), ["shop"])
+    }
+
+    #[test]
+    fn what_is_counted_is_in_the_text() {
+        let metrics = metrics();
+        metrics.event_in("shop", None, Taken::Dead);
+        metrics.request_out(Family::Event, Some(429));
+        metrics.request_out(Family::Event, None);
+        metrics.delivery(DeliveryKind::Event, DeliveryStatus::Pending);
+        metrics.commit(Duration::from_millis(3), 2);
+        let text = metrics.text();
+        for line in [
+            r#"klaviyo_relay_ingest_events_total{source="shop",type="other",answer="dead"} 1"#,
+            r#"klaviyo_relay_klaviyo_requests_total{family="event",status="429"} 1"#,
+            r#"klaviyo_relay_klaviyo_requests_total{family="event",status="none"} 1"#,
+            r#"klaviyo_relay_rate_limited_total{family="event"} 1"#,
+            r#"klaviyo_relay_deliveries_total{kind="event",status="delivered"} 0"#,
+            r#"klaviyo_relay_outbox_commit_seconds_bucket{le="0.0025"} 0"#,
+            r#"klaviyo_relay_outbox_commit_seconds_bucket{le="0.005"} 1"#,
+            "klaviyo_relay_outbox_group_commands_sum 2.0",
+        ] {
+            assert!(text.lines().any(|known| known == line), "{line} in\n{text}");
+        }
+        assert!(!text.contains(r#"status="pending"} 1"#), "{text}");
+    }
+
+    #[test]
+    fn a_status_klaviyo_invents_makes_no_new_label() {
+        let metrics = metrics();
+        let before = metrics.text().lines().count();
+        for status in 100..1000 {
+            metrics.request_out(Family::List, Some(status));
+        }
+        assert_eq!(metrics.text().lines().count(), before);
+    }
+}

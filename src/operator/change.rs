@@ -1,0 +1,130 @@
+//! What an operator changes: events sent again, stopped, let go, given up.
+
+use super::filter::{Filter, Found};
+use crate::model::{EventStatus, Timestamp};
+use crate::outbox::{Outbox, ReadError, Replay, Selection, WriteError};
+
+/// A change of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Finished events go again.
+    Replay(Replay),
+    /// Waiting events stop.
+    Hold,
+    /// Held events go again, and those that wait for another attempt at once.
+    Release,
+    /// Events are given up, so that those behind them go on.
+    Discard,
+}
+
+/// Why nothing was changed, or not all of it.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// All events at once are never meant.
+    #[error(
+        "say which events are meant, by one filter at least; all of them at once is never meant"
+    )]
+    NoFilter,
+    /// The change does not work on events of this state.
+    #[error(
+        "no event of the status `{status}` can be changed so; it works on {}",
+        words(allowed)
+    )]
+    WrongState {
+        /// What was asked for.
+        status: EventStatus,
+        /// What there is to choose from.
+        allowed: &'static [EventStatus],
+    },
+    /// The person asked for can be nobody. Left out, the filter would mean everybody.
+    #[error("the profile names nobody; give a user id, an anonymous id, an e-mail or a phone")]
+    Nobody,
+    /// The events could not be found.
+    #[error("failed to find the events")]
+    Read(#[source] ReadError),
+    /// The change could not be written, or not all of it: it is made in portions.
+    #[error("failed to change the events; some may be changed, and asking again is safe")]
+    Write(#[source] WriteError),
+}
+
+impl Change {
+    /// The states that it works on.
+    pub const fn states(self) -> &'static [EventStatus] {
+        use EventStatus::{Dead, Delivered, Held, Pending, Skipped};
+        match self {
+            Self::Replay(_) => &[Dead, Skipped, Delivered],
+            Self::Hold => &[Pending],
+            Self::Release => &[Held, Pending],
+            Self::Discard => &[Pending, Held, Dead],
+        }
+    }
+
+    /// Finds the events that a filter means and changes them; `dry_run`: only finds them.
+    pub async fn make(
+        self,
+        filter: &Filter,
+        dry_run: bool,
+        outbox: &Outbox,
+        now: Timestamp,
+    ) -> Result<Found, ChangeError> {
+        let allowed = self.states();
+        if !filter.is_given() {
+            return Err(ChangeError::NoFilter);
+        }
+        if filter.names_nobody() {
+            return Err(ChangeError::Nobody);
+        }
+        if let Some(status) = filter.status.filter(|status| !allowed.contains(status)) {
+            return Err(ChangeError::WrongState { status, allowed });
+        }
+        let found = filter.find(outbox, allowed).await;
+        let mut found = found.map_err(ChangeError::Read)?;
+        if !dry_run && !found.events.is_empty() {
+            self.write(&found, outbox, now).await?;
+            self.leave_out_untouched(&mut found, outbox).await?;
+        }
+        Ok(found)
+    }
+
+    async fn write(
+        self,
+        found: &Found,
+        outbox: &Outbox,
+        now: Timestamp,
+    ) -> Result<(), ChangeError> {
+        let events = found.events.clone();
+        let written = match self {
+            Self::Replay(how) => outbox.replay(now, events, how).await,
+            Self::Hold => outbox.hold(events).await,
+            Self::Release => outbox.release(now, events).await,
+            Self::Discard => outbox.discard(now, events).await,
+        };
+        written.map_err(ChangeError::Write)
+    }
+
+    /// What was in the air, or was taken meanwhile, is as it was.
+    async fn leave_out_untouched(
+        self,
+        found: &mut Found,
+        outbox: &Outbox,
+    ) -> Result<(), ChangeError> {
+        use EventStatus::{Dead, Delivered, Held, Pending, Skipped};
+        let untouched: &[EventStatus] = match self {
+            Self::Replay(_) | Self::Release => return Ok(()),
+            Self::Hold => &[Pending, Delivered, Skipped, Dead],
+            Self::Discard => &[Pending, Held],
+        };
+        let selection = Selection {
+            states: untouched.to_vec(),
+            ..Selection::of(found.events.clone())
+        };
+        let untouched = outbox.select(&selection).await;
+        found.leave_out(&untouched.map_err(ChangeError::Read)?);
+        Ok(())
+    }
+}
+
+fn words(states: &[EventStatus]) -> String {
+    let words: Vec<&str> = states.iter().map(|state| state.word()).collect();
+    words.join(", ")
+}

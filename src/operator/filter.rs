@@ -1,0 +1,126 @@
+//! Which events an operator means.
+
+use std::collections::HashSet;
+
+use crate::model::{EventId, EventStatus, Timestamp};
+use crate::outbox::{Brief, Outbox, ReadError, Selection};
+
+/// Events that are shown of those that are meant.
+const SHOWN: usize = 10;
+
+/// Filters; an event must meet all that are given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// These numbers; empty: any.
+    pub ids: Vec<i64>,
+    /// In this state.
+    pub status: Option<EventStatus>,
+    /// Tracks, pages and screens of this name, or calls of this type.
+    pub event: Option<String>,
+    /// About this person: an id of any kind; `user:ID` is exact.
+    pub profile: Option<String>,
+    /// Of this source.
+    pub source: Option<String>,
+    /// Received at this time or later.
+    pub since: Option<Timestamp>,
+    /// Received before this time.
+    pub until: Option<Timestamp>,
+    /// Sent there: `sandbox`, or `klaviyo:` and the account.
+    pub sent_to: Option<String>,
+    /// With this text in their reason.
+    pub reason: Option<String>,
+}
+
+/// The events a filter means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// All of them, in their order of arrival.
+    pub events: Vec<EventId>,
+    /// The first ten, as they were found.
+    pub first: Vec<Brief>,
+    /// Numbers that were asked for and are not among them.
+    pub missing: Vec<i64>,
+}
+
+impl Filter {
+    /// Whether anything is asked for at all.
+    pub fn is_given(&self) -> bool {
+        let texts = [
+            &self.event,
+            &self.profile,
+            &self.source,
+            &self.sent_to,
+            &self.reason,
+        ];
+        !self.ids.is_empty()
+            || self.status.is_some()
+            || self.since.or(self.until).is_some()
+            || texts.iter().any(|text| text.is_some())
+    }
+
+    /// Whether it asks for a person by a word that can name nobody, such as none at all.
+    pub fn names_nobody(&self) -> bool {
+        let profile = self.profile.as_deref();
+        profile.is_some_and(|word| Selection::people(word).is_empty())
+    }
+
+    /// As the outbox takes it: of events in one of `workable`, where no state is asked for.
+    pub fn selection(&self, workable: &[EventStatus]) -> Selection {
+        let profile = self.profile.as_deref();
+        Selection {
+            ids: self.ids.iter().copied().map(EventId).collect(),
+            states: match self.status {
+                Some(status) => vec![status],
+                None => workable.to_vec(),
+            },
+            event: self.event.clone(),
+            profile: profile.map(Selection::people).unwrap_or_default(),
+            source: self.source.clone(),
+            since: self.since,
+            until: self.until,
+            sent_to: self.sent_to.clone(),
+            reason: self.reason.clone(),
+            kept: false,
+        }
+    }
+
+    /// The events in one of `states` that are meant.
+    pub(super) async fn find(
+        &self,
+        outbox: &Outbox,
+        states: &[EventStatus],
+    ) -> Result<Found, ReadError> {
+        // What is gone cannot be sent, and what waits is there.
+        let selection = Selection {
+            kept: true,
+            ..self.selection(states)
+        };
+        let events = outbox.select(&selection).await?;
+        let first: Vec<EventId> = events.iter().take(SHOWN).copied().collect();
+        let shown = u32::try_from(first.len()).unwrap_or(u32::MAX);
+        let first = if first.is_empty() {
+            Vec::new()
+        } else {
+            outbox.briefs(&Selection::of(first), shown).await?
+        };
+        let known: HashSet<&EventId> = events.iter().collect();
+        let missing = self.ids.iter().filter(|id| !known.contains(&EventId(**id)));
+        Ok(Found {
+            missing: missing.copied().collect(),
+            events,
+            first,
+        })
+    }
+}
+
+impl Found {
+    /// Takes these out of what is done, and says so.
+    pub(super) fn leave_out(&mut self, events: &[EventId]) {
+        let events: HashSet<EventId> = events.iter().copied().collect();
+        self.events.retain(|event| !events.contains(event));
+        self.first.retain(|brief| !events.contains(&brief.id));
+        let mut missing: Vec<i64> = events.iter().map(|event| event.0).collect();
+        missing.sort_unstable();
+        self.missing.extend(missing);
+    }
+}

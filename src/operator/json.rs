@@ -1,0 +1,89 @@
+//! What commands print with `--json` and the admin port answers: the same, from one place.
+
+use serde_json::{Map, Value, json};
+
+use super::filter::Found;
+use crate::outbox::{Brief, EventReport, Status};
+use crate::segment::{masked, readable};
+
+/// The status as JSON, the same on this port and from `status --json`.
+pub fn status_json(status: &Status, sandbox: bool) -> Value {
+    let audit: Map<String, Value> = status
+        .audit
+        .iter()
+        .map(|(name, value)| (name.clone(), json!(value)))
+        .collect();
+    let backlog: Vec<Value> = status
+        .backlog
+        .iter()
+        .map(|row| json!({"status": row.status, "type": row.kind, "count": row.count, "oldest": row.oldest}))
+        .collect();
+    let dead: Vec<Value> = status
+        .dead
+        .iter()
+        .map(|group| json!({"reason": group.reason, "count": group.count}))
+        .collect();
+    let pause = status.pause.as_ref().map(|pause| {
+        json!({
+            "since": pause.since.to_string(), "reason": pause.reason,
+            "next_probe_at": pause.probe_at.to_string(),
+        })
+    });
+    json!({"sandbox": sandbox, "audit": audit, "backlog": backlog, "dead": dead, "paused": pause,
+        "unknown_subscriptions": status.unknown_subscriptions})
+}
+
+impl Found {
+    /// What was changed, or would be: the count, the first of them, and numbers that were asked for and left out.
+    pub fn json(&self, dry_run: bool) -> Value {
+        let first: Vec<Value> = self.first.iter().map(brief_json).collect();
+        json!({
+            "dry_run": dry_run, "count": self.events.len(), "first": first, "left_out": self.missing,
+        })
+    }
+}
+
+/// An event in a few words.
+pub fn brief_json(brief: &Brief) -> Value {
+    json!({
+        "id": brief.id.0, "received_at": brief.received_at.to_string(), "type": brief.kind, "name": brief.name,
+        "profile": brief.profile, "status": brief.status, "reason": brief.reason,
+    })
+}
+
+/// An event with all that happened to it, as `show --json` prints it. A write key in the call is masked; all else is
+/// whole.
+pub fn event_json(report: &EventReport) -> Value {
+    let mut event = object(&report.columns);
+    event.insert("identifiers".to_owned(), json!(report.identifiers));
+    let waits_for: Vec<i64> = report.waits_for.iter().map(|id| id.0).collect();
+    event.insert("waits_for".to_owned(), json!(waits_for));
+    let payload = report.payload.as_deref().map(masked);
+    event.insert("payload".to_owned(), parsed(payload.as_deref()));
+    let deliveries = report.deliveries.iter().map(|delivery| {
+        let mut row = object(&delivery.columns);
+        row.insert("request".to_owned(), parsed(delivery.request.as_deref()));
+        let attempts = delivery
+            .attempts
+            .iter()
+            .map(|attempt| Value::Object(object(attempt)));
+        row.insert("attempts".to_owned(), attempts.collect());
+        Value::Object(row)
+    });
+    event.insert("deliveries".to_owned(), deliveries.collect());
+    Value::Object(event)
+}
+
+fn object(columns: &[(String, Option<String>)]) -> Map<String, Value> {
+    columns
+        .iter()
+        .map(|(name, value)| (name.clone(), json!(value)))
+        .collect()
+}
+
+/// Stored JSON as JSON; what cannot be read again (it may nest too deep) as its text.
+fn parsed(text: Option<&str>) -> Value {
+    text.map_or(Value::Null, |text| {
+        serde_json::from_str(&readable(text)).unwrap_or_else(|_| Value::String(text.to_owned()))
+    })
+}

@@ -1,0 +1,18 @@
+//! What an operator asks for, the same from the command line and from the admin port: which events are meant, what is
+//! done with them, what a call becomes, and how that is said as JSON.
+//!
+//! It promises that a change without a filter is refused, and so is one in a state it cannot work on; that a dry run
+//! changes nothing; and that both ways in mean the same events by the same words. Personal data is shown whole: whoever
+//! can ask is the operator. May use `outbox`, `ingest`, `relay`, `mapper`, `klaviyo`, `segment`, `model` and `config`.
+
+mod change;
+mod explain;
+mod filter;
+mod json;
+mod when;
+
+pub use change::{Change, ChangeError};
+pub use explain::{ExplainError, ExplainSettings, Explanation, explain};
+pub use filter::{Filter, Found};
+pub use json::{brief_json, event_json, status_json};
+pub use when::{TIMES, time};

@@ -1,0 +1,61 @@
+//! What the relay tells of itself in numbers, once it is written down in the outbox.
+
+use crate::metrics::{DeliveryState, LimitUse, Metrics};
+use crate::model::{EventStatus, PauseKind, Timestamp};
+use crate::outbox::{PlannedDelivery, Step, Then};
+use crate::scheduler::{Gate, Limits};
+
+use super::hand::InHand;
+
+/// Attempts and events that came to their end.
+pub(super) fn settled(metrics: &Metrics, steps: &[Step]) {
+    for step in steps {
+        if let Some(settlement) = &step.settlement
+            && settlement.attempt > 0
+        {
+            metrics.attempt(settlement.outcome.kind);
+        }
+        match &step.then {
+            Then::Finish { status, .. } => metrics.finished(*status),
+            Then::Stay | Then::Release { .. } => {}
+        }
+    }
+}
+
+/// Deliveries that were refused before they were ever sent.
+pub(super) fn planned(metrics: &Metrics, planned: &[PlannedDelivery]) {
+    for delivery in planned.iter().filter(|planned| planned.refused.is_some()) {
+        metrics.delivery(delivery.kind, crate::model::DeliveryStatus::Rejected);
+    }
+}
+
+/// The delivery that an event stood at, and the event itself when it is delivered.
+pub(super) fn stepped(metrics: &Metrics, hand: &InHand, then: &Then) {
+    let delivery = hand.delivery();
+    metrics.delivery(delivery.kind, delivery.status);
+    if let Then::Finish { status, now, .. } = then
+        && *status == EventStatus::Delivered
+        && !hand.replayed()
+    {
+        metrics.delivered_after(now.since(hand.event.received_at));
+    }
+}
+
+/// Where gate and limits stand.
+pub(super) fn standing(metrics: &Metrics, gate: &Gate, limits: &Limits, now: Timestamp) {
+    let state = match gate.pause().map(|pause| pause.why) {
+        Some(PauseKind::Refused) => DeliveryState::Refused,
+        Some(PauseKind::Unreachable) => DeliveryState::Unreachable,
+        None if gate.counts() => DeliveryState::Flowing,
+        None => DeliveryState::Recovering,
+    };
+    metrics.delivery_state(state);
+    for family in limits.snapshot(now) {
+        let limit = LimitUse {
+            second: [family.second, family.second_allowed],
+            minute: [family.minute, family.minute_allowed],
+            closed: family.closed_until.is_some(),
+        };
+        metrics.limit(family.family, limit);
+    }
+}

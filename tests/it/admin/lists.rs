@@ -1,0 +1,112 @@
+//! What can be looked at: filters, pages, one event, groups.
+
+use klaviyo_relay::model::EventType;
+use serde_json::{Value, json};
+
+use super::{Port, event};
+
+fn ids(list: &Value) -> Vec<i64> {
+    let events = list["events"].as_array().unwrap().iter();
+    events.map(|event| event["id"].as_i64().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_list_means_what_all_its_filters_mean() {
+    let port = Port::filled().await;
+    for (query, expected) in [
+        ("", &[6, 5, 4, 3, 2, 1][..]),
+        ("?status=dead", &[6, 5]),
+        ("?status=dead,pending&profile=u2", &[4, 2]),
+        ("?event=Step&source=shop", &[6, 5, 3, 2, 1]),
+        ("?event=identify", &[4]),
+        ("?id=1,3,9", &[3, 1]),
+        ("?reason=nobody", &[6, 5]),
+        ("?sent_to=sandbox", &[]),
+        ("?since=1h", &[]),
+        ("?until=2100-01-01&before=3", &[2, 1]),
+    ] {
+        let list = port.get(&format!("/api/v1/events{query}")).await.well();
+        assert_eq!(ids(&list), expected, "{query}");
+    }
+    for (query, status) in [
+        ("?stauts=dead", 400),
+        ("?limit=0", 400),
+        ("?limit=501", 400),
+        ("?limit=x", 400),
+        ("?status=lost", 400),
+        ("?id=x", 400),
+        ("?profile=", 400),
+        ("?profile=%20", 404),
+        ("?since=soon", 400),
+    ] {
+        let answer = port.get(&format!("/api/v1/events{query}")).await;
+        assert_eq!(answer.status, status, "{query}");
+        assert!(answer.json()["error"].is_string());
+    }
+}
+
+#[tokio::test]
+async fn pages_hold_every_event_once_and_look_through_a_bounded_number() {
+    let port = Port::new().await;
+    for portion in 0..42 {
+        let numbers = portion * 500 + 1..=(portion + 1) * 500;
+        let events = numbers.map(|number| {
+            let kind = if number % 7000 == 1 {
+                EventType::Identify
+            } else {
+                EventType::Track
+            };
+            event(&format!("u{number}"), number, kind)
+        });
+        port.outbox.append(events.collect()).await.unwrap();
+    }
+    let (mut found, mut pages, mut before) = (Vec::new(), 0, String::new());
+    loop {
+        let path = format!("/api/v1/events?event=identify&limit=500{before}");
+        let page = port.get(&path).await.well();
+        found.extend(ids(&page));
+        pages += 1;
+        let Some(next) = page["next_before"].as_i64() else {
+            break;
+        };
+        before = format!("&before={next}");
+    }
+    assert_eq!(found, [14_001, 7_001, 1]);
+    // The first is not full, and ends with what one page looks through.
+    assert_eq!(pages, 2);
+}
+
+#[tokio::test]
+async fn an_event_is_found_by_number_and_message_id_and_its_write_key_masked() {
+    let port = Port::filled().await;
+    for word in ["3", "m3"] {
+        let answer = port.get(&format!("/api/v1/events/{word}")).await;
+        let events = answer.well();
+        assert_eq!(events[0]["message_id"], "m3");
+        assert_eq!(events[0]["waits_for"], json!([1]));
+        assert!(!answer.text.contains("wk_secret_key"), "{answer:?}");
+    }
+    for word in ["99", "none", "%FF", "a%2Fb"] {
+        let answer = port.get(&format!("/api/v1/events/{word}")).await;
+        assert_eq!(
+            (answer.status, &answer.json()["code"]),
+            (404, &json!("no_such_event")),
+            "{word}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn dead_events_are_grouped_and_blocked_people_are_named() {
+    let port = Port::filled().await;
+    let dead = port.get("/api/v1/dead").await.well();
+    assert_eq!(dead["reasons"][0]["count"], 2);
+    let blocked = port.get("/api/v1/blocked?limit=1").await.well();
+    assert_eq!(blocked["profiles"].as_array().unwrap().len(), 1);
+    assert_eq!(blocked["profiles"][0]["head_event"], 1);
+    assert_eq!(
+        port.outbox.blocked().await.unwrap(),
+        2,
+        "as many as the view has rows"
+    );
+}

@@ -1,0 +1,154 @@
+//! The operator's port: who may ask, what it answers, and that its documents say the same.
+
+mod access;
+mod changes;
+mod document;
+mod fuzz;
+mod health;
+mod lists;
+mod numbers;
+mod schema;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request};
+use http_body_util::BodyExt as _;
+use klaviyo_relay::admin::{self, Access, Admin};
+use klaviyo_relay::clock::{Clock as _, SystemClock};
+use klaviyo_relay::config::{AdminConfig, Config, OutboxConfig};
+use klaviyo_relay::metrics::Instruments;
+use klaviyo_relay::model::{EventType, Identifier, IdentifierKind, NewEvent, Timestamp};
+use klaviyo_relay::operator::ExplainSettings;
+use klaviyo_relay::outbox::Outbox;
+use secrecy::SecretString;
+use serde_json::Value;
+use tempfile::TempDir;
+use tower::ServiceExt as _;
+
+/// The port's routes on an outbox of their own; no relay takes anything from it.
+struct Port {
+    outbox: Outbox,
+    routes: Router,
+    _dir: TempDir,
+}
+
+/// What was answered.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    text: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The answer to a request that must succeed.
+    fn well(&self) -> Value {
+        assert_eq!(self.status, 200, "{self:?}");
+        self.json()
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+}
+
+impl Port {
+    async fn new() -> Self {
+        Self::with_token(None).await
+    }
+
+    async fn with_token(token: Option<&str>) -> Self {
+        let dir = TempDir::new().unwrap();
+        let config = OutboxConfig {
+            path: dir.path().join("outbox.db"),
+            min_free_disk: 0,
+            ..OutboxConfig::default()
+        };
+        let instruments = Instruments::new(Arc::new(SystemClock), ["shop"]);
+        let told = Some(instruments.clone());
+        let outbox = Outbox::open_measured(&config, SystemClock.now(), told);
+        let outbox = outbox.await.unwrap();
+        let access = Access::of(&AdminConfig {
+            token: token.map(SecretString::from),
+            ..AdminConfig::default()
+        });
+        let admin = Admin {
+            outbox: outbox.clone(),
+            instruments,
+            clock: Arc::new(SystemClock),
+            sandbox: true,
+            explain: ExplainSettings::of(&Config::default()),
+            access,
+        };
+        Self {
+            outbox,
+            routes: admin::routes(admin),
+            _dir: dir,
+        }
+    }
+
+    /// With events 1 to 6: tracks `Step` of u1, u2, u1, an `identify` of u2, and two dead ones.
+    async fn filled() -> Self {
+        let port = Self::new().await;
+        let mut events: Vec<NewEvent> = [("u1", 1), ("u2", 2), ("u1", 3)]
+            .map(|(user, number)| event(user, number, EventType::Track))
+            .into();
+        events.push(event("u2", 4, EventType::Identify));
+        for number in [5, 6] {
+            let refused = Some("no_user_anon_id: nobody is named".to_owned());
+            events.push(NewEvent {
+                refused,
+                ..event("u3", number, EventType::Track)
+            });
+        }
+        port.outbox.append(events).await.unwrap();
+        port
+    }
+
+    async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        let answer = self.routes.clone().oneshot(request).await.unwrap();
+        let (parts, body) = answer.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        Answer {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            text: String::from_utf8(bytes.to_vec()).unwrap(),
+        }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, &[], "").await
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Answer {
+        let headers = [("content-type", "application/json")];
+        self.ask("POST", path, &headers, &body.to_string()).await
+    }
+}
+
+fn event(user: &str, number: u64, kind: EventType) -> NewEvent {
+    let at = Timestamp::from_millis(1_795_440_000_000 + i64::try_from(number).unwrap());
+    NewEvent {
+        source: "shop".to_owned(),
+        message_id: format!("m{number}"),
+        kind: Some(kind),
+        name: (kind == EventType::Track).then(|| "Step".to_owned()),
+        at,
+        received_at: at,
+        identifiers: Vec::from_iter(Identifier::new(IdentifierKind::UserId, user)),
+        payload: format!(r#"{{"userId":"{user}","event":"Step","writeKey":"wk_secret_key"}}"#),
+        envelope: None,
+        refused: None,
+    }
+}
