@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{End, log_plainly, print};
 use crate::clock::SystemClock;
 use crate::listener;
-use crate::sandbox::{self, Sandbox};
+use crate::sandbox::{self, AccountLists, ListOption, OptIn, Sandbox};
 
 /// Run a stand-alone Klaviyo on this machine, to test against
 ///
@@ -26,12 +26,16 @@ pub(super) struct Options {
     /// The private key it takes
     #[arg(long, default_value = "pk_sandbox", value_name = "KEY")]
     private_key: String,
+    /// The lists that it has, by their ids; any other is refused as Klaviyo refuses it. Without one, every id is a list
+    #[arg(long, num_args = 1.., value_name = "ID")]
+    list: Vec<String>,
 }
 
 pub(super) async fn run(options: Options) -> anyhow::Result<End> {
     log_plainly("info")?;
     let settings = sandbox::Options {
         private_key: options.private_key,
+        lists: lists(options.list),
         ..sandbox::Options::default()
     };
     let sandbox = Sandbox::new(settings, Arc::new(SystemClock));
@@ -51,4 +55,16 @@ pub(super) async fn run(options: Options) -> anyhow::Result<End> {
     stop.cancel();
     serving.await?;
     Ok(End::Done)
+}
+
+fn lists(ids: Vec<String>) -> AccountLists {
+    if ids.is_empty() {
+        return sandbox::Options::default().lists;
+    }
+    let list = |id: String| ListOption {
+        name: id.clone(),
+        id,
+        opt_in: OptIn::Double,
+    };
+    AccountLists::Only(ids.into_iter().map(list).collect())
 }
