@@ -9,7 +9,7 @@ use crate::model::{EventId, EventStatus, Timestamp};
 use crate::outbox::{Brief, Outbox, Selection};
 
 /// Events that are shown of those that are meant.
-const SHOWN: u32 = 10;
+pub(super) const SHOWN: u32 = 10;
 
 /// The filters of commands that change events. They combine: an event must meet all that are given.
 #[derive(Debug, clap::Args)]
@@ -177,7 +177,7 @@ impl Filter {
 }
 
 /// One event in one line. Reasons can be long: what they begin with says what it is about.
-fn line(brief: &Brief) -> String {
+pub(super) fn line(brief: &Brief) -> String {
     let what = brief.name.as_deref().or(brief.kind.as_deref());
     let reason = brief.reason.as_deref().unwrap_or_default();
     let short: String = reason.chars().take(80).collect();
@@ -197,7 +197,8 @@ fn line(brief: &Brief) -> String {
     line.trim_end().to_owned()
 }
 
-fn brief_json(brief: &Brief) -> Value {
+/// One event for scripts.
+pub(super) fn brief_json(brief: &Brief) -> Value {
     json!({
         "id": brief.id.0, "received_at": brief.received_at.to_string(), "type": brief.kind, "name": brief.name,
         "profile": brief.profile, "status": brief.status, "reason": brief.reason,
