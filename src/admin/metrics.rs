@@ -48,7 +48,7 @@ async fn count(admin: Admin) {
     let pulse = &admin.instruments.pulse;
     loop {
         let began = pulse.monotonic();
-        match admin.outbox.blocked().await {
+        match admin.outbox.count_blocked().await {
             Ok(profiles) => admin
                 .instruments
                 .metrics

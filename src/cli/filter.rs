@@ -134,7 +134,7 @@ impl Filter {
 }
 
 /// One event in one line. Reasons can be long: what they begin with says what it is about.
-fn line(brief: &Brief) -> String {
+pub(super) fn line(brief: &Brief) -> String {
     let what = brief.name.as_deref().or(brief.kind.as_deref());
     let reason = brief.reason.as_deref().unwrap_or_default();
     let short: String = reason.chars().take(80).collect();

@@ -3,11 +3,14 @@
 //! Data goes to stdout, logs and errors to stderr. Exit code 0: done; 1: failed; 2: used wrongly.
 //! Commands print; they decide nothing. May use every other module.
 
+mod audit;
 mod check;
+mod colour;
 mod demo;
 mod discard;
 mod explain;
 mod filter;
+mod forget;
 mod hold;
 mod import;
 mod replay;
@@ -49,6 +52,7 @@ enum Command {
     Serve(serve::Options),
     Demo(demo::Options),
     Check(check::Options),
+    Audit(audit::Options),
     Explain(explain::Options),
     Status(status::Options),
     Show(show::Options),
@@ -56,6 +60,7 @@ enum Command {
     Hold(hold::Hold),
     Release(hold::Release),
     Discard(discard::Options),
+    Forget(forget::Options),
     Import(import::Options),
     Sandbox(sandbox::Options),
 }
@@ -100,6 +105,7 @@ impl Cli {
             Command::Serve(_) => serve::run(self.load()?).await,
             Command::Demo(options) => demo::run(options).await,
             Command::Check(_) => check::run(self.load()?).await,
+            Command::Audit(ref options) => audit::run(options, self.load()?).await,
             Command::Explain(ref options) => explain::run(options, self.config.as_deref()),
             Command::Status(ref options) => status::run(options, self.load()?).await,
             Command::Show(ref options) => show::run(options, self.load()?).await,
@@ -107,6 +113,7 @@ impl Cli {
             Command::Hold(ref options) => hold::hold(options, self.load()?).await,
             Command::Release(ref options) => hold::release(options, self.load()?).await,
             Command::Discard(ref options) => discard::run(options, self.load()?).await,
+            Command::Forget(ref options) => forget::run(options, self.load()?).await,
             Command::Import(ref options) => {
                 let config = self.load()?;
                 import::run(options.clone(), config).await

@@ -6,7 +6,7 @@ use crate::model::{EventId, EventStatus, Timestamp};
 use crate::outbox::{Brief, Outbox, ReadError, Selection};
 
 /// Events that are shown of those that are meant.
-const SHOWN: usize = 10;
+pub const SHOWN: u32 = 10;
 
 /// Filters; an event must meet all that are given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -96,7 +96,7 @@ impl Filter {
             ..self.selection(states)
         };
         let events = outbox.select(&selection).await?;
-        let first: Vec<EventId> = events.iter().take(SHOWN).copied().collect();
+        let first: Vec<EventId> = events.iter().take(SHOWN as usize).copied().collect();
         let shown = u32::try_from(first.len()).unwrap_or(u32::MAX);
         let first = if first.is_empty() {
             Vec::new()

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::filter::Found;
-use crate::outbox::{Brief, EventReport, Status};
+use crate::outbox::{Audit, Brief, EventReport, Status};
 use crate::segment::{masked, readable};
 
 /// The status as JSON, the same on this port and from `status --json`.
@@ -41,6 +41,30 @@ impl Found {
             "dry_run": dry_run, "count": self.events.len(), "first": first, "left_out": self.missing,
         })
     }
+}
+
+/// What an audit found, as `audit --json` prints it.
+pub fn audit_json(audit: &Audit) -> Value {
+    let totals = audit.totals.iter();
+    let totals: Map<String, Value> = totals
+        .map(|(name, count)| (name.clone(), json!(count)))
+        .collect();
+    let counts: Vec<Value> = audit
+        .counts
+        .iter()
+        .map(|counted| json!({"status": counted.name, "rows": counted.rows, "counted": counted.kept}))
+        .collect();
+    let rules: Vec<Value> = audit
+        .rules
+        .iter()
+        .map(|rule| {
+            let first: Vec<i64> = rule.first.iter().map(|id| id.0).collect();
+            json!({"name": rule.name, "must": rule.must, "broken": rule.broken, "first": first})
+        })
+        .collect();
+    json!({
+        "holds": audit.holds(), "audit": totals, "counts": counts, "rules": rules, "file": audit.file,
+    })
 }
 
 /// An event in a few words.

@@ -13,6 +13,6 @@ mod when;
 
 pub use change::{Change, ChangeError};
 pub use explain::{ExplainError, ExplainSettings, Explanation, explain};
-pub use filter::{Filter, Found};
-pub use json::{brief_json, event_json, status_json};
+pub use filter::{Filter, Found, SHOWN};
+pub use json::{audit_json, brief_json, event_json, status_json};
 pub use when::{TIMES, time};

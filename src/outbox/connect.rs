@@ -69,17 +69,22 @@ fn base(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
+/// One connection to a file that is only to be looked at.
+pub(super) async fn reader(path: &Path) -> Result<SqliteConnection, OpenError> {
+    base(path)
+        .read_only(true)
+        .connect()
+        .await
+        .map_err(failed(path))
+}
+
 /// The version of the schema in a file, and 0 where there is none yet. Refuses a file that some other program or a
 /// newer one made, before anything in it is changed. A file that is absent or empty is nobody's yet.
 pub(super) async fn version(path: &Path) -> Result<i64, OpenError> {
     if !std::fs::metadata(path).is_ok_and(|file| file.len() > 0) {
         return Ok(0);
     }
-    let mut connection = base(path)
-        .read_only(true)
-        .connect()
-        .await
-        .map_err(failed(path))?;
+    let mut connection = reader(path).await?;
     let (application, found, tables): (i64, i64, i64) = sqlx::query_as(
         "SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version),
                 (SELECT count(*) FROM sqlite_schema)",

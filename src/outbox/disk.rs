@@ -11,6 +11,14 @@ pub fn free_bytes(path: &Path) -> Option<u64> {
     Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
+/// How large the outbox's file and its log are, in bytes; 0 for one that is absent.
+pub(super) fn file_bytes(path: &Path) -> (u64, u64) {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let of = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+    (of(path), of(Path::new(&log)))
+}
+
 /// Makes the file's entry in its folder durable: without this, a power cut soon after the first start can take
 /// the whole new file away, whatever was synced inside it.
 pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {

@@ -12,14 +12,17 @@
 //! May use `model`, `config`, `clock` and `metrics`. Nothing else in the process may open the database file: closing any
 //! handle to it would drop SQLite's locks. Its tables are private; scripts use the views of `migrations/`.
 
+mod audit;
 mod command;
 mod connect;
 mod disk;
 mod erase;
 mod error;
+mod gist;
 mod import;
 mod lock;
 mod order;
+mod overview;
 mod page;
 #[cfg(test)]
 mod plans;
@@ -38,6 +41,7 @@ mod writer;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
@@ -51,10 +55,13 @@ use crate::model::{DeliveryId, EventId, Identifier, NewEvent, PauseKind, Timesta
 
 use command::{Answer, Command};
 
+pub use audit::{Audit, Checked, Counted};
 pub use disk::free_bytes;
+pub use erase::{Person, PersonsEvent};
 pub use error::{AppendError, OpenError, ReadError, WriteError};
 pub use order::{Begun, Erased, Import, PlannedDelivery, Replay, Settlement, Start, Step, Then};
-pub use page::{Blocked, DeadReason, Page};
+pub use overview::{Blocked, BlockedHead, Flow, Overview, SourceRate};
+pub use page::{BlockedRow, DeadReason, Page};
 pub use report::{
     AttemptReport, BacklogRow, DeadGroup, DeliveryReport, EventReport, PauseReport, Status,
 };
@@ -82,6 +89,7 @@ pub struct Outbox {
     room: Arc<Room>,
     path: PathBuf,
     tasks: TaskTracker,
+    unscrubbed: Arc<AtomicBool>,
     // Only the daemon's: held until the last handle is gone.
     _lock: Option<Arc<lock::Lock>>,
 }
@@ -161,6 +169,7 @@ impl Outbox {
             room: Arc::new(Room::new(config)),
             path: config.path.clone(),
             tasks: TaskTracker::new(),
+            unscrubbed: Arc::new(AtomicBool::new(false)),
             _lock: lock.map(Arc::new),
         };
         let writer = Writer {
@@ -171,7 +180,7 @@ impl Outbox {
             fatal: outbox.fatal.clone(),
             room: Arc::clone(&outbox.room),
             // A daemon that was killed may have left what was erased in the log.
-            scrub: Scrub::new(daemon),
+            scrub: Scrub::new(daemon, Arc::clone(&outbox.unscrubbed)),
             instruments,
         };
         outbox.tasks.spawn(writer.run());
@@ -353,6 +362,17 @@ impl Outbox {
         } else {
             Err(mismatch(&answer))
         }
+    }
+
+    /// Whether what this process erased is out of the file and its log too. A large file is written anew at the
+    /// daemon's next start only ([`Outbox::is_to_be_rebuilt`]).
+    pub fn is_scrubbed(&self) -> bool {
+        !self.unscrubbed.load(Ordering::Acquire)
+    }
+
+    /// Whether the file is still to be written anew, so that nothing erased is left in unused parts of it.
+    pub async fn is_to_be_rebuilt(&self) -> Result<bool, ReadError> {
+        Ok(self.recall(scrub::DUE).await?.is_some())
     }
 
     /// Writes down that nothing is sent, why, and when that is tried again.

@@ -39,7 +39,7 @@ pub struct DeadReason {
 
 /// A row of the view `blocked_profiles`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Blocked {
+pub struct BlockedRow {
     /// The first identifier of the event that others wait for.
     pub profile: Option<String>,
     /// That event.
@@ -115,7 +115,7 @@ impl Outbox {
     }
 
     /// Who waits behind what, the longest first, `most` at most. Reads the whole backlog.
-    pub async fn blocked_profiles(&self, most: u32) -> Result<Vec<Blocked>, ReadError> {
+    pub async fn blocked_profiles(&self, most: u32) -> Result<Vec<BlockedRow>, ReadError> {
         let failed = || ReadError::of("the blocked profiles");
         let rows =
             sqlx::query("SELECT * FROM blocked_profiles ORDER BY since, head_event LIMIT ?1")
@@ -139,8 +139,8 @@ fn dead_reason(row: &SqliteRow) -> Result<DeadReason, sqlx::Error> {
     })
 }
 
-fn blocked(row: &SqliteRow) -> Result<Blocked, sqlx::Error> {
-    Ok(Blocked {
+fn blocked(row: &SqliteRow) -> Result<BlockedRow, sqlx::Error> {
+    Ok(BlockedRow {
         profile: row.try_get("profile")?,
         head_event: row.try_get("head_event")?,
         since: row.try_get("since")?,

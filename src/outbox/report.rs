@@ -4,8 +4,11 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::error::ReadError;
-use super::{EventId, Outbox};
+use super::{EventId, Outbox, gist};
 use crate::model::{PauseKind, Timestamp};
+
+/// Dead events whose reasons a status looks at, so that it costs little when there are very many.
+const NEWEST_DEAD: i64 = 100_000;
 
 /// Where everything stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +17,7 @@ pub struct Status {
     pub audit: Vec<(String, i64)>,
     /// What waits, by status and type.
     pub backlog: Vec<BacklogRow>,
-    /// What is dead, by reason; the largest groups first.
+    /// What is dead, by reason, of the 100,000 that ended last; the ten largest groups first.
     pub dead: Vec<DeadGroup>,
     /// Why nothing is sent, if that is so.
     pub pause: Option<PauseReport>,
@@ -33,12 +36,14 @@ pub struct BacklogRow {
     pub count: i64,
     /// When the oldest arrived.
     pub oldest: Option<String>,
+    /// Of them: under a minute old, under ten, under an hour, under a day, older.
+    pub ages: Vec<i64>,
 }
 
-/// Dead events with the same reason.
+/// Dead events whose reasons say the same, about different ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadGroup {
-    /// The reason.
+    /// The reason, `…` where they differ or may.
     pub reason: String,
     /// How many.
     pub count: i64,
@@ -111,63 +116,58 @@ fn column<'a>(columns: &'a [(String, Option<String>)], name: &str) -> Option<&'a
 pub type AttemptReport = Vec<(String, Option<String>)>;
 
 impl Outbox {
-    /// Where everything stands.
+    /// Where everything stands. The counts are those kept beside the rows, so that it costs little however many events
+    /// there are; [`Outbox::audit`] holds them against the rows.
     pub async fn status(&self) -> Result<Status, ReadError> {
         let failed = || ReadError::of("the status");
-        let audit = self.audit().await?;
-        let backlog =
-            sqlx::query("SELECT status, type, count, oldest FROM backlog ORDER BY status, type")
-                .fetch_all(&self.readers)
-                .await
-                .map_err(failed())?;
-        let dead = sqlx::query(
-            "SELECT reason, count(*) AS count FROM event WHERE status = 'dead'
-             GROUP BY reason ORDER BY count(*) DESC, reason LIMIT 10",
+        let backlog = sqlx::query("SELECT * FROM backlog ORDER BY status, type")
+            .fetch_all(&self.readers)
+            .await
+            .map_err(failed())?;
+        let backlog = backlog.iter().map(backlog_row).collect::<Result<_, _>>();
+        let dead: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT reason, count(*) FROM (SELECT reason FROM event WHERE status = 'dead'
+                                           ORDER BY finished_ms DESC LIMIT ?1) GROUP BY reason",
         )
+        .bind(NEWEST_DEAD)
         .fetch_all(&self.readers)
         .await
         .map_err(failed())?;
-        let status = || -> Result<Status, sqlx::Error> {
-            Ok(Status {
-                audit,
-                backlog: backlog.iter().map(backlog_row).collect::<Result<_, _>>()?,
-                dead: dead.iter().map(dead_group).collect::<Result<_, _>>()?,
-                pause: None,
-                unknown_subscriptions: 0,
-            })
-        };
-        let mut status = status().map_err(failed())?;
-        status.pause = self.paused().await?;
-        status.unknown_subscriptions = sqlx::query_scalar(
+        let unknown_subscriptions = sqlx::query_scalar(
             "SELECT count(*) FROM delivery WHERE status = 'unknown' AND kind = 'subscription'",
         )
         .fetch_one(&self.readers)
         .await
         .map_err(failed())?;
-        Ok(status)
+        Ok(Status {
+            audit: self.kept_counts().await.map_err(failed())?,
+            backlog: backlog.map_err(failed())?,
+            dead: gist::grouped(dead),
+            pause: self.paused().await?,
+            unknown_subscriptions,
+        })
     }
 
-    /// accepted, delivered, skipped, dead, pending, held, difference: the `audit` view, which counts every row.
-    pub async fn audit(&self) -> Result<Vec<(String, i64)>, ReadError> {
-        let failed = || ReadError::of("the audit");
-        let audit = sqlx::query("SELECT * FROM audit")
-            .fetch_one(&self.readers)
-            .await
-            .map_err(failed())?;
-        let names = [
-            "accepted",
-            "delivered",
-            "skipped",
-            "dead",
-            "pending",
-            "held",
-            "difference",
-        ];
-        names
-            .iter()
-            .map(|name| Ok(((*name).to_owned(), audit.try_get(*name)?)))
-            .collect::<Result<_, _>>()
-            .map_err(failed())
+    /// The columns of the `audit` view, without looking at a single event.
+    async fn kept_counts(&self) -> Result<Vec<(String, i64)>, sqlx::Error> {
+        let counts = sqlx::query(
+            "SELECT accepted, delivered, skipped, dead, pending, held,
+                    accepted - delivered - skipped - dead - pending - held AS difference
+             FROM (SELECT (SELECT value FROM counter WHERE name = 'accepted') AS accepted,
+                          sum(n) FILTER (WHERE state = 'delivered') AS delivered,
+                          sum(n) FILTER (WHERE state = 'skipped') AS skipped,
+                          sum(n) FILTER (WHERE state = 'dead') AS dead,
+                          sum(n) FILTER (WHERE state = 'pending') AS pending,
+                          sum(n) FILTER (WHERE state = 'held') AS held
+                   FROM (SELECT status AS state, events AS n FROM tally
+                         UNION ALL
+                         SELECT substr(name, 8), value FROM counter WHERE name GLOB 'pruned_*'))",
+        )
+        .fetch_one(&self.readers)
+        .await?;
+        let columns = columns(&counts)?.into_iter();
+        let number = |text: Option<String>| text.and_then(|text| text.parse().ok()).unwrap_or(0);
+        Ok(columns.map(|(name, text)| (name, number(text))).collect())
     }
 
     /// Why nothing is sent, if that is so.
@@ -291,17 +291,13 @@ fn columns(row: &SqliteRow) -> Result<Vec<(String, Option<String>)>, sqlx::Error
 }
 
 fn backlog_row(row: &SqliteRow) -> Result<BacklogRow, sqlx::Error> {
+    let ages = ["under_1m", "under_10m", "under_1h", "under_1d", "older"];
+    let ages = ages.iter().map(|age| row.try_get(*age));
     Ok(BacklogRow {
         status: row.try_get("status")?,
         kind: row.try_get("type")?,
         count: row.try_get("count")?,
         oldest: row.try_get("oldest")?,
-    })
-}
-
-fn dead_group(row: &SqliteRow) -> Result<DeadGroup, sqlx::Error> {
-    Ok(DeadGroup {
-        reason: row.try_get("reason")?,
-        count: row.try_get("count")?,
+        ages: ages.collect::<Result<_, _>>()?,
     })
 }

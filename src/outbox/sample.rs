@@ -53,7 +53,7 @@ impl Outbox {
 
     /// How many events later ones of the same person wait for: the rows of the view `blocked_profiles`. Its cost grows
     /// with the backlog, on a connection of its own: for a slow timer, not for a scrape.
-    pub async fn blocked(&self) -> Result<i64, ReadError> {
+    pub async fn count_blocked(&self) -> Result<i64, ReadError> {
         sqlx::query_scalar(BLOCKED)
             .fetch_one(&self.readers)
             .await

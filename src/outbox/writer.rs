@@ -97,11 +97,12 @@ impl Writer {
                 if commands.iter().any(may_make_work) {
                     self.wake.notify_waiters();
                 }
-                for (reply, answer) in replies.into_iter().zip(answers) {
-                    send(reply, Ok(answer));
-                }
+                // First: whoever is answered may ask whether the file is clear of it.
                 if commands.iter().any(Command::erases) {
                     self.scrub.erased(&self.path);
+                }
+                for (reply, answer) in replies.into_iter().zip(answers) {
+                    send(reply, Ok(answer));
                 }
             }
             Err(WriteError::Sqlite(_)) if commands.len() > 1 => {

@@ -6,12 +6,12 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::Uri;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::super::Admin;
 use super::super::refusal::Refusal;
 use super::asked;
-use crate::operator::{brief_json, event_json, status_json};
+use crate::operator::{audit_json, brief_json, event_json, status_json};
 
 type Answer = Result<Json<Value>, Refusal>;
 
@@ -21,16 +21,10 @@ pub(in super::super) async fn status(State(admin): State<Arc<Admin>>) -> Answer 
     Ok(Json(status_json(&status, admin.sandbox)))
 }
 
-/// The counts, and whether they add up.
+/// As `audit --json`.
 pub(super) async fn audit(State(admin): State<Arc<Admin>>) -> Answer {
-    let audit = admin.outbox.audit().await?;
-    let adds_up = audit
-        .iter()
-        .all(|(name, count)| name != "difference" || *count == 0);
-    let counts = audit.into_iter().map(|(name, count)| (name, json!(count)));
-    let mut answer: Map<String, Value> = counts.collect();
-    answer.insert("adds_up".to_owned(), json!(adds_up));
-    Ok(Json(Value::Object(answer)))
+    let audit = admin.outbox.audit(false).await?;
+    Ok(Json(audit_json(&audit)))
 }
 
 /// A page of events, the newest first.

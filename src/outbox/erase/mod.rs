@@ -7,6 +7,8 @@
 //! It promises that nothing personal is left in those rows, and that an event of another userId is left alone. What the
 //! file itself still holds of it, [`super::scrub`] clears.
 
+mod person;
+
 use serde_json::json;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -14,6 +16,8 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use super::order::Erased;
 use super::scrub;
 use crate::model::{EventId, EventStatus, Identifier, Timestamp};
+
+pub use person::{Person, PersonsEvent};
 
 /// Everything, in an order or among numbers.
 const ALL: i64 = i64::MAX;

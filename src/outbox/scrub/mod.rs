@@ -8,6 +8,8 @@
 //! file is written anew soon after an erasure, a large one at the next start.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnection;
@@ -33,6 +35,8 @@ pub(super) struct Scrub {
     file: bool,
     log_pace: Interval,
     file_pace: Interval,
+    /// Whether this process erased somebody whose traces it still has to take out.
+    owed: Arc<AtomicBool>,
 }
 
 /// One thing to do.
@@ -46,7 +50,7 @@ pub(super) enum Task {
 
 impl Scrub {
     /// `log`: the log may hold something already, as a daemon that was killed leaves it.
-    pub(super) fn new(log: bool) -> Self {
+    pub(super) fn new(log: bool, owed: Arc<AtomicBool>) -> Self {
         let pace = |every| {
             let mut pace = interval(every);
             pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -57,12 +61,14 @@ impl Scrub {
             file: false,
             log_pace: pace(LOG_EVERY),
             file_pace: pace(FILE_EVERY),
+            owed,
         }
     }
 
     /// Somebody was erased from this file.
     pub(super) fn erased(&mut self, path: &Path) {
         self.log = true;
+        self.owed.store(true, Ordering::Release);
         let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
         if bytes <= SMALL_BYTES {
             self.file = true;
@@ -104,6 +110,9 @@ impl Scrub {
             self.file = false;
         }
         self.log = !empty_log(connection).await?;
+        if !self.log && !self.file {
+            self.owed.store(false, Ordering::Release);
+        }
         Ok(())
     }
 }

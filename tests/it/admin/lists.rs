@@ -105,7 +105,7 @@ async fn dead_events_are_grouped_and_blocked_people_are_named() {
     assert_eq!(blocked["profiles"].as_array().unwrap().len(), 1);
     assert_eq!(blocked["profiles"][0]["head_event"], 1);
     assert_eq!(
-        port.outbox.blocked().await.unwrap(),
+        port.outbox.count_blocked().await.unwrap(),
         2,
         "as many as the view has rows"
     );

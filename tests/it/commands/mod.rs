@@ -1,11 +1,16 @@
 //! The built program as its user runs it: what it prints where, and how it exits. No daemon runs here; outboxes are
 //! made through the library and closed again.
 
+mod audit;
+mod backup;
 mod check;
+mod completions;
 mod demo;
 mod discard;
 mod explain;
+mod export;
 mod filters;
+mod forget;
 mod handwritten;
 mod import;
 mod prepared;

@@ -1,34 +1,34 @@
 //! `status` on an outbox without a daemon.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use super::Bench;
+use super::{Bench, finish};
 
 #[tokio::test]
 async fn everything_is_counted_and_the_dead_have_their_reasons() {
     let bench = Bench::prepared().await;
     let said = bench.run(&["status"]).well();
-    let expected = "\
-requests go to the sandbox: NOTHING REACHES KLAVIYO
-
-accepted             6
-delivered            1
-skipped              1
-dead                 2
-pending              2
-held                 0
-difference           0
-
-waiting
-  pending  track            2  oldest 2026-11-24T15:33:20.000Z
-
-dead, by reason
-         1  400 invalid: Invalid email address
-         1  event_not_defined: the track call has no `event`; send the event's name
-
-look: klaviyo-relay show EVENT   send again: klaviyo-relay replay --status dead
-";
-    assert_eq!(said, expected);
+    for part in [
+        "requests go to the sandbox: NOTHING REACHES KLAVIYO\n\naccepted             6\n",
+        "dead                 2\npending              2\nheld                 0\ndifference           0\n",
+        "\nevents         last minute   5 minutes        hour         day\n  came  ",
+        "\nsources         last hour         day\n  shop  ",
+        "\nwaiting                   all      < 1 m     < 10 m      < 1 h      < 1 d      older  oldest\n",
+        "\n  pending  track            2 ",
+        "  2026-11-24T15:33:20.000Z\n\nothers wait behind 1 event\n         5  1 behind it  pending since ",
+        "  user:eve  not sent yet\n",
+        "\ndead, by reason\n         1  400 invalid: Invalid email address\n",
+        "         1  event_not_defined: the track call has no `event`; send the event's name\n",
+        "\nkept: delivered 30 d, their bodies 30 d, dead 90 d; removed so far 0\n",
+        "\nlook: klaviyo-relay show EVENT   send again: klaviyo-relay replay --status dead   at ",
+    ] {
+        assert!(said.contains(part), "{part}\n{said}");
+    }
+    assert!(!said.contains('\u{1b}'), "no colours in a pipe");
 }
 
 #[tokio::test]
@@ -41,10 +41,25 @@ async fn the_same_as_json() {
         status["audit"],
         json!({"accepted": 6, "delivered": 1, "skipped": 1, "dead": 2, "pending": 2, "held": 0, "difference": 0})
     );
-    assert_eq!(
-        status["backlog"],
-        json!([{"status": "pending", "type": "track", "count": 2, "oldest": "2026-11-24T15:33:20.000Z"}])
-    );
+    let waiting = &status["backlog"][0];
+    for (key, value) in [
+        ("status", json!("pending")),
+        ("type", json!("track")),
+        ("count", json!(2)),
+        ("oldest", json!("2026-11-24T15:33:20.000Z")),
+    ] {
+        assert_eq!(waiting[key], value, "{waiting}");
+    }
+    let ages = ["under_1m", "under_10m", "under_1h", "under_1d", "older"];
+    let ages = ages.map(|age| waiting[age].as_i64().unwrap());
+    assert_eq!(ages.iter().sum::<i64>(), 2);
+    assert_eq!(status["sources"][0]["source"], "shop");
+    assert!(status["flow"]["came"]["hour"].is_i64(), "{status}");
+    assert_eq!(status["blocked"]["events"], 1);
+    let head = &status["blocked"]["worst"][0];
+    assert_eq!((&head["event"], &head["waiting"]), (&json!(5), &json!(1)));
+    assert!(status["disk"]["database_bytes"].as_u64().unwrap() > 0);
+    assert_eq!(status["retention"]["dead_seconds"], 90 * 24 * 3600);
     assert_eq!(status["dead"].as_array().unwrap().len(), 2);
 }
 
@@ -62,6 +77,29 @@ async fn subscriptions_whose_answer_never_came_are_told() {
     assert!(said.contains("Klaviyo may have taken them"), "{said}");
     let status = bench.run(&["status", "--json"]).json();
     assert_eq!(status["unknown_subscriptions"], 1);
+}
+
+#[tokio::test]
+async fn it_is_drawn_anew_until_it_is_interrupted() {
+    let bench = Bench::prepared().await;
+    let mut command = bench.command(&["status", "--watch", "--json"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut drawn = || lines.any(|line| line.unwrap() == "}").then_some(());
+    drawn().expect("at once");
+    drawn().expect("and again");
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn colours_are_forced_where_they_are_asked_for() {
+    let bench = Bench::prepared().await;
+    let mut command = bench.command(&["status"]);
+    command.env("CLICOLOR_FORCE", "1").stdout(Stdio::piped());
+    let said = finish(command, "").well();
+    let note = "\u{1b}[33mrequests go to the sandbox: NOTHING REACHES KLAVIYO\u{1b}[0m\n";
+    assert!(said.starts_with(note), "{said}");
 }
 
 #[test]

@@ -1,0 +1,104 @@
+//! `audit`: proves that nothing vanished, or says where the gap is.
+
+use std::fmt::Write;
+
+use super::{End, attach, print, print_json};
+use crate::config::Config;
+use crate::model::EventId;
+use crate::operator::audit_json;
+use crate::outbox::{Audit, Checked};
+
+/// Prove that every accepted event is delivered, skipped, dead, pending or held, and that the outbox is as it must be
+///
+/// Counts rows, holds them against the counters kept beside them, and checks what order and single delivery rest on.
+/// Reads one moment of the outbox and writes nothing, so it may run beside a daemon at work. Exit code 1 when something
+/// does not hold: then keep a copy of the file (`klaviyo-relay backup`) and report it.
+///
+/// Example: klaviyo-relay audit --deep
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// Have SQLite check every page of the file too: slow when it is large
+    #[arg(long)]
+    deep: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End> {
+    let outbox = attach(&config).await?;
+    let audit = outbox.audit(options.deep).await?;
+    outbox.close().await;
+    if options.json {
+        print_json(&audit_json(&audit))?;
+    } else {
+        print(&text_of(&audit)?)?;
+    }
+    Ok(if audit.holds() {
+        End::Done
+    } else {
+        End::Failed
+    })
+}
+
+/// What an audit found, for people.
+pub(super) fn text_of(audit: &Audit) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    for (name, count) in &audit.totals {
+        writeln!(text, "{name:<12}{count:>10}")?;
+    }
+    writeln!(text)?;
+    let gap = audit.difference();
+    if gap == 0 {
+        let sum = "accepted = delivered + skipped + dead + pending + held";
+        writeln!(text, "ok    {sum}")?;
+    } else {
+        writeln!(
+            text,
+            "WRONG accepted differs from delivered + skipped + dead + pending + held by {gap}"
+        )?;
+    }
+    let differing = audit
+        .counts
+        .iter()
+        .filter(|counted| counted.rows != counted.kept);
+    let differing: Vec<_> = differing.collect();
+    for counted in &differing {
+        writeln!(
+            text,
+            "WRONG {} {} events have a row, and {} are counted",
+            counted.rows, counted.name, counted.kept
+        )?;
+    }
+    if differing.is_empty() {
+        writeln!(text, "ok    the counters say what the rows say")?;
+    }
+    for rule in &audit.rules {
+        match rule.broken {
+            0 => writeln!(text, "ok    {}", rule.must)?,
+            broken => writeln!(
+                text,
+                "WRONG not so: {}; broken by {broken}: {}",
+                rule.must,
+                named(rule)
+            )?,
+        }
+    }
+    match &audit.file {
+        None => {}
+        Some(said) if said.is_empty() => writeln!(text, "ok    SQLite finds no fault in the file")?,
+        Some(said) => {
+            for words in said {
+                writeln!(text, "WRONG the file: {words}")?;
+            }
+        }
+    }
+    Ok(text)
+}
+
+fn named(rule: &Checked) -> String {
+    let ids: Vec<String> = rule.first.iter().map(EventId::to_string).collect();
+    let named = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+    let more = if rule.broken > named { ", …" } else { "" };
+    format!("{}{more}", ids.join(", "))
+}

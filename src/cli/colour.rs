@@ -1,0 +1,78 @@
+//! Colours of words on a terminal, by the conventions that tools share.
+//!
+//! None where stdout is no terminal, or `NO_COLOR` is set (<https://no-color.org>), or the terminal is dumb; in any
+//! case where `CLICOLOR_FORCE` is set (<https://bixense.com/clicolors>). A word never says anything by colour alone.
+
+use std::env;
+use std::io::{self, IsTerminal as _};
+use std::sync::LazyLock;
+
+/// What a word is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    /// As it should be.
+    Good,
+    /// Worth knowing.
+    Note,
+    /// To be looked after.
+    Bad,
+}
+
+/// The text, in the tone's colour where there are colours.
+pub(super) fn tone(tone: Tone, text: &str) -> String {
+    if !*COLOURED {
+        return text.to_owned();
+    }
+    let colour = match tone {
+        Tone::Good => 32,
+        Tone::Note => 33,
+        Tone::Bad => 31,
+    };
+    format!("\u{1b}[{colour}m{text}\u{1b}[0m")
+}
+
+/// A status of an event or a delivery, in its tone.
+pub(super) fn status(word: &str) -> String {
+    match word {
+        "delivered" | "duplicate" | "skipped" | "accepted" => tone(Tone::Good, word),
+        "pending" | "held" | "unknown" | "retry" | "conflict" => tone(Tone::Note, word),
+        "dead" | "rejected" | "refused" | "stopped" => tone(Tone::Bad, word),
+        other => other.to_owned(),
+    }
+}
+
+static COLOURED: LazyLock<bool> = LazyLock::new(|| {
+    let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
+    let forced = set("CLICOLOR_FORCE").is_some_and(|value| value != "0");
+    let dumb = set("TERM").is_some_and(|term| term == "dumb");
+    coloured(
+        forced,
+        set("NO_COLOR").is_some(),
+        dumb,
+        io::stdout().is_terminal(),
+    )
+});
+
+fn coloured(forced: bool, unwanted: bool, dumb: bool, terminal: bool) -> bool {
+    !unwanted && (forced || (terminal && !dumb))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_for_terminals_unless_somebody_says_otherwise() {
+        for (forced, unwanted, dumb, terminal, expected) in [
+            (false, false, false, true, true),
+            (false, false, false, false, false),
+            (false, false, true, true, false),
+            (false, true, false, true, false),
+            (true, false, false, false, true),
+            (true, true, false, true, false),
+        ] {
+            let found = coloured(forced, unwanted, dumb, terminal);
+            assert_eq!(found, expected, "{forced} {unwanted} {dumb} {terminal}");
+        }
+    }
+}

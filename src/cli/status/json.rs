@@ -1,0 +1,60 @@
+//! The status for scripts.
+
+use serde_json::{Value, json};
+
+use crate::config::{Config, Endpoint};
+use crate::operator::status_json;
+use crate::outbox::Overview;
+
+/// The spans of time of every rate.
+const SPANS: [&str; 4] = ["minute", "five_minutes", "hour", "day"];
+
+/// All that the screen shows, and no person's data but the names of who is blocked.
+pub(super) fn of(overview: &Overview, config: &Config) -> Value {
+    let sandbox = config.klaviyo.endpoint == Endpoint::Sandbox;
+    let mut status = status_json(&overview.status, sandbox);
+    let sources = overview.sources.iter();
+    let sources = sources.map(
+        |source| json!({"source": source.source, "last_hour": source.hour, "last_day": source.day}),
+    );
+    let ages = overview.status.backlog.iter().map(|row| {
+        json!({
+            "status": row.status, "type": row.kind, "count": row.count, "oldest": row.oldest,
+            "under_1m": row.ages[0], "under_10m": row.ages[1], "under_1h": row.ages[2], "under_1d": row.ages[3],
+            "older": row.ages[4],
+        })
+    });
+    let worst = overview.blocked.worst.iter().map(|head| {
+        json!({
+            "event": head.event.0, "profile": head.profile, "since": head.since.to_string(),
+            "status": head.status, "reason": head.reason, "waiting": head.waiting,
+        })
+    });
+    let flow = &overview.flow;
+    status["backlog"] = ages.collect();
+    status["sources"] = sources.collect();
+    status["flow"] = json!({
+        "came": spans(flow.came), "done": spans(flow.done), "died": spans(flow.died), "at_least": flow.at_least,
+    });
+    status["blocked"] =
+        json!({"events": overview.blocked.heads, "worst": worst.collect::<Vec<_>>()});
+    status["disk"] = json!({
+        "database_bytes": overview.database_bytes, "wal_bytes": overview.wal_bytes,
+        "free_bytes": overview.free_bytes,
+    });
+    let outbox = &config.outbox;
+    status["retention"] = json!({
+        "delivered_seconds": outbox.retain_delivered.as_secs(), "bodies_seconds": outbox.retain_bodies.as_secs(),
+        "dead_seconds": outbox.retain_dead.as_secs(), "removed": overview.removed,
+    });
+    status
+}
+
+fn spans(counts: [i64; 4]) -> Value {
+    SPANS
+        .iter()
+        .zip(counts)
+        .map(|(span, count)| ((*span).to_owned(), json!(count)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}

@@ -1,0 +1,76 @@
+//! `status`: where everything stands, on one screen.
+
+mod json;
+mod text;
+
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{End, attach, print, print_json};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::outbox::Outbox;
+
+/// How often the screen is drawn anew.
+const REDRAW: Duration = Duration::from_secs(2);
+/// Clears a terminal and goes to its first line (ECMA-48).
+const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
+
+/// Show where everything stands: what comes and goes, what waits and how long, who is blocked, what is dead and why
+///
+/// Looks at what is newest and what waits, so it takes about as long for a million events as for a thousand; `audit`
+/// counts them all. Dead events are grouped by the words of their reason: ids, numbers and addresses are shown as `…`.
+/// Subscriptions that were sent and never answered are counted too: Klaviyo may have taken them.
+///
+/// Example: klaviyo-relay status --watch
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// Draw it anew every two seconds, until Ctrl-C
+    #[arg(long)]
+    watch: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End> {
+    let outbox = attach(&config).await?;
+    if !options.watch {
+        print_one(options, &outbox, &config, "").await?;
+        outbox.close().await;
+        return Ok(End::Done);
+    }
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut pace = tokio::time::interval(REDRAW);
+    let clear = if std::io::stdout().is_terminal() {
+        CLEAR
+    } else {
+        ""
+    };
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+            _ = pace.tick() => print_one(options, &outbox, &config, clear).await?,
+        }
+    }
+    outbox.close().await;
+    Ok(End::Done)
+}
+
+async fn print_one(
+    options: &Options,
+    outbox: &Outbox,
+    config: &Config,
+    clear: &str,
+) -> anyhow::Result<()> {
+    let now = SystemClock.now();
+    let overview = outbox.overview(now).await?;
+    if options.json {
+        return print_json(&json::of(&overview, config));
+    }
+    print(&format!("{clear}{}", text::of(&overview, config, now)?))
+}

@@ -1,0 +1,214 @@
+//! The status for people: one screen, what is wrong first.
+
+use std::fmt::{Result, Write};
+use std::time::Duration;
+
+use crate::cli::colour::{Tone, tone};
+use crate::config::{Config, Endpoint};
+use crate::model::Timestamp;
+use crate::outbox::{Flow, Overview, SourceRate, Status};
+
+/// As long as a reason may be on the screen.
+const REASON: usize = 90;
+
+/// The screen.
+pub(super) fn of(
+    overview: &Overview,
+    config: &Config,
+    now: Timestamp,
+) -> std::result::Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    let status = &overview.status;
+    alarms(&mut text, status, config)?;
+    for (name, count) in &status.audit {
+        let wrong = name == "difference" && *count != 0;
+        let count = format!("{count:>10}");
+        let count = if wrong {
+            tone(Tone::Bad, &count)
+        } else {
+            count
+        };
+        writeln!(text, "{name:<12}{count}")?;
+    }
+    flow(&mut text, &overview.flow)?;
+    sources(&mut text, &overview.sources, config)?;
+    backlog(&mut text, status)?;
+    blocked(&mut text, overview)?;
+    dead(&mut text, status)?;
+    disk(&mut text, overview, config)?;
+    if status.dead.is_empty() {
+        writeln!(text, "\nat {now}")?;
+    } else {
+        writeln!(
+            text,
+            "\nlook: klaviyo-relay show EVENT   send again: klaviyo-relay replay --status dead   at {now}"
+        )?;
+    }
+    Ok(text)
+}
+
+/// What somebody has to know before all else.
+fn alarms(text: &mut String, status: &Status, config: &Config) -> Result {
+    if config.klaviyo.endpoint == Endpoint::Sandbox {
+        let words = "requests go to the sandbox: NOTHING REACHES KLAVIYO";
+        writeln!(text, "{}\n", tone(Tone::Note, words))?;
+    }
+    if let Some(pause) = &status.pause {
+        let words = format!("delivery is PAUSED since {}", pause.since);
+        writeln!(text, "{}", tone(Tone::Bad, &words))?;
+        writeln!(text, "  {}", pause.reason)?;
+        writeln!(
+            text,
+            "  next probe at {}; nothing is lost, events wait\n",
+            pause.probe_at
+        )?;
+    }
+    Ok(())
+}
+
+fn flow(text: &mut String, flow: &Flow) -> Result {
+    let head = ["last minute", "5 minutes", "hour", "day"];
+    writeln!(
+        text,
+        "\nevents        {:>12}{:>12}{:>12}{:>12}",
+        head[0], head[1], head[2], head[3]
+    )?;
+    let least = if flow.at_least { ">" } else { "" };
+    for (name, counts, least) in [
+        ("came", flow.came, least),
+        ("done", flow.done, ""),
+        ("died", flow.died, ""),
+    ] {
+        write!(text, "  {name:<12}")?;
+        for count in counts {
+            write!(text, "{:>12}", format!("{least}{count}"))?;
+        }
+        writeln!(text)?;
+    }
+    Ok(())
+}
+
+fn sources(text: &mut String, sources: &[SourceRate], config: &Config) -> Result {
+    writeln!(text, "\nsources         last hour         day")?;
+    let configured = config.ingest.sources.iter().map(|source| &source.name);
+    let silent = configured.filter(|name| !sources.iter().any(|source| source.source == **name));
+    let silent = silent.map(|name| SourceRate {
+        source: name.clone(),
+        hour: 0,
+        day: 0,
+    });
+    for source in sources.iter().cloned().chain(silent) {
+        writeln!(
+            text,
+            "  {:<12}{:>11}{:>12}",
+            source.source, source.hour, source.day
+        )?;
+    }
+    Ok(())
+}
+
+fn backlog(text: &mut String, status: &Status) -> Result {
+    if status.backlog.is_empty() {
+        return writeln!(text, "\nnothing waits");
+    }
+    writeln!(
+        text,
+        "\nwaiting                   all      < 1 m     < 10 m      < 1 h      < 1 d      older  oldest"
+    )?;
+    for row in &status.backlog {
+        let kind = row.kind.as_deref().unwrap_or("?");
+        write!(text, "  {:<8} {kind:<9} {:>8}", row.status, row.count)?;
+        for age in &row.ages {
+            write!(text, " {age:>10}")?;
+        }
+        writeln!(text, "  {}", row.oldest.as_deref().unwrap_or("?"))?;
+    }
+    Ok(())
+}
+
+fn blocked(text: &mut String, overview: &Overview) -> Result {
+    let blocked = &overview.blocked;
+    if blocked.heads == 0 {
+        return Ok(());
+    }
+    let plural = if blocked.heads == 1 { "" } else { "s" };
+    writeln!(text, "\nothers wait behind {} event{plural}", blocked.heads)?;
+    for head in &blocked.worst {
+        writeln!(
+            text,
+            "  {:>8}  {} behind it  {} since {}  {}  {}",
+            head.event.0,
+            head.waiting,
+            head.status,
+            head.since,
+            head.profile.as_deref().unwrap_or("nobody"),
+            short(head.reason.as_deref().unwrap_or("not sent yet"))
+        )?;
+    }
+    Ok(())
+}
+
+fn dead(text: &mut String, status: &Status) -> Result {
+    if status.unknown_subscriptions > 0 {
+        writeln!(
+            text,
+            "\nsubscriptions sent and never answered: {}; Klaviyo may have taken them (the view `deliveries`, \
+             status = 'unknown' and kind = 'subscription')",
+            status.unknown_subscriptions
+        )?;
+    }
+    if status.dead.is_empty() {
+        return Ok(());
+    }
+    writeln!(text, "\ndead, by reason")?;
+    for group in &status.dead {
+        let count = tone(Tone::Bad, &format!("{:>8}", group.count));
+        writeln!(text, "  {count}  {}", short(&group.reason))?;
+    }
+    Ok(())
+}
+
+fn disk(text: &mut String, overview: &Overview, config: &Config) -> Result {
+    let outbox = &config.outbox;
+    let free = overview.free_bytes.map_or("?".to_owned(), bytes);
+    writeln!(
+        text,
+        "\noutbox {}, log {}, disk free {free} (accepts down to {})",
+        bytes(overview.database_bytes),
+        bytes(overview.wal_bytes),
+        bytes(outbox.min_free_disk)
+    )?;
+    writeln!(
+        text,
+        "kept: delivered {}, their bodies {}, dead {}; removed so far {}",
+        days(outbox.retain_delivered),
+        days(outbox.retain_bodies),
+        days(outbox.retain_dead),
+        overview.removed
+    )
+}
+
+fn short(reason: &str) -> String {
+    match reason.char_indices().nth(REASON) {
+        Some((end, _)) => format!("{}…", &reason[..end]),
+        None => reason.to_owned(),
+    }
+}
+
+/// Bytes in the largest unit that leaves a whole number worth reading.
+pub(in crate::cli) fn bytes(bytes: u64) -> String {
+    match bytes {
+        0..=0xF_FFFF => format!("{} KiB", bytes.div_ceil(1 << 10)),
+        0x10_0000..=0x2_7FFF_FFFF => format!("{} MiB", bytes >> 20),
+        0x2_8000_0000.. => format!("{} GiB", bytes >> 30),
+    }
+}
+
+fn days(span: Duration) -> String {
+    let hours = span.as_secs() / 3600;
+    if hours.is_multiple_of(24) {
+        format!("{} d", hours / 24)
+    } else {
+        format!("{hours} h")
+    }
+}

@@ -1,0 +1,111 @@
+//! Each rule holds for an outbox at work, and is broken by a row changed behind its back.
+
+use super::*;
+use crate::model::{DeliveryStatus, EventStatus};
+use crate::outbox::tests::{Files, begin, claim_all, event, files, finish, plan, planned, settle};
+
+/// Something of everything: delivered with an `$event_id`, dead, pending behind another, held.
+async fn filled(files: &Files) -> Outbox {
+    let outbox = files.open().await;
+    let calls = ["a", "b", "c", "d", "e"].map(|user| event(&format!("m-{user}"), &[user]));
+    let behind = event("m-behind", &["d", "x"]);
+    outbox
+        .append(calls.into_iter().chain([behind]).collect())
+        .await
+        .unwrap();
+    outbox.hold(vec![EventId(5)]).await.unwrap();
+    assert_eq!(claim_all(&outbox).await, [1, 2, 3, 4]);
+    let delivery = plan(&outbox, 1, planned(Some("k1"))).await;
+    begin(&outbox, delivery).await;
+    settle(&outbox, delivery, 1, DeliveryStatus::Delivered).await;
+    finish(&outbox, 1, EventStatus::Delivered).await;
+    finish(&outbox, 2, EventStatus::Dead).await;
+    finish(&outbox, 3, EventStatus::Skipped).await;
+    outbox
+}
+
+/// Writes as nobody should, past whatever guards the tables; what keeps the counts stays.
+async fn tamper(files: &Files, sql: &'static str) {
+    let mut connection = connect::writer(&files.config.path, false).await.unwrap();
+    let guards: Vec<String> = sqlx::query_scalar(
+        "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND name NOT GLOB 'tally_*'
+         AND name NOT GLOB 'trace_*' AND name NOT GLOB 'key_*'",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .unwrap();
+    for guard in guards {
+        let drop = sqlx::AssertSqlSafe(format!("DROP TRIGGER {guard}"));
+        sqlx::raw_sql(drop).execute(&mut connection).await.unwrap();
+    }
+    sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    connect::close(connection).await;
+}
+
+#[tokio::test]
+async fn everything_holds_for_an_outbox_at_work() {
+    let files = files();
+    let outbox = filled(&files).await;
+    let audit = outbox.audit(true).await.unwrap();
+    assert!(audit.holds(), "{audit:?}");
+    assert_eq!(audit.rules.len(), RULES.len());
+    assert_eq!(audit.totals[0], ("accepted".to_owned(), 6));
+    assert_eq!(audit.file.as_deref(), Some(&[][..]));
+}
+
+#[tokio::test]
+async fn every_rule_names_the_events_that_break_it() {
+    for (rule, sql, event) in [
+        (
+            "known_messages",
+            "DELETE FROM message WHERE event_id = 2",
+            2,
+        ),
+        (
+            "numbers",
+            "UPDATE counter SET value = 5 WHERE name = 'last_id'",
+            6,
+        ),
+        ("payloads", "DELETE FROM payload WHERE event_id = 6", 6),
+        ("lines", "DELETE FROM turn WHERE identifier = 'user:x'", 6),
+        ("turns", "INSERT INTO turn VALUES ('user:a', 1, 1)", 1),
+        ("ahead", "UPDATE event SET ahead = 0 WHERE id = 6", 6),
+        ("in_the_air", "UPDATE event SET in_air = 1 WHERE id = 6", 6),
+        (
+            "delivered",
+            "UPDATE delivery SET status = 'pending', delivered_ms = NULL",
+            1,
+        ),
+        ("accepted", "DELETE FROM attempt", 1),
+        ("once", "DELETE FROM sent_key", 1),
+    ] {
+        let files = files();
+        let outbox = filled(&files).await;
+        tamper(&files, sql).await;
+        let audit = outbox.audit(false).await.unwrap();
+        assert!(!audit.holds(), "{rule}");
+        let broken = audit.rules.iter().find(|found| found.name == rule).unwrap();
+        assert_eq!(
+            (broken.broken, &*broken.first),
+            (1, &[EventId(event)][..]),
+            "{rule}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_lost_event_is_a_difference_and_a_lost_count_is_told() {
+    let files = files();
+    let outbox = filled(&files).await;
+    tamper(&files, "DELETE FROM event WHERE id = 6").await;
+    assert_eq!(outbox.audit(false).await.unwrap().difference(), 1);
+
+    let files = crate::outbox::tests::files();
+    let outbox = filled(&files).await;
+    tamper(&files, "UPDATE tally SET events = 7 WHERE status = 'held'").await;
+    let audit = outbox.audit(false).await.unwrap();
+    assert_eq!(audit.difference(), 0);
+    let held = audit.counts.iter().find(|counted| counted.name == "held");
+    assert_eq!(held.map(|held| (held.rows, held.kept)), Some((1, 7)));
+    assert!(!audit.holds());
+}

@@ -1,0 +1,72 @@
+//! Whom an erasure is about, before it is done: all names of the person, and all events.
+
+use serde_json::json;
+use sqlx::Row;
+
+use super::{ALL, person};
+use crate::model::{EventId, Identifier, IdentifierKind};
+use crate::outbox::Outbox;
+use crate::outbox::error::ReadError;
+
+/// A person, as the outbox knows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// Everybody who is known to be the same. Erasing takes away by what that is known: whoever asks again must name
+    /// them all.
+    pub identifiers: Vec<Identifier>,
+    /// Their events, in order of arrival.
+    pub events: Vec<PersonsEvent>,
+}
+
+/// Where an event of a person stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PersonsEvent {
+    /// Its number.
+    pub id: EventId,
+    /// Whether it is finished, and nobody waits behind it.
+    pub done: bool,
+    /// Whether it is being sent.
+    pub in_air: bool,
+}
+
+impl Outbox {
+    /// The person that these identifiers name, by the same rules as [`Outbox::erase`].
+    pub async fn person(&self, identifiers: &[Identifier]) -> Result<Person, ReadError> {
+        let failed = || ReadError::of("the person's events");
+        let named: Vec<String> = identifiers.iter().map(ToString::to_string).collect();
+        let mut reader = self.readers.acquire().await.map_err(failed())?;
+        let names = person(&mut reader, &json!(named).to_string(), ALL)
+            .await
+            .map_err(failed())?;
+        let rows = sqlx::query(include_str!("../sql/persons_events.sql"))
+            .bind(&names)
+            .fetch_all(&mut *reader)
+            .await
+            .map_err(failed())?;
+        let mut events = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let event = || -> Result<PersonsEvent, sqlx::Error> {
+                Ok(PersonsEvent {
+                    id: EventId(row.try_get("id")?),
+                    done: row.try_get("done")?,
+                    in_air: row.try_get("in_air")?,
+                })
+            };
+            events.push(event().map_err(failed())?);
+        }
+        Ok(Person {
+            identifiers: identifiers_of(&names),
+            events,
+        })
+    }
+}
+
+/// The identifiers of a JSON array of their texts.
+fn identifiers_of(names: &str) -> Vec<Identifier> {
+    let names: Vec<String> = serde_json::from_str(names).unwrap_or_default();
+    let of = |name: &String| {
+        let (kind, value) = name.split_once(':')?;
+        Identifier::new(IdentifierKind::from_word(kind)?, value)
+    };
+    names.iter().filter_map(of).collect()
+}

@@ -1,0 +1,215 @@
+//! What one screen tells of an outbox: how fast events come and go, who is blocked, how large the file is.
+//!
+//! It promises to cost about the same however many events there are: it looks at the newest ones, at what waits, and
+//! at counts that are kept anyway.
+
+use std::time::Duration;
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::error::ReadError;
+use super::report::Status;
+use super::{EventId, Outbox, disk};
+use crate::model::Timestamp;
+
+/// Events that are looked at for how many came when.
+const NEWEST: i64 = 200_000;
+/// Heads of lines that are shown.
+const WORST: i64 = 5;
+/// The spans of time in which events are counted.
+const SPANS: [Duration; 4] = [
+    Duration::from_mins(1),
+    Duration::from_mins(5),
+    Duration::from_hours(1),
+    Duration::from_hours(24),
+];
+
+/// Where everything stands, and how it moves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overview {
+    /// Where everything stands.
+    pub status: Status,
+    /// Events that came, by source. What an archive brought counts at the times the archive gives.
+    pub sources: Vec<SourceRate>,
+    /// Events that came and ended, of all sources.
+    pub flow: Flow,
+    /// Who waits, and behind whom.
+    pub blocked: Blocked,
+    /// Finished events that retention has removed.
+    pub removed: i64,
+    /// The file's size, in bytes.
+    pub database_bytes: u64,
+    /// The size of its log, in bytes.
+    pub wal_bytes: u64,
+    /// Free bytes on its disk; `None` when that cannot be told.
+    pub free_bytes: Option<u64>,
+}
+
+/// How many events of a source came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceRate {
+    /// The source.
+    pub source: String,
+    /// In the last hour.
+    pub hour: i64,
+    /// In the last day.
+    pub day: i64,
+}
+
+/// How many events came, and how many were finished, in the last minute, five minutes, hour and day.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Flow {
+    /// Accepted.
+    pub came: [i64; 4],
+    /// Delivered or skipped.
+    pub done: [i64; 4],
+    /// Given up.
+    pub died: [i64; 4],
+    /// Whether more came in the last day than were looked at: then what came is at least that.
+    pub at_least: bool,
+}
+
+/// Who waits behind somebody else's event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blocked {
+    /// Events that others wait for.
+    pub heads: i64,
+    /// Those that most wait for.
+    pub worst: Vec<BlockedHead>,
+}
+
+/// An event that others wait for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockedHead {
+    /// Its number.
+    pub event: EventId,
+    /// Whose it is.
+    pub profile: Option<String>,
+    /// When it came.
+    pub since: Timestamp,
+    /// Where it stands.
+    pub status: String,
+    /// Why it stands there, or the latest error; `None` when nothing was tried yet.
+    pub reason: Option<String>,
+    /// How many wait behind it in its longest line.
+    pub waiting: i64,
+}
+
+impl Outbox {
+    /// Where everything stands at this time, and how it moves.
+    pub async fn overview(&self, now: Timestamp) -> Result<Overview, ReadError> {
+        let failed = || ReadError::of("the overview");
+        let (database_bytes, wal_bytes) = disk::file_bytes(&self.path);
+        let (sources, came) = self.came(now).await.map_err(failed())?;
+        let flow = Flow {
+            came,
+            done: self.ended(DONE, now).await.map_err(failed())?,
+            died: self.ended(DIED, now).await.map_err(failed())?,
+            at_least: self.more_came(now).await.map_err(failed())?,
+        };
+        let removed = "SELECT sum(value) FROM counter WHERE name GLOB 'pruned_*'";
+        Ok(Overview {
+            status: self.status().await?,
+            sources,
+            flow,
+            blocked: self.blocked().await.map_err(failed())?,
+            removed: sqlx::query_scalar(removed)
+                .fetch_one(&self.readers)
+                .await
+                .map_err(failed())?,
+            database_bytes,
+            wal_bytes,
+            free_bytes: disk::free_bytes(&self.path),
+        })
+    }
+
+    async fn came(&self, now: Timestamp) -> Result<(Vec<SourceRate>, [i64; 4]), sqlx::Error> {
+        let [minute, five, hour, day] = starts(now);
+        let rows = sqlx::query(
+            "SELECT source, sum(received_ms >= ?1) AS minute, sum(received_ms >= ?2) AS five,
+                    sum(received_ms >= ?3) AS hour, sum(received_ms >= ?4) AS day
+             FROM (SELECT source, received_ms FROM event ORDER BY id DESC LIMIT ?5)
+             GROUP BY source ORDER BY source",
+        )
+        .bind(minute)
+        .bind(five)
+        .bind(hour)
+        .bind(day)
+        .bind(NEWEST)
+        .fetch_all(&self.readers)
+        .await?;
+        let mut sources = Vec::with_capacity(rows.len());
+        let mut came = [0; 4];
+        for row in &rows {
+            for (sum, span) in came.iter_mut().zip(["minute", "five", "hour", "day"]) {
+                *sum += row.try_get::<i64, _>(span)?;
+            }
+            sources.push(SourceRate {
+                source: row.try_get("source")?,
+                hour: row.try_get("hour")?,
+                day: row.try_get("day")?,
+            });
+        }
+        Ok((sources, came))
+    }
+
+    /// Whether events of the last day lie behind those that are looked at.
+    async fn more_came(&self, now: Timestamp) -> Result<bool, sqlx::Error> {
+        let [.., day] = starts(now);
+        let next: Option<i64> =
+            sqlx::query_scalar("SELECT received_ms FROM event ORDER BY id DESC LIMIT 1 OFFSET ?1")
+                .bind(NEWEST)
+                .fetch_optional(&self.readers)
+                .await?;
+        Ok(next.is_some_and(|received| received >= day))
+    }
+
+    async fn ended(&self, sql: &'static str, now: Timestamp) -> Result<[i64; 4], sqlx::Error> {
+        let [minute, five, hour, day] = starts(now);
+        let (minute, five, hour, day) = sqlx::query_as(sql)
+            .bind(minute)
+            .bind(five)
+            .bind(hour)
+            .bind(day)
+            .fetch_one(&self.readers)
+            .await?;
+        Ok([minute, five, hour, day])
+    }
+
+    async fn blocked(&self) -> Result<Blocked, sqlx::Error> {
+        let rows = sqlx::query(include_str!("sql/blocked.sql"))
+            .bind(WORST)
+            .fetch_all(&self.readers)
+            .await?;
+        let head = |row: &SqliteRow| {
+            Ok(BlockedHead {
+                event: EventId(row.try_get("id")?),
+                profile: row.try_get("profile")?,
+                since: Timestamp::from_millis(row.try_get("received_ms")?),
+                status: row.try_get("status")?,
+                reason: row.try_get("words")?,
+                waiting: row.try_get("waiting")?,
+            })
+        };
+        Ok(Blocked {
+            heads: rows.first().map_or(Ok(0), |row| row.try_get("heads"))?,
+            worst: rows.iter().map(head).collect::<Result<_, sqlx::Error>>()?,
+        })
+    }
+}
+
+/// Read from the index of finished events alone.
+const DONE: &str = "
+    SELECT coalesce(sum(finished_ms >= ?1), 0), coalesce(sum(finished_ms >= ?2), 0),
+           coalesce(sum(finished_ms >= ?3), 0), count(*)
+    FROM event WHERE status IN ('delivered', 'skipped') AND finished_ms >= ?4";
+const DIED: &str = "
+    SELECT coalesce(sum(finished_ms >= ?1), 0), coalesce(sum(finished_ms >= ?2), 0),
+           coalesce(sum(finished_ms >= ?3), 0), count(*)
+    FROM event WHERE status = 'dead' AND finished_ms >= ?4";
+
+/// When each span began.
+fn starts(now: Timestamp) -> [i64; 4] {
+    SPANS.map(|span| now.minus(span).as_millis())
+}

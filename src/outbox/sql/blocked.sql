@@ -1,0 +1,18 @@
+-- The events that most others wait for, and how many such events there are. ?1: how many to show. Goes once through the
+-- lines, by their key alone; the view `blocked_profiles` says it of all of them, exactly, and costs more.
+WITH
+line (head, waiting) AS (
+    -- The event of the smallest place: SQLite takes the other columns from the row that min() found.
+    SELECT head, waiting
+    FROM (SELECT event_id AS head, min(seq) AS place, count(*) - 1 AS waiting FROM turn GROUP BY identifier)
+    WHERE waiting > 0
+),
+head (id, waiting) AS MATERIALIZED (
+    SELECT l.head, max(l.waiting) FROM line AS l JOIN event AS e ON e.id = l.head AND e.ahead = 0 GROUP BY l.head
+)
+SELECT h.id, h.waiting, (SELECT count(*) FROM head) AS heads, e.profile, e.received_ms, e.status,
+       coalesce(e.reason, (SELECT a.error FROM delivery AS d JOIN attempt AS a ON a.delivery_id = d.id
+                           WHERE d.event_id = e.id AND a.error IS NOT NULL
+                           ORDER BY a.started_ms DESC, d.id DESC, a.number DESC LIMIT 1)) AS words
+FROM head AS h JOIN event AS e ON e.id = h.id
+ORDER BY h.waiting DESC, h.id LIMIT ?1;

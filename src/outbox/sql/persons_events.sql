@@ -1,0 +1,10 @@
+-- All events of a person, and where each stands. ?1: JSON array of all the person's identifiers. An event that names
+-- another userId is not the person's.
+SELECT e.id, e.in_air,
+       e.finished_ms IS NOT NULL AND NOT EXISTS (SELECT 1 FROM turn AS t WHERE t.event_id = e.id) AS done
+FROM (SELECT DISTINCT i.event_id FROM json_each(?1) AS j JOIN event_identifier AS i ON i.identifier = j.value) AS of
+JOIN event AS e ON e.id = of.event_id
+WHERE NOT EXISTS (SELECT 1 FROM event_identifier AS f
+                  WHERE f.event_id = e.id AND substr(f.identifier, 1, 5) = 'user:'
+                    AND f.identifier NOT IN (SELECT value FROM json_each(?1)))
+ORDER BY e.id;
