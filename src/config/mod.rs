@@ -5,6 +5,7 @@
 //! One file for each section, its defaults beside its fields. May use `model`.
 
 mod admin;
+mod changes;
 mod delivery;
 mod document;
 mod error;
@@ -31,6 +32,7 @@ use secrecy::ExposeSecret;
 use toml::de::DeTable;
 
 pub use admin::AdminConfig;
+pub use changes::Changes;
 pub use delivery::DeliveryConfig;
 pub use error::{ConfigError, Place, Problem};
 pub use ingest::{IngestConfig, SourceConfig, TlsConfig};

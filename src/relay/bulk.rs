@@ -23,7 +23,7 @@ pub(super) async fn send(context: &Context, hands: Vec<InHand>, outage: bool) ->
         .iter()
         .map(|hand| Start {
             delivery: hand.delivery().id,
-            sent_to: context.relay.sent_to.clone(),
+            sent_to: context.settings.sent_to.clone(),
             request: None,
             now: context.now(),
         })
@@ -98,7 +98,7 @@ async fn exchange(
     outage: bool,
 ) -> (Done, Option<Outcome>) {
     let kind = items[0].hand.delivery().kind;
-    let sender = &context.relay.sender;
+    let sender = &context.settings.sender;
     let (outcome, answer) = sender.send(&job.route(), job.body(), context.now()).await;
     let answered = outcome.clone();
     tracing::debug!(

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -18,9 +19,19 @@ const WRITE_PAUSE: Duration = Duration::from_secs(1);
 const OWN_FAULT_TRIES: u32 = 5;
 
 /// Everything a relay works with.
+#[derive(Clone)]
 pub struct Relay {
     /// Where events come from and outcomes go.
     pub outbox: Outbox,
+    /// What may change while it runs. What is in the air goes on with what it began with.
+    pub settings: watch::Receiver<Arc<Settings>>,
+    /// Time and chance.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What of a relay may change while it runs.
+#[derive(Clone)]
+pub struct Settings {
     /// What sends.
     pub sender: Sender,
     /// The name of where it sends: `sandbox`, or a Klaviyo account.
@@ -31,13 +42,13 @@ pub struct Relay {
     pub policy: DeliveryConfig,
     /// The sides that sources are set to; a source that is not here is `auto`.
     pub sides: HashMap<String, Side>,
-    /// Time and chance.
-    pub clock: Arc<dyn Clock>,
 }
 
-/// A running relay, as its tasks see it.
+/// A running relay, as its tasks see it. A task keeps the one it began with.
 pub(super) struct Context {
     pub(super) relay: Relay,
+    /// The relay's settings when this was made.
+    pub(super) settings: Arc<Settings>,
     pub(super) stop: CancellationToken,
 }
 
@@ -46,6 +57,16 @@ pub(super) struct Context {
 pub(super) struct Unwritten;
 
 impl Context {
+    /// The relay as it is set now.
+    pub(super) fn new(mut relay: Relay, stop: CancellationToken) -> Self {
+        let settings = Arc::clone(&relay.settings.borrow_and_update());
+        Self {
+            relay,
+            settings,
+            stop,
+        }
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         self.relay.clock.now()
     }
@@ -121,7 +142,10 @@ impl Context {
 
     fn holds(&self, event: &ClaimedEvent) -> bool {
         let Some(kind) = event.kind else { return false };
-        let after = self.relay.policy.after_dead_of(kind, event.name.as_deref());
+        let after = self
+            .settings
+            .policy
+            .after_dead_of(kind, event.name.as_deref());
         after == AfterDead::Hold
     }
 }

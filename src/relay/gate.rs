@@ -7,7 +7,7 @@ use super::context::Context;
 
 /// The gate at the start: closed, if an earlier run left it so.
 pub(super) async fn load(context: &Context) -> Gate {
-    let max_in_flight = context.relay.policy.max_in_flight;
+    let max_in_flight = context.settings.policy.max_in_flight;
     match context.relay.outbox.paused().await {
         Ok(Some(pause)) => {
             tracing::warn!(since = %pause.since, reason = %pause.reason, "delivery is paused; probing");

@@ -24,7 +24,7 @@ const ASK_TIMES: u32 = 150;
 /// The pause between two requests about a job, so that all jobs in the air together stay within our share of a
 /// minute's limit.
 fn pause(context: &Context) -> Duration {
-    let limits = &context.relay.policy.limits;
+    let limits = &context.settings.policy.limits;
     let a_minute = f64::from(limits.of(Family::ProfileBulkStatus).steady) * limits.share;
     let jobs = f64::from(u32::try_from(JOBS_IN_AIR).unwrap_or(u32::MAX));
     Duration::from_secs_f64((60.0 * jobs / a_minute.max(1.0)).min(60.0)).max(ASK_EVERY)
@@ -63,7 +63,7 @@ pub(super) async fn wait(
             () = tokio::time::sleep(pause(context)) => {}
         }
         let (_, answer) = context
-            .relay
+            .settings
             .sender
             .get(&import_job_route(&state.id), context.now())
             .await;
@@ -83,7 +83,7 @@ async fn errors(context: &Context, id: &str) -> Option<Vec<ImportError>> {
         let Some(route) = next.take() else {
             return Some(errors);
         };
-        let (_, answer) = context.relay.sender.get(&route, context.now()).await;
+        let (_, answer) = context.settings.sender.get(&route, context.now()).await;
         errors.extend(import_errors(&answer)?);
         next = next_import_errors_route(id, &answer);
         if next.is_some() {

@@ -161,9 +161,9 @@ fn erased(context: &Context, ids: &[EventId], events: &[ClaimedEvent]) -> Vec<Th
 
 async fn map(context: &Context, event: &ClaimedEvent) -> Result<Plan, Unwritten> {
     let settings = Settings {
-        mapping: &context.relay.mapping,
-        side: context.relay.sides.get(&event.source).copied(),
-        replay_consent_within: context.relay.policy.replay_consent_within,
+        mapping: &context.settings.mapping,
+        side: context.settings.sides.get(&event.source).copied(),
+        replay_consent_within: context.settings.policy.replay_consent_within,
         now: context.now(),
     };
     if event.replay.as_sent {

@@ -25,7 +25,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use context::Context;
-pub use context::Relay;
+pub use context::{Relay, Settings};
 use desk::Desk;
 pub use plan::{Explained, explain};
 
@@ -35,21 +35,28 @@ const LONGEST_NAP: Duration = Duration::from_secs(30);
 impl Relay {
     /// Works until `stop`, then until what is in the air is settled.
     pub async fn run(self, stop: CancellationToken) {
-        let context = Arc::new(Context { relay: self, stop });
-        let wake = Arc::clone(context.relay.outbox.wake());
-        let mut desk = Desk::open(Arc::clone(&context)).await;
-        while !context.stop.is_cancelled() {
+        let mut settings = self.settings.clone();
+        settings.mark_unchanged();
+        let wake = Arc::clone(self.outbox.wake());
+        let clock = Arc::clone(&self.clock);
+        let mut desk = Desk::open(Arc::new(Context::new(self, stop.clone()))).await;
+        while !stop.is_cancelled() {
             // Registered before looking: a notice between the look and the wait is not lost.
             let notice = wake.notified();
             tokio::pin!(notice);
             notice.as_mut().enable();
             desk.take_in();
             let until = desk.dispatch();
-            let nap = until.map_or(LONGEST_NAP, |at| at.since(context.now()));
+            let nap = until.map_or(LONGEST_NAP, |at| at.since(clock.now()));
             let ended = tokio::select! {
-                () = context.stop.cancelled() => None,
+                () = stop.cancelled() => None,
                 ended = desk.next() => Some(ended),
                 () = notice => None,
+                // As an error, nobody is left who could change them.
+                Ok(()) = settings.changed() => {
+                    desk.set_anew();
+                    None
+                }
                 () = tokio::time::sleep(nap.min(LONGEST_NAP)) => None,
             };
             if let Some(ended) = ended {

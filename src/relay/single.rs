@@ -36,7 +36,7 @@ async fn attempt(
     let delivery = hand.delivery().clone();
     let start = Start {
         delivery: delivery.id,
-        sent_to: context.relay.sent_to.clone(),
+        sent_to: context.settings.sent_to.clone(),
         request: delivery.request.is_none().then(|| body.clone()),
         now: context.now(),
     };
@@ -66,7 +66,7 @@ async fn attempt(
     };
     let route = klaviyo::route(delivery.kind, delivery.list_id.as_deref());
     let (outcome, _) = context
-        .relay
+        .settings
         .sender
         .send(&route, body.clone(), context.now())
         .await;
@@ -113,7 +113,7 @@ pub(super) fn judge(
         outage,
     };
     let chance = context.relay.clock.chance();
-    let verdict = decide(&outcome, facts, &context.relay.policy, now, chance);
+    let verdict = decide(&outcome, facts, &context.settings.policy, now, chance);
     let next = verdict.next;
     let settlement = hand.settle(Sent {
         attempt,
@@ -136,7 +136,7 @@ pub(super) fn judge(
 fn body(context: &Context, hand: &InHand) -> Result<String, String> {
     let delivery = hand.delivery();
     if delivery.status == DeliveryStatus::Unknown
-        && let Some(why) = not_resent(delivery.kind, &context.relay.policy)
+        && let Some(why) = not_resent(delivery.kind, &context.settings.policy)
     {
         return Err(why.to_owned());
     }
