@@ -1,8 +1,8 @@
 //! The program's log lines: to stderr, for people or for machines. May use `config`.
 //!
 //! A log line carries numbers of events and deliveries, never a payload, a person's data, or a key. For our own lines
-//! that is a matter of how they are written. The libraries' lines below `info` hold headers, addresses and texts of
-//! requests, so that none of them is logged, whatever the filter says.
+//! that is a matter of how they are written. What the lines of libraries hold below `info` is theirs to decide, anew in
+//! each version; they see every header, body and statement. So none of those is logged, whatever the filter says.
 
 use std::io::IsTerminal;
 use std::panic;

@@ -1,4 +1,4 @@
-//! `config.toml` and the environment, read once into final types.
+//! `config.toml` and the environment, read into final types.
 //!
 //! The only reader of either. All mistakes of a file are told at once, each with file, line, key, what is allowed
 //! and the nearest known key; secrets come in as `"env:NAME"` and are never printed, by `Debug`, errors or warnings.

@@ -315,6 +315,7 @@ async fn settings(
     if let Err(refusal) = auth::check_origin(source, origin) {
         return refusal.into_response();
     }
+    tracing::debug!(source = source.name, "settings asked for");
     let host = Host::of(&ingest.shared.config, &headers, &uri);
     let document = settings::document(source.write_key.expose_secret(), host.as_ref());
     let mut response = answer::json(StatusCode::OK, document);

@@ -5,7 +5,7 @@ use crate::klaviyo::bulk::{BulkJob, named_items};
 use crate::model::{DeliveryKind, DeliveryStatus, Outcome, OutcomeKind};
 use crate::outbox::{Begun, Settlement, Start, Step, Then};
 
-use super::context::{Context, Unwritten};
+use super::context::{Context, Unwritten, request_id};
 use super::desk::Report;
 use super::hand::InHand;
 use super::import;
@@ -107,6 +107,7 @@ async fn exchange(
         bytes = job.bytes(),
         http.status = outcome.http_status,
         outcome = %outcome.kind,
+        klaviyo.request_id = request_id(&outcome),
         "bulk job"
     );
     let done = match outcome.kind {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::{DeliveryConfig, MappingConfig};
 use crate::delivery::Sender;
-use crate::model::{AfterDead, EventStatus, EventType, Side, Timestamp};
+use crate::model::{AfterDead, DeliveryKind, EventStatus, EventType, Outcome, Side, Timestamp};
 use crate::outbox::{Begun, ClaimedEvent, Outbox, Start, Step, Then, WriteError};
 
 /// The pause before a write is tried again.
@@ -50,6 +50,17 @@ pub(super) struct Context {
     /// The relay's settings when this was made.
     pub(super) settings: Arc<Settings>,
     pub(super) stop: CancellationToken,
+}
+
+/// How an event ends, and why.
+pub(super) enum End {
+    Delivered,
+    /// It owes nothing.
+    Skipped(String),
+    /// It can never be mapped.
+    Unreadable(String),
+    /// A request of this kind, the first of those that were.
+    Refused(DeliveryKind, String),
 }
 
 /// The outbox did not take a write, however often it was tried, or is closed.
@@ -117,18 +128,31 @@ impl Context {
 
     /// How an event ends. Where `[delivery] after_dead` says so, a dead one holds its place: those behind it wait
     /// for a replay or a discard.
-    pub(super) fn finish(
-        &self,
-        event: &ClaimedEvent,
-        status: EventStatus,
-        reason: Option<String>,
-    ) -> Then {
+    pub(super) fn finish(&self, event: &ClaimedEvent, end: End) -> Then {
+        let (status, reason) = match &end {
+            End::Delivered => (EventStatus::Delivered, None),
+            End::Skipped(reason) => (EventStatus::Skipped, Some(reason.clone())),
+            End::Unreadable(reason) | End::Refused(_, reason) => {
+                (EventStatus::Dead, Some(reason.clone()))
+            }
+        };
         let hold = status == EventStatus::Dead && self.holds(event);
-        if status == EventStatus::Dead {
-            // The reason stays in the outbox: it may repeat what Klaviyo says of a person.
-            tracing::warn!(event = %event.id, hold, "event is dead; `klaviyo-relay show` tells why");
-        } else {
-            tracing::debug!(event = %event.id, %status, "event is done");
+        // The reason stays in the outbox: it may repeat what Klaviyo says of a person, or a text of the call.
+        match &end {
+            End::Delivered | End::Skipped(_) => {
+                tracing::debug!(event = %event.id, %status, "event is done");
+            }
+            End::Unreadable(_) => tracing::warn!(
+                event = %event.id,
+                hold,
+                "event is dead: its call cannot be read; `klaviyo-relay show` tells why"
+            ),
+            End::Refused(kind, _) => tracing::warn!(
+                event = %event.id,
+                refused = %kind,
+                hold,
+                "event is dead: a request was refused; `klaviyo-relay show` tells why"
+            ),
         }
         Then::Finish {
             event: event.id,
@@ -148,6 +172,13 @@ impl Context {
             .after_dead_of(kind, event.name.as_deref());
         after == AfterDead::Hold
     }
+}
+
+/// Klaviyo's id of a request as it may stand in a log line: ids, whatever else was put in their place.
+pub(super) fn request_id(outcome: &Outcome) -> Option<&str> {
+    let id = outcome.request_id.as_deref()?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    (id.len() <= 64 && id.chars().all(plain)).then_some(id)
 }
 
 /// An error and its causes, in one line.

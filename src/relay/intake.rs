@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::model::{DeliveryStatus, EventId, EventStatus, Timestamp};
 use crate::outbox::{ClaimedEvent, PlannedDelivery, Step, StoredDelivery, Then};
 
-use super::context::{Context, Unwritten, error_chain};
+use super::context::{Context, End, Unwritten, error_chain};
 use super::hand::InHand;
 use super::plan::{Plan, Settings, plan};
 
@@ -106,12 +106,16 @@ async fn read(context: &Context, ids: &[EventId]) -> Result<Vec<InHand>, Unwritt
     for event in &mut events {
         if event.deliveries.is_empty() {
             match map(context, event).await? {
-                Plan::Owes(deliveries) => planned.push((event.id, deliveries)),
+                Plan::Owes(deliveries) => {
+                    let requests = deliveries.len();
+                    tracing::debug!(event = %event.id, source = event.source, requests, "mapped");
+                    planned.push((event.id, deliveries));
+                }
                 Plan::Skip(reason) => {
-                    ended.push(context.finish(event, EventStatus::Skipped, Some(reason)));
+                    ended.push(context.finish(event, End::Skipped(reason)));
                 }
                 Plan::Unreadable(reason) => {
-                    ended.push(context.finish(event, EventStatus::Dead, Some(reason)));
+                    ended.push(context.finish(event, End::Unreadable(reason)));
                 }
             }
         }

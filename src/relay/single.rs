@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use tracing::{Instrument as _, Span, field};
+
 use crate::klaviyo;
 use crate::model::{DeliveryKind, DeliveryStatus, Outcome, OutcomeKind};
 use crate::outbox::{Begun, Settlement, Start, Step, StoredDelivery, Then};
 use crate::scheduler::{Facts, Next, decide, not_resent};
 
-use super::context::{Context, Unwritten};
+use super::context::{Context, Unwritten, request_id};
 use super::desk::Report;
 use super::hand::{InHand, Sent};
 
@@ -16,7 +18,17 @@ pub(super) const BUSY_PAUSE: Duration = Duration::from_secs(5);
 
 /// Makes one attempt of the delivery an event stands at. `outage`: attempts do not count at the moment.
 pub(super) async fn send(context: &Context, mut hand: InHand, outage: bool) -> Report {
-    match attempt(context, &mut hand, outage).await {
+    let span = tracing::info_span!(
+        "attempt",
+        event = %hand.event.id,
+        delivery = %hand.delivery().id,
+        kind = %hand.delivery().kind,
+        attempt = field::Empty,
+        http.status = field::Empty,
+        klaviyo.request_id = field::Empty,
+    );
+    let attempted = attempt(context, &mut hand, outage).instrument(span);
+    match attempted.await {
         Ok((then, answered)) => Report::of(vec![(hand, then)], answered),
         Err(Unwritten) => Report::unwritten(vec![hand]),
     }
@@ -41,7 +53,10 @@ async fn attempt(
         now: context.now(),
     };
     let attempt = match context.begin(&[start]).await?.first() {
-        Some(Begun::Go { attempt }) => *attempt,
+        Some(Begun::Go { attempt }) => {
+            Span::current().record("attempt", attempt);
+            *attempt
+        }
         Some(Begun::Duplicate) => {
             hand.delivery_mut().status = DeliveryStatus::Duplicate;
             let then = hand.end(context);
@@ -70,6 +85,8 @@ async fn attempt(
         .sender
         .send(&route, body.clone(), context.now())
         .await;
+    Span::current().record("http.status", outcome.http_status);
+    Span::current().record("klaviyo.request_id", request_id(&outcome));
     let answered = outcome.clone();
     let (settlement, then) = judge(context, hand, attempt, outcome, &body, outage);
     context
