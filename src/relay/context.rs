@@ -129,30 +129,19 @@ impl Context {
     /// How an event ends. Where `[delivery] after_dead` says so, a dead one holds its place: those behind it wait
     /// for a replay or a discard.
     pub(super) fn finish(&self, event: &ClaimedEvent, end: End) -> Then {
-        let (status, reason) = match &end {
-            End::Delivered => (EventStatus::Delivered, None),
-            End::Skipped(reason) => (EventStatus::Skipped, Some(reason.clone())),
-            End::Unreadable(reason) | End::Refused(_, reason) => {
-                (EventStatus::Dead, Some(reason.clone()))
-            }
+        // The reason stays in the outbox: it may repeat what Klaviyo says of a person, or a text of the call.
+        let (status, reason, refused) = match end {
+            End::Delivered => (EventStatus::Delivered, None, None),
+            End::Skipped(reason) => (EventStatus::Skipped, Some(reason), None),
+            End::Unreadable(reason) => (EventStatus::Dead, Some(reason), None),
+            End::Refused(kind, reason) => (EventStatus::Dead, Some(reason), Some(kind)),
         };
         let hold = status == EventStatus::Dead && self.holds(event);
-        // The reason stays in the outbox: it may repeat what Klaviyo says of a person, or a text of the call.
-        match &end {
-            End::Delivered | End::Skipped(_) => {
-                tracing::debug!(event = %event.id, %status, "event is done");
-            }
-            End::Unreadable(_) => tracing::warn!(
-                event = %event.id,
-                hold,
-                "event is dead: its call cannot be read; `klaviyo-relay show` tells why"
-            ),
-            End::Refused(kind, _) => tracing::warn!(
-                event = %event.id,
-                refused = %kind,
-                hold,
-                "event is dead: a request was refused; `klaviyo-relay show` tells why"
-            ),
+        let refused = refused.map(DeliveryKind::word);
+        if status == EventStatus::Dead {
+            tracing::warn!(event = %event.id, refused, hold, "event is dead; `klaviyo-relay show` tells why");
+        } else {
+            tracing::debug!(event = %event.id, %status, "event is done");
         }
         Then::Finish {
             event: event.id,

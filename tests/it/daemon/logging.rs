@@ -182,6 +182,10 @@ async fn every_request(daemon: &Daemon) {
     ] {
         assert_eq!(call(daemon, key, path, body).await, status, "{path}");
     }
+}
+
+/// What operators and browsers look at.
+async fn every_look(daemon: &Daemon) {
     for key in [WRITE_KEY, WRONG_WRITE_KEY] {
         look(
             daemon.ingest,
@@ -247,6 +251,7 @@ async fn no_level_of_logging_tells_of_a_person_or_a_key() {
     .await;
     let (mut daemon, mut log) = telling_all(&klaviyo).await;
     every_request(&daemon).await;
+    every_look(&daemon).await;
     daemon.settled().await;
     every_answer(&klaviyo, &daemon).await;
     // A crash in the middle of it, and what the next start makes of it.

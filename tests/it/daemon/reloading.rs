@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::track;
-use crate::support::{Asked, Daemon, Klaviyo, count, eventually};
+use crate::support::{Daemon, Klaviyo, count, eventually};
 
 /// Posts a call with this write key; answers the status.
 async fn post_as(daemon: &Daemon, key: &str, call: &Value) -> u16 {
@@ -149,8 +149,10 @@ async fn a_broken_file_changes_nothing_and_every_mistake_is_logged() {
     daemon.send("/v1/identify", &identify).await;
     eventually("it is sent", || async {
         let requests = klaviyo.requests().await;
-        let person = |request: &Asked| request.path == "/api/profile-import";
-        requests.iter().any(person).then_some(())
+        let mut paths = requests.iter().map(|request| request.path.as_str());
+        paths
+            .any(|path| path == "/api/profile-import")
+            .then_some(())
     })
     .await;
     daemon.reload(broken, "[delivery]").await;

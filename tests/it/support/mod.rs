@@ -13,7 +13,7 @@ use klaviyo_relay::model::Timestamp;
 use klaviyo_relay::outbox::{OpenError, Outbox};
 
 pub(crate) use daemon::{Daemon, count};
-pub(crate) use klaviyo::{Asked, Klaviyo};
+pub(crate) use klaviyo::Klaviyo;
 
 /// How long a condition may take to come true. Generous: the machine may be busy, and nothing waits longer than
 /// it must.
