@@ -1,13 +1,22 @@
 //! The program's log lines: to stderr, for people or for machines. May use `config`.
 //!
-//! A log line carries numbers of events and deliveries, never a payload, a person's data, or a key.
+//! A log line carries numbers of events and deliveries, never a payload, a person's data, or a key. For our own lines
+//! that is a matter of how they are written. What the lines of libraries hold below `info` is theirs to decide, anew in
+//! each version; they see every header, body and statement. So none of those is logged, whatever the filter says.
 
 use std::io::IsTerminal;
+use std::panic;
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::{FilterExt as _, ParseError, Targets};
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 
 use crate::config::{LogConfig, LogFormat};
+
+/// The target that all lines of this program begin with.
+const OURS: &str = env!("CARGO_CRATE_NAME");
 
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -16,20 +25,55 @@ use crate::config::{LogConfig, LogFormat};
 )]
 pub struct TelemetryError(#[source] ParseError);
 
+/// The logging of the process, whose filter can be changed.
+#[derive(Debug)]
+pub struct Logging(reload::Handle<EnvFilter, Registry>);
+
 /// Starts logging for the whole process; does nothing when that was done before.
-pub fn init(config: &LogConfig) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::builder()
-        .parse(&config.filter)
-        .map_err(TelemetryError)?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+pub fn init(config: &LogConfig) -> Result<Logging, TelemetryError> {
+    let (filter, handle) = reload::Layer::new(parse(&config.filter)?);
+    let lines = fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal() && config.format == LogFormat::Text);
-    let set = match config.format {
-        LogFormat::Text => lines.try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    let lines = match config.format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
+    let lines = lines.with_filter(filter.and(of_libraries()));
     // Set before: a second start in the same process keeps the first's.
-    drop(set);
-    Ok(())
+    drop(tracing_subscriber::registry().with(lines).try_init());
+    Ok(Logging(handle))
+}
+
+impl Logging {
+    /// Logs by this filter from now on.
+    pub fn filter(&self, filter: &str) -> Result<(), TelemetryError> {
+        // As an error, the process logs by an earlier start's filter, which keeps it.
+        drop(self.0.reload(parse(filter)?));
+        Ok(())
+    }
+}
+
+fn parse(filter: &str) -> Result<EnvFilter, TelemetryError> {
+    EnvFilter::builder().parse(filter).map_err(TelemetryError)
+}
+
+/// What libraries may log at most.
+fn of_libraries() -> Targets {
+    Targets::new()
+        .with_default(LevelFilter::INFO)
+        .with_target(OURS, LevelFilter::TRACE)
+}
+
+/// From now on, a panic is one log line that says where it was. Its own text may hold what was sent: a slice that is cut
+/// within a character says of which text.
+pub fn hide_texts_of_panics() {
+    panic::set_hook(Box::new(|info| {
+        let place = info.location().map(ToString::to_string);
+        let place = place.as_deref().unwrap_or("an unknown place");
+        tracing::error!(
+            place,
+            "the program broke a promise to itself; please report this"
+        );
+    }));
 }

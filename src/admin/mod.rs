@@ -21,6 +21,7 @@ use axum::http::{HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::clock::Clock;
@@ -43,8 +44,8 @@ pub struct Admin {
     pub clock: Arc<dyn Clock>,
     /// Whether requests go to a sandbox, so that nothing reaches Klaviyo.
     pub sandbox: bool,
-    /// What decides what a call becomes.
-    pub explain: ExplainSettings,
+    /// What decides what a call becomes, as the daemon is configured now.
+    pub explain: watch::Receiver<ExplainSettings>,
     /// Who may ask.
     pub access: Access,
 }

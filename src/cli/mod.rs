@@ -102,7 +102,7 @@ pub fn main() -> ExitCode {
 impl Cli {
     async fn run(self) -> anyhow::Result<End> {
         match self.command {
-            Command::Serve(_) => serve::run(self.load()?).await,
+            Command::Serve(_) => serve::run(self.file()).await,
             Command::Demo(options) => demo::run(options).await,
             Command::Check(_) => check::run(self.load()?).await,
             Command::Audit(ref options) => audit::run(options, self.load()?).await,
@@ -122,10 +122,14 @@ impl Cli {
         }
     }
 
+    /// The configuration's file.
+    fn file(&self) -> &Path {
+        self.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG))
+    }
+
     /// Reads the configuration and starts logging as it says.
     fn load(&self) -> anyhow::Result<Config> {
-        let file = self.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG));
-        let config = Config::load(file, &process_environment)?;
+        let config = Config::load(self.file(), &process_environment)?;
         telemetry::init(&config.log)?;
         Ok(config)
     }
@@ -137,7 +141,8 @@ fn log_plainly(filter: &str) -> anyhow::Result<()> {
         filter: filter.to_owned(),
         ..LogConfig::default()
     };
-    Ok(telemetry::init(&log)?)
+    telemetry::init(&log)?;
+    Ok(())
 }
 
 /// Opens the outbox for a command, beside the daemon or without one.

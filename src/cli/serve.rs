@@ -1,5 +1,6 @@
 //! `serve`: the daemon, until a signal or a failed disk ends it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -7,30 +8,39 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::End;
 use crate::app::App;
 use crate::clock::SystemClock;
-use crate::config::Config;
+use crate::config::{Config, process_environment};
+use crate::telemetry::{self, Logging};
 
 /// Run the daemon: take Segment calls, keep them, deliver them to Klaviyo
 ///
 /// SIGTERM or SIGINT stops it in good order: nothing more is taken, what is in the air is finished within
 /// `delivery.shutdown_deadline`. A second signal stops at once. Nothing is lost either way. SIGHUP has it read its
-/// certificate again. Exit code 1 when something was still in the air, or when the disk failed.
+/// configuration and its certificate again; what is wrong there is logged, and changes nothing. Exit code 1 when something was still in the air, or when the disk failed.
 ///
 /// Example: klaviyo-relay --config /etc/klaviyo-relay/config.toml serve
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {}
 
-pub(super) async fn run(config: Config) -> anyhow::Result<End> {
+pub(super) async fn run(file: &Path) -> anyhow::Result<End> {
+    let config = Config::load(file, &process_environment)?;
+    let logging = telemetry::init(&config.log)?;
+    telemetry::hide_texts_of_panics();
     // Taken before anything else: from here on it ends no process.
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let app = App::start(config, Arc::new(SystemClock)).await?;
+    let mut app = App::start(config, Arc::new(SystemClock)).await?;
     let fatal = app.outbox.fatal().clone();
     let failed = loop {
         tokio::select! {
             () = any(&mut terminate, &mut interrupt) => break false,
             () = fatal.cancelled() => break true,
-            Some(()) = hang_up.recv() => app.reload(),
+            Some(()) = hang_up.recv() => {}
+        }
+        tokio::select! {
+            () = any(&mut terminate, &mut interrupt) => break false,
+            () = fatal.cancelled() => break true,
+            () = reload(&mut app, file, &logging) => {}
         }
     };
     tracing::info!("stopping; a second signal stops at once");
@@ -47,6 +57,21 @@ pub(super) async fn run(config: Config) -> anyhow::Result<End> {
     } else {
         End::Done
     })
+}
+
+/// Reads configuration and certificate again. What is wrong is logged, each mistake of the file, and the old stays.
+async fn reload(app: &mut App, file: &Path, logging: &Logging) {
+    app.reload_certificate();
+    match Config::load(file, &process_environment) {
+        Ok(config) => app.reload(config, logging).await,
+        Err(error) => {
+            let error = format!("{:#}", anyhow::Error::from(error));
+            tracing::error!(
+                error,
+                "the configuration was not taken; the one before stays"
+            );
+        }
+    }
 }
 
 async fn any(terminate: &mut Signal, interrupt: &mut Signal) {

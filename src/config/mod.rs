@@ -1,10 +1,11 @@
-//! `config.toml` and the environment, read once into final types.
+//! `config.toml` and the environment, read into final types.
 //!
 //! The only reader of either. All mistakes of a file are told at once, each with file, line, key, what is allowed
 //! and the nearest known key; secrets come in as `"env:NAME"` and are never printed, by `Debug`, errors or warnings.
 //! One file for each section, its defaults beside its fields. May use `model`.
 
 mod admin;
+mod changes;
 mod delivery;
 mod document;
 mod error;
@@ -31,6 +32,7 @@ use secrecy::ExposeSecret;
 use toml::de::DeTable;
 
 pub use admin::AdminConfig;
+pub use changes::Changes;
 pub use delivery::DeliveryConfig;
 pub use error::{ConfigError, Place, Problem};
 pub use ingest::{IngestConfig, SourceConfig, TlsConfig};

@@ -6,7 +6,7 @@
 //! the others; that a call is kept byte for byte; and that no payload, id or write key reaches a log or an answer.
 //!
 //! [`accept`] decides everything and is pure; [`routes()`] does the input and output around it, and [`arriving`] lets
-//! `explain` decide the same, and [`Archive`] `import`.
+//! `explain` decide the same, and [`Archive`] `import`. [`Live`] lets a running daemon be configured anew.
 //! May use `model`, `segment`, `config`, `outbox`, `metrics` and the clock.
 
 mod accept;
@@ -18,6 +18,7 @@ mod check;
 mod cors;
 mod counted;
 mod inflate;
+mod live;
 mod paths;
 mod pressure;
 mod receive;
@@ -33,4 +34,5 @@ mod tests;
 
 pub use accept::arriving;
 pub use archive::{Archive, NotJson};
+pub use live::Live;
 pub use routes::{Ingest, routes};

@@ -46,11 +46,16 @@ struct Shared {
     outbox: Outbox,
     clock: Arc<dyn Clock>,
     room: Room,
+    lasting: Arc<Lasting>,
+}
+
+/// What outlives a change of the configuration.
+struct Lasting {
     /// When a wrong write key was last warned of, in milliseconds since 1970.
     key_warned_at: AtomicI64,
-    pressure: Pressure,
     /// The same of a signature.
     signature_warned_at: AtomicI64,
+    pressure: Pressure,
 }
 
 impl Ingest {
@@ -68,9 +73,11 @@ impl Ingest {
             garbage,
             outbox,
             clock,
-            key_warned_at: AtomicI64::new(i64::MIN),
-            pressure: Pressure::none(),
-            signature_warned_at: AtomicI64::new(i64::MIN),
+            lasting: Arc::new(Lasting {
+                key_warned_at: AtomicI64::new(i64::MIN),
+                signature_warned_at: AtomicI64::new(i64::MIN),
+                pressure: Pressure::none(),
+            }),
         };
         Self {
             shared: Arc::new(shared),
@@ -85,6 +92,34 @@ impl Ingest {
         Self {
             metrics: Some(metrics),
             ..self
+        }
+    }
+
+    /// The same ingest, configured anew. Bodies in progress count against the room they are in.
+    pub(super) fn configured(
+        &self,
+        config: IngestConfig,
+        garbage: GarbageIds,
+        script: Option<AnalyticsJs>,
+    ) -> Self {
+        let former = &self.shared;
+        let room = if config.max_bytes_in_progress == former.config.max_bytes_in_progress {
+            former.room.clone()
+        } else {
+            Room::of(config.max_bytes_in_progress)
+        };
+        let shared = Shared {
+            config,
+            garbage,
+            outbox: former.outbox.clone(),
+            clock: Arc::clone(&former.clock),
+            room,
+            lasting: Arc::clone(&former.lasting),
+        };
+        Self {
+            shared: Arc::new(shared),
+            script,
+            metrics: self.metrics.clone(),
         }
     }
 
@@ -131,7 +166,7 @@ impl Ingest {
         }
         match appended {
             Ok(()) => {
-                self.shared.pressure.relieve();
+                self.shared.lasting.pressure.relieve();
                 Ok(stored)
             }
             Err(error) => Err(self.come_back(&error)),
@@ -139,7 +174,7 @@ impl Ingest {
     }
 
     fn come_back(&self, error: &AppendError) -> Refusal {
-        let (clock, pressure) = (&self.shared.clock, &self.shared.pressure);
+        let (clock, pressure) = (&self.shared.clock, &self.shared.lasting.pressure);
         Refusal::CannotStore {
             reason: error.source.to_string(),
             retry_after: pressure.refused(clock.now(), error.retry_after, clock.chance()),
@@ -174,7 +209,7 @@ impl Ingest {
 
     /// Tells the operator of wrong write keys, once in a while.
     fn warn_of_key(&self) {
-        if self.time_to_warn(&self.shared.key_warned_at) {
+        if self.time_to_warn(&self.shared.lasting.key_warned_at) {
             tracing::warn!(
                 "a request with no write key, or one that no source has, was refused; its sender loses its events"
             );
@@ -183,7 +218,7 @@ impl Ingest {
 
     /// Tells the operator of what a shared secret kept out, once in a while.
     fn warn_of_signature(&self, code: &'static str) {
-        if self.time_to_warn(&self.shared.signature_warned_at) {
+        if self.time_to_warn(&self.shared.lasting.signature_warned_at) {
             tracing::warn!(
                 code,
                 "a request of a source with a shared_secret was refused, since it was not signed with it at \
@@ -306,6 +341,7 @@ async fn settings(
     if let Err(refusal) = auth::check_origin(source, origin) {
         return refusal.into_response();
     }
+    tracing::debug!(source = source.name, "settings asked for");
     let host = Host::of(&ingest.shared.config, &headers, &uri);
     let document = settings::document(source.write_key.expose_secret(), host.as_ref());
     let mut response = answer::json(StatusCode::OK, document);

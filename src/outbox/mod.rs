@@ -222,6 +222,11 @@ impl Outbox {
         &self.wake
     }
 
+    /// Sets other bounds on what is accepted: `min_free_disk` and `max_pending` of `[outbox]`.
+    pub fn set_bounds(&self, config: &OutboxConfig) {
+        self.room.set(config);
+    }
+
     /// Where the file is.
     pub fn path(&self) -> &Path {
         &self.path

@@ -10,14 +10,17 @@ use super::disk;
 use super::error::WriteError;
 use crate::config::OutboxConfig;
 
+/// More events than any file holds.
+const UNBOUNDED: u64 = u64::MAX;
+
 /// What bounds the outbox, and how near it is. Shared by the writer and every handle.
 #[derive(Debug)]
 pub(super) struct Room {
     path: PathBuf,
     /// Free bytes on the disk, below which nothing is accepted.
-    min_free: u64,
-    /// Pending events from which on nothing is accepted.
-    max_pending: Option<u64>,
+    min_free: AtomicU64,
+    /// Pending events from which on nothing is accepted; [`UNBOUNDED`] where nothing but the disk bounds them.
+    max_pending: AtomicU64,
     low_disk: AtomicBool,
     too_many: AtomicBool,
     pending: AtomicU64,
@@ -27,12 +30,21 @@ impl Room {
     pub(super) fn new(config: &OutboxConfig) -> Self {
         Self {
             path: config.path.clone(),
-            min_free: config.min_free_disk,
-            max_pending: config.max_pending,
+            min_free: AtomicU64::new(config.min_free_disk),
+            max_pending: AtomicU64::new(config.max_pending.unwrap_or(UNBOUNDED)),
             low_disk: AtomicBool::new(false),
             too_many: AtomicBool::new(false),
             pending: AtomicU64::new(0),
         }
+    }
+
+    /// Other bounds from now on.
+    pub(super) fn set(&self, config: &OutboxConfig) {
+        self.min_free.store(config.min_free_disk, Ordering::Relaxed);
+        let max_pending = config.max_pending.unwrap_or(UNBOUNDED);
+        self.max_pending.store(max_pending, Ordering::Relaxed);
+        self.measure_disk();
+        self.count(self.pending.load(Ordering::Relaxed));
     }
 
     /// Why nothing more is accepted, if that is so.
@@ -49,13 +61,14 @@ impl Room {
     }
 
     pub(super) fn measure_disk(&self) {
-        let low = disk::free_bytes(&self.path).is_some_and(|free| free < self.min_free);
+        let min_free = self.min_free.load(Ordering::Relaxed);
+        let low = disk::free_bytes(&self.path).is_some_and(|free| free < min_free);
         if self.low_disk.swap(low, Ordering::Relaxed) == low {
             return;
         }
         if low {
             tracing::error!(
-                min_free_bytes = self.min_free,
+                min_free_bytes = min_free,
                 "disk nearly full; nothing is accepted"
             );
         } else {
@@ -67,9 +80,7 @@ impl Room {
     /// little more than the bound can be stored.
     pub(super) fn count(&self, pending: u64) {
         self.pending.store(pending, Ordering::Relaxed);
-        let Some(max_pending) = self.max_pending else {
-            return;
-        };
+        let max_pending = self.max_pending.load(Ordering::Relaxed);
         let too_many = pending >= max_pending;
         if self.too_many.swap(too_many, Ordering::Relaxed) == too_many {
             return;

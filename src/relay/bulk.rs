@@ -5,7 +5,7 @@ use crate::klaviyo::bulk::{BulkJob, named_items};
 use crate::model::{DeliveryKind, DeliveryStatus, Outcome, OutcomeKind};
 use crate::outbox::{Begun, Settlement, Start, Step, Then};
 
-use super::context::{Context, Unwritten};
+use super::context::{Context, Unwritten, request_id};
 use super::desk::Report;
 use super::hand::InHand;
 use super::import;
@@ -23,7 +23,7 @@ pub(super) async fn send(context: &Context, hands: Vec<InHand>, outage: bool) ->
         .iter()
         .map(|hand| Start {
             delivery: hand.delivery().id,
-            sent_to: context.relay.sent_to.clone(),
+            sent_to: context.settings.sent_to.clone(),
             request: None,
             now: context.now(),
         })
@@ -98,7 +98,7 @@ async fn exchange(
     outage: bool,
 ) -> (Done, Option<Outcome>) {
     let kind = items[0].hand.delivery().kind;
-    let sender = &context.relay.sender;
+    let sender = &context.settings.sender;
     let (outcome, answer) = sender.send(&job.route(), job.body(), context.now()).await;
     let answered = outcome.clone();
     tracing::debug!(
@@ -107,6 +107,7 @@ async fn exchange(
         bytes = job.bytes(),
         http.status = outcome.http_status,
         outcome = %outcome.kind,
+        klaviyo.request_id = request_id(&outcome),
         "bulk job"
     );
     let done = match outcome.kind {

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{DeliveryConfig, MappingConfig};
 use crate::delivery::Sender;
 use crate::metrics::Instruments;
-use crate::model::{AfterDead, EventStatus, EventType, Side, Timestamp};
+use crate::model::{AfterDead, DeliveryKind, EventStatus, EventType, Outcome, Side, Timestamp};
 use crate::outbox::{Begun, ClaimedEvent, Outbox, Start, Step, Then, WriteError};
 
 use super::told;
@@ -21,9 +22,21 @@ const WRITE_PAUSE: Duration = Duration::from_secs(1);
 const OWN_FAULT_TRIES: u32 = 5;
 
 /// Everything a relay works with.
+#[derive(Clone)]
 pub struct Relay {
     /// Where events come from and outcomes go.
     pub outbox: Outbox,
+    /// What may change while it runs. What is in the air goes on with what it began with.
+    pub settings: watch::Receiver<Arc<Settings>>,
+    /// Time and chance.
+    pub clock: Arc<dyn Clock>,
+    /// Where it tells of itself.
+    pub instruments: Instruments,
+}
+
+/// What of a relay may change while it runs.
+#[derive(Clone)]
+pub struct Settings {
     /// What sends.
     pub sender: Sender,
     /// The name of where it sends: `sandbox`, or a Klaviyo account.
@@ -34,16 +47,25 @@ pub struct Relay {
     pub policy: DeliveryConfig,
     /// The sides that sources are set to; a source that is not here is `auto`.
     pub sides: HashMap<String, Side>,
-    /// Time and chance.
-    pub clock: Arc<dyn Clock>,
-    /// Where it tells of itself.
-    pub instruments: Instruments,
 }
 
-/// A running relay, as its tasks see it.
+/// A running relay, as its tasks see it. A task keeps the one it began with.
 pub(super) struct Context {
     pub(super) relay: Relay,
+    /// The relay's settings when this was made.
+    pub(super) settings: Arc<Settings>,
     pub(super) stop: CancellationToken,
+}
+
+/// How an event ends, and why.
+pub(super) enum End {
+    Delivered,
+    /// It owes nothing.
+    Skipped(String),
+    /// It can never be mapped.
+    Unreadable(String),
+    /// A request of this kind, the first of those that were.
+    Refused(DeliveryKind, String),
 }
 
 /// The outbox did not take a write, however often it was tried, or is closed.
@@ -51,6 +73,16 @@ pub(super) struct Context {
 pub(super) struct Unwritten;
 
 impl Context {
+    /// The relay as it is set now.
+    pub(super) fn new(mut relay: Relay, stop: CancellationToken) -> Self {
+        let settings = Arc::clone(&relay.settings.borrow_and_update());
+        Self {
+            relay,
+            settings,
+            stop,
+        }
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         self.relay.clock.now()
     }
@@ -104,16 +136,18 @@ impl Context {
 
     /// How an event ends. Where `[delivery] after_dead` says so, a dead one holds its place: those behind it wait
     /// for a replay or a discard.
-    pub(super) fn finish(
-        &self,
-        event: &ClaimedEvent,
-        status: EventStatus,
-        reason: Option<String>,
-    ) -> Then {
+    pub(super) fn finish(&self, event: &ClaimedEvent, end: End) -> Then {
+        // The reason stays in the outbox: it may repeat what Klaviyo says of a person, or a text of the call.
+        let (status, reason, refused) = match end {
+            End::Delivered => (EventStatus::Delivered, None, None),
+            End::Skipped(reason) => (EventStatus::Skipped, Some(reason), None),
+            End::Unreadable(reason) => (EventStatus::Dead, Some(reason), None),
+            End::Refused(kind, reason) => (EventStatus::Dead, Some(reason), Some(kind)),
+        };
         let hold = status == EventStatus::Dead && self.holds(event);
+        let refused = refused.map(DeliveryKind::word);
         if status == EventStatus::Dead {
-            // The reason stays in the outbox: it may repeat what Klaviyo says of a person.
-            tracing::warn!(event = %event.id, hold, "event is dead; `klaviyo-relay show` tells why");
+            tracing::warn!(event = %event.id, refused, hold, "event is dead; `klaviyo-relay show` tells why");
         } else {
             tracing::debug!(event = %event.id, %status, "event is done");
         }
@@ -129,9 +163,19 @@ impl Context {
 
     fn holds(&self, event: &ClaimedEvent) -> bool {
         let Some(kind) = event.kind else { return false };
-        let after = self.relay.policy.after_dead_of(kind, event.name.as_deref());
+        let after = self
+            .settings
+            .policy
+            .after_dead_of(kind, event.name.as_deref());
         after == AfterDead::Hold
     }
+}
+
+/// Klaviyo's id of a request as it may stand in a log line: ids, whatever else was put in their place.
+pub(super) fn request_id(outcome: &Outcome) -> Option<&str> {
+    let id = outcome.request_id.as_deref()?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    (id.len() <= 64 && id.chars().all(plain)).then_some(id)
 }
 
 /// An error and its causes, in one line.

@@ -105,7 +105,7 @@ pub(super) struct Desk {
 impl Desk {
     pub(super) async fn open(context: Arc<Context>) -> Self {
         let gate = gate::load(&context).await;
-        let limits = Limits::new(&context.relay.policy.limits);
+        let limits = Limits::new(&context.settings.policy.limits);
         Self {
             context,
             gate,
@@ -121,6 +121,22 @@ impl Desk {
         }
     }
 
+    /// Goes on with the relay's settings as they are now; what is in the air keeps those it began with. What was sent
+    /// stays counted.
+    pub(super) fn set_anew(&mut self) {
+        let former = &self.context;
+        let context = Context::new(former.relay.clone(), former.stop.clone());
+        let other_key =
+            context.settings.sender.fingerprint() != former.settings.sender.fingerprint();
+        let policy = &context.settings.policy;
+        self.limits.set(&policy.limits);
+        self.gate = self.gate.with_max_in_flight(policy.max_in_flight);
+        if other_key {
+            self.gate = self.gate.with_another_key(context.now());
+        }
+        self.context = Arc::new(context);
+    }
+
     /// There may be something new in the outbox.
     pub(super) fn look(&mut self) {
         self.look = true;
@@ -129,7 +145,7 @@ impl Desk {
     /// Takes in what is due, one intake at a time, when a good part of the window is free. Looks only when something
     /// may be due: an intake that found nothing is no reason for another.
     pub(super) fn take_in(&mut self) {
-        let policy = &self.context.relay.policy;
+        let policy = &self.context.settings.policy;
         let free = policy.window.saturating_sub(self.in_hand);
         let now = self.context.now();
         let due = self.look || self.next_due.is_some_and(|due| due <= now);
@@ -182,7 +198,7 @@ impl Desk {
     /// Whether another request may go now; as an error, until when none may.
     fn passage(&self, now: Timestamp) -> Result<bool, Timestamp> {
         let in_air = self.in_air.len();
-        let room = in_air < self.context.relay.policy.max_in_flight;
+        let room = in_air < self.context.settings.policy.max_in_flight;
         match self.gate.passage(now, in_air) {
             Passage::Free => Ok(room),
             Passage::UpTo(more) => Ok(room && more > 0),
@@ -204,7 +220,7 @@ impl Desk {
             .filter(|in_air| in_air.job && Some(in_air.family) == job_family)
             .count();
         // No job while it is doubtful whether anything is taken: a refused probe costs one request.
-        let bulk = self.context.relay.policy.bulk && self.gate.counts();
+        let bulk = self.context.settings.policy.bulk && self.gate.counts();
         let job_room = match job_family {
             Some(job_family) if bulk && travelling > 0 => self.limits.room(job_family, now),
             Some(_) | None => 0,

@@ -3,14 +3,18 @@
 use crate::model::{Outcome, PauseKind, Timestamp};
 use crate::scheduler::{Gate, Pause};
 
-use super::context::Context;
+use super::context::{Context, request_id};
 
 /// The gate at the start: closed, if an earlier run left it so.
 pub(super) async fn load(context: &Context) -> Gate {
-    let max_in_flight = context.relay.policy.max_in_flight;
+    let max_in_flight = context.settings.policy.max_in_flight;
     match context.relay.outbox.paused().await {
         Ok(Some(pause)) => {
-            tracing::warn!(since = %pause.since, reason = %pause.reason, "delivery is paused; probing");
+            tracing::warn!(
+                since = %pause.since,
+                why = %pause.kind,
+                "delivery is paused; probing; `klaviyo-relay status` has the reason"
+            );
             Gate::closed_before(pause.kind, max_in_flight, context.now())
         }
         Ok(None) => Gate::open(max_in_flight),
@@ -34,11 +38,19 @@ pub(super) async fn changed(
     }
     let outbox = &context.relay.outbox;
     let written = if let Some(Pause { why, probe_at }) = after {
-        let reason = reason(why, outcome);
+        // Klaviyo's own words stay in the outbox: they may repeat what was sent. The transport's do not.
+        let words = outcome.error.as_deref().unwrap_or("no words");
+        let loggable = match outcome.http_status {
+            Some(_) => "`klaviyo-relay status` has its words",
+            None => words,
+        };
+        let logged = reason(why, outcome.http_status, loggable);
+        let reason = reason(why, outcome.http_status, words);
         if before.is_none_or(|pause| pause.why != why) {
             tracing::error!(
                 http.status = outcome.http_status,
-                reason,
+                klaviyo.request_id = request_id(outcome),
+                reason = logged,
                 "delivery is PAUSED; nothing is lost, events wait"
             );
         }
@@ -53,13 +65,8 @@ pub(super) async fn changed(
 }
 
 /// What happened, and what an operator does about it.
-fn reason(why: PauseKind, outcome: &Outcome) -> String {
-    let words = outcome
-        .error
-        .as_deref()
-        .unwrap_or("no words")
-        .trim_end_matches('.');
-    let status = outcome.http_status;
+fn reason(why: PauseKind, status: Option<u16>, words: &str) -> String {
+    let words = words.trim_end_matches('.');
     if why == PauseKind::Unreachable {
         let status = status
             .map(|status| format!("{status}: "))

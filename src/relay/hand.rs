@@ -6,11 +6,11 @@
 use std::collections::VecDeque;
 
 use crate::klaviyo::bulk::{BulkJob, DoesNotFit, can_travel};
-use crate::model::{DeliveryKind, DeliveryStatus, EventStatus, Family, Outcome, Timestamp};
+use crate::model::{DeliveryKind, DeliveryStatus, Family, Outcome, Timestamp};
 use crate::outbox::{ClaimedEvent, Settlement, StoredDelivery, Then};
 use crate::scheduler::Verdict;
 
-use super::context::Context;
+use super::context::{Context, End, request_id};
 
 /// A mapped event, at one of its deliveries. `event` is kept as the outbox has it.
 #[derive(Debug)]
@@ -109,7 +109,7 @@ impl InHand {
             http.status = outcome.http_status,
             outcome = %outcome.kind,
             status = %verdict.status,
-            klaviyo.request_id = outcome.request_id,
+            klaviyo.request_id = request_id(&outcome),
             "attempt"
         );
         Settlement {
@@ -135,14 +135,14 @@ impl InHand {
             .filter(|d| d.status == DeliveryStatus::Rejected);
         let refused: Vec<&StoredDelivery> = refused.collect();
         let Some(first) = refused.first() else {
-            return context.finish(&self.event, EventStatus::Delivered, None);
+            return context.finish(&self.event, End::Delivered);
         };
         let words = first.reason.as_deref().unwrap_or("no reason was given");
         let reason = match (refused.len(), deliveries.len()) {
             (1, 1) => words.to_owned(),
             (refused, all) => format!("{refused} of {all} requests refused; the first: {words}"),
         };
-        context.finish(&self.event, EventStatus::Dead, Some(reason))
+        context.finish(&self.event, End::Refused(first.kind, reason))
     }
 
     /// Gives the event back to the outbox, not before `due`.

@@ -25,7 +25,7 @@ const ASK_TIMES: u32 = 150;
 /// The pause between two requests about a job, so that all jobs in the air together stay within our share of a
 /// minute's limit.
 fn pause(context: &Context) -> Duration {
-    let limits = &context.relay.policy.limits;
+    let limits = &context.settings.policy.limits;
     let a_minute = f64::from(limits.of(Family::ProfileBulkStatus).steady) * limits.share;
     let jobs = f64::from(u32::try_from(JOBS_IN_AIR).unwrap_or(u32::MAX));
     Duration::from_secs_f64((60.0 * jobs / a_minute.max(1.0)).min(60.0)).max(ASK_EVERY)
@@ -72,7 +72,7 @@ pub(super) async fn wait(
 }
 
 async fn get(context: &Context, route: &Route) -> Vec<u8> {
-    let (outcome, answer) = context.relay.sender.get(route, context.now()).await;
+    let (outcome, answer) = context.settings.sender.get(route, context.now()).await;
     let metrics = &context.relay.instruments.metrics;
     metrics.request_out(Family::ProfileBulkStatus, outcome.http_status);
     answer

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::model::{DeliveryStatus, EventId, EventStatus, Timestamp};
 use crate::outbox::{ClaimedEvent, PlannedDelivery, Step, StoredDelivery, Then};
 
-use super::context::{Context, Unwritten, error_chain};
+use super::context::{Context, End, Unwritten, error_chain};
 use super::hand::InHand;
 use super::plan::{Plan, Settings, plan};
 use super::told;
@@ -108,12 +108,16 @@ async fn read(context: &Context, ids: &[EventId]) -> Result<Vec<InHand>, Unwritt
     for event in &mut events {
         if event.deliveries.is_empty() {
             match map(context, event).await? {
-                Plan::Owes(deliveries) => planned.push((event.id, deliveries)),
+                Plan::Owes(deliveries) => {
+                    let requests = deliveries.len();
+                    tracing::debug!(event = %event.id, source = event.source, requests, "mapped");
+                    planned.push((event.id, deliveries));
+                }
                 Plan::Skip(reason) => {
-                    ended.push(context.finish(event, EventStatus::Skipped, Some(reason)));
+                    ended.push(context.finish(event, End::Skipped(reason)));
                 }
                 Plan::Unreadable(reason) => {
-                    ended.push(context.finish(event, EventStatus::Dead, Some(reason)));
+                    ended.push(context.finish(event, End::Unreadable(reason)));
                 }
             }
         }
@@ -163,9 +167,9 @@ fn erased(context: &Context, ids: &[EventId], events: &[ClaimedEvent]) -> Vec<Th
 
 async fn map(context: &Context, event: &ClaimedEvent) -> Result<Plan, Unwritten> {
     let settings = Settings {
-        mapping: &context.relay.mapping,
-        side: context.relay.sides.get(&event.source).copied(),
-        replay_consent_within: context.relay.policy.replay_consent_within,
+        mapping: &context.settings.mapping,
+        side: context.settings.sides.get(&event.source).copied(),
+        replay_consent_within: context.settings.policy.replay_consent_within,
         now: context.now(),
     };
     if event.replay.as_sent {

@@ -26,7 +26,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use context::Context;
-pub use context::Relay;
+pub use context::{Relay, Settings};
 use desk::Desk;
 pub use plan::{Explained, explain};
 
@@ -36,27 +36,31 @@ const LONGEST_NAP: Duration = Duration::from_secs(30);
 impl Relay {
     /// Works until `stop`, then until what is in the air is settled.
     pub async fn run(self, stop: CancellationToken) {
-        let context = Arc::new(Context { relay: self, stop });
-        let wake = Arc::clone(context.relay.outbox.wake());
+        let mut settings = self.settings.clone();
+        settings.mark_unchanged();
+        let wake = Arc::clone(self.outbox.wake());
+        let (clock, pulse) = (Arc::clone(&self.clock), self.instruments.pulse.clone());
         // Registered once and anew after each notice, before looking: none is lost while something else is done.
         let notice = wake.notified();
         tokio::pin!(notice);
         notice.as_mut().enable();
-        let mut desk = Desk::open(Arc::clone(&context)).await;
-        while !context.stop.is_cancelled() {
-            context.relay.instruments.pulse.looked();
+        let mut desk = Desk::open(Arc::new(Context::new(self, stop.clone()))).await;
+        while !stop.is_cancelled() {
+            pulse.looked();
             desk.take_in();
             let until = desk.dispatch();
             desk.tell();
-            let nap = until.map_or(LONGEST_NAP, |at| at.since(context.now()));
+            let nap = until.map_or(LONGEST_NAP, |at| at.since(clock.now()));
             tokio::select! {
-                () = context.stop.cancelled() => {}
+                () = stop.cancelled() => {}
                 ended = desk.next() => desk.enter(ended).await,
                 () = &mut notice => {
                     notice.set(wake.notified());
                     notice.as_mut().enable();
                     desk.look();
                 }
+                // As an error, nobody is left who could change them.
+                Ok(()) = settings.changed() => desk.set_anew(),
                 () = tokio::time::sleep(nap.min(LONGEST_NAP)) => desk.look(),
             }
         }

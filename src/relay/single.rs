@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use tracing::{Instrument as _, Span, field};
+
 use crate::klaviyo;
 use crate::model::{DeliveryKind, DeliveryStatus, Outcome, OutcomeKind};
 use crate::outbox::{Begun, Settlement, Start, Step, StoredDelivery, Then};
 use crate::scheduler::{Facts, Next, decide, not_resent};
 
-use super::context::{Context, Unwritten};
+use super::context::{Context, Unwritten, request_id};
 use super::desk::Report;
 use super::hand::{InHand, Sent};
 
@@ -16,7 +18,17 @@ pub(super) const BUSY_PAUSE: Duration = Duration::from_secs(5);
 
 /// Makes one attempt of the delivery an event stands at. `outage`: attempts do not count at the moment.
 pub(super) async fn send(context: &Context, mut hand: InHand, outage: bool) -> Report {
-    match attempt(context, &mut hand, outage).await {
+    let span = tracing::info_span!(
+        "attempt",
+        event = %hand.event.id,
+        delivery = %hand.delivery().id,
+        kind = %hand.delivery().kind,
+        attempt = field::Empty,
+        http.status = field::Empty,
+        klaviyo.request_id = field::Empty,
+    );
+    let attempted = attempt(context, &mut hand, outage).instrument(span);
+    match attempted.await {
         Ok((then, answered)) => Report::of(vec![(hand, then)], answered),
         Err(Unwritten) => Report::unwritten(vec![hand]),
     }
@@ -36,12 +48,15 @@ async fn attempt(
     let delivery = hand.delivery().clone();
     let start = Start {
         delivery: delivery.id,
-        sent_to: context.relay.sent_to.clone(),
+        sent_to: context.settings.sent_to.clone(),
         request: delivery.request.is_none().then(|| body.clone()),
         now: context.now(),
     };
     let attempt = match context.begin(&[start]).await?.first() {
-        Some(Begun::Go { attempt }) => *attempt,
+        Some(Begun::Go { attempt }) => {
+            Span::current().record("attempt", attempt);
+            *attempt
+        }
         Some(Begun::Duplicate) => {
             hand.delivery_mut().status = DeliveryStatus::Duplicate;
             let then = hand.end(context);
@@ -66,10 +81,12 @@ async fn attempt(
     };
     let route = klaviyo::route(delivery.kind, delivery.list_id.as_deref());
     let (outcome, _) = context
-        .relay
+        .settings
         .sender
         .send(&route, body.clone(), context.now())
         .await;
+    Span::current().record("http.status", outcome.http_status);
+    Span::current().record("klaviyo.request_id", request_id(&outcome));
     let answered = outcome.clone();
     let (settlement, then) = judge(context, hand, attempt, outcome, &body, outage);
     context
@@ -113,7 +130,7 @@ pub(super) fn judge(
         outage,
     };
     let chance = context.relay.clock.chance();
-    let verdict = decide(&outcome, facts, &context.relay.policy, now, chance);
+    let verdict = decide(&outcome, facts, &context.settings.policy, now, chance);
     let next = verdict.next;
     let settlement = hand.settle(Sent {
         attempt,
@@ -136,7 +153,7 @@ pub(super) fn judge(
 fn body(context: &Context, hand: &InHand) -> Result<String, String> {
     let delivery = hand.delivery();
     if delivery.status == DeliveryStatus::Unknown
-        && let Some(why) = not_resent(delivery.kind, &context.relay.policy)
+        && let Some(why) = not_resent(delivery.kind, &context.settings.policy)
     {
         return Err(why.to_owned());
     }

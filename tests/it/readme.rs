@@ -9,7 +9,7 @@ use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use klaviyo_relay::config::{Config, OutboxConfig};
+use klaviyo_relay::config::{Changes, Config, OutboxConfig};
 use klaviyo_relay::model::{EventType, Identifier, IdentifierKind, NewEvent, Timestamp};
 use klaviyo_relay::outbox::Outbox;
 use tempfile::TempDir;
@@ -120,6 +120,27 @@ fn the_settings_table_has_every_key_with_its_default() {
         let literal: toml::Table = literal.parse().unwrap();
         assert_eq!(value, literal.get("x"), "{key}");
     }
+}
+
+#[test]
+fn every_key_that_needs_a_restart_is_named_as_one() {
+    let every = fs::read_to_string(root().join("tests/config/every_setting.toml")).unwrap();
+    let value = |_: &str| Some("pk_of_the_environment".to_owned());
+    let every = Config::parse(&every, Path::new("config.toml"), &value).unwrap();
+    let changes = Changes::between(&Config::default(), &every);
+    let readme = readme();
+    let start = readme.find("These need a restart").unwrap();
+    let (named, _) = readme[start..].split_once("Another").unwrap();
+    let named: BTreeSet<String> = code_spans(&named.replace('\n', " ")).into_iter().collect();
+    let mut expected: BTreeSet<String> = changes
+        .needs_restart
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    // It goes with the endpoint here, and is told of apart.
+    assert!(expected.remove("klaviyo.private_key"));
+    expected.insert("\"env:NAME\"".to_owned());
+    assert_eq!(named, expected);
 }
 
 #[test]

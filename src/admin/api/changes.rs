@@ -98,9 +98,10 @@ pub(super) async fn explain(State(admin): State<Arc<Admin>>, request: Request) -
         Side::from_word(&word).ok_or_else(wrong)
     };
     let side = side.map(read).transpose()?;
-    let call = asked::json_text(request, admin.explain.max_event_bytes()).await?;
+    let settings = admin.explain.borrow().clone();
+    let call = asked::json_text(request, settings.max_event_bytes()).await?;
     let call = call.trim_start_matches('\u{feff}').trim();
-    let explained = operator::explain(call, side, &admin.explain, admin.clock.now())?;
+    let explained = operator::explain(call, side, &settings, admin.clock.now())?;
     Ok(Json(explained.json()))
 }
 

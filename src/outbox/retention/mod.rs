@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::command::{Answer, Command};
@@ -51,16 +52,17 @@ pub(super) struct Removed {
     pub(super) more: bool,
 }
 
-/// Forgets what the configuration says, until `stop`.
+/// Forgets what the configuration says at the time, until `stop`.
 pub async fn keep(
     outbox: Outbox,
-    config: OutboxConfig,
+    config: watch::Receiver<OutboxConfig>,
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
 ) {
     loop {
         let began = clock.now();
-        let pause = match outbox.remove_some(Round::at(&config, began)).await {
+        let round = Round::at(&config.borrow(), began);
+        let pause = match outbox.remove_some(round).await {
             Ok(removed) => {
                 let Removed { events, bodies, .. } = removed;
                 if events + bodies > 0 {

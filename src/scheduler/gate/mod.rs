@@ -123,6 +123,35 @@ impl Gate {
         }
     }
 
+    /// The same gate, fully open again after an outage when this many were answered at once.
+    #[must_use]
+    pub const fn with_max_in_flight(&self, max_in_flight: usize) -> Self {
+        Self {
+            max_in_flight,
+            state: self.state,
+        }
+    }
+
+    /// The gate when another key is used from now on: what was closed for the former one is probed at once.
+    #[must_use]
+    pub const fn with_another_key(&self, now: Timestamp) -> Self {
+        match self.state {
+            State::Closed {
+                why: PauseKind::Refused,
+                ..
+            } => Self::closed_before(PauseKind::Refused, self.max_in_flight, now),
+            State::Closed {
+                why: PauseKind::Unreachable,
+                ..
+            }
+            | State::Open { .. }
+            | State::Ramp { .. } => Self {
+                max_in_flight: self.max_in_flight,
+                state: self.state,
+            },
+        }
+    }
+
     /// What may pass now, with this many in the air.
     pub fn passage(&self, now: Timestamp, in_flight: usize) -> Passage {
         match self.state {

@@ -256,3 +256,28 @@ fn a_gate_that_was_closed_before_a_restart_probes_at_once() {
         assert_eq!(opened.passage(NOW, 0), expected);
     }
 }
+
+#[test]
+fn another_key_is_probed_at_once_and_an_outage_is_not_ended_by_it() {
+    let refused = after(&OPEN, Stopped, NOW);
+    assert_eq!(refused.passage(later(1), 0), Passage::Wait(later(5)));
+    let other = refused.with_another_key(later(1));
+    assert_eq!(other.passage(later(1), 0), Passage::Probe);
+    assert_eq!(
+        why(&other),
+        Some(PauseKind::Refused),
+        "not before it is taken"
+    );
+    let unreachable = outage(&OPEN);
+    assert_eq!(unreachable.with_another_key(NOW), unreachable);
+    assert_eq!(OPEN.with_another_key(NOW), OPEN);
+}
+
+#[test]
+fn after_an_outage_it_is_open_at_as_many_as_are_set_now() {
+    let ramp = after(&outage(&OPEN), Accepted, later(1));
+    assert_eq!(ramp.passage(later(1), 0), Passage::UpTo(1));
+    let one = ramp.with_max_in_flight(1);
+    assert_eq!(after(&one, Accepted, later(1)), Gate::open(1));
+    assert_ne!(after(&ramp, Accepted, later(1)), OPEN);
+}

@@ -74,6 +74,11 @@ impl Meter {
         }
     }
 
+    /// Another limit or share; what was sent and said stays.
+    pub(super) fn set(&mut self, limit: FamilyLimit, share: f64) {
+        (self.limit, self.share) = (limit, share);
+    }
+
     /// Takes note of the time: what is over is over, and what lies ahead of a clock that went back comes along.
     pub(super) fn enter(&mut self, now: Timestamp) {
         let back = self.seen.since(now);

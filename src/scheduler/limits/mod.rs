@@ -58,6 +58,13 @@ impl Limits {
         }))
     }
 
+    /// Other limits from now on. What was sent stays counted, and what Klaviyo said holds.
+    pub fn set(&mut self, settings: &LimitSettings) {
+        for (meter, family) in self.0.iter_mut().zip(Family::ALL) {
+            meter.set(settings.of(*family), settings.share);
+        }
+    }
+
     /// How many requests may be sent at this instant.
     pub fn room(&mut self, family: Family, now: Timestamp) -> usize {
         let meter = self.meter_mut(family, now);

@@ -281,3 +281,22 @@ fn there_is_always_a_way_on() {
         now = now.plus(Duration::from_millis(chance.random_range(0..3_000)));
     }
 }
+
+#[test]
+fn other_limits_count_what_was_sent_before() {
+    let mut limits = limits();
+    send(&mut limits, Family::Event, 100, at(1));
+    assert_eq!(limits.room(Family::Event, at(2)), 180);
+    let mut settings = LimitSettings {
+        share: 0.5,
+        ..LimitSettings::default()
+    };
+    limits.set(&settings);
+    assert_eq!(limits.room(Family::Event, at(2)), 75);
+    settings.event.burst = 100;
+    limits.set(&settings);
+    assert_eq!(limits.room(Family::Event, at(2)), 0);
+    assert_eq!(limits.room(Family::Profile, at(2)), 37);
+    limits.set(&LimitSettings::default());
+    assert_eq!(limits.room(Family::Event, at(2)), 180);
+}

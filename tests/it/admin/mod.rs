@@ -25,6 +25,7 @@ use klaviyo_relay::outbox::Outbox;
 use secrecy::SecretString;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 /// The port's routes on an outbox of their own; no relay takes anything from it.
@@ -83,7 +84,7 @@ impl Port {
             instruments,
             clock: Arc::new(SystemClock),
             sandbox: true,
-            explain: ExplainSettings::of(&Config::default()),
+            explain: watch::Sender::new(ExplainSettings::of(&Config::default())).subscribe(),
             access,
         };
         Self {

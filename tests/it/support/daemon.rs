@@ -121,6 +121,22 @@ impl Daemon {
         );
     }
 
+    /// Puts something else in the place of a text of its configuration, and has it read again; waits until it said what
+    /// became of it.
+    pub(crate) async fn reload(&self, place: &str, what: &str) {
+        let path = self.files.path().join("config.toml");
+        let config = std::fs::read_to_string(&path).unwrap();
+        assert!(config.contains(place), "{place} is not in {config}");
+        std::fs::write(&path, config.replacen(place, what, 1)).unwrap();
+        let said = || self.log().matches("the configuration was ").count();
+        let before = said();
+        self.signal("-HUP");
+        eventually("the configuration is read again", || async {
+            (said() > before).then_some(())
+        })
+        .await;
+    }
+
     pub(crate) async fn end(&mut self) -> ExitStatus {
         let child = Mutex::new(&mut self.child);
         eventually("the daemon ends", || async {

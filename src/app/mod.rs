@@ -4,6 +4,10 @@
 //! then the relay, which finishes what is in the air; the ports; the outbox last. Nothing depends on a good end: a
 //! kill at any moment loses nothing either.
 
+mod certificate;
+mod destination;
+mod reload;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,32 +16,32 @@ use std::time::Duration;
 use anyhow::Context;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{self, Access, Admin};
 use crate::clock::Clock;
-use crate::config::{AnalyticsJs, Config, Endpoint};
-use crate::delivery::{Remote, Sender};
-use crate::ingest::{self, Ingest};
-use crate::listener::{self, Files, Tls};
+use crate::config::{AnalyticsJs, Config, Endpoint, OutboxConfig};
+use crate::delivery::Sender;
+use crate::ingest::{Ingest, Live};
+use crate::listener::{self, Tls};
 use crate::metrics::Instruments;
-use crate::model::Timestamp;
+use crate::model::Side;
 use crate::operator::ExplainSettings;
 use crate::outbox::{self, Outbox};
-use crate::relay::Relay;
+use crate::relay::{Relay, Settings};
 use crate::sandbox::{self, Sandbox};
+
+pub(crate) use certificate::{expiry, load_tls};
+use certificate::{reload_certificate, warn_of_expiry};
+use destination::Holder;
 
 /// How long answers in progress may take to finish at a shutdown.
 const DRAIN: Duration = Duration::from_secs(5);
-/// How long the start waits for Klaviyo to say whose key this is. Events are accepted meanwhile.
-const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The key the sandbox in the program takes, where none is configured.
 const SANDBOX_KEY: &str = "pk_sandbox";
-
-/// A certificate that expires within this is worth a word.
-const EXPIRES_SOON: Duration = Duration::from_hours(14 * 24);
 
 /// A running daemon.
 pub struct App {
@@ -54,7 +58,18 @@ pub struct App {
     stop_relay: CancellationToken,
     ports: TaskTracker,
     relay: JoinHandle<()>,
-    shutdown_deadline: Duration,
+    /// What it runs with.
+    config: Config,
+    /// The part of it that the relay takes over.
+    settings: Arc<watch::Sender<Arc<Settings>>>,
+    /// Cancelled when it is known where requests go.
+    named: CancellationToken,
+    /// The part that retention takes over.
+    retention: watch::Sender<OutboxConfig>,
+    /// The part that ingest takes over.
+    api: Live,
+    /// The part that `explain` on the admin port takes over.
+    explain: watch::Sender<ExplainSettings>,
 }
 
 impl App {
@@ -76,14 +91,14 @@ impl App {
             .await
             .context("[admin] listen")?;
         let ingest = ingest(&config, &outbox, &clock)?.measured_by(instruments.metrics.clone());
+        let api = Live::new(ingest);
         let sandbox = match config.klaviyo.endpoint {
             Endpoint::Sandbox => Some(LocalSandbox::start(&config, &clock).await?),
             Endpoint::Url(_) => None,
         };
         let sender = sender(&config, sandbox.as_ref().map(|sandbox| sandbox.address))?;
 
-        let stop_ports = CancellationToken::new();
-        let ports = TaskTracker::new();
+        let settings = Arc::new(watch::Sender::new(Arc::new(settings(&config, sender))));
         let mut app = Self {
             ingest: ingest_port.local_addr()?,
             admin: admin_port.local_addr()?,
@@ -91,11 +106,16 @@ impl App {
             clock: Arc::clone(&clock),
             sandbox,
             outbox: outbox.clone(),
-            stop_ports,
+            stop_ports: CancellationToken::new(),
             stop_relay: CancellationToken::new(),
-            ports,
+            ports: TaskTracker::new(),
             relay: tokio::spawn(async {}),
-            shutdown_deadline: config.delivery.shutdown_deadline,
+            settings: Arc::clone(&settings),
+            named: CancellationToken::new(),
+            retention: watch::Sender::new(config.outbox.clone()),
+            api,
+            explain: watch::Sender::new(ExplainSettings::of(&config)),
+            config,
         };
         instruments.metrics.sandbox(app.sandbox.is_some());
         let admin = Admin {
@@ -103,22 +123,22 @@ impl App {
             instruments: instruments.clone(),
             clock: Arc::clone(&clock),
             sandbox: app.sandbox.is_some(),
-            explain: ExplainSettings::of(&config),
-            access: Access::of(&config.admin),
+            explain: app.explain.subscribe(),
+            access: Access::of(&app.config.admin),
         };
         app.ports
             .spawn(admin::count_blocked(admin.clone(), app.stop_ports.clone()));
-        app.open_ports(ingest_port, admin_port, ingest, admin);
+        app.open_ports(ingest_port, admin_port, admin);
         app.ports.spawn(outbox::keep(
             outbox.clone(),
-            config.outbox.clone(),
+            app.retention.subscribe(),
             Arc::clone(&clock),
             app.stop_ports.clone(),
         ));
-        app.say_where_it_goes(&config.klaviyo.endpoint);
+        app.say_where_it_goes();
         app.relay = tokio::spawn(run_relay(
-            config,
-            sender,
+            settings,
+            app.named.clone(),
             outbox,
             clock,
             instruments,
@@ -127,13 +147,7 @@ impl App {
         Ok(app)
     }
 
-    fn open_ports(
-        &self,
-        ingest_port: TcpListener,
-        admin_port: TcpListener,
-        ingest: Ingest,
-        admin: Admin,
-    ) {
+    fn open_ports(&self, ingest_port: TcpListener, admin_port: TcpListener, admin: Admin) {
         let stop = &self.stop_ports;
         if let Some(tls) = self.tls.clone() {
             warn_of_expiry(&tls, self.clock.now());
@@ -146,7 +160,7 @@ impl App {
         self.ports.spawn(listener::serve_over(
             ingest_port,
             self.tls.clone(),
-            ingest::routes(ingest),
+            self.api.routes(),
             stop.clone(),
             DRAIN,
         ));
@@ -158,25 +172,16 @@ impl App {
         ));
     }
 
-    fn say_where_it_goes(&self, endpoint: &Endpoint) {
+    fn say_where_it_goes(&self) {
         let (tls, outbox) = (self.tls.is_some(), self.outbox.path().display());
         tracing::info!(ingest = %self.ingest, tls, admin = %self.admin, %outbox, "listening");
-        match (endpoint, self.sandbox()) {
+        match (&self.config.klaviyo.endpoint, self.sandbox()) {
             (Endpoint::Sandbox, Some(sandbox)) => tracing::warn!(
                 sandbox = %format_args!("http://{sandbox}/sandbox/requests"),
                 "requests go to the sandbox: NOTHING REACHES KLAVIYO; set [klaviyo] endpoint to deliver"
             ),
             (Endpoint::Url(url), _) => tracing::info!(endpoint = url, "requests go to Klaviyo"),
             (Endpoint::Sandbox, None) => {}
-        }
-    }
-
-    /// Reads anew what can change while the daemon runs: the certificate. What is wrong is logged, and the old stays.
-    pub fn reload(&self) {
-        if let Some(tls) = &self.tls {
-            reload_certificate(tls, self.clock.now());
-        } else {
-            tracing::info!("nothing to reload: without TLS, changes take a restart");
         }
     }
 
@@ -191,12 +196,11 @@ impl App {
         self.stop_ports.cancel();
         self.stop_relay.cancel();
         let abort = self.relay.abort_handle();
-        let in_time = tokio::time::timeout(self.shutdown_deadline, self.relay)
-            .await
-            .is_ok();
+        let deadline = self.config.delivery.shutdown_deadline;
+        let in_time = tokio::time::timeout(deadline, self.relay).await.is_ok();
         if !in_time {
             tracing::warn!(
-                deadline_s = self.shutdown_deadline.as_secs(),
+                deadline_s = deadline.as_secs(),
                 "requests were still in the air at the shutdown deadline; the next start sends them again \
                  with the same $event_id"
             );
@@ -207,6 +211,8 @@ impl App {
         if let Some(sandbox) = self.sandbox {
             sandbox.stop().await;
         }
+        // The last handle to the outbox but one.
+        drop(self.api);
         if in_time && !self.outbox.fatal().is_cancelled() {
             self.outbox.close().await;
         }
@@ -263,60 +269,32 @@ fn ingest(config: &Config, outbox: &Outbox, clock: &Arc<dyn Clock>) -> anyhow::R
         outbox.clone(),
         Arc::clone(clock),
     );
-    Ok(match &config.ingest.analytics_js {
-        Some(path) => {
-            let script = AnalyticsJs::read(path).context("[ingest] analytics_js")?;
-            ingest.with_analytics_js(script)
-        }
+    Ok(match script(config)? {
+        Some(script) => ingest.with_analytics_js(script),
         None => ingest,
     })
 }
 
-/// The certificate of the ingest port, if it has one.
-pub(crate) fn load_tls(config: &Config) -> anyhow::Result<Option<Tls>> {
-    let Some(tls) = config.ingest.tls.clone() else {
-        return Ok(None);
+/// The script for Segment's snippet, if one is configured.
+fn script(config: &Config) -> anyhow::Result<Option<AnalyticsJs>> {
+    let path = config.ingest.analytics_js.as_deref();
+    let script = path.map(AnalyticsJs::read).transpose();
+    script.context("[ingest] analytics_js")
+}
+
+/// What the relay begins with.
+fn settings(config: &Config, sender: Sender) -> Settings {
+    let sent_to = match config.klaviyo.endpoint {
+        Endpoint::Sandbox => destination::SANDBOX.to_owned(),
+        Endpoint::Url(_) => destination::nameless(&sender),
     };
-    let files = Files {
-        certificate: tls.certificate,
-        key: tls.key,
-    };
-    Ok(Some(Tls::load(files).context("[ingest]")?))
-}
-
-fn reload_certificate(tls: &Tls, now: Timestamp) {
-    match tls.reload() {
-        Ok(()) => {
-            tracing::info!("the certificate was read again; new connections use it");
-            warn_of_expiry(tls, now);
-        }
-        Err(error) => {
-            let error = format_args!("{:#}", anyhow::Error::from(error)).to_string();
-            tracing::error!(
-                error,
-                "the certificate was not read again; the one before stays"
-            );
-        }
+    Settings {
+        sender,
+        sent_to,
+        mapping: config.mapping.clone(),
+        policy: config.delivery.clone(),
+        sides: sides(config),
     }
-}
-
-fn warn_of_expiry(tls: &Tls, now: Timestamp) {
-    if let Some(words) = expiry(tls, now) {
-        tracing::warn!("{words}");
-    }
-}
-
-/// What is to be said of a certificate that has expired, or soon will.
-pub(crate) fn expiry(tls: &Tls, now: Timestamp) -> Option<String> {
-    let at = Timestamp::from_millis(tls.expires_at_ms()?);
-    if at <= now {
-        let then = "clients refuse it; renew it";
-        return Some(format!(
-            "the certificate in ingest.tls_cert expired at {at}: {then}"
-        ));
-    }
-    let soon = at.since(now) <= EXPIRES_SOON;
-    soon.then(|| format!("the certificate in ingest.tls_cert expires at {at}; renew it before"))
 }
 
 /// The sender of a configuration; `sandbox` is where the sandbox in the program listens.
@@ -339,58 +317,35 @@ pub(crate) fn sender(config: &Config, sandbox: Option<SocketAddr>) -> anyhow::Re
     )?)
 }
 
+/// The sides that sources are set to.
+fn sides(config: &Config) -> HashMap<String, Side> {
+    let sources = config.ingest.sources.iter();
+    sources
+        .filter_map(|source| Some((source.name.clone(), source.side?)))
+        .collect()
+}
+
+/// Finds out where requests go, then works. `named` is cancelled in between.
 async fn run_relay(
-    config: Config,
-    sender: Sender,
+    settings: Arc<watch::Sender<Arc<Settings>>>,
+    named: CancellationToken,
     outbox: Outbox,
     clock: Arc<dyn Clock>,
     instruments: Instruments,
     stop: CancellationToken,
 ) {
-    let sent_to = match config.klaviyo.endpoint {
-        Endpoint::Sandbox => "sandbox".to_owned(),
-        Endpoint::Url(_) => destination(&sender, &outbox, &clock).await,
-    };
-    let sides: HashMap<_, _> = config
-        .ingest
-        .sources
-        .iter()
-        .filter_map(|source| Some((source.name.clone(), source.side?)))
-        .collect();
+    let sender = settings.borrow().sender.clone();
+    if settings.borrow().sent_to != destination::SANDBOX {
+        let name = Holder::of(&sender, &outbox, &clock).await.name();
+        settings.send_modify(|settings| Arc::make_mut(settings).sent_to = name);
+    }
+    named.cancel();
+    let settings = settings.subscribe();
     let relay = Relay {
         outbox,
-        sender,
-        sent_to,
-        mapping: config.mapping,
-        policy: config.delivery,
-        sides,
+        settings,
         clock,
         instruments,
     };
     relay.run(stop).await;
-}
-
-/// The name of the destination, for `sent_to` and the ledger: the account's public id, which outlives a change of
-/// keys. Where the key may not read it, a fingerprint of the key stands in.
-async fn destination(sender: &Sender, outbox: &Outbox, clock: &Arc<dyn Clock>) -> String {
-    let fact = format!("account behind key {}", sender.fingerprint());
-    let asked = tokio::time::timeout(IDENTIFY_TIMEOUT, sender.identify(clock.now())).await;
-    match asked {
-        Ok(Remote::Sandbox { .. }) => {
-            tracing::warn!("the endpoint is a sandbox: NOTHING REACHES KLAVIYO");
-            return "sandbox".to_owned();
-        }
-        Ok(Remote::Account(account)) => {
-            let name = format!("klaviyo:{account}");
-            if let Err(error) = outbox.remember(fact, name.clone()).await {
-                tracing::warn!(%error, "failed to keep the account's name");
-            }
-            return name;
-        }
-        Ok(Remote::Narrow | Remote::Unclear(_)) | Err(_) => {}
-    }
-    match outbox.recall(&fact).await {
-        Ok(Some(name)) => name,
-        Ok(None) | Err(_) => format!("klaviyo:key-{}", sender.fingerprint()),
-    }
 }

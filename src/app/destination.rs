@@ -1,0 +1,136 @@
+//! Who is behind a key: the name of the destination, for `sent_to` and the ledger.
+//!
+//! It is the account's public id, which outlives a change of keys. Where the key may not read it, a fingerprint of the
+//! key stands in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::delivery::{Remote, Sender};
+use crate::model::OutcomeKind;
+use crate::outbox::Outbox;
+
+/// How long to wait for Klaviyo to say whose key this is. Events are accepted meanwhile.
+const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(5);
+/// The name where requests reach a sandbox.
+pub(super) const SANDBOX: &str = "sandbox";
+/// What names begin with that stand in for an account's.
+const NAMELESS: &str = "klaviyo:key-";
+
+/// What could be found out about a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Holder {
+    /// Who is behind it.
+    Known(String),
+    /// Nobody said; a name of its own.
+    Unknown(String),
+    /// It is not taken; a name of its own.
+    Refused(String),
+}
+
+/// Why a running daemon does not go over to another key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NotTaken {
+    /// What was sent to one account must not be known as sent to another.
+    #[error("it belongs to another account; restart the daemon if that is meant")]
+    OtherAccount,
+    /// It would stop what goes on.
+    #[error("Klaviyo refuses it; compare it with the key in Klaviyo, and reload again")]
+    Refused,
+    /// It may belong to another account.
+    #[error(
+        "Klaviyo does not say whether it belongs to the same account; give it the scope accounts:read and reload \
+         again, or restart the daemon"
+    )]
+    Unclear,
+}
+
+impl Holder {
+    /// Asks Klaviyo, or remembers what it said before.
+    pub(super) async fn of(sender: &Sender, outbox: &Outbox, clock: &Arc<dyn Clock>) -> Self {
+        let fact = format!("account behind key {}", sender.fingerprint());
+        let nameless = nameless(sender);
+        let asked = tokio::time::timeout(IDENTIFY_TIMEOUT, sender.identify(clock.now())).await;
+        let refused = match asked {
+            Ok(Remote::Sandbox { refused: None }) => return Self::Known(SANDBOX.to_owned()),
+            Ok(Remote::Sandbox { refused: Some(_) }) => return Self::Refused(SANDBOX.to_owned()),
+            Ok(Remote::Account(account)) => {
+                let name = format!("klaviyo:{account}");
+                if let Err(error) = outbox.remember(fact, name.clone()).await {
+                    tracing::warn!(%error, "failed to keep the account's name");
+                }
+                return Self::Known(name);
+            }
+            Ok(Remote::Unclear(outcome)) => outcome.kind == OutcomeKind::Stopped,
+            Ok(Remote::Narrow) | Err(_) => false,
+        };
+        let known = outbox.recall(&fact).await.ok().flatten();
+        match (known, refused) {
+            (known, true) => Self::Refused(known.unwrap_or(nameless)),
+            (Some(known), false) => Self::Known(known),
+            (None, false) => Self::Unknown(nameless),
+        }
+    }
+
+    /// The destination's name at a start, whatever became of the question.
+    pub(super) fn name(self) -> String {
+        match self {
+            Self::Known(name) | Self::Unknown(name) | Self::Refused(name) => {
+                if name == SANDBOX {
+                    tracing::warn!("the endpoint is a sandbox: NOTHING REACHES KLAVIYO");
+                }
+                name
+            }
+        }
+    }
+
+    /// The destination's name when a daemon that sends to `former` goes over to this one's key.
+    pub(super) fn instead_of(self, former: &str) -> Result<String, NotTaken> {
+        let was_nameless = former.starts_with(NAMELESS);
+        match self {
+            Self::Refused(_) => Err(NotTaken::Refused),
+            Self::Known(name) if was_nameless || name == former => Ok(name),
+            Self::Known(_) => Err(NotTaken::OtherAccount),
+            Self::Unknown(name) if was_nameless => Ok(name),
+            Self::Unknown(_) => Err(NotTaken::Unclear),
+        }
+    }
+}
+
+/// The name of a destination of which nothing but the key is known.
+pub(super) fn nameless(sender: &Sender) -> String {
+    format!("{NAMELESS}{}", sender.fingerprint())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_exchanged_for_one_of_the_same_account() {
+        let known = |name: &str| Holder::Known(name.to_owned());
+        let unknown = || Holder::Unknown("klaviyo:key-2".to_owned());
+        let refused = || Holder::Refused("klaviyo:key-2".to_owned());
+        let account = "klaviyo:AbC123";
+        for (holder, former, name) in [
+            (known(account), account, Ok(account)),
+            (
+                known("klaviyo:Other1"),
+                account,
+                Err(NotTaken::OtherAccount),
+            ),
+            (known(account), SANDBOX, Err(NotTaken::OtherAccount)),
+            (unknown(), account, Err(NotTaken::Unclear)),
+            (refused(), account, Err(NotTaken::Refused)),
+            // The former key was wrong, or never said whose it is: nothing is known to contradict.
+            (known(account), "klaviyo:key-1", Ok(account)),
+            (unknown(), "klaviyo:key-1", Ok("klaviyo:key-2")),
+            (refused(), "klaviyo:key-1", Err(NotTaken::Refused)),
+        ] {
+            let found = holder.clone().instead_of(former);
+            let expected = name.map(str::to_owned);
+            assert_eq!(found, expected, "{holder:?} instead of {former}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! A running daemon goes on with another configuration.
+//!
+//! All or nothing of what can be applied: a configuration that cannot be followed changes nothing. What needs a restart
+//! stays and is named. Every part takes a snapshot over at once, and what is in progress ends with the one it began
+//! with.
+
+use std::sync::Arc;
+
+use crate::config::{Changes, Config};
+use crate::delivery::Sender;
+use crate::operator::ExplainSettings;
+use crate::relay::Settings;
+use crate::telemetry::Logging;
+
+use super::certificate::reload_certificate;
+use super::destination::Holder;
+use super::{App, script, sender, sides};
+
+/// The one key whose change is not certain before Klaviyo was asked.
+const PRIVATE_KEY: &str = "klaviyo.private_key";
+
+impl App {
+    /// Reads the certificate's files again, if there are any. What is wrong is logged, and the old one stays.
+    pub fn reload_certificate(&self) {
+        if let Some(tls) = &self.tls {
+            reload_certificate(tls, self.clock.now());
+        }
+    }
+
+    /// Goes on with this configuration, as far as a running daemon can, and logs what became of it. When this is given
+    /// up before its end, nothing has changed.
+    pub async fn reload(&mut self, new: Config, logging: &Logging) {
+        for warning in &new.warnings {
+            tracing::warn!("{warning}");
+        }
+        let script = match script(&new) {
+            Ok(script) => script,
+            Err(error) => return refused(&error),
+        };
+        let mut changes = Changes::between(&self.config, &new);
+        let mut config = new.after(&self.config);
+        let destination = match self.destination(&mut config, &mut changes).await {
+            Ok(destination) => destination,
+            Err(error) => return refused(&error),
+        };
+        if let Err(error) = logging.filter(&config.log.filter) {
+            return refused(&error.into());
+        }
+        self.settings.send_modify(|settings| {
+            let (sender, sent_to) =
+                destination.unwrap_or_else(|| (settings.sender.clone(), settings.sent_to.clone()));
+            *settings = Arc::new(Settings {
+                sender,
+                sent_to,
+                mapping: config.mapping.clone(),
+                policy: config.delivery.clone(),
+                sides: sides(&config),
+            });
+        });
+        // After the relay: what a new source sends is mapped as it is set.
+        let garbage = config.mapping.garbage_ids.clone();
+        self.api.set(config.ingest.clone(), garbage, script);
+        self.outbox.set_bounds(&config.outbox);
+        self.retention.send_replace(config.outbox.clone());
+        self.explain.send_replace(ExplainSettings::of(&config));
+        self.config = config;
+        tell(&changes);
+    }
+
+    /// What to send with from now on, and its name; `None`: as before. A private key that is not taken is put back.
+    async fn destination(
+        &self,
+        config: &mut Config,
+        changes: &mut Changes,
+    ) -> anyhow::Result<Option<(Sender, String)>> {
+        let sandbox = self.sandbox();
+        if changes.applied.contains(&PRIVATE_KEY) {
+            // Before that, the name of the present destination is not known.
+            self.named.cancelled().await;
+            let sender = sender(config, sandbox)?;
+            let former = self.settings.borrow().sent_to.clone();
+            let holder = Holder::of(&sender, &self.outbox, &self.clock).await;
+            match holder.instead_of(&former) {
+                Ok(name) => return Ok(Some((sender, name))),
+                Err(why) => {
+                    tracing::error!(%why, "{PRIVATE_KEY} stays as it was");
+                    let former = &self.config.klaviyo.private_key;
+                    config.klaviyo.private_key.clone_from(former);
+                    changes.applied.retain(|key| *key != PRIVATE_KEY);
+                }
+            }
+        }
+        if !changes.applied.contains(&"delivery.timeout") {
+            return Ok(None);
+        }
+        let former = self.settings.borrow().sent_to.clone();
+        Ok(Some((sender(config, sandbox)?, former)))
+    }
+}
+
+fn refused(error: &anyhow::Error) {
+    let error = format!("{error:#}");
+    tracing::error!(
+        error,
+        "the configuration was not taken; the one before stays"
+    );
+}
+
+fn tell(changes: &Changes) {
+    let Changes {
+        applied,
+        needs_restart,
+    } = changes;
+    if !needs_restart.is_empty() {
+        let keys = needs_restart.join(", ");
+        tracing::warn!(keys, "changed in the file; takes effect at a restart");
+    }
+    if applied.is_empty() {
+        tracing::info!("the configuration was read again; nothing else is to be done");
+    } else {
+        let keys = applied.join(", ");
+        tracing::info!(keys, "the configuration was read again and is in effect");
+    }
+}

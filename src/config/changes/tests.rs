@@ -1,0 +1,143 @@
+//! Every key is classified, and each shows when it changes.
+
+use std::path::Path;
+
+use super::super::{Config, SourceConfig};
+use super::{Changes, KEYS};
+
+const EVERY_SETTING: &str = include_str!("../../../tests/config/every_setting.toml");
+const PLAIN: &str = "[ingest]\n[[ingest.sources]]\nname = \"shop\"\nwrite_key = \"k\"\n\
+                     [klaviyo]\nendpoint = \"https://a.klaviyo.com\"\nprivate_key = \"pk_1\"\n";
+
+fn config(text: &str) -> Config {
+    let environment = |_: &str| Some("pk_of_the_environment".to_owned());
+    Config::parse(text, Path::new("config.toml"), &environment).unwrap()
+}
+
+/// What changes when this is put in the place of that.
+fn put(place: &str, what: &str) -> Changes {
+    assert!(PLAIN.contains(place), "{place}");
+    let new = config(&PLAIN.replace(place, what));
+    Changes::between(&config(PLAIN), &new)
+}
+
+#[test]
+fn every_key_is_said_to_count_at_once_or_to_need_a_restart() {
+    let known = Config::known_keys();
+    assert!(known.len() > KEYS.len(), "{known:?}");
+    for name in &known {
+        let section = format!("{name}.");
+        let is_section = known.iter().any(|key| key.starts_with(&section));
+        let times = KEYS.iter().filter(|key| key.name == name).count();
+        assert_eq!(times, usize::from(!is_section), "{name}");
+    }
+    for key in KEYS {
+        assert!(known.iter().any(|name| name == key.name), "{}", key.name);
+    }
+}
+
+#[test]
+fn every_key_shows_when_it_changes() {
+    // Of another name than any before, a source is new as a whole.
+    let of_one_source = [
+        "ingest.sources.write_key",
+        "ingest.sources.side",
+        "ingest.sources.allowed_origins",
+        "ingest.sources.shared_secret",
+    ];
+    let Changes {
+        mut applied,
+        needs_restart,
+    } = Changes::between(&Config::default(), &config(EVERY_SETTING));
+    applied.extend(needs_restart);
+    applied.sort_unstable();
+    let mut all: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
+    all.retain(|name| !of_one_source.contains(name));
+    all.sort_unstable();
+    assert_eq!(applied, all);
+}
+
+#[test]
+fn the_same_file_changes_nothing() {
+    for text in [PLAIN, EVERY_SETTING] {
+        assert!(Changes::between(&config(text), &config(text)).is_empty());
+    }
+}
+
+#[test]
+fn a_source_is_compared_with_the_one_of_its_name() {
+    for (place, what, changed) in [
+        ("\"k\"", "\"k2\"", "write_key"),
+        ("\"k\"", "\"k\"\nside = \"server\"", "side"),
+        (
+            "\"k\"",
+            "\"k\"\nallowed_origins = [\"https://shop.example\"]",
+            "allowed_origins",
+        ),
+        (
+            "\"k\"",
+            "\"k\"\nshared_secret = \"12345678\"",
+            "shared_secret",
+        ),
+        ("\"shop\"", "\"store\"", "name"),
+        (
+            "[klaviyo]",
+            "[[ingest.sources]]\nname = \"b\"\nwrite_key = \"b\"\n[klaviyo]",
+            "name",
+        ),
+    ] {
+        let changes = put(place, what);
+        assert_eq!(changes.applied, [format!("ingest.sources.{changed}")]);
+        assert_eq!(changes.needs_restart, [""; 0]);
+    }
+}
+
+#[test]
+fn the_order_of_sources_is_none_of_their_settings() {
+    let mut old = config(PLAIN);
+    let other = SourceConfig {
+        name: "b".to_owned(),
+        ..old.ingest.sources[0].clone()
+    };
+    old.ingest.sources.push(other);
+    let mut new = old.clone();
+    new.ingest.sources.reverse();
+    assert!(Changes::between(&old, &new).is_empty());
+}
+
+#[test]
+fn a_key_is_changed_at_once_for_the_same_klaviyo_alone() {
+    assert_eq!(put("pk_1", "pk_2").applied, ["klaviyo.private_key"]);
+    let elsewhere = put(
+        "a.klaviyo.com\"\nprivate_key = \"pk_1",
+        "b.klaviyo.com\"\nprivate_key = \"pk_2",
+    );
+    assert_eq!(elsewhere.applied, [""; 0]);
+    assert_eq!(
+        elsewhere.needs_restart,
+        ["klaviyo.endpoint", "klaviyo.private_key"]
+    );
+    let sandbox = |key: &str| {
+        config(
+            &PLAIN
+                .replace("https://a.klaviyo.com", "sandbox")
+                .replace("pk_1", key),
+        )
+    };
+    let changes = Changes::between(&sandbox("pk_1"), &sandbox("pk_2"));
+    assert_eq!(changes.needs_restart, ["klaviyo.private_key"]);
+}
+
+#[test]
+fn what_needs_a_restart_stays_and_the_rest_goes_on() {
+    let (old, new) = (Config::default(), config(EVERY_SETTING));
+    let asked = Changes::between(&old, &new);
+    let now = new.clone().after(&old);
+    let done = Changes::between(&old, &now);
+    assert_eq!(done.applied, asked.applied);
+    assert_eq!(done.needs_restart, [""; 0]);
+    // Told again, it is still to come.
+    let left = Changes::between(&now, &new);
+    assert_eq!(left.needs_restart, asked.needs_restart);
+    assert_eq!(left.applied, [""; 0]);
+}

@@ -1,0 +1,46 @@
+//! Segment's API as it is configured now: a request is answered whole by the configuration it met, and the next one by
+//! the newest. May use `config` and `model`.
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use tokio::sync::watch;
+use tower::ServiceExt as _;
+
+use super::routes::{Ingest, routes};
+use crate::config::{AnalyticsJs, IngestConfig};
+use crate::model::GarbageIds;
+
+/// An ingest that can be configured anew while it runs.
+pub struct Live {
+    ingest: Ingest,
+    current: watch::Sender<Router>,
+}
+
+impl Live {
+    /// Begins with this one.
+    pub fn new(ingest: Ingest) -> Self {
+        let current = watch::Sender::new(routes(ingest.clone()));
+        Self { ingest, current }
+    }
+
+    /// The routes, whatever they are configured to be at the time of a request.
+    pub fn routes(&self) -> Router {
+        let current = self.current.subscribe();
+        Router::new().fallback(pass).with_state(current)
+    }
+
+    /// Goes on with this configuration. What is in progress keeps its own.
+    pub fn set(&mut self, config: IngestConfig, garbage: GarbageIds, script: Option<AnalyticsJs>) {
+        self.ingest = self.ingest.configured(config, garbage, script);
+        drop(self.current.send_replace(routes(self.ingest.clone())));
+    }
+}
+
+async fn pass(State(current): State<watch::Receiver<Router>>, request: Request) -> Response {
+    let router = current.borrow().clone();
+    match router.oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
