@@ -74,7 +74,7 @@ async fn events_are_held_released_discarded_and_replayed() {
     port.post("/api/v1/replay", &replay).await.well();
     let after = ["pending", "dead", "held", "pending", "pending", "dead"];
     assert_eq!(statuses(&port).await, after);
-    assert_eq!(port.get("/api/v1/audit").await.well()["adds_up"], true);
+    assert_eq!(port.get("/api/v1/audit").await.well()["holds"], true);
 }
 
 #[tokio::test]
