@@ -46,7 +46,7 @@ pub(super) struct Filter {
     pub(super) dry_run: bool,
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 fn status(word: &str) -> Result<EventStatus, String> {
@@ -90,6 +90,15 @@ impl Filter {
         if !self.is_given() || wrong_state {
             return Err(Misuse(misuse).into());
         }
+        self.find_any(outbox, states).await
+    }
+
+    /// As [`Self::find`]; no filter at all means all of them.
+    pub(super) async fn find_any(
+        &self,
+        outbox: &Outbox,
+        states: &[EventStatus],
+    ) -> anyhow::Result<Found> {
         let selection = self.selection(states);
         let events = outbox.select(&selection).await?;
         let first = events.iter().take(usize::try_from(SHOWN)?).copied();
@@ -119,7 +128,8 @@ impl Filter {
             || texts.iter().any(|text| text.is_some())
     }
 
-    fn selection(&self, workable: &[EventStatus]) -> Selection {
+    /// The events in one of `workable` that the filter means; all of them when it says nothing.
+    pub(super) fn selection(&self, workable: &[EventStatus]) -> Selection {
         let profile = self.profile.as_deref();
         Selection {
             ids: self.id.iter().copied().map(EventId).collect(),

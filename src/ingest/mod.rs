@@ -31,5 +31,5 @@ mod time;
 mod tests;
 
 pub use accept::arriving;
-pub use archive::{Archive, NotJson};
+pub use archive::{Archive, EXPORTED, NotJson};
 pub use routes::{Ingest, routes};

@@ -121,7 +121,7 @@ impl Outbox {
 
 /// The question for the events of a selection, without an order. What is not asked for is not in it, so that SQLite
 /// can look up what is.
-fn selected(what: &'static str, selection: &Selection) -> QueryBuilder<Sqlite> {
+pub(super) fn selected(what: &'static str, selection: &Selection) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(what);
     query.push(" FROM event AS e WHERE true");
     one_of_many(&mut query, selection);
