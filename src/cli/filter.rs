@@ -41,10 +41,10 @@ pub(super) struct Filter {
     reason: Option<String>,
     /// Only say what would be done: the count and the first ten
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {
@@ -84,7 +84,8 @@ impl Filter {
         self.say(&found, verb)
     }
 
-    fn meant(&self) -> operator::Filter {
+    /// What it means, as operators' requests say it.
+    pub(super) fn meant(&self) -> operator::Filter {
         operator::Filter {
             ids: self.id.clone(),
             status: self.status,
@@ -99,7 +100,7 @@ impl Filter {
     }
 
     /// Says what was done, or would be: `verb` completes "3 events will be …".
-    fn say(&self, found: &Found, verb: &str) -> anyhow::Result<End> {
+    pub(super) fn say(&self, found: &Found, verb: &str) -> anyhow::Result<End> {
         let Found {
             events,
             first,

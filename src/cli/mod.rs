@@ -4,11 +4,14 @@
 //! Commands print; they decide nothing. May use every other module.
 
 mod audit;
+mod backup;
 mod check;
 mod colour;
+mod completions;
 mod demo;
 mod discard;
 mod explain;
+mod export;
 mod filter;
 mod forget;
 mod hold;
@@ -62,7 +65,12 @@ enum Command {
     Discard(discard::Options),
     Forget(forget::Options),
     Import(import::Options),
+    Export(export::Options),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
     Sandbox(sandbox::Options),
+    Completions(completions::Completions),
+    Man(completions::Man),
 }
 
 /// The file that `--config` names when it is not given.
@@ -118,6 +126,11 @@ impl Cli {
                 let config = self.load()?;
                 import::run(options.clone(), config).await
             }
+            Command::Export(ref options) => export::run(options, self.load()?).await,
+            Command::Backup(ref options) => backup::backup(options, self.load()?).await,
+            Command::Restore(ref options) => backup::restore(options, self.load()?).await,
+            Command::Completions(ref options) => completions::completions(options),
+            Command::Man(ref options) => completions::man(options),
             Command::Sandbox(options) => sandbox::run(options).await,
         }
     }

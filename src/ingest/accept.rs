@@ -250,7 +250,12 @@ impl Reader<'_> {
 
     /// A call of a batch: kept, as dead if it must be.
     pub(super) fn kept(&mut self, payload: &str) -> NewEvent {
-        let (event, flaw) = self.event(payload, None);
+        self.kept_as(payload, None)
+    }
+
+    /// As [`Self::kept`], where the type is known: a call need not say it.
+    pub(super) fn kept_as(&mut self, payload: &str, kind: Option<EventType>) -> NewEvent {
+        let (event, flaw) = self.event(payload, kind);
         let refused = flaw.map(|flaw| format!("{}: {flaw}", flaw.code()));
         NewEvent { refused, ..event }
     }

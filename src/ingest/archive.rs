@@ -1,7 +1,8 @@
 //! Calls from an archive, line by line: the same checks as for calls that arrive, by the times they were archived with.
 //!
 //! A line is a call, as Segment's and RudderStack's object storage keeps it; the body of a batch; or a line of
-//! RudderStack's own archive, which has such a body in `payload` (rudder-server, `archiver/worker.go`). Pure.
+//! RudderStack's own archive, which has such a body in `payload` (rudder-server, `archiver/worker.go`). What the relay
+//! itself exports is the body of a batch too, with [`EXPORTED`] beside the call. Pure.
 
 use serde_json::value::RawValue;
 
@@ -9,8 +10,11 @@ use super::accept::{Came, Reader, Rules};
 use super::batch::{self, Batch, Fields};
 use super::time;
 use crate::config::{IngestConfig, SourceConfig};
-use crate::model::{GarbageIds, NewEvent, Timestamp};
+use crate::model::{EventType, GarbageIds, NewEvent, Timestamp};
 use crate::segment::readable;
+
+/// The field of a line under which the relay's own export tells what it knows of the call.
+pub const EXPORTED: &str = "klaviyoRelay";
 
 /// What archived calls are read by.
 #[derive(Debug, Clone, Copy)]
@@ -49,8 +53,15 @@ impl Archive<'_> {
         } else {
             Batch::read(body).unwrap_or_default()
         };
+        let exported = exported(&batch.fields);
         let mut number = 0;
         let mut numbered = || {
+            if let Some(id) = exported
+                .as_ref()
+                .and_then(|exported| exported.message_id.clone())
+            {
+                return id;
+            }
             number += 1;
             if number == 1 {
                 made_id()
@@ -73,10 +84,18 @@ impl Archive<'_> {
             },
             new_id: &mut numbered,
         };
-        Ok(match batch.items {
-            Some(calls) => calls.iter().map(|call| reader.kept(call.get())).collect(),
+        let mut events: Vec<NewEvent> = match batch.items {
+            Some(calls) => {
+                let kind = exported.as_ref().and_then(|exported| exported.kind);
+                let kept = calls.iter().map(|call| reader.kept_as(call.get(), kind));
+                kept.collect()
+            }
             None => vec![reader.kept(body)],
-        })
+        };
+        if let Some(at) = exported.and_then(|exported| exported.at) {
+            events.iter_mut().for_each(|event| event.at = at);
+        }
+        Ok(events)
     }
 }
 
@@ -89,7 +108,28 @@ fn unwrapped<'a>(fields: &Fields<'a>) -> Option<&'a str> {
     payload.starts_with('{').then_some(payload)
 }
 
+/// What the relay's own export says of its one call, and the call itself may not.
+struct Exported {
+    kind: Option<EventType>,
+    message_id: Option<String>,
+    at: Option<Timestamp>,
+}
+
+fn exported(fields: &Fields<'_>) -> Option<Exported> {
+    let fields = batch::fields(fields.get(EXPORTED)?.get()).ok()?;
+    let kind = batch::string(&fields, "type");
+    Some(Exported {
+        kind: kind.and_then(|word| EventType::from_word(&word)),
+        message_id: batch::string(&fields, "messageId"),
+        at: time_of(&fields, "at"),
+    })
+}
+
 fn received_at(fields: &Fields<'_>) -> Option<Timestamp> {
-    let text = fields.get("receivedAt")?.get();
+    time_of(fields, "receivedAt")
+}
+
+fn time_of(fields: &Fields<'_>, name: &str) -> Option<Timestamp> {
+    let text = fields.get(name)?.get();
     time::parse(&serde_json::from_str(&readable(text)).ok()?)
 }

@@ -33,6 +33,6 @@ mod time;
 mod tests;
 
 pub use accept::arriving;
-pub use archive::{Archive, NotJson};
+pub use archive::{Archive, EXPORTED, NotJson};
 pub use live::Live;
 pub use routes::{Ingest, routes};

@@ -85,11 +85,7 @@ impl Filter {
     }
 
     /// The events in one of `states` that are meant.
-    pub(super) async fn find(
-        &self,
-        outbox: &Outbox,
-        states: &[EventStatus],
-    ) -> Result<Found, ReadError> {
+    pub async fn find(&self, outbox: &Outbox, states: &[EventStatus]) -> Result<Found, ReadError> {
         // What is gone cannot be sent, and what waits is there.
         let selection = Selection {
             kept: true,

@@ -15,9 +15,11 @@
 mod audit;
 mod command;
 mod connect;
+mod copy;
 mod disk;
 mod erase;
 mod error;
+mod export;
 mod gist;
 mod import;
 mod lock;
@@ -56,9 +58,11 @@ use crate::model::{DeliveryId, EventId, Identifier, NewEvent, PauseKind, Timesta
 use command::{Answer, Command};
 
 pub use audit::{Audit, Checked, Counted};
+pub use copy::{CopyError, Restored};
 pub use disk::free_bytes;
 pub use erase::{Person, PersonsEvent};
 pub use error::{AppendError, OpenError, ReadError, WriteError};
+pub use export::ExportedEvent;
 pub use order::{Begun, Erased, Import, PlannedDelivery, Replay, Settlement, Start, Step, Then};
 pub use overview::{Blocked, BlockedHead, Flow, Overview, SourceRate};
 pub use page::{BlockedRow, DeadReason, Page};

@@ -30,7 +30,7 @@ const SPANS: [Duration; 4] = [
 pub struct Overview {
     /// Where everything stands.
     pub status: Status,
-    /// Events that came, by source. What an archive brought counts at the times the archive gives.
+    /// Events that came, by source, imported ones too.
     pub sources: Vec<SourceRate>,
     /// Events that came and ended, of all sources.
     pub flow: Flow,

@@ -73,6 +73,8 @@ pub struct EventReport {
     pub identifiers: Vec<String>,
     /// The unfinished events it waits for.
     pub waits_for: Vec<EventId>,
+    /// The unfinished events that wait for it: how many, and the first of them.
+    pub waited_for_by: (i64, Vec<EventId>),
     /// The call as received.
     pub payload: Option<String>,
     /// What it owes and owed, over all cycles.
@@ -82,7 +84,7 @@ pub struct EventReport {
 /// One delivery of a shown event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryReport {
-    /// The columns of the `deliveries` view but for the request, and the mapper's warnings.
+    /// The columns of the `deliveries` view but for the request, and the mapper's warnings, the cycle and the list.
     pub columns: Vec<(String, Option<String>)>,
     /// The body sent.
     pub request: Option<String>,
@@ -226,12 +228,29 @@ impl Outbox {
         .await
         .map_err(failed())?;
         let waits_for = waits_for.into_iter().map(EventId).collect();
+        let behind: (i64, Option<String>) = sqlx::query_as(
+            "WITH behind (event_id, seq) AS (
+                 SELECT w.event_id, w.seq FROM turn AS t
+                 JOIN turn AS w ON w.identifier = t.identifier AND w.seq > t.seq
+                 WHERE t.event_id = ?1 GROUP BY w.event_id)
+             SELECT (SELECT count(*) FROM behind),
+                    (SELECT json_group_array(event_id) FROM (SELECT event_id FROM behind ORDER BY seq LIMIT 20))",
+        )
+        .bind(id.0)
+        .fetch_one(&self.readers)
+        .await
+        .map_err(failed())?;
+        let first: Vec<i64> = behind
+            .1
+            .and_then(|ids| serde_json::from_str(&ids).ok())
+            .unwrap_or_default();
         let deliveries = self.delivery_reports(id).await?;
         Ok(Some(EventReport {
             id,
             columns,
             identifiers,
             waits_for,
+            waited_for_by: (behind.0, first.into_iter().map(EventId).collect()),
             payload,
             deliveries,
         }))
@@ -240,7 +259,7 @@ impl Outbox {
     async fn delivery_reports(&self, id: EventId) -> Result<Vec<DeliveryReport>, ReadError> {
         let failed = || ReadError::of("the event's deliveries");
         let rows = sqlx::query(
-            "SELECT v.*, d.warnings FROM deliveries AS v JOIN delivery AS d ON d.id = v.id
+            "SELECT v.*, d.warnings, d.cycle, d.list_id FROM deliveries AS v JOIN delivery AS d ON d.id = v.id
              WHERE v.event_id = ?1 ORDER BY v.id",
         )
         .bind(id.0)

@@ -11,7 +11,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Connection as _, Row};
 
 use super::error::{OpenError, ReadError};
-use super::{Outbox, connect};
+use super::{Outbox, SCHEMA, connect};
 use crate::model::EventId;
 
 use rules::RULES;
@@ -84,8 +84,12 @@ impl Outbox {
         audit(&mut reader, deep).await.map_err(failed())
     }
 
-    /// As [`Outbox::audit`], deep, for a file that nobody has open; opened read-only.
-    pub async fn audit_file(path: &Path) -> Result<Audit, OpenError> {
+    /// As [`Outbox::audit`], deep, for a file that nobody has open; opened read-only. `None` where an older program made
+    /// it, whose tables say less.
+    pub async fn audit_file(path: &Path) -> Result<Option<Audit>, OpenError> {
+        if connect::version(path).await? < SCHEMA {
+            return Ok(None);
+        }
         let failed = |source| OpenError::Connect {
             path: path.to_owned(),
             source,
@@ -93,7 +97,7 @@ impl Outbox {
         let mut connection = connect::reader(path).await?;
         let audit = audit(&mut connection, true).await.map_err(failed)?;
         connect::close(connection).await;
-        Ok(audit)
+        Ok(Some(audit))
     }
 }
 

@@ -1,1 +1,141 @@
-//! Placeholder.
+//! `backup` and `restore`: one moment of an outbox, and back, with nothing sent by itself.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::json;
+
+use super::prepared::{BEFORE, statuses};
+use super::{Bench, listed};
+use crate::support::{Daemon, Klaviyo};
+
+#[tokio::test]
+async fn a_backup_is_one_file_for_its_owner_and_never_overwrites() {
+    let bench = Bench::prepared().await;
+    let said = bench.run(&["backup", "copy.db"]).well();
+    assert!(said.starts_with("copy.db: "), "{said}");
+    assert!(
+        said.ends_with(" bytes, 6 events accepted, 2 of them not finished\n"),
+        "{said}"
+    );
+    let file = bench.path().join("copy.db");
+    assert_eq!(
+        fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    assert!(!bench.path().join("copy.db-wal").exists());
+    let before = fs::read(&file).unwrap();
+    let ran = bench.run(&["backup", "copy.db"]);
+    assert_eq!((ran.code, &*ran.out), (1, ""));
+    assert!(
+        ran.err.starts_with("error: copy.db exists already; "),
+        "{}",
+        ran.err
+    );
+    assert_eq!(fs::read(&file).unwrap(), before);
+    let said = bench.run(&["backup", "other.db", "--json"]).json();
+    assert_eq!(
+        (&said["accepted"], &said["unfinished"]),
+        (&json!(6), &json!(2))
+    );
+}
+
+#[tokio::test]
+async fn what_was_not_finished_is_held_after_a_restore_and_can_be_released() {
+    let bench = Bench::prepared().await;
+    bench.take_in_the_waiting().await;
+    bench.run(&["backup", "copy.db"]).well();
+    let ran = bench.run(&["restore", "copy.db"]);
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.err.starts_with("error: outbox.db exists already; "),
+        "{}",
+        ran.err
+    );
+
+    let said = bench
+        .run(&["restore", "copy.db", "--force", "--dry-run"])
+        .well();
+    assert!(
+        said.starts_with("2 events would be held, to be sent again\n       5  "),
+        "{said}"
+    );
+    let here = fs::read_dir(bench.path()).unwrap();
+    let here: Vec<_> = here.map(|entry| entry.unwrap().file_name()).collect();
+    assert!(
+        here.iter()
+            .all(|name| !name.to_string_lossy().starts_with(".klaviyo")),
+        "nothing is left of looking: {here:?}"
+    );
+
+    let said = bench
+        .run(&["restore", "copy.db", "--force", "--json"])
+        .json();
+    assert_eq!(
+        (&said["count"], &said["first"][0]["id"]),
+        (&json!(2), &json!(5))
+    );
+    let former = bench.path().join(said["former"].as_str().unwrap());
+    assert!(former.exists(), "{said}");
+    assert!(!bench.path().join("outbox.db.restoring").exists());
+    assert!(!bench.path().join("outbox.db.restoring.lock").exists());
+    let held = ["delivered", "dead", "skipped", "dead", "held", "held"];
+    assert_eq!(statuses(&bench), held);
+    assert_eq!(
+        bench.run(&["audit", "--deep", "--json"]).json()["holds"],
+        true
+    );
+    let said = bench.run(&["release", "--status", "held"]).well();
+    assert_eq!(listed(&said), "2 events will be released: 5, 6");
+    assert_eq!(statuses(&bench), BEFORE);
+}
+
+#[tokio::test]
+async fn a_restore_says_what_it_means_and_where_the_former_outbox_is() {
+    let bench = Bench::prepared().await;
+    bench.run(&["backup", "copy.db"]).well();
+    let said = bench.run(&["restore", "copy.db", "--force"]).well();
+    for words in [
+        "the outbox that was here is now outbox.db.before-",
+        "2 events are held and would be sent again\n",
+        "Klaviyo drops copies of events by their $event_id\n",
+        "klaviyo-relay release --status held",
+    ] {
+        assert!(said.contains(words), "{words}\n{said}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_outbox_is_not_restored() {
+    let bench = Bench::prepared().await;
+    fs::write(bench.path().join("notes.db"), "no database".repeat(1000)).unwrap();
+    for (file, words) in [
+        ("absent.db", "failed to find absent.db"),
+        ("notes.db", "failed to open the outbox at notes.db"),
+    ] {
+        let ran = bench.run(&["restore", file, "--force"]);
+        assert_eq!((ran.code, &*ran.out), (1, ""));
+        assert!(ran.err.contains(words), "{}", ran.err);
+    }
+    assert_eq!(statuses(&bench), BEFORE);
+}
+
+#[tokio::test]
+async fn beside_a_daemon_a_backup_is_taken_and_a_restore_refused() {
+    let klaviyo = Klaviyo::start().await;
+    let daemon = Daemon::start(&klaviyo, "").await;
+    let call = json!({"type": "track", "userId": "jane", "event": "A"});
+    daemon.send("/v1/track", &call).await;
+    daemon.settled().await;
+    let copy = daemon.database().with_file_name("copy.db");
+    let copy = copy.to_str().unwrap();
+    let ran = daemon.command(&["backup", copy, "--json"]);
+    assert_eq!(ran.status.code(), Some(0), "{ran:?}");
+    let ran = daemon.command(&["restore", copy, "--force"]);
+    assert_eq!(ran.status.code(), Some(1), "{ran:?}");
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert!(
+        said.contains("is in use by another klaviyo-relay"),
+        "{said}"
+    );
+}

@@ -1,1 +1,49 @@
-//! Placeholder.
+//! `completions` and `man`: for every shell and every command, without a configuration.
+
+use super::Bench;
+
+#[test]
+fn every_shell_has_a_script_that_names_the_commands() {
+    let bench = Bench::new();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = bench.run(&["completions", shell]).well();
+        for command in ["serve", "replay", "forget", "sent-to"] {
+            assert!(script.contains(command), "{shell} has no {command}");
+        }
+    }
+    assert_eq!(bench.run(&["completions", "tcsh"]).code, 2);
+}
+
+#[test]
+fn every_command_has_a_page() {
+    let bench = Bench::new();
+    let page = bench.run(&["man"]).well();
+    assert!(page.contains(".TH klaviyo-relay 1"), "{page}");
+    let help = bench.run(&["--help"]).well();
+    let commands = help.split_once("Commands:").unwrap().1;
+    let commands = commands.split_once("Options:").unwrap().0;
+    let mut pages = 0;
+    for command in commands
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+    {
+        if command == "help" {
+            continue;
+        }
+        let page = bench.run(&["man", command]).well();
+        assert!(
+            page.contains(&format!(".TH klaviyo-relay-{command} 1")),
+            "{page}"
+        );
+        pages += 1;
+    }
+    assert!(pages >= 19, "{pages}");
+    let ran = bench.run(&["man", "nothing"]);
+    assert_eq!((ran.code, &*ran.out), (1, ""));
+    assert!(
+        ran.err
+            .starts_with("error: there is no command \"nothing\""),
+        "{}",
+        ran.err
+    );
+}

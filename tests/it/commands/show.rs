@@ -43,16 +43,59 @@ async fn an_event_is_shown_with_its_deliveries_and_attempts() {
     assert_eq!(of("outcome").collect::<Vec<_>>(), ["retry", "accepted"]);
 
     let text = bench.run(&["show", "1"]).well();
-    for line in [
-        "event 1\n",
-        "  identifiers      user:ann\n",
-        "    event_id_key     o-1\n",
-        "    warnings         a warning\n",
-        "    request          {\"data\":{}}\n",
-        "http_status=503  outcome=retry  error=a server error\n",
-    ] {
-        assert!(text.contains(line), "{line}{text}");
+    let parts = [
+        "event 1  track Order Completed  of user:ann  from shop  delivered\n",
+        "2026-11-24T15:33:20.000Z  received as message m-order, about user:ann\n",
+        "Z  request 1, attempt 1 to sandbox, after 0 ms: 503 retry: a server error\n",
+        "Z  request 1, attempt 2 to sandbox, after 0 ms: 202 accepted\n",
+        "Z  delivered\n",
+        "\ncall\n  { \"type\":\"track\"",
+        "\nrequest 1  POST /api/events  delivered\n",
+        "  $event_id  o-1\n",
+        "  warning    a warning\n",
+        "\n  {\"data\":{}}\n",
+        "  <- properties.orderId\n",
+    ];
+    let mut rest = &*text;
+    for part in parts {
+        let (_, after) = rest
+            .split_once(part)
+            .unwrap_or_else(|| panic!("no {part} in\n{text}"));
+        rest = after;
     }
+}
+
+#[tokio::test]
+async fn an_event_that_was_not_mapped_yet_says_what_it_would_become() {
+    let bench = Bench::prepared().await;
+    let text = bench.run(&["show", "5"]).well();
+    let would = "it owes no request yet; by the rules of now it would owe\n\n  POST /api/events\n";
+    assert!(text.contains(would), "{text}");
+    assert!(text.contains("\n1 wait for it: 6\n"), "{text}");
+    let event = shown(&bench, "5");
+    assert_eq!(event["waited_for_by"], json!({"count": 1, "first": [6]}));
+    assert_eq!(event["rules"][0]["kind"], "event");
+    let text = bench.run(&["show", "3"]).well();
+    assert!(
+        text.contains("\n  page calls are not sent to Klaviyo\n"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn an_erased_event_says_so() {
+    let bench = Bench::prepared().await;
+    bench.run(&["forget", "--profile", "ann"]).well();
+    let text = bench.run(&["show", "1"]).well();
+    assert!(
+        text.contains("about nobody, or somebody erased since\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("call\n  gone: the person was erased with everything personal"),
+        "{text}"
+    );
+    assert!(text.contains("503 retry: erased\n"), "{text}");
 }
 
 #[tokio::test]
@@ -72,5 +115,5 @@ async fn an_event_says_whom_it_waits_for() {
     let behind = shown(&bench, &BEHIND.to_string());
     assert_eq!(behind["waits_for"], json!([WAITING]));
     let text = bench.run(&["show", "m-behind"]).well();
-    assert!(text.contains("  waits for        events 5\n"), "{text}");
+    assert!(text.contains("\nit waits for: 5\n"), "{text}");
 }

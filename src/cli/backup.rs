@@ -1,0 +1,194 @@
+//! `backup` and `restore`: one moment of the outbox in a file, and back.
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use serde_json::{Value, json};
+
+use super::filter::line;
+use super::{End, attach, print, print_json};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, OutboxConfig};
+use crate::model::EventStatus;
+use crate::operator::{SHOWN, brief_json};
+use crate::outbox::{Audit, Brief, Outbox, Selection};
+
+/// Copy the outbox into one file: a single moment of it, whole, while the daemon works
+///
+/// The copy is readable by its owner alone and on disk when the command ends; it is opened again and audited. It holds
+/// personal data, whole. Never copy the file itself while a daemon runs. Exit code 1 when FILE exists, or when the audit
+/// finds something.
+///
+/// Example: klaviyo-relay backup /var/backups/outbox-2026-11-23.db
+#[derive(Debug, clap::Args)]
+pub(super) struct Backup {
+    /// The file to make
+    file: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Make a backup the outbox again; what was not finished in it is held, and nothing is sent by itself
+///
+/// Refused while the daemon runs, and where there is an outbox, unless --force moves that aside. A backup does not know
+/// what was delivered after it was made: releasing what is held sends that again. Klaviyo drops the second copy of an
+/// event by its `$event_id`, and a second profile changes nothing; a second subscription may lift an unsubscribe or mail
+/// somebody twice. What arrived after the backup was made is not in it. Exit code 1 when it was refused.
+///
+/// Example: klaviyo-relay restore /var/backups/outbox-2026-11-23.db --force --dry-run
+#[derive(Debug, clap::Args)]
+pub(super) struct Restore {
+    /// The backup
+    file: PathBuf,
+    /// Move the present outbox aside first
+    #[arg(long)]
+    force: bool,
+    /// Only say what would be held: the count and the first ten
+    #[arg(long)]
+    dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const UNFINISHED: [EventStatus; 2] = [EventStatus::Pending, EventStatus::Held];
+
+pub(super) async fn backup(options: &Backup, config: Config) -> anyhow::Result<End> {
+    Outbox::backup(&config.outbox, &options.file).await?;
+    let bytes = std::fs::metadata(&options.file)?.len();
+    let Some(audit) = Outbox::audit_file(&options.file).await? else {
+        print(&format!(
+            "{}: {bytes} bytes; an older klaviyo-relay made the outbox, so the copy was not audited",
+            options.file.display()
+        ))?;
+        return Ok(End::Done);
+    };
+    let count = |name| count(&audit, name);
+    let waiting = count("pending") + count("held");
+    if options.json {
+        print_json(&json!({
+            "file": options.file, "bytes": bytes, "accepted": count("accepted"), "unfinished": waiting,
+            "holds": audit.holds(),
+        }))?;
+    } else {
+        print(&format!(
+            "{}: {bytes} bytes, {} events accepted, {waiting} of them not finished",
+            options.file.display(),
+            count("accepted")
+        ))?;
+    }
+    if !audit.holds() {
+        bail!(
+            "the copy is not as it must be, and so the outbox is not; look with: klaviyo-relay audit --deep"
+        );
+    }
+    Ok(End::Done)
+}
+
+fn count(audit: &Audit, name: &str) -> i64 {
+    let found = audit.totals.iter().find(|(found, _)| found == name);
+    found.map_or(0, |(_, count)| *count)
+}
+
+pub(super) async fn restore(options: &Restore, config: Config) -> anyhow::Result<End> {
+    Outbox::check_backup(&options.file).await?;
+    let audit = Outbox::audit_file(&options.file).await?;
+    if audit.is_some_and(|audit| !audit.holds()) {
+        bail!(
+            "{} is not as a backup must be: its counts or its pages are wrong; take another",
+            options.file.display()
+        );
+    }
+    if options.dry_run {
+        return preview(options, &config).await;
+    }
+    let now = SystemClock.now();
+    let restored = Outbox::restore(&config.outbox, &options.file, options.force, now).await?;
+    let outbox = attach(&config).await?;
+    let (count, first) = unfinished(&outbox).await?;
+    outbox.close().await;
+    if options.json {
+        print_json(&json!({
+            "dry_run": false, "count": count, "first": json_of(&first), "former": restored.former,
+        }))?;
+        return Ok(End::Done);
+    }
+    let mut lines = Vec::new();
+    if let Some(former) = &restored.former {
+        lines.push(format!(
+            "the outbox that was here is now {}",
+            former.display()
+        ));
+    }
+    lines.extend(text_of(count, &first, "are held and would be sent again"));
+    print(&lines.join("\n"))?;
+    Ok(End::Done)
+}
+
+/// Made beside the backup's content, in a folder of its own: a backup is never written to.
+async fn preview(options: &Restore, config: &Config) -> anyhow::Result<End> {
+    let folder = tempfolder(config)?;
+    let copy = OutboxConfig {
+        path: folder.join("outbox.db"),
+        ..config.outbox.clone()
+    };
+    let looked = async {
+        Outbox::restore(&copy, &options.file, false, SystemClock.now()).await?;
+        let outbox = Outbox::attach(&copy).await?;
+        let found = unfinished(&outbox).await;
+        outbox.close().await;
+        found
+    };
+    let looked = looked.await;
+    std::fs::remove_dir_all(&folder)?;
+    let (count, first) = looked?;
+    if options.json {
+        print_json(
+            &json!({"dry_run": true, "count": count, "first": json_of(&first), "former": null}),
+        )?;
+    } else {
+        let lines = text_of(count, &first, "would be held, to be sent again");
+        print(&lines.join("\n"))?;
+    }
+    Ok(End::Done)
+}
+
+/// A new folder beside the outbox, where there is room for it.
+fn tempfolder(config: &Config) -> anyhow::Result<PathBuf> {
+    let name = format!(".klaviyo-relay-{}", std::process::id());
+    let folder = config.outbox.path.with_file_name(name);
+    std::fs::create_dir(&folder)?;
+    Ok(folder)
+}
+
+async fn unfinished(outbox: &Outbox) -> anyhow::Result<(usize, Vec<Brief>)> {
+    let selection = Selection {
+        states: UNFINISHED.to_vec(),
+        ..Selection::default()
+    };
+    let count = outbox.select(&selection).await?.len();
+    Ok((count, outbox.briefs(&selection, SHOWN).await?))
+}
+
+fn json_of(first: &[Brief]) -> Value {
+    first.iter().map(brief_json).collect()
+}
+
+fn text_of(count: usize, first: &[Brief], what: &str) -> Vec<String> {
+    let plural = if count == 1 { "" } else { "s" };
+    let mut lines = vec![format!("{count} event{plural} {what}")];
+    lines.extend(first.iter().map(line));
+    if count > first.len() {
+        lines.push(format!("  … and {} more", count - first.len()));
+    }
+    if count > 0 {
+        lines.push(
+            "what was delivered after the backup was made goes out a second time; Klaviyo drops copies of events by \
+             their $event_id\nsend them: klaviyo-relay release --status held   give them up: klaviyo-relay discard \
+             --status held"
+                .to_owned(),
+        );
+    }
+    lines
+}

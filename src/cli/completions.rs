@@ -1,0 +1,62 @@
+//! `completions` and `man`: what a shell and `man` know of the commands, made from the command line itself.
+
+use std::io;
+
+use anyhow::bail;
+use clap::{Command, CommandFactory as _};
+use clap_complete::Shell;
+
+use super::{Cli, End, print};
+
+/// Print a completion script for a shell: bash, elvish, fish, powershell or zsh
+///
+/// Example: klaviyo-relay completions bash > /etc/bash_completion.d/klaviyo-relay
+#[derive(Debug, clap::Args)]
+pub(super) struct Completions {
+    /// The shell
+    shell: Shell,
+}
+
+/// Print a manual page, in roff: of the program, or of one of its commands
+///
+/// Example: klaviyo-relay man replay | man -l -
+#[derive(Debug, clap::Args)]
+pub(super) struct Man {
+    /// The command; none: the program
+    command: Option<String>,
+}
+
+pub(super) fn completions(options: &Completions) -> anyhow::Result<End> {
+    let mut script = Vec::new();
+    clap_complete::generate(
+        options.shell,
+        &mut Cli::command(),
+        "klaviyo-relay",
+        &mut script,
+    );
+    print(&String::from_utf8(script)?)?;
+    Ok(End::Done)
+}
+
+pub(super) fn man(options: &Man) -> anyhow::Result<End> {
+    let mut program = Cli::command();
+    program.build();
+    let page = match &options.command {
+        None => program,
+        Some(name) => {
+            let Some(command) = program.find_subcommand(name) else {
+                bail!("there is no command {name:?}; see klaviyo-relay --help");
+            };
+            command.clone()
+        }
+    };
+    print(&rendered(page)?)?;
+    Ok(End::Done)
+}
+
+fn rendered(command: Command) -> anyhow::Result<String> {
+    let mut page = Vec::new();
+    let done: io::Result<()> = clap_mangen::Man::new(command).render(&mut page);
+    done?;
+    Ok(String::from_utf8(page)?)
+}

@@ -1,0 +1,158 @@
+//! `export`: events with their calls, a line of JSON each, such that `import` reads them back.
+//!
+//! It promises that memory does not grow with what is exported, and that a file it names as done is on disk, whole.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::json;
+
+use super::filter::Filter;
+use super::{End, Misuse, attach, print, print_json};
+use crate::config::Config;
+use crate::ingest::EXPORTED;
+use crate::model::{EventId, EventStatus};
+use crate::outbox::{ExportedEvent, Outbox};
+use crate::segment::masked;
+
+/// Write events as NDJSON, each with its call as received, such that `import` reads them back
+///
+/// Filters combine: an event must meet all that are given; without one all are exported. Events whose call is gone
+/// (erased, or kept long enough) are left out, and write keys in calls are masked. Holds personal data, whole: the file
+/// is readable by its owner alone. Line breaks inside a call become spaces. Imported again, an event keeps its message
+/// id and its times, and is sent again, whatever its status was.
+///
+/// Example: klaviyo-relay export --since yesterday --output events.ndjson.gz
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    filter: Filter,
+    /// Write to this file, which must not exist, instead of stdout; compressed when it ends in .gz
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End> {
+    let all = EventStatus::ALL;
+    let outbox = attach(&config).await?;
+    if options.filter.dry_run {
+        let found = options.filter.meant().find(&outbox, all).await?;
+        outbox.close().await;
+        return options.filter.say(&found, "exported");
+    }
+    let Some(file) = &options.output else {
+        if options.filter.json {
+            let words = "the events themselves are JSON; --json is for the summary, with --output or --dry-run";
+            return Err(Misuse(words).into());
+        }
+        let mut out = io::stdout().lock();
+        write_all(options, &outbox, &mut out).await?;
+        out.flush()?;
+        outbox.close().await;
+        return Ok(End::Done);
+    };
+    let count = to_file(options, &outbox, file).await;
+    outbox.close().await;
+    let count = count?;
+    if options.filter.json {
+        print_json(&json!({"dry_run": false, "count": count, "file": file}))?;
+    } else {
+        let plural = if count == 1 { "" } else { "s" };
+        print(&format!(
+            "{count} event{plural} exported to {}",
+            file.display()
+        ))?;
+    }
+    Ok(End::Done)
+}
+
+async fn to_file(options: &Options, outbox: &Outbox, path: &Path) -> anyhow::Result<u64> {
+    let failed = || format!("failed to write {}", path.display());
+    let mut new = OpenOptions::new();
+    let new = new.write(true).create_new(true).mode(0o600);
+    let file = new.open(path).with_context(failed)?;
+    let written = async {
+        let out = BufWriter::new(file);
+        let (count, file) = if path.extension().is_some_and(|end| end == "gz") {
+            let mut gzip = GzEncoder::new(out, Compression::default());
+            let count = write_all(options, outbox, &mut gzip).await?;
+            (count, gzip.finish()?)
+        } else {
+            let mut out = out;
+            (write_all(options, outbox, &mut out).await?, out)
+        };
+        let file: File = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.sync_all()?;
+        anyhow::Ok(count)
+    };
+    let count = written.await.with_context(failed);
+    if count.is_err() {
+        // A part of it would pass for all of it.
+        drop(std::fs::remove_file(path));
+    }
+    count
+}
+
+async fn write_all(
+    options: &Options,
+    outbox: &Outbox,
+    out: &mut impl Write,
+) -> anyhow::Result<u64> {
+    let selection = options.filter.meant().selection(EventStatus::ALL);
+    let bar = bar(outbox.newest().await?);
+    let (mut after, mut count) = (EventId(0), 0);
+    loop {
+        let events = outbox.export(&selection, after).await?;
+        let Some(last) = events.last() else {
+            break;
+        };
+        after = last.id;
+        for event in &events {
+            out.write_all(line(event).as_bytes())?;
+            count += 1;
+        }
+        bar.set_position(u64::try_from(after.0).unwrap_or(0));
+    }
+    bar.finish_and_clear();
+    Ok(count)
+}
+
+/// An event as the body of a batch of one, with what its batch said around it; what the relay knows of it stands beside.
+fn line(event: &ExportedEvent) -> String {
+    let known = json!({
+        "id": event.id.0, "source": event.source, "messageId": event.message_id, "type": event.kind,
+        "at": event.at.to_string(), "status": event.status, "reason": event.reason,
+    });
+    let around = event.envelope.as_deref().map(str::trim);
+    let around = around.and_then(|text| text.strip_prefix('{')?.strip_suffix('}'));
+    let around = match around.map(str::trim) {
+        None | Some("") => String::new(),
+        Some(fields) => format!(",{fields}"),
+    };
+    let line = format!(
+        "{{\"{EXPORTED}\":{known},\"receivedAt\":\"{}\"{around},\"batch\":[{}]}}",
+        event.received_at,
+        masked(&event.payload)
+    );
+    // Inside of a string JSON writes them as escapes: these stand between its parts.
+    line.replace(['\n', '\r'], " ") + "\n"
+}
+
+/// By the numbers of events, where stderr is a terminal; nothing elsewhere.
+fn bar(newest: EventId) -> ProgressBar {
+    let target = ProgressDrawTarget::stderr();
+    if target.is_hidden() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::with_draw_target(u64::try_from(newest.0).ok(), target);
+    match ProgressStyle::with_template("events {wide_bar} {pos}/{len} {eta} left") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
