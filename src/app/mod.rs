@@ -118,17 +118,7 @@ impl App {
             config,
         };
         instruments.metrics.sandbox(app.sandbox.is_some());
-        let admin = Admin {
-            outbox: outbox.clone(),
-            instruments: instruments.clone(),
-            clock: Arc::clone(&clock),
-            sandbox: app.sandbox.is_some(),
-            explain: app.explain.subscribe(),
-            access: Access::of(&app.config.admin),
-        };
-        app.ports
-            .spawn(admin::count_blocked(admin.clone(), app.stop_ports.clone()));
-        app.open_ports(ingest_port, admin_port, admin);
+        app.open_ports(ingest_port, admin_port, app.admin(&instruments));
         app.ports.spawn(outbox::keep(
             outbox.clone(),
             app.retention.subscribe(),
@@ -147,7 +137,20 @@ impl App {
         Ok(app)
     }
 
+    fn admin(&self, instruments: &Instruments) -> Admin {
+        Admin {
+            outbox: self.outbox.clone(),
+            instruments: instruments.clone(),
+            clock: Arc::clone(&self.clock),
+            sandbox: self.sandbox.is_some(),
+            explain: self.explain.subscribe(),
+            access: Access::of(&self.config.admin),
+        }
+    }
+
     fn open_ports(&self, ingest_port: TcpListener, admin_port: TcpListener, admin: Admin) {
+        self.ports
+            .spawn(admin::count_blocked(admin.clone(), self.stop_ports.clone()));
         let stop = &self.stop_ports;
         if let Some(tls) = self.tls.clone() {
             warn_of_expiry(&tls, self.clock.now());
