@@ -36,7 +36,7 @@
 //!
 //! # What is still to come
 //!
-//! Each has its place: a page and metrics in `admin`, and commands to forget, audit and export.
+//! Each has its place: a page and metrics in `admin`.
 //!
 //! # What is absent, on purpose
 //!

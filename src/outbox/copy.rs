@@ -147,9 +147,10 @@ async fn copy(from: &Path, to: &Path) -> Result<(), CopyError> {
         .open(to);
     if let Err(source) = made {
         let path = to.to_owned();
-        return Err(match source.kind() {
-            io::ErrorKind::AlreadyExists => CopyError::Exists { path },
-            _ => file("make", to)(source),
+        return Err(if source.kind() == io::ErrorKind::AlreadyExists {
+            CopyError::Exists { path }
+        } else {
+            file("make", to)(source)
         });
     }
     let copied = fill(from, to).await;
