@@ -38,7 +38,7 @@
 //!
 //! # What is still to come
 //!
-//! Each has its place: a page in `admin`, and commands to forget, audit and export.
+//! Each has its place: a page in `admin`.
 //!
 //! # What is absent, on purpose
 //!

@@ -45,16 +45,12 @@ static COLOURED: LazyLock<bool> = LazyLock::new(|| {
     let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
     let forced = set("CLICOLOR_FORCE").is_some_and(|value| value != "0");
     let dumb = set("TERM").is_some_and(|term| term == "dumb");
-    coloured(
-        forced,
-        set("NO_COLOR").is_some(),
-        dumb,
-        io::stdout().is_terminal(),
-    )
+    let able = io::stdout().is_terminal() && !dumb;
+    coloured(able, forced, set("NO_COLOR").is_some())
 });
 
-fn coloured(forced: bool, unwanted: bool, dumb: bool, terminal: bool) -> bool {
-    !unwanted && (forced || (terminal && !dumb))
+fn coloured(able: bool, forced: bool, unwanted: bool) -> bool {
+    !unwanted && (forced || able)
 }
 
 #[cfg(test)]
@@ -63,16 +59,15 @@ mod tests {
 
     #[test]
     fn colours_are_for_terminals_unless_somebody_says_otherwise() {
-        for (forced, unwanted, dumb, terminal, expected) in [
-            (false, false, false, true, true),
-            (false, false, false, false, false),
-            (false, false, true, true, false),
-            (false, true, false, true, false),
-            (true, false, false, false, true),
-            (true, true, false, true, false),
+        for (able, forced, unwanted, expected) in [
+            (true, false, false, true),
+            (false, false, false, false),
+            (true, false, true, false),
+            (false, true, false, true),
+            (true, true, true, false),
         ] {
-            let found = coloured(forced, unwanted, dumb, terminal);
-            assert_eq!(found, expected, "{forced} {unwanted} {dumb} {terminal}");
+            let found = coloured(able, forced, unwanted);
+            assert_eq!(found, expected, "{able} {forced} {unwanted}");
         }
     }
 }

@@ -93,7 +93,9 @@ impl Archive<'_> {
             None => vec![reader.kept(body)],
         };
         if let Some(at) = exported.and_then(|exported| exported.at) {
-            events.iter_mut().for_each(|event| event.at = at);
+            for event in &mut events {
+                event.at = at;
+            }
         }
         Ok(events)
     }

@@ -8,7 +8,10 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use sqlx::sqlite::SqliteConnection;
+
 use super::error::OpenError;
+use super::writer::{BEGIN, COMMIT};
 use super::{Outbox, connect, disk, lock};
 use crate::config::OutboxConfig;
 use crate::model::Timestamp;
@@ -127,16 +130,21 @@ async fn prepare(config: &OutboxConfig, fresh: &Path, now: Timestamp) -> Result<
         source,
     };
     let mut connection = connect::writer(fresh, false).await?;
-    let held =
-        sqlx::query("UPDATE event SET status = 'held', reason = ?1 WHERE status = 'pending'")
-            .bind(RESTORED)
-            .execute(&mut connection)
-            .await
-            .map_err(failed)?
-            .rows_affected();
+    let held = hold_all(&mut connection).await.map_err(failed)?;
     connect::close(connection).await;
     remove(&beside(fresh, ".lock"))?;
     Ok(held)
+}
+
+async fn hold_all(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+    sqlx::query(BEGIN).execute(&mut *connection).await?;
+    let held =
+        sqlx::query("UPDATE event SET status = 'held', reason = ?1 WHERE status = 'pending'")
+            .bind(RESTORED)
+            .execute(&mut *connection)
+            .await?;
+    sqlx::query(COMMIT).execute(connection).await?;
+    Ok(held.rows_affected())
 }
 
 async fn copy(from: &Path, to: &Path) -> Result<(), CopyError> {
@@ -147,9 +155,10 @@ async fn copy(from: &Path, to: &Path) -> Result<(), CopyError> {
         .open(to);
     if let Err(source) = made {
         let path = to.to_owned();
-        return Err(match source.kind() {
-            io::ErrorKind::AlreadyExists => CopyError::Exists { path },
-            _ => file("make", to)(source),
+        return Err(if source.kind() == io::ErrorKind::AlreadyExists {
+            CopyError::Exists { path }
+        } else {
+            file("make", to)(source)
         });
     }
     let copied = fill(from, to).await;

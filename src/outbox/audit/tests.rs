@@ -27,17 +27,11 @@ async fn filled(files: &Files) -> Outbox {
 /// Writes as nobody should, past whatever guards the tables; what keeps the counts stays.
 async fn tamper(files: &Files, sql: &'static str) {
     let mut connection = connect::writer(&files.config.path, false).await.unwrap();
-    let guards: Vec<String> = sqlx::query_scalar(
-        "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND name NOT GLOB 'tally_*'
-         AND name NOT GLOB 'trace_*' AND name NOT GLOB 'key_*'",
-    )
-    .fetch_all(&mut connection)
-    .await
-    .unwrap();
-    for guard in guards {
-        let drop = sqlx::AssertSqlSafe(format!("DROP TRIGGER {guard}"));
-        sqlx::raw_sql(drop).execute(&mut connection).await.unwrap();
-    }
+    let allowed = "INSERT INTO writing (id) VALUES (1)";
+    sqlx::raw_sql(allowed)
+        .execute(&mut connection)
+        .await
+        .unwrap();
     sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
     connect::close(connection).await;
 }

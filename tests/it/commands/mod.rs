@@ -5,6 +5,7 @@ mod audit;
 mod backup;
 mod check;
 mod completions;
+mod cookbook;
 mod demo;
 mod discard;
 mod explain;
