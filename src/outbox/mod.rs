@@ -60,6 +60,7 @@ pub use disk::free_bytes;
 pub use erase::{Person, PersonsEvent};
 pub use error::{AppendError, OpenError, ReadError, WriteError};
 pub use export::ExportedEvent;
+pub use lock::daemon_of;
 pub use order::{Begun, Erased, Import, PlannedDelivery, Replay, Settlement, Start, Step, Then};
 pub use overview::{Blocked, BlockedHead, Flow, Overview, SourceRate};
 pub use report::{
@@ -201,6 +202,14 @@ impl Outbox {
     /// looking for work, or a notice between the look and the wait is lost.
     pub fn wake(&self) -> &Arc<Notify> {
         &self.wake
+    }
+
+    /// The version of SQLite that this program has in it.
+    pub async fn sqlite_version(&self) -> Result<String, ReadError> {
+        sqlx::query_scalar("SELECT sqlite_version()")
+            .fetch_one(&self.readers)
+            .await
+            .map_err(ReadError::of("the version of SQLite"))
     }
 
     /// Where the file is.
