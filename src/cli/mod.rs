@@ -112,7 +112,7 @@ impl Cli {
         match self.command {
             Command::Serve(_) => serve::run(self.file()).await,
             Command::Demo(options) => demo::run(options).await,
-            Command::Check(_) => check::run(self.load()?).await,
+            Command::Check(ref options) => check::run(options, self.load()?).await,
             Command::Audit(ref options) => audit::run(options, self.load()?).await,
             Command::Explain(ref options) => explain::run(options, self.config.as_deref()),
             Command::Status(ref options) => status::run(options, self.load()?).await,

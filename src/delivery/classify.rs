@@ -17,6 +17,8 @@ pub(super) struct Answer {
     /// `RateLimit-Limit`, `-Remaining` and `-Reset`.
     pub(super) rate: [Option<String>; 3],
     pub(super) request_id: Option<String>,
+    /// `Date`: the time where the answer was made.
+    pub(super) date: Option<String>,
     /// `X-Klaviyo-Partial-Failure`.
     pub(super) left_out: Option<String>,
     pub(super) body: Vec<u8>,
@@ -120,6 +122,7 @@ mod tests {
             retry_after: None,
             rate: [None, None, None],
             request_id: None,
+            date: None,
             left_out: None,
             body: body.as_bytes().to_vec(),
         }

@@ -65,6 +65,17 @@ pub enum Remote {
     Unclear(Outcome),
 }
 
+/// What a question told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The time at the other end, to the second.
+    pub clock: Option<Timestamp>,
+    /// What was answered.
+    pub body: Vec<u8>,
+}
+
 impl Sender {
     /// A sender to `base` (a URL without a trailing slash).
     pub fn new(
@@ -144,6 +155,22 @@ impl Sender {
         }
     }
 
+    /// Asks something harmless, and says what the answer tells beside what was asked.
+    pub async fn probe(&self, route: &Route, now: Timestamp) -> Probe {
+        match self.exchange(route, None).await {
+            Ok(answer) => Probe {
+                outcome: classify::outcome(&answer, now),
+                clock: answer.date.as_deref().and_then(instant),
+                body: answer.body,
+            },
+            Err(error) => Probe {
+                outcome: lost(&error),
+                clock: None,
+                body: Vec::new(),
+            },
+        }
+    }
+
     async fn exchange(
         &self,
         route: &Route,
@@ -159,6 +186,15 @@ impl Sender {
         let response = request.send().await?;
         read(response).await
     }
+}
+
+/// A time as HTTP writes it, to the second.
+fn instant(text: &str) -> Option<Timestamp> {
+    let since = httpdate::parse_http_date(text).ok()?;
+    let since = since.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(Timestamp::from_millis(
+        i64::try_from(since.as_millis()).ok()?,
+    ))
 }
 
 /// A proxy from the environment is used for Klaviyo, but a sandbox on this machine is not behind it.
@@ -203,6 +239,7 @@ async fn read(mut response: Response) -> Result<Answer, reqwest::Error> {
         retry_after: text("retry-after"),
         rate: ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"].map(text),
         request_id: text("cf-ray"),
+        date: text("date"),
         left_out: text(headers::PARTIAL_FAILURE_HEADER),
         body: Vec::new(),
     };

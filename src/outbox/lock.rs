@@ -45,6 +45,18 @@ pub(super) fn take(outbox: &Path) -> Result<Lock, OpenError> {
     Ok(Lock { _file: file })
 }
 
+/// The process that works on an outbox as its daemon, as it wrote itself down; `None` when none does.
+pub fn daemon_of(outbox: &Path) -> Option<String> {
+    let mut file = File::open(lock_path(outbox)).ok()?;
+    if flock(&file, FlockOperation::NonBlockingLockShared).is_ok() {
+        // Given back at once, with the file.
+        return None;
+    }
+    let mut pid = String::new();
+    file.read_to_string(&mut pid).ok()?;
+    Some(pid.trim().to_owned())
+}
+
 fn lock_path(outbox: &Path) -> PathBuf {
     let mut name = outbox.as_os_str().to_owned();
     name.push(".lock");

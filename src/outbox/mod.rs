@@ -63,6 +63,7 @@ pub use disk::free_bytes;
 pub use erase::{Person, PersonsEvent};
 pub use error::{AppendError, OpenError, ReadError, WriteError};
 pub use export::ExportedEvent;
+pub use lock::daemon_of;
 pub use order::{Begun, Erased, Import, PlannedDelivery, Replay, Settlement, Start, Step, Then};
 pub use overview::{Blocked, BlockedHead, Flow, Overview, SourceRate};
 pub use page::{BlockedRow, DeadReason, Page};
@@ -229,6 +230,14 @@ impl Outbox {
     /// Sets other bounds on what is accepted: `min_free_disk` and `max_pending` of `[outbox]`.
     pub fn set_bounds(&self, config: &OutboxConfig) {
         self.room.set(config);
+    }
+
+    /// The version of SQLite that this program has in it.
+    pub async fn sqlite_version(&self) -> Result<String, ReadError> {
+        sqlx::query_scalar("SELECT sqlite_version()")
+            .fetch_one(&self.readers)
+            .await
+            .map_err(ReadError::of("the version of SQLite"))
     }
 
     /// Where the file is.

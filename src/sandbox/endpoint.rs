@@ -20,6 +20,7 @@ pub(crate) enum Endpoint {
     RequestDeletion,
     GetAccounts,
     GetLists,
+    GetList,
     GetProfiles,
     GetEvents,
 }
@@ -55,7 +56,7 @@ const fn tier(burst: u32, steady: u32) -> Tier {
 }
 
 /// Method, path with `{id}`, operation.
-const TABLE: [(Method, &str, Endpoint); 14] = [
+const TABLE: [(Method, &str, Endpoint); 15] = [
     (Method::POST, "/api/events", Endpoint::CreateEvent),
     (
         Method::POST,
@@ -100,6 +101,7 @@ const TABLE: [(Method, &str, Endpoint); 14] = [
     ),
     (Method::GET, "/api/accounts", Endpoint::GetAccounts),
     (Method::GET, "/api/lists", Endpoint::GetLists),
+    (Method::GET, "/api/lists/{id}", Endpoint::GetList),
     (Method::GET, "/api/profiles", Endpoint::GetProfiles),
     (Method::GET, "/api/events", Endpoint::GetEvents),
 ];
@@ -116,7 +118,11 @@ impl Endpoint {
             | Self::GetImportErrors
             | Self::AddToList
             | Self::RemoveFromList => M,
-            Self::ImportProfile | Self::Subscribe | Self::GetLists | Self::GetProfiles => L,
+            Self::ImportProfile
+            | Self::Subscribe
+            | Self::GetLists
+            | Self::GetList
+            | Self::GetProfiles => L,
             Self::CreateEvent | Self::GetEvents => XL,
         }
     }
@@ -136,6 +142,7 @@ impl Endpoint {
             | Self::GetImportErrors
             | Self::GetAccounts
             | Self::GetLists
+            | Self::GetList
             | Self::GetProfiles
             | Self::GetEvents => false,
         }

@@ -79,6 +79,7 @@ impl Work<'_> {
             Endpoint::RequestDeletion => self.request_deletion(ask.document),
             Endpoint::GetAccounts => Ok(self.get_accounts()),
             Endpoint::GetLists => self.get_lists(ask),
+            Endpoint::GetList => self.get_list(ask),
             Endpoint::GetProfiles => self.get_profiles(ask),
             Endpoint::GetEvents => self.get_events(ask),
         };

@@ -1,4 +1,4 @@
-//! The questions: `GET /api/accounts`, `/api/lists`, `/api/profiles`, `/api/events`, page by page.
+//! The questions: `GET /api/accounts`, `/api/lists`, `/api/lists/{id}`, `/api/profiles`, `/api/events`, page by page.
 //!
 //! Promises to change nothing. A cursor is the number of entries passed, which holds while nothing new comes.
 
@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 use super::filter::{self, Condition};
 use super::imports::document_of;
 use super::{Ask, Done, Result, Work};
-use crate::sandbox::answer::{Answer, Refusal, resource};
+use crate::sandbox::answer::{Answer, Place, Refusal, resource};
 use crate::sandbox::log::Outcome;
 use crate::sandbox::state::events::{Event, event_uuid, metric_id};
+use crate::sandbox::state::lists::List;
 use crate::sandbox::state::profiles::{Profile, ProfileNumber};
 
 /// The account's id and public key: six characters, as Klaviyo's are.
@@ -116,15 +117,26 @@ impl Work<'_> {
         let wanted = lists.filter(|(id, list)| {
             page.wants("id", Some(id)) && page.wants("name", Some(&list.name))
         });
-        Ok(page.answer(wanted.map(|(id, list)| {
-            let mut attributes = Map::new();
-            let created = list.created.to_string();
-            attributes.insert("name".to_owned(), json!(list.name));
-            attributes.insert("created".to_owned(), json!(created));
-            attributes.insert("updated".to_owned(), json!(created));
-            attributes.insert("opt_in_process".to_owned(), json!(list.opt_in.word()));
-            resource("list", id, &attributes)
-        })))
+        Ok(page.answer(wanted.map(|(id, list)| document_of_list(id, list))))
+    }
+
+    /// One list. Where the account has any list, this is as good a first use as another.
+    pub(super) fn get_list(&mut self, ask: &Ask<'_>) -> Result<Done> {
+        let narrows =
+            |name: &String| name.starts_with("fields[") || name.starts_with("additional-fields[");
+        if let Some((name, _)) = ask.query.iter().find(|(name, _)| !narrows(name)) {
+            let detail = format!("'{name}' is not a parameter of this endpoint.");
+            return Err(vec![Refusal::parameter("query", detail)]);
+        }
+        let Some(list) = self.state.lists.get_mut(ask.id, self.now) else {
+            let detail = format!("A list with id {} does not exist.", ask.id);
+            return Err(vec![Refusal::not_found(Place::Whole, detail)]);
+        };
+        let document = json!({ "data": document_of_list(ask.id, list) });
+        Ok(Done::new(
+            Answer::document(StatusCode::OK, &document),
+            Outcome::Read,
+        ))
     }
 
     pub(super) fn get_profiles(&self, ask: &Ask<'_>) -> Result<Done> {
@@ -158,6 +170,16 @@ impl Work<'_> {
             page.answer(events.rev().map(shown))
         })
     }
+}
+
+fn document_of_list(id: &str, list: &List) -> Value {
+    let mut attributes = Map::new();
+    let created = list.created.to_string();
+    attributes.insert("name".to_owned(), json!(list.name));
+    attributes.insert("created".to_owned(), json!(created));
+    attributes.insert("updated".to_owned(), json!(created));
+    attributes.insert("opt_in_process".to_owned(), json!(list.opt_in.word()));
+    resource("list", id, &attributes)
 }
 
 /// An event as Klaviyo shows it: its key and value among the properties, under their classic names.

@@ -107,6 +107,16 @@ async fn lists_are_found_by_name() {
 }
 
 #[tokio::test]
+async fn a_list_is_found_by_its_id() {
+    let world = World::new();
+    let reply = world.get("/api/lists/L1").await;
+    assert_eq!(reply.status, 200);
+    assert_eq!(reply.body["data"]["id"], "L1");
+    assert_eq!(reply.body["data"]["attributes"]["name"], "List L1");
+    assert_eq!(world.get("/api/lists/L1?colour=red").await.status, 400);
+}
+
+#[tokio::test]
 async fn a_question_that_is_not_understood_is_refused() {
     let world = World::new();
     for (path, parameter) in [

@@ -2,9 +2,14 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use klaviyo_relay::sandbox::{AccountLists, ListOption, OptIn, Options};
+use serde_json::json;
+
 use super::{Bench, Ran, SANDBOX, Sandbox};
+use crate::support::{Daemon, Klaviyo};
 
 /// What it found, one line each. Never anything on stderr.
 fn findings(ran: &Ran) -> Vec<&str> {
@@ -15,7 +20,13 @@ fn findings(ran: &Ran) -> Vec<&str> {
 #[test]
 fn as_shipped_all_is_well_and_nothing_reaches_klaviyo() {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.toml");
-    let bench = Bench::with(&fs::read_to_string(shipped).unwrap());
+    let shipped = fs::read_to_string(shipped).unwrap();
+    // Another program may have these ports where the test runs.
+    let shipped = shipped.replace("127.0.0.1:808", "127.0.0.1:0 #");
+    let shipped = shipped
+        .replace("127.0.0.1:0 #0\"", "127.0.0.1:0\"")
+        .replace("127.0.0.1:0 #1\"", "127.0.0.1:0\"");
+    let bench = Bench::with(&shipped);
     let ran = bench.run(&["check"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     let findings = findings(&ran);
@@ -30,9 +41,17 @@ fn as_shipped_all_is_well_and_nothing_reaches_klaviyo() {
     assert!(findings[2].starts_with("ok    disk: "), "{findings:?}");
     assert_eq!(
         findings[3],
+        "ok    ports: 127.0.0.1:0 is free (ingest.listen)"
+    );
+    assert_eq!(
+        findings[4],
+        "ok    ports: 127.0.0.1:0 is free (admin.listen)"
+    );
+    assert_eq!(
+        findings[5],
         "note  klaviyo: the sandbox in the program; NOTHING REACHES KLAVIYO"
     );
-    assert_eq!(findings.len(), 4);
+    assert_eq!(findings.len(), 6);
     assert!(
         !bench.path().join("outbox.db").exists(),
         "looking makes nothing"
@@ -43,10 +62,12 @@ fn as_shipped_all_is_well_and_nothing_reaches_klaviyo() {
 async fn an_outbox_is_read_and_its_counts_add_up() {
     let bench = Bench::prepared().await;
     let ran = bench.run(&["check"]);
-    assert_eq!(
-        findings(&ran)[1],
-        "ok    outbox: readable, and its counts add up"
+    let finding = findings(&ran)[1];
+    assert!(
+        finding.starts_with("ok    outbox: readable by SQLite 3."),
+        "{finding}"
     );
+    assert!(finding.ends_with(", and its counts add up"), "{finding}");
     fs::write(bench.path().join("outbox.db"), "no database".repeat(1000)).unwrap();
     let ran = bench.run(&["check"]);
     assert_eq!(ran.code, 1);
@@ -73,7 +94,11 @@ fn a_key_that_klaviyo_takes_is_well_and_another_is_wrong() {
     ] {
         let ran = Bench::with(&sandbox.config(key)).run(&["check"]);
         assert_eq!(ran.code, code, "{ran:?}");
-        let finding = *findings(&ran).last().unwrap();
+        let findings = findings(&ran);
+        let finding = findings
+            .iter()
+            .find(|finding| finding.contains(" klaviyo: "));
+        let finding = finding.unwrap();
         assert!(finding.starts_with(&start), "{finding}");
         assert!(!ran.out.contains("pk_"), "{ran:?}");
         let helps =
@@ -142,4 +167,108 @@ fn what_is_allowed_and_probably_not_meant_is_noted() {
     );
     assert!(noted("chmod 600"), "{ran:?}");
     assert!(!ran.out.contains("pk_x"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_scopes_and_the_clock_are_asked_for() {
+    let lists = AccountLists::Only(vec![ListOption {
+        id: "Xy12Z9".to_owned(),
+        name: "Newsletter".to_owned(),
+        opt_in: OptIn::Double,
+    }]);
+    let klaviyo = Klaviyo::with(Options {
+        lists,
+        ..Options::default()
+    })
+    .await;
+    let url = format!(
+        "\"http://{}\"\nklaviyo.private_key = \"pk_sandbox\"",
+        klaviyo.address
+    );
+    let known = SANDBOX.replace("\"sandbox\"", &url);
+    let known = format!("mapping.list_id = \"Xy12Z9\"\n{known}");
+    let ran = Bench::with(&known).run(&["check"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    for line in [
+        "ok    scopes: the key has events:read\n",
+        "ok    scopes: the key has profiles:read\n",
+        "ok    scopes: the key has lists:read\n",
+        "ok    clock: as Klaviyo's, within seconds\n",
+        "ok    lists: Xy12Z9 is \"Newsletter\", double opt in\n",
+    ] {
+        assert!(ran.out.contains(line), "{line}{}", ran.out);
+    }
+
+    let wrong = known.replace("Xy12Z9", "Nowher");
+    let ran = Bench::with(&wrong).run(&["check", "--json"]);
+    assert_eq!(ran.code, 1);
+    let found = ran.json();
+    assert_eq!(found["well"], false);
+    let wrong: Vec<_> = found["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|f| f["level"] == "wrong")
+        .collect();
+    assert_eq!(wrong.len(), 1, "{found}");
+    assert_eq!(wrong[0]["about"], "lists");
+    let says = wrong[0]["says"].as_str().unwrap();
+    assert!(says.starts_with("Klaviyo has no list Nowher; "), "{says}");
+
+    let refusal = json!({"errors": [{"id": "e", "status": 403, "code": "permission_denied", "title": "t",
+        "detail": "The key lacks a scope."}]});
+    klaviyo
+        .fault(json!({"status": 403, "body": refusal, "path": "/api/events"}))
+        .await;
+    let ran = Bench::with(&known).run(&["check"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(
+        ran.out.contains(
+            "note  scopes: the key lacks events:read; unless it was given events:write alone"
+        ),
+        "{}",
+        ran.out
+    );
+}
+
+#[test]
+fn a_port_that_another_program_has_is_wrong() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap();
+    let config = SANDBOX.replacen("127.0.0.1:0", &port.to_string(), 1);
+    let ran = Bench::with(&config).run(&["check"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let words = format!(
+        "WRONG ports: {port} is taken by another program; stop that, or set admin.listen\n"
+    );
+    assert!(ran.out.contains(&words), "{}", ran.out);
+}
+
+#[tokio::test]
+async fn the_ports_of_the_daemon_itself_are_well() {
+    let klaviyo = Klaviyo::start().await;
+    let daemon = Daemon::start(&klaviyo, "").await;
+    let ran = daemon.command(&["check"]);
+    let said = String::from_utf8(ran.stdout).unwrap();
+    assert!(
+        said.contains("ok    ports: the daemon of this outbox runs (process "),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn files_that_others_may_read_are_noted() {
+    let bench = Bench::prepared().await;
+    let file = bench.path().join("outbox.db");
+    for (mode, noted) in [(0o600, false), (0o644, true)] {
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        let ran = bench.run(&["check"]);
+        assert_eq!(
+            ran.out
+                .contains("note  files: others may read personal data in outbox.db; "),
+            noted,
+            "{}",
+            ran.out
+        );
+    }
 }

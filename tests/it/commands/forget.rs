@@ -117,7 +117,7 @@ async fn a_word_that_names_two_people_is_refused() {
     assert!(said.starts_with("1 event erased"), "{said}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn beside_a_daemon_what_is_in_the_air_is_waited_for() {
     let klaviyo = Klaviyo::start().await;
     klaviyo

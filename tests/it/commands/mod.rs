@@ -37,8 +37,9 @@ use tempfile::TempDir;
 /// No command takes nearly as long, on the slowest machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// The smallest configuration with a disk that is never too full.
+/// The smallest configuration with a disk that is never too full and ports that are never taken.
 const SANDBOX: &str = "klaviyo.endpoint = \"sandbox\"\noutbox.min_free_disk = 0\n\
+    admin.listen = \"127.0.0.1:0\"\ningest.listen = \"127.0.0.1:0\"\n\
     [[ingest.sources]]\nname = \"shop\"\nwrite_key = \"wk_shop\"\n";
 
 /// A folder in which commands are run.

@@ -12,10 +12,7 @@ fn config(endpoint: &str) -> String {
     let config = SANDBOX
         .replace("\"sandbox\"", &endpoint)
         .replace("\"wk_shop\"", "\"env:WRITE_KEY\"");
-    format!(
-        "admin.token = \"env:TOKEN\"\nadmin.listen = \"127.0.0.1:0\"\ningest.listen = \"127.0.0.1:0\"\n\
-         log.filter = \"trace\"\n{config}"
-    )
+    format!("admin.token = \"env:TOKEN\"\nlog.filter = \"trace\"\n{config}")
 }
 
 fn run(bench: &Bench, arguments: &[&str], private_key: &str) -> Ran {
@@ -51,6 +48,9 @@ async fn no_command_prints_a_key_even_when_everything_is_logged() {
         &["show", "nothing"],
         &["replay", "--id", "1"],
         &["replay", "--id", "99"],
+        &["audit"],
+        &["export"],
+        &["forget", "--profile", "cat"],
         &["demo", "--log", "trace"],
     ] {
         run(&bench, arguments, PRIVATE_KEY);

@@ -1,0 +1,201 @@
+//! What Klaviyo tells: whether the key works, what it may read, whether the lists exist, and what time it is there.
+//!
+//! It asks what changes nothing (`GET`). A key made on Klaviyo's site has of each part of the API no access, read access
+//! or full access; so what it may not read, it may not write.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::Finding;
+use crate::app;
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, Endpoint};
+use crate::delivery::{Probe, Remote, Sender};
+use crate::klaviyo::Route;
+use crate::model::{Outcome, Timestamp};
+
+/// As long as a question may take.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// A clock that is further off than this is told: times of events are corrected by it.
+const SKEW: Duration = Duration::from_secs(5);
+/// What is read, the scope that allows it, and the one that the relay needs.
+const SCOPES: [(&str, &str, &str); 3] = [
+    ("/api/events?page[size]=1", "events:read", "events:write"),
+    (
+        "/api/profiles?page[size]=1",
+        "profiles:read",
+        "profiles:write",
+    ),
+    ("/api/lists?page[size]=1", "lists:read", "lists:write"),
+];
+
+pub(super) async fn findings(config: &Config) -> anyhow::Result<Vec<Finding>> {
+    let Endpoint::Url(url) = &config.klaviyo.endpoint else {
+        let words = "klaviyo: the sandbox in the program; NOTHING REACHES KLAVIYO";
+        return Ok(vec![Finding::Note(words.to_owned())]);
+    };
+    let sender = app::sender(config, None)?;
+    let mut findings = vec![who(&sender, url).await];
+    if matches!(findings[0], Finding::Wrong(_)) {
+        return Ok(findings);
+    }
+    let mut clock = None;
+    for (path, reads, needed) in SCOPES {
+        let asked = SystemClock.now();
+        let (finding, there) = scope(&ask(&sender, path).await, reads, needed);
+        findings.push(finding);
+        clock = clock.or(there.map(|there| skew(asked, there, SystemClock.now())));
+    }
+    findings.extend(clock);
+    for list in lists(config) {
+        findings.push(list_of(
+            &ask(&sender, &format!("/api/lists/{list}")).await,
+            &list,
+        ));
+    }
+    Ok(findings)
+}
+
+async fn ask(sender: &Sender, path: &str) -> Option<Probe> {
+    let route = Route {
+        method: "GET",
+        path: path.to_owned(),
+    };
+    let asked = sender.probe(&route, SystemClock.now());
+    tokio::time::timeout(PATIENCE, asked).await.ok()
+}
+
+fn scope(probe: &Option<Probe>, reads: &str, needed: &str) -> (Finding, Option<Timestamp>) {
+    let Some(probe) = probe else {
+        let words = format!("scopes: {reads}: no answer within 15 s; check the network");
+        return (Finding::Wrong(words), None);
+    };
+    let finding = match probe.outcome.http_status {
+        Some(200) => Finding::Well(format!("scopes: the key has {reads}")),
+        Some(403) => Finding::Note(format!(
+            "scopes: the key lacks {reads}; unless it was given {needed} alone, it lacks that too, and scopes cannot \
+             be added: make a new key"
+        )),
+        Some(_) | None => Finding::Wrong(format!("scopes: {reads}: {}", said(&probe.outcome))),
+    };
+    (finding, probe.clock)
+}
+
+/// Compares the clocks. The answer's time is a whole second between asking and hearing.
+fn skew(asked: Timestamp, there: Timestamp, heard: Timestamp) -> Finding {
+    let second = Duration::from_secs(1);
+    let late = asked.minus(second).since(there);
+    let early = there.since(heard.plus(second));
+    let off = late.max(early);
+    if off <= SKEW {
+        return Finding::Well("clock: as Klaviyo's, within seconds".to_owned());
+    }
+    let way = if late > early { "ahead of" } else { "behind" };
+    Finding::Wrong(format!(
+        "clock: this machine's is {} s {way} Klaviyo's; set it (timedatectl set-ntp true)",
+        off.as_secs()
+    ))
+}
+
+/// Every list that the configuration names.
+fn lists(config: &Config) -> BTreeSet<String> {
+    let mapping = &config.mapping;
+    let lists = mapping
+        .list_id
+        .iter()
+        .chain(mapping.audience_lists.values());
+    lists.cloned().collect()
+}
+
+fn list_of(probe: &Option<Probe>, list: &str) -> Finding {
+    let Some(probe) = probe else {
+        return Finding::Wrong(format!(
+            "lists: {list}: no answer within 15 s; check the network"
+        ));
+    };
+    match probe.outcome.http_status {
+        Some(200) => {
+            let body: Value = serde_json::from_slice(&probe.body).unwrap_or_default();
+            let has = |name: &str| {
+                let value = body.pointer(&format!("/data/attributes/{name}"));
+                value.and_then(Value::as_str).unwrap_or("?").to_owned()
+            };
+            let opt_in = has("opt_in_process").replace('_', " ");
+            Finding::Well(format!("lists: {list} is {:?}, {opt_in}", has("name")))
+        }
+        Some(404) => Finding::Wrong(format!(
+            "lists: Klaviyo has no list {list}; its id is in the list's address at Klaviyo: mend mapping.list_id or \
+             mapping.audience_lists"
+        )),
+        Some(403) => Finding::Note(format!(
+            "lists: the key lacks lists:read, so whether {list} exists was not found out"
+        )),
+        Some(_) | None => Finding::Wrong(format!("lists: {list}: {}", said(&probe.outcome))),
+    }
+}
+
+fn said(outcome: &Outcome) -> String {
+    let said = outcome.error.as_deref().unwrap_or("no reason given");
+    match outcome.http_status {
+        Some(status) => format!("{status}: {said}; try again"),
+        None => format!("{said}; check the network"),
+    }
+}
+
+/// Who answers, and whether it takes the key.
+async fn who(sender: &Sender, url: &str) -> Finding {
+    let asked = tokio::time::timeout(PATIENCE, sender.identify(SystemClock.now())).await;
+    match asked {
+        Ok(Remote::Account(account)) => {
+            Finding::Well(format!("klaviyo: the key is of account {account}"))
+        }
+        Ok(Remote::Sandbox { refused: None }) => Finding::Note(format!(
+            "klaviyo: {url} is a sandbox; NOTHING REACHES KLAVIYO"
+        )),
+        Ok(Remote::Narrow) => Finding::Note(
+            "klaviyo: the key works; it lacks accounts:read, so its account cannot be named"
+                .to_owned(),
+        ),
+        Ok(
+            Remote::Sandbox {
+                refused: Some(outcome),
+            }
+            | Remote::Unclear(outcome),
+        ) => Finding::Wrong(unclear(url, &outcome)),
+        Err(_) => Finding::Wrong(format!(
+            "klaviyo: {url} did not answer within 15 s; check the network"
+        )),
+    }
+}
+
+fn unclear(url: &str, outcome: &Outcome) -> String {
+    let said = outcome.error.as_deref().unwrap_or("no reason given");
+    match outcome.http_status {
+        Some(status) => format!(
+            "klaviyo: {url} answered {status}: {said}; check klaviyo.private_key, klaviyo.endpoint and \
+             klaviyo.revision"
+        ),
+        None => format!("klaviyo: {url}: {said}; check klaviyo.endpoint and the network"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_off_is_told_with_its_way() {
+        let at = |second: i64| Timestamp::from_millis(1_795_440_000_000 + second * 1000);
+        let words = |asked, there, heard| match skew(at(asked), at(there), at(heard)) {
+            Finding::Well(_) => "well".to_owned(),
+            Finding::Note(words) | Finding::Wrong(words) => words,
+        };
+        // Asked at 0 and heard at 10: anything between may be right.
+        assert_eq!(words(0, 9, 10), "well");
+        assert_eq!(words(0, -6, 1), "well");
+        assert!(words(0, -61, 1).starts_with("clock: this machine's is 60 s ahead of Klaviyo's"));
+        assert!(words(0, 62, 1).starts_with("clock: this machine's is 60 s behind Klaviyo's"));
+    }
+}

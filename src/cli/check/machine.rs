@@ -1,0 +1,74 @@
+//! What the machine gives: disk, ports, and who may read the files.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::Finding;
+use crate::config::Config;
+use crate::outbox::daemon_of;
+
+/// Permissions that others than the owner have.
+const OTHERS: u32 = 0o077;
+
+pub(super) fn disk(config: &Config) -> Finding {
+    match crate::outbox::free_bytes(&config.outbox.path) {
+        Some(free) if free < config.outbox.min_free_disk => Finding::Wrong(format!(
+            "disk: {free} bytes are free, fewer than outbox.min_free_disk ({}): nothing will be accepted",
+            config.outbox.min_free_disk
+        )),
+        Some(free) => Finding::Well(format!("disk: {} MiB free", free >> 20)),
+        None => Finding::Wrong("disk: the outbox's folder does not exist; make it".to_owned()),
+    }
+}
+
+/// The outbox's files that others may read: they hold personal data.
+pub(super) fn modes(config: &Config) -> Option<Finding> {
+    let files = ["", "-wal", "-shm"].map(|end| {
+        let mut name = config.outbox.path.clone().into_os_string();
+        name.push(end);
+        name
+    });
+    let open: Vec<String> = files
+        .iter()
+        .filter(|file| fs::metadata(file).is_ok_and(|file| file.permissions().mode() & OTHERS != 0))
+        .map(|file| file.to_string_lossy().into_owned())
+        .collect();
+    if open.is_empty() {
+        return None;
+    }
+    Some(Finding::Note(format!(
+        "files: others may read personal data in {0}; chmod 600 {0}, and run the daemon with umask 077",
+        open.join(" ")
+    )))
+}
+
+/// Whether the daemon can listen where it is told to, or does.
+pub(super) fn ports(config: &Config) -> Vec<Finding> {
+    let ports = [
+        ("ingest.listen", config.ingest.listen),
+        ("admin.listen", config.admin.listen),
+    ];
+    if let Some(process) = daemon_of(&config.outbox.path) {
+        return vec![Finding::Well(format!(
+            "ports: the daemon of this outbox runs (process {process})"
+        ))];
+    }
+    ports.iter().map(|(key, at)| port(key, *at)).collect()
+}
+
+fn port(key: &str, at: SocketAddr) -> Finding {
+    match TcpListener::bind(at) {
+        Ok(_) => Finding::Well(format!("ports: {at} is free ({key})")),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => Finding::Wrong(format!(
+            "ports: {at} is taken by another program; stop that, or set {key}"
+        )),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Finding::Wrong(format!(
+            "ports: this user may not listen on {at}; set {key} above 1023, or give the service CAP_NET_BIND_SERVICE"
+        )),
+        Err(error) => Finding::Wrong(format!(
+            "ports: cannot listen on {at}: {error}; set {key} to an address of this machine"
+        )),
+    }
+}

@@ -1,0 +1,143 @@
+//! `check`: is it set up right, and if not, what is to be done.
+
+mod klaviyo;
+mod machine;
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use super::colour::{Tone, tone};
+use super::{End, print, print_json};
+use crate::app;
+use crate::clock::{Clock, SystemClock};
+use crate::config::{AnalyticsJs, Config};
+use crate::model::Timestamp;
+use crate::outbox::{OpenError, Outbox};
+
+/// Check the configuration, certificate, outbox, disk, ports, clock, key, scopes and lists; say how to mend what is wrong
+///
+/// Asks Klaviyo a few harmless questions (who owns the key, one event, profile and list, and each configured list by its
+/// id), and none when the endpoint is "sandbox". Whether a key may write cannot be found without writing: what it may
+/// not even read is told. Exit code 1 when something must be mended.
+///
+/// Example: klaviyo-relay check
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was found: well, worth knowing, or to be mended. What it is about comes first, up to a colon.
+enum Finding {
+    Well(String),
+    Note(String),
+    Wrong(String),
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Well(words) => write!(f, "{}    {words}", tone(Tone::Good, "ok")),
+            Self::Note(words) => write!(f, "{}  {words}", tone(Tone::Note, "note")),
+            Self::Wrong(words) => write!(f, "{} {words}", tone(Tone::Bad, "WRONG")),
+        }
+    }
+}
+
+impl Finding {
+    fn json(&self) -> Value {
+        let (level, words) = match self {
+            Self::Well(words) => ("ok", words),
+            Self::Note(words) => ("note", words),
+            Self::Wrong(words) => ("wrong", words),
+        };
+        let (about, says) = words.split_once(": ").unwrap_or(("", words));
+        json!({"level": level, "about": about, "says": says})
+    }
+}
+
+pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End> {
+    let mut findings = vec![Finding::Well(
+        "configuration: every key is known and well-formed".to_owned(),
+    )];
+    findings.extend(config.warnings.iter().cloned().map(Finding::Note));
+    findings.extend(analytics_js(&config));
+    findings.extend(certificate(&config));
+    findings.push(outbox(&config).await);
+    findings.extend(machine::modes(&config));
+    findings.push(machine::disk(&config));
+    findings.extend(machine::ports(&config));
+    findings.extend(klaviyo::findings(&config).await?);
+    let wrong = findings
+        .iter()
+        .any(|finding| matches!(finding, Finding::Wrong(_)));
+    if options.json {
+        let findings: Vec<Value> = findings.iter().map(Finding::json).collect();
+        print_json(&json!({"well": !wrong, "findings": findings}))?;
+    } else {
+        let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        print(&lines.join("\n"))?;
+    }
+    Ok(if wrong { End::Failed } else { End::Done })
+}
+
+fn analytics_js(config: &Config) -> Option<Finding> {
+    let path = config.ingest.analytics_js.as_ref()?;
+    Some(match AnalyticsJs::read(path) {
+        Ok(script) => Finding::Well(format!(
+            "analytics.js: {}, with {} parts beside it",
+            path.display(),
+            script.parts.len()
+        )),
+        Err(error) => Finding::Wrong(format!("analytics.js: {:#}", anyhow::Error::from(error))),
+    })
+}
+
+fn certificate(config: &Config) -> Option<Finding> {
+    config.ingest.tls.as_ref()?;
+    let now = SystemClock.now();
+    Some(match app::load_tls(config) {
+        Ok(tls) => {
+            let tls = tls?;
+            let expires = tls.expires_at_ms().map(Timestamp::from_millis);
+            match (app::expiry(&tls, now), expires) {
+                (Some(words), Some(at)) if at <= now => Finding::Wrong(format!("tls: {words}")),
+                (Some(words), _) => Finding::Note(format!("tls: {words}")),
+                (None, Some(at)) => {
+                    Finding::Well(format!("tls: certificate and key fit, until {at}"))
+                }
+                (None, None) => Finding::Well("tls: certificate and key fit".to_owned()),
+            }
+        }
+        Err(error) => Finding::Wrong(format!("tls: {error:#}")),
+    })
+}
+
+async fn outbox(config: &Config) -> Finding {
+    match Outbox::attach(&config.outbox).await {
+        Ok(outbox) => {
+            let (status, sqlite) = (outbox.status().await, outbox.sqlite_version().await);
+            outbox.close().await;
+            let sqlite = sqlite.unwrap_or_default();
+            match status {
+                Ok(status) => match status.audit.iter().find(|(name, _)| name == "difference") {
+                    Some((_, 0)) => Finding::Well(format!(
+                        "outbox: readable by SQLite {sqlite}, and its counts add up"
+                    )),
+                    Some((_, gap)) => Finding::Wrong(format!(
+                        "outbox: its counts differ by {gap}; find out more with: klaviyo-relay audit; keep a backup and report this"
+                    )),
+                    None => Finding::Wrong("outbox: the audit view has no difference".to_owned()),
+                },
+                Err(error) => Finding::Wrong(format!("outbox: {:#}", anyhow::Error::from(error))),
+            }
+        }
+        Err(OpenError::Missing { path }) => Finding::Note(format!(
+            "outbox: {} does not exist yet; `serve` makes it",
+            path.display()
+        )),
+        Err(error) => Finding::Wrong(format!("outbox: {:#}", anyhow::Error::from(error))),
+    }
+}
