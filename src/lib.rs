@@ -25,12 +25,12 @@
 //! | `mapper` | pure: an event and the settings in, Klaviyo requests out, or why there are none | model, config, klaviyo, segment |
 //! | `scheduler` | pure decisions: how fast, singly or in a job, when to retry, when to pause | model, config |
 //! | `outbox` | the only module with SQL: append, next, settle, replay, reports | model, config, clock |
-//! | `ingest` | Segment's HTTP API in: authenticate, check, normalise, hand to the outbox, answer | model, config, outbox, segment, clock, listener |
+//! | `ingest` | Segment's HTTP API in: authenticate, check, normalise, hand to the outbox, answer | model, config, outbox, segment, clock, listener, telemetry |
 //! | `delivery` | one HTTP request out, one outcome back; the only user of reqwest | klaviyo, model, config, clock |
-//! | `relay` | the loop that joins outbox, scheduler, mapper, delivery and outbox again | outbox, scheduler, mapper, delivery, klaviyo, segment, model, config, clock |
+//! | `relay` | the loop that joins outbox, scheduler, mapper, delivery and outbox again | outbox, scheduler, mapper, delivery, klaviyo, segment, model, config, clock, telemetry |
 //! | `sandbox` | a Klaviyo in the program: checks requests as the real one does, keeps what it got | klaviyo, model, clock, listener |
 //! | `admin` | health and status as JSON, for the operator, on a port of their own | outbox, model, config, clock, listener |
-//! | `telemetry` | sets up what is logged, and how | model, config |
+//! | `telemetry` | sets up what is logged and traced, and how | model, config |
 //! | `cli` | the commands, one file for each | all |
 //! | `app` | the one place that wires the parts together | all |
 //!

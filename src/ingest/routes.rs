@@ -13,6 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use secrecy::ExposeSecret as _;
 use tower_http::catch_panic::CatchPanicLayer;
+use tracing::{Instrument as _, Span, field};
 
 use super::accept::{Accepted, Endpoint, Rules, accept};
 use super::answer::{self, Refusal};
@@ -24,6 +25,7 @@ use crate::clock::Clock;
 use crate::config::{AnalyticsJs, IngestConfig, SourceConfig};
 use crate::model::GarbageIds;
 use crate::outbox::{AppendError, Outbox};
+use crate::telemetry;
 
 /// How long a body may take to arrive. SDKs give up after 10 to 15 seconds, a phone on a bad line later.
 const BODY_TIME: Duration = Duration::from_mins(1);
@@ -146,6 +148,8 @@ impl Ingest {
                 .filter(|event| event.refused.is_some())
                 .count(),
         };
+        // Before they are: they may be sent at once.
+        telemetry::stored(&Span::current(), &accepted.events);
         match self.shared.outbox.append(accepted.events).await {
             Ok(()) => {
                 self.shared.lasting.pressure.relieve();
@@ -268,6 +272,18 @@ async fn other_method(method: Method) -> Response {
 }
 
 async fn answer(ingest: Ingest, endpoint: Endpoint, request: Request) -> Response {
+    let span = tracing::info_span!("ingest", http.status = field::Empty);
+    let traceparent = request.headers().get("traceparent");
+    telemetry::received(&span, traceparent.and_then(|value| value.to_str().ok()));
+    let answering = async {
+        let response = answer_within(ingest, endpoint, request).await;
+        Span::current().record("http.status", i64::from(response.status().as_u16()));
+        response
+    };
+    answering.instrument(span).await
+}
+
+async fn answer_within(ingest: Ingest, endpoint: Endpoint, request: Request) -> Response {
     if endpoint == Endpoint::Metrics {
         let body = request.into_body();
         let mut share = ingest.shared.room.share();

@@ -20,7 +20,15 @@ pub(crate) const MODULES: [(&str, &[&str]); 17] = [
     ("outbox", &["model", "config", "clock"]),
     (
         "ingest",
-        &["model", "config", "outbox", "segment", "clock", "listener"],
+        &[
+            "model",
+            "config",
+            "outbox",
+            "segment",
+            "clock",
+            "listener",
+            "telemetry",
+        ],
     ),
     ("delivery", &["klaviyo", "model", "config", "clock"]),
     (
@@ -35,6 +43,7 @@ pub(crate) const MODULES: [(&str, &[&str]); 17] = [
             "model",
             "config",
             "clock",
+            "telemetry",
         ],
     ),
     ("sandbox", &["klaviyo", "model", "clock", "listener"]),
