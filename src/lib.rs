@@ -26,13 +26,13 @@
 //! | `scheduler` | pure decisions: how fast, singly or in a job, when to retry, when to pause | model, config |
 //! | `metrics` | what the running parts tell of themselves: numbers and heartbeats; a registry without I/O | model, clock |
 //! | `outbox` | the only module with SQL: append, next, settle, replay, reports | model, config, clock, metrics |
-//! | `ingest` | Segment's HTTP API in: authenticate, check, normalise, hand to the outbox, answer | model, config, outbox, segment, clock, listener, metrics |
+//! | `ingest` | Segment's HTTP API in: authenticate, check, normalise, hand to the outbox, answer | model, config, outbox, segment, clock, listener, metrics, telemetry |
 //! | `delivery` | one HTTP request out, one outcome back; the only user of reqwest | klaviyo, model, config, clock |
-//! | `relay` | the loop that joins outbox, scheduler, mapper, delivery and outbox again | outbox, scheduler, mapper, delivery, klaviyo, segment, model, config, clock, metrics |
+//! | `relay` | the loop that joins outbox, scheduler, mapper, delivery and outbox again | outbox, scheduler, mapper, delivery, klaviyo, segment, model, config, clock, metrics, telemetry |
 //! | `sandbox` | a Klaviyo in the program: checks requests as the real one does, keeps what it got | klaviyo, model, clock, listener |
 //! | `operator` | what an operator asks for, the same from the commands and from the admin port | outbox, ingest, relay, mapper, klaviyo, segment, model, config |
 //! | `admin` | health, metrics and the API of the operator, on a port of their own | operator, outbox, metrics, model, config, clock, listener |
-//! | `telemetry` | sets up what is logged, and how | model, config |
+//! | `telemetry` | sets up what is logged and traced, and how | model, config |
 //! | `cli` | the commands, one file for each | all |
 //! | `app` | the one place that wires the parts together | all |
 //!

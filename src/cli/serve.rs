@@ -23,7 +23,7 @@ pub(super) struct Options {}
 
 pub(super) async fn run(file: &Path) -> anyhow::Result<End> {
     let config = Config::load(file, &process_environment)?;
-    let logging = telemetry::init(&config.log)?;
+    let logging = telemetry::init_with_traces(&config.log, &config.telemetry)?;
     telemetry::hide_texts_of_panics();
     // Taken before anything else: from here on it ends no process.
     let mut hang_up = signal(SignalKind::hangup())?;
@@ -52,6 +52,7 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<End> {
         }
     };
     tracing::info!("stopped");
+    tokio::task::spawn_blocking(|| logging.close()).await?;
     Ok(if failed || !in_order {
         End::Failed
     } else {

@@ -21,6 +21,7 @@ mod secret;
 mod section;
 mod suggest;
 mod syntax;
+mod telemetry;
 mod values;
 
 use std::fs;
@@ -44,6 +45,7 @@ pub use outbox::OutboxConfig;
 pub use public::PublicUrl;
 pub use script::{AnalyticsJs, AnalyticsJsError};
 pub use secret::process_environment;
+pub use telemetry::TelemetryConfig;
 
 use document::Document;
 use section::Section;
@@ -65,6 +67,8 @@ pub struct Config {
     pub admin: AdminConfig,
     /// `[log]`.
     pub log: LogConfig,
+    /// `[telemetry]`.
+    pub telemetry: TelemetryConfig,
     /// Sentences for the operator about what is allowed and probably not meant.
     pub warnings: Vec<String>,
 }
@@ -133,6 +137,7 @@ impl Config {
             delivery: root.section("delivery", DeliveryConfig::read),
             admin: root.section("admin", AdminConfig::read),
             log: root.section("log", LogConfig::read),
+            telemetry: root.section("telemetry", TelemetryConfig::read),
             warnings: Vec::new(),
         };
         config.check_addresses(root);

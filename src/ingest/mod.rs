@@ -7,7 +7,7 @@
 //!
 //! [`accept`] decides everything and is pure; [`routes()`] does the input and output around it, and [`arriving`] lets
 //! `explain` decide the same, and [`Archive`] `import`. [`Live`] lets a running daemon be configured anew.
-//! May use `model`, `segment`, `config`, `outbox`, `metrics` and the clock.
+//! May use `model`, `segment`, `config`, `outbox`, `metrics`, `telemetry` and the clock.
 
 mod accept;
 mod answer;

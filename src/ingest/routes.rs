@@ -13,6 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use secrecy::ExposeSecret as _;
 use tower_http::catch_panic::CatchPanicLayer;
+use tracing::{Instrument as _, Span, field};
 
 use super::accept::{Accepted, Endpoint, Rules, accept};
 use super::answer::{self, Refusal};
@@ -25,6 +26,7 @@ use crate::config::{AnalyticsJs, IngestConfig, SourceConfig};
 use crate::metrics::Metrics;
 use crate::model::GarbageIds;
 use crate::outbox::{AppendError, Outbox};
+use crate::telemetry;
 
 /// How long a body may take to arrive. SDKs give up after 10 to 15 seconds, a phone on a bad line later.
 const BODY_TIME: Duration = Duration::from_mins(1);
@@ -160,6 +162,8 @@ impl Ingest {
                 .filter(|event| event.refused.is_some())
                 .count(),
         };
+        // Before they are stored: they may be sent at once.
+        telemetry::stored(&Span::current(), &accepted.events);
         let appended = self.shared.outbox.append(accepted.events).await;
         if let Some(metrics) = &self.metrics {
             counted::events(metrics, &stored.source, &kinds, appended.is_ok());
@@ -292,6 +296,18 @@ async fn other_method(method: Method) -> Response {
 }
 
 async fn answer(ingest: Ingest, endpoint: Endpoint, request: Request) -> Response {
+    let span = tracing::info_span!("ingest", http.status = field::Empty);
+    let traceparent = request.headers().get("traceparent");
+    telemetry::received(&span, traceparent.and_then(|value| value.to_str().ok()));
+    let answering = async {
+        let response = answer_within(ingest, endpoint, request).await;
+        Span::current().record("http.status", i64::from(response.status().as_u16()));
+        response
+    };
+    answering.instrument(span).await
+}
+
+async fn answer_within(ingest: Ingest, endpoint: Endpoint, request: Request) -> Response {
     if endpoint == Endpoint::Metrics {
         let body = request.into_body();
         let mut share = ingest.shared.room.share();

@@ -1,9 +1,13 @@
 //! Many requests in one job: written down one by one, sent together, settled one by one. A refused or unclear job is
 //! taken apart, so that one bad item never costs a good one.
 
+use tracing::{Instrument as _, Span, field};
+
 use crate::klaviyo::bulk::{BulkJob, named_items};
 use crate::model::{DeliveryKind, DeliveryStatus, Outcome, OutcomeKind};
 use crate::outbox::{Begun, Settlement, Start, Step, Then};
+
+use crate::telemetry;
 
 use super::context::{Context, Unwritten, request_id};
 use super::desk::Report;
@@ -33,7 +37,12 @@ pub(super) async fn send(context: &Context, hands: Vec<InHand>, outage: bool) ->
     };
     let (items, mut done) = sort(context, hands, &begun);
     let (settled, answered) = match job(&items) {
-        Some(job) => exchange(context, &job, items, outage).await,
+        Some(job) => {
+            let span = span(&items);
+            exchange(context, &job, items, outage)
+                .instrument(span)
+                .await
+        }
         // Nothing of it is left to send; or, which cannot be, it does not fit: each by itself then.
         None => (
             taken_apart(context, items, 1, "the job could not be built"),
@@ -49,6 +58,19 @@ pub(super) async fn send(context: &Context, hands: Vec<InHand>, outage: bool) ->
         }
         Err(Unwritten) => Report::unwritten(hands),
     }
+}
+
+fn span(items: &[Item]) -> Span {
+    let span = tracing::info_span!(
+        "job",
+        items = items.len(),
+        http.status = field::Empty,
+        klaviyo.request_id = field::Empty,
+    );
+    for Item { hand, .. } in items {
+        telemetry::linked(&span, &hand.event.source, &hand.event.message_id);
+    }
+    span
 }
 
 type Done = Vec<(InHand, Step)>;
@@ -101,6 +123,8 @@ async fn exchange(
     let sender = &context.settings.sender;
     let (outcome, answer) = sender.send(&job.route(), job.body(), context.now()).await;
     let answered = outcome.clone();
+    Span::current().record("http.status", outcome.http_status.map(i64::from));
+    Span::current().record("klaviyo.request_id", request_id(&outcome));
     tracing::debug!(
         %kind,
         items = items.len(),

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use tracing::Instrument as _;
+
 use crate::model::{DeliveryStatus, EventId, EventStatus, Timestamp};
 use crate::outbox::{ClaimedEvent, PlannedDelivery, Step, StoredDelivery, Then};
+
+use crate::telemetry;
 
 use super::context::{Context, End, Unwritten, error_chain};
 use super::hand::InHand;
@@ -107,7 +111,9 @@ async fn read(context: &Context, ids: &[EventId]) -> Result<Vec<InHand>, Unwritt
     let (mut planned, mut ended) = (Vec::new(), erased(context, ids, &events));
     for event in &mut events {
         if event.deliveries.is_empty() {
-            match map(context, event).await? {
+            let span = tracing::info_span!("map", event = %event.id);
+            telemetry::resumed(&span, &event.source, &event.message_id);
+            match map(context, event).instrument(span).await? {
                 Plan::Owes(deliveries) => {
                     let requests = deliveries.len();
                     tracing::debug!(event = %event.id, source = event.source, requests, "mapped");

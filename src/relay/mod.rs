@@ -6,8 +6,8 @@
 //!
 //! It promises that an event is worked on by one task at a time, that memory is bounded by `[delivery] window`, that
 //! a task that fails gives its events back, and that after `stop` nothing more is taken or sent and what is in the
-//! air is finished. May use `outbox`, `scheduler`, `mapper`, `delivery`, `klaviyo`, `segment`, `model`, `config`, `clock`
-//! and `metrics`.
+//! air is finished. May use `outbox`, `scheduler`, `mapper`, `delivery`, `klaviyo`, `segment`, `model`, `config`,
+//! `clock`, `metrics` and `telemetry`.
 
 mod bulk;
 mod context;

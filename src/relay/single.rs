@@ -9,6 +9,8 @@ use crate::model::{DeliveryKind, DeliveryStatus, Outcome, OutcomeKind};
 use crate::outbox::{Begun, Settlement, Start, Step, StoredDelivery, Then};
 use crate::scheduler::{Facts, Next, decide, not_resent};
 
+use crate::telemetry;
+
 use super::context::{Context, Unwritten, request_id};
 use super::desk::Report;
 use super::hand::{InHand, Sent};
@@ -27,6 +29,7 @@ pub(super) async fn send(context: &Context, mut hand: InHand, outage: bool) -> R
         http.status = field::Empty,
         klaviyo.request_id = field::Empty,
     );
+    telemetry::resumed(&span, &hand.event.source, &hand.event.message_id);
     let attempted = attempt(context, &mut hand, outage).instrument(span);
     match attempted.await {
         Ok((then, answered)) => Report::of(vec![(hand, then)], answered),
@@ -85,7 +88,7 @@ async fn attempt(
         .sender
         .send(&route, body.clone(), context.now())
         .await;
-    Span::current().record("http.status", outcome.http_status);
+    Span::current().record("http.status", outcome.http_status.map(i64::from));
     Span::current().record("klaviyo.request_id", request_id(&outcome));
     let answered = outcome.clone();
     let (settlement, then) = judge(context, hand, attempt, outcome, &body, outage);

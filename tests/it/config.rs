@@ -128,7 +128,7 @@ fn every_commented_example_of_the_shipped_file_can_be_switched_on() {
         })
         .collect();
     let config = parse(&switched_on.join("\n")).unwrap();
-    assert_eq!(examples, 12);
+    assert_eq!(examples, 13);
     for name in ["Order Completed", "identify"] {
         assert_eq!(config.delivery.after_dead_for[name], AfterDead::Hold);
     }

@@ -13,6 +13,7 @@ mod daemon;
 mod ingest;
 mod mapping;
 mod order;
+mod otlp;
 mod readme;
 mod sdk;
 mod support;

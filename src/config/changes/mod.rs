@@ -231,6 +231,7 @@ const KEYS: &[Key] = &[
     ),
     fixed!(log.format),
     live!(log.filter),
+    fixed!(telemetry.otlp_endpoint),
 ];
 
 fn of_tls<T>(config: &Config, of: fn(&super::TlsConfig) -> &T) -> Option<&T> {

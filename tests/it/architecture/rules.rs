@@ -22,7 +22,14 @@ pub(crate) const MODULES: [(&str, &[&str]); 19] = [
     (
         "ingest",
         &[
-            "model", "config", "outbox", "segment", "clock", "listener", "metrics",
+            "model",
+            "config",
+            "outbox",
+            "segment",
+            "clock",
+            "listener",
+            "metrics",
+            "telemetry",
         ],
     ),
     ("delivery", &["klaviyo", "model", "config", "clock"]),
@@ -39,6 +46,7 @@ pub(crate) const MODULES: [(&str, &[&str]); 19] = [
             "config",
             "clock",
             "metrics",
+            "telemetry",
         ],
     ),
     ("sandbox", &["klaviyo", "model", "clock", "listener"]),

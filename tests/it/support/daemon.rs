@@ -160,6 +160,17 @@ impl Daemon {
         )
     }
 
+    /// As [`Self::send`], with a `traceparent`.
+    #[cfg(feature = "otlp-tests")]
+    pub(crate) async fn send_traced(&self, path: &str, call: &Value, traceparent: &str) {
+        let request = self.client.post(format!("http://{}{path}", self.ingest));
+        let request = request
+            .basic_auth("dev", Some(""))
+            .header("traceparent", traceparent);
+        let answer = request.body(call.to_string()).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+
     /// Posts a call; answers the status, or nothing when the daemon is gone.
     pub(crate) async fn try_post(&self, path: &str, call: &Value) -> Option<u16> {
         let url = format!("http://{}{path}", self.ingest);

@@ -1,36 +1,73 @@
-//! The program's log lines: to stderr, for people or for machines. May use `config`.
+//! The program's log lines: to stderr, for people or for machines; and its traces, where it was built with the feature
+//! `otlp`. May use `config`.
 //!
 //! A log line carries numbers of events and deliveries, never a payload, a person's data, or a key. For our own lines
 //! that is a matter of how they are written. What the lines of libraries hold below `info` is theirs to decide, anew in
 //! each version; they see every header, body and statement. So none of those is logged, whatever the filter says.
 
+#[cfg(feature = "otlp")]
+mod otlp;
+#[cfg(not(feature = "otlp"))]
+mod without;
+
+use std::error::Error;
 use std::io::IsTerminal;
 use std::panic;
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::{FilterExt as _, ParseError, Targets};
-use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::layer::{Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 
-use crate::config::{LogConfig, LogFormat};
+use crate::config::{LogConfig, LogFormat, TelemetryConfig};
+
+#[cfg(not(feature = "otlp"))]
+use without as otlp;
+
+pub use otlp::{linked, received, resumed, stored};
 
 /// The target that all lines of this program begin with.
 const OURS: &str = env!("CARGO_CRATE_NAME");
 
+type BoxedLayer<S> = Box<dyn Layer<S> + Send + Sync>;
+
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "`log.filter` is not a filter; use a level such as `info`, or `info,klaviyo_relay::relay=debug`"
-)]
-pub struct TelemetryError(#[source] ParseError);
+pub enum TelemetryError {
+    /// No filter of the subscriber's.
+    #[error(
+        "`log.filter` is not a filter; use a level such as `info`, or `info,klaviyo_relay::relay=debug`"
+    )]
+    Filter(#[source] ParseError),
+    /// Traces are asked for, and the program cannot make any.
+    #[error(
+        "`telemetry.otlp_endpoint` is set, and this program was built without traces; build it with \
+         `cargo build --release --features otlp`, or leave the key out"
+    )]
+    NotBuiltIn,
+    /// What sends traces could not be set up.
+    #[error("failed to set up the sending of traces to `telemetry.otlp_endpoint`")]
+    Exporter(#[source] Box<dyn Error + Send + Sync>),
+}
 
 /// The logging of the process, whose filter can be changed.
 #[derive(Debug)]
-pub struct Logging(reload::Handle<EnvFilter, Registry>);
+pub struct Logging {
+    filter: reload::Handle<EnvFilter, Registry>,
+    exporter: Option<otlp::Exporter>,
+}
 
 /// Starts logging for the whole process; does nothing when that was done before.
 pub fn init(config: &LogConfig) -> Result<Logging, TelemetryError> {
+    init_with_traces(config, &TelemetryConfig::default())
+}
+
+/// As [`init`], and sends traces where they are asked for.
+pub fn init_with_traces(
+    config: &LogConfig,
+    traces: &TelemetryConfig,
+) -> Result<Logging, TelemetryError> {
     let (filter, handle) = reload::Layer::new(parse(&config.filter)?);
     let lines = fmt::layer()
         .with_writer(std::io::stderr)
@@ -39,23 +76,42 @@ pub fn init(config: &LogConfig) -> Result<Logging, TelemetryError> {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    let lines = lines.with_filter(filter.and(of_libraries()));
+    let mut layers: Vec<BoxedLayer<Registry>> =
+        vec![lines.with_filter(filter.and(of_libraries())).boxed()];
+    let mut exporter = None;
+    if let Some(endpoint) = &traces.otlp_endpoint {
+        let (layer, sends) = otlp::layer(endpoint)?;
+        layers.push(layer);
+        exporter = Some(sends);
+    }
     // Set before: a second start in the same process keeps the first's.
-    drop(tracing_subscriber::registry().with(lines).try_init());
-    Ok(Logging(handle))
+    drop(tracing_subscriber::registry().with(layers).try_init());
+    Ok(Logging {
+        filter: handle,
+        exporter,
+    })
 }
 
 impl Logging {
     /// Logs by this filter from now on.
     pub fn filter(&self, filter: &str) -> Result<(), TelemetryError> {
         // As an error, the process logs by an earlier start's filter, which keeps it.
-        drop(self.0.reload(parse(filter)?));
+        drop(self.filter.reload(parse(filter)?));
         Ok(())
+    }
+
+    /// Sends the traces that are left; blocks while it does.
+    pub fn close(self) {
+        if let Some(exporter) = self.exporter {
+            exporter.close();
+        }
     }
 }
 
 fn parse(filter: &str) -> Result<EnvFilter, TelemetryError> {
-    EnvFilter::builder().parse(filter).map_err(TelemetryError)
+    EnvFilter::builder()
+        .parse(filter)
+        .map_err(TelemetryError::Filter)
 }
 
 /// What libraries may log at most.
