@@ -44,14 +44,14 @@ pub(super) async fn findings(config: &Config) -> anyhow::Result<Vec<Finding>> {
     let mut clock = None;
     for (path, reads, needed) in SCOPES {
         let asked = SystemClock.now();
-        let (finding, there) = scope(&ask(&sender, path).await, reads, needed);
+        let (finding, there) = scope(ask(&sender, path).await.as_ref(), reads, needed);
         findings.push(finding);
         clock = clock.or(there.map(|there| skew(asked, there, SystemClock.now())));
     }
     findings.extend(clock);
     for list in lists(config) {
         findings.push(list_of(
-            &ask(&sender, &format!("/api/lists/{list}")).await,
+            ask(&sender, &format!("/api/lists/{list}")).await.as_ref(),
             &list,
         ));
     }
@@ -67,7 +67,7 @@ async fn ask(sender: &Sender, path: &str) -> Option<Probe> {
     tokio::time::timeout(PATIENCE, asked).await.ok()
 }
 
-fn scope(probe: &Option<Probe>, reads: &str, needed: &str) -> (Finding, Option<Timestamp>) {
+fn scope(probe: Option<&Probe>, reads: &str, needed: &str) -> (Finding, Option<Timestamp>) {
     let Some(probe) = probe else {
         let words = format!("scopes: {reads}: no answer within 15 s; check the network");
         return (Finding::Wrong(words), None);
@@ -109,7 +109,7 @@ fn lists(config: &Config) -> BTreeSet<String> {
     lists.cloned().collect()
 }
 
-fn list_of(probe: &Option<Probe>, list: &str) -> Finding {
+fn list_of(probe: Option<&Probe>, list: &str) -> Finding {
     let Some(probe) = probe else {
         return Finding::Wrong(format!(
             "lists: {list}: no answer within 15 s; check the network"
