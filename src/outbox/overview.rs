@@ -66,8 +66,8 @@ pub struct Flow {
     pub done: [i64; 4],
     /// Given up.
     pub died: [i64; 4],
-    /// Whether more came in the last day than were looked at: then what came is at least that.
-    pub at_least: bool,
+    /// In which spans more came than were looked at: there what came is at least that.
+    pub at_least: [bool; 4],
 }
 
 /// Who waits behind somebody else's event.
@@ -154,15 +154,14 @@ impl Outbox {
         Ok((sources, came))
     }
 
-    /// Whether events of the last day lie behind those that are looked at.
-    async fn more_came(&self, now: Timestamp) -> Result<bool, sqlx::Error> {
-        let [.., day] = starts(now);
+    /// In which spans events lie behind those that are looked at.
+    async fn more_came(&self, now: Timestamp) -> Result<[bool; 4], sqlx::Error> {
         let next: Option<i64> =
             sqlx::query_scalar("SELECT received_ms FROM event ORDER BY id DESC LIMIT 1 OFFSET ?1")
                 .bind(NEWEST)
                 .fetch_optional(&self.readers)
                 .await?;
-        Ok(next.is_some_and(|received| received >= day))
+        Ok(starts(now).map(|start| next.is_some_and(|received| received >= start)))
     }
 
     async fn ended(&self, sql: &'static str, now: Timestamp) -> Result<[i64; 4], sqlx::Error> {

@@ -34,7 +34,8 @@ pub(super) fn of(overview: &Overview, config: &Config) -> Value {
     status["backlog"] = ages.collect();
     status["sources"] = sources.collect();
     status["flow"] = json!({
-        "came": spans(flow.came), "done": spans(flow.done), "died": spans(flow.died), "at_least": flow.at_least,
+        "came": spans(flow.came), "done": spans(flow.done), "died": spans(flow.died),
+        "came_at_least": spans(flow.at_least),
     });
     status["blocked"] =
         json!({"events": overview.blocked.heads, "worst": worst.collect::<Vec<_>>()});
@@ -50,7 +51,7 @@ pub(super) fn of(overview: &Overview, config: &Config) -> Value {
     status
 }
 
-fn spans(counts: [i64; 4]) -> Value {
+fn spans<T: serde::Serialize>(counts: [T; 4]) -> Value {
     SPANS
         .iter()
         .zip(counts)

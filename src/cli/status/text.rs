@@ -31,7 +31,7 @@ pub(super) fn of(
         writeln!(text, "{name:<12}{count}")?;
     }
     flow(&mut text, &overview.flow)?;
-    sources(&mut text, &overview.sources, config)?;
+    sources(&mut text, overview, config)?;
     backlog(&mut text, status)?;
     blocked(&mut text, overview)?;
     dead(&mut text, status)?;
@@ -73,22 +73,28 @@ fn flow(text: &mut String, flow: &Flow) -> Result {
         "\nevents        {:>12}{:>12}{:>12}{:>12}",
         head[0], head[1], head[2], head[3]
     )?;
-    let least = if flow.at_least { ">" } else { "" };
     for (name, counts, least) in [
-        ("came", flow.came, least),
-        ("done", flow.done, ""),
-        ("died", flow.died, ""),
+        ("came", flow.came, flow.at_least),
+        ("done", flow.done, [false; 4]),
+        ("died", flow.died, [false; 4]),
     ] {
         write!(text, "  {name:<12}")?;
-        for count in counts {
-            write!(text, "{:>12}", format!("{least}{count}"))?;
+        for (count, least) in counts.into_iter().zip(least) {
+            write!(text, "{:>12}", at_least(count, least))?;
         }
         writeln!(text)?;
     }
     Ok(())
 }
 
-fn sources(text: &mut String, sources: &[SourceRate], config: &Config) -> Result {
+/// A count, or that there are more.
+fn at_least(count: i64, least: bool) -> String {
+    format!("{}{count}", if least { "> " } else { "" })
+}
+
+fn sources(text: &mut String, overview: &Overview, config: &Config) -> Result {
+    let sources = &overview.sources;
+    let [.., hour, day] = overview.flow.at_least;
     writeln!(text, "\nsources         last hour         day")?;
     let configured = config.ingest.sources.iter().map(|source| &source.name);
     let silent = configured.filter(|name| !sources.iter().any(|source| source.source == **name));
@@ -101,7 +107,9 @@ fn sources(text: &mut String, sources: &[SourceRate], config: &Config) -> Result
         writeln!(
             text,
             "  {:<12}{:>11}{:>12}",
-            source.source, source.hour, source.day
+            source.source,
+            at_least(source.hour, hour),
+            at_least(source.day, day)
         )?;
     }
     Ok(())
