@@ -6,7 +6,7 @@ use super::filter::Found;
 use crate::outbox::{Audit, Brief, EventReport, Status};
 use crate::segment::{masked, readable};
 
-/// The status as JSON, the same on this port and from `status --json`.
+/// Where everything stands, as JSON: all that the admin port answers, and a part of `status --json`.
 pub fn status_json(status: &Status, sandbox: bool) -> Value {
     let audit: Map<String, Value> = status
         .audit

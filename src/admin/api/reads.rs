@@ -15,7 +15,7 @@ use crate::operator::{audit_json, brief_json, event_json, status_json};
 
 type Answer = Result<Json<Value>, Refusal>;
 
-/// As `status --json`.
+/// Where everything stands. `status --json` adds what it costs more to know: rates, who is blocked, sizes.
 pub(in super::super) async fn status(State(admin): State<Arc<Admin>>) -> Answer {
     let status = admin.outbox.status().await?;
     Ok(Json(status_json(&status, admin.sandbox)))
