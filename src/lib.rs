@@ -30,7 +30,7 @@
 //! | `delivery` | one HTTP request out, one outcome back; the only user of reqwest | klaviyo, model, config, clock |
 //! | `relay` | the loop that joins outbox, scheduler, mapper, delivery and outbox again | outbox, scheduler, mapper, delivery, klaviyo, segment, model, config, clock, metrics, telemetry |
 //! | `sandbox` | a Klaviyo in the program: checks requests as the real one does, keeps what it got | klaviyo, model, clock, listener |
-//! | `operator` | what an operator asks for, the same from the commands and from the admin port | outbox, ingest, relay, mapper, klaviyo, segment, model, config |
+//! | `operator` | what an operator asks for, the same from the commands and from the admin port | outbox, ingest, relay, mapper, klaviyo, segment, model, config, clock |
 //! | `admin` | health, metrics and the API of the operator, on a port of their own | operator, outbox, metrics, model, config, clock, listener |
 //! | `telemetry` | sets up what is logged and traced, and how | model, config |
 //! | `cli` | the commands, one file for each | all |

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::operator::{ChangeError, ExplainError};
+use crate::operator::{ChangeError, ExplainError, ForgetError};
 use crate::outbox::{ReadError, WriteError};
 
 /// Why a request is not answered as asked. As JSON: `{"code": …, "error": …}`.
@@ -121,15 +121,29 @@ impl From<ChangeError> for Refusal {
             ChangeError::WrongState { .. } => Self::asked("wrong_status", line),
             ChangeError::Nobody => Self::nobody(),
             ChangeError::Read(error) => error.into(),
-            ChangeError::Write(error) => {
-                tracing::error!(error = line, "failed to change events for the admin port");
-                Self {
-                    status: StatusCode::SERVICE_UNAVAILABLE,
-                    code: code(&error),
-                    error: line.into(),
-                }
-            }
+            ChangeError::Write(ref error) => unwritten(error, line),
         }
+    }
+}
+
+impl From<ForgetError> for Refusal {
+    fn from(error: ForgetError) -> Self {
+        let line = chain(&error);
+        match error {
+            ForgetError::Several { .. } => Self::asked("several_people", line),
+            ForgetError::Read(error) => error.into(),
+            ForgetError::Write(ref error) => unwritten(error, line),
+        }
+    }
+}
+
+/// A change that was not written.
+fn unwritten(error: &WriteError, line: String) -> Refusal {
+    tracing::error!(error = line, "failed to change events for the admin port");
+    Refusal {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        code: code(error),
+        error: line.into(),
     }
 }
 

@@ -1,7 +1,6 @@
 //! `forget`: erases a person from the outbox, everywhere, for good.
 //!
-//! It promises that nothing of the person stays, or says what did and exits 1. So what still waits is given up first,
-//! and what is in the air is waited for: it reaches Klaviyo or it does not, and is erased either way.
+//! It promises what `operator` does of it, and waits until the file itself is clear of the person.
 
 use std::time::Duration;
 
@@ -12,11 +11,11 @@ use super::filter::line;
 use super::{End, attach, print, print_json};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::model::{EventId, Identifier};
-use crate::operator::{SHOWN, brief_json};
-use crate::outbox::{OpenError, Outbox, Person, Selection};
+use crate::model::EventId;
+use crate::operator::{Forgotten, SHOWN, brief_json, forget, unfinished, whom};
+use crate::outbox::{OpenError, Outbox, Selection};
 
-/// How often it looks whether what is in the air has come down, and whether the file is clear.
+/// How often it looks whether the file is clear.
 const LOOK: Duration = Duration::from_millis(100);
 /// How long it waits for the file to be written anew beside a daemon.
 const SCRUB: Duration = Duration::from_mins(2);
@@ -46,38 +45,26 @@ pub(super) struct Options {
     json: bool,
 }
 
-/// What it came to.
-#[derive(Default)]
-struct Forgotten {
-    /// Events emptied.
-    erased: usize,
-    /// Events among them that still waited.
-    discarded: usize,
-    /// Events that could not be erased, since they stayed in the air.
-    left: Vec<EventId>,
-    /// Whether copies may be left in unused parts of the file.
-    rebuild_due: bool,
-}
-
 pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End> {
     if options.dry_run {
         return preview(options, &config).await;
     }
     let (outbox, alone) = open(&config).await?;
     let person = whom(&outbox, &options.profile).await?;
-    let mut forgotten = forget(&outbox, person, Duration::from_secs(options.wait)).await?;
+    let wait = Duration::from_secs(options.wait);
+    let forgotten = forget(&outbox, &SystemClock, person, wait).await?;
     if forgotten.erased > 0 {
         wait_until(SCRUB, async || Ok(outbox.is_scrubbed())).await?;
     }
-    forgotten.rebuild_due = outbox.is_to_be_rebuilt().await?;
+    let mut rebuild_due = outbox.is_to_be_rebuilt().await?;
     outbox.close().await;
-    if forgotten.rebuild_due && alone {
+    if rebuild_due && alone {
         // Opened as the daemon opens it, a file of any size is written anew.
         let outbox = Outbox::open(&config.outbox, SystemClock.now()).await?;
-        forgotten.rebuild_due = outbox.is_to_be_rebuilt().await?;
+        rebuild_due = outbox.is_to_be_rebuilt().await?;
         outbox.close().await;
     }
-    say(options, &forgotten)
+    say(options, &forgotten, rebuild_due)
 }
 
 /// The outbox: as its daemon where none runs, so that nothing is left in the air by one that was killed; else beside it.
@@ -91,79 +78,6 @@ async fn open(config: &Config) -> anyhow::Result<(Outbox, bool)> {
         Err(OpenError::InUse { .. }) => Ok((beside, false)),
         Err(error) => Err(error.into()),
     }
-}
-
-/// The one person that a word names.
-async fn whom(outbox: &Outbox, word: &str) -> anyhow::Result<Person> {
-    let mut found: Option<(Identifier, Person)> = None;
-    for name in Selection::people(word) {
-        let person = outbox.person(std::slice::from_ref(&name)).await?;
-        if person.events.is_empty() {
-            continue;
-        }
-        match &found {
-            None => found = Some((name, person)),
-            Some((_, known)) if known.identifiers.contains(&name) => {}
-            Some((first, _)) => {
-                bail!(
-                    "{word:?} may be several people; say which one: --profile {first} or --profile {name}"
-                )
-            }
-        }
-    }
-    Ok(found.map_or_else(nobody, |(_, person)| person))
-}
-
-fn nobody() -> Person {
-    Person {
-        identifiers: Vec::new(),
-        events: Vec::new(),
-    }
-}
-
-/// Erases everything at once when nothing of the person is unfinished any more; nothing when that does not come to be:
-/// what was erased first would no longer tell who the rest is about.
-async fn forget(outbox: &Outbox, person: Person, wait: Duration) -> anyhow::Result<Forgotten> {
-    let mut forgotten = Forgotten::default();
-    let mut person = person;
-    if person.events.is_empty() {
-        return Ok(forgotten);
-    }
-    let began = SystemClock.now();
-    loop {
-        let waiting: Vec<EventId> = person
-            .events
-            .iter()
-            .filter(|event| !event.done && !event.in_air)
-            .map(|event| event.id)
-            .collect();
-        if !waiting.is_empty() {
-            outbox.discard(SystemClock.now(), waiting).await?;
-        }
-        let before: Vec<EventId> = unfinished(&person);
-        // With all names: what is erased does not lead to the others any more.
-        person = outbox.person(&person.identifiers).await?;
-        let left = unfinished(&person);
-        forgotten.discarded += before.iter().filter(|id| !left.contains(id)).count();
-        if left.is_empty() {
-            let erased = outbox
-                .erase(SystemClock.now(), person.identifiers.clone())
-                .await?;
-            forgotten.erased += erased.events;
-            if erased.left == 0 {
-                return Ok(forgotten);
-            }
-        } else if SystemClock.now().since(began) >= wait {
-            forgotten.left = left;
-            return Ok(forgotten);
-        }
-        tokio::time::sleep(LOOK).await;
-    }
-}
-
-fn unfinished(person: &Person) -> Vec<EventId> {
-    let unfinished = person.events.iter().filter(|event| !event.done);
-    unfinished.map(|event| event.id).collect()
 }
 
 async fn wait_until(
@@ -213,12 +127,11 @@ async fn preview(options: &Options, config: &Config) -> anyhow::Result<End> {
     Ok(End::Done)
 }
 
-fn say(options: &Options, forgotten: &Forgotten) -> anyhow::Result<End> {
+fn say(options: &Options, forgotten: &Forgotten, rebuild_due: bool) -> anyhow::Result<End> {
     let Forgotten {
         erased,
         discarded,
         left,
-        rebuild_due,
     } = forgotten;
     let end = if left.is_empty() {
         End::Done
@@ -245,7 +158,7 @@ fn say(options: &Options, forgotten: &Forgotten) -> anyhow::Result<End> {
     if *discarded > 0 {
         said = format!("{said}, {discarded} of them discarded before they were delivered");
     }
-    if *rebuild_due {
+    if rebuild_due {
         said = format!(
             "{said}\ncopies of names may be left in unused parts of the file until the daemon starts again"
         );

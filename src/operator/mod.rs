@@ -3,16 +3,19 @@
 //!
 //! It promises that a change without a filter is refused, and so is one in a state it cannot work on; that a dry run
 //! changes nothing; and that both ways in mean the same events by the same words. Personal data is shown whole: whoever
-//! can ask is the operator. May use `outbox`, `ingest`, `relay`, `mapper`, `klaviyo`, `segment`, `model` and `config`.
+//! can ask is the operator. May use `outbox`, `ingest`, `relay`, `mapper`, `klaviyo`, `segment`, `model`,
+//! `config` and `clock`.
 
 mod change;
 mod explain;
 mod filter;
+mod forget;
 mod json;
 mod when;
 
 pub use change::{Change, ChangeError};
 pub use explain::{ExplainError, ExplainSettings, Explanation, explain};
 pub use filter::{Filter, Found, SHOWN};
+pub use forget::{ForgetError, Forgotten, forget, unfinished, whom};
 pub use json::{audit_json, brief_json, event_json, status_json};
 pub use when::{TIMES, time};

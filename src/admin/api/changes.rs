@@ -1,21 +1,26 @@
-//! What can be done: events sent again, stopped, let go, given up; and a call explained, which changes nothing.
+//! What can be done: events sent again, stopped, let go, given up, a person erased; and a call explained, which changes
+//! nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Request, State};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::Admin;
 use super::super::refusal::Refusal;
 use super::asked;
 use crate::model::Side;
 use crate::operator::{self, Change};
-use crate::outbox::Replay;
+use crate::outbox::{Replay, Selection};
 
 /// A body that names events: room for thousands of numbers.
 const CHANGE_BYTES: usize = 64 << 10;
+
+/// How long an erasure waits for what is in the air.
+const FORGET_PATIENCE: Duration = Duration::from_secs(10);
 
 type Answer = Result<Json<Value>, Refusal>;
 
@@ -45,6 +50,15 @@ struct AskedReplay {
     backfill: bool,
     #[serde(default)]
     as_sent: bool,
+}
+
+/// The body of an erasure.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AskedForget {
+    profile: String,
+    #[serde(default)]
+    dry_run: bool,
 }
 
 /// The query of an explanation.
@@ -88,6 +102,27 @@ pub(super) async fn release(State(admin): State<Arc<Admin>>, request: Request) -
 pub(super) async fn discard(State(admin): State<Arc<Admin>>, request: Request) -> Answer {
     let asked = asked::json(request, CHANGE_BYTES).await?;
     make(admin, Change::Discard, asked).await
+}
+
+/// As `forget`, with less patience for what is in the air: a caller can ask again.
+pub(super) async fn forget(State(admin): State<Arc<Admin>>, request: Request) -> Answer {
+    let AskedForget { profile, dry_run } = asked::json(request, CHANGE_BYTES).await?;
+    if Selection::people(&profile).is_empty() {
+        return Err(Refusal::nobody());
+    }
+    let person = operator::whom(&admin.outbox, &profile).await?;
+    let events = person.events.len();
+    if dry_run {
+        let waiting = operator::unfinished(&person).len();
+        return Ok(Json(
+            json!({"dry_run": true, "count": events, "waiting": waiting}),
+        ));
+    }
+    let forgotten = operator::forget(&admin.outbox, &*admin.clock, person, FORGET_PATIENCE).await?;
+    let left: Vec<i64> = forgotten.left.iter().map(|id| id.0).collect();
+    Ok(Json(json!({
+        "dry_run": false, "erased": forgotten.erased, "discarded": forgotten.discarded, "left": left,
+    })))
 }
 
 /// As `explain --json`.

@@ -36,6 +36,7 @@ pub(super) fn routes() -> Router<Arc<Admin>> {
         .route("/hold", post(changes::hold))
         .route("/release", post(changes::release))
         .route("/discard", post(changes::discard))
+        .route("/forget", post(changes::forget))
         .route("/explain", post(changes::explain))
 }
 

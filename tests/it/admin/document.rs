@@ -80,6 +80,13 @@ async fn answers_are_as_the_document_says() {
         ("/hold", "/hold", Some(json!({}))),
         ("/release", "/release", Some(dry(json!({"id": [4, 99]})))),
         ("/discard", "/discard", Some(dry(json!({"source": "shop"})))),
+        (
+            "/forget",
+            "/forget",
+            Some(json!({"profile": "u3", "dry_run": true})),
+        ),
+        ("/forget", "/forget", Some(json!({"profile": "u3"}))),
+        ("/forget", "/forget", Some(json!({"profile": " "}))),
         ("/explain", "/explain", Some(call)),
         ("/explain", "/explain", Some(page)),
         ("/explain", "/explain", Some(json!("no call"))),

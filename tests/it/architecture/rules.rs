@@ -53,7 +53,7 @@ pub(crate) const MODULES: [(&str, &[&str]); 19] = [
     (
         "operator",
         &[
-            "outbox", "ingest", "relay", "mapper", "klaviyo", "segment", "model", "config",
+            "outbox", "ingest", "relay", "mapper", "klaviyo", "segment", "model", "config", "clock",
         ],
     ),
     (

@@ -109,7 +109,7 @@ async fn a_word_that_names_two_people_is_refused() {
     assert_eq!((ran.code, &*ran.out), (1, ""));
     assert!(
         ran.err
-            .contains("--profile user:4915 or --profile anonymous:4915"),
+            .contains("say which one: user:4915 or anonymous:4915"),
         "{}",
         ran.err
     );
