@@ -213,8 +213,13 @@ async fn a_wrong_private_key_is_mended_without_a_restart() {
     daemon.reload("pk_mistyped", "pk_sandbox").await;
     let log = daemon.log();
     assert!(log.contains("\"keys\":\"klaviyo.private_key\""), "{log}");
-    let status = daemon.settled().await;
-    assert_eq!((count(&status, "delivered"), status.pause), (2, None));
+    assert_eq!(count(&daemon.settled().await, "delivered"), 2);
+    let outbox = daemon.outbox().await;
+    eventually("the pause is over", || async {
+        outbox.paused().await.unwrap().is_none().then_some(())
+    })
+    .await;
+    outbox.close().await;
     assert!(!log.contains("pk_"), "{log}");
     assert!(daemon.terminate().await.success());
 }
