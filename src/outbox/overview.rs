@@ -9,6 +9,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::error::ReadError;
+use super::limits::LimitsInUse;
 use super::report::Status;
 use super::{EventId, Outbox, disk};
 use crate::model::Timestamp;
@@ -36,6 +37,8 @@ pub struct Overview {
     pub flow: Flow,
     /// Who waits, and behind whom.
     pub blocked: Blocked,
+    /// How full Klaviyo's limits were, when the relay last told it.
+    pub limits: Option<LimitsInUse>,
     /// Finished events that retention has removed.
     pub removed: i64,
     /// The file's size, in bytes.
@@ -118,6 +121,7 @@ impl Outbox {
                 .fetch_one(&self.readers)
                 .await
                 .map_err(failed())?,
+            limits: self.limits_in_use().await?,
             database_bytes,
             wal_bytes,
             free_bytes: disk::free_bytes(&self.path),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::model::{EventId, Family, Outcome, Timestamp};
-use crate::outbox::{Step, Then};
+use crate::outbox::{LimitInUse, Step, Then};
 use crate::scheduler::{Gate, Limits, Move, Passage, Pressure, choose};
 
 use super::context::{Context, Unwritten};
@@ -21,6 +21,8 @@ use super::{bulk, single, told};
 
 /// How long the desk waits before it asks an outbox again that failed it.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(1);
+/// How often the outbox is told what is in use of the limits, while that changes.
+const TELL_EVERY: Duration = Duration::from_secs(5);
 
 /// What a task in the air comes to.
 enum Returned {
@@ -100,6 +102,8 @@ pub(super) struct Desk {
     look: bool,
     /// When the outbox has something due for which there was room.
     next_due: Option<Timestamp>,
+    /// The limits in use as the outbox was last told, and when.
+    told: (Timestamp, Vec<LimitInUse>),
 }
 
 impl Desk {
@@ -118,6 +122,7 @@ impl Desk {
             taking_in: false,
             look: true,
             next_due: None,
+            told: (Timestamp::from_millis(0), Vec::new()),
         }
     }
 
@@ -167,10 +172,24 @@ impl Desk {
             .spawn(async move { Returned::Taken(intake::take(&context, room).await) });
     }
 
-    /// Tells the metrics how gate and limits stand.
-    pub(super) fn tell(&self) {
-        let metrics = &self.context.relay.instruments.metrics;
-        told::standing(metrics, &self.gate, &self.limits, self.context.now());
+    /// Tells the metrics how gate and limits stand, and now and then the outbox what is in use of the limits.
+    pub(super) fn tell(&mut self) {
+        let now = self.context.now();
+        let relay = &self.context.relay;
+        told::standing(&relay.instruments.metrics, &self.gate, &self.limits, now);
+        if now.since(self.told.0) < TELL_EVERY {
+            return;
+        }
+        let families = told::limits_in_use(&self.limits, now);
+        if families != self.told.1 {
+            let outbox = relay.outbox.clone();
+            let told = families.clone();
+            // For people who look: whether it is written changes nothing.
+            drop(tokio::spawn(
+                async move { outbox.tell_limits(now, told).await },
+            ));
+        }
+        self.told = (now, families);
     }
 
     /// Sends what may go; answers when to look again, if nothing happens before.

@@ -2,7 +2,7 @@
 
 use crate::metrics::{DeliveryState, LimitUse, Metrics};
 use crate::model::{EventStatus, PauseKind, Timestamp};
-use crate::outbox::{PlannedDelivery, Step, Then};
+use crate::outbox::{LimitInUse as Told, PlannedDelivery, Step, Then};
 use crate::scheduler::{Gate, Limits};
 
 use super::hand::InHand;
@@ -39,6 +39,18 @@ pub(super) fn stepped(metrics: &Metrics, hand: &InHand, then: &Then) {
     {
         metrics.delivered_after(now.since(hand.event.received_at));
     }
+}
+
+/// The families that sent something in the last minute, or may not, for whoever looks into the outbox.
+pub(super) fn limits_in_use(limits: &Limits, now: Timestamp) -> Vec<Told> {
+    let used = limits.snapshot(now).into_iter().map(|family| Told {
+        family: family.family.word().to_owned(),
+        second: [family.second.into(), family.second_allowed.into()],
+        minute: [family.minute.into(), family.minute_allowed.into()],
+        closed: family.closed_until.is_some_and(|until| until > now),
+    });
+    used.filter(|family| family.minute[0] > 0 || family.closed)
+        .collect()
 }
 
 /// Where gate and limits stand.

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::config::{Config, Endpoint};
+use crate::model::Timestamp;
 use crate::operator::status_json;
 use crate::outbox::Overview;
 
@@ -39,6 +40,9 @@ pub(super) fn of(overview: &Overview, config: &Config) -> Value {
     });
     status["blocked"] =
         json!({"events": overview.blocked.heads, "worst": worst.collect::<Vec<_>>()});
+    status["limits"] = json!(overview.limits.as_ref().map(|told| {
+        json!({"at": Timestamp::from_millis(told.at_ms).to_string(), "families": told.families})
+    }));
     status["disk"] = json!({
         "database_bytes": overview.database_bytes, "wal_bytes": overview.wal_bytes,
         "free_bytes": overview.free_bytes,

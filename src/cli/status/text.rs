@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::cli::colour::{Tone, tone};
 use crate::config::{Config, Endpoint};
 use crate::model::Timestamp;
-use crate::outbox::{Flow, Overview, SourceRate, Status};
+use crate::outbox::{Flow, LimitsInUse, Overview, SourceRate, Status};
 
 /// As long as a reason may be on the screen.
 const REASON: usize = 90;
@@ -35,6 +35,7 @@ pub(super) fn of(
     backlog(&mut text, status)?;
     blocked(&mut text, overview)?;
     dead(&mut text, status)?;
+    limits(&mut text, overview, now)?;
     disk(&mut text, overview, config)?;
     if status.dead.is_empty() {
         writeln!(text, "\nat {now}")?;
@@ -61,6 +62,39 @@ fn alarms(text: &mut String, status: &Status, config: &Config) -> Result {
             text,
             "  next probe at {}; nothing is lost, events wait\n",
             pause.probe_at
+        )?;
+    }
+    Ok(())
+}
+
+/// What was told within the last minute: what is older says nothing of the present.
+fn limits(text: &mut String, overview: &Overview, now: Timestamp) -> Result {
+    let recent = |told: &&LimitsInUse| {
+        now.since(Timestamp::from_millis(told.at_ms)) < Duration::from_mins(1)
+    };
+    let Some(told) = overview.limits.as_ref().filter(recent) else {
+        return Ok(());
+    };
+    if told.families.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        text,
+        "\nlimits in use              second              minute"
+    )?;
+    for family in &told.families {
+        let window = |[used, allowed]: [u64; 2]| format!("{used} of {allowed}");
+        let closed = if family.closed {
+            "  closed by a 429"
+        } else {
+            ""
+        };
+        writeln!(
+            text,
+            "  {:<19}{:>12}{:>20}{closed}",
+            family.family,
+            window(family.second),
+            window(family.minute)
         )?;
     }
     Ok(())

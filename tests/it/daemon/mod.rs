@@ -7,6 +7,7 @@ mod delivering;
 mod disk;
 mod forwarding;
 mod importing;
+mod limits;
 mod logging;
 mod ordering;
 mod pausing;
