@@ -53,7 +53,7 @@ async fn no_request_gets_an_answer_that_the_document_does_not_have() {
         String::from_utf8_lossy(&ran.stderr)
     );
     assert!(
-        said.contains("Tested: 11"),
+        said.contains("Tested: 12"),
         "every operation but the document's own was tested: {said}"
     );
     // It was asked a great deal, and is alive and in order.
