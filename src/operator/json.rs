@@ -75,8 +75,8 @@ pub fn brief_json(brief: &Brief) -> Value {
     })
 }
 
-/// An event with all that happened to it, as `show --json` prints it. A write key in the call is masked; all else is
-/// whole.
+/// An event with all that happened to it; `show --json` adds who waits for it, and what its call becomes now. A write
+/// key in the call is masked; all else is whole.
 pub fn event_json(report: &EventReport) -> Value {
     let mut event = object(&report.columns);
     event.insert("identifiers".to_owned(), json!(report.identifiers));
