@@ -18,6 +18,15 @@ pub trait Clock: Send + Sync + 'static {
     fn chance(&self) -> f64;
 }
 
+/// Bytes that nobody can guess, for a key that lives as long as the process.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "with `SystemClock::chance` the one place that draws at random"
+)]
+pub fn secret() -> [u8; 32] {
+    rand::random()
+}
+
 /// The machine's clock and its random generator.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;

@@ -5,70 +5,144 @@
 //! none to show; without one the name is what tells it. A proxy in front that passes its own name on has to have a
 //! token set.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::uri::Authority;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret, SecretString};
-use subtle::ConstantTimeEq;
 
 use super::Admin;
+use super::guesses::Guesses;
 use super::refusal::Refusal;
+use super::session;
+use crate::clock::Clock;
 use crate::config::AdminConfig;
+use crate::listener::Peer;
+
+/// The cookie of a session.
+pub(super) const COOKIE: &str = "klaviyo_relay";
 
 /// Who may ask.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Access {
     token: Option<SecretString>,
+    form_key: [u8; 32],
+    guesses: Arc<Guesses>,
 }
 
 impl Access {
-    /// As the configuration says. It demands a token where other machines can reach the port.
-    pub fn of(config: &AdminConfig) -> Self {
+    /// As the configuration says. It demands a token where other machines can reach the port. `form_key`: what nobody
+    /// can guess, for as long as the process lives.
+    pub fn of(config: &AdminConfig, form_key: [u8; 32]) -> Self {
         Self {
             token: config.token.clone(),
+            form_key,
+            guesses: Arc::default(),
         }
     }
 
-    fn refusal(&self, request: &Request) -> Option<Refusal> {
-        let Some(token) = &self.token else {
-            return (!is_of_this_machine(host(request)?)).then_some(Refusal::OTHER_HOST);
-        };
-        let shown = request
-            .headers()
-            .get(header::AUTHORIZATION)
+    /// Whether somebody has to log in to see a page.
+    pub(super) fn asks_for_a_token(&self) -> bool {
+        self.token.is_some()
+    }
+
+    /// What the forms of a visitor carry.
+    pub(super) fn form(&self, session: &str) -> String {
+        session::form(&self.form_key, session)
+    }
+
+    /// A session for whoever shows the token.
+    pub(super) fn log_in(
+        &self,
+        shown: &str,
+        from: Option<Peer>,
+        clock: &dyn Clock,
+    ) -> Result<String, Refusal> {
+        self.shown(shown, from, clock)?;
+        let token = self
+            .token
+            .as_ref()
+            .map_or("", |token| token.expose_secret());
+        Ok(session::begin(token, clock.now()))
+    }
+
+    /// Whether the token is shown, or where there is none, this machine is asked for by a name of its own.
+    fn check(&self, head: &Parts, clock: &dyn Clock) -> Result<(), Refusal> {
+        if self.token.is_none() {
+            let wrong = host(head).is_some_and(|host| !is_of_this_machine(host));
+            return if wrong {
+                Err(Refusal::OTHER_HOST)
+            } else {
+                Ok(())
+            };
+        }
+        let header = head.headers.get(header::AUTHORIZATION);
+        let shown = header
             .and_then(|value| value.to_str().ok())
-            .and_then(bearer)
-            .unwrap_or_default();
-        let same = shown.as_bytes().ct_eq(token.expose_secret().as_bytes());
-        (!bool::from(same)).then_some(Refusal::NO_TOKEN)
+            .and_then(bearer);
+        let shown = shown
+            .filter(|shown| !shown.is_empty())
+            .ok_or(Refusal::NO_TOKEN)?;
+        self.shown(shown, head.extensions.get::<Peer>().copied(), clock)
+    }
+
+    /// As [`Self::check`], for a page: a session does as well.
+    pub(super) fn check_visit(&self, head: &Parts, clock: &dyn Clock) -> Result<(), Refusal> {
+        let token = self.token.as_ref().map(|token| token.expose_secret());
+        match (token, cookie(&head.headers, COOKIE)) {
+            (Some(token), Some(session)) if session::holds(session, token, clock.now()) => Ok(()),
+            _ => self.check(head, clock),
+        }
+    }
+
+    /// Whether this is the token. Wrong ones are counted, and whoever shows too many has to wait.
+    fn shown(&self, shown: &str, from: Option<Peer>, clock: &dyn Clock) -> Result<(), Refusal> {
+        let Some(token) = &self.token else {
+            return Ok(());
+        };
+        let from = from.map_or(UNKNOWN, |Peer(address)| address.ip());
+        let now = clock.monotonic();
+        if let Some(wait) = self.guesses.wait(from, now) {
+            return Err(Refusal::guessing(wait));
+        }
+        if session::same(shown, token.expose_secret()) {
+            return Ok(());
+        }
+        self.guesses.wrong(from, now);
+        Err(Refusal::NO_TOKEN)
     }
 }
 
-/// Lets a request through, or says why not.
+/// Whoever has no address: in tests, which ask without a connection.
+const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+/// Lets a request to the API through, or says why not.
 pub(super) async fn check(
     State(admin): State<Arc<Admin>>,
     request: Request,
     next: Next,
 ) -> Response {
-    match admin.access.refusal(&request) {
-        None => next.run(request).await,
-        Some(refusal) => {
-            let is_token = refusal == Refusal::NO_TOKEN;
-            let mut response = refusal.into_response();
-            if is_token {
-                let scheme = HeaderValue::from_static("Bearer");
-                response
-                    .headers_mut()
-                    .insert(header::WWW_AUTHENTICATE, scheme);
-            }
-            response
-        }
+    let (head, body) = request.into_parts();
+    match admin.access.check(&head, &*admin.clock) {
+        Ok(()) => next.run(Request::from_parts(head, body)).await,
+        Err(refusal) => refusal.into_response(),
     }
+}
+
+/// The value of a cookie.
+pub(super) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let lines = headers.get_all(header::COOKIE).iter();
+    let pairs = lines
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(';'));
+    pairs
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find_map(|(known, value)| (known == name).then_some(value))
 }
 
 /// The token of `Bearer TOKEN`; the scheme is written in any case (RFC 9110, 11.1).
@@ -80,11 +154,11 @@ fn bearer(value: &str) -> Option<&str> {
 }
 
 /// The host that was asked for; `None` where a request names none, which no browser's does.
-fn host(request: &Request) -> Option<&str> {
-    let header = request.headers().get(header::HOST);
+pub(super) fn host(head: &Parts) -> Option<&str> {
+    let header = head.headers.get(header::HOST);
     // What is not ASCII is no name of this machine.
     let header = header.map(|host| host.to_str().unwrap_or("?"));
-    header.or_else(|| request.uri().authority().map(Authority::as_str))
+    header.or_else(|| head.uri.authority().map(Authority::as_str))
 }
 
 /// An address needs no name server, so no page can be behind it that is not this machine's; of the names, those that

@@ -38,7 +38,7 @@ pub(super) async fn alive(State(admin): State<Arc<Admin>>) -> Response {
 /// meanwhile.
 pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     let mut notes = Vec::new();
-    if admin.sandbox {
+    if admin.sandbox.is_some() {
         notes.push(reason(
             "sandbox",
             "requests go to the sandbox: NOTHING REACHES KLAVIYO",

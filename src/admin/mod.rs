@@ -1,23 +1,27 @@
-//! The operator's port: health, readiness, metrics for Prometheus, and the API that can do what the commands do.
+//! The operator's port: the page for a browser, health, readiness, metrics for Prometheus, and the API that can do what
+//! the commands do.
 //!
 //! It promises to ask for the token where one is set, and for a name of this machine where none is; to change nothing
-//! for a web page elsewhere; to answer every error in JSON with what to do; and that `/healthz`, `/readyz` and
-//! `/metrics` tell nothing of a person. The API is the operator's and tells all.
+//! for a web page elsewhere; to answer every error with what to do, in JSON to programs; and that `/healthz`,
+//! `/readyz` and `/metrics` tell nothing of a person. The API and the page are the operator's and tell all.
 //!
-//! May use `operator`, `outbox`, `metrics`, `model`, `config`, `clock` and the listener.
+//! May use `operator`, `outbox`, `sandbox`, `metrics`, `model`, `config`, `clock` and the listener.
 
 mod api;
 mod auth;
+mod guesses;
 mod health;
 mod metrics;
+mod page;
 mod refusal;
+mod session;
 
 use std::any::Any;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -28,6 +32,7 @@ use crate::clock::Clock;
 use crate::metrics::Instruments;
 use crate::operator::ExplainSettings;
 use crate::outbox::Outbox;
+use crate::sandbox::Sandbox;
 
 pub use auth::Access;
 pub use metrics::count_blocked;
@@ -42,12 +47,14 @@ pub struct Admin {
     pub instruments: Instruments,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Whether requests go to a sandbox, so that nothing reaches Klaviyo.
-    pub sandbox: bool,
+    /// The sandbox that requests go to, if they do, so that nothing reaches Klaviyo.
+    pub sandbox: Option<Sandbox>,
     /// What decides what a call becomes, as the daemon is configured now.
     pub explain: watch::Receiver<ExplainSettings>,
     /// Who may ask.
     pub access: Access,
+    /// Whether the page's lists show e-mail addresses and phone numbers whole.
+    pub show_personal_data: bool,
 }
 
 /// The routes of the port. Whatever happens inside, a caller gets an answer.
@@ -58,11 +65,12 @@ pub fn routes(admin: Admin) -> Router {
         .route("/metrics", get(metrics::scrape))
         .route("/status", get(api::status))
         .nest("/api/v1", api::routes())
-        .fallback(|| async { Refusal::NOT_FOUND.into_response() })
         .layer(middleware::from_fn_with_state(
             Arc::clone(&admin),
             auth::check,
         ))
+        .merge(page::routes(&admin))
+        .fallback(page::nowhere)
         // Asked by supervisors, which have no token; it tells no more than that the process works.
         .route("/healthz", get(health::alive))
         .method_not_allowed_fallback(|| async { Refusal::WRONG_METHOD.into_response() })
@@ -71,16 +79,35 @@ pub fn routes(admin: Admin) -> Router {
         .with_state(admin)
 }
 
-/// Every answer is of the moment, and what its type says. There are no CORS headers at all: no page elsewhere may read
-/// what is here.
+/// What a page of this port may do: load what this port serves, and send forms to it. No script and no style but the two
+/// files, nothing of elsewhere, and in no other page's frame.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Every answer is of the moment, unless it says otherwise, and what its type says. There are no CORS headers at all: no
+/// page elsewhere may read what is here.
 async fn with_headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     for (name, value) in [
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        // A path holds what was searched for. With less, a form of ours would not say that it comes from here.
+        (header::REFERRER_POLICY, "same-origin"),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
     ] {
         let headers = response.headers_mut();
-        headers.insert(name, HeaderValue::from_static(value));
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     }
     response
 }

@@ -1,9 +1,10 @@
 //! Every way a request to this port is refused: a status, a stable code, and a sentence that says what to do.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -16,6 +17,8 @@ pub(super) struct Refusal {
     status: StatusCode,
     code: &'static str,
     error: Cow<'static, str>,
+    /// When it may be asked again, in seconds.
+    retry_after: Option<u64>,
 }
 
 impl Refusal {
@@ -38,6 +41,18 @@ impl Refusal {
         StatusCode::MISDIRECTED_REQUEST,
         "other_host",
         "the `Host` is no name of this machine; ask by 127.0.0.1 or localhost, or set [admin] token",
+    );
+    pub(super) const OTHER_SITE: Self = Self::of(
+        StatusCode::FORBIDDEN,
+        "other_site",
+        "this was not sent by a page of this port; go back, load the page anew, and try again. A proxy in front has to \
+         pass `Host` on",
+    );
+    pub(super) const OLD_FORM: Self = Self::of(
+        StatusCode::FORBIDDEN,
+        "old_form",
+        "the page was loaded before the relay was started or you logged in; nothing was changed: load it anew, and try \
+         again",
     );
     pub(super) const NOT_JSON_TYPE: Self = Self::of(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -70,6 +85,7 @@ impl Refusal {
             status,
             code,
             error: Cow::Borrowed(error),
+            retry_after: None,
         }
     }
 
@@ -79,6 +95,7 @@ impl Refusal {
             status: StatusCode::BAD_REQUEST,
             code,
             error: error.into(),
+            retry_after: None,
         }
     }
 }
@@ -90,14 +107,48 @@ impl Refusal {
             status: StatusCode::NOT_FOUND,
             code: "nobody",
             error: ChangeError::Nobody.to_string().into(),
+            retry_after: None,
         }
+    }
+}
+
+impl Refusal {
+    /// 429: too many wrong tokens.
+    pub(super) fn guessing(wait: Duration) -> Self {
+        Self {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            code: "too_many_tokens",
+            error: "too many wrong tokens came from this address; wait a minute, and compare the token with [admin] \
+                    token"
+                .into(),
+            retry_after: Some(wait.as_secs().max(1)),
+        }
+    }
+
+    /// Its status.
+    pub(super) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Its sentence.
+    pub(super) fn sentence(&self) -> &str {
+        &self.error
     }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let body = json!({"code": self.code, "error": self.error});
-        (self.status, Json(body)).into_response()
+        let mut response = (self.status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        if self.status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Bearer");
+            headers.insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
     }
 }
 
@@ -109,6 +160,7 @@ impl From<ReadError> for Refusal {
             status: StatusCode::INTERNAL_SERVER_ERROR,
             code: "unreadable",
             error: format!("{line}; ask again, and look at the log").into(),
+            retry_after: None,
         }
     }
 }
@@ -144,6 +196,7 @@ fn unwritten(error: &WriteError, line: String) -> Refusal {
         status: StatusCode::SERVICE_UNAVAILABLE,
         code: code(error),
         error: line.into(),
+        retry_after: None,
     }
 }
 

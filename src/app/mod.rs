@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{self, Access, Admin};
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::config::{AnalyticsJs, Config, Endpoint, OutboxConfig};
 use crate::delivery::Sender;
 use crate::ingest::{Ingest, Live};
@@ -142,9 +142,10 @@ impl App {
             outbox: self.outbox.clone(),
             instruments: instruments.clone(),
             clock: Arc::clone(&self.clock),
-            sandbox: self.sandbox.is_some(),
+            sandbox: self.sandbox.as_ref().map(|sandbox| sandbox.state.clone()),
             explain: self.explain.subscribe(),
-            access: Access::of(&self.config.admin),
+            access: Access::of(&self.config.admin, clock::secret()),
+            show_personal_data: self.config.admin.show_personal_data,
         }
     }
 

@@ -17,6 +17,8 @@ pub struct AdminConfig {
     pub listen: SocketAddr,
     /// The token a caller must show; required when `listen` is not loopback.
     pub token: Option<SecretString>,
+    /// Whether the page's lists show e-mail addresses and phone numbers whole. Default no.
+    pub show_personal_data: bool,
 }
 
 impl Default for AdminConfig {
@@ -24,6 +26,7 @@ impl Default for AdminConfig {
         Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081),
             token: None,
+            show_personal_data: false,
         }
     }
 }
@@ -33,6 +36,8 @@ impl AdminConfig {
         let read = Self {
             listen: section.address("listen", Self::default().listen),
             token: section.secret("token", TOKEN, check_token),
+            show_personal_data: section
+                .yes_or_no("show_personal_data", Self::default().show_personal_data),
         };
         if !read.listen.ip().to_canonical().is_loopback() && !section.has("token") {
             section.wrong(

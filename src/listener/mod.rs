@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -35,6 +35,10 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_CONNECTIONS: usize = 1024;
 /// The pause after a failed `accept` (out of file descriptors, mostly), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Whom a request came from: its connection's other end, which may be a proxy. An extension of every request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub SocketAddr);
 
 /// Why a port could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -132,18 +136,21 @@ impl Server {
         watcher: Watcher,
         stop: CancellationToken,
     ) {
+        // A connection without an other end is over already.
+        let Ok(peer) = stream.peer_addr() else { return };
+        let routes = self.routes.clone().layer(Extension(Peer(peer)));
         let Some(tls) = &self.tls else {
-            return self.answer(stream, &self.routes, watcher).await;
+            return self.answer(stream, routes, watcher).await;
         };
         let opened = tokio::select! {
             () = stop.cancelled() => return,
             opened = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.open(stream)) => opened,
         };
         match opened {
-            Ok(Ok(Opened::Tls(stream))) => self.answer(*stream, &self.routes, watcher).await,
+            Ok(Ok(Opened::Tls(stream))) => self.answer(*stream, routes, watcher).await,
             Ok(Ok(Opened::Plain(stream))) => {
                 tracing::debug!("plain HTTP on a port with TLS; answered 400");
-                self.answer(stream, &tls::https_only(), watcher).await;
+                self.answer(stream, tls::https_only(), watcher).await;
             }
             Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
             Err(_) => tracing::debug!("TLS handshake took too long"),
@@ -153,10 +160,10 @@ impl Server {
     async fn answer(
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        routes: &Router,
+        routes: Router,
         watcher: Watcher,
     ) {
-        let service = TowerToHyperService::new(routes.clone());
+        let service = TowerToHyperService::new(routes);
         let connection = self.http.serve_connection(TokioIo::new(stream), service);
         if let Err(error) = watcher.watch(connection.into_owned()).await {
             tracing::debug!(%error, "connection ended early");

@@ -18,7 +18,7 @@ type Answer = Result<Json<Value>, Refusal>;
 /// Where everything stands. `status --json` adds what it costs more to know: rates, who is blocked, sizes.
 pub(in super::super) async fn status(State(admin): State<Arc<Admin>>) -> Answer {
     let status = admin.outbox.status().await?;
-    Ok(Json(status_json(&status, admin.sandbox)))
+    Ok(Json(status_json(&status, admin.sandbox.is_some())))
 }
 
 /// As `audit --json`.

@@ -229,6 +229,7 @@ const KEYS: &[Key] = &[
         |old, new| same_secret(old.admin.token.as_ref(), new.admin.token.as_ref()),
         |new, old| new.admin.token.clone_from(&old.admin.token),
     ),
+    fixed!(admin.show_personal_data),
     fixed!(log.format),
     live!(log.filter),
     fixed!(telemetry.otlp_endpoint),

@@ -22,6 +22,7 @@ use klaviyo_relay::metrics::Instruments;
 use klaviyo_relay::model::{EventType, Identifier, IdentifierKind, NewEvent, Timestamp};
 use klaviyo_relay::operator::ExplainSettings;
 use klaviyo_relay::outbox::Outbox;
+use klaviyo_relay::sandbox::{Options, Sandbox};
 use secrecy::SecretString;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -75,17 +76,18 @@ impl Port {
         let told = Some(instruments.clone());
         let outbox = Outbox::open_measured(&config, SystemClock.now(), told);
         let outbox = outbox.await.unwrap();
-        let access = Access::of(&AdminConfig {
+        let config = AdminConfig {
             token: token.map(SecretString::from),
             ..AdminConfig::default()
-        });
+        };
         let admin = Admin {
             outbox: outbox.clone(),
             instruments,
             clock: Arc::new(SystemClock),
-            sandbox: true,
+            sandbox: Some(Sandbox::new(Options::default(), Arc::new(SystemClock))),
             explain: watch::Sender::new(ExplainSettings::of(&Config::default())).subscribe(),
-            access,
+            access: Access::of(&config, [7; 32]),
+            show_personal_data: config.show_personal_data,
         };
         Self {
             outbox,

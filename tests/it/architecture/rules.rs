@@ -59,7 +59,7 @@ pub(crate) const MODULES: [(&str, &[&str]); 19] = [
     (
         "admin",
         &[
-            "operator", "outbox", "metrics", "model", "config", "clock", "listener",
+            "operator", "outbox", "sandbox", "metrics", "model", "config", "clock", "listener",
         ],
     ),
     ("telemetry", &["model", "config"]),

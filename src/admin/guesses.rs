@@ -1,0 +1,127 @@
+//! How often a wrong token was shown, by the address it came from: whoever guesses has to wait.
+//!
+//! It promises a bounded memory, and that nobody waits for the guesses of another address. Behind a proxy everybody
+//! has the proxy's address.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// Wrong tokens that an address may show in one window.
+const MOST: u32 = 20;
+/// How long a window is.
+const WINDOW: Duration = Duration::from_mins(1);
+/// Addresses that are remembered; beyond that they share one window.
+const ADDRESSES: usize = 1024;
+
+/// The guesses of the last minute.
+#[derive(Debug, Default)]
+pub(super) struct Guesses(Mutex<HashMap<IpAddr, Window>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    began: Duration,
+    wrong: u32,
+}
+
+impl Guesses {
+    /// How long an address has to wait before it may show a token again, at this time.
+    pub(super) fn wait(&self, from: IpAddr, now: Duration) -> Option<Duration> {
+        let windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let window = windows.get(&place(from, &windows))?;
+        let left = (window.began + WINDOW).saturating_sub(now);
+        (window.wrong >= MOST && !left.is_zero()).then_some(left)
+    }
+
+    /// It showed a wrong one.
+    pub(super) fn wrong(&self, from: IpAddr, now: Duration) {
+        let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if windows.len() >= ADDRESSES {
+            windows.retain(|_, window| window.began + WINDOW > now);
+        }
+        let place = place(from, &windows);
+        let window = windows.entry(place).or_insert(Window {
+            began: now,
+            wrong: 0,
+        });
+        if window.began + WINDOW <= now {
+            *window = Window {
+                began: now,
+                wrong: 0,
+            };
+        }
+        window.wrong = window.wrong.saturating_add(1);
+    }
+}
+
+/// Whose window an address has: its own, that of its network, or the shared one.
+fn place(from: IpAddr, windows: &HashMap<IpAddr, Window>) -> IpAddr {
+    let own = match from.to_canonical() {
+        IpAddr::V6(address) => {
+            // One machine has all of a /64.
+            let network = address.to_bits() & !u128::from(u64::MAX);
+            IpAddr::V6(Ipv6Addr::from_bits(network))
+        }
+        address @ IpAddr::V4(_) => address,
+    };
+    if windows.contains_key(&own) || windows.len() < ADDRESSES {
+        own
+    } else {
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    fn address(number: u32) -> IpAddr {
+        IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + number))
+    }
+
+    #[test]
+    fn who_guesses_waits_and_nobody_else() {
+        let guesses = Guesses::default();
+        let now = Duration::from_hours(1);
+        for _ in 0..MOST {
+            assert_eq!(guesses.wait(address(1), now), None);
+            guesses.wrong(address(1), now);
+        }
+        let later = now + Duration::from_secs(20);
+        assert_eq!(
+            guesses.wait(address(1), later),
+            Some(Duration::from_secs(40))
+        );
+        assert_eq!(guesses.wait(address(2), later), None);
+        assert_eq!(guesses.wait(address(1), now + WINDOW), None);
+        guesses.wrong(address(1), now + WINDOW);
+        assert_eq!(guesses.wait(address(1), now + WINDOW), None);
+    }
+
+    #[test]
+    fn one_network_is_one_guesser() {
+        let guesses = Guesses::default();
+        let now = Duration::from_hours(1);
+        for host in 0..MOST {
+            let host = Ipv6Addr::from_bits((0x2001_0db8_u128 << 96) + u128::from(host));
+            guesses.wrong(IpAddr::V6(host), now);
+        }
+        let other = Ipv6Addr::from_bits((0x2001_0db8_u128 << 96) + 0xffff);
+        assert!(guesses.wait(IpAddr::V6(other), now).is_some());
+    }
+
+    #[test]
+    fn many_addresses_cost_a_bounded_memory() {
+        let guesses = Guesses::default();
+        let now = Duration::from_hours(1);
+        for number in 0..10_000 {
+            guesses.wrong(address(number), now);
+        }
+        assert!(guesses.0.lock().unwrap().len() <= ADDRESSES + 1);
+        assert!(guesses.wait(address(99_999), now).is_some(), "they share");
+        assert_eq!(guesses.wait(address(1), now), None);
+    }
+}

@@ -1,0 +1,85 @@
+// What saves loading a page again. Every page is whole without it.
+'use strict'
+
+// Times in the reader's zone; UTC stays to be seen on hover.
+function localTimes(part) {
+  const now = new Date()
+  for (const time of part.querySelectorAll('time[datetime]')) {
+    const at = new Date(time.dateTime)
+    if (Number.isNaN(at.getTime())) continue
+    const today = at.toDateString() === now.toDateString()
+    const day = today ? {} : { year: 'numeric', month: 'short', day: 'numeric' }
+    time.textContent = at.toLocaleString(undefined, {
+      ...day,
+      hour: '2-digit',
+      minute: '2-digit',
+      second: '2-digit',
+      hourCycle: 'h23',
+    })
+  }
+}
+
+// Puts new content in the place of a part, unless somebody is at work in it.
+function replace(part, html) {
+  if (part.contains(document.activeElement) && document.activeElement !== part) return false
+  const selection = document.getSelection()
+  if (selection && !selection.isCollapsed && part.contains(selection.anchorNode)) return false
+  part.innerHTML = html
+  localTimes(part)
+  return true
+}
+
+// <div data-live="/live">: each of its parts with a data-part is sent anew by the server when it changed. A tab that
+// nobody sees asks for nothing.
+function live(whole) {
+  let source
+  const parts = new Map()
+  for (const part of whole.querySelectorAll('[data-part]')) parts.set(part.dataset.part, part)
+  const listen = () => {
+    source = new EventSource(whole.dataset.live)
+    for (const [name, part] of parts) source.addEventListener(name, (event) => replace(part, event.data))
+  }
+  const look = () => {
+    if (document.hidden) {
+      source?.close()
+      source = undefined
+    } else if (!source) {
+      listen()
+    }
+  }
+  document.addEventListener('visibilitychange', look)
+  window.addEventListener('pagehide', () => source?.close())
+  look()
+}
+
+// <div data-follow="1000">: asked for again every so many milliseconds, until the server sends it without the attribute.
+function follow(part) {
+  const again = async () => {
+    if (document.hidden) return void setTimeout(again, 1000)
+    let pause = Number(part.dataset.follow)
+    try {
+      const answer = await fetch(location.href, { headers: { accept: 'text/html' } })
+      const page = new DOMParser().parseFromString(await answer.text(), 'text/html')
+      const anew = answer.ok && page.getElementById(part.id)
+      if (anew && replace(part, anew.innerHTML)) {
+        if (!anew.dataset.follow) return part.removeAttribute('data-follow')
+      }
+    } catch {
+      pause = 5000
+    }
+    setTimeout(again, pause)
+  }
+  setTimeout(again, Number(part.dataset.follow))
+}
+
+// The search is a key away.
+document.addEventListener('keydown', (event) => {
+  const typing = event.target.closest('input, textarea, select, [contenteditable]')
+  if (event.key !== '/' || typing || event.ctrlKey || event.metaKey || event.altKey) return
+  event.preventDefault()
+  document.getElementById('q')?.focus()
+})
+
+localTimes(document)
+for (const whole of document.querySelectorAll('[data-live]')) live(whole)
+for (const part of document.querySelectorAll('[data-follow][id]')) follow(part)

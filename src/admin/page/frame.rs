@@ -1,0 +1,130 @@
+//! What stands around every page: head, the way to the other pages, the search, and what has to be said on all of them.
+
+use maud::{DOCTYPE, Markup, html};
+
+use super::assets::{ICON, SCRIPT, STYLE};
+use super::visit::Visit;
+
+/// Which page of the navigation one belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Section {
+    /// What is wrong, and how it flows.
+    Overview,
+    /// The list of events, and one of them.
+    Events,
+    /// Given up.
+    Dead,
+    /// Who waits for what.
+    Blocked,
+    /// A call, before it is sent.
+    Try,
+    /// The Klaviyo in the program.
+    Sandbox,
+}
+
+impl Section {
+    const ALL: [Self; 6] = [
+        Self::Overview,
+        Self::Events,
+        Self::Dead,
+        Self::Blocked,
+        Self::Try,
+        Self::Sandbox,
+    ];
+
+    const fn link(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Overview => ("/", "Overview"),
+            Self::Events => ("/events", "Events"),
+            Self::Dead => ("/dead", "Dead letters"),
+            Self::Blocked => ("/blocked", "Blocked"),
+            Self::Try => ("/try", "Try an event"),
+            Self::Sandbox => ("/sandbox", "Sandbox"),
+        }
+    }
+}
+
+/// A page with the way to all others.
+pub(super) fn document(
+    title: &str,
+    section: Section,
+    visit: &Visit,
+    told: Option<&str>,
+    main: &Markup,
+) -> Markup {
+    let sandbox = visit.admin.sandbox.is_some();
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            (head(title, None))
+            body {
+                a.skip href="#main" { "Skip to the content" }
+                header.top {
+                    a.brand href="/" { img src=(*ICON) alt="" width="24" height="24"; "klaviyo-relay" }
+                    nav aria-label="Pages" {
+                        @for of in Section::ALL {
+                            @if of != Section::Sandbox || sandbox { (nav_link(of, section)) }
+                        }
+                    }
+                    form.search role="search" action="/events" method="get" {
+                        label.quiet for="q" { "Find an event" }
+                        input #q type="search" name="q" placeholder="Order, e-mail, user or message id" autocomplete="off";
+                    }
+                    @if visit.logged_in {
+                        form method="post" action="/logout" { (visit.sealed()) button.plain { "Log out" } }
+                    }
+                }
+                @if sandbox {
+                    p.banner role="status" {
+                        strong { "Nothing reaches Klaviyo." }
+                        " Requests go to the sandbox in this program; " code { "[klaviyo] endpoint" } " changes that."
+                    }
+                }
+                main #main tabindex="-1" {
+                    h1 { (title) }
+                    @if let Some(words) = told { p.note.good role="status" { (words) } }
+                    (main)
+                }
+            }
+        }
+    }
+}
+
+/// A page for whoever is not inside: logging in, and what is refused. `again`: where the browser goes at once.
+pub(super) fn bare(title: &str, main: &Markup, again: Option<&str>) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            (head(title, again))
+            body.bare {
+                main #main {
+                    p.brand { img src=(*ICON) alt="" width="24" height="24"; "klaviyo-relay" }
+                    h1 { (title) }
+                    (main)
+                }
+            }
+        }
+    }
+}
+
+fn head(title: &str, again: Option<&str>) -> Markup {
+    html! {
+        head {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            meta name="robots" content="noindex";
+            @if let Some(again) = again { meta http-equiv="refresh" content={ "0;url=" (again) }; }
+            title { (title) " · klaviyo-relay" }
+            link rel="icon" type="image/svg+xml" href=(*ICON);
+            link rel="stylesheet" href=(*STYLE);
+            script src=(*SCRIPT) defer {}
+        }
+    }
+}
+
+fn nav_link(of: Section, here: Section) -> Markup {
+    let (path, name) = of.link();
+    let current = (of == here).then_some("page");
+    html! { a href=(path) aria-current=[current] { (name) } }
+}

@@ -1,0 +1,112 @@
+//! Logging in with the token, and out again.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::{Query, State};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, Uri};
+use axum::response::{Html, IntoResponse, Response};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::super::Admin;
+use super::super::auth::COOKIE;
+use super::super::refusal::Refusal;
+use super::super::session;
+use super::frame;
+use super::visit::{self, SEAL};
+use crate::listener::Peer;
+
+/// Where somebody goes once logged in.
+#[derive(Debug, Default, Deserialize)]
+struct After {
+    #[serde(default)]
+    next: String,
+}
+
+/// The fields of the form.
+#[derive(Debug, Deserialize)]
+struct Shown {
+    token: String,
+    #[serde(default)]
+    next: String,
+    seal: String,
+}
+
+/// The path of the form for somebody who wanted to see `next`.
+pub(super) fn path(next: &str) -> String {
+    let query = serde_urlencoded::to_string([("next", next)]).unwrap_or_default();
+    format!("/login?{query}")
+}
+
+/// The form.
+pub(super) async fn form(State(admin): State<Arc<Admin>>, uri: Uri) -> Response {
+    let after: After =
+        Query::try_from_uri(&uri).map_or_else(|_| After::default(), |Query(after)| after);
+    if !admin.access.asks_for_a_token() {
+        return visit::see_other("/");
+    }
+    Html(page(&admin, &after.next, None).into_string()).into_response()
+}
+
+/// Takes the token and begins a session.
+pub(super) async fn enter(
+    State(admin): State<Arc<Admin>>,
+    peer: Option<Extension<Peer>>,
+    head: Parts,
+    body: Bytes,
+) -> Response {
+    if !visit::is_from_here(&head) {
+        return visit::refused(&Refusal::OTHER_SITE);
+    }
+    let shown: Result<Shown, _> = serde_urlencoded::from_bytes(&body);
+    let known = |shown: &Shown| session::same(&shown.seal, &admin.access.form(""));
+    let Some(shown) = shown.ok().filter(known) else {
+        return visit::refused(&Refusal::OLD_FORM);
+    };
+    let peer = peer.map(|Extension(peer)| peer);
+    match admin.access.log_in(shown.token.trim(), peer, &*admin.clock) {
+        Ok(session) => {
+            let mut response = visit::see_other(&shown.next);
+            let lasts = session::LASTS.as_secs();
+            visit::set_cookie(&mut response, &visit::cookie(COOKIE, &session, lasts));
+            response
+        }
+        Err(refusal) => {
+            let words = match refusal.status() {
+                StatusCode::UNAUTHORIZED => {
+                    "This is not the token. It is in [admin] token of the configuration."
+                }
+                _ => "Too many wrong tokens came from your address. Wait a minute.",
+            };
+            let page = page(&admin, &shown.next, Some(words));
+            (refusal.status(), Html(page.into_string())).into_response()
+        }
+    }
+}
+
+/// Ends the session.
+pub(super) async fn out() -> Response {
+    let mut response = visit::see_other("/login");
+    visit::set_cookie(&mut response, &visit::cookie(COOKIE, "", 0));
+    response
+}
+
+fn page(admin: &Admin, next: &str, wrong: Option<&str>) -> Markup {
+    let main = html! {
+        form.login method="post" action="/login" {
+            @if let Some(words) = wrong { p.note.bad role="alert" { (words) } }
+            input type="hidden" name=(SEAL) value=(admin.access.form(""));
+            input type="hidden" name="next" value=(next);
+            // For whoever keeps passwords.
+            input type="hidden" name="username" value="operator" autocomplete="username";
+            label for="token" { "Token" }
+            input #token type="password" name="token" autocomplete="current-password" required autofocus;
+            p.hint { "The value of " code { "[admin] token" } " in the relay's configuration." }
+            button.primary { "Log in" }
+        }
+    };
+    frame::bare("Log in", &main, None)
+}

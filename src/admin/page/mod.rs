@@ -1,0 +1,56 @@
+//! The page: what a person sees who opens the operator's port in a browser.
+//!
+//! It promises that every page is whole without script, and that script only saves loading it again; that nothing is
+//! loaded from elsewhere; that whatever an event holds is text and never markup ([`maud`] escapes, and the browser is
+//! told to run no script but ours); that nothing changes by GET, and by POST from a page of ours alone; that the
+//! address of a page is all of its state; and that lists mask e-mail addresses and phone numbers unless
+//! `admin.show_personal_data` says otherwise.
+//!
+//! A page is a function in a file of its own that takes a [`visit::Visit`] and gives markup to [`visit::Visit::page`].
+//! May use what `admin` may.
+
+mod assets;
+mod frame;
+mod login;
+mod overview;
+mod say;
+mod visit;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::header;
+use axum::http::request::Parts;
+use axum::middleware;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+
+use super::Admin;
+use super::refusal::Refusal;
+
+/// What is answered where nothing is: a page to a browser, JSON to all else.
+pub(super) async fn nowhere(State(admin): State<Arc<Admin>>, head: Parts) -> Response {
+    if let Err(refusal) = admin.access.check_visit(&head, &*admin.clock) {
+        return refusal.into_response();
+    }
+    let accept = head.headers.get(header::ACCEPT);
+    let accept = accept.and_then(|accept| accept.to_str().ok());
+    if accept.is_some_and(|accept| accept.contains("text/html")) {
+        visit::refused(&Refusal::NOT_FOUND)
+    } else {
+        Refusal::NOT_FOUND.into_response()
+    }
+}
+
+/// The pages, and what they are made of.
+pub(super) fn routes(admin: &Arc<Admin>) -> Router<Arc<Admin>> {
+    let guard = middleware::from_fn_with_state(Arc::clone(admin), visit::guard);
+    Router::new()
+        .route("/", get(overview::page))
+        .route("/logout", axum::routing::post(login::out))
+        .route_layer(guard)
+        // Whoever is not let in needs these.
+        .route("/login", get(login::form).post(login::enter))
+        .route("/assets/{name}", get(assets::serve))
+}

@@ -1,0 +1,171 @@
+//! How the pages say things: times, counts, spans, states, and what is nobody's business in a list.
+
+use std::time::Duration;
+
+use maud::{Markup, html};
+
+use crate::model::Timestamp;
+
+/// A point in time: in UTC, which script turns into the reader's zone and keeps to be seen on hover.
+pub(super) fn time(at: Timestamp) -> Markup {
+    iso(&at.to_string())
+}
+
+/// As [`time`], of a text in ISO 8601 and UTC, as the views tell it.
+pub(super) fn iso(text: &str) -> Markup {
+    let day_and_time = text.get(..19).unwrap_or(text).replace('T', " ");
+    html! { time datetime=(text) title={ (text) " (UTC)" } { (day_and_time) } }
+}
+
+/// A whole number, its thousands apart.
+pub(super) fn count(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3 + 1);
+    if number < 0 {
+        text.push('-');
+    }
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A count of things: `1 event`, `2 events`.
+pub(super) fn counted(number: i64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", count(number))
+}
+
+/// How long something took or lasts, in the two largest units that say something.
+pub(super) fn span(span: Duration) -> String {
+    let (millis, seconds) = (span.as_millis(), span.as_secs());
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    let two = |large: u64, unit: &str, small: u64, less: &str| match small {
+        0 => format!("{large} {unit}"),
+        small => format!("{large} {unit} {small} {less}"),
+    };
+    match seconds {
+        0 => format!("{millis} ms"),
+        1..10 => format!("{}.{} s", seconds, (millis % 1000) / 100),
+        10..60 => format!("{seconds} s"),
+        60..3600 => two(minutes, "min", seconds % 60, "s"),
+        3600..86_400 => two(hours, "h", minutes % 60, "min"),
+        86_400.. => two(days, "d", hours % 24, "h"),
+    }
+}
+
+/// Bytes in the largest unit that leaves a whole number worth reading.
+pub(super) fn bytes(bytes: u64) -> String {
+    match bytes {
+        0..=0xF_FFFF => format!("{} KiB", bytes.div_ceil(1 << 10)),
+        0x10_0000..=0x2_7FFF_FFFF => format!("{} MiB", bytes >> 20),
+        0x2_8000_0000.. => format!("{} GiB", bytes >> 30),
+    }
+}
+
+/// Where an event, a delivery or an attempt stands, as a badge: the word is what says it, the colour repeats it.
+pub(super) fn status(word: &str) -> Markup {
+    let tone = match word {
+        "delivered" | "duplicate" | "accepted" => "good",
+        "dead" | "rejected" | "refused" => "bad",
+        "held" | "unknown" | "stopped" | "conflict" | "retry" => "warn",
+        "pending" => "busy",
+        _ => "calm",
+    };
+    html! { span class={ "badge " (tone) } { (word) } }
+}
+
+/// What stands where nothing is, and what to do next.
+pub(super) fn empty(words: &str, next: &Markup) -> Markup {
+    html! { div.empty { p { strong { (words) } } p { (next) } } }
+}
+
+/// A text with the e-mail addresses and phone numbers in it masked: what is left tells two apart and names nobody.
+pub(super) fn masked(text: &str) -> String {
+    let words = text.split_inclusive(|c: char| c.is_whitespace() || "\"'`,;()<>[]{}".contains(c));
+    words.map(masked_word).collect()
+}
+
+fn masked_word(word: &str) -> String {
+    let bare = word.trim_end_matches(|c: char| c.is_whitespace() || "\"'`,;()<>[]{}".contains(c));
+    let end = &word[bare.len()..];
+    let (kind, value) = match bare.split_once(':') {
+        Some((kind, value)) if ["user", "anonymous", "email", "phone"].contains(&kind) => {
+            (&bare[..=kind.len()], value)
+        }
+        _ => ("", bare),
+    };
+    format!("{kind}{}{end}", masked_value(value, kind == "phone:"))
+}
+
+fn masked_value(value: &str, phone: bool) -> String {
+    if let Some((name, domain)) = value.rsplit_once('@')
+        && !name.is_empty()
+        && !domain.is_empty()
+    {
+        let first: String = name.chars().take(1).collect();
+        return format!("{first}•••@{domain}");
+    }
+    let digits = value.chars().filter(char::is_ascii_digit).count();
+    if phone || (value.starts_with('+') && digits >= 7) {
+        let last: String = value
+            .chars()
+            .skip(value.chars().count().saturating_sub(2))
+            .collect();
+        return format!("•••{last}");
+    }
+    value.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_spans_are_said_as_people_do() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (-1_234_567, "-1,234,567"),
+        ] {
+            assert_eq!(count(number), text);
+        }
+        assert_eq!(counted(1, "event"), "1 event");
+        assert_eq!(counted(2, "event"), "2 events");
+        for (millis, text) in [
+            (0, "0 ms"),
+            (950, "950 ms"),
+            (1500, "1.5 s"),
+            (59_999, "59 s"),
+            (60_000, "1 min"),
+            (61_000, "1 min 1 s"),
+            (3_600_000, "1 h"),
+            (90_000_000, "1 d 1 h"),
+        ] {
+            assert_eq!(span(Duration::from_millis(millis)), text);
+        }
+    }
+
+    #[test]
+    fn nobody_is_named_in_what_is_masked() {
+        for (text, expected) in [
+            ("user:u1", "user:u1"),
+            ("email:jane@shop.example", "email:j•••@shop.example"),
+            ("user:jane@shop.example", "user:j•••@shop.example"),
+            ("phone:+4917012345678", "phone:•••78"),
+            (
+                "400: 'jane@shop.example' or +4917012345678, is wrong",
+                "400: 'j•••@shop.example' or •••78, is wrong",
+            ),
+            ("jané@shop.example", "j•••@shop.example"),
+            ("nothing at 12:30", "nothing at 12:30"),
+            ("@", "@"),
+        ] {
+            assert_eq!(masked(text), expected);
+        }
+    }
+}

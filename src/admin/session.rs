@@ -1,0 +1,80 @@
+//! What a browser shows instead of the token, and what a form shows that it came from a page of ours.
+//!
+//! Pure. A session is a time and its seal under the token: it outlives a restart, ends by itself, ends at once when the
+//! token is changed, and whoever steals one has no token. A form's seal is under a key that lives as long as the
+//! process, so that no other site can make one, and a form of before a restart is asked to be loaded anew.
+
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
+
+use crate::model::Timestamp;
+
+/// How long somebody stays logged in.
+pub(super) const LASTS: Duration = Duration::from_hours(12);
+
+/// A session that begins now.
+pub(super) fn begin(token: &str, now: Timestamp) -> String {
+    let ends = now.plus(LASTS).as_millis().to_string();
+    let seal = seal(token.as_bytes(), "session", &ends);
+    format!("{ends}.{seal}")
+}
+
+/// Whether it was begun under this token and has not ended.
+pub(super) fn holds(session: &str, token: &str, now: Timestamp) -> bool {
+    let Some((ends, shown)) = session.split_once('.') else {
+        return false;
+    };
+    let sealed = same(shown, &seal(token.as_bytes(), "session", ends));
+    let ends = ends.parse().map(Timestamp::from_millis);
+    sealed && ends.is_ok_and(|ends| ends > now)
+}
+
+/// What the forms of a visitor carry; `session` is empty where nobody has to log in.
+pub(super) fn form(key: &[u8; 32], session: &str) -> String {
+    seal(key, "form", session)
+}
+
+/// Whether two secrets are the same, in a time that does not tell how much of them is.
+pub(super) fn same(one: &str, other: &str) -> bool {
+    one.as_bytes().ct_eq(other.as_bytes()).into()
+}
+
+fn seal(key: &[u8], purpose: &str, text: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    mac.update(format!("klaviyo-relay {purpose} {text}").as_bytes());
+    let bytes = mac.finalize().into_bytes();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "a-token-of-32-random-characters!";
+
+    #[test]
+    fn a_session_holds_until_it_ends_and_under_its_token_alone() {
+        let now = Timestamp::from_millis(1_795_440_000_000);
+        let session = begin(TOKEN, now);
+        assert!(holds(&session, TOKEN, now));
+        assert!(holds(&session, TOKEN, now.plus(LASTS / 2)));
+        assert!(!holds(&session, TOKEN, now.plus(LASTS)), "it ends");
+        assert!(!holds(&session, "another-token-of-32-characters!!", now));
+        let longer = session.replacen('1', "2", 1);
+        assert!(!holds(&longer, TOKEN, now), "its end is sealed");
+        for wrong in ["", ".", TOKEN, "9999999999999.", "9999999999999.00"] {
+            assert!(!holds(wrong, TOKEN, now), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_form_is_of_one_process_and_one_session() {
+        let form_of = form(&[1; 32], "session");
+        assert_eq!(form_of, form(&[1; 32], "session"));
+        assert_ne!(form_of, form(&[2; 32], "session"));
+        assert_ne!(form_of, form(&[1; 32], ""));
+    }
+}
