@@ -26,6 +26,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::clock::Clock;
@@ -53,6 +54,8 @@ pub struct Admin {
     pub explain: watch::Receiver<ExplainSettings>,
     /// Who may ask.
     pub access: Access,
+    /// Cancelled when the daemon stops: whoever is told things as they change is told no more.
+    pub stop: CancellationToken,
     /// Whether the page's lists show e-mail addresses and phone numbers whole.
     pub show_personal_data: bool,
 }

@@ -140,6 +140,7 @@ impl App {
             sandbox: self.sandbox.as_ref().map(|sandbox| sandbox.state.clone()),
             explain: self.explain.subscribe(),
             access: Access::of(&self.config.admin, clock::secret()),
+            stop: self.stop_ports.clone(),
             show_personal_data: self.config.admin.show_personal_data,
         }
     }

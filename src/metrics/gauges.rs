@@ -224,6 +224,10 @@ impl Gauges {
         self.blocked_at.set(seconds(at));
     }
 
+    pub(super) fn blocked_profiles(&self) -> i64 {
+        self.blocked.get()
+    }
+
     pub(super) fn sample(&self, sample: &Sample) {
         for (status, count) in &sample.events {
             let status = status.word();

@@ -203,6 +203,11 @@ impl Metrics {
         self.0.gauges.blocked(profiles, at);
     }
 
+    /// How many events others waited for, when they were last counted.
+    pub fn blocked_profiles(&self) -> i64 {
+        self.0.gauges.blocked_profiles()
+    }
+
     /// What a scrape found in the outbox.
     pub fn sample(&self, sample: &Sample) {
         self.0.gauges.sample(sample);

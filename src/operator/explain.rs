@@ -28,6 +28,14 @@ impl ExplainSettings {
         }
     }
 
+    /// The names of the sources that events can come from.
+    pub fn sources(&self) -> impl Iterator<Item = &str> {
+        self.ingest
+            .sources
+            .iter()
+            .map(|source| source.name.as_str())
+    }
+
     /// The largest call that ingest takes, in bytes.
     pub fn max_event_bytes(&self) -> usize {
         self.ingest.max_event_bytes

@@ -18,13 +18,13 @@ mod visit;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::header;
 use axum::http::request::Parts;
 use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 
 use super::Admin;
 use super::refusal::Refusal;
@@ -49,6 +49,8 @@ pub(super) fn routes(admin: &Arc<Admin>) -> Router<Arc<Admin>> {
     Router::new()
         .route("/", get(overview::page))
         .route("/logout", axum::routing::post(login::out))
+        .route("/live", get(overview::live))
+        .layer(Extension(Arc::new(overview::Live::default())))
         .route_layer(guard)
         // Whoever is not let in needs these.
         .route("/login", get(login::form).post(login::enter))

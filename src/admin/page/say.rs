@@ -11,6 +11,12 @@ pub(super) fn time(at: Timestamp) -> Markup {
     iso(&at.to_string())
 }
 
+/// As [`time`], the hour and minute alone.
+pub(super) fn clock(at: Timestamp) -> Markup {
+    let text = at.to_string();
+    html! { time datetime=(text) data-short title={ (text) " (UTC)" } { (text.get(11..16).unwrap_or_default()) } }
+}
+
 /// As [`time`], of a text in ISO 8601 and UTC, as the views tell it.
 pub(super) fn iso(text: &str) -> Markup {
     let day_and_time = text.get(..19).unwrap_or(text).replace('T', " ");

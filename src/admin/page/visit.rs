@@ -99,7 +99,11 @@ pub(super) fn go_on(to: &str, told: &str) -> Response {
 
 /// 303 to a path of this port; to anywhere else it goes to the first page.
 pub(super) fn see_other(to: &str) -> Response {
-    let ours = to.starts_with('/') && !to.starts_with("//") && !to.contains('\\');
+    // A browser reads a backslash as a slash, and leaves tabs out.
+    let plain = to
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    let ours = plain && to.starts_with('/') && !to.starts_with("//");
     let to = HeaderValue::from_str(to).ok().filter(|_| ours);
     let to = to.unwrap_or_else(|| HeaderValue::from_static("/"));
     (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response()

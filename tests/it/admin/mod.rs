@@ -8,6 +8,7 @@ mod health;
 mod lists;
 mod numbers;
 mod schema;
+mod visits;
 
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 /// The port's routes on an outbox of their own; no relay takes anything from it.
@@ -87,6 +89,7 @@ impl Port {
             sandbox: Some(Sandbox::new(Options::default(), Arc::new(SystemClock))),
             explain: watch::Sender::new(ExplainSettings::of(&Config::default())).subscribe(),
             access: Access::of(&config, [7; 32]),
+            stop: CancellationToken::new(),
             show_personal_data: config.show_personal_data,
         };
         Self {

@@ -8,12 +8,13 @@ function localTimes(part) {
     const at = new Date(time.dateTime)
     if (Number.isNaN(at.getTime())) continue
     const today = at.toDateString() === now.toDateString()
-    const day = today ? {} : { year: 'numeric', month: 'short', day: 'numeric' }
+    const short = 'short' in time.dataset
+    const day = today || short ? {} : { year: 'numeric', month: 'short', day: 'numeric' }
     time.textContent = at.toLocaleString(undefined, {
       ...day,
       hour: '2-digit',
       minute: '2-digit',
-      second: '2-digit',
+      second: short ? undefined : '2-digit',
       hourCycle: 'h23',
     })
   }
@@ -71,6 +72,25 @@ function follow(part) {
   }
   setTimeout(again, Number(part.dataset.follow))
 }
+
+// The numbers of a drawing at the place of the pointer.
+function readOut(event) {
+  const figure = event.target.closest?.('figure[data-plot]')
+  if (!figure) return
+  const output = figure.querySelector('output')
+  const drawing = event.target.closest('svg')
+  if (!drawing) return void (output.textContent = '')
+  const box = drawing.getBoundingClientRect()
+  const lines = [...figure.querySelectorAll('[data-values]')]
+  const values = lines.map((line) => line.dataset.values.split(','))
+  const at = Math.round(((event.clientX - box.left) / box.width) * (values[0].length - 1))
+  const time = new Date(Number(figure.dataset.from) + at * Number(figure.dataset.step))
+  const unit = figure.dataset.plot === 'seconds' ? ' s' : ''
+  const said = values.map((of, line) => `${lines[line].dataset.name} ${of[at] ? Number(of[at]).toLocaleString() + unit : '–'}`)
+  const clock = time.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
+  output.textContent = `${clock}: ${said.join(', ')}`
+}
+document.addEventListener('pointermove', readOut)
 
 // The search is a key away.
 document.addEventListener('keydown', (event) => {

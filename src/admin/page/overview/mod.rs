@@ -1,21 +1,106 @@
 //! The first page: what is wrong, in words and before all else; then how events come and go.
+//!
+//! It is made of parts, each of which is sent anew while somebody looks, when it has changed.
+
+mod concerns;
+mod facts;
+mod live;
+mod plots;
+mod tables;
+
+use std::sync::Arc;
 
 use axum::Extension;
-use maud::html;
+use axum::extract::Query;
+use axum::http::Uri;
+use maud::{Markup, html};
+use serde::Deserialize;
 
 use super::frame::Section;
 use super::say;
 use super::visit::{Answer, Visit};
+use facts::Facts;
+pub(super) use facts::Live;
+pub(super) use live::live;
+use plots::Over;
+
+/// The query of the page and of its parts.
+#[derive(Debug, Default, Deserialize)]
+struct Asked {
+    over: Option<String>,
+}
+
+/// A part of the page: its name, and what is in it.
+type Part = (&'static str, fn(&Facts, Over) -> Markup);
+
+/// The parts, in their order.
+const PARTS: [Part; 3] = [
+    ("wrong", |facts, _| wrong(facts)),
+    ("figures", |facts, _| tables::figures(facts)),
+    ("plots", |facts, over| plots::of(facts, over)),
+];
+/// Those that stand beside each other at the end.
+const LAST: [Part; 3] = [
+    ("sources", |facts, _| tables::sources(facts)),
+    ("limits", |facts, _| tables::limits(facts)),
+    ("file", |facts, _| tables::file(facts)),
+];
 
 /// The page.
-pub(super) async fn page(Extension(visit): Extension<Visit>) -> Answer {
-    let status = visit.admin.outbox.status().await?;
+pub(super) async fn page(
+    Extension(visit): Extension<Visit>,
+    Extension(newest): Extension<Arc<Live>>,
+    uri: Uri,
+) -> Answer {
+    let over = over(&uri);
+    let facts = newest.look(&visit.admin).await?;
+    let part = |(name, of): Part| html! { div data-part=(name) { (of(&facts, over)) } };
+    let [wrong, figures, (plots, drawn)] = PARTS;
     let main = html! {
-        dl.figures {
-            @for (name, count) in &status.audit {
-                div { dt { (name) } dd { (say::count(*count)) } }
+        div data-live={ "/live?over=" (over.word()) } {
+            (part(wrong))
+            (part(figures))
+            nav.actions aria-label="Time shown" {
+                @for (of, name) in [(Over::Hour, "Last hour"), (Over::Day, "Last day")] {
+                    a.button href={ "/?over=" (of.word()) } aria-current=[(of == over).then_some("true")] { (name) }
+                }
             }
+            div.plots data-part=(plots) { (drawn(&facts, over)) }
+            div.cards { @for of in LAST { (part(of)) } }
         }
     };
     Ok(visit.page("Overview", Section::Overview, &main))
+}
+
+fn over(uri: &Uri) -> Over {
+    let asked = Query::<Asked>::try_from_uri(uri);
+    Over::of(asked.ok().and_then(|Query(asked)| asked.over).as_deref())
+}
+
+fn wrong(facts: &Facts) -> Markup {
+    let concerns = concerns::of(facts);
+    let calm = concerns
+        .iter()
+        .all(|concern| concern.weight == concerns::Weight::Calm);
+    html! {
+        ul.notes {
+            @if calm { li class="note good" { strong { "All is well. " } (well(facts)) } }
+            @for concern in &concerns {
+                li class={ "note " (concern.weight.class()) } {
+                    span.quiet { (concern.weight.word()) ": " }
+                    strong { (concern.words) }
+                    p { (concern.advice) }
+                }
+            }
+        }
+    }
+}
+
+/// What goes well, in words.
+fn well(facts: &Facts) -> Markup {
+    if facts.standing.accepted == 0 {
+        return html! { "No event has come yet. " a href="/try" { "Try one" } ", or point a Segment SDK here." };
+    }
+    let came = facts.hour(|minute| minute.came);
+    html! { (say::counted(came, "event")) " came in the last hour, and everything that may go goes." }
 }

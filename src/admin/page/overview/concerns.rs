@@ -1,0 +1,255 @@
+//! What is wrong, in words: what happened, since when, what it means for the events, and what to do. Pure.
+
+use maud::{Markup, html};
+
+use super::super::say;
+use super::facts::Facts;
+use crate::metrics::Stuck;
+use crate::model::{EventStatus, PauseKind, Timestamp};
+use crate::outbox::{PauseReport, WriteError};
+
+/// An event that waits for longer than this is a concern of its own, in milliseconds.
+const LONG: i64 = 5 * 60_000;
+
+/// How bad something is; the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Weight {
+    /// Events are refused or do not go out.
+    Bad,
+    /// Somebody should look at it today.
+    Warn,
+    /// Good to know.
+    Calm,
+}
+
+/// One thing that is wrong.
+pub(super) struct Concern {
+    pub(super) weight: Weight,
+    /// What is wrong.
+    pub(super) words: Markup,
+    /// What it means, and what to do.
+    pub(super) advice: Markup,
+}
+
+impl Weight {
+    pub(super) const fn class(self) -> &'static str {
+        match self {
+            Self::Bad => "bad",
+            Self::Warn => "warn",
+            Self::Calm => "calm",
+        }
+    }
+
+    /// The word that says what the colour says.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Bad => "Wrong",
+            Self::Warn => "Look at this",
+            Self::Calm => "Good to know",
+        }
+    }
+}
+
+/// Everything that is wrong, the worst first.
+pub(super) fn of(facts: &Facts) -> Vec<Concern> {
+    let found = [
+        stopped(facts),
+        refusing(facts),
+        paused(facts),
+        dying(facts),
+        slow(facts),
+        throttled(facts),
+        blocked(facts),
+        unknown(facts),
+        held(facts),
+        buried(facts),
+    ];
+    let mut found: Vec<Concern> = found.into_iter().flatten().collect();
+    found.sort_by_key(|concern| concern.weight);
+    found
+}
+
+/// How many events are kept in a state.
+pub(super) fn kept(facts: &Facts, state: EventStatus) -> i64 {
+    let mut counts = facts.standing.counts.iter();
+    counts
+        .find(|(known, _)| *known == state)
+        .map_or(0, |(_, count)| *count)
+}
+
+fn concern(weight: Weight, words: Markup, advice: Markup) -> Option<Concern> {
+    Some(Concern {
+        weight,
+        words,
+        advice,
+    })
+}
+
+fn stopped(facts: &Facts) -> Option<Concern> {
+    if facts.ended {
+        let advice = html! { "Senders keep their events and try again. Look at the disk and the log, then start the relay again." };
+        return concern(
+            Weight::Bad,
+            html! { "The disk failed: nothing is stored any more." },
+            advice,
+        );
+    }
+    let what = match facts.stuck.first()? {
+        Stuck::Writer => "Nothing could be stored for 20 seconds.",
+        Stuck::Relay | Stuck::Intake => "The relay's loop has stopped.",
+    };
+    let advice =
+        html! { "Nothing that was accepted is lost. The log may tell why; a restart may mend it." };
+    concern(Weight::Bad, html! { (what) }, advice)
+}
+
+fn refusing(facts: &Facts) -> Option<Concern> {
+    let (words, advice) = match facts.standing.refuses.as_ref()? {
+        WriteError::DiskFull => (
+            "New events are refused: the disk is full.".to_owned(),
+            "Make room on the outbox's disk; it goes on by itself below outbox.min_free_disk.",
+        ),
+        WriteError::Backlog { .. } => (
+            "New events are refused: as many wait as outbox.max_pending allows.".to_owned(),
+            "It goes on by itself when events get through.",
+        ),
+        other @ (WriteError::Overloaded
+        | WriteError::Locked
+        | WriteError::Closed
+        | WriteError::Sqlite(_)) => (
+            format!("New events are refused: {other}."),
+            "The log tells more.",
+        ),
+    };
+    let advice = html! { "Senders keep their events and try again. " (advice) };
+    concern(Weight::Bad, html! { (words) }, advice)
+}
+
+fn paused(facts: &Facts) -> Option<Concern> {
+    let PauseReport {
+        kind,
+        since,
+        reason,
+        probe_at,
+    } = facts.standing.pause.as_ref()?;
+    let what = match kind {
+        PauseKind::Refused => "Klaviyo refuses what is sent",
+        PauseKind::Unreachable => "Klaviyo cannot be reached",
+    };
+    let waiting = say::counted(kept(facts, EventStatus::Pending), "event");
+    let words = html! {
+        (what) " since " (say::time(*since)) "; " (waiting) " waiting; nothing is lost."
+    };
+    let advice = html! {
+        (sentence(reason)) " It is asked again at " (say::time(*probe_at)) "."
+    };
+    concern(Weight::Bad, words, advice)
+}
+
+fn dying(facts: &Facts) -> Option<Concern> {
+    let died = facts.hour(|minute| minute.died);
+    if died == 0 {
+        return None;
+    }
+    let words = html! { (say::counted(died, "event")) " died in the last hour." };
+    let advice =
+        html! { a href="/dead" { "See why, by reason" } ", mend the cause, and send them again." };
+    concern(Weight::Bad, words, advice)
+}
+
+fn slow(facts: &Facts) -> Option<Concern> {
+    let oldest = facts.standing.oldest_pending?;
+    if facts.standing.pause.is_some() || late(facts.now, oldest) < LONG {
+        return None;
+    }
+    let words = html! {
+        "The oldest waiting event came " (say::span(facts.now.since(oldest))) " ago; "
+        (say::counted(kept(facts, EventStatus::Pending), "event")) " waiting."
+    };
+    let advice = html! {
+        "It is sent as fast as Klaviyo's limits allow, or tried again after a failure. "
+        a href="/events?status=pending" { "See what waits" } "."
+    };
+    concern(Weight::Warn, words, advice)
+}
+
+fn late(now: Timestamp, then: Timestamp) -> i64 {
+    now.as_millis() - then.as_millis()
+}
+
+fn throttled(facts: &Facts) -> Option<Concern> {
+    let limits = super::tables::limits_now(facts)?;
+    let closed: Vec<&str> = limits
+        .families
+        .iter()
+        .filter(|family| family.closed)
+        .map(|family| family.family.as_str())
+        .collect();
+    if closed.is_empty() {
+        return None;
+    }
+    let words = html! { "Klaviyo asked to slow down (429): " (closed.join(", ")) "." };
+    let advice = html! {
+        "It goes on by itself after the time that Klaviyo named. If it happens often, another program uses the same "
+        "account: lower " code { "[delivery.limits]" } "."
+    };
+    concern(Weight::Warn, words, advice)
+}
+
+fn blocked(facts: &Facts) -> Option<Concern> {
+    // While nothing at all is sent, everybody waits, and the reason is said above.
+    if facts.blocked == 0 || facts.standing.pause.is_some() {
+        return None;
+    }
+    let words = html! { "Later events wait behind " (say::counted(facts.blocked, "event")) " of the same person." };
+    let advice = html! { "That is the order being kept. " a href="/blocked" { "See who waits for what" } "." };
+    concern(Weight::Calm, words, advice)
+}
+
+fn unknown(facts: &Facts) -> Option<Concern> {
+    let count = facts.standing.unknown_subscriptions;
+    if count == 0 {
+        return None;
+    }
+    let words = html! { (say::counted(count, "subscription")) " got no answer: Klaviyo may have taken them." };
+    let advice = html! {
+        "They are not sent again by themselves, since a person may have unsubscribed meanwhile. "
+        code { "klaviyo-relay replay --consent" } " sends them."
+    };
+    concern(Weight::Warn, words, advice)
+}
+
+fn held(facts: &Facts) -> Option<Concern> {
+    let count = kept(facts, EventStatus::Held);
+    if count == 0 {
+        return None;
+    }
+    let words = html! { (say::counted(count, "event")) " held by an operator." };
+    let advice = html! {
+        "Later events of the same people wait behind them. " a href="/events?status=held" { "See them, and let them go" } "."
+    };
+    concern(Weight::Warn, words, advice)
+}
+
+fn buried(facts: &Facts) -> Option<Concern> {
+    let count = kept(facts, EventStatus::Dead);
+    if count == 0 || facts.hour(|minute| minute.died) > 0 {
+        return None;
+    }
+    let words =
+        html! { (say::counted(count, "dead letter")) " kept, none of them new in the last hour." };
+    let advice = html! { a href="/dead" { "See why, by reason" } "." };
+    concern(Weight::Calm, words, advice)
+}
+
+/// A reason as a sentence of its own.
+fn sentence(reason: &str) -> String {
+    let mut letters = reason.chars();
+    let first = letters.next().map(char::to_uppercase);
+    let sentence: String = first.into_iter().flatten().chain(letters).collect();
+    if sentence.ends_with(['.', '!', '?']) {
+        sentence
+    } else {
+        format!("{sentence}.")
+    }
+}

@@ -1,0 +1,139 @@
+//! What the overview is drawn from, read once for everybody who looks at the same moment.
+//!
+//! It promises look-ups alone, so that it costs the same however much is kept, and that many open tabs cost as much as
+//! one: what was read is used again for as long as it is fresh. Nobody looking costs nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use super::super::super::Admin;
+use crate::metrics::{self, Stuck};
+use crate::model::Timestamp;
+use crate::outbox::{Minute, ReadError, SourceCame, Standing};
+
+/// How long what was read is used again: less than the pause between two looks of one tab.
+const FRESH: Duration = Duration::from_millis(1500);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+
+/// Everything the overview says.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) now: Timestamp,
+    pub(super) standing: Standing,
+    /// The minutes of the last day.
+    pub(super) minutes: Vec<Minute>,
+    /// Events that came, by source: the name, in the last hour, in the last day. Silent ones too.
+    pub(super) sources: Vec<SourceFlow>,
+    /// Events that others wait for, when they were last counted.
+    pub(super) blocked: i64,
+    /// What has stopped.
+    pub(super) stuck: Vec<Stuck>,
+    /// Whether nothing can be written any more.
+    pub(super) ended: bool,
+}
+
+/// How many events of a source came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SourceFlow {
+    pub(super) name: String,
+    pub(super) hour: i64,
+    pub(super) day: i64,
+}
+
+/// The newest facts.
+#[derive(Debug, Default)]
+pub(in super::super) struct Live(Mutex<Option<(Duration, Arc<Facts>)>>);
+
+impl Live {
+    /// Facts that are fresh. Whoever comes while they are read waits for them, and has the same.
+    pub(super) async fn look(&self, admin: &Admin) -> Result<Arc<Facts>, ReadError> {
+        let mut kept = self.0.lock().await;
+        let now = admin.clock.monotonic();
+        if let Some((read, facts)) = &*kept
+            && now.saturating_sub(*read) < FRESH
+        {
+            return Ok(Arc::clone(facts));
+        }
+        let facts = Arc::new(Facts::read(admin).await?);
+        *kept = Some((now, Arc::clone(&facts)));
+        Ok(facts)
+    }
+}
+
+impl Facts {
+    async fn read(admin: &Admin) -> Result<Self, ReadError> {
+        let (outbox, instruments, now) = (&admin.outbox, &admin.instruments, admin.clock.now());
+        let throttled = instruments.metrics.throttled();
+        let hour = outbox.came_by_source(now.minus(HOUR), now).await?;
+        let day = outbox.came_by_source(now.minus(DAY), now).await?;
+        let settings = admin.explain.borrow().clone();
+        Ok(Self {
+            now,
+            standing: outbox.standing().await?,
+            minutes: outbox.history(now.minus(DAY), now, throttled).await?,
+            sources: flows(settings.sources(), &hour, &day),
+            blocked: instruments.metrics.blocked_profiles(),
+            stuck: metrics::stuck(&instruments.pulse.signs()),
+            ended: outbox.has_ended(),
+        })
+    }
+
+    /// The minutes that began in the last `span`.
+    pub(super) fn last(&self, span: Duration) -> &[Minute] {
+        let from = self.now.minus(span);
+        let first = self.minutes.partition_point(|minute| minute.at < from);
+        &self.minutes[first..]
+    }
+
+    /// What the minutes of the last hour come to.
+    pub(super) fn hour(&self, of: impl Fn(&Minute) -> i64) -> i64 {
+        self.last(HOUR).iter().map(of).sum()
+    }
+}
+
+/// The sources that are configured, silent ones too, then those that were.
+fn flows<'a>(
+    configured: impl Iterator<Item = &'a str>,
+    hour: &[SourceCame],
+    day: &[SourceCame],
+) -> Vec<SourceFlow> {
+    let of = |came: &[SourceCame], name: &str| {
+        let mut known = came.iter().filter(|came| came.source == name);
+        known.next().map_or(0, |came| came.came)
+    };
+    let mut names: Vec<&str> = configured.collect();
+    for came in day {
+        if !names.contains(&came.source.as_str()) {
+            names.push(&came.source);
+        }
+    }
+    let flow = |name: &str| SourceFlow {
+        name: name.to_owned(),
+        hour: of(hour, name),
+        day: of(day, name),
+    };
+    names.into_iter().map(flow).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silent_source_is_among_the_sources() {
+        let came = |source: &str, came| SourceCame {
+            source: source.to_owned(),
+            came,
+        };
+        let day = [came("former", 3), came("shop", 9)];
+        let flows = flows(["shop", "app"].into_iter(), &[came("shop", 2)], &day);
+        let flows: Vec<_> = flows
+            .iter()
+            .map(|flow| (flow.name.as_str(), flow.hour, flow.day))
+            .collect();
+        assert_eq!(flows, [("shop", 2, 9), ("app", 0, 0), ("former", 0, 3)]);
+    }
+}

@@ -1,0 +1,164 @@
+//! The overview's numbers: where everything stands, the sources, the account's limits, the file.
+
+use std::time::Duration;
+
+use maud::{Markup, html};
+
+use super::super::say;
+use super::concerns::kept;
+use super::facts::Facts;
+use crate::model::{EventStatus, Timestamp};
+use crate::outbox::LimitsInUse;
+
+/// What the relay told of the limits longer ago than this says nothing of the present.
+const TOLD: Duration = Duration::from_mins(1);
+
+/// Where everything stands.
+pub(super) fn figures(facts: &Facts) -> Markup {
+    let hour = |of: fn(&crate::outbox::Minute) -> i64| say::count(facts.hour(of));
+    let age = facts
+        .standing
+        .oldest_pending
+        .map(|oldest| facts.now.since(oldest));
+    let figures = [
+        (
+            "Waiting",
+            say::count(kept(facts, EventStatus::Pending)),
+            age.map_or_else(
+                || "nothing waits".to_owned(),
+                |age| format!("the oldest for {}", say::span(age)),
+            ),
+        ),
+        (
+            "Came",
+            hour(|minute| minute.came),
+            "in the last hour".to_owned(),
+        ),
+        (
+            "Done",
+            hour(|minute| minute.done),
+            "in the last hour".to_owned(),
+        ),
+        (
+            "Died",
+            hour(|minute| minute.died),
+            format!("{} kept", say::count(kept(facts, EventStatus::Dead))),
+        ),
+        (
+            "Time to delivery",
+            median(facts),
+            "median, newest minute".to_owned(),
+        ),
+        (
+            "Accepted",
+            say::count(facts.standing.accepted),
+            "since the first event".to_owned(),
+        ),
+    ];
+    html! {
+        dl.figures {
+            @for (name, number, hint) in &figures {
+                div { dt { (name) } dd { (number) span.hint { (hint) } } }
+            }
+        }
+    }
+}
+
+/// Of the newest minute in which something was delivered.
+fn median(facts: &Facts) -> String {
+    let newest = facts
+        .last(Duration::from_hours(1))
+        .iter()
+        .rev()
+        .find_map(|minute| minute.half);
+    newest.map_or_else(|| "–".to_owned(), say::span)
+}
+
+/// Where events come from.
+pub(super) fn sources(facts: &Facts) -> Markup {
+    html! {
+        section.card aria-labelledby="sources" {
+            h2 #sources { "Sources" }
+            table {
+                thead { tr { th scope="col" { "Source" } th.number scope="col" { "Last hour" } th.number scope="col" { "Last day" } } }
+                tbody {
+                    @for source in &facts.sources {
+                        tr {
+                            th scope="row" { a href={ "/events?" (query("source", &source.name)) } { (source.name) } }
+                            td.number { (say::count(source.hour)) }
+                            td.number { @if source.day == 0 { span.soft { "silent" } } @else { (say::count(source.day)) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// How full the account's limits are.
+pub(super) fn limits(facts: &Facts) -> Markup {
+    let told = limits_now(facts).filter(|told| !told.families.is_empty());
+    html! {
+        section.card aria-labelledby="limits" {
+            h2 #limits { "Klaviyo's limits" }
+            @match told {
+                None => p.soft { "Nothing was sent in the last minute, so that all of them are free." },
+                Some(told) => (limit_table(told)),
+            }
+        }
+    }
+}
+
+fn limit_table(told: &LimitsInUse) -> Markup {
+    let window = |name: &str, span: &str, [used, allowed]: [u64; 2]| {
+        html! {
+            td.number {
+                (used) " of " (allowed)
+                meter min="0" max=(allowed.max(1)) value=(used.min(allowed.max(1))) aria-label={ (name) ", requests in the last " (span) } {}
+            }
+        }
+    };
+    html! {
+        table {
+            thead { tr { th scope="col" { "Requests" } th.number scope="col" { "Second" } th.number scope="col" { "Minute" } } }
+            tbody {
+                @for family in &told.families {
+                    tr {
+                        th scope="row" { (family.family.replace('_', " ")) @if family.closed { " " span.badge.warn { "429" } } }
+                        (window(&family.family, "second", family.second))
+                        (window(&family.family, "minute", family.minute))
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What the relay told of the limits, if that was now.
+pub(super) fn limits_now(facts: &Facts) -> Option<&LimitsInUse> {
+    let told = facts.standing.limits.as_ref()?;
+    let at = Timestamp::from_millis(told.at_ms);
+    (facts.now.since(at) < TOLD).then_some(told)
+}
+
+/// The file and its disk.
+pub(super) fn file(facts: &Facts) -> Markup {
+    let standing = &facts.standing;
+    html! {
+        section.card aria-labelledby="file" {
+            h2 #file { "Outbox" }
+            dl.facts {
+                dt { "File" } dd { (say::bytes(standing.database_bytes)) ", log " (say::bytes(standing.wal_bytes)) }
+                dt { "Disk free" } dd { (standing.free_bytes.map_or_else(|| "unknown".to_owned(), say::bytes)) }
+                @for (state, count) in &standing.counts {
+                    dt { (state.word()) } dd { a href={ "/events?status=" (state.word()) } { (say::count(*count)) " kept" } }
+                }
+                dt { "removed" } dd { (say::count(standing.removed)) " after their time was over" }
+            }
+        }
+    }
+}
+
+fn query(name: &str, value: &str) -> String {
+    serde_urlencoded::to_string([(name, value)]).unwrap_or_default()
+}
