@@ -27,7 +27,7 @@ use crate::config::{AnalyticsJs, Config, Endpoint, OutboxConfig};
 use crate::delivery::Sender;
 use crate::ingest::{Ingest, Live};
 use crate::listener::{self, Tls};
-use crate::metrics::Instruments;
+use crate::metrics::{Instruments, Metrics};
 use crate::model::Side;
 use crate::operator::ExplainSettings;
 use crate::outbox::{self, Outbox};
@@ -119,12 +119,7 @@ impl App {
         };
         instruments.metrics.sandbox(app.sandbox.is_some());
         app.open_ports(ingest_port, admin_port, app.admin(&instruments));
-        app.ports.spawn(outbox::keep(
-            outbox.clone(),
-            app.retention.subscribe(),
-            Arc::clone(&clock),
-            app.stop_ports.clone(),
-        ));
+        app.look_after_the_outbox(instruments.metrics.clone());
         app.say_where_it_goes();
         app.relay = tokio::spawn(run_relay(
             settings,
@@ -146,6 +141,22 @@ impl App {
             explain: self.explain.subscribe(),
             access: Access::of(&self.config.admin),
         }
+    }
+
+    /// Starts what writes the minutes down, and what forgets.
+    fn look_after_the_outbox(&self, metrics: Metrics) {
+        self.ports.spawn(outbox::chronicle(
+            self.outbox.clone(),
+            metrics,
+            Arc::clone(&self.clock),
+            self.stop_ports.clone(),
+        ));
+        self.ports.spawn(outbox::keep(
+            self.outbox.clone(),
+            self.retention.subscribe(),
+            Arc::clone(&self.clock),
+            self.stop_ports.clone(),
+        ));
     }
 
     fn open_ports(&self, ingest_port: TcpListener, admin_port: TcpListener, admin: Admin) {

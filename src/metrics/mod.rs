@@ -167,6 +167,15 @@ impl Metrics {
         }
     }
 
+    /// How many requests Klaviyo answered with 429 since the process began.
+    pub fn throttled(&self) -> u64 {
+        let count = |family: &Family| {
+            let labels = Throttled::of(*family);
+            self.0.throttled.get_or_create(&labels).get()
+        };
+        Family::ALL.iter().map(count).sum()
+    }
+
     /// The writer put a group of so many commands on disk, and it took this long.
     pub fn commit(&self, took: Duration, commands: usize) {
         self.0.commit.observe(took.as_secs_f64());

@@ -8,6 +8,7 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::erase::{self, Deletion};
+use super::history;
 use super::order::{Begun, Erased, Import, PlannedDelivery, Replay, Start, Step, Then};
 use super::retention::{self, Removed, Round};
 use super::rows;
@@ -54,6 +55,7 @@ pub(super) enum Command {
     },
     Resume,
     Remove(Round),
+    Chronicle(Box<history::Note>),
     Remember {
         name: String,
         value: String,
@@ -87,6 +89,7 @@ impl Command {
             | Self::Hold(_)
             | Self::Release { .. }
             | Self::Remove(_)
+            | Self::Chronicle(_)
             | Self::Import { .. }
             | Self::Pause { .. }
             | Self::Resume
@@ -137,6 +140,10 @@ pub(super) async fn write(
                 replayed,
             } => claim(connection, *now, *live, *replayed).await?,
             Command::Remove(round) => Answer::Removed(retention::remove(connection, round).await?),
+            Command::Chronicle(note) => {
+                history::write(connection, note).await?;
+                Answer::Done
+            }
             Command::Erase { now, identifiers } => {
                 Answer::Erased(erase::now(connection, *now, identifiers).await?)
             }
@@ -191,6 +198,7 @@ impl<'a> Group<'a> {
                 | Command::Pause { .. }
                 | Command::Resume
                 | Command::Remove(_)
+                | Command::Chronicle(_)
                 | Command::Remember { .. } => {}
             }
         }
@@ -342,6 +350,7 @@ async fn alone(
         | Command::Plan(_)
         | Command::Begin(_)
         | Command::Remove(_)
+        | Command::Chronicle(_)
         | Command::Erase { .. }
         | Command::Settle(_) => return Ok(Answer::Done),
     };

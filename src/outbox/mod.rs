@@ -21,6 +21,7 @@ mod erase;
 mod error;
 mod export;
 mod gist;
+mod history;
 mod import;
 mod limits;
 mod lock;
@@ -36,6 +37,7 @@ mod rows;
 mod sample;
 mod scrub;
 mod select;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod work;
@@ -64,6 +66,7 @@ pub use disk::free_bytes;
 pub use erase::{Person, PersonsEvent};
 pub use error::{AppendError, OpenError, ReadError, WriteError};
 pub use export::ExportedEvent;
+pub use history::{Minute, SourceCame, chronicle};
 pub use limits::{LimitInUse, LimitsInUse};
 pub use lock::daemon_of;
 pub use order::{Begun, Erased, Import, PlannedDelivery, Replay, Settlement, Start, Step, Then};
@@ -76,11 +79,12 @@ pub use retention::keep;
 use room::Room;
 use scrub::Scrub;
 pub use select::{Brief, Selection};
+pub use standing::Standing;
 pub use work::{ClaimedEvent, NextDue, StoredDelivery};
 use writer::{Order, Writer};
 
 /// The schema this program writes: `PRAGMA user_version`, set by the newest migration.
-const SCHEMA: i64 = 7;
+const SCHEMA: i64 = 8;
 /// Commands that may wait for the writer; beyond that, clients are asked to come back.
 const QUEUE: usize = 4096;
 /// Events that an operator's command changes in one commit.

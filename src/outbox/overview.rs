@@ -111,16 +111,12 @@ impl Outbox {
             died: self.ended(DIED, now).await.map_err(failed())?,
             at_least: self.more_came(now).await.map_err(failed())?,
         };
-        let removed = "SELECT sum(value) FROM counter WHERE name GLOB 'pruned_*'";
         Ok(Overview {
             status: self.status().await?,
             sources,
             flow,
             blocked: self.blocked().await.map_err(failed())?,
-            removed: sqlx::query_scalar(removed)
-                .fetch_one(&self.readers)
-                .await
-                .map_err(failed())?,
+            removed: self.kept().await?.removed,
             limits: self.limits_in_use().await?,
             database_bytes,
             wal_bytes,

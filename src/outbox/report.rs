@@ -10,6 +10,9 @@ use crate::model::{PauseKind, Timestamp};
 /// Dead events whose reasons a status looks at, so that it costs little when there are very many.
 const NEWEST_DEAD: i64 = 100_000;
 
+pub(super) const UNKNOWN_SUBSCRIPTIONS: &str =
+    "SELECT count(*) FROM delivery WHERE status = 'unknown' AND kind = 'subscription'";
+
 /// Where everything stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
@@ -135,19 +138,21 @@ impl Outbox {
         .fetch_all(&self.readers)
         .await
         .map_err(failed())?;
-        let unknown_subscriptions = sqlx::query_scalar(
-            "SELECT count(*) FROM delivery WHERE status = 'unknown' AND kind = 'subscription'",
-        )
-        .fetch_one(&self.readers)
-        .await
-        .map_err(failed())?;
         Ok(Status {
             audit: self.kept_counts().await.map_err(failed())?,
             backlog: backlog.map_err(failed())?,
             dead: gist::grouped(dead),
             pause: self.paused().await?,
-            unknown_subscriptions,
+            unknown_subscriptions: self.unknown_subscriptions().await?,
         })
+    }
+
+    /// Subscriptions that were sent and never answered; reads those requests that were not answered.
+    pub(super) async fn unknown_subscriptions(&self) -> Result<i64, ReadError> {
+        sqlx::query_scalar(UNKNOWN_SUBSCRIPTIONS)
+            .fetch_one(&self.readers)
+            .await
+            .map_err(ReadError::of("the unanswered subscriptions"))
     }
 
     /// The columns of the `audit` view, without looking at a single event.

@@ -1,18 +1,12 @@
 //! What a scrape of the metrics reads: look-ups alone, so that it costs the same however much is kept. And what no
 //! look-up tells, which is counted on a slow timer.
 
-use std::path::Path;
 use std::time::Duration;
-
-use sqlx::Row;
 
 use super::error::ReadError;
 use super::{Outbox, disk};
 use crate::metrics::Sample;
-use crate::model::{EventStatus, Timestamp};
-
-pub(super) const OLDEST_PENDING: &str =
-    "SELECT min(received_ms) FROM event WHERE finished_ms IS NULL AND status = 'pending'";
+use crate::model::Timestamp;
 
 /// Rows of the view `blocked_profiles`, without what it says of each. Reads a row of `turn` for each identifier of
 /// each unfinished event.
@@ -25,27 +19,13 @@ const BLOCKED: &str = "
 impl Outbox {
     /// The outbox's numbers at this moment.
     pub async fn sample(&self, now: Timestamp) -> Result<Sample, ReadError> {
-        let failed = || ReadError::of("the numbers for the metrics");
-        let rows = sqlx::query("SELECT status, events FROM tally")
-            .fetch_all(&self.readers)
-            .await
-            .map_err(failed())?;
-        let mut events = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let status: String = row.try_get("status").map_err(failed())?;
-            let count = row.try_get("events").map_err(failed())?;
-            events.extend(EventStatus::from_word(&status).map(|status| (status, count)));
-        }
-        let oldest: Option<i64> = sqlx::query_scalar(OLDEST_PENDING)
-            .fetch_one(&self.readers)
-            .await
-            .map_err(failed())?;
-        let oldest = oldest.map(Timestamp::from_millis);
+        let oldest = self.oldest_pending().await?;
+        let (database_bytes, wal_bytes) = disk::file_bytes(&self.path);
         Ok(Sample {
-            events,
+            events: self.kept().await?.counts,
             oldest_pending: oldest.map_or(Duration::ZERO, |oldest| now.since(oldest)),
-            database_bytes: size(&self.path),
-            wal_bytes: size(&wal(&self.path)),
+            database_bytes,
+            wal_bytes,
             free_bytes: disk::free_bytes(&self.path),
             accepting: self.room.refuses().is_none() && !self.has_ended(),
         })
@@ -59,15 +39,4 @@ impl Outbox {
             .await
             .map_err(ReadError::of("the number of blocked profiles"))
     }
-}
-
-fn wal(path: &Path) -> std::path::PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push("-wal");
-    name.into()
-}
-
-/// A file's size; 0 where there is none.
-fn size(path: &Path) -> u64 {
-    std::fs::metadata(path).map_or(0, |file| file.len())
 }

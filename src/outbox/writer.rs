@@ -277,6 +277,7 @@ fn may_make_work(command: &Command) -> bool {
         | Command::Hold(_)
         | Command::Pause { .. }
         | Command::Remove(_)
+        | Command::Chronicle(_)
         | Command::Remember { .. } => false,
     }
 }

@@ -11,3 +11,6 @@ SET ended_ms = max(started_ms, ?1), outcome = 'unknown',
 WHERE ended_ms IS NULL;
 
 UPDATE event SET in_air = 0 WHERE in_air = 1;
+
+-- A new process counts its 429s from 0.
+UPDATE chronicle SET throttled = 0 WHERE id = 1;

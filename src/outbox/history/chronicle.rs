@@ -1,0 +1,114 @@
+//! Writing minutes down: once a minute, and once more at the end.
+//!
+//! It keeps nothing in memory: how far it is stands in the file, in the same transaction as the minutes. So a write that
+//! failed is made up for by the next one, and a daemon that was killed is made up for by the next start.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sqlx::Connection as _;
+use sqlx::sqlite::SqliteConnection;
+use tokio_util::sync::CancellationToken;
+
+use super::{Fresh, MINUTE, span, start_of};
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::model::Timestamp;
+use crate::outbox::command::Command;
+use crate::outbox::{Outbox, ReadError, WriteError};
+
+/// How long minutes are kept: a week, and a day to look back at its beginning.
+const KEPT: Duration = Duration::from_hours(8 * 24);
+
+/// Why minutes were not written down.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failed {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// What is to be written down.
+#[derive(Debug)]
+pub(in crate::outbox) struct Note {
+    fresh: Fresh,
+    /// The 429s that the process has counted.
+    throttled: u64,
+}
+
+/// Writes down every minute, until `stop`.
+pub async fn chronicle(
+    outbox: Outbox,
+    metrics: Metrics,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+) {
+    loop {
+        let last = stop.is_cancelled();
+        match outbox.write_down(clock.now(), metrics.throttled()).await {
+            Ok(()) => {}
+            Err(Failed::Write(WriteError::Closed)) => return,
+            Err(error) => tracing::warn!(
+                %error,
+                "failed to write the last minute down; the next one makes up for it"
+            ),
+        }
+        if last {
+            return;
+        }
+        let pause = tokio::time::sleep(until_the_next(clock.now()));
+        stop.run_until_cancelled(pause).await;
+    }
+}
+
+/// How long the running minute still is.
+fn until_the_next(now: Timestamp) -> Duration {
+    span(start_of(now) + MINUTE - now.as_millis())
+}
+
+impl Outbox {
+    /// Writes down what happened since that was done last.
+    pub(super) async fn write_down(&self, now: Timestamp, throttled: u64) -> Result<(), Failed> {
+        let failed = || ReadError::of("the last minutes");
+        let mut reader = self.readers.acquire().await.map_err(failed())?;
+        let mut moment = reader.begin().await.map_err(failed())?;
+        let fresh = Fresh::read(&mut moment, now).await.map_err(failed())?;
+        moment.rollback().await.map_err(failed())?;
+        drop(reader);
+        let note = Box::new(Note { fresh, throttled });
+        self.ask(Command::Chronicle(note)).await?;
+        Ok(())
+    }
+}
+
+/// Writes a note on a connection with an open transaction.
+pub(in crate::outbox) async fn write(
+    connection: &mut SqliteConnection,
+    note: &Note,
+) -> Result<(), sqlx::Error> {
+    let Note { fresh, throttled } = note;
+    let minutes = fresh.minutes.iter().map(|(start, counts)| {
+        let new = if *start == fresh.base { fresh.throttled(*throttled) } else { 0 };
+        json!({
+            "minute_ms": start, "came": counts.came, "done": counts.done, "died": counts.died, "throttled": new,
+            "half_ms": counts.half_ms, "most_ms": counts.most_ms,
+        })
+    });
+    let sources = fresh
+        .sources
+        .iter()
+        .map(|((start, source), came)| json!({"minute_ms": start, "source": source, "came": came}));
+    let note = json!({
+        "minutes": minutes.collect::<Value>(), "sources": sources.collect::<Value>(),
+        "pending": fresh.pending, "oldest_ms": fresh.oldest_ms, "base_ms": fresh.base,
+        "now_ms": fresh.now.as_millis(), "last_id": fresh.newest_id, "throttled": throttled,
+        "kept_ms": start_of(fresh.now.minus(KEPT)),
+    });
+    sqlx::query(include_str!("../sql/chronicle.sql"))
+        .bind(note.to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
+}

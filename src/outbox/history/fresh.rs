@@ -1,0 +1,236 @@
+//! What is in no minute yet, counted from the events: those numbered after the last one counted, and what ended since.
+//!
+//! May only read. Whoever asks gives it one moment of the file, a transaction.
+
+use std::collections::BTreeMap;
+
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use super::{MINUTE, Minute, span, start_of};
+use crate::model::Timestamp;
+use crate::outbox::standing::OLDEST_PENDING;
+
+pub(in crate::outbox) const MARK: &str = "
+    SELECT last_id, told_ms, throttled, (SELECT value FROM counter WHERE name = 'last_id') AS newest_id,
+           (SELECT events FROM tally WHERE status = 'pending') AS pending
+    FROM chronicle WHERE id = 1";
+
+/// A new event says when it came. One that says another time than between the last look and now (the clock was set, or
+/// an import took hours) counts for ?4.
+pub(in crate::outbox) const CAME: &str = "
+    SELECT iif(received_ms >= ?2 AND received_ms < ?3, received_ms, ?4) / 60000 * 60000 AS minute_ms, source,
+           count(*) AS came
+    FROM event WHERE id > ?1 GROUP BY 1, 2";
+
+pub(in crate::outbox) const ENDED: &str = "
+    SELECT finished_ms / 60000 * 60000 AS minute_ms, count(*) AS done, 0 AS died
+    FROM event WHERE status IN ('delivered', 'skipped') AND finished_ms >= ?1 AND finished_ms < ?2 GROUP BY 1
+    UNION ALL
+    SELECT finished_ms / 60000 * 60000, 0, count(*)
+    FROM event WHERE status = 'dead' AND finished_ms >= ?1 AND finished_ms < ?2 GROUP BY 1";
+
+pub(in crate::outbox) const DELIVERED_AFTER: &str = "
+    SELECT max(0, finished_ms - received_ms) FROM event
+    WHERE status IN ('delivered', 'skipped') AND finished_ms >= ?1 AND finished_ms < ?2
+      AND status = 'delivered' AND cycle = 1
+    ORDER BY finished_ms DESC LIMIT 1000";
+
+/// How far the minutes are written down.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mark {
+    /// The last event counted.
+    last_id: i64,
+    /// When that was; `None` when it never was.
+    told: Option<Timestamp>,
+    /// The 429s counted by then by the process that runs.
+    throttled: i64,
+    /// The last number given to an event.
+    newest_id: i64,
+    /// How many events wait.
+    pending: i64,
+}
+
+impl Mark {
+    pub(super) async fn read(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
+        let row = sqlx::query(MARK).fetch_one(connection).await?;
+        let told: Option<i64> = row.try_get("told_ms")?;
+        Ok(Self {
+            last_id: row.try_get("last_id")?,
+            told: told.map(Timestamp::from_millis),
+            throttled: row.try_get("throttled")?,
+            newest_id: row.try_get("newest_id")?,
+            pending: row.try_get("pending")?,
+        })
+    }
+
+    /// The minute that the last look stopped in: what came since counts from here on. After the clock was set back, the
+    /// running one.
+    fn base(&self, now: Timestamp) -> i64 {
+        start_of(self.told.map_or(now, |told| told.min(now)))
+    }
+
+    /// How many events were taken in since, by minute and source.
+    pub(super) async fn came(
+        &self,
+        connection: &mut SqliteConnection,
+        now: Timestamp,
+    ) -> Result<BTreeMap<(i64, String), i64>, sqlx::Error> {
+        let rows = sqlx::query(CAME)
+            .bind(self.last_id)
+            .bind(self.base(now) - MINUTE)
+            .bind(start_of(now) + MINUTE)
+            .bind(self.base(now))
+            .fetch_all(connection)
+            .await?;
+        let of = |row: &SqliteRow| {
+            let key = (row.try_get("minute_ms")?, row.try_get("source")?);
+            Ok((key, row.try_get("came")?))
+        };
+        rows.iter().map(of).collect()
+    }
+}
+
+/// What a minute has to be given.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    /// Events to be added.
+    pub(super) came: i64,
+    /// All that were delivered or skipped in it.
+    pub(super) done: i64,
+    /// All that were given up in it.
+    pub(super) died: i64,
+    /// The median time to delivery, in milliseconds.
+    pub(super) half_ms: Option<i64>,
+    /// The 95th percentile.
+    pub(super) most_ms: Option<i64>,
+}
+
+/// What is not written down.
+#[derive(Debug)]
+pub(super) struct Fresh {
+    pub(super) now: Timestamp,
+    /// The minute that the last look stopped in.
+    pub(super) base: i64,
+    pub(super) newest_id: i64,
+    pub(super) pending: i64,
+    pub(super) oldest_ms: Option<i64>,
+    /// 429s that are written down already.
+    known_throttled: i64,
+    pub(super) minutes: BTreeMap<i64, Counts>,
+    pub(super) sources: BTreeMap<(i64, String), i64>,
+}
+
+impl Fresh {
+    pub(super) async fn read(
+        connection: &mut SqliteConnection,
+        now: Timestamp,
+    ) -> Result<Self, sqlx::Error> {
+        let mark = Mark::read(connection).await?;
+        let sources = mark.came(connection, now).await?;
+        let base = mark.base(now);
+        let mut minutes = ended(connection, base - MINUTE, start_of(now) + MINUTE).await?;
+        // The minute in which somebody looked is there, though nothing happened in it.
+        minutes.entry(base).or_default();
+        for ((minute, _), came) in &sources {
+            minutes.entry(*minute).or_default().came += came;
+        }
+        let oldest_ms = sqlx::query_scalar(OLDEST_PENDING)
+            .fetch_one(connection)
+            .await?;
+        Ok(Self {
+            now,
+            base,
+            newest_id: mark.newest_id,
+            pending: mark.pending,
+            oldest_ms,
+            known_throttled: mark.throttled,
+            minutes,
+            sources,
+        })
+    }
+
+    /// How many 429s are new, when the process has counted so many; they belong to the minute that the last look
+    /// stopped in.
+    pub(super) fn throttled(&self, counted: u64) -> i64 {
+        let counted = i64::try_from(counted).unwrap_or(i64::MAX);
+        counted.saturating_sub(self.known_throttled).max(0)
+    }
+
+    /// Adds it to minutes that are written down, as writing it down would.
+    pub(super) fn add_to(&self, minutes: &mut BTreeMap<i64, Minute>, throttled: u64) {
+        for (start, counts) in &self.minutes {
+            let minute = minutes.entry(*start).or_insert_with(|| empty(*start));
+            minute.came += counts.came;
+            if counts.done >= minute.done {
+                minute.half = counts.half_ms.map(span);
+                minute.most = counts.most_ms.map(span);
+            }
+            minute.done = minute.done.max(counts.done);
+            minute.died = minute.died.max(counts.died);
+            if *start == self.base {
+                minute.throttled += self.throttled(throttled);
+            }
+        }
+        let running = start_of(self.now);
+        minutes.entry(running).or_insert_with(|| empty(running));
+        for (start, minute) in minutes.range_mut(self.base..=running) {
+            let end = self.now.as_millis().min(start + MINUTE);
+            minute.pending = self.pending;
+            minute.oldest_pending = self.oldest_ms.map(|oldest| span(end - oldest));
+        }
+    }
+}
+
+fn empty(start: i64) -> Minute {
+    Minute {
+        at: Timestamp::from_millis(start),
+        came: 0,
+        done: 0,
+        died: 0,
+        throttled: 0,
+        pending: 0,
+        oldest_pending: None,
+        half: None,
+        most: None,
+    }
+}
+
+/// What ended in these minutes.
+async fn ended(
+    connection: &mut SqliteConnection,
+    from: i64,
+    to: i64,
+) -> Result<BTreeMap<i64, Counts>, sqlx::Error> {
+    let rows = sqlx::query(ENDED)
+        .bind(from)
+        .bind(to)
+        .fetch_all(&mut *connection)
+        .await?;
+    let mut minutes: BTreeMap<i64, Counts> = BTreeMap::new();
+    for row in &rows {
+        let counts = minutes.entry(row.try_get("minute_ms")?).or_default();
+        counts.done += row.try_get::<i64, _>("done")?;
+        counts.died += row.try_get::<i64, _>("died")?;
+    }
+    for (start, counts) in &mut minutes {
+        if counts.done == 0 {
+            continue;
+        }
+        let mut times: Vec<i64> = sqlx::query_scalar(DELIVERED_AFTER)
+            .bind(*start)
+            .bind(start + MINUTE)
+            .fetch_all(&mut *connection)
+            .await?;
+        times.sort_unstable();
+        counts.half_ms = percentile(&times, 50);
+        counts.most_ms = percentile(&times, 95);
+    }
+    Ok(minutes)
+}
+
+/// The smallest of them that so many hundredths of them do not exceed.
+fn percentile(sorted: &[i64], hundredths: usize) -> Option<i64> {
+    let rank = (sorted.len() * hundredths).div_ceil(100);
+    sorted.get(rank.checked_sub(1)?).copied()
+}

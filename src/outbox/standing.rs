@@ -1,0 +1,95 @@
+//! What an overview needs, by look-ups alone: it costs the same however many events are kept or wait.
+
+use std::collections::BTreeMap;
+
+use super::error::{ReadError, WriteError};
+use super::limits::LimitsInUse;
+use super::report::PauseReport;
+use super::{Outbox, disk};
+use crate::model::{EventStatus, Timestamp};
+
+/// Counts that are kept beside the rows, in one statement, so that they are of one moment.
+pub(super) const KEPT: &str =
+    "SELECT status, events FROM tally UNION ALL SELECT name, value FROM counter";
+pub(super) const OLDEST_PENDING: &str =
+    "SELECT min(received_ms) FROM event WHERE finished_ms IS NULL AND status = 'pending'";
+
+/// Where everything stands, in numbers.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// Events ever accepted.
+    pub accepted: i64,
+    /// Events that are kept, by state; all five.
+    pub counts: Vec<(EventStatus, i64)>,
+    /// Finished events that retention has removed.
+    pub removed: i64,
+    /// When the oldest pending event arrived.
+    pub oldest_pending: Option<Timestamp>,
+    /// Why nothing is sent, if that is so.
+    pub pause: Option<PauseReport>,
+    /// Subscriptions that were sent and never answered: Klaviyo may have taken them.
+    pub unknown_subscriptions: i64,
+    /// How full Klaviyo's limits were, when the relay last told it.
+    pub limits: Option<LimitsInUse>,
+    /// Why no new event is accepted, if that is so.
+    pub refuses: Option<WriteError>,
+    /// The file's size, in bytes.
+    pub database_bytes: u64,
+    /// The size of its log, in bytes.
+    pub wal_bytes: u64,
+    /// Free bytes on its disk; `None` when that cannot be told.
+    pub free_bytes: Option<u64>,
+}
+
+/// Counts of one moment.
+pub(super) struct Kept {
+    pub(super) accepted: i64,
+    pub(super) counts: Vec<(EventStatus, i64)>,
+    pub(super) removed: i64,
+}
+
+impl Outbox {
+    /// Where everything stands now.
+    pub async fn standing(&self) -> Result<Standing, ReadError> {
+        let kept = self.kept().await?;
+        let (database_bytes, wal_bytes) = disk::file_bytes(&self.path);
+        Ok(Standing {
+            accepted: kept.accepted,
+            counts: kept.counts,
+            removed: kept.removed,
+            oldest_pending: self.oldest_pending().await?,
+            pause: self.paused().await?,
+            unknown_subscriptions: self.unknown_subscriptions().await?,
+            limits: self.limits_in_use().await?,
+            refuses: self.refuses(),
+            database_bytes,
+            wal_bytes,
+            free_bytes: disk::free_bytes(&self.path),
+        })
+    }
+
+    pub(super) async fn kept(&self) -> Result<Kept, ReadError> {
+        let rows: Vec<(String, i64)> = sqlx::query_as(KEPT)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(ReadError::of("the kept counts"))?;
+        let rows: BTreeMap<String, i64> = rows.into_iter().collect();
+        let of = |name: &str| rows.get(name).copied().unwrap_or(0);
+        let states = EventStatus::ALL.iter();
+        let removed = rows.iter().filter(|(name, _)| name.starts_with("pruned_"));
+        Ok(Kept {
+            accepted: of("accepted"),
+            counts: states.map(|state| (*state, of(state.word()))).collect(),
+            removed: removed.map(|(_, count)| count).sum(),
+        })
+    }
+
+    /// When the oldest pending event arrived.
+    pub(super) async fn oldest_pending(&self) -> Result<Option<Timestamp>, ReadError> {
+        let oldest: Option<i64> = sqlx::query_scalar(OLDEST_PENDING)
+            .fetch_one(&self.readers)
+            .await
+            .map_err(ReadError::of("the oldest pending event"))?;
+        Ok(oldest.map(Timestamp::from_millis))
+    }
+}
