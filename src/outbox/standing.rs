@@ -93,3 +93,59 @@ impl Outbox {
         Ok(oldest.map(Timestamp::from_millis))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{EventId, PauseKind};
+    use crate::outbox::retention::Round;
+    use crate::outbox::tests::{NOW, claim_all, count, event, files, finish};
+
+    #[tokio::test]
+    async fn an_overview_agrees_with_the_audit_whatever_retention_removed() {
+        let files = files();
+        let outbox = files.open().await;
+        let events = (1..=6).map(|number| event(&format!("m{number}"), &[]));
+        outbox.append(events.collect()).await.unwrap();
+        claim_all(&outbox).await;
+        finish(&outbox, 1, EventStatus::Delivered).await;
+        let later = Timestamp::from_millis(NOW.as_millis() + 1);
+        let delivered = Round {
+            delivered: later,
+            dead: NOW,
+            bodies: NOW,
+        };
+        outbox.remove_some(delivered).await.unwrap();
+        finish(&outbox, 2, EventStatus::Delivered).await;
+        finish(&outbox, 3, EventStatus::Dead).await;
+        let mut back = event("m7", &[]);
+        back.received_at = later;
+        outbox.append(vec![back]).await.unwrap();
+        outbox.hold(vec![EventId(7)]).await.unwrap();
+        outbox
+            .pause(NOW, PauseKind::Refused, "the key".to_owned(), later)
+            .await
+            .unwrap();
+
+        let standing = outbox.standing().await.unwrap();
+        let expected = [
+            (EventStatus::Pending, 3),
+            (EventStatus::Delivered, 1),
+            (EventStatus::Skipped, 0),
+            (EventStatus::Dead, 1),
+            (EventStatus::Held, 1),
+        ];
+        for state in expected {
+            assert!(standing.counts.contains(&state), "{state:?}");
+        }
+        assert_eq!((standing.counts.len(), standing.removed), (5, 1));
+        let accepted = count(&outbox, "SELECT accepted FROM audit").await;
+        assert_eq!((standing.accepted, accepted), (7, 7));
+        assert_eq!(standing.oldest_pending, Some(NOW));
+        let pause = standing.pause.unwrap();
+        assert_eq!((pause.since, pause.reason.as_str()), (NOW, "the key"));
+        assert_eq!(standing.unknown_subscriptions, 0);
+        assert!(standing.limits.is_none() && standing.refuses.is_none());
+        assert!(standing.database_bytes > 0);
+    }
+}

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::support::{Daemon, Klaviyo, assert_ascending, count};
 
 /// When the fixtures were made, roughly: later than all that is in them.
-const LATER: Timestamp = Timestamp::from_millis(1_795_470_000_000);
+const LATER: Timestamp = Timestamp::from_millis(1_795_480_000_000);
 
 /// A fixture, unpacked where it can be written.
 fn unpack(name: &str, folder: &Path) -> PathBuf {
@@ -93,6 +93,57 @@ async fn an_outbox_of_version_2_keeps_all_it_had() {
     people.sort();
     assert_eq!(people, ["user:late0", "user:late1", "user:late2"]);
     again.close().await;
+}
+
+#[tokio::test]
+async fn an_outbox_of_version_7_keeps_all_it_had_and_its_minutes_begin_now() {
+    let folder = TempDir::new().unwrap();
+    let config = config(unpack("version-7.sqlite.gz", folder.path()));
+    for _start in 0..2 {
+        let outbox = Outbox::open(&config, LATER).await.unwrap();
+        let status = outbox.status().await.unwrap();
+        for (name, expected) in [
+            ("accepted", 20),
+            ("delivered", 10),
+            ("skipped", 2),
+            ("dead", 2),
+            ("pending", 5),
+            ("held", 1),
+            ("difference", 0),
+        ] {
+            assert_eq!(count(&status, name), expected, "{name}");
+        }
+        let standing = outbox.standing().await.unwrap();
+        assert_eq!(standing.accepted, 20);
+        assert!(standing.counts.contains(&(EventStatus::Held, 1)));
+        assert_eq!(standing.pause, status.pause);
+        assert!(standing.limits.is_some() && standing.pause.is_some());
+        let all = Timestamp::from_millis(0);
+        let minutes = outbox.history(all, LATER, 0).await.unwrap();
+        let came: Vec<_> = minutes
+            .iter()
+            .map(|minute| (minute.came, minute.done, minute.pending))
+            .collect();
+        assert_eq!(came, [(0, 0, 5)], "what came before is in no minute");
+        outbox.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_daemon_goes_on_with_an_outbox_of_version_7() {
+    let folder = TempDir::new().unwrap();
+    let path = unpack("version-7.sqlite.gz", folder.path());
+    let klaviyo = Klaviyo::start().await;
+    let outbox = format!("path = \"{}\"\nmin_free_disk = 0", path.display());
+    let daemon = Daemon::start_on(&klaviyo, &outbox, "").await;
+    let status = daemon.settled().await;
+    let counts = ["pending", "held", "delivered"].map(|name| count(&status, name));
+    assert_eq!(counts, [0, 1, 15]);
+    assert_eq!(
+        klaviyo.events().len(),
+        5,
+        "what was delivered before is not sent again, what is held not at all"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

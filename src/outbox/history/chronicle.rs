@@ -100,16 +100,14 @@ pub(in crate::outbox) async fn write(
         .sources
         .iter()
         .map(|((start, source), came)| json!({"minute_ms": start, "source": source, "came": came}));
+    let note = json!({
+        "minutes": minutes.collect::<Value>(), "sources": sources.collect::<Value>(),
+        "pending": fresh.pending, "oldest_ms": fresh.oldest_ms, "base_ms": fresh.base,
+        "now_ms": fresh.now.as_millis(), "last_id": fresh.newest_id, "throttled": throttled,
+        "kept_ms": start_of(fresh.now.minus(KEPT)),
+    });
     sqlx::query(include_str!("../sql/chronicle.sql"))
-        .bind(minutes.collect::<Value>().to_string())
-        .bind(sources.collect::<Value>().to_string())
-        .bind(fresh.pending)
-        .bind(fresh.oldest_ms)
-        .bind(fresh.base)
-        .bind(fresh.now.as_millis())
-        .bind(fresh.newest_id)
-        .bind(i64::try_from(*throttled).unwrap_or(i64::MAX))
-        .bind(fresh.now.minus(KEPT).as_millis())
+        .bind(note.to_string())
         .execute(connection)
         .await?;
     Ok(())

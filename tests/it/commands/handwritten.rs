@@ -50,6 +50,16 @@ async fn a_write_that_would_break_the_outbox_is_refused_and_names_the_command() 
         ("UPDATE counter SET value = value + 1", "audit"),
         ("UPDATE tally SET events = 0", "audit"),
         (
+            "INSERT INTO minute (minute_ms, came, done, died, throttled, pending) VALUES (0, 0, 0, 0, 0, 0)",
+            "serve",
+        ),
+        (
+            "INSERT INTO minute_source (minute_ms, source, came) VALUES (0, 'shop', 1)",
+            "serve",
+        ),
+        ("UPDATE chronicle SET last_id = 0", "serve"),
+        ("INSERT INTO history (came) VALUES (1)", "serve"),
+        (
             "INSERT INTO erasure (at_ms, events) VALUES (0, 0)",
             "forget",
         ),
