@@ -2,33 +2,47 @@
 //!
 //! Pure. It promises that no e-mail address and no number of a person is left in what it gives.
 
-use std::collections::BTreeMap;
-
-use super::report::DeadGroup;
-
-/// Groups that are shown.
-const GROUPS: usize = 10;
 /// What stands in the place of an id.
 const GAP: &str = "…";
 
-/// Reasons with how often each is, as groups of the same words; the largest first.
-pub(super) fn grouped(reasons: Vec<(String, i64)>) -> Vec<DeadGroup> {
-    let mut groups: BTreeMap<String, i64> = BTreeMap::new();
-    for (reason, count) in reasons {
-        *groups.entry(gist(&reason)).or_default() += count;
+/// The reasons that say the same, as a question: whose words they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wanted(String);
+
+impl Wanted {
+    /// Those that say the same as this one, which may be a gist already.
+    pub(super) fn of(reason: &str) -> Self {
+        Self(gist(reason))
     }
-    let groups = groups.into_iter();
-    let mut groups: Vec<DeadGroup> = groups
-        .map(|(reason, count)| DeadGroup { reason, count })
-        .collect();
-    groups.sort_by_key(|group| std::cmp::Reverse(group.count));
-    groups.truncate(GROUPS);
-    groups
+
+    /// Whether a reason is one of them.
+    pub(super) fn is(&self, reason: Option<&str>) -> bool {
+        reason.is_some_and(|reason| gist(reason) == self.0)
+    }
+
+    /// The longest text without a gap: each of the reasons has it in it, so that a database can leave out most others.
+    pub(super) fn in_all(&self) -> &str {
+        let texts = self.0.split(GAP);
+        texts.max_by_key(|text| text.len()).unwrap_or_default()
+    }
 }
 
 /// A reason without what differs from event to event: what is quoted, and words with a digit or an `@` in them. A
-/// status of HTTP in front stays.
-fn gist(reason: &str) -> String {
+/// status of HTTP in front stays. The gist of a gist is itself.
+pub(super) fn gist(reason: &str) -> String {
+    // What one pass leaves can be quoted anew: a mark whose neighbour went. Each pass takes away text that is no gap, or
+    // joins gaps, or fills an empty pair of marks; none adds any, so that it comes to an end.
+    let mut text = reason.to_owned();
+    loop {
+        let shorter = pass(&text);
+        if shorter == text {
+            return text;
+        }
+        text = shorter;
+    }
+}
+
+fn pass(reason: &str) -> String {
     let unquoted = without_quoted(&without_quoted(reason, '"'), '\'');
     let words = unquoted.split(' ').enumerate();
     let words: Vec<String> = words
@@ -73,7 +87,9 @@ fn without_quoted(text: &str, mark: char) -> String {
 
 fn opening(text: &str, mark: char) -> Option<usize> {
     let mut marks = text.match_indices(mark).map(|(at, _)| at);
-    marks.find(|at| !text[..*at].ends_with(char::is_alphanumeric))
+    // A gap stands for a word.
+    let in_a_word = |c: char| c.is_alphanumeric() || GAP.contains(c);
+    marks.find(|at| !text[..*at].ends_with(in_a_word))
 }
 
 #[cfg(test)]
@@ -108,11 +124,37 @@ mod tests {
     }
 
     #[test]
-    fn groups_add_up_and_the_largest_comes_first() {
-        let reasons = [("list A1", 2), ("other", 4), ("list B2", 3)];
-        let reasons = reasons.map(|(reason, count)| (reason.to_owned(), count));
-        let groups = grouped(reasons.to_vec());
-        let groups: Vec<_> = groups.iter().map(|g| (&*g.reason, g.count)).collect();
-        assert_eq!(groups, [("list …", 5), ("other", 4)]);
+    fn a_gist_of_a_gist_is_itself_and_each_reason_has_its_longest_text() {
+        let parts = [
+            "'", "\"", " ", "\n", "a", "b1", "…", "@", "(", "<b>", "*", "?", "[x]", "400", "é",
+        ];
+        let mut looked_at = 0;
+        for number in 0..15_usize.pow(5) {
+            let digit = |place: u32| parts[number / 15_usize.pow(place) % 15];
+            let reason: String = (0..5).map(digit).collect();
+            let gist = gist(&reason);
+            assert_eq!(pass(&gist), gist, "{reason:?}");
+            let wanted = Wanted::of(&gist);
+            assert!(wanted.is(Some(&reason)), "{reason:?}");
+            assert!(reason.contains(wanted.in_all()), "{reason:?}: {gist:?}");
+            looked_at += 1;
+        }
+        assert!(looked_at > 700_000);
+        for (reason, expected) in [
+            ("a 5\" screen and a 6\" one", "a …\" screen and a …\" one"),
+            ("'x'b2 and 'y' z", "'…'…' z"),
+            ("\"\" is no id", "\"…\" is no id"),
+        ] {
+            assert_eq!(gist(reason), expected);
+        }
+    }
+
+    #[test]
+    fn another_reason_is_not_wanted() {
+        let wanted = Wanted::of("404 not_found: A list with id Xy12Z9 does not exist.");
+        assert!(wanted.is(Some("404 not_found: A list with id Ab7 does not exist.")));
+        assert!(!wanted.is(Some("404 not_found: A list with id Xy does not exist.")));
+        assert!(!wanted.is(None));
+        assert_eq!(wanted.in_all(), "404 not_found: A list with id ");
     }
 }

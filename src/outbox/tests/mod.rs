@@ -50,6 +50,7 @@ pub(super) fn event(message: &str, users: &[&str]) -> NewEvent {
         name: Some("Item Added".to_owned()),
         at: NOW,
         received_at: NOW,
+        order_id: None,
         identifiers,
         payload: format!(r#"{{"messageId":"{message}", "n": 1.10}}"#),
         envelope: None,
