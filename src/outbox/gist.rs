@@ -125,12 +125,10 @@ mod tests {
 
     #[test]
     fn a_gist_of_a_gist_is_itself_and_each_reason_has_its_longest_text() {
-        let parts = [
-            "'", "\"", " ", "\n", "a", "b1", "…", "@", "(", "<b>", "*", "?", "[x]", "400", "é",
-        ];
+        let parts = ["'", "\"", " ", "a", "b1", "…", "(", "[*?", "400", "\n<é>"];
         let mut looked_at = 0;
-        for number in 0..15_usize.pow(5) {
-            let digit = |place: u32| parts[number / 15_usize.pow(place) % 15];
+        for number in 0..10_usize.pow(5) {
+            let digit = |place: u32| parts[number / 10_usize.pow(place) % 10];
             let reason: String = (0..5).map(digit).collect();
             let gist = gist(&reason);
             assert_eq!(pass(&gist), gist, "{reason:?}");
@@ -139,7 +137,7 @@ mod tests {
             assert!(reason.contains(wanted.in_all()), "{reason:?}: {gist:?}");
             looked_at += 1;
         }
-        assert!(looked_at > 700_000);
+        assert!(looked_at == 100_000);
         for (reason, expected) in [
             ("a 5\" screen and a 6\" one", "a …\" screen and a …\" one"),
             ("'x'b2 and 'y' z", "'…'…' z"),

@@ -73,9 +73,7 @@ pub use lock::daemon_of;
 pub use order::{Begun, Erased, Import, PlannedDelivery, Replay, Settlement, Start, Step, Then};
 pub use overview::{Blocked, BlockedHead, Flow, Overview, SourceRate};
 pub use page::{BlockedRow, Page};
-pub use report::{
-    AttemptReport, BacklogRow, DeliveryReport, EventReport, PauseReport, Status,
-};
+pub use report::{AttemptReport, BacklogRow, DeliveryReport, EventReport, PauseReport, Status};
 pub use retention::keep;
 use room::Room;
 use scrub::Scrub;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row};
+use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::error::ReadError;
 use super::places::{Places, Range};
@@ -69,7 +69,10 @@ impl Outbox {
             next: None,
             looked_back_to: None,
         };
-        if selection.asked_states().is_some_and(|states| states.is_empty()) {
+        if selection
+            .asked_states()
+            .is_some_and(|states| states.is_empty())
+        {
             return Ok(page);
         }
         let places = self.places(selection).await?;
@@ -111,19 +114,7 @@ impl Outbox {
         most: u32,
     ) -> Result<Vec<Brief>, sqlx::Error> {
         let wanted = selection.wanted();
-        let mut query = QueryBuilder::new(select::BRIEF);
-        // The portion names the numbers: an index would lead to more.
-        query.push(" FROM event AS e NOT INDEXED WHERE e.id >= ");
-        query.push_bind(range.from);
-        query.push(" AND e.id < ").push_bind(range.below);
-        if !places.all {
-            query.push(" AND e.id IN (");
-            places.push(&mut query, range, None);
-            query.push(")");
-        }
-        select::named_row_by_row(&mut query, selection);
-        select::met(&mut query, selection);
-        query.push(" ORDER BY e.id DESC");
+        let mut query = looked_at(selection, places, range);
         if wanted.is_none() {
             query.push(" LIMIT ").push_bind(most);
         }
@@ -154,6 +145,28 @@ impl Outbox {
             .collect::<Result<_, _>>()
             .map_err(failed())
     }
+}
+
+/// The question for the events of a selection in a portion, the newest first.
+pub(super) fn looked_at(
+    selection: &Selection,
+    places: &Places,
+    range: Range,
+) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::new(select::BRIEF);
+    // The portion names the numbers: another index would lead to more.
+    query.push(" FROM event AS e NOT INDEXED WHERE e.id >= ");
+    query.push_bind(range.from);
+    query.push(" AND e.id < ").push_bind(range.below);
+    if !places.all {
+        query.push(" AND e.id IN (");
+        places.push(&mut query, range, None);
+        query.push(")");
+    }
+    select::named_row_by_row(&mut query, selection);
+    select::met(&mut query, selection);
+    query.push(" ORDER BY e.id DESC");
+    query
 }
 
 fn blocked(row: &SqliteRow) -> Result<BlockedRow, sqlx::Error> {

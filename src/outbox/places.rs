@@ -68,6 +68,20 @@ impl Places {
         })
     }
 
+    /// The question for the next ones in a range: how many, and which is the last.
+    pub(super) fn portion(&self, range: Range, most: i64) -> QueryBuilder<Sqlite> {
+        let mut query =
+            QueryBuilder::new("SELECT count(*), min(id) FROM (SELECT DISTINCT id FROM (");
+        // Each list names its column in its way: the first names it for all.
+        query.push("SELECT 0 AS id WHERE false UNION ALL ");
+        self.push(&mut query, range, Some(most));
+        query
+            .push(") ORDER BY id DESC LIMIT ")
+            .push_bind(most)
+            .push(")");
+        query
+    }
+
     /// The question for their numbers in a range; with a count, for the largest ones.
     pub(super) fn push(&self, query: &mut QueryBuilder<Sqlite>, range: Range, most: Option<i64>) {
         for (at, list) in self.lists.iter().enumerate() {
@@ -77,10 +91,16 @@ impl Places {
                 query.push_bind(value.clone());
             }
             query.push(list.end);
-            query.push(format!(" AND {} >= ", list.id)).push_bind(range.from);
-            query.push(format!(" AND {} < ", list.id)).push_bind(range.below);
+            query
+                .push(format!(" AND {} >= ", list.id))
+                .push_bind(range.from);
+            query
+                .push(format!(" AND {} < ", list.id))
+                .push_bind(range.below);
             if let Some(most) = most {
-                query.push(format!(" ORDER BY {} DESC LIMIT ", list.id)).push_bind(most);
+                query
+                    .push(format!(" ORDER BY {} DESC LIMIT ", list.id))
+                    .push_bind(most);
             }
             query.push(")");
         }
@@ -100,12 +120,8 @@ impl Outbox {
         range: Range,
         most: i64,
     ) -> Result<Option<Portion>, sqlx::Error> {
-        let mut query = QueryBuilder::new("SELECT count(*), min(id) FROM (SELECT DISTINCT id FROM (");
-        // Each list names the column after itself: the first names it for all.
-        query.push("SELECT 0 AS id WHERE false UNION ALL ");
-        places.push(&mut query, range, Some(most));
-        query.push(") ORDER BY id DESC LIMIT ").push_bind(most).push(")");
-        let (count, last) = query
+        let (count, last) = places
+            .portion(range, most)
             .build_query_as::<(i64, Option<i64>)>()
             .fetch_one(&self.readers)
             .await?;

@@ -3,8 +3,8 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::error::ReadError;
 use super::dead::DeadCount;
+use super::error::ReadError;
 use super::{EventId, Outbox};
 use crate::model::{PauseKind, Timestamp};
 

@@ -78,7 +78,11 @@ impl Selection {
         let any = self.states.is_empty();
         if self.group.is_some() {
             let dead = any || self.states.contains(&EventStatus::Dead);
-            return Some(if dead { vec![EventStatus::Dead] } else { vec![] });
+            return Some(if dead {
+                vec![EventStatus::Dead]
+            } else {
+                vec![]
+            });
         }
         (!any).then(|| self.states.clone())
     }

@@ -273,7 +273,10 @@ mod tests {
             (json!({"orderId": " o-1 "}), Some("o-1")),
             (json!({"order_id": 1001}), Some("1001")),
             (json!({"Order ID": "#1001"}), Some("#1001")),
-            (json!({"order_id": "first", "orderId": "second"}), Some("first")),
+            (
+                json!({"order_id": "first", "orderId": "second"}),
+                Some("first"),
+            ),
             (json!({"order_id": null, "orderId": "second"}), None),
             (json!({"orderId": "undefined"}), None),
             (json!({"orderId": ["o-1"]}), None),
@@ -281,7 +284,11 @@ mod tests {
             (json!({"checkout_id": "c-1", "order": {"id": "o-1"}}), None),
             (json!("o-1"), None),
         ] {
-            assert_eq!(order(properties.clone()).as_deref(), expected, "{properties}");
+            assert_eq!(
+                order(properties.clone()).as_deref(),
+                expected,
+                "{properties}"
+            );
         }
     }
 

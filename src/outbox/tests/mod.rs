@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod search;
 mod upgrade;
 use crate::model::{
     DeliveryKind, DeliveryStatus, EventStatus, EventType, Identifier, IdentifierKind, Outcome,
