@@ -2,6 +2,10 @@
 //!
 //! Pure. It promises that no e-mail address and no number of a person is left in what it gives.
 
+use std::borrow::Cow;
+
+/// What quotes.
+const MARKS: [char; 2] = ['"', '\''];
 /// What stands in the place of an id.
 const GAP: &str = "…";
 
@@ -30,41 +34,52 @@ impl Wanted {
 /// A reason without what differs from event to event: what is quoted, and words with a digit or an `@` in them. A
 /// status of HTTP in front stays. The gist of a gist is itself.
 pub(super) fn gist(reason: &str) -> String {
+    let mut text = pass(reason);
     // What one pass leaves can be quoted anew: a mark whose neighbour went. Each pass takes away text that is no gap, or
     // joins gaps, or fills an empty pair of marks; none adds any, so that it comes to an end.
-    let mut text = reason.to_owned();
-    loop {
+    while text.contains(MARKS) {
         let shorter = pass(&text);
         if shorter == text {
-            return text;
+            break;
         }
         text = shorter;
     }
+    text
 }
 
 fn pass(reason: &str) -> String {
-    let unquoted = without_quoted(&without_quoted(reason, '"'), '\'');
-    let words = unquoted.split(' ').enumerate();
-    let words: Vec<String> = words
-        .map(|(at, word)| {
-            let status = at == 0 && word.len() == 3 && word.bytes().all(|b| b.is_ascii_digit());
-            if status {
-                word.to_owned()
-            } else {
-                general(word)
-            }
-        })
-        .collect();
-    words.join(" ")
+    let mut unquoted = Cow::Borrowed(reason);
+    for mark in MARKS {
+        if unquoted.contains(mark) {
+            unquoted = Cow::Owned(without_quoted(&unquoted, mark));
+        }
+    }
+    let mut words = String::with_capacity(unquoted.len());
+    for (at, word) in unquoted.split(' ').enumerate() {
+        if at > 0 {
+            words.push(' ');
+        }
+        let status = at == 0 && word.len() == 3 && word.bytes().all(|b| b.is_ascii_digit());
+        if status {
+            words.push_str(word);
+        } else {
+            words.push_str(&general(word));
+        }
+    }
+    words
 }
 
 /// A word, or the gap where it is about one event; what stands around it (`(`, `,`) stays.
-fn general(word: &str) -> String {
+fn general(word: &str) -> Cow<'_, str> {
+    let is_personal = |byte: u8| byte.is_ascii_digit() || byte == b'@';
+    if !word.bytes().any(is_personal) {
+        return Cow::Borrowed(word);
+    }
     let inner = word.trim_matches(|c: char| !c.is_alphanumeric() && c != '…');
     if !inner.contains(|c: char| c.is_ascii_digit() || c == '@') {
-        return word.to_owned();
+        return Cow::Borrowed(word);
     }
-    word.replacen(inner, GAP, 1)
+    Cow::Owned(word.replacen(inner, GAP, 1))
 }
 
 /// The text with what stands between two of this mark left out; an apostrophe inside a word is none.

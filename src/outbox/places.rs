@@ -70,15 +70,16 @@ impl Places {
 
     /// The question for the next ones in a range: how many, and which is the last.
     pub(super) fn portion(&self, range: Range, most: i64) -> QueryBuilder<Sqlite> {
-        let mut query =
-            QueryBuilder::new("SELECT count(*), min(id) FROM (SELECT DISTINCT id FROM (");
-        // Each list names its column in its way: the first names it for all.
-        query.push("SELECT 0 AS id WHERE false UNION ALL ");
-        self.push(&mut query, range, Some(most));
-        query
-            .push(") ORDER BY id DESC LIMIT ")
-            .push_bind(most)
-            .push(")");
+        let mut query = QueryBuilder::new("SELECT count(*), min(id) FROM (");
+        if let [_] = &self.lists[..] {
+            self.push(&mut query, range, Some(most));
+        } else {
+            // Several lists may name the same event.
+            query.push("SELECT DISTINCT id FROM (");
+            self.push(&mut query, range, Some(most));
+            query.push(") ORDER BY id DESC LIMIT ").push_bind(most);
+        }
+        query.push(")");
         query
     }
 
@@ -150,10 +151,7 @@ impl Outbox {
 
     /// The number of the first event that arrived at a time or later; one that none has when there is none.
     async fn first_since(&self, time: Timestamp) -> Result<i64, sqlx::Error> {
-        let (mut low, mut high): (i64, i64) =
-            sqlx::query_as("SELECT coalesce(min(id), 0), coalesce(max(id), 0) + 1 FROM event")
-                .fetch_one(&self.readers)
-                .await?;
+        let (mut low, mut high): (i64, i64) = sqlx::query_as(ENDS).fetch_one(&self.readers).await?;
         while low < high {
             let middle = low + (high - low) / 2;
             // There are gaps: the event at a number is the next one.
@@ -183,6 +181,9 @@ impl Outbox {
     }
 }
 
+/// Each end by a look-up of its own: asked for together, SQLite would read all between them.
+pub(super) const ENDS: &str = "SELECT coalesce((SELECT min(id) FROM event), 0),
+                                      coalesce((SELECT max(id) FROM event), 0) + 1";
 pub(super) const NEXT: &str =
     "SELECT id, received_ms FROM event WHERE id >= ?1 ORDER BY id LIMIT 1";
 
@@ -191,7 +192,7 @@ fn named(selection: &Selection) -> Vec<List> {
     if !selection.ids.is_empty() {
         let ids: Vec<i64> = selection.ids.iter().map(|id| id.0).collect();
         return vec![List {
-            sql: "SELECT value FROM json_each(",
+            sql: "SELECT value AS id FROM json_each(",
             value: Some(json!(ids).to_string()),
             end: ") WHERE true",
             id: "value",
@@ -208,7 +209,7 @@ fn named(selection: &Selection) -> Vec<List> {
         return orders;
     }
     let people = selection.profile.iter().map(|person| List {
-        sql: "SELECT event_id FROM event_identifier WHERE identifier = ",
+        sql: "SELECT event_id AS id FROM event_identifier WHERE identifier = ",
         value: Some(person.to_string()),
         end: "",
         id: "event_id",

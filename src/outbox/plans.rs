@@ -37,6 +37,7 @@ async fn hot_statements_scan_no_table_that_grows() {
         ("owed", super::work::DELIVERIES),
         ("known", super::import::KNOWN),
         ("the oldest pending event", super::sample::OLDEST_PENDING),
+        ("the ends", super::places::ENDS),
         ("a place by time", super::places::NEXT),
         ("search by number", super::search::BY_NUMBER),
         ("search by $event_id", super::search::BY_EVENT_ID),
