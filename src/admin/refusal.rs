@@ -77,7 +77,7 @@ impl Refusal {
     pub(super) const NO_SUCH_EVENT: Self = Self::of(
         StatusCode::NOT_FOUND,
         "no_such_event",
-        "no event has this number, message id or $event_id, or it is no longer kept; /api/v1/events lists them",
+        "no event has this number, message id, $event_id or order id, or it is no longer kept; /api/v1/events lists them",
     );
 
     const fn of(status: StatusCode, code: &'static str, error: &'static str) -> Self {
@@ -107,6 +107,16 @@ impl Refusal {
             status: StatusCode::NOT_FOUND,
             code: "nobody",
             error: ChangeError::Nobody.to_string().into(),
+            retry_after: None,
+        }
+    }
+
+    /// 404: the order asked for can be none.
+    pub(super) fn no_order() -> Self {
+        Self {
+            status: StatusCode::NOT_FOUND,
+            code: "no_order",
+            error: ChangeError::NoOrder.to_string().into(),
             retry_after: None,
         }
     }
@@ -172,6 +182,7 @@ impl From<ChangeError> for Refusal {
             ChangeError::NoFilter => Self::asked("filter_needed", line),
             ChangeError::WrongState { .. } => Self::asked("wrong_status", line),
             ChangeError::Nobody => Self::nobody(),
+            ChangeError::NoOrder => Self::no_order(),
             ChangeError::Read(error) => error.into(),
             ChangeError::Write(ref error) => unwritten(error, line),
         }

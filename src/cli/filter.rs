@@ -5,9 +5,9 @@ use anyhow::bail;
 use super::{End, Misuse, attach, print, print_json};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::model::{EventStatus, Timestamp};
+use crate::model::{EventStatus, EventType, Timestamp};
 use crate::operator::{self, Change, ChangeError, Found};
-use crate::outbox::Brief;
+use crate::outbox::{Brief, Selection};
 
 /// The filters of commands that change events. They combine: an event must meet all that are given.
 #[derive(Debug, clap::Args)]
@@ -18,12 +18,18 @@ pub(super) struct Filter {
     /// Events in this state: pending, delivered, skipped, dead or held
     #[arg(long, value_name = "STATUS", value_parser = status)]
     status: Option<EventStatus>,
+    /// Calls of this type: identify, track, page, screen, group, alias or delete
+    #[arg(long = "type", value_name = "TYPE", value_parser = kind)]
+    kind: Option<EventType>,
     /// Tracks (pages, screens) of this name, or calls of this type: "Order Completed", identify
     #[arg(long, value_name = "NAME")]
     event: Option<String>,
     /// Events about this person: a user id, anonymous id, e-mail or phone; user:ID is exact
     #[arg(long, value_name = "ID")]
     profile: Option<String>,
+    /// Events that name this order; #1001 is 1001
+    #[arg(long, value_name = "ID", value_parser = order)]
+    order_id: Option<String>,
     /// Events of this source
     #[arg(long, value_name = "SOURCE")]
     source: Option<String>,
@@ -39,6 +45,9 @@ pub(super) struct Filter {
     /// Events whose reason has this text in it
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    /// Dead events whose reason says the same, about whatever ids: the words of a group, as `status` shows them
+    #[arg(long, value_name = "WORDS")]
+    group: Option<String>,
     /// Only say what would be done: the count and the first ten
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -49,6 +58,19 @@ pub(super) struct Filter {
 
 fn time(text: &str) -> Result<Timestamp, String> {
     operator::time(text, SystemClock.now()).ok_or_else(|| operator::TIMES.to_owned())
+}
+
+fn order(word: &str) -> Result<String, String> {
+    let names_none = Selection::orders(word).is_empty();
+    let wrong = || "it names no order; give the id of one".to_owned();
+    (!names_none).then(|| word.to_owned()).ok_or_else(wrong)
+}
+
+fn kind(word: &str) -> Result<EventType, String> {
+    EventType::from_word(word).ok_or_else(|| {
+        let words: Vec<&str> = EventType::ALL.iter().map(|kind| kind.word()).collect();
+        format!("a type is one of {}", words.join(", "))
+    })
 }
 
 fn status(word: &str) -> Result<EventStatus, String> {
@@ -89,13 +111,16 @@ impl Filter {
         operator::Filter {
             ids: self.id.clone(),
             status: self.status,
+            kind: self.kind,
             event: self.event.clone(),
             profile: self.profile.clone(),
+            order_id: self.order_id.clone(),
             source: self.source.clone(),
             since: self.since,
             until: self.until,
             sent_to: self.sent_to.clone(),
             reason: self.reason.clone(),
+            group: self.group.clone(),
         }
     }
 

@@ -270,6 +270,7 @@ impl Reader<'_> {
             name: None,
             at: self.now,
             received_at: self.now,
+            order_id: None,
             identifiers: Vec::new(),
             payload: payload.to_owned(),
             envelope: self.envelope.clone(),
@@ -309,6 +310,7 @@ impl Reader<'_> {
             }
         };
         event.identifiers = call.identifiers(self.rules.garbage);
+        event.order_id = call.order_id(self.rules.garbage);
         let limit = self.rules.config.max_event_bytes;
         if event.payload.len() > limit {
             return Err(Flaw::TooLarge {

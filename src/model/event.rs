@@ -77,6 +77,8 @@ pub struct NewEvent {
     pub at: Timestamp,
     /// When it arrived.
     pub received_at: Timestamp,
+    /// The order it names, for whoever looks for it.
+    pub order_id: Option<String>,
     /// Everybody it may be about: it waits for every earlier unfinished event that shares one of these.
     pub identifiers: Vec<Identifier>,
     /// The call as received, byte for byte.

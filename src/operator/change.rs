@@ -39,6 +39,9 @@ pub enum ChangeError {
     /// The person asked for can be nobody. Left out, the filter would mean everybody.
     #[error("the profile names nobody; give a user id, an anonymous id, an e-mail or a phone")]
     Nobody,
+    /// The order asked for can be none. Left out, the filter would mean every order.
+    #[error("the order_id names no order; give the id of one")]
+    NoOrder,
     /// The events could not be found.
     #[error("failed to find the events")]
     Read(#[source] ReadError),
@@ -73,6 +76,9 @@ impl Change {
         }
         if filter.names_nobody() {
             return Err(ChangeError::Nobody);
+        }
+        if filter.names_no_order() {
+            return Err(ChangeError::NoOrder);
         }
         if let Some(status) = filter.status.filter(|status| !allowed.contains(status)) {
             return Err(ChangeError::WrongState { status, allowed });

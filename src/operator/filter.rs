@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::model::{EventId, EventStatus, Timestamp};
+use crate::model::{EventId, EventStatus, EventType, Timestamp};
 use crate::outbox::{Brief, Outbox, ReadError, Selection};
 
 /// Events that are shown of those that are meant.
@@ -15,10 +15,14 @@ pub struct Filter {
     pub ids: Vec<i64>,
     /// In this state.
     pub status: Option<EventStatus>,
+    /// Calls of this type.
+    pub kind: Option<EventType>,
     /// Tracks, pages and screens of this name, or calls of this type.
     pub event: Option<String>,
     /// About this person: an id of any kind; `user:ID` is exact.
     pub profile: Option<String>,
+    /// Naming this order: `#1001` is 1001.
+    pub order_id: Option<String>,
     /// Of this source.
     pub source: Option<String>,
     /// Received at this time or later.
@@ -29,6 +33,8 @@ pub struct Filter {
     pub sent_to: Option<String>,
     /// With this text in their reason.
     pub reason: Option<String>,
+    /// Dead, with a reason that says the same, about whatever ids: the words of a group, or one of its reasons.
+    pub group: Option<String>,
 }
 
 /// The events a filter means.
@@ -48,12 +54,15 @@ impl Filter {
         let texts = [
             &self.event,
             &self.profile,
+            &self.order_id,
             &self.source,
             &self.sent_to,
             &self.reason,
+            &self.group,
         ];
         !self.ids.is_empty()
             || self.status.is_some()
+            || self.kind.is_some()
             || self.since.or(self.until).is_some()
             || texts.iter().any(|text| text.is_some())
     }
@@ -64,22 +73,32 @@ impl Filter {
         profile.is_some_and(|word| Selection::people(word).is_empty())
     }
 
+    /// Whether it asks for an order by a word that can name none, such as a blank.
+    pub fn names_no_order(&self) -> bool {
+        let order = self.order_id.as_deref();
+        order.is_some_and(|word| Selection::orders(word).is_empty())
+    }
+
     /// As the outbox takes it: of events in one of `workable`, where no state is asked for.
     pub fn selection(&self, workable: &[EventStatus]) -> Selection {
         let profile = self.profile.as_deref();
+        let order = self.order_id.as_deref();
         Selection {
             ids: self.ids.iter().copied().map(EventId).collect(),
             states: match self.status {
                 Some(status) => vec![status],
                 None => workable.to_vec(),
             },
+            kind: self.kind,
             event: self.event.clone(),
             profile: profile.map(Selection::people).unwrap_or_default(),
+            order: order.map(Selection::orders).unwrap_or_default(),
             source: self.source.clone(),
             since: self.since,
             until: self.until,
             sent_to: self.sent_to.clone(),
             reason: self.reason.clone(),
+            group: self.group.clone(),
             kept: false,
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::filter::Found;
-use crate::outbox::{Audit, Brief, EventReport, Status};
+use crate::outbox::{Audit, Brief, DeadGroup, DeadGroups, EventReport, Status};
 use crate::segment::{masked, readable};
 
 /// Where everything stands, as JSON: all that the admin port answers, and a part of `status --json`.
@@ -31,6 +31,18 @@ pub fn status_json(status: &Status, sandbox: bool) -> Value {
     });
     json!({"sandbox": sandbox, "audit": audit, "backlog": backlog, "dead": dead, "paused": pause,
         "unknown_subscriptions": status.unknown_subscriptions})
+}
+
+/// Dead events by what they died of.
+pub fn dead_json(dead: &DeadGroups) -> Value {
+    let group = |group: &DeadGroup| {
+        json!({
+            "reason": group.words, "count": group.count, "first": group.first.to_string(),
+            "last": group.last.to_string(), "people": group.people, "sample": group.sample.0,
+        })
+    };
+    let groups: Vec<Value> = dead.groups.iter().map(group).collect();
+    json!({ "reasons": groups, "older_left_out": dead.older })
 }
 
 impl Found {

@@ -17,5 +17,5 @@ pub use change::{Change, ChangeError};
 pub use explain::{ExplainError, ExplainSettings, Explanation, explain};
 pub use filter::{Filter, Found, SHOWN};
 pub use forget::{ForgetError, Forgotten, forget, unfinished, whom};
-pub use json::{audit_json, brief_json, event_json, status_json};
+pub use json::{audit_json, brief_json, dead_json, event_json, status_json};
 pub use when::{TIMES, time};

@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::Outbox;
 use super::error::ReadError;
-use super::select::{Selection, selected};
+use super::select::{Selection, is_wanted, selected};
 use crate::model::{EventId, Timestamp};
 
 /// Events of a page: with calls of 32 KiB each, 16 MiB.
@@ -49,13 +49,26 @@ impl Outbox {
             kept: true,
             ..selection.clone()
         };
-        let mut query = selected(WHAT, &kept);
-        query.push(" AND e.id > ").push_bind(after.0);
-        query.push(" ORDER BY e.id LIMIT ").push_bind(PAGE);
-        let rows = query.build().fetch_all(&self.readers).await;
-        let rows = rows.map_err(failed())?;
-        let events = rows.iter().map(event).collect::<Result<_, _>>();
-        events.map_err(failed())
+        let wanted = selection.wanted();
+        let mut after = after;
+        loop {
+            let mut query = selected(WHAT, &kept);
+            query.push(" AND e.id > ").push_bind(after.0);
+            query.push(" ORDER BY e.id LIMIT ").push_bind(PAGE);
+            let rows = query.build().fetch_all(&self.readers).await;
+            let rows = rows.map_err(failed())?;
+            let events = rows.iter().map(event).collect::<Result<_, _>>();
+            let mut events: Vec<ExportedEvent> = events.map_err(failed())?;
+            let Some(last) = events.last() else {
+                return Ok(events);
+            };
+            after = last.id;
+            events.retain(|event| is_wanted(wanted.as_ref(), event.reason.as_deref()));
+            // A page may hold none of the group, and the next ones some.
+            if !events.is_empty() {
+                return Ok(events);
+            }
+        }
     }
 
     /// The number of the newest event; 0 when there is none.

@@ -16,6 +16,7 @@ mod audit;
 mod command;
 mod connect;
 mod copy;
+mod dead;
 mod disk;
 mod erase;
 mod error;
@@ -28,6 +29,7 @@ mod lock;
 mod order;
 mod overview;
 mod page;
+mod places;
 #[cfg(test)]
 mod plans;
 mod report;
@@ -36,6 +38,7 @@ mod room;
 mod rows;
 mod sample;
 mod scrub;
+mod search;
 mod select;
 mod standing;
 #[cfg(test)]
@@ -62,6 +65,7 @@ use command::{Answer, Command};
 
 pub use audit::{Audit, Checked, Counted};
 pub use copy::{CopyError, Restored};
+pub use dead::{DeadCount, DeadGroup, DeadGroups};
 pub use disk::free_bytes;
 pub use erase::{Person, PersonsEvent};
 pub use error::{AppendError, OpenError, ReadError, WriteError};
@@ -71,20 +75,19 @@ pub use limits::{LimitInUse, LimitsInUse};
 pub use lock::daemon_of;
 pub use order::{Begun, Erased, Import, PlannedDelivery, Replay, Settlement, Start, Step, Then};
 pub use overview::{Blocked, BlockedHead, Flow, Overview, SourceRate};
-pub use page::{BlockedRow, DeadReason, Page};
-pub use report::{
-    AttemptReport, BacklogRow, DeadGroup, DeliveryReport, EventReport, PauseReport, Status,
-};
+pub use page::{BlockedRow, Page};
+pub use report::{AttemptReport, BacklogRow, DeliveryReport, EventReport, PauseReport, Status};
 pub use retention::keep;
 use room::Room;
 use scrub::Scrub;
+pub use search::{FoundBy, Hit};
 pub use select::{Brief, Selection};
 pub use standing::Standing;
 pub use work::{ClaimedEvent, NextDue, StoredDelivery};
 use writer::{Order, Writer};
 
 /// The schema this program writes: `PRAGMA user_version`, set by the newest migration.
-const SCHEMA: i64 = 8;
+const SCHEMA: i64 = 9;
 /// Commands that may wait for the writer; beyond that, clients are asked to come back.
 const QUEUE: usize = 4096;
 /// Events that an operator's command changes in one commit.

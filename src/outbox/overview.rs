@@ -17,7 +17,7 @@ use crate::model::Timestamp;
 /// Events that are looked at for how many came when.
 const NEWEST: i64 = 200_000;
 /// Heads of lines that are shown.
-const WORST: i64 = 5;
+const WORST: u32 = 5;
 /// The spans of time in which events are counted.
 const SPANS: [Duration; 4] = [
     Duration::from_mins(1),
@@ -97,6 +97,10 @@ pub struct BlockedHead {
     pub reason: Option<String>,
     /// How many wait behind it in its longest line.
     pub waiting: i64,
+    /// Whether it is being sent at this moment.
+    pub in_air: bool,
+    /// When it is tried again; `None` while it is in the air, held or dead.
+    pub next_attempt_at: Option<Timestamp>,
 }
 
 impl Outbox {
@@ -115,7 +119,7 @@ impl Outbox {
             status: self.status().await?,
             sources,
             flow,
-            blocked: self.blocked().await.map_err(failed())?,
+            blocked: self.blocked_heads(WORST).await?,
             removed: self.kept().await?.removed,
             limits: self.limits_in_use().await?,
             database_bytes,
@@ -176,26 +180,36 @@ impl Outbox {
         Ok([minute, five, hour, day])
     }
 
-    async fn blocked(&self) -> Result<Blocked, sqlx::Error> {
+    /// The events that others wait for: how many, and the `most` that most wait for. Goes once through the lines of what
+    /// waits.
+    pub async fn blocked_heads(&self, most: u32) -> Result<Blocked, ReadError> {
+        let failed = || ReadError::of("the blocked people");
         let rows = sqlx::query(include_str!("sql/blocked.sql"))
-            .bind(WORST)
+            .bind(most)
             .fetch_all(&self.readers)
-            .await?;
-        let head = |row: &SqliteRow| {
-            Ok(BlockedHead {
-                event: EventId(row.try_get("id")?),
-                profile: row.try_get("profile")?,
-                since: Timestamp::from_millis(row.try_get("received_ms")?),
-                status: row.try_get("status")?,
-                reason: row.try_get("words")?,
-                waiting: row.try_get("waiting")?,
-            })
-        };
+            .await
+            .map_err(failed())?;
+        let heads = rows.first().map_or(Ok(0), |row| row.try_get("heads"));
+        let worst: Result<_, sqlx::Error> = rows.iter().map(head).collect();
         Ok(Blocked {
-            heads: rows.first().map_or(Ok(0), |row| row.try_get("heads"))?,
-            worst: rows.iter().map(head).collect::<Result<_, sqlx::Error>>()?,
+            heads: heads.map_err(failed())?,
+            worst: worst.map_err(failed())?,
         })
     }
+}
+
+fn head(row: &SqliteRow) -> Result<BlockedHead, sqlx::Error> {
+    let due: Option<i64> = row.try_get("due_ms")?;
+    Ok(BlockedHead {
+        event: EventId(row.try_get("id")?),
+        profile: row.try_get("profile")?,
+        since: Timestamp::from_millis(row.try_get("received_ms")?),
+        status: row.try_get("status")?,
+        reason: row.try_get("words")?,
+        waiting: row.try_get("waiting")?,
+        in_air: row.try_get("in_air")?,
+        next_attempt_at: due.map(Timestamp::from_millis),
+    })
 }
 
 /// Read from the index of finished events alone.

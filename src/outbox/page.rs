@@ -1,19 +1,19 @@
-//! Lists for the admin port: events page by page, dead ones by reason, who waits behind whom.
+//! Lists for the admin port: events page by page, who waits behind whom.
 
 use serde::Serialize;
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::error::ReadError;
+use super::places::{Places, Range};
 use super::select::{self, Brief, Selection};
 use super::{EventId, Outbox};
+use crate::model::Timestamp;
 
 /// Events that one page looks through at most. Whatever is filtered for, a page costs no more than this.
-const LOOKED_THROUGH_AT_MOST: i64 = 20_000;
-
-/// Where a page that began before ?1 has to end: the number of the last event that it may look at.
-pub(super) const LOOKED_THROUGH: &str =
-    "SELECT id FROM event WHERE id < ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2";
+const LOOKED_THROUGH_AT_MOST: i64 = 100_000;
+/// The first portion of them; each next one is ten times as large, since what was not found in this one is rare.
+const PORTION: i64 = 1_000;
 
 /// A page of events, the newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,19 +22,9 @@ pub struct Page {
     pub events: Vec<Brief>,
     /// Go on before this number; `None` at the end.
     pub next: Option<EventId>,
-}
-
-/// Dead events with the same reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DeadReason {
-    /// The reason.
-    pub reason: String,
-    /// How many.
-    pub count: i64,
-    /// When the first of them arrived, ISO 8601.
-    pub first: String,
-    /// When the last of them arrived.
-    pub last: String,
+    /// Where it looked through as many events as a page may, and did not fill: when the oldest of them arrived. `None`
+    /// when the page is full, or all there is.
+    pub looked_back_to: Option<Timestamp>,
 }
 
 /// A row of the view `blocked_profiles`.
@@ -55,63 +45,90 @@ pub struct BlockedRow {
 }
 
 impl Outbox {
-    /// Events of a selection numbered below `before`, the newest first, `most` at most. A page looks through a bounded
-    /// number of events, or at those that a selection by number or person names.
+    /// Events of a selection numbered below `before`, the newest first, `most` at most. A page looks at the events that a
+    /// selection names by number, order or person, or by a state that an index tells; else at those of its times. Of
+    /// these it looks through a bounded number, and says how far it came.
     pub async fn page(
         &self,
         selection: &Selection,
         before: Option<EventId>,
         most: u32,
     ) -> Result<Page, ReadError> {
-        let failed = || ReadError::of("a page of events");
-        let before = before.map_or(i64::MAX, |before| before.0);
-        let named = !selection.ids.is_empty() || !selection.profile.is_empty();
-        let last: Option<i64> = if named {
-            None
-        } else {
-            sqlx::query_scalar(LOOKED_THROUGH)
-                .bind(before)
-                .bind(LOOKED_THROUGH_AT_MOST - 1)
-                .fetch_optional(&self.readers)
-                .await
-                .map_err(failed())?
-        };
-        let mut query = select::selected(select::BRIEF, selection);
-        query.push(" AND e.id < ").push_bind(before);
-        if let Some(last) = last {
-            query.push(" AND e.id >= ").push_bind(last);
-        }
-        query.push(" ORDER BY e.id DESC LIMIT ").push_bind(most);
-        let rows = query.build().fetch_all(&self.readers).await;
-        let rows = rows.map_err(failed())?;
-        let events: Result<Vec<Brief>, _> = rows.iter().map(select::brief).collect();
-        let events = events.map_err(failed())?;
-        let is_full = u32::try_from(events.len()).is_ok_and(|count| count == most);
-        let next = if is_full {
-            events.last().map(|event| event.id)
-        } else {
-            last.map(EventId)
-        };
-        Ok(Page { events, next })
+        let page = self.looked_through(selection, before, most).await;
+        page.map_err(ReadError::of("a page of events"))
     }
 
-    /// Dead events by reason, the largest groups first, `most` at most. Reads every dead event.
-    pub async fn dead_reasons(&self, most: u32) -> Result<Vec<DeadReason>, ReadError> {
-        let failed = || ReadError::of("the dead events by reason");
-        let rows = sqlx::query(
-            "SELECT reason, count(*) AS count,
-                    strftime('%Y-%m-%dT%H:%M:%fZ', min(received_ms) / 1000.0, 'unixepoch') AS first,
-                    strftime('%Y-%m-%dT%H:%M:%fZ', max(received_ms) / 1000.0, 'unixepoch') AS last
-             FROM event WHERE status = 'dead' GROUP BY reason ORDER BY count(*) DESC, reason LIMIT ?1",
-        )
-        .bind(most)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(failed())?;
-        rows.iter()
-            .map(dead_reason)
-            .collect::<Result<_, _>>()
-            .map_err(failed())
+    async fn looked_through(
+        &self,
+        selection: &Selection,
+        before: Option<EventId>,
+        most: u32,
+    ) -> Result<Page, sqlx::Error> {
+        let mut page = Page {
+            events: Vec::new(),
+            next: None,
+            looked_back_to: None,
+        };
+        if selection
+            .asked_states()
+            .is_some_and(|states| states.is_empty())
+        {
+            return Ok(page);
+        }
+        let places = self.places(selection).await?;
+        let mut range = self.range(selection, before).await?;
+        let mut left = LOOKED_THROUGH_AT_MOST;
+        let mut size = PORTION;
+        loop {
+            let Some(portion) = self.portion(&places, range, size.min(left)).await? else {
+                return Ok(page);
+            };
+            let here = Range {
+                from: portion.last,
+                ..range
+            };
+            let missing = most.saturating_sub(u32::try_from(page.events.len()).unwrap_or(most));
+            let found = self.found(selection, &places, here, missing).await?;
+            page.events.extend(found);
+            if u32::try_from(page.events.len()).is_ok_and(|count| count >= most) {
+                page.next = page.events.last().map(|event| event.id);
+                return Ok(page);
+            }
+            left -= portion.count;
+            if left <= 0 {
+                page.next = Some(EventId(portion.last));
+                page.looked_back_to = self.arrival(portion.last).await?;
+                return Ok(page);
+            }
+            range.below = portion.last;
+            size *= 10;
+        }
+    }
+
+    /// The events of a selection in a portion.
+    async fn found(
+        &self,
+        selection: &Selection,
+        places: &Places,
+        range: Range,
+        most: u32,
+    ) -> Result<Vec<Brief>, sqlx::Error> {
+        let wanted = selection.wanted();
+        let mut query = looked_at(selection, places, range);
+        if wanted.is_none() {
+            query.push(" LIMIT ").push_bind(most);
+        }
+        let rows = query.build().fetch_all(&self.readers).await?;
+        select::briefs(&rows, wanted.as_ref(), most)
+    }
+
+    /// When an event arrived.
+    async fn arrival(&self, id: i64) -> Result<Option<Timestamp>, sqlx::Error> {
+        let received = sqlx::query_scalar("SELECT received_ms FROM event WHERE id = ?1")
+            .bind(id)
+            .fetch_optional(&self.readers)
+            .await?;
+        Ok(received.map(Timestamp::from_millis))
     }
 
     /// Who waits behind what, the longest first, `most` at most. Reads the whole backlog.
@@ -130,13 +147,26 @@ impl Outbox {
     }
 }
 
-fn dead_reason(row: &SqliteRow) -> Result<DeadReason, sqlx::Error> {
-    Ok(DeadReason {
-        reason: row.try_get("reason")?,
-        count: row.try_get("count")?,
-        first: row.try_get("first")?,
-        last: row.try_get("last")?,
-    })
+/// The question for the events of a selection in a portion, the newest first.
+pub(super) fn looked_at(
+    selection: &Selection,
+    places: &Places,
+    range: Range,
+) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::new(select::BRIEF);
+    // The portion names the numbers: another index would lead to more.
+    query.push(" FROM event AS e NOT INDEXED WHERE e.id >= ");
+    query.push_bind(range.from);
+    query.push(" AND e.id < ").push_bind(range.below);
+    if !places.all {
+        query.push(" AND e.id IN (");
+        places.push(&mut query, range, None);
+        query.push(")");
+    }
+    select::named_row_by_row(&mut query, selection);
+    select::met(&mut query, selection);
+    query.push(" ORDER BY e.id DESC");
+    query
 }
 
 fn blocked(row: &SqliteRow) -> Result<BlockedRow, sqlx::Error> {

@@ -1,6 +1,9 @@
 //! How SQLite will run the statements of the hot path: none may read a table that grows from end to end.
 
+use super::places::Range;
 use super::tests::files;
+use super::{Outbox, Selection};
+use crate::model::EventStatus;
 
 /// The statements that run for each event or group of events.
 const HOT: [(&str, &str); 16] = [
@@ -49,13 +52,15 @@ async fn hot_statements_scan_no_table_that_grows() {
         ("times to delivery", super::history::DELIVERED_AFTER),
         ("minutes", super::history::WRITTEN),
         ("the minutes' sources", super::history::WRITTEN_SOURCES),
-        ("a page of events", super::page::LOOKED_THROUGH),
+        ("the ends", super::places::ENDS),
+        ("a place by time", super::places::NEXT),
+        ("search by number", super::search::BY_NUMBER),
+        ("search by $event_id", super::search::BY_EVENT_ID),
+        ("search by order", super::search::BY_ORDER),
+        ("search by person", super::search::BY_IDENTIFIER),
     ]) {
         for statement in statements(text) {
-            let sql = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
-            let plan = sqlx::query(sql).fetch_all(&outbox.readers).await.unwrap();
-            for row in &plan {
-                let step: String = sqlx::Row::get(row, "detail");
+            for step in steps(&outbox, &statement).await {
                 assert!(!reads_all(&step), "{name}: {step} in {statement}");
                 looked_at += 1;
             }
@@ -68,14 +73,109 @@ async fn hot_statements_scan_no_table_that_grows() {
 async fn a_known_message_is_found_by_its_whole_key() {
     let files = files();
     let outbox = files.open().await;
-    let sql = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", super::import::KNOWN));
-    let plan = sqlx::query(sql).fetch_all(&outbox.readers).await.unwrap();
-    let steps: Vec<String> = plan
-        .iter()
-        .map(|row| sqlx::Row::get(row, "detail"))
-        .collect();
+    let steps = steps(&outbox, super::import::KNOWN).await;
     let by_key = |step: &String| step.contains("(source=? AND message_id=?)");
     assert!(steps.last().is_some_and(by_key), "{steps:?}");
+}
+
+#[tokio::test]
+async fn a_message_is_looked_up_in_each_source_by_its_whole_key() {
+    let files = files();
+    let outbox = files.open().await;
+    let steps = steps(&outbox, super::search::BY_MESSAGE).await;
+    let by_key = |step: &&String| step.contains("(source=? AND message_id=?)");
+    assert_eq!(steps.iter().filter(by_key).count(), 1, "{steps:?}");
+    // What else is scanned are the sources.
+    let scanned = steps.iter().filter(|step| step.starts_with("SCAN"));
+    assert!(
+        scanned.into_iter().all(|step| step == "SCAN s"),
+        "{steps:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_page_is_read_by_the_index_of_what_it_lists() {
+    let files = files();
+    let outbox = files.open().await;
+    let all = Range { from: 5, below: 9 };
+    let state = |state| Selection {
+        states: vec![state],
+        ..Selection::default()
+    };
+    for (selection, index) in [
+        (Selection::default(), "INTEGER PRIMARY KEY"),
+        (state(EventStatus::Delivered), "INTEGER PRIMARY KEY"),
+        (state(EventStatus::Dead), "event_dead_id"),
+        (state(EventStatus::Skipped), "event_skipped_id"),
+        (state(EventStatus::Held), "event_unfinished"),
+        (
+            Selection {
+                order: Selection::orders("1001"),
+                ..Selection::default()
+            },
+            "event_order",
+        ),
+        (
+            Selection {
+                profile: Selection::people("u1"),
+                ..Selection::default()
+            },
+            "event_identifier_events",
+        ),
+        (
+            Selection {
+                group: Some("400 invalid: …".to_owned()),
+                ..Selection::default()
+            },
+            "event_dead_id",
+        ),
+    ] {
+        let places = outbox.places(&selection).await.unwrap();
+        for query in [
+            places.portion(all, 10),
+            super::page::looked_at(&selection, &places, all),
+        ] {
+            let steps = steps(&outbox, query.sql().as_str()).await;
+            assert!(steps.iter().any(|step| step.contains(index)), "{steps:?}");
+            let rows = |step: &&String| reads_all(step) && !is_of_a_portion(step);
+            assert_eq!(steps.iter().find(rows), None, "{steps:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_dead_are_selected_by_their_index_in_their_order() {
+    let files = files();
+    let outbox = files.open().await;
+    for selection in [
+        Selection {
+            states: vec![EventStatus::Dead],
+            ..Selection::default()
+        },
+        Selection {
+            group: Some("no …".to_owned()),
+            ..Selection::default()
+        },
+    ] {
+        let mut query = super::select::selected("SELECT e.id", &selection);
+        query.push(" ORDER BY e.id");
+        let steps = steps(&outbox, query.sql().as_str()).await;
+        assert_eq!(steps.len(), 1, "{steps:?}");
+        assert!(steps[0].ends_with("INDEX event_dead_id"), "{steps:?}");
+    }
+}
+
+/// How SQLite will run a statement.
+async fn steps(outbox: &Outbox, sql: &str) -> Vec<String> {
+    let sql = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+    let plan = sqlx::query(sql).fetch_all(&outbox.readers).await.unwrap();
+    let steps = plan.iter().map(|row| sqlx::Row::get(row, "detail"));
+    steps.collect()
+}
+
+/// A list that is bounded by its number of rows.
+fn is_of_a_portion(step: &str) -> bool {
+    !step.starts_with("SCAN event") && !step.starts_with("SCAN e")
 }
 
 /// The statements of a text, without its comments.

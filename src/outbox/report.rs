@@ -3,13 +3,12 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
+use super::dead::DeadCount;
 use super::error::ReadError;
-use super::{EventId, Outbox, gist};
+use super::{EventId, Outbox};
 use crate::model::{PauseKind, Timestamp};
 
-/// Dead events whose reasons a status looks at, so that it costs little when there are very many.
-const NEWEST_DEAD: i64 = 100_000;
-
+/// What [`Status::unknown_subscriptions`] counts.
 pub(super) const UNKNOWN_SUBSCRIPTIONS: &str =
     "SELECT count(*) FROM delivery WHERE status = 'unknown' AND kind = 'subscription'";
 
@@ -21,7 +20,7 @@ pub struct Status {
     /// What waits, by status and type.
     pub backlog: Vec<BacklogRow>,
     /// What is dead, by reason, of the 100,000 that ended last; the ten largest groups first.
-    pub dead: Vec<DeadGroup>,
+    pub dead: Vec<DeadCount>,
     /// Why nothing is sent, if that is so.
     pub pause: Option<PauseReport>,
     /// Subscriptions that were sent and never answered: Klaviyo may have taken them.
@@ -41,15 +40,6 @@ pub struct BacklogRow {
     pub oldest: Option<String>,
     /// Of them: under a minute old, under ten, under an hour, under a day, older.
     pub ages: Vec<i64>,
-}
-
-/// Dead events whose reasons say the same, about different ids.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeadGroup {
-    /// The reason, `…` where they differ or may.
-    pub reason: String,
-    /// How many.
-    pub count: i64,
 }
 
 /// Why nothing is sent.
@@ -130,18 +120,10 @@ impl Outbox {
             .await
             .map_err(failed())?;
         let backlog = backlog.iter().map(backlog_row).collect::<Result<_, _>>();
-        let dead: Vec<(String, i64)> = sqlx::query_as(
-            "SELECT reason, count(*) FROM (SELECT reason FROM event WHERE status = 'dead'
-                                           ORDER BY finished_ms DESC LIMIT ?1) GROUP BY reason",
-        )
-        .bind(NEWEST_DEAD)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(failed())?;
         Ok(Status {
             audit: self.kept_counts().await.map_err(failed())?,
             backlog: backlog.map_err(failed())?,
-            dead: gist::grouped(dead),
+            dead: self.dead_counts().await.map_err(failed())?,
             pause: self.paused().await?,
             unknown_subscriptions: self.unknown_subscriptions().await?,
         })

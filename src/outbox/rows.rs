@@ -22,6 +22,7 @@ pub(super) fn event(event: &NewEvent, import: Option<Import>) -> Value {
         "type": event.kind.map(EventType::word),
         "name": event.name.as_deref().map(storable),
         "profile": profile_label(&event.identifiers).map(|label| storable(&label)),
+        "order_id": event.order_id.as_deref().map(storable),
         "at_ms": event.at.as_millis(), "received_ms": event.received_at.as_millis(),
         "refused": event.refused.as_deref().map(storable), "identifiers": identifiers,
     });

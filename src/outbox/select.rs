@@ -1,4 +1,4 @@
-//! Which events an operator means: by number, state, name, person, source, time, destination and reason.
+//! Which events an operator means: by number, state, type, name, person, order, source, time, destination and reason.
 
 use serde_json::json;
 use sqlx::sqlite::SqliteRow;
@@ -6,7 +6,8 @@ use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::Outbox;
 use super::error::ReadError;
-use crate::model::{EventId, EventStatus, Identifier, IdentifierKind, Timestamp};
+use super::gist::Wanted;
+use crate::model::{EventId, EventStatus, EventType, Identifier, IdentifierKind, Timestamp};
 
 /// The columns of a [`Brief`].
 pub(super) const BRIEF: &str =
@@ -19,10 +20,14 @@ pub struct Selection {
     pub ids: Vec<EventId>,
     /// In one of these states; empty: in any.
     pub states: Vec<EventStatus>,
+    /// Calls of this type.
+    pub kind: Option<EventType>,
     /// A track of this name; any other call by its own word (`identify`), or a page or screen of this name.
     pub event: Option<String>,
     /// About whoever one of these names.
     pub profile: Vec<Identifier>,
+    /// That name this order, in one of these spellings ([`Selection::orders`]); empty: any or none.
+    pub order: Vec<String>,
     /// From this source.
     pub source: Option<String>,
     /// Received at this time or later.
@@ -33,6 +38,8 @@ pub struct Selection {
     pub sent_to: Option<String>,
     /// With this text in its reason.
     pub reason: Option<String>,
+    /// Dead, and with a reason that says the same as this one ([`super::DeadGroup::words`]), about whatever ids.
+    pub group: Option<String>,
     /// Whether their call must still be there: that of an erased person is gone, and what retention took.
     pub kept: bool,
 }
@@ -65,6 +72,26 @@ impl Selection {
         }
     }
 
+    /// The states it asks for; `None` when it asks for none, and for no event when a group is asked for in other states:
+    /// that is of dead ones.
+    pub(super) fn asked_states(&self) -> Option<Vec<EventStatus>> {
+        let any = self.states.is_empty();
+        if self.group.is_some() {
+            let dead = any || self.states.contains(&EventStatus::Dead);
+            return Some(if dead {
+                vec![EventStatus::Dead]
+            } else {
+                vec![]
+            });
+        }
+        (!any).then(|| self.states.clone())
+    }
+
+    /// The group it asks for.
+    pub(super) fn wanted(&self) -> Option<Wanted> {
+        self.group.as_deref().map(Wanted::of)
+    }
+
     /// Everybody that a word may name: `user:u1` is exact, `u1` is a user id, an anonymous id, an e-mail or a phone.
     pub fn people(word: &str) -> Vec<Identifier> {
         let exact = word.split_once(':').and_then(|(kind, value)| {
@@ -87,52 +114,137 @@ impl Selection {
 }
 
 impl Outbox {
-    /// The events of a selection, in their order of arrival.
+    /// The events of a selection, in their order of arrival. Reads every event, unless the selection names some, or asks
+    /// for a state that few are in.
     pub async fn select(&self, selection: &Selection) -> Result<Vec<EventId>, ReadError> {
-        let mut query = selected("SELECT e.id", selection);
+        let wanted = selection.wanted();
+        let what = if wanted.is_some() {
+            "SELECT e.id, e.reason"
+        } else {
+            "SELECT e.id, NULL AS reason"
+        };
+        let mut query = selected(what, selection);
         query.push(" ORDER BY e.id");
-        let ids = query.build_query_scalar::<i64>();
-        let ids = ids.fetch_all(&self.readers).await.map_err(failed())?;
-        Ok(ids.into_iter().map(EventId).collect())
+        let rows = query.build_query_as::<(i64, Option<String>)>();
+        let rows = rows.fetch_all(&self.readers).await.map_err(failed())?;
+        let meant = rows
+            .into_iter()
+            .filter(|(_, reason)| is_wanted(wanted.as_ref(), reason.as_deref()));
+        Ok(meant.map(|(id, _)| EventId(id)).collect())
     }
 
     /// The first `most` events of a selection, in a few words each.
     pub async fn briefs(&self, selection: &Selection, most: u32) -> Result<Vec<Brief>, ReadError> {
+        let wanted = selection.wanted();
         let mut query = selected(BRIEF, selection);
-        query.push(" ORDER BY e.id LIMIT ").push_bind(most);
+        query.push(" ORDER BY e.id");
+        if wanted.is_none() {
+            query.push(" LIMIT ").push_bind(most);
+        }
         let rows = query.build().fetch_all(&self.readers).await;
-        let rows = rows.map_err(failed())?;
-        let briefs = rows.iter().map(brief).collect::<Result<_, _>>();
+        let briefs = briefs(&rows.map_err(failed())?, wanted.as_ref(), most);
         briefs.map_err(failed())
-    }
-
-    /// The events a word may mean: a number, a message id, or a `$event_id`.
-    pub async fn find(&self, word: &str) -> Result<Vec<EventId>, ReadError> {
-        let ids: Vec<i64> = sqlx::query_scalar(
-            "SELECT id FROM event WHERE id = CAST(?1 AS INTEGER) AND CAST(id AS TEXT) = ?1
-             UNION SELECT event_id FROM message WHERE message_id = ?1
-             UNION SELECT event_id FROM delivery WHERE event_key = ?1
-             ORDER BY 1 LIMIT 100",
-        )
-        .bind(word)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(ReadError::of("the event asked for"))?;
-        Ok(ids.into_iter().map(EventId).collect())
     }
 }
 
+/// Rows as events, those of the group alone where one is asked for, `most` at most.
+pub(super) fn briefs(
+    rows: &[SqliteRow],
+    wanted: Option<&Wanted>,
+    most: u32,
+) -> Result<Vec<Brief>, sqlx::Error> {
+    let briefs = rows.iter().map(brief);
+    let meant = briefs.filter(|brief| match brief {
+        Ok(brief) => is_wanted(wanted, brief.reason.as_deref()),
+        Err(_) => true,
+    });
+    meant.take(most as usize).collect()
+}
+
+/// Whether an event that SQL let through is of the group asked for: SQL cannot tell.
+pub(super) fn is_wanted(wanted: Option<&Wanted>, reason: Option<&str>) -> bool {
+    wanted.is_none_or(|wanted| wanted.is(reason))
+}
+
 /// The question for the events of a selection, without an order. What is not asked for is not in it, so that SQLite
-/// can look up what is.
+/// can look up what is. A group has to be asked for once more, of each row ([`is_wanted`]).
 pub(super) fn selected(what: &'static str, selection: &Selection) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(what);
     query.push(" FROM event AS e WHERE true");
-    one_of_many(&mut query, selection);
+    let Selection {
+        ids,
+        profile,
+        order,
+        ..
+    } = selection;
+    let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+    let people: Vec<String> = profile.iter().map(ToString::to_string).collect();
+    for (sql, values, none, end) in [
+        (
+            " AND e.id IN (SELECT value FROM json_each(",
+            json!(ids),
+            ids.is_empty(),
+            "))",
+        ),
+        (
+            " AND e.id IN (SELECT i.event_id FROM event_identifier AS i
+                           WHERE i.identifier IN (SELECT value FROM json_each(",
+            json!(people),
+            people.is_empty(),
+            ")))",
+        ),
+        (
+            " AND e.order_id IN (SELECT value FROM json_each(",
+            json!(order),
+            order.is_empty(),
+            "))",
+        ),
+    ] {
+        if !none {
+            query.push(sql).push_bind(values.to_string()).push(end);
+        }
+    }
+    met(&mut query, selection);
+    query
+}
+
+/// Who an event must be about, and which order it must name, asked of each event for itself.
+pub(super) fn named_row_by_row(query: &mut QueryBuilder<Sqlite>, selection: &Selection) {
+    let people: Vec<String> = selection.profile.iter().map(ToString::to_string).collect();
+    if !people.is_empty() {
+        query
+            .push(
+                " AND EXISTS (SELECT 1 FROM event_identifier AS i WHERE i.event_id = e.id
+                              AND i.identifier IN (SELECT value FROM json_each(",
+            )
+            .push_bind(json!(people).to_string())
+            .push(")))");
+    }
+    if !selection.order.is_empty() {
+        query
+            .push(" AND e.order_id IN (SELECT value FROM json_each(")
+            .push_bind(json!(selection.order).to_string())
+            .push("))");
+    }
+}
+
+/// What an event must meet, apart from being named: by number, person or order.
+pub(super) fn met(query: &mut QueryBuilder<Sqlite>, selection: &Selection) {
+    if let Some(states) = selection.asked_states() {
+        // As words, not as values: SQLite then knows which index holds them all.
+        let words: Vec<String> = states.iter().map(|state| format!("'{state}'")).collect();
+        match &words[..] {
+            [one] => query.push(" AND e.status = ").push(one),
+            several => query.push(format!(" AND e.status IN ({})", several.join(", "))),
+        };
+    }
     if selection.kept {
         query.push(" AND EXISTS (SELECT 1 FROM payload AS p WHERE p.event_id = e.id)");
     }
-    let Selection { since, until, .. } = selection;
+    let kind = selection.kind.map(|kind| kind.word().to_owned());
+    let in_all = selection.wanted().map(|wanted| wanted.in_all().to_owned());
     let texts = [
+        (" AND e.type = ", &kind, ""),
         (" AND coalesce(e.name, e.type) = ", &selection.event, ""),
         (" AND e.source = ", &selection.source, ""),
         (
@@ -141,6 +253,7 @@ pub(super) fn selected(what: &'static str, selection: &Selection) -> QueryBuilde
             ")",
         ),
         (" AND instr(e.reason, ", &selection.reason, ") > 0"),
+        (" AND instr(e.reason, ", &in_all, ") > 0"),
     ];
     for (sql, text, end) in texts {
         if let Some(text) = text {
@@ -148,48 +261,11 @@ pub(super) fn selected(what: &'static str, selection: &Selection) -> QueryBuilde
         }
     }
     for (sql, time) in [
-        (" AND e.received_ms >= ", since),
-        (" AND e.received_ms < ", until),
+        (" AND e.received_ms >= ", selection.since),
+        (" AND e.received_ms < ", selection.until),
     ] {
         if let Some(time) = time {
             query.push(sql).push_bind(time.as_millis());
-        }
-    }
-    query
-}
-
-/// The fields of a selection of which an event has to meet one of several values.
-fn one_of_many(query: &mut QueryBuilder<Sqlite>, selection: &Selection) {
-    let ids: Vec<i64> = selection.ids.iter().map(|id| id.0).collect();
-    let states: Vec<&str> = selection.states.iter().map(|state| state.word()).collect();
-    let people = selection.profile.iter().map(ToString::to_string);
-    let people: Vec<String> = people.collect();
-    for (sql, values, none, end) in [
-        (
-            "e.id IN (SELECT value FROM json_each(",
-            json!(ids),
-            ids.is_empty(),
-            "))",
-        ),
-        (
-            "e.status IN (SELECT value FROM json_each(",
-            json!(states),
-            states.is_empty(),
-            "))",
-        ),
-        (
-            "e.id IN (SELECT i.event_id FROM event_identifier AS i WHERE i.identifier IN (SELECT value FROM json_each(",
-            json!(people),
-            people.is_empty(),
-            ")))",
-        ),
-    ] {
-        if !none {
-            query
-                .push(" AND ")
-                .push(sql)
-                .push_bind(values.to_string())
-                .push(end);
         }
     }
 }

@@ -2,9 +2,12 @@
 
 use serde_json::{Map, Value};
 
-use super::lookup::{find_path, is_email, text};
+use super::lookup::{find, find_path, is_email, text};
 use super::readable::readable;
 use crate::model::{EventType, GarbageIds, Identifier, IdentifierKind, Side};
+
+/// The longest order id that is one, in characters: as long as an id of Klaviyo's may be.
+const MAX_ORDER_ID_CHARS: usize = 255;
 
 /// A call whose body is a JSON object and whose type is known.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,6 +102,14 @@ impl Call {
     /// `properties` of a track, page or screen.
     pub fn properties(&self) -> Option<&Map<String, Value>> {
         self.body.get("properties")?.as_object()
+    }
+
+    /// `properties.orderId` in any spelling: the order that the call names, for whoever looks for it. As for a
+    /// `$event_id`, the first such key decides, a number counts as its digits, and garbage is none.
+    pub fn order_id(&self, garbage: &GarbageIds) -> Option<String> {
+        let id = find(self.properties()?, "orderId").and_then(text)?;
+        let is_one = !garbage.contains(&id) && id.chars().count() <= MAX_ORDER_ID_CHARS;
+        is_one.then_some(id)
     }
 
     /// `context`, its batch's merged in.
@@ -250,6 +261,35 @@ mod tests {
         assert_eq!(ids(&track), ["user:42", "email:c@d.ef"]);
         let alias = json!({"type": "alias", "userId": "u", "previousId": "p"});
         assert_eq!(ids(&alias), ["user:u", "user:p", "anonymous:p"]);
+    }
+
+    #[test]
+    fn the_order_is_found_in_any_spelling_and_the_first_decides() {
+        let order = |properties: Value| {
+            call(&json!({"type": "track", "properties": properties}))
+                .order_id(&GarbageIds::default())
+        };
+        for (properties, expected) in [
+            (json!({"orderId": " o-1 "}), Some("o-1")),
+            (json!({"order_id": 1001}), Some("1001")),
+            (json!({"Order ID": "#1001"}), Some("#1001")),
+            (
+                json!({"order_id": "first", "orderId": "second"}),
+                Some("first"),
+            ),
+            (json!({"order_id": null, "orderId": "second"}), None),
+            (json!({"orderId": "undefined"}), None),
+            (json!({"orderId": ["o-1"]}), None),
+            (json!({"orderId": "9".repeat(256)}), None),
+            (json!({"checkout_id": "c-1", "order": {"id": "o-1"}}), None),
+            (json!("o-1"), None),
+        ] {
+            assert_eq!(
+                order(properties.clone()).as_deref(),
+                expected,
+                "{properties}"
+            );
+        }
     }
 
     #[test]

@@ -263,6 +263,7 @@ impl Filled {
             name: Some("Order Completed".to_owned()),
             at: now,
             received_at: now,
+            order_id: None,
             identifiers: Vec::from_iter(Identifier::new(IdentifierKind::UserId, "019mr8mf4r")),
             payload:
                 r#"{"userId":"019mr8mf4r","event":"Order Completed","properties":{"revenue":25}}"#

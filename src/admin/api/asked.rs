@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Number;
 
 use super::super::refusal::Refusal;
-use crate::model::{EventId, EventStatus, Timestamp};
+use crate::model::{EventId, EventStatus, EventType, Timestamp};
 use crate::operator::{self, TIMES};
 use crate::outbox::Selection;
 
@@ -32,10 +32,14 @@ pub(super) struct Filter {
     id: Option<Vec<Number>>,
     #[serde(default, deserialize_with = "given")]
     status: Option<String>,
+    #[serde(default, deserialize_with = "given", rename = "type")]
+    kind: Option<String>,
     #[serde(default, deserialize_with = "given")]
     event: Option<String>,
     #[serde(default, deserialize_with = "given")]
     profile: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    order_id: Option<String>,
     #[serde(default, deserialize_with = "given")]
     source: Option<String>,
     #[serde(default, deserialize_with = "given")]
@@ -46,6 +50,8 @@ pub(super) struct Filter {
     sent_to: Option<String>,
     #[serde(default, deserialize_with = "given")]
     reason: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    group: Option<String>,
 }
 
 /// The query of the list of events: the filters, and where its page lies.
@@ -54,13 +60,17 @@ pub(super) struct Filter {
 struct ListQuery {
     id: Option<String>,
     status: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
     event: Option<String>,
     profile: Option<String>,
+    order_id: Option<String>,
     source: Option<String>,
     since: Option<String>,
     until: Option<String>,
     sent_to: Option<String>,
     reason: Option<String>,
+    group: Option<String>,
     before: Option<i64>,
     limit: Option<u32>,
 }
@@ -88,13 +98,16 @@ impl Filter {
         Ok(operator::Filter {
             ids: ids.collect::<Result<_, _>>()?,
             status: self.status.as_deref().map(status).transpose()?,
+            kind: self.kind.as_deref().map(kind).transpose()?,
             event: word("event", self.event)?,
             profile: word("profile", self.profile)?,
+            order_id: word("order_id", self.order_id)?,
             source: word("source", self.source)?,
             since: time("since", self.since.as_deref(), now)?,
             until: time("until", self.until.as_deref(), now)?,
             sent_to: word("sent_to", self.sent_to)?,
             reason: word("reason", self.reason)?,
+            group: word("group", self.group)?,
         })
     }
 }
@@ -112,16 +125,22 @@ pub(super) fn listed(uri: &Uri, now: Timestamp) -> Result<Listed, Refusal> {
     let filter = operator::Filter {
         ids: ids.transpose()?.unwrap_or_default(),
         status: None,
+        kind: query.kind.as_deref().map(kind).transpose()?,
         event: word("event", query.event)?,
         profile: word("profile", query.profile)?,
+        order_id: word("order_id", query.order_id)?,
         source: word("source", query.source)?,
         since: time("since", query.since.as_deref(), now)?,
         until: time("until", query.until.as_deref(), now)?,
         sent_to: word("sent_to", query.sent_to)?,
         reason: word("reason", query.reason)?,
+        group: word("group", query.group)?,
     };
     if filter.names_nobody() {
         return Err(Refusal::nobody());
+    }
+    if filter.names_no_order() {
+        return Err(Refusal::no_order());
     }
     if query
         .before
@@ -210,6 +229,13 @@ fn status(word: &str) -> Result<EventStatus, Refusal> {
             "bad_status",
             format!("a status is one of {}", words.join(", ")),
         )
+    })
+}
+
+fn kind(word: &str) -> Result<EventType, Refusal> {
+    EventType::from_word(word).ok_or_else(|| {
+        let words: Vec<&str> = EventType::ALL.iter().map(|known| known.word()).collect();
+        Refusal::asked("bad_type", format!("a type is one of {}", words.join(", ")))
     })
 }
 

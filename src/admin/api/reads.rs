@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::super::Admin;
 use super::super::refusal::Refusal;
 use super::asked;
-use crate::operator::{audit_json, brief_json, event_json, status_json};
+use crate::operator::{audit_json, brief_json, dead_json, event_json, status_json};
 
 type Answer = Result<Json<Value>, Refusal>;
 
@@ -36,10 +36,13 @@ pub(super) async fn events(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer 
     let page = page.await?;
     let events: Vec<Value> = page.events.iter().map(brief_json).collect();
     let next = page.next.map(|event| event.0);
-    Ok(Json(json!({ "events": events, "next_before": next })))
+    let back = page.looked_back_to.map(|time| time.to_string());
+    Ok(Json(
+        json!({ "events": events, "next_before": next, "looked_back_to": back }),
+    ))
 }
 
-/// As `show --json`: every event that a number, message id or `$event_id` may mean.
+/// As `show --json`: every event that a number, message id or `$event_id` may mean, or an order id where none does.
 pub(super) async fn event(
     State(admin): State<Arc<Admin>>,
     word: Result<Path<String>, PathRejection>,
@@ -58,10 +61,10 @@ pub(super) async fn event(
     Ok(Json(Value::Array(events)))
 }
 
-/// Dead events by reason, the largest groups first.
+/// Dead events by reason, the same words about different ids together, the largest groups first.
 pub(super) async fn dead(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
-    let reasons = admin.outbox.dead_reasons(asked::limit(&uri)?).await?;
-    Ok(Json(json!({ "reasons": reasons })))
+    let groups = admin.outbox.dead_groups(asked::limit(&uri)?).await?;
+    Ok(Json(dead_json(&groups)))
 }
 
 /// Who waits behind what, the longest first.

@@ -15,13 +15,13 @@ use crate::relay::explain;
 
 /// Show an event: when it came, what it became and by which rules, each attempt, Klaviyo's words, and who waits for whom
 ///
-/// EVENT is its number, its message id, or a `$event_id`. Prints personal data: the call and the requests, whole. The
+/// EVENT is its number, its message id, or a `$event_id`; an order id where it is none of these. Prints personal data: the call and the requests, whole. The
 /// rules are those of the configuration as it is now.
 ///
 /// Example: klaviyo-relay show 42
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
-    /// The event's number, its message id, or a `$event_id`
+    /// The event's number, its message id, a `$event_id`, or an order id
     event: String,
     /// Print JSON
     #[arg(long)]
@@ -49,7 +49,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
     let ids = outbox.find(&options.event).await?;
     if ids.is_empty() {
         bail!(
-            "no event has the number, message id or $event_id {:?}; list some with: sqlite3 -readonly {} \
+            "no event has the number, message id, $event_id or order id {:?}; list some with: sqlite3 -readonly {} \
              'select id, type, name, status from events order by id desc limit 20'",
             options.event,
             outbox.path().display()
@@ -93,6 +93,7 @@ async fn rules(outbox: &Outbox, config: &Config, report: &EventReport) -> anyhow
         name: event.name,
         at: event.at,
         received_at: event.received_at,
+        order_id: None,
         identifiers: Vec::new(),
         payload: event.payload,
         envelope: event.envelope,

@@ -12,12 +12,13 @@ WHERE true
 ON CONFLICT DO NOTHING;
 
 INSERT INTO event (id, source, message_id, type, name, profile, at_ms, received_ms, status, reason, seq,
-                   due_ms, cycle, cycle_ms, consent, backfill, finished_ms)
+                   due_ms, cycle, cycle_ms, consent, backfill, finished_ms, order_id)
 SELECT m.event_id, m.source, m.message_id, j.value ->> 'type', j.value ->> 'name', j.value ->> 'profile',
        j.value ->> 'at_ms', m.received_ms,
        iif(j.value ->> 'refused' IS NULL, 'pending', 'dead'), j.value ->> 'refused', m.event_id,
        m.received_ms, coalesce(j.value ->> 'cycle', 1), m.received_ms, coalesce(j.value ->> 'consent', 0),
-       coalesce(j.value ->> 'backfill', 0), iif(j.value ->> 'refused' IS NULL, NULL, m.received_ms)
+       coalesce(j.value ->> 'backfill', 0), iif(j.value ->> 'refused' IS NULL, NULL, m.received_ms),
+       j.value ->> 'order_id'
 FROM json_each(?1) AS j
 JOIN message AS m
   ON m.source = j.value ->> 'source' AND m.message_id = j.value ->> 'message_id'

@@ -13,5 +13,5 @@ DELETE FROM payload WHERE event_id IN (SELECT j.value FROM json_each(?1) AS j);
 
 DELETE FROM event_identifier WHERE event_id IN (SELECT j.value FROM json_each(?1) AS j);
 
-UPDATE event SET profile = NULL, reason = iif(reason IS NULL, NULL, 'erased')
+UPDATE event SET profile = NULL, order_id = NULL, reason = iif(reason IS NULL, NULL, 'erased')
 WHERE id IN (SELECT j.value FROM json_each(?1) AS j);

@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod search;
 mod upgrade;
 use crate::model::{
     DeliveryKind, DeliveryStatus, EventStatus, EventType, Identifier, IdentifierKind, Outcome,
@@ -50,6 +51,7 @@ pub(super) fn event(message: &str, users: &[&str]) -> NewEvent {
         name: Some("Item Added".to_owned()),
         at: NOW,
         received_at: NOW,
+        order_id: None,
         identifiers,
         payload: format!(r#"{{"messageId":"{message}", "n": 1.10}}"#),
         envelope: None,

@@ -34,11 +34,12 @@ const FILLED: &str = "
     INSERT INTO fact VALUES ('a', 'b');
     UPDATE counter SET value = 3 WHERE name IN ('last_id', 'accepted');
 ";
-/// What must be the same before and after, row for row.
+/// What must be the same before and after, row for row; what is new in a table is not in it.
 const TABLES: [&str; 10] = [
     "SELECT * FROM counter",
     "SELECT * FROM message",
-    "SELECT * FROM event",
+    "SELECT id, source, message_id, type, name, profile, at_ms, received_ms, status, reason, seq, ahead, in_air, due_ms,
+            cycle, cycle_ms, consent, backfill, as_sent, finished_ms FROM event",
     "SELECT * FROM payload",
     "SELECT * FROM event_identifier",
     "SELECT * FROM turn",
@@ -47,9 +48,10 @@ const TABLES: [&str; 10] = [
     "SELECT * FROM sent_key",
     "SELECT * FROM fact",
 ];
-/// Tables apart from the one whose CHECK changed, indices and views, as they were made.
+/// Tables and views as they were made, apart from the table whose CHECK changed, and the table and the view that have a
+/// column more.
 const SCHEMA_TEXTS: &str = "SELECT name || ': ' || coalesce(sql, '') FROM sqlite_schema
-    WHERE type IN ('table', 'view') AND name NOT IN ('delivery', 'erasure', 'erasures') ORDER BY name";
+    WHERE type IN ('table', 'view') AND name NOT IN ('delivery', 'event', 'events', 'erasure', 'erasures') ORDER BY name";
 
 /// Every row of these tables, as text.
 async fn contents(connection: &mut SqliteConnection) -> Vec<String> {
@@ -163,4 +165,70 @@ async fn the_start_that_brings_a_file_up_to_date_can_write_what_is_new() {
         .unwrap();
     let deletions = "SELECT count(*) FROM deliveries WHERE kind = 'deletion'";
     assert_eq!(count(&outbox, deletions).await, 1);
+}
+
+/// Bodies as calls can have them, and the order that each names; some are no JSON, or nothing that one can look into.
+const BODIES: [(&str, Option<&str>); 20] = [
+    (r#"{"properties":{"orderId":"o-1"}}"#, Some("o-1")),
+    (r#"{"properties":{"a":1,"Order ID":" o-2 "}}"#, Some("o-2")),
+    (r#"{"properties":{"order_id":1001}}"#, Some("1001")),
+    (
+        r#"{"properties":{"order-id":12345678901234567890123}}"#,
+        Some("12345678901234567890123"),
+    ),
+    (r#"{"properties":{"ORDERID":1.10}}"#, Some("1.10")),
+    (
+        r#"{"properties":{"order_id":"first","orderId":"second"}}"#,
+        Some("first"),
+    ),
+    (
+        r#"{"properties":{"order_id":null,"orderId":"second"}}"#,
+        None,
+    ),
+    (
+        r#"{"properties":{"orderId":"\"quoted\""}}"#,
+        Some("\"quoted\""),
+    ),
+    (r#"{"properties":{"orderId":"\ud83d"}}"#, None),
+    (r#"{"properties":{"orderId":"undefined"}}"#, None),
+    (r#"{"properties":{"orderId":" "}}"#, None),
+    (r#"{"properties":{"orderId":["o-1"]}}"#, None),
+    (r#"{"properties":{"orderId":true}}"#, None),
+    (r#"{"properties":["orderId"],"orderId":"o-1"}"#, None),
+    (r#"{"properties":"orderId"}"#, None),
+    (r#"["order_id"]"#, None),
+    (r#""order_id""#, None),
+    (r#"{"properties":{"orderId":"cut"#, None),
+    ("order_id", None),
+    ("", None),
+];
+
+#[tokio::test]
+async fn orders_are_read_from_the_calls_that_are_there_whatever_these_are() {
+    let files = files();
+    let mut connection = version_2(&files).await;
+    for (number, (body, _)) in (10..).zip(BODIES) {
+        let insert = "INSERT INTO event (id, source, message_id, at_ms, received_ms, status, reason, seq, due_ms, cycle_ms,
+                                         finished_ms)
+                      VALUES (?1, 'shop', ?1, 5, 5, 'dead', 'no', ?1, 5, 5, 9)";
+        for sql in [insert, "INSERT INTO payload VALUES (?1, ?2, NULL)"] {
+            let query = sqlx::query(sql).bind(number).bind(body);
+            query.execute(&mut connection).await.unwrap();
+        }
+    }
+    connect::close(connection).await;
+    let outbox = files.open().await;
+    let orders: Vec<Option<String>> =
+        sqlx::query_scalar("SELECT order_id FROM events WHERE id >= 10 ORDER BY id")
+            .fetch_all(&outbox.readers)
+            .await
+            .unwrap();
+    let found = BODIES.iter().zip(&orders);
+    let wrong: Vec<_> = found
+        .filter(|((_, expected), found)| *expected != found.as_deref())
+        .collect();
+    assert!(
+        wrong.is_empty() && orders.len() == BODIES.len(),
+        "{wrong:?}"
+    );
 }

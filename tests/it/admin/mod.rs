@@ -152,6 +152,7 @@ fn event(user: &str, number: u64, kind: EventType) -> NewEvent {
         name: (kind == EventType::Track).then(|| "Step".to_owned()),
         at,
         received_at: at,
+        order_id: None,
         identifiers: Vec::from_iter(Identifier::new(IdentifierKind::UserId, user)),
         payload: format!(r#"{{"userId":"{user}","event":"Step","writeKey":"wk_secret_key"}}"#),
         envelope: None,

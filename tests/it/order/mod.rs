@@ -411,6 +411,7 @@ fn new_event(message: u64, identifiers: &BTreeSet<u64>, refused: bool, now: Time
         name: None,
         at: now,
         received_at: now,
+        order_id: None,
         identifiers: identifiers.iter().map(identifier).collect(),
         payload: "{}".to_owned(),
         envelope: None,

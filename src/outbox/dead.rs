@@ -1,0 +1,161 @@
+//! Dead events by what they died of: the same words about different ids are one group, for the status, the API and the
+//! page alike.
+//!
+//! It promises to look at the 100,000 that ended last at most, so that it costs little when there are very many, and to
+//! say when there are older ones.
+
+use std::collections::{HashMap, HashSet};
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::error::ReadError;
+use super::gist::gist;
+use super::{EventId, Outbox};
+use crate::model::Timestamp;
+
+/// Dead events that are looked at.
+const NEWEST: i64 = 100_000;
+/// Groups of a status.
+const COUNTS: usize = 10;
+
+/// By reason, so that one that very many died of comes as one row.
+pub(super) const BY_REASON: &str = "
+    SELECT reason, count(*) AS count, min(received_ms) AS first, max(received_ms) AS last, max(id) AS sample,
+           json_group_array(DISTINCT profile) AS people
+    FROM (SELECT id, reason, profile, received_ms FROM event WHERE status = 'dead'
+          ORDER BY finished_ms DESC LIMIT ?1)
+    GROUP BY reason";
+const COUNT_BY_REASON: &str = "
+    SELECT reason, count(*) FROM (SELECT reason FROM event WHERE status = 'dead' ORDER BY finished_ms DESC LIMIT ?1)
+    GROUP BY reason";
+
+/// Dead events by what they died of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadGroups {
+    /// The largest first.
+    pub groups: Vec<DeadGroup>,
+    /// Whether there are dead events that ended before the 100,000 looked at: they are in no count here.
+    pub older: bool,
+}
+
+/// Dead events whose reasons say the same, about different ids. [`super::Selection::group`] selects them all, those not
+/// looked at here too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadGroup {
+    /// What their reasons say, `…` where they differ or may.
+    pub words: String,
+    /// How many.
+    pub count: i64,
+    /// When the first of them arrived.
+    pub first: Timestamp,
+    /// When the last of them arrived.
+    pub last: Timestamp,
+    /// How many different people they are about, by `profile`.
+    pub people: i64,
+    /// One of them: the newest.
+    pub sample: EventId,
+}
+
+/// How many dead events have reasons that say the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadCount {
+    /// What their reasons say, `…` where they differ or may.
+    pub reason: String,
+    /// How many.
+    pub count: i64,
+}
+
+/// A group in the making.
+struct Growing {
+    group: DeadGroup,
+    people: HashSet<String>,
+}
+
+impl Outbox {
+    /// Dead events by what they died of, the largest groups first, `most` at most.
+    pub async fn dead_groups(&self, most: u32) -> Result<DeadGroups, ReadError> {
+        let failed = || ReadError::of("the dead events by reason");
+        let rows = sqlx::query(BY_REASON)
+            .bind(NEWEST)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(failed())?;
+        let mut growing: HashMap<String, Growing> = HashMap::new();
+        let mut looked_at = 0;
+        for row in &rows {
+            let one = of_one_reason(row).map_err(failed())?;
+            looked_at += one.group.count;
+            match growing.get_mut(&one.group.words) {
+                Some(known) => known.join(one),
+                None => drop(growing.insert(one.group.words.clone(), one)),
+            }
+        }
+        let groups = growing.into_values().map(Growing::done);
+        let mut groups: Vec<DeadGroup> = groups.collect();
+        groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.words.cmp(&b.words)));
+        groups.truncate(most as usize);
+        let dead: i64 = sqlx::query_scalar("SELECT events FROM tally WHERE status = 'dead'")
+            .fetch_one(&self.readers)
+            .await
+            .map_err(failed())?;
+        Ok(DeadGroups {
+            groups,
+            older: looked_at >= NEWEST && dead > looked_at,
+        })
+    }
+
+    /// The ten largest of these groups, by their counts alone.
+    pub(super) async fn dead_counts(&self) -> Result<Vec<DeadCount>, sqlx::Error> {
+        let reasons: Vec<(String, i64)> = sqlx::query_as(COUNT_BY_REASON)
+            .bind(NEWEST)
+            .fetch_all(&self.readers)
+            .await?;
+        let mut counts: HashMap<String, i64> = HashMap::new();
+        for (reason, count) in reasons {
+            *counts.entry(gist(&reason)).or_default() += count;
+        }
+        let counts = counts.into_iter();
+        let mut counts: Vec<DeadCount> = counts
+            .map(|(reason, count)| DeadCount { reason, count })
+            .collect();
+        counts.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.reason.cmp(&b.reason)));
+        counts.truncate(COUNTS);
+        Ok(counts)
+    }
+}
+
+impl Growing {
+    fn join(&mut self, other: Self) {
+        let group = &mut self.group;
+        group.count += other.group.count;
+        group.first = group.first.min(other.group.first);
+        group.last = group.last.max(other.group.last);
+        group.sample = group.sample.max(other.group.sample);
+        self.people.extend(other.people);
+    }
+
+    fn done(self) -> DeadGroup {
+        DeadGroup {
+            people: i64::try_from(self.people.len()).unwrap_or(i64::MAX),
+            ..self.group
+        }
+    }
+}
+
+fn of_one_reason(row: &SqliteRow) -> Result<Growing, sqlx::Error> {
+    let reason: String = row.try_get("reason")?;
+    let people: String = row.try_get("people")?;
+    let people: Vec<Option<String>> = serde_json::from_str(&people).unwrap_or_default();
+    Ok(Growing {
+        group: DeadGroup {
+            words: gist(&reason),
+            count: row.try_get("count")?,
+            first: Timestamp::from_millis(row.try_get("first")?),
+            last: Timestamp::from_millis(row.try_get("last")?),
+            people: 0,
+            sample: EventId(row.try_get("sample")?),
+        },
+        people: people.into_iter().flatten().collect(),
+    })
+}
