@@ -145,7 +145,10 @@ fn happens_once(name: &str, settings: &MappingConfig) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::segment::Call;
 
     #[test]
     fn lines_of_one_product_are_told_apart() {
@@ -153,6 +156,31 @@ mod tests {
         let mut lines = Lines::new(ids.clone());
         let names: Vec<String> = ids.iter().map(|id| lines.name(id)).collect();
         assert_eq!(names, ["a", "a_3", "b", "a_4", "a_2"]);
+    }
+
+    #[test]
+    fn an_event_is_found_by_the_order_that_its_event_id_is() {
+        let garbage = GarbageIds::default();
+        let mut named = 0;
+        for properties in [
+            json!({"orderId": "o-1"}),
+            json!({"total": 1, "Order ID": 1001}),
+            json!({"order_id": " o-2 ", "orderId": "o-3"}),
+            json!({"$event_id": "own", "ORDER-ID": 1.10}),
+            json!({"order_id": null, "orderId": "o-3"}),
+            json!({"orderId": "undefined"}),
+            json!({"orderId": {"id": "o-1"}}),
+        ] {
+            let call = json!({"type": "track", "event": "e", "properties": properties}).to_string();
+            let call = Call::read(&call, None, None).unwrap();
+            let key = order_id(call.properties().unwrap(), &garbage, &mut Vec::new());
+            assert_eq!(
+                call.order_id(&garbage),
+                key.as_ref().map(|key| key.text.clone())
+            );
+            named += usize::from(key.is_some());
+        }
+        assert_eq!(named, 4);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod pages;
 mod search;
 mod upgrade;
 use crate::model::{
@@ -72,13 +73,8 @@ pub(super) fn planned(key: Option<&str>) -> PlannedDelivery {
 }
 
 pub(super) async fn claim_all(outbox: &Outbox) -> Vec<i64> {
-    outbox
-        .claim(NOW, 100, 100)
-        .await
-        .unwrap()
-        .into_iter()
-        .map(|id| id.0)
-        .collect()
+    let ids = outbox.claim(NOW, 100, 100).await.unwrap();
+    ids.into_iter().map(|id| id.0).collect()
 }
 
 pub(super) async fn finish(outbox: &Outbox, id: i64, status: EventStatus) {

@@ -8,6 +8,11 @@ async fn each_filter_means_its_events_and_all_of_them_must_hold() {
     let bench = Bench::prepared().await;
     for (arguments, meant) in [
         ("--event identify", "1 event would be sent again: 4"),
+        ("--type page", "1 event would be sent again: 3"),
+        ("--type track", "2 events would be sent again: 1, 2"),
+        ("--order-id o-1", "1 event would be sent again: 1"),
+        ("--order-id #o-1", "1 event would be sent again: 1"),
+        ("--order-id o-2", "0 events would be sent again"),
         ("--profile ann", "1 event would be sent again: 1"),
         ("--profile user:ann", "1 event would be sent again: 1"),
         ("--profile email:ann", "0 events would be sent again"),
@@ -45,6 +50,40 @@ async fn each_filter_means_its_events_and_all_of_them_must_hold() {
     let named = bench.run(&["replay", "--event", "Order Completed", "--dry-run"]);
     assert_eq!(listed(&named.well()), "1 event would be sent again: 1");
     assert_eq!(statuses(&bench), BEFORE);
+}
+
+#[tokio::test]
+async fn a_group_is_what_its_dry_run_says_and_other_groups_stay() {
+    let bench = Bench::prepared().await;
+    let group = ["replay", "--group", "400 invalid: Invalid email address"];
+    let dry = bench.run(&[&group[..], &["--dry-run"]].concat()).well();
+    assert_eq!(listed(&dry), "1 event would be sent again: 4");
+    let other = ["replay", "--group", "400 invalid", "--dry-run"];
+    let other = bench.run(&other).well();
+    assert_eq!(listed(&other), "0 events would be sent again");
+    let done = bench.run(&group).well();
+    assert_eq!(listed(&done), "1 event will be sent again: 4");
+    let mut after = BEFORE;
+    after[3] = "pending";
+    assert_eq!(statuses(&bench), after);
+}
+
+#[tokio::test]
+async fn an_order_id_that_names_none_is_misuse() {
+    let bench = Bench::prepared().await;
+    let ran = bench.run(&["export", "--order-id", " # "]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+    assert!(ran.err.contains("names no order"), "{}", ran.err);
+}
+
+#[tokio::test]
+async fn an_event_is_shown_by_its_order_too() {
+    let bench = Bench::prepared().await;
+    let shown = bench.run(&["show", "#o-1", "--json"]).json();
+    assert_eq!(
+        (&shown[0]["id"], &shown[0]["order_id"]),
+        (&"1".into(), &"o-1".into())
+    );
 }
 
 #[tokio::test]

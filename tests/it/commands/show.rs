@@ -21,7 +21,8 @@ async fn an_event_is_found_by_number_message_id_and_event_id() {
     for unknown in ["7", "01", "m-", "o-2", "", "1 or 1"] {
         let ran = bench.run(&["show", unknown]);
         assert_eq!((ran.code, &*ran.out), (1, ""), "{unknown}");
-        let start = format!("error: no event has the number, message id or $event_id {unknown:?}");
+        let start = "error: no event has the number, message id, $event_id or order id";
+        let start = format!("{start} {unknown:?}");
         assert!(ran.err.starts_with(&start), "{}", ran.err);
     }
 }
