@@ -89,6 +89,7 @@ impl Filter {
         operator::Filter {
             ids: self.id.clone(),
             status: self.status,
+            kind: None,
             event: self.event.clone(),
             profile: self.profile.clone(),
             source: self.source.clone(),

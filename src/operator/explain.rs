@@ -28,6 +28,11 @@ impl ExplainSettings {
         }
     }
 
+    /// What ingest takes, and from whom.
+    pub fn ingest(&self) -> &IngestConfig {
+        &self.ingest
+    }
+
     /// The largest call that ingest takes, in bytes.
     pub fn max_event_bytes(&self) -> usize {
         self.ingest.max_event_bytes

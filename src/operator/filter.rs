@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::model::{EventId, EventStatus, Timestamp};
+use crate::model::{EventId, EventStatus, EventType, Timestamp};
 use crate::outbox::{Brief, Outbox, ReadError, Selection};
 
 /// Events that are shown of those that are meant.
@@ -15,6 +15,8 @@ pub struct Filter {
     pub ids: Vec<i64>,
     /// In this state.
     pub status: Option<EventStatus>,
+    /// Calls of this type.
+    pub kind: Option<EventType>,
     /// Tracks, pages and screens of this name, or calls of this type.
     pub event: Option<String>,
     /// About this person: an id of any kind; `user:ID` is exact.
@@ -54,6 +56,7 @@ impl Filter {
         ];
         !self.ids.is_empty()
             || self.status.is_some()
+            || self.kind.is_some()
             || self.since.or(self.until).is_some()
             || texts.iter().any(|text| text.is_some())
     }
@@ -73,6 +76,7 @@ impl Filter {
                 Some(status) => vec![status],
                 None => workable.to_vec(),
             },
+            kind: self.kind,
             event: self.event.clone(),
             profile: profile.map(Selection::people).unwrap_or_default(),
             source: self.source.clone(),

@@ -6,11 +6,11 @@ use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::Outbox;
 use super::error::ReadError;
-use crate::model::{EventId, EventStatus, Identifier, IdentifierKind, Timestamp};
+use crate::model::{EventId, EventStatus, EventType, Identifier, IdentifierKind, Timestamp};
 
 /// The columns of a [`Brief`].
 pub(super) const BRIEF: &str =
-    "SELECT e.id, e.received_ms, e.type, e.name, e.profile, e.status, e.reason";
+    "SELECT e.id, e.received_ms, e.type, e.name, e.profile, e.source, e.status, e.reason";
 
 /// Which events a command means; an event must meet all that are given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Selection {
     pub ids: Vec<EventId>,
     /// In one of these states; empty: in any.
     pub states: Vec<EventStatus>,
+    /// Calls of this type.
+    pub kind: Option<EventType>,
     /// A track of this name; any other call by its own word (`identify`), or a page or screen of this name.
     pub event: Option<String>,
     /// About whoever one of these names.
@@ -50,6 +52,8 @@ pub struct Brief {
     pub name: Option<String>,
     /// Whose it is.
     pub profile: Option<String>,
+    /// Where it came from.
+    pub source: String,
     /// Where it stands.
     pub status: String,
     /// Why.
@@ -131,6 +135,9 @@ pub(super) fn selected(what: &'static str, selection: &Selection) -> QueryBuilde
     if selection.kept {
         query.push(" AND EXISTS (SELECT 1 FROM payload AS p WHERE p.event_id = e.id)");
     }
+    if let Some(kind) = selection.kind {
+        query.push(" AND e.type = ").push_bind(kind.word());
+    }
     let Selection { since, until, .. } = selection;
     let texts = [
         (" AND coalesce(e.name, e.type) = ", &selection.event, ""),
@@ -201,6 +208,7 @@ pub(super) fn brief(row: &SqliteRow) -> Result<Brief, sqlx::Error> {
         kind: row.try_get("type")?,
         name: row.try_get("name")?,
         profile: row.try_get("profile")?,
+        source: row.try_get("source")?,
         status: row.try_get("status")?,
         reason: row.try_get("reason")?,
     })

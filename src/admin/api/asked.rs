@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Number;
 
 use super::super::refusal::Refusal;
-use crate::model::{EventId, EventStatus, Timestamp};
+use crate::model::{EventId, EventStatus, EventType, Timestamp};
 use crate::operator::{self, TIMES};
 use crate::outbox::Selection;
 
@@ -88,6 +88,7 @@ impl Filter {
         Ok(operator::Filter {
             ids: ids.collect::<Result<_, _>>()?,
             status: self.status.as_deref().map(status).transpose()?,
+            kind: None,
             event: word("event", self.event)?,
             profile: word("profile", self.profile)?,
             source: word("source", self.source)?,
@@ -112,6 +113,7 @@ pub(super) fn listed(uri: &Uri, now: Timestamp) -> Result<Listed, Refusal> {
     let filter = operator::Filter {
         ids: ids.transpose()?.unwrap_or_default(),
         status: None,
+        kind: None,
         event: word("event", query.event)?,
         profile: word("profile", query.profile)?,
         source: word("source", query.source)?,
@@ -203,7 +205,7 @@ fn page(limit: Option<u32>) -> Result<u32, Refusal> {
     Err(Refusal::asked("bad_query", words))
 }
 
-fn status(word: &str) -> Result<EventStatus, Refusal> {
+pub(in super::super) fn status(word: &str) -> Result<EventStatus, Refusal> {
     EventStatus::from_word(word).ok_or_else(|| {
         let words: Vec<&str> = EventStatus::ALL.iter().map(|known| known.word()).collect();
         Refusal::asked(
@@ -213,7 +215,14 @@ fn status(word: &str) -> Result<EventStatus, Refusal> {
     })
 }
 
-fn number(text: &str) -> Result<i64, Refusal> {
+pub(in super::super) fn kind(word: &str) -> Result<EventType, Refusal> {
+    EventType::from_word(word).ok_or_else(|| {
+        let words: Vec<&str> = EventType::ALL.iter().map(|known| known.word()).collect();
+        Refusal::asked("bad_type", format!("a type is one of {}", words.join(", ")))
+    })
+}
+
+pub(in super::super) fn number(text: &str) -> Result<i64, Refusal> {
     let words = "id is the number of an event, or several with commas between them";
     let number = text.trim().parse().ok();
     let number = number.filter(|number| NUMBERS.contains(number));
@@ -240,7 +249,11 @@ fn word(key: &str, text: Option<String>) -> Result<Option<String>, Refusal> {
     }
 }
 
-fn time(key: &str, text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, Refusal> {
+pub(in super::super) fn time(
+    key: &str,
+    text: Option<&str>,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Refusal> {
     let Some(text) = text else { return Ok(None) };
     let time = operator::time(text, now);
     let wrong = || Refusal::asked("bad_time", format!("{key} is no time; {TIMES}"));

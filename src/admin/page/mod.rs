@@ -10,6 +10,9 @@
 //! May use what `admin` may.
 
 mod assets;
+mod events;
+mod export;
+mod filter;
 mod frame;
 mod login;
 mod overview;
@@ -48,6 +51,8 @@ pub(super) fn routes(admin: &Arc<Admin>) -> Router<Arc<Admin>> {
     let guard = middleware::from_fn_with_state(Arc::clone(admin), visit::guard);
     Router::new()
         .route("/", get(overview::page))
+        .route("/events", get(events::page))
+        .route("/export", get(export::file))
         .route("/logout", axum::routing::post(login::out))
         .route_layer(guard)
         // Whoever is not let in needs these.
