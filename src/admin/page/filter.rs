@@ -81,7 +81,7 @@ impl Asked {
         let Some((key, words)) = asked.wrong.first() else {
             return Ok(asked);
         };
-        let words = format!("`{key}`: {words}. Nothing was changed");
+        let words = format!("`{key}`: {words}");
         Err(Refusal::asked("bad_query", words))
     }
 
@@ -191,11 +191,6 @@ impl Asked {
     /// A key of the page itself.
     pub(super) fn own(&self, key: &str) -> Option<&str> {
         value(&self.own, key)
-    }
-
-    /// The filters as they were written.
-    pub(super) fn texts(&self) -> &[(&'static str, String)] {
-        &self.texts
     }
 
     /// The filters with times that stay what they are: `2h` means another moment with every minute.

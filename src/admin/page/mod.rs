@@ -10,6 +10,7 @@
 //! May use what `admin` may.
 
 mod assets;
+mod change;
 mod events;
 mod export;
 mod filter;
@@ -52,6 +53,7 @@ pub(super) fn routes(admin: &Arc<Admin>) -> Router<Arc<Admin>> {
     Router::new()
         .route("/", get(overview::page))
         .route("/events", get(events::page))
+        .route("/change", get(change::ask).post(change::make))
         .route("/export", get(export::file))
         .route("/logout", axum::routing::post(login::out))
         .route_layer(guard)
