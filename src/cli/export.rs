@@ -16,10 +16,9 @@ use serde_json::json;
 use super::filter::Filter;
 use super::{End, Misuse, attach, print, print_json};
 use crate::config::Config;
-use crate::ingest::EXPORTED;
 use crate::model::{EventId, EventStatus};
-use crate::outbox::{ExportedEvent, Outbox};
-use crate::segment::masked;
+use crate::operator::exported_line;
+use crate::outbox::Outbox;
 
 /// Write events as NDJSON, each with its call as received, such that `import` reads them back
 ///
@@ -114,34 +113,13 @@ async fn write_all(
         };
         after = last.id;
         for event in &events {
-            out.write_all(line(event).as_bytes())?;
+            out.write_all(exported_line(event).as_bytes())?;
             count += 1;
         }
         bar.set_position(u64::try_from(after.0).unwrap_or(0));
     }
     bar.finish_and_clear();
     Ok(count)
-}
-
-/// An event as the body of a batch of one, with what its batch said around it; what the relay knows of it stands beside.
-fn line(event: &ExportedEvent) -> String {
-    let known = json!({
-        "id": event.id.0, "source": event.source, "messageId": event.message_id, "type": event.kind,
-        "at": event.at.to_string(), "status": event.status, "reason": event.reason,
-    });
-    let around = event.envelope.as_deref().map(str::trim);
-    let around = around.and_then(|text| text.strip_prefix('{')?.strip_suffix('}'));
-    let around = match around.map(str::trim) {
-        None | Some("") => String::new(),
-        Some(fields) => format!(",{fields}"),
-    };
-    let line = format!(
-        "{{\"{EXPORTED}\":{known},\"receivedAt\":\"{}\"{around},\"batch\":[{}]}}",
-        event.received_at,
-        masked(&event.payload)
-    );
-    // Inside of a string JSON writes them as escapes: these stand between its parts.
-    line.replace(['\n', '\r'], " ") + "\n"
 }
 
 /// By the numbers of events, where stderr is a terminal; nothing elsewhere.

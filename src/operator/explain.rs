@@ -28,12 +28,9 @@ impl ExplainSettings {
         }
     }
 
-    /// The names of the sources that events can come from.
-    pub fn sources(&self) -> impl Iterator<Item = &str> {
-        self.ingest
-            .sources
-            .iter()
-            .map(|source| source.name.as_str())
+    /// What ingest takes, and from whom.
+    pub fn ingest(&self) -> &IngestConfig {
+        &self.ingest
     }
 
     /// The largest call that ingest takes, in bytes.

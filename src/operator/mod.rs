@@ -8,6 +8,7 @@
 
 mod change;
 mod explain;
+mod exported;
 mod filter;
 mod forget;
 mod json;
@@ -15,6 +16,7 @@ mod when;
 
 pub use change::{Change, ChangeError};
 pub use explain::{ExplainError, ExplainSettings, Explanation, explain};
+pub use exported::exported_line;
 pub use filter::{Filter, Found, SHOWN};
 pub use forget::{ForgetError, Forgotten, forget, unfinished, whom};
 pub use json::{audit_json, brief_json, dead_json, event_json, status_json};

@@ -11,7 +11,7 @@ use crate::model::{EventId, EventStatus, EventType, Identifier, IdentifierKind, 
 
 /// The columns of a [`Brief`].
 pub(super) const BRIEF: &str =
-    "SELECT e.id, e.received_ms, e.type, e.name, e.profile, e.status, e.reason";
+    "SELECT e.id, e.received_ms, e.type, e.name, e.profile, e.source, e.status, e.reason";
 
 /// Which events a command means; an event must meet all that are given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,6 +57,8 @@ pub struct Brief {
     pub name: Option<String>,
     /// Whose it is.
     pub profile: Option<String>,
+    /// Where it came from.
+    pub source: String,
     /// Where it stands.
     pub status: String,
     /// Why.
@@ -277,6 +279,7 @@ pub(super) fn brief(row: &SqliteRow) -> Result<Brief, sqlx::Error> {
         kind: row.try_get("type")?,
         name: row.try_get("name")?,
         profile: row.try_get("profile")?,
+        source: row.try_get("source")?,
         status: row.try_get("status")?,
         reason: row.try_get("reason")?,
     })

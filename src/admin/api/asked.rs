@@ -222,7 +222,7 @@ fn page(limit: Option<u32>) -> Result<u32, Refusal> {
     Err(Refusal::asked("bad_query", words))
 }
 
-fn status(word: &str) -> Result<EventStatus, Refusal> {
+pub(in super::super) fn status(word: &str) -> Result<EventStatus, Refusal> {
     EventStatus::from_word(word).ok_or_else(|| {
         let words: Vec<&str> = EventStatus::ALL.iter().map(|known| known.word()).collect();
         Refusal::asked(
@@ -232,14 +232,14 @@ fn status(word: &str) -> Result<EventStatus, Refusal> {
     })
 }
 
-fn kind(word: &str) -> Result<EventType, Refusal> {
+pub(in super::super) fn kind(word: &str) -> Result<EventType, Refusal> {
     EventType::from_word(word).ok_or_else(|| {
         let words: Vec<&str> = EventType::ALL.iter().map(|known| known.word()).collect();
         Refusal::asked("bad_type", format!("a type is one of {}", words.join(", ")))
     })
 }
 
-fn number(text: &str) -> Result<i64, Refusal> {
+pub(in super::super) fn number(text: &str) -> Result<i64, Refusal> {
     let words = "id is the number of an event, or several with commas between them";
     let number = text.trim().parse().ok();
     let number = number.filter(|number| NUMBERS.contains(number));
@@ -266,7 +266,11 @@ fn word(key: &str, text: Option<String>) -> Result<Option<String>, Refusal> {
     }
 }
 
-fn time(key: &str, text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, Refusal> {
+pub(in super::super) fn time(
+    key: &str,
+    text: Option<&str>,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Refusal> {
     let Some(text) = text else { return Ok(None) };
     let time = operator::time(text, now);
     let wrong = || Refusal::asked("bad_time", format!("{key} is no time; {TIMES}"));

@@ -10,6 +10,10 @@
 //! May use what `admin` may.
 
 mod assets;
+mod change;
+mod events;
+mod export;
+mod filter;
 mod frame;
 mod login;
 mod overview;
@@ -48,6 +52,9 @@ pub(super) fn routes(admin: &Arc<Admin>) -> Router<Arc<Admin>> {
     let guard = middleware::from_fn_with_state(Arc::clone(admin), visit::guard);
     Router::new()
         .route("/", get(overview::page))
+        .route("/events", get(events::page))
+        .route("/change", get(change::ask).post(change::make))
+        .route("/export", get(export::file))
         .route("/logout", axum::routing::post(login::out))
         .route("/live", get(overview::live))
         .layer(Extension(Arc::new(overview::Live::default())))

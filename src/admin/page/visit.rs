@@ -97,14 +97,16 @@ pub(super) fn go_on(to: &str, told: &str) -> Response {
     response
 }
 
+/// Whether an address is a path of this port. A browser leaves out tabs and takes `\` for `/`, so that what looks like
+/// a path may lead elsewhere.
+pub(super) fn is_ours(to: &str) -> bool {
+    let strange = |c: char| c.is_control() || c == '\\';
+    to.starts_with('/') && !to.starts_with("//") && !to.contains(strange)
+}
+
 /// 303 to a path of this port; to anywhere else it goes to the first page.
 pub(super) fn see_other(to: &str) -> Response {
-    // A browser reads a backslash as a slash, and leaves tabs out.
-    let plain = to
-        .bytes()
-        .all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-    let ours = plain && to.starts_with('/') && !to.starts_with("//");
-    let to = HeaderValue::from_str(to).ok().filter(|_| ours);
+    let to = HeaderValue::from_str(to).ok().filter(|_| is_ours(to));
     let to = to.unwrap_or_else(|| HeaderValue::from_static("/"));
     (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response()
 }

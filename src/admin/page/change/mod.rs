@@ -1,0 +1,191 @@
+//! A change of many events: what it will do is said before it is done, and done is what was said.
+//!
+//! Looking changes nothing. The form that confirms carries the filters with times that stay what they are, the number of
+//! events, and the highest of their numbers: what arrives later is not meant. When the filters then mean another number
+//! of events, nothing is changed, and what they mean now is shown. What is changed in the end are the events counted, by
+//! number: whatever comes to meet the filters in between stays as it is.
+
+mod form;
+mod words;
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+
+use super::super::api::asked::number;
+use super::super::refusal::Refusal;
+use super::events::search;
+use super::filter::Asked;
+use super::visit::{self, Answer, SEAL, Visit};
+use crate::model::EventId;
+use crate::operator::{self, Change, Found};
+use crate::outbox::{Brief, Replay, Selection};
+
+/// Numbers asked for and left out that are named, each with why.
+const NAMED: usize = 10;
+/// The keys of a change besides its filters.
+const OWN: [&str; 6] = ["do", "back", "consent", "backfill", "as_sent", "fewer"];
+/// And of the form that confirms it.
+const CONFIRMED: [&str; 9] = [
+    "do", "back", "consent", "backfill", "as_sent", "fewer", "count", "highest", SEAL,
+];
+
+/// A change that was asked for.
+struct Plan {
+    asked: Asked,
+    change: Change,
+    /// Go on when some of them have moved on by themselves.
+    fewer: bool,
+    /// Where to go afterwards.
+    back: String,
+    filter: Option<operator::Filter>,
+}
+
+/// What it means at the moment.
+struct Seen {
+    found: Found,
+    /// The first of the numbers left out; without an event where there is none.
+    left_out: Vec<(i64, Option<Brief>)>,
+}
+
+/// Why a confirmation changed nothing.
+enum Held {
+    /// There were so many, and now there are others.
+    Counted(usize),
+    /// Two options exclude each other.
+    Contradiction,
+}
+
+/// Says what a change will do.
+pub(super) async fn ask(Extension(visit): Extension<Visit>, uri: Uri) -> Answer {
+    let query = uri.query().unwrap_or_default();
+    let plan = Plan::of(&visit, Asked::strictly(query, &OWN, visit.now)?).await?;
+    let seen = plan.look(&visit).await?;
+    Ok(form::page(&visit, &plan, &seen, None))
+}
+
+/// Makes a change that was confirmed.
+pub(super) async fn make(Extension(visit): Extension<Visit>, body: Bytes) -> Answer {
+    let body = String::from_utf8_lossy(&body);
+    let plan = Plan::of(&visit, Asked::strictly(&body, &CONFIRMED, visit.now)?).await?;
+    let (count, highest) = plan.confirmed()?;
+    let mut seen = plan.look(&visit).await?;
+    let meant = seen.found.events.iter().copied();
+    let meant: Vec<i64> = meant.map(|id| id.0).filter(|id| *id <= highest).collect();
+    let all_said = meant.len() == count || (plan.fewer && meant.len() < count);
+    let held = if plan.contradicts_itself() {
+        Some((Held::Contradiction, StatusCode::BAD_REQUEST))
+    } else if !all_said || meant.is_empty() {
+        Some((Held::Counted(count), StatusCode::CONFLICT))
+    } else {
+        None
+    };
+    if let Some((held, status)) = held {
+        let mut response = form::page(&visit, &plan, &seen, Some(&held));
+        *response.status_mut() = status;
+        return Ok(response);
+    }
+    let filter = operator::Filter {
+        ids: meant,
+        ..plan.filter.clone().unwrap_or_default()
+    };
+    let made = plan
+        .change
+        .make(&filter, false, &visit.admin.outbox, visit.now);
+    let made = made.await?;
+    seen.found.missing.extend(made.missing);
+    let done = words::done(plan.change, made.events.len(), &seen.found.missing);
+    Ok(gone_on(&plan, &done))
+}
+
+fn gone_on(plan: &Plan, done: &str) -> Response {
+    visit::go_on(&plan.back, done)
+}
+
+impl Plan {
+    /// Reads what is to be done, and refuses what cannot be.
+    async fn of(visit: &Visit, asked: Asked) -> Result<Self, Refusal> {
+        let chosen = |key| asked.own(key).is_some();
+        let change = match asked.own("do") {
+            Some("replay") => Change::Replay(Replay {
+                consent: chosen("consent"),
+                backfill: chosen("backfill"),
+                as_sent: chosen("as_sent"),
+            }),
+            Some("hold") => Change::Hold,
+            Some("release") => Change::Release,
+            Some("discard") => Change::Discard,
+            Some(_) | None => return Err(Refusal::asked("bad_change", NO_CHANGE)),
+        };
+        if !asked.is_given() {
+            return Err(operator::ChangeError::NoFilter.into());
+        }
+        if asked.states().len() > 1 {
+            return Err(Refusal::asked("several_states", ONE_STATE));
+        }
+        if let Some(status) = asked.filter().status
+            && !change.states().contains(&status)
+        {
+            let allowed = change.states();
+            return Err(operator::ChangeError::WrongState { status, allowed }.into());
+        }
+        let back = asked.own("back").filter(|back| visit::is_ours(back));
+        Ok(Self {
+            back: back.map_or_else(|| asked.address("/events", &[]), str::to_owned),
+            filter: search::meant(&asked, &visit.admin.outbox).await?,
+            fewer: chosen("fewer"),
+            change,
+            asked,
+        })
+    }
+
+    /// The word of the change.
+    fn verb(&self) -> &str {
+        self.asked.own("do").unwrap_or_default()
+    }
+
+    fn contradicts_itself(&self) -> bool {
+        match self.change {
+            Change::Replay(how) => how.backfill && how.as_sent,
+            Change::Hold | Change::Release | Change::Discard => false,
+        }
+    }
+
+    /// The count that was shown, and the highest number among the events.
+    fn confirmed(&self) -> Result<(usize, i64), Refusal> {
+        let whole = |key| self.asked.own(key)?.parse().ok();
+        let highest = self.asked.own("highest").and_then(|text| number(text).ok());
+        let confirmed = whole("count").zip(highest);
+        confirmed.ok_or_else(|| Refusal::asked("unconfirmed", UNCONFIRMED))
+    }
+
+    /// Finds the events that are meant.
+    async fn look(&self, visit: &Visit) -> Result<Seen, Refusal> {
+        let outbox = &visit.admin.outbox;
+        let found = match &self.filter {
+            Some(filter) => self.change.make(filter, true, outbox, visit.now).await?,
+            None => Found {
+                events: Vec::new(),
+                first: Vec::new(),
+                missing: Vec::new(),
+            },
+        };
+        let named: Vec<i64> = found.missing.iter().copied().take(NAMED).collect();
+        let known = match named.is_empty() {
+            true => Vec::new(),
+            false => {
+                let named = named.iter().copied().map(EventId).collect();
+                outbox.briefs(&Selection::of(named), u32::MAX).await?
+            }
+        };
+        let brief = |id| known.iter().find(|brief| brief.id.0 == id).cloned();
+        let left_out = named.into_iter().map(|id| (id, brief(id))).collect();
+        Ok(Seen { found, left_out })
+    }
+}
+
+const NO_CHANGE: &str = "`do` says what to do with the events: replay, hold, release or discard; go back, and choose one of them";
+const ONE_STATE: &str = "a change is made of events of one status; go back, and choose one";
+const UNCONFIRMED: &str = "the form does not say how many events were shown; nothing was changed: load the page anew, \
+                           and confirm there";

@@ -1,0 +1,119 @@
+//! What the list says where there is nothing to list, and what to do next.
+
+use maud::{Markup, html};
+use secrecy::ExposeSecret as _;
+
+use super::super::filter::Asked;
+use super::super::say;
+use super::super::visit::Visit;
+use super::older;
+use crate::config::{IngestConfig, SourceConfig};
+use crate::model::EventId;
+
+/// Where the list is empty.
+pub(super) fn list(
+    visit: &Visit,
+    asked: &Asked,
+    before: Option<EventId>,
+    next: Option<EventId>,
+) -> Markup {
+    if let Some(next) = next {
+        let further = html! {
+            a.button href=(older(asked, next)) { "Look further back" }
+        };
+        let words = format!(
+            "None among the events down to number {next}: a page looks through a part of them."
+        );
+        return say::empty(&words, &further);
+    }
+    if before.is_some() {
+        let newest = html! { a href=(asked.address("/events", &[])) { "To the newest" } };
+        return say::empty("There are no older ones.", &newest);
+    }
+    if !asked.is_given() {
+        return say::empty("No event has arrived yet.", &first(visit));
+    }
+    let wider = html! {
+        "Take a filter away above, or "
+        a href="/events" { "look at all events" }
+        ". A name is compared letter by letter; a person is looked for by user id, anonymous id, e-mail and phone."
+    };
+    say::empty("No event meets all of these filters.", &wider)
+}
+
+/// Where a search found nothing.
+pub(super) fn search(visit: &Visit, asked: &Asked, word: &str) -> Markup {
+    let words = format!("Nothing is known by “{}”.", visit.masked(word));
+    let wider = html! {
+        "It was looked for as an event's number, message id and " code { "$event_id" }
+        ", as an order, and as a person's user id, anonymous id, e-mail and phone, each of them whole. "
+        @if asked.is_given() {
+            "Of what was found, none meets the filters above: "
+            a href=(super::address("/events", &[("q", word)])) { "search without them" } ", or "
+        }
+        a href="/events" { "look at the newest events" } "."
+    };
+    say::empty(&words, &wider)
+}
+
+/// How to send the first event.
+fn first(visit: &Visit) -> Markup {
+    let settings = visit.admin.explain.borrow().clone();
+    html! {
+        "Point an SDK at the ingest port, or send one from a terminal:"
+        pre.command tabindex="0" { code { (curl(settings.ingest())) } }
+        @if !has_shipped_key(settings.ingest()) {
+            span { code { "KEY" } " is the " code { "write_key" } " of a source under " code { "[[ingest.sources]]" } ". " }
+        }
+        a href="/events" { "Look again" }
+    }
+}
+
+/// A command that sends an event.
+fn curl(ingest: &IngestConfig) -> String {
+    let key = if has_shipped_key(ingest) {
+        "dev"
+    } else {
+        "KEY"
+    };
+    let base = match &ingest.public_url {
+        Some(url) => {
+            let scheme = if url.https { "https" } else { "http" };
+            format!("{scheme}://{}", url.address)
+        }
+        None => {
+            let scheme = if ingest.tls.is_some() {
+                "https"
+            } else {
+                "http"
+            };
+            let address = ingest.listen;
+            let host = match address.ip() {
+                ip if ip.is_unspecified() => "localhost".to_owned(),
+                std::net::IpAddr::V4(ip) => ip.to_string(),
+                std::net::IpAddr::V6(ip) => format!("[{ip}]"),
+            };
+            let prefix = ingest.path_prefix.as_deref().unwrap_or_default();
+            format!("{scheme}://{host}:{}{prefix}", address.port())
+        }
+    };
+    format!(
+        "curl -u {key}: -d '{{\"userId\":\"u1\",\"event\":\"Order Completed\",\"properties\":{{\"orderId\":\"1001\"}}}}' \
+         {base}/v1/track"
+    )
+}
+
+/// Whether a source has the key of the configuration as shipped, which is no secret.
+fn has_shipped_key(ingest: &IngestConfig) -> bool {
+    let shipped = IngestConfig::default().sources;
+    let keys = |sources: &[SourceConfig]| -> Vec<String> {
+        let keys = sources
+            .iter()
+            .map(|source| source.write_key.expose_secret().to_owned());
+        keys.collect()
+    };
+    let shipped = keys(&shipped);
+    keys(&ingest.sources)
+        .iter()
+        .any(|key| shipped.contains(key))
+}

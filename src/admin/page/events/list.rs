@@ -1,0 +1,84 @@
+//! Events in rows: the newest first, each with where it stands and why.
+
+use maud::{Markup, html};
+
+use super::super::say;
+use super::super::visit::Visit;
+use crate::outbox::Brief;
+
+/// What a row shows of a reason: it begins with what it is about.
+const REASON_CHARS: usize = 90;
+
+/// A table of events; `by`: what each was found by, where they were looked for.
+pub(in super::super) fn table(
+    visit: &Visit,
+    caption: &str,
+    events: &[&Brief],
+    by: Option<&[&str]>,
+) -> Markup {
+    html! {
+        div.table {
+            table.rows.events aria-label=(caption) {
+                thead {
+                    tr {
+                        th scope="col" { "Event" }
+                        th scope="col" { "Received" }
+                        th scope="col" { "What" }
+                        th scope="col" { "Whose" }
+                        th scope="col" { "Source" }
+                        th scope="col" { "Status" }
+                        th scope="col" { "Reason" }
+                        @if by.is_some() { th scope="col" { "Found by its" } }
+                    }
+                }
+                tbody {
+                    @for (at, brief) in events.iter().enumerate() {
+                        (row(visit, brief, by.and_then(|by| by.get(at).copied())))
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn row(visit: &Visit, brief: &Brief, by: Option<&str>) -> Markup {
+    let number = brief.id;
+    let kind = brief.kind.as_deref().unwrap_or("unreadable");
+    html! {
+        tr {
+            td data-label="Event" { a.row href={ "/events/" (number) } { (number) } }
+            td data-label="Received" { (say::time(brief.received_at)) }
+            td data-label="What" {
+                span {
+                    @if let Some(name) = &brief.name {
+                        strong { (visit.masked(name)) } " " span.soft { (kind) }
+                    } @else {
+                        strong { (kind) }
+                    }
+                }
+            }
+            td data-label="Whose" {
+                @match &brief.profile {
+                    Some(profile) => (visit.masked(profile)),
+                    None => span.soft { "nobody" },
+                }
+            }
+            td data-label="Source" { (visit.masked(&brief.source)) }
+            td data-label="Status" { (say::status(&brief.status)) }
+            td.reason data-label="Reason" {
+                @if let Some(reason) = &brief.reason { (short(&visit.masked(reason))) }
+            }
+            @if let Some(by) = by { td data-label="Found by its" { (by) } }
+        }
+    }
+}
+
+/// A text's beginning.
+fn short(text: &str) -> String {
+    let mut chars = text.chars();
+    let beginning: String = chars.by_ref().take(REASON_CHARS).collect();
+    if chars.next().is_none() {
+        return beginning;
+    }
+    format!("{}…", beginning.trim_end())
+}

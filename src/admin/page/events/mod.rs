@@ -1,0 +1,191 @@
+//! The list of events: filters, the search, pages; and what can be done with all events that are meant.
+
+mod blank;
+mod form;
+pub(super) mod list;
+pub(super) mod search;
+
+use axum::Extension;
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use maud::{Markup, html};
+
+use super::filter::{Asked, address};
+use super::frame::Section;
+use super::say;
+use super::visit::{self, Answer, Visit};
+use crate::model::EventId;
+use crate::outbox::{Brief, Page};
+use search::{FoundBy, Hit};
+
+/// Events of a page.
+const PAGE: u32 = 50;
+
+/// The list, or what a search leads to.
+pub(super) async fn page(Extension(visit): Extension<Visit>, uri: Uri) -> Answer {
+    let query = uri.query().unwrap_or_default();
+    let mut asked = Asked::read(query, &["q", "before"], visit.now);
+    let before = match asked.own("before").map(super::super::api::asked::number) {
+        None => None,
+        Some(Ok(number)) => Some(EventId(number)),
+        Some(Err(_)) => {
+            asked.note("before", "is the number of an event");
+            None
+        }
+    };
+    if !asked.wrongs().is_empty() {
+        return Ok(unreadable(&visit, &asked));
+    }
+    if asked.has_empty() {
+        return Ok(visit::see_other(&tidied(&asked)));
+    }
+    if let Some(word) = asked.own("q").map(str::trim) {
+        return found(&visit, &asked, word).await;
+    }
+    let page = match search::meant(&asked, &visit.admin.outbox).await? {
+        Some(filter) => {
+            let selection = asked.selection(&filter);
+            visit.admin.outbox.page(&selection, before, PAGE).await?
+        }
+        None => Page {
+            events: Vec::new(),
+            next: None,
+        },
+    };
+    let main = html! {
+        (form::form(&visit, &asked))
+        (form::chips(&visit, &asked))
+        @if page.events.is_empty() {
+            (blank::list(&visit, &asked, before, page.next))
+        } @else {
+            @if asked.is_given() {
+                (form::actions(&visit, asked.states(), |path, more| asked.address(path, more)))
+            }
+            (list::table(&visit, "Events, the newest first", &page.events.iter().collect::<Vec<_>>(), None))
+            (pages(&asked, before, &page))
+        }
+    };
+    Ok(visit.page(&asked.title(&visit), Section::Events, &main))
+}
+
+/// The address without what says nothing.
+fn tidied(asked: &Asked) -> String {
+    let own = ["q", "before"].map(|key| (key, asked.own(key).unwrap_or_default()));
+    let own: Vec<(&str, &str)> = own
+        .into_iter()
+        .filter(|(_, text)| !text.is_empty())
+        .collect();
+    asked.address("/events", &own)
+}
+
+/// The form again, with what is wrong at its field. Nothing is listed: without that filter it would be more than was
+/// asked for.
+fn unreadable(visit: &Visit, asked: &Asked) -> Response {
+    let main = html! {
+        div.note.bad role="alert" {
+            strong { "Nothing is listed, since not all filters can be read." }
+            ul { @for (key, words) in asked.wrongs() { li { code { (key) } ": " (words) "." } } }
+        }
+        (form::form(visit, asked))
+    };
+    let mut response = visit.page("Events", Section::Events, &main);
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    response
+}
+
+/// Where the list goes on.
+fn pages(asked: &Asked, before: Option<EventId>, page: &Page) -> Markup {
+    let last = page.events.last().map(|brief| brief.id);
+    html! {
+        nav.actions.pages aria-label="Pages of the list" {
+            @if before.is_some() { a.button href=(asked.address("/events", &[])) { "Newest" } }
+            @match page.next {
+                None => span.soft { "These are all." },
+                Some(next) if Some(next) == last => {
+                    a.button rel="next" href=(older(asked, next)) { "Older" }
+                }
+                Some(next) => {
+                    a.button rel="next" href=(older(asked, next)) { "Look further back" }
+                    span.soft { "A page looks through a part of the events; this one came to number " (next) "." }
+                }
+            }
+        }
+    }
+}
+
+fn older(asked: &Asked, next: EventId) -> String {
+    asked.address("/events", &[("before", &next.to_string())])
+}
+
+/// What a search found: the event itself, where it can be no other; the events of a person; or all that it may be.
+async fn found(visit: &Visit, asked: &Asked, word: &str) -> Answer {
+    let mut hits = search::look(&visit.admin.outbox, word).await?;
+    let of_person = !hits.is_empty() && hits.iter().all(|hit| hit.by == FoundBy::Person);
+    if of_person && asked.text("profile").is_empty() {
+        return Ok(visit::see_other(
+            &asked.address("/events", &[("profile", word)]),
+        ));
+    }
+    if asked.is_given() {
+        hits = narrowed(visit, asked, hits).await?;
+    } else if let [hit] = &hits[..] {
+        return Ok(visit::see_other(&format!("/events/{}", hit.brief.id)));
+    }
+    let main = html! {
+        (form::chips(visit, asked))
+        @if hits.is_empty() { (blank::search(visit, asked, word)) } @else { (hits_shown(visit, word, &hits)) }
+    };
+    let title = format!("Search for “{}”", visit.masked(word));
+    Ok(visit.page(&title, Section::Events, &main))
+}
+
+fn hits_shown(visit: &Visit, word: &str, hits: &[Hit]) -> Markup {
+    let briefs: Vec<&Brief> = hits.iter().map(|hit| &hit.brief).collect();
+    let by: Vec<&str> = hits.iter().map(|hit| hit.by.words()).collect();
+    let ids: Vec<String> = hits.iter().map(|hit| hit.brief.id.to_string()).collect();
+    let ids = ids.join(",");
+    let count = i64::try_from(hits.len()).unwrap_or(i64::MAX);
+    let some_are_of_a_person = hits.iter().any(|hit| hit.by == FoundBy::Person);
+    let all_shown = hits.len() < search::MOST as usize;
+    html! {
+        p {
+            (say::counted(count, "event")) " may be meant"
+            @if !all_shown { "; there may be more" }
+            "."
+            @if some_are_of_a_person {
+                " " a href=(address("/events", &[("profile", word)])) { "All events of this person" }
+            }
+        }
+        (form::actions(visit, &[], |path, more| {
+            address(path, &more.iter().copied().chain([("id", ids.as_str())]).collect::<Vec<_>>())
+        }))
+        (list::table(visit, "Events that may be meant", &briefs, Some(&by)))
+    }
+}
+
+/// Those hits that meet the filters.
+async fn narrowed(
+    visit: &Visit,
+    asked: &Asked,
+    hits: Vec<Hit>,
+) -> Result<Vec<Hit>, crate::outbox::ReadError> {
+    let Some(mut filter) = search::meant(asked, &visit.admin.outbox).await? else {
+        return Ok(Vec::new());
+    };
+    let is_meant = |id: i64| filter.ids.is_empty() || filter.ids.contains(&id);
+    let ids: Vec<i64> = hits
+        .iter()
+        .map(|hit| hit.brief.id.0)
+        .filter(|id| is_meant(*id))
+        .collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    filter.ids = ids;
+    let selection = asked.selection(&filter);
+    let met = visit.admin.outbox.select(&selection).await?;
+    Ok(hits
+        .into_iter()
+        .filter(|hit| met.contains(&hit.brief.id))
+        .collect())
+}

@@ -1,0 +1,60 @@
+//! The events that the filters mean, as a file: the lines that `export` writes, with personal data whole.
+//!
+//! It promises that memory does not grow with what is exported, and that a file that could not be finished is seen to be
+//! cut off: the connection breaks.
+
+use axum::Extension;
+use axum::body::Body;
+use axum::http::{Uri, header};
+use axum::response::IntoResponse as _;
+use futures_util::stream;
+
+use super::events::search;
+use super::filter::Asked;
+use super::visit::{Answer, Visit};
+use crate::model::{EventId, EventStatus, Timestamp};
+use crate::operator::exported_line;
+use crate::outbox::{Outbox, ReadError, Selection};
+
+/// The file.
+pub(super) async fn file(Extension(visit): Extension<Visit>, uri: Uri) -> Answer {
+    let asked = Asked::strictly(uri.query().unwrap_or_default(), &[], visit.now)?;
+    let outbox = &visit.admin.outbox;
+    let filter = search::meant(&asked, outbox).await?;
+    let body = match filter {
+        Some(filter) => lines(outbox.clone(), asked.selection(&filter)),
+        None => Body::empty(),
+    };
+    let name = format!("attachment; filename=\"{}\"", name(&asked, visit.now));
+    let headers = [
+        (header::CONTENT_TYPE, "application/x-ndjson".to_owned()),
+        (header::CONTENT_DISPOSITION, name),
+    ];
+    Ok((headers, body).into_response())
+}
+
+/// A portion of events at a time, as the reader takes them.
+fn lines(outbox: Outbox, selection: Selection) -> Body {
+    let from = (outbox, selection, EventId(0));
+    let portions = stream::try_unfold(from, |(outbox, selection, after)| async move {
+        let events = outbox.export(&selection, after).await;
+        let events = events.inspect_err(|error| {
+            tracing::error!(%error, "an export on the admin port was cut off");
+        })?;
+        let Some(last) = events.last().map(|event| event.id) else {
+            return Ok(None);
+        };
+        let lines: String = events.iter().map(exported_line).collect();
+        Ok::<_, ReadError>(Some((lines, (outbox, selection, last))))
+    });
+    Body::from_stream(portions)
+}
+
+/// What the file is called: `events-dead-2026-11-23T093000Z.ndjson`.
+fn name(asked: &Asked, now: Timestamp) -> String {
+    let states = asked.states().iter().copied().map(EventStatus::word);
+    let states: String = states.map(|word| format!("-{word}")).collect();
+    let now = now.to_string();
+    let time = now.get(..19).unwrap_or(&now).replace(':', "");
+    format!("events{states}-{time}Z.ndjson")
+}

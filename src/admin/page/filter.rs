@@ -1,0 +1,379 @@
+//! The filters of the pages: the keys of an address or a form, what events they mean, and how that is said.
+//!
+//! The same keys stand everywhere, and absent when not given. Each is as strict as the API's: what cannot be read is
+//! never left out, since without it more events would be meant. It is kept with a sentence instead, for the page to
+//! show at its field.
+
+use maud::{Markup, html};
+
+use super::super::api::asked as said;
+use super::super::refusal::Refusal;
+use super::visit::Visit;
+use crate::model::{EventStatus, Timestamp};
+use crate::operator;
+use crate::outbox::Selection;
+
+/// The keys that say which events are meant, in the order in which an address has them.
+pub(super) const KEYS: [&str; 12] = [
+    "id", "status", "type", "name", "source", "profile", "order", "since", "until", "sent_to",
+    "reason", "group",
+];
+/// Numbers that a chip names one by one.
+const NAMED: usize = 3;
+
+/// What was asked for.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    /// The filters as they were written, in the order of [`KEYS`].
+    texts: Vec<(&'static str, String)>,
+    /// The page's own keys.
+    own: Vec<(&'static str, String)>,
+    /// Keys without a value, as a form sends them that was not filled in.
+    empty: Vec<String>,
+    /// What cannot be read, and why.
+    wrong: Vec<(String, String)>,
+    /// What can.
+    filter: operator::Filter,
+    states: Vec<EventStatus>,
+}
+
+/// One filter, as a page shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Chip {
+    /// Its key.
+    pub(super) key: &'static str,
+    /// What it means: `from shop`.
+    pub(super) words: String,
+}
+
+impl Asked {
+    /// Reads a query or a form. `own`: keys of the page itself, which it reads with [`Asked::own`].
+    pub(super) fn read(pairs: &str, own: &[&'static str], now: Timestamp) -> Self {
+        let pairs: Vec<(String, String)> = serde_urlencoded::from_str(pairs).unwrap_or_default();
+        let mut asked = Self::default();
+        for (key, text) in pairs {
+            asked.take(&key, text, own);
+        }
+        let place = |key: &str| KEYS.iter().position(|known| *known == key);
+        asked.texts.sort_by_key(|(key, _)| place(key));
+        for (key, text) in asked.texts.clone() {
+            if let Err(refusal) = asked.set(key, &text, now) {
+                asked.note(key, refusal.sentence());
+            }
+        }
+        asked.compare();
+        asked
+    }
+
+    /// As [`Asked::read`], where nothing may be wrong and no key without a value.
+    pub(super) fn strictly(
+        pairs: &str,
+        own: &[&'static str],
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
+        let mut asked = Self::read(pairs, own, now);
+        for key in std::mem::take(&mut asked.empty) {
+            asked.note(
+                &key,
+                "has no value; leave it out, or say which events are meant",
+            );
+        }
+        let Some((key, words)) = asked.wrong.first() else {
+            return Ok(asked);
+        };
+        let words = format!("`{key}`: {words}");
+        Err(Refusal::asked("bad_query", words))
+    }
+
+    fn take(&mut self, key: &str, text: String, own: &[&'static str]) {
+        let known = |known: &&&'static str| **known == key;
+        let (list, key) = match (KEYS.iter().find(known), own.iter().find(known)) {
+            (Some(key), _) => (&mut self.texts, *key),
+            (None, Some(key)) => (&mut self.own, *key),
+            (None, None) => {
+                return self.note(key, "is no filter; take it out of the address");
+            }
+        };
+        if text.is_empty() {
+            self.empty.push(key.to_owned());
+        } else if list.iter().any(|(other, _)| *other == key) {
+            self.note(key, "is given twice; once is meant");
+        } else {
+            list.push((key, text));
+        }
+    }
+
+    fn set(&mut self, key: &'static str, text: &str, now: Timestamp) -> Result<(), Refusal> {
+        let filter = &mut self.filter;
+        let owned = || Some(text.to_owned());
+        match key {
+            "id" => {
+                filter.ids = text
+                    .split(',')
+                    .map(said::number)
+                    .collect::<Result<_, _>>()?
+            }
+            "status" => {
+                self.states = text
+                    .split(',')
+                    .map(said::status)
+                    .collect::<Result<_, _>>()?;
+                filter.status = match self.states[..] {
+                    [status] => Some(status),
+                    _ => None,
+                };
+            }
+            "type" => filter.kind = Some(said::kind(text)?),
+            "name" => filter.event = owned(),
+            "source" => filter.source = owned(),
+            "profile" => {
+                filter.profile = owned();
+                if filter.names_nobody() {
+                    return Err(Refusal::nobody());
+                }
+            }
+            "since" => filter.since = said::time(key, Some(text), now)?,
+            "until" => filter.until = said::time(key, Some(text), now)?,
+            "sent_to" => filter.sent_to = owned(),
+            "reason" => filter.reason = owned(),
+            // Looked up by `events::search::meant`.
+            "order" => {}
+            _ => return Err(Refusal::asked("bad_query", NO_GROUPS)),
+        }
+        Ok(())
+    }
+
+    /// What two filters say against each other.
+    fn compare(&mut self) {
+        let (since, until) = (self.filter.since, self.filter.until);
+        if since
+            .zip(until)
+            .is_some_and(|(since, until)| since >= until)
+        {
+            self.note(
+                "until",
+                "is not after `since`, so that no event can be between them",
+            );
+        }
+    }
+
+    /// Says of a key what is wrong with it.
+    pub(super) fn note(&mut self, key: &str, words: &str) {
+        self.wrong.push((key.to_owned(), words.to_owned()));
+    }
+
+    /// What is wrong with a key.
+    pub(super) fn wrong(&self, key: &str) -> Option<&str> {
+        let mut wrong = self.wrong.iter();
+        wrong.find_map(|(wrong, words)| (wrong == key).then_some(words.as_str()))
+    }
+
+    /// All that is wrong, key by key.
+    pub(super) fn wrongs(&self) -> &[(String, String)] {
+        &self.wrong
+    }
+
+    /// Whether the address has keys without a value.
+    pub(super) fn has_empty(&self) -> bool {
+        !self.empty.is_empty()
+    }
+
+    /// Whether any filter is given.
+    pub(super) fn is_given(&self) -> bool {
+        !self.texts.is_empty()
+    }
+
+    /// A filter as it was written; empty where it was not.
+    pub(super) fn text(&self, key: &str) -> &str {
+        value(&self.texts, key).unwrap_or_default()
+    }
+
+    /// A key of the page itself.
+    pub(super) fn own(&self, key: &str) -> Option<&str> {
+        value(&self.own, key)
+    }
+
+    /// The filters with times that stay what they are: `2h` means another moment with every minute.
+    pub(super) fn fixed(&self) -> Vec<(&'static str, String)> {
+        let fixed = |(key, text): &(&'static str, String)| {
+            let time = match *key {
+                "since" => self.filter.since,
+                "until" => self.filter.until,
+                _ => None,
+            };
+            (
+                *key,
+                time.map_or_else(|| text.clone(), |time| time.to_string()),
+            )
+        };
+        self.texts.iter().map(fixed).collect()
+    }
+
+    /// What the filters mean, but for the order.
+    pub(super) fn filter(&self) -> &operator::Filter {
+        &self.filter
+    }
+
+    /// The states asked for; empty: any.
+    pub(super) fn states(&self) -> &[EventStatus] {
+        &self.states
+    }
+
+    /// As the outbox takes them.
+    pub(super) fn selection(&self, filter: &operator::Filter) -> Selection {
+        filter.selection(&self.states)
+    }
+
+    /// The address of a page with these filters, and with more.
+    pub(super) fn address(&self, path: &str, more: &[(&str, &str)]) -> String {
+        let texts = self.texts.iter();
+        let texts = texts.map(|(key, text)| (*key, text.as_str()));
+        let pairs: Vec<(&str, &str)> = more.iter().copied().chain(texts).collect();
+        address(path, &pairs)
+    }
+
+    /// The address of a page with these filters but for one.
+    pub(super) fn without(&self, path: &str, key: &str) -> String {
+        let texts = self.texts.iter().filter(|(known, _)| *known != key);
+        let pairs: Vec<(&str, &str)> = texts.map(|(key, text)| (*key, text.as_str())).collect();
+        address(path, &pairs)
+    }
+
+    /// The filters in words, one by one.
+    pub(super) fn chips(&self, visit: &Visit) -> Vec<Chip> {
+        let chip = |(key, text): &(&'static str, String)| Chip {
+            key,
+            words: words(key, &visit.masked(text)),
+        };
+        self.texts.iter().map(chip).collect()
+    }
+
+    /// What a list of these events is called: `Dead events · from shop`.
+    pub(super) fn title(&self, visit: &Visit) -> String {
+        let mut title = match self.text("status") {
+            "" => "Events".to_owned(),
+            status => {
+                let states = status.replace(',', " or ");
+                let (first, rest) = states.split_at_checked(1).unwrap_or(("", &states));
+                format!("{}{rest} events", first.to_uppercase())
+            }
+        };
+        for chip in self.chips(visit).iter().filter(|chip| chip.key != "status") {
+            title.push_str(" · ");
+            title.push_str(&chip.words);
+        }
+        title
+    }
+
+    /// The filters as hidden fields of a form, but for those that it has fields for.
+    pub(super) fn hidden(&self, shown: &[&str]) -> Markup {
+        let kept = self.texts.iter().filter(|(key, _)| !shown.contains(key));
+        html! { @for (key, text) in kept { input type="hidden" name=(key) value=(text); } }
+    }
+}
+
+const NO_GROUPS: &str = "names no group of reasons; ask by `reason` for a part of its words";
+
+/// An address of this port.
+pub(super) fn address(path: &str, pairs: &[(&str, &str)]) -> String {
+    match serde_urlencoded::to_string(pairs) {
+        Ok(query) if !query.is_empty() => format!("{path}?{query}"),
+        Ok(_) | Err(_) => path.to_owned(),
+    }
+}
+
+fn value<'a>(list: &'a [(&'static str, String)], key: &str) -> Option<&'a str> {
+    let found = list.iter().find(|(known, _)| *known == key);
+    found.map(|(_, text)| text.as_str())
+}
+
+fn words(key: &str, text: &str) -> String {
+    match key {
+        "id" => {
+            let ids: Vec<&str> = text.split(',').map(str::trim).collect();
+            match ids.len() {
+                1 => format!("number {text}"),
+                2..=NAMED => format!("numbers {}", ids.join(", ")),
+                many => format!("{many} numbers"),
+            }
+        }
+        "status" => text.replace(',', " or "),
+        "source" => format!("from {text}"),
+        "profile" => format!("of {text}"),
+        "order" => format!("order {text}"),
+        "since" => format!("since {text}"),
+        "until" => format!("until {text}"),
+        "sent_to" => format!("sent to {text}"),
+        "reason" => format!("reason has “{text}”"),
+        "group" => format!("reason like “{text}”"),
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_795_534_400_000);
+
+    fn asked(query: &str) -> Asked {
+        Asked::read(query, &["q"], NOW)
+    }
+
+    #[test]
+    fn an_address_says_what_is_meant_and_is_made_of_it_again() {
+        let query = "id=3%2C1&status=dead&type=track&name=Order+Completed&source=shop&profile=user%3Au1&since=2h&\
+                     until=2026-11-24T15%3A00&sent_to=sandbox&reason=list";
+        let asked = asked(query);
+        assert_eq!(asked.wrongs(), []);
+        let filter = asked.filter();
+        assert_eq!(filter.ids, [3, 1]);
+        assert_eq!(filter.status, Some(EventStatus::Dead));
+        assert_eq!(filter.event.as_deref(), Some("Order Completed"));
+        assert_eq!(
+            filter.since.unwrap().to_string(),
+            "2026-11-24T13:33:20.000Z"
+        );
+        assert_eq!(asked.address("/events", &[]), format!("/events?{query}"));
+        assert!(!asked.without("/events", "id").contains("id="));
+        let fixed = asked.fixed();
+        assert!(fixed.contains(&("since", "2026-11-24T13:33:20.000Z".to_owned())));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said_at_its_key_and_never_left_out() {
+        for (query, key) in [
+            ("status=lost", "status"),
+            ("status=dead,lost", "status"),
+            ("type=purchase", "type"),
+            ("id=x", "id"),
+            ("id=1,", "id"),
+            ("since=soon", "since"),
+            ("since=1h&until=2h", "until"),
+            ("profile=+", "profile"),
+            ("group=400", "group"),
+            ("stauts=dead", "stauts"),
+            ("name=a&name=b", "name"),
+        ] {
+            let asked = asked(query);
+            assert!(asked.wrong(key).is_some(), "{query}: {:?}", asked.wrongs());
+            assert!(Asked::strictly(query, &[], NOW).is_err(), "{query}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_was_not_filled_in_is_none_in_a_list_and_refused_in_a_change() {
+        let asked = asked("q=&status=&name=A");
+        assert!(asked.has_empty() && asked.wrongs().is_empty());
+        assert_eq!(asked.address("/events", &[]), "/events?name=A");
+        assert!(Asked::strictly("status=&name=A", &[], NOW).is_err());
+    }
+
+    #[test]
+    fn several_states_are_listed_and_none_of_them_is_forgotten() {
+        let asked = asked("status=dead,held");
+        assert_eq!(asked.states(), [EventStatus::Dead, EventStatus::Held]);
+        assert_eq!(asked.filter().status, None);
+        assert_eq!(asked.selection(asked.filter()).states, asked.states());
+    }
+}
