@@ -10,6 +10,8 @@
 //! May use what `admin` may.
 
 mod assets;
+mod blocked;
+mod dead;
 mod frame;
 mod login;
 mod overview;
@@ -48,6 +50,8 @@ pub(super) fn routes(admin: &Arc<Admin>) -> Router<Arc<Admin>> {
     let guard = middleware::from_fn_with_state(Arc::clone(admin), visit::guard);
     Router::new()
         .route("/", get(overview::page))
+        .route("/dead", get(dead::page))
+        .route("/blocked", get(blocked::page))
         .route("/logout", axum::routing::post(login::out))
         .route_layer(guard)
         // Whoever is not let in needs these.
