@@ -15,6 +15,7 @@ mod dead;
 mod frame;
 mod login;
 mod overview;
+mod sandbox;
 mod say;
 mod visit;
 
@@ -52,6 +53,7 @@ pub(super) fn routes(admin: &Arc<Admin>) -> Router<Arc<Admin>> {
         .route("/", get(overview::page))
         .route("/dead", get(dead::page))
         .route("/blocked", get(blocked::page))
+        .route("/sandbox", get(sandbox::page))
         .route("/logout", axum::routing::post(login::out))
         .route_layer(guard)
         // Whoever is not let in needs these.
