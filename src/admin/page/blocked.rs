@@ -204,7 +204,7 @@ fn again(head: &Head) -> Way {
     Way {
         change,
         button,
-        class: "primary",
+        class: "go",
         comes_to,
     }
 }

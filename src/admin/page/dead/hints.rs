@@ -54,13 +54,13 @@ const HINTS: [Hint; 11] = [
     },
     Hint {
         any: &["/phone_number)"],
-        todo: "Klaviyo does not take the phone number. Have numbers sent as E.164 (+ and the country code). Those here \
-               are sent as they stand.",
+        todo: "Klaviyo does not take the phone number. Have numbers sent as E.164 (+ and the country code). A replay \
+               sends those here as they stand.",
     },
     Hint {
         any: &["/email)"],
-        todo: "Klaviyo does not take the e-mail address. Correct it where the calls are sent. Those here are sent as they \
-               stand.",
+        todo: "Klaviyo does not take the e-mail address. Correct it where the calls are sent. A replay sends those here as \
+               they stand.",
     },
     Hint {
         any: &["the call names its person by"],
@@ -158,7 +158,7 @@ mod tests {
             json!({"type": "track", "userId": "u1", "event": "A", "properties": many}),
             json!({"type": "track", "userId": "u1", "event": "A".repeat(200)}),
             json!({"type": "track", "userId": "u1", "event": "A", "timestamp": "1990-01-01T00:00:00Z"}),
-            json!({"type": "track", "userId": "u1", "event": "A", "properties": {"list": [0; 4001]}}),
+            json!({"type": "track", "userId": "u1", "event": "A", "properties": {"list": vec![0; 4001]}}),
         ] {
             let explained = explained(&call).json();
             let requests = explained["requests"].as_array().unwrap();

@@ -87,8 +87,9 @@ fn one(visit: &Visit, at: usize, group: &Group) -> Markup {
     let links = Links::of(&group.words);
     let events = say::counted(group.count, "event");
     let people = match group.people {
-        1 => "1 person".to_owned(),
-        people => format!("{} people", say::count(people)),
+        0 => "of nobody who is named".to_owned(),
+        1 => "of 1 person".to_owned(),
+        people => format!("of {} people", say::count(people)),
     };
     let heading = format!("group-{at}");
     html! {
@@ -96,20 +97,23 @@ fn one(visit: &Visit, at: usize, group: &Group) -> Markup {
             h2 id=(heading) { (visit.masked(&group.words)) }
             p.line {
                 strong { (events) }
-                span { "of " (people) }
-                span { "first " (say::time(group.first)) }
-                span { "last " (say::time(group.last)) }
+                span { (people) }
+                @if group.first == group.last {
+                    span { "arrived " (say::time(group.first)) }
+                } @else {
+                    span { "first arrived " (say::time(group.first)) }
+                    span { "last " (say::time(group.last)) }
+                }
                 span { "for example " a href={ "/events/" (group.sample) } { "event " (group.sample) } }
             }
             @if let Some(hint) = hints::hint(&group.words) {
                 p.todo { strong { "What to do: " } (hint) }
             }
             div.actions {
-                a.button href=(links.see) { "See " (if group.count == 1 { "it" } else { "them" }) }
-                a.button.primary href=(links.replay) { "Replay " (events) " …" }
+                a.button.go href=(links.replay) { "Replay " (events) " …" }
                 a.button.danger href=(links.discard) { "Discard …" }
-                a.button href=(links.export) download { "Export" }
-                span.hint { "The export holds personal data, whole." }
+                a.button href=(links.see) { "See " (if group.count == 1 { "it" } else { "them" }) }
+                a.button href=(links.export) download { "Export with personal data" }
             }
         }
     }

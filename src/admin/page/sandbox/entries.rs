@@ -11,19 +11,6 @@ use crate::sandbox::{EventView, ListPart, ProfileView, RequestView};
 /// Characters of a body that are shown.
 const MOST_CHARS: usize = 20_000;
 
-/// What the sandbox did with so many requests, as a heading.
-pub(super) fn outcome_words(outcome: &str) -> &str {
-    match outcome {
-        "stored" => "Stored",
-        "duplicate" => "Had come before",
-        "dropped" => "Taken, nothing kept",
-        "read" => "Read",
-        "refused" => "Refused",
-        "fault" => "Faults played",
-        other => other,
-    }
-}
-
 /// A request.
 pub(super) fn request(visit: &Visit, request: &RequestView) -> Markup {
     let body = request.body.get();
@@ -40,9 +27,11 @@ pub(super) fn request(visit: &Visit, request: &RequestView) -> Markup {
                 @if let Some(metric) = &request.metric { strong { (visit.masked(metric)) } }
                 span.when { (say::iso(&request.time)) }
             }
-            @if let Some(fault) = &request.fault { p.detail { "Fault: " (fault) } }
-            @if let Some(note) = &request.note { p.detail { (visit.masked(note)) } }
-            (keys(visit, request.unique_id.as_deref(), request.profile.as_deref()))
+            p.detail {
+                @if let Some(fault) = &request.fault { span { "Fault: " (fault) } }
+                @if let Some(note) = &request.note { span { (visit.masked(note)) } }
+                (keys(visit, request.unique_id.as_deref(), request.profile.as_deref()))
+            }
             @if body != "null" { (unfolded("Body", &json(visit, body))) }
         }
     }
@@ -86,9 +75,11 @@ pub(super) fn event(visit: &Visit, event: &EventView) -> Markup {
                 @if event.sent > 1 { span.soft { "came " (number(event.sent)) " times, kept once" } }
                 span.when { (say::iso(&event.time)) }
             }
-            (keys(visit, event.unique_id.as_deref(), Some(&event.profile)))
-            @if !event.ignored_properties.is_empty() {
-                p.detail { "Ignored, being 0, null or empty: " (visit.masked(&event.ignored_properties.join(", "))) }
+            p.detail {
+                (keys(visit, event.unique_id.as_deref(), Some(&event.profile)))
+                @if !event.ignored_properties.is_empty() {
+                    span { "ignored, being 0, null or empty: " (visit.masked(&event.ignored_properties.join(", "))) }
+                }
             }
             @if event.properties.get() != "{}" { (unfolded("Properties", &json(visit, event.properties.get()))) }
         }
@@ -145,16 +136,11 @@ fn names(visit: &Visit, profile: &ProfileView) -> String {
 /// The key of an event and the profile it is about.
 fn keys(visit: &Visit, unique_id: Option<&str>, profile: Option<&str>) -> Markup {
     html! {
-        @if unique_id.or(profile).is_some() {
-            p.detail {
-                @if let Some(unique_id) = unique_id {
-                    "unique_id " span.mono { (visit.masked(unique_id)) } " "
-                }
-                @if let Some(profile) = profile {
-                    "profile "
-                    a.mono href=(path(&[("show", "events"), ("profile", profile)])) { (profile) }
-                }
-            }
+        @if let Some(unique_id) = unique_id {
+            span { "unique_id " span.mono { (visit.masked(unique_id)) } }
+        }
+        @if let Some(profile) = profile {
+            span { "profile " a.mono href=(path(&[("show", "events"), ("profile", profile)])) { (profile) } }
         }
     }
 }

@@ -91,17 +91,22 @@ fn inside(visit: &Visit, sandbox: &Sandbox, asked: &Asked) -> Markup {
 }
 
 fn figures(counts: &Counts) -> Markup {
+    let outcome = |word| counts.outcomes.get(word).copied().unwrap_or_default();
     let forgotten = counts.requests_dropped + counts.profiles_forgotten + counts.events_forgotten;
+    let figures = [
+        ("Requests stored", outcome("stored"), true),
+        ("Refused", outcome("refused"), true),
+        ("Had come before", outcome("duplicate"), false),
+        ("Taken, nothing kept", outcome("dropped"), false),
+        ("Reads", outcome("read"), false),
+        ("Faults played", outcome("fault"), false),
+        ("Copies of events", counts.duplicate_events, false),
+        ("Forgotten for want of room", forgotten, false),
+    ];
     html! {
         dl.figures {
-            @for (outcome, count) in &counts.outcomes {
-                div { dt { (entries::outcome_words(outcome)) } dd { (number(*count)) } }
-            }
-            @if counts.duplicate_events > 0 {
-                div { dt { "Copies of events dropped" } dd { (number(counts.duplicate_events)) } }
-            }
-            @if forgotten > 0 {
-                div { dt { "Forgotten for want of room" } dd { (number(forgotten)) } }
+            @for (name, count, always) in figures {
+                @if always || count > 0 { div { dt { (name) } dd { (number(count)) } } }
             }
         }
     }

@@ -1,0 +1,6 @@
+//! The pages, as a browser gets them.
+
+mod blocked;
+mod dead;
+mod sandbox;
+mod shelf;
