@@ -15,7 +15,7 @@ const MOST_BYTES: usize = 2 * 1024 * 1024;
 /// Entries that are looked through for a part.
 const LOOKED_THROUGH: usize = 20_000;
 /// Members of a list that come with it.
-const FIRST_MEMBERS: usize = 10;
+const FIRST_MEMBERS: usize = 5;
 
 /// Some entries, and where to go on.
 #[derive(Debug, Clone)]
@@ -29,7 +29,7 @@ pub struct Part<T, C = u64> {
 /// A list without most of its members.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListPart {
-    /// The list; of its members the ten newest.
+    /// The list; of its members the five newest.
     pub list: ListView,
     /// How many members there are.
     pub members: usize,

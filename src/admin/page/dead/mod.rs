@@ -48,9 +48,12 @@ fn nothing() -> Markup {
 
 fn total(groups: &Groups) -> Markup {
     let dead: i64 = groups.groups.iter().map(|group| group.count).sum();
-    let (are, they, them) = match dead {
-        1 => ("is", "It is", "it"),
-        _ => ("are", "They are", "them"),
+    let (are, kept) = match dead {
+        1 => ("is", "It is kept, and not sent again unless you replay it."),
+        _ => (
+            "are",
+            "They are kept, and not sent again unless you replay them.",
+        ),
     };
     let reasons = i64::try_from(groups.groups.len()).unwrap_or(i64::MAX);
     html! {
@@ -58,7 +61,7 @@ fn total(groups: &Groups) -> Markup {
             @if groups.older { "More than " }
             strong { (say::counted(dead, "event")) }
             " " (are) " dead, for " (say::counted(reasons, "reason")) ". "
-            span.soft { (they) " kept, and not sent again unless you replay " (them) "." }
+            span.soft { (kept) }
         }
         @if groups.older {
             p.hint {

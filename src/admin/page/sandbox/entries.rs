@@ -103,11 +103,11 @@ pub(super) fn list(part: &ListPart) -> Markup {
             @for member in &list.members {
                 p.detail {
                     a.mono href=(path(&[("show", "events"), ("profile", &member.profile)])) { (member.profile) }
-                    " " (badge(member.state))
+                    span { (member.state.replace('_', " ")) }
                 }
             }
             @if part.members > list.members.len() {
-                p.detail { "These are the newest. " a href=(all) { "See all" } }
+                p.detail { span { "These are the newest." } a href=(all) { "See all" } }
             }
         }
     }

@@ -104,7 +104,7 @@ fn figures(counts: &Counts) -> Markup {
         ("Forgotten for want of room", forgotten, false),
     ];
     html! {
-        dl.figures {
+        dl.figures.beside {
             @for (name, count, always) in figures {
                 @if always || count > 0 { div { dt { (name) } dd { (number(count)) } } }
             }
@@ -218,8 +218,7 @@ fn no_requests() -> Markup {
             p { strong { "No request has come yet." } }
             p { "Send an event to the ingest port; as shipped that is:" }
             pre.command {
-                "curl -u dev: -d '{\"userId\":\"u1\",\"event\":\"Item Added\",\"properties\":{\"price\":9.5}}' \\\n  \
-                 http://127.0.0.1:8080/v1/track"
+                "curl -u dev: \\\n  -d '{\"userId\":\"u1\",\"event\":\"Item Added\"}' \\\n  http://127.0.0.1:8080/v1/track"
             }
             p { "Or see what a call becomes, and send it from there: " a href="/try" { "try an event" } "." }
         }
