@@ -119,6 +119,12 @@ impl Log {
         self.entries.range(skipped..)
     }
 
+    /// The kept requests before a number, newest first.
+    pub(crate) fn before(&self, number: u64) -> impl Iterator<Item = &Entry> {
+        let kept = self.entries.partition_point(|entry| entry.number < number);
+        self.entries.range(..kept).rev()
+    }
+
     /// How many requests came.
     pub(crate) const fn total(&self) -> u64 {
         self.last

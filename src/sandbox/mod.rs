@@ -27,6 +27,7 @@ mod gate;
 mod log;
 mod operations;
 mod options;
+mod part;
 mod revision;
 mod schema;
 mod script;
@@ -47,6 +48,7 @@ use crate::clock::Clock;
 use state::State;
 
 pub use options::{AccountLists, Keep, ListOption, OptIn, Options, RateLimits, Revisions};
+pub use part::{ListPart, Part};
 pub use views::{
     ConsentView, Counts, EventView, ListView, MemberView, ProfileView, RequestView, Snapshot,
 };

@@ -14,9 +14,12 @@ mod change;
 mod events;
 mod export;
 mod filter;
+mod blocked;
+mod dead;
 mod frame;
 mod login;
 mod overview;
+mod sandbox;
 mod say;
 mod visit;
 
@@ -55,6 +58,9 @@ pub(super) fn routes(admin: &Arc<Admin>) -> Router<Arc<Admin>> {
         .route("/events", get(events::page))
         .route("/change", get(change::ask).post(change::make))
         .route("/export", get(export::file))
+        .route("/dead", get(dead::page))
+        .route("/blocked", get(blocked::page))
+        .route("/sandbox", get(sandbox::page))
         .route("/logout", axum::routing::post(login::out))
         .route("/live", get(overview::live))
         .layer(Extension(Arc::new(overview::Live::default())))

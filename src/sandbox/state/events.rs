@@ -94,6 +94,12 @@ impl Events {
             .map(|(sequence, event)| (*sequence, event))
     }
 
+    /// The events before a place in the order, with their places, newest first.
+    pub(crate) fn before(&self, sequence: u64) -> impl Iterator<Item = (u64, &Event)> {
+        let before = self.by_sequence.range(..sequence).rev();
+        before.map(|(sequence, event)| (*sequence, event))
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.by_sequence.len()
     }

@@ -4,6 +4,7 @@
 //! Uses `model` for time.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use super::profiles::ProfileNumber;
 use crate::model::Timestamp;
@@ -39,6 +40,17 @@ impl Membership {
             Self::Subscribed => "subscribed",
             Self::AwaitingConfirmation => "awaiting_confirmation",
         }
+    }
+}
+
+impl List {
+    /// Who is on it of those made before the profile of this number, newest first.
+    pub(crate) fn members_before(
+        &self,
+        number: u64,
+    ) -> impl Iterator<Item = (ProfileNumber, Membership)> {
+        let before = self.members.range(..ProfileNumber::at(number)).rev();
+        before.map(|(member, how)| (*member, *how))
     }
 }
 
@@ -96,6 +108,18 @@ impl Lists {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &List)> {
         self.by_id.iter().map(|(id, list)| (id.as_str(), list))
+    }
+
+    /// The list with this id.
+    pub(crate) fn get(&self, id: &str) -> Option<&List> {
+        self.by_id.get(id)
+    }
+
+    /// The lists behind this id in the order of ids; all of them without one.
+    pub(crate) fn after(&self, id: Option<&str>) -> impl Iterator<Item = (&str, &List)> {
+        let from = id.map_or(Bound::Unbounded, Bound::Excluded);
+        let behind = self.by_id.range::<str, _>((from, Bound::Unbounded));
+        behind.map(|(id, list)| (id.as_str(), list))
     }
 
     /// Takes a person off every list.

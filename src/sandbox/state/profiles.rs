@@ -73,6 +73,22 @@ pub(crate) struct Profiles {
 }
 
 impl ProfileNumber {
+    /// The one of this number, whether or not there is such a profile.
+    pub(crate) const fn at(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The one that an id on the wire says, whether or not there is such a profile.
+    pub(crate) fn of(id: &str) -> Option<Self> {
+        let number = Self(id.strip_prefix("01SANDBOX")?.parse().ok()?);
+        (number.id() == id).then_some(number)
+    }
+
+    /// The number itself.
+    pub(crate) const fn number(self) -> u64 {
+        self.0
+    }
+
     /// The id on the wire: as long as Klaviyo's, and easy to tell from one of theirs.
     pub(crate) fn id(self) -> String {
         format!("01SANDBOX{:017}", self.0)
@@ -117,11 +133,17 @@ fn normal(name: &str, text: &str) -> String {
     }
 }
 
+impl Profile {
+    /// How much is known of it, in bytes.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
 impl Profiles {
     /// The profile with this id.
     pub(crate) fn by_id(&self, id: &str) -> Option<ProfileNumber> {
-        let number = ProfileNumber(id.strip_prefix("01SANDBOX")?.parse().ok()?);
-        (number.id() == id && self.by_number.contains_key(&number)).then_some(number)
+        ProfileNumber::of(id).filter(|number| self.by_number.contains_key(number))
     }
 
     /// The profile that has this identifier.
@@ -150,6 +172,12 @@ impl Profiles {
         self.by_number
             .iter()
             .map(|(number, profile)| (*number, profile))
+    }
+
+    /// The profiles made before the one of this number, newest first.
+    pub(crate) fn before(&self, number: u64) -> impl Iterator<Item = (ProfileNumber, &Profile)> {
+        let before = self.by_number.range(..ProfileNumber(number)).rev();
+        before.map(|(number, profile)| (*number, profile))
     }
 
     pub(crate) fn len(&self) -> usize {

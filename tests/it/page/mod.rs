@@ -1,8 +1,12 @@
 //! The page over the router, without a browser: what each page says, what it lets nobody do, and that events are text.
 
+mod blocked;
 mod change;
+mod dead;
 mod events;
 mod export;
+mod sandbox;
+mod shelf;
 
 use std::sync::Arc;
 

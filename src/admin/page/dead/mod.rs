@@ -1,0 +1,182 @@
+//! Dead letters: what was given up, by what it died of, and what can be done about each kind of it.
+//!
+//! It promises that each link means exactly the group it stands in: the words are the filter. Nothing changes here; the
+//! page behind a link shows what it will do first.
+
+mod groups;
+mod hints;
+
+use axum::Extension;
+use maud::{Markup, html};
+
+use super::frame::Section;
+use super::say;
+use super::visit::{Answer, Visit};
+use groups::{Group, Groups};
+
+/// Groups that are read, so that all of them can be counted.
+const READ: u32 = 10_000;
+/// Groups that are shown.
+const SHOWN: usize = 100;
+
+/// The page.
+pub(super) async fn page(Extension(visit): Extension<Visit>) -> Answer {
+    let groups = groups::groups(&visit.admin.outbox, READ).await?;
+    let main = if groups.groups.is_empty() {
+        nothing()
+    } else {
+        html! {
+            (total(&groups))
+            @for (at, group) in groups.groups.iter().take(SHOWN).enumerate() { (one(&visit, at, group)) }
+            (left_out(&groups))
+        }
+    };
+    Ok(visit.page("Dead letters", Section::Dead, &main))
+}
+
+fn nothing() -> Markup {
+    say::empty(
+        "Nothing is dead.",
+        &html! {
+            "Every event was delivered, skipped by a rule, or still waits for its turn. An event dies when it can never be \
+             delivered: Klaviyo refused it for good, or it was no call that can be sent. It is kept, and stands here by its \
+             reason. "
+            a href="/events" { "See the events" }
+        },
+    )
+}
+
+fn total(groups: &Groups) -> Markup {
+    let dead: i64 = groups.groups.iter().map(|group| group.count).sum();
+    let (are, kept) = match dead {
+        1 => ("is", "It is kept, and not sent again unless you replay it."),
+        _ => (
+            "are",
+            "They are kept, and not sent again unless you replay them.",
+        ),
+    };
+    let reasons = i64::try_from(groups.groups.len()).unwrap_or(i64::MAX);
+    html! {
+        p.lead {
+            @if groups.older { "More than " }
+            strong { (say::counted(dead, "event")) }
+            " " (are) " dead, for " (say::counted(reasons, "reason")) ". "
+            span.soft { (kept) }
+        }
+        @if groups.older {
+            p.hint {
+                "Counted here are those that ended last. Older ones are in the "
+                a href="/events?status=dead" { "list of dead events" }
+                ", and in what you replay, discard or export here."
+            }
+        }
+    }
+}
+
+fn left_out(groups: &Groups) -> Markup {
+    let all = groups.groups.len();
+    html! {
+        @if all > SHOWN {
+            p.hint {
+                "These are the " (SHOWN) " largest of " (say::count(i64::try_from(all).unwrap_or(i64::MAX)))
+                " groups. What is in the others is in the "
+                a href="/events?status=dead" { "list of dead events" } "."
+            }
+        }
+    }
+}
+
+fn one(visit: &Visit, at: usize, group: &Group) -> Markup {
+    let links = Links::of(&group.words);
+    let events = say::counted(group.count, "event");
+    let people = match group.people {
+        0 => "of nobody who is named".to_owned(),
+        1 => "of 1 person".to_owned(),
+        people => format!("of {} people", say::count(people)),
+    };
+    let heading = format!("group-{at}");
+    html! {
+        section.card.group aria-labelledby=(heading) {
+            h2 id=(heading) { (visit.masked(&group.words)) }
+            p.line {
+                strong { (events) }
+                span { (people) }
+                @if group.first == group.last {
+                    span { "arrived " (say::time(group.first)) }
+                } @else {
+                    span { "first arrived " (say::time(group.first)) }
+                    span { "last " (say::time(group.last)) }
+                }
+                span { "for example " a href={ "/events/" (group.sample) } { "event " (group.sample) } }
+            }
+            @if let Some(hint) = hints::hint(&group.words) {
+                p.todo { strong { "What to do: " } (hint) }
+            }
+            div.actions {
+                a.button.go href=(links.replay) { "Replay " (events) " …" }
+                a.button.danger href=(links.discard) { "Discard …" }
+                a.button href=(links.see) { "See " (if group.count == 1 { "it" } else { "them" }) }
+                a.button href=(links.export) download { "Export with personal data" }
+            }
+        }
+    }
+}
+
+/// Where a group's buttons lead.
+struct Links {
+    see: String,
+    replay: String,
+    discard: String,
+    export: String,
+}
+
+impl Links {
+    fn of(words: &str) -> Self {
+        let change = |change| {
+            link(
+                "/change",
+                &[("do", change), ("group", words), ("back", "/dead")],
+            )
+        };
+        Self {
+            see: link("/events", &[("status", "dead"), ("group", words)]),
+            replay: change("replay"),
+            discard: change("discard"),
+            export: link("/export", &[("group", words)]),
+        }
+    }
+}
+
+/// A path with this query, whatever the texts hold.
+fn link(path: &str, pairs: &[(&str, &str)]) -> String {
+    let query = serde_urlencoded::to_string(pairs).unwrap_or_default();
+    format!("{path}?{query}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_gives_back_the_very_words_it_was_made_of() {
+        for words in [
+            "…: invalid: Invalid input. \"…\" & '…' (/data/a)",
+            "a=b&status=pending#x?y",
+            "line\nand line\r\n\ttab + plus %41 *?[x]",
+            "<script>alert(\"…\")</script>",
+            "",
+        ] {
+            let links = Links::of(words);
+            for link in [&links.see, &links.replay, &links.discard, &links.export] {
+                let (_, query) = link.split_once('?').unwrap();
+                let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap();
+                let group: Vec<&str> = pairs
+                    .iter()
+                    .filter_map(|(name, value)| (name == "group").then_some(&**value))
+                    .collect();
+                assert_eq!(group, [words], "{link}");
+                assert!(!link.contains(['"', '<', '\n', '#']), "{link}");
+            }
+        }
+    }
+}

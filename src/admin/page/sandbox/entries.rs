@@ -1,0 +1,191 @@
+//! One request, profile, event or list of the sandbox, as a line with more to unfold.
+
+use maud::{Markup, html};
+use serde_json::Value;
+
+use super::super::say;
+use super::super::visit::Visit;
+use super::{number, path};
+use crate::sandbox::{EventView, ListPart, ProfileView, RequestView};
+
+/// Characters of a body that are shown.
+const MOST_CHARS: usize = 20_000;
+
+/// A request.
+pub(super) fn request(visit: &Visit, request: &RequestView) -> Markup {
+    let body = request.body.get();
+    let status = request
+        .status
+        .map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+    html! {
+        li {
+            p.entry {
+                span.place { (number(request.number)) }
+                (badge(request.outcome))
+                span.mono { (request.method) " " (target(visit, &request.path)) }
+                span { (status) }
+                @if let Some(metric) = &request.metric { strong { (visit.masked(metric)) } }
+                span.when { (say::iso(&request.time)) }
+            }
+            p.detail {
+                @if let Some(fault) = &request.fault { span { "Fault: " (fault) } }
+                @if let Some(note) = &request.note { span { (visit.masked(note)) } }
+                (keys(visit, request.unique_id.as_deref(), request.profile.as_deref()))
+            }
+            @if body != "null" { (unfolded("Body", &json(visit, body))) }
+        }
+    }
+}
+
+/// A profile.
+pub(super) fn profile(visit: &Visit, profile: &ProfileView) -> Markup {
+    let shown = serde_json::json!({
+        "attributes": profile.attributes, "properties": profile.properties, "consent": profile.consent,
+    });
+    let known = profile.attributes.len() + profile.properties.len() + profile.consent.len();
+    html! {
+        li {
+            p.entry {
+                strong { (names(visit, profile)) }
+                @for (channel, consent) in &profile.consent {
+                    span { (channel) " " (badge(consent.state)) }
+                }
+                span.when { "changed " (say::iso(&profile.updated)) }
+            }
+            p.detail {
+                span.mono { (profile.id) } " "
+                a href=(path(&[("show", "events"), ("profile", &profile.id)])) { "Its events" }
+            }
+            @if known > 0 { (unfolded("Attributes, properties and consent", &json(visit, &shown.to_string()))) }
+        }
+    }
+}
+
+/// An event.
+pub(super) fn event(visit: &Visit, event: &EventView) -> Markup {
+    html! {
+        li {
+            p.entry {
+                span.place { (number(event.sequence)) }
+                strong { (visit.masked(&event.metric)) }
+                @if let Some(value) = &event.value {
+                    span { (value.get()) " " (event.value_currency.as_deref().unwrap_or_default()) }
+                }
+                @if event.backfill { span.badge { "backfill" } }
+                @if event.sent > 1 { span.soft { "came " (number(event.sent)) " times, kept once" } }
+                span.when { (say::iso(&event.time)) }
+            }
+            p.detail {
+                (keys(visit, event.unique_id.as_deref(), Some(&event.profile)))
+                @if !event.ignored_properties.is_empty() {
+                    span { "ignored, being 0, null or empty: " (visit.masked(&event.ignored_properties.join(", "))) }
+                }
+            }
+            @if event.properties.get() != "{}" { (unfolded("Properties", &json(visit, event.properties.get()))) }
+        }
+    }
+}
+
+/// A list.
+pub(super) fn list(part: &ListPart) -> Markup {
+    let list = &part.list;
+    let members = i64::try_from(part.members).unwrap_or(i64::MAX);
+    let all = path(&[("show", "profiles"), ("list", &list.id)]);
+    html! {
+        li {
+            p.entry {
+                strong { (list.name) }
+                span.mono { (list.id) }
+                span { (list.opt_in_process.replace('_', " ")) }
+                @if members == 0 { span.soft { "nobody is on it" } }
+                @else { a href=(all) { (say::counted(members, "profile")) } }
+            }
+            @for member in &list.members {
+                p.detail {
+                    a.mono href=(path(&[("show", "events"), ("profile", &member.profile)])) { (member.profile) }
+                    span { (member.state.replace('_', " ")) }
+                }
+            }
+            @if part.members > list.members.len() {
+                p.detail { span { "These are the newest." } a href=(all) { "See all" } }
+            }
+        }
+    }
+}
+
+/// The names of a profile, the ones that say most first.
+fn names(visit: &Visit, profile: &ProfileView) -> String {
+    const ORDER: [&str; 5] = [
+        "email",
+        "phone_number",
+        "external_id",
+        "anonymous_id",
+        "_kx",
+    ];
+    let names = ORDER
+        .iter()
+        .filter_map(|name| profile.identifiers.get(name));
+    let names: Vec<String> = names.map(|name| visit.masked(name)).collect();
+    if names.is_empty() {
+        "no name".to_owned()
+    } else {
+        names.join(" · ")
+    }
+}
+
+/// The key of an event and the profile it is about.
+fn keys(visit: &Visit, unique_id: Option<&str>, profile: Option<&str>) -> Markup {
+    html! {
+        @if let Some(unique_id) = unique_id {
+            span { "unique_id " span.mono { (visit.masked(unique_id)) } }
+        }
+        @if let Some(profile) = profile {
+            span { "profile " a.mono href=(path(&[("show", "events"), ("profile", profile)])) { (profile) } }
+        }
+    }
+}
+
+/// Path and query of a request; the query is decoded, so that nobody is named in it unseen.
+fn target(visit: &Visit, target: &str) -> String {
+    let Some((path, query)) = target.split_once('?') else {
+        return visit.masked(target);
+    };
+    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
+    let pairs: Vec<String> = pairs
+        .iter()
+        .map(|(name, value)| format!("{name}={}", visit.masked(value)))
+        .collect();
+    format!("{}?{}", visit.masked(path), pairs.join("&"))
+}
+
+fn badge(word: &str) -> Markup {
+    let tone = match word {
+        "stored" | "subscribed" | "SUBSCRIBED" | "added" => "good",
+        "refused" => "bad",
+        "dropped" | "fault" | "awaiting_confirmation" | "AWAITING_CONFIRMATION" => "warn",
+        _ => "calm",
+    };
+    html! { span class={ "badge " (tone) } { (word.to_lowercase().replace('_', " ")) } }
+}
+
+fn unfolded(name: &str, text: &str) -> Markup {
+    let cut = text.char_indices().nth(MOST_CHARS);
+    let shown = cut.map_or(text, |(end, _)| &text[..end]);
+    html! {
+        details {
+            summary { (name) }
+            pre tabindex="0" { (shown) }
+            @if cut.is_some() {
+                p.hint { "The first " (number(MOST_CHARS as u64)) " of its characters; GET /sandbox/* on the sandbox's port has all." }
+            }
+        }
+    }
+}
+
+/// JSON set out in lines, digit for digit, and masked; what cannot be read as JSON as it is.
+fn json(visit: &Visit, text: &str) -> String {
+    // Read and written anew, so that no escape hides an address from the mask.
+    let value: Result<Value, _> = serde_json::from_str(text);
+    let set_out = value.and_then(|value| serde_json::to_string_pretty(&value));
+    visit.masked(&set_out.unwrap_or_else(|_| text.to_owned()))
+}

@@ -1,0 +1,265 @@
+//! The Klaviyo in the program, when that is where requests go: what it was asked, and what it holds.
+//!
+//! It promises that a page copies a bounded amount of what is held; that what people are called is masked here as in any
+//! other list, though what is sent to a sandbox is meant to be made up; and that without the sandbox the page says where
+//! requests go.
+
+mod entries;
+
+use axum::Extension;
+use axum::extract::Query;
+use axum::http::Uri;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::frame::Section;
+use super::say;
+use super::visit::{Answer, Visit};
+use crate::sandbox::{Counts, Part, Sandbox};
+
+/// Entries of a page.
+const SHOWN: usize = 50;
+
+/// What is looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Show {
+    #[default]
+    Requests,
+    Profiles,
+    Events,
+    Lists,
+}
+
+/// The state of the page, as its address holds it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Asked {
+    show: Show,
+    /// Go on before this number, of requests, profiles and events.
+    before: Option<u64>,
+    /// Go on after this id, of lists.
+    after: Option<String>,
+    /// Events of this profile alone.
+    profile: Option<String>,
+    /// Profiles on this list alone.
+    list: Option<String>,
+}
+
+/// The page.
+pub(super) async fn page(Extension(visit): Extension<Visit>, uri: Uri) -> Answer {
+    let main = match &visit.admin.sandbox {
+        None => elsewhere(),
+        Some(sandbox) => {
+            // An address that somebody cut short shows the first page.
+            let asked = Query::try_from_uri(&uri);
+            let asked = asked.map_or_else(|_| Asked::default(), |Query(asked)| asked);
+            inside(&visit, sandbox, &asked)
+        }
+    };
+    Ok(visit.page("Sandbox", Section::Sandbox, &main))
+}
+
+fn elsewhere() -> Markup {
+    say::empty(
+        "Requests do not go to the sandbox.",
+        &html! {
+            "They go to Klaviyo, or to the address in " code { "[klaviyo] endpoint" } " of the configuration. With "
+            code { "endpoint = \"sandbox\"" } " and a restart they come here instead, and nothing reaches Klaviyo. What a \
+             call would become can be seen without either: "
+            a href="/try" { "try an event" } "."
+        },
+    )
+}
+
+fn inside(visit: &Visit, sandbox: &Sandbox, asked: &Asked) -> Markup {
+    let counts = sandbox.counts();
+    html! {
+        p.soft {
+            "A Klaviyo in this program's memory: it takes and refuses what Klaviyo does, and forgets all of it when the \
+             program ends."
+        }
+        (figures(&counts))
+        (tabs(asked.show, &counts))
+        @match asked.show {
+            Show::Requests => (requests(visit, sandbox, asked)),
+            Show::Profiles => (profiles(visit, sandbox, asked)),
+            Show::Events => (events(visit, sandbox, asked)),
+            Show::Lists => (lists(sandbox, asked)),
+        }
+    }
+}
+
+fn figures(counts: &Counts) -> Markup {
+    let outcome = |word| counts.outcomes.get(word).copied().unwrap_or_default();
+    let forgotten = counts.requests_dropped + counts.profiles_forgotten + counts.events_forgotten;
+    let figures = [
+        ("Requests stored", outcome("stored"), true),
+        ("Refused", outcome("refused"), true),
+        ("Had come before", outcome("duplicate"), false),
+        ("Taken, nothing kept", outcome("dropped"), false),
+        ("Reads", outcome("read"), false),
+        ("Faults played", outcome("fault"), false),
+        ("Copies of events", counts.duplicate_events, false),
+        ("Forgotten for want of room", forgotten, false),
+    ];
+    html! {
+        dl.figures.beside {
+            @for (name, count, always) in figures {
+                @if always || count > 0 { div { dt { (name) } dd { (number(count)) } } }
+            }
+        }
+    }
+}
+
+fn tabs(show: Show, counts: &Counts) -> Markup {
+    let tabs = [
+        (Show::Requests, "Requests", "requests", counts.requests),
+        (
+            Show::Profiles,
+            "Profiles",
+            "profiles",
+            held(counts.profiles),
+        ),
+        (Show::Events, "Events", "events", held(counts.events)),
+        (Show::Lists, "Lists", "lists", held(counts.lists)),
+    ];
+    html! {
+        nav.tabs aria-label="What the sandbox holds" {
+            @for (of, name, word, count) in tabs {
+                a href={ "/sandbox?show=" (word) } aria-current=[(of == show).then_some("page")] {
+                    (name) " " span.soft { (number(count)) }
+                }
+            }
+        }
+    }
+}
+
+fn requests(visit: &Visit, sandbox: &Sandbox, asked: &Asked) -> Markup {
+    let part = sandbox.requests(asked.before, SHOWN);
+    let empty = html! { @if asked.before.is_none() { (no_requests()) } @else { (at_the_end()) } };
+    html! {
+        h2.quiet { "Requests" }
+        (listed(&part, &empty, |request| entries::request(visit, request)))
+        (older(&part, &[("show", "requests")]))
+    }
+}
+
+fn profiles(visit: &Visit, sandbox: &Sandbox, asked: &Asked) -> Markup {
+    let list = asked.list.as_deref();
+    let part = match list {
+        Some(list) => sandbox.members(list, asked.before, SHOWN),
+        None => sandbox.profiles(asked.before, SHOWN),
+    };
+    let empty = say::empty(
+        "No profile is here.",
+        &html! { "Klaviyo makes one of each person that an event or an identify names." },
+    );
+    let mut query = vec![("show", "profiles")];
+    query.extend(list.map(|list| ("list", list)));
+    html! {
+        @if let Some(list) = list {
+            h2 { "On the list " code { (list) } }
+            p { a href="/sandbox?show=profiles" { "All profiles" } }
+        } @else {
+            h2.quiet { "Profiles" }
+        }
+        (listed(&part, &empty, |profile| entries::profile(visit, profile)))
+        (older(&part, &query))
+    }
+}
+
+fn events(visit: &Visit, sandbox: &Sandbox, asked: &Asked) -> Markup {
+    let of = asked.profile.as_deref();
+    let part = sandbox.events(of, asked.before, SHOWN);
+    let empty = say::empty(
+        "No event is here.",
+        &html! { "What Klaviyo takes from track calls stands here, each event once." },
+    );
+    let mut query = vec![("show", "events")];
+    query.extend(of.map(|profile| ("profile", profile)));
+    html! {
+        @if let Some(of) = of {
+            h2 { "Events of one profile" }
+            @match sandbox.profile(of) {
+                Some(profile) => ul.entries { (entries::profile(visit, &profile)) },
+                None => p.hint { "The profile itself, " code { (of) } ", is not here, or not any more." },
+            }
+            p { a href="/sandbox?show=events" { "Events of all profiles" } }
+        } @else {
+            h2.quiet { "Events" }
+        }
+        (listed(&part, &empty, |event| entries::event(visit, event)))
+        (older(&part, &query))
+    }
+}
+
+fn lists(sandbox: &Sandbox, asked: &Asked) -> Markup {
+    let part = sandbox.lists(asked.after.as_deref(), SHOWN);
+    let empty = say::empty(
+        "No list is here.",
+        &html! {
+            "A list is made when it is first used: by " code { "mapping.list_id" } ", by an audience, or by the "
+            code { "listId" } " of a call."
+        },
+    );
+    html! {
+        h2.quiet { "Lists" }
+        (listed(&part, &empty, entries::list))
+        @if let Some(next) = &part.next {
+            p.actions { a.button href=(path(&[("show", "lists"), ("after", next)])) { "More lists" } }
+        }
+    }
+}
+
+fn no_requests() -> Markup {
+    html! {
+        div.empty {
+            p { strong { "No request has come yet." } }
+            p { "Send an event to the ingest port; as shipped that is:" }
+            pre.command {
+                "curl -u dev: \\\n  -d '{\"userId\":\"u1\",\"event\":\"Item Added\"}' \\\n  http://127.0.0.1:8080/v1/track"
+            }
+            p { "Or see what a call becomes, and send it from there: " a href="/try" { "try an event" } "." }
+        }
+    }
+}
+
+fn at_the_end() -> Markup {
+    html! { p.hint { "That is the end: what is older is not kept." } }
+}
+
+fn listed<T, C>(part: &Part<T, C>, empty: &Markup, one: impl Fn(&T) -> Markup) -> Markup {
+    html! {
+        @if !part.entries.is_empty() {
+            ul.entries { @for entry in &part.entries { (one(entry)) } }
+        } @else if part.next.is_some() {
+            p.hint { "None among the newest; there may be some among the older ones." }
+        } @else {
+            (empty)
+        }
+    }
+}
+
+fn older<T>(part: &Part<T>, query: &[(&str, &str)]) -> Markup {
+    html! {
+        @if let Some(next) = part.next {
+            @let next = next.to_string();
+            @let query: Vec<(&str, &str)> = query.iter().copied().chain([("before", &*next)]).collect();
+            p.actions { a.button rel="next" href=(path(&query)) { "Older" } }
+        }
+    }
+}
+
+fn path(query: &[(&str, &str)]) -> String {
+    let query = serde_urlencoded::to_string(query).unwrap_or_default();
+    format!("/sandbox?{query}")
+}
+
+fn held(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+fn number(count: u64) -> String {
+    say::count(i64::try_from(count).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,145 @@
+//! Who waits for what.
+
+use klaviyo_relay::clock::{Clock as _, SystemClock};
+use klaviyo_relay::model::{EventId, EventStatus, Identifier, IdentifierKind, NewEvent, Timestamp};
+use klaviyo_relay::outbox::{Step, Then};
+
+use super::shelf::{Shelf, event, links};
+
+/// Three events of u1 and one of u2, who waits for nobody.
+async fn filled() -> Shelf {
+    let shelf = Shelf::new().await;
+    let events = [("u1", 1), ("u1", 2), ("u2", 3), ("u1", 4)];
+    let events = events.map(|(user, number)| event(user, number));
+    shelf.outbox.append(events.into()).await.unwrap();
+    shelf
+}
+
+async fn claimed(shelf: &Shelf) -> Vec<EventId> {
+    shelf.outbox.claim(SystemClock.now(), 10, 10).await.unwrap()
+}
+
+async fn then(shelf: &Shelf, then: Then) {
+    let step = Step {
+        settlement: None,
+        then,
+    };
+    shelf.outbox.settle(vec![step]).await.unwrap();
+}
+
+fn changes(page: &str) -> Vec<String> {
+    let links = links(page).into_iter();
+    links.filter(|link| link.starts_with("/change?")).collect()
+}
+
+#[tokio::test]
+async fn a_held_head_can_be_let_go_or_skipped() {
+    let shelf = filled().await;
+    shelf.outbox.hold(vec![EventId(1)]).await.unwrap();
+    let page = shelf.page("/blocked").await;
+    assert!(
+        page.contains("<strong>1 event holds others up</strong>; 2 events wait behind it."),
+        "{page}"
+    );
+    assert!(page.contains("<a href=\"/events/1\">Event 1</a>"), "{page}");
+    assert!(page.contains("user:u1"), "{page}");
+    assert!(
+        page.contains("<strong>2 events behind it</strong>"),
+        "{page}"
+    );
+    assert!(page.contains("held by an operator"), "{page}");
+    assert!(
+        page.contains("the 2 behind it no longer wait for it"),
+        "{page}"
+    );
+    assert!(!page.contains("user:u2"), "nobody waits for u2: {page}");
+    assert_eq!(
+        changes(&page),
+        [
+            "/change?do=release&id=1&back=/blocked",
+            "/change?do=discard&id=1&back=/blocked"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_dead_head_that_holds_its_place_can_be_replayed_or_skipped() {
+    let shelf = filled().await;
+    assert_eq!(claimed(&shelf).await, [EventId(1), EventId(3)]);
+    then(
+        &shelf,
+        Then::Finish {
+            event: EventId(1),
+            status: EventStatus::Dead,
+            reason: Some("400: <b>jane@shop.example</b> is refused".to_owned()),
+            hold: true,
+            erase: false,
+            now: SystemClock.now(),
+        },
+    )
+    .await;
+    let page = shelf.page("/blocked").await;
+    assert!(page.contains("not tried again by itself"), "{page}");
+    assert!(
+        page.contains("in its old place; once it is through, the 2 behind it follow"),
+        "{page}"
+    );
+    assert!(!page.contains("jane@shop.example"), "{page}");
+    assert!(!page.contains("<b>"), "{page}");
+    assert_eq!(
+        changes(&page),
+        [
+            "/change?do=replay&id=1&back=/blocked",
+            "/change?do=discard&id=1&back=/blocked"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_head_that_waits_for_its_time_can_be_tried_now() {
+    let shelf = filled().await;
+    claimed(&shelf).await;
+    let page = shelf.page("/blocked").await;
+    assert!(page.contains("in the air"), "{page}");
+    assert_eq!(
+        changes(&page),
+        [""; 0],
+        "nothing can be done with what is in the air"
+    );
+    let due = Timestamp::parse("2099-01-01T00:00:00Z").unwrap();
+    let event = EventId(1);
+    then(&shelf, Then::Release { event, due }).await;
+    let page = shelf.page("/blocked").await;
+    assert!(
+        page.contains("datetime=\"2099-01-01T00:00:00.000Z\""),
+        "{page}"
+    );
+    assert_eq!(changes(&page)[0], "/change?do=release&id=1&back=/blocked");
+}
+
+#[tokio::test]
+async fn a_person_is_masked() {
+    let shelf = Shelf::new().await;
+    let jane = |number| NewEvent {
+        identifiers: Vec::from_iter(Identifier::new(IdentifierKind::Email, "jane@shop.example")),
+        ..event("", number)
+    };
+    let events = vec![jane(1), jane(2)];
+    shelf.outbox.append(events).await.unwrap();
+    let page = shelf.page("/blocked").await;
+    assert!(page.contains("email:j•••@shop.example"), "{page}");
+    assert!(page.contains("the one behind it follows"), "{page}");
+    assert!(!page.contains("jane@"), "{page}");
+}
+
+#[tokio::test]
+async fn where_nobody_is_blocked_the_page_says_so() {
+    let shelf = Shelf::new().await;
+    shelf
+        .outbox
+        .append(vec![event("u1", 1), event("u2", 2)])
+        .await
+        .unwrap();
+    let page = shelf.page("/blocked").await;
+    assert!(page.contains("Nobody is blocked."), "{page}");
+}

@@ -1,0 +1,121 @@
+//! Dead letters by reason.
+
+use super::shelf::{Shelf, dead, event, links};
+
+/// The value of a query's first parameter of this name.
+fn value(link: &str, name: &str) -> Option<String> {
+    let (_, query) = link.split_once('?')?;
+    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap();
+    let mut pairs = pairs.into_iter();
+    pairs.find_map(|(known, value)| (known == name).then_some(value))
+}
+
+#[tokio::test]
+async fn the_same_words_about_different_ids_are_one_group() {
+    let shelf = Shelf::new().await;
+    let list = |user, number, id| {
+        let reason = format!("404: not_found: A list with id {id} does not exist.");
+        dead(user, number, &reason)
+    };
+    let events = vec![
+        list("u1", 1, "Xy12Z9"),
+        list("u2", 2, "Ab7"),
+        list("u2", 3, "Xy12Z9"),
+        dead("u3", 4, "no_user_anon_id: nobody is named"),
+        event("u4", 5),
+    ];
+    shelf.outbox.append(events).await.unwrap();
+    let page = shelf.page("/dead").await;
+    assert!(
+        page.contains("<strong>4 events</strong> are dead, for 2 reasons"),
+        "{page}"
+    );
+    let groups: Vec<&str> = page.split("<section").skip(1).collect();
+    let [lists, nobody] = *groups else {
+        panic!("two groups: {page}");
+    };
+    assert!(
+        lists.contains("A list with id … does not exist."),
+        "{lists}"
+    );
+    assert!(!page.contains("Xy12Z9"), "{page}");
+    assert!(lists.contains("<strong>3 events</strong>"), "{lists}");
+    assert!(lists.contains("of 2 people"), "{lists}");
+    assert!(lists.contains("2026-11-23T13:20:00.001Z"), "{lists}");
+    assert!(lists.contains("2026-11-23T13:20:00.003Z"), "{lists}");
+    assert!(lists.contains("href=\"/events/3\""), "{lists}");
+    assert!(lists.contains("mapping.list_id"), "{lists}");
+    assert!(nobody.contains("<strong>1 event</strong>"), "{nobody}");
+    assert!(nobody.contains("of 1 person"), "{nobody}");
+    assert!(
+        nobody.contains("What sends these calls has to be mended"),
+        "{nobody}"
+    );
+}
+
+#[tokio::test]
+async fn links_mean_exactly_the_group_they_stand_in() {
+    let shelf = Shelf::new().await;
+    let reasons = [
+        "400: \"quoted\" & 'single' <b>bold</b> *?[x] 100% a+b #x",
+        "one line\nand another\ttab & status=pending",
+        "plain",
+    ];
+    let events = reasons.iter().zip(1..);
+    let events = events.map(|(reason, number)| dead("u1", number, reason));
+    shelf.outbox.append(events.collect()).await.unwrap();
+    let mut words: Vec<String> = shelf
+        .outbox
+        .status()
+        .await
+        .unwrap()
+        .dead
+        .into_iter()
+        .map(|group| group.reason)
+        .collect();
+    words.sort();
+    assert_eq!(words.len(), reasons.len());
+    let links = links(&shelf.page("/dead").await);
+    for path in [
+        "/events?",
+        "/change?do=replay&",
+        "/change?do=discard&",
+        "/export?",
+    ] {
+        let meant = links.iter().filter(|link| link.starts_with(path));
+        let mut meant: Vec<String> = meant.filter_map(|link| value(link, "group")).collect();
+        meant.sort();
+        assert_eq!(meant, words, "{path}");
+    }
+    let changes = links.iter().filter(|link| link.starts_with("/change?"));
+    for link in changes {
+        assert_eq!(value(link, "back").as_deref(), Some("/dead"), "{link}");
+    }
+}
+
+#[tokio::test]
+async fn a_reason_full_of_markup_is_text_and_names_nobody() {
+    let shelf = Shelf::new().await;
+    let reason = "400: <script>alert(1)</script><img src=x onerror=alert(2)> jane@shop.example or +4917012345678";
+    let events = vec![dead("u1", 1, reason)];
+    shelf.outbox.append(events).await.unwrap();
+    let page = shelf.page("/dead").await;
+    for text in [
+        "<script>",
+        "<img src=x",
+        "jane@shop.example",
+        "4917012345678",
+    ] {
+        assert!(!page.contains(text), "{text}: {page}");
+    }
+    assert!(page.contains("&lt;"), "{page}");
+}
+
+#[tokio::test]
+async fn where_nothing_is_dead_the_page_says_what_that_means() {
+    let shelf = Shelf::new().await;
+    shelf.outbox.append(vec![event("u1", 1)]).await.unwrap();
+    let page = shelf.page("/dead").await;
+    assert!(page.contains("Nothing is dead."), "{page}");
+    assert!(!page.contains("/change?"), "{page}");
+}
