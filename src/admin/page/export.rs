@@ -3,6 +3,8 @@
 //! It promises that memory does not grow with what is exported, and that a file that could not be finished is seen to be
 //! cut off: the connection breaks.
 
+use std::iter;
+
 use axum::Extension;
 use axum::body::Body;
 use axum::http::{Uri, header};
@@ -53,8 +55,8 @@ fn lines(outbox: Outbox, selection: Selection) -> Body {
 /// What the file is called: `events-dead-2026-11-23T093000Z.ndjson`.
 fn name(asked: &Asked, now: Timestamp) -> String {
     let states = asked.states().iter().copied().map(EventStatus::word);
-    let states: String = states.map(|word| format!("-{word}")).collect();
+    let words: Vec<&str> = iter::once("events").chain(states).collect();
     let now = now.to_string();
     let time = now.get(..19).unwrap_or(&now).replace(':', "");
-    format!("events{states}-{time}Z.ndjson")
+    format!("{}-{time}Z.ndjson", words.join("-"))
 }

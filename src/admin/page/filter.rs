@@ -91,7 +91,8 @@ impl Asked {
             (Some(key), _) => (&mut self.texts, *key),
             (None, Some(key)) => (&mut self.own, *key),
             (None, None) => {
-                return self.note(key, "is no filter; take it out of the address");
+                self.note(key, "is no filter; take it out of the address");
+                return;
             }
         };
         if text.is_empty() {
@@ -111,7 +112,7 @@ impl Asked {
                 filter.ids = text
                     .split(',')
                     .map(said::number)
-                    .collect::<Result<_, _>>()?
+                    .collect::<Result<_, _>>()?;
             }
             "status" => {
                 self.states = text
@@ -132,8 +133,8 @@ impl Asked {
                     return Err(Refusal::nobody());
                 }
             }
-            "since" => filter.since = said::time(key, Some(text), now)?,
-            "until" => filter.until = said::time(key, Some(text), now)?,
+            "since" => filter.since = Some(time(text, now)?),
+            "until" => filter.until = Some(time(text, now)?),
             "sent_to" => filter.sent_to = owned(),
             "reason" => filter.reason = owned(),
             // Looked up by `events::search::meant`.
@@ -253,8 +254,8 @@ impl Asked {
         let mut title = match self.text("status") {
             "" => "Events".to_owned(),
             status => {
-                let states = status.replace(',', " or ");
-                let (first, rest) = states.split_at_checked(1).unwrap_or(("", &states));
+                let words = status.replace(',', " or ");
+                let (first, rest) = words.split_at_checked(1).unwrap_or(("", &words));
                 format!("{}{rest} events", first.to_uppercase())
             }
         };
@@ -280,6 +281,12 @@ pub(super) fn address(path: &str, pairs: &[(&str, &str)]) -> String {
         Ok(query) if !query.is_empty() => format!("{path}?{query}"),
         Ok(_) | Err(_) => path.to_owned(),
     }
+}
+
+/// What [`operator::TIMES`] says, as short as a field is.
+fn time(text: &str, now: Timestamp) -> Result<Timestamp, Refusal> {
+    let words = "is no time; such are 2h, yesterday, 2026-11-23 and 2026-11-23T09:30";
+    operator::time(text, now).ok_or_else(|| Refusal::asked("bad_time", words))
 }
 
 fn value<'a>(list: &'a [(&'static str, String)], key: &str) -> Option<&'a str> {

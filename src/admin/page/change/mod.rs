@@ -11,7 +11,6 @@ mod words;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::http::{StatusCode, Uri};
-use axum::response::Response;
 
 use super::super::api::asked::number;
 use super::super::refusal::Refusal;
@@ -96,11 +95,7 @@ pub(super) async fn make(Extension(visit): Extension<Visit>, body: Bytes) -> Ans
     let made = made.await?;
     seen.found.missing.extend(made.missing);
     let done = words::done(plan.change, made.events.len(), &seen.found.missing);
-    Ok(gone_on(&plan, &done))
-}
-
-fn gone_on(plan: &Plan, done: &str) -> Response {
-    visit::go_on(&plan.back, done)
+    Ok(visit::go_on(&plan.back, &done))
 }
 
 impl Plan {
@@ -172,12 +167,11 @@ impl Plan {
             },
         };
         let named: Vec<i64> = found.missing.iter().copied().take(NAMED).collect();
-        let known = match named.is_empty() {
-            true => Vec::new(),
-            false => {
-                let named = named.iter().copied().map(EventId).collect();
-                outbox.briefs(&Selection::of(named), u32::MAX).await?
-            }
+        let known = if named.is_empty() {
+            Vec::new()
+        } else {
+            let named = named.iter().copied().map(EventId).collect();
+            outbox.briefs(&Selection::of(named), u32::MAX).await?
         };
         let brief = |id| known.iter().find(|brief| brief.id.0 == id).cloned();
         let left_out = named.into_iter().map(|id| (id, brief(id))).collect();

@@ -84,7 +84,11 @@ fn unreadable(visit: &Visit, asked: &Asked) -> Response {
     let main = html! {
         div.note.bad role="alert" {
             strong { "Nothing is listed, since not all filters can be read." }
-            ul { @for (key, words) in asked.wrongs() { li { code { (key) } ": " (words) "." } } }
+            ul {
+                @for (key, words) in asked.wrongs() {
+                    @if !form::has_field(key) { li { code { (key) } ": " (words) "." } }
+                }
+            }
         }
         (form::form(visit, asked))
     };
