@@ -59,7 +59,8 @@ fn pass(reason: &str) -> String {
         if at > 0 {
             words.push(' ');
         }
-        let status = at == 0 && word.len() == 3 && word.bytes().all(|b| b.is_ascii_digit());
+        let code = word.strip_suffix(':').unwrap_or(word);
+        let status = at == 0 && code.len() == 3 && code.bytes().all(|b| b.is_ascii_digit());
         if status {
             words.push_str(word);
         } else {

@@ -266,11 +266,7 @@ fn word(key: &str, text: Option<String>) -> Result<Option<String>, Refusal> {
     }
 }
 
-pub(in super::super) fn time(
-    key: &str,
-    text: Option<&str>,
-    now: Timestamp,
-) -> Result<Option<Timestamp>, Refusal> {
+fn time(key: &str, text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, Refusal> {
     let Some(text) = text else { return Ok(None) };
     let time = operator::time(text, now);
     let wrong = || Refusal::asked("bad_time", format!("{key} is no time; {TIMES}"));

@@ -9,15 +9,14 @@ use maud::{Markup, html};
 use super::frame::Section;
 use super::say;
 use super::visit::{Answer, Visit};
-use crate::model::{EventId, Timestamp};
-use crate::outbox::{Outbox, PauseReport, ReadError, Selection};
+use crate::outbox::{Blocked, BlockedHead, PauseReport};
 
 /// Heads that are shown.
 const SHOWN: u32 = 100;
 
 /// The page.
 pub(super) async fn page(Extension(visit): Extension<Visit>) -> Answer {
-    let heads = heads(&visit.admin.outbox, SHOWN).await?;
+    let heads = visit.admin.outbox.blocked_heads(SHOWN).await?;
     let pause = visit.admin.outbox.paused().await?;
     let main = html! {
         @if let Some(pause) = &pause { (paused(&visit, pause)) }
@@ -29,52 +28,6 @@ pub(super) async fn page(Extension(visit): Extension<Visit>) -> Answer {
         }
     };
     Ok(visit.page("Blocked", Section::Blocked, &main))
-}
-
-/// The events that others wait for.
-struct Heads {
-    /// How many there are; `None` when only so much is known as is shown.
-    all: Option<i64>,
-    worst: Vec<Head>,
-}
-
-/// An event that others wait for.
-struct Head {
-    event: EventId,
-    profile: Option<String>,
-    since: Timestamp,
-    status: String,
-    /// Why it stands there, or the latest error; `None` when nothing was tried yet.
-    reason: Option<String>,
-    waiting: i64,
-    in_air: bool,
-    next_attempt_at: Option<Timestamp>,
-}
-
-/// The heads, as the outbox tells them.
-async fn heads(outbox: &Outbox, most: u32) -> Result<Heads, ReadError> {
-    let rows = outbox.blocked_profiles(most).await?;
-    let ids = rows.iter().map(|row| EventId(row.head_event)).collect();
-    let briefs = outbox.briefs(&Selection::of(ids), most).await?;
-    let full = u32::try_from(rows.len()).is_ok_and(|count| count == most);
-    let all = (!full).then(|| i64::try_from(rows.len()).unwrap_or(i64::MAX));
-    let worst = rows.into_iter().filter_map(|row| {
-        let brief = briefs.iter().find(|brief| brief.id.0 == row.head_event)?;
-        Some(Head {
-            event: brief.id,
-            profile: row.profile,
-            since: brief.received_at,
-            status: brief.status.clone(),
-            in_air: brief.status == "pending" && row.next_attempt_at.is_none(),
-            next_attempt_at: row.next_attempt_at.and_then(|at| Timestamp::parse(&at)),
-            reason: Some(row.reason),
-            waiting: row.waiting,
-        })
-    });
-    Ok(Heads {
-        all,
-        worst: worst.collect(),
-    })
 }
 
 fn nobody() -> Markup {
@@ -98,25 +51,22 @@ fn paused(visit: &Visit, pause: &PauseReport) -> Markup {
     }
 }
 
-fn total(heads: &Heads) -> Markup {
+fn total(heads: &Blocked) -> Markup {
     let shown = i64::try_from(heads.worst.len()).unwrap_or(i64::MAX);
-    let waiting: i64 = heads.worst.iter().map(|head| head.waiting).sum();
-    let holds = match heads.all.unwrap_or(shown) {
+    let holds = match heads.heads {
         1 => "1 event holds others up".to_owned(),
         all => format!("{} events hold others up", say::count(all)),
     };
-    let wait = if waiting == 1 { "waits" } else { "wait" };
     html! {
         p.lead {
-            @if heads.all.is_none() { "At least " }
-            strong { (holds) } "; " (say::counted(waiting, "event")) " " (wait) " behind "
-            @if heads.all == Some(shown) { (if shown == 1 { "it" } else { "them" }) "." }
-            @else { "the " (say::count(shown)) " that are shown." }
+            strong { (holds) }
+            @if heads.heads > shown { "; these are the " (say::count(shown)) " that most wait for." }
+            @else { ", those that most wait for first." }
         }
     }
 }
 
-fn one(visit: &Visit, head: &Head) -> Markup {
+fn one(visit: &Visit, head: &BlockedHead) -> Markup {
     let heading = format!("event-{}", head.event);
     html! {
         section.card.group aria-labelledby=(heading) {
@@ -136,7 +86,7 @@ fn one(visit: &Visit, head: &Head) -> Markup {
     }
 }
 
-fn next(visit: &Visit, head: &Head) -> Markup {
+fn next(visit: &Visit, head: &BlockedHead) -> Markup {
     match head.next_attempt_at {
         _ if head.in_air => html! { "is being sent" },
         Some(at) if at > visit.now => {
@@ -155,7 +105,7 @@ struct Way {
     comes_to: String,
 }
 
-fn ways(head: &Head) -> Markup {
+fn ways(head: &BlockedHead) -> Markup {
     if head.in_air {
         return html! {
             p.hint { "A request of it is in the air, so nothing can be done with it at this moment. Look again soon." }
@@ -175,7 +125,7 @@ fn ways(head: &Head) -> Markup {
 }
 
 /// Retrying the head.
-fn again(head: &Head) -> Way {
+fn again(head: &BlockedHead) -> Way {
     let behind = behind(head);
     let follow = if head.waiting == 1 {
         "follows"
@@ -210,7 +160,7 @@ fn again(head: &Head) -> Way {
 }
 
 /// Going on without the head.
-fn skip(head: &Head) -> Way {
+fn skip(head: &BlockedHead) -> Way {
     let behind = behind(head);
     let wait = if head.waiting == 1 { "waits" } else { "wait" };
     let (becomes, later) = match &*head.status {
@@ -227,7 +177,7 @@ fn skip(head: &Head) -> Way {
     }
 }
 
-fn behind(head: &Head) -> String {
+fn behind(head: &BlockedHead) -> String {
     match head.waiting {
         1 => "the one behind it".to_owned(),
         waiting => format!("the {} behind it", say::count(waiting)),

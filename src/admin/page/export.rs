@@ -3,13 +3,14 @@
 //! It promises that memory does not grow with what is exported, and that a file that could not be finished is seen to be
 //! cut off: the connection breaks.
 
+use std::iter;
+
 use axum::Extension;
 use axum::body::Body;
 use axum::http::{Uri, header};
 use axum::response::IntoResponse as _;
 use futures_util::stream;
 
-use super::events::search;
 use super::filter::Asked;
 use super::visit::{Answer, Visit};
 use crate::model::{EventId, EventStatus, Timestamp};
@@ -19,12 +20,7 @@ use crate::outbox::{Outbox, ReadError, Selection};
 /// The file.
 pub(super) async fn file(Extension(visit): Extension<Visit>, uri: Uri) -> Answer {
     let asked = Asked::strictly(uri.query().unwrap_or_default(), &[], visit.now)?;
-    let outbox = &visit.admin.outbox;
-    let filter = search::meant(&asked, outbox).await?;
-    let body = match filter {
-        Some(filter) => lines(outbox.clone(), asked.selection(&filter)),
-        None => Body::empty(),
-    };
+    let body = lines(visit.admin.outbox.clone(), asked.selection());
     let name = format!("attachment; filename=\"{}\"", name(&asked, visit.now));
     let headers = [
         (header::CONTENT_TYPE, "application/x-ndjson".to_owned()),
@@ -53,8 +49,8 @@ fn lines(outbox: Outbox, selection: Selection) -> Body {
 /// What the file is called: `events-dead-2026-11-23T093000Z.ndjson`.
 fn name(asked: &Asked, now: Timestamp) -> String {
     let states = asked.states().iter().copied().map(EventStatus::word);
-    let states: String = states.map(|word| format!("-{word}")).collect();
+    let words: Vec<&str> = iter::once("events").chain(states).collect();
     let now = now.to_string();
     let time = now.get(..19).unwrap_or(&now).replace(':', "");
-    format!("events{states}-{time}Z.ndjson")
+    format!("{}-{time}Z.ndjson", words.join("-"))
 }

@@ -91,7 +91,8 @@ impl Asked {
             (Some(key), _) => (&mut self.texts, *key),
             (None, Some(key)) => (&mut self.own, *key),
             (None, None) => {
-                return self.note(key, "is no filter; take it out of the address");
+                self.note(key, "is no filter; take it out of the address");
+                return;
             }
         };
         if text.is_empty() {
@@ -111,7 +112,7 @@ impl Asked {
                 filter.ids = text
                     .split(',')
                     .map(said::number)
-                    .collect::<Result<_, _>>()?
+                    .collect::<Result<_, _>>()?;
             }
             "status" => {
                 self.states = text
@@ -132,13 +133,17 @@ impl Asked {
                     return Err(Refusal::nobody());
                 }
             }
-            "since" => filter.since = said::time(key, Some(text), now)?,
-            "until" => filter.until = said::time(key, Some(text), now)?,
+            "since" => filter.since = Some(time(text, now)?),
+            "until" => filter.until = Some(time(text, now)?),
             "sent_to" => filter.sent_to = owned(),
             "reason" => filter.reason = owned(),
-            // Looked up by `events::search::meant`.
-            "order" => {}
-            _ => return Err(Refusal::asked("bad_query", NO_GROUPS)),
+            "order" => {
+                filter.order_id = owned();
+                if filter.names_no_order() {
+                    return Err(Refusal::no_order());
+                }
+            }
+            _ => filter.group = owned(),
         }
         Ok(())
     }
@@ -209,7 +214,7 @@ impl Asked {
         self.texts.iter().map(fixed).collect()
     }
 
-    /// What the filters mean, but for the order.
+    /// What the filters mean.
     pub(super) fn filter(&self) -> &operator::Filter {
         &self.filter
     }
@@ -220,8 +225,8 @@ impl Asked {
     }
 
     /// As the outbox takes them.
-    pub(super) fn selection(&self, filter: &operator::Filter) -> Selection {
-        filter.selection(&self.states)
+    pub(super) fn selection(&self) -> Selection {
+        self.filter.selection(&self.states)
     }
 
     /// The address of a page with these filters, and with more.
@@ -253,8 +258,8 @@ impl Asked {
         let mut title = match self.text("status") {
             "" => "Events".to_owned(),
             status => {
-                let states = status.replace(',', " or ");
-                let (first, rest) = states.split_at_checked(1).unwrap_or(("", &states));
+                let words = status.replace(',', " or ");
+                let (first, rest) = words.split_at_checked(1).unwrap_or(("", &words));
                 format!("{}{rest} events", first.to_uppercase())
             }
         };
@@ -272,14 +277,18 @@ impl Asked {
     }
 }
 
-const NO_GROUPS: &str = "names no group of reasons; ask by `reason` for a part of its words";
-
 /// An address of this port.
 pub(super) fn address(path: &str, pairs: &[(&str, &str)]) -> String {
     match serde_urlencoded::to_string(pairs) {
         Ok(query) if !query.is_empty() => format!("{path}?{query}"),
         Ok(_) | Err(_) => path.to_owned(),
     }
+}
+
+/// What [`operator::TIMES`] says, as short as a field is.
+fn time(text: &str, now: Timestamp) -> Result<Timestamp, Refusal> {
+    let words = "is no time; such are 2h, yesterday, 2026-11-23 and 2026-11-23T09:30";
+    operator::time(text, now).ok_or_else(|| Refusal::asked("bad_time", words))
 }
 
 fn value<'a>(list: &'a [(&'static str, String)], key: &str) -> Option<&'a str> {
@@ -374,6 +383,6 @@ mod tests {
         let asked = asked("status=dead,held");
         assert_eq!(asked.states(), [EventStatus::Dead, EventStatus::Held]);
         assert_eq!(asked.filter().status, None);
-        assert_eq!(asked.selection(asked.filter()).states, asked.states());
+        assert_eq!(asked.selection().states, asked.states());
     }
 }

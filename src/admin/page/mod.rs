@@ -10,12 +10,12 @@
 //! May use what `admin` may.
 
 mod assets;
+mod blocked;
 mod change;
+mod dead;
 mod events;
 mod export;
 mod filter;
-mod blocked;
-mod dead;
 mod frame;
 mod login;
 mod overview;

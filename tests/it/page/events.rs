@@ -97,7 +97,7 @@ async fn what_cannot_be_read_is_said_at_its_field_and_nothing_is_listed() {
     for (query, field, words) in [
         ("status=lost", "status", "a status is one of pending"),
         ("type=buy", "type", "a type is one of identify"),
-        ("since=soon", "since", "since is no time"),
+        ("since=soon", "since", "is no time"),
         ("since=1h&until=2h", "until", "is not after"),
         ("profile=+", "profile", "names nobody"),
         ("stauts=dead", "", "is no filter"),

@@ -26,6 +26,7 @@ use klaviyo_relay::outbox::{Outbox, PlannedDelivery, Step, Then};
 use klaviyo_relay::sandbox::{Options, Sandbox};
 use tempfile::TempDir;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 /// What a browser says of a form that it sends to where it got it from.
@@ -89,6 +90,7 @@ impl Pages {
             sandbox: Some(Sandbox::new(Options::default(), Arc::new(SystemClock))),
             explain: watch::Sender::new(ExplainSettings::of(&Config::default())).subscribe(),
             access: Access::of(&config, [7; 32]),
+            stop: CancellationToken::new(),
             show_personal_data: config.show_personal_data,
         };
         otherwise(&mut admin);
@@ -280,6 +282,7 @@ fn event(number: i64, kind: EventType, people: &[(IdentifierKind, &str)]) -> New
         name: None,
         at,
         received_at: at,
+        order_id: None,
         identifiers: people.collect(),
         payload: format!(r#"{{"type":"{kind}","messageId":"m-{number}","writeKey":"wk_secret"}}"#),
         envelope: None,

@@ -1,29 +1,22 @@
-//! The pages on an outbox and a sandbox of their own, which no relay takes anything from.
+//! [`Pages`] with a sandbox beside them, which can be asked as the relay asks it.
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
-use http_body_util::BodyExt as _;
-use klaviyo_relay::admin::{self, Access, Admin};
-use klaviyo_relay::clock::{Clock as _, SystemClock};
-use klaviyo_relay::config::{AdminConfig, Config, OutboxConfig};
-use klaviyo_relay::metrics::Instruments;
+use klaviyo_relay::clock::SystemClock;
 use klaviyo_relay::model::{EventType, Identifier, IdentifierKind, NewEvent, Timestamp};
-use klaviyo_relay::operator::ExplainSettings;
 use klaviyo_relay::outbox::Outbox;
 use klaviyo_relay::sandbox::{Options, Sandbox};
-use tempfile::TempDir;
-use tokio::sync::watch;
 use tower::ServiceExt as _;
+
+use super::Pages;
 
 /// What the pages are made of.
 pub(super) struct Shelf {
     pub(super) outbox: Outbox,
     pub(super) sandbox: Sandbox,
-    routes: Router,
-    _dir: TempDir,
+    pages: Pages,
 }
 
 /// What is there to be shown, and how.
@@ -43,37 +36,22 @@ impl Shelf {
     }
 
     pub(super) async fn with(shown: Shown) -> Self {
-        let dir = TempDir::new().unwrap();
-        let config = OutboxConfig {
-            path: dir.path().join("outbox.db"),
-            min_free_disk: 0,
-            ..OutboxConfig::default()
-        };
-        let outbox = Outbox::open(&config, SystemClock.now()).await.unwrap();
         let sandbox = Sandbox::new(Options::default(), Arc::new(SystemClock));
-        let admin = Admin {
-            outbox: outbox.clone(),
-            instruments: Instruments::new(Arc::new(SystemClock), ["shop"]),
-            clock: Arc::new(SystemClock),
-            sandbox: shown.sandbox.then(|| sandbox.clone()),
-            explain: watch::Sender::new(ExplainSettings::of(&Config::default())).subscribe(),
-            access: Access::of(&AdminConfig::default(), [7; 32]),
-            show_personal_data: shown.personal_data,
-        };
+        let pages = Pages::with(|admin| {
+            admin.sandbox = shown.sandbox.then(|| sandbox.clone());
+            admin.show_personal_data = shown.personal_data;
+        });
+        let pages = pages.await;
         Self {
-            outbox,
+            outbox: pages.outbox.clone(),
             sandbox,
-            routes: admin::routes(admin),
-            _dir: dir,
+            pages,
         }
     }
 
     /// The page at a path.
     pub(super) async fn page(&self, path: &str) -> String {
-        let request = Request::get(path).body(Body::empty()).unwrap();
-        let (status, text) = answer(&self.routes, request).await;
-        assert_eq!(status, 200, "{path}: {text}");
-        text
+        self.pages.get(path).await.well()
     }
 
     /// Asks the sandbox, as the relay does.
@@ -84,15 +62,9 @@ impl Shelf {
             .header("content-type", "application/vnd.api+json")
             .body(Body::from(body))
             .unwrap();
-        answer(&self.sandbox.routes(), request).await.0
+        let answer = self.sandbox.routes().oneshot(request).await.unwrap();
+        answer.status().as_u16()
     }
-}
-
-async fn answer(routes: &Router, request: Request<Body>) -> (u16, String) {
-    let answer = routes.clone().oneshot(request).await.unwrap();
-    let status = answer.status().as_u16();
-    let bytes = answer.into_body().collect().await.unwrap().to_bytes();
-    (status, String::from_utf8(bytes.to_vec()).unwrap())
 }
 
 /// A track of a person, by their user id.
@@ -105,6 +77,7 @@ pub(super) fn event(user: &str, number: u64) -> NewEvent {
         name: Some("Step".to_owned()),
         at,
         received_at: at,
+        order_id: None,
         identifiers: Vec::from_iter(Identifier::new(IdentifierKind::UserId, user)),
         payload: "{}".to_owned(),
         envelope: None,

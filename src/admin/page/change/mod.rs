@@ -11,11 +11,9 @@ mod words;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::http::{StatusCode, Uri};
-use axum::response::Response;
 
 use super::super::api::asked::number;
 use super::super::refusal::Refusal;
-use super::events::search;
 use super::filter::Asked;
 use super::visit::{self, Answer, SEAL, Visit};
 use crate::model::EventId;
@@ -39,7 +37,6 @@ struct Plan {
     fewer: bool,
     /// Where to go afterwards.
     back: String,
-    filter: Option<operator::Filter>,
 }
 
 /// What it means at the moment.
@@ -60,7 +57,7 @@ enum Held {
 /// Says what a change will do.
 pub(super) async fn ask(Extension(visit): Extension<Visit>, uri: Uri) -> Answer {
     let query = uri.query().unwrap_or_default();
-    let plan = Plan::of(&visit, Asked::strictly(query, &OWN, visit.now)?).await?;
+    let plan = Plan::of(Asked::strictly(query, &OWN, visit.now)?)?;
     let seen = plan.look(&visit).await?;
     Ok(form::page(&visit, &plan, &seen, None))
 }
@@ -68,7 +65,7 @@ pub(super) async fn ask(Extension(visit): Extension<Visit>, uri: Uri) -> Answer 
 /// Makes a change that was confirmed.
 pub(super) async fn make(Extension(visit): Extension<Visit>, body: Bytes) -> Answer {
     let body = String::from_utf8_lossy(&body);
-    let plan = Plan::of(&visit, Asked::strictly(&body, &CONFIRMED, visit.now)?).await?;
+    let plan = Plan::of(Asked::strictly(&body, &CONFIRMED, visit.now)?)?;
     let (count, highest) = plan.confirmed()?;
     let mut seen = plan.look(&visit).await?;
     let meant = seen.found.events.iter().copied();
@@ -88,7 +85,7 @@ pub(super) async fn make(Extension(visit): Extension<Visit>, body: Bytes) -> Ans
     }
     let filter = operator::Filter {
         ids: meant,
-        ..plan.filter.clone().unwrap_or_default()
+        ..plan.asked.filter().clone()
     };
     let made = plan
         .change
@@ -96,16 +93,12 @@ pub(super) async fn make(Extension(visit): Extension<Visit>, body: Bytes) -> Ans
     let made = made.await?;
     seen.found.missing.extend(made.missing);
     let done = words::done(plan.change, made.events.len(), &seen.found.missing);
-    Ok(gone_on(&plan, &done))
-}
-
-fn gone_on(plan: &Plan, done: &str) -> Response {
-    visit::go_on(&plan.back, done)
+    Ok(visit::go_on(&plan.back, &done))
 }
 
 impl Plan {
     /// Reads what is to be done, and refuses what cannot be.
-    async fn of(visit: &Visit, asked: Asked) -> Result<Self, Refusal> {
+    fn of(asked: Asked) -> Result<Self, Refusal> {
         let chosen = |key| asked.own(key).is_some();
         let change = match asked.own("do") {
             Some("replay") => Change::Replay(Replay {
@@ -133,7 +126,6 @@ impl Plan {
         let back = asked.own("back").filter(|back| visit::is_ours(back));
         Ok(Self {
             back: back.map_or_else(|| asked.address("/events", &[]), str::to_owned),
-            filter: search::meant(&asked, &visit.admin.outbox).await?,
             fewer: chosen("fewer"),
             change,
             asked,
@@ -163,21 +155,14 @@ impl Plan {
     /// Finds the events that are meant.
     async fn look(&self, visit: &Visit) -> Result<Seen, Refusal> {
         let outbox = &visit.admin.outbox;
-        let found = match &self.filter {
-            Some(filter) => self.change.make(filter, true, outbox, visit.now).await?,
-            None => Found {
-                events: Vec::new(),
-                first: Vec::new(),
-                missing: Vec::new(),
-            },
-        };
+        let filter = self.asked.filter();
+        let found = self.change.make(filter, true, outbox, visit.now).await?;
         let named: Vec<i64> = found.missing.iter().copied().take(NAMED).collect();
-        let known = match named.is_empty() {
-            true => Vec::new(),
-            false => {
-                let named = named.iter().copied().map(EventId).collect();
-                outbox.briefs(&Selection::of(named), u32::MAX).await?
-            }
+        let known = if named.is_empty() {
+            Vec::new()
+        } else {
+            let named = named.iter().copied().map(EventId).collect();
+            outbox.briefs(&Selection::of(named), u32::MAX).await?
         };
         let brief = |id| known.iter().find(|brief| brief.id.0 == id).cloned();
         let left_out = named.into_iter().map(|id| (id, brief(id))).collect();

@@ -3,7 +3,6 @@
 //! It promises that each link means exactly the group it stands in: the words are the filter. Nothing changes here; the
 //! page behind a link shows what it will do first.
 
-mod groups;
 mod hints;
 
 use axum::Extension;
@@ -12,7 +11,7 @@ use maud::{Markup, html};
 use super::frame::Section;
 use super::say;
 use super::visit::{Answer, Visit};
-use groups::{Group, Groups};
+use crate::outbox::{DeadGroup, DeadGroups};
 
 /// Groups that are read, so that all of them can be counted.
 const READ: u32 = 10_000;
@@ -21,7 +20,7 @@ const SHOWN: usize = 100;
 
 /// The page.
 pub(super) async fn page(Extension(visit): Extension<Visit>) -> Answer {
-    let groups = groups::groups(&visit.admin.outbox, READ).await?;
+    let groups = visit.admin.outbox.dead_groups(READ).await?;
     let main = if groups.groups.is_empty() {
         nothing()
     } else {
@@ -46,7 +45,7 @@ fn nothing() -> Markup {
     )
 }
 
-fn total(groups: &Groups) -> Markup {
+fn total(groups: &DeadGroups) -> Markup {
     let dead: i64 = groups.groups.iter().map(|group| group.count).sum();
     let (are, kept) = match dead {
         1 => ("is", "It is kept, and not sent again unless you replay it."),
@@ -73,7 +72,7 @@ fn total(groups: &Groups) -> Markup {
     }
 }
 
-fn left_out(groups: &Groups) -> Markup {
+fn left_out(groups: &DeadGroups) -> Markup {
     let all = groups.groups.len();
     html! {
         @if all > SHOWN {
@@ -86,7 +85,7 @@ fn left_out(groups: &Groups) -> Markup {
     }
 }
 
-fn one(visit: &Visit, at: usize, group: &Group) -> Markup {
+fn one(visit: &Visit, at: usize, group: &DeadGroup) -> Markup {
     let links = Links::of(&group.words);
     let events = say::counted(group.count, "event");
     let people = match group.people {

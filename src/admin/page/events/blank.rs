@@ -1,30 +1,26 @@
 //! What the list says where there is nothing to list, and what to do next.
 
+use std::net::IpAddr;
+
 use maud::{Markup, html};
 use secrecy::ExposeSecret as _;
 
 use super::super::filter::Asked;
 use super::super::say;
 use super::super::visit::Visit;
-use super::older;
+use super::{looked_back, older};
 use crate::config::{IngestConfig, SourceConfig};
 use crate::model::EventId;
+use crate::outbox::Page;
 
 /// Where the list is empty.
-pub(super) fn list(
-    visit: &Visit,
-    asked: &Asked,
-    before: Option<EventId>,
-    next: Option<EventId>,
-) -> Markup {
-    if let Some(next) = next {
+pub(super) fn list(visit: &Visit, asked: &Asked, before: Option<EventId>, page: &Page) -> Markup {
+    if let Some(next) = page.next {
         let further = html! {
+            p { (looked_back(page)) }
             a.button href=(older(asked, next)) { "Look further back" }
         };
-        let words = format!(
-            "None among the events down to number {next}: a page looks through a part of them."
-        );
-        return say::empty(&words, &further);
+        return say::empty("None of these is such an event.", &further);
     }
     if before.is_some() {
         let newest = html! { a href=(asked.address("/events", &[])) { "To the newest" } };
@@ -43,15 +39,20 @@ pub(super) fn list(
 
 /// Where a search found nothing.
 pub(super) fn search(visit: &Visit, asked: &Asked, word: &str) -> Markup {
-    let words = format!("Nothing is known by “{}”.", visit.masked(word));
+    let found = if asked.is_given() {
+        "Nothing that meets the filters above is known by"
+    } else {
+        "Nothing is known by"
+    };
+    let words = format!("{found} “{}”.", visit.masked(word));
     let wider = html! {
         "It was looked for as an event's number, message id and " code { "$event_id" }
-        ", as an order, and as a person's user id, anonymous id, e-mail and phone, each of them whole. "
+        ", as an order, and as a person's user id, anonymous id, e-mail and phone, each of them whole."
+        br;
         @if asked.is_given() {
-            "Of what was found, none meets the filters above: "
-            a href=(super::address("/events", &[("q", word)])) { "search without them" } ", or "
+            a href=(super::address("/events", &[("q", word)])) { "Search without the filters" } " · "
         }
-        a href="/events" { "look at the newest events" } "."
+        a href="/events" { "Look at the newest events" }
     };
     say::empty(&words, &wider)
 }
@@ -76,31 +77,30 @@ fn curl(ingest: &IngestConfig) -> String {
     } else {
         "KEY"
     };
-    let base = match &ingest.public_url {
-        Some(url) => {
-            let scheme = if url.https { "https" } else { "http" };
-            format!("{scheme}://{}", url.address)
-        }
-        None => {
-            let scheme = if ingest.tls.is_some() {
-                "https"
-            } else {
-                "http"
-            };
-            let address = ingest.listen;
-            let host = match address.ip() {
-                ip if ip.is_unspecified() => "localhost".to_owned(),
-                std::net::IpAddr::V4(ip) => ip.to_string(),
-                std::net::IpAddr::V6(ip) => format!("[{ip}]"),
-            };
-            let prefix = ingest.path_prefix.as_deref().unwrap_or_default();
-            format!("{scheme}://{host}:{}{prefix}", address.port())
-        }
-    };
+    let base = ingest.public_url.as_ref().map_or_else(
+        || address(ingest),
+        |url| format!("{}://{}", scheme(url.https), url.address),
+    );
     format!(
         "curl -u {key}: -d '{{\"userId\":\"u1\",\"event\":\"Order Completed\",\"properties\":{{\"orderId\":\"1001\"}}}}' \
          {base}/v1/track"
     )
+}
+
+/// Where ingest listens, as seen from this machine.
+fn address(ingest: &IngestConfig) -> String {
+    let host = match ingest.listen.ip() {
+        ip if ip.is_unspecified() => "localhost".to_owned(),
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    };
+    let (scheme, port) = (scheme(ingest.tls.is_some()), ingest.listen.port());
+    let prefix = ingest.path_prefix.as_deref().unwrap_or_default();
+    format!("{scheme}://{host}:{port}{prefix}")
+}
+
+const fn scheme(tls: bool) -> &'static str {
+    if tls { "https" } else { "http" }
 }
 
 /// Whether a source has the key of the configuration as shipped, which is no secret.

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::super::filter::Asked;
 use super::super::visit::Visit;
 use crate::model::{EventStatus, EventType};
-use crate::operator::{Change, TIMES};
+use crate::operator::Change;
 use crate::outbox::Replay;
 
 /// The keys that the form has fields for.
@@ -14,6 +14,11 @@ const FIELDS: [&str; 7] = [
 ];
 /// Times that are often meant.
 const OFTEN: [&str; 7] = ["15m", "1h", "2h", "today", "yesterday", "3d", "1w"];
+
+/// Whether what is wrong with a key is said at its field.
+pub(super) fn has_field(key: &str) -> bool {
+    FIELDS.contains(&key)
+}
 
 /// The form. What is wrong is said at its field.
 pub(super) fn form(visit: &Visit, asked: &Asked) -> Markup {
@@ -29,12 +34,15 @@ pub(super) fn form(visit: &Visit, asked: &Asked) -> Markup {
             (field(asked, "type", "Type", &select(asked, "type", &types)))
             (field(asked, "name", "Name", &input(asked, "name", "Order Completed", None)))
             (field(asked, "source", "Source", &select(asked, "source", &sources)))
-            (field(asked, "profile", "Person", &input(asked, "profile", "E-mail, phone or id", None)))
+            (field(asked, "profile", "Person", &input(asked, "profile", "E-mail or id", None)))
             (field(asked, "since", "From", &input(asked, "since", "2h, yesterday", Some("times"))))
-            (field(asked, "until", "Until", &input(asked, "until", "2026-11-23T09:30", Some("times"))))
+            (field(asked, "until", "Until", &input(asked, "until", "today", Some("times"))))
             datalist #times { @for time in OFTEN { option value=(time) {} } }
-            div { button.primary { "Show" } }
-            p.hint.wide { "Times are when an event was received: " (TIMES) "." }
+            div.show { button.primary { "Show" } }
+            p.hint.wide {
+                "Times are when an event was received: " code { "2h" } " ago, " code { "yesterday" } ", "
+                code { "2026-11-23" } " or " code { "2026-11-23T09:30" } ", in UTC."
+            }
         }
     }
 }

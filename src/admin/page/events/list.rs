@@ -6,8 +6,8 @@ use super::super::say;
 use super::super::visit::Visit;
 use crate::outbox::Brief;
 
-/// What a row shows of a reason: it begins with what it is about.
-const REASON_CHARS: usize = 90;
+/// What a row shows of a text: a reason begins with what it is about.
+const SHOWN_CHARS: usize = 90;
 
 /// A table of events; `by`: what each was found by, where they were looked for.
 pub(in super::super) fn table(
@@ -51,19 +51,19 @@ fn row(visit: &Visit, brief: &Brief, by: Option<&str>) -> Markup {
             td data-label="What" {
                 span {
                     @if let Some(name) = &brief.name {
-                        strong { (visit.masked(name)) } " " span.soft { (kind) }
+                        strong { (short(&visit.masked(name))) } " " span.soft { (kind) }
                     } @else {
                         strong { (kind) }
                     }
                 }
             }
-            td data-label="Whose" {
+            td.whose data-label="Whose" {
                 @match &brief.profile {
-                    Some(profile) => (visit.masked(profile)),
+                    Some(profile) => (short(&visit.masked(profile))),
                     None => span.soft { "nobody" },
                 }
             }
-            td data-label="Source" { (visit.masked(&brief.source)) }
+            td data-label="Source" { (short(&visit.masked(&brief.source))) }
             td data-label="Status" { (say::status(&brief.status)) }
             td.reason data-label="Reason" {
                 @if let Some(reason) = &brief.reason { (short(&visit.masked(reason))) }
@@ -76,7 +76,7 @@ fn row(visit: &Visit, brief: &Brief, by: Option<&str>) -> Markup {
 /// A text's beginning.
 fn short(text: &str) -> String {
     let mut chars = text.chars();
-    let beginning: String = chars.by_ref().take(REASON_CHARS).collect();
+    let beginning: String = chars.by_ref().take(SHOWN_CHARS).collect();
     if chars.next().is_none() {
         return beginning;
     }

@@ -3,7 +3,6 @@
 mod blank;
 mod form;
 pub(super) mod list;
-pub(super) mod search;
 
 use axum::Extension;
 use axum::http::{StatusCode, Uri};
@@ -15,11 +14,12 @@ use super::frame::Section;
 use super::say;
 use super::visit::{self, Answer, Visit};
 use crate::model::EventId;
-use crate::outbox::{Brief, Page};
-use search::{FoundBy, Hit};
+use crate::outbox::{Brief, FoundBy, Hit, Page, ReadError};
 
 /// Events of a page.
 const PAGE: u32 = 50;
+/// Events that a search shows at most.
+const MOST: u32 = 100;
 
 /// The list, or what a search leads to.
 pub(super) async fn page(Extension(visit): Extension<Visit>, uri: Uri) -> Answer {
@@ -42,21 +42,13 @@ pub(super) async fn page(Extension(visit): Extension<Visit>, uri: Uri) -> Answer
     if let Some(word) = asked.own("q").map(str::trim) {
         return found(&visit, &asked, word).await;
     }
-    let page = match search::meant(&asked, &visit.admin.outbox).await? {
-        Some(filter) => {
-            let selection = asked.selection(&filter);
-            visit.admin.outbox.page(&selection, before, PAGE).await?
-        }
-        None => Page {
-            events: Vec::new(),
-            next: None,
-        },
-    };
+    let selection = asked.selection();
+    let page = visit.admin.outbox.page(&selection, before, PAGE).await?;
     let main = html! {
         (form::form(&visit, &asked))
         (form::chips(&visit, &asked))
         @if page.events.is_empty() {
-            (blank::list(&visit, &asked, before, page.next))
+            (blank::list(&visit, &asked, before, &page))
         } @else {
             @if asked.is_given() {
                 (form::actions(&visit, asked.states(), |path, more| asked.address(path, more)))
@@ -84,7 +76,11 @@ fn unreadable(visit: &Visit, asked: &Asked) -> Response {
     let main = html! {
         div.note.bad role="alert" {
             strong { "Nothing is listed, since not all filters can be read." }
-            ul { @for (key, words) in asked.wrongs() { li { code { (key) } ": " (words) "." } } }
+            ul {
+                @for (key, words) in asked.wrongs() {
+                    @if !form::has_field(key) { li { code { (key) } ": " (words) "." } }
+                }
+            }
         }
         (form::form(visit, asked))
     };
@@ -106,10 +102,19 @@ fn pages(asked: &Asked, before: Option<EventId>, page: &Page) -> Markup {
                 }
                 Some(next) => {
                     a.button rel="next" href=(older(asked, next)) { "Look further back" }
-                    span.soft { "A page looks through a part of the events; this one came to number " (next) "." }
+                    span.soft { (looked_back(page)) }
                 }
             }
         }
+    }
+}
+
+/// How far a page looked that did not look through everything.
+fn looked_back(page: &Page) -> Markup {
+    html! {
+        "A page looks through a part of the events"
+        @if let Some(back) = page.looked_back_to { "; this one came to those of " (say::time(back)) }
+        "."
     }
 }
 
@@ -119,7 +124,7 @@ fn older(asked: &Asked, next: EventId) -> String {
 
 /// What a search found: the event itself, where it can be no other; the events of a person; or all that it may be.
 async fn found(visit: &Visit, asked: &Asked, word: &str) -> Answer {
-    let mut hits = search::look(&visit.admin.outbox, word).await?;
+    let mut hits = visit.admin.outbox.search(word, MOST).await?;
     let of_person = !hits.is_empty() && hits.iter().all(|hit| hit.by == FoundBy::Person);
     if of_person && asked.text("profile").is_empty() {
         return Ok(visit::see_other(
@@ -141,12 +146,12 @@ async fn found(visit: &Visit, asked: &Asked, word: &str) -> Answer {
 
 fn hits_shown(visit: &Visit, word: &str, hits: &[Hit]) -> Markup {
     let briefs: Vec<&Brief> = hits.iter().map(|hit| &hit.brief).collect();
-    let by: Vec<&str> = hits.iter().map(|hit| hit.by.words()).collect();
+    let by: Vec<&str> = hits.iter().map(|hit| by_words(hit.by)).collect();
     let ids: Vec<String> = hits.iter().map(|hit| hit.brief.id.to_string()).collect();
     let ids = ids.join(",");
     let count = i64::try_from(hits.len()).unwrap_or(i64::MAX);
     let some_are_of_a_person = hits.iter().any(|hit| hit.by == FoundBy::Person);
-    let all_shown = hits.len() < search::MOST as usize;
+    let all_shown = hits.len() < MOST as usize;
     html! {
         p {
             (say::counted(count, "event")) " may be meant"
@@ -164,28 +169,27 @@ fn hits_shown(visit: &Visit, word: &str, hits: &[Hit]) -> Markup {
 }
 
 /// Those hits that meet the filters.
-async fn narrowed(
-    visit: &Visit,
-    asked: &Asked,
-    hits: Vec<Hit>,
-) -> Result<Vec<Hit>, crate::outbox::ReadError> {
-    let Some(mut filter) = search::meant(asked, &visit.admin.outbox).await? else {
-        return Ok(Vec::new());
-    };
-    let is_meant = |id: i64| filter.ids.is_empty() || filter.ids.contains(&id);
-    let ids: Vec<i64> = hits
-        .iter()
-        .map(|hit| hit.brief.id.0)
-        .filter(|id| is_meant(*id))
-        .collect();
+async fn narrowed(visit: &Visit, asked: &Asked, hits: Vec<Hit>) -> Result<Vec<Hit>, ReadError> {
+    let mut selection = asked.selection();
+    let is_meant = |id: EventId| selection.ids.is_empty() || selection.ids.contains(&id);
+    let ids = hits.iter().map(|hit| hit.brief.id);
+    let ids: Vec<EventId> = ids.filter(|id| is_meant(*id)).collect();
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    filter.ids = ids;
-    let selection = asked.selection(&filter);
+    selection.ids = ids;
     let met = visit.admin.outbox.select(&selection).await?;
-    Ok(hits
-        .into_iter()
-        .filter(|hit| met.contains(&hit.brief.id))
-        .collect())
+    let hits = hits.into_iter();
+    Ok(hits.filter(|hit| met.contains(&hit.brief.id)).collect())
+}
+
+/// In words that complete "found by its …".
+const fn by_words(by: FoundBy) -> &'static str {
+    match by {
+        FoundBy::Number => "number",
+        FoundBy::MessageId => "message id",
+        FoundBy::EventId => "$event_id",
+        FoundBy::OrderId => "order",
+        FoundBy::Person => "person",
+    }
 }
