@@ -9,6 +9,7 @@ use maud::{Markup, html};
 use super::frame::Section;
 use super::say;
 use super::visit::{Answer, Visit};
+use crate::model::EventStatus;
 use crate::outbox::{Blocked, BlockedHead, PauseReport};
 
 /// Heads that are shown.
@@ -80,9 +81,18 @@ fn one(visit: &Visit, head: &BlockedHead) -> Markup {
                 span { "since " (say::time(head.since)) ", " (say::span(visit.now.since(head.since))) }
                 span { (next(visit, head)) }
             }
-            @if let Some(reason) = &head.reason { p.why { (visit.masked(reason)) } }
+            p.why { (why(visit, head)) }
             (ways(head))
         }
+    }
+}
+
+/// Why it stands where it stands.
+fn why(visit: &Visit, head: &BlockedHead) -> String {
+    match &head.reason {
+        Some(reason) => visit.masked(reason),
+        None if head.status == EventStatus::Held.word() => "It is held by an operator.".to_owned(),
+        None => "It was not sent yet.".to_owned(),
     }
 }
 

@@ -65,7 +65,6 @@ async fn what_could_mean_more_than_was_meant_is_refused_with_what_to_do() {
         ("do=discard&status=pending,held", "choose one"),
         ("do=hold&profile=+", "names nobody"),
         ("do=hold&q=u1", "is no filter"),
-        ("do=hold&group=400", "names no group"),
     ] {
         let answer = pages.get(&format!("/change?{query}")).await;
         assert!((400..500).contains(&answer.status), "{query}: {answer:?}");

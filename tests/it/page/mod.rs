@@ -234,6 +234,7 @@ fn listed(page: &str) -> Vec<i64> {
 fn shop() -> Vec<NewEvent> {
     let order = |number| NewEvent {
         name: Some("Order Completed".to_owned()),
+        order_id: Some("o-1001".to_owned()),
         ..event(
             number,
             EventType::Track,
@@ -255,6 +256,7 @@ fn shop() -> Vec<NewEvent> {
         NewEvent {
             source: "app".to_owned(),
             name: Some("Order Completed".to_owned()),
+            order_id: Some("o-1002".to_owned()),
             ..event(
                 3,
                 EventType::Track,

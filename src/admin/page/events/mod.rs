@@ -193,3 +193,27 @@ const fn by_words(by: FoundBy) -> &'static str {
         FoundBy::Person => "person",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Timestamp;
+
+    #[test]
+    fn a_page_that_looked_through_its_bound_says_how_far_and_where_to_go_on() {
+        let now = Timestamp::from_millis(1_795_440_000_000);
+        let asked = Asked::read("type=identify", &[], now);
+        let page = Page {
+            events: Vec::new(),
+            next: Some(EventId(7)),
+            looked_back_to: Some(now),
+        };
+        let markup = pages(&asked, None, &page).into_string();
+        assert!(
+            markup.contains("href=\"/events?before=7&amp;type=identify\""),
+            "{markup}"
+        );
+        assert!(markup.contains("Look further back"), "{markup}");
+        assert!(markup.contains(&now.to_string()), "{markup}");
+    }
+}
