@@ -49,10 +49,14 @@ pub(super) struct Chip {
 impl Asked {
     /// Reads a query or a form. `own`: keys of the page itself, which it reads with [`Asked::own`].
     pub(super) fn read(pairs: &str, own: &[&'static str], now: Timestamp) -> Self {
-        let pairs: Vec<(String, String)> = serde_urlencoded::from_str(pairs).unwrap_or_default();
         let mut asked = Self::default();
-        for (key, text) in pairs {
-            asked.take(&key, text, own);
+        match serde_urlencoded::from_str::<Vec<(String, String)>>(pairs) {
+            Ok(pairs) => {
+                for (key, text) in pairs {
+                    asked.take(&key, text, own);
+                }
+            }
+            Err(_) => asked.note("address", "cannot be read"),
         }
         let place = |key: &str| KEYS.iter().position(|known| *known == key);
         asked.texts.sort_by_key(|(key, _)| place(key));

@@ -13,8 +13,9 @@ use super::{Pages, event};
 fn command(pages: &Pages, filters: &[&str]) -> String {
     let path = pages.dir.path().join("outbox.db");
     let config = format!(
-        "outbox.path = {path:?}\noutbox.min_free_disk = 0\nklaviyo.endpoint = \"sandbox\"\n\
-         [[ingest.sources]]\nname = \"shop\"\nwrite_key = \"wk_shop\"\n"
+        "outbox.path = \"{}\"\noutbox.min_free_disk = 0\nklaviyo.endpoint = \"sandbox\"\n\
+         [[ingest.sources]]\nname = \"shop\"\nwrite_key = \"wk_shop\"\n",
+        path.display()
     );
     std::fs::write(pages.dir.path().join("config.toml"), config).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_klaviyo-relay"));

@@ -180,19 +180,20 @@ impl Pages {
         let delivered = |id: &EventId| keys.iter().any(|(key, _)| *key == id.0);
         let steps = claimed.iter().map(|event| Step {
             settlement: None,
-            then: match delivered(event) {
-                true => Then::Finish {
+            then: if delivered(event) {
+                Then::Finish {
                     event: *event,
                     status: EventStatus::Delivered,
                     reason: None,
                     hold: false,
                     erase: false,
                     now,
-                },
-                false => Then::Release {
+                }
+            } else {
+                Then::Release {
                     event: *event,
                     due: now,
-                },
+                }
             },
         });
         self.outbox.settle(steps.collect()).await.unwrap();
@@ -328,7 +329,7 @@ fn shows_as_text(page: &str) {
     let attributes = ["onerror", "onload", "onfocus"];
     for tag in tags(&markup) {
         let named = |name: &&str| outside_of_values(tag).contains(*name);
-        assert!(!attributes.iter().any(|name| named(&name)), "{tag}");
+        assert!(!attributes.iter().any(named), "{tag}");
     }
     assert!(
         page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"),

@@ -59,7 +59,7 @@ fn row(visit: &Visit, brief: &Brief, by: Option<&str>) -> Markup {
             }
             td.whose data-label="Whose" {
                 @match &brief.profile {
-                    Some(profile) => (short(&visit.masked(profile))),
+                    Some(profile) => (person(&short(&visit.masked(profile)))),
                     None => span.soft { "nobody" },
                 }
             }
@@ -69,6 +69,16 @@ fn row(visit: &Visit, brief: &Brief, by: Option<&str>) -> Markup {
                 @if let Some(reason) = &brief.reason { (short(&visit.masked(reason))) }
             }
             @if let Some(by) = by { td data-label="Found by its" { (by) } }
+        }
+    }
+}
+
+/// `email:j•••@shop.example`, such that a narrow cell breaks it behind the kind.
+fn person(text: &str) -> Markup {
+    html! {
+        @match text.split_once(':') {
+            Some((kind, name)) => { (kind) ":" wbr; (name) },
+            None => (text),
         }
     }
 }

@@ -73,14 +73,13 @@ fn tidied(asked: &Asked) -> String {
 /// The form again, with what is wrong at its field. Nothing is listed: without that filter it would be more than was
 /// asked for.
 fn unreadable(visit: &Visit, asked: &Asked) -> Response {
+    let others = asked.wrongs().iter();
+    let others: Vec<_> = others.filter(|(key, _)| !form::has_field(key)).collect();
     let main = html! {
         div.note.bad role="alert" {
             strong { "Nothing is listed, since not all filters can be read." }
-            ul {
-                @for (key, words) in asked.wrongs() {
-                    @if !form::has_field(key) { li { code { (key) } ": " (words) "." } }
-                }
-            }
+            @if others.is_empty() { p { "Change what is marked below." } }
+            @else { ul { @for (key, words) in others { li { code { (key) } ": " (words) "." } } } }
         }
         (form::form(visit, asked))
     };
