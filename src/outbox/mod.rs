@@ -24,6 +24,7 @@ mod gist;
 mod import;
 mod limits;
 mod lock;
+mod near;
 mod order;
 mod overview;
 mod page;

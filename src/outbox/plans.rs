@@ -35,6 +35,8 @@ async fn hot_statements_scan_no_table_that_grows() {
         ("known", super::import::KNOWN),
         ("the oldest pending event", super::sample::OLDEST_PENDING),
         ("a page of events", super::page::LOOKED_THROUGH),
+        ("neighbours", super::near::NEIGHBOURS),
+        ("the event of a message", super::near::OF_MESSAGE),
     ]) {
         for statement in statements(text) {
             let sql = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
