@@ -14,6 +14,7 @@ mod ingest;
 mod mapping;
 mod order;
 mod otlp;
+mod page;
 mod readme;
 mod sdk;
 mod support;

@@ -10,10 +10,12 @@
 //! May use what `admin` may.
 
 mod assets;
+mod event;
 mod frame;
 mod login;
 mod overview;
 mod say;
+mod trial;
 mod visit;
 
 use std::sync::Arc;
@@ -48,6 +50,9 @@ pub(super) fn routes(admin: &Arc<Admin>) -> Router<Arc<Admin>> {
     let guard = middleware::from_fn_with_state(Arc::clone(admin), visit::guard);
     Router::new()
         .route("/", get(overview::page))
+        .route("/events/{number}", get(event::page))
+        .route("/try", get(trial::form).post(trial::explained))
+        .route("/try/send", axum::routing::post(trial::send))
         .route("/logout", axum::routing::post(login::out))
         .route_layer(guard)
         // Whoever is not let in needs these.
