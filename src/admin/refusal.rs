@@ -80,6 +80,13 @@ impl Refusal {
         "no event has this number, message id, $event_id or order id, or it is no longer kept; /api/v1/events lists them",
     );
 
+    pub(super) const NO_SANDBOX: Self = Self::of(
+        StatusCode::FORBIDDEN,
+        "no_sandbox",
+        "the page sends calls to the sandbox alone, and requests go to Klaviyo; nothing was stored. Set [klaviyo] \
+         endpoint to \"sandbox\" where calls are to be tried",
+    );
+
     const fn of(status: StatusCode, code: &'static str, error: &'static str) -> Self {
         Self {
             status,

@@ -127,14 +127,26 @@ pub fn arriving(
         allowed_origins: Vec::new(),
         shared_secret: None,
     };
+    let rules = Rules { config, garbage };
+    alone(call, &source, rules, now, &mut String::new)
+}
+
+/// The event that a call of this source is stored as that comes by itself.
+pub(super) fn alone(
+    call: &str,
+    source: &SourceConfig,
+    rules: Rules<'_>,
+    now: Timestamp,
+    new_id: &mut dyn FnMut() -> String,
+) -> NewEvent {
     let mut reader = Reader {
-        source: &source,
-        rules: Rules { config, garbage },
+        source,
+        rules,
         now,
         envelope: None,
         batch_sent_at: None,
         came: Came::Now,
-        new_id: &mut String::new,
+        new_id,
     };
     reader.kept(call)
 }

@@ -6,7 +6,7 @@
 //! the others; that a call is kept byte for byte; and that no payload, id or write key reaches a log or an answer.
 //!
 //! [`accept`] decides everything and is pure; [`routes()`] does the input and output around it, and [`arriving`] lets
-//! `explain` decide the same, and [`Archive`] `import`. [`Live`] lets a running daemon be configured anew.
+//! `explain` decide the same, [`Archive`] `import`, and [`typed`] the page that tries calls. [`Live`] lets a running daemon be configured anew.
 //! May use `model`, `segment`, `config`, `outbox`, `metrics`, `telemetry` and the clock.
 
 mod accept;
@@ -28,6 +28,7 @@ mod script;
 mod settings;
 mod signature;
 mod time;
+mod typed;
 
 #[cfg(test)]
 mod tests;
@@ -36,3 +37,4 @@ pub use accept::arriving;
 pub use archive::{Archive, EXPORTED, NotJson};
 pub use live::Live;
 pub use routes::{Ingest, routes};
+pub use typed::typed;

@@ -4,9 +4,9 @@
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use crate::config::{Config, IngestConfig, MappingConfig};
+use super::kept::Owed;
+use crate::config::{Config, IngestConfig, MappingConfig, SourceConfig};
 use crate::ingest;
-use crate::klaviyo;
 use crate::mapper::{Mapped, Planned};
 use crate::model::{EventType, Side, Timestamp};
 use crate::relay::{self, Explained};
@@ -26,6 +26,29 @@ impl ExplainSettings {
             ingest: config.ingest.clone(),
             mapping: config.mapping.clone(),
         }
+    }
+
+    /// The names of the sources that calls come from, in the order of the configuration.
+    pub fn sources(&self) -> impl Iterator<Item = &str> {
+        self.ingest.sources.iter().map(|source| &*source.name)
+    }
+
+    /// The side that a source's calls are mapped as; `None`: each call's library decides.
+    pub(super) fn side_of(&self, source: &str) -> Option<Side> {
+        self.source(source)?.side
+    }
+
+    /// A source by its name.
+    pub(super) fn source(&self, name: &str) -> Option<&SourceConfig> {
+        self.ingest
+            .sources
+            .iter()
+            .find(|source| source.name == name)
+    }
+
+    /// `[mapping]`.
+    pub(super) fn mapping(&self) -> &MappingConfig {
+        &self.mapping
     }
 
     /// What ingest takes, and from whom.
@@ -85,7 +108,37 @@ pub fn explain(
     Ok(Explanation::Becomes(explained))
 }
 
+/// What becomes of a call, for a page.
+#[derive(Debug)]
+pub enum Fate {
+    /// Ingest would refuse it: the code and the sentence.
+    Refused(String),
+    /// Nothing is sent, and why.
+    Skipped(String),
+    /// These requests; at least one.
+    Requests(Vec<Owed>),
+}
+
 impl Explanation {
+    /// What becomes of the call.
+    pub fn fate(&self) -> Fate {
+        match self {
+            Self::Refused { reason, .. } => Fate::Refused(reason.clone()),
+            Self::Becomes(explained) => match &explained.mapped {
+                Mapped::Skipped(reason) => Fate::Skipped(reason.to_string()),
+                Mapped::Requests(planned) => Fate::Requests(planned.iter().map(Owed::of).collect()),
+            },
+        }
+    }
+
+    /// The call's type and the side that it is mapped as, in a word each; `None` when it is refused.
+    pub fn mapped_as(&self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Refused { .. } => None,
+            Self::Becomes(explained) => Some((explained.kind.word(), explained.side.word())),
+        }
+    }
+
     /// As `explain --json` prints it.
     pub fn json(&self) -> Value {
         match self {
@@ -109,19 +162,22 @@ fn becomes_json(explained: &Explained) -> Value {
 }
 
 fn request_json(planned: &Planned) -> Value {
-    let request = &planned.request;
-    let route = klaviyo::route(request.kind(), request.list_id());
-    let body = request
-        .body()
-        .and_then(|body| serde_json::from_str::<Value>(&body).ok());
-    let rules: Vec<Value> = planned
-        .rules
-        .iter()
-        .map(|rule| json!({"field": rule.field, "rule": rule.rule}))
+    let Owed {
+        kind,
+        route: (method, path),
+        metric: _,
+        body,
+        not_sent,
+        warnings,
+        rules,
+    } = Owed::of(planned);
+    let body = body.and_then(|body| serde_json::from_str::<Value>(&body).ok());
+    let rules: Vec<Value> = rules
+        .into_iter()
+        .map(|(field, rule)| json!({"field": field, "rule": rule}))
         .collect();
     json!({
-        "kind": request.kind().word(), "method": route.method, "path": route.path, "body": body,
-        "not_sent": planned.refused.as_ref().map(ToString::to_string),
-        "warnings": planned.warnings, "rules": rules,
+        "kind": kind, "method": method, "path": path, "body": body,
+        "not_sent": not_sent, "warnings": warnings, "rules": rules,
     })
 }

@@ -1,5 +1,5 @@
 //! What an operator asks for, the same from the command line and from the admin port: which events are meant, what is
-//! done with them, what a call becomes, and how that is said as JSON.
+//! done with them, what a call becomes, taking one in that was typed, and how that is said as JSON.
 //!
 //! It promises that a change without a filter is refused, and so is one in a state it cannot work on; that a dry run
 //! changes nothing; and that both ways in mean the same events by the same words. Personal data is shown whole: whoever
@@ -12,12 +12,16 @@ mod exported;
 mod filter;
 mod forget;
 mod json;
+mod kept;
+mod take;
 mod when;
 
 pub use change::{Change, ChangeError};
-pub use explain::{ExplainError, ExplainSettings, Explanation, explain};
+pub use explain::{ExplainError, ExplainSettings, Explanation, Fate, explain};
 pub use exported::exported_line;
 pub use filter::{Filter, Found, SHOWN};
 pub use forget::{ForgetError, Forgotten, forget, unfinished, whom};
 pub use json::{audit_json, brief_json, dead_json, event_json, status_json};
+pub use kept::{Kept, Owed, Rules, kept, route};
+pub use take::{TakeError, Taken, take};
 pub use when::{TIMES, time};

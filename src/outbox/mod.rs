@@ -26,6 +26,7 @@ mod history;
 mod import;
 mod limits;
 mod lock;
+mod near;
 mod order;
 mod overview;
 mod page;

@@ -58,6 +58,8 @@ async fn hot_statements_scan_no_table_that_grows() {
         ("search by $event_id", super::search::BY_EVENT_ID),
         ("search by order", super::search::BY_ORDER),
         ("search by person", super::search::BY_IDENTIFIER),
+        ("neighbours", super::near::NEIGHBOURS),
+        ("the event of a message", super::near::OF_MESSAGE),
     ]) {
         for statement in statements(text) {
             for step in steps(&outbox, &statement).await {

@@ -16,11 +16,13 @@ mod dead;
 mod events;
 mod export;
 mod filter;
+mod event;
 mod frame;
 mod login;
 mod overview;
 mod sandbox;
 mod say;
+mod trial;
 mod visit;
 
 use std::sync::Arc;
@@ -61,6 +63,9 @@ pub(super) fn routes(admin: &Arc<Admin>) -> Router<Arc<Admin>> {
         .route("/dead", get(dead::page))
         .route("/blocked", get(blocked::page))
         .route("/sandbox", get(sandbox::page))
+        .route("/events/{number}", get(event::page))
+        .route("/try", get(trial::form).post(trial::explained))
+        .route("/try/send", axum::routing::post(trial::send))
         .route("/logout", axum::routing::post(login::out))
         .route("/live", get(overview::live))
         .layer(Extension(Arc::new(overview::Live::default())))

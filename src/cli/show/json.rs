@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Rules, Shown};
-use crate::operator::event_json;
+use super::Shown;
+use crate::operator::{Rules, event_json};
 
 pub(super) fn of(shown: &Shown) -> Value {
     let mut event = event_json(&shown.report);

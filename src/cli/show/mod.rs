@@ -8,10 +8,8 @@ use serde_json::Value;
 
 use super::{End, attach, print, print_json};
 use crate::config::Config;
-use crate::mapper::{Mapped, Planned};
-use crate::model::NewEvent;
-use crate::outbox::{EventReport, Outbox};
-use crate::relay::explain;
+use crate::operator::{ExplainSettings, Rules, kept};
+use crate::outbox::EventReport;
 
 /// Show an event: when it came, what it became and by which rules, each attempt, Klaviyo's words, and who waits for whom
 ///
@@ -34,16 +32,6 @@ struct Shown {
     now: Rules,
 }
 
-/// What the stored call becomes by the rules as they are now.
-enum Rules {
-    /// These requests.
-    Requests(Vec<Planned>),
-    /// Nothing, for this reason.
-    Nothing(String),
-    /// The call is not there any more, or cannot be read.
-    Unknown,
-}
-
 pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End> {
     let outbox = attach(&config).await?;
     let ids = outbox.find(&options.event).await?;
@@ -55,10 +43,12 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
             outbox.path().display()
         );
     }
+    let settings = ExplainSettings::of(&config);
     let mut shown = Vec::with_capacity(ids.len());
     for id in ids {
         if let Some(report) = outbox.report(id).await? {
-            let now = rules(&outbox, &config, &report).await?;
+            let kept = kept(&outbox, &settings, &report).await?;
+            let now = kept.map_or(Rules::Unknown, |kept| kept.rules);
             shown.push(Shown { report, now });
         }
     }
@@ -76,34 +66,4 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
     }
     outbox.close().await;
     Ok(End::Done)
-}
-
-/// Maps the stored call as the relay would now.
-async fn rules(outbox: &Outbox, config: &Config, report: &EventReport) -> anyhow::Result<Rules> {
-    let Some(event) = outbox.claimed(&[report.id]).await?.pop() else {
-        return Ok(Rules::Unknown);
-    };
-    let source = &event.source;
-    let source = config.ingest.sources.iter().find(|of| of.name == *source);
-    let side = source.and_then(|source| source.side);
-    let event = NewEvent {
-        source: event.source,
-        message_id: event.message_id,
-        kind: event.kind,
-        name: event.name,
-        at: event.at,
-        received_at: event.received_at,
-        order_id: None,
-        identifiers: Vec::new(),
-        payload: event.payload,
-        envelope: event.envelope,
-        refused: None,
-    };
-    Ok(match explain(&event, side, &config.mapping) {
-        Ok(explained) => match explained.mapped {
-            Mapped::Requests(planned) => Rules::Requests(planned),
-            Mapped::Skipped(reason) => Rules::Nothing(reason.to_string()),
-        },
-        Err(_) => Rules::Unknown,
-    })
 }

@@ -2,11 +2,12 @@
 
 use std::fmt::{Result, Write};
 
-use super::{Rules, Shown};
+use super::Shown;
 use crate::cli::colour;
 use crate::klaviyo;
 use crate::mapper::Planned;
-use crate::model::{DeliveryKind, EventId};
+use crate::model::EventId;
+use crate::operator::{Rules, route};
 use crate::outbox::{AttemptReport, DeliveryReport, EventReport};
 use crate::segment::masked;
 
@@ -34,7 +35,12 @@ pub(super) fn of(shown: &Shown) -> std::result::Result<String, std::fmt::Error> 
     waiting(&mut text, report)?;
     call(&mut text, report)?;
     for (at, delivery) in report.deliveries.iter().enumerate() {
-        request(&mut text, at, delivery, rules_of(shown, delivery))?;
+        request(
+            &mut text,
+            at,
+            delivery,
+            shown.now.for_stored(report, delivery),
+        )?;
     }
     unmapped(&mut text, shown)?;
     Ok(text)
@@ -144,11 +150,8 @@ fn request(
     rules: Option<&Planned>,
 ) -> Result {
     let has = |name| delivery.column(name);
-    let kind = has("kind").and_then(DeliveryKind::from_word);
-    let route = kind.map(|kind| klaviyo::route(kind, has("list_id")));
-    let route = route.map_or("?".to_owned(), |route| {
-        format!("{} {}", route.method, route.path)
-    });
+    let route = route(delivery);
+    let route = route.map_or("?".to_owned(), |(method, path)| format!("{method} {path}"));
     let replay = match has("cycle") {
         None | Some("1") => String::new(),
         Some(cycle) => format!("  (sending {cycle} of the event)"),
@@ -188,21 +191,6 @@ fn request(
         write_rules(text, planned)?;
     }
     Ok(())
-}
-
-/// The rules for a stored request, of the event's present cycle: those of the same place, if it still has that kind.
-fn rules_of<'a>(shown: &'a Shown, delivery: &DeliveryReport) -> Option<&'a Planned> {
-    let Rules::Requests(planned) = &shown.now else {
-        return None;
-    };
-    let last = shown.report.deliveries.last()?;
-    if last.column("cycle") != delivery.column("cycle") {
-        return None;
-    }
-    let place: usize = delivery.column("position")?.parse().ok()?;
-    let kind = delivery.column("kind");
-    let planned = planned.get(place)?;
-    (Some(planned.request.kind().word()) == kind).then_some(planned)
 }
 
 fn write_rules(text: &mut String, planned: &Planned) -> Result {

@@ -3,10 +3,12 @@
 mod blocked;
 mod change;
 mod dead;
+mod event;
 mod events;
 mod export;
 mod sandbox;
 mod shelf;
+mod trial;
 
 use std::sync::Arc;
 

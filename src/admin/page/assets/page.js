@@ -21,11 +21,14 @@ function localTimes(part) {
 }
 
 // Puts new content in the place of a part, unless somebody is at work in it.
+const shown = new WeakMap()
 function replace(part, html) {
+  if (shown.get(part) === html) return true
   if (part.contains(document.activeElement) && document.activeElement !== part) return false
   const selection = document.getSelection()
   if (selection && !selection.isCollapsed && part.contains(selection.anchorNode)) return false
   part.innerHTML = html
+  shown.set(part, html)
   localTimes(part)
   return true
 }
@@ -99,6 +102,15 @@ document.addEventListener('keydown', (event) => {
   event.preventDefault()
   document.getElementById('q')?.focus()
 })
+
+// A field of a request shows which member of the call it comes from.
+function origin(event) {
+  for (const lit of document.querySelectorAll('.lit')) lit.classList.remove('lit')
+  const from = event.target.closest?.('[data-from]')?.dataset.from
+  if (from === undefined) return
+  for (const at of document.querySelectorAll('[data-at]')) at.classList.toggle('lit', at.dataset.at === from)
+}
+for (const kind of ['mouseover', 'focusin']) document.addEventListener(kind, origin)
 
 localTimes(document)
 for (const whole of document.querySelectorAll('[data-live]')) live(whole)

@@ -70,13 +70,11 @@ impl Facts {
         let hour = outbox.came_by_source(now.minus(HOUR), now).await?;
         let day = outbox.came_by_source(now.minus(DAY), now).await?;
         let settings = admin.explain.borrow().clone();
-        let configured = settings.ingest().sources.iter();
-        let configured = configured.map(|source| source.name.as_str());
         Ok(Self {
             now,
             standing: outbox.standing().await?,
             minutes: outbox.history(now.minus(DAY), now, throttled).await?,
-            sources: flows(configured, &hour, &day),
+            sources: flows(settings.sources(), &hour, &day),
             blocked: instruments.metrics.blocked_profiles(),
             stuck: metrics::stuck(&instruments.pulse.signs()),
             ended: outbox.has_ended(),

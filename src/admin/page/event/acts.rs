@@ -1,0 +1,106 @@
+//! What can be done with an event where it stands. Nothing is done here: each leads to the page that says it in full.
+
+use maud::{Markup, html};
+
+use super::super::say;
+use super::{Shown, path};
+use crate::model::EventStatus;
+
+struct Act {
+    name: &'static str,
+    word: &'static str,
+    class: &'static str,
+    will: String,
+}
+
+/// The card with the buttons, each with what it will do.
+pub(super) fn card(shown: &Shown) -> Markup {
+    let acts = acts(shown);
+    let back = path(shown.report.id);
+    html! {
+        section.card aria-labelledby="acts" {
+            h2 #acts { "What you can do" }
+            @if acts.is_empty() { p.soft { "Nothing: its call is gone, and nobody waits for it." } }
+            ul.acts {
+                @for act in &acts {
+                    li {
+                        a class={ "button " (act.class) } href=(link(shown, act.word, &back))
+                            aria-describedby={ "does-" (act.word) } { (act.name) }
+                        p.hint id={ "does-" (act.word) } { (act.will) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn link(shown: &Shown, word: &str, back: &str) -> String {
+    let id = shown.report.id.to_string();
+    let query = serde_urlencoded::to_string([("do", word), ("id", &*id), ("back", back)]);
+    format!("/change?{}", query.unwrap_or_default())
+}
+
+fn acts(shown: &Shown) -> Vec<Act> {
+    let given_up = format!(
+        "Gives it up: it is never sent, unless you replay it.{}",
+        goes_on(shown)
+    );
+    let discard = |will: String| act("Discard", "discard", "danger", will);
+    let release = |will: &str| act("Release", "release", "primary", will.to_owned());
+    let replay = |will: &str| replay(shown, will).into_iter();
+    match shown.state() {
+        None => Vec::new(),
+        Some(EventStatus::Pending) => {
+            let at_once = "Tries it at once, without waiting for the time it is set to.";
+            let stops = "Stops it where it stands, until you release it. Later events of the same person wait behind it.";
+            let waits = shown.tried_again_at().is_some();
+            let release = waits.then(|| release(at_once)).into_iter();
+            let hold = act("Hold", "hold", "plainly", stops.to_owned());
+            release.chain([hold, discard(given_up)]).collect()
+        }
+        Some(EventStatus::Held) => vec![
+            release("Lets it go on, in its place in its person's order."),
+            discard(given_up),
+        ],
+        Some(EventStatus::Dead) => {
+            let (behind, _) = shown.report.waited_for_by;
+            let leaves = format!("Leaves it dead.{}", goes_on(shown));
+            let discard = (behind > 0).then(|| discard(leaves));
+            replay("Sends it again, mapped by the rules of now.").chain(discard).collect()
+        }
+        Some(EventStatus::Skipped) => {
+            replay("Maps it anew by the rules of now, and sends what comes of that.").collect()
+        }
+        Some(EventStatus::Delivered) => replay(
+            "Sends it again. What Klaviyo has under the same $event_id is not sent twice; traits of a profile are, over \
+             newer ones.",
+        )
+        .collect(),
+    }
+}
+
+fn act(name: &'static str, word: &'static str, class: &'static str, will: String) -> Act {
+    Act {
+        name,
+        word,
+        class,
+        will,
+    }
+}
+
+/// What giving it up means for those behind it.
+fn goes_on(shown: &Shown) -> String {
+    match shown.report.waited_for_by.0 {
+        0 => String::new(),
+        1 => " The event behind it goes on.".to_owned(),
+        behind => format!(" The {} events behind it go on.", say::count(behind)),
+    }
+}
+
+/// What is gone cannot be sent.
+fn replay(shown: &Shown, will: &str) -> Option<Act> {
+    let delivered = shown.state() == Some(EventStatus::Delivered);
+    let class = if delivered { "plainly" } else { "primary" };
+    shown.kept.as_ref()?;
+    Some(act("Replay", "replay", class, will.to_owned()))
+}

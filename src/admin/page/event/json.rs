@@ -1,0 +1,383 @@
+//! JSON as a person reads it: a line for each member, in the order and with the digits of the text, and at a member of a
+//! request the rule that gave it.
+//!
+//! It promises to show whatever text there is, and to stay light: what is no JSON, nests deep or has very many members
+//! is shown as the text that it is, and of a very long text the beginning.
+
+use std::collections::{HashMap, HashSet};
+
+use maud::{Markup, html};
+use serde::de::IgnoredAny;
+
+/// Members that are shown one by one.
+const LINES: usize = 1500;
+/// Levels that are shown one by one.
+const LEVELS: usize = 64;
+/// Levels that are set off from one another.
+const INDENTS: usize = 16;
+/// Characters of a text that is shown as it is.
+const CHARACTERS: usize = 200_000;
+
+/// Where each field of a request comes from.
+#[derive(Default)]
+pub(super) struct Origins<'r> {
+    /// By the field's JSON pointer: the rule's words, and the member of the call that they name.
+    fields: HashMap<&'r str, (&'r str, Option<String>)>,
+}
+
+impl<'r> Origins<'r> {
+    /// Of these rules, whose words may name one of the members of a call.
+    pub(super) fn of(rules: &'r [(String, String)], members: &HashSet<String>) -> Self {
+        let fields = rules.iter().map(|(field, rule)| {
+            let from = named(rule, members).map(str::to_owned);
+            (field.as_str(), (rule.as_str(), from))
+        });
+        Self {
+            fields: fields.collect(),
+        }
+    }
+
+    /// The members of the call that are named.
+    pub(super) fn members(&self) -> impl Iterator<Item = &str> {
+        let fields = self.fields.values();
+        fields.filter_map(|(_, from)| from.as_deref())
+    }
+}
+
+/// The member that a rule's words name: `properties.total`, `first word of traits.name`.
+fn named<'w>(rule: &'w str, members: &HashSet<String>) -> Option<&'w str> {
+    let to_comma = rule.split(", ").next().unwrap_or(rule);
+    let words = rule.split([' ', ',', ';']);
+    [rule, to_comma]
+        .into_iter()
+        .chain(words)
+        .find(|word| members.contains(*word))
+}
+
+/// The members of a call as rules name them; none where its text is shown as it is.
+pub(super) fn members(text: &str) -> HashSet<String> {
+    let lines = lines(text).unwrap_or_default();
+    lines.into_iter().map(|line| line.dotted).collect()
+}
+
+/// A call: the members that are `named` by a rule can be found by it.
+pub(super) fn call(text: &str, named: &HashSet<&str>) -> Markup {
+    shown(text, |line| {
+        let at = Some(line.dotted.as_str()).filter(|at| named.contains(at));
+        html! { span class=(line.class("line")) data-at=[at] { (line.words()) } }
+    })
+}
+
+/// A request: each field with its rule, which shows when it is pointed at or in focus, and is read out always.
+pub(super) fn request(text: &str, origins: &Origins<'_>) -> Markup {
+    shown(text, |line| match origins.fields.get(&*line.pointer) {
+        None => html! { span class=(line.class("line")) { (line.words()) } },
+        Some((rule, from)) => html! {
+            span class=(line.class("line ruled")) tabindex="0" data-from=[from.as_deref()] {
+                (line.words())
+                span.rule { span.quiet { " comes from " } (rule) }
+            }
+        },
+    })
+}
+
+fn shown(text: &str, line: impl Fn(&Line<'_>) -> Markup) -> Markup {
+    match lines(text) {
+        Some(lines) => html! { pre.json { @for of in &lines { (line(of)) } } },
+        None => plain(text),
+    }
+}
+
+fn plain(text: &str) -> Markup {
+    let end = text.char_indices().nth(CHARACTERS).map(|(at, _)| at);
+    html! {
+        // A part that scrolls can be scrolled by keys only when it can have the focus.
+        pre.plain-text tabindex="0" { (&text[..end.unwrap_or(text.len())]) }
+        @if end.is_some() { p.hint { "This is its beginning. The whole text is in the event's JSON." } }
+    }
+}
+
+/// A line of JSON that is laid out.
+struct Line<'t> {
+    depth: usize,
+    /// Where it is, as a JSON pointer; empty of the whole, and of a closing bracket.
+    pointer: String,
+    /// Where it is, as rules say it: `properties.products[0].price`.
+    dotted: String,
+    key: Option<&'t str>,
+    /// A value, or the brackets of one.
+    value: &'t str,
+    comma: bool,
+}
+
+impl Line<'_> {
+    fn class(&self, name: &str) -> String {
+        format!("{name} d{}", self.depth.min(INDENTS))
+    }
+
+    fn words(&self) -> Markup {
+        let tone = match self.value.as_bytes().first() {
+            Some(b'"') => "text",
+            Some(b'{' | b'[' | b'}' | b']') => "bracket",
+            _ => "word",
+        };
+        html! {
+            @if let Some(key) = self.key { span.name { (readable(key)) } ": " }
+            span class=(tone) { (readable(self.value)) }
+            @if self.comma { "," }
+            "\n"
+        }
+    }
+}
+
+/// A text of JSON without the escapes that only a machine needs; what cannot be read stays as it is.
+fn readable(token: &str) -> String {
+    if !token.contains('\\') {
+        return token.to_owned();
+    }
+    let read = serde_json::from_str::<String>(token);
+    let written = read.and_then(|text| serde_json::to_string(&text));
+    written.unwrap_or_else(|_| token.to_owned())
+}
+
+/// The lines of a JSON text; `None` when it is none, or too much to be laid out.
+fn lines(text: &str) -> Option<Vec<Line<'_>>> {
+    // Whatever follows can rely on it. Levels cost nothing here.
+    serde_json::from_str::<IgnoredAny>(text).ok()?;
+    let mut layout = Layout::default();
+    let mut rest = text;
+    while let Some((token, after)) = token(rest) {
+        rest = after;
+        layout.take(token);
+        if layout.lines.len() > LINES || layout.open.len() > LEVELS {
+            return None;
+        }
+    }
+    Some(layout.lines)
+}
+
+/// An object or array that is not closed yet.
+struct Open {
+    pointer: String,
+    dotted: String,
+    /// The number of its next item, of an array.
+    next: Option<usize>,
+}
+
+#[derive(Default)]
+struct Layout<'t> {
+    lines: Vec<Line<'t>>,
+    open: Vec<Open>,
+    key: Option<&'t str>,
+}
+
+impl<'t> Layout<'t> {
+    fn take(&mut self, token: &'t str) {
+        let in_object = self.open.last().is_some_and(|open| open.next.is_none());
+        match token {
+            ":" => {}
+            "," => {
+                if let Some(last) = self.lines.last_mut() {
+                    last.comma = true;
+                }
+            }
+            "}" | "]" => self.close(token),
+            "{" | "[" => {
+                let (pointer, dotted) = self.line(token);
+                let next = (token == "[").then_some(0);
+                self.open.push(Open {
+                    pointer,
+                    dotted,
+                    next,
+                });
+            }
+            key if in_object && self.key.is_none() => self.key = Some(key),
+            value => drop(self.line(value)),
+        }
+    }
+
+    /// Writes the line of a value, and says where it is.
+    fn line(&mut self, value: &'t str) -> (String, String) {
+        let key = self.key.take();
+        let (pointer, dotted) = self.place(key);
+        self.lines.push(Line {
+            depth: self.open.len(),
+            pointer: pointer.clone(),
+            dotted: dotted.clone(),
+            key,
+            value,
+            comma: false,
+        });
+        (pointer, dotted)
+    }
+
+    fn place(&mut self, key: Option<&str>) -> (String, String) {
+        let Some(open) = self.open.last_mut() else {
+            return (String::new(), String::new());
+        };
+        let (pointer, dotted) = (&open.pointer, &open.dotted);
+        if let Some(next) = &mut open.next {
+            let at = *next;
+            *next += 1;
+            return (format!("{pointer}/{at}"), format!("{dotted}[{at}]"));
+        }
+        let key = key.unwrap_or_default();
+        let name: String = serde_json::from_str(key).unwrap_or_else(|_| key.to_owned());
+        let escaped = name.replace('~', "~0").replace('/', "~1");
+        let dot = if dotted.is_empty() { "" } else { "." };
+        (
+            format!("{pointer}/{escaped}"),
+            format!("{dotted}{dot}{name}"),
+        )
+    }
+
+    fn close(&mut self, token: &'t str) {
+        self.open.pop();
+        let depth = self.open.len();
+        // Nothing in it: it opened on the line before, and closes there.
+        if let Some(last) = self.lines.last_mut()
+            && last.depth == depth
+            && matches!((last.value, token), ("{", "}") | ("[", "]"))
+        {
+            last.value = if token == "}" { "{}" } else { "[]" };
+            return;
+        }
+        self.lines.push(Line {
+            depth,
+            pointer: String::new(),
+            dotted: String::new(),
+            key: None,
+            value: token,
+            comma: false,
+        });
+    }
+}
+
+/// The first token of valid JSON, and what follows it.
+fn token(text: &str) -> Option<(&str, &str)> {
+    let text = text.trim_start_matches([' ', '\t', '\n', '\r']);
+    let first = text.bytes().next()?;
+    let end = match first {
+        b'{' | b'}' | b'[' | b']' | b',' | b':' => 1,
+        b'"' => end_of_text(text),
+        _ => text
+            .find([',', ':', ']', '}', ' ', '\t', '\n', '\r'])
+            .unwrap_or(text.len()),
+    };
+    text.split_at_checked(end)
+}
+
+/// Where a text that begins with a quotation mark ends.
+fn end_of_text(text: &str) -> usize {
+    let mut escaped = false;
+    for (at, byte) in text.bytes().enumerate().skip(1) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A text, laid out: depth and words of each line.
+    fn laid_out(text: &str) -> Vec<(usize, String)> {
+        let lines = lines(text).unwrap();
+        let words = |line: &Line<'_>| {
+            let key = line.key.map_or(String::new(), |key| format!("{key}: "));
+            let comma = if line.comma { "," } else { "" };
+            format!("{key}{}{comma}", readable(line.value))
+        };
+        lines.iter().map(|line| (line.depth, words(line))).collect()
+    }
+
+    #[test]
+    fn order_digits_and_doubled_members_stay_as_they_were_written() {
+        let text = r#"{"b":1.50,"a":1e400,"a":-0,"n":12345678901234567890123,"s":"a\"b\\","e":{},"f":[ ],"g":[[],1]}"#;
+        let expected = [
+            (0, "{"),
+            (1, r#""b": 1.50,"#),
+            (1, r#""a": 1e400,"#),
+            (1, r#""a": -0,"#),
+            (1, r#""n": 12345678901234567890123,"#),
+            (1, r#""s": "a\"b\\","#),
+            (1, r#""e": {},"#),
+            (1, r#""f": [],"#),
+            (1, r#""g": ["#),
+            (2, "[],"),
+            (2, "1"),
+            (1, "]"),
+            (0, "}"),
+        ];
+        let expected = expected.map(|(depth, words)| (depth, words.to_owned()));
+        assert_eq!(laid_out(text), expected);
+    }
+
+    #[test]
+    fn escapes_are_read_and_halves_of_characters_left() {
+        let shown = laid_out(r#"["Jos\u00e9","\ud800","a\nb"]"#);
+        let words: Vec<&str> = shown.iter().map(|(_, words)| &**words).collect();
+        assert_eq!(words, ["[", "\"José\",", r#""\ud800","#, r#""a\nb""#, "]"]);
+    }
+
+    #[test]
+    fn places_are_said_as_pointers_and_as_rules_say_them() {
+        let lines = lines(r#"{"a/b":{"c~":[1,{"d":2}]}}"#).unwrap();
+        let places = lines.iter().filter(|line| !line.pointer.is_empty());
+        let places: Vec<(&str, &str)> =
+            places.map(|line| (&*line.pointer, &*line.dotted)).collect();
+        let expected = [
+            ("/a~1b", "a/b"),
+            ("/a~1b/c~0", "a/b.c~"),
+            ("/a~1b/c~0/0", "a/b.c~[0]"),
+            ("/a~1b/c~0/1", "a/b.c~[1]"),
+            ("/a~1b/c~0/1/d", "a/b.c~[1].d"),
+        ];
+        assert_eq!(places, expected);
+    }
+
+    #[test]
+    fn what_cannot_be_laid_out_is_shown_as_its_text() {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        let long = format!("[{}1]", "1,".repeat(5_000));
+        for text in ["{", "", "no <b>JSON</b>", &deep, &long] {
+            assert!(lines(text).is_none());
+            let page = call(text, &HashSet::new()).into_string();
+            assert!(page.starts_with("<pre class=\"plain-text\""), "{page:.60}");
+            assert!(!page.contains("<b>"), "{page}");
+        }
+    }
+
+    #[test]
+    fn a_large_payload_makes_no_larger_page() {
+        let member = format!(r#"{{"name":"{}"}},"#, "<\\\"&>".repeat(20));
+        let text = format!("[{}1]", member.repeat(4_000));
+        assert!(text.len() > 400_000, "{}", text.len());
+        let page = call(&text, &HashSet::new()).into_string();
+        assert!(page.len() < 1_500_000, "{}", page.len());
+    }
+
+    #[test]
+    fn a_rule_names_the_member_that_its_words_name() {
+        let text = r#"{"userId":1,"traits":{"name":2,"my key":3},"properties":{"products":[{"price":1}]}}"#;
+        let members = members(text);
+        for (rule, expected) in [
+            ("traits.name", Some("traits.name")),
+            ("traits.my key", Some("traits.my key")),
+            ("first word of traits.name", Some("traits.name")),
+            ("userId, since it is an e-mail address", Some("userId")),
+            (
+                "price × quantity of properties.products[0]",
+                Some("properties.products[0]"),
+            ),
+            ("properties.other", None),
+        ] {
+            assert_eq!(named(rule, &members), expected, "{rule}");
+        }
+    }
+}

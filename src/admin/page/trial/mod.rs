@@ -1,0 +1,267 @@
+//! A call, before it is sent: what it becomes and by which rules, and with the sandbox on, sent to be watched.
+//!
+//! Nothing is stored by looking. What is sent goes the way of every call: through ingest's checks into the outbox.
+
+mod examples;
+
+use std::collections::HashSet;
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::Query;
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::super::refusal::Refusal;
+use super::event::{self, sentence, sides};
+use super::frame::Section;
+use super::visit::{self, Answer, Visit};
+use crate::model::Side;
+use crate::operator::{ExplainError, Explanation, Fate, TakeError, explain, take};
+use examples::EXAMPLES;
+
+/// What the address asks for.
+#[derive(Debug, Default, Deserialize)]
+struct Asked {
+    #[serde(default)]
+    example: String,
+}
+
+/// The fields of the form.
+#[derive(Debug, Default, Deserialize)]
+struct Typed {
+    #[serde(default)]
+    call: String,
+    /// `server` or `client`; anything else: the call's library tells.
+    #[serde(default)]
+    side: String,
+    /// The source that it is sent as; the first, where there is only one.
+    #[serde(default)]
+    source: String,
+}
+
+/// The page with an example in it, and what becomes of that.
+pub(super) async fn form(Extension(visit): Extension<Visit>, uri: Uri) -> Answer {
+    let asked = Query::try_from_uri(&uri).map_or_else(|_| Asked::default(), |Query(asked)| asked);
+    let mut examples = EXAMPLES.iter();
+    let example = examples.find(|example| example.word == asked.example);
+    let example = example.unwrap_or(&EXAMPLES[0]);
+    let typed = Typed {
+        call: example.call.to_owned(),
+        ..Typed::default()
+    };
+    let words = told(&visit, &typed);
+    Ok(page(&visit, &typed, example.word, &words))
+}
+
+/// What becomes of what was typed.
+pub(super) async fn explained(Extension(visit): Extension<Visit>, body: Bytes) -> Answer {
+    let typed = typed(&body);
+    let words = told(&visit, &typed);
+    Ok(page(&visit, &typed, "", &words))
+}
+
+/// Takes what was typed in as a call, where it can only go to the sandbox, and goes on to its event.
+pub(super) async fn send(Extension(visit): Extension<Visit>, body: Bytes) -> Answer {
+    if visit.admin.sandbox.is_none() {
+        return Err(Refusal::NO_SANDBOX.into());
+    }
+    let typed = typed(&body);
+    let settings = visit.admin.explain.borrow().clone();
+    let first = settings.sources().next().unwrap_or_default();
+    let source = match typed.source.as_str() {
+        "" => first,
+        source => source,
+    };
+    let (outbox, clock) = (&visit.admin.outbox, &*visit.admin.clock);
+    match take(call(&typed), source, &settings, outbox, clock).await {
+        Ok(taken) => {
+            let words = if taken.known {
+                "A call with this messageId was taken before: nothing was stored, and this is its event. Leave messageId \
+                 out to send it again."
+            } else {
+                "The call was taken in. This is its event."
+            };
+            Ok(visit::go_on(&event::path(taken.event), words))
+        }
+        Err(error) => {
+            let (status, words) = not_taken(&typed, error);
+            let mut response = page(&visit, &typed, "", &words);
+            *response.status_mut() = status;
+            Ok(response)
+        }
+    }
+}
+
+fn typed(body: &Bytes) -> Typed {
+    serde_urlencoded::from_bytes(body).unwrap_or_default()
+}
+
+/// The call in what was typed. A byte-order mark is no part of it, at ingest neither.
+fn call(typed: &Typed) -> &str {
+    typed.call.trim_start_matches('\u{feff}').trim_end()
+}
+
+/// Why a call was not sent.
+fn not_taken(typed: &Typed, error: TakeError) -> (StatusCode, Markup) {
+    let words = match error {
+        TakeError::Json(error) => return (StatusCode::BAD_REQUEST, no_json(typed, &error)),
+        TakeError::Refused(reason) => return (StatusCode::BAD_REQUEST, refused(&reason)),
+        TakeError::NoSource | TakeError::Gone => error.to_string(),
+        TakeError::Store(error) => format!("{error}: {}", error.source),
+        TakeError::Read(ref read) => format!("{error}: {read}"),
+    };
+    let words = html! { div.note.bad role="alert" { strong { "Nothing was sent." } p { (sentence(&words)) } } };
+    (StatusCode::SERVICE_UNAVAILABLE, words)
+}
+
+/// What becomes of what was typed, in words and requests.
+fn told(visit: &Visit, typed: &Typed) -> Markup {
+    let side = Side::from_word(&typed.side);
+    let settings = visit.admin.explain.borrow().clone();
+    match explain(call(typed), side, &settings, visit.now) {
+        Ok(explanation) => fate(&explanation),
+        Err(ExplainError::Json(error)) => no_json(typed, &error),
+        Err(ExplainError::Call(error)) => refused(&format!("it cannot be read: {error}")),
+    }
+}
+
+fn fate(explanation: &Explanation) -> Markup {
+    let as_what = explanation.mapped_as();
+    match explanation.fate() {
+        Fate::Refused(reason) => refused(&reason),
+        Fate::Skipped(reason) => html! {
+            div.note.warn { strong { "Nothing is sent to Klaviyo for it." } p { (sentence(&reason)) } }
+        },
+        Fate::Requests(owed) => html! {
+            div.note.good {
+                strong { "It becomes " (super::say::counted(i64::try_from(owed.len()).unwrap_or(i64::MAX), "request")) "." }
+                @if let Some((kind, side)) = as_what {
+                    p { "Mapped as " (kind) ", made on the " (side) " side. Nothing was sent." }
+                }
+            }
+            p.hint { "Point at a field, tap it or tab to it: it says where it comes from." }
+            @for (at, owed) in owed.iter().enumerate() {
+                (sides::planned(at + 1, owed, &HashSet::new()))
+            }
+        },
+    }
+}
+
+fn refused(reason: &str) -> Markup {
+    html! {
+        div.note.bad role="alert" {
+            strong { "It is refused when it arrives." }
+            p { (sentence(reason)) }
+            p { "Alone it is answered 400; in a batch or from a webhook it is kept as dead." }
+        }
+    }
+}
+
+/// What is wrong with a text that is no JSON, and where.
+fn no_json(typed: &Typed, error: &serde_json::Error) -> Markup {
+    let (line, column) = (error.line(), error.column());
+    let words = error.to_string();
+    let at = format!(" at line {line} column {column}");
+    let words = words.strip_suffix(&at).unwrap_or(&words);
+    let text = call(typed)
+        .lines()
+        .nth(line.saturating_sub(1))
+        .unwrap_or_default();
+    // Its columns are bytes.
+    let (before, after) = text.split_at(text.floor_char_boundary(column));
+    html! {
+        div.note.bad role="alert" {
+            @if call(typed).trim().is_empty() {
+                strong { "There is no call." }
+                p { "Paste one Segment call as JSON, or take one of the examples." }
+            } @else {
+                strong { "This is not JSON." }
+                p { "Line " (line) ", column " (column) ": " (words) "." }
+                p { code { (tail(before)) mark { "◀" } (head(after)) } }
+            }
+        }
+    }
+}
+
+/// What of a long line stands before a place.
+fn tail(text: &str) -> &str {
+    let from = text.char_indices().rev().nth(59).map_or(0, |(at, _)| at);
+    &text[from..]
+}
+
+/// What of it stands behind.
+fn head(text: &str) -> &str {
+    let to = text.char_indices().nth(30).map_or(text.len(), |(at, _)| at);
+    &text[..to]
+}
+
+fn page(visit: &Visit, typed: &Typed, example: &str, words: &Markup) -> Response {
+    let main = html! {
+        p.soft { "Paste a Segment call and see which requests Klaviyo would get, and which rule gave each field." }
+        div.halves {
+            section.card.stays aria-label="The call" {
+                (examples(example))
+                (fields(visit, typed))
+            }
+            section.card.side aria-label="What becomes of it" { h2 { "What becomes of it" } (words) }
+        }
+    };
+    visit.page("Try an event", Section::Try, &main)
+}
+
+fn examples(current: &str) -> Markup {
+    html! {
+        nav.actions aria-label="Examples" {
+            span.soft { "Examples:" }
+            @for example in &EXAMPLES {
+                a href=(event::asking("/try", "example", example.word))
+                    aria-current=[(example.word == current).then_some("true")] { (example.name) }
+            }
+        }
+    }
+}
+
+fn fields(visit: &Visit, typed: &Typed) -> Markup {
+    let settings = visit.admin.explain.borrow().clone();
+    let sources: Vec<&str> = settings.sources().collect();
+    html! {
+        form method="post" action="/try" {
+            (visit.sealed())
+            label for="call" { "Segment call, as JSON" }
+            // A browser leaves out a line's end that comes first.
+            textarea #call name="call" rows=(typed.call.lines().count().clamp(14, 32)) spellcheck="false" autocomplete="off" { "\n" (typed.call) }
+            div.filters {
+                div {
+                    label for="side" { "Mapped as made" }
+                    select #side name="side" {
+                        @for (word, name) in [("", "where its library says"), ("server", "on a server"), ("client", "in a browser")] {
+                            option value=(word) selected[word == typed.side] { (name) }
+                        }
+                    }
+                }
+                button.primary { "Explain" }
+            }
+            @if visit.admin.sandbox.is_some() {
+                div.filters {
+                    @if sources.len() > 1 {
+                        div {
+                            label for="source" { "Sent as" }
+                            select #source name="source" {
+                                @for source in &sources { option value=(source) selected[*source == typed.source] { (source) } }
+                            }
+                        }
+                    }
+                    button formaction="/try/send" aria-describedby="sending" { "Send it to the sandbox" }
+                }
+                p.hint #sending {
+                    "It is taken in as a call of the source "
+                    @if let [source] = sources[..] { code { (source) } } @else { "you choose" }
+                    ", mapped as that source's calls are, and you can watch it arrive."
+                }
+            }
+        }
+    }
+}

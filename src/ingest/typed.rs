@@ -1,0 +1,21 @@
+//! A call that an operator types in at the admin port: the same checks as for calls that arrive, without the sender's
+//! key, since whoever types it is the operator. May use `config`, `model` and the clock.
+
+use super::accept::{self, Rules};
+use super::routes::message_id;
+use crate::clock::Clock;
+use crate::config::{IngestConfig, SourceConfig};
+use crate::model::{GarbageIds, NewEvent};
+
+/// The event that a call of this source is stored as, arriving now. `refused` says why a request with it alone would be
+/// answered 400. One without a `messageId` gets one.
+pub fn typed(
+    call: &str,
+    source: &SourceConfig,
+    config: &IngestConfig,
+    garbage: &GarbageIds,
+    clock: &dyn Clock,
+) -> NewEvent {
+    let rules = Rules { config, garbage };
+    accept::alone(call, source, rules, clock.now(), &mut || message_id(clock))
+}
