@@ -93,7 +93,7 @@ impl Access {
 
     /// As [`Self::check`], for a page: a session does as well.
     pub(super) fn check_visit(&self, head: &Parts, clock: &dyn Clock) -> Result<(), Refusal> {
-        let token = self.token.as_ref().map(|token| token.expose_secret());
+        let token = self.token.as_ref().map(ExposeSecret::expose_secret);
         match (token, cookie(&head.headers, COOKIE)) {
             (Some(token), Some(session)) if session::holds(session, token, clock.now()) => Ok(()),
             _ => self.check(head, clock),

@@ -92,8 +92,8 @@ impl Visit {
 /// Sends a visitor on after a change; the next page says `told`.
 pub(super) fn go_on(to: &str, told: &str) -> Response {
     let mut response = see_other(to);
-    let hex: String = told.bytes().map(|byte| format!("{byte:02x}")).collect();
-    set_cookie(&mut response, &cookie(TOLD, &hex, 60));
+    let told = session::hex(told.as_bytes());
+    set_cookie(&mut response, &cookie(TOLD, &told, 60));
     response
 }
 
@@ -119,15 +119,16 @@ pub(super) async fn guard(
 ) -> Response {
     let (mut head, body) = request.into_parts();
     if let Err(refusal) = admin.access.check_visit(&head, &*admin.clock) {
-        return turned_away(&head, refusal);
+        return turned_away(&head, &refusal);
     }
     let visit = visit(&admin, &head);
-    let body = match changing(&head) {
-        false => body,
-        true => match sealed(&head, body, &visit.seal).await {
+    let body = if changing(&head) {
+        match sealed(&head, body, &visit.seal).await {
             Ok(body) => Body::from(body),
             Err(refusal) => return refused(&refusal),
-        },
+        }
+    } else {
+        body
     };
     head.extensions.insert(visit);
     next.run(Request::from_parts(head, body)).await
@@ -183,10 +184,10 @@ pub(super) fn is_from_here(head: &Parts) -> bool {
 }
 
 /// Where somebody goes who may not see a page: to log in, unless logging in would not help.
-fn turned_away(head: &Parts, refusal: Refusal) -> Response {
+fn turned_away(head: &Parts, refusal: &Refusal) -> Response {
     let here = path_and_query(&head.uri);
-    if refusal != Refusal::NO_TOKEN || changing(head) {
-        return refused(&refusal);
+    if *refusal != Refusal::NO_TOKEN || changing(head) {
+        return refused(refusal);
     }
     let site = head.headers.get("sec-fetch-site");
     if site.is_some_and(|site| site == "cross-site") {

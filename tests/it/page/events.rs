@@ -84,6 +84,11 @@ async fn a_filter_in_force_is_shown_and_can_be_taken_away_alone() {
         page.contains("href=\"/export?status=dead&amp;source=shop\""),
         "{page}"
     );
+    let both = pages.get("/events?status=dead,pending").await.well();
+    assert!(
+        !both.contains("/change?") && both.contains("Choose one status"),
+        "{both}"
+    );
     let all = pages.get("/events").await.well();
     assert!(
         !all.contains("/change?"),
@@ -183,6 +188,10 @@ async fn a_word_that_may_be_several_lists_them_with_how_they_were_found() {
         );
     }
     // What is done with them is done with these, and no others.
+    assert!(
+        !page.contains("/change?do=replay"),
+        "both are pending: {page}"
+    );
     assert!(page.contains("id=2%2C7"), "{page}");
     let page = pages.get("/events?q=2&type=identify").await.well();
     assert_eq!(listed(&page), [2]);

@@ -68,7 +68,7 @@ pub(super) fn chips(visit: &Visit, asked: &Asked) -> Markup {
     }
 }
 
-/// What can be done with all events that the filters mean. `link`: the address of a page with the filters, or with what
+/// What can be done with all events that are meant. `states`: those they are in, empty where any; `link`: the address of a page with the filters, or with what
 /// was found, and more.
 pub(super) fn actions(
     visit: &Visit,
@@ -77,7 +77,7 @@ pub(super) fn actions(
 ) -> Markup {
     let works = |change: Change| {
         let on = change.states();
-        states.is_empty() || states.iter().all(|state| on.contains(state))
+        states.is_empty() || states.iter().any(|state| on.contains(state))
     };
     let changes = [
         (

@@ -13,7 +13,7 @@ use super::filter::{Asked, address};
 use super::frame::Section;
 use super::say;
 use super::visit::{self, Answer, Visit};
-use crate::model::EventId;
+use crate::model::{EventId, EventStatus};
 use crate::outbox::{Brief, FoundBy, Hit, Page, ReadError};
 
 /// Events of a page.
@@ -50,7 +50,9 @@ pub(super) async fn page(Extension(visit): Extension<Visit>, uri: Uri) -> Answer
         @if page.events.is_empty() {
             (blank::list(&visit, &asked, before, &page))
         } @else {
-            @if asked.is_given() {
+            @if asked.states().len() > 1 {
+                p.hint { "Choose one status to send these again, or to hold, release or discard them." }
+            } @else if asked.is_given() {
                 (form::actions(&visit, asked.states(), |path, more| asked.address(path, more)))
             }
             (list::table(&visit, "Events, the newest first", &page.events.iter().collect::<Vec<_>>(), None))
@@ -148,6 +150,10 @@ fn hits_shown(visit: &Visit, word: &str, hits: &[Hit]) -> Markup {
     let by: Vec<&str> = hits.iter().map(|hit| by_words(hit.by)).collect();
     let ids: Vec<String> = hits.iter().map(|hit| hit.brief.id.to_string()).collect();
     let ids = ids.join(",");
+    let states = briefs.iter();
+    let states: Vec<EventStatus> = states
+        .filter_map(|brief| EventStatus::from_word(&brief.status))
+        .collect();
     let count = i64::try_from(hits.len()).unwrap_or(i64::MAX);
     let some_are_of_a_person = hits.iter().any(|hit| hit.by == FoundBy::Person);
     let all_shown = hits.len() < MOST as usize;
@@ -160,7 +166,7 @@ fn hits_shown(visit: &Visit, word: &str, hits: &[Hit]) -> Markup {
                 " " a href=(address("/events", &[("profile", word)])) { "All events of this person" }
             }
         }
-        (form::actions(visit, &[], |path, more| {
+        (form::actions(visit, &states, |path, more| {
             address(path, &more.iter().copied().chain([("id", ids.as_str())]).collect::<Vec<_>>())
         }))
         (list::table(visit, "Events that may be meant", &briefs, Some(&by)))

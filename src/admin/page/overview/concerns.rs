@@ -31,6 +31,16 @@ pub(super) struct Concern {
     pub(super) advice: Markup,
 }
 
+impl Concern {
+    fn new(weight: Weight, words: Markup, advice: Markup) -> Self {
+        Self {
+            weight,
+            words,
+            advice,
+        }
+    }
+}
+
 impl Weight {
     pub(super) const fn class(self) -> &'static str {
         match self {
@@ -77,22 +87,14 @@ pub(super) fn kept(facts: &Facts, state: EventStatus) -> i64 {
         .map_or(0, |(_, count)| *count)
 }
 
-fn concern(weight: Weight, words: Markup, advice: Markup) -> Option<Concern> {
-    Some(Concern {
-        weight,
-        words,
-        advice,
-    })
-}
-
 fn stopped(facts: &Facts) -> Option<Concern> {
     if facts.ended {
         let advice = html! { "Senders keep their events and try again. Look at the disk and the log, then start the relay again." };
-        return concern(
+        return Some(Concern::new(
             Weight::Bad,
             html! { "The disk failed: nothing is stored any more." },
             advice,
-        );
+        ));
     }
     let what = match facts.stuck.first()? {
         Stuck::Writer => "Nothing could be stored for 20 seconds.",
@@ -100,14 +102,14 @@ fn stopped(facts: &Facts) -> Option<Concern> {
     };
     let advice =
         html! { "Nothing that was accepted is lost. The log may tell why; a restart may mend it." };
-    concern(Weight::Bad, html! { (what) }, advice)
+    Some(Concern::new(Weight::Bad, html! { (what) }, advice))
 }
 
 fn refusing(facts: &Facts) -> Option<Concern> {
     let (words, advice) = match facts.standing.refuses.as_ref()? {
         WriteError::DiskFull => (
             "New events are refused: the disk is full.".to_owned(),
-            "Make room on the outbox's disk; it goes on by itself below outbox.min_free_disk.",
+            "Make room on the outbox's disk; it goes on by itself when more than outbox.min_free_disk is free.",
         ),
         WriteError::Backlog { .. } => (
             "New events are refused: as many wait as outbox.max_pending allows.".to_owned(),
@@ -122,7 +124,7 @@ fn refusing(facts: &Facts) -> Option<Concern> {
         ),
     };
     let advice = html! { "Senders keep their events and try again. " (advice) };
-    concern(Weight::Bad, html! { (words) }, advice)
+    Some(Concern::new(Weight::Bad, html! { (words) }, advice))
 }
 
 fn paused(facts: &Facts) -> Option<Concern> {
@@ -143,7 +145,7 @@ fn paused(facts: &Facts) -> Option<Concern> {
     let advice = html! {
         (sentence(reason)) " It is asked again at " (say::time(*probe_at)) "."
     };
-    concern(Weight::Bad, words, advice)
+    Some(Concern::new(Weight::Bad, words, advice))
 }
 
 fn dying(facts: &Facts) -> Option<Concern> {
@@ -154,7 +156,7 @@ fn dying(facts: &Facts) -> Option<Concern> {
     let words = html! { (say::counted(died, "event")) " died in the last hour." };
     let advice =
         html! { a href="/dead" { "See why, by reason" } ", mend the cause, and send them again." };
-    concern(Weight::Bad, words, advice)
+    Some(Concern::new(Weight::Bad, words, advice))
 }
 
 fn slow(facts: &Facts) -> Option<Concern> {
@@ -170,7 +172,7 @@ fn slow(facts: &Facts) -> Option<Concern> {
         "It is sent as fast as Klaviyo's limits allow, or tried again after a failure. "
         a href="/events?status=pending" { "See what waits" } "."
     };
-    concern(Weight::Warn, words, advice)
+    Some(Concern::new(Weight::Warn, words, advice))
 }
 
 fn late(now: Timestamp, then: Timestamp) -> i64 {
@@ -193,7 +195,7 @@ fn throttled(facts: &Facts) -> Option<Concern> {
         "It goes on by itself after the time that Klaviyo named. If it happens often, another program uses the same "
         "account: lower " code { "[delivery.limits]" } "."
     };
-    concern(Weight::Warn, words, advice)
+    Some(Concern::new(Weight::Warn, words, advice))
 }
 
 fn blocked(facts: &Facts) -> Option<Concern> {
@@ -203,7 +205,7 @@ fn blocked(facts: &Facts) -> Option<Concern> {
     }
     let words = html! { "Later events wait behind " (say::counted(facts.blocked, "event")) " of the same person." };
     let advice = html! { "That is the order being kept. " a href="/blocked" { "See who waits for what" } "." };
-    concern(Weight::Calm, words, advice)
+    Some(Concern::new(Weight::Calm, words, advice))
 }
 
 fn unknown(facts: &Facts) -> Option<Concern> {
@@ -216,7 +218,7 @@ fn unknown(facts: &Facts) -> Option<Concern> {
         "They are not sent again by themselves, since a person may have unsubscribed meanwhile. "
         code { "klaviyo-relay replay --consent" } " sends them."
     };
-    concern(Weight::Warn, words, advice)
+    Some(Concern::new(Weight::Warn, words, advice))
 }
 
 fn held(facts: &Facts) -> Option<Concern> {
@@ -228,7 +230,7 @@ fn held(facts: &Facts) -> Option<Concern> {
     let advice = html! {
         "Later events of the same people wait behind them. " a href="/events?status=held" { "See them, and let them go" } "."
     };
-    concern(Weight::Warn, words, advice)
+    Some(Concern::new(Weight::Warn, words, advice))
 }
 
 fn buried(facts: &Facts) -> Option<Concern> {
@@ -239,7 +241,7 @@ fn buried(facts: &Facts) -> Option<Concern> {
     let words =
         html! { (say::counted(count, "dead letter")) " kept, none of them new in the last hour." };
     let advice = html! { a href="/dead" { "See why, by reason" } "." };
-    concern(Weight::Calm, words, advice)
+    Some(Concern::new(Weight::Calm, words, advice))
 }
 
 /// A reason as a sentence of its own.

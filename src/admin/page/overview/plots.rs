@@ -3,7 +3,6 @@
 //! A drawing is an SVG without style or script; its numbers stand beside it, so that the script can say what is under
 //! the pointer, and in words for whoever does not see it.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use maud::{Markup, PreEscaped, html};
@@ -271,8 +270,7 @@ fn newest(line: &Line, unit: Unit) -> String {
 fn in_words(plot: &Plot, top: f64) -> String {
     let mut words = format!("{}: at most {}", plot.title, plot.unit.say(top));
     for line in &plot.lines {
-        // Writing to a String never fails.
-        let _ = write!(words, "; {} now {}", line.name, newest(line, plot.unit));
+        words.push_str(&format!("; {} now {}", line.name, newest(line, plot.unit)));
     }
     words
 }
@@ -308,15 +306,12 @@ fn outline(values: &[Option<f64>], top: f64) -> String {
     for stretch in stretches(values, top) {
         for (at, (x, y)) in stretch.iter().enumerate() {
             let step = if at == 0 { 'M' } else { 'L' };
-            let _ = write!(path, "{step}{x:.0} {y:.1}");
+            path.push_str(&format!("{step}{x:.0} {y:.1}"));
         }
         if let [(x, _)] = stretch[..] {
             // A point alone is a short line, or nobody would see it.
-            let _ = write!(
-                path,
-                "H{:.0}",
-                if x > ALONE { x - ALONE } else { x + ALONE }
-            );
+            path.push_str(&format!("H{:.0}",
+                if x > ALONE { x - ALONE } else { x + ALONE }));
         }
     }
     path
@@ -328,11 +323,11 @@ fn area(values: &[Option<f64>], top: f64) -> String {
         let (Some((first, _)), Some((last, _))) = (stretch.first(), stretch.last()) else {
             continue;
         };
-        let _ = write!(path, "M{first:.0} {HEIGHT}");
+        path.push_str(&format!("M{first:.0} {HEIGHT}"));
         for (x, y) in &stretch {
-            let _ = write!(path, "L{x:.0} {y:.1}");
+            path.push_str(&format!("L{x:.0} {y:.1}"));
         }
-        let _ = write!(path, "L{last:.0} {HEIGHT}Z");
+        path.push_str(&format!("L{last:.0} {HEIGHT}Z"));
     }
     path
 }
