@@ -33,7 +33,8 @@ play(async ({ told, visitor }) => {
     found.push(...(await planted(page)).map((what) => `${path}: ${what}`))
     const text = await page.locator('main').innerText()
     const fields = await page.locator('main input, main textarea').evaluateAll((fields) => fields.map((field) => field.value))
-    if (![text, ...fields].some((shown) => shown.includes(told.text))) found.push(`${path}: does not show it`)
+    const shown = [text, ...fields].join('\n')
+    if (!told.texts.some((text) => shown.includes(text))) found.push(`${path}: does not show it, but ${text.slice(0, 400)}`)
   }
   assert.deepEqual(found, [])
 })

@@ -11,7 +11,7 @@ play(async ({ told, visitor }) => {
   const groups = page.getByRole('main').locator('section.group')
   assert.equal(await groups.count(), 1, 'they died of one reason')
   const said = await words(groups)
-  assert.match(said, new RegExp(`${told.count} events of ${told.count} people`))
+  assert.match(said, new RegExp(`${told.count} events\\s*of ${told.count} people`))
   await groups.getByRole('link', { name: 'See them' }).click()
   await page.waitForURL(/\/events\?.*status=dead/)
   assert.equal(await page.getByRole('main').locator('tbody tr').count(), told.count)

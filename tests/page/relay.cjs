@@ -5,11 +5,19 @@ const { spawn } = require('node:child_process')
 const { mkdtempSync, rmSync, writeFileSync } = require('node:fs')
 const { createInterface } = require('node:readline')
 const { once } = require('node:events')
-const { join } = require('node:path')
+const { dirname, join } = require('node:path')
 const { tmpdir } = require('node:os')
 
-const CONFIG = `
-[ingest]
+/** The sandbox in the program, and a port where nobody is: there everything waits. */
+const SANDBOX = 'endpoint = "sandbox"\nsandbox_listen = "127.0.0.1:0"'
+const NOWHERE = 'endpoint = "http://127.0.0.1:9"\nprivate_key = "pk_nobody"'
+
+/** Writes a configuration into a folder, beside the outbox; answers its path. */
+function configure(folder, klaviyo = SANDBOX) {
+  const path = join(folder, 'config.toml')
+  writeFileSync(
+    path,
+    `[ingest]
 listen = "127.0.0.1:0"
 [[ingest.sources]]
 name = "shop"
@@ -18,8 +26,7 @@ write_key = "dev"
 path = "outbox.db"
 min_free_disk = 0
 [klaviyo]
-endpoint = "sandbox"
-sandbox_listen = "127.0.0.1:0"
+${klaviyo}
 [admin]
 listen = "127.0.0.1:0"
 [log]
@@ -27,12 +34,13 @@ format = "json"
 [delivery.after_dead_for]
 "Parcel Lost" = "hold"
 `
+  )
+  return path
+}
 
-/** Starts one. `outbox`: a file that is there already, and stays. */
-async function start(program, outbox = 'outbox.db') {
-  const folder = mkdtempSync(join(tmpdir(), 'relay-'))
-  writeFileSync(join(folder, 'config.toml'), CONFIG.replace('outbox.db', outbox))
-  const child = spawn(program, ['--config', join(folder, 'config.toml'), 'serve'], { stdio: ['ignore', 'ignore', 'pipe'] })
+/** Starts one in a folder; stopped, it takes the folder with it. */
+async function start(program, config = configure(mkdtempSync(join(tmpdir(), 'relay-')))) {
+  const child = spawn(program, ['--config', config, 'serve'], { stdio: ['ignore', 'ignore', 'pipe'] })
   const log = createInterface({ input: child.stderr })
   const ports = await new Promise((resolve, reject) => {
     const said = []
@@ -56,9 +64,9 @@ async function start(program, outbox = 'outbox.db') {
   const stop = async () => {
     child.kill()
     await once(child, 'exit')
-    rmSync(folder, { recursive: true })
+    rmSync(dirname(config), { recursive: true })
   }
-  return { address, ingest: `http://${ports.ingest}`, folder, send, ask, stop }
+  return { address, send, ask, stop }
 }
 
-module.exports = { start }
+module.exports = { NOWHERE, configure, start }
