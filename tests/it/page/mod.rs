@@ -1,6 +1,7 @@
 //! The page over the router, without a browser: what each page says, what it lets nobody do, and that events are text.
 
 mod blocked;
+mod browser;
 mod change;
 mod dead;
 mod event;

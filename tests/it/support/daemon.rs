@@ -27,7 +27,7 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts one on fresh files, in front of `klaviyo`. `more` is added to its configuration.
+    /// Starts one on fresh files, in front of `klaviyo`. `more` is added to its configuration, at first to `[admin]`.
     pub(crate) async fn start(klaviyo: &Klaviyo, more: &str) -> Self {
         Self::start_on(klaviyo, "path = \"outbox.db\"\nmin_free_disk = 0", more).await
     }
@@ -52,15 +52,29 @@ impl Daemon {
         outbox: &str,
         more: &str,
     ) -> Self {
+        let endpoint = format!(
+            "endpoint = \"http://{}\"\nprivate_key = \"pk_sandbox\"",
+            klaviyo.address
+        );
+        Self::start_towards(&endpoint, ingest, outbox, more).await
+    }
+
+    /// Starts one on fresh files that delivers to the sandbox in the program.
+    pub(crate) async fn start_alone(more: &str) -> Self {
+        let endpoint = "endpoint = \"sandbox\"\nsandbox_listen = \"127.0.0.1:0\"";
+        let outbox = "path = \"outbox.db\"\nmin_free_disk = 0";
+        Self::start_towards(endpoint, "listen = \"127.0.0.1:0\"", outbox, more).await
+    }
+
+    async fn start_towards(endpoint: &str, ingest: &str, outbox: &str, more: &str) -> Self {
         let files = TempDir::new().unwrap();
         let config = format!(
             "[ingest]\n{ingest}\n\n\
              [[ingest.sources]]\nname = \"shop\"\nwrite_key = \"dev\"\n\n\
              [outbox]\n{outbox}\n\n\
-             [klaviyo]\nendpoint = \"http://{}\"\nprivate_key = \"pk_sandbox\"\n\n\
-             [admin]\nlisten = \"127.0.0.1:0\"\n\n\
-             [log]\nformat = \"json\"\nfilter = \"info,klaviyo_relay::ingest=debug\"\n\n{more}\n",
-            klaviyo.address
+             [klaviyo]\n{endpoint}\n\n\
+             [log]\nformat = \"json\"\nfilter = \"info,klaviyo_relay::ingest=debug\"\n\n\
+             [admin]\nlisten = \"127.0.0.1:0\"\n{more}\n"
         );
         std::fs::write(files.path().join("config.toml"), config).unwrap();
         let (child, log, reader, ingest, admin) = spawn(&files, &[]).await;

@@ -1,0 +1,239 @@
+//! The page in headless Chromium. Each test plays a scenario of `tests/page`, which looks at what a person sees; what
+//! came of it is asked of the outbox and of Klaviyo. On every page that a scenario opens, nothing fails, nothing is
+//! blocked, and this daemon alone is asked.
+
+mod scenario;
+mod shop;
+
+use klaviyo_relay::sandbox::{AccountLists, ListOption, OptIn, Options};
+use serde_json::json;
+
+use crate::support::{Daemon, Klaviyo, count, eventually};
+use scenario::{can_be_played, play};
+
+const TOKEN: &str = "a-token-of-32-random-characters!";
+/// The only list of the account.
+const LIST: &str = "Xy12Z9";
+/// People who are to be put on it.
+const SUBSCRIBERS: i64 = 5;
+/// The pages that are there whatever the outbox holds.
+const EMPTY: [&str; 9] = [
+    "/",
+    "/events",
+    "/dead",
+    "/blocked",
+    "/try",
+    "/sandbox?show=requests",
+    "/sandbox?show=profiles",
+    "/sandbox?show=events",
+    "/sandbox?show=lists",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_is_found_by_its_number_and_tells_what_happened_to_it() {
+    if !can_be_played() {
+        return;
+    }
+    let daemon = shop::open("").await;
+    let refund = shop::refund(1);
+    daemon.send("/v1/track", &refund).await;
+    for (number, several) in [(3, false), (1, true)] {
+        let email = format!("person{number}@klaviyo-demo.com");
+        let told = json!({ "order": format!("A-100{number}"), "email": email, "several": several });
+        let found = play("minute", &daemon, told).await;
+        assert_eq!(found["path"], format!("/events/{number}"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_killed_by_a_wrong_list_id_is_replayed_and_arrives() {
+    if !can_be_played() {
+        return;
+    }
+    for script in [true, false] {
+        let klaviyo = Klaviyo::with(Options {
+            lists: AccountLists::Only(vec![ListOption {
+                id: LIST.to_owned(),
+                name: "Newsletter".to_owned(),
+                opt_in: OptIn::Single,
+            }]),
+            ..Options::default()
+        })
+        .await;
+        let wrong = "[mapping]\nlist_id = \"Wr0ng1\"";
+        let daemon = Daemon::start(&klaviyo, wrong).await;
+        let batch: Vec<_> = (1..=SUBSCRIBERS).map(shop::subscriber).collect();
+        daemon.send("/v1/batch", &json!({ "batch": batch })).await;
+        let status = daemon.settled().await;
+        assert_eq!(count(&status, "dead"), SUBSCRIBERS);
+        assert_eq!(on_the_list(&klaviyo), 0);
+
+        let ids: Vec<_> = (1..=SUBSCRIBERS).collect();
+        let told = json!({ "count": SUBSCRIBERS, "ids": ids, "script": script });
+        let seen = play("mourn", &daemon, told.clone()).await;
+        let said = seen["said"].as_str().unwrap();
+        assert!(said.contains("This list does not exist"), "{said}");
+        daemon.reload("Wr0ng1", LIST).await;
+        play("mend", &daemon, told).await;
+        assert_eq!(on_the_list(&klaviyo), ids.len());
+        let status = daemon.settled().await;
+        assert_eq!(count(&status, "delivered"), SUBSCRIBERS);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_of_markup_and_script_is_text_on_every_page() {
+    if !can_be_played() {
+        return;
+    }
+    let daemon = Daemon::start_alone("[delivery]\nafter_dead = \"hold\"").await;
+    let batch = [
+        shop::hostile("h-1", true),
+        shop::hostile("h-2", true),
+        shop::hostile("h-3", false),
+    ];
+    daemon.send("/v1/batch", &json!({ "batch": batch })).await;
+    let outbox = daemon.outbox().await;
+    eventually("one is dead, one behind it, and one there", || async {
+        let status = outbox.status().await.unwrap();
+        let counts = ["dead", "pending", "delivered"].map(|name| count(&status, name));
+        (counts == [1, 1, 1]).then_some(())
+    })
+    .await;
+    let query = serde_urlencoded::to_string([("q", shop::SCRIPT)]).unwrap();
+    let name = serde_urlencoded::to_string([("name", shop::SCRIPT)]).unwrap();
+    let paths = [
+        "/events".to_owned(),
+        format!("/events?{query}"),
+        format!("/events?{name}"),
+        "/events/1".to_owned(),
+        "/events/2".to_owned(),
+        "/events/3".to_owned(),
+        "/change?do=replay&id=1&back=/dead".to_owned(),
+        "/dead".to_owned(),
+        "/blocked".to_owned(),
+        "/sandbox?show=requests".to_owned(),
+        "/sandbox?show=profiles".to_owned(),
+    ];
+    // A group's words leave out what looks like an id, and so most of it.
+    let told = json!({ "paths": paths, "texts": [shop::SCRIPT, "<… src=x"] });
+    play("hostile", &daemon, told).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tab_that_nobody_sees_costs_nothing() {
+    if !can_be_played() {
+        return;
+    }
+    let daemon = shop::open("").await;
+    let ingest = format!("http://{}", daemon.ingest);
+    play("live", &daemon, json!({ "ingest": ingest })).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_token_opens_the_page_until_its_visitor_logs_out() {
+    if !can_be_played() {
+        return;
+    }
+    let daemon = Daemon::start_alone(&format!("token = \"{TOKEN}\"")).await;
+    play("login", &daemon, json!({ "token": TOKEN })).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_website_can_link_to_the_page_and_no_more() {
+    if !can_be_played() {
+        return;
+    }
+    for (setting, told) in [
+        (format!("token = \"{TOKEN}\""), json!({ "token": TOKEN })),
+        (String::new(), json!({})),
+    ] {
+        let klaviyo = Klaviyo::start().await;
+        klaviyo
+            .fault(json!({"status": 400, "path": "/api/events"}))
+            .await;
+        let daemon = Daemon::start(&klaviyo, &setting).await;
+        daemon.send("/v1/track", &shop::order(1)).await;
+        let before = daemon.settled().await;
+        assert_eq!(count(&before, "dead"), 1);
+        play("stranger", &daemon, told).await;
+        let after = daemon.outbox().await.status().await.unwrap();
+        assert_eq!(after.audit, before.audit, "nothing changed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_is_accessible_in_both_themes_and_both_widths() {
+    if !can_be_played() {
+        return;
+    }
+    let daemon = shop::open("").await;
+    let looked = play("matrix", &daemon, json!({ "paths": full() })).await;
+    assert_eq!(looked["looked"], full().len() * 4);
+    let missing = json!({ "paths": ["/nothing", "/events/999999"], "status": 404 });
+    play("matrix", &daemon, missing).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_is_accessible_with_nothing_on_it() {
+    if !can_be_played() {
+        return;
+    }
+    let daemon = Daemon::start_alone(&format!("token = \"{TOKEN}\"")).await;
+    let told = json!({ "paths": EMPTY, "token": TOKEN });
+    play("matrix", &daemon, told).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_keyboard_reaches_everything() {
+    if !can_be_played() {
+        return;
+    }
+    let daemon = shop::open("").await;
+    play("keyboard", &daemon, json!({})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_script_every_page_tells_the_same() {
+    if !can_be_played() {
+        return;
+    }
+    let daemon = shop::open("").await;
+    play("scriptless", &daemon, json!({ "paths": full() })).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_view_of_any_page_weighs_less_than_100_kb() {
+    if !can_be_played() {
+        return;
+    }
+    let daemon = shop::open("").await;
+    let weights = play("weight", &daemon, json!({ "paths": full() })).await;
+    for path in full() {
+        let weight = weights[&path].as_u64().unwrap();
+        assert!(weight > 5_000, "{path}: {weight} bytes are not a page");
+        assert!(weight < 100_000, "{path}: {weight} bytes");
+    }
+}
+
+/// People on the list.
+fn on_the_list(klaviyo: &Klaviyo) -> usize {
+    let lists = klaviyo.snapshot().lists;
+    lists.iter().map(|list| list.members.len()).sum()
+}
+
+/// Every page of a daemon that has something to show.
+fn full() -> Vec<String> {
+    let more = [
+        "/events?status=dead".to_owned(),
+        "/events?q=person3@klaviyo-demo.com".to_owned(),
+        "/events?q=nobody-has-this".to_owned(),
+        "/events/1".to_owned(),
+        format!("/events/{}", shop::BLOCKER),
+        format!("/events/{}", shop::BLOCKER + 1),
+        format!("/change?do=replay&id={}&back=/dead", shop::BLOCKER),
+        "/change?do=discard&status=dead&back=/dead".to_owned(),
+        "/change?do=hold&id=1&back=/".to_owned(),
+    ];
+    EMPTY.map(str::to_owned).into_iter().chain(more).collect()
+}

@@ -1,0 +1,24 @@
+// Without script every page tells the same facts.
+'use strict'
+
+const assert = require('node:assert/strict')
+const { play, words } = require('./drive.cjs')
+
+/** What a page tells. Times are told as the server wrote them; left out is what is another at every look. */
+async function facts(page, path) {
+  await page.goto(path)
+  const main = page.locator('main')
+  const times = await main.locator('time').evaluateAll((times) => times.map((time) => time.dateTime))
+  const shown = await main.locator('time').allInnerTexts()
+  const text = shown.reduce((text, time) => text.replace(time.replace(/\s+/g, ' '), '(time)'), await words(main))
+  const ago = /\b[\d,.]+ (ms|s|min|h|d)\b( \d+ (s|min|h)\b)?/g
+  const made = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[\d-]{10}T[\d:.]+Z/g
+  return { path, text: text.replace(ago, '(span)').replace(made, '(made)'), times }
+}
+
+play(async ({ told, visitor }) => {
+  const [scripted, scriptless] = [await visitor(), await visitor({ javaScriptEnabled: false })]
+  for (const path of told.paths) {
+    assert.deepEqual(await facts(scriptless, path), await facts(scripted, path))
+  }
+})

@@ -1,0 +1,59 @@
+// What another website can do to somebody who is logged in: link here, and no more.
+'use strict'
+
+const http = require('node:http')
+const assert = require('node:assert/strict')
+const { logIn, path, play } = require('./drive.cjs')
+
+const WANTED = '/?from=elsewhere'
+
+/** Serves a page on another site: 127.0.0.1 and localhost are two. */
+async function elsewhere(body) {
+  const server = http.createServer((_, response) => {
+    const page = `<!doctype html><meta charset="utf-8"><title>Elsewhere</title><link rel="icon" href="data:,">${body}`
+    response.writeHead(200, { 'content-type': 'text/html' }).end(page)
+  })
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return { url: `http://localhost:${server.address().port}/`, close: () => server.close() }
+}
+
+/** A form that sends what a form of ours would send; even its seal is right. */
+function form(action, fields, name) {
+  const inputs = Object.entries(fields).map(([name, value]) => `<input name="${name}" value="${value}">`)
+  return `<form method="post" action="${action}">${inputs.join('')}<button>${name}</button></form>`
+}
+
+play(async ({ told, watch, visitor }) => {
+  const page = await visitor()
+  await page.goto(WANTED)
+  if (told.token) await logIn(page, told.token)
+  await page.waitForURL(WANTED)
+  const sealed = page.locator('form[method=post] input[name=seal]')
+  const seal = (await sealed.count()) ? await sealed.first().inputValue() : ''
+
+  const other = await elsewhere(
+    `<a href="${told.address}${WANTED}">the relay</a>` +
+      form(`${told.address}/logout`, { seal }, 'log out') +
+      form(`${told.address}/login`, { seal, token: told.token ?? 'x', next: '/' }, 'log in') +
+      form(`${told.address}/change`, { seal, do: 'discard', id: '1', back: '/' }, 'discard')
+  )
+  watch.known.push(new URL(other.url).origin)
+  try {
+    await page.goto(other.url)
+    await page.getByRole('link', { name: 'the relay' }).click()
+    await page.waitForURL(WANTED)
+    await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor()
+
+    for (const name of ['log out', 'log in', 'discard']) {
+      await page.goto(other.url)
+      await page.getByRole('button', { name }).click()
+      await page.getByRole('heading', { name: 'That cannot be done' }).waitFor()
+      // Its cookie stays at home, and without one it is refused for where it comes from.
+      watch.forgive(/40[13]/)
+    }
+  } finally {
+    other.close()
+  }
+  await page.goto(WANTED)
+  assert.equal(path(page), WANTED, 'still logged in')
+})
