@@ -19,6 +19,20 @@ pub(super) static SCRIPT: LazyLock<String> = LazyLock::new(|| path(&FILES[1]));
 /// The icon's path.
 pub(super) static ICON: LazyLock<String> = LazyLock::new(|| path(&FILES[2]));
 
+/// One sheet, of a file for each kind of part; what is said of a phone comes before what the pages say of it.
+const STYLES: &str = concat!(
+    include_str!("assets/theme.css"),
+    include_str!("assets/frame.css"),
+    include_str!("assets/parts.css"),
+    include_str!("assets/forms.css"),
+    include_str!("assets/overview.css"),
+    include_str!("assets/phone.css"),
+    include_str!("assets/events.css"),
+    include_str!("assets/dead.css"),
+    include_str!("assets/sandbox.css"),
+    include_str!("assets/event.css"),
+);
+
 struct File {
     stem: &'static str,
     ending: &'static str,
@@ -31,7 +45,7 @@ const FILES: [File; 3] = [
         stem: "page",
         ending: "css",
         media_type: "text/css; charset=utf-8",
-        text: include_str!("assets/page.css"),
+        text: STYLES,
     },
     File {
         stem: "page",
@@ -68,4 +82,29 @@ fn path(file: &File) -> String {
     };
     let (stem, ending) = (file.stem, file.ending);
     format!("/assets/{stem}-{a:02x}{b:02x}{c:02x}{d:02x}.{ending}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A brace too few in one file would take the rules of all behind it away.
+    #[test]
+    fn every_rule_of_the_style_sheet_is_closed() {
+        let mut open = 0;
+        for (at, line) in STYLES.lines().enumerate() {
+            for letter in line.chars() {
+                match letter {
+                    '{' => open += 1,
+                    '}' => open -= 1,
+                    _ => {}
+                }
+            }
+            let begins =
+                line.starts_with("/*") || line.starts_with('.') || line.starts_with("@media");
+            assert!((0..=2).contains(&open), "line {at}: {line}");
+            assert!(!begins || open <= 1, "line {at}: {line}");
+        }
+        assert_eq!(open, 0);
+    }
 }

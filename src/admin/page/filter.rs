@@ -364,7 +364,7 @@ mod tests {
             ("since=soon", "since"),
             ("since=1h&until=2h", "until"),
             ("profile=+", "profile"),
-            ("group=400", "group"),
+            ("order=+", "order"),
             ("stauts=dead", "stauts"),
             ("name=a&name=b", "name"),
         ] {

@@ -7,6 +7,7 @@ mod dead;
 mod event;
 mod events;
 mod export;
+mod overview;
 mod sandbox;
 mod shelf;
 mod trial;

@@ -43,16 +43,17 @@ function live(whole) {
     source = new EventSource(whole.dataset.live)
     for (const [name, part] of parts) source.addEventListener(name, (event) => replace(part, event.data))
   }
+  const stop = () => {
+    source?.close()
+    source = undefined
+  }
   const look = () => {
-    if (document.hidden) {
-      source?.close()
-      source = undefined
-    } else if (!source) {
-      listen()
-    }
+    if (document.hidden) stop()
+    else if (!source) listen()
   }
   document.addEventListener('visibilitychange', look)
-  window.addEventListener('pagehide', () => source?.close())
+  window.addEventListener('pagehide', stop)
+  window.addEventListener('pageshow', look)
   look()
 }
 

@@ -138,14 +138,20 @@ fn paused(facts: &Facts) -> Option<Concern> {
         PauseKind::Refused => "Klaviyo refuses what is sent",
         PauseKind::Unreachable => "Klaviyo cannot be reached",
     };
-    let waiting = say::counted(kept(facts, EventStatus::Pending), "event");
     let words = html! {
-        (what) " since " (say::time(*since)) "; " (waiting) " waiting; nothing is lost."
+        (what) " since " (say::time(*since)) "; " (waiting(facts)) "; nothing is lost."
     };
     let advice = html! {
         (sentence(reason)) " It is asked again at " (say::time(*probe_at)) "."
     };
     Some(Concern::new(Weight::Bad, words, advice))
+}
+
+/// `412 events wait`.
+fn waiting(facts: &Facts) -> String {
+    let count = kept(facts, EventStatus::Pending);
+    let wait = if count == 1 { "waits" } else { "wait" };
+    format!("{} {wait}", say::counted(count, "event"))
 }
 
 fn dying(facts: &Facts) -> Option<Concern> {
@@ -166,7 +172,7 @@ fn slow(facts: &Facts) -> Option<Concern> {
     }
     let words = html! {
         "The oldest waiting event came " (say::span(facts.now.since(oldest))) " ago; "
-        (say::counted(kept(facts, EventStatus::Pending), "event")) " waiting."
+        (waiting(facts)) "."
     };
     let advice = html! {
         "It is sent as fast as Klaviyo's limits allow, or tried again after a failure. "

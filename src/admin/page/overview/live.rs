@@ -1,10 +1,11 @@
 //! The overview's parts, sent as they change, by server-sent events.
 //!
 //! It promises that a tab that is closed costs nothing: the stream is made by whoever reads it, so that it ends with the
-//! connection; and that it ends when the daemon stops.
+//! connection; that it ends when the daemon stops; and that what the page has already is not sent again.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use axum::response::sse::{Event, Sse};
 use futures_util::stream;
 
 use super::plots::Over;
-use super::{LAST, Live, PARTS, over};
+use super::{Asked, Facts, LAST, Live, PARTS};
 use crate::admin::page::visit::Visit;
 
 /// The pause between two looks.
@@ -29,10 +30,11 @@ struct Tab {
     visit: Visit,
     newest: Arc<Live>,
     over: Over,
-    /// What it was sent last, by part.
-    sent: HashMap<&'static str, String>,
+    /// The prints of what it has, by part.
+    has: HashMap<&'static str, String>,
     /// What is still to be sent of the last look.
     changed: Vec<Event>,
+    looked: bool,
     quiet: u32,
 }
 
@@ -42,18 +44,39 @@ pub(in super::super) async fn live(
     Extension(newest): Extension<Arc<Live>>,
     uri: Uri,
 ) -> impl IntoResponse {
+    let asked = Asked::of(&uri);
+    let seen = asked.seen.as_deref().unwrap_or_default();
+    let names = parts().map(|(name, _)| name);
     let tab = Tab {
         visit,
         newest,
-        over: over(&uri),
-        sent: HashMap::new(),
+        over: asked.over(),
+        has: names.zip(seen.split('.').map(str::to_owned)).collect(),
         changed: Vec::new(),
+        looked: false,
         quiet: 0,
     };
     Sse::new(stream::unfold(tab, |mut tab| async move {
         let event = tab.next().await?;
         Some((Ok::<_, Infallible>(event), tab))
     }))
+}
+
+/// What a page made of these facts has, for the address that its stream is asked for by.
+pub(super) fn seen(facts: &Facts, over: Over) -> String {
+    let prints = parts().map(|(_, of)| print(&of(facts, over).into_string()));
+    prints.collect::<Vec<_>>().join(".")
+}
+
+fn parts() -> impl Iterator<Item = super::Part> {
+    PARTS.into_iter().chain(LAST)
+}
+
+/// Tells one text from another; the same in every process.
+fn print(html: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    html.hash(&mut hasher);
+    format!("{:x}", hasher.finish())
 }
 
 impl Tab {
@@ -65,8 +88,8 @@ impl Tab {
                 self.quiet = 0;
                 return Some(event);
             }
-            // Nothing was sent yet: the page may be older than the moment it is listened to.
-            if !self.sent.is_empty() {
+            // The page may be older than the moment at which it is listened to.
+            if self.looked {
                 stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await?;
             }
             self.look().await;
@@ -79,19 +102,17 @@ impl Tab {
     }
 
     async fn look(&mut self) {
+        self.looked = true;
         let facts = match self.newest.look(&self.visit.admin).await {
             Ok(facts) => facts,
-            Err(error) => {
-                tracing::warn!(%error, "failed to look for an open page");
-                self.sent.insert("", String::new());
-                return;
-            }
+            Err(error) => return tracing::warn!(%error, "failed to look for an open page"),
         };
-        for (name, of) in PARTS.into_iter().chain(LAST) {
+        for (name, of) in parts() {
             let html = of(&facts, self.over).into_string();
-            if self.sent.get(name) != Some(&html) {
+            let print = print(&html);
+            if self.has.get(name) != Some(&print) {
                 self.changed.push(Event::default().event(name).data(&html));
-                self.sent.insert(name, html);
+                self.has.insert(name, print);
             }
         }
     }

@@ -27,7 +27,20 @@ use plots::Over;
 /// The query of the page and of its parts.
 #[derive(Debug, Default, Deserialize)]
 struct Asked {
+    /// `hour` or `day`.
     over: Option<String>,
+    /// What the page has of its parts: see [`live`].
+    seen: Option<String>,
+}
+
+impl Asked {
+    fn of(uri: &Uri) -> Self {
+        Query::try_from_uri(uri).map_or_else(|_| Self::default(), |Query(asked)| asked)
+    }
+
+    fn over(&self) -> Over {
+        Over::of(self.over.as_deref())
+    }
 }
 
 /// A part of the page: its name, and what is in it.
@@ -52,12 +65,12 @@ pub(super) async fn page(
     Extension(newest): Extension<Arc<Live>>,
     uri: Uri,
 ) -> Answer {
-    let over = over(&uri);
+    let over = Asked::of(&uri).over();
     let facts = newest.look(&visit.admin).await?;
     let part = |(name, of): Part| html! { div data-part=(name) { (of(&facts, over)) } };
     let [wrong, figures, (plots, drawn)] = PARTS;
     let main = html! {
-        div data-live={ "/live?over=" (over.word()) } {
+        div data-live={ "/live?over=" (over.word()) "&seen=" (live::seen(&facts, over)) } {
             (part(wrong))
             (part(figures))
             nav.actions aria-label="Time shown" {
@@ -70,11 +83,6 @@ pub(super) async fn page(
         }
     };
     Ok(visit.page("Overview", Section::Overview, &main))
-}
-
-fn over(uri: &Uri) -> Over {
-    let asked = Query::<Asked>::try_from_uri(uri);
-    Over::of(asked.ok().and_then(|Query(asked)| asked.over).as_deref())
 }
 
 fn wrong(facts: &Facts) -> Markup {

@@ -3,6 +3,7 @@
 //! A drawing is an SVG without style or script; its numbers stand beside it, so that the script can say what is under
 //! the pointer, and in words for whoever does not see it.
 
+use std::iter;
 use std::time::Duration;
 
 use maud::{Markup, PreEscaped, html};
@@ -268,11 +269,13 @@ fn newest(line: &Line, unit: Unit) -> String {
 
 /// The drawing for whoever does not see it.
 fn in_words(plot: &Plot, top: f64) -> String {
-    let mut words = format!("{}: at most {}", plot.title, plot.unit.say(top));
-    for line in &plot.lines {
-        words.push_str(&format!("; {} now {}", line.name, newest(line, plot.unit)));
-    }
-    words
+    let first = format!("{}: at most {}", plot.title, plot.unit.say(top));
+    let lines = plot.lines.iter();
+    let lines = lines.map(|line| format!("{} now {}", line.name, newest(line, plot.unit)));
+    iter::once(first)
+        .chain(lines)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 /// The stretches of a line in which something is known, as points of the drawing.
@@ -302,34 +305,31 @@ fn stretches(values: &[Option<f64>], top: f64) -> Vec<Vec<(f64, f64)>> {
 }
 
 fn outline(values: &[Option<f64>], top: f64) -> String {
-    let mut path = String::new();
-    for stretch in stretches(values, top) {
-        for (at, (x, y)) in stretch.iter().enumerate() {
-            let step = if at == 0 { 'M' } else { 'L' };
-            path.push_str(&format!("{step}{x:.0} {y:.1}"));
+    let drawn = stretches(values, top).into_iter().map(|stretch| {
+        let drawn = format!("M{}", points(&stretch));
+        // A point alone is a short line, or nobody would see it.
+        match stretch[..] {
+            [(x, _)] if x > ALONE => format!("{drawn}H{:.0}", x - ALONE),
+            [(x, _)] => format!("{drawn}H{:.0}", x + ALONE),
+            _ => drawn,
         }
-        if let [(x, _)] = stretch[..] {
-            // A point alone is a short line, or nobody would see it.
-            path.push_str(&format!("H{:.0}",
-                if x > ALONE { x - ALONE } else { x + ALONE }));
-        }
-    }
-    path
+    });
+    drawn.collect::<Vec<_>>().concat()
 }
 
 fn area(values: &[Option<f64>], top: f64) -> String {
-    let mut path = String::new();
-    for stretch in stretches(values, top) {
-        let (Some((first, _)), Some((last, _))) = (stretch.first(), stretch.last()) else {
-            continue;
-        };
-        path.push_str(&format!("M{first:.0} {HEIGHT}"));
-        for (x, y) in &stretch {
-            path.push_str(&format!("L{x:.0} {y:.1}"));
-        }
-        path.push_str(&format!("L{last:.0} {HEIGHT}Z"));
-    }
-    path
+    let drawn = stretches(values, top).into_iter().map(|stretch| {
+        let [first, last] =
+            [stretch.first(), stretch.last()].map(|end| end.map_or(0.0, |(x, _)| *x));
+        let points = points(&stretch);
+        format!("M{first:.0} {HEIGHT}L{points}L{last:.0} {HEIGHT}Z")
+    });
+    drawn.collect::<Vec<_>>().concat()
+}
+
+fn points(stretch: &[(f64, f64)]) -> String {
+    let points = stretch.iter().map(|(x, y)| format!("{x:.0} {y:.1}"));
+    points.collect::<Vec<_>>().join("L")
 }
 
 #[cfg(test)]

@@ -1,0 +1,141 @@
+//! The overview: what is wrong first and in words, what flows, and that it stays live for whoever looks.
+
+use std::time::Duration;
+
+use axum::body::{Body, BodyDataStream};
+use axum::http::Request;
+use futures_util::StreamExt as _;
+use klaviyo_relay::clock::{Clock as _, SystemClock};
+use klaviyo_relay::model::{EventId, EventType, IdentifierKind, PauseKind};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+use super::{Pages, event};
+
+/// The text of a page without its markup, each run of blanks as one.
+fn words(page: &str) -> String {
+    let mut text = String::new();
+    for part in page.split('<') {
+        let (_, after) = part.split_once('>').unwrap_or(("", part));
+        text.push_str(after);
+        text.push(' ');
+    }
+    let text = super::unescaped(&text);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test]
+async fn before_the_first_event_the_page_says_how_to_send_one() {
+    let pages = Pages::new().await;
+    let page = pages.get("/").await.well();
+    let said = words(&page);
+    assert!(
+        said.contains("All is well. No event has come yet."),
+        "{said}"
+    );
+    assert!(page.contains("href=\"/try\""), "{page}");
+    assert!(
+        said.contains("dev 0 silent"),
+        "a source that sends nothing: {said}"
+    );
+}
+
+#[tokio::test]
+async fn a_refused_key_is_said_first_with_what_waits_and_that_nothing_is_lost() {
+    let pages = Pages::filled().await;
+    let now = SystemClock.now();
+    let reason = "401: the private key is wrong; set `klaviyo.private_key`".to_owned();
+    let probe = now.plus(Duration::from_mins(1));
+    let paused = pages.outbox.pause(now, PauseKind::Refused, reason, probe);
+    paused.await.unwrap();
+    let page = pages.get("/").await.well();
+    let said = words(&page);
+    let pause = said
+        .find("Klaviyo refuses what is sent since")
+        .expect(&said);
+    assert!(
+        said.contains("; 4 events wait ; nothing is lost."),
+        "{said}"
+    );
+    assert!(
+        said.contains("401: the private key is wrong; set `klaviyo.private_key`."),
+        "{said}"
+    );
+    let died = said.find("2 events died in the last hour.").expect(&said);
+    assert!(
+        pause < died && died < said.find("Waiting 4").unwrap(),
+        "{said}"
+    );
+    assert!(!said.contains("All is well"), "{said}");
+    pages.outbox.resume().await.unwrap();
+    pages.outbox.hold(vec![EventId(2)]).await.unwrap();
+    // What was read a moment ago is used again for a moment.
+    let mended = async || {
+        let said = words(&pages.get("/").await.well());
+        said.contains("1 event held by an operator.")
+            .then_some(said)
+    };
+    let said = crate::support::eventually("the pause is over", mended).await;
+    assert!(!said.contains("Klaviyo refuses"), "{said}");
+}
+
+#[tokio::test]
+async fn the_drawings_hold_the_numbers_of_each_minute() {
+    let pages = Pages::filled().await;
+    for (over, steps) in [("hour", 60), ("day", 144)] {
+        let page = pages.get(&format!("/?over={over}")).await.well();
+        let (_, came) = page
+            .split_once("data-name=\"came\" data-values=\"")
+            .unwrap();
+        let values: Vec<&str> = came.split_once('"').unwrap().0.split(',').collect();
+        assert_eq!(values.len(), steps, "{over}");
+        // Event 1 is of two days ago, and was taken in now all the same.
+        assert_eq!(values.last(), Some(&"6"), "{values:?}");
+        let current = format!("href=\"/?over={over}\" aria-current=\"true\"");
+        assert!(page.contains(&current), "{page}");
+    }
+}
+
+/// The stream of a page that has just been loaded.
+async fn stream(pages: &Pages) -> BodyDataStream {
+    let page = pages.get("/").await.well();
+    let (_, address) = page.split_once("data-live=\"").unwrap();
+    let address = super::unescaped(address.split_once('"').unwrap().0);
+    let request = Request::get(address).body(Body::empty()).unwrap();
+    let answer = pages.routes.clone().oneshot(request).await.unwrap();
+    assert_eq!(answer.headers()["content-type"], "text/event-stream");
+    answer.into_body().into_data_stream()
+}
+
+#[tokio::test]
+async fn an_open_page_is_sent_what_changed_and_nothing_that_it_has() {
+    let pages = Pages::new().await;
+    let mut stream = stream(&pages).await;
+    let new = event(1, EventType::Track, &[(IdentifierKind::UserId, "u1")]);
+    pages.outbox.append(vec![new]).await.unwrap();
+    let mut sent = String::new();
+    while !sent.contains("event: wrong") {
+        let more = tokio::time::timeout(Duration::from_mins(1), stream.next());
+        let more = more.await.expect("something is sent").unwrap().unwrap();
+        sent.push_str(std::str::from_utf8(&more).unwrap());
+    }
+    // Of one moment, the last part first; the limits did not change.
+    assert!(
+        sent.contains("event: figures") && sent.contains("event: sources"),
+        "{sent}"
+    );
+    assert!(!sent.contains("event: limits"), "{sent}");
+    assert!(sent.contains("1 event came in the last hour"), "{sent}");
+}
+
+#[tokio::test]
+async fn an_open_page_does_not_keep_the_daemon_from_stopping() {
+    let stop = CancellationToken::new();
+    let pages = Pages::with(|admin| admin.stop = stop.clone()).await;
+    let mut stream = stream(&pages).await;
+    stop.cancel();
+    let end = async { while stream.next().await.is_some() {} };
+    tokio::time::timeout(Duration::from_mins(1), end)
+        .await
+        .expect("the stream ends");
+}
