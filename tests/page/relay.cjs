@@ -62,7 +62,8 @@ async function start(program, config = configure(mkdtempSync(join(tmpdir(), 'rel
     return answer.json()
   }
   const stop = async () => {
-    child.kill()
+    // Nothing of it is kept.
+    child.kill('SIGKILL')
     await once(child, 'exit')
     rmSync(dirname(config), { recursive: true })
   }

@@ -8,8 +8,6 @@ use crate::support::{Daemon, count, eventually};
 pub(super) const ORDERS: u64 = 60;
 /// Events that Klaviyo refuses, of a person each.
 pub(super) const REFUSED: u64 = 3;
-/// Events in the outbox of [`open`], numbered from 1.
-pub(super) const EVENTS: u64 = ORDERS + REFUSED + 1 + 3 + 1 + 1;
 /// The event that others of its person wait behind.
 pub(super) const BLOCKER: u64 = ORDERS + REFUSED + 1;
 
