@@ -9,7 +9,6 @@ use maud::{Markup, html};
 use super::frame::Section;
 use super::say;
 use super::visit::{Answer, Visit};
-use crate::model::EventStatus;
 use crate::outbox::{Blocked, BlockedHead, PauseReport};
 
 /// Heads that are shown.
@@ -77,22 +76,13 @@ fn one(visit: &Visit, head: &BlockedHead) -> Markup {
                 " " (say::status(&head.status))
             }
             p.line {
-                strong { (say::counted(head.waiting, "event")) " behind it" }
-                span { "since " (say::time(head.since)) ", " (say::span(visit.now.since(head.since))) }
+                strong { (say::counted(head.waiting, "event")) " behind it" } " "
+                span { "since " (say::time(head.since)) ", " (say::span(visit.now.since(head.since))) } " "
                 span { (next(visit, head)) }
             }
-            p.why { (why(visit, head)) }
+            p.why { (visit.masked(head.reason.as_deref().unwrap_or("not sent yet"))) }
             (ways(head))
         }
-    }
-}
-
-/// Why it stands where it stands.
-fn why(visit: &Visit, head: &BlockedHead) -> String {
-    match &head.reason {
-        Some(reason) => visit.masked(reason),
-        None if head.status == EventStatus::Held.word() => "It is held by an operator.".to_owned(),
-        None => "It was not sent yet.".to_owned(),
     }
 }
 

@@ -40,15 +40,14 @@ use super::refusal::Refusal;
 
 /// What is answered where nothing is: a page to a browser, JSON to all else.
 pub(super) async fn nowhere(State(admin): State<Arc<Admin>>, head: Parts) -> Response {
-    if let Err(refusal) = admin.access.check_visit(&head, &*admin.clock) {
-        return refusal.into_response();
-    }
     let accept = head.headers.get(header::ACCEPT);
     let accept = accept.and_then(|accept| accept.to_str().ok());
-    if accept.is_some_and(|accept| accept.contains("text/html")) {
-        visit::refused(&Refusal::NOT_FOUND)
-    } else {
-        Refusal::NOT_FOUND.into_response()
+    let is_browser = accept.is_some_and(|accept| accept.contains("text/html"));
+    match admin.access.check_visit(&head, &*admin.clock) {
+        Err(refusal) if is_browser => visit::turned_away(&head, &refusal),
+        Err(refusal) => refusal.into_response(),
+        Ok(()) if is_browser => visit::refused(&Refusal::NOT_FOUND),
+        Ok(()) => Refusal::NOT_FOUND.into_response(),
     }
 }
 

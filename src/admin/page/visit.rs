@@ -184,7 +184,7 @@ pub(super) fn is_from_here(head: &Parts) -> bool {
 }
 
 /// Where somebody goes who may not see a page: to log in, unless logging in would not help.
-fn turned_away(head: &Parts, refusal: &Refusal) -> Response {
+pub(super) fn turned_away(head: &Parts, refusal: &Refusal) -> Response {
     let here = path_and_query(&head.uri);
     if *refusal != Refusal::NO_TOKEN || changing(head) {
         return refused(refusal);

@@ -98,13 +98,14 @@ fn one(visit: &Visit, at: usize, group: &DeadGroup) -> Markup {
         section.card.group aria-labelledby=(heading) {
             h2 id=(heading) { (visit.masked(&group.words)) }
             p.line {
-                strong { (events) }
-                span { (people) }
+                // The blanks are for whoever hears or copies the line.
+                strong { (events) } " "
+                span { (people) } " "
                 @if group.first == group.last {
-                    span { "arrived " (say::time(group.first)) }
+                    span { "arrived " (say::time(group.first)) } " "
                 } @else {
-                    span { "first arrived " (say::time(group.first)) }
-                    span { "last " (say::time(group.last)) }
+                    span { "first arrived " (say::time(group.first)) } " "
+                    span { "last " (say::time(group.last)) } " "
                 }
                 span { "for example " a href={ "/events/" (group.sample) } { "event " (group.sample) } }
             }

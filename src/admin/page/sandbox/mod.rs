@@ -18,7 +18,7 @@ use super::visit::{Answer, Visit};
 use crate::sandbox::{Counts, Part, Sandbox};
 
 /// Entries of a page.
-const SHOWN: usize = 50;
+const SHOWN: usize = 25;
 
 /// What is looked at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
