@@ -215,6 +215,31 @@ impl Gauges {
         closed.set(i64::from(limit.closed));
     }
 
+    /// Where the limits stood when the relay last looked round: those of families that sent something, or may not.
+    pub(super) fn limits(&self) -> Vec<(Family, LimitUse)> {
+        let number = |gauge: &Gauge| u32::try_from(gauge.get()).unwrap_or(0);
+        let all = Family::ALL.iter().map(|family| {
+            let word = family.word();
+            let window = |window| {
+                let labels = OfWindow {
+                    family: word,
+                    window,
+                };
+                let used = number(&self.limit_used.get_or_create(&labels));
+                [used, number(&self.limit_allowed.get_or_create(&labels))]
+            };
+            let closed = self.limit_closed.get_or_create(&OfFamily { family: word });
+            let limit = LimitUse {
+                second: window("second"),
+                minute: window("minute"),
+                closed: closed.get() > 0,
+            };
+            (*family, limit)
+        });
+        all.filter(|(_, limit)| limit.minute[0] > 0 || limit.closed)
+            .collect()
+    }
+
     pub(super) fn sandbox(&self, sandbox: bool) {
         self.sandbox.set(i64::from(sandbox));
     }

@@ -193,6 +193,12 @@ impl Metrics {
         self.0.gauges.limit(family, limit);
     }
 
+    /// Where the limits stood when the relay last looked round, which it does twice a minute at least: those of families
+    /// that sent something, or may not.
+    pub fn limits(&self) -> Vec<(Family, LimitUse)> {
+        self.0.gauges.limits()
+    }
+
     /// Whether requests go to a sandbox.
     pub fn sandbox(&self, sandbox: bool) {
         self.0.gauges.sandbox(sandbox);

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::error::{ReadError, WriteError};
-use super::limits::LimitsInUse;
 use super::report::PauseReport;
 use super::{Outbox, disk};
 use crate::model::{EventStatus, Timestamp};
@@ -29,8 +28,6 @@ pub struct Standing {
     pub pause: Option<PauseReport>,
     /// Subscriptions that were sent and never answered: Klaviyo may have taken them.
     pub unknown_subscriptions: i64,
-    /// How full Klaviyo's limits were, when the relay last told it.
-    pub limits: Option<LimitsInUse>,
     /// Why no new event is accepted, if that is so.
     pub refuses: Option<WriteError>,
     /// The file's size, in bytes.
@@ -60,7 +57,6 @@ impl Outbox {
             oldest_pending: self.oldest_pending().await?,
             pause: self.paused().await?,
             unknown_subscriptions: self.unknown_subscriptions().await?,
-            limits: self.limits_in_use().await?,
             refuses: self.refuses(),
             database_bytes,
             wal_bytes,
@@ -145,7 +141,7 @@ mod tests {
         let pause = standing.pause.unwrap();
         assert_eq!((pause.since, pause.reason.as_str()), (NOW, "the key"));
         assert_eq!(standing.unknown_subscriptions, 0);
-        assert!(standing.limits.is_none() && standing.refuses.is_none());
+        assert!(standing.refuses.is_none());
         assert!(standing.database_bytes > 0);
     }
 }

@@ -15,6 +15,7 @@ use super::super::Admin;
 use super::super::auth::COOKIE;
 use super::super::refusal::Refusal;
 use super::super::session;
+use super::filter::address;
 use super::frame;
 use super::visit::{self, SEAL};
 use crate::listener::Peer;
@@ -37,8 +38,7 @@ struct Shown {
 
 /// The path of the form for somebody who wanted to see `next`.
 pub(super) fn path(next: &str) -> String {
-    let query = serde_urlencoded::to_string([("next", next)]).unwrap_or_default();
-    format!("/login?{query}")
+    address("/login", &[("next", next)])
 }
 
 /// The form.

@@ -72,6 +72,28 @@ pub(super) fn bytes(bytes: u64) -> String {
     }
 }
 
+/// A reason as a sentence: it begins large, unless with a code, and ends.
+pub(super) fn sentence(text: &str) -> String {
+    let text = text.trim();
+    let code = text
+        .split_whitespace()
+        .next()
+        .is_some_and(|word| word.contains('_'));
+    let mut chars = text.chars();
+    let text = if code {
+        text.to_owned()
+    } else {
+        let first = chars.next().map(|first| first.to_uppercase().to_string());
+        format!("{}{}", first.unwrap_or_default(), chars.as_str())
+    };
+    let ends = text.ends_with(['.', '!', '?']);
+    if ends || text.is_empty() {
+        text
+    } else {
+        format!("{text}.")
+    }
+}
+
 /// Where an event, a delivery or an attempt stands, as a badge: the word is what says it, the colour repeats it.
 pub(super) fn status(word: &str) -> Markup {
     let tone = match word {

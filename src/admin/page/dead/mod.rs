@@ -8,6 +8,7 @@ mod hints;
 use axum::Extension;
 use maud::{Markup, html};
 
+use super::filter::address;
 use super::frame::Section;
 use super::say;
 use super::visit::{Answer, Visit};
@@ -133,24 +134,18 @@ struct Links {
 impl Links {
     fn of(words: &str) -> Self {
         let change = |change| {
-            link(
+            address(
                 "/change",
                 &[("do", change), ("group", words), ("back", "/dead")],
             )
         };
         Self {
-            see: link("/events", &[("status", "dead"), ("group", words)]),
+            see: address("/events", &[("status", "dead"), ("group", words)]),
             replay: change("replay"),
             discard: change("discard"),
-            export: link("/export", &[("group", words)]),
+            export: address("/export", &[("group", words)]),
         }
     }
-}
-
-/// A path with this query, whatever the texts hold.
-fn link(path: &str, pairs: &[(&str, &str)]) -> String {
-    let query = serde_urlencoded::to_string(pairs).unwrap_or_default();
-    format!("{path}?{query}")
 }
 
 #[cfg(test)]

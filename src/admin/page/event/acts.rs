@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::super::filter::address;
 use super::super::say;
 use super::{Shown, path};
 use crate::model::EventStatus;
@@ -36,8 +37,7 @@ pub(super) fn card(shown: &Shown) -> Markup {
 
 fn link(shown: &Shown, word: &str, back: &str) -> String {
     let id = shown.report.id.to_string();
-    let query = serde_urlencoded::to_string([("do", word), ("id", &*id), ("back", back)]);
-    format!("/change?{}", query.unwrap_or_default())
+    address("/change", &[("do", word), ("id", &*id), ("back", back)])
 }
 
 fn acts(shown: &Shown) -> Vec<Act> {

@@ -70,7 +70,7 @@ fn skipped(shown: &Shown) -> Words {
         .column("reason")
         .unwrap_or("there was nothing to send");
     let words = html! { "Nothing was sent, since there was nothing to send." };
-    ("calm", words, html! { (sentence(reason)) })
+    ("calm", words, html! { (say::sentence(reason)) })
 }
 
 fn dead(shown: &Shown) -> Words {
@@ -80,7 +80,7 @@ fn dead(shown: &Shown) -> Words {
     let at_ingest = report.deliveries.is_empty()
         && report.column("finished_at") == report.column("received_at");
     let more = html! {
-        (sentence(reason)) " "
+        (say::sentence(reason)) " "
         @if shown.kept.is_none() { "Its call is gone, so it cannot be sent again." }
         @else if at_ingest { "What sends it has to be mended; then replay it, if it can be read after all, or send it anew." }
         @else { "Mend what that says, here or at Klaviyo; then replay it." }
@@ -125,14 +125,14 @@ fn pending(shown: &Shown) -> Words {
     }
     if let Some(pause) = &shown.pause {
         let words = html! { "Nothing is sent at present; it waits, and is not lost." };
-        let more = html! { (sentence(&pause.reason)) " Sending is tried again at " (say::time(pause.probe_at)) "." };
+        let more = html! { (say::sentence(&pause.reason)) " Sending is tried again at " (say::time(pause.probe_at)) "." };
         return ("bad", words, more);
     }
     match (shown.tried_again_at(), said) {
         (Some(at), Some(said)) => (
             "warn",
             html! { "It is tried again at " (say::iso(at)) "." },
-            html! { "The last attempt ended with: " (sentence(said)) },
+            html! { "The last attempt ended with: " (say::sentence(said)) },
         ),
         (Some(at), None) => (
             "busy",
@@ -142,7 +142,7 @@ fn pending(shown: &Shown) -> Words {
         (None, Some(said)) => (
             "busy",
             html! { "It is tried again as soon as there is room." },
-            html! { "The last attempt ended with: " (sentence(said)) },
+            html! { "The last attempt ended with: " (say::sentence(said)) },
         ),
         (None, None) => (
             "busy",
@@ -185,26 +185,4 @@ pub(super) fn place(sent_to: &str) -> String {
 pub(super) fn waiting(count: i64) -> String {
     let verb = if count == 1 { "waits" } else { "wait" };
     format!("{} {verb}", say::counted(count, "event"))
-}
-
-/// A reason as a sentence: it begins large, unless with a code, and ends.
-pub(in crate::admin::page) fn sentence(text: &str) -> String {
-    let text = text.trim();
-    let code = text
-        .split_whitespace()
-        .next()
-        .is_some_and(|word| word.contains('_'));
-    let mut chars = text.chars();
-    let text = if code {
-        text.to_owned()
-    } else {
-        let first = chars.next().map(|first| first.to_uppercase().to_string());
-        format!("{}{}", first.unwrap_or_default(), chars.as_str())
-    };
-    let ends = text.ends_with(['.', '!', '?']);
-    if ends || text.is_empty() {
-        text
-    } else {
-        format!("{text}.")
-    }
 }

@@ -9,14 +9,13 @@ pub(super) mod json;
 pub(super) mod sides;
 mod timeline;
 
-pub(super) use first::sentence;
-
 use axum::Extension;
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use axum::http::StatusCode;
 use maud::{Markup, html};
 
+use super::filter::address;
 use super::frame::Section;
 use super::say;
 use super::visit::{Answer, Visit};
@@ -102,12 +101,6 @@ pub(super) fn path(id: EventId) -> String {
     format!("/events/{id}")
 }
 
-/// A path with one question.
-pub(super) fn asking(path: &str, name: &str, value: &str) -> String {
-    let query = serde_urlencoded::to_string([(name, value)]).unwrap_or_default();
-    format!("{path}?{query}")
-}
-
 fn whole(shown: &Shown) -> Markup {
     let members = shown.kept.as_ref().map(|kept| json::members(&kept.call));
     let members = members.unwrap_or_default();
@@ -146,16 +139,16 @@ fn facts(shown: &Shown) -> Markup {
             dt { "Whose" }
             dd {
                 @for who in &report.identifiers {
-                    a href=(asking("/events", "profile", who)) { (who) }
+                    a href=(address("/events", &[("profile", who)])) { (who) }
                     br;
                 }
                 @if report.identifiers.is_empty() { span.soft { "nobody, or somebody erased since" } }
             }
             @if let Some(order) = order {
-                dt { "Order" } dd { a href=(asking("/events", "order", order)) { (order) } }
+                dt { "Order" } dd { a href=(address("/events", &[("order", order)])) { (order) } }
             }
             @if let Some(source) = has("source") {
-                dt { "Source" } dd { a href=(asking("/events", "source", source)) { (source) } }
+                dt { "Source" } dd { a href=(address("/events", &[("source", source)])) { (source) } }
             }
             @if let Some(at) = has("received_at") { dt { "Received" } dd { (say::iso(at)) } }
             dt { "Message id" } dd.mono { (has("message_id").unwrap_or("none")) }

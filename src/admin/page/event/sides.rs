@@ -95,7 +95,7 @@ fn would(shown: &Shown, members: &HashSet<String>) -> Markup {
             @for (at, owed) in owed_now(kept).iter().enumerate() { (planned(at + 1, owed, members)) }
         },
         Rules::Nothing(reason) => html! {
-            div.empty { p { strong { "It becomes no request." } } p { (super::first::sentence(reason)) } }
+            div.empty { p { strong { "It becomes no request." } } p { (say::sentence(reason)) } }
         },
         Rules::Unknown => html! {
             div.empty { p { strong { "It cannot be mapped." } } p { "Its call cannot be read as one of Segment's." } }

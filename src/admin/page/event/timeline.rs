@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::first::{place, sentence, value, waiting};
+use super::first::{place, value, waiting};
 use super::{Shown, path};
 use crate::admin::page::say;
 use crate::model::{EventId, EventStatus};
@@ -209,7 +209,7 @@ fn finished(shown: &Shown) -> Option<Entry<'_>> {
         at: Some(at.to_owned()),
         tone,
         what: html! { strong { (word) } },
-        more: html! { @if let Some(reason) = reason { (sentence(reason)) } },
+        more: html! { @if let Some(reason) = reason { (say::sentence(reason)) } },
     })
 }
 

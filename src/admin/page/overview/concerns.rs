@@ -142,7 +142,7 @@ fn paused(facts: &Facts) -> Option<Concern> {
         (what) " since " (say::time(*since)) "; " (waiting(facts)) "; nothing is lost."
     };
     let advice = html! {
-        (sentence(reason)) " It is asked again at " (say::time(*probe_at)) "."
+        (say::sentence(reason)) " It is asked again at " (say::time(*probe_at)) "."
     };
     Some(Concern::new(Weight::Bad, words, advice))
 }
@@ -186,12 +186,9 @@ fn late(now: Timestamp, then: Timestamp) -> i64 {
 }
 
 fn throttled(facts: &Facts) -> Option<Concern> {
-    let limits = super::tables::limits_now(facts)?;
-    let closed: Vec<&str> = limits
-        .families
-        .iter()
-        .filter(|family| family.closed)
-        .map(|family| family.family.as_str())
+    let closed = facts.limits.iter().filter(|(_, limit)| limit.closed);
+    let closed: Vec<String> = closed
+        .map(|(family, _)| family.word().replace('_', " "))
         .collect();
     if closed.is_empty() {
         return None;
@@ -248,16 +245,4 @@ fn buried(facts: &Facts) -> Option<Concern> {
         html! { (say::counted(count, "dead letter")) " kept, none of them new in the last hour." };
     let advice = html! { a href="/dead" { "See why, by reason" } "." };
     Some(Concern::new(Weight::Calm, words, advice))
-}
-
-/// A reason as a sentence of its own.
-fn sentence(reason: &str) -> String {
-    let mut letters = reason.chars();
-    let first = letters.next().map(char::to_uppercase);
-    let sentence: String = first.into_iter().flatten().chain(letters).collect();
-    if sentence.ends_with(['.', '!', '?']) {
-        sentence
-    } else {
-        format!("{sentence}.")
-    }
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use super::super::super::Admin;
-use crate::metrics::{self, Stuck};
-use crate::model::Timestamp;
+use crate::metrics::{self, LimitUse, Stuck};
+use crate::model::{Family, Timestamp};
 use crate::outbox::{Minute, ReadError, SourceCame, Standing};
 
 /// How long what was read is used again: less than the pause between two looks of one tab.
@@ -27,6 +27,8 @@ pub(super) struct Facts {
     pub(super) minutes: Vec<Minute>,
     /// Events that came, by source: the name, in the last hour, in the last day. Silent ones too.
     pub(super) sources: Vec<SourceFlow>,
+    /// How full Klaviyo's limits are, of families that sent something in the last minute, or may not.
+    pub(super) limits: Vec<(Family, LimitUse)>,
     /// Events that others wait for, when they were last counted.
     pub(super) blocked: i64,
     /// What has stopped.
@@ -75,6 +77,7 @@ impl Facts {
             standing: outbox.standing().await?,
             minutes: outbox.history(now.minus(DAY), now, throttled).await?,
             sources: flows(settings.sources(), &hour, &day),
+            limits: instruments.metrics.limits(),
             blocked: instruments.metrics.blocked_profiles(),
             stuck: metrics::stuck(&instruments.pulse.signs()),
             ended: outbox.has_ended(),

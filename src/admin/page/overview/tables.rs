@@ -4,14 +4,12 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 
+use super::super::filter::address;
 use super::super::say;
 use super::concerns::kept;
 use super::facts::Facts;
-use crate::model::{EventStatus, Timestamp};
-use crate::outbox::LimitsInUse;
-
-/// What the relay told of the limits longer ago than this says nothing of the present.
-const TOLD: Duration = Duration::from_mins(1);
+use crate::metrics::LimitUse;
+use crate::model::{EventStatus, Family};
 
 /// Where everything stands.
 pub(super) fn figures(facts: &Facts) -> Markup {
@@ -84,7 +82,7 @@ pub(super) fn sources(facts: &Facts) -> Markup {
                 tbody {
                     @for source in &facts.sources {
                         tr {
-                            th scope="row" { a href={ "/events?" (query("source", &source.name)) } { (source.name) } }
+                            th scope="row" { a href=(address("/events", &[("source", &source.name)])) { (source.name) } }
                             td.number { (say::count(source.hour)) }
                             td.number { @if source.day == 0 { span.soft { "silent" } } @else { (say::count(source.day)) } }
                         }
@@ -97,48 +95,39 @@ pub(super) fn sources(facts: &Facts) -> Markup {
 
 /// How full the account's limits are.
 pub(super) fn limits(facts: &Facts) -> Markup {
-    let told = limits_now(facts).filter(|told| !told.families.is_empty());
     html! {
         section.card aria-labelledby="limits" {
             h2 #limits { "Klaviyo's limits" }
-            @match told {
-                None => p.soft { "Nothing was sent in the last minute, so that all of them are free." },
-                Some(told) => (limit_table(told)),
-            }
-        }
-    }
-}
-
-fn limit_table(told: &LimitsInUse) -> Markup {
-    let window = |name: &str, span: &str, [used, allowed]: [u64; 2]| {
-        html! {
-            td.number {
-                (used) " of " (allowed)
-                meter min="0" max=(allowed.max(1)) value=(used.min(allowed.max(1))) aria-label={ (name) ", requests in the last " (span) } {}
-            }
-        }
-    };
-    html! {
-        table {
-            thead { tr { th scope="col" { "Requests" } th.number scope="col" { "Second" } th.number scope="col" { "Minute" } } }
-            tbody {
-                @for family in &told.families {
-                    tr {
-                        th scope="row" { (family.family.replace('_', " ")) @if family.closed { " " span.badge.warn { "429" } } }
-                        (window(&family.family, "second", family.second))
-                        (window(&family.family, "minute", family.minute))
-                    }
+            @if facts.limits.is_empty() {
+                p.soft { "No request was sent in the last minute." }
+            } @else {
+                table {
+                    thead { tr { th scope="col" { "Requests" } th.number scope="col" { "Second" } th.number scope="col" { "Minute" } } }
+                    tbody { @for (family, limit) in &facts.limits { (limit_row(*family, limit)) } }
                 }
             }
         }
     }
 }
 
-/// What the relay told of the limits, if that was now.
-pub(super) fn limits_now(facts: &Facts) -> Option<&LimitsInUse> {
-    let told = facts.standing.limits.as_ref()?;
-    let at = Timestamp::from_millis(told.at_ms);
-    (facts.now.since(at) < TOLD).then_some(told)
+fn limit_row(family: Family, limit: &LimitUse) -> Markup {
+    let name = family.word().replace('_', " ");
+    let window = |span: &str, [used, allowed]: [u32; 2]| {
+        let most = allowed.max(1);
+        html! {
+            td.number {
+                (say::count(used.into())) " of " (say::count(allowed.into()))
+                meter min="0" max=(most) value=(used.min(most)) aria-label={ (name) ", requests in the last " (span) } {}
+            }
+        }
+    };
+    html! {
+        tr {
+            th scope="row" { (name) @if limit.closed { " " span.badge.warn { "429" } } }
+            (window("second", limit.second))
+            (window("minute", limit.minute))
+        }
+    }
 }
 
 /// The file and its disk.
@@ -157,8 +146,4 @@ pub(super) fn file(facts: &Facts) -> Markup {
             }
         }
     }
-}
-
-fn query(name: &str, value: &str) -> String {
-    serde_urlencoded::to_string([(name, value)]).unwrap_or_default()
 }

@@ -15,7 +15,8 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::super::refusal::Refusal;
-use super::event::{self, sentence, sides};
+use super::event::{self, sides};
+use super::filter::address;
 use super::frame::Section;
 use super::visit::{self, Answer, Visit};
 use crate::model::Side;
@@ -113,7 +114,7 @@ fn not_taken(typed: &Typed, error: TakeError) -> (StatusCode, Markup) {
         TakeError::Store(error) => format!("{error}: {}", error.source),
         TakeError::Read(ref read) => format!("{error}: {read}"),
     };
-    let words = html! { div.note.bad role="alert" { strong { "Nothing was sent." } p { (sentence(&words)) } } };
+    let words = html! { div.note.bad role="alert" { strong { "Nothing was sent." } p { (super::say::sentence(&words)) } } };
     (StatusCode::SERVICE_UNAVAILABLE, words)
 }
 
@@ -133,7 +134,7 @@ fn fate(explanation: &Explanation) -> Markup {
     match explanation.fate() {
         Fate::Refused(reason) => refused(&reason),
         Fate::Skipped(reason) => html! {
-            div.note.warn { strong { "Nothing is sent to Klaviyo for it." } p { (sentence(&reason)) } }
+            div.note.warn { strong { "Nothing is sent to Klaviyo for it." } p { (super::say::sentence(&reason)) } }
         },
         Fate::Requests(owed) => html! {
             div.note.good {
@@ -154,7 +155,7 @@ fn refused(reason: &str) -> Markup {
     html! {
         div.note.bad role="alert" {
             strong { "It is refused when it arrives." }
-            p { (sentence(reason)) }
+            p { (super::say::sentence(reason)) }
             p { "Alone it is answered 400; in a batch or from a webhook it is kept as dead." }
         }
     }
@@ -217,7 +218,7 @@ fn examples(current: &str) -> Markup {
         nav.actions aria-label="Examples" {
             span.soft { "Examples:" }
             @for example in &EXAMPLES {
-                a href=(event::asking("/try", "example", example.word))
+                a href=(address("/try", &[("example", example.word)]))
                     aria-current=[(example.word == current).then_some("true")] { (example.name) }
             }
         }
