@@ -13,9 +13,7 @@ mod visits;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
-use axum::http::{HeaderMap, Request};
-use http_body_util::BodyExt as _;
+use axum::http::HeaderMap;
 use klaviyo_relay::admin::{self, Access, Admin};
 use klaviyo_relay::clock::{Clock as _, SystemClock};
 use klaviyo_relay::config::{AdminConfig, Config, OutboxConfig};
@@ -29,7 +27,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt as _;
+
+use crate::support::ask_routes;
 
 /// The port's routes on an outbox of their own; no relay takes anything from it.
 struct Port {
@@ -118,18 +117,11 @@ impl Port {
     }
 
     async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut request = Request::builder().method(method).uri(path);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let request = request.body(Body::from(body.to_owned())).unwrap();
-        let answer = self.routes.clone().oneshot(request).await.unwrap();
-        let (parts, body) = answer.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
+        let (status, headers, text) = ask_routes(&self.routes, method, path, headers, body).await;
         Answer {
-            status: parts.status.as_u16(),
-            headers: parts.headers,
-            text: String::from_utf8(bytes.to_vec()).unwrap(),
+            status,
+            headers,
+            text,
         }
     }
 

@@ -8,9 +8,14 @@ use std::fmt::Debug;
 use std::io::Write;
 use std::time::Duration;
 
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request};
+use http_body_util::BodyExt as _;
 use klaviyo_relay::config::OutboxConfig;
 use klaviyo_relay::model::Timestamp;
 use klaviyo_relay::outbox::{OpenError, Outbox};
+use tower::ServiceExt as _;
 
 pub(crate) use daemon::{Daemon, count};
 pub(crate) use klaviyo::Klaviyo;
@@ -36,6 +41,26 @@ where
     };
     let found = tokio::time::timeout(PATIENCE, search).await;
     found.unwrap_or_else(|_| panic!("never came true: {what}"))
+}
+
+/// What routes answer without a port: status, headers and text.
+pub(crate) async fn ask_routes(
+    routes: &Router,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> (u16, HeaderMap, String) {
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Body::from(body.to_owned())).unwrap();
+    let answer = routes.clone().oneshot(request).await.unwrap();
+    let (parts, body) = answer.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    let text = String::from_utf8(bytes.to_vec()).unwrap();
+    (parts.status.as_u16(), parts.headers, text)
 }
 
 /// Opens an outbox that was open before. Its lock may outlive it for a moment: another test that starts a program

@@ -84,10 +84,10 @@ impl Facts {
         })
     }
 
-    /// The minutes that began in the last `span`.
+    /// The minutes of the last `span`, the one in which it began as well: sources are counted so too.
     pub(super) fn last(&self, span: Duration) -> &[Minute] {
-        let from = self.now.minus(span);
-        let first = self.minutes.partition_point(|minute| minute.at < from);
+        let from = self.now.minus(span + Duration::from_mins(1));
+        let first = self.minutes.partition_point(|minute| minute.at <= from);
         &self.minutes[first..]
     }
 

@@ -105,6 +105,7 @@ pub(super) fn limits(facts: &Facts) -> Markup {
                     thead { tr { th scope="col" { "Requests" } th.number scope="col" { "Second" } th.number scope="col" { "Minute" } } }
                     tbody { @for (family, limit) in &facts.limits { (limit_row(*family, limit)) } }
                 }
+                p.hint { "As the relay last counted, at most half a minute ago." }
             }
         }
     }
