@@ -190,7 +190,8 @@ impl App {
 
     fn say_where_it_goes(&self) {
         let (tls, outbox) = (self.tls.is_some(), self.outbox.path().display());
-        tracing::info!(ingest = %self.ingest, tls, admin = %self.admin, %outbox, "listening");
+        let page = format_args!("http://{}/", self.admin);
+        tracing::info!(ingest = %self.ingest, tls, admin = %self.admin, %page, %outbox, "listening");
         match (&self.config.klaviyo.endpoint, self.sandbox()) {
             (Endpoint::Sandbox, Some(sandbox)) => tracing::warn!(
                 sandbox = %format_args!("http://{sandbox}/sandbox/requests"),

@@ -27,14 +27,25 @@ function planted(page) {
 play(async ({ told, visitor }) => {
   const page = await visitor()
   const found = []
-  for (const path of told.paths) {
-    await page.goto(path)
+  const look = async (path) => {
     await page.locator('details').evaluateAll((all) => all.forEach((details) => (details.open = true)))
     found.push(...(await planted(page)).map((what) => `${path}: ${what}`))
     const text = await page.locator('main').innerText()
     const fields = await page.locator('main input, main textarea').evaluateAll((fields) => fields.map((field) => field.value))
     const shown = [text, ...fields].join('\n')
     if (!told.texts.some((text) => shown.includes(text))) found.push(`${path}: does not show it, but ${text.slice(0, 400)}`)
+  }
+  for (const path of told.paths) {
+    await page.goto(path)
+    await look(path)
+  }
+  // Typed in, and a mistake too.
+  for (const call of [told.call, `${told.texts[0]} ${told.call}`]) {
+    await page.goto('/try')
+    await page.getByLabel('Segment call').fill(call)
+    await page.getByRole('button', { name: 'Explain' }).click()
+    await page.waitForURL('/try')
+    await look('what was tried')
   }
   assert.deepEqual(found, [])
 })

@@ -32,16 +32,8 @@ play(async ({ told, visitor, watch }) => {
   // A colour is looked at when it has become what it will be.
   const page = await visitor({ reducedMotion: 'reduce' })
   await page.context().addInitScript({ path: installed.resolve('axe-core/axe.min.js') })
-  if (told.token) {
-    await page.goto('/')
-    await logIn(page, told.token)
-    await page.waitForURL('/')
-  }
   const found = []
-  for (const path of told.paths) {
-    const answer = await page.goto(path)
-    if (!answer.ok()) watch.forgive(new RegExp(`status of ${answer.status()}`))
-    if (answer.status() !== (told.status ?? 200)) found.push(`${path}: answers ${answer.status()}`)
+  const look = async (path) => {
     for (const colorScheme of THEMES) {
       await page.emulateMedia({ colorScheme })
       for (const size of WIDTHS) {
@@ -50,6 +42,18 @@ play(async ({ told, visitor, watch }) => {
         found.push(...here.map((what) => `${path} (${colorScheme}, ${size.width}): ${what}`))
       }
     }
+  }
+  if (told.token) {
+    await page.goto('/')
+    await look('the login')
+    await logIn(page, told.token)
+    await page.waitForURL('/')
+  }
+  for (const path of told.paths) {
+    const answer = await page.goto(path)
+    if (!answer.ok()) watch.forgive(new RegExp(`status of ${answer.status()}`))
+    if (answer.status() !== (told.status ?? 200)) found.push(`${path}: answers ${answer.status()}`)
+    await look(path)
   }
   assert.deepEqual(found, [])
   return { looked: told.paths.length * THEMES.length * WIDTHS.length }

@@ -116,7 +116,8 @@ async fn an_event_of_markup_and_script_is_text_on_every_page() {
         "/sandbox?show=profiles".to_owned(),
     ];
     // A group's words leave out what looks like an id, and so most of it.
-    let told = json!({ "paths": paths, "texts": [shop::SCRIPT, "<… src=x"] });
+    let call = batch[0].to_string();
+    let told = json!({ "paths": paths, "texts": [shop::SCRIPT, "<… src=x"], "call": call });
     play("hostile", &daemon, told).await;
     play("matrix", &daemon, json!({ "paths": paths })).await;
 }
