@@ -6,8 +6,8 @@
 //! the others; that a call is kept byte for byte; and that no payload, id or write key reaches a log or an answer.
 //!
 //! [`accept`] decides everything and is pure; [`routes()`] does the input and output around it, and [`arriving`] lets
-//! `explain` decide the same, [`Archive`] `import`, and [`typed`] the page that tries calls. [`Live`] lets a running daemon be configured anew.
-//! May use `model`, `segment`, `config`, `outbox`, `metrics`, `telemetry` and the clock.
+//! `explain` decide the same, [`Archive`] `import`, and [`typed()`] the page that tries calls. [`Live`] lets a running
+//! daemon be configured anew. May use `model`, `segment`, `config`, `outbox`, `metrics`, `telemetry` and the clock.
 
 mod accept;
 mod answer;

@@ -1,6 +1,6 @@
 //! The shop's traffic, minute by minute: what plots are drawn from.
 //!
-//! Minutes that are over are written down ([`chronicle`]), counts alone. What is newer than the last of them is counted
+//! Minutes that are over are written down ([`chronicle()`]), counts alone. What is newer than the last of them is counted
 //! from the events whenever somebody asks, so that the running minute is as true as the others, and a kill loses
 //! nothing of it but the 429s, which only the process knew. It promises to read what happened in the minutes asked for,
 //! however much is kept or waits.

@@ -68,8 +68,8 @@ pub(super) fn chips(visit: &Visit, asked: &Asked) -> Markup {
     }
 }
 
-/// What can be done with all events that are meant. `states`: those they are in, empty where any; `link`: the address of a page with the filters, or with what
-/// was found, and more.
+/// What can be done with all events that are meant. `states`: those they are in, empty where any; `link`: the address of
+/// a page with the filters, or with what was found, and more.
 pub(super) fn actions(
     visit: &Visit,
     states: &[EventStatus],

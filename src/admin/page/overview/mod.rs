@@ -29,7 +29,7 @@ use plots::Over;
 struct Asked {
     /// `hour` or `day`.
     over: Option<String>,
-    /// What the page has of its parts: see [`live`].
+    /// What the page has of its parts: see [`live()`].
     seen: Option<String>,
 }
 
