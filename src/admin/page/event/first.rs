@@ -112,7 +112,7 @@ fn pending(shown: &Shown) -> Words {
     let said = last.and_then(|attempt| value(attempt, "error"));
     if let Some(first) = report.waits_for.first() {
         let words = html! {
-            "Waits for " a href=(path(*first)) { "event " (first) } " of the same person, which is not finished."
+            "Waits for " a href=(path(*first)) { "event " (first) } " of the same person, which is still in front of it."
         };
         return (
             "warn",

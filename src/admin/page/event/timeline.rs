@@ -229,7 +229,7 @@ fn ahead<'a>(shown: &'a Shown, entries: &mut Vec<Entry<'a>>) {
             at: None,
             tone: "warn",
             what: html! { strong { "Waits for" } " " (links(&report.waits_for)) },
-            more: html! { "earlier events of the same person, which are not finished" },
+            more: html! { "earlier events of the same person, which are still in front of it" },
         });
     }
     if let Some(at) = shown.tried_again_at() {

@@ -58,7 +58,7 @@ pub(super) fn search(visit: &Visit, asked: &Asked, word: &str) -> Markup {
 }
 
 /// How to send the first event.
-fn first(visit: &Visit) -> Markup {
+pub(in super::super) fn first(visit: &Visit) -> Markup {
     let settings = visit.admin.explain.borrow().clone();
     html! {
         "Point an SDK at the ingest port, or send one from a terminal:"
@@ -66,7 +66,7 @@ fn first(visit: &Visit) -> Markup {
         @if !has_shipped_key(settings.ingest()) {
             span { code { "KEY" } " is the " code { "write_key" } " of a source under " code { "[[ingest.sources]]" } ". " }
         }
-        a href="/events" { "Look again" }
+        a href=(visit.here) { "Look again" } ", or " a href="/try" { "try an event" } " here."
     }
 }
 

@@ -1,6 +1,6 @@
 //! The list of events: filters, the search, pages; and what can be done with all events that are meant.
 
-mod blank;
+pub(super) mod blank;
 mod form;
 pub(super) mod list;
 

@@ -12,6 +12,7 @@ use axum::http::Uri;
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use super::events::blank::first;
 use super::frame::Section;
 use super::say;
 use super::visit::{Answer, Visit};
@@ -137,7 +138,7 @@ fn tabs(show: Show, counts: &Counts) -> Markup {
 
 fn requests(visit: &Visit, sandbox: &Sandbox, asked: &Asked) -> Markup {
     let part = sandbox.requests(asked.before, SHOWN);
-    let empty = html! { @if asked.before.is_none() { (no_requests()) } @else { (at_the_end()) } };
+    let empty = html! { @if asked.before.is_none() { (say::empty("No request has come yet.", &first(visit))) } @else { (at_the_end()) } };
     html! {
         h2.quiet { "Requests" }
         (listed(&part, &empty, |request| entries::request(visit, request)))
@@ -208,19 +209,6 @@ fn lists(sandbox: &Sandbox, asked: &Asked) -> Markup {
         (listed(&part, &empty, entries::list))
         @if let Some(next) = &part.next {
             p.actions { a.button href=(path(&[("show", "lists"), ("after", next)])) { "More lists" } }
-        }
-    }
-}
-
-fn no_requests() -> Markup {
-    html! {
-        div.empty {
-            p { strong { "No request has come yet." } }
-            p { "Send an event to the ingest port; as shipped that is:" }
-            pre.command {
-                "curl -u dev: \\\n  -d '{\"userId\":\"u1\",\"event\":\"Item Added\"}' \\\n  http://127.0.0.1:8080/v1/track"
-            }
-            p { "Or see what a call becomes, and send it from there: " a href="/try" { "try an event" } "." }
         }
     }
 }
