@@ -242,6 +242,15 @@ async fn pages_hold_every_event_once_and_say_where_they_ended() {
 }
 
 #[tokio::test]
+async fn who_searches_for_a_name_is_shown_the_way_to_its_events() {
+    let pages = Pages::filled().await;
+    let page = pages.get("/events?q=Order+Completed").await.well();
+    let way = "/events?name=Order+Completed";
+    assert!(page.contains(&format!("href=\"{way}\"")), "{page}");
+    assert_eq!(listed(&pages.get(way).await.well()), [3, 1]);
+}
+
+#[tokio::test]
 async fn personal_data_is_masked_in_the_list_unless_it_may_be_shown() {
     let masked = Pages::filled().await;
     let page = masked.get("/events").await.well();

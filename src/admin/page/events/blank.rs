@@ -52,6 +52,7 @@ pub(super) fn search(visit: &Visit, asked: &Asked, word: &str) -> Markup {
         @if asked.is_given() {
             a href=(super::address("/events", &[("q", word)])) { "Search without the filters" } " · "
         }
+        a href=(super::address("/events", &[("name", word)])) { "Look at events of this name" } " · "
         a href="/events" { "Look at the newest events" }
     };
     say::empty(&words, &wider)
