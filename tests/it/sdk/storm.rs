@@ -74,6 +74,12 @@ pub(super) async fn storm(
     before += sent(&daemon.last_log());
     daemon.restart().await;
     accepted(daemon, client, before, calls).await;
+    // All are there, and a client may still be pausing before it tries again what it had no answer for.
+    eventually("what was stored unanswered is sent again", || async {
+        client.assert_well();
+        (before + sent(&daemon.log()) > calls).then_some(())
+    })
+    .await;
     Met {
         refused,
         stored: before,
