@@ -13,6 +13,7 @@ mod filter;
 mod forget;
 mod json;
 mod kept;
+mod size;
 mod take;
 mod when;
 
@@ -23,5 +24,6 @@ pub use filter::{Filter, Found, SHOWN};
 pub use forget::{ForgetError, Forgotten, forget, unfinished, whom};
 pub use json::{audit_json, brief_json, dead_json, event_json, status_json};
 pub use kept::{Kept, Owed, Rules, kept, route};
+pub use size::bytes;
 pub use take::{TakeError, Taken, take};
 pub use when::{TIMES, time};

@@ -63,15 +63,6 @@ pub(super) fn span(span: Duration) -> String {
     }
 }
 
-/// Bytes in the largest unit that leaves a whole number worth reading.
-pub(super) fn bytes(bytes: u64) -> String {
-    match bytes {
-        0..=0xF_FFFF => format!("{} KiB", bytes.div_ceil(1 << 10)),
-        0x10_0000..=0x2_7FFF_FFFF => format!("{} MiB", bytes >> 20),
-        0x2_8000_0000.. => format!("{} GiB", bytes >> 30),
-    }
-}
-
 /// A reason as a sentence: it begins large, unless with a code, and ends.
 pub(super) fn sentence(text: &str) -> String {
     let text = text.trim();

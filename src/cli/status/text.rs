@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::cli::colour::{Tone, tone};
 use crate::config::{Config, Endpoint};
 use crate::model::Timestamp;
+use crate::operator::bytes;
 use crate::outbox::{Flow, LimitsInUse, Overview, SourceRate, Status};
 
 /// As long as a reason may be on the screen.
@@ -234,15 +235,6 @@ fn short(reason: &str) -> String {
     match reason.char_indices().nth(REASON) {
         Some((end, _)) => format!("{}…", &reason[..end]),
         None => reason.to_owned(),
-    }
-}
-
-/// Bytes in the largest unit that leaves a whole number worth reading.
-pub(in crate::cli) fn bytes(bytes: u64) -> String {
-    match bytes {
-        0..=0xF_FFFF => format!("{} KiB", bytes.div_ceil(1 << 10)),
-        0x10_0000..=0x2_7FFF_FFFF => format!("{} MiB", bytes >> 20),
-        0x2_8000_0000.. => format!("{} GiB", bytes >> 30),
     }
 }
 

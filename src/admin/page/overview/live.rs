@@ -16,7 +16,7 @@ use axum::response::sse::{Event, Sse};
 use futures_util::stream;
 
 use super::plots::Over;
-use super::{Asked, Facts, LAST, Live, PARTS};
+use super::{Asked, Drawn, Live, PARTS, drawn};
 use crate::admin::page::visit::Visit;
 
 /// The pause between two looks.
@@ -46,7 +46,7 @@ pub(in super::super) async fn live(
 ) -> impl IntoResponse {
     let asked = Asked::of(&uri);
     let seen = asked.seen.as_deref().unwrap_or_default();
-    let names = parts().map(|(name, _)| name);
+    let names = PARTS.map(|(name, _)| name).into_iter();
     let tab = Tab {
         visit,
         newest,
@@ -62,14 +62,10 @@ pub(in super::super) async fn live(
     }))
 }
 
-/// What a page made of these facts has, for the address that its stream is asked for by.
-pub(super) fn seen(facts: &Facts, over: Over) -> String {
-    let prints = parts().map(|(_, of)| print(&of(facts, over).into_string()));
+/// What a page of these parts has, for the address that its stream is asked for by.
+pub(super) fn seen(parts: &[Drawn]) -> String {
+    let prints = parts.iter().map(|(_, html)| print(html));
     prints.collect::<Vec<_>>().join(".")
-}
-
-fn parts() -> impl Iterator<Item = super::Part> {
-    PARTS.into_iter().chain(LAST)
 }
 
 /// Tells one text from another; the same in every process.
@@ -107,8 +103,7 @@ impl Tab {
             Ok(facts) => facts,
             Err(error) => return tracing::warn!(%error, "failed to look for an open page"),
         };
-        for (name, of) in parts() {
-            let html = of(&facts, self.over).into_string();
+        for (name, html) in drawn(&facts, self.over) {
             let print = print(&html);
             if self.has.get(name) != Some(&print) {
                 self.changed.push(Event::default().event(name).data(&html));

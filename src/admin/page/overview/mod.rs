@@ -13,7 +13,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::Query;
 use axum::http::Uri;
-use maud::{Markup, html};
+use maud::{Markup, PreEscaped, html};
 use serde::Deserialize;
 
 use super::frame::Section;
@@ -46,18 +46,22 @@ impl Asked {
 /// A part of the page: its name, and what is in it.
 type Part = (&'static str, fn(&Facts, Over) -> Markup);
 
-/// The parts, in their order.
-const PARTS: [Part; 3] = [
+/// The parts, in their order; the last three stand beside each other.
+const PARTS: [Part; 6] = [
     ("wrong", |facts, _| wrong(facts)),
     ("figures", |facts, _| tables::figures(facts)),
     ("plots", |facts, over| plots::of(facts, over)),
-];
-/// Those that stand beside each other at the end.
-const LAST: [Part; 3] = [
     ("sources", |facts, _| tables::sources(facts)),
     ("limits", |facts, _| tables::limits(facts)),
     ("file", |facts, _| tables::file(facts)),
 ];
+
+/// A part that is drawn: its name, and its markup.
+type Drawn = (&'static str, String);
+
+fn drawn(facts: &Facts, over: Over) -> [Drawn; 6] {
+    PARTS.map(|(name, of)| (name, of(facts, over).into_string()))
+}
 
 /// The page.
 pub(super) async fn page(
@@ -67,10 +71,11 @@ pub(super) async fn page(
 ) -> Answer {
     let over = Asked::of(&uri).over();
     let facts = newest.look(&visit.admin).await?;
-    let part = |(name, of): Part| html! { div data-part=(name) { (of(&facts, over)) } };
-    let [wrong, figures, (plots, drawn)] = PARTS;
+    let parts = drawn(&facts, over);
+    let part = |(name, drawn): &Drawn| html! { div data-part=(name) { (PreEscaped(drawn)) } };
+    let [wrong, figures, (plots, of_time), last @ ..] = &parts;
     let main = html! {
-        div data-live={ "/live?over=" (over.word()) "&seen=" (live::seen(&facts, over)) } {
+        div data-live={ "/live?over=" (over.word()) "&seen=" (live::seen(&parts)) } {
             (part(wrong))
             (part(figures))
             nav.actions aria-label="Time shown" {
@@ -78,8 +83,8 @@ pub(super) async fn page(
                     a.button href={ "/?over=" (of.word()) } aria-current=[(of == over).then_some("true")] { (name) }
                 }
             }
-            div.plots data-part=(plots) { (drawn(&facts, over)) }
-            div.cards { @for of in LAST { (part(of)) } }
+            div.plots data-part=(plots) { (PreEscaped(of_time)) }
+            div.cards { @for of in last { (part(of)) } }
         }
     };
     Ok(visit.page("Overview", Section::Overview, &main))

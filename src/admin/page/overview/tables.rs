@@ -10,6 +10,7 @@ use super::concerns::kept;
 use super::facts::Facts;
 use crate::metrics::LimitUse;
 use crate::model::{EventStatus, Family};
+use crate::operator::bytes;
 
 /// Where everything stands.
 pub(super) fn figures(facts: &Facts) -> Markup {
@@ -138,8 +139,8 @@ pub(super) fn file(facts: &Facts) -> Markup {
         section.card aria-labelledby="file" {
             h2 #file { "Outbox" }
             dl.facts {
-                dt { "File" } dd { (say::bytes(standing.database_bytes)) ", log " (say::bytes(standing.wal_bytes)) }
-                dt { "Disk free" } dd { (standing.free_bytes.map_or_else(|| "unknown".to_owned(), say::bytes)) }
+                dt { "File" } dd { (bytes(standing.database_bytes)) ", log " (bytes(standing.wal_bytes)) }
+                dt { "Disk free" } dd { (standing.free_bytes.map_or_else(|| "unknown".to_owned(), bytes)) }
                 @for (state, count) in &standing.counts {
                     dt { (state.word()) } dd { a href={ "/events?status=" (state.word()) } { (say::count(*count)) " kept" } }
                 }

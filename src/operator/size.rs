@@ -1,0 +1,10 @@
+//! Sizes as people say them, on a screen and on the page.
+
+/// Bytes in the largest unit that leaves a whole number worth reading.
+pub fn bytes(bytes: u64) -> String {
+    match bytes {
+        0..=0xF_FFFF => format!("{} KiB", bytes.div_ceil(1 << 10)),
+        0x10_0000..=0x2_7FFF_FFFF => format!("{} MiB", bytes >> 20),
+        0x2_8000_0000.. => format!("{} GiB", bytes >> 30),
+    }
+}
