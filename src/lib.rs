@@ -23,7 +23,7 @@
 //! | `config` | reads `config.toml` and the environment into final types; the only reader of either | model |
 //! | `klaviyo` | Klaviyo's vocabulary: request and response types, limits, error shapes | model |
 //! | `mapper` | pure: an event and the settings in, Klaviyo requests out, or why there are none | model, config, klaviyo, segment |
-//! | `scheduler` | pure decisions: how fast, singly or in a job, when to retry, when to pause | model, config |
+//! | `scheduler` | pure decisions: how fast, singly or in a job, when to retry, whom a failure is blamed on, what to pause | model, config |
 //! | `metrics` | what the running parts tell of themselves: numbers and heartbeats; a registry without I/O | model, clock |
 //! | `outbox` | the only module with SQL: append, next, settle, replay, reports | model, config, clock, metrics |
 //! | `ingest` | Segment's HTTP API in: authenticate, check, normalise, hand to the outbox, answer | model, config, outbox, segment, clock, listener, metrics, telemetry |

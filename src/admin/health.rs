@@ -14,7 +14,7 @@ use super::Admin;
 use super::refusal::code;
 use crate::metrics::{Stuck, stuck};
 use crate::model::PauseKind;
-use crate::outbox::{AppendError, PauseReport};
+use crate::outbox::{AppendError, FailingAlone, Pause};
 
 /// How long readiness waits for the writer: whoever asks gives up soon after.
 const READY_BOUND: Duration = Duration::from_secs(3);
@@ -57,21 +57,45 @@ pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
             "not accepting: the outbox does not answer in time",
         )),
     }
-    match admin.outbox.paused().await {
-        Ok(Some(pause)) => notes.push(of_pause(&pause)),
-        Ok(None) => {}
+    match admin.outbox.hindered().await {
+        Ok((pauses, failing)) => {
+            notes.extend(pauses.iter().map(of_pause));
+            notes.extend(failing.iter().map(of_failing));
+        }
         Err(error) => notes.push(reason("unreadable", &error.to_string())),
     }
     answer(ready, json!({ "ready": ready, "notes": notes }))
 }
 
-fn of_pause(pause: &PauseReport) -> Value {
+/// What is paused, why, and until when, with the family it is about; `account`: everything.
+fn of_pause(pause: &Pause) -> Value {
     let code = match pause.kind {
         PauseKind::Refused => "paused_refused",
         PauseKind::Unreachable => "paused_unreachable",
+        PauseKind::RateLimited => "paused_rate_limited",
     };
-    let words = format!("delivery is paused since {}: {}", pause.since, pause.reason);
-    reason(code, &words)
+    let what = match pause.family {
+        None => "delivery is paused".to_owned(),
+        Some(family) => format!("delivery to the endpoint `{family}` is paused"),
+    };
+    let words = format!("{what} since {}: {}", pause.since, pause.reason);
+    let mut note = reason(code, &words);
+    note["scope"] = json!(pause.scope());
+    note["next_probe_at"] = json!(pause.probe_at.to_string());
+    note
+}
+
+/// An event that fails although its endpoint works for others.
+fn of_failing(failing: &FailingAlone) -> Value {
+    let last = failing.reason.as_deref().unwrap_or("no answer");
+    let words = format!(
+        "the {} of event {} has failed {} times for its own sake; its person's later events wait behind it; the last: \
+         {last}",
+        failing.kind, failing.event, failing.failures
+    );
+    let mut note = reason("event_failing", &words);
+    note["event"] = json!(failing.event.0);
+    note
 }
 
 fn of_stuck(stuck: Stuck) -> Value {

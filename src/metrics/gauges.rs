@@ -53,6 +53,8 @@ pub struct LimitUse {
     pub minute: [u32; 2],
     /// A 429 closed the family for a while.
     pub closed: bool,
+    /// The family, or the account, is paused: nothing but probes goes.
+    pub paused: bool,
 }
 
 /// What a scrape finds in the outbox, by look-ups alone.
@@ -107,6 +109,7 @@ pub(super) struct Gauges {
     delivery_state: Labelled<State, Gauge>,
     limit_used: Labelled<OfWindow, Gauge>,
     limit_allowed: Labelled<OfWindow, Gauge>,
+    family_paused: Labelled<OfFamily, Gauge>,
     limit_closed: Labelled<OfFamily, Gauge>,
     database_bytes: Gauge,
     wal_bytes: Gauge,
@@ -137,6 +140,7 @@ impl Gauges {
                     second: [0; 2],
                     minute: [0; 2],
                     closed: false,
+                    paused: false,
                 },
             );
         }
@@ -189,6 +193,8 @@ impl Gauges {
         );
         let closed = "1 while a 429 keeps the family from sending";
         ours.register("limit_closed", closed, self.limit_closed.clone());
+        let paused = "1 while the family, or the account, is paused: nothing but probes goes";
+        ours.register("family_paused", paused, self.family_paused.clone());
         let sandbox = "1 while requests go to a sandbox, so that nothing reaches Klaviyo";
         ours.register("sandbox", sandbox, self.sandbox.clone());
     }
@@ -213,6 +219,8 @@ impl Gauges {
         }
         let closed = self.limit_closed.get_or_create(&OfFamily { family });
         closed.set(i64::from(limit.closed));
+        let paused = self.family_paused.get_or_create(&OfFamily { family });
+        paused.set(i64::from(limit.paused));
     }
 
     /// Where the limits stood when the relay last looked round: those of families that sent something, or may not.
@@ -233,6 +241,11 @@ impl Gauges {
                 second: window("second"),
                 minute: window("minute"),
                 closed: closed.get() > 0,
+                paused: self
+                    .family_paused
+                    .get_or_create(&OfFamily { family: word })
+                    .get()
+                    > 0,
             };
             (*family, limit)
         });

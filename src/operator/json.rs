@@ -3,7 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::filter::Found;
-use crate::outbox::{Audit, Brief, DeadGroup, DeadGroups, EventReport, Status};
+use crate::outbox::{
+    Audit, Brief, DeadGroup, DeadGroups, EventReport, FailingAlone, Pause, Status,
+};
 use crate::segment::{masked, readable};
 
 /// Where everything stands, as JSON: all that the admin port answers, and a part of `status --json`.
@@ -23,14 +25,22 @@ pub fn status_json(status: &Status, sandbox: bool) -> Value {
         .iter()
         .map(|group| json!({"reason": group.reason, "count": group.count}))
         .collect();
-    let pause = status.pause.as_ref().map(|pause| {
+    let pause = |pause: &Pause| {
         json!({
-            "since": pause.since.to_string(), "reason": pause.reason,
-            "next_probe_at": pause.probe_at.to_string(),
+            "scope": pause.scope(), "kind": pause.kind.word(), "since": pause.since.to_string(),
+            "reason": pause.reason, "next_probe_at": pause.probe_at.to_string(),
         })
-    });
-    json!({"sandbox": sandbox, "audit": audit, "backlog": backlog, "dead": dead, "paused": pause,
-        "unknown_subscriptions": status.unknown_subscriptions})
+    };
+    let failing = |failing: &FailingAlone| {
+        json!({
+            "event": failing.event.0, "kind": failing.kind.word(), "failures": failing.failures,
+            "reason": failing.reason, "next_attempt_at": failing.next_attempt_at.to_string(),
+        })
+    };
+    let pauses: Vec<Value> = status.pauses.iter().map(pause).collect();
+    let failing: Vec<Value> = status.failing.iter().map(failing).collect();
+    json!({"sandbox": sandbox, "audit": audit, "backlog": backlog, "dead": dead, "paused": pauses,
+        "failing": failing, "unknown_subscriptions": status.unknown_subscriptions})
 }
 
 /// Dead events by what they died of.

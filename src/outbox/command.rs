@@ -10,10 +10,11 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use super::erase::{self, Deletion};
 use super::history;
 use super::order::{Begun, Erased, Import, PlannedDelivery, Replay, Start, Step, Then};
+use super::pause::{self, Pause};
 use super::retention::{self, Removed, Round};
 use super::rows;
 use crate::model::{
-    DeliveryId, DeliveryStatus, EventId, EventType, Identifier, NewEvent, PauseKind, Timestamp,
+    DeliveryId, DeliveryStatus, EventId, EventType, Family, Identifier, NewEvent, Timestamp,
 };
 
 /// One thing to write.
@@ -47,13 +48,11 @@ pub(super) enum Command {
         now: Timestamp,
         identifiers: Vec<Identifier>,
     },
-    Pause {
+    SetPauses(Vec<Pause>),
+    Unpark {
+        family: Family,
         now: Timestamp,
-        kind: PauseKind,
-        reason: String,
-        probe_at: Timestamp,
     },
-    Resume,
     Remove(Round),
     Chronicle(Box<history::Note>),
     Remember {
@@ -71,6 +70,7 @@ pub(super) enum Answer {
     Begun(Vec<Begun>),
     Removed(Removed),
     Erased(Erased),
+    Unparked(bool),
 }
 
 impl Command {
@@ -91,8 +91,8 @@ impl Command {
             | Self::Remove(_)
             | Self::Chronicle(_)
             | Self::Import { .. }
-            | Self::Pause { .. }
-            | Self::Resume
+            | Self::SetPauses(_)
+            | Self::Unpark { .. }
             | Self::Remember { .. } => false,
         }
     }
@@ -151,9 +151,14 @@ pub(super) async fn write(
             | Command::Discard { .. }
             | Command::Hold(_)
             | Command::Release { .. }
-            | Command::Pause { .. }
-            | Command::Resume
             | Command::Remember { .. } => alone(connection, command).await?,
+            Command::SetPauses(pauses) => {
+                pause::write(connection, pauses).await?;
+                Answer::Done
+            }
+            Command::Unpark { family, now } => {
+                Answer::Unparked(pause::unpark(connection, *family, *now).await?)
+            }
         });
     }
     Ok(answers)
@@ -195,8 +200,8 @@ impl<'a> Group<'a> {
                 | Command::Hold(_)
                 | Command::Release { .. }
                 | Command::Erase { .. }
-                | Command::Pause { .. }
-                | Command::Resume
+                | Command::SetPauses(_)
+                | Command::Unpark { .. }
                 | Command::Remove(_)
                 | Command::Chronicle(_)
                 | Command::Remember { .. } => {}
@@ -210,7 +215,9 @@ impl<'a> Group<'a> {
             .extend(step.settlement.as_ref().map(rows::settlement));
         match &step.then {
             Then::Stay => {}
-            Then::Release { event, due } => self.releases.push(rows::release(*event, *due)),
+            Then::Release { event, due, parked } => {
+                self.releases.push(rows::release(*event, *due, *parked));
+            }
             Then::Finish {
                 event,
                 status,
@@ -323,21 +330,6 @@ async fn alone(
         Command::Release { now, events } => sqlx::query(include_str!("sql/let_go.sql"))
             .bind(now.as_millis())
             .bind(rows::ids(events)),
-        Command::Pause {
-            now,
-            kind,
-            reason,
-            probe_at,
-        } => sqlx::query(
-            "INSERT INTO pause (id, since_ms, reason, probe_ms, kind) VALUES (1, ?1, ?2, ?3, ?4)
-             ON CONFLICT (id) DO UPDATE
-             SET reason = excluded.reason, probe_ms = excluded.probe_ms, kind = excluded.kind",
-        )
-        .bind(now.as_millis())
-        .bind(reason)
-        .bind(probe_at.as_millis())
-        .bind(kind.word()),
-        Command::Resume => sqlx::query("DELETE FROM pause"),
         Command::Remember { name, value } => {
             sqlx::query("INSERT OR REPLACE INTO fact (name, value) VALUES (?1, ?2)")
                 .bind(name)
@@ -352,6 +344,8 @@ async fn alone(
         | Command::Remove(_)
         | Command::Chronicle(_)
         | Command::Erase { .. }
+        | Command::SetPauses(_)
+        | Command::Unpark { .. }
         | Command::Settle(_) => return Ok(Answer::Done),
     };
     query.execute(connection).await?;

@@ -30,6 +30,7 @@ mod near;
 mod order;
 mod overview;
 mod page;
+mod pause;
 mod places;
 #[cfg(test)]
 mod plans;
@@ -60,7 +61,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::OutboxConfig;
 use crate::metrics::Instruments;
-use crate::model::{DeliveryId, EventId, Identifier, NewEvent, PauseKind, Timestamp};
+use crate::model::{DeliveryId, EventId, Family, Identifier, NewEvent, Timestamp};
 
 use command::{Answer, Command};
 
@@ -77,7 +78,8 @@ pub use lock::daemon_of;
 pub use order::{Begun, Erased, Import, PlannedDelivery, Replay, Settlement, Start, Step, Then};
 pub use overview::{Blocked, BlockedHead, Flow, Overview, SourceRate};
 pub use page::{BlockedRow, Page};
-pub use report::{AttemptReport, BacklogRow, DeliveryReport, EventReport, PauseReport, Status};
+pub use pause::{FailingAlone, Pause};
+pub use report::{AttemptReport, BacklogRow, DeliveryReport, EventReport, Status};
 pub use retention::keep;
 use room::Room;
 use scrub::Scrub;
@@ -88,7 +90,7 @@ pub use work::{ClaimedEvent, NextDue, StoredDelivery};
 use writer::{Order, Writer};
 
 /// The schema this program writes: `PRAGMA user_version`, set by the newest migration.
-const SCHEMA: i64 = 9;
+const SCHEMA: i64 = 10;
 /// Commands that may wait for the writer; beyond that, clients are asked to come back.
 const QUEUE: usize = 4096;
 /// Events that an operator's command changes in one commit.
@@ -403,27 +405,19 @@ impl Outbox {
         Ok(self.recall(scrub::DUE).await?.is_some())
     }
 
-    /// Writes down that nothing is sent, why, and when that is tried again.
-    pub async fn pause(
-        &self,
-        now: Timestamp,
-        kind: PauseKind,
-        reason: String,
-        probe_at: Timestamp,
-    ) -> Result<(), WriteError> {
-        self.ask(Command::Pause {
-            now,
-            kind,
-            reason,
-            probe_at,
-        })
-        .await
-        .map(drop)
+    /// Replaces what is paused; none: nothing is.
+    pub async fn set_pauses(&self, pauses: Vec<Pause>) -> Result<(), WriteError> {
+        self.ask(Command::SetPauses(pauses)).await.map(drop)
     }
 
-    /// Writes down that sending goes on.
-    pub async fn resume(&self) -> Result<(), WriteError> {
-        self.ask(Command::Resume).await.map(drop)
+    /// Makes the events that wait for this family's pause due now, some at a time; answers whether there are more.
+    pub async fn unpark(&self, family: Family, now: Timestamp) -> Result<bool, WriteError> {
+        let answer = self.ask(Command::Unpark { family, now }).await?;
+        if let Answer::Unparked(more) = answer {
+            Ok(more)
+        } else {
+            Err(mismatch(&answer))
+        }
     }
 
     /// Keeps a small fact between starts.

@@ -1,7 +1,7 @@
 //! What the relay asks the outbox to write down, and what it hears back.
 
 use crate::model::{
-    DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventStatus, Outcome, Timestamp,
+    DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventStatus, Family, Outcome, Timestamp,
 };
 
 /// A request that an event owes, as mapped.
@@ -67,6 +67,8 @@ pub struct Settlement {
     pub request: Option<String>,
     /// Whether the attempt counts against `max_attempts`.
     pub counts: bool,
+    /// Whether the attempt failed, so that the back-off grows.
+    pub failed: bool,
     /// The time.
     pub now: Timestamp,
 }
@@ -82,6 +84,8 @@ pub enum Then {
         event: EventId,
         /// Not before this time.
         due: Timestamp,
+        /// The family for whose pause it waits: it is due at once when the family goes on.
+        parked: Option<Family>,
     },
     /// It is done.
     Finish {

@@ -5,8 +5,8 @@ use sqlx::sqlite::SqliteRow;
 
 use super::dead::DeadCount;
 use super::error::ReadError;
+use super::pause::{FailingAlone, Pause};
 use super::{EventId, Outbox};
-use crate::model::{PauseKind, Timestamp};
 
 /// What [`Status::unknown_subscriptions`] counts.
 pub(super) const UNKNOWN_SUBSCRIPTIONS: &str =
@@ -21,8 +21,10 @@ pub struct Status {
     pub backlog: Vec<BacklogRow>,
     /// What is dead, by reason, of the 100,000 that ended last; the ten largest groups first.
     pub dead: Vec<DeadCount>,
-    /// Why nothing is sent, if that is so.
-    pub pause: Option<PauseReport>,
+    /// What is paused, and why.
+    pub pauses: Vec<Pause>,
+    /// Events whose requests fail although their endpoint family is not paused; the worst first, a few.
+    pub failing: Vec<FailingAlone>,
     /// Subscriptions that were sent and never answered: Klaviyo may have taken them.
     pub unknown_subscriptions: i64,
 }
@@ -40,19 +42,6 @@ pub struct BacklogRow {
     pub oldest: Option<String>,
     /// Of them: under a minute old, under ten, under an hour, under a day, older.
     pub ages: Vec<i64>,
-}
-
-/// Why nothing is sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PauseReport {
-    /// Whose doing it is.
-    pub kind: PauseKind,
-    /// Since when.
-    pub since: Timestamp,
-    /// Klaviyo's words, and what to do.
-    pub reason: String,
-    /// When it is tried again.
-    pub probe_at: Timestamp,
 }
 
 /// One event, as `show` prints it.
@@ -120,11 +109,13 @@ impl Outbox {
             .await
             .map_err(failed())?;
         let backlog = backlog.iter().map(backlog_row).collect::<Result<_, _>>();
+        let (pauses, failing) = self.hindered().await?;
         Ok(Status {
             audit: self.kept_counts().await.map_err(failed())?,
             backlog: backlog.map_err(failed())?,
             dead: self.dead_counts().await.map_err(failed())?,
-            pause: self.paused().await?,
+            failing,
+            pauses,
             unknown_subscriptions: self.unknown_subscriptions().await?,
         })
     }
@@ -157,26 +148,6 @@ impl Outbox {
         let columns = columns(&counts)?.into_iter();
         let number = |text: Option<String>| text.and_then(|text| text.parse().ok()).unwrap_or(0);
         Ok(columns.map(|(name, text)| (name, number(text))).collect())
-    }
-
-    /// Why nothing is sent, if that is so.
-    pub async fn paused(&self) -> Result<Option<PauseReport>, ReadError> {
-        let failed = || ReadError::of("the pause");
-        let row = sqlx::query("SELECT since_ms, reason, probe_ms, kind FROM pause")
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(failed())?;
-        let Some(row) = row else { return Ok(None) };
-        let read = || -> Result<PauseReport, sqlx::Error> {
-            let kind: String = row.try_get("kind")?;
-            Ok(PauseReport {
-                kind: PauseKind::from_word(&kind).unwrap_or(PauseKind::Refused),
-                since: Timestamp::from_millis(row.try_get("since_ms")?),
-                reason: row.try_get("reason")?,
-                probe_at: Timestamp::from_millis(row.try_get("probe_ms")?),
-            })
-        };
-        read().map(Some).map_err(failed())
     }
 
     /// How many events wait, an operator's held ones left out.

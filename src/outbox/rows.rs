@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::order::{Import, PlannedDelivery, Settlement, Start};
 use crate::model::{
-    EventId, EventStatus, EventType, Identifier, IdentifierKind, NewEvent, Outcome, Timestamp,
+    EventId, EventStatus, EventType, Family, Identifier, IdentifierKind, NewEvent, Outcome,
+    Timestamp,
 };
 
 /// The first cycle of an event from an archive: the one before was elsewhere.
@@ -99,11 +100,12 @@ pub(super) fn settlement(settlement: &Settlement) -> Value {
         "error": error, "request_id": request_id, "profile_id": profile_id,
         "status": settlement.status.word(), "reason": settlement.reason,
         "request": settlement.request, "note": note, "counts": i32::from(settlement.counts),
+        "failed": i32::from(settlement.failed),
     })
 }
 
-pub(super) fn release(event: EventId, due: Timestamp) -> Value {
-    json!({"event_id": event.0, "due_ms": due.as_millis()})
+pub(super) fn release(event: EventId, due: Timestamp, parked: Option<Family>) -> Value {
+    json!({"event_id": event.0, "due_ms": due.as_millis(), "parked": parked.map(Family::word)})
 }
 
 pub(super) fn finish(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::error::{ReadError, WriteError};
-use super::report::PauseReport;
+use super::pause::{FailingAlone, Pause};
 use super::{Outbox, disk};
 use crate::model::{EventStatus, Timestamp};
 
@@ -24,8 +24,10 @@ pub struct Standing {
     pub removed: i64,
     /// When the oldest pending event arrived.
     pub oldest_pending: Option<Timestamp>,
-    /// Why nothing is sent, if that is so.
-    pub pause: Option<PauseReport>,
+    /// What is paused, and why.
+    pub pauses: Vec<Pause>,
+    /// Events whose requests fail although their endpoint family is not paused; the worst first, a few.
+    pub failing: Vec<FailingAlone>,
     /// Subscriptions that were sent and never answered: Klaviyo may have taken them.
     pub unknown_subscriptions: i64,
     /// Why no new event is accepted, if that is so.
@@ -50,12 +52,14 @@ impl Outbox {
     pub async fn standing(&self) -> Result<Standing, ReadError> {
         let kept = self.kept().await?;
         let (database_bytes, wal_bytes) = disk::file_bytes(&self.path);
+        let (pauses, failing) = self.hindered().await?;
         Ok(Standing {
             accepted: kept.accepted,
             counts: kept.counts,
             removed: kept.removed,
             oldest_pending: self.oldest_pending().await?,
-            pause: self.paused().await?,
+            failing,
+            pauses,
             unknown_subscriptions: self.unknown_subscriptions().await?,
             refuses: self.refuses(),
             database_bytes,
@@ -119,7 +123,13 @@ mod tests {
         outbox.append(vec![back]).await.unwrap();
         outbox.hold(vec![EventId(7)]).await.unwrap();
         outbox
-            .pause(NOW, PauseKind::Refused, "the key".to_owned(), later)
+            .set_pauses(vec![Pause {
+                family: None,
+                kind: PauseKind::Refused,
+                since: NOW,
+                reason: "the key".to_owned(),
+                probe_at: later,
+            }])
             .await
             .unwrap();
 
@@ -138,7 +148,7 @@ mod tests {
         let accepted = count(&outbox, "SELECT accepted FROM audit").await;
         assert_eq!((standing.accepted, accepted), (7, 7));
         assert_eq!(standing.oldest_pending, Some(NOW));
-        let pause = standing.pause.unwrap();
+        let pause = &standing.pauses[0];
         assert_eq!((pause.since, pause.reason.as_str()), (NOW, "the key"));
         assert_eq!(standing.unknown_subscriptions, 0);
         assert!(standing.refuses.is_none());

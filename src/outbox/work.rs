@@ -56,6 +56,8 @@ pub struct StoredDelivery {
     pub reason: Option<String>,
     /// Attempts that count against `max_attempts`.
     pub tries: u32,
+    /// Attempts that failed, counted or not.
+    pub failures: u32,
     /// The frozen body; `None` where it is made at the first attempt.
     pub request: Option<String>,
     /// The profile's id at Klaviyo, where this delivery's answer named it.
@@ -71,7 +73,7 @@ pub(super) const EVENTS: &str = "
     ORDER BY j.key";
 
 pub(super) const DELIVERIES: &str = "
-    SELECT d.event_id, d.id, d.kind, d.list_id, d.status, d.reason, d.tries, d.request, d.profile_id,
+    SELECT d.event_id, d.id, d.kind, d.list_id, d.status, d.reason, d.tries, d.failures, d.request, d.profile_id,
            (SELECT count(*) FROM attempt AS a WHERE a.delivery_id = d.id AND a.outcome = 'conflict') AS conflicts
     FROM json_each(?1) AS j JOIN event AS e ON e.id = j.value
     JOIN delivery AS d ON d.event_id = e.id AND d.cycle = e.cycle
@@ -86,12 +88,28 @@ const FORMER: &str = "
     WHERE e.id = ?1 ORDER BY d.position";
 
 /// When the next events may go whose turn has come; a time may lie in the past.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct NextDue {
     /// Of those that never were replayed.
     pub live: Option<Timestamp>,
     /// Of the replayed ones.
     pub replayed: Option<Timestamp>,
+}
+
+impl NextDue {
+    /// Both at this time.
+    pub const fn at(at: Timestamp) -> Self {
+        Self {
+            live: Some(at),
+            replayed: Some(at),
+        }
+    }
+
+    /// The first that lies ahead.
+    pub fn ahead(self, now: Timestamp) -> Option<Timestamp> {
+        let times = self.live.into_iter().chain(self.replayed);
+        times.filter(|at| *at > now).min()
+    }
 }
 
 impl Outbox {
@@ -213,6 +231,7 @@ fn delivery_of(row: &SqliteRow) -> Result<StoredDelivery, sqlx::Error> {
         status: word(row, "status", DeliveryStatus::from_word)?,
         reason: row.try_get("reason")?,
         tries: row.try_get("tries")?,
+        failures: row.try_get("failures")?,
         request: row.try_get("request")?,
         profile_id: row.try_get("profile_id")?,
         conflicts: row.try_get("conflicts")?,
@@ -220,7 +239,7 @@ fn delivery_of(row: &SqliteRow) -> Result<StoredDelivery, sqlx::Error> {
 }
 
 /// Reads a word the schema's CHECK allows; another is a located error, not a panic.
-fn word<T>(
+pub(super) fn word<T>(
     row: &SqliteRow,
     column: &'static str,
     read: impl Fn(&str) -> Option<T>,

@@ -269,13 +269,13 @@ fn may_make_work(command: &Command) -> bool {
         Command::Replay { .. }
         | Command::Discard { .. }
         | Command::Release { .. }
-        | Command::Resume => true,
+        | Command::Unpark { .. } => true,
         Command::Claim { .. }
         | Command::Erase { .. }
         | Command::Plan(_)
         | Command::Begin(_)
         | Command::Hold(_)
-        | Command::Pause { .. }
+        | Command::SetPauses(_)
         | Command::Remove(_)
         | Command::Chronicle(_)
         | Command::Remember { .. } => false,

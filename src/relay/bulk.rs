@@ -1,6 +1,8 @@
 //! Many requests in one job: written down one by one, sent together, settled one by one. A refused or unclear job is
 //! taken apart, so that one bad item never costs a good one.
 
+use std::time::Duration;
+
 use tracing::{Instrument as _, Span, field};
 
 use crate::klaviyo::bulk::{BulkJob, named_items};
@@ -9,7 +11,7 @@ use crate::outbox::{Begun, Settlement, Start, Step, Then};
 
 use crate::telemetry;
 
-use super::context::{Context, Unwritten, request_id};
+use super::context::{Blame, Context, Unwritten, request_id};
 use super::desk::Report;
 use super::hand::InHand;
 use super::import;
@@ -22,7 +24,12 @@ pub(super) struct Item {
 }
 
 /// Sends what was taken for one job.
-pub(super) async fn send(context: &Context, hands: Vec<InHand>, outage: bool) -> Report {
+pub(super) async fn send(
+    context: &Context,
+    hands: Vec<InHand>,
+    blame: Blame,
+    timeout: Duration,
+) -> Report {
     let starts: Vec<Start> = hands
         .iter()
         .map(|hand| Start {
@@ -39,7 +46,7 @@ pub(super) async fn send(context: &Context, hands: Vec<InHand>, outage: bool) ->
     let (settled, answered) = match job(&items) {
         Some(job) => {
             let span = span(&items);
-            exchange(context, &job, items, outage)
+            exchange(context, &job, items, blame, timeout)
                 .instrument(span)
                 .await
         }
@@ -117,11 +124,14 @@ async fn exchange(
     context: &Context,
     job: &BulkJob,
     items: Vec<Item>,
-    outage: bool,
+    blame: Blame,
+    timeout: Duration,
 ) -> (Done, Option<Outcome>) {
     let kind = items[0].hand.delivery().kind;
     let sender = &context.settings.sender;
-    let (outcome, answer) = sender.send(&job.route(), job.body(), context.now()).await;
+    let (outcome, answer) = sender
+        .send(&job.route(), job.body(), context.now(), timeout)
+        .await;
     let answered = outcome.clone();
     Span::current().record("http.status", outcome.http_status.map(i64::from));
     Span::current().record("klaviyo.request_id", request_id(&outcome));
@@ -136,27 +146,35 @@ async fn exchange(
     );
     let done = match outcome.kind {
         OutcomeKind::Accepted if kind == DeliveryKind::Profile => {
-            import::wait(context, job, items, &answer, outage).await
+            import::wait(context, job, items, &answer, blame).await
         }
         OutcomeKind::Refused | OutcomeKind::Conflict => {
             refused(context, job, items, &outcome, &answer)
+        }
+        // Whatever is wrong, it may be wrong with one item: in halves, that one is alone soon. The breaker sees to it
+        // that an outage is not met by all of them.
+        OutcomeKind::Retry | OutcomeKind::Stopped
+            if outcome.http_status != Some(429) && items.len() > 1 =>
+        {
+            let words = outcome.error.as_deref().unwrap_or("no words");
+            let half = items.len().div_ceil(2);
+            taken_apart(context, items, half, words)
         }
         // An unclear job is not sent again: its items are unknown now, and go singly when their time comes.
         OutcomeKind::Accepted
         | OutcomeKind::Retry
         | OutcomeKind::Unknown
-        | OutcomeKind::Stopped => each(context, items, &outcome, outage),
+        | OutcomeKind::Stopped => each(context, items, &outcome, blame),
     };
     (done, Some(answered))
 }
 
 /// The job's outcome is each item's.
-pub(super) fn each(context: &Context, items: Vec<Item>, outcome: &Outcome, outage: bool) -> Done {
+pub(super) fn each(context: &Context, items: Vec<Item>, outcome: &Outcome, blame: Blame) -> Done {
     items
         .into_iter()
         .map(|Item { mut hand, attempt }| {
-            let (settlement, then) =
-                judge(context, &mut hand, attempt, outcome.clone(), "", outage);
+            let (settlement, then) = judge(context, &mut hand, attempt, outcome.clone(), "", blame);
             (
                 hand,
                 Step {
@@ -217,6 +235,7 @@ pub(super) fn again(context: &Context, item: Item, largest: usize, words: &str) 
         reason: None,
         request: None,
         counts: false,
+        failed: false,
         now: context.now(),
     };
     (

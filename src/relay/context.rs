@@ -68,6 +68,15 @@ pub(super) enum End {
     Refused(DeliveryKind, String),
 }
 
+/// Whose fault a failure of a request is, as far as is known when it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Blame {
+    /// Its family, or the account, is paused or just recovering.
+    pub(super) outage: bool,
+    /// Its family has taken other events' requests since it failed before.
+    pub(super) alone: bool,
+}
+
 /// The outbox did not take a write, however often it was tried, or is closed.
 #[derive(Debug)]
 pub(super) struct Unwritten;

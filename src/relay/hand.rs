@@ -1,12 +1,10 @@
-//! The events in hand: claimed, mapped, each waiting in the queue of its next request.
+//! An event in hand: claimed, mapped, at one of its requests.
 //!
 //! How many there may be is bounded by `[delivery] window`, so memory is bounded by configuration and not by the
 //! backlog.
 
-use std::collections::VecDeque;
-
-use crate::klaviyo::bulk::{BulkJob, DoesNotFit, can_travel};
-use crate::model::{DeliveryKind, DeliveryStatus, Family, Outcome, Timestamp};
+use crate::klaviyo::bulk::can_travel;
+use crate::model::{DeliveryKind, DeliveryStatus, Outcome, Timestamp};
 use crate::outbox::{ClaimedEvent, Settlement, StoredDelivery, Then};
 use crate::scheduler::Verdict;
 
@@ -54,7 +52,7 @@ impl InHand {
     }
 
     /// What may travel in a job: not what was sent without an answer (single requests are known to be
-    /// de-duplicated), and no profile whose id a later list change or deletion needs, since jobs do not tell it.
+    /// de-duplicated), nothing that has failed by itself (it may fail every job that it is in), and no profile whose id a later list change or deletion needs, since jobs do not tell it.
     fn may_travel(&self) -> bool {
         let delivery = self.delivery();
         let needs_id = |other: &StoredDelivery| {
@@ -67,6 +65,7 @@ impl InHand {
             return false;
         };
         delivery.status == DeliveryStatus::Pending
+            && delivery.failures == 0
             && !(delivery.kind == DeliveryKind::Profile
                 && self.event.deliveries.iter().any(needs_id))
             && can_travel(delivery.kind, body)
@@ -94,6 +93,7 @@ impl InHand {
         delivery.status = verdict.status;
         delivery.reason.clone_from(&verdict.reason);
         delivery.tries += u32::from(verdict.counts);
+        delivery.failures += u32::from(verdict.failed);
         if let Some(profile) = &outcome.profile_id {
             delivery.profile_id = Some(profile.clone());
         }
@@ -120,6 +120,7 @@ impl InHand {
             reason: verdict.reason,
             request: smaller,
             counts: verdict.counts,
+            failed: verdict.failed,
             now,
         }
     }
@@ -150,7 +151,22 @@ impl InHand {
         Then::Release {
             event: self.event.id,
             due,
+            parked: None,
         }
+    }
+
+    /// Gives the event back until its family goes on, and not before `due` if that is never noticed.
+    pub(super) fn park(&self, due: Timestamp) -> Then {
+        Then::Release {
+            event: self.event.id,
+            due,
+            parked: Some(self.delivery().kind.family()),
+        }
+    }
+
+    /// How often the request it stands at has failed.
+    pub(super) fn failures(&self) -> u32 {
+        self.delivery().failures
     }
 
     /// Whether it is replayed.
@@ -168,93 +184,4 @@ pub(super) struct Sent {
     /// The request without its weaker identifier, where Klaviyo asked for that.
     pub(super) smaller: Option<String>,
     pub(super) now: Timestamp,
-}
-
-/// The events in hand that wait to be sent, by the family of their next request.
-#[derive(Debug, Default)]
-pub(super) struct Queues {
-    events: VecDeque<InHand>,
-    profiles: VecDeque<InHand>,
-    subscriptions: VecDeque<InHand>,
-    lists: VecDeque<InHand>,
-    deletions: VecDeque<InHand>,
-}
-
-impl Queues {
-    /// The families of single requests, the rarest first.
-    pub(super) const FAMILIES: [Family; 5] = [
-        Family::Deletion,
-        Family::List,
-        Family::Subscription,
-        Family::Profile,
-        Family::Event,
-    ];
-
-    /// The queue of a family of single requests.
-    pub(super) fn of(&mut self, family: Family) -> &mut VecDeque<InHand> {
-        match family {
-            Family::Profile | Family::ProfileBulk | Family::ProfileBulkStatus => &mut self.profiles,
-            Family::Subscription => &mut self.subscriptions,
-            Family::List => &mut self.lists,
-            Family::Deletion => &mut self.deletions,
-            Family::Event | Family::EventBulk => &mut self.events,
-        }
-    }
-
-    /// Queues an event behind the others.
-    pub(super) fn push(&mut self, hand: InHand) {
-        self.of(hand.delivery().kind.family()).push_back(hand);
-    }
-
-    /// Queues an event before the others: it has been waiting longest.
-    pub(super) fn push_first(&mut self, hand: InHand) {
-        self.of(hand.delivery().kind.family()).push_front(hand);
-    }
-
-    /// Takes out everything.
-    pub(super) fn drain(&mut self) -> Vec<InHand> {
-        let queues = [
-            &mut self.events,
-            &mut self.profiles,
-            &mut self.subscriptions,
-            &mut self.lists,
-            &mut self.deletions,
-        ];
-        queues.into_iter().flat_map(std::mem::take).collect()
-    }
-
-    /// Takes out what fits in one job, first come first; what does not stays, in its order.
-    pub(super) fn take_job(&mut self, family: Family) -> Vec<InHand> {
-        let queue = self.of(family);
-        let first = queue.iter().find(|hand| hand.travels);
-        let Some(first) = first.map(InHand::delivery) else {
-            return Vec::new();
-        };
-        let Some(mut job) = BulkJob::new(first.kind, first.list_id.as_deref()) else {
-            return Vec::new();
-        };
-        let (mut taken, mut left) = (Vec::new(), VecDeque::with_capacity(queue.len()));
-        let mut largest = usize::MAX;
-        let mut full = false;
-        for hand in queue.drain(..) {
-            let smallest = largest.min(hand.largest_job);
-            if full || !hand.travels || taken.len() >= smallest {
-                left.push_back(hand);
-                continue;
-            }
-            let body = hand.delivery().request.as_deref().unwrap_or_default();
-            match job.add(body) {
-                Ok(_) => {
-                    largest = smallest;
-                    taken.push(hand);
-                }
-                Err(reason) => {
-                    full = reason == DoesNotFit::Full;
-                    left.push_back(hand);
-                }
-            }
-        }
-        *queue = left;
-        taken
-    }
 }

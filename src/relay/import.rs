@@ -14,7 +14,7 @@ use crate::outbox::Step;
 use crate::scheduler::JOBS_IN_AIR;
 
 use super::bulk::{Item, again, each};
-use super::context::Context;
+use super::context::{Blame, Context};
 use super::hand::InHand;
 
 /// A job is asked after no more often than this.
@@ -37,19 +37,19 @@ pub(super) async fn wait(
     job: &BulkJob,
     items: Vec<Item>,
     answer: &[u8],
-    outage: bool,
+    blame: Blame,
 ) -> Vec<(InHand, Step)> {
     let mut unknown = Outcome::of(OutcomeKind::Unknown);
     unknown.error = Some("the bulk import was accepted, and its end never told".to_owned());
     let Some(import) = import_job(answer) else {
-        return each(context, items, &unknown, outage);
+        return each(context, items, &unknown, blame);
     };
     let mut state = import;
     for _ in 0..ASK_TIMES {
         match state.status {
             ImportStatus::Complete => {
                 let failed = failed_items(context, job, &state).await;
-                return by_errors(context, items, failed.as_ref(), outage);
+                return by_errors(context, items, failed.as_ref(), blame);
             }
             ImportStatus::Cancelled => {
                 return items
@@ -68,7 +68,7 @@ pub(super) async fn wait(
             state = newer;
         }
     }
-    each(context, items, &unknown, outage)
+    each(context, items, &unknown, blame)
 }
 
 async fn get(context: &Context, route: &Route) -> Vec<u8> {
@@ -122,7 +122,7 @@ fn by_errors(
     context: &Context,
     items: Vec<Item>,
     failed: Option<&HashMap<usize, String>>,
-    outage: bool,
+    blame: Blame,
 ) -> Vec<(InHand, Step)> {
     let Some(failed) = failed else {
         let words = "the errors of its bulk import do not say whom they are about";
@@ -136,7 +136,7 @@ fn by_errors(
     for (at, item) in items.into_iter().enumerate() {
         match failed.get(&at) {
             Some(words) => done.push(again(context, item, 1, words)),
-            None => done.extend(each(context, vec![item], &accepted, outage)),
+            None => done.extend(each(context, vec![item], &accepted, blame)),
         }
     }
     done

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tracing::Instrument as _;
 
 use crate::model::{DeliveryStatus, EventId, EventStatus, Timestamp};
-use crate::outbox::{ClaimedEvent, PlannedDelivery, Step, StoredDelivery, Then};
+use crate::outbox::{ClaimedEvent, NextDue, PlannedDelivery, Step, StoredDelivery, Then};
 
 use crate::telemetry;
 
@@ -29,12 +29,20 @@ pub(super) struct Room {
     pub(super) replayed: usize,
 }
 
+impl Room {
+    /// Whether something is due for which there is room.
+    pub(super) fn fits(self, due: NextDue, now: Timestamp) -> bool {
+        let is_due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
+        (self.live > 0 && is_due(due.live)) || (self.replayed > 0 && is_due(due.replayed))
+    }
+}
+
 /// What an intake came to.
 pub(super) struct Intake {
     /// Mapped events that owe something.
     pub(super) hands: Vec<InHand>,
-    /// When the next ones may go; `None` when none waits.
-    pub(super) next_due: Option<Timestamp>,
+    /// When the next ones may go, whether or not there is room for them.
+    pub(super) next_due: NextDue,
 }
 
 /// Takes in what is due, as far as there is room.
@@ -44,24 +52,16 @@ pub(super) async fn take(context: &Context, room: Room) -> Result<Intake, Unwrit
         replayed: room.replayed.min(AT_ONCE),
     };
     let now = context.now();
-    match next_due(context, room).await? {
-        Some(due) if due <= now => {}
-        later => {
-            return Ok(Intake {
-                hands: Vec::new(),
-                next_due: later,
-            });
-        }
+    let due = next_due(context).await?;
+    if !room.fits(due, now) {
+        return Ok(Intake {
+            hands: Vec::new(),
+            next_due: due,
+        });
     }
     let outbox = &context.relay.outbox;
     let claim = || outbox.claim(now, room.live, room.replayed);
     let ids = context.persist("a claim", claim).await?;
-    if ids.is_empty() {
-        return Ok(Intake {
-            hands: Vec::new(),
-            next_due: next_due(context, room).await?,
-        });
-    }
     let hands = if let Ok(hands) = read(context, &ids).await {
         hands
     } else {
@@ -69,20 +69,17 @@ pub(super) async fn take(context: &Context, room: Room) -> Result<Intake, Unwrit
         Vec::new()
     };
     // What is in hand is kept, whatever becomes of this look.
-    let later = Some(now.plus(LOOK_AGAIN));
-    let next_due = next_due(context, room).await.unwrap_or(later);
+    let later = NextDue::at(now.plus(LOOK_AGAIN));
+    let next_due = next_due(context).await.unwrap_or(later);
     Ok(Intake { hands, next_due })
 }
 
-/// When the next events may go for which there is room.
-async fn next_due(context: &Context, room: Room) -> Result<Option<Timestamp>, Unwritten> {
-    let due = context.relay.outbox.next_due().await.map_err(|error| {
+/// When the next events may go.
+async fn next_due(context: &Context) -> Result<NextDue, Unwritten> {
+    context.relay.outbox.next_due().await.map_err(|error| {
         tracing::error!(error = %error_chain(&error), "failed to look for work");
         Unwritten
-    })?;
-    let live = due.live.filter(|_| room.live > 0);
-    let replayed = due.replayed.filter(|_| room.replayed > 0);
-    Ok(live.into_iter().chain(replayed).min())
+    })
 }
 
 pub(super) async fn give_back(context: &Context, ids: &[EventId]) {
@@ -91,7 +88,11 @@ pub(super) async fn give_back(context: &Context, ids: &[EventId]) {
         .iter()
         .map(|id| Step {
             settlement: None,
-            then: Then::Release { event: *id, due },
+            then: Then::Release {
+                event: *id,
+                due,
+                parked: None,
+            },
         })
         .collect();
     if context.settle(&steps).await.is_err() {
@@ -104,6 +105,9 @@ pub(super) async fn give_back(context: &Context, ids: &[EventId]) {
 
 /// Reads claimed events and maps those that were not mapped in this cycle.
 async fn read(context: &Context, ids: &[EventId]) -> Result<Vec<InHand>, Unwritten> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut events = context.relay.outbox.claimed(ids).await.map_err(|error| {
         tracing::error!(error = %error_chain(&error), "failed to read claimed events");
         Unwritten
@@ -238,6 +242,7 @@ fn stored(planned: PlannedDelivery, id: crate::model::DeliveryId) -> StoredDeliv
         status,
         reason: planned.refused,
         tries: 0,
+        failures: 0,
         request: planned.request,
         profile_id: None,
         conflicts: 0,

@@ -12,11 +12,11 @@
 mod bulk;
 mod context;
 mod desk;
-mod gate;
 mod hand;
 mod import;
 mod intake;
 mod plan;
+mod queues;
 mod single;
 mod told;
 

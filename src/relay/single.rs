@@ -11,15 +11,20 @@ use crate::scheduler::{Facts, Next, decide, not_resent};
 
 use crate::telemetry;
 
-use super::context::{Context, Unwritten, request_id};
+use super::context::{Blame, Context, Unwritten, request_id};
 use super::desk::Report;
 use super::hand::{InHand, Sent};
 
 /// How long an event waits whose `$event_id` another unfinished delivery carries.
 pub(super) const BUSY_PAUSE: Duration = Duration::from_secs(5);
 
-/// Makes one attempt of the delivery an event stands at. `outage`: attempts do not count at the moment.
-pub(super) async fn send(context: &Context, mut hand: InHand, outage: bool) -> Report {
+/// Makes one attempt of the delivery an event stands at, which may take as long as `timeout`.
+pub(super) async fn send(
+    context: &Context,
+    mut hand: InHand,
+    blame: Blame,
+    timeout: Duration,
+) -> Report {
     let span = tracing::info_span!(
         "attempt",
         event = %hand.event.id,
@@ -30,7 +35,7 @@ pub(super) async fn send(context: &Context, mut hand: InHand, outage: bool) -> R
         klaviyo.request_id = field::Empty,
     );
     telemetry::resumed(&span, &hand.event.source, &hand.event.message_id);
-    let attempted = attempt(context, &mut hand, outage).instrument(span);
+    let attempted = attempt(context, &mut hand, blame, timeout).instrument(span);
     match attempted.await {
         Ok((then, answered)) => Report::of(vec![(hand, then)], answered),
         Err(Unwritten) => Report::unwritten(vec![hand]),
@@ -42,7 +47,8 @@ type Attempted = (Then, Option<Outcome>);
 async fn attempt(
     context: &Context,
     hand: &mut InHand,
-    outage: bool,
+    blame: Blame,
+    timeout: Duration,
 ) -> Result<Attempted, Unwritten> {
     let body = match body(context, hand) {
         Ok(body) => body,
@@ -86,12 +92,12 @@ async fn attempt(
     let (outcome, _) = context
         .settings
         .sender
-        .send(&route, body.clone(), context.now())
+        .send(&route, body.clone(), context.now(), timeout)
         .await;
     Span::current().record("http.status", outcome.http_status.map(i64::from));
     Span::current().record("klaviyo.request_id", request_id(&outcome));
     let answered = outcome.clone();
-    let (settlement, then) = judge(context, hand, attempt, outcome, &body, outage);
+    let (settlement, then) = judge(context, hand, attempt, outcome, &body, blame);
     context
         .settle(&[Step {
             settlement: Some(settlement),
@@ -108,7 +114,7 @@ pub(super) fn judge(
     attempt: i64,
     mut outcome: Outcome,
     body: &str,
-    outage: bool,
+    blame: Blame,
 ) -> (Settlement, Then) {
     let now = context.now();
     let delivery = hand.delivery();
@@ -128,10 +134,13 @@ pub(super) fn judge(
     let facts = Facts {
         kind: delivery.kind,
         tries: delivery.tries,
+        failures: delivery.failures,
         cycle_began: hand.event.cycle_began,
         can_drop_identifier: smaller.is_some(),
-        outage,
+        outage: blame.outage,
+        alone: blame.alone,
     };
+    let stopped = outcome.kind == OutcomeKind::Stopped;
     let chance = context.relay.clock.chance();
     let verdict = decide(&outcome, facts, &context.settings.policy, now, chance);
     let next = verdict.next;
@@ -143,8 +152,9 @@ pub(super) fn judge(
         now,
     });
     let then = match next {
+        // What waits for the end of a pause goes as soon as it ends.
+        Next::RetryAt(due) if blame.outage || stopped => hand.park(due),
         Next::RetryAt(due) => hand.release(due),
-        Next::Pause => hand.release(now),
         Next::Resend => Then::Stay,
         Next::Settled => hand.end(context),
     };
@@ -186,6 +196,7 @@ async fn refuse(
         reason: Some(reason.clone()),
         request: None,
         counts: false,
+        failed: false,
         now: context.now(),
     };
     let delivery = hand.delivery_mut();

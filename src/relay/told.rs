@@ -3,7 +3,7 @@
 use crate::metrics::{DeliveryState, LimitUse, Metrics};
 use crate::model::{EventStatus, PauseKind, Timestamp};
 use crate::outbox::{LimitInUse as Told, PlannedDelivery, Step, Then};
-use crate::scheduler::{Gate, Limits};
+use crate::scheduler::{Breakers, Limits};
 
 use super::hand::InHand;
 
@@ -53,12 +53,17 @@ pub(super) fn limits_in_use(limits: &Limits, now: Timestamp) -> Vec<Told> {
         .collect()
 }
 
-/// Where gate and limits stand.
-pub(super) fn standing(metrics: &Metrics, gate: &Gate, limits: &Limits, now: Timestamp) {
-    let state = match gate.pause().map(|pause| pause.why) {
-        Some(PauseKind::Refused) => DeliveryState::Refused,
-        Some(PauseKind::Unreachable) => DeliveryState::Unreachable,
-        None if gate.counts() => DeliveryState::Flowing,
+/// Where breakers and limits stand.
+pub(super) fn standing(metrics: &Metrics, breakers: &Breakers, limits: &Limits, now: Timestamp) {
+    let paused = breakers.paused(now);
+    let account = paused.iter().find(|paused| paused.family.is_none());
+    let refused = paused.iter().any(|paused| paused.why == PauseKind::Refused);
+    let state = match account.map(|paused| paused.why) {
+        _ if refused => DeliveryState::Refused,
+        Some(PauseKind::Refused | PauseKind::Unreachable | PauseKind::RateLimited) => {
+            DeliveryState::Unreachable
+        }
+        None if breakers.all_closed() => DeliveryState::Flowing,
         None => DeliveryState::Recovering,
     };
     metrics.delivery_state(state);
@@ -67,6 +72,9 @@ pub(super) fn standing(metrics: &Metrics, gate: &Gate, limits: &Limits, now: Tim
             second: [family.second, family.second_allowed],
             minute: [family.minute, family.minute_allowed],
             closed: family.closed_until.is_some(),
+            paused: paused
+                .iter()
+                .any(|paused| paused.family.is_none_or(|of| of == family.family)),
         };
         metrics.limit(family.family, limit);
     }

@@ -4,18 +4,25 @@
 //! Functions of (data, settings, now, chance) and nothing else, so that a test needs no server and a restart
 //! decides as the run before it would have. May use `model` and `config`.
 //!
-//! Three things bound what goes out at a moment: the [`Gate`], whether Klaviyo takes anything at all; [`Limits`], how
-//! fast each family of endpoints may be called; and [`choose`], which way a request goes. The order of events is
-//! not decided here: the outbox's lines hold it (see [`crate::outbox`]).
+//! What goes out at a moment is bounded by [`Breakers`], whether a family of endpoints takes anything at all;
+//! [`Limits`], how fast it may be called; [`Slots`], how many requests it may have in flight; and [`choose`], which way
+//! a request goes. How long a request may take is [`Latencies`]'. The order of events is not decided here: the outbox's
+//! queues hold it (see [`crate::outbox`]).
 
+mod breaker;
+mod breakers;
 mod dispatch;
-mod gate;
+mod latency;
 mod limits;
 mod retry;
+mod slots;
 mod verdict;
 
+pub use breaker::Permit;
+pub use breakers::{Attempted, Breakers, Paused};
 pub use dispatch::{JOBS_IN_AIR, Move, Pressure, choose};
-pub use gate::{Gate, Passage, Pause};
-pub use limits::{FamilyUse, Limits};
+pub use latency::Latencies;
+pub use limits::{ClosedLong, FamilyUse, Limits};
 pub use retry::retry_delay;
+pub use slots::{InFlight, Slots, Vacancy};
 pub use verdict::{Facts, Next, Verdict, decide, not_resent};

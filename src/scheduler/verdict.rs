@@ -3,6 +3,8 @@
 use crate::config::DeliveryConfig;
 use crate::model::{DeliveryKind, DeliveryStatus, Outcome, OutcomeKind, Timestamp};
 
+use super::breaker::LONGEST_PROBE;
+use super::limits::LONGEST_ASKED;
 use super::retry::retry_delay;
 
 const TOO_MANY_REQUESTS: u16 = 429;
@@ -14,13 +16,16 @@ pub struct Facts {
     pub kind: DeliveryKind,
     /// Counted tries before this one.
     pub tries: u32,
+    /// Failed attempts before this one, counted or not: its back-off grows with them.
+    pub failures: u32,
     /// When the event's present cycle began: its arrival, or its replay.
     pub cycle_began: Timestamp,
     /// Whether a weaker identifier can be dropped from the request, which was not done before.
     pub can_drop_identifier: bool,
-    /// Whether Klaviyo takes nothing from anybody at the moment (the gate does not count): a failure is not this
-    /// delivery's.
+    /// Whether its endpoint family, or the account, is paused or just recovering: a failure is not this delivery's.
     pub outage: bool,
+    /// Whether its family has taken other events' requests since it failed before: a failure is this delivery's own.
+    pub alone: bool,
 }
 
 /// What becomes of a delivery.
@@ -32,6 +37,8 @@ pub struct Verdict {
     pub reason: Option<String>,
     /// Whether the attempt counts against `max_attempts`.
     pub counts: bool,
+    /// Whether it failed, so that the back-off grows.
+    pub failed: bool,
     /// What comes next.
     pub next: Next,
 }
@@ -45,8 +52,6 @@ pub enum Next {
     RetryAt(Timestamp),
     /// Send it again at once, without its weaker identifier.
     Resend,
-    /// Klaviyo takes nothing at all: pause everything, keep the event's place.
-    Pause,
 }
 
 /// Decides. `chance` lies in 0..1.
@@ -62,22 +67,20 @@ pub fn decide(
             status: DeliveryStatus::Delivered,
             reason: None,
             counts: true,
+            failed: false,
             next: Next::Settled,
         },
         OutcomeKind::Conflict if facts.can_drop_identifier => Verdict {
             status: DeliveryStatus::Pending,
             reason: Some("sent again without its weaker identifier".to_owned()),
             counts: false,
+            failed: false,
             next: Next::Resend,
         },
         OutcomeKind::Refused | OutcomeKind::Conflict => rejected(words(outcome)),
-        OutcomeKind::Stopped => Verdict {
-            status: DeliveryStatus::Pending,
-            reason: Some(words(outcome)),
-            counts: false,
-            next: Next::Pause,
-        },
-        OutcomeKind::Retry => again(outcome, DeliveryStatus::Pending, facts, policy, now, chance),
+        OutcomeKind::Retry | OutcomeKind::Stopped => {
+            again(outcome, DeliveryStatus::Pending, facts, policy, now, chance)
+        }
         OutcomeKind::Unknown => match not_resent(facts.kind, policy) {
             Some(why) => rejected(format!("{why}; what was seen of it: {}", words(outcome))),
             None => again(outcome, DeliveryStatus::Unknown, facts, policy, now, chance),
@@ -103,8 +106,9 @@ pub const fn not_resent(kind: DeliveryKind, policy: &DeliveryConfig) -> Option<&
     }
 }
 
-/// Tries again, or gives up when both `max_attempts` and `max_age` are passed. What says nothing of the delivery
-/// itself is no attempt: an outage, and a 429, which is about all that is sent.
+/// Tries again, or gives up: what fails for its own sake after `max_attempts`, so that its people do not wait for
+/// days; the rest when `max_age` is passed too. What says nothing of the delivery itself is no attempt: an outage, and
+/// a 429, which is about all that is sent.
 fn again(
     outcome: &Outcome,
     status: DeliveryStatus,
@@ -113,25 +117,35 @@ fn again(
     now: Timestamp,
     chance: f64,
 ) -> Verdict {
-    let counts = !facts.outage && outcome.http_status != Some(TOO_MANY_REQUESTS);
+    let rate_limited = outcome.http_status == Some(TOO_MANY_REQUESTS);
+    let counts = !facts.outage && !rate_limited;
     let tries = facts.tries.saturating_add(1);
-    if counts && tries >= policy.max_attempts && now.since(facts.cycle_began) >= policy.max_age {
+    let old = now.since(facts.cycle_began) >= policy.max_age;
+    if counts && tries >= policy.max_attempts && (facts.alone || old) {
+        let why = if facts.alone {
+            "while other requests of its kind were accepted; "
+        } else {
+            ""
+        };
+        let words = words(outcome);
         return rejected(format!(
-            "gave up after {tries} attempts; the last: {}",
-            words(outcome)
+            "gave up after {tries} attempts; {why}the last: {words}"
         ));
     }
-    let delay = retry_delay(
-        tries,
-        policy.first_retry,
-        policy.longest_retry,
-        outcome.retry_after,
-        chance,
-    );
+    // The end of an outage is noticed within a minute: nothing that waits for it should wait for longer.
+    let longest = if facts.outage {
+        policy.longest_retry.min(LONGEST_PROBE)
+    } else {
+        policy.longest_retry
+    };
+    let failures = facts.failures.saturating_add(1);
+    let asked = outcome.retry_after.map(|asked| asked.min(LONGEST_ASKED));
+    let delay = retry_delay(failures, policy.first_retry, longest, asked, chance);
     Verdict {
         status,
         reason: Some(words(outcome)),
         counts,
+        failed: !rate_limited,
         next: Next::RetryAt(now.plus(delay)),
     }
 }
@@ -141,6 +155,7 @@ fn rejected(reason: String) -> Verdict {
         status: DeliveryStatus::Rejected,
         reason: Some(reason),
         counts: true,
+        failed: false,
         next: Next::Settled,
     }
 }
@@ -167,9 +182,11 @@ mod tests {
         Facts {
             kind: DeliveryKind::Event,
             tries,
+            failures: tries,
             cycle_began: BEGAN,
             can_drop_identifier: false,
             outage: false,
+            alone: false,
         }
     }
 
@@ -269,10 +286,66 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_key_costs_no_delivery_a_try() {
-        let verdict = verdict(OutcomeKind::Stopped, facts(3), Duration::ZERO);
-        assert_eq!((verdict.counts, verdict.next), (false, Next::Pause));
-        assert_eq!(verdict.status, DeliveryStatus::Pending);
+    fn a_refusal_as_of_a_wrong_key_is_tried_again_like_any_failure() {
+        let refusal = verdict(OutcomeKind::Stopped, facts(3), Duration::ZERO);
+        assert_eq!(refusal.status, DeliveryStatus::Pending);
+        assert!(refusal.counts && matches!(refusal.next, Next::RetryAt(_)));
+        let paused = Facts {
+            outage: true,
+            ..facts(3)
+        };
+        assert!(!verdict(OutcomeKind::Stopped, paused, Duration::ZERO).counts);
+    }
+
+    #[test]
+    fn what_fails_alone_is_given_up_by_its_attempts_whatever_its_age() {
+        let last = DeliveryConfig::default().max_attempts - 1;
+        for kind in [
+            OutcomeKind::Retry,
+            OutcomeKind::Unknown,
+            OutcomeKind::Stopped,
+        ] {
+            let alone = |tries, outage| Facts {
+                alone: true,
+                outage,
+                ..facts(tries)
+            };
+            let status = |facts| verdict(kind, facts, Duration::ZERO).status;
+            assert!(!status(alone(last - 1, false)).is_final(), "{kind}");
+            assert_eq!(
+                status(alone(last, false)),
+                DeliveryStatus::Rejected,
+                "{kind}"
+            );
+            assert!(!status(alone(last, true)).is_final(), "{kind}: an outage");
+            assert!(
+                !status(facts(last)).is_final(),
+                "{kind}: nobody else was tried"
+            );
+            let reason = verdict(kind, alone(last, false), Duration::ZERO).reason;
+            assert!(reason.is_some_and(|reason| reason.contains("other requests")));
+        }
+    }
+
+    #[test]
+    fn the_back_off_grows_with_all_attempts_and_in_an_outage_up_to_a_minute() {
+        let delay = |facts| match verdict(OutcomeKind::Retry, facts, Duration::ZERO).next {
+            Next::RetryAt(at) => at.since(BEGAN),
+            Next::Settled | Next::Resend => Duration::ZERO,
+        };
+        let failed = |failures, outage| Facts {
+            failures,
+            outage,
+            ..facts(0)
+        };
+        assert_eq!(
+            delay(failed(5, false)),
+            Duration::from_secs(16),
+            "half of 2^5 s"
+        );
+        assert_eq!(delay(failed(5, true)), Duration::from_secs(16));
+        assert_eq!(delay(failed(30, false)), Duration::from_mins(5));
+        assert_eq!(delay(failed(30, true)), Duration::from_secs(30));
     }
 
     #[test]
@@ -306,13 +379,13 @@ mod tests {
     }
 
     #[test]
-    fn the_servers_delay_is_honoured() {
+    fn the_servers_delay_is_honoured_up_to_five_minutes() {
         let mut outcome = Outcome::of(OutcomeKind::Retry);
-        outcome.retry_after = Some(Duration::from_hours(1));
-        let verdict = decide(&outcome, facts(0), &DeliveryConfig::default(), BEGAN, 0.0);
-        assert_eq!(
-            verdict.next,
-            Next::RetryAt(BEGAN.plus(Duration::from_hours(1)))
-        );
+        for (asked, waited) in [(240, 240), (300, 300), (1_000_000, 300)] {
+            outcome.retry_after = Some(Duration::from_secs(asked));
+            let verdict = decide(&outcome, facts(0), &DeliveryConfig::default(), BEGAN, 0.0);
+            let at = BEGAN.plus(Duration::from_secs(waited));
+            assert_eq!(verdict.next, Next::RetryAt(at), "{asked}");
+        }
     }
 }

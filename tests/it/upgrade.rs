@@ -116,8 +116,8 @@ async fn an_outbox_of_version_7_keeps_all_it_had_and_its_minutes_begin_now() {
         let standing = outbox.standing().await.unwrap();
         assert_eq!(standing.accepted, 20);
         assert!(standing.counts.contains(&(EventStatus::Held, 1)));
-        assert_eq!(standing.pause, status.pause);
-        assert!(standing.pause.is_some());
+        assert_eq!(standing.pauses, status.pauses);
+        assert!(!standing.pauses.is_empty());
         let all = Timestamp::from_millis(0);
         let minutes = outbox.history(all, LATER, 0).await.unwrap();
         let came: Vec<_> = minutes

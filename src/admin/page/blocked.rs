@@ -9,7 +9,7 @@ use maud::{Markup, html};
 use super::frame::Section;
 use super::say;
 use super::visit::{Answer, Visit};
-use crate::outbox::{Blocked, BlockedHead, PauseReport};
+use crate::outbox::{Blocked, BlockedHead, Pause};
 
 /// Heads that are shown.
 const SHOWN: u32 = 100;
@@ -17,9 +17,9 @@ const SHOWN: u32 = 100;
 /// The page.
 pub(super) async fn page(Extension(visit): Extension<Visit>) -> Answer {
     let heads = visit.admin.outbox.blocked_heads(SHOWN).await?;
-    let pause = visit.admin.outbox.paused().await?;
+    let pauses = visit.admin.outbox.pauses().await?;
     let main = html! {
-        @if let Some(pause) = &pause { (paused(&visit, pause)) }
+        @for pause in &pauses { (paused(&visit, pause)) }
         @if heads.worst.is_empty() {
             (nobody())
         } @else {
@@ -41,12 +41,19 @@ fn nobody() -> Markup {
     )
 }
 
-fn paused(visit: &Visit, pause: &PauseReport) -> Markup {
+fn paused(visit: &Visit, pause: &Pause) -> Markup {
+    let what = match pause.family {
+        None => "Nothing is sent to anybody".to_owned(),
+        Some(family) => format!(
+            "Nothing is sent to the endpoint {}",
+            family.word().replace('_', " ")
+        ),
+    };
     html! {
         div.note.bad role="status" {
-            strong { "Nothing is sent to anybody since " (say::time(pause.since)) "." }
+            strong { (what) " since " (say::time(pause.since)) "." }
             p { (visit.masked(&pause.reason)) }
-            p { "Tried again at " (say::time(pause.probe_at)) ". Until then nothing here moves, whatever you release." }
+            p { "Tried again at " (say::time(pause.probe_at)) ". Releasing an event tries it now." }
         }
     }
 }

@@ -55,14 +55,35 @@ fn alarms(text: &mut String, status: &Status, config: &Config) -> Result {
         let words = "requests go to the sandbox: NOTHING REACHES KLAVIYO";
         writeln!(text, "{}\n", tone(Tone::Note, words))?;
     }
-    if let Some(pause) = &status.pause {
-        let words = format!("delivery is PAUSED since {}", pause.since);
+    for pause in &status.pauses {
+        let what = match pause.family {
+            None => "delivery".to_owned(),
+            Some(family) => format!("delivery to the endpoint `{family}`"),
+        };
+        let words = format!("{what} is PAUSED since {}", pause.since);
         writeln!(text, "{}", tone(Tone::Bad, &words))?;
         writeln!(text, "  {}", pause.reason)?;
         writeln!(
             text,
             "  next probe at {}; nothing is lost, events wait\n",
             pause.probe_at
+        )?;
+    }
+    for failing in &status.failing {
+        let words = format!(
+            "event {} fails for its own sake: its {} has failed {} times",
+            failing.event, failing.kind, failing.failures
+        );
+        writeln!(text, "{}", tone(Tone::Note, &words))?;
+        writeln!(
+            text,
+            "  {}",
+            failing.reason.as_deref().unwrap_or("no answer")
+        )?;
+        writeln!(
+            text,
+            "  next attempt at {}; its person's later events wait behind it, nobody else's\n",
+            failing.next_attempt_at
         )?;
     }
     Ok(())

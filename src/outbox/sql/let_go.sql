@@ -1,3 +1,6 @@
 -- Lets held events go again, and those that wait for another attempt at once. ?1: now, in ms; ?2: JSON array of event ids.
+-- What is paused is tried at once.
+DELETE FROM pause;
+
 UPDATE event SET status = 'pending', reason = NULL, due_ms = min(due_ms, ?1)
 WHERE id IN (SELECT j.value FROM json_each(?2) AS j) AND status IN ('held', 'pending') AND in_air = 0;

@@ -11,6 +11,7 @@ SET ended_ms = max(started_ms, ?1), outcome = 'unknown',
 WHERE ended_ms IS NULL;
 
 UPDATE event SET in_air = 0 WHERE in_air = 1;
+UPDATE event SET parked = NULL, due_ms = min(due_ms, ?1) WHERE parked IS NOT NULL;
 
 -- A new process counts its 429s from 0.
 UPDATE chronicle SET throttled = 0 WHERE id = 1;

@@ -1,5 +1,5 @@
 -- Gives events back that the daemon took: they stay pending, not before due_ms.
--- ?1: JSON array of {event_id, due_ms}.
-UPDATE event SET in_air = 0, due_ms = j.value ->> 'due_ms'
+-- ?1: JSON array of {event_id, due_ms, parked}; parked: the family whose pause it waits for.
+UPDATE event SET in_air = 0, due_ms = j.value ->> 'due_ms', parked = j.value ->> 'parked'
 FROM json_each(?1) AS j
 WHERE event.id = j.value ->> 'event_id' AND event.in_air = 1;

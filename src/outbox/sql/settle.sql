@@ -1,5 +1,5 @@
 -- Writes down what came of attempts. ?1: JSON array of {delivery_id, number, now_ms, outcome, http_status, error,
--- request_id, profile_id, status, reason, request, note, counts}: the attempt's outcome and what it makes of its delivery.
+-- request_id, profile_id, status, reason, request, note, counts, failed}: the attempt's outcome and what it makes of its delivery.
 
 UPDATE attempt
 SET ended_ms = max(attempt.started_ms, j.value ->> 'now_ms'), http_status = j.value ->> 'http_status',
@@ -16,6 +16,7 @@ SET status = j.value ->> 'status',
     request = coalesce(j.value ->> 'request', request),
     warnings = iif(j.value ->> 'note' IS NULL, warnings, coalesce(warnings || char(10), '') || (j.value ->> 'note')),
     tries = tries + (j.value ->> 'counts'),
+    failures = failures + (j.value ->> 'failed'),
     delivered_ms = iif(j.value ->> 'status' = 'delivered', j.value ->> 'now_ms', NULL)
 FROM json_each(?1) AS j
 WHERE delivery.id = j.value ->> 'delivery_id' AND delivery.status IN ('pending', 'unknown');

@@ -130,6 +130,7 @@ pub(super) async fn settle(
         reason: (status == DeliveryStatus::Rejected).then(|| "no".to_owned()),
         request: None,
         counts: true,
+        failed: false,
         now: NOW,
     };
     outbox
@@ -249,6 +250,7 @@ async fn a_released_event_keeps_its_place_until_its_time_comes() {
         .settle(vec![Step {
             settlement: None,
             then: Then::Release {
+                parked: None,
                 event: EventId(1),
                 due,
             },

@@ -182,6 +182,7 @@ async fn people_who_wait_are_told_with_the_time_of_the_next_attempt() {
     assert_eq!(claim_all(&outbox).await, [1, 3]);
     let due = NOW.plus(Duration::from_mins(1));
     let then = Then::Release {
+        parked: None,
         event: EventId(1),
         due,
     };

@@ -29,12 +29,27 @@ const STALE: Duration = Duration::from_secs(2);
 /// back is a small price for not running a whole second's requests into a minute that others have used up.
 const AHEAD: f64 = 0.05;
 
+/// A minute's window ends within a minute, whatever a header says.
+const LONGEST_RESET: Duration = Duration::from_secs(61);
+/// A 429 that asks for more than this is probed with one request after it: nobody can mean to stop a shop for days.
+pub(in crate::scheduler) const LONGEST_ASKED: Duration = Duration::from_mins(5);
+
 /// What Klaviyo said is left of its current minute.
 #[derive(Debug, Clone, Copy)]
 struct Said {
     /// The least that any answer said: answers overtake each other, and within a minute it only falls.
     remaining: u32,
     until: Timestamp,
+}
+
+/// A family that a 429 closed.
+#[derive(Debug, Clone, Copy)]
+struct Closed {
+    since: Timestamp,
+    /// Until when it asked for, a day at most.
+    until: Timestamp,
+    /// From then on one request at a time may go, as a probe.
+    probe_at: Timestamp,
 }
 
 /// One family's counts and corrections.
@@ -52,7 +67,7 @@ pub(super) struct Meter {
     said: Option<Said>,
     /// When Klaviyo answered last.
     heard: Timestamp,
-    closed_until: Option<Timestamp>,
+    closed: Option<Closed>,
     /// The latest time that was told, by which a clock that goes back is noticed.
     seen: Timestamp,
 }
@@ -69,7 +84,7 @@ impl Meter {
             in_air: 0,
             said: None,
             heard: Timestamp::from_millis(0),
-            closed_until: None,
+            closed: None,
             seen: Timestamp::from_millis(0),
         }
     }
@@ -85,7 +100,11 @@ impl Meter {
         if !back.is_zero() {
             self.pace.rewind(back);
             self.heard = self.heard.minus(back);
-            self.closed_until = self.closed_until.map(|until| until.minus(back));
+            self.closed = self.closed.map(|closed| Closed {
+                since: closed.since.minus(back),
+                until: closed.until.minus(back),
+                probe_at: closed.probe_at.minus(back),
+            });
             if let Some(said) = &mut self.said {
                 said.until = said.until.minus(back);
             }
@@ -93,20 +112,22 @@ impl Meter {
         self.seen = now;
         self.second.advance(now);
         self.minute.advance(now);
-        self.closed_until = self.closed_until.filter(|until| now < *until);
+        self.closed = self.closed.filter(|closed| now < closed.until);
         self.said = self.said.filter(|said| now < said.until);
     }
 
     /// How many may be sent now.
     pub(super) fn room(&self, now: Timestamp) -> u32 {
-        if self.closed_until(now).is_some() {
-            return 0;
-        }
+        let probe = match self.closed.filter(|closed| now < closed.until) {
+            Some(closed) if now < closed.probe_at => return 0,
+            Some(_) => 1_u32.saturating_sub(self.in_air),
+            None => u32::MAX,
+        };
         let second = self.burst(now).saturating_sub(self.second.used(now));
         let minute = self.steady(now).saturating_sub(self.minute.used(now));
         let said = self.left(now).unwrap_or(u32::MAX);
         let ahead = self.ahead(now).unwrap_or(u32::MAX);
-        second.min(minute).min(said).min(ahead)
+        second.min(minute).min(said).min(ahead).min(probe)
     }
 
     /// When to look again: there is no room before it, unless an answer makes some. `None` when there is room now.
@@ -127,7 +148,8 @@ impl Meter {
         if self.ahead(now) == Some(0) {
             next = next.max(now.plus(STALE));
         }
-        Some(next.max(self.closed_until(now).unwrap_or(now)))
+        let probe_at = self.closed.map_or(now, |closed| closed.probe_at);
+        Some(next.max(probe_at))
     }
 
     pub(super) fn sent(&mut self, n: u32, now: Timestamp) {
@@ -156,7 +178,8 @@ impl Meter {
         }
         self.told = rate.limit.filter(|limit| *limit > 0).or(self.told);
         if let (Some(remaining), Some(reset)) = (rate.remaining, rate.reset) {
-            self.hear(remaining, now.plus(reset).plus(ROUNDING));
+            let reset = reset.saturating_add(ROUNDING).min(LONGEST_RESET);
+            self.hear(remaining, now.plus(reset));
         }
     }
 
@@ -175,9 +198,27 @@ impl Meter {
     pub(super) fn throttled(&mut self, retry_after: Option<Duration>, now: Timestamp) {
         // An immediate retry always gets another 429 (Klaviyo's page): the shorter window at least.
         let wait = retry_after.unwrap_or_default().max(ROUNDING);
-        let open_at = now.plus(wait);
-        self.pace.throttled(now, open_at);
-        self.closed_until = self.closed_until.max(Some(open_at));
+        let asked = Closed {
+            since: now,
+            until: now.plus(wait),
+            probe_at: now.plus(wait.min(LONGEST_ASKED)),
+        };
+        self.pace.throttled(now, asked.probe_at);
+        self.closed = Some(match self.closed.filter(|closed| now < closed.until) {
+            Some(closed) => Closed {
+                since: closed.since,
+                until: closed.until.max(asked.until),
+                probe_at: closed.probe_at.max(asked.probe_at),
+            },
+            None => asked,
+        });
+    }
+
+    /// One request may go now, whatever a 429 asked for.
+    pub(super) fn probe_now(&mut self, now: Timestamp) {
+        if let Some(closed) = &mut self.closed {
+            closed.probe_at = now;
+        }
     }
 
     /// What may be sent in a second.
@@ -203,7 +244,20 @@ impl Meter {
 
     /// Until when a 429 closed it.
     pub(super) fn closed_until(&self, now: Timestamp) -> Option<Timestamp> {
-        self.closed_until.filter(|until| now < *until)
+        let closed = self.closed.filter(|closed| now < closed.until)?;
+        Some(closed.until)
+    }
+
+    /// Since when and until when a 429 closed it, and when a probe may go, where it asked for longer than a minute.
+    pub(super) fn closed_long(&self, now: Timestamp) -> Option<[Timestamp; 3]> {
+        let closed = self.closed.filter(|closed| now < closed.until)?;
+        let long = closed.until.since(closed.since) > LONGEST_RESET;
+        long.then_some([closed.since, closed.until, closed.probe_at])
+    }
+
+    /// The probe of a closed family was accepted: it is open.
+    pub(super) fn opened(&mut self, now: Timestamp) {
+        self.closed = self.closed.filter(|closed| now < closed.probe_at);
     }
 
     /// What Klaviyo's own count leaves us. All that is in the air counts as not counted there yet.

@@ -20,6 +20,7 @@ use std::time::Duration;
 use crate::config::LimitSettings;
 use crate::model::{Family, RateInfo, Timestamp};
 
+pub(super) use meter::LONGEST_ASKED;
 use meter::Meter;
 
 const TOO_MANY_REQUESTS: u16 = 429;
@@ -46,6 +47,19 @@ pub struct FamilyUse {
     pub minute_allowed: u32,
     /// Until when a 429 closed the family.
     pub closed_until: Option<Timestamp>,
+}
+
+/// A family that an answer closed for longer than a minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClosedLong {
+    /// Which.
+    pub family: Family,
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when it asked for, a day at most.
+    pub until: Timestamp,
+    /// When one request may go all the same.
+    pub probe_at: Timestamp,
 }
 
 impl Limits {
@@ -99,7 +113,28 @@ impl Limits {
         meter.answered(rate, now);
         if status == TOO_MANY_REQUESTS {
             meter.throttled(retry_after, now);
+        } else {
+            meter.opened(now);
         }
+    }
+
+    /// A 429 stops this family no longer: one request may go now, and decides.
+    pub fn probe_now(&mut self, family: Family, now: Timestamp) {
+        self.meter_mut(family, now).probe_now(now);
+    }
+
+    /// The families that an answer closed for longer than a minute.
+    pub fn closed_long(&self, now: Timestamp) -> Vec<ClosedLong> {
+        let one = |family: &Family| {
+            let [since, until, probe_at] = self.0[*family as usize].closed_long(now)?;
+            Some(ClosedLong {
+                family: *family,
+                since,
+                until,
+                probe_at,
+            })
+        };
+        Family::ALL.iter().filter_map(one).collect()
     }
 
     /// How many requests the two windows let through within about a second: what single calls can clear.

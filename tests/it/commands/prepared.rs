@@ -72,6 +72,7 @@ impl Bench {
         end(&outbox, SKIPPED, EventStatus::Skipped, Some(skipped)).await;
         refuse(&outbox).await;
         let then = Then::Release {
+            parked: None,
             event: EventId(WAITING),
             due: NOW,
         };
@@ -201,6 +202,7 @@ async fn attempt(
         reason: reason.map(str::to_owned),
         request: None,
         counts: true,
+        failed: false,
         now: NOW,
     };
     outbox

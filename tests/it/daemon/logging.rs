@@ -236,7 +236,7 @@ async fn every_answer(klaviyo: &Klaviyo, daemon: &Daemon) {
     }
     let outbox = daemon.outbox().await;
     eventually("the outage is noticed", || async {
-        outbox.paused().await.unwrap()
+        outbox.pauses().await.unwrap().pop()
     })
     .await;
     drop(outbox);

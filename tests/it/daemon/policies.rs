@@ -1,5 +1,6 @@
 //! What operators choose: after a dead event, on a replay, after an outage.
 
+use klaviyo_relay::model::Family;
 use serde_json::{Value, json};
 
 use super::ordering::numbers_by_person;
@@ -112,10 +113,15 @@ async fn an_outage_is_told_probed_and_recovered_from() {
     daemon.send("/v1/batch", &json!({ "batch": batch })).await;
     let outbox = daemon.outbox().await;
     let pause = eventually("the outage is noticed", || async {
-        outbox.paused().await.unwrap()
+        outbox.pauses().await.unwrap().pop()
     })
     .await;
-    assert!(pause.reason.contains("not reachable"), "{}", pause.reason);
+    assert_eq!(pause.family, Some(Family::Event));
+    assert!(
+        pause.reason.contains("endpoint `event`"),
+        "{}",
+        pause.reason
+    );
     let (ready, body) = daemon.look("/readyz").await;
     assert_eq!(ready, 200, "events are accepted meanwhile: {body}");
     let asked = klaviyo.asked();
@@ -131,7 +137,7 @@ async fn an_outage_is_told_probed_and_recovered_from() {
         (count(&status, "delivered"), count(&status, "dead")),
         (31, 0)
     );
-    assert_eq!(status.pause, None);
+    assert_eq!(status.pauses, []);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -206,7 +206,7 @@ async fn a_wrong_private_key_is_mended_without_a_restart() {
     daemon.send("/v1/track", &track("u1", 2)).await;
     let outbox = daemon.outbox().await;
     eventually("delivery is paused", || async {
-        outbox.paused().await.unwrap()
+        outbox.pauses().await.unwrap().pop()
     })
     .await;
     drop(outbox);
@@ -216,7 +216,7 @@ async fn a_wrong_private_key_is_mended_without_a_restart() {
     assert_eq!(count(&daemon.settled().await, "delivered"), 2);
     let outbox = daemon.outbox().await;
     eventually("the pause is over", || async {
-        outbox.paused().await.unwrap().is_none().then_some(())
+        outbox.pauses().await.unwrap().is_empty().then_some(())
     })
     .await;
     outbox.close().await;

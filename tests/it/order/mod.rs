@@ -275,7 +275,11 @@ impl History {
             let event = self.model.get(id);
             (event.state, event.due) = (State::Waiting, due);
             let event = EventId(id);
-            releases.push(Then::Release { event, due });
+            releases.push(Then::Release {
+                event,
+                due,
+                parked: None,
+            });
         }
         settle(self.outbox(), releases).await;
     }

@@ -108,7 +108,15 @@ async fn a_head_that_waits_for_its_time_can_be_tried_now() {
     );
     let due = Timestamp::parse("2099-01-01T00:00:00Z").unwrap();
     let event = EventId(1);
-    then(&shelf, Then::Release { event, due }).await;
+    then(
+        &shelf,
+        Then::Release {
+            event,
+            due,
+            parked: None,
+        },
+    )
+    .await;
     let page = shelf.page("/blocked").await;
     assert!(
         page.contains("datetime=\"2099-01-01T00:00:00.000Z\""),

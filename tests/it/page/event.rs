@@ -79,6 +79,7 @@ async fn attempt(outbox: &Outbox, delivery: DeliveryId, after: i64, outcome: Out
         reason: None,
         request: None,
         counts: true,
+        failed: false,
         now: Timestamp::from_millis(now.as_millis() + 40),
     };
     settle(outbox, Some(settlement), Then::Stay).await;
@@ -289,6 +290,7 @@ async fn an_event_that_is_tried_again_says_when_and_why() {
     attempt(&pages.outbox, delivery, 1, failed("come back later")).await;
     let due = Timestamp::from_millis(4_102_444_800_000);
     let then = Then::Release {
+        parked: None,
         event: EventId(1),
         due,
     };

@@ -187,6 +187,7 @@ impl Pages {
                 }
             } else {
                 Then::Release {
+                    parked: None,
                     event: *event,
                     due: now,
                 }

@@ -8,6 +8,7 @@ use futures_util::StreamExt as _;
 use klaviyo_relay::clock::{Clock as _, SystemClock};
 use klaviyo_relay::metrics::LimitUse;
 use klaviyo_relay::model::{EventId, EventType, Family, IdentifierKind, PauseKind};
+use klaviyo_relay::outbox::Pause;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
@@ -47,8 +48,14 @@ async fn a_refused_key_is_said_first_with_what_waits_and_that_nothing_is_lost() 
     let now = SystemClock.now();
     let reason = "401: the private key is wrong; set `klaviyo.private_key`".to_owned();
     let probe = now.plus(Duration::from_mins(1));
-    let paused = pages.outbox.pause(now, PauseKind::Refused, reason, probe);
-    paused.await.unwrap();
+    let pause = Pause {
+        family: None,
+        kind: PauseKind::Refused,
+        since: now,
+        reason,
+        probe_at: probe,
+    };
+    pages.outbox.set_pauses(vec![pause]).await.unwrap();
     let page = pages.get("/").await.well();
     let said = words(&page);
     let pause = said
@@ -65,7 +72,7 @@ async fn a_refused_key_is_said_first_with_what_waits_and_that_nothing_is_lost() 
         "{said}"
     );
     assert!(!said.contains("All is well"), "{said}");
-    pages.outbox.resume().await.unwrap();
+    pages.outbox.set_pauses(Vec::new()).await.unwrap();
     pages.outbox.hold(vec![EventId(2)]).await.unwrap();
     // What was read a moment ago is used again for a moment.
     let mended = async || {
@@ -86,6 +93,7 @@ async fn the_limits_say_how_full_they_are_and_a_429_is_said() {
         second: [3, 280],
         minute: [used, 2800],
         closed,
+        paused: false,
     };
     metrics.limit(Family::Event, used(1200, false));
     metrics.limit(Family::Profile, used(0, true));

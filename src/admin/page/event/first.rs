@@ -124,7 +124,7 @@ fn pending(shown: &Shown) -> Words {
         return ("busy", html! { "It is being sent now." }, html! {});
     }
     if let Some(pause) = &shown.pause {
-        let words = html! { "Nothing is sent at present; it waits, and is not lost." };
+        let words = html! { "Nothing like it is sent at present; it waits, and is not lost." };
         let more = html! { (say::sentence(&pause.reason)) " Sending is tried again at " (say::time(pause.probe_at)) "." };
         return ("bad", words, more);
     }

@@ -19,9 +19,9 @@ use super::filter::address;
 use super::frame::Section;
 use super::say;
 use super::visit::{Answer, Visit};
-use crate::model::{EventId, EventStatus, Timestamp};
+use crate::model::{DeliveryKind, DeliveryStatus, EventId, EventStatus, Timestamp};
 use crate::operator::{Kept, kept};
-use crate::outbox::{EventReport, PauseReport, ReadError, Selection};
+use crate::outbox::{EventReport, Pause, ReadError, Selection};
 
 /// An event that may be sent any moment is looked at again after this, in milliseconds.
 const SOON: u64 = 1000;
@@ -34,7 +34,8 @@ struct Shown {
     /// Its call, unless it is gone.
     kept: Option<Kept>,
     /// Why nothing is sent, if that is so.
-    pause: Option<PauseReport>,
+    /// The pause that keeps it waiting.
+    pause: Option<Pause>,
     /// The events before and behind it that may be about the same person.
     near: (Option<EventId>, Option<EventId>),
     now: Timestamp,
@@ -64,11 +65,23 @@ async fn read(visit: &Visit, id: EventId) -> Result<Option<Shown>, ReadError> {
     let settings = visit.admin.explain.borrow().clone();
     Ok(Some(Shown {
         kept: kept(outbox, &settings, &report).await?,
-        pause: outbox.paused().await?,
+        pause: pause_of(&report, outbox.pauses().await?),
         near: outbox.neighbours(id).await?,
         now: visit.now,
         report,
     }))
+}
+
+/// The pause that keeps an event waiting: of everything, or of the endpoint that its next request goes to.
+fn pause_of(report: &EventReport, pauses: Vec<Pause>) -> Option<Pause> {
+    let mut next = report.deliveries.iter().filter_map(|delivery| {
+        let status = DeliveryStatus::from_word(delivery.column("status")?)?;
+        let kind = DeliveryKind::from_word(delivery.column("kind")?)?;
+        (!status.is_final()).then(|| kind.family())
+    });
+    let next = next.next();
+    let keeps = |pause: &Pause| pause.family.is_none() || pause.family == next;
+    pauses.into_iter().find(keeps)
 }
 
 /// A page for a number that no event has.

@@ -6,7 +6,7 @@ use super::super::say;
 use super::facts::Facts;
 use crate::metrics::Stuck;
 use crate::model::{EventStatus, PauseKind, Timestamp};
-use crate::outbox::{PauseReport, WriteError};
+use crate::outbox::{Pause, WriteError};
 
 /// An event that waits for longer than this is a concern of its own, in milliseconds.
 const LONG: i64 = 5 * 60_000;
@@ -65,8 +65,8 @@ pub(super) fn of(facts: &Facts) -> Vec<Concern> {
     let found = [
         stopped(facts),
         refusing(facts),
-        paused(facts),
         dying(facts),
+        failing(facts),
         slow(facts),
         throttled(facts),
         blocked(facts),
@@ -74,7 +74,9 @@ pub(super) fn of(facts: &Facts) -> Vec<Concern> {
         held(facts),
         buried(facts),
     ];
-    let mut found: Vec<Concern> = found.into_iter().flatten().collect();
+    let pauses = facts.standing.pauses.iter();
+    let pauses = pauses.map(|pause| paused(facts, pause));
+    let mut found: Vec<Concern> = pauses.chain(found.into_iter().flatten()).collect();
     found.sort_by_key(|concern| concern.weight);
     found
 }
@@ -127,24 +129,55 @@ fn refusing(facts: &Facts) -> Option<Concern> {
     Some(Concern::new(Weight::Bad, html! { (words) }, advice))
 }
 
-fn paused(facts: &Facts) -> Option<Concern> {
-    let PauseReport {
+fn paused(facts: &Facts, pause: &Pause) -> Concern {
+    let Pause {
+        family,
         kind,
         since,
         reason,
         probe_at,
-    } = facts.standing.pause.as_ref()?;
-    let what = match kind {
-        PauseKind::Refused => "Klaviyo refuses what is sent",
-        PauseKind::Unreachable => "Klaviyo cannot be reached",
+    } = pause;
+    let family = family.map(|family| family.word().replace('_', " "));
+    let what = match (kind, family) {
+        (PauseKind::Refused, None) => "Klaviyo refuses what is sent".to_owned(),
+        (PauseKind::Refused, Some(family)) => format!("Klaviyo refuses every {family} request"),
+        (PauseKind::Unreachable, None) => "Klaviyo cannot be reached".to_owned(),
+        (PauseKind::Unreachable, Some(family)) => {
+            format!("Klaviyo's {family} endpoint fails; the others go on")
+        }
+        (PauseKind::RateLimited, family) => {
+            let family = family.unwrap_or_default();
+            format!("Klaviyo asked for a long pause of {family} requests")
+        }
     };
     let words = html! {
         (what) " since " (say::time(*since)) "; " (waiting(facts)) "; nothing is lost."
     };
     let advice = html! {
-        (say::sentence(reason)) " It is asked again at " (say::time(*probe_at)) "."
+        (say::sentence(reason)) " It is tried again at " (say::time(*probe_at)) "."
     };
-    Some(Concern::new(Weight::Bad, words, advice))
+    Concern::new(Weight::Bad, words, advice)
+}
+
+fn failing(facts: &Facts) -> Option<Concern> {
+    let first = facts.standing.failing.first()?;
+    let event = first.event;
+    let words = html! {
+        a href={ "/events/" (event) } { "Event " (event) } " fails for its own sake, " (first.failures)
+        " times so far; its person's later events wait behind it."
+    };
+    let advice = html! {
+        (say::sentence(first.reason.as_deref().unwrap_or("It got no answer")))
+        " It is tried again at " (say::time(first.next_attempt_at)) "."
+        @if facts.standing.failing.len() > 1 { " It is not the only one." }
+    };
+    Some(Concern::new(Weight::Warn, words, advice))
+}
+
+/// Whether nothing at all is sent.
+fn all_paused(facts: &Facts) -> bool {
+    let mut pauses = facts.standing.pauses.iter();
+    pauses.any(|pause| pause.family.is_none())
 }
 
 /// `412 events wait`.
@@ -167,7 +200,7 @@ fn dying(facts: &Facts) -> Option<Concern> {
 
 fn slow(facts: &Facts) -> Option<Concern> {
     let oldest = facts.standing.oldest_pending?;
-    if facts.standing.pause.is_some() || late(facts.now, oldest) < LONG {
+    if all_paused(facts) || late(facts.now, oldest) < LONG {
         return None;
     }
     let words = html! {
@@ -203,7 +236,7 @@ fn throttled(facts: &Facts) -> Option<Concern> {
 
 fn blocked(facts: &Facts) -> Option<Concern> {
     // While nothing at all is sent, everybody waits, and the reason is said above.
-    if facts.blocked == 0 || facts.standing.pause.is_some() {
+    if facts.blocked == 0 || all_paused(facts) {
         return None;
     }
     let words = html! { "Later events wait behind " (say::counted(facts.blocked, "event")) " of the same person." };

@@ -1,0 +1,163 @@
+//! Takes in what came of tasks: what is in hand, what the answers say, what is paused.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::Id;
+
+use crate::model::{EventId, Family, Outcome, OutcomeKind, Timestamp};
+use crate::outbox::{NextDue, Then};
+use crate::scheduler::Attempted;
+
+use super::super::context::Unwritten;
+use super::super::intake::{self, Intake};
+use super::super::told;
+use super::{Desk, Ended, InFlightRequest, Report, Returned};
+
+/// How long the desk waits before it asks an outbox again that failed it.
+const TROUBLE_PAUSE: Duration = Duration::from_secs(1);
+
+impl Desk {
+    /// Enters in the books what a task came to.
+    pub(in crate::relay) async fn enter(&mut self, Ended(ended): Ended) {
+        match ended {
+            Ok((id, returned)) => {
+                let request = self.in_flight.remove(&id);
+                match returned {
+                    Returned::Taken(taken) => self.taken(taken),
+                    Returned::Sent(report) => self.sent(report, request).await,
+                    Returned::Asked(remote) => self.asked(&remote).await,
+                    Returned::Looked(paused) => self.looked(paused),
+                    Returned::Written => {}
+                }
+            }
+            Err(error) => self.broke_off(error.id()),
+        }
+    }
+
+    fn taken(&mut self, taken: Result<Intake, Unwritten>) {
+        self.taking_in = false;
+        self.context.relay.instruments.pulse.taken_in();
+        match taken {
+            Ok(Intake { hands, next_due }) => {
+                self.next_due = next_due;
+                for hand in hands {
+                    self.in_hand += 1;
+                    self.replayed += usize::from(hand.replayed());
+                    self.queues.push(hand);
+                }
+            }
+            Err(Unwritten) => {
+                self.next_due = NextDue::at(self.context.now().plus(TROUBLE_PAUSE));
+            }
+        }
+    }
+
+    async fn sent(&mut self, report: Report, request: Option<InFlightRequest>) {
+        let Report {
+            events,
+            unwritten,
+            answered,
+        } = report;
+        let metrics = &self.context.relay.instruments.metrics;
+        for (hand, then) in &events {
+            told::stepped(metrics, hand, then);
+        }
+        for (mut hand, then) in events {
+            let stays = match then {
+                Then::Stay => hand.advance(),
+                Then::Release { .. } | Then::Finish { .. } => false,
+            };
+            if stays {
+                self.queues.push_first(hand);
+            } else {
+                self.leave(1, usize::from(hand.replayed()));
+            }
+        }
+        let replayed = unwritten.iter().filter(|hand| hand.replayed()).count();
+        self.leave(unwritten.len(), replayed);
+        self.give_back(unwritten.iter().map(|hand| hand.event.id).collect());
+        if let Some(request) = request {
+            self.answered(&request, answered).await;
+        }
+    }
+
+    /// What an answer says of its family: of its limit, its pace and its breaker.
+    async fn answered(&mut self, request: &InFlightRequest, answered: Option<Outcome>) {
+        let now = self.context.now();
+        let family = request.family;
+        let rate = answered.as_ref().and_then(|outcome| outcome.rate.as_ref());
+        let status = answered.as_ref().and_then(|outcome| outcome.http_status);
+        let retry_after = answered.as_ref().and_then(|outcome| outcome.retry_after);
+        // What the limits counted as sent, they must hear of, even when nothing was sent after all.
+        self.limits.answered(family, status, retry_after, rate, now);
+        let (Some(outcome), Some(event)) = (answered, request.events.first()) else {
+            return;
+        };
+        let metrics = &self.context.relay.instruments.metrics;
+        metrics.request_out(family, outcome.http_status);
+        if status.is_some() {
+            self.latencies.answered(family, now.since(request.started));
+        }
+        let attempted = Attempted {
+            event: *event,
+            family,
+            kind: outcome.kind,
+            http_status: status,
+        };
+        self.breakers.record(attempted, now);
+        if outcome.kind == OutcomeKind::Stopped {
+            self.ask_the_account(now);
+        }
+        self.pauses.note(family, &outcome);
+        self.write_pauses(now).await;
+    }
+
+    /// A task panicked, which is a bug of ours; its events go back, so that they do not hold up their people.
+    fn broke_off(&mut self, id: Id) {
+        tracing::error!("a task of the relay broke off; please report this");
+        match self.in_flight.remove(&id) {
+            Some(InFlightRequest {
+                family,
+                events,
+                replayed,
+                ..
+            }) => {
+                self.limits
+                    .answered(family, None, None, None, self.context.now());
+                self.leave(events.len(), replayed);
+                self.give_back(events);
+            }
+            None => {
+                self.taken(Err(Unwritten));
+            }
+        }
+    }
+
+    fn give_back(&mut self, events: Vec<EventId>) {
+        if !events.is_empty() {
+            let context = Arc::clone(&self.context);
+            self.tasks.spawn(async move {
+                intake::give_back(&context, &events).await;
+                Returned::Written
+            });
+        }
+    }
+
+    /// So many events are not in hand any more.
+    pub(super) fn leave(&mut self, events: usize, replayed: usize) {
+        self.in_hand -= events;
+        self.replayed -= replayed;
+    }
+
+    /// Makes events due that were parked while a family could not go.
+    pub(super) fn unpark(&mut self, family: Family, now: Timestamp) {
+        let context = Arc::clone(&self.context);
+        self.tasks.spawn(async move {
+            let outbox = &context.relay.outbox;
+            let unpark = || outbox.unpark(family, now);
+            while let Ok(true) = context.persist("the end of a pause", unpark).await {}
+            Returned::Written
+        });
+    }
+}

@@ -1,0 +1,180 @@
+//! Sends what may go, family by family in turn.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::{Family, Timestamp};
+use crate::scheduler::{InFlight, Move, Permit, Pressure, Slots, Vacancy, choose};
+
+use super::super::context::Blame;
+use super::super::hand::InHand;
+use super::super::queues::Queues;
+use super::super::{bulk, single};
+use super::{Desk, InFlightRequest, Report, Returned, earlier, job_family};
+
+/// A request that has been in flight for longer than this does not keep the next probe, or the next step after an
+/// outage, waiting.
+const LONG_IN_FLIGHT: Duration = Duration::from_secs(1);
+
+impl Desk {
+    /// Sends what may go; answers when to look again, if nothing happens before.
+    pub(in crate::relay) fn dispatch(&mut self) -> Option<Timestamp> {
+        let now = self.context.now();
+        let mut until = self.next_due.ahead(now);
+        let mut moved = true;
+        while std::mem::take(&mut moved) {
+            for place in 0..Queues::FAMILIES.len() {
+                let family = Queues::FAMILIES[(self.turn + place) % Queues::FAMILIES.len()];
+                if self.queues.of(family).is_empty() {
+                    continue;
+                }
+                match choose(self.pressure(family, now)) {
+                    Move::Single if self.send_single(family, now) => moved = true,
+                    Move::Job if self.send_job(family, now) => moved = true,
+                    Move::Single | Move::Job => {}
+                    Move::Nothing => until = earlier(until, self.room_again(family, now)),
+                }
+            }
+            self.turn = (self.turn + 1) % Queues::FAMILIES.len();
+        }
+        until
+    }
+
+    fn pressure(&mut self, family: Family, now: Timestamp) -> Pressure {
+        let queue = self.queues.of(family);
+        let (waiting, travelling) = (queue.len(), queue.travelling());
+        let job_family = job_family(family);
+        let jobs = self
+            .in_flight
+            .values()
+            .filter(|request| request.job && Some(request.family) == job_family)
+            .count();
+        let vacant = self.vacancy(family) != Vacancy::None;
+        let room = |desk: &mut Self, family| match desk.permit(family, now) {
+            _ if !vacant => 0,
+            Permit::Wait(_) => 0,
+            Permit::Probe => desk.limits.room(family, now).min(1),
+            Permit::UpTo(more) => desk.limits.room(family, now).min(more),
+            Permit::Free => desk.limits.room(family, now),
+        };
+        // No job while it is doubtful whether the account takes anything: a probe costs one request.
+        let bulk = self.context.settings.policy.bulk && !self.breakers.account_in_doubt();
+        let job_room = match job_family {
+            Some(job_family) if bulk && travelling > 0 => room(self, job_family),
+            Some(_) | None => 0,
+        };
+        Pressure {
+            waiting,
+            travelling,
+            single_room: room(self, family),
+            clears: self.limits.clears(family, now),
+            job_room,
+            jobs,
+        }
+    }
+
+    /// What the breakers let go of a family.
+    fn permit(&self, family: Family, now: Timestamp) -> Permit {
+        let short = |request: &&InFlightRequest| now.since(request.started) < LONG_IN_FLIGHT;
+        let all = self.in_flight.values().filter(short);
+        let own = all.clone().filter(|request| request.family == family);
+        let in_flight = [own.count(), all.count()];
+        self.breakers.permit(family, now, in_flight)
+    }
+
+    /// Which requests of a family there is a place for.
+    fn vacancy(&self, family: Family) -> Vacancy {
+        let own = |request: &&InFlightRequest| {
+            request.family == family || Some(request.family) == job_family(family)
+        };
+        let own = self.in_flight.values().filter(own);
+        let in_flight = InFlight {
+            all: self.in_flight.len(),
+            family: own.clone().count(),
+            retried: own.filter(|request| request.failed_before).count(),
+        };
+        Slots::new(self.context.settings.policy.max_in_flight).vacancy(in_flight)
+    }
+
+    fn room_again(&mut self, family: Family, now: Timestamp) -> Option<Timestamp> {
+        let families = [Some(family), job_family(family)];
+        families.into_iter().flatten().fold(None, |until, family| {
+            let permitted = match self.permit(family, now) {
+                Permit::Wait(at) => Some(at),
+                Permit::Free | Permit::UpTo(_) | Permit::Probe => None,
+            };
+            let limited = self.limits.next(family, now);
+            earlier(until, permitted.max(limited))
+        })
+    }
+
+    fn send_single(&mut self, family: Family, now: Timestamp) -> bool {
+        let vacancy = self.vacancy(family);
+        let probing = self.permit(family, now) != Permit::Free;
+        let queue = self.queues.of(family);
+        let taken = if probing {
+            queue.take_probe()
+        } else {
+            queue.take(vacancy)
+        };
+        let Some(hand) = taken else { return false };
+        let timeout = self.context.settings.policy.timeout;
+        let timeout = self.latencies.timeout(family, hand.failures(), timeout);
+        let blame = Blame {
+            outage: !self.breakers.counts(family),
+            alone: self.breakers.fails_alone(hand.event.id, family),
+        };
+        let request = InFlightRequest::of(family, false, now, std::slice::from_ref(&hand));
+        let context = Arc::clone(&self.context);
+        self.send(request, now, async move {
+            single::send(&context, hand, blame, timeout).await
+        });
+        true
+    }
+
+    fn send_job(&mut self, family: Family, now: Timestamp) -> bool {
+        let hands = self.queues.of(family).take_job();
+        let Some(job) = job_family(family).filter(|_| !hands.is_empty()) else {
+            return false;
+        };
+        let timeout = self
+            .latencies
+            .timeout(job, 0, self.context.settings.policy.timeout);
+        let blame = Blame {
+            outage: !self.breakers.counts(job),
+            alone: false,
+        };
+        let request = InFlightRequest::of(job, true, now, &hands);
+        let context = Arc::clone(&self.context);
+        self.send(request, now, async move {
+            bulk::send(&context, hands, blame, timeout).await
+        });
+        true
+    }
+
+    /// Sends a request: in the limits' count and in the books.
+    fn send<F>(&mut self, in_flight: InFlightRequest, now: Timestamp, request: F)
+    where
+        F: Future<Output = Report> + Send + 'static,
+    {
+        self.limits.sent(in_flight.family, 1, now);
+        self.breakers.sent(in_flight.family, now);
+        let task = self
+            .tasks
+            .spawn(async move { Returned::Sent(request.await) });
+        self.in_flight.insert(task.id(), in_flight);
+    }
+}
+
+impl InFlightRequest {
+    fn of(family: Family, job: bool, started: Timestamp, hands: &[InHand]) -> Self {
+        Self {
+            family,
+            job,
+            started,
+            events: hands.iter().map(|hand| hand.event.id).collect(),
+            replayed: hands.iter().filter(|hand| hand.replayed()).count(),
+            failed_before: hands.iter().any(|hand| hand.failures() > 0),
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! Who goes next: the events in hand, the limits, the breakers, and the tasks in flight, in one place.
+//!
+//! Decides nothing about time or order by itself: the outbox's queues say what may be taken in, the scheduler which way
+//! a request goes and when. Here is only the state that joins them: [`dispatch`] sends, [`books`] takes in what came of
+//! it, [`pauses`] keeps what is paused in the outbox.
+
+mod books;
+mod dispatch;
+mod pauses;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::{Id, JoinError, JoinSet};
+
+use crate::delivery::Remote;
+use crate::model::{EventId, Family, Outcome, Timestamp};
+use crate::outbox::{LimitInUse, NextDue, Step, Then};
+use crate::scheduler::{Breakers, Latencies, Limits};
+
+use super::context::{Context, Unwritten};
+use super::hand::InHand;
+use super::intake::{self, Intake, Room};
+use super::queues::Queues;
+use super::told;
+use pauses::Pauses;
+
+/// How often the outbox is told what is in use of the limits, while that changes.
+const TELL_EVERY: Duration = Duration::from_secs(5);
+/// So many events of a family that cannot go stay in hand, ready for when it can; the others are parked.
+const KEPT_WHILE_STOPPED: usize = 64;
+/// A parked event is due after this long at the latest, should the end of the pause be missed.
+const LONGEST_PARKED: Duration = Duration::from_mins(10);
+
+/// What a task comes to.
+enum Returned {
+    /// Events were taken in.
+    Taken(Result<Intake, Unwritten>),
+    /// A request, or a job of many, was sent and settled.
+    Sent(Report),
+    /// The accounts endpoint was asked whether it takes the key.
+    Asked(Remote),
+    /// What the outbox holds of the pauses was read; `None` when it could not be.
+    Looked(Option<Vec<Option<Family>>>),
+    /// Events were given back to the outbox, or parked ones made due.
+    Written,
+}
+
+/// What a request, or a job of many, came to.
+pub(super) struct Report {
+    /// The events it was about, and what was written of each.
+    events: Vec<(InHand, Then)>,
+    /// Events about which nothing could be written.
+    unwritten: Vec<InHand>,
+    /// The answer; `None` when nothing was sent.
+    answered: Option<Outcome>,
+}
+
+impl Report {
+    pub(super) fn of(events: Vec<(InHand, Then)>, answered: Option<Outcome>) -> Self {
+        Self {
+            events,
+            unwritten: Vec::new(),
+            answered,
+        }
+    }
+
+    pub(super) fn unwritten(hands: Vec<InHand>) -> Self {
+        Self {
+            events: Vec::new(),
+            unwritten: hands,
+            answered: None,
+        }
+    }
+}
+
+/// A task that ended, not yet entered in the books.
+pub(super) struct Ended(Result<(Id, Returned), JoinError>);
+
+/// What is known of a request in flight, should its task break off.
+struct InFlightRequest {
+    /// Whose limit it is under.
+    family: Family,
+    /// It is a job of many.
+    job: bool,
+    started: Timestamp,
+    events: Vec<EventId>,
+    replayed: usize,
+    /// It has failed before.
+    failed_before: bool,
+}
+
+/// The books of a running relay.
+pub(super) struct Desk {
+    context: Arc<Context>,
+    breakers: Breakers,
+    limits: Limits,
+    latencies: Latencies,
+    pauses: Pauses,
+    queues: Queues,
+    tasks: JoinSet<Returned>,
+    in_flight: HashMap<Id, InFlightRequest>,
+    /// Events in hand, queued or in flight; the replayed ones among them.
+    in_hand: usize,
+    replayed: usize,
+    taking_in: bool,
+    /// Something may be due that was not at the last look.
+    look: bool,
+    /// When the outbox has something due, whether or not there was room for it.
+    next_due: NextDue,
+    /// Which of the families has the next turn.
+    turn: usize,
+    /// The limits in use as the outbox was last told, and when.
+    told: (Timestamp, Vec<LimitInUse>),
+}
+
+impl Desk {
+    pub(super) async fn open(context: Arc<Context>) -> Self {
+        let mut breakers = Breakers::closed(context.settings.policy.max_in_flight);
+        let pauses = Pauses::load(&context, &mut breakers).await;
+        let limits = Limits::new(&context.settings.policy.limits);
+        Self {
+            context,
+            breakers,
+            limits,
+            latencies: Latencies::default(),
+            pauses,
+            queues: Queues::default(),
+            tasks: JoinSet::new(),
+            in_flight: HashMap::new(),
+            in_hand: 0,
+            replayed: 0,
+            taking_in: false,
+            look: true,
+            next_due: NextDue::default(),
+            turn: 0,
+            told: (Timestamp::from_millis(0), Vec::new()),
+        }
+    }
+
+    /// Goes on with the relay's settings as they are now; what is in flight keeps those it began with. What was sent
+    /// stays counted.
+    pub(super) fn set_anew(&mut self) {
+        let former = &self.context;
+        let context = Context::new(former.relay.clone(), former.stop.clone());
+        let other_key =
+            context.settings.sender.fingerprint() != former.settings.sender.fingerprint();
+        let policy = &context.settings.policy;
+        self.limits.set(&policy.limits);
+        self.breakers.set_max_in_flight(policy.max_in_flight);
+        self.context = Arc::new(context);
+        if other_key {
+            let now = self.context.now();
+            self.breakers.key_changed(now);
+            for family in Queues::FAMILIES {
+                self.unpark(family, now);
+            }
+        }
+    }
+
+    /// There may be something new in the outbox.
+    pub(super) fn look(&mut self) {
+        self.look = true;
+    }
+
+    /// Takes in what is due, one intake at a time, when a good part of the window is free. Looks only when something
+    /// may be due: an intake that found nothing is no reason for another. What was due and had no room stays due.
+    pub(super) fn take_in(&mut self) {
+        let now = self.context.now();
+        let room = self.room();
+        if self.taking_in || !(self.look || room.fits(self.next_due, now)) {
+            return;
+        }
+        if room.live < self.context.settings.policy.window.div_ceil(4) {
+            self.park(now);
+            return;
+        }
+        self.look = false;
+        self.taking_in = true;
+        let context = Arc::clone(&self.context);
+        self.tasks
+            .spawn(async move { Returned::Taken(intake::take(&context, room).await) });
+    }
+
+    /// How many more events may be in hand.
+    fn room(&self) -> Room {
+        let policy = &self.context.settings.policy;
+        let free = policy.window.saturating_sub(self.in_hand);
+        let share = share_of(policy.window, policy.replay_share);
+        Room {
+            live: free,
+            replayed: share.saturating_sub(self.replayed).min(free),
+        }
+    }
+
+    /// Gives most events of families that cannot go back to the outbox, so that those of the others find room. When no
+    /// family can go, nothing is gained by that.
+    fn park(&mut self, now: Timestamp) {
+        let stopped = |family: &Family| self.pauses.stops(*family);
+        if Queues::FAMILIES.iter().all(stopped) {
+            return;
+        }
+        let families: Vec<Family> = Queues::FAMILIES.into_iter().filter(stopped).collect();
+        let mut steps = Vec::new();
+        for family in families {
+            for hand in self.queues.of(family).keep(KEPT_WHILE_STOPPED) {
+                self.leave(1, usize::from(hand.replayed()));
+                steps.push(Step {
+                    settlement: None,
+                    then: hand.park(now.plus(LONGEST_PARKED)),
+                });
+            }
+        }
+        if steps.is_empty() {
+            return;
+        }
+        let context = Arc::clone(&self.context);
+        self.tasks.spawn(async move {
+            if context.settle(&steps).await.is_err() {
+                tracing::error!(
+                    events = steps.len(),
+                    "failed to park events; the next start takes them up"
+                );
+            }
+            Returned::Written
+        });
+    }
+
+    /// Tells the metrics how breakers and limits stand, and now and then the outbox what is in use of the limits.
+    pub(super) fn tell(&mut self) {
+        let now = self.context.now();
+        self.look_at_pauses(now);
+        let relay = &self.context.relay;
+        told::standing(
+            &relay.instruments.metrics,
+            &self.breakers,
+            &self.limits,
+            now,
+        );
+        if now.since(self.told.0) < TELL_EVERY {
+            return;
+        }
+        let families = told::limits_in_use(&self.limits, now);
+        if families != self.told.1 {
+            let outbox = relay.outbox.clone();
+            let told = families.clone();
+            // For people who look: whether it is written changes nothing.
+            drop(tokio::spawn(
+                async move { outbox.tell_limits(now, told).await },
+            ));
+        }
+        self.told = (now, families);
+    }
+
+    /// Waits for a task in flight; never ends while there is none. Nothing is lost when the wait is given up:
+    /// what ended is entered in the books afterwards, by [`Desk::enter`].
+    pub(super) async fn next(&mut self) -> Ended {
+        match self.tasks.join_next_with_id().await {
+            Some(ended) => Ended(ended),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits until nothing is in flight, then gives back what is in hand.
+    pub(super) async fn close(mut self) {
+        while let Some(ended) = self.tasks.join_next_with_id().await {
+            self.enter(Ended(ended)).await;
+        }
+        let now = self.context.now();
+        let back = self.queues.drain().into_iter();
+        let steps: Vec<Step> = back
+            .map(|hand| Step {
+                settlement: None,
+                then: hand.release(now),
+            })
+            .collect();
+        if self.context.settle(&steps).await.is_err() {
+            tracing::warn!(
+                events = steps.len(),
+                "events were not given back; the next start does"
+            );
+        }
+    }
+}
+
+/// The family of the bulk jobs that take what waits in a family of single requests.
+const fn job_family(family: Family) -> Option<Family> {
+    match family {
+        Family::Event => Some(Family::EventBulk),
+        Family::Profile => Some(Family::ProfileBulk),
+        // One endpoint takes one person or a thousand.
+        Family::Subscription => Some(Family::Subscription),
+        Family::List
+        | Family::Deletion
+        | Family::EventBulk
+        | Family::ProfileBulk
+        | Family::ProfileBulkStatus => None,
+    }
+}
+
+fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    one.into_iter().chain(other).min()
+}
+
+/// A share of the window, at least one.
+fn share_of(window: usize, share: f64) -> usize {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a window is at most a few thousand, a share between 0 and 1"
+    )]
+    let part = (window as f64 * share) as usize;
+    part.max(1)
+}

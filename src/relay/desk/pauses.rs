@@ -1,0 +1,316 @@
+//! What is paused, kept in the outbox, where `status` reads it and the next start takes it up; and why.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::delivery::Remote;
+use crate::model::{Family, Outcome, OutcomeKind, PauseKind, Timestamp};
+use crate::outbox::Pause;
+use crate::scheduler::{Breakers, Limits};
+
+use super::super::context::{Context, error_chain, request_id};
+use super::super::queues::Queues;
+use super::{Desk, Returned};
+
+/// The accounts endpoint is asked no more often than this; Klaviyo takes 15 such requests a minute.
+const ASK_EVERY: Duration = Duration::from_secs(10);
+/// How often the outbox is read for an operator's `release` while something is paused.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What is paused, as the outbox has it.
+pub(super) struct Pauses {
+    written: Vec<Pause>,
+    /// The last failure of each family.
+    last: [Option<Failure>; Family::ALL.len()],
+    /// The last failure of the accounts endpoint, or of a connection.
+    last_of_all: Option<Failure>,
+    /// When the accounts endpoint was asked last, and the outbox read.
+    asked: Timestamp,
+    looked: Timestamp,
+}
+
+/// What came of a failed request, as far as it is reported.
+#[derive(Debug, Clone)]
+struct Failure {
+    status: Option<u16>,
+    /// Klaviyo's own words, or the transport's.
+    words: String,
+    request_id: Option<String>,
+}
+
+impl Failure {
+    fn of(outcome: &Outcome) -> Self {
+        Self {
+            status: outcome.http_status,
+            words: outcome
+                .error
+                .clone()
+                .unwrap_or_else(|| "no words".to_owned()),
+            request_id: request_id(outcome).map(str::to_owned),
+        }
+    }
+}
+
+impl Pauses {
+    /// Opens the breakers that an earlier run left open.
+    pub(super) async fn load(context: &Context, breakers: &mut Breakers) -> Self {
+        let now = context.now();
+        let written = match context.relay.outbox.pauses().await {
+            Ok(pauses) => pauses,
+            Err(error) => {
+                tracing::error!(error = %error_chain(&error), "failed to read what is paused; assuming that nothing is");
+                Vec::new()
+            }
+        };
+        for pause in &written {
+            tracing::warn!(
+                scope = pause.scope(),
+                since = %pause.since,
+                why = %pause.kind,
+                "delivery is paused; probing; `klaviyo-relay status` has the reason"
+            );
+            if pause.kind != PauseKind::RateLimited {
+                let max_in_flight = context.settings.policy.max_in_flight;
+                breakers.restore(pause.family, pause.kind, max_in_flight, now);
+            }
+        }
+        Self {
+            written,
+            last: [const { None }; Family::ALL.len()],
+            last_of_all: None,
+            asked: Timestamp::from_millis(0),
+            looked: now,
+        }
+    }
+
+    /// Whether nothing of a family can go for a while.
+    pub(super) fn stops(&self, family: Family) -> bool {
+        let of = |pause: &Pause| pause.family.is_none_or(|paused| paused == family);
+        self.written.iter().any(of)
+    }
+
+    /// Takes note of an answer, for the reason of a pause.
+    pub(super) fn note(&mut self, family: Family, outcome: &Outcome) {
+        match outcome.kind {
+            OutcomeKind::Retry | OutcomeKind::Unknown | OutcomeKind::Stopped => {
+                let failure = Failure::of(outcome);
+                if outcome.kind == OutcomeKind::Retry && outcome.http_status.is_none() {
+                    self.last_of_all = Some(failure.clone());
+                }
+                self.last[family as usize] = Some(failure);
+            }
+            OutcomeKind::Accepted | OutcomeKind::Refused | OutcomeKind::Conflict => {}
+        }
+    }
+
+    /// What is paused now.
+    fn now(&self, breakers: &Breakers, limits: &Limits, now: Timestamp) -> Vec<Pause> {
+        let since = |family: Option<Family>, kind| {
+            let before = self
+                .written
+                .iter()
+                .find(|pause| pause.family == family && pause.kind == kind);
+            before.map_or(now, |pause| pause.since)
+        };
+        let open = breakers.paused(now).into_iter().map(|paused| {
+            let failure = match paused.family {
+                Some(family) => self.last[family as usize].as_ref(),
+                None => self
+                    .last_of_all
+                    .as_ref()
+                    .or_else(|| self.last.iter().flatten().last()),
+            };
+            let before = self
+                .written
+                .iter()
+                .find(|pause| pause.family == paused.family && pause.kind == paused.why);
+            let reason = match (failure, before) {
+                (Some(failure), _) => {
+                    reason(paused.family, paused.why, failure.status, &failure.words)
+                }
+                // Taken up at a start: nothing has failed since.
+                (None, Some(before)) => before.reason.clone(),
+                (None, None) => reason(paused.family, paused.why, None, "no words"),
+            };
+            Pause {
+                family: paused.family,
+                kind: paused.why,
+                since: since(paused.family, paused.why),
+                reason,
+                probe_at: paused.probe_at,
+            }
+        });
+        let closed = limits.closed_long(now).into_iter().map(|closed| Pause {
+            family: Some(closed.family),
+            kind: PauseKind::RateLimited,
+            since: closed.since,
+            reason: format!(
+                "429 with a `Retry-After` that ends at {}; one request is tried at {}, and \
+                 `klaviyo-relay release --status pending` tries one now",
+                closed.until, closed.probe_at
+            ),
+            probe_at: closed.probe_at,
+        });
+        let open: Vec<Pause> = open.collect();
+        let closed: Vec<Pause> = closed
+            .filter(|closed| open.iter().all(|open| open.family != closed.family))
+            .collect();
+        open.into_iter().chain(closed).collect()
+    }
+
+    /// Logs what began and what ended.
+    fn log(&self, now: &[Pause]) {
+        let same =
+            |one: &Pause, other: &Pause| one.family == other.family && one.kind == other.kind;
+        for pause in now {
+            if self.written.iter().any(|before| same(before, pause)) {
+                continue;
+            }
+            let failure = pause.family.map_or(self.last_of_all.as_ref(), |family| {
+                self.last[family as usize].as_ref()
+            });
+            // Klaviyo's own words stay in the outbox: they may repeat what was sent. The transport's do not.
+            let words = match failure {
+                Some(Failure {
+                    status: None,
+                    words,
+                    ..
+                }) => words.as_str(),
+                Some(_) | None => "`klaviyo-relay status` has its words",
+            };
+            tracing::error!(
+                scope = pause.scope(),
+                kind = %pause.kind,
+                http.status = failure.and_then(|failure| failure.status),
+                klaviyo.request_id = failure.and_then(|failure| failure.request_id.as_deref()),
+                until = %pause.probe_at,
+                reason = words,
+                "delivery is PAUSED; nothing is lost, events wait"
+            );
+        }
+        for before in &self.written {
+            if !now.iter().any(|pause| same(pause, before)) {
+                tracing::info!(scope = before.scope(), kind = %before.kind, "delivery goes on: the pause is over");
+            }
+        }
+    }
+}
+
+impl Desk {
+    /// Writes down what is paused, where that has changed, and makes events due that waited for a pause's end.
+    pub(super) async fn write_pauses(&mut self, now: Timestamp) {
+        let pauses = self.pauses.now(&self.breakers, &self.limits, now);
+        if pauses == self.pauses.written {
+            return;
+        }
+        self.pauses.log(&pauses);
+        let stopped = Queues::FAMILIES.map(|family| self.pauses.stops(family));
+        self.pauses.written = pauses;
+        for (family, stopped) in Queues::FAMILIES.into_iter().zip(stopped) {
+            if stopped && !self.pauses.stops(family) {
+                self.unpark(family, now);
+            }
+        }
+        let outbox = &self.context.relay.outbox;
+        if let Err(error) = outbox.set_pauses(self.pauses.written.clone()).await {
+            tracing::warn!(error = %error_chain(&error), "failed to write down what is paused; `status` does not show it");
+        }
+    }
+
+    /// A refusal may be one request's alone, or the key's: the accounts endpoint knows.
+    pub(super) fn ask_the_account(&mut self, now: Timestamp) {
+        if now.since(self.pauses.asked) < ASK_EVERY || self.breakers.account_in_doubt() {
+            return;
+        }
+        self.pauses.asked = now;
+        let context = Arc::clone(&self.context);
+        self.tasks.spawn(async move {
+            let now = context.now();
+            Returned::Asked(context.settings.sender.identify(now).await)
+        });
+    }
+
+    /// Takes in what the accounts endpoint answered.
+    pub(super) async fn asked(&mut self, remote: &Remote) {
+        let outcome = match remote {
+            Remote::Sandbox { refused } => refused.as_ref(),
+            Remote::Unclear(outcome) => Some(outcome),
+            Remote::Account(_) | Remote::Narrow => None,
+        };
+        if let Some(outcome) = outcome.filter(|outcome| outcome.kind == OutcomeKind::Stopped) {
+            let now = self.context.now();
+            self.pauses.last_of_all = Some(Failure::of(outcome));
+            self.breakers.key_refused(now);
+            self.write_pauses(now).await;
+        }
+    }
+
+    /// While something is paused, reads whether an operator asked to try it at once: `release` empties what is paused.
+    pub(super) fn look_at_pauses(&mut self, now: Timestamp) {
+        if self.pauses.written.is_empty() || now.since(self.pauses.looked) < LOOK_EVERY {
+            return;
+        }
+        self.pauses.looked = now;
+        let outbox = self.context.relay.outbox.clone();
+        self.tasks.spawn(async move {
+            let pauses = outbox.pauses().await.ok();
+            let families = pauses.map(|pauses| pauses.iter().map(|pause| pause.family).collect());
+            Returned::Looked(families)
+        });
+    }
+
+    /// Tries at once what an operator has taken off the list.
+    pub(super) fn looked(&mut self, paused: Option<Vec<Option<Family>>>) {
+        let Some(paused) = paused else { return };
+        let now = self.context.now();
+        let gone = |pause: &Pause| !paused.contains(&pause.family);
+        let released: Vec<Pause> = self
+            .pauses
+            .written
+            .extract_if(.., |pause| gone(pause))
+            .collect();
+        for pause in released {
+            tracing::info!(scope = pause.scope(), kind = %pause.kind, "an operator's release: trying at once");
+            for family in Queues::FAMILIES {
+                if pause.family.is_none_or(|paused| paused == family) {
+                    self.unpark(family, now);
+                }
+            }
+            match (pause.kind, pause.family) {
+                (PauseKind::RateLimited, Some(family)) => self.limits.probe_now(family, now),
+                (PauseKind::RateLimited | PauseKind::Refused | PauseKind::Unreachable, family) => {
+                    self.breakers.probe_now(family, now);
+                }
+            }
+        }
+    }
+}
+
+/// What happened, and what an operator does about it.
+fn reason(family: Option<Family>, why: PauseKind, status: Option<u16>, words: &str) -> String {
+    let words = words.trim_end_matches('.');
+    let said = status.map_or_else(|| words.to_owned(), |status| format!("{status}: {words}"));
+    if why != PauseKind::Refused {
+        return match family {
+            None => format!("Klaviyo is not reachable ({said}); it is tried again and again"),
+            Some(family) => format!(
+                "requests of several events to the endpoint `{family}` fail, the last: {said}; it is tried again and \
+                 again, and other endpoints go on"
+            ),
+        };
+    }
+    let Some(status) = status else {
+        return format!("Klaviyo refused the key, and has not answered a probe since ({words})");
+    };
+    let remedy = match status {
+        401 => "the private key is wrong or was deleted; set `klaviyo.private_key`",
+        403 => "the private key lacks a scope; make a key with the scopes the README lists",
+        410 => "the revision is retired; set `klaviyo.revision`, or update klaviyo-relay",
+        405 | 415 => "the endpoint does not speak Klaviyo's API; check `klaviyo.endpoint`",
+        _ => "it refused the key before, and has not taken it since",
+    };
+    match family {
+        None => format!("{status}: {words}. {remedy}"),
+        Some(family) => format!("{status}: {words} (endpoint `{family}`). {remedy}"),
+    }
+}

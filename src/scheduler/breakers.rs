@@ -1,0 +1,426 @@
+//! Whom a failed attempt is to be blamed on: the event, its endpoint family, or the account.
+//!
+//! Each family that sends has a circuit breaker, and the account has one. The account's takes what concerns every
+//! endpoint: no connection can be made, or the accounts endpoint itself refuses the key. A family's takes the rest. An
+//! event whose request fails again, although the family has taken the request of another event since it failed before,
+//! fails for its own sake: it is no sign of an outage, and its attempts end it. Pure.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::model::{EventId, Family, OutcomeKind, PauseKind, Timestamp};
+
+use super::breaker::{CircuitBreaker, OpenBreaker, Permit, Sign};
+
+/// So many events that failed are remembered: more than are ever claimed at once by default. One that is forgotten
+/// counts as a first failure again.
+const REMEMBERED: usize = 4096;
+/// A family counts as tried for this long after its last attempt.
+const TRIED: std::time::Duration = std::time::Duration::from_mins(15);
+
+/// One attempt, as far as it matters here.
+#[derive(Debug, Clone, Copy)]
+pub struct Attempted {
+    /// Whose request it was; of a job, its first event.
+    pub event: EventId,
+    /// Where it went.
+    pub family: Family,
+    /// What came of it.
+    pub kind: OutcomeKind,
+    /// The status, when there was an answer.
+    pub http_status: Option<u16>,
+}
+
+/// A pause of a family or of the account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Paused {
+    /// What is paused; `None`: the whole account.
+    pub family: Option<Family>,
+    /// Why.
+    pub why: PauseKind,
+    /// When the next probe may go.
+    pub probe_at: Timestamp,
+}
+
+/// All circuit breakers of a running relay.
+#[derive(Debug, Clone)]
+pub struct Breakers {
+    account: CircuitBreaker,
+    families: [CircuitBreaker; Family::ALL.len()],
+    /// When each family was tried last, and the number of the last request that it took.
+    tried: [Option<Timestamp>; Family::ALL.len()],
+    taken: [u64; Family::ALL.len()],
+    failures: Failures,
+}
+
+/// Events that failed, with the number of their last failure. Numbers count failures and successes alike.
+#[derive(Debug, Clone, Default)]
+struct Failures {
+    last: u64,
+    by_event: HashMap<EventId, u64>,
+    by_number: BTreeMap<u64, EventId>,
+}
+
+impl Breakers {
+    /// All closed. After an outage a breaker closes again when this many were answered at once.
+    pub fn closed(max_in_flight: usize) -> Self {
+        Self {
+            account: CircuitBreaker::closed(max_in_flight),
+            families: std::array::from_fn(|_| CircuitBreaker::closed(max_in_flight)),
+            tried: [None; Family::ALL.len()],
+            taken: [0; Family::ALL.len()],
+            failures: Failures::default(),
+        }
+    }
+
+    /// Opens what was open before a restart; it is probed at once.
+    pub fn restore(&mut self, family: Option<Family>, why: PauseKind, max: usize, now: Timestamp) {
+        let breaker = CircuitBreaker::open_before(why, max, now);
+        match family {
+            Some(family) => {
+                self.families[family as usize] = breaker;
+                self.tried[family as usize] = Some(now);
+            }
+            None => self.account = breaker,
+        }
+    }
+
+    /// From now on a breaker closes after an outage when this many were answered at once.
+    pub fn set_max_in_flight(&mut self, max_in_flight: usize) {
+        self.account.set_max_in_flight(max_in_flight);
+        for breaker in &mut self.families {
+            breaker.set_max_in_flight(max_in_flight);
+        }
+    }
+
+    /// Another key is used from now on: what was refused is probed at once.
+    pub fn key_changed(&mut self, now: Timestamp) {
+        for breaker in std::iter::once(&mut self.account).chain(&mut self.families) {
+            if breaker
+                .open()
+                .is_some_and(|open| open.why == PauseKind::Refused)
+            {
+                breaker.probe_now(now);
+            }
+        }
+    }
+
+    /// An operator asks to try a family, or the account, now.
+    pub fn probe_now(&mut self, family: Option<Family>, now: Timestamp) {
+        match family {
+            Some(family) => self.families[family as usize].probe_now(now),
+            None => self.account.probe_now(now),
+        }
+    }
+
+    /// What of a family may go now. `in_flight`: of the family and of all, without those in flight for long.
+    pub fn permit(&self, family: Family, now: Timestamp, in_flight: [usize; 2]) -> Permit {
+        let [own, all] = in_flight;
+        let account = self.account.permit(now, all);
+        match (account, self.families[family as usize].permit(now, own)) {
+            (Permit::Wait(one), Permit::Wait(other)) => Permit::Wait(one.max(other)),
+            (wait @ Permit::Wait(_), _) | (_, wait @ Permit::Wait(_)) => wait,
+            (Permit::Probe, _) | (_, Permit::Probe) => Permit::Probe,
+            (Permit::Free, other) => other,
+            (Permit::UpTo(one), Permit::UpTo(other)) => Permit::UpTo(one.min(other)),
+            (up_to @ Permit::UpTo(_), Permit::Free) => up_to,
+        }
+    }
+
+    /// A request of this family leaves now.
+    pub fn sent(&mut self, family: Family, now: Timestamp) {
+        self.tried[family as usize] = Some(now);
+        self.families[family as usize].probe_sent(now);
+        self.account.probe_sent(now);
+    }
+
+    /// Takes in what came of an attempt.
+    pub fn record(&mut self, attempted: Attempted, now: Timestamp) {
+        let Attempted {
+            event,
+            family,
+            kind,
+            http_status,
+        } = attempted;
+        let sign = sign(event, kind, http_status);
+        let own = self.fails_alone(event, family);
+        match sign {
+            Sign::Works => {
+                self.taken[family as usize] = self.failures.next();
+                self.failures.forget(event);
+            }
+            Sign::Answers => {}
+            Sign::Refuses(_) | Sign::Fails(_) => self.failures.remember(event),
+        }
+        let never_connected = kind == OutcomeKind::Retry && http_status.is_none();
+        match sign {
+            // What never arrived says nothing about the endpoint it was meant for.
+            Sign::Fails(_) if never_connected => self.account.record(sign, now),
+            Sign::Works | Sign::Answers => {
+                self.account.record(sign, now);
+                self.families[family as usize].record(sign, now);
+            }
+            Sign::Fails(_) | Sign::Refuses(_) if own => {}
+            Sign::Fails(_) | Sign::Refuses(_) => self.families[family as usize].record(sign, now),
+        }
+    }
+
+    /// The accounts endpoint refuses the key: nothing can be sent by anybody.
+    pub fn key_refused(&mut self, now: Timestamp) {
+        self.account.refuse(now);
+    }
+
+    /// Whether an event fails for its own sake: it failed before, and its family has taken another event's request
+    /// since.
+    pub fn fails_alone(&self, event: EventId, family: Family) -> bool {
+        let last = self.failures.by_event.get(&event);
+        last.is_some_and(|failed| *failed < self.taken[family as usize])
+    }
+
+    /// Whether attempts of this family count: not while it, or the account, is paused or just recovering.
+    pub fn counts(&self, family: Family) -> bool {
+        self.account.is_closed() && self.families[family as usize].is_closed()
+    }
+
+    /// Whether it is doubtful that the account takes anything: it is paused or just recovering.
+    pub fn account_in_doubt(&self) -> bool {
+        !self.account.is_closed()
+    }
+
+    /// Whether everything goes freely.
+    pub fn all_closed(&self) -> bool {
+        self.account.is_closed() && self.families.iter().all(CircuitBreaker::is_closed)
+    }
+
+    /// What is paused. When every family that was tried lately cannot be reached, that is the account.
+    pub fn paused(&self, now: Timestamp) -> Vec<Paused> {
+        let account = self.account.open().map(|open| of(None, open));
+        let open = |family: &Family| {
+            let open = self.families[*family as usize].open()?;
+            Some(of(Some(*family), open))
+        };
+        let families: Vec<Paused> = Family::ALL.iter().filter_map(open).collect();
+        let tried = |family: &&Family| {
+            self.tried[**family as usize].is_some_and(|at| now.since(at) <= TRIED)
+        };
+        let unreachable = |family: &Family| {
+            let open = self.families[*family as usize].open();
+            open.is_some_and(|open| open.why == PauseKind::Unreachable)
+        };
+        let all = families.len() > 1 && Family::ALL.iter().filter(tried).all(unreachable);
+        if account.is_none() && all {
+            let probe_at = families.iter().map(|paused| paused.probe_at).min();
+            return probe_at
+                .map(|probe_at| Paused {
+                    family: None,
+                    why: PauseKind::Unreachable,
+                    probe_at,
+                })
+                .into_iter()
+                .collect();
+        }
+        account.into_iter().chain(families).collect()
+    }
+}
+
+const fn of(family: Option<Family>, open: OpenBreaker) -> Paused {
+    Paused {
+        family,
+        why: open.why,
+        probe_at: open.probe_at,
+    }
+}
+
+impl Failures {
+    fn next(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
+    fn remember(&mut self, event: EventId) {
+        let number = self.next();
+        if let Some(before) = self.by_event.insert(event, number) {
+            self.by_number.remove(&before);
+        }
+        self.by_number.insert(number, event);
+        if self.by_number.len() > REMEMBERED
+            && let Some((_, oldest)) = self.by_number.pop_first()
+        {
+            self.by_event.remove(&oldest);
+        }
+    }
+
+    fn forget(&mut self, event: EventId) {
+        if let Some(number) = self.by_event.remove(&event) {
+            self.by_number.remove(&number);
+        }
+    }
+}
+
+const fn sign(event: EventId, kind: OutcomeKind, http_status: Option<u16>) -> Sign {
+    match kind {
+        OutcomeKind::Accepted | OutcomeKind::Refused | OutcomeKind::Conflict => Sign::Works,
+        OutcomeKind::Stopped => Sign::Refuses(event),
+        OutcomeKind::Retry if matches!(http_status, Some(429)) => Sign::Answers,
+        OutcomeKind::Retry | OutcomeKind::Unknown => Sign::Fails(event),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+
+    fn later(secs: u64) -> Timestamp {
+        NOW.plus(Duration::from_secs(secs))
+    }
+
+    fn attempted(family: Family, event: i64, status: Option<u16>) -> Attempted {
+        let kind = match status {
+            None => OutcomeKind::Unknown,
+            Some(200..=299) => OutcomeKind::Accepted,
+            Some(401 | 403) => OutcomeKind::Stopped,
+            Some(_) => OutcomeKind::Retry,
+        };
+        Attempted {
+            event: EventId(event),
+            family,
+            kind,
+            http_status: status,
+        }
+    }
+
+    /// Six events of a family fail, a second apart, from `at` seconds on.
+    fn fail(breakers: &mut Breakers, family: Family, status: Option<u16>, at: u64) {
+        for event in 0..6 {
+            let now = later(at + event);
+            breakers.sent(family, now);
+            let event = i64::try_from(event).unwrap() + 100 * family as i64;
+            breakers.record(attempted(family, event, status), now);
+        }
+    }
+
+    fn scopes(breakers: &Breakers, now: Timestamp) -> Vec<Option<Family>> {
+        let paused = breakers.paused(now);
+        paused.iter().map(|paused| paused.family).collect()
+    }
+
+    #[test]
+    fn a_family_that_fails_pauses_alone() {
+        for status in [None, Some(500), Some(403)] {
+            let mut breakers = Breakers::closed(16);
+            breakers.sent(Family::Event, NOW);
+            breakers.record(attempted(Family::Event, 1, Some(202)), NOW);
+            fail(&mut breakers, Family::Profile, status, 0);
+            assert_eq!(scopes(&breakers, later(6)), [Some(Family::Profile)]);
+            assert_eq!(
+                breakers.permit(Family::Event, later(6), [0, 0]),
+                Permit::Free
+            );
+            assert!(breakers.counts(Family::Event) && !breakers.counts(Family::Profile));
+            let permit = breakers.permit(Family::Profile, later(6), [0, 0]);
+            assert_ne!(permit, Permit::Free, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn when_all_families_that_are_tried_fail_it_is_the_account() {
+        let mut breakers = Breakers::closed(16);
+        fail(&mut breakers, Family::Profile, Some(503), 0);
+        fail(&mut breakers, Family::Event, Some(503), 6);
+        assert_eq!(scopes(&breakers, later(12)), [None]);
+        breakers.record(attempted(Family::Event, 7, Some(202)), later(13));
+        assert_eq!(scopes(&breakers, later(13)), [Some(Family::Profile)]);
+    }
+
+    #[test]
+    fn no_connection_is_the_accounts() {
+        let mut breakers = Breakers::closed(16);
+        for event in 0..6 {
+            let now = later(u64::try_from(event).unwrap());
+            let refused = Attempted {
+                kind: OutcomeKind::Retry,
+                ..attempted(Family::Event, event, None)
+            };
+            breakers.record(refused, now);
+        }
+        assert_eq!(scopes(&breakers, later(6)), [None]);
+        assert!(matches!(
+            breakers.permit(Family::List, later(4), [0, 0]),
+            Permit::Wait(_)
+        ));
+        let probing = later(7);
+        assert_eq!(
+            breakers.permit(Family::List, probing, [0, 0]),
+            Permit::Probe
+        );
+        breakers.sent(Family::List, probing);
+        let next = breakers.permit(Family::Event, probing, [0, 0]);
+        assert!(matches!(next, Permit::Wait(_)), "one probe for all");
+        breakers.record(attempted(Family::List, 9, Some(204)), probing);
+        assert_eq!(
+            breakers.permit(Family::Event, probing, [0, 0]),
+            Permit::UpTo(1)
+        );
+    }
+
+    #[test]
+    fn what_fails_again_while_others_of_its_family_are_taken_fails_alone_and_is_no_sign() {
+        let mut breakers = Breakers::closed(16);
+        for round in 0..50 {
+            let now = later(round);
+            for event in 0..40 {
+                breakers.record(attempted(Family::Event, event, Some(500)), now);
+            }
+            breakers.record(attempted(Family::Event, 1000, Some(202)), now);
+            assert!(breakers.fails_alone(EventId(7), Family::Event));
+        }
+        // Forty that fail for their own sake, and nobody else is tried for a while.
+        for event in 0..40 {
+            breakers.record(attempted(Family::Event, event, Some(500)), later(99));
+        }
+        assert!(breakers.all_closed());
+        assert!(
+            !breakers.fails_alone(EventId(7), Family::Event),
+            "not known to be its own"
+        );
+        assert!(
+            !breakers.fails_alone(EventId(7777), Family::Event),
+            "it never failed"
+        );
+    }
+
+    #[test]
+    fn a_key_that_the_accounts_endpoint_refuses_stops_all_until_one_request_is_taken() {
+        let mut breakers = Breakers::closed(16);
+        breakers.key_refused(NOW);
+        breakers.key_refused(NOW);
+        assert_eq!(
+            breakers.permit(Family::Event, NOW, [0, 0]),
+            Permit::Wait(later(5))
+        );
+        breakers.key_changed(later(1));
+        assert_eq!(
+            breakers.permit(Family::Event, later(1), [0, 0]),
+            Permit::Probe
+        );
+        breakers.record(attempted(Family::Profile, 1, Some(201)), later(2));
+        assert_eq!(
+            breakers.permit(Family::Event, later(2), [0, 0]),
+            Permit::Free
+        );
+    }
+
+    #[test]
+    fn of_more_failures_than_are_remembered_the_oldest_are_forgotten() {
+        let mut failures = Failures::default();
+        for event in 0..10_000 {
+            failures.remember(EventId(event));
+        }
+        assert_eq!(failures.by_event.len(), REMEMBERED);
+        assert_eq!(failures.by_number.len(), REMEMBERED);
+        assert!(!failures.by_event.contains_key(&EventId(0)));
+    }
+}

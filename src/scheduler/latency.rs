@@ -1,0 +1,100 @@
+//! How long a request may take: a few times what its family usually takes, so that one that is never answered does not
+//! hold its place for the whole of `timeout`. Pure.
+//!
+//! A request that had no answer in time gets twice as long at its next attempt, up to `timeout`: an endpoint that is
+//! merely slow is answered within a few attempts, and from then on the family's usual time includes it.
+
+use std::time::Duration;
+
+use crate::model::Family;
+
+/// A family's requests may take so many times the longest lately.
+const TIMES: u32 = 4;
+/// The least that any request may take, unless `timeout` is less: longer than an ordinary pause of a network.
+const FLOOR: Duration = Duration::from_secs(3);
+/// The same for a job of events, which has up to 5 MB to send.
+const FLOOR_OF_JOBS: Duration = Duration::from_secs(10);
+/// With each answer the longest lately gets shorter by this part, unless the answer took longer.
+const DECAY: f64 = 0.01;
+
+/// The longest that each family's answers took lately.
+#[derive(Debug, Clone, Default)]
+pub struct Latencies([Option<Duration>; Family::ALL.len()]);
+
+impl Latencies {
+    /// An answer came after this long.
+    pub fn answered(&mut self, family: Family, took: Duration) {
+        let longest = &mut self.0[family as usize];
+        let before = longest.unwrap_or_default().mul_f64(1.0 - DECAY);
+        *longest = Some(took.max(before));
+    }
+
+    /// How long a request may take that has failed so many times before, at most `ceiling`.
+    pub fn timeout(&self, family: Family, failures: u32, ceiling: Duration) -> Duration {
+        let floor = match family {
+            // A subscription that is sent twice may mail a person twice, and after a lost answer to an import its
+            // people wait until it is certain whether it runs: these are given all the time there is.
+            Family::Subscription | Family::ProfileBulk => return ceiling,
+            Family::EventBulk => FLOOR_OF_JOBS,
+            Family::Event
+            | Family::Profile
+            | Family::ProfileBulkStatus
+            | Family::List
+            | Family::Deletion => FLOOR,
+        };
+        let usual = self.0[family as usize].unwrap_or_default() * TIMES;
+        let doubled = usual.max(floor) * 2_u32.saturating_pow(failures.min(16));
+        doubled.min(ceiling)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CEILING: Duration = Duration::from_secs(30);
+
+    fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    #[test]
+    fn a_family_gets_four_times_its_longest_answer_between_the_floor_and_the_ceiling() {
+        let mut latencies = Latencies::default();
+        let timeout = |latencies: &Latencies| latencies.timeout(Family::Event, 0, CEILING);
+        assert_eq!(timeout(&latencies), FLOOR, "nothing is known yet");
+        for (took, expected) in [(0, 3), (2, 8), (20, 30)] {
+            latencies.answered(Family::Event, secs(took));
+            assert_eq!(timeout(&latencies), secs(expected), "{took}");
+        }
+        assert_eq!(latencies.timeout(Family::Profile, 0, CEILING), FLOOR);
+        assert_eq!(latencies.timeout(Family::Event, 0, secs(1)), secs(1));
+    }
+
+    #[test]
+    fn each_failure_doubles_it_up_to_the_ceiling() {
+        let latencies = Latencies::default();
+        let timeouts = [0, 1, 2, 3, 4, 40].map(|failures| {
+            let timeout = latencies.timeout(Family::Event, failures, CEILING);
+            timeout.as_secs()
+        });
+        assert_eq!(timeouts, [3, 6, 12, 24, 30, 30]);
+    }
+
+    #[test]
+    fn one_slow_answer_is_forgotten_after_some_hundred_quick_ones() {
+        let mut latencies = Latencies::default();
+        latencies.answered(Family::Event, secs(10));
+        for _ in 0..500 {
+            latencies.answered(Family::Event, Duration::from_millis(50));
+        }
+        assert_eq!(latencies.timeout(Family::Event, 0, CEILING), FLOOR);
+    }
+
+    #[test]
+    fn what_should_not_be_sent_twice_gets_all_the_time() {
+        let latencies = Latencies::default();
+        assert_eq!(latencies.timeout(Family::Subscription, 0, CEILING), CEILING);
+        assert_eq!(latencies.timeout(Family::ProfileBulk, 0, CEILING), CEILING);
+    }
+}

@@ -1,0 +1,84 @@
+//! Who may have how many of the `max_in_flight` requests: a request without an answer holds its place until its
+//! time-out, so no family, and no events that have failed before, may hold all of them. Pure.
+
+/// The places for requests in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slots {
+    max_in_flight: usize,
+}
+
+/// What is in flight: of all families, of one, and of the one those that have failed before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct InFlight {
+    /// Of all families.
+    pub all: usize,
+    /// Of the family.
+    pub family: usize,
+    /// Of the family, requests that have failed before.
+    pub retried: usize,
+}
+
+/// Which requests of a family may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vacancy {
+    /// Any.
+    Any,
+    /// Only those that have not failed before.
+    Fresh,
+    /// None.
+    None,
+}
+
+impl Slots {
+    /// So many places.
+    pub const fn new(max_in_flight: usize) -> Self {
+        Self { max_in_flight }
+    }
+
+    /// Which requests of a family may go. A family may have three quarters of the places, and of these those that
+    /// have failed before a third; one at least.
+    pub const fn vacancy(self, in_flight: InFlight) -> Vacancy {
+        let family = self.max_in_flight - self.max_in_flight / 4;
+        if in_flight.all >= self.max_in_flight || in_flight.family >= family {
+            return Vacancy::None;
+        }
+        let third = family / 3;
+        let retried = if third == 0 { 1 } else { third };
+        if in_flight.retried >= retried {
+            Vacancy::Fresh
+        } else {
+            Vacancy::Any
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_family_leaves_a_quarter_of_the_places_and_failed_requests_two_thirds_of_its_own() {
+        for (max_in_flight, family, retried) in [(1, 1, 1), (2, 2, 1), (4, 3, 1), (16, 12, 4)] {
+            let slots = Slots::new(max_in_flight);
+            let of = |all, family, retried| {
+                slots.vacancy(InFlight {
+                    all,
+                    family,
+                    retried,
+                })
+            };
+            assert_eq!(of(0, 0, 0), Vacancy::Any, "{max_in_flight}");
+            assert_eq!(of(family, family, 0), Vacancy::None, "{max_in_flight}");
+            assert_eq!(of(max_in_flight, 0, 0), Vacancy::None, "{max_in_flight}");
+            if retried < family {
+                assert_eq!(
+                    of(retried, retried, retried),
+                    Vacancy::Fresh,
+                    "{max_in_flight}"
+                );
+            }
+            let before = family - 1;
+            assert_ne!(of(before, before, 0), Vacancy::None, "{max_in_flight}");
+        }
+    }
+}
