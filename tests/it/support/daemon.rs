@@ -1,10 +1,9 @@
 //! `klaviyo-relay serve` as a child process.
 
 use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -13,7 +12,7 @@ use klaviyo_relay::outbox::{Outbox, Status};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Klaviyo, eventually};
+use super::{Klaviyo, eventually, lasting_port};
 
 /// A running daemon and its files.
 pub(crate) struct Daemon {
@@ -57,6 +56,14 @@ impl Daemon {
             klaviyo.address
         );
         Self::start_towards(&endpoint, ingest, outbox, more).await
+    }
+
+    /// Starts one on fresh files in front of any other Klaviyo, by its URL. It keeps its port through its restarts.
+    pub(crate) async fn start_before(endpoint: &str, more: &str) -> Self {
+        let endpoint = format!("endpoint = \"{endpoint}\"\nprivate_key = \"pk_attack\"");
+        let ingest = format!("listen = \"127.0.0.1:{}\"", lasting_port());
+        let outbox = "path = \"outbox.db\"\nmin_free_disk = 0";
+        Self::start_towards(&endpoint, &ingest, outbox, more).await
     }
 
     /// Starts one on fresh files that delivers to the sandbox in the program.
@@ -321,21 +328,6 @@ pub(crate) fn count(status: &Status, name: &str) -> i64 {
         .find(|(known, _)| known == name)
         .unwrap()
         .1
-}
-
-/// A port that nobody has, and that the system gives to nobody meanwhile: from below those it chooses from.
-fn lasting_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Test runs beside each other begin at different places.
-    let first = u16::try_from(std::process::id() % 1000).unwrap() * 16;
-    let tries = std::iter::repeat_with(|| {
-        let next = NEXT.fetch_add(1, Ordering::Relaxed);
-        16_000 + (first + next) % 16_000
-    });
-    tries
-        .take(1000)
-        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
-        .unwrap()
 }
 
 /// The process, its log and who reads it, and its two ports.

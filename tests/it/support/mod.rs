@@ -6,6 +6,8 @@ mod klaviyo;
 
 use std::fmt::Debug;
 use std::io::Write;
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -41,6 +43,21 @@ where
     };
     let found = tokio::time::timeout(PATIENCE, search).await;
     found.unwrap_or_else(|_| panic!("never came true: {what}"))
+}
+
+/// A port that nobody has, and that the system gives to nobody meanwhile: from below those it chooses from.
+pub(crate) fn lasting_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Test runs beside each other begin at different places.
+    let first = u16::try_from(std::process::id() % 1000).unwrap() * 16;
+    let tries = std::iter::repeat_with(|| {
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        16_000 + (first + next) % 16_000
+    });
+    tries
+        .take(1000)
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .unwrap()
 }
 
 /// What routes answer without a port: status, headers and text.
