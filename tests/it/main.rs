@@ -6,6 +6,7 @@
 
 mod admin;
 mod architecture;
+mod attack;
 mod bulk_jobs;
 mod commands;
 mod config;
