@@ -10,7 +10,6 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection};
 
-use super::SCHEMA;
 use super::error::OpenError;
 
 /// How long SQLite waits for another process's lock before it gives up a statement.
@@ -19,8 +18,6 @@ pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const WAL_KEPT_BYTES: u32 = 64 << 20;
 /// Readers beside the writer.
 const READERS: u32 = 4;
-/// `PRAGMA application_id` of an outbox: `KLRY`.
-const APPLICATION_ID: i64 = 0x4B4C_5259;
 /// The first SQLite without the WAL-reset bug (<https://sqlite.org/wal.html#walresetbug>).
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
@@ -57,7 +54,8 @@ pub(super) async fn readers(path: &Path) -> Result<SqlitePool, OpenError> {
         .map_err(failed(path))
 }
 
-fn base(path: &Path) -> SqliteConnectOptions {
+/// What every connection has.
+pub(super) fn base(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .busy_timeout(BUSY_TIMEOUT)
@@ -76,32 +74,6 @@ pub(super) async fn reader(path: &Path) -> Result<SqliteConnection, OpenError> {
         .connect()
         .await
         .map_err(failed(path))
-}
-
-/// The version of the schema in a file, and 0 where there is none yet. Refuses a file that some other program or a
-/// newer one made, before anything in it is changed. A file that is absent or empty is nobody's yet.
-pub(super) async fn version(path: &Path) -> Result<i64, OpenError> {
-    if !std::fs::metadata(path).is_ok_and(|file| file.len() > 0) {
-        return Ok(0);
-    }
-    let mut connection = reader(path).await?;
-    let (application, found, tables): (i64, i64, i64) = sqlx::query_as(
-        "SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version),
-                (SELECT count(*) FROM sqlite_schema)",
-    )
-    .fetch_one(&mut connection)
-    .await
-    .map_err(failed(path))?;
-    close(connection).await;
-    let path = path.to_owned();
-    if application != APPLICATION_ID && (application != 0 || tables != 0) {
-        return Err(OpenError::Foreign { path });
-    }
-    if found > SCHEMA {
-        let known = SCHEMA;
-        return Err(OpenError::Newer { path, found, known });
-    }
-    Ok(found)
 }
 
 async fn read_back(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
@@ -156,7 +128,7 @@ fn version_of(text: &str) -> Option<(u32, u32, u32)> {
     Some((next()?, next()?, next()?))
 }
 
-fn failed(path: &Path) -> impl FnOnce(sqlx::Error) -> OpenError + '_ {
+pub(super) fn failed(path: &Path) -> impl FnOnce(sqlx::Error) -> OpenError + '_ {
     |source| OpenError::Connect {
         path: path.to_owned(),
         source,

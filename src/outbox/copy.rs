@@ -12,7 +12,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::error::OpenError;
 use super::writer::{BEGIN, COMMIT};
-use super::{Outbox, connect, disk, lock};
+use super::{Outbox, connect, disk, identity, lock};
 use crate::config::OutboxConfig;
 use crate::model::Timestamp;
 
@@ -71,7 +71,7 @@ impl Outbox {
             let path = config.path.clone();
             return Err(OpenError::Missing { path }.into());
         }
-        connect::version(&config.path).await?;
+        identity::version(&config.path).await?;
         copy(&config.path, to).await
     }
 
@@ -85,7 +85,7 @@ impl Outbox {
                 source: io::ErrorKind::NotFound.into(),
             });
         }
-        if connect::version(from).await? == 0 {
+        if identity::version(from).await? == 0 {
             let path = from.to_owned();
             return Err(OpenError::Foreign { path }.into());
         }

@@ -172,13 +172,15 @@ pub(super) enum Severity {
     Other,
 }
 
-/// Judges an error by SQLite's extended result code (<https://sqlite.org/rescode.html>).
+/// SQLite's extended result code (<https://sqlite.org/rescode.html>).
+pub(super) fn code_of(error: &sqlx::Error) -> Option<i32> {
+    let error = error.as_database_error()?;
+    error.code()?.parse().ok()
+}
+
+/// Judges an error by SQLite's extended result code.
 pub(super) fn severity(error: &sqlx::Error) -> Severity {
-    let code = error
-        .as_database_error()
-        .and_then(sqlx::error::DatabaseError::code)
-        .and_then(|code| code.parse::<i32>().ok());
-    let Some(code) = code else {
+    let Some(code) = code_of(error) else {
         return Severity::Other;
     };
     match (code & 0xff, code) {

@@ -23,6 +23,7 @@ mod error;
 mod export;
 mod gist;
 mod history;
+mod identity;
 mod import;
 mod limits;
 mod lock;
@@ -132,15 +133,13 @@ impl Outbox {
             });
         }
         let lock = lock::take(path)?;
-        connect::version(path).await?;
-        let fresh = !path.exists();
+        identity::version(path).await?;
         let mut connection = connect::writer(path, true).await?;
-        if fresh {
-            disk::sync_folder(path).map_err(|source| OpenError::Lock {
-                path: path.clone(),
-                source,
-            })?;
-        }
+        // At every start: the one that made the file may have been killed before this.
+        disk::sync_folder(path).map_err(|source| OpenError::Lock {
+            path: path.clone(),
+            source,
+        })?;
         sqlx::migrate!("./migrations")
             .run(&mut connection)
             .await
@@ -158,7 +157,7 @@ impl Outbox {
         if !path.exists() {
             return Err(OpenError::Missing { path: path.clone() });
         }
-        let found = connect::version(path).await?;
+        let found = identity::version(path).await?;
         if found < SCHEMA {
             return Err(OpenError::Older {
                 path: path.clone(),

@@ -11,7 +11,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Connection as _, Row};
 
 use super::error::{OpenError, ReadError};
-use super::{Outbox, SCHEMA, connect};
+use super::{Outbox, SCHEMA, connect, identity};
 use crate::model::EventId;
 
 use rules::RULES;
@@ -87,7 +87,7 @@ impl Outbox {
     /// As [`Outbox::audit`], deep, for a file that nobody has open; opened read-only. `None` where an older program made
     /// it, whose tables say less.
     pub async fn audit_file(path: &Path) -> Result<Option<Audit>, OpenError> {
-        if connect::version(path).await? < SCHEMA {
+        if identity::version(path).await? < SCHEMA {
             return Ok(None);
         }
         let failed = |source| OpenError::Connect {

@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod ownership;
 mod pages;
 mod search;
 mod upgrade;
@@ -424,28 +425,6 @@ async fn a_second_daemon_on_the_same_file_is_refused_with_the_firsts_pid() {
         error.to_string().contains(&std::process::id().to_string()),
         "{error}"
     );
-}
-
-#[tokio::test]
-async fn another_programs_file_is_refused_and_left_as_it_was() {
-    let files = files();
-    let options = sqlx::sqlite::SqliteConnectOptions::new()
-        .filename(&files.config.path)
-        .create_if_missing(true);
-    let mut foreign = sqlx::ConnectOptions::connect(&options).await.unwrap();
-    sqlx::query("CREATE TABLE theirs (x)")
-        .execute(&mut foreign)
-        .await
-        .unwrap();
-    connect::close(foreign).await;
-    let before = std::fs::read(&files.config.path).unwrap();
-    for error in [
-        Outbox::open(&files.config, NOW).await.unwrap_err(),
-        Outbox::attach(&files.config).await.unwrap_err(),
-    ] {
-        assert!(matches!(error, OpenError::Foreign { .. }), "{error}");
-    }
-    assert_eq!(std::fs::read(&files.config.path).unwrap(), before);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod bulk;
 mod crash;
 mod delivering;
 mod disk;
+mod first_start;
 mod forwarding;
 mod importing;
 mod limits;

@@ -14,6 +14,11 @@ use tempfile::TempDir;
 
 use super::{Klaviyo, eventually, lasting_port};
 
+/// `[klaviyo]` of one that delivers to the sandbox in the program.
+const ALONE: &str = "endpoint = \"sandbox\"\nsandbox_listen = \"127.0.0.1:0\"";
+/// `[outbox]`, where a test asks for nothing else.
+const OUTBOX: &str = "path = \"outbox.db\"\nmin_free_disk = 0";
+
 /// A running daemon and its files.
 pub(crate) struct Daemon {
     child: Child,
@@ -28,7 +33,7 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts one on fresh files, in front of `klaviyo`. `more` is added to its configuration, at first to `[admin]`.
     pub(crate) async fn start(klaviyo: &Klaviyo, more: &str) -> Self {
-        Self::start_on(klaviyo, "path = \"outbox.db\"\nmin_free_disk = 0", more).await
+        Self::start_on(klaviyo, OUTBOX, more).await
     }
 
     /// As [`Self::start`], with a section `[outbox]` of its own.
@@ -40,8 +45,7 @@ impl Daemon {
     /// clients that were told it need.
     pub(crate) async fn start_staying(klaviyo: &Klaviyo, ingest: &str, more: &str) -> Self {
         let ingest = format!("listen = \"127.0.0.1:{}\"\n{ingest}", lasting_port());
-        let outbox = "path = \"outbox.db\"\nmin_free_disk = 0";
-        Self::start_with(klaviyo, &ingest, outbox, more).await
+        Self::start_with(klaviyo, &ingest, OUTBOX, more).await
     }
 
     /// As [`Self::start_on`], with a section `[ingest]` of its own too.
@@ -68,22 +72,20 @@ impl Daemon {
 
     /// Starts one on fresh files that delivers to the sandbox in the program.
     pub(crate) async fn start_alone(more: &str) -> Self {
-        let endpoint = "endpoint = \"sandbox\"\nsandbox_listen = \"127.0.0.1:0\"";
-        let outbox = "path = \"outbox.db\"\nmin_free_disk = 0";
-        Self::start_towards(endpoint, "listen = \"127.0.0.1:0\"", outbox, more).await
+        Self::start_in(files(ALONE, "listen = \"127.0.0.1:0\"", OUTBOX, more)).await
+    }
+
+    /// Fresh files for one that delivers to the sandbox in the program.
+    pub(crate) fn files_alone() -> TempDir {
+        files(ALONE, "listen = \"127.0.0.1:0\"", OUTBOX, "")
     }
 
     async fn start_towards(endpoint: &str, ingest: &str, outbox: &str, more: &str) -> Self {
-        let files = TempDir::new().unwrap();
-        let config = format!(
-            "[ingest]\n{ingest}\n\n\
-             [[ingest.sources]]\nname = \"shop\"\nwrite_key = \"dev\"\n\n\
-             [outbox]\n{outbox}\n\n\
-             [klaviyo]\n{endpoint}\n\n\
-             [log]\nformat = \"json\"\nfilter = \"info,klaviyo_relay::ingest=debug\"\n\n\
-             [admin]\nlisten = \"127.0.0.1:0\"\n{more}\n"
-        );
-        std::fs::write(files.path().join("config.toml"), config).unwrap();
+        Self::start_in(files(endpoint, ingest, outbox, more)).await
+    }
+
+    /// Starts one on files that are there.
+    pub(crate) async fn start_in(files: TempDir) -> Self {
         let (child, log, reader, ingest, admin) = spawn(&files, &[]).await;
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Self {
@@ -303,6 +305,21 @@ impl Daemon {
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().join("\n")
     }
+}
+
+/// A folder with a configuration.
+fn files(endpoint: &str, ingest: &str, outbox: &str, more: &str) -> TempDir {
+    let files = TempDir::new().unwrap();
+    let config = format!(
+        "[ingest]\n{ingest}\n\n\
+         [[ingest.sources]]\nname = \"shop\"\nwrite_key = \"dev\"\n\n\
+         [outbox]\n{outbox}\n\n\
+         [klaviyo]\n{endpoint}\n\n\
+         [log]\nformat = \"json\"\nfilter = \"info,klaviyo_relay::ingest=debug\"\n\n\
+         [admin]\nlisten = \"127.0.0.1:0\"\n{more}\n"
+    );
+    std::fs::write(files.path().join("config.toml"), config).unwrap();
+    files
 }
 
 impl Drop for Daemon {
