@@ -131,7 +131,8 @@ impl Filter {
             first,
             missing,
         } = found;
-        let end = if missing.is_empty() {
+        // What was found by other filters may be in flight by now; only a number that was asked for is missed.
+        let end = if missing.is_empty() || self.id.is_empty() {
             End::Done
         } else {
             End::Failed
@@ -146,6 +147,12 @@ impl Filter {
         lines.extend(first.iter().map(line));
         if events.len() > first.len() {
             lines.push(format!("  … and {} more", events.len() - first.len()));
+        }
+        if end == End::Done && !missing.is_empty() {
+            lines.push(format!(
+                "  {} left as they are: in flight, or changed meanwhile",
+                missing.len()
+            ));
         }
         print(&lines.join("\n"))?;
         if end == End::Failed {

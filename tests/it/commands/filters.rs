@@ -143,3 +143,24 @@ async fn all_events_at_once_are_never_meant() {
     }
     assert_eq!(statuses(&bench), BEFORE);
 }
+
+#[tokio::test]
+async fn what_is_in_flight_fails_a_command_only_when_it_was_asked_for_by_number() {
+    for command in ["hold", "discard"] {
+        let bench = Bench::prepared().await;
+        bench.take_in_the_waiting().await;
+        let others = bench.run(&[command, "--status", "pending"]);
+        assert_eq!((others.code, &*others.err), (0, ""), "{command}");
+        let said = "  1 left as they are: in flight, or changed meanwhile";
+        assert!(
+            others.out.lines().any(|line| line == said),
+            "{}",
+            others.out
+        );
+        let json = bench.run(&[command, "--profile", "eve", "--json"]);
+        assert_eq!(json.code, 0, "{command}");
+        let named = bench.run(&[command, "--id", "5"]);
+        assert_eq!(named.code, 1, "{command}");
+        assert!(named.err.ends_with(": 5\n"), "{}", named.err);
+    }
+}
