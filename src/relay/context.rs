@@ -14,6 +14,7 @@ use crate::metrics::Instruments;
 use crate::model::{AfterDead, DeliveryKind, EventStatus, EventType, Outcome, Side, Timestamp};
 use crate::outbox::{Begun, ClaimedEvent, Outbox, Start, Step, Then, WriteError};
 
+use super::deaths::DeadLog;
 use super::told;
 
 /// The pause before a write is tried again.
@@ -55,6 +56,7 @@ pub(super) struct Context {
     /// The relay's settings when this was made.
     pub(super) settings: Arc<Settings>,
     pub(super) stop: CancellationToken,
+    dead: DeadLog,
 }
 
 /// How an event ends, and why.
@@ -89,6 +91,7 @@ impl Context {
             relay,
             settings,
             stop,
+            dead: DeadLog::default(),
         }
     }
 
@@ -154,9 +157,9 @@ impl Context {
             End::Refused(kind, reason) => (EventStatus::Dead, Some(reason), Some(kind)),
         };
         let hold = status == EventStatus::Dead && self.holds(event);
-        let refused = refused.map(DeliveryKind::word);
         if status == EventStatus::Dead {
-            tracing::warn!(event = %event.id, refused, hold, "event is dead; `klaviyo-relay show` tells why");
+            let clock = self.relay.clock.as_ref();
+            self.dead.note(event.id, refused, hold, clock, &self.stop);
         } else {
             tracing::debug!(event = %event.id, %status, "event is done");
         }

@@ -11,6 +11,7 @@
 
 mod bulk;
 mod context;
+mod deaths;
 mod desk;
 mod hand;
 mod import;

@@ -328,3 +328,26 @@ async fn a_dead_event_is_told_with_its_numbers_and_where_to_look() {
         "http.status": 400, "klaviyo.request_id": "5f1e-42"});
     assert_eq!(line["span"], span);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_dead_events_the_first_ten_are_logged_and_the_others_counted() {
+    let klaviyo = Klaviyo::start().await;
+    let mut daemon = Daemon::start(&klaviyo, "").await;
+    klaviyo
+        .fault(json!({"status": 400, "path": "/api/events", "body": words(400)}))
+        .await;
+    let batch: Vec<_> = (1..=40).map(|n| track(&format!("u{n}"), n)).collect();
+    daemon.send("/v1/batch", &json!({ "batch": batch })).await;
+    assert_eq!(count(&daemon.settled().await, "dead"), 40);
+    daemon.terminate().await;
+    let log = daemon.last_log();
+    assert_eq!(log.matches("event is dead").count(), 10, "{log}");
+    let line = log
+        .lines()
+        .find(|line| line.contains("more events are dead"));
+    let line: Value = serde_json::from_str(line.expect("a count")).unwrap();
+    assert_eq!(
+        (&line["level"], &line["more"], &line["refused"]),
+        (&json!("WARN"), &json!(30), &json!("event"))
+    );
+}
