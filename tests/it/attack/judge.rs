@@ -1,4 +1,4 @@
-//! Compares what was acknowledged with what is in effect at the double and with what the outbox says of it.
+//! Compares what was acknowledged with what is in effect at the double and with its status in the outbox.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -57,7 +57,7 @@ pub(super) struct Row {
     pub(super) stale: usize,
     /// Good calls that were given up.
     pub(super) dead: usize,
-    /// Said to be delivered, and not in effect.
+    /// Delivered by the outbox, and not in effect.
     pub(super) falsely: usize,
     /// Good calls that wait still.
     pub(super) waiting: usize,
@@ -226,5 +226,79 @@ impl Row {
             ));
         }
         faults
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What became of calls: their effects as events and writes in order, and their status in the outbox.
+    fn judged(calls: Vec<Call>, events: &[&str], writes: &[&str], stored: &[(&str, &str)]) -> Row {
+        let ledger = Ledger::default();
+        ledger.enter(calls);
+        let owned = |words: &[&str]| {
+            words
+                .iter()
+                .map(|word| (*word).to_owned())
+                .collect::<Vec<_>>()
+        };
+        let mut effects = Effects::default();
+        (effects.events, effects.writes) = (owned(events), owned(writes));
+        for (at, message) in (1..).zip(events.iter().chain(writes)) {
+            let at = Instant::now() + Duration::from_millis(at);
+            effects.first.entry((*message).to_owned()).or_insert(at);
+        }
+        let stored = stored.iter();
+        let stored = stored.map(|(message, status)| ((*message).to_owned(), (*status).to_owned()));
+        judge("", &ledger, &effects, &stored.collect(), Instant::now())
+    }
+
+    #[test]
+    fn what_arrived_once_and_in_order_has_no_fault() {
+        let calls = vec![Call::track("a", 1), Call::identify("a", 2)];
+        let stored = [("a#1", "delivered"), ("a#2", "delivered")];
+        let row = judged(calls, &["a#1"], &["a#2"], &stored);
+        assert_eq!(row.faults(Some(Duration::from_secs(1))), [""; 0]);
+        assert_eq!(row.faults(Some(Duration::ZERO)).len(), 1);
+    }
+
+    #[test]
+    fn what_is_not_in_effect_is_lost_dead_falsely_delivered_or_waiting() {
+        let calls: Vec<Call> = ["a", "b", "c", "d"]
+            .map(|person| Call::track(person, 1))
+            .into();
+        let stored = [("b#1", "dead"), ("c#1", "delivered"), ("d#1", "pending")];
+        let row = judged(calls, &[], &[], &stored);
+        assert_eq!((row.lost, row.dead, row.falsely, row.waiting), (1, 1, 1, 1));
+        assert_eq!((row.arrived, row.good), (0, 4));
+    }
+
+    #[test]
+    fn copies_under_another_key_late_effects_and_older_values_are_found() {
+        let calls = (1..=2).map(|number| Call::track("a", number));
+        let row = judged(calls.collect(), &["a#2", "a#1", "a#2"], &[], &[]);
+        assert_eq!((row.twice, row.reordered), (1, 1));
+        let calls = (1..=2).map(|number| Call::identify("a", number));
+        let row = judged(calls.collect(), &[], &["a#1", "a#2", "a#1"], &[]);
+        assert_eq!((row.stale, row.reordered), (1, 0));
+    }
+
+    #[test]
+    fn a_bad_call_need_not_arrive_and_must_not_be_delivered_falsely() {
+        let row = judged(
+            vec![Call::track("a", 1).bad()],
+            &[],
+            &[],
+            &[("a#1", "dead")],
+        );
+        assert_eq!(row.faults(None), [""; 0]);
+        let row = judged(
+            vec![Call::track("a", 1).bad()],
+            &[],
+            &[],
+            &[("a#1", "delivered")],
+        );
+        assert_eq!(row.falsely, 1);
     }
 }

@@ -84,7 +84,7 @@ pub(crate) enum End {
     /// Every profile is written, but those whose text has one of these words: they are import errors, which are listed
     /// or not.
     Complete { failing: Vec<String>, listed: bool },
-    /// Nothing is written, and it says so.
+    /// Nothing is written, and its status is `cancelled`.
     Cancelled,
     /// Nothing is written, and it is `processing` for ever.
     Endless,

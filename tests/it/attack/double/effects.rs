@@ -152,6 +152,12 @@ impl Effects {
         (job.failed, job.over) = (failed, true);
     }
 
+    /// Whether a job was taken that is still to be executed.
+    pub(crate) fn owes_jobs(&self) -> bool {
+        let owed = |job: &Job| matches!(job.fate.end, End::Complete { .. }) && !job.over;
+        self.jobs.iter().any(owed)
+    }
+
     fn take_job(&mut self, people: Vec<Value>, fate: Fate) -> usize {
         let place = self.jobs.len();
         self.jobs.push(Job {

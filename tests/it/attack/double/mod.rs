@@ -3,6 +3,8 @@
 
 mod answer;
 mod effects;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::net::SocketAddr;
@@ -75,7 +77,7 @@ impl Double {
         hanging.cancel();
     }
 
-    /// Closes the port and every connection: whoever comes is refused.
+    /// Closes the port and every connection: new connections are refused.
     pub(crate) fn refuse(&self) {
         let listening = self.listening.lock().unwrap().take();
         if let Some(listening) = listening {
