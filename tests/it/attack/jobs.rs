@@ -27,14 +27,12 @@ async fn outlived(name: &str, end: Ending) -> Verdict {
     let mut scene = Scene::start(name, JOBS_ABOVE_150).await;
     scene.double.fate(Fate::done(job_takes()));
     scene.send(identifies(1)).await;
-    let taken = |scene: &Scene| scene.double.asked(Endpoint::ProfileBulk) > 0;
     let within = Duration::from_secs(20);
-    scene
+    let jobs = scene
         .until(within, |effects| {
             effects.asked.contains_key(&Endpoint::ProfileBulk)
         })
         .await;
-    let jobs = taken(&scene);
     sleep(Duration::from_millis(200)).await;
     match end {
         Ending::Killed => scene.daemon.kill(),
@@ -57,7 +55,9 @@ enum Ending {
 /// Waits for all effects and for the jobs' own, which come later; then judges.
 async fn finish(scene: Scene, jobs: bool, within: Duration) -> Verdict {
     scene.arrived(within).await;
-    sleep(job_takes() + Duration::from_secs(1)).await;
+    scene
+        .until(job_takes() * 2, |effects| !effects.owes_jobs())
+        .await;
     let row = scene.row().await;
     let mut faults = row.faults(None);
     if !jobs {

@@ -6,7 +6,7 @@
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "the judge measures real delays, and a scenario lasts as long as it says"
+    reason = "the judge measures real delays, and a scenario lasts for a real time"
 )]
 
 mod double;

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use klaviyo_relay::clock::{Clock as _, SystemClock};
+use klaviyo_relay::model::Timestamp;
 use serde_json::json;
 use tokio::time::{interval, sleep};
 
@@ -18,7 +19,7 @@ use super::scene::{Scene, Verdict, run};
 const SECOND: Duration = Duration::from_secs(1);
 const JSON: &str = "application/vnd.api+json";
 
-/// Statuses that say nothing of the request itself when a page comes with them.
+/// Statuses that are no verdict on the request itself when an HTML page comes with them.
 const PAGES: [u16; 44] = [
     400, 402, 403, 404, 406, 407, 408, 409, 411, 412, 413, 414, 416, 417, 418, 420, 421, 422, 423,
     424, 425, 426, 428, 431, 451, 499, 500, 501, 502, 503, 504, 505, 511, 520, 521, 522, 523, 524,
@@ -93,7 +94,7 @@ fn odd_answers() -> Vec<(String, Answer)> {
     pages.chain(named).chain(odd_bytes()).collect()
 }
 
-/// Where a call says which odd answer it is to meet.
+/// A word in the request of the call that meets this odd answer.
 fn odd_word(at: usize) -> String {
     format!("odd-answer-{at}-")
 }
@@ -168,7 +169,7 @@ async fn victims(scene: &Scene, names: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// One 202 says that nothing is left of the minute, and when it ends; the others go on within `bound`.
+/// One 202 reports that nothing is left of the minute, and when it ends; the others go on within `bound`.
 async fn rate_limit_reset(reset: &'static str, bound: Duration) -> Verdict {
     let scene = Scene::start(&format!("RateLimit-Remaining 0, Reset {reset}"), "").await;
     scene.double.script(move |asked| {
@@ -189,7 +190,7 @@ async fn rate_limit_reset(reset: &'static str, bound: Duration) -> Verdict {
     scene.verdict(Some(bound)).await
 }
 
-/// One 429 asks for more than can be meant: `/readyz` says so and until when, and `release` lets all go again at once.
+/// One 429 asks for more than can be meant: `/readyz` reports until when, and `release` lets all go again at once.
 async fn far_retry_after(name: &'static str, header: String) -> Verdict {
     let scene = Scene::start(&format!("429 with Retry-After {name}"), "").await;
     let met = Mutex::new(false);
@@ -214,7 +215,7 @@ async fn far_retry_after(name: &'static str, header: String) -> Verdict {
     if !noted(&scene).await {
         let (_, ready) = scene.daemon.look("/readyz").await;
         faults.push(format!(
-            "/readyz does not say until when nothing is sent: {ready}"
+            "/readyz does not report until when nothing is sent: {ready}"
         ));
     }
     let release = scene.daemon.command(&["release", "--status", "pending"]);
@@ -232,7 +233,7 @@ async fn far_retry_after(name: &'static str, header: String) -> Verdict {
     scene.end(row, faults)
 }
 
-/// Whether `/readyz` has a note with a code and a time, soon.
+/// Whether `/readyz` soon has a note with a code and a time to come.
 async fn noted(scene: &Scene) -> bool {
     let until = Instant::now() + SECOND * 5;
     while Instant::now() < until {
@@ -240,7 +241,10 @@ async fn noted(scene: &Scene) -> bool {
         let notes = ready["notes"].as_array().cloned().unwrap_or_default();
         let found = notes.iter().any(|note| {
             let message = note["message"].as_str().unwrap_or_default();
-            note["code"].is_string() && message.contains("until") && message.contains('T')
+            let times = message.split_whitespace().filter_map(|word| {
+                Timestamp::parse(word.trim_end_matches(['.', ',', ';', ':', ')']))
+            });
+            note["code"].is_string() && times.max().is_some_and(|until| until > SystemClock.now())
         });
         if found {
             return true;

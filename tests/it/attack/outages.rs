@@ -1,5 +1,5 @@
 //! F2, F5 and every other outage: for a while everything gets an answer that is not Klaviyo's. Nothing may be dead,
-//! said to be delivered, lost, reordered or twice in effect for it, and all is in effect within a minute of its end.
+//! falsely delivered, lost, reordered or twice in effect for it, and all is in effect within a minute of its end.
 
 use std::time::Duration;
 

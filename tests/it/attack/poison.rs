@@ -98,13 +98,15 @@ async fn poison(row: Poison) -> Verdict {
     } else {
         Endpoint::Event
     };
-    let enough = row.bad.len().min(6);
+    // At night nothing good comes until the bad ones have failed often; as many as fit hang at once.
+    let often = (row.bad.len() * 3).clamp(8, 16);
     scene.send(row.bad).await;
-    // At night nothing good comes until the bad ones have failed often.
-    let failed = |asked: usize| asked >= enough.max(5);
     scene
-        .until(secs(12), |effects| {
-            failed(effects.asked.get(&endpoint).copied().unwrap_or(0))
+        .until(secs(15), |effects| {
+            effects
+                .asked
+                .get(&endpoint)
+                .is_some_and(|asked| *asked >= often)
         })
         .await;
     let [pace, lasts] = [

@@ -39,7 +39,7 @@ async fn import() -> Verdict {
     moved(scene, count, began).await
 }
 
-/// Waits for the end, and says how fast it was.
+/// Waits for the end, and reports how fast it was.
 async fn moved(mut scene: Scene, count: u64, began: Instant) -> Verdict {
     scene.arrived(span(60, 120)).await;
     let missing = u64::try_from(scene.ledger.missing(&scene.double)).unwrap();

@@ -73,7 +73,8 @@ async fn storm() -> Verdict {
     scene.arrived(Duration::from_mins(2)).await;
     scene.drained(Duration::from_mins(1)).await;
     // Import jobs that outlived a daemon run in the end too.
-    sleep(Duration::from_secs(4)).await;
+    let within = Duration::from_secs(10);
+    scene.until(within, |effects| !effects.owes_jobs()).await;
     scene.verdict(None).await
 }
 
