@@ -130,8 +130,18 @@ impl Effects {
         }
     }
 
-    /// Runs an import job that was taken.
+    /// Runs every import job that is still to be executed.
+    pub(crate) fn run_jobs(&mut self) {
+        for place in 0..self.jobs.len() {
+            self.run_job(place);
+        }
+    }
+
+    /// Runs an import job that was taken, unless it ran before.
     pub(super) fn run_job(&mut self, place: usize) {
+        if self.jobs[place].over {
+            return;
+        }
         let End::Complete { failing, .. } = self.jobs[place].fate.end.clone() else {
             let job = &mut self.jobs[place];
             job.over = job.fate.end == End::Cancelled;
