@@ -13,6 +13,7 @@ use super::order::{Begun, Erased, Import, PlannedDelivery, Replay, Start, Step, 
 use super::pause::{self, Pause};
 use super::retention::{self, Removed, Round};
 use super::rows;
+use super::run::{self, Claimed};
 use crate::model::{
     DeliveryId, DeliveryStatus, EventId, EventType, Family, Identifier, NewEvent, Timestamp,
 };
@@ -26,6 +27,7 @@ pub(super) enum Command {
         now: Timestamp,
         live: usize,
         replayed: usize,
+        followers: usize,
     },
     Plan(Vec<(EventId, Vec<PlannedDelivery>)>),
     Begin(Vec<Start>),
@@ -65,7 +67,7 @@ pub(super) enum Command {
 #[derive(Debug)]
 pub(super) enum Answer {
     Done,
-    Claimed(Vec<EventId>),
+    Claimed(Vec<Claimed>),
     Planned(HashMap<EventId, Vec<DeliveryId>>),
     Begun(Vec<Begun>),
     Removed(Removed),
@@ -105,20 +107,20 @@ pub(super) async fn write(
 ) -> Result<Vec<Answer>, sqlx::Error> {
     let group = Group::of(commands);
     append(connection, &group.events).await?;
-    run(
+    execute(
         connection,
         include_str!("sql/settle.sql"),
         &group.settlements,
     )
     .await?;
-    run(connection, include_str!("sql/finish.sql"), &group.finishes).await?;
+    execute(connection, include_str!("sql/finish.sql"), &group.finishes).await?;
     for deletion in &group.deletions {
         erase::after(connection, *deletion).await?;
     }
-    run(connection, include_str!("sql/release.sql"), &group.releases).await?;
-    let planned = run(connection, include_str!("sql/plan.sql"), &group.plans).await?;
+    execute(connection, include_str!("sql/release.sql"), &group.releases).await?;
+    let planned = execute(connection, include_str!("sql/plan.sql"), &group.plans).await?;
     let mut planned = planned_of(&planned)?;
-    let begun = run(connection, include_str!("sql/begin.sql"), &group.begins).await?;
+    let begun = execute(connection, include_str!("sql/begin.sql"), &group.begins).await?;
     let mut begun = begun.iter();
     let mut answers = Vec::with_capacity(commands.len());
     for command in commands {
@@ -138,7 +140,11 @@ pub(super) async fn write(
                 now,
                 live,
                 replayed,
-            } => claim(connection, *now, *live, *replayed).await?,
+                followers,
+            } => {
+                let heads = claim(connection, *now, *live, *replayed).await?;
+                Answer::Claimed(run::join(connection, heads, *followers).await?)
+            }
             Command::Remove(round) => Answer::Removed(retention::remove(connection, round).await?),
             Command::Chronicle(note) => {
                 history::write(connection, note).await?;
@@ -246,7 +252,7 @@ impl<'a> Group<'a> {
     }
 }
 
-async fn run(
+async fn execute(
     connection: &mut SqliteConnection,
     sql: &'static str,
     rows: &[Value],
@@ -299,7 +305,7 @@ async fn claim(
     now: Timestamp,
     live: usize,
     replayed: usize,
-) -> Result<Answer, sqlx::Error> {
+) -> Result<Vec<EventId>, sqlx::Error> {
     let count = |limit: usize| i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = sqlx::query(include_str!("sql/claim.sql"))
         .bind(now.as_millis())
@@ -307,8 +313,7 @@ async fn claim(
         .bind(count(replayed))
         .fetch_all(connection)
         .await?;
-    let ids = rows.iter().map(|row| row.try_get(0).map(EventId));
-    Ok(Answer::Claimed(ids.collect::<Result<_, _>>()?))
+    rows.iter().map(|row| row.try_get(0).map(EventId)).collect()
 }
 
 /// Commands that come singly: one statement text each.

@@ -39,6 +39,7 @@ mod report;
 mod retention;
 mod room;
 mod rows;
+mod run;
 mod sample;
 mod scrub;
 mod search;
@@ -83,6 +84,7 @@ pub use pause::{FailingAlone, Pause};
 pub use report::{AttemptReport, BacklogRow, DeliveryReport, EventReport, Status};
 pub use retention::keep;
 use room::Room;
+pub use run::Claimed;
 use scrub::Scrub;
 pub use search::{FoundBy, Hit};
 pub use select::{Brief, Selection};
@@ -290,18 +292,21 @@ impl Outbox {
     }
 
     /// Takes events whose turn and time have come, oldest first: at most `live` that never were replayed, and
-    /// `replayed` that were. They are this process's until they are released or finished.
+    /// `replayed` that were; and at most so many `followers`: tracks that wait for nothing but these and each other.
+    /// They are this process's until they are released or finished.
     pub async fn claim(
         &self,
         now: Timestamp,
         live: usize,
         replayed: usize,
-    ) -> Result<Vec<EventId>, WriteError> {
+        followers: usize,
+    ) -> Result<Vec<Claimed>, WriteError> {
         let answer = self
             .ask(Command::Claim {
                 now,
                 live,
                 replayed,
+                followers,
             })
             .await?;
         if let Answer::Claimed(events) = answer {

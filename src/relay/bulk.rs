@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::{Instrument as _, Span, field};
 
 use crate::klaviyo::bulk::{BulkJob, named_items};
-use crate::model::{DeliveryKind, DeliveryStatus, Outcome, OutcomeKind};
+use crate::model::{DeliveryKind, DeliveryStatus, EventId, Outcome, OutcomeKind};
 use crate::outbox::{Begun, Settlement, Start, Step, Then};
 
 use crate::telemetry;
@@ -15,34 +15,36 @@ use super::context::{Blame, Context, Unwritten, request_id};
 use super::desk::Report;
 use super::hand::InHand;
 use super::import;
+use super::queues::Part;
 use super::single::{BUSY_PAUSE, judge};
 
-/// An item of a job: the event and the number of its attempt.
+/// An event in a job, at the first of its requests that are in it.
 pub(super) struct Item {
     pub(super) hand: InHand,
+    /// The number of that request's attempt.
     pub(super) attempt: i64,
+    /// Its further requests in the job: which of its deliveries, and the number of the attempt.
+    more: Vec<(usize, i64)>,
 }
+
+/// An event that is settled: what came of its requests, and what becomes of it.
+pub(super) type Done = Vec<(InHand, Vec<Settlement>, Then)>;
 
 /// Sends what was taken for one job.
 pub(super) async fn send(
     context: &Context,
-    hands: Vec<InHand>,
+    parts: Vec<Part>,
     blame: Blame,
     timeout: Duration,
 ) -> Report {
-    let starts: Vec<Start> = hands
+    let starts: Vec<Start> = parts
         .iter()
-        .map(|hand| Start {
-            delivery: hand.delivery().id,
-            sent_to: context.settings.sent_to.clone(),
-            request: None,
-            now: context.now(),
-        })
+        .flat_map(|part| starts(context, part))
         .collect();
     let Ok(begun) = context.begin(&starts).await else {
-        return Report::unwritten(hands);
+        return Report::unwritten(parts.into_iter().map(|part| part.hand).collect());
     };
-    let (items, mut done) = sort(context, hands, &begun);
+    let (items, mut done) = sort(context, parts, &begun);
     let (settled, answered) = match job(&items) {
         Some(job) => {
             let span = span(&items);
@@ -57,14 +59,38 @@ pub(super) async fn send(
         ),
     };
     done.extend(settled);
-    let (hands, steps): (Vec<_>, Vec<_>) = done.into_iter().unzip();
+    let steps: Vec<Step> = done.iter().flat_map(steps).collect();
+    let events = done.into_iter().map(|(hand, _, then)| (hand, then));
     match context.settle(&steps).await {
-        Ok(()) => {
-            let thens = steps.into_iter().map(|step| step.then);
-            Report::of(hands.into_iter().zip(thens).collect(), answered)
-        }
-        Err(Unwritten) => Report::unwritten(hands),
+        Ok(()) => Report::of(events.collect(), answered),
+        Err(Unwritten) => Report::unwritten(events.map(|(hand, _)| hand).collect()),
     }
+}
+
+fn starts<'a>(context: &'a Context, part: &'a Part) -> impl Iterator<Item = Start> + 'a {
+    let first = part.hand.place();
+    let requests = &part.hand.event.deliveries[first..first + part.requests];
+    requests.iter().map(|delivery| Start {
+        delivery: delivery.id,
+        sent_to: context.settings.sent_to.clone(),
+        request: None,
+        now: context.now(),
+    })
+}
+
+/// What is written of an event: its requests, and with the last of them what becomes of it.
+fn steps((_, settlements, then): &(InHand, Vec<Settlement>, Then)) -> Vec<Step> {
+    let step = |settlement: Option<&Settlement>, then: Then| Step {
+        settlement: settlement.cloned(),
+        then,
+    };
+    let Some((last, before)) = settlements.split_last() else {
+        return vec![step(None, then.clone())];
+    };
+    let before = before
+        .iter()
+        .map(|settlement| step(Some(settlement), Then::Stay));
+    before.chain([step(Some(last), then.clone())]).collect()
 }
 
 fn span(items: &[Item]) -> Span {
@@ -80,42 +106,74 @@ fn span(items: &[Item]) -> Span {
     span
 }
 
-type Done = Vec<(InHand, Step)>;
-
-/// Those that may go, and the steps of those that may not.
-fn sort(context: &Context, hands: Vec<InHand>, begun: &[Begun]) -> (Vec<Item>, Done) {
-    let (mut items, mut done) = (Vec::with_capacity(hands.len()), Vec::new());
-    for (mut hand, begun) in hands.into_iter().zip(begun) {
-        let then = match begun {
-            Begun::Go { attempt } => {
-                items.push(Item {
-                    hand,
-                    attempt: *attempt,
-                });
-                continue;
+/// Those that may go, and what becomes of those that may not. What stands behind one that may not go does not go either.
+fn sort(context: &Context, parts: Vec<Part>, begun: &[Begun]) -> (Vec<Item>, Done) {
+    let (mut items, mut done) = (Vec::with_capacity(parts.len()), Vec::new());
+    let mut stopped: Vec<EventId> = Vec::new();
+    let mut begun = begun.iter();
+    for Part { mut hand, requests } in parts {
+        let first = hand.place();
+        let own: Vec<&Begun> = begun.by_ref().take(requests).collect();
+        let mut attempts = Vec::with_capacity(requests);
+        for (place, begun) in (first..).zip(&own) {
+            match begun {
+                Begun::Go { attempt } => attempts.push((place, *attempt)),
+                Begun::Duplicate => {
+                    hand.stand_at(place);
+                    hand.delivery_mut().status = DeliveryStatus::Duplicate;
+                    hand.settled.push(place);
+                }
+                Begun::Busy => {}
             }
-            Begun::Duplicate => {
-                hand.delivery_mut().status = DeliveryStatus::Duplicate;
-                hand.end(context)
-            }
-            Begun::Busy => hand.release(context.now().plus(BUSY_PAUSE)),
+        }
+        hand.stand_at(first);
+        let busy = own.iter().any(|begun| matches!(begun, Begun::Busy));
+        if busy || hand.run.is_some_and(|run| stopped.contains(&run)) {
+            stopped.extend(hand.run);
+            let settlements = attempts.iter();
+            let settlements = settlements.map(|(place, attempt)| {
+                hand.stand_at(*place);
+                unsent(context, &hand, *attempt, "another request has to go first")
+            });
+            let settlements = settlements.collect();
+            let then = hand.release(context.now().plus(BUSY_PAUSE));
+            done.push((hand, settlements, then));
+            continue;
+        }
+        let mut attempts = attempts.into_iter();
+        let Some((place, attempt)) = attempts.next() else {
+            let then = hand.end(context);
+            done.push((hand, Vec::new(), then));
+            continue;
         };
-        done.push((
+        hand.stand_at(place);
+        items.push(Item {
             hand,
-            Step {
-                settlement: None,
-                then,
-            },
-        ));
+            attempt,
+            more: attempts.collect(),
+        });
     }
     (items, done)
+}
+
+impl Item {
+    /// The deliveries that are in the job, and the numbers of their attempts.
+    fn attempts(&self) -> Vec<(usize, i64)> {
+        let first = (self.hand.place(), self.attempt);
+        std::iter::once(first)
+            .chain(self.more.iter().copied())
+            .collect()
+    }
 }
 
 fn job(items: &[Item]) -> Option<BulkJob> {
     let first = items.first()?.hand.delivery();
     let mut job = BulkJob::new(first.kind, first.list_id.as_deref())?;
     for item in items {
-        job.add(item.hand.delivery().request.as_deref()?).ok()?;
+        for (place, _) in item.attempts() {
+            let delivery = &item.hand.event.deliveries[place];
+            job.add(delivery.request.as_deref()?).ok()?;
+        }
     }
     Some(job)
 }
@@ -154,7 +212,7 @@ async fn exchange(
         // Whatever is wrong, it may be wrong with one item: in halves, that one is alone soon. The breaker sees to it
         // that an outage is not met by all of them.
         OutcomeKind::Retry | OutcomeKind::Stopped
-            if outcome.http_status != Some(429) && items.len() > 1 =>
+            if outcome.http_status != Some(429) && job.len() > 1 =>
         {
             let words = outcome.error.as_deref().unwrap_or("no words");
             let half = items.len().div_ceil(2);
@@ -169,25 +227,29 @@ async fn exchange(
     (done, Some(answered))
 }
 
-/// The job's outcome is each item's.
+/// The job's outcome is each request's.
 pub(super) fn each(context: &Context, items: Vec<Item>, outcome: &Outcome, blame: Blame) -> Done {
     items
         .into_iter()
-        .map(|Item { mut hand, attempt }| {
-            let (settlement, then) = judge(context, &mut hand, attempt, outcome.clone(), "", blame);
-            (
-                hand,
-                Step {
-                    settlement: Some(settlement),
-                    then,
-                },
-            )
+        .map(|item| {
+            let attempts = item.attempts();
+            let mut hand = item.hand;
+            let mut settlements = Vec::with_capacity(attempts.len());
+            let mut then = Then::Stay;
+            for (place, attempt) in attempts {
+                hand.stand_at(place);
+                let (settlement, next) =
+                    judge(context, &mut hand, attempt, outcome.clone(), "", blame);
+                settlements.push(settlement);
+                then = next;
+            }
+            (hand, settlements, then)
         })
         .collect()
 }
 
-/// A refused job: the items its error names are judged alone, the others go again without them; when it names none,
-/// all go again in halves.
+/// A refused job: the events of the items that its error names are judged alone, the others go again without them;
+/// when it names none, all go again in halves.
 fn refused(
     context: &Context,
     job: &BulkJob,
@@ -202,8 +264,11 @@ fn refused(
         return taken_apart(context, items, half, words);
     }
     let mut done = Vec::with_capacity(items.len());
-    for (at, item) in items.into_iter().enumerate() {
-        let own = named.iter().find(|named| named.index == at);
+    let mut at = 0;
+    for item in items {
+        let own = at..at + 1 + item.more.len();
+        at = own.end;
+        let own = named.iter().find(|named| own.contains(&named.index));
         let (largest, words) = match own {
             Some(named) => (1, named.words.as_str()),
             None => (usize::MAX, "another item of its bulk job was refused"),
@@ -221,13 +286,32 @@ fn taken_apart(context: &Context, items: Vec<Item>, largest: usize, words: &str)
         .collect()
 }
 
-/// An item goes again at once; the attempt is not counted, since nothing says that it was at fault.
-pub(super) fn again(context: &Context, item: Item, largest: usize, words: &str) -> (InHand, Step) {
-    let Item { mut hand, attempt } = item;
+/// An event goes again at once; the attempts are not counted, since nothing says that it was at fault.
+pub(super) fn again(
+    context: &Context,
+    item: Item,
+    largest: usize,
+    words: &str,
+) -> (InHand, Vec<Settlement>, Then) {
+    let attempts = item.attempts();
+    let first = item.hand.place();
+    let mut hand = item.hand;
     hand.largest_job = largest;
+    let words = format!("its bulk job was taken apart: {words}");
+    let mut settlements = Vec::with_capacity(attempts.len());
+    for (place, attempt) in attempts {
+        hand.stand_at(place);
+        settlements.push(unsent(context, &hand, attempt, &words));
+    }
+    hand.stand_at(first);
+    (hand, settlements, Then::Stay)
+}
+
+/// An attempt that says nothing about the request that the event stands at.
+fn unsent(context: &Context, hand: &InHand, attempt: i64, words: &str) -> Settlement {
     let mut outcome = Outcome::of(OutcomeKind::Retry);
-    outcome.error = Some(format!("its bulk job was taken apart: {words}"));
-    let settlement = Settlement {
+    outcome.error = Some(words.to_owned());
+    Settlement {
         delivery: hand.delivery().id,
         attempt,
         outcome,
@@ -237,12 +321,5 @@ pub(super) fn again(context: &Context, item: Item, largest: usize, words: &str) 
         counts: false,
         failed: false,
         now: context.now(),
-    };
-    (
-        hand,
-        Step {
-            settlement: Some(settlement),
-            then: Then::Stay,
-        },
-    )
+    }
 }

@@ -4,7 +4,7 @@
 //! backlog.
 
 use crate::klaviyo::bulk::can_travel;
-use crate::model::{DeliveryKind, DeliveryStatus, Outcome, Timestamp};
+use crate::model::{DeliveryKind, DeliveryStatus, EventId, Outcome, Timestamp};
 use crate::outbox::{ClaimedEvent, Settlement, StoredDelivery, Then};
 use crate::scheduler::Verdict;
 
@@ -18,6 +18,10 @@ pub(super) struct InHand {
     at: usize,
     /// That one may travel in a bulk job.
     pub(super) travels: bool,
+    /// The first event of its run: those of the run before it go first, or in one job before it.
+    pub(super) run: Option<EventId>,
+    /// Its deliveries that were settled since that was last counted.
+    pub(super) settled: Vec<usize>,
     /// Jobs it travels in may have this many items: a refused job is sent again in halves.
     pub(super) largest_job: usize,
 }
@@ -29,6 +33,8 @@ impl InHand {
             event,
             at: 0,
             travels: false,
+            run: None,
+            settled: Vec::new(),
             largest_job: usize::MAX,
         };
         let owes = hand.advance();
@@ -71,6 +77,32 @@ impl InHand {
             && can_travel(delivery.kind, body)
     }
 
+    /// The delivery after the one at `place`, where it may be in the same job as that one: an event's own requests
+    /// leave in their order there too.
+    pub(super) fn next_in_job(&self, place: usize) -> Option<(usize, &str)> {
+        let next = self.event.deliveries.get(place + 1)?;
+        let fits = next.kind == DeliveryKind::Event
+            && next.status == DeliveryStatus::Pending
+            && next.failures == 0;
+        Some((place + 1, next.request.as_deref().filter(|_| fits)?))
+    }
+
+    /// Whether nothing is owed after the delivery at `place`.
+    pub(super) fn ends_with(&self, place: usize) -> bool {
+        let mut after = self.event.deliveries[place + 1..].iter();
+        after.all(|delivery| delivery.status.is_final())
+    }
+
+    /// Which of its deliveries it stands at.
+    pub(super) const fn place(&self) -> usize {
+        self.at
+    }
+
+    /// Stands at another of its deliveries.
+    pub(super) const fn stand_at(&mut self, place: usize) {
+        self.at = place;
+    }
+
     pub(super) fn delivery(&self) -> &StoredDelivery {
         &self.event.deliveries[self.at]
     }
@@ -89,6 +121,7 @@ impl InHand {
             now,
         } = sent;
         let event = self.event.id;
+        self.settled.push(self.at);
         let delivery = self.delivery_mut();
         delivery.status = verdict.status;
         delivery.reason.clone_from(&verdict.reason);

@@ -10,12 +10,10 @@ use crate::klaviyo::bulk::{
     import_job_route, item_of, next_import_errors_route,
 };
 use crate::model::{Family, Outcome, OutcomeKind};
-use crate::outbox::Step;
 use crate::scheduler::JOBS_IN_AIR;
 
-use super::bulk::{Item, again, each};
+use super::bulk::{Done, Item, again, each};
 use super::context::{Blame, Context};
-use super::hand::InHand;
 
 /// A job is asked after no more often than this.
 const ASK_EVERY: Duration = Duration::from_secs(2);
@@ -38,7 +36,7 @@ pub(super) async fn wait(
     items: Vec<Item>,
     answer: &[u8],
     blame: Blame,
-) -> Vec<(InHand, Step)> {
+) -> Done {
     let mut unknown = Outcome::of(OutcomeKind::Unknown);
     unknown.error = Some("the bulk import was accepted, and its end never told".to_owned());
     let Some(import) = import_job(answer) else {
@@ -123,7 +121,7 @@ fn by_errors(
     items: Vec<Item>,
     failed: Option<&HashMap<usize, String>>,
     blame: Blame,
-) -> Vec<(InHand, Step)> {
+) -> Done {
     let Some(failed) = failed else {
         let words = "the errors of its bulk import do not say whom they are about";
         return items

@@ -1,5 +1,6 @@
 //! Claims events, reads them, maps those that were not, and hands over what they owe.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tracing::Instrument as _;
@@ -16,6 +17,8 @@ use super::told;
 
 /// Events claimed at once: what mapping them takes does not hold up the rest for long.
 const AT_ONCE: usize = 500;
+/// Events claimed behind them at once: as many as fit in one job with the first of them.
+const FOLLOWERS_AT_ONCE: usize = 999;
 /// How long events wait that could not be read or written, so that nothing spins.
 const TROUBLE_WAIT: Duration = Duration::from_mins(1);
 
@@ -27,6 +30,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 pub(super) struct Room {
     pub(super) live: usize,
     pub(super) replayed: usize,
+    /// Of those that wait behind claimed ones alone.
+    pub(super) followers: usize,
 }
 
 impl Room {
@@ -50,6 +55,7 @@ pub(super) async fn take(context: &Context, room: Room) -> Result<Intake, Unwrit
     let room = Room {
         live: room.live.min(AT_ONCE),
         replayed: room.replayed.min(AT_ONCE),
+        followers: room.followers.min(FOLLOWERS_AT_ONCE),
     };
     let now = context.now();
     let due = next_due(context).await?;
@@ -60,9 +66,17 @@ pub(super) async fn take(context: &Context, room: Room) -> Result<Intake, Unwrit
         });
     }
     let outbox = &context.relay.outbox;
-    let claim = || outbox.claim(now, room.live, room.replayed);
-    let ids = context.persist("a claim", claim).await?;
-    let hands = if let Ok(hands) = read(context, &ids).await {
+    let claim = || outbox.claim(now, room.live, room.replayed, room.followers);
+    let claimed = context.persist("a claim", claim).await?;
+    let ids: Vec<EventId> = claimed.iter().map(|claimed| claimed.event).collect();
+    let hands = if let Ok(mut hands) = read(context, &ids).await {
+        let runs: HashMap<EventId, EventId> = claimed
+            .iter()
+            .filter_map(|claimed| Some((claimed.event, claimed.run?)))
+            .collect();
+        for hand in &mut hands {
+            hand.run = runs.get(&hand.event.id).copied();
+        }
         hands
     } else {
         give_back(context, &ids).await;
@@ -215,7 +229,7 @@ async fn write_plans(
     for (_, deliveries) in &planned {
         told::planned(&context.relay.instruments.metrics, deliveries);
     }
-    let mut planned: std::collections::HashMap<_, _> = planned.into_iter().collect();
+    let mut planned: HashMap<_, _> = planned.into_iter().collect();
     for event in events {
         let (Some(deliveries), Some(ids)) = (planned.remove(&event.id), ids.remove(&event.id))
         else {

@@ -1,14 +1,14 @@
 //! The events in hand that wait to be sent, by the family of their next request.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use crate::klaviyo::bulk::{BulkJob, DoesNotFit};
-use crate::model::Family;
+use crate::model::{EventId, Family};
 use crate::scheduler::Vacancy;
 
 use super::hand::InHand;
 
-/// The queues of the five families of single requests.
+/// The queues of the five families of single requests, and the runs of events that stand behind one of them.
 #[derive(Debug, Default)]
 pub(super) struct Queues {
     events: Queue,
@@ -16,6 +16,7 @@ pub(super) struct Queues {
     subscriptions: Queue,
     lists: Queue,
     deletions: Queue,
+    runs: HashMap<EventId, Run>,
 }
 
 /// What waits in one family. Requests that have failed wait apart, so that they cannot be before all others.
@@ -27,6 +28,14 @@ pub(super) struct Queue {
     travelling: usize,
     /// Flips with each request, so that two kinds of choice take turns.
     turn: bool,
+}
+
+/// Events of one person that were claimed together. The first ones are queued or in flight, the others wait here.
+#[derive(Debug, Default)]
+struct Run {
+    /// How many are queued or in flight.
+    ahead: usize,
+    waiting: VecDeque<InHand>,
 }
 
 impl Queues {
@@ -50,20 +59,196 @@ impl Queues {
         }
     }
 
-    /// Queues an event behind the others.
-    pub(super) fn push(&mut self, hand: InHand) {
-        self.of(hand.delivery().kind.family()).push(hand, false);
+    /// Queues claimed events, each run in its order.
+    pub(super) fn push(&mut self, hands: Vec<InHand>) {
+        for hand in hands {
+            if let Some(run) = hand.run {
+                let run = self.runs.entry(run).or_default();
+                if run.ahead > 0 {
+                    run.waiting.push_back(hand);
+                    continue;
+                }
+                run.ahead = 1;
+            }
+            self.queue(hand, false);
+        }
     }
 
-    /// Queues an event before the others: it has been waiting longest.
+    /// Queues an event again before the others: it has been waiting longest. It still counts in its run.
     pub(super) fn push_first(&mut self, hand: InHand) {
-        self.of(hand.delivery().kind.family()).push(hand, true);
+        self.queue(hand, true);
+    }
+
+    fn queue(&mut self, hand: InHand, first: bool) {
+        self.of(hand.delivery().kind.family()).push(hand, first);
+    }
+
+    /// An event that was queued or in flight is done, or was given back: the next of its run is queued when none is.
+    pub(super) fn left(&mut self, run: EventId) {
+        let Some(entry) = self.runs.get_mut(&run) else {
+            return;
+        };
+        entry.ahead = entry.ahead.saturating_sub(1);
+        if entry.ahead > 0 {
+            return;
+        }
+        match entry.waiting.pop_front() {
+            Some(next) => {
+                entry.ahead = 1;
+                self.queue(next, true);
+            }
+            None => {
+                self.runs.remove(&run);
+            }
+        }
+    }
+
+    /// An event that came back behind another of its run that is still queued waits again, before the rest.
+    pub(super) fn wait_again(&mut self, run: EventId, hands: Vec<InHand>) {
+        let entry = self.runs.entry(run).or_default();
+        entry.ahead = entry.ahead.saturating_sub(hands.len());
+        for hand in hands.into_iter().rev() {
+            entry.waiting.push_front(hand);
+        }
+    }
+
+    /// Takes out what waits in a run: what is before it will not go now.
+    pub(super) fn give_up(&mut self, run: EventId) -> Vec<InHand> {
+        let waiting = self
+            .runs
+            .get_mut(&run)
+            .map(|run| std::mem::take(&mut run.waiting));
+        waiting.unwrap_or_default().into()
+    }
+
+    /// How many wait behind queued events of a family: single requests would send them one after the other.
+    pub(super) fn following(&mut self, family: Family) -> usize {
+        if family != Family::Event || self.runs.is_empty() {
+            return 0;
+        }
+        let waiting = |run: EventId| self.runs.get(&run).map_or(0, |run| run.waiting.len());
+        let travelling = self.events.fresh.iter().filter(|hand| hand.travels);
+        travelling.filter_map(|hand| hand.run).map(waiting).sum()
+    }
+
+    /// Takes out all of a family but so many, the newest first, and what waits behind them.
+    pub(super) fn keep(&mut self, family: Family, most: usize) -> Vec<InHand> {
+        let mut out = Vec::new();
+        for hand in self.of(family).keep(most) {
+            let run = hand.run;
+            out.push(hand);
+            if let Some(run) = run {
+                out.extend(self.give_up(run));
+                self.left(run);
+            }
+        }
+        out
     }
 
     /// Takes out everything.
     pub(super) fn drain(&mut self) -> Vec<InHand> {
         let all = Self::FAMILIES.iter();
-        all.flat_map(|family| self.of(*family).keep(0)).collect()
+        all.flat_map(|family| self.keep(*family, 0)).collect()
+    }
+
+    /// Takes out what fits in one job, first come first; what does not stays, in its order. Behind an event whose
+    /// requests are all in the job, the others of its run go in the same job, in their order.
+    pub(super) fn take_job(&mut self, family: Family) -> Vec<Part> {
+        let queue = self.of(family);
+        let first = queue.fresh.iter().find(|hand| hand.travels);
+        let Some(first) = first.map(InHand::delivery) else {
+            return Vec::new();
+        };
+        let Some(job) = BulkJob::new(first.kind, first.list_id.as_deref()) else {
+            return Vec::new();
+        };
+        let fresh = std::mem::take(&mut queue.fresh);
+        let mut load = Load {
+            job,
+            parts: Vec::new(),
+            largest: usize::MAX,
+            full: false,
+        };
+        let mut left = VecDeque::with_capacity(fresh.len());
+        for hand in fresh {
+            let run = hand.run;
+            if let Err(hand) = load.take(hand) {
+                left.push_back(*hand);
+                continue;
+            }
+            if let Some(run) = run.and_then(|run| self.runs.get_mut(&run)) {
+                run.load(&mut load);
+            }
+        }
+        let queue = self.of(family);
+        queue.travelling = left
+            .iter()
+            .chain(&queue.failed)
+            .filter(|hand| hand.travels)
+            .count();
+        queue.fresh = left;
+        load.parts
+    }
+}
+
+/// An event in a job, with how many of its requests are in it.
+pub(super) struct Part {
+    pub(super) hand: InHand,
+    pub(super) requests: usize,
+}
+
+/// A job that is being filled.
+struct Load {
+    job: BulkJob,
+    parts: Vec<Part>,
+    largest: usize,
+    full: bool,
+}
+
+impl Load {
+    /// Adds the request an event stands at, and as many of those after it as fit; gives the event back when not even
+    /// the first does.
+    fn take(&mut self, hand: InHand) -> Result<(), Box<InHand>> {
+        let largest = self.largest.min(hand.largest_job);
+        if self.full || !hand.travels || self.parts.len() >= largest {
+            return Err(Box::new(hand));
+        }
+        let body = hand.delivery().request.as_deref().unwrap_or_default();
+        if let Err(reason) = self.job.add(body) {
+            self.full = reason == DoesNotFit::Full;
+            return Err(Box::new(hand));
+        }
+        self.largest = largest;
+        let mut requests = 1;
+        while let Some((_, body)) = hand.next_in_job(hand.place() + requests - 1) {
+            if self.job.add(body).is_err() {
+                break;
+            }
+            requests += 1;
+        }
+        self.parts.push(Part { hand, requests });
+        Ok(())
+    }
+
+    /// Whether an event behind the last one may go in this job too: nothing that it waits for is left out.
+    fn ends(&self) -> bool {
+        let last = self.parts.last();
+        last.is_some_and(|last| last.hand.ends_with(last.hand.place() + last.requests - 1))
+    }
+}
+
+impl Run {
+    /// Puts what waits into the job, in order, as far as it goes.
+    fn load(&mut self, load: &mut Load) {
+        while load.ends()
+            && let Some(next) = self.waiting.pop_front()
+        {
+            if let Err(next) = load.take(next) {
+                self.waiting.push_front(*next);
+                break;
+            }
+            self.ahead += 1;
+        }
     }
 }
 
@@ -130,48 +315,12 @@ impl Queue {
     }
 
     /// Takes out all but so many, the newest first.
-    pub(super) fn keep(&mut self, most: usize) -> Vec<InHand> {
+    fn keep(&mut self, most: usize) -> Vec<InHand> {
         let failed = self.failed.split_off(self.failed.len().min(most));
-        let fresh = self
-            .fresh
-            .split_off(self.fresh.len().min(most.saturating_sub(self.failed.len())));
+        let room = most.saturating_sub(self.failed.len());
+        let fresh = self.fresh.split_off(self.fresh.len().min(room));
         let out: Vec<InHand> = fresh.into_iter().chain(failed).collect();
         self.travelling -= out.iter().filter(|hand| hand.travels).count();
         out
-    }
-
-    /// Takes out what fits in one job, first come first; what does not stays, in its order.
-    pub(super) fn take_job(&mut self) -> Vec<InHand> {
-        let first = self.fresh.iter().find(|hand| hand.travels);
-        let Some(first) = first.map(InHand::delivery) else {
-            return Vec::new();
-        };
-        let Some(mut job) = BulkJob::new(first.kind, first.list_id.as_deref()) else {
-            return Vec::new();
-        };
-        let (mut taken, mut left) = (Vec::new(), VecDeque::with_capacity(self.fresh.len()));
-        let mut largest = usize::MAX;
-        let mut full = false;
-        for hand in self.fresh.drain(..) {
-            let smallest = largest.min(hand.largest_job);
-            if full || !hand.travels || taken.len() >= smallest {
-                left.push_back(hand);
-                continue;
-            }
-            let body = hand.delivery().request.as_deref().unwrap_or_default();
-            match job.add(body) {
-                Ok(_) => {
-                    largest = smallest;
-                    taken.push(hand);
-                }
-                Err(reason) => {
-                    full = reason == DoesNotFit::Full;
-                    left.push_back(hand);
-                }
-            }
-        }
-        self.fresh = left;
-        self.travelling -= taken.len();
-        taken
     }
 }

@@ -29,10 +29,16 @@ pub(super) fn planned(metrics: &Metrics, planned: &[PlannedDelivery]) {
     }
 }
 
-/// The delivery that an event stood at, and the event itself when it is delivered.
-pub(super) fn stepped(metrics: &Metrics, hand: &InHand, then: &Then) {
-    let delivery = hand.delivery();
-    metrics.delivery(delivery.kind, delivery.status);
+/// The deliveries of an event that were settled, or the one it stands at, and the event itself when it is delivered.
+pub(super) fn stepped(metrics: &Metrics, hand: &mut InHand, then: &Then) {
+    let mut settled = std::mem::take(&mut hand.settled);
+    if settled.is_empty() {
+        settled.push(hand.place());
+    }
+    for place in settled {
+        let delivery = &hand.event.deliveries[place];
+        metrics.delivery(delivery.kind, delivery.status);
+    }
     if let Then::Finish { status, now, .. } = then
         && *status == EventStatus::Delivered
         && !hand.replayed()

@@ -2,6 +2,8 @@
 
 /// Below this many, a job is not worth its delay: single calls clear them in the time a job takes.
 const FEWEST_FOR_A_JOB: usize = 50;
+/// From this many events of one person on, a job is faster than sending them one after the other.
+const FEWEST_IN_A_RUN: usize = 8;
 /// Jobs of one family in the air at once. More would not be faster: their limit is ten a second.
 pub const JOBS_IN_AIR: usize = 2;
 
@@ -12,6 +14,8 @@ pub struct Pressure {
     pub waiting: usize,
     /// Those among them that may travel in a job.
     pub travelling: usize,
+    /// Those that wait behind one that may travel, and may go in the same job: singly, one would wait for the other.
+    pub following: usize,
     /// Single requests that the limits allow now.
     pub single_room: usize,
     /// Single requests that the limits allow within about a second.
@@ -39,6 +43,7 @@ pub const fn choose(pressure: Pressure) -> Move {
     let Pressure {
         waiting,
         travelling,
+        following,
         single_room,
         clears,
         job_room,
@@ -49,7 +54,8 @@ pub const fn choose(pressure: Pressure) -> Move {
     } else {
         FEWEST_FOR_A_JOB
     };
-    if travelling > threshold && job_room > 0 && jobs < JOBS_IN_AIR {
+    let many = travelling > threshold || following >= FEWEST_IN_A_RUN;
+    if many && job_room > 0 && jobs < JOBS_IN_AIR {
         return Move::Job;
     }
     if waiting > 0 && single_room > 0 {
@@ -66,6 +72,7 @@ mod tests {
     const QUIET: Pressure = Pressure {
         waiting: 0,
         travelling: 0,
+        following: 0,
         single_room: 280,
         clears: 280,
         job_room: 8,
@@ -137,6 +144,18 @@ mod tests {
             }),
             Move::Nothing
         );
+    }
+
+    #[test]
+    fn events_of_one_person_behind_each_other_go_in_a_job() {
+        let run = |following| Pressure {
+            waiting: 1,
+            travelling: 1,
+            following,
+            ..QUIET
+        };
+        assert_eq!(choose(run(FEWEST_IN_A_RUN - 1)), Move::Single);
+        assert_eq!(choose(run(FEWEST_IN_A_RUN)), Move::Job);
     }
 
     #[test]

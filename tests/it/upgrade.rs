@@ -84,7 +84,8 @@ async fn an_outbox_of_version_2_keeps_all_it_had() {
     let again = Outbox::open(&config, LATER).await.unwrap();
     assert_eq!(again.status().await.unwrap().audit, status.audit);
     // Two of the three people have their turn, each with the first of two events; another is behind its own.
-    let claimed = again.claim(LATER, 10, 10).await.unwrap();
+    let claimed = again.claim(LATER, 10, 10, 0).await.unwrap();
+    let claimed = claimed.into_iter().map(|claimed| claimed.event).collect();
     let firsts = again.briefs(&Selection::of(claimed), 10).await.unwrap();
     let mut people: Vec<_> = firsts
         .iter()

@@ -74,8 +74,8 @@ pub(super) fn planned(key: Option<&str>) -> PlannedDelivery {
 }
 
 pub(super) async fn claim_all(outbox: &Outbox) -> Vec<i64> {
-    let ids = outbox.claim(NOW, 100, 100).await.unwrap();
-    ids.into_iter().map(|id| id.0).collect()
+    let ids = outbox.claim(NOW, 100, 100, 0).await.unwrap();
+    ids.into_iter().map(|claimed| claimed.event.0).collect()
 }
 
 pub(super) async fn finish(outbox: &Outbox, id: i64, status: EventStatus) {
@@ -260,7 +260,13 @@ async fn a_released_event_keeps_its_place_until_its_time_comes() {
         .unwrap();
     assert_eq!(claim_all(&outbox).await, [0_i64; 0]);
     assert_eq!(outbox.next_due().await.unwrap().live, Some(due));
-    assert_eq!(outbox.claim(due, 100, 100).await.unwrap(), [EventId(1)]);
+    assert_eq!(
+        outbox.claim(due, 100, 100, 0).await.unwrap()[..],
+        [Claimed {
+            event: EventId(1),
+            run: None
+        }]
+    );
 }
 
 #[tokio::test]

@@ -6,12 +6,14 @@ use std::time::Duration;
 use tokio::task::Id;
 
 use crate::model::{EventId, Family, Outcome, OutcomeKind, Timestamp};
-use crate::outbox::{NextDue, Then};
+use crate::outbox::{NextDue, Step};
 use crate::scheduler::Attempted;
 
 use super::super::context::Unwritten;
+use super::super::hand::InHand;
 use super::super::intake::{self, Intake};
 use super::super::told;
+use super::returns::Returns;
 use super::{Desk, Ended, InFlightRequest, Report, Returned};
 
 /// How long the desk waits before it asks an outbox again that failed it.
@@ -41,11 +43,9 @@ impl Desk {
         match taken {
             Ok(Intake { hands, next_due }) => {
                 self.next_due = next_due;
-                for hand in hands {
-                    self.in_hand += 1;
-                    self.replayed += usize::from(hand.replayed());
-                    self.queues.push(hand);
-                }
+                self.in_hand += hands.len();
+                self.replayed += hands.iter().filter(|hand| hand.replayed()).count();
+                self.queues.push(hands);
             }
             Err(Unwritten) => {
                 self.next_due = NextDue::at(self.context.now().plus(TROUBLE_PAUSE));
@@ -55,31 +55,86 @@ impl Desk {
 
     async fn sent(&mut self, report: Report, request: Option<InFlightRequest>) {
         let Report {
-            events,
+            mut events,
             unwritten,
             answered,
         } = report;
         let metrics = &self.context.relay.instruments.metrics;
-        for (hand, then) in &events {
+        for (hand, then) in &mut events {
             told::stepped(metrics, hand, then);
         }
-        for (mut hand, then) in events {
-            let stays = match then {
-                Then::Stay => hand.advance(),
-                Then::Release { .. } | Then::Finish { .. } => false,
-            };
-            if stays {
-                self.queues.push_first(hand);
-            } else {
-                self.leave(1, usize::from(hand.replayed()));
-            }
+        let mut returned = Returns::default();
+        for (hand, then) in events {
+            returned.sort(hand, &then);
         }
-        let replayed = unwritten.iter().filter(|hand| hand.replayed()).count();
-        self.leave(unwritten.len(), replayed);
-        self.give_back(unwritten.iter().map(|hand| hand.event.id).collect());
+        for hand in unwritten {
+            returned.unwritten(hand);
+        }
+        self.returned(returned);
         if let Some(request) = request {
             self.answered(&request, answered).await;
         }
+    }
+
+    /// Queues what stays in hand, and lets go of the rest, each run in its order.
+    fn returned(&mut self, returned: Returns) {
+        let Returns {
+            first,
+            behind,
+            gone,
+            interrupted,
+            broken,
+            unwritten,
+        } = returned;
+        for (run, hands) in behind {
+            self.queues.wait_again(run, hands);
+        }
+        for hand in first.into_iter().rev() {
+            self.queues.push_first(hand);
+        }
+        let runs: Vec<EventId> = interrupted.iter().filter_map(|hand| hand.run).collect();
+        let mut back = interrupted;
+        for run in broken {
+            back.extend(self.queues.give_up(run));
+        }
+        for run in runs {
+            self.queues.left(run);
+        }
+        for (run, replayed) in gone {
+            self.leave(1, usize::from(replayed));
+            if let Some(run) = run {
+                self.queues.left(run);
+            }
+        }
+        self.give_back(unwritten);
+        self.requeue(back);
+    }
+
+    /// Gives events back that wait behind one that does not go now. They have not been sent: they may go when it has.
+    fn requeue(&mut self, hands: Vec<InHand>) {
+        if hands.is_empty() {
+            return;
+        }
+        self.leave(
+            hands.len(),
+            hands.iter().filter(|hand| hand.replayed()).count(),
+        );
+        let now = self.context.now();
+        let release = |hand: &InHand| Step {
+            settlement: None,
+            then: hand.release(now),
+        };
+        let steps: Vec<Step> = hands.iter().map(release).collect();
+        let context = Arc::clone(&self.context);
+        self.tasks.spawn(async move {
+            if context.settle(&steps).await.is_err() {
+                tracing::error!(
+                    events = steps.len(),
+                    "failed to give events back; the next start takes them up"
+                );
+            }
+            Returned::Written
+        });
     }
 
     /// What an answer says of its family: of its limit, its pace and its breaker.
@@ -121,11 +176,17 @@ impl Desk {
                 family,
                 events,
                 replayed,
+                runs,
                 ..
             }) => {
                 self.limits
                     .answered(family, None, None, None, self.context.now());
                 self.leave(events.len(), replayed);
+                for run in runs {
+                    let waiting = self.queues.give_up(run);
+                    self.requeue(waiting);
+                    self.queues.left(run);
+                }
                 self.give_back(events);
             }
             None => {

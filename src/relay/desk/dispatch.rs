@@ -20,7 +20,7 @@ impl Desk {
     /// Sends what may go; answers when to look again, if nothing happens before.
     pub(in crate::relay) fn dispatch(&mut self) -> Option<Timestamp> {
         let now = self.context.now();
-        let mut until = self.next_due.ahead(now);
+        let mut until = earlier(self.next_due.ahead(now), self.next_look());
         let mut moved = true;
         while std::mem::take(&mut moved) {
             for place in 0..Queues::FAMILIES.len() {
@@ -43,6 +43,7 @@ impl Desk {
     fn pressure(&mut self, family: Family, now: Timestamp) -> Pressure {
         let queue = self.queues.of(family);
         let (waiting, travelling) = (queue.len(), queue.travelling());
+        let following = self.queues.following(family);
         let job_family = job_family(family);
         let jobs = self
             .in_flight
@@ -66,6 +67,7 @@ impl Desk {
         Pressure {
             waiting,
             travelling,
+            following,
             single_room: room(self, family),
             clears: self.limits.clears(family, now),
             job_room,
@@ -124,7 +126,7 @@ impl Desk {
             outage: !self.breakers.counts(family),
             alone: self.breakers.fails_alone(hand.event.id, family),
         };
-        let request = InFlightRequest::of(family, false, now, std::slice::from_ref(&hand));
+        let request = InFlightRequest::of(family, false, now, std::iter::once(&hand));
         let context = Arc::clone(&self.context);
         self.send(request, now, async move {
             single::send(&context, hand, blame, timeout).await
@@ -133,8 +135,8 @@ impl Desk {
     }
 
     fn send_job(&mut self, family: Family, now: Timestamp) -> bool {
-        let hands = self.queues.of(family).take_job();
-        let Some(job) = job_family(family).filter(|_| !hands.is_empty()) else {
+        let parts = self.queues.take_job(family);
+        let Some(job) = job_family(family).filter(|_| !parts.is_empty()) else {
             return false;
         };
         let timeout = self
@@ -144,10 +146,10 @@ impl Desk {
             outage: !self.breakers.counts(job),
             alone: false,
         };
-        let request = InFlightRequest::of(job, true, now, &hands);
+        let request = InFlightRequest::of(job, true, now, parts.iter().map(|part| &part.hand));
         let context = Arc::clone(&self.context);
         self.send(request, now, async move {
-            bulk::send(&context, hands, blame, timeout).await
+            bulk::send(&context, parts, blame, timeout).await
         });
         true
     }
@@ -167,14 +169,20 @@ impl Desk {
 }
 
 impl InFlightRequest {
-    fn of(family: Family, job: bool, started: Timestamp, hands: &[InHand]) -> Self {
+    fn of<'a>(
+        family: Family,
+        job: bool,
+        started: Timestamp,
+        hands: impl Iterator<Item = &'a InHand> + Clone,
+    ) -> Self {
         Self {
             family,
             job,
             started,
-            events: hands.iter().map(|hand| hand.event.id).collect(),
-            replayed: hands.iter().filter(|hand| hand.replayed()).count(),
-            failed_before: hands.iter().any(|hand| hand.failures() > 0),
+            events: hands.clone().map(|hand| hand.event.id).collect(),
+            replayed: hands.clone().filter(|hand| hand.replayed()).count(),
+            runs: hands.clone().filter_map(|hand| hand.run).collect(),
+            failed_before: hands.into_iter().any(|hand| hand.failures() > 0),
         }
     }
 }

@@ -7,6 +7,7 @@
 mod books;
 mod dispatch;
 mod pauses;
+mod returns;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -89,6 +90,8 @@ struct InFlightRequest {
     replayed: usize,
     /// It has failed before.
     failed_before: bool,
+    /// The run of each of its events that is in one.
+    runs: Vec<EventId>,
 }
 
 /// The books of a running relay.
@@ -191,6 +194,8 @@ impl Desk {
         Room {
             live: free,
             replayed: share.saturating_sub(self.replayed).min(free),
+            // One person's backlog never has more than half of the window.
+            followers: free / 2,
         }
     }
 
@@ -204,7 +209,7 @@ impl Desk {
         let families: Vec<Family> = Queues::FAMILIES.into_iter().filter(stopped).collect();
         let mut steps = Vec::new();
         for family in families {
-            for hand in self.queues.of(family).keep(KEPT_WHILE_STOPPED) {
+            for hand in self.queues.keep(family, KEPT_WHILE_STOPPED) {
                 self.leave(1, usize::from(hand.replayed()));
                 steps.push(Step {
                     settlement: None,

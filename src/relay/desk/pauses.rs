@@ -145,7 +145,7 @@ impl Pauses {
             kind: PauseKind::RateLimited,
             since: closed.since,
             reason: format!(
-                "429 with a `Retry-After` that ends at {}; one request is tried at {}, and \
+                "429: Klaviyo asked to wait until {} and one request is tried at {} at the latest; \
                  `klaviyo-relay release --status pending` tries one now",
                 closed.until, closed.probe_at
             ),
@@ -257,6 +257,11 @@ impl Desk {
             let families = pauses.map(|pauses| pauses.iter().map(|pause| pause.family).collect());
             Returned::Looked(families)
         });
+    }
+
+    /// When the outbox is read for that next; `None` while nothing is paused.
+    pub(super) fn next_look(&self) -> Option<Timestamp> {
+        (!self.pauses.written.is_empty()).then(|| self.pauses.looked.plus(LOOK_EVERY))
     }
 
     /// Tries at once what an operator has taken off the list.

@@ -65,7 +65,8 @@ impl Bench {
         let outbox = reopen(&self.outbox_config(), NOW).await;
         let calls = [ORDER_CALL].into_iter().chain(OTHER_CALLS);
         outbox.append(calls.map(event).collect()).await.unwrap();
-        let claimed = outbox.claim(NOW, 100, 100).await.unwrap();
+        let claimed = outbox.claim(NOW, 100, 100, 0).await.unwrap();
+        let claimed: Vec<EventId> = claimed.into_iter().map(|claimed| claimed.event).collect();
         assert_eq!(claimed, [ORDER, SKIPPED, REFUSED, WAITING].map(EventId));
         deliver(&outbox).await;
         let skipped = "page calls are not sent to Klaviyo";
@@ -89,7 +90,8 @@ impl Bench {
     /// Leaves the event that waits in the air, as a daemon does that is sending it.
     pub(crate) async fn take_in_the_waiting(&self) {
         let outbox = Outbox::attach(&self.outbox_config()).await.unwrap();
-        let claimed = outbox.claim(NOW, 100, 100).await.unwrap();
+        let claimed = outbox.claim(NOW, 100, 100, 0).await.unwrap();
+        let claimed: Vec<EventId> = claimed.into_iter().map(|claimed| claimed.event).collect();
         assert_eq!(claimed, [EventId(WAITING)]);
         outbox.close().await;
     }

@@ -66,7 +66,7 @@ fn event(person: u64, number: u64, script: &Value) -> Value {
 async fn whatever_the_answers_each_person_gets_every_event_once_and_in_order() {
     let klaviyo = Klaviyo::start().await;
     let settings = "[mapping]\nfallback_to_anonymous_id = true\n\
-        [delivery]\nfirst_retry = \"10ms\"\nlongest_retry = \"50ms\"\nlimit_share = 1.0\n\
+        [delivery]\nfirst_retry = \"10ms\"\nlongest_retry = \"50ms\"\nlimit_share = 1.0\nbulk = false\n\
         [delivery.limits.event]\nburst = 10000\nsteady = 100000\n\
         [delivery.limits.profile]\nburst = 10000\nsteady = 100000";
     let daemon = Daemon::start(&klaviyo, settings).await;

@@ -8,7 +8,7 @@
 mod model;
 mod operator;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::ops::Range;
 use std::path::Path;
@@ -19,7 +19,7 @@ use klaviyo_relay::config::{Config, OutboxConfig};
 use klaviyo_relay::model::{
     EventId, EventStatus, EventType, Identifier, IdentifierKind, NewEvent, Timestamp,
 };
-use klaviyo_relay::outbox::{NextDue, Outbox, Selection, Step, Then};
+use klaviyo_relay::outbox::{Claimed, NextDue, Outbox, Selection, Step, Then};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
@@ -50,7 +50,7 @@ fn at_every_step_exactly_those_events_may_go_whose_turn_has_come() {
     });
     // Each kind of step was really taken, and most claims had something to choose from.
     assert!(
-        totals.events > 10_000 && totals.waited > 50_000,
+        totals.events > 10_000 && totals.waited > 50_000 && totals.followed > 1_000,
         "{totals:?}"
     );
     assert!(
@@ -89,6 +89,8 @@ struct Totals {
     crashes: usize,
     /// Events that were found waiting for another at a claim.
     waited: usize,
+    /// Of them, events that were claimed behind the others.
+    followed: usize,
 }
 
 impl Totals {
@@ -98,6 +100,7 @@ impl Totals {
         self.held += run.held;
         self.crashes += run.crashes;
         self.waited += run.waited;
+        self.followed += run.followed;
     }
 }
 
@@ -256,12 +259,40 @@ impl History {
                 .filter(|(due, _)| *due <= self.now)
                 .take(limit)
         });
-        let expected: BTreeSet<i64> = due.map(|(_, id)| id).collect();
-        let claimed = self.outbox().claim(self.now, limit, limit).await.unwrap();
-        let claimed: BTreeSet<i64> = claimed.into_iter().map(|id| id.0).collect();
+        let mut expected: Vec<Claimed> = due.map(|(_, id)| self.model.head(id)).collect();
+        let followers = [0, 100][usize::try_from(self.chance.below(2)).unwrap()];
+        if followers > 0 {
+            self.model.follow(&mut expected);
+        }
+        let claimed = self
+            .outbox()
+            .claim(self.now, limit, limit, followers)
+            .await
+            .unwrap();
+        let followers = |claimed: &[Claimed]| -> Vec<EventId> {
+            let behind = |claim: &&Claimed| claim.run.is_some_and(|run| run != claim.event);
+            claimed
+                .iter()
+                .filter(behind)
+                .map(|claim| claim.event)
+                .collect()
+        };
+        self.totals.followed += followers(&claimed).len();
+        assert_eq!(
+            followers(&claimed),
+            followers(&expected),
+            "behind each other, in order"
+        );
+        let sorted = |claimed: Vec<Claimed>| -> BTreeMap<EventId, Option<EventId>> {
+            claimed
+                .into_iter()
+                .map(|claim| (claim.event, claim.run))
+                .collect()
+        };
+        let (claimed, expected) = (sorted(claimed), sorted(expected));
         assert_eq!(claimed, expected, "claimed, and may go");
-        for id in claimed {
-            self.model.get(id).state = State::InAir;
+        for id in claimed.into_keys() {
+            self.model.get(id.0).state = State::InAir;
         }
     }
 

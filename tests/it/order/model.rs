@@ -1,8 +1,9 @@
 //! The order of events in its simplest form, to compare the outbox with, and the chance that histories are made by.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use klaviyo_relay::model::{EventStatus, Timestamp};
+use klaviyo_relay::model::{EventId, EventStatus, Timestamp};
+use klaviyo_relay::outbox::Claimed;
 
 /// An event as the model sees it.
 pub(crate) struct Modelled {
@@ -61,6 +62,51 @@ impl Model {
         let mut ready: Vec<_> = ready.map(|event| (event.due, event.id)).collect();
         ready.sort_unstable();
         ready
+    }
+
+    /// An event that is claimed because its turn has come.
+    pub(crate) fn head(&self, id: i64) -> Claimed {
+        Claimed {
+            event: EventId(id),
+            run: None,
+        }
+    }
+
+    /// Adds what may be claimed behind these, by the naive rule: whatever shares an identifier with one of them, and
+    /// waits for nothing but events of one run.
+    pub(crate) fn follow(&self, claimed: &mut Vec<Claimed>) {
+        let heads: BTreeSet<i64> = claimed.iter().map(|claim| claim.event.0).collect();
+        let mut runs: BTreeMap<i64, i64> = heads.iter().map(|head| (*head, *head)).collect();
+        let shares =
+            |one: &Modelled, other: &Modelled| !one.identifiers.is_disjoint(&other.identifiers);
+        let mut waiting: Vec<&Modelled> = self.events.iter().collect();
+        waiting.retain(|event| event.state == State::Waiting && !heads.contains(&event.id));
+        waiting.sort_by_key(|event| event.place);
+        for event in waiting {
+            let blocks = |other: &&Modelled| {
+                (other.is_unfinished() || other.holds)
+                    && other.place < event.place
+                    && shares(other, event)
+            };
+            let blockers: Vec<&Modelled> = self.events.iter().filter(blocks).collect();
+            let near = blockers.iter().any(|other| heads.contains(&other.id));
+            let run: BTreeSet<Option<i64>> = blockers
+                .iter()
+                .map(|other| runs.get(&other.id).copied())
+                .collect();
+            if let [Some(run)] = run.into_iter().collect::<Vec<_>>()[..]
+                && near
+            {
+                runs.insert(event.id, run);
+                for head in claimed.iter_mut().filter(|claim| claim.event.0 == run) {
+                    head.run = Some(EventId(run));
+                }
+                claimed.push(Claimed {
+                    event: EventId(event.id),
+                    run: Some(EventId(run)),
+                });
+            }
+        }
     }
 
     pub(crate) fn count(&self, state: impl Fn(State) -> bool) -> usize {

@@ -16,7 +16,12 @@ async fn filled() -> Shelf {
 }
 
 async fn claimed(shelf: &Shelf) -> Vec<EventId> {
-    shelf.outbox.claim(SystemClock.now(), 10, 10).await.unwrap()
+    let claimed = shelf.outbox.claim(SystemClock.now(), 10, 10, 0).await;
+    claimed
+        .unwrap()
+        .into_iter()
+        .map(|claimed| claimed.event)
+        .collect()
 }
 
 async fn then(shelf: &Shelf, then: Then) {

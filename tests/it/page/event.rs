@@ -32,7 +32,7 @@ async fn pages(calls: &[&str]) -> Pages {
     let pages = Pages::new().await;
     let events = calls.iter().map(|call| event(call)).collect();
     pages.outbox.append(events).await.unwrap();
-    pages.outbox.claim(NOW, 100, 100).await.unwrap();
+    pages.outbox.claim(NOW, 100, 100, 0).await.unwrap();
     pages
 }
 

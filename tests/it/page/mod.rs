@@ -158,7 +158,8 @@ impl Pages {
     /// Takes what waits out of the way: each of these becomes delivered, with its `$event_id`.
     async fn deliver(&self, keys: &[(i64, &str)]) {
         let now = SystemClock.now();
-        let claimed = self.outbox.claim(now, 1000, 1000).await.unwrap();
+        let claimed = self.outbox.claim(now, 1000, 1000, 0).await.unwrap();
+        let claimed: Vec<EventId> = claimed.into_iter().map(|claimed| claimed.event).collect();
         for (id, key) in keys {
             assert!(claimed.contains(&EventId(*id)), "{claimed:?}");
             let delivery = PlannedDelivery {

@@ -1,0 +1,73 @@
+//! Sorts the events of a request that ended: which stay in hand, which are gone, and which runs are interrupted.
+
+use std::collections::BTreeMap;
+
+use crate::model::EventId;
+use crate::outbox::Then;
+
+use super::super::hand::InHand;
+
+/// What becomes of the events of a request, in their order.
+#[derive(Default)]
+pub(super) struct Returns {
+    /// Those that are queued again.
+    pub(super) first: Vec<InHand>,
+    /// Those that wait behind one of them, by their run.
+    pub(super) behind: BTreeMap<EventId, Vec<InHand>>,
+    /// Those that are not in hand any more: the run of each, and whether it is replayed.
+    pub(super) gone: Vec<(Option<EventId>, bool)>,
+    /// Those that would stay, but wait for one of their run that does not.
+    pub(super) interrupted: Vec<InHand>,
+    /// Runs of which an event was given back, or holds its place: those behind it go back too.
+    pub(super) broken: Vec<EventId>,
+    /// Events about which nothing could be written.
+    pub(super) unwritten: Vec<EventId>,
+}
+
+impl Returns {
+    /// Sorts an event by what was written of it.
+    pub(super) fn sort(&mut self, mut hand: InHand, then: &Then) {
+        let stays = match then {
+            Then::Stay => hand.advance(),
+            Then::Release { .. } | Then::Finish { .. } => false,
+        };
+        let breaks = match then {
+            Then::Release { .. } => true,
+            Then::Finish { hold, .. } => *hold,
+            Then::Stay => false,
+        };
+        if let Some(run) = hand.run
+            && breaks
+            && !self.broken.contains(&run)
+        {
+            self.broken.push(run);
+        }
+        if stays && hand.run.is_some_and(|run| self.broken.contains(&run)) {
+            self.interrupted.push(hand);
+        } else if stays {
+            self.stays(hand);
+        } else {
+            self.gone.push((hand.run, hand.replayed()));
+        }
+    }
+
+    /// An event about which nothing could be written; it is given back later.
+    pub(super) fn unwritten(&mut self, hand: InHand) {
+        self.broken.extend(hand.run);
+        self.unwritten.push(hand.event.id);
+        self.gone.push((hand.run, hand.replayed()));
+    }
+
+    /// The first of a run that stays is queued, the others wait behind it.
+    fn stays(&mut self, hand: InHand) {
+        let Some(run) = hand.run else {
+            self.first.push(hand);
+            return;
+        };
+        if self.first.iter().any(|first| first.run == Some(run)) {
+            self.behind.entry(run).or_default().push(hand);
+        } else {
+            self.first.push(hand);
+        }
+    }
+}
