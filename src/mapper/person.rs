@@ -56,7 +56,7 @@ impl Person {
         } else if person.email.is_none() && person.phone.is_none() {
             person.without_a_known_name(input, settings)?;
         }
-        person.warn_of_what_names_nobody(input);
+        person.warn_of_what_names_nobody(input, settings);
         Ok(person)
     }
 
@@ -94,9 +94,10 @@ impl Person {
         }
         // A phone that is here could not be used, or the person would have a name.
         let place = |contact: Contact| contact.place.to_string();
-        if let Some(phone) = input.call.phone_contact() {
+        let meant = |contact: &Contact| !settings.garbage_ids.contains(&contact.value);
+        if let Some(phone) = input.call.phone_contact().filter(meant) {
             self.refused = Some(Refusal::PhoneAlone(place(phone)));
-        } else if let Some(email) = input.call.stated_email() {
+        } else if let Some(email) = input.call.stated_email().filter(meant) {
             self.refused = Some(Refusal::EmailAlone(place(email)));
         } else if anonymous_id.is_some() {
             return Err(Skip::Anonymous);
@@ -106,7 +107,14 @@ impl Person {
         Ok(())
     }
 
-    fn warn_of_what_names_nobody(&mut self, input: &Input<'_>) {
+    fn warn_of_what_names_nobody(&mut self, input: &Input<'_>, settings: &MappingConfig) {
+        let why = |stated: &Contact, otherwise: &'static str| {
+            if settings.garbage_ids.contains(&stated.value) {
+                "is in `mapping.garbage_ids`"
+            } else {
+                otherwise
+            }
+        };
         let used = |name: &Option<Named>, stated: &Contact| {
             name.as_ref().and_then(|name| name.place.as_ref()) == Some(&stated.place)
         };
@@ -114,16 +122,18 @@ impl Person {
             && !used(&self.email, &stated)
         {
             self.warnings.push(format!(
-                "`{}` is no e-mail address: it names nobody at Klaviyo",
-                stated.place
+                "`{}` {}: it names nobody at Klaviyo",
+                stated.place,
+                why(&stated, "is no e-mail address")
             ));
         }
         if let Some(stated) = input.call.phone_contact()
             && !used(&self.phone, &stated)
         {
             self.warnings.push(format!(
-                "`{}` is no E.164 phone number (+ and country code): it names nobody at Klaviyo",
-                stated.place
+                "`{}` {}: it names nobody at Klaviyo",
+                stated.place,
+                why(&stated, "is no E.164 phone number (+ and country code)")
             ));
         }
         if let Some(email) = &self.email
