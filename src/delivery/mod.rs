@@ -1,10 +1,12 @@
 //! One HTTP request out, one outcome back; the only user of reqwest.
 //!
 //! It promises that a request is sent at most once per call (no redirects, no retries of the client's own), that
-//! it ends within the configured time, that at most 512 KiB of an answer are read, and that neither the key nor a
+//! it ends within the given time, that at most 512 KiB of an answer are read, and that neither the key nor a
 //! body appears in an error or a log line. May use `klaviyo`, `model`, `config` and `clock`.
 
 mod classify;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -31,6 +33,7 @@ pub struct Sender {
     client: Client,
     base: String,
     fingerprint: String,
+    timeout: Duration,
 }
 
 /// Why no sender could be made.
@@ -77,7 +80,8 @@ pub struct Probe {
 }
 
 impl Sender {
-    /// A sender to `base` (a URL without a trailing slash).
+    /// A sender to `base` (a URL without a trailing slash). `timeout` is for [`Sender::identify`] and
+    /// [`Sender::probe`], and the longest that connecting may take; the other requests bring their own.
     pub fn new(
         base: &str,
         private_key: &SecretString,
@@ -90,8 +94,7 @@ impl Sender {
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
-            .connect_timeout(CONNECT_TIMEOUT.min(timeout))
-            .timeout(timeout);
+            .connect_timeout(CONNECT_TIMEOUT.min(timeout));
         if is_local(base) {
             builder = builder.no_proxy();
         }
@@ -103,6 +106,7 @@ impl Sender {
             client,
             base: base.to_owned(),
             fingerprint,
+            timeout,
         })
     }
 
@@ -112,30 +116,36 @@ impl Sender {
         &self.fingerprint
     }
 
-    /// Sends a request and waits for what comes of it; with the answer's body, empty where none came.
+    /// Sends a request and waits for what comes of it, for at most `timeout` from connecting to the last byte of the
+    /// answer; with the answer's body, empty where none came.
     pub async fn send(
         &self,
         route: &Route,
         body: String,
-        now: Timestamp,
         timeout: Duration,
+        now: Timestamp,
     ) -> (Outcome, Vec<u8>) {
-        let _ = timeout;
-        self.outcome(route, Some(body), now).await
+        self.outcome(route, Some(body), timeout, now).await
     }
 
-    /// Asks for something, without a body.
-    pub async fn get(&self, route: &Route, now: Timestamp) -> (Outcome, Vec<u8>) {
-        self.outcome(route, None, now).await
+    /// Asks for something, without a body, for at most `timeout`.
+    pub async fn get(
+        &self,
+        route: &Route,
+        timeout: Duration,
+        now: Timestamp,
+    ) -> (Outcome, Vec<u8>) {
+        self.outcome(route, None, timeout, now).await
     }
 
     async fn outcome(
         &self,
         route: &Route,
         body: Option<String>,
+        timeout: Duration,
         now: Timestamp,
     ) -> (Outcome, Vec<u8>) {
-        match self.exchange(route, body).await {
+        match self.exchange(route, body, timeout).await {
             Ok(answer) => (classify::outcome(&answer, now), answer.body),
             Err(error) => (lost(&error), Vec::new()),
         }
@@ -147,7 +157,7 @@ impl Sender {
             method: "GET",
             path: "/api/accounts".to_owned(),
         };
-        let answer = match self.exchange(&route, None).await {
+        let answer = match self.exchange(&route, None, self.timeout).await {
             Ok(answer) => answer,
             Err(error) => return Remote::Unclear(lost(&error)),
         };
@@ -164,7 +174,7 @@ impl Sender {
 
     /// Asks something harmless, and says what the answer tells beside what was asked.
     pub async fn probe(&self, route: &Route, now: Timestamp) -> Probe {
-        match self.exchange(route, None).await {
+        match self.exchange(route, None, self.timeout).await {
             Ok(answer) => Probe {
                 outcome: classify::outcome(&answer, now),
                 clock: answer.date.as_deref().and_then(instant),
@@ -182,11 +192,13 @@ impl Sender {
         &self,
         route: &Route,
         body: Option<String>,
+        timeout: Duration,
     ) -> Result<Answer, reqwest::Error> {
         let method = Method::from_bytes(route.method.as_bytes()).unwrap_or(Method::POST);
         let mut request = self
             .client
-            .request(method, format!("{}{}", self.base, route.path));
+            .request(method, format!("{}{}", self.base, route.path))
+            .timeout(timeout);
         if let Some(body) = body {
             request = request.body(body);
         }

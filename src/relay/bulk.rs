@@ -188,7 +188,7 @@ async fn exchange(
     let kind = items[0].hand.delivery().kind;
     let sender = &context.settings.sender;
     let (outcome, answer) = sender
-        .send(&job.route(), job.body(), context.now(), timeout)
+        .send(&job.route(), job.body(), timeout, context.now())
         .await;
     let answered = outcome.clone();
     Span::current().record("http.status", outcome.http_status.map(i64::from));

@@ -70,7 +70,9 @@ pub(super) async fn wait(
 }
 
 async fn get(context: &Context, route: &Route) -> Vec<u8> {
-    let (outcome, answer) = context.settings.sender.get(route, context.now()).await;
+    let timeout = context.settings.policy.timeout;
+    let sender = &context.settings.sender;
+    let (outcome, answer) = sender.get(route, timeout, context.now()).await;
     let metrics = &context.relay.instruments.metrics;
     metrics.request_out(Family::ProfileBulkStatus, outcome.http_status);
     answer

@@ -89,10 +89,11 @@ async fn attempt(
         }
     };
     let route = klaviyo::route(delivery.kind, delivery.list_id.as_deref());
+    let timeout = context.settings.policy.timeout;
     let (outcome, _) = context
         .settings
         .sender
-        .send(&route, body.clone(), context.now(), timeout)
+        .send(&route, body.clone(), timeout, context.now())
         .await;
     Span::current().record("http.status", outcome.http_status.map(i64::from));
     Span::current().record("klaviyo.request_id", request_id(&outcome));

@@ -1,0 +1,3 @@
+//! How answers are read from a connection.
+
+mod wire;
