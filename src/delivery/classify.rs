@@ -1,9 +1,9 @@
 //! What an answer means. Pure; never looks at an error's `detail`, which Klaviyo may reword at any time.
 
-use std::time::Duration;
-
 use crate::klaviyo;
-use crate::model::{Outcome, OutcomeKind, RateInfo, Timestamp};
+use crate::model::{Outcome, OutcomeKind, Timestamp};
+
+use super::limits::{rate, retry_after};
 
 /// An answer as it came.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
 }
 
-/// The outcome of an answer; `now` is needed for a `Retry-After` that names a date.
+/// The outcome of an answer; `now` is needed for headers that name a time.
 pub(super) fn outcome(answer: &Answer, now: Timestamp) -> Outcome {
     let error = klaviyo::read_error(&answer.body);
     let code = error.as_ref().and_then(|error| error.code.as_deref());
@@ -43,7 +43,7 @@ pub(super) fn outcome(answer: &Answer, now: Timestamp) -> Outcome {
             .retry_after
             .as_deref()
             .and_then(|text| retry_after(text, now)),
-        rate: rate(&answer.rate),
+        rate: rate(&answer.rate, now),
         request_id: error
             .and_then(|error| error.id)
             .or_else(|| answer.request_id.clone()),
@@ -81,38 +81,12 @@ fn kind(status: u16, json: bool, code: Option<&str>) -> OutcomeKind {
     }
 }
 
-/// `Retry-After` as seconds or as an HTTP date; at most a day, so that a broken header cannot park an event.
-fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
-    let longest = Duration::from_hours(24);
-    let text = text.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Duration::from_secs(seconds).min(longest));
-    }
-    let date = httpdate::parse_http_date(text).ok()?;
-    let since_epoch = date.duration_since(std::time::UNIX_EPOCH).ok()?;
-    let at = Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).ok()?);
-    Some(at.since(now).min(longest))
-}
-
-/// The `RateLimit-*` headers; `None` when there was none that could be read. A list of policies after the number, as
-/// the headers' draft standard allows, is passed over.
-fn rate(headers: &[Option<String>; 3]) -> Option<RateInfo> {
-    let [limit, remaining, reset] = headers.each_ref().map(|header| {
-        let number = header.as_deref()?.split([',', ';']).next()?;
-        number.trim().parse::<u32>().ok()
-    });
-    let reset = reset.map(|seconds| Duration::from_secs(u64::from(seconds)));
-    let rate = RateInfo {
-        limit,
-        remaining,
-        reset,
-    };
-    (rate != RateInfo::default()).then_some(rate)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::model::RateInfo;
 
     fn answer(status: u16, json: bool, body: &str) -> Answer {
         Answer {
@@ -167,52 +141,19 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_seconds_or_a_date_and_never_more_than_a_day() {
-        let now = Timestamp::parse("2026-11-23T10:00:00Z").unwrap();
-        let cases = [
-            ("3", Some(3)),
-            ("0", Some(0)),
-            (" 7 ", Some(7)),
-            ("Mon, 23 Nov 2026 10:01:00 GMT", Some(60)),
-            ("Mon, 23 Nov 2026 09:00:00 GMT", Some(0)),
-            ("99999999", Some(86_400)),
-            ("soon", None),
-            ("-1", None),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(
-                retry_after(text, now).map(|d| d.as_secs()),
-                expected,
-                "{text}"
-            );
-        }
-    }
-
-    #[test]
     fn what_is_left_of_the_limit_is_read_from_any_answer() {
-        let rate = |status, headers: [&str; 3]| {
+        let rate = |status| {
             let mut answer = answer(status, true, "{}");
-            answer.rate = headers.map(|text| (!text.is_empty()).then(|| text.to_owned()));
+            answer.rate = ["3500", "12", "41"].map(|text| Some(text.to_owned()));
             outcome(&answer, Timestamp::from_millis(0)).rate
         };
-        let full = RateInfo {
+        let read = RateInfo {
             limit: Some(3500),
             remaining: Some(12),
             reset: Some(Duration::from_secs(41)),
         };
-        assert_eq!(rate(202, ["3500", " 12", "41"]), Some(full));
-        assert_eq!(
-            rate(400, ["3500, 3500;w=60", "12;x", "41"]),
-            Some(full),
-            "a refusal has them too"
-        );
-        let half = RateInfo {
-            remaining: Some(0),
-            ..RateInfo::default()
-        };
-        assert_eq!(rate(202, ["", "0", "soon"]), Some(half));
-        assert_eq!(rate(202, ["", "-1", "4.5"]), None);
-        assert_eq!(rate(429, ["", "", ""]), None);
+        assert_eq!(rate(202), Some(read));
+        assert_eq!(rate(400), Some(read), "a refusal has them too");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! body appears in an error or a log line. May use `klaviyo`, `model`, `config` and `clock`.
 
 mod classify;
+mod limits;
 #[cfg(test)]
 mod tests;
 
