@@ -12,6 +12,7 @@ pub(crate) enum Endpoint {
     BulkCreateEvents,
     ImportProfile,
     BulkImportProfiles,
+    GetImportJobs,
     GetImportJob,
     GetImportErrors,
     Subscribe,
@@ -56,7 +57,7 @@ const fn tier(burst: u32, steady: u32) -> Tier {
 }
 
 /// Method, path with `{id}`, operation.
-const TABLE: [(Method, &str, Endpoint); 15] = [
+const TABLE: [(Method, &str, Endpoint); 16] = [
     (Method::POST, "/api/events", Endpoint::CreateEvent),
     (
         Method::POST,
@@ -68,6 +69,11 @@ const TABLE: [(Method, &str, Endpoint); 15] = [
         Method::POST,
         "/api/profile-bulk-import-jobs",
         Endpoint::BulkImportProfiles,
+    ),
+    (
+        Method::GET,
+        "/api/profile-bulk-import-jobs",
+        Endpoint::GetImportJobs,
     ),
     (
         Method::GET,
@@ -114,6 +120,7 @@ impl Endpoint {
             Self::RequestDeletion => S,
             Self::BulkCreateEvents
             | Self::BulkImportProfiles
+            | Self::GetImportJobs
             | Self::GetImportJob
             | Self::GetImportErrors
             | Self::AddToList
@@ -138,7 +145,8 @@ impl Endpoint {
             | Self::AddToList
             | Self::RemoveFromList
             | Self::RequestDeletion => true,
-            Self::GetImportJob
+            Self::GetImportJobs
+            | Self::GetImportJob
             | Self::GetImportErrors
             | Self::GetAccounts
             | Self::GetLists

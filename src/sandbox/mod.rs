@@ -91,7 +91,9 @@ impl Sandbox {
 
     /// What it holds at this moment.
     pub fn snapshot(&self) -> Snapshot {
-        views::snapshot(&self.inner.lock())
+        let mut state = self.inner.lock();
+        state.run_imports(self.inner.clock.now());
+        views::snapshot(&state)
     }
 
     /// Lets go of every request that hangs or is delayed, now and from now on, so that its port can close.

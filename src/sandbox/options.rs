@@ -2,6 +2,8 @@
 //!
 //! Plain data with defaults that fit a first try without an account. Uses no other module.
 
+use std::time::Duration;
+
 /// How a sandbox behaves. The default accepts the key `pk_sandbox` and any list id, and limits no rate.
 #[derive(Clone)]
 pub struct Options {
@@ -17,6 +19,8 @@ pub struct Options {
     /// pages disagree; off means that such an event is dropped as a duplicate. A job that repeats one within itself
     /// is refused either way.
     pub bulk_refuses_stored: bool,
+    /// How long a bulk import of profiles waits before it is carried out; zero: it is done before its answer.
+    pub job_delay: Duration,
     /// How much is remembered before the oldest is forgotten.
     pub keep: Keep,
 }
@@ -110,6 +114,7 @@ impl Default for Options {
             rate_limits: RateLimits::Off,
             lists: AccountLists::Any(OptIn::Double),
             bulk_refuses_stored: false,
+            job_delay: Duration::ZERO,
             keep: Keep::default(),
         }
     }

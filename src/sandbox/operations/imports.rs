@@ -1,4 +1,4 @@
-//! `POST /api/profile-import`, and its bulk job with the two questions about it: keeping what is known of people.
+//! `POST /api/profile-import`, and its bulk job with the questions about it: keeping what is known of people.
 //!
 //! Promises that one identifier never ends up with two profiles: a document that joins two people is refused (409),
 //! or, in a bulk job, becomes an import error.
@@ -8,10 +8,12 @@ use serde_json::{Map, Value, json};
 
 use super::reads::Page;
 use super::{Ask, Done, Result, Work, items, text};
+use crate::model::Timestamp;
 use crate::sandbox::answer::{Answer, Place, Refusal, resource};
 use crate::sandbox::log::Outcome;
 use crate::sandbox::schema::{BULK_IMPORT, Check, IMPORT};
-use crate::sandbox::state::jobs::Job;
+use crate::sandbox::state::State;
+use crate::sandbox::state::jobs::{Job, JobState, Load};
 use crate::sandbox::state::lists::Membership;
 use crate::sandbox::state::profiles::{Names, Nulls, Profile, ProfileNumber, Profiles};
 
@@ -59,39 +61,42 @@ impl Work<'_> {
                 );
             }
         })?;
-        let mut errors = Vec::new();
-        for (at, profile) in profiles.iter().enumerate() {
-            let pointer = format!("{PROFILES}/{at}");
-            match owner(&self.state.profiles, &Names::of(profile), &pointer) {
-                Err(refusal) => errors.push(import_error(&refusal, profile)),
-                Ok(owner) => {
-                    let number = owner.unwrap_or_else(|| self.state.profiles.create(self.now));
-                    self.state.import(number, profile, Nulls::Ignore, self.now);
-                    if let Some(list) = list.and_then(|id| self.state.lists.get_mut(id, self.now)) {
-                        list.members.entry(number).or_insert(Membership::Added);
-                    }
-                }
-            }
-        }
-        let note = format!(
-            "{} taken, {} not",
-            profiles.len() - errors.len(),
-            errors.len()
-        );
-        let job = Job {
+        let id = self.state.jobs.add(Job {
             created: self.now,
             total: profiles.len(),
-            errors,
+            state: JobState::Queued {
+                due: self.now.plus(self.options.job_delay),
+                load: Load {
+                    profiles: profiles.to_vec(),
+                    list: list.map(str::to_owned),
+                },
+            },
+        });
+        self.state.run_imports(self.now);
+        let job = self.job(&id)?;
+        let note = match &job.state {
+            JobState::Queued { due, .. } => format!("{} wait until {due}", job.total),
+            JobState::Complete { errors, .. } => {
+                format!("{} taken, {} not", job.total - errors.len(), errors.len())
+            }
         };
-        let shown = job.clone();
-        let id = self.state.jobs.add(job);
-        let answer = Answer::document(
-            StatusCode::ACCEPTED,
-            &json!({ "data": job_of(&id, &shown) }),
-        );
+        let answer = Answer::document(StatusCode::ACCEPTED, &json!({ "data": job_of(&id, job) }));
         Ok(Done {
             note: Some(note),
             ..Done::new(answer, Outcome::Stored)
+        })
+    }
+
+    /// The newest first, unless they are sorted upwards.
+    pub(super) fn get_import_jobs(&self, ask: &Ask<'_>) -> Result<Done> {
+        let page = Page::read(ask.query, &["status"], 20, 100)?;
+        let jobs = self.state.jobs.iter();
+        let jobs = jobs.filter(|(_, job)| page.wants("status", Some(status_of(job))));
+        let shown = |(id, job): (&String, &Job)| job_of(id, job);
+        Ok(if page.ascending {
+            page.answer(jobs.map(shown))
+        } else {
+            page.answer(jobs.rev().map(shown))
         })
     }
 
@@ -102,7 +107,10 @@ impl Work<'_> {
     }
 
     pub(super) fn get_import_errors(&self, ask: &Ask<'_>) -> Result<Done> {
-        let errors = &self.job(ask.id)?.errors;
+        let errors = match &self.job(ask.id)?.state {
+            JobState::Queued { .. } => &[][..],
+            JobState::Complete { errors, .. } => errors,
+        };
         let page = Page::read(ask.query, &[], 20, 100)?;
         let entries = errors.iter().enumerate().map(|(at, error)| {
             json!({ "type": "import-error", "id": format!("{}-{at}", ask.id), "attributes": error })
@@ -115,6 +123,36 @@ impl Work<'_> {
             let detail = format!("A bulk import job with id {id} does not exist.");
             vec![Refusal::not_found(Place::Whole, detail)]
         })
+    }
+}
+
+impl State {
+    /// Carries out the bulk imports whose time has come.
+    pub(crate) fn run_imports(&mut self, now: Timestamp) {
+        while let Some((id, load)) = self.jobs.take_due(now) {
+            let errors = self.import_all(&load, now);
+            self.jobs.failed(&id, errors);
+        }
+    }
+
+    /// Imports all profiles of a job; answers the errors of those that were not taken.
+    fn import_all(&mut self, load: &Load, now: Timestamp) -> Vec<Value> {
+        let mut errors = Vec::new();
+        for (at, profile) in load.profiles.iter().enumerate() {
+            let pointer = format!("{PROFILES}/{at}");
+            match owner(&self.profiles, &Names::of(profile), &pointer) {
+                Err(refusal) => errors.push(import_error(&refusal, profile)),
+                Ok(owner) => {
+                    let number = owner.unwrap_or_else(|| self.profiles.create(now));
+                    self.import(number, profile, Nulls::Ignore, now);
+                    let list = load.list.as_deref();
+                    if let Some(list) = list.and_then(|id| self.lists.get_mut(id, now)) {
+                        list.members.entry(number).or_insert(Membership::Added);
+                    }
+                }
+            }
+        }
+        errors
     }
 }
 
@@ -168,14 +206,25 @@ fn import_error(refusal: &Refusal, profile: &Value) -> Value {
     })
 }
 
+fn status_of(job: &Job) -> &'static str {
+    match &job.state {
+        JobState::Queued { .. } => "queued",
+        JobState::Complete { .. } => "complete",
+    }
+}
+
 fn job_of(id: &str, job: &Job) -> Value {
-    let failed = job.errors.len();
-    let at = job.created.to_string();
+    let (failed, done, at) = match &job.state {
+        JobState::Queued { .. } => (0, 0, None),
+        JobState::Complete { at, errors } => {
+            (errors.len(), job.total - errors.len(), Some(at.to_string()))
+        }
+    };
     let attributes = json!({
-        "status": "complete",
-        "created_at": at,
+        "status": status_of(job),
+        "created_at": job.created.to_string(),
         "total_count": job.total,
-        "completed_count": job.total - failed,
+        "completed_count": done,
         "failed_count": failed,
         "started_at": at,
         "completed_at": at,

@@ -66,11 +66,13 @@ impl Done {
 impl Work<'_> {
     /// Carries out one operation.
     pub(crate) fn carry_out(&mut self, endpoint: Endpoint, ask: &Ask<'_>) -> Result<Done> {
+        self.state.run_imports(self.now);
         let done = match endpoint {
             Endpoint::CreateEvent => self.create_event(ask.document),
             Endpoint::BulkCreateEvents => self.bulk_create_events(ask.document),
             Endpoint::ImportProfile => self.import_profile(ask.document),
             Endpoint::BulkImportProfiles => self.bulk_import_profiles(ask.document),
+            Endpoint::GetImportJobs => self.get_import_jobs(ask),
             Endpoint::GetImportJob => self.get_import_job(ask.id),
             Endpoint::GetImportErrors => self.get_import_errors(ask),
             Endpoint::Subscribe => self.subscribe(ask.document),

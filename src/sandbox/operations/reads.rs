@@ -22,7 +22,7 @@ pub(super) struct Page {
     size: usize,
     passed: usize,
     conditions: Vec<Condition>,
-    ascending: bool,
+    pub(super) ascending: bool,
 }
 
 impl Page {
@@ -68,7 +68,7 @@ impl Page {
     }
 
     /// Whether `value` of a field is asked for.
-    fn wants(&self, field: &str, value: Option<&str>) -> bool {
+    pub(super) fn wants(&self, field: &str, value: Option<&str>) -> bool {
         self.conditions
             .iter()
             .filter(|condition| condition.field == field)

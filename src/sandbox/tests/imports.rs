@@ -1,9 +1,11 @@
 //! Profiles: who is who, what clears a field and what leaves it.
 
+use std::time::Duration;
+
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use super::{World, changed, profile};
+use super::{Options, World, changed, profile};
 
 const IMPORT: &str = "/api/profile-import";
 
@@ -163,6 +165,71 @@ async fn a_bulk_import_ignores_nulls_and_reports_what_it_could_not_take() {
         world.get("/api/profile-bulk-import-jobs/none").await.status,
         404
     );
+}
+
+/// A bulk import of one profile.
+async fn bulk(world: &World, attributes: Value) -> String {
+    let job = json!({ "data": {
+        "type": "profile-bulk-import-job",
+        "attributes": { "profiles": { "data": [profile(attributes)["data"]] } },
+    } });
+    let reply = world.post("/api/profile-bulk-import-jobs", &job).await;
+    assert_eq!(reply.status, 202, "{}", reply.text);
+    reply.body["data"]["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_delayed_job_is_carried_out_when_its_time_has_come_over_what_came_meanwhile() {
+    let world = World::with(Options {
+        job_delay: Duration::from_secs(5),
+        ..Options::default()
+    });
+    let anna = |title: &str| json!({ "email": "a@klaviyo-demo.com", "title": title });
+    let id = bulk(&world, anna("old")).await;
+    world.import(anna("new")).await;
+    let title = || world.sandbox.snapshot().profiles[0].attributes["title"].clone();
+    assert_eq!(title(), "new");
+    let path = format!("/api/profile-bulk-import-jobs/{id}");
+    world.advance(4_999);
+    let attributes = &world.get(&path).await.body["data"]["attributes"];
+    assert_eq!(attributes["status"], "queued");
+    assert_eq!(attributes["completed_count"], 0);
+    world.advance(1);
+    assert_eq!(title(), "old");
+    let attributes = &world.get(&path).await.body["data"]["attributes"];
+    assert_eq!(attributes["status"], "complete");
+    assert_eq!(attributes["completed_count"], 1);
+}
+
+#[tokio::test]
+async fn jobs_are_listed_by_their_age_and_status_page_by_page() {
+    let world = World::with(Options {
+        job_delay: Duration::from_secs(5),
+        ..Options::default()
+    });
+    let first = bulk(&world, json!({ "email": "a@klaviyo-demo.com" })).await;
+    world.advance(5_000);
+    let second = bulk(&world, json!({ "email": "b@klaviyo-demo.com" })).await;
+    let listed = async |query: &str| {
+        let path = format!("/api/profile-bulk-import-jobs?{query}");
+        let reply = world.get(&path).await;
+        let jobs = reply.body["data"].as_array().unwrap().iter();
+        let ids: Vec<String> = jobs
+            .map(|job| job["id"].as_str().unwrap().to_owned())
+            .collect();
+        (ids, reply.body["links"]["next"].clone())
+    };
+    let both = [second.clone(), first.clone()];
+    assert_eq!(
+        listed("sort=-created_at").await,
+        (both.to_vec(), Value::Null)
+    );
+    let queued = "filter=any(status,[%22queued%22,%22processing%22])";
+    assert_eq!(listed(queued).await.0, std::slice::from_ref(&second));
+    let (page, next) = listed("page[size]=1").await;
+    assert_eq!(page, [second]);
+    let next = next.as_str().unwrap().trim_start_matches('?');
+    assert_eq!(listed(&format!("page[size]=1&{next}")).await.0, [first]);
 }
 
 #[tokio::test]
