@@ -9,13 +9,15 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::erase::{self, Deletion};
 use super::history;
+use super::import_job;
 use super::order::{Begun, Erased, Import, PlannedDelivery, Replay, Start, Step, Then};
 use super::pause::{self, Pause};
 use super::retention::{self, Removed, Round};
 use super::rows;
 use super::run::{self, Claimed};
 use crate::model::{
-    DeliveryId, DeliveryStatus, EventId, EventType, Family, Identifier, NewEvent, Timestamp,
+    DeliveryId, DeliveryStatus, EventId, EventType, Family, Identifier, ImportJobId, NewEvent,
+    Timestamp,
 };
 
 /// One thing to write.
@@ -31,6 +33,10 @@ pub(super) enum Command {
     },
     Plan(Vec<(EventId, Vec<PlannedDelivery>)>),
     Begin(Vec<Start>),
+    /// All in one import job.
+    BeginImport(Vec<Start>),
+    /// Klaviyo's id of an import job.
+    ImportTaken(ImportJobId, String),
     Settle(Vec<Step>),
     Replay {
         now: Timestamp,
@@ -70,6 +76,7 @@ pub(super) enum Answer {
     Claimed(Vec<Claimed>),
     Planned(HashMap<EventId, Vec<DeliveryId>>),
     Begun(Vec<Begun>),
+    ImportBegun(ImportJobId, Vec<Begun>),
     Removed(Removed),
     Erased(Erased),
     Unparked(bool),
@@ -86,6 +93,8 @@ impl Command {
             | Self::Claim { .. }
             | Self::Plan(_)
             | Self::Begin(_)
+            | Self::BeginImport(_)
+            | Self::ImportTaken(..)
             | Self::Replay { .. }
             | Self::Discard { .. }
             | Self::Hold(_)
@@ -136,6 +145,7 @@ pub(super) async fn write(
                 let own = starts.iter().map(|start| begun_of(begun.next(), start));
                 Answer::Begun(own.collect::<Result<_, _>>()?)
             }
+            Command::BeginImport(starts) => import_job::begin(connection, starts).await?,
             Command::Claim {
                 now,
                 live,
@@ -157,6 +167,7 @@ pub(super) async fn write(
             | Command::Discard { .. }
             | Command::Hold(_)
             | Command::Release { .. }
+            | Command::ImportTaken(..)
             | Command::Remember { .. } => alone(connection, command).await?,
             Command::SetPauses(pauses) => {
                 pause::write(connection, pauses).await?;
@@ -201,6 +212,8 @@ impl<'a> Group<'a> {
                 Command::Begin(starts) => group.begins.extend(starts.iter().map(rows::start)),
                 Command::Settle(steps) => steps.iter().for_each(|step| group.step(step)),
                 Command::Claim { .. }
+                | Command::BeginImport(_)
+                | Command::ImportTaken(..)
                 | Command::Replay { .. }
                 | Command::Discard { .. }
                 | Command::Hold(_)
@@ -252,7 +265,7 @@ impl<'a> Group<'a> {
     }
 }
 
-async fn execute(
+pub(super) async fn execute(
     connection: &mut SqliteConnection,
     sql: &'static str,
     rows: &[Value],
@@ -335,6 +348,9 @@ async fn alone(
         Command::Release { now, events } => sqlx::query(include_str!("sql/let_go.sql"))
             .bind(now.as_millis())
             .bind(rows::ids(events)),
+        Command::ImportTaken(job, klaviyo_id) => {
+            sqlx::query(import_job::TAKEN).bind(job.0).bind(klaviyo_id)
+        }
         Command::Remember { name, value } => {
             sqlx::query("INSERT OR REPLACE INTO fact (name, value) VALUES (?1, ?2)")
                 .bind(name)
@@ -346,6 +362,7 @@ async fn alone(
         | Command::Claim { .. }
         | Command::Plan(_)
         | Command::Begin(_)
+        | Command::BeginImport(_)
         | Command::Remove(_)
         | Command::Chronicle(_)
         | Command::Erase { .. }
@@ -375,7 +392,7 @@ fn planned_of(rows: &[SqliteRow]) -> Result<HashMap<EventId, Vec<DeliveryId>>, s
         .collect())
 }
 
-fn begun_of(row: Option<&SqliteRow>, start: &Start) -> Result<Begun, sqlx::Error> {
+pub(super) fn begun_of(row: Option<&SqliteRow>, start: &Start) -> Result<Begun, sqlx::Error> {
     let row = row.ok_or(sqlx::Error::RowNotFound)?;
     let status: String = row.try_get("status")?;
     let owner: Option<i64> = row.try_get("owner")?;

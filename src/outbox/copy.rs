@@ -12,7 +12,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::error::OpenError;
 use super::writer::{BEGIN, COMMIT};
-use super::{Outbox, connect, disk, identity, lock};
+use super::{Outbox, connect, disk, identity, import_job, lock};
 use crate::config::OutboxConfig;
 use crate::model::Timestamp;
 
@@ -130,14 +130,16 @@ async fn prepare(config: &OutboxConfig, fresh: &Path, now: Timestamp) -> Result<
         source,
     };
     let mut connection = connect::writer(fresh, false).await?;
-    let held = hold_all(&mut connection).await.map_err(failed)?;
+    let held = hold_all(&mut connection, now).await.map_err(failed)?;
     connect::close(connection).await;
     remove(&beside(fresh, ".lock"))?;
     Ok(held)
 }
 
-async fn hold_all(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+/// Import jobs are given up: whether Klaviyo still works on one is of no matter to events that are held.
+async fn hold_all(connection: &mut SqliteConnection, now: Timestamp) -> Result<u64, sqlx::Error> {
     sqlx::query(BEGIN).execute(&mut *connection).await?;
+    import_job::give_up(connection, now).await?;
     let held =
         sqlx::query("UPDATE event SET status = 'held', reason = ?1 WHERE status = 'pending'")
             .bind(RESTORED)

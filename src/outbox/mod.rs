@@ -25,6 +25,7 @@ mod gist;
 mod history;
 mod identity;
 mod import;
+mod import_job;
 mod limits;
 mod lock;
 mod near;
@@ -75,6 +76,7 @@ pub use erase::{Person, PersonsEvent};
 pub use error::{AppendError, OpenError, ReadError, WriteError};
 pub use export::ExportedEvent;
 pub use history::{Minute, SourceCame, chronicle};
+pub use import_job::{ImportItem, ImportJobReport, OpenImport};
 pub use limits::{LimitInUse, LimitsInUse};
 pub use lock::daemon_of;
 pub use order::{Begun, Erased, Import, PlannedDelivery, Replay, Settlement, Start, Step, Then};
@@ -93,7 +95,7 @@ pub use work::{ClaimedEvent, NextDue, StoredDelivery};
 use writer::{Order, Writer};
 
 /// The schema this program writes: `PRAGMA user_version`, set by the newest migration.
-const SCHEMA: i64 = 10;
+const SCHEMA: i64 = 11;
 /// Commands that may wait for the writer; beyond that, clients are asked to come back.
 const QUEUE: usize = 4096;
 /// Events that an operator's command changes in one commit.

@@ -26,9 +26,10 @@ const HOT: [(&str, &str); 16] = [
 ];
 
 /// Indexes that hold only what is in the air, bounded by the window and empty at rest, or what was never answered.
-const BOUNDED: [&str; 3] = [
+const BOUNDED: [&str; 4] = [
     "INDEX event_in_air",
     "INDEX attempt_open",
+    "INDEX import_job_open",
     "INDEX delivery_unknown",
 ];
 
@@ -41,6 +42,9 @@ async fn hot_statements_scan_no_table_that_grows() {
         ("claimed", super::work::EVENTS),
         ("owed", super::work::DELIVERIES),
         ("known", super::import::KNOWN),
+        ("open import jobs", super::import_job::OPEN),
+        ("their events", super::import_job::EVENTS),
+        ("their items", super::import_job::ITEMS),
         ("the oldest pending event", super::standing::OLDEST_PENDING),
         (
             "unanswered subscriptions",

@@ -5,6 +5,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::dead::DeadCount;
 use super::error::ReadError;
+use super::import_job::ImportJobReport;
 use super::pause::{FailingAlone, Pause};
 use super::{EventId, Outbox};
 
@@ -27,6 +28,8 @@ pub struct Status {
     pub failing: Vec<FailingAlone>,
     /// Subscriptions that were sent and never answered: Klaviyo may have taken them.
     pub unknown_subscriptions: i64,
+    /// Import jobs that events wait for.
+    pub import_jobs: Vec<ImportJobReport>,
 }
 
 /// A row of the `backlog` view.
@@ -117,6 +120,7 @@ impl Outbox {
             failing,
             pauses,
             unknown_subscriptions: self.unknown_subscriptions().await?,
+            import_jobs: self.import_job_reports().await?,
         })
     }
 

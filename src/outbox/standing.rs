@@ -114,6 +114,7 @@ mod tests {
             delivered: later,
             dead: NOW,
             bodies: NOW,
+            import_jobs: NOW,
         };
         outbox.remove_some(delivered).await.unwrap();
         finish(&outbox, 2, EventStatus::Delivered).await;

@@ -274,6 +274,8 @@ fn may_make_work(command: &Command) -> bool {
         | Command::Erase { .. }
         | Command::Plan(_)
         | Command::Begin(_)
+        | Command::BeginImport(_)
+        | Command::ImportTaken(..)
         | Command::Hold(_)
         | Command::SetPauses(_)
         | Command::Remove(_)

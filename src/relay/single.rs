@@ -89,7 +89,6 @@ async fn attempt(
         }
     };
     let route = klaviyo::route(delivery.kind, delivery.list_id.as_deref());
-    let timeout = context.settings.policy.timeout;
     let (outcome, _) = context
         .settings
         .sender

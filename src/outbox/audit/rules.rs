@@ -69,6 +69,13 @@ pub(super) const RULES: &[Rule] = &[
                     JOIN event AS e ON e.id = d.event_id WHERE a.ended_ms IS NULL AND e.in_air = 0",
     },
     Rule {
+        name: "import_jobs",
+        must: "an import job is open as long as one of its requests is",
+        broken_by: "SELECT d.event_id AS id FROM attempt AS a JOIN import_job AS j ON j.id = a.import_job
+                    JOIN delivery AS d ON d.id = a.delivery_id
+                    WHERE a.ended_ms IS NULL AND j.ended_ms IS NOT NULL",
+    },
+    Rule {
         name: "delivered",
         must: "every request of a delivered event is delivered, or went out before",
         broken_by: "SELECT e.id FROM event AS e JOIN delivery AS d ON d.event_id = e.id AND d.cycle = e.cycle

@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::model::{DeliveryStatus, EventStatus};
-use crate::outbox::tests::{Files, begin, claim_all, event, files, finish, plan, planned, settle};
+use crate::outbox::tests::import_jobs::profile;
+use crate::outbox::tests::{
+    Files, begin, claim_all, event, files, finish, plan, planned, settle, start,
+};
 
 /// Something of everything: delivered with an `$event_id`, dead, pending behind another, held.
 async fn filled(files: &Files) -> Outbox {
@@ -21,6 +24,8 @@ async fn filled(files: &Files) -> Outbox {
     finish(&outbox, 1, EventStatus::Delivered).await;
     finish(&outbox, 2, EventStatus::Dead).await;
     finish(&outbox, 3, EventStatus::Skipped).await;
+    let profile = plan(&outbox, 4, profile("d")).await;
+    outbox.begin_import(vec![start(profile)]).await.unwrap();
     outbox
 }
 
@@ -65,12 +70,13 @@ async fn every_rule_names_the_events_that_break_it() {
         ("turns", "INSERT INTO turn VALUES ('user:a', 1, 1)", 1),
         ("ahead", "UPDATE event SET ahead = 0 WHERE id = 6", 6),
         ("in_the_air", "UPDATE event SET in_air = 1 WHERE id = 6", 6),
+        ("import_jobs", "UPDATE import_job SET ended_ms = 1", 4),
         (
             "delivered",
-            "UPDATE delivery SET status = 'pending', delivered_ms = NULL",
+            "UPDATE delivery SET status = 'pending', delivered_ms = NULL WHERE id = 1",
             1,
         ),
-        ("accepted", "DELETE FROM attempt", 1),
+        ("accepted", "DELETE FROM attempt WHERE delivery_id = 1", 1),
         ("once", "DELETE FROM sent_key", 1),
     ] {
         let files = files();

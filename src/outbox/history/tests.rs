@@ -179,6 +179,7 @@ async fn a_minute_keeps_what_ended_in_it_when_that_is_replayed_or_removed() {
         delivered: at(600),
         dead: at(600),
         bodies: at(600),
+        import_jobs: at(600),
     };
     outbox.remove_some(all).await.unwrap();
     outbox.write_down(at(120), 0).await.unwrap();

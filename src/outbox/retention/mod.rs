@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::command::{Answer, Command};
-use super::{Outbox, WriteError, mismatch};
+use super::{Outbox, WriteError, import_job, mismatch};
 use crate::clock::Clock;
 use crate::config::OutboxConfig;
 use crate::model::Timestamp;
@@ -29,6 +29,8 @@ const SPARE_PAGES: i64 = 1024;
 const REST: Duration = Duration::from_secs(5);
 /// The pause after a round that left something, as a multiple of what the round took.
 const RESPITE: u32 = 4;
+/// Import jobs that ended are known for so long at least: a list of Klaviyo's may show them.
+const IMPORT_JOBS: Duration = Duration::from_hours(24);
 /// The fact that tells how far bodies are removed.
 const STRIPPED: &str = "bodies removed up to";
 
@@ -41,6 +43,8 @@ pub(super) struct Round {
     pub(super) dead: Timestamp,
     /// Bodies of delivered and skipped events.
     pub(super) bodies: Timestamp,
+    /// Import jobs of which no attempt is left.
+    pub(super) import_jobs: Timestamp,
 }
 
 /// What a round did.
@@ -93,6 +97,7 @@ impl Round {
             delivered: now.minus(config.retain_delivered),
             dead: now.minus(config.retain_dead),
             bodies: now.minus(config.retain_bodies),
+            import_jobs: now.minus(IMPORT_JOBS),
         }
     }
 }
@@ -115,6 +120,7 @@ pub(super) async fn remove(
 ) -> Result<Removed, sqlx::Error> {
     let events = prune(connection, round).await?;
     let bodies = strip(connection, round).await?;
+    import_job::forget(connection, round.import_jobs).await?;
     let vacuumed = give_back(connection).await?;
     Ok(Removed {
         events,

@@ -37,6 +37,7 @@ async fn finished_events_go_when_their_time_is_over_and_the_audit_adds_up() {
         delivered: NOW,
         dead: NOW,
         bodies: NOW,
+        import_jobs: LATER,
     };
     assert_eq!(remove(&outbox, nothing).await, Removed::default());
 
@@ -44,6 +45,7 @@ async fn finished_events_go_when_their_time_is_over_and_the_audit_adds_up() {
         delivered: LATER,
         dead: LONG_AGO,
         bodies: LATER,
+        import_jobs: LATER,
     };
     assert_eq!(remove(&outbox, delivered.clone()).await.events, 2);
     assert_eq!(
@@ -95,6 +97,7 @@ async fn a_dead_event_that_others_wait_behind_stays() {
         delivered: LATER,
         dead: LATER,
         bodies: LATER,
+        import_jobs: LATER,
     };
     assert_eq!(remove(&outbox, all.clone()).await.events, 0);
     outbox.discard(NOW, vec![EventId(2)]).await.unwrap();
@@ -124,6 +127,7 @@ async fn bodies_go_before_the_history_and_are_not_looked_at_again() {
         delivered: LONG_AGO,
         dead: LONG_AGO,
         bodies: LATER,
+        import_jobs: LATER,
     };
     assert_eq!(remove(&outbox, bodies.clone()).await.bodies, 1);
     assert_eq!(remove(&outbox, bodies.clone()).await.bodies, 0);
@@ -174,6 +178,7 @@ async fn a_message_and_a_key_are_known_as_long_as_their_event() {
         delivered: LATER,
         dead: LATER,
         bodies: LATER,
+        import_jobs: LATER,
     };
     assert_eq!(remove(&outbox, all).await.events, 2);
     for table in [
@@ -206,6 +211,7 @@ async fn the_file_gets_smaller_round_by_round() {
         delivered: LATER,
         dead: LATER,
         bodies: LATER,
+        import_jobs: LATER,
     };
     let mut rounds = 0;
     loop {
@@ -238,6 +244,7 @@ fn nothing_is_kept_for_less_than_the_configuration_says() {
         delivered: hours_ago(48),
         dead: hours_ago(72),
         bodies: hours_ago(1),
+        import_jobs: hours_ago(24),
     };
     assert_eq!(Round::at(&config, NOW), expected);
 }

@@ -1,5 +1,6 @@
 -- Writes down that attempts begin, before anything is sent.
--- ?1: JSON array of {delivery_id, sent_to, now_ms, request}; request only where it is not frozen yet.
+-- ?1: JSON array of {delivery_id, sent_to, now_ms, request, import_job, import_item}; request only where it is not frozen
+-- yet, the last two only for those that go in one import job.
 
 -- A key whose owner was refused for good is free again.
 DELETE FROM sent_key
@@ -20,9 +21,9 @@ SET sent_to = j.value ->> 'sent_to', request = coalesce(request, j.value ->> 're
 FROM json_each(?1) AS j
 WHERE delivery.id = j.value ->> 'delivery_id';
 
-INSERT INTO attempt (delivery_id, number, started_ms)
+INSERT INTO attempt (delivery_id, number, started_ms, import_job, import_item)
 SELECT d.id, 1 + (SELECT coalesce(max(a.number), 0) FROM attempt AS a WHERE a.delivery_id = d.id),
-       j.value ->> 'now_ms'
+       j.value ->> 'now_ms', j.value ->> 'import_job', j.value ->> 'import_item'
 FROM json_each(?1) AS j JOIN delivery AS d ON d.id = j.value ->> 'delivery_id'
 LEFT JOIN sent_key AS k ON k.sent_to = d.sent_to AND k.metric = d.metric AND k.event_key = d.event_key
 WHERE d.event_key IS NULL OR k.delivery_id = d.id;

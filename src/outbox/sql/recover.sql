@@ -1,17 +1,35 @@
--- What the last daemon left when it ended without finishing: requests in the air become `unknown`, their events
--- may be taken again. ?1: now, in ms.
+-- What the last daemon left when it ended without finishing: requests in flight become `unknown`, their events may be taken
+-- again. Those in an import job that is open stay as they are: Klaviyo may still work on it, and it is asked about before
+-- anything of their people goes. ?1: now, in ms.
 
 UPDATE delivery SET status = 'unknown', reason = 'the answer never came: the daemon ended while it was in the air'
 WHERE status IN ('pending', 'unknown')
-  AND id IN (SELECT delivery_id FROM attempt WHERE ended_ms IS NULL);
+  AND id IN (SELECT a.delivery_id FROM attempt AS a JOIN delivery AS d ON d.id = a.delivery_id
+             JOIN event AS e ON e.id = d.event_id
+             WHERE a.ended_ms IS NULL
+               AND NOT (e.in_air = 1 AND EXISTS (SELECT 1 FROM import_job AS o
+                                                 WHERE o.id = a.import_job AND o.ended_ms IS NULL)));
 
 UPDATE attempt
 SET ended_ms = max(started_ms, ?1), outcome = 'unknown',
     error = 'the daemon ended while the request was in the air'
-WHERE ended_ms IS NULL;
+WHERE ended_ms IS NULL
+  AND NOT EXISTS (SELECT 1 FROM import_job AS o JOIN delivery AS d ON d.id = attempt.delivery_id
+                  JOIN event AS e ON e.id = d.event_id
+                  WHERE o.id = attempt.import_job AND o.ended_ms IS NULL
+                    AND e.in_air = 1 AND d.status IN ('pending', 'unknown'));
 
-UPDATE event SET in_air = 0 WHERE in_air = 1;
+-- What is open still is in an open import job.
+UPDATE event SET in_air = 0
+WHERE in_air = 1
+  AND NOT EXISTS (SELECT 1 FROM delivery AS d JOIN attempt AS a ON a.delivery_id = d.id
+                  WHERE d.event_id = event.id AND a.ended_ms IS NULL);
+
 UPDATE event SET parked = NULL, due_ms = min(due_ms, ?1) WHERE parked IS NOT NULL;
+
+UPDATE import_job SET ended_ms = max(began_ms, ?1)
+WHERE ended_ms IS NULL
+  AND NOT EXISTS (SELECT 1 FROM attempt AS a WHERE a.import_job = import_job.id AND a.ended_ms IS NULL);
 
 -- A new process counts its 429s from 0.
 UPDATE chronicle SET throttled = 0 WHERE id = 1;

@@ -20,3 +20,8 @@ SET status = j.value ->> 'status',
     delivered_ms = iif(j.value ->> 'status' = 'delivered', j.value ->> 'now_ms', NULL)
 FROM json_each(?1) AS j
 WHERE delivery.id = j.value ->> 'delivery_id' AND delivery.status IN ('pending', 'unknown');
+
+-- An import job is over when none of its attempts is open.
+UPDATE import_job SET ended_ms = max(began_ms, (SELECT max(j.value ->> 'now_ms') FROM json_each(?1) AS j))
+WHERE ended_ms IS NULL
+  AND NOT EXISTS (SELECT 1 FROM attempt AS a WHERE a.import_job = import_job.id AND a.ended_ms IS NULL);

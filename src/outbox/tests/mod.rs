@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 
+pub(super) mod import_jobs;
 mod ownership;
 mod pages;
 mod search;
@@ -102,14 +103,17 @@ pub(super) async fn plan(outbox: &Outbox, event: i64, delivery: PlannedDelivery)
     outbox.plan(vec![(event, vec![delivery])]).await.unwrap()[&event][0]
 }
 
-pub(super) async fn begin(outbox: &Outbox, delivery: DeliveryId) -> Begun {
-    let start = Start {
+pub(super) fn start(delivery: DeliveryId) -> Start {
+    Start {
         delivery,
         sent_to: "sandbox".to_owned(),
         request: None,
         now: NOW,
-    };
-    outbox.begin(vec![start]).await.unwrap()[0]
+    }
+}
+
+pub(super) async fn begin(outbox: &Outbox, delivery: DeliveryId) -> Begun {
+    outbox.begin(vec![start(delivery)]).await.unwrap()[0]
 }
 
 pub(super) async fn settle(

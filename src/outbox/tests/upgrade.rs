@@ -45,15 +45,14 @@ const TABLES: [&str; 10] = [
     "SELECT * FROM turn",
     "SELECT id, event_id, cycle, position, kind, metric, event_key, list_id, status, reason, warnings, tries, request,
             sent_to, http_status, profile_id, delivered_ms FROM delivery",
-    "SELECT * FROM attempt",
+    "SELECT delivery_id, number, started_ms, ended_ms, http_status, outcome, error, request_id FROM attempt",
     "SELECT * FROM sent_key",
     "SELECT * FROM fact",
 ];
-/// Tables and views as they were made, apart from the table whose CHECK changed, and the table and the view that have a
-/// column more.
+/// Tables and views as they were made, apart from the table whose CHECK changed, and those that have columns more.
 const SCHEMA_TEXTS: &str = "SELECT name || ': ' || coalesce(sql, '') FROM sqlite_schema
-    WHERE type IN ('table', 'view') AND name NOT IN ('delivery', 'event', 'events', 'erasure', 'erasures', 'pause')
-    ORDER BY name";
+    WHERE type IN ('table', 'view') AND name NOT IN ('delivery', 'event', 'events', 'erasure', 'erasures', 'pause',
+                                                 'attempt', 'attempts') ORDER BY name";
 
 /// Every row of these tables, as text.
 async fn contents(connection: &mut SqliteConnection) -> Vec<String> {
@@ -104,7 +103,7 @@ async fn a_file_of_version_2_keeps_everything_and_takes_deletions() {
         contents(&mut connection).await,
         texts(&mut connection, SCHEMA_TEXTS).await,
     );
-    assert_eq!((before.len(), schema.len() > 15), (29, true));
+    assert_eq!((before.len(), schema.len() > 12), (29, true));
     connect::close(connection).await;
 
     for _start in 0..2 {

@@ -26,7 +26,7 @@ async fn what_adds_up_is_said_and_exits_well() {
     assert_eq!(found["holds"], true);
     assert_eq!(found["file"], json!(null), "without --deep it is not read");
     assert_eq!(found["audit"]["accepted"], 6);
-    assert_eq!(found["rules"].as_array().unwrap().len(), 10);
+    assert_eq!(found["rules"].as_array().unwrap().len(), 11);
 }
 
 /// Writes as nobody should.

@@ -1,10 +1,11 @@
 //! The order of events against a model that cannot be wrong: random histories of arrivals, claims, releases, ends,
-//! replays and crashes, and at each claim the outbox must give exactly the events that may go.
+//! replays, import jobs and crashes, and at each claim the outbox must give exactly the events that may go.
 //!
 //! Histories follow each other in one file, since opening one costs more than they do; each works off all it brought.
 //! They are the same every time. `RELAY_TEST_SEED` begins at another one, `RELAY_TEST_HISTORIES` lives more of them; a
 //! failure names its own.
 
+mod jobs;
 mod model;
 mod operator;
 
@@ -57,6 +58,7 @@ fn at_every_step_exactly_those_events_may_go_whose_turn_has_come() {
         totals.replayed > 1_000 && totals.held > 50 && totals.crashes > 100,
         "{totals:?}"
     );
+    assert!(totals.kept > 20, "{totals:?}");
 }
 
 /// A number from the environment; one that is none is a mistake of whoever set it.
@@ -87,6 +89,8 @@ struct Totals {
     replayed: usize,
     held: usize,
     crashes: usize,
+    /// Events that stayed in flight through a crash, since their import job did.
+    kept: usize,
     /// Events that were found waiting for another at a claim.
     waited: usize,
     /// Of them, events that were claimed behind the others.
@@ -99,6 +103,7 @@ impl Totals {
         self.replayed += run.replayed;
         self.held += run.held;
         self.crashes += run.crashes;
+        self.kept += run.kept;
         self.waited += run.waited;
         self.followed += run.followed;
     }
@@ -177,13 +182,14 @@ impl History {
         self.now = self.now.plus(later);
         match self.chance.below(100) {
             0..=29 => self.arrive_and_end().await,
-            30..=57 => {
+            30..=49 => {
                 let limit = [1, 2, 5, 100][usize::try_from(self.chance.below(4)).unwrap()];
                 self.claim(limit).await;
             }
+            50..=57 => self.import().await,
             58..=66 => self.release().await,
-            67..=86 => self.end().await,
-            87..=94 => self.replay().await,
+            67..=84 => self.end().await,
+            85..=94 => self.replay().await,
             95..=96 => self.discard().await,
             97 => self.hold().await,
             98 => self.let_go_again().await,
@@ -244,6 +250,8 @@ impl History {
                 },
                 replayed: false,
                 holds: false,
+                owes: None,
+                in_job: None,
             });
         }
         event
@@ -306,11 +314,14 @@ impl History {
             let event = self.model.get(id);
             (event.state, event.due) = (State::Waiting, due);
             let event = EventId(id);
-            releases.push(Then::Release {
-                event,
-                due,
-                parked: None,
-            });
+            releases.push(self.settling(
+                id,
+                Then::Release {
+                    event,
+                    due,
+                    parked: None,
+                },
+            ));
         }
         settle(self.outbox(), releases).await;
     }
@@ -320,13 +331,13 @@ impl History {
         settle(self.outbox(), ending).await;
     }
 
-    fn choose_ending(&mut self) -> Vec<Then> {
+    fn choose_ending(&mut self) -> Vec<Step> {
         let in_air = self.model.ids(|state| state == State::InAir);
         let chosen = self.chance.some(in_air, 4);
         chosen.into_iter().map(|id| self.ending(id)).collect()
     }
 
-    fn ending(&mut self, id: i64) -> Then {
+    fn ending(&mut self, id: i64) -> Step {
         let status = match self.chance.below(3) {
             0 => EventStatus::Dead,
             1 => EventStatus::Skipped,
@@ -335,24 +346,28 @@ impl History {
         let hold = status == EventStatus::Dead && self.chance.below(2) == 0;
         let event = self.model.get(id);
         (event.state, event.holds) = (State::Ended(status), hold);
-        Then::Finish {
+        let then = Then::Finish {
             event: EventId(id),
             status,
             reason: (status != EventStatus::Delivered).then(|| "because".to_owned()),
             hold,
             erase: false,
             now: self.now,
-        }
+        };
+        self.settling(id, then)
     }
 
-    /// The daemon ends without a word and starts again: what was in the air waits, at its old place.
+    /// The daemon ends without a word and starts again: what was in the air waits, at its old place, unless it is in an
+    /// import job, which goes on.
     async fn crash(&mut self) {
         // The old handle goes, and its lock with it, before the new daemon takes the lock.
         drop(self.outbox.take());
         self.outbox = Some(reopen(&self.config, self.now).await);
         for event in &mut self.model.events {
-            if event.state == State::InAir {
-                event.state = State::Waiting;
+            match (event.state, event.in_job) {
+                (State::InAir, Some(_)) => self.totals.kept += 1,
+                (State::InAir, None) => event.state = State::Waiting,
+                (State::Waiting | State::Held | State::Ended(_), _) => {}
             }
         }
         self.totals.crashes += 1;
@@ -455,18 +470,12 @@ fn new_event(message: u64, identifiers: &BTreeSet<u64>, refused: bool, now: Time
 }
 
 /// Asks for all of it at once, so that some of it shares a commit.
-async fn settle(outbox: &Outbox, steps: Vec<Then>) {
+async fn settle(outbox: &Outbox, steps: Vec<Step>) {
     let mut settling = JoinSet::new();
-    for then in steps {
+    for step in steps {
         let outbox = outbox.clone();
         settling.spawn(async move {
-            outbox
-                .settle(vec![Step {
-                    settlement: None,
-                    then,
-                }])
-                .await
-                .unwrap();
+            outbox.settle(vec![step]).await.unwrap();
         });
     }
     settling.join_all().await;

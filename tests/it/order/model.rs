@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use klaviyo_relay::model::{EventId, EventStatus, Timestamp};
+use klaviyo_relay::model::{DeliveryId, EventId, EventStatus, Timestamp};
 use klaviyo_relay::outbox::Claimed;
 
 /// An event as the model sees it.
@@ -17,6 +17,10 @@ pub(crate) struct Modelled {
     pub(crate) replayed: bool,
     /// It ended dead and keeps its place: those behind it wait.
     pub(crate) holds: bool,
+    /// What it owes in this cycle, once that is planned.
+    pub(crate) owes: Option<DeliveryId>,
+    /// It is in an import job, with this attempt.
+    pub(crate) in_job: Option<i64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

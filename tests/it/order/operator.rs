@@ -22,6 +22,7 @@ impl History {
             event.place = if event.holds { event.place } else { place };
             (event.state, event.due) = (State::Waiting, now);
             (event.replayed, event.holds) = (true, false);
+            event.owes = None;
             self.totals.replayed += 1;
         }
         let chosen = chosen.into_iter().map(EventId).collect();

@@ -1,0 +1,77 @@
+//! Import jobs in a history: their events stay in flight until they are settled, whatever becomes of the daemon.
+
+use klaviyo_relay::model::{
+    DeliveryId, DeliveryKind, DeliveryStatus, EventId, Outcome, OutcomeKind,
+};
+use klaviyo_relay::outbox::{Begun, PlannedDelivery, Settlement, Start, Step, Then};
+
+use super::History;
+use super::model::State;
+
+impl History {
+    /// Some events that are in flight go in one import job.
+    pub(super) async fn import(&mut self) {
+        let free = self.model.events.iter();
+        let free = free.filter(|event| event.state == State::InAir && event.in_job.is_none());
+        let free = free.map(|event| event.id).collect();
+        let chosen = self.chance.some(free, 8);
+        if chosen.is_empty() {
+            return;
+        }
+        let mut starts = Vec::new();
+        for id in &chosen {
+            starts.push(Start {
+                delivery: self.owed(*id).await,
+                sent_to: "sandbox".to_owned(),
+                request: None,
+                now: self.now,
+            });
+        }
+        let (_, begun) = self.outbox().begin_import(starts).await.unwrap();
+        for (id, begun) in chosen.into_iter().zip(begun) {
+            let Begun::Go { attempt } = begun else {
+                panic!("{begun:?}");
+            };
+            self.model.get(id).in_job = Some(attempt);
+        }
+    }
+
+    async fn owed(&mut self, id: i64) -> DeliveryId {
+        if let Some(owed) = self.model.get(id).owes {
+            return owed;
+        }
+        let planned = PlannedDelivery {
+            kind: DeliveryKind::Profile,
+            metric: None,
+            event_key: None,
+            list_id: None,
+            request: Some("{}".to_owned()),
+            refused: None,
+            warnings: Vec::new(),
+        };
+        let event = EventId(id);
+        let planned = self.outbox().plan(vec![(event, vec![planned])]).await;
+        let owed = planned.unwrap()[&event][0];
+        self.model.get(id).owes = Some(owed);
+        owed
+    }
+
+    /// What becomes of an event, and of its attempt in a job.
+    pub(super) fn settling(&mut self, id: i64, then: Then) -> Step {
+        let now = self.now;
+        let event = self.model.get(id);
+        let attempt = event.owes.zip(event.in_job.take());
+        let settlement = attempt.map(|(delivery, attempt)| Settlement {
+            delivery,
+            attempt,
+            outcome: Outcome::of(OutcomeKind::Unknown),
+            status: DeliveryStatus::Unknown,
+            reason: None,
+            request: None,
+            counts: false,
+            failed: false,
+            now,
+        });
+        Step { settlement, then }
+    }
+}
