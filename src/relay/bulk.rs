@@ -1,5 +1,6 @@
 //! Many requests in one job: written down one by one, sent together, settled one by one. A refused or unclear job is
-//! taken apart, so that one bad item never costs a good one.
+//! taken apart, so that one bad item never costs a good one. Import jobs, on which Klaviyo works after its answer, are
+//! settled when they are over ([`import`]).
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::telemetry;
 use super::context::{Blame, Context, Unwritten, request_id};
 use super::desk::Report;
 use super::hand::InHand;
-use super::import;
+use super::import::{self, Watch};
 use super::queues::Part;
 use super::single::{BUSY_PAUSE, judge};
 
@@ -41,30 +42,29 @@ pub(super) async fn send(
         .iter()
         .flat_map(|part| starts(context, part))
         .collect();
-    let Ok(begun) = context.begin(&starts).await else {
+    let Ok((begun, import)) = begin(context, &parts, &starts).await else {
         return Report::unwritten(parts.into_iter().map(|part| part.hand).collect());
     };
     let (items, mut done) = sort(context, parts, &begun);
-    let (settled, answered) = match job(&items) {
+    let came = match job(&items) {
         Some(job) => {
             let span = span(&items);
-            exchange(context, &job, items, blame, timeout)
-                .instrument(span)
-                .await
+            let going = Going {
+                import,
+                blame,
+                timeout,
+            };
+            exchange(context, &job, items, going).instrument(span).await
         }
         // Nothing of it is left to send; or, which cannot be, it does not fit: each by itself then.
-        None => (
+        None => Came::of(
             taken_apart(context, items, 1, "the job could not be built"),
             None,
         ),
     };
-    done.extend(settled);
-    let steps: Vec<Step> = done.iter().flat_map(steps).collect();
-    let events = done.into_iter().map(|(hand, _, then)| (hand, then));
-    match context.settle(&steps).await {
-        Ok(()) => Report::of(events.collect(), answered),
-        Err(Unwritten) => Report::unwritten(events.map(|(hand, _)| hand).collect()),
-    }
+    done.extend(came.settled);
+    let report = settle(context, done, Vec::new(), came.answered).await;
+    report.watching(came.watch)
 }
 
 fn starts<'a>(context: &'a Context, part: &'a Part) -> impl Iterator<Item = Start> + 'a {
@@ -76,6 +76,21 @@ fn starts<'a>(context: &'a Context, part: &'a Part) -> impl Iterator<Item = Star
         request: None,
         now: context.now(),
     })
+}
+
+/// Writes down what came of a job's events, and of others beside them.
+pub(super) async fn settle(
+    context: &Context,
+    done: Done,
+    others: Vec<Step>,
+    answered: Option<Outcome>,
+) -> Report {
+    let steps: Vec<Step> = done.iter().flat_map(steps).chain(others).collect();
+    let events = done.into_iter().map(|(hand, _, then)| (hand, then));
+    match context.settle(&steps).await {
+        Ok(()) => Report::of(events.collect(), answered),
+        Err(Unwritten) => Report::unwritten(events.map(|(hand, _)| hand).collect()),
+    }
 }
 
 /// What is written of an event: its requests, and with the last of them what becomes of it.
@@ -91,6 +106,46 @@ fn steps((_, settlements, then): &(InHand, Vec<Settlement>, Then)) -> Vec<Step> 
         .iter()
         .map(|settlement| step(Some(settlement), Then::Stay));
     before.chain([step(Some(last), then.clone())]).collect()
+}
+
+/// What sending a job came to.
+struct Came {
+    settled: Done,
+    answered: Option<Outcome>,
+    /// Klaviyo works on it: its items are settled when it is over.
+    watch: Option<Watch>,
+}
+
+impl Came {
+    const fn of(settled: Done, answered: Option<Outcome>) -> Self {
+        Self {
+            settled,
+            answered,
+            watch: None,
+        }
+    }
+}
+
+/// How a job is sent.
+struct Going {
+    import: Option<import::Begun>,
+    blame: Blame,
+    timeout: Duration,
+}
+
+/// Writes down that the attempts begin; profiles go in an import job, which is written down too.
+async fn begin(
+    context: &Context,
+    parts: &[Part],
+    starts: &[Start],
+) -> Result<(Vec<Begun>, Option<import::Begun>), Unwritten> {
+    let imports = |part: &Part| part.hand.delivery().kind == DeliveryKind::Profile;
+    if !parts.iter().all(imports) {
+        return Ok((context.begin(starts).await?, None));
+    }
+    let at = context.now();
+    let (id, begun) = context.begin_import(starts).await?;
+    Ok((begun, Some(import::Begun { id, at })))
 }
 
 fn span(items: &[Item]) -> Span {
@@ -157,6 +212,16 @@ fn sort(context: &Context, parts: Vec<Part>, begun: &[Begun]) -> (Vec<Item>, Don
 }
 
 impl Item {
+    /// An event with one request in the job.
+    pub(super) const fn of(hand: InHand, attempt: i64) -> Self {
+        let more = Vec::new();
+        Self {
+            hand,
+            attempt,
+            more,
+        }
+    }
+
     /// The deliveries that are in the job, and the numbers of their attempts.
     fn attempts(&self) -> Vec<(usize, i64)> {
         let first = (self.hand.place(), self.attempt);
@@ -178,14 +243,12 @@ fn job(items: &[Item]) -> Option<BulkJob> {
     Some(job)
 }
 
-async fn exchange(
-    context: &Context,
-    job: &BulkJob,
-    items: Vec<Item>,
-    blame: Blame,
-    timeout: Duration,
-) -> (Done, Option<Outcome>) {
-    let kind = items[0].hand.delivery().kind;
+async fn exchange(context: &Context, job: &BulkJob, items: Vec<Item>, going: Going) -> Came {
+    let Going {
+        import,
+        blame,
+        timeout,
+    } = going;
     let sender = &context.settings.sender;
     let (outcome, answer) = sender
         .send(&job.route(), job.body(), timeout, context.now())
@@ -194,7 +257,7 @@ async fn exchange(
     Span::current().record("http.status", outcome.http_status.map(i64::from));
     Span::current().record("klaviyo.request_id", request_id(&outcome));
     tracing::debug!(
-        %kind,
+        kind = %job.kind(),
         items = items.len(),
         bytes = job.bytes(),
         http.status = outcome.http_status,
@@ -202,10 +265,15 @@ async fn exchange(
         klaviyo.request_id = request_id(&outcome),
         "bulk job"
     );
-    let done = match outcome.kind {
-        OutcomeKind::Accepted if kind == DeliveryKind::Profile => {
-            import::wait(context, job, items, &answer, blame).await
-        }
+    if let Some(begun) = import.filter(|_| import::may_run(&outcome)) {
+        let answer = (outcome.kind == OutcomeKind::Accepted).then_some(answer.as_slice());
+        return Came {
+            settled: Vec::new(),
+            answered: Some(answered),
+            watch: Some(import::sent(context, begun, &items, answer).await),
+        };
+    }
+    let settled = match outcome.kind {
         OutcomeKind::Refused | OutcomeKind::Conflict => {
             refused(context, job, items, &outcome, &answer)
         }
@@ -224,7 +292,7 @@ async fn exchange(
         | OutcomeKind::Unknown
         | OutcomeKind::Stopped => each(context, items, &outcome, blame),
     };
-    (done, Some(answered))
+    Came::of(settled, Some(answered))
 }
 
 /// The job's outcome is each request's.

@@ -11,7 +11,9 @@ use crate::clock::Clock;
 use crate::config::{DeliveryConfig, MappingConfig};
 use crate::delivery::Sender;
 use crate::metrics::Instruments;
-use crate::model::{AfterDead, DeliveryKind, EventStatus, EventType, Outcome, Side, Timestamp};
+use crate::model::{
+    AfterDead, DeliveryKind, EventStatus, EventType, ImportJobId, Outcome, Side, Timestamp,
+};
 use crate::outbox::{Begun, ClaimedEvent, Outbox, Start, Step, Then, WriteError};
 
 use super::deaths::DeadLog;
@@ -79,6 +81,14 @@ pub(super) struct Blame {
     pub(super) alone: bool,
 }
 
+impl Blame {
+    /// Nothing says that the request is at fault.
+    pub(super) const NOBODY: Self = Self {
+        outage: true,
+        alone: false,
+    };
+}
+
 /// The outbox did not take a write, however often it was tried, or is closed.
 #[derive(Debug)]
 pub(super) struct Unwritten;
@@ -95,6 +105,11 @@ impl Context {
         }
     }
 
+    /// The same relay, with its settings as they are now: for what goes on for long.
+    pub(super) fn current(&self) -> Self {
+        Self::new(self.relay.clone(), self.stop.clone())
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         self.relay.clock.now()
     }
@@ -104,6 +119,16 @@ impl Context {
         let outbox = &self.relay.outbox;
         self.persist("the start of attempts", || outbox.begin(starts.to_vec()))
             .await
+    }
+
+    /// Writes down that attempts begin, all in one import job in this order.
+    pub(super) async fn begin_import(
+        &self,
+        starts: &[Start],
+    ) -> Result<(ImportJobId, Vec<Begun>), Unwritten> {
+        let outbox = &self.relay.outbox;
+        let begin = || outbox.begin_import(starts.to_vec());
+        self.persist("the start of an import job", begin).await
     }
 
     /// Writes down what came of attempts.

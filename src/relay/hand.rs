@@ -4,7 +4,7 @@
 //! backlog.
 
 use crate::klaviyo::bulk::can_travel;
-use crate::model::{DeliveryKind, DeliveryStatus, EventId, Outcome, Timestamp};
+use crate::model::{DeliveryId, DeliveryKind, DeliveryStatus, EventId, Outcome, Timestamp};
 use crate::outbox::{ClaimedEvent, Settlement, StoredDelivery, Then};
 use crate::scheduler::Verdict;
 
@@ -101,6 +101,12 @@ impl InHand {
     /// Stands at another of its deliveries.
     pub(super) const fn stand_at(&mut self, place: usize) {
         self.at = place;
+    }
+
+    /// Whether this is the delivery it stands at, and not final.
+    pub(super) fn stands_at(&self, delivery: DeliveryId) -> bool {
+        let at = self.delivery();
+        at.id == delivery && !at.status.is_final()
     }
 
     pub(super) fn delivery(&self) -> &StoredDelivery {

@@ -6,7 +6,7 @@
 //!
 //! It promises that an event is worked on by one task at a time, that memory is bounded by `[delivery] window`, that
 //! a task that fails gives its events back, and that after `stop` nothing more is taken or sent and what is in the
-//! air is finished. May use `outbox`, `scheduler`, `mapper`, `delivery`, `klaviyo`, `segment`, `model`, `config`,
+//! air is finished. A job that Klaviyo still works on then stays in the books, and the next run goes on with it. May use `outbox`, `scheduler`, `mapper`, `delivery`, `klaviyo`, `segment`, `model`, `config`,
 //! `clock`, `metrics` and `telemetry`.
 
 mod bulk;
@@ -46,6 +46,7 @@ impl Relay {
         tokio::pin!(notice);
         notice.as_mut().enable();
         let mut desk = Desk::open(Arc::new(Context::new(self, stop.clone()))).await;
+        desk.take_up().await;
         while !stop.is_cancelled() {
             pulse.looked();
             desk.take_in();

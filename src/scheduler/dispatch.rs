@@ -4,7 +4,8 @@
 const FEWEST_FOR_A_JOB: usize = 50;
 /// From this many events of one person on, a job is faster than sending them one after the other.
 const FEWEST_IN_A_RUN: usize = 8;
-/// Jobs of one family in the air at once. More would not be faster: their limit is ten a second.
+/// Jobs of one family in flight at once, those counted on which Klaviyo works after its answer. More would not be faster:
+/// their limit is ten a second.
 pub const JOBS_IN_AIR: usize = 2;
 
 /// What waits in a family, and what its limits leave at this moment.
@@ -22,7 +23,7 @@ pub struct Pressure {
     pub clears: usize,
     /// Jobs that the limits allow now; 0 where jobs are switched off.
     pub job_room: usize,
-    /// Jobs in the air.
+    /// Jobs in flight, or on which Klaviyo works.
     pub jobs: usize,
 }
 

@@ -1,17 +1,19 @@
 //! What became of an import job: its status, and the profiles that were not taken.
 //!
 //! Klaviyo works through an import after it has answered; the job is asked for until it is over, and then for its
-//! errors. Source: Klaviyo's published API description of the three endpoints.
+//! errors. A job whose id was lost with the answer can be looked for among all jobs.
+//! Source: Klaviyo's published API description of the four endpoints (2026-04-15).
 
 use serde_json::Value;
 
 use super::names::names_of;
 use super::{BulkJob, Load};
-use crate::klaviyo::answer::{ApiError, profile_id};
+use crate::klaviyo::answer::ApiError;
 use crate::klaviyo::route::{Route, encoded};
+use crate::model::Timestamp;
 
-/// The most errors that Klaviyo shows at once.
-const ERRORS_AT_ONCE: u32 = 100;
+/// The most errors, or jobs, that Klaviyo shows at once.
+const AT_ONCE: u32 = 100;
 
 /// An import job, as Klaviyo answers when it is made and when it is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub struct ImportJob {
     pub id: String,
     /// How far it is.
     pub status: ImportStatus,
+    /// When it was made, by Klaviyo's clock; `None` when that is absent or no time.
+    pub created: Option<Timestamp>,
     /// How many profiles it has; an absent count is `None`, here and below.
     pub total: Option<u64>,
     /// How many were taken so far.
@@ -63,20 +67,45 @@ impl ImportStatus {
     }
 }
 
+impl ImportJob {
+    fn read(resource: &Value) -> Option<Self> {
+        let id = resource.get("id")?.as_str()?.trim();
+        let attribute = |name: &str| resource.get("attributes")?.get(name);
+        let text = |name: &str| attribute(name).and_then(Value::as_str);
+        let count = |name: &str| attribute(name).and_then(Value::as_u64);
+        (!id.is_empty()).then(|| Self {
+            id: id.to_owned(),
+            status: ImportStatus::of(text("status")),
+            created: text("created_at").and_then(Timestamp::parse),
+            total: count("total_count"),
+            completed: count("completed_count"),
+            failed: count("failed_count"),
+        })
+    }
+}
+
 /// Reads an import job from an answer's body. `None` when it is none, or has no id: then it cannot be asked for.
 pub fn import_job(body: &[u8]) -> Option<ImportJob> {
-    let id = profile_id(body)?;
     let body: Value = serde_json::from_slice(body).ok()?;
-    let attributes = body.pointer("/data/attributes");
-    let count = |name: &str| attributes?.get(name)?.as_u64();
-    let status = attributes.and_then(|attributes| attributes.get("status"));
-    Some(ImportJob {
-        id,
-        status: ImportStatus::of(status.and_then(Value::as_str)),
-        total: count("total_count"),
-        completed: count("completed_count"),
-        failed: count("failed_count"),
-    })
+    ImportJob::read(body.get("data")?)
+}
+
+/// Reads a page of the list of import jobs, which can be empty. `None` when the body is no such page: then nothing is
+/// known of the jobs.
+pub fn import_jobs(body: &[u8]) -> Option<Vec<ImportJob>> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    body.get("data")?
+        .as_array()?
+        .iter()
+        .map(ImportJob::read)
+        .collect()
+}
+
+/// Where to ask for all import jobs of the account, the newest first: the first page.
+pub fn import_jobs_route() -> Route {
+    get(format!(
+        "/api/profile-bulk-import-jobs?sort=-created_at&page%5Bsize%5D={AT_ONCE}"
+    ))
 }
 
 /// Where to ask for an import job.
@@ -88,13 +117,13 @@ pub fn import_job_route(id: &str) -> Route {
 pub fn import_errors_route(id: &str) -> Route {
     let id = encoded(id);
     get(format!(
-        "/api/profile-bulk-import-jobs/{id}/import-errors?page%5Bsize%5D={ERRORS_AT_ONCE}"
+        "/api/profile-bulk-import-jobs/{id}/import-errors?page%5Bsize%5D={AT_ONCE}"
     ))
 }
 
-/// Where to ask for the page of errors after this one; `None` when it is the last. Of the link only the cursor is
-/// taken: the request goes where the others go, whatever host an answer names.
-pub fn next_import_errors_route(id: &str, body: &[u8]) -> Option<Route> {
+/// Where to ask for the page after the one with this body; `None` when it is the last. `first` is where the first was
+/// asked for. Of the link only the cursor is taken: the request goes where the others go, whatever host an answer names.
+pub fn next_page_route(first: &Route, body: &[u8]) -> Option<Route> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let link = body.pointer("/links/next")?.as_str()?;
     let (_, query) = link.split_once('?')?;
@@ -102,9 +131,10 @@ pub fn next_import_errors_route(id: &str, body: &[u8]) -> Option<Route> {
         let (name, value) = parameter.split_once('=')?;
         (decoded(name) == "page[cursor]").then(|| decoded(value))
     })?;
-    let Route { method, path } = import_errors_route(id);
-    let path = format!("{path}&page%5Bcursor%5D={}", encoded(&cursor));
-    Some(Route { method, path })
+    Some(Route {
+        method: first.method,
+        path: format!("{}&page%5Bcursor%5D={}", first.path, encoded(&cursor)),
+    })
 }
 
 const fn get(path: String) -> Route {

@@ -4,7 +4,7 @@
 //! their digits and objects the order of their members. Promises that a job keeps Klaviyo's limits, repeats neither a
 //! `unique_id` nor a person where Klaviyo forbids it or would lose something by it, and never means more or less than
 //! its items sent one by one in the order they were added. Pure: nothing is sent here and nothing is decided.
-//! Source: Klaviyo's published API description of the three endpoints, and its guide to bulk imports.
+//! Source: Klaviyo's published API description of the endpoints, and its guide to bulk imports.
 
 mod events;
 mod imports;
@@ -17,7 +17,7 @@ mod tests;
 
 pub use imports::{
     ImportError, ImportJob, ImportStatus, import_errors, import_errors_route, import_job,
-    import_job_route, item_of, next_import_errors_route,
+    import_job_route, import_jobs, import_jobs_route, item_of, next_page_route,
 };
 pub use refusal::{NamedItem, named_items};
 

@@ -28,6 +28,7 @@ impl Desk {
                 match returned {
                     Returned::Taken(taken) => self.taken(taken),
                     Returned::Sent(report) => self.sent(report, request).await,
+                    Returned::Watched(report) => self.watch_ended(id, report).await,
                     Returned::Asked(remote) => self.asked(&remote).await,
                     Returned::Looked(paused) => self.looked(paused),
                     Returned::Written => {}
@@ -53,11 +54,12 @@ impl Desk {
         }
     }
 
-    async fn sent(&mut self, report: Report, request: Option<InFlightRequest>) {
+    pub(super) async fn sent(&mut self, report: Report, request: Option<InFlightRequest>) {
         let Report {
             mut events,
             unwritten,
             answered,
+            watch,
         } = report;
         let metrics = &self.context.relay.instruments.metrics;
         for (hand, then) in &mut events {
@@ -71,6 +73,9 @@ impl Desk {
             returned.unwritten(hand);
         }
         self.returned(returned);
+        if let Some(watch) = watch {
+            self.watch_sent(watch);
+        }
         if let Some(request) = request {
             self.answered(&request, answered).await;
         }
@@ -189,9 +194,10 @@ impl Desk {
                 }
                 self.give_back(events);
             }
-            None => {
-                self.taken(Err(Unwritten));
-            }
+            None => match self.watched.remove(&id) {
+                Some(events) => self.give_back(events),
+                None => self.taken(Err(Unwritten)),
+            },
         }
     }
 

@@ -49,7 +49,8 @@ impl Desk {
             .in_flight
             .values()
             .filter(|request| request.job && Some(request.family) == job_family)
-            .count();
+            .count()
+            + self.watched(job_family);
         let vacant = self.vacancy(family) != Vacancy::None;
         let room = |desk: &mut Self, family| match desk.permit(family, now) {
             _ if !vacant => 0,

@@ -6,6 +6,7 @@
 
 mod books;
 mod dispatch;
+mod imports;
 mod pauses;
 mod returns;
 
@@ -22,6 +23,7 @@ use crate::scheduler::{Breakers, Latencies, Limits};
 
 use super::context::{Context, Unwritten};
 use super::hand::InHand;
+use super::import::Watch;
 use super::intake::{self, Intake, Room};
 use super::queues::Queues;
 use super::told;
@@ -40,6 +42,8 @@ enum Returned {
     Taken(Result<Intake, Unwritten>),
     /// A request, or a job of many, was sent and settled.
     Sent(Report),
+    /// A job that was watched is over and settled; `None` when the relay stops before.
+    Watched(Option<Report>),
     /// The accounts endpoint was asked whether it takes the key.
     Asked(Remote),
     /// What the outbox holds of the pauses was read; `None` when it could not be.
@@ -56,6 +60,8 @@ pub(super) struct Report {
     unwritten: Vec<InHand>,
     /// The answer; `None` when nothing was sent.
     answered: Option<Outcome>,
+    /// An import job that Klaviyo works on from now on.
+    watch: Option<Watch>,
 }
 
 impl Report {
@@ -64,7 +70,13 @@ impl Report {
             events,
             unwritten: Vec::new(),
             answered,
+            watch: None,
         }
+    }
+
+    /// The same, and an import job to be watched.
+    pub(super) fn watching(self, watch: Option<Watch>) -> Self {
+        Self { watch, ..self }
     }
 
     pub(super) fn unwritten(hands: Vec<InHand>) -> Self {
@@ -72,6 +84,7 @@ impl Report {
             events: Vec::new(),
             unwritten: hands,
             answered: None,
+            watch: None,
         }
     }
 }
@@ -104,6 +117,8 @@ pub(super) struct Desk {
     queues: Queues,
     tasks: JoinSet<Returned>,
     in_flight: HashMap<Id, InFlightRequest>,
+    /// The events of import jobs that are watched.
+    watched: HashMap<Id, Vec<EventId>>,
     /// Events in hand, queued or in flight; the replayed ones among them.
     in_hand: usize,
     replayed: usize,
@@ -132,6 +147,7 @@ impl Desk {
             queues: Queues::default(),
             tasks: JoinSet::new(),
             in_flight: HashMap::new(),
+            watched: HashMap::new(),
             in_hand: 0,
             replayed: 0,
             taking_in: false,
@@ -181,6 +197,9 @@ impl Desk {
         }
         self.look = false;
         self.taking_in = true;
+        let instruments = &self.context.relay.instruments;
+        instruments.pulse.taking_in();
+        instruments.metrics.looked_for_work();
         let context = Arc::clone(&self.context);
         self.tasks
             .spawn(async move { Returned::Taken(intake::take(&context, room).await) });

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use klaviyo_relay::klaviyo::bulk::{
     BulkJob, ImportStatus, import_errors, import_errors_route, import_job, import_job_route,
-    item_of, named_items, next_import_errors_route,
+    item_of, named_items, next_page_route,
 };
 use klaviyo_relay::klaviyo::{Field, Request, route};
 use klaviyo_relay::model::DeliveryKind;
@@ -274,7 +274,7 @@ async fn every_import_error_leads_back_to_its_profile() {
             assert_eq!(error.code.as_deref(), Some("duplicate_profile"));
             found.push(item_of(&job, &error).unwrap());
         }
-        page = next_import_errors_route(&done.id, &answer);
+        page = next_page_route(&import_errors_route(&done.id), &answer);
     }
     let split: Vec<usize> = (0..ALL).filter(|number| is_split(*number)).collect();
     assert_eq!((pages, found), (2, split));

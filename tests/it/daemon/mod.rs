@@ -7,6 +7,7 @@ mod delivering;
 mod disk;
 mod first_start;
 mod forwarding;
+mod import_jobs;
 mod importing;
 mod limits;
 mod logging;

@@ -1,6 +1,7 @@
 //! What answers say of a job's items.
 
 use super::*;
+use crate::model::Timestamp;
 
 fn refusal(pointers: &[&str]) -> Vec<u8> {
     let error = |pointer: &&str| {
@@ -108,11 +109,12 @@ fn what_names_no_item_names_none() {
 #[test]
 fn an_import_job_is_read_whole() {
     let body = json!({ "data": { "type": "profile-bulk-import-job", "id": "job-1", "attributes": {
-        "status": "complete", "total_count": 3, "completed_count": 2, "failed_count": 1 } } });
+        "status": "complete", "created_at": "2026-11-23T10:00:00.123456+00:00", "total_count": 3, "completed_count": 2, "failed_count": 1 } } });
     let read = |body: &Value| import_job(body.to_string().as_bytes());
     let expected = ImportJob {
         id: "job-1".to_owned(),
         status: ImportStatus::Complete,
+        created: Timestamp::parse("2026-11-23T10:00:00.123Z"),
         total: Some(3),
         completed: Some(2),
         failed: Some(1),
@@ -134,6 +136,21 @@ fn an_import_job_is_read_whole() {
 }
 
 #[test]
+fn a_page_of_jobs_is_read_whole_or_not_at_all() {
+    let job = |id: &str| json!({ "type": "profile-bulk-import-job", "id": id, "attributes": { "status": "queued" } });
+    let ids = |body: &Value| {
+        let jobs = import_jobs(body.to_string().as_bytes())?;
+        Some(jobs.into_iter().map(|job| job.id).collect::<Vec<_>>())
+    };
+    let page = |data: Value| json!({ "data": data });
+    assert_eq!(ids(&page(json!([job("b"), job("a")]))).unwrap(), ["b", "a"]);
+    assert_eq!(ids(&page(json!([]))).unwrap(), [""; 0]);
+    assert_eq!(ids(&page(json!([job("b"), {}]))), None);
+    assert_eq!(ids(&page(Value::Null)), None);
+    assert_eq!(import_jobs(b"<html>"), None);
+}
+
+#[test]
 fn errors_are_asked_for_page_by_page_and_of_nobody_else() {
     let path = |route: Option<Route>| {
         route.map(|Route { method, path }| {
@@ -149,7 +166,7 @@ fn errors_are_asked_for_page_by_page_and_of_nobody_else() {
     assert_eq!(path(Some(import_errors_route("j"))).as_deref(), Some(first));
     let next = |link: Value| {
         let body = json!({ "data": [], "links": { "next": link } }).to_string();
-        path(next_import_errors_route("j", body.as_bytes()))
+        path(next_page_route(&import_errors_route("j"), body.as_bytes()))
     };
     let second = format!("{first}&page%5Bcursor%5D=a%2Bb%3D");
     for link in [
@@ -166,7 +183,7 @@ fn errors_are_asked_for_page_by_page_and_of_nobody_else() {
     assert_eq!(next(Value::Null), None);
     assert_eq!(next(json!("https://a.klaviyo.com/")), None);
     assert_eq!(next(json!("?page[size]=100")), None);
-    assert_eq!(next_import_errors_route("j", b"<html>"), None);
+    assert_eq!(next_page_route(&import_errors_route("j"), b"<html>"), None);
 }
 
 #[test]

@@ -1,0 +1,152 @@
+//! The items of a job that is over, read from the books in the job's order, and what its end makes of each.
+
+use std::collections::HashMap;
+
+use crate::klaviyo::bulk::{BulkJob, ImportError, item_of};
+use crate::model::{DeliveryKind, DeliveryStatus, EventId, ImportJobId, Outcome, OutcomeKind};
+use crate::outbox::{ImportItem, ReadError, Settlement, Step, Then};
+
+use super::{Context, End};
+use crate::relay::bulk::{self, Done, Item, again, each};
+use crate::relay::context::Blame;
+use crate::relay::desk::Report;
+use crate::relay::hand::InHand;
+
+/// A job as it was sent.
+pub(super) struct Frozen {
+    /// Those that wait for it, each with its place in the job.
+    waiting: Vec<(usize, Item)>,
+    /// Those that wait for it and are not to be had: their payload was removed by hand.
+    strays: Vec<ImportItem>,
+    /// The request, built once more; `None` when a body is gone, or does not fit.
+    request: Option<BulkJob>,
+}
+
+/// Reads a job and its events from the books.
+pub(super) async fn frozen(context: &Context, job: ImportJobId) -> Result<Frozen, ReadError> {
+    let outbox = &context.relay.outbox;
+    let items = outbox.import_items(job).await?;
+    let events: Vec<EventId> = items.iter().map(|item| item.event).collect();
+    let events = outbox.claimed(&events).await?;
+    let mut hands: HashMap<EventId, InHand> = events
+        .into_iter()
+        .map(|event| (event.id, InHand::new(event).0))
+        .collect();
+    let request = request(&items);
+    let (mut waiting, mut strays) = (Vec::with_capacity(items.len()), Vec::new());
+    for (place, item) in items.into_iter().enumerate() {
+        if !item.open {
+            continue;
+        }
+        let hand = hands.remove(&item.event);
+        match hand.filter(|hand| hand.stands_at(item.delivery)) {
+            Some(mut hand) => {
+                // Frozen bodies are all that is sent from here on.
+                hand.event.payload = String::new();
+                hand.event.envelope = None;
+                let attempt = item.attempt;
+                waiting.push((place, Item::of(hand, attempt)));
+            }
+            None => strays.push(item),
+        }
+    }
+    Ok(Frozen {
+        waiting,
+        strays,
+        request,
+    })
+}
+
+fn request(items: &[ImportItem]) -> Option<BulkJob> {
+    let mut job = BulkJob::new(DeliveryKind::Profile, None)?;
+    for item in items {
+        job.add(item.request.as_deref()?).ok()?;
+    }
+    Some(job)
+}
+
+/// Settles the items of a job by its end, which closes it in the books.
+pub(super) async fn settle(context: &Context, end: End, frozen: Frozen) -> Report {
+    let Frozen {
+        waiting,
+        strays,
+        request,
+    } = frozen;
+    let done = match end {
+        End::Complete(errors) => {
+            let failed = errors.and_then(|errors| failed(request.as_ref()?, errors));
+            by_errors(context, waiting, failed.as_ref())
+        }
+        End::Cancelled => waiting
+            .into_iter()
+            .map(|(_, item)| again(context, item, 1, "Klaviyo cancelled it"))
+            .collect(),
+        End::Unclear(why) => {
+            let mut unknown = Outcome::of(OutcomeKind::Unknown);
+            unknown.error = Some(why.to_owned());
+            let items = waiting.into_iter().map(|(_, item)| item).collect();
+            // Nothing says that an item was at fault: the attempt does not count.
+            each(context, items, &unknown, Blame::NOBODY)
+        }
+    };
+    let strays = strays
+        .iter()
+        .map(|item| given_back(context, item))
+        .collect();
+    bulk::settle(context, done, strays, None).await
+}
+
+/// Which places of a job its errors are about, and their words; `None` when that is not certain for each.
+fn failed(job: &BulkJob, errors: Vec<ImportError>) -> Option<HashMap<usize, String>> {
+    errors
+        .into_iter()
+        .map(|error| Some((item_of(job, &error)?, error.words)))
+        .collect()
+}
+
+/// Those an error is about are judged alone, with an answer of their own; the others are delivered.
+fn by_errors(
+    context: &Context,
+    items: Vec<(usize, Item)>,
+    failed: Option<&HashMap<usize, String>>,
+) -> Done {
+    let Some(failed) = failed else {
+        let words = "the errors of its bulk import do not say whom they are about";
+        return items
+            .into_iter()
+            .map(|(_, item)| again(context, item, 1, words))
+            .collect();
+    };
+    let accepted = Outcome::of(OutcomeKind::Accepted);
+    let mut done = Vec::with_capacity(items.len());
+    for (place, item) in items {
+        match failed.get(&place) {
+            Some(words) => done.push(again(context, item, 1, words)),
+            None => done.extend(each(context, vec![item], &accepted, Blame::NOBODY)),
+        }
+    }
+    done
+}
+
+/// An item whose event is not to be had: the intake finds out what is wrong with it.
+fn given_back(context: &Context, item: &ImportItem) -> Step {
+    let now = context.now();
+    Step {
+        settlement: Some(Settlement {
+            delivery: item.delivery,
+            attempt: item.attempt,
+            outcome: Outcome::of(OutcomeKind::Unknown),
+            status: DeliveryStatus::Unknown,
+            reason: Some("its event changed while it was in an import job".to_owned()),
+            request: None,
+            counts: false,
+            failed: false,
+            now,
+        }),
+        then: Then::Release {
+            event: item.event,
+            due: now,
+            parked: None,
+        },
+    }
+}

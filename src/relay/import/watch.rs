@@ -1,0 +1,188 @@
+//! A job whose id is known: it is asked about until it is over.
+
+use std::time::Duration;
+
+use crate::klaviyo;
+use crate::klaviyo::bulk::{
+    ImportError, ImportJob, ImportStatus, import_errors, import_errors_route, import_job,
+    import_job_route, next_page_route,
+};
+use crate::model::{Outcome, Timestamp};
+
+use super::{Context, End, get, pause};
+
+/// A job that Klaviyo itself says is queued or running is waited for so long after it was sent, at most. Its people's
+/// traits sent singly meanwhile would be overwritten by it, so it is worth a long wait; but a job that hangs at Klaviyo must
+/// not keep its people for ever. Klaviyo names no bound; jobs of this program's size are done in seconds to minutes.
+const RUNS_AT_MOST: Duration = Duration::from_hours(1);
+/// When for so long nothing was said of it (no answer, 500, no right to ask), nobody knows that it still runs.
+const SILENT_AT_MOST: Duration = Duration::from_mins(5);
+
+/// What an answer says of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    /// It is over, with or without a result.
+    Over,
+    /// It waits or is worked on.
+    Runs,
+    /// Klaviyo does not know it, so it cannot run any more.
+    Gone,
+    /// Nothing.
+    Nothing,
+}
+
+/// Whether the watch of a job that is not over ends all the same, and why. `age`: since it was sent; `silent`: since
+/// Klaviyo last said that it runs, or since the watch began.
+fn given_up(said: Said, age: Duration, silent: Duration) -> Option<&'static str> {
+    match said {
+        Said::Gone => Some("Klaviyo does not know its import job any more"),
+        Said::Runs if age >= RUNS_AT_MOST => Some("its import job was not over after an hour"),
+        Said::Nothing if silent >= SILENT_AT_MOST => {
+            Some("its import job was accepted, and its end never reported")
+        }
+        Said::Over | Said::Runs | Said::Nothing => None,
+    }
+}
+
+/// Asks until the job is over, or nothing more is to be expected.
+pub(super) async fn followed(
+    context: &Context,
+    id: &str,
+    state: Option<ImportJob>,
+    began: Timestamp,
+) -> End {
+    let (mut waited, mut silent) = (Duration::ZERO, Duration::ZERO);
+    // What the job was answered with may be its end already; a start knows of no answer, and asks at once.
+    let mut heard = match state {
+        Some(job) => (said_by(&job), Some(job)),
+        None => ask(&context.current(), id).await,
+    };
+    loop {
+        let context = context.current();
+        match heard {
+            (Said::Over, Some(job)) => return ended(&context, &job).await,
+            (Said::Runs, _) => silent = Duration::ZERO,
+            (Said::Over | Said::Gone | Said::Nothing, _) => {}
+        }
+        // A clock that went back does not make the wait longer.
+        let age = context.now().since(began).max(waited);
+        if let Some(why) = given_up(heard.0, age, silent) {
+            tracing::warn!(
+                job = id,
+                why,
+                "an import job is given up; its items go singly"
+            );
+            return End::Unclear(why);
+        }
+        let pause = pause(&context);
+        tokio::time::sleep(pause).await;
+        (waited, silent) = (waited + pause, silent + pause);
+        heard = ask(&context, id).await;
+    }
+}
+
+async fn ask(context: &Context, id: &str) -> (Said, Option<ImportJob>) {
+    let (outcome, answer) = get(context, &import_job_route(id)).await;
+    match import_job(&answer) {
+        Some(job) => (said_by(&job), Some(job)),
+        None => (said_without_a_job(&outcome, &answer), None),
+    }
+}
+
+const fn said_by(job: &ImportJob) -> Said {
+    match job.status {
+        ImportStatus::Complete | ImportStatus::Cancelled => Said::Over,
+        ImportStatus::Queued | ImportStatus::Processing => Said::Runs,
+        ImportStatus::Other => Said::Nothing,
+    }
+}
+
+/// Only Klaviyo's own 404 says that there is no such job; a proxy's says nothing.
+fn said_without_a_job(outcome: &Outcome, answer: &[u8]) -> Said {
+    if outcome.http_status == Some(404) && klaviyo::read_error(answer).is_some() {
+        Said::Gone
+    } else {
+        Said::Nothing
+    }
+}
+
+async fn ended(context: &Context, job: &ImportJob) -> End {
+    tracing::debug!(job = job.id, failed = job.failed, "an import job is over");
+    match job.status {
+        ImportStatus::Cancelled => End::Cancelled,
+        ImportStatus::Complete
+        | ImportStatus::Queued
+        | ImportStatus::Processing
+        | ImportStatus::Other => End::Complete(errors(context, job).await),
+    }
+}
+
+/// All errors of a job, page by page; `None` when they could not all be read.
+async fn errors(context: &Context, job: &ImportJob) -> Option<Vec<ImportError>> {
+    const MOST_PAGES: usize = 100;
+    if job.failed == Some(0) {
+        return Some(Vec::new());
+    }
+    let first = import_errors_route(&job.id);
+    let mut errors = Vec::new();
+    let mut next = Some(first.clone());
+    for _ in 0..MOST_PAGES {
+        let Some(route) = next.take() else { break };
+        let (_, answer) = get(context, &route).await;
+        errors.extend(import_errors(&answer)?);
+        next = next_page_route(&first, &answer);
+        if next.is_some() {
+            tokio::time::sleep(pause(context)).await;
+        }
+    }
+    let read = u64::try_from(errors.len()).unwrap_or(u64::MAX);
+    let all = next.is_none() && job.failed.is_none_or(|failed| read >= failed);
+    all.then_some(errors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::OutcomeKind;
+
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    #[test]
+    fn a_job_that_runs_is_waited_for_an_hour() {
+        let runs = |age| given_up(Said::Runs, age, Duration::ZERO);
+        assert_eq!(runs(59 * MINUTE), None);
+        assert!(runs(60 * MINUTE).is_some());
+    }
+
+    #[test]
+    fn a_job_of_which_nothing_is_said_is_waited_for_five_minutes_however_old_it_is() {
+        let nothing = |silent| given_up(Said::Nothing, 100 * MINUTE, silent);
+        assert_eq!(nothing(4 * MINUTE), None);
+        assert!(nothing(5 * MINUTE).is_some());
+    }
+
+    #[test]
+    fn a_job_that_klaviyo_does_not_know_is_given_up_at_once() {
+        assert!(given_up(Said::Gone, Duration::ZERO, Duration::ZERO).is_some());
+    }
+
+    #[test]
+    fn only_klaviyos_own_404_says_that_there_is_no_job() {
+        let said = |status, body: &str| {
+            let mut outcome = Outcome::of(OutcomeKind::Refused);
+            outcome.http_status = Some(status);
+            said_without_a_job(&outcome, body.as_bytes())
+        };
+        let error = r#"{"errors":[{"id":"e","code":"not_found","title":"t","detail":"d"}]}"#;
+        assert_eq!(said(404, error), Said::Gone);
+        for (status, body) in [
+            (404, "<html>"),
+            (404, ""),
+            (403, error),
+            (500, error),
+            (200, "{}"),
+        ] {
+            assert_eq!(said(status, body), Said::Nothing, "{status} {body}");
+        }
+    }
+}
