@@ -39,8 +39,14 @@ pub fn status_json(status: &Status, sandbox: bool) -> Value {
     };
     let pauses: Vec<Value> = status.pauses.iter().map(pause).collect();
     let failing: Vec<Value> = status.failing.iter().map(failing).collect();
+    let import_jobs = status.import_jobs.iter().map(|job| {
+        json!({
+            "klaviyo_job_id": job.klaviyo_id, "since": job.since.to_string(), "profiles": job.profiles,
+        })
+    });
     json!({"sandbox": sandbox, "audit": audit, "backlog": backlog, "dead": dead, "paused": pauses,
-        "failing": failing, "unknown_subscriptions": status.unknown_subscriptions})
+        "failing": failing, "unknown_subscriptions": status.unknown_subscriptions,
+        "import_jobs": import_jobs.collect::<Vec<_>>()})
 }
 
 /// Dead events by what they died of.

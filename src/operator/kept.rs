@@ -4,7 +4,7 @@ use super::explain::ExplainSettings;
 use crate::klaviyo;
 use crate::mapper::{Mapped, Planned};
 use crate::model::{DeliveryKind, NewEvent, Timestamp};
-use crate::outbox::{ClaimedEvent, DeliveryReport, EventReport, Outbox, ReadError};
+use crate::outbox::{AttemptReport, ClaimedEvent, DeliveryReport, EventReport, Outbox, ReadError};
 use crate::relay;
 use crate::segment;
 
@@ -139,5 +139,17 @@ impl Owed {
                 .map(|rule| (rule.field.clone(), rule.rule.clone()))
                 .collect(),
         }
+    }
+}
+/// What an attempt without an outcome waits for: an answer, or the end of an import job on which Klaviyo still works.
+pub fn awaited(attempt: &AttemptReport) -> String {
+    let of = |name: &str| {
+        let found = attempt.iter().find(|(column, _)| column == name)?;
+        found.1.as_deref()
+    };
+    match (of("import_job"), of("klaviyo_job_id")) {
+        (_, Some(id)) => format!("waits for import job {id}"),
+        (Some(_), None) => "waits for an import job whose id is not known".to_owned(),
+        (None, None) => "in the air".to_owned(),
     }
 }

@@ -23,7 +23,7 @@ pub use exported::exported_line;
 pub use filter::{Filter, Found, SHOWN};
 pub use forget::{ForgetError, Forgotten, forget, unfinished, whom};
 pub use json::{audit_json, brief_json, dead_json, event_json, status_json};
-pub use kept::{Kept, Owed, Rules, kept, route};
+pub use kept::{Kept, Owed, Rules, awaited, kept, route};
 pub use size::bytes;
 pub use take::{TakeError, Taken, take};
 pub use when::{TIMES, time};

@@ -7,7 +7,7 @@ use crate::cli::colour;
 use crate::klaviyo;
 use crate::mapper::Planned;
 use crate::model::EventId;
-use crate::operator::{Rules, route};
+use crate::operator::{Rules, awaited, route};
 use crate::outbox::{AttemptReport, DeliveryReport, EventReport};
 use crate::segment::masked;
 
@@ -100,7 +100,7 @@ fn attempted(number: usize, delivery: &DeliveryReport, attempt: &AttemptReport) 
             let outcome = colour::status(outcome);
             words = format!("{words}, after {millis} ms: {status}{outcome}");
         }
-        (_, _) => words.push_str(", in the air"),
+        (_, _) => words = format!("{words}, {}", awaited(attempt)),
     }
     if let Some(error) = of("error") {
         words = format!("{words}: {error}");

@@ -34,6 +34,7 @@ pub(super) fn of(
     flow(&mut text, &overview.flow)?;
     sources(&mut text, overview, config)?;
     backlog(&mut text, status)?;
+    import_jobs(&mut text, status)?;
     blocked(&mut text, overview)?;
     dead(&mut text, status)?;
     limits(&mut text, overview, now)?;
@@ -186,6 +187,22 @@ fn backlog(text: &mut String, status: &Status) -> Result {
             write!(text, " {age:>10}")?;
         }
         writeln!(text, "  {}", row.oldest.as_deref().unwrap_or("?"))?;
+    }
+    Ok(())
+}
+
+/// Which import jobs events wait for.
+fn import_jobs(text: &mut String, status: &Status) -> Result {
+    for job in &status.import_jobs {
+        let id = match &job.klaviyo_id {
+            Some(id) => format!("import job {id}"),
+            None => "an import job whose id is not known".to_owned(),
+        };
+        writeln!(
+            text,
+            "\n{} profiles wait for {id} of Klaviyo, sent at {}",
+            job.profiles, job.since
+        )?;
     }
     Ok(())
 }

@@ -218,3 +218,46 @@ async fn two_jobs_at_a_time_are_made_and_more_people_go_singly() {
     .await;
     assert_eq!(jobs(&klaviyo).await, 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_job_says_so_and_is_left_alone() {
+    let klaviyo = slow(NEVER).await;
+    let mut daemon = begun(&klaviyo).await;
+    let id = "sandbox-import-000000000001";
+    let outbox = daemon.outbox().await;
+    let listed = eventually("the job's id is known", || async {
+        let status = outbox.status().await.unwrap();
+        let job = status.import_jobs.first()?.clone();
+        (job.klaviyo_id.as_deref() == Some(id)).then_some(job)
+    })
+    .await;
+    let open = outbox.open_imports().await.unwrap().remove(0);
+    assert_eq!(open.events.len() as u64, listed.profiles);
+    outbox.close().await;
+    let of = |arguments: &[&str]| {
+        let output = daemon.command(arguments);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let event = open.events[0].to_string();
+    let status = of(&["status"]);
+    let profiles = format!("{} profiles wait for import job {id}", listed.profiles);
+    assert!(status.contains(&profiles), "{status}");
+    let status: Value = serde_json::from_str(&of(&["status", "--json"])).unwrap();
+    assert_eq!(status["import_jobs"][0]["klaviyo_job_id"], id);
+    let shown = of(&["show", &event]);
+    assert!(
+        shown.contains(&format!("waits for import job {id}")),
+        "{shown}"
+    );
+    let (_, shown) = daemon.look(&format!("/api/v1/events/{event}")).await;
+    let attempt = &shown[0]["deliveries"][0]["attempts"][0];
+    assert_eq!(attempt["klaviyo_job_id"], id);
+    of(&["discard", "--id", &event]);
+    of(&["hold", "--id", &event]);
+    daemon.terminate().await;
+    let audit = daemon.command(&["audit", "--deep"]);
+    assert!(audit.status.success(), "{audit:?}");
+    let outbox = daemon.outbox().await;
+    assert_eq!(outbox.open_imports().await.unwrap(), [open]);
+    outbox.close().await;
+}

@@ -8,7 +8,7 @@ use super::first::{place, value, waiting};
 use super::{Shown, path};
 use crate::admin::page::say;
 use crate::model::{EventId, EventStatus};
-use crate::operator::route;
+use crate::operator::{awaited, route};
 use crate::outbox::{AttemptReport, DeliveryReport};
 
 /// One thing that happened, or is to.
@@ -173,11 +173,12 @@ fn attempted<'a>(
                     @if let Some(status) = of("http_status") { " HTTP " (status) }
                     @if let Some(took) = took { ", " (took) }
                 }
-                None => { span.badge.busy { "in the air" } }
+                None => { span.badge.busy { (awaited(attempt)) } }
             }
         },
         more: html! {
             @if let Some(error) = of("error") { q.said { (error) } }
+            @if let Some(id) = of("klaviyo_job_id") { div { "Klaviyo's import job " span.mono { (id) } } }
             @if let Some(id) = of("klaviyo_request_id") { div { "Klaviyo's request id " span.mono { (id) } } }
         },
     }
