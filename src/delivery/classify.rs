@@ -1,16 +1,24 @@
 //! What an answer means. Pure; never looks at an error's `detail`, which Klaviyo may reword at any time.
+//!
+//! Promises that only Klaviyo's words are final: a request is accepted by the documented status and form of body of
+//! its endpoint alone, and refused by a 4xx with Klaviyo's errors alone. Whatever else answers, such as a proxy that
+//! wants a login or a portal's page, is tried again.
 
-use crate::klaviyo;
+use crate::klaviyo::{self, ApiError, Form, Success};
 use crate::model::{Outcome, OutcomeKind, Timestamp};
 
 use super::limits::{rate, retry_after};
+
+/// What an answer that is not in Klaviyo's form is called, before what it was.
+const FOREIGN: &str =
+    "answered by something that is not Klaviyo (a proxy, a portal, or Cloudflare in front of it)";
 
 /// An answer as it came.
 #[derive(Debug, Clone)]
 pub(super) struct Answer {
     pub(super) status: u16,
-    /// Whether it says it is JSON. Klaviyo's own answers are; Cloudflare's in front of it are not.
-    pub(super) json: bool,
+    /// `Content-Type`, empty where there was none.
+    pub(super) content_type: String,
     /// Whether a sandbox gave it.
     pub(super) sandbox: bool,
     pub(super) retry_after: Option<String>,
@@ -22,36 +30,59 @@ pub(super) struct Answer {
     /// `X-Klaviyo-Partial-Failure`.
     pub(super) left_out: Option<String>,
     pub(super) body: Vec<u8>,
+    pub(super) end: End,
 }
 
-/// The outcome of an answer; `now` is needed for headers that name a time.
-pub(super) fn outcome(answer: &Answer, now: Timestamp) -> Outcome {
-    let error = klaviyo::read_error(&answer.body);
-    let code = error.as_ref().and_then(|error| error.code.as_deref());
-    let kind = kind(answer.status, answer.json, code);
+/// How the reading of a body ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum End {
+    /// At its end.
+    Whole,
+    /// There was more of it than is read.
+    TooLong,
+    /// The connection broke or took too long: the transport's words.
+    Broken(String),
+}
+
+/// Who gave an answer, as far as its form shows.
+enum Giver {
+    /// Klaviyo, with an error unless it accepted.
+    Klaviyo(Option<ApiError>),
+    /// Something on the way to it.
+    Foreign,
+    /// Too little of the answer was read: why.
+    Unclear(String),
+}
+
+/// The outcome of an answer to a request that is accepted with `success`; `now` is needed for headers that name a
+/// time.
+pub(super) fn outcome(answer: &Answer, success: Success, now: Timestamp) -> Outcome {
+    let form = Form::read(&answer.content_type, &answer.body);
+    let (kind, giver) = judge(answer, &form, success);
     let accepted = kind == OutcomeKind::Accepted;
-    let words = match &error {
-        Some(error) => error.to_string(),
-        None if answer.json => "an error without Klaviyo's usual form".to_owned(),
-        None => "not Klaviyo's own answer (a proxy, or Cloudflare in front of it)".to_owned(),
+    let foreign = matches!(giver, Giver::Foreign);
+    let (words, error_id) = match giver {
+        Giver::Klaviyo(None) => (None, None),
+        Giver::Klaviyo(Some(error)) => (Some(error.to_string()), error.id),
+        Giver::Foreign => (
+            Some(format!("{FOREIGN}: {}", seen(answer, &form, success))),
+            None,
+        ),
+        Giver::Unclear(words) => (Some(words), None),
     };
     Outcome {
         kind,
         http_status: Some(answer.status),
-        error: (!accepted).then_some(words),
+        error: words,
+        foreign,
         retry_after: answer
             .retry_after
             .as_deref()
             .and_then(|text| retry_after(text, now)),
-        rate: rate(&answer.rate, now),
-        request_id: error
-            .and_then(|error| error.id)
-            .or_else(|| answer.request_id.clone()),
-        profile_id: if accepted {
-            klaviyo::profile_id(&answer.body)
-        } else {
-            None
-        },
+        // A proxy's limit is not Klaviyo's.
+        rate: rate(&answer.rate, now).filter(|_| !foreign),
+        request_id: error_id.or_else(|| answer.request_id.clone()),
+        profile_id: form.resource_id().filter(|_| accepted),
         note: answer
             .left_out
             .as_deref()
@@ -68,114 +99,81 @@ fn left_out(header: &str) -> Option<String> {
         .then(|| format!("Klaviyo took it without {names} (X-Klaviyo-Partial-Failure)"))
 }
 
-fn kind(status: u16, json: bool, code: Option<&str>) -> OutcomeKind {
+fn judge(answer: &Answer, form: &Form, success: Success) -> (OutcomeKind, Giver) {
+    match answer.status {
+        status if success.statuses.contains(&status) => taken(answer, form, success),
+        status @ 400..=599 => match (error(answer, form), &answer.end) {
+            (Some(error), _) => (refusal(status, &error), Giver::Klaviyo(Some(error))),
+            (None, End::Broken(words)) => (OutcomeKind::Retry, Giver::Unclear(words.clone())),
+            (None, End::Whole | End::TooLong) => (OutcomeKind::Retry, Giver::Foreign),
+        },
+        // Another 2xx, a redirect, and what no API answers with (1xx, 6xx to 9xx).
+        _ => (OutcomeKind::Retry, Giver::Foreign),
+    }
+}
+
+/// An answer with the status of success: what could not be read to its end may be Klaviyo's.
+fn taken(answer: &Answer, form: &Form, success: Success) -> (OutcomeKind, Giver) {
+    match &answer.end {
+        End::Broken(words) => (OutcomeKind::Unknown, Giver::Unclear(words.clone())),
+        End::TooLong if *form != Form::Html => {
+            let words = "the answer is longer than any of Klaviyo's".to_owned();
+            (OutcomeKind::Unknown, Giver::Unclear(words))
+        }
+        End::Whole if success.body.fits(form) => (OutcomeKind::Accepted, Giver::Klaviyo(None)),
+        End::Whole | End::TooLong => (OutcomeKind::Retry, Giver::Foreign),
+    }
+}
+
+/// Klaviyo's error in an answer with 4xx or 5xx. The form of the retired endpoints is also many a proxy's: it counts
+/// where they use it.
+fn error(answer: &Answer, form: &Form) -> Option<ApiError> {
+    match (&answer.end, form) {
+        (End::Broken(_), _) => None,
+        (End::TooLong, Form::NotJson) => klaviyo::first_error(&answer.body),
+        (_, Form::Errors(error)) => Some(error.clone()),
+        (_, Form::Message(error)) if answer.status == 410 => Some(error.clone()),
+        (
+            End::Whole | End::TooLong,
+            Form::Empty
+            | Form::Document(_)
+            | Form::Message(_)
+            | Form::Html
+            | Form::OtherJson
+            | Form::NotJson,
+        ) => None,
+    }
+}
+
+/// What a 4xx or 5xx of Klaviyo's own means.
+fn refusal(status: u16, error: &ApiError) -> OutcomeKind {
     match status {
-        200..=299 => OutcomeKind::Accepted,
-        400 | 403 if !json => OutcomeKind::Retry,
         401 | 403 | 405 | 410 | 415 => OutcomeKind::Stopped,
+        409 if error.code.as_deref() == Some("duplicate_profile") => OutcomeKind::Conflict,
         408 | 425 | 429 => OutcomeKind::Retry,
-        409 if code == Some("duplicate_profile") => OutcomeKind::Conflict,
         400..=499 => OutcomeKind::Refused,
-        // 5xx, Cloudflare's 520 to 526, and what should never come from an API (1xx, 3xx).
         _ => OutcomeKind::Retry,
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::model::RateInfo;
-
-    fn answer(status: u16, json: bool, body: &str) -> Answer {
-        Answer {
-            status,
-            json,
-            sandbox: false,
-            retry_after: None,
-            rate: [None, None, None],
-            request_id: None,
-            date: None,
-            left_out: None,
-            body: body.as_bytes().to_vec(),
+/// What was seen instead of an answer of Klaviyo's. The status stands beside it, and is named where it is the fault.
+fn seen(answer: &Answer, form: &Form, success: Success) -> String {
+    let body = match (&answer.end, form) {
+        (End::Broken(_), _) => "a body that broke off".to_owned(),
+        (_, Form::Empty) => "an empty body".to_owned(),
+        (_, Form::Html) => "an HTML page".to_owned(),
+        (End::TooLong, _) => "a body that is longer than any of Klaviyo's".to_owned(),
+        (_, Form::NotJson) => "a body that is not JSON".to_owned(),
+        (_, Form::OtherJson | Form::Message(_)) => "JSON of another form".to_owned(),
+        (_, Form::Document(_)) => "a document without errors".to_owned(),
+        (_, Form::Errors(error)) => format!("errors ({error})"),
+    };
+    match answer.status {
+        status if success.statuses.contains(&status) => {
+            format!("{body} where {} is due", success.body.due())
         }
-    }
-
-    #[test]
-    fn every_status_has_its_meaning() {
-        use OutcomeKind::{Accepted, Conflict, Refused, Retry, Stopped};
-        let duplicate =
-            r#"{"errors":[{"id":"x","code":"duplicate_profile","title":"t","detail":"d"}]}"#;
-        let cases = [
-            (200, true, "", Accepted),
-            (201, true, "", Accepted),
-            (202, false, "", Accepted),
-            (204, false, "", Accepted),
-            (301, false, "", Retry),
-            (400, true, "{}", Refused),
-            (400, false, "<html>", Retry),
-            (401, true, "{}", Stopped),
-            (401, false, "", Stopped),
-            (403, true, "{}", Stopped),
-            (403, false, "<html>", Retry),
-            (404, true, "{}", Refused),
-            (405, true, "{}", Stopped),
-            (408, true, "", Retry),
-            (409, true, duplicate, Conflict),
-            (409, true, "{}", Refused),
-            (410, true, "{}", Stopped),
-            (413, true, "{}", Refused),
-            (415, true, "{}", Stopped),
-            (425, true, "", Retry),
-            (429, true, "", Retry),
-            (500, true, "", Retry),
-            (503, false, "", Retry),
-            (524, false, "", Retry),
-        ];
-        for (status, json, body, expected) in cases {
-            let outcome = outcome(&answer(status, json, body), Timestamp::from_millis(0));
-            assert_eq!(outcome.kind, expected, "{status} json={json}");
-            assert_eq!(outcome.error.is_none(), expected == Accepted, "{status}");
-        }
-    }
-
-    #[test]
-    fn what_is_left_of_the_limit_is_read_from_any_answer() {
-        let rate = |status| {
-            let mut answer = answer(status, true, "{}");
-            answer.rate = ["3500", "12", "41"].map(|text| Some(text.to_owned()));
-            outcome(&answer, Timestamp::from_millis(0)).rate
-        };
-        let read = RateInfo {
-            limit: Some(3500),
-            remaining: Some(12),
-            reset: Some(Duration::from_secs(41)),
-        };
-        assert_eq!(rate(202), Some(read));
-        assert_eq!(rate(400), Some(read), "a refusal has them too");
-    }
-
-    #[test]
-    fn what_klaviyo_left_out_of_an_accepted_request_is_noted() {
-        let noted = |status, header: &str| {
-            let mut answer = answer(status, true, "");
-            answer.left_out = Some(header.to_owned());
-            outcome(&answer, Timestamp::from_millis(0)).note
-        };
-        let note = noted(202, "phone_number").unwrap();
-        assert!(note.contains("without phone_number"), "{note}");
-        assert_eq!(noted(400, "phone_number"), None);
-        assert_eq!(noted(202, ""), None);
-    }
-
-    #[test]
-    fn a_profile_id_is_read_from_an_accepted_answer_only() {
-        let body =
-            r#"{"data":{"type":"profile","id":"01GDDKASAP8TKDDA2GRZDSVP4H","attributes":{}}}"#;
-        let id =
-            |status| outcome(&answer(status, true, body), Timestamp::from_millis(0)).profile_id;
-        assert_eq!(id(201).as_deref(), Some("01GDDKASAP8TKDDA2GRZDSVP4H"));
-        assert_eq!(id(400), None);
+        status @ 200..=299 => format!("a {status} where {} is due, with {body}", success.due()),
+        300..=399 => format!("a redirect, with {body}"),
+        _ => body,
     }
 }

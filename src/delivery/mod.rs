@@ -1,8 +1,9 @@
 //! One HTTP request out, one outcome back; the only user of reqwest.
 //!
 //! It promises that a request is sent at most once per call (no redirects, no retries of the client's own), that
-//! it ends within the given time, that at most 512 KiB of an answer are read, and that neither the key nor a
-//! body appears in an error or a log line. May use `klaviyo`, `model`, `config` and `clock`.
+//! it ends within the given time, that at most 512 KiB of an answer are read, that only Klaviyo's words are final,
+//! and that neither the key nor a body appears in an error or a log line. May use `klaviyo`, `model`, `config` and
+//! `clock`.
 
 mod classify;
 mod limits;
@@ -19,9 +20,10 @@ use sha2::{Digest, Sha256};
 use crate::klaviyo::{Route, headers};
 use crate::model::{Outcome, OutcomeKind, Timestamp};
 
-use classify::Answer;
+use classify::{Answer, End};
 
 /// How much of an answer is read: `profile-import` answers with the whole profile, which is at most 100 KB.
+/// Klaviyo's errors about a large job can be more; their beginning is enough.
 const ANSWER_BYTES: usize = 512 << 10;
 /// How long connecting may take, DNS and TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -147,29 +149,28 @@ impl Sender {
         now: Timestamp,
     ) -> (Outcome, Vec<u8>) {
         match self.exchange(route, body, timeout).await {
-            Ok(answer) => (classify::outcome(&answer, now), answer.body),
+            Ok(answer) => (classify::outcome(&answer, route.success, now), answer.body),
             Err(error) => (lost(&error), Vec::new()),
         }
     }
 
     /// Asks who answers at the endpoint (`GET /api/accounts`, 1 call a second and 15 a minute at most).
     pub async fn identify(&self, now: Timestamp) -> Remote {
-        let route = Route {
-            method: "GET",
-            path: "/api/accounts".to_owned(),
-        };
+        let route = Route::read("/api/accounts");
         let answer = match self.exchange(&route, None, self.timeout).await {
             Ok(answer) => answer,
             Err(error) => return Remote::Unclear(lost(&error)),
         };
+        let outcome = classify::outcome(&answer, route.success, now);
+        let accepted = outcome.kind == OutcomeKind::Accepted;
         if answer.sandbox {
-            let refused = (answer.status != 200).then(|| classify::outcome(&answer, now));
+            let refused = (!accepted).then_some(outcome);
             return Remote::Sandbox { refused };
         }
-        match (answer.status, account_id(&answer.body)) {
-            (200, Some(account)) => Remote::Account(account),
-            (403, _) if answer.json => Remote::Narrow,
-            (_, _) => Remote::Unclear(classify::outcome(&answer, now)),
+        match account_id(&answer.body).filter(|_| accepted) {
+            Some(account) => Remote::Account(account),
+            None if answer.status == 403 && outcome.kind == OutcomeKind::Stopped => Remote::Narrow,
+            None => Remote::Unclear(outcome),
         }
     }
 
@@ -177,7 +178,7 @@ impl Sender {
     pub async fn probe(&self, route: &Route, now: Timestamp) -> Probe {
         match self.exchange(route, None, self.timeout).await {
             Ok(answer) => Probe {
-                outcome: classify::outcome(&answer, now),
+                outcome: classify::outcome(&answer, route.success, now),
                 clock: answer.date.as_deref().and_then(instant),
                 body: answer.body,
             },
@@ -203,8 +204,7 @@ impl Sender {
         if let Some(body) = body {
             request = request.body(body);
         }
-        let response = request.send().await?;
-        read(response).await
+        Ok(read(request.send().await?).await)
     }
 }
 
@@ -243,7 +243,7 @@ fn default_headers(private_key: &SecretString, revision: &str) -> Result<HeaderM
     ]))
 }
 
-async fn read(mut response: Response) -> Result<Answer, reqwest::Error> {
+async fn read(mut response: Response) -> Answer {
     let text = |name: &str| {
         let value = response
             .headers()
@@ -251,10 +251,9 @@ async fn read(mut response: Response) -> Result<Answer, reqwest::Error> {
             .and_then(|value| value.to_str().ok());
         value.map(str::to_owned)
     };
-    let content_type = text("content-type").unwrap_or_default();
     let mut answer = Answer {
         status: response.status().as_u16(),
-        json: content_type.contains("json"),
+        content_type: text("content-type").unwrap_or_default(),
         sandbox: response.headers().contains_key(SANDBOX_HEADER),
         retry_after: text("retry-after"),
         rate: ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"].map(text),
@@ -262,38 +261,56 @@ async fn read(mut response: Response) -> Result<Answer, reqwest::Error> {
         date: text("date"),
         left_out: text(headers::PARTIAL_FAILURE_HEADER),
         body: Vec::new(),
+        end: End::Whole,
     };
-    while answer.body.len() < ANSWER_BYTES {
-        let Some(chunk) = response.chunk().await? else {
-            break;
-        };
-        let wanted = chunk.len().min(ANSWER_BYTES - answer.body.len());
-        answer.body.extend_from_slice(&chunk[..wanted]);
+    answer.end = read_body(&mut response, &mut answer.body).await;
+    answer
+}
+
+async fn read_body(response: &mut Response, body: &mut Vec<u8>) -> End {
+    loop {
+        match response.chunk().await {
+            Ok(None) => return End::Whole,
+            Ok(Some(chunk)) => {
+                let wanted = chunk.len().min(ANSWER_BYTES - body.len());
+                body.extend_from_slice(&chunk[..wanted]);
+                if wanted < chunk.len() {
+                    return End::TooLong;
+                }
+            }
+            Err(error) => return End::Broken(words(&error)),
+        }
     }
-    Ok(answer)
 }
 
 /// The outcome of a request without an answer. What never left (DNS, TLS, a refused connection) is a retry; what
 /// may have arrived is unknown.
 fn lost(error: &reqwest::Error) -> Outcome {
-    let never_left = error.is_connect() || error.is_builder();
-    let kind = if never_left {
+    let kind = if never_left(error) {
         OutcomeKind::Retry
     } else {
         OutcomeKind::Unknown
     };
     let mut outcome = Outcome::of(kind);
-    let what = match (never_left, error.is_timeout()) {
+    outcome.error = Some(words(error));
+    outcome
+}
+
+fn never_left(error: &reqwest::Error) -> bool {
+    error.is_connect() || error.is_builder()
+}
+
+fn words(error: &reqwest::Error) -> String {
+    let what = match (never_left(error), error.is_timeout()) {
         (true, true) => "connecting took too long",
         (true, false) => "no connection",
         (false, true) => "no answer in time",
         (false, false) => "the connection broke before the answer was complete",
     };
-    outcome.error = Some(match root(error) {
+    match root(error) {
         Some(root) if !error.is_timeout() => format!("{what}: {root}"),
         Some(_) | None => what.to_owned(),
-    });
-    outcome
+    }
 }
 
 /// The innermost cause: the system's own words. The outer ones repeat the URL and each other.

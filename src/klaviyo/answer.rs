@@ -1,4 +1,4 @@
-//! What Klaviyo answers: the error in a body, and the profile's id.
+//! What Klaviyo answers: the form of a body, the error in it, and the profile's id.
 
 use std::fmt;
 
@@ -22,17 +22,94 @@ pub struct ApiError {
     pub duplicate_profile_id: Option<String>,
 }
 
-/// Reads the first error of an answer's body: the JSON:API form, or `{"message": …}` of the retired endpoints.
-/// `None` when the body is neither: then it is not Klaviyo's API that answered.
-pub fn read_error(body: &[u8]) -> Option<ApiError> {
-    let body: Value = serde_json::from_slice(body).ok()?;
-    if let Some(error) = body.get("errors").and_then(|errors| errors.get(0)) {
-        return ApiError::read(error);
+/// The form of an answer's body.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Form {
+    /// Nothing, or blanks.
+    Empty,
+    /// A JSON:API document without errors, or an empty object.
+    Document(Value),
+    /// Klaviyo's errors: the first one that has something of an error.
+    Errors(ApiError),
+    /// `{"message": …}`: how Klaviyo's retired endpoints refuse. Many proxies answer so too.
+    Message(ApiError),
+    /// A page for people.
+    Html,
+    /// JSON of any other form.
+    OtherJson,
+    /// Neither JSON nor a page; a JSON text that was cut counts here.
+    NotJson,
+}
+
+impl Form {
+    /// Reads a body; `content_type` is the header's value, empty when there was none.
+    pub fn read(content_type: &str, body: &[u8]) -> Self {
+        let body = body.trim_ascii();
+        if body.is_empty() {
+            return Self::Empty;
+        }
+        if content_type.to_ascii_lowercase().contains("html") {
+            return Self::Html;
+        }
+        match serde_json::from_slice(body) {
+            Ok(value) => Self::of(value),
+            Err(_) if is_page(body) => Self::Html,
+            Err(_) => Self::NotJson,
+        }
     }
-    Some(ApiError {
-        detail: Some(body.get("message").and_then(word)?),
-        ..ApiError::default()
+
+    fn of(value: Value) -> Self {
+        let Value::Object(members) = &value else {
+            return Self::OtherJson;
+        };
+        if let Some(errors) = members.get("errors") {
+            let mut errors = errors.as_array().into_iter().flatten();
+            return errors
+                .find_map(ApiError::read)
+                .map_or(Self::OtherJson, Self::Errors);
+        }
+        if members.is_empty() || members.contains_key("data") || members.contains_key("meta") {
+            return Self::Document(value);
+        }
+        match members.get("message").and_then(word) {
+            Some(message) => Self::Message(ApiError {
+                detail: Some(message),
+                ..ApiError::default()
+            }),
+            None => Self::OtherJson,
+        }
+    }
+
+    /// The id of the one resource that a document is about.
+    pub fn resource_id(&self) -> Option<String> {
+        match self {
+            Self::Document(document) => document.pointer("/data/id").and_then(word),
+            Self::Empty
+            | Self::Errors(_)
+            | Self::Message(_)
+            | Self::Html
+            | Self::OtherJson
+            | Self::NotJson => None,
+        }
+    }
+}
+
+fn is_page(body: &[u8]) -> bool {
+    ["<!doctype html", "<html"].iter().any(|start| {
+        body.get(..start.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()))
     })
+}
+
+/// Reads the first error of an answer of which only the beginning is known: a large job can be refused with more
+/// errors than are read. `None` unless the body begins with `errors` and its first entry is complete.
+pub fn first_error(beginning: &[u8]) -> Option<ApiError> {
+    let mut rest = beginning;
+    for token in ["{", "\"errors\"", ":", "["] {
+        rest = rest.trim_ascii_start().strip_prefix(token.as_bytes())?;
+    }
+    let mut entries = serde_json::Deserializer::from_slice(rest).into_iter::<Value>();
+    ApiError::read(&entries.next()?.ok()?)
 }
 
 /// Reads all errors of an answer's body in the JSON:API form, in their order.
@@ -110,12 +187,19 @@ impl fmt::Display for ApiError {
 mod tests {
     use super::*;
 
+    fn error_in(body: &[u8]) -> Option<ApiError> {
+        match Form::read("application/vnd.api+json", body) {
+            Form::Errors(error) | Form::Message(error) => Some(error),
+            Form::Empty | Form::Document(_) | Form::Html | Form::OtherJson | Form::NotJson => None,
+        }
+    }
+
     #[test]
     fn the_first_error_is_read_whole() {
         let body = br#"{"errors":[{"id":"e1","status":409,"code":"duplicate_profile","title":"Conflict.",
             "detail":"A profile already exists\nwith one of these identifiers.",
             "source":{"pointer":"/data/attributes"},"meta":{"duplicate_profile_id":"01G"}},{"code":"other"}]}"#;
-        let error = read_error(body).unwrap();
+        let error = error_in(body).unwrap();
         assert_eq!(error.code.as_deref(), Some("duplicate_profile"));
         assert_eq!(error.id.as_deref(), Some("e1"));
         assert_eq!(error.duplicate_profile_id.as_deref(), Some("01G"));
@@ -127,7 +211,7 @@ mod tests {
 
     #[test]
     fn the_message_of_a_retired_endpoint_is_an_error_too() {
-        let error = read_error(br#"{"message":"This API has been retired"}"#).unwrap();
+        let error = error_in(br#"{"message":"This API has been retired"}"#).unwrap();
         assert_eq!(error.to_string(), "This API has been retired");
     }
 
@@ -141,8 +225,60 @@ mod tests {
             r#"{"errors":[]}"#,
             r#"{"errors":[7]}"#,
             r#"{"errors":{}}"#,
+            r#"{"errors":null,"message":"no"}"#,
+            r#"{"errors":["no route"]}"#,
+            r#"{"errors":[{"code":1000,"message":"no route"}]}"#,
         ] {
-            assert_eq!(read_error(body.as_bytes()), None, "{body}");
+            assert_eq!(error_in(body.as_bytes()), None, "{body}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_read_behind_entries_that_are_none() {
+        let error = error_in(br#"{"errors":[7,{"code":"invalid"}]}"#).unwrap();
+        assert_eq!(error.code.as_deref(), Some("invalid"));
+    }
+
+    #[test]
+    fn a_body_has_one_form() {
+        let json = "application/vnd.api+json";
+        let document = |text| Form::Document(serde_json::from_str(text).unwrap());
+        let cases = [
+            (json, "", Form::Empty),
+            ("text/html", " \r\n", Form::Empty),
+            ("", "{}", document("{}")),
+            (json, r#" {"data":[]}"#, document(r#"{"data":[]}"#)),
+            (json, r#"{"meta":{}}"#, document(r#"{"meta":{}}"#)),
+            ("Text/HTML; charset=UTF-8", "{}", Form::Html),
+            (json, "<!DOCTYPE HTML><title>", Form::Html),
+            ("", "<HTML>", Form::Html),
+            ("text/xml", "<?xml", Form::NotJson),
+            (json, r#"{"data":{"#, Form::NotJson),
+            (json, "ok", Form::NotJson),
+            (json, "[]", Form::OtherJson),
+            (json, "null", Form::OtherJson),
+            (json, r#"{"ok":true}"#, Form::OtherJson),
+            (json, r#"{"data":{},"errors":[]}"#, Form::OtherJson),
+        ];
+        for (content_type, body, form) in cases {
+            let read = Form::read(content_type, body.as_bytes());
+            assert_eq!(read, form, "{content_type} {body}");
+        }
+    }
+
+    #[test]
+    fn the_first_of_too_many_errors_is_read_from_the_beginning() {
+        let error = first_error(br#" { "errors" : [ {"code":"invalid"}, {"co"#).unwrap();
+        assert_eq!(error.code.as_deref(), Some("invalid"));
+        for cut in [
+            "",
+            "{}",
+            "<html>",
+            r#"{"errors":[{"code":"inv"#,
+            r#"{"errors":[7,"#,
+            r#"{"data":["#,
+        ] {
+            assert_eq!(first_error(cut.as_bytes()), None, "{cut}");
         }
     }
 
@@ -150,7 +286,7 @@ mod tests {
     fn long_words_are_cut_between_characters() {
         let long = "ä".repeat(2000);
         let body = format!(r#"{{"errors":[{{"code":"invalid","detail":"{long}"}}]}}"#);
-        let words = read_error(body.as_bytes()).unwrap().to_string();
+        let words = error_in(body.as_bytes()).unwrap().to_string();
         assert_eq!(words.chars().count(), MAX_WORDS_CHARS + 1);
     }
 

@@ -18,8 +18,9 @@ mod profile;
 mod resource;
 mod route;
 mod subscribe;
+mod success;
 
-pub use answer::{ApiError, profile_id, read_error};
+pub use answer::{ApiError, Form, first_error, profile_id};
 pub use conflict::without_weaker_identifier;
 pub use deletion::DeletionJob;
 pub use event::{CreateEvent, EventProfile};
@@ -27,6 +28,7 @@ pub use identifier::{e164, is_email, is_test_address};
 pub use profile::{Field, Location, ProfileImport};
 pub use route::{Route, route};
 pub use subscribe::{OptIn, SubscribeJob};
+pub use success::{Success, SuccessBody};
 
 use crate::model::DeliveryKind;
 

@@ -7,15 +7,16 @@ use super::RateInfo;
 words! {
     /// What an answer, or its absence, means for the delivery.
     OutcomeKind {
-        /// Klaviyo took it (2xx).
+        /// Klaviyo took it: the documented status and form of body of the endpoint.
         Accepted = "accepted",
-        /// Klaviyo did not take it and may later (408, 425, 429, 5xx), or it was never reached.
+        /// Klaviyo did not take it and may later (408, 425, 429, 5xx), it was never reached, or something else
+        /// answered.
         Retry = "retry",
-        /// It was sent and the answer never came: it may have been taken.
+        /// It was sent and the answer never came, or not to its end: it may have been taken.
         Unknown = "unknown",
-        /// Klaviyo will never take this request (other 4xx): the request is at fault.
+        /// Klaviyo will never take this request (other 4xx with its errors): the request is at fault.
         Refused = "refused",
-        /// Klaviyo takes nothing at all at the moment (401, JSON 403, 405, 410, 415): the key, its scopes or the
+        /// Klaviyo takes nothing at all at the moment (401, 403, 405, 410, 415 with its errors): the key, its scopes or the
         /// revision are at fault, not this request. Everything pauses; nothing is given up.
         Stopped = "stopped",
         /// 409 `duplicate_profile`: two identifiers of the request belong to two profiles. The weaker one is
@@ -33,6 +34,9 @@ pub struct Outcome {
     pub http_status: Option<u16>,
     /// Klaviyo's own words, or the transport's; at most a few hundred characters. `None` when accepted.
     pub error: Option<String>,
+    /// Whether something that is not Klaviyo answered: a proxy, a portal, Cloudflare in front of it. Such an answer is
+    /// always a retry.
+    pub foreign: bool,
     /// How long Klaviyo asked to wait (`Retry-After`).
     pub retry_after: Option<Duration>,
     /// What Klaviyo said of the endpoint's limit, when it did.
@@ -53,6 +57,7 @@ impl Outcome {
             kind,
             http_status: None,
             error: None,
+            foreign: false,
             retry_after: None,
             rate: None,
             request_id: None,

@@ -88,6 +88,7 @@ pub(super) fn settlement(settlement: &Settlement) -> Value {
         kind,
         http_status,
         error,
+        foreign: _,
         retry_after: _,
         rate: _,
         request_id,

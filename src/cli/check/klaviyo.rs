@@ -59,10 +59,7 @@ pub(super) async fn findings(config: &Config) -> anyhow::Result<Vec<Finding>> {
 }
 
 async fn ask(sender: &Sender, path: &str) -> Option<Probe> {
-    let route = Route {
-        method: "GET",
-        path: path.to_owned(),
-    };
+    let route = Route::read(path);
     let asked = sender.probe(&route, SystemClock.now());
     tokio::time::timeout(PATIENCE, asked).await.ok()
 }
@@ -72,7 +69,7 @@ fn scope(probe: Option<&Probe>, reads: &str, needed: &str) -> (Finding, Option<T
         let words = format!("scopes: {reads}: no answer within 15 s; check the network");
         return (Finding::Wrong(words), None);
     };
-    let finding = match probe.outcome.http_status {
+    let finding = match klaviyos_status(&probe.outcome) {
         Some(200) => Finding::Well(format!("scopes: the key has {reads}")),
         Some(403) => Finding::Note(format!(
             "scopes: the key lacks {reads}; unless it was given {needed} alone, it lacks that too, and scopes cannot \
@@ -115,7 +112,7 @@ fn list_of(probe: Option<&Probe>, list: &str) -> Finding {
             "lists: {list}: no answer within 15 s; check the network"
         ));
     };
-    match probe.outcome.http_status {
+    match klaviyos_status(&probe.outcome) {
         Some(200) => {
             let body: Value = serde_json::from_slice(&probe.body).unwrap_or_default();
             let has = |name: &str| {
@@ -134,6 +131,11 @@ fn list_of(probe: Option<&Probe>, list: &str) -> Finding {
         )),
         Some(_) | None => Finding::Wrong(format!("lists: {list}: {}", said(&probe.outcome))),
     }
+}
+
+/// The status of an answer, unless something else than Klaviyo gave it.
+fn klaviyos_status(outcome: &Outcome) -> Option<u16> {
+    outcome.http_status.filter(|_| !outcome.foreign)
 }
 
 fn said(outcome: &Outcome) -> String {

@@ -10,6 +10,7 @@ use super::names::names_of;
 use super::{BulkJob, Load};
 use crate::klaviyo::answer::ApiError;
 use crate::klaviyo::route::{Route, encoded};
+use crate::klaviyo::success::Success;
 use crate::model::Timestamp;
 
 /// The most errors, or jobs, that Klaviyo shows at once.
@@ -103,20 +104,23 @@ pub fn import_jobs(body: &[u8]) -> Option<Vec<ImportJob>> {
 
 /// Where to ask for all import jobs of the account, the newest first: the first page.
 pub fn import_jobs_route() -> Route {
-    get(format!(
+    Route::read(format!(
         "/api/profile-bulk-import-jobs?sort=-created_at&page%5Bsize%5D={AT_ONCE}"
     ))
 }
 
 /// Where to ask for an import job.
 pub fn import_job_route(id: &str) -> Route {
-    get(format!("/api/profile-bulk-import-jobs/{}", encoded(id)))
+    Route {
+        success: Success::READ_ONE,
+        ..Route::read(format!("/api/profile-bulk-import-jobs/{}", encoded(id)))
+    }
 }
 
 /// Where to ask for an import job's errors: the first page.
 pub fn import_errors_route(id: &str) -> Route {
     let id = encoded(id);
-    get(format!(
+    Route::read(format!(
         "/api/profile-bulk-import-jobs/{id}/import-errors?page%5Bsize%5D={AT_ONCE}"
     ))
 }
@@ -131,17 +135,8 @@ pub fn next_page_route(first: &Route, body: &[u8]) -> Option<Route> {
         let (name, value) = parameter.split_once('=')?;
         (decoded(name) == "page[cursor]").then(|| decoded(value))
     })?;
-    Some(Route {
-        method: first.method,
-        path: format!("{}&page%5Bcursor%5D={}", first.path, encoded(&cursor)),
-    })
-}
-
-const fn get(path: String) -> Route {
-    Route {
-        method: "GET",
-        path,
-    }
+    let (first, cursor) = (&first.path, encoded(&cursor));
+    Some(Route::read(format!("{first}&page%5Bcursor%5D={cursor}")))
 }
 
 /// A part of a query without its `%XX`. Bytes that are no UTF-8 become replacement characters.

@@ -22,6 +22,7 @@ pub use imports::{
 pub use refusal::{NamedItem, named_items};
 
 use super::route::Route;
+use super::success::Success;
 use crate::model::DeliveryKind;
 use events::Events;
 use item::Item;
@@ -135,13 +136,14 @@ impl BulkJob {
 
     /// Where it goes.
     pub fn route(&self) -> Route {
-        let path = match &self.load {
-            Load::Events(_) => "/api/event-bulk-create-jobs",
-            Load::People(people) => people.path(),
+        let (path, success) = match &self.load {
+            Load::Events(_) => ("/api/event-bulk-create-jobs", Success::ACCEPTED),
+            Load::People(people) => (people.path(), people.success()),
         };
         Route {
             method: "POST",
             path: path.to_owned(),
+            success,
         }
     }
 }

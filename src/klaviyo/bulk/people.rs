@@ -9,6 +9,7 @@ use super::item::{ConsentSettings, PersonItem};
 use super::names::Name;
 use crate::klaviyo::limits::{MAX_BULK_PROFILES, MAX_JOB_BYTES, MAX_SUBSCRIBE_PROFILES};
 use crate::klaviyo::resource::text;
+use crate::klaviyo::success::Success;
 use crate::model::DeliveryKind;
 
 const IMPORT_HEAD: &str =
@@ -74,6 +75,13 @@ impl People {
         match self.what {
             What::Import => "/api/profile-bulk-import-jobs",
             What::Subscribe(_) => "/api/profile-subscription-bulk-create-jobs",
+        }
+    }
+
+    pub(super) const fn success(&self) -> Success {
+        match self.what {
+            What::Import => Success::JOB,
+            What::Subscribe(_) => Success::ACCEPTED,
         }
     }
 

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use crate::klaviyo;
 use crate::klaviyo::bulk::{
     ImportError, ImportJob, ImportStatus, import_errors, import_errors_route, import_job,
     import_job_route, next_page_route,
 };
-use crate::model::{Outcome, Timestamp};
+use crate::model::{Outcome, OutcomeKind, Timestamp};
 
 use super::{Context, End, get, pause};
 
@@ -85,7 +84,7 @@ async fn ask(context: &Context, id: &str) -> (Said, Option<ImportJob>) {
     let (outcome, answer) = get(context, &import_job_route(id)).await;
     match import_job(&answer) {
         Some(job) => (said_by(&job), Some(job)),
-        None => (said_without_a_job(&outcome, &answer), None),
+        None => (said_without_a_job(&outcome), None),
     }
 }
 
@@ -97,9 +96,9 @@ const fn said_by(job: &ImportJob) -> Said {
     }
 }
 
-/// Only Klaviyo's own 404 says that there is no such job; a proxy's says nothing.
-fn said_without_a_job(outcome: &Outcome, answer: &[u8]) -> Said {
-    if outcome.http_status == Some(404) && klaviyo::read_error(answer).is_some() {
+/// Only Klaviyo's own 404 says that there is no such job; a proxy's, which is no refusal, says nothing.
+fn said_without_a_job(outcome: &Outcome) -> Said {
+    if outcome.http_status == Some(404) && outcome.kind == OutcomeKind::Refused {
         Said::Gone
     } else {
         Said::Nothing
@@ -143,7 +142,6 @@ async fn errors(context: &Context, job: &ImportJob) -> Option<Vec<ImportError>> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::OutcomeKind;
 
     const MINUTE: Duration = Duration::from_mins(1);
 
@@ -168,21 +166,19 @@ mod tests {
 
     #[test]
     fn only_klaviyos_own_404_says_that_there_is_no_job() {
-        let said = |status, body: &str| {
-            let mut outcome = Outcome::of(OutcomeKind::Refused);
+        let said = |status, kind| {
+            let mut outcome = Outcome::of(kind);
             outcome.http_status = Some(status);
-            said_without_a_job(&outcome, body.as_bytes())
+            said_without_a_job(&outcome)
         };
-        let error = r#"{"errors":[{"id":"e","code":"not_found","title":"t","detail":"d"}]}"#;
-        assert_eq!(said(404, error), Said::Gone);
-        for (status, body) in [
-            (404, "<html>"),
-            (404, ""),
-            (403, error),
-            (500, error),
-            (200, "{}"),
+        assert_eq!(said(404, OutcomeKind::Refused), Said::Gone);
+        for (status, kind) in [
+            (404, OutcomeKind::Retry),
+            (403, OutcomeKind::Stopped),
+            (400, OutcomeKind::Refused),
+            (500, OutcomeKind::Retry),
         ] {
-            assert_eq!(said(status, body), Said::Nothing, "{status} {body}");
+            assert_eq!(said(status, kind), Said::Nothing, "{status} {kind}");
         }
     }
 }

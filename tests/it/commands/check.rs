@@ -231,6 +231,37 @@ async fn lists_scopes_and_the_clock_are_asked_for() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_in_klaviyos_place_says_nothing_of_a_scope_or_a_list() {
+    let klaviyo = Klaviyo::start().await;
+    let url = format!(
+        "\"http://{}\"\nklaviyo.private_key = \"pk_sandbox\"",
+        klaviyo.address
+    );
+    let config = SANDBOX.replace("\"sandbox\"", &url);
+    let bench = Bench::with(&format!("mapping.list_id = \"Xy12Z9\"\n{config}"));
+    for (status, path) in [
+        (200, "/api/events"),
+        (403, "/api/profiles"),
+        (404, "/api/lists/Xy12Z9"),
+    ] {
+        klaviyo
+            .fault(json!({"status": status, "body": "<html>Sign in</html>", "path": path}))
+            .await;
+    }
+    let ran = bench.run(&["check"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let foreign = "answered by something that is not Klaviyo";
+    for line in [
+        format!("WRONG scopes: events:read: 200: {foreign}"),
+        format!("WRONG scopes: profiles:read: 403: {foreign}"),
+        "ok    scopes: the key has lists:read".to_owned(),
+        format!("WRONG lists: Xy12Z9: 404: {foreign}"),
+    ] {
+        assert!(ran.out.contains(&line), "{line}\n{}", ran.out);
+    }
+}
+
 #[test]
 fn a_port_that_another_program_has_is_wrong() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

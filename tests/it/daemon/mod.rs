@@ -6,6 +6,7 @@ mod crash;
 mod delivering;
 mod disk;
 mod first_start;
+mod foreign;
 mod forwarding;
 mod import_jobs;
 mod importing;
