@@ -4,17 +4,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::Admin;
 use super::refusal::code;
 use crate::metrics::{Stuck, stuck};
 use crate::model::PauseKind;
-use crate::outbox::{AppendError, FailingAlone, Pause};
+use crate::operator::{log_advice, log_code, log_words};
+use crate::outbox::{AppendError, FailingAlone, Pause, WriteError};
 
 /// How long readiness waits for the writer: whoever asks gives up soon after.
 const READY_BOUND: Duration = Duration::from_secs(3);
@@ -64,7 +66,24 @@ pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
         }
         Err(error) => notes.push(reason("unreadable", &error.to_string())),
     }
+    if let Ok(Some(trouble)) = admin.outbox.log_trouble().await {
+        let words = format!("{}; {}", log_words(&trouble), log_advice(&trouble));
+        notes.push(reason(log_code(&trouble), &words));
+    }
     answer(ready, json!({ "ready": ready, "notes": notes }))
+}
+
+/// The port while there is no outbox: alive, not ready, and nothing else.
+pub(super) fn closed(why: &WriteError) -> Router {
+    let (code, words) = (code(why), format!("not accepting: {why}"));
+    let ready = json!({ "ready": false, "notes": [reason(code, &words)] });
+    let alive = json!({ "alive": true, "reasons": [] });
+    let nothing = json!({ "code": code, "error": words });
+    let always = |well, body: Value| move || std::future::ready(answer(well, body.clone()));
+    Router::new()
+        .route("/readyz", get(always(false, ready)))
+        .route("/healthz", get(always(true, alive)))
+        .fallback(always(false, nothing))
 }
 
 /// What is paused, why, and until when, with the family it is about; `account`: everything.

@@ -32,7 +32,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::clock::Clock;
 use crate::metrics::Instruments;
 use crate::operator::ExplainSettings;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, WriteError};
 use crate::sandbox::Sandbox;
 
 pub use auth::Access;
@@ -80,6 +80,11 @@ pub fn routes(admin: Admin) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(with_headers))
         .with_state(admin)
+}
+
+/// The port while there is no outbox, and why there is none: `/healthz` and `/readyz` answer, all else is refused.
+pub fn closed(why: &WriteError) -> Router {
+    health::closed(why).layer(middleware::from_fn(with_headers))
 }
 
 /// What a page of this port may do: load what this port serves, and send forms to it. No script and no style but the two

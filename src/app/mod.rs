@@ -1,12 +1,13 @@
 //! The one place that wires all of it: opens, builds, joins, and takes it down again in order.
 //!
-//! Start: outbox (with its lock), sandbox, ports, then the relay. Stop: ingest first, so that nothing new comes;
+//! Start: outbox (with its lock), sandbox, ports, then the relay; with a full disk the ports first ([`waiting`]). Stop: ingest first, so that nothing new comes;
 //! then the relay, which finishes what is in the air; the ports; the outbox last. Nothing depends on a good end: a
 //! kill at any moment loses nothing either.
 
 mod certificate;
 mod destination;
 mod reload;
+mod waiting;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -15,7 +16,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -37,6 +37,7 @@ use crate::sandbox::{self, Sandbox};
 pub(crate) use certificate::{expiry, load_tls};
 use certificate::{reload_certificate, warn_of_expiry};
 use destination::Holder;
+use waiting::Ports;
 
 /// How long answers in progress may take to finish at a shutdown.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -73,7 +74,7 @@ pub struct App {
 }
 
 impl App {
-    /// Starts everything. On an error nothing keeps running.
+    /// Starts everything; on a full disk that may take until there is space. On an error nothing keeps running.
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
@@ -82,14 +83,7 @@ impl App {
         let sources = config.ingest.sources.iter();
         let sources = sources.map(|source| source.name.as_str());
         let instruments = Instruments::new(Arc::clone(&clock), sources);
-        let told = Some(instruments.clone());
-        let outbox = Outbox::open_measured(&config.outbox, clock.now(), told).await?;
-        let ingest_port = listener::bind(config.ingest.listen)
-            .await
-            .context("[ingest] listen")?;
-        let admin_port = listener::bind(config.admin.listen)
-            .await
-            .context("[admin] listen")?;
+        let (outbox, ports) = waiting::open(&config, &clock, &instruments, tls.as_ref()).await?;
         let ingest = ingest(&config, &outbox, &clock)?.measured_by(instruments.metrics.clone());
         let api = Live::new(ingest);
         let sandbox = match config.klaviyo.endpoint {
@@ -100,8 +94,8 @@ impl App {
 
         let settings = Arc::new(watch::Sender::new(Arc::new(settings(&config, sender))));
         let mut app = Self {
-            ingest: ingest_port.local_addr()?,
-            admin: admin_port.local_addr()?,
+            ingest: ports.ingest.local_addr()?,
+            admin: ports.admin.local_addr()?,
             tls,
             clock: Arc::clone(&clock),
             sandbox,
@@ -118,7 +112,7 @@ impl App {
             config,
         };
         instruments.metrics.sandbox(app.sandbox.is_some());
-        app.open_ports(ingest_port, admin_port, app.admin(&instruments));
+        app.open_ports(ports, app.admin(&instruments));
         app.look_after_the_outbox(instruments.metrics.clone());
         app.say_where_it_goes();
         app.relay = tokio::spawn(run_relay(
@@ -161,7 +155,7 @@ impl App {
         ));
     }
 
-    fn open_ports(&self, ingest_port: TcpListener, admin_port: TcpListener, admin: Admin) {
+    fn open_ports(&self, ports: Ports, admin: Admin) {
         self.ports
             .spawn(admin::count_blocked(admin.clone(), self.stop_ports.clone()));
         let stop = &self.stop_ports;
@@ -174,14 +168,14 @@ impl App {
             });
         }
         self.ports.spawn(listener::serve_over(
-            ingest_port,
+            ports.ingest,
             self.tls.clone(),
             self.api.routes(),
             stop.clone(),
             DRAIN,
         ));
         self.ports.spawn(listener::serve(
-            admin_port,
+            ports.admin,
             admin::routes(admin),
             stop.clone(),
             DRAIN,

@@ -29,7 +29,13 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<End> {
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut app = App::start(config, Arc::new(SystemClock)).await?;
+    let mut app = tokio::select! {
+        app = App::start(config, Arc::new(SystemClock)) => app?,
+        () = any(&mut terminate, &mut interrupt) => {
+            tracing::info!("stopped before the start was done");
+            return Ok(End::Done);
+        }
+    };
     let fatal = app.outbox.fatal().clone();
     let failed = loop {
         tokio::select! {

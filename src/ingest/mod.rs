@@ -7,7 +7,7 @@
 //!
 //! [`accept`] decides everything and is pure; [`routes()`] does the input and output around it, and [`arriving`] lets
 //! `explain` decide the same, [`Archive`] `import`, and [`typed()`] the page that tries calls. [`Live`] lets a running
-//! daemon be configured anew. May use `model`, `segment`, `config`, `outbox`, `metrics`, `telemetry` and the clock.
+//! daemon be configured anew, and [`closed()`] answers while there is no outbox. May use `model`, `segment`, `config`, `outbox`, `metrics`, `telemetry` and the clock.
 
 mod accept;
 mod answer;
@@ -15,6 +15,7 @@ mod archive;
 mod auth;
 mod batch;
 mod check;
+mod closed;
 mod cors;
 mod counted;
 mod inflate;
@@ -35,6 +36,7 @@ mod tests;
 
 pub use accept::arriving;
 pub use archive::{Archive, EXPORTED, NotJson};
+pub use closed::closed;
 pub use live::Live;
 pub use routes::{Ingest, routes};
 pub use typed::typed;

@@ -75,6 +75,7 @@ struct Inner {
     time_to_delivery: Histogram,
     commit: Histogram,
     group: Histogram,
+    checkpoints_failed: Counter,
     gauges: Gauges,
 }
 
@@ -101,6 +102,7 @@ impl Metrics {
                 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
             ]),
             group: Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0]),
+            checkpoints_failed: Counter::default(),
             registry: Registry::default(),
         };
         inner.register(&mut registry);
@@ -183,6 +185,11 @@ impl Metrics {
         self.0.group.observe(f64::from(commands));
     }
 
+    /// The log could not be folded into the file.
+    pub fn checkpoint_failed(&self) {
+        self.0.checkpoints_failed.inc();
+    }
+
     /// Whether requests flow.
     pub fn delivery_state(&self, state: DeliveryState) {
         self.0.gauges.delivery_state(state);
@@ -259,6 +266,9 @@ impl Inner {
         ours.register("outbox_commit_seconds", commit, self.commit.clone());
         let group = "Commands of clients and the relay that shared one commit";
         ours.register("outbox_group_commands", group, self.group.clone());
+        let failed = "Tries to fold the outbox's log into its file that failed";
+        let counter = self.checkpoints_failed.clone();
+        ours.register("outbox_checkpoints_failed", failed, counter);
     }
 
     /// Makes every series that can be foreseen.

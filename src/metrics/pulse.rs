@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::model::Timestamp;
 
 /// A write may take this long. One that waits for another process's lock is given up after 15 s; then it is tried
 /// again by whoever asked.
@@ -115,6 +116,11 @@ impl Pulse {
         self.0.clock.monotonic()
     }
 
+    /// The time of day, by the same clock.
+    pub fn wall(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
     /// The writer begins to write, or goes on to the next part of it.
     pub fn writing(&self) {
         self.0.writing.store(self.now(), Ordering::Relaxed);
@@ -201,7 +207,6 @@ impl std::fmt::Debug for Pulse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Timestamp;
 
     #[derive(Default)]
     struct Hands(AtomicU64);

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::filter::Found;
+use super::log::{log_code, log_words};
 use crate::outbox::{
     Audit, Brief, DeadGroup, DeadGroups, EventReport, FailingAlone, Pause, Status,
 };
@@ -44,9 +45,15 @@ pub fn status_json(status: &Status, sandbox: bool) -> Value {
             "klaviyo_job_id": job.klaviyo_id, "since": job.since.to_string(), "profiles": job.profiles,
         })
     });
+    let log = status.log.as_ref().map(|trouble| {
+        json!({
+            "code": log_code(trouble), "since": trouble.since.to_string(), "message": log_words(trouble),
+            "wal_bytes": trouble.wal_bytes,
+        })
+    });
     json!({"sandbox": sandbox, "audit": audit, "backlog": backlog, "dead": dead, "paused": pauses,
         "failing": failing, "unknown_subscriptions": status.unknown_subscriptions,
-        "import_jobs": import_jobs.collect::<Vec<_>>()})
+        "import_jobs": import_jobs.collect::<Vec<_>>(), "log": log})
 }
 
 /// Dead events by what they died of.

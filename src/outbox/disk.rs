@@ -1,14 +1,42 @@
 //! The disk under the outbox: how much is free, and whether it is one that SQLite can trust.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use rustix::fs::{statfs, statvfs};
+
+/// More than what SQLite asks for at once.
+const PROBE_BYTES: usize = 64 << 10;
 
 /// Free bytes for an ordinary user on the file system that holds `path`; `None` when it cannot be told.
 pub fn free_bytes(path: &Path) -> Option<u64> {
     let stat = statvfs(folder(path)).ok()?;
     Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Whether the system takes no more bytes: the disk is full, a quota is used up, or the file system is read-only.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::ReadOnlyFilesystem
+    )
+}
+
+/// Why the folder of `path` takes no more, by writing a little there; `None` where it does, or where that is for another
+/// reason. SQLite tells a full disk from a failed one only where the system says `ENOSPC`, and sqlx passes the system's
+/// error on for neither.
+pub(super) fn takes_no_more(path: &Path) -> Option<io::Error> {
+    let mut probe = path.as_os_str().to_owned();
+    probe.push(".probe");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let written = options
+        .open(&probe)
+        .and_then(|mut file| file.write_all(&[0x55; PROBE_BYTES]));
+    drop(std::fs::remove_file(&probe));
+    written.err().filter(is_full)
 }
 
 /// How large the outbox's file and its log are, in bytes; 0 for one that is absent.
@@ -21,7 +49,7 @@ pub(super) fn file_bytes(path: &Path) -> (u64, u64) {
 
 /// Makes the file's entry in its folder durable: without this, a power cut soon after the first start can take
 /// the whole new file away, whatever was synced inside it.
-pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(folder(path))?.sync_all()
 }
 

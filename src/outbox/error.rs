@@ -1,8 +1,12 @@
 //! What can go wrong with the file, and what each SQLite code means for us.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
+use sqlx::migrate::MigrateError;
+
+use super::disk;
 
 /// Why the outbox could not be opened. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -99,10 +103,34 @@ pub enum OpenError {
     },
     /// A migration failed; it was rolled back.
     #[error("failed to bring the outbox's schema up to date; the file is unchanged")]
-    Migrate(#[source] sqlx::migrate::MigrateError),
+    Migrate(#[source] MigrateError),
     /// What an earlier daemon left could not be taken up.
     #[error("failed to take up what an earlier run left unfinished")]
     Recover(#[source] sqlx::Error),
+}
+
+impl OpenError {
+    /// Whether the disk takes no more, so that it may work once there is space.
+    pub fn wants_space(&self, outbox: &Path) -> bool {
+        let full =
+            |error| severity(error, || disk::takes_no_more(outbox).is_some()) == Severity::Full;
+        match self {
+            Self::Lock { source, .. } => disk::is_full(source),
+            Self::Connect { source, .. } | Self::Recover(source) => full(source),
+            Self::Migrate(
+                MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _),
+            ) => full(source),
+            Self::Migrate(_)
+            | Self::InUse { .. }
+            | Self::Missing { .. }
+            | Self::NetworkFileSystem { .. }
+            | Self::SqliteTooOld { .. }
+            | Self::Setting { .. }
+            | Self::Foreign { .. }
+            | Self::Newer { .. }
+            | Self::Older { .. } => false,
+        }
+    }
 }
 
 /// Why something was not written. Nothing of it was kept.
@@ -111,7 +139,7 @@ pub enum WriteError {
     /// The writer has more to do than it may queue.
     #[error("the outbox has more to write than it can queue")]
     Overloaded,
-    /// The disk is full, or nearly so.
+    /// The disk is full, or nearly so; or it takes no more for another reason (a quota, read-only).
     #[error("the outbox's disk is full")]
     DiskFull,
     /// As many events wait as `outbox.max_pending` allows.
@@ -140,6 +168,24 @@ pub struct AppendError {
     /// What happened.
     #[source]
     pub source: WriteError,
+}
+
+impl AppendError {
+    /// Says how long a client should stay away: a locked file or a full queue clears fast, a full disk does not.
+    pub fn of(source: WriteError) -> Self {
+        let seconds = match source {
+            WriteError::Overloaded
+            | WriteError::Locked
+            | WriteError::Sqlite(_)
+            | WriteError::Backlog { .. } => 2,
+            WriteError::DiskFull => 30,
+            WriteError::Closed => 5,
+        };
+        Self {
+            retry_after: Duration::from_secs(seconds),
+            source,
+        }
+    }
 }
 
 /// Why something could not be read.
@@ -178,18 +224,47 @@ pub(super) fn code_of(error: &sqlx::Error) -> Option<i32> {
     error.code()?.parse().ok()
 }
 
-/// Judges an error by SQLite's extended result code.
-pub(super) fn severity(error: &sqlx::Error) -> Severity {
-    let Some(code) = code_of(error) else {
-        return Severity::Other;
-    };
+/// Judges an error by SQLite's extended result code. `takes_no_more` finds out whether the disk takes nothing: SQLite knows
+/// a full disk by `ENOSPC` alone, and reports a quota (`EDQUOT`) or a read-only file system as it does a failed disk.
+pub(super) fn severity(error: &sqlx::Error, takes_no_more: impl FnMut() -> bool) -> Severity {
+    code_of(error).map_or(Severity::Other, |code| judge(code, takes_no_more))
+}
+
+fn judge(code: i32, mut takes_no_more: impl FnMut() -> bool) -> Severity {
     match (code & 0xff, code) {
         // SQLITE_BUSY, SQLITE_LOCKED
         (5 | 6, _) => Severity::Locked,
         // SQLITE_FULL
         (13, _) => Severity::Full,
+        // SQLITE_READONLY, SQLITE_CANTOPEN; SQLITE_IOERR_WRITE, _SHMOPEN, _SHMSIZE
+        (8 | 14, _) | (10, 778 | 4618 | 4874) if takes_no_more() => Severity::Full,
         // SQLITE_CORRUPT, SQLITE_NOTADB; SQLITE_IOERR_WRITE, _FSYNC, _DIR_FSYNC, _TRUNCATE
         (11 | 26, _) | (10, 778 | 1034 | 1290 | 1546) => Severity::Fatal,
         (_, _) => Severity::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// SQLITE_IOERR_WRITE, _SHMSIZE, _FSYNC, _READ; SQLITE_READONLY, _CANTOPEN, _FULL, _CORRUPT.
+    const CODES: [i32; 8] = [778, 4874, 1034, 266, 8, 14, 13, 11];
+
+    #[test]
+    fn what_a_quota_or_a_read_only_disk_refuses_is_a_full_disk() {
+        use Severity::{Fatal, Full, Other};
+        let judged = CODES.map(|code| judge(code, || true));
+        assert_eq!(judged, [Full, Full, Fatal, Other, Full, Full, Full, Fatal]);
+    }
+
+    #[test]
+    fn a_write_that_fails_where_the_disk_takes_others_is_fatal() {
+        use Severity::{Fatal, Full, Other};
+        let judged = CODES.map(|code| judge(code, || false));
+        assert_eq!(
+            judged,
+            [Fatal, Other, Fatal, Other, Other, Other, Full, Fatal]
+        );
     }
 }

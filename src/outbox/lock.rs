@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
+use super::disk;
 use super::error::OpenError;
 
 /// Held as long as the daemon lives; the system drops it with the process, however that ends.
@@ -41,7 +42,11 @@ pub(super) fn take(outbox: &Path) -> Result<Lock, OpenError> {
     }
     file.set_len(0).map_err(failed)?;
     file.seek(SeekFrom::Start(0)).map_err(failed)?;
-    writeln!(file, "{}", std::process::id()).map_err(failed)?;
+    match writeln!(file, "{}", std::process::id()) {
+        // The lock is taken all the same; who meets it is not named.
+        Err(error) if disk::is_full(&error) => {}
+        written => written.map_err(failed)?,
+    }
     Ok(Lock { _file: file })
 }
 

@@ -13,6 +13,7 @@
 //! handle to it would drop SQLite's locks. Its tables are private; scripts use the views of `migrations/`.
 
 mod audit;
+mod checkpoint;
 mod command;
 mod connect;
 mod copy;
@@ -55,7 +56,6 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -66,9 +66,11 @@ use crate::config::OutboxConfig;
 use crate::metrics::Instruments;
 use crate::model::{DeliveryId, EventId, Family, Identifier, NewEvent, Timestamp};
 
+use checkpoint::Checkpoints;
 use command::{Answer, Command};
 
 pub use audit::{Audit, Checked, Counted};
+pub use checkpoint::{LogTrouble, LogTroubleKind, Process};
 pub use copy::{CopyError, Restored};
 pub use dead::{DeadCount, DeadGroup, DeadGroups};
 pub use disk::free_bytes;
@@ -201,6 +203,11 @@ impl Outbox {
             room: Arc::clone(&outbox.room),
             // A daemon that was killed may have left what was erased in the log.
             scrub: Scrub::new(daemon, Arc::clone(&outbox.unscrubbed)),
+            full: false,
+            // A command leaves it to SQLite: it writes little, and has nobody to report to.
+            checkpoints: instruments
+                .clone()
+                .map(|instruments| Checkpoints::new(config.path.clone(), instruments)),
             instruments,
         };
         outbox.tasks.spawn(writer.run());
@@ -271,20 +278,20 @@ impl Outbox {
             // Looked at here too, so that room made by hand is noticed while nothing else is written.
             self.remeasure().await;
             if let Some(reason) = self.room.refuses() {
-                return Err(refused(reason));
+                return Err(AppendError::of(reason));
             }
         }
         let (reply, answer) = oneshot::channel();
         self.orders
             .try_send((events, reply))
             .map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => refused(WriteError::Overloaded),
-                mpsc::error::TrySendError::Closed(_) => refused(WriteError::Closed),
+                mpsc::error::TrySendError::Full(_) => AppendError::of(WriteError::Overloaded),
+                mpsc::error::TrySendError::Closed(_) => AppendError::of(WriteError::Closed),
             })?;
         match answer.await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(refused(error)),
-            Err(_) => Err(refused(WriteError::Closed)),
+            Ok(Err(error)) => Err(AppendError::of(error)),
+            Err(_) => Err(AppendError::of(WriteError::Closed)),
         }
     }
 
@@ -464,20 +471,4 @@ fn chunks(events: Vec<EventId>) -> impl Iterator<Item = Vec<EventId>> {
 fn mismatch(answer: &Answer) -> WriteError {
     let text = format!("the writer answered {answer:?} to another command");
     WriteError::Sqlite(Arc::new(sqlx::Error::Protocol(text)))
-}
-
-/// How long a client should stay away: a locked file or a full queue clears fast, a full disk does not.
-fn refused(source: WriteError) -> AppendError {
-    let retry_after = match source {
-        WriteError::Overloaded | WriteError::Locked | WriteError::Sqlite(_) => {
-            Duration::from_secs(2)
-        }
-        WriteError::Backlog { .. } => Duration::from_secs(2),
-        WriteError::DiskFull => Duration::from_secs(30),
-        WriteError::Closed => Duration::from_secs(5),
-    };
-    AppendError {
-        retry_after,
-        source,
-    }
 }

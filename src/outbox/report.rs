@@ -3,6 +3,7 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
+use super::checkpoint::LogTrouble;
 use super::dead::DeadCount;
 use super::error::ReadError;
 use super::import_job::ImportJobReport;
@@ -30,6 +31,8 @@ pub struct Status {
     pub unknown_subscriptions: i64,
     /// Import jobs that events wait for.
     pub import_jobs: Vec<ImportJobReport>,
+    /// What keeps the log from being folded into the file, if anything does.
+    pub log: Option<LogTrouble>,
 }
 
 /// A row of the `backlog` view.
@@ -121,6 +124,7 @@ impl Outbox {
             pauses,
             unknown_subscriptions: self.unknown_subscriptions().await?,
             import_jobs: self.import_job_reports().await?,
+            log: self.log_trouble().await?,
         })
     }
 

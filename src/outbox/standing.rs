@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::checkpoint::LogTrouble;
 use super::error::{ReadError, WriteError};
 use super::pause::{FailingAlone, Pause};
 use super::{Outbox, disk};
@@ -32,6 +33,8 @@ pub struct Standing {
     pub unknown_subscriptions: i64,
     /// Why no new event is accepted, if that is so.
     pub refuses: Option<WriteError>,
+    /// What keeps the log from being folded into the file, if anything does.
+    pub log: Option<LogTrouble>,
     /// The file's size, in bytes.
     pub database_bytes: u64,
     /// The size of its log, in bytes.
@@ -62,6 +65,7 @@ impl Outbox {
             pauses,
             unknown_subscriptions: self.unknown_subscriptions().await?,
             refuses: self.refuses(),
+            log: self.log_trouble().await?,
             database_bytes,
             wal_bytes,
             free_bytes: disk::free_bytes(&self.path),

@@ -13,12 +13,13 @@ use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::checkpoint::Checkpoints;
 use super::command::{self, Answer, Command};
-use super::connect;
 use super::error::{Severity, WriteError, severity};
 use super::order::Then;
 use super::room::Room;
 use super::scrub::{Scrub, Task};
+use super::{connect, disk};
 use crate::metrics::{Instruments, Pulse};
 
 /// Begins a transaction that may write the tables: their triggers let nobody else.
@@ -46,6 +47,10 @@ pub(super) struct Writer {
     /// Whether events are accepted; deliveries go on in any case.
     pub(super) room: Arc<Room>,
     pub(super) scrub: Scrub,
+    /// Whether the disk was full at the last write.
+    pub(super) full: bool,
+    /// The checkpoints, where they are not left to SQLite.
+    pub(super) checkpoints: Option<Checkpoints>,
     /// Where it tells of itself: the daemon's does.
     pub(super) instruments: Option<Instruments>,
 }
@@ -57,6 +62,7 @@ impl Writer {
         let mut look = tokio::time::interval(LOOK_FOR_OTHERS);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut version = None;
+        self.begin().await;
         self.look_for_others(&mut version).await;
         loop {
             tokio::select! {
@@ -68,6 +74,7 @@ impl Writer {
                     }
                     self.beat(Pulse::writing);
                     self.group(std::mem::take(&mut orders)).await;
+                    self.checkpoint().await;
                     self.beat(Pulse::writer_rests);
                     if self.fatal.is_cancelled() {
                         break;
@@ -76,6 +83,9 @@ impl Writer {
                 _ = look.tick() => {
                     self.beat(Pulse::writing);
                     self.look_for_others(&mut version).await;
+                    if self.checkpoints.as_ref().is_some_and(Checkpoints::is_due) {
+                        self.checkpoint().await;
+                    }
                     self.beat(Pulse::writer_rests);
                 }
             }
@@ -85,6 +95,25 @@ impl Writer {
         }
         if let Some(connection) = self.connection.take() {
             connect::close(connection).await;
+        }
+    }
+
+    async fn begin(&mut self) {
+        let (Some(_), Some(connection)) = (&self.checkpoints, &mut self.connection) else {
+            return;
+        };
+        let begun = Checkpoints::take_over(connection).await;
+        if let Err(error) = begun.and(Checkpoints::begin(connection).await) {
+            tracing::warn!(%error, "failed to take the checkpoints over from SQLite");
+            self.connection = None;
+        }
+    }
+
+    /// Folds the log into the file, if it is time for that.
+    async fn checkpoint(&mut self) {
+        if let (Some(checkpoints), Some(connection)) = (&mut self.checkpoints, &mut self.connection)
+        {
+            checkpoints.pass(connection).await;
         }
     }
 
@@ -127,12 +156,21 @@ impl Writer {
             let error = match self.attempt(commands).await {
                 Ok(answers) => {
                     self.beat(Pulse::written);
+                    if self.full && commands.iter().any(may_make_work) {
+                        self.full = false;
+                        tracing::info!("the outbox's disk takes events again");
+                    }
                     return Ok(answers);
                 }
                 Err(error) => error,
             };
             self.connection = None;
-            match severity(&error) {
+            let mut system = None;
+            let severity = severity(&error, || {
+                system = disk::takes_no_more(&self.path);
+                system.is_some()
+            });
+            match severity {
                 Severity::Locked => {
                     self.beat(Pulse::write_failed);
                     locked += 1;
@@ -146,9 +184,13 @@ impl Writer {
                 }
                 Severity::Full => {
                     self.beat(Pulse::written);
-                    tracing::error!(
-                        "the outbox's disk is full; nothing is accepted until there is space"
-                    );
+                    if !std::mem::replace(&mut self.full, true) {
+                        let system = system.map(|error| error.to_string());
+                        tracing::error!(
+                            system, %error,
+                            "the outbox's disk is full; nothing is accepted until there is space"
+                        );
+                    }
                     return Err(WriteError::DiskFull);
                 }
                 Severity::Fatal => {
@@ -191,15 +233,24 @@ impl Writer {
     async fn open(&mut self) -> Result<&mut SqliteConnection, sqlx::Error> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => connect::writer(&self.path, false).await.map_err(|error| {
-                if let super::OpenError::Connect { source, .. } = error {
-                    source
-                } else {
-                    sqlx::Error::Configuration(Box::new(error))
-                }
-            })?,
+            None => self.reopen().await?,
         };
         Ok(self.connection.insert(connection))
+    }
+
+    async fn reopen(&self) -> Result<SqliteConnection, sqlx::Error> {
+        let opened = connect::writer(&self.path, false).await;
+        let mut connection = opened.map_err(|error| {
+            if let super::OpenError::Connect { source, .. } = error {
+                source
+            } else {
+                sqlx::Error::Configuration(Box::new(error))
+            }
+        })?;
+        if self.checkpoints.is_some() {
+            Checkpoints::take_over(&mut connection).await?;
+        }
+        Ok(connection)
     }
 
     /// Wakes the relay when another process (a command beside the daemon) has committed.

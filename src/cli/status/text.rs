@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::cli::colour::{Tone, tone};
 use crate::config::{Config, Endpoint};
 use crate::model::Timestamp;
-use crate::operator::bytes;
+use crate::operator::{bytes, log_advice, log_words};
 use crate::outbox::{Flow, LimitsInUse, Overview, SourceRate, Status};
 
 /// As long as a reason may be on the screen.
@@ -86,6 +86,10 @@ fn alarms(text: &mut String, status: &Status, config: &Config) -> Result {
             "  next attempt at {}; its person's later events wait behind it, nobody else's\n",
             failing.next_attempt_at
         )?;
+    }
+    if let Some(trouble) = &status.log {
+        writeln!(text, "{}", tone(Tone::Bad, &log_words(trouble)))?;
+        writeln!(text, "  {}\n", log_advice(trouble))?;
     }
     Ok(())
 }

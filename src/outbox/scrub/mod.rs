@@ -151,7 +151,7 @@ async fn rebuild(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
 }
 
 /// Moves the log into the file and cuts it to nothing. `false` when a reader is in the way.
-async fn empty_log(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+pub(super) async fn empty_log(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
     set_busy_timeout(connection, LOG_TIMEOUT).await?;
     let busy: i64 = sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)")
         .fetch_one(&mut *connection)

@@ -1,5 +1,7 @@
 //! Search, and who waits, on a real file.
 
+use std::time::Duration;
+
 use super::{NOW, begin, claim_all, count, event, files, finish, plan, planned, settle};
 use crate::model::{DeliveryStatus, EventStatus, EventType, Identifier, IdentifierKind};
 use crate::outbox::*;

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::json;
 
 use super::track;
-use crate::support::{Daemon, Klaviyo, count, require};
+use crate::support::{Daemon, Fault, Klaviyo, count, eventually, require};
 
 /// A file system in memory of a few megabytes; unmounted with the test.
 struct SmallDisk {
@@ -150,4 +150,87 @@ async fn a_failed_sync_ends_the_daemon_and_costs_nothing_acknowledged() {
         }
         assert!(acknowledged.len() < 100, "the sync never failed");
     }
+}
+
+/// A quota and a read-only file system, which SQLite reports as it does a failed disk.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_takes_no_more_is_a_full_disk() {
+    for error in ["EDQUOT", "EROFS"] {
+        let klaviyo = Klaviyo::start().await;
+        let daemon = Daemon::start(&klaviyo, "").await;
+        daemon.send("/v1/track", &track("u1", 1)).await;
+        let files = ["db-wal", "db.probe"].map(|end| daemon.database().with_extension(end));
+        let files = [files[0].as_path(), files[1].as_path()];
+        let Some(fault) = Fault::begin(daemon.pid(), "pwrite64,write", error, &files).await else {
+            return;
+        };
+        for number in 2..5 {
+            let (status, answer) = daemon.post("/v1/track", &track("u1", number)).await;
+            assert_eq!(status, 429, "{error}: {answer}");
+        }
+        let (status, ready) = daemon.look("/readyz").await;
+        assert_eq!(
+            (status, &ready["notes"][0]["code"]),
+            (503, &json!("disk_full"))
+        );
+        assert_eq!(
+            daemon.log().matches("the outbox's disk is full;").count(),
+            1
+        );
+        fault.end();
+        daemon.send("/v1/track", &track("u1", 5)).await;
+        daemon.settled().await;
+        let people = super::ordering::numbers_by_person(&klaviyo);
+        assert_eq!(people.values().next().unwrap(), &[1, 5]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_on_a_full_disk_answers_429_until_there_is_space() {
+    let disk = SmallDisk::mount();
+    let Some(disk) = require("a small file system of its own (root)", disk) else {
+        return;
+    };
+    let klaviyo = Klaviyo::start().await;
+    let ballast = disk.fill();
+    // Without an outbox, and with one that was closed in good order, so that it needs its log's files again.
+    let mut daemon = Daemon::start_on(&klaviyo, &outbox_at(&disk.at), "").await;
+    for number in 1..3 {
+        let (status, answer) = daemon.post("/v1/track", &track("u1", number)).await;
+        assert_eq!(status, 429, "{answer}");
+        let (status, ready) = daemon.look("/readyz").await;
+        assert_eq!(
+            (status, &ready["notes"][0]["code"]),
+            (503, &json!("disk_full"))
+        );
+        assert_eq!(daemon.look("/healthz").await.0, 200);
+        std::fs::remove_file(&ballast).unwrap();
+        eventually("it takes events", || async {
+            let status = daemon.try_post("/v1/track", &track("u1", number)).await;
+            (status == Some(200)).then_some(())
+        })
+        .await;
+        eventually("they arrive", || async {
+            let people = super::ordering::numbers_by_person(&klaviyo);
+            (people.values().next()?.len() as u64 == number).then_some(())
+        })
+        .await;
+        assert!(daemon.terminate().await.success(), "{}", daemon.log());
+        if number == 1 {
+            disk.fill();
+            daemon.restart().await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_that_waits_for_space_stops_when_it_is_asked_to() {
+    let disk = SmallDisk::mount();
+    let Some(disk) = require("a small file system of its own (root)", disk) else {
+        return;
+    };
+    let klaviyo = Klaviyo::start().await;
+    disk.fill();
+    let mut daemon = Daemon::start_on(&klaviyo, &outbox_at(&disk.at), "").await;
+    assert!(daemon.terminate().await.success(), "{}", daemon.log());
 }

@@ -11,6 +11,7 @@ mod forwarding;
 mod import_jobs;
 mod importing;
 mod limits;
+mod log_file;
 mod logging;
 mod ordering;
 mod pausing;

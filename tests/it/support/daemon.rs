@@ -121,6 +121,24 @@ impl Daemon {
         std::fs::write(&path, config).unwrap();
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What `/metrics` has for a name without labels.
+    pub(crate) async fn counted(&self, name: &str) -> u64 {
+        let url = format!("http://{}/metrics", self.admin);
+        let answer = self.client.get(url).send().await.unwrap();
+        let text = answer.text().await.unwrap();
+        let mut lines = text.lines();
+        let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value
+            .unwrap_or_else(|| panic!("{name} is not in {text}"))
+            .parse()
+            .unwrap()
+    }
+
     /// kill -9.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
@@ -377,12 +395,11 @@ async fn spawn(files: &TempDir, wrapper: &[&str]) -> Started {
         let lines = log.lock().unwrap().clone();
         let ended = child.lock().unwrap().try_wait().unwrap();
         assert!(ended.is_none(), "the daemon ended at once: {lines:?}");
-        let line = lines
-            .iter()
-            .find(|line| line.contains("\"message\":\"listening\""))?;
-        let line: Value = serde_json::from_str(line).unwrap();
-        let address = |name: &str| line[name].as_str().unwrap().parse().unwrap();
-        Some((address("ingest"), address("admin")))
+        lines.iter().find_map(|line| {
+            let line: Value = serde_json::from_str(line).ok()?;
+            let address = |name: &str| line[name].as_str()?.parse().ok();
+            Some((address("ingest")?, address("admin")?))
+        })
     })
     .await;
     (child.into_inner().unwrap(), log, reader, ingest, admin)

@@ -6,6 +6,7 @@ use super::super::say;
 use super::facts::Facts;
 use crate::metrics::Stuck;
 use crate::model::{EventStatus, PauseKind, Timestamp};
+use crate::operator::{log_advice, log_words};
 use crate::outbox::{Pause, WriteError};
 
 /// An event that waits for longer than this is a concern of its own, in milliseconds.
@@ -65,6 +66,7 @@ pub(super) fn of(facts: &Facts) -> Vec<Concern> {
     let found = [
         stopped(facts),
         refusing(facts),
+        growing(facts),
         dying(facts),
         failing(facts),
         slow(facts),
@@ -178,6 +180,13 @@ fn failing(facts: &Facts) -> Option<Concern> {
 fn all_paused(facts: &Facts) -> bool {
     let mut pauses = facts.standing.pauses.iter();
     pauses.any(|pause| pause.family.is_none())
+}
+
+fn growing(facts: &Facts) -> Option<Concern> {
+    let trouble = facts.standing.log.as_ref()?;
+    let words = html! { (say::sentence(&log_words(trouble))) };
+    let advice = html! { (say::sentence(log_advice(trouble))) };
+    Some(Concern::new(Weight::Warn, words, advice))
 }
 
 /// `412 events wait`.

@@ -1,0 +1,124 @@
+//! A start on a full disk: the ports are open and refuse, until the outbox can be opened.
+//!
+//! SQLite needs some space to open a file at all (the index of its log), so a full disk can keep the daemon from its
+//! outbox. Ending would make a supervisor start it again and again, and senders meet a closed port; so it waits, and
+//! answers as it does when the disk fills up later.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::DRAIN;
+use crate::admin;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::ingest;
+use crate::listener::{self, Tls};
+use crate::metrics::Instruments;
+use crate::outbox::{OpenError, Outbox, WriteError};
+
+/// How often the outbox is tried to be opened.
+const TRY_EVERY: Duration = Duration::from_secs(1);
+
+/// The two ports, open.
+pub(super) struct Ports {
+    pub(super) ingest: TcpListener,
+    pub(super) admin: TcpListener,
+}
+
+/// Opens the outbox, then the ports; the other way round where the disk is full.
+pub(super) async fn open(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    instruments: &Instruments,
+    tls: Option<&Tls>,
+) -> anyhow::Result<(Outbox, Ports)> {
+    let open = || Outbox::open_measured(&config.outbox, clock.now(), Some(instruments.clone()));
+    let wants_space = |error: &OpenError| error.wants_space(&config.outbox.path);
+    let error = match open().await {
+        Ok(outbox) => return Ok((outbox, Ports::bind(config).await?)),
+        Err(error) if wants_space(&error) => error,
+        Err(error) => return Err(error.into()),
+    };
+    let ports = Ports::bind(config).await?;
+    let closed = Closed::start(&ports, config, tls)?;
+    let (ingest, admin) = (ports.ingest.local_addr()?, ports.admin.local_addr()?);
+    let error = format!("{:#}", anyhow::Error::from(error));
+    tracing::error!(
+        %ingest, %admin, error,
+        "the outbox's disk is full: it cannot be opened, and nothing is accepted until there is space"
+    );
+    let outbox = loop {
+        tokio::time::sleep(TRY_EVERY).await;
+        match open().await {
+            Ok(outbox) => break outbox,
+            Err(error) if wants_space(&error) => {}
+            Err(error) => return Err(error.into()),
+        }
+    };
+    tracing::info!("there is disk space again; the outbox is open");
+    closed.end().await;
+    Ok((outbox, ports))
+}
+
+impl Ports {
+    async fn bind(config: &Config) -> anyhow::Result<Self> {
+        let ingest = listener::bind(config.ingest.listen).await;
+        let admin = listener::bind(config.admin.listen).await;
+        Ok(Self {
+            ingest: ingest.context("[ingest] listen")?,
+            admin: admin.context("[admin] listen")?,
+        })
+    }
+}
+
+/// What serves the ports meanwhile. It ends when this is dropped.
+struct Closed {
+    stop: CancellationToken,
+    serving: TaskTracker,
+}
+
+impl Closed {
+    fn start(ports: &Ports, config: &Config, tls: Option<&Tls>) -> anyhow::Result<Self> {
+        let closed = Self {
+            stop: CancellationToken::new(),
+            serving: TaskTracker::new(),
+        };
+        let sources = config.ingest.sources.clone();
+        let api = ingest::closed(sources, WriteError::DiskFull);
+        for (port, tls, routes) in [
+            (&ports.ingest, tls.cloned(), api),
+            (&ports.admin, None, admin::closed(&WriteError::DiskFull)),
+        ] {
+            let port = another(port)?;
+            let stop = closed.stop.clone();
+            let serve = listener::serve_over(port, tls, routes, stop, DRAIN);
+            closed.serving.spawn(serve);
+        }
+        Ok(closed)
+    }
+
+    /// Lets answers in progress finish. Who connects meanwhile is served by what comes after.
+    async fn end(self) {
+        self.stop.cancel();
+        self.serving.close();
+        self.serving.wait().await;
+    }
+}
+
+impl Drop for Closed {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// The same port once more.
+fn another(port: &TcpListener) -> std::io::Result<TcpListener> {
+    use std::os::fd::AsFd as _;
+    let port = port.as_fd().try_clone_to_owned()?;
+    TcpListener::from_std(port.into())
+}

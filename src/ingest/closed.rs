@@ -1,0 +1,27 @@
+//! The API while there is no outbox: every call is refused in a way that senders keep it for.
+
+use axum::Router;
+use axum::response::IntoResponse as _;
+
+use super::answer::Refusal;
+use super::cors;
+use crate::config::SourceConfig;
+use crate::outbox::{AppendError, WriteError};
+
+/// Answers every request 429, with a time to come back and, for pages of `sources`, with CORS.
+pub fn closed(sources: Vec<SourceConfig>, why: WriteError) -> Router {
+    let AppendError {
+        retry_after,
+        source,
+    } = AppendError::of(why);
+    let reason = source.to_string();
+    let refuse = move || {
+        let reason = reason.clone();
+        let refusal = Refusal::CannotStore {
+            reason,
+            retry_after,
+        };
+        async move { refusal.into_response() }
+    };
+    cors::around(Router::new().fallback(refuse), sources)
+}

@@ -1,0 +1,130 @@
+//! What a row of checkpoints says: whether they fail, or cannot finish since somebody reads the log. Pure.
+
+use std::time::Duration;
+
+/// The log may be this large before anything is said of its readers, in bytes.
+pub(super) const LARGE: u64 = 64 << 20;
+/// For how long no checkpoint may come to the end of it, before anything is said.
+const LONG: Duration = Duration::from_secs(10);
+
+/// What a checkpoint came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pass {
+    /// All of the log is in the file.
+    Whole,
+    /// The rest of the log is needed by a reader; it has so many bytes in all.
+    Part { log_bytes: u64 },
+    /// It failed.
+    Failed,
+}
+
+/// What the log suffers from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    Well,
+    Failing,
+    Held,
+}
+
+/// What is known of the checkpoints so far.
+#[derive(Debug)]
+pub(super) struct Watch {
+    state: State,
+    /// Since when none came to the end of the log.
+    partly: Option<Duration>,
+}
+
+impl Watch {
+    pub(super) const fn new() -> Self {
+        Self {
+            state: State::Well,
+            partly: None,
+        }
+    }
+
+    pub(super) const fn state(&self) -> State {
+        self.state
+    }
+
+    /// Takes note of what a checkpoint came to at `now`, by a clock that never goes back. The new state, if it is another
+    /// one, and how long it has lasted already.
+    pub(super) fn note(&mut self, pass: Pass, now: Duration) -> Option<(State, Duration)> {
+        self.partly = match pass {
+            Pass::Whole | Pass::Failed => None,
+            Pass::Part { .. } => self.partly.or(Some(now)),
+        };
+        let partly = self.partly.map(|since| now.saturating_sub(since));
+        let state = match pass {
+            Pass::Failed => State::Failing,
+            Pass::Whole => State::Well,
+            Pass::Part { .. } if self.state == State::Held => State::Held,
+            Pass::Part { log_bytes } => {
+                let long = partly.is_some_and(|span| span >= LONG);
+                if long && log_bytes > LARGE {
+                    State::Held
+                } else {
+                    State::Well
+                }
+            }
+        };
+        if state == self.state {
+            return None;
+        }
+        self.state = state;
+        Some((state, partly.unwrap_or_default()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    const LITTLE: Pass = Pass::Part { log_bytes: 1 << 20 };
+    const MUCH: Pass = Pass::Part {
+        log_bytes: LARGE + 1,
+    };
+
+    #[test]
+    fn failures_in_a_row_are_one_state_until_a_checkpoint_works() {
+        let mut watch = Watch::new();
+        assert_eq!(watch.note(Pass::Whole, at(0)), None);
+        assert_eq!(
+            watch.note(Pass::Failed, at(1)),
+            Some((State::Failing, at(0)))
+        );
+        for second in 2..1000 {
+            assert_eq!(watch.note(Pass::Failed, at(second)), None);
+        }
+        assert_eq!(
+            watch.note(Pass::Whole, at(1000)),
+            Some((State::Well, at(0)))
+        );
+    }
+
+    #[test]
+    fn a_reader_is_named_when_the_log_is_large_and_was_not_folded_for_long() {
+        let mut watch = Watch::new();
+        assert_eq!(watch.note(LITTLE, at(0)), None);
+        assert_eq!(watch.note(MUCH, at(9)), None);
+        assert_eq!(watch.note(MUCH, at(10)), Some((State::Held, at(10))));
+        assert_eq!(watch.note(MUCH, at(11)), None);
+        assert_eq!(watch.note(Pass::Whole, at(60)), Some((State::Well, at(0))));
+    }
+
+    #[test]
+    fn a_small_log_may_be_read_for_ever_and_readers_may_come_and_go() {
+        let mut watch = Watch::new();
+        for second in 0..1000 {
+            assert_eq!(watch.note(LITTLE, at(second)), None);
+        }
+        let mut watch = Watch::new();
+        for second in 0..1000 {
+            assert_eq!(watch.note(MUCH, at(second * 9)), None);
+            assert_eq!(watch.note(Pass::Whole, at(second * 9 + 8)), None);
+        }
+    }
+}
