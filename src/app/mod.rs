@@ -358,5 +358,5 @@ async fn run_relay(
         clock,
         instruments,
     };
-    relay.run(stop).await;
+    Box::pin(relay.run(stop)).await;
 }

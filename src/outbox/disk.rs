@@ -34,7 +34,7 @@ pub(super) fn takes_no_more(path: &Path) -> Option<io::Error> {
     options.write(true).create(true).truncate(true).mode(0o600);
     let written = options
         .open(&probe)
-        .and_then(|mut file| file.write_all(&[0x55; PROBE_BYTES]));
+        .and_then(|mut file| file.write_all(&vec![0x55; PROBE_BYTES]));
     drop(std::fs::remove_file(&probe));
     written.err().filter(is_full)
 }

@@ -116,8 +116,9 @@ impl OpenError {
             |error| severity(error, || disk::takes_no_more(outbox).is_some()) == Severity::Full;
         match self {
             Self::Lock { source, .. } => disk::is_full(source),
-            Self::Connect { source, .. } | Self::Recover(source) => full(source),
-            Self::Migrate(
+            Self::Connect { source, .. }
+            | Self::Recover(source)
+            | Self::Migrate(
                 MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _),
             ) => full(source),
             Self::Migrate(_)
@@ -248,7 +249,7 @@ fn judge(code: i32, mut takes_no_more: impl FnMut() -> bool) -> Severity {
 mod tests {
     use super::*;
 
-    /// SQLITE_IOERR_WRITE, _SHMSIZE, _FSYNC, _READ; SQLITE_READONLY, _CANTOPEN, _FULL, _CORRUPT.
+    // SQLITE_IOERR_WRITE, _SHMSIZE, _FSYNC, _READ; SQLITE_READONLY, _CANTOPEN, _FULL, _CORRUPT.
     const CODES: [i32; 8] = [778, 4874, 1034, 266, 8, 14, 13, 11];
 
     #[test]

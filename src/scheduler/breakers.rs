@@ -28,6 +28,8 @@ pub struct Attempted {
     pub kind: OutcomeKind,
     /// The status, when there was an answer.
     pub http_status: Option<u16>,
+    /// When it was started.
+    pub started: Timestamp,
 }
 
 /// A pause of a family or of the account.
@@ -140,6 +142,7 @@ impl Breakers {
             family,
             kind,
             http_status,
+            started,
         } = attempted;
         let sign = sign(event, kind, http_status);
         let own = self.fails_alone(event, family);
@@ -154,13 +157,15 @@ impl Breakers {
         let never_connected = kind == OutcomeKind::Retry && http_status.is_none();
         match sign {
             // What never arrived says nothing about the endpoint it was meant for.
-            Sign::Fails(_) if never_connected => self.account.record(sign, now),
+            Sign::Fails(_) if never_connected => self.account.record(sign, started, now),
             Sign::Works | Sign::Answers => {
-                self.account.record(sign, now);
-                self.families[family as usize].record(sign, now);
+                self.account.record(sign, started, now);
+                self.families[family as usize].record(sign, started, now);
             }
             Sign::Fails(_) | Sign::Refuses(_) if own => {}
-            Sign::Fails(_) | Sign::Refuses(_) => self.families[family as usize].record(sign, now),
+            Sign::Fails(_) | Sign::Refuses(_) => {
+                self.families[family as usize].record(sign, started, now);
+            }
         }
     }
 
@@ -289,6 +294,7 @@ mod tests {
             family,
             kind,
             http_status: status,
+            started: NOW,
         }
     }
 

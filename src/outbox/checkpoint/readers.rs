@@ -54,8 +54,8 @@ fn search(outbox: &Path) -> Vec<Process> {
     // By its name first: to look at every open file of a machine could hang on a lost network disk.
     let is_ours = |descriptor: &Path| {
         let to = fs::read_link(descriptor).ok();
-        let named = to.is_some_and(|to| names.iter().any(|name| to.file_name() == Some(name)));
-        named && identity(descriptor).is_some_and(|file| files.contains(&file))
+        let ours = to.is_some_and(|to| names.iter().any(|name| to.file_name() == Some(name)));
+        ours && identity(descriptor).is_some_and(|file| files.contains(&file))
     };
     let mut found: Vec<Process> = entries(Path::new("/proc"))
         .filter_map(|process| {

@@ -70,7 +70,7 @@ impl Desk {
             returned.sort(hand, &then);
         }
         for hand in unwritten {
-            returned.unwritten(hand);
+            returned.unwritten(&hand);
         }
         self.returned(returned);
         if let Some(watch) = watch {
@@ -112,11 +112,11 @@ impl Desk {
             }
         }
         self.give_back(unwritten);
-        self.requeue(back);
+        self.requeue(&back);
     }
 
     /// Gives events back that wait behind one that does not go now. They have not been sent: they may go when it has.
-    fn requeue(&mut self, hands: Vec<InHand>) {
+    fn requeue(&mut self, hands: &[InHand]) {
         if hands.is_empty() {
             return;
         }
@@ -164,6 +164,7 @@ impl Desk {
             family,
             kind: outcome.kind,
             http_status: status,
+            started: request.started,
         };
         self.breakers.record(attempted, now);
         if outcome.kind == OutcomeKind::Stopped {
@@ -189,7 +190,7 @@ impl Desk {
                 self.leave(events.len(), replayed);
                 for run in runs {
                     let waiting = self.queues.give_up(run);
-                    self.requeue(waiting);
+                    self.requeue(&waiting);
                     self.queues.left(run);
                 }
                 self.give_back(events);

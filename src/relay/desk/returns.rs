@@ -52,7 +52,7 @@ impl Returns {
     }
 
     /// An event about which nothing could be written; it is given back later.
-    pub(super) fn unwritten(&mut self, hand: InHand) {
+    pub(super) fn unwritten(&mut self, hand: &InHand) {
         self.broken.extend(hand.run);
         self.unwritten.push(hand.event.id);
         self.gone.push((hand.run, hand.replayed()));

@@ -19,8 +19,8 @@ use super::retry::retry_delay;
 
 /// Failures of so many different events, with no success between them, make an outage.
 const FAILURES: usize = 5;
-/// And they lie this far apart at least: with many requests in flight, five fail together in a moment that is over
-/// before a probe could go.
+/// And they last this long at least, from the start of the first of these requests: with many in flight, five fail
+/// together in a moment that is over before a probe could go. Five without an answer have lasted.
 const LASTS: Duration = Duration::from_secs(1);
 /// Refusals of so many different events, with no success between them, are about the key and not about the events.
 const REFUSALS: usize = 3;
@@ -53,7 +53,7 @@ enum State {
     HalfOpen { step: Step, probe: Probe },
 }
 
-/// Different events that failed, with no success between them.
+/// Different events that failed, with no success between them, and when the first of their requests was started.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Failing {
     since: Option<Timestamp>,
@@ -171,10 +171,10 @@ impl CircuitBreaker {
         }
     }
 
-    /// Takes in what an attempt says.
-    pub(super) fn record(&mut self, sign: Sign, now: Timestamp) {
+    /// Takes in what an attempt says that was started then.
+    pub(super) fn record(&mut self, sign: Sign, started: Timestamp, now: Timestamp) {
         let state = std::mem::replace(&mut self.state, State::closed());
-        self.state = state.after(sign, self.max_in_flight, now);
+        self.state = state.after(sign, self.max_in_flight, [started, now]);
     }
 
     /// Whether requests go freely. While they do not, a failed attempt does not count against `max_attempts`.
@@ -214,7 +214,7 @@ impl State {
         Self::Open { why, probe }
     }
 
-    fn after(self, sign: Sign, max_in_flight: usize, now: Timestamp) -> Self {
+    fn after(self, sign: Sign, max_in_flight: usize, [started, now]: [Timestamp; 2]) -> Self {
         use PauseKind::{Refused, Unreachable};
         match (self, sign) {
             (Self::Closed { .. } | Self::Open { why: Refused, .. }, Sign::Works) => Self::closed(),
@@ -223,21 +223,23 @@ impl State {
                 refused,
             },
             (Self::Closed { failing, refused }, Sign::Fails(event)) => {
-                let failing = failing.with(event, now);
+                let failing = failing.with(event, started);
                 if failing.events.len() >= FAILURES && failing.lasts(now) >= LASTS {
                     return Self::opens(Unreachable, now);
                 }
                 Self::Closed { failing, refused }
             }
             (Self::Closed { failing, refused }, Sign::Refuses(event)) => {
-                let refused = refused.with(event, now);
+                let refused = refused.with(event, started);
                 if refused.events.len() >= REFUSALS {
                     return Self::opens(Refused, now);
                 }
                 Self::Closed { failing, refused }
             }
-            // The probes of a refused key know why they wait: only a success ends that.
-            (open @ Self::Open { why: Refused, .. }, _) => open,
+            // The probes of a refused key know why they wait: only a success ends that. What fails in an outage is
+            // nothing new.
+            (open @ Self::Open { why: Refused, .. }, _)
+            | (open @ Self::Open { .. }, Sign::Fails(_)) => open,
             (Self::Open { probe, .. }, Sign::Answers | Sign::Works) => Self::HalfOpen {
                 step: Step::FIRST,
                 probe,
@@ -246,7 +248,6 @@ impl State {
                 why: Refused,
                 probe,
             },
-            (open @ Self::Open { .. }, Sign::Fails(_)) => open,
             (Self::HalfOpen { step, probe }, Sign::Works) => match step.answered() {
                 step if step.allowed > max_in_flight => Self::closed(),
                 step => Self::HalfOpen { step, probe },
@@ -269,9 +270,9 @@ impl State {
 
 impl Failing {
     /// With this event too; one that is in already counts once.
-    fn with(mut self, event: EventId, now: Timestamp) -> Self {
+    fn with(mut self, event: EventId, started: Timestamp) -> Self {
         // A clock that went back starts the time again.
-        self.since = Some(self.since.map_or(now, |since| since.min(now)));
+        self.since = Some(self.since.map_or(started, |since| since.min(started)));
         if self.events.len() < FAILURES && !self.events.contains(&event) {
             self.events.push(event);
         }

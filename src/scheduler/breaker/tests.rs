@@ -26,7 +26,7 @@ fn why(breaker: &CircuitBreaker) -> Option<PauseKind> {
 
 fn after(mut breaker: CircuitBreaker, signs: &[Sign], now: Timestamp) -> CircuitBreaker {
     for sign in signs {
-        breaker.record(*sign, now);
+        breaker.record(*sign, now, now);
     }
     breaker
 }
@@ -65,6 +65,15 @@ fn a_hundred_failures_in_a_moment_are_no_outage() {
     assert_eq!(why(&failed), None);
     let failed = after(failed, &[fails(7)], NOW.plus(LASTS));
     assert_eq!(why(&failed), Some(PauseKind::Unreachable), "it goes on");
+}
+
+#[test]
+fn five_requests_that_had_no_answer_for_long_are_an_outage_though_they_end_together() {
+    let mut breaker = breaker();
+    for event in 1..=5 {
+        breaker.record(fails(event), NOW, NOW.plus(LASTS));
+    }
+    assert_eq!(why(&breaker), Some(PauseKind::Unreachable));
 }
 
 #[test]
@@ -192,7 +201,7 @@ fn a_service_that_fails_one_in_five_is_let_through_all_the_same() {
             } else {
                 Sign::Works
             };
-            breaker.record(sign, later(600));
+            breaker.record(sign, later(600), later(600));
         }
     }
     assert!(closed >= 70, "{closed} of 100");

@@ -16,6 +16,8 @@ use super::odd_bytes::odd_bytes;
 use super::people::Call;
 use super::scene::{Scene, Verdict, run};
 
+/// Each call meets its own answer: none travels in a job.
+const SINGLY: &str = "[delivery]\nbulk = false";
 const SECOND: Duration = Duration::from_secs(1);
 const JSON: &str = "application/vnd.api+json";
 
@@ -102,7 +104,7 @@ fn odd_word(at: usize) -> String {
 async fn every_odd_answer_once() -> Verdict {
     let odd = odd_answers();
     let (names, answers): (Vec<String>, Vec<Answer>) = odd.into_iter().unzip();
-    let scene = Scene::start(&format!("{} odd answers, once each", names.len()), "").await;
+    let scene = Scene::start(&format!("{} odd answers, once each", names.len()), SINGLY).await;
     let left: HashSet<usize> = (0..answers.len()).collect();
     let left = std::sync::Arc::new(Mutex::new(left));
     let script_left = std::sync::Arc::clone(&left);

@@ -36,7 +36,7 @@ async fn the_same_as_json() {
     let bench = Bench::prepared().await;
     let status = bench.run(&["status", "--json"]).json();
     assert_eq!(status["sandbox"], true);
-    assert_eq!(status["paused"], json!(null));
+    assert_eq!(status["paused"], json!([]));
     assert_eq!(
         status["audit"],
         json!({"accepted": 6, "delivered": 1, "skipped": 1, "dead": 2, "pending": 2, "held": 0, "difference": 0})

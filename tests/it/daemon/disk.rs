@@ -6,7 +6,8 @@ use std::process::Command;
 use serde_json::json;
 
 use super::track;
-use crate::support::{Daemon, Fault, Klaviyo, count, eventually, require};
+use crate::support::fault::Fault;
+use crate::support::{Daemon, Klaviyo, count, eventually, require};
 
 /// A file system in memory of a few megabytes; unmounted with the test.
 struct SmallDisk {

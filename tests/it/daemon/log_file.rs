@@ -6,7 +6,8 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use serde_json::{Value, json};
 
 use super::track;
-use crate::support::{Daemon, Fault, Klaviyo, eventually, require};
+use crate::support::fault::Fault;
+use crate::support::{Daemon, Klaviyo, eventually, require};
 
 /// A calls' text.
 const FILLER_BYTES: usize = 30_000;

@@ -267,7 +267,12 @@ impl History {
                 .filter(|(due, _)| *due <= self.now)
                 .take(limit)
         });
-        let mut expected: Vec<Claimed> = due.map(|(_, id)| self.model.head(id)).collect();
+        let mut expected: Vec<Claimed> = due
+            .map(|(_, id)| Claimed {
+                event: EventId(id),
+                run: None,
+            })
+            .collect();
         let followers = [0, 100][usize::try_from(self.chance.below(2)).unwrap()];
         if followers > 0 {
             self.model.follow(&mut expected);

@@ -68,14 +68,6 @@ impl Model {
         ready
     }
 
-    /// An event that is claimed because its turn has come.
-    pub(crate) fn head(&self, id: i64) -> Claimed {
-        Claimed {
-            event: EventId(id),
-            run: None,
-        }
-    }
-
     /// Adds what may be claimed behind these, by the naive rule: whatever shares an identifier with one of them, and
     /// waits for nothing but events of one run.
     pub(crate) fn follow(&self, claimed: &mut Vec<Claimed>) {

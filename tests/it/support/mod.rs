@@ -2,7 +2,7 @@
 //! the test and so outlives the daemon's restarts.
 
 mod daemon;
-mod fault;
+pub(crate) mod fault;
 mod klaviyo;
 
 use std::fmt::Debug;
@@ -21,7 +21,6 @@ use klaviyo_relay::outbox::{OpenError, Outbox};
 use tower::ServiceExt as _;
 
 pub(crate) use daemon::{Daemon, count};
-pub(crate) use fault::Fault;
 pub(crate) use klaviyo::Klaviyo;
 
 /// How long a condition may take to come true. Generous: the machine may be busy, and nothing waits longer than
