@@ -30,7 +30,7 @@ impl Desk {
                     Returned::Sent(report) => self.sent(report, request).await,
                     Returned::Watched(report) => self.watch_ended(id, report).await,
                     Returned::Asked(remote) => self.asked(&remote).await,
-                    Returned::Looked(paused) => self.looked(paused),
+                    Returned::Looked(released) => self.looked(&released),
                     Returned::Written => {}
                 }
             }

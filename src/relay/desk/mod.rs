@@ -46,8 +46,8 @@ enum Returned {
     Watched(Option<Report>),
     /// The accounts endpoint was asked whether it takes the key.
     Asked(Remote),
-    /// What the outbox holds of the pauses was read; `None` when it could not be.
-    Looked(Option<Vec<Option<Family>>>),
+    /// The pauses were read in the outbox; these were taken off by an operator's `release`.
+    Looked(Vec<Option<Family>>),
     /// Events were given back to the outbox, or parked ones made due.
     Written,
 }
@@ -138,7 +138,7 @@ impl Desk {
         let mut breakers = Breakers::closed(context.settings.policy.max_in_flight);
         let pauses = Pauses::load(&context, &mut breakers).await;
         let limits = Limits::new(&context.settings.policy.limits);
-        Self {
+        let mut desk = Self {
             context,
             breakers,
             limits,
@@ -155,7 +155,10 @@ impl Desk {
             next_due: NextDue::default(),
             turn: 0,
             told: (Timestamp::from_millis(0), Vec::new()),
-        }
+        };
+        // A rest that a 429 asked for ends with the process.
+        desk.write_pauses(desk.context.now()).await;
+        desk
     }
 
     /// Goes on with the relay's settings as they are now; what is in flight keeps those it began with. What was sent
@@ -214,7 +217,7 @@ impl Desk {
             live: free,
             replayed: share.saturating_sub(self.replayed).min(free),
             // One person's backlog never has more than half of the window.
-            followers: free / 2,
+            followers: if policy.bulk { free / 2 } else { 0 },
         }
     }
 

@@ -252,10 +252,19 @@ impl Desk {
         }
         self.pauses.looked = now;
         let outbox = self.context.relay.outbox.clone();
+        let scopes: Vec<Option<Family>> = self
+            .pauses
+            .written
+            .iter()
+            .map(|pause| pause.family)
+            .collect();
         self.tasks.spawn(async move {
-            let pauses = outbox.pauses().await.ok();
-            let families = pauses.map(|pauses| pauses.iter().map(|pause| pause.family).collect());
-            Returned::Looked(families)
+            let released = outbox.pauses().await.map(|kept| {
+                let gone =
+                    |scope: &Option<Family>| !kept.iter().any(|pause| pause.family == *scope);
+                scopes.into_iter().filter(gone).collect()
+            });
+            Returned::Looked(released.unwrap_or_default())
         });
     }
 
@@ -265,10 +274,9 @@ impl Desk {
     }
 
     /// Tries at once what an operator has taken off the list.
-    pub(super) fn looked(&mut self, paused: Option<Vec<Option<Family>>>) {
-        let Some(paused) = paused else { return };
+    pub(super) fn looked(&mut self, released: &[Option<Family>]) {
         let now = self.context.now();
-        let gone = |pause: &Pause| !paused.contains(&pause.family);
+        let gone = |pause: &Pause| released.contains(&pause.family);
         let released: Vec<Pause> = self
             .pauses
             .written
