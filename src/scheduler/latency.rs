@@ -14,6 +14,9 @@ const TIMES: u32 = 4;
 const FLOOR: Duration = Duration::from_secs(3);
 /// The same for a job of events, which has up to 5 MB to send.
 const FLOOR_OF_JOBS: Duration = Duration::from_secs(10);
+/// The bounds of [`Latencies::patience`].
+const LEAST_PATIENCE: Duration = Duration::from_millis(200);
+const MOST_PATIENCE: Duration = Duration::from_secs(1);
 /// With each answer the longest lately gets shorter by this part, unless the answer took longer.
 const DECAY: f64 = 0.01;
 
@@ -27,6 +30,13 @@ impl Latencies {
         let longest = &mut self.0[family as usize];
         let before = longest.unwrap_or_default().mul_f64(1.0 - DECAY);
         *longest = Some(took.max(before));
+    }
+
+    /// For how long a request keeps the next probe, or the next step after an outage, waiting: twice what its family
+    /// takes. What is not answered by then says nothing about the next one.
+    pub fn patience(&self, family: Family) -> Duration {
+        let usual = self.0[family as usize].unwrap_or_default() * 2;
+        usual.clamp(LEAST_PATIENCE, MOST_PATIENCE)
     }
 
     /// How long a request may take that has failed so many times before, at most `ceiling`.
@@ -89,6 +99,16 @@ mod tests {
             latencies.answered(Family::Event, Duration::from_millis(50));
         }
         assert_eq!(latencies.timeout(Family::Event, 0, CEILING), FLOOR);
+    }
+
+    #[test]
+    fn the_next_probe_waits_for_twice_the_usual_time_and_a_second_at_most() {
+        let mut latencies = Latencies::default();
+        for (took, patience) in [(10, 200), (300, 600), (9_000, 1_000)] {
+            latencies.answered(Family::Event, Duration::from_millis(took));
+            let expected = Duration::from_millis(patience);
+            assert_eq!(latencies.patience(Family::Event), expected, "{took}");
+        }
     }
 
     #[test]

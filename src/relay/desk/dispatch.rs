@@ -1,7 +1,6 @@
 //! Sends what may go, family by family in turn.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::model::{Family, Timestamp};
 use crate::scheduler::{InFlight, Move, Permit, Pressure, Slots, Vacancy, choose};
@@ -11,10 +10,6 @@ use super::super::hand::InHand;
 use super::super::queues::Queues;
 use super::super::{bulk, single};
 use super::{Desk, InFlightRequest, Report, Returned, earlier, job_family};
-
-/// A request that has been in flight for longer than this does not keep the next probe, or the next step after an
-/// outage, waiting.
-const LONG_IN_FLIGHT: Duration = Duration::from_secs(1);
 
 impl Desk {
     /// Sends what may go; answers when to look again, if nothing happens before.
@@ -78,7 +73,9 @@ impl Desk {
 
     /// What the breakers let go of a family.
     fn permit(&self, family: Family, now: Timestamp) -> Permit {
-        let short = |request: &&InFlightRequest| now.since(request.started) < LONG_IN_FLIGHT;
+        let short = |request: &&InFlightRequest| {
+            now.since(request.started) < self.latencies.patience(request.family)
+        };
         let all = self.in_flight.values().filter(short);
         let own = all.clone().filter(|request| request.family == family);
         let in_flight = [own.count(), all.count()];

@@ -31,7 +31,7 @@ const FIRST_PROBE_OF_OUTAGE: Duration = Duration::from_secs(1);
 /// Probes are never further apart than this: a corrected key, or the end of an outage, is noticed within a minute.
 pub(super) const LONGEST_PROBE: Duration = Duration::from_mins(1);
 /// How long to wait for an answer that is due. Its arrival wakes the loop; this is only a bound.
-const ANSWER_BOUND: Duration = Duration::from_secs(1);
+const ANSWER_BOUND: Duration = Duration::from_millis(200);
 
 /// The circuit breaker of one family, or of the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -258,10 +258,11 @@ impl State {
                 if let Some(step) = step.failed() {
                     return Self::HalfOpen { step, probe };
                 }
-                // It broke down under what was let through: the next probe comes later than the last.
+                // It broke down under what was let through, or some of it fails for its own sake: it takes others, so the
+                // next probe comes soon.
                 Self::Open {
                     why: Unreachable,
-                    probe: Probe::after(Unreachable, probe.sent.saturating_add(1), now),
+                    probe: Probe::after(Unreachable, probe.sent.saturating_add(1).min(1), now),
                 }
             }
         }

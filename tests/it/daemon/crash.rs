@@ -13,7 +13,8 @@ use crate::support::{Daemon, Klaviyo, assert_ascending, count, eventually, requi
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_daemon_delivers_everything_once_and_in_order_after_its_restart() {
     let klaviyo = Klaviyo::start().await;
-    let settings = "[delivery]\nfirst_retry = \"10ms\"\nlongest_retry = \"50ms\"";
+    // Singly, so that many requests hang.
+    let settings = "[delivery]\nfirst_retry = \"10ms\"\nlongest_retry = \"50ms\"\nbulk = false";
     let mut daemon = Daemon::start(&klaviyo, settings).await;
     let call = |n: u64| track(&format!("user-{}", n % 50), n);
     for part in (1..=1000_u64).collect::<Vec<_>>().chunks(100) {
