@@ -3,7 +3,7 @@
 //!
 //! A job is in the books of the outbox from before it is sent until its items are settled, and so are its events. What
 //! watches it here keeps nothing else: after a restart it is taken up from the books, and at a stop it is dropped at
-//! once. A job whose id is known is asked about ([`watch`]); one whose answer was lost is looked for ([`lost`]); when it is
+//! once. A job whose id is known is asked about ([`mod@watch`]); one whose answer was lost is looked for ([`lost`]); when it is
 //! over, its items are read from the books and settled ([`items`]). Each wait is bounded.
 
 mod items;
