@@ -79,7 +79,7 @@ impl Outbox {
     }
 }
 
-/// Where the log stands, as SQLite counts it.
+/// Where the log stands, as SQLite counts it. Nothing is known of it where another connection was at it.
 #[derive(Debug, Clone, Copy)]
 struct Log {
     pages: i64,
@@ -94,6 +94,11 @@ impl Log {
         let row: (i64, i64, i64) = sqlx::query_as(checkpoint).fetch_one(connection).await?;
         let (_busy, pages, folded) = row;
         Ok(Self { pages, folded })
+    }
+
+    /// Whether nothing of the log is left to be folded.
+    fn is_folded(self) -> bool {
+        self.pages >= 0 && self.folded >= self.pages
     }
 
     fn bytes(self) -> u64 {
@@ -182,7 +187,7 @@ impl Checkpoints {
         }
         let log = Log::after(connection, "PRAGMA wal_checkpoint(PASSIVE)").await?;
         let large = log.bytes() > LARGE;
-        if log.folded >= log.pages || (large && scrub::empty_log(connection).await?) {
+        if log.is_folded() || (large && scrub::empty_log(connection).await?) {
             return Ok(Pass::Whole);
         }
         Ok(Pass::Part {

@@ -57,13 +57,13 @@ impl Watch {
         let state = match pass {
             Pass::Failed => State::Failing,
             Pass::Whole => State::Well,
-            Pass::Part { .. } if self.state == State::Held => State::Held,
+            // Maybe nothing was written, for want of a page that no reader needs: that ends neither trouble.
             Pass::Part { log_bytes } => {
                 let long = partly.is_some_and(|span| span >= LONG);
                 if long && log_bytes > LARGE {
                     State::Held
                 } else {
-                    State::Well
+                    self.state
                 }
             }
         };
@@ -103,6 +103,18 @@ mod tests {
             watch.note(Pass::Whole, at(1000)),
             Some((State::Well, at(0)))
         );
+    }
+
+    #[test]
+    fn a_checkpoint_that_a_reader_stops_does_not_end_a_failure() {
+        let mut watch = Watch::new();
+        watch.note(Pass::Failed, at(0));
+        assert_eq!(watch.note(LITTLE, at(1)), None);
+        assert_eq!(watch.note(Pass::Failed, at(2)), None);
+        assert_eq!(watch.note(MUCH, at(3)), None);
+        assert_eq!(watch.note(MUCH, at(13)), Some((State::Held, at(10))));
+        assert_eq!(watch.note(LITTLE, at(14)), None);
+        assert_eq!(watch.note(Pass::Whole, at(15)), Some((State::Well, at(0))));
     }
 
     #[test]

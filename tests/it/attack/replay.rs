@@ -56,7 +56,7 @@ async fn moved(mut scene: Scene, count: u64, began: Instant) -> Verdict {
 
 /// Events that Klaviyo refused, and takes now.
 async fn replay() -> Verdict {
-    let count = if long() { 5000 } else { 2000 };
+    let count = if long() { 20_000 } else { 2000 };
     let scene = Scene::start(&format!("replay of {count} dead events"), MANY_JOBS).await;
     scene.double.script(|asked| {
         if asked.endpoint.writes() {
@@ -68,7 +68,7 @@ async fn replay() -> Verdict {
     for part in events(count).chunks(250) {
         scene.send(part.to_vec()).await;
     }
-    let dead = scene.drained(span(60, 120)).await;
+    let dead = scene.drained(span(60, 600)).await;
     scene.double.behave();
     let began = Instant::now();
     let replay = scene.daemon.command(&["replay", "--status", "dead"]);
