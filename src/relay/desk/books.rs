@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::task::Id;
 
 use crate::model::{EventId, Family, Outcome, OutcomeKind, Timestamp};
-use crate::outbox::{NextDue, Step};
+use crate::outbox::{NextDue, Step, Then};
 use crate::scheduler::Attempted;
 
 use super::super::context::Unwritten;
@@ -112,24 +112,23 @@ impl Desk {
             }
         }
         self.give_back(unwritten);
-        self.requeue(&back);
+        // They have not been sent: they may go when what they wait for has.
+        let now = self.context.now();
+        self.release(&back, |hand| hand.release(now));
     }
 
-    /// Gives events back that wait behind one that does not go now. They have not been sent: they may go when it has.
-    fn requeue(&mut self, hands: &[InHand]) {
+    /// Gives events back to the outbox, as `then` says of each; they are not in hand any more.
+    pub(super) fn release(&mut self, hands: &[InHand], then: impl Fn(&InHand) -> Then) {
         if hands.is_empty() {
             return;
         }
-        self.leave(
-            hands.len(),
-            hands.iter().filter(|hand| hand.replayed()).count(),
-        );
-        let now = self.context.now();
-        let release = |hand: &InHand| Step {
+        let replayed = hands.iter().filter(|hand| hand.replayed()).count();
+        self.leave(hands.len(), replayed);
+        let step = |hand: &InHand| Step {
             settlement: None,
-            then: hand.release(now),
+            then: then(hand),
         };
-        let steps: Vec<Step> = hands.iter().map(release).collect();
+        let steps: Vec<Step> = hands.iter().map(step).collect();
         let context = Arc::clone(&self.context);
         self.tasks.spawn(async move {
             if context.settle(&steps).await.is_err() {
@@ -185,12 +184,12 @@ impl Desk {
                 runs,
                 ..
             }) => {
-                self.limits
-                    .answered(family, None, None, None, self.context.now());
+                let now = self.context.now();
+                self.limits.answered(family, None, None, None, now);
                 self.leave(events.len(), replayed);
                 for run in runs {
                     let waiting = self.queues.give_up(run);
-                    self.requeue(&waiting);
+                    self.release(&waiting, |hand| hand.release(now));
                     self.queues.left(run);
                 }
                 self.give_back(events);

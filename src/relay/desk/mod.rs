@@ -18,7 +18,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::delivery::Remote;
 use crate::model::{EventId, Family, Outcome, Timestamp};
-use crate::outbox::{LimitInUse, NextDue, Step, Then};
+use crate::outbox::{LimitInUse, NextDue, Then};
 use crate::scheduler::{Breakers, Latencies, Limits};
 
 use super::context::{Context, Unwritten};
@@ -229,29 +229,11 @@ impl Desk {
             return;
         }
         let families: Vec<Family> = Queues::FAMILIES.into_iter().filter(stopped).collect();
-        let mut steps = Vec::new();
+        let until = now.plus(LONGEST_PARKED);
         for family in families {
-            for hand in self.queues.keep(family, KEPT_WHILE_STOPPED) {
-                self.leave(1, usize::from(hand.replayed()));
-                steps.push(Step {
-                    settlement: None,
-                    then: hand.park(now.plus(LONGEST_PARKED)),
-                });
-            }
+            let hands = self.queues.keep(family, KEPT_WHILE_STOPPED);
+            self.release(&hands, |hand| hand.park(until));
         }
-        if steps.is_empty() {
-            return;
-        }
-        let context = Arc::clone(&self.context);
-        self.tasks.spawn(async move {
-            if context.settle(&steps).await.is_err() {
-                tracing::error!(
-                    events = steps.len(),
-                    "failed to park events; the next start takes them up"
-                );
-            }
-            Returned::Written
-        });
     }
 
     /// Tells the metrics how breakers and limits stand, and now and then the outbox what is in use of the limits.
@@ -291,22 +273,16 @@ impl Desk {
 
     /// Waits until nothing is in flight, then gives back what is in hand.
     pub(super) async fn close(mut self) {
+        self.finish().await;
+        let now = self.context.now();
+        let back = self.queues.drain();
+        self.release(&back, |hand| hand.release(now));
+        self.finish().await;
+    }
+
+    async fn finish(&mut self) {
         while let Some(ended) = self.tasks.join_next_with_id().await {
             self.enter(Ended(ended)).await;
-        }
-        let now = self.context.now();
-        let back = self.queues.drain().into_iter();
-        let steps: Vec<Step> = back
-            .map(|hand| Step {
-                settlement: None,
-                then: hand.release(now),
-            })
-            .collect();
-        if self.context.settle(&steps).await.is_err() {
-            tracing::warn!(
-                events = steps.len(),
-                "events were not given back; the next start does"
-            );
         }
     }
 }
