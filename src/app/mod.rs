@@ -28,7 +28,7 @@ use crate::delivery::Sender;
 use crate::ingest::{Ingest, Live};
 use crate::listener::{self, Tls};
 use crate::metrics::{Instruments, Metrics};
-use crate::model::Side;
+use crate::model::SourceRules;
 use crate::operator::ExplainSettings;
 use crate::outbox::{self, Outbox};
 use crate::relay::{Relay, Settings};
@@ -304,7 +304,7 @@ fn settings(config: &Config, sender: Sender) -> Settings {
         sent_to,
         mapping: config.mapping.clone(),
         policy: config.delivery.clone(),
-        sides: sides(config),
+        sources: source_rules(config),
     }
 }
 
@@ -328,11 +328,11 @@ pub(crate) fn sender(config: &Config, sandbox: Option<SocketAddr>) -> anyhow::Re
     )?)
 }
 
-/// The sides that sources are set to.
-fn sides(config: &Config) -> HashMap<String, Side> {
+/// What holds for the calls of each source.
+fn source_rules(config: &Config) -> HashMap<String, SourceRules> {
     let sources = config.ingest.sources.iter();
     sources
-        .filter_map(|source| Some((source.name.clone(), source.side?)))
+        .map(|source| (source.name.clone(), source.rules()))
         .collect()
 }
 

@@ -14,7 +14,7 @@ use crate::telemetry::Logging;
 
 use super::certificate::reload_certificate;
 use super::destination::Holder;
-use super::{App, script, sender, sides};
+use super::{App, script, sender, source_rules};
 
 /// The one key whose change is not certain before Klaviyo was asked.
 const PRIVATE_KEY: &str = "klaviyo.private_key";
@@ -54,7 +54,7 @@ impl App {
                 sent_to,
                 mapping: config.mapping.clone(),
                 policy: config.delivery.clone(),
-                sides: sides(&config),
+                sources: source_rules(&config),
             });
         });
         // After the relay: what a new source sends is mapped as it is set.

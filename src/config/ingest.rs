@@ -12,7 +12,7 @@ use super::secret::{is_header_safe, or_env};
 use super::section::Section;
 use super::suggest::shown;
 use super::values::{not_blank, size_text};
-use crate::model::Side;
+use crate::model::{Right, Side, SourceRules};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -60,8 +60,10 @@ pub struct SourceConfig {
     pub name: String,
     /// Its write key: what SDKs are configured with.
     pub write_key: SecretString,
-    /// The side its calls are mapped as; `None` is `auto`: each call's library decides.
+    /// The side its calls are mapped as; `None` is `auto`.
     pub side: Option<Side>,
+    /// What its calls may ask for besides.
+    pub allow: Vec<Right>,
     /// The browser origins that may use this key, as browsers send them; empty allows all.
     pub allowed_origins: Vec<String>,
     /// What Segment signs its webhooks with. When it is set, calls are taken at the webhook path alone, signed.
@@ -74,6 +76,7 @@ impl Default for IngestConfig {
             name: "dev".to_owned(),
             write_key: SecretString::from(DEV_WRITE_KEY),
             side: None,
+            allow: Vec::new(),
             allowed_origins: Vec::new(),
             shared_secret: None,
         };
@@ -244,13 +247,55 @@ impl SourceConfig {
             origin(text).ok_or_else(|| format!("is {}, not an origin", shown(text)))
         });
         let shared_secret = section.secret("shared_secret", SHARED_SECRET, check_shared_secret);
+        let allowed_origins = origins.unwrap_or_default();
         Some(Self {
+            allow: section.rights(!allowed_origins.is_empty()),
             name: name?,
             write_key: write_key?,
             side,
-            allowed_origins: origins.unwrap_or_default(),
+            allowed_origins,
             shared_secret,
         })
+    }
+
+    /// What holds for its calls: who lists websites is a website, whatever its calls say; who signs its calls may delete.
+    pub fn rules(&self) -> SourceRules {
+        let is_website = !self.allowed_origins.is_empty();
+        let signs = self.shared_secret.is_some();
+        let delete = signs.then_some(Right::Delete);
+        SourceRules {
+            side: self.side.or(is_website.then_some(Side::Client)),
+            allow: self.allow.iter().copied().chain(delete).collect(),
+        }
+    }
+}
+
+impl Section<'_> {
+    /// What the calls of a source may ask for.
+    fn rights(&self, is_website: bool) -> Vec<Right> {
+        let words = Right::ALL.iter().map(|right| format!("{:?}", right.word()));
+        let words: Vec<String> = words.collect();
+        let allow = self.list(
+            "allow",
+            &format!("a list of {}", words.join(", ")),
+            |item| {
+                let text = item.text()?;
+                Right::from_word(text)
+                    .ok_or_else(|| format!("is {}, none of its words", shown(text)))
+            },
+        );
+        let allow = allow.unwrap_or_default();
+        if is_website && allow.contains(&Right::Delete) {
+            self.disagree(
+                ["allow", "allowed_origins"],
+                [
+                    "holds \"delete\" beside",
+                    "which says that the write key stands in web pages",
+                ],
+                "give what deletes people a source of its own; a key that everybody can read would delete anybody",
+            );
+        }
+        allow
     }
 }
 

@@ -3,6 +3,7 @@
 //! Pure: the time and the makers of ids are handed in, nothing is read or stored here.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use secrecy::SecretString;
 use serde_json::value::RawValue;
@@ -13,8 +14,8 @@ use super::batch::{self, Batch, Fields};
 use super::check::{self, Flaw, MAX_MESSAGE_ID_CHARS};
 use super::{signature, time};
 use crate::config::{IngestConfig, SourceConfig};
-use crate::model::{EventType, GarbageIds, NewEvent, Timestamp};
-use crate::segment::{Call, CallError, readable, text};
+use crate::model::{EventType, GarbageIds, NewEvent, Right, Timestamp};
+use crate::segment::{Call, CallError, Envelope, readable, text};
 
 /// What a path takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,14 +69,7 @@ pub(super) fn accept(
     now: Timestamp,
     new_id: &mut dyn FnMut() -> String,
 ) -> Result<Accepted, Refusal> {
-    let body = Body::read(request.endpoint, &request.body);
-    let body_key = body.as_ref().ok().and_then(Body::write_key);
-    let source = match auth::source(&rules.config.sources, &request.keys, body_key.as_deref()) {
-        Ok(source) => source,
-        // The key may be in the body that cannot be read: that is the first thing to mend.
-        Err(Refusal::NoKey) => return Err(body.err().unwrap_or(Refusal::NoKey)),
-        Err(refusal) => return Err(refusal),
-    };
+    let (source, body) = identified(request, rules.config)?;
     auth::check_origin(source, request.origin.as_deref())?;
     let webhook = request.endpoint == Endpoint::Webhook;
     // Whoever knows the key alone must not get round the signature.
@@ -103,13 +97,39 @@ pub(super) fn accept(
             let items = whole_batch(&batch)?;
             reader.envelope = batch.envelope()?;
             reader.batch_sent_at = batch.sent_at();
-            items.iter().map(|item| reader.kept(item.get())).collect()
+            let mut events: Vec<NewEvent> =
+                items.iter().map(|item| reader.kept(item.get())).collect();
+            let is_array = request.body.trim_start().starts_with('[');
+            if source.shared_secret.is_some() && is_array && events.len() > 1 {
+                refuse_unsigned(&mut events);
+            }
+            events
         }
     };
     Ok(Accepted {
         source: source.name.clone(),
         events,
     })
+}
+
+/// Refuses a request that has no source's write key: what anybody can send is not judged.
+pub(super) fn authenticate(request: &Request, config: &IngestConfig) -> Result<(), Refusal> {
+    identified(request, config).map(drop)
+}
+
+/// The source of a request, and its body's outline.
+fn identified<'r, 'c>(
+    request: &'r Request,
+    config: &'c IngestConfig,
+) -> Result<(&'c SourceConfig, Result<Body<'r>, Refusal>), Refusal> {
+    let body = Body::read(request.endpoint, &request.body);
+    let key = body.as_ref().ok().and_then(Body::write_key);
+    match auth::source(&config.sources, &request.keys, key.as_deref()) {
+        Ok(source) => Ok((source, body)),
+        // The key may be in the body that cannot be read: that is the first thing to correct.
+        Err(Refusal::NoKey) => Err(body.err().unwrap_or(Refusal::NoKey)),
+        Err(refusal) => Err(refusal),
+    }
 }
 
 /// The event that a call arriving now would be stored as, `refused` when it could never be delivered: for `explain`.
@@ -124,6 +144,7 @@ pub fn arriving(
         name: String::new(),
         write_key: SecretString::from(""),
         side: None,
+        allow: vec![Right::Delete],
         allowed_origins: Vec::new(),
         shared_secret: None,
     };
@@ -151,17 +172,11 @@ pub(super) fn alone(
     reader.kept(call)
 }
 
-/// The calls of a batch, of which there are some and not too many.
+/// The calls of a batch, of which there are some.
 fn whole_batch<'b, 'a>(batch: &'b Batch<'a>) -> Result<&'b [&'a RawValue], Refusal> {
     let items = batch.items.as_deref().ok_or(Refusal::NoBatch)?;
     if items.is_empty() {
         return Err(Refusal::EmptyBatch);
-    }
-    if items.len() > batch::MAX_ITEMS {
-        return Err(Refusal::TooManyItems {
-            count: items.len(),
-            limit: batch::MAX_ITEMS,
-        });
     }
     Ok(items)
 }
@@ -194,8 +209,8 @@ impl<'a> Body<'a> {
                 }),
             };
         }
-        let batch = Batch::read(body)?;
-        let is_call = endpoint == Endpoint::Webhook || batch.fields.contains_key("type");
+        let batch = Batch::read(body, batch::MAX_ITEMS)?;
+        let is_call = endpoint == Endpoint::Webhook || batch.fields.has("type");
         if batch.items.is_none() && is_call {
             // One call where a batch was expected: webhooks post to one path whatever they have.
             return Ok(Self::Call {
@@ -245,7 +260,7 @@ pub(super) struct Reader<'r> {
     pub(super) source: &'r SourceConfig,
     pub(super) rules: Rules<'r>,
     pub(super) now: Timestamp,
-    pub(super) envelope: Option<String>,
+    pub(super) envelope: Option<Envelope>,
     pub(super) batch_sent_at: Option<Timestamp>,
     pub(super) came: Came,
     pub(super) new_id: &'r mut dyn FnMut() -> String,
@@ -268,7 +283,7 @@ impl Reader<'_> {
     /// As [`Self::kept`], where the type is known: a call need not say it.
     pub(super) fn kept_as(&mut self, payload: &str, kind: Option<EventType>) -> NewEvent {
         let (event, flaw) = self.event(payload, kind);
-        let refused = flaw.map(|flaw| format!("{}: {flaw}", flaw.code()));
+        let refused = flaw.as_ref().map(refused);
         NewEvent { refused, ..event }
     }
 
@@ -285,7 +300,10 @@ impl Reader<'_> {
             order_id: None,
             identifiers: Vec::new(),
             payload: payload.to_owned(),
-            envelope: self.envelope.clone(),
+            envelope: self
+                .envelope
+                .as_ref()
+                .map(|envelope| Arc::clone(envelope.text())),
             refused: None,
         };
         let flaw = self.fill(&mut event).err();
@@ -312,7 +330,15 @@ impl Reader<'_> {
             None => call_type(&fields)?,
         };
         event.kind = Some(kind);
-        let call = Call::read(&event.payload, event.envelope.as_deref(), Some(kind))
+        let limit = self.rules.config.max_event_bytes;
+        let bytes = event.payload.len();
+        // Before it is read: in memory it takes many times its length.
+        let read = if bytes > limit {
+            Call::brief
+        } else {
+            Call::read
+        };
+        let call = read(&event.payload, self.envelope.as_ref(), Some(kind))
             .map_err(|error| flaw_of(&error))?;
         event.name = name(&call);
         event.at = match self.came {
@@ -323,16 +349,37 @@ impl Reader<'_> {
         };
         event.identifiers = call.identifiers(self.rules.garbage);
         event.order_id = call.order_id(self.rules.garbage);
-        let limit = self.rules.config.max_event_bytes;
-        if event.payload.len() > limit {
-            return Err(Flaw::TooLarge {
-                bytes: event.payload.len(),
-                limit,
-            });
+        if bytes > limit {
+            return Err(Flaw::TooLarge { bytes, limit });
         }
         message_id?;
-        check::check(&call)
+        check::check(&call)?;
+        let may_delete = self.source.rules().allow.contains(&Right::Delete);
+        if kind == EventType::Delete && !may_delete {
+            return Err(Flaw::DeleteNotAllowed);
+        }
+        Ok(())
     }
+}
+
+/// Refuses the calls of an array that its one signature says nothing about: with one signed call of somebody, anybody
+/// could send any others behind it.
+fn refuse_unsigned(events: &mut [NewEvent]) {
+    let Some(signed) = events.first().map(|event| event.kind) else {
+        return;
+    };
+    for event in events {
+        if event.refused.is_none()
+            && (event.kind == Some(EventType::Delete) || event.kind != signed)
+        {
+            event.refused = Some(refused(&Flaw::NotSigned));
+        }
+    }
+}
+
+/// As a dead event says it.
+fn refused(flaw: &Flaw) -> String {
+    format!("{}: {flaw}", flaw.code())
 }
 
 /// The client's `messageId`. Without one (or with something that is no id) the relay makes one, as Segment does.

@@ -107,10 +107,8 @@ pub(super) enum Refusal {
     #[error("the batch holds no calls; do not send empty batches")]
     EmptyBatch,
     /// More calls than Segment takes at once.
-    #[error("the batch holds {count} calls and may hold {limit}; send several batches")]
+    #[error("the batch holds more than {limit} calls; send several batches")]
     TooManyItems {
-        /// How many there are.
-        count: usize,
         /// How many there may be.
         limit: usize,
     },

@@ -48,10 +48,10 @@ impl Archive<'_> {
         })?;
         let fields = batch::fields(whole.get()).unwrap_or_default();
         let body = unwrapped(&fields).unwrap_or(whole.get());
-        let batch = if fields.contains_key("type") {
+        let batch = if fields.has("type") {
             Batch::default()
         } else {
-            Batch::read(body).unwrap_or_default()
+            Batch::read(body, usize::MAX).unwrap_or_default()
         };
         let exported = exported(&batch.fields);
         let mut number = 0;
@@ -103,7 +103,7 @@ impl Archive<'_> {
 
 /// The `payload` of a line that is no call itself.
 fn unwrapped<'a>(fields: &Fields<'a>) -> Option<&'a str> {
-    if fields.contains_key("type") || fields.contains_key("batch") {
+    if fields.has("type") || fields.has("batch") {
         return None;
     }
     let payload = fields.get("payload")?.get();

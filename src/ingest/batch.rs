@@ -2,45 +2,92 @@
 //!
 //! The calls are not parsed here, so one that nests too deep does not cost the others.
 
-use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor,
+    Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess,
+    Visitor,
 };
 use serde_json::value::RawValue;
 
 use super::answer::Refusal;
 use super::time;
 use crate::model::Timestamp;
-use crate::segment::readable;
+use crate::segment::{Envelope, readable};
 
 /// Segment's limit on the calls of one batch.
 pub(super) const MAX_ITEMS: usize = 2500;
-/// The batch's own `context` and `integrations` are stored and read once per call, so a small request could
-/// otherwise grow two thousandfold. Segment's limit for a whole call is the same 32 KiB.
+/// The batch's own `context` and `integrations` are part of each of its calls, and Segment's limit for a whole call is
+/// 32 KiB.
 const MAX_ENVELOPE_BYTES: usize = 32 * 1024;
 
-/// The top-level fields of one JSON object, their texts untouched. Of a repeated key the last counts, as in
-/// JavaScript.
-pub(super) type Fields<'a> = BTreeMap<Key, &'a RawValue>;
+/// The fields that are looked at. Others are passed over, so that many of them cost no memory.
+const KNOWN: [&str; 11] = [
+    "batch",
+    "context",
+    "integrations",
+    "messageId",
+    "payload",
+    "receivedAt",
+    "sentAt",
+    "type",
+    "writeKey",
+    // Of an export's own line.
+    super::archive::EXPORTED,
+    "at",
+];
 
-/// A field's name. Half a surrogate pair in one is read as elsewhere, and does not cost the call.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key(String);
+/// The top-level fields of one JSON object that are looked at, their texts untouched. Of a repeated key the last counts,
+/// as in JavaScript.
+#[derive(Default)]
+pub(super) struct Fields<'a>(BTreeMap<&'static str, &'a RawValue>);
 
-impl Borrow<str> for Key {
-    fn borrow(&self) -> &str {
-        &self.0
+impl<'a> Fields<'a> {
+    pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.0.get(name).copied()
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
     }
 }
+
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        json.deserialize_map(FieldsVisitor)
+    }
+}
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Fields<'de>, A::Error> {
+        let mut fields = Fields::default();
+        while let Some(Key(key)) = object.next_key()? {
+            match key {
+                Some(key) => drop(fields.0.insert(key, object.next_value()?)),
+                None => drop(object.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(fields)
+    }
+}
+
+/// A field's name, if it is a known one. Half a surrogate pair in one is read as elsewhere, and does not cost the call.
+struct Key(Option<&'static str>);
 
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
         let text = <&RawValue>::deserialize(json)?.get();
-        let name = serde_json::from_str(&readable(text)).map_err(D::Error::custom)?;
-        Ok(Self(name))
+        let name: String = serde_json::from_str(&readable(text)).map_err(D::Error::custom)?;
+        Ok(Self(KNOWN.into_iter().find(|known| *known == name)))
     }
 }
 
@@ -53,12 +100,19 @@ pub(super) struct Batch<'a> {
     pub(super) fields: Fields<'a>,
     /// The item being read, while the reader is inside of `batch`.
     reading: Option<usize>,
+    /// There are more items than are taken.
+    too_many: bool,
+    most: usize,
 }
 
 impl<'a> Batch<'a> {
-    /// Reads `{"batch": [call, …], …}` or a bare `[call, …]` (Segment's webhooks).
-    pub(super) fn read(body: &'a str) -> Result<Self, Refusal> {
-        let mut batch = Batch::default();
+    /// Reads `{"batch": [call, …], …}` or a bare `[call, …]` (Segment's webhooks), of at most so many calls: it reads no
+    /// further than that.
+    pub(super) fn read(body: &'a str, most: usize) -> Result<Self, Refusal> {
+        let mut batch = Batch {
+            most,
+            ..Batch::default()
+        };
         let mut json = serde_json::Deserializer::from_str(body);
         let read = if body.trim_start().starts_with('[') {
             Items(&mut batch).deserialize(&mut json)
@@ -67,6 +121,7 @@ impl<'a> Batch<'a> {
         };
         match read.and_then(|()| json.end()) {
             Ok(()) => Ok(batch),
+            Err(_) if batch.too_many => Err(Refusal::TooManyItems { limit: most }),
             Err(error) if error.is_data() && batch.reading.is_some() => Err(Refusal::BatchNotArray),
             Err(error) if error.is_data() => Err(Refusal::NotAnObject),
             Err(error) => Err(Refusal::Json {
@@ -79,11 +134,11 @@ impl<'a> Batch<'a> {
     }
 
     /// The `context`, `integrations` and `sentAt` around the calls as one JSON object, their texts untouched.
-    pub(super) fn envelope(&self) -> Result<Option<String>, Refusal> {
+    pub(super) fn envelope(&self) -> Result<Option<Envelope>, Refusal> {
         let shared: Vec<String> = ["context", "integrations", "sentAt"]
             .iter()
             .filter_map(|key| {
-                let text = self.fields.get(*key)?.get();
+                let text = self.fields.get(key)?.get();
                 (text != "null").then(|| format!("\"{key}\":{text}"))
             })
             .collect();
@@ -97,13 +152,11 @@ impl<'a> Batch<'a> {
                 limit: MAX_ENVELOPE_BYTES,
             });
         }
-        match serde_json::from_str::<serde_json::Value>(&readable(&envelope)) {
-            Ok(_) => Ok(Some(envelope)),
-            Err(error) => Err(Refusal::Json {
-                place: "the batch's own `context`, `integrations` or `sentAt`".to_owned(),
-                detail: detail(&error),
-            }),
-        }
+        let envelope = Envelope::read(envelope.into()).map_err(|error| Refusal::Json {
+            place: "the batch's own `context`, `integrations` or `sentAt`".to_owned(),
+            detail: detail(&error),
+        })?;
+        Ok(Some(envelope))
     }
 
     /// The batch's own `sentAt`.
@@ -158,6 +211,10 @@ impl<'de> Visitor<'de> for Items<'_, 'de> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<(), A::Error> {
         let mut items = Vec::new();
         while let Some(item) = array.next_element::<&RawValue>()? {
+            if items.len() == self.0.most {
+                self.0.too_many = true;
+                return Err(A::Error::custom("too many calls"));
+            }
             items.push(item);
             self.0.reading = Some(items.len());
         }
@@ -186,11 +243,11 @@ impl<'de> Visitor<'de> for Wrapper<'_, 'de> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
-        while let Some(key) = object.next_key::<Key>()? {
-            if key.0 == "batch" {
-                object.next_value_seed(Items(self.0))?;
-            } else {
-                self.0.fields.insert(key, object.next_value()?);
+        while let Some(Key(key)) = object.next_key()? {
+            match key {
+                Some("batch") => object.next_value_seed(Items(self.0))?,
+                Some(key) => drop(self.0.fields.0.insert(key, object.next_value()?)),
+                None => drop(object.next_value::<IgnoredAny>()?),
             }
         }
         Ok(())

@@ -45,6 +45,18 @@ pub(super) enum Flaw {
         /// How long it is.
         chars: usize,
     },
+    /// A delete call of a source that may not delete.
+    #[error(
+        "the source may not delete people; allow = [\"delete\"] under [[ingest.sources]] in the relay's config.toml \
+         lets a source do it whose write key is secret"
+    )]
+    DeleteNotAllowed,
+    /// A call of an array whose signature says nothing about it.
+    #[error(
+        "the array's signature is of its first call alone: calls of another type and deletions are not taken from it; \
+         have each sent and signed alone"
+    )]
+    NotSigned,
     /// Nobody is named.
     #[error("the call has neither `userId` nor `anonymousId`; send one of them")]
     NoUserAnonId,
@@ -80,6 +92,8 @@ impl Flaw {
             Self::InvalidType => "invalid_type",
             Self::TooLarge { .. } => "event_too_large",
             Self::MessageIdTooLong { .. } => "message_id_too_long",
+            Self::DeleteNotAllowed => "delete_not_allowed",
+            Self::NotSigned => "not_signed",
             Self::NoUserAnonId => "no_user_anon_id",
             Self::IdNotString(_) => "id_not_string",
             Self::EventNotDefined => "event_not_defined",

@@ -74,21 +74,27 @@ pub(super) fn request(
         Some(coding) if !body.is_empty() => coding.inflate(&body, limit, share)?,
         Some(_) | None => body,
     };
-    let header = |name: &str| -> Option<String> {
-        let value = parts.headers.get(name)?.to_str().ok()?;
-        Some(value.to_owned())
-    };
     Ok(Request {
         endpoint,
-        keys: Keys {
-            authorization: header("authorization"),
-            x_write_key: header("x-write-key"),
-            query: query_key(parts),
-        },
-        origin: header("origin"),
-        signature: header("x-signature"),
+        keys: keys(parts),
+        origin: header(parts, "origin"),
+        signature: header(parts, "x-signature"),
         body: utf8(body)?,
     })
+}
+
+/// The write keys of a request that are known before its body is.
+pub(super) fn keys(parts: &Parts) -> Keys {
+    Keys {
+        authorization: header(parts, "authorization"),
+        x_write_key: header(parts, "x-write-key"),
+        query: query_key(parts),
+    }
+}
+
+fn header(parts: &Parts, name: &str) -> Option<String> {
+    let value = parts.headers.get(name)?.to_str().ok()?;
+    Some(value.to_owned())
 }
 
 /// A byte-order mark is no part of the text (some .NET clients send one).

@@ -13,21 +13,46 @@ use super::answer::Refusal;
 /// When to come back. Bodies leave memory within a second of their arrival, as soon as they are on disk.
 const COME_BACK: Duration = Duration::from_secs(5);
 
+/// So much more is there for requests whose write key is not known, or not yet, and as much again for small bodies, as a
+/// part of the room of the others.
+const PART: usize = 8;
+/// A small body: large ones, which may wait for their turn, leave room for it.
+const SMALL_BYTES: usize = 64 * 1024;
+
 /// The room for all bodies.
 #[derive(Clone)]
-pub(super) struct Room(Arc<Semaphore>);
+pub(super) struct Room {
+    /// Of requests with a write key in a header or in their query.
+    known: Arc<Semaphore>,
+    /// Of all others: what anybody can send takes nothing from those.
+    others: Arc<Semaphore>,
+    /// What large bodies leave of the first.
+    for_small: usize,
+}
 
 impl Room {
     /// Room for this many bytes.
     pub(super) fn of(bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))))
+        let room = |bytes: usize| Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS)));
+        let part = bytes / PART;
+        Self {
+            known: room(bytes + part),
+            others: room(part),
+            for_small: part,
+        }
     }
 
     /// The share of one request, empty yet.
-    pub(super) fn share(&self) -> Share {
+    pub(super) fn share(&self, has_key: bool) -> Share {
+        let (room, left) = if has_key {
+            (&self.known, self.for_small)
+        } else {
+            (&self.others, 0)
+        };
         Share {
-            room: Arc::clone(&self.0),
+            room: Arc::clone(room),
             bytes: 0,
+            left,
         }
     }
 }
@@ -36,11 +61,17 @@ impl Room {
 pub(super) struct Share {
     room: Arc<Semaphore>,
     bytes: usize,
+    /// What it leaves, once it is large.
+    left: usize,
 }
 
 impl Share {
     /// Takes room for more bytes, or none of it.
     pub(super) fn take(&mut self, bytes: usize) -> Result<(), Refusal> {
+        let is_large = self.bytes + bytes > SMALL_BYTES;
+        if is_large && self.room.available_permits() < bytes + self.left {
+            return Err(no_room());
+        }
         let permit = u32::try_from(bytes)
             .ok()
             .and_then(|bytes| self.room.try_acquire_many(bytes).ok())
@@ -77,8 +108,8 @@ mod tests {
     #[test]
     fn a_share_is_taken_whole_or_not_at_all_and_is_free_when_dropped() {
         let room = Room::of(10);
-        let (mut one, mut other) = (room.share(), room.share());
-        one.take(6).unwrap();
+        let (mut one, mut other) = (room.share(true), room.share(true));
+        one.take(7).unwrap();
         let refusal = other.take(5).unwrap_err();
         assert_eq!(
             (refusal.status().as_u16(), refusal.code()),
@@ -88,9 +119,27 @@ mod tests {
         other.give_back();
         other.take(4).unwrap();
         drop(one);
-        other.take(6).unwrap();
-        assert!(room.share().take(1).is_err());
+        other.take(7).unwrap();
+        assert!(room.share(true).take(1).is_err());
         drop(other);
-        assert!(room.share().take(10).is_ok());
+        assert!(room.share(true).take(10).is_ok());
+    }
+
+    #[test]
+    fn a_request_without_a_key_takes_nothing_from_the_others() {
+        let room = Room::of(80);
+        let (mut known, mut stranger) = (room.share(true), room.share(false));
+        stranger.take(10).unwrap();
+        assert!(room.share(false).take(1).is_err());
+        known.take(90).unwrap();
+    }
+
+    #[test]
+    fn large_bodies_leave_room_for_small_ones() {
+        let room = Room::of(8 << 20);
+        let (mut large, mut small) = (room.share(true), room.share(true));
+        large.take(8 << 20).unwrap();
+        assert!(room.share(true).take(SMALL_BYTES + 1).is_err());
+        small.take(SMALL_BYTES).unwrap();
     }
 }

@@ -15,12 +15,13 @@ use secrecy::ExposeSecret as _;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{Instrument as _, Span, field};
 
-use super::accept::{Accepted, Endpoint, Rules, accept};
+use super::accept::{Accepted, Endpoint, Rules, accept, authenticate};
 use super::answer::{self, Refusal};
+use super::lane::Lane;
 use super::pressure::Pressure;
-use super::room::Room;
+use super::room::{Room, Share};
 use super::settings::{self, Host};
-use super::{auth, cors, counted, paths, receive, script};
+use super::{auth, cors, cost, counted, paths, receive, script};
 use crate::clock::Clock;
 use crate::config::{AnalyticsJs, IngestConfig, SourceConfig};
 use crate::metrics::Metrics;
@@ -30,8 +31,12 @@ use crate::telemetry;
 
 /// How long a body may take to arrive. SDKs give up after 10 to 15 seconds, a phone on a bad line later.
 const BODY_TIME: Duration = Duration::from_mins(1);
-/// Larger bodies are judged on a thread of their own, so that other requests need not wait meanwhile.
+/// Larger bodies are decompressed and looked through on a thread of their own, so that other requests need not wait
+/// meanwhile.
 const LARGE_BODY_BYTES: usize = 64 * 1024;
+/// The largest body without a write key in a header or the query, decompressed: as large as a batch that Segment's
+/// libraries send. Those of browsers have their key in the body.
+const WITHOUT_KEY_BYTES: usize = 512 * 1024;
 /// Wrong write keys are worth a warning, since an SDK with one loses everything; not one per request.
 const KEY_WARNING_EVERY: Duration = Duration::from_mins(1);
 /// Segment's API in front of an outbox.
@@ -58,6 +63,7 @@ struct Lasting {
     /// The same of a signature.
     signature_warned_at: AtomicI64,
     pressure: Pressure,
+    heavy: Lane,
 }
 
 impl Ingest {
@@ -79,6 +85,7 @@ impl Ingest {
                 key_warned_at: AtomicI64::new(i64::MIN),
                 signature_warned_at: AtomicI64::new(i64::MIN),
                 pressure: Pressure::none(),
+                heavy: Lane::new(),
             }),
         };
         Self {
@@ -136,18 +143,20 @@ impl Ingest {
 
     /// Reads, judges and stores one request.
     async fn take(&self, endpoint: Endpoint, request: Request) -> Result<Stored, Refusal> {
-        let limit = self.shared.config.max_batch_bytes;
-        let (parts, body) = request.into_parts();
-        let mut share = self.shared.room.share();
-        let body = receive::body(body, limit, BODY_TIME, &mut share).await?;
-        let large = body.len() > LARGE_BODY_BYTES || parts.headers.contains_key("content-encoding");
+        // The room and the turn stay taken until the events are on disk.
+        let Received {
+            request,
+            cost,
+            has_key,
+            share: _share,
+        } = self.receive(endpoint, request).await?;
+        if cost > cost::LIGHT && !has_key {
+            authenticate(&request, &self.shared.config)?;
+        }
+        let turn = self.shared.lasting.heavy.turn(cost).await?;
         let ingest = self.clone();
-        let judge = move || {
-            let request = receive::request(endpoint, &parts, body, limit, &mut share)?;
-            // The room stays taken until the events are on disk.
-            Ok((ingest.judge(&request)?, share))
-        };
-        let (accepted, _share) = if large {
+        let judge = move || ingest.judge(&request);
+        let accepted = if turn.is_some() {
             on_its_own_thread(judge).await?
         } else {
             judge()?
@@ -174,6 +183,36 @@ impl Ingest {
                 Ok(stored)
             }
             Err(error) => Err(self.come_back(&error)),
+        }
+    }
+
+    /// Reads a request's body. Until its write key is known, it gets less time and room, and no large body is taken.
+    async fn receive(&self, endpoint: Endpoint, request: Request) -> Result<Received, Refusal> {
+        let (parts, body) = request.into_parts();
+        let config = &self.shared.config;
+        let has_key = auth::source(&config.sources, &receive::keys(&parts), None).is_ok();
+        let most = if has_key {
+            usize::MAX
+        } else {
+            WITHOUT_KEY_BYTES
+        };
+        let limit = config.max_batch_bytes.min(most);
+        let mut share = self.shared.room.share(has_key);
+        let body = receive::body(body, limit, BODY_TIME, &mut share).await?;
+        let large = body.len() > LARGE_BODY_BYTES || parts.headers.contains_key("content-encoding");
+        let open = move || {
+            let request = receive::request(endpoint, &parts, body, limit, &mut share)?;
+            Ok(Received {
+                cost: cost::of(&request.body),
+                request,
+                has_key,
+                share,
+            })
+        };
+        if large {
+            on_its_own_thread(open).await
+        } else {
+            open()
         }
     }
 
@@ -243,6 +282,16 @@ impl Ingest {
     }
 }
 
+/// A request whose body is here.
+struct Received {
+    request: super::accept::Request,
+    /// The bytes that judging and storing it makes.
+    cost: usize,
+    /// It has a source's write key outside of its body.
+    has_key: bool,
+    share: Share,
+}
+
 /// What a request left in the outbox.
 struct Stored {
     source: String,
@@ -310,7 +359,7 @@ async fn answer(ingest: Ingest, endpoint: Endpoint, request: Request) -> Respons
 async fn answer_within(ingest: Ingest, endpoint: Endpoint, request: Request) -> Response {
     if endpoint == Endpoint::Metrics {
         let body = request.into_body();
-        let mut share = ingest.shared.room.share();
+        let mut share = ingest.shared.room.share(false);
         // Nobody's metrics: whatever they are, they are taken and forgotten.
         drop(receive::body(body, LARGE_BODY_BYTES, BODY_TIME, &mut share).await);
         return answer::success();

@@ -62,6 +62,7 @@ mod tests {
             name: "segment".to_owned(),
             write_key: SecretString::from("key"),
             side: None,
+            allow: Vec::new(),
             allowed_origins: Vec::new(),
             shared_secret: secret.map(SecretString::from),
         }

@@ -11,7 +11,7 @@ use super::reasons::Refusal;
 use super::{Input, Planned, Rule, limits};
 use crate::config::MappingConfig;
 use crate::klaviyo::{OptIn, Request, SubscribeJob};
-use crate::model::Side;
+use crate::model::{Right, Side};
 use crate::segment::find;
 
 /// What follows the profile of an identify call, in order. Warnings about lists that are not used go to the profile.
@@ -64,19 +64,21 @@ struct List {
     rule: String,
 }
 
-/// The list of the call, else the default one. The server side only: in a browser anybody could subscribe anybody.
+/// The list of the call, else the default one. In a browser anybody could subscribe anybody: of the client's side the
+/// default one never counts, and the call's own where its source may name one.
 fn wanted_list(
     input: &Input<'_>,
     settings: &MappingConfig,
     warnings: &mut Vec<String>,
 ) -> Option<List> {
     let own = option(input, "listId").filter(|id| !id.is_null());
-    if input.side == Side::Client {
-        if own.is_some() {
-            let warning =
-                "`integrations.Klaviyo.listId` is for server-side calls: nobody is subscribed";
-            warnings.push(warning.to_owned());
-        }
+    if input.side == Side::Client && own.is_none() {
+        return None;
+    }
+    if own.is_some() && !input.rights.may(Right::List) {
+        let warning =
+            "`integrations.Klaviyo.listId` is for server-side calls: nobody is subscribed";
+        warnings.push(warning.to_owned());
         return None;
     }
     // The default is no substitute for a list that was named and cannot be read: consent was given to that one.
@@ -111,7 +113,12 @@ fn opt_in(
     settings: &MappingConfig,
     warnings: &mut Vec<String>,
 ) -> (OptIn, String) {
-    let (confirm, rule) = match option(input, "confirmOptin") {
+    let stated = option(input, "confirmOptin").filter(|stated| !stated.is_null());
+    if stated.is_some() && !input.rights.may(Right::ConfirmOptin) {
+        let warning = "`integrations.Klaviyo.confirmOptin` does not count: the source may not say it (`allow`)";
+        warnings.push(warning.to_owned());
+    }
+    let (confirm, rule) = match stated.filter(|_| input.rights.may(Right::ConfirmOptin)) {
         Some(Value::Bool(confirm)) => (*confirm, "integrations.Klaviyo.confirmOptin"),
         None | Some(Value::Null) => (settings.confirm_optin, "confirm_optin of [mapping]"),
         Some(Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) => {
@@ -122,6 +129,9 @@ fn opt_in(
     };
     if confirm {
         return (OptIn::ByList, rule.to_owned());
+    }
+    if !input.rights.may(Right::ConsentAt) {
+        return (OptIn::GivenAt(input.received_at), rule.to_owned());
     }
     // Klaviyo refuses a consent from the future, and a sender's clock can be ahead.
     if input.at > input.received_at {

@@ -25,7 +25,7 @@ pub use reasons::{Refusal, Skip};
 
 use crate::config::MappingConfig;
 use crate::klaviyo::Request;
-use crate::model::{EventType, Side, Timestamp};
+use crate::model::{EventType, Rights, Side, Timestamp};
 use crate::segment::Call;
 
 /// One call, and what ingest found out about it.
@@ -41,6 +41,8 @@ pub struct Input<'a> {
     pub received_at: Timestamp,
     /// The side it is mapped as.
     pub side: Side,
+    /// What it may ask for.
+    pub rights: Rights,
 }
 
 /// What becomes of a call.

@@ -1,5 +1,7 @@
 //! A Segment call on its way: its type, the side it came from, and where it stands.
 
+use std::sync::Arc;
+
 use super::{Identifier, Timestamp};
 
 words! {
@@ -84,7 +86,8 @@ pub struct NewEvent {
     /// The call as received, byte for byte.
     pub payload: String,
     /// What surrounds it in a batch, as one JSON object: `context`, `integrations`, `sentAt`.
-    pub envelope: Option<String>,
+    /// The calls of one batch share it.
+    pub envelope: Option<Arc<str>>,
     /// Why it can never be delivered, in Segment's codes: it is kept as dead, for the operator to see.
     pub refused: Option<String>,
 }

@@ -39,6 +39,7 @@ mod event;
 mod family;
 mod identifier;
 mod pause;
+mod rights;
 mod time;
 
 pub use attempt::{Outcome, OutcomeKind};
@@ -47,6 +48,7 @@ pub use event::{AfterDead, EventStatus, EventType, NewEvent, Side};
 pub use family::{Family, RateInfo};
 pub use identifier::{GarbageIds, Identifier, IdentifierKind};
 pub use pause::PauseKind;
+pub use rights::{Right, Rights, SourceRules};
 pub use time::Timestamp;
 
 use std::fmt;

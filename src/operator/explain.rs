@@ -8,7 +8,7 @@ use super::kept::Owed;
 use crate::config::{Config, IngestConfig, MappingConfig, SourceConfig};
 use crate::ingest;
 use crate::mapper::{Mapped, Planned};
-use crate::model::{EventType, Side, Timestamp};
+use crate::model::{EventType, Right, Side, SourceRules, Timestamp};
 use crate::relay::{self, Explained};
 use crate::segment::CallError;
 
@@ -33,9 +33,10 @@ impl ExplainSettings {
         self.ingest.sources.iter().map(|source| &*source.name)
     }
 
-    /// The side that a source's calls are mapped as; `None`: each call's library decides.
-    pub(super) fn side_of(&self, source: &str) -> Option<Side> {
-        self.source(source)?.side
+    /// What holds for the calls of a source.
+    pub(super) fn rules_of(&self, source: &str) -> SourceRules {
+        let source = self.source(source);
+        source.map_or_else(SourceRules::default, SourceConfig::rules)
     }
 
     /// A source by its name.
@@ -87,7 +88,8 @@ pub enum ExplainError {
     Call(#[source] CallError),
 }
 
-/// Maps a call that arrives `now`; `side`: as made there, otherwise its library tells.
+/// Maps a call that arrives `now`; `side`: as made there, otherwise its library tells. It may delete: which source it
+/// comes from is not said.
 pub fn explain(
     call: &str,
     side: Option<Side>,
@@ -104,7 +106,9 @@ pub fn explain(
         let kind = event.kind;
         return Ok(Explanation::Refused { kind, reason });
     }
-    let explained = relay::explain(&event, side, mapping).map_err(ExplainError::Call)?;
+    let allow = vec![Right::Delete];
+    let explained = relay::explain(&event, &SourceRules { side, allow }, mapping)
+        .map_err(ExplainError::Call)?;
     Ok(Explanation::Becomes(explained))
 }
 

@@ -1,5 +1,7 @@
 //! What is kept of an event's call, and what it becomes by the rules as they are now.
 
+use std::sync::Arc;
+
 use super::explain::ExplainSettings;
 use crate::klaviyo;
 use crate::mapper::{Mapped, Planned};
@@ -14,7 +16,7 @@ pub struct Kept {
     /// Its text as received, a write key in it masked.
     pub call: String,
     /// What its batch said around it, as one JSON object.
-    pub envelope: Option<String>,
+    pub envelope: Option<Arc<str>>,
     /// The order that it names, in any spelling of `properties.orderId`.
     pub order: Option<String>,
     /// Which sending of the event is the present one: 1 the first time.
@@ -82,7 +84,7 @@ pub fn route(delivery: &DeliveryReport) -> Option<(&'static str, String)> {
 impl Rules {
     /// Maps a stored call as the relay would now.
     fn of(event: ClaimedEvent, settings: &ExplainSettings) -> Self {
-        let side = settings.side_of(&event.source);
+        let rules = settings.rules_of(&event.source);
         let event = NewEvent {
             source: event.source,
             message_id: event.message_id,
@@ -96,7 +98,7 @@ impl Rules {
             envelope: event.envelope,
             refused: None,
         };
-        match relay::explain(&event, side, settings.mapping()) {
+        match relay::explain(&event, &rules, settings.mapping()) {
             Ok(explained) => match explained.mapped {
                 Mapped::Requests(planned) => Self::Requests(planned),
                 Mapped::Skipped(reason) => Self::Nothing(reason.to_string()),

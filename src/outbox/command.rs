@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
@@ -19,6 +19,9 @@ use crate::model::{
     DeliveryId, DeliveryStatus, EventId, EventType, Family, Identifier, ImportJobId, NewEvent,
     Timestamp,
 };
+
+/// The bytes of an event's or a request's row beside its text, about.
+const ROW: usize = 512;
 
 /// One thing to write.
 #[derive(Debug)]
@@ -105,6 +108,37 @@ impl Command {
             | Self::SetPauses(_)
             | Self::Unpark { .. }
             | Self::Remember { .. } => false,
+        }
+    }
+}
+
+impl Command {
+    /// The bytes of what it stores, about.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Append(events) | Self::Import(events, _) => {
+                events.iter().map(|event| event.payload.len() + ROW).sum()
+            }
+            Self::Plan(events) => {
+                let owed = events.iter().flat_map(|(_, owed)| owed);
+                let request = |owed: &PlannedDelivery| owed.request.as_ref().map_or(0, String::len);
+                owed.map(|owed| request(owed) + ROW).sum()
+            }
+            Self::Claim { .. }
+            | Self::Begin(_)
+            | Self::BeginImport(_)
+            | Self::ImportTaken(..)
+            | Self::Settle(_)
+            | Self::Replay { .. }
+            | Self::Discard { .. }
+            | Self::Hold(_)
+            | Self::Release { .. }
+            | Self::Erase { .. }
+            | Self::SetPauses(_)
+            | Self::Unpark { .. }
+            | Self::Remove(_)
+            | Self::Chronicle(_)
+            | Self::Remember { .. } => ROW,
         }
     }
 }
@@ -279,6 +313,18 @@ pub(super) async fn execute(
         .await
 }
 
+/// Stores envelopes, before the events that refer to them.
+const ENVELOPES: &str = "
+    INSERT INTO envelope (id, body)
+    SELECT (SELECT value FROM counter WHERE name = 'last_envelope') + 1 + j.key, j.value FROM json_each(?1) AS j";
+
+/// Removes those of copies alone, and counts.
+const ENVELOPES_COUNTED: &str = "
+    DELETE FROM envelope
+    WHERE id > (SELECT value FROM counter WHERE name = 'last_envelope')
+      AND NOT EXISTS (SELECT 1 FROM payload AS p WHERE p.envelope_id = envelope.id);
+    UPDATE counter SET value = value + json_array_length(?1) WHERE name = 'last_envelope'";
+
 async fn append(
     connection: &mut SqliteConnection,
     events: &[(&NewEvent, Option<Import>)],
@@ -286,20 +332,30 @@ async fn append(
     if events.is_empty() {
         return Ok(());
     }
-    let known: Vec<Value> = events
+    let known: Vec<rows::EventRow<'_>> = events
         .iter()
-        .map(|(event, import)| rows::event(event, *import))
+        .map(|(event, import)| rows::EventRow::of(event, *import))
         .collect();
-    let known = Value::from(known).to_string();
-    let texts: Vec<Value> = events
-        .iter()
-        .map(|(event, _)| json!([event.payload, event.envelope]))
-        .collect();
+    let known = rows::json_of(&known)?;
+    let events_of_group = events.iter().map(|(event, _)| *event);
+    let (texts, envelopes) = rows::texts(events_of_group)?;
+    if let Some(envelopes) = &envelopes {
+        sqlx::query(ENVELOPES)
+            .bind(envelopes)
+            .execute(&mut *connection)
+            .await?;
+    }
     sqlx::query(include_str!("sql/append.sql"))
         .bind(&known)
-        .bind(Value::from(texts).to_string())
+        .bind(texts)
         .execute(&mut *connection)
         .await?;
+    if let Some(envelopes) = envelopes {
+        sqlx::query(ENVELOPES_COUNTED)
+            .bind(envelopes)
+            .execute(&mut *connection)
+            .await?;
+    }
     if events
         .iter()
         .any(|(event, _)| event.kind == Some(EventType::Delete))

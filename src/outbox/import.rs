@@ -28,7 +28,7 @@ impl Outbox {
         source: &str,
         message_ids: &[&str],
     ) -> Result<HashSet<String>, ReadError> {
-        let ids: Vec<String> = message_ids.iter().map(|id| rows::storable(id)).collect();
+        let ids: Vec<_> = message_ids.iter().map(|id| rows::storable(id)).collect();
         let known: Vec<String> = sqlx::query_scalar(KNOWN)
             .bind(source)
             .bind(json!(ids).to_string())

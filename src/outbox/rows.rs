@@ -1,5 +1,9 @@
 //! Rows for the statements, as JSON objects; the names are those the statements read.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::order::{Import, PlannedDelivery, Settlement, Start};
@@ -11,28 +15,79 @@ use crate::model::{
 /// The first cycle of an event from an archive: the one before was elsewhere.
 const IMPORTED_CYCLE: i64 = 2;
 
-/// What is known of an event, without its texts.
-pub(super) fn event(event: &NewEvent, import: Option<Import>) -> Value {
-    let identifiers: Vec<String> = event
-        .identifiers
-        .iter()
-        .map(|id| storable(&id.to_string()))
-        .collect();
-    let mut row = json!({
-        "source": event.source, "message_id": storable(&event.message_id),
-        "type": event.kind.map(EventType::word),
-        "name": event.name.as_deref().map(storable),
-        "profile": profile_label(&event.identifiers).map(|label| storable(&label)),
-        "order_id": event.order_id.as_deref().map(storable),
-        "at_ms": event.at.as_millis(), "received_ms": event.received_at.as_millis(),
-        "refused": event.refused.as_deref().map(storable), "identifiers": identifiers,
-    });
-    if let Some(import) = import {
-        row["cycle"] = json!(IMPORTED_CYCLE);
-        row["consent"] = json!(i32::from(import.consent));
-        row["backfill"] = json!(i32::from(import.backfill));
+/// What is known of an event, without its texts. It is written as text at once: as a tree of values, a batch of small
+/// events would take a hundred times its length.
+#[derive(Serialize)]
+pub(super) struct EventRow<'a> {
+    source: &'a str,
+    message_id: Cow<'a, str>,
+    r#type: Option<&'static str>,
+    name: Option<Cow<'a, str>>,
+    profile: Option<String>,
+    order_id: Option<Cow<'a, str>>,
+    at_ms: i64,
+    received_ms: i64,
+    refused: Option<Cow<'a, str>>,
+    identifiers: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cycle: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consent: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backfill: Option<i32>,
+}
+
+impl<'a> EventRow<'a> {
+    pub(super) fn of(event: &'a NewEvent, import: Option<Import>) -> Self {
+        let stored = |id: &Identifier| storable(&id.to_string()).into_owned();
+        let optional = |text: &'a Option<String>| text.as_deref().map(storable);
+        Self {
+            source: &event.source,
+            message_id: storable(&event.message_id),
+            r#type: event.kind.map(EventType::word),
+            name: optional(&event.name),
+            profile: profile_label(&event.identifiers).map(|label| storable(&label).into_owned()),
+            order_id: optional(&event.order_id),
+            at_ms: event.at.as_millis(),
+            received_ms: event.received_at.as_millis(),
+            refused: optional(&event.refused),
+            identifiers: event.identifiers.iter().map(stored).collect(),
+            cycle: import.map(|_| IMPORTED_CYCLE),
+            consent: import.map(|import| i32::from(import.consent)),
+            backfill: import.map(|import| i32::from(import.backfill)),
+        }
     }
-    row
+}
+
+/// Rows as the text of a JSON array.
+pub(super) fn json_of<T: Serialize>(rows: &[T]) -> Result<String, sqlx::Error> {
+    serde_json::to_string(rows).map_err(|error| sqlx::Error::Encode(Box::new(error)))
+}
+
+/// The texts of events: their payloads, each with the place of its envelope, from 1; and the envelopes, if any. Calls of one batch
+/// share theirs, which is known by its place in memory: to compare the texts would cost more.
+pub(super) fn texts<'a>(
+    events: impl Iterator<Item = &'a NewEvent>,
+) -> Result<(String, Option<String>), sqlx::Error> {
+    let mut envelopes: Vec<&Arc<str>> = Vec::new();
+    let mut texts = Vec::new();
+    for event in events {
+        let place = event.envelope.as_ref().map(|envelope| {
+            // Those of one batch stand behind each other.
+            if !envelopes
+                .last()
+                .is_some_and(|last| Arc::ptr_eq(last, envelope))
+            {
+                envelopes.push(envelope);
+            }
+            envelopes.len()
+        });
+        texts.push((event.payload.as_str(), place));
+    }
+    let envelopes: Vec<&str> = envelopes.into_iter().map(AsRef::as_ref).collect();
+    let any = !envelopes.is_empty();
+    let envelopes = any.then(|| json_of(&envelopes)).transpose()?;
+    Ok((json_of(&texts)?, envelopes))
 }
 
 /// The strongest name of the person, for the `profile` column.
@@ -50,8 +105,12 @@ fn profile_label(identifiers: &[Identifier]) -> Option<String> {
 
 /// SQLite ends a text at a NUL in many of its functions: in what is looked up, it becomes U+FFFD. (The payload
 /// itself never holds one: in JSON it is an escape.)
-pub(super) fn storable(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
+pub(super) fn storable(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') {
+        Cow::Owned(text.replace('\0', "\u{fffd}"))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 /// What an event owes, one row for each.

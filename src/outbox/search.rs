@@ -63,7 +63,10 @@ impl Selection {
         if bare.is_empty() {
             return Vec::new();
         }
-        vec![storable(bare), storable(&format!("#{bare}"))]
+        vec![
+            storable(bare).into_owned(),
+            storable(&format!("#{bare}")).into_owned(),
+        ]
     }
 }
 
@@ -71,7 +74,7 @@ impl Outbox {
     /// The events that a word may mean, `most` at most: by number first, then by message id, `$event_id`, order and
     /// person, the newest first within each. One that it means in several ways is told of once.
     pub async fn search(&self, word: &str, most: u32) -> Result<Vec<Hit>, ReadError> {
-        let word = storable(word.trim());
+        let word = storable(word.trim()).into_owned();
         let number = self.by_number(&word).await?.into_iter();
         let mut found: Vec<(EventId, FoundBy)> = number.map(|id| (id, FoundBy::Number)).collect();
         for (sql, by) in [
@@ -97,7 +100,7 @@ impl Outbox {
 
     /// The events a word may mean: a number, a message id, or a `$event_id`; an order where it is none of these.
     pub async fn find(&self, word: &str) -> Result<Vec<EventId>, ReadError> {
-        let word = storable(word.trim());
+        let word = storable(word.trim()).into_owned();
         let mut ids: Vec<EventId> = self.by_number(&word).await?;
         for sql in [BY_MESSAGE, BY_EVENT_ID] {
             ids.extend(self.look_up(sql, word.clone(), FOUND).await?);

@@ -1,6 +1,7 @@
 //! What the relay reads about an event it has claimed.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -35,8 +36,8 @@ pub struct ClaimedEvent {
     pub replay: Replay,
     /// The call as received.
     pub payload: String,
-    /// What its batch said around it.
-    pub envelope: Option<String>,
+    /// What its batch said around it; one text for all of its calls that stand behind each other.
+    pub envelope: Option<Arc<str>>,
     /// What it owes, in order; empty when it was not mapped yet in this cycle.
     pub deliveries: Vec<StoredDelivery>,
 }
@@ -68,8 +69,9 @@ pub struct StoredDelivery {
 
 pub(super) const EVENTS: &str = "
     SELECT e.id, e.source, e.message_id, e.type, e.name, e.at_ms, e.received_ms, e.cycle, e.cycle_ms,
-           e.consent, e.backfill, e.as_sent, p.body, p.envelope
+           e.consent, e.backfill, e.as_sent, p.body, coalesce(v.body, p.envelope) AS envelope
     FROM json_each(?1) AS j JOIN event AS e ON e.id = j.value JOIN payload AS p ON p.event_id = e.id
+    LEFT JOIN envelope AS v ON v.id = p.envelope_id
     ORDER BY j.key";
 
 pub(super) const DELIVERIES: &str = "
@@ -139,6 +141,7 @@ impl Outbox {
                 .or_default()
                 .push(delivery_of(row).map_err(failed())?);
         }
+        share_envelopes(&mut events);
         for event in &mut events {
             event.deliveries = owed.remove(&event.id).unwrap_or_default();
         }
@@ -203,9 +206,21 @@ fn event_of(row: &SqliteRow) -> Result<ClaimedEvent, sqlx::Error> {
             as_sent: row.try_get("as_sent")?,
         },
         payload: row.try_get("body")?,
-        envelope: row.try_get("envelope")?,
+        envelope: row.try_get::<Option<&str>, _>("envelope")?.map(Arc::from),
         deliveries: Vec::new(),
     })
+}
+
+/// Makes one text of equal ones behind each other.
+fn share_envelopes(events: &mut [ClaimedEvent]) {
+    let mut last: Option<Arc<str>> = None;
+    for event in events {
+        match (&mut event.envelope, &last) {
+            (Some(own), Some(last)) if own == last => *own = Arc::clone(last),
+            (Some(own), _) => last = Some(Arc::clone(own)),
+            (None, _) => {}
+        }
+    }
 }
 
 fn planned_of(row: &SqliteRow) -> Result<PlannedDelivery, sqlx::Error> {

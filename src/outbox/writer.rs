@@ -28,6 +28,9 @@ pub(super) const BEGIN: &str = "BEGIN IMMEDIATE; INSERT INTO writing (id) VALUES
 pub(super) const COMMIT: &str = "DELETE FROM writing; COMMIT";
 /// Commands written in one transaction at most.
 const GROUP: usize = 512;
+/// Bytes of commands written in one transaction, unless one command alone has more: several copies of a group's texts are
+/// in memory while it is written.
+const GROUP_BYTES: usize = 4 << 20;
 /// How often the writer asks SQLite whether another process has written (one cheap pragma, no table is read).
 const LOOK_FOR_OTHERS: Duration = Duration::from_millis(50);
 /// How often a group is tried while another process holds the write lock. SQLite itself waits 5 s each time.
@@ -55,6 +58,23 @@ pub(super) struct Writer {
     pub(super) instruments: Option<Instruments>,
 }
 
+/// Takes commands apart into groups.
+fn portions(orders: &mut Vec<Order>) -> Vec<Vec<Order>> {
+    let mut portions = Vec::new();
+    let (mut portion, mut bytes) = (Vec::new(), 0);
+    for order in orders.drain(..) {
+        let own = order.0.bytes();
+        if bytes + own > GROUP_BYTES && !portion.is_empty() {
+            portions.push(std::mem::take(&mut portion));
+            bytes = 0;
+        }
+        bytes += own;
+        portion.push(order);
+    }
+    portions.push(portion);
+    portions
+}
+
 impl Writer {
     /// Works until every handle to the outbox is gone, or the disk fails.
     pub(super) async fn run(mut self) {
@@ -73,8 +93,10 @@ impl Writer {
                         break;
                     }
                     self.beat(Pulse::writing);
-                    self.group(std::mem::take(&mut orders)).await;
-                    self.checkpoint().await;
+                    for portion in portions(&mut orders) {
+                        self.group(portion).await;
+                        self.checkpoint().await;
+                    }
                     self.beat(Pulse::writer_rests);
                     if self.fatal.is_cancelled() {
                         break;

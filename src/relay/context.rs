@@ -12,7 +12,7 @@ use crate::config::{DeliveryConfig, MappingConfig};
 use crate::delivery::Sender;
 use crate::metrics::Instruments;
 use crate::model::{
-    AfterDead, DeliveryKind, EventStatus, EventType, ImportJobId, Outcome, Side, Timestamp,
+    AfterDead, DeliveryKind, EventStatus, EventType, ImportJobId, Outcome, SourceRules, Timestamp,
 };
 use crate::outbox::{Begun, ClaimedEvent, Outbox, Start, Step, Then, WriteError};
 
@@ -48,8 +48,8 @@ pub struct Settings {
     pub mapping: MappingConfig,
     /// `[delivery]`.
     pub policy: DeliveryConfig,
-    /// The sides that sources are set to; a source that is not here is `auto`.
-    pub sides: HashMap<String, Side>,
+    /// What holds for the calls of each source, by its name.
+    pub sources: HashMap<String, SourceRules>,
 }
 
 /// A running relay, as its tasks see it. A task keeps the one it began with.
@@ -66,8 +66,8 @@ pub(super) enum End {
     Delivered,
     /// It owes nothing.
     Skipped(String),
-    /// It can never be mapped.
-    Unreadable(String),
+    /// It can never be mapped, or may not be.
+    Dead(String),
     /// A request of this kind, the first of those that were.
     Refused(DeliveryKind, String),
 }
@@ -175,10 +175,13 @@ impl Context {
     /// for a replay or a discard.
     pub(super) fn finish(&self, event: &ClaimedEvent, end: End) -> Then {
         // The reason stays in the outbox: it may repeat what Klaviyo says of a person, or a text of the call.
+        // What was never a request to delete erases nobody.
+        let is_request = !matches!(end, End::Dead(_));
+        let erase = is_request && event.kind == Some(EventType::Delete);
         let (status, reason, refused) = match end {
             End::Delivered => (EventStatus::Delivered, None, None),
             End::Skipped(reason) => (EventStatus::Skipped, Some(reason), None),
-            End::Unreadable(reason) => (EventStatus::Dead, Some(reason), None),
+            End::Dead(reason) => (EventStatus::Dead, Some(reason), None),
             End::Refused(kind, reason) => (EventStatus::Dead, Some(reason), Some(kind)),
         };
         let hold = status == EventStatus::Dead && self.holds(event);
@@ -193,7 +196,7 @@ impl Context {
             status,
             reason,
             hold,
-            erase: event.kind == Some(EventType::Delete),
+            erase,
             now: self.now(),
         }
     }

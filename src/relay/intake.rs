@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use tracing::Instrument as _;
 
-use crate::model::{DeliveryStatus, EventId, EventStatus, Timestamp};
+use crate::model::{DeliveryStatus, EventId, EventStatus, SourceRules, Timestamp};
 use crate::outbox::{ClaimedEvent, NextDue, PlannedDelivery, Step, StoredDelivery, Then};
 
 use crate::telemetry;
 
 use super::context::{Context, End, Unwritten, error_chain};
 use super::hand::InHand;
-use super::plan::{Plan, Settings, plan};
+use super::plan::{Envelopes, Plan, Settings, plan};
 use super::told;
 
 /// Events claimed at once: what mapping them takes does not hold up the rest for long.
@@ -127,11 +127,12 @@ async fn read(context: &Context, ids: &[EventId]) -> Result<Vec<InHand>, Unwritt
         Unwritten
     })?;
     let (mut planned, mut ended) = (Vec::new(), erased(context, ids, &events));
+    let mut envelopes = Envelopes::default();
     for event in &mut events {
         if event.deliveries.is_empty() {
             let span = tracing::info_span!("map", event = %event.id);
             telemetry::resumed(&span, &event.source, &event.message_id);
-            match map(context, event).instrument(span).await? {
+            match map(context, event, &mut envelopes).instrument(span).await? {
                 Plan::Owes(deliveries) => {
                     let requests = deliveries.len();
                     tracing::debug!(event = %event.id, source = event.source, requests, "mapped");
@@ -140,8 +141,8 @@ async fn read(context: &Context, ids: &[EventId]) -> Result<Vec<InHand>, Unwritt
                 Plan::Skip(reason) => {
                     ended.push(context.finish(event, End::Skipped(reason)));
                 }
-                Plan::Unreadable(reason) => {
-                    ended.push(context.finish(event, End::Unreadable(reason)));
+                Plan::Dead(reason) => {
+                    ended.push(context.finish(event, End::Dead(reason)));
                 }
             }
         }
@@ -189,10 +190,19 @@ fn erased(context: &Context, ids: &[EventId], events: &[ClaimedEvent]) -> Vec<Th
     .collect()
 }
 
-async fn map(context: &Context, event: &ClaimedEvent) -> Result<Plan, Unwritten> {
+async fn map(
+    context: &Context,
+    event: &ClaimedEvent,
+    envelopes: &mut Envelopes,
+) -> Result<Plan, Unwritten> {
+    let unknown = SourceRules::default();
     let settings = Settings {
         mapping: &context.settings.mapping,
-        side: context.settings.sides.get(&event.source).copied(),
+        rules: context
+            .settings
+            .sources
+            .get(&event.source)
+            .unwrap_or(&unknown),
         replay_consent_within: context.settings.policy.replay_consent_within,
         now: context.now(),
     };
@@ -206,10 +216,12 @@ async fn map(context: &Context, event: &ClaimedEvent) -> Result<Plan, Unwritten>
         }
     }
     // The mapper is pure: a panic in it, a bug of ours, leaves nothing half done. It costs this event only.
-    let mapped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| plan(event, &settings)));
+    let mapped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        plan(event, envelopes, &settings)
+    }));
     Ok(mapped.unwrap_or_else(|_| {
         tracing::error!(event = %event.id, "failed to map an event; it is dead, please report this");
-        Plan::Unreadable("klaviyo-relay failed on it, which is a bug; replay it after an update".to_owned())
+        Plan::Dead("klaviyo-relay failed on it, which is a bug; replay it after an update".to_owned())
     }))
 }
 

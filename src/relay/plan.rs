@@ -1,13 +1,14 @@
 //! From a stored event to what it owes: reads the call, asks the mapper, and leaves out old consent on a replay.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::MappingConfig;
 use crate::klaviyo::Request;
 use crate::mapper::{self, Input, Mapped, Planned};
-use crate::model::{DeliveryKind, EventType, NewEvent, Side, Timestamp};
+use crate::model::{DeliveryKind, EventType, NewEvent, Right, Side, SourceRules, Timestamp};
 use crate::outbox::{ClaimedEvent, PlannedDelivery};
-use crate::segment::{Call, CallError};
+use crate::segment::{Call, CallError, Envelope};
 
 /// What an event becomes.
 pub(super) enum Plan {
@@ -15,32 +16,46 @@ pub(super) enum Plan {
     Owes(Vec<PlannedDelivery>),
     /// It owes nothing, and why.
     Skip(String),
-    /// It can never be mapped, and why.
-    Unreadable(String),
+    /// It can never be mapped, or may not be, and why.
+    Dead(String),
 }
+
+/// Why a delete call of a source that may not delete is dead.
+const MAY_NOT_DELETE: &str =
+    "delete_not_allowed: its source may not delete people; see `allow` under [[ingest.sources]]";
 
 /// How a stored event is mapped.
 pub(super) struct Settings<'a> {
     pub(super) mapping: &'a MappingConfig,
-    /// The side its source is set to; `None`: its library tells.
-    pub(super) side: Option<Side>,
+    /// What holds for its source.
+    pub(super) rules: &'a SourceRules,
     pub(super) replay_consent_within: Duration,
     pub(super) now: Timestamp,
 }
 
 /// Maps a stored event.
-pub(super) fn plan(event: &ClaimedEvent, settings: &Settings<'_>) -> Plan {
-    let call = match Call::read(&event.payload, event.envelope.as_deref(), event.kind) {
+pub(super) fn plan(
+    event: &ClaimedEvent,
+    envelopes: &mut Envelopes,
+    settings: &Settings<'_>,
+) -> Plan {
+    let call = match call_of(event, envelopes) {
         Ok(call) => call,
-        Err(error) => return Plan::Unreadable(super::context::error_chain(&error)),
+        Err(error) => return Plan::Dead(super::context::error_chain(&error)),
     };
+    let side = settings.rules.side.unwrap_or_else(|| call.side());
     let input = Input {
         call: &call,
         message_id: &event.message_id,
         at: event.at,
         received_at: event.received_at,
-        side: settings.side.unwrap_or_else(|| call.side()),
+        side,
+        rights: settings.rules.rights(side),
     };
+    // Ingest has refused it; a replay does not grant what the source may not ask for.
+    if call.kind == EventType::Delete && !input.rights.may(Right::Delete) {
+        return Plan::Dead(MAY_NOT_DELETE.to_owned());
+    }
     let planned = match mapper::map(&input, settings.mapping) {
         Mapped::Requests(planned) => planned,
         Mapped::Skipped(skip) => return Plan::Skip(skip.to_string()),
@@ -51,6 +66,30 @@ pub(super) fn plan(event: &ClaimedEvent, settings: &Settings<'_>) -> Plan {
         .map(|planned| owed_by(planned, backfill))
         .collect();
     Plan::of(owed, event, settings)
+}
+
+/// The envelope that was read last: calls of one batch stand behind each other, and it is read once for them.
+#[derive(Default)]
+pub(super) struct Envelopes(Option<Envelope>);
+
+impl Envelopes {
+    fn read(&mut self, text: &Arc<str>) -> Result<&Envelope, CallError> {
+        let known = self
+            .0
+            .take()
+            .filter(|known| Arc::ptr_eq(known.text(), text));
+        let envelope = match known {
+            Some(known) => known,
+            None => Envelope::read(Arc::clone(text)).map_err(CallError::Json)?,
+        };
+        Ok(self.0.insert(envelope))
+    }
+}
+
+fn call_of(event: &ClaimedEvent, envelopes: &mut Envelopes) -> Result<Call, CallError> {
+    let envelope = event.envelope.as_ref();
+    let envelope = envelope.map(|text| envelopes.read(text)).transpose()?;
+    Call::read(&event.payload, envelope, event.kind)
 }
 
 impl Plan {
@@ -130,17 +169,20 @@ pub struct Explained {
 /// Maps an event that was never stored, as it would be mapped if it were.
 pub fn explain(
     event: &NewEvent,
-    side: Option<Side>,
+    rules: &SourceRules,
     mapping: &MappingConfig,
 ) -> Result<Explained, CallError> {
-    let call = Call::read(&event.payload, event.envelope.as_deref(), event.kind)?;
-    let side = side.unwrap_or_else(|| call.side());
+    let envelope = event.envelope.clone().map(Envelope::read).transpose();
+    let envelope = envelope.map_err(CallError::Json)?;
+    let call = Call::read(&event.payload, envelope.as_ref(), event.kind)?;
+    let side = rules.side.unwrap_or_else(|| call.side());
     let input = Input {
         call: &call,
         message_id: &event.message_id,
         at: event.at,
         received_at: event.received_at,
         side,
+        rights: rules.rights(side),
     };
     let mapped = mapper::map(&input, mapping);
     Ok(Explained {

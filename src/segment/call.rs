@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use super::brief::brief;
+use super::envelope::{Envelope, Merged};
 use super::lookup::{find, find_path, is_email, text};
 use super::readable::readable;
 use crate::model::{EventType, GarbageIds, Identifier, IdentifierKind, Side};
@@ -15,6 +17,7 @@ pub struct Call {
     /// Which call it is.
     pub kind: EventType,
     body: Map<String, Value>,
+    envelope: Option<Envelope>,
 }
 
 /// Why a payload is no call.
@@ -32,37 +35,52 @@ pub enum CallError {
 }
 
 impl Call {
-    /// Reads a stored payload, and merges into it the `context` and `integrations` of its batch: what the call
-    /// says itself wins, key by key (Go and Java send `context.library` at batch level only).
+    /// Reads a stored payload. What its batch says in `context` and `integrations` counts where the call does not say
+    /// it itself, key by key (Go and Java send `context.library` at batch level only).
     ///
     /// Half a surrogate pair reads as U+FFFD: see [`readable`].
     ///
     /// `kind` is the call's type where the path said it (`/v1/track`); otherwise `type` in the payload does.
     pub fn read(
         payload: &str,
-        envelope: Option<&str>,
+        envelope: Option<&Envelope>,
         kind: Option<EventType>,
     ) -> Result<Self, CallError> {
-        let Value::Object(mut body) =
-            serde_json::from_str(&readable(payload)).map_err(CallError::Json)?
-        else {
+        let body = serde_json::from_str(&readable(payload)).map_err(CallError::Json)?;
+        Self::of(body, envelope, kind)
+    }
+
+    /// What can be read cheaply of a payload that is too long for [`Call::read`]: short values.
+    pub fn brief(
+        payload: &str,
+        envelope: Option<&Envelope>,
+        kind: Option<EventType>,
+    ) -> Result<Self, CallError> {
+        Self::of(brief(payload).map_err(CallError::Json)?, envelope, kind)
+    }
+
+    fn of(
+        body: Value,
+        envelope: Option<&Envelope>,
+        kind: Option<EventType>,
+    ) -> Result<Self, CallError> {
+        let Value::Object(body) = body else {
             return Err(CallError::NotAnObject);
         };
+        let word = || body.get("type").and_then(Value::as_str);
         let kind = kind
-            .or_else(|| {
-                body.get("type")
-                    .and_then(Value::as_str)
-                    .and_then(EventType::from_word)
-            })
+            .or_else(|| EventType::from_word(word()?))
             .ok_or(CallError::UnknownType)?;
-        if let Some(envelope) = envelope {
-            let envelope: Value =
-                serde_json::from_str(&readable(envelope)).map_err(CallError::Json)?;
-            for key in ["context", "integrations"] {
-                merge(&mut body, key, envelope.get(key));
-            }
-        }
-        Ok(Self { kind, body })
+        Ok(Self {
+            kind,
+            body,
+            envelope: envelope.cloned(),
+        })
+    }
+
+    /// An object of the call, its batch's behind it.
+    fn merged(&self, name: &str) -> Option<Merged<'_>> {
+        Merged::of(&self.body, self.envelope.as_ref(), name)
     }
 
     /// A top-level field, by its exact name.
@@ -112,14 +130,14 @@ impl Call {
         is_one.then_some(id)
     }
 
-    /// `context`, its batch's merged in.
-    pub fn context(&self) -> Option<&Map<String, Value>> {
-        self.body.get("context")?.as_object()
+    /// A field of `context`, by its exact name.
+    fn context(&self, name: &str) -> Option<&Value> {
+        self.merged("context")?.get(name)
     }
 
     /// `context.traits`: what a browser remembers of the person while it sends other calls.
     pub fn context_traits(&self) -> Option<&Map<String, Value>> {
-        self.context()?.get("traits")?.as_object()
+        self.context("traits")?.as_object()
     }
 
     /// The person's e-mail: see [`Call::email_contact`], which says where it was, too.
@@ -134,8 +152,7 @@ impl Call {
 
     /// The side the call was made on: `analytics.js` in a browser is the client side, everything else the server's.
     pub fn side(&self) -> Side {
-        let library = self.context().and_then(|context| context.get("library"));
-        let name = library.and_then(|library| {
+        let name = self.context("library").and_then(|library| {
             library
                 .as_str()
                 .or_else(|| library.get("name").and_then(Value::as_str))
@@ -178,7 +195,7 @@ impl Call {
     /// The per-call options for Klaviyo: `integrations.Klaviyo`, else `integrations["Klaviyo (Actions)"]`.
     /// Destination names are case sensitive in Segment.
     pub fn klaviyo_options(&self) -> Option<&Value> {
-        let integrations = self.body.get("integrations")?.as_object()?;
+        let integrations = self.merged("integrations")?;
         integrations
             .get("Klaviyo")
             .or_else(|| integrations.get("Klaviyo (Actions)"))
@@ -190,47 +207,28 @@ impl Call {
         if let Some(options) = self.klaviyo_options() {
             return options != &Value::Bool(false);
         }
-        let all = find_exact(&self.body, &["integrations", "All"]);
+        let all = self
+            .merged("integrations")
+            .and_then(|integrations| integrations.get("All"));
         all != Some(&Value::Bool(false))
     }
 
     /// `context.personas`: set when Segment Personas (Engage) computed this call.
     pub fn personas(&self) -> Option<&Map<String, Value>> {
-        self.context()?.get("personas")?.as_object()
+        self.context("personas")?.as_object()
     }
 
     /// `context.timezone`.
     pub fn context_timezone(&self) -> Option<String> {
-        find_path(&self.body, &["context", "timezone"]).and_then(text)
-    }
-}
-
-fn find_exact<'a>(object: &'a Map<String, Value>, path: &[&str]) -> Option<&'a Value> {
-    let (first, rest) = path.split_first()?;
-    let value = object.get(*first)?;
-    if rest.is_empty() {
-        Some(value)
-    } else {
-        find_exact(value.as_object()?, rest)
-    }
-}
-
-/// Adds the batch's keys that the item does not have; an item whose own value is no object keeps it.
-fn merge(body: &mut Map<String, Value>, key: &str, outer: Option<&Value>) {
-    let Some(Value::Object(outer)) = outer else {
-        return;
-    };
-    let inner = body.entry(key).or_insert_with(|| Value::Object(Map::new()));
-    if inner.is_null() {
-        *inner = Value::Object(Map::new());
-    }
-    let Some(inner) = inner.as_object_mut() else {
-        return;
-    };
-    for (name, value) in outer {
-        if !inner.contains_key(name) {
-            inner.insert(name.clone(), value.clone());
-        }
+        let merged = self.merged("context");
+        let exact = merged.and_then(|context| {
+            context
+                .objects()
+                .find_map(|object| find(object, "timezone"))
+        });
+        // In any spelling of `context`, where none is spelled so.
+        let any = || find_path(&self.body, &["context", "timezone"]);
+        exact.or_else(any).and_then(text)
     }
 }
 
@@ -313,9 +311,10 @@ mod tests {
         let envelope =
             json!({"context": {"library": "outer", "ip": "1"}, "integrations": {"All": false}});
         let payload = json!({"type": "track", "context": {"library": {"name": "inner"}}});
-        let call = Call::read(&payload.to_string(), Some(&envelope.to_string()), None).unwrap();
-        assert_eq!(call.context().unwrap()["library"]["name"], "inner");
-        assert_eq!(call.context().unwrap()["ip"], "1");
+        let envelope = Envelope::read(envelope.to_string().into()).unwrap();
+        let call = Call::read(&payload.to_string(), Some(&envelope), None).unwrap();
+        assert_eq!(call.context("library").unwrap()["name"], "inner");
+        assert_eq!(call.context("ip").unwrap(), "1");
         assert!(!call.klaviyo_enabled());
     }
 

@@ -5,14 +5,17 @@
 //! the same functions, an event can never name a person to Klaviyo in whose order it did not wait.
 //! May use `model`. Source of the rules: the npm package `@segment/facade` 3.4.10.
 
+mod brief;
 mod call;
 mod contact;
+mod envelope;
 mod lookup;
 mod masked;
 mod readable;
 
 pub use call::{Call, CallError};
 pub use contact::{Contact, Place};
+pub use envelope::Envelope;
 pub use lookup::{amount, find, find_key, find_path, is_email, number, same_key, text};
 pub use masked::masked;
 pub use readable::readable;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use klaviyo_relay::config::{Config, ConfigError, Endpoint};
-use klaviyo_relay::model::{AfterDead, Family, Side};
+use klaviyo_relay::model::{AfterDead, Family, Right, Side};
 use secrecy::{ExposeSecret, SecretString};
 
 /// A value that must not be seen again, wherever it was put.
@@ -202,6 +202,11 @@ fn every_setting_is_read_from_its_key() {
     assert_eq!(
         (shop.side, server.side),
         (Some(Side::Client), Some(Side::Server))
+    );
+    assert_eq!(shop.allow, [Right::List, Right::ConsentAt]);
+    assert_eq!(
+        shop.rules().allow,
+        [Right::List, Right::ConsentAt, Right::Delete]
     );
     assert_eq!(shop.allowed_origins, ["https://shop.example"]);
     assert_eq!(server.write_key.expose_secret(), SECRET);

@@ -143,6 +143,9 @@ const KEYS: &[Key] = &[
     Key::live("ingest.sources.side", |old, new| {
         same_of_sources(old, new, |old, new| old.side == new.side)
     }),
+    Key::live("ingest.sources.allow", |old, new| {
+        same_of_sources(old, new, |old, new| old.allow == new.allow)
+    }),
     Key::live("ingest.sources.allowed_origins", |old, new| {
         same_of_sources(old, new, |old, new| {
             old.allowed_origins == new.allowed_origins

@@ -42,6 +42,7 @@ fn every_key_shows_when_it_changes() {
     let of_one_source = [
         "ingest.sources.write_key",
         "ingest.sources.side",
+        "ingest.sources.allow",
         "ingest.sources.allowed_origins",
         "ingest.sources.shared_secret",
     ];
@@ -69,6 +70,7 @@ fn a_source_is_compared_with_the_one_of_its_name() {
     for (place, what, changed) in [
         ("\"k\"", "\"k2\"", "write_key"),
         ("\"k\"", "\"k\"\nside = \"server\"", "side"),
+        ("\"k\"", "\"k\"\nallow = [\"delete\"]", "allow"),
         (
             "\"k\"",
             "\"k\"\nallowed_origins = [\"https://shop.example\"]",

@@ -209,7 +209,7 @@ fn limits_are_inclusive() {
     assert_eq!(dev("/v1/batch", &batch(2500)), Ok(2500));
     let refused = dev("/v1/batch", &batch(2501)).unwrap_err();
     assert_eq!((refused.0, refused.1), (400, "too_many_events"));
-    assert!(refused.2.contains("2501 calls"), "{}", refused.2);
+    assert!(refused.2.contains("more than 2500 calls"), "{}", refused.2);
 }
 
 #[test]

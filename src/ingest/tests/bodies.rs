@@ -87,13 +87,27 @@ fn deflate_that_ends_early_is_refused() {
 }
 
 #[test]
+fn a_body_may_be_some_gzip_files_and_not_thousands() {
+    let headers = [("x-write-key", "dev"), ("content-encoding", "gzip")];
+    let (one, other) = CALL.split_at(CALL.len() / 2);
+    let two = [gzip(one.as_bytes()), gzip(other.as_bytes())].concat();
+    assert_eq!(
+        judge("/v1/track", &headers, two).unwrap().events[0].payload,
+        CALL
+    );
+    let many = gzip(b"").repeat(200_000);
+    let refusal = judge("/v1/track", &headers, many).unwrap_err();
+    assert_eq!(refusal.status().as_u16(), 400, "{refusal}");
+}
+
+#[test]
 fn what_is_decompressed_takes_room_too() {
     let body = gzip(&vec![b' '; 1_000_000]);
-    let mut share = Room::of(500_000).share();
+    let mut share = Room::of(500_000).share(true);
     let refusal = Coding::Gzip.inflate(&body, usize::MAX, &mut share);
     assert_eq!(refusal.unwrap_err().code(), "cannot_store_now");
     drop(share);
-    let mut share = Room::of(1_000_000).share();
+    let mut share = Room::of(1_000_000).share(true);
     let inflated = Coding::Gzip.inflate(&body, usize::MAX, &mut share);
     assert_eq!(inflated.unwrap().len(), 1_000_000);
     assert!(share.take(1).is_err(), "all of the room is taken");
@@ -104,7 +118,7 @@ async fn a_body_is_read_up_to_its_limit_and_for_a_limited_time() {
     let room = Room::of(1000);
     let read = async |size: usize| {
         let body = Body::from(vec![b'x'; size]);
-        receive::body(body, 10, LONG, &mut room.share()).await
+        receive::body(body, 10, LONG, &mut room.share(true)).await
     };
     assert_eq!(read(10).await.unwrap().len(), 10);
     assert!(matches!(
@@ -112,21 +126,21 @@ async fn a_body_is_read_up_to_its_limit_and_for_a_limited_time() {
         Err(Refusal::BodyTooLarge { limit: 10 })
     ));
     let silent = Body::new(Silent);
-    let refusal = receive::body(silent, 10, Duration::ZERO, &mut room.share()).await;
+    let refusal = receive::body(silent, 10, Duration::ZERO, &mut room.share(true)).await;
     assert_eq!(refusal.unwrap_err().status(), 503);
 }
 
 #[tokio::test]
 async fn a_body_without_room_is_read_to_its_end_and_thrown_away() {
     let room = Room::of(25);
-    let mut other = room.share();
+    let mut other = room.share(true);
     other.take(20).unwrap();
     let read = Arc::new(AtomicUsize::new(0));
     let body = Body::new(Bytewise {
         left: 10,
         read: Arc::clone(&read),
     });
-    let mut share = room.share();
+    let mut share = room.share(true);
     let refusal = receive::body(body, 10, LONG, &mut share).await.unwrap_err();
     assert_eq!(
         (refusal.status().as_u16(), refusal.code()),
@@ -134,7 +148,7 @@ async fn a_body_without_room_is_read_to_its_end_and_thrown_away() {
     );
     assert_eq!(read.load(Ordering::Relaxed), 10);
     // Its share is free again already: what was read is gone.
-    room.share().take(5).unwrap();
+    room.share(true).take(5).unwrap();
     drop(other);
     let body = Body::from("0123456789");
     assert!(receive::body(body, 10, LONG, &mut share).await.is_ok());
@@ -147,7 +161,7 @@ async fn an_upload_over_the_limit_is_read_on_for_a_while_and_then_cut() {
         left: usize::MAX,
         read: Arc::clone(&read),
     });
-    let mut share = Room::of(1000).share();
+    let mut share = Room::of(1000).share(true);
     let refusal = receive::body(endless, 10, LONG, &mut share)
         .await
         .unwrap_err();

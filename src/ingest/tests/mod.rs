@@ -29,6 +29,7 @@ fn source(name: &str, key: &str, origins: &[&str]) -> SourceConfig {
         name: name.to_owned(),
         write_key: SecretString::from(key),
         side: None,
+        allow: Vec::new(),
         allowed_origins: origins.iter().map(|&origin| origin.to_owned()).collect(),
         shared_secret: None,
     }
@@ -73,7 +74,7 @@ fn judge(path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Result<Accepted
     }
     let (parts, ()) = request.body(()).unwrap().into_parts();
     let config = config();
-    let mut share = Room::of(config.max_bytes_in_progress).share();
+    let mut share = Room::of(config.max_bytes_in_progress).share(true);
     let limit = config.max_batch_bytes;
     let request = receive::request(endpoint(path), &parts, body, limit, &mut share)?;
     let rules = Rules {

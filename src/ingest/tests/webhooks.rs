@@ -4,6 +4,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha1::Sha1;
 
 use super::{event, events, gzip, judge};
+use crate::model::NewEvent;
 
 /// A call as Segment forwards it: corrected there, a day ago.
 const SEGMENT: &str = r#"{"type":"track","userId":"u","event":"e","messageId":"s","channel":"server","version":2,
@@ -91,6 +92,57 @@ fn what_cannot_be_delivered_is_kept_as_dead_even_alone() {
             "{body}"
         );
     }
+}
+
+#[test]
+fn only_a_source_that_may_delete_deletes() {
+    let delete = r#"{"type":"delete","userId":"victim"}"#;
+    for path in ["/v1/webhook", "/v1/batch", "/v1/import"] {
+        for key in ["dev", "wk_shop"] {
+            let body = format!("{{\"batch\":[{delete}]}}");
+            let kept = judge(path, &[("x-write-key", key)], body.into()).unwrap();
+            let refused = kept.events[0].refused.as_deref().unwrap();
+            assert!(refused.starts_with("delete_not_allowed: "), "{refused}");
+            // Whom it names stays known, so that the operator sees it.
+            assert_eq!(kept.events[0].identifiers[0].to_string(), "user:victim");
+        }
+    }
+    let refusal = judge("/v1/batch", &[("x-write-key", "dev")], delete.into()).unwrap_err();
+    assert_eq!(
+        (refusal.status().as_u16(), refusal.code()),
+        (400, "delete_not_allowed")
+    );
+    let signed = signature(delete);
+    let headers = [("x-write-key", "wk_segment"), ("x-signature", &*signed)];
+    let kept = judge("/v1/webhook", &headers, delete.into()).unwrap();
+    assert_eq!(kept.events[0].refused, None);
+}
+
+#[test]
+fn behind_a_signed_call_only_calls_of_its_type_are_taken() {
+    let delete = r#"{"type":"delete","userId":"victim"}"#;
+    let refused = |first: &str, calls: &[&str]| -> Vec<bool> {
+        let body = format!("[{}]", calls.join(","));
+        let headers = [
+            ("x-write-key", "wk_segment"),
+            ("x-signature", &*signature(first)),
+        ];
+        let events = judge("/v1/webhook", &headers, body.into()).unwrap().events;
+        let not_signed = |event: &NewEvent| {
+            event
+                .refused
+                .as_deref()
+                .is_some_and(|code| code.starts_with("not_signed: "))
+        };
+        events.iter().map(not_signed).collect()
+    };
+    let identify = r#"{"type":"identify","userId":"u"}"#;
+    assert_eq!(
+        refused(SEGMENT, &[SEGMENT, RUDDER, identify, delete]),
+        [false, false, true, true]
+    );
+    assert_eq!(refused(delete, &[delete, delete]), [true, true]);
+    assert_eq!(refused(delete, &[delete]), [false]);
 }
 
 #[test]

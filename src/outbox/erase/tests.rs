@@ -17,7 +17,7 @@ fn call(message: &str, kind: EventType, ids: &[&str]) -> NewEvent {
         kind: Some(kind),
         identifiers: ids.iter().map(|text| id(text)).collect(),
         payload: format!(r#"{{"of": "{}"}}"#, ids.join(" ")),
-        envelope: Some(r#"{"context": {}}"#.to_owned()),
+        envelope: Some(r#"{"context": {}}"#.into()),
         ..event(message, &[])
     }
 }

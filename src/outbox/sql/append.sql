@@ -1,5 +1,5 @@
 -- Stores a batch of events, in order of arrival. ?1: JSON array of what is known of each; ?2: JSON array of
--- [payload, envelope] of each, apart so that the large texts are read once.
+-- [payload, place of its envelope among those just stored, from 1] of each, apart so that the large texts are read once.
 -- What comes from an archive says its cycle, consent and backfill; what arrives is in its first cycle.
 -- A message that is known, or stands twice in the batch, is left out: its number is simply never used.
 -- line_up.sql follows.
@@ -24,8 +24,8 @@ JOIN message AS m
   ON m.source = j.value ->> 'source' AND m.message_id = j.value ->> 'message_id'
  AND m.event_id = (SELECT value FROM counter WHERE name = 'last_id') + 1 + j.key;
 
-INSERT INTO payload (event_id, body, envelope)
-SELECT e.id, j.value ->> 0, j.value ->> 1
+INSERT INTO payload (event_id, body, envelope_id)
+SELECT e.id, j.value ->> 0, (SELECT value FROM counter WHERE name = 'last_envelope') + (j.value ->> 1)
 FROM json_each(?2) AS j
 JOIN event AS e ON e.id = (SELECT value FROM counter WHERE name = 'last_id') + 1 + j.key;
 

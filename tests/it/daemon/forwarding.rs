@@ -264,3 +264,36 @@ async fn a_deletion_that_klaviyo_refuses_stays_for_the_operator_to_replay() {
     assert!(!shown(&daemon, "d").contains("user:jane"));
     assert_eq!(klaviyo.snapshot().profiles.len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_web_pages_deletes_nobody_not_even_by_a_replay() {
+    let klaviyo = Klaviyo::start().await;
+    let daemon = Daemon::start(&klaviyo, "[mapping]\ndelete_profiles = true\n").await;
+    two_people(&daemon).await;
+    daemon.settled().await;
+    let site = "name = \"shop\"\nwrite_key = \"dev\"\nallowed_origins = [\"https://shop.example\"]";
+    daemon
+        .reload(
+            "name = \"shop\"\nwrite_key = \"dev\"\nallow = [\"delete\"]",
+            site,
+        )
+        .await;
+    let before = klaviyo.asked();
+    let delete = json!({"type": "delete", "userId": "john", "messageId": "attack",
+        "context": {"traits": {"email": JOHN}}});
+    daemon
+        .send("/v1/batch", &json!({ "batch": [delete] }))
+        .await;
+    for _ in 0..2 {
+        let status = daemon.settled().await;
+        assert_eq!(count(&status, "dead"), 1);
+        let attack = shown(&daemon, "attack");
+        assert!(attack.contains("delete_not_allowed"), "{attack}");
+        assert!(found(&daemon, "", JOHN) > 3, "he is as he was");
+        assert!(shown(&daemon, "o-john").contains(JOHN));
+        let replay = daemon.command(&["replay", "--status", "dead"]);
+        assert!(replay.status.success());
+    }
+    daemon.settled().await;
+    assert_eq!(klaviyo.asked(), before, "Klaviyo was not asked");
+}

@@ -2,6 +2,7 @@
 
 mod backpressure;
 mod bulk;
+mod costly;
 mod crash;
 mod delivering;
 mod disk;

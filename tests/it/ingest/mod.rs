@@ -156,6 +156,7 @@ fn config_of_sources() -> IngestConfig {
         name: name.to_owned(),
         write_key: SecretString::from(key),
         side: None,
+        allow: Vec::new(),
         allowed_origins: match name {
             "shop" => vec!["https://shop.example".to_owned()],
             _ => Vec::new(),

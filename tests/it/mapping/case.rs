@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use klaviyo_relay::config::MappingConfig;
 use klaviyo_relay::klaviyo::{Request, route};
 use klaviyo_relay::mapper::{Input, Mapped, Planned, map};
-use klaviyo_relay::model::{Side, Timestamp};
-use klaviyo_relay::segment::{Call, CallError};
+use klaviyo_relay::model::{Right, Side, SourceRules, Timestamp};
+use klaviyo_relay::segment::{Call, CallError, Envelope};
 use serde_json::{Map, Value, json};
 
 use super::settings::mapping_config;
@@ -20,6 +20,7 @@ pub(super) struct Case {
     pub(super) payload: String,
     envelope: Option<String>,
     pub(super) side: Option<Side>,
+    allow: Vec<Right>,
     received_at: Timestamp,
     /// The settings as the file has them.
     pub(super) settings: Map<String, Value>,
@@ -33,12 +34,13 @@ pub(super) enum Expected {
     Unreadable(String),
 }
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "about",
     "event",
     "event_text",
     "envelope",
     "side",
+    "allow",
     "received_at",
     "settings",
     "expect",
@@ -89,6 +91,7 @@ impl Case {
             payload: payload.unwrap_or_else(|| panic!("{name}: no event")),
             envelope: take("envelope").map(|envelope| envelope.to_string()),
             side: take("side").map(|side| Side::from_word(side.as_str().unwrap()).unwrap()),
+            allow: take("allow").map_or_else(Vec::new, |rights| rights_of(&rights)),
             received_at: Timestamp::parse(received_at).unwrap(),
             settings: take("settings").map_or_else(Map::new, |s| s.as_object().unwrap().clone()),
             expect: Expected::read(&name, &expect),
@@ -98,7 +101,12 @@ impl Case {
 
     /// The call, as the relay reads it.
     pub(super) fn call(&self) -> Result<Call, CallError> {
-        Call::read(&self.payload, self.envelope.as_deref(), None)
+        let envelope = self
+            .envelope
+            .as_deref()
+            .map(|text| Envelope::read(text.into()));
+        let envelope = envelope.transpose().map_err(CallError::Json)?;
+        Call::read(&self.payload, envelope.as_ref(), None)
     }
 
     /// The requests that the call becomes; none when it is skipped or unreadable.
@@ -117,12 +125,18 @@ impl Case {
     fn map(&self, call: &Call) -> Mapped {
         let text = |name: &str| call.field(name).and_then(Value::as_str);
         let happened = text("timestamp").unwrap_or(HAPPENED);
+        let rules = SourceRules {
+            side: self.side,
+            allow: self.allow.clone(),
+        };
+        let side = self.side.unwrap_or_else(|| call.side());
         let input = Input {
             call,
             message_id: text("messageId").unwrap_or("m1"),
             at: Timestamp::parse(happened).unwrap(),
             received_at: self.received_at,
-            side: self.side.unwrap_or_else(|| call.side()),
+            side,
+            rights: rules.rights(side),
         };
         map(&input, &self.config())
     }
@@ -271,4 +285,12 @@ fn large(name: &str, what: &Value) -> Option<Value> {
         }
         _ => None,
     }
+}
+
+/// Rights, by their words.
+fn rights_of(words: &Value) -> Vec<Right> {
+    let words = words.as_array().unwrap().iter();
+    words
+        .map(|word| Right::from_word(word.as_str().unwrap()).unwrap())
+        .collect()
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use klaviyo_relay::config::MappingConfig;
 use klaviyo_relay::klaviyo::{DeletionJob, Request};
 use klaviyo_relay::mapper::{Input, Mapped, Planned, map};
-use klaviyo_relay::model::{GarbageIds, Identifier, IdentifierKind, Side, Timestamp};
+use klaviyo_relay::model::{GarbageIds, Identifier, IdentifierKind, Side, SourceRules, Timestamp};
 use klaviyo_relay::segment::Call;
 use serde_json::{Value, json};
 
@@ -125,6 +125,7 @@ fn check(payload: &Value, settings: &MappingConfig, side: Side) -> bool {
         at: Timestamp::from_millis(1_795_000_000_000),
         received_at: Timestamp::from_millis(1_795_000_001_000),
         side,
+        rights: SourceRules::default().rights(side),
     };
     match map(&input, settings) {
         Mapped::Skipped(reason) => assert!(!reason.to_string().is_empty()),

@@ -330,7 +330,7 @@ fn files(endpoint: &str, ingest: &str, outbox: &str, more: &str) -> TempDir {
     let files = TempDir::new().unwrap();
     let config = format!(
         "[ingest]\n{ingest}\n\n\
-         [[ingest.sources]]\nname = \"shop\"\nwrite_key = \"dev\"\n\n\
+         [[ingest.sources]]\nname = \"shop\"\nwrite_key = \"dev\"\nallow = [\"delete\"]\n\n\
          [outbox]\n{outbox}\n\n\
          [klaviyo]\n{endpoint}\n\n\
          [log]\nformat = \"json\"\nfilter = \"info,klaviyo_relay::ingest=debug\"\n\n\

@@ -1,0 +1,76 @@
+//! What a batch says around its calls, read once for all of them.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::readable::readable;
+
+/// The `context`, `integrations` and `sentAt` of a batch. Clones share one copy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Envelope {
+    text: Arc<str>,
+    fields: Arc<Map<String, Value>>,
+}
+
+impl Envelope {
+    /// Reads it; what is no object says nothing.
+    pub fn read(text: Arc<str>) -> Result<Self, serde_json::Error> {
+        let fields = match serde_json::from_str(&readable(&text))? {
+            Value::Object(fields) => fields,
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_) => Map::new(),
+        };
+        Ok(Self {
+            text,
+            fields: Arc::new(fields),
+        })
+    }
+
+    /// Its JSON, as it came.
+    pub const fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
+    fn object(&self, name: &str) -> Option<&Map<String, Value>> {
+        self.fields.get(name)?.as_object()
+    }
+}
+
+/// An object of a call over that of its batch: what the call says itself wins, key by key.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Merged<'a> {
+    /// The call's first, then the batch's.
+    objects: [Option<&'a Map<String, Value>>; 2],
+}
+
+impl<'a> Merged<'a> {
+    /// The object that both have under this name. A call whose own value is no object keeps that, and there is none.
+    pub(super) fn of(
+        call: &'a Map<String, Value>,
+        envelope: Option<&'a Envelope>,
+        name: &str,
+    ) -> Option<Self> {
+        let outer = envelope.and_then(|envelope| envelope.object(name));
+        let own = match call.get(name) {
+            None | Some(Value::Null) => None,
+            Some(own) => Some(own.as_object()?),
+        };
+        (own.is_some() || outer.is_some()).then_some(Self {
+            objects: [own, outer],
+        })
+    }
+
+    /// The value under this exact key.
+    pub(super) fn get(self, key: &str) -> Option<&'a Value> {
+        self.objects().find_map(|object| object.get(key))
+    }
+
+    /// Both objects, the call's first.
+    pub(super) fn objects(self) -> impl Iterator<Item = &'a Map<String, Value>> {
+        self.objects.into_iter().flatten()
+    }
+}
