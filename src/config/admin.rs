@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use ipnet::IpNet;
 use secrecy::SecretString;
 
+use super::ingest::this_machine;
 use super::secret::{is_header_safe, or_env};
 use super::section::Section;
 
@@ -17,6 +19,9 @@ pub struct AdminConfig {
     pub listen: SocketAddr,
     /// The token a caller must show; required when `listen` is not loopback.
     pub token: Option<SecretString>,
+    /// The proxies whose `X-Forwarded-For` is believed, and that may have more than a share of the connections. Default:
+    /// those on this machine.
+    pub trusted_proxies: Vec<IpNet>,
     /// Whether the page's lists show e-mail addresses and phone numbers whole. Default no.
     pub show_personal_data: bool,
 }
@@ -26,6 +31,7 @@ impl Default for AdminConfig {
         Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081),
             token: None,
+            trusted_proxies: this_machine(),
             show_personal_data: false,
         }
     }
@@ -36,6 +42,7 @@ impl AdminConfig {
         let read = Self {
             listen: section.address("listen", Self::default().listen),
             token: section.secret("token", TOKEN, check_token),
+            trusted_proxies: section.networks("trusted_proxies", Self::default().trusted_proxies),
             show_personal_data: section
                 .yes_or_no("show_personal_data", Self::default().show_personal_data),
         };

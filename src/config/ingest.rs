@@ -1,10 +1,11 @@
 //! `[ingest]` and `[[ingest.sources]]`: where Segment calls come in, and who may send them.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use hyper::Uri;
 use hyper::http::uri::Authority;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::public::PublicUrl;
@@ -26,6 +27,9 @@ pub(super) const DEV_WRITE_KEY: &str = "dev";
 pub struct IngestConfig {
     /// The address to listen on. Default `127.0.0.1:8080`.
     pub listen: SocketAddr,
+    /// The proxies whose `X-Forwarded-…` headers are believed, and that may have more than a share of the connections.
+    /// Default: those on this machine.
+    pub trusted_proxies: Vec<IpNet>,
     /// The certificate it speaks TLS with; `None`, the default: it speaks plain HTTP.
     pub tls: Option<TlsConfig>,
     /// The largest single event, in bytes. Default 256 KiB.
@@ -82,6 +86,7 @@ impl Default for IngestConfig {
         };
         Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
+            trusted_proxies: this_machine(),
             tls: None,
             max_event_bytes: 256 << 10,
             max_batch_bytes: 4 << 20,
@@ -94,6 +99,13 @@ impl Default for IngestConfig {
     }
 }
 
+/// The networks of proxies on this machine.
+pub(super) fn this_machine() -> Vec<IpNet> {
+    let v4 = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
+    let v6 = Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128);
+    vec![v4.into(), v6.into()]
+}
+
 impl IngestConfig {
     /// `folder` is the configuration file's.
     pub(super) fn read(section: &Section<'_>, folder: &Path) -> Self {
@@ -104,6 +116,7 @@ impl IngestConfig {
         };
         let read = Self {
             listen: section.address("listen", default.listen),
+            trusted_proxies: section.networks("trusted_proxies", default.trusted_proxies),
             tls: section.tls(folder),
             max_event_bytes: bytes("max_event_bytes", default.max_event_bytes, KIB..=16 * MIB),
             max_batch_bytes: bytes("max_batch_bytes", default.max_batch_bytes, KIB..=64 * MIB),

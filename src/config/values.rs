@@ -4,10 +4,11 @@
 //! absent. Uses no other module.
 
 use std::fmt::Display;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use toml::de::DeValue;
 
 use super::section::{Entry, Section};
@@ -112,6 +113,18 @@ impl Section<'_> {
                 .map_err(|_| format!("is {}, not an address", shown(text)))
         })
         .unwrap_or(default)
+    }
+
+    /// Networks, each by its address and the length of its prefix, or a single address.
+    pub(super) fn networks(&self, key: &'static str, default: Vec<IpNet>) -> Vec<IpNet> {
+        let allowed = "a list of addresses and networks in quotes, such as [\"10.0.0.7\", \"192.168.0.0/16\", \"fd00::/8\"]";
+        let networks = self.list(key, allowed, |item| {
+            let text = item.text()?;
+            let address = text.parse::<IpAddr>().map(IpNet::from);
+            let network = address.or_else(|_| text.parse::<IpNet>());
+            network.map_err(|_| format!("is {}, neither an address nor a network", shown(text)))
+        });
+        networks.unwrap_or(default)
     }
 
     /// One of a few words.

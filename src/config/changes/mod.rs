@@ -115,6 +115,7 @@ macro_rules! fixed {
 
 const KEYS: &[Key] = &[
     fixed!(ingest.listen),
+    fixed!(ingest.trusted_proxies),
     Key::fixed(
         "ingest.tls_cert",
         |old, new| of_tls(old, |tls| &tls.certificate) == of_tls(new, |tls| &tls.certificate),
@@ -232,6 +233,7 @@ const KEYS: &[Key] = &[
         |old, new| same_secret(old.admin.token.as_ref(), new.admin.token.as_ref()),
         |new, old| new.admin.token.clone_from(&old.admin.token),
     ),
+    fixed!(admin.trusted_proxies),
     fixed!(admin.show_personal_data),
     fixed!(log.format),
     live!(log.filter),
