@@ -18,7 +18,7 @@
 //! |---|---|---|
 //! | `model` | the nouns: event, identifier, delivery, attempt and their states; no I/O, no clock | – |
 //! | `clock` | time and chance, handed in to whoever needs them | model |
-//! | `listener` | the accept loop under every port of the program, with TLS or without | – |
+//! | `listener` | the accept loop under every port of the program, with TLS or without: its connections end, and their places are shared | clock |
 //! | `segment` | Segment's vocabulary: the calls, and how their keys are looked up | model |
 //! | `config` | reads `config.toml` and the environment into final types; the only reader of either | model |
 //! | `klaviyo` | Klaviyo's vocabulary: request and response types, limits, error shapes | model |

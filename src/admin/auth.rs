@@ -60,10 +60,10 @@ impl Access {
     pub(super) fn log_in(
         &self,
         shown: &str,
-        from: Option<Peer>,
+        head: &Parts,
         clock: &dyn Clock,
     ) -> Result<String, Refusal> {
-        self.shown(shown, from, clock)?;
+        self.shown(shown, head, clock)?;
         let token = self
             .token
             .as_ref()
@@ -88,7 +88,7 @@ impl Access {
         let shown = shown
             .filter(|shown| !shown.is_empty())
             .ok_or(Refusal::NO_TOKEN)?;
-        self.shown(shown, head.extensions.get::<Peer>().copied(), clock)
+        self.shown(shown, head, clock)
     }
 
     /// As [`Self::check`], for a page: a session does as well.
@@ -100,18 +100,20 @@ impl Access {
         }
     }
 
-    /// Whether this is the token. Wrong ones are counted, and whoever shows too many has to wait.
-    fn shown(&self, shown: &str, from: Option<Peer>, clock: &dyn Clock) -> Result<(), Refusal> {
+    /// Whether this is the token. The right one is always taken: others could keep its owner out otherwise, who may come
+    /// from the same address. Wrong ones are counted, and who shows too many is asked to wait.
+    fn shown(&self, shown: &str, head: &Parts, clock: &dyn Clock) -> Result<(), Refusal> {
         let Some(token) = &self.token else {
             return Ok(());
         };
-        let from = from.map_or(UNKNOWN, |Peer(address)| address.ip());
+        if session::same(shown, token.expose_secret()) {
+            return Ok(());
+        }
+        let peer = head.extensions.get::<Peer>();
+        let from = peer.map_or(UNKNOWN, |peer| peer.client(&head.headers));
         let now = clock.monotonic();
         if let Some(wait) = self.guesses.wait(from, now) {
             return Err(Refusal::guessing(wait));
-        }
-        if session::same(shown, token.expose_secret()) {
-            return Ok(());
         }
         self.guesses.wrong(from, now);
         Err(Refusal::NO_TOKEN)

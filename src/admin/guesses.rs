@@ -1,7 +1,8 @@
-//! How often a wrong token was shown, by the address it came from: whoever guesses has to wait.
+//! How often a wrong token was shown, by the client's address: who guesses is asked to wait, and so are programs that
+//! have the wrong one. What keeps guesses from succeeding is the token's length.
 //!
-//! It promises a bounded memory, and that nobody waits for the guesses of another address. Behind a proxy everybody
-//! has the proxy's address.
+//! It promises a bounded memory, and that nobody waits for the guesses of another address. Behind a proxy that is not
+//! trusted everybody has the proxy's address.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};

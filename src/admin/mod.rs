@@ -8,6 +8,7 @@
 //! May use `operator`, `outbox`, `sandbox`, `metrics`, `model`, `config`, `clock` and the listener.
 
 mod api;
+mod arrival;
 mod auth;
 mod guesses;
 mod health;
@@ -25,7 +26,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -54,6 +55,8 @@ pub struct Admin {
     pub explain: watch::Receiver<ExplainSettings>,
     /// Who may ask.
     pub access: Access,
+    /// How many requests are answered at once, beside those for `/healthz` and `/readyz`.
+    pub at_once: usize,
     /// Cancelled when the daemon stops: whoever is told things as they change is told no more.
     pub stop: CancellationToken,
     /// Whether the page's lists show e-mail addresses and phone numbers whole.
@@ -63,8 +66,17 @@ pub struct Admin {
 /// The routes of the port. Whatever happens inside, a caller gets an answer.
 pub fn routes(admin: Admin) -> Router {
     let admin = Arc::new(admin);
-    Router::new()
+    let crowd = Arc::new(Semaphore::new(admin.at_once));
+    // Asked by supervisors, which are not to wait behind anybody.
+    let probes = Router::new()
         .route("/readyz", get(health::ready))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&admin),
+            auth::check,
+        ))
+        // Without a token: it tells no more than that the process works.
+        .route("/healthz", get(health::alive));
+    Router::new()
         .route("/metrics", get(metrics::scrape))
         .route("/status", get(api::status))
         .nest("/api/v1", api::routes())
@@ -74,8 +86,8 @@ pub fn routes(admin: Admin) -> Router {
         ))
         .merge(page::routes(&admin))
         .fallback(page::nowhere)
-        // Asked by supervisors, which have no token; it tells no more than that the process works.
-        .route("/healthz", get(health::alive))
+        .layer(middleware::from_fn_with_state(crowd, arrival::admit))
+        .merge(probes)
         .method_not_allowed_fallback(|| async { Refusal::WRONG_METHOD.into_response() })
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(with_headers))

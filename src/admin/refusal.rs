@@ -130,6 +130,17 @@ impl Refusal {
 }
 
 impl Refusal {
+    /// 503: too many requests at once.
+    pub(super) fn busy() -> Self {
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            code: "busy",
+            error: "as many requests are in progress on this port as it answers at once; ask again"
+                .into(),
+            retry_after: Some(1),
+        }
+    }
+
     /// 429: too many wrong tokens.
     pub(super) fn guessing(wait: Duration) -> Self {
         Self {

@@ -5,6 +5,7 @@
 //! kill at any moment loses nothing either.
 
 mod certificate;
+mod descriptors;
 mod destination;
 mod reload;
 mod waiting;
@@ -26,7 +27,7 @@ use crate::clock::{self, Clock};
 use crate::config::{AnalyticsJs, Config, Endpoint, OutboxConfig};
 use crate::delivery::Sender;
 use crate::ingest::{Ingest, Live};
-use crate::listener::{self, Tls};
+use crate::listener::{self, Terms, Tls};
 use crate::metrics::{Instruments, Metrics};
 use crate::model::SourceRules;
 use crate::operator::ExplainSettings;
@@ -36,6 +37,7 @@ use crate::sandbox::{self, Sandbox};
 
 pub(crate) use certificate::{expiry, load_tls};
 use certificate::{reload_certificate, warn_of_expiry};
+pub(crate) use descriptors::{Shares, reachable};
 use destination::Holder;
 use waiting::Ports;
 
@@ -53,6 +55,7 @@ pub struct App {
     /// A handle to the outbox, for looking.
     pub outbox: Outbox,
     tls: Option<Tls>,
+    shares: Shares,
     clock: Arc<dyn Clock>,
     sandbox: Option<LocalSandbox>,
     stop_ports: CancellationToken,
@@ -83,11 +86,16 @@ impl App {
         let sources = config.ingest.sources.iter();
         let sources = sources.map(|source| source.name.as_str());
         let instruments = Instruments::new(Arc::clone(&clock), sources);
-        let (outbox, ports) = waiting::open(&config, &clock, &instruments, tls.as_ref()).await?;
+        let shares = Shares::of(descriptors::raise(), &config);
+        let terms = [
+            shares.of_ingest(&config, tls.as_ref()),
+            shares.of_admin(&config),
+        ];
+        let (outbox, ports) = waiting::open(&config, &clock, &instruments, &terms).await?;
         let ingest = ingest(&config, &outbox, &clock)?.measured_by(instruments.metrics.clone());
         let api = Live::new(ingest);
         let sandbox = match config.klaviyo.endpoint {
-            Endpoint::Sandbox => Some(LocalSandbox::start(&config, &clock).await?),
+            Endpoint::Sandbox => Some(LocalSandbox::start(&config, &clock, shares).await?),
             Endpoint::Url(_) => None,
         };
         let sender = sender(&config, sandbox.as_ref().map(|sandbox| sandbox.address))?;
@@ -97,6 +105,7 @@ impl App {
             ingest: ports.ingest.local_addr()?,
             admin: ports.admin.local_addr()?,
             tls,
+            shares,
             clock: Arc::clone(&clock),
             sandbox,
             outbox: outbox.clone(),
@@ -112,7 +121,7 @@ impl App {
             config,
         };
         instruments.metrics.sandbox(app.sandbox.is_some());
-        app.open_ports(ports, app.admin(&instruments));
+        app.open_ports(ports, terms, app.admin(&instruments));
         app.look_after_the_outbox(instruments.metrics.clone());
         app.say_where_it_goes();
         app.relay = tokio::spawn(run_relay(
@@ -134,6 +143,8 @@ impl App {
             sandbox: self.sandbox.as_ref().map(|sandbox| sandbox.state.clone()),
             explain: self.explain.subscribe(),
             access: Access::of(&self.config.admin, clock::secret()),
+            // The other half is for who asks for nothing, and gives its place up.
+            at_once: self.shares.admin.div_ceil(2),
             stop: self.stop_ports.clone(),
             show_personal_data: self.config.admin.show_personal_data,
         }
@@ -155,7 +166,7 @@ impl App {
         ));
     }
 
-    fn open_ports(&self, ports: Ports, admin: Admin) {
+    fn open_ports(&self, ports: Ports, terms: [Terms; 2], admin: Admin) {
         self.ports
             .spawn(admin::count_blocked(admin.clone(), self.stop_ports.clone()));
         let stop = &self.stop_ports;
@@ -167,14 +178,16 @@ impl App {
                 tls.watch(stop, changed).await;
             });
         }
-        self.ports.spawn(listener::serve_over(
+        let [ingest, operator] = terms;
+        self.ports.spawn(listener::serve_by(
+            ingest,
             ports.ingest,
-            self.tls.clone(),
             self.api.routes(),
             stop.clone(),
             DRAIN,
         ));
-        self.ports.spawn(listener::serve(
+        self.ports.spawn(listener::serve_by(
+            operator,
             ports.admin,
             admin::routes(admin),
             stop.clone(),
@@ -186,6 +199,20 @@ impl App {
         let (tls, outbox) = (self.tls.is_some(), self.outbox.path().display());
         let page = format_args!("http://{}/", self.admin);
         tracing::info!(ingest = %self.ingest, tls, admin = %self.admin, %page, %outbox, "listening");
+        let Shares {
+            files,
+            kept,
+            ingest,
+            admin,
+            ..
+        } = self.shares;
+        tracing::info!(
+            open_files = files,
+            kept,
+            ingest,
+            admin,
+            "places for connections"
+        );
         match (&self.config.klaviyo.endpoint, self.sandbox()) {
             (Endpoint::Sandbox, Some(sandbox)) => tracing::warn!(
                 sandbox = %format_args!("http://{sandbox}/sandbox/requests"),
@@ -240,7 +267,11 @@ struct LocalSandbox {
 }
 
 impl LocalSandbox {
-    async fn start(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
+    async fn start(
+        config: &Config,
+        clock: &Arc<dyn Clock>,
+        shares: Shares,
+    ) -> anyhow::Result<Self> {
         let key = config.klaviyo.private_key.as_ref();
         let key = key.map_or(SANDBOX_KEY, |key| key.expose_secret());
         let options = sandbox::Options {
@@ -253,7 +284,8 @@ impl LocalSandbox {
         let state = Sandbox::new(options, Arc::clone(clock));
         let address = port.local_addr()?;
         let stop = CancellationToken::new();
-        let serving = listener::serve(port, state.routes(), stop.clone(), DRAIN);
+        let terms = shares.of_sandbox();
+        let serving = listener::serve_by(terms, port, state.routes(), stop.clone(), DRAIN);
         Ok(Self {
             address,
             state,

@@ -17,7 +17,7 @@ use crate::admin;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ingest;
-use crate::listener::{self, Tls};
+use crate::listener::{self, Terms};
 use crate::metrics::Instruments;
 use crate::outbox::{OpenError, Outbox, WriteError};
 
@@ -30,12 +30,12 @@ pub(super) struct Ports {
     pub(super) admin: TcpListener,
 }
 
-/// Opens the outbox, then the ports; the other way round where the disk is full.
+/// Opens the outbox, then the ports; the other way round where the disk is full. `terms` are those of ingest and admin.
 pub(super) async fn open(
     config: &Config,
     clock: &Arc<dyn Clock>,
     instruments: &Instruments,
-    tls: Option<&Tls>,
+    terms: &[Terms; 2],
 ) -> anyhow::Result<(Outbox, Ports)> {
     let open = || Outbox::open_measured(&config.outbox, clock.now(), Some(instruments.clone()));
     let wants_space = |error: &OpenError| error.wants_space(&config.outbox.path);
@@ -45,7 +45,7 @@ pub(super) async fn open(
         Err(error) => return Err(error.into()),
     };
     let ports = Ports::bind(config).await?;
-    let closed = Closed::start(&ports, config, tls)?;
+    let closed = Closed::start(&ports, config, terms)?;
     let (ingest, admin) = (ports.ingest.local_addr()?, ports.admin.local_addr()?);
     let error = format!("{:#}", anyhow::Error::from(error));
     tracing::error!(
@@ -83,20 +83,21 @@ struct Closed {
 }
 
 impl Closed {
-    fn start(ports: &Ports, config: &Config, tls: Option<&Tls>) -> anyhow::Result<Self> {
+    fn start(ports: &Ports, config: &Config, terms: &[Terms; 2]) -> anyhow::Result<Self> {
         let closed = Self {
             stop: CancellationToken::new(),
             serving: TaskTracker::new(),
         };
         let sources = config.ingest.sources.clone();
         let api = ingest::closed(sources, WriteError::DiskFull);
-        for (port, tls, routes) in [
-            (&ports.ingest, tls.cloned(), api),
-            (&ports.admin, None, admin::closed(&WriteError::DiskFull)),
+        let [of_ingest, of_admin] = terms.clone();
+        for (port, terms, routes) in [
+            (&ports.ingest, of_ingest, api),
+            (&ports.admin, of_admin, admin::closed(&WriteError::DiskFull)),
         ] {
             let port = another(port)?;
             let stop = closed.stop.clone();
-            let serve = listener::serve_over(port, tls, routes, stop, DRAIN);
+            let serve = listener::serve_by(terms, port, routes, stop, DRAIN);
             closed.serving.spawn(serve);
         }
         Ok(closed)

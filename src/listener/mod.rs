@@ -1,44 +1,98 @@
 //! The accept loop under every port of the program: ingest, admin and sandbox serve their routes through it.
 //!
-//! It promises that a slow or silent client costs a bounded time and place (header and handshake time-outs, connection
-//! limit), that a failing `accept` never ends the loop, and that a shutdown lets answers in progress finish within a
-//! deadline. With a [`Tls`] a port speaks TLS alone, and its certificate can be replaced while it serves. Reads the
-//! certificate's files; uses no other module.
+//! It promises that a slow or silent client costs a bounded time and place ([`Times`], `connection`), and no other
+//! client its answer (`places`); that a failing `accept` never ends the loop, and that a shutdown lets answers in
+//! progress finish within a deadline. With a [`Tls`] a port speaks TLS alone, and its certificate can be replaced while
+//! it serves. Reads the certificate's files; may use the clock.
 
 mod certificate;
+mod connection;
+mod peer;
+mod places;
+mod sending;
 mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::{Extension, Router};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite};
+use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 pub use certificate::{CertificateError, Files};
+pub use peer::{Peer, Trusted};
+pub use sending::keeping;
 pub use tls::Tls;
 
-use tls::Opened;
+use crate::clock::{Clock, SystemClock};
+use connection::Server;
+use places::{Place, Places};
 
-/// How long a client may take to send a request's head.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a client may take over the TLS handshake.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Connections served at once, in their handshake or after it; further ones wait in the kernel's queue.
-const MAX_CONNECTIONS: usize = 1024;
+/// Connections served at once where nobody says how many: below the usual limit of 1,024 open files.
+const PLACES: usize = 768;
 /// The pause after a failed `accept` (out of file descriptors, mostly), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Whom a request came from: its connection's other end, which may be a proxy. An extension of every request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Peer(pub SocketAddr);
+/// How long what takes on a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Times {
+    /// From accepting it to the end of the first request's head, the TLS handshake included; from one request to the end
+    /// of the next one's head. 10 s.
+    pub head: Duration,
+    /// A write of which the client reads nothing. 30 s.
+    pub write: Duration,
+    /// Its age, more or less a tenth, so that those that began together do not end together. 1 h.
+    pub age: Duration,
+    /// What is in progress on a connection that is to end. 1 min.
+    pub closing: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(10),
+            write: Duration::from_secs(30),
+            age: Duration::from_hours(1),
+            closing: Duration::from_mins(1),
+        }
+    }
+}
+
+/// What the connections of a port are served by.
+#[derive(Clone)]
+pub struct Terms {
+    /// The certificate it speaks TLS with; `None`: it speaks plain HTTP.
+    pub tls: Option<Tls>,
+    /// Connections at once, in their handshake or after it.
+    pub places: usize,
+    /// The proxies that are believed, and may have more than an eighth of the places.
+    pub trusted: Trusted,
+    /// How long what takes.
+    pub times: Times,
+    /// Where time and jitter come from.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            tls: None,
+            places: PLACES,
+            trusted: Trusted::default(),
+            times: Times::default(),
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+impl Terms {
+    /// The age at which a connection ends.
+    fn age(&self) -> Duration {
+        self.times.age.mul_f64(0.9 + 0.2 * self.clock.chance())
+    }
+}
 
 /// Why a port could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -64,43 +118,37 @@ pub async fn serve(
     stop: CancellationToken,
     drain: Duration,
 ) {
-    serve_over(listener, None, routes, stop, drain).await;
+    serve_by(Terms::default(), listener, routes, stop, drain).await;
 }
 
-/// As [`serve`], by TLS when there is a certificate.
-pub async fn serve_over(
+/// As [`serve`], by these terms.
+pub async fn serve_by(
+    terms: Terms,
     listener: TcpListener,
-    tls: Option<Tls>,
     routes: Router,
     stop: CancellationToken,
     drain: Duration,
 ) {
-    let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let cut = CancellationToken::new();
-    let server = Arc::new(Server {
-        http: http(),
-        tls,
-        routes,
-    });
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = accept(&listener, &places) => accepted,
-        };
-        let Some((stream, place)) = accepted else {
+    let places = Places::new(
+        terms.places,
+        terms.trusted.clone(),
+        Arc::clone(&terms.clock),
+    );
+    let server = Arc::new(Server::new(terms, routes));
+    let (connections, cut) = (TaskTracker::new(), CancellationToken::new());
+    let next = || newcomer(&listener, &places, &stop);
+    while let Some(newcomer) = stop.run_until_cancelled(next()).await {
+        let Some((stream, from, place)) = newcomer else {
             continue;
         };
-        let connection = Arc::clone(&server).connection(stream, graceful.watcher(), stop.clone());
+        let connection = Arc::clone(&server).serve(stream, from, place);
         // A connection that is dropped ends at once, and with it whatever its routes hold.
-        let cut = cut.child_token();
-        tokio::spawn(async move {
-            cut.run_until_cancelled(connection).await;
-            drop(place);
-        });
+        let cut = cut.clone();
+        connections.spawn(async move { cut.run_until_cancelled(connection).await });
     }
     drop(listener);
-    let drained = tokio::time::timeout(drain, graceful.shutdown()).await;
+    connections.close();
+    let drained = tokio::time::timeout(drain, connections.wait()).await;
     cut.cancel();
     if drained.is_err() {
         tracing::warn!(
@@ -110,83 +158,23 @@ pub async fn serve_over(
     }
 }
 
-fn http() -> auto::Builder<TokioExecutor> {
-    let mut http = auto::Builder::new(TokioExecutor::new());
-    http.http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT);
-    http.http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(Duration::from_secs(30));
-    http
-}
-
-/// What every connection of a port is served with.
-struct Server {
-    http: auto::Builder<TokioExecutor>,
-    tls: Option<Tls>,
-    routes: Router,
-}
-
-impl Server {
-    /// Serves one connection to its end. A handshake is dropped at `stop`: no request is in it yet.
-    async fn connection(
-        self: Arc<Self>,
-        stream: TcpStream,
-        watcher: Watcher,
-        stop: CancellationToken,
-    ) {
-        // A connection without an other end is over already.
-        let Ok(peer) = stream.peer_addr() else { return };
-        let routes = self.routes.clone().layer(Extension(Peer(peer)));
-        let Some(tls) = &self.tls else {
-            return self.answer(stream, routes, watcher).await;
-        };
-        let opened = tokio::select! {
-            () = stop.cancelled() => return,
-            opened = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.open(stream)) => opened,
-        };
-        match opened {
-            Ok(Ok(Opened::Tls(stream))) => self.answer(*stream, routes, watcher).await,
-            Ok(Ok(Opened::Plain(stream))) => {
-                tracing::debug!("plain HTTP on a port with TLS; answered 400");
-                self.answer(stream, tls::https_only(), watcher).await;
-            }
-            Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
-            Err(_) => tracing::debug!("TLS handshake took too long"),
-        }
-    }
-
-    async fn answer(
-        &self,
-        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        routes: Router,
-        watcher: Watcher,
-    ) {
-        let service = TowerToHyperService::new(routes);
-        let connection = self.http.serve_connection(TokioIo::new(stream), service);
-        if let Err(error) = watcher.watch(connection.into_owned()).await {
-            tracing::debug!(%error, "connection ended early");
-        }
-    }
-}
-
-async fn accept(
+/// The next connection, once it has a place; `None` when it was closed at once, or could not be accepted.
+async fn newcomer(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, _)) => {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "connection keeps Nagle's delay");
-            }
-            Some((stream, place))
-        }
+    places: &Arc<Places>,
+    stop: &CancellationToken,
+) -> Option<(TcpStream, SocketAddr, Place)> {
+    let (stream, from) = match listener.accept().await {
+        Ok(accepted) => accepted,
         Err(error) => {
             tracing::warn!(%error, "failed to accept a connection");
             tokio::time::sleep(ACCEPT_PAUSE).await;
-            None
+            return None;
         }
+    };
+    let place = places.admit(from.ip(), stop).await?;
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "connection keeps Nagle's delay");
     }
+    Some((stream, from, place))
 }

@@ -10,6 +10,7 @@ mod attack;
 mod bulk_jobs;
 mod commands;
 mod config;
+mod connections;
 mod daemon;
 mod ingest;
 mod mapping;

@@ -2,22 +2,19 @@
 //! them could stand where a filter was meant, and without it more events would be meant.
 
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::{Query, Request};
 use axum::http::{HeaderMap, Uri, header};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Number;
 
+use super::super::arrival::collected;
 use super::super::refusal::Refusal;
 use crate::model::{EventId, EventStatus, EventType, Timestamp};
 use crate::operator::{self, TIMES};
 use crate::outbox::Selection;
 
-/// How long a body may take to arrive.
-const BODY_TIME: Duration = Duration::from_secs(30);
 /// Events that a page holds when nothing else is asked for, and at most.
 const PAGE: u32 = 50;
 const LARGEST_PAGE: u32 = 500;
@@ -175,8 +172,8 @@ pub(super) async fn json_text(request: Request, most: usize) -> Result<String, R
     if !is_json(request.headers()) {
         return Err(Refusal::NOT_JSON_TYPE);
     }
-    let bytes = bytes(request.into_body(), most).await?;
-    let text = String::from_utf8(bytes);
+    let bytes = collected(request.into_body(), most).await?;
+    let text = String::from_utf8(bytes.to_vec());
     text.map_err(|_| Refusal::asked("bad_json", "the body is not UTF-8; send JSON in UTF-8"))
 }
 
@@ -187,16 +184,6 @@ pub(super) async fn json<T: DeserializeOwned>(request: Request, most: usize) -> 
         let words = format!("the body is not as /api/v1/openapi.json says: {error}");
         Refusal::asked("bad_json", words)
     })
-}
-
-async fn bytes(body: Body, most: usize) -> Result<Vec<u8>, Refusal> {
-    use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-    let collected = tokio::time::timeout(BODY_TIME, Limited::new(body, most).collect()).await;
-    match collected {
-        Ok(Ok(body)) => Ok(body.to_bytes().to_vec()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TOO_LARGE),
-        Ok(Err(_)) | Err(_) => Err(Refusal::INCOMPLETE),
-    }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

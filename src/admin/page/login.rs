@@ -2,23 +2,23 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::body::Bytes;
-use axum::extract::{Query, State};
-use axum::http::request::Parts;
+use axum::extract::{Query, Request, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::{Html, IntoResponse, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::super::Admin;
+use super::super::arrival::collected;
 use super::super::auth::COOKIE;
 use super::super::refusal::Refusal;
 use super::super::session;
 use super::filter::address;
 use super::frame;
 use super::visit::{self, SEAL};
-use crate::listener::Peer;
+
+/// The form's body: a token, and a page's address.
+const FORM_BYTES: usize = 64 << 10;
 
 /// Where somebody goes once logged in.
 #[derive(Debug, Default, Deserialize)]
@@ -52,22 +52,24 @@ pub(super) async fn form(State(admin): State<Arc<Admin>>, uri: Uri) -> Response 
 }
 
 /// Takes the token and begins a session.
-pub(super) async fn enter(
-    State(admin): State<Arc<Admin>>,
-    peer: Option<Extension<Peer>>,
-    head: Parts,
-    body: Bytes,
-) -> Response {
+pub(super) async fn enter(State(admin): State<Arc<Admin>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
     if !visit::is_from_here(&head) {
         return visit::refused(&Refusal::OTHER_SITE);
     }
+    let body = match collected(body, FORM_BYTES).await {
+        Ok(body) => body,
+        Err(refusal) => return visit::refused(&refusal),
+    };
     let shown: Result<Shown, _> = serde_urlencoded::from_bytes(&body);
     let known = |shown: &Shown| session::same(&shown.seal, &admin.access.form(""));
     let Some(shown) = shown.ok().filter(known) else {
         return visit::refused(&Refusal::OLD_FORM);
     };
-    let peer = peer.map(|Extension(peer)| peer);
-    match admin.access.log_in(shown.token.trim(), peer, &*admin.clock) {
+    match admin
+        .access
+        .log_in(shown.token.trim(), &head, &*admin.clock)
+    {
         Ok(session) => {
             let mut response = visit::see_other(&shown.next);
             let lasts = session::LASTS.as_secs();

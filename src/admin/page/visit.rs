@@ -11,10 +11,10 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
-use http_body_util::{BodyExt as _, Limited};
 use maud::{Markup, html};
 
 use super::super::Admin;
+use super::super::arrival::collected;
 use super::super::auth::{self, COOKIE};
 use super::super::refusal::Refusal;
 use super::super::session;
@@ -156,8 +156,7 @@ async fn sealed(head: &Parts, body: Body, seal: &str) -> Result<Bytes, Refusal> 
     if !is_from_here(head) {
         return Err(Refusal::OTHER_SITE);
     }
-    let body = Limited::new(body, FORM_BYTES).collect().await;
-    let body = body.map_err(|_| Refusal::TOO_LARGE)?.to_bytes();
+    let body = collected(body, FORM_BYTES).await?;
     let shown = form_value(&body, SEAL);
     if !shown.is_some_and(|shown| session::same(&shown, seal)) {
         return Err(Refusal::OLD_FORM);

@@ -1,4 +1,4 @@
-//! What the machine gives: disk, ports, and who may read the files.
+//! What the machine gives: disk, ports, connections, and who may read the files.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::Finding;
+use crate::app::{Shares, reachable};
 use crate::config::Config;
 use crate::outbox::daemon_of;
 
@@ -42,6 +43,27 @@ pub(super) fn modes(config: &Config) -> Option<Finding> {
         "files: others may read personal data in {0}; chmod 600 {0}, and run the daemon with umask 077",
         open.join(" ")
     )))
+}
+
+/// How many connections the limit of open files allows.
+pub(super) fn connections(config: &Config) -> Finding {
+    let shares = Shares::of(reachable(), config);
+    let Shares {
+        files,
+        kept,
+        ingest,
+        admin,
+        ..
+    } = shares;
+    let words = format!(
+        "connections: {ingest} at once on ingest and {admin} on admin, of {files} open files, {kept} of them kept for \
+         the outbox and deliveries"
+    );
+    if shares.are_few() {
+        let advice = "raise the hard limit (LimitNOFILE= of systemd, ulimit -Hn)";
+        return Finding::Note(format!("{words}; {advice}"));
+    }
+    Finding::Well(words)
 }
 
 /// Whether the daemon can listen where it is told to, or does.

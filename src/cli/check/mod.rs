@@ -69,6 +69,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
     findings.extend(machine::modes(&config));
     findings.push(machine::disk(&config));
     findings.extend(machine::ports(&config));
+    findings.push(machine::connections(&config));
     findings.extend(klaviyo::findings(&config).await?);
     let wrong = findings
         .iter()

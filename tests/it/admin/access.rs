@@ -1,5 +1,9 @@
 //! Who may ask, by which methods, and what every answer carries.
 
+use axum::body::Body;
+use axum::http::Request;
+use tower::ServiceExt as _;
+
 use super::Port;
 
 const TOKEN: &str = "a-token-of-32-random-characters!";
@@ -138,6 +142,27 @@ async fn every_answer_is_of_the_moment_and_of_its_type() {
         };
         assert!(kind.starts_with(expected), "{path}: {kind}");
     }
+}
+
+#[tokio::test]
+async fn a_supervisor_is_answered_however_many_others_are_being_answered() {
+    let port = Port::new().await;
+    let mut open = Vec::new();
+    for _ in 0..16 {
+        let request = Request::get("/live").body(Body::empty()).unwrap();
+        open.push(port.routes.clone().oneshot(request).await.unwrap());
+    }
+    let refused = port.get("/status").await;
+    assert_eq!(
+        (refused.status, &refused.json()["code"]),
+        (503, &"busy".into())
+    );
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(port.get(path).await.status, 200, "{path}");
+    }
+    drop(open);
+    assert_eq!(port.get("/status").await.status, 200);
 }
 
 #[tokio::test]

@@ -88,6 +88,7 @@ impl Port {
             sandbox: Some(Sandbox::new(Options::default(), Arc::new(SystemClock))),
             explain: watch::Sender::new(ExplainSettings::of(&Config::default())).subscribe(),
             access: Access::of(&config, [7; 32]),
+            at_once: 16,
             stop: CancellationToken::new(),
             show_personal_data: config.show_personal_data,
         };

@@ -1,6 +1,12 @@
 //! Who sees a page and who may send its forms: the door that every page is behind.
 
+use std::net::SocketAddr;
+
+use axum::Extension;
+use klaviyo_relay::listener::{Peer, Trusted};
+
 use super::{Answer, Port};
+use crate::support::ask_routes;
 
 const TOKEN: &str = "a-token-of-32-random-characters!";
 const PAGES: [&str; 3] = ["/", "/?over=day", "/live"];
@@ -92,7 +98,7 @@ async fn a_wrong_token_or_a_made_up_session_opens_nothing() {
 }
 
 #[tokio::test]
-async fn who_guesses_tokens_has_to_wait_even_with_the_right_one() {
+async fn who_guesses_tokens_has_to_wait_and_the_right_one_is_taken_all_the_same() {
     let port = Port::with_token(Some(TOKEN)).await;
     let seal = port.seal("/login", &[]).await;
     let shown = async |token: &str| {
@@ -102,17 +108,48 @@ async fn who_guesses_tokens_has_to_wait_even_with_the_right_one() {
     for _ in 0..20 {
         assert_eq!(shown("wrong").await.status, 401);
     }
-    let answer = shown(TOKEN).await;
-    assert_eq!(answer.status, 429);
-    let bearer = format!("Bearer {TOKEN}");
-    let headers = [("authorization", bearer.as_str())];
-    let answer = port.ask("GET", "/api/v1/status", &headers, "").await;
+    assert_eq!(shown("wrong").await.status, 429);
+    assert_eq!(shown(TOKEN).await.status, 303);
+    let ask = async |token: &str| {
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", bearer.as_str())];
+        port.ask("GET", "/api/v1/status", &headers, "").await
+    };
+    assert_eq!(ask(TOKEN).await.status, 200);
+    let answer = ask("wrong").await;
     assert_eq!(
         (answer.status, &answer.json()["code"]),
         (429, &"too_many_tokens".into())
     );
     let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=60).contains(&wait));
+}
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_nobody_waits_for_the_guesses_of_others() {
+    let port = Port::with_token(Some(TOKEN)).await;
+    let trusted = Trusted::new(&["10.0.0.0/8".parse().unwrap()]);
+    let ask = async |proxy: &str, client: &str| {
+        let peer = Peer::new(SocketAddr::new(proxy.parse().unwrap(), 1), trusted.clone());
+        let routes = port.routes.clone().layer(Extension(peer));
+        let headers = [
+            ("authorization", "Bearer wrong"),
+            ("x-forwarded-for", client),
+        ];
+        let (status, ..) = ask_routes(&routes, "GET", "/api/v1/status", &headers, "").await;
+        status
+    };
+    for _ in 0..20 {
+        assert_eq!(ask("10.0.0.1", "192.0.2.1").await, 401);
+        assert_eq!(ask("198.51.100.1", "192.0.2.2").await, 401);
+    }
+    assert_eq!(ask("10.0.0.1", "192.0.2.1").await, 429);
+    assert_eq!(ask("10.0.0.1", "192.0.2.2").await, 401, "another client");
+    assert_eq!(
+        ask("198.51.100.1", "192.0.2.3").await,
+        429,
+        "no proxy of ours"
+    );
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ const EMPTY_NAMES: [&str; 4] = ["util", "utils", "common", "misc"];
 pub(crate) const MODULES: [(&str, &[&str]); 19] = [
     ("model", &[]),
     ("clock", &["model"]),
-    ("listener", &[]),
+    ("listener", &["clock"]),
     ("segment", &["model"]),
     ("config", &["model"]),
     ("klaviyo", &["model"]),

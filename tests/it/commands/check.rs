@@ -47,15 +47,34 @@ fn as_shipped_all_is_well_and_nothing_reaches_klaviyo() {
         findings[4],
         "ok    ports: 127.0.0.1:0 is free (admin.listen)"
     );
+    let places = findings[5];
+    assert!(places.contains("  connections: "), "{places}");
+    assert!(places.contains(" at once on ingest and "), "{places}");
     assert_eq!(
-        findings[5],
+        findings[6],
         "note  klaviyo: the sandbox in the program; NOTHING REACHES KLAVIYO"
     );
-    assert_eq!(findings.len(), 6);
+    assert_eq!(findings.len(), 7);
     assert!(
         !bench.path().join("outbox.db").exists(),
         "looking makes nothing"
     );
+}
+
+#[test]
+fn few_open_files_are_noted() {
+    let bench = Bench::with(SANDBOX);
+    let program = env!("CARGO_BIN_EXE_klaviyo-relay");
+    let command = format!("ulimit -n 256; exec {program} check");
+    let ran = std::process::Command::new("sh")
+        .args(["-c", &command])
+        .current_dir(bench.path())
+        .output()
+        .unwrap();
+    let out = String::from_utf8(ran.stdout).unwrap();
+    assert!(out.contains("note  connections: "), "{out}");
+    assert!(out.contains("of 256 open files"), "{out}");
+    assert!(out.contains("LimitNOFILE="), "{out}");
 }
 
 #[tokio::test]

@@ -161,3 +161,28 @@ async fn who_asks_whether_to_send_the_body_is_told_to_go_on() {
     drop(stream);
     assert_eq!(port.close().await, 1);
 }
+
+/// RFC 9112, 3.2.
+#[tokio::test]
+async fn a_request_names_one_host() {
+    let port = Port::open().await;
+    for (hosts, status) in [
+        ("", 400),
+        ("Host: h\r\nHost: i\r\n", 400),
+        ("Host: h\r\n", 200),
+    ] {
+        let mut stream = port.connect().await;
+        let request = format!(
+            "POST /v1/track HTTP/1.1\r\n{hosts}X-Write-Key: dev\r\nContent-Length: {}\r\n\r\n{CALL}",
+            CALL.len()
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let answer = read_until(&mut stream, "\r\n").await;
+        assert_eq!(
+            answer.split(' ').nth(1),
+            Some(status.to_string().as_str()),
+            "{hosts:?}"
+        );
+    }
+    assert_eq!(port.close().await, 1);
+}

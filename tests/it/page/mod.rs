@@ -92,6 +92,7 @@ impl Pages {
             clock: Arc::new(SystemClock),
             sandbox: Some(Sandbox::new(Options::default(), Arc::new(SystemClock))),
             explain: watch::Sender::new(ExplainSettings::of(&Config::default())).subscribe(),
+            at_once: 16,
             access: Access::of(&config, [7; 32]),
             stop: CancellationToken::new(),
             show_personal_data: config.show_personal_data,

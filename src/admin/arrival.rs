@@ -1,0 +1,40 @@
+//! How requests arrive: so many at once, and their bodies in time. So a place is left for supervisors to ask whether
+//! the process works, whatever others do on this port.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use tokio::sync::Semaphore;
+
+use super::refusal::Refusal;
+use crate::listener::keeping;
+
+/// How long a body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(10);
+
+/// Lets a request through if there are not too many in progress, from its head to the end of its answer.
+pub(super) async fn admit(
+    State(crowd): State<Arc<Semaphore>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Ok(permit) = crowd.try_acquire_owned() else {
+        return Refusal::busy().into_response();
+    };
+    next.run(request).await.map(|body| keeping(body, permit))
+}
+
+/// A body of at most `most` bytes.
+pub(super) async fn collected(body: Body, most: usize) -> Result<Bytes, Refusal> {
+    let arrived = tokio::time::timeout(BODY_TIME, Limited::new(body, most).collect()).await;
+    match arrived {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TOO_LARGE),
+        Ok(Err(_)) | Err(_) => Err(Refusal::INCOMPLETE),
+    }
+}
