@@ -135,6 +135,9 @@ pub(super) enum Refusal {
     /// The body stopped coming.
     #[error("the body did not arrive whole and in time; send the request again")]
     Incomplete,
+    /// The body's own framing is wrong: it is as wrong when it is sent again.
+    #[error("the chunks of the body are malformed (RFC 9112, 7.1); send it with `Content-Length`")]
+    Malformed,
     /// The one call of the request can never be delivered.
     #[error(transparent)]
     Flawed(Flaw),
@@ -182,6 +185,7 @@ impl Refusal {
             | Self::Encoding
             | Self::BrokenCompression { .. }
             | Self::NotUtf8 { .. }
+            | Self::Malformed
             | Self::Empty
             | Self::Json { .. }
             | Self::NotAnObject
@@ -209,6 +213,7 @@ impl Refusal {
             Self::Encoding
             | Self::BrokenCompression { .. }
             | Self::NotUtf8 { .. }
+            | Self::Malformed
             | Self::Empty
             | Self::Json { .. }
             | Self::NotAnObject

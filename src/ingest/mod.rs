@@ -22,6 +22,7 @@ mod counted;
 mod inflate;
 mod lane;
 mod live;
+mod pace;
 mod paths;
 mod pressure;
 mod receive;

@@ -1,18 +1,21 @@
 //! Turns an HTTP request into text to be judged: reads the body within a size, a time and the room there is, has it
 //! decompressed, and finds the write keys in its headers and query.
 
-use std::time::Duration;
+use std::error::Error;
+use std::io::{self, ErrorKind};
 
 use axum::body::Body;
 use axum::extract::Query;
 use axum::http::request::Parts;
 use http_body_util::BodyExt as _;
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use super::accept::{Endpoint, Request};
 use super::answer::Refusal;
 use super::auth::Keys;
 use super::inflate::Coding;
+use super::pace::Pace;
 use super::room::Share;
 
 /// A body over the limit, or for which there is no room, is still read up to this many times the limit, and thrown
@@ -21,27 +24,28 @@ const DISCARD_FACTOR: usize = 4;
 /// The first bytes of gzip.
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// Reads a body of at most `limit` bytes that arrives within `time`, and for which there is room.
+/// Reads a body of at most `limit` bytes that arrives at this pace, and for which there is room.
 pub(super) async fn body(
-    body: Body,
+    mut body: Body,
     limit: usize,
-    time: Duration,
+    pace: Pace,
     share: &mut Share,
 ) -> Result<Vec<u8>, Refusal> {
-    tokio::time::timeout(time, read(body, limit, share))
-        .await
-        .unwrap_or(Err(Refusal::Incomplete))
-}
-
-async fn read(mut body: Body, limit: usize, share: &mut Share) -> Result<Vec<u8>, Refusal> {
+    let begin = Instant::now();
+    let mut due = pace.due(0, begin.elapsed());
     let mut kept = Ok(Vec::new());
     let mut seen: usize = 0;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Refusal::Incomplete)?;
+    loop {
+        let frame = tokio::time::timeout_at(begin + due, body.frame()).await;
+        let Some(frame) = frame.map_err(|_| Refusal::Incomplete)? else {
+            break;
+        };
+        let frame = frame.map_err(|error| broken(&error))?;
         let Ok(data) = frame.into_data() else {
             continue;
         };
         seen = seen.saturating_add(data.len());
+        due = pace.due(seen, begin.elapsed());
         if seen > limit {
             kept = Err(Refusal::BodyTooLarge { limit });
         }
@@ -61,6 +65,19 @@ async fn read(mut body: Body, limit: usize, share: &mut Share) -> Result<Vec<u8>
     kept
 }
 
+/// Why a body did not arrive: framed as no HTTP is, which will be so again, or cut off.
+fn broken(error: &(dyn Error + 'static)) -> Refusal {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let kind = error.downcast_ref().map(io::Error::kind);
+        if let Some(ErrorKind::InvalidInput | ErrorKind::InvalidData) = kind {
+            return Refusal::Malformed;
+        }
+        cause = error.source();
+    }
+    Refusal::Incomplete
+}
+
 /// The request that `accept` judges. `limit` is for the body after decompression.
 pub(super) fn request(
     endpoint: Endpoint,
@@ -74,10 +91,13 @@ pub(super) fn request(
         Some(coding) if !body.is_empty() => coding.inflate(&body, limit, share)?,
         Some(_) | None => body,
     };
+    // One that is not ASCII is no origin that could be listed, and none that is absent.
+    let origin = parts.headers.get("origin");
+    let origin = origin.map(|origin| origin.to_str().unwrap_or_default().to_owned());
     Ok(Request {
         endpoint,
         keys: keys(parts),
-        origin: header(parts, "origin"),
+        origin,
         signature: header(parts, "x-signature"),
         body: utf8(body)?,
     })

@@ -18,6 +18,7 @@ use tracing::{Instrument as _, Span, field};
 use super::accept::{Accepted, Endpoint, Rules, accept, authenticate};
 use super::answer::{self, Refusal};
 use super::lane::Lane;
+use super::pace::Pace;
 use super::pressure::Pressure;
 use super::room::{Room, Share};
 use super::settings::{self, Host};
@@ -29,8 +30,6 @@ use crate::model::GarbageIds;
 use crate::outbox::{AppendError, Outbox};
 use crate::telemetry;
 
-/// How long a body may take to arrive. SDKs give up after 10 to 15 seconds, a phone on a bad line later.
-const BODY_TIME: Duration = Duration::from_mins(1);
 /// Larger bodies are decompressed and looked through on a thread of their own, so that other requests need not wait
 /// meanwhile.
 const LARGE_BODY_BYTES: usize = 64 * 1024;
@@ -191,14 +190,14 @@ impl Ingest {
         let (parts, body) = request.into_parts();
         let config = &self.shared.config;
         let has_key = auth::source(&config.sources, &receive::keys(&parts), None).is_ok();
-        let most = if has_key {
-            usize::MAX
+        let (most, pace) = if has_key {
+            (usize::MAX, Pace::KNOWN)
         } else {
-            WITHOUT_KEY_BYTES
+            (WITHOUT_KEY_BYTES, Pace::UNKNOWN)
         };
         let limit = config.max_batch_bytes.min(most);
         let mut share = self.shared.room.share(has_key);
-        let body = receive::body(body, limit, BODY_TIME, &mut share).await?;
+        let body = receive::body(body, limit, pace, &mut share).await?;
         let large = body.len() > LARGE_BODY_BYTES || parts.headers.contains_key("content-encoding");
         let open = move || {
             let request = receive::request(endpoint, &parts, body, limit, &mut share)?;
@@ -361,7 +360,7 @@ async fn answer_within(ingest: Ingest, endpoint: Endpoint, request: Request) -> 
         let body = request.into_body();
         let mut share = ingest.shared.room.share(false);
         // Nobody's metrics: whatever they are, they are taken and forgotten.
-        drop(receive::body(body, LARGE_BODY_BYTES, BODY_TIME, &mut share).await);
+        drop(receive::body(body, LARGE_BODY_BYTES, Pace::UNKNOWN, &mut share).await);
         return answer::success();
     }
     match ingest.take(endpoint, request).await {

@@ -16,11 +16,11 @@ use hyper::body::Frame;
 use super::{config, gzip, judge};
 use crate::ingest::answer::Refusal;
 use crate::ingest::inflate::Coding;
+use crate::ingest::pace::Pace;
 use crate::ingest::receive;
 use crate::ingest::room::Room;
 
 const CALL: &str = r#"{"userId":"u","event":"e"}"#;
-const LONG: Duration = Duration::from_mins(1);
 
 fn zlib(bytes: &[u8], level: u32) -> Vec<u8> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::new(level));
@@ -118,7 +118,7 @@ async fn a_body_is_read_up_to_its_limit_and_for_a_limited_time() {
     let room = Room::of(1000);
     let read = async |size: usize| {
         let body = Body::from(vec![b'x'; size]);
-        receive::body(body, 10, LONG, &mut room.share(true)).await
+        receive::body(body, 10, Pace::KNOWN, &mut room.share(true)).await
     };
     assert_eq!(read(10).await.unwrap().len(), 10);
     assert!(matches!(
@@ -126,7 +126,11 @@ async fn a_body_is_read_up_to_its_limit_and_for_a_limited_time() {
         Err(Refusal::BodyTooLarge { limit: 10 })
     ));
     let silent = Body::new(Silent);
-    let refusal = receive::body(silent, 10, Duration::ZERO, &mut room.share(true)).await;
+    let impatient = Pace {
+        stall: Duration::ZERO,
+        ..Pace::KNOWN
+    };
+    let refusal = receive::body(silent, 10, impatient, &mut room.share(true)).await;
     assert_eq!(refusal.unwrap_err().status(), 503);
 }
 
@@ -141,7 +145,9 @@ async fn a_body_without_room_is_read_to_its_end_and_thrown_away() {
         read: Arc::clone(&read),
     });
     let mut share = room.share(true);
-    let refusal = receive::body(body, 10, LONG, &mut share).await.unwrap_err();
+    let refusal = receive::body(body, 10, Pace::KNOWN, &mut share)
+        .await
+        .unwrap_err();
     assert_eq!(
         (refusal.status().as_u16(), refusal.code()),
         (429, "cannot_store_now")
@@ -151,7 +157,11 @@ async fn a_body_without_room_is_read_to_its_end_and_thrown_away() {
     room.share(true).take(5).unwrap();
     drop(other);
     let body = Body::from("0123456789");
-    assert!(receive::body(body, 10, LONG, &mut share).await.is_ok());
+    assert!(
+        receive::body(body, 10, Pace::KNOWN, &mut share)
+            .await
+            .is_ok()
+    );
 }
 
 #[tokio::test]
@@ -162,7 +172,7 @@ async fn an_upload_over_the_limit_is_read_on_for_a_while_and_then_cut() {
         read: Arc::clone(&read),
     });
     let mut share = Room::of(1000).share(true);
-    let refusal = receive::body(endless, 10, LONG, &mut share)
+    let refusal = receive::body(endless, 10, Pace::KNOWN, &mut share)
         .await
         .unwrap_err();
     assert!(matches!(refusal, Refusal::BodyTooLarge { limit: 10 }));

@@ -1,5 +1,6 @@
 //! Connections end: whatever a client does or leaves undone, it costs a bounded time and place, and others are served.
 
+mod bodies;
 mod flood;
 mod silent;
 mod terms;

@@ -186,3 +186,31 @@ async fn a_request_names_one_host() {
     }
     assert_eq!(port.close().await, 1);
 }
+
+/// SDKs send again after a 503, and a client that frames its chunks wrongly would do so for ever.
+#[tokio::test]
+async fn a_malformed_chunk_is_refused_for_good_and_a_body_cut_off_is_not() {
+    let port = Port::open().await;
+    for (chunks, closes, status) in [
+        ("zz\r\n{}\r\n0\r\n\r\n", false, "400"),
+        ("2\r\n{}xx0\r\n\r\n", false, "400"),
+        ("fffffffffffffffff\r\n{}", false, "400"),
+        ("20\r\n{}", true, "503"),
+    ] {
+        let mut stream = port.connect().await;
+        let request = format!(
+            "POST /v1/track HTTP/1.1\r\nHost: h\r\nX-Write-Key: dev\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        if closes {
+            stream.shutdown().await.unwrap();
+        }
+        let answer = read_until(&mut stream, "}").await;
+        assert_eq!(
+            answer.split(' ').nth(1),
+            Some(status),
+            "{chunks:?}: {answer}"
+        );
+    }
+    assert_eq!(port.close().await, 0);
+}
