@@ -11,6 +11,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use secrecy::ExposeSecret as _;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{Instrument as _, Span, field};
@@ -25,6 +26,7 @@ use super::settings::{self, Host};
 use super::{auth, cors, cost, counted, paths, receive, script};
 use crate::clock::Clock;
 use crate::config::{AnalyticsJs, IngestConfig, SourceConfig};
+use crate::listener::Peer;
 use crate::metrics::Metrics;
 use crate::model::GarbageIds;
 use crate::outbox::{AppendError, Outbox};
@@ -394,6 +396,7 @@ async fn answer_within(ingest: Ingest, endpoint: Endpoint, request: Request) -> 
 async fn settings(
     State(ingest): State<Ingest>,
     key: Result<Path<String>, PathRejection>,
+    peer: Option<Extension<Peer>>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
@@ -406,7 +409,8 @@ async fn settings(
         return refusal.into_response();
     }
     tracing::debug!(source = source.name, "settings asked for");
-    let host = Host::of(&ingest.shared.config, &headers, &uri);
+    let behind_proxy = peer.is_some_and(|Extension(peer)| peer.is_trusted());
+    let host = Host::of(&ingest.shared.config, &headers, behind_proxy, &uri);
     let document = settings::document(source.write_key.expose_secret(), host.as_ref());
     let mut response = answer::json(StatusCode::OK, document);
     // Not for shared caches: the document names the host that this client asked.
@@ -414,6 +418,9 @@ async fn settings(
         header::CACHE_CONTROL,
         HeaderValue::from_static("private, max-age=300"),
     );
+    if ingest.shared.config.public_url.is_none() {
+        response.headers_mut().append(header::VARY, settings::VARY);
+    }
     response
 }
 

@@ -2,13 +2,19 @@
 //!
 //! `integrations["Segment.io"]` must be there, or `analytics.js` sends nothing; `apiHost` in it overrides what mobile
 //! SDKs were configured with, so it names `public_url`, or the host that was asked (analytics-next's source;
-//! analytics-swift#156). May use `config`.
+//! analytics-swift#156). What a proxy says of the host is believed from a trusted one alone, and only a host with or
+//! without a port is taken from a header. May use `config`.
 
-use axum::http::Uri;
 use axum::http::header::{HOST, HeaderMap};
+use axum::http::uri::Authority;
+use axum::http::{HeaderValue, Uri};
 use serde_json::{Value, json};
 
 use crate::config::IngestConfig;
+
+/// The headers that the document depends on.
+pub(super) const VARY: HeaderValue =
+    HeaderValue::from_static("origin, host, x-forwarded-host, x-forwarded-proto");
 
 /// The document for a write key. `host` is where the client is to send to; without one the SDK's own setting stays.
 pub(super) fn document(write_key: &str, host: Option<&Host>) -> String {
@@ -83,11 +89,16 @@ pub(super) struct Host {
 }
 
 impl Host {
-    /// `public_url`; without one what the request says, its proxy's headers first, and `path_prefix`: where the path
-    /// is known to the client, a proxy may have cut it off. A proxy that
-    /// does not say by which scheme it was asked is taken to speak TLS, except on loopback, unless this port speaks TLS
-    /// itself: a page served by TLS could not send to a plain host at all.
-    pub(super) fn of(config: &IngestConfig, headers: &HeaderMap, uri: &Uri) -> Option<Self> {
+    /// `public_url`; without one what the request says, the headers of a trusted proxy first (`behind_proxy`: it came
+    /// from one), and `path_prefix`: where the path is known to the client, a proxy may have cut it off. Who does not
+    /// say by which scheme it was asked is taken to speak TLS, except on loopback, unless this port speaks TLS itself: a
+    /// page served by TLS could not send to a plain host at all.
+    pub(super) fn of(
+        config: &IngestConfig,
+        headers: &HeaderMap,
+        behind_proxy: bool,
+        uri: &Uri,
+    ) -> Option<Self> {
         if let Some(public) = &config.public_url {
             return Some(Self {
                 address: public.address.clone(),
@@ -99,12 +110,14 @@ impl Host {
             let value = value.split(',').next()?.trim();
             (!value.is_empty()).then(|| value.to_owned())
         };
-        let authority = first("x-forwarded-host")
+        let proxied = |name| first(name).filter(|_| behind_proxy);
+        let named = proxied("x-forwarded-host")
             .or_else(|| first(HOST.as_str()))
             .or_else(|| uri.authority().map(ToString::to_string))?;
-        let https = match first("x-forwarded-proto") {
+        let authority: Authority = named.parse().ok().filter(is_plain)?;
+        let https = match proxied("x-forwarded-proto") {
             Some(scheme) => !scheme.eq_ignore_ascii_case("http"),
-            None => config.tls.is_some() || !is_loopback(&authority),
+            None => config.tls.is_some() || !is_loopback(authority.host()),
         };
         let prefix = config.path_prefix.as_deref().unwrap_or_default();
         Some(Self {
@@ -114,11 +127,18 @@ impl Host {
     }
 }
 
-fn is_loopback(authority: &str) -> bool {
-    let host = match authority.strip_prefix('[') {
-        Some(ipv6) => ipv6.split(']').next().unwrap_or(ipv6),
-        None => authority.split(':').next().unwrap_or(authority),
-    };
+/// A host name or address, with or without a port: no user name, and nothing that would end the host in an address or
+/// in a page that it is written to.
+fn is_plain(authority: &Authority) -> bool {
+    let is_of_hosts =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '[' | ']');
+    let is_whole = authority.port_u16().is_some() || authority.as_str() == authority.host();
+    is_whole && !authority.host().is_empty() && authority.as_str().chars().all(is_of_hosts)
+}
+
+/// `host` without a port; an IPv6 address in brackets.
+fn is_loopback(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']);
     host.eq_ignore_ascii_case("localhost")
         || host
             .parse::<std::net::IpAddr>()

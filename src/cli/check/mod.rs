@@ -70,6 +70,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
     findings.push(machine::disk(&config));
     findings.extend(machine::ports(&config));
     findings.push(machine::connections(&config));
+    findings.extend(public_url(&config));
     findings.extend(klaviyo::findings(&config).await?);
     let wrong = findings
         .iter()
@@ -93,6 +94,18 @@ fn analytics_js(config: &Config) -> Option<Finding> {
             script.parts.len()
         )),
         Err(error) => Finding::Wrong(format!("analytics.js: {:#}", anyhow::Error::from(error))),
+    })
+}
+
+/// Browser and mobile SDKs send where their settings say; without `public_url` these name the host that each asked.
+fn public_url(config: &Config) -> Option<Finding> {
+    let listen = config.ingest.listen;
+    let is_open = !listen.ip().to_canonical().is_loopback();
+    (is_open && config.ingest.public_url.is_none()).then(|| {
+        Finding::Note(format!(
+            "settings: ingest.listen is {listen}, and browser and mobile SDKs are sent to whatever host they asked for \
+             their settings by; set ingest.public_url if there are any"
+        ))
     })
 }
 

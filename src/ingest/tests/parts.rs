@@ -132,13 +132,18 @@ fn only_listed_pages_may_use_a_key_with_origins() {
 
 /// Segment's part of the settings for a client that asked with these headers.
 fn segment(config: &IngestConfig, headers: &[(&str, &str)]) -> Value {
+    segment_by(config, headers, true)
+}
+
+/// As above; `behind_proxy`: a trusted proxy passed it on.
+fn segment_by(config: &IngestConfig, headers: &[(&str, &str)], behind_proxy: bool) -> Value {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
         let name: HeaderName = name.parse().unwrap();
         map.insert(name, HeaderValue::from_str(value).unwrap());
     }
     let uri = Uri::from_static("/settings");
-    let host = Host::of(config, &map, &uri);
+    let host = Host::of(config, &map, behind_proxy, &uri);
     let document = settings::document("dev", host.as_ref());
     let document: Value = serde_json::from_str(&document).unwrap();
     assert_eq!(document["metrics"]["sampleRate"], 0);
@@ -175,6 +180,38 @@ fn settings_name_the_host_that_was_asked() {
         let found = segment(&config(), headers);
         assert_eq!(address(&found), expected);
         assert_eq!(found["apiKey"], "dev");
+    }
+}
+
+#[test]
+fn settings_believe_a_trusted_proxy_alone() {
+    let headers = [
+        ("host", "events.shop.example"),
+        ("x-forwarded-host", "evil.example"),
+        ("x-forwarded-proto", "http"),
+    ];
+    let found = segment_by(&config(), &headers, false);
+    assert_eq!(address(&found), ("https", "events.shop.example/v1"));
+    let found = segment_by(&config(), &headers, true);
+    assert_eq!(address(&found), ("http", "evil.example/v1"));
+}
+
+#[test]
+fn settings_name_no_host_that_is_none() {
+    for host in [
+        "relay@evil.example",
+        "relay:pass@evil.example:80",
+        "evil/\"x?y=<script>#",
+        "a b",
+        "evil.example:",
+        "evil.example:70000",
+        "e*vil'(example)",
+        ":80",
+    ] {
+        for header in ["host", "x-forwarded-host"] {
+            let found = segment(&config(), &[(header, host)]);
+            assert_eq!(address(&found), ("none", "none"), "{header}: {host}");
+        }
     }
 }
 

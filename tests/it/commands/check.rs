@@ -62,6 +62,20 @@ fn as_shipped_all_is_well_and_nothing_reaches_klaviyo() {
 }
 
 #[test]
+fn a_port_that_is_open_to_others_without_its_public_address_is_noted() {
+    let note = "note  settings: ingest.listen is 0.0.0.0:0, and browser";
+    let [here, all] = ["127.0.0.1", "0.0.0.0"].map(|at| format!("ingest.listen = \"{at}:0\""));
+    let open = SANDBOX.replace(&here, &all);
+    let ran = Bench::with(&open).run(&["check"]);
+    assert!(ran.out.contains(note), "{ran:?}");
+    let named = format!("ingest.public_url = \"https://relay.example\"\n{open}");
+    for config in [named.as_str(), SANDBOX] {
+        let ran = Bench::with(config).run(&["check"]);
+        assert!(!ran.out.contains("note  settings"), "{ran:?}");
+    }
+}
+
+#[test]
 fn few_open_files_are_noted() {
     let bench = Bench::with(SANDBOX);
     let program = env!("CARGO_BIN_EXE_klaviyo-relay");

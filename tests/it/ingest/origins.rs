@@ -110,6 +110,32 @@ async fn an_origin_that_no_source_allows_gets_no_cors_header() {
 }
 
 #[tokio::test]
+async fn an_origin_that_is_not_ascii_is_foreign() {
+    let bench = two_sites().await;
+    let request = Request::post("/v1/t")
+        .header("x-write-key", "wk_shop")
+        .header("origin", "https://shöp.example".as_bytes());
+    let answer = bench.send(request.body(CALL.into()).unwrap()).await;
+    assert_eq!(answer.status, 400);
+    assert_eq!(answer.json()["code"], "origin_not_allowed");
+    assert_no_cors(&answer);
+}
+
+#[tokio::test]
+async fn settings_tell_caches_what_they_depend_on() {
+    let bench = two_sites().await;
+    let request = Request::get("/v1/projects/wk_shop/settings").header("host", "h");
+    let answer = bench.send(request.body(Body::empty()).unwrap()).await;
+    let vary = answer.headers.get_all("vary").iter();
+    let vary: Vec<&str> = vary
+        .flat_map(|line| line.to_str().unwrap().split(", "))
+        .collect();
+    for name in ["origin", "host", "x-forwarded-host", "x-forwarded-proto"] {
+        assert!(vary.contains(&name), "{name} is not in {vary:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_origin_of_another_source_cannot_read_the_answer() {
     let bench = two_sites().await;
     let own = call(&bench, "wk_shop", SHOP).await;
