@@ -2,7 +2,7 @@
 //!
 //! `integrations["Segment.io"]` must be there, or `analytics.js` sends nothing; `apiHost` in it overrides what mobile
 //! SDKs were configured with, so it names `public_url`, or the host that was asked (analytics-next's source;
-//! analytics-swift#156). What a proxy says of the host is believed from a trusted one alone, and only a host with or
+//! analytics-swift#156). The host that a proxy names is believed from a trusted one alone, and only a host with or
 //! without a port is taken from a header. May use `config`.
 
 use axum::http::header::{HOST, HeaderMap};

@@ -1,6 +1,6 @@
 //! Whom a request came from, and whose word on that is believed.
 //!
-//! It promises that what a header says of a client is believed from a trusted proxy alone, and from the right: what
+//! It promises that what a header states of a client is believed from a trusted proxy alone, and from the right: what
 //! stands left of the first address that is no trusted proxy could be written by anybody. Pure.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -54,7 +54,7 @@ impl Peer {
         self.trusted.contains(self.address.ip())
     }
 
-    /// The client's address: that of the connection, or what a trusted proxy says in `X-Forwarded-For`.
+    /// The client's address: that of the connection, or what a trusted proxy names in `X-Forwarded-For`.
     pub fn client(&self, headers: &HeaderMap) -> IpAddr {
         let mut client = self.address.ip();
         let lines = headers.get_all("x-forwarded-for").iter().rev();
