@@ -17,6 +17,7 @@
 //! | module | charge | may use |
 //! |---|---|---|
 //! | `model` | the nouns: event, identifier, delivery, attempt and their states; no I/O, no clock | – |
+//! | `escape` | makes visible what a terminal would obey in foreign text; pure | – |
 //! | `clock` | time and chance, handed in to whoever needs them | model |
 //! | `listener` | the accept loop under every port of the program, with TLS or without: its connections end, and their places are shared | clock |
 //! | `segment` | Segment's vocabulary: the calls, and how their keys are looked up | model |
@@ -30,9 +31,9 @@
 //! | `delivery` | one HTTP request out, one outcome back; the only user of reqwest | klaviyo, model, config, clock |
 //! | `relay` | the loop that joins outbox, scheduler, mapper, delivery and outbox again | outbox, scheduler, mapper, delivery, klaviyo, segment, model, config, clock, metrics, telemetry |
 //! | `sandbox` | a Klaviyo in the program: checks requests as the real one does, keeps what it got | klaviyo, model, clock, listener |
-//! | `operator` | what an operator asks for, the same from the commands and from the admin port | outbox, ingest, relay, mapper, klaviyo, segment, model, config, clock |
+//! | `operator` | what an operator asks for, the same from the commands and from the admin port | outbox, ingest, relay, mapper, klaviyo, segment, model, config, clock, escape |
 //! | `admin` | the page, health, metrics and the API of the operator, on a port of their own | operator, outbox, sandbox, metrics, model, config, clock, listener |
-//! | `telemetry` | sets up what is logged and traced, and how | model, config |
+//! | `telemetry` | sets up what is logged and traced, and how | model, config, escape |
 //! | `cli` | the commands, one file for each | all |
 //! | `app` | the one place that wires the parts together | all |
 //!
@@ -50,6 +51,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod delivery;
+pub mod escape;
 pub mod ingest;
 pub mod klaviyo;
 pub mod listener;

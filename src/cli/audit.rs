@@ -1,7 +1,6 @@
 //! `audit`: proves that nothing vanished, or says where the gap is.
 
-use std::fmt::Write;
-
+use super::screen::Screen;
 use super::{End, attach, print, print_json};
 use crate::config::Config;
 use crate::model::EventId;
@@ -32,7 +31,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
     if options.json {
         print_json(&audit_json(&audit))?;
     } else {
-        print(&text_of(&audit)?)?;
+        print(&screen_of(&audit))?;
     }
     Ok(if audit.holds() {
         End::Done
@@ -42,21 +41,21 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
 }
 
 /// What an audit found, for people.
-pub(super) fn text_of(audit: &Audit) -> Result<String, std::fmt::Error> {
-    let mut text = String::new();
+fn screen_of(audit: &Audit) -> Screen {
+    let mut screen = Screen::default();
     for (name, count) in &audit.totals {
-        writeln!(text, "{name:<12}{count:>10}")?;
+        screen.line(format_args!("{name:<12}{count:>10}"));
     }
-    writeln!(text)?;
+    screen.end();
     let gap = audit.difference();
     if gap == 0 {
-        let sum = "accepted = delivered + skipped + dead + pending + held";
-        writeln!(text, "ok    {sum}")?;
+        screen.line(format_args!(
+            "ok    accepted = delivered + skipped + dead + pending + held"
+        ));
     } else {
-        writeln!(
-            text,
+        screen.line(format_args!(
             "WRONG accepted differs from delivered + skipped + dead + pending + held by {gap}"
-        )?;
+        ));
     }
     let differing = audit
         .counts
@@ -64,36 +63,36 @@ pub(super) fn text_of(audit: &Audit) -> Result<String, std::fmt::Error> {
         .filter(|counted| counted.rows != counted.kept);
     let differing: Vec<_> = differing.collect();
     for counted in &differing {
-        writeln!(
-            text,
+        screen.line(format_args!(
             "WRONG {} {} events have a row, and {} are counted",
             counted.rows, counted.name, counted.kept
-        )?;
+        ));
     }
     if differing.is_empty() {
-        writeln!(text, "ok    the counters say what the rows say")?;
+        screen.line(format_args!("ok    the counters say what the rows say"));
     }
     for rule in &audit.rules {
         match rule.broken {
-            0 => writeln!(text, "ok    {}", rule.must)?,
-            broken => writeln!(
-                text,
+            0 => screen.line(format_args!("ok    {}", rule.must)),
+            broken => screen.line(format_args!(
                 "WRONG not so: {}; broken by {broken}: {}",
                 rule.must,
                 named(rule)
-            )?,
+            )),
         }
     }
     match &audit.file {
         None => {}
-        Some(said) if said.is_empty() => writeln!(text, "ok    SQLite finds no fault in the file")?,
+        Some(said) if said.is_empty() => {
+            screen.line(format_args!("ok    SQLite finds no fault in the file"));
+        }
         Some(said) => {
             for words in said {
-                writeln!(text, "WRONG the file: {words}")?;
+                screen.line(format_args!("WRONG the file: {words}"));
             }
         }
     }
-    Ok(text)
+    screen
 }
 
 fn named(rule: &Checked) -> String {

@@ -1,12 +1,14 @@
 //! `backup` and `restore`: one moment of the outbox in a file, and back.
 
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 
 use anyhow::bail;
 use serde_json::{Value, json};
 
-use super::filter::line;
-use super::{End, attach, print, print_json};
+use super::filter::list;
+use super::screen::Screen;
+use super::{End, attach, print, print_json, print_line};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, OutboxConfig};
 use crate::model::EventStatus;
@@ -58,7 +60,7 @@ pub(super) async fn backup(options: &Backup, config: Config) -> anyhow::Result<E
     Outbox::backup(&config.outbox, &options.file).await?;
     let bytes = std::fs::metadata(&options.file)?.len();
     let Some(audit) = Outbox::audit_file(&options.file).await? else {
-        print(&format!(
+        print_line(format_args!(
             "{}: {bytes} bytes; an older klaviyo-relay made the outbox, so the copy was not audited",
             options.file.display()
         ))?;
@@ -72,7 +74,7 @@ pub(super) async fn backup(options: &Backup, config: Config) -> anyhow::Result<E
             "holds": audit.holds(),
         }))?;
     } else {
-        print(&format!(
+        print_line(format_args!(
             "{}: {bytes} bytes, {} events accepted, {waiting} of them not finished",
             options.file.display(),
             count("accepted")
@@ -114,15 +116,20 @@ pub(super) async fn restore(options: &Restore, config: Config) -> anyhow::Result
         }))?;
         return Ok(End::Done);
     }
-    let mut lines = Vec::new();
+    let mut screen = Screen::default();
     if let Some(former) = &restored.former {
-        lines.push(format!(
+        screen.line(format_args!(
             "the outbox that was here is now {}",
             former.display()
         ));
     }
-    lines.extend(text_of(count, &first, "are held and would be sent again"));
-    print(&lines.join("\n"))?;
+    write_held(
+        &mut screen,
+        count,
+        &first,
+        "are held and would be sent again",
+    );
+    print(&screen)?;
     Ok(End::Done)
 }
 
@@ -148,8 +155,14 @@ async fn preview(options: &Restore, config: &Config) -> anyhow::Result<End> {
             &json!({"dry_run": true, "count": count, "first": json_of(&first), "former": null}),
         )?;
     } else {
-        let lines = text_of(count, &first, "would be held, to be sent again");
-        print(&lines.join("\n"))?;
+        let mut screen = Screen::default();
+        write_held(
+            &mut screen,
+            count,
+            &first,
+            "would be held, to be sent again",
+        );
+        print(&screen)?;
     }
     Ok(End::Done)
 }
@@ -158,7 +171,7 @@ async fn preview(options: &Restore, config: &Config) -> anyhow::Result<End> {
 fn tempfolder(config: &Config) -> anyhow::Result<PathBuf> {
     let name = format!(".klaviyo-relay-{}", std::process::id());
     let folder = config.outbox.path.with_file_name(name);
-    std::fs::create_dir(&folder)?;
+    std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
     Ok(folder)
 }
 
@@ -175,20 +188,17 @@ fn json_of(first: &[Brief]) -> Value {
     first.iter().map(brief_json).collect()
 }
 
-fn text_of(count: usize, first: &[Brief], what: &str) -> Vec<String> {
+fn write_held(screen: &mut Screen, count: usize, first: &[Brief], what: &str) {
     let plural = if count == 1 { "" } else { "s" };
-    let mut lines = vec![format!("{count} event{plural} {what}")];
-    lines.extend(first.iter().map(line));
-    if count > first.len() {
-        lines.push(format!("  … and {} more", count - first.len()));
-    }
+    screen.line(format_args!("{count} event{plural} {what}"));
+    list(screen, first, count);
     if count > 0 {
-        lines.push(
+        screen.line(format_args!(
             "what was delivered after the backup was made goes out a second time; Klaviyo drops copies of events by \
-             their $event_id\nsend them: klaviyo-relay release --status held   give them up: klaviyo-relay discard \
-             --status held"
-                .to_owned(),
-        );
+             their $event_id"
+        ));
+        screen.line(format_args!(
+            "send them: klaviyo-relay release --status held   give them up: klaviyo-relay discard --status held"
+        ));
     }
-    lines
 }

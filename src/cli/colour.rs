@@ -31,13 +31,13 @@ pub(super) fn tone(tone: Tone, text: &str) -> String {
     format!("\u{1b}[{colour}m{text}\u{1b}[0m")
 }
 
-/// A status of an event or a delivery, in its tone.
-pub(super) fn status(word: &str) -> String {
+/// The tone of a status of an event or a delivery.
+pub(super) fn of_status(word: &str) -> Option<Tone> {
     match word {
-        "delivered" | "duplicate" | "skipped" | "accepted" => tone(Tone::Good, word),
-        "pending" | "held" | "unknown" | "retry" | "conflict" => tone(Tone::Note, word),
-        "dead" | "rejected" | "refused" | "stopped" => tone(Tone::Bad, word),
-        other => other.to_owned(),
+        "delivered" | "duplicate" | "skipped" | "accepted" => Some(Tone::Good),
+        "pending" | "held" | "unknown" | "retry" | "conflict" => Some(Tone::Note),
+        "dead" | "rejected" | "refused" | "stopped" => Some(Tone::Bad),
+        _ => None,
     }
 }
 

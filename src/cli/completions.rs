@@ -6,7 +6,7 @@ use anyhow::bail;
 use clap::{Command, CommandFactory as _};
 use clap_complete::Shell;
 
-use super::{Cli, End, print};
+use super::{Cli, End, print_own};
 
 /// Print a completion script for a shell: bash, elvish, fish, powershell or zsh
 ///
@@ -34,7 +34,7 @@ pub(super) fn completions(options: &Completions) -> anyhow::Result<End> {
         "klaviyo-relay",
         &mut script,
     );
-    print(&String::from_utf8(script)?)?;
+    print_own(&String::from_utf8(script)?)?;
     Ok(End::Done)
 }
 
@@ -50,7 +50,7 @@ pub(super) fn man(options: &Man) -> anyhow::Result<End> {
             command.clone()
         }
     };
-    print(&rendered(page)?)?;
+    print_own(&rendered(page)?)?;
     Ok(End::Done)
 }
 

@@ -1,13 +1,13 @@
 //! `explain`: an event on stdin, the requests it becomes on stdout, and which rule gave each field. It is read and
 //! checked as at ingest, and mapped as by the relay: the same functions decide.
 
-use std::fmt::Write;
 use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, bail};
 use serde_json::Value;
 
+use super::screen::Screen;
 use super::{DEFAULT_CONFIG, End, print, print_json};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError, process_environment};
@@ -61,7 +61,7 @@ pub(super) fn run(options: &Options, config: Option<&Path>) -> anyhow::Result<En
     if options.json {
         print_json(&explanation.json())?;
     } else {
-        print(&text_of(&explanation)?)?;
+        print(&screen_of(&explanation)?)?;
     }
     Ok(match explanation {
         Explanation::Refused { .. } => End::Failed,
@@ -69,52 +69,52 @@ pub(super) fn run(options: &Options, config: Option<&Path>) -> anyhow::Result<En
     })
 }
 
-fn text_of(explanation: &Explanation) -> anyhow::Result<String> {
-    let mut text = String::new();
+fn screen_of(explanation: &Explanation) -> anyhow::Result<Screen> {
+    let mut screen = Screen::default();
     let explained = match explanation {
         Explanation::Becomes(explained) => explained,
         Explanation::Refused { reason, .. } => {
-            writeln!(text, "refused: {reason}")?;
-            writeln!(
-                text,
+            screen.line(format_args!("refused: {reason}"));
+            screen.line(format_args!(
                 "(alone it is answered 400; in a batch or a webhook it is kept as dead)"
-            )?;
-            return Ok(text);
+            ));
+            return Ok(screen);
         }
     };
-    writeln!(text, "{} on the {} side", explained.kind, explained.side)?;
+    screen.line(format_args!(
+        "{} on the {} side",
+        explained.kind, explained.side
+    ));
     match &explained.mapped {
-        Mapped::Skipped(reason) => writeln!(text, "skipped: {reason}")?,
+        Mapped::Skipped(reason) => screen.line(format_args!("skipped: {reason}")),
         Mapped::Requests(planned) => {
             for (at, planned) in planned.iter().enumerate() {
-                write_request(&mut text, at + 1, planned)?;
+                write_request(&mut screen, at + 1, planned)?;
             }
         }
     }
-    Ok(text)
+    Ok(screen)
 }
 
-fn write_request(text: &mut String, number: usize, planned: &Planned) -> anyhow::Result<()> {
+fn write_request(screen: &mut Screen, number: usize, planned: &Planned) -> anyhow::Result<()> {
     let request = &planned.request;
     let route = klaviyo::route(request.kind(), request.list_id());
-    writeln!(text, "\n{number}. {} {}", route.method, route.path)?;
+    screen.end();
+    screen.line(format_args!("{number}. {} {}", route.method, route.path));
     if let Some(refused) = &planned.refused {
-        writeln!(text, "   NOT SENT: {refused}")?;
+        screen.line(format_args!("   NOT SENT: {refused}"));
     }
     for warning in &planned.warnings {
-        writeln!(text, "   warning: {warning}")?;
+        screen.line(format_args!("   warning: {warning}"));
     }
     match request.body() {
         Some(body) => {
             let body: Value = serde_json::from_str(&body)?;
-            for line in serde_json::to_string_pretty(&body)?.lines() {
-                writeln!(text, "   {line}")?;
-            }
+            screen.json("   ", &serde_json::to_string_pretty(&body)?);
         }
-        None => writeln!(
-            text,
+        None => screen.line(format_args!(
             "   (names the profile by the id that request 1 is answered with)"
-        )?,
+        )),
     }
     let width = planned
         .rules
@@ -123,7 +123,7 @@ fn write_request(text: &mut String, number: usize, planned: &Planned) -> anyhow:
         .max()
         .unwrap_or(0);
     for rule in &planned.rules {
-        writeln!(text, "   {:<width$}  <- {}", rule.field, rule.rule)?;
+        screen.line(format_args!("   {:<width$}  <- {}", rule.field, rule.rule));
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use super::filter::Filter;
-use super::{End, Misuse, attach, print, print_json};
+use super::{End, Misuse, attach, print_json, print_line};
 use crate::config::Config;
 use crate::model::{EventId, EventStatus};
 use crate::operator::exported_line;
@@ -63,7 +63,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
         print_json(&json!({"dry_run": false, "count": count, "file": file}))?;
     } else {
         let plural = if count == 1 { "" } else { "s" };
-        print(&format!(
+        print_line(format_args!(
             "{count} event{plural} exported to {}",
             file.display()
         ))?;

@@ -2,6 +2,7 @@
 
 use anyhow::bail;
 
+use super::screen::Screen;
 use super::{End, Misuse, attach, print, print_json};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -143,18 +144,16 @@ impl Filter {
         }
         let will = if self.dry_run { "would be" } else { "will be" };
         let plural = if events.len() == 1 { "" } else { "s" };
-        let mut lines = vec![format!("{} event{plural} {will} {verb}", events.len())];
-        lines.extend(first.iter().map(line));
-        if events.len() > first.len() {
-            lines.push(format!("  … and {} more", events.len() - first.len()));
-        }
+        let mut screen = Screen::default();
+        screen.line(format_args!("{} event{plural} {will} {verb}", events.len()));
+        list(&mut screen, first, events.len());
         if end == End::Done && !missing.is_empty() {
-            lines.push(format!(
+            screen.line(format_args!(
                 "  {} left as they are: in flight, or changed meanwhile",
                 missing.len()
             ));
         }
-        print(&lines.join("\n"))?;
+        print(&screen)?;
         if end == End::Failed {
             let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
             bail!(
@@ -166,8 +165,18 @@ impl Filter {
     }
 }
 
+/// The first of so many events, a line each.
+pub(super) fn list(screen: &mut Screen, first: &[Brief], count: usize) {
+    for brief in first {
+        screen.line(format_args!("{}", line(brief)));
+    }
+    if count > first.len() {
+        screen.line(format_args!("  … and {} more", count - first.len()));
+    }
+}
+
 /// One event in one line. Reasons can be long: what they begin with says what it is about.
-pub(super) fn line(brief: &Brief) -> String {
+fn line(brief: &Brief) -> String {
     let what = brief.name.as_deref().or(brief.kind.as_deref());
     let reason = brief.reason.as_deref().unwrap_or_default();
     let short: String = reason.chars().take(80).collect();

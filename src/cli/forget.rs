@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::bail;
 use serde_json::{Value, json};
 
-use super::filter::line;
+use super::filter::list;
+use super::screen::Screen;
 use super::{End, attach, print, print_json};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -114,16 +115,14 @@ async fn preview(options: &Options, config: &Config) -> anyhow::Result<End> {
         }))?;
         return Ok(End::Done);
     }
-    let mut lines = vec![format!(
+    let mut screen = Screen::default();
+    screen.line(format_args!(
         "{} would be erased, of which {waiting} still wait and would be discarded",
         events(ids.len())
-    )];
-    lines.push(format!("the person: {}", names.join(", ")));
-    lines.extend(first.iter().map(line));
-    if ids.len() > first.len() {
-        lines.push(format!("  … and {} more", ids.len() - first.len()));
-    }
-    print(&lines.join("\n"))?;
+    ));
+    screen.line(format_args!("the person: {}", names.join(", ")));
+    list(&mut screen, &first, ids.len());
+    print(&screen)?;
     Ok(End::Done)
 }
 
@@ -154,16 +153,20 @@ fn say(options: &Options, forgotten: &Forgotten, rebuild_due: bool) -> anyhow::R
             left.join(", ")
         );
     }
-    let mut said = format!("{} erased", events(*erased));
+    let mut screen = Screen::default();
+    screen.put(format_args!("{} erased", events(*erased)));
     if *discarded > 0 {
-        said = format!("{said}, {discarded} of them discarded before they were delivered");
+        screen.put(format_args!(
+            ", {discarded} of them discarded before they were delivered"
+        ));
     }
+    screen.end();
     if rebuild_due {
-        said = format!(
-            "{said}\ncopies of names may be left in unused parts of the file until the daemon starts again"
-        );
+        screen.line(format_args!(
+            "copies of names may be left in unused parts of the file until the daemon starts again"
+        ));
     }
-    print(&said)?;
+    print(&screen)?;
     Ok(End::Done)
 }
 

@@ -1,7 +1,8 @@
 //! The command line: one file per subcommand, each with its options and its run.
 //!
 //! Data goes to stdout, logs and errors to stderr. Exit code 0: done; 1: failed; 2: used wrongly.
-//! Commands print; they decide nothing. May use every other module.
+//! Commands print; they decide nothing. Text leaves through [`screen`] and JSON through [`print_json`], which escape what a
+//! terminal would obey. May use every other module.
 
 mod audit;
 mod backup;
@@ -18,10 +19,13 @@ mod hold;
 mod import;
 mod replay;
 mod sandbox;
+mod screen;
 mod serve;
 mod show;
 mod status;
 
+use std::borrow::Cow;
+use std::fmt::Arguments;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -29,9 +33,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use serde_json::Value;
 
-use crate::config::{Config, LogConfig, process_environment};
+use crate::config::{Config, ConfigError, LogConfig, process_environment};
+use crate::escape;
 use crate::outbox::Outbox;
 use crate::telemetry;
+use screen::Screen;
 
 /// Durable delivery of Segment events to Klaviyo: in order per profile, once in effect.
 #[derive(Debug, Parser)]
@@ -163,8 +169,20 @@ async fn attach(config: &Config) -> anyhow::Result<Outbox> {
     Ok(Outbox::attach(&config.outbox).await?)
 }
 
-/// Prints text to stdout; a reader that has gone away (`| head`) is an error that `main` knows.
-fn print(text: &str) -> anyhow::Result<()> {
+/// Prints lines for people.
+fn print(screen: &Screen) -> anyhow::Result<()> {
+    print_own(screen.text())
+}
+
+/// Prints one line for people; what stands in it is escaped.
+fn print_line(line: Arguments<'_>) -> anyhow::Result<()> {
+    let mut screen = Screen::default();
+    screen.line(line);
+    print(&screen)
+}
+
+/// Prints a text that holds nothing foreign; a reader that has gone away (`| head`) is an error that `main` knows.
+fn print_own(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     if !text.ends_with('\n') {
@@ -176,7 +194,7 @@ fn print(text: &str) -> anyhow::Result<()> {
 
 /// Prints JSON to stdout, for people's eyes too.
 fn print_json(value: &Value) -> anyhow::Result<()> {
-    print(&serde_json::to_string_pretty(value)?)
+    print_own(&escape::json(&serde_json::to_string_pretty(value)?))
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -189,11 +207,21 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     reason = "the one place where an error reaches the person who ran the command"
 )]
 fn fail(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
+    eprintln!("error: {}", words(error));
     if error.is::<Misuse>() {
         return ExitCode::from(2);
     }
     ExitCode::FAILURE
+}
+
+/// An error and its causes, in one line; the mistakes of a configuration are on lines of their own.
+fn words(error: &anyhow::Error) -> String {
+    let words = format!("{error:#}");
+    if error.is::<ConfigError>() {
+        let lines: Vec<Cow<'_, str>> = words.lines().map(escape::text).collect();
+        return lines.join("\n");
+    }
+    escape::text(&words).into_owned()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{End, log_plainly, print};
+use super::{End, log_plainly, print_line};
 use crate::clock::SystemClock;
 use crate::listener;
 use crate::sandbox::{self, AccountLists, ListOption, OptIn, Sandbox};
@@ -40,7 +40,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<End> {
     };
     let sandbox = Sandbox::new(settings, Arc::new(SystemClock));
     let port = listener::bind(options.listen).await?;
-    print(&format!(
+    print_line(format_args!(
         "a sandbox Klaviyo listens on http://{}",
         port.local_addr()?
     ))?;

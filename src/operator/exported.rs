@@ -3,11 +3,13 @@
 
 use serde_json::json;
 
+use crate::escape;
 use crate::ingest::EXPORTED;
 use crate::outbox::ExportedEvent;
 use crate::segment::masked;
 
 /// An event as the body of a batch of one, with what its batch said around it; what the relay knows of it stands beside.
+/// Its values are those of the call. What a terminal would obey is written as an escape of JSON.
 pub fn exported_line(event: &ExportedEvent) -> String {
     let known = json!({
         "id": event.id.0, "source": event.source, "messageId": event.message_id, "type": event.kind,
@@ -25,5 +27,5 @@ pub fn exported_line(event: &ExportedEvent) -> String {
         masked(&event.payload)
     );
     // Inside of a string JSON writes them as escapes: these stand between its parts.
-    line.replace(['\n', '\r'], " ") + "\n"
+    escape::json(&line.replace(['\n', '\r'], " ")).into_owned() + "\n"
 }

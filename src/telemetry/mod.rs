@@ -1,10 +1,11 @@
 //! The program's log lines: to stderr, for people or for machines; and its traces, where it was built with the feature
-//! `otlp`. May use `config`.
+//! `otlp`. May use `config` and `escape`.
 //!
 //! A log line carries numbers of events and deliveries, never a payload, a person's data, or a key. For our own lines
 //! that is a matter of how they are written. What the lines of libraries hold below `info` is theirs to decide, anew in
 //! each version; they see every header, body and statement. So none of those is logged, whatever the filter says.
 
+mod lines;
 #[cfg(feature = "otlp")]
 mod otlp;
 #[cfg(not(feature = "otlp"))]
@@ -70,7 +71,7 @@ pub fn init_with_traces(
 ) -> Result<Logging, TelemetryError> {
     let (filter, handle) = reload::Layer::new(parse(&config.filter)?);
     let lines = fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(lines::to_stderr(config.format))
         .with_ansi(std::io::stderr().is_terminal() && config.format == LogFormat::Text);
     let lines = match config.format {
         LogFormat::Text => lines.boxed(),

@@ -3,11 +3,10 @@
 mod klaviyo;
 mod machine;
 
-use std::fmt;
-
 use serde_json::{Value, json};
 
-use super::colour::{Tone, tone};
+use super::colour::Tone;
+use super::screen::Screen;
 use super::{End, print, print_json};
 use crate::app;
 use crate::clock::{Clock, SystemClock};
@@ -36,17 +35,17 @@ enum Finding {
     Wrong(String),
 }
 
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Well(words) => write!(f, "{}    {words}", tone(Tone::Good, "ok")),
-            Self::Note(words) => write!(f, "{}  {words}", tone(Tone::Note, "note")),
-            Self::Wrong(words) => write!(f, "{} {words}", tone(Tone::Bad, "WRONG")),
-        }
-    }
-}
-
 impl Finding {
+    fn write(&self, screen: &mut Screen) {
+        let (tone, level, words) = match self {
+            Self::Well(words) => (Tone::Good, "ok", words),
+            Self::Note(words) => (Tone::Note, "note", words),
+            Self::Wrong(words) => (Tone::Bad, "WRONG", words),
+        };
+        screen.toned(tone, format_args!("{level}"));
+        screen.line(format_args!("{:1$}{words}", "", 6 - level.len()));
+    }
+
     fn json(&self) -> Value {
         let (level, words) = match self {
             Self::Well(words) => ("ok", words),
@@ -79,8 +78,11 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
         let findings: Vec<Value> = findings.iter().map(Finding::json).collect();
         print_json(&json!({"well": !wrong, "findings": findings}))?;
     } else {
-        let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
-        print(&lines.join("\n"))?;
+        let mut screen = Screen::default();
+        for finding in &findings {
+            finding.write(&mut screen);
+        }
+        print(&screen)?;
     }
     Ok(if wrong { End::Failed } else { End::Done })
 }

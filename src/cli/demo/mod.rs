@@ -5,6 +5,7 @@ mod client;
 mod table;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
 
+use super::screen::Screen;
 use super::{End, log_plainly, print};
 use crate::app::App;
 use crate::clock::SystemClock;
@@ -69,16 +71,22 @@ async fn show(app: &App, sandbox: SocketAddr, folder: &Path) -> anyhow::Result<E
     let events = client::get(sandbox, "/sandbox/events").await?;
     let profiles = client::get(sandbox, "/sandbox/profiles").await?;
     let lists = client::get(sandbox, "/sandbox/lists").await?;
-    print(&table::events(&reports))?;
-    print(&table::sandbox(&profiles, &events, &lists))?;
+    let mut screen = Screen::default();
+    table::events(&mut screen, &reports);
+    screen.end();
+    table::sandbox(&mut screen, &profiles, &events, &lists);
+    screen.end();
+    screen.line(format_args!("The outbox is kept. Look into it:"));
     let database = folder.join("outbox.db");
-    print(&format!(
-        "\nThe outbox is kept. Look into it:\n  \
-         sqlite3 -readonly -box {path} 'select id, type, name, profile, status, deliveries from events'\n  \
-         sqlite3 -readonly -box {path} 'select event_id, kind, metric, event_id_key, status, attempts from deliveries'\n  \
-         sqlite3 -readonly -box {path} 'select * from audit'",
-        path = database.display()
-    ))?;
+    for query in [
+        "select id, type, name, profile, status, deliveries from events",
+        "select event_id, kind, metric, event_id_key, status, attempts from deliveries",
+        "select * from audit",
+    ] {
+        let path = database.display();
+        screen.line(format_args!("  sqlite3 -readonly -box {path} '{query}'"));
+    }
+    print(&screen)?;
     match missing(&reports, examples.len(), &events) {
         None => Ok(End::Done),
         Some(missing) => bail!("the demonstration is not complete: {missing}"),
@@ -87,7 +95,10 @@ async fn show(app: &App, sandbox: SocketAddr, folder: &Path) -> anyhow::Result<E
 
 fn fresh_folder() -> anyhow::Result<PathBuf> {
     let folder = std::env::temp_dir().join(format!("klaviyo-relay-demo-{}", uuid::Uuid::now_v7()));
-    std::fs::create_dir(&folder)
+    // It holds personal data, even if the examples' alone, in a folder that everybody can look into.
+    std::fs::DirBuilder::new()
+        .mode(0o700)
+        .create(&folder)
         .with_context(|| format!("failed to make the folder {}", folder.display()))?;
     Ok(folder)
 }

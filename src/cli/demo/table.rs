@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 
+use crate::cli::screen::Screen;
 use crate::klaviyo;
 use crate::model::DeliveryKind;
 use crate::outbox::{DeliveryReport, EventReport};
 
 /// One line per Klaviyo request: the event it came from, what it is, how it ended.
-pub(super) fn events(reports: &[EventReport]) -> String {
+pub(super) fn events(screen: &mut Screen, reports: &[EventReport]) {
     let head = [
         "event",
         "Klaviyo request",
@@ -38,7 +39,7 @@ pub(super) fn events(reports: &[EventReport]) -> String {
             ]);
         }
     }
-    aligned(&rows)
+    write_aligned(screen, &rows);
 }
 
 fn event_words(report: &EventReport) -> String {
@@ -68,7 +69,7 @@ fn text(delivery: &DeliveryReport, column: &str) -> String {
 }
 
 /// What the sandbox holds now.
-pub(super) fn sandbox(profiles: &Value, events: &Value, lists: &Value) -> String {
+pub(super) fn sandbox(screen: &mut Screen, profiles: &Value, events: &Value, lists: &Value) {
     let profiles = items(profiles, "profiles").iter();
     let profiles = profiles.map(|profile| {
         let parts = ["identifiers", "attributes", "properties"];
@@ -87,12 +88,10 @@ pub(super) fn sandbox(profiles: &Value, events: &Value, lists: &Value) -> String
     let lists = items(lists, "lists")
         .iter()
         .map(|list| format!("  list     {list}"));
-    let head = std::iter::once("\nThe sandbox Klaviyo now holds".to_owned());
-    head.chain(profiles)
-        .chain(events)
-        .chain(lists)
-        .collect::<Vec<_>>()
-        .join("\n")
+    screen.line(format_args!("The sandbox Klaviyo now holds"));
+    for held in profiles.chain(events).chain(lists) {
+        screen.line(format_args!("{held}"));
+    }
 }
 
 /// The rows of one of the sandbox's answers.
@@ -104,7 +103,7 @@ fn word(value: &Value) -> &str {
     value.as_str().unwrap_or("-")
 }
 
-fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
+fn write_aligned<const N: usize>(screen: &mut Screen, rows: &[[String; N]]) {
     let width = |column: usize| {
         rows.iter()
             .map(|row| row[column].chars().count())
@@ -112,14 +111,12 @@ fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
             .unwrap_or(0)
     };
     let widths: Vec<usize> = (0..N).map(width).collect();
-    let mut text = String::new();
     for row in rows {
         let cells = row
             .iter()
             .zip(&widths)
             .map(|(cell, width)| format!("{cell:<width$}"));
-        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-        text.push('\n');
+        let line = cells.collect::<Vec<_>>().join("  ");
+        screen.line(format_args!("{}", line.trim_end()));
     }
-    text
 }

@@ -20,9 +20,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::screen::Screen;
 use super::{End, print, print_json};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, SourceConfig};
+use crate::escape;
 use crate::outbox::{Import, OpenError, Outbox};
 use lines::{Position, identity, is_stdin};
 use reading::{BATCHES_READY, Reading};
@@ -174,7 +176,9 @@ impl Session {
             }
             print_json(&self.tally.json(dry_run, interrupted))?;
         } else {
-            print(&self.tally.text(dry_run))?;
+            let mut screen = Screen::default();
+            self.tally.write(&mut screen, dry_run);
+            print(&screen)?;
         }
         if let Some(problem) = stopped {
             bail!("{problem}; with --strict nothing behind it was read");
@@ -203,7 +207,7 @@ impl Session {
     fn say(&self, words: &str) {
         self.bar.suspend(|| {
             // Nobody may be listening; the counts tell all of it.
-            drop(writeln!(std::io::stderr(), "{words}"));
+            drop(writeln!(std::io::stderr(), "{}", escape::text(words)));
         });
     }
 }
@@ -255,7 +259,8 @@ fn bar(file: &Path, position: &Position) -> ProgressBar {
             "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} left",
         )
     };
-    let bar = ProgressBar::with_draw_target(size, target).with_message(file.display().to_string());
+    let bar = ProgressBar::with_draw_target(size, target)
+        .with_message(escape::text(&file.display().to_string()).into_owned());
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }

@@ -6,6 +6,8 @@ use std::hash::{BuildHasher as _, RandomState};
 
 use serde_json::{Value, json};
 
+use crate::cli::screen::Screen;
+
 /// Problems that are kept to be shown at the end.
 const SHOWN: usize = 10;
 
@@ -57,7 +59,7 @@ impl Tally {
         self.seen.insert(self.hasher.hash_one(message_id))
     }
 
-    pub(super) fn text(&self, dry_run: bool) -> String {
+    pub(super) fn write(&self, screen: &mut Screen, dry_run: bool) {
         let (stored, kept) = if dry_run {
             ("would be stored", "would be kept as dead")
         } else {
@@ -73,19 +75,19 @@ impl Tally {
                 parts.push(format!("{count} {words}"));
             }
         }
-        let mut text = format!("{} lines: {}", self.lines, parts.join(", "));
+        screen.put(format_args!("{} lines: {}", self.lines, parts.join(", ")));
         if self.skipped > 0 {
-            text = format!(
-                "{text}; {} lines imported before were skipped",
-                self.skipped
-            );
+            let skipped = self.skipped;
+            screen.put(format_args!(
+                "; {skipped} lines imported before were skipped"
+            ));
         }
+        screen.end();
         if dry_run {
             for problem in &self.problems {
-                text = format!("{text}\n  {problem}");
+                screen.line(format_args!("  {problem}"));
             }
         }
-        text
     }
 
     pub(super) fn json(&self, dry_run: bool, interrupted: bool) -> Value {

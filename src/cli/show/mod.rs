@@ -6,6 +6,7 @@ mod text;
 use anyhow::bail;
 use serde_json::Value;
 
+use super::screen::Screen;
 use super::{End, attach, print, print_json};
 use crate::config::Config;
 use crate::operator::{ExplainSettings, Rules, kept};
@@ -61,8 +62,14 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
     if options.json {
         print_json(&Value::Array(shown.iter().map(json::of).collect()))?;
     } else {
-        let texts: Result<Vec<String>, _> = shown.iter().map(text::of).collect();
-        print(&texts?.join("\n"))?;
+        let mut screen = Screen::default();
+        for (at, shown) in shown.iter().enumerate() {
+            if at > 0 {
+                screen.end();
+            }
+            text::write(&mut screen, shown);
+        }
+        print(&screen)?;
     }
     outbox.close().await;
     Ok(End::Done)

@@ -1,9 +1,7 @@
 //! An event for people: its line, what happened to it and when, who waits for whom, and the texts.
 
-use std::fmt::{Result, Write};
-
 use super::Shown;
-use crate::cli::colour;
+use crate::cli::screen::Screen;
 use crate::klaviyo;
 use crate::mapper::Planned;
 use crate::model::EventId;
@@ -11,43 +9,36 @@ use crate::operator::{Rules, awaited, route};
 use crate::outbox::{AttemptReport, DeliveryReport, EventReport};
 use crate::segment::masked;
 
-pub(super) fn of(shown: &Shown) -> std::result::Result<String, std::fmt::Error> {
+pub(super) fn write(screen: &mut Screen, shown: &Shown) {
     let report = &shown.report;
-    let mut text = String::new();
     let has = |name| report.column(name).unwrap_or("?");
     let what = match report.column("name") {
         Some(name) => format!("{} {name}", has("type")),
         None => has("type").to_owned(),
     };
-    writeln!(
-        text,
-        "event {}  {what}  of {}  from {}  {}",
+    screen.put(format_args!(
+        "event {}  {what}  of {}  from {}  ",
         report.id,
         report.column("profile").unwrap_or("nobody"),
-        has("source"),
-        colour::status(has("status"))
-    )?;
+        has("source")
+    ));
+    screen.status(has("status"));
+    screen.end();
     if let Some(reason) = report.column("reason") {
-        writeln!(text, "  {reason}")?;
+        screen.line(format_args!("  {reason}"));
     }
-    writeln!(text)?;
-    happened(&mut text, report)?;
-    waiting(&mut text, report)?;
-    call(&mut text, report)?;
+    screen.end();
+    happened(screen, report);
+    waiting(screen, report);
+    call(screen, report);
     for (at, delivery) in report.deliveries.iter().enumerate() {
-        request(
-            &mut text,
-            at,
-            delivery,
-            shown.now.for_stored(report, delivery),
-        )?;
+        request(screen, at, delivery, shown.now.for_stored(report, delivery));
     }
-    unmapped(&mut text, shown)?;
-    Ok(text)
+    unmapped(screen, shown);
 }
 
 /// What happened, in the order in which it did.
-fn happened(text: &mut String, report: &EventReport) -> Result {
+fn happened(screen: &mut Screen, report: &EventReport) {
     let has = |name| report.column(name).unwrap_or("?");
     let about = if report.identifiers.is_empty() {
         "nobody, or somebody erased since".to_owned()
@@ -55,73 +46,79 @@ fn happened(text: &mut String, report: &EventReport) -> Result {
         report.identifiers.join(", ")
     };
     let at = has("received_at");
-    writeln!(
-        text,
+    screen.line(format_args!(
         "{at}  received as message {}, about {about}",
         has("message_id")
-    )?;
-    let mut attempts: Vec<(&str, String)> = Vec::new();
+    ));
+    let mut attempts: Vec<(&str, usize, &DeliveryReport, &AttemptReport)> = Vec::new();
     for (number, delivery) in report.deliveries.iter().enumerate() {
         for attempt in &delivery.attempts {
-            let of = |name| column(attempt, name);
-            attempts.push((
-                of("started_at").unwrap_or("?"),
-                attempted(number, delivery, attempt),
-            ));
+            let at = column(attempt, "started_at").unwrap_or("?");
+            attempts.push((at, number, delivery, attempt));
         }
     }
     // Stable: attempts of one moment stay in the order of their requests.
-    attempts.sort_by_key(|(at, _)| *at);
-    for (at, words) in attempts {
-        writeln!(text, "{at}  {words}")?;
+    attempts.sort_by_key(|(at, ..)| *at);
+    for (at, number, delivery, attempt) in attempts {
+        screen.put(format_args!("{at}  "));
+        attempted(screen, number, delivery, attempt);
     }
     if let Some(at) = report.column("finished_at") {
         let status = report.column("status").unwrap_or("?");
-        writeln!(text, "{at}  {}", colour::status(status))?;
+        screen.put(format_args!("{at}  "));
+        screen.status(status);
+        screen.end();
     }
     if let Some(at) = report.column("next_attempt_at") {
-        writeln!(text, "{at}  may go from then on")?;
+        screen.line(format_args!("{at}  may go from then on"));
     }
-    Ok(())
 }
 
 /// One attempt: which request, where to, how long it took, and what Klaviyo said.
-fn attempted(number: usize, delivery: &DeliveryReport, attempt: &AttemptReport) -> String {
+fn attempted(
+    screen: &mut Screen,
+    number: usize,
+    delivery: &DeliveryReport,
+    attempt: &AttemptReport,
+) {
     let of = |name| column(attempt, name);
-    let mut words = format!(
+    screen.put(format_args!(
         "request {}, attempt {} to {}",
         number + 1,
         of("number").unwrap_or("?"),
         delivery.column("sent_to").unwrap_or("?")
-    );
+    ));
     match (of("outcome"), of("duration_ms")) {
         (Some(outcome), Some(millis)) => {
-            let status = of("http_status").map_or(String::new(), |status| format!("{status} "));
-            let outcome = colour::status(outcome);
-            words = format!("{words}, after {millis} ms: {status}{outcome}");
+            screen.put(format_args!(", after {millis} ms: "));
+            if let Some(status) = of("http_status") {
+                screen.put(format_args!("{status} "));
+            }
+            screen.status(outcome);
         }
-        (_, _) => words = format!("{words}, {}", awaited(attempt)),
+        (_, _) => screen.put(format_args!(", {}", awaited(attempt))),
     }
     if let Some(error) = of("error") {
-        words = format!("{words}: {error}");
+        screen.put(format_args!(": {error}"));
     }
-    match of("klaviyo_request_id") {
-        Some(id) => format!("{words} (Klaviyo's request {id})"),
-        None => words,
+    if let Some(id) = of("klaviyo_request_id") {
+        screen.put(format_args!(" (Klaviyo's request {id})"));
     }
+    screen.end();
 }
 
-fn waiting(text: &mut String, report: &EventReport) -> Result {
+fn waiting(screen: &mut Screen, report: &EventReport) {
     if !report.waits_for.is_empty() {
-        writeln!(text, "\nit waits for: {}", listed(&report.waits_for))?;
+        screen.end();
+        screen.line(format_args!("it waits for: {}", listed(&report.waits_for)));
     }
     let (count, first) = &report.waited_for_by;
     if *count > 0 {
         let shown = i64::try_from(first.len()).unwrap_or(i64::MAX);
         let more = if *count > shown { ", …" } else { "" };
-        writeln!(text, "\n{count} wait for it: {}{more}", listed(first))?;
+        screen.end();
+        screen.line(format_args!("{count} wait for it: {}{more}", listed(first)));
     }
-    Ok(())
 }
 
 fn listed(ids: &[EventId]) -> String {
@@ -129,26 +126,21 @@ fn listed(ids: &[EventId]) -> String {
     ids.join(", ")
 }
 
-fn call(text: &mut String, report: &EventReport) -> Result {
+fn call(screen: &mut Screen, report: &EventReport) {
+    screen.end();
+    screen.line(format_args!("call"));
     match &report.payload {
-        Some(payload) => writeln!(text, "\ncall\n  {}", masked(payload)),
-        None if report.identifiers.is_empty() => writeln!(
-            text,
-            "\ncall\n  gone: the person was erased with everything personal, or it was kept long enough"
-        ),
-        None => writeln!(
-            text,
-            "\ncall\n  gone: it was kept as long as outbox.retain_bodies says; what became of it stays"
-        ),
+        Some(payload) => screen.json("  ", &masked(payload)),
+        None if report.identifiers.is_empty() => screen.line(format_args!(
+            "  gone: the person was erased with everything personal, or it was kept long enough"
+        )),
+        None => screen.line(format_args!(
+            "  gone: it was kept as long as outbox.retain_bodies says; what became of it stays"
+        )),
     }
 }
 
-fn request(
-    text: &mut String,
-    at: usize,
-    delivery: &DeliveryReport,
-    rules: Option<&Planned>,
-) -> Result {
+fn request(screen: &mut Screen, at: usize, delivery: &DeliveryReport, rules: Option<&Planned>) {
     let has = |name| delivery.column(name);
     let route = route(delivery);
     let route = route.map_or("?".to_owned(), |(method, path)| format!("{method} {path}"));
@@ -156,12 +148,10 @@ fn request(
         None | Some("1") => String::new(),
         Some(cycle) => format!("  (sending {cycle} of the event)"),
     };
-    writeln!(
-        text,
-        "\nrequest {}  {route}  {}{replay}",
-        at + 1,
-        colour::status(has("status").unwrap_or("?"))
-    )?;
+    screen.end();
+    screen.put(format_args!("request {}  {route}  ", at + 1));
+    screen.status(has("status").unwrap_or("?"));
+    screen.line(format_args!("{replay}"));
     for (label, name) in [
         ("because", "reason"),
         ("metric", "metric"),
@@ -170,58 +160,55 @@ fn request(
         ("delivered", "delivered_at"),
     ] {
         for line in has(name).unwrap_or_default().lines() {
-            writeln!(text, "  {label:<10} {line}")?;
+            screen.line(format_args!("  {label:<10} {line}"));
         }
     }
     match &delivery.request {
-        Some(body) => writeln!(text, "  {body}")?,
-        None => writeln!(
-            text,
+        Some(body) => screen.json("  ", body),
+        None => screen.line(format_args!(
             "  its body is made when it is sent, or is gone with the call"
-        )?,
+        )),
     }
     if let Some(planned) = rules {
         let same = planned.request.body().as_deref() == delivery.request.as_deref();
         if !same {
-            writeln!(
-                text,
-                "  the rules have changed since, or the answer to a request went in; by those of now:"
-            )?;
+            screen.line(format_args!("  the rules have changed since, or the answer to a request went in; by those of now:"));
         }
-        write_rules(text, planned)?;
+        write_rules(screen, planned);
     }
-    Ok(())
 }
 
-fn write_rules(text: &mut String, planned: &Planned) -> Result {
+fn write_rules(screen: &mut Screen, planned: &Planned) {
     let widths = planned.rules.iter().map(|rule| rule.field.len());
     let width = widths.max().unwrap_or(0);
     for rule in &planned.rules {
-        writeln!(text, "  {:<width$}  <- {}", rule.field, rule.rule)?;
+        screen.line(format_args!("  {:<width$}  <- {}", rule.field, rule.rule));
     }
-    Ok(())
 }
 
 /// What an event that was not mapped yet would become.
-fn unmapped(text: &mut String, shown: &Shown) -> Result {
+fn unmapped(screen: &mut Screen, shown: &Shown) {
     if !shown.report.deliveries.is_empty() {
-        return Ok(());
+        return;
     }
     match &shown.now {
-        Rules::Unknown => Ok(()),
-        Rules::Nothing(reason) => writeln!(text, "\nit owes no request: {reason}"),
+        Rules::Unknown => {}
+        Rules::Nothing(reason) => {
+            screen.end();
+            screen.line(format_args!("it owes no request: {reason}"));
+        }
         Rules::Requests(planned) => {
-            writeln!(
-                text,
-                "\nit owes no request yet; by the rules of now it would owe"
-            )?;
+            screen.end();
+            screen.line(format_args!(
+                "it owes no request yet; by the rules of now it would owe"
+            ));
             for planned in planned {
                 let request = &planned.request;
                 let route = klaviyo::route(request.kind(), request.list_id());
-                writeln!(text, "\n  {} {}", route.method, route.path)?;
-                write_rules(text, planned)?;
+                screen.end();
+                screen.line(format_args!("  {} {}", route.method, route.path));
+                write_rules(screen, planned);
             }
-            Ok(())
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::screen::Screen;
 use super::{End, attach, print, print_json};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -15,8 +16,6 @@ use crate::outbox::Outbox;
 
 /// How often the screen is drawn anew.
 const REDRAW: Duration = Duration::from_secs(2);
-/// Clears a terminal and goes to its first line (ECMA-48).
-const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
 
 /// Show where everything stands: what comes and goes, what waits and how long, who is blocked, what is dead and why
 ///
@@ -38,18 +37,14 @@ pub(super) struct Options {
 pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End> {
     let outbox = attach(&config).await?;
     if !options.watch {
-        print_one(options, &outbox, &config, "").await?;
+        print_one(options, &outbox, &config, false).await?;
         outbox.close().await;
         return Ok(End::Done);
     }
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut pace = tokio::time::interval(REDRAW);
-    let clear = if std::io::stdout().is_terminal() {
-        CLEAR
-    } else {
-        ""
-    };
+    let clear = std::io::stdout().is_terminal();
     loop {
         tokio::select! {
             _ = interrupt.recv() => break,
@@ -65,12 +60,17 @@ async fn print_one(
     options: &Options,
     outbox: &Outbox,
     config: &Config,
-    clear: &str,
+    clear: bool,
 ) -> anyhow::Result<()> {
     let now = SystemClock.now();
     let overview = outbox.overview(now).await?;
     if options.json {
         return print_json(&json::of(&overview, config));
     }
-    print(&format!("{clear}{}", text::of(&overview, config, now)?))
+    let mut screen = Screen::default();
+    if clear {
+        screen.clear();
+    }
+    text::write(&mut screen, &overview, config, now);
+    print(&screen)
 }

@@ -1,9 +1,9 @@
 //! The status for people: one screen, what is wrong first.
 
-use std::fmt::{Result, Write};
 use std::time::Duration;
 
-use crate::cli::colour::{Tone, tone};
+use crate::cli::colour::Tone;
+use crate::cli::screen::Screen;
 use crate::config::{Config, Endpoint};
 use crate::model::Timestamp;
 use crate::operator::{bytes, log_advice, log_words};
@@ -12,103 +12,98 @@ use crate::outbox::{Flow, LimitsInUse, Overview, SourceRate, Status};
 /// As long as a reason may be on the screen.
 const REASON: usize = 90;
 
-/// The screen.
-pub(super) fn of(
-    overview: &Overview,
-    config: &Config,
-    now: Timestamp,
-) -> std::result::Result<String, std::fmt::Error> {
-    let mut text = String::new();
+/// Writes the screen.
+pub(super) fn write(screen: &mut Screen, overview: &Overview, config: &Config, now: Timestamp) {
     let status = &overview.status;
-    alarms(&mut text, status, config)?;
+    alarms(screen, status, config);
     for (name, count) in &status.audit {
         let wrong = name == "difference" && *count != 0;
-        let count = format!("{count:>10}");
-        let count = if wrong {
-            tone(Tone::Bad, &count)
+        screen.put(format_args!("{name:<12}"));
+        if wrong {
+            screen.toned(Tone::Bad, format_args!("{count:>10}"));
         } else {
-            count
-        };
-        writeln!(text, "{name:<12}{count}")?;
+            screen.put(format_args!("{count:>10}"));
+        }
+        screen.end();
     }
-    flow(&mut text, &overview.flow)?;
-    sources(&mut text, overview, config)?;
-    backlog(&mut text, status)?;
-    import_jobs(&mut text, status)?;
-    blocked(&mut text, overview)?;
-    dead(&mut text, status)?;
-    limits(&mut text, overview, now)?;
-    disk(&mut text, overview, config)?;
+    flow(screen, &overview.flow);
+    sources(screen, overview, config);
+    backlog(screen, status);
+    import_jobs(screen, status);
+    blocked(screen, overview);
+    dead(screen, status);
+    limits(screen, overview, now);
+    disk(screen, overview, config);
     if status.dead.is_empty() {
-        writeln!(text, "\nat {now}")?;
+        screen.end();
+        screen.line(format_args!("at {now}"));
     } else {
-        writeln!(
-            text,
-            "\nlook: klaviyo-relay show EVENT   send again: klaviyo-relay replay --status dead   at {now}"
-        )?;
+        screen.end();
+        screen.line(format_args!("look: klaviyo-relay show EVENT   send again: klaviyo-relay replay --status dead   at {now}"));
     }
-    Ok(text)
 }
 
 /// What somebody has to know before all else.
-fn alarms(text: &mut String, status: &Status, config: &Config) -> Result {
+fn alarms(screen: &mut Screen, status: &Status, config: &Config) {
     if config.klaviyo.endpoint == Endpoint::Sandbox {
         let words = "requests go to the sandbox: NOTHING REACHES KLAVIYO";
-        writeln!(text, "{}\n", tone(Tone::Note, words))?;
+        screen.toned_line(Tone::Note, format_args!("{words}"));
+        screen.end();
     }
     for pause in &status.pauses {
         let what = match pause.family {
             None => "delivery".to_owned(),
             Some(family) => format!("delivery to the endpoint `{family}`"),
         };
-        let words = format!("{what} is PAUSED since {}", pause.since);
-        writeln!(text, "{}", tone(Tone::Bad, &words))?;
-        writeln!(text, "  {}", pause.reason)?;
-        writeln!(
-            text,
-            "  next probe at {}; nothing is lost, events wait\n",
+        let since = pause.since;
+        screen.toned_line(Tone::Bad, format_args!("{what} is PAUSED since {since}"));
+        screen.line(format_args!("  {}", pause.reason));
+        screen.line(format_args!(
+            "  next probe at {}; nothing is lost, events wait",
             pause.probe_at
-        )?;
+        ));
+        screen.end();
     }
     for failing in &status.failing {
-        let words = format!(
-            "event {} fails for its own sake: its {} has failed {} times",
-            failing.event, failing.kind, failing.failures
+        screen.toned_line(
+            Tone::Note,
+            format_args!(
+                "event {} fails for its own sake: its {} has failed {} times",
+                failing.event, failing.kind, failing.failures
+            ),
         );
-        writeln!(text, "{}", tone(Tone::Note, &words))?;
-        writeln!(
-            text,
+        screen.line(format_args!(
             "  {}",
             failing.reason.as_deref().unwrap_or("no answer")
-        )?;
-        writeln!(
-            text,
-            "  next attempt at {}; its person's later events wait behind it, nobody else's\n",
+        ));
+        screen.line(format_args!(
+            "  next attempt at {}; its person's later events wait behind it, nobody else's",
             failing.next_attempt_at
-        )?;
+        ));
+        screen.end();
     }
     if let Some(trouble) = &status.log {
-        writeln!(text, "{}", tone(Tone::Bad, &log_words(trouble)))?;
-        writeln!(text, "  {}\n", log_advice(trouble))?;
+        screen.toned_line(Tone::Bad, format_args!("{}", log_words(trouble)));
+        screen.line(format_args!("  {}", log_advice(trouble)));
+        screen.end();
     }
-    Ok(())
 }
 
 /// What was told within the last minute: what is older says nothing of the present.
-fn limits(text: &mut String, overview: &Overview, now: Timestamp) -> Result {
+fn limits(screen: &mut Screen, overview: &Overview, now: Timestamp) {
     let recent = |told: &&LimitsInUse| {
         now.since(Timestamp::from_millis(told.at_ms)) < Duration::from_mins(1)
     };
     let Some(told) = overview.limits.as_ref().filter(recent) else {
-        return Ok(());
+        return;
     };
     if told.families.is_empty() {
-        return Ok(());
+        return;
     }
-    writeln!(
-        text,
-        "\nlimits in use              second              minute"
-    )?;
+    screen.end();
+    screen.line(format_args!(
+        "limits in use              second              minute"
+    ));
     for family in &told.families {
         let window = |[used, allowed]: [u64; 2]| format!("{used} of {allowed}");
         let closed = if family.closed {
@@ -116,36 +111,33 @@ fn limits(text: &mut String, overview: &Overview, now: Timestamp) -> Result {
         } else {
             ""
         };
-        writeln!(
-            text,
+        screen.line(format_args!(
             "  {:<19}{:>12}{:>20}{closed}",
             family.family,
             window(family.second),
             window(family.minute)
-        )?;
+        ));
     }
-    Ok(())
 }
 
-fn flow(text: &mut String, flow: &Flow) -> Result {
+fn flow(screen: &mut Screen, flow: &Flow) {
     let head = ["last minute", "5 minutes", "hour", "day"];
-    writeln!(
-        text,
-        "\nevents        {:>12}{:>12}{:>12}{:>12}",
+    screen.end();
+    screen.line(format_args!(
+        "events        {:>12}{:>12}{:>12}{:>12}",
         head[0], head[1], head[2], head[3]
-    )?;
+    ));
     for (name, counts, least) in [
         ("came", flow.came, flow.at_least),
         ("done", flow.done, [false; 4]),
         ("died", flow.died, [false; 4]),
     ] {
-        write!(text, "  {name:<12}")?;
+        screen.put(format_args!("  {name:<12}"));
         for (count, least) in counts.into_iter().zip(least) {
-            write!(text, "{:>12}", at_least(count, least))?;
+            screen.put(format_args!("{:>12}", at_least(count, least)));
         }
-        writeln!(text)?;
+        screen.end();
     }
-    Ok(())
 }
 
 /// A count, or that there are more.
@@ -153,10 +145,11 @@ fn at_least(count: i64, least: bool) -> String {
     format!("{}{count}", if least { "> " } else { "" })
 }
 
-fn sources(text: &mut String, overview: &Overview, config: &Config) -> Result {
+fn sources(screen: &mut Screen, overview: &Overview, config: &Config) {
     let sources = &overview.sources;
     let [.., hour, day] = overview.flow.at_least;
-    writeln!(text, "\nsources         last hour         day")?;
+    screen.end();
+    screen.line(format_args!("sources         last hour         day"));
     let configured = config.ingest.sources.iter().map(|source| &source.name);
     let silent = configured.filter(|name| !sources.iter().any(|source| source.source == **name));
     let silent = silent.map(|name| SourceRate {
@@ -165,62 +158,64 @@ fn sources(text: &mut String, overview: &Overview, config: &Config) -> Result {
         day: 0,
     });
     for source in sources.iter().cloned().chain(silent) {
-        writeln!(
-            text,
+        screen.line(format_args!(
             "  {:<12}{:>11}{:>12}",
             source.source,
             at_least(source.hour, hour),
             at_least(source.day, day)
-        )?;
+        ));
     }
-    Ok(())
 }
 
-fn backlog(text: &mut String, status: &Status) -> Result {
+fn backlog(screen: &mut Screen, status: &Status) {
     if status.backlog.is_empty() {
-        return writeln!(text, "\nnothing waits");
+        screen.end();
+        screen.line(format_args!("nothing waits"));
+        return;
     }
-    writeln!(
-        text,
-        "\nwaiting                   all      < 1 m     < 10 m      < 1 h      < 1 d      older  oldest"
-    )?;
+    screen.end();
+    screen.line(format_args!("waiting                   all      < 1 m     < 10 m      < 1 h      < 1 d      older  oldest"));
     for row in &status.backlog {
         let kind = row.kind.as_deref().unwrap_or("?");
-        write!(text, "  {:<8} {kind:<9} {:>8}", row.status, row.count)?;
+        screen.put(format_args!(
+            "  {:<8} {kind:<9} {:>8}",
+            row.status, row.count
+        ));
         for age in &row.ages {
-            write!(text, " {age:>10}")?;
+            screen.put(format_args!(" {age:>10}"));
         }
-        writeln!(text, "  {}", row.oldest.as_deref().unwrap_or("?"))?;
+        screen.line(format_args!("  {}", row.oldest.as_deref().unwrap_or("?")));
     }
-    Ok(())
 }
 
 /// Which import jobs events wait for.
-fn import_jobs(text: &mut String, status: &Status) -> Result {
+fn import_jobs(screen: &mut Screen, status: &Status) {
     for job in &status.import_jobs {
         let id = match &job.klaviyo_id {
             Some(id) => format!("import job {id}"),
             None => "an import job whose id is not known".to_owned(),
         };
-        writeln!(
-            text,
-            "\n{} profiles wait for {id} of Klaviyo, sent at {}",
+        screen.end();
+        screen.line(format_args!(
+            "{} profiles wait for {id} of Klaviyo, sent at {}",
             job.profiles, job.since
-        )?;
+        ));
     }
-    Ok(())
 }
 
-fn blocked(text: &mut String, overview: &Overview) -> Result {
+fn blocked(screen: &mut Screen, overview: &Overview) {
     let blocked = &overview.blocked;
     if blocked.heads == 0 {
-        return Ok(());
+        return;
     }
     let plural = if blocked.heads == 1 { "" } else { "s" };
-    writeln!(text, "\nothers wait behind {} event{plural}", blocked.heads)?;
+    screen.end();
+    screen.line(format_args!(
+        "others wait behind {} event{plural}",
+        blocked.heads
+    ));
     for head in &blocked.worst {
-        writeln!(
-            text,
+        screen.line(format_args!(
             "  {:>8}  {} behind it  {} since {}  {}  {}",
             head.event.0,
             head.waiting,
@@ -228,49 +223,46 @@ fn blocked(text: &mut String, overview: &Overview) -> Result {
             head.since,
             head.profile.as_deref().unwrap_or("nobody"),
             short(head.reason.as_deref().unwrap_or("not sent yet"))
-        )?;
+        ));
     }
-    Ok(())
 }
 
-fn dead(text: &mut String, status: &Status) -> Result {
+fn dead(screen: &mut Screen, status: &Status) {
     if status.unknown_subscriptions > 0 {
-        writeln!(
-            text,
-            "\nsubscriptions sent and never answered: {}; Klaviyo may have taken them (the view `deliveries`, \
+        screen.end();
+        screen.line(format_args!("subscriptions sent and never answered: {}; Klaviyo may have taken them (the view `deliveries`, \
              status = 'unknown' and kind = 'subscription')",
-            status.unknown_subscriptions
-        )?;
+            status.unknown_subscriptions));
     }
     if status.dead.is_empty() {
-        return Ok(());
+        return;
     }
-    writeln!(text, "\ndead, by reason")?;
+    screen.end();
+    screen.line(format_args!("dead, by reason"));
     for group in &status.dead {
-        let count = tone(Tone::Bad, &format!("{:>8}", group.count));
-        writeln!(text, "  {count}  {}", short(&group.reason))?;
+        screen.put(format_args!("  "));
+        screen.toned(Tone::Bad, format_args!("{:>8}", group.count));
+        screen.line(format_args!("  {}", short(&group.reason)));
     }
-    Ok(())
 }
 
-fn disk(text: &mut String, overview: &Overview, config: &Config) -> Result {
+fn disk(screen: &mut Screen, overview: &Overview, config: &Config) {
     let outbox = &config.outbox;
     let free = overview.free_bytes.map_or("?".to_owned(), bytes);
-    writeln!(
-        text,
-        "\noutbox {}, log {}, disk free {free} (accepts down to {})",
+    screen.end();
+    screen.line(format_args!(
+        "outbox {}, log {}, disk free {free} (accepts down to {})",
         bytes(overview.database_bytes),
         bytes(overview.wal_bytes),
         bytes(outbox.min_free_disk)
-    )?;
-    writeln!(
-        text,
+    ));
+    screen.line(format_args!(
         "kept: delivered {}, their bodies {}, dead {}; removed so far {}",
         days(outbox.retain_delivered),
         days(outbox.retain_bodies),
         days(outbox.retain_dead),
         overview.removed
-    )
+    ));
 }
 
 fn short(reason: &str) -> String {

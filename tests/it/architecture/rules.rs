@@ -8,8 +8,9 @@ const MAX_FUNCTION_LINES: usize = 70;
 const EMPTY_NAMES: [&str; 4] = ["util", "utils", "common", "misc"];
 
 /// Each module and the modules it may use; `*` is all of them.
-pub(crate) const MODULES: [(&str, &[&str]); 19] = [
+pub(crate) const MODULES: [(&str, &[&str]); 20] = [
     ("model", &[]),
+    ("escape", &[]),
     ("clock", &["model"]),
     ("listener", &["clock"]),
     ("segment", &["model"]),
@@ -53,7 +54,8 @@ pub(crate) const MODULES: [(&str, &[&str]); 19] = [
     (
         "operator",
         &[
-            "outbox", "ingest", "relay", "mapper", "klaviyo", "segment", "model", "config", "clock",
+            "outbox", "ingest", "relay", "mapper", "klaviyo", "segment", "model", "config",
+            "clock", "escape",
         ],
     ),
     (
@@ -62,7 +64,7 @@ pub(crate) const MODULES: [(&str, &[&str]); 19] = [
             "operator", "outbox", "sandbox", "metrics", "model", "config", "clock", "listener",
         ],
     ),
-    ("telemetry", &["model", "config"]),
+    ("telemetry", &["model", "config", "escape"]),
     ("cli", &["*"]),
     ("app", &["*"]),
 ];

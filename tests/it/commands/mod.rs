@@ -8,6 +8,7 @@ mod completions;
 mod cookbook;
 mod demo;
 mod discard;
+mod escapes;
 mod explain;
 mod export;
 mod filters;

@@ -115,7 +115,7 @@ impl Bench {
         outbox.close().await;
     }
 
-    fn outbox_config(&self) -> OutboxConfig {
+    pub(crate) fn outbox_config(&self) -> OutboxConfig {
         OutboxConfig {
             path: self.path().join("outbox.db"),
             min_free_disk: 0,
@@ -125,7 +125,7 @@ impl Bench {
     }
 }
 
-fn event(call: &str) -> NewEvent {
+pub(crate) fn event(call: &str) -> NewEvent {
     let Config {
         ingest, mapping, ..
     } = Config::default();
@@ -164,7 +164,12 @@ async fn refuse(outbox: &Outbox) {
     end(outbox, REFUSED, EventStatus::Dead, Some(words)).await;
 }
 
-async fn plan(outbox: &Outbox, event: i64, kind: DeliveryKind, key: Option<&str>) -> DeliveryId {
+pub(crate) async fn plan(
+    outbox: &Outbox,
+    event: i64,
+    kind: DeliveryKind,
+    key: Option<&str>,
+) -> DeliveryId {
     let delivery = PlannedDelivery {
         kind,
         metric: key.map(|_| "Placed Order".to_owned()),
@@ -180,7 +185,7 @@ async fn plan(outbox: &Outbox, event: i64, kind: DeliveryKind, key: Option<&str>
         .unwrap()[&EventId(event)][0]
 }
 
-async fn attempt(
+pub(crate) async fn attempt(
     outbox: &Outbox,
     delivery: DeliveryId,
     outcome: Outcome,
@@ -216,7 +221,7 @@ async fn attempt(
         .unwrap();
 }
 
-async fn end(outbox: &Outbox, event: i64, status: EventStatus, reason: Option<&str>) {
+pub(crate) async fn end(outbox: &Outbox, event: i64, status: EventStatus, reason: Option<&str>) {
     let then = Then::Finish {
         event: EventId(event),
         status,
