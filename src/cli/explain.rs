@@ -5,16 +5,15 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use serde_json::Value;
 
 use super::screen::Screen;
 use super::{DEFAULT_CONFIG, End, print, print_json};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError, process_environment};
-use crate::klaviyo;
 use crate::mapper::{Mapped, Planned};
 use crate::model::Side;
 use crate::operator::{ExplainError, ExplainSettings, Explanation, explain};
+use crate::{json, klaviyo};
 
 /// Print the Klaviyo requests an event becomes, and which rule gave each field; sends nothing
 ///
@@ -109,7 +108,7 @@ fn write_request(screen: &mut Screen, number: usize, planned: &Planned) -> anyho
     }
     match request.body() {
         Some(body) => {
-            let body: Value = serde_json::from_str(&body)?;
+            let body = json::from_str(&body)?;
             screen.json("   ", &serde_json::to_string_pretty(&body)?);
         }
         None => screen.line(format_args!(

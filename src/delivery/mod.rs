@@ -2,8 +2,8 @@
 //!
 //! It promises that a request is sent at most once per call (no redirects, no retries of the client's own), that
 //! it ends within the given time, that at most 512 KiB of an answer are read, that only Klaviyo's words are final,
-//! and that neither the key nor a body appears in an error or a log line. May use `klaviyo`, `model`, `config` and
-//! `clock`.
+//! and that neither the key nor a body appears in an error or a log line. May use `klaviyo`, `model`, `config`,
+//! `clock` and `json`.
 
 mod classify;
 mod limits;
@@ -17,6 +17,7 @@ use reqwest::{Client, Method, Response};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
+use crate::json;
 use crate::klaviyo::{Route, headers};
 use crate::model::{Outcome, OutcomeKind, Timestamp};
 
@@ -323,7 +324,7 @@ fn root(error: &reqwest::Error) -> Option<String> {
 }
 
 fn account_id(body: &[u8]) -> Option<String> {
-    let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let answer = json::from_slice(body).ok()?;
     let account = answer.pointer("/data/0")?;
     let public = account
         .pointer("/attributes/public_api_key")

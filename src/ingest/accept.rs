@@ -399,7 +399,7 @@ fn written_id(json: &str) -> Option<String> {
         let written = json.strip_prefix('"')?.strip_suffix('"')?;
         return Some(written.to_owned());
     }
-    text(&serde_json::from_str(json).ok()?)
+    text(&crate::json::from_str(json).ok()?)
 }
 
 fn call_type(fields: &Fields<'_>) -> Result<EventType, Flaw> {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::json::{self, Plain};
+
 /// The first error of an answer. Every member is as Klaviyo sent it; an absent one is `None`.
 /// Klaviyo changes its texts at any time: decide by `code` and the HTTP status, never by `detail`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -51,7 +53,7 @@ impl Form {
         if content_type.to_ascii_lowercase().contains("html") {
             return Self::Html;
         }
-        match serde_json::from_slice(body) {
+        match json::from_slice(body) {
             Ok(value) => Self::of(value),
             Err(_) if is_page(body) => Self::Html,
             Err(_) => Self::NotJson,
@@ -108,13 +110,14 @@ pub fn first_error(beginning: &[u8]) -> Option<ApiError> {
     for token in ["{", "\"errors\"", ":", "["] {
         rest = rest.trim_ascii_start().strip_prefix(token.as_bytes())?;
     }
-    let mut entries = serde_json::Deserializer::from_slice(rest).into_iter::<Value>();
-    ApiError::read(&entries.next()?.ok()?)
+    let mut entries = serde_json::Deserializer::from_slice(rest).into_iter::<Plain>();
+    let Plain(first) = entries.next()?.ok()?;
+    ApiError::read(&first)
 }
 
 /// Reads all errors of an answer's body in the JSON:API form, in their order.
 pub(super) fn read_errors(body: &[u8]) -> Vec<ApiError> {
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let body = json::from_slice(body).unwrap_or_default();
     let errors = body.get("errors").and_then(Value::as_array);
     errors
         .into_iter()
@@ -141,7 +144,7 @@ impl ApiError {
 
 /// The profile's id in an answer to `profile-import`.
 pub fn profile_id(body: &[u8]) -> Option<String> {
-    let body: Value = serde_json::from_slice(body).ok()?;
+    let body = json::from_slice(body).ok()?;
     body.pointer("/data/id").and_then(word)
 }
 
@@ -207,6 +210,13 @@ mod tests {
             error.to_string(),
             "duplicate_profile: Conflict. A profile already exists with one of these identifiers. (/data/attributes)"
         );
+    }
+
+    #[test]
+    fn an_object_that_looks_like_a_part_of_a_library_is_no_word() {
+        let body = br#"{"errors":[{"code":{"$serde_json::private::RawValue":"\"invalid\""},"title":"t"}]}"#;
+        let error = error_in(body).unwrap();
+        assert_eq!((error.code, error.title.as_deref()), (None, Some("t")));
     }
 
     #[test]

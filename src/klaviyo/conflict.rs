@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::limits::MAX_EVENT_PROPERTIES;
+use crate::json;
 
 /// From the weakest to the strongest: a number is shared and re-used, an external id is the shop's own and takes no
 /// part in Klaviyo's merging, an e-mail is what Klaviyo is about. The strongest is never dropped.
@@ -11,7 +12,7 @@ const WEAKEST_FIRST: [&str; 3] = ["phone_number", "external_id", "email"];
 /// The body of a profile or an event without its weakest identifier, which is kept as a custom property (of the
 /// profile, or of the event). `None` when only one identifier is left, or when the body is of another kind.
 pub fn without_weaker_identifier(body: &str) -> Option<String> {
-    let mut body: Value = serde_json::from_str(body).ok()?;
+    let mut body = json::from_str(body).ok()?;
     let is_event = match body.pointer("/data/type")?.as_str()? {
         "profile" => false,
         "event" => true,

@@ -175,7 +175,7 @@ fn request_json(planned: &Planned) -> Value {
         warnings,
         rules,
     } = Owed::of(planned);
-    let body = body.and_then(|body| serde_json::from_str::<Value>(&body).ok());
+    let body = body.and_then(|body| crate::json::from_str(&body).ok());
     let rules: Vec<Value> = rules
         .into_iter()
         .map(|(field, rule)| json!({"field": field, "rule": rule}))

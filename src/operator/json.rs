@@ -143,6 +143,6 @@ fn object(columns: &[(String, Option<String>)]) -> Map<String, Value> {
 /// Stored JSON as JSON; what cannot be read again (it may nest too deep) as its text.
 fn parsed(text: Option<&str>) -> Value {
     text.map_or(Value::Null, |text| {
-        serde_json::from_str(&readable(text)).unwrap_or_else(|_| Value::String(text.to_owned()))
+        crate::json::from_str(&readable(text)).unwrap_or_else(|_| Value::String(text.to_owned()))
     })
 }

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, Method};
 use http_body_util::BodyExt;
 use serde_json::Value;
 
+use crate::json;
 use crate::model::Timestamp;
 
 /// Any payload of Klaviyo's API.
@@ -40,7 +41,7 @@ impl Call {
     pub(crate) async fn read(request: Request, at: Timestamp) -> Option<Self> {
         let (head, body) = request.into_parts();
         let (body, too_large) = collect(body).await?;
-        let (document, no_json) = match serde_json::from_slice(&body) {
+        let (document, no_json) = match json::from_slice(&body) {
             Ok(document) => (document, None),
             Err(error) => (Value::Null, Some(error.to_string())),
         };

@@ -11,8 +11,8 @@ use axum::extract::{DefaultBodyLimit, Query, State as Shared};
 use axum::http::{HeaderValue, Method, Response, StatusCode, Uri};
 use axum::routing::get;
 use serde::Serialize;
+use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
-use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::faults::Fault;
@@ -113,7 +113,7 @@ async fn list_faults(Shared(inner): Inside) -> Response<Body> {
 
 /// All of an array, or none of it.
 async fn add_faults(Shared(inner): Inside, body: Bytes) -> Response<Body> {
-    let given: Value = match serde_json::from_slice(&body) {
+    let given = match crate::json::from_slice(&body) {
         Ok(given) => given,
         Err(error) => return wrong(&format!("the body is no JSON: {error}")),
     };

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::readable::readable;
+use crate::json;
 
 /// What is read whole, in bytes.
 const SHORT: usize = 1024;
@@ -19,18 +20,18 @@ const MEMBERS: usize = 64;
 const DEPTH: usize = 3;
 
 /// The short values of an object, as it would be read whole.
-pub(super) fn brief(json: &str) -> Result<Value, serde_json::Error> {
-    value(json, DEPTH)
+pub(super) fn brief(text: &str) -> Result<Value, serde_json::Error> {
+    value(text, DEPTH)
 }
 
-fn value(json: &str, depth: usize) -> Result<Value, serde_json::Error> {
-    if json.len() <= SHORT {
-        return serde_json::from_str(&readable(json));
+fn value(text: &str, depth: usize) -> Result<Value, serde_json::Error> {
+    if text.len() <= SHORT {
+        return json::from_str(&readable(text));
     }
-    if depth == 0 || !json.trim_start().starts_with('{') {
+    if depth == 0 || !text.trim_start().starts_with('{') {
         return Ok(Value::Null);
     }
-    let mut reader = serde_json::Deserializer::from_str(json);
+    let mut reader = serde_json::Deserializer::from_str(text);
     reader.deserialize_map(Members { depth }).map(Value::Object)
 }
 

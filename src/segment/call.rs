@@ -6,6 +6,7 @@ use super::brief::brief;
 use super::envelope::{Envelope, Merged};
 use super::lookup::{find, find_path, is_email, text};
 use super::readable::readable;
+use crate::json;
 use crate::model::{EventType, GarbageIds, Identifier, IdentifierKind, Side};
 
 /// The longest order id that is one, in characters: as long as an id of Klaviyo's may be.
@@ -46,7 +47,7 @@ impl Call {
         envelope: Option<&Envelope>,
         kind: Option<EventType>,
     ) -> Result<Self, CallError> {
-        let body = serde_json::from_str(&readable(payload)).map_err(CallError::Json)?;
+        let body = json::from_str(&readable(payload)).map_err(CallError::Json)?;
         Self::of(body, envelope, kind)
     }
 

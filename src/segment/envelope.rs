@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::readable::readable;
+use crate::json;
 
 /// The `context`, `integrations` and `sentAt` of a batch. Clones share one copy.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,7 +17,7 @@ pub struct Envelope {
 impl Envelope {
     /// Reads it; what is no object says nothing.
     pub fn read(text: Arc<str>) -> Result<Self, serde_json::Error> {
-        let fields = match serde_json::from_str(&readable(&text))? {
+        let fields = match json::from_str(&readable(&text))? {
             Value::Object(fields) => fields,
             Value::Null
             | Value::Bool(_)

@@ -3,7 +3,7 @@
 //!
 //! Pure. `ingest` uses it to decide in whose order an event stands, `mapper` to decide what is sent; since both ask
 //! the same functions, an event can never name a person to Klaviyo in whose order it did not wait.
-//! May use `model`. Source of the rules: the npm package `@segment/facade` 3.4.10.
+//! May use `model` and `json`. Source of the rules: the npm package `@segment/facade` 3.4.10.
 
 mod brief;
 mod call;

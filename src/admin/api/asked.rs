@@ -7,10 +7,11 @@ use axum::extract::{Query, Request};
 use axum::http::{HeaderMap, Uri, header};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
-use serde_json::Number;
+use serde_json::Value;
 
 use super::super::arrival::collected;
 use super::super::refusal::Refusal;
+use crate::json::Plain;
 use crate::model::{EventId, EventStatus, EventType, Timestamp};
 use crate::operator::{self, TIMES};
 use crate::outbox::Selection;
@@ -26,7 +27,7 @@ const NUMBERS: RangeInclusive<i64> = 1..=9_007_199_254_740_991;
 #[serde(deny_unknown_fields)]
 pub(super) struct Filter {
     #[serde(default, deserialize_with = "given")]
-    id: Option<Vec<Number>>,
+    id: Option<Vec<Plain>>,
     #[serde(default, deserialize_with = "given")]
     status: Option<String>,
     #[serde(default, deserialize_with = "given", rename = "type")]
@@ -234,13 +235,16 @@ pub(in super::super) fn number(text: &str) -> Result<i64, Refusal> {
 }
 
 /// A whole number, also written as `7.0`, which JSON does not tell from 7.
-fn whole(number: &Number) -> Result<i64, Refusal> {
+fn whole(Plain(number): &Plain) -> Result<i64, Refusal> {
+    let words = "id is a list of the numbers of events";
+    let Value::Number(number) = number else {
+        return Err(Refusal::asked("bad_json", words));
+    };
     let text = number.to_string();
     let whole = text
         .split_once('.')
         .filter(|(_, rest)| rest.bytes().all(|digit| digit == b'0'));
     let whole = whole.map_or(text.as_str(), |(whole, _)| whole);
-    let words = "id is a list of the numbers of events";
     let number = whole.parse().ok();
     let number = number.filter(|number| NUMBERS.contains(number));
     number.ok_or_else(|| Refusal::asked("bad_json", words))

@@ -13,6 +13,7 @@ use crate::app;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Endpoint};
 use crate::delivery::{Probe, Remote, Sender};
+use crate::json;
 use crate::klaviyo::Route;
 use crate::model::{Outcome, Timestamp};
 
@@ -114,7 +115,7 @@ fn list_of(probe: Option<&Probe>, list: &str) -> Finding {
     };
     match klaviyos_status(&probe.outcome) {
         Some(200) => {
-            let body: Value = serde_json::from_slice(&probe.body).unwrap_or_default();
+            let body = json::from_slice(&probe.body).unwrap_or_default();
             let has = |name: &str| {
                 let value = body.pointer(&format!("/data/attributes/{name}"));
                 value.and_then(Value::as_str).unwrap_or("?").to_owned()

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::names::names_of;
 use super::{BulkJob, Load};
+use crate::json;
 use crate::klaviyo::answer::ApiError;
 use crate::klaviyo::route::{Route, encoded};
 use crate::klaviyo::success::Success;
@@ -87,14 +88,14 @@ impl ImportJob {
 
 /// Reads an import job from an answer's body. `None` when it is none, or has no id: then it cannot be asked for.
 pub fn import_job(body: &[u8]) -> Option<ImportJob> {
-    let body: Value = serde_json::from_slice(body).ok()?;
+    let body = json::from_slice(body).ok()?;
     ImportJob::read(body.get("data")?)
 }
 
 /// Reads a page of the list of import jobs, which can be empty. `None` when the body is no such page: then nothing is
 /// known of the jobs.
 pub fn import_jobs(body: &[u8]) -> Option<Vec<ImportJob>> {
-    let body: Value = serde_json::from_slice(body).ok()?;
+    let body = json::from_slice(body).ok()?;
     body.get("data")?
         .as_array()?
         .iter()
@@ -128,7 +129,7 @@ pub fn import_errors_route(id: &str) -> Route {
 /// Where to ask for the page after the one with this body; `None` when it is the last. `first` is where the first was
 /// asked for. Of the link only the cursor is taken: the request goes where the others go, whatever host an answer names.
 pub fn next_page_route(first: &Route, body: &[u8]) -> Option<Route> {
-    let body: Value = serde_json::from_slice(body).ok()?;
+    let body = json::from_slice(body).ok()?;
     let link = body.pointer("/links/next")?.as_str()?;
     let (_, query) = link.split_once('?')?;
     let cursor = query.split('&').find_map(|parameter| {
@@ -174,7 +175,7 @@ pub struct ImportError {
 /// Reads a page of import errors, which can be empty. `None` when the body is no such page, as when it was cut short:
 /// then nothing is known of the errors.
 pub fn import_errors(body: &[u8]) -> Option<Vec<ImportError>> {
-    let body: Value = serde_json::from_slice(body).ok()?;
+    let body = json::from_slice(body).ok()?;
     let entries = body.get("data")?.as_array()?;
     Some(entries.iter().map(ImportError::read).collect())
 }

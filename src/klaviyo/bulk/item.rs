@@ -8,6 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::names::{Name, names_of};
+use crate::json;
 use crate::klaviyo::limits::{BULK_EVENT_BYTES, BULK_PERSON_BYTES, MAX_NESTING};
 use crate::klaviyo::resource::text;
 use crate::model::DeliveryKind;
@@ -64,12 +65,12 @@ impl Item {
 impl EventItem {
     fn read(body: &str) -> Option<Self> {
         let Data { data: event }: Data<Event<'_>> = read(body, BULK_EVENT_BYTES)?;
-        let metric: Value = serde_json::from_str(event.attributes.metric.get()).ok()?;
+        let metric = json::from_str(event.attributes.metric.get()).ok()?;
         let metric = metric.pointer("/data/attributes/name")?.as_str()?;
         let unique_id = event.attributes.unique_id?;
         let unique_id: String = serde_json::from_str(unique_id.get()).ok()?;
         let profile = event.attributes.profile;
-        let person: Value = serde_json::from_str(profile.get()).ok()?;
+        let person = json::from_str(profile.get()).ok()?;
         let person = person.get("data")?;
         // The place of `meta` in a single event depends on the revision, in a bulk job it does not.
         let patched = person.get("meta").is_some() || person.pointer("/attributes/meta").is_some();
@@ -87,7 +88,7 @@ impl EventItem {
 impl PersonItem {
     fn read_import(body: &str) -> Option<Self> {
         let Data { data: profile }: Data<&RawValue> = read(body, BULK_PERSON_BYTES)?;
-        let person: Value = serde_json::from_str(profile.get()).ok()?;
+        let person = json::from_str(profile.get()).ok()?;
         let erases = person.get("meta").is_some() || has_null(&person);
         if person.get("type")?.as_str()? != "profile" || erases {
             return None;
@@ -98,7 +99,7 @@ impl PersonItem {
     fn read_subscription(body: &str) -> Option<Self> {
         let Data { data: job }: Data<Subscription<'_>> = read(body, BULK_PERSON_BYTES)?;
         let [profile] = job.attributes.profiles.data;
-        let person: Value = serde_json::from_str(profile.get()).ok()?;
+        let person = json::from_str(profile.get()).ok()?;
         let list = job.relationships.map(|relationships| relationships.list);
         let consent = ConsentSettings {
             historical_import: job.attributes.historical_import,

@@ -184,8 +184,11 @@ fn document_of_list(id: &str, list: &List) -> Value {
 
 /// An event as Klaviyo shows it: its key and value among the properties, under their classic names.
 fn document_of_event(sequence: u64, event: &Event) -> Value {
-    let mut properties: Map<String, Value> =
-        serde_json::from_str(&event.properties).unwrap_or_default();
+    let properties = crate::json::from_str(&event.properties).ok();
+    let mut properties = match properties {
+        Some(Value::Object(properties)) => properties,
+        Some(_) | None => Map::new(),
+    };
     let second = event.at.as_millis() / 1000;
     let key = event
         .unique_id

@@ -184,3 +184,13 @@ async fn a_call_is_explained_as_the_command_does() {
         "bad_side"
     );
 }
+
+#[tokio::test]
+async fn an_object_is_no_number_of_an_event() {
+    let port = Port::new().await;
+    let body = r#"{"filter":{"id":[{"$serde_json::private::Number":"1"}]},"dry_run":true}"#;
+    let json = [("content-type", "application/json")];
+    let answer = port.ask("POST", "/api/v1/hold", &json, body).await;
+    assert_eq!(answer.status, 400, "{answer:?}");
+    assert!(answer.text.contains("bad_json"), "{answer:?}");
+}

@@ -8,14 +8,15 @@ const MAX_FUNCTION_LINES: usize = 70;
 const EMPTY_NAMES: [&str; 4] = ["util", "utils", "common", "misc"];
 
 /// Each module and the modules it may use; `*` is all of them.
-pub(crate) const MODULES: [(&str, &[&str]); 20] = [
+pub(crate) const MODULES: [(&str, &[&str]); 21] = [
     ("model", &[]),
     ("escape", &[]),
+    ("json", &[]),
     ("clock", &["model"]),
     ("listener", &["clock"]),
-    ("segment", &["model"]),
+    ("segment", &["model", "json"]),
     ("config", &["model"]),
-    ("klaviyo", &["model"]),
+    ("klaviyo", &["model", "json"]),
     ("mapper", &["model", "config", "klaviyo", "segment"]),
     ("scheduler", &["model", "config"]),
     ("metrics", &["model", "clock"]),
@@ -31,9 +32,10 @@ pub(crate) const MODULES: [(&str, &[&str]); 20] = [
             "listener",
             "metrics",
             "telemetry",
+            "json",
         ],
     ),
-    ("delivery", &["klaviyo", "model", "config", "clock"]),
+    ("delivery", &["klaviyo", "model", "config", "clock", "json"]),
     (
         "relay",
         &[
@@ -50,18 +52,22 @@ pub(crate) const MODULES: [(&str, &[&str]); 20] = [
             "telemetry",
         ],
     ),
-    ("sandbox", &["klaviyo", "model", "clock", "listener"]),
+    (
+        "sandbox",
+        &["klaviyo", "model", "clock", "listener", "json"],
+    ),
     (
         "operator",
         &[
             "outbox", "ingest", "relay", "mapper", "klaviyo", "segment", "model", "config",
-            "clock", "escape",
+            "clock", "escape", "json",
         ],
     ),
     (
         "admin",
         &[
             "operator", "outbox", "sandbox", "metrics", "model", "config", "clock", "listener",
+            "json",
         ],
     ),
     ("telemetry", &["model", "config", "escape"]),

@@ -205,3 +205,23 @@ fn a_byte_order_mark_and_half_a_surrogate_pair_are_read() {
     let path = "/requests/0/body/data/attributes/metric/data/attributes/name";
     assert_eq!(said.pointer(path), Some(&json!("Cut \u{fffd}")));
 }
+
+/// What `serde_json` calls numbers and texts among its own parts. Read by its `Value`, such an object becomes what it says.
+#[test]
+fn an_object_with_a_key_that_a_json_library_uses_leaves_as_it_came() {
+    for name in ["RawValue", "Number"] {
+        let key = format!("$serde_json::private::{name}");
+        let odd = format!(r#"{{"{key}":"1"}}"#);
+        let call = format!(
+            r#"{{"type":"track","userId":"u1","event":"E","messageId":"m","properties":{{"a":{odd},"{key}":"2"}}}}"#
+        );
+        let ran = Bench::new().run_on(&call, &["explain", "--json"]);
+        let out = ran.well().replace(char::is_whitespace, "");
+        let expected = format!(r#""properties":{{"a":{odd},"{key}":"2"}}"#);
+        assert!(out.contains(&expected), "{out}");
+    }
+    let hidden = r#"{"$serde_json::private::RawValue":"{\"type\":\"track\",\"userId\":\"u1\"}"}"#;
+    let ran = Bench::new().run_on(hidden, &["explain"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.starts_with("refused: missing_type: "), "{ran:?}");
+}
