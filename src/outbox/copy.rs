@@ -3,14 +3,14 @@
 //! A copy is made by SQLite itself, so that it is whole whatever is written meanwhile. What an outbox made of a copy has
 //! not finished is held: the copy does not know what was delivered after it was made.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use sqlx::sqlite::SqliteConnection;
 
 use super::error::OpenError;
+use super::file::{beside, private};
 use super::writer::{BEGIN, COMMIT};
 use super::{Outbox, connect, disk, identity, import_job, lock};
 use crate::config::OutboxConfig;
@@ -150,11 +150,7 @@ async fn hold_all(connection: &mut SqliteConnection, now: Timestamp) -> Result<u
 }
 
 async fn copy(from: &Path, to: &Path) -> Result<(), CopyError> {
-    let made = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(to);
+    let made = private().write(true).create_new(true).open(to);
     if let Err(source) = made {
         let path = to.to_owned();
         return Err(if source.kind() == io::ErrorKind::AlreadyExists {
@@ -204,12 +200,6 @@ fn move_aside(path: &Path, now: Timestamp) -> Result<Option<PathBuf>, CopyError>
         }
     }
     Ok(moved)
-}
-
-fn beside(path: &Path, end: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(end);
-    PathBuf::from(name)
 }
 
 fn rename(from: &Path, to: &Path) -> Result<(), CopyError> {

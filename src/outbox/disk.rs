@@ -1,11 +1,12 @@
 //! The disk under the outbox: how much is free, and whether it is one that SQLite can trust.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use rustix::fs::{statfs, statvfs};
+
+use super::file;
 
 /// More than what SQLite asks for at once.
 const PROBE_BYTES: usize = 64 << 10;
@@ -30,9 +31,11 @@ pub(super) fn is_full(error: &io::Error) -> bool {
 pub(super) fn takes_no_more(path: &Path) -> Option<io::Error> {
     let mut probe = path.as_os_str().to_owned();
     probe.push(".probe");
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let written = options
+    // Of a process that was killed.
+    drop(std::fs::remove_file(&probe));
+    let written = file::private()
+        .write(true)
+        .create_new(true)
         .open(&probe)
         .and_then(|mut file| file.write_all(&vec![0x55; PROBE_BYTES]));
     drop(std::fs::remove_file(&probe));

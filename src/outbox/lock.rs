@@ -1,16 +1,16 @@
 //! One daemon per outbox: a lock on a file of its own beside it.
 //!
 //! Never on the database file itself: a process loses *all* its POSIX locks on a file when it closes any handle
-//! to it, SQLite's among them.
+//! to it, SQLite's among them. A link is not followed: what it leads to would be overwritten.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::disk;
 use super::error::OpenError;
+use super::{disk, file};
 
 /// Held as long as the daemon lives; the system drops it with the process, however that ends.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(super) fn take(outbox: &Path) -> Result<Lock, OpenError> {
         path: path.clone(),
         source,
     };
-    let mut file = OpenOptions::new()
+    let mut file = file::private()
         .read(true)
         .write(true)
         .create(true)
@@ -52,7 +52,7 @@ pub(super) fn take(outbox: &Path) -> Result<Lock, OpenError> {
 
 /// The process that works on an outbox as its daemon, as it wrote itself down; `None` when none does.
 pub fn daemon_of(outbox: &Path) -> Option<String> {
-    let mut file = File::open(lock_path(outbox)).ok()?;
+    let mut file = file::private().read(true).open(lock_path(outbox)).ok()?;
     if flock(&file, FlockOperation::NonBlockingLockShared).is_ok() {
         // Given back at once, with the file.
         return None;
@@ -63,7 +63,5 @@ pub fn daemon_of(outbox: &Path) -> Option<String> {
 }
 
 fn lock_path(outbox: &Path) -> PathBuf {
-    let mut name = outbox.as_os_str().to_owned();
-    name.push(".lock");
-    PathBuf::from(name)
+    file::beside(outbox, ".lock")
 }

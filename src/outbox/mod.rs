@@ -22,6 +22,7 @@ mod disk;
 mod erase;
 mod error;
 mod export;
+mod file;
 mod gist;
 mod history;
 mod identity;
@@ -140,12 +141,14 @@ impl Outbox {
         }
         let lock = lock::take(path)?;
         identity::version(path).await?;
-        let mut connection = connect::writer(path, true).await?;
-        // At every start: the one that made the file may have been killed before this.
-        disk::sync_folder(path).map_err(|source| OpenError::Lock {
+        let unprepared = |source| OpenError::Lock {
             path: path.clone(),
             source,
-        })?;
+        };
+        file::make(path).map_err(unprepared)?;
+        let mut connection = connect::writer(path, true).await?;
+        // At every start: the one that made the file may have been killed before this.
+        disk::sync_folder(path).map_err(unprepared)?;
         sqlx::migrate!("./migrations")
             .run(&mut connection)
             .await

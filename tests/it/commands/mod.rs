@@ -11,6 +11,7 @@ mod discard;
 mod escapes;
 mod explain;
 mod export;
+mod files;
 mod filters;
 mod forget;
 mod handwritten;

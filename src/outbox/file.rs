@@ -1,0 +1,53 @@
+//! The files that the outbox is made of: readable by their owner alone, and never made through a link.
+//!
+//! They hold personal data. SQLite makes a new file as the process's umask says, and its log and shared memory with the
+//! mode of the file: so the file is made here, before SQLite opens it. A file that is there keeps its mode; `check` says
+//! where others may read it.
+
+use std::fs::OpenOptions;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+/// What SQLite may write beside the file.
+const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// To open a file that is the outbox's own: made for its owner alone, and not where a link leads.
+pub(super) fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    let no_link = OFlags::NOFOLLOW.bits().cast_signed();
+    options.mode(0o600).custom_flags(no_link);
+    options
+}
+
+/// Makes the outbox's file where there is none. A link to an existing file is an operator's, and is left to SQLite; one
+/// that leads nowhere, and one beside the file, are refused.
+///
+/// One that is there is not opened: closing it again would drop SQLite's locks on it.
+pub(super) fn make(path: &Path) -> io::Result<()> {
+    for end in BESIDE {
+        let file = beside(path, end);
+        if file.is_symlink() {
+            return Err(is_a_link(&file));
+        }
+    }
+    match private().write(true).create_new(true).open(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.exists() => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(is_a_link(path)),
+        made => made.map(drop),
+    }
+}
+
+/// The name of a file beside the outbox.
+pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    PathBuf::from(name)
+}
+
+fn is_a_link(path: &Path) -> io::Error {
+    let words = format!("{} is a link; remove it", path.display());
+    io::Error::new(ErrorKind::InvalidInput, words)
+}
