@@ -1,16 +1,14 @@
 //! Who may ask: whoever shows the token; where none is set, whoever asks this machine by a name of its own.
 //!
-//! A web page can make its own host name point to 127.0.0.1 and then ask this port as its own site, so that the browser
-//! lets it read the answers (DNS rebinding). Such a request has that name as its `Host`. With a token the page has
-//! none to show; without one the name is what tells it. A proxy in front that passes its own name on has to have a
-//! token set.
+//! A web page that asks this port as its own site ([`browser`]) has no token to show; where none is set, the name that it
+//! asks by gives it away. A proxy in front that passes its own name on has to have a token set.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::http::uri::Authority;
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -22,7 +20,8 @@ use super::refusal::Refusal;
 use super::session;
 use crate::clock::Clock;
 use crate::config::AdminConfig;
-use crate::listener::Peer;
+use crate::listener::{Peer, browser};
+use crate::model::Timestamp;
 
 /// The cookie of a session.
 pub(super) const COOKIE: &str = "klaviyo_relay";
@@ -33,6 +32,16 @@ pub struct Access {
     token: Option<SecretString>,
     form_key: [u8; 32],
     guesses: Arc<Guesses>,
+    sessions: Arc<Mutex<Sessions>>,
+}
+
+/// What is known of sessions beside what they say themselves.
+#[derive(Default)]
+struct Sessions {
+    /// The time that the newest was begun with, in milliseconds: no two have the same.
+    newest: i64,
+    /// Those that were ended before their time, as long as they would still hold.
+    ended: BTreeSet<String>,
 }
 
 impl Access {
@@ -43,6 +52,7 @@ impl Access {
             token: config.token.clone(),
             form_key,
             guesses: Arc::default(),
+            sessions: Arc::default(),
         }
     }
 
@@ -68,17 +78,34 @@ impl Access {
             .token
             .as_ref()
             .map_or("", |token| token.expose_secret());
-        Ok(session::begin(token, clock.now()))
+        let mut sessions = self.sessions();
+        sessions.newest = clock.now().as_millis().max(sessions.newest + 1);
+        let begun = Timestamp::from_millis(sessions.newest);
+        Ok(session::begin(token, begun))
+    }
+
+    /// Ends a session: a copy of its cookie is worth nothing any more. A restart forgets that; a new token ends all.
+    pub(super) fn log_out(&self, session: &str, now: Timestamp) {
+        let Some(token) = &self.token else { return };
+        let holds = |session: &str| session::holds(session, token.expose_secret(), now);
+        let ended = &mut self.sessions().ended;
+        ended.retain(|session| holds(session));
+        if holds(session) {
+            ended.insert(session.to_owned());
+        }
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the token is shown, or where there is none, this machine is asked for by a name of its own.
     fn check(&self, head: &Parts, clock: &dyn Clock) -> Result<(), Refusal> {
         if self.token.is_none() {
-            let wrong = host(head).is_some_and(|host| !is_of_this_machine(host));
-            return if wrong {
-                Err(Refusal::OTHER_HOST)
-            } else {
+            return if browser::asks_this_machine(head) {
                 Ok(())
+            } else {
+                Err(Refusal::OTHER_HOST)
             };
         }
         let header = head.headers.get(header::AUTHORIZATION);
@@ -95,7 +122,12 @@ impl Access {
     pub(super) fn check_visit(&self, head: &Parts, clock: &dyn Clock) -> Result<(), Refusal> {
         let token = self.token.as_ref().map(ExposeSecret::expose_secret);
         match (token, cookie(&head.headers, COOKIE)) {
-            (Some(token), Some(session)) if session::holds(session, token, clock.now()) => Ok(()),
+            (Some(token), Some(session))
+                if session::holds(session, token, clock.now())
+                    && !self.sessions().ended.contains(session) =>
+            {
+                Ok(())
+            }
             _ => self.check(head, clock),
         }
     }
@@ -155,70 +187,9 @@ fn bearer(value: &str) -> Option<&str> {
         .then_some(token.trim_start())
 }
 
-/// The host that was asked for; `None` where a request names none, which no browser's does.
-pub(super) fn host(head: &Parts) -> Option<&str> {
-    let header = head.headers.get(header::HOST);
-    // What is not ASCII is no name of this machine.
-    let header = header.map(|host| host.to_str().unwrap_or("?"));
-    header.or_else(|| head.uri.authority().map(Authority::as_str))
-}
-
-/// An address needs no name server, so no page can be behind it that is not this machine's; of the names, those that
-/// always mean this machine (RFC 6761, 6.3).
-fn is_of_this_machine(host: &str) -> bool {
-    if host.parse::<SocketAddr>().is_ok() || host.parse::<IpAddr>().is_ok() {
-        return true;
-    }
-    let name = host.rsplit_once(':').map_or(host, |(name, port)| {
-        if port.bytes().all(|digit| digit.is_ascii_digit()) {
-            name
-        } else {
-            host
-        }
-    });
-    let bare = name
-        .strip_prefix('[')
-        .and_then(|name| name.strip_suffix(']'));
-    if bare.is_some_and(|bare| bare.parse::<IpAddr>().is_ok()) {
-        return true;
-    }
-    let name = name.trim_end_matches('.').to_ascii_lowercase();
-    name == "localhost" || name.ends_with(".localhost")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_addresses_and_localhost_are_of_this_machine() {
-        for host in [
-            "127.0.0.1:8081",
-            "127.0.0.1",
-            "localhost",
-            "LOCALHOST:8081",
-            "localhost.:8081",
-            "relay.localhost",
-            "[::1]:8081",
-            "[::1]",
-            "10.0.0.7:80",
-        ] {
-            assert!(is_of_this_machine(host), "{host}");
-        }
-        for host in [
-            "",
-            "?",
-            "evil.example",
-            "evil.example:8081",
-            "localhost.evil.example",
-            "notlocalhost",
-            "127.0.0.1.evil.example:8081",
-            "[evil]:80",
-            "localhost:x",
-        ] {
-            assert!(!is_of_this_machine(host), "{host}");
-        }
-    }
 
     #[test]
     fn a_token_is_shown_as_bearer() {

@@ -3,8 +3,10 @@
 //! It promises that a slow or silent client costs a bounded time and place ([`Times`], `connection`), and no other
 //! client its answer (`places`); that a failing `accept` never ends the loop, and that a shutdown lets answers in
 //! progress finish within a deadline. With a [`Tls`] a port speaks TLS alone, and its certificate can be replaced while
-//! it serves. Reads the certificate's files; may use the clock.
+//! it serves. Reads the certificate's files; may use the clock. [`browser`]
+//! reads what a request says of a web page behind it.
 
+pub mod browser;
 mod certificate;
 mod connection;
 mod peer;

@@ -1,14 +1,16 @@
 //! The sandbox's own paths, `/sandbox/*`: to look at what it holds, to make it misbehave, to make it forget.
 //!
-//! Promises that wrong input gets a 400 that says what is wrong, as `{"error": "…"}`. Requests here are not logged.
+//! Promises that wrong input gets a 400 that says what is wrong, as `{"error": "…"}`; and that no web page elsewhere reads
+//! or changes anything here, as on the admin port. Requests here are not logged.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Query, State as Shared};
+use axum::extract::{DefaultBodyLimit, Query, Request, State as Shared};
 use axum::http::{HeaderValue, Method, Response, StatusCode, Uri};
+use axum::middleware::{self, Next};
 use axum::routing::get;
 use serde::Serialize;
 use serde_json::json;
@@ -17,6 +19,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::answer::Answer;
 use super::faults::Fault;
 use super::{Inner, views, wire};
+use crate::listener::browser::{self, Site};
 
 /// Entries of one answer, unless more are asked for.
 const USUAL_LIMIT: usize = 1_000;
@@ -39,6 +42,27 @@ pub(super) fn routes() -> Router<Arc<Inner>> {
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MOST_FAULTS_BYTES))
+        .layer(middleware::from_fn(guard))
+}
+
+/// Lets a request pass that no web page elsewhere sent: people's data are held here, and a fault stops delivery.
+async fn guard(request: Request, next: Next) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let refused = |status, detail: &str| json_answer(status, &json!({ "error": detail }));
+    if !browser::asks_this_machine(&head) {
+        let detail = "the Host is no name of this machine; ask by an address or by localhost";
+        return refused(StatusCode::MISDIRECTED_REQUEST, detail);
+    }
+    let changes = head.method != Method::GET && head.method != Method::HEAD;
+    if changes && browser::site(&head) == Site::Elsewhere {
+        let detail = "a web page elsewhere sent this; nothing was changed";
+        return refused(StatusCode::FORBIDDEN, detail);
+    }
+    if head.method == Method::POST && !browser::is_json(&head.headers) {
+        let detail = "send JSON with Content-Type: application/json";
+        return refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail);
+    }
+    next.run(Request::from_parts(head, body)).await
 }
 
 async fn counts(Shared(inner): Inside) -> Response<Body> {

@@ -4,7 +4,7 @@
 //! It promises to take what Klaviyo takes and to refuse what Klaviyo refuses, judged on the raw request by its own
 //! reading of Klaviyo's pages; to keep what it took, each event once; to log every request; to misbehave as it is
 //! told; to mark every answer with `X-Klaviyo-Relay-Sandbox: 1`; and to stay within its bounds of memory.
-//! It uses `model` and `clock`, and on purpose nothing of what the relay itself knows of Klaviyo.
+//! It uses `model`, `clock`, `json` and `listener`, and on purpose nothing of what the relay itself knows of Klaviyo.
 //!
 //! Beside Klaviyo's paths it has its own:
 //!

@@ -4,7 +4,7 @@
 use std::ops::RangeInclusive;
 
 use axum::extract::{Query, Request};
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::Uri;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::super::arrival::collected;
 use super::super::refusal::Refusal;
 use crate::json::Plain;
+use crate::listener::browser::{self, Site};
 use crate::model::{EventId, EventStatus, EventType, Timestamp};
 use crate::operator::{self, TIMES};
 use crate::outbox::Selection;
@@ -168,12 +169,16 @@ pub(super) fn read_query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Refusal> {
     read.map_err(|rejection| Refusal::asked("bad_query", rejection.body_text()))
 }
 
-/// The text of a JSON body of at most `most` bytes.
+/// The text of a JSON body of at most `most` bytes, which no web page elsewhere sent.
 pub(super) async fn json_text(request: Request, most: usize) -> Result<String, Refusal> {
-    if !is_json(request.headers()) {
+    let (head, body) = request.into_parts();
+    if browser::site(&head) == Site::Elsewhere {
+        return Err(Refusal::OTHER_SITE);
+    }
+    if !browser::is_json(&head.headers) {
         return Err(Refusal::NOT_JSON_TYPE);
     }
-    let bytes = collected(request.into_body(), most).await?;
+    let bytes = collected(body, most).await?;
     let text = String::from_utf8(bytes.to_vec());
     text.map_err(|_| Refusal::asked("bad_json", "the body is not UTF-8; send JSON in UTF-8"))
 }
@@ -185,15 +190,6 @@ pub(super) async fn json<T: DeserializeOwned>(request: Request, most: usize) -> 
         let words = format!("the body is not as /api/v1/openapi.json says: {error}");
         Refusal::asked("bad_json", words)
     })
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let value = headers.get(header::CONTENT_TYPE);
-    let value = value
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let essence = value.split(';').next().unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case("application/json")
 }
 
 /// A key that stands in the body, and then has a value: `null` is none.

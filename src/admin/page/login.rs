@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use axum::extract::{Query, Request, State};
-use axum::http::{StatusCode, Uri};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::super::Admin;
 use super::super::arrival::collected;
-use super::super::auth::COOKIE;
+use super::super::auth::{self, COOKIE};
 use super::super::refusal::Refusal;
 use super::super::session;
 use super::filter::address;
@@ -73,7 +74,11 @@ pub(super) async fn enter(State(admin): State<Arc<Admin>>, request: Request) -> 
         Ok(session) => {
             let mut response = visit::see_other(&shown.next);
             let lasts = session::LASTS.as_secs();
-            visit::set_cookie(&mut response, &visit::cookie(COOKIE, &session, lasts));
+            let mut cookie = visit::cookie(COOKIE, &session, lasts);
+            if is_https(&head) {
+                cookie.push_str("; Secure");
+            }
+            visit::set_cookie(&mut response, &cookie);
             response
         }
         Err(refusal) => {
@@ -89,8 +94,18 @@ pub(super) async fn enter(State(admin): State<Arc<Admin>>, request: Request) -> 
     }
 }
 
-/// Ends the session.
-pub(super) async fn out() -> Response {
+/// Whether the browser's page came by https. This port speaks plain HTTP; before a proxy that speaks TLS it is the browser
+/// that says so, in the `Origin` of each form.
+fn is_https(head: &Parts) -> bool {
+    let origin = head.headers.get(header::ORIGIN);
+    origin.is_some_and(|origin| origin.as_bytes().starts_with(b"https://"))
+}
+
+/// Ends the session, here and in the browser.
+pub(super) async fn out(State(admin): State<Arc<Admin>>, head: Parts) -> Response {
+    if let Some(session) = auth::cookie(&head.headers, COOKIE) {
+        admin.access.log_out(session, admin.clock.now());
+    }
     let mut response = visit::see_other("/login");
     visit::set_cookie(&mut response, &visit::cookie(COOKIE, "", 0));
     response

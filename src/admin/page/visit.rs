@@ -20,6 +20,7 @@ use super::super::refusal::Refusal;
 use super::super::session;
 use super::frame::{self, Section};
 use super::login;
+use crate::listener::browser::{self, Site};
 use crate::model::Timestamp;
 
 /// The field of every form that carries the seal.
@@ -173,13 +174,7 @@ fn form_value(body: &[u8], name: &str) -> Option<String> {
 
 /// Whether a page of this port sent a request, as the browser says. One that says nothing is no browser of today.
 pub(super) fn is_from_here(head: &Parts) -> bool {
-    let header = |name| head.headers.get(name).map(HeaderValue::as_bytes);
-    if let Some(site) = header(header::HeaderName::from_static("sec-fetch-site")) {
-        return site == b"same-origin";
-    }
-    let origin = header(header::ORIGIN).and_then(|origin| std::str::from_utf8(origin).ok());
-    let origin = origin.and_then(|origin| origin.split_once("://"));
-    matches!((origin, auth::host(head)), (Some((_, origin)), Some(host)) if origin == host)
+    browser::site(head) == Site::Here
 }
 
 /// Where somebody goes who may not see a page: to log in, unless logging in would not help.
@@ -221,8 +216,7 @@ fn path_and_query(uri: &Uri) -> String {
     whole.map_or_else(|| "/".to_owned(), ToString::to_string)
 }
 
-/// A cookie that no script reads and no other site sends. `Secure` cannot be asked for: without a proxy the port
-/// speaks plain HTTP.
+/// A cookie that no script reads and no other site sends.
 pub(super) fn cookie(name: &str, value: &str, seconds: u64) -> String {
     format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict")
 }

@@ -3,7 +3,7 @@
 use axum::http::Method;
 use serde_json::json;
 
-use super::{World, event, request};
+use super::{World, event, request, with_header};
 
 #[tokio::test]
 async fn the_log_has_every_request_with_its_body_byte_for_byte() {
@@ -138,4 +138,71 @@ async fn the_counts_are_the_snapshots() {
     let counts = serde_json::to_value(world.sandbox.snapshot().counts).unwrap();
     assert_eq!(shown, counts);
     assert_eq!(shown["outcomes"]["duplicate"], 1);
+}
+
+#[tokio::test]
+async fn a_web_page_elsewhere_reads_and_changes_nothing() {
+    let world = World::new();
+    world.import(json!({"email": "ann@shop.example"})).await;
+    let fault = json!({"status": 401}).to_string();
+    let rebound = |method, path: &str, body: &str| {
+        let request = request(method, path, body.to_owned());
+        with_header(request, "host", "evil.example")
+    };
+    for (method, path, body) in [
+        (Method::GET, "/sandbox", ""),
+        (Method::GET, "/sandbox/requests", ""),
+        (Method::GET, "/sandbox/profiles", ""),
+        (Method::POST, "/sandbox/faults", fault.as_str()),
+        (Method::DELETE, "/sandbox/faults", ""),
+        (Method::DELETE, "/sandbox", ""),
+    ] {
+        let reply = world.send(rebound(method, path, body)).await;
+        assert_eq!(reply.status, 421, "{path}: {}", reply.text);
+        assert!(!reply.text.contains("ann@"), "{}", reply.text);
+    }
+    let sent = |name, value, method, path: &str| {
+        with_header(request(method, path, fault.clone()), name, value)
+    };
+    for (name, value, method, path, status) in [
+        (
+            "content-type",
+            "text/plain",
+            Method::POST,
+            "/sandbox/faults",
+            415,
+        ),
+        (
+            "origin",
+            "https://evil.example",
+            Method::POST,
+            "/sandbox/faults",
+            403,
+        ),
+        (
+            "sec-fetch-site",
+            "cross-site",
+            Method::POST,
+            "/sandbox/faults",
+            403,
+        ),
+        (
+            "sec-fetch-site",
+            "cross-site",
+            Method::DELETE,
+            "/sandbox",
+            403,
+        ),
+        ("origin", "null", Method::DELETE, "/sandbox/faults", 403),
+    ] {
+        let reply = world.send(sent(name, value, method, path)).await;
+        assert_eq!(reply.status, status, "{name}: {value}: {}", reply.text);
+    }
+    let held = world.get("/sandbox").await;
+    assert_eq!(held.body["profiles"], 1, "{}", held.text);
+    assert_eq!(world.get("/sandbox/faults").await.body["faults"], json!([]));
+    // Klaviyo's own paths have none of it: who sends there has a key to show.
+    let elsewhere = request(Method::GET, "/api/accounts", String::new());
+    let elsewhere = with_header(elsewhere, "host", "a.klaviyo.com");
+    assert_eq!(world.send(elsewhere).await.status, 200);
 }

@@ -120,12 +120,17 @@ impl World {
 
 /// A request as the relay sends it.
 fn request(method: Method, path: &str, body: String) -> Request<Body> {
+    let media_type = if path.starts_with("/sandbox") {
+        "application/json"
+    } else {
+        "application/vnd.api+json"
+    };
     Request::builder()
         .method(method)
         .uri(path)
         .header("authorization", "Klaviyo-API-Key pk_sandbox")
         .header("revision", "2026-10-15")
-        .header("content-type", "application/vnd.api+json")
+        .header("content-type", media_type)
         .body(Body::from(body))
         .unwrap()
 }

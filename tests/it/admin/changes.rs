@@ -194,3 +194,29 @@ async fn an_object_is_no_number_of_an_event() {
     assert_eq!(answer.status, 400, "{answer:?}");
     assert!(answer.text.contains("bad_json"), "{answer:?}");
 }
+
+#[tokio::test]
+async fn a_web_page_elsewhere_changes_nothing() {
+    let port = Port::new().await;
+    let body = json!({"filter": {"id": [1]}}).to_string();
+    let (json, host) = (
+        ("content-type", "application/json"),
+        ("host", "127.0.0.1:8081"),
+    );
+    for (said, status) in [
+        (("origin", "https://evil.example"), 403),
+        (("origin", "null"), 403),
+        (("sec-fetch-site", "cross-site"), 403),
+        (("sec-fetch-site", "none"), 200),
+        (("origin", "http://127.0.0.1:8081"), 200),
+    ] {
+        for path in ["/api/v1/hold", "/api/v1/release", "/api/v1/explain"] {
+            let answer = port.ask("POST", path, &[json, host, said], &body).await;
+            assert_eq!(
+                answer.status == 403,
+                status == 403,
+                "{path} {said:?}: {answer:?}"
+            );
+        }
+    }
+}

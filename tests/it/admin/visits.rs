@@ -199,10 +199,17 @@ async fn a_form_of_another_site_or_without_its_seal_changes_nothing() {
         .form("/logout", &[cookie, FROM_HERE], &[("seal", &of_nobody)])
         .await;
     assert_eq!(answer.status, 403, "a seal is of one session");
-    for from_here in [
-        &[cookie, FROM_HERE][..],
-        &[cookie, host, ("origin", "http://127.0.0.1:8081")],
+    let again = port.logged_in().await;
+    let again = ("cookie", again.as_str());
+    let its_own = port.seal("/", &[again]).await;
+    for (from_here, seal) in [
+        (&[cookie, FROM_HERE][..], &seal),
+        (
+            &[again, host, ("origin", "http://127.0.0.1:8081")],
+            &its_own,
+        ),
     ] {
+        let right = [("seal", seal.as_str())];
         let answer = port.form("/logout", from_here, &right).await;
         assert_eq!(answer.status, 303, "{from_here:?}");
         assert!(
@@ -211,6 +218,39 @@ async fn a_form_of_another_site_or_without_its_seal_changes_nothing() {
                 .unwrap()
                 .starts_with("klaviyo_relay=; ")
         );
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_was_ended_shows_nothing_any_more() {
+    let port = Port::with_token(Some(TOKEN)).await;
+    let (one, other) = (port.logged_in().await, port.logged_in().await);
+    assert_ne!(one, other, "each is its own");
+    let (one, other) = (("cookie", &*one), ("cookie", &*other));
+    let seal = port.seal("/", &[one]).await;
+    let answer = port
+        .form("/logout", &[one, FROM_HERE], &[("seal", &seal)])
+        .await;
+    assert_eq!(answer.status, 303, "{answer:?}");
+    for (cookie, status) in [(one, 303), (other, 200)] {
+        let answer = port.ask("GET", "/?over=day", &[cookie], "").await;
+        assert_eq!(answer.status, status, "{cookie:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_began_over_https_is_never_sent_without() {
+    let port = Port::with_token(Some(TOKEN)).await;
+    let seal = port.seal("/login", &[]).await;
+    let fields = [("token", TOKEN), ("seal", &*seal)];
+    for (origin, secure) in [
+        ("https://relay.example", true),
+        ("http://relay.example", false),
+    ] {
+        let headers = [("host", "relay.example"), ("origin", origin), FROM_HERE];
+        let answer = port.form("/login", &headers, &fields).await;
+        let cookie = answer.header("set-cookie").unwrap();
+        assert_eq!(cookie.ends_with("; Secure"), secure, "{origin}: {cookie}");
     }
 }
 

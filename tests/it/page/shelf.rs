@@ -56,10 +56,15 @@ impl Shelf {
 
     /// Asks the sandbox, as the relay does.
     pub(super) async fn klaviyo(&self, path: &str, body: String) -> u16 {
+        let media_type = if path.starts_with("/sandbox/") {
+            "application/json"
+        } else {
+            "application/vnd.api+json"
+        };
         let request = Request::post(path)
             .header("authorization", "Klaviyo-API-Key pk_sandbox")
             .header("revision", "2026-10-15")
-            .header("content-type", "application/vnd.api+json")
+            .header("content-type", media_type)
             .body(Body::from(body))
             .unwrap();
         let answer = self.sandbox.routes().oneshot(request).await.unwrap();

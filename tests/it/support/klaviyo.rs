@@ -73,6 +73,7 @@ impl Klaviyo {
         let answer = self
             .client
             .post(url)
+            .header("content-type", "application/json")
             .body(fault.to_string())
             .send()
             .await
