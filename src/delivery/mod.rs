@@ -2,11 +2,13 @@
 //!
 //! It promises that a request is sent at most once per call (no redirects, no retries of the client's own), that
 //! it ends within the given time, that at most 512 KiB of an answer are read, that only Klaviyo's words are final,
-//! and that neither the key nor a body appears in an error or a log line. May use `klaviyo`, `model`, `config`,
+//! that neither the key nor a body appears in an error or a log line, and that nothing is kept of the key where an
+//! answer repeats it. May use `klaviyo`, `model`, `config`,
 //! `clock` and `json`.
 
 mod classify;
 mod limits;
+mod masked;
 #[cfg(test)]
 mod tests;
 
@@ -37,6 +39,7 @@ pub struct Sender {
     client: Client,
     base: String,
     fingerprint: String,
+    key: SecretString,
     timeout: Duration,
 }
 
@@ -110,6 +113,7 @@ impl Sender {
             client,
             base: base.to_owned(),
             fingerprint,
+            key: private_key.clone(),
             timeout,
         })
     }
@@ -150,7 +154,7 @@ impl Sender {
         now: Timestamp,
     ) -> (Outcome, Vec<u8>) {
         match self.exchange(route, body, timeout).await {
-            Ok(answer) => (classify::outcome(&answer, route.success, now), answer.body),
+            Ok(answer) => (self.judged(&answer, route, now), answer.body),
             Err(error) => (lost(&error), Vec::new()),
         }
     }
@@ -162,7 +166,7 @@ impl Sender {
             Ok(answer) => answer,
             Err(error) => return Remote::Unclear(lost(&error)),
         };
-        let outcome = classify::outcome(&answer, route.success, now);
+        let outcome = self.judged(&answer, &route, now);
         let accepted = outcome.kind == OutcomeKind::Accepted;
         if answer.sandbox {
             let refused = (!accepted).then_some(outcome);
@@ -179,7 +183,7 @@ impl Sender {
     pub async fn probe(&self, route: &Route, now: Timestamp) -> Probe {
         match self.exchange(route, None, self.timeout).await {
             Ok(answer) => Probe {
-                outcome: classify::outcome(&answer, route.success, now),
+                outcome: self.judged(&answer, route, now),
                 clock: answer.date.as_deref().and_then(instant),
                 body: answer.body,
             },
@@ -205,7 +209,16 @@ impl Sender {
         if let Some(body) = body {
             request = request.body(body);
         }
-        Ok(read(request.send().await?).await)
+        let mut answer = read(request.send().await?).await;
+        masked::in_answer(&mut answer, self.key.expose_secret());
+        Ok(answer)
+    }
+
+    /// What an answer means, in words without the key, however it was written.
+    fn judged(&self, answer: &Answer, route: &Route, now: Timestamp) -> Outcome {
+        let mut outcome = classify::outcome(answer, route.success, now);
+        masked::in_outcome(&mut outcome, self.key.expose_secret());
+        outcome
     }
 }
 

@@ -244,3 +244,29 @@ async fn an_account_and_a_narrow_key_are_klaviyos_words() {
         assert_eq!(found, expected, "{status} {content_type} {body}");
     }
 }
+
+#[tokio::test]
+async fn the_key_that_an_answer_repeats_is_not_kept() {
+    let key = "pk_0123456789abcdef";
+    let echo = r"Klaviyo-API-Key pk_0123456789abcdef, pk\u005f0123456789abcdef";
+    let body = format!(r#"{{"errors":[{{"code":"invalid","detail":"{echo}","id":"{key}"}}]}}"#);
+    let long = format!(r#"{{"errors":[{{"code":"{}{key}"}}]}}"#, "x".repeat(490));
+    for body in [body, long] {
+        let length = body.len();
+        let head = format!("HTTP/1.1 400 Bad Request\r\ncf-ray: {key}\r\ncontent-length: {length}");
+        let address = port(format!("{head}\r\n\r\n{body}").into_bytes(), Then::Close).await;
+        let secret = SecretString::from(key);
+        let sender =
+            Sender::new(&format!("http://{address}"), &secret, "2026-10-15", LONG).unwrap();
+        let route = route(DeliveryKind::Event, None);
+        let now = Timestamp::from_millis(0);
+        let (outcome, body) = sender.send(&route, BODY.to_owned(), LONG, now).await;
+        let kept = format!("{outcome:?} {}", String::from_utf8(body).unwrap());
+        let probe = sender.probe(&Route::read("/api/lists/x"), now).await;
+        let probe = probe.outcome;
+        let kept = format!("{kept} {probe:?} {:?}", sender.identify(now).await);
+        assert!(!outcome.error.unwrap().contains("pk_"), "{kept}");
+        assert!(!kept.contains(key), "{kept}");
+        assert!(kept.contains("[private key]"), "{kept}");
+    }
+}
