@@ -33,6 +33,12 @@ pub enum AnalyticsJsError {
         /// What the system said.
         source: io::Error,
     },
+    /// What it leads to would be served to everybody.
+    #[error("{} is a link out of its folder; put the file itself there", path.display())]
+    LeadsOut {
+        /// Which part.
+        path: PathBuf,
+    },
     /// A page, a map, or nothing.
     #[error(
         "{} is no script for Segment's snippet; it has to be dist/umd/standalone.js of the npm package \
@@ -72,11 +78,20 @@ impl AnalyticsJs {
                 continue;
             };
             if is_part(&name) {
-                parts.insert(name, read(&entry.path())?);
+                let path = entry.path();
+                if leads_out(&path, folder).map_err(unreadable)? {
+                    return Err(AnalyticsJsError::LeadsOut { path });
+                }
+                parts.insert(name, read(&path)?);
             }
         }
         Ok(Self { script, parts })
     }
+}
+
+/// Whether a file of a folder is a link to one that is not in it. Links within it are how a container mounts it.
+fn leads_out(file: &Path, folder: &Path) -> io::Result<bool> {
+    Ok(!file.canonicalize()?.starts_with(folder.canonicalize()?))
 }
 
 fn read(path: &Path) -> Result<Bytes, AnalyticsJsError> {

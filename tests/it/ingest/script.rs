@@ -1,6 +1,7 @@
 //! `analytics.js`, served for Segment's snippet from the file that the operator provides.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -98,4 +99,20 @@ fn a_missing_or_foreign_file_says_which_one_it_has_to_be() {
     let error = AnalyticsJs::read(&path).err().unwrap();
     assert!(matches!(error, AnalyticsJsError::NoScript { .. }));
     assert!(error.to_string().contains("dist/umd/standalone.js"));
+}
+
+#[test]
+fn no_part_is_served_from_outside_of_the_folder() {
+    let (folder, path) = folder();
+    let link = folder.path().join("passwd.bundle.0123.js");
+    symlink("/etc/passwd", &link).unwrap();
+    let error = AnalyticsJs::read(&path).err().unwrap();
+    assert!(matches!(&error, AnalyticsJsError::LeadsOut { path } if *path == link));
+    // As a container mounts a folder: each file is a link into a folder in it.
+    fs::remove_file(&link).unwrap();
+    fs::create_dir(folder.path().join("..data")).unwrap();
+    fs::write(folder.path().join("..data/x.bundle.1.js"), "x").unwrap();
+    symlink("..data/x.bundle.1.js", folder.path().join("x.bundle.1.js")).unwrap();
+    let script = AnalyticsJs::read(&path).unwrap();
+    assert_eq!(&script.parts["x.bundle.1.js"][..], b"x");
 }
