@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::End;
@@ -25,6 +26,7 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<End> {
     let config = Config::load(file, &process_environment)?;
     let logging = telemetry::init_with_traces(&config.log, &config.telemetry)?;
     telemetry::hide_texts_of_panics();
+    keep_memory_private();
     // Taken before anything else: from here on it ends no process.
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -66,6 +68,13 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<End> {
     })
 }
 
+/// From now on no core dump holds keys and calls, and no other process of this user reads memory or environment.
+fn keep_memory_private() {
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        tracing::warn!(%error, "the process could not be kept from leaving core dumps");
+    }
+}
+
 /// Reads configuration and certificate again. What is wrong is logged, each mistake of the file, and the old stays.
 async fn reload(app: &mut App, file: &Path, logging: &Logging) {
     app.reload_certificate();
@@ -85,5 +94,18 @@ async fn any(terminate: &mut Signal, interrupt: &mut Signal) {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::dumpable_behavior;
+
+    use super::*;
+
+    #[test]
+    fn the_daemon_leaves_no_core_dump() {
+        keep_memory_private();
+        assert_eq!(dumpable_behavior(), Ok(DumpableBehavior::NotDumpable));
     }
 }
