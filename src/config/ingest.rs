@@ -20,7 +20,7 @@ const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
 /// The write key of the configuration as shipped.
-pub(super) const DEV_WRITE_KEY: &str = "dev";
+pub const DEV_WRITE_KEY: &str = "dev";
 
 /// Where Segment calls come in.
 #[derive(Debug, Clone)]

@@ -36,7 +36,7 @@ pub use admin::AdminConfig;
 pub use changes::Changes;
 pub use delivery::DeliveryConfig;
 pub use error::{ConfigError, Place, Problem};
-pub use ingest::{IngestConfig, SourceConfig, TlsConfig};
+pub use ingest::{DEV_WRITE_KEY, IngestConfig, SourceConfig, TlsConfig};
 pub use klaviyo::{Endpoint, KlaviyoConfig};
 pub use limits::{FamilyLimit, LimitSettings};
 pub use log::{LogConfig, LogFormat};
@@ -179,9 +179,7 @@ impl Config {
             ));
         }
         for source in &self.ingest.sources {
-            if is_exposed(self.ingest.listen)
-                && source.write_key.expose_secret() == ingest::DEV_WRITE_KEY
-            {
+            if is_exposed(self.ingest.listen) && source.write_key.expose_secret() == DEV_WRITE_KEY {
                 warnings.push(format!(
                     "the write key of source {} is the one shipped with klaviyo-relay, and ingest.listen is {}: anyone \
                      who reaches that port can send events; choose a write key of your own",

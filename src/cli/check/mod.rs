@@ -3,6 +3,7 @@
 mod klaviyo;
 mod machine;
 
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use super::colour::Tone;
@@ -10,7 +11,7 @@ use super::screen::Screen;
 use super::{End, print, print_json};
 use crate::app;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{AnalyticsJs, Config};
+use crate::config::{AnalyticsJs, Config, DEV_WRITE_KEY, SourceConfig};
 use crate::model::Timestamp;
 use crate::outbox::{OpenError, Outbox};
 
@@ -27,6 +28,9 @@ pub(super) struct Options {
     #[arg(long)]
     json: bool,
 }
+
+/// As long as a key must be that nobody finds by trying, in characters: Segment's own have 32.
+const LEAST_KEY: usize = 16;
 
 /// What was found: well, worth knowing, or to be mended. What it is about comes first, up to a colon.
 enum Finding {
@@ -70,6 +74,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
     findings.extend(machine::ports(&config));
     findings.push(machine::connections(&config));
     findings.extend(public_url(&config));
+    findings.extend(short_keys(&config));
     findings.extend(klaviyo::findings(&config).await?);
     let wrong = findings
         .iter()
@@ -107,6 +112,23 @@ fn public_url(config: &Config) -> Option<Finding> {
         Finding::Note(format!(
             "settings: ingest.listen is {listen}, and browser and mobile SDKs are sent to whatever host they asked for \
              their settings by; set ingest.public_url if there are any"
+        ))
+    })
+}
+
+/// The write keys that can be guessed: nothing slows down who tries. The key as shipped is for this machine alone, and
+/// where others reach the port the configuration itself notes it.
+fn short_keys(config: &Config) -> Option<Finding> {
+    let short = |source: &&SourceConfig| {
+        let key = source.write_key.expose_secret();
+        key.len() < LEAST_KEY && key != DEV_WRITE_KEY
+    };
+    let sources = config.ingest.sources.iter().filter(short);
+    let names: Vec<&str> = sources.map(|source| &*source.name).collect();
+    (!names.is_empty()).then(|| {
+        Finding::Note(format!(
+            "write keys: that of {} is shorter than {LEAST_KEY} characters and can be guessed; take a longer one",
+            names.join(", ")
         ))
     })
 }

@@ -336,3 +336,18 @@ async fn files_that_others_may_read_are_noted() {
         );
     }
 }
+
+#[test]
+fn a_write_key_that_can_be_guessed_is_noted() {
+    for (key, noted) in [
+        ("wk_shop", true),
+        ("0123456789abcde", true),
+        ("0123456789abcdef", false),
+        ("dev", false),
+    ] {
+        let ran = Bench::with(&SANDBOX.replace("wk_shop", key)).run(&["check"]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let note = "note  write keys: that of shop is shorter than 16 characters";
+        assert_eq!(ran.out.contains(note), noted, "{ran:?}");
+    }
+}
