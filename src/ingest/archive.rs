@@ -133,5 +133,5 @@ fn received_at(fields: &Fields<'_>) -> Option<Timestamp> {
 
 fn time_of(fields: &Fields<'_>, name: &str) -> Option<Timestamp> {
     let text = fields.get(name)?.get();
-    time::parse(&serde_json::from_str(&readable(text)).ok()?)
+    time::parse(&crate::json::from_str(&readable(text)).ok()?)
 }

@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 
 use super::answer::Refusal;
 use super::time;
+use crate::json;
 use crate::model::Timestamp;
 use crate::segment::{Envelope, readable};
 
@@ -162,7 +163,7 @@ impl<'a> Batch<'a> {
     /// The batch's own `sentAt`.
     pub(super) fn sent_at(&self) -> Option<Timestamp> {
         let text = self.fields.get("sentAt")?.get();
-        time::parse(&serde_json::from_str(&readable(text)).ok()?)
+        time::parse(&json::from_str(&readable(text)).ok()?)
     }
 }
 

@@ -185,7 +185,7 @@ fn unfolded(name: &str, text: &str) -> Markup {
 /// JSON set out in lines, digit for digit, and masked; what cannot be read as JSON as it is.
 fn json(visit: &Visit, text: &str) -> String {
     // Read and written anew, so that no escape hides an address from the mask.
-    let value: Result<Value, _> = serde_json::from_str(text);
+    let value: Result<Value, _> = crate::json::from_str(text);
     let set_out = value.and_then(|value| serde_json::to_string_pretty(&value));
     visit.masked(&set_out.unwrap_or_else(|_| text.to_owned()))
 }
