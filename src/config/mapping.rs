@@ -26,6 +26,8 @@ pub struct MappingConfig {
     pub order_completed_as_is: bool,
     /// Events of an order that happen once, whose `$event_id` is the order's id.
     pub order_id_events: Vec<String>,
+    /// Products of an order that are sent as events of their own, at most. Default 500.
+    pub max_products: u32,
     /// Whether a delete call also has Klaviyo delete the person. Default false.
     pub delete_profiles: bool,
     /// Personas audience key to list id.
@@ -49,6 +51,7 @@ impl Default for MappingConfig {
             confirm_optin: true,
             order_completed_as_is: false,
             order_id_events: order_id_events.map(str::to_owned).to_vec(),
+            max_products: 500,
             delete_profiles: false,
             audience_lists: BTreeMap::new(),
             garbage_ids: GarbageIds::default(),
@@ -75,6 +78,7 @@ impl MappingConfig {
             order_id_events: section
                 .texts("order_id_events", "a list of event names, each in quotes")
                 .unwrap_or(default.order_id_events),
+            max_products: section.count("max_products", default.max_products, 0..=4000),
             delete_profiles: yes_or_no("delete_profiles", default.delete_profiles),
             audience_lists: audience_lists(&section.words_section("audience_lists")),
             garbage_ids: section

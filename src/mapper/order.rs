@@ -32,6 +32,14 @@ pub(super) fn plan(
     let currency = currency(&lifted.rest, &mut warnings);
     let products = take_products(&mut lifted, settings, &mut warnings);
 
+    let most = usize::try_from(settings.max_products).unwrap_or(usize::MAX);
+    if products.len() > most {
+        warnings.push(format!(
+            "the order has {} products, of which the first {most} are sent as events of their own (`max_products`): the \
+             others are in its `Items` alone",
+            products.len()
+        ));
+    }
     let order = Order {
         key,
         currency: currency.clone(),
@@ -39,7 +47,7 @@ pub(super) fn plan(
     let order = order.draft(input, settings, lifted, &products, warnings);
     let mut planned = vec![order.finish(input, person)];
     let mut lines = Lines::new(products.iter().filter_map(|product| product.id.clone()));
-    for product in products {
+    for product in products.into_iter().take(most) {
         let draft = product.draft(&order_id, currency.clone(), &mut lines);
         planned.push(draft.finish(input, person));
     }

@@ -79,6 +79,11 @@ impl Queues {
         self.queue(hand, true);
     }
 
+    /// Queues an event again behind the others. It still counts in its run.
+    pub(super) fn push_last(&mut self, hand: InHand) {
+        self.queue(hand, false);
+    }
+
     fn queue(&mut self, hand: InHand, first: bool) {
         self.of(hand.delivery().kind.family()).push(hand, first);
     }

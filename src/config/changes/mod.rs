@@ -188,6 +188,7 @@ const KEYS: &[Key] = &[
     live!(mapping.list_id),
     live!(mapping.confirm_optin),
     live!(mapping.order_completed_as_is),
+    live!(mapping.max_products),
     live!(mapping.order_id_events),
     live!(mapping.garbage_ids),
     live!(mapping.delete_profiles),

@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod envelopes;
 pub(super) mod import_jobs;
 mod ownership;
 mod pages;
@@ -203,69 +204,6 @@ async fn the_payload_is_kept_byte_for_byte() {
         assert!(stored.payload == text, "{shown}");
         assert!(stored.envelope.as_deref() == Some(text.as_str()), "{shown}");
     }
-}
-
-#[tokio::test]
-async fn what_a_batch_says_around_its_calls_is_stored_once_and_goes_with_the_last_of_them() {
-    let files = files();
-    let outbox = files.open().await;
-    let around = |text: &str, messages: &[&str]| {
-        let envelope = Some(text.into());
-        let with = |message: &&str| NewEvent {
-            envelope: envelope.clone(),
-            ..event(message, &[message])
-        };
-        messages.iter().map(with).collect::<Vec<_>>()
-    };
-    let first = around("{\"context\":1}", &["a", "b"]);
-    let mut both = first.clone();
-    both.push(event("alone", &["c"]));
-    both.extend(around("{\"context\":2}", &["d"]));
-    outbox.append(both).await.unwrap();
-    // Copies leave nothing, and what came with one that is new is kept for that.
-    outbox.append(first).await.unwrap();
-    outbox
-        .append(around("{\"context\":3}", &["a", "e"]))
-        .await
-        .unwrap();
-    let stored: Vec<String> = sqlx::query_scalar("SELECT body FROM envelope ORDER BY id")
-        .fetch_all(&outbox.readers)
-        .await
-        .unwrap();
-    assert_eq!(
-        stored,
-        ["{\"context\":1}", "{\"context\":2}", "{\"context\":3}"]
-    );
-    let ids = claim_all(&outbox).await;
-    let ids: Vec<EventId> = ids.into_iter().map(EventId).collect();
-    let events = outbox.claimed(&ids).await.unwrap();
-    let said: Vec<(&str, Option<&str>)> = events
-        .iter()
-        .map(|event| (event.message_id.as_str(), event.envelope.as_deref()))
-        .collect();
-    assert_eq!(
-        said,
-        [
-            ("a", Some("{\"context\":1}")),
-            ("b", Some("{\"context\":1}")),
-            ("alone", None),
-            ("d", Some("{\"context\":2}")),
-            ("e", Some("{\"context\":3}")),
-        ]
-    );
-    let shared: Vec<_> = events
-        .iter()
-        .filter_map(|event| event.envelope.as_ref())
-        .collect();
-    assert!(Arc::ptr_eq(shared[0], shared[1]));
-    for id in &ids {
-        finish(&outbox, id.0, EventStatus::Delivered).await;
-    }
-    let user = |user: &str| Identifier::new(IdentifierKind::UserId, user).unwrap();
-    outbox.erase(NOW, vec![user("a")]).await.unwrap();
-    assert_eq!(count(&outbox, "SELECT count(*) FROM envelope").await, 3);
-    outbox.erase(NOW, vec![user("b")]).await.unwrap();
-    assert_eq!(count(&outbox, "SELECT count(*) FROM envelope").await, 2);
 }
 
 #[tokio::test]

@@ -85,6 +85,7 @@ impl Desk {
     fn returned(&mut self, returned: Returns) {
         let Returns {
             first,
+            next,
             behind,
             gone,
             interrupted,
@@ -96,6 +97,9 @@ impl Desk {
         }
         for hand in first.into_iter().rev() {
             self.queues.push_first(hand);
+        }
+        for hand in next {
+            self.queues.push_last(hand);
         }
         let runs: Vec<EventId> = interrupted.iter().filter_map(|hand| hand.run).collect();
         let mut back = interrupted;

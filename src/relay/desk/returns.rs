@@ -10,8 +10,11 @@ use super::super::hand::InHand;
 /// What becomes of the events of a request, in their order.
 #[derive(Default)]
 pub(super) struct Returns {
-    /// Those that are queued again.
+    /// Those that are queued again, before all others.
     pub(super) first: Vec<InHand>,
+    /// Those that go on to their next request: it waits behind what waits already, so that an event of hundreds of
+    /// requests takes turns with events of one.
+    pub(super) next: Vec<InHand>,
     /// Those that wait behind one of them, by their run.
     pub(super) behind: BTreeMap<EventId, Vec<InHand>>,
     /// Those that are not in hand any more: the run of each, and whether it is replayed.
@@ -27,6 +30,7 @@ pub(super) struct Returns {
 impl Returns {
     /// Sorts an event by what was written of it.
     pub(super) fn sort(&mut self, mut hand: InHand, then: &Then) {
+        let before = hand.place();
         let stays = match then {
             Then::Stay => hand.advance(),
             Then::Release { .. } | Then::Finish { .. } => false,
@@ -45,7 +49,8 @@ impl Returns {
         if stays && hand.run.is_some_and(|run| self.broken.contains(&run)) {
             self.interrupted.push(hand);
         } else if stays {
-            self.stays(hand);
+            let moved = hand.place() != before;
+            self.stays(hand, moved);
         } else {
             self.gone.push((hand.run, hand.replayed()));
         }
@@ -59,15 +64,14 @@ impl Returns {
     }
 
     /// The first of a run that stays is queued, the others wait behind it.
-    fn stays(&mut self, hand: InHand) {
-        let Some(run) = hand.run else {
-            self.first.push(hand);
-            return;
-        };
-        if self.first.iter().any(|first| first.run == Some(run)) {
-            self.behind.entry(run).or_default().push(hand);
-        } else {
-            self.first.push(hand);
+    fn stays(&mut self, hand: InHand, moved: bool) {
+        let mut queued = self.first.iter().chain(&self.next);
+        match hand.run {
+            Some(run) if queued.any(|queued| queued.run == Some(run)) => {
+                self.behind.entry(run).or_default().push(hand);
+            }
+            Some(_) | None if moved => self.next.push(hand),
+            Some(_) | None => self.first.push(hand),
         }
     }
 }

@@ -23,7 +23,7 @@ async fn a_body_that_stands_still_gives_its_room_back() {
     let daemon = Daemon::start_with(&klaviyo, ingest, outbox, "").await;
     // With and without a key: both hold what they sent, and no more comes.
     let mut held = Vec::new();
-    for key in [KEY, "", KEY] {
+    for key in [KEY, "", KEY, KEY] {
         let mut sent = head(400_000, key).into_bytes();
         sent.extend(vec![b' '; 330_000]);
         held.push(opened(daemon.ingest, &sent).await);

@@ -183,3 +183,33 @@ async fn what_is_small_on_the_wire_and_large_in_memory_costs_a_bounded_amount() 
         assert_eq!(status, 200);
     }
 }
+
+/// Orders that come before everybody else, and the products of each.
+const ORDERS: u64 = 24;
+const PRODUCTS: u64 = 80;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_of_many_products_take_turns_with_everybody_else() {
+    let klaviyo = Klaviyo::start().await;
+    let daemon = Daemon::start(&klaviyo, "[delivery]\nbulk = false\n").await;
+    let products: Vec<_> = (0..PRODUCTS).map(|id| json!({ "id": id })).collect();
+    for order in 0..ORDERS {
+        let call = json!({"userId": format!("buyer-{order}"), "event": "Order Completed",
+            "properties": {"order_id": format!("o-{order}"), "products": products}});
+        daemon.send("/v1/track", &call).await;
+    }
+    for person in 0..ORDERS {
+        daemon
+            .send("/v1/track", &track(&format!("good-{person}"), 0))
+            .await;
+    }
+    let last = eventually("everybody else is delivered", || async {
+        let events = klaviyo.events();
+        let steps = events.iter().filter(|event| event.metric == "Step");
+        let sequences: Vec<u64> = steps.map(|event| event.sequence).collect();
+        (sequences.len() as u64 == ORDERS).then(|| sequences.into_iter().max().unwrap())
+    })
+    .await;
+    let all = ORDERS * PRODUCTS;
+    assert!(last < all / 2, "{last} of {all} requests went first");
+}

@@ -17,6 +17,9 @@ pub(super) fn mapping_config(settings: &Map<String, Value>) -> MappingConfig {
             "delete_profiles" => config.delete_profiles = value.as_bool().unwrap(),
             "confirm_optin" => config.confirm_optin = value.as_bool().unwrap(),
             "order_completed_as_is" => config.order_completed_as_is = value.as_bool().unwrap(),
+            "max_products" => {
+                config.max_products = u32::try_from(value.as_u64().unwrap()).unwrap();
+            }
             "order_id_events" => config.order_id_events = texts(value),
             "audience_lists" => {
                 let lists = value.as_object().unwrap().iter();
