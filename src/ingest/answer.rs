@@ -132,6 +132,15 @@ pub(super) enum Refusal {
         /// The most it may have.
         limit: usize,
     },
+    /// A large body whose key is not known before it is read.
+    #[error(
+        "the request has no source's write key in a header or its query, and more than {limit} bytes in its body; send \
+         the key as the Basic user name (with an empty password), or smaller batches"
+    )]
+    BodyTooLargeWithoutKey {
+        /// The most it may have.
+        limit: usize,
+    },
     /// The body stopped coming.
     #[error("the body did not arrive whole and in time; send the request again")]
     Incomplete,
@@ -179,7 +188,8 @@ impl Refusal {
             | Self::WebhookOnly => StatusCode::UNAUTHORIZED,
             Self::Flawed(Flaw::TooLarge { .. })
             | Self::EnvelopeTooLarge { .. }
-            | Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            | Self::BodyTooLarge { .. }
+            | Self::BodyTooLargeWithoutKey { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Flawed(_)
             | Self::OriginNotAllowed
             | Self::Encoding
@@ -221,7 +231,9 @@ impl Refusal {
             | Self::BatchNotArray => "bad_request",
             Self::EmptyBatch => "empty_batch",
             Self::TooManyItems { .. } => "too_many_events",
-            Self::EnvelopeTooLarge { .. } | Self::BodyTooLarge { .. } => "payload_too_large",
+            Self::EnvelopeTooLarge { .. }
+            | Self::BodyTooLarge { .. }
+            | Self::BodyTooLargeWithoutKey { .. } => "payload_too_large",
             Self::Incomplete => "request_incomplete",
             Self::Flawed(flaw) => flaw.code(),
             Self::CannotStore { .. } => "cannot_store_now",

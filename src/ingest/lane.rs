@@ -39,3 +39,19 @@ impl Lane {
         }
     }
 }
+
+/// Does what takes long off the threads that serve everybody; its panic is the caller's.
+pub(super) async fn on_its_own_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(Refusal::CannotStore {
+                reason: "the relay is stopping".to_owned(),
+                retry_after: Duration::from_secs(1),
+            }),
+        },
+    }
+}

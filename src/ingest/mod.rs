@@ -26,6 +26,7 @@ mod pace;
 mod paths;
 mod pressure;
 mod receive;
+mod received;
 mod room;
 mod routes;
 mod script;

@@ -17,10 +17,11 @@ use tracing::{Instrument as _, Span, field};
 
 use super::accept::{Accepted, Endpoint, Rules, accept, authenticate};
 use super::answer::{self, Refusal};
-use super::lane::Lane;
+use super::lane::{Lane, on_its_own_thread};
 use super::pace::Pace;
 use super::pressure::Pressure;
-use super::room::{Room, Share};
+use super::received::{Received, received};
+use super::room::Room;
 use super::settings::{self, Host};
 use super::{auth, cors, cost, counted, paths, receive, script};
 use crate::clock::Clock;
@@ -31,12 +32,8 @@ use crate::model::GarbageIds;
 use crate::outbox::{AppendError, Outbox};
 use crate::telemetry;
 
-/// Larger bodies are decompressed and looked through on a thread of their own, so that other requests need not wait
-/// meanwhile.
-const LARGE_BODY_BYTES: usize = 64 * 1024;
-/// The largest body without a write key in a header or the query, decompressed: as large as a batch that Segment's
-/// libraries send. Those of browsers have their key in the body.
-const WITHOUT_KEY_BYTES: usize = 512 * 1024;
+/// What is read of what `analytics.js` measures about itself.
+const METRICS_BYTES: usize = 64 * 1024;
 /// Wrong write keys are worth a warning, since an SDK with one loses everything; not one per request.
 const KEY_WARNING_EVERY: Duration = Duration::from_mins(1);
 /// Segment's API in front of an outbox.
@@ -149,7 +146,7 @@ impl Ingest {
             cost,
             has_key,
             share: _share,
-        } = self.receive(endpoint, request).await?;
+        } = received(endpoint, request, &self.shared.config, &self.shared.room).await?;
         if cost > cost::LIGHT && !has_key {
             authenticate(&request, &self.shared.config)?;
         }
@@ -183,36 +180,6 @@ impl Ingest {
                 Ok(stored)
             }
             Err(error) => Err(self.come_back(&error)),
-        }
-    }
-
-    /// Reads a request's body. Until its write key is known, it gets less time and room, and no large body is taken.
-    async fn receive(&self, endpoint: Endpoint, request: Request) -> Result<Received, Refusal> {
-        let (parts, body) = request.into_parts();
-        let config = &self.shared.config;
-        let has_key = auth::source(&config.sources, &receive::keys(&parts), None).is_ok();
-        let (most, pace) = if has_key {
-            (usize::MAX, Pace::KNOWN)
-        } else {
-            (WITHOUT_KEY_BYTES, Pace::UNKNOWN)
-        };
-        let limit = config.max_batch_bytes.min(most);
-        let mut share = self.shared.room.share(has_key);
-        let body = receive::body(body, limit, pace, &mut share).await?;
-        let large = body.len() > LARGE_BODY_BYTES || parts.headers.contains_key("content-encoding");
-        let open = move || {
-            let request = receive::request(endpoint, &parts, body, limit, &mut share)?;
-            Ok(Received {
-                cost: cost::of(&request.body),
-                request,
-                has_key,
-                share,
-            })
-        };
-        if large {
-            on_its_own_thread(open).await
-        } else {
-            open()
         }
     }
 
@@ -280,16 +247,6 @@ impl Ingest {
         }
         due
     }
-}
-
-/// A request whose body is here.
-struct Received {
-    request: super::accept::Request,
-    /// The bytes that judging and storing it makes.
-    cost: usize,
-    /// It has a source's write key outside of its body.
-    has_key: bool,
-    share: Share,
 }
 
 /// What a request left in the outbox.
@@ -361,7 +318,7 @@ async fn answer_within(ingest: Ingest, endpoint: Endpoint, request: Request) -> 
         let body = request.into_body();
         let mut share = ingest.shared.room.share(false);
         // Nobody's metrics: whatever they are, they are taken and forgotten.
-        drop(receive::body(body, LARGE_BODY_BYTES, Pace::UNKNOWN, &mut share).await);
+        drop(receive::body(body, METRICS_BYTES, Pace::UNKNOWN, &mut share).await);
         return answer::success();
     }
     match ingest.take(endpoint, request).await {
@@ -456,21 +413,6 @@ pub(super) fn message_id(clock: &dyn Clock) -> String {
 fn random_bytes(clock: &dyn Clock) -> [u8; 5] {
     let [first, second, third, fourth, fifth, ..] = (1.0 + clock.chance()).to_le_bytes();
     [first, second, third, fourth, fifth]
-}
-
-async fn on_its_own_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
-) -> Result<T, Refusal> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(Refusal::CannotStore {
-                reason: "the relay is stopping".to_owned(),
-                retry_after: Duration::from_secs(1),
-            }),
-        },
-    }
 }
 
 /// Says 500, which SDKs retry. The panic's text is not repeated: it may hold what was sent.

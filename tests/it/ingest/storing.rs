@@ -202,6 +202,27 @@ async fn an_upload_over_the_limit_hears_why() {
 }
 
 #[tokio::test]
+async fn a_large_body_is_asked_for_its_key_in_a_header() {
+    let bench = Bench::new().await;
+    let pad = " ".repeat(600 * 1024);
+    let body = format!(r#"{{"writeKey":"dev","userId":"u","event":"e"}}{pad}"#);
+    let without = |body: &str| {
+        Request::post("/v1/track")
+            .body(Body::from(body.to_owned()))
+            .unwrap()
+    };
+    let answer = bench.send(without(&body)).await;
+    assert_eq!(answer.status, 413);
+    assert_eq!(answer.json()["code"], "payload_too_large");
+    assert!(answer.text.contains("Basic user name"), "{}", answer.text);
+    // With the key in a header it is read, and a smaller one without.
+    let read = bench.post("/v1/track", body.clone()).await;
+    assert_eq!(read.json()["code"], "event_too_large");
+    let small = bench.send(without(body.trim_end())).await;
+    assert_eq!(small.status, 200);
+}
+
+#[tokio::test]
 async fn the_log_has_a_line_per_request_and_nothing_of_what_was_sent() {
     let log = Log::default();
     let writer = log.clone();
