@@ -22,12 +22,15 @@ async fn a_body_that_stands_still_gives_its_room_back() {
     let outbox = "path = \"outbox.db\"\nmin_free_disk = 0";
     let daemon = Daemon::start_with(&klaviyo, ingest, outbox, "").await;
     // With and without a key: both hold what they sent, and no more comes.
-    let mut held = Vec::new();
-    for key in [KEY, "", KEY, KEY] {
-        let mut sent = head(400_000, key).into_bytes();
-        sent.extend(vec![b' '; 330_000]);
-        held.push(opened(daemon.ingest, &sent).await);
-    }
+    let stand_still = async || {
+        let mut held = Vec::new();
+        for key in [KEY, "", KEY, KEY] {
+            let mut sent = head(400_000, key).into_bytes();
+            sent.extend(vec![b' '; 330_000]);
+            held.push(opened(daemon.ingest, &sent).await);
+        }
+        held
+    };
     let large = json!({"userId": "u", "event": "e", "properties": {"pad": "x".repeat(200_000)}});
     let answered = async |status: u16| {
         let answered =
@@ -35,7 +38,16 @@ async fn a_body_that_stands_still_gives_its_room_back() {
         let waited = eventually("the answer changes", answered);
         tokio::time::timeout(AT_MOST, waited).await.is_ok()
     };
-    assert!(answered(429).await, "the bodies never filled the room");
+    let mut held = stand_still().await;
+    let mut is_full = answered(429).await;
+    for _again in 0..2 {
+        if !is_full {
+            // On a busy machine the first may be given up before the last is there.
+            held = stand_still().await;
+            is_full = answered(429).await;
+        }
+    }
+    assert!(is_full, "the bodies never filled the room");
     assert!(answered(200).await, "the room was not given back");
     for mut stream in held {
         let answer = ended("the body's connection", &mut stream).await;
