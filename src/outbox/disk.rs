@@ -29,8 +29,7 @@ pub(super) fn is_full(error: &io::Error) -> bool {
 /// reason. SQLite tells a full disk from a failed one only where the system says `ENOSPC`, and sqlx passes the system's
 /// error on for neither.
 pub(super) fn takes_no_more(path: &Path) -> Option<io::Error> {
-    let mut probe = path.as_os_str().to_owned();
-    probe.push(".probe");
+    let probe = file::beside(path, ".probe");
     // Of a process that was killed.
     drop(std::fs::remove_file(&probe));
     let written = file::private()
@@ -44,10 +43,8 @@ pub(super) fn takes_no_more(path: &Path) -> Option<io::Error> {
 
 /// How large the outbox's file and its log are, in bytes; 0 for one that is absent.
 pub(super) fn file_bytes(path: &Path) -> (u64, u64) {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
     let of = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
-    (of(path), of(Path::new(&log)))
+    (of(path), of(&file::beside(path, "-wal")))
 }
 
 /// Makes the file's entry in its folder durable: without this, a power cut soon after the first start can take

@@ -17,6 +17,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use super::SCHEMA;
 use super::connect::{base, close, failed};
 use super::error::{OpenError, code_of};
+use super::file::beside;
 
 /// `PRAGMA application_id` of an outbox: `KLRY`.
 const APPLICATION_ID: i64 = 0x4B4C_5259;
@@ -103,9 +104,8 @@ impl Identity {
 
 /// Whether the file was empty before the transaction in its journal, so that a rollback leaves nothing of it.
 fn was_empty(path: &Path) -> bool {
-    let mut journal = path.as_os_str().to_owned();
-    journal.push("-journal");
     let mut head = [0; JOURNAL_SIZE_BEFORE.end];
-    let read = File::open(journal).and_then(|mut journal| journal.read_exact(&mut head));
+    let read =
+        File::open(beside(path, "-journal")).and_then(|mut journal| journal.read_exact(&mut head));
     read.is_ok() && head.starts_with(&JOURNAL_MAGIC) && head[JOURNAL_SIZE_BEFORE] == [0; 4]
 }

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::super::file::beside;
+
 /// How long the search may take.
 const BOUND: Duration = Duration::from_secs(2);
 
@@ -43,9 +45,8 @@ impl std::fmt::Display for Process {
 }
 
 fn search(outbox: &Path) -> Vec<Process> {
-    let mut log = outbox.as_os_str().to_owned();
-    log.push("-wal");
-    let files = [outbox, Path::new(&log)];
+    let log = beside(outbox, "-wal");
+    let files = [outbox, log.as_path()];
     let names: Vec<OsString> = files
         .iter()
         .filter_map(|file| file.file_name().map(OsString::from))
