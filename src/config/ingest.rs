@@ -345,7 +345,7 @@ fn check_write_key(key: &str) -> Result<(), String> {
 }
 
 /// Host and port, or the host alone: no user name, no colon without a port, no port over 65535.
-pub(super) fn has_plain_port(authority: &Authority) -> bool {
+pub(crate) fn has_plain_port(authority: &Authority) -> bool {
     authority.port_u16().is_some() || authority.as_str() == authority.host()
 }
 

@@ -36,6 +36,7 @@ pub use admin::AdminConfig;
 pub use changes::Changes;
 pub use delivery::DeliveryConfig;
 pub use error::{ConfigError, Place, Problem};
+pub(crate) use ingest::has_plain_port;
 pub use ingest::{DEV_WRITE_KEY, IngestConfig, SourceConfig, TlsConfig};
 pub use klaviyo::{Endpoint, KlaviyoConfig};
 pub use limits::{FamilyLimit, LimitSettings};

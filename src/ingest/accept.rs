@@ -99,8 +99,7 @@ pub(super) fn accept(
             reader.batch_sent_at = batch.sent_at();
             let mut events: Vec<NewEvent> =
                 items.iter().map(|item| reader.kept(item.get())).collect();
-            let is_array = request.body.trim_start().starts_with('[');
-            if source.shared_secret.is_some() && is_array && events.len() > 1 {
+            if source.shared_secret.is_some() && batch.is_array && events.len() > 1 {
                 refuse_unsigned(&mut events);
             }
             events
@@ -227,9 +226,7 @@ impl<'a> Body<'a> {
         'a: 't,
     {
         match self {
-            Self::Batch(batch) if text.trim_start().starts_with('[') => {
-                Ok(whole_batch(batch)?[0].get())
-            }
+            Self::Batch(batch) if batch.is_array => Ok(whole_batch(batch)?[0].get()),
             Self::Batch(_) | Self::Call { .. } => Ok(text),
         }
     }
@@ -354,8 +351,8 @@ impl Reader<'_> {
         }
         message_id?;
         check::check(&call)?;
-        let may_delete = self.source.rules().allow.contains(&Right::Delete);
-        if kind == EventType::Delete && !may_delete {
+        let may_delete = || self.source.rules().allow.contains(&Right::Delete);
+        if kind == EventType::Delete && !may_delete() {
             return Err(Flaw::DeleteNotAllowed);
         }
         Ok(())

@@ -52,6 +52,19 @@ impl<'a> Fields<'a> {
     pub(super) fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
+
+    /// Takes the value of a key that was read, if the key is known.
+    fn take<A: MapAccess<'a>>(
+        &mut self,
+        key: Option<&'static str>,
+        object: &mut A,
+    ) -> Result<(), A::Error> {
+        match key {
+            Some(key) => drop(self.0.insert(key, object.next_value()?)),
+            None => drop(object.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
@@ -72,10 +85,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Fields<'de>, A::Error> {
         let mut fields = Fields::default();
         while let Some(Key(key)) = object.next_key()? {
-            match key {
-                Some(key) => drop(fields.0.insert(key, object.next_value()?)),
-                None => drop(object.next_value::<IgnoredAny>()?),
-            }
+            fields.take(key, &mut object)?;
         }
         Ok(fields)
     }
@@ -97,6 +107,8 @@ impl<'de> Deserialize<'de> for Key {
 pub(super) struct Batch<'a> {
     /// The calls. `None` when the body is an object without `batch`.
     pub(super) items: Option<Vec<&'a RawValue>>,
+    /// The body is a bare array.
+    pub(super) is_array: bool,
     /// Everything beside `batch`.
     pub(super) fields: Fields<'a>,
     /// The item being read, while the reader is inside of `batch`.
@@ -112,10 +124,11 @@ impl<'a> Batch<'a> {
     pub(super) fn read(body: &'a str, most: usize) -> Result<Self, Refusal> {
         let mut batch = Batch {
             most,
+            is_array: body.trim_start().starts_with('['),
             ..Batch::default()
         };
         let mut json = serde_json::Deserializer::from_str(body);
-        let read = if body.trim_start().starts_with('[') {
+        let read = if batch.is_array {
             Items(&mut batch).deserialize(&mut json)
         } else {
             Wrapper(&mut batch).deserialize(&mut json)
@@ -245,10 +258,10 @@ impl<'de> Visitor<'de> for Wrapper<'_, 'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
         while let Some(Key(key)) = object.next_key()? {
-            match key {
-                Some("batch") => object.next_value_seed(Items(self.0))?,
-                Some(key) => drop(self.0.fields.0.insert(key, object.next_value()?)),
-                None => drop(object.next_value::<IgnoredAny>()?),
+            if key == Some("batch") {
+                object.next_value_seed(Items(self.0))?;
+            } else {
+                self.0.fields.take(key, &mut object)?;
             }
         }
         Ok(())

@@ -1,37 +1,28 @@
 //! Heavy requests are judged and stored one after the other: whatever many of them would cost at once in memory and time,
-//! is never spent at once, and light ones pass them by. Uses `answer` and `cost`.
+//! is never spent at once, and light ones pass them by. Uses `answer` alone.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::answer::Refusal;
-use super::cost::LIGHT;
 
 /// How long a request waits for its turn; SDKs give up after ten seconds.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// The one lane of heavy requests.
-#[derive(Debug, Clone)]
-pub(super) struct Lane(Arc<Semaphore>);
-
-/// A heavy request's turn, until it is dropped.
-pub(super) struct Turn(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
+#[derive(Debug)]
+pub(super) struct Lane(Semaphore);
 
 impl Lane {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(1)))
+        Self(Semaphore::new(1))
     }
 
-    /// Waits for the turn of a request of this cost; a light one needs none.
-    pub(super) async fn turn(&self, cost: usize) -> Result<Option<Turn>, Refusal> {
-        if cost <= LIGHT {
-            return Ok(None);
-        }
-        let turn = Arc::clone(&self.0).acquire_owned();
-        match tokio::time::timeout(LONGEST_WAIT, turn).await {
-            Ok(Ok(turn)) => Ok(Some(Turn(turn))),
+    /// Waits for the turn of a heavy request; it has it until the permit is dropped.
+    pub(super) async fn turn(&self) -> Result<SemaphorePermit<'_>, Refusal> {
+        match tokio::time::timeout(LONGEST_WAIT, self.0.acquire()).await {
+            Ok(Ok(turn)) => Ok(turn),
             Ok(Err(_)) | Err(_) => Err(Refusal::CannotStore {
                 reason: "the relay works on other large requests".to_owned(),
                 retry_after: LONGEST_WAIT,

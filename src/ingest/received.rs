@@ -21,8 +21,8 @@ const WITHOUT_KEY_BYTES: usize = 512 * 1024;
 /// A request whose body is here.
 pub(super) struct Received {
     pub(super) request: accept::Request,
-    /// The bytes that judging and storing it makes.
-    pub(super) cost: usize,
+    /// Judging and storing it costs so much that it has to wait for its turn.
+    pub(super) is_heavy: bool,
     /// It has a source's write key outside of its body.
     pub(super) has_key: bool,
     /// What it holds of the room.
@@ -59,7 +59,7 @@ pub(super) async fn received(
         let request = receive::request(endpoint, &parts, body, limit, &mut share);
         let request = request.map_err(own_words)?;
         Ok(Received {
-            cost: cost::of(&request.body),
+            is_heavy: cost::of(&request.body) > cost::LIGHT,
             request,
             has_key,
             share,

@@ -23,7 +23,7 @@ use super::pressure::Pressure;
 use super::received::{Received, received};
 use super::room::Room;
 use super::settings::{self, Host};
-use super::{auth, cors, cost, counted, paths, receive, script};
+use super::{auth, cors, counted, paths, receive, script};
 use crate::clock::Clock;
 use crate::config::{AnalyticsJs, IngestConfig, SourceConfig};
 use crate::listener::Peer;
@@ -143,17 +143,21 @@ impl Ingest {
         // The room and the turn stay taken until the events are on disk.
         let Received {
             request,
-            cost,
+            is_heavy,
             has_key,
             share: _share,
         } = received(endpoint, request, &self.shared.config, &self.shared.room).await?;
-        if cost > cost::LIGHT && !has_key {
+        if is_heavy && !has_key {
             authenticate(&request, &self.shared.config)?;
         }
-        let turn = self.shared.lasting.heavy.turn(cost).await?;
+        let _turn = if is_heavy {
+            Some(self.shared.lasting.heavy.turn().await?)
+        } else {
+            None
+        };
         let ingest = self.clone();
         let judge = move || ingest.judge(&request);
-        let accepted = if turn.is_some() {
+        let accepted = if is_heavy {
             on_its_own_thread(judge).await?
         } else {
             judge()?

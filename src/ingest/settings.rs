@@ -10,7 +10,7 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderValue, Uri};
 use serde_json::{Value, json};
 
-use crate::config::IngestConfig;
+use crate::config::{IngestConfig, has_plain_port};
 
 /// The headers that the document depends on.
 pub(super) const VARY: HeaderValue =
@@ -132,8 +132,9 @@ impl Host {
 fn is_plain(authority: &Authority) -> bool {
     let is_of_hosts =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '[' | ']');
-    let is_whole = authority.port_u16().is_some() || authority.as_str() == authority.host();
-    is_whole && !authority.host().is_empty() && authority.as_str().chars().all(is_of_hosts)
+    has_plain_port(authority)
+        && !authority.host().is_empty()
+        && authority.as_str().chars().all(is_of_hosts)
 }
 
 /// `host` without a port; an IPv6 address in brackets.
