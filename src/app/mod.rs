@@ -1,7 +1,7 @@
 //! The one place that wires all of it: opens, builds, joins, and takes it down again in order.
 //!
 //! Start: outbox (with its lock), sandbox, ports, then the relay; with a full disk the ports first ([`waiting`]). Stop:
-//! ingest first, so that nothing new comes; then the relay, which finishes what is in the air; the ports; the outbox last. Nothing depends on a good end: a
+//! ingest first, so that nothing new comes; then the relay, which finishes what is in flight; the ports; the outbox last. Nothing depends on a good end: a
 //! kill at any moment loses nothing either.
 
 mod certificate;

@@ -113,14 +113,15 @@ fn opt_in(
     settings: &MappingConfig,
     warnings: &mut Vec<String>,
 ) -> (OptIn, String) {
-    let stated = option(input, "confirmOptin").filter(|stated| !stated.is_null());
-    if stated.is_some() && !input.rights.may(Right::ConfirmOptin) {
-        let warning = "`integrations.Klaviyo.confirmOptin` does not count: the source may not say it (`allow`)";
-        warnings.push(warning.to_owned());
-    }
-    let (confirm, rule) = match stated.filter(|_| input.rights.may(Right::ConfirmOptin)) {
+    let default = (settings.confirm_optin, "confirm_optin of [mapping]");
+    let (confirm, rule) = match option(input, "confirmOptin") {
+        None | Some(Value::Null) => default,
+        Some(_) if !input.rights.may(Right::ConfirmOptin) => {
+            let warning = "`integrations.Klaviyo.confirmOptin` does not count: the source may not say it (`allow`)";
+            warnings.push(warning.to_owned());
+            default
+        }
         Some(Value::Bool(confirm)) => (*confirm, "integrations.Klaviyo.confirmOptin"),
-        None | Some(Value::Null) => (settings.confirm_optin, "confirm_optin of [mapping]"),
         Some(Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) => {
             let warning = "`integrations.Klaviyo.confirmOptin` is neither true nor false: the person is asked to confirm";
             warnings.push(warning.to_owned());

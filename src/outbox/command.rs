@@ -110,9 +110,7 @@ impl Command {
             | Self::Remember { .. } => false,
         }
     }
-}
 
-impl Command {
     /// The bytes of what it stores, about.
     pub(super) fn bytes(&self) -> usize {
         match self {

@@ -174,10 +174,10 @@ impl Context {
     /// How an event ends. Where `[delivery] after_dead` says so, a dead one holds its place: those behind it wait
     /// for a replay or a discard.
     pub(super) fn finish(&self, event: &ClaimedEvent, end: End) -> Then {
-        // The reason stays in the outbox: it may repeat what Klaviyo says of a person, or a text of the call.
         // What was never a request to delete erases nobody.
         let is_request = !matches!(end, End::Dead(_));
         let erase = is_request && event.kind == Some(EventType::Delete);
+        // The reason stays in the outbox: it may repeat what Klaviyo says of a person, or a text of the call.
         let (status, reason, refused) = match end {
             End::Delivered => (EventStatus::Delivered, None, None),
             End::Skipped(reason) => (EventStatus::Skipped, Some(reason), None),
