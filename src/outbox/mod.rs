@@ -225,8 +225,10 @@ impl Outbox {
             tasks,
             ..
         } = self;
-        drop(orders);
+        // The writer's connection last and alone: of two that close at once, each may find the other still there,
+        // and neither folds the log into the file.
         readers.close().await;
+        drop(orders);
         tasks.close();
         tasks.wait().await;
     }

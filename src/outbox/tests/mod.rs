@@ -438,27 +438,18 @@ async fn a_second_daemon_on_the_same_file_is_refused_with_the_firsts_pid() {
     );
 }
 
-#[tokio::test]
-async fn a_newer_file_is_refused() {
-    let files = files();
-    let outbox = files.open().await;
-    outbox.close().await;
-    let mut connection = connect::writer(&files.config.path, false).await.unwrap();
-    sqlx::query("PRAGMA user_version = 99")
-        .execute(&mut connection)
-        .await
-        .unwrap();
-    connect::close(connection).await;
-    let error = Outbox::attach(&files.config).await.unwrap_err();
-    assert!(
-        matches!(error, OpenError::Newer { found: 99, .. }),
-        "{error}"
-    );
-    let error = Outbox::open(&files.config, NOW).await.unwrap_err();
-    assert!(
-        matches!(error, OpenError::Newer { found: 99, .. }),
-        "{error}"
-    );
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_outbox_leaves_no_log_beside_its_file() {
+    let rounds = (0..8).map(|_| async {
+        let files = files();
+        files.open().await.close().await;
+        for _ in 0..40 {
+            let outbox = Outbox::attach(&files.config).await.unwrap();
+            outbox.close().await;
+            assert!(!files.config.path.with_extension("db-wal").exists());
+        }
+    });
+    futures_util::future::join_all(rounds).await;
 }
 
 #[tokio::test]

@@ -233,3 +233,26 @@ async fn orders_are_read_from_the_calls_that_are_there_whatever_these_are() {
         "{wrong:?}"
     );
 }
+
+#[tokio::test]
+async fn a_newer_file_is_refused() {
+    let files = files();
+    let outbox = files.open().await;
+    outbox.close().await;
+    let mut connection = connect::writer(&files.config.path, false).await.unwrap();
+    sqlx::query("PRAGMA user_version = 99")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    connect::close(connection).await;
+    let error = Outbox::attach(&files.config).await.unwrap_err();
+    assert!(
+        matches!(error, OpenError::Newer { found: 99, .. }),
+        "{error}"
+    );
+    let error = Outbox::open(&files.config, NOW).await.unwrap_err();
+    assert!(
+        matches!(error, OpenError::Newer { found: 99, .. }),
+        "{error}"
+    );
+}
