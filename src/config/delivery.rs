@@ -33,7 +33,7 @@ pub struct DeliveryConfig {
     pub replay_consent_within: Duration,
     /// How long a shutdown waits for requests in the air. Default 30 s.
     pub shutdown_deadline: Duration,
-    /// Events in hand at once, in the air or about to be: what bounds memory. Default 2000.
+    /// Requests in hand at once, in flight or about to be: what bounds memory. Default 2000.
     pub window: usize,
     /// Whether many may go in one request when there are many. Default true.
     pub bulk: bool,

@@ -94,7 +94,7 @@ use scrub::Scrub;
 pub use search::{FoundBy, Hit};
 pub use select::{Brief, Selection};
 pub use standing::Standing;
-pub use work::{ClaimedEvent, NextDue, StoredDelivery};
+pub use work::{BODIES, ClaimedEvent, NextDue, StoredDelivery};
 use writer::{Order, Writer};
 
 /// The schema this program writes: `PRAGMA user_version`, set by the newest migration.

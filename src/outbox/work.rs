@@ -59,13 +59,16 @@ pub struct StoredDelivery {
     pub tries: u32,
     /// Attempts that failed, counted or not.
     pub failures: u32,
-    /// The frozen body; `None` where it is made at the first attempt.
+    /// The frozen body; `None` where it is made at the first attempt, and behind the next [`BODIES`] that are owed.
     pub request: Option<String>,
     /// The profile's id at Klaviyo, where this delivery's answer named it.
     pub profile_id: Option<String>,
     /// How often Klaviyo answered that its identifiers belong to two profiles.
     pub conflicts: u32,
 }
+
+/// Of the requests that an event owes, the bodies of so many are read at once: an order may owe hundreds.
+pub const BODIES: usize = 8;
 
 pub(super) const EVENTS: &str = "
     SELECT e.id, e.source, e.message_id, e.type, e.name, e.at_ms, e.received_ms, e.cycle, e.cycle_ms,
@@ -75,7 +78,9 @@ pub(super) const EVENTS: &str = "
     ORDER BY j.key";
 
 pub(super) const DELIVERIES: &str = "
-    SELECT d.event_id, d.id, d.kind, d.list_id, d.status, d.reason, d.tries, d.failures, d.request, d.profile_id,
+    SELECT d.event_id, d.id, d.kind, d.list_id, d.status, d.reason, d.tries, d.failures, d.profile_id,
+           iif(sum(d.status IN ('pending', 'unknown')) OVER (PARTITION BY d.event_id ORDER BY d.position) <= ?2,
+               d.request, NULL) AS request,
            (SELECT count(*) FROM attempt AS a WHERE a.delivery_id = d.id AND a.outcome = 'conflict') AS conflicts
     FROM json_each(?1) AS j JOIN event AS e ON e.id = j.value
     JOIN delivery AS d ON d.event_id = e.id AND d.cycle = e.cycle
@@ -115,7 +120,8 @@ impl NextDue {
 }
 
 impl Outbox {
-    /// Everything about claimed events, in the order asked for; one whose payload has been erased is left out.
+    /// Everything about claimed events but the bodies that are not needed soon, in the order asked for; one whose
+    /// payload has been erased is left out.
     pub async fn claimed(&self, ids: &[EventId]) -> Result<Vec<ClaimedEvent>, ReadError> {
         let failed = || ReadError::of("the claimed events");
         let list = rows::ids(ids);
@@ -131,6 +137,7 @@ impl Outbox {
             .map_err(failed())?;
         let rows = sqlx::query(DELIVERIES)
             .bind(&list)
+            .bind(i64::try_from(BODIES).unwrap_or(i64::MAX))
             .fetch_all(&self.readers)
             .await
             .map_err(failed())?;

@@ -1,11 +1,12 @@
 //! An event in hand: claimed, mapped, at one of its requests.
 //!
-//! How many there may be is bounded by `[delivery] window`, so memory is bounded by configuration and not by the
-//! backlog.
+//! How much there may be is bounded by `[delivery] window`, so memory is bounded by configuration and not by the
+//! backlog. An event that owes hundreds of requests is in hand with the bodies of the next [`BODIES`]; after these it
+//! goes back to the outbox, and takes its next turn there behind what is due already.
 
 use crate::klaviyo::bulk::can_travel;
 use crate::model::{DeliveryId, DeliveryKind, DeliveryStatus, EventId, Outcome, Timestamp};
-use crate::outbox::{ClaimedEvent, Settlement, StoredDelivery, Then};
+use crate::outbox::{BODIES, ClaimedEvent, Settlement, StoredDelivery, Then};
 use crate::scheduler::Verdict;
 
 use super::context::{Context, End, request_id};
@@ -16,6 +17,10 @@ pub(super) struct InHand {
     pub(super) event: ClaimedEvent,
     /// The delivery it stands at; that one is not final.
     at: usize,
+    /// The first of its deliveries whose body stays in the outbox.
+    until: usize,
+    /// What it takes of the window.
+    pub(super) held: Held,
     /// That one may travel in a bulk job.
     pub(super) travels: bool,
     /// The first event of its run: those of the run before it go first, or in one job before it.
@@ -28,10 +33,22 @@ pub(super) struct InHand {
 
 impl InHand {
     /// An event in hand, and whether it owes something still.
-    pub(super) fn new(event: ClaimedEvent) -> (Self, bool) {
+    pub(super) fn new(mut event: ClaimedEvent) -> (Self, bool) {
+        let owed = event.deliveries.iter().enumerate();
+        let mut owed = owed.filter(|(_, delivery)| !delivery.status.is_final());
+        let requests = owed.by_ref().take(BODIES).count();
+        let until = owed.next().map_or(event.deliveries.len(), |(at, _)| at);
+        for delivery in &mut event.deliveries[until..] {
+            delivery.request = None;
+        }
         let mut hand = Self {
+            held: Held {
+                requests: requests.max(1),
+                replayed: if event.cycle > 1 { requests.max(1) } else { 0 },
+            },
             event,
             at: 0,
+            until,
             travels: false,
             run: None,
             settled: Vec::new(),
@@ -80,7 +97,7 @@ impl InHand {
     /// The delivery after the one at `place`, where it may be in the same job as that one: an event's own requests
     /// leave in their order there too.
     pub(super) fn next_in_job(&self, place: usize) -> Option<(usize, &str)> {
-        let next = self.event.deliveries.get(place + 1)?;
+        let next = self.event.deliveries[..self.until].get(place + 1)?;
         let fits = next.kind == DeliveryKind::Event
             && next.status == DeliveryStatus::Pending
             && next.failures == 0;
@@ -164,11 +181,15 @@ impl InHand {
         }
     }
 
-    /// How the event ends when its deliveries are all final; [`Then::Stay`] while one is not.
+    /// How the event ends when its deliveries are all final. While one is not, it stays, or goes back to the outbox
+    /// where that one's body is.
     pub(super) fn end(&self, context: &Context) -> Then {
         let deliveries = &self.event.deliveries;
-        if !deliveries.iter().all(|delivery| delivery.status.is_final()) {
-            return Then::Stay;
+        let owed = |delivery: &StoredDelivery| !delivery.status.is_final();
+        match deliveries.iter().position(owed) {
+            Some(next) if next < self.until => return Then::Stay,
+            Some(_) => return self.release(context.now()),
+            None => {}
         }
         let refused = deliveries
             .iter()
@@ -211,6 +232,36 @@ impl InHand {
     /// Whether it is replayed.
     pub(super) fn replayed(&self) -> bool {
         self.event.cycle > 1
+    }
+}
+
+/// What events in hand take of the window.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Held {
+    /// Requests whose bodies are in memory.
+    pub(super) requests: usize,
+    /// Those of replayed events among them.
+    pub(super) replayed: usize,
+}
+
+impl Held {
+    /// What these take together.
+    pub(super) fn by<'a>(hands: impl IntoIterator<Item = &'a InHand>) -> Self {
+        let mut all = Self::default();
+        for hand in hands {
+            all.add(hand.held);
+        }
+        all
+    }
+
+    pub(super) const fn add(&mut self, more: Self) {
+        self.requests += more.requests;
+        self.replayed += more.replayed;
+    }
+
+    pub(super) const fn remove(&mut self, less: Self) {
+        self.requests -= less.requests;
+        self.replayed -= less.replayed;
     }
 }
 

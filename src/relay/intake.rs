@@ -19,6 +19,10 @@ use super::told;
 const AT_ONCE: usize = 500;
 /// Events claimed behind them at once: as many as fit in one job with the first of them.
 const FOLLOWERS_AT_ONCE: usize = 999;
+/// Events read at once.
+const READ_AT_ONCE: usize = 50;
+/// Bodies of mapped requests that wait to be written at once, in bytes.
+const WRITE_AT_ONCE: usize = 4 << 20;
 /// How long events wait that could not be read or written, so that nothing spins.
 const TROUBLE_WAIT: Duration = Duration::from_mins(1);
 
@@ -117,61 +121,107 @@ pub(super) async fn give_back(context: &Context, ids: &[EventId]) {
     }
 }
 
-/// Reads claimed events and maps those that were not mapped in this cycle.
+/// Reads claimed events and maps those that were not mapped in this cycle, a few at a time: a call may be large, and
+/// what it owes larger.
 async fn read(context: &Context, ids: &[EventId]) -> Result<Vec<InHand>, Unwritten> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
+    let mut hands = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(READ_AT_ONCE) {
+        let events = context.relay.outbox.claimed(ids).await.map_err(|error| {
+            tracing::error!(error = %error_chain(&error), "failed to read claimed events");
+            Unwritten
+        })?;
+        let mut mapped = MappedEvents {
+            ended: erased(context, ids, &events),
+            ..MappedEvents::default()
+        };
+        let mut envelopes = Envelopes::default();
+        for event in events {
+            mapped.add(context, event, &mut envelopes).await?;
+            if mapped.bytes >= WRITE_AT_ONCE {
+                hands.extend(mapped.write(context).await?);
+            }
+        }
+        hands.extend(mapped.write(context).await?);
     }
-    let mut events = context.relay.outbox.claimed(ids).await.map_err(|error| {
-        tracing::error!(error = %error_chain(&error), "failed to read claimed events");
-        Unwritten
-    })?;
-    let (mut planned, mut ended) = (Vec::new(), erased(context, ids, &events));
-    let mut envelopes = Envelopes::default();
-    for event in &mut events {
+    Ok(hands)
+}
+
+/// Events that were mapped, and what is not written of them yet.
+#[derive(Default)]
+struct MappedEvents {
+    events: Vec<ClaimedEvent>,
+    planned: Vec<(EventId, Vec<PlannedDelivery>)>,
+    /// The length of the bodies in `planned`.
+    bytes: usize,
+    ended: Vec<Then>,
+}
+
+impl MappedEvents {
+    /// Adds an event, mapped if it was not.
+    async fn add(
+        &mut self,
+        context: &Context,
+        mut event: ClaimedEvent,
+        envelopes: &mut Envelopes,
+    ) -> Result<(), Unwritten> {
         if event.deliveries.is_empty() {
             let span = tracing::info_span!("map", event = %event.id);
             telemetry::resumed(&span, &event.source, &event.message_id);
-            match map(context, event, &mut envelopes).instrument(span).await? {
+            match map(context, &event, envelopes).instrument(span).await? {
                 Plan::Owes(deliveries) => {
                     let requests = deliveries.len();
                     tracing::debug!(event = %event.id, source = event.source, requests, "mapped");
-                    planned.push((event.id, deliveries));
+                    let bodies = deliveries.iter().flat_map(|delivery| &delivery.request);
+                    self.bytes += bodies.map(String::len).sum::<usize>();
+                    self.planned.push((event.id, deliveries));
                 }
                 Plan::Skip(reason) => {
-                    ended.push(context.finish(event, End::Skipped(reason)));
+                    self.ended
+                        .push(context.finish(&event, End::Skipped(reason)));
                 }
                 Plan::Dead(reason) => {
-                    ended.push(context.finish(event, End::Dead(reason)));
+                    self.ended.push(context.finish(&event, End::Dead(reason)));
                 }
             }
         }
         // What was sent is frozen; the call itself is not needed any more.
         event.payload = String::new();
         event.envelope = None;
+        self.events.push(event);
+        Ok(())
     }
-    write_plans(context, &mut events, planned).await?;
-    let mut hands = Vec::with_capacity(events.len());
-    for event in events {
-        if !event.deliveries.is_empty() {
-            let (hand, owes) = InHand::new(event);
-            if owes {
-                hands.push(hand);
-            } else {
-                // Everything was refused before it was sent.
-                ended.push(hand.end(context));
+
+    /// Writes down what the events owe, and the ends of those that owe nothing; gives the others.
+    async fn write(&mut self, context: &Context) -> Result<Vec<InHand>, Unwritten> {
+        let Self {
+            mut events,
+            planned,
+            mut ended,
+            bytes: _,
+        } = std::mem::take(self);
+        write_plans(context, &mut events, planned).await?;
+        let mut hands = Vec::with_capacity(events.len());
+        for event in events {
+            if !event.deliveries.is_empty() {
+                let (hand, owes) = InHand::new(event);
+                if owes {
+                    hands.push(hand);
+                } else {
+                    // Everything was refused before it was sent.
+                    ended.push(hand.end(context));
+                }
             }
         }
+        let ended: Vec<Step> = ended
+            .into_iter()
+            .map(|then| Step {
+                settlement: None,
+                then,
+            })
+            .collect();
+        context.settle(&ended).await?;
+        Ok(hands)
     }
-    let ended: Vec<Step> = ended
-        .into_iter()
-        .map(|then| Step {
-            settlement: None,
-            then,
-        })
-        .collect();
-    context.settle(&ended).await?;
-    Ok(hands)
 }
 
 /// The ends of claimed events whose payload is gone: nothing can be made of them, and nobody shall wait for them.

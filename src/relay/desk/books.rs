@@ -10,7 +10,7 @@ use crate::outbox::{NextDue, Step, Then};
 use crate::scheduler::Attempted;
 
 use super::super::context::Unwritten;
-use super::super::hand::InHand;
+use super::super::hand::{Held, InHand};
 use super::super::intake::{self, Intake};
 use super::super::told;
 use super::returns::Returns;
@@ -44,8 +44,7 @@ impl Desk {
         match taken {
             Ok(Intake { hands, next_due }) => {
                 self.next_due = next_due;
-                self.in_hand += hands.len();
-                self.replayed += hands.iter().filter(|hand| hand.replayed()).count();
+                self.held.add(Held::by(&hands));
                 self.queues.push(hands);
             }
             Err(Unwritten) => {
@@ -109,8 +108,8 @@ impl Desk {
         for run in runs {
             self.queues.left(run);
         }
-        for (run, replayed) in gone {
-            self.leave(1, usize::from(replayed));
+        for (run, held) in gone {
+            self.held.remove(held);
             if let Some(run) = run {
                 self.queues.left(run);
             }
@@ -126,8 +125,7 @@ impl Desk {
         if hands.is_empty() {
             return;
         }
-        let replayed = hands.iter().filter(|hand| hand.replayed()).count();
-        self.leave(hands.len(), replayed);
+        self.held.remove(Held::by(hands));
         let step = |hand: &InHand| Step {
             settlement: None,
             then: then(hand),
@@ -184,13 +182,13 @@ impl Desk {
             Some(InFlightRequest {
                 family,
                 events,
-                replayed,
+                held,
                 runs,
                 ..
             }) => {
                 let now = self.context.now();
                 self.limits.answered(family, None, None, None, now);
-                self.leave(events.len(), replayed);
+                self.held.remove(held);
                 for run in runs {
                     let waiting = self.queues.give_up(run);
                     self.release(&waiting, |hand| hand.release(now));
@@ -213,12 +211,6 @@ impl Desk {
                 Returned::Written
             });
         }
-    }
-
-    /// So many events are not in hand any more.
-    pub(super) fn leave(&mut self, events: usize, replayed: usize) {
-        self.in_hand -= events;
-        self.replayed -= replayed;
     }
 
     /// Makes events due that were parked while a family could not go.

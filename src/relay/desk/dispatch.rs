@@ -6,7 +6,7 @@ use crate::model::{Family, Timestamp};
 use crate::scheduler::{InFlight, Move, Permit, Pressure, Slots, Vacancy, choose};
 
 use super::super::context::Blame;
-use super::super::hand::InHand;
+use super::super::hand::{Held, InHand};
 use super::super::queues::Queues;
 use super::super::{bulk, single};
 use super::{Desk, InFlightRequest, Report, Returned, earlier, job_family};
@@ -178,7 +178,7 @@ impl InFlightRequest {
             job,
             started,
             events: hands.clone().map(|hand| hand.event.id).collect(),
-            replayed: hands.clone().filter(|hand| hand.replayed()).count(),
+            held: Held::by(hands.clone()),
             runs: hands.clone().filter_map(|hand| hand.run).collect(),
             failed_before: hands.into_iter().any(|hand| hand.failures() > 0),
         }

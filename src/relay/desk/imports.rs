@@ -9,6 +9,7 @@ use tokio::task::Id;
 
 use super::{Desk, Report, Returned};
 use crate::model::Family;
+use crate::relay::hand::Held;
 use crate::relay::import::{self, Watch};
 
 impl Desk {
@@ -21,7 +22,7 @@ impl Desk {
 
     /// Watches a job that was sent; its events are in hand no longer.
     pub(super) fn watch_sent(&mut self, watch: Watch) {
-        self.leave(watch.job.events.len(), watch.replayed);
+        self.held.remove(watch.held);
         self.watch(watch);
     }
 
@@ -51,9 +52,8 @@ impl Desk {
             let Report {
                 events, unwritten, ..
             } = &report;
-            let hands = || events.iter().map(|(hand, _)| hand).chain(unwritten);
-            self.in_hand += hands().count();
-            self.replayed += hands().filter(|hand| hand.replayed()).count();
+            let hands = events.iter().map(|(hand, _)| hand).chain(unwritten);
+            self.held.add(Held::by(hands));
             self.sent(report, None).await;
         }
     }

@@ -22,7 +22,7 @@ use crate::outbox::{LimitInUse, NextDue, Then};
 use crate::scheduler::{Breakers, Latencies, Limits};
 
 use super::context::{Context, Unwritten};
-use super::hand::InHand;
+use super::hand::{Held, InHand};
 use super::import::Watch;
 use super::intake::{self, Intake, Room};
 use super::queues::Queues;
@@ -100,7 +100,7 @@ struct InFlightRequest {
     job: bool,
     started: Timestamp,
     events: Vec<EventId>,
-    replayed: usize,
+    held: Held,
     /// It has failed before.
     failed_before: bool,
     /// The run of each of its events that is in one.
@@ -119,9 +119,8 @@ pub(super) struct Desk {
     in_flight: HashMap<Id, InFlightRequest>,
     /// The events of import jobs that are watched.
     watched: HashMap<Id, Vec<EventId>>,
-    /// Events in hand, queued or in flight; the replayed ones among them.
-    in_hand: usize,
-    replayed: usize,
+    /// What the events in hand take of the window, queued or in flight.
+    held: Held,
     taking_in: bool,
     /// Something may be due that was not at the last look.
     look: bool,
@@ -148,8 +147,7 @@ impl Desk {
             tasks: JoinSet::new(),
             in_flight: HashMap::new(),
             watched: HashMap::new(),
-            in_hand: 0,
-            replayed: 0,
+            held: Held::default(),
             taking_in: false,
             look: true,
             next_due: NextDue::default(),
@@ -208,14 +206,14 @@ impl Desk {
             .spawn(async move { Returned::Taken(intake::take(&context, room).await) });
     }
 
-    /// How many more events may be in hand.
+    /// How many more requests may be in hand.
     fn room(&self) -> Room {
         let policy = &self.context.settings.policy;
-        let free = policy.window.saturating_sub(self.in_hand);
+        let free = policy.window.saturating_sub(self.held.requests);
         let share = share_of(policy.window, policy.replay_share);
         Room {
             live: free,
-            replayed: share.saturating_sub(self.replayed).min(free),
+            replayed: share.saturating_sub(self.held.replayed).min(free),
             // One person's backlog never has more than half of the window.
             followers: if policy.bulk { free / 2 } else { 0 },
         }

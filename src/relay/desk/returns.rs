@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::model::EventId;
 use crate::outbox::Then;
 
-use super::super::hand::InHand;
+use super::super::hand::{Held, InHand};
 
 /// What becomes of the events of a request, in their order.
 #[derive(Default)]
@@ -17,8 +17,8 @@ pub(super) struct Returns {
     pub(super) next: Vec<InHand>,
     /// Those that wait behind one of them, by their run.
     pub(super) behind: BTreeMap<EventId, Vec<InHand>>,
-    /// Those that are not in hand any more: the run of each, and whether it is replayed.
-    pub(super) gone: Vec<(Option<EventId>, bool)>,
+    /// Those that are not in hand any more: the run of each, and what it took of the window.
+    pub(super) gone: Vec<(Option<EventId>, Held)>,
     /// Those that would stay, but wait for one of their run that does not.
     pub(super) interrupted: Vec<InHand>,
     /// Runs of which an event was given back, or holds its place: those behind it go back too.
@@ -52,7 +52,7 @@ impl Returns {
             let moved = hand.place() != before;
             self.stays(hand, moved);
         } else {
-            self.gone.push((hand.run, hand.replayed()));
+            self.gone.push((hand.run, hand.held));
         }
     }
 
@@ -60,7 +60,7 @@ impl Returns {
     pub(super) fn unwritten(&mut self, hand: &InHand) {
         self.broken.extend(hand.run);
         self.unwritten.push(hand.event.id);
-        self.gone.push((hand.run, hand.replayed()));
+        self.gone.push((hand.run, hand.held));
     }
 
     /// The first of a run that stays is queued, the others wait behind it.

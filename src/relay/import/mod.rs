@@ -21,6 +21,7 @@ use crate::scheduler::JOBS_IN_AIR;
 use super::bulk::Item;
 use super::context::{Context, Unwritten, error_chain};
 use super::desk::Report;
+use super::hand::Held;
 
 /// A job is asked about no more often than this.
 const ASK_EVERY: Duration = Duration::from_secs(2);
@@ -32,17 +33,17 @@ pub(super) struct Watch {
     pub(super) job: OpenImport,
     /// What the answer to the job itself said of it.
     state: Option<ImportJob>,
-    /// How many of its events are replayed.
-    pub(super) replayed: usize,
+    /// What its events took of the window.
+    pub(super) held: Held,
 }
 
 impl Watch {
     /// A job of the books, as a start finds it.
-    pub(super) const fn of(job: OpenImport) -> Self {
+    pub(super) fn of(job: OpenImport) -> Self {
         Self {
             job,
             state: None,
-            replayed: 0,
+            held: Held::default(),
         }
     }
 }
@@ -103,7 +104,7 @@ pub(super) async fn sent(
             events,
         },
         state,
-        replayed: items.iter().filter(|item| item.hand.replayed()).count(),
+        held: Held::by(items.iter().map(|item| &item.hand)),
     }
 }
 

@@ -213,3 +213,31 @@ async fn orders_of_many_products_take_turns_with_everybody_else() {
     let all = ORDERS * PRODUCTS;
     assert!(last < all / 2, "{last} of {all} requests went first");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_of_many_products_do_not_keep_others_out_of_the_window() {
+    let klaviyo = Klaviyo::start().await;
+    // As many orders as there may be requests in flight and in hand.
+    let config = "[delivery]\nbulk = false\nmax_in_flight = 20\nwindow = 24\n";
+    let daemon = Daemon::start(&klaviyo, config).await;
+    let products: Vec<_> = (0..PRODUCTS).map(|id| json!({ "id": id })).collect();
+    for order in 0..ORDERS {
+        let call = json!({"userId": format!("buyer-{order}"), "event": "Order Completed",
+            "properties": {"order_id": format!("o-{order}"), "products": products}});
+        daemon.send("/v1/track", &call).await;
+    }
+    daemon.send("/v1/track", &track("good", 0)).await;
+    let before = eventually("the other's event is delivered", || async {
+        let events = klaviyo.events();
+        let step = events.iter().find(|event| event.metric == "Step");
+        step.map(|step| step.sequence)
+    })
+    .await;
+    let all = ORDERS * PRODUCTS;
+    assert!(before < all / 2, "{before} of {all} requests went first");
+    eventually("all of every order is delivered, in its order", || async {
+        let events = klaviyo.events();
+        (events.len() as u64 == ORDERS * (PRODUCTS + 1) + 1).then_some(())
+    })
+    .await;
+}
