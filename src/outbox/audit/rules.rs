@@ -31,9 +31,12 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "payloads",
-        must: "every unfinished event has its call",
+        must: "every unfinished event has its call, and every call what its batch says around it",
         broken_by: "SELECT e.id FROM event AS e WHERE e.finished_ms IS NULL
-                    AND NOT EXISTS (SELECT 1 FROM payload AS p WHERE p.event_id = e.id)",
+                    AND NOT EXISTS (SELECT 1 FROM payload AS p WHERE p.event_id = e.id)
+                    UNION ALL
+                    SELECT p.event_id FROM payload AS p
+                    WHERE p.envelope_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM envelope AS v WHERE v.id = p.envelope_id)",
     },
     Rule {
         name: "lines",

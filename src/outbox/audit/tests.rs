@@ -66,6 +66,11 @@ async fn every_rule_names_the_events_that_break_it() {
             6,
         ),
         ("payloads", "DELETE FROM payload WHERE event_id = 6", 6),
+        (
+            "payloads",
+            "PRAGMA foreign_keys = OFF; UPDATE payload SET envelope_id = 7 WHERE event_id = 6",
+            6,
+        ),
         ("lines", "DELETE FROM turn WHERE identifier = 'user:x'", 6),
         ("turns", "INSERT INTO turn VALUES ('user:a', 1, 1)", 1),
         ("ahead", "UPDATE event SET ahead = 0 WHERE id = 6", 6),

@@ -55,7 +55,7 @@ async fn what_was_changed_by_hand_is_found_and_exits_1() {
     );
     let ran = bench.run(&["audit"]);
     assert_eq!((ran.code, &*ran.err), (1, ""), "{ran:?}");
-    let wrong = "WRONG not so: every unfinished event has its call; broken by 1: 5\n";
+    let wrong = "WRONG not so: every unfinished event has its call, and every call what its batch says around it; broken by 1: 5\n";
     assert!(ran.out.contains(wrong), "{}", ran.out);
     let ran = bench.run(&["audit", "--json"]);
     assert_eq!(ran.code, 1);
