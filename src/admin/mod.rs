@@ -36,8 +36,10 @@ use crate::operator::ExplainSettings;
 use crate::outbox::{Outbox, WriteError};
 use crate::sandbox::Sandbox;
 
+pub use api::asked;
 pub use auth::Access;
 pub use metrics::count_blocked;
+pub use page::filter;
 use refusal::Refusal;
 
 /// What the port knows.

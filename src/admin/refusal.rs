@@ -13,7 +13,7 @@ use crate::outbox::{ReadError, WriteError};
 
 /// Why a request is not answered as asked. As JSON: `{"code": …, "error": …}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub struct Refusal {
     status: StatusCode,
     code: &'static str,
     error: Cow<'static, str>,

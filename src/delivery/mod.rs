@@ -153,10 +153,21 @@ impl Sender {
         timeout: Duration,
         now: Timestamp,
     ) -> (Outcome, Vec<u8>) {
-        match self.exchange(route, body, timeout).await {
-            Ok(answer) => (self.judged(&answer, route, now), answer.body),
+        match self.ask(route, body, timeout).await {
+            Ok(response) => self.answered(response, route, now).await,
             Err(error) => (lost(&error), Vec::new()),
         }
+    }
+
+    /// Reads an answer and says what it means; with its body, whole or as much as is read of it.
+    pub async fn answered(
+        &self,
+        response: Response,
+        route: &Route,
+        now: Timestamp,
+    ) -> (Outcome, Vec<u8>) {
+        let answer = self.read(response).await;
+        (self.judged(&answer, route, now), answer.body)
     }
 
     /// Asks who answers at the endpoint (`GET /api/accounts`, 1 call a second and 15 a minute at most).
@@ -201,6 +212,16 @@ impl Sender {
         body: Option<String>,
         timeout: Duration,
     ) -> Result<Answer, reqwest::Error> {
+        let response = self.ask(route, body, timeout).await?;
+        Ok(self.read(response).await)
+    }
+
+    async fn ask(
+        &self,
+        route: &Route,
+        body: Option<String>,
+        timeout: Duration,
+    ) -> Result<Response, reqwest::Error> {
         let method = Method::from_bytes(route.method.as_bytes()).unwrap_or(Method::POST);
         let mut request = self
             .client
@@ -209,9 +230,13 @@ impl Sender {
         if let Some(body) = body {
             request = request.body(body);
         }
-        let mut answer = read(request.send().await?).await;
+        request.send().await
+    }
+
+    async fn read(&self, response: Response) -> Answer {
+        let mut answer = read(response).await;
         masked::in_answer(&mut answer, self.key.expose_secret());
-        Ok(answer)
+        answer
     }
 
     /// What an answer means, in words without the key, however it was written.

@@ -19,7 +19,7 @@ use crate::segment::{Call, CallError, Envelope, readable, text};
 
 /// What a path takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Endpoint {
+pub enum Endpoint {
     /// One call of this type. The path decides, whatever `type` the body has: SDKs leave it out.
     Call(EventType),
     /// Many calls, each with its `type`.
@@ -31,30 +31,33 @@ pub(super) enum Endpoint {
 }
 
 /// A request, its body decompressed.
-pub(super) struct Request {
+pub struct Request {
     pub(super) endpoint: Endpoint,
     pub(super) keys: Keys,
     /// The `Origin` header.
     pub(super) origin: Option<String>,
     /// The `X-Signature` header.
     pub(super) signature: Option<String>,
-    pub(super) body: String,
+    /// The text of its body.
+    pub body: String,
 }
 
 /// What ingest needs to know to decide.
 #[derive(Clone, Copy)]
-pub(super) struct Rules<'r> {
-    pub(super) config: &'r IngestConfig,
-    pub(super) garbage: &'r GarbageIds,
+pub struct Rules<'r> {
+    /// `[ingest]`.
+    pub config: &'r IngestConfig,
+    /// The ids that identify nobody.
+    pub garbage: &'r GarbageIds,
 }
 
 /// What is to be stored before the client hears of success.
 #[derive(Debug)]
-pub(super) struct Accepted {
+pub struct Accepted {
     /// The source's name.
-    pub(super) source: String,
+    pub source: String,
     /// At least one. Those that can never be delivered say so in `refused`.
-    pub(super) events: Vec<NewEvent>,
+    pub events: Vec<NewEvent>,
 }
 
 /// Takes a request apart into events.
@@ -63,7 +66,7 @@ pub(super) struct Accepted {
 /// dead and the request succeeds, even if no other call is in it: SDKs drop a batch whole when it is refused, and
 /// what the operator cannot see cannot be mended. So is the flawed call of a webhook, alone or not: who forwards has
 /// nobody who reads a 400, and drops the call. That holds for types that Segment may add one day, too.
-pub(super) fn accept(
+pub fn accept(
     request: &Request,
     rules: Rules<'_>,
     now: Timestamp,
@@ -112,7 +115,7 @@ pub(super) fn accept(
 }
 
 /// Refuses a request that has no source's write key: what anybody can send is not judged.
-pub(super) fn authenticate(request: &Request, config: &IngestConfig) -> Result<(), Refusal> {
+pub fn authenticate(request: &Request, config: &IngestConfig) -> Result<(), Refusal> {
     identified(request, config).map(drop)
 }
 

@@ -17,7 +17,7 @@ pub(super) struct Unreadable;
 
 /// Why a request was refused as a whole. Nothing of it was stored.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refusal {
+pub enum Refusal {
     /// No write key anywhere.
     #[error(
         "the request carries no write key; send it as the Basic user name (with an empty password), as `writeKey` \
@@ -179,7 +179,8 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    pub(super) fn status(&self) -> StatusCode {
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
         match self {
             Self::NoKey
             | Self::UnknownKey
@@ -213,7 +214,7 @@ impl Refusal {
     }
 
     /// Segment's code where it has one (its page of discarded events), otherwise one of ours in the same style.
-    pub(super) fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
             Self::NoKey | Self::UnknownKey | Self::NoSuchProject => "unknown_source",
             Self::SignatureMissing => "signature_missing",

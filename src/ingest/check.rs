@@ -15,7 +15,7 @@ pub(super) const MAX_MESSAGE_ID_CHARS: usize = 255;
 
 /// Why a call can never be delivered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Flaw {
+pub enum Flaw {
     /// An array, a string, …
     #[error("the call is not a JSON object")]
     NotAnObject,

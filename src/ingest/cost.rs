@@ -14,7 +14,7 @@ const COPIES: usize = 4;
 pub(super) const LIGHT: usize = 2 << 20;
 
 /// The bytes that judging and storing this body makes, at most; that it is no JSON does not matter.
-pub(super) fn of(body: &str) -> usize {
+pub fn of(body: &str) -> usize {
     let (mut values, mut objects) = (0, 0);
     let mut bytes = body.bytes();
     while let Some(byte) = bytes.next() {

@@ -5,9 +5,11 @@
 //! with `Retry-After`; that what a webhook forwards is kept, be it as dead; that one bad item of a batch does not cost
 //! the others; that a call is kept byte for byte; and that no payload, id or write key reaches a log or an answer.
 //!
-//! [`accept`] decides everything and is pure; [`routes()`] does the input and output around it, and [`arriving`] lets
+//! [`accept()`] decides everything and is pure; [`routes()`] does the input and output around it, and [`arriving`] lets
 //! `explain` decide the same, [`Archive`] `import`, and [`typed()`] the page that tries calls. [`Live`] lets a running
-//! daemon be configured anew, and [`closed()`] answers while there is no outbox. May use `model`, `segment`, `config`, `outbox`, `metrics`, `telemetry` and the clock.
+//! daemon be configured anew, and [`closed()`] answers while there is no outbox. What [`routes()`] does before it stores
+//! can be done by itself: [`received()`], then [`accept()`]. May use `model`, `segment`, `config`, `outbox`, `metrics`,
+//! `telemetry` and the clock.
 
 mod accept;
 mod answer;
@@ -38,9 +40,14 @@ mod typed;
 #[cfg(test)]
 mod tests;
 
-pub use accept::arriving;
+pub use accept::{Accepted, Endpoint, Rules, accept, arriving, authenticate};
+pub use answer::Refusal;
 pub use archive::{Archive, EXPORTED, NotJson};
 pub use closed::closed;
+pub use cost::of as cost;
 pub use live::Live;
+pub use paths::of_calls;
+pub use received::{Received, received};
+pub use room::Room;
 pub use routes::{Ingest, routes};
 pub use typed::typed;

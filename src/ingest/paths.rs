@@ -37,7 +37,7 @@ pub(super) const SCRIPT: &str = "/analytics.js/v1/{key}/analytics.min.js";
 pub(super) const BUNDLE: &str = "/analytics-next/bundles/{name}";
 
 /// Every path that takes calls.
-pub(super) fn of_calls() -> Vec<(String, Endpoint)> {
+pub fn of_calls() -> Vec<(String, Endpoint)> {
     let mut paths = Vec::new();
     for prefix in PREFIXES {
         paths.extend(WORDS.map(|(word, endpoint)| (format!("{prefix}/{word}"), endpoint)));

@@ -19,18 +19,19 @@ const LARGE_BODY_BYTES: usize = 64 * 1024;
 const WITHOUT_KEY_BYTES: usize = 512 * 1024;
 
 /// A request whose body is here.
-pub(super) struct Received {
-    pub(super) request: accept::Request,
+pub struct Received {
+    /// The request, its body decompressed.
+    pub request: accept::Request,
     /// Judging and storing it costs so much that it has to wait for its turn.
-    pub(super) is_heavy: bool,
+    pub is_heavy: bool,
     /// It has a source's write key outside of its body.
-    pub(super) has_key: bool,
+    pub has_key: bool,
     /// What it holds of the room.
     pub(super) share: Share,
 }
 
 /// Reads a request's body. Until its write key is known, it gets less time and room, and no large body is taken.
-pub(super) async fn received(
+pub async fn received(
     endpoint: Endpoint,
     request: Request,
     config: &IngestConfig,

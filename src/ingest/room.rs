@@ -21,7 +21,7 @@ const SMALL_BYTES: usize = 64 * 1024;
 
 /// The room for all bodies.
 #[derive(Clone)]
-pub(super) struct Room {
+pub struct Room {
     /// Of requests with a write key in a header or in their query.
     known: Arc<Semaphore>,
     /// Of all others: what anybody can send takes nothing from those.
@@ -32,7 +32,7 @@ pub(super) struct Room {
 
 impl Room {
     /// Room for this many bytes.
-    pub(super) fn of(bytes: usize) -> Self {
+    pub fn of(bytes: usize) -> Self {
         let room = |bytes: usize| Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS)));
         let part = bytes / PART;
         Self {

@@ -26,7 +26,7 @@ const NUMBERS: RangeInclusive<i64> = 1..=9_007_199_254_740_991;
 /// The filters of a change, in its body.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Filter {
+pub struct Filter {
     #[serde(default, deserialize_with = "given")]
     id: Option<Vec<Plain>>,
     #[serde(default, deserialize_with = "given")]
@@ -75,10 +75,13 @@ struct ListQuery {
 }
 
 /// A page of events that was asked for.
-pub(super) struct Listed {
-    pub(super) selection: Selection,
-    pub(super) before: Option<EventId>,
-    pub(super) limit: u32,
+pub struct Listed {
+    /// Which events.
+    pub selection: Selection,
+    /// The page ends before this number.
+    pub before: Option<EventId>,
+    /// How many at most.
+    pub limit: u32,
 }
 
 /// The query of a short list.
@@ -89,7 +92,8 @@ struct LimitQuery {
 }
 
 impl Filter {
-    pub(super) fn read(self, now: Timestamp) -> Result<operator::Filter, Refusal> {
+    /// The events it means; times such as `2h` count from `now`.
+    pub fn read(self, now: Timestamp) -> Result<operator::Filter, Refusal> {
         if self.id.as_ref().is_some_and(Vec::is_empty) {
             return Err(empty("id"));
         }
@@ -112,7 +116,7 @@ impl Filter {
 }
 
 /// The page of events that a query asks for. `id` and `status` may be several, with commas between them.
-pub(super) fn listed(uri: &Uri, now: Timestamp) -> Result<Listed, Refusal> {
+pub fn listed(uri: &Uri, now: Timestamp) -> Result<Listed, Refusal> {
     let query: ListQuery = read_query(uri)?;
     let ids = query
         .id

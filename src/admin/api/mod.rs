@@ -4,7 +4,7 @@
 //! without asking first, and is not allowed to. A new route is a handler, a line in [`routes`] and a path in the
 //! document; a test compares the two, and another sends every route what the document says.
 
-pub(super) mod asked;
+pub mod asked;
 mod changes;
 mod reads;
 

@@ -23,7 +23,7 @@ const NAMED: usize = 3;
 
 /// What was asked for.
 #[derive(Debug, Default)]
-pub(super) struct Asked {
+pub struct Asked {
     /// The filters as they were written, in the order of [`KEYS`].
     texts: Vec<(&'static str, String)>,
     /// The page's own keys.
@@ -48,7 +48,7 @@ pub(super) struct Chip {
 
 impl Asked {
     /// Reads a query or a form. `own`: keys of the page itself, which it reads with [`Asked::own`].
-    pub(super) fn read(pairs: &str, own: &[&'static str], now: Timestamp) -> Self {
+    pub fn read(pairs: &str, own: &[&'static str], now: Timestamp) -> Self {
         let mut asked = Self::default();
         match serde_urlencoded::from_str::<Vec<(String, String)>>(pairs) {
             Ok(pairs) => {
@@ -70,11 +70,7 @@ impl Asked {
     }
 
     /// As [`Asked::read`], where nothing may be wrong and no key without a value.
-    pub(super) fn strictly(
-        pairs: &str,
-        own: &[&'static str],
-        now: Timestamp,
-    ) -> Result<Self, Refusal> {
+    pub fn strictly(pairs: &str, own: &[&'static str], now: Timestamp) -> Result<Self, Refusal> {
         let mut asked = Self::read(pairs, own, now);
         for key in std::mem::take(&mut asked.empty) {
             asked.note(
@@ -178,7 +174,7 @@ impl Asked {
     }
 
     /// All that is wrong, key by key.
-    pub(super) fn wrongs(&self) -> &[(String, String)] {
+    pub fn wrongs(&self) -> &[(String, String)] {
         &self.wrong
     }
 
@@ -188,7 +184,7 @@ impl Asked {
     }
 
     /// Whether any filter is given.
-    pub(super) fn is_given(&self) -> bool {
+    pub fn is_given(&self) -> bool {
         !self.texts.is_empty()
     }
 
@@ -203,7 +199,7 @@ impl Asked {
     }
 
     /// The filters with times that stay what they are: `2h` means another moment with every minute.
-    pub(super) fn fixed(&self) -> Vec<(&'static str, String)> {
+    pub fn fixed(&self) -> Vec<(&'static str, String)> {
         let fixed = |(key, text): &(&'static str, String)| {
             let time = match *key {
                 "since" => self.filter.since,
@@ -219,22 +215,22 @@ impl Asked {
     }
 
     /// What the filters mean.
-    pub(super) fn filter(&self) -> &operator::Filter {
+    pub fn filter(&self) -> &operator::Filter {
         &self.filter
     }
 
     /// The states asked for; empty: any.
-    pub(super) fn states(&self) -> &[EventStatus] {
+    pub fn states(&self) -> &[EventStatus] {
         &self.states
     }
 
     /// As the outbox takes them.
-    pub(super) fn selection(&self) -> Selection {
+    pub fn selection(&self) -> Selection {
         self.filter.selection(&self.states)
     }
 
     /// The address of a page with these filters, and with more.
-    pub(super) fn address(&self, path: &str, more: &[(&str, &str)]) -> String {
+    pub fn address(&self, path: &str, more: &[(&str, &str)]) -> String {
         let texts = self.texts.iter();
         let texts = texts.map(|(key, text)| (*key, text.as_str()));
         let pairs: Vec<(&str, &str)> = more.iter().copied().chain(texts).collect();
@@ -282,7 +278,7 @@ impl Asked {
 }
 
 /// An address of this port.
-pub(super) fn address(path: &str, pairs: &[(&str, &str)]) -> String {
+pub fn address(path: &str, pairs: &[(&str, &str)]) -> String {
     match serde_urlencoded::to_string(pairs) {
         Ok(query) if !query.is_empty() => format!("{path}?{query}"),
         Ok(_) | Err(_) => path.to_owned(),

@@ -16,7 +16,7 @@ mod dead;
 mod event;
 mod events;
 mod export;
-mod filter;
+pub mod filter;
 mod frame;
 mod login;
 mod overview;
