@@ -167,7 +167,7 @@ impl Sender {
         now: Timestamp,
     ) -> (Outcome, Vec<u8>) {
         let answer = self.read(response).await;
-        (self.judged(&answer, route, now), answer.body)
+        (classify::outcome(&answer, route.success, now), answer.body)
     }
 
     /// Asks who answers at the endpoint (`GET /api/accounts`, 1 call a second and 15 a minute at most).
@@ -177,7 +177,7 @@ impl Sender {
             Ok(answer) => answer,
             Err(error) => return Remote::Unclear(lost(&error)),
         };
-        let outcome = self.judged(&answer, &route, now);
+        let outcome = classify::outcome(&answer, route.success, now);
         let accepted = outcome.kind == OutcomeKind::Accepted;
         if answer.sandbox {
             let refused = (!accepted).then_some(outcome);
@@ -194,7 +194,7 @@ impl Sender {
     pub async fn probe(&self, route: &Route, now: Timestamp) -> Probe {
         match self.exchange(route, None, self.timeout).await {
             Ok(answer) => Probe {
-                outcome: self.judged(&answer, route, now),
+                outcome: classify::outcome(&answer, route.success, now),
                 clock: answer.date.as_deref().and_then(instant),
                 body: answer.body,
             },
@@ -237,13 +237,6 @@ impl Sender {
         let mut answer = read(response).await;
         masked::in_answer(&mut answer, self.key.expose_secret());
         answer
-    }
-
-    /// What an answer means, in words without the key, however it was written.
-    fn judged(&self, answer: &Answer, route: &Route, now: Timestamp) -> Outcome {
-        let mut outcome = classify::outcome(answer, route.success, now);
-        masked::in_outcome(&mut outcome, self.key.expose_secret());
-        outcome
     }
 }
 
