@@ -4,28 +4,42 @@
 //! that will be made, not in bytes that came; and what costs much is judged one after the other, off the threads that
 //! serve everybody.
 
-/// The bytes of a value in a tree: its place, and a number's text on the heap.
-const VALUE: usize = 112;
-/// The bytes of an object beside its values: its table, and its keys on the heap; of a call, what is known of it.
+use serde_json::Value;
+
+/// The bytes of a value's place in a tree.
+const PLACE: usize = size_of::<Value>();
+/// The bytes of an array beside all values but the first: no array has less room than for four.
+const ARRAY: usize = 4 * PLACE;
+/// The bytes of another value in an array, which doubles its room when it is full, or of a member of an object.
+const NEXT: usize = 2 * PLACE;
+/// The bytes of a member beside those: the place of its key.
+const KEY: usize = 80;
+/// The bytes of an object beside its members: its table, and its keys on the heap; of a call, what is known of it.
 const OBJECT: usize = 1024;
 /// Copies of a text on its way to the file.
 const COPIES: usize = 4;
 /// What costs no more is judged at once, where it was received: a batch of some hundred ordinary calls.
 pub(super) const LIGHT: usize = 2 << 20;
 
-/// The bytes that judging and storing this body makes, at most; that it is no JSON does not matter.
+/// The bytes that judging and storing this body makes, at most; that it is no JSON does not matter. What is known of a
+/// call that is no object is not counted: some hundred bytes, of as many calls as a batch may hold.
 pub fn of(body: &str) -> usize {
-    let (mut values, mut objects) = (0, 0);
+    let mut made = COPIES * body.len();
     let mut bytes = body.bytes();
     while let Some(byte) = bytes.next() {
-        match byte {
-            b'"' => skip_string(&mut bytes),
-            b'{' => objects += 1,
-            b'[' | b',' | b':' => values += 1,
-            _ => {}
-        }
+        made += match byte {
+            b'{' => OBJECT,
+            b'[' => ARRAY,
+            b',' => NEXT,
+            b':' => KEY,
+            b'"' => {
+                skip_string(&mut bytes);
+                0
+            }
+            _ => 0,
+        };
     }
-    COPIES * body.len() + VALUE * values + OBJECT * objects
+    made
 }
 
 /// Goes on behind the end of a text.
@@ -51,6 +65,16 @@ mod tests {
         assert!(of(&many("1")) > 56 << 20);
         let text = format!("[\"{}\"]", ",{[:\\\"".repeat(1 << 17));
         assert!(of(&text) < 5 * text.len());
+    }
+
+    #[test]
+    fn an_array_has_room_for_more_than_it_holds() {
+        let many = 1 << 19;
+        let ones = format!("[{}]", vec!["[1]"; many].join(","));
+        assert!(of(&ones) > many * (1 + 4) * PLACE);
+        // One more than there was room for.
+        let full = format!("[{}]", vec!["1"; many + 1].join(","));
+        assert!(of(&full) > 2 * many * PLACE);
     }
 
     #[test]
