@@ -12,6 +12,7 @@ mod commands;
 mod config;
 mod connections;
 mod daemon;
+mod fuzz;
 mod ingest;
 mod mapping;
 mod order;
