@@ -14,6 +14,7 @@ use axum::http::{HeaderName, HeaderValue, Response};
 use futures_util::FutureExt as _;
 use klaviyo_relay::config::DeliveryConfig;
 use klaviyo_relay::delivery::Sender;
+use klaviyo_relay::json;
 use klaviyo_relay::klaviyo::bulk::{
     BulkJob, import_errors, import_errors_route, import_job, import_jobs, item_of, named_items,
     next_page_route,
@@ -26,7 +27,7 @@ use secrecy::SecretString;
 /// When each answer comes: 2026-11-23T12:00:00Z.
 const NOW: Timestamp = Timestamp::from_millis(1_795_435_200_000);
 const KEY: &str = "pk_Zq7Xw2Lk9Vb4Nm1R";
-/// A part of the key that nothing repeats by chance.
+/// A part of the key that nothing repeats by chance. Where all of it stands in the whole key, none may be kept.
 const PART: &str = "Zq7Xw2Lk";
 /// The longest `Retry-After` that is believed.
 const LONGEST_WAIT: Duration = Duration::from_hours(24);
@@ -47,6 +48,9 @@ pub fn target(data: &[u8]) {
         return;
     };
     let status = response.status().as_u16();
+    if !parts_are_whole(&response) {
+        return;
+    }
     let answered = SENDER.answered(response.into(), &route, NOW).now_or_never();
     let (outcome, body) = answered.expect("the whole answer is there");
     assert_eq!(outcome.http_status, Some(status));
@@ -59,6 +63,17 @@ pub fn target(data: &[u8]) {
         "an id is an id"
     );
     jobs(&body);
+}
+
+/// Whether each part of the key that an answer has stands in the whole key: what has lost a letter is no key.
+fn parts_are_whole(response: &Response<Vec<u8>>) -> bool {
+    let body = response.body();
+    let read = json::from_slice(body).map(|value| value.to_string());
+    let text = read.unwrap_or_else(|_| String::from_utf8_lossy(body).into_owned());
+    let headers = format!("{:?}", response.headers());
+    [text, headers]
+        .iter()
+        .all(|text| text.matches(PART).count() == text.matches(KEY).count())
 }
 
 /// Reads the input: which request is answered, and how.
