@@ -1,6 +1,8 @@
 //! `serve`: the daemon, until a signal or a failed disk ends it.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
@@ -23,6 +25,7 @@ use crate::telemetry::{self, Logging};
 pub(super) struct Options {}
 
 pub(super) async fn run(file: &Path) -> anyhow::Result<End> {
+    return_freed_memory();
     let config = Config::load(file, &process_environment)?;
     let logging = telemetry::init_with_traces(&config.log, &config.telemetry)?;
     telemetry::hide_texts_of_panics();
@@ -66,6 +69,24 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<End> {
     } else {
         End::Done
     })
+}
+
+/// Has buffers from 128 KiB on go back to the system when they are freed. Left to itself, glibc stops that with the first
+/// large buffer that is freed, and a flood of large bodies leaves the process large. It looks at the setting when a
+/// process starts, so this one starts again, as the same process of the system, with the same arguments.
+fn return_freed_memory() {
+    const SETTING: &str = "MALLOC_MMAP_THRESHOLD_";
+    let (true, None) = (cfg!(target_env = "gnu"), std::env::var_os(SETTING)) else {
+        return;
+    };
+    let Ok(program) = std::env::current_exe() else {
+        return;
+    };
+    let mut arguments = std::env::args_os();
+    let mut again = Command::new(program);
+    again.arg0(arguments.next().unwrap_or_default());
+    // Comes back only where it failed; the daemon works without it.
+    drop(again.args(arguments).env(SETTING, "131072").exec());
 }
 
 /// From now on no core dump holds keys and calls, and no other process of this user reads memory or environment.

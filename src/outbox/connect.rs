@@ -33,7 +33,7 @@ pub(super) async fn writer(path: &Path, create: bool) -> Result<SqliteConnection
         // What is deleted or replaced is overwritten with zeros: an erased person is in no free corner of the file.
         .pragma("secure_delete", "ON")
         .pragma("journal_size_limit", WAL_KEPT_BYTES.to_string())
-        .pragma("cache_size", "-65536");
+        .pragma("cache_size", "-32768");
     let mut connection = options.connect().await.map_err(failed(path))?;
     read_back(&mut connection, path).await?;
     Ok(connection)
@@ -42,7 +42,7 @@ pub(super) async fn writer(path: &Path, create: bool) -> Result<SqliteConnection
 /// A few connections that cannot write.
 pub(super) async fn readers(path: &Path) -> Result<SqlitePool, OpenError> {
     let options = base(path)
-        .pragma("cache_size", "-16384")
+        .pragma("cache_size", "-4096")
         .pragma("query_only", "ON");
     SqlitePoolOptions::new()
         .max_connections(READERS)

@@ -13,6 +13,8 @@ use crate::support::{Daemon, Klaviyo, eventually};
 const AT_ONCE: usize = 32;
 /// What the process may take beside what it takes when idle.
 const PEAK: u64 = 300 << 20;
+/// The same, of what it has not given back a while later.
+const LASTING: u64 = 64 << 20;
 
 /// A body, and the largest that the outbox may grow by for each of it, in bytes.
 struct Bomb {
@@ -169,6 +171,11 @@ async fn what_is_small_on_the_wire_and_large_in_memory_costs_a_bounded_amount() 
                     .is_some_and(|id| id.starts_with("good-"))
             });
             (good.count() == 9).then_some(())
+        })
+        .await;
+        eventually("memory goes back to the system", || async {
+            let more = memory(&daemon, "VmRSS").saturating_sub(idle);
+            (more < LASTING).then_some(())
         })
         .await;
         assert!(
