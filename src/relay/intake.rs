@@ -21,8 +21,8 @@ const AT_ONCE: usize = 500;
 const FOLLOWERS_AT_ONCE: usize = 999;
 /// Events read at once.
 const READ_AT_ONCE: usize = 50;
-/// Bodies of mapped requests that wait to be written at once, in bytes.
-const WRITE_AT_ONCE: usize = 4 << 20;
+/// Bodies of mapped requests that are written at once, in bytes: calls that come in wait no longer than that takes.
+const WRITE_AT_ONCE: usize = 512 << 10;
 /// How long events wait that could not be read or written, so that nothing spins.
 const TROUBLE_WAIT: Duration = Duration::from_mins(1);
 
