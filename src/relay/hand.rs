@@ -34,10 +34,10 @@ pub(super) struct InHand {
 impl InHand {
     /// An event in hand, and whether it owes something still.
     pub(super) fn new(mut event: ClaimedEvent) -> (Self, bool) {
-        let owed = event.deliveries.iter().enumerate();
-        let mut owed = owed.filter(|(_, delivery)| !delivery.status.is_final());
-        let requests = owed.by_ref().take(BODIES).count();
-        let until = owed.next().map_or(event.deliveries.len(), |(at, _)| at);
+        let deliveries = event.deliveries.iter().enumerate();
+        let mut open = deliveries.filter(|(_, delivery)| !delivery.status.is_final());
+        let requests = open.by_ref().take(BODIES).count();
+        let until = open.next().map_or(event.deliveries.len(), |(at, _)| at);
         for delivery in &mut event.deliveries[until..] {
             delivery.request = None;
         }
