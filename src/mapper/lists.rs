@@ -71,29 +71,14 @@ fn wanted_list(
     settings: &MappingConfig,
     warnings: &mut Vec<String>,
 ) -> Option<List> {
-    let own = option(input, "listId").filter(|id| !id.is_null());
-    if input.side == Side::Client && own.is_none() {
-        return None;
-    }
-    if own.is_some() && !input.rights.may(Right::List) {
-        let warning =
-            "`integrations.Klaviyo.listId` is for server-side calls: nobody is subscribed";
-        warnings.push(warning.to_owned());
-        return None;
-    }
+    let options = input.call.klaviyo_options();
+    let named: Vec<_> = options.all("listId").collect();
+    let place = named.first().map(|(place, _)| place.as_str());
     // The default is no substitute for a list that was named and cannot be read: consent was given to that one.
-    if let Some(own) = own {
-        let id = own.as_str().map(str::trim).filter(|id| !id.is_empty());
-        if id.is_none() {
-            let warning = "`integrations.Klaviyo.listId` is no list id (a text such as \"baV129\"): nobody is subscribed";
-            warnings.push(warning.to_owned());
-        }
-        return Some(List {
-            id: id?.to_owned(),
-            rule: "integrations.Klaviyo.listId".to_owned(),
-        });
+    if let Some(place) = place.or(options.not_understood()) {
+        return own_list(input, &named, place, warnings);
     }
-    if input.call.personas().is_some() {
+    if input.side == Side::Client || input.call.personas().is_some() {
         return None;
     }
     let id = settings
@@ -107,32 +92,73 @@ fn wanted_list(
     })
 }
 
+/// The list that the call names, of which `place` is the first place that does.
+fn own_list(
+    input: &Input<'_>,
+    named: &[(String, &Value)],
+    place: &str,
+    warnings: &mut Vec<String>,
+) -> Option<List> {
+    if !input.rights.may(Right::List) {
+        warnings.push(format!(
+            "`{place}` is for server-side calls: nobody is subscribed"
+        ));
+        return None;
+    }
+    let id = |value: &Value| {
+        let id = value.as_str().map(str::trim)?;
+        (!id.is_empty()).then(|| id.to_owned())
+    };
+    let usable = named
+        .iter()
+        .find_map(|(place, value)| Some((place, id(value)?)));
+    let Some((own, id)) = usable else {
+        warnings.push(format!(
+            "`{place}` is no list id (a text such as \"baV129\"): nobody is subscribed"
+        ));
+        return None;
+    };
+    if own != place {
+        warnings.push(format!("`{place}` is no list id: `{own}` counts"));
+    }
+    Some(List {
+        id,
+        rule: own.clone(),
+    })
+}
+
 /// Whether the person is asked to confirm, and the rule that says so.
 fn opt_in(
     input: &Input<'_>,
     settings: &MappingConfig,
     warnings: &mut Vec<String>,
 ) -> (OptIn, String) {
-    let default = (settings.confirm_optin, "confirm_optin of [mapping]");
-    let (confirm, rule) = match option(input, "confirmOptin") {
-        None | Some(Value::Null) => default,
-        Some(_) if !input.rights.may(Right::ConfirmOptin) => {
-            let warning = "`integrations.Klaviyo.confirmOptin` does not count: the source may not say it (`allow`)";
-            warnings.push(warning.to_owned());
+    let default = (
+        settings.confirm_optin,
+        "confirm_optin of [mapping]".to_owned(),
+    );
+    let options = input.call.klaviyo_options();
+    let (confirm, rule) = match options.all("confirmOptin").next() {
+        None => default,
+        Some((place, _)) if !input.rights.may(Right::ConfirmOptin) => {
+            warnings.push(format!(
+                "`{place}` does not count: the source may not say it (`allow`)"
+            ));
             default
         }
-        Some(Value::Bool(confirm)) => (*confirm, "integrations.Klaviyo.confirmOptin"),
-        Some(Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) => {
-            let warning = "`integrations.Klaviyo.confirmOptin` is neither true nor false: the person is asked to confirm";
-            warnings.push(warning.to_owned());
-            (true, "integrations.Klaviyo.confirmOptin, taken as true")
+        Some((place, Value::Bool(confirm))) => (*confirm, place),
+        Some((place, _)) => {
+            warnings.push(format!(
+                "`{place}` is neither true nor false: the person is asked to confirm"
+            ));
+            (true, format!("{place}, taken as true"))
         }
     };
     if confirm {
-        return (OptIn::ByList, rule.to_owned());
+        return (OptIn::ByList, rule);
     }
     if !input.rights.may(Right::ConsentAt) {
-        return (OptIn::GivenAt(input.received_at), rule.to_owned());
+        return (OptIn::GivenAt(input.received_at), rule);
     }
     // Klaviyo refuses a consent from the future, and a sender's clock can be ahead.
     if input.at > input.received_at {
@@ -140,10 +166,7 @@ fn opt_in(
             "the call's timestamp is ahead of its arrival: the consent counts from the arrival";
         warnings.push(warning.to_owned());
     }
-    (
-        OptIn::GivenAt(input.at.min(input.received_at)),
-        rule.to_owned(),
-    )
+    (OptIn::GivenAt(input.at.min(input.received_at)), rule)
 }
 
 /// The rules of a subscription's fields.
@@ -202,9 +225,4 @@ fn audiences(input: &Input<'_>, settings: &MappingConfig, profile: &mut Planned)
         });
     }
     planned
-}
-
-/// One of the call's own options for Klaviyo.
-fn option<'a>(input: &Input<'a>, name: &str) -> Option<&'a Value> {
-    find(input.call.klaviyo_options()?.as_object()?, name)
 }

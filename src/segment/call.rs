@@ -80,8 +80,18 @@ impl Call {
     }
 
     /// An object of the call, its batch's behind it.
-    fn merged(&self, name: &str) -> Option<Merged<'_>> {
+    pub(super) fn merged(&self, name: &str) -> Option<Merged<'_>> {
         Merged::of(&self.body, self.envelope.as_ref(), name)
+    }
+
+    /// The whole call.
+    pub(super) const fn body(&self) -> &Map<String, Value> {
+        &self.body
+    }
+
+    /// What its batch has under this name.
+    pub(super) fn of_batch(&self, name: &str) -> Option<&Value> {
+        self.envelope.as_ref()?.field(name)
     }
 
     /// A top-level field, by its exact name.
@@ -193,27 +203,6 @@ impl Call {
         identifiers
     }
 
-    /// The per-call options for Klaviyo: `integrations.Klaviyo`, else `integrations["Klaviyo (Actions)"]`.
-    /// Destination names are case sensitive in Segment.
-    pub fn klaviyo_options(&self) -> Option<&Value> {
-        let integrations = self.merged("integrations")?;
-        integrations
-            .get("Klaviyo")
-            .or_else(|| integrations.get("Klaviyo (Actions)"))
-    }
-
-    /// Whether the call may go to Klaviyo: not when its options are `false`, nor when `integrations.All` is and
-    /// Klaviyo is not named. Anything that is no boolean is on, as in Facade.
-    pub fn klaviyo_enabled(&self) -> bool {
-        if let Some(options) = self.klaviyo_options() {
-            return options != &Value::Bool(false);
-        }
-        let all = self
-            .merged("integrations")
-            .and_then(|integrations| integrations.get("All"));
-        all != Some(&Value::Bool(false))
-    }
-
     /// `context.personas`: set when Segment Personas (Engage) computed this call.
     pub fn personas(&self) -> Option<&Map<String, Value>> {
         self.context("personas")?.as_object()
@@ -317,25 +306,6 @@ mod tests {
         assert_eq!(call.context("library").unwrap()["name"], "inner");
         assert_eq!(call.context("ip").unwrap(), "1");
         assert!(!call.klaviyo_enabled());
-    }
-
-    #[test]
-    fn integrations_switch_klaviyo_as_facade_does() {
-        let cases = [
-            (json!({}), true),
-            (json!({"All": false}), false),
-            (json!({"All": false, "Klaviyo": true}), true),
-            (json!({"All": false, "Klaviyo": {"listId": "x"}}), true),
-            (json!({"Klaviyo": false}), false),
-            (json!({"Klaviyo (Actions)": false}), false),
-            (json!({"klaviyo": false}), true),
-            (json!({"all": false}), true),
-            (json!({"Klaviyo": null}), true),
-        ];
-        for (integrations, expected) in cases {
-            let call = call(&json!({"type": "track", "integrations": integrations}));
-            assert_eq!(call.klaviyo_enabled(), expected, "{integrations}");
-        }
     }
 
     #[test]

@@ -36,8 +36,13 @@ impl Envelope {
         &self.text
     }
 
+    /// One of its fields, by its exact name.
+    pub(super) fn field(&self, name: &str) -> Option<&Value> {
+        self.fields.get(name)
+    }
+
     fn object(&self, name: &str) -> Option<&Map<String, Value>> {
-        self.fields.get(name)?.as_object()
+        self.field(name)?.as_object()
     }
 }
 

@@ -16,6 +16,15 @@ pub fn find_key<'a>(object: &'a Map<String, Value>, key: &str) -> Option<(&'a st
         .map(|(sent, value)| (sent.as_str(), value))
 }
 
+/// Every value whose key equals `key` but for case and separators, in the order sent, with the key as it was sent.
+pub fn find_all<'a>(
+    object: &'a Map<String, Value>,
+    key: &'a str,
+) -> impl Iterator<Item = (&'a str, &'a Value)> {
+    let spelled = object.iter().filter(move |(sent, _)| same_key(sent, key));
+    spelled.map(|(sent, value)| (sent.as_str(), value))
+}
+
 /// As [`find`], through nested objects: `["address", "city"]`.
 pub fn find_path<'a>(object: &'a Map<String, Value>, path: &[&str]) -> Option<&'a Value> {
     let (first, rest) = path.split_first()?;
@@ -88,7 +97,7 @@ pub fn is_email(text: &str) -> bool {
     !local.is_empty() && dot_inside && !text.trim().contains(char::is_whitespace)
 }
 
-/// Whether two names are one but for case and separators.
+/// Whether two names are one but for case and separators. A dot is none: in Facade it leads into an object.
 pub fn same_key(sent: &str, wanted: &str) -> bool {
     // Most keys match as they are; the rest is compared without separators and case.
     if sent == wanted {
@@ -97,9 +106,10 @@ pub fn same_key(sent: &str, wanted: &str) -> bool {
     bare(wanted).next().is_some() && bare(sent).eq(bare(wanted))
 }
 
-fn bare(key: &str) -> impl Iterator<Item = u8> {
+/// A name without case and separators.
+pub(super) fn bare(key: &str) -> impl Iterator<Item = u8> {
     key.bytes()
-        .filter(u8::is_ascii_alphanumeric)
+        .filter(|byte| byte.is_ascii_alphanumeric() || *byte == b'.')
         .map(|byte| byte.to_ascii_lowercase())
 }
 
@@ -119,6 +129,7 @@ mod tests {
             assert_eq!(find(object(&sent), "orderId"), Some(&json!(7)));
         }
         assert_eq!(find(object(&json!({"order_ids": 7})), "orderId"), None);
+        assert_eq!(find(object(&json!({"order.id": 7})), "orderId"), None);
         assert_eq!(find(object(&json!({"": 7, "-": 8})), "orderId"), None);
     }
 
