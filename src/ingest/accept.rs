@@ -408,7 +408,7 @@ fn call_type(fields: &Fields<'_>) -> Result<EventType, Flaw> {
         return Err(Flaw::MissingType);
     }
     batch::string(fields, "type")
-        .and_then(|word| EventType::from_word(&word))
+        .and_then(|word| EventType::read(&word))
         .ok_or(Flaw::InvalidType)
 }
 

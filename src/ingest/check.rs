@@ -1,12 +1,13 @@
 //! What makes a call undeliverable for ever, with Segment's codes for it.
 //!
 //! Source of codes and rules: Segment's table of discarded events, "failed on ingest". Laxer than Segment
-//! where real SDKs need it: a number as an id counts as its digits, `null` counts as absent, and an empty array as an
-//! empty object (PHP writes the two alike).
+//! where real SDKs need it: a number as an id counts as its digits, `null` and a blank text count as absent
+//! (RudderStack's SDKs send `userId: ""` for who is not logged in), and an empty array as an empty object (PHP writes
+//! the two alike). An e-mail or phone names somebody, too.
 
 use serde_json::Value;
 
-use crate::model::EventType;
+use crate::model::{EventType, GarbageIds};
 use crate::segment::Call;
 
 /// Longest `messageId`, in characters. Segment names 100, but longer ones are seen and cost nothing; beyond this it
@@ -58,10 +59,12 @@ pub enum Flaw {
     )]
     NotSigned,
     /// Nobody is named.
-    #[error("the call has neither `userId` nor `anonymousId`; send one of them")]
+    #[error(
+        "the call has neither `userId` nor `anonymousId`, nor a person's e-mail or phone; send one of them"
+    )]
     NoUserAnonId,
-    /// An id that is blank, `true`, an object, …
-    #[error("`{0}` is not a string with something in it; send an id, or leave it out")]
+    /// An id that is `true`, an object, …
+    #[error("`{0}` is not a string; send an id, or leave it out")]
     IdNotString(&'static str),
     /// A track that does not say what happened.
     #[error("the track call has no `event`; send the event's name")]
@@ -110,7 +113,7 @@ impl Flaw {
 pub(super) fn check(call: &Call) -> Result<(), Flaw> {
     let user = id(call, "userId")?;
     let anonymous = id(call, "anonymousId")?;
-    if !user && !anonymous {
+    if !user && !anonymous && !names_somebody(call) {
         return Err(Flaw::NoUserAnonId);
     }
     match call.kind {
@@ -128,15 +131,19 @@ pub(super) fn check(call: &Call) -> Result<(), Flaw> {
     }
 }
 
+/// Whether an e-mail or phone names the person, where no id does.
+fn names_somebody(call: &Call) -> bool {
+    let garbage = GarbageIds::default();
+    call.email(&garbage).is_some() || call.phone().is_some()
+}
+
 /// Whether the id is there at all.
 fn id(call: &Call, name: &'static str) -> Result<bool, Flaw> {
     match call.field(name) {
         None | Some(Value::Null) => Ok(false),
         Some(Value::Number(_)) => Ok(true),
-        Some(Value::String(id)) if !id.trim().is_empty() => Ok(true),
-        Some(Value::String(_) | Value::Bool(_) | Value::Array(_) | Value::Object(_)) => {
-            Err(Flaw::IdNotString(name))
-        }
+        Some(Value::String(id)) => Ok(!id.trim().is_empty()),
+        Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => Err(Flaw::IdNotString(name)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `events`: record one event, answered with 202 and nothing else.
 //!
-//! The profile of an event carries identifiers only. Traits travel by `profile-import`, in order; Klaviyo does not
+//! The profile of an event carries identifiers only, and the `id` that `enforce_email` makes of a user id. Traits travel by `profile-import`, in order; Klaviyo does not
 //! promise any order between events. `meta` is left out too: its place in this body depends on the revision.
 
 use serde::Serialize;
@@ -67,6 +67,9 @@ pub struct EventProfile {
     /// The shop's own id of the person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
+    /// Custom properties of the person.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub properties: Map<String, Value>,
 }
 
 #[derive(Serialize)]

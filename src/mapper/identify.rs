@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::person::Person;
+use super::person::{Person, USER_ID_AS_PROPERTY};
 use super::reasons::Skip;
 use super::standard::{ATTRIBUTES, EMAIL, PHONE, Traits};
 use super::{Input, Planned, Rule, limits, lists};
@@ -21,7 +21,7 @@ pub(super) fn plan(input: &Input<'_>, settings: &MappingConfig) -> Result<Vec<Pl
 
 /// The profile: names first, then the side's table, then whatever is left.
 fn profile(input: &Input<'_>, person: &Person) -> Planned {
-    let mut traits = Traits::new(input.call.traits());
+    let mut traits = Traits::of(input.call);
     traits.warnings.extend(person.warnings.iter().cloned());
     if input.call.traits().is_none() && input.call.field("traits").is_some_and(|t| !t.is_null()) {
         let warning = "`traits` is no object: nothing of it is sent";
@@ -57,16 +57,18 @@ fn custom_properties(traits: &mut Traits, profile: &mut ProfileImport, person: &
     if let Some(user_id) = &person.user_id_as_property {
         // Two values for one property: the setting's meaning is that `id` is the userId.
         if traits.rest.shift_remove("id").is_some() {
-            let warning = "`traits.id` gives way to the userId, which enforce_email sends as the property `id`";
-            traits.warnings.push(warning.to_owned());
+            traits.warnings.push(format!(
+                "`{}` gives way to the userId, which enforce_email sends as the property `id`",
+                traits.path("id")
+            ));
         }
-        let rule = Rule::member(&parent, "id", "userId, since enforce_email is on");
+        let rule = Rule::member(&parent, "id", USER_ID_AS_PROPERTY);
         traits.rules.push(rule);
         let user_id = Value::String(user_id.clone());
         profile.properties.insert("id".to_owned(), user_id);
     }
     for (name, value) in std::mem::take(&mut traits.rest) {
-        let rule = format!("traits.{name}");
+        let rule = traits.path(&name);
         if value.is_null() {
             // Klaviyo documents `unset` for this; what a null property does is not established.
             let field = format!("/data/meta/patch_properties/unset/{}", profile.unset.len());

@@ -194,16 +194,15 @@ fn subscription_rules(email: &Named, list: &List, opt_in: OptIn, opt_in_rule: &s
 fn audiences(input: &Input<'_>, settings: &MappingConfig, profile: &mut Planned) -> Vec<Planned> {
     let mut planned = Vec::new();
     for (audience, list_id) in &settings.audience_lists {
-        let Some(member) = input
-            .call
-            .traits()
-            .and_then(|traits| find(traits, audience))
+        let stated = input.call.traits_and_place();
+        let Some((member, place)) =
+            stated.and_then(|(traits, place)| Some((find(traits, audience)?, place)))
         else {
             continue;
         };
         let Some(member) = member.as_bool() else {
             profile.warnings.push(format!(
-                "`traits.{audience}` is neither true nor false: the audience's list stays as it is"
+                "`{place}.{audience}` is neither true nor false: the audience's list stays as it is"
             ));
             continue;
         };
@@ -220,7 +219,7 @@ fn audiences(input: &Input<'_>, settings: &MappingConfig, profile: &mut Planned)
             warnings: Vec::new(),
             rules: vec![Rule::new(
                 "/data/0/id",
-                format!("the profile's id at Klaviyo; audience_lists.{audience}, since traits.{audience} is {member}"),
+                format!("the profile's id at Klaviyo; audience_lists.{audience}, since {place}.{audience} is {member}"),
             )],
         });
     }

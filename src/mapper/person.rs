@@ -1,11 +1,17 @@
 //! Who a call is about, in the names that Klaviyo knows: external id, e-mail, phone.
 
+use serde_json::{Map, Value};
+
 use super::reasons::{Refusal, Skip};
 use super::{Input, Rule};
 use crate::config::MappingConfig;
 use crate::klaviyo::{EventProfile, e164, is_email, is_test_address};
 use crate::model::{Identifier, IdentifierKind};
 use crate::segment::{Contact, Place};
+
+/// The rule of the custom property `id`. Source: the destination's page, "Enforce email as primary identifier", which
+/// speaks of identify and track calls.
+pub(super) const USER_ID_AS_PROPERTY: &str = "userId, since enforce_email is on";
 
 /// A person, named by at least one identifier or else refused.
 #[derive(Debug)]
@@ -67,11 +73,19 @@ impl Person {
             rules.push(Rule::member(parent, field, &name.rule));
             Some(name.value.clone())
         };
-        EventProfile {
+        let mut profile = EventProfile {
             email: take(&self.email, "email"),
             phone_number: take(&self.phone, "phone_number"),
             external_id: take(&self.external_id, "external_id"),
+            properties: Map::new(),
+        };
+        if let Some(id) = &self.user_id_as_property {
+            let parent = format!("{parent}/properties");
+            rules.push(Rule::member(&parent, "id", USER_ID_AS_PROPERTY));
+            let id = Value::String(id.clone());
+            profile.properties.insert("id".to_owned(), id);
         }
+        profile
     }
 
     /// No user id, e-mail or phone: the anonymous id may stand in; a broken e-mail or phone is the sender's mistake

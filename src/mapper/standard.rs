@@ -8,7 +8,7 @@ use super::Rule;
 use super::person::Named;
 use crate::klaviyo::{Field, ProfileImport};
 use crate::model::Side;
-use crate::segment::{Place, find_key, text};
+use crate::segment::{Call, Place, find_key, text};
 
 /// A path of trait names, found in any case and with any separator.
 type Path = &'static [&'static str];
@@ -21,6 +21,8 @@ pub(super) type Row = (&'static str, &'static [Path]);
 pub(super) struct Traits {
     /// What no field has taken: the custom properties to be.
     pub(super) rest: Map<String, Value>,
+    /// Where the call has them: `traits`.
+    pub(super) place: &'static str,
     pub(super) rules: Vec<Rule>,
     pub(super) warnings: Vec<String>,
 }
@@ -55,9 +57,12 @@ const ZIP: Row = (
 const TIMEZONE: Row = ("location/timezone", &[&["timezone"]]);
 
 impl Traits {
-    pub(super) fn new(traits: Option<&Map<String, Value>>) -> Self {
+    /// The traits of a call, and where it has them.
+    pub(super) fn of(call: &Call) -> Self {
+        let (traits, place) = call.traits_and_place().unzip();
         Self {
             rest: traits.cloned().unwrap_or_default(),
+            place: place.unwrap_or("traits"),
             rules: Vec::new(),
             warnings: Vec::new(),
         }
@@ -95,7 +100,9 @@ impl Traits {
     /// Settles an e-mail or phone: the trait that named the person is taken. Of the others `null` clears the field
     /// when nothing names the person, blank is nothing, and what is no address or number stays as a property.
     pub(super) fn identifier(&mut self, (field, paths): Row, name: Option<&Named>) -> Field {
-        if let Some(Place::Traits(key)) = name.and_then(|name| name.place.as_ref()) {
+        if let Some(Place::Traits(key) | Place::ContextTraits(key)) =
+            name.and_then(|name| name.place.as_ref())
+        {
             // `phones` gave its first number only: what else it holds stays.
             let all = self.rest.get(key).and_then(Value::as_array);
             if all.is_none_or(|all| all.len() == 1) {
@@ -124,7 +131,8 @@ impl Traits {
             return Field::Absent;
         };
         self.warnings.push(format!(
-            "`traits.{place}` is null: the profile's {field} is erased at Klaviyo"
+            "`{}` is null: the profile's {field} is erased at Klaviyo",
+            self.path(&place)
         ));
         self.clear(field, &place)
     }
@@ -144,7 +152,7 @@ impl Traits {
     fn split_name(&mut self, first: &mut Answer, last: &mut Answer) {
         match self.look(&["name"]) {
             Some((sent, Look::Text(name))) => {
-                let place = format!("traits.{}", sent.join("."));
+                let place = self.path(&sent.join("."));
                 let (before, after) = name.split_once(char::is_whitespace).unwrap_or((&name, ""));
                 let mut used = false;
                 let mut give = |answer: &mut Answer, part: &str, rule: String| {
@@ -191,7 +199,7 @@ impl Traits {
             match look {
                 Look::Text(text) => {
                     remove(&mut self.rest, &sent);
-                    answer.text = Some((text, format!("traits.{}", sent.join("."))));
+                    answer.text = Some((text, self.path(&sent.join("."))));
                     break;
                 }
                 Look::Null => {
@@ -222,9 +230,14 @@ impl Traits {
     fn clear(&mut self, field: &str, place: &str) -> Field {
         self.rules.push(Rule::new(
             format!("{ATTRIBUTES}/{field}"),
-            format!("traits.{place} is null, which clears the field"),
+            format!("{} is null, which clears the field", self.path(place)),
         ));
         Field::Clear
+    }
+
+    /// A trait's place in the call.
+    pub(super) fn path(&self, name: &str) -> String {
+        format!("{}.{name}", self.place)
     }
 
     /// What is on a path, and the keys that lead there as they were sent.
@@ -243,16 +256,16 @@ impl Traits {
     fn drop_blank(&mut self, sent: &[String]) {
         remove(&mut self.rest, sent);
         self.warnings.push(format!(
-            "`traits.{}` is blank and not sent: null would clear the field",
-            sent.join(".")
+            "`{}` is blank and not sent: null would clear the field",
+            self.path(&sent.join("."))
         ));
     }
 
     /// A value that no text field can hold is not lost: it stays what every unknown trait is.
     fn keep_as_property(&mut self, sent: &[String]) {
         self.warnings.push(format!(
-            "`traits.{}` is neither a text nor a number: it stays a custom property",
-            sent.join(".")
+            "`{}` is neither a text nor a number: it stays a custom property",
+            self.path(&sent.join("."))
         ));
     }
 }

@@ -24,12 +24,19 @@ words! {
     }
 }
 
+impl EventType {
+    /// The type that a sender's `type` names, in any case.
+    pub fn read(word: &str) -> Option<Self> {
+        Self::from_word(&word.trim().to_ascii_lowercase())
+    }
+}
+
 words! {
     /// Where a call was made: Segment's destination maps the two sides differently.
     Side {
         /// By a server or mobile library.
         Server = "server",
-        /// By `analytics.js` in a browser.
+        /// By a library in a browser.
         Client = "client",
     }
 }

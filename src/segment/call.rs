@@ -7,7 +7,7 @@ use super::envelope::{Envelope, Merged};
 use super::lookup::{find, find_path, is_email, text};
 use super::readable::readable;
 use crate::json;
-use crate::model::{EventType, GarbageIds, Identifier, IdentifierKind, Side};
+use crate::model::{EventType, GarbageIds, Identifier, IdentifierKind};
 
 /// The longest order id that is one, in characters: as long as an id of Klaviyo's may be.
 const MAX_ORDER_ID_CHARS: usize = 255;
@@ -70,7 +70,7 @@ impl Call {
         };
         let word = || body.get("type").and_then(Value::as_str);
         let kind = kind
-            .or_else(|| EventType::from_word(word()?))
+            .or_else(|| EventType::read(word()?))
             .ok_or(CallError::UnknownType)?;
         Ok(Self {
             kind,
@@ -116,10 +116,21 @@ impl Call {
             .filter(|id| !garbage.contains(id))
     }
 
-    /// `traits` of an identify or group. A `traits` at the top of any other call is ignored, as Segment ignores it.
+    /// `traits` of an identify or group. An identify without any takes `context.traits`, where RudderStack's SDKs put
+    /// them (rudder-sdk-js, `identify`). A `traits` at the top of any other call is ignored, as Segment ignores it.
     pub fn traits(&self) -> Option<&Map<String, Value>> {
+        self.traits_and_place().map(|(traits, _)| traits)
+    }
+
+    /// As [`Call::traits`], with the place where they stand, as a path.
+    pub fn traits_and_place(&self) -> Option<(&Map<String, Value>, &'static str)> {
+        let own = self.body.get("traits");
         match self.kind {
-            EventType::Identify | EventType::Group => self.body.get("traits")?.as_object(),
+            EventType::Identify if own.is_none_or(holds_nothing) => {
+                let elsewhere = self.context_traits().map(|map| (map, "context.traits"));
+                elsewhere.or_else(|| Some((own?.as_object()?, "traits")))
+            }
+            EventType::Identify | EventType::Group => Some((own?.as_object()?, "traits")),
             EventType::Track
             | EventType::Page
             | EventType::Screen
@@ -142,7 +153,7 @@ impl Call {
     }
 
     /// A field of `context`, by its exact name.
-    fn context(&self, name: &str) -> Option<&Value> {
+    pub(super) fn context(&self, name: &str) -> Option<&Value> {
         self.merged("context")?.get(name)
     }
 
@@ -159,19 +170,6 @@ impl Call {
     /// The person's phone as sent: see [`Call::phone_contact`], which says where it was, too.
     pub fn phone(&self) -> Option<String> {
         self.phone_contact().map(|contact| contact.value)
-    }
-
-    /// The side the call was made on: `analytics.js` in a browser is the client side, everything else the server's.
-    pub fn side(&self) -> Side {
-        let name = self.context("library").and_then(|library| {
-            library
-                .as_str()
-                .or_else(|| library.get("name").and_then(Value::as_str))
-        });
-        match name {
-            Some(name) if name.trim().eq_ignore_ascii_case("analytics.js") => Side::Client,
-            Some(_) | None => Side::Server,
-        }
     }
 
     /// Everybody this call may be about, each name once: the order in which it waits is theirs.
@@ -219,6 +217,16 @@ impl Call {
         // In any spelling of `context`, where none is spelled so.
         let any = || find_path(&self.body, &["context", "timezone"]);
         exact.or_else(any).and_then(text)
+    }
+}
+
+/// `null`, `{}`, and the empty array that PHP writes for it.
+fn holds_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }
 
@@ -306,20 +314,6 @@ mod tests {
         assert_eq!(call.context("library").unwrap()["name"], "inner");
         assert_eq!(call.context("ip").unwrap(), "1");
         assert!(!call.klaviyo_enabled());
-    }
-
-    #[test]
-    fn only_analytics_js_is_the_client_side() {
-        let side = |library: Value| {
-            call(&json!({"type": "track", "context": {"library": library}})).side()
-        };
-        assert_eq!(side(json!({"name": "analytics.js"})), Side::Client);
-        assert_eq!(side(json!("analytics.js")), Side::Client);
-        assert_eq!(
-            side(json!({"name": "@segment/analytics-node"})),
-            Side::Server
-        );
-        assert_eq!(side(json!(null)), Side::Server);
     }
 
     #[test]

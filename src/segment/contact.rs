@@ -64,9 +64,12 @@ impl Call {
     }
 
     /// The person's phone as sent: `phone`, `phoneNumber`, `phone_number`, else the first of `phones`; from
-    /// `traits` of an identify, from `context.traits` and then `properties` of other calls.
+    /// `traits` of an identify, from `context.traits` of other calls. A phone among the properties is often a shop's,
+    /// and Klaviyo merges people for good who share one: it names nobody.
     pub fn phone_contact(&self) -> Option<Contact> {
-        self.places().find_map(|(map, place)| {
+        let of_person = |placed: Placed| placed(String::new()) != Place::Properties(String::new());
+        let mut places = self.places().filter(|(_, placed)| of_person(*placed));
+        places.find_map(|(map, place)| {
             let stated = ["phone", "phoneNumber"]
                 .iter()
                 .find_map(|key| contact_in(map, key, place, text));
@@ -78,8 +81,15 @@ impl Call {
     /// The maps that may speak of the person, first to last.
     fn places(&self) -> impl Iterator<Item = (&Map<String, Value>, Placed)> {
         let place = |map: Option<_>, placed: Placed| map.map(|map| (map, placed));
+        let named = |(map, name): (_, &str)| {
+            let placed: Placed = match name {
+                "traits" => Place::Traits,
+                _ => Place::ContextTraits,
+            };
+            (map, placed)
+        };
         let places = match self.kind {
-            EventType::Identify => [place(self.traits(), Place::Traits), None],
+            EventType::Identify => [self.traits_and_place().map(named), None],
             EventType::Track
             | EventType::Page
             | EventType::Screen

@@ -13,6 +13,7 @@ mod integrations;
 mod lookup;
 mod masked;
 mod readable;
+mod side;
 
 pub use call::{Call, CallError};
 pub use contact::{Contact, Place};

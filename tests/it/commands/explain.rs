@@ -143,6 +143,20 @@ fn a_request_that_would_not_be_sent_says_so() {
 }
 
 #[test]
+fn blank_ids_are_absent_ids_and_an_email_names_somebody() {
+    for names in [
+        r#""userId":"","anonymousId":"a-1""#,
+        r#""userId":"u1","anonymousId":"""#,
+        r#""userId":" ","properties":{"email":"guest@shop.co"}"#,
+        r#""context":{"traits":{"phone":"+15550109999"}}"#,
+    ] {
+        let call = format!(r#"{{"type":"track","event":"e",{names}}}"#);
+        let ran = Bench::new().run_on(&call, &["explain"]);
+        assert!(!ran.out.starts_with("refused: "), "{call}: {}", ran.out);
+    }
+}
+
+#[test]
 fn what_ingest_would_refuse_is_refused_with_its_code() {
     for (call, code) in [
         (r#"{"type":"track","userId":"u"}"#, "event_not_defined"),
