@@ -40,11 +40,9 @@ impl Call {
     /// The side the call was made on: a browser is the client side, everything else the server's.
     pub fn side(&self) -> Side {
         let is = |word: &str, name: &str| word.trim().eq_ignore_ascii_case(name);
-        let channel = self.field("channel").or_else(|| self.context("channel"));
-        let by_channel = channel.and_then(Value::as_str).is_some_and(|word| {
-            let mut channels = CHANNELS.iter();
-            channels.any(|channel| is(word, channel))
-        });
+        let channels = [self.field("channel"), self.context("channel")];
+        let mut channels = channels.into_iter().flatten().filter_map(Value::as_str);
+        let by_channel = channels.any(|word| CHANNELS.iter().any(|name| is(word, name)));
         let library = self.library_name().unwrap_or_default();
         let browser = BROWSERS.iter().find(|browser| is(library, browser.name));
         let by_library =
@@ -110,6 +108,14 @@ mod tests {
             ),
             (json!({"channel": "client"}), Side::Client),
             (json!({"context": {"channel": "Browser"}}), Side::Client),
+            (
+                json!({"channel": null, "context": {"channel": "web"}}),
+                Side::Client,
+            ),
+            (
+                json!({"channel": 7, "context": {"channel": "web"}}),
+                Side::Client,
+            ),
             (
                 json!({"context": {"library": {"name": "@jitsu/js"}, "page": page}}),
                 Side::Client,
