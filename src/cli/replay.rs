@@ -8,8 +8,8 @@ use crate::outbox::Replay;
 
 /// Send finished events again, mapped anew, in their order, behind what their people wait for
 ///
-/// Filters combine: an event must meet all that are given. What was delivered under its `$event_id` is not sent to the
-/// same place twice; the traits of an identify are, over newer ones. Subscriptions older than
+/// Filters combine: an event must meet all that are given. What was delivered to the same place
+/// is not sent there twice, unless --again is given. Subscriptions older than
 /// `delivery.replay_consent_within` are left out unless --consent is given: subscribing lifts an
 /// unsubscribe that came later. Live events come first: replays take at most `delivery.replay_share` of
 /// `delivery.window`. An event that held up those behind it (`delivery.after_dead`) keeps its place before them.
@@ -29,6 +29,9 @@ pub(super) struct Options {
     /// Send the requests of the cycle before, instead of mapping anew
     #[arg(long)]
     as_sent: bool,
+    /// Send what was delivered before too: traits of then go over newer ones
+    #[arg(long)]
+    again: bool,
 }
 
 pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End> {
@@ -38,6 +41,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
         consent: options.consent,
         backfill: options.backfill,
         as_sent: options.as_sent,
+        again: options.again,
     };
     let filter = &options.filter;
     filter

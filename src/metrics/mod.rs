@@ -70,6 +70,7 @@ struct Inner {
     attempts: Labelled<Outcome, Counter>,
     deliveries: Labelled<Delivered, Counter>,
     finished: Labelled<Finished, Counter>,
+    copies: Counter,
     requests_out: Labelled<Request, Counter>,
     throttled: Labelled<Throttled, Counter>,
     time_to_delivery: Histogram,
@@ -92,6 +93,7 @@ impl Metrics {
             attempts: Labelled::default(),
             deliveries: Labelled::default(),
             finished: Labelled::default(),
+            copies: Counter::default(),
             requests_out: Labelled::default(),
             throttled: Labelled::default(),
             time_to_delivery: Histogram::new([
@@ -151,6 +153,11 @@ impl Metrics {
             status: status.word(),
         };
         self.0.finished.get_or_create(&labels).inc();
+    }
+
+    /// A finished event was a copy of one that was delivered before.
+    pub fn copied(&self) {
+        self.0.copies.inc();
     }
 
     /// An event that never was replayed was delivered this long after it had come.
@@ -255,6 +262,8 @@ impl Inner {
         ours.register("deliveries", deliveries, self.deliveries.clone());
         let finished = "Events that the relay finished";
         ours.register("events_finished", finished, self.finished.clone());
+        let copies = "Events that were skipped as copies of one delivered before";
+        ours.register("events_copied", copies, self.copies.clone());
         let requests = "HTTP requests to Klaviyo, a bulk job as one, by their answer";
         ours.register("klaviyo_requests", requests, self.requests_out.clone());
         let throttled = "HTTP requests that Klaviyo answered with 429";

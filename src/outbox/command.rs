@@ -10,7 +10,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use super::erase::{self, Deletion};
 use super::history;
 use super::import_job;
-use super::order::{Begun, Erased, Import, PlannedDelivery, Replay, Start, Step, Then};
+use super::order::{Begun, Copied, Erased, Import, PlannedDelivery, Replay, Start, Step, Then};
 use super::pause::{self, Pause};
 use super::retention::{self, Removed, Round};
 use super::rows;
@@ -174,7 +174,7 @@ pub(super) async fn write(
                 Answer::Planned(own.collect())
             }
             Command::Begin(starts) => {
-                let own = starts.iter().map(|start| begun_of(begun.next(), start));
+                let own = starts.iter().map(|_| begun_of(begun.next()));
                 Answer::Begun(own.collect::<Result<_, _>>()?)
             }
             Command::BeginImport(starts) => import_job::begin(connection, starts).await?,
@@ -273,6 +273,7 @@ impl<'a> Group<'a> {
                 event,
                 status,
                 reason,
+                copy_of,
                 hold,
                 erase,
                 now,
@@ -289,6 +290,7 @@ impl<'a> Group<'a> {
                     *event,
                     *status,
                     reason.as_deref(),
+                    *copy_of,
                     *hold,
                     *now,
                 ));
@@ -394,7 +396,8 @@ async fn alone(
             .bind(rows::ids(events))
             .bind(how.consent)
             .bind(how.backfill)
-            .bind(how.as_sent),
+            .bind(how.as_sent)
+            .bind(how.again),
         Command::Discard { now, events } => sqlx::query(include_str!("sql/discard.sql"))
             .bind(now.as_millis())
             .bind(rows::ids(events)),
@@ -446,17 +449,15 @@ fn planned_of(rows: &[SqliteRow]) -> Result<HashMap<EventId, Vec<DeliveryId>>, s
         .collect())
 }
 
-pub(super) fn begun_of(row: Option<&SqliteRow>, start: &Start) -> Result<Begun, sqlx::Error> {
+pub(super) fn begun_of(row: Option<&SqliteRow>) -> Result<Begun, sqlx::Error> {
     let row = row.ok_or(sqlx::Error::RowNotFound)?;
     let status: String = row.try_get("status")?;
-    let owner: Option<i64> = row.try_get("owner")?;
     if status == DeliveryStatus::Duplicate.word() {
-        return Ok(Begun::Duplicate);
+        return Ok(Begun::Duplicate(Copied {
+            event: EventId(row.try_get("copy_of")?),
+            profile_id: row.try_get("profile_id")?,
+        }));
     }
-    if owner.is_some_and(|owner| owner != start.delivery.0) {
-        return Ok(Begun::Busy);
-    }
-    Ok(Begun::Go {
-        attempt: row.try_get("number")?,
-    })
+    let number: Option<i64> = row.try_get("number")?;
+    Ok(number.map_or(Begun::Busy, |attempt| Begun::Go { attempt }))
 }

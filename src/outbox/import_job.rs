@@ -190,7 +190,7 @@ pub(super) async fn begin(
     let begun = starts
         .iter()
         .enumerate()
-        .map(|(at, start)| command::begun_of(begun.get(at), start));
+        .map(|(at, _)| command::begun_of(begun.get(at)));
     let begun = begun.collect::<Result<_, _>>()?;
     Ok(Answer::ImportBegun(ImportJobId(job), begun))
 }

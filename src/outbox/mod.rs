@@ -82,7 +82,9 @@ pub use history::{Minute, SourceCame, chronicle};
 pub use import_job::{ImportItem, ImportJobReport, OpenImport};
 pub use limits::{LimitInUse, LimitsInUse};
 pub use lock::daemon_of;
-pub use order::{Begun, Erased, Import, PlannedDelivery, Replay, Settlement, Start, Step, Then};
+pub use order::{
+    Begun, Copied, Erased, Import, PlannedDelivery, Replay, Settlement, Start, Step, Then,
+};
 pub use overview::{Blocked, BlockedHead, Flow, Overview, SourceRate};
 pub use page::{BlockedRow, Page};
 pub use pause::{FailingAlone, Pause};
@@ -98,7 +100,7 @@ pub use work::{BODIES, ClaimedEvent, NextDue, StoredDelivery};
 use writer::{Order, Writer};
 
 /// The schema this program writes: `PRAGMA user_version`, set by the newest migration.
-const SCHEMA: i64 = 12;
+const SCHEMA: i64 = 13;
 /// Commands that may wait for the writer; beyond that, clients are asked to come back.
 const QUEUE: usize = 4096;
 /// Events that an operator's command changes in one commit.

@@ -37,17 +37,26 @@ pub struct Start {
 }
 
 /// Whether the attempt may be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Begun {
     /// It is written down, under this number: send.
     Go {
         /// Counts the delivery's attempts, from 1.
         attempt: i64,
     },
-    /// The `$event_id` was delivered before; the delivery is settled as `duplicate`, nothing is to be sent.
-    Duplicate,
+    /// It was delivered before; the delivery is settled as `duplicate`, nothing is to be sent.
+    Duplicate(Copied),
     /// Another delivery with this `$event_id` is not finished: try again later.
     Busy,
+}
+
+/// What a request is a copy of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copied {
+    /// The event that it was delivered for: another, or this one in an earlier cycle.
+    pub event: EventId,
+    /// The id that Klaviyo answered for the profile then.
+    pub profile_id: Option<String>,
 }
 
 /// What came of an attempt, and what that makes of its delivery.
@@ -95,6 +104,8 @@ pub enum Then {
         status: EventStatus,
         /// Why, when it was not delivered.
         reason: Option<String>,
+        /// The event that it is a copy of.
+        copy_of: Option<EventId>,
         /// Those behind it wait until an operator replays or discards it, instead of moving up.
         hold: bool,
         /// It is a delete call: its person is erased in the same commit.
@@ -133,6 +144,10 @@ pub struct Erased {
 }
 
 /// How finished events are sent again.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the options of the command, by its names"
+)]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Replay {
     /// Subscriptions of any age too.
@@ -141,4 +156,6 @@ pub struct Replay {
     pub backfill: bool,
     /// The requests of the cycle before, instead of mapping anew.
     pub as_sent: bool,
+    /// What an earlier cycle delivered too.
+    pub again: bool,
 }

@@ -27,6 +27,8 @@ pub struct Status {
     pub pauses: Vec<Pause>,
     /// Events whose requests fail although their endpoint family is not paused; the worst first, a few.
     pub failing: Vec<FailingAlone>,
+    /// Of the skipped events that are kept, those that were copies of another.
+    pub copies: i64,
     /// Subscriptions that were sent and never answered: Klaviyo may have taken them.
     pub unknown_subscriptions: i64,
     /// Import jobs that events wait for.
@@ -122,6 +124,7 @@ impl Outbox {
             dead: self.dead_counts().await.map_err(failed())?,
             failing,
             pauses,
+            copies: self.kept().await?.copies,
             unknown_subscriptions: self.unknown_subscriptions().await?,
             import_jobs: self.import_job_reports().await?,
             log: self.log_trouble().await?,

@@ -172,12 +172,13 @@ pub(super) fn finish(
     event: EventId,
     status: EventStatus,
     reason: Option<&str>,
+    copy_of: Option<EventId>,
     hold: bool,
     now: Timestamp,
 ) -> Value {
     json!({
-        "event_id": event.0, "status": status.word(), "reason": reason, "hold": i32::from(hold),
-        "now_ms": now.as_millis(),
+        "event_id": event.0, "status": status.word(), "reason": reason, "copy_of": copy_of.map(|of| of.0),
+        "hold": i32::from(hold), "now_ms": now.as_millis(),
     })
 }
 

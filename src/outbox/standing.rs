@@ -21,6 +21,8 @@ pub struct Standing {
     pub accepted: i64,
     /// Events that are kept, by state; all five.
     pub counts: Vec<(EventStatus, i64)>,
+    /// Of the skipped ones, those that were copies of another.
+    pub copies: i64,
     /// Finished events that retention has removed.
     pub removed: i64,
     /// When the oldest pending event arrived.
@@ -47,6 +49,7 @@ pub struct Standing {
 pub(super) struct Kept {
     pub(super) accepted: i64,
     pub(super) counts: Vec<(EventStatus, i64)>,
+    pub(super) copies: i64,
     pub(super) removed: i64,
 }
 
@@ -59,6 +62,7 @@ impl Outbox {
         Ok(Standing {
             accepted: kept.accepted,
             counts: kept.counts,
+            copies: kept.copies,
             removed: kept.removed,
             oldest_pending: self.oldest_pending().await?,
             failing,
@@ -84,6 +88,7 @@ impl Outbox {
         Ok(Kept {
             accepted: of("accepted"),
             counts: states.map(|state| (*state, of(state.word()))).collect(),
+            copies: of("copies"),
             removed: removed.map(|(_, count)| count).sum(),
         })
     }

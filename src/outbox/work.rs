@@ -65,6 +65,8 @@ pub struct StoredDelivery {
     pub profile_id: Option<String>,
     /// How often Klaviyo answered that its identifiers belong to two profiles.
     pub conflicts: u32,
+    /// The event that it was delivered for before, of a duplicate.
+    pub copy_of: Option<EventId>,
 }
 
 /// Of the requests that an event owes, the bodies of so many are read at once: an order may owe hundreds.
@@ -72,13 +74,13 @@ pub const BODIES: usize = 8;
 
 pub(super) const EVENTS: &str = "
     SELECT e.id, e.source, e.message_id, e.type, e.name, e.at_ms, e.received_ms, e.cycle, e.cycle_ms,
-           e.consent, e.backfill, e.as_sent, p.body, coalesce(v.body, p.envelope) AS envelope
+           e.consent, e.backfill, e.as_sent, e.again, p.body, coalesce(v.body, p.envelope) AS envelope
     FROM json_each(?1) AS j JOIN event AS e ON e.id = j.value JOIN payload AS p ON p.event_id = e.id
     LEFT JOIN envelope AS v ON v.id = p.envelope_id
     ORDER BY j.key";
 
 pub(super) const DELIVERIES: &str = "
-    SELECT d.event_id, d.id, d.kind, d.list_id, d.status, d.reason, d.tries, d.failures, d.profile_id,
+    SELECT d.event_id, d.id, d.kind, d.list_id, d.status, d.reason, d.tries, d.failures, d.profile_id, d.copy_of,
            iif(sum(d.status IN ('pending', 'unknown')) OVER (PARTITION BY d.event_id ORDER BY d.position) <= ?2,
                d.request, NULL) AS request,
            (SELECT count(*) FROM attempt AS a WHERE a.delivery_id = d.id AND a.outcome = 'conflict') AS conflicts
@@ -211,6 +213,7 @@ fn event_of(row: &SqliteRow) -> Result<ClaimedEvent, sqlx::Error> {
             consent: row.try_get("consent")?,
             backfill: row.try_get("backfill")?,
             as_sent: row.try_get("as_sent")?,
+            again: row.try_get("again")?,
         },
         payload: row.try_get("body")?,
         envelope: row.try_get::<Option<&str>, _>("envelope")?.map(Arc::from),
@@ -257,6 +260,7 @@ fn delivery_of(row: &SqliteRow) -> Result<StoredDelivery, sqlx::Error> {
         request: row.try_get("request")?,
         profile_id: row.try_get("profile_id")?,
         conflicts: row.try_get("conflicts")?,
+        copy_of: row.try_get::<Option<i64>, _>("copy_of")?.map(EventId),
     })
 }
 

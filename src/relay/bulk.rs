@@ -45,7 +45,7 @@ pub(super) async fn send(
     let Ok((begun, import)) = begin(context, &parts, &starts).await else {
         return Report::unwritten(parts.into_iter().map(|part| part.hand).collect());
     };
-    let (items, mut done) = sort(context, parts, &begun);
+    let (items, mut done) = sort(context, parts, begun);
     let came = match job(&items) {
         Some(job) => {
             let span = span(&items);
@@ -162,27 +162,27 @@ fn span(items: &[Item]) -> Span {
 }
 
 /// Those that may go, and what becomes of those that may not. What stands behind one that may not go does not go either.
-fn sort(context: &Context, parts: Vec<Part>, begun: &[Begun]) -> (Vec<Item>, Done) {
+fn sort(context: &Context, parts: Vec<Part>, begun: Vec<Begun>) -> (Vec<Item>, Done) {
     let (mut items, mut done) = (Vec::with_capacity(parts.len()), Vec::new());
     let mut stopped: Vec<EventId> = Vec::new();
-    let mut begun = begun.iter();
+    let mut begun = begun.into_iter();
     for Part { mut hand, requests } in parts {
         let first = hand.place();
-        let own: Vec<&Begun> = begun.by_ref().take(requests).collect();
+        let own: Vec<Begun> = begun.by_ref().take(requests).collect();
         let mut attempts = Vec::with_capacity(requests);
-        for (place, begun) in (first..).zip(&own) {
+        let busy = own.iter().any(|begun| matches!(begun, Begun::Busy));
+        for (place, begun) in (first..).zip(own) {
             match begun {
-                Begun::Go { attempt } => attempts.push((place, *attempt)),
-                Begun::Duplicate => {
+                Begun::Go { attempt } => attempts.push((place, attempt)),
+                Begun::Duplicate(copied) => {
                     hand.stand_at(place);
-                    hand.delivery_mut().status = DeliveryStatus::Duplicate;
+                    hand.copied(copied);
                     hand.settled.push(place);
                 }
                 Begun::Busy => {}
             }
         }
         hand.stand_at(first);
-        let busy = own.iter().any(|begun| matches!(begun, Begun::Busy));
         if busy || hand.run.is_some_and(|run| stopped.contains(&run)) {
             stopped.extend(hand.run);
             let settlements = attempts.iter();

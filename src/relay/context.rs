@@ -12,7 +12,8 @@ use crate::config::{DeliveryConfig, MappingConfig};
 use crate::delivery::Sender;
 use crate::metrics::Instruments;
 use crate::model::{
-    AfterDead, DeliveryKind, EventStatus, EventType, ImportJobId, Outcome, SourceRules, Timestamp,
+    AfterDead, DeliveryKind, EventId, EventStatus, EventType, ImportJobId, Outcome, SourceRules,
+    Timestamp,
 };
 use crate::outbox::{Begun, ClaimedEvent, Outbox, Start, Step, Then, WriteError};
 
@@ -64,6 +65,8 @@ pub(super) struct Context {
 /// How an event ends, and why.
 pub(super) enum End {
     Delivered,
+    /// All that it owes was delivered before, for this event.
+    Copy(EventId),
     /// It owes nothing.
     Skipped(String),
     /// It can never be mapped, or may not be.
@@ -178,8 +181,13 @@ impl Context {
         let is_request = !matches!(end, End::Dead(_));
         let erase = is_request && event.kind == Some(EventType::Delete);
         // The reason stays in the outbox: it may repeat what Klaviyo says of a person, or a text of the call.
+        let copy_of = match end {
+            End::Copy(first) => Some(first),
+            End::Delivered | End::Skipped(_) | End::Dead(_) | End::Refused(..) => None,
+        };
         let (status, reason, refused) = match end {
             End::Delivered => (EventStatus::Delivered, None, None),
+            End::Copy(first) => (EventStatus::Skipped, Some(copy_reason(first)), None),
             End::Skipped(reason) => (EventStatus::Skipped, Some(reason), None),
             End::Dead(reason) => (EventStatus::Dead, Some(reason), None),
             End::Refused(kind, reason) => (EventStatus::Dead, Some(reason), Some(kind)),
@@ -195,6 +203,7 @@ impl Context {
             event: event.id,
             status,
             reason,
+            copy_of,
             hold,
             erase,
             now: self.now(),
@@ -209,6 +218,13 @@ impl Context {
             .after_dead_of(kind, event.name.as_deref());
         after == AfterDead::Hold
     }
+}
+
+/// Why a copy is skipped.
+fn copy_reason(first: EventId) -> String {
+    format!(
+        "a copy of event {first}: that one was delivered with the same `$event_id` for the same person"
+    )
 }
 
 /// Klaviyo's id of a request as it may stand in a log line: ids, whatever else was put in their place.

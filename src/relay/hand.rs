@@ -6,7 +6,7 @@
 
 use crate::klaviyo::bulk::can_travel;
 use crate::model::{DeliveryId, DeliveryKind, DeliveryStatus, EventId, Outcome, Timestamp};
-use crate::outbox::{BODIES, ClaimedEvent, Settlement, StoredDelivery, Then};
+use crate::outbox::{BODIES, ClaimedEvent, Copied, Settlement, StoredDelivery, Then};
 use crate::scheduler::Verdict;
 
 use super::context::{Context, End, request_id};
@@ -134,6 +134,21 @@ impl InHand {
         &mut self.event.deliveries[self.at]
     }
 
+    /// The delivery it stands at was delivered before.
+    pub(super) fn copied(&mut self, copied: Copied) {
+        let delivery = self.delivery_mut();
+        delivery.status = DeliveryStatus::Duplicate;
+        delivery.copy_of = Some(copied.event);
+        delivery.profile_id = copied.profile_id;
+    }
+
+    /// The event that it is a copy of: all that it owes was delivered before, and nothing of it by itself.
+    fn copy_of(&self) -> Option<EventId> {
+        let of = |delivery: &StoredDelivery| delivery.copy_of.filter(|of| *of != self.event.id);
+        let all: Option<Vec<EventId>> = self.event.deliveries.iter().map(of).collect();
+        all?.first().copied()
+    }
+
     /// Carries what came of an attempt over to the copy in hand, and gives it as the outbox takes it.
     pub(super) fn settle(&mut self, sent: Sent) -> Settlement {
         let Sent {
@@ -196,7 +211,8 @@ impl InHand {
             .filter(|d| d.status == DeliveryStatus::Rejected);
         let refused: Vec<&StoredDelivery> = refused.collect();
         let Some(first) = refused.first() else {
-            return context.finish(&self.event, End::Delivered);
+            let end = self.copy_of().map_or(End::Delivered, End::Copy);
+            return context.finish(&self.event, end);
         };
         let words = first.reason.as_deref().unwrap_or("no reason was given");
         let reason = match (refused.len(), deliveries.len()) {

@@ -233,6 +233,7 @@ fn erased(context: &Context, ids: &[EventId], events: &[ClaimedEvent]) -> Vec<Th
         event: *event,
         status: EventStatus::Dead,
         reason: Some("its payload was erased before it was sent".to_owned()),
+        copy_of: None,
         hold: false,
         erase: false,
         now: context.now(),
@@ -322,5 +323,6 @@ fn stored(planned: PlannedDelivery, id: crate::model::DeliveryId) -> StoredDeliv
         request: planned.request,
         profile_id: None,
         conflicts: 0,
+        copy_of: None,
     }
 }

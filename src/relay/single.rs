@@ -61,13 +61,13 @@ async fn attempt(
         request: delivery.request.is_none().then(|| body.clone()),
         now: context.now(),
     };
-    let attempt = match context.begin(&[start]).await?.first() {
+    let attempt = match context.begin(&[start]).await?.pop() {
         Some(Begun::Go { attempt }) => {
             Span::current().record("attempt", attempt);
-            *attempt
+            attempt
         }
-        Some(Begun::Duplicate) => {
-            hand.delivery_mut().status = DeliveryStatus::Duplicate;
+        Some(Begun::Duplicate(copied)) => {
+            hand.copied(copied);
             let then = hand.end(context);
             context
                 .settle(&[Step {

@@ -16,7 +16,14 @@ pub(super) fn settled(metrics: &Metrics, steps: &[Step]) {
             metrics.attempt(settlement.outcome.kind);
         }
         match &step.then {
-            Then::Finish { status, .. } => metrics.finished(*status),
+            Then::Finish {
+                status, copy_of, ..
+            } => {
+                metrics.finished(*status);
+                if copy_of.is_some() {
+                    metrics.copied();
+                }
+            }
             Then::Stay | Then::Release { .. } => {}
         }
     }

@@ -50,6 +50,8 @@ struct AskedReplay {
     backfill: bool,
     #[serde(default)]
     as_sent: bool,
+    #[serde(default)]
+    again: bool,
 }
 
 /// The body of an erasure.
@@ -76,6 +78,7 @@ pub(super) async fn replay(State(admin): State<Arc<Admin>>, request: Request) ->
         consent,
         backfill,
         as_sent,
+        again,
     } = asked;
     if backfill && as_sent {
         let words = "backfill and as_sent exclude each other: what was sent once is not changed";
@@ -85,6 +88,7 @@ pub(super) async fn replay(State(admin): State<Arc<Admin>>, request: Request) ->
         consent,
         backfill,
         as_sent,
+        again,
     };
     make(admin, Change::Replay(how), Asked { filter, dry_run }).await
 }

@@ -228,6 +228,13 @@ fn blocked(screen: &mut Screen, overview: &Overview) {
 }
 
 fn dead(screen: &mut Screen, status: &Status) {
+    if status.copies > 0 {
+        screen.end();
+        screen.line(format_args!(
+            "copies skipped: {}; each names the event that was delivered (the view `events`, copy_of is not null)",
+            status.copies
+        ));
+    }
     if status.unknown_subscriptions > 0 {
         screen.end();
         screen.line(format_args!("subscriptions sent and never answered: {}; Klaviyo may have taken them (the view `deliveries`, \

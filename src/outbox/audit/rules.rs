@@ -97,7 +97,8 @@ pub(super) const RULES: &[Rule] = &[
         name: "once",
         must: "what was delivered under a `$event_id` owns it, so that it is delivered once",
         broken_by: "SELECT d.event_id AS id FROM delivery AS d
-                    WHERE d.status = 'delivered' AND d.event_key IS NOT NULL
+                    JOIN event AS e ON e.id = d.event_id
+                    WHERE d.status = 'delivered' AND d.event_key IS NOT NULL AND (d.cycle = e.cycle OR e.again = 0)
                       AND NOT EXISTS (SELECT 1 FROM sent_key AS k WHERE k.sent_to = d.sent_to AND k.metric = d.metric
                                       AND k.event_key = d.event_key AND k.delivery_id = d.id)",
     },

@@ -34,6 +34,7 @@ async fn end(outbox: &Outbox, id: i64, status: EventStatus, time: Timestamp) {
         event: EventId(id),
         status,
         reason: (status != EventStatus::Delivered).then(|| "because".to_owned()),
+        copy_of: None,
         hold: false,
         erase: false,
         now: time,

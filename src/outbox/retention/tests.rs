@@ -84,6 +84,7 @@ async fn a_dead_event_that_others_wait_behind_stays() {
         event: EventId(head),
         status: EventStatus::Dead,
         reason: Some("because".to_owned()),
+        copy_of: None,
         hold: true,
         erase: false,
         now: NOW,
@@ -172,7 +173,11 @@ async fn a_message_and_a_key_are_known_as_long_as_their_event() {
     finish(&outbox, id, EventStatus::Delivered).await;
     outbox.append(vec![event("m1", &["a"])]).await.unwrap();
     assert_eq!(claim_all(&outbox).await, [0; 0]);
-    send_again(Begun::Duplicate).await;
+    let copied = crate::outbox::Copied {
+        event: EventId(id),
+        profile_id: None,
+    };
+    send_again(Begun::Duplicate(copied)).await;
 
     let all = Round {
         delivered: LATER,

@@ -1,5 +1,5 @@
--- Empties finished events of everything personal. Their rows stay, so that the counts add up, and so do message ids and
--- `$event_id`s, by which a copy is recognised. ?1: JSON array of event ids.
+-- Empties finished events of everything personal. Their rows stay, so that the counts add up, and so do message ids, by
+-- which the same call is recognised, and `$event_id`s, which nobody's name stands beside any more. ?1: JSON array of event ids.
 
 UPDATE attempt SET error = 'erased'
 WHERE error IS NOT NULL
@@ -8,6 +8,10 @@ WHERE error IS NOT NULL
 UPDATE delivery
 SET request = NULL, profile_id = NULL, warnings = NULL, reason = iif(reason IS NULL, NULL, 'erased')
 WHERE event_id IN (SELECT j.value FROM json_each(?1) AS j);
+
+UPDATE OR REPLACE sent_key SET person = 'erased:' || delivery_id
+WHERE (sent_to, metric, event_key, delivery_id) IN
+      (SELECT d.sent_to, d.metric, d.event_key, d.id FROM json_each(?1) AS j JOIN delivery AS d ON d.event_id = j.value);
 
 DELETE FROM payload WHERE event_id IN (SELECT j.value FROM json_each(?1) AS j);
 

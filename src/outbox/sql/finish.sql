@@ -1,8 +1,9 @@
 -- Ends events and lets those behind them move up.
--- ?1: JSON array of {event_id, status, reason, hold, now_ms}. One that holds keeps its place in its lines.
+-- ?1: JSON array of {event_id, status, reason, copy_of, hold, now_ms}. One that holds keeps its place in its lines.
 
 UPDATE event
-SET status = j.value ->> 'status', reason = j.value ->> 'reason', finished_ms = j.value ->> 'now_ms', in_air = 0
+SET status = j.value ->> 'status', reason = j.value ->> 'reason', copy_of = j.value ->> 'copy_of',
+    finished_ms = j.value ->> 'now_ms', in_air = 0
 FROM json_each(?1) AS j
 WHERE event.id = j.value ->> 'event_id' AND event.finished_ms IS NULL;
 

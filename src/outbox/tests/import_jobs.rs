@@ -31,7 +31,7 @@ async fn begun(files: &Files) -> (Outbox, ImportJobId, Vec<DeliveryId>) {
     deliveries.swap(0, 2);
     let starts = deliveries.iter().copied().map(start).collect();
     let (job, begun) = outbox.begin_import(starts).await.unwrap();
-    assert_eq!(begun, [Begun::Go { attempt: 1 }; 3]);
+    assert_eq!(begun, vec![Begun::Go { attempt: 1 }; 3]);
     (outbox, job, deliveries)
 }
 

@@ -8,6 +8,7 @@ use super::*;
 
 mod envelopes;
 pub(super) mod import_jobs;
+mod ledger;
 mod ownership;
 mod pages;
 mod search;
@@ -86,6 +87,7 @@ pub(super) async fn finish(outbox: &Outbox, id: i64, status: EventStatus) {
         event: EventId(id),
         status,
         reason,
+        copy_of: None,
         hold: false,
         erase: false,
         now: NOW,
@@ -114,7 +116,8 @@ pub(super) fn start(delivery: DeliveryId) -> Start {
 }
 
 pub(super) async fn begin(outbox: &Outbox, delivery: DeliveryId) -> Begun {
-    outbox.begin(vec![start(delivery)]).await.unwrap()[0]
+    let mut begun = outbox.begin(vec![start(delivery)]).await.unwrap();
+    begun.remove(0)
 }
 
 pub(super) async fn settle(
@@ -310,66 +313,6 @@ async fn what_was_in_the_air_at_a_crash_is_unknown_and_may_be_claimed_again() {
         Begun::Go { attempt: 2 },
         "the key is still its own"
     );
-}
-
-#[tokio::test]
-async fn an_event_id_goes_out_once_per_destination_whoever_carries_it() {
-    let files = files();
-    let outbox = files.open().await;
-    outbox
-        .append(vec![
-            event("m1", &["a"]),
-            event("m2", &["b"]),
-            event("m3", &["c"]),
-        ])
-        .await
-        .unwrap();
-    claim_all(&outbox).await;
-    let first = plan(&outbox, 1, planned(Some("order-1"))).await;
-    let second = plan(&outbox, 2, planned(Some("order-1"))).await;
-    assert_eq!(begin(&outbox, first).await, Begun::Go { attempt: 1 });
-    assert_eq!(
-        begin(&outbox, second).await,
-        Begun::Busy,
-        "its owner may still be refused"
-    );
-    settle(&outbox, first, 1, DeliveryStatus::Delivered).await;
-    assert_eq!(begin(&outbox, second).await, Begun::Duplicate);
-    let reason: String = sqlx::query_scalar("SELECT reason FROM deliveries WHERE id = ?1")
-        .bind(second.0)
-        .fetch_one(&outbox.readers)
-        .await
-        .unwrap();
-    assert!(reason.contains(&format!("delivery {first}")), "{reason}");
-
-    let third = plan(&outbox, 3, planned(Some("order-1"))).await;
-    let real = Start {
-        delivery: third,
-        sent_to: "klaviyo:ABC".to_owned(),
-        request: None,
-        now: NOW,
-    };
-    assert_eq!(
-        outbox.begin(vec![real]).await.unwrap()[0],
-        Begun::Go { attempt: 1 },
-        "elsewhere it is new"
-    );
-}
-
-#[tokio::test]
-async fn a_key_whose_owner_was_refused_is_free() {
-    let files = files();
-    let outbox = files.open().await;
-    outbox
-        .append(vec![event("m1", &["a"]), event("m2", &["b"])])
-        .await
-        .unwrap();
-    claim_all(&outbox).await;
-    let first = plan(&outbox, 1, planned(Some("k"))).await;
-    let second = plan(&outbox, 2, planned(Some("k"))).await;
-    begin(&outbox, first).await;
-    settle(&outbox, first, 1, DeliveryStatus::Rejected).await;
-    assert_eq!(begin(&outbox, second).await, Begun::Go { attempt: 1 });
 }
 
 #[tokio::test]

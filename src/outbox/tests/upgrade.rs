@@ -36,7 +36,7 @@ const FILLED: &str = "
 ";
 /// What must be the same before and after, row for row; what is new in a table is not in it.
 const TABLES: [&str; 10] = [
-    "SELECT * FROM counter WHERE name <> 'last_envelope'",
+    "SELECT * FROM counter WHERE name NOT IN ('last_envelope', 'copies')",
     "SELECT * FROM message",
     "SELECT id, source, message_id, type, name, profile, at_ms, received_ms, status, reason, seq, ahead, in_air, due_ms,
             cycle, cycle_ms, consent, backfill, as_sent, finished_ms FROM event",
@@ -46,13 +46,13 @@ const TABLES: [&str; 10] = [
     "SELECT id, event_id, cycle, position, kind, metric, event_key, list_id, status, reason, warnings, tries, request,
             sent_to, http_status, profile_id, delivered_ms FROM delivery",
     "SELECT delivery_id, number, started_ms, ended_ms, http_status, outcome, error, request_id FROM attempt",
-    "SELECT * FROM sent_key",
+    "SELECT sent_to, metric, event_key, delivery_id, at_ms FROM sent_key",
     "SELECT * FROM fact",
 ];
 /// Tables and views as they were made, apart from the table whose CHECK changed, and those that have columns more.
 const SCHEMA_TEXTS: &str = "SELECT name || ': ' || coalesce(sql, '') FROM sqlite_schema
     WHERE type IN ('table', 'view') AND name NOT IN ('delivery', 'event', 'events', 'erasure', 'erasures', 'pause',
-                                                 'attempt', 'attempts', 'payload') ORDER BY name";
+                                                 'attempt', 'attempts', 'payload', 'sent_key', 'deliveries') ORDER BY name";
 
 /// Every row of these tables, as text.
 async fn contents(connection: &mut SqliteConnection) -> Vec<String> {
@@ -103,7 +103,7 @@ async fn a_file_of_version_2_keeps_everything_and_takes_deletions() {
         contents(&mut connection).await,
         texts(&mut connection, SCHEMA_TEXTS).await,
     );
-    assert_eq!((before.len(), schema.len() > 12), (29, true));
+    assert_eq!((before.len(), schema.len() > 10), (29, true));
     connect::close(connection).await;
 
     for _start in 0..2 {

@@ -226,6 +226,7 @@ pub(crate) async fn end(outbox: &Outbox, event: i64, status: EventStatus, reason
         event: EventId(event),
         status,
         reason: reason.map(str::to_owned),
+        copy_of: None,
         hold: false,
         erase: false,
         now: NOW,

@@ -36,25 +36,6 @@ async fn the_same_message_is_answered_200_and_delivered_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_messages_with_one_event_id_are_one_event() {
-    let klaviyo = Klaviyo::start().await;
-    let daemon = Daemon::start(&klaviyo, "").await;
-    for message in ["m1", "m2"] {
-        let call = json!({"userId": "u1", "event": "Step", "messageId": message,
-            "properties": {"eventId": "the-one"}});
-        daemon.send("/v1/track", &call).await;
-    }
-    daemon.settled().await;
-    assert_eq!(klaviyo.events().len(), 1);
-    assert_eq!(klaviyo.events()[0].sent, 1, "the second was not even sent");
-    let outbox = daemon.outbox().await;
-    let second = outbox.find("m2").await.unwrap()[0];
-    let report = outbox.report(second).await.unwrap().unwrap();
-    assert_eq!(report.column("status"), Some("delivered"));
-    assert_eq!(report.deliveries[0].column("status"), Some("duplicate"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_retry_sends_the_same_bytes_and_what_succeeded_is_not_repeated() {
     let klaviyo = Klaviyo::start().await;
     let daemon = Daemon::start(&klaviyo, "[delivery]\nfirst_retry = \"10ms\"").await;

@@ -2,6 +2,7 @@
 
 mod backpressure;
 mod bulk;
+mod copies;
 mod costly;
 mod crash;
 mod delivering;

@@ -88,6 +88,10 @@ async fn old_consent_is_left_out_of_a_replay_unless_asked_for() {
             .success()
     );
     daemon.settled().await;
+    assert_eq!(subscriptions().await, 1, "it was delivered before");
+    let again = daemon.command(&["replay", "--id", "1", "--consent", "--again"]);
+    assert!(again.status.success(), "{again:?}");
+    daemon.settled().await;
     assert_eq!(subscriptions().await, 2);
 
     // What never had a subscription is told of none.
@@ -103,4 +107,46 @@ async fn old_consent_is_left_out_of_a_replay_unless_asked_for() {
         shown.contains("duplicate") && !shown.contains("left out"),
         "{shown}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_subscriptions_replay_sends_no_profile_over_newer_traits() {
+    let klaviyo = Klaviyo::start().await;
+    let daemon = Daemon::start(&klaviyo, "[mapping]\nlist_id = \"LST1\"").await;
+    let fault =
+        json!({"status": 400, "next": 1, "path": "/api/profile-subscription-bulk-create-jobs"});
+    klaviyo.fault(fault).await;
+    let traits = |message: &str, tier: &str| {
+        json!({"userId": "u1", "messageId": message,
+            "traits": {"email": "a@klaviyo-demo.com", "tier": tier}})
+    };
+    daemon.send("/v1/identify", &traits("m1", "silver")).await;
+    assert_eq!(count(&daemon.settled().await, "dead"), 1);
+    daemon.send("/v1/identify", &traits("m2", "gold")).await;
+    daemon.settled().await;
+    for (options, profiles) in [
+        (vec![], ["silver", "gold"].as_slice()),
+        (vec!["--again"], &["silver", "gold", "silver"]),
+    ] {
+        let mut replay = vec!["replay", "--id", "1"];
+        replay.extend(options);
+        assert!(daemon.command(&replay).status.success());
+        let status = daemon.settled().await;
+        assert_eq!(
+            (count(&status, "delivered"), count(&status, "dead")),
+            (2, 0)
+        );
+        let requests = klaviyo.requests().await;
+        let sent = requests
+            .iter()
+            .filter(|request| request.path == "/api/profile-import");
+        let tiers: Vec<String> = sent
+            .map(|request| {
+                let body: serde_json::Value = serde_json::from_str(request.body.get()).unwrap();
+                let tier = &body["data"]["attributes"]["properties"]["tier"];
+                tier.as_str().unwrap().to_owned()
+            })
+            .collect();
+        assert_eq!(tiers, profiles);
+    }
 }

@@ -355,6 +355,7 @@ impl History {
             event: EventId(id),
             status,
             reason: (status != EventStatus::Delivered).then(|| "because".to_owned()),
+            copy_of: None,
             hold,
             erase: false,
             now: self.now,

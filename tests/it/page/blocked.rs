@@ -77,6 +77,7 @@ async fn a_dead_head_that_holds_its_place_can_be_replayed_or_skipped() {
             event: EventId(1),
             status: EventStatus::Dead,
             reason: Some("400: <b>jane@shop.example</b> is refused".to_owned()),
+            copy_of: None,
             hold: true,
             erase: false,
             now: SystemClock.now(),

@@ -97,6 +97,7 @@ async fn finish(outbox: &Outbox, event: i64, status: EventStatus, reason: Option
         event: EventId(event),
         status,
         reason: reason.map(str::to_owned),
+        copy_of: None,
         hold: false,
         erase: false,
         now: Timestamp::from_millis(NOW.as_millis() + 1240),

@@ -183,6 +183,7 @@ impl Pages {
                     event: *event,
                     status: EventStatus::Delivered,
                     reason: None,
+                    copy_of: None,
                     hold: false,
                     erase: false,
                     now,

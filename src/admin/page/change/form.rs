@@ -115,6 +115,8 @@ fn replay_options(how: Replay) -> Markup {
                 "Nobody gets an e-mail today for what happened last week."))
             (option("as_sent", how.as_sent, "Send the requests as they were, instead of mapping anew",
                 "When the mapping has changed since and the old one is right. Not together with the one above."))
+            (option("again", how.again, "Send what was delivered before too",
+                "Traits of then go over newer ones. For a person who was deleted at Klaviyo since."))
         }
     }
 }

@@ -23,10 +23,12 @@ use crate::outbox::{Brief, Replay, Selection};
 /// Numbers asked for and left out that are named, each with why.
 const NAMED: usize = 10;
 /// The keys of a change besides its filters.
-const OWN: [&str; 6] = ["do", "back", "consent", "backfill", "as_sent", "fewer"];
+const OWN: [&str; 7] = [
+    "do", "back", "consent", "backfill", "as_sent", "again", "fewer",
+];
 /// And of the form that confirms it.
-const CONFIRMED: [&str; 9] = [
-    "do", "back", "consent", "backfill", "as_sent", "fewer", "count", "highest", SEAL,
+const CONFIRMED: [&str; 10] = [
+    "do", "back", "consent", "backfill", "as_sent", "again", "fewer", "count", "highest", SEAL,
 ];
 
 /// A change that was asked for.
@@ -105,6 +107,7 @@ impl Plan {
                 consent: chosen("consent"),
                 backfill: chosen("backfill"),
                 as_sent: chosen("as_sent"),
+                again: chosen("again"),
             }),
             Some("hold") => Change::Hold,
             Some("release") => Change::Release,

@@ -73,6 +73,7 @@ pub(super) fn of(facts: &Facts) -> Vec<Concern> {
         throttled(facts),
         blocked(facts),
         unknown(facts),
+        copies(facts),
         held(facts),
         buried(facts),
     ];
@@ -264,6 +265,19 @@ fn unknown(facts: &Facts) -> Option<Concern> {
         code { "klaviyo-relay replay --consent" } " sends them."
     };
     Some(Concern::new(Weight::Warn, words, advice))
+}
+
+fn copies(facts: &Facts) -> Option<Concern> {
+    let count = facts.standing.copies;
+    if count == 0 {
+        return None;
+    }
+    let words = html! { (say::counted(count, "event")) " skipped as copies: delivered before with the same `$event_id` for the same person." };
+    let advice = html! {
+        "Each names the first. If two were meant, send a `$event_id` of its own with each. "
+        a href="/events?status=skipped" { "See what was skipped" } "."
+    };
+    Some(Concern::new(Weight::Calm, words, advice))
 }
 
 fn held(facts: &Facts) -> Option<Concern> {
