@@ -5,6 +5,8 @@
 //! begins with that name for one of those: text becomes JSON, and a property leaves as another than it came. Here such
 //! a key is a key like any other. Uses nothing.
 
+mod exponents;
+
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
@@ -12,12 +14,18 @@ use serde_json::{Map, Number, Value};
 
 /// Reads a JSON text.
 pub fn from_str(text: &str) -> Result<Value, serde_json::Error> {
-    serde_json::from_str(text).map(|Plain(value)| value)
+    let Plain(mut value) = serde_json::from_str(text)?;
+    exponents::restore(&mut value, text);
+    Ok(value)
 }
 
 /// Reads a JSON text in UTF-8.
 pub fn from_slice(text: &[u8]) -> Result<Value, serde_json::Error> {
-    serde_json::from_slice(text).map(|Plain(value)| value)
+    let Plain(mut value) = serde_json::from_slice(text)?;
+    if let Ok(text) = std::str::from_utf8(text) {
+        exponents::restore(&mut value, text);
+    }
+    Ok(value)
 }
 
 /// A value as it is written: to be read from a text by `serde_json`, also as a part of something else.
@@ -153,6 +161,24 @@ mod tests {
     }
 
     #[test]
+    fn a_number_with_an_exponent_leaves_as_it_came() {
+        for text in [
+            r#"{"a":1e5,"b":1E-07,"c":[1.0E10,{"d":2e+3}],"e":"1E5 \\\" 2E6"}"#,
+            "1E5",
+            "[1e400,0.10,-1.50E-7]",
+        ] {
+            assert_eq!(from_str(text).unwrap().to_string(), text);
+            assert_eq!(from_slice(text.as_bytes()).unwrap().to_string(), text);
+        }
+        let twice = from_str(r#"{"a":1E5,"b":2,"a":3E6}"#).unwrap();
+        assert_eq!(
+            twice.to_string(),
+            r#"{"a":3e+6,"b":2}"#,
+            "the same number, at the least"
+        );
+    }
+
+    #[test]
     fn everything_else_is_read_as_serde_json_reads_it() {
         for text in [
             "null",
@@ -170,8 +196,9 @@ mod tests {
             "[-0.0,1.0,9007199254740993]",
         ] {
             let value: Value = serde_json::from_str(text).unwrap();
-            assert_eq!(from_str(text).unwrap(), value, "{text}");
-            assert_eq!(from_str(text).unwrap().to_string(), value.to_string());
+            let Plain(read) = serde_json::from_str(text).unwrap();
+            assert_eq!(read, value, "{text}");
+            assert_eq!(read.to_string(), value.to_string());
         }
         for text in [
             "",
