@@ -26,6 +26,8 @@ pub struct MappingConfig {
     pub order_completed_as_is: bool,
     /// Events of an order that happen once, whose `$event_id` is the order's id.
     pub order_id_events: Vec<String>,
+    /// Further events whose `eventId` is their `$event_id`; `*` for all. Default none.
+    pub event_id_events: Vec<String>,
     /// Products of an order that are sent as events of their own, at most. Default 500.
     pub max_products: u32,
     /// Whether a delete call also has Klaviyo delete the person. Default false.
@@ -51,6 +53,7 @@ impl Default for MappingConfig {
             confirm_optin: true,
             order_completed_as_is: false,
             order_id_events: order_id_events.map(str::to_owned).to_vec(),
+            event_id_events: Vec::new(),
             max_products: 500,
             delete_profiles: false,
             audience_lists: BTreeMap::new(),
@@ -78,6 +81,12 @@ impl MappingConfig {
             order_id_events: section
                 .texts("order_id_events", "a list of event names, each in quotes")
                 .unwrap_or(default.order_id_events),
+            event_id_events: section
+                .texts(
+                    "event_id_events",
+                    "a list of event names, each in quotes, or [\"*\"]",
+                )
+                .unwrap_or(default.event_id_events),
             max_products: section.count("max_products", default.max_products, 0..=4000),
             delete_profiles: yes_or_no("delete_profiles", default.delete_profiles),
             audience_lists: audience_lists(&section.words_section("audience_lists")),

@@ -61,19 +61,20 @@ pub(super) fn outcome(answer: &Answer, success: Success, now: Timestamp) -> Outc
     let (kind, giver) = judge(answer, &form, success);
     let accepted = kind == OutcomeKind::Accepted;
     let foreign = matches!(giver, Giver::Foreign);
-    let (words, error_id) = match giver {
-        Giver::Klaviyo(None) => (None, None),
-        Giver::Klaviyo(Some(error)) => (Some(error.to_string()), error.id),
+    let (words, error) = match giver {
+        Giver::Klaviyo(None) => (None, ApiError::default()),
+        Giver::Klaviyo(Some(error)) => (Some(error.to_string()), error),
         Giver::Foreign => (
             Some(format!("{FOREIGN}: {}", seen(answer, &form, success))),
-            None,
+            ApiError::default(),
         ),
-        Giver::Unclear(words) => (Some(words), None),
+        Giver::Unclear(words) => (Some(words), ApiError::default()),
     };
     Outcome {
         kind,
         http_status: Some(answer.status),
         error: words,
+        pointer: error.pointer,
         foreign,
         retry_after: answer
             .retry_after
@@ -81,7 +82,7 @@ pub(super) fn outcome(answer: &Answer, success: Success, now: Timestamp) -> Outc
             .and_then(|text| retry_after(text, now)),
         // A proxy's limit is not Klaviyo's.
         rate: rate(&answer.rate, now).filter(|_| !foreign),
-        request_id: error_id.or_else(|| answer.request_id.clone()),
+        request_id: error.id.or_else(|| answer.request_id.clone()),
         profile_id: form.resource_id().filter(|_| accepted),
         note: answer
             .left_out

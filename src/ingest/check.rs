@@ -134,7 +134,7 @@ pub(super) fn check(call: &Call) -> Result<(), Flaw> {
 /// Whether an e-mail or phone names the person, where no id does.
 fn names_somebody(call: &Call) -> bool {
     let garbage = GarbageIds::default();
-    call.email(&garbage).is_some() || call.phone().is_some()
+    call.email(&garbage).is_some() || call.phone(&garbage).is_some()
 }
 
 /// Whether the id is there at all.

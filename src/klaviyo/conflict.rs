@@ -1,4 +1,5 @@
-//! The way out of a 409 `duplicate_profile`: two identifiers of one request belong to two profiles at Klaviyo.
+//! The way out of a refusal that is about a part that a request can go without: a 409 `duplicate_profile` (two
+//! identifiers of one request belong to two profiles at Klaviyo), and a 400 whose pointer leads to such a part.
 
 use serde_json::{Map, Value};
 
@@ -9,42 +10,115 @@ use crate::json;
 /// part in Klaviyo's merging, an e-mail is what Klaviyo is about. The strongest is never dropped.
 const WEAKEST_FIRST: [&str; 3] = ["phone_number", "external_id", "email"];
 
+/// The attributes that a profile or event can go without, as pointers into the attributes of each.
+const OPTIONAL_OF_PROFILE: [&str; 12] = [
+    "/email",
+    "/phone_number",
+    "/external_id",
+    "/first_name",
+    "/last_name",
+    "/organization",
+    "/title",
+    "/location/city",
+    "/location/country",
+    "/location/region",
+    "/location/zip",
+    "/location/timezone",
+];
+const OPTIONAL_OF_EVENT: [&str; 5] = [
+    "/value_currency",
+    "/value",
+    "/profile/data/attributes/email",
+    "/profile/data/attributes/phone_number",
+    "/profile/data/attributes/external_id",
+];
+
 /// The body of a profile or an event without its weakest identifier, which is kept as a custom property (of the
 /// profile, or of the event). `None` when only one identifier is left, or when the body is of another kind.
 pub fn without_weaker_identifier(body: &str) -> Option<String> {
-    let mut body = json::from_str(body).ok()?;
-    let is_event = match body.pointer("/data/type")?.as_str()? {
-        "profile" => false,
-        "event" => true,
+    let (mut body, kind) = read(body)?;
+    let attributes = body.pointer_mut("/data/attributes")?.as_object_mut()?;
+    let names = names(attributes, kind)?;
+    let (name, value) = take_weakest(names)?;
+    finish(body, kind, name, value)
+}
+
+/// The body of a profile or an event without the optional attribute that a refusal's `source.pointer` leads to, and
+/// its name; it is kept as a custom property. `None` when it is no such attribute, or the last identifier.
+pub fn without_attribute(body: &str, pointer: &str) -> Option<(String, &'static str)> {
+    let (mut body, kind) = read(body)?;
+    let attributes = body.pointer_mut("/data/attributes")?;
+    let optional = match kind {
+        Kind::Profile => OPTIONAL_OF_PROFILE.as_slice(),
+        Kind::Event => OPTIONAL_OF_EVENT.as_slice(),
+    };
+    // Klaviyo changes its bodies by revision: the end of the pointer counts.
+    if pointer.contains("/properties/") {
+        return None;
+    }
+    let mut places = optional.iter().filter_map(|place| place.rsplit_once('/'));
+    let (parent, name) = places.find(|(_, name)| pointer.rsplit('/').next() == Some(*name))?;
+    let parent = attributes.pointer_mut(parent)?.as_object_mut()?;
+    if WEAKEST_FIRST.contains(&name) && identifiers(parent) < 2 {
+        return None;
+    }
+    let value = parent.shift_remove(name).filter(|value| !value.is_null())?;
+    Some((finish(body, kind, name, value)?, name))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Profile,
+    Event,
+}
+
+fn read(body: &str) -> Option<(Value, Kind)> {
+    let body: Value = json::from_str(body).ok()?;
+    let kind = match body.pointer("/data/type")?.as_str()? {
+        "profile" => Kind::Profile,
+        "event" => Kind::Event,
         _ => return None,
     };
+    Some((body, kind))
+}
+
+/// Where a body names its person.
+fn names(attributes: &mut Map<String, Value>, kind: Kind) -> Option<&mut Map<String, Value>> {
+    match kind {
+        Kind::Profile => Some(attributes),
+        Kind::Event => {
+            let profile = attributes.get_mut("profile")?;
+            profile.pointer_mut("/data/attributes")?.as_object_mut()
+        }
+    }
+}
+
+/// The body's text, with what was taken out of it among its properties.
+fn finish(mut body: Value, kind: Kind, name: &str, value: Value) -> Option<String> {
     let attributes = body.pointer_mut("/data/attributes")?.as_object_mut()?;
-    let names = if is_event {
-        let profile = attributes.get_mut("profile")?;
-        profile.pointer_mut("/data/attributes")?.as_object_mut()?
-    } else {
-        &mut *attributes
-    };
-    let (name, value) = take_weakest(names)?;
     let properties = attributes
         .entry("properties")
         .or_insert_with(|| Value::Object(Map::new()))
         .as_object_mut()?;
     // An event that is full already goes without: one property too many would have it refused.
-    if !is_event || properties.len() < MAX_EVENT_PROPERTIES {
+    if kind == Kind::Profile || properties.len() < MAX_EVENT_PROPERTIES {
         keep(properties, name, value);
     }
     Some(body.to_string())
 }
 
+/// How many identifiers name the person. A null names nobody: it clears a field.
+fn identifiers(names: &Map<String, Value>) -> usize {
+    let held = |name: &&str| names.get(*name).is_some_and(Value::is_string);
+    WEAKEST_FIRST.iter().filter(|name| held(name)).count()
+}
+
 fn take_weakest(names: &mut Map<String, Value>) -> Option<(&'static str, Value)> {
-    // A null names nobody: it clears a field.
-    let held = |name: &str| names.get(name).is_some_and(Value::is_string);
-    let weakest = WEAKEST_FIRST.into_iter().find(|name| held(name))?;
-    let others = WEAKEST_FIRST.into_iter().filter(|name| held(name)).count() - 1;
-    if others == 0 {
+    if identifiers(names) < 2 {
         return None;
     }
+    let held = |name: &&str| names.get(*name).is_some_and(Value::is_string);
+    let weakest = WEAKEST_FIRST.into_iter().find(|name| held(name))?;
     names.shift_remove(weakest).map(|value| (weakest, value))
 }
 
@@ -95,6 +169,55 @@ mod tests {
             without_weaker_identifier(body).unwrap(),
             r#"{"data":{"type":"event","attributes":{"properties":{"n":0.10,"external_id":"other","external_id_2":"u1"},"profile":{"data":{"type":"profile","attributes":{"email":"a@b.co"}}}}}}"#
         );
+    }
+
+    #[test]
+    fn an_optional_attribute_that_klaviyo_refuses_becomes_a_property() {
+        let event = json!({"data": {"type": "event", "attributes": {"value_currency": "XBT", "properties": {"n": 1},
+            "profile": {"data": {"type": "profile", "attributes": {"email": "a@b.co", "external_id": "u1"}}}}}});
+        let (body, name) =
+            without_attribute(&event.to_string(), "/data/attributes/value_currency").unwrap();
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(name, "value_currency");
+        assert_eq!(
+            body["data"]["attributes"]["properties"],
+            json!({"n": 1, "value_currency": "XBT"})
+        );
+        assert_eq!(body.pointer("/data/attributes/value_currency"), None);
+
+        let email = "/data/attributes/profile/data/attributes/email";
+        let (body, _) = without_attribute(&event.to_string(), email).unwrap();
+        let nobody = "/data/attributes/profile/data/attributes/external_id";
+        assert_eq!(without_attribute(&body, nobody), None, "one name is left");
+
+        let profile = json!({"data": {"type": "profile", "attributes": {"email": "a@b.co",
+            "location": {"zip": "x", "city": "y"}}}});
+        let (body, _) =
+            without_attribute(&profile.to_string(), "/data/attributes/location/zip").unwrap();
+        let body: Value = serde_json::from_str(&body).unwrap();
+        let expected =
+            json!({"email": "a@b.co", "location": {"city": "y"}, "properties": {"zip": "x"}});
+        assert_eq!(body["data"]["attributes"], expected);
+    }
+
+    #[test]
+    fn what_a_request_cannot_go_without_stays() {
+        let event = json!({"data": {"type": "event", "attributes": {"properties": {"email": "x"}, "time": "t",
+            "profile": {"data": {"type": "profile", "attributes": {"email": "a@b.co", "external_id": "u1"}}}}}});
+        for pointer in [
+            "/data/attributes/time",
+            "/data/attributes/properties/email",
+            "/data/attributes/metric/data/attributes/name",
+            "/data/attributes/value",
+            "/data",
+            "",
+        ] {
+            assert_eq!(
+                without_attribute(&event.to_string(), pointer),
+                None,
+                "{pointer}"
+            );
+        }
     }
 
     #[test]

@@ -38,8 +38,8 @@ pub const MAX_UNIQUE_ID_CHARS: usize = 255;
 /// Characters of a metric's name ("less than 128"); an empty one is refused too.
 pub const MAX_METRIC_CHARS: usize = 127;
 
-/// Characters of an e-mail address. Klaviyo's pages differ by one; the larger reading is taken.
-pub const MAX_EMAIL_CHARS: usize = 100;
+/// Characters of an `external_id`.
+pub const MAX_EXTERNAL_ID_CHARS: usize = 255;
 
 /// The earliest time of an event, in milliseconds since 1970: 2000-01-01T00:00:00Z. Newer revisions are said to take
 /// 1990; 2000 holds on all of them.

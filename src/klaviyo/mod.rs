@@ -9,6 +9,7 @@
 mod answer;
 pub mod bulk;
 mod conflict;
+mod currency;
 mod deletion;
 mod event;
 pub mod headers;
@@ -21,10 +22,11 @@ mod subscribe;
 mod success;
 
 pub use answer::{ApiError, Form, first_error, profile_id};
-pub use conflict::without_weaker_identifier;
+pub use conflict::{without_attribute, without_weaker_identifier};
+pub use currency::is_currency;
 pub use deletion::DeletionJob;
 pub use event::{CreateEvent, EventProfile};
-pub use identifier::{e164, is_email, is_test_address};
+pub use identifier::is_test_address;
 pub use profile::{Field, Location, ProfileImport};
 pub use route::{Route, route};
 pub use subscribe::{OptIn, SubscribeJob};

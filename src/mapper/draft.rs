@@ -8,9 +8,9 @@ use super::event_id::{EventKey, fit, usable};
 use super::person::Person;
 use super::reasons::Refusal;
 use super::{Input, Planned, Rule, limits};
-use crate::klaviyo::{CreateEvent, Request};
+use crate::klaviyo::{CreateEvent, Request, is_currency};
 use crate::model::GarbageIds;
-use crate::segment::{amount, find_key, text};
+use crate::segment::{amount, find_all, text};
 
 const PROPERTIES: &str = "/data/attributes/properties";
 
@@ -192,32 +192,36 @@ fn worth(
     names: &[&str],
     warnings: &mut Vec<String>,
 ) -> Option<(Number, String)> {
-    names.iter().find_map(|name| {
-        let (sent, value) = find_key(properties, name).filter(|(_, value)| !value.is_null())?;
-        let place = format!("properties.{sent}");
-        let number = number(value);
-        if number.is_none() {
-            warnings.push(not_a_number(&place));
-        }
-        Some((number?, place))
-    })
+    let spelled = names.iter().flat_map(|name| find_all(properties, name));
+    spelled
+        .filter(|(_, value)| !value.is_null())
+        .find_map(|(sent, value)| {
+            let place = format!("properties.{sent}");
+            let number = number(value);
+            if number.is_none() {
+                warnings.push(not_a_number(&place));
+            }
+            Some((number?, place))
+        })
 }
 
-/// The currency of an event's value, in ISO 4217's capitals.
+/// The currency of an event's value, in ISO 4217's capitals. Klaviyo refuses a request with another.
 pub(super) fn currency(
     properties: &Map<String, Value>,
     warnings: &mut Vec<String>,
 ) -> Option<(String, String)> {
-    let (sent, value) = find_key(properties, "currency").filter(|(_, value)| !value.is_null())?;
-    let place = format!("properties.{sent}");
-    let code = text(value).map(|code| code.to_ascii_uppercase());
-    let code = code.filter(|code| code.len() == 3 && code.bytes().all(|b| b.is_ascii_uppercase()));
-    if code.is_none() {
-        warnings.push(format!(
-            "`{place}` is no currency code of three letters: the event's value goes without a currency"
-        ));
-    }
-    Some((code?, place))
+    let spelled = find_all(properties, "currency").filter(|(_, value)| !value.is_null());
+    spelled.into_iter().find_map(|(sent, value)| {
+        let place = format!("properties.{sent}");
+        let code = text(value).map(|code| code.to_ascii_uppercase());
+        let code = code.filter(|code| is_currency(code));
+        if code.is_none() {
+            warnings.push(format!(
+                "`{place}` is no currency code of ISO 4217: the event's value goes without a currency"
+            ));
+        }
+        Some((code?, place))
+    })
 }
 
 /// The words for an amount that is none.

@@ -12,7 +12,7 @@ use super::order::is_order_completed;
 use crate::config::MappingConfig;
 use crate::klaviyo::limits::MAX_UNIQUE_ID_CHARS;
 use crate::model::GarbageIds;
-use crate::segment::{same_key, text};
+use crate::segment::{find_all, same_key, text};
 
 /// An `$event_id` and the rule that gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +21,9 @@ pub(super) struct EventKey {
     pub(super) rule: String,
 }
 
-/// The caller's own `$event_id`, else `eventId`, else (for the events of an order that happen once) `orderId`, else
-/// the message id: no event is ever de-duplicated by its second.
+/// The caller's own `$event_id`, else `eventId` (of the events of an order, and of those that the settings name), else
+/// `orderId` (of the events of an order), else the message id: no event is ever de-duplicated by its second. In other
+/// events `event_id` may be a concert. Source: the destination's page, which maps `eventId` for orders alone.
 pub(super) fn of_event(
     input: &Input<'_>,
     settings: &MappingConfig,
@@ -35,11 +36,10 @@ pub(super) fn of_event(
         text,
         rule: "properties.$event_id".to_owned(),
     });
-    own.or_else(|| property(&lifted.rest, "eventId", garbage, warnings))
-        .or_else(|| {
-            let once = happens_once(name, settings);
-            once.then(|| order_id(&lifted.rest, garbage, warnings))?
-        })
+    let once = happens_once(name, settings);
+    let event_id = once || has_event_id(name, settings);
+    own.or_else(|| event_id.then(|| property(&lifted.rest, "eventId", garbage, warnings))?)
+        .or_else(|| once.then(|| order_id(&lifted.rest, garbage, warnings))?)
         .unwrap_or_else(|| EventKey {
             text: input.message_id.to_owned(),
             rule: "messageId".to_owned(),
@@ -129,16 +129,22 @@ fn property(
     warnings: &mut Vec<String>,
 ) -> Option<EventKey> {
     // A `$event_id` that was no id has had its say: it must not hide an `eventId`.
-    let (sent, value) = properties
-        .iter()
-        .find(|(sent, _)| sent.as_str() != "$event_id" && same_key(sent, name))?;
-    let rule = format!("properties.{sent}");
-    let text = usable(value, &rule, garbage, warnings)?;
-    Some(EventKey { text, rule })
+    let spelled = find_all(properties, name).filter(|(sent, _)| *sent != "$event_id");
+    spelled.into_iter().find_map(|(sent, value)| {
+        let rule = format!("properties.{sent}");
+        let text = usable(value, &rule, garbage, warnings)?;
+        Some(EventKey { text, rule })
+    })
+}
+
+/// Whether the settings say that the event's `eventId` is one.
+fn has_event_id(name: &str, settings: &MappingConfig) -> bool {
+    let named = |event: &String| event == "*" || same_key(event, name);
+    settings.event_id_events.iter().any(named)
 }
 
 /// An Order Completed always does, however it is written; other events when the settings name them.
-fn happens_once(name: &str, settings: &MappingConfig) -> bool {
+pub(super) fn happens_once(name: &str, settings: &MappingConfig) -> bool {
     let named = |event: &String| same_key(event, name);
     is_order_completed(name) || settings.order_id_events.iter().any(named)
 }
@@ -180,7 +186,7 @@ mod tests {
             );
             named += usize::from(key.is_some());
         }
-        assert_eq!(named, 4);
+        assert_eq!(named, 5);
     }
 
     #[test]

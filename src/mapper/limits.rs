@@ -5,7 +5,7 @@ use serde_json::{Map, Number, Value};
 
 use super::reasons::Refusal;
 use crate::klaviyo::limits as klaviyo;
-use crate::klaviyo::{CreateEvent, DeletionJob, ProfileImport, Request};
+use crate::klaviyo::{CreateEvent, ProfileImport, Request};
 use crate::model::Timestamp;
 
 /// Why Klaviyo would refuse the request, if it would.
@@ -13,18 +13,15 @@ pub(super) fn check(request: &Request, now: Timestamp) -> Option<Refusal> {
     match request {
         Request::Profile(profile) => check_profile(profile),
         Request::Event(event) => check_event(event, now),
-        Request::Subscribe(job) => check_email(&job.email),
-        Request::Delete(DeletionJob::Email(email)) => check_email(email),
-        Request::Delete(DeletionJob::Phone(_) | DeletionJob::Imported)
+        Request::Subscribe(_)
+        | Request::Delete(_)
         | Request::ListAdd { .. }
         | Request::ListRemove { .. } => Ok(()),
     }
     .err()
 }
 
-/// The e-mail first: of several reasons the one that is easiest to act on is named.
 fn check_profile(profile: &ProfileImport) -> Checked {
-    profile.email.text().map_or(Ok(()), check_email)?;
     check_values(&profile.properties, "traits")?;
     let bytes = profile.body().len();
     ensure(bytes <= klaviyo::MAX_PROFILE_BYTES, || {
@@ -34,7 +31,6 @@ fn check_profile(profile: &ProfileImport) -> Checked {
 
 /// What can be counted comes before what has to be written out to be measured.
 fn check_event(event: &CreateEvent, now: Timestamp) -> Checked {
-    event.profile.email.as_deref().map_or(Ok(()), check_email)?;
     let chars = event.metric.chars().count();
     ensure(chars <= klaviyo::MAX_METRIC_CHARS, || {
         Refusal::MetricTooLong(chars)
@@ -65,13 +61,6 @@ type Checked = Result<(), Refusal>;
 
 fn ensure(holds: bool, refusal: impl FnOnce() -> Refusal) -> Checked {
     if holds { Ok(()) } else { Err(refusal()) }
-}
-
-fn check_email(email: &str) -> Checked {
-    let chars = email.chars().count();
-    ensure(chars <= klaviyo::MAX_EMAIL_CHARS, || {
-        Refusal::EmailTooLong(chars)
-    })
 }
 
 fn check_time(time: Timestamp, now: Timestamp) -> Checked {

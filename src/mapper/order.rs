@@ -48,7 +48,7 @@ pub(super) fn plan(
     let mut planned = vec![order.finish(input, person)];
     let mut lines = Lines::new(products.iter().filter_map(|product| product.id.clone()));
     for product in products.into_iter().take(most) {
-        let draft = product.draft(&order_id, currency.clone(), &mut lines);
+        let draft = product.draft(&order_id, currency.clone(), input.side, &mut lines);
         planned.push(draft.finish(input, person));
     }
     planned
@@ -134,7 +134,7 @@ fn summarise(properties: &mut Properties, products: &[Product], side: Side) {
         .collect();
     let names: Vec<Value> = products
         .iter()
-        .filter_map(|product| product.name.clone())
+        .filter_map(|product| product.name().cloned())
         .collect();
     let names_key = match side {
         Side::Server => "Item Names",
@@ -150,7 +150,7 @@ fn summarise(properties: &mut Properties, products: &[Product], side: Side) {
     if !names.is_empty() {
         properties.put(names_key, Value::Array(names), "properties.products, name");
     }
-    let items = products.iter().map(Product::item).collect();
+    let items = products.iter().map(|product| product.item(side)).collect();
     properties.put("Items", Value::Array(items), "properties.products");
 }
 

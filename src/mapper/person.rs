@@ -5,8 +5,9 @@ use serde_json::{Map, Value};
 use super::reasons::{Refusal, Skip};
 use super::{Input, Rule};
 use crate::config::MappingConfig;
-use crate::klaviyo::{EventProfile, e164, is_email, is_test_address};
-use crate::model::{Identifier, IdentifierKind};
+use crate::klaviyo::limits::MAX_EXTERNAL_ID_CHARS;
+use crate::klaviyo::{EventProfile, is_test_address};
+use crate::model::{GarbageIds, Identifier, IdentifierKind, e164};
 use crate::segment::{Contact, Place};
 
 /// The rule of the custom property `id`. Source: the destination's page, "Enforce email as primary identifier", which
@@ -43,6 +44,8 @@ impl Person {
     pub(super) fn of(input: &Input<'_>, settings: &MappingConfig) -> Result<Self, Skip> {
         let garbage = &settings.garbage_ids;
         let user_id = input.call.user_id(garbage);
+        let too_long = user_id.as_ref().map(|id| id.chars().count());
+        let too_long = too_long.filter(|chars| *chars > MAX_EXTERNAL_ID_CHARS);
         let mut person = Self {
             external_id: None,
             email: email(input, settings),
@@ -57,6 +60,14 @@ impl Person {
                 return Err(Skip::NoEmail);
             }
             person.user_id_as_property = user_id;
+        } else if let Some(chars) = too_long {
+            // Whoever else is named is enough; a name that Klaviyo refuses would cost the request.
+            if person.email.is_none() && person.phone.is_none() {
+                person.refused = Some(Refusal::UserIdTooLong(chars));
+            }
+            person.warnings.push(format!(
+                "`userId` has {chars} characters, more than Klaviyo's {MAX_EXTERNAL_ID_CHARS}: it names nobody at Klaviyo"
+            ));
         } else if let Some(id) = user_id {
             person.external_id = Some(Named::by(id, Place::UserId, "userId"));
         } else if person.email.is_none() && person.phone.is_none() {
@@ -108,10 +119,14 @@ impl Person {
         }
         // A phone that is here could not be used, or the person would have a name.
         let place = |contact: Contact| contact.place.to_string();
-        let meant = |contact: &Contact| !settings.garbage_ids.contains(&contact.value);
-        if let Some(phone) = input.call.phone_contact().filter(meant) {
+        let garbage = &settings.garbage_ids;
+        let meant = |stated: Vec<Contact>| {
+            let mut stated = stated.into_iter();
+            stated.find(|contact| !garbage.contains(&contact.value))
+        };
+        if let Some(phone) = meant(input.call.stated_phones()) {
             self.refused = Some(Refusal::PhoneAlone(place(phone)));
-        } else if let Some(email) = input.call.stated_email().filter(meant) {
+        } else if let Some(email) = meant(input.call.stated_emails()) {
             self.refused = Some(Refusal::EmailAlone(place(email)));
         } else if anonymous_id.is_some() {
             return Err(Skip::Anonymous);
@@ -122,34 +137,27 @@ impl Person {
     }
 
     fn warn_of_what_names_nobody(&mut self, input: &Input<'_>, settings: &MappingConfig) {
-        let why = |stated: &Contact, otherwise: &'static str| {
-            if settings.garbage_ids.contains(&stated.value) {
-                "is in `mapping.garbage_ids`"
-            } else {
-                otherwise
-            }
-        };
-        let used = |name: &Option<Named>, stated: &Contact| {
-            name.as_ref().and_then(|name| name.place.as_ref()) == Some(&stated.place)
-        };
-        if let Some(stated) = input.call.stated_email()
-            && !used(&self.email, &stated)
-        {
-            self.warnings.push(format!(
-                "`{}` {}: it names nobody at Klaviyo",
-                stated.place,
-                why(&stated, "is no e-mail address")
-            ));
+        let garbage = &settings.garbage_ids;
+        let kinds = [
+            (
+                &self.email,
+                input.call.stated_emails(),
+                "is no e-mail address",
+            ),
+            (
+                &self.phone,
+                input.call.stated_phones(),
+                "is no E.164 phone number (+ and country code)",
+            ),
+        ];
+        for (used, stated, otherwise) in kinds {
+            let passed_over = stated
+                .iter()
+                .take_while(|stated| !names(used.as_ref(), stated));
+            let warning = |stated: &Contact| names_nobody(stated, otherwise, garbage);
+            self.warnings.extend(passed_over.map(warning));
         }
-        if let Some(stated) = input.call.phone_contact()
-            && !used(&self.phone, &stated)
-        {
-            self.warnings.push(format!(
-                "`{}` {}: it names nobody at Klaviyo",
-                stated.place,
-                why(&stated, "is no E.164 phone number (+ and country code)")
-            ));
-        }
+        self.warnings.dedup();
         if let Some(email) = &self.email
             && is_test_address(&email.value)
         {
@@ -159,6 +167,24 @@ impl Person {
             );
         }
     }
+}
+
+/// Whether this is what the person is named by: a name's value is the stated one but for its separators.
+fn names(used: Option<&Named>, stated: &Contact) -> bool {
+    used.is_some_and(|used| {
+        let number = || e164(&stated.value);
+        used.place.as_ref() == Some(&stated.place)
+            && (used.value == stated.value || number().as_ref() == Some(&used.value))
+    })
+}
+
+fn names_nobody(stated: &Contact, otherwise: &str, garbage: &GarbageIds) -> String {
+    let why = if garbage.contains(&stated.value) {
+        "is in `mapping.garbage_ids`"
+    } else {
+        otherwise
+    };
+    format!("`{}` {why}: it names nobody at Klaviyo", stated.place)
 }
 
 impl Named {
@@ -171,10 +197,10 @@ impl Named {
     }
 }
 
-/// The e-mail address. What Segment takes for one and Klaviyo does not would have the whole request refused.
+/// The e-mail address.
 fn email(input: &Input<'_>, settings: &MappingConfig) -> Option<Named> {
     let Contact { value, place } = input.call.email_contact(&settings.garbage_ids)?;
-    if !is_email(&value) || !waited_for(input, settings, IdentifierKind::Email, &value) {
+    if !waited_for(input, settings, IdentifierKind::Email, &value) {
         return None;
     }
     let rule = match place {
@@ -186,7 +212,7 @@ fn email(input: &Input<'_>, settings: &MappingConfig) -> Option<Named> {
 
 /// The phone in E.164. What the call waited for is the number as it was sent.
 fn phone(input: &Input<'_>, settings: &MappingConfig) -> Option<Named> {
-    let Contact { value, place } = input.call.phone_contact()?;
+    let Contact { value, place } = input.call.phone_contact(&settings.garbage_ids)?;
     let number = e164(&value)?;
     if !waited_for(input, settings, IdentifierKind::Phone, &value) {
         return None;

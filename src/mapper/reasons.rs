@@ -126,12 +126,12 @@ pub enum Refusal {
         "product {0} of the order has no productId, id or sku, of which its `$event_id` is made: send one of them"
     )]
     ProductWithoutId(usize),
-    /// The e-mail is too long.
+    /// The person is named by a user id alone, which is too long.
     #[error(
-        "the e-mail address has {0} characters, Klaviyo takes {limit}",
-        limit = limits::MAX_EMAIL_CHARS
+        "the userId has {0} characters, Klaviyo takes {limit}: shorten it, or send an e-mail or a phone",
+        limit = limits::MAX_EXTERNAL_ID_CHARS
     )]
-    EmailTooLong(usize),
+    UserIdTooLong(usize),
     /// The person is named by something that should be an e-mail and is none.
     #[error(
         "the call names its person by `{0}` alone, which is no e-mail address: correct it or send a userId"

@@ -8,7 +8,7 @@ use super::Rule;
 use super::person::Named;
 use crate::klaviyo::{Field, ProfileImport};
 use crate::model::Side;
-use crate::segment::{Call, Place, find_key, text};
+use crate::segment::{Call, Place, find_all, text};
 
 /// A path of trait names, found in any case and with any separator.
 type Path = &'static [&'static str];
@@ -110,16 +110,20 @@ impl Traits {
             }
         }
         let mut null = None;
-        for path in paths {
-            match self.look(path) {
-                Some((sent, Look::Null)) => {
+        for (sent, look) in paths
+            .iter()
+            .flat_map(|path| self.look(path))
+            .collect::<Vec<_>>()
+        {
+            match look {
+                Look::Null => {
                     remove(&mut self.rest, &sent);
                     null.get_or_insert_with(|| sent.join("."));
                 }
-                Some((sent, Look::Blank)) => self.drop_blank(&sent),
-                Some((sent, Look::Other)) => self.keep_as_property(&sent),
+                Look::Blank => self.drop_blank(&sent),
+                Look::Other => self.keep_as_property(&sent),
                 // The person's own warnings say why it names nobody.
-                Some((_, Look::Text(_))) | None => {}
+                Look::Text(_) => {}
             }
         }
         if let Some(name) = name {
@@ -150,35 +154,38 @@ impl Traits {
 
     /// Gives the parts of `name` to whoever of the two has none. A name that neither needs stays a property.
     fn split_name(&mut self, first: &mut Answer, last: &mut Answer) {
-        match self.look(&["name"]) {
-            Some((sent, Look::Text(name))) => {
-                let place = self.path(&sent.join("."));
-                let (before, after) = name.split_once(char::is_whitespace).unwrap_or((&name, ""));
-                let mut used = false;
-                let mut give = |answer: &mut Answer, part: &str, rule: String| {
-                    if answer.text.is_none() && !part.is_empty() {
-                        answer.text = Some((part.to_owned(), rule));
-                        used = true;
-                    }
-                };
-                give(first, before, format!("first word of {place}"));
-                give(
-                    last,
-                    after.trim_start(),
-                    format!("{place} after its first word"),
-                );
-                if used {
+        for (sent, look) in self.look(&["name"]) {
+            match look {
+                Look::Text(name) => {
+                    self.give_parts(&sent, &name, first, last);
+                    return;
+                }
+                Look::Null => {
+                    first.null.get_or_insert_with(|| sent.join("."));
+                    last.null.get_or_insert_with(|| sent.join("."));
                     remove(&mut self.rest, &sent);
                 }
+                Look::Blank => self.drop_blank(&sent),
+                Look::Other => self.keep_as_property(&sent),
             }
-            Some((sent, Look::Null)) => {
-                first.null.get_or_insert_with(|| sent.join("."));
-                last.null.get_or_insert_with(|| sent.join("."));
-                remove(&mut self.rest, &sent);
+        }
+    }
+
+    fn give_parts(&mut self, sent: &[String], name: &str, first: &mut Answer, last: &mut Answer) {
+        let place = self.path(&sent.join("."));
+        let (before, after) = name.split_once(char::is_whitespace).unwrap_or((name, ""));
+        let mut used = false;
+        let mut give = |answer: &mut Answer, part: &str, rule: String| {
+            if answer.text.is_none() && !part.is_empty() {
+                answer.text = Some((part.to_owned(), rule));
+                used = true;
             }
-            Some((sent, Look::Blank)) => self.drop_blank(&sent),
-            Some((sent, Look::Other)) => self.keep_as_property(&sent),
-            None => {}
+        };
+        give(first, before, format!("first word of {place}"));
+        let rule = format!("{place} after its first word");
+        give(last, after.trim_start(), rule);
+        if used {
+            remove(&mut self.rest, sent);
         }
     }
 
@@ -192,10 +199,11 @@ impl Traits {
     /// unless another path has a text.
     fn ask(&mut self, paths: &[Path]) -> Answer {
         let mut answer = Answer::default();
-        for path in paths {
-            let Some((sent, look)) = self.look(path) else {
-                continue;
-            };
+        for (sent, look) in paths
+            .iter()
+            .flat_map(|path| self.look(path))
+            .collect::<Vec<_>>()
+        {
             match look {
                 Look::Text(text) => {
                     remove(&mut self.rest, &sent);
@@ -240,16 +248,11 @@ impl Traits {
         format!("{}.{name}", self.place)
     }
 
-    /// What is on a path, and the keys that lead there as they were sent.
-    fn look(&self, path: Path) -> Option<(Vec<String>, Look)> {
-        let (sent, value) = sent_path(&self.rest, path)?;
-        let look = match text(value) {
-            Some(text) => Look::Text(text),
-            None if value.is_null() => Look::Null,
-            None if value.is_string() => Look::Blank,
-            None => Look::Other,
-        };
-        Some((sent, look))
+    /// What is on a path in any spelling, and the keys that lead there as they were sent.
+    fn look(&self, path: Path) -> Vec<(Vec<String>, Look)> {
+        let mut found = Vec::new();
+        sent_paths(&self.rest, path, &mut Vec::new(), &mut found);
+        found
     }
 
     /// A blank text is what forms send for a field that nobody filled in: no value, and no property either.
@@ -290,17 +293,36 @@ enum Look {
     Other,
 }
 
-/// The value on a path, and the keys that lead to it as they were sent.
-fn sent_path<'a>(map: &'a Map<String, Value>, path: &[&str]) -> Option<(Vec<String>, &'a Value)> {
-    let (first, rest) = path.split_first()?;
-    let (sent, value) = find_key(map, first)?;
-    let mut keys = vec![sent.to_owned()];
-    if rest.is_empty() {
-        return Some((keys, value));
+impl Look {
+    fn of(value: &Value) -> Self {
+        match text(value) {
+            Some(text) => Self::Text(text),
+            None if value.is_null() => Self::Null,
+            None if value.is_string() => Self::Blank,
+            None => Self::Other,
+        }
     }
-    let (below, value) = sent_path(value.as_object()?, rest)?;
-    keys.extend(below);
-    Some((keys, value))
+}
+
+/// The values on a path in any spelling, and the keys below `above` that lead to each as they were sent.
+fn sent_paths(
+    map: &Map<String, Value>,
+    path: &[&str],
+    above: &mut Vec<String>,
+    found: &mut Vec<(Vec<String>, Look)>,
+) {
+    let Some((first, rest)) = path.split_first() else {
+        return;
+    };
+    for (sent, value) in find_all(map, first) {
+        above.push(sent.to_owned());
+        if rest.is_empty() {
+            found.push((above.clone(), Look::of(value)));
+        } else if let Some(below) = value.as_object() {
+            sent_paths(below, rest, above, found);
+        }
+        above.pop();
+    }
 }
 
 /// Removes what a path leads to, and the objects that are empty without it.

@@ -53,7 +53,12 @@ fn event(
     name: &str,
     mut warnings: Vec<String>,
 ) -> Draft {
-    let value = lifted.worth(&["revenue"], &mut warnings);
+    let names: &[&str] = if event_id::happens_once(name, settings) {
+        &["revenue", "total"]
+    } else {
+        &["revenue"]
+    };
+    let value = lifted.worth(names, &mut warnings);
     let currency = currency(&lifted.rest, &mut warnings);
     let key = event_id::of_event(input, settings, &lifted, name, &mut warnings);
     let mut properties = Properties::default();

@@ -34,6 +34,8 @@ pub struct Outcome {
     pub http_status: Option<u16>,
     /// Klaviyo's own words, or the transport's; at most a few hundred characters. `None` when accepted.
     pub error: Option<String>,
+    /// The place in the request that Klaviyo's error is about, as a JSON pointer.
+    pub pointer: Option<String>,
     /// Whether something that is not Klaviyo answered: a proxy, a portal, Cloudflare in front of it. Such an answer is
     /// always a retry.
     pub foreign: bool,
@@ -57,6 +59,7 @@ impl Outcome {
             kind,
             http_status: None,
             error: None,
+            pointer: None,
             foreign: false,
             retry_after: None,
             rate: None,

@@ -34,6 +34,7 @@ macro_rules! words {
 }
 
 mod attempt;
+mod contact;
 mod delivery;
 mod event;
 mod family;
@@ -43,6 +44,7 @@ mod rights;
 mod time;
 
 pub use attempt::{Outcome, OutcomeKind};
+pub use contact::{MAX_EMAIL_CHARS, e164, is_email};
 pub use delivery::{DeliveryKind, DeliveryStatus};
 pub use event::{AfterDead, EventStatus, EventType, NewEvent, Side};
 pub use family::{Family, RateInfo};

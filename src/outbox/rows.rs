@@ -147,6 +147,7 @@ pub(super) fn settlement(settlement: &Settlement) -> Value {
         kind,
         http_status,
         error,
+        pointer: _,
         foreign: _,
         retry_after: _,
         rate: _,

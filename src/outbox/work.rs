@@ -63,8 +63,6 @@ pub struct StoredDelivery {
     pub request: Option<String>,
     /// The profile's id at Klaviyo, where this delivery's answer named it.
     pub profile_id: Option<String>,
-    /// How often Klaviyo answered that its identifiers belong to two profiles.
-    pub conflicts: u32,
     /// The event that it was delivered for before, of a duplicate.
     pub copy_of: Option<EventId>,
 }
@@ -82,8 +80,7 @@ pub(super) const EVENTS: &str = "
 pub(super) const DELIVERIES: &str = "
     SELECT d.event_id, d.id, d.kind, d.list_id, d.status, d.reason, d.tries, d.failures, d.profile_id, d.copy_of,
            iif(sum(d.status IN ('pending', 'unknown')) OVER (PARTITION BY d.event_id ORDER BY d.position) <= ?2,
-               d.request, NULL) AS request,
-           (SELECT count(*) FROM attempt AS a WHERE a.delivery_id = d.id AND a.outcome = 'conflict') AS conflicts
+               d.request, NULL) AS request
     FROM json_each(?1) AS j JOIN event AS e ON e.id = j.value
     JOIN delivery AS d ON d.event_id = e.id AND d.cycle = e.cycle
     ORDER BY d.event_id, d.position";
@@ -259,7 +256,6 @@ fn delivery_of(row: &SqliteRow) -> Result<StoredDelivery, sqlx::Error> {
         failures: row.try_get("failures")?,
         request: row.try_get("request")?,
         profile_id: row.try_get("profile_id")?,
-        conflicts: row.try_get("conflicts")?,
         copy_of: row.try_get::<Option<i64>, _>("copy_of")?.map(EventId),
     })
 }

@@ -170,7 +170,6 @@ impl InHand {
         }
         if let Some(smaller) = &smaller {
             delivery.request = Some(smaller.clone());
-            delivery.conflicts += 1;
         }
         tracing::debug!(
             event = %event,

@@ -322,7 +322,6 @@ fn stored(planned: PlannedDelivery, id: crate::model::DeliveryId) -> StoredDeliv
         failures: 0,
         request: planned.request,
         profile_id: None,
-        conflicts: 0,
         copy_of: None,
     }
 }

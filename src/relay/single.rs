@@ -118,25 +118,17 @@ pub(super) fn judge(
 ) -> (Settlement, Then) {
     let now = context.now();
     let delivery = hand.delivery();
-    let conflict = outcome.kind == OutcomeKind::Conflict && delivery.conflicts == 0;
-    let smaller = if conflict {
-        klaviyo::without_weaker_identifier(body)
-    } else {
-        None
-    };
-    if smaller.is_some() {
-        outcome.note = Some(
-            "its identifiers belong to two profiles (409): sent again without the weaker one, which is kept \
-             as a property"
-                .to_owned(),
-        );
-    }
+    let smaller = smaller(&outcome, body);
+    let smaller = smaller.map(|(body, note)| {
+        outcome.note = Some(note);
+        body
+    });
     let facts = Facts {
         kind: delivery.kind,
         tries: delivery.tries,
         failures: delivery.failures,
         cycle_began: hand.event.cycle_began,
-        can_drop_identifier: smaller.is_some(),
+        can_go_without: smaller.is_some(),
         outage: blame.outage,
         alone: blame.alone,
     };
@@ -159,6 +151,29 @@ pub(super) fn judge(
         Next::Settled => hand.end(context),
     };
     (settlement, then)
+}
+
+/// The request without what Klaviyo would not have in it, and a note of that; `None` where it cannot go without.
+fn smaller(outcome: &Outcome, body: &str) -> Option<(String, String)> {
+    match outcome.kind {
+        OutcomeKind::Conflict => {
+            let note = "its identifiers belong to two profiles (409): sent again without the weaker one, which is kept \
+                        as a property";
+            Some((klaviyo::without_weaker_identifier(body)?, note.to_owned()))
+        }
+        OutcomeKind::Refused if outcome.http_status == Some(400) => {
+            let (body, name) = klaviyo::without_attribute(body, outcome.pointer.as_deref()?)?;
+            let note = format!(
+                "Klaviyo refused its `{name}` (400): sent again without it, which is kept as a property"
+            );
+            Some((body, note))
+        }
+        OutcomeKind::Refused
+        | OutcomeKind::Accepted
+        | OutcomeKind::Retry
+        | OutcomeKind::Unknown
+        | OutcomeKind::Stopped => None,
+    }
 }
 
 /// The body to send: the frozen one, or the one that names the profile by the id its import was answered with. As an

@@ -20,8 +20,8 @@ pub struct Facts {
     pub failures: u32,
     /// When the event's present cycle began: its arrival, or its replay.
     pub cycle_began: Timestamp,
-    /// Whether a weaker identifier can be dropped from the request, which was not done before.
-    pub can_drop_identifier: bool,
+    /// Whether the request can go without what Klaviyo refused of it.
+    pub can_go_without: bool,
     /// Whether its endpoint family, or the account, is paused or just recovering: a failure is not this delivery's.
     pub outage: bool,
     /// Whether its family has taken other events' requests since it failed before: a failure is this delivery's own.
@@ -50,7 +50,7 @@ pub enum Next {
     Settled,
     /// Try again, not before this time.
     RetryAt(Timestamp),
-    /// Send it again at once, without its weaker identifier.
+    /// Send it again at once, without what Klaviyo refused of it.
     Resend,
 }
 
@@ -70,9 +70,9 @@ pub fn decide(
             failed: false,
             next: Next::Settled,
         },
-        OutcomeKind::Conflict if facts.can_drop_identifier => Verdict {
+        OutcomeKind::Conflict | OutcomeKind::Refused if facts.can_go_without => Verdict {
             status: DeliveryStatus::Pending,
-            reason: Some("sent again without its weaker identifier".to_owned()),
+            reason: Some("sent again without what Klaviyo refused of it".to_owned()),
             counts: false,
             failed: false,
             next: Next::Resend,
@@ -184,7 +184,7 @@ mod tests {
             tries,
             failures: tries,
             cycle_began: BEGAN,
-            can_drop_identifier: false,
+            can_go_without: false,
             outage: false,
             alone: false,
         }
@@ -351,7 +351,7 @@ mod tests {
     #[test]
     fn a_conflict_is_resent_once_without_the_weaker_identifier_then_refused() {
         let can = Facts {
-            can_drop_identifier: true,
+            can_go_without: true,
             ..facts(0)
         };
         assert_eq!(

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::brief::brief;
 use super::envelope::{Envelope, Merged};
-use super::lookup::{find, find_path, is_email, text};
+use super::lookup::{find, find_all, find_path, is_email, text};
 use super::readable::readable;
 use crate::json;
 use crate::model::{EventType, GarbageIds, Identifier, IdentifierKind};
@@ -145,11 +145,11 @@ impl Call {
     }
 
     /// `properties.orderId` in any spelling: the order that the call names, for whoever looks for it. As for a
-    /// `$event_id`, the first such key decides, a number counts as its digits, and garbage is none.
+    /// `$event_id`, the first usable one decides, a number counts as its digits, and garbage is none.
     pub fn order_id(&self, garbage: &GarbageIds) -> Option<String> {
-        let id = find(self.properties()?, "orderId").and_then(text)?;
-        let is_one = !garbage.contains(&id) && id.chars().count() <= MAX_ORDER_ID_CHARS;
-        is_one.then_some(id)
+        let ids = find_all(self.properties()?, "orderId").filter_map(|(_, value)| text(value));
+        let id = ids.into_iter().find(|id| !garbage.contains(id))?;
+        (id.chars().count() <= MAX_ORDER_ID_CHARS).then_some(id)
     }
 
     /// A field of `context`, by its exact name.
@@ -162,14 +162,29 @@ impl Call {
         self.context("traits")?.as_object()
     }
 
-    /// The person's e-mail: see [`Call::email_contact`], which says where it was, too.
+    /// The person's e-mail, see [`Call::email_contact`]; else what looks like one. Klaviyo does not take that, but the
+    /// person's other calls may name them so too.
     pub fn email(&self, garbage: &GarbageIds) -> Option<String> {
-        self.email_contact(garbage).map(|contact| contact.value)
+        let usable = self.email_contact(garbage).map(|contact| contact.value);
+        let looks = |value: &String| is_email(value) && !garbage.contains(value);
+        let stated = || {
+            self.stated_emails()
+                .into_iter()
+                .map(|contact| contact.value)
+        };
+        usable.or_else(|| stated().find(looks))
     }
 
-    /// The person's phone as sent: see [`Call::phone_contact`], which says where it was, too.
-    pub fn phone(&self) -> Option<String> {
-        self.phone_contact().map(|contact| contact.value)
+    /// The person's phone as sent, see [`Call::phone_contact`]; else the first text that is said to be one and is no
+    /// garbage.
+    pub fn phone(&self, garbage: &GarbageIds) -> Option<String> {
+        let usable = self.phone_contact(garbage).map(|contact| contact.value);
+        let stated = || {
+            self.stated_phones()
+                .into_iter()
+                .map(|contact| contact.value)
+        };
+        usable.or_else(|| stated().find(|value| !garbage.contains(value)))
     }
 
     /// Everybody this call may be about, each name once: the order in which it waits is theirs.
@@ -181,7 +196,7 @@ impl Call {
             (AnonymousId, self.anonymous_id(garbage)),
             (Email, self.email(garbage)),
             (Email, self.user_id(garbage).filter(|id| is_email(id))),
-            (Phone, self.phone()),
+            (Phone, self.phone(garbage)),
         ];
         if self.kind == EventType::Alias {
             let previous = self.id("previousId", garbage);
@@ -273,7 +288,14 @@ mod tests {
                 json!({"order_id": "first", "orderId": "second"}),
                 Some("first"),
             ),
-            (json!({"order_id": null, "orderId": "second"}), None),
+            (
+                json!({"order_id": null, "orderId": "second"}),
+                Some("second"),
+            ),
+            (
+                json!({"order_id": "undefined", "orderId": "second"}),
+                Some("second"),
+            ),
             (json!({"orderId": "undefined"}), None),
             (json!({"orderId": ["o-1"]}), None),
             (json!({"orderId": "9".repeat(256)}), None),

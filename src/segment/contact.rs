@@ -5,8 +5,8 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::call::Call;
-use super::lookup::{find_key, is_email, text};
-use crate::model::{EventType, GarbageIds};
+use super::lookup::{find_all, text};
+use crate::model::{EventType, GarbageIds, e164, is_email};
 
 /// An e-mail or phone, and where the call said it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,36 +46,46 @@ impl fmt::Display for Place {
 
 impl Call {
     /// The person's e-mail. Identify: `traits.email`, else a `userId` that is one. Other calls:
-    /// `context.traits.email`, `properties.email`, then `userId`. A text that is no address is passed over.
+    /// `context.traits.email`, `properties.email`, then `userId`. What is no address, or is garbage, is passed over.
     pub fn email_contact(&self, garbage: &GarbageIds) -> Option<Contact> {
-        let stated = self.places().find_map(|(map, place)| {
-            email_in(map, place).filter(|contact| is_email(&contact.value))
-        });
-        stated.or_else(|| {
-            let value = self.user_id(garbage).filter(|id| is_email(id))?;
-            let place = Place::UserId;
-            Some(Contact { value, place })
-        })
+        let usable = |value: &String| is_email(value) && !garbage.contains(value);
+        let stated = self.stated_emails();
+        stated
+            .into_iter()
+            .find(|contact| usable(&contact.value))
+            .or_else(|| {
+                let value = self.user_id(garbage).filter(usable)?;
+                let place = Place::UserId;
+                Some(Contact { value, place })
+            })
     }
 
-    /// The first text that is said to be the person's e-mail, whether it is an address or not.
-    pub fn stated_email(&self) -> Option<Contact> {
-        self.places().find_map(|(map, place)| email_in(map, place))
+    /// Every text that is said to be the person's e-mail, whether it is an address or not, first to last.
+    pub fn stated_emails(&self) -> Vec<Contact> {
+        let stated = self
+            .places()
+            .flat_map(|(map, place)| texts(map, "email", place));
+        stated.collect()
     }
 
-    /// The person's phone as sent: `phone`, `phoneNumber`, `phone_number`, else the first of `phones`; from
-    /// `traits` of an identify, from `context.traits` of other calls. A phone among the properties is often a shop's,
-    /// and Klaviyo merges people for good who share one: it names nobody.
-    pub fn phone_contact(&self) -> Option<Contact> {
+    /// The person's phone as sent, the first that can be written in E.164: of `phone`, `phoneNumber`, `phone_number`
+    /// and `phones`; from `traits` of an identify, from `context.traits` of other calls. A phone among the properties
+    /// is often a shop's, and Klaviyo merges people for good who share one: it names nobody.
+    pub fn phone_contact(&self, garbage: &GarbageIds) -> Option<Contact> {
+        let usable = |value: &str| e164(value).is_some() && !garbage.contains(value);
+        let stated = self.stated_phones();
+        stated.into_iter().find(|contact| usable(&contact.value))
+    }
+
+    /// Every text that is said to be the person's phone, whether it is a number or not, first to last.
+    pub fn stated_phones(&self) -> Vec<Contact> {
         let of_person = |placed: Placed| placed(String::new()) != Place::Properties(String::new());
-        let mut places = self.places().filter(|(_, placed)| of_person(*placed));
-        places.find_map(|(map, place)| {
-            let stated = ["phone", "phoneNumber"]
-                .iter()
-                .find_map(|key| contact_in(map, key, place, text));
-            let first = |value: &Value| value.as_array()?.first().and_then(text);
-            stated.or_else(|| contact_in(map, "phones", place, first))
-        })
+        let places = self.places().filter(|(_, placed)| of_person(*placed));
+        let stated = places.flat_map(|(map, place)| {
+            let keys = ["phone", "phoneNumber", "phones"].into_iter();
+            keys.flat_map(move |key| texts(map, key, place))
+        });
+        stated.collect()
     }
 
     /// The maps that may speak of the person, first to last.
@@ -104,18 +114,19 @@ impl Call {
     }
 }
 
-fn email_in(map: &Map<String, Value>, place: Placed) -> Option<Contact> {
-    contact_in(map, "email", place, text)
-}
-
-fn contact_in(
-    map: &Map<String, Value>,
-    key: &str,
-    place: Placed,
-    read: impl Fn(&Value) -> Option<String>,
-) -> Option<Contact> {
-    let (sent, value) = find_key(map, key)?;
-    let value = read(value)?;
-    let place = place(sent.to_owned());
-    Some(Contact { value, place })
+/// The texts under a key, in any of its spellings; those of an array one by one.
+fn texts<'a>(
+    map: &'a Map<String, Value>,
+    key: &'a str,
+    placed: Placed,
+) -> impl Iterator<Item = Contact> + 'a {
+    find_all(map, key).flat_map(move |(sent, value)| {
+        let values = value
+            .as_array()
+            .map_or(std::slice::from_ref(value), Vec::as_slice);
+        values.iter().filter_map(text).map(move |value| Contact {
+            value,
+            place: placed(sent.to_owned()),
+        })
+    })
 }

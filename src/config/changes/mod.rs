@@ -190,6 +190,7 @@ const KEYS: &[Key] = &[
     live!(mapping.order_completed_as_is),
     live!(mapping.max_products),
     live!(mapping.order_id_events),
+    live!(mapping.event_id_events),
     live!(mapping.garbage_ids),
     live!(mapping.delete_profiles),
     live!(mapping.audience_lists),

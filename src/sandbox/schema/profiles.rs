@@ -59,7 +59,7 @@ macro_rules! person {
     ($($more:tt)*) => { object! {
         May "email": Shape::Text(Text::Email);
         May "phone_number": Shape::Text(Text::Phone);
-        May "external_id": Shape::Text(Text::Id);
+        May "external_id": Shape::Text(Text::ExternalId);
         May "_kx": Shape::Text(Text::Id);
         May "first_name": Shape::Text(Text::Any);
         May "last_name": Shape::Text(Text::Any);

@@ -17,6 +17,8 @@ pub(crate) enum Text {
     Any,
     /// A string that is not empty.
     Id,
+    /// A shop's own id of a person: 1 to 255 characters.
+    ExternalId,
     /// An e-mail address of at most 100 characters.
     Email,
     /// A phone number in E.164.
@@ -39,6 +41,7 @@ pub(crate) enum Text {
 pub(super) const MOST_TEXT_BYTES: usize = 100_000;
 const MOST_EMAIL_CHARS: usize = 100;
 const MOST_UNIQUE_ID_CHARS: usize = 255;
+const MOST_EXTERNAL_ID_CHARS: usize = 255;
 /// "Less than 128 characters."
 const MOST_METRIC_CHARS: usize = 127;
 /// From this revision on the earliest event is of 1990, before it of 2000.
@@ -64,6 +67,10 @@ impl Check {
         match rule {
             Text::Any => None,
             Text::Id => text.trim().is_empty().then_some("This must not be empty."),
+            Text::ExternalId if text.trim().is_empty() => Some("This must not be empty."),
+            Text::ExternalId => {
+                (chars > MOST_EXTERNAL_ID_CHARS).then_some("This must have at most 255 characters.")
+            }
             Text::Email if chars > MOST_EMAIL_CHARS => {
                 Some("An e-mail address has at most 100 characters.")
             }
@@ -172,5 +179,5 @@ fn is_phone(text: &str) -> bool {
 }
 
 fn is_currency(text: &str) -> bool {
-    text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase())
+    iso_currency::Currency::from_code(text).is_some()
 }

@@ -161,7 +161,7 @@ fn hidden(outcome: &Outcome) {
 /// Each outcome leads on, and never to a wait beyond the longest.
 fn next_step(outcome: &Outcome) {
     let policy = DeliveryConfig::default();
-    for (kind, tries, can_drop_identifier) in [
+    for (kind, tries, can_go_without) in [
         (DeliveryKind::Event, 0, true),
         (DeliveryKind::Subscription, 3, false),
         (DeliveryKind::Profile, u32::MAX, false),
@@ -171,7 +171,7 @@ fn next_step(outcome: &Outcome) {
             tries,
             failures: tries,
             cycle_began: NOW,
-            can_drop_identifier,
+            can_go_without,
             outage: false,
             alone: false,
         };
@@ -180,7 +180,7 @@ fn next_step(outcome: &Outcome) {
         match verdict.next {
             Next::RetryAt(at) => assert!(at >= NOW && at.since(NOW) <= longest * 2),
             Next::Settled => assert!(verdict.status.is_final()),
-            Next::Resend => assert!(can_drop_identifier && !verdict.status.is_final()),
+            Next::Resend => assert!(can_go_without && !verdict.status.is_final()),
         }
         assert!(!verdict.reason.unwrap_or_default().contains(PART));
     }

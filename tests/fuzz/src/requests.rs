@@ -65,7 +65,7 @@ pub(crate) fn check(planned: &[Planned], names: &[Identifier], now: Timestamp) {
             without_weaker(&body);
         }
         let by_klaviyos_id = request.body().is_none();
-        if !by_klaviyos_id && is_judged_alike(request, &body) {
+        if !by_klaviyos_id && is_judged_alike(&body) {
             taken(&sandbox, request, &body);
         }
         imported = imported || kind == DeliveryKind::Profile;
@@ -158,7 +158,7 @@ fn event_within_limits(event: &CreateEvent, now: Timestamp) {
 }
 
 fn is_email_length(email: &str) -> bool {
-    (1..=limits::MAX_EMAIL_CHARS).contains(&email.chars().count())
+    (1..=klaviyo_relay::model::MAX_EMAIL_CHARS).contains(&email.chars().count())
 }
 
 /// Strings, arrays, depth and numbers of a property.
@@ -190,23 +190,10 @@ fn values(value: &Value, level: usize) {
     }
 }
 
-/// Whether the mapper and the sandbox read Klaviyo's pages alike here. Where "KB" can be read in two ways, the mapper takes
-/// the larger reading and the sandbox the smaller one; and where mail systems take no address that is formed so, the
-/// mapper leaves it to Klaviyo.
-fn is_judged_alike(request: &Request, body: &str) -> bool {
-    let email = match request {
-        Request::Profile(profile) => profile.email.text(),
-        Request::Event(event) => event.profile.email.as_deref(),
-        Request::Subscribe(job) => Some(job.email.as_str()),
-        Request::Delete(_) | Request::ListAdd { .. } | Request::ListRemove { .. } => None,
-    };
-    let is_mail = email.is_none_or(|email| {
-        let (local, domain) = email.split_once('@').unwrap_or((email, ""));
-        let top = domain.rsplit('.').next().unwrap_or_default();
-        let is_top = top.chars().count() >= 2 && !top.bytes().all(|byte| byte.is_ascii_digit());
-        local.chars().count() <= 64 && is_top
-    });
-    is_mail && body.len() <= limits::BULK_EVENT_BYTES
+/// Whether the mapper and the sandbox read Klaviyo's pages alike here: where "KB" can be read in two ways, the mapper takes
+/// the larger reading and the sandbox the smaller one.
+const fn is_judged_alike(body: &str) -> bool {
+    body.len() <= limits::BULK_EVENT_BYTES
 }
 
 /// The sandbox takes the request as it is, alone in a job where it can be in one, and without its weaker identifiers.

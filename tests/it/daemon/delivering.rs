@@ -162,6 +162,75 @@ async fn a_conflict_of_identifiers_is_resent_without_the_weaker_one() {
     );
 }
 
+/// An order of somebody with three names, in a currency.
+fn order_of_three_names() -> Value {
+    json!({"messageId": "c1", "userId": "u1", "event": "Step",
+        "context": {"traits": {"email": "ann@klaviyo-demo.com", "phone": "+15551230987"}},
+        "properties": {"revenue": 5, "currency": "EUR"}})
+}
+
+/// The attributes of the event that was sent last.
+async fn last_sent(klaviyo: &Klaviyo) -> Value {
+    let requests = klaviyo.requests().await;
+    let body: Value = serde_json::from_str(requests.last().unwrap().body.get()).unwrap();
+    body["data"]["attributes"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conflicts_drop_one_identifier_after_another_until_one_is_left() {
+    let klaviyo = Klaviyo::start().await;
+    let daemon = Daemon::start(&klaviyo, "").await;
+    let conflict = json!({"errors": [{"id": "e", "status": 409, "code": "duplicate_profile",
+        "title": "t", "detail": "d", "meta": {"duplicate_profile_id": "x"}}]});
+    let fault = json!({"status": 409, "body": conflict, "next": 2, "path": "/api/events"});
+    klaviyo.fault(fault).await;
+    daemon.send("/v1/track", &order_of_three_names()).await;
+    assert_eq!(count(&daemon.settled().await, "delivered"), 1);
+    let sent = last_sent(&klaviyo).await;
+    let names = json!({"email": "ann@klaviyo-demo.com"});
+    assert_eq!(sent["profile"]["data"]["attributes"], names);
+    assert_eq!(sent["properties"]["external_id"], "u1");
+    assert_eq!(sent["properties"]["phone_number"], "+15551230987");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_optional_attribute_that_klaviyo_refuses_costs_no_event() {
+    let klaviyo = Klaviyo::start().await;
+    let daemon = Daemon::start(&klaviyo, "").await;
+    for place in ["value_currency", "profile/data/attributes/email"] {
+        let refused = json!({"errors": [{"id": "e", "status": 400, "code": "invalid", "title": "t", "detail": "d",
+            "source": {"pointer": format!("/data/attributes/{place}")}}]});
+        let fault = json!({"status": 400, "body": refused, "next": 1, "path": "/api/events"});
+        klaviyo.fault(fault).await;
+    }
+    daemon.send("/v1/track", &order_of_three_names()).await;
+    assert_eq!(count(&daemon.settled().await, "delivered"), 1);
+    let sent = last_sent(&klaviyo).await;
+    let names = json!({"external_id": "u1", "phone_number": "+15551230987"});
+    assert_eq!(sent["profile"]["data"]["attributes"], names);
+    assert_eq!(sent["value"], 5);
+    assert_eq!(sent.get("value_currency"), None);
+    assert_eq!(sent["properties"]["value_currency"], "EUR");
+    let shown = String::from_utf8(daemon.command(&["show", "1"]).stdout).unwrap();
+    assert!(
+        shown.contains("Klaviyo refused its `email` (400)"),
+        "{shown}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_name_of_a_person_is_never_dropped() {
+    let klaviyo = Klaviyo::start().await;
+    let daemon = Daemon::start(&klaviyo, "").await;
+    let refused = json!({"errors": [{"id": "e", "status": 400, "code": "invalid", "title": "t", "detail": "d",
+        "source": {"pointer": "/data/attributes/profile/data/attributes/external_id"}}]});
+    klaviyo
+        .fault(json!({"status": 400, "body": refused, "path": "/api/events"}))
+        .await;
+    daemon.send("/v1/track", &track("u1", 1)).await;
+    assert_eq!(count(&daemon.settled().await, "dead"), 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_audience_puts_the_person_on_its_list_and_takes_it_off_again() {
     let klaviyo = Klaviyo::start().await;

@@ -118,6 +118,7 @@ fn every_setting_has_a_case_on_and_off() {
     for setting in [
         "list_id",
         "order_id_events",
+        "event_id_events",
         "audience_lists",
         "garbage_ids",
     ] {
@@ -191,7 +192,7 @@ fn every_kind_of_request_reason_and_limit_has_a_case() {
         "127:",
         "no `$event_id`",
         "no productId",
-        "takes 100",
+        "takes 255",
         "no e-mail address",
         "no E.164",
         "before the year 2000",

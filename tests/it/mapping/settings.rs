@@ -21,6 +21,7 @@ pub(super) fn mapping_config(settings: &Map<String, Value>) -> MappingConfig {
                 config.max_products = u32::try_from(value.as_u64().unwrap()).unwrap();
             }
             "order_id_events" => config.order_id_events = texts(value),
+            "event_id_events" => config.event_id_events = texts(value),
             "audience_lists" => {
                 let lists = value.as_object().unwrap().iter();
                 config.audience_lists = lists.map(|(k, v)| (k.clone(), text(v))).collect();
