@@ -4,7 +4,7 @@
 //! own, the same at every run, and tells whether a file is the one of which a part was read before.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,6 +26,8 @@ pub(super) struct Lines {
     longest: usize,
     number: u64,
     before: Sha256,
+    /// Why nothing more can be read, once the line before it is given.
+    broken: Option<io::Error>,
 }
 
 /// A line.
@@ -68,16 +70,27 @@ impl Lines {
             longest,
             number: 0,
             before: Sha256::new(),
+            broken: None,
         })
     }
 
     /// The next line; `None` at the end.
     pub(super) fn next(&mut self, buffer: &mut Vec<u8>) -> io::Result<Option<Line>> {
         buffer.clear();
+        if let Some(error) = self.broken.take() {
+            return Err(error);
+        }
         let mut bytes = 0_u64;
         loop {
             let (used, ended) = {
-                let available = self.input.fill_buf()?;
+                let available = match self.input.fill_buf() {
+                    // Behind a whole member of gzip stands something else: its last line is whole too.
+                    Err(error) if bytes > 0 && error.kind() == ErrorKind::InvalidInput => {
+                        self.broken = Some(error);
+                        break;
+                    }
+                    available => available?,
+                };
                 let end = available.iter().position(|byte| *byte == b'\n');
                 let part = &available[..end.unwrap_or(available.len())];
                 self.before.update(part);
@@ -130,9 +143,10 @@ impl Lines {
     }
 }
 
-/// What tells one file from others: a hash of its beginning. Stdin cannot be read twice, and has none.
+/// What tells one file from others: a hash of its beginning. What cannot be read twice has none: stdin, a pipe by any name,
+/// a device.
 pub(super) fn identity(file: &Path) -> io::Result<Option<String>> {
-    if is_stdin(file) {
+    if is_stdin(file) || !std::fs::metadata(file)?.is_file() {
         return Ok(None);
     }
     let lines = Lines::open(file, 0, &Position::default())?;

@@ -26,7 +26,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, SourceConfig};
 use crate::escape;
 use crate::outbox::{Import, OpenError, Outbox};
-use lines::{Position, identity, is_stdin};
+use lines::{Position, identity};
 use reading::{BATCHES_READY, Reading};
 use tally::{Problem, Tally};
 
@@ -246,18 +246,18 @@ async fn outbox(config: &Config, dry_run: bool) -> anyhow::Result<Option<Outbox>
 
 /// Bytes, rate and time left, where stderr is a terminal; nothing elsewhere.
 fn bar(file: &Path, position: &Position) -> ProgressBar {
-    let size = std::fs::metadata(file).map(|file| file.len()).ok();
+    let file_there = std::fs::metadata(file).ok();
+    let size = file_there
+        .filter(std::fs::Metadata::is_file)
+        .map(|file| file.len());
     let target = ProgressDrawTarget::stderr();
     if target.is_hidden() {
         return ProgressBar::hidden();
     }
-    let (size, template) = if is_stdin(file) {
-        (None, "{msg} {bytes} {bytes_per_sec}")
+    let template = if size.is_none() {
+        "{msg} {bytes} {bytes_per_sec}"
     } else {
-        (
-            size,
-            "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} left",
-        )
+        "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} left"
     };
     let bar = ProgressBar::with_draw_target(size, target)
         .with_message(escape::text(&file.display().to_string()).into_owned());

@@ -109,6 +109,46 @@ fn gzip_of_several_members_stdin_and_several_files_are_taken() {
 }
 
 #[test]
+fn what_is_no_regular_file_is_read_once() {
+    let bench = Bench::new();
+    let calls: Vec<String> = (1..=2000).map(track).collect();
+    let archive = gzip(calls.join("\n").as_bytes());
+    let pipe = bench.path().join("calls.pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let writing = std::thread::spawn(move || fs::write(pipe, archive).unwrap());
+    let ran = bench.run(&["import", "calls.pipe"]);
+    writing.join().unwrap();
+    assert_eq!(
+        (ran.code, &*ran.out),
+        (0, "2000 lines: 2000 stored\n"),
+        "{ran:?}"
+    );
+    let others: Vec<String> = (2001..=4000).map(track).collect();
+    let ran = bench.run_on(&others.join("\n"), &["import", "/dev/stdin"]);
+    assert_eq!(
+        (ran.code, &*ran.out),
+        (0, "2000 lines: 2000 stored\n"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn what_stands_behind_the_end_of_a_gzip_costs_no_line_before_it() {
+    let bench = Bench::new();
+    let archive = [
+        gzip(format!("{}\n{}", track(1), track(2)).as_bytes()),
+        vec![0; 512],
+    ]
+    .concat();
+    fs::write(bench.path().join("calls.gz"), archive).unwrap();
+    let ran = bench.run(&["import", "calls.gz"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(said(&ran)[0].contains("cannot be read on: "), "{ran:?}");
+    assert_eq!(audit(&bench, "pending"), 2);
+}
+
+#[test]
 fn a_torn_gzip_is_told_and_goes_on_once_it_is_whole() {
     let bench = Bench::new();
     let calls: Vec<String> = (1..200).map(track).collect();
