@@ -15,7 +15,7 @@ use super::Admin;
 use super::refusal::code;
 use crate::metrics::{Stuck, stuck};
 use crate::model::PauseKind;
-use crate::operator::{log_advice, log_code, log_words};
+use crate::operator::{damage_words, log_advice, log_code, log_words};
 use crate::outbox::{AppendError, FailingAlone, Pause, WriteError};
 
 /// How long readiness waits for the writer: whoever asks gives up soon after.
@@ -29,6 +29,12 @@ pub(super) async fn alive(State(admin): State<Arc<Admin>>) -> Response {
         reasons.push(reason("disk_failed", words));
     } else if admin.outbox.has_ended() {
         reasons.push(reason("writer_ended", "the outbox's writer has ended"));
+    }
+    if matches!(admin.outbox.refuses(), Some(WriteError::FileGone)) {
+        reasons.push(reason(
+            code(&WriteError::FileGone),
+            &WriteError::FileGone.to_string(),
+        ));
     }
     let found = stuck(&admin.instruments.pulse.signs());
     reasons.extend(found.into_iter().map(of_stuck));
@@ -64,7 +70,13 @@ pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
             notes.extend(pauses.iter().map(of_pause));
             notes.extend(failing.iter().map(of_failing));
         }
-        Err(error) => notes.push(reason("unreadable", &error.to_string())),
+        Err(error) => {
+            admin.outbox.judge(&error);
+            notes.push(reason("unreadable", &error.to_string()));
+        }
+    }
+    if let Ok(Some(damage)) = admin.outbox.damage().await {
+        notes.push(reason("file_damaged", &damage_words(damage)));
     }
     if let Ok(Some(trouble)) = admin.outbox.log_trouble().await {
         let words = format!("{}; {}", log_words(&trouble), log_advice(&trouble));

@@ -245,6 +245,7 @@ pub(super) const fn code(error: &WriteError) -> &'static str {
         WriteError::Overloaded => "overloaded",
         WriteError::DiskFull => "disk_full",
         WriteError::Backlog { .. } => "backlog_full",
+        WriteError::FileGone => "file_gone",
         WriteError::Locked => "locked",
         WriteError::Closed => "closed",
         WriteError::Sqlite(_) => "write_failed",

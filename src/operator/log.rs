@@ -1,7 +1,8 @@
-//! What keeps the outbox's log from being folded into its file, in words for every place that says so.
+//! What the outbox suffers from, a log that cannot be folded into its file or a damaged file, in words for every place that
+//! reports it.
 
 use super::size::bytes;
-use crate::outbox::{LogTrouble, LogTroubleKind};
+use crate::outbox::{Damage, LogTrouble, LogTroubleKind};
 
 /// A code that stays.
 pub const fn log_code(trouble: &LogTrouble) -> &'static str {
@@ -44,4 +45,13 @@ pub const fn log_advice(trouble: &LogTrouble) -> &'static str {
             "nothing is lost; end the transaction that is open there, or that process"
         }
     }
+}
+
+/// What a damaged file has cost and what to do, in a sentence without its full stop.
+pub fn damage_words(damage: Damage) -> String {
+    let Damage { since, events } = damage;
+    format!(
+        "since {since} the outbox's file is known to be damaged: {events} events could not be read and are dead; the others \
+         go on. Look at the disk and the memory of the machine, and replace the file: stop the daemon and restore a backup"
+    )
 }

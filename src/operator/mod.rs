@@ -25,7 +25,7 @@ pub use filter::{Filter, Found, SHOWN};
 pub use forget::{ForgetError, Forgotten, forget, unfinished, whom};
 pub use json::{audit_json, brief_json, dead_json, event_json, status_json};
 pub use kept::{Kept, Owed, Rules, awaited, kept, route};
-pub use log::{log_advice, log_code, log_words};
+pub use log::{damage_words, log_advice, log_code, log_words};
 pub use size::bytes;
 pub use take::{TakeError, Taken, take};
 pub use when::{TIMES, time};

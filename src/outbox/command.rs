@@ -86,6 +86,11 @@ pub(super) enum Answer {
 }
 
 impl Command {
+    /// Whether it stores events that somebody else forgets when it is answered.
+    pub(super) const fn stores(&self) -> bool {
+        matches!(self, Self::Append(_) | Self::Import(..))
+    }
+
     /// Whether it empties events, so that what they held is still in the log.
     pub(super) fn erases(&self) -> bool {
         let finishes = |step: &Step| matches!(step.then, Then::Finish { erase: true, .. });

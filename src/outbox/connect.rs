@@ -39,13 +39,15 @@ pub(super) async fn writer(path: &Path, create: bool) -> Result<SqliteConnection
     Ok(connection)
 }
 
-/// A few connections that cannot write.
-pub(super) async fn readers(path: &Path) -> Result<SqlitePool, OpenError> {
+/// A few connections that cannot write; opened `at_once`, or as they are needed. Those of a daemon are: the name may lead
+/// to another file later.
+pub(super) async fn readers(path: &Path, at_once: bool) -> Result<SqlitePool, OpenError> {
     let options = base(path)
         .pragma("cache_size", "-4096")
         .pragma("query_only", "ON");
     SqlitePoolOptions::new()
         .max_connections(READERS)
+        .min_connections(if at_once { READERS } else { 0 })
         .max_lifetime(None)
         .idle_timeout(None)
         .test_before_acquire(false)

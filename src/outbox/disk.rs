@@ -13,7 +13,8 @@ const PROBE_BYTES: usize = 64 << 10;
 
 /// Free bytes for an ordinary user on the file system that holds `path`; `None` when it cannot be told.
 pub fn free_bytes(path: &Path) -> Option<u64> {
-    let stat = statvfs(folder(path)).ok()?;
+    // Of the file where it is there: it may be a link.
+    let stat = statvfs(path).or_else(|_| statvfs(folder(path))).ok()?;
     Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
@@ -39,6 +40,18 @@ pub(super) fn takes_no_more(path: &Path) -> Option<io::Error> {
         .and_then(|mut file| file.write_all(&vec![0x55; PROBE_BYTES]));
     drop(std::fs::remove_file(&probe));
     written.err().filter(is_full)
+}
+
+/// Whether a file can be made where an outbox is to be, by making one.
+pub fn try_to_make(outbox: &Path) -> io::Result<()> {
+    let probe = file::beside(&file::resolved(outbox), ".probe");
+    let made = file::private()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(&probe);
+    made?;
+    std::fs::remove_file(&probe)
 }
 
 /// How large the outbox's file and its log are, in bytes; 0 for one that is absent.

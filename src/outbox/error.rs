@@ -19,6 +19,17 @@ pub enum OpenError {
         /// The other process, as it wrote itself into the lock file.
         pid: String,
     },
+    /// The file has other names, with a log of its own for each: to write by two of them destroys it.
+    #[error(
+        "{0} has {links} names (hard links), and each would have a log of its own; remove the others, which \
+         `find -samefile {0}` lists", path.display()
+    )]
+    ManyNames {
+        /// The outbox.
+        path: PathBuf,
+        /// How many names.
+        links: u64,
+    },
     /// The lock file could not be made or read, or the folder not be synced.
     #[error("failed to prepare {}; the daemon needs to read and write in its folder", path.display())]
     Lock {
@@ -123,6 +134,7 @@ impl OpenError {
             ) => full(source),
             Self::Migrate(_)
             | Self::InUse { .. }
+            | Self::ManyNames { .. }
             | Self::Missing { .. }
             | Self::NetworkFileSystem { .. }
             | Self::SqliteTooOld { .. }
@@ -149,6 +161,9 @@ pub enum WriteError {
         /// How many wait.
         pending: u64,
     },
+    /// The open file is no longer the one of its name: no start would find what is stored in it.
+    #[error("the outbox's file was deleted, moved or replaced")]
+    FileGone,
     /// Another process holds the file's write lock.
     #[error("another process holds the outbox's write lock")]
     Locked,
@@ -179,7 +194,7 @@ impl AppendError {
             | WriteError::Locked
             | WriteError::Sqlite(_)
             | WriteError::Backlog { .. } => 2,
-            WriteError::DiskFull => 30,
+            WriteError::DiskFull | WriteError::FileGone => 30,
             WriteError::Closed => 5,
         };
         Self {

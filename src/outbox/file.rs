@@ -4,15 +4,46 @@
 //! mode of the file: so the file is made here, before SQLite opens it. A file that is there keeps its mode; `check` says
 //! where others may read it.
 
-use std::fs::OpenOptions;
+use std::fs::{Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
 /// What SQLite may write beside the file.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// Which file it is, whatever it is named: its device and inode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    /// The file of this name, or the one that a link of this name leads to.
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
+        std::fs::metadata(path).map(|file| Self::in_metadata(&file))
+    }
+
+    pub(super) fn in_metadata(file: &Metadata) -> Self {
+        Self {
+            device: file.dev(),
+            inode: file.ino(),
+        }
+    }
+}
+
+/// The name of a file, where a link leads to it: SQLite names its log after that. One that leads nowhere stays as it is,
+/// and is refused as such.
+pub(super) fn resolved(path: &Path) -> PathBuf {
+    let linked = path
+        .is_symlink()
+        .then(|| path.canonicalize().ok())
+        .flatten();
+    linked.unwrap_or_else(|| path.to_owned())
+}
 
 /// To open a file that is the outbox's own: made for its owner alone, and not where a link leads.
 pub(super) fn private() -> OpenOptions {

@@ -17,6 +17,7 @@ mod checkpoint;
 mod command;
 mod connect;
 mod copy;
+mod damage;
 mod dead;
 mod disk;
 mod erase;
@@ -30,6 +31,7 @@ mod import;
 mod import_job;
 mod limits;
 mod lock;
+mod names;
 mod near;
 mod order;
 mod overview;
@@ -38,6 +40,7 @@ mod pause;
 mod places;
 #[cfg(test)]
 mod plans;
+mod recovery;
 mod report;
 mod retention;
 mod room;
@@ -73,8 +76,9 @@ use command::{Answer, Command};
 pub use audit::{Audit, Checked, Counted};
 pub use checkpoint::{LogTrouble, LogTroubleKind, Process};
 pub use copy::{CopyError, Restored};
+pub use damage::Damage;
 pub use dead::{DeadCount, DeadGroup, DeadGroups};
-pub use disk::free_bytes;
+pub use disk::{free_bytes, try_to_make};
 pub use erase::{Person, PersonsEvent};
 pub use error::{AppendError, OpenError, ReadError, WriteError};
 pub use export::ExportedEvent;
@@ -82,6 +86,7 @@ pub use history::{Minute, SourceCame, chronicle};
 pub use import_job::{ImportItem, ImportJobReport, OpenImport};
 pub use limits::{LimitInUse, LimitsInUse};
 pub use lock::daemon_of;
+use names::Names;
 pub use order::{
     Begun, Copied, Erased, Import, PlannedDelivery, Replay, Settlement, Start, Step, Then,
 };
@@ -97,7 +102,7 @@ pub use search::{FoundBy, Hit};
 pub use select::{Brief, Selection};
 pub use standing::Standing;
 pub use work::{BODIES, ClaimedEvent, NextDue, StoredDelivery};
-use writer::{Order, Writer};
+use writer::{Held, Order, Writer};
 
 /// The schema this program writes: `PRAGMA user_version`, set by the newest migration.
 const SCHEMA: i64 = 13;
@@ -134,6 +139,8 @@ impl Outbox {
         now: Timestamp,
         instruments: Option<Instruments>,
     ) -> Result<Self, OpenError> {
+        let configured = config.path.as_path();
+        let config = &at(config, file::resolved(configured));
         let path = &config.path;
         if let Some(kind) = disk::network_file_system(path) {
             return Err(OpenError::NetworkFileSystem {
@@ -141,13 +148,14 @@ impl Outbox {
                 kind,
             });
         }
-        let lock = lock::take(path)?;
+        let mut lock = lock::take(path)?;
         identity::version(path).await?;
         let unprepared = |source| OpenError::Lock {
             path: path.clone(),
             source,
         };
         file::make(path).map_err(unprepared)?;
+        lock.take_the_file(path)?;
         let mut connection = connect::writer(path, true).await?;
         // At every start: the one that made the file may have been killed before this.
         disk::sync_folder(path).map_err(unprepared)?;
@@ -156,18 +164,22 @@ impl Outbox {
             .await
             .map_err(OpenError::Migrate)?;
         scrub::when_due(&mut connection, path).await;
-        recover(&mut connection, now)
+        recovery::recover(&mut connection, now)
             .await
             .map_err(OpenError::Recover)?;
-        Self::start(config, connection, Some(lock), instruments).await
+        let daemon = Some((Arc::new(lock), configured));
+        Self::start(config, connection, daemon, instruments).await
     }
 
     /// Opens an existing outbox beside its daemon, or without one: for commands. Makes and migrates nothing.
     pub async fn attach(config: &OutboxConfig) -> Result<Self, OpenError> {
-        let path = &config.path;
-        if !path.exists() {
-            return Err(OpenError::Missing { path: path.clone() });
+        if !config.path.exists() {
+            let path = config.path.clone();
+            return Err(OpenError::Missing { path });
         }
+        let config = &at(config, file::resolved(&config.path));
+        let path = &config.path;
+        lock::one_name(path)?;
         let found = identity::version(path).await?;
         if found < SCHEMA {
             return Err(OpenError::Older {
@@ -183,21 +195,25 @@ impl Outbox {
     async fn start(
         config: &OutboxConfig,
         connection: SqliteConnection,
-        lock: Option<lock::Lock>,
+        daemon: Option<(Arc<lock::Lock>, &Path)>,
         instruments: Option<Instruments>,
     ) -> Result<Self, OpenError> {
-        let daemon = lock.is_some();
+        let readers = connect::readers(&config.path, daemon.is_some()).await?;
+        let held = daemon.map(|(lock, configured)| Held {
+            lock,
+            names: Names::of(configured, &config.path),
+        });
         let (sender, orders) = mpsc::channel(QUEUE);
         let outbox = Self {
             orders: sender,
-            readers: connect::readers(&config.path).await?,
+            readers,
             wake: Arc::new(Notify::new()),
             fatal: CancellationToken::new(),
             room: Arc::new(Room::new(config)),
             path: config.path.clone(),
             tasks: TaskTracker::new(),
             unscrubbed: Arc::new(AtomicBool::new(false)),
-            _lock: lock.map(Arc::new),
+            _lock: held.as_ref().map(|held| Arc::clone(&held.lock)),
         };
         let writer = Writer {
             path: config.path.clone(),
@@ -207,8 +223,9 @@ impl Outbox {
             fatal: outbox.fatal.clone(),
             room: Arc::clone(&outbox.room),
             // A daemon that was killed may have left what was erased in the log.
-            scrub: Scrub::new(daemon, Arc::clone(&outbox.unscrubbed)),
+            scrub: Scrub::new(held.is_some(), Arc::clone(&outbox.unscrubbed)),
             full: false,
+            held,
             // A command leaves it to SQLite: it writes little, and has nobody to report to.
             checkpoints: instruments
                 .clone()
@@ -455,15 +472,12 @@ impl Outbox {
     }
 }
 
-/// Takes up what an earlier daemon left in the air.
-async fn recover(connection: &mut SqliteConnection, now: Timestamp) -> Result<(), sqlx::Error> {
-    sqlx::query(writer::BEGIN).execute(&mut *connection).await?;
-    sqlx::query(include_str!("sql/recover.sql"))
-        .bind(now.as_millis())
-        .execute(&mut *connection)
-        .await?;
-    sqlx::query(writer::COMMIT).execute(connection).await?;
-    Ok(())
+/// The same, with the file elsewhere.
+fn at(config: &OutboxConfig, path: PathBuf) -> OutboxConfig {
+    OutboxConfig {
+        path,
+        ..config.clone()
+    }
 }
 
 /// Events in portions, in their order: the writer has others to serve in between.

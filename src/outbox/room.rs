@@ -21,6 +21,8 @@ pub(super) struct Room {
     min_free: AtomicU64,
     /// Pending events from which on nothing is accepted; [`UNBOUNDED`] where nothing but the disk bounds them.
     max_pending: AtomicU64,
+    /// Whether the open file is no longer the one of its name.
+    file_gone: AtomicBool,
     low_disk: AtomicBool,
     too_many: AtomicBool,
     pending: AtomicU64,
@@ -32,6 +34,7 @@ impl Room {
             path: config.path.clone(),
             min_free: AtomicU64::new(config.min_free_disk),
             max_pending: AtomicU64::new(config.max_pending.unwrap_or(UNBOUNDED)),
+            file_gone: AtomicBool::new(false),
             low_disk: AtomicBool::new(false),
             too_many: AtomicBool::new(false),
             pending: AtomicU64::new(0),
@@ -49,7 +52,9 @@ impl Room {
 
     /// Why nothing more is accepted, if that is so.
     pub(super) fn refuses(&self) -> Option<WriteError> {
-        if self.low_disk.load(Ordering::Relaxed) {
+        if self.file_is_gone() {
+            Some(WriteError::FileGone)
+        } else if self.low_disk.load(Ordering::Relaxed) {
             Some(WriteError::DiskFull)
         } else if self.too_many.load(Ordering::Relaxed) {
             Some(WriteError::Backlog {
@@ -58,6 +63,15 @@ impl Room {
         } else {
             None
         }
+    }
+
+    pub(super) fn file_is_gone(&self) -> bool {
+        self.file_gone.load(Ordering::Relaxed)
+    }
+
+    /// Takes note of whether the open file is no longer the one of its name; answers whether that is new.
+    pub(super) fn note_file(&self, gone: bool) -> bool {
+        self.file_gone.swap(gone, Ordering::Relaxed) != gone
     }
 
     pub(super) fn measure_disk(&self) {

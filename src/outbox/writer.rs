@@ -16,9 +16,11 @@ use tokio_util::sync::CancellationToken;
 use super::checkpoint::Checkpoints;
 use super::command::{self, Answer, Command};
 use super::error::{Severity, WriteError, severity};
+use super::lock::Lock;
+use super::names::Names;
 use super::order::Then;
 use super::room::Room;
-use super::scrub::{Scrub, Task};
+use super::scrub::{self, Scrub, Task};
 use super::{connect, disk};
 use crate::metrics::{Instruments, Pulse};
 
@@ -39,6 +41,13 @@ const LOCKED_TRIES: u32 = 3;
 /// A command and where its answer goes.
 pub(super) type Order = (Command, oneshot::Sender<Result<Answer, WriteError>>);
 
+/// What a daemon holds on to beside its connections.
+pub(super) struct Held {
+    /// Until the connection is closed.
+    pub(super) lock: Arc<Lock>,
+    pub(super) names: Names,
+}
+
 pub(super) struct Writer {
     pub(super) path: PathBuf,
     pub(super) connection: Option<SqliteConnection>,
@@ -50,6 +59,8 @@ pub(super) struct Writer {
     /// Whether events are accepted; deliveries go on in any case.
     pub(super) room: Arc<Room>,
     pub(super) scrub: Scrub,
+    /// What a daemon holds on to.
+    pub(super) held: Option<Held>,
     /// Whether the disk was full at the last write.
     pub(super) full: bool,
     /// The checkpoints, where they are not left to SQLite.
@@ -116,8 +127,21 @@ impl Writer {
             self.scrub(task).await;
         }
         if let Some(connection) = self.connection.take() {
-            connect::close(connection).await;
+            self.close(connection).await;
         }
+    }
+
+    /// Closes the connection, which folds the log into the file and removes it by its name: not where that is another's.
+    async fn close(&mut self, mut connection: SqliteConnection) {
+        if self.look_at_names().await {
+            connect::close(connection).await;
+            return;
+        }
+        if let Err(error) = scrub::empty_log(&mut connection).await {
+            tracing::warn!(%error, "failed to fold the log into the outbox's file");
+        }
+        // Never closed: the process ends.
+        std::mem::forget(connection);
     }
 
     async fn begin(&mut self) {
@@ -145,6 +169,7 @@ impl Writer {
         let (commands, replies): (Vec<_>, Vec<_>) = orders.into_iter().unzip();
         match self.write(&commands).await {
             Ok(answers) => {
+                let is_named = self.look_at_names().await;
                 if commands.iter().any(may_make_work) {
                     self.wake.notify_waiters();
                 }
@@ -152,8 +177,10 @@ impl Writer {
                 if commands.iter().any(Command::erases) {
                     self.scrub.erased(&self.path);
                 }
-                for (reply, answer) in replies.into_iter().zip(answers) {
-                    send(reply, Ok(answer));
+                let answers = commands.iter().zip(answers);
+                for (reply, (command, answer)) in replies.into_iter().zip(answers) {
+                    let kept = is_named || !command.stores();
+                    send(reply, kept.then_some(answer).ok_or(WriteError::FileGone));
                 }
             }
             Err(WriteError::Sqlite(_)) if commands.len() > 1 => {
@@ -192,6 +219,12 @@ impl Writer {
                 system = disk::takes_no_more(&self.path);
                 system.is_some()
             });
+            // What is open still is all that there is; nothing else can be opened.
+            let severity = if self.look_at_names().await {
+                severity
+            } else {
+                Severity::Fatal
+            };
             match severity {
                 Severity::Locked => {
                     self.beat(Pulse::write_failed);
@@ -260,7 +293,38 @@ impl Writer {
         Ok(self.connection.insert(connection))
     }
 
+    /// Whether the open files still have their names. Nothing is accepted while they have not.
+    async fn look_at_names(&mut self) -> bool {
+        let Some(held) = &self.held else { return true };
+        held.lock.keep();
+        let lost = held.names.lost();
+        let gone = lost.is_some();
+        if !self.room.note_file(gone) {
+            return !gone;
+        }
+        if let Some(lost) = lost {
+            tracing::error!(
+                file = %lost.display(),
+                "the outbox's file was deleted, moved or replaced under the daemon: nothing is accepted until it is back; \
+                 what is stored is delivered as long as this process lives"
+            );
+            // Whoever has the file aside has all of it.
+            if let Some(connection) = &mut self.connection
+                && let Err(error) = scrub::empty_log(connection).await
+            {
+                tracing::warn!(%error, "failed to fold the log into the outbox's file");
+            }
+        } else {
+            tracing::info!("the outbox's file is back; events are accepted");
+        }
+        !gone
+    }
+
     async fn reopen(&self) -> Result<SqliteConnection, sqlx::Error> {
+        if let Some(lost) = self.held.as_ref().and_then(|held| held.names.lost()) {
+            let words = format!("{} is another file now", lost.display());
+            return Err(std::io::Error::other(words).into());
+        }
         let opened = connect::writer(&self.path, false).await;
         let mut connection = opened.map_err(|error| {
             if let super::OpenError::Connect { source, .. } = error {
@@ -277,6 +341,7 @@ impl Writer {
 
     /// Wakes the relay when another process (a command beside the daemon) has committed.
     async fn look_for_others(&mut self, known: &mut Option<i64>) {
+        self.look_at_names().await;
         let Ok(connection) = self.open().await else {
             return;
         };

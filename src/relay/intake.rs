@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing::Instrument as _;
 
-use crate::model::{DeliveryStatus, EventId, EventStatus, SourceRules, Timestamp};
+use crate::model::{DeliveryStatus, EventId, SourceRules, Timestamp};
 use crate::outbox::{ClaimedEvent, NextDue, PlannedDelivery, Step, StoredDelivery, Then};
 
 use crate::telemetry;
@@ -13,6 +13,7 @@ use crate::telemetry;
 use super::context::{Context, End, Unwritten, error_chain};
 use super::hand::InHand;
 use super::plan::{Envelopes, Plan, Settings, plan};
+use super::reading::{self, DAMAGED, Read};
 use super::told;
 
 /// Events claimed at once: what mapping them takes does not hold up the rest for long.
@@ -94,7 +95,9 @@ pub(super) async fn take(context: &Context, room: Room) -> Result<Intake, Unwrit
 
 /// When the next events may go.
 async fn next_due(context: &Context) -> Result<NextDue, Unwritten> {
-    context.relay.outbox.next_due().await.map_err(|error| {
+    let outbox = &context.relay.outbox;
+    outbox.next_due().await.map_err(|error| {
+        outbox.judge(&error);
         tracing::error!(error = %error_chain(&error), "failed to look for work");
         Unwritten
     })
@@ -126,12 +129,9 @@ pub(super) async fn give_back(context: &Context, ids: &[EventId]) {
 async fn read(context: &Context, ids: &[EventId]) -> Result<Vec<InHand>, Unwritten> {
     let mut hands = Vec::with_capacity(ids.len());
     for ids in ids.chunks(READ_AT_ONCE) {
-        let events = context.relay.outbox.claimed(ids).await.map_err(|error| {
-            tracing::error!(error = %error_chain(&error), "failed to read claimed events");
-            Unwritten
-        })?;
+        let Read { events, ended } = reading::claimed(context, ids).await?;
         let mut mapped = MappedEvents {
-            ended: erased(context, ids, &events),
+            ended,
             ..MappedEvents::default()
         };
         let mut envelopes = Envelopes::default();
@@ -224,23 +224,6 @@ impl MappedEvents {
     }
 }
 
-/// The ends of claimed events whose payload is gone: nothing can be made of them, and nobody shall wait for them.
-fn erased(context: &Context, ids: &[EventId], events: &[ClaimedEvent]) -> Vec<Then> {
-    let gone = ids
-        .iter()
-        .filter(|id| !events.iter().any(|event| event.id == **id));
-    gone.map(|event| Then::Finish {
-        event: *event,
-        status: EventStatus::Dead,
-        reason: Some("its payload was erased before it was sent".to_owned()),
-        copy_of: None,
-        hold: false,
-        erase: false,
-        now: context.now(),
-    })
-    .collect()
-}
-
 async fn map(
     context: &Context,
     event: &ClaimedEvent,
@@ -258,10 +241,17 @@ async fn map(
         now: context.now(),
     };
     if event.replay.as_sent {
-        let former = context.relay.outbox.formerly_owed(event.id).await.map_err(|error| {
-            tracing::error!(error = %error_chain(&error), "failed to read what was sent before");
-            Unwritten
-        })?;
+        let former = match context.relay.outbox.formerly_owed(event.id).await {
+            Ok(former) => former,
+            Err(error) if error.is_damage() => {
+                reading::damaged(context, 1).await;
+                return Ok(Plan::Dead(DAMAGED.to_owned()));
+            }
+            Err(error) => {
+                tracing::error!(error = %error_chain(&error), "failed to read what was sent before");
+                return Err(Unwritten);
+            }
+        };
         if !former.is_empty() {
             return Ok(Plan::of(former, event, &settings));
         }

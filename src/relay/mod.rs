@@ -18,6 +18,7 @@ mod import;
 mod intake;
 mod plan;
 mod queues;
+mod reading;
 mod single;
 mod told;
 

@@ -13,7 +13,8 @@ use crate::app;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{AnalyticsJs, Config, DEV_WRITE_KEY, SourceConfig};
 use crate::model::Timestamp;
-use crate::outbox::{OpenError, Outbox};
+use crate::operator::damage_words;
+use crate::outbox::{OpenError, Outbox, try_to_make};
 
 /// Check the configuration, certificate, outbox, disk, ports, clock, key, scopes and lists; say how to mend what is wrong
 ///
@@ -157,8 +158,12 @@ async fn outbox(config: &Config) -> Finding {
     match Outbox::attach(&config.outbox).await {
         Ok(outbox) => {
             let (status, sqlite) = (outbox.status().await, outbox.sqlite_version().await);
+            let damage = outbox.damage().await.ok().flatten();
             outbox.close().await;
             let sqlite = sqlite.unwrap_or_default();
+            if let Some(damage) = damage {
+                return Finding::Wrong(format!("outbox: {}", damage_words(damage)));
+            }
             match status {
                 Ok(status) => match status.audit.iter().find(|(name, _)| name == "difference") {
                     Some((_, 0)) => Finding::Well(format!(
@@ -172,10 +177,17 @@ async fn outbox(config: &Config) -> Finding {
                 Err(error) => Finding::Wrong(format!("outbox: {:#}", anyhow::Error::from(error))),
             }
         }
-        Err(OpenError::Missing { path }) => Finding::Note(format!(
-            "outbox: {} does not exist yet; `serve` makes it",
-            path.display()
-        )),
+        Err(OpenError::Missing { path }) => match try_to_make(&path) {
+            Ok(()) => Finding::Note(format!(
+                "outbox: {} does not exist yet; `serve` makes it",
+                path.display()
+            )),
+            Err(error) => Finding::Wrong(format!(
+                "outbox: {} does not exist, and cannot be made: {error}; the user that runs `serve` must be allowed to \
+                 write in its folder",
+                path.display()
+            )),
+        },
         Err(error) => Finding::Wrong(format!("outbox: {:#}", anyhow::Error::from(error))),
     }
 }

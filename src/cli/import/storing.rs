@@ -120,7 +120,9 @@ impl Session {
     /// Waits as long as the outbox asks for; `false` when interrupted meanwhile.
     async fn wait_out(&self, error: AppendError) -> anyhow::Result<bool> {
         match error.source {
-            WriteError::Closed | WriteError::Sqlite(_) => return Err(error.into()),
+            WriteError::Closed | WriteError::FileGone | WriteError::Sqlite(_) => {
+                return Err(error.into());
+            }
             WriteError::Overloaded
             | WriteError::DiskFull
             | WriteError::Backlog { .. }

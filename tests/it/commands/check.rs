@@ -76,6 +76,15 @@ fn a_port_that_is_open_to_others_without_its_public_address_is_noted() {
 }
 
 #[test]
+fn an_outbox_that_serve_could_not_make_is_to_be_mended() {
+    let ran = Bench::with(&format!("outbox.path = \"/proc/outbox.db\"\n{SANDBOX}")).run(&["check"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let finding = findings(&ran)[1];
+    let words = "WRONG outbox: /proc/outbox.db does not exist, and cannot be made: ";
+    assert!(finding.starts_with(words), "{finding}");
+}
+
+#[test]
 fn few_open_files_are_noted() {
     let bench = Bench::with(SANDBOX);
     let program = env!("CARGO_BIN_EXE_klaviyo-relay");

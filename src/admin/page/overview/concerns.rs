@@ -120,6 +120,10 @@ fn refusing(facts: &Facts) -> Option<Concern> {
             "New events are refused: as many wait as outbox.max_pending allows.".to_owned(),
             "It goes on by itself when events get through.",
         ),
+        WriteError::FileGone => (
+            "New events are refused: the outbox's file was deleted, moved or replaced.".to_owned(),
+            "Put it back; while this process lives, it goes on with what is stored and can be restarted only then.",
+        ),
         other @ (WriteError::Overloaded
         | WriteError::Locked
         | WriteError::Closed

@@ -1,0 +1,106 @@
+//! Reads claimed events. Where the outbox's file is damaged, one by one: what cannot be read costs nobody else.
+
+use crate::model::{EventId, EventStatus};
+use crate::outbox::{ClaimedEvent, ReadError, Then};
+
+use super::context::{Context, Unwritten, error_chain};
+
+/// Events that stand together on a page, or a few: when so many cannot be read, and none that was asked for with them can,
+/// it is not a page that is damaged.
+const FEW: usize = 20;
+/// Why an event is dead that cannot be read.
+pub(super) const DAMAGED: &str =
+    "the outbox's file is damaged where this event is stored, and it cannot be read";
+/// Why an event is dead that was emptied.
+const ERASED: &str = "its payload was erased before it was sent";
+
+/// Claimed events.
+pub(super) struct Read {
+    pub(super) events: Vec<ClaimedEvent>,
+    /// The ends of those of which nothing can be made: erased, or not to be read. Nobody shall wait for them.
+    pub(super) ended: Vec<Then>,
+}
+
+/// Reads these events.
+pub(super) async fn claimed(context: &Context, ids: &[EventId]) -> Result<Read, Unwritten> {
+    let outbox = &context.relay.outbox;
+    let (events, unreadable) = match outbox.claimed(ids).await {
+        Ok(events) => (events, Vec::new()),
+        Err(error) if error.is_damage() && !error.is_of_the_file() => {
+            one_by_one(context, ids, &error).await?
+        }
+        Err(error) => {
+            outbox.judge(&error);
+            return Err(failed(&error));
+        }
+    };
+    if !unreadable.is_empty() {
+        damaged(context, unreadable.len()).await;
+    }
+    let gone = ids
+        .iter()
+        .filter(|id| !events.iter().any(|event| event.id == **id));
+    let ended = gone.map(|id| {
+        let is_unreadable = unreadable.contains(id);
+        dead(context, *id, if is_unreadable { DAMAGED } else { ERASED })
+    });
+    Ok(Read {
+        ended: ended.collect(),
+        events,
+    })
+}
+
+/// Keeps and logs that so many events cannot be read.
+pub(super) async fn damaged(context: &Context, events: usize) {
+    tracing::error!(
+        events,
+        "the outbox's file is damaged: events on the damaged part cannot be read and are dead; the others go on"
+    );
+    let noted = context
+        .relay
+        .outbox
+        .note_damage(events, context.now())
+        .await;
+    if let Err(error) = noted {
+        tracing::warn!(error = %error_chain(&error), "failed to write down that the file is damaged");
+    }
+}
+
+/// The events that can be read, and those that cannot.
+async fn one_by_one(
+    context: &Context,
+    ids: &[EventId],
+    error: &ReadError,
+) -> Result<(Vec<ClaimedEvent>, Vec<EventId>), Unwritten> {
+    let outbox = &context.relay.outbox;
+    let (mut events, mut unreadable) = (Vec::new(), Vec::new());
+    for id in ids {
+        match outbox.claimed(&[*id]).await {
+            Ok(read) => events.extend(read),
+            Err(error) if error.is_damage() => unreadable.push(*id),
+            Err(error) => return Err(failed(&error)),
+        }
+    }
+    if events.is_empty() && unreadable.len() >= FEW {
+        outbox.judge(error);
+        return Err(failed(error));
+    }
+    Ok((events, unreadable))
+}
+
+fn failed(error: &ReadError) -> Unwritten {
+    tracing::error!(error = %error_chain(error), "failed to read claimed events");
+    Unwritten
+}
+
+fn dead(context: &Context, event: EventId, reason: &str) -> Then {
+    Then::Finish {
+        event,
+        status: EventStatus::Dead,
+        reason: Some(reason.to_owned()),
+        copy_of: None,
+        hold: false,
+        erase: false,
+        now: context.now(),
+    }
+}
