@@ -5,6 +5,14 @@ use std::time::{Duration, Instant};
 
 use crate::model::Timestamp;
 
+/// The first of November 2026: this version was written later, so a clock that shows an earlier time is wrong.
+const WRITTEN: Timestamp = Timestamp::from_millis(1_793_491_200_000);
+
+/// Whether a clock that shows this may be right. One that was never set shows 1970, or the time of the last shutdown.
+pub fn is_set(now: Timestamp) -> bool {
+    now >= WRITTEN
+}
+
 /// Where the program's time and chance come from.
 pub trait Clock: Send + Sync + 'static {
     /// The current time.

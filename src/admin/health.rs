@@ -13,10 +13,15 @@ use serde_json::{Value, json};
 
 use super::Admin;
 use super::refusal::code;
+use crate::clock;
 use crate::metrics::{Stuck, stuck};
 use crate::model::PauseKind;
 use crate::operator::{damage_words, log_advice, log_code, log_words};
 use crate::outbox::{AppendError, FailingAlone, Pause, WriteError};
+
+/// What an unset clock means.
+const CLOCK_UNSET: &str = "the machine's clock shows a time before this version was written, so it is wrong: calls keep the \
+    times that they say, and nothing is removed for its age; set the clock";
 
 /// How long readiness waits for the writer: whoever asks gives up soon after.
 const READY_BOUND: Duration = Duration::from_secs(3);
@@ -51,6 +56,9 @@ pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
             "sandbox",
             "requests go to the sandbox: NOTHING REACHES KLAVIYO",
         ));
+    }
+    if !clock::is_set(admin.clock.now()) {
+        notes.push(reason("clock_unset", CLOCK_UNSET));
     }
     // An empty append opens a write transaction and writes nothing.
     let accepting = tokio::time::timeout(READY_BOUND, admin.outbox.append(Vec::new())).await;

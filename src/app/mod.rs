@@ -82,6 +82,12 @@ impl App {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
+        if !clock::is_set(clock.now()) {
+            tracing::warn!(
+                now = %clock.now(),
+                "the machine's clock is wrong: this version was written later; set it"
+            );
+        }
         let tls = load_tls(&config)?;
         let sources = config.ingest.sources.iter();
         let sources = sources.map(|source| source.name.as_str());

@@ -253,7 +253,7 @@ async fn map(
             }
         };
         if !former.is_empty() {
-            return Ok(Plan::of(former, event, &settings));
+            return Ok(Plan::of(former, event, event.at, &settings));
         }
     }
     // The mapper is pure: a panic in it, a bug of ours, leaves nothing half done. It costs this event only.

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::clock;
 use crate::config::MappingConfig;
 use crate::klaviyo::Request;
 use crate::mapper::{self, Input, Mapped, Planned};
 use crate::model::{DeliveryKind, EventType, NewEvent, Right, Side, SourceRules, Timestamp};
 use crate::outbox::{ClaimedEvent, PlannedDelivery};
-use crate::segment::{Call, CallError, Envelope};
+use crate::segment::{self, Call, CallError, Envelope};
 
 /// What an event becomes.
 pub(super) enum Plan {
@@ -44,11 +45,12 @@ pub(super) fn plan(
         Err(error) => return Plan::Dead(super::context::error_chain(&error)),
     };
     let side = settings.rules.side.unwrap_or_else(|| call.side());
+    let (at, received_at) = times(event, &call, settings.now);
     let input = Input {
         call: &call,
         message_id: &event.message_id,
-        at: event.at,
-        received_at: event.received_at,
+        at,
+        received_at,
         side,
         rights: settings.rules.rights(side),
     };
@@ -65,7 +67,23 @@ pub(super) fn plan(
         .into_iter()
         .map(|planned| owed_by(planned, backfill))
         .collect();
-    Plan::of(owed, event, settings)
+    Plan::of(owed, event, at, settings)
+}
+
+/// When a call was made, and when it came. While the clock was known to be wrong neither was known: then the call's own
+/// time counts, and without one the present.
+fn times(event: &ClaimedEvent, call: &Call, now: Timestamp) -> (Timestamp, Timestamp) {
+    if clock::is_set(event.received_at) {
+        return (event.at, event.received_at);
+    }
+    let stated = |name| call.field(name).and_then(segment::time);
+    let stated = stated("timestamp").or_else(|| stated("originalTimestamp"));
+    let at = if event.at > event.received_at {
+        event.at
+    } else {
+        stated.unwrap_or(now)
+    };
+    (at, now.max(at))
 }
 
 /// The envelope that was read last: calls of one batch stand behind each other, and it is read once for them.
@@ -93,13 +111,14 @@ fn call_of(event: &ClaimedEvent, envelopes: &mut Envelopes) -> Result<Call, Call
 }
 
 impl Plan {
-    /// A plan of these, without subscriptions that a replay should not send.
+    /// A plan of these of a call made `at`, without subscriptions that a replay should not send.
     pub(super) fn of(
         mut owed: Vec<PlannedDelivery>,
         event: &ClaimedEvent,
+        at: Timestamp,
         settings: &Settings<'_>,
     ) -> Self {
-        leave_out_old_consent(&mut owed, event, settings);
+        leave_out_old_consent(&mut owed, event, at, settings);
         if owed.is_empty() {
             let reason =
                 "neither a replay nor an import subscribes people anew; see `replay --consent`";
@@ -136,9 +155,10 @@ fn owed_by(planned: Planned, backfill: bool) -> PlannedDelivery {
 fn leave_out_old_consent(
     owed: &mut Vec<PlannedDelivery>,
     event: &ClaimedEvent,
+    at: Timestamp,
     settings: &Settings<'_>,
 ) {
-    let recent = settings.now.since(event.at) <= settings.replay_consent_within;
+    let recent = settings.now.since(at) <= settings.replay_consent_within;
     if event.cycle == 1 || event.replay.consent || recent {
         return;
     }

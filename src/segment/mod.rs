@@ -14,6 +14,7 @@ mod lookup;
 mod masked;
 mod readable;
 mod side;
+mod time;
 
 pub use call::{Call, CallError};
 pub use contact::{Contact, Place};
@@ -22,3 +23,4 @@ pub use integrations::Options;
 pub use lookup::{amount, find, find_all, find_key, find_path, is_email, number, same_key, text};
 pub use masked::masked;
 pub use readable::readable;
+pub use time::time;
