@@ -124,6 +124,7 @@ mod tests {
             dead: NOW,
             bodies: NOW,
             import_jobs: NOW,
+            minutes: NOW,
         };
         outbox.remove_some(delivered).await.unwrap();
         finish(&outbox, 2, EventStatus::Delivered).await;

@@ -18,8 +18,10 @@ use crate::model::Timestamp;
 use crate::outbox::command::Command;
 use crate::outbox::{Outbox, ReadError, WriteError};
 
-/// How long minutes are kept: a week, and a day to look back at its beginning.
-const KEPT: Duration = Duration::from_hours(8 * 24);
+pub(in crate::outbox) const FORGET: [&str; 2] = [
+    "DELETE FROM minute WHERE minute_ms < ?1",
+    "DELETE FROM minute_source WHERE minute_ms < ?1",
+];
 
 /// Why minutes were not written down.
 #[derive(Debug, thiserror::Error)]
@@ -104,11 +106,24 @@ pub(in crate::outbox) async fn write(
         "minutes": minutes.collect::<Value>(), "sources": sources.collect::<Value>(),
         "pending": fresh.pending, "oldest_ms": fresh.oldest_ms, "base_ms": fresh.base,
         "now_ms": fresh.now.as_millis(), "last_id": fresh.newest_id, "throttled": throttled,
-        "kept_ms": start_of(fresh.now.minus(KEPT)),
     });
     sqlx::query(include_str!("../sql/chronicle.sql"))
         .bind(note.to_string())
         .execute(connection)
         .await?;
+    Ok(())
+}
+
+/// Forgets the minutes before this time, on a connection with an open transaction.
+pub(in crate::outbox) async fn forget(
+    connection: &mut SqliteConnection,
+    before: Timestamp,
+) -> Result<(), sqlx::Error> {
+    for forget in FORGET {
+        sqlx::query(forget)
+            .bind(start_of(before))
+            .execute(&mut *connection)
+            .await?;
+    }
     Ok(())
 }

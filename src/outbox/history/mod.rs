@@ -21,7 +21,7 @@ use super::error::ReadError;
 use crate::model::Timestamp;
 
 pub use chronicle::chronicle;
-pub(super) use chronicle::{Note, write};
+pub(super) use chronicle::{Note, forget, write};
 #[cfg(test)]
 pub(super) use fresh::{CAME, DELIVERED_AFTER, ENDED, MARK};
 use fresh::{Fresh, Mark};

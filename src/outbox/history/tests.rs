@@ -181,6 +181,7 @@ async fn a_minute_keeps_what_ended_in_it_when_that_is_replayed_or_removed() {
         dead: at(600),
         bodies: at(600),
         import_jobs: at(600),
+        minutes: NOON,
     };
     outbox.remove_some(all).await.unwrap();
     outbox.write_down(at(120), 0).await.unwrap();
@@ -246,24 +247,34 @@ async fn a_clock_set_back_or_far_ahead_loses_no_event_from_the_counts() {
 }
 
 #[tokio::test]
-async fn minutes_go_after_eight_days() {
+async fn minutes_go_when_retention_says_so_and_not_by_the_clock() {
     let files = files();
     let outbox = files.open().await;
     a_minute(&outbox).await;
     outbox.write_down(at(60), 0).await.unwrap();
-    let days = |days: u64| at(days * 24 * 3600);
-    outbox.write_down(days(8), 0).await.unwrap();
-    let kept = "SELECT count(*) FROM minute WHERE minute_ms <= 1795435200000";
-    assert_eq!(count(&outbox, kept).await, 1);
-    outbox
-        .write_down(days(8).plus(Duration::from_mins(1)), 0)
-        .await
-        .unwrap();
-    assert_eq!(count(&outbox, kept).await, 0);
-    assert_eq!(
-        count(&outbox, "SELECT count(*) FROM minute_source").await,
-        0
-    );
+    let minutes = "SELECT (SELECT count(*) FROM minute WHERE minute_ms = 1795435200000)
+                          + (SELECT count(*) FROM minute_source)";
+    let before = count(&outbox, minutes).await;
+    for leap in [
+        at(10 * 366 * 24 * 3600),
+        at(0).minus(Duration::from_hours(1)),
+        Timestamp::from_millis(0),
+        at(120),
+    ] {
+        outbox.write_down(leap, 0).await.unwrap();
+        assert_eq!(count(&outbox, minutes).await, before, "{leap}");
+    }
+    let round = |minutes| Round {
+        delivered: NOON,
+        dead: NOON,
+        bodies: NOON,
+        import_jobs: NOON,
+        minutes,
+    };
+    outbox.remove_some(round(NOON)).await.unwrap();
+    assert_eq!(count(&outbox, minutes).await, before);
+    outbox.remove_some(round(at(60))).await.unwrap();
+    assert_eq!(count(&outbox, minutes).await, 0);
 }
 
 #[tokio::test]

@@ -2,7 +2,10 @@
 //!
 //! Everything is removed a little at a time by the writer, between the events that come and go: a round is a few
 //! milliseconds of its work, and [`keep`] leaves it alone for several times as long before the next. What is removed
-//! is counted, so that the audit adds up for ever. The space is given back to the disk in small steps too.
+//! is counted, so that the audit adds up for ever. The space is given back to the disk in small steps too. What the time
+//! is, two clocks must agree on ([`witness`]).
+
+mod witness;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +16,12 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::command::{Answer, Command};
-use super::{Outbox, WriteError, import_job, mismatch};
+use super::{Outbox, WriteError, history, import_job, mismatch};
 use crate::clock::Clock;
 use crate::config::OutboxConfig;
 use crate::model::Timestamp;
+
+use witness::Witness;
 
 /// Events of each kind that one round takes.
 const EVENTS: u64 = 100;
@@ -31,6 +36,11 @@ const REST: Duration = Duration::from_secs(5);
 const RESPITE: u32 = 4;
 /// Import jobs that ended are known for so long at least: a list of Klaviyo's may show them.
 const IMPORT_JOBS: Duration = Duration::from_hours(24);
+/// How long minutes are kept: a week, and a day to look back at its beginning.
+const MINUTES: Duration = Duration::from_hours(8 * 24);
+/// The fact that says what was believed to be the time in the last round, and how often it is written.
+const ROUND: &str = "the time of the last removal";
+const KEPT_EVERY: Duration = Duration::from_mins(1);
 /// The fact that tells how far bodies are removed.
 const STRIPPED: &str = "bodies removed up to";
 
@@ -45,6 +55,8 @@ pub(super) struct Round {
     pub(super) bodies: Timestamp,
     /// Import jobs of which no attempt is left.
     pub(super) import_jobs: Timestamp,
+    /// Minutes of the history.
+    pub(super) minutes: Timestamp,
 }
 
 /// What a round did.
@@ -63,9 +75,19 @@ pub async fn keep(
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
 ) {
+    let mut witness = Witness::since(last_round(&outbox).await, clock.as_ref());
+    let mut kept = None;
     loop {
-        let began = clock.now();
-        let round = Round::at(&config.borrow(), began);
+        let began = clock.monotonic();
+        let now = witness.look(clock.as_ref());
+        if kept.is_none_or(|kept| now.since(kept).max(kept.since(now)) >= KEPT_EVERY) {
+            kept = Some(now);
+            let told = outbox.remember(ROUND.to_owned(), now.as_millis().to_string());
+            if let Err(error) = told.await {
+                tracing::debug!(%error, "failed to keep the time of this round");
+            }
+        }
+        let round = Round::at(&config.borrow(), now);
         let pause = match outbox.remove_some(round).await {
             Ok(removed) => {
                 let Removed { events, bodies, .. } = removed;
@@ -73,7 +95,7 @@ pub async fn keep(
                     tracing::debug!(events, bodies, "what was kept long enough is removed");
                 }
                 if removed.more {
-                    clock.now().since(began) * RESPITE
+                    clock.monotonic().saturating_sub(began) * RESPITE
                 } else {
                     REST
                 }
@@ -91,6 +113,12 @@ pub async fn keep(
     }
 }
 
+/// What was believed to be the time in the last round of an earlier daemon.
+async fn last_round(outbox: &Outbox) -> Option<Timestamp> {
+    let fact = outbox.recall(ROUND).await.ok().flatten()?;
+    fact.parse().ok().map(Timestamp::from_millis)
+}
+
 impl Round {
     fn at(config: &OutboxConfig, now: Timestamp) -> Self {
         Self {
@@ -98,6 +126,7 @@ impl Round {
             dead: now.minus(config.retain_dead),
             bodies: now.minus(config.retain_bodies),
             import_jobs: now.minus(IMPORT_JOBS),
+            minutes: now.minus(MINUTES),
         }
     }
 }
@@ -121,6 +150,7 @@ pub(super) async fn remove(
     let events = prune(connection, round).await?;
     let bodies = strip(connection, round).await?;
     import_job::forget(connection, round.import_jobs).await?;
+    history::forget(connection, round.minutes).await?;
     let vacuumed = give_back(connection).await?;
     Ok(Removed {
         events,

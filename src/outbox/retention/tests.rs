@@ -1,8 +1,14 @@
 //! What is removed, what stays, and that the file gets smaller, on a real file.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{EVENTS, Removed, Round};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{EVENTS, Removed, Round, keep};
+use crate::clock::Clock;
+use crate::config::OutboxConfig;
 use crate::model::{DeliveryStatus, EventId, EventStatus, Timestamp};
 use crate::outbox::tests::{
     NOW, begin, claim_all, count, event, files, finish, plan, planned, settle,
@@ -38,6 +44,7 @@ async fn finished_events_go_when_their_time_is_over_and_the_audit_adds_up() {
         dead: NOW,
         bodies: NOW,
         import_jobs: LATER,
+        minutes: LATER,
     };
     assert_eq!(remove(&outbox, nothing).await, Removed::default());
 
@@ -46,6 +53,7 @@ async fn finished_events_go_when_their_time_is_over_and_the_audit_adds_up() {
         dead: LONG_AGO,
         bodies: LATER,
         import_jobs: LATER,
+        minutes: LATER,
     };
     assert_eq!(remove(&outbox, delivered.clone()).await.events, 2);
     assert_eq!(
@@ -99,6 +107,7 @@ async fn a_dead_event_that_others_wait_behind_stays() {
         dead: LATER,
         bodies: LATER,
         import_jobs: LATER,
+        minutes: LATER,
     };
     assert_eq!(remove(&outbox, all.clone()).await.events, 0);
     outbox.discard(NOW, vec![EventId(2)]).await.unwrap();
@@ -129,6 +138,7 @@ async fn bodies_go_before_the_history_and_are_not_looked_at_again() {
         dead: LONG_AGO,
         bodies: LATER,
         import_jobs: LATER,
+        minutes: LATER,
     };
     assert_eq!(remove(&outbox, bodies.clone()).await.bodies, 1);
     assert_eq!(remove(&outbox, bodies.clone()).await.bodies, 0);
@@ -184,6 +194,7 @@ async fn a_message_and_a_key_are_known_as_long_as_their_event() {
         dead: LATER,
         bodies: LATER,
         import_jobs: LATER,
+        minutes: LATER,
     };
     assert_eq!(remove(&outbox, all).await.events, 2);
     for table in [
@@ -217,6 +228,7 @@ async fn the_file_gets_smaller_round_by_round() {
         dead: LATER,
         bodies: LATER,
         import_jobs: LATER,
+        minutes: LATER,
     };
     let mut rounds = 0;
     loop {
@@ -238,11 +250,11 @@ async fn the_file_gets_smaller_round_by_round() {
 
 #[test]
 fn nothing_is_kept_for_less_than_the_configuration_says() {
-    let config = crate::config::OutboxConfig {
+    let config = OutboxConfig {
         retain_delivered: Duration::from_hours(48),
         retain_bodies: Duration::from_hours(1),
         retain_dead: Duration::from_hours(72),
-        ..crate::config::OutboxConfig::default()
+        ..OutboxConfig::default()
     };
     let hours_ago = |hours| NOW.minus(Duration::from_hours(hours));
     let expected = Round {
@@ -250,6 +262,53 @@ fn nothing_is_kept_for_less_than_the_configuration_says() {
         dead: hours_ago(72),
         bodies: hours_ago(1),
         import_jobs: hours_ago(24),
+        minutes: hours_ago(8 * 24),
     };
     assert_eq!(Round::at(&config, NOW), expected);
+}
+
+/// A clock that stands still.
+struct Stopped(Timestamp);
+
+impl Clock for Stopped {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn chance(&self) -> f64 {
+        0.5
+    }
+}
+
+/// One round by a daemon that starts at this time and is stopped at once.
+async fn one_round(outbox: &Outbox, now: Timestamp) {
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let config = watch::Sender::new(OutboxConfig::default());
+    let clock: Arc<dyn Clock> = Arc::new(Stopped(now));
+    keep(outbox.clone(), config.subscribe(), clock, stop).await;
+}
+
+#[tokio::test]
+async fn a_clock_that_leaps_deletes_nothing() {
+    let files = files();
+    let outbox = files.open().await;
+    ended(&outbox, "m1", "a", EventStatus::Dead).await;
+    ended(&outbox, "m2", "b", EventStatus::Delivered).await;
+    let later = |days: u64| NOW.plus(Duration::from_hours(24 * days));
+    for leap in [
+        later(0),
+        later(3652),
+        Timestamp::from_millis(0),
+        later(0),
+        later(89),
+    ] {
+        one_round(&outbox, leap).await;
+        let kept = "SELECT count(*) FROM event JOIN payload ON event_id = event.id";
+        assert_eq!(count(&outbox, kept).await, 2, "{leap}");
+    }
 }

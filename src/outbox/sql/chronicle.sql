@@ -1,10 +1,9 @@
--- Writes minutes down, and forgets those that are too old. What comes late to a minute that is written down is added to
+-- Writes minutes down. What comes late to a minute that is written down is added to
 -- it; what ended in it is counted anew each time, and the larger count is right: a replay takes from it, and so does
 -- retention.
 -- ?1: JSON object of minutes: [{minute_ms, came, done, died, throttled, half_ms, most_ms}], sources: [{minute_ms, source,
 -- came}], pending: how many wait now, oldest_ms: when the oldest of them had come, base_ms: in minutes from this on,
--- now_ms, last_id: the last event counted, throttled: the 429s that the process has counted, kept_ms: minutes before
--- this go. One parameter: sqlx counts those that a statement leaves out.
+-- now_ms, last_id: the last event counted, throttled: the 429s that the process has counted. One parameter: sqlx counts those that a statement leaves out.
 
 INSERT INTO minute (minute_ms, came, done, died, throttled, pending, half_ms, most_ms)
 SELECT j.value ->> 'minute_ms', j.value ->> 'came', j.value ->> 'done', j.value ->> 'died', j.value ->> 'throttled',
@@ -25,8 +24,5 @@ SELECT j.value ->> 'minute_ms', j.value ->> 'source', j.value ->> 'came'
 FROM json_each(?1, '$.sources') AS j
 WHERE true
 ON CONFLICT (minute_ms, source) DO UPDATE SET came = came + excluded.came;
-
-DELETE FROM minute WHERE minute_ms < ?1 ->> 'kept_ms';
-DELETE FROM minute_source WHERE minute_ms < ?1 ->> 'kept_ms';
 
 UPDATE chronicle SET last_id = ?1 ->> 'last_id', told_ms = ?1 ->> 'now_ms', throttled = ?1 ->> 'throttled' WHERE id = 1;

@@ -190,6 +190,7 @@ async fn a_job_is_forgotten_when_its_attempts_are() {
     let kept = "SELECT count(*) FROM import_job";
     let later = NOW.plus(Duration::from_hours(1));
     let round = |import_jobs| Round {
+        minutes: NOW,
         delivered: later,
         dead: later,
         bodies: later,

@@ -1,0 +1,163 @@
+//! What the time is, as far as two clocks agree.
+//!
+//! What is deleted by a clock that is wrong for a moment is gone. So the time of day is believed as far as the monotonic
+//! clock has seen it pass since the last round, which is kept in the file. A leap is believed when the clock has gone on
+//! from there, like the monotonic one, for a part of what it leapt: after a night switched off for half an hour, after
+//! years for a day. A time before this version was written is no time.
+
+use std::time::Duration;
+
+use crate::clock::{self, Clock};
+use crate::model::Timestamp;
+
+/// What two clocks differ by that are right.
+const SLACK: Duration = Duration::from_secs(5);
+/// A leap is believed when the clock has stood by it for this part of it, within bounds.
+const PART: u32 = 16;
+const LEAST: Duration = Duration::from_mins(1);
+const MOST: Duration = Duration::from_hours(24);
+
+/// Both clocks at the last look, and what was believed.
+#[derive(Debug)]
+pub(super) struct Witness {
+    believed: Timestamp,
+    wall: Timestamp,
+    monotonic: Duration,
+    /// For how long the two have gone alike.
+    agreed: Duration,
+}
+
+impl Witness {
+    /// Begins with what was believed in the last round; with the clock, where there was none.
+    pub(super) fn since(believed: Option<Timestamp>, clock: &dyn Clock) -> Self {
+        let wall = clock.now();
+        Self {
+            believed: believed.unwrap_or(wall),
+            wall,
+            monotonic: clock.monotonic(),
+            agreed: Duration::ZERO,
+        }
+    }
+
+    /// Looks at both clocks; answers the time that is believed now.
+    pub(super) fn look(&mut self, clock: &dyn Clock) -> Timestamp {
+        let (wall, monotonic) = (clock.now(), clock.monotonic());
+        let passed = monotonic.saturating_sub(self.monotonic);
+        let expected = self.wall.plus(passed);
+        let alike = wall.since(expected).max(expected.since(wall)) <= SLACK;
+        self.agreed = if alike {
+            self.agreed.saturating_add(passed)
+        } else {
+            Duration::ZERO
+        };
+        (self.wall, self.monotonic) = (wall, monotonic);
+        if clock::is_set(wall) {
+            let witnessed = self.believed.plus(passed);
+            let leap = wall.since(witnessed);
+            let stood_by = self.agreed >= (leap / PART).clamp(LEAST, MOST);
+            self.believed = if leap <= SLACK || stood_by {
+                wall
+            } else {
+                witnessed
+            };
+        }
+        self.believed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON: Timestamp = Timestamp::from_millis(1_795_435_200_000);
+    const HOUR: Duration = Duration::from_hours(1);
+    const YEARS: Duration = Duration::from_hours(24 * 3652);
+
+    /// The time of day, and the monotonic time.
+    struct Hands(Timestamp, Duration);
+
+    impl Clock for Hands {
+        fn now(&self) -> Timestamp {
+            self.0
+        }
+        fn monotonic(&self) -> Duration {
+            self.1
+        }
+        fn chance(&self) -> f64 {
+            0.0
+        }
+    }
+
+    /// Rounds of a minute from noon on, under a clock that shows so much more than it should.
+    fn rounds(witness: &mut Witness, minutes: std::ops::Range<u32>, ahead: Duration) -> Timestamp {
+        let mut believed = NOON;
+        for minute in minutes {
+            let passed = Duration::from_mins(1) * minute;
+            believed = witness.look(&Hands(NOON.plus(passed).plus(ahead), passed));
+        }
+        believed
+    }
+
+    fn at_noon(believed: Option<Timestamp>) -> Witness {
+        Witness::since(believed, &Hands(NOON, Duration::ZERO))
+    }
+
+    #[test]
+    fn a_clock_that_goes_right_is_believed() {
+        let witness = &mut at_noon(None);
+        assert_eq!(
+            rounds(witness, 1..60, Duration::ZERO),
+            NOON.plus(HOUR - HOUR / 60)
+        );
+    }
+
+    #[test]
+    fn a_leap_that_is_taken_back_was_never_believed() {
+        for ahead in [Duration::from_mins(1), HOUR, YEARS] {
+            let witness = &mut at_noon(None);
+            rounds(witness, 1..3, Duration::ZERO);
+            let believed = rounds(witness, 3..4, ahead);
+            assert_eq!(believed, NOON.plus(Duration::from_mins(3)), "{ahead:?}");
+            let believed = rounds(witness, 4..6, Duration::ZERO);
+            assert_eq!(believed, NOON.plus(Duration::from_mins(5)), "{ahead:?}");
+        }
+    }
+
+    #[test]
+    fn a_leap_is_believed_when_the_clock_has_stood_by_it() {
+        let witness = &mut at_noon(None);
+        rounds(witness, 1..3, Duration::ZERO);
+        assert_eq!(
+            rounds(witness, 3..63, 16 * HOUR),
+            NOON.plus(HOUR + HOUR / 30)
+        );
+        assert_eq!(
+            rounds(witness, 63..64, 16 * HOUR),
+            NOON.plus(17 * HOUR + HOUR / 20)
+        );
+        let witness = &mut at_noon(None);
+        assert_eq!(
+            rounds(witness, 1..1440, YEARS),
+            NOON.plus(24 * HOUR - HOUR / 60)
+        );
+        assert!(rounds(witness, 1440..1443, YEARS) > NOON.plus(YEARS));
+    }
+
+    #[test]
+    fn time_that_passed_while_no_daemon_ran_is_a_leap() {
+        let witness = &mut at_noon(Some(NOON.minus(YEARS)));
+        let minute = Duration::from_mins(1);
+        assert_eq!(
+            rounds(witness, 1..2, Duration::ZERO),
+            NOON.minus(YEARS).plus(minute)
+        );
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_is_followed_but_not_to_1970() {
+        let witness = &mut at_noon(Some(NOON.plus(HOUR)));
+        assert_eq!(rounds(witness, 1..2, Duration::ZERO), NOON.plus(HOUR / 60));
+        let unset = Hands(Timestamp::from_millis(0), HOUR);
+        assert_eq!(witness.look(&unset), NOON.plus(HOUR / 60));
+    }
+}
