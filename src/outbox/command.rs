@@ -15,9 +15,9 @@ use super::pause::{self, Pause};
 use super::retention::{self, Removed, Round};
 use super::rows;
 use super::run::{self, Claimed};
+use super::waiting::{self, Waiting};
 use crate::model::{
-    DeliveryId, DeliveryStatus, EventId, EventType, Family, Identifier, ImportJobId, NewEvent,
-    Timestamp,
+    DeliveryId, DeliveryStatus, EventId, EventType, Identifier, ImportJobId, NewEvent, Timestamp,
 };
 
 /// The bytes of an event's or a request's row beside its text, about.
@@ -61,7 +61,7 @@ pub(super) enum Command {
     },
     SetPauses(Vec<Pause>),
     Unpark {
-        family: Family,
+        what: Waiting,
         now: Timestamp,
     },
     Remove(Round),
@@ -210,8 +210,8 @@ pub(super) async fn write(
                 pause::write(connection, pauses).await?;
                 Answer::Done
             }
-            Command::Unpark { family, now } => {
-                Answer::Unparked(pause::unpark(connection, *family, *now).await?)
+            Command::Unpark { what, now } => {
+                Answer::Unparked(waiting::unpark(connection, *what, *now).await?)
             }
         });
     }

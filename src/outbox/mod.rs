@@ -53,6 +53,7 @@ mod select;
 mod standing;
 #[cfg(test)]
 mod tests;
+mod waiting;
 mod work;
 mod writer;
 
@@ -101,6 +102,7 @@ use scrub::Scrub;
 pub use search::{FoundBy, Hit};
 pub use select::{Brief, Selection};
 pub use standing::Standing;
+use waiting::Waiting;
 pub use work::{BODIES, ClaimedEvent, NextDue, StoredDelivery};
 use writer::{Held, Order, Writer};
 
@@ -449,7 +451,12 @@ impl Outbox {
 
     /// Makes the events that wait for this family's pause due now, some at a time; answers whether there are more.
     pub async fn unpark(&self, family: Family, now: Timestamp) -> Result<bool, WriteError> {
-        let answer = self.ask(Command::Unpark { family, now }).await?;
+        let answer = self
+            .ask(Command::Unpark {
+                what: Waiting::Parked(family),
+                now,
+            })
+            .await?;
         if let Answer::Unparked(more) = answer {
             Ok(more)
         } else {

@@ -1,5 +1,7 @@
 //! What the relay asks the outbox to write down, and what it hears back.
 
+use std::time::Duration;
+
 use crate::model::{
     DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventStatus, Family, Outcome, Timestamp,
 };
@@ -122,6 +124,17 @@ pub struct Step {
     pub settlement: Option<Settlement>,
     /// What becomes of the event.
     pub then: Then,
+}
+
+impl Step {
+    /// The same, with an event that goes back due so much later.
+    #[must_use]
+    pub fn due_later(mut self, span: Duration) -> Self {
+        if let Then::Release { due, .. } = &mut self.then {
+            *due = due.plus(span);
+        }
+        self
+    }
 }
 
 /// How events are taken in that happened long ago, elsewhere. They go the way of replays: behind live traffic, and

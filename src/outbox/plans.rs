@@ -45,6 +45,9 @@ async fn hot_statements_scan_no_table_that_grows() {
         ("open import jobs", super::import_job::OPEN),
         ("their events", super::import_job::EVENTS),
         ("their items", super::import_job::ITEMS),
+        ("the latest due time", super::waiting::LATEST_DUE),
+        ("the latest time", super::waiting::LATEST_TIME),
+        ("what is brought forward", super::waiting::BRING_FORWARD),
         ("the oldest pending event", super::standing::OLDEST_PENDING),
         (
             "unanswered subscriptions",

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -108,6 +109,16 @@ impl NextDue {
         Self {
             live: Some(at),
             replayed: Some(at),
+        }
+    }
+
+    /// Both so much earlier.
+    #[must_use]
+    pub fn earlier_by(self, span: Duration) -> Self {
+        let earlier = |at: Option<Timestamp>| at.map(|at| at.minus(span));
+        Self {
+            live: earlier(self.live),
+            replayed: earlier(self.replayed),
         }
     }
 

@@ -17,7 +17,11 @@ use crate::model::{
 };
 use crate::outbox::{Begun, ClaimedEvent, Outbox, Start, Step, Then, WriteError};
 
+use crate::scheduler::longest_wait;
+
 use super::deaths::DeadLog;
+use super::desk::LONGEST_PARKED;
+use super::lead::Lead;
 use super::told;
 
 /// The pause before a write is tried again.
@@ -60,6 +64,7 @@ pub(super) struct Context {
     pub(super) settings: Arc<Settings>,
     pub(super) stop: CancellationToken,
     dead: DeadLog,
+    lead: Arc<Lead>,
 }
 
 /// How an event ends, and why.
@@ -98,19 +103,41 @@ pub(super) struct Unwritten;
 
 impl Context {
     /// The relay as it is set now.
-    pub(super) fn new(mut relay: Relay, stop: CancellationToken) -> Self {
+    pub(super) async fn new(relay: Relay, stop: CancellationToken) -> Self {
+        let latest = relay.outbox.latest_time().await.ok().flatten();
+        let lead = Arc::new(Lead::since(latest, relay.clock.as_ref()));
+        Self::led(relay, stop, lead)
+    }
+
+    fn led(mut relay: Relay, stop: CancellationToken, lead: Arc<Lead>) -> Self {
         let settings = Arc::clone(&relay.settings.borrow_and_update());
         Self {
             relay,
             settings,
             stop,
             dead: DeadLog::default(),
+            lead,
         }
     }
 
     /// The same relay, with its settings as they are now: for what goes on for long.
     pub(super) fn current(&self) -> Self {
-        Self::new(self.relay.clone(), self.stop.clone())
+        Self::led(
+            self.relay.clone(),
+            self.stop.clone(),
+            Arc::clone(&self.lead),
+        )
+    }
+
+    /// How far the clock of the outbox's due times is ahead.
+    pub(super) fn lead(&self) -> Duration {
+        let clock = self.relay.clock.as_ref();
+        self.lead.of(clock, self.longest_wait())
+    }
+
+    /// Nothing waits for longer by the settings.
+    pub(super) fn longest_wait(&self) -> Duration {
+        longest_wait(&self.settings.policy).max(LONGEST_PARKED)
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -139,9 +166,12 @@ impl Context {
         if steps.is_empty() {
             return Ok(());
         }
-        let outbox = &self.relay.outbox;
-        self.persist("what came of attempts", || outbox.settle(steps.to_vec()))
-            .await?;
+        let (outbox, lead) = (&self.relay.outbox, self.lead());
+        let steps_of = || steps.iter().cloned().map(|step| step.due_later(lead));
+        self.persist("what came of attempts", || {
+            outbox.settle(steps_of().collect())
+        })
+        .await?;
         told::settled(&self.relay.instruments.metrics, steps);
         Ok(())
     }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use tracing::Instrument as _;
 
 use crate::model::{DeliveryStatus, EventId, SourceRules, Timestamp};
-use crate::outbox::{ClaimedEvent, NextDue, PlannedDelivery, Step, StoredDelivery, Then};
+use crate::outbox::{
+    ClaimedEvent, NextDue, PlannedDelivery, ReadError, Step, StoredDelivery, Then,
+};
 
 use crate::telemetry;
 
@@ -63,6 +65,7 @@ pub(super) async fn take(context: &Context, room: Room) -> Result<Intake, Unwrit
         followers: room.followers.min(FOLLOWERS_AT_ONCE),
     };
     let now = context.now();
+    bring_forward(context).await?;
     let due = next_due(context).await?;
     if !room.fits(due, now) {
         return Ok(Intake {
@@ -71,7 +74,8 @@ pub(super) async fn take(context: &Context, room: Room) -> Result<Intake, Unwrit
         });
     }
     let outbox = &context.relay.outbox;
-    let claim = || outbox.claim(now, room.live, room.replayed, room.followers);
+    let by = now.plus(context.lead());
+    let claim = || outbox.claim(by, room.live, room.replayed, room.followers);
     let claimed = context.persist("a claim", claim).await?;
     let ids: Vec<EventId> = claimed.iter().map(|claimed| claimed.event).collect();
     let hands = if let Ok(mut hands) = read(context, &ids).await {
@@ -95,12 +99,32 @@ pub(super) async fn take(context: &Context, room: Room) -> Result<Intake, Unwrit
 
 /// When the next events may go.
 async fn next_due(context: &Context) -> Result<NextDue, Unwritten> {
+    let due = context.relay.outbox.next_due().await;
+    let due = due.map_err(|error| failed_to_look(context, &error))?;
+    Ok(due.earlier_by(context.lead()))
+}
+
+/// Makes due what is due later than anything waits: a clock wrote that which has been set back since.
+async fn bring_forward(context: &Context) -> Result<(), Unwritten> {
     let outbox = &context.relay.outbox;
-    outbox.next_due().await.map_err(|error| {
-        outbox.judge(&error);
-        tracing::error!(error = %error_chain(&error), "failed to look for work");
-        Unwritten
-    })
+    let now = context.now().plus(context.lead());
+    let beyond = now.plus(context.longest_wait());
+    let latest = outbox.latest_due().await;
+    if latest.map_err(|error| failed_to_look(context, &error))? <= beyond {
+        return Ok(());
+    }
+    tracing::warn!(
+        "events are due later than anything waits; the clock was ahead when they came, and they are due now"
+    );
+    let bring = || outbox.bring_forward(beyond, now);
+    while context.persist("due times", bring).await? {}
+    Ok(())
+}
+
+fn failed_to_look(context: &Context, error: &ReadError) -> Unwritten {
+    context.relay.outbox.judge(error);
+    tracing::error!(error = %error_chain(error), "failed to look for work");
+    Unwritten
 }
 
 pub(super) async fn give_back(context: &Context, ids: &[EventId]) {

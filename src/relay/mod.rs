@@ -16,6 +16,7 @@ mod desk;
 mod hand;
 mod import;
 mod intake;
+mod lead;
 mod plan;
 mod queues;
 mod reading;
@@ -46,7 +47,8 @@ impl Relay {
         let notice = wake.notified();
         tokio::pin!(notice);
         notice.as_mut().enable();
-        let mut desk = Desk::open(Arc::new(Context::new(self, stop.clone()))).await;
+        let context = Context::new(self, stop.clone()).await;
+        let mut desk = Desk::open(Arc::new(context)).await;
         desk.take_up().await;
         while !stop.is_cancelled() {
             pulse.looked();

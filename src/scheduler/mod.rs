@@ -25,4 +25,4 @@ pub use latency::Latencies;
 pub use limits::{ClosedLong, FamilyUse, Limits};
 pub use retry::retry_delay;
 pub use slots::{InFlight, Slots, Vacancy};
-pub use verdict::{Facts, Next, Verdict, decide, not_resent};
+pub use verdict::{Facts, Next, Verdict, decide, longest_wait, not_resent};

@@ -1,5 +1,7 @@
 //! What an answer makes of a delivery.
 
+use std::time::Duration;
+
 use crate::config::DeliveryConfig;
 use crate::model::{DeliveryKind, DeliveryStatus, Outcome, OutcomeKind, Timestamp};
 
@@ -8,6 +10,12 @@ use super::limits::LONGEST_ASKED;
 use super::retry::retry_delay;
 
 const TOO_MANY_REQUESTS: u16 = 429;
+
+/// The longest that a delivery waits for its next attempt.
+pub fn longest_wait(policy: &DeliveryConfig) -> Duration {
+    // The jitter comes on top of what an answer asks for.
+    policy.longest_retry.max(LONGEST_ASKED + LONGEST_ASKED / 10)
+}
 
 /// What is known of a delivery besides its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,8 +180,6 @@ fn words(outcome: &Outcome) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const BEGAN: Timestamp = Timestamp::from_millis(1_000_000);

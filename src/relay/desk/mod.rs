@@ -34,7 +34,7 @@ const TELL_EVERY: Duration = Duration::from_secs(5);
 /// So many events of a family that cannot go stay in hand, ready for when it can; the others are parked.
 const KEPT_WHILE_STOPPED: usize = 64;
 /// A parked event is due after this long at the latest, should the end of the pause be missed.
-const LONGEST_PARKED: Duration = Duration::from_mins(10);
+pub(super) const LONGEST_PARKED: Duration = Duration::from_mins(10);
 
 /// What a task comes to.
 enum Returned {
@@ -163,7 +163,7 @@ impl Desk {
     /// stays counted.
     pub(super) fn set_anew(&mut self) {
         let former = &self.context;
-        let context = Context::new(former.relay.clone(), former.stop.clone());
+        let context = former.current();
         let other_key =
             context.settings.sender.fingerprint() != former.settings.sender.fingerprint();
         let policy = &context.settings.policy;
@@ -245,7 +245,7 @@ impl Desk {
             &self.limits,
             now,
         );
-        if now.since(self.told.0) < TELL_EVERY {
+        if !has_passed(TELL_EVERY, self.told.0, now) {
             return;
         }
         let families = told::limits_in_use(&self.limits, now);
@@ -298,6 +298,11 @@ const fn job_family(family: Family) -> Option<Family> {
         | Family::ProfileBulk
         | Family::ProfileBulkStatus => None,
     }
+}
+
+/// Whether so much time has passed. When the clock went back, nobody knows how much has.
+fn has_passed(span: Duration, since: Timestamp, now: Timestamp) -> bool {
+    since > now || now.since(since) >= span
 }
 
 fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {

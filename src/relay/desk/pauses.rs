@@ -10,7 +10,7 @@ use crate::scheduler::{Breakers, Limits};
 
 use super::super::context::{Context, error_chain, request_id};
 use super::super::queues::Queues;
-use super::{Desk, Returned};
+use super::{Desk, Returned, has_passed};
 
 /// The accounts endpoint is asked no more often than this; Klaviyo takes 15 such requests a minute.
 const ASK_EVERY: Duration = Duration::from_secs(10);
@@ -219,7 +219,7 @@ impl Desk {
 
     /// A refusal may be one request's alone, or the key's: the accounts endpoint knows.
     pub(super) fn ask_the_account(&mut self, now: Timestamp) {
-        if now.since(self.pauses.asked) < ASK_EVERY || self.breakers.account_in_doubt() {
+        if !has_passed(ASK_EVERY, self.pauses.asked, now) || self.breakers.account_in_doubt() {
             return;
         }
         self.pauses.asked = now;
@@ -247,7 +247,7 @@ impl Desk {
 
     /// While something is paused, reads whether an operator asked to try it at once: `release` empties what is paused.
     pub(super) fn look_at_pauses(&mut self, now: Timestamp) {
-        if self.pauses.written.is_empty() || now.since(self.pauses.looked) < LOOK_EVERY {
+        if self.pauses.written.is_empty() || !has_passed(LOOK_EVERY, self.pauses.looked, now) {
             return;
         }
         self.pauses.looked = now;

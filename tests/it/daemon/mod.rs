@@ -2,6 +2,7 @@
 
 mod backpressure;
 mod bulk;
+mod clock;
 mod copies;
 mod costly;
 mod crash;

@@ -1,0 +1,95 @@
+//! Due times that the clock made, and no wait can have meant: it was ahead when they were written, and has been set right.
+
+use sqlx::sqlite::SqliteConnection;
+
+use super::command::{Answer, Command};
+use super::error::ReadError;
+use super::{Outbox, WriteError, mismatch, pause};
+use crate::model::{Family, Timestamp};
+
+/// Which waiting events are due now.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Waiting {
+    /// Those that wait for a pause of this family.
+    Parked(Family),
+    /// Those whose turn has come, and which are due after this time.
+    Beyond(Timestamp),
+}
+
+/// Events brought forward in one commit.
+const AT_ONCE: u64 = 1000;
+
+pub(super) const LATEST_DUE: &str = "
+    SELECT max(coalesce((SELECT max(due_ms) FROM event
+                         WHERE status = 'pending' AND ahead = 0 AND in_air = 0 AND cycle = 1), 0),
+               coalesce((SELECT max(due_ms) FROM event
+                         WHERE status = 'pending' AND ahead = 0 AND in_air = 0 AND cycle > 1), 0))";
+
+pub(super) const LATEST_TIME: &str = "
+    SELECT max(coalesce((SELECT told_ms FROM chronicle WHERE id = 1), 0),
+               coalesce((SELECT received_ms FROM event WHERE id = (SELECT max(id) FROM event)), 0))";
+
+pub(super) const BRING_FORWARD: &str = "
+    UPDATE event SET due_ms = ?1
+    WHERE id IN (SELECT id FROM (SELECT id FROM event
+                                 WHERE status = 'pending' AND ahead = 0 AND in_air = 0 AND cycle = 1 AND due_ms > ?2
+                                 ORDER BY due_ms, id LIMIT ?3)
+                 UNION ALL
+                 SELECT id FROM (SELECT id FROM event
+                                 WHERE status = 'pending' AND ahead = 0 AND in_air = 0 AND cycle > 1 AND due_ms > ?2
+                                 ORDER BY due_ms, id LIMIT ?3))";
+
+impl Outbox {
+    /// When the last of the events is due whose turn has come; 1970 when there is none.
+    pub async fn latest_due(&self) -> Result<Timestamp, ReadError> {
+        let latest: i64 = sqlx::query_scalar(LATEST_DUE)
+            .fetch_one(&self.readers)
+            .await
+            .map_err(ReadError::of("the latest due time"))?;
+        Ok(Timestamp::from_millis(latest))
+    }
+
+    /// The latest time that a daemon has written down here; `None` when none has.
+    pub async fn latest_time(&self) -> Result<Option<Timestamp>, ReadError> {
+        let latest: i64 = sqlx::query_scalar(LATEST_TIME)
+            .fetch_one(&self.readers)
+            .await
+            .map_err(ReadError::of("the latest time"))?;
+        Ok((latest > 0).then(|| Timestamp::from_millis(latest)))
+    }
+
+    /// Makes events due `now` whose turn has come and which are due after `beyond`, some at a time; answers whether there
+    /// are more.
+    pub async fn bring_forward(
+        &self,
+        beyond: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, WriteError> {
+        let what = Waiting::Beyond(beyond);
+        let answer = self.ask(Command::Unpark { what, now }).await?;
+        if let Answer::Unparked(more) = answer {
+            Ok(more)
+        } else {
+            Err(mismatch(&answer))
+        }
+    }
+}
+
+/// Makes waiting events due `now`, on a connection with an open transaction; answers whether there are more.
+pub(super) async fn unpark(
+    connection: &mut SqliteConnection,
+    what: Waiting,
+    now: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    let beyond = match what {
+        Waiting::Parked(family) => return pause::unpark(connection, family, now).await,
+        Waiting::Beyond(beyond) => beyond,
+    };
+    let done = sqlx::query(BRING_FORWARD)
+        .bind(now.as_millis())
+        .bind(beyond.as_millis())
+        .bind(i64::try_from(AT_ONCE).unwrap_or(i64::MAX))
+        .execute(connection)
+        .await?;
+    Ok(done.rows_affected() >= AT_ONCE)
+}

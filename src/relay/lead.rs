@@ -1,0 +1,90 @@
+//! What waits in the outbox waits by the clock as it was: this is how far that has been set back since.
+//!
+//! Due times are kept as times of day. When the clock is set back they would lie further ahead than was meant, and so would
+//! every event that came meanwhile, since an event is due from its arrival. So the outbox is asked and told by a clock that
+//! is never set back: the latest time that was seen, and the monotonic time since. All other times are those of the clock.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::model::Timestamp;
+
+/// How far the clock was ahead of the monotonic one at most, in milliseconds.
+#[derive(Debug)]
+pub(super) struct Lead(AtomicI64);
+
+impl Lead {
+    /// None yet, but for the latest time that the outbox knows.
+    pub(super) fn since(latest: Option<Timestamp>, clock: &dyn Clock) -> Self {
+        let now = clock.now();
+        let latest = latest.map_or(now, |latest| latest.max(now));
+        Self(AtomicI64::new(
+            latest.as_millis().saturating_sub(millis(clock)),
+        ))
+    }
+
+    /// How far it has been set back, and `most` at most: what waits for longer than that waits for nothing.
+    pub(super) fn of(&self, clock: &dyn Clock, most: Duration) -> Duration {
+        let ahead = clock.now().as_millis().saturating_sub(millis(clock));
+        let before = self.0.fetch_max(ahead, Ordering::Relaxed);
+        let back = u64::try_from(before.saturating_sub(ahead)).unwrap_or(0);
+        Duration::from_millis(back).min(most)
+    }
+}
+
+fn millis(clock: &dyn Clock) -> i64 {
+    i64::try_from(clock.monotonic().as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON: Timestamp = Timestamp::from_millis(1_795_435_200_000);
+    const HOUR: Duration = Duration::from_hours(1);
+
+    /// The time of day, and the monotonic time.
+    struct Hands(Timestamp, Duration);
+
+    impl Clock for Hands {
+        fn now(&self) -> Timestamp {
+            self.0
+        }
+        fn monotonic(&self) -> Duration {
+            self.1
+        }
+        fn chance(&self) -> f64 {
+            0.0
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_is_led_by_as_much_and_by_no_more_than_a_wait_can_take() {
+        let start = Hands(NOON, Duration::ZERO);
+        let lead = Lead::since(None, &start);
+        let of = |hands: Hands| lead.of(&hands, HOUR).as_secs();
+        assert_eq!(of(Hands(NOON.plus(HOUR), HOUR)), 0, "it goes on");
+        assert_eq!(of(Hands(NOON.plus(HOUR / 2), HOUR)), 1800, "set back");
+        assert_eq!(
+            of(Hands(NOON.plus(HOUR), HOUR * 3 / 2)),
+            1800,
+            "it goes on from there"
+        );
+        assert_eq!(of(Hands(Timestamp::from_millis(0), HOUR * 2)), 3600);
+        assert_eq!(of(Hands(NOON.plus(HOUR * 3), HOUR * 3)), 0, "set right");
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_before_the_start_is_led_too() {
+        let hands = Hands(NOON, HOUR);
+        let lead = Lead::since(Some(NOON.plus(HOUR / 4)), &hands);
+        assert_eq!(lead.of(&hands, HOUR).as_secs(), 900);
+        assert_eq!(
+            Lead::since(Some(NOON.minus(HOUR)), &hands)
+                .of(&hands, HOUR)
+                .as_secs(),
+            0
+        );
+    }
+}
