@@ -86,6 +86,10 @@ pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     if let Ok(Some(damage)) = admin.outbox.damage().await {
         notes.push(reason("file_damaged", &damage_words(damage)));
     }
+    if admin.instruments.pulse.signs().head_waits() {
+        let words = "the oldest event that is due has been the same for minutes, although nothing is paused; others go on";
+        notes.push(reason("head_waits", words));
+    }
     if let Ok(Some(trouble)) = admin.outbox.log_trouble().await {
         let words = format!("{}; {}", log_words(&trouble), log_advice(&trouble));
         notes.push(reason(log_code(&trouble), &words));
@@ -147,6 +151,14 @@ fn of_stuck(stuck: Stuck) -> Value {
         Stuck::Intake => reason(
             "intake_stuck",
             "the relay does not get at the events that are due",
+        ),
+        Stuck::Reading => reason(
+            "claims_unread",
+            "what the relay takes from the outbox cannot be read, and goes back",
+        ),
+        Stuck::Settling => reason(
+            "nothing_settled",
+            "events are due and nothing hinders them, but nothing has come of any for a quarter of an hour",
         ),
     }
 }

@@ -4,6 +4,9 @@
 //! it is about: the writer when it begins and ends to write and whether that came to anything, the relay each time it
 //! looks round, which it does twice a minute on the quietest night. [`stuck`] judges, and is pure.
 //!
+//! A loop that turns may still get nothing done. So the relay reports that too: claimed events that it could not read, and
+//! events that are due while nothing is settled.
+//!
 //! Times are the clock's monotonic ones: a jump of the wall clock stops no heart.
 
 use std::sync::Arc;
@@ -23,6 +26,12 @@ const FAILURE_KEPT: Duration = Duration::from_secs(30);
 const RELAY_BOUND: Duration = Duration::from_secs(90);
 /// Taking in events that are due is a claim, a look and a commit, each for a few hundred events.
 const INTAKE_BOUND: Duration = Duration::from_secs(90);
+/// Claimed events that cannot be read are given back for a minute: this is the second time, and nothing was read between.
+const READ_BOUND: Duration = Duration::from_secs(90);
+/// A request may take ten minutes (`delivery.timeout`); until then nothing needs to be settled.
+const SETTLE_BOUND: Duration = Duration::from_mins(15);
+/// The oldest event that is due may be so for this long, with nothing to hinder it, before somebody should know.
+const HEAD_BOUND: Duration = Duration::from_mins(5);
 /// No time: milliseconds are counted from 1.
 const NEVER: u64 = 0;
 
@@ -41,6 +50,13 @@ struct Beats {
     looked: AtomicU64,
     /// Since when it takes events in.
     taking_in: AtomicU64,
+    /// Since when no claimed events could be read.
+    unread: AtomicU64,
+    /// Since when something is due, or nothing was settled although something is.
+    owing: AtomicU64,
+    /// The due time of the oldest event that is due, and since when it has been that one.
+    head: AtomicU64,
+    head_since: AtomicU64,
 }
 
 /// How long ago what was.
@@ -54,6 +70,19 @@ pub struct Signs {
     pub looked: Duration,
     /// It has been taking events in for this long, without a word from the outbox.
     pub taking_in: Option<Duration>,
+    /// For this long it could not read what it had claimed.
+    pub unread: Option<Duration>,
+    /// For this long something has been due and nothing was settled, with nothing to hinder it.
+    pub owing: Option<Duration>,
+    /// For this long the oldest event that is due has been the same, with nothing to hinder it.
+    pub same_head: Option<Duration>,
+}
+
+impl Signs {
+    /// Whether the oldest event that is due should have gone by now.
+    pub fn head_waits(&self) -> bool {
+        self.same_head.is_some_and(|span| span > HEAD_BOUND)
+    }
 }
 
 /// Writes that fail one after the other.
@@ -74,6 +103,10 @@ pub enum Stuck {
     Relay,
     /// What takes in the events that are due.
     Intake,
+    /// The reading of claimed events: they come back unread.
+    Reading,
+    /// The relay turns, and settles nothing of what is due.
+    Settling,
 }
 
 /// What has stopped, by these signs; empty: all is alive.
@@ -93,6 +126,12 @@ pub fn stuck(signs: &Signs) -> Vec<Stuck> {
     if signs.taking_in.is_some_and(|span| span > INTAKE_BOUND) {
         found.push(Stuck::Intake);
     }
+    if signs.unread.is_some_and(|span| span > READ_BOUND) {
+        found.push(Stuck::Reading);
+    }
+    if signs.owing.is_some_and(|span| span > SETTLE_BOUND) {
+        found.push(Stuck::Settling);
+    }
     found
 }
 
@@ -106,6 +145,10 @@ impl Pulse {
             failed: AtomicU64::new(NEVER),
             looked: AtomicU64::new(NEVER),
             taking_in: AtomicU64::new(NEVER),
+            unread: AtomicU64::new(NEVER),
+            owing: AtomicU64::new(NEVER),
+            head: AtomicU64::new(NEVER),
+            head_since: AtomicU64::new(NEVER),
         }));
         pulse.looked();
         pulse
@@ -174,6 +217,41 @@ impl Pulse {
         self.0.taking_in.store(NEVER, Ordering::Relaxed);
     }
 
+    /// Claimed events were read, or could not be.
+    pub fn read(&self, well: bool) {
+        let unread = &self.0.unread;
+        if well {
+            unread.store(NEVER, Ordering::Relaxed);
+        } else if unread.load(Ordering::Relaxed) == NEVER {
+            unread.store(self.now(), Ordering::Relaxed);
+        }
+    }
+
+    /// How the relay finds its work: whether something may go that nothing hinders, and since when the oldest event of the
+    /// outbox is due that may.
+    pub fn owes(&self, something: bool, head: Option<Timestamp>) {
+        let (now, beats) = (self.now(), &self.0);
+        if !something {
+            beats.owing.store(NEVER, Ordering::Relaxed);
+        } else if beats.owing.load(Ordering::Relaxed) == NEVER {
+            beats.owing.store(now, Ordering::Relaxed);
+        }
+        let head = head.map_or(NEVER, |due| {
+            u64::try_from(due.as_millis()).unwrap_or(0).max(1)
+        });
+        if beats.head.swap(head, Ordering::Relaxed) != head {
+            let since = if head == NEVER { NEVER } else { now };
+            beats.head_since.store(since, Ordering::Relaxed);
+        }
+    }
+
+    /// Something was settled.
+    pub fn settled(&self) {
+        if self.0.owing.load(Ordering::Relaxed) != NEVER {
+            self.0.owing.store(self.now(), Ordering::Relaxed);
+        }
+    }
+
     /// How long ago what was.
     pub fn signs(&self) -> Signs {
         let (now, beats) = (self.now(), &self.0);
@@ -189,6 +267,9 @@ impl Pulse {
             }),
             looked: ago(&beats.looked).unwrap_or_default(),
             taking_in: ago(&beats.taking_in),
+            unread: ago(&beats.unread),
+            owing: ago(&beats.owing),
+            same_head: ago(&beats.head_since),
         }
     }
 
@@ -328,5 +409,58 @@ mod tests {
         pulse.waits_for_the_outbox();
         turns(10);
         assert_eq!(found(&pulse), []);
+    }
+
+    #[test]
+    fn claims_that_come_back_unread_are_found_until_one_is_read() {
+        let (pulse, pass) = beating();
+        let turn = |well| {
+            pass(60);
+            pulse.looked();
+            pulse.read(well);
+        };
+        turn(false);
+        turn(false);
+        assert_eq!(found(&pulse), []);
+        turn(false);
+        assert_eq!(found(&pulse), [Stuck::Reading]);
+        turn(true);
+        assert_eq!(found(&pulse), []);
+    }
+
+    #[test]
+    fn what_is_due_must_be_settled_now_and_then_unless_something_hinders_it() {
+        let (pulse, pass) = beating();
+        let turns = |times: u64, due| {
+            for _ in 0..times {
+                pulse.owes(due, None);
+                pass(30);
+                pulse.looked();
+            }
+        };
+        turns(31, true);
+        assert_eq!(found(&pulse), [Stuck::Settling]);
+        pulse.settled();
+        assert_eq!(found(&pulse), []);
+        turns(30, true);
+        turns(31, false);
+        turns(30, true);
+        assert_eq!(found(&pulse), [], "a pause, or nothing to do");
+    }
+
+    #[test]
+    fn a_head_that_stays_the_same_for_minutes_waits() {
+        let (pulse, pass) = beating();
+        let head = |millis| {
+            pulse.owes(true, Some(Timestamp::from_millis(millis)));
+            pulse.settled();
+            pass(200);
+            pulse.signs().head_waits()
+        };
+        assert!(!head(5));
+        assert!(!head(6), "another");
+        assert!(head(6));
+        pulse.owes(false, None);
+        assert!(!pulse.signs().head_waits());
     }
 }

@@ -173,6 +173,9 @@ impl Context {
         })
         .await?;
         told::settled(&self.relay.instruments.metrics, steps);
+        if steps.iter().any(is_progress) {
+            self.relay.instruments.pulse.settled();
+        }
         Ok(())
     }
 
@@ -255,6 +258,11 @@ fn copy_reason(first: EventId) -> String {
     format!(
         "a copy of event {first}: that one was delivered with the same `$event_id` for the same person"
     )
+}
+
+/// Whether a step brings its event on: an answer, or an end.
+fn is_progress(step: &Step) -> bool {
+    step.settlement.is_some() || matches!(step.then, Then::Finish { .. })
 }
 
 /// Klaviyo's id of a request as it may stand in a log line: ids, whatever else was put in their place.

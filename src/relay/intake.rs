@@ -78,7 +78,9 @@ pub(super) async fn take(context: &Context, room: Room) -> Result<Intake, Unwrit
     let claim = || outbox.claim(by, room.live, room.replayed, room.followers);
     let claimed = context.persist("a claim", claim).await?;
     let ids: Vec<EventId> = claimed.iter().map(|claimed| claimed.event).collect();
-    let hands = if let Ok(mut hands) = read(context, &ids).await {
+    let read = read(context, &ids).await;
+    context.relay.instruments.pulse.read(read.is_ok());
+    let hands = if let Ok(mut hands) = read {
         let runs: HashMap<EventId, EventId> = claimed
             .iter()
             .filter_map(|claimed| Some((claimed.event, claimed.run?)))

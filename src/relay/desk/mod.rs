@@ -238,6 +238,7 @@ impl Desk {
     pub(super) fn tell(&mut self) {
         let now = self.context.now();
         self.look_at_pauses(now);
+        self.tell_of_work(now);
         let relay = &self.context.relay;
         told::standing(
             &relay.instruments.metrics,
@@ -258,6 +259,22 @@ impl Desk {
             ));
         }
         self.told = (now, families);
+    }
+
+    /// Tells the heartbeats whether something may go that nothing hinders: no pause, and no import job that Klaviyo works
+    /// on.
+    fn tell_of_work(&mut self, now: Timestamp) {
+        let hindered = !self.pauses.is_empty() || !self.watched.is_empty();
+        let has_room = self.room().live >= self.context.settings.policy.window.div_ceil(4);
+        let due = self
+            .next_due
+            .live
+            .filter(|at| *at <= now && !hindered && has_room);
+        let queued = Queues::FAMILIES
+            .iter()
+            .any(|family| !self.queues.of(*family).is_empty());
+        let something = !hindered && (due.is_some() || queued);
+        self.context.relay.instruments.pulse.owes(something, due);
     }
 
     /// Waits for a task in flight; never ends while there is none. Nothing is lost when the wait is given up:

@@ -83,6 +83,11 @@ impl Pauses {
         }
     }
 
+    /// Whether nothing is paused.
+    pub(super) fn is_empty(&self) -> bool {
+        self.written.is_empty()
+    }
+
     /// Whether nothing of a family can go for a while.
     pub(super) fn stops(&self, family: Family) -> bool {
         let of = |pause: &Pause| pause.family.is_none_or(|paused| paused == family);

@@ -104,6 +104,8 @@ fn stopped(facts: &Facts) -> Option<Concern> {
     let what = match facts.stuck.first()? {
         Stuck::Writer => "Nothing could be stored for 20 seconds.",
         Stuck::Relay | Stuck::Intake => "The relay's loop has stopped.",
+        Stuck::Reading => "The relay cannot read what it takes from the outbox.",
+        Stuck::Settling => "Events are due, and nothing has come of any for a quarter of an hour.",
     };
     let advice =
         html! { "Nothing that was accepted is lost. The log may tell why; a restart may mend it." };
