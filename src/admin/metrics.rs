@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::Admin;
 use super::refusal::Refusal;
 use crate::metrics::{OPEN_METRICS, TEXT};
+use crate::telemetry;
 
 /// The pause between two counts of the blocked profiles, at least.
 const COUNT_EVERY: Duration = Duration::from_mins(1);
@@ -25,6 +26,7 @@ pub(super) async fn scrape(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let metrics = &admin.instruments.metrics;
+    metrics.log_lines_dropped(telemetry::dropped_lines());
     metrics.sample(&admin.outbox.sample(admin.clock.now()).await?);
     let accept = headers.get(header::ACCEPT);
     let accept = accept

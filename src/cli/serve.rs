@@ -27,7 +27,7 @@ pub(super) struct Options {}
 pub(super) async fn run(file: &Path) -> anyhow::Result<End> {
     return_freed_memory();
     let config = Config::load(file, &process_environment)?;
-    let logging = telemetry::init_with_traces(&config.log, &config.telemetry)?;
+    let logging = telemetry::init_daemon(&config.log, &config.telemetry)?;
     telemetry::hide_texts_of_panics();
     keep_memory_private();
     // Taken before anything else: from here on it ends no process.

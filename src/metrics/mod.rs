@@ -13,6 +13,7 @@ mod pulse;
 mod text;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
@@ -77,6 +78,7 @@ struct Inner {
     commit: Histogram,
     group: Histogram,
     checkpoints_failed: Counter,
+    log_dropped: Counter,
     gauges: Gauges,
 }
 
@@ -105,6 +107,7 @@ impl Metrics {
             ]),
             group: Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0]),
             checkpoints_failed: Counter::default(),
+            log_dropped: Counter::default(),
             registry: Registry::default(),
         };
         inner.register(&mut registry);
@@ -197,6 +200,14 @@ impl Metrics {
         self.0.checkpoints_failed.inc();
     }
 
+    /// So many log lines were dropped since the start.
+    pub fn log_lines_dropped(&self, lines: u64) {
+        self.0
+            .log_dropped
+            .inner()
+            .fetch_max(lines, Ordering::Relaxed);
+    }
+
     /// Whether requests flow.
     pub fn delivery_state(&self, state: DeliveryState) {
         self.0.gauges.delivery_state(state);
@@ -278,6 +289,8 @@ impl Inner {
         let failed = "Tries to fold the outbox's log into its file that failed";
         let counter = self.checkpoints_failed.clone();
         ours.register("outbox_checkpoints_failed", failed, counter);
+        let dropped = "Log lines that were dropped, as nobody read the log";
+        ours.register("log_lines_dropped", dropped, self.log_dropped.clone());
     }
 
     /// Makes every series that can be foreseen.

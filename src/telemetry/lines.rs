@@ -5,8 +5,13 @@
 
 use std::io::{self, Stderr, Write};
 
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+
 use crate::config::LogFormat;
 use crate::escape;
+
+/// Lines that wait to be written at most.
+const BUFFERED: usize = 8192;
 
 /// Where a subscriber's layer writes its lines, each in one call.
 pub(super) fn to_stderr(format: LogFormat) -> impl Fn() -> Lines<Stderr> {
@@ -14,6 +19,16 @@ pub(super) fn to_stderr(format: LogFormat) -> impl Fn() -> Lines<Stderr> {
         format,
         out: io::stderr(),
     }
+}
+
+/// As [`to_stderr`], from a thread of its own: nobody who logs waits for who reads. What does not fit into a bounded buffer
+/// is dropped and counted.
+pub(super) fn to_stderr_aside(format: LogFormat) -> (NonBlocking, WorkerGuard) {
+    NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(BUFFERED)
+        .thread_name("log")
+        .finish(to_stderr(format)())
 }
 
 /// Escapes lines, and hands them on.

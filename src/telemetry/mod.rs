@@ -4,6 +4,8 @@
 //! A log line carries numbers of events and deliveries, never a payload, a person's data, or a key. For our own lines
 //! that is a matter of how they are written. What the lines of libraries hold below `info` is theirs to decide, anew in
 //! each version; they see every header, body and statement. So none of those is logged, whatever the filter says.
+//!
+//! A log that nobody reads stops no daemon: see [`init_daemon`].
 
 mod lines;
 #[cfg(feature = "otlp")]
@@ -14,9 +16,12 @@ mod without;
 use std::error::Error;
 use std::io::IsTerminal;
 use std::panic;
+use std::sync::OnceLock;
 
 use tracing::level_filters::LevelFilter;
+use tracing_appender::non_blocking::{ErrorCounter, WorkerGuard};
 use tracing_subscriber::filter::{FilterExt as _, ParseError, Targets};
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
@@ -57,21 +62,47 @@ pub enum TelemetryError {
 pub struct Logging {
     filter: reload::Handle<EnvFilter, Registry>,
     exporter: Option<otlp::Exporter>,
+    /// Writes what is left when it is dropped, unless nobody reads it within a second.
+    flush: Option<WorkerGuard>,
 }
 
-/// Starts logging for the whole process; does nothing when that was done before.
+/// What counts the lines that were dropped.
+static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
+
+/// Starts logging for the whole process, of a command: each line is written at once. Does nothing when that was done before.
 pub fn init(config: &LogConfig) -> Result<Logging, TelemetryError> {
-    init_with_traces(config, &TelemetryConfig::default())
+    let writer = BoxMakeWriter::new(lines::to_stderr(config.format));
+    start(config, writer, &TelemetryConfig::default())
 }
 
-/// As [`init`], and sends traces where they are asked for.
-pub fn init_with_traces(
+/// Starts logging for the whole process, of a daemon: lines are written from a thread of their own, and dropped while nobody
+/// reads them ([`dropped_lines`]). Sends traces where they are asked for.
+pub fn init_daemon(
     config: &LogConfig,
+    traces: &TelemetryConfig,
+) -> Result<Logging, TelemetryError> {
+    let (writer, flush) = lines::to_stderr_aside(config.format);
+    // Set before: a second start in the same process keeps the first's.
+    drop(DROPPED.set(writer.error_counter()));
+    let mut logging = start(config, BoxMakeWriter::new(writer), traces)?;
+    logging.flush = Some(flush);
+    Ok(logging)
+}
+
+/// Log lines that were dropped since the start of the process, as nobody read the log.
+pub fn dropped_lines() -> u64 {
+    let dropped = DROPPED.get().map_or(0, ErrorCounter::dropped_lines);
+    u64::try_from(dropped).unwrap_or(u64::MAX)
+}
+
+fn start(
+    config: &LogConfig,
+    writer: BoxMakeWriter,
     traces: &TelemetryConfig,
 ) -> Result<Logging, TelemetryError> {
     let (filter, handle) = reload::Layer::new(parse(&config.filter)?);
     let lines = fmt::layer()
-        .with_writer(lines::to_stderr(config.format))
+        .with_writer(writer)
         .with_ansi(std::io::stderr().is_terminal() && config.format == LogFormat::Text);
     let lines = match config.format {
         LogFormat::Text => lines.boxed(),
@@ -90,6 +121,7 @@ pub fn init_with_traces(
     Ok(Logging {
         filter: handle,
         exporter,
+        flush: None,
     })
 }
 
@@ -101,11 +133,12 @@ impl Logging {
         Ok(())
     }
 
-    /// Sends the traces that are left; blocks while it does.
+    /// Sends the traces and writes the lines that are left; blocks while it does.
     pub fn close(self) {
         if let Some(exporter) = self.exporter {
             exporter.close();
         }
+        drop(self.flush);
     }
 }
 

@@ -66,8 +66,16 @@ pub(crate) const MODULES: [(&str, &[&str]); 21] = [
     (
         "admin",
         &[
-            "operator", "outbox", "sandbox", "metrics", "model", "config", "clock", "listener",
+            "operator",
+            "outbox",
+            "sandbox",
+            "metrics",
+            "model",
+            "config",
+            "clock",
+            "listener",
             "json",
+            "telemetry",
         ],
     ),
     ("telemetry", &["model", "config", "escape"]),

@@ -25,6 +25,7 @@ mod reloading;
 mod replaying;
 mod retention;
 mod scripted;
+mod unread_log;
 
 use serde_json::{Value, json};
 
