@@ -30,8 +30,11 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use rustix::process::Signal;
 use serde_json::Value;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, ConfigError, LogConfig, process_environment};
 use crate::escape;
@@ -105,12 +108,25 @@ pub fn main() -> ExitCode {
             return fail(&anyhow::Error::from(error).context("failed to start the runtime"));
         }
     };
-    match runtime.block_on(cli.run()) {
+    match runtime.block_on(async {
+        survive_file_limits()?;
+        cli.run().await
+    }) {
         Ok(End::Done) => ExitCode::SUCCESS,
         Ok(End::Failed) => ExitCode::FAILURE,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
+}
+
+/// From now on a write beyond the limit on the size of files is an error (`EFBIG`) instead of the end of the process. One to
+/// a pipe that nobody reads is one already (`EPIPE`): Rust's start sees to it.
+fn survive_file_limits() -> anyhow::Result<()> {
+    let exceeded = SignalKind::from_raw(Signal::XFSZ.as_raw());
+    // Nobody waits for it: that it is registered is what counts.
+    let registered = signal(exceeded).context("failed to register a signal")?;
+    drop(registered);
+    Ok(())
 }
 
 impl Cli {

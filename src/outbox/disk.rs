@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
 
 use rustix::fs::{statfs, statvfs};
+use rustix::process::{Resource, getrlimit};
 
 use super::file;
 
@@ -39,7 +40,18 @@ pub(super) fn takes_no_more(path: &Path) -> Option<io::Error> {
         .open(&probe)
         .and_then(|mut file| file.write_all(&vec![0x55; PROBE_BYTES]));
     drop(std::fs::remove_file(&probe));
-    written.err().filter(is_full)
+    written
+        .err()
+        .filter(is_full)
+        .or_else(|| is_as_large_as_may_be(path))
+}
+
+/// Whether the outbox's file or its log is as large as a file of this process may be, or nearly so.
+fn is_as_large_as_may_be(path: &Path) -> Option<io::Error> {
+    let may_be = getrlimit(Resource::Fsize).current?;
+    let (file, log) = file_bytes(path);
+    let room = u64::try_from(PROBE_BYTES).unwrap_or(u64::MAX);
+    (file.max(log).saturating_add(room) > may_be).then(|| ErrorKind::FileTooLarge.into())
 }
 
 /// Whether a file can be made where an outbox is to be, by making one.

@@ -235,3 +235,32 @@ async fn a_daemon_that_waits_for_space_stops_when_it_is_asked_to() {
     let mut daemon = Daemon::start_on(&klaviyo, &outbox_at(&disk.at), "").await;
     assert!(daemon.terminate().await.success(), "{}", daemon.log());
 }
+
+/// Files of 4 MiB at most.
+const SMALL_FILES: &str = r#"ulimit -f 4096; exec "$0" "$@""#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_on_the_size_of_files_is_a_full_disk_and_ends_nothing() {
+    let klaviyo = Klaviyo::start().await;
+    klaviyo.fault(json!({"status": 503})).await;
+    let mut daemon = Daemon::start(&klaviyo, "").await;
+    daemon.terminate().await;
+    daemon.restart_under(&["bash", "-c", SMALL_FILES]).await;
+    let (mut stored, mut full) = (0, false);
+    for number in 1..1000 {
+        let mut call = track("u1", number);
+        call["properties"]["filler"] = json!("x".repeat(25_000));
+        let (status, _) = daemon.post("/v1/track", &call).await;
+        full = status == 429;
+        if full {
+            break;
+        }
+        stored += i64::from(status == 200);
+    }
+    assert!(full && stored > 0, "{stored} were stored");
+    assert_eq!(daemon.look("/healthz").await.0, 200);
+    daemon.terminate().await;
+    klaviyo.behave().await;
+    daemon.restart().await;
+    assert_eq!(count(&daemon.settled().await, "delivered"), stored);
+}
