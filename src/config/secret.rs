@@ -31,12 +31,14 @@ impl Section<'_> {
     ) -> Option<SecretString> {
         self.value(key, &or_env(allowed), |entry| {
             let (value, from) = self.resolve(key, entry)?;
-            check(&value).map_err(|what| match from {
-                Some(variable) => {
-                    format!("comes from the environment variable {variable} and {what}")
-                }
-                None => what,
-            })?;
+            unquoted(&value)
+                .and_then(|()| check(&value))
+                .map_err(|what| match from {
+                    Some(variable) => {
+                        format!("comes from the environment variable {variable} and {what}")
+                    }
+                    None => what,
+                })?;
             Ok(SecretString::from(value))
         })
     }
@@ -73,6 +75,19 @@ impl Section<'_> {
         }
         Ok((value.to_owned(), Some(variable)))
     }
+}
+
+/// A value in quotes is one whose quotes were kept by mistake: `docker run --env-file` and `export` in a file do.
+fn unquoted(value: &str) -> Result<(), String> {
+    let inner = |quote: char| value.strip_prefix(quote)?.strip_suffix(quote);
+    if inner('"').or_else(|| inner('\'')).is_some() {
+        return Err(
+            "begins and ends with a quote, which would be part of it: leave the quotes out \
+                    (`docker run --env-file` keeps them)"
+                .to_owned(),
+        );
+    }
+    Ok(())
 }
 
 fn is_variable_name(name: &str) -> bool {

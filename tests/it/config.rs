@@ -18,6 +18,7 @@ const SECRET: &str = "Zq7Xw2Lk9Vb4Nm1R";
 /// The environment of every test here.
 fn environment(name: &str) -> Option<String> {
     match name {
+        "QUOTED" => Some(format!("\"pk_{SECRET}\"")),
         "EMPTY" => Some(String::new()),
         "PRIVATE_KEY" => Some(format!("pk_{SECRET}\n")),
         "TOKEN" | "NO_PRIVATE_KEY" => Some(SECRET.to_owned()),
@@ -293,6 +294,16 @@ fn a_missing_file_says_where_to_get_one() {
     fs::write(&file, b"name = \"caf\xe9\"").unwrap();
     let error = Config::load(&file, &environment).unwrap_err();
     assert!(matches!(error, ConfigError::Unreadable { .. }), "{error:?}");
+}
+
+#[test]
+fn a_secret_whose_quotes_were_kept_is_refused() {
+    for key in ["env:QUOTED", "'pk_Zq7Xw2Zq7Xw2'"] {
+        let text = format!("[klaviyo]\nprivate_key = \"{key}\"\nendpoint = \"sandbox\"\n{SOURCE}");
+        let error = parse(&text).unwrap_err().to_string();
+        assert!(error.contains("begins and ends with a quote"), "{error}");
+        assert!(!error.contains(SECRET), "{error}");
+    }
 }
 
 #[test]
