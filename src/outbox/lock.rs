@@ -11,12 +11,17 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 
 use super::error::OpenError;
 use super::file::FileId;
 use super::{disk, file};
+
+/// How often the lock is tried before it is another daemon's, and the pause between.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Held as long as the daemon lives; the system drops it with the process, however that ends.
 #[derive(Debug)]
@@ -49,6 +54,17 @@ pub(super) fn take(outbox: &Path) -> Result<Lock, OpenError> {
         beside: Mutex::new(file),
         outbox: None,
     })
+}
+
+/// As [`take`], for a second: a command that looks who has the lock has it for a moment itself.
+pub(super) async fn take_soon(outbox: &Path) -> Result<Lock, OpenError> {
+    for _ in 0..TRIES {
+        match take(outbox) {
+            Err(OpenError::InUse { .. }) => tokio::time::sleep(PAUSE).await,
+            taken => return taken,
+        }
+    }
+    take(outbox)
 }
 
 impl Lock {
@@ -193,6 +209,18 @@ mod tests {
         assert_in_use(both(&folder.path().join("moved.db")));
         drop(first);
         both(&folder.path().join("moved.db")).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_command_that_looks_for_a_moment_keeps_no_daemon_out() {
+        let (_folder, path) = outbox();
+        let looking = open(&lock_path(&path)).unwrap();
+        flock(&looking, FlockOperation::NonBlockingLockShared).unwrap();
+        let (taken, ()) = tokio::join!(take_soon(&path), async {
+            tokio::task::yield_now().await;
+            drop(looking);
+        });
+        taken.unwrap();
     }
 
     #[test]

@@ -150,7 +150,7 @@ impl Outbox {
                 kind,
             });
         }
-        let mut lock = lock::take(path)?;
+        let mut lock = lock::take_soon(path).await?;
         identity::version(path).await?;
         let unprepared = |source| OpenError::Lock {
             path: path.clone(),
