@@ -92,7 +92,11 @@ async fn a_lived_in_daemon_tells_what_happened_in_numbers_that_promtool_takes() 
         .await;
     let text = crate::support::eventually("the late event is delivered", || async {
         let text = scrape(&daemon, "*/*").await;
-        text.contains("klaviyo_relay_events{status=\"delivered\"} 3")
+        let counted = "klaviyo_relay_deliveries_total{kind=\"event\",status=\"delivered\"} 2";
+        let kept = "klaviyo_relay_events{status=\"delivered\"} 3";
+        [counted, kept]
+            .iter()
+            .all(|line| text.contains(line))
             .then_some(text)
     })
     .await;
