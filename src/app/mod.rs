@@ -88,6 +88,10 @@ impl App {
                 "the machine's clock is wrong: this version was written later; set it"
             );
         }
+        if let Some(why) = outbox::fleeting(&config.outbox.path) {
+            let outbox = config.outbox.path.display();
+            tracing::warn!(%outbox, why, "what is stored in the outbox does not last");
+        }
         let tls = load_tls(&config)?;
         let sources = config.ingest.sources.iter();
         let sources = sources.map(|source| source.name.as_str());

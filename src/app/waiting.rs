@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::ingest;
 use crate::listener::{self, Terms};
 use crate::metrics::Instruments;
-use crate::outbox::{OpenError, Outbox, WriteError};
+use crate::outbox::{OpenError, Outbox, WriteError, free_inodes};
 
 /// How often the outbox is tried to be opened.
 const TRY_EVERY: Duration = Duration::from_secs(1);
@@ -49,7 +49,7 @@ pub(super) async fn open(
     let (ingest, admin) = (ports.ingest.local_addr()?, ports.admin.local_addr()?);
     let error = format!("{:#}", anyhow::Error::from(error));
     tracing::error!(
-        %ingest, %admin, error,
+        %ingest, %admin, error, free_inodes = free_inodes(&config.outbox.path),
         "the outbox's disk is full: it cannot be opened, and nothing is accepted until there is space"
     );
     let outbox = loop {

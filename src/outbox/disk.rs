@@ -19,6 +19,23 @@ pub fn free_bytes(path: &Path) -> Option<u64> {
     Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
+/// Files that can still be made on the file system that holds `path`; `None` when it cannot be told, or has no such bound.
+pub fn free_inodes(path: &Path) -> Option<u64> {
+    let stat = statvfs(path).or_else(|_| statvfs(folder(path))).ok()?;
+    (stat.f_files > 0).then_some(stat.f_favail)
+}
+
+/// What becomes of a file that is written at `path`, where that does not outlive what a disk does; `None`: it does.
+pub fn fleeting(path: &Path) -> Option<&'static str> {
+    match magic(path)? {
+        // tmpfs, ramfs
+        0x0102_1994 | 0x8584_58F6 => Some("it is in memory, and gone when the machine stops"),
+        // overlay
+        0x794C_7630 => Some("it is in a container's own layer, and gone with the container"),
+        _ => None,
+    }
+}
+
 /// Whether the system takes no more bytes: the disk is full, a quota is used up, or the file system is read-only.
 pub(super) fn is_full(error: &io::Error) -> bool {
     matches!(
@@ -80,15 +97,20 @@ pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
 
 /// The name of the network file system that holds `path`, if it is one.
 pub(super) fn network_file_system(path: &Path) -> Option<&'static str> {
-    let stat = statfs(folder(path)).ok()?;
-    // The magic numbers are 32 bits wide (statfs(2)); the field is wider on some machines.
-    match u32::try_from(stat.f_type & 0xffff_ffff).ok()? {
+    match magic(path)? {
         0x6969 => Some("nfs"),
         0x517B | 0xFF53_4D42 | 0xFE53_4D42 => Some("smb"),
         0x0102_1997 => Some("9p"),
         0x00C3_6400 => Some("ceph"),
         _ => None,
     }
+}
+
+/// Which kind of file system holds the folder of `path` (statfs(2)).
+fn magic(path: &Path) -> Option<u32> {
+    let stat = statfs(folder(path)).ok()?;
+    // The numbers are 32 bits wide; the field is wider on some machines.
+    u32::try_from(stat.f_type & 0xffff_ffff).ok()
 }
 
 fn folder(path: &Path) -> &Path {

@@ -79,7 +79,7 @@ pub use checkpoint::{LogTrouble, LogTroubleKind, Process};
 pub use copy::{CopyError, Restored};
 pub use damage::Damage;
 pub use dead::{DeadCount, DeadGroup, DeadGroups};
-pub use disk::{free_bytes, try_to_make};
+pub use disk::{fleeting, free_bytes, free_inodes, try_to_make};
 pub use erase::{Person, PersonsEvent};
 pub use error::{AppendError, OpenError, ReadError, WriteError};
 pub use export::ExportedEvent;

@@ -8,13 +8,19 @@ use std::os::unix::fs::PermissionsExt as _;
 use super::Finding;
 use crate::app::{Shares, reachable};
 use crate::config::Config;
-use crate::outbox::daemon_of;
+use crate::outbox::{daemon_of, fleeting, free_bytes, free_inodes};
 
 /// Permissions that others than the owner have.
 const OTHERS: u32 = 0o077;
 
 pub(super) fn disk(config: &Config) -> Finding {
-    match crate::outbox::free_bytes(&config.outbox.path) {
+    if free_inodes(&config.outbox.path) == Some(0) {
+        return Finding::Wrong(
+            "disk: no inode is free, so no file can be made (df -i shows them): delete files"
+                .to_owned(),
+        );
+    }
+    match free_bytes(&config.outbox.path) {
         Some(free) if free < config.outbox.min_free_disk => Finding::Wrong(format!(
             "disk: {free} bytes are free, fewer than outbox.min_free_disk ({}): nothing will be accepted",
             config.outbox.min_free_disk
@@ -22,6 +28,17 @@ pub(super) fn disk(config: &Config) -> Finding {
         Some(free) => Finding::Well(format!("disk: {} MiB free", free >> 20)),
         None => Finding::Wrong("disk: the outbox's folder does not exist; make it".to_owned()),
     }
+}
+
+/// A file system on which nothing lasts.
+pub(super) fn durability(config: &Config) -> Option<Finding> {
+    let path = &config.outbox.path;
+    fleeting(path).map(|why| {
+        Finding::Note(format!(
+            "durability: what is stored in {} does not last: {why}; give the outbox a disk or a volume",
+            path.display()
+        ))
+    })
 }
 
 /// The outbox's files that others may read: they hold personal data.

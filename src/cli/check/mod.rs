@@ -72,6 +72,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
     findings.push(outbox(&config).await);
     findings.extend(machine::modes(&config));
     findings.push(machine::disk(&config));
+    findings.extend(machine::durability(&config));
     findings.extend(machine::ports(&config));
     findings.push(machine::connections(&config));
     findings.extend(public_url(&config));

@@ -9,7 +9,7 @@ use klaviyo_relay::sandbox::{AccountLists, ListOption, OptIn, Options};
 use serde_json::json;
 
 use super::{Bench, Ran, SANDBOX, Sandbox};
-use crate::support::{Daemon, Klaviyo};
+use crate::support::{Daemon, Klaviyo, require};
 
 /// What it found, one line each. Never anything on stderr.
 fn findings(ran: &Ran) -> Vec<&str> {
@@ -82,6 +82,42 @@ fn an_outbox_that_serve_could_not_make_is_to_be_mended() {
     let finding = findings(&ran)[1];
     let words = "WRONG outbox: /proc/outbox.db does not exist, and cannot be made: ";
     assert!(finding.starts_with(words), "{finding}");
+}
+
+#[test]
+fn an_outbox_in_memory_is_noted() {
+    let memory = tempfile::tempdir_in("/dev/shm").unwrap();
+    let path = memory.path().join("outbox.db");
+    let config = format!("outbox.path = \"{}\"\n{SANDBOX}", path.display());
+    let ran = Bench::with(&config).run(&["check"]);
+    assert!(ran.out.contains("note  durability: "), "{ran:?}");
+    assert!(
+        ran.out
+            .contains("it is in memory, and gone when the machine stops"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn a_disk_without_a_free_inode_is_wrong() {
+    let bench = Bench::with(&format!("outbox.path = \"full/outbox.db\"\n{SANDBOX}"));
+    let full = bench.path().join("full");
+    fs::create_dir(&full).unwrap();
+    let run = |words: &[&str]| {
+        let mut command = std::process::Command::new(words[0]);
+        command
+            .args(&words[1..])
+            .arg(&full)
+            .output()
+            .is_ok_and(|ran| ran.status.success())
+    };
+    let mounted = run(&["mount", "-t", "tmpfs", "-o", "nr_inodes=1", "tmpfs"]).then_some(());
+    if require("a file system of its own", mounted).is_none() {
+        return;
+    }
+    let ran = bench.run(&["check"]);
+    run(&["umount"]);
+    assert!(ran.out.contains("WRONG disk: no inode is free"), "{ran:?}");
 }
 
 #[test]
