@@ -3,6 +3,7 @@
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Query;
@@ -21,6 +22,8 @@ use super::room::Share;
 /// A body over the limit, or for which there is no room, is still read up to this many times the limit, and thrown
 /// away: a client whose upload is cut off sees a broken connection instead of the answer, and sends it all again.
 const DISCARD_FACTOR: usize = 4;
+/// For how long, whatever its pace.
+const DISCARD_FOR: Duration = Duration::from_mins(1);
 /// The first bytes of gzip.
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
@@ -35,6 +38,7 @@ pub(super) async fn body(
     let mut due = pace.due(0, begin.elapsed());
     let mut kept = Ok(Vec::new());
     let mut seen: usize = 0;
+    let mut discarded_until = None;
     loop {
         let frame = tokio::time::timeout_at(begin + due, body.frame()).await;
         let Some(frame) = frame.map_err(|_| Refusal::Incomplete)? else {
@@ -57,6 +61,7 @@ pub(super) async fn body(
         }
         if kept.is_err() {
             share.give_back();
+            due = due.min(*discarded_until.get_or_insert(begin.elapsed() + DISCARD_FOR));
         }
         if seen > limit.saturating_mul(DISCARD_FACTOR) {
             break;
