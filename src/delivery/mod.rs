@@ -1,12 +1,13 @@
 //! One HTTP request out, one outcome back; the only user of reqwest.
 //!
 //! It promises that a request is sent at most once per call (no redirects, no retries of the client's own), that
-//! it ends within the given time, that at most 512 KiB of an answer are read, that only Klaviyo's words are final,
+//! it ends within the given time, that a dead connection is not used for long, that at most 512 KiB of an answer are read, that only Klaviyo's words are final,
 //! that neither the key nor a body appears in an error or a log line, and that nothing is kept of the key where an
 //! answer repeats it. May use `klaviyo`, `model`, `config`,
 //! `clock` and `json`.
 
 mod classify;
+mod connections;
 mod limits;
 mod masked;
 #[cfg(test)]
@@ -15,7 +16,7 @@ mod tests;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Method, Response};
+use reqwest::{Method, Response};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
@@ -24,19 +25,18 @@ use crate::klaviyo::{Route, headers};
 use crate::model::{Outcome, OutcomeKind, Timestamp};
 
 use classify::{Answer, End};
+use connections::{Connections, Making, Purpose};
 
 /// How much of an answer is read: `profile-import` answers with the whole profile, which is at most 100 KB.
 /// Klaviyo's errors about a large job can be more; their beginning is enough.
 const ANSWER_BYTES: usize = 512 << 10;
-/// How long connecting may take, DNS and TLS included.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The header by which the sandbox says what it is.
 const SANDBOX_HEADER: &str = "x-klaviyo-relay-sandbox";
 
 /// Sends requests to one Klaviyo with one key.
 #[derive(Debug, Clone)]
 pub struct Sender {
-    client: Client,
+    connections: Connections,
     base: String,
     fingerprint: String,
     key: SecretString,
@@ -95,22 +95,17 @@ impl Sender {
         revision: &str,
         timeout: Duration,
     ) -> Result<Self, SenderError> {
-        let mut builder = Client::builder()
-            .default_headers(default_headers(private_key, revision)?)
-            .user_agent(concat!("klaviyo-relay/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .connect_timeout(CONNECT_TIMEOUT.min(timeout));
-        if is_local(base) {
-            builder = builder.no_proxy();
-        }
-        let client = builder.build().map_err(SenderError::Client)?;
+        let connections = Connections::new(Making {
+            headers: default_headers(private_key, revision)?,
+            timeout,
+            proxy: !is_local(base),
+        });
+        let connections = connections.map_err(SenderError::Client)?;
         let digest = Sha256::digest(private_key.expose_secret().as_bytes());
         let fingerprint = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
         let fingerprint = format!("{fingerprint:08x}");
         Ok(Self {
-            client,
+            connections,
             base: base.to_owned(),
             fingerprint,
             key: private_key.clone(),
@@ -153,7 +148,7 @@ impl Sender {
         timeout: Duration,
         now: Timestamp,
     ) -> (Outcome, Vec<u8>) {
-        match self.ask(route, body, timeout).await {
+        match self.ask(route, body, timeout, Purpose::Work).await {
             Ok(response) => self.answered(response, route, now).await,
             Err(error) => (lost(&error), Vec::new()),
         }
@@ -173,7 +168,7 @@ impl Sender {
     /// Asks who answers at the endpoint (`GET /api/accounts`, 1 call a second and 15 a minute at most).
     pub async fn identify(&self, now: Timestamp) -> Remote {
         let route = Route::read("/api/accounts");
-        let answer = match self.exchange(&route, None, self.timeout).await {
+        let answer = match self.exchange(&route).await {
             Ok(answer) => answer,
             Err(error) => return Remote::Unclear(lost(&error)),
         };
@@ -192,7 +187,7 @@ impl Sender {
 
     /// Asks something harmless, and says what the answer tells beside what was asked.
     pub async fn probe(&self, route: &Route, now: Timestamp) -> Probe {
-        match self.exchange(route, None, self.timeout).await {
+        match self.exchange(route).await {
             Ok(answer) => Probe {
                 outcome: classify::outcome(&answer, route.success, now),
                 clock: answer.date.as_deref().and_then(instant),
@@ -206,13 +201,8 @@ impl Sender {
         }
     }
 
-    async fn exchange(
-        &self,
-        route: &Route,
-        body: Option<String>,
-        timeout: Duration,
-    ) -> Result<Answer, reqwest::Error> {
-        let response = self.ask(route, body, timeout).await?;
+    async fn exchange(&self, route: &Route) -> Result<Answer, reqwest::Error> {
+        let response = self.ask(route, None, self.timeout, Purpose::Probe).await?;
         Ok(self.read(response).await)
     }
 
@@ -221,16 +211,21 @@ impl Sender {
         route: &Route,
         body: Option<String>,
         timeout: Duration,
+        purpose: Purpose,
     ) -> Result<Response, reqwest::Error> {
+        let lease = self.connections.lease(purpose);
         let method = Method::from_bytes(route.method.as_bytes()).unwrap_or(Method::POST);
-        let mut request = self
+        let mut request = lease
             .client
             .request(method, format!("{}{}", self.base, route.path))
             .timeout(timeout);
         if let Some(body) = body {
             request = request.body(body);
         }
-        request.send().await
+        let answer = request.send().await;
+        let timed_out = answer.as_ref().is_err_and(reqwest::Error::is_timeout);
+        self.connections.ended(&lease, timed_out);
+        answer
     }
 
     async fn read(&self, response: Response) -> Answer {

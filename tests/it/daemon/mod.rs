@@ -12,6 +12,7 @@ mod disk;
 mod first_start;
 mod foreign;
 mod forwarding;
+mod gone_silent;
 mod import_jobs;
 mod importing;
 mod limits;
