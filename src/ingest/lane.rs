@@ -1,9 +1,11 @@
 //! Heavy requests are judged and stored one after the other: whatever many of them would cost at once in memory and time,
-//! is never spent at once, and light ones pass them by. Uses `answer` alone.
+//! is never spent at once, and light ones pass them by. What has begun is done to its end, whatever its client does. Uses
+//! `answer` alone.
 
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::task::JoinError;
 
 use super::answer::Refusal;
 
@@ -35,14 +37,22 @@ impl Lane {
 pub(super) async fn on_its_own_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(Refusal::CannotStore {
-                reason: "the relay is stopping".to_owned(),
-                retry_after: Duration::from_secs(1),
-            }),
+    joined(tokio::task::spawn_blocking(work).await)?
+}
+
+/// Does it to its end, even when nobody waits for it any more; its panic is the caller's.
+pub(super) async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, Refusal> {
+    joined(tokio::spawn(work).await)
+}
+
+fn joined<T>(ended: Result<T, JoinError>) -> Result<T, Refusal> {
+    ended.map_err(|error| match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => Refusal::CannotStore {
+            reason: "the relay is stopping".to_owned(),
+            retry_after: Duration::from_secs(1),
         },
-    }
+    })
 }

@@ -17,7 +17,7 @@ use tracing::{Instrument as _, Span, field};
 
 use super::accept::{Accepted, Endpoint, Rules, accept, authenticate};
 use super::answer::{self, Refusal};
-use super::lane::{Lane, on_its_own_thread};
+use super::lane::{Lane, on_its_own_thread, to_its_end};
 use super::pace::Pace;
 use super::pressure::Pressure;
 use super::received::{Received, received};
@@ -138,15 +138,15 @@ impl Ingest {
         }
     }
 
-    /// Reads, judges and stores one request.
-    async fn take(&self, endpoint: Endpoint, request: Request) -> Result<Stored, Refusal> {
+    /// Judges and stores one request.
+    async fn take(&self, received: Received) -> Result<Stored, Refusal> {
         // The room and the turn stay taken until the events are on disk.
         let Received {
             request,
             is_heavy,
             has_key,
             share: _share,
-        } = received(endpoint, request, &self.shared.config, &self.shared.room).await?;
+        } = received;
         if is_heavy && !has_key {
             authenticate(&request, &self.shared.config)?;
         }
@@ -213,6 +213,36 @@ impl Ingest {
             self.warn_of_key();
         }
         source
+    }
+
+    /// Counts and logs what became of a request, and answers it.
+    fn answer(&self, taken: Result<Stored, Refusal>) -> Response {
+        match taken {
+            Ok(stored) => {
+                let Stored {
+                    source,
+                    events,
+                    refused,
+                } = stored;
+                tracing::debug!(%source, events, refused, status = 200, "calls stored");
+                self.count_answer(200, "ok");
+                answer::success()
+            }
+            Err(refusal) => {
+                let (status, code) = (refusal.status().as_u16(), refusal.code());
+                tracing::debug!(status, code, "request refused");
+                self.count_answer(status, code);
+                if matches!(
+                    refusal,
+                    Refusal::SignatureMissing | Refusal::SignatureWrong | Refusal::WebhookOnly
+                ) {
+                    self.warn_of_signature(code);
+                } else if status == StatusCode::UNAUTHORIZED {
+                    self.warn_of_key();
+                }
+                refusal.into_response()
+            }
+        }
     }
 
     fn count_answer(&self, status: u16, code: &'static str) {
@@ -309,12 +339,9 @@ async fn answer(ingest: Ingest, endpoint: Endpoint, request: Request) -> Respons
     let span = tracing::info_span!("ingest", http.status = field::Empty);
     let traceparent = request.headers().get("traceparent");
     telemetry::received(&span, traceparent.and_then(|value| value.to_str().ok()));
-    let answering = async {
-        let response = answer_within(ingest, endpoint, request).await;
-        Span::current().record("http.status", i64::from(response.status().as_u16()));
-        response
-    };
-    answering.instrument(span).await
+    answer_within(ingest, endpoint, request)
+        .instrument(span)
+        .await
 }
 
 async fn answer_within(ingest: Ingest, endpoint: Endpoint, request: Request) -> Response {
@@ -323,34 +350,25 @@ async fn answer_within(ingest: Ingest, endpoint: Endpoint, request: Request) -> 
         let mut share = ingest.shared.room.share(false);
         // Nobody's metrics: whatever they are, they are taken and forgotten.
         drop(receive::body(body, METRICS_BYTES, Pace::UNKNOWN, &mut share).await);
-        return answer::success();
+        return answered(answer::success());
     }
-    match ingest.take(endpoint, request).await {
-        Ok(stored) => {
-            let Stored {
-                source,
-                events,
-                refused,
-            } = stored;
-            tracing::debug!(%source, events, refused, status = 200, "calls stored");
-            ingest.count_answer(200, "ok");
-            answer::success()
-        }
-        Err(refusal) => {
-            let (status, code) = (refusal.status().as_u16(), refusal.code());
-            tracing::debug!(status, code, "request refused");
-            ingest.count_answer(status, code);
-            if matches!(
-                refusal,
-                Refusal::SignatureMissing | Refusal::SignatureWrong | Refusal::WebhookOnly
-            ) {
-                ingest.warn_of_signature(code);
-            } else if status == StatusCode::UNAUTHORIZED {
-                ingest.warn_of_key();
-            }
-            refusal.into_response()
-        }
-    }
+    let (config, room) = (&ingest.shared.config, &ingest.shared.room);
+    let received = received(endpoint, request, config, room).await;
+    let finish = async move {
+        let taken = match received {
+            Ok(received) => ingest.take(received).await,
+            Err(refusal) => Err(refusal),
+        };
+        answered(ingest.answer(taken))
+    };
+    // What has arrived is stored and counted, whether or not its client is still there.
+    let finished = to_its_end(finish.in_current_span()).await;
+    finished.unwrap_or_else(Refusal::into_response)
+}
+
+fn answered(response: Response) -> Response {
+    Span::current().record("http.status", i64::from(response.status().as_u16()));
+    response
 }
 
 async fn settings(

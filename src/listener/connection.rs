@@ -1,12 +1,13 @@
 //! One connection, from its handshake to its end.
 //!
 //! It promises that every connection ends: by a timer until its first whole request head, by one on each head after it,
-//! by one on writes that nobody reads, and by its age. At its age, at `stop`, and when its place is asked for, what is in
-//! progress is finished first, for a bounded time.
+//! by one while it is idle, by one on writes that nobody reads, and by its age. When idle for too long, at its age, at
+//! `stop`, and when its place is asked for, what is in progress is finished first, for a bounded time. A request that came
+//! whole is answered though its client sends no more, or has left.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,14 +21,16 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt as _;
 
+use super::lingering::Lingering;
 use super::peer::Peer;
 use super::places::Place;
 use super::sending::keeping;
 use super::tls::{Opened, https_only};
+use super::traffic::{Phase, State, Traffic};
 use super::{Terms, Times};
 
 /// Requests on one HTTP/2 connection at once.
@@ -45,7 +48,7 @@ pub(super) struct Server {
 impl Server {
     pub(super) fn new(terms: Terms, routes: Router) -> Self {
         Self {
-            http: http(&terms.times),
+            http: http(),
             terms,
             routes,
         }
@@ -90,20 +93,20 @@ impl Server {
     ) {
         let times = &self.terms.times;
         let place = Arc::new(place);
+        let traffic = Traffic::new();
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(times.write));
+        let stream = Lingering::new(Box::pin(stream), Arc::clone(&traffic));
+        let mut changes = traffic.subscribe();
         let (peer, asked) = (
             Peer::new(from, self.terms.trusted.clone()),
             Arc::clone(&place),
         );
-        let service = service_fn(move |request| respond(request, &routes, &peer, &asked));
-        let connection = self
-            .http
-            .serve_connection(TokioIo::new(Box::pin(stream)), service);
+        let service = service_fn(move |request| respond(request, &routes, &peer, &asked, &traffic));
+        let connection = self.http.serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection);
-        let mut is_begun = false;
         let mut is_closing = false;
-        let mut first = pin!(sleep_until(head));
+        let mut wait = Wait::first(head);
         let mut end = pin!(sleep_until(Instant::now() + self.terms.age()));
         loop {
             tokio::select! {
@@ -113,12 +116,14 @@ impl Server {
                     }
                     return;
                 }
-                () = &mut first, if !is_begun => {
-                    if !place.has_asked() {
+                Ok(()) = changes.changed() => {
+                    wait.follow(*changes.borrow_and_update(), times);
+                    continue;
+                }
+                () = &mut wait.until, if wait.is_timed(is_closing) => {
+                    if wait.phase != Phase::Idle {
                         return tracing::debug!("connection closed: no whole request head came in time");
                     }
-                    is_begun = true;
-                    continue;
                 }
                 () = place.cut.cancelled() => return tracing::debug!("connection closed: its place was needed"),
                 () = place.close.cancelled(), if !is_closing => {}
@@ -135,11 +140,43 @@ impl Server {
     }
 }
 
-fn http(times: &Times) -> auto::Builder<TokioExecutor> {
+/// How long a connection is waited for that asks for nothing.
+struct Wait {
+    phase: Phase,
+    until: Pin<Box<Sleep>>,
+}
+
+impl Wait {
+    fn first(head: Instant) -> Self {
+        Self {
+            phase: Phase::First,
+            until: Box::pin(sleep_until(head)),
+        }
+    }
+
+    fn follow(&mut self, state: State, times: &Times) {
+        self.phase = state.phase();
+        let longest = match self.phase {
+            Phase::Idle => times.idle,
+            Phase::Head => times.head,
+            Phase::First | Phase::Busy => return,
+        };
+        self.until.as_mut().reset(Instant::now() + longest);
+    }
+
+    fn is_timed(&self, is_closing: bool) -> bool {
+        match self.phase {
+            Phase::First | Phase::Head => true,
+            Phase::Idle => !is_closing,
+            Phase::Busy => false,
+        }
+    }
+}
+
+fn http() -> auto::Builder<TokioExecutor> {
     let mut http = auto::Builder::new(TokioExecutor::new());
-    http.http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(times.head);
+    // The time for a head is counted by `Wait`: the library's begins with the idle time before it.
+    http.http1().header_read_timeout(None).half_close(true);
     http.http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_EVERY)
@@ -153,8 +190,10 @@ fn respond(
     routes: &Router,
     peer: &Peer,
     place: &Arc<Place>,
+    traffic: &Arc<Traffic>,
 ) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
-    let asking = place.ask();
+    let is_http_2 = request.version() == Version::HTTP_2;
+    let asking = (place.ask(), traffic.begin(is_http_2));
     let routes = names_one_host(&request).then(|| routes.clone());
     request.extensions_mut().insert(peer.clone());
     async move {

@@ -9,17 +9,20 @@
 pub mod browser;
 mod certificate;
 mod connection;
+mod failures;
+mod lingering;
 mod peer;
 mod places;
 mod sending;
 mod tls;
+mod traffic;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -30,7 +33,8 @@ pub use tls::Tls;
 
 use crate::clock::{Clock, SystemClock};
 use connection::Server;
-use places::{Place, Places};
+use failures::Failures;
+use places::Places;
 
 /// Connections served at once where nobody says how many: below the usual limit of 1,024 open files.
 const PLACES: usize = 768;
@@ -40,9 +44,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long what takes on a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Times {
-    /// From accepting it to the end of the first request's head, the TLS handshake included; from one request to the end
-    /// of the next one's head. 10 s.
+    /// From accepting it to the end of the first request's head, the TLS handshake included; from the first byte of a later
+    /// request of HTTP/1.1 to the end of its head. 10 s.
     pub head: Duration,
+    /// From an answer to the first byte of the next request, or its whole head in HTTP/2. 150 s: longer than proxies keep
+    /// an idle connection (nginx and AWS's load balancer 60 s, Caddy 120 s), since a request that they send while it is
+    /// being closed is lost.
+    pub idle: Duration,
     /// A write of which the client reads nothing. 30 s.
     pub write: Duration,
     /// Its age, more or less a tenth, so that those that began together do not end together. 1 h.
@@ -55,6 +63,7 @@ impl Default for Times {
     fn default() -> Self {
         Self {
             head: Duration::from_secs(10),
+            idle: Duration::from_secs(150),
             write: Duration::from_secs(30),
             age: Duration::from_hours(1),
             closing: Duration::from_mins(1),
@@ -131,18 +140,29 @@ pub async fn serve_by(
     stop: CancellationToken,
     drain: Duration,
 ) {
-    let places = Places::new(
-        terms.places,
-        terms.trusted.clone(),
-        Arc::clone(&terms.clock),
-    );
+    let clock = Arc::clone(&terms.clock);
+    let places = Places::new(terms.places, terms.trusted.clone(), Arc::clone(&clock));
     let server = Arc::new(Server::new(terms, routes));
     let (connections, cut) = (TaskTracker::new(), CancellationToken::new());
-    let next = || newcomer(&listener, &places, &stop);
-    while let Some(newcomer) = stop.run_until_cancelled(next()).await {
-        let Some((stream, from, place)) = newcomer else {
+    let mut failures = Failures::default();
+    while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
+        let (stream, from) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                if let Some(count) = failures.count(clock.monotonic()) {
+                    tracing::warn!(%error, count, "failed to accept connections");
+                }
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let admitted = stop.run_until_cancelled(places.admit(from.ip(), &stop));
+        let Some(Some(place)) = admitted.await else {
             continue;
         };
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "connection keeps Nagle's delay");
+        }
         let connection = Arc::clone(&server).serve(stream, from, place);
         // A connection that is dropped ends at once, and with it whatever its routes hold.
         let cut = cut.clone();
@@ -158,25 +178,4 @@ pub async fn serve_by(
             "connections were cut at the shutdown deadline"
         );
     }
-}
-
-/// The next connection, once it has a place; `None` when it was closed at once, or could not be accepted.
-async fn newcomer(
-    listener: &TcpListener,
-    places: &Arc<Places>,
-    stop: &CancellationToken,
-) -> Option<(TcpStream, SocketAddr, Place)> {
-    let (stream, from) = match listener.accept().await {
-        Ok(accepted) => accepted,
-        Err(error) => {
-            tracing::warn!(%error, "failed to accept a connection");
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            return None;
-        }
-    };
-    let place = places.admit(from.ip(), stop).await?;
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "connection keeps Nagle's delay");
-    }
-    Some((stream, from, place))
 }

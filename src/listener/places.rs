@@ -182,11 +182,6 @@ impl Place {
         self.places.book().begin(self.number);
         Asking(Arc::clone(self))
     }
-
-    /// Whether there was a request.
-    pub(super) fn has_asked(&self) -> bool {
-        !self.places.book().fresh.contains(&self.number)
-    }
 }
 
 impl Drop for Place {

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod flood;
+mod leaving;
 mod silent;
 mod terms;
 

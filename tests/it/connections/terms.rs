@@ -27,6 +27,7 @@ fn never() -> Times {
     let never = Duration::from_hours(1);
     Times {
         head: never,
+        idle: never,
         write: never,
         age: never,
         closing: never,
@@ -219,4 +220,55 @@ async fn an_http_2_connection_has_a_bounded_number_of_requests_at_once() {
     stream.read_exact(&mut settings).await.unwrap();
     let streams = settings.chunks(6).find(|setting| setting[..2] == [0, 3]);
     assert_eq!(streams.unwrap()[2..], [0, 0, 0, 100]);
+}
+
+#[tokio::test]
+async fn the_time_for_a_head_begins_with_its_first_byte() {
+    let port = Port::by(Terms {
+        times: Times {
+            head: SHORT,
+            ..never()
+        },
+        ..Terms::default()
+    })
+    .await;
+    let mut idle = opened(port.address, ASK).await;
+    assert!(answered(&mut idle).await);
+    let mut slow = opened(port.address, ASK).await;
+    assert!(answered(&mut slow).await);
+    slow.write_all(b"GET / HT").await.unwrap();
+    assert_eq!(ended("a head that is not whole", &mut slow).await, "");
+    idle.write_all(ASK).await.unwrap();
+    assert!(answered(&mut idle).await, "who was idle meanwhile");
+}
+
+#[tokio::test]
+async fn who_is_idle_for_long_loses_the_connection_in_good_order() {
+    let port = Port::by(Terms {
+        times: Times {
+            idle: SHORT,
+            closing: SHORT,
+            ..never()
+        },
+        ..Terms::default()
+    })
+    .await;
+    let mut http_1 = opened(port.address, ASK).await;
+    assert!(answered(&mut http_1).await);
+    assert_eq!(ended("idle in HTTP/1.1", &mut http_1).await, "");
+    // The preface, no settings, and GET of `/` in the names that HTTP/2 knows (RFC 7541, appendix A).
+    let ask = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x06\x01\x05\0\0\0\x01\x82\x86\x84\x41\x01h";
+    let mut http_2 = opened(port.address, ask).await;
+    let mut read = Vec::new();
+    let end = tokio::time::timeout(AT_MOST, http_2.read_to_end(&mut read)).await;
+    end.expect("idle in HTTP/2: still open").unwrap();
+    let mut kinds = Vec::new();
+    let mut rest = &read[..];
+    while let [high, middle, low, kind, ..] = *rest {
+        kinds.push(kind);
+        let length = u32::from_be_bytes([0, high, middle, low]);
+        rest = &rest[9 + usize::try_from(length).unwrap()..];
+    }
+    assert!(kinds.contains(&1), "answered: {kinds:?}");
+    assert!(kinds.contains(&7), "GOAWAY: {kinds:?}");
 }
