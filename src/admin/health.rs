@@ -62,9 +62,9 @@ pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     }
     // An empty append opens a write transaction and writes nothing.
     let accepting = tokio::time::timeout(READY_BOUND, admin.outbox.append(Vec::new())).await;
-    let ready = matches!(accepting, Ok(Ok(())));
+    let ready = matches!(accepting, Ok(Ok(_)));
     match accepting {
-        Ok(Ok(())) => {}
+        Ok(Ok(_)) => {}
         Ok(Err(AppendError { source, .. })) => {
             notes.push(reason(code(&source), &format!("not accepting: {source}")));
         }

@@ -2,6 +2,7 @@
 
 use crate::metrics::{Metrics, Taken};
 use crate::model::{EventType, NewEvent};
+use crate::outbox::Arrival;
 
 /// What is counted of an event: which call it is, and whether it is kept as dead.
 pub(super) type Kind = (Option<EventType>, bool);
@@ -14,13 +15,14 @@ pub(super) fn kinds(events: &[NewEvent]) -> Vec<Kind> {
     kinds.collect()
 }
 
-/// Counts events of a request, which the outbox took, or did not.
-pub(super) fn events(metrics: &Metrics, source: &str, kinds: &[Kind], stored: bool) {
-    for (kind, dead) in kinds {
-        let taken = match (stored, dead) {
-            (true, false) => Taken::Stored,
-            (true, true) => Taken::Dead,
-            (false, _) => Taken::TurnedAway,
+/// Counts events of a request, with what became of each in the outbox; `None`: it took none of them.
+pub(super) fn events(metrics: &Metrics, source: &str, kinds: &[Kind], stored: Option<&[Arrival]>) {
+    for (place, (kind, dead)) in kinds.iter().enumerate() {
+        let taken = match stored.and_then(|arrivals| arrivals.get(place)) {
+            None => Taken::TurnedAway,
+            Some(Arrival::Copy) => Taken::Copy,
+            Some(Arrival::New) if !dead => Taken::Stored,
+            Some(Arrival::New | Arrival::Other) => Taken::Dead,
         };
         metrics.event_in(source, *kind, taken);
     }

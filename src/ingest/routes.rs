@@ -29,7 +29,7 @@ use crate::config::{AnalyticsJs, IngestConfig, SourceConfig};
 use crate::listener::Peer;
 use crate::metrics::Metrics;
 use crate::model::GarbageIds;
-use crate::outbox::{AppendError, Outbox};
+use crate::outbox::{AppendError, Arrival, Outbox};
 use crate::telemetry;
 
 /// What is read of what `analytics.js` measures about itself.
@@ -163,7 +163,8 @@ impl Ingest {
             judge()?
         };
         let kinds = counted::kinds(&accepted.events);
-        let stored = Stored {
+        let mut stored = Stored {
+            copies: 0,
             source: accepted.source,
             events: accepted.events.len(),
             refused: accepted
@@ -176,10 +177,12 @@ impl Ingest {
         telemetry::stored(&Span::current(), &accepted.events);
         let appended = self.shared.outbox.append(accepted.events).await;
         if let Some(metrics) = &self.metrics {
-            counted::events(metrics, &stored.source, &kinds, appended.is_ok());
+            let arrivals = appended.as_deref().ok();
+            counted::events(metrics, &stored.source, &kinds, arrivals);
         }
         match appended {
-            Ok(()) => {
+            Ok(arrivals) => {
+                stored.differ(&arrivals);
                 self.shared.lasting.pressure.relieve();
                 Ok(stored)
             }
@@ -222,9 +225,10 @@ impl Ingest {
                 let Stored {
                     source,
                     events,
+                    copies,
                     refused,
                 } = stored;
-                tracing::debug!(%source, events, refused, status = 200, "calls stored");
+                tracing::debug!(%source, events, refused, status = 200, copies, "calls stored");
                 self.count_answer(200, "ok");
                 answer::success()
             }
@@ -287,7 +291,23 @@ impl Ingest {
 struct Stored {
     source: String,
     events: usize,
+    copies: usize,
     refused: usize,
+}
+
+impl Stored {
+    /// Takes in what the outbox made of the events.
+    fn differ(&mut self, arrivals: &[Arrival]) {
+        let count = |which| arrivals.iter().filter(|arrival| **arrival == which).count();
+        self.copies = count(Arrival::Copy);
+        self.refused += count(Arrival::Other);
+        if count(Arrival::Other) > 0 {
+            tracing::debug!(
+                source = self.source,
+                "a call has the messageId of another; kept as dead"
+            );
+        }
+    }
 }
 
 /// The routes of Segment's API, with CORS. Whatever happens inside, a client gets an answer.

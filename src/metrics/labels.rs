@@ -10,8 +10,10 @@ use crate::model::{DeliveryKind, DeliveryStatus, EventType, Family};
 pub enum Taken {
     /// It is in the outbox.
     Stored,
-    /// It is in the outbox as dead: it can never be delivered, and came in a batch.
+    /// It is in the outbox as dead: it can never be delivered and came in a batch, or another call has its `messageId`.
     Dead,
+    /// The same call was stored before; this one is not.
+    Copy,
     /// It could not be stored now; its sender was told to come back.
     TurnedAway,
 }
@@ -21,6 +23,7 @@ impl Taken {
         match self {
             Self::Stored => "stored",
             Self::Dead => "dead",
+            Self::Copy => "copy",
             Self::TurnedAway => "turned_away",
         }
     }

@@ -299,8 +299,10 @@ impl Inner {
         drop(self.requests_in.get_or_create(&Answer { status, code }));
         for source in sources {
             for kind in EventType::ALL {
-                let labels = Event::new(source, Some(*kind), Taken::Stored);
-                drop(self.events_in.get_or_create(&labels));
+                for taken in [Taken::Stored, Taken::Copy] {
+                    let labels = Event::new(source, Some(*kind), taken);
+                    drop(self.events_in.get_or_create(&labels));
+                }
             }
         }
         for outcome in OutcomeKind::ALL {

@@ -52,7 +52,8 @@ pub fn status_json(status: &Status, sandbox: bool) -> Value {
         })
     });
     json!({"sandbox": sandbox, "audit": audit, "backlog": backlog, "dead": dead, "paused": pauses,
-        "failing": failing, "copies": status.copies, "unknown_subscriptions": status.unknown_subscriptions,
+        "failing": failing, "copies": status.copies, "repeats": status.repeats,
+        "unknown_subscriptions": status.unknown_subscriptions,
         "import_jobs": import_jobs.collect::<Vec<_>>(), "log": log})
 }
 

@@ -40,6 +40,11 @@ pub enum TakeError {
         "a call with this messageId was taken before, and is no longer kept; give it another messageId"
     )]
     Gone,
+    /// Its `messageId` is another call's.
+    #[error(
+        "another call was taken before with this messageId; give this one a messageId of its own"
+    )]
+    Other,
 }
 
 /// Stores a call as one of this source that arrives now.
@@ -58,11 +63,16 @@ pub async fn take(
         return Err(TakeError::Refused(reason));
     }
     let (source, message_id) = (event.source.clone(), event.message_id.clone());
+    let known = outbox.known(&source, std::slice::from_ref(&event)).await;
+    let is_copy = known.map_err(TakeError::Read)?.contains(&true);
     let stored = async || {
         let found = outbox.event_of_message(&source, &message_id).await;
         found.map_err(TakeError::Read)
     };
     if let Some(event) = stored().await? {
+        if !is_copy {
+            return Err(TakeError::Other);
+        }
         // Message ids are known longer than events are kept.
         let there = outbox.briefs(&Selection::of(vec![event]), 1).await;
         let there = there.map_err(TakeError::Read)?;

@@ -7,6 +7,7 @@ use serde_json::Value;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
+use super::arrival::{self, Arrival};
 use super::erase::{self, Deletion};
 use super::history;
 use super::import_job;
@@ -76,6 +77,8 @@ pub(super) enum Command {
 #[derive(Debug)]
 pub(super) enum Answer {
     Done,
+    /// What became of each event.
+    Appended(Vec<Arrival>),
     Claimed(Vec<Claimed>),
     Planned(HashMap<EventId, Vec<DeliveryId>>),
     Begun(Vec<Begun>),
@@ -152,18 +155,8 @@ pub(super) async fn write(
     commands: &[Command],
 ) -> Result<Vec<Answer>, sqlx::Error> {
     let group = Group::of(commands);
-    append(connection, &group.events).await?;
-    execute(
-        connection,
-        include_str!("sql/settle.sql"),
-        &group.settlements,
-    )
-    .await?;
-    execute(connection, include_str!("sql/finish.sql"), &group.finishes).await?;
-    for deletion in &group.deletions {
-        erase::after(connection, *deletion).await?;
-    }
-    execute(connection, include_str!("sql/release.sql"), &group.releases).await?;
+    let mut arrivals = append(connection, &group.events).await?.into_iter();
+    settle(connection, &group).await?;
     let planned = execute(connection, include_str!("sql/plan.sql"), &group.plans).await?;
     let mut planned = planned_of(&planned)?;
     let begun = execute(connection, include_str!("sql/begin.sql"), &group.begins).await?;
@@ -171,7 +164,10 @@ pub(super) async fn write(
     let mut answers = Vec::with_capacity(commands.len());
     for command in commands {
         answers.push(match command {
-            Command::Append(_) | Command::Import(..) | Command::Settle(_) => Answer::Done,
+            Command::Append(events) | Command::Import(events, _) => {
+                Answer::Appended(arrivals.by_ref().take(events.len()).collect())
+            }
+            Command::Settle(_) => Answer::Done,
             Command::Plan(events) => {
                 let own = events
                     .iter()
@@ -216,6 +212,18 @@ pub(super) async fn write(
         });
     }
     Ok(answers)
+}
+
+/// Writes what came of requests and events.
+async fn settle(connection: &mut SqliteConnection, group: &Group<'_>) -> Result<(), sqlx::Error> {
+    let settle = include_str!("sql/settle.sql");
+    execute(connection, settle, &group.settlements).await?;
+    execute(connection, include_str!("sql/finish.sql"), &group.finishes).await?;
+    for deletion in &group.deletions {
+        erase::after(connection, *deletion).await?;
+    }
+    execute(connection, include_str!("sql/release.sql"), &group.releases).await?;
+    Ok(())
 }
 
 /// The commands of a group by kind, as the arrays that the statements read.
@@ -333,15 +341,15 @@ const ENVELOPES_COUNTED: &str = "
 async fn append(
     connection: &mut SqliteConnection,
     events: &[(&NewEvent, Option<Import>)],
-) -> Result<(), sqlx::Error> {
+) -> Result<Vec<Arrival>, sqlx::Error> {
     if events.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let known: Vec<rows::EventRow<'_>> = events
         .iter()
         .map(|(event, import)| rows::EventRow::of(event, *import))
         .collect();
-    let known = rows::json_of(&known)?;
+    let (known, arrivals) = arrival::messages(connection, known).await?;
     let events_of_group = events.iter().map(|(event, _)| *event);
     let (texts, envelopes) = rows::texts(events_of_group)?;
     if let Some(envelopes) = &envelopes {
@@ -371,7 +379,7 @@ async fn append(
         .bind(known)
         .execute(connection)
         .await?;
-    Ok(())
+    Ok(arrivals)
 }
 
 async fn claim(

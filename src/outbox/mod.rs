@@ -12,6 +12,7 @@
 //! May use `model`, `config`, `clock` and `metrics`. Nothing else in the process may open the database file: closing any
 //! handle to it would drop SQLite's locks. Its tables are private; scripts use the views of `migrations/`.
 
+mod arrival;
 mod audit;
 mod checkpoint;
 mod command;
@@ -74,6 +75,7 @@ use crate::model::{DeliveryId, EventId, Family, Identifier, NewEvent, Timestamp}
 use checkpoint::Checkpoints;
 use command::{Answer, Command};
 
+pub use arrival::{Arrival, sameness};
 pub use audit::{Audit, Checked, Counted};
 pub use checkpoint::{LogTrouble, LogTroubleKind, Process};
 pub use copy::{CopyError, Restored};
@@ -107,7 +109,7 @@ pub use work::{BODIES, ClaimedEvent, NextDue, StoredDelivery};
 use writer::{Held, Order, Writer};
 
 /// The schema this program writes: `PRAGMA user_version`, set by the newest migration.
-const SCHEMA: i64 = 13;
+const SCHEMA: i64 = 16;
 /// Commands that may wait for the writer; beyond that, clients are asked to come back.
 const QUEUE: usize = 4096;
 /// Events that an operator's command changes in one commit.
@@ -295,11 +297,11 @@ impl Outbox {
 
     /// Stores events in one commit that is on disk when this returns. An event whose source and message id are
     /// known is left out: it was stored before.
-    pub async fn append(&self, events: Vec<NewEvent>) -> Result<(), AppendError> {
+    pub async fn append(&self, events: Vec<NewEvent>) -> Result<Vec<Arrival>, AppendError> {
         self.store(Command::Append(events)).await
     }
 
-    async fn store(&self, events: Command) -> Result<(), AppendError> {
+    async fn store(&self, events: Command) -> Result<Vec<Arrival>, AppendError> {
         if self.room.refuses().is_some() {
             // Looked at here too, so that room made by hand is noticed while nothing else is written.
             self.remeasure().await;
@@ -315,7 +317,8 @@ impl Outbox {
                 mpsc::error::TrySendError::Closed(_) => AppendError::of(WriteError::Closed),
             })?;
         match answer.await {
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(Answer::Appended(arrivals))) => Ok(arrivals),
+            Ok(Ok(other)) => Err(AppendError::of(mismatch(&other))),
             Ok(Err(error)) => Err(AppendError::of(error)),
             Err(_) => Err(AppendError::of(WriteError::Closed)),
         }

@@ -41,7 +41,7 @@ async fn hot_statements_scan_no_table_that_grows() {
     for (name, text) in HOT.into_iter().chain([
         ("claimed", super::work::EVENTS),
         ("owed", super::work::DELIVERIES),
-        ("known", super::import::KNOWN),
+        ("known", super::arrival::KNOWN),
         ("open import jobs", super::import_job::OPEN),
         ("their events", super::import_job::EVENTS),
         ("their items", super::import_job::ITEMS),
@@ -82,7 +82,7 @@ async fn hot_statements_scan_no_table_that_grows() {
 async fn a_known_message_is_found_by_its_whole_key() {
     let files = files();
     let outbox = files.open().await;
-    let steps = steps(&outbox, super::import::KNOWN).await;
+    let steps = steps(&outbox, super::arrival::KNOWN).await;
     let by_key = |step: &String| step.contains("(source=? AND message_id=?)");
     assert!(steps.last().is_some_and(by_key), "{steps:?}");
 }

@@ -31,6 +31,8 @@ pub struct Status {
     pub copies: i64,
     /// Subscriptions that were sent and never answered: Klaviyo may have taken them.
     pub unknown_subscriptions: i64,
+    /// Copies of calls that were stored before: they were not stored again.
+    pub repeats: i64,
     /// Import jobs that events wait for.
     pub import_jobs: Vec<ImportJobReport>,
     /// What keeps the log from being folded into the file, if anything does.
@@ -126,6 +128,7 @@ impl Outbox {
             pauses,
             copies: self.kept().await?.copies,
             unknown_subscriptions: self.unknown_subscriptions().await?,
+            repeats: self.repeats().await?,
             import_jobs: self.import_job_reports().await?,
             log: self.log_trouble().await?,
         })

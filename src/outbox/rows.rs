@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::arrival::{other_id, sameness};
 use super::order::{Import, PlannedDelivery, Settlement, Start};
 use crate::model::{
     EventId, EventStatus, EventType, Family, Identifier, IdentifierKind, NewEvent, Outcome,
@@ -21,6 +22,7 @@ const IMPORTED_CYCLE: i64 = 2;
 pub(super) struct EventRow<'a> {
     source: &'a str,
     message_id: Cow<'a, str>,
+    sameness: i64,
     r#type: Option<&'static str>,
     name: Option<Cow<'a, str>>,
     profile: Option<String>,
@@ -44,6 +46,7 @@ impl<'a> EventRow<'a> {
         Self {
             source: &event.source,
             message_id: storable(&event.message_id),
+            sameness: sameness(event),
             r#type: event.kind.map(EventType::word),
             name: optional(&event.name),
             profile: profile_label(&event.identifiers).map(|label| storable(&label).into_owned()),
@@ -56,6 +59,12 @@ impl<'a> EventRow<'a> {
             consent: import.map(|import| i32::from(import.consent)),
             backfill: import.map(|import| i32::from(import.backfill)),
         }
+    }
+
+    /// Gives it an id of its own, since another call has its; it is dead of that, unless of something else.
+    pub(super) fn becomes_another(&mut self, reason: &'a str) {
+        self.message_id = Cow::Owned(other_id(&self.message_id, self.sameness));
+        self.refused.get_or_insert(Cow::Borrowed(reason));
     }
 }
 

@@ -10,7 +10,7 @@ use super::reading::Batch;
 use super::tally::Problem;
 use crate::clock::{Clock, SystemClock};
 use crate::model::NewEvent;
-use crate::outbox::{AppendError, Outbox, WriteError};
+use crate::outbox::{AppendError, Arrival, Outbox, WriteError, sameness};
 
 /// Unreadable lines that are told one by one; the others are only counted.
 const TOLD: u64 = 100;
@@ -43,15 +43,30 @@ impl Session {
     ) -> anyhow::Result<bool> {
         self.hint_at_history(&batch.events);
         let (fresh, known) = self.sort_out(batch.events).await?;
-        let dead = count(fresh.iter().filter(|event| event.refused.is_some()).count());
-        let events = count(fresh.len());
-        if !self.options.dry_run && !self.store(fresh, fact, reached.take()).await? {
-            return Ok(false);
-        }
+        let refused: Vec<bool> = fresh.iter().map(|event| event.refused.is_some()).collect();
+        let arrivals = if self.options.dry_run {
+            vec![Arrival::New; fresh.len()]
+        } else {
+            let Some(arrivals) = self.store(fresh, fact, reached.take()).await? else {
+                return Ok(false);
+            };
+            arrivals
+        };
+        let all = arrivals.iter().zip(refused);
+        let copies = all
+            .clone()
+            .filter(|(arrival, _)| **arrival == Arrival::Copy);
+        let copies = count(copies.count());
+        let dead = all.filter(|(arrival, refused)| match arrival {
+            Arrival::New => *refused,
+            Arrival::Copy => false,
+            Arrival::Other => true,
+        });
+        let (dead, events) = (count(dead.count()), count(arrivals.len()));
         self.tally.lines += batch.lines;
-        self.tally.known += known;
+        self.tally.known += known + copies;
         self.tally.dead += dead;
-        self.tally.stored += events - dead;
+        self.tally.stored += events - dead - copies;
         for problem in &batch.unreadable {
             self.tell_unreadable(problem);
         }
@@ -68,30 +83,28 @@ impl Session {
     async fn sort_out(&mut self, events: Vec<NewEvent>) -> anyhow::Result<(Vec<NewEvent>, u64)> {
         let all = events.len();
         let known = match &self.outbox {
-            Some(outbox) => {
-                let ids: Vec<&str> = events.iter().map(|event| &*event.message_id).collect();
-                outbox.known(&self.source.name, &ids).await?
-            }
-            None => std::collections::HashSet::new(),
+            Some(outbox) => outbox.known(&self.source.name, &events).await?,
+            None => vec![false; events.len()],
         };
         let mut here = std::collections::HashSet::new();
         let mut fresh = events;
+        let mut known = known.into_iter();
         fresh.retain(|event| {
-            let id = &event.message_id;
-            let is_new = !known.contains(id) && here.insert(id.clone());
-            is_new && (!self.options.dry_run || self.tally.is_new(id))
+            let (id, same) = (&event.message_id, sameness(event));
+            let is_new = known.next() != Some(true) && here.insert((id.clone(), same));
+            is_new && (!self.options.dry_run || self.tally.is_new(&format!("{id} {same}")))
         });
         let left_out = count(all - fresh.len());
         Ok((fresh, left_out))
     }
 
-    /// Stores events, however often it takes; `false` when interrupted before.
+    /// Stores events, however often it takes, and says what became of each; `None` when interrupted before.
     async fn store(
         &self,
         events: Vec<NewEvent>,
         fact: Option<&str>,
         reached: Option<Place>,
-    ) -> anyhow::Result<bool> {
+    ) -> anyhow::Result<Option<Vec<Arrival>>> {
         let Some(outbox) = &self.outbox else {
             bail!("there is no outbox to store in");
         };
@@ -99,14 +112,14 @@ impl Session {
         let remembered = remember(outbox, fact, reached);
         let stored = async {
             if events.is_empty() {
-                return Ok(true);
+                return Ok(Some(Vec::new()));
             }
             loop {
                 match outbox.import(events.clone(), self.how).await {
-                    Ok(()) => return Ok(true),
+                    Ok(arrivals) => return Ok(Some(arrivals)),
                     Err(error) => {
                         if !self.wait_out(error).await? {
-                            return Ok(false);
+                            return Ok(None);
                         }
                     }
                 }

@@ -241,6 +241,13 @@ fn dead(screen: &mut Screen, status: &Status) {
              status = 'unknown' and kind = 'subscription')",
             status.unknown_subscriptions));
     }
+    if status.repeats > 0 {
+        screen.end();
+        screen.line(format_args!(
+            "calls that came again: {}; they are stored once",
+            status.repeats
+        ));
+    }
     if status.dead.is_empty() {
         return;
     }

@@ -1,15 +1,8 @@
 -- Stores a batch of events, in order of arrival. ?1: JSON array of what is known of each; ?2: JSON array of
 -- [payload, place of its envelope among those just stored, from 1] of each, apart so that the large texts are read once.
 -- What comes from an archive says its cycle, consent and backfill; what arrives is in its first cycle.
--- A message that is known, or stands twice in the batch, is left out: its number is simply never used.
+-- A message whose id another has is left out: its number is simply never used. Their ids are stored before.
 -- line_up.sql follows.
-
-INSERT INTO message (source, message_id, event_id, received_ms)
-SELECT j.value ->> 'source', j.value ->> 'message_id',
-       (SELECT value FROM counter WHERE name = 'last_id') + 1 + j.key, j.value ->> 'received_ms'
-FROM json_each(?1) AS j
-WHERE true
-ON CONFLICT DO NOTHING;
 
 INSERT INTO event (id, source, message_id, type, name, profile, at_ms, received_ms, status, reason, seq,
                    due_ms, cycle, cycle_ms, consent, backfill, finished_ms, order_id)

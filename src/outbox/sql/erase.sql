@@ -17,5 +17,9 @@ DELETE FROM payload WHERE event_id IN (SELECT j.value FROM json_each(?1) AS j);
 
 DELETE FROM event_identifier WHERE event_id IN (SELECT j.value FROM json_each(?1) AS j);
 
+-- It says of which person a message was to whoever guesses.
+UPDATE message SET sameness = NULL
+WHERE (source, message_id) IN (SELECT e.source, e.message_id FROM json_each(?1) AS j JOIN event AS e ON e.id = j.value);
+
 UPDATE event SET profile = NULL, order_id = NULL, reason = iif(reason IS NULL, NULL, 'erased')
 WHERE id IN (SELECT j.value FROM json_each(?1) AS j);

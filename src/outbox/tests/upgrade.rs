@@ -36,8 +36,8 @@ const FILLED: &str = "
 ";
 /// What must be the same before and after, row for row; what is new in a table is not in it.
 const TABLES: [&str; 10] = [
-    "SELECT * FROM counter WHERE name NOT IN ('last_envelope', 'copies')",
-    "SELECT * FROM message",
+    "SELECT * FROM counter WHERE name NOT IN ('last_envelope', 'copies', 'repeats')",
+    "SELECT source, message_id, event_id, received_ms FROM message",
     "SELECT id, source, message_id, type, name, profile, at_ms, received_ms, status, reason, seq, ahead, in_air, due_ms,
             cycle, cycle_ms, consent, backfill, as_sent, finished_ms FROM event",
     "SELECT event_id, body, envelope FROM payload",
@@ -52,7 +52,7 @@ const TABLES: [&str; 10] = [
 /// Tables and views as they were made, apart from the table whose CHECK changed, and those that have columns more.
 const SCHEMA_TEXTS: &str = "SELECT name || ': ' || coalesce(sql, '') FROM sqlite_schema
     WHERE type IN ('table', 'view') AND name NOT IN ('delivery', 'event', 'events', 'erasure', 'erasures', 'pause',
-                                                 'attempt', 'attempts', 'payload', 'sent_key', 'deliveries') ORDER BY name";
+                                                 'attempt', 'attempts', 'payload', 'message', 'sent_key', 'deliveries') ORDER BY name";
 
 /// Every row of these tables, as text.
 async fn contents(connection: &mut SqliteConnection) -> Vec<String> {
@@ -103,7 +103,7 @@ async fn a_file_of_version_2_keeps_everything_and_takes_deletions() {
         contents(&mut connection).await,
         texts(&mut connection, SCHEMA_TEXTS).await,
     );
-    assert_eq!((before.len(), schema.len() > 10), (29, true));
+    assert_eq!((before.len(), schema.len() > 9), (29, true));
     connect::close(connection).await;
 
     for _start in 0..2 {

@@ -25,6 +25,7 @@ mod policies;
 mod reloading;
 mod replaying;
 mod retention;
+mod same_message_id;
 mod scripted;
 mod unread_log;
 

@@ -122,6 +122,8 @@ struct History {
     now: Timestamp,
     /// The messages of this history and of those before.
     messages: Range<u64>,
+    /// Whom each of them is about: a copy is about the same people.
+    people: Vec<BTreeSet<u64>>,
 }
 
 fn live_all(seeds: impl Iterator<Item = u64>) -> Totals {
@@ -144,6 +146,7 @@ fn live_all(seeds: impl Iterator<Item = u64>) -> Totals {
             config,
             now: START,
             messages: 0..0,
+            people: Vec::new(),
         };
         for seed in seeds {
             let _told = Told(seed);
@@ -236,6 +239,12 @@ impl History {
         let count = self.chance.below(4);
         let identifiers: BTreeSet<u64> =
             (0..count).map(|_| self.chance.below(IDENTIFIERS)).collect();
+        let identifiers = if known {
+            self.people[usize::try_from(message).unwrap()].clone()
+        } else {
+            self.people.push(identifiers.clone());
+            identifiers
+        };
         let event = new_event(message, &identifiers, refused, self.now);
         if !known {
             self.model.events.push(Modelled {

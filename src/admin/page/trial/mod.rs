@@ -110,7 +110,7 @@ fn not_taken(typed: &Typed, error: TakeError) -> (StatusCode, Markup) {
     let words = match error {
         TakeError::Json(error) => return (StatusCode::BAD_REQUEST, no_json(typed, &error)),
         TakeError::Refused(reason) => return (StatusCode::BAD_REQUEST, refused(&reason)),
-        TakeError::NoSource | TakeError::Gone => error.to_string(),
+        TakeError::NoSource | TakeError::Gone | TakeError::Other => error.to_string(),
         TakeError::Store(error) => format!("{error}: {}", error.source),
         TakeError::Read(ref read) => format!("{error}: {read}"),
     };
