@@ -12,12 +12,15 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::Admin;
+use super::page::masked;
 use super::refusal::code;
 use crate::clock;
 use crate::metrics::{Stuck, stuck};
 use crate::model::PauseKind;
-use crate::operator::{damage_words, log_advice, log_code, log_words};
-use crate::outbox::{AppendError, FailingAlone, Pause, WriteError};
+use crate::operator::{
+    SHARED_CODE, damage_words, log_advice, log_code, log_words, shared_advice, shared_words,
+};
+use crate::outbox::{AppendError, FailingAlone, Pause, SharedIdentifier, WriteError};
 
 /// What an unset clock means.
 const CLOCK_UNSET: &str = "the machine's clock shows a time before this version was written, so it is wrong: calls keep the \
@@ -90,6 +93,9 @@ pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
         let words = "the oldest event that is due has been the same for minutes, although nothing is paused; others go on";
         notes.push(reason("head_waits", words));
     }
+    if let Ok(shared) = admin.outbox.shared_identifiers().await {
+        notes.extend(shared.iter().map(of_shared));
+    }
     if let Ok(Some(trouble)) = admin.outbox.log_trouble().await {
         let words = format!("{}; {}", log_words(&trouble), log_advice(&trouble));
         notes.push(reason(log_code(&trouble), &words));
@@ -138,6 +144,15 @@ fn of_failing(failing: &FailingAlone) -> Value {
     );
     let mut note = reason("event_failing", &words);
     note["event"] = json!(failing.event.0);
+    note
+}
+
+/// An identifier in whose queue many people wait.
+fn of_shared(shared: &SharedIdentifier) -> Value {
+    let name = masked(&shared.identifier);
+    let words = format!("{}; {}", shared_words(shared, &name), shared_advice(&name));
+    let mut note = reason(SHARED_CODE, &words);
+    note["identifier"] = json!(name);
     note
 }
 

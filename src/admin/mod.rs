@@ -3,7 +3,8 @@
 //!
 //! It promises to ask for the token where one is set, and for a name of this machine where none is; to change nothing
 //! for a web page elsewhere; to answer every error with what to do, in JSON to programs; and that `/healthz`,
-//! `/readyz` and `/metrics` tell nothing of a person. The API and the page are the operator's and tell all.
+//! `/readyz` and `/metrics` tell nothing of a person: at most, masked, an identifier that many share. The API and the
+//! page are the operator's and tell all.
 //!
 //! May use `operator`, `outbox`, `sandbox`, `metrics`, `model`, `config`, `clock` and the listener.
 

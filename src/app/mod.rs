@@ -7,6 +7,7 @@
 mod certificate;
 mod descriptors;
 mod destination;
+mod garbage;
 mod reload;
 mod waiting;
 
@@ -393,6 +394,8 @@ async fn run_relay(
         settings.send_modify(|settings| Arc::make_mut(settings).sent_to = name);
     }
     named.cancel();
+    let garbage = settings.borrow().mapping.garbage_ids.clone();
+    garbage::dissolve(&outbox, &garbage).await;
     let settings = settings.subscribe();
     let relay = Relay {
         outbox,

@@ -14,7 +14,7 @@ use crate::telemetry::Logging;
 
 use super::certificate::reload_certificate;
 use super::destination::Holder;
-use super::{App, script, sender, source_rules};
+use super::{App, garbage, script, sender, source_rules};
 
 /// The one key whose change is not certain before Klaviyo was asked.
 const PRIVATE_KEY: &str = "klaviyo.private_key";
@@ -59,12 +59,14 @@ impl App {
         });
         // After the relay: what a new source sends is mapped as it is set.
         let garbage = config.mapping.garbage_ids.clone();
-        self.api.set(config.ingest.clone(), garbage, script);
+        self.api.set(config.ingest.clone(), garbage.clone(), script);
         self.outbox.set_bounds(&config.outbox);
         self.retention.send_replace(config.outbox.clone());
         self.explain.send_replace(ExplainSettings::of(&config));
         self.config = config;
         tell(&changes);
+        // What came before the change waits by the old list.
+        garbage::dissolve(&self.outbox, &garbage).await;
     }
 
     /// What to send with from now on, and its name; `None`: as before. A private key that is not taken is put back.

@@ -83,6 +83,11 @@ impl GarbageIds {
         Self(ids.into_iter().map(|id| id.trim().to_lowercase()).collect())
     }
 
+    /// The list, in lower case.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
     /// Whether this id identifies nobody: it is on the list, or blank.
     pub fn contains(&self, id: &str) -> bool {
         let id = id.trim().to_lowercase();

@@ -45,6 +45,11 @@ pub fn status_json(status: &Status, sandbox: bool) -> Value {
             "klaviyo_job_id": job.klaviyo_id, "since": job.since.to_string(), "profiles": job.profiles,
         })
     });
+    let shared = status.shared_identifiers.iter().map(|shared| {
+        json!({
+            "identifier": shared.identifier, "waiting": shared.waiting, "people": shared.people,
+        })
+    });
     let log = status.log.as_ref().map(|trouble| {
         json!({
             "code": log_code(trouble), "since": trouble.since.to_string(), "message": log_words(trouble),
@@ -54,6 +59,7 @@ pub fn status_json(status: &Status, sandbox: bool) -> Value {
     json!({"sandbox": sandbox, "audit": audit, "backlog": backlog, "dead": dead, "paused": pauses,
         "failing": failing, "copies": status.copies, "repeats": status.repeats,
         "unknown_subscriptions": status.unknown_subscriptions,
+        "shared_identifiers": shared.collect::<Vec<_>>(),
         "import_jobs": import_jobs.collect::<Vec<_>>(), "log": log})
 }
 

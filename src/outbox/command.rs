@@ -16,6 +16,7 @@ use super::pause::{self, Pause};
 use super::retention::{self, Removed, Round};
 use super::rows;
 use super::run::{self, Claimed};
+use super::shared;
 use super::waiting::{self, Waiting};
 use crate::model::{
     DeliveryId, DeliveryStatus, EventId, EventType, Identifier, ImportJobId, NewEvent, Timestamp,
@@ -60,6 +61,8 @@ pub(super) enum Command {
         now: Timestamp,
         identifiers: Vec<Identifier>,
     },
+    /// Takes the last events out of the queues of these identifiers.
+    Dissolve(Vec<String>),
     SetPauses(Vec<Pause>),
     Unpark {
         what: Waiting,
@@ -86,6 +89,7 @@ pub(super) enum Answer {
     Removed(Removed),
     Erased(Erased),
     Unparked(bool),
+    Dissolved(u64),
 }
 
 impl Command {
@@ -113,6 +117,7 @@ impl Command {
             | Self::Remove(_)
             | Self::Chronicle(_)
             | Self::Import { .. }
+            | Self::Dissolve(_)
             | Self::SetPauses(_)
             | Self::Unpark { .. }
             | Self::Remember { .. } => false,
@@ -140,6 +145,7 @@ impl Command {
             | Self::Hold(_)
             | Self::Release { .. }
             | Self::Erase { .. }
+            | Self::Dissolve(_)
             | Self::SetPauses(_)
             | Self::Unpark { .. }
             | Self::Remove(_)
@@ -202,6 +208,9 @@ pub(super) async fn write(
             | Command::Release { .. }
             | Command::ImportTaken(..)
             | Command::Remember { .. } => alone(connection, command).await?,
+            Command::Dissolve(queues) => {
+                Answer::Dissolved(shared::dissolve(connection, queues).await?)
+            }
             Command::SetPauses(pauses) => {
                 pause::write(connection, pauses).await?;
                 Answer::Done
@@ -264,6 +273,7 @@ impl<'a> Group<'a> {
                 | Command::Hold(_)
                 | Command::Release { .. }
                 | Command::Erase { .. }
+                | Command::Dissolve(_)
                 | Command::SetPauses(_)
                 | Command::Unpark { .. }
                 | Command::Remove(_)
@@ -436,6 +446,7 @@ async fn alone(
         | Command::Remove(_)
         | Command::Chronicle(_)
         | Command::Erase { .. }
+        | Command::Dissolve(_)
         | Command::SetPauses(_)
         | Command::Unpark { .. }
         | Command::Settle(_) => return Ok(Answer::Done),

@@ -51,6 +51,7 @@ mod sample;
 mod scrub;
 mod search;
 mod select;
+mod shared;
 mod standing;
 #[cfg(test)]
 mod tests;
@@ -103,6 +104,7 @@ pub use run::Claimed;
 use scrub::Scrub;
 pub use search::{FoundBy, Hit};
 pub use select::{Brief, Selection};
+pub use shared::{DissolveError, SharedIdentifier};
 pub use standing::Standing;
 use waiting::Waiting;
 pub use work::{BODIES, ClaimedEvent, NextDue, StoredDelivery};

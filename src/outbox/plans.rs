@@ -88,6 +88,20 @@ async fn a_known_message_is_found_by_its_whole_key() {
 }
 
 #[tokio::test]
+async fn shared_identifiers_are_found_by_look_ups() {
+    let files = files();
+    let outbox = files.open().await;
+    let steps = steps(&outbox, super::shared::SHARED).await;
+    // What else is scanned are the few that were looked up.
+    let few = ["SCAN n", "SCAN q", "SCAN w", "SCAN counted"];
+    let is_few = |step: &String| few.contains(&step.as_str());
+    let scanned = steps.iter().filter(|step| reads_all(step));
+    assert!(scanned.into_iter().all(is_few), "{steps:?}");
+    let looked_up = |step: &&String| step.contains("(identifier=?)");
+    assert_eq!(steps.iter().filter(looked_up).count(), 2, "{steps:?}");
+}
+
+#[tokio::test]
 async fn a_message_is_looked_up_in_each_source_by_its_whole_key() {
     let files = files();
     let outbox = files.open().await;

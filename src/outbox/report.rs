@@ -8,6 +8,7 @@ use super::dead::DeadCount;
 use super::error::ReadError;
 use super::import_job::ImportJobReport;
 use super::pause::{FailingAlone, Pause};
+use super::shared::SharedIdentifier;
 use super::{EventId, Outbox};
 
 /// What [`Status::unknown_subscriptions`] counts.
@@ -31,6 +32,8 @@ pub struct Status {
     pub copies: i64,
     /// Subscriptions that were sent and never answered: Klaviyo may have taken them.
     pub unknown_subscriptions: i64,
+    /// Identifiers in whose queues many people wait.
+    pub shared_identifiers: Vec<SharedIdentifier>,
     /// Copies of calls that were stored before: they were not stored again.
     pub repeats: i64,
     /// Import jobs that events wait for.
@@ -129,6 +132,7 @@ impl Outbox {
             copies: self.kept().await?.copies,
             unknown_subscriptions: self.unknown_subscriptions().await?,
             repeats: self.repeats().await?,
+            shared_identifiers: self.shared_identifiers().await?,
             import_jobs: self.import_job_reports().await?,
             log: self.log_trouble().await?,
         })

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::checkpoint::LogTrouble;
 use super::error::{ReadError, WriteError};
 use super::pause::{FailingAlone, Pause};
+use super::shared::SharedIdentifier;
 use super::{Outbox, disk};
 use crate::model::{EventStatus, Timestamp};
 
@@ -33,6 +34,8 @@ pub struct Standing {
     pub failing: Vec<FailingAlone>,
     /// Subscriptions that were sent and never answered: Klaviyo may have taken them.
     pub unknown_subscriptions: i64,
+    /// Identifiers in whose queues many people wait.
+    pub shared_identifiers: Vec<SharedIdentifier>,
     /// Why no new event is accepted, if that is so.
     pub refuses: Option<WriteError>,
     /// What keeps the log from being folded into the file, if anything does.
@@ -68,6 +71,7 @@ impl Outbox {
             failing,
             pauses,
             unknown_subscriptions: self.unknown_subscriptions().await?,
+            shared_identifiers: self.shared_identifiers().await?,
             refuses: self.refuses(),
             log: self.log_trouble().await?,
             database_bytes,

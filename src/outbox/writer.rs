@@ -407,6 +407,7 @@ fn may_make_work(command: &Command) -> bool {
         Command::Replay { .. }
         | Command::Discard { .. }
         | Command::Release { .. }
+        | Command::Dissolve(_)
         | Command::Unpark { .. } => true,
         Command::Claim { .. }
         | Command::Erase { .. }

@@ -25,6 +25,8 @@ mod say;
 mod trial;
 mod visit;
 
+pub(super) use say::masked;
+
 use std::sync::Arc;
 
 use axum::extract::State;

@@ -103,7 +103,7 @@ pub(super) fn empty(words: &str, next: &Markup) -> Markup {
 }
 
 /// A text with the e-mail addresses and phone numbers in it masked: what is left tells two apart and names nobody.
-pub(super) fn masked(text: &str) -> String {
+pub(in super::super) fn masked(text: &str) -> String {
     let words = text.split_inclusive(|c: char| c.is_whitespace() || "\"'`,;()<>[]{}".contains(c));
     words.map(masked_word).collect()
 }

@@ -6,7 +6,7 @@ use crate::cli::colour::Tone;
 use crate::cli::screen::Screen;
 use crate::config::{Config, Endpoint};
 use crate::model::Timestamp;
-use crate::operator::{bytes, log_advice, log_words};
+use crate::operator::{bytes, log_advice, log_words, shared_advice, shared_words};
 use crate::outbox::{Flow, LimitsInUse, Overview, SourceRate, Status};
 
 /// As long as a reason may be on the screen.
@@ -80,6 +80,12 @@ fn alarms(screen: &mut Screen, status: &Status, config: &Config) {
             "  next attempt at {}; its person's later events wait behind it, nobody else's",
             failing.next_attempt_at
         ));
+        screen.end();
+    }
+    for shared in &status.shared_identifiers {
+        let name = &shared.identifier;
+        screen.toned_line(Tone::Note, format_args!("{}", shared_words(shared, name)));
+        screen.line(format_args!("  {}", shared_advice(name)));
         screen.end();
     }
     if let Some(trouble) = &status.log {

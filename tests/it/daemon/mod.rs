@@ -27,6 +27,7 @@ mod replaying;
 mod retention;
 mod same_message_id;
 mod scripted;
+mod shared_identifier;
 mod unread_log;
 
 use serde_json::{Value, json};

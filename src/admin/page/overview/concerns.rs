@@ -6,7 +6,7 @@ use super::super::say;
 use super::facts::Facts;
 use crate::metrics::Stuck;
 use crate::model::{EventStatus, PauseKind, Timestamp};
-use crate::operator::{log_advice, log_words};
+use crate::operator::{log_advice, log_words, shared_advice, shared_words};
 use crate::outbox::{Pause, WriteError};
 
 /// An event that waits for longer than this is a concern of its own, in milliseconds.
@@ -72,6 +72,7 @@ pub(super) fn of(facts: &Facts) -> Vec<Concern> {
         slow(facts),
         throttled(facts),
         blocked(facts),
+        shared(facts),
         unknown(facts),
         copies(facts),
         held(facts),
@@ -258,6 +259,14 @@ fn blocked(facts: &Facts) -> Option<Concern> {
     let words = html! { "Later events wait behind " (say::counted(facts.blocked, "event")) " of the same person." };
     let advice = html! { "That is the order being kept. " a href="/blocked" { "See who waits for what" } "." };
     Some(Concern::new(Weight::Calm, words, advice))
+}
+
+fn shared(facts: &Facts) -> Option<Concern> {
+    let shared = facts.standing.shared_identifiers.first()?;
+    let name = say::masked(&shared.identifier);
+    let words = html! { (say::sentence(&shared_words(shared, &name))) };
+    let advice = html! { (say::sentence(&shared_advice(&name))) };
+    Some(Concern::new(Weight::Warn, words, advice))
 }
 
 fn unknown(facts: &Facts) -> Option<Concern> {

@@ -1,0 +1,22 @@
+//! What waits, when the ids that identify nobody have changed.
+
+use crate::model::GarbageIds;
+use crate::outbox::Outbox;
+
+/// Takes what waits out of the queues of ids that identify nobody, and logs how many events that were.
+pub(super) async fn dissolve(outbox: &Outbox, garbage: &GarbageIds) {
+    match outbox.dissolve(garbage).await {
+        Ok(0) => {}
+        Ok(events) => tracing::info!(
+            events,
+            "what waited in the queues of `mapping.garbage_ids` waits for its own people alone"
+        ),
+        Err(error) => {
+            let error = format!("{:#}", anyhow::Error::from(error));
+            tracing::warn!(
+                error,
+                "what waits in the queues of `mapping.garbage_ids` stays there until the next reload"
+            );
+        }
+    }
+}
