@@ -3,6 +3,7 @@
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
+use std::string::FromUtf8Error;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -10,6 +11,7 @@ use axum::extract::Query;
 use axum::http::request::Parts;
 use http_body_util::BodyExt as _;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use tokio::time::Instant;
 
 use super::accept::{Endpoint, Request};
@@ -104,7 +106,7 @@ pub(super) fn request(
         keys: keys(parts),
         origin,
         signature: header(parts, "x-signature"),
-        body: utf8(body)?,
+        body: utf8(body, limit, share)?,
     })
 }
 
@@ -123,20 +125,37 @@ fn header(parts: &Parts, name: &str) -> Option<String> {
 }
 
 /// A byte-order mark is no part of the text (some .NET clients send one).
-fn utf8(body: Vec<u8>) -> Result<String, Refusal> {
-    let hint = if body.starts_with(&GZIP_MAGIC) {
-        "it looks like gzip: send `Content-Encoding: gzip`"
-    } else {
-        "send JSON in UTF-8"
+fn utf8(body: Vec<u8>, limit: usize, share: &mut Share) -> Result<String, Refusal> {
+    let text = match String::from_utf8(body) {
+        Ok(text) => text,
+        Err(error) => replaced(&error, limit, share)?,
     };
-    let text = String::from_utf8(body).map_err(|error| Refusal::NotUtf8 {
-        offset: error.utf8_error().valid_up_to(),
-        hint,
-    })?;
     Ok(text
         .strip_prefix('\u{feff}')
         .map(str::to_owned)
         .unwrap_or(text))
+}
+
+/// A body that is JSON but for bytes that are no UTF-8, each of them replaced by U+FFFD: a character that was cut, or one
+/// of Latin-1, does not cost a batch.
+fn replaced(error: &FromUtf8Error, limit: usize, share: &mut Share) -> Result<String, Refusal> {
+    let body = error.as_bytes();
+    let text = String::from_utf8_lossy(body).into_owned();
+    let bare = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    if serde_json::from_str::<IgnoredAny>(bare).is_err() {
+        let hint = if body.starts_with(&GZIP_MAGIC) {
+            "it looks like gzip: send `Content-Encoding: gzip`"
+        } else {
+            "send JSON in UTF-8"
+        };
+        let offset = error.utf8_error().valid_up_to();
+        return Err(Refusal::NotUtf8 { offset, hint });
+    }
+    if text.len() > limit {
+        return Err(Refusal::BodyTooLarge { limit });
+    }
+    share.take(text.len().saturating_sub(body.len()))?;
+    Ok(text)
 }
 
 fn query_key(parts: &Parts) -> Option<String> {

@@ -28,6 +28,23 @@ async fn a_call_is_stored_byte_for_byte_with_its_numbers() {
     );
 }
 
+#[tokio::test]
+async fn a_byte_that_is_no_utf_8_is_replaced_and_costs_no_call() {
+    let bench = Bench::new().await;
+    let call = |name: &[u8]| {
+        let start = br#"{"type":"track","userId":"u","event":""#;
+        [start, name, br#""}"#].concat()
+    };
+    let calls = [call(b"One"), call(b"Caf\xe9 \xf0\x9f"), call(b"Three")];
+    let batch = [&b"{\"batch\":["[..], &calls.join(&b','), b"]}"].concat();
+    let answer = bench.post("/v1/batch", batch).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let stored = bench.stored(Some(EventStatus::Pending)).await;
+    let names: Vec<_> = stored.iter().map(|event| column(event, "name")).collect();
+    let expected = ["One", "Caf\u{fffd} \u{fffd}", "Three"];
+    assert_eq!(names, expected.map(Some));
+}
+
 /// `JSON.stringify` writes a cut emoji as half a pair, which is no character.
 #[tokio::test]
 async fn half_a_surrogate_pair_is_read_as_a_replacement_and_stored_as_it_came() {
