@@ -15,12 +15,12 @@ use super::Admin;
 use super::page::masked;
 use super::refusal::code;
 use crate::clock;
-use crate::metrics::{Stuck, stuck};
+use crate::metrics::{Pulse, Stuck, stuck};
 use crate::model::PauseKind;
 use crate::operator::{
     SHARED_CODE, damage_words, log_advice, log_code, log_words, shared_advice, shared_words,
 };
-use crate::outbox::{AppendError, FailingAlone, Pause, SharedIdentifier, WriteError};
+use crate::outbox::{AppendError, FailingAlone, Outbox, Pause, SharedIdentifier, WriteError};
 
 /// What an unset clock means.
 const CLOCK_UNSET: &str = "the machine's clock shows a time before this version was written, so it is wrong: calls keep the \
@@ -31,23 +31,33 @@ const READY_BOUND: Duration = Duration::from_secs(3);
 
 /// Alive: a restart would mend nothing. A full disk, a paused delivery and a quiet night are alive.
 pub(super) async fn alive(State(admin): State<Arc<Admin>>) -> Response {
-    let mut reasons: Vec<Value> = Vec::new();
-    if admin.outbox.fatal().is_cancelled() {
-        let words = "the disk broke a promise, such as a sync; the process ends";
-        reasons.push(reason("disk_failed", words));
-    } else if admin.outbox.has_ended() {
-        reasons.push(reason("writer_ended", "the outbox's writer has ended"));
-    }
+    let mut reasons = deaths(&admin.outbox, &admin.instruments.pulse);
     if matches!(admin.outbox.refuses(), Some(WriteError::FileGone)) {
-        reasons.push(reason(
-            code(&WriteError::FileGone),
-            &WriteError::FileGone.to_string(),
-        ));
+        let gone = WriteError::FileGone;
+        reasons.push(reason(code(&gone), &gone.to_string()));
     }
-    let found = stuck(&admin.instruments.pulse.signs());
-    reasons.extend(found.into_iter().map(of_stuck));
     let alive = reasons.is_empty();
     answer(alive, json!({ "alive": alive, "reasons": reasons }))
+}
+
+/// Whether a supervisor should leave the process alone: `/healthz` is 200, or the outbox's file is gone. Then the process
+/// alone still has it open, and a restart would begin with an empty one.
+pub fn is_alive(outbox: &Outbox, pulse: &Pulse) -> bool {
+    deaths(outbox, pulse).is_empty()
+}
+
+/// Why a restart would help.
+fn deaths(outbox: &Outbox, pulse: &Pulse) -> Vec<Value> {
+    let mut reasons: Vec<Value> = Vec::new();
+    if outbox.fatal().is_cancelled() {
+        let words = "the disk broke a promise, such as a sync; the process ends";
+        reasons.push(reason("disk_failed", words));
+    } else if outbox.has_ended() {
+        reasons.push(reason("writer_ended", "the outbox's writer has ended"));
+    }
+    let found = stuck(&pulse.signs());
+    reasons.extend(found.into_iter().map(of_stuck));
+    reasons
 }
 
 /// Ready: the writer takes events. What hinders delivery is told too, and does not make it unready: events are safe

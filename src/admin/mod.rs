@@ -39,6 +39,7 @@ use crate::sandbox::Sandbox;
 
 pub use api::asked;
 pub use auth::Access;
+pub use health::is_alive;
 pub use metrics::count_blocked;
 pub use page::filter;
 use refusal::Refusal;

@@ -9,6 +9,7 @@ mod descriptors;
 mod destination;
 mod garbage;
 mod reload;
+mod supervisor;
 mod waiting;
 
 use std::collections::HashMap;
@@ -134,6 +135,7 @@ impl App {
         instruments.metrics.sandbox(app.sandbox.is_some());
         app.open_ports(ports, terms, app.admin(&instruments));
         app.look_after_the_outbox(instruments.metrics.clone());
+        supervisor::ready();
         app.say_where_it_goes();
         app.relay = tokio::spawn(run_relay(
             settings,
@@ -178,6 +180,10 @@ impl App {
     }
 
     fn open_ports(&self, ports: Ports, terms: [Terms; 2], admin: Admin) {
+        let (outbox, pulse) = (admin.outbox.clone(), admin.instruments.pulse.clone());
+        let is_alive = move || admin::is_alive(&outbox, &pulse);
+        self.ports
+            .spawn(supervisor::watch(is_alive, self.stop_ports.clone()));
         self.ports
             .spawn(admin::count_blocked(admin.clone(), self.stop_ports.clone()));
         let stop = &self.stop_ports;
@@ -242,6 +248,7 @@ impl App {
     /// Stops taking, finishes what is in the air within the deadline, and closes the outbox.
     /// `true` when everything ended in good order.
     pub async fn stop(self) -> bool {
+        supervisor::stopping();
         self.stop_ports.cancel();
         self.stop_relay.cancel();
         let abort = self.relay.abort_handle();

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::DRAIN;
+use super::{DRAIN, supervisor};
 use crate::admin;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -46,6 +46,7 @@ pub(super) async fn open(
     };
     let ports = Ports::bind(config).await?;
     let closed = Closed::start(&ports, config, terms)?;
+    supervisor::ready();
     let (ingest, admin) = (ports.ingest.local_addr()?, ports.admin.local_addr()?);
     let error = format!("{:#}", anyhow::Error::from(error));
     tracing::error!(
@@ -53,6 +54,7 @@ pub(super) async fn open(
         "the outbox's disk is full: it cannot be opened, and nothing is accepted until there is space"
     );
     let outbox = loop {
+        supervisor::alive();
         tokio::time::sleep(TRY_EVERY).await;
         match open().await {
             Ok(outbox) => break outbox,

@@ -28,6 +28,7 @@ mod retention;
 mod same_message_id;
 mod scripted;
 mod shared_identifier;
+mod supervised;
 mod unread_log;
 
 use serde_json::{Value, json};
