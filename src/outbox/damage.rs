@@ -80,3 +80,30 @@ impl Outbox {
         self.remember(FACT.to_owned(), kept).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::outbox::tests::{event, files};
+
+    #[tokio::test]
+    async fn what_a_reader_finds_destroyed_is_written_no_more() {
+        let files = files();
+        let outbox = files.open().await;
+        outbox.append(vec![event("m1", &["a"])]).await.unwrap();
+        outbox.close().await;
+        let outbox = files.open().await;
+        let length = std::fs::metadata(outbox.path()).unwrap().len();
+        let rubbish = vec![b'x'; usize::try_from(length).unwrap()];
+        let file = std::fs::OpenOptions::new().write(true).open(outbox.path());
+        std::io::Write::write_all(&mut file.unwrap(), &rubbish).unwrap();
+        let error = outbox
+            .claimed(&[crate::model::EventId(1)])
+            .await
+            .unwrap_err();
+        assert!(error.is_damage(), "{error:?}");
+        assert!(!outbox.fatal().is_cancelled());
+        outbox.judge(&error);
+        assert!(outbox.fatal().is_cancelled());
+        outbox.append(vec![event("m2", &["b"])]).await.unwrap_err();
+    }
+}
