@@ -354,6 +354,7 @@ fn settings(config: &Config, sender: Sender) -> Settings {
         sent_to,
         mapping: config.mapping.clone(),
         policy: config.delivery.clone(),
+        key_from: config.klaviyo.private_key_from.clone(),
         sources: source_rules(config),
     }
 }

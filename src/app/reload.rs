@@ -54,6 +54,7 @@ impl App {
                 sent_to,
                 mapping: config.mapping.clone(),
                 policy: config.delivery.clone(),
+                key_from: config.klaviyo.private_key_from.clone(),
                 sources: source_rules(&config),
             });
         });
@@ -86,8 +87,7 @@ impl App {
                 Ok(name) => return Ok(Some((sender, name))),
                 Err(why) => {
                     tracing::error!(%why, "{PRIVATE_KEY} stays as it was");
-                    let former = &self.config.klaviyo.private_key;
-                    config.klaviyo.private_key.clone_from(former);
+                    config.klaviyo.keep_private_key(&self.config.klaviyo);
                     changes.applied.retain(|key| *key != PRIVATE_KEY);
                 }
             }

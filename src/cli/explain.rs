@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use super::screen::Screen;
 use super::{DEFAULT_CONFIG, End, print, print_json};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, ConfigError, process_environment};
+use crate::config::{Config, ConfigError};
 use crate::mapper::{Mapped, Planned};
 use crate::model::Side;
 use crate::operator::{ExplainError, ExplainSettings, Explanation, explain};
@@ -37,7 +37,7 @@ fn side(word: &str) -> Result<Side, String> {
 
 pub(super) fn run(options: &Options, config: Option<&Path>) -> anyhow::Result<End> {
     let file = config.unwrap_or(Path::new(DEFAULT_CONFIG));
-    let settings = match Config::load(file, &process_environment) {
+    let settings = match Config::load_without_secrets(file) {
         Err(ConfigError::Missing { .. }) if config.is_none() => Config::default(),
         loaded => loaded?,
     };

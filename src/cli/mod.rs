@@ -27,7 +27,7 @@ mod status;
 use std::borrow::Cow;
 use std::fmt::Arguments;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -52,7 +52,8 @@ use screen::Screen;
     after_help = "Data goes to stdout, logs and errors to stderr. Exit code 0: done; 1: failed; 2: used wrongly."
 )]
 pub struct Cli {
-    /// The configuration file [default: config.toml]; demo and sandbox read none
+    /// The configuration file [default: what the variable `KLAVIYO_RELAY_CONFIG` names, else config.toml]; demo and
+    /// sandbox read none
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -82,7 +83,9 @@ enum Command {
     Man(completions::Man),
 }
 
-/// The file that `--config` names when it is not given.
+/// The variable that names the configuration's file where `--config` does not.
+const CONFIG_VARIABLE: &str = "KLAVIYO_RELAY_CONFIG";
+/// The file where neither does.
 const DEFAULT_CONFIG: &str = "config.toml";
 
 /// A command line that clap takes and that means nothing: exit code 2.
@@ -132,11 +135,11 @@ fn survive_file_limits() -> anyhow::Result<()> {
 impl Cli {
     async fn run(self) -> anyhow::Result<End> {
         match self.command {
-            Command::Serve(_) => serve::run(self.file()).await,
+            Command::Serve(_) => serve::run(&self.file()).await,
             Command::Demo(options) => demo::run(options).await,
-            Command::Check(ref options) => check::run(options, self.load()?).await,
+            Command::Check(ref options) => check::run(options, self.load_with_secrets()?).await,
             Command::Audit(ref options) => audit::run(options, self.load()?).await,
-            Command::Explain(ref options) => explain::run(options, self.config.as_deref()),
+            Command::Explain(ref options) => explain::run(options, self.named_file().as_deref()),
             Command::Status(ref options) => status::run(options, self.load()?).await,
             Command::Show(ref options) => show::run(options, self.load()?).await,
             Command::Replay(ref options) => replay::run(options, self.load()?).await,
@@ -158,13 +161,29 @@ impl Cli {
     }
 
     /// The configuration's file.
-    fn file(&self) -> &Path {
-        self.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG))
+    fn file(&self) -> PathBuf {
+        self.named_file().unwrap_or_else(|| DEFAULT_CONFIG.into())
     }
 
-    /// Reads the configuration and starts logging as it says.
+    /// The configuration's file, where one is named.
+    fn named_file(&self) -> Option<PathBuf> {
+        let variable = || process_environment(CONFIG_VARIABLE).filter(|file| !file.is_empty());
+        self.config
+            .clone()
+            .or_else(|| variable().map(PathBuf::from))
+    }
+
+    /// Reads the configuration without what its secrets refer to, and starts logging as it says. A command that looks
+    /// at the outbox, or changes it, has no use for a key, and is run by people who have none.
     fn load(&self) -> anyhow::Result<Config> {
-        let config = Config::load(self.file(), &process_environment)?;
+        let config = Config::load_without_secrets(&self.file())?;
+        telemetry::init(&config.log)?;
+        Ok(config)
+    }
+
+    /// Reads the whole configuration and starts logging as it says.
+    fn load_with_secrets(&self) -> anyhow::Result<Config> {
+        let config = Config::load(&self.file(), &process_environment)?;
         telemetry::init(&config.log)?;
         Ok(config)
     }

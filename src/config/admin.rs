@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 
 use super::ingest::this_machine;
-use super::secret::{is_header_safe, or_env};
+use super::secret::{is_header_safe, or_elsewhere};
 use super::section::Section;
 
 /// A shorter token could be guessed over the network.
@@ -50,7 +50,7 @@ impl AdminConfig {
             section.wrong(
                 "token",
                 "is missing, and admin.listen can be reached from other machines",
-                format!("allowed: {}", or_env(TOKEN)),
+                format!("allowed: {}", or_elsewhere(TOKEN)),
             );
         }
         read

@@ -4,20 +4,21 @@
 //! answered with the nearest key that some section did ask for. Uses no other module.
 
 use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
 use super::error::{Place, Problem};
+use super::secret::Secrets;
 use super::suggest;
-
-/// How a name in the environment is looked up.
-pub(super) type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 /// The file being read.
 pub(super) struct Document<'a> {
     text: &'a str,
     root: &'a DeTable<'a>,
-    environment: &'a Environment<'a>,
+    secrets: Secrets<'a>,
+    /// The file's folder.
+    folder: &'a Path,
     /// What was gathered so far.
     pub notes: RefCell<Notes>,
 }
@@ -31,6 +32,8 @@ pub(super) struct Notes {
     pub known: Vec<String>,
     /// The keys of secrets that stand in the file as they are.
     pub literal_secrets: Vec<String>,
+    /// The files that secrets were read from, each with its key.
+    pub secret_files: Vec<(String, PathBuf)>,
     /// The keys that nothing asked for.
     pub unknown: Vec<Unknown>,
 }
@@ -48,15 +51,27 @@ impl<'a> Document<'a> {
     pub(super) fn new(
         text: &'a str,
         root: &'a DeTable<'a>,
-        environment: &'a Environment<'a>,
+        secrets: Secrets<'a>,
+        folder: &'a Path,
     ) -> Self {
         let notes = RefCell::default();
         Self {
             text,
             root,
-            environment,
+            secrets,
+            folder,
             notes,
         }
+    }
+
+    /// The folder that relative paths are in.
+    pub(super) fn folder(&self) -> &'a Path {
+        self.folder
+    }
+
+    /// Whether what secrets refer to is read.
+    pub(super) fn wants_secrets(&self) -> bool {
+        matches!(self.secrets, Secrets::Read(_))
     }
 
     /// The file's outermost keys.
@@ -66,7 +81,10 @@ impl<'a> Document<'a> {
 
     /// How a name in the environment is looked up.
     pub(super) fn environment(&self, name: &str) -> Option<String> {
-        (self.environment)(name)
+        match self.secrets {
+            Secrets::Read(environment) => environment(name),
+            Secrets::Unused => None,
+        }
     }
 
     /// Notes a mistake in the value at `offset`.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 pub enum ConfigError {
     /// The file is not there.
     #[error(
-        "there is no configuration at {}; name yours with --config FILE, or start from the config.toml in the root \
+        "there is no configuration at {}; name yours with --config FILE or KLAVIYO_RELAY_CONFIG, or start from the config.toml in the root \
          of klaviyo-relay's repository, which runs as it is",
         file.display()
     )]

@@ -9,7 +9,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::public::PublicUrl;
-use super::secret::{is_header_safe, or_env};
+use super::secret::{is_header_safe, or_elsewhere};
 use super::section::Section;
 use super::suggest::shown;
 use super::values::{not_blank, size_text};
@@ -244,7 +244,10 @@ impl SourceConfig {
             Ok(name)
         });
         let write_key = section.secret("write_key", WRITE_KEY, check_write_key);
-        for (key, allowed) in [("name", NAME.to_owned()), ("write_key", or_env(WRITE_KEY))] {
+        for (key, allowed) in [
+            ("name", NAME.to_owned()),
+            ("write_key", or_elsewhere(WRITE_KEY)),
+        ] {
             if !section.has(key) {
                 section.wrong(key, "is missing", format!("allowed: {allowed}"));
             }

@@ -6,7 +6,7 @@ use hyper::Uri;
 use secrecy::SecretString;
 
 use super::ingest::has_plain_port;
-use super::secret::{is_header_safe, or_env};
+use super::secret::{SecretOrigin, is_header_safe, or_elsewhere};
 use super::section::{Entry, Section};
 use super::suggest::{PRIVATE_KEY_PREFIX, shown};
 
@@ -20,6 +20,8 @@ pub struct KlaviyoConfig {
     pub endpoint: Endpoint,
     /// The private key (`pk_…`); required for a URL endpoint.
     pub private_key: Option<SecretString>,
+    /// Where that key came from.
+    pub private_key_from: SecretOrigin,
     /// The API revision sent with each request. Default `2026-10-15`.
     pub revision: String,
     /// The address the sandbox listens on when it is the endpoint. Default `127.0.0.1:9100`.
@@ -40,6 +42,7 @@ impl Default for KlaviyoConfig {
         Self {
             endpoint: Endpoint::Sandbox,
             private_key: None,
+            private_key_from: SecretOrigin::Configuration,
             revision: "2026-10-15".to_owned(),
             sandbox_listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9100),
         }
@@ -54,12 +57,12 @@ impl KlaviyoConfig {
             // A file that forgets it must not look delivered: the sandbox has to be asked for.
             section.wrong("endpoint", "is missing", format!("allowed: {ENDPOINT}"));
         }
-        let private_key = section.secret("private_key", PRIVATE_KEY, check_private_key);
+        let private_key = section.secret_and_origin("private_key", PRIVATE_KEY, check_private_key);
         if matches!(endpoint, Some(Endpoint::Url(_))) && !section.has("private_key") {
             section.wrong(
                 "private_key",
                 "is missing, and klaviyo.endpoint takes nothing without it",
-                format!("allowed: {}", or_env(PRIVATE_KEY)),
+                format!("allowed: {}", or_elsewhere(PRIVATE_KEY)),
             );
         }
         let revision = section.value("revision", REVISION, |entry| {
@@ -68,12 +71,20 @@ impl KlaviyoConfig {
                 .then(|| text.to_owned())
                 .ok_or_else(|| format!("is {}, not a revision", shown(text)))
         });
+        let (private_key, private_key_from) = private_key.unzip();
         Self {
             endpoint: endpoint.unwrap_or(default.endpoint),
             private_key,
+            private_key_from: private_key_from.unwrap_or_default(),
             revision: revision.unwrap_or(default.revision),
             sandbox_listen: section.address("sandbox_listen", default.sandbox_listen),
         }
+    }
+
+    /// Puts back the key of another configuration, with where it came from.
+    pub(crate) fn keep_private_key(&mut self, former: &Self) {
+        self.private_key.clone_from(&former.private_key);
+        self.private_key_from.clone_from(&former.private_key_from);
     }
 }
 

@@ -1,7 +1,7 @@
 //! `config.toml` and the environment, read into final types.
 //!
 //! The only reader of either. All mistakes of a file are told at once, each with file, line, key, what is allowed
-//! and the nearest known key; secrets come in as `"env:NAME"` and are never printed, by `Debug`, errors or warnings.
+//! and the nearest known key; secrets come in as `"env:NAME"` or `"file:PATH"` and are never printed, by `Debug`, errors or warnings.
 //! One file for each section, its defaults beside its fields. May use `model`.
 
 mod admin;
@@ -45,10 +45,10 @@ pub use mapping::MappingConfig;
 pub use outbox::OutboxConfig;
 pub use public::PublicUrl;
 pub use script::{AnalyticsJs, AnalyticsJsError};
-pub use secret::process_environment;
+pub use secret::{Environment, SecretOrigin, Secrets, process_environment};
 pub use telemetry::TelemetryConfig;
 
-use document::Document;
+use document::{Document, Notes};
 use section::Section;
 
 /// The whole configuration, checked. Its default is the `config.toml` of the repository's root, as shipped.
@@ -75,11 +75,19 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads a file. `environment` looks up the variables that secrets name: [`process_environment`], but in tests.
-    pub fn load(
-        file: &Path,
-        environment: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Self, ConfigError> {
+    /// Reads a file with all its secrets. `environment` looks up the variables that they name:
+    /// [`process_environment`], but in tests.
+    pub fn load(file: &Path, environment: &Environment<'_>) -> Result<Self, ConfigError> {
+        Self::load_with(file, Secrets::Read(environment))
+    }
+
+    /// Reads a file for what neither sends nor receives: a secret that the file only refers to is not read, and the
+    /// reference stands in its place.
+    pub fn load_without_secrets(file: &Path) -> Result<Self, ConfigError> {
+        Self::load_with(file, Secrets::Unused)
+    }
+
+    fn load_with(file: &Path, secrets: Secrets<'_>) -> Result<Self, ConfigError> {
         let text = fs::read_to_string(file).map_err(|source| {
             let file = file.to_owned();
             if source.kind() == ErrorKind::NotFound {
@@ -88,7 +96,8 @@ impl Config {
                 ConfigError::Unreadable { file, source }
             }
         })?;
-        let (mut config, mut literal_secrets) = read(&text, file, environment)?;
+        let (mut config, notes) = read(&text, file, secrets)?;
+        let mut literal_secrets = notes.literal_secrets;
         // Write keys are no secret to keep: browsers get them in plain sight.
         literal_secrets.retain(|key| !key.ends_with(".write_key"));
         if !literal_secrets.is_empty() && is_world_readable(file) {
@@ -96,6 +105,13 @@ impl Config {
                 "{} holds {} and can be read by every user of this machine: chmod 600, or use \"env:NAME\"",
                 file.display(),
                 literal_secrets.join(" and ")
+            ));
+        }
+        let files = notes.secret_files.iter();
+        for (key, file) in files.filter(|(_, file)| is_world_readable(file)) {
+            config.warnings.push(format!(
+                "{}, from which {key} comes, can be read by every user of this machine: chmod 600",
+                file.display()
             ));
         }
         if let Some(tls) = &config.ingest.tls
@@ -114,18 +130,18 @@ impl Config {
     pub fn parse(
         text: &str,
         file: &Path,
-        environment: &dyn Fn(&str) -> Option<String>,
+        environment: &Environment<'_>,
     ) -> Result<Self, ConfigError> {
-        read(text, file, environment).map(|(config, _)| config)
+        read(text, file, Secrets::Read(environment)).map(|(config, _)| config)
     }
 
     /// Every section and key that a file may have, in full and without indices: `ingest.sources.write_key`.
     pub fn known_keys() -> Vec<String> {
         const ONE_SOURCE: &str = "[[ingest.sources]]";
         let (root, _) = DeTable::parse_recoverable(ONE_SOURCE);
-        let nothing = |_: &str| None;
-        let document = Document::new(ONE_SOURCE, root.get_ref(), &nothing);
-        Section::read_root(&document, |root| Self::read(root, Path::new("")));
+        let folder = Path::new("");
+        let document = Document::new(ONE_SOURCE, root.get_ref(), Secrets::Unused, folder);
+        Section::read_root(&document, |root| Self::read(root, folder));
         document.into_notes().known
     }
 
@@ -192,11 +208,7 @@ impl Config {
     }
 }
 
-fn read(
-    text: &str,
-    file: &Path,
-    environment: &dyn Fn(&str) -> Option<String>,
-) -> Result<(Config, Vec<String>), ConfigError> {
+fn read(text: &str, file: &Path, secrets: Secrets<'_>) -> Result<(Config, Notes), ConfigError> {
     let wrong = |problems| ConfigError::Wrong {
         file: file.to_owned(),
         problems,
@@ -210,15 +222,15 @@ fn read(
             &Config::known_keys(),
         )));
     }
-    let document = Document::new(text, root.get_ref(), environment);
     let folder = file.parent().unwrap_or(Path::new(""));
+    let document = Document::new(text, root.get_ref(), secrets, folder);
     let mut config = Section::read_root(&document, |root| Config::read(root, folder));
-    let notes = document.into_notes();
+    let mut notes = document.into_notes();
     if !notes.problems.is_empty() {
-        return Err(wrong(notes.problems));
+        return Err(wrong(std::mem::take(&mut notes.problems)));
     }
     config.warnings = config.find_warnings();
-    Ok((config, notes.literal_secrets))
+    Ok((config, notes))
 }
 
 fn is_exposed(address: SocketAddr) -> bool {

@@ -1,7 +1,11 @@
-//! Secrets: from the environment as `"env:NAME"`, or in the file as they are; never shown again.
+//! Secrets: from the environment as `"env:NAME"`, from a file as `"file:PATH"`, or as they are; never shown again.
 //!
 //! A secret's value appears in no error, warning or `Debug`: the checks here say what is wrong with it in words of
-//! their own. Uses no other module.
+//! their own. What a secret refers to is read where secrets are wanted, and left alone elsewhere. Uses no other module.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
@@ -10,15 +14,51 @@ use super::suggest::PRIVATE_KEY_PREFIX;
 
 /// Marks a value that names a variable of the environment.
 const FROM_ENVIRONMENT: &str = "env:";
+/// Marks a value that names a file.
+const FROM_FILE: &str = "file:";
+/// No secret is as long; a file that is longer was named by mistake.
+const MOST_BYTES: u64 = 64 << 10;
 
-/// What is allowed for a secret, and the other place it can come from.
-pub(super) fn or_env(allowed: &str) -> String {
-    format!("{allowed}, or \"env:NAME\" to take it from the environment")
+/// How a variable of the environment is looked up.
+pub type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
+/// Whether the secrets that a file only refers to are wanted.
+#[derive(Clone, Copy)]
+pub enum Secrets<'a> {
+    /// What they refer to is read and checked; variables are looked up so.
+    Read(&'a Environment<'a>),
+    /// None is used: what stands in the place of each is how the file refers to it.
+    Unused,
+}
+
+/// Where a secret came from, and so how another one is taken over.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum SecretOrigin {
+    /// It stands in the configuration itself, or there is none.
+    #[default]
+    Configuration,
+    /// A variable of the environment, which a process has from its start.
+    Environment(String),
+    /// A file, which is read again with the configuration.
+    File(PathBuf),
+}
+
+/// What is allowed for a secret, and the other places it can come from.
+pub(super) fn or_elsewhere(allowed: &str) -> String {
+    format!(
+        "{allowed}, or \"env:NAME\" to take it from the environment, or \"file:PATH\" from a file"
+    )
 }
 
 /// Looks a name up in the environment of this process. `None` when it is not set, or is not UTF-8.
 pub fn process_environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// A reference of the file, and the secret it leads to.
+struct Resolved {
+    value: String,
+    origin: SecretOrigin,
 }
 
 impl Section<'_> {
@@ -29,51 +69,91 @@ impl Section<'_> {
         allowed: &str,
         check: impl FnOnce(&str) -> Result<(), String>,
     ) -> Option<SecretString> {
-        self.value(key, &or_env(allowed), |entry| {
-            let (value, from) = self.resolve(key, entry)?;
+        let found = self.secret_and_origin(key, allowed, check);
+        found.map(|(secret, _)| secret)
+    }
+
+    /// As [`Self::secret`], with where it came from.
+    pub(super) fn secret_and_origin(
+        &self,
+        key: &'static str,
+        allowed: &str,
+        check: impl FnOnce(&str) -> Result<(), String>,
+    ) -> Option<(SecretString, SecretOrigin)> {
+        self.value(key, &or_elsewhere(allowed), |entry| {
+            let text = text_of(entry)?;
+            let origin = self.origin(text)?;
+            if origin != SecretOrigin::Configuration && !self.document().wants_secrets() {
+                return Ok((SecretString::from(text), origin));
+            }
+            let Resolved { value, origin } = self.resolve(key, text, origin)?;
             unquoted(&value)
                 .and_then(|()| check(&value))
-                .map_err(|what| match from {
-                    Some(variable) => {
+                .map_err(|what| match &origin {
+                    SecretOrigin::Configuration => what,
+                    SecretOrigin::Environment(variable) => {
                         format!("comes from the environment variable {variable} and {what}")
                     }
-                    None => what,
+                    SecretOrigin::File(file) => {
+                        format!("comes from the file {} and {what}", file.display())
+                    }
                 })?;
-            Ok(SecretString::from(value))
+            Ok((SecretString::from(value), origin))
         })
     }
 
-    /// The secret's value, and the variable it came from.
-    fn resolve<'e>(
-        &self,
-        key: &str,
-        entry: &Entry<'e>,
-    ) -> Result<(String, Option<&'e str>), String> {
-        let text = entry
-            .value()
-            .as_str()
-            .ok_or_else(|| format!("{}, not text in quotes", entry.kind()))?;
-        let Some(variable) = text.strip_prefix(FROM_ENVIRONMENT) else {
-            self.note_literal_secret(key);
-            return Ok((text.to_owned(), None));
-        };
-        if !is_variable_name(variable) {
-            return Err(
-                "has something after env: that is no variable's name; it is not shown, since it may be the secret"
-                    .to_owned(),
-            );
+    /// Where a secret is to come from.
+    fn origin(&self, text: &str) -> Result<SecretOrigin, String> {
+        if let Some(variable) = text.strip_prefix(FROM_ENVIRONMENT) {
+            if !is_variable_name(variable) {
+                return Err(
+                    "has something after env: that is no variable's name; it is not shown, since it may be the secret"
+                        .to_owned(),
+                );
+            }
+            return Ok(SecretOrigin::Environment(variable.to_owned()));
         }
-        let value = self.environment(variable).ok_or_else(|| {
-            format!("names the environment variable {variable}, which is not set")
-        })?;
+        if let Some(path) = text.strip_prefix(FROM_FILE) {
+            if path.trim().is_empty() || path.starts_with(PRIVATE_KEY_PREFIX) {
+                return Err(
+                    "has something after file: that is no path; it is not shown, since it may be the secret"
+                        .to_owned(),
+                );
+            }
+            return Ok(SecretOrigin::File(self.document().folder().join(path)));
+        }
+        Ok(SecretOrigin::Configuration)
+    }
+
+    /// The secret that the file has, or refers to.
+    fn resolve(&self, key: &str, text: &str, origin: SecretOrigin) -> Result<Resolved, String> {
+        let (named, value) = match &origin {
+            SecretOrigin::Configuration => {
+                self.note_literal_secret(key);
+                let value = text.to_owned();
+                return Ok(Resolved { value, origin });
+            }
+            SecretOrigin::Environment(variable) => {
+                let named = format!("names the environment variable {variable}");
+                let value = self.environment(variable);
+                let value = value.ok_or_else(|| format!("{named}, which is not set"))?;
+                (named, value)
+            }
+            SecretOrigin::File(file) => {
+                let named = format!("names the file {}", file.display());
+                let value = contents(file);
+                let value = value.map_err(|why| format!("{named}, which cannot be read: {why}"))?;
+                self.note_secret_file(key, file);
+                (named, value)
+            }
+        };
         // Files that are mounted or read into variables tend to end in a newline that no key has.
         let value = value.trim();
         if value.is_empty() {
-            return Err(format!(
-                "names the environment variable {variable}, which is empty"
-            ));
+            return Err(format!("{named}, which is empty"));
         }
-        Ok((value.to_owned(), Some(variable)))
+        let value = value.to_owned();
+        Ok(Resolved { value, origin })
     }
 }
 
@@ -88,6 +168,23 @@ fn unquoted(value: &str) -> Result<(), String> {
         );
     }
     Ok(())
+}
+
+fn text_of<'e>(entry: &Entry<'e>) -> Result<&'e str, String> {
+    let text = entry.value().as_str();
+    text.ok_or_else(|| format!("{}, not text in quotes", entry.kind()))
+}
+
+/// What a file of a secret holds.
+fn contents(file: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let read = File::open(file)?
+        .take(MOST_BYTES)
+        .read_to_string(&mut text)?;
+    if u64::try_from(read).is_ok_and(|read| read >= MOST_BYTES) {
+        return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+    }
+    Ok(text)
 }
 
 fn is_variable_name(name: &str) -> bool {

@@ -4,6 +4,8 @@
 //! list that could differ. Values are only shown in errors through [`Entry::describe`], which keeps back what looks
 //! like a private key; secrets use [`Entry::kind`], which shows no value at all. Uses no other module.
 
+use std::path::Path;
+
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::document::{Document, Unknown, join, without_indices};
@@ -216,6 +218,13 @@ impl<'a> Section<'a> {
     pub(super) fn note_literal_secret(&self, key: &str) {
         let key = self.full(key);
         self.document.notes.borrow_mut().literal_secrets.push(key);
+    }
+
+    /// Notes that a secret was read from a file of its own.
+    pub(super) fn note_secret_file(&self, key: &str, file: &Path) {
+        let key = self.full(key);
+        let mut notes = self.document.notes.borrow_mut();
+        notes.secret_files.push((key, file.to_owned()));
     }
 
     fn note_unknown_keys(&self) {

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::config::{DeliveryConfig, MappingConfig};
+use crate::config::{DeliveryConfig, MappingConfig, SecretOrigin};
 use crate::delivery::Sender;
 use crate::metrics::Instruments;
 use crate::model::{
@@ -53,6 +53,8 @@ pub struct Settings {
     pub mapping: MappingConfig,
     /// `[delivery]`.
     pub policy: DeliveryConfig,
+    /// Where the private key came from.
+    pub key_from: SecretOrigin,
     /// What holds for the calls of each source, by its name.
     pub sources: HashMap<String, SourceRules>,
 }

@@ -177,7 +177,7 @@ const KEYS: &[Key] = &[
                     || old.klaviyo.endpoint == Endpoint::Sandbox
             },
             keep: |new, old| {
-                new.klaviyo.private_key.clone_from(&old.klaviyo.private_key);
+                new.klaviyo.keep_private_key(&old.klaviyo);
             },
         }),
     },

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config::SecretOrigin;
 use crate::delivery::Remote;
 use crate::model::{Family, Outcome, OutcomeKind, PauseKind, Timestamp};
 use crate::outbox::Pause;
@@ -39,6 +40,15 @@ struct Failure {
 }
 
 impl Failure {
+    /// Nothing is known of it.
+    fn unknown() -> Self {
+        Self {
+            status: None,
+            words: "no words".to_owned(),
+            request_id: None,
+        }
+    }
+
     fn of(outcome: &Outcome) -> Self {
         Self {
             status: outcome.http_status,
@@ -109,7 +119,13 @@ impl Pauses {
     }
 
     /// What is paused now.
-    fn now(&self, breakers: &Breakers, limits: &Limits, now: Timestamp) -> Vec<Pause> {
+    fn now(
+        &self,
+        breakers: &Breakers,
+        limits: &Limits,
+        key: &SecretOrigin,
+        now: Timestamp,
+    ) -> Vec<Pause> {
         let since = |family: Option<Family>, kind| {
             let before = self
                 .written
@@ -130,12 +146,10 @@ impl Pauses {
                 .iter()
                 .find(|pause| pause.family == paused.family && pause.kind == paused.why);
             let reason = match (failure, before) {
-                (Some(failure), _) => {
-                    reason(paused.family, paused.why, failure.status, &failure.words)
-                }
+                (Some(failure), _) => reason(paused.family, paused.why, failure, key),
                 // Taken up at a start: nothing has failed since.
                 (None, Some(before)) => before.reason.clone(),
-                (None, None) => reason(paused.family, paused.why, None, "no words"),
+                (None, None) => reason(paused.family, paused.why, &Failure::unknown(), key),
             };
             Pause {
                 family: paused.family,
@@ -164,7 +178,7 @@ impl Pauses {
     }
 
     /// Logs what began and what ended.
-    fn log(&self, now: &[Pause]) {
+    fn log(&self, now: &[Pause], key: &SecretOrigin) {
         let same =
             |one: &Pause, other: &Pause| one.family == other.family && one.kind == other.kind;
         for pause in now {
@@ -183,13 +197,18 @@ impl Pauses {
                 }) => words.as_str(),
                 Some(_) | None => "`klaviyo-relay status` has its words",
             };
+            let status = failure.and_then(|failure| failure.status);
+            let remedy = (pause.kind == PauseKind::Refused)
+                .then(|| status.and_then(|status| remedy(status, key)))
+                .flatten();
             tracing::error!(
                 scope = pause.scope(),
                 kind = %pause.kind,
-                http.status = failure.and_then(|failure| failure.status),
+                http.status = status,
                 klaviyo.request_id = failure.and_then(|failure| failure.request_id.as_deref()),
                 until = %pause.probe_at,
                 reason = words,
+                remedy,
                 "delivery is PAUSED; nothing is lost, events wait"
             );
         }
@@ -204,11 +223,12 @@ impl Pauses {
 impl Desk {
     /// Writes down what is paused, where that has changed, and makes events due that waited for a pause's end.
     pub(super) async fn write_pauses(&mut self, now: Timestamp) {
-        let pauses = self.pauses.now(&self.breakers, &self.limits, now);
+        let key = &self.context.settings.key_from;
+        let pauses = self.pauses.now(&self.breakers, &self.limits, key, now);
         if pauses == self.pauses.written {
             return;
         }
-        self.pauses.log(&pauses);
+        self.pauses.log(&pauses, key);
         let stopped = Queues::FAMILIES.map(|family| self.pauses.stops(family));
         self.pauses.written = pauses;
         for (family, stopped) in Queues::FAMILIES.into_iter().zip(stopped) {
@@ -305,7 +325,8 @@ impl Desk {
 }
 
 /// What happened, and what an operator does about it.
-fn reason(family: Option<Family>, why: PauseKind, status: Option<u16>, words: &str) -> String {
+fn reason(family: Option<Family>, why: PauseKind, failure: &Failure, key: &SecretOrigin) -> String {
+    let Failure { status, words, .. } = failure;
     let words = words.trim_end_matches('.');
     let said = status.map_or_else(|| words.to_owned(), |status| format!("{status}: {words}"));
     if why != PauseKind::Refused {
@@ -320,15 +341,46 @@ fn reason(family: Option<Family>, why: PauseKind, status: Option<u16>, words: &s
     let Some(status) = status else {
         return format!("Klaviyo refused the key, and has not answered a probe since ({words})");
     };
-    let remedy = match status {
-        401 => "the private key is wrong or was deleted; set `klaviyo.private_key`",
-        403 => "the private key lacks a scope; make a key with the scopes the README lists",
-        410 => "the revision is retired; set `klaviyo.revision`, or update klaviyo-relay",
-        405 | 415 => "the endpoint does not speak Klaviyo's API; check `klaviyo.endpoint`",
-        _ => "it refused the key before, and has not taken it since",
-    };
+    let remedy = remedy(*status, key);
+    let remedy = remedy.as_deref().unwrap_or(PROBED);
     match family {
-        None => format!("{status}: {words}. {remedy}"),
-        Some(family) => format!("{status}: {words} (endpoint `{family}`). {remedy}"),
+        None => format!("{said}. {remedy}"),
+        Some(family) => format!("{said} (endpoint `{family}`). {remedy}"),
+    }
+}
+
+/// After a refusal that a probe was answered with something else.
+const PROBED: &str = "it refused the key before, and has not taken it since";
+
+/// What makes Klaviyo take requests again after this refusal; `None` where it says nothing of it.
+fn remedy(status: u16, key: &SecretOrigin) -> Option<String> {
+    Some(match status {
+        401 => format!(
+            "the private key is wrong or was deleted; {}",
+            another_key(key)
+        ),
+        403 => format!(
+            "the private key lacks a scope; make a key with the scopes the README lists, and {}",
+            another_key(key)
+        ),
+        410 => {
+            "the revision is retired; set `klaviyo.revision`, or update klaviyo-relay, and restart"
+                .to_owned()
+        }
+        405 | 415 => {
+            "the endpoint does not speak Klaviyo's API; check `klaviyo.endpoint`".to_owned()
+        }
+        _ => return None,
+    })
+}
+
+/// How another key is taken over.
+fn another_key(key: &SecretOrigin) -> String {
+    match key {
+        SecretOrigin::Configuration => "set `klaviyo.private_key` and reload (SIGHUP)".to_owned(),
+        SecretOrigin::File(file) => format!("write it to {} and reload (SIGHUP)", file.display()),
+        SecretOrigin::Environment(variable) => {
+            format!("set {variable} and restart: the environment is read at the start alone")
+        }
     }
 }

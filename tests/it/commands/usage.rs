@@ -46,7 +46,8 @@ fn help_and_version_are_data() {
         assert!(help.contains(&format!("\n  {} ", arguments[0])), "{help}");
         let own = bench.run(&[arguments[0], "--help"]).well();
         assert!(own.contains("\nExample: "), "{own}");
-        assert!(own.contains("[default: config.toml]"), "{own}");
+        assert!(own.contains("else config.toml]"), "{own}");
+        assert!(own.contains("KLAVIYO_RELAY_CONFIG"), "{own}");
     }
 }
 

@@ -225,6 +225,49 @@ async fn a_wrong_private_key_is_mended_without_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_private_key_in_a_file_is_read_again() {
+    let klaviyo = Klaviyo::start().await;
+    let files = Daemon::files_before(&klaviyo, "file:key");
+    let key = files.path().join("key");
+    std::fs::write(&key, "pk_mistyped\n").unwrap();
+    let mut daemon = Daemon::start_in(files).await;
+    daemon.send("/v1/track", &track("u1", 1)).await;
+    let outbox = daemon.outbox().await;
+    let pause = eventually("delivery is paused", || async {
+        outbox.pauses().await.unwrap().pop()
+    })
+    .await;
+    let advice = format!("write it to {} and reload (SIGHUP)", key.display());
+    assert!(pause.reason.contains(&advice), "{}", pause.reason);
+    outbox.close().await;
+    std::fs::write(&key, "pk_sandbox\n").unwrap();
+    daemon.reload("[admin]", "[admin]").await;
+    assert_eq!(count(&daemon.settled().await, "delivered"), 1);
+    assert!(daemon.terminate().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_key_of_the_environment_asks_for_a_restart() {
+    let klaviyo = Klaviyo::start().await;
+    let files = Daemon::files_before(&klaviyo, "env:RELAY_TEST_KEY");
+    let mut daemon = Daemon::start_in_under(files, &["env", "RELAY_TEST_KEY=pk_mistyped"]).await;
+    daemon.send("/v1/track", &track("u1", 1)).await;
+    let advice = "set RELAY_TEST_KEY and restart: the environment is read at the start alone";
+    eventually("`status` says what to do", || async {
+        let shown = String::from_utf8(daemon.command(&["status"]).stdout).unwrap();
+        shown.contains(advice).then_some(())
+    })
+    .await;
+    let log = daemon.log();
+    assert!(log.contains(advice), "{log}");
+    daemon.terminate().await;
+    daemon
+        .restart_under(&["env", "RELAY_TEST_KEY=pk_sandbox"])
+        .await;
+    assert_eq!(count(&daemon.settled().await, "delivered"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_filter_of_the_log_changes_while_it_runs() {
     let klaviyo = Klaviyo::start().await;
     let daemon = Daemon::start(&klaviyo, "").await;

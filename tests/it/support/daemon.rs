@@ -7,7 +7,7 @@ use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use klaviyo_relay::config::{Config, OutboxConfig, process_environment};
+use klaviyo_relay::config::{Config, OutboxConfig};
 use klaviyo_relay::outbox::{Outbox, Status};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -84,9 +84,21 @@ impl Daemon {
         Self::start_in(files(endpoint, ingest, outbox, more)).await
     }
 
+    /// Fresh files for one in front of `klaviyo` whose private key comes from elsewhere.
+    pub(crate) fn files_before(klaviyo: &Klaviyo, private_key: &str) -> TempDir {
+        let Klaviyo { address, .. } = klaviyo;
+        let endpoint = format!("endpoint = \"http://{address}\"\nprivate_key = \"{private_key}\"");
+        files(&endpoint, "listen = \"127.0.0.1:0\"", OUTBOX, "")
+    }
+
     /// Starts one on files that are there.
     pub(crate) async fn start_in(files: TempDir) -> Self {
-        let (child, log, reader, ingest, admin) = spawn(&files, &[]).await;
+        Self::start_in_under(files, &[]).await
+    }
+
+    /// As [`Self::start_in`], under another program such as env.
+    pub(crate) async fn start_in_under(files: TempDir, wrapper: &[&str]) -> Self {
+        let (child, log, reader, ingest, admin) = spawn(&files, wrapper).await;
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Self {
             child,
@@ -296,7 +308,7 @@ impl Daemon {
     /// The outbox, opened beside the daemon as a command does.
     pub(crate) async fn outbox(&self) -> Outbox {
         let path = self.files.path().join("config.toml");
-        let config: OutboxConfig = Config::load(&path, &process_environment).unwrap().outbox;
+        let config: OutboxConfig = Config::load_without_secrets(&path).unwrap().outbox;
         Outbox::attach(&config).await.unwrap()
     }
 
