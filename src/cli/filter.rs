@@ -157,7 +157,7 @@ impl Filter {
         if end == End::Failed {
             let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
             bail!(
-                "left out, since they do not exist, are in another state or in the air, or were erased: {}",
+                "left out, since they do not exist, are in another state or in flight, or were erased: {}",
                 missing.join(", ")
             );
         }

@@ -24,7 +24,7 @@ const SCRUB: Duration = Duration::from_mins(2);
 /// Erase a person from the outbox for good: calls, requests, names and Klaviyo's words
 ///
 /// The person is everybody who is known to be the same: the events of one userId, and the e-mails, phones and browsers
-/// on them. Events that wait or are held are discarded first and never reach Klaviyo; what is in the air is waited
+/// on them. Events that wait or are held are discarded first and never reach Klaviyo; what is in flight is waited
 /// for. Rows, counts and an entry in the view `erasures` stay. At Klaviyo nothing is erased: a `delete` call with
 /// `mapping.delete_profiles` does that. It cannot be undone, and does not reach backups. Exit code 1 when something of
 /// the person is left.
@@ -35,7 +35,7 @@ pub(super) struct Options {
     /// A user id, anonymous id, e-mail or phone; user:ID, anonymous:ID, email:ADDRESS and phone:NUMBER are exact
     #[arg(long, value_name = "ID")]
     profile: String,
-    /// How long to wait for requests in the air, in seconds
+    /// How long to wait for requests in flight, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     wait: u64,
     /// Only say what would be erased: the count and the first ten
@@ -148,7 +148,7 @@ fn say(options: &Options, forgotten: &Forgotten, rebuild_due: bool) -> anyhow::R
     if !left.is_empty() {
         let left: Vec<String> = left.iter().map(ToString::to_string).collect();
         bail!(
-            "nothing is erased yet: still in the air after {} s: {}; run it again, with a longer --wait",
+            "nothing is erased yet: still in flight after {} s: {}; run it again, with a longer --wait",
             options.wait,
             left.join(", ")
         );

@@ -8,7 +8,7 @@ use crate::operator::Change;
 /// Stop events that wait; their people's later events wait behind them
 ///
 /// Filters combine: an event must meet all that are given. A held event keeps its place in its people's order until it
-/// is released or discarded. An event in the air is left alone. Exit code 1 when an --id was not held.
+/// is released or discarded. One whose request is in flight is left alone. Exit code 1 when an --id was not held.
 ///
 /// Example: klaviyo-relay hold --event "Order Completed" --since 1h --dry-run
 #[derive(Debug, clap::Args)]

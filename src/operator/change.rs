@@ -62,6 +62,14 @@ impl Change {
         }
     }
 
+    /// Whether it keeps events from being sent, which comes too late for a request in flight.
+    const fn stops(self) -> bool {
+        match self {
+            Self::Hold | Self::Discard => true,
+            Self::Replay(_) | Self::Release => false,
+        }
+    }
+
     /// Finds the events that a filter means and changes them; `dry_run`: only finds them.
     pub async fn make(
         self,
@@ -85,6 +93,9 @@ impl Change {
         }
         let found = filter.find(outbox, allowed).await;
         let mut found = found.map_err(ChangeError::Read)?;
+        if self.stops() {
+            leave_out_in_flight(&mut found, outbox).await?;
+        }
         if !dry_run && !found.events.is_empty() {
             self.write(&found, outbox, now).await?;
             self.leave_out_untouched(&mut found, outbox).await?;
@@ -108,7 +119,7 @@ impl Change {
         written.map_err(ChangeError::Write)
     }
 
-    /// What was in the air, or was taken meanwhile, is as it was.
+    /// What was sent or finished meanwhile is as it was.
     async fn leave_out_untouched(
         self,
         found: &mut Found,
@@ -128,6 +139,20 @@ impl Change {
         found.leave_out(&untouched.map_err(ChangeError::Read)?);
         Ok(())
     }
+}
+
+/// A request that has left cannot be stopped. Counted before anything is changed, so that a dry run says the same.
+async fn leave_out_in_flight(found: &mut Found, outbox: &Outbox) -> Result<(), ChangeError> {
+    if found.events.is_empty() {
+        return Ok(());
+    }
+    let selection = Selection {
+        in_flight: true,
+        ..Selection::of(found.events.clone())
+    };
+    let in_flight = outbox.select(&selection).await;
+    found.leave_out(&in_flight.map_err(ChangeError::Read)?);
+    Ok(())
 }
 
 fn words(states: &[EventStatus]) -> String {

@@ -99,6 +99,7 @@ impl Filter {
             sent_to: self.sent_to.clone(),
             reason: self.reason.clone(),
             group: self.group.clone(),
+            in_flight: false,
             kept: false,
         }
     }

@@ -1,7 +1,7 @@
 //! Erasing a person, the same from the command line and from the admin port.
 //!
 //! It promises that nothing of the person stays, or that nothing was erased and it says what is in the way. What still
-//! waits is given up first; what is in the air is waited for: it reaches Klaviyo or it does not, and is erased either
+//! waits is given up first; what is in flight is waited for: it reaches Klaviyo or it does not, and is erased either
 //! way.
 
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::model::{EventId, Identifier};
 use crate::outbox::{Outbox, Person, ReadError, Selection, WriteError};
 
-/// How often it looks whether what is in the air has come down.
+/// How often it looks whether what is in flight has been answered.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// What it came to.
@@ -20,7 +20,7 @@ pub struct Forgotten {
     pub erased: usize,
     /// Events among them that still waited.
     pub discarded: usize,
-    /// Events that stayed in the air, for which nothing was erased.
+    /// Events that stayed in flight, for which nothing was erased.
     pub left: Vec<EventId>,
 }
 
@@ -90,7 +90,7 @@ pub async fn forget(
         let waiting: Vec<EventId> = person
             .events
             .iter()
-            .filter(|event| !event.done && !event.in_air)
+            .filter(|event| !event.done && !event.in_flight)
             .map(|event| event.id)
             .collect();
         if !waiting.is_empty() {

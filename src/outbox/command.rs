@@ -8,19 +8,18 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::arrival::{self, Arrival};
+use super::begin;
 use super::erase::{self, Deletion};
 use super::history;
 use super::import_job;
-use super::order::{Begun, Copied, Erased, Import, PlannedDelivery, Replay, Start, Step, Then};
+use super::order::{Begun, Erased, Import, PlannedDelivery, Replay, Start, Step, Then};
 use super::pause::{self, Pause};
 use super::retention::{self, Removed, Round};
 use super::rows;
 use super::run::{self, Claimed};
 use super::shared;
 use super::waiting::{self, Waiting};
-use crate::model::{
-    DeliveryId, DeliveryStatus, EventId, EventType, Identifier, ImportJobId, NewEvent, Timestamp,
-};
+use crate::model::{DeliveryId, EventId, EventType, Identifier, ImportJobId, NewEvent, Timestamp};
 
 /// The bytes of an event's or a request's row beside its text, about.
 const ROW: usize = 512;
@@ -165,8 +164,7 @@ pub(super) async fn write(
     settle(connection, &group).await?;
     let planned = execute(connection, include_str!("sql/plan.sql"), &group.plans).await?;
     let mut planned = planned_of(&planned)?;
-    let begun = execute(connection, include_str!("sql/begin.sql"), &group.begins).await?;
-    let mut begun = begun.iter();
+    let mut begun = begin::all(connection, &group.begins).await?.into_iter();
     let mut answers = Vec::with_capacity(commands.len());
     for command in commands {
         answers.push(match command {
@@ -180,10 +178,7 @@ pub(super) async fn write(
                     .filter_map(|(event, _)| planned.remove_entry(event));
                 Answer::Planned(own.collect())
             }
-            Command::Begin(starts) => {
-                let own = starts.iter().map(|_| begun_of(begun.next()));
-                Answer::Begun(own.collect::<Result<_, _>>()?)
-            }
+            Command::Begin(starts) => Answer::Begun(begun.by_ref().take(starts.len()).collect()),
             Command::BeginImport(starts) => import_job::begin(connection, starts).await?,
             Command::Claim {
                 now,
@@ -231,6 +226,7 @@ async fn settle(connection: &mut SqliteConnection, group: &Group<'_>) -> Result<
     for deletion in &group.deletions {
         erase::after(connection, *deletion).await?;
     }
+    execute(connection, include_str!("sql/give_back.sql"), &group.lost).await?;
     execute(connection, include_str!("sql/release.sql"), &group.releases).await?;
     Ok(())
 }
@@ -242,9 +238,10 @@ struct Group<'a> {
     settlements: Vec<Value>,
     finishes: Vec<Value>,
     deletions: Vec<Deletion<'a>>,
+    lost: Vec<Value>,
     releases: Vec<Value>,
     plans: Vec<Value>,
-    begins: Vec<Value>,
+    begins: Vec<&'a [Start]>,
 }
 
 impl<'a> Group<'a> {
@@ -263,7 +260,7 @@ impl<'a> Group<'a> {
                         .extend(events.iter().map(|event| (event, Some(*how))));
                 }
                 Command::Plan(events) => group.plans.extend(events.iter().flat_map(rows::plan)),
-                Command::Begin(starts) => group.begins.extend(starts.iter().map(rows::start)),
+                Command::Begin(starts) => group.begins.push(starts),
                 Command::Settle(steps) => steps.iter().for_each(|step| group.step(step)),
                 Command::Claim { .. }
                 | Command::BeginImport(_)
@@ -291,6 +288,10 @@ impl<'a> Group<'a> {
             Then::Stay => {}
             Then::Release { event, due, parked } => {
                 self.releases.push(rows::release(*event, *due, *parked));
+            }
+            Then::GiveBack { event, due, now } => {
+                self.lost.push(rows::lost(*event, *now));
+                self.releases.push(rows::release(*event, *due, None));
             }
             Then::Finish {
                 event,
@@ -471,17 +472,4 @@ fn planned_of(rows: &[SqliteRow]) -> Result<HashMap<EventId, Vec<DeliveryId>>, s
         .into_iter()
         .map(|(event, deliveries)| (event, in_order(deliveries)))
         .collect())
-}
-
-pub(super) fn begun_of(row: Option<&SqliteRow>) -> Result<Begun, sqlx::Error> {
-    let row = row.ok_or(sqlx::Error::RowNotFound)?;
-    let status: String = row.try_get("status")?;
-    if status == DeliveryStatus::Duplicate.word() {
-        return Ok(Begun::Duplicate(Copied {
-            event: EventId(row.try_get("copy_of")?),
-            profile_id: row.try_get("profile_id")?,
-        }));
-    }
-    let number: Option<i64> = row.try_get("number")?;
-    Ok(number.map_or(Begun::Busy, |attempt| Begun::Go { attempt }))
 }

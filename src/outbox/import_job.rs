@@ -6,14 +6,14 @@
 
 use std::collections::HashSet;
 
-use serde_json::{Value, json};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::command::{self, Answer, Command};
+use super::begin;
+use super::command::{Answer, Command};
 use super::error::{ReadError, WriteError};
 use super::order::{Begun, Start};
-use super::{EventId, Outbox, mismatch, rows};
+use super::{EventId, Outbox, mismatch};
 use crate::model::{DeliveryId, ImportJobId, Timestamp};
 
 /// Klaviyo's id comes to be known. ?1: the job; ?2: the id.
@@ -74,7 +74,7 @@ pub struct ImportItem {
 
 impl Outbox {
     /// Writes down that attempts begin, all in one import job in this order, and says of each whether it may be made.
-    /// Of profiles, all may. Nothing is sent before this returned.
+    /// Nothing is sent before this returned.
     pub async fn begin_import(
         &self,
         starts: Vec<Start>,
@@ -168,31 +168,21 @@ pub(super) async fn begin(
     starts: &[Start],
 ) -> Result<Answer, sqlx::Error> {
     let first = starts.first().ok_or(sqlx::Error::RowNotFound)?;
+    let permitted = begin::permitted(connection, &[starts]).await?;
+    // One of which nothing may go is over with its first look.
+    let items = permitted.iter().filter(|may| **may).count().max(1);
     let job: i64 = sqlx::query_scalar(
         "INSERT INTO import_job (sent_to, began_ms, items) VALUES (?1, ?2, ?3) RETURNING id",
     )
     .bind(&first.sent_to)
     .bind(first.now.as_millis())
-    .bind(i64::try_from(starts.len()).unwrap_or(i64::MAX))
+    .bind(i64::try_from(items).unwrap_or(i64::MAX))
     .fetch_one(&mut *connection)
     .await?;
-    let rows: Vec<Value> = starts
-        .iter()
-        .enumerate()
-        .map(|(place, start)| {
-            let mut row = rows::start(start);
-            row["import_job"] = json!(job);
-            row["import_item"] = json!(place);
-            row
-        })
-        .collect();
-    let begun = command::execute(connection, include_str!("sql/begin.sql"), &rows).await?;
-    let begun = starts
-        .iter()
-        .enumerate()
-        .map(|(at, _)| command::begun_of(begun.get(at)));
-    let begun = begun.collect::<Result<_, _>>()?;
-    Ok(Answer::ImportBegun(ImportJobId(job), begun))
+    let job = ImportJobId(job);
+    let starts: Vec<&Start> = starts.iter().collect();
+    let begun = begin::write(connection, &starts, &permitted, Some(job)).await?;
+    Ok(Answer::ImportBegun(job, begun))
 }
 
 /// Gives up every open job, as if the daemon had never known of one: its requests become `unknown`.

@@ -14,6 +14,7 @@
 
 mod arrival;
 mod audit;
+mod begin;
 mod checkpoint;
 mod command;
 mod connect;

@@ -48,7 +48,8 @@ pub enum Begun {
     },
     /// It was delivered before; the delivery is settled as `duplicate`, nothing is to be sent.
     Duplicate(Copied),
-    /// Another delivery with this `$event_id` is not finished: try again later.
+    /// Not now: another delivery with this `$event_id` is not finished; or the event was held, discarded or taken
+    /// once more since it was taken.
     Busy,
 }
 
@@ -97,6 +98,15 @@ pub enum Then {
         due: Timestamp,
         /// The family for whose pause it waits: it is due at once when the family goes on.
         parked: Option<Family>,
+    },
+    /// It waits, and what came of its attempts that are open is not known.
+    GiveBack {
+        /// The event.
+        event: EventId,
+        /// Not before this time.
+        due: Timestamp,
+        /// The time.
+        now: Timestamp,
     },
     /// It is done.
     Finish {

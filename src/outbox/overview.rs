@@ -97,9 +97,9 @@ pub struct BlockedHead {
     pub reason: Option<String>,
     /// How many wait behind it in its longest line.
     pub waiting: i64,
-    /// Whether it is being sent at this moment.
-    pub in_air: bool,
-    /// When it is tried again; `None` while it is in the air, held or dead.
+    /// Whether a request of it is in flight.
+    pub in_flight: bool,
+    /// When it is tried again; `None` while a request of it is in flight, and where it is held or dead.
     pub next_attempt_at: Option<Timestamp>,
 }
 
@@ -200,6 +200,7 @@ impl Outbox {
 
 fn head(row: &SqliteRow) -> Result<BlockedHead, sqlx::Error> {
     let due: Option<i64> = row.try_get("due_ms")?;
+    let in_flight: bool = row.try_get("in_flight")?;
     Ok(BlockedHead {
         event: EventId(row.try_get("id")?),
         profile: row.try_get("profile")?,
@@ -207,8 +208,8 @@ fn head(row: &SqliteRow) -> Result<BlockedHead, sqlx::Error> {
         status: row.try_get("status")?,
         reason: row.try_get("words")?,
         waiting: row.try_get("waiting")?,
-        in_air: row.try_get("in_air")?,
-        next_attempt_at: due.map(Timestamp::from_millis),
+        in_flight,
+        next_attempt_at: due.filter(|_| !in_flight).map(Timestamp::from_millis),
     })
 }
 

@@ -6,7 +6,7 @@ use super::{Outbox, Selection};
 use crate::model::EventStatus;
 
 /// The statements that run for each event or group of events.
-const HOT: [(&str, &str); 16] = [
+const HOT: [(&str, &str); 17] = [
     ("append", include_str!("sql/append.sql")),
     ("line_up", include_str!("sql/line_up.sql")),
     ("claim", include_str!("sql/claim.sql")),
@@ -15,6 +15,7 @@ const HOT: [(&str, &str); 16] = [
     ("begin", include_str!("sql/begin.sql")),
     ("settle", include_str!("sql/settle.sql")),
     ("release", include_str!("sql/release.sql")),
+    ("give_back", include_str!("sql/give_back.sql")),
     ("finish", include_str!("sql/finish.sql")),
     ("prune", include_str!("sql/prune.sql")),
     ("strippable", include_str!("sql/strippable.sql")),
@@ -41,6 +42,7 @@ async fn hot_statements_scan_no_table_that_grows() {
     for (name, text) in HOT.into_iter().chain([
         ("claimed", super::work::EVENTS),
         ("owed", super::work::DELIVERIES),
+        ("what may begin", super::begin::MAY_BEGIN),
         ("known", super::arrival::KNOWN),
         ("open import jobs", super::import_job::OPEN),
         ("their events", super::import_job::EVENTS),

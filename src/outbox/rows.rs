@@ -151,6 +151,10 @@ pub(super) fn start(start: &Start) -> Value {
     })
 }
 
+pub(super) fn lost(event: EventId, now: Timestamp) -> Value {
+    json!({"event_id": event.0, "now_ms": now.as_millis()})
+}
+
 pub(super) fn settlement(settlement: &Settlement) -> Value {
     let Outcome {
         kind,

@@ -13,6 +13,11 @@ use crate::model::{EventId, EventStatus, EventType, Identifier, IdentifierKind, 
 pub(super) const BRIEF: &str =
     "SELECT e.id, e.received_ms, e.type, e.name, e.profile, e.source, e.status, e.reason";
 
+/// A request of the event is in flight.
+const IN_FLIGHT: &str = " AND e.in_air = 1 AND EXISTS (
+    SELECT 1 FROM delivery AS o JOIN attempt AS a ON a.delivery_id = o.id
+    WHERE o.event_id = e.id AND a.ended_ms IS NULL)";
+
 /// Which events a command means; an event must meet all that are given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
@@ -40,6 +45,8 @@ pub struct Selection {
     pub reason: Option<String>,
     /// Dead, and with a reason that says the same as this one ([`super::DeadGroup::words`]), about whatever ids.
     pub group: Option<String>,
+    /// Those alone that have a request in flight.
+    pub in_flight: bool,
     /// Whether their call must still be there: that of an erased person is gone, and what retention took.
     pub kept: bool,
 }
@@ -242,6 +249,9 @@ pub(super) fn met(query: &mut QueryBuilder<Sqlite>, selection: &Selection) {
     }
     if selection.kept {
         query.push(" AND EXISTS (SELECT 1 FROM payload AS p WHERE p.event_id = e.id)");
+    }
+    if selection.in_flight {
+        query.push(IN_FLIGHT);
     }
     let kind = selection.kind.map(|kind| kind.word().to_owned());
     let in_all = selection.wanted().map(|wanted| wanted.in_all().to_owned());

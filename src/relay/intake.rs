@@ -130,15 +130,16 @@ fn failed_to_look(context: &Context, error: &ReadError) -> Unwritten {
 }
 
 pub(super) async fn give_back(context: &Context, ids: &[EventId]) {
-    let due = context.now().plus(TROUBLE_WAIT);
+    let now = context.now();
+    let due = now.plus(TROUBLE_WAIT);
     let steps: Vec<Step> = ids
         .iter()
         .map(|id| Step {
             settlement: None,
-            then: Then::Release {
+            then: Then::GiveBack {
                 event: *id,
                 due,
-                parked: None,
+                now,
             },
         })
         .collect();

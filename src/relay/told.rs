@@ -24,7 +24,7 @@ pub(super) fn settled(metrics: &Metrics, steps: &[Step]) {
                     metrics.copied();
                 }
             }
-            Then::Stay | Then::Release { .. } => {}
+            Then::Stay | Then::Release { .. } | Then::GiveBack { .. } => {}
         }
     }
 }

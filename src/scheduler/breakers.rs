@@ -135,6 +135,12 @@ impl Breakers {
         self.account.probe_sent(now);
     }
 
+    /// Nothing of this family was sent after all.
+    pub fn unsent(&mut self, family: Family, now: Timestamp) {
+        self.families[family as usize].probe_unsent(now);
+        self.account.probe_unsent(now);
+    }
+
     /// Takes in what came of an attempt.
     pub fn record(&mut self, attempted: Attempted, now: Timestamp) {
         let Attempted {

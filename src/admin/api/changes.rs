@@ -19,7 +19,7 @@ use crate::outbox::{Replay, Selection};
 /// A body that names events: room for thousands of numbers.
 const CHANGE_BYTES: usize = 64 << 10;
 
-/// How long an erasure waits for what is in the air.
+/// How long an erasure waits for what is in flight.
 const FORGET_PATIENCE: Duration = Duration::from_secs(10);
 
 type Answer = Result<Json<Value>, Refusal>;
@@ -108,7 +108,7 @@ pub(super) async fn discard(State(admin): State<Arc<Admin>>, request: Request) -
     make(admin, Change::Discard, asked).await
 }
 
-/// As `forget`, with less patience for what is in the air: a caller can ask again.
+/// As `forget`, with less patience for what is in flight: a caller can ask again.
 pub(super) async fn forget(State(admin): State<Arc<Admin>>, request: Request) -> Answer {
     let AskedForget { profile, dry_run } = asked::json(request, CHANGE_BYTES).await?;
     if Selection::people(&profile).is_empty() {

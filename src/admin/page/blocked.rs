@@ -95,7 +95,7 @@ fn one(visit: &Visit, head: &BlockedHead) -> Markup {
 
 fn next(visit: &Visit, head: &BlockedHead) -> Markup {
     match head.next_attempt_at {
-        _ if head.in_air => html! { "is being sent" },
+        _ if head.in_flight => html! { "is being sent" },
         Some(at) if at > visit.now => {
             html! { "tried again at " (say::time(at)) ", in " (say::span(at.since(visit.now))) }
         }
@@ -113,9 +113,9 @@ struct Way {
 }
 
 fn ways(head: &BlockedHead) -> Markup {
-    if head.in_air {
+    if head.in_flight {
         return html! {
-            p.hint { "A request of it is in the air, so nothing can be done with it at this moment. Look again soon." }
+            p.hint { "A request of it is in flight, so nothing can be done with it at this moment. Look again soon." }
         };
     }
     html! {

@@ -40,11 +40,14 @@ pub(super) async fn after(
     let id = deletion.event.0;
     let row = sqlx::query(
         "SELECT seq, (SELECT json_group_array(identifier) FROM event_identifier WHERE event_id = ?1) AS person
-         FROM event WHERE id = ?1",
+         FROM event WHERE id = ?1 AND status = ?2",
     )
     .bind(id)
-    .fetch_one(&mut *connection)
+    .bind(deletion.status.word())
+    .fetch_optional(&mut *connection)
     .await?;
+    // Discarded meanwhile: nobody is to be erased any more.
+    let Some(row) = row else { return Ok(()) };
     let person: String = row.try_get("person")?;
     let mut events = erasable(connection, &person, row.try_get("seq")?).await?;
     events.retain(|event| *event != id);

@@ -25,8 +25,8 @@ pub struct PersonsEvent {
     pub id: EventId,
     /// Whether it is finished, and nobody waits behind it.
     pub done: bool,
-    /// Whether it is being sent.
-    pub in_air: bool,
+    /// Whether a request of it is in flight.
+    pub in_flight: bool,
 }
 
 impl Outbox {
@@ -49,7 +49,7 @@ impl Outbox {
                 Ok(PersonsEvent {
                     id: EventId(row.try_get("id")?),
                     done: row.try_get("done")?,
-                    in_air: row.try_get("in_air")?,
+                    in_flight: row.try_get("in_flight")?,
                 })
             };
             events.push(event().map_err(failed())?);

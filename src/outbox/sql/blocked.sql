@@ -10,8 +10,10 @@ line (head, waiting) AS (
 head (id, waiting) AS MATERIALIZED (
     SELECT l.head, max(l.waiting) FROM line AS l JOIN event AS e ON e.id = l.head AND e.ahead = 0 GROUP BY l.head
 )
-SELECT h.id, h.waiting, (SELECT count(*) FROM head) AS heads, e.profile, e.received_ms, e.status, e.in_air,
-       iif(e.status = 'pending' AND e.in_air = 0, e.due_ms, NULL) AS due_ms,
+SELECT h.id, h.waiting, (SELECT count(*) FROM head) AS heads, e.profile, e.received_ms, e.status,
+       iif(e.status = 'pending', e.due_ms, NULL) AS due_ms,
+       EXISTS (SELECT 1 FROM delivery AS d JOIN attempt AS a ON a.delivery_id = d.id
+               WHERE d.event_id = e.id AND a.ended_ms IS NULL) AS in_flight,
        coalesce(e.reason, (SELECT a.error FROM delivery AS d JOIN attempt AS a ON a.delivery_id = d.id
                            WHERE d.event_id = e.id AND a.error IS NOT NULL
                            ORDER BY a.started_ms DESC, d.id DESC, a.number DESC LIMIT 1)) AS words

@@ -1,9 +1,12 @@
--- Gives events up for good and lets those behind them move up. What is in the air is left alone.
+-- Gives events up for good and lets those behind them move up. What the daemon has taken and not sent is taken back; what
+-- has a request in flight is left alone.
 -- ?1: now, in ms; ?2: JSON array of event ids.
 
 UPDATE event
-SET status = 'dead', finished_ms = ?1, reason = 'discarded by an operator'
-WHERE id IN (SELECT j.value FROM json_each(?2) AS j) AND finished_ms IS NULL AND in_air = 0;
+SET status = 'dead', finished_ms = ?1, reason = 'discarded by an operator', in_air = 0
+WHERE id IN (SELECT j.value FROM json_each(?2) AS j) AND finished_ms IS NULL
+  AND NOT (in_air = 1 AND EXISTS (SELECT 1 FROM delivery AS d JOIN attempt AS a ON a.delivery_id = d.id
+                                  WHERE d.event_id = event.id AND a.ended_ms IS NULL));
 
 DELETE FROM turn
 WHERE event_id IN (SELECT e.id FROM json_each(?2) AS j JOIN event AS e ON e.id = j.value AND e.finished_ms IS NOT NULL);

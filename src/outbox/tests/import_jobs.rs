@@ -151,10 +151,10 @@ async fn a_job_whose_events_were_given_back_is_over_at_the_next_start() {
     let (outbox, _, _) = begun(&files).await;
     let back = |event| Step {
         settlement: None,
-        then: Then::Release {
-            parked: None,
+        then: Then::GiveBack {
             event: EventId(event),
             due: NOW,
+            now: NOW,
         },
     };
     outbox.settle([1, 2, 3].map(back).to_vec()).await.unwrap();

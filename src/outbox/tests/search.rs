@@ -201,12 +201,12 @@ async fn people_who_wait_are_told_with_the_time_of_the_next_attempt() {
             (
                 head.event.0,
                 head.waiting,
-                head.in_air,
+                head.in_flight,
                 head.next_attempt_at,
             )
         })
         .collect();
-    assert_eq!(heads, [(3, 2, true, None), (1, 1, false, Some(due))]);
+    assert_eq!(heads, [(3, 2, false, Some(NOW)), (1, 1, false, Some(due))]);
     let one = outbox.blocked_heads(1).await.unwrap();
     assert_eq!((one.heads, one.worst.len()), (2, 1));
     outbox.hold(vec![EventId(1)]).await.unwrap();

@@ -153,6 +153,7 @@ impl Desk {
         // What the limits counted as sent, they must hear of, even when nothing was sent after all.
         self.limits.answered(family, status, retry_after, rate, now);
         let (Some(outcome), Some(event)) = (answered, request.events.first()) else {
+            self.breakers.unsent(family, now);
             return;
         };
         let metrics = &self.context.relay.instruments.metrics;

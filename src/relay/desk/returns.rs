@@ -33,10 +33,10 @@ impl Returns {
         let before = hand.place();
         let stays = match then {
             Then::Stay => hand.advance(),
-            Then::Release { .. } | Then::Finish { .. } => false,
+            Then::Release { .. } | Then::GiveBack { .. } | Then::Finish { .. } => false,
         };
         let breaks = match then {
-            Then::Release { .. } => true,
+            Then::Release { .. } | Then::GiveBack { .. } => true,
             Then::Finish { hold, .. } => *hold,
             Then::Stay => false,
         };

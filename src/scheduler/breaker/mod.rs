@@ -171,6 +171,16 @@ impl CircuitBreaker {
         }
     }
 
+    /// What would have been a probe was not sent after all: it is still to be made.
+    pub(super) fn probe_unsent(&mut self, now: Timestamp) {
+        if let State::Open { probe, .. } = &mut self.state {
+            *probe = Probe {
+                at: now,
+                sent: probe.sent.saturating_sub(1),
+            };
+        }
+    }
+
     /// Takes in what an attempt says that was started then.
     pub(super) fn record(&mut self, sign: Sign, started: Timestamp, now: Timestamp) {
         let state = std::mem::replace(&mut self.state, State::closed());

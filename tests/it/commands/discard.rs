@@ -45,9 +45,17 @@ async fn a_dead_event_keeps_its_reason_and_can_still_be_replayed() {
 }
 
 #[tokio::test]
-async fn an_event_in_the_air_is_left_alone() {
+async fn an_event_whose_request_is_in_flight_is_left_alone() {
     let bench = Bench::prepared().await;
     bench.take_in_the_waiting().await;
+    bench.begin_the_waiting().await;
+    let would = bench
+        .run(&["discard", "--status", "pending", "--dry-run"])
+        .well();
+    assert!(
+        would.starts_with("1 event would be discarded\n       6  "),
+        "{would}"
+    );
     bench.run(&["discard", "--id", "5", "6"]);
     let after = ["delivered", "dead", "skipped", "dead", "pending", "dead"];
     assert_eq!(statuses(&bench), after);
@@ -56,11 +64,27 @@ async fn an_event_in_the_air_is_left_alone() {
 }
 
 #[tokio::test]
+async fn an_event_that_was_taken_for_delivery_and_not_sent_can_be_stopped_and_given_up() {
+    let bench = Bench::prepared().await;
+    bench.take_in_the_waiting().await;
+    let would = bench.run(&["hold", "--id", "5", "--dry-run"]);
+    assert_eq!(listed(&would.well()), "1 event would be held: 5");
+    let held = bench.run(&["hold", "--id", "5"]);
+    assert_eq!(listed(&held.well()), "1 event will be held: 5");
+    bench.run(&["release", "--id", "5"]).well();
+    bench.take_in_the_waiting().await;
+    bench.run(&["discard", "--id", "5"]).well();
+    let after = ["delivered", "dead", "skipped", "dead", "dead", "pending"];
+    assert_eq!(statuses(&bench), after);
+    bench.run(&["audit"]).well();
+}
+
+#[tokio::test]
 async fn what_cannot_be_discarded_is_named_and_the_others_are() {
     let bench = Bench::prepared().await;
     let ran = bench.run(&["discard", "--id", "1", "3", "5", "99"]);
     assert_eq!(listed(&ran.out), "1 event will be discarded: 5");
-    let why = "error: left out, since they do not exist, are in another state or in the air, or were erased: 1, 3, 99\n";
+    let why = "error: left out, since they do not exist, are in another state or in flight, or were erased: 1, 3, 99\n";
     assert_eq!((ran.code, &*ran.err), (1, why));
     let after = ["delivered", "dead", "skipped", "dead", "dead", "pending"];
     assert_eq!(statuses(&bench), after);

@@ -118,7 +118,7 @@ async fn a_word_that_names_two_people_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn beside_a_daemon_what_is_in_the_air_is_waited_for() {
+async fn beside_a_daemon_what_is_in_flight_is_waited_for() {
     let klaviyo = Klaviyo::start().await;
     klaviyo
         .fault(json!({"hang": true, "path": "/api/events"}))
@@ -134,7 +134,7 @@ async fn beside_a_daemon_what_is_in_the_air_is_waited_for() {
     assert_eq!(ran.status.code(), Some(1), "{ran:?}");
     let said = String::from_utf8(ran.stderr).unwrap();
     assert!(
-        said.contains("nothing is erased yet: still in the air after 0 s: 1;"),
+        said.contains("nothing is erased yet: still in flight after 0 s: 1;"),
         "{said}"
     );
 

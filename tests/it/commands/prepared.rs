@@ -87,7 +87,7 @@ impl Bench {
         outbox.close().await;
     }
 
-    /// Leaves the event that waits in the air, as a daemon does that is sending it.
+    /// Takes the event that waits, as a daemon does that is going to send it.
     pub(crate) async fn take_in_the_waiting(&self) {
         let outbox = Outbox::attach(&self.outbox_config()).await.unwrap();
         let claimed = outbox.claim(NOW, 100, 100, 0).await.unwrap();
@@ -96,8 +96,23 @@ impl Bench {
         outbox.close().await;
     }
 
+    /// Leaves a request of it in flight.
+    pub(crate) async fn begin_the_waiting(&self) {
+        let outbox = Outbox::attach(&self.outbox_config()).await.unwrap();
+        let delivery = plan(&outbox, WAITING, DeliveryKind::Profile, None).await;
+        let start = Start {
+            delivery,
+            sent_to: "sandbox".to_owned(),
+            request: None,
+            now: NOW,
+        };
+        outbox.begin(vec![start]).await.unwrap();
+        outbox.close().await;
+    }
+
     /// Has the event that waits send a subscription whose answer never comes.
     pub(crate) async fn lose_an_answer(&self) {
+        self.take_in_the_waiting().await;
         let outbox = Outbox::attach(&self.outbox_config()).await.unwrap();
         let subscription = plan(&outbox, WAITING, DeliveryKind::Subscription, None).await;
         let unknown = Outcome {

@@ -70,7 +70,7 @@ async fn what_cannot_be_replayed_is_named_and_the_others_go() {
 
 fn assert_left_out(ran: &Ran, which: &str) {
     let why =
-        "left out, since they do not exist, are in another state or in the air, or were erased";
+        "left out, since they do not exist, are in another state or in flight, or were erased";
     assert_eq!(
         (ran.code, &*ran.err),
         (1, &*format!("error: {why}: {which}\n"))

@@ -78,3 +78,41 @@ async fn a_pause_outlives_a_restart() {
     let status = daemon.settled().await;
     assert_eq!(count(&status, "delivered"), 3);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_delivery_is_paused_whatever_waits_can_be_stopped_given_up_and_forgotten() {
+    let klaviyo = Klaviyo::start().await;
+    let daemon = Daemon::start(&klaviyo, "").await;
+    klaviyo
+        .fault(json!({"status": 401, "path": "/api/events",
+        "body": {"errors": [{"code": "authentication_failed", "title": "t", "detail": "d"}]}}))
+        .await;
+    let people = (0..30).map(|person| track(&format!("u{person}"), 1));
+    let batch: Vec<_> = people.collect();
+    daemon.send("/v1/batch", &json!({ "batch": batch })).await;
+    let outbox = daemon.outbox().await;
+    eventually("delivery is paused", || async {
+        outbox.pauses().await.unwrap().pop()
+    })
+    .await;
+    let run = |arguments: &[&str]| {
+        let ran = daemon.command(arguments);
+        assert!(ran.status.success(), "{arguments:?}: {ran:?}");
+    };
+    // A probe may be in flight at one look, and is not at the next.
+    eventually("everything is held", || async {
+        run(&["hold", "--status", "pending"]);
+        let status = outbox.status().await.unwrap();
+        (count(&status, "held") == 30).then_some(())
+    })
+    .await;
+    run(&["forget", "--profile", "user:u0"]);
+    run(&["discard", "--profile", "user:u1"]);
+    run(&["release", "--status", "held"]);
+    klaviyo.behave().await;
+    let status = daemon.settled().await;
+    assert_eq!(count(&status, "delivered"), 28);
+    assert_eq!(klaviyo.events().len(), 28, "each once, and nothing else");
+    assert_eq!(count(&status, "dead"), 2);
+    run(&["audit"]);
+}

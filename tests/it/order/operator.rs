@@ -30,13 +30,14 @@ impl History {
         self.outbox().replay(self.now, chosen, how).await.unwrap();
     }
 
-    /// An operator gives some events up; those in the air are left alone.
+    /// An operator gives some events up; those with a request in flight are left alone.
     pub(super) async fn discard(&mut self) {
         let all = self.model.ids(|_| true);
         let chosen = self.chance.some(all, 3);
         for id in &chosen {
             let event = self.model.get(*id);
-            if matches!(event.state, State::Waiting | State::Held) {
+            let taken = event.state == State::InAir && event.in_job.is_none();
+            if taken || matches!(event.state, State::Waiting | State::Held) {
                 event.state = State::Ended(EventStatus::Dead);
             }
             event.holds = false;
@@ -45,13 +46,14 @@ impl History {
         self.outbox().discard(self.now, chosen).await.unwrap();
     }
 
-    /// An operator stops some events; those in the air are left alone.
+    /// An operator stops some events; those with a request in flight are left alone.
     pub(super) async fn hold(&mut self) {
         let all = self.model.ids(|_| true);
         let chosen = self.chance.some(all, 3);
         for id in &chosen {
             let event = self.model.get(*id);
-            if event.state == State::Waiting {
+            let taken = event.state == State::InAir && event.in_job.is_none();
+            if taken || event.state == State::Waiting {
                 event.state = State::Held;
                 self.totals.held += 1;
             }

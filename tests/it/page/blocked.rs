@@ -1,8 +1,10 @@
 //! Who waits for what.
 
 use klaviyo_relay::clock::{Clock as _, SystemClock};
-use klaviyo_relay::model::{EventId, EventStatus, Identifier, IdentifierKind, NewEvent, Timestamp};
-use klaviyo_relay::outbox::{Step, Then};
+use klaviyo_relay::model::{
+    DeliveryKind, EventId, EventStatus, Identifier, IdentifierKind, NewEvent, Timestamp,
+};
+use klaviyo_relay::outbox::{PlannedDelivery, Start, Step, Then};
 
 use super::shelf::{Shelf, event, links};
 
@@ -106,12 +108,12 @@ async fn a_head_that_waits_for_its_time_can_be_tried_now() {
     let shelf = filled().await;
     claimed(&shelf).await;
     let page = shelf.page("/blocked").await;
-    assert!(page.contains("in the air"), "{page}");
-    assert_eq!(
-        changes(&page),
-        [""; 0],
-        "nothing can be done with what is in the air"
-    );
+    assert!(!page.contains("in flight"), "{page}");
+    let ways = [
+        "/change?do=release&id=1&back=/blocked",
+        "/change?do=discard&id=1&back=/blocked",
+    ];
+    assert_eq!(changes(&page), ways, "nothing of it was sent so far");
     let due = Timestamp::parse("2099-01-01T00:00:00Z").unwrap();
     let event = EventId(1);
     then(
@@ -129,6 +131,32 @@ async fn a_head_that_waits_for_its_time_can_be_tried_now() {
         "{page}"
     );
     assert_eq!(changes(&page)[0], "/change?do=release&id=1&back=/blocked");
+}
+
+#[tokio::test]
+async fn nothing_can_be_done_with_a_head_whose_request_is_in_flight() {
+    let shelf = filled().await;
+    claimed(&shelf).await;
+    let owed = PlannedDelivery {
+        kind: DeliveryKind::Event,
+        metric: None,
+        event_key: None,
+        list_id: None,
+        request: Some("{}".to_owned()),
+        refused: None,
+        warnings: Vec::new(),
+    };
+    let planned = shelf.outbox.plan(vec![(EventId(1), vec![owed])]);
+    let start = Start {
+        delivery: planned.await.unwrap()[&EventId(1)][0],
+        sent_to: "sandbox".to_owned(),
+        request: None,
+        now: SystemClock.now(),
+    };
+    shelf.outbox.begin(vec![start]).await.unwrap();
+    let page = shelf.page("/blocked").await;
+    assert!(page.contains("in flight"), "{page}");
+    assert_eq!(changes(&page), [""; 0]);
 }
 
 #[tokio::test]

@@ -85,7 +85,7 @@ async fn a_change_is_made_of_the_counted_events_and_told() {
         (
             "do=discard&id=1%2C99",
             ["dead", "pending", "pending", "pending", "dead", "dead"],
-            "1 event was discarded; 1 was left out because it was in the air, in another state, or gone: 99.",
+            "1 event was discarded; 1 was left out because it was in flight, in another state, or gone: 99.",
         ),
         (
             "do=replay&status=dead&since=1h",

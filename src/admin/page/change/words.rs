@@ -42,7 +42,7 @@ pub(super) fn means(change: Change) -> Markup {
         Change::Hold => html! {
             li { "They stay where they are, and are not sent until somebody releases them." }
             li { "Later events of the same people wait behind them, so that the order stays. Nothing is lost." }
-            li { "What is in the air at this moment is left alone." }
+            li { "A request that is in flight at this moment is left alone." }
         },
         Change::Release => html! {
             li { "Held events take their turn again, in the order of arrival; those behind them follow." }
@@ -51,7 +51,7 @@ pub(super) fn means(change: Change) -> Markup {
         Change::Discard => html! {
             li { strong { "They are given up for good: " } "they become dead, and the relay does not send them any more." }
             li { "Events that wait behind them go on without them." }
-            li { "What is in the air at this moment is left alone." }
+            li { "A request that is in flight at this moment is left alone." }
             li { "While its call is kept, a discarded event can still be sent again by hand, then behind newer ones." }
         },
     }
@@ -109,8 +109,8 @@ pub(super) fn done(change: Change, count: usize, left_out: &[i64]) -> String {
     );
     let left = say::count(i64::try_from(left_out.len()).unwrap_or(i64::MAX));
     let why = match left_out.len() {
-        1 => "was left out because it was in the air, in another state, or gone",
-        _ => "were left out because they were in the air, in another state, or gone",
+        1 => "was left out because it was in flight, in another state, or gone",
+        _ => "were left out because they were in flight, in another state, or gone",
     };
     format!("{done}; {left} {why}: {named}{more}.")
 }
@@ -131,11 +131,11 @@ mod tests {
         assert_eq!(done(replay, 1, &[]), "1 event will be sent again.");
         assert_eq!(
             done(Change::Hold, 1200, &[7]),
-            "1,200 events are held now; 1 was left out because it was in the air, in another state, or gone: 7."
+            "1,200 events are held now; 1 was left out because it was in flight, in another state, or gone: 7."
         );
         assert_eq!(
             done(Change::Discard, 0, &[1, 2, 3, 4, 5, 6]),
-            "0 events were discarded; 6 were left out because they were in the air, in another state, or gone: \
+            "0 events were discarded; 6 were left out because they were in flight, in another state, or gone: \
              1, 2, 3, 4, 5 and more."
         );
         assert_eq!(works_on(replay), "dead, skipped or delivered");
