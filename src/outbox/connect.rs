@@ -11,6 +11,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection};
 
 use super::error::OpenError;
+use super::owner;
 
 /// How long SQLite waits for another process's lock before it gives up a statement.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -131,9 +132,11 @@ fn version_of(text: &str) -> Option<(u32, u32, u32)> {
 }
 
 pub(super) fn failed(path: &Path) -> impl FnOnce(sqlx::Error) -> OpenError + '_ {
-    |source| OpenError::Connect {
-        path: path.to_owned(),
-        source,
+    |source| {
+        owner::is_denied(path).unwrap_or_else(|| OpenError::Connect {
+            path: path.to_owned(),
+            source,
+        })
     }
 }
 

@@ -12,7 +12,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::error::OpenError;
 use super::file::{beside, private};
 use super::writer::{BEGIN, COMMIT};
-use super::{Outbox, connect, disk, identity, import_job, lock};
+use super::{Outbox, connect, disk, identity, import_job, lock, owner};
 use crate::config::OutboxConfig;
 use crate::model::Timestamp;
 
@@ -24,6 +24,12 @@ const RESTORED: &str =
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
     /// It would overwrite something.
+    #[error("{} exists already; give --force, which moves it aside and says where to", path.display())]
+    OutboxThere {
+        /// The outbox.
+        path: PathBuf,
+    },
+    /// A backup overwrites nothing.
     #[error("{} exists already; name another file, or move it away", path.display())]
     Exists {
         /// What is there.
@@ -67,7 +73,7 @@ impl Outbox {
     /// Copies one moment of an outbox into a new file, readable by its owner alone, and has it on disk when this
     /// returns. Works beside a daemon and without one.
     pub async fn backup(config: &OutboxConfig, to: &Path) -> Result<(), CopyError> {
-        if !config.path.exists() {
+        if !owner::is_there(&config.path)? {
             let path = config.path.clone();
             return Err(OpenError::Missing { path }.into());
         }
@@ -105,12 +111,15 @@ impl Outbox {
         let _lock = lock::take(path)?;
         if path.exists() && !force {
             let path = path.clone();
-            return Err(CopyError::Exists { path });
+            return Err(CopyError::OutboxThere { path });
         }
         let fresh = beside(path, ".restoring");
         remove(&fresh)?;
         copy(from, &fresh).await?;
         let held = prepare(config, &fresh, now).await?;
+        // The daemon has to open them, whoever restores.
+        owner::take_after(path, &[fresh.clone(), beside(path, ".lock")])
+            .map_err(file("give its owner to", &fresh))?;
         let former = move_aside(path, now)?;
         rename(&fresh, path)?;
         sync_folder(path)?;

@@ -45,6 +45,16 @@ pub enum OpenError {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// This user may not open it.
+    #[error(
+        "permission denied on {}; run it as the user that has it: sudo -u {owner} klaviyo-relay …", path.display()
+    )]
+    Denied {
+        /// The outbox, or what is in the way to it.
+        path: PathBuf,
+        /// Whose it is.
+        owner: String,
+    },
     /// SQLite's locks and shared memory do not work over a network.
     #[error("{} is on a network file system ({kind}); put the outbox on a local disk", path.display())]
     NetworkFileSystem {
@@ -136,6 +146,7 @@ impl OpenError {
             | Self::InUse { .. }
             | Self::ManyNames { .. }
             | Self::Missing { .. }
+            | Self::Denied { .. }
             | Self::NetworkFileSystem { .. }
             | Self::SqliteTooOld { .. }
             | Self::Setting { .. }

@@ -37,6 +37,7 @@ mod names;
 mod near;
 mod order;
 mod overview;
+mod owner;
 mod page;
 mod pause;
 mod places;
@@ -180,9 +181,9 @@ impl Outbox {
 
     /// Opens an existing outbox beside its daemon, or without one: for commands. Makes and migrates nothing.
     pub async fn attach(config: &OutboxConfig) -> Result<Self, OpenError> {
-        if !config.path.exists() {
-            let path = config.path.clone();
-            return Err(OpenError::Missing { path });
+        let path = &config.path;
+        if !owner::is_there(path)? {
+            return Err(OpenError::Missing { path: path.clone() });
         }
         let config = &at(config, file::resolved(&config.path));
         let path = &config.path;

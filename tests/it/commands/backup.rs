@@ -1,7 +1,9 @@
 //! `backup` and `restore`: one moment of an outbox, and back, with nothing sent by itself.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
 
 use serde_json::json;
 
@@ -48,7 +50,8 @@ async fn what_was_not_finished_is_held_after_a_restore_and_can_be_released() {
     let ran = bench.run(&["restore", "copy.db"]);
     assert_eq!(ran.code, 1);
     assert!(
-        ran.err.starts_with("error: outbox.db exists already; "),
+        ran.err
+            .starts_with("error: outbox.db exists already; give --force, "),
         "{}",
         ran.err
     );
@@ -137,5 +140,83 @@ async fn beside_a_daemon_a_backup_is_taken_and_a_restore_refused() {
     assert!(
         said.contains("is in use by another klaviyo-relay"),
         "{said}"
+    );
+}
+
+#[tokio::test]
+async fn a_restored_outbox_has_owner_and_mode_of_the_one_it_replaces() {
+    let bench = Bench::prepared().await;
+    let outbox = bench.path().join("outbox.db");
+    bench.run(&["backup", "copy.db"]).well();
+    fs::set_permissions(&outbox, fs::Permissions::from_mode(0o640)).unwrap();
+    let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    // Whoever is no root can give nothing away.
+    if is_root {
+        chown(&outbox, Some(4711), Some(4712)).unwrap();
+    }
+    let owned = |file: &str| {
+        let file = fs::metadata(bench.path().join(file)).unwrap();
+        (file.uid(), file.gid())
+    };
+    let before = owned("outbox.db");
+    bench.run(&["restore", "copy.db", "--force"]).well();
+    assert_eq!(owned("outbox.db"), before);
+    assert_eq!(owned("outbox.db.lock"), before);
+    let mode = fs::metadata(&outbox).unwrap().mode() & 0o777;
+    assert_eq!(mode, 0o640);
+
+    fs::remove_file(&outbox).unwrap();
+    if is_root {
+        chown(bench.path(), Some(4713), Some(4714)).unwrap();
+    }
+    bench.run(&["restore", "copy.db"]).well();
+    assert_eq!(owned("outbox.db"), owned("."));
+    assert_eq!(fs::metadata(&outbox).unwrap().mode() & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn an_outbox_that_may_not_be_opened_is_not_called_absent() {
+    let bench = Bench::prepared().await;
+    let folder = bench.path().join("kept");
+    fs::create_dir(&folder).unwrap();
+    fs::rename(bench.path().join("outbox.db"), folder.join("outbox.db")).unwrap();
+    let config = format!("outbox.path = \"kept/outbox.db\"\n{}", super::SANDBOX);
+    fs::write(bench.path().join("config.toml"), config).unwrap();
+    let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    let shut = |mode| fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).unwrap();
+    shut(if is_root { 0o700 } else { 0o000 });
+    fs::set_permissions(bench.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let program = bench.path().join("relay");
+    fs::copy(env!("CARGO_BIN_EXE_klaviyo-relay"), &program).unwrap();
+    let ran = |command: &str| {
+        let mut command = {
+            let mut run = Command::new(&program);
+            run.arg(command).current_dir(bench.path()).env_clear();
+            run
+        };
+        command.stdout(Stdio::piped());
+        if is_root {
+            command.uid(65_534);
+        }
+        super::finish(command, "")
+    };
+    let owner = if is_root { "sudo -u root" } else { "sudo -u " };
+    for command in ["status", "audit"] {
+        let ran = ran(command);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(
+            ran.err
+                .starts_with("error: permission denied on kept/outbox.db; "),
+            "{ran:?}"
+        );
+        assert!(ran.err.contains(owner), "{ran:?}");
+    }
+    shut(0o755);
+    fs::set_permissions(folder.join("outbox.db"), fs::Permissions::from_mode(0o400)).unwrap();
+    let ran = ran("status");
+    assert!(
+        ran.err
+            .starts_with("error: permission denied on kept/outbox.db; "),
+        "{ran:?}"
     );
 }
