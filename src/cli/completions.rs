@@ -3,10 +3,16 @@
 use std::io;
 
 use anyhow::bail;
+use clap::builder::PossibleValuesParser;
 use clap::{Command, CommandFactory as _};
 use clap_complete::Shell;
 
 use super::{Cli, End, print_own};
+
+/// How bash's script names the program in what it looks for, and in what it has found: `clap_complete` 4.6 takes the
+/// hyphen of a name for the step to a command, in the first alone (clap-rs/clap#6421).
+const MISNAMED: &str = "klaviyo__subcmd__relay";
+const NAMED: &str = "klaviyo__relay";
 
 /// Print a completion script for a shell: bash, elvish, fish, powershell or zsh
 ///
@@ -28,13 +34,21 @@ pub(super) struct Man {
 
 pub(super) fn completions(options: &Completions) -> anyhow::Result<End> {
     let mut script = Vec::new();
-    clap_complete::generate(
-        options.shell,
-        &mut Cli::command(),
-        "klaviyo-relay",
-        &mut script,
-    );
-    print_own(&String::from_utf8(script)?)?;
+    let program = Cli::command();
+    let names = program
+        .get_subcommands()
+        .map(|command| command.get_name().to_owned());
+    let names = PossibleValuesParser::new(names.collect::<Vec<_>>());
+    let mut program = program.mut_subcommand("man", |man| {
+        man.mut_arg("command", |command| command.value_parser(names))
+    });
+    clap_complete::generate(options.shell, &mut program, "klaviyo-relay", &mut script);
+    let script = String::from_utf8(script)?;
+    print_own(&if options.shell == Shell::Bash {
+        script.replace(MISNAMED, NAMED)
+    } else {
+        script
+    })?;
     Ok(End::Done)
 }
 

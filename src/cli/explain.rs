@@ -5,7 +5,9 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, bail};
+use clap::builder::TypedValueParser;
 
+use super::filter::one_of;
 use super::screen::Screen;
 use super::{DEFAULT_CONFIG, End, print, print_json};
 use crate::clock::{Clock, SystemClock};
@@ -23,16 +25,16 @@ use crate::{json, klaviyo};
 /// Example: echo '{"type":"identify","userId":"u1","traits":{"email":"a@b.co"}}' | klaviyo-relay explain
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
-    /// Map it as made on this side: server or client; otherwise its library tells
-    #[arg(long, value_name = "SIDE", value_parser = side)]
+    /// Map it as made on this side; otherwise its library tells
+    #[arg(long, value_name = "SIDE", value_parser = side())]
     side: Option<Side>,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-fn side(word: &str) -> Result<Side, String> {
-    Side::from_word(word).ok_or_else(|| "a side is `server` or `client`".to_owned())
+fn side() -> impl TypedValueParser<Value = Side> {
+    one_of(Side::ALL.iter().map(|side| side.word()), Side::from_word)
 }
 
 pub(super) fn run(options: &Options, config: Option<&Path>) -> anyhow::Result<End> {

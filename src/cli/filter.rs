@@ -1,6 +1,7 @@
 //! Which events a command means, and how it says what it did with them.
 
 use anyhow::bail;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::screen::Screen;
 use super::{End, Misuse, attach, print, print_json};
@@ -8,7 +9,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::model::{EventStatus, EventType, Timestamp};
 use crate::operator::{self, Change, ChangeError, Found};
-use crate::outbox::{Brief, Selection};
+use crate::outbox::{Brief, Outbox, Selection};
 
 /// The filters of commands that change events. They combine: an event must meet all that are given.
 #[derive(Debug, clap::Args)]
@@ -16,11 +17,11 @@ pub(super) struct Filter {
     /// Events with these numbers
     #[arg(long, num_args = 1.., value_name = "N")]
     id: Vec<i64>,
-    /// Events in this state: pending, delivered, skipped, dead or held
-    #[arg(long, value_name = "STATUS", value_parser = status)]
+    /// Events in this state
+    #[arg(long, value_name = "STATUS", value_parser = status())]
     status: Option<EventStatus>,
-    /// Calls of this type: identify, track, page, screen, group, alias or delete
-    #[arg(long = "type", value_name = "TYPE", value_parser = kind)]
+    /// Calls of this type
+    #[arg(long = "type", value_name = "TYPE", value_parser = kind())]
     kind: Option<EventType>,
     /// Tracks (pages, screens) of this name, or calls of this type: "Order Completed", identify
     #[arg(long, value_name = "NAME")]
@@ -67,21 +68,27 @@ fn order(word: &str) -> Result<String, String> {
     (!names_none).then(|| word.to_owned()).ok_or_else(wrong)
 }
 
-fn kind(word: &str) -> Result<EventType, String> {
-    EventType::from_word(word).ok_or_else(|| {
-        let words: Vec<&str> = EventType::ALL.iter().map(|kind| kind.word()).collect();
-        format!("a type is one of {}", words.join(", "))
-    })
+fn kind() -> impl TypedValueParser<Value = EventType> {
+    one_of(
+        EventType::ALL.iter().map(|kind| kind.word()),
+        EventType::from_word,
+    )
 }
 
-fn status(word: &str) -> Result<EventStatus, String> {
-    EventStatus::from_word(word).ok_or_else(|| {
-        let words: Vec<&str> = EventStatus::ALL
-            .iter()
-            .map(|status| status.word())
-            .collect();
-        format!("a status is one of {}", words.join(", "))
-    })
+fn status() -> impl TypedValueParser<Value = EventStatus> {
+    one_of(
+        EventStatus::ALL.iter().map(|status| status.word()),
+        EventStatus::from_word,
+    )
+}
+
+/// One of a few words, which help and completions list.
+pub(super) fn one_of<T: Clone + Send + Sync + 'static>(
+    words: impl Iterator<Item = &'static str>,
+    read: fn(&str) -> Option<T>,
+) -> impl TypedValueParser<Value = T> {
+    let words = PossibleValuesParser::new(words.collect::<Vec<_>>());
+    words.try_map(move |word| read(&word).ok_or("is none of these words"))
 }
 
 impl Filter {
@@ -96,6 +103,9 @@ impl Filter {
     ) -> anyhow::Result<End> {
         let outbox = attach(config).await?;
         let filter = self.meant();
+        if let Some(source) = &filter.source {
+            known_source(&outbox, config, source).await?;
+        }
         let made = change.make(&filter, self.dry_run, &outbox, SystemClock.now());
         let found = match made.await {
             Err(ChangeError::NoFilter | ChangeError::WrongState { .. }) => {
@@ -163,6 +173,44 @@ impl Filter {
         }
         Ok(end)
     }
+}
+
+/// Refuses a source that is neither configured nor has an event: a mistyped name would look like one that has none.
+pub(super) async fn known_source(
+    outbox: &Outbox,
+    config: &Config,
+    source: &str,
+) -> anyhow::Result<()> {
+    if config
+        .ingest
+        .sources
+        .iter()
+        .any(|known| known.name == source)
+    {
+        return Ok(());
+    }
+    let selection = Selection {
+        source: Some(source.to_owned()),
+        ..Selection::default()
+    };
+    if outbox.briefs(&selection, 1).await?.is_empty() {
+        return Err(unknown_source(config, source));
+    }
+    Ok(())
+}
+
+/// That a source has no such name, with the names that there are.
+pub(super) fn unknown_source(config: &Config, source: &str) -> anyhow::Error {
+    let names: Vec<&str> = config
+        .ingest
+        .sources
+        .iter()
+        .map(|known| &*known.name)
+        .collect();
+    anyhow::anyhow!(
+        "no source is named {source}; there are: {}",
+        names.join(", ")
+    )
 }
 
 /// The first of so many events, a line each.

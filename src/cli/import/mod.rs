@@ -20,6 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::filter::unknown_source;
 use super::screen::Screen;
 use super::{End, print, print_json};
 use crate::clock::{Clock, SystemClock};
@@ -220,6 +221,9 @@ fn source(config: &Config, name: Option<&str>) -> anyhow::Result<SourceConfig> {
         None if sources.len() == 1 => sources.first(),
         None => None,
     };
+    if let (Some(name), None) = (name, found) {
+        return Err(unknown_source(config, name));
+    }
     let names: Vec<&str> = sources.iter().map(|source| &*source.name).collect();
     let Some(source) = found else {
         bail!(

@@ -1,6 +1,9 @@
 //! `completions` and `man`: for every shell and every command, without a configuration.
 
+use std::process::Command;
+
 use super::Bench;
+use crate::support::require;
 
 #[test]
 fn every_shell_has_a_script_that_names_the_commands() {
@@ -12,6 +15,45 @@ fn every_shell_has_a_script_that_names_the_commands() {
         }
     }
     assert_eq!(bench.run(&["completions", "tcsh"]).code, 2);
+}
+
+#[test]
+fn bash_completes_commands_options_and_their_values() {
+    let bench = Bench::new();
+    let script = bench.run(&["completions", "bash"]).well();
+    std::fs::write(bench.path().join("complete.bash"), script).unwrap();
+    let completed = |line: &[&str]| {
+        let (last, words) = (line.len() - 1, line.join(" "));
+        let before = line[last - 1];
+        let asked = format!(
+            "source complete.bash; COMP_WORDS=({words}); COMP_CWORD={last}; COMPREPLY=(); \
+             of=$(complete -p klaviyo-relay); of=${{of#*-F }}; ${{of%% *}} klaviyo-relay '{}' '{before}'; \
+             echo ${{COMPREPLY[@]}}",
+            line[last]
+        );
+        let bash = Command::new("bash")
+            .args(["-c", &asked])
+            .current_dir(bench.path())
+            .output();
+        let said = require("bash", bash.ok())?;
+        assert!(said.status.success(), "{said:?}");
+        Some(String::from_utf8(said.stdout).unwrap().trim().to_owned())
+    };
+    for (line, expected) in [
+        (&["klaviyo-relay", "repl"][..], "replay"),
+        (&["klaviyo-relay", "replay", "--stat"], "--status"),
+        (
+            &["klaviyo-relay", "hold", "--status", "d"],
+            "delivered dead",
+        ),
+        (&["klaviyo-relay", "export", "--type", "i"], "identify"),
+        (&["klaviyo-relay", "completions", "z"], "zsh"),
+        (&["klaviyo-relay", "man", "back"], "backup"),
+        (&["klaviyo-relay", "explain", "--side", "s"], "server"),
+    ] {
+        let Some(said) = completed(line) else { return };
+        assert_eq!(said, expected, "{line:?}");
+    }
 }
 
 #[test]

@@ -21,7 +21,6 @@ async fn each_filter_means_its_events_and_all_of_them_must_hold() {
             "1 event would be sent again: 4",
         ),
         ("--source shop", "4 events would be sent again: 1, 2, 3, 4"),
-        ("--source other", "0 events would be sent again"),
         (
             "--since 2026-11-24 --until 2026-11-25",
             "4 events would be sent again: 1, 2, 3, 4",
@@ -163,5 +162,21 @@ async fn what_is_in_flight_fails_a_command_only_when_it_was_asked_for_by_number(
         let named = bench.run(&[command, "--id", "5"]);
         assert_eq!(named.code, 1, "{command}");
         assert!(named.err.ends_with(": 5\n"), "{}", named.err);
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_there_is_not_is_named_with_those_that_there_are() {
+    let bench = Bench::prepared().await;
+    for arguments in [
+        &["replay", "--source", "shpo", "--dry-run"][..],
+        &["hold", "--source", "shpo"],
+        &["export", "--source", "shpo"],
+        &["import", "--source", "shpo", "-"],
+    ] {
+        let ran = bench.run(arguments);
+        assert_eq!((ran.code, &*ran.out), (1, ""), "{ran:?}");
+        let said = "error: no source is named shpo; there are: shop\n";
+        assert_eq!(ran.err, said, "{arguments:?}");
     }
 }

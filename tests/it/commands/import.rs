@@ -253,7 +253,8 @@ fn the_source_must_be_one_of_the_configured() {
     let ran = bench.run_on("", &["import", "--source", "nobody", "-"]);
     assert_eq!(ran.code, 1);
     assert!(
-        ran.err.ends_with("[[ingest.sources]]: --source shop\n"),
+        ran.err
+            .ends_with("no source is named nobody; there are: shop\n"),
         "{}",
         ran.err
     );
