@@ -2,6 +2,7 @@
 //!
 //! It promises what `operator` does of it, and waits until the file itself is clear of the person.
 
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use anyhow::bail;
@@ -12,9 +13,10 @@ use super::screen::Screen;
 use super::{End, attach, print, print_json};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::escape;
 use crate::model::EventId;
 use crate::operator::{Forgotten, SHOWN, brief_json, forget, unfinished, whom};
-use crate::outbox::{OpenError, Outbox, Selection};
+use crate::outbox::{OpenError, Outbox, Person, Selection};
 
 /// How often it looks whether the file is clear.
 const LOOK: Duration = Duration::from_millis(100);
@@ -27,7 +29,7 @@ const SCRUB: Duration = Duration::from_mins(2);
 /// on them. Events that wait or are held are discarded first and never reach Klaviyo; what is in flight is waited
 /// for. Rows, counts and an entry in the view `erasures` stay. At Klaviyo nothing is erased: a `delete` call with
 /// `mapping.delete_profiles` does that. It cannot be undone, and does not reach backups. Exit code 1 when something of
-/// the person is left.
+/// the person is left, or nobody is known by that name. On a terminal it asks first.
 ///
 /// Example: klaviyo-relay forget --profile user:019mr8mf4r --dry-run
 #[derive(Debug, clap::Args)]
@@ -41,6 +43,9 @@ pub(super) struct Options {
     /// Only say what would be erased: the count and the first ten
     #[arg(long)]
     dry_run: bool,
+    /// Do not ask, on a terminal
+    #[arg(long)]
+    yes: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -52,6 +57,11 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
     }
     let (outbox, alone) = open(&config).await?;
     let person = whom(&outbox, &options.profile).await?;
+    known(options, &person)?;
+    if !options.yes && !agreed(options, &person)? {
+        outbox.close().await;
+        bail!("nothing is erased");
+    }
     let wait = Duration::from_secs(options.wait);
     let forgotten = forget(&outbox, &SystemClock, person, wait).await?;
     if forgotten.erased > 0 {
@@ -95,9 +105,41 @@ async fn wait_until(
     Ok(true)
 }
 
+/// A mistyped name must not look like a finished erasure.
+fn known(options: &Options, person: &Person) -> anyhow::Result<()> {
+    if person.events.is_empty() {
+        bail!(
+            "nobody is known as {:?}; nothing is erased",
+            options.profile
+        );
+    }
+    Ok(())
+}
+
+/// Whether whoever runs this on a terminal agrees; elsewhere nobody is asked.
+fn agreed(options: &Options, person: &Person) -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Ok(true);
+    }
+    let mut stderr = std::io::stderr().lock();
+    let names: Vec<String> = person.identifiers.iter().map(ToString::to_string).collect();
+    let question = format!(
+        "erase {} of {}, known as {}? It cannot be undone. [y/N] ",
+        events(person.events.len()),
+        options.profile,
+        names.join(", ")
+    );
+    stderr.write_all(escape::text(&question).as_bytes())?;
+    stderr.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
 async fn preview(options: &Options, config: &Config) -> anyhow::Result<End> {
     let outbox = attach(config).await?;
     let person = whom(&outbox, &options.profile).await?;
+    known(options, &person)?;
     let waiting = unfinished(&person).len();
     let ids: Vec<EventId> = person.events.iter().map(|event| event.id).collect();
     let first: Vec<EventId> = ids.iter().take(usize::try_from(SHOWN)?).copied().collect();

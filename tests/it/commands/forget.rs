@@ -60,8 +60,12 @@ async fn nothing_of_the_person_is_left_in_the_file_and_the_counts_stay() {
     let audit = bench.run(&["audit", "--deep", "--json"]).json();
     assert_eq!(audit["holds"], true, "{audit}");
 
-    let again = bench.run(&["forget", "--profile", "user:dan"]).well();
-    assert_eq!(again, "0 events erased\n");
+    let again = bench.run(&["forget", "--profile", "user:dan"]);
+    assert_eq!(
+        (again.code, &*again.out),
+        (1, ""),
+        "nobody is known by it any more"
+    );
 }
 
 #[tokio::test]
@@ -94,6 +98,18 @@ async fn what_a_killed_daemon_left_in_the_air_is_no_hindrance() {
         said,
         "2 events erased, 2 of them discarded before they were delivered\n"
     );
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_has_is_an_error() {
+    let bench = Bench::prepared().await;
+    for more in [&[][..], &["--dry-run"], &["--json"], &["--yes"]] {
+        let arguments = [&["forget", "--profile", "eve@mistyped.co"], more].concat();
+        let ran = bench.run(&arguments);
+        assert_eq!((ran.code, &*ran.out), (1, ""), "{ran:?}");
+        let start = "error: nobody is known as \"eve@mistyped.co\"; nothing is erased";
+        assert!(ran.err.starts_with(start), "{ran:?}");
+    }
 }
 
 #[tokio::test]
