@@ -86,6 +86,7 @@ async fn show(app: &App, sandbox: SocketAddr, folder: &Path) -> anyhow::Result<E
         let path = database.display();
         screen.line(format_args!("  sqlite3 -readonly -box {path} '{query}'"));
     }
+    screen.line(format_args!("Then remove it: rm -r {}", folder.display()));
     print(&screen)?;
     match missing(&reports, examples.len(), &events) {
         None => Ok(End::Done),
