@@ -33,15 +33,51 @@ function replace(part, html) {
   return true
 }
 
+// The server says something every few seconds; after as many milliseconds without a word the connection is gone.
+const SILENT = 20000
+
 // <div data-live="/live">: each of its parts with a data-part is sent anew by the server when it changed. A tab that
 // nobody sees asks for nothing.
 function live(whole) {
   let source
+  let heard = Date.now()
   const parts = new Map()
+  const age = document.createElement('span')
+  age.className = 'hint'
+  document.querySelector('h1')?.append(' ', age)
+  const gone = document.createElement('p')
+  gone.className = 'note bad'
+  gone.setAttribute('role', 'alert')
+  gone.hidden = true
+  whole.before(gone)
+  const clock = (at) => new Date(at).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' })
+  const alive = () => {
+    heard = Date.now()
+    gone.hidden = true
+    age.textContent = `live · ${clock(heard)}`
+  }
+  const lost = () => {
+    if (!gone.hidden) return
+    gone.textContent = `No connection to the relay since ${clock(heard)}: these figures are old.`
+    gone.hidden = false
+    age.textContent = `old · ${clock(heard)}`
+  }
+  setInterval(() => {
+    if (source && Date.now() - heard > SILENT) lost()
+  }, 1000)
   for (const part of whole.querySelectorAll('[data-part]')) parts.set(part.dataset.part, part)
   const listen = () => {
+    heard = Date.now()
     source = new EventSource(whole.dataset.live)
-    for (const [name, part] of parts) source.addEventListener(name, (event) => replace(part, event.data))
+    source.addEventListener('open', alive)
+    source.addEventListener('error', lost)
+    source.addEventListener('still', alive)
+    for (const [name, part] of parts) {
+      source.addEventListener(name, (event) => {
+        alive()
+        replace(part, event.data)
+      })
+    }
   }
   const stop = () => {
     source?.close()

@@ -21,9 +21,9 @@ use crate::admin::page::visit::Visit;
 
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_secs(2);
-/// Looks without a change after which something is said all the same, so that a connection whose other end is gone
-/// without a word is noticed.
-const QUIET: u32 = 8;
+/// Looks without a change after which something is sent all the same, so that a connection whose other end is gone
+/// without a word is noticed at both ends, and the page can say how old it is.
+const QUIET: u32 = 2;
 
 /// One tab.
 struct Tab {
@@ -92,7 +92,7 @@ impl Tab {
             self.quiet += 1;
             if self.changed.is_empty() && self.quiet >= QUIET {
                 self.quiet = 0;
-                return Some(Event::default().comment("nothing new"));
+                return Some(Event::default().event("still").data(""));
             }
         }
     }

@@ -133,6 +133,17 @@ async fn a_tab_that_nobody_sees_costs_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_whose_daemon_is_gone_says_so() {
+    if !can_be_played() {
+        return;
+    }
+    let mut daemon = shop::open("").await;
+    let pid = daemon.pid();
+    play("gone", &daemon, json!({ "pid": pid })).await;
+    daemon.kill();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_token_opens_the_page_until_its_visitor_logs_out() {
     if !can_be_played() {
         return;

@@ -1,0 +1,18 @@
+// A page whose daemon is gone says so, with the time; before, it says that it is live.
+'use strict'
+
+const { play, until, words } = require('./drive.cjs')
+
+play(async ({ told, watch, visitor }) => {
+  const page = await visitor()
+  await page.goto('/')
+  const heading = page.locator('h1')
+  await until('the page is live', async () => /live · \d\d:\d\d:\d\d/.test(await words(heading)))
+  process.kill(told.pid, 'SIGKILL')
+  const banner = page.getByRole('alert')
+  await until('the page says that its figures are old', async () =>
+    (await banner.isVisible()) && /No connection to the relay since \d\d:\d\d:\d\d/.test(await words(banner))
+  )
+  await until('it is not live', async () => !(await words(heading)).includes('live'))
+  watch.forgive(/ERR_/)
+})
