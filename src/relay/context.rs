@@ -21,6 +21,7 @@ use crate::scheduler::longest_wait;
 
 use super::deaths::DeadLog;
 use super::desk::LONGEST_PARKED;
+use super::hand::Refusal;
 use super::lead::Lead;
 use super::told;
 
@@ -79,7 +80,7 @@ pub(super) enum End {
     /// It can never be mapped, or may not be.
     Dead(String),
     /// A request of this kind, the first of those that were.
-    Refused(DeliveryKind, String),
+    Refused(DeliveryKind, String, Refusal),
 }
 
 /// Whose fault a failure of a request is, as far as is known when it is sent.
@@ -225,7 +226,9 @@ impl Context {
             End::Copy(first) => (EventStatus::Skipped, Some(copy_reason(first)), None),
             End::Skipped(reason) => (EventStatus::Skipped, Some(reason), None),
             End::Dead(reason) => (EventStatus::Dead, Some(reason), None),
-            End::Refused(kind, reason) => (EventStatus::Dead, Some(reason), Some(kind)),
+            End::Refused(kind, reason, refusal) => {
+                (EventStatus::Dead, Some(reason), Some((kind, refusal)))
+            }
         };
         let hold = status == EventStatus::Dead && self.holds(event);
         if status == EventStatus::Dead {

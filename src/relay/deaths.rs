@@ -12,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::model::{DeliveryKind, EventId};
 
+use super::hand::Refusal;
+
 /// Events of a kind that are logged one by one in each minute.
 const ONE_BY_ONE: u64 = 10;
 /// The minute, from the first of them.
@@ -81,16 +83,25 @@ impl DeadLog {
     pub(super) fn note(
         &self,
         event: EventId,
-        kind: Kind,
+        refused: Option<(DeliveryKind, Refusal)>,
         hold: bool,
         clock: &dyn Clock,
         stop: &CancellationToken,
     ) {
+        let (kind, refusal) = refused.unzip();
         let refused = kind.map(DeliveryKind::word);
+        let Refusal { status, request_id } = refusal.unwrap_or_default();
         let mut deaths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match deaths.one(kind, clock.monotonic()) {
             Line::Own => {
-                tracing::warn!(%event, refused, hold, "event is dead; `klaviyo-relay show` tells why");
+                tracing::warn!(
+                    %event,
+                    refused,
+                    refused.status = status,
+                    refused.request_id = request_id,
+                    hold,
+                    "event is dead; `klaviyo-relay show` says why"
+                );
             }
             Line::Nothing => {}
             Line::Counted { due } => {

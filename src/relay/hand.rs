@@ -11,6 +11,13 @@ use crate::scheduler::Verdict;
 
 use super::context::{Context, End, request_id};
 
+/// An answer that refused a request for good, as a log may say it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) status: Option<u16>,
+    pub(super) request_id: Option<String>,
+}
+
 /// A mapped event, at one of its deliveries. `event` is kept as the outbox has it.
 #[derive(Debug)]
 pub(super) struct InHand {
@@ -27,6 +34,8 @@ pub(super) struct InHand {
     pub(super) run: Option<EventId>,
     /// Its deliveries that were settled since that was last counted.
     pub(super) settled: Vec<usize>,
+    /// The first answer that refused one of its deliveries for good, since it is in hand.
+    refusal: Option<Refusal>,
     /// Jobs it travels in may have this many items: a refused job is sent again in halves.
     pub(super) largest_job: usize,
 }
@@ -52,6 +61,7 @@ impl InHand {
             travels: false,
             run: None,
             settled: Vec::new(),
+            refusal: None,
             largest_job: usize::MAX,
         };
         let owes = hand.advance();
@@ -171,6 +181,10 @@ impl InHand {
         if let Some(smaller) = &smaller {
             delivery.request = Some(smaller.clone());
         }
+        let refusal = (verdict.status == DeliveryStatus::Rejected).then(|| Refusal {
+            status: outcome.http_status,
+            request_id: request_id(&outcome).map(str::to_owned),
+        });
         tracing::debug!(
             event = %event,
             delivery = %delivery.id,
@@ -182,8 +196,10 @@ impl InHand {
             klaviyo.request_id = request_id(&outcome),
             "attempt"
         );
+        let delivery = delivery.id;
+        self.refusal = self.refusal.take().or(refusal);
         Settlement {
-            delivery: delivery.id,
+            delivery,
             attempt,
             outcome,
             status: verdict.status,
@@ -215,10 +231,14 @@ impl InHand {
         };
         let words = first.reason.as_deref().unwrap_or("no reason was given");
         let reason = match (refused.len(), deliveries.len()) {
-            (1, 1) => words.to_owned(),
-            (refused, all) => format!("{refused} of {all} requests refused; the first: {words}"),
+            (1, 1) => with_list(words, first),
+            (refused, all) => {
+                let first = with_list(words, first);
+                format!("{refused} of {all} requests refused; the first: {first}")
+            }
         };
-        context.finish(&self.event, End::Refused(first.kind, reason))
+        let refusal = self.refusal.clone().unwrap_or_default();
+        context.finish(&self.event, End::Refused(first.kind, reason, refusal))
     }
 
     /// Gives the event back to the outbox, not before `due`.
@@ -247,6 +267,16 @@ impl InHand {
     /// Whether it is replayed.
     pub(super) fn replayed(&self) -> bool {
         self.event.cycle > 1
+    }
+}
+
+/// Klaviyo's words seldom name the list that they are about.
+fn with_list(words: &str, refused: &StoredDelivery) -> String {
+    match &refused.list_id {
+        Some(list) if !words.contains(list.as_str()) => {
+            format!("{words} ({}, list {list})", refused.kind)
+        }
+        Some(_) | None => words.to_owned(),
     }
 }
 

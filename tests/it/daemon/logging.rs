@@ -351,3 +351,29 @@ async fn of_many_dead_events_the_first_ten_are_logged_and_the_others_counted() {
         (&json!("WARN"), &json!(30), &json!("event"))
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_line_of_a_death_has_the_answer_that_refused_and_not_the_last_one() {
+    let klaviyo = Klaviyo::start().await;
+    let daemon = Daemon::start(&klaviyo, "").await;
+    klaviyo
+        .fault(json!({"status": 400, "next": 1, "path": "/api/events",
+        "body": {"errors": [{"code": "invalid", "title": "t", "detail": "d"}]}}))
+        .await;
+    let order = json!({"userId": "u1", "event": "Order Completed", "messageId": "m", "properties": {
+        "orderId": "o1", "products": [{"productId": "p1", "name": "A"}]}});
+    daemon.send("/v1/track", &order).await;
+    let line = eventually("the death is logged", || async {
+        let log = daemon.log();
+        let lines = log.lines().map(serde_json::from_str::<Value>);
+        let mut lines = lines.map_while(Result::ok);
+        lines.find(|line| {
+            line["message"]
+                .as_str()
+                .is_some_and(|said| said.starts_with("event is dead"))
+        })
+    })
+    .await;
+    assert_eq!(line["refused"], "event", "{line}");
+    assert_eq!(line["refused.status"], 400, "{line}");
+}
