@@ -12,13 +12,13 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::Admin;
-use super::page::masked;
 use super::refusal::code;
 use crate::clock;
 use crate::metrics::{Pulse, Stuck, stuck};
 use crate::model::PauseKind;
 use crate::operator::{
-    SHARED_CODE, damage_words, log_advice, log_code, log_words, shared_advice, shared_words,
+    SHARED_CODE, damage_words, disk_words, log_advice, log_code, log_words, masked_text,
+    shared_advice, shared_words,
 };
 use crate::outbox::{AppendError, FailingAlone, Outbox, Pause, SharedIdentifier, WriteError};
 
@@ -28,6 +28,10 @@ const CLOCK_UNSET: &str = "the machine's clock shows a time before this version 
 
 /// How long readiness waits for the writer: whoever asks gives up soon after.
 const READY_BOUND: Duration = Duration::from_secs(3);
+
+/// The file and the process differ.
+pub(super) const CONFIG_NOT_TAKEN: &str = "the configuration has mistakes and was not taken when it was read again: the one \
+    before stays in effect; the log has every mistake, and so has `klaviyo-relay check`";
 
 /// Alive: a restart would mend nothing. A full disk, a paused delivery and a quiet night are alive.
 pub(super) async fn alive(State(admin): State<Arc<Admin>>) -> Response {
@@ -64,12 +68,6 @@ fn deaths(outbox: &Outbox, pulse: &Pulse) -> Vec<Value> {
 /// meanwhile.
 pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     let mut notes = Vec::new();
-    if admin.sandbox.is_some() {
-        notes.push(reason(
-            "sandbox",
-            "requests go to the sandbox: NOTHING REACHES KLAVIYO",
-        ));
-    }
     if !clock::is_set(admin.clock.now()) {
         notes.push(reason("clock_unset", CLOCK_UNSET));
     }
@@ -79,7 +77,12 @@ pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     match accepting {
         Ok(Ok(_)) => {}
         Ok(Err(AppendError { source, .. })) => {
-            notes.push(reason(code(&source), &format!("not accepting: {source}")));
+            let bound = disk_words(admin.outbox.free_bytes(), admin.outbox.min_free_bytes());
+            let words = match (&source, bound) {
+                (WriteError::DiskFull, Some(words)) => words,
+                (source, _) => format!("not accepting: {source}"),
+            };
+            notes.push(reason(code(&source), &words));
         }
         Err(_) => notes.push(reason(
             "slow",
@@ -109,6 +112,15 @@ pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     if let Ok(Some(trouble)) = admin.outbox.log_trouble().await {
         let words = format!("{}; {}", log_words(&trouble), log_advice(&trouble));
         notes.push(reason(log_code(&trouble), &words));
+    }
+    if !admin.instruments.metrics.is_config_taken() {
+        notes.push(reason("config_not_taken", CONFIG_NOT_TAKEN));
+    }
+    if admin.goes_to_sandbox() {
+        notes.push(reason(
+            "sandbox",
+            "requests go to the sandbox: NOTHING REACHES KLAVIYO",
+        ));
     }
     answer(ready, json!({ "ready": ready, "notes": notes }))
 }
@@ -159,7 +171,7 @@ fn of_failing(failing: &FailingAlone) -> Value {
 
 /// An identifier in whose queue many people wait.
 fn of_shared(shared: &SharedIdentifier) -> Value {
-    let name = masked(&shared.identifier);
+    let name = masked_text(&shared.identifier);
     let words = format!("{}; {}", shared_words(shared, &name), shared_advice(&name));
     let mut note = reason(SHARED_CODE, &words);
     note["identifier"] = json!(name);

@@ -53,7 +53,7 @@ pub struct Admin {
     pub instruments: Instruments,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// The sandbox that requests go to, if they do, so that nothing reaches Klaviyo.
+    /// The sandbox in the program, where requests go to that.
     pub sandbox: Option<Sandbox>,
     /// What decides what a call becomes, as the daemon is configured now.
     pub explain: watch::Receiver<ExplainSettings>,
@@ -65,6 +65,14 @@ pub struct Admin {
     pub stop: CancellationToken,
     /// Whether the page's lists show e-mail addresses and phone numbers whole.
     pub show_personal_data: bool,
+}
+
+impl Admin {
+    /// Whether nothing reaches Klaviyo, as far as that is known: requests go to the sandbox in the program, or to one at a
+    /// URL.
+    fn goes_to_sandbox(&self) -> bool {
+        self.sandbox.is_some() || self.instruments.metrics.is_sandbox()
+    }
 }
 
 /// The routes of the port. Whatever happens inside, a caller gets an answer.

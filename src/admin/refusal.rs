@@ -27,6 +27,12 @@ impl Refusal {
         "not_found",
         "there is nothing at this path; /api/v1/openapi.json lists what there is",
     );
+    /// As [`Self::NOT_FOUND`], for a person.
+    pub(super) const NO_PAGE: Self = Self::of(
+        StatusCode::NOT_FOUND,
+        "not_found",
+        "there is no page at this address; the menu has those that there are, and the search finds an event",
+    );
     pub(super) const WRONG_METHOD: Self = Self::of(
         StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",

@@ -33,7 +33,7 @@ use crate::listener::{self, Terms, Tls};
 use crate::metrics::{Instruments, Metrics};
 use crate::model::SourceRules;
 use crate::operator::ExplainSettings;
-use crate::outbox::{self, Outbox};
+use crate::outbox::{self, Destination, Outbox};
 use crate::relay::{Relay, Settings};
 use crate::sandbox::{self, Sandbox};
 
@@ -59,6 +59,7 @@ pub struct App {
     tls: Option<Tls>,
     shares: Shares,
     clock: Arc<dyn Clock>,
+    metrics: Metrics,
     sandbox: Option<LocalSandbox>,
     stop_ports: CancellationToken,
     stop_relay: CancellationToken,
@@ -119,6 +120,7 @@ impl App {
             tls,
             shares,
             clock: Arc::clone(&clock),
+            metrics: instruments.metrics.clone(),
             sandbox,
             outbox: outbox.clone(),
             stop_ports: CancellationToken::new(),
@@ -139,7 +141,7 @@ impl App {
         app.say_where_it_goes();
         app.relay = tokio::spawn(run_relay(
             settings,
-            app.named.clone(),
+            (app.named.clone(), app.endpoint()),
             outbox,
             clock,
             instruments,
@@ -163,8 +165,13 @@ impl App {
         }
     }
 
-    /// Starts what writes the minutes down, and what forgets.
+    /// Starts what writes the minutes and the refusals down, and what forgets.
     fn look_after_the_outbox(&self, metrics: Metrics) {
+        self.ports.spawn(self.api.door().keep(
+            self.outbox.clone(),
+            Arc::clone(&self.clock),
+            self.stop_ports.clone(),
+        ));
         self.ports.spawn(outbox::chronicle(
             self.outbox.clone(),
             metrics,
@@ -237,6 +244,14 @@ impl App {
             ),
             (Endpoint::Url(url), _) => tracing::info!(endpoint = url, "requests go to Klaviyo"),
             (Endpoint::Sandbox, None) => {}
+        }
+    }
+
+    /// The endpoint, as the configuration has it.
+    fn endpoint(&self) -> String {
+        match &self.config.klaviyo.endpoint {
+            Endpoint::Sandbox => destination::SANDBOX.to_owned(),
+            Endpoint::Url(url) => url.clone(),
         }
     }
 
@@ -390,15 +405,27 @@ fn source_rules(config: &Config) -> HashMap<String, SourceRules> {
 /// Finds out where requests go, then works. `named` is cancelled in between.
 async fn run_relay(
     settings: Arc<watch::Sender<Arc<Settings>>>,
-    named: CancellationToken,
+    (named, endpoint): (CancellationToken, String),
     outbox: Outbox,
     clock: Arc<dyn Clock>,
     instruments: Instruments,
     stop: CancellationToken,
 ) {
     let sender = settings.borrow().sender.clone();
+    // What an earlier run did not take is of no matter any more.
+    if let Err(error) = outbox.report_config(None).await {
+        tracing::warn!(%error, "failed to write down that the configuration was taken");
+    }
     if settings.borrow().sent_to != destination::SANDBOX {
         let name = Holder::of(&sender, &outbox, &clock).await.name();
+        instruments.metrics.sandbox(name == destination::SANDBOX);
+        let destination = Destination {
+            endpoint,
+            sent_to: name.clone(),
+        };
+        if let Err(error) = outbox.report_destination(&destination).await {
+            tracing::warn!(%error, "failed to write down where requests go");
+        }
         settings.send_modify(|settings| Arc::make_mut(settings).sent_to = name);
     }
     named.cancel();

@@ -35,16 +35,16 @@ impl App {
         }
         let script = match script(&new) {
             Ok(script) => script,
-            Err(error) => return refused(&error),
+            Err(error) => return self.refuse(&error).await,
         };
         let mut changes = Changes::between(&self.config, &new);
         let mut config = new.after(&self.config);
         let destination = match self.destination(&mut config, &mut changes).await {
             Ok(destination) => destination,
-            Err(error) => return refused(&error),
+            Err(error) => return self.refuse(&error).await,
         };
         if let Err(error) = logging.filter(&config.log.filter) {
-            return refused(&error.into());
+            return self.refuse(&error.into()).await;
         }
         self.settings.send_modify(|settings| {
             let (sender, sent_to) =
@@ -65,9 +65,29 @@ impl App {
         self.retention.send_replace(config.outbox.clone());
         self.explain.send_replace(ExplainSettings::of(&config));
         self.config = config;
+        self.taken(true).await;
         tell(&changes);
         // What came before the change waits by the old list.
         garbage::dissolve(&self.outbox, &garbage).await;
+    }
+
+    /// A configuration that cannot be followed changes nothing, and is kept in view until one is taken.
+    pub async fn refuse(&self, error: &anyhow::Error) {
+        let error = format!("{error:#}");
+        tracing::error!(
+            error,
+            "the configuration was not taken; the one before stays"
+        );
+        self.taken(false).await;
+    }
+
+    async fn taken(&self, taken: bool) {
+        let now = self.clock.now();
+        self.metrics.config_taken(taken, now);
+        let report = self.outbox.report_config((!taken).then_some(now));
+        if let Err(error) = report.await {
+            tracing::warn!(%error, "failed to write down whether the configuration was taken; `status` does not show it");
+        }
     }
 
     /// What to send with from now on, and its name; `None`: as before. A private key that is not taken is put back.
@@ -98,14 +118,6 @@ impl App {
         let former = self.settings.borrow().sent_to.clone();
         Ok(Some((sender(config, sandbox)?, former)))
     }
-}
-
-fn refused(error: &anyhow::Error) {
-    let error = format!("{error:#}");
-    tracing::error!(
-        error,
-        "the configuration was not taken; the one before stays"
-    );
 }
 
 fn tell(changes: &Changes) {

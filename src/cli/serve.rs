@@ -101,13 +101,7 @@ async fn reload(app: &mut App, file: &Path, logging: &Logging) {
     app.reload_certificate();
     match Config::load(file, &process_environment) {
         Ok(config) => app.reload(config, logging).await,
-        Err(error) => {
-            let error = format!("{:#}", anyhow::Error::from(error));
-            tracing::error!(
-                error,
-                "the configuration was not taken; the one before stays"
-            );
-        }
+        Err(error) => app.refuse(&error.into()).await,
     }
 }
 

@@ -382,6 +382,22 @@ fn refused(flaw: &Flaw) -> String {
     format!("{}: {flaw}", flaw.code())
 }
 
+/// The code that [`refused`] begins with.
+pub(super) fn code_of(reason: &str) -> &str {
+    reason.split_once(':').map_or(reason, |(code, _)| code)
+}
+
+/// The source of a request and the key that it presents in its body, as far as they can be read.
+pub(super) fn sender<'c>(
+    request: &Request,
+    config: &'c IngestConfig,
+) -> (Option<&'c SourceConfig>, Option<String>) {
+    let body = Body::read(request.endpoint, &request.body);
+    let key = body.as_ref().ok().and_then(Body::write_key);
+    let source = auth::source(&config.sources, &request.keys, key.as_deref());
+    (source.ok(), key)
+}
+
 /// The client's `messageId`. Without one (or with something that is no id) the relay makes one, as Segment does.
 fn message_id(fields: &Fields<'_>) -> Result<Option<String>, Flaw> {
     let id = fields.get("messageId").and_then(|id| written_id(id.get()));

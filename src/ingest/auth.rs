@@ -26,6 +26,18 @@ pub(super) struct Keys {
     pub(super) query: Option<String>,
 }
 
+/// The first write key that a request presents outside of its body.
+pub(super) fn presented(keys: &Keys) -> Option<String> {
+    let basic = keys.authorization.as_deref().and_then(basic_user);
+    let all = [basic, keys.x_write_key.clone(), keys.query.clone()];
+    let mut keys = all.into_iter().flatten();
+    let found = keys.find(|key| !key.trim().is_empty() && key.trim() != ":");
+    found.map(|key| {
+        let id = key.split_once(':').map_or(&*key, |(id, _)| id);
+        id.trim().to_owned()
+    })
+}
+
 /// The source a request belongs to: the first of Basic user, `X-Write-Key`, `?writeKey=` and the body's `writeKey`
 /// that names one. So a header wins over the body, but a foreign header (a browser adds the site's own password to
 /// each call it makes to that site) does not hide the body's key.

@@ -1,5 +1,8 @@
 //! What came in, in numbers: events by source, type and what became of them.
 
+use std::collections::BTreeMap;
+
+use super::accept::code_of;
 use crate::metrics::{Metrics, Taken};
 use crate::model::{EventType, NewEvent};
 use crate::outbox::Arrival;
@@ -13,6 +16,15 @@ pub(super) fn kinds(events: &[NewEvent]) -> Vec<Kind> {
         .iter()
         .map(|event| (event.kind, event.refused.is_some()));
     kinds.collect()
+}
+
+/// Why events of a request are kept as dead, by the codes that their reasons begin with.
+pub(super) fn flaws(events: &[NewEvent]) -> BTreeMap<String, u64> {
+    let mut flaws = BTreeMap::new();
+    for reason in events.iter().filter_map(|event| event.refused.as_deref()) {
+        *flaws.entry(code_of(reason).to_owned()).or_default() += 1;
+    }
+    flaws
 }
 
 /// Counts events of a request, with what became of each in the outbox; `None`: it took none of them.

@@ -7,6 +7,7 @@ use axum::response::Response;
 use tokio::sync::watch;
 use tower::ServiceExt as _;
 
+use super::door::Door;
 use super::routes::{Ingest, routes};
 use crate::config::{AnalyticsJs, IngestConfig};
 use crate::model::GarbageIds;
@@ -28,6 +29,11 @@ impl Live {
     pub fn routes(&self) -> Router {
         let current = self.current.subscribe();
         Router::new().fallback(pass).with_state(current)
+    }
+
+    /// What is counted of requests that are refused.
+    pub fn door(&self) -> Door {
+        self.ingest.door()
     }
 
     /// Goes on with this configuration. What is in progress keeps its own.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::Query;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Uri};
 use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -105,22 +106,27 @@ pub(super) fn request(
         endpoint,
         keys: keys(parts),
         origin,
-        signature: header(parts, "x-signature"),
+        signature: header(&parts.headers, "x-signature"),
         body: utf8(body, limit, share)?,
     })
 }
 
 /// The write keys of a request that are known before its body is.
 pub(super) fn keys(parts: &Parts) -> Keys {
+    keys_of(&parts.headers, &parts.uri)
+}
+
+/// The write keys of these headers and this query.
+pub(super) fn keys_of(headers: &HeaderMap, uri: &Uri) -> Keys {
     Keys {
-        authorization: header(parts, "authorization"),
-        x_write_key: header(parts, "x-write-key"),
-        query: query_key(parts),
+        authorization: header(headers, "authorization"),
+        x_write_key: header(headers, "x-write-key"),
+        query: query_key(uri),
     }
 }
 
-fn header(parts: &Parts, name: &str) -> Option<String> {
-    let value = parts.headers.get(name)?.to_str().ok()?;
+fn header(headers: &HeaderMap, name: &str) -> Option<String> {
+    let value = headers.get(name)?.to_str().ok()?;
     Some(value.to_owned())
 }
 
@@ -158,12 +164,12 @@ fn replaced(error: &FromUtf8Error, limit: usize, share: &mut Share) -> Result<St
     Ok(text)
 }
 
-fn query_key(parts: &Parts) -> Option<String> {
+fn query_key(uri: &Uri) -> Option<String> {
     #[derive(Deserialize)]
     struct WriteKey {
         #[serde(rename = "writeKey")]
         key: Option<String>,
     }
-    let Query(found) = Query::<WriteKey>::try_from_uri(&parts.uri).ok()?;
+    let Query(found) = Query::<WriteKey>::try_from_uri(uri).ok()?;
     found.key
 }

@@ -2,8 +2,6 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
@@ -17,6 +15,7 @@ use tracing::{Instrument as _, Span, field};
 
 use super::accept::{Accepted, Endpoint, Rules, accept, authenticate};
 use super::answer::{self, Refusal};
+use super::door::{self, Door, Sender};
 use super::lane::{Lane, on_its_own_thread, to_its_end};
 use super::pace::Pace;
 use super::pressure::Pressure;
@@ -32,10 +31,10 @@ use crate::model::GarbageIds;
 use crate::outbox::{AppendError, Arrival, Outbox};
 use crate::telemetry;
 
+/// The code of a call that has the `messageId` of another.
+const MESSAGE_ID_REUSED: &str = "message_id_reused";
 /// What is read of what `analytics.js` measures about itself.
 const METRICS_BYTES: usize = 64 * 1024;
-/// Wrong write keys are worth a warning, since an SDK with one loses everything; not one per request.
-const KEY_WARNING_EVERY: Duration = Duration::from_mins(1);
 /// Segment's API in front of an outbox.
 #[derive(Clone)]
 pub struct Ingest {
@@ -55,10 +54,7 @@ struct Shared {
 
 /// What outlives a change of the configuration.
 struct Lasting {
-    /// When a wrong write key was last warned of, in milliseconds since 1970.
-    key_warned_at: AtomicI64,
-    /// The same of a signature.
-    signature_warned_at: AtomicI64,
+    door: Door,
     pressure: Pressure,
     heavy: Lane,
 }
@@ -79,8 +75,7 @@ impl Ingest {
             outbox,
             clock,
             lasting: Arc::new(Lasting {
-                key_warned_at: AtomicI64::new(i64::MIN),
-                signature_warned_at: AtomicI64::new(i64::MIN),
+                door: Door::default(),
                 pressure: Pressure::none(),
                 heavy: Lane::new(),
             }),
@@ -129,6 +124,11 @@ impl Ingest {
         }
     }
 
+    /// What is counted of requests that are refused.
+    pub(super) fn door(&self) -> Door {
+        self.shared.lasting.door.clone()
+    }
+
     /// Serves Segment's snippet its script too.
     #[must_use]
     pub fn with_analytics_js(self, script: AnalyticsJs) -> Self {
@@ -138,8 +138,8 @@ impl Ingest {
         }
     }
 
-    /// Judges and stores one request.
-    async fn take(&self, received: Received) -> Result<Stored, Refusal> {
+    /// Judges and stores one request; what is learned of its sender is put into `sender`.
+    async fn take(&self, received: Received, sender: &mut Sender) -> Result<Stored, Refusal> {
         // The room and the turn stay taken until the events are on disk.
         let Received {
             request,
@@ -149,6 +149,9 @@ impl Ingest {
         } = received;
         if is_heavy && !has_key {
             authenticate(&request, &self.shared.config)?;
+        }
+        if !has_key && !is_heavy {
+            self.learn(sender, &request);
         }
         let _turn = if is_heavy {
             Some(self.shared.lasting.heavy.turn().await?)
@@ -163,8 +166,10 @@ impl Ingest {
             judge()?
         };
         let kinds = counted::kinds(&accepted.events);
+        let flaws = counted::flaws(&accepted.events);
         let mut stored = Stored {
             copies: 0,
+            other_calls: 0,
             source: accepted.source,
             events: accepted.events.len(),
             refused: accepted
@@ -184,10 +189,48 @@ impl Ingest {
             Ok(arrivals) => {
                 stored.differ(&arrivals);
                 self.shared.lasting.pressure.relieve();
+                let others = (MESSAGE_ID_REUSED.to_owned(), stored.other_calls);
+                for (code, calls) in flaws
+                    .into_iter()
+                    .chain([others])
+                    .filter(|(_, calls)| *calls > 0)
+                {
+                    let door = &self.shared.lasting.door;
+                    door.kept_as_dead(&stored.source, &code, calls);
+                }
                 Ok(stored)
             }
             Err(error) => Err(self.come_back(&error)),
         }
+    }
+
+    /// What the headers and the query of a request say of its sender.
+    fn sender(&self, request: &Request) -> Sender {
+        let mut sender = Sender::of(request.headers());
+        let keys = receive::keys_of(request.headers(), request.uri());
+        match auth::source(&self.shared.config.sources, &keys, None) {
+            Ok(source) => sender.source = Some(source.name.clone()),
+            Err(_) => sender.key = auth::presented(&keys).as_deref().map(door::masked),
+        }
+        sender
+    }
+
+    /// The same of its body.
+    fn learn(&self, sender: &mut Sender, request: &super::accept::Request) {
+        let (source, key) = super::accept::sender(request, &self.shared.config);
+        if let Some(source) = source {
+            sender.source = Some(source.name.clone());
+            sender.key = None;
+        } else if sender.key.is_none() {
+            sender.key = key.as_deref().map(door::masked);
+        }
+    }
+
+    /// Counts a refused request, by its cause and sender.
+    fn note(&self, refusal: &Refusal, sender: Sender) {
+        let (status, code) = (refusal.status().as_u16(), refusal.code());
+        let now = self.shared.clock.now();
+        self.shared.lasting.door.refused(status, code, sender, now);
     }
 
     fn come_back(&self, error: &AppendError) -> Refusal {
@@ -207,25 +250,35 @@ impl Ingest {
         accept(request, rules, clock.now(), &mut || message_id(clock))
     }
 
-    /// The source whose key stands in a path; the operator is told of one that none has.
-    fn source(&self, key: Result<Path<String>, PathRejection>) -> Option<&SourceConfig> {
+    /// The source whose key stands in a path; a key that none has is counted.
+    fn source(
+        &self,
+        key: Result<Path<String>, PathRejection>,
+        headers: &HeaderMap,
+    ) -> Option<&SourceConfig> {
+        let key = key.ok().map(|Path(key)| key);
         let source = key
-            .ok()
-            .and_then(|Path(key)| auth::by_key(&self.shared.config.sources, &key));
+            .as_deref()
+            .and_then(|key| auth::by_key(&self.shared.config.sources, key));
         if source.is_none() {
-            self.warn_of_key();
+            let sender = Sender {
+                key: key.as_deref().map(door::masked),
+                ..Sender::of(headers)
+            };
+            self.note(&Refusal::NoSuchProject, sender);
         }
         source
     }
 
     /// Counts and logs what became of a request, and answers it.
-    fn answer(&self, taken: Result<Stored, Refusal>) -> Response {
+    fn answer(&self, taken: Result<Stored, Refusal>, sender: Sender) -> Response {
         match taken {
             Ok(stored) => {
                 let Stored {
                     source,
                     events,
                     copies,
+                    other_calls: _,
                     refused,
                 } = stored;
                 tracing::debug!(%source, events, refused, status = 200, copies, "calls stored");
@@ -236,14 +289,7 @@ impl Ingest {
                 let (status, code) = (refusal.status().as_u16(), refusal.code());
                 tracing::debug!(status, code, "request refused");
                 self.count_answer(status, code);
-                if matches!(
-                    refusal,
-                    Refusal::SignatureMissing | Refusal::SignatureWrong | Refusal::WebhookOnly
-                ) {
-                    self.warn_of_signature(code);
-                } else if status == StatusCode::UNAUTHORIZED {
-                    self.warn_of_key();
-                }
+                self.note(&refusal, sender);
                 refusal.into_response()
             }
         }
@@ -254,37 +300,6 @@ impl Ingest {
             metrics.answered(status, code);
         }
     }
-
-    /// Tells the operator of wrong write keys, once in a while.
-    fn warn_of_key(&self) {
-        if self.time_to_warn(&self.shared.lasting.key_warned_at) {
-            tracing::warn!(
-                "a request with no write key, or one that no source has, was refused; its sender loses its events"
-            );
-        }
-    }
-
-    /// Tells the operator of what a shared secret kept out, once in a while.
-    fn warn_of_signature(&self, code: &'static str) {
-        if self.time_to_warn(&self.shared.lasting.signature_warned_at) {
-            tracing::warn!(
-                code,
-                "a request of a source with a shared_secret was refused, since it was not signed with it at \
-                 /v1/webhook; its sender loses its events"
-            );
-        }
-    }
-
-    fn time_to_warn(&self, warned_at: &AtomicI64) -> bool {
-        let now = self.shared.clock.now().as_millis();
-        let last = warned_at.load(Ordering::Relaxed);
-        let pause = i64::try_from(KEY_WARNING_EVERY.as_millis()).unwrap_or(i64::MAX);
-        let due = now.saturating_sub(last) >= pause;
-        if due {
-            warned_at.store(now, Ordering::Relaxed);
-        }
-        due
-    }
 }
 
 /// What a request left in the outbox.
@@ -292,6 +307,8 @@ struct Stored {
     source: String,
     events: usize,
     copies: usize,
+    /// Kept as dead, since another call has their `messageId`.
+    other_calls: u64,
     refused: usize,
 }
 
@@ -301,12 +318,7 @@ impl Stored {
         let count = |which| arrivals.iter().filter(|arrival| **arrival == which).count();
         self.copies = count(Arrival::Copy);
         self.refused += count(Arrival::Other);
-        if count(Arrival::Other) > 0 {
-            tracing::debug!(
-                source = self.source,
-                "a call has the messageId of another; kept as dead"
-            );
-        }
+        self.other_calls = u64::try_from(count(Arrival::Other)).unwrap_or(u64::MAX);
     }
 }
 
@@ -372,14 +384,15 @@ async fn answer_within(ingest: Ingest, endpoint: Endpoint, request: Request) -> 
         drop(receive::body(body, METRICS_BYTES, Pace::UNKNOWN, &mut share).await);
         return answered(answer::success());
     }
+    let mut sender = ingest.sender(&request);
     let (config, room) = (&ingest.shared.config, &ingest.shared.room);
     let received = received(endpoint, request, config, room).await;
     let finish = async move {
         let taken = match received {
-            Ok(received) => ingest.take(received).await,
+            Ok(received) => ingest.take(received, &mut sender).await,
             Err(refusal) => Err(refusal),
         };
-        answered(ingest.answer(taken))
+        answered(ingest.answer(taken, sender))
     };
     // What has arrived is stored and counted, whether or not its client is still there.
     let finished = to_its_end(finish.in_current_span()).await;
@@ -398,12 +411,17 @@ async fn settings(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let Some(source) = ingest.source(key) else {
+    let Some(source) = ingest.source(key, &headers) else {
         return Refusal::NoSuchProject.into_response();
     };
     let origin = headers.get(header::ORIGIN);
     let origin = origin.map(|origin| origin.to_str().unwrap_or_default());
     if let Err(refusal) = auth::check_origin(source, origin) {
+        let sender = Sender {
+            source: Some(source.name.clone()),
+            ..Sender::of(&headers)
+        };
+        ingest.note(&refusal, sender);
         return refusal.into_response();
     }
     tracing::debug!(source = source.name, "settings asked for");
@@ -425,8 +443,9 @@ async fn settings(
 async fn analytics_js(
     State(ingest): State<Ingest>,
     key: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
 ) -> Response {
-    if ingest.source(key).is_none() {
+    if ingest.source(key, &headers).is_none() {
         return Refusal::NoSuchProject.into_response();
     }
     let script = ingest.script.as_ref().map(script::script);

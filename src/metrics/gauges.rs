@@ -116,6 +116,8 @@ pub(super) struct Gauges {
     free_bytes: Gauge,
     accepting: Gauge,
     sandbox: Gauge,
+    config_taken: Gauge,
+    config_taken_at: Float,
 }
 
 impl Gauges {
@@ -195,6 +197,13 @@ impl Gauges {
         ours.register("limit_closed", closed, self.limit_closed.clone());
         let paused = "1 while the family, or the account, is paused: nothing but probes goes";
         ours.register("family_paused", paused, self.family_paused.clone());
+        let taken =
+            "1 while the configuration that was read last is in effect, 0 while it had mistakes";
+        let name = "config_last_reload_successful";
+        ours.register(name, taken, self.config_taken.clone());
+        let at = "When a configuration was last taken, since 1970";
+        let name = "config_last_reload_success_timestamp_seconds";
+        ours.register(name, at, self.config_taken_at.clone());
         let sandbox = "1 while requests go to a sandbox, so that nothing reaches Klaviyo";
         ours.register("sandbox", sandbox, self.sandbox.clone());
     }
@@ -251,6 +260,21 @@ impl Gauges {
         });
         all.filter(|(_, limit)| limit.minute[0] > 0 || limit.closed)
             .collect()
+    }
+
+    pub(super) fn config_taken(&self, taken: bool, at: Timestamp) {
+        self.config_taken.set(i64::from(taken));
+        if taken {
+            self.config_taken_at.set(seconds(at));
+        }
+    }
+
+    pub(super) fn is_config_taken(&self) -> bool {
+        self.config_taken.get() == 1
+    }
+
+    pub(super) fn is_sandbox(&self) -> bool {
+        self.sandbox.get() == 1
     }
 
     pub(super) fn sandbox(&self, sandbox: bool) {

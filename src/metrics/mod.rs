@@ -110,6 +110,7 @@ impl Metrics {
             log_dropped: Counter::default(),
             registry: Registry::default(),
         };
+        inner.gauges.config_taken(true, started);
         inner.register(&mut registry);
         inner.foresee(sources);
         inner.registry = registry;
@@ -229,6 +230,21 @@ impl Metrics {
         self.0.gauges.sandbox(sandbox);
     }
 
+    /// Whether a configuration that was read was taken.
+    pub fn config_taken(&self, taken: bool, at: Timestamp) {
+        self.0.gauges.config_taken(taken, at);
+    }
+
+    /// Whether the configuration that was read last is in effect.
+    pub fn is_config_taken(&self) -> bool {
+        self.0.gauges.is_config_taken()
+    }
+
+    /// Whether requests go to a sandbox, in the program or at a URL, as far as that is known.
+    pub fn is_sandbox(&self) -> bool {
+        self.0.gauges.is_sandbox()
+    }
+
     /// How many events others wait for, counted at `at`.
     pub fn blocked(&self, profiles: i64, at: Timestamp) {
         self.0.gauges.blocked(profiles, at);
@@ -299,11 +315,13 @@ impl Inner {
         drop(self.requests_in.get_or_create(&Answer { status, code }));
         for source in sources {
             for kind in EventType::ALL {
-                for taken in [Taken::Stored, Taken::Copy] {
+                for taken in [Taken::Stored, Taken::Copy, Taken::Dead] {
                     let labels = Event::new(source, Some(*kind), taken);
                     drop(self.events_in.get_or_create(&labels));
                 }
             }
+            let unknown = Event::new(source, None, Taken::Dead);
+            drop(self.events_in.get_or_create(&unknown));
         }
         for outcome in OutcomeKind::ALL {
             let outcome = outcome.word();

@@ -5,7 +5,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::kept::Owed;
-use crate::config::{Config, IngestConfig, MappingConfig, SourceConfig};
+use crate::config::{Config, IngestConfig, MappingConfig, OutboxConfig, SourceConfig};
 use crate::ingest;
 use crate::mapper::{Mapped, Planned};
 use crate::model::{EventType, Right, Side, SourceRules, Timestamp};
@@ -17,6 +17,7 @@ use crate::segment::CallError;
 pub struct ExplainSettings {
     ingest: IngestConfig,
     mapping: MappingConfig,
+    outbox: OutboxConfig,
 }
 
 impl ExplainSettings {
@@ -25,12 +26,18 @@ impl ExplainSettings {
         Self {
             ingest: config.ingest.clone(),
             mapping: config.mapping.clone(),
+            outbox: config.outbox.clone(),
         }
     }
 
     /// The names of the sources that calls come from, in the order of the configuration.
     pub fn sources(&self) -> impl Iterator<Item = &str> {
         self.ingest.sources.iter().map(|source| &*source.name)
+    }
+
+    /// The bounds of the outbox, and how long it keeps what.
+    pub const fn outbox(&self) -> &OutboxConfig {
+        &self.outbox
     }
 
     /// What holds for the calls of a source.
@@ -97,7 +104,9 @@ pub fn explain(
     now: Timestamp,
 ) -> Result<Explanation, ExplainError> {
     serde_json::from_str::<IgnoredAny>(call).map_err(ExplainError::Json)?;
-    let ExplainSettings { ingest, mapping } = settings;
+    let ExplainSettings {
+        ingest, mapping, ..
+    } = settings;
     let mut event = ingest::arriving(call, ingest, &mapping.garbage_ids, now);
     if event.message_id.is_empty() {
         "made-at-ingest".clone_into(&mut event.message_id);

@@ -4,13 +4,14 @@ use serde_json::{Map, Value, json};
 
 use super::filter::Found;
 use super::log::{log_code, log_words};
+use super::masked::masked_text;
 use crate::outbox::{
     Audit, Brief, DeadGroup, DeadGroups, EventReport, FailingAlone, Pause, Status,
 };
 use crate::segment::{masked, readable};
 
-/// Where everything stands, as JSON: all that the admin port answers, and a part of `status --json`.
-pub fn status_json(status: &Status, sandbox: bool) -> Value {
+/// Where everything stands, as JSON, without what it costs more to know.
+pub(super) fn status_json(status: &Status, sandbox: bool) -> Value {
     let audit: Map<String, Value> = status
         .audit
         .iter()
@@ -24,7 +25,12 @@ pub fn status_json(status: &Status, sandbox: bool) -> Value {
     let dead: Vec<Value> = status
         .dead
         .iter()
-        .map(|group| json!({"reason": group.reason, "count": group.count}))
+        .map(|group| {
+            json!({
+                "reason": group.reason, "count": group.count, "sample": group.sample.0,
+                "example": masked_text(&group.example),
+            })
+        })
         .collect();
     let pause = |pause: &Pause| {
         json!({
@@ -69,6 +75,7 @@ pub fn dead_json(dead: &DeadGroups) -> Value {
         json!({
             "reason": group.words, "count": group.count, "first": group.first.to_string(),
             "last": group.last.to_string(), "people": group.people, "sample": group.sample.0,
+            "example": masked_text(&group.example),
         })
     };
     let groups: Vec<Value> = dead.groups.iter().map(group).collect();
@@ -140,10 +147,33 @@ pub fn event_json(report: &EventReport) -> Value {
     Value::Object(event)
 }
 
+/// Columns of the views that hold numbers.
+const NUMBERS: [&str; 13] = [
+    "id",
+    "event_id",
+    "delivery_id",
+    "deliveries",
+    "delivered",
+    "attempts",
+    "position",
+    "http_status",
+    "number",
+    "duration_ms",
+    "import_job",
+    "cycle",
+    "sample",
+];
+
 fn object(columns: &[(String, Option<String>)]) -> Map<String, Value> {
+    let value = |name: &str, text: &Option<String>| {
+        let text = text.as_deref();
+        let number = text.filter(|_| NUMBERS.contains(&name));
+        let number = number.and_then(|text| text.parse::<i64>().ok());
+        number.map_or_else(|| json!(text), |number| json!(number))
+    };
     columns
         .iter()
-        .map(|(name, value)| (name.clone(), json!(value)))
+        .map(|(name, text)| (name.clone(), value(name, text)))
         .collect()
 }
 

@@ -27,7 +27,7 @@ pub(super) const BY_REASON: &str = "
           ORDER BY finished_ms DESC LIMIT ?1)
     GROUP BY reason";
 const COUNT_BY_REASON: &str = "
-    SELECT reason, count(*) FROM (SELECT reason FROM event WHERE status = 'dead' ORDER BY finished_ms DESC LIMIT ?1)
+    SELECT reason, count(*), max(id) FROM (SELECT id, reason FROM event WHERE status = 'dead' ORDER BY finished_ms DESC LIMIT ?1)
     GROUP BY reason";
 
 /// Dead events by what they died of.
@@ -55,6 +55,8 @@ pub struct DeadGroup {
     pub people: i64,
     /// One of them: the newest.
     pub sample: EventId,
+    /// The whole reason of that one.
+    pub example: String,
 }
 
 /// How many dead events have reasons that say the same.
@@ -64,6 +66,10 @@ pub struct DeadCount {
     pub reason: String,
     /// How many.
     pub count: i64,
+    /// One of them: the newest.
+    pub sample: EventId,
+    /// The whole reason of that one.
+    pub example: String,
 }
 
 /// A group in the making.
@@ -107,21 +113,36 @@ impl Outbox {
 
     /// The ten largest of these groups, by their counts alone.
     pub(super) async fn dead_counts(&self) -> Result<Vec<DeadCount>, sqlx::Error> {
-        let reasons: Vec<(String, i64)> = sqlx::query_as(COUNT_BY_REASON)
+        let reasons: Vec<(String, i64, i64)> = sqlx::query_as(COUNT_BY_REASON)
             .bind(NEWEST)
             .fetch_all(&self.readers)
             .await?;
-        let mut counts: HashMap<String, i64> = HashMap::new();
-        for (reason, count) in reasons {
-            *counts.entry(gist(&reason)).or_default() += count;
+        let mut counts: HashMap<String, DeadCount> = HashMap::new();
+        for (example, count, sample) in reasons {
+            let one = DeadCount {
+                reason: gist(&example),
+                count,
+                sample: EventId(sample),
+                example,
+            };
+            match counts.get_mut(&one.reason) {
+                Some(known) => known.join(one),
+                None => drop(counts.insert(one.reason.clone(), one)),
+            }
         }
-        let counts = counts.into_iter();
-        let mut counts: Vec<DeadCount> = counts
-            .map(|(reason, count)| DeadCount { reason, count })
-            .collect();
+        let mut counts: Vec<DeadCount> = counts.into_values().collect();
         counts.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.reason.cmp(&b.reason)));
         counts.truncate(COUNTS);
         Ok(counts)
+    }
+}
+
+impl DeadCount {
+    fn join(&mut self, other: Self) {
+        self.count += other.count;
+        if other.sample > self.sample {
+            (self.sample, self.example) = (other.sample, other.example);
+        }
     }
 }
 
@@ -131,7 +152,9 @@ impl Growing {
         group.count += other.group.count;
         group.first = group.first.min(other.group.first);
         group.last = group.last.max(other.group.last);
-        group.sample = group.sample.max(other.group.sample);
+        if other.group.sample > group.sample {
+            (group.sample, group.example) = (other.group.sample, other.group.example);
+        }
         self.people.extend(other.people);
     }
 
@@ -155,6 +178,7 @@ fn of_one_reason(row: &SqliteRow) -> Result<Growing, sqlx::Error> {
             last: Timestamp::from_millis(row.try_get("last")?),
             people: 0,
             sample: EventId(row.try_get("sample")?),
+            example: reason,
         },
         people: people.into_iter().flatten().collect(),
     })

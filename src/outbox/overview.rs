@@ -11,7 +11,7 @@ use sqlx::sqlite::SqliteRow;
 use super::error::ReadError;
 use super::limits::LimitsInUse;
 use super::report::Status;
-use super::{EventId, Outbox, disk};
+use super::{EventId, Outbox, RefusedAtDoor, Stopped, disk};
 use crate::model::Timestamp;
 
 /// Events that are looked at for how many came when.
@@ -39,6 +39,12 @@ pub struct Overview {
     pub blocked: Blocked,
     /// How full Klaviyo's limits were, when the relay last told it.
     pub limits: Option<LimitsInUse>,
+    /// Events that hold up others and do not go on by themselves.
+    pub stopped: Vec<Stopped>,
+    /// Since when the daemon has not taken the configuration as it is, if that is so.
+    pub config_not_taken: Option<Timestamp>,
+    /// Requests that ingest refused within the hour.
+    pub refused: Vec<RefusedAtDoor>,
     /// Finished events that retention has removed.
     pub removed: i64,
     /// The file's size, in bytes.
@@ -67,7 +73,7 @@ pub struct Flow {
     pub came: [i64; 4],
     /// Delivered or skipped.
     pub done: [i64; 4],
-    /// Given up.
+    /// Given up, and dead now: neither sent again nor discarded nor erased.
     pub died: [i64; 4],
     /// In which spans more came than were looked at: there what came is at least that.
     pub at_least: [bool; 4],
@@ -120,6 +126,9 @@ impl Outbox {
             sources,
             flow,
             blocked: self.blocked_heads(WORST).await?,
+            stopped: self.stopped().await?,
+            config_not_taken: self.config_not_taken().await?,
+            refused: self.refused_at_door(now).await?,
             removed: self.kept().await?.removed,
             limits: self.limits_in_use().await?,
             database_bytes,
@@ -221,7 +230,7 @@ const DONE: &str = "
 const DIED: &str = "
     SELECT coalesce(sum(finished_ms >= ?1), 0), coalesce(sum(finished_ms >= ?2), 0),
            coalesce(sum(finished_ms >= ?3), 0), count(*)
-    FROM event WHERE status = 'dead' AND finished_ms >= ?4";
+    FROM event WHERE status = 'dead' AND finished_ms >= ?4 AND reason NOT IN ('discarded by an operator', 'erased')";
 
 /// When each span began.
 fn starts(now: Timestamp) -> [i64; 4] {

@@ -42,6 +42,7 @@ async fn hot_statements_scan_no_table_that_grows() {
     for (name, text) in HOT.into_iter().chain([
         ("claimed", super::work::EVENTS),
         ("owed", super::work::DELIVERIES),
+        ("dead since", super::stopped::DEAD_SINCE),
         ("what may begin", super::begin::MAY_BEGIN),
         ("known", super::arrival::KNOWN),
         ("open import jobs", super::import_job::OPEN),

@@ -74,6 +74,11 @@ impl Room {
         self.file_gone.swap(gone, Ordering::Relaxed) != gone
     }
 
+    /// With fewer bytes free, nothing is accepted.
+    pub(super) fn min_free(&self) -> u64 {
+        self.min_free.load(Ordering::Relaxed)
+    }
+
     pub(super) fn measure_disk(&self) {
         let min_free = self.min_free.load(Ordering::Relaxed);
         let low = disk::free_bytes(&self.path).is_some_and(|free| free < min_free);

@@ -46,6 +46,8 @@ pub struct Standing {
     pub wal_bytes: u64,
     /// Free bytes on its disk; `None` when that cannot be told.
     pub free_bytes: Option<u64>,
+    /// With fewer, no new event is accepted.
+    pub min_free_bytes: u64,
 }
 
 /// Counts of one moment.
@@ -77,7 +79,18 @@ impl Outbox {
             database_bytes,
             wal_bytes,
             free_bytes: disk::free_bytes(&self.path),
+            min_free_bytes: self.min_free_bytes(),
         })
+    }
+
+    /// Free bytes on the outbox's disk; `None` when that cannot be told.
+    pub fn free_bytes(&self) -> Option<u64> {
+        disk::free_bytes(&self.path)
+    }
+
+    /// With fewer bytes free, no new event is accepted.
+    pub fn min_free_bytes(&self) -> u64 {
+        self.room.min_free()
     }
 
     pub(super) async fn kept(&self) -> Result<Kept, ReadError> {

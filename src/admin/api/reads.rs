@@ -11,14 +11,16 @@ use serde_json::{Value, json};
 use super::super::Admin;
 use super::super::refusal::Refusal;
 use super::asked;
-use crate::operator::{audit_json, brief_json, dead_json, event_json, status_json};
+use crate::operator::{audit_json, brief_json, dead_json, event_json, overview_json};
 
 type Answer = Result<Json<Value>, Refusal>;
 
-/// Where everything stands. `status --json` adds what it costs more to know: rates, who is blocked, sizes.
+/// As `status --json`.
 pub(in super::super) async fn status(State(admin): State<Arc<Admin>>) -> Answer {
-    let status = admin.outbox.status().await?;
-    Ok(Json(status_json(&status, admin.sandbox.is_some())))
+    let overview = admin.outbox.overview(admin.clock.now()).await?;
+    let settings = admin.explain.borrow().clone();
+    let sandbox = admin.goes_to_sandbox();
+    Ok(Json(overview_json(&overview, settings.outbox(), sandbox)))
 }
 
 /// As `audit --json`.

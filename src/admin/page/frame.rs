@@ -20,6 +20,8 @@ pub(super) enum Section {
     Try,
     /// The Klaviyo in the program.
     Sandbox,
+    /// No page.
+    Nowhere,
 }
 
 impl Section {
@@ -40,6 +42,7 @@ impl Section {
             Self::Blocked => ("/blocked", "Blocked"),
             Self::Try => ("/try", "Try an event"),
             Self::Sandbox => ("/sandbox", "Sandbox"),
+            Self::Nowhere => ("/", ""),
         }
     }
 }
@@ -52,7 +55,8 @@ pub(super) fn document(
     told: Option<&str>,
     main: &Markup,
 ) -> Markup {
-    let sandbox = visit.admin.sandbox.is_some();
+    let in_program = visit.admin.sandbox.is_some();
+    let sandbox = visit.admin.goes_to_sandbox();
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -63,7 +67,7 @@ pub(super) fn document(
                     a.brand href="/" { img src=(*ICON) alt="" width="24" height="24"; "klaviyo-relay" }
                     nav aria-label="Pages" {
                         @for of in Section::ALL {
-                            @if of != Section::Sandbox || sandbox { (nav_link(of, section)) }
+                            @if of != Section::Sandbox || in_program { (nav_link(of, section)) }
                         }
                     }
                     form.search role="search" action="/events" method="get" {
@@ -77,7 +81,7 @@ pub(super) fn document(
                 @if sandbox {
                     p.banner role="status" {
                         strong { "Nothing reaches Klaviyo." }
-                        " Requests go to the sandbox in this program; " code { "[klaviyo] endpoint" } " changes that."
+                        " Requests go to " @if in_program { "the sandbox in this program; " } @else { "a sandbox at a URL; " } code { "[klaviyo] endpoint" } " changes that."
                     }
                 }
                 main #main tabindex="-1" {

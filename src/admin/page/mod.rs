@@ -25,8 +25,6 @@ mod say;
 mod trial;
 mod visit;
 
-pub(super) use say::masked;
-
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -48,7 +46,7 @@ pub(super) async fn nowhere(State(admin): State<Arc<Admin>>, head: Parts) -> Res
     match admin.access.check_visit(&head, &*admin.clock) {
         Err(refusal) if is_browser => visit::turned_away(&head, &refusal),
         Err(refusal) => refusal.into_response(),
-        Ok(()) if is_browser => visit::refused(&Refusal::NOT_FOUND),
+        Ok(()) if is_browser => visit::no_page(&admin, &head),
         Ok(()) => Refusal::NOT_FOUND.into_response(),
     }
 }

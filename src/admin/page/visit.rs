@@ -85,7 +85,7 @@ impl Visit {
         if self.admin.show_personal_data {
             text.to_owned()
         } else {
-            super::say::masked(text)
+            crate::operator::masked_text(text)
         }
     }
 }
@@ -146,6 +146,13 @@ fn visit(admin: &Arc<Admin>, head: &Parts) -> Visit {
         here: path_and_query(&head.uri),
         told,
     }
+}
+
+/// That no page has this address, with the menu and the search.
+pub(super) fn no_page(admin: &Arc<Admin>, head: &Parts) -> Response {
+    let main = html! { p { (Refusal::NO_PAGE.sentence()) "." } };
+    let page = visit(admin, head).page("There is nothing here", Section::Nowhere, &main);
+    (StatusCode::NOT_FOUND, page).into_response()
 }
 
 fn changing(head: &Parts) -> bool {

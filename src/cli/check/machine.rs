@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use super::Finding;
 use crate::app::{Shares, reachable};
 use crate::config::Config;
+use crate::operator::disk_words;
 use crate::outbox::{daemon_of, fleeting, free_bytes, free_inodes};
 
 /// Permissions that others than the owner have.
@@ -21,10 +22,10 @@ pub(super) fn disk(config: &Config) -> Finding {
         );
     }
     match free_bytes(&config.outbox.path) {
-        Some(free) if free < config.outbox.min_free_disk => Finding::Wrong(format!(
-            "disk: {free} bytes are free, fewer than outbox.min_free_disk ({}): nothing will be accepted",
-            config.outbox.min_free_disk
-        )),
+        Some(free) if free < config.outbox.min_free_disk => {
+            let words = disk_words(Some(free), config.outbox.min_free_disk);
+            Finding::Wrong(format!("disk: {}", words.unwrap_or_default()))
+        }
         Some(free) => Finding::Well(format!("disk: {} MiB free", free >> 20)),
         None => Finding::Wrong("disk: the outbox's folder does not exist; make it".to_owned()),
     }

@@ -1,6 +1,5 @@
 //! `status`: where everything stands, on one screen.
 
-mod json;
 mod text;
 
 use std::io::IsTerminal as _;
@@ -11,7 +10,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::screen::Screen;
 use super::{End, attach, print, print_json};
 use crate::clock::{Clock, SystemClock};
-use crate::config::Config;
+use crate::config::{Config, Endpoint};
+use crate::operator::overview_json;
 use crate::outbox::Outbox;
 
 /// How often the screen is drawn anew.
@@ -64,13 +64,17 @@ async fn print_one(
 ) -> anyhow::Result<()> {
     let now = SystemClock.now();
     let overview = outbox.overview(now).await?;
+    let sandbox = match &config.klaviyo.endpoint {
+        Endpoint::Sandbox => true,
+        Endpoint::Url(url) => outbox.is_sandbox(url).await?,
+    };
     if options.json {
-        return print_json(&json::of(&overview, config));
+        return print_json(&overview_json(&overview, &config.outbox, sandbox));
     }
     let mut screen = Screen::default();
     if clear {
         screen.clear();
     }
-    text::write(&mut screen, &overview, config, now);
+    text::write(&mut screen, &overview, config, sandbox, now);
     print(&screen)
 }

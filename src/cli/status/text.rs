@@ -4,18 +4,46 @@ use std::time::Duration;
 
 use crate::cli::colour::Tone;
 use crate::cli::screen::Screen;
-use crate::config::{Config, Endpoint};
+use crate::config::Config;
 use crate::model::Timestamp;
-use crate::operator::{bytes, log_advice, log_words, shared_advice, shared_words};
+use crate::operator::{
+    bytes, disk_words, log_advice, log_words, masked_text, refused_last, refused_sender,
+    shared_advice, shared_words,
+};
 use crate::outbox::{Flow, LimitsInUse, Overview, SourceRate, Status};
 
 /// As long as a reason may be on the screen.
-const REASON: usize = 90;
+const REASON: usize = 160;
 
 /// Writes the screen.
-pub(super) fn write(screen: &mut Screen, overview: &Overview, config: &Config, now: Timestamp) {
+pub(super) fn write(
+    screen: &mut Screen,
+    overview: &Overview,
+    config: &Config,
+    sandbox: bool,
+    now: Timestamp,
+) {
     let status = &overview.status;
-    alarms(screen, status, config);
+    if let Some(words) = disk_words(overview.free_bytes, config.outbox.min_free_disk) {
+        let words = words.replacen("new events are refused", "NEW EVENTS ARE REFUSED", 1);
+        screen.toned_line(Tone::Bad, format_args!("{words}"));
+        screen.line(format_args!("  free space; it goes on by itself"));
+        screen.end();
+    }
+    if let Some(since) = overview.config_not_taken {
+        screen.toned_line(
+            Tone::Bad,
+            format_args!(
+                "the configuration was not taken at {since}: the one before stays in effect"
+            ),
+        );
+        screen.line(format_args!(
+            "  every mistake in it: klaviyo-relay check; then reload the daemon (SIGHUP)"
+        ));
+        screen.end();
+    }
+    alarms(screen, status, sandbox);
+    stopped(screen, overview);
     for (name, count) in &status.audit {
         let wrong = name == "difference" && *count != 0;
         screen.put(format_args!("{name:<12}"));
@@ -28,6 +56,7 @@ pub(super) fn write(screen: &mut Screen, overview: &Overview, config: &Config, n
     }
     flow(screen, &overview.flow);
     sources(screen, overview, config);
+    refused(screen, overview);
     backlog(screen, status);
     import_jobs(screen, status);
     blocked(screen, overview);
@@ -44,8 +73,8 @@ pub(super) fn write(screen: &mut Screen, overview: &Overview, config: &Config, n
 }
 
 /// What somebody has to know before all else.
-fn alarms(screen: &mut Screen, status: &Status, config: &Config) {
-    if config.klaviyo.endpoint == Endpoint::Sandbox {
+fn alarms(screen: &mut Screen, status: &Status, sandbox: bool) {
+    if sandbox {
         let words = "requests go to the sandbox: NOTHING REACHES KLAVIYO";
         screen.toned_line(Tone::Note, format_args!("{words}"));
         screen.end();
@@ -92,6 +121,50 @@ fn alarms(screen: &mut Screen, status: &Status, config: &Config) {
         screen.toned_line(Tone::Bad, format_args!("{}", log_words(trouble)));
         screen.line(format_args!("  {}", log_advice(trouble)));
         screen.end();
+    }
+}
+
+/// Events that hold up others until somebody does something.
+fn stopped(screen: &mut Screen, overview: &Overview) {
+    for stopped in &overview.stopped {
+        let (plural, hold) = if stopped.heads == 1 {
+            ("", "holds")
+        } else {
+            ("s", "hold")
+        };
+        let way = if stopped.status == "held" {
+            "release"
+        } else {
+            "replay"
+        };
+        screen.toned_line(
+            Tone::Bad,
+            format_args!(
+                "{} {} event{plural} {hold} up {} of the same people: {way} or discard; for example event {}",
+                stopped.heads, stopped.status, stopped.behind, stopped.sample
+            ),
+        );
+        screen.end();
+    }
+}
+
+/// What ingest refused: most SDKs drop that without a word.
+fn refused(screen: &mut Screen, overview: &Overview) {
+    if overview.refused.is_empty() {
+        return;
+    }
+    screen.end();
+    screen.toned_line(Tone::Bad, format_args!("refused at the door, last hour"));
+    for refused in &overview.refused {
+        screen.line(format_args!(
+            "  {:>8}  {} {}  {}  {}  last at {}",
+            refused.requests,
+            refused.status,
+            refused.code,
+            refused_sender(refused),
+            refused.client.as_deref().unwrap_or("no user agent"),
+            refused_last(refused)
+        ));
     }
 }
 
@@ -263,6 +336,8 @@ fn dead(screen: &mut Screen, status: &Status) {
         screen.put(format_args!("  "));
         screen.toned(Tone::Bad, format_args!("{:>8}", group.count));
         screen.line(format_args!("  {}", short(&group.reason)));
+        let (sample, example) = (group.sample, short(&masked_text(&group.example)));
+        screen.line(format_args!("            event {sample}: {example}"));
     }
 }
 

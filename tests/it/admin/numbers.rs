@@ -115,7 +115,7 @@ async fn a_lived_in_daemon_tells_what_happened_in_numbers_that_promtool_takes() 
         "klaviyo_relay_time_to_delivery_seconds_count 3",
         "klaviyo_relay_events{status=\"held\"} 1",
         "klaviyo_relay_delivery_state{state=\"flowing\"} 1",
-        "klaviyo_relay_sandbox 0",
+        "klaviyo_relay_sandbox 1",
         "klaviyo_relay_accepting 1",
     ] {
         assert!(text.lines().any(|known| known == line), "{line} in\n{text}");
@@ -188,13 +188,41 @@ fn the_alerts_of_the_readme_are_rules_about_metrics_that_there_are() {
     for name in names {
         assert!(metrics.contains_key(name), "there is no {name}");
     }
+    for (metric, labels) in selectors(rules) {
+        let row = format!("| `{metric}` | ");
+        let row = readme.lines().find(|line| line.starts_with(&row)).unwrap();
+        for label in labels {
+            assert!(
+                row.contains(&format!("`{label}`")),
+                "{metric} has no label {label}"
+            );
+        }
+    }
     let said = checked_by_promtool(&["check", "rules", "/dev/stdin"], rules);
     if let Some(said) = said {
         assert!(
-            String::from_utf8_lossy(&said.stdout).contains("6 rules found"),
+            String::from_utf8_lossy(&said.stdout).contains("8 rules found"),
             "{said:?}"
         );
     }
+}
+
+/// The metrics of ours that rules select by their labels, each with these.
+fn selectors(rules: &str) -> Vec<(String, Vec<String>)> {
+    let ours = rules.split("klaviyo_relay_").skip(1);
+    let selector = |text: &str| {
+        let (name, rest) = text.split_once('{')?;
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let (labels, _) = rest.split_once('}')?;
+        let label = |pair: &str| pair.split(['=', '!']).next().unwrap().to_owned();
+        let labels = labels.split(',').map(label).collect();
+        name.chars()
+            .all(plain)
+            .then(|| (format!("klaviyo_relay_{name}"), labels))
+    };
+    let found: Vec<_> = ours.filter_map(selector).collect();
+    assert!(found.len() >= 4, "only {found:?}");
+    found
 }
 
 fn checked_by_promtool(arguments: &[&str], text: &str) -> Option<Output> {

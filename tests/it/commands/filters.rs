@@ -81,7 +81,7 @@ async fn an_event_is_shown_by_its_order_too() {
     let shown = bench.run(&["show", "#o-1", "--json"]).json();
     assert_eq!(
         (&shown[0]["id"], &shown[0]["order_id"]),
-        (&"1".into(), &"o-1".into())
+        (&1.into(), &"o-1".into())
     );
 }
 

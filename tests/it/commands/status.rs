@@ -32,6 +32,45 @@ async fn everything_is_counted_and_the_dead_have_their_reasons() {
 }
 
 #[tokio::test]
+async fn a_disk_that_is_too_full_is_said_first() {
+    let bench = Bench::prepared().await;
+    let config = super::SANDBOX.replace("min_free_disk = 0", "min_free_disk = \"1TiB\"");
+    std::fs::write(bench.path().join("config.toml"), config).unwrap();
+    let said = bench.run(&["status"]).well();
+    let (first, _) = said.split_once('\n').unwrap();
+    assert!(first.starts_with("NEW EVENTS ARE REFUSED: "), "{said}");
+    assert!(
+        first.contains(" free on the outbox's disk, outbox.min_free_disk is "),
+        "{said}"
+    );
+    let check = bench.run(&["check"]);
+    let (_, sentence) = first.split_once(": ").unwrap();
+    assert!(check.out.contains(sentence), "{check:?}");
+    let json = bench.run(&["status", "--json"]).json();
+    assert!(
+        json["refuses"].as_str().unwrap().ends_with(sentence),
+        "{json}"
+    );
+}
+
+#[tokio::test]
+async fn what_was_discarded_has_not_died_and_what_holds_others_up_is_named() {
+    let bench = Bench::prepared().await;
+    let died =
+        |bench: &Bench| bench.run(&["status", "--json"]).json()["flow"]["died"]["day"].clone();
+    let before = died(&bench);
+    bench.run(&["hold", "--id", "5"]).well();
+    let said = bench.run(&["status"]).well();
+    let held =
+        "1 held event holds up 1 of the same people: release or discard; for example event 5";
+    assert!(said.contains(held), "{said}");
+    bench.run(&["discard", "--id", "5"]).well();
+    assert_eq!(died(&bench), before, "an operator gave it up");
+    let said = bench.run(&["status"]).well();
+    assert!(!said.contains("holds up"), "{said}");
+}
+
+#[tokio::test]
 async fn the_same_as_json() {
     let bench = Bench::prepared().await;
     let status = bench.run(&["status", "--json"]).json();

@@ -22,6 +22,7 @@ mod names;
 mod ordering;
 mod pausing;
 mod policies;
+mod refusing;
 mod reloading;
 mod replaying;
 mod retention;

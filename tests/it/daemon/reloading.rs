@@ -1,5 +1,7 @@
 //! A running daemon goes on with another configuration at SIGHUP.
 
+use klaviyo_relay::config::OutboxConfig;
+use klaviyo_relay::outbox::Outbox;
 use serde_json::{Value, json};
 
 use super::track;
@@ -144,6 +146,34 @@ async fn a_broken_file_changes_nothing_and_every_mistake_is_logged() {
         assert!(error.contains(part), "{part}: {error}");
     }
     assert_eq!(line["level"], "ERROR");
+    let taken = "klaviyo_relay_config_last_reload_successful";
+    eventually("the metric says so", || async {
+        (daemon.counted(taken).await == 0).then_some(())
+    })
+    .await;
+    let (status, ready) = daemon.look("/readyz").await;
+    assert_eq!(status, 200);
+    assert!(
+        ready["notes"].to_string().contains("config_not_taken"),
+        "{ready}"
+    );
+    assert!(
+        daemon
+            .page("/")
+            .await
+            .contains("The configuration was not taken")
+    );
+    let config = OutboxConfig {
+        path: daemon.database(),
+        ..OutboxConfig::default()
+    };
+    let outbox = Outbox::attach(&config).await.unwrap();
+    let not_taken = outbox.config_not_taken().await.unwrap();
+    outbox.close().await;
+    assert!(
+        not_taken.is_some(),
+        "for `status`, once the file can be read again"
+    );
     let identify =
         json!({"userId": "u1", "messageId": "m", "traits": {"email": "a@klaviyo-demo.com"}});
     daemon.send("/v1/identify", &identify).await;
@@ -156,6 +186,10 @@ async fn a_broken_file_changes_nothing_and_every_mistake_is_logged() {
     })
     .await;
     daemon.reload(broken, "[delivery]").await;
+    eventually("it is taken", || async {
+        (daemon.counted(taken).await == 1).then_some(())
+    })
+    .await;
     assert_eq!(count(&daemon.settled().await, "delivered"), 1);
     let requests = klaviyo.requests().await;
     assert!(

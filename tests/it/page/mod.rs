@@ -348,3 +348,16 @@ fn tags(page: &str) -> impl Iterator<Item = &str> {
 fn outside_of_values(tag: &str) -> String {
     tag.split('"').step_by(2).collect()
 }
+
+#[tokio::test]
+async fn an_address_without_a_page_has_the_menu_and_the_search() {
+    let pages = Pages::filled().await;
+    let answer = pages
+        .ask("GET", "/nothing", &[("accept", "text/html")], "")
+        .await;
+    assert_eq!(answer.status, 404);
+    for part in ["href=\"/dead\"", "name=\"q\"", "There is nothing here"] {
+        assert!(answer.text.contains(part), "{}", answer.text);
+    }
+    assert!(!answer.text.contains("openapi"), "{}", answer.text);
+}

@@ -151,6 +151,13 @@ impl Daemon {
             .unwrap()
     }
 
+    /// A page of the admin port.
+    pub(crate) async fn page(&self, path: &str) -> String {
+        let url = format!("http://{}{path}", self.admin);
+        let answer = self.client.get(url).send().await.unwrap();
+        answer.text().await.unwrap()
+    }
+
     /// kill -9.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();

@@ -31,7 +31,7 @@ pub(super) fn means(change: Change) -> Markup {
     match change {
         Change::Replay(_) => html! {
             li { "Each call is mapped anew, by the configuration of now, and sent in the order of arrival, behind whatever \
-                  its person still waits for." }
+                  its person still waits for. A dead event that holds up others is sent in its old place, before them." }
             li { "The " code { "$event_id" } " stays as it was: what was delivered under it is not sent to the same place \
                   twice, and Klaviyo drops what it already has." }
             li { "The traits of an identify are written again, over newer ones." }

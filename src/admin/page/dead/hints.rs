@@ -25,8 +25,9 @@ const OF_THE_SENDER: [&str; 12] = [
     "name_not_string",
     "category_not_string",
 ];
-const SENDER: &str = "What sends these calls has to be mended, as the sentence says. A replay maps those here as they \
-                      stand, with whatever in them can be used: try one first.";
+const SENDER: &str = "What sends these calls has to be corrected, as the sentence says. A stored call cannot be changed: a \
+                      replay maps those here as they stand, with whatever in them can be used. Try one first, or send a \
+                      corrected copy from its source.";
 const TOO_LARGE: &str = "Have less sent, or raise [ingest] max_event_bytes so that such calls are taken. Those here are \
                          kept whole: a replay sends them, within Klaviyo's own limits.";
 const ERASED: &str = "The person was erased. There is nothing left to send.";

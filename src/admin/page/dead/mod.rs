@@ -46,6 +46,9 @@ fn nothing() -> Markup {
     )
 }
 
+/// The reason of what an operator gave up: there is nothing more to discard.
+const DISCARDED: &str = "discarded by an operator";
+
 fn total(groups: &DeadGroups) -> Markup {
     let dead: i64 = groups.groups.iter().map(|group| group.count).sum();
     let (are, kept) = match dead {
@@ -98,6 +101,7 @@ fn one(visit: &Visit, at: usize, group: &DeadGroup) -> Markup {
     html! {
         section.card.group aria-labelledby=(heading) {
             h2 id=(heading) { (visit.masked(&group.words)) }
+            @if group.example != group.words { p.why { (visit.masked(&group.example)) } }
             p.line {
                 // The blanks are for whoever hears or copies the line.
                 strong { (events) } " "
@@ -115,7 +119,7 @@ fn one(visit: &Visit, at: usize, group: &DeadGroup) -> Markup {
             }
             div.actions {
                 a.button.go href=(links.replay) { "Replay " (events) " …" }
-                a.button.danger href=(links.discard) { "Discard …" }
+                @if group.words != DISCARDED { a.button.danger href=(links.discard) { "Discard …" } }
                 a.button href=(links.see) { "See " (if group.count == 1 { "it" } else { "them" }) }
                 a.button href=(links.export) download { "Export with personal data" }
             }

@@ -6,8 +6,10 @@ use super::super::say;
 use super::facts::Facts;
 use crate::metrics::Stuck;
 use crate::model::{EventStatus, PauseKind, Timestamp};
-use crate::operator::{log_advice, log_words, shared_advice, shared_words};
-use crate::outbox::{Pause, WriteError};
+use crate::operator::{
+    disk_words, log_advice, log_words, masked_text, refused_sender, shared_advice, shared_words,
+};
+use crate::outbox::{Pause, Standing, WriteError};
 
 /// An event that waits for longer than this is a concern of its own, in milliseconds.
 const LONG: i64 = 5 * 60_000;
@@ -71,6 +73,10 @@ pub(super) fn of(facts: &Facts) -> Vec<Concern> {
         failing(facts),
         slow(facts),
         throttled(facts),
+        differing(facts),
+        door(facts),
+        stopping(facts, "dead"),
+        stopping(facts, "held"),
         blocked(facts),
         shared(facts),
         unknown(facts),
@@ -116,7 +122,7 @@ fn stopped(facts: &Facts) -> Option<Concern> {
 fn refusing(facts: &Facts) -> Option<Concern> {
     let (words, advice) = match facts.standing.refuses.as_ref()? {
         WriteError::DiskFull => (
-            "New events are refused: the disk is full.".to_owned(),
+            say::sentence(&disk_full(&facts.standing)),
             "Make room on the outbox's disk; it goes on by itself when more than outbox.min_free_disk is free.",
         ),
         WriteError::Backlog { .. } => (
@@ -137,6 +143,12 @@ fn refusing(facts: &Facts) -> Option<Concern> {
     };
     let advice = html! { "Senders keep their events and try again. " (advice) };
     Some(Concern::new(Weight::Bad, html! { (words) }, advice))
+}
+
+/// A bound that is reached, or a disk that takes nothing more.
+fn disk_full(standing: &Standing) -> String {
+    let bound = disk_words(standing.free_bytes, standing.min_free_bytes);
+    bound.unwrap_or_else(|| "new events are refused: the disk is full".to_owned())
 }
 
 fn paused(facts: &Facts, pause: &Pause) -> Concern {
@@ -205,13 +217,12 @@ fn waiting(facts: &Facts) -> String {
 }
 
 fn dying(facts: &Facts) -> Option<Concern> {
-    let died = facts.hour(|minute| minute.died);
+    let died = facts.died;
     if died == 0 {
         return None;
     }
     let words = html! { (say::counted(died, "event")) " died in the last hour." };
-    let advice =
-        html! { a href="/dead" { "See why, by reason" } ", mend the cause, and send them again." };
+    let advice = html! { a href="/dead" { "See why, by reason" } ", correct the cause, and send them again." };
     Some(Concern::new(Weight::Bad, words, advice))
 }
 
@@ -246,7 +257,7 @@ fn throttled(facts: &Facts) -> Option<Concern> {
     let words = html! { "Klaviyo asked to slow down (429): " (closed.join(", ")) "." };
     let advice = html! {
         "It goes on by itself after the time that Klaviyo named. If it happens often, another program uses the same "
-        "account: lower " code { "[delivery.limits]" } "."
+        "account: lower " code { "delivery.limit_share" } "."
     };
     Some(Concern::new(Weight::Warn, words, advice))
 }
@@ -256,16 +267,64 @@ fn blocked(facts: &Facts) -> Option<Concern> {
     if facts.blocked == 0 || all_paused(facts) {
         return None;
     }
-    let words = html! { "Later events wait behind " (say::counted(facts.blocked, "event")) " of the same person." };
+    let words = match facts.blocked {
+        1 => html! { "Later events of a person wait behind 1 event." },
+        all => {
+            html! { "Behind each of " (say::counted(all, "event")) " later ones of the same person wait." }
+        }
+    };
     let advice = html! { "That is the order being kept. " a href="/blocked" { "See who waits for what" } "." };
     Some(Concern::new(Weight::Calm, words, advice))
 }
 
 fn shared(facts: &Facts) -> Option<Concern> {
     let shared = facts.standing.shared_identifiers.first()?;
-    let name = say::masked(&shared.identifier);
+    let name = masked_text(&shared.identifier);
     let words = html! { (say::sentence(&shared_words(shared, &name))) };
     let advice = html! { (say::sentence(&shared_advice(&name))) };
+    Some(Concern::new(Weight::Warn, words, advice))
+}
+
+/// The file and the process.
+fn differing(facts: &Facts) -> Option<Concern> {
+    if facts.config_taken {
+        return None;
+    }
+    let words = html! { "The configuration was not taken when it was read again: the one before stays in effect." };
+    let advice =
+        html! { "The log has every mistake, and so has " code { "klaviyo-relay check" } "." };
+    Some(Concern::new(Weight::Warn, words, advice))
+}
+
+/// What most SDKs drop without a word.
+fn door(facts: &Facts) -> Option<Concern> {
+    let lost = facts.refused.iter().filter(|refused| refused.status != 429);
+    let requests: u64 = lost.clone().map(|refused| refused.requests).sum();
+    let latest = lost.max_by_key(|refused| refused.last_ms)?;
+    let count = i64::try_from(requests).unwrap_or(i64::MAX);
+    let words = html! {
+        (say::counted(count, "request")) " refused at the door in the last hour: nothing of them is stored."
+    };
+    let advice = html! {
+        "The last was answered " (latest.status) " " code { (latest.code) } ", to " (refused_sender(latest)) ". "
+        a href="#refused" { "See who sends what" } ", and correct the sender: it may lose its events."
+    };
+    Some(Concern::new(Weight::Bad, words, advice))
+}
+
+/// Events that hold up others until somebody does something.
+fn stopping(facts: &Facts, state: &str) -> Option<Concern> {
+    let stopped = facts
+        .stopped
+        .iter()
+        .find(|stopped| stopped.status == state)?;
+    let hold = if stopped.heads == 1 { "holds" } else { "hold" };
+    let heads = say::counted(stopped.heads, &format!("{state} event"));
+    let words = html! {
+        (heads) " " (hold) " up " (say::counted(stopped.behind, "later event")) " of the same people."
+    };
+    let way = if state == "held" { "Release" } else { "Replay" };
+    let advice = html! { (way) " or discard: " a href="/blocked" { "see who waits for what" } "." };
     Some(Concern::new(Weight::Warn, words, advice))
 }
 
@@ -309,7 +368,7 @@ fn held(facts: &Facts) -> Option<Concern> {
 
 fn buried(facts: &Facts) -> Option<Concern> {
     let count = kept(facts, EventStatus::Dead);
-    if count == 0 || facts.hour(|minute| minute.died) > 0 {
+    if count == 0 || facts.died > 0 {
         return None;
     }
     let words =

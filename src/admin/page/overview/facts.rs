@@ -10,12 +10,14 @@ use tokio::sync::Mutex;
 
 use super::super::super::Admin;
 use crate::metrics::{self, LimitUse, Stuck};
-use crate::model::{Family, Timestamp};
-use crate::outbox::{Minute, ReadError, SourceCame, Standing};
+use crate::model::{EventStatus, Family, Timestamp};
+use crate::outbox::{Minute, ReadError, RefusedAtDoor, SourceCame, Standing, Stopped};
 
 /// How long what was read is used again: less than the pause between two looks of one tab.
 const FRESH: Duration = Duration::from_millis(1500);
 const HOUR: Duration = Duration::from_hours(1);
+/// So many unfinished events are looked through each time.
+const FEW: i64 = 5_000;
 const DAY: Duration = Duration::from_hours(24);
 
 /// Everything the overview says.
@@ -31,6 +33,14 @@ pub(super) struct Facts {
     pub(super) limits: Vec<(Family, LimitUse)>,
     /// Events that others wait for, when they were last counted.
     pub(super) blocked: i64,
+    /// Of the events that died in the last hour, those that are dead now, and not disposed of.
+    pub(super) died: i64,
+    /// Events that hold up others and do not go on by themselves.
+    pub(super) stopped: Vec<Stopped>,
+    /// Whether the configuration that was read last is in effect.
+    pub(super) config_taken: bool,
+    /// Requests that were refused within the hour.
+    pub(super) refused: Vec<RefusedAtDoor>,
     /// What has stopped.
     pub(super) stuck: Vec<Stuck>,
     /// Whether nothing can be written any more.
@@ -72,13 +82,25 @@ impl Facts {
         let hour = outbox.came_by_source(now.minus(HOUR), now).await?;
         let day = outbox.came_by_source(now.minus(DAY), now).await?;
         let settings = admin.explain.borrow().clone();
+        let standing = outbox.standing().await?;
+        // A count of another moment is for when counting takes long.
+        let waiting = kept(&standing, EventStatus::Pending) + kept(&standing, EventStatus::Held);
+        let blocked = if waiting <= FEW {
+            outbox.count_blocked().await?
+        } else {
+            instruments.metrics.blocked_profiles()
+        };
         Ok(Self {
             now,
-            standing: outbox.standing().await?,
+            died: outbox.dead_within(HOUR, now).await?,
+            stopped: outbox.stopped().await?,
+            config_taken: instruments.metrics.is_config_taken(),
+            refused: outbox.refused_at_door(now).await?,
+            standing,
             minutes: outbox.history(now.minus(DAY), now, throttled).await?,
             sources: flows(settings.sources(), &hour, &day),
             limits: instruments.metrics.limits(),
-            blocked: instruments.metrics.blocked_profiles(),
+            blocked,
             stuck: metrics::stuck(&instruments.pulse.signs()),
             ended: outbox.has_ended(),
         })
@@ -95,6 +117,12 @@ impl Facts {
     pub(super) fn hour(&self, of: impl Fn(&Minute) -> i64) -> i64 {
         self.last(HOUR).iter().map(of).sum()
     }
+}
+
+fn kept(standing: &Standing, state: EventStatus) -> i64 {
+    let mut counts = standing.counts.iter();
+    let found = counts.find(|(known, _)| *known == state);
+    found.map_or(0, |(_, count)| *count)
 }
 
 /// The sources that are configured, silent ones too, then those that were.

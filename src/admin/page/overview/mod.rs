@@ -47,10 +47,11 @@ impl Asked {
 type Part = (&'static str, fn(&Facts, Over) -> Markup);
 
 /// The parts, in their order; the last three stand beside each other.
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     ("wrong", |facts, _| wrong(facts)),
     ("figures", |facts, _| tables::figures(facts)),
     ("plots", |facts, over| plots::of(facts, over)),
+    ("refused", |facts, _| tables::refused(facts)),
     ("sources", |facts, _| tables::sources(facts)),
     ("limits", |facts, _| tables::limits(facts)),
     ("file", |facts, _| tables::file(facts)),
@@ -59,7 +60,7 @@ const PARTS: [Part; 6] = [
 /// A part that is drawn: its name, and its markup.
 type Drawn = (&'static str, String);
 
-fn drawn(facts: &Facts, over: Over) -> [Drawn; 6] {
+fn drawn(facts: &Facts, over: Over) -> [Drawn; 7] {
     PARTS.map(|(name, of)| (name, of(facts, over).into_string()))
 }
 
@@ -73,7 +74,7 @@ pub(super) async fn page(
     let facts = newest.look(&visit.admin).await?;
     let parts = drawn(&facts, over);
     let part = |(name, drawn): &Drawn| html! { div data-part=(name) { (PreEscaped(drawn)) } };
-    let [wrong, figures, (plots, of_time), last @ ..] = &parts;
+    let [wrong, figures, (plots, of_time), refused, last @ ..] = &parts;
     let main = html! {
         div data-live={ "/live?over=" (over.word()) "&seen=" (live::seen(&parts)) } {
             (part(wrong))
@@ -84,6 +85,7 @@ pub(super) async fn page(
                 }
             }
             div.plots data-part=(plots) { (PreEscaped(of_time)) }
+            (part(refused))
             div.cards { @for of in last { (part(of)) } }
         }
     };

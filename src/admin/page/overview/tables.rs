@@ -10,7 +10,7 @@ use super::concerns::kept;
 use super::facts::Facts;
 use crate::metrics::LimitUse;
 use crate::model::{EventStatus, Family};
-use crate::operator::bytes;
+use crate::operator::{bytes, refused_last, refused_sender};
 
 /// Where everything stands.
 pub(super) fn figures(facts: &Facts) -> Markup {
@@ -40,8 +40,11 @@ pub(super) fn figures(facts: &Facts) -> Markup {
         ),
         (
             "Died",
-            hour(|minute| minute.died),
-            format!("{} kept", say::count(kept(facts, EventStatus::Dead))),
+            say::count(facts.died),
+            format!(
+                "in the last hour; {} kept",
+                say::count(kept(facts, EventStatus::Dead))
+            ),
         ),
         (
             "Time to delivery",
@@ -58,6 +61,34 @@ pub(super) fn figures(facts: &Facts) -> Markup {
         dl.figures {
             @for (name, number, hint) in &figures {
                 div { dt { (name) } dd { (number) span.hint { (hint) } } }
+            }
+        }
+    }
+}
+
+/// What was refused, and to whom; nothing where nothing was.
+pub(super) fn refused(facts: &Facts) -> Markup {
+    if facts.refused.is_empty() {
+        return html! {};
+    }
+    html! {
+        section.card aria-labelledby="refused" {
+            h2 #refused { "Refused at the door, last hour" }
+            table {
+                thead { tr { th scope="col" { "Sender" } th scope="col" { "Answer" } th.number scope="col" { "Requests" } th scope="col" { "Last" } } }
+                tbody {
+                    @for refused in &facts.refused {
+                        tr {
+                            th scope="row" {
+                                (refused_sender(refused))
+                                @if let Some(client) = &refused.client { span.hint { " " (client) } }
+                            }
+                            td { (refused.status) " " code { (refused.code) } }
+                            td.number { (say::count(i64::try_from(refused.requests).unwrap_or(i64::MAX))) }
+                            td { (say::time(refused_last(refused))) }
+                        }
+                    }
+                }
             }
         }
     }

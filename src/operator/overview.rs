@@ -1,18 +1,20 @@
-//! The status for scripts.
+//! Where everything stands, as `status --json` prints it and the admin port answers it.
 
 use serde_json::{Value, json};
 
-use crate::config::{Config, Endpoint};
+use crate::config::OutboxConfig;
 use crate::model::Timestamp;
-use crate::operator::status_json;
 use crate::outbox::Overview;
+
+use super::json::status_json;
+use super::refused::refused_json;
+use super::room::disk_words;
 
 /// The spans of time of every rate.
 const SPANS: [&str; 4] = ["minute", "five_minutes", "hour", "day"];
 
-/// All that the screen shows, and no person's data but the names of who is blocked.
-pub(super) fn of(overview: &Overview, config: &Config) -> Value {
-    let sandbox = config.klaviyo.endpoint == Endpoint::Sandbox;
+/// All that the screen of `status` shows, and no person's data but the names of who is blocked.
+pub fn overview_json(overview: &Overview, outbox: &OutboxConfig, sandbox: bool) -> Value {
     let mut status = status_json(&overview.status, sandbox);
     let sources = overview.sources.iter();
     let sources = sources.map(
@@ -47,7 +49,17 @@ pub(super) fn of(overview: &Overview, config: &Config) -> Value {
         "database_bytes": overview.database_bytes, "wal_bytes": overview.wal_bytes,
         "free_bytes": overview.free_bytes,
     });
-    let outbox = &config.outbox;
+    status["refused_at_the_door"] = refused_json(&overview.refused);
+    let not_taken = overview.config_not_taken.map(|since| since.to_string());
+    status["config_not_taken_since"] = json!(not_taken);
+    status["refuses"] = json!(disk_words(overview.free_bytes, outbox.min_free_disk));
+    let stopped = overview.stopped.iter().map(|stopped| {
+        json!({
+            "status": stopped.status, "events": stopped.heads, "waiting": stopped.behind,
+            "sample": stopped.sample.0,
+        })
+    });
+    status["blocked"]["stopped"] = stopped.collect();
     status["retention"] = json!({
         "delivered_seconds": outbox.retain_delivered.as_secs(), "bodies_seconds": outbox.retain_bodies.as_secs(),
         "dead_seconds": outbox.retain_dead.as_secs(), "removed": overview.removed,
