@@ -17,6 +17,10 @@ use crate::outbox::Replay;
 ///
 /// Example: klaviyo-relay replay --status dead --dry-run
 #[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command"
+)]
 pub(super) struct Options {
     #[command(flatten)]
     filter: Filter,

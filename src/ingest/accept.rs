@@ -252,6 +252,8 @@ pub(super) enum Came {
     FromArchive {
         /// When, as far as it is said for all of them.
         received_at: Option<Timestamp>,
+        /// Whether a call is taken whose own time cannot be read.
+        accept_unreadable_times: bool,
     },
 }
 
@@ -343,7 +345,7 @@ impl Reader<'_> {
         event.name = name(&call);
         event.at = match self.came {
             Came::Now => time::happened_at(&call, self.batch_sent_at, self.now),
-            Came::FromArchive { received_at } => {
+            Came::FromArchive { received_at, .. } => {
                 time::archived_at(&call, self.batch_sent_at, received_at, self.now)
             }
         };
@@ -354,6 +356,19 @@ impl Reader<'_> {
         }
         message_id?;
         check::check(&call)?;
+        let dated = match self.came {
+            Came::Now => true,
+            Came::FromArchive {
+                received_at,
+                accept_unreadable_times,
+            } => {
+                let arrived = received_at.is_some() || time::says_its_arrival(&call);
+                arrived || accept_unreadable_times || !time::is_unreadable(&call)
+            }
+        };
+        if !dated {
+            return Err(Flaw::TimeUnreadable);
+        }
         let may_delete = || self.source.rules().allow.contains(&Right::Delete);
         if kind == EventType::Delete && !may_delete() {
             return Err(Flaw::DeleteNotAllowed);

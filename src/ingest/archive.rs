@@ -25,6 +25,8 @@ pub struct Archive<'a> {
     pub config: &'a IngestConfig,
     /// The ids that identify nobody (`[mapping]`).
     pub garbage: &'a GarbageIds,
+    /// Whether a call is taken whose own time cannot be read: as of its import.
+    pub accept_unreadable_times: bool,
 }
 
 /// A line that is not JSON at all: nothing of it can be kept.
@@ -81,6 +83,7 @@ impl Archive<'_> {
             batch_sent_at: batch.sent_at(),
             came: Came::FromArchive {
                 received_at: received_at(&batch.fields),
+                accept_unreadable_times: self.accept_unreadable_times || exported.is_some(),
             },
             new_id: &mut numbered,
         };

@@ -58,6 +58,12 @@ pub enum Flaw {
          have each sent and signed alone"
     )]
     NotSigned,
+    /// A call of an archive whose time cannot be read.
+    #[error(
+        "`timestamp` cannot be read, and the call would be dated to its import: write it as 2026-01-05T10:00:00Z; \
+         `import --accept-unreadable-times` takes it as of its import"
+    )]
+    TimeUnreadable,
     /// Nobody is named.
     #[error(
         "the call has neither `userId` nor `anonymousId`, nor a person's e-mail or phone; send one of them"
@@ -97,6 +103,7 @@ impl Flaw {
             Self::MessageIdTooLong { .. } => "message_id_too_long",
             Self::DeleteNotAllowed => "delete_not_allowed",
             Self::NotSigned => "not_signed",
+            Self::TimeUnreadable => "time_unreadable",
             Self::NoUserAnonId => "no_user_anon_id",
             Self::IdNotString(_) => "id_not_string",
             Self::EventNotDefined => "event_not_defined",

@@ -13,7 +13,8 @@ const NEVER: Timestamp = Timestamp::from_millis(i64::MAX);
 /// call arrived. Without a `sentAt` the `timestamp` counts as it is, without either the time of arrival.
 ///
 /// A call that already has `receivedAt` and `originalTimestamp` was forwarded by Segment or RudderStack, which have
-/// corrected its `timestamp`. Where that was left out on the way, it arrived when it arrived there.
+/// corrected its `timestamp`. With `receivedAt` alone, or where `timestamp` was left out on the way, it arrived when it
+/// arrived there.
 ///
 /// While the relay's clock is known to be wrong it corrects and bounds nothing: the call's own time counts as it is.
 /// Source: Segment's spec of common fields.
@@ -28,10 +29,12 @@ pub(super) fn happened_at(
     let Some(stated) = timestamp.or(original) else {
         return received_at;
     };
-    let forwarded = original.and_then(|_| field("receivedAt"));
+    let forwarded = field("receivedAt");
     let here = Some(received_at).filter(|at| clock::is_set(*at));
     let corrected = match (field("sentAt").or(batch_sent_at), forwarded.or(here)) {
-        (Some(_), Some(_)) if timestamp.is_some() && forwarded.is_some() => stated,
+        (Some(_), Some(_)) if timestamp.is_some() && original.is_some() && forwarded.is_some() => {
+            stated
+        }
         (Some(sent_at), Some(arrived)) => arrived.minus(sent_at.since(stated)),
         (Some(_), None) | (None, _) => stated,
     };
@@ -62,4 +65,19 @@ pub(super) fn archived_at(
         (None, None, received) => received.unwrap_or(now),
     };
     at.min(received.unwrap_or(latest))
+}
+
+/// Whether a call says when it arrived elsewhere.
+pub(super) fn says_its_arrival(call: &Call) -> bool {
+    call.field("receivedAt").and_then(parse).is_some()
+}
+
+/// Whether a call says when it was made, and nothing of it can be read.
+pub(super) fn is_unreadable(call: &Call) -> bool {
+    let stated = ["timestamp", "originalTimestamp"].into_iter();
+    let mut stated = stated
+        .filter_map(|name| call.field(name))
+        .filter(|value| !value.is_null())
+        .peekable();
+    stated.peek().is_some() && stated.all(|value| parse(value).is_none())
 }

@@ -10,7 +10,7 @@ use super::reasons::Refusal;
 use super::{Input, Planned, Rule, limits};
 use crate::klaviyo::{CreateEvent, Request, is_currency};
 use crate::model::GarbageIds;
-use crate::segment::{amount, find_all, text};
+use crate::segment::{Call, amount, find_all, text, time};
 
 const PROPERTIES: &str = "/data/attributes/properties";
 
@@ -101,12 +101,10 @@ impl Draft {
                 format!("{ATTRIBUTES}/metric/data/attributes/name"),
                 self.metric_rule,
             ),
-            Rule::new(
-                format!("{ATTRIBUTES}/time"),
-                "timestamp, corrected for the sender's clock",
-            ),
+            Rule::new(format!("{ATTRIBUTES}/time"), time_rule(input.call)),
         ];
         let mut warnings = self.warnings;
+        warnings.extend(unreadable_time(input.call));
         let mut split = |field: &str, rule: String| {
             rules.push(Rule::new(format!("{ATTRIBUTES}/{field}"), rule));
         };
@@ -148,6 +146,31 @@ impl Draft {
             rules,
         }
     }
+}
+
+/// What the event's time is, by the fields of the call that can be read.
+fn time_rule(call: &Call) -> &'static str {
+    let readable = |name| call.field(name).and_then(time).is_some();
+    if readable("timestamp") {
+        "timestamp, corrected for the sender's clock"
+    } else if readable("originalTimestamp") {
+        "originalTimestamp, corrected for the sender's clock"
+    } else {
+        "the time of arrival"
+    }
+}
+
+/// Which time of the call cannot be read, and what counts instead.
+fn unreadable_time(call: &Call) -> Option<String> {
+    let unreadable = |name: &&str| {
+        let stated = call.field(name).filter(|value| !value.is_null());
+        stated.is_some_and(|value| time(value).is_none())
+    };
+    let name = ["timestamp", "originalTimestamp"]
+        .into_iter()
+        .find(unreadable)?;
+    let counts = time_rule(call);
+    Some(format!("`{name}` cannot be read: {counts} counts"))
 }
 
 /// The properties of an event, and the rule of each.

@@ -135,7 +135,7 @@ fn sign(file: &mut File) -> std::io::Result<()> {
     }
 }
 
-/// The process that has the lock on a file, as the system lists it (proc_locks(5)).
+/// The process that has the lock on a file, as the system lists it (`proc_locks(5)`).
 fn holder(inode: u64) -> Option<String> {
     let locks = std::fs::read_to_string("/proc/locks").ok()?;
     let inode = inode.to_string();

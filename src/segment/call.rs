@@ -346,7 +346,7 @@ mod tests {
         let properties = call.properties().unwrap();
         assert_eq!(
             serde_json::to_string(properties).unwrap(),
-            r#"{"a":0.1,"b":12345678901234567890123,"c":1e+400}"#
+            r#"{"a":0.1,"b":12345678901234567890123,"c":1e400}"#
         );
     }
 }

@@ -58,6 +58,9 @@ pub(super) struct Options {
     /// Send subscriptions of any age too
     #[arg(long)]
     consent: bool,
+    /// Take calls whose time cannot be read, as of now; otherwise they are kept as dead
+    #[arg(long)]
+    accept_unreadable_times: bool,
     /// Stop at the first line that cannot be accepted
     #[arg(long)]
     strict: bool,
@@ -136,6 +139,7 @@ impl Session {
             config: config.ingest.clone(),
             garbage: config.mapping.garbage_ids.clone(),
             strict: self.options.strict,
+            accept_unreadable_times: self.options.accept_unreadable_times,
             position,
         };
         let (sender, mut batches) = mpsc::channel(BATCHES_READY);

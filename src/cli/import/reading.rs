@@ -52,6 +52,7 @@ pub(super) struct Reading {
     pub(super) config: IngestConfig,
     pub(super) garbage: GarbageIds,
     pub(super) strict: bool,
+    pub(super) accept_unreadable_times: bool,
     pub(super) position: Position,
 }
 
@@ -163,6 +164,7 @@ impl Reading {
             source: &self.source,
             config: &self.config,
             garbage: &self.garbage,
+            accept_unreadable_times: self.accept_unreadable_times,
         };
         let mut made_id = || format!("import-{}", lines.mark());
         archive

@@ -12,6 +12,7 @@ fn read(line: &str) -> Result<Vec<NewEvent>, NotJson> {
         source: &config.sources[3],
         config: &config,
         garbage: &GarbageIds::default(),
+        accept_unreadable_times: false,
     };
     archive.read(line, &mut || "made".to_owned(), now())
 }
@@ -119,5 +120,25 @@ fn json_that_is_no_call_is_refused_and_what_is_no_json_is_an_error() {
             error.starts_with("not JSON: ") && error.contains(" at column "),
             "{error}"
         );
+    }
+}
+
+#[test]
+fn a_time_that_cannot_be_read_does_not_date_history_to_today() {
+    let refused = |times: &Value| read(&with(times).to_string()).unwrap().remove(0).refused;
+    let unreadable = json!({"timestamp": "01/05/2026 10:00"});
+    assert!(
+        refused(&unreadable)
+            .unwrap()
+            .starts_with("time_unreadable: ")
+    );
+    for dated in [
+        json!({"timestamp": "01/05/2026 10:00", "receivedAt": "2026-01-05T10:00:00Z"}),
+        json!({"timestamp": "01/05/2026 10:00", "originalTimestamp": "2026-01-05T10:00:00Z"}),
+        json!({"timestamp": "2026-01-05 10:00:00 UTC"}),
+        json!({"timestamp": null}),
+        json!({}),
+    ] {
+        assert_eq!(refused(&dated), None, "{dated}");
     }
 }

@@ -107,7 +107,7 @@ mod tests {
         let witness = &mut at_noon(None);
         assert_eq!(
             rounds(witness, 1..60, Duration::ZERO),
-            NOON.plus(HOUR - HOUR / 60)
+            NOON.plus(HOUR * 59 / 60)
         );
     }
 
@@ -138,7 +138,7 @@ mod tests {
         let witness = &mut at_noon(None);
         assert_eq!(
             rounds(witness, 1..1440, YEARS),
-            NOON.plus(24 * HOUR - HOUR / 60)
+            NOON.plus(HOUR * (24 * 60 - 1) / 60)
         );
         assert!(rounds(witness, 1440..1443, YEARS) > NOON.plus(YEARS));
     }
