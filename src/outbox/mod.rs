@@ -18,6 +18,7 @@ mod begin;
 mod checkpoint;
 mod command;
 mod connect;
+mod control;
 mod copy;
 mod damage;
 mod dead;
@@ -67,7 +68,7 @@ mod writer;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -76,7 +77,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::OutboxConfig;
 use crate::metrics::Instruments;
-use crate::model::{DeliveryId, EventId, Family, Identifier, NewEvent, Timestamp};
+use crate::model::{DeliveryId, EventId, Family, NewEvent, Timestamp};
 
 use checkpoint::Checkpoints;
 use command::{Answer, Command};
@@ -122,8 +123,6 @@ use writer::{Held, Order, Writer};
 const SCHEMA: i64 = 16;
 /// Commands that may wait for the writer; beyond that, clients are asked to come back.
 const QUEUE: usize = 4096;
-/// Events that an operator's command changes in one commit.
-const OPERATOR_PORTION: usize = 500;
 
 /// A handle to the outbox. Clones share the one writer; it ends when the last of them is gone.
 #[derive(Debug, Clone)]
@@ -392,71 +391,6 @@ impl Outbox {
         self.ask(Command::Settle(steps)).await.map(drop)
     }
 
-    /// Sends finished events again, in this order, behind everything their people wait for; those that are not
-    /// finished, or were erased, are left alone.
-    pub async fn replay(
-        &self,
-        now: Timestamp,
-        events: Vec<EventId>,
-        how: Replay,
-    ) -> Result<(), WriteError> {
-        for events in chunks(events) {
-            self.ask(Command::Replay { now, events, how }).await?;
-        }
-        Ok(())
-    }
-
-    /// Gives events up for good; those behind them move up. Events in the air are left alone.
-    pub async fn discard(&self, now: Timestamp, events: Vec<EventId>) -> Result<(), WriteError> {
-        for events in chunks(events) {
-            self.ask(Command::Discard { now, events }).await?;
-        }
-        Ok(())
-    }
-
-    /// Stops events that wait, until they are released; their people's later events wait behind them. Events in the air
-    /// are left alone.
-    pub async fn hold(&self, events: Vec<EventId>) -> Result<(), WriteError> {
-        for events in chunks(events) {
-            self.ask(Command::Hold(events)).await?;
-        }
-        Ok(())
-    }
-
-    /// Lets held events go again, and those that wait for another attempt at once.
-    pub async fn release(&self, now: Timestamp, events: Vec<EventId>) -> Result<(), WriteError> {
-        for events in chunks(events) {
-            self.ask(Command::Release { now, events }).await?;
-        }
-        Ok(())
-    }
-
-    /// Erases the person that these identifiers name, and everybody who is known to be the same: empties all their
-    /// finished events for good. What waits, is held or holds up others is left alone.
-    pub async fn erase(
-        &self,
-        now: Timestamp,
-        identifiers: Vec<Identifier>,
-    ) -> Result<Erased, WriteError> {
-        let answer = self.ask(Command::Erase { now, identifiers }).await?;
-        if let Answer::Erased(erased) = answer {
-            Ok(erased)
-        } else {
-            Err(mismatch(&answer))
-        }
-    }
-
-    /// Whether what this process erased is out of the file and its log too. A large file is written anew at the
-    /// daemon's next start only ([`Outbox::is_to_be_rebuilt`]).
-    pub fn is_scrubbed(&self) -> bool {
-        !self.unscrubbed.load(Ordering::Acquire)
-    }
-
-    /// Whether the file is still to be written anew, so that nothing erased is left in unused parts of it.
-    pub async fn is_to_be_rebuilt(&self) -> Result<bool, ReadError> {
-        Ok(self.recall(scrub::DUE).await?.is_some())
-    }
-
     /// Replaces what is paused; none: nothing is.
     pub async fn set_pauses(&self, pauses: Vec<Pause>) -> Result<(), WriteError> {
         self.ask(Command::SetPauses(pauses)).await.map(drop)
@@ -498,15 +432,6 @@ fn at(config: &OutboxConfig, path: PathBuf) -> OutboxConfig {
         path,
         ..config.clone()
     }
-}
-
-/// Events in portions, in their order: the writer has others to serve in between.
-fn chunks(events: Vec<EventId>) -> impl Iterator<Item = Vec<EventId>> {
-    let mut events = events.into_iter().peekable();
-    std::iter::from_fn(move || {
-        events.peek()?;
-        Some(events.by_ref().take(OPERATOR_PORTION).collect())
-    })
 }
 
 fn mismatch(answer: &Answer) -> WriteError {
