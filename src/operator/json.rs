@@ -148,7 +148,7 @@ pub fn event_json(report: &EventReport) -> Value {
 }
 
 /// Columns of the views that hold numbers.
-const NUMBERS: [&str; 13] = [
+const NUMBERS: [&str; 14] = [
     "id",
     "event_id",
     "delivery_id",
@@ -161,6 +161,7 @@ const NUMBERS: [&str; 13] = [
     "duration_ms",
     "import_job",
     "cycle",
+    "copy_of",
     "sample",
 ];
 

@@ -4,7 +4,7 @@
 //! It promises to look at the 100,000 that ended last at most, so that it costs little when there are very many, and to
 //! say when there are older ones.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -22,8 +22,9 @@ const COUNTS: usize = 10;
 /// By reason, so that one that very many died of comes as one row.
 pub(super) const BY_REASON: &str = "
     SELECT reason, count(*) AS count, min(received_ms) AS first, max(received_ms) AS last, max(id) AS sample,
-           json_group_array(DISTINCT profile) AS people
-    FROM (SELECT id, reason, profile, received_ms FROM event WHERE status = 'dead'
+           json_group_array(DISTINCT profile) AS people, json_group_array(DISTINCT source) AS sources,
+           json_group_array(DISTINCT name) AS names
+    FROM (SELECT id, reason, profile, source, name, received_ms FROM event WHERE status = 'dead'
           ORDER BY finished_ms DESC LIMIT ?1)
     GROUP BY reason";
 const COUNT_BY_REASON: &str = "
@@ -53,6 +54,10 @@ pub struct DeadGroup {
     pub last: Timestamp,
     /// How many different people they are about, by `profile`.
     pub people: i64,
+    /// The sources that they came from.
+    pub sources: Vec<String>,
+    /// The names of the events among them, of tracks.
+    pub names: Vec<String>,
     /// One of them: the newest.
     pub sample: EventId,
     /// The whole reason of that one.
@@ -76,6 +81,8 @@ pub struct DeadCount {
 struct Growing {
     group: DeadGroup,
     people: HashSet<String>,
+    sources: BTreeSet<String>,
+    names: BTreeSet<String>,
 }
 
 impl Outbox {
@@ -156,11 +163,15 @@ impl Growing {
             (group.sample, group.example) = (other.group.sample, other.group.example);
         }
         self.people.extend(other.people);
+        self.sources.extend(other.sources);
+        self.names.extend(other.names);
     }
 
     fn done(self) -> DeadGroup {
         DeadGroup {
             people: i64::try_from(self.people.len()).unwrap_or(i64::MAX),
+            sources: self.sources.into_iter().collect(),
+            names: self.names.into_iter().collect(),
             ..self.group
         }
     }
@@ -168,8 +179,11 @@ impl Growing {
 
 fn of_one_reason(row: &SqliteRow) -> Result<Growing, sqlx::Error> {
     let reason: String = row.try_get("reason")?;
-    let people: String = row.try_get("people")?;
-    let people: Vec<Option<String>> = serde_json::from_str(&people).unwrap_or_default();
+    let texts = |column: &str| -> Result<Vec<String>, sqlx::Error> {
+        let list: String = row.try_get(column)?;
+        let list: Vec<Option<String>> = serde_json::from_str(&list).unwrap_or_default();
+        Ok(list.into_iter().flatten().collect())
+    };
     Ok(Growing {
         group: DeadGroup {
             words: gist(&reason),
@@ -177,9 +191,13 @@ fn of_one_reason(row: &SqliteRow) -> Result<Growing, sqlx::Error> {
             first: Timestamp::from_millis(row.try_get("first")?),
             last: Timestamp::from_millis(row.try_get("last")?),
             people: 0,
+            sources: Vec::new(),
+            names: Vec::new(),
             sample: EventId(row.try_get("sample")?),
             example: reason,
         },
-        people: people.into_iter().flatten().collect(),
+        people: texts("people")?.into_iter().collect(),
+        sources: texts("sources")?.into_iter().collect(),
+        names: texts("names")?.into_iter().collect(),
     })
 }

@@ -13,7 +13,9 @@ async function facts(page, path) {
   const text = shown.reduce((text, time) => text.replace(time.replace(/\s+/g, ' '), '(time)'), await words(main))
   const ago = /\b[\d,.]+ (ms|s|min|h|d)\b( \d+ (s|min|h)\b)?/g
   const made = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[\d-]{10}T[\d:.]+Z/g
-  return { path, text: text.replace(ago, '(span)').replace(made, '(made)'), times }
+  // Only a page that is kept up to date has an age.
+  const age = / live · \d\d:\d\d:\d\d/
+  return { path, text: text.replace(age, '').replace(ago, '(span)').replace(made, '(made)'), times }
 }
 
 play(async ({ told, visitor }) => {

@@ -199,7 +199,7 @@ const PRODUCTS: u64 = 80;
 async fn orders_of_many_products_take_turns_with_everybody_else() {
     let klaviyo = Klaviyo::start().await;
     let daemon = Daemon::start(&klaviyo, "[delivery]\nbulk = false\n").await;
-    let products: Vec<_> = (0..PRODUCTS).map(|id| json!({ "id": id })).collect();
+    let products: Vec<_> = (1..=PRODUCTS).map(|id| json!({ "id": id })).collect();
     for order in 0..ORDERS {
         let call = json!({"userId": format!("buyer-{order}"), "event": "Order Completed",
             "properties": {"order_id": format!("o-{order}"), "products": products}});
@@ -227,7 +227,7 @@ async fn orders_of_many_products_do_not_keep_others_out_of_the_window() {
     // As many orders as there may be requests in flight and in hand.
     let config = "[delivery]\nbulk = false\nmax_in_flight = 20\nwindow = 24\n";
     let daemon = Daemon::start(&klaviyo, config).await;
-    let products: Vec<_> = (0..PRODUCTS).map(|id| json!({ "id": id })).collect();
+    let products: Vec<_> = (1..=PRODUCTS).map(|id| json!({ "id": id })).collect();
     for order in 0..ORDERS {
         let call = json!({"userId": format!("buyer-{order}"), "event": "Order Completed",
             "properties": {"order_id": format!("o-{order}"), "products": products}});

@@ -21,7 +21,10 @@ const SHOWN: usize = 100;
 
 /// The page.
 pub(super) async fn page(Extension(visit): Extension<Visit>) -> Answer {
-    let groups = visit.admin.outbox.dead_groups(READ).await?;
+    let mut groups = visit.admin.outbox.dead_groups(READ).await?;
+    // What died last is what somebody looks for; what an operator gave up is known.
+    let place = |group: &DeadGroup| (group.words == DISCARDED, std::cmp::Reverse(group.last));
+    groups.groups.sort_by_key(place);
     let main = if groups.groups.is_empty() {
         nothing()
     } else {
@@ -81,7 +84,7 @@ fn left_out(groups: &DeadGroups) -> Markup {
     html! {
         @if all > SHOWN {
             p.hint {
-                "These are the " (SHOWN) " largest of " (say::count(i64::try_from(all).unwrap_or(i64::MAX)))
+                "These are the " (SHOWN) " newest of " (say::count(i64::try_from(all).unwrap_or(i64::MAX)))
                 " groups. What is in the others is in the "
                 a href="/events?status=dead" { "list of dead events" } "."
             }
@@ -112,6 +115,8 @@ fn one(visit: &Visit, at: usize, group: &DeadGroup) -> Markup {
                     span { "first arrived " (say::time(group.first)) } " "
                     span { "last " (say::time(group.last)) } " "
                 }
+                @if !group.names.is_empty() { span { (few(&group.names)) } " " }
+                span { "from " (few(&group.sources)) } " "
                 span { "for example " a href={ "/events/" (group.sample) } { "event " (group.sample) } }
             }
             @if let Some(hint) = hints::hint(&group.words) {
@@ -124,6 +129,17 @@ fn one(visit: &Visit, at: usize, group: &DeadGroup) -> Markup {
                 a.button href=(links.export) download { "Export with personal data" }
             }
         }
+    }
+}
+
+/// The first of these, and how many more there are.
+fn few(all: &[String]) -> String {
+    const NAMED: usize = 3;
+    let named = all.iter().take(NAMED).cloned();
+    let named = named.collect::<Vec<_>>().join(", ");
+    match all.len().saturating_sub(NAMED) {
+        0 => named,
+        more => format!("{named} and {more} more"),
     }
 }
 
