@@ -5,7 +5,12 @@ use serde_json::{Number, Value};
 /// Gives the numbers of a value that was read from `text` the exponents that they have there. Where the two do not
 /// agree, as with a key that an object has twice, they stay: these are the same numbers.
 pub(super) fn restore(value: &mut Value, text: &str) {
-    let mut written = written(text).into_iter();
+    let written = written(text);
+    // Nearly always: then no number is looked at.
+    if written.is_empty() {
+        return;
+    }
+    let mut written = written.into_iter();
     let mut agree = true;
     each(value, &mut |number| {
         let now = number.to_string();
