@@ -65,3 +65,25 @@ impl Clock for SystemClock {
         rand::random()
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// The time of day, and the monotonic time, both as they are set.
+    pub(crate) struct Hands(pub(crate) Timestamp, pub(crate) Duration);
+
+    impl Clock for Hands {
+        fn now(&self) -> Timestamp {
+            self.0
+        }
+
+        fn monotonic(&self) -> Duration {
+            self.1
+        }
+
+        fn chance(&self) -> f64 {
+            0.5
+        }
+    }
+}

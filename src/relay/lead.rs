@@ -40,24 +40,10 @@ fn millis(clock: &dyn Clock) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::tests::Hands;
 
     const NOON: Timestamp = Timestamp::from_millis(1_795_435_200_000);
     const HOUR: Duration = Duration::from_hours(1);
-
-    /// The time of day, and the monotonic time.
-    struct Hands(Timestamp, Duration);
-
-    impl Clock for Hands {
-        fn now(&self) -> Timestamp {
-            self.0
-        }
-        fn monotonic(&self) -> Duration {
-            self.1
-        }
-        fn chance(&self) -> f64 {
-            0.0
-        }
-    }
 
     #[test]
     fn a_clock_that_is_set_back_is_led_by_as_much_and_by_no_more_than_a_wait_can_take() {

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{EVENTS, Removed, Round, keep};
 use crate::clock::Clock;
+use crate::clock::tests::Hands;
 use crate::config::OutboxConfig;
 use crate::model::{DeliveryStatus, EventId, EventStatus, Timestamp};
 use crate::outbox::tests::{
@@ -267,29 +268,12 @@ fn nothing_is_kept_for_less_than_the_configuration_says() {
     assert_eq!(Round::at(&config, NOW), expected);
 }
 
-/// A clock that stands still.
-struct Stopped(Timestamp);
-
-impl Clock for Stopped {
-    fn now(&self) -> Timestamp {
-        self.0
-    }
-
-    fn monotonic(&self) -> Duration {
-        Duration::ZERO
-    }
-
-    fn chance(&self) -> f64 {
-        0.5
-    }
-}
-
 /// One round by a daemon that starts at this time and is stopped at once.
 async fn one_round(outbox: &Outbox, now: Timestamp) {
     let stop = CancellationToken::new();
     stop.cancel();
     let config = watch::Sender::new(OutboxConfig::default());
-    let clock: Arc<dyn Clock> = Arc::new(Stopped(now));
+    let clock: Arc<dyn Clock> = Arc::new(Hands(now, Duration::ZERO));
     keep(outbox.clone(), config.subscribe(), clock, stop).await;
 }
 

@@ -68,25 +68,11 @@ impl Witness {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::tests::Hands;
 
     const NOON: Timestamp = Timestamp::from_millis(1_795_435_200_000);
     const HOUR: Duration = Duration::from_hours(1);
     const YEARS: Duration = Duration::from_hours(24 * 3652);
-
-    /// The time of day, and the monotonic time.
-    struct Hands(Timestamp, Duration);
-
-    impl Clock for Hands {
-        fn now(&self) -> Timestamp {
-            self.0
-        }
-        fn monotonic(&self) -> Duration {
-            self.1
-        }
-        fn chance(&self) -> f64 {
-            0.0
-        }
-    }
 
     /// Rounds of a minute from noon on, under a clock that shows so much more than it should.
     fn rounds(witness: &mut Witness, minutes: std::ops::Range<u32>, ahead: Duration) -> Timestamp {
