@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::model::Timestamp;
 use crate::outbox::{Outbox, RefusedAtDoor};
 
-/// Causes and senders that are told apart.
+/// Causes and senders that are counted separately.
 const MOST: usize = 100;
 /// How many characters are kept of a user agent.
 const CLIENT_CHARS: usize = 60;

@@ -61,7 +61,7 @@ impl Person {
             }
             person.user_id_as_property = user_id;
         } else if let Some(chars) = too_long {
-            // Whoever else is named is enough; a name that Klaviyo refuses would cost the request.
+            // Another name is enough; a name that Klaviyo refuses would cost the request.
             if person.email.is_none() && person.phone.is_none() {
                 person.refused = Some(Refusal::UserIdTooLong(chars));
             }

@@ -27,7 +27,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Gives events up for good; those behind them move up. Events in the air are left alone.
+    /// Gives events up for good; those behind them move up. Events in flight are left alone.
     pub async fn discard(&self, now: Timestamp, events: Vec<EventId>) -> Result<(), WriteError> {
         for events in chunks(events) {
             self.ask(Command::Discard { now, events }).await?;
@@ -35,7 +35,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Stops events that wait, until they are released; their people's later events wait behind them. Events in the air
+    /// Stops events that wait, until they are released; their people's later events wait behind them. Events in flight
     /// are left alone.
     pub async fn hold(&self, events: Vec<EventId>) -> Result<(), WriteError> {
         for events in chunks(events) {
@@ -67,13 +67,13 @@ impl Outbox {
         }
     }
 
-    /// Whether what this process erased is out of the file and its log too. A large file is written anew at the
+    /// Whether what this process erased is out of the file and its log too. A large file is rewritten at the
     /// daemon's next start only ([`Outbox::is_to_be_rebuilt`]).
     pub fn is_scrubbed(&self) -> bool {
         !self.unscrubbed.load(Ordering::Acquire)
     }
 
-    /// Whether the file is still to be written anew, so that nothing erased is left in unused parts of it.
+    /// Whether the file is still to be rewritten, so that nothing erased is left in unused parts of it.
     pub async fn is_to_be_rebuilt(&self) -> Result<bool, ReadError> {
         Ok(self.recall(scrub::DUE).await?.is_some())
     }
