@@ -11,7 +11,7 @@ use crate::model::Family;
 /// A family's requests may take so many times the longest lately.
 const TIMES: u32 = 4;
 /// The least that any request may take, unless `timeout` is less: longer than an ordinary pause of a network.
-const FLOOR: Duration = Duration::from_secs(3);
+const FLOOR: Duration = Duration::from_secs(2);
 /// The same for a job of events, which has up to 5 MB to send.
 const FLOOR_OF_JOBS: Duration = Duration::from_secs(10);
 /// The bounds of [`Latencies::patience`].
@@ -73,7 +73,7 @@ mod tests {
         let mut latencies = Latencies::default();
         let timeout = |latencies: &Latencies| latencies.timeout(Family::Event, 0, CEILING);
         assert_eq!(timeout(&latencies), FLOOR, "nothing is known yet");
-        for (took, expected) in [(0, 3), (2, 8), (20, 30)] {
+        for (took, expected) in [(0, 2), (1, 4), (20, 30)] {
             latencies.answered(Family::Event, secs(took));
             assert_eq!(timeout(&latencies), secs(expected), "{took}");
         }
@@ -88,7 +88,7 @@ mod tests {
             let timeout = latencies.timeout(Family::Event, failures, CEILING);
             timeout.as_secs()
         });
-        assert_eq!(timeouts, [3, 6, 12, 24, 30, 30]);
+        assert_eq!(timeouts, [2, 4, 8, 16, 30, 30]);
     }
 
     #[test]
