@@ -9,8 +9,19 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 use super::error::{Place, Problem};
-use super::secret::Secrets;
 use super::suggest;
+
+/// How a variable of the environment is looked up.
+pub type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
+/// Whether the secrets that a file only refers to are wanted.
+#[derive(Clone, Copy)]
+pub enum Secrets<'a> {
+    /// What they refer to is read and checked; variables are looked up so.
+    Read(&'a Environment<'a>),
+    /// None is used: what stands in the place of each is how the file refers to it.
+    Unused,
+}
 
 /// The file being read.
 pub(super) struct Document<'a> {

@@ -4,7 +4,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use hyper::Uri;
-use hyper::http::uri::Authority;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -12,7 +11,7 @@ use super::public::PublicUrl;
 use super::secret::{is_header_safe, or_elsewhere};
 use super::section::Section;
 use super::suggest::shown;
-use super::values::{not_blank, size_text};
+use super::values::{has_plain_port, not_blank, size_text};
 use crate::model::{Right, Side, SourceRules};
 
 const KIB: u64 = 1 << 10;
@@ -345,11 +344,6 @@ fn check_write_key(key: &str) -> Result<(), String> {
         return Ok(());
     };
     Err(what.to_owned())
-}
-
-/// Host and port, or the host alone: no user name, no colon without a port, no port over 65535.
-pub(crate) fn has_plain_port(authority: &Authority) -> bool {
-    authority.port_u16().is_some() || authority.as_str() == authority.host()
 }
 
 /// An origin in the form browsers send: lower case, without the scheme's own port.

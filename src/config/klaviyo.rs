@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use hyper::Uri;
 use secrecy::SecretString;
 
-use super::ingest::has_plain_port;
 use super::secret::{SecretOrigin, is_header_safe, or_elsewhere};
 use super::section::{Entry, Section};
 use super::suggest::{PRIVATE_KEY_PREFIX, shown};
+use super::values::has_plain_port;
 
 /// The length of a public key, also called site id or company id (Klaviyo's page on authentication).
 const PUBLIC_KEY_CHARS: usize = 6;

@@ -36,7 +36,6 @@ pub use admin::AdminConfig;
 pub use changes::Changes;
 pub use delivery::DeliveryConfig;
 pub use error::{ConfigError, Place, Problem};
-pub(crate) use ingest::has_plain_port;
 pub use ingest::{DEV_WRITE_KEY, IngestConfig, SourceConfig, TlsConfig};
 pub use klaviyo::{Endpoint, KlaviyoConfig};
 pub use limits::{FamilyLimit, LimitSettings};
@@ -45,10 +44,12 @@ pub use mapping::MappingConfig;
 pub use outbox::OutboxConfig;
 pub use public::PublicUrl;
 pub use script::{AnalyticsJs, AnalyticsJsError};
-pub use secret::{Environment, SecretOrigin, Secrets, process_environment};
+pub use secret::{SecretOrigin, process_environment};
 pub use telemetry::TelemetryConfig;
+pub(crate) use values::has_plain_port;
 
 use document::{Document, Notes};
+pub use document::{Environment, Secrets};
 use section::Section;
 
 /// The whole configuration, checked. Its default is the `config.toml` of the repository's root, as shipped.

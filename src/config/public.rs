@@ -5,9 +5,9 @@
 
 use hyper::Uri;
 
-use super::ingest::has_plain_port;
 use super::section::{Entry, Section};
 use super::suggest::shown;
+use super::values::has_plain_port;
 
 /// The address that clients are told to send to, in place of the one they asked.
 #[derive(Debug, Clone, PartialEq, Eq)]

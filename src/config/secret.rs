@@ -19,18 +19,6 @@ const FROM_FILE: &str = "file:";
 /// No secret is as long; a file that is longer was named by mistake.
 const MOST_BYTES: u64 = 64 << 10;
 
-/// How a variable of the environment is looked up.
-pub type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
-
-/// Whether the secrets that a file only refers to are wanted.
-#[derive(Clone, Copy)]
-pub enum Secrets<'a> {
-    /// What they refer to is read and checked; variables are looked up so.
-    Read(&'a Environment<'a>),
-    /// None is used: what stands in the place of each is how the file refers to it.
-    Unused,
-}
-
 /// Where a secret came from, and so how another one is taken over.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum SecretOrigin {

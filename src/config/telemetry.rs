@@ -2,9 +2,9 @@
 
 use hyper::Uri;
 
-use super::ingest::has_plain_port;
 use super::section::{Entry, Section};
 use super::suggest::shown;
+use super::values::has_plain_port;
 
 /// Where traces are sent.
 #[derive(Debug, Clone, Default)]

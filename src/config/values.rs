@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use hyper::http::uri::Authority;
 use ipnet::IpNet;
 use toml::de::DeValue;
 
@@ -267,6 +268,11 @@ fn in_largest_unit(value: u64, units: &[(&str, u64)]) -> String {
 
 fn join(number: impl Display, unit: &str) -> String {
     format!("{number}{unit}")
+}
+
+/// Host and port, or the host alone: no user name, no colon without a port, no port over 65535.
+pub(crate) fn has_plain_port(authority: &Authority) -> bool {
+    authority.port_u16().is_some() || authority.as_str() == authority.host()
 }
 
 #[cfg(test)]

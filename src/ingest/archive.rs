@@ -7,14 +7,11 @@
 use serde_json::value::RawValue;
 
 use super::accept::{Came, Reader, Rules};
-use super::batch::{self, Batch, Fields};
+use super::batch::{self, Batch, EXPORTED, Fields};
 use super::time;
 use crate::config::{IngestConfig, SourceConfig};
 use crate::model::{EventType, GarbageIds, NewEvent, Timestamp};
 use crate::segment::readable;
-
-/// The field of a line under which the relay's own export tells what it knows of the call.
-pub const EXPORTED: &str = "klaviyoRelay";
 
 /// What archived calls are read by.
 #[derive(Debug, Clone, Copy)]

@@ -23,6 +23,8 @@ pub(super) const MAX_ITEMS: usize = 2500;
 /// 32 KiB.
 const MAX_ENVELOPE_BYTES: usize = 32 * 1024;
 
+/// The field of a line under which the relay's own export states what it knows of the call.
+pub const EXPORTED: &str = "klaviyoRelay";
 /// The fields that are looked at. Others are passed over, so that many of them cost no memory.
 const KNOWN: [&str; 11] = [
     "batch",
@@ -35,7 +37,7 @@ const KNOWN: [&str; 11] = [
     "type",
     "writeKey",
     // Of an export's own line.
-    super::archive::EXPORTED,
+    EXPORTED,
     "at",
 ];
 

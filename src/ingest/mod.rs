@@ -43,7 +43,8 @@ mod tests;
 
 pub use accept::{Accepted, Endpoint, Rules, accept, arriving, authenticate};
 pub use answer::Refusal;
-pub use archive::{Archive, EXPORTED, NotJson};
+pub use archive::{Archive, NotJson};
+pub use batch::EXPORTED;
 pub use closed::closed;
 pub use cost::of as cost;
 pub use door::Door;

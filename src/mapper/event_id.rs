@@ -7,12 +7,12 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::Input;
-use super::draft::Lifted;
-use super::order::is_order_completed;
+use super::lifted::{Lifted, usable};
+use super::order_name::is_order_completed;
 use crate::config::MappingConfig;
 use crate::klaviyo::limits::MAX_UNIQUE_ID_CHARS;
 use crate::model::GarbageIds;
-use crate::segment::{find_all, same_key, text};
+use crate::segment::{find_all, same_key};
 
 /// An `$event_id` and the rule that gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,26 +53,6 @@ pub(super) fn order_id(
     warnings: &mut Vec<String>,
 ) -> Option<EventKey> {
     property(properties, "orderId", garbage, warnings)
-}
-
-/// An id as text. What is no id, or is known garbage, is a warning: with `undefined` as the id of every order,
-/// Klaviyo would record the first order only.
-pub(super) fn usable(
-    value: &Value,
-    place: &str,
-    garbage: &GarbageIds,
-    warnings: &mut Vec<String>,
-) -> Option<String> {
-    if value.is_null() {
-        return None;
-    }
-    let id = text(value).filter(|id| !garbage.contains(id));
-    if id.is_none() {
-        warnings.push(format!(
-            "`{place}` is no usable id (blank, garbage, or neither text nor number): it is not the $event_id"
-        ));
-    }
-    id
 }
 
 /// The key as Klaviyo takes it: one that is too long is sent as its SHA-256, the same every time.

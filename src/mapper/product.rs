@@ -5,8 +5,9 @@
 use serde_json::{Map, Number, Value};
 
 use super::decimal::Decimal;
-use super::draft::{Draft, Lifted, Properties, number};
+use super::draft::{Draft, Properties};
 use super::event_id::{EventKey, Lines};
+use super::lifted::{Lifted, number};
 use super::reasons::Refusal;
 use crate::model::{GarbageIds, Side};
 use crate::segment::{find_all, text};

@@ -2,9 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use super::draft::{Draft, Lifted, Properties, currency};
+use super::draft::{Draft, Properties};
 use super::event_id;
+use super::lifted::{Lifted, currency};
 use super::order;
+use super::order_name::is_order_completed;
 use super::person::Person;
 use super::reasons::{Refusal, Skip};
 use super::{Input, Planned};
@@ -37,7 +39,7 @@ pub(super) fn plan(input: &Input<'_>, settings: &MappingConfig) -> Result<Vec<Pl
         .field("event")
         .and_then(Value::as_str)
         .unwrap_or_default();
-    if order::is_order_completed(name) {
+    if is_order_completed(name) {
         return Ok(order::plan(input, settings, &person, lifted, warnings));
     }
     Ok(vec![

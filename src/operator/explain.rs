@@ -5,70 +5,12 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::kept::Owed;
-use crate::config::{Config, IngestConfig, MappingConfig, OutboxConfig, SourceConfig};
+use super::settings::ExplainSettings;
 use crate::ingest;
 use crate::mapper::{Mapped, Planned};
 use crate::model::{EventType, Right, Side, SourceRules, Timestamp};
 use crate::relay::{self, Explained};
 use crate::segment::CallError;
-
-/// The settings that decide what a call becomes.
-#[derive(Debug, Clone)]
-pub struct ExplainSettings {
-    ingest: IngestConfig,
-    mapping: MappingConfig,
-    outbox: OutboxConfig,
-}
-
-impl ExplainSettings {
-    /// Those of a configuration.
-    pub fn of(config: &Config) -> Self {
-        Self {
-            ingest: config.ingest.clone(),
-            mapping: config.mapping.clone(),
-            outbox: config.outbox.clone(),
-        }
-    }
-
-    /// The names of the sources that calls come from, in the order of the configuration.
-    pub fn sources(&self) -> impl Iterator<Item = &str> {
-        self.ingest.sources.iter().map(|source| &*source.name)
-    }
-
-    /// The bounds of the outbox, and how long it keeps what.
-    pub const fn outbox(&self) -> &OutboxConfig {
-        &self.outbox
-    }
-
-    /// What holds for the calls of a source.
-    pub(super) fn rules_of(&self, source: &str) -> SourceRules {
-        let source = self.source(source);
-        source.map_or_else(SourceRules::default, SourceConfig::rules)
-    }
-
-    /// A source by its name.
-    pub(super) fn source(&self, name: &str) -> Option<&SourceConfig> {
-        self.ingest
-            .sources
-            .iter()
-            .find(|source| source.name == name)
-    }
-
-    /// `[mapping]`.
-    pub(super) fn mapping(&self) -> &MappingConfig {
-        &self.mapping
-    }
-
-    /// What ingest takes, and from whom.
-    pub fn ingest(&self) -> &IngestConfig {
-        &self.ingest
-    }
-
-    /// The largest call that ingest takes, in bytes.
-    pub fn max_event_bytes(&self) -> usize {
-        self.ingest.max_event_bytes
-    }
-}
 
 /// What a call becomes.
 #[derive(Debug)]
@@ -104,9 +46,7 @@ pub fn explain(
     now: Timestamp,
 ) -> Result<Explanation, ExplainError> {
     serde_json::from_str::<IgnoredAny>(call).map_err(ExplainError::Json)?;
-    let ExplainSettings {
-        ingest, mapping, ..
-    } = settings;
+    let (ingest, mapping) = (settings.ingest(), settings.mapping());
     let mut event = ingest::arriving(call, ingest, &mapping.garbage_ids, now);
     if event.message_id.is_empty() {
         "made-at-ingest".clone_into(&mut event.message_id);

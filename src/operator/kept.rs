@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::explain::ExplainSettings;
+use super::settings::ExplainSettings;
 use crate::klaviyo;
 use crate::mapper::{Mapped, Planned};
 use crate::model::{DeliveryKind, NewEvent, Timestamp};

@@ -2,7 +2,7 @@
 
 use serde::de::IgnoredAny;
 
-use super::explain::ExplainSettings;
+use super::settings::ExplainSettings;
 use crate::clock::Clock;
 use crate::ingest;
 use crate::model::EventId;

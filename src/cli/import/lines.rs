@@ -39,6 +39,9 @@ pub(super) enum Line {
     TooLong(u64),
 }
 
+/// What is remembered of an archive: behind which line to go on, and the mark there.
+pub(super) type Place = (u64, String);
+
 /// How many bytes of the file itself were read, for the progress bar.
 pub(super) type Position = Arc<AtomicU64>;
 

@@ -7,8 +7,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
 
-use super::lines::{Line, Lines, Position};
-use super::storing::Place;
+use super::lines::{Line, Lines, Place, Position};
 use super::tally::Problem;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{IngestConfig, SourceConfig};

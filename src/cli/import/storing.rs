@@ -6,6 +6,7 @@ use anyhow::bail;
 use tokio_util::sync::CancellationToken;
 
 use super::Session;
+use super::lines::Place;
 use super::reading::Batch;
 use super::tally::Problem;
 use crate::clock::{Clock, SystemClock};
@@ -14,9 +15,6 @@ use crate::outbox::{AppendError, Arrival, Outbox, WriteError, sameness};
 
 /// Unreadable lines that are told one by one; the others are only counted.
 const TOLD: u64 = 100;
-
-/// What is remembered of an archive: behind which line to go on, and the mark there.
-pub(super) type Place = (u64, String);
 
 /// The name under which the place in an archive is remembered.
 pub(super) fn fact(identity: &str, source: &str) -> String {

@@ -6,7 +6,7 @@
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::reads::Page;
+use super::paging::Page;
 use super::{Ask, Done, Result, Work, items, text};
 use crate::model::Timestamp;
 use crate::sandbox::answer::{Answer, Place, Refusal, resource};

@@ -8,6 +8,7 @@ mod events;
 mod filter;
 mod imports;
 mod lists;
+mod paging;
 mod reads;
 
 use serde_json::Value;
