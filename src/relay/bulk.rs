@@ -7,29 +7,17 @@ use std::time::Duration;
 use tracing::{Instrument as _, Span, field};
 
 use crate::klaviyo::bulk::{BulkJob, named_items};
-use crate::model::{DeliveryKind, DeliveryStatus, EventId, Outcome, OutcomeKind};
-use crate::outbox::{Begun, Settlement, Start, Step, Then};
+use crate::model::{DeliveryKind, EventId, Outcome, OutcomeKind};
+use crate::outbox::{Begun, Start};
 
 use crate::telemetry;
 
 use super::context::{Blame, Context, Unwritten, request_id};
-use super::desk::Report;
-use super::hand::InHand;
 use super::import::{self, Watch};
+use super::item::{Done, Item, again, each, settle, taken_apart, unsent};
 use super::queues::Part;
-use super::single::{BUSY_PAUSE, judge};
-
-/// An event in a job, at the first of its requests that are in it.
-pub(super) struct Item {
-    pub(super) hand: InHand,
-    /// The number of that request's attempt.
-    pub(super) attempt: i64,
-    /// Its further requests in the job: which of its deliveries, and the number of the attempt.
-    more: Vec<(usize, i64)>,
-}
-
-/// An event that is settled: what came of its requests, and what becomes of it.
-pub(super) type Done = Vec<(InHand, Vec<Settlement>, Then)>;
+use super::report::Report;
+use super::single::BUSY_PAUSE;
 
 /// Sends what was taken for one job.
 pub(super) async fn send(
@@ -76,36 +64,6 @@ fn starts<'a>(context: &'a Context, part: &'a Part) -> impl Iterator<Item = Star
         request: None,
         now: context.now(),
     })
-}
-
-/// Writes down what came of a job's events, and of others beside them.
-pub(super) async fn settle(
-    context: &Context,
-    done: Done,
-    others: Vec<Step>,
-    answered: Option<Outcome>,
-) -> Report {
-    let steps: Vec<Step> = done.iter().flat_map(steps).chain(others).collect();
-    let events = done.into_iter().map(|(hand, _, then)| (hand, then));
-    match context.settle(&steps).await {
-        Ok(()) => Report::of(events.collect(), answered),
-        Err(Unwritten) => Report::unwritten(events.map(|(hand, _)| hand).collect()),
-    }
-}
-
-/// What is written of an event: its requests, and with the last of them what becomes of it.
-fn steps((_, settlements, then): &(InHand, Vec<Settlement>, Then)) -> Vec<Step> {
-    let step = |settlement: Option<&Settlement>, then: Then| Step {
-        settlement: settlement.cloned(),
-        then,
-    };
-    let Some((last, before)) = settlements.split_last() else {
-        return vec![step(None, then.clone())];
-    };
-    let before = before
-        .iter()
-        .map(|settlement| step(Some(settlement), Then::Stay));
-    before.chain([step(Some(last), then.clone())]).collect()
 }
 
 /// What sending a job came to.
@@ -211,26 +169,6 @@ fn sort(context: &Context, parts: Vec<Part>, begun: Vec<Begun>) -> (Vec<Item>, D
     (items, done)
 }
 
-impl Item {
-    /// An event with one request in the job.
-    pub(super) const fn of(hand: InHand, attempt: i64) -> Self {
-        let more = Vec::new();
-        Self {
-            hand,
-            attempt,
-            more,
-        }
-    }
-
-    /// The deliveries that are in the job, and the numbers of their attempts.
-    fn attempts(&self) -> Vec<(usize, i64)> {
-        let first = (self.hand.place(), self.attempt);
-        std::iter::once(first)
-            .chain(self.more.iter().copied())
-            .collect()
-    }
-}
-
 fn job(items: &[Item]) -> Option<BulkJob> {
     let first = items.first()?.hand.delivery();
     let mut job = BulkJob::new(first.kind, first.list_id.as_deref())?;
@@ -270,7 +208,9 @@ async fn exchange(context: &Context, job: &BulkJob, items: Vec<Item>, going: Goi
         return Came {
             settled: Vec::new(),
             answered: Some(answered),
-            watch: Some(import::sent(context, begun, &items, answer).await),
+            watch: Some(
+                import::sent(context, begun, items.iter().map(|item| &item.hand), answer).await,
+            ),
         };
     }
     let settled = match outcome.kind {
@@ -293,27 +233,6 @@ async fn exchange(context: &Context, job: &BulkJob, items: Vec<Item>, going: Goi
         | OutcomeKind::Stopped => each(context, items, &outcome, blame),
     };
     Came::of(settled, Some(answered))
-}
-
-/// The job's outcome is each request's.
-pub(super) fn each(context: &Context, items: Vec<Item>, outcome: &Outcome, blame: Blame) -> Done {
-    items
-        .into_iter()
-        .map(|item| {
-            let attempts = item.attempts();
-            let mut hand = item.hand;
-            let mut settlements = Vec::with_capacity(attempts.len());
-            let mut then = Then::Stay;
-            for (place, attempt) in attempts {
-                hand.stand_at(place);
-                let (settlement, next) =
-                    judge(context, &mut hand, attempt, outcome.clone(), "", blame);
-                settlements.push(settlement);
-                then = next;
-            }
-            (hand, settlements, then)
-        })
-        .collect()
 }
 
 /// A refused job: the events of the items that its error names are judged alone, the others go again without them;
@@ -344,50 +263,4 @@ fn refused(
         done.push(again(context, item, largest, words));
     }
     done
-}
-
-/// Sends all of a job's items again, in jobs of at most `largest`.
-fn taken_apart(context: &Context, items: Vec<Item>, largest: usize, words: &str) -> Done {
-    items
-        .into_iter()
-        .map(|item| again(context, item, largest, words))
-        .collect()
-}
-
-/// An event goes again at once; the attempts are not counted, since nothing says that it was at fault.
-pub(super) fn again(
-    context: &Context,
-    item: Item,
-    largest: usize,
-    words: &str,
-) -> (InHand, Vec<Settlement>, Then) {
-    let attempts = item.attempts();
-    let first = item.hand.place();
-    let mut hand = item.hand;
-    hand.largest_job = largest;
-    let words = format!("its bulk job was taken apart: {words}");
-    let mut settlements = Vec::with_capacity(attempts.len());
-    for (place, attempt) in attempts {
-        hand.stand_at(place);
-        settlements.push(unsent(context, &hand, attempt, &words));
-    }
-    hand.stand_at(first);
-    (hand, settlements, Then::Stay)
-}
-
-/// An attempt that says nothing about the request that the event stands at.
-fn unsent(context: &Context, hand: &InHand, attempt: i64, words: &str) -> Settlement {
-    let mut outcome = Outcome::of(OutcomeKind::Retry);
-    outcome.error = Some(words.to_owned());
-    Settlement {
-        delivery: hand.delivery().id,
-        attempt,
-        outcome,
-        status: DeliveryStatus::Pending,
-        reason: None,
-        request: None,
-        counts: false,
-        failed: false,
-        now: context.now(),
-    }
 }

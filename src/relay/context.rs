@@ -19,12 +19,12 @@ use crate::outbox::{Begun, ClaimedEvent, Outbox, Start, Step, Then, WriteError};
 
 use crate::scheduler::longest_wait;
 
-use super::deaths::DeadLog;
-use super::desk::LONGEST_PARKED;
-use super::hand::Refusal;
+use super::deaths::{DeadLog, Refusal};
 use super::lead::Lead;
 use super::told;
 
+/// A parked event is due after this long at the latest, should the end of the pause be missed.
+pub(super) const LONGEST_PARKED: Duration = Duration::from_mins(10);
 /// The pause before a write is tried again.
 const WRITE_PAUSE: Duration = Duration::from_secs(1);
 /// How often a write is tried that fails for a reason of its own, such as a constraint.

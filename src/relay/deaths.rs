@@ -12,7 +12,12 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::model::{DeliveryKind, EventId};
 
-use super::hand::Refusal;
+/// An answer that refused a request for good, as a log may say it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) status: Option<u16>,
+    pub(super) request_id: Option<String>,
+}
 
 /// Events of a kind that are logged one by one in each minute.
 const ONE_BY_ONE: u64 = 10;

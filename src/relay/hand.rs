@@ -10,13 +10,7 @@ use crate::outbox::{BODIES, ClaimedEvent, Copied, Settlement, StoredDelivery, Th
 use crate::scheduler::Verdict;
 
 use super::context::{Context, End, request_id};
-
-/// An answer that refused a request for good, as a log may say it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) status: Option<u16>,
-    pub(super) request_id: Option<String>,
-}
+use super::deaths::Refusal;
 
 /// A mapped event, at one of its deliveries. `event` is kept as the outbox has it.
 #[derive(Debug)]

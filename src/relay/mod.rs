@@ -16,10 +16,12 @@ mod desk;
 mod hand;
 mod import;
 mod intake;
+mod item;
 mod lead;
 mod plan;
 mod queues;
 mod reading;
+mod report;
 mod single;
 mod told;
 

@@ -12,8 +12,8 @@ use crate::scheduler::{Facts, Next, decide, not_resent};
 use crate::telemetry;
 
 use super::context::{Blame, Context, Unwritten, request_id};
-use super::desk::Report;
 use super::hand::{InHand, Sent};
+use super::report::Report;
 
 /// How long an event waits whose `$event_id` another unfinished delivery carries.
 pub(super) const BUSY_PAUSE: Duration = Duration::from_secs(5);

@@ -1,11 +1,9 @@
 //! What the relay tells of itself in numbers, once it is written down in the outbox.
 
 use crate::metrics::{DeliveryState, LimitUse, Metrics};
-use crate::model::{EventStatus, PauseKind, Timestamp};
+use crate::model::{PauseKind, Timestamp};
 use crate::outbox::{LimitInUse as Told, PlannedDelivery, Step, Then};
 use crate::scheduler::{Breakers, Limits};
-
-use super::hand::InHand;
 
 /// Attempts and events that came to their end.
 pub(super) fn settled(metrics: &Metrics, steps: &[Step]) {
@@ -33,24 +31,6 @@ pub(super) fn settled(metrics: &Metrics, steps: &[Step]) {
 pub(super) fn planned(metrics: &Metrics, planned: &[PlannedDelivery]) {
     for delivery in planned.iter().filter(|planned| planned.refused.is_some()) {
         metrics.delivery(delivery.kind, crate::model::DeliveryStatus::Rejected);
-    }
-}
-
-/// The deliveries of an event that were settled, or the one it stands at, and the event itself when it is delivered.
-pub(super) fn stepped(metrics: &Metrics, hand: &mut InHand, then: &Then) {
-    let mut settled = std::mem::take(&mut hand.settled);
-    if settled.is_empty() {
-        settled.push(hand.place());
-    }
-    for place in settled {
-        let delivery = &hand.event.deliveries[place];
-        metrics.delivery(delivery.kind, delivery.status);
-    }
-    if let Then::Finish { status, now, .. } = then
-        && *status == EventStatus::Delivered
-        && !hand.replayed()
-    {
-        metrics.delivered_after(now.since(hand.event.received_at));
     }
 }
 

@@ -12,9 +12,9 @@ use crate::scheduler::Attempted;
 use super::super::context::Unwritten;
 use super::super::hand::{Held, InHand};
 use super::super::intake::{self, Intake};
-use super::super::told;
+use super::super::report::{self, Report};
 use super::returns::Returns;
-use super::{Desk, Ended, InFlightRequest, Report, Returned};
+use super::{Desk, Ended, InFlightRequest, Returned};
 
 /// How long the desk waits before it asks an outbox again that failed it.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(1);
@@ -62,7 +62,7 @@ impl Desk {
         } = report;
         let metrics = &self.context.relay.instruments.metrics;
         for (hand, then) in &mut events {
-            told::stepped(metrics, hand, then);
+            report::stepped(metrics, hand, then);
         }
         let mut returned = Returns::default();
         for (hand, then) in events {

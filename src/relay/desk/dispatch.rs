@@ -8,8 +8,9 @@ use crate::scheduler::{InFlight, Move, Permit, Pressure, Slots, Vacancy, choose}
 use super::super::context::Blame;
 use super::super::hand::{Held, InHand};
 use super::super::queues::Queues;
+use super::super::report::Report;
 use super::super::{bulk, single};
-use super::{Desk, InFlightRequest, Report, Returned, earlier, job_family};
+use super::{Desk, InFlightRequest, Returned, earlier, job_family};
 
 impl Desk {
     /// Sends what may go; answers when to look again, if nothing happens before.

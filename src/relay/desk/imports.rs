@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use tokio::task::Id;
 
-use super::{Desk, Report, Returned};
+use super::super::report::Report;
+use super::{Desk, Returned};
 use crate::model::Family;
 use crate::relay::hand::Held;
 use crate::relay::import::{self, Watch};

@@ -17,15 +17,15 @@ use std::time::Duration;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::delivery::Remote;
-use crate::model::{EventId, Family, Outcome, Timestamp};
-use crate::outbox::{LimitInUse, NextDue, Then};
+use crate::model::{EventId, Family, Timestamp};
+use crate::outbox::{LimitInUse, NextDue};
 use crate::scheduler::{Breakers, Latencies, Limits};
 
-use super::context::{Context, Unwritten};
-use super::hand::{Held, InHand};
-use super::import::Watch;
+use super::context::{Context, LONGEST_PARKED, Unwritten};
+use super::hand::Held;
 use super::intake::{self, Intake, Room};
 use super::queues::Queues;
+use super::report::Report;
 use super::told;
 use pauses::Pauses;
 
@@ -33,8 +33,6 @@ use pauses::Pauses;
 const TELL_EVERY: Duration = Duration::from_secs(5);
 /// So many events of a family that cannot go stay in hand, ready for when it can; the others are parked.
 const KEPT_WHILE_STOPPED: usize = 64;
-/// A parked event is due after this long at the latest, should the end of the pause be missed.
-pub(super) const LONGEST_PARKED: Duration = Duration::from_mins(10);
 
 /// What a task comes to.
 enum Returned {
@@ -50,43 +48,6 @@ enum Returned {
     Looked(Vec<Option<Family>>),
     /// Events were given back to the outbox, or parked ones made due.
     Written,
-}
-
-/// What a request, or a job of many, came to.
-pub(super) struct Report {
-    /// The events it was about, and what was written of each.
-    events: Vec<(InHand, Then)>,
-    /// Events about which nothing could be written.
-    unwritten: Vec<InHand>,
-    /// The answer; `None` when nothing was sent.
-    answered: Option<Outcome>,
-    /// An import job that Klaviyo works on from now on.
-    watch: Option<Watch>,
-}
-
-impl Report {
-    pub(super) fn of(events: Vec<(InHand, Then)>, answered: Option<Outcome>) -> Self {
-        Self {
-            events,
-            unwritten: Vec::new(),
-            answered,
-            watch: None,
-        }
-    }
-
-    /// The same, and an import job to be watched.
-    pub(super) fn watching(self, watch: Option<Watch>) -> Self {
-        Self { watch, ..self }
-    }
-
-    pub(super) fn unwritten(hands: Vec<InHand>) -> Self {
-        Self {
-            events: Vec::new(),
-            unwritten: hands,
-            answered: None,
-            watch: None,
-        }
-    }
 }
 
 /// A task that ended, not yet entered in the books.

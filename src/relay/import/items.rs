@@ -7,10 +7,10 @@ use crate::model::{DeliveryKind, DeliveryStatus, EventId, ImportJobId, Outcome, 
 use crate::outbox::{ImportItem, ReadError, Settlement, Step, Then};
 
 use super::{Context, End};
-use crate::relay::bulk::{self, Done, Item, again, each};
 use crate::relay::context::Blame;
-use crate::relay::desk::Report;
 use crate::relay::hand::InHand;
+use crate::relay::item::{self, Done, Item, again, each};
+use crate::relay::report::Report;
 
 /// A job as it was sent.
 pub(super) struct Frozen {
@@ -93,7 +93,7 @@ pub(super) async fn settle(context: &Context, end: End, frozen: Frozen) -> Repor
         .iter()
         .map(|item| given_back(context, item))
         .collect();
-    bulk::settle(context, done, strays, None).await
+    item::settle(context, done, strays, None).await
 }
 
 /// Which places of a job its errors are about, and their words; `None` when that is not certain for each.

@@ -8,45 +8,26 @@
 
 mod items;
 mod lost;
+mod sent;
 mod watch;
+
+pub(super) use sent::{Begun, Watch, may_run, sent};
 
 use std::time::Duration;
 
 use crate::klaviyo::Route;
-use crate::klaviyo::bulk::{ImportError, ImportJob, import_job};
-use crate::model::{EventId, Family, ImportJobId, Outcome, OutcomeKind, Timestamp};
+use crate::klaviyo::bulk::ImportError;
+use crate::model::{Family, Outcome};
 use crate::outbox::OpenImport;
 use crate::scheduler::JOBS_IN_AIR;
 
-use super::bulk::Item;
-use super::context::{Context, Unwritten, error_chain};
-use super::desk::Report;
-use super::hand::Held;
+use super::context::{Context, error_chain};
+use super::report::Report;
 
 /// A job is asked about no more often than this.
 const ASK_EVERY: Duration = Duration::from_secs(2);
 /// The pause before the books are read again that could not be read.
 const READ_PAUSE: Duration = Duration::from_secs(1);
-
-/// A job to be watched.
-pub(super) struct Watch {
-    pub(super) job: OpenImport,
-    /// What the answer to the job itself said of it.
-    state: Option<ImportJob>,
-    /// What its events took of the window.
-    pub(super) held: Held,
-}
-
-impl Watch {
-    /// A job of the books, as a start finds it.
-    pub(super) fn of(job: OpenImport) -> Self {
-        Self {
-            job,
-            state: None,
-            held: Held::default(),
-        }
-    }
-}
 
 /// How the watch of a job ends.
 enum End {
@@ -56,56 +37,6 @@ enum End {
     Cancelled,
     /// What became of it cannot be found out; why.
     Unclear(&'static str),
-}
-
-/// A job that was just written down.
-pub(super) struct Begun {
-    pub(super) id: ImportJobId,
-    pub(super) at: Timestamp,
-}
-
-/// Whether Klaviyo may work on a job after this outcome of its request. A gateway in front of Klaviyo that had no answer,
-/// or no whole one, from behind it (502, 504, 520, 524) does not know whether the job was taken.
-pub(super) fn may_run(outcome: &Outcome) -> bool {
-    match outcome.kind {
-        OutcomeKind::Accepted | OutcomeKind::Unknown => true,
-        OutcomeKind::Retry => matches!(outcome.http_status, Some(502 | 504 | 520 | 524)),
-        OutcomeKind::Refused | OutcomeKind::Stopped | OutcomeKind::Conflict => false,
-    }
-}
-
-/// What is to be watched of a job that may run. Klaviyo's id of it is in the books when this returns.
-pub(super) async fn sent(
-    context: &Context,
-    begun: Begun,
-    items: &[Item],
-    answer: Option<&[u8]>,
-) -> Watch {
-    let state = answer.and_then(import_job);
-    let events: Vec<EventId> = items.iter().map(|item| item.hand.event.id).collect();
-    if let Some(ImportJob { id, .. }) = &state {
-        let outbox = &context.relay.outbox;
-        let write = || outbox.import_taken(begun.id, id.clone());
-        if let Err(Unwritten) = context.persist("an import job's id", write).await {
-            tracing::error!("failed to keep an import job's id; the next start looks for the job");
-        }
-    } else {
-        tracing::warn!(
-            items = items.len(),
-            "an import job was sent and its answer lost; its people wait until Klaviyo lists what became of it"
-        );
-    }
-    Watch {
-        job: OpenImport {
-            id: begun.id,
-            klaviyo_id: state.as_ref().map(|job| job.id.clone()),
-            began: begun.at,
-            items: u64::try_from(items.len()).unwrap_or(u64::MAX),
-            events,
-        },
-        state,
-        held: Held::by(items.iter().map(|item| &item.hand)),
-    }
 }
 
 /// The jobs that an earlier run left open. Tries until they can be read, or the relay stops.

@@ -1,0 +1,77 @@
+//! An import job from its answer on: whether Klaviyo may work on it, and what is to be watched.
+
+use crate::klaviyo::bulk::{ImportJob, import_job};
+use crate::model::{EventId, ImportJobId, Outcome, OutcomeKind, Timestamp};
+use crate::outbox::OpenImport;
+use crate::relay::context::{Context, Unwritten};
+use crate::relay::hand::{Held, InHand};
+
+/// A job to be watched.
+pub(in crate::relay) struct Watch {
+    pub(in crate::relay) job: OpenImport,
+    /// What the answer to the job itself said of it.
+    pub(super) state: Option<ImportJob>,
+    /// What its events took of the window.
+    pub(in crate::relay) held: Held,
+}
+
+impl Watch {
+    /// A job of the books, as a start finds it.
+    pub(in crate::relay) fn of(job: OpenImport) -> Self {
+        Self {
+            job,
+            state: None,
+            held: Held::default(),
+        }
+    }
+}
+
+/// A job that was just written down.
+pub(in crate::relay) struct Begun {
+    pub(in crate::relay) id: ImportJobId,
+    pub(in crate::relay) at: Timestamp,
+}
+
+/// Whether Klaviyo may work on a job after this outcome of its request. A gateway in front of Klaviyo that had no answer,
+/// or no whole one, from behind it (502, 504, 520, 524) does not know whether the job was taken.
+pub(in crate::relay) fn may_run(outcome: &Outcome) -> bool {
+    match outcome.kind {
+        OutcomeKind::Accepted | OutcomeKind::Unknown => true,
+        OutcomeKind::Retry => matches!(outcome.http_status, Some(502 | 504 | 520 | 524)),
+        OutcomeKind::Refused | OutcomeKind::Stopped | OutcomeKind::Conflict => false,
+    }
+}
+
+/// What is to be watched of a job that may run. Klaviyo's id of it is in the books when this returns.
+pub(in crate::relay) async fn sent<'a>(
+    context: &Context,
+    begun: Begun,
+    hands: impl Iterator<Item = &'a InHand> + Clone + Send,
+    answer: Option<&[u8]>,
+) -> Watch {
+    let state = answer.and_then(import_job);
+    let events: Vec<EventId> = hands.clone().map(|hand| hand.event.id).collect();
+    if let Some(ImportJob { id, .. }) = &state {
+        let outbox = &context.relay.outbox;
+        let write = || outbox.import_taken(begun.id, id.clone());
+        if let Err(Unwritten) = context.persist("an import job's id", write).await {
+            tracing::error!("failed to keep an import job's id; the next start looks for the job");
+        }
+    } else {
+        tracing::warn!(
+            items = events.len(),
+            "an import job was sent and its answer lost; its people wait until Klaviyo lists what became of it"
+        );
+    }
+    Watch {
+        job: OpenImport {
+            id: begun.id,
+            klaviyo_id: state.as_ref().map(|job| job.id.clone()),
+            began: begun.at,
+            items: u64::try_from(events.len()).unwrap_or(u64::MAX),
+            events,
+        },
+        state,
+        held: Held::by(hands),
+    }
+}

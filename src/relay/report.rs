@@ -1,0 +1,63 @@
+//! What a request, or a job of many, came to, as its task reports it to the desk.
+
+use crate::metrics::Metrics;
+use crate::model::{EventStatus, Outcome};
+use crate::outbox::Then;
+
+use super::hand::InHand;
+use super::import::Watch;
+
+/// What a request, or a job of many, came to.
+pub(super) struct Report {
+    /// The events it was about, and what was written of each.
+    pub(super) events: Vec<(InHand, Then)>,
+    /// Events about which nothing could be written.
+    pub(super) unwritten: Vec<InHand>,
+    /// The answer; `None` when nothing was sent.
+    pub(super) answered: Option<Outcome>,
+    /// An import job that Klaviyo works on from now on.
+    pub(super) watch: Option<Watch>,
+}
+
+impl Report {
+    pub(super) fn of(events: Vec<(InHand, Then)>, answered: Option<Outcome>) -> Self {
+        Self {
+            events,
+            unwritten: Vec::new(),
+            answered,
+            watch: None,
+        }
+    }
+
+    /// The same, and an import job to be watched.
+    pub(super) fn watching(self, watch: Option<Watch>) -> Self {
+        Self { watch, ..self }
+    }
+
+    pub(super) fn unwritten(hands: Vec<InHand>) -> Self {
+        Self {
+            events: Vec::new(),
+            unwritten: hands,
+            answered: None,
+            watch: None,
+        }
+    }
+}
+
+/// The deliveries of an event that were settled, or the one it stands at, and the event itself when it is delivered.
+pub(super) fn stepped(metrics: &Metrics, hand: &mut InHand, then: &Then) {
+    let mut settled = std::mem::take(&mut hand.settled);
+    if settled.is_empty() {
+        settled.push(hand.place());
+    }
+    for place in settled {
+        let delivery = &hand.event.deliveries[place];
+        metrics.delivery(delivery.kind, delivery.status);
+    }
+    if let Then::Finish { status, now, .. } = then
+        && *status == EventStatus::Delivered
+        && !hand.replayed()
+    {
+        metrics.delivered_after(now.since(hand.event.received_at));
+    }
+}
