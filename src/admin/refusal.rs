@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::operator::{ChangeError, ExplainError, ForgetError};
+use crate::operator::{ChangeError, ExplainError, ForgetError, SourceError};
 use crate::outbox::{ReadError, WriteError};
 
 /// Why a request is not answered as asked. As JSON: `{"code": …, "error": …}`.
@@ -207,8 +207,18 @@ impl From<ChangeError> for Refusal {
             ChangeError::WrongState { .. } => Self::asked("wrong_status", line),
             ChangeError::Nobody => Self::nobody(),
             ChangeError::NoOrder => Self::no_order(),
+            ChangeError::Source(error) => error.into(),
             ChangeError::Read(error) => error.into(),
             ChangeError::Write(ref error) => unwritten(error, line),
+        }
+    }
+}
+
+impl From<SourceError> for Refusal {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Unknown { .. } => Self::asked("no_such_source", error.to_string()),
+            SourceError::Read(error) => error.into(),
         }
     }
 }

@@ -13,7 +13,7 @@ use flate2::write::GzEncoder;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
-use super::filter::{Filter, known_source};
+use super::filter::Filter;
 use super::{End, Misuse, attach, print_json, print_line};
 use crate::config::Config;
 use crate::model::{EventId, EventStatus};
@@ -40,9 +40,8 @@ pub(super) struct Options {
 pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End> {
     let all = EventStatus::ALL;
     let outbox = attach(&config).await?;
-    if let Some(source) = &options.filter.meant().source {
-        known_source(&outbox, &config, source).await?;
-    }
+    let filter = options.filter.meant();
+    filter.check_source(&config.ingest, &outbox).await?;
     if options.filter.dry_run {
         let found = options.filter.meant().find(&outbox, all).await?;
         outbox.close().await;

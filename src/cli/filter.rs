@@ -9,7 +9,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::model::{EventStatus, EventType, Timestamp};
 use crate::operator::{self, Change, ChangeError, Found};
-use crate::outbox::{Brief, Outbox, Selection};
+use crate::outbox::{Brief, Selection};
 
 /// The filters of commands that change events. They combine: an event must meet all that are given.
 #[derive(Debug, clap::Args)]
@@ -103,10 +103,8 @@ impl Filter {
     ) -> anyhow::Result<End> {
         let outbox = attach(config).await?;
         let filter = self.meant();
-        if let Some(source) = &filter.source {
-            known_source(&outbox, config, source).await?;
-        }
-        let made = change.make(&filter, self.dry_run, &outbox, SystemClock.now());
+        let (ingest, now) = (&config.ingest, SystemClock.now());
+        let made = change.make(&filter, self.dry_run, ingest, &outbox, now);
         let found = match made.await {
             Err(ChangeError::NoFilter | ChangeError::WrongState { .. }) => {
                 return Err(Misuse(misuse).into());
@@ -173,44 +171,6 @@ impl Filter {
         }
         Ok(end)
     }
-}
-
-/// Refuses a source that is neither configured nor has an event: a mistyped name would look like one that has none.
-pub(super) async fn known_source(
-    outbox: &Outbox,
-    config: &Config,
-    source: &str,
-) -> anyhow::Result<()> {
-    if config
-        .ingest
-        .sources
-        .iter()
-        .any(|known| known.name == source)
-    {
-        return Ok(());
-    }
-    let selection = Selection {
-        source: Some(source.to_owned()),
-        ..Selection::default()
-    };
-    if outbox.briefs(&selection, 1).await?.is_empty() {
-        return Err(unknown_source(config, source));
-    }
-    Ok(())
-}
-
-/// That a source has no such name, with the names that there are.
-pub(super) fn unknown_source(config: &Config, source: &str) -> anyhow::Error {
-    let names: Vec<&str> = config
-        .ingest
-        .sources
-        .iter()
-        .map(|known| &*known.name)
-        .collect();
-    anyhow::anyhow!(
-        "no source is named {source}; there are: {}",
-        names.join(", ")
-    )
 }
 
 /// The first of so many events, a line each.

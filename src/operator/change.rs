@@ -1,6 +1,8 @@
 //! What an operator changes: events sent again, stopped, let go, given up.
 
 use super::filter::{Filter, Found};
+use super::source::SourceError;
+use crate::config::IngestConfig;
 use crate::model::{EventStatus, Timestamp};
 use crate::outbox::{Outbox, ReadError, Replay, Selection, WriteError};
 
@@ -42,6 +44,9 @@ pub enum ChangeError {
     /// The order asked for can be none. Left out, the filter would mean every order.
     #[error("the order_id names no order; give the id of one")]
     NoOrder,
+    /// The source asked for is none.
+    #[error(transparent)]
+    Source(#[from] SourceError),
     /// The events could not be found.
     #[error("failed to find the events")]
     Read(#[source] ReadError),
@@ -70,11 +75,13 @@ impl Change {
         }
     }
 
-    /// Finds the events that a filter means and changes them; `dry_run`: only finds them.
+    /// Finds the events that a filter means and changes them; `dry_run`: only finds them. `ingest` says which sources
+    /// there are.
     pub async fn make(
         self,
         filter: &Filter,
         dry_run: bool,
+        ingest: &IngestConfig,
         outbox: &Outbox,
         now: Timestamp,
     ) -> Result<Found, ChangeError> {
@@ -91,6 +98,7 @@ impl Change {
         if let Some(status) = filter.status.filter(|status| !allowed.contains(status)) {
             return Err(ChangeError::WrongState { status, allowed });
         }
+        filter.check_source(ingest, outbox).await?;
         let found = filter.find(outbox, allowed).await;
         let mut found = found.map_err(ChangeError::Read)?;
         if self.stops() {

@@ -21,6 +21,7 @@ mod room;
 mod settings;
 mod shared;
 mod size;
+mod source;
 mod take;
 mod when;
 
@@ -39,5 +40,6 @@ pub use room::disk_words;
 pub use settings::ExplainSettings;
 pub use shared::{SHARED_CODE, shared_advice, shared_words};
 pub use size::bytes;
+pub use source::SourceError;
 pub use take::{TakeError, Taken, take};
 pub use when::{TIMES, time};

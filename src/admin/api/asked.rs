@@ -78,6 +78,8 @@ struct ListQuery {
 pub struct Listed {
     /// Which events.
     pub selection: Selection,
+    /// The filters that the selection was made of.
+    pub filter: operator::Filter,
     /// The page ends before this number.
     pub before: Option<EventId>,
     /// How many at most.
@@ -155,6 +157,7 @@ pub fn listed(uri: &Uri, now: Timestamp) -> Result<Listed, Refusal> {
     let before = query.before.map(EventId);
     Ok(Listed {
         selection: filter.selection(&states),
+        filter,
         before,
         limit: page(query.limit)?,
     })

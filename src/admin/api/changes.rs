@@ -148,6 +148,8 @@ pub(super) async fn explain(State(admin): State<Arc<Admin>>, request: Request) -
 async fn make(admin: Arc<Admin>, change: Change, asked: Asked) -> Answer {
     let now = admin.clock.now();
     let filter = asked.filter.read(now)?;
-    let made = change.make(&filter, asked.dry_run, &admin.outbox, now);
+    let settings = admin.explain.borrow().clone();
+    let ingest = settings.ingest();
+    let made = change.make(&filter, asked.dry_run, ingest, &admin.outbox, now);
     Ok(Json(made.await?.json(asked.dry_run)))
 }

@@ -32,6 +32,9 @@ pub(super) async fn audit(State(admin): State<Arc<Admin>>) -> Answer {
 /// A page of events, the newest first.
 pub(super) async fn events(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
     let asked = asked::listed(&uri, admin.clock.now())?;
+    let settings = admin.explain.borrow().clone();
+    let ingest = settings.ingest();
+    asked.filter.check_source(ingest, &admin.outbox).await?;
     let page = admin
         .outbox
         .page(&asked.selection, asked.before, asked.limit);

@@ -10,7 +10,7 @@ use super::super::api::asked as said;
 use super::super::refusal::Refusal;
 use super::visit::Visit;
 use crate::model::{EventStatus, Timestamp};
-use crate::operator;
+use crate::operator::{self, SourceError};
 use crate::outbox::Selection;
 
 /// The keys that say which events are meant, in the order in which an address has them.
@@ -83,6 +83,18 @@ impl Asked {
         };
         let words = format!("`{key}`: {words}");
         Err(Refusal::asked("bad_query", words))
+    }
+
+    /// Notes a source that there is not.
+    pub(super) async fn known(mut self, visit: &Visit) -> Result<Self, Refusal> {
+        let settings = visit.admin.explain.borrow().clone();
+        let (ingest, outbox) = (settings.ingest(), &visit.admin.outbox);
+        match self.filter.check_source(ingest, outbox).await {
+            Ok(()) => {}
+            Err(error @ SourceError::Unknown { .. }) => self.note("source", &error.to_string()),
+            Err(SourceError::Read(error)) => return Err(error.into()),
+        }
+        Ok(self)
     }
 
     fn take(&mut self, key: &str, text: String, own: &[&'static str]) {

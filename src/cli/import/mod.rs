@@ -20,12 +20,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::filter::unknown_source;
 use super::screen::Screen;
 use super::{End, print, print_json};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, SourceConfig};
 use crate::escape;
+use crate::operator::SourceError;
 use crate::outbox::{Import, OpenError, Outbox};
 use lines::{Position, identity};
 use reading::{BATCHES_READY, Reading};
@@ -226,7 +226,7 @@ fn source(config: &Config, name: Option<&str>) -> anyhow::Result<SourceConfig> {
         None => None,
     };
     if let (Some(name), None) = (name, found) {
-        return Err(unknown_source(config, name));
+        return Err(SourceError::unknown(name, &config.ingest).into());
     }
     let names: Vec<&str> = sources.iter().map(|source| &*source.name).collect();
     let Some(source) = found else {

@@ -131,3 +131,37 @@ async fn dead_events_are_grouped_and_blocked_people_are_named() {
         "as many as the view has rows"
     );
 }
+
+/// The sentence of the commands. The port's configuration has the source `dev` alone, and its events are of `shop`.
+const NO_SOURCE: &str = "no source is named nope; there are: dev";
+
+#[tokio::test]
+async fn a_source_that_there_is_not_is_refused_and_one_that_only_events_have_is_a_filter() {
+    let port = Port::filled().await;
+    let list = port.get("/api/v1/events?source=shop").await.well();
+    assert_eq!(ids(&list), [6, 5, 4, 3, 2, 1]);
+    let refused = port.get("/api/v1/events?source=nope").await;
+    assert_eq!(refused.status, 400);
+    assert_eq!(
+        refused.json(),
+        json!({"code": "no_such_source", "error": NO_SOURCE})
+    );
+    for change in ["replay", "hold", "release", "discard"] {
+        let path = format!("/api/v1/{change}");
+        let asked = |source: &str| json!({"filter": {"source": source}, "dry_run": true});
+        port.post(&path, &asked("shop")).await.well();
+        let refused = port.post(&path, &asked("nope")).await;
+        assert_eq!(
+            (refused.status, &refused.json()["error"]),
+            (400, &json!(NO_SOURCE)),
+            "{change}"
+        );
+    }
+    for page in ["/events?", "/change?do=replay&status=dead&", "/export?"] {
+        let known = port.get(&format!("{page}source=shop")).await;
+        assert_eq!(known.status, 200, "{page}: {}", known.text);
+        let refused = port.get(&format!("{page}source=nope")).await;
+        assert_eq!(refused.status, 400, "{page}");
+        assert!(refused.text.contains(NO_SOURCE), "{page}: {}", refused.text);
+    }
+}

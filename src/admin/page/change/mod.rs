@@ -89,10 +89,7 @@ pub(super) async fn make(Extension(visit): Extension<Visit>, body: Bytes) -> Ans
         ids: meant,
         ..plan.asked.filter().clone()
     };
-    let made = plan
-        .change
-        .make(&filter, false, &visit.admin.outbox, visit.now);
-    let made = made.await?;
+    let made = plan.make(&filter, false, &visit).await?;
     seen.found.missing.extend(made.missing);
     let done = words::done(plan.change, made.events.len(), &seen.found.missing);
     Ok(visit::go_on(&plan.back, &done))
@@ -155,11 +152,23 @@ impl Plan {
         confirmed.ok_or_else(|| Refusal::asked("unconfirmed", UNCONFIRMED))
     }
 
+    /// Makes the change of the events that a filter means; `dry_run`: only finds them.
+    async fn make(
+        &self,
+        filter: &operator::Filter,
+        dry_run: bool,
+        visit: &Visit,
+    ) -> Result<Found, operator::ChangeError> {
+        let settings = visit.admin.explain.borrow().clone();
+        let (ingest, outbox) = (settings.ingest(), &visit.admin.outbox);
+        let made = self.change.make(filter, dry_run, ingest, outbox, visit.now);
+        made.await
+    }
+
     /// Finds the events that are meant.
     async fn look(&self, visit: &Visit) -> Result<Seen, Refusal> {
         let outbox = &visit.admin.outbox;
-        let filter = self.asked.filter();
-        let found = self.change.make(filter, true, outbox, visit.now).await?;
+        let found = self.make(self.asked.filter(), true, visit).await?;
         let named: Vec<i64> = found.missing.iter().copied().take(NAMED).collect();
         let known = if named.is_empty() {
             Vec::new()

@@ -24,7 +24,8 @@ const MOST: u32 = 100;
 /// The list, or what a search leads to.
 pub(super) async fn page(Extension(visit): Extension<Visit>, uri: Uri) -> Answer {
     let query = uri.query().unwrap_or_default();
-    let mut asked = Asked::read(query, &["q", "before"], visit.now);
+    let asked = Asked::read(query, &["q", "before"], visit.now);
+    let mut asked = asked.known(&visit).await?;
     let before = match asked.own("before").map(super::super::api::asked::number) {
         None => None,
         Some(Ok(number)) => Some(EventId(number)),
