@@ -83,7 +83,8 @@ impl Refusal {
     pub(super) const NO_SUCH_EVENT: Self = Self::of(
         StatusCode::NOT_FOUND,
         "no_such_event",
-        "no event has this number, message id, $event_id or order id, or it is no longer kept; /api/v1/events lists them",
+        "no event has this number, or it is no longer kept; /api/v1/events lists them, and with find= finds them by message id, \
+         $event_id or order id",
     );
 
     pub(super) const NO_SANDBOX: Self = Self::of(

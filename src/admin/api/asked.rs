@@ -70,6 +70,7 @@ struct ListQuery {
     sent_to: Option<String>,
     reason: Option<String>,
     group: Option<String>,
+    find: Option<String>,
     before: Option<i64>,
     limit: Option<u32>,
 }
@@ -80,6 +81,8 @@ pub struct Listed {
     pub selection: Selection,
     /// The filters that the selection was made of.
     pub filter: operator::Filter,
+    /// Among them those that this word finds, as `show` does.
+    pub find: Option<String>,
     /// The page ends before this number.
     pub before: Option<EventId>,
     /// How many at most.
@@ -158,6 +161,7 @@ pub fn listed(uri: &Uri, now: Timestamp) -> Result<Listed, Refusal> {
     Ok(Listed {
         selection: filter.selection(&states),
         filter,
+        find: word("find", query.find)?,
         before,
         limit: page(query.limit)?,
     })

@@ -29,7 +29,7 @@ pub(super) fn routes() -> Router<Arc<Admin>> {
         .route("/status", get(status))
         .route("/audit", get(reads::audit))
         .route("/events", get(reads::events))
-        .route("/events/{event}", get(reads::event))
+        .route("/events/{number}", get(reads::event))
         .route("/dead", get(reads::dead))
         .route("/blocked", get(reads::blocked))
         .route("/replay", post(changes::replay))

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use super::super::Admin;
 use super::super::refusal::Refusal;
-use super::asked;
+use super::asked::{self, Listed};
+use crate::model::EventId;
 use crate::operator::{audit_json, brief_json, dead_json, event_json, overview_json};
 
 type Answer = Result<Json<Value>, Refusal>;
@@ -31,13 +32,28 @@ pub(super) async fn audit(State(admin): State<Arc<Admin>>) -> Answer {
 
 /// A page of events, the newest first.
 pub(super) async fn events(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
-    let asked = asked::listed(&uri, admin.clock.now())?;
+    let Listed {
+        mut selection,
+        filter,
+        find,
+        before,
+        limit,
+    } = asked::listed(&uri, admin.clock.now())?;
     let settings = admin.explain.borrow().clone();
-    let ingest = settings.ingest();
-    asked.filter.check_source(ingest, &admin.outbox).await?;
-    let page = admin
-        .outbox
-        .page(&asked.selection, asked.before, asked.limit);
+    filter
+        .check_source(settings.ingest(), &admin.outbox)
+        .await?;
+    if let Some(word) = find {
+        let mut found = admin.outbox.find(&word).await?;
+        found.retain(|event| selection.ids.is_empty() || selection.ids.contains(event));
+        if found.is_empty() {
+            return Ok(Json(
+                json!({"events": [], "next_before": null, "looked_back_to": null}),
+            ));
+        }
+        selection.ids = found;
+    }
+    let page = admin.outbox.page(&selection, before, limit);
     let page = page.await?;
     let events: Vec<Value> = page.events.iter().map(brief_json).collect();
     let next = page.next.map(|event| event.0);
@@ -47,23 +63,19 @@ pub(super) async fn events(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer 
     ))
 }
 
-/// As `show --json`: every event that a number, message id or `$event_id` may mean, or an order id where none does.
+/// The event of a number, as `show --json` prints it. Any other word is a search, which the list of events does.
 pub(super) async fn event(
     State(admin): State<Arc<Admin>>,
     word: Result<Path<String>, PathRejection>,
 ) -> Answer {
-    let Ok(Path(word)) = word else {
-        return Err(Refusal::NO_SUCH_EVENT);
-    };
-    let mut events = Vec::new();
-    for id in admin.outbox.find(&word).await? {
-        let report = admin.outbox.report(id).await?;
-        events.extend(report.iter().map(event_json));
-    }
-    if events.is_empty() {
-        return Err(Refusal::NO_SUCH_EVENT);
-    }
-    Ok(Json(Value::Array(events)))
+    let word = word.map_err(|_| Refusal::NO_SUCH_EVENT)?.0;
+    let number = word.parse::<i64>().ok();
+    // `007` is no number of an event.
+    let number = number.filter(|number| number.to_string() == word);
+    let number = number.ok_or(Refusal::NO_SUCH_EVENT)?;
+    let report = admin.outbox.report(EventId(number)).await?;
+    let report = report.ok_or(Refusal::NO_SUCH_EVENT)?;
+    Ok(Json(event_json(&report)))
 }
 
 /// Dead events by reason, the same words about different ids together, the largest groups first.

@@ -14,8 +14,9 @@ use crate::outbox::EventReport;
 
 /// Show an event: when it came, what it became and by which rules, each attempt, Klaviyo's words, and who waits for whom
 ///
-/// EVENT is its number, its message id, or a `$event_id`; an order id where it is none of these. Prints personal data: the call and the requests, whole. The
-/// rules are those of the configuration as it is now.
+/// EVENT is its number, its message id, or a `$event_id`; an order id where it is none of these. Prints personal data: the
+/// call and the requests, whole. The rules are those of the configuration as it is now. With --json the event of a number
+/// is one object; any other word is a search and gives an array, also of one.
 ///
 /// Example: klaviyo-relay show 42
 #[derive(Debug, clap::Args)]
@@ -60,7 +61,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
         );
     }
     if options.json {
-        print_json(&Value::Array(shown.iter().map(json::of).collect()))?;
+        print_json(&as_json(&shown, options.event.trim()))?;
     } else {
         let mut screen = Screen::default();
         for (at, shown) in shown.iter().enumerate() {
@@ -73,4 +74,13 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
     }
     outbox.close().await;
     Ok(End::Done)
+}
+
+/// The event of a number alone, as an object; what any other word finds as an array, so that its form does not depend on
+/// how many there are.
+fn as_json(shown: &[Shown], word: &str) -> Value {
+    let numbered = shown
+        .iter()
+        .find(|shown| shown.report.id.to_string() == word);
+    numbered.map_or_else(|| shown.iter().map(json::of).collect(), json::of)
 }

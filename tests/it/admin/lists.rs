@@ -90,16 +90,28 @@ async fn pages_hold_every_event_once_and_say_when_they_stopped_early() {
 }
 
 #[tokio::test]
-async fn an_event_is_found_by_number_and_message_id_and_its_write_key_masked() {
+async fn a_number_gives_one_event_with_its_write_key_masked_and_another_word_is_a_search() {
     let port = Port::filled().await;
-    for word in ["3", "m3"] {
-        let answer = port.get(&format!("/api/v1/events/{word}")).await;
-        let events = answer.well();
-        assert_eq!(events[0]["message_id"], "m3");
-        assert_eq!(events[0]["waits_for"], json!([1]));
-        assert!(!answer.text.contains("wk_secret_key"), "{answer:?}");
+    let answer = port.get("/api/v1/events/3").await;
+    let event = answer.well();
+    assert_eq!(
+        (&event["id"], &event["message_id"], &event["waits_for"]),
+        (&json!(3), &json!("m3"), &json!([1]))
+    );
+    assert!(!answer.text.contains("wk_secret_key"), "{answer:?}");
+    for (query, expected) in [
+        ("find=3", &[3][..]),
+        ("find=m3", &[3]),
+        ("find=m3&id=3,4", &[3]),
+        ("find=m3&id=4", &[]),
+        ("find=m3&status=dead", &[]),
+        ("find=none", &[]),
+    ] {
+        let list = port.get(&format!("/api/v1/events?{query}")).await.well();
+        assert_eq!(ids(&list), expected, "{query}");
     }
-    for word in ["99", "none", "%FF", "a%2Fb"] {
+    assert_eq!(port.get("/api/v1/events?find=").await.status, 400);
+    for word in ["99", "03", "+3", "m3", "none", "%FF", "a%2Fb"] {
         let answer = port.get(&format!("/api/v1/events/{word}")).await;
         assert_eq!(
             (answer.status, &answer.json()["code"]),

@@ -19,15 +19,15 @@ async fn a_dry_run_says_what_would_be_discarded_and_does_nothing() {
 async fn a_pending_event_is_given_up_and_the_one_behind_it_moves_up() {
     let bench = Bench::prepared().await;
     let behind = bench.run(&["show", "6", "--json"]).json();
-    assert_eq!(behind[0]["next_attempt_at"], json!(null), "it waits for 5");
+    assert_eq!(behind["next_attempt_at"], json!(null), "it waits for 5");
     let said = bench.run(&["discard", "--id", "5"]).well();
     assert_eq!(listed(&said), "1 event will be discarded: 5");
     let after = ["delivered", "dead", "skipped", "dead", "dead", "pending"];
     assert_eq!(statuses(&bench), after);
     let given_up = bench.run(&["show", "5", "--json"]).json();
-    assert_eq!(given_up[0]["reason"], "discarded by an operator");
+    assert_eq!(given_up["reason"], "discarded by an operator");
     let behind = bench.run(&["show", "6", "--json"]).json();
-    assert!(behind[0]["next_attempt_at"].is_string(), "{behind}");
+    assert!(behind["next_attempt_at"].is_string(), "{behind}");
     let status = bench.run(&["status", "--json"]).json();
     assert_eq!(status["audit"]["difference"], 0);
 }
@@ -39,7 +39,7 @@ async fn a_dead_event_keeps_its_reason_and_can_still_be_replayed() {
     assert_eq!(listed(&said), "2 events will be discarded: 2, 4");
     assert_eq!(statuses(&bench), BEFORE);
     let refused = bench.run(&["show", "4", "--json"]).json();
-    assert_eq!(refused[0]["reason"], "400 invalid: Invalid email address");
+    assert_eq!(refused["reason"], "400 invalid: Invalid email address");
     let said = bench.run(&["replay", "--id", "4"]).well();
     assert_eq!(listed(&said), "1 event will be sent again: 4");
 }

@@ -46,7 +46,7 @@ pub(crate) const BEFORE: [&str; 6] = ["delivered", "dead", "skipped", "dead", "p
 pub(crate) fn statuses(bench: &Bench) -> Vec<String> {
     let status = |id: i64| {
         let event = bench.run(&["show", &id.to_string(), "--json"]).json();
-        event[0]["status"].as_str().unwrap().to_owned()
+        event["status"].as_str().unwrap().to_owned()
     };
     [ORDER, FLAWED, SKIPPED, REFUSED, WAITING, BEHIND]
         .map(status)

@@ -5,18 +5,19 @@ use serde_json::{Value, json};
 use super::Bench;
 use super::prepared::{BEHIND, ORDER, ORDER_CALL, WAITING};
 
-/// The only event that a word means.
-fn shown(bench: &Bench, word: &str) -> Value {
-    let mut events = bench.run(&["show", word, "--json"]).json();
-    assert_eq!(events.as_array().unwrap().len(), 1, "{word}");
-    events[0].take()
+/// The event of a number.
+fn shown(bench: &Bench, number: &str) -> Value {
+    bench.run(&["show", number, "--json"]).json()
 }
 
 #[tokio::test]
-async fn an_event_is_found_by_number_message_id_and_event_id() {
+async fn a_number_gives_an_object_and_a_message_id_event_id_or_order_a_list() {
     let bench = Bench::prepared().await;
-    for word in ["1", "m-order", "o-1"] {
-        assert_eq!(shown(&bench, word)["id"], ORDER, "{word}");
+    assert_eq!(shown(&bench, "1")["id"], ORDER);
+    for word in ["m-order", "o-1", "#o-1"] {
+        let events = bench.run(&["show", word, "--json"]).json();
+        assert_eq!(events.as_array().unwrap().len(), 1, "{word}");
+        assert_eq!(events[0]["id"], ORDER, "{word}");
     }
     for unknown in ["7", "01", "m-", "o-2", "", "1 or 1"] {
         let ran = bench.run(&["show", unknown]);
