@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::schema::wrong;
+use super::schema::{digits, wrong};
 use crate::support::{Daemon, Klaviyo, eventually};
 
 /// The document as a daemon serves it.
@@ -68,6 +68,8 @@ async fn answers_are_as_the_document_says() {
         ("/audit", "/audit", None),
         ("/events", "/events", None),
         ("/events?limit=0", "/events", None),
+        ("/events?source=nope", "/events", None),
+        ("/events?find=u2-refused", "/events", None),
         ("/events/1", "/events/{number}", None),
         ("/events/2", "/events/{number}", None),
         ("/events/3", "/events/{number}", None),
@@ -107,6 +109,13 @@ async fn answers_are_as_the_document_says() {
         );
         let mistakes = wrong(&document, schema, &answer);
         assert!(mistakes.is_empty(), "{path}: {mistakes:#?}\n{answer:#}");
+        // The calls hold no number written as a text, so that one in an answer is the relay's. The document's own
+        // version is one, as OpenAPI demands.
+        let texts = digits(&answer);
+        assert!(
+            template == "/openapi.json" || texts.is_empty(),
+            "{path}: {texts:?}"
+        );
         checked.insert(template);
     }
     let documented: BTreeSet<&str> = document["paths"]
@@ -116,6 +125,109 @@ async fn answers_are_as_the_document_says() {
         .map(String::as_str)
         .collect();
     assert_eq!(checked, documented, "every path is asked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_of_a_busy_day_has_the_keys_of_the_document_and_each_list_is_filled() {
+    let klaviyo = Klaviyo::start().await;
+    let daemon = lived_in(&klaviyo).await;
+    let call = json!({"type": "track", "userId": "u9", "event": "E", "writeKey": "of nobody"});
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let refused = client.post(format!("http://{}/v1/track", daemon.ingest));
+    let refused = refused.body(call.to_string()).send().await.unwrap();
+    assert!(refused.status().is_client_error(), "{refused:?}");
+    let held = daemon.command(&["hold", "--event", "retried"]);
+    assert!(held.status.success(), "{held:?}");
+    let filled = [
+        "/backlog",
+        "/dead",
+        "/sources",
+        "/blocked/worst",
+        "/blocked/stopped",
+        "/limits/families",
+        "/refused_at_the_door",
+    ];
+    let status = eventually("every list has something", || async {
+        let (_, status) = daemon.look("/api/v1/status").await;
+        let list = |path| status.pointer(path).and_then(Value::as_array);
+        let is_filled = |path| list(path).is_some_and(|list| !list.is_empty());
+        filled.into_iter().all(is_filled).then_some(status.clone())
+    })
+    .await;
+    let document = document(&daemon).await;
+    let schema = &document["components"]["schemas"]["Status"];
+    assert_eq!(wrong(&document, schema, &status), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_print_numbers_as_numbers() {
+    let klaviyo = Klaviyo::start().await;
+    let daemon = lived_in(&klaviyo).await;
+    for arguments in [
+        &["status"][..],
+        &["audit"],
+        &["show", "1"],
+        &["show", "2"],
+        &["show", "3"],
+        &["show", "u3-behind"],
+        &["replay", "--status", "dead", "--dry-run"],
+        &["discard", "--id", "3", "99", "--dry-run"],
+        &["export", "--dry-run"],
+        &["forget", "--profile", "u3", "--dry-run"],
+    ] {
+        let printed = daemon.command(&[arguments, &["--json"]].concat()).stdout;
+        let printed: Value = serde_json::from_slice(&printed).unwrap();
+        assert_eq!(digits(&printed), Vec::<String>::new(), "{arguments:?}");
+    }
+}
+
+/// The objects of the schemas of answers, each with where it stands.
+fn objects<'a>(at: String, value: &'a Value, found: &mut Vec<(String, &'a Value)>) {
+    let inside: Vec<(String, &Value)> = match value {
+        Value::Object(keys) => {
+            if value["properties"].is_object() {
+                found.push((at.clone(), value));
+            }
+            let asked =
+                |key: &str| key == "requestBody" || (key == "Filter" && at.ends_with("schemas"));
+            let keys = keys.iter().filter(|(key, _)| !asked(key));
+            keys.map(|(key, inside)| (format!("{at}/{key}"), inside))
+                .collect()
+        }
+        Value::Array(items) => {
+            let items = items.iter().enumerate();
+            items
+                .map(|(index, inside)| (format!("{at}/{index}"), inside))
+                .collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    };
+    for (at, inside) in inside {
+        objects(at, inside, found);
+    }
+}
+
+#[test]
+fn every_key_of_an_answer_is_always_there_and_a_new_one_breaks_nobody() {
+    let document: Value =
+        serde_json::from_str(include_str!("../../../src/admin/api/openapi.json")).unwrap();
+    let mut found = Vec::new();
+    objects(String::new(), &document, &mut found);
+    assert!(found.len() > 20, "only {} objects were found", found.len());
+    for (at, schema) in found {
+        let listed: BTreeSet<&str> = schema["properties"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        let required = schema["required"]
+            .as_array()
+            .unwrap_or_else(|| panic!("{at}"));
+        let required = required.iter().map(|key| key.as_str().unwrap()).collect();
+        assert_eq!(listed, required, "{at}");
+        assert_eq!(schema.get("additionalProperties"), None, "{at}");
+    }
 }
 
 #[test]
