@@ -90,8 +90,13 @@ impl Refusal {
     pub(super) const NO_SANDBOX: Self = Self::of(
         StatusCode::FORBIDDEN,
         "no_sandbox",
-        "the page sends calls to the sandbox alone, and requests go to Klaviyo; nothing was stored. Set [klaviyo] \
-         endpoint to \"sandbox\" where calls are to be tried",
+        "the page sends calls to the sandbox alone, but for edited copies of stored ones, and requests go to Klaviyo; \
+         nothing was stored. Set [klaviyo] endpoint to \"sandbox\" where calls are to be tried",
+    );
+    pub(super) const CALL_GONE: Self = Self::of(
+        StatusCode::GONE,
+        "call_gone",
+        "the call of this event was erased or is no longer kept, so there is nothing to copy",
     );
 
     const fn of(status: StatusCode, code: &'static str, error: &'static str) -> Self {

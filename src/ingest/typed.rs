@@ -8,14 +8,16 @@ use crate::config::{IngestConfig, SourceConfig};
 use crate::model::{GarbageIds, NewEvent};
 
 /// The event that a call of this source is stored as, arriving now. `refused` says why a request with it alone would be
-/// answered 400. One without a `messageId` gets one.
+/// answered 400. One without a `messageId` gets `id`, or a random one.
 pub fn typed(
     call: &str,
     source: &SourceConfig,
     config: &IngestConfig,
     garbage: &GarbageIds,
     clock: &dyn Clock,
+    id: Option<String>,
 ) -> NewEvent {
     let rules = Rules { config, garbage };
-    accept::alone(call, source, rules, clock.now(), &mut || message_id(clock))
+    let mut new_id = || id.clone().unwrap_or_else(|| message_id(clock));
+    accept::alone(call, source, rules, clock.now(), &mut new_id)
 }

@@ -7,6 +7,7 @@
 //! `config` and `clock`.
 
 mod change;
+mod edited;
 mod explain;
 mod exported;
 mod filter;
@@ -26,6 +27,7 @@ mod take;
 mod when;
 
 pub use change::{Change, ChangeError};
+pub use edited::{Draft, draft, edited_from};
 pub use explain::{ExplainError, Explanation, Fate, explain};
 pub use exported::exported_line;
 pub use filter::{Filter, Found, SHOWN};
@@ -41,5 +43,5 @@ pub use settings::ExplainSettings;
 pub use shared::{SHARED_CODE, shared_advice, shared_words};
 pub use size::bytes;
 pub use source::SourceError;
-pub use take::{TakeError, Taken, take};
+pub use take::{Foreseen, TakeError, Taken, foresee, take};
 pub use when::{TIMES, time};

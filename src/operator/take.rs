@@ -2,11 +2,15 @@
 
 use serde::de::IgnoredAny;
 
+use super::edited;
+use super::explain::Explanation;
 use super::settings::ExplainSettings;
 use crate::clock::Clock;
 use crate::ingest;
-use crate::model::EventId;
+use crate::model::{EventId, Identifier, NewEvent};
 use crate::outbox::{AppendError, Outbox, ReadError, Selection};
+use crate::relay;
+use crate::segment::CallError;
 
 /// Where a call went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +19,15 @@ pub struct Taken {
     pub event: EventId,
     /// Whether it was stored before, under the same message id: then nothing is stored now.
     pub known: bool,
+}
+
+/// What taking a call in would come to.
+#[derive(Debug)]
+pub struct Foreseen {
+    /// What it becomes, by the rules of its source.
+    pub explanation: Explanation,
+    /// Everybody it may be about.
+    pub people: Vec<Identifier>,
 }
 
 /// Why a call was not taken in.
@@ -29,6 +42,9 @@ pub enum TakeError {
     /// Ingest answers 400 to it: the code and the sentence.
     #[error("{0}")]
     Refused(String),
+    /// It passed ingest's checks and cannot be read all the same.
+    #[error("the call cannot be read")]
+    Call(#[source] CallError),
     /// It could not be stored.
     #[error("failed to store the call")]
     Store(#[source] AppendError),
@@ -47,21 +63,53 @@ pub enum TakeError {
     Other,
 }
 
-/// Stores a call as one of this source that arrives now.
+/// What [`take`] would come to: the same checks, and nothing is stored.
+pub fn foresee(
+    call: &str,
+    source: &str,
+    copy_of: Option<EventId>,
+    settings: &ExplainSettings,
+    clock: &dyn Clock,
+) -> Result<Foreseen, TakeError> {
+    let event = arriving(call, source, copy_of, settings, clock)?;
+    let rules = settings.rules_of(source);
+    let explained = relay::explain(&event, &rules, settings.mapping()).map_err(TakeError::Call)?;
+    Ok(Foreseen {
+        explanation: Explanation::Becomes(explained),
+        people: event.identifiers,
+    })
+}
+
+/// The event that a call of this source is that arrives now.
+fn arriving(
+    call: &str,
+    source: &str,
+    copy_of: Option<EventId>,
+    settings: &ExplainSettings,
+    clock: &dyn Clock,
+) -> Result<NewEvent, TakeError> {
+    serde_json::from_str::<IgnoredAny>(call).map_err(TakeError::Json)?;
+    let source = settings.source(source).ok_or(TakeError::NoSource)?;
+    let garbage = &settings.mapping().garbage_ids;
+    let id = copy_of.map(|of| edited::message_id(of, call));
+    let event = ingest::typed(call, source, settings.ingest(), garbage, clock, id);
+    match event.refused {
+        Some(reason) => Err(TakeError::Refused(reason)),
+        None => Ok(event),
+    }
+}
+
+/// Stores a call as one of this source that arrives now. An edited copy of an event, without a `messageId` of its own,
+/// gets one that [`super::edited_from`] reads.
 pub async fn take(
     call: &str,
     source: &str,
+    copy_of: Option<EventId>,
     settings: &ExplainSettings,
     outbox: &Outbox,
     clock: &dyn Clock,
 ) -> Result<Taken, TakeError> {
-    serde_json::from_str::<IgnoredAny>(call).map_err(TakeError::Json)?;
-    let source = settings.source(source).ok_or(TakeError::NoSource)?;
-    let garbage = &settings.mapping().garbage_ids;
-    let event = ingest::typed(call, source, settings.ingest(), garbage, clock);
-    if let Some(reason) = event.refused {
-        return Err(TakeError::Refused(reason));
-    }
+    let event = arriving(call, source, copy_of, settings, clock)?;
     let (source, message_id) = (event.source.clone(), event.message_id.clone());
     let known = outbox.known(&source, std::slice::from_ref(&event)).await;
     let is_copy = known.map_err(TakeError::Read)?.contains(&true);

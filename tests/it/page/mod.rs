@@ -4,6 +4,7 @@ mod blocked;
 mod browser;
 mod change;
 mod dead;
+mod edited;
 mod event;
 mod events;
 mod export;

@@ -8,6 +8,8 @@
 struct Hint {
     any: &'static [&'static str],
     todo: &'static str,
+    /// Whether the call itself is wrong, so that a corrected copy of it helps.
+    call: bool,
 }
 
 /// Codes of what ingest refuses: Segment's, and the program's own in the same style. They stand in front, before a colon.
@@ -26,8 +28,8 @@ const OF_THE_SENDER: [&str; 12] = [
     "category_not_string",
 ];
 const SENDER: &str = "What sends these calls has to be corrected, as the sentence says. A stored call cannot be changed: a \
-                      replay maps those here as they stand, with whatever in them can be used. Try one first, or send a \
-                      corrected copy from its source.";
+                      replay maps those here as they stand, with whatever in them can be used. Try one first, or edit a copy \
+                      and send that.";
 const TOO_LARGE: &str = "Have less sent, or raise [ingest] max_event_bytes so that such calls are taken. Those here are \
                          kept whole: a replay sends them, within Klaviyo's own limits.";
 const ERASED: &str = "The person was erased. There is nothing left to send.";
@@ -42,53 +44,64 @@ const HINTS: [Hint; 11] = [
         ],
         todo: "Klaviyo has no such list. Correct mapping.list_id or mapping.audience_lists in config.toml, or the listId \
                that the calls name, then replay these: they are mapped anew.",
+        call: false,
     },
     Hint {
         any: &["A profile with id"],
         todo: "Klaviyo no longer has the person under the id it gave. Replay these: the profile is sent first, and gets \
                its id anew.",
+        call: false,
     },
     Hint {
         any: &["duplicate_profile:"],
         todo: "The ids in the call belong to two profiles at Klaviyo. Merge the two there, then replay these; or correct \
                the ids where the calls are sent.",
+        call: true,
     },
     Hint {
         any: &["/phone_number)"],
         todo: "Klaviyo does not take the phone number. Have numbers sent as E.164 (+ and the country code). A replay \
                sends those here as they stand.",
+        call: true,
     },
     Hint {
         any: &["/email)"],
         todo: "Klaviyo does not take the e-mail address. Correct it where the calls are sent. A replay sends those here as \
                they stand.",
+        call: true,
     },
     Hint {
         any: &["the call names its person by"],
         todo: SENDER,
+        call: true,
     },
     Hint {
         any: &["Klaviyo takes", "Klaviyo's limit", "which Klaviyo refuses"],
         todo: "A limit of Klaviyo's, so the request was not sent. Mend what sends the calls, as the sentence says; those \
                here end the same way again.",
+        call: true,
     },
     Hint {
         any: &["gave up after"],
         todo: "They were tried as often and as long as [delivery] max_attempts and max_age say. Replay them once Klaviyo \
                answers again.",
+        call: false,
     },
     Hint {
         any: &["the answer to this subscription was lost"],
         todo: "Klaviyo may have taken it. Look there first: subscribing again lifts an unsubscribe that came since. \
                Replay those that are not there.",
+        call: false,
     },
     Hint {
         any: &["discarded by an operator"],
         todo: "An operator gave these up. Nothing is to be done, unless that was a mistake: then replay them.",
+        call: false,
     },
     Hint {
         any: &["which is a bug"],
         todo: "A mistake in klaviyo-relay: please report it. Replay these after an update.",
+        call: false,
     },
 ];
 
@@ -104,6 +117,26 @@ pub(super) fn hint(words: &str) -> Option<&'static str> {
     }
     let fits = |hint: &&Hint| hint.any.iter().any(|part| words.contains(part));
     HINTS.iter().find(fits).map(|hint| hint.todo)
+}
+
+/// Whether the call of such an event is what is wrong: ingest, the mapping or Klaviyo refused it for what stands in it, so
+/// that a replay is refused again and a corrected copy is not.
+pub(super) fn is_of_the_call(words: &str) -> bool {
+    let code = words.split_once(':').map(|(code, _)| code);
+    if code.is_some_and(|code| OF_THE_SENDER.contains(&code)) {
+        return true;
+    }
+    let fits = |hint: &&Hint| hint.any.iter().any(|part| words.contains(part));
+    match HINTS.iter().find(fits) {
+        Some(hint) => hint.call,
+        // A status of Klaviyo's in front, or the first refusal of a job's items.
+        None => {
+            let is_status = |code: &str| {
+                code.len() == 3 && code.starts_with('4') && code.bytes().all(|b| b.is_ascii_digit())
+            };
+            code.is_some_and(is_status) || words.contains("requests refused; the first: ")
+        }
+    }
 }
 
 #[cfg(test)]
@@ -203,6 +236,29 @@ mod tests {
         ] {
             let todo = hint(words).unwrap_or_default();
             assert!(todo.contains(part), "{words}: {todo}");
+        }
+    }
+
+    #[test]
+    fn a_copy_is_offered_where_the_call_is_what_is_wrong() {
+        for (words, expected) in [
+            ("400: invalid: Invalid input.", true),
+            (
+                "400: invalid: Not a phone number. (/data/attributes/phone_number)",
+                true,
+            ),
+            (
+                "… of … requests refused; the first: 400: invalid: Invalid input.",
+                true,
+            ),
+            ("no_user_anon_id: nobody is named", true),
+            ("404: not_found: A list with id … does not exist.", false),
+            ("gave up after … attempts; the last: 503: busy", false),
+            ("discarded by an operator", false),
+            ("erased", false),
+            ("teapot: …", false),
+        ] {
+            assert_eq!(is_of_the_call(words), expected, "{words}");
         }
     }
 

@@ -125,6 +125,9 @@ fn one(visit: &Visit, at: usize, group: &DeadGroup) -> Markup {
             div.actions {
                 a.button.go href=(links.replay) { "Replay " (events) " …" }
                 @if group.words != DISCARDED { a.button.danger href=(links.discard) { "Discard …" } }
+                @if hints::is_of_the_call(&group.words) {
+                    a.button href={ "/try?event=" (group.sample) } { "Edit a copy of event " (group.sample) }
+                }
                 a.button href=(links.see) { "See " (if group.count == 1 { "it" } else { "them" }) }
                 a.button href=(links.export) download { "Export with personal data" }
             }

@@ -7,6 +7,9 @@ use super::super::say;
 use super::{Shown, path};
 use crate::model::EventStatus;
 
+/// The word of what is done on another page than the changes.
+const EDIT: &str = "edit";
+
 struct Act {
     name: &'static str,
     word: &'static str,
@@ -37,6 +40,9 @@ pub(super) fn card(shown: &Shown) -> Markup {
 
 fn link(shown: &Shown, word: &str, back: &str) -> String {
     let id = shown.report.id.to_string();
+    if word == EDIT {
+        return address("/try", &[("event", &*id)]);
+    }
     address("/change", &[("do", word), ("id", &*id), ("back", back)])
 }
 
@@ -47,7 +53,7 @@ fn acts(shown: &Shown) -> Vec<Act> {
     );
     let discard = |will: String| act("Discard", "discard", "danger", will);
     let release = |will: &str| act("Release", "release", "primary", will.to_owned());
-    let replay = |will: &str| replay(shown, will).into_iter();
+    let replay = |will: &str| replay(shown, will).into_iter().chain(edit(shown));
     match shown.state() {
         None => Vec::new(),
         Some(EventStatus::Pending) => {
@@ -95,6 +101,14 @@ fn goes_on(shown: &Shown) -> String {
         1 => " The event behind it goes on.".to_owned(),
         behind => format!(" The {} events behind it go on.", say::count(behind)),
     }
+}
+
+/// A stored call stays as it is.
+fn edit(shown: &Shown) -> Option<Act> {
+    shown.kept.as_ref()?;
+    let will =
+        "Opens its call, to be changed and sent as an event of its own. This one stays as it is.";
+    Some(act("Edit a copy", EDIT, "plainly", will.to_owned()))
 }
 
 /// What is gone cannot be sent.

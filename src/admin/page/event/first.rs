@@ -82,8 +82,15 @@ fn dead(shown: &Shown) -> Words {
     let more = html! {
         (say::sentence(reason)) " "
         @if shown.kept.is_none() { "Its call is gone, so it cannot be sent again." }
-        @else if at_ingest { "What sends it has to be mended; then replay it, if it can be read after all, or send it anew." }
-        @else { "Mend what that says, here or at Klaviyo; then replay it." }
+        @else if at_ingest {
+            "What sends it has to be corrected. Replay it, if it can be read after all, or "
+            a href={ "/try?event=" (report.id) } { "edit a copy" } " and send that."
+        }
+        @else {
+            "Correct what that names, here or at Klaviyo, then replay it. A replay sends the call as it stands: where the \
+             call itself is wrong, "
+            a href={ "/try?event=" (report.id) } { "edit a copy" } " and send that."
+        }
         @if behind > 0 {
             " " (say::counted(behind, "event")) " of the same person "
             @if behind == 1 { "waits" } @else { "wait" } " behind it until it is replayed or discarded."

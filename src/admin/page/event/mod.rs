@@ -4,6 +4,7 @@
 //! While it is unfinished the page follows it. It shows personal data whole: who looks at one event means it.
 
 mod acts;
+mod edited;
 mod first;
 pub(super) mod json;
 pub(super) mod sides;
@@ -33,7 +34,8 @@ struct Shown {
     report: EventReport,
     /// Its call, unless it is gone.
     kept: Option<Kept>,
-    /// Why nothing is sent, if that is so.
+    /// The event that it is an edited copy of, if that is kept.
+    original: Option<EventReport>,
     /// The pause that keeps it waiting.
     pause: Option<Pause>,
     /// The events before and behind it that may be about the same person.
@@ -65,6 +67,7 @@ async fn read(visit: &Visit, id: EventId) -> Result<Option<Shown>, ReadError> {
     let settings = visit.admin.explain.borrow().clone();
     Ok(Some(Shown {
         kept: kept(outbox, &settings, &report).await?,
+        original: edited::original(outbox, &report).await?,
         pause: pause_of(&report, outbox.pauses().await?),
         near: outbox.neighbours(id).await?,
         now: visit.now,
@@ -120,6 +123,7 @@ fn whole(shown: &Shown) -> Markup {
     html! {
         div #event data-follow=[shown.follow()] {
             (first::note(shown))
+            (edited::note(shown))
             div.event-parts {
                 section.card aria-labelledby="happened" {
                     h2 #happened { "What happened" }

@@ -1,7 +1,9 @@
-//! A call, before it is sent: what it becomes and by which rules, and with the sandbox on, sent to be watched.
+//! A call, before it is sent: what it becomes and by which rules, and with the sandbox on, sent to be watched. An edited
+//! copy of a stored call can be sent to Klaviyo too, once it is confirmed.
 //!
 //! Nothing is stored by looking. What is sent goes the way of every call: through ingest's checks into the outbox.
 
+mod edit;
 mod examples;
 
 use std::collections::HashSet;
@@ -20,7 +22,10 @@ use super::filter::address;
 use super::frame::Section;
 use super::visit::{self, Answer, Visit};
 use crate::model::Side;
-use crate::operator::{ExplainError, Explanation, Fate, TakeError, explain, take};
+use crate::operator::{
+    ExplainError, Explanation, Fate, Foreseen, TakeError, explain, foresee, take,
+};
+use edit::Original;
 use examples::EXAMPLES;
 
 /// What the address asks for.
@@ -28,6 +33,9 @@ use examples::EXAMPLES;
 struct Asked {
     #[serde(default)]
     example: String,
+    /// The number of the event whose call is to be edited.
+    #[serde(default)]
+    event: String,
 }
 
 /// The fields of the form.
@@ -41,11 +49,28 @@ struct Typed {
     /// The source that it is sent as; the first, where there is only one.
     #[serde(default)]
     source: String,
+    /// The number of the event that it is an edited copy of; empty where it is none.
+    #[serde(default)]
+    event: String,
+    /// How many requests were shown before they were confirmed; empty where none were.
+    #[serde(default)]
+    requests: String,
 }
 
-/// The page with an example in it, and what becomes of that.
+/// The page with an example or the call of an event in it, and what becomes of that.
 pub(super) async fn form(Extension(visit): Extension<Visit>, uri: Uri) -> Answer {
     let asked = Query::try_from_uri(&uri).map_or_else(|_| Asked::default(), |Query(asked)| asked);
+    if !asked.event.is_empty() {
+        let original = edit::original(&visit, &asked.event).await?;
+        let typed = Typed {
+            call: original.draft.call.clone(),
+            source: original.draft.source.clone(),
+            event: asked.event,
+            ..Typed::default()
+        };
+        let words = told(&visit, &typed, Some(&original));
+        return Ok(page(&visit, &typed, "", Some(&original), &words));
+    }
     let mut examples = EXAMPLES.iter();
     let example = examples.find(|example| example.word == asked.example);
     let example = example.unwrap_or(&EXAMPLES[0]);
@@ -53,33 +78,40 @@ pub(super) async fn form(Extension(visit): Extension<Visit>, uri: Uri) -> Answer
         call: example.call.to_owned(),
         ..Typed::default()
     };
-    let words = told(&visit, &typed);
-    Ok(page(&visit, &typed, example.word, &words))
+    let words = told(&visit, &typed, None);
+    Ok(page(&visit, &typed, example.word, None, &words))
 }
 
 /// What becomes of what was typed.
 pub(super) async fn explained(Extension(visit): Extension<Visit>, body: Bytes) -> Answer {
     let typed = typed(&body);
-    let words = told(&visit, &typed);
-    Ok(page(&visit, &typed, "", &words))
+    let original = original(&visit, &typed).await?;
+    let words = told(&visit, &typed, original.as_ref());
+    Ok(page(&visit, &typed, "", original.as_ref(), &words))
 }
 
-/// Takes what was typed in as a call, where it can only go to the sandbox, and goes on to its event.
+/// Takes what was typed in as a call and goes on to its event: where it can only go to the sandbox, or as an edited copy
+/// that was confirmed.
 pub(super) async fn send(Extension(visit): Extension<Visit>, body: Bytes) -> Answer {
-    if visit.admin.sandbox.is_none() {
-        return Err(Refusal::NO_SANDBOX.into());
-    }
     let typed = typed(&body);
+    let original = original(&visit, &typed).await?;
+    if visit.admin.sandbox.is_none() {
+        let original = original.as_ref().ok_or(Refusal::NO_SANDBOX)?;
+        if let Some(before) = before_klaviyo(&visit, &typed, original) {
+            return Ok(before);
+        }
+    }
     let settings = visit.admin.explain.borrow().clone();
-    let first = settings.sources().next().unwrap_or_default();
-    let source = match typed.source.as_str() {
-        "" => first,
-        source => source,
-    };
     let (outbox, clock) = (&visit.admin.outbox, &*visit.admin.clock);
-    match take(call(&typed), source, &settings, outbox, clock).await {
+    let source = source(&visit, &typed);
+    let copy_of = original.as_ref().map(|original| original.id);
+    match take(call(&typed), &source, copy_of, &settings, outbox, clock).await {
         Ok(taken) => {
-            let words = if taken.known {
+            let words = if taken.known && copy_of.is_some() {
+                "This very copy was taken before: nothing was stored, and this is its event."
+            } else if copy_of.is_some() {
+                "The edited copy was taken in. This is its event."
+            } else if taken.known {
                 "A call with this messageId was taken before: nothing was stored, and this is its event. Leave messageId \
                  out to send it again."
             } else {
@@ -89,10 +121,68 @@ pub(super) async fn send(Extension(visit): Extension<Visit>, body: Bytes) -> Ans
         }
         Err(error) => {
             let (status, words) = not_taken(&typed, error);
-            let mut response = page(&visit, &typed, "", &words);
+            let mut response = page(&visit, &typed, "", original.as_ref(), &words);
             *response.status_mut() = status;
             Ok(response)
         }
+    }
+}
+
+/// What is shown before a copy goes to Klaviyo: what it becomes, to be confirmed, or why it cannot be sent. `None` once
+/// it is confirmed.
+fn before_klaviyo(visit: &Visit, typed: &Typed, original: &Original) -> Option<Response> {
+    let (status, words) = match foreseen(visit, typed, Some(original)) {
+        Err(error) => not_taken(typed, error),
+        Ok(foreseen) => match foreseen.explanation.fate() {
+            Fate::Requests(owed) if edit::is_confirmed(typed, &owed) => return None,
+            Fate::Requests(owed) => {
+                return Some(edit::confirm(visit, typed, original, &foreseen, &owed));
+            }
+            Fate::Refused(_) | Fate::Skipped(_) => {
+                (StatusCode::BAD_REQUEST, fate(&foreseen.explanation))
+            }
+        },
+    };
+    let mut response = page(visit, typed, "", Some(original), &words);
+    *response.status_mut() = status;
+    Some(response)
+}
+
+/// What taking it in would come to.
+fn foreseen(
+    visit: &Visit,
+    typed: &Typed,
+    original: Option<&Original>,
+) -> Result<Foreseen, TakeError> {
+    let settings = visit.admin.explain.borrow().clone();
+    let source = source(visit, typed);
+    let copy_of = original.map(|original| original.id);
+    foresee(
+        call(typed),
+        &source,
+        copy_of,
+        &settings,
+        &*visit.admin.clock,
+    )
+}
+
+/// The event that what was typed is an edited copy of, if it is one.
+async fn original(visit: &Visit, typed: &Typed) -> Result<Option<Original>, Refusal> {
+    match typed.event.as_str() {
+        "" => Ok(None),
+        number => edit::original(visit, number).await.map(Some),
+    }
+}
+
+/// The source that it is sent as. Where there is one only, the form does not ask.
+fn source(visit: &Visit, typed: &Typed) -> String {
+    let settings = visit.admin.explain.borrow().clone();
+    let mut sources = settings.sources();
+    let first = sources.next().unwrap_or_default();
+    let is_asked = sources.next().is_some();
+    match typed.source.as_str() {
+        source if source.is_empty() || (!is_asked && !typed.event.is_empty()) => first.to_owned(),
+        source => source.to_owned(),
     }
 }
 
@@ -113,13 +203,20 @@ fn not_taken(typed: &Typed, error: TakeError) -> (StatusCode, Markup) {
         TakeError::NoSource | TakeError::Gone | TakeError::Other => error.to_string(),
         TakeError::Store(error) => format!("{error}: {}", error.source),
         TakeError::Read(ref read) => format!("{error}: {read}"),
+        TakeError::Call(ref call) => format!("{error}: {call}"),
     };
     let words = html! { div.note.bad role="alert" { strong { "Nothing was sent." } p { (super::say::sentence(&words)) } } };
     (StatusCode::SERVICE_UNAVAILABLE, words)
 }
 
-/// What becomes of what was typed, in words and requests.
-fn told(visit: &Visit, typed: &Typed) -> Markup {
+/// What becomes of what was typed, in words and requests: of a copy by the rules of its source, unless a side is chosen.
+fn told(visit: &Visit, typed: &Typed, original: Option<&Original>) -> Markup {
+    if original.is_some() && typed.side.is_empty() {
+        return match foreseen(visit, typed, original) {
+            Ok(foreseen) => fate(&foreseen.explanation),
+            Err(error) => not_taken(typed, error).1,
+        };
+    }
     let side = Side::from_word(&typed.side);
     let settings = visit.admin.explain.borrow().clone();
     match explain(call(typed), side, &settings, visit.now) {
@@ -199,18 +296,31 @@ fn head(text: &str) -> &str {
     &text[..to]
 }
 
-fn page(visit: &Visit, typed: &Typed, example: &str, words: &Markup) -> Response {
+fn page(
+    visit: &Visit,
+    typed: &Typed,
+    example: &str,
+    original: Option<&Original>,
+    words: &Markup,
+) -> Response {
     let main = html! {
-        p.soft { "Paste a Segment call and see which requests Klaviyo would get, and which rule gave each field." }
+        @match original {
+            Some(original) => (edit::note(visit, original)),
+            None => p.soft { "Paste a Segment call and see which requests Klaviyo would get, and which rule gave each field." },
+        }
         div.halves {
             section.card.stays aria-label="The call" {
-                (examples(example))
+                @if original.is_none() { (examples(example)) }
                 (fields(visit, typed))
             }
             section.card.side aria-label="What becomes of it" { h2 { "What becomes of it" } (words) }
         }
     };
-    visit.page("Try an event", Section::Try, &main)
+    let title = match original {
+        Some(original) => format!("Edit a copy of event {}", original.id),
+        None => "Try an event".to_owned(),
+    };
+    visit.page(&title, Section::Try, &main)
 }
 
 fn examples(current: &str) -> Markup {
@@ -226,11 +336,10 @@ fn examples(current: &str) -> Markup {
 }
 
 fn fields(visit: &Visit, typed: &Typed) -> Markup {
-    let settings = visit.admin.explain.borrow().clone();
-    let sources: Vec<&str> = settings.sources().collect();
     html! {
         form method="post" action="/try" {
             (visit.sealed())
+            @if !typed.event.is_empty() { input type="hidden" name="event" value=(typed.event); }
             label for="call" { "Segment call, as JSON" }
             // A browser leaves out a line's end that comes first.
             textarea #call name="call" rows=(typed.call.lines().count().clamp(14, 32)) spellcheck="false" autocomplete="off" { "\n" (typed.call) }
@@ -245,24 +354,34 @@ fn fields(visit: &Visit, typed: &Typed) -> Markup {
                 }
                 button.primary { "Explain" }
             }
-            @if visit.admin.sandbox.is_some() {
-                div.filters {
-                    @if sources.len() > 1 {
-                        div {
-                            label for="source" { "Sent as" }
-                            select #source name="source" {
-                                @for source in &sources { option value=(source) selected[*source == typed.source] { (source) } }
-                            }
-                        }
+            @if visit.admin.sandbox.is_some() || !typed.event.is_empty() { (sending(visit, typed)) }
+        }
+    }
+}
+
+/// The part of the form that sends.
+fn sending(visit: &Visit, typed: &Typed) -> Markup {
+    let settings = visit.admin.explain.borrow().clone();
+    let sources: Vec<&str> = settings.sources().collect();
+    html! {
+        div.filters {
+            @if sources.len() > 1 {
+                div {
+                    label for="source" { "Sent as" }
+                    select #source name="source" {
+                        @for source in &sources { option value=(source) selected[*source == typed.source] { (source) } }
                     }
-                    button formaction="/try/send" aria-describedby="sending" { "Send it to the sandbox" }
-                }
-                p.hint #sending {
-                    "It is taken in as a call of the source "
-                    @if let [source] = sources[..] { code { (source) } } @else { "you choose" }
-                    ", mapped as that source's calls are, and you can watch it arrive."
                 }
             }
+            @if visit.admin.sandbox.is_some() {
+                button formaction="/try/send" aria-describedby="sending" { "Send it to the sandbox" }
+            } @else { (edit::button(visit)) }
+        }
+        p.hint #sending {
+            "It is taken in as a call of the source "
+            @if let [source] = sources[..] { code { (source) } } @else { "you choose" }
+            ", mapped as that source's calls are, and you can watch it arrive."
+            @if visit.admin.sandbox.is_none() { " What will be sent is shown first." }
         }
     }
 }

@@ -1,0 +1,57 @@
+//! Of an edited copy: the event whose call was copied, and how to be done with that one.
+
+use maud::{Markup, html};
+
+use super::super::filter::address;
+use super::super::say;
+use super::{Shown, path};
+use crate::model::EventStatus;
+use crate::operator::edited_from;
+use crate::outbox::{EventReport, Outbox, ReadError};
+
+/// The event that this one is an edited copy of; `None` where it is none, or that one is not kept any more.
+pub(super) async fn original(
+    outbox: &Outbox,
+    report: &EventReport,
+) -> Result<Option<EventReport>, ReadError> {
+    let message_id = report.column("message_id").unwrap_or_default();
+    match edited_from(message_id) {
+        // A message id is the sender's to choose.
+        Some(original) if original < report.id => outbox.report(original).await,
+        Some(_) | None => Ok(None),
+    }
+}
+
+/// What it was edited from, and with a dead one the link that discards it.
+pub(super) fn note(shown: &Shown) -> Markup {
+    let Some(original) = &shown.original else {
+        return html! {};
+    };
+    let id = original.id;
+    let status = original.column("status").unwrap_or_default();
+    let is_dead = EventStatus::from_word(status) == Some(EventStatus::Dead);
+    let (behind, _) = original.waited_for_by;
+    let number = id.to_string();
+    let back = path(shown.report.id);
+    let discard = address(
+        "/change",
+        &[("do", "discard"), ("id", &*number), ("back", &*back)],
+    );
+    html! {
+        div.note {
+            strong { "An edited copy of " a href=(path(id)) { "event " (id) } ", which is " (say::status(status)) "." }
+            @if is_dead {
+                p {
+                    @if behind > 0 {
+                        (super::first::waiting(behind)) " behind event " (id)
+                        @if shown.report.waits_for.contains(&id) { ", this one among them" }
+                        ". Discard it to let them go on. "
+                    } @else {
+                        "Nothing waits behind it. "
+                    }
+                    a href=(discard) { "Discard event " (id) " …" }
+                }
+            }
+        }
+    }
+}

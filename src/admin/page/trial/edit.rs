@@ -1,0 +1,208 @@
+//! An edited copy of a stored call: what the form begins with, and the step that confirms sending it to Klaviyo.
+//!
+//! It promises that nothing goes to Klaviyo that the page did not show first: the confirmation carries the call, and the
+//! number of requests that were shown. When the call then becomes another number, it is shown again.
+
+use std::collections::{BTreeMap, HashSet};
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use maud::{Markup, html};
+
+use super::super::event::{path, sides};
+use super::super::filter::address;
+use super::super::frame::Section;
+use super::super::say;
+use super::super::visit::Visit;
+use super::{Refusal, Typed};
+use crate::model::{EventId, EventStatus};
+use crate::operator::{Draft, Foreseen, Owed, draft};
+
+/// People that are named.
+const NAMED: usize = 5;
+
+/// The event whose call is copied.
+pub(super) struct Original {
+    pub(super) id: EventId,
+    /// What the copy begins with.
+    pub(super) draft: Draft,
+    status: Option<EventStatus>,
+    /// How many events wait for it.
+    behind: i64,
+}
+
+/// The event of this number, unless its call is gone.
+pub(super) async fn original(visit: &Visit, number: &str) -> Result<Original, Refusal> {
+    let id = number.parse().map(EventId);
+    let id = id.map_err(|_| Refusal::NO_SUCH_EVENT)?;
+    let outbox = &visit.admin.outbox;
+    let report = outbox.report(id).await?.ok_or(Refusal::NO_SUCH_EVENT)?;
+    let draft = draft(outbox, id).await?.ok_or(Refusal::CALL_GONE)?;
+    Ok(Original {
+        id,
+        draft,
+        status: report.column("status").and_then(EventStatus::from_word),
+        behind: report.waited_for_by.0,
+    })
+}
+
+/// What the form says of the copy.
+pub(super) fn note(visit: &Visit, original: &Original) -> Markup {
+    let id = original.id;
+    let settings = visit.admin.explain.borrow().clone();
+    let source = &original.draft.source;
+    let is_source = settings.sources().any(|known| known == source);
+    html! {
+        div.note {
+            strong { "A copy of the call of " a href=(path(id)) { "event " (id) } "." }
+            p {
+                "The stored call is not changed. What you send is an event of its own, of the original's time and without \
+                 its " code { "messageId" } "."
+            }
+            p {
+                "An order keeps its " code { "$event_id" } ": where it was delivered already, the copy is recognised as one \
+                 and skipped. Other events are told apart by their message ids: if the original was delivered, Klaviyo \
+                 records the copy beside it."
+            }
+            @if !is_source {
+                p { "It came from the source " code { (source) } ", which is not configured any more." }
+            }
+            @if let Some(words) = unfinished(original) { p { (words) } }
+        }
+    }
+}
+
+/// That the original may still be sent itself.
+fn unfinished(original: &Original) -> Option<&'static str> {
+    match original.status? {
+        EventStatus::Pending | EventStatus::Held => Some(
+            "The original is not finished, and the copy waits behind it. Discard it first if it is not to be sent too.",
+        ),
+        EventStatus::Delivered | EventStatus::Skipped | EventStatus::Dead => None,
+    }
+}
+
+/// Where what is sent goes.
+fn target(visit: &Visit) -> &'static str {
+    if visit.admin.goes_to_sandbox() {
+        "the sandbox"
+    } else {
+        "Klaviyo"
+    }
+}
+
+/// The button that leads to [`confirm`].
+pub(super) fn button(visit: &Visit) -> Markup {
+    html! { button formaction="/try/send" aria-describedby="sending" { "Send it to " (target(visit)) " …" } }
+}
+
+/// Whether the form confirms what is shown now.
+pub(super) fn is_confirmed(typed: &Typed, owed: &[Owed]) -> bool {
+    typed.requests.parse() == Ok(sent(owed).count())
+}
+
+fn sent(owed: &[Owed]) -> impl Iterator<Item = &Owed> {
+    owed.iter().filter(|owed| owed.not_sent.is_none())
+}
+
+/// The page that says what will be sent where.
+pub(super) fn confirm(
+    visit: &Visit,
+    typed: &Typed,
+    original: &Original,
+    foreseen: &Foreseen,
+    owed: &[Owed],
+) -> Response {
+    let changed = !typed.requests.is_empty();
+    let main = html! {
+        @if changed {
+            div.note.warn role="alert" {
+                strong { "Nothing was sent." }
+                p { "The call becomes other requests now than were shown. Look again, then confirm." }
+            }
+        }
+        div.card {
+            h2 { "What will happen" }
+            ul.means {
+                (requests(visit, foreseen, owed))
+                li { "The call is taken in as an event of its own, behind whatever its person still waits for." }
+                (stays(original))
+            }
+            (form(visit, typed, owed))
+        }
+        @for (at, owed) in owed.iter().enumerate() { (sides::planned(at + 1, owed, &HashSet::new())) }
+    };
+    let title = format!("Send the copy to {}?", target(visit));
+    let mut response = visit.page(&title, Section::Try, &main);
+    if changed {
+        *response.status_mut() = StatusCode::CONFLICT;
+    }
+    response
+}
+
+fn requests(visit: &Visit, foreseen: &Foreseen, owed: &[Owed]) -> Markup {
+    let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+    let mut kinds: BTreeMap<String, i64> = BTreeMap::new();
+    for owed in sent(owed) {
+        let metric = owed.metric.as_ref();
+        let name = metric.map(|metric| format!(" “{metric}”"));
+        let kind = format!("{}{}", owed.kind, name.unwrap_or_default());
+        *kinds.entry(kind).or_default() += 1;
+    }
+    let people = foreseen.people.iter().take(NAMED).map(ToString::to_string);
+    let people = people.collect::<Vec<_>>().join(", ");
+    let left_out = owed.len() - sent(owed).count();
+    html! {
+        li {
+            strong { (say::counted(count(sent(owed).count()), "request")) " to " (target(visit)) }
+            @if !people.is_empty() { " for " (people) }
+            @if !kinds.is_empty() { ":" }
+            @for (at, (kind, number)) in kinds.iter().enumerate() { @if at > 0 { "," } " " (number) " " (kind) }
+            "."
+        }
+        @if left_out > 0 {
+            li { (say::counted(count(left_out), "request")) " is not sent, since Klaviyo refuses it; the reason is below." }
+        }
+    }
+}
+
+/// What becomes of the original.
+fn stays(original: &Original) -> Markup {
+    let id = original.id;
+    let status = original.status.map_or("as it is", EventStatus::word);
+    html! {
+        li {
+            "Event " (id) " stays " (status) ". "
+            @match original.status {
+                Some(EventStatus::Dead) if original.behind > 0 => {
+                    (say::counted(original.behind, "event")) " of the same person "
+                    @if original.behind == 1 { "waits" } @else { "wait" }
+                    " behind it. The copy waits behind these, and all of them go on once you discard event " (id) "."
+                }
+                Some(EventStatus::Dead) => {
+                    "Where " code { "[delivery] after_dead" } " has such events keep their place, the copy waits until you \
+                     discard event " (id) "; its page has the link."
+                }
+                Some(EventStatus::Pending | EventStatus::Held) => { "The copy waits behind it." }
+                Some(EventStatus::Delivered | EventStatus::Skipped) | None => {}
+            }
+        }
+    }
+}
+
+fn form(visit: &Visit, typed: &Typed, owed: &[Owed]) -> Markup {
+    html! {
+        form method="post" action="/try/send" {
+            (visit.sealed())
+            input type="hidden" name="event" value=(typed.event);
+            input type="hidden" name="source" value=(typed.source);
+            input type="hidden" name="requests" value=(sent(owed).count());
+            input type="hidden" name="call" value=(typed.call);
+            div.actions {
+                button.primary { "Send it to " (target(visit)) }
+                button formaction="/try" { "Edit it further" }
+                a.button href=(address("/try", &[("event", &*typed.event)])) { "Begin with the original again" }
+            }
+        }
+    }
+}
