@@ -13,6 +13,7 @@ mod assets;
 mod blocked;
 mod change;
 mod dead;
+mod drawing;
 mod event;
 mod events;
 mod export;
