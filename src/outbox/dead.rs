@@ -4,7 +4,7 @@
 //! It promises to look at the 100,000 that ended last at most, so that it costs little when there are very many, and to
 //! say when there are older ones.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -16,6 +16,8 @@ use crate::model::Timestamp;
 
 /// Dead events that are looked at.
 const NEWEST: i64 = 100_000;
+/// Events of a group that are named, the newest.
+const NAMED: usize = 5;
 /// Groups of a status.
 const COUNTS: usize = 10;
 
@@ -23,8 +25,9 @@ const COUNTS: usize = 10;
 pub(super) const BY_REASON: &str = "
     SELECT reason, count(*) AS count, min(received_ms) AS first, max(received_ms) AS last, max(id) AS sample,
            json_group_array(DISTINCT profile) AS people, json_group_array(DISTINCT source) AS sources,
-           json_group_array(DISTINCT name) AS names
-    FROM (SELECT id, reason, profile, source, name, received_ms FROM event WHERE status = 'dead'
+           json_group_array(DISTINCT name) AS names, json_group_array(id) AS ids,
+           json_group_array(finished_ms / 3600000) AS hours, max(finished_ms) / 3600000 AS hour
+    FROM (SELECT id, reason, profile, source, name, received_ms, finished_ms FROM event WHERE status = 'dead'
           ORDER BY finished_ms DESC LIMIT ?1)
     GROUP BY reason";
 const COUNT_BY_REASON: &str = "
@@ -58,6 +61,10 @@ pub struct DeadGroup {
     pub sources: Vec<String>,
     /// The names of the events among them, of tracks.
     pub names: Vec<String>,
+    /// How many of them ended in each hour: hours since 1970, UTC. Hours without one are left out.
+    pub hours: BTreeMap<i64, i64>,
+    /// The newest of them, five at most, the newest first.
+    pub newest: Vec<EventId>,
     /// One of them: the newest.
     pub sample: EventId,
     /// The whole reason of that one.
@@ -162,6 +169,11 @@ impl Growing {
         if other.group.sample > group.sample {
             (group.sample, group.example) = (other.group.sample, other.group.example);
         }
+        for (hour, count) in other.group.hours {
+            *group.hours.entry(hour).or_default() += count;
+        }
+        group.newest.extend(other.group.newest);
+        keep_newest(&mut group.newest);
         self.people.extend(other.people);
         self.sources.extend(other.sources);
         self.names.extend(other.names);
@@ -177,6 +189,11 @@ impl Growing {
     }
 }
 
+fn keep_newest(events: &mut Vec<EventId>) {
+    events.sort_unstable_by(|a, b| b.cmp(a));
+    events.truncate(NAMED);
+}
+
 fn of_one_reason(row: &SqliteRow) -> Result<Growing, sqlx::Error> {
     let reason: String = row.try_get("reason")?;
     let texts = |column: &str| -> Result<Vec<String>, sqlx::Error> {
@@ -184,16 +201,34 @@ fn of_one_reason(row: &SqliteRow) -> Result<Growing, sqlx::Error> {
         let list: Vec<Option<String>> = serde_json::from_str(&list).unwrap_or_default();
         Ok(list.into_iter().flatten().collect())
     };
+    let numbers = |column: &str| -> Result<Vec<i64>, sqlx::Error> {
+        let list: String = row.try_get(column)?;
+        Ok(serde_json::from_str(&list).unwrap_or_default())
+    };
+    let (count, sample) = (row.try_get("count")?, EventId(row.try_get("sample")?));
+    let (mut newest, mut hours) = (vec![sample], BTreeMap::new());
+    // Where each reason is of one event, there are very many rows: their lists are not read.
+    if count == 1 {
+        hours.insert(row.try_get("hour")?, 1);
+    } else {
+        newest = numbers("ids")?.into_iter().map(EventId).collect();
+        keep_newest(&mut newest);
+        for hour in numbers("hours")? {
+            *hours.entry(hour).or_default() += 1;
+        }
+    }
     Ok(Growing {
         group: DeadGroup {
             words: gist(&reason),
-            count: row.try_get("count")?,
+            count,
             first: Timestamp::from_millis(row.try_get("first")?),
             last: Timestamp::from_millis(row.try_get("last")?),
             people: 0,
             sources: Vec::new(),
             names: Vec::new(),
-            sample: EventId(row.try_get("sample")?),
+            hours,
+            newest,
+            sample,
             example: reason,
         },
         people: texts("people")?.into_iter().collect(),

@@ -34,6 +34,7 @@ mod history;
 mod identity;
 mod import;
 mod import_job;
+mod library;
 mod limits;
 mod lock;
 mod names;

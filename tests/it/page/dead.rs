@@ -1,5 +1,8 @@
 //! Dead letters by reason.
 
+use klaviyo_relay::clock::{Clock as _, SystemClock};
+use klaviyo_relay::model::{NewEvent, Timestamp};
+
 use super::shelf::{Shelf, dead, event, links};
 
 /// The value of a query's first parameter of this name.
@@ -121,4 +124,71 @@ async fn where_nothing_is_dead_the_page_says_what_that_means() {
     let page = shelf.page("/dead").await;
     assert!(page.contains("Nothing is dead."), "{page}");
     assert!(!page.contains("/change?"), "{page}");
+}
+
+/// One that died so many hours ago, sent by this library, as its call or its batch says.
+fn sent_by(number: u64, hours_ago: i64, context: &str, of_batch: bool) -> NewEvent {
+    let context = format!(r#"{{"context":{context}}}"#);
+    let at = SystemClock.now().as_millis() - hours_ago * 3_600_000;
+    NewEvent {
+        at: Timestamp::from_millis(at),
+        received_at: Timestamp::from_millis(at),
+        payload: if of_batch {
+            "{}".to_owned()
+        } else {
+            context.clone()
+        },
+        envelope: of_batch.then(|| context.into()),
+        ..dead("u1", number, "400: invalid: Invalid input.")
+    }
+}
+
+#[tokio::test]
+async fn a_group_has_the_library_of_its_newest_events_and_when_they_died() {
+    let shelf = Shelf::new().await;
+    let node = r#"{"library":{"name":"analytics-node","version":"2.1.0"}}"#;
+    let mut events = vec![
+        sent_by(1, 30, r#"{"library":{"name":"old <b>"}}"#, false),
+        sent_by(2, 30, "7", false),
+        sent_by(
+            3,
+            3,
+            r#"{"library":{"name":"analytics-go","version":3}}"#,
+            true,
+        ),
+        sent_by(4, 2, node, false),
+        sent_by(5, 1, node, true),
+    ];
+    events[1].payload = "no JSON".to_owned();
+    shelf.outbox.append(events).await.unwrap();
+    let page = shelf.page("/dead").await;
+    assert!(
+        page.contains("newest from analytics-node 2.1.0 and 2 others"),
+        "{page}"
+    );
+    let words =
+        "aria-label=\"Died in the last 24 hours: 3, at most 1 in one hour, 0 in the newest\"";
+    assert!(page.contains(words), "{page}");
+    assert!(page.contains("3 died in the last 24 hours"), "{page}");
+    assert!(page.contains("<path class=\"plot-line\" d=\"M"), "{page}");
+    assert!(page.contains("href=\"/try?event=5\""), "{page}");
+    // The sixth pushes the oldest out of those whose library is looked up.
+    let sixth = vec![sent_by(6, 1, node, false)];
+    shelf.outbox.append(sixth).await.unwrap();
+    let page = shelf.page("/dead").await;
+    assert!(
+        page.contains("newest from analytics-node 2.1.0 and 1 other<"),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn a_group_that_is_days_old_has_its_deaths_by_day() {
+    let shelf = Shelf::new().await;
+    let events = [(1, 30), (2, 31), (3, 100), (4, 300)];
+    let events = events.map(|(number, hours_ago)| sent_by(number, hours_ago, "{}", false));
+    shelf.outbox.append(events.to_vec()).await.unwrap();
+    let page = shelf.page("/dead").await;
+    assert!(page.contains("3 died in the last 8 days"), "{page}");
+    assert!(!page.contains("newest from"), "{page}");
 }

@@ -4,6 +4,9 @@
 //! page behind a link shows what it will do first.
 
 mod hints;
+mod trend;
+
+use std::collections::{BTreeMap, HashMap};
 
 use axum::Extension;
 use maud::{Markup, html};
@@ -12,6 +15,7 @@ use super::filter::address;
 use super::frame::Section;
 use super::say;
 use super::visit::{Answer, Visit};
+use crate::model::EventId;
 use crate::outbox::{DeadGroup, DeadGroups};
 
 /// Groups that are read, so that all of them can be counted.
@@ -25,12 +29,15 @@ pub(super) async fn page(Extension(visit): Extension<Visit>) -> Answer {
     // What died last is what somebody looks for; what an operator gave up is known.
     let place = |group: &DeadGroup| (group.words == DISCARDED, std::cmp::Reverse(group.last));
     groups.groups.sort_by_key(place);
+    let shown = groups.groups.iter().take(SHOWN);
+    let newest: Vec<EventId> = shown.flat_map(|group| &group.newest).copied().collect();
+    let libraries = visit.admin.outbox.libraries(&newest).await?;
     let main = if groups.groups.is_empty() {
         nothing()
     } else {
         html! {
             (total(&groups))
-            @for (at, group) in groups.groups.iter().take(SHOWN).enumerate() { (one(&visit, at, group)) }
+            @for (at, group) in groups.groups.iter().take(SHOWN).enumerate() { (one(&visit, at, group, &libraries)) }
             (left_out(&groups))
         }
     };
@@ -92,33 +99,21 @@ fn left_out(groups: &DeadGroups) -> Markup {
     }
 }
 
-fn one(visit: &Visit, at: usize, group: &DeadGroup) -> Markup {
+fn one(
+    visit: &Visit,
+    at: usize,
+    group: &DeadGroup,
+    libraries: &HashMap<EventId, String>,
+) -> Markup {
     let links = Links::of(&group.words);
     let events = say::counted(group.count, "event");
-    let people = match group.people {
-        0 => "of nobody who is named".to_owned(),
-        1 => "of 1 person".to_owned(),
-        people => format!("of {} people", say::count(people)),
-    };
     let heading = format!("group-{at}");
     html! {
         section.card.group aria-labelledby=(heading) {
             h2 id=(heading) { (visit.masked(&group.words)) }
             @if group.example != group.words { p.why { (visit.masked(&group.example)) } }
-            p.line {
-                // The blanks are for whoever hears or copies the line.
-                strong { (events) } " "
-                span { (people) } " "
-                @if group.first == group.last {
-                    span { "arrived " (say::time(group.first)) } " "
-                } @else {
-                    span { "first arrived " (say::time(group.first)) } " "
-                    span { "last " (say::time(group.last)) } " "
-                }
-                @if !group.names.is_empty() { span { (few(&group.names)) } " " }
-                span { "from " (few(&group.sources)) } " "
-                span { "for example " a href={ "/events/" (group.sample) } { "event " (group.sample) } }
-            }
+            (facts(visit, group, libraries))
+            (trend::drawing(&group.hours, visit.now))
             @if let Some(hint) = hints::hint(&group.words) {
                 p.todo { strong { "What to do: " } (hint) }
             }
@@ -133,6 +128,46 @@ fn one(visit: &Visit, at: usize, group: &DeadGroup) -> Markup {
             }
         }
     }
+}
+
+/// How many there are, whose, since when, and where they come from.
+fn facts(visit: &Visit, group: &DeadGroup, libraries: &HashMap<EventId, String>) -> Markup {
+    let people = match group.people {
+        0 => "of nobody who is named".to_owned(),
+        1 => "of 1 person".to_owned(),
+        people => format!("of {} people", say::count(people)),
+    };
+    html! {
+        p.line {
+            // The blanks are for whoever hears or copies the line.
+            strong { (say::counted(group.count, "event")) } " "
+            span { (people) } " "
+            @if group.first == group.last {
+                span { "arrived " (say::time(group.first)) } " "
+            } @else {
+                span { "first arrived " (say::time(group.first)) } " "
+                span { "last " (say::time(group.last)) } " "
+            }
+            @if !group.names.is_empty() { span { (few(&group.names)) } " " }
+            span { "from " (few(&group.sources)) } " "
+            @if let Some(library) = library(group, libraries) { span { "newest from " (visit.masked(&library)) } " " }
+            span { "for example " a href={ "/events/" (group.sample) } { "event " (group.sample) } }
+        }
+    }
+}
+
+/// The library that sent most of a group's newest events, and how many others sent some of them.
+fn library(group: &DeadGroup, libraries: &HashMap<EventId, String>) -> Option<String> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for library in group.newest.iter().filter_map(|event| libraries.get(event)) {
+        *counts.entry(library).or_default() += 1;
+    }
+    let (most, _) = counts.iter().max_by_key(|(_, count)| **count)?;
+    Some(match counts.len() - 1 {
+        0 => (*most).to_owned(),
+        1 => format!("{most} and 1 other"),
+        others => format!("{most} and {others} others"),
+    })
 }
 
 /// The first of these, and how many more there are.
