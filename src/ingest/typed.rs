@@ -15,9 +15,9 @@ pub fn typed(
     config: &IngestConfig,
     garbage: &GarbageIds,
     clock: &dyn Clock,
-    id: Option<String>,
+    id: Option<&str>,
 ) -> NewEvent {
     let rules = Rules { config, garbage };
-    let mut new_id = || id.clone().unwrap_or_else(|| message_id(clock));
+    let mut new_id = || id.map_or_else(|| message_id(clock), str::to_owned);
     accept::alone(call, source, rules, clock.now(), &mut new_id)
 }

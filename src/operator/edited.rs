@@ -3,8 +3,6 @@
 //! Pure but for reading the call. It promises that a copy that is sent as it is becomes what the original would, of the
 //! same time, and that its message id names the original.
 
-use std::fmt::Write as _;
-
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
@@ -48,12 +46,10 @@ pub fn edited_from(message_id: &str) -> Option<EventId> {
 
 /// The message id of a copy: the same text is the same copy, so that a form that is sent twice is taken once.
 pub(super) fn message_id(of: EventId, call: &str) -> String {
-    let mut id = format!("{PREFIX}{of}-");
-    for byte in Sha256::digest(call).iter().take(DIGITS / 2) {
-        // Writing to a text does not fail.
-        let _ = write!(id, "{byte:02x}");
-    }
-    id
+    let digest = Sha256::digest(call);
+    let digest = digest.iter().take(DIGITS / 2);
+    let digest: Vec<String> = digest.map(|byte| format!("{byte:02x}")).collect();
+    format!("{PREFIX}{of}-{}", digest.concat())
 }
 
 fn text(event: &ClaimedEvent) -> String {

@@ -127,16 +127,14 @@ pub(super) fn is_of_the_call(words: &str) -> bool {
         return true;
     }
     let fits = |hint: &&Hint| hint.any.iter().any(|part| words.contains(part));
-    match HINTS.iter().find(fits) {
-        Some(hint) => hint.call,
-        // A status of Klaviyo's in front, or the first refusal of a job's items.
-        None => {
-            let is_status = |code: &str| {
-                code.len() == 3 && code.starts_with('4') && code.bytes().all(|b| b.is_ascii_digit())
-            };
-            code.is_some_and(is_status) || words.contains("requests refused; the first: ")
-        }
+    if let Some(hint) = HINTS.iter().find(fits) {
+        return hint.call;
     }
+    // A status of Klaviyo's in front, or the first refusal of a job's items.
+    let is_status = |code: &str| {
+        code.len() == 3 && code.starts_with('4') && code.bytes().all(|b| b.is_ascii_digit())
+    };
+    code.is_some_and(is_status) || words.contains("requests refused; the first: ")
 }
 
 #[cfg(test)]
