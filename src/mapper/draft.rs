@@ -32,17 +32,17 @@ pub(super) struct Draft {
 
 impl Draft {
     /// The request, checked against Klaviyo's limits.
-    pub(super) fn finish(self, input: &Input<'_>, person: &Person) -> Planned {
+    pub(super) fn finish(self, input: &Input<'_>, person: &Person, stated: &Stated) -> Planned {
         const ATTRIBUTES: &str = "/data/attributes";
         let mut rules = vec![
             Rule::new(
                 format!("{ATTRIBUTES}/metric/data/attributes/name"),
                 self.metric_rule,
             ),
-            Rule::new(format!("{ATTRIBUTES}/time"), time_rule(input.call)),
+            Rule::new(format!("{ATTRIBUTES}/time"), stated.rule),
         ];
         let mut warnings = self.warnings;
-        warnings.extend(unreadable_time(input.call));
+        warnings.extend(stated.warning.clone());
         let mut split = |field: &str, rule: String| {
             rules.push(Rule::new(format!("{ATTRIBUTES}/{field}"), rule));
         };
@@ -86,6 +86,23 @@ impl Draft {
     }
 }
 
+/// What a call says of its time: read once, however many events are made of it.
+pub(super) struct Stated {
+    rule: &'static str,
+    /// Which time cannot be read, and what counts instead.
+    warning: Option<String>,
+}
+
+impl Stated {
+    pub(super) fn of(call: &Call) -> Self {
+        let rule = time_rule(call);
+        Self {
+            rule,
+            warning: unreadable_time(call, rule),
+        }
+    }
+}
+
 /// What the event's time is, by the fields of the call that can be read.
 fn time_rule(call: &Call) -> &'static str {
     let readable = |name| call.field(name).and_then(time).is_some();
@@ -99,7 +116,7 @@ fn time_rule(call: &Call) -> &'static str {
 }
 
 /// Which time of the call cannot be read, and what counts instead.
-fn unreadable_time(call: &Call) -> Option<String> {
+fn unreadable_time(call: &Call, counts: &str) -> Option<String> {
     let unreadable = |name: &&str| {
         let stated = call.field(name).filter(|value| !value.is_null());
         stated.is_some_and(|value| time(value).is_none())
@@ -107,7 +124,6 @@ fn unreadable_time(call: &Call) -> Option<String> {
     let name = ["timestamp", "originalTimestamp"]
         .into_iter()
         .find(unreadable)?;
-    let counts = time_rule(call);
     Some(format!("`{name}` cannot be read: {counts} counts"))
 }
 

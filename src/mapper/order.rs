@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::draft::{Draft, Properties};
+use super::draft::{Draft, Properties, Stated};
 use super::event_id::{self, EventKey, Lines};
 use super::lifted::{Lifted, currency};
 use super::person::Person;
@@ -46,11 +46,12 @@ pub(super) fn plan(
         currency: currency.clone(),
     };
     let order = order.draft(input, settings, lifted, &products, warnings);
-    let mut planned = vec![order.finish(input, person)];
+    let stated = Stated::of(input.call);
+    let mut planned = vec![order.finish(input, person, &stated)];
     let mut lines = Lines::new(products.iter().filter_map(|product| product.id.clone()));
     for product in products.into_iter().take(most) {
         let draft = product.draft(&order_id, currency.clone(), input.side, &mut lines);
-        planned.push(draft.finish(input, person));
+        planned.push(draft.finish(input, person, &stated));
     }
     planned
 }

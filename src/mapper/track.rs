@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::draft::{Draft, Properties};
+use super::draft::{Draft, Properties, Stated};
 use super::event_id;
 use super::lifted::{Lifted, currency};
 use super::order;
@@ -42,9 +42,11 @@ pub(super) fn plan(input: &Input<'_>, settings: &MappingConfig) -> Result<Vec<Pl
     if is_order_completed(name) {
         return Ok(order::plan(input, settings, &person, lifted, warnings));
     }
-    Ok(vec![
-        event(input, settings, lifted, name, warnings).finish(input, &person),
-    ])
+    Ok(vec![event(input, settings, lifted, name, warnings).finish(
+        input,
+        &person,
+        &Stated::of(input.call),
+    )])
 }
 
 /// An event under its own name.
