@@ -17,8 +17,8 @@ use crate::clock;
 use crate::metrics::{Pulse, Stuck, stuck};
 use crate::model::PauseKind;
 use crate::operator::{
-    SHARED_CODE, damage_words, disk_words, log_advice, log_code, log_words, masked_text,
-    shared_advice, shared_words,
+    SHARED_CODE, clock_code, clock_words, damage_words, disk_words, log_advice, log_code,
+    log_words, masked_text, shared_advice, shared_words,
 };
 use crate::outbox::{AppendError, FailingAlone, Outbox, Pause, SharedIdentifier, WriteError};
 
@@ -70,6 +70,10 @@ pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     let mut notes = Vec::new();
     if !clock::is_set(admin.clock.now()) {
         notes.push(reason("clock_unset", CLOCK_UNSET));
+    }
+    if let Ok(troubles) = admin.outbox.clock_troubles().await {
+        let of_clock = |trouble| reason(clock_code(trouble), &clock_words(trouble));
+        notes.extend(troubles.into_iter().map(of_clock));
     }
     // An empty append opens a write transaction and writes nothing.
     let accepting = tokio::time::timeout(READY_BOUND, admin.outbox.append(Vec::new())).await;

@@ -2,11 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
+use super::clock::{clock_code, clock_words};
 use super::filter::Found;
 use super::log::{log_code, log_words};
 use super::masked::masked_text;
 use crate::outbox::{
-    Audit, Brief, DeadGroup, DeadGroups, EventReport, FailingAlone, Pause, Status,
+    Audit, Brief, ClockTrouble, DeadGroup, DeadGroups, EventReport, FailingAlone, Pause, Status,
 };
 use crate::segment::{masked, readable};
 
@@ -66,7 +67,12 @@ pub(super) fn status_json(status: &Status, sandbox: bool) -> Value {
         "failing": failing, "copies": status.copies, "repeats": status.repeats,
         "unknown_subscriptions": status.unknown_subscriptions,
         "shared_identifiers": shared.collect::<Vec<_>>(),
-        "import_jobs": import_jobs.collect::<Vec<_>>(), "log": log})
+        "import_jobs": import_jobs.collect::<Vec<_>>(), "log": log,
+        "clock": status.clock.iter().copied().map(clock_json).collect::<Vec<_>>()})
+}
+
+fn clock_json(trouble: ClockTrouble) -> Value {
+    json!({"code": clock_code(trouble), "message": clock_words(trouble)})
 }
 
 /// Dead events by what they died of.

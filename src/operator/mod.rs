@@ -7,6 +7,7 @@
 //! `config` and `clock`.
 
 mod change;
+mod clock;
 mod edited;
 mod explain;
 mod exported;
@@ -27,6 +28,7 @@ mod take;
 mod when;
 
 pub use change::{Change, ChangeError};
+pub use clock::{clock_code, clock_words};
 pub use edited::{Draft, draft, edited_from};
 pub use explain::{ExplainError, Explanation, Fate, explain};
 pub use exported::exported_line;

@@ -16,6 +16,7 @@ mod arrival;
 mod audit;
 mod begin;
 mod checkpoint;
+mod clocks;
 mod command;
 mod connect;
 mod control;
@@ -76,6 +77,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::clock::Witness;
 use crate::config::OutboxConfig;
 use crate::metrics::Instruments;
 use crate::model::{DeliveryId, EventId, Family, NewEvent, Timestamp};
@@ -86,6 +88,7 @@ use command::{Answer, Command};
 pub use arrival::{Arrival, sameness};
 pub use audit::{Audit, Checked, Counted};
 pub use checkpoint::{LogTrouble, LogTroubleKind, Process};
+pub use clocks::ClockTrouble;
 pub use copy::{CopyError, Restored};
 pub use damage::Damage;
 pub use dead::{DeadCount, DeadGroup, DeadGroups};
@@ -136,6 +139,7 @@ pub struct Outbox {
     path: PathBuf,
     tasks: TaskTracker,
     unscrubbed: Arc<AtomicBool>,
+    witness: Witness,
     // Only the daemon's: held until the last handle is gone.
     _lock: Option<Arc<lock::Lock>>,
 }
@@ -227,6 +231,7 @@ impl Outbox {
             path: config.path.clone(),
             tasks: TaskTracker::new(),
             unscrubbed: Arc::new(AtomicBool::new(false)),
+            witness: Witness::default(),
             _lock: held.as_ref().map(|held| Arc::clone(&held.lock)),
         };
         let writer = Writer {
@@ -298,6 +303,11 @@ impl Outbox {
             .fetch_one(&self.readers)
             .await
             .map_err(ReadError::of("the version of SQLite"))
+    }
+
+    /// What is believed of the clock, by what the file knows of earlier times.
+    pub fn witness(&self) -> &Witness {
+        &self.witness
     }
 
     /// Where the file is.

@@ -4,6 +4,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::checkpoint::LogTrouble;
+use super::clocks::ClockTrouble;
 use super::dead::DeadCount;
 use super::error::ReadError;
 use super::import_job::ImportJobReport;
@@ -40,6 +41,8 @@ pub struct Status {
     pub import_jobs: Vec<ImportJobReport>,
     /// What keeps the log from being folded into the file, if anything does.
     pub log: Option<LogTrouble>,
+    /// What speaks against the machine's clock.
+    pub clock: Vec<ClockTrouble>,
 }
 
 /// A row of the `backlog` view.
@@ -135,6 +138,7 @@ impl Outbox {
             shared_identifiers: self.shared_identifiers().await?,
             import_jobs: self.import_job_reports().await?,
             log: self.log_trouble().await?,
+            clock: self.clock_troubles().await?,
         })
     }
 

@@ -147,6 +147,25 @@ impl Context {
         self.relay.clock.now()
     }
 
+    /// It is not earlier than this, as far as two clocks agree: what is given up for its age goes by it, since nothing
+    /// brings it back by itself.
+    pub(super) fn earliest(&self) -> Timestamp {
+        let witnessed = self.witnessed();
+        witnessed.map_or(Timestamp::from_millis(0), |at| at.min(self.now()))
+    }
+
+    /// It may be as late as this, by the later of two clocks: what is sent only while it is recent goes by it, since
+    /// nothing takes it back.
+    pub(super) fn latest(&self) -> Timestamp {
+        let now = self.now();
+        self.witnessed().map_or(now, |at| at.max(now))
+    }
+
+    fn witnessed(&self) -> Option<Timestamp> {
+        let clock = self.relay.clock.as_ref();
+        self.relay.outbox.witness().believed(clock)
+    }
+
     /// Writes down that attempts begin.
     pub(super) async fn begin(&self, starts: &[Start]) -> Result<Vec<Begun>, Unwritten> {
         let outbox = &self.relay.outbox;

@@ -266,6 +266,7 @@ async fn map(
             .unwrap_or(&unknown),
         replay_consent_within: context.settings.policy.replay_consent_within,
         now: context.now(),
+        latest: context.latest(),
     };
     if event.replay.as_sent {
         let former = match context.relay.outbox.formerly_owed(event.id).await {

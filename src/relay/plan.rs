@@ -32,6 +32,8 @@ pub(super) struct Settings<'a> {
     pub(super) rules: &'a SourceRules,
     pub(super) replay_consent_within: Duration,
     pub(super) now: Timestamp,
+    /// As late as it may be, by the later of two clocks.
+    pub(super) latest: Timestamp,
 }
 
 /// Maps a stored event.
@@ -151,14 +153,15 @@ fn owed_by(planned: Planned, backfill: bool) -> PlannedDelivery {
 
 /// Subscribing lifts an unsubscribe that came later: a replay or import leaves out subscriptions that are not recent,
 /// unless the operator asked for them, and says so on the delivery before. What counts is when the call was made: what
-/// was imported arrived only lately.
+/// was imported arrived only lately. While two clocks disagree the later one counts: what is left out can be sent after
+/// all, what was sent cannot be taken back.
 fn leave_out_old_consent(
     owed: &mut Vec<PlannedDelivery>,
     event: &ClaimedEvent,
     at: Timestamp,
     settings: &Settings<'_>,
 ) {
-    let recent = settings.now.since(at) <= settings.replay_consent_within;
+    let recent = settings.latest.since(at) <= settings.replay_consent_within;
     if event.cycle == 1 || event.replay.consent || recent {
         return;
     }

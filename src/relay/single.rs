@@ -127,7 +127,7 @@ pub(super) fn judge(
         kind: delivery.kind,
         tries: delivery.tries,
         failures: delivery.failures,
-        cycle_began: hand.event.cycle_began,
+        age: context.earliest().since(hand.event.cycle_began),
         can_go_without: smaller.is_some(),
         outage: blame.outage,
         alone: blame.alone,

@@ -26,8 +26,8 @@ pub struct Facts {
     pub tries: u32,
     /// Failed attempts before this one, counted or not: its back-off grows with them.
     pub failures: u32,
-    /// When the event's present cycle began: its arrival, or its replay.
-    pub cycle_began: Timestamp,
+    /// How long the event's present cycle has lasted at least, since its arrival or its replay.
+    pub age: Duration,
     /// Whether the request can go without what Klaviyo refused of it.
     pub can_go_without: bool,
     /// Whether its endpoint family, or the account, is paused or just recovering: a failure is not this delivery's.
@@ -128,7 +128,7 @@ fn again(
     let rate_limited = outcome.http_status == Some(TOO_MANY_REQUESTS);
     let counts = !facts.outage && !rate_limited;
     let tries = facts.tries.saturating_add(1);
-    let old = now.since(facts.cycle_began) >= policy.max_age;
+    let old = facts.age >= policy.max_age;
     if counts && tries >= policy.max_attempts && (facts.alone || old) {
         let why = if facts.alone {
             "while other requests of its kind were accepted; "
@@ -189,7 +189,7 @@ mod tests {
             kind: DeliveryKind::Event,
             tries,
             failures: tries,
-            cycle_began: BEGAN,
+            age: Duration::ZERO,
             can_go_without: false,
             outage: false,
             alone: false,
@@ -199,7 +199,7 @@ mod tests {
     fn verdict(kind: OutcomeKind, facts: Facts, age: Duration) -> Verdict {
         decide(
             &Outcome::of(kind),
-            facts,
+            Facts { age, ..facts },
             &DeliveryConfig::default(),
             BEGAN.plus(age),
             0.5,
@@ -259,6 +259,10 @@ mod tests {
                 DeliveryStatus::Pending,
             ),
         ] {
+            let facts = Facts {
+                age: policy.max_age,
+                ..facts
+            };
             let verdict = decide(&outcome, facts, &policy, late, 0.5);
             assert_eq!((verdict.status, verdict.counts), (status, false));
             assert!(matches!(verdict.next, Next::RetryAt(_)));

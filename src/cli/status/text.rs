@@ -7,8 +7,8 @@ use crate::cli::screen::Screen;
 use crate::config::Config;
 use crate::model::Timestamp;
 use crate::operator::{
-    bytes, disk_words, log_advice, log_words, masked_text, refused_last, refused_sender,
-    shared_advice, shared_words,
+    bytes, clock_words, disk_words, log_advice, log_words, masked_text, refused_last,
+    refused_sender, shared_advice, shared_words,
 };
 use crate::outbox::{Flow, LimitsInUse, Overview, SourceRate, Status};
 
@@ -120,6 +120,10 @@ fn alarms(screen: &mut Screen, status: &Status, sandbox: bool) {
     if let Some(trouble) = &status.log {
         screen.toned_line(Tone::Bad, format_args!("{}", log_words(trouble)));
         screen.line(format_args!("  {}", log_advice(trouble)));
+        screen.end();
+    }
+    for trouble in &status.clock {
+        screen.toned_line(Tone::Bad, format_args!("{}", clock_words(*trouble)));
         screen.end();
     }
 }

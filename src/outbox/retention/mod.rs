@@ -3,9 +3,7 @@
 //! Everything is removed a little at a time by the writer, between the events that come and go: a round is a few
 //! milliseconds of its work, and [`keep`] leaves it alone for several times as long before the next. What is removed
 //! is counted, so that the audit adds up for ever. The space is given back to the disk in small steps too. What the time
-//! is, two clocks must agree on ([`witness`]).
-
-mod witness;
+//! is, two clocks must agree on: the outbox's witness.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +18,6 @@ use super::{Outbox, WriteError, history, import_job, mismatch};
 use crate::clock::Clock;
 use crate::config::OutboxConfig;
 use crate::model::Timestamp;
-
-use witness::Witness;
 
 /// Events of each kind that one round takes.
 const EVENTS: u64 = 100;
@@ -41,6 +37,8 @@ const MINUTES: Duration = Duration::from_hours(8 * 24);
 /// The fact that says what was believed to be the time in the last round, and how often it is written.
 const ROUND: &str = "the time of the last removal";
 const KEPT_EVERY: Duration = Duration::from_mins(1);
+/// A clock that is ahead of what is believed by this is reported. A restart is less.
+const NOTED: Duration = Duration::from_hours(1);
 /// The fact that tells how far bodies are removed.
 const STRIPPED: &str = "bodies removed up to";
 
@@ -75,8 +73,9 @@ pub async fn keep(
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
 ) {
-    let mut witness = Witness::since(last_round(&outbox).await, clock.as_ref());
-    let mut kept = None;
+    let witness = outbox.witness();
+    witness.begin(last_round(&outbox).await, clock.as_ref());
+    let (mut kept, mut leapt) = (None, None);
     loop {
         let began = clock.monotonic();
         let now = witness.look(clock.as_ref());
@@ -87,6 +86,7 @@ pub async fn keep(
                 tracing::debug!(%error, "failed to keep the time of this round");
             }
         }
+        leapt = note_leap(&outbox, leapt, clock.now().since(now)).await;
         let round = Round::at(&config.borrow(), now);
         let pause = match outbox.remove_some(round).await {
             Ok(removed) => {
@@ -117,6 +117,32 @@ pub async fn keep(
 async fn last_round(outbox: &Outbox) -> Option<Timestamp> {
     let fact = outbox.recall(ROUND).await.ok().flatten()?;
     fact.parse().ok().map(Timestamp::from_millis)
+}
+
+/// Reports that the clock is far ahead of what is believed, once, and that it no longer is; gives what it was ahead by when
+/// that was reported.
+async fn note_leap(
+    outbox: &Outbox,
+    reported: Option<Duration>,
+    ahead: Duration,
+) -> Option<Duration> {
+    let ahead = Some(ahead).filter(|ahead| *ahead >= NOTED);
+    if ahead.is_some() == reported.is_some() {
+        return reported;
+    }
+    if let Some(ahead) = ahead {
+        tracing::warn!(
+            seconds = ahead.as_secs(),
+            "the clock is ahead of the time that passed: nothing is removed or given up for its age until it has stood by it"
+        );
+    }
+    match outbox.report_leap(ahead).await {
+        Ok(()) => ahead,
+        Err(error) => {
+            tracing::debug!(%error, "failed to keep what the clock has leapt");
+            reported
+        }
+    }
 }
 
 impl Round {

@@ -170,7 +170,7 @@ fn next_step(outcome: &Outcome) {
             kind,
             tries,
             failures: tries,
-            cycle_began: NOW,
+            age: Duration::ZERO,
             can_go_without,
             outage: false,
             alone: false,

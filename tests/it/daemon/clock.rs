@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use klaviyo_relay::app::App;
 use klaviyo_relay::clock::{Clock, SystemClock};
-use klaviyo_relay::config::{Config, Endpoint};
+use klaviyo_relay::config::{Config, DeliveryConfig, Endpoint};
 use klaviyo_relay::model::{EventStatus, Timestamp};
 use klaviyo_relay::outbox::Selection;
 use serde_json::{Value, json};
@@ -58,6 +58,10 @@ struct Relay {
 
 impl Relay {
     async fn start(klaviyo: &Klaviyo, clock: Set) -> Self {
+        Self::start_with(klaviyo, clock, DeliveryConfig::default()).await
+    }
+
+    async fn start_with(klaviyo: &Klaviyo, clock: Set, delivery: DeliveryConfig) -> Self {
         let folder = Arc::new(TempDir::new().unwrap());
         let free = "127.0.0.1:0".parse().unwrap();
         let mut config = Config::default();
@@ -65,6 +69,7 @@ impl Relay {
         config.klaviyo.endpoint = Endpoint::Url(format!("http://{}", klaviyo.address));
         config.outbox.path = folder.path().join("outbox.db");
         config.outbox.min_free_disk = 0;
+        config.delivery = delivery;
         Self::of(config, clock, folder).await
     }
 
@@ -105,6 +110,17 @@ impl Relay {
         let url = format!("http://{}/readyz", self.app.admin);
         let answer = self.client.get(url).send().await.unwrap();
         serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+    }
+
+    /// Waits until `/readyz` has a note of this code, or has none.
+    async fn noted(&self, code: &str, expected: bool) {
+        eventually(&format!("{code}: {expected}"), || async {
+            let ready = self.ready().await;
+            assert_eq!(ready["ready"], json!(true));
+            let notes = ready["notes"].as_array().unwrap();
+            (notes.iter().any(|note| note["code"] == code) == expected).then_some(())
+        })
+        .await;
     }
 
     /// Waits until so many are delivered.
@@ -230,5 +246,31 @@ async fn a_clock_that_was_never_set_is_reported_and_refuses_nothing() {
     relay.delivered(2).await;
     let ready = relay.ready().await;
     assert!(!ready.to_string().contains("clock_unset"), "{ready}");
+    relay.app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leap_of_the_clock_makes_nothing_too_old_and_is_reported() {
+    let klaviyo = Klaviyo::start().await;
+    klaviyo.fault(json!({"status": 503, "delay_ms": 500})).await;
+    let clock = Set::default();
+    let delivery = DeliveryConfig {
+        max_attempts: 1,
+        ..DeliveryConfig::default()
+    };
+    let relay = Relay::start_with(&klaviyo, clock.clone(), delivery).await;
+    relay.send(&call(1)).await;
+    eventually("it is being sent", || async {
+        (klaviyo.asked() > 0).then_some(())
+    })
+    .await;
+    clock.ahead(365 * DAY);
+    relay.noted("clock_leapt", true).await;
+    let status = relay.app.outbox.status().await.unwrap();
+    assert_eq!(status.clock.len(), 1, "{status:?}");
+    clock.ahead(0);
+    relay.noted("clock_leapt", false).await;
+    klaviyo.behave().await;
+    relay.delivered(1).await;
     relay.app.stop().await;
 }

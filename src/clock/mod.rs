@@ -1,9 +1,15 @@
 //! Time and chance, handed in: nothing else in the program reads the wall clock or draws a random number.
+//!
+//! A clock may be wrong. What cannot be undone and depends on an age asks a [`Witness`] too.
+
+mod witness;
 
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use crate::model::Timestamp;
+
+pub use witness::Witness;
 
 /// The first of November 2026: this version was written later, so a clock that shows an earlier time is wrong.
 const WRITTEN: Timestamp = Timestamp::from_millis(1_793_491_200_000);

@@ -1,13 +1,14 @@
 //! What the time is, as far as two clocks agree.
 //!
-//! What is deleted by a clock that is wrong for a moment is gone. So the time of day is believed as far as the monotonic
-//! clock has seen it pass since the last round, which is kept in the file. A leap is believed when the clock has gone on
-//! from there, like the monotonic one, for a part of what it leapt: after a night switched off for half an hour, after
-//! years for a day. A time before this version was written is no time.
+//! What is deleted or given up by a clock that is wrong for a moment is gone. So the time of day is believed as far as the
+//! monotonic clock has seen it pass since the last look; what was believed outlives the process where its owner keeps it. A
+//! leap is believed when the clock has gone on from there, like the monotonic one, for a part of what it leapt: after a
+//! night switched off for half an hour, after years for a day. A time before this version was written is no time.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::clock::{self, Clock};
+use super::{Clock, is_set};
 use crate::model::Timestamp;
 
 /// What two clocks differ by that are right.
@@ -17,9 +18,38 @@ const PART: u32 = 16;
 const LEAST: Duration = Duration::from_mins(1);
 const MOST: Duration = Duration::from_hours(24);
 
+/// What is believed of a clock. Clones share it: one of them looks now and then, all may ask.
+#[derive(Debug, Clone, Default)]
+pub struct Witness(Arc<Mutex<Option<Seen>>>);
+
+impl Witness {
+    /// Begins with what was believed at the last look of an earlier process; with the clock, where there was none.
+    pub fn begin(&self, believed: Option<Timestamp>, clock: &dyn Clock) {
+        *self.seen() = Some(Seen::since(believed, clock));
+    }
+
+    /// Looks at both clocks; answers the time that is believed now. Somebody must do so every few seconds: a leap is
+    /// believed by what is seen at these looks.
+    pub fn look(&self, clock: &dyn Clock) -> Timestamp {
+        let mut seen = self.seen();
+        seen.get_or_insert_with(|| Seen::since(None, clock))
+            .look(clock)
+    }
+
+    /// The time that is believed now; `None` before anybody has begun.
+    pub fn believed(&self, clock: &dyn Clock) -> Option<Timestamp> {
+        let seen = *self.seen();
+        seen.map(|mut seen| seen.look(clock))
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Option<Seen>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Both clocks at the last look, and what was believed.
-#[derive(Debug)]
-pub(super) struct Witness {
+#[derive(Debug, Clone, Copy)]
+struct Seen {
     believed: Timestamp,
     wall: Timestamp,
     monotonic: Duration,
@@ -27,9 +57,9 @@ pub(super) struct Witness {
     agreed: Duration,
 }
 
-impl Witness {
+impl Seen {
     /// Begins with what was believed in the last round; with the clock, where there was none.
-    pub(super) fn since(believed: Option<Timestamp>, clock: &dyn Clock) -> Self {
+    fn since(believed: Option<Timestamp>, clock: &dyn Clock) -> Self {
         let wall = clock.now();
         Self {
             believed: believed.unwrap_or(wall),
@@ -40,7 +70,7 @@ impl Witness {
     }
 
     /// Looks at both clocks; answers the time that is believed now.
-    pub(super) fn look(&mut self, clock: &dyn Clock) -> Timestamp {
+    fn look(&mut self, clock: &dyn Clock) -> Timestamp {
         let (wall, monotonic) = (clock.now(), clock.monotonic());
         let passed = monotonic.saturating_sub(self.monotonic);
         let expected = self.wall.plus(passed);
@@ -51,7 +81,7 @@ impl Witness {
             Duration::ZERO
         };
         (self.wall, self.monotonic) = (wall, monotonic);
-        if clock::is_set(wall) {
+        if is_set(wall) {
             let witnessed = self.believed.plus(passed);
             let leap = wall.since(witnessed);
             let stood_by = self.agreed >= (leap / PART).clamp(LEAST, MOST);
@@ -75,7 +105,7 @@ mod tests {
     const YEARS: Duration = Duration::from_hours(24 * 3652);
 
     /// Rounds of a minute from noon on, under a clock that shows so much more than it should.
-    fn rounds(witness: &mut Witness, minutes: std::ops::Range<u32>, ahead: Duration) -> Timestamp {
+    fn rounds(witness: &mut Seen, minutes: std::ops::Range<u32>, ahead: Duration) -> Timestamp {
         let mut believed = NOON;
         for minute in minutes {
             let passed = Duration::from_mins(1) * minute;
@@ -84,8 +114,8 @@ mod tests {
         believed
     }
 
-    fn at_noon(believed: Option<Timestamp>) -> Witness {
-        Witness::since(believed, &Hands(NOON, Duration::ZERO))
+    fn at_noon(believed: Option<Timestamp>) -> Seen {
+        Seen::since(believed, &Hands(NOON, Duration::ZERO))
     }
 
     #[test]
@@ -145,5 +175,17 @@ mod tests {
         assert_eq!(rounds(witness, 1..2, Duration::ZERO), NOON.plus(HOUR / 60));
         let unset = Hands(Timestamp::from_millis(0), HOUR);
         assert_eq!(witness.look(&unset), NOON.plus(HOUR / 60));
+    }
+
+    #[test]
+    fn who_asks_changes_nothing_and_before_the_first_look_nothing_is_known() {
+        let (witness, leapt) = (Witness::default(), Hands(NOON.plus(YEARS), HOUR));
+        assert_eq!(witness.believed(&leapt), None);
+        witness.begin(None, &Hands(NOON, Duration::ZERO));
+        let asked = witness.clone();
+        assert_eq!(asked.believed(&leapt), Some(NOON.plus(HOUR)));
+        let right = Hands(NOON.plus(2 * HOUR), 2 * HOUR);
+        assert_eq!(asked.believed(&right), Some(NOON.plus(2 * HOUR)));
+        assert_eq!(witness.look(&right), NOON.plus(2 * HOUR));
     }
 }
