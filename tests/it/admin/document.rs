@@ -182,11 +182,11 @@ async fn commands_print_numbers_as_numbers() {
 }
 
 /// The objects of the schemas of answers, each with where it stands.
-fn objects<'a>(at: String, value: &'a Value, found: &mut Vec<(String, &'a Value)>) {
+fn objects<'a>(at: &str, value: &'a Value, found: &mut Vec<(String, &'a Value)>) {
     let inside: Vec<(String, &Value)> = match value {
         Value::Object(keys) => {
             if value["properties"].is_object() {
-                found.push((at.clone(), value));
+                found.push((at.to_owned(), value));
             }
             let asked =
                 |key: &str| key == "requestBody" || (key == "Filter" && at.ends_with("schemas"));
@@ -203,7 +203,7 @@ fn objects<'a>(at: String, value: &'a Value, found: &mut Vec<(String, &'a Value)
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
     };
     for (at, inside) in inside {
-        objects(at, inside, found);
+        objects(&at, inside, found);
     }
 }
 
@@ -212,7 +212,7 @@ fn every_key_of_an_answer_is_always_there_and_a_new_one_breaks_nobody() {
     let document: Value =
         serde_json::from_str(include_str!("../../../src/admin/api/openapi.json")).unwrap();
     let mut found = Vec::new();
-    objects(String::new(), &document, &mut found);
+    objects("", &document, &mut found);
     assert!(found.len() > 20, "only {} objects were found", found.len());
     for (at, schema) in found {
         let listed: BTreeSet<&str> = schema["properties"]
