@@ -34,9 +34,7 @@ struct Drain {
 
 fn main() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    println!(
-        "mode    limits  events  seconds  events/s  requests  429s  least seconds by the limits  ratio"
-    );
+    println!("mode    limits  events  seconds  events/s  requests  429s  least seconds by the limits  ratio");
     runtime.block_on(async {
         drain(Drain {
             events: 50_000,
@@ -95,11 +93,7 @@ async fn report(drain: Drain, seconds: f64, klaviyo: &Klaviyo) {
         .values()
         .map(|(family, n)| least_seconds(*family, *n, drain.factor))
         .fold(0.0, f64::max);
-    let Drain {
-        events,
-        bulk,
-        factor,
-    } = drain;
+    let Drain { events, bulk, factor } = drain;
     let mode = if bulk { "bulk" } else { "single" };
     let rate = f64::from(u32::try_from(events).unwrap()) / seconds;
     let ratio = seconds / least.max(f64::MIN_POSITIVE);
@@ -157,11 +151,7 @@ fn settings(drain: Drain) -> String {
     for family in Family::ALL {
         let limit = defaults.of(*family);
         let (burst, steady) = (limit.burst * factor, limit.steady * factor);
-        writeln!(
-            text,
-            "[delivery.limits.{family}]\nburst = {burst}\nsteady = {steady}"
-        )
-        .unwrap();
+        writeln!(text, "[delivery.limits.{family}]\nburst = {burst}\nsteady = {steady}").unwrap();
     }
     text
 }

@@ -18,11 +18,7 @@ use crate::listener::keeping;
 const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// Lets a request through if there are not too many in progress, from its head to the end of its answer.
-pub(super) async fn admit(
-    State(crowd): State<Arc<Semaphore>>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(super) async fn admit(State(crowd): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
     let Ok(permit) = crowd.try_acquire_owned() else {
         return Refusal::busy().into_response();
     };

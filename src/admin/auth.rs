@@ -67,17 +67,9 @@ impl Access {
     }
 
     /// A session for whoever shows the token.
-    pub(super) fn log_in(
-        &self,
-        shown: &str,
-        head: &Parts,
-        clock: &dyn Clock,
-    ) -> Result<String, Refusal> {
+    pub(super) fn log_in(&self, shown: &str, head: &Parts, clock: &dyn Clock) -> Result<String, Refusal> {
         self.shown(shown, head, clock)?;
-        let token = self
-            .token
-            .as_ref()
-            .map_or("", |token| token.expose_secret());
+        let token = self.token.as_ref().map_or("", |token| token.expose_secret());
         let mut sessions = self.sessions();
         sessions.newest = clock.now().as_millis().max(sessions.newest + 1);
         let begun = Timestamp::from_millis(sessions.newest);
@@ -109,12 +101,8 @@ impl Access {
             };
         }
         let header = head.headers.get(header::AUTHORIZATION);
-        let shown = header
-            .and_then(|value| value.to_str().ok())
-            .and_then(bearer);
-        let shown = shown
-            .filter(|shown| !shown.is_empty())
-            .ok_or(Refusal::NO_TOKEN)?;
+        let shown = header.and_then(|value| value.to_str().ok()).and_then(bearer);
+        let shown = shown.filter(|shown| !shown.is_empty()).ok_or(Refusal::NO_TOKEN)?;
         self.shown(shown, head, clock)
     }
 
@@ -123,8 +111,7 @@ impl Access {
         let token = self.token.as_ref().map(ExposeSecret::expose_secret);
         match (token, cookie(&head.headers, COOKIE)) {
             (Some(token), Some(session))
-                if session::holds(session, token, clock.now())
-                    && !self.sessions().ended.contains(session) =>
+                if session::holds(session, token, clock.now()) && !self.sessions().ended.contains(session) =>
             {
                 Ok(())
             }
@@ -156,11 +143,7 @@ impl Access {
 const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// Lets a request to the API through, or says why not.
-pub(super) async fn check(
-    State(admin): State<Arc<Admin>>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(super) async fn check(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
     let (head, body) = request.into_parts();
     match admin.access.check(&head, &*admin.clock) {
         Ok(()) => next.run(Request::from_parts(head, body)).await,
@@ -182,9 +165,7 @@ pub(super) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> 
 /// The token of `Bearer TOKEN`; the scheme is written in any case (RFC 9110, 11.1).
 fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
-        .then_some(token.trim_start())
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim_start())
 }
 
 #[cfg(test)]

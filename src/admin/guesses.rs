@@ -42,15 +42,9 @@ impl Guesses {
             windows.retain(|_, window| window.began + WINDOW > now);
         }
         let place = place(from, &windows);
-        let window = windows.entry(place).or_insert(Window {
-            began: now,
-            wrong: 0,
-        });
+        let window = windows.entry(place).or_insert(Window { began: now, wrong: 0 });
         if window.began + WINDOW <= now {
-            *window = Window {
-                began: now,
-                wrong: 0,
-            };
+            *window = Window { began: now, wrong: 0 };
         }
         window.wrong = window.wrong.saturating_add(1);
     }
@@ -92,10 +86,7 @@ mod tests {
             guesses.wrong(address(1), now);
         }
         let later = now + Duration::from_secs(20);
-        assert_eq!(
-            guesses.wait(address(1), later),
-            Some(Duration::from_secs(40))
-        );
+        assert_eq!(guesses.wait(address(1), later), Some(Duration::from_secs(40)));
         assert_eq!(guesses.wait(address(2), later), None);
         assert_eq!(guesses.wait(address(1), now + WINDOW), None);
         guesses.wrong(address(1), now + WINDOW);

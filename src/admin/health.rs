@@ -17,8 +17,8 @@ use crate::clock;
 use crate::metrics::{Pulse, Stuck, stuck};
 use crate::model::PauseKind;
 use crate::operator::{
-    SHARED_CODE, clock_code, clock_words, damage_words, disk_words, log_advice, log_code,
-    log_words, masked_text, shared_advice, shared_words,
+    SHARED_CODE, clock_code, clock_words, damage_words, disk_words, log_advice, log_code, log_words, masked_text,
+    shared_advice, shared_words,
 };
 use crate::outbox::{AppendError, FailingAlone, Outbox, Pause, SharedIdentifier, WriteError};
 
@@ -88,10 +88,7 @@ pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
             };
             notes.push(reason(code(&source), &words));
         }
-        Err(_) => notes.push(reason(
-            "slow",
-            "not accepting: the outbox does not answer in time",
-        )),
+        Err(_) => notes.push(reason("slow", "not accepting: the outbox does not answer in time")),
     }
     match admin.outbox.hindered().await {
         Ok((pauses, failing)) => {
@@ -107,7 +104,8 @@ pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
         notes.push(reason("file_damaged", &damage_words(damage)));
     }
     if admin.instruments.pulse.signs().head_waits() {
-        let words = "the oldest event that is due has been the same for minutes, although nothing is paused; others go on";
+        let words =
+            "the oldest event that is due has been the same for minutes, although nothing is paused; others go on";
         notes.push(reason("head_waits", words));
     }
     if let Ok(shared) = admin.outbox.shared_identifiers().await {
@@ -121,10 +119,7 @@ pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
         notes.push(reason("config_not_taken", CONFIG_NOT_TAKEN));
     }
     if admin.goes_to_sandbox() {
-        notes.push(reason(
-            "sandbox",
-            "requests go to the sandbox: NOTHING REACHES KLAVIYO",
-        ));
+        notes.push(reason("sandbox", "requests go to the sandbox: NOTHING REACHES KLAVIYO"));
     }
     answer(ready, json!({ "ready": ready, "notes": notes }))
 }
@@ -189,10 +184,7 @@ fn of_stuck(stuck: Stuck) -> Value {
             "nothing could be written for a while: another process may hold the file's write lock, or the disk hangs",
         ),
         Stuck::Relay => reason("relay_stuck", "the relay has stopped looking for work"),
-        Stuck::Intake => reason(
-            "intake_stuck",
-            "the relay does not get at the events that are due",
-        ),
+        Stuck::Intake => reason("intake_stuck", "the relay does not get at the events that are due"),
         Stuck::Reading => reason(
             "claims_unread",
             "what the relay takes from the outbox cannot be read, and goes back",

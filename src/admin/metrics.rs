@@ -21,17 +21,12 @@ const COUNT_EVERY: Duration = Duration::from_mins(1);
 const REST: u32 = 20;
 
 /// All numbers, in the format that the scraper asks for.
-pub(super) async fn scrape(
-    State(admin): State<Arc<Admin>>,
-    headers: HeaderMap,
-) -> Result<Response, Refusal> {
+pub(super) async fn scrape(State(admin): State<Arc<Admin>>, headers: HeaderMap) -> Result<Response, Refusal> {
     let metrics = &admin.instruments.metrics;
     metrics.log_lines_dropped(telemetry::dropped_lines());
     metrics.sample(&admin.outbox.sample(admin.clock.now()).await?);
     let accept = headers.get(header::ACCEPT);
-    let accept = accept
-        .and_then(|accept| accept.to_str().ok())
-        .unwrap_or_default();
+    let accept = accept.and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let (media_type, text) = if accept.contains("application/openmetrics-text") {
         (OPEN_METRICS, metrics.open_metrics())
     } else {
@@ -51,10 +46,7 @@ async fn count(admin: Admin) {
     loop {
         let began = pulse.monotonic();
         match admin.outbox.count_blocked().await {
-            Ok(profiles) => admin
-                .instruments
-                .metrics
-                .blocked(profiles, admin.clock.now()),
+            Ok(profiles) => admin.instruments.metrics.blocked(profiles, admin.clock.now()),
             Err(error) => tracing::warn!(%error, "failed to count the blocked profiles"),
         }
         let took = pulse.monotonic().saturating_sub(began);

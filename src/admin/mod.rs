@@ -82,20 +82,14 @@ pub fn routes(admin: Admin) -> Router {
     // Asked by supervisors, which are not to wait behind anybody.
     let probes = Router::new()
         .route("/readyz", get(health::ready))
-        .layer(middleware::from_fn_with_state(
-            Arc::clone(&admin),
-            auth::check,
-        ))
+        .layer(middleware::from_fn_with_state(Arc::clone(&admin), auth::check))
         // Without a token: it tells no more than that the process works.
         .route("/healthz", get(health::alive));
     Router::new()
         .route("/metrics", get(metrics::scrape))
         .route("/status", get(api::status))
         .nest("/api/v1", api::routes())
-        .layer(middleware::from_fn_with_state(
-            Arc::clone(&admin),
-            auth::check,
-        ))
+        .layer(middleware::from_fn_with_state(Arc::clone(&admin), auth::check))
         .merge(page::routes(&admin))
         .fallback(page::nowhere)
         .layer(middleware::from_fn_with_state(crowd, arrival::admit))
@@ -127,19 +121,11 @@ async fn with_headers(request: Request, next: Next) -> Response {
         (header::X_FRAME_OPTIONS, "DENY"),
         // A path holds what was searched for. With less, a form of ours would not say that it comes from here.
         (header::REFERRER_POLICY, "same-origin"),
-        (
-            HeaderName::from_static("cross-origin-opener-policy"),
-            "same-origin",
-        ),
-        (
-            HeaderName::from_static("cross-origin-resource-policy"),
-            "same-origin",
-        ),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ] {
         let headers = response.headers_mut();
-        headers
-            .entry(name)
-            .or_insert(HeaderValue::from_static(value));
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }

@@ -147,8 +147,7 @@ impl Refusal {
         Self {
             status: StatusCode::SERVICE_UNAVAILABLE,
             code: "busy",
-            error: "as many requests are in progress on this port as it answers at once; ask again"
-                .into(),
+            error: "as many requests are in progress on this port as it answers at once; ask again".into(),
             retry_after: Some(1),
         }
     }

@@ -31,10 +31,7 @@ pub(super) fn reload_certificate(tls: &Tls, now: Timestamp) {
         }
         Err(error) => {
             let error = format_args!("{:#}", anyhow::Error::from(error)).to_string();
-            tracing::error!(
-                error,
-                "the certificate was not read again; the one before stays"
-            );
+            tracing::error!(error, "the certificate was not read again; the one before stays");
         }
     }
 }
@@ -50,9 +47,7 @@ pub(crate) fn expiry(tls: &Tls, now: Timestamp) -> Option<String> {
     let at = Timestamp::from_millis(tls.expires_at_ms()?);
     if at <= now {
         let then = "clients refuse it; renew it";
-        return Some(format!(
-            "the certificate in ingest.tls_cert expired at {at}: {then}"
-        ));
+        return Some(format!("the certificate in ingest.tls_cert expired at {at}: {then}"));
     }
     let soon = at.since(now) <= EXPIRES_SOON;
     soon.then(|| format!("the certificate in ingest.tls_cert expires at {at}; renew it before"))

@@ -115,11 +115,7 @@ mod tests {
         let account = "klaviyo:AbC123";
         for (holder, former, name) in [
             (known(account), account, Ok(account)),
-            (
-                known("klaviyo:Other1"),
-                account,
-                Err(NotTaken::OtherAccount),
-            ),
+            (known("klaviyo:Other1"), account, Err(NotTaken::OtherAccount)),
             (known(account), SANDBOX, Err(NotTaken::OtherAccount)),
             (unknown(), account, Err(NotTaken::Unclear)),
             (refused(), account, Err(NotTaken::Refused)),

@@ -100,10 +100,7 @@ impl App {
         let sources = sources.map(|source| source.name.as_str());
         let instruments = Instruments::new(Arc::clone(&clock), sources);
         let shares = Shares::of(descriptors::raise(), &config);
-        let terms = [
-            shares.of_ingest(&config, tls.as_ref()),
-            shares.of_admin(&config),
-        ];
+        let terms = [shares.of_ingest(&config, tls.as_ref()), shares.of_admin(&config)];
         let (outbox, ports) = waiting::open(&config, &clock, &instruments, &terms).await?;
         let ingest = ingest(&config, &outbox, &clock)?.measured_by(instruments.metrics.clone());
         let api = Live::new(ingest);
@@ -167,11 +164,11 @@ impl App {
 
     /// Starts what writes the minutes and the refusals down, and what forgets.
     fn look_after_the_outbox(&self, metrics: Metrics) {
-        self.ports.spawn(self.api.door().keep(
-            self.outbox.clone(),
-            Arc::clone(&self.clock),
-            self.stop_ports.clone(),
-        ));
+        self.ports.spawn(
+            self.api
+                .door()
+                .keep(self.outbox.clone(), Arc::clone(&self.clock), self.stop_ports.clone()),
+        );
         self.ports.spawn(outbox::chronicle(
             self.outbox.clone(),
             metrics,
@@ -189,8 +186,7 @@ impl App {
     fn open_ports(&self, ports: Ports, terms: [Terms; 2], admin: Admin) {
         let (outbox, pulse) = (admin.outbox.clone(), admin.instruments.pulse.clone());
         let is_alive = move || admin::is_alive(&outbox, &pulse);
-        self.ports
-            .spawn(supervisor::watch(is_alive, self.stop_ports.clone()));
+        self.ports.spawn(supervisor::watch(is_alive, self.stop_ports.clone()));
         self.ports
             .spawn(admin::count_blocked(admin.clone(), self.stop_ports.clone()));
         let stop = &self.stop_ports;
@@ -230,13 +226,7 @@ impl App {
             admin,
             ..
         } = self.shares;
-        tracing::info!(
-            open_files = files,
-            kept,
-            ingest,
-            admin,
-            "places for connections"
-        );
+        tracing::info!(open_files = files, kept, ingest, admin, "places for connections");
         match (&self.config.klaviyo.endpoint, self.sandbox()) {
             (Endpoint::Sandbox, Some(sandbox)) => tracing::warn!(
                 sandbox = %format_args!("http://{sandbox}/sandbox/requests"),
@@ -300,11 +290,7 @@ struct LocalSandbox {
 }
 
 impl LocalSandbox {
-    async fn start(
-        config: &Config,
-        clock: &Arc<dyn Clock>,
-        shares: Shares,
-    ) -> anyhow::Result<Self> {
+    async fn start(config: &Config, clock: &Arc<dyn Clock>, shares: Shares) -> anyhow::Result<Self> {
         let key = config.klaviyo.private_key.as_ref();
         let key = key.map_or(SANDBOX_KEY, |key| key.expose_secret());
         let options = sandbox::Options {
@@ -386,20 +372,13 @@ pub(crate) fn sender(config: &Config, sandbox: Option<SocketAddr>) -> anyhow::Re
         .private_key
         .clone()
         .unwrap_or_else(|| SecretString::from(SANDBOX_KEY));
-    Ok(Sender::new(
-        &base,
-        &key,
-        &klaviyo.revision,
-        config.delivery.timeout,
-    )?)
+    Ok(Sender::new(&base, &key, &klaviyo.revision, config.delivery.timeout)?)
 }
 
 /// What holds for the calls of each source.
 fn source_rules(config: &Config) -> HashMap<String, SourceRules> {
     let sources = config.ingest.sources.iter();
-    sources
-        .map(|source| (source.name.clone(), source.rules()))
-        .collect()
+    sources.map(|source| (source.name.clone(), source.rules())).collect()
 }
 
 /// Finds out where requests go, then works. `named` is cancelled in between.

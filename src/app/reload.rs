@@ -47,8 +47,7 @@ impl App {
             return self.refuse(&error.into()).await;
         }
         self.settings.send_modify(|settings| {
-            let (sender, sent_to) =
-                destination.unwrap_or_else(|| (settings.sender.clone(), settings.sent_to.clone()));
+            let (sender, sent_to) = destination.unwrap_or_else(|| (settings.sender.clone(), settings.sent_to.clone()));
             *settings = Arc::new(Settings {
                 sender,
                 sent_to,
@@ -74,10 +73,7 @@ impl App {
     /// A configuration that cannot be followed changes nothing, and is kept in view until one is taken.
     pub async fn refuse(&self, error: &anyhow::Error) {
         let error = format!("{error:#}");
-        tracing::error!(
-            error,
-            "the configuration was not taken; the one before stays"
-        );
+        tracing::error!(error, "the configuration was not taken; the one before stays");
         self.taken(false).await;
     }
 
@@ -121,10 +117,7 @@ impl App {
 }
 
 fn tell(changes: &Changes) {
-    let Changes {
-        applied,
-        needs_restart,
-    } = changes;
+    let Changes { applied, needs_restart } = changes;
     if !needs_restart.is_empty() {
         let keys = needs_restart.join(", ");
         tracing::warn!(keys, "changed in the file; takes effect at a restart");

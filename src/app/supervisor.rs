@@ -33,12 +33,7 @@ pub(super) async fn watch(is_alive: impl Fn() -> bool, stop: CancellationToken) 
     }
 }
 
-async fn give(
-    every: Duration,
-    is_alive: impl Fn() -> bool,
-    mut sign: impl FnMut(),
-    stop: CancellationToken,
-) {
+async fn give(every: Duration, is_alive: impl Fn() -> bool, mut sign: impl FnMut(), stop: CancellationToken) {
     let mut pace = tokio::time::interval(every.max(Duration::from_millis(1)));
     while stop.run_until_cancelled(pace.tick()).await.is_some() {
         if is_alive() {

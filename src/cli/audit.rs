@@ -33,11 +33,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
     } else {
         print(&screen_of(&audit))?;
     }
-    Ok(if audit.holds() {
-        End::Done
-    } else {
-        End::Failed
-    })
+    Ok(if audit.holds() { End::Done } else { End::Failed })
 }
 
 /// What an audit found, for people.
@@ -57,10 +53,7 @@ fn screen_of(audit: &Audit) -> Screen {
             "WRONG accepted differs from delivered + skipped + dead + pending + held by {gap}"
         ));
     }
-    let differing = audit
-        .counts
-        .iter()
-        .filter(|counted| counted.rows != counted.kept);
+    let differing = audit.counts.iter().filter(|counted| counted.rows != counted.kept);
     let differing: Vec<_> = differing.collect();
     for counted in &differing {
         screen.line(format_args!(

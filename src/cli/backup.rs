@@ -81,9 +81,7 @@ pub(super) async fn backup(options: &Backup, config: Config) -> anyhow::Result<E
         ))?;
     }
     if !audit.holds() {
-        bail!(
-            "the copy is not as it must be, and so the outbox is not; look with: klaviyo-relay audit --deep"
-        );
+        bail!("the copy is not as it must be, and so the outbox is not; look with: klaviyo-relay audit --deep");
     }
     Ok(End::Done)
 }
@@ -118,17 +116,9 @@ pub(super) async fn restore(options: &Restore, config: Config) -> anyhow::Result
     }
     let mut screen = Screen::default();
     if let Some(former) = &restored.former {
-        screen.line(format_args!(
-            "the outbox that was here is now {}",
-            former.display()
-        ));
+        screen.line(format_args!("the outbox that was here is now {}", former.display()));
     }
-    write_held(
-        &mut screen,
-        count,
-        &first,
-        "are held and would be sent again",
-    );
+    write_held(&mut screen, count, &first, "are held and would be sent again");
     print(&screen)?;
     Ok(End::Done)
 }
@@ -151,17 +141,10 @@ async fn preview(options: &Restore, config: &Config) -> anyhow::Result<End> {
     std::fs::remove_dir_all(&folder)?;
     let (count, first) = looked?;
     if options.json {
-        print_json(
-            &json!({"dry_run": true, "count": count, "first": json_of(&first), "former": null}),
-        )?;
+        print_json(&json!({"dry_run": true, "count": count, "first": json_of(&first), "former": null}))?;
     } else {
         let mut screen = Screen::default();
-        write_held(
-            &mut screen,
-            count,
-            &first,
-            "would be held, to be sent again",
-        );
+        write_held(&mut screen, count, &first, "would be held, to be sent again");
         print(&screen)?;
     }
     Ok(End::Done)

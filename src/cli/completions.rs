@@ -35,9 +35,7 @@ pub(super) struct Man {
 pub(super) fn completions(options: &Completions) -> anyhow::Result<End> {
     let mut script = Vec::new();
     let program = Cli::command();
-    let names = program
-        .get_subcommands()
-        .map(|command| command.get_name().to_owned());
+    let names = program.get_subcommands().map(|command| command.get_name().to_owned());
     let names = PossibleValuesParser::new(names.collect::<Vec<_>>());
     let mut program = program.mut_subcommand("man", |man| {
         man.mut_arg("command", |command| command.value_parser(names))

@@ -22,7 +22,5 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
     let misuse = "say which events: --status pending, held or dead, --id N or another filter; all of them at once \
                   is never meant";
     let filter = &options.filter;
-    filter
-        .make(Change::Discard, &config, "discarded", misuse)
-        .await
+    filter.make(Change::Discard, &config, "discarded", misuse).await
 }

@@ -82,10 +82,7 @@ fn screen_of(explanation: &Explanation) -> anyhow::Result<Screen> {
             return Ok(screen);
         }
     };
-    screen.line(format_args!(
-        "{} on the {} side",
-        explained.kind, explained.side
-    ));
+    screen.line(format_args!("{} on the {} side", explained.kind, explained.side));
     match &explained.mapped {
         Mapped::Skipped(reason) => screen.line(format_args!("skipped: {reason}")),
         Mapped::Requests(planned) => {
@@ -117,12 +114,7 @@ fn write_request(screen: &mut Screen, number: usize, planned: &Planned) -> anyho
             "   (names the profile by the id that request 1 is answered with)"
         )),
     }
-    let width = planned
-        .rules
-        .iter()
-        .map(|rule| rule.field.len())
-        .max()
-        .unwrap_or(0);
+    let width = planned.rules.iter().map(|rule| rule.field.len()).max().unwrap_or(0);
     for rule in &planned.rules {
         screen.line(format_args!("   {:<width$}  <- {}", rule.field, rule.rule));
     }

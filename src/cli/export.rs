@@ -65,10 +65,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
         print_json(&json!({"dry_run": false, "count": count, "file": file}))?;
     } else {
         let plural = if count == 1 { "" } else { "s" };
-        print_line(format_args!(
-            "{count} event{plural} exported to {}",
-            file.display()
-        ))?;
+        print_line(format_args!("{count} event{plural} exported to {}", file.display()))?;
     }
     Ok(End::Done)
 }
@@ -100,11 +97,7 @@ async fn to_file(options: &Options, outbox: &Outbox, path: &Path) -> anyhow::Res
     count
 }
 
-async fn write_all(
-    options: &Options,
-    outbox: &Outbox,
-    out: &mut impl Write,
-) -> anyhow::Result<u64> {
+async fn write_all(options: &Options, outbox: &Outbox, out: &mut impl Write) -> anyhow::Result<u64> {
     let selection = options.filter.meant().selection(EventStatus::ALL);
     let bar = bar(outbox.newest().await?);
     let (mut after, mut count) = (EventId(0), 0);

@@ -69,10 +69,7 @@ fn order(word: &str) -> Result<String, String> {
 }
 
 fn kind() -> impl TypedValueParser<Value = EventType> {
-    one_of(
-        EventType::ALL.iter().map(|kind| kind.word()),
-        EventType::from_word,
-    )
+    one_of(EventType::ALL.iter().map(|kind| kind.word()), EventType::from_word)
 }
 
 fn status() -> impl TypedValueParser<Value = EventStatus> {
@@ -135,11 +132,7 @@ impl Filter {
 
     /// Says what was done, or would be: `verb` completes "3 events will be …".
     pub(super) fn say(&self, found: &Found, verb: &str) -> anyhow::Result<End> {
-        let Found {
-            events,
-            first,
-            missing,
-        } = found;
+        let Found { events, first, missing } = found;
         // What was found by other filters may be in flight by now; only a number that was asked for is missed.
         let end = if missing.is_empty() || self.id.is_empty() {
             End::Done
@@ -188,11 +181,7 @@ fn line(brief: &Brief) -> String {
     let what = brief.name.as_deref().or(brief.kind.as_deref());
     let reason = brief.reason.as_deref().unwrap_or_default();
     let short: String = reason.chars().take(80).collect();
-    let more = if short.len() < reason.len() {
-        "…"
-    } else {
-        ""
-    };
+    let more = if short.len() < reason.len() { "…" } else { "" };
     let line = format!(
         "{:>8}  {}  {:<9}  {}  {}  {short}{more}",
         brief.id.0,

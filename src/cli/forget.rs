@@ -91,10 +91,7 @@ async fn open(config: &Config) -> anyhow::Result<(Outbox, bool)> {
     }
 }
 
-async fn wait_until(
-    most: Duration,
-    holds: impl AsyncFn() -> anyhow::Result<bool>,
-) -> anyhow::Result<bool> {
+async fn wait_until(most: Duration, holds: impl AsyncFn() -> anyhow::Result<bool>) -> anyhow::Result<bool> {
     let began = SystemClock.now();
     while !holds().await? {
         if SystemClock.now().since(began) >= most {
@@ -108,10 +105,7 @@ async fn wait_until(
 /// A mistyped name must not look like a finished erasure.
 fn known(options: &Options, person: &Person) -> anyhow::Result<()> {
     if person.events.is_empty() {
-        bail!(
-            "nobody is known as {:?}; nothing is erased",
-            options.profile
-        );
+        bail!("nobody is known as {:?}; nothing is erased", options.profile);
     }
     Ok(())
 }
@@ -174,11 +168,7 @@ fn say(options: &Options, forgotten: &Forgotten, rebuild_due: bool) -> anyhow::R
         discarded,
         left,
     } = forgotten;
-    let end = if left.is_empty() {
-        End::Done
-    } else {
-        End::Failed
-    };
+    let end = if left.is_empty() { End::Done } else { End::Failed };
     if options.json {
         let left: Vec<i64> = left.iter().map(|id| id.0).collect();
         print_json(&json!({

@@ -39,7 +39,5 @@ pub(super) async fn release(options: &Release, config: Config) -> anyhow::Result
     let misuse = "say which events: --status held, or another filter; --status pending tries at once what waits \
                   for another attempt";
     let filter = &options.filter;
-    filter
-        .make(Change::Release, &config, "released", misuse)
-        .await
+    filter.make(Change::Release, &config, "released", misuse).await
 }

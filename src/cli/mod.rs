@@ -168,9 +168,7 @@ impl Cli {
     /// The configuration's file, where one is named.
     fn named_file(&self) -> Option<PathBuf> {
         let variable = || process_environment(CONFIG_VARIABLE).filter(|file| !file.is_empty());
-        self.config
-            .clone()
-            .or_else(|| variable().map(PathBuf::from))
+        self.config.clone().or_else(|| variable().map(PathBuf::from))
     }
 
     /// Reads the configuration without what its secrets refer to, and starts logging as it says. A command that looks

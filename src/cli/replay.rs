@@ -17,10 +17,7 @@ use crate::outbox::Replay;
 ///
 /// Example: klaviyo-relay replay --status dead --dry-run
 #[derive(Debug, clap::Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a switch of the command"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command")]
 pub(super) struct Options {
     #[command(flatten)]
     filter: Filter,
@@ -48,7 +45,5 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
         again: options.again,
     };
     let filter = &options.filter;
-    filter
-        .make(Change::Replay(how), &config, "sent again", misuse)
-        .await
+    filter.make(Change::Replay(how), &config, "sent again", misuse).await
 }

@@ -45,12 +45,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<End> {
         port.local_addr()?
     ))?;
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(listener::serve(
-        port,
-        sandbox.routes(),
-        stop.clone(),
-        Duration::ZERO,
-    ));
+    let serving = tokio::spawn(listener::serve(port, sandbox.routes(), stop.clone(), Duration::ZERO));
     tokio::signal::ctrl_c().await?;
     stop.cancel();
     serving.await?;

@@ -32,8 +32,7 @@ impl Screen {
     /// A part of a line, in the tone's colour where there are colours.
     pub(super) fn toned(&mut self, tone: Tone, part: Arguments<'_>) {
         let part = part.to_string();
-        self.text
-            .push_str(&colour::tone(tone, &escape::text(&part)));
+        self.text.push_str(&colour::tone(tone, &escape::text(&part)));
     }
 
     /// A status of an event or a delivery, in its tone.

@@ -64,11 +64,7 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<End> {
     };
     tracing::info!("stopped");
     tokio::task::spawn_blocking(|| logging.close()).await?;
-    Ok(if failed || !in_order {
-        End::Failed
-    } else {
-        End::Done
-    })
+    Ok(if failed || !in_order { End::Failed } else { End::Done })
 }
 
 /// Has buffers from 128 KiB on go back to the system when they are freed. Left to itself, glibc stops that with the first

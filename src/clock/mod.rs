@@ -63,10 +63,7 @@ impl Clock for SystemClock {
         START.elapsed()
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that draws at random"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that draws at random")]
     fn chance(&self) -> f64 {
         rand::random()
     }

@@ -32,8 +32,7 @@ impl Witness {
     /// believed by what is seen at these looks.
     pub fn look(&self, clock: &dyn Clock) -> Timestamp {
         let mut seen = self.seen();
-        seen.get_or_insert_with(|| Seen::since(None, clock))
-            .look(clock)
+        seen.get_or_insert_with(|| Seen::since(None, clock)).look(clock)
     }
 
     /// The time that is believed now; `None` before anybody has begun.
@@ -85,11 +84,7 @@ impl Seen {
             let witnessed = self.believed.plus(passed);
             let leap = wall.since(witnessed);
             let stood_by = self.agreed >= (leap / PART).clamp(LEAST, MOST);
-            self.believed = if leap <= SLACK || stood_by {
-                wall
-            } else {
-                witnessed
-            };
+            self.believed = if leap <= SLACK || stood_by { wall } else { witnessed };
         }
         self.believed
     }
@@ -121,10 +116,7 @@ mod tests {
     #[test]
     fn a_clock_that_goes_right_is_believed() {
         let witness = &mut at_noon(None);
-        assert_eq!(
-            rounds(witness, 1..60, Duration::ZERO),
-            NOON.plus(HOUR * 59 / 60)
-        );
+        assert_eq!(rounds(witness, 1..60, Duration::ZERO), NOON.plus(HOUR * 59 / 60));
     }
 
     #[test]
@@ -143,19 +135,10 @@ mod tests {
     fn a_leap_is_believed_when_the_clock_has_stood_by_it() {
         let witness = &mut at_noon(None);
         rounds(witness, 1..3, Duration::ZERO);
-        assert_eq!(
-            rounds(witness, 3..63, 16 * HOUR),
-            NOON.plus(HOUR + HOUR / 30)
-        );
-        assert_eq!(
-            rounds(witness, 63..64, 16 * HOUR),
-            NOON.plus(17 * HOUR + HOUR / 20)
-        );
+        assert_eq!(rounds(witness, 3..63, 16 * HOUR), NOON.plus(HOUR + HOUR / 30));
+        assert_eq!(rounds(witness, 63..64, 16 * HOUR), NOON.plus(17 * HOUR + HOUR / 20));
         let witness = &mut at_noon(None);
-        assert_eq!(
-            rounds(witness, 1..1440, YEARS),
-            NOON.plus(HOUR * (24 * 60 - 1) / 60)
-        );
+        assert_eq!(rounds(witness, 1..1440, YEARS), NOON.plus(HOUR * (24 * 60 - 1) / 60));
         assert!(rounds(witness, 1440..1443, YEARS) > NOON.plus(YEARS));
     }
 
@@ -163,10 +146,7 @@ mod tests {
     fn time_that_passed_while_no_daemon_ran_is_a_leap() {
         let witness = &mut at_noon(Some(NOON.minus(YEARS)));
         let minute = Duration::from_mins(1);
-        assert_eq!(
-            rounds(witness, 1..2, Duration::ZERO),
-            NOON.minus(YEARS).plus(minute)
-        );
+        assert_eq!(rounds(witness, 1..2, Duration::ZERO), NOON.minus(YEARS).plus(minute));
     }
 
     #[test]

@@ -43,8 +43,7 @@ impl AdminConfig {
             listen: section.address("listen", Self::default().listen),
             token: section.secret("token", TOKEN, check_token),
             trusted_proxies: section.networks("trusted_proxies", Self::default().trusted_proxies),
-            show_personal_data: section
-                .yes_or_no("show_personal_data", Self::default().show_personal_data),
+            show_personal_data: section.yes_or_no("show_personal_data", Self::default().show_personal_data),
         };
         if !read.listen.ip().to_canonical().is_loopback() && !section.has("token") {
             section.wrong(

@@ -91,16 +91,8 @@ impl DeliveryConfig {
             first_retry: duration("first_retry", default.first_retry, TEN_MILLIS..=HOUR),
             longest_retry: duration("longest_retry", default.longest_retry, TEN_MILLIS..=DAY),
             timeout: duration("timeout", default.timeout, SECOND / 10..=MINUTE * 10),
-            replay_consent_within: duration(
-                "replay_consent_within",
-                default.replay_consent_within,
-                ZERO..=DAY * 365,
-            ),
-            shutdown_deadline: duration(
-                "shutdown_deadline",
-                default.shutdown_deadline,
-                ZERO..=MINUTE * 10,
-            ),
+            replay_consent_within: duration("replay_consent_within", default.replay_consent_within, ZERO..=DAY * 365),
+            shutdown_deadline: duration("shutdown_deadline", default.shutdown_deadline, ZERO..=MINUTE * 10),
             window: many("window", default.window, 100_000),
             bulk: section.yes_or_no("bulk", default.bulk),
             limits: {
@@ -108,10 +100,8 @@ impl DeliveryConfig {
                 section.section("limits", |limits| LimitSettings::read(limits, share))
             },
             replay_share: share("replay_share", default.replay_share),
-            resend_unknown_subscriptions: section.yes_or_no(
-                "resend_unknown_subscriptions",
-                default.resend_unknown_subscriptions,
-            ),
+            resend_unknown_subscriptions: section
+                .yes_or_no("resend_unknown_subscriptions", default.resend_unknown_subscriptions),
             after_dead: section.one_of("after_dead", &AFTER_DEAD, default.after_dead),
             after_dead_for: after_dead_for(&section.words_section("after_dead_for")),
         };
@@ -131,10 +121,7 @@ impl DeliveryConfig {
             | EventType::Alias
             | EventType::Delete => kind.word(),
         };
-        self.after_dead_for
-            .get(name)
-            .copied()
-            .unwrap_or(self.after_dead)
+        self.after_dead_for.get(name).copied().unwrap_or(self.after_dead)
     }
 
     /// What shows only when several keys are seen together.
@@ -143,10 +130,7 @@ impl DeliveryConfig {
             let [first, longest] = [self.first_retry, self.longest_retry].map(duration_text);
             section.disagree(
                 ["first_retry", "longest_retry"],
-                [
-                    &format!("is {first}, longer than"),
-                    &format!("which is {longest}"),
-                ],
+                [&format!("is {first}, longer than"), &format!("which is {longest}")],
                 "lower first_retry, or raise longest_retry",
             );
         }
@@ -169,18 +153,14 @@ const AFTER_DEAD: [(&str, AfterDead); 2] = [
 ];
 
 fn after_dead_for(section: &Section<'_>) -> BTreeMap<String, AfterDead> {
-    let pairs = section.words(
-        "the name of an event = \"continue\" or \"hold\"",
-        |name, entry| {
-            let text = entry.text()?;
-            let then = AfterDead::from_word(text)
-                .ok_or_else(|| format!("is {}, none of its words", shown(text)))?;
-            if name.trim().is_empty() {
-                return Err("is for events without a name".to_owned());
-            }
-            Ok((name.to_owned(), then))
-        },
-    );
+    let pairs = section.words("the name of an event = \"continue\" or \"hold\"", |name, entry| {
+        let text = entry.text()?;
+        let then = AfterDead::from_word(text).ok_or_else(|| format!("is {}, none of its words", shown(text)))?;
+        if name.trim().is_empty() {
+            return Err("is for events without a name".to_owned());
+        }
+        Ok((name.to_owned(), then))
+    });
     pairs.into_iter().collect()
 }
 
@@ -199,18 +179,10 @@ mod tests {
             (EventType::Track, Some("Order Completed"), AfterDead::Hold),
             (EventType::Track, Some("Order"), AfterDead::Continue),
             (EventType::Track, None, AfterDead::Continue),
-            (
-                EventType::Page,
-                Some("Order Completed"),
-                AfterDead::Continue,
-            ),
+            (EventType::Page, Some("Order Completed"), AfterDead::Continue),
             (EventType::Identify, None, AfterDead::Hold),
         ] {
-            assert_eq!(
-                config.after_dead_of(kind, name),
-                expected,
-                "{kind} {name:?}"
-            );
+            assert_eq!(config.after_dead_of(kind, name), expected, "{kind} {name:?}");
         }
     }
 }

@@ -59,12 +59,7 @@ pub(super) struct Unknown {
 }
 
 impl<'a> Document<'a> {
-    pub(super) fn new(
-        text: &'a str,
-        root: &'a DeTable<'a>,
-        secrets: Secrets<'a>,
-        folder: &'a Path,
-    ) -> Self {
+    pub(super) fn new(text: &'a str, root: &'a DeTable<'a>, secrets: Secrets<'a>, folder: &'a Path) -> Self {
         let notes = RefCell::default();
         Self {
             text,
@@ -124,9 +119,7 @@ impl<'a> Document<'a> {
 
     /// Notes a mistake at the key, or at the closest section around it that the file has.
     pub(super) fn note_at(&self, key: &str, what: String, hint: String) {
-        let place = self
-            .find(key)
-            .map(|(offset, _)| Place::of(self.text, offset));
+        let place = self.find(key).map(|(offset, _)| Place::of(self.text, offset));
         let problem = Problem { place, what, hint };
         self.notes.borrow_mut().problems.push(problem);
     }
@@ -157,10 +150,7 @@ impl<'a> Document<'a> {
             };
             let item = index.and_then(|index| value.get_ref().as_array()?.get(index));
             left -= 1;
-            found = Some((
-                item.map_or(key.span().start, |item| item.span().start),
-                left,
-            ));
+            found = Some((item.map_or(key.span().start, |item| item.span().start), left));
             entries = item.unwrap_or(value).get_ref().as_table();
         }
         found

@@ -80,9 +80,7 @@ fn listing(file: &Path, problems: &[Problem]) -> String {
     let plural = if problems.len() == 1 { "" } else { "s" };
     let mut lines = vec![format!("{file} has {} mistake{plural}", problems.len())];
     lines.extend(problems.iter().map(|problem| {
-        let place = problem
-            .place
-            .map_or_else(String::new, |place| format!("{place}:"));
+        let place = problem.place.map_or_else(String::new, |place| format!("{place}:"));
         format!("{file}:{place} {}\n    {}", problem.what, problem.hint)
     }));
     lines.join("\n")

@@ -119,11 +119,7 @@ impl IngestConfig {
             tls: section.tls(folder),
             max_event_bytes: bytes("max_event_bytes", default.max_event_bytes, KIB..=16 * MIB),
             max_batch_bytes: bytes("max_batch_bytes", default.max_batch_bytes, KIB..=64 * MIB),
-            max_bytes_in_progress: bytes(
-                "max_bytes_in_progress",
-                default.max_bytes_in_progress,
-                MIB..=64 * GIB,
-            ),
+            max_bytes_in_progress: bytes("max_bytes_in_progress", default.max_bytes_in_progress, MIB..=64 * GIB),
             path_prefix: section.path_prefix(),
             public_url: section.public_url(),
             analytics_js: section
@@ -138,11 +134,7 @@ impl IngestConfig {
     /// A size that leaves no place for another would refuse all that the other allows.
     fn check_sizes(&self, section: &Section<'_>) {
         let text = |size: usize| size_text(u64::try_from(size).unwrap_or(u64::MAX));
-        let [event, batch, all] = [
-            self.max_event_bytes,
-            self.max_batch_bytes,
-            self.max_bytes_in_progress,
-        ];
+        let [event, batch, all] = [self.max_event_bytes, self.max_batch_bytes, self.max_bytes_in_progress];
         if batch < event {
             section.disagree(
                 ["max_batch_bytes", "max_event_bytes"],
@@ -243,10 +235,7 @@ impl SourceConfig {
             Ok(name)
         });
         let write_key = section.secret("write_key", WRITE_KEY, check_write_key);
-        for (key, allowed) in [
-            ("name", NAME.to_owned()),
-            ("write_key", or_elsewhere(WRITE_KEY)),
-        ] {
+        for (key, allowed) in [("name", NAME.to_owned()), ("write_key", or_elsewhere(WRITE_KEY))] {
             if !section.has(key) {
                 section.wrong(key, "is missing", format!("allowed: {allowed}"));
             }
@@ -290,15 +279,10 @@ impl Section<'_> {
     fn rights(&self, is_website: bool) -> Vec<Right> {
         let words = Right::ALL.iter().map(|right| format!("{:?}", right.word()));
         let words: Vec<String> = words.collect();
-        let allow = self.list(
-            "allow",
-            &format!("a list of {}", words.join(", ")),
-            |item| {
-                let text = item.text()?;
-                Right::from_word(text)
-                    .ok_or_else(|| format!("is {}, none of its words", shown(text)))
-            },
-        );
+        let allow = self.list("allow", &format!("a list of {}", words.join(", ")), |item| {
+            let text = item.text()?;
+            Right::from_word(text).ok_or_else(|| format!("is {}, none of its words", shown(text)))
+        });
         let allow = allow.unwrap_or_default();
         if is_website && allow.contains(&Right::Delete) {
             self.disagree(

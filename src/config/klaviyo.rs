@@ -88,10 +88,10 @@ impl KlaviyoConfig {
     }
 }
 
-const ENDPOINT: &str =
-    "\"sandbox\" (nothing leaves this machine), or a URL such as \"https://a.klaviyo.com\"";
+const ENDPOINT: &str = "\"sandbox\" (nothing leaves this machine), or a URL such as \"https://a.klaviyo.com\"";
 const PRIVATE_KEY: &str = "a private API key, which begins with pk_, in quotes";
-const REVISION: &str = "a date as Klaviyo names its revisions, in quotes, such as \"2026-10-15\", with .pre for a pre-release";
+const REVISION: &str =
+    "a date as Klaviyo names its revisions, in quotes, such as \"2026-10-15\", with .pre for a pre-release";
 
 fn endpoint(entry: &Entry<'_>) -> Result<Endpoint, String> {
     let text = entry.text()?;
@@ -125,16 +125,12 @@ fn endpoint(entry: &Entry<'_>) -> Result<Endpoint, String> {
 
 fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || bare
-            .parse::<IpAddr>()
-            .is_ok_and(|ip| ip.to_canonical().is_loopback())
+    host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 /// Says which of Klaviyo's keys it looks like. Never quotes it.
 fn check_private_key(key: &str) -> Result<(), String> {
-    let looks_public =
-        key.len() == PUBLIC_KEY_CHARS && key.chars().all(|c| c.is_ascii_alphanumeric());
+    let looks_public = key.len() == PUBLIC_KEY_CHARS && key.chars().all(|c| c.is_ascii_alphanumeric());
     let what = if looks_public {
         "looks like a public key (site id): those have 6 letters and digits, and cannot send events; a private key is \
          made in Klaviyo under Settings, API keys"
@@ -181,22 +177,10 @@ mod tests {
 
     #[test]
     fn this_machine_has_several_names() {
-        for yes in [
-            "localhost",
-            "127.0.0.1",
-            "127.9.9.9",
-            "[::1]",
-            "[::ffff:127.0.0.1]",
-        ] {
+        for yes in ["localhost", "127.0.0.1", "127.9.9.9", "[::1]", "[::ffff:127.0.0.1]"] {
             assert!(is_loopback(yes), "{yes}");
         }
-        for no in [
-            "a.klaviyo.com",
-            "0.0.0.0",
-            "localhost.example",
-            "10.0.0.1",
-            "[::]",
-        ] {
+        for no in ["a.klaviyo.com", "0.0.0.0", "localhost.example", "10.0.0.1", "[::]"] {
             assert!(!is_loopback(no), "{no}");
         }
     }

@@ -92,9 +92,7 @@ const fn published(family: Family) -> FamilyLimit {
     let (burst, steady) = match family {
         Family::Event => (350, 3500),
         Family::Profile | Family::Subscription => (75, 750),
-        Family::EventBulk | Family::ProfileBulk | Family::ProfileBulkStatus | Family::List => {
-            (10, 150)
-        }
+        Family::EventBulk | Family::ProfileBulk | Family::ProfileBulkStatus | Family::List => (10, 150),
         Family::Deletion => (3, 60),
     };
     FamilyLimit { burst, steady }

@@ -55,13 +55,8 @@ const FILTER: &str = "\"error\", \"warn\", \"info\", \"debug\", \"trace\" or \"o
 /// The subscriber takes any word for a module's name, so that `inof` would silence everything: a directive without
 /// `=` must be a level.
 fn is_filter(text: &str) -> bool {
-    let level = |word: &str| {
-        word.parse::<tracing_subscriber::filter::LevelFilter>()
-            .is_ok()
-    };
+    let level = |word: &str| word.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
     !text.is_empty()
-        && text
-            .split(',')
-            .all(|part| part.contains('=') || level(part.trim()))
+        && text.split(',').all(|part| part.contains('=') || level(part.trim()))
         && text.parse::<EnvFilter>().is_ok()
 }

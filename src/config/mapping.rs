@@ -68,24 +68,15 @@ impl MappingConfig {
         let yes_or_no = |key, default| section.yes_or_no(key, default);
         Self {
             enforce_email: yes_or_no("enforce_email", default.enforce_email),
-            fallback_to_anonymous_id: yes_or_no(
-                "fallback_to_anonymous_id",
-                default.fallback_to_anonymous_id,
-            ),
+            fallback_to_anonymous_id: yes_or_no("fallback_to_anonymous_id", default.fallback_to_anonymous_id),
             list_id: section.value("list_id", LIST_ID, list_id),
             confirm_optin: yes_or_no("confirm_optin", default.confirm_optin),
-            order_completed_as_is: yes_or_no(
-                "order_completed_as_is",
-                default.order_completed_as_is,
-            ),
+            order_completed_as_is: yes_or_no("order_completed_as_is", default.order_completed_as_is),
             order_id_events: section
                 .texts("order_id_events", "a list of event names, each in quotes")
                 .unwrap_or(default.order_id_events),
             event_id_events: section
-                .texts(
-                    "event_id_events",
-                    "a list of event names, each in quotes, or [\"*\"]",
-                )
+                .texts("event_id_events", "a list of event names, each in quotes, or [\"*\"]")
                 .unwrap_or(default.event_id_events),
             max_products: section.count("max_products", default.max_products, 0..=4000),
             delete_profiles: yes_or_no("delete_profiles", default.delete_profiles),
@@ -97,13 +88,10 @@ impl MappingConfig {
     }
 }
 
-const LIST_ID: &str =
-    "the id of a list in Klaviyo, letters and digits in quotes, such as \"baV129\"";
+const LIST_ID: &str = "the id of a list in Klaviyo, letters and digits in quotes, such as \"baV129\"";
 
 fn audience_lists(section: &Section<'_>) -> BTreeMap<String, String> {
-    let pairs = section.words(LIST_ID, |audience, entry| {
-        Ok((audience.to_owned(), list_id(entry)?))
-    });
+    let pairs = section.words(LIST_ID, |audience, entry| Ok((audience.to_owned(), list_id(entry)?)));
     pairs.into_iter().collect()
 }
 

@@ -128,11 +128,7 @@ impl Config {
     }
 
     /// Reads the text of a file that is not opened; its name is for errors, its folder for relative paths.
-    pub fn parse(
-        text: &str,
-        file: &Path,
-        environment: &Environment<'_>,
-    ) -> Result<Self, ConfigError> {
+    pub fn parse(text: &str, file: &Path, environment: &Environment<'_>) -> Result<Self, ConfigError> {
         read(text, file, Secrets::Read(environment)).map(|(config, _)| config)
     }
 
@@ -167,10 +163,7 @@ impl Config {
         let mut taken: Vec<(&str, SocketAddr)> = vec![("ingest.listen", self.ingest.listen)];
         let sandbox = (self.klaviyo.endpoint == Endpoint::Sandbox)
             .then_some(("klaviyo.sandbox_listen", self.klaviyo.sandbox_listen));
-        for (key, address) in sandbox
-            .into_iter()
-            .chain([("admin.listen", self.admin.listen)])
-        {
+        for (key, address) in sandbox.into_iter().chain([("admin.listen", self.admin.listen)]) {
             let same = |(_, other): &&(&str, SocketAddr)| address.port() != 0 && *other == address;
             if let Some((other, _)) = taken.iter().find(same) {
                 let what = [&format!("is {address}, and so is"), "of the same program"];
@@ -217,11 +210,7 @@ fn read(text: &str, file: &Path, secrets: Secrets<'_>) -> Result<(Config, Notes)
     let (root, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         // What else would be wrong with a file that is not TOML cannot be told from what its syntax made of it.
-        return Err(wrong(syntax::problems(
-            text,
-            &errors,
-            &Config::known_keys(),
-        )));
+        return Err(wrong(syntax::problems(text, &errors, &Config::known_keys())));
     }
     let folder = file.parent().unwrap_or(Path::new(""));
     let document = Document::new(text, root.get_ref(), secrets, folder);

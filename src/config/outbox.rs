@@ -52,16 +52,8 @@ impl OutboxConfig {
         });
         Self {
             path: folder.join(path.unwrap_or(default.path)),
-            retain_delivered: section.duration(
-                "retain_delivered",
-                default.retain_delivered,
-                DAY..=TEN_YEARS,
-            ),
-            retain_bodies: section.duration(
-                "retain_bodies",
-                default.retain_bodies,
-                Duration::ZERO..=TEN_YEARS,
-            ),
+            retain_delivered: section.duration("retain_delivered", default.retain_delivered, DAY..=TEN_YEARS),
+            retain_bodies: section.duration("retain_bodies", default.retain_bodies, Duration::ZERO..=TEN_YEARS),
             retain_dead: section.duration("retain_dead", default.retain_dead, DAY..=TEN_YEARS),
             max_pending: match section.count("max_pending", 0, 0..=1_000_000_000) {
                 0 => None,

@@ -21,7 +21,8 @@ pub struct PublicUrl {
 
 const PUBLIC_URL: &str = "a URL in quotes such as \"https://relay.example\" or \"https://shop.example/segment\", without \
                           /v1; its path of letters, digits, - _ . and /";
-const PATH_PREFIX: &str = "a path in quotes such as \"/segment\": a slash, then letters, digits, - _ . and /; no slash at the end";
+const PATH_PREFIX: &str =
+    "a path in quotes such as \"/segment\": a slash, then letters, digits, - _ . and /; no slash at the end";
 
 impl Section<'_> {
     pub(super) fn public_url(&self) -> Option<PublicUrl> {
@@ -77,9 +78,7 @@ fn read_url(text: &str) -> Option<PublicUrl> {
 /// `/a`, `/a/b-c`: each step a word, so that no step is empty, or leads up.
 fn is_plain_path(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let is_step = |step: &str| {
-        !step.is_empty() && step.chars().all(plain) && step.contains(|c: char| c != '.')
-    };
+    let is_step = |step: &str| !step.is_empty() && step.chars().all(plain) && step.contains(|c: char| c != '.');
     text.strip_prefix('/')
         .is_some_and(|steps| steps.split('/').all(is_step))
 }
@@ -95,11 +94,7 @@ mod tests {
             ("https://Relay.Example:443/", true, "relay.example"),
             ("http://localhost:8080", false, "localhost:8080"),
             ("https://shop.example/segment", true, "shop.example/segment"),
-            (
-                "https://shop.example:8443/a/b.c/",
-                true,
-                "shop.example:8443/a/b.c",
-            ),
+            ("https://shop.example:8443/a/b.c/", true, "shop.example:8443/a/b.c"),
         ] {
             let read = read_url(text).unwrap();
             assert_eq!((read.https, read.address.as_str()), (https, address));

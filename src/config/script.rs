@@ -59,9 +59,7 @@ impl AnalyticsJs {
         let marks: [&[u8]; 2] = [b"analyticsWriteKey", b"_loadOptions"];
         let has = |mark: &&[u8]| script.windows(mark.len()).any(|window| window == *mark);
         if !marks.iter().all(has) {
-            return Err(AnalyticsJsError::NoScript {
-                path: path.to_owned(),
-            });
+            return Err(AnalyticsJsError::NoScript { path: path.to_owned() });
         }
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,

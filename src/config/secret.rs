@@ -33,9 +33,7 @@ pub enum SecretOrigin {
 
 /// What is allowed for a secret, and the other places it can come from.
 pub(super) fn or_elsewhere(allowed: &str) -> String {
-    format!(
-        "{allowed}, or \"env:NAME\" to take it from the environment, or \"file:PATH\" from a file"
-    )
+    format!("{allowed}, or \"env:NAME\" to take it from the environment, or \"file:PATH\" from a file")
 }
 
 /// Looks a name up in the environment of this process. `None` when it is not set, or is not UTF-8.
@@ -104,8 +102,7 @@ impl Section<'_> {
         if let Some(path) = text.strip_prefix(FROM_FILE) {
             if path.trim().is_empty() || path.starts_with(PRIVATE_KEY_PREFIX) {
                 return Err(
-                    "has something after file: that is no path; it is not shown, since it may be the secret"
-                        .to_owned(),
+                    "has something after file: that is no path; it is not shown, since it may be the secret".to_owned(),
                 );
             }
             return Ok(SecretOrigin::File(self.document().folder().join(path)));
@@ -166,9 +163,7 @@ fn text_of<'e>(entry: &Entry<'e>) -> Result<&'e str, String> {
 /// What a file of a secret holds.
 fn contents(file: &Path) -> io::Result<String> {
     let mut text = String::new();
-    let read = File::open(file)?
-        .take(MOST_BYTES)
-        .read_to_string(&mut text)?;
+    let read = File::open(file)?.take(MOST_BYTES).read_to_string(&mut text)?;
     if u64::try_from(read).is_ok_and(|read| read >= MOST_BYTES) {
         return Err(io::Error::from(io::ErrorKind::FileTooLarge));
     }

@@ -20,10 +20,7 @@ pub(super) struct Section<'a> {
 
 impl<'a> Section<'a> {
     /// Reads a whole file.
-    pub(super) fn read_root<T>(
-        document: &'a Document<'a>,
-        read: impl FnOnce(&Section<'a>) -> T,
-    ) -> T {
+    pub(super) fn read_root<T>(document: &'a Document<'a>, read: impl FnOnce(&Section<'a>) -> T) -> T {
         let root = Section {
             document,
             path: String::new(),
@@ -46,8 +43,7 @@ impl<'a> Section<'a> {
 
     /// Whether the file has the key, right or wrong.
     pub(super) fn has(&self, key: &str) -> bool {
-        self.entries
-            .is_some_and(|entries| entries.contains_key(key))
+        self.entries.is_some_and(|entries| entries.contains_key(key))
     }
 
     /// The full name of a key of this section.
@@ -63,9 +59,7 @@ impl<'a> Section<'a> {
         read: impl FnOnce(&Entry<'a>) -> Result<T, String>,
     ) -> Option<T> {
         let entry = self.entry(key)?;
-        read(&entry)
-            .map_err(|what| self.note(&entry, &what, allowed))
-            .ok()
+        read(&entry).map_err(|what| self.note(&entry, &what, allowed)).ok()
     }
 
     /// The items of a list; `None` when it is absent or wrong. Every wrong item is noted.
@@ -77,11 +71,7 @@ impl<'a> Section<'a> {
     ) -> Option<Vec<T>> {
         let entry = self.entry(key)?;
         let Some(items) = entry.value.as_array() else {
-            self.note(
-                &entry,
-                &format!("{}, not a list", entry.describe()),
-                allowed,
-            );
+            self.note(&entry, &format!("{}, not a list", entry.describe()), allowed);
             return None;
         };
         let read_item = |(index, item): (usize, &'a toml::Spanned<DeValue<'a>>)| {
@@ -90,35 +80,24 @@ impl<'a> Section<'a> {
                 offset: item.span().start,
                 value: item.get_ref(),
             };
-            read(&item)
-                .map_err(|what| self.note(&item, &what, allowed))
-                .ok()
+            read(&item).map_err(|what| self.note(&item, &what, allowed)).ok()
         };
         Some(items.iter().enumerate().filter_map(read_item).collect())
     }
 
     /// Every key and value of a section whose keys are the user's own words. A wrong value is noted.
-    pub(super) fn words<T>(
-        &self,
-        allowed: &str,
-        read: impl Fn(&str, &Entry<'a>) -> Result<T, String>,
-    ) -> Vec<T> {
-        let read_entry =
-            |(key, value): (&toml::Spanned<DeString<'a>>, &'a toml::Spanned<DeValue<'a>>)| {
-                let entry = Entry {
-                    path: self.full(&suggest::shown_key(key.get_ref())),
-                    offset: value.span().start,
-                    value: value.get_ref(),
-                };
-                read(key.get_ref(), &entry)
-                    .map_err(|what| self.note(&entry, &what, allowed))
-                    .ok()
+    pub(super) fn words<T>(&self, allowed: &str, read: impl Fn(&str, &Entry<'a>) -> Result<T, String>) -> Vec<T> {
+        let read_entry = |(key, value): (&toml::Spanned<DeString<'a>>, &'a toml::Spanned<DeValue<'a>>)| {
+            let entry = Entry {
+                path: self.full(&suggest::shown_key(key.get_ref())),
+                offset: value.span().start,
+                value: value.get_ref(),
             };
-        self.entries
-            .into_iter()
-            .flatten()
-            .filter_map(read_entry)
-            .collect()
+            read(key.get_ref(), &entry)
+                .map_err(|what| self.note(&entry, &what, allowed))
+                .ok()
+        };
+        self.entries.into_iter().flatten().filter_map(read_entry).collect()
     }
 
     /// A section inside this one. An absent one is read too: its keys then take their defaults.
@@ -143,11 +122,7 @@ impl<'a> Section<'a> {
     }
 
     /// A section that can stand in the file any number of times, as `[[key]]`; `None` when it is absent or wrong.
-    pub(super) fn sections<T>(
-        &self,
-        key: &'static str,
-        read: impl Fn(&Section<'a>) -> T,
-    ) -> Option<Vec<T>> {
+    pub(super) fn sections<T>(&self, key: &'static str, read: impl Fn(&Section<'a>) -> T) -> Option<Vec<T>> {
         let path = self.full(key);
         let allowed = format!("one or more sections [[{path}]]");
         self.list(key, &allowed, |item| {
@@ -181,17 +156,13 @@ impl<'a> Section<'a> {
     pub(super) fn is_sound(&self, key: &str) -> bool {
         let start = format!("{} ", self.full(key));
         let notes = self.document.notes.borrow();
-        !notes
-            .problems
-            .iter()
-            .any(|problem| problem.what.starts_with(&start))
+        !notes.problems.iter().any(|problem| problem.what.starts_with(&start))
     }
 
     /// Notes a mistake that shows only when several keys are seen together.
     pub(super) fn wrong(&self, key: &str, what: &str, hint: impl Into<String>) {
         let key = self.full(key);
-        self.document
-            .note_at(&key, format!("{key} {what}"), hint.into());
+        self.document.note_at(&key, format!("{key} {what}"), hint.into());
     }
 
     fn entry(&self, key: &'static str) -> Option<Entry<'a>> {
@@ -210,8 +181,7 @@ impl<'a> Section<'a> {
 
     fn note(&self, entry: &Entry<'_>, what: &str, allowed: &str) {
         let what = format!("{} {what}", entry.path);
-        self.document
-            .note(entry.offset, what, format!("allowed: {allowed}"));
+        self.document.note(entry.offset, what, format!("allowed: {allowed}"));
     }
 
     /// Notes that a secret stands in the file itself.

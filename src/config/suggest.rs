@@ -32,10 +32,7 @@ pub(super) fn shown_key(key: &str) -> String {
 
 /// What to write instead of an unknown key: the nearest one in its section, or the same in another, and all known.
 pub(super) fn hint(section: &str, name: &str, known: &[String]) -> String {
-    let siblings: Vec<&str> = known
-        .iter()
-        .filter_map(|key| child_of(section, key))
-        .collect();
+    let siblings: Vec<&str> = known.iter().filter_map(|key| child_of(section, key)).collect();
     let nearest = nearest(name, siblings.iter().copied());
     let elsewhere = known
         .iter()
@@ -98,13 +95,7 @@ mod tests {
 
     #[test]
     fn the_nearest_key_is_found_through_habits_and_slips() {
-        let known = [
-            "ingest",
-            "ingest.listen",
-            "ingest.max_event_bytes",
-            "delivery.timeout",
-        ]
-        .map(str::to_owned);
+        let known = ["ingest", "ingest.listen", "ingest.max_event_bytes", "delivery.timeout"].map(str::to_owned);
         for (section, name, meant) in [
             ("ingest", "lisen", "did you mean listen?"),
             ("ingest", "maxEventBytes", "did you mean max_event_bytes?"),

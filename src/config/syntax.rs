@@ -8,21 +8,11 @@ use super::error::{Place, Problem};
 use super::suggest::PRIVATE_KEY_PREFIX;
 
 /// Words whose lines are never quoted, whatever key stands in front.
-const SECRET_WORDS: [&str; 6] = [
-    "key",
-    "token",
-    "secret",
-    "password",
-    "env:",
-    PRIVATE_KEY_PREFIX,
-];
+const SECRET_WORDS: [&str; 6] = ["key", "token", "secret", "password", "env:", PRIVATE_KEY_PREFIX];
 
 /// Describes the parser's errors, one for each line: those after the first on a line only follow from it.
 pub(super) fn problems(text: &str, errors: &[toml::de::Error], known: &[String]) -> Vec<Problem> {
-    let mut problems: Vec<Problem> = errors
-        .iter()
-        .map(|error| problem(text, error, known))
-        .collect();
+    let mut problems: Vec<Problem> = errors.iter().map(|error| problem(text, error, known)).collect();
     problems.sort_by_key(|problem| problem.place);
     problems.dedup_by_key(|problem| problem.place.map(|place| place.line));
     problems
@@ -63,10 +53,7 @@ fn lacks_quotes(line: &str) -> bool {
 }
 
 fn is_known(key: &str, known: &[String]) -> bool {
-    !key.is_empty()
-        && known
-            .iter()
-            .any(|full| full.rsplit('.').next() == Some(key))
+    !key.is_empty() && known.iter().any(|full| full.rsplit('.').next() == Some(key))
 }
 
 /// A section's header, or a line of a known key, with no word in it that goes with secrets.

@@ -42,12 +42,7 @@ const BINARY_UNITS: usize = 5;
 
 impl Section<'_> {
     /// A span of time: `"500ms"`, `"30s"`, `"10m"`, `"24h"`, `"30d"`.
-    pub(super) fn duration(
-        &self,
-        key: &'static str,
-        default: Duration,
-        range: RangeInclusive<Duration>,
-    ) -> Duration {
+    pub(super) fn duration(&self, key: &'static str, default: Duration, range: RangeInclusive<Duration>) -> Duration {
         let allowed = format!(
             "a duration in quotes from {:?} to {:?}, with the unit ms, s, m, h or d",
             duration_text(*range.start()),
@@ -106,19 +101,18 @@ impl Section<'_> {
 
     /// An IP address and a port to listen on. Port 0 lets the system choose one.
     pub(super) fn address(&self, key: &'static str, default: SocketAddr) -> SocketAddr {
-        let allowed =
-            "an IP address and a port in quotes, such as \"127.0.0.1:8080\" or \"[::1]:8080\"";
+        let allowed = "an IP address and a port in quotes, such as \"127.0.0.1:8080\" or \"[::1]:8080\"";
         self.value(key, allowed, |entry| {
             let text = entry.text()?;
-            text.parse()
-                .map_err(|_| format!("is {}, not an address", shown(text)))
+            text.parse().map_err(|_| format!("is {}, not an address", shown(text)))
         })
         .unwrap_or(default)
     }
 
     /// Networks, each by its address and the length of its prefix, or a single address.
     pub(super) fn networks(&self, key: &'static str, default: Vec<IpNet>) -> Vec<IpNet> {
-        let allowed = "a list of addresses and networks in quotes, such as [\"10.0.0.7\", \"192.168.0.0/16\", \"fd00::/8\"]";
+        let allowed =
+            "a list of addresses and networks in quotes, such as [\"10.0.0.7\", \"192.168.0.0/16\", \"fd00::/8\"]";
         let networks = self.list(key, allowed, |item| {
             let text = item.text()?;
             let address = text.parse::<IpAddr>().map(IpNet::from);
@@ -184,11 +178,7 @@ fn number(entry: &Entry<'_>) -> Result<f64, String> {
     number.ok_or_else(|| format!("{}, not a number", entry.describe()))
 }
 
-fn within<T: PartialOrd>(
-    entry: &Entry<'_>,
-    value: T,
-    range: &RangeInclusive<T>,
-) -> Result<T, String> {
+fn within<T: PartialOrd>(entry: &Entry<'_>, value: T, range: &RangeInclusive<T>) -> Result<T, String> {
     if range.contains(&value) {
         Ok(value)
     } else {
@@ -222,18 +212,13 @@ enum Fault {
 
 fn scaled(text: &str, units: &[(&str, u64)]) -> Result<u64, Fault> {
     let text = text.trim();
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     if number.is_empty() {
         return Err(Fault::NoNumber);
     }
     let unit = unit.trim();
-    let (_, factor) = units
-        .iter()
-        .find(|(name, _)| *name == unit)
-        .ok_or(Fault::NoUnit)?;
+    let (_, factor) = units.iter().find(|(name, _)| *name == unit).ok_or(Fault::NoUnit)?;
     number
         .parse::<u64>()
         .ok()
@@ -316,15 +301,7 @@ mod tests {
         ] {
             assert_eq!(size(text), Ok(bytes), "{text}");
         }
-        for text in [
-            "",
-            "KiB",
-            "4",
-            "4M",
-            "4mib",
-            "0.5GB",
-            "18446744073709551615TB",
-        ] {
+        for text in ["", "KiB", "4", "4M", "4mib", "0.5GB", "18446744073709551615TB"] {
             assert!(size(text).is_err(), "{text}");
         }
     }

@@ -10,8 +10,7 @@ use crate::model::{Outcome, OutcomeKind, Timestamp};
 use super::limits::{rate, retry_after};
 
 /// What an answer that is not in Klaviyo's form is called, before what it was.
-const FOREIGN: &str =
-    "answered by something that is not Klaviyo (a proxy, a portal, or Cloudflare in front of it)";
+const FOREIGN: &str = "answered by something that is not Klaviyo (a proxy, a portal, or Cloudflare in front of it)";
 
 /// An answer as it came.
 #[derive(Debug, Clone)]
@@ -76,19 +75,12 @@ pub(super) fn outcome(answer: &Answer, success: Success, now: Timestamp) -> Outc
         error: words,
         pointer: error.pointer,
         foreign,
-        retry_after: answer
-            .retry_after
-            .as_deref()
-            .and_then(|text| retry_after(text, now)),
+        retry_after: answer.retry_after.as_deref().and_then(|text| retry_after(text, now)),
         // A proxy's limit is not Klaviyo's.
         rate: rate(&answer.rate, now).filter(|_| !foreign),
         request_id: error.id.or_else(|| answer.request_id.clone()),
         profile_id: form.resource_id().filter(|_| accepted),
-        note: answer
-            .left_out
-            .as_deref()
-            .filter(|_| accepted)
-            .and_then(left_out),
+        note: answer.left_out.as_deref().filter(|_| accepted).and_then(left_out),
     }
 }
 
@@ -96,8 +88,7 @@ pub(super) fn outcome(answer: &Answer, success: Success, now: Timestamp) -> Outc
 fn left_out(header: &str) -> Option<String> {
     let names = klaviyo::headers::left_out(header);
     let names = names.join(", ");
-    (!names.is_empty())
-        .then(|| format!("Klaviyo took it without {names} (X-Klaviyo-Partial-Failure)"))
+    (!names.is_empty()).then(|| format!("Klaviyo took it without {names} (X-Klaviyo-Partial-Failure)"))
 }
 
 fn judge(answer: &Answer, form: &Form, success: Success) -> (OutcomeKind, Giver) {
@@ -136,12 +127,7 @@ fn error(answer: &Answer, form: &Form) -> Option<ApiError> {
         (_, Form::Message(error)) if answer.status == 410 => Some(error.clone()),
         (
             End::Whole | End::TooLong,
-            Form::Empty
-            | Form::Document(_)
-            | Form::Message(_)
-            | Form::Html
-            | Form::OtherJson
-            | Form::NotJson,
+            Form::Empty | Form::Document(_) | Form::Message(_) | Form::Html | Form::OtherJson | Form::NotJson,
         ) => None,
     }
 }

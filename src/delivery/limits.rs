@@ -81,11 +81,7 @@ mod tests {
             ("-0.5", None),
         ];
         for (text, expected) in cases {
-            assert_eq!(
-                retry_after(text, now),
-                expected.map(Duration::from_secs),
-                "{text}"
-            );
+            assert_eq!(retry_after(text, now), expected.map(Duration::from_secs), "{text}");
         }
     }
 

@@ -11,11 +11,7 @@ const MASK: &str = "[private key]";
 
 /// Masks the key in what may be kept of an answer.
 pub(super) fn in_answer(answer: &mut Answer, key: &str) {
-    for text in [
-        &mut answer.retry_after,
-        &mut answer.request_id,
-        &mut answer.left_out,
-    ] {
+    for text in [&mut answer.retry_after, &mut answer.request_id, &mut answer.left_out] {
         in_text(text, key);
     }
     if let Some(masked) = in_bytes(&answer.body, key.as_bytes()) {

@@ -47,9 +47,7 @@ pub struct Sender {
 #[derive(Debug, thiserror::Error)]
 pub enum SenderError {
     /// The key holds what no HTTP header may.
-    #[error(
-        "`klaviyo.private_key` holds characters that no HTTP header may; copy it again from Klaviyo"
-    )]
+    #[error("`klaviyo.private_key` holds characters that no HTTP header may; copy it again from Klaviyo")]
     Key,
     /// The revision holds what no HTTP header may.
     #[error("`klaviyo.revision` is not a revision")]
@@ -89,12 +87,7 @@ pub struct Probe {
 impl Sender {
     /// A sender to `base` (a URL without a trailing slash). `timeout` is for [`Sender::identify`] and
     /// [`Sender::probe`], and the longest that connecting may take; the other requests bring their own.
-    pub fn new(
-        base: &str,
-        private_key: &SecretString,
-        revision: &str,
-        timeout: Duration,
-    ) -> Result<Self, SenderError> {
+    pub fn new(base: &str, private_key: &SecretString, revision: &str, timeout: Duration) -> Result<Self, SenderError> {
         let connections = Connections::new(Making {
             headers: default_headers(private_key, revision)?,
             timeout,
@@ -121,23 +114,12 @@ impl Sender {
 
     /// Sends a request and waits for what comes of it, for at most `timeout` from connecting to the last byte of the
     /// answer; with the answer's body, empty where none came.
-    pub async fn send(
-        &self,
-        route: &Route,
-        body: String,
-        timeout: Duration,
-        now: Timestamp,
-    ) -> (Outcome, Vec<u8>) {
+    pub async fn send(&self, route: &Route, body: String, timeout: Duration, now: Timestamp) -> (Outcome, Vec<u8>) {
         self.outcome(route, Some(body), timeout, now).await
     }
 
     /// Asks for something, without a body, for at most `timeout`.
-    pub async fn get(
-        &self,
-        route: &Route,
-        timeout: Duration,
-        now: Timestamp,
-    ) -> (Outcome, Vec<u8>) {
+    pub async fn get(&self, route: &Route, timeout: Duration, now: Timestamp) -> (Outcome, Vec<u8>) {
         self.outcome(route, None, timeout, now).await
     }
 
@@ -155,12 +137,7 @@ impl Sender {
     }
 
     /// Reads an answer and says what it means; with its body, whole or as much as is read of it.
-    pub async fn answered(
-        &self,
-        response: Response,
-        route: &Route,
-        now: Timestamp,
-    ) -> (Outcome, Vec<u8>) {
+    pub async fn answered(&self, response: Response, route: &Route, now: Timestamp) -> (Outcome, Vec<u8>) {
         let answer = self.read(response).await;
         (classify::outcome(&answer, route.success, now), answer.body)
     }
@@ -239,9 +216,7 @@ impl Sender {
 fn instant(text: &str) -> Option<Timestamp> {
     let since = httpdate::parse_http_date(text).ok()?;
     let since = since.duration_since(std::time::UNIX_EPOCH).ok()?;
-    Some(Timestamp::from_millis(
-        i64::try_from(since.as_millis()).ok()?,
-    ))
+    Some(Timestamp::from_millis(i64::try_from(since.as_millis()).ok()?))
 }
 
 /// A proxy from the environment is used for Klaviyo, but a sandbox on this machine is not behind it.
@@ -253,8 +228,8 @@ fn is_local(base: &str) -> bool {
 
 fn default_headers(private_key: &SecretString, revision: &str) -> Result<HeaderMap, SenderError> {
     let scheme = headers::AUTHORIZATION;
-    let mut key = HeaderValue::from_str(&format!("{scheme} {}", private_key.expose_secret()))
-        .map_err(|_| SenderError::Key)?;
+    let mut key =
+        HeaderValue::from_str(&format!("{scheme} {}", private_key.expose_secret())).map_err(|_| SenderError::Key)?;
     key.set_sensitive(true);
     let revision = HeaderValue::from_str(revision).map_err(|_| SenderError::Revision)?;
     let media_type = HeaderValue::from_static(headers::MEDIA_TYPE);
@@ -272,10 +247,7 @@ fn default_headers(private_key: &SecretString, revision: &str) -> Result<HeaderM
 
 async fn read(mut response: Response) -> Answer {
     let text = |name: &str| {
-        let value = response
-            .headers()
-            .get(name)
-            .and_then(|value| value.to_str().ok());
+        let value = response.headers().get(name).and_then(|value| value.to_str().ok());
         value.map(str::to_owned)
     };
     let mut answer = Answer {

@@ -100,8 +100,7 @@ pub fn accept(
             let items = whole_batch(&batch)?;
             reader.envelope = batch.envelope()?;
             reader.batch_sent_at = batch.sent_at();
-            let mut events: Vec<NewEvent> =
-                items.iter().map(|item| reader.kept(item.get())).collect();
+            let mut events: Vec<NewEvent> = items.iter().map(|item| reader.kept(item.get())).collect();
             if source.shared_secret.is_some() && batch.is_array && events.len() > 1 {
                 refuse_unsigned(&mut events);
             }
@@ -136,12 +135,7 @@ fn identified<'r, 'c>(
 
 /// The event that a call arriving now would be stored as, `refused` when it could never be delivered: for `explain`.
 /// What a real source would add (its name) is empty, and so is a `messageId` that the relay would make.
-pub fn arriving(
-    call: &str,
-    config: &IngestConfig,
-    garbage: &GarbageIds,
-    now: Timestamp,
-) -> NewEvent {
+pub fn arriving(call: &str, config: &IngestConfig, garbage: &GarbageIds, now: Timestamp) -> NewEvent {
     let source = SourceConfig {
         name: String::new(),
         write_key: SecretString::from(""),
@@ -302,10 +296,7 @@ impl Reader<'_> {
             order_id: None,
             identifiers: Vec::new(),
             payload: payload.to_owned(),
-            envelope: self
-                .envelope
-                .as_ref()
-                .map(|envelope| Arc::clone(envelope.text())),
+            envelope: self.envelope.as_ref().map(|envelope| Arc::clone(envelope.text())),
             refused: None,
         };
         let flaw = self.fill(&mut event).err();
@@ -335,13 +326,8 @@ impl Reader<'_> {
         let limit = self.rules.config.max_event_bytes;
         let bytes = event.payload.len();
         // Before it is read: in memory it takes many times its length.
-        let read = if bytes > limit {
-            Call::brief
-        } else {
-            Call::read
-        };
-        let call = read(&event.payload, self.envelope.as_ref(), Some(kind))
-            .map_err(|error| flaw_of(&error))?;
+        let read = if bytes > limit { Call::brief } else { Call::read };
+        let call = read(&event.payload, self.envelope.as_ref(), Some(kind)).map_err(|error| flaw_of(&error))?;
         event.name = name(&call);
         event.at = match self.came {
             Came::Now => time::happened_at(&call, self.batch_sent_at, self.now),
@@ -384,9 +370,7 @@ fn refuse_unsigned(events: &mut [NewEvent]) {
         return;
     };
     for event in events {
-        if event.refused.is_none()
-            && (event.kind == Some(EventType::Delete) || event.kind != signed)
-        {
+        if event.refused.is_none() && (event.kind == Some(EventType::Delete) || event.kind != signed) {
             event.refused = Some(refused(&Flaw::NotSigned));
         }
     }
@@ -403,10 +387,7 @@ pub(super) fn code_of(reason: &str) -> &str {
 }
 
 /// The source of a request and the key that it presents in its body, as far as they can be read.
-pub(super) fn sender<'c>(
-    request: &Request,
-    config: &'c IngestConfig,
-) -> (Option<&'c SourceConfig>, Option<String>) {
+pub(super) fn sender<'c>(request: &Request, config: &'c IngestConfig) -> (Option<&'c SourceConfig>, Option<String>) {
     let body = Body::read(request.endpoint, &request.body);
     let key = body.as_ref().ok().and_then(Body::write_key);
     let source = auth::source(&config.sources, &request.keys, key.as_deref());

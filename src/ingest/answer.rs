@@ -62,9 +62,7 @@ pub enum Refusal {
     )]
     OriginNotAllowed,
     /// Neither plain nor gzip nor deflate, or several at once.
-    #[error(
-        "the `Content-Encoding` is not supported; send gzip or deflate, or no `Content-Encoding` at all"
-    )]
+    #[error("the `Content-Encoding` is not supported; send gzip or deflate, or no `Content-Encoding` at all")]
     Encoding,
     /// Said to be compressed, and is not, or not whole.
     #[error(
@@ -151,9 +149,7 @@ pub enum Refusal {
     #[error(transparent)]
     Flawed(Flaw),
     /// The outbox cannot take it now, or there is no room to read it.
-    #[error(
-        "{reason}; nothing was stored, send the request again after the seconds in `Retry-After`"
-    )]
+    #[error("{reason}; nothing was stored, send the request again after the seconds in `Retry-After`")]
     CannotStore {
         /// Why, in the words of who could not.
         reason: String,
@@ -167,14 +163,10 @@ pub enum Refusal {
     )]
     NotFound,
     /// A path of the API, asked with another method.
-    #[error(
-        "this path does not take this method; `Allow` says which it takes (calls are sent with POST)"
-    )]
+    #[error("this path does not take this method; `Allow` says which it takes (calls are sent with POST)")]
     MethodNotAllowed,
     /// A mistake in the relay.
-    #[error(
-        "the relay failed on this request; send it again later, and tell its operator to look at the log"
-    )]
+    #[error("the relay failed on this request; send it again later, and tell its operator to look at the log")]
     Internal,
 }
 
@@ -182,11 +174,9 @@ impl Refusal {
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::NoKey
-            | Self::UnknownKey
-            | Self::SignatureMissing
-            | Self::SignatureWrong
-            | Self::WebhookOnly => StatusCode::UNAUTHORIZED,
+            Self::NoKey | Self::UnknownKey | Self::SignatureMissing | Self::SignatureWrong | Self::WebhookOnly => {
+                StatusCode::UNAUTHORIZED
+            }
             Self::Flawed(Flaw::TooLarge { .. })
             | Self::EnvelopeTooLarge { .. }
             | Self::BodyTooLarge { .. }
@@ -232,9 +222,9 @@ impl Refusal {
             | Self::BatchNotArray => "bad_request",
             Self::EmptyBatch => "empty_batch",
             Self::TooManyItems { .. } => "too_many_events",
-            Self::EnvelopeTooLarge { .. }
-            | Self::BodyTooLarge { .. }
-            | Self::BodyTooLargeWithoutKey { .. } => "payload_too_large",
+            Self::EnvelopeTooLarge { .. } | Self::BodyTooLarge { .. } | Self::BodyTooLargeWithoutKey { .. } => {
+                "payload_too_large"
+            }
             Self::Incomplete => "request_incomplete",
             Self::Flawed(flaw) => flaw.code(),
             Self::CannotStore { .. } => "cannot_store_now",
@@ -281,9 +271,6 @@ pub(super) fn success() -> Response {
 
 /// A response with this JSON text.
 pub(super) fn json(status: StatusCode, body: String) -> Response {
-    let content_type = (
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
+    let content_type = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     (status, [content_type], body).into_response()
 }

@@ -55,10 +55,7 @@ impl Archive<'_> {
         let exported = exported(&batch.fields);
         let mut number = 0;
         let mut numbered = || {
-            if let Some(id) = exported
-                .as_ref()
-                .and_then(|exported| exported.message_id.clone())
-            {
+            if let Some(id) = exported.as_ref().and_then(|exported| exported.message_id.clone()) {
                 return id;
             }
             number += 1;

@@ -94,12 +94,7 @@ pub(super) fn check_origin(source: &SourceConfig, origin: Option<&str>) -> Resul
 
 /// Whether pages of this origin may use the source's key. None listed: all may.
 pub(super) fn allows(source: &SourceConfig, origin: &str) -> bool {
-    let listed = |allowed: &String| {
-        allowed
-            .trim()
-            .trim_end_matches('/')
-            .eq_ignore_ascii_case(origin)
-    };
+    let listed = |allowed: &String| allowed.trim().trim_end_matches('/').eq_ignore_ascii_case(origin);
     source.allowed_origins.is_empty() || source.allowed_origins.iter().any(listed)
 }
 

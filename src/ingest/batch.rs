@@ -5,10 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess,
-    Visitor,
-};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::answer::Refusal;
@@ -56,11 +53,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Takes the value of a key that was read, if the key is known.
-    fn take<A: MapAccess<'a>>(
-        &mut self,
-        key: Option<&'static str>,
-        object: &mut A,
-    ) -> Result<(), A::Error> {
+    fn take<A: MapAccess<'a>>(&mut self, key: Option<&'static str>, object: &mut A) -> Result<(), A::Error> {
         match key {
             Some(key) => drop(self.0.insert(key, object.next_value()?)),
             None => drop(object.next_value::<IgnoredAny>()?),
@@ -195,11 +188,7 @@ pub(super) fn string(fields: &Fields<'_>, key: &str) -> Option<String> {
 /// What is wrong with a JSON text, and where; never what the text says, as errors about types do.
 pub(super) fn detail(error: &serde_json::Error) -> String {
     if error.is_data() {
-        format!(
-            "wrong type at line {} column {}",
-            error.line(),
-            error.column()
-        )
+        format!("wrong type at line {} column {}", error.line(), error.column())
     } else {
         error.to_string()
     }

@@ -65,9 +65,7 @@ pub enum Flaw {
     )]
     TimeUnreadable,
     /// Nobody is named.
-    #[error(
-        "the call has neither `userId` nor `anonymousId`, nor a person's e-mail or phone; send one of them"
-    )]
+    #[error("the call has neither `userId` nor `anonymousId`, nor a person's e-mail or phone; send one of them")]
     NoUserAnonId,
     /// An id that is `true`, an object, …
     #[error("`{0}` is not a string; send an id, or leave it out")]
@@ -159,9 +157,7 @@ fn event_name(call: &Call) -> Result<(), Flaw> {
         None | Some(Value::Null) => Err(Flaw::EventNotDefined),
         Some(Value::String(name)) if name.trim().is_empty() => Err(Flaw::EventNotDefined),
         Some(Value::String(_)) => Ok(()),
-        Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-            Err(Flaw::EventNotString)
-        }
+        Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => Err(Flaw::EventNotString),
     }
 }
 

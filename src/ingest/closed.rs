@@ -10,17 +10,11 @@ use crate::outbox::{AppendError, WriteError};
 
 /// Answers every request 429, with a time to come back and, for pages of `sources`, with CORS.
 pub fn closed(sources: Vec<SourceConfig>, why: WriteError) -> Router {
-    let AppendError {
-        retry_after,
-        source,
-    } = AppendError::of(why);
+    let AppendError { retry_after, source } = AppendError::of(why);
     let reason = source.to_string();
     let refuse = move || {
         let reason = reason.clone();
-        let refusal = Refusal::CannotStore {
-            reason,
-            retry_after,
-        };
+        let refusal = Refusal::CannotStore { reason, retry_after };
         async move { refusal.into_response() }
     };
     cors::around(Router::new().fallback(refuse), sources)

@@ -24,9 +24,8 @@ use crate::config::SourceConfig;
 /// How long a browser may remember the answer to a preflight. Chrome caps it at two hours.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_hours(24);
 /// What an answer depends on, beside the path: as the layer says it, for answers that do not pass it.
-const VARY: HeaderValue = HeaderValue::from_static(
-    "origin, access-control-request-method, access-control-request-headers",
-);
+const VARY: HeaderValue =
+    HeaderValue::from_static("origin, access-control-request-method, access-control-request-headers");
 const CORS_HEADERS: [HeaderName; 7] = [
     header::ACCESS_CONTROL_ALLOW_ORIGIN,
     header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
@@ -56,8 +55,8 @@ struct Ways {
 }
 
 async fn pass(State(ways): State<Ways>, request: Request) -> Response {
-    let open = ways.allow(request.headers())
-        && (request.method() != Method::OPTIONS || is_preflight(request.headers()));
+    let open =
+        ways.allow(request.headers()) && (request.method() != Method::OPTIONS || is_preflight(request.headers()));
     let way = if open { ways.open } else { ways.plain };
     let mut response = way.oneshot(request).await.into_response();
     if !open {
@@ -78,19 +77,14 @@ impl Ways {
         let Some(origin) = headers.get(header::ORIGIN) else {
             return true;
         };
-        let allows = |origin| {
-            self.sources
-                .iter()
-                .any(|source| auth::allows(source, origin))
-        };
+        let allows = |origin| self.sources.iter().any(|source| auth::allows(source, origin));
         origin.to_str().is_ok_and(allows)
     }
 }
 
 /// A browser's question whether it may send a request. Other OPTIONS requests ask which methods there are.
 fn is_preflight(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::ORIGIN)
-        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+    headers.contains_key(header::ORIGIN) && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 /// OPTIONS is answered on every path, which `Allow` leaves out otherwise.

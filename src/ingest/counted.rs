@@ -12,9 +12,7 @@ pub(super) type Kind = (Option<EventType>, bool);
 
 /// What is counted of these events, which are about to be handed over.
 pub(super) fn kinds(events: &[NewEvent]) -> Vec<Kind> {
-    let kinds = events
-        .iter()
-        .map(|event| (event.kind, event.refused.is_some()));
+    let kinds = events.iter().map(|event| (event.kind, event.refused.is_some()));
     kinds.collect()
 }
 

@@ -85,11 +85,7 @@ impl Met {
     /// Forgets what is older than an hour; whether something is left.
     fn is_recent(&mut self, now: i64) -> bool {
         let first = now.div_euclid(MINUTE_MS) - KEPT_MINUTES;
-        while self
-            .minutes
-            .front()
-            .is_some_and(|(minute, _)| *minute <= first)
-        {
+        while self.minutes.front().is_some_and(|(minute, _)| *minute <= first) {
             self.minutes.pop_front();
         }
         !self.minutes.is_empty()
@@ -203,19 +199,13 @@ impl Door {
     /// A request was refused.
     pub(super) fn refused(&self, status: u16, code: &'static str, sender: Sender, now: Timestamp) {
         let mut counts = self.counts();
-        counts.unsaid(
-            Subject::Refused { status },
-            sender.source.as_deref(),
-            code,
-            1,
-        );
+        counts.unsaid(Subject::Refused { status }, sender.source.as_deref(), code, 1);
         counts.refused(status, code, sender, 1, now.as_millis());
     }
 
     /// Calls of a source were kept as dead, for this reason.
     pub(super) fn kept_as_dead(&self, source: &str, code: &str, calls: u64) {
-        self.counts()
-            .unsaid(Subject::Dead, Some(source), code, calls);
+        self.counts().unsaid(Subject::Dead, Some(source), code, calls);
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {

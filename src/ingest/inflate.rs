@@ -48,12 +48,7 @@ impl Coding {
     }
 
     /// The body as it was before it was compressed, of at most `limit` bytes.
-    pub(super) fn inflate(
-        self,
-        body: &[u8],
-        limit: usize,
-        share: &mut Share,
-    ) -> Result<Vec<u8>, Refusal> {
+    pub(super) fn inflate(self, body: &[u8], limit: usize, share: &mut Share) -> Result<Vec<u8>, Refusal> {
         match self {
             Self::Gzip => gzip(body, limit, share),
             Self::Deflate => {
@@ -91,9 +86,7 @@ fn gzip(body: &[u8], limit: usize, share: &mut Share) -> Result<Vec<u8>, Refusal
 }
 
 fn broken(coding: Coding) -> Refusal {
-    Refusal::BrokenCompression {
-        coding: coding.word(),
-    }
+    Refusal::BrokenCompression { coding: coding.word() }
 }
 
 /// Adds what a decoder makes.

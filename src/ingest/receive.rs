@@ -31,12 +31,7 @@ const DISCARD_FOR: Duration = Duration::from_mins(1);
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// Reads a body of at most `limit` bytes that arrives at this pace, and for which there is room.
-pub(super) async fn body(
-    mut body: Body,
-    limit: usize,
-    pace: Pace,
-    share: &mut Share,
-) -> Result<Vec<u8>, Refusal> {
+pub(super) async fn body(mut body: Body, limit: usize, pace: Pace, share: &mut Share) -> Result<Vec<u8>, Refusal> {
     let begin = Instant::now();
     let mut due = pace.due(0, begin.elapsed());
     let mut kept = Ok(Vec::new());
@@ -136,10 +131,7 @@ fn utf8(body: Vec<u8>, limit: usize, share: &mut Share) -> Result<String, Refusa
         Ok(text) => text,
         Err(error) => replaced(&error, limit, share)?,
     };
-    Ok(text
-        .strip_prefix('\u{feff}')
-        .map(str::to_owned)
-        .unwrap_or(text))
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
 /// A body that is JSON but for bytes that are no UTF-8, each of them replaced by U+FFFD: a character that was cut, or one

@@ -66,9 +66,5 @@ pub async fn received(
             share,
         })
     };
-    if large {
-        on_its_own_thread(open).await
-    } else {
-        open()
-    }
+    if large { on_its_own_thread(open).await } else { open() }
 }

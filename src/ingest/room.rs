@@ -95,8 +95,7 @@ impl Drop for Share {
 
 fn no_room() -> Refusal {
     Refusal::CannotStore {
-        reason: "the relay has as many request bodies in memory as `max_bytes_in_progress` allows"
-            .to_owned(),
+        reason: "the relay has as many request bodies in memory as `max_bytes_in_progress` allows".to_owned(),
         retry_after: COME_BACK,
     }
 }
@@ -111,10 +110,7 @@ mod tests {
         let (mut one, mut other) = (room.share(true), room.share(true));
         one.take(7).unwrap();
         let refusal = other.take(5).unwrap_err();
-        assert_eq!(
-            (refusal.status().as_u16(), refusal.code()),
-            (429, "cannot_store_now")
-        );
+        assert_eq!((refusal.status().as_u16(), refusal.code()), (429, "cannot_store_now"));
         other.take(4).unwrap();
         other.give_back();
         other.take(4).unwrap();

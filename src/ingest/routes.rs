@@ -62,12 +62,7 @@ struct Lasting {
 impl Ingest {
     /// Takes calls of the configured sources, and stores them in `outbox`. `garbage` are the ids that identify nobody
     /// (`[mapping]`).
-    pub fn new(
-        config: IngestConfig,
-        garbage: GarbageIds,
-        outbox: Outbox,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub fn new(config: IngestConfig, garbage: GarbageIds, outbox: Outbox, clock: Arc<dyn Clock>) -> Self {
         let shared = Shared {
             room: Room::of(config.max_bytes_in_progress),
             config,
@@ -97,12 +92,7 @@ impl Ingest {
     }
 
     /// The same ingest, configured anew. Bodies in progress count against the room they are in.
-    pub(super) fn configured(
-        &self,
-        config: IngestConfig,
-        garbage: GarbageIds,
-        script: Option<AnalyticsJs>,
-    ) -> Self {
+    pub(super) fn configured(&self, config: IngestConfig, garbage: GarbageIds, script: Option<AnalyticsJs>) -> Self {
         let former = &self.shared;
         let room = if config.max_bytes_in_progress == former.config.max_bytes_in_progress {
             former.room.clone()
@@ -172,11 +162,7 @@ impl Ingest {
             other_calls: 0,
             source: accepted.source,
             events: accepted.events.len(),
-            refused: accepted
-                .events
-                .iter()
-                .filter(|event| event.refused.is_some())
-                .count(),
+            refused: accepted.events.iter().filter(|event| event.refused.is_some()).count(),
         };
         // Before they are stored: they may be sent at once.
         telemetry::stored(&Span::current(), &accepted.events);
@@ -190,11 +176,7 @@ impl Ingest {
                 stored.differ(&arrivals);
                 self.shared.lasting.pressure.relieve();
                 let others = (MESSAGE_ID_REUSED.to_owned(), stored.other_calls);
-                for (code, calls) in flaws
-                    .into_iter()
-                    .chain([others])
-                    .filter(|(_, calls)| *calls > 0)
-                {
+                for (code, calls) in flaws.into_iter().chain([others]).filter(|(_, calls)| *calls > 0) {
                     let door = &self.shared.lasting.door;
                     door.kept_as_dead(&stored.source, &code, calls);
                 }
@@ -251,11 +233,7 @@ impl Ingest {
     }
 
     /// The source whose key stands in a path; a key that none has is counted.
-    fn source(
-        &self,
-        key: Result<Path<String>, PathRejection>,
-        headers: &HeaderMap,
-    ) -> Option<&SourceConfig> {
+    fn source(&self, key: Result<Path<String>, PathRejection>, headers: &HeaderMap) -> Option<&SourceConfig> {
         let key = key.ok().map(|Path(key)| key);
         let source = key
             .as_deref()
@@ -326,8 +304,7 @@ impl Stored {
 pub fn routes(ingest: Ingest) -> Router {
     let mut router = Router::new();
     for (path, endpoint) in paths::of_calls() {
-        let handler =
-            move |State(ingest): State<Ingest>, request: Request| answer(ingest, endpoint, request);
+        let handler = move |State(ingest): State<Ingest>, request: Request| answer(ingest, endpoint, request);
         let methods = match endpoint {
             // Who forwards can choose the method.
             Endpoint::Webhook => post(handler).put(handler).patch(handler),
@@ -344,9 +321,7 @@ pub fn routes(ingest: Ingest) -> Router {
             .route(paths::BUNDLE, get(part));
     }
     let config = ingest.shared.config.clone();
-    let own = router
-        .method_not_allowed_fallback(other_method)
-        .with_state(ingest);
+    let own = router.method_not_allowed_fallback(other_method).with_state(ingest);
     let not_found = || async { Refusal::NotFound.into_response() };
     // Proxies that cut the prefix off send what the first routes take, others what the second ones do.
     let all = match &config.path_prefix {
@@ -371,9 +346,7 @@ async fn answer(ingest: Ingest, endpoint: Endpoint, request: Request) -> Respons
     let span = tracing::info_span!("ingest", http.status = field::Empty);
     let traceparent = request.headers().get("traceparent");
     telemetry::received(&span, traceparent.and_then(|value| value.to_str().ok()));
-    answer_within(ingest, endpoint, request)
-        .instrument(span)
-        .await
+    answer_within(ingest, endpoint, request).instrument(span).await
 }
 
 async fn answer_within(ingest: Ingest, endpoint: Endpoint, request: Request) -> Response {
@@ -430,10 +403,9 @@ async fn settings(
     let document = settings::document(source.write_key.expose_secret(), host.as_ref());
     let mut response = answer::json(StatusCode::OK, document);
     // Not for shared caches: the document names the host that this client asked.
-    response.headers_mut().insert(
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("private, max-age=300"),
-    );
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=300"));
     if ingest.shared.config.public_url.is_none() {
         response.headers_mut().append(header::VARY, settings::VARY);
     }
@@ -478,8 +450,6 @@ fn random_bytes(clock: &dyn Clock) -> [u8; 5] {
 
 /// Says 500, which SDKs retry. The panic's text is not repeated: it may hold what was sent.
 fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
-    tracing::error!(
-        "a request made ingest panic; this is a mistake in the relay, please report it"
-    );
+    tracing::error!("a request made ingest panic; this is a mistake in the relay, please report it");
     Refusal::Internal.into_response()
 }

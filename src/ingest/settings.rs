@@ -13,8 +13,7 @@ use serde_json::{Value, json};
 use crate::config::{IngestConfig, has_plain_port};
 
 /// The headers that the document depends on.
-pub(super) const VARY: HeaderValue =
-    HeaderValue::from_static("origin, host, x-forwarded-host, x-forwarded-proto");
+pub(super) const VARY: HeaderValue = HeaderValue::from_static("origin, host, x-forwarded-host, x-forwarded-proto");
 
 /// The document for a write key. `host` is where the client is to send to; without one the SDK's own setting stays.
 pub(super) fn document(write_key: &str, host: Option<&Host>) -> String {
@@ -93,12 +92,7 @@ impl Host {
     /// from one), and `path_prefix`: where the path is known to the client, a proxy may have cut it off. Who does not
     /// say by which scheme it was asked is taken to speak TLS, except on loopback, unless this port speaks TLS itself: a
     /// page served by TLS could not send to a plain host at all.
-    pub(super) fn of(
-        config: &IngestConfig,
-        headers: &HeaderMap,
-        behind_proxy: bool,
-        uri: &Uri,
-    ) -> Option<Self> {
+    pub(super) fn of(config: &IngestConfig, headers: &HeaderMap, behind_proxy: bool, uri: &Uri) -> Option<Self> {
         if let Some(public) = &config.public_url {
             return Some(Self {
                 address: public.address.clone(),
@@ -130,11 +124,8 @@ impl Host {
 /// A host name or address, with or without a port: no user name, and nothing that would end the host in an address or
 /// in a page that it is written to.
 fn is_plain(authority: &Authority) -> bool {
-    let is_of_hosts =
-        |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '[' | ']');
-    has_plain_port(authority)
-        && !authority.host().is_empty()
-        && authority.as_str().chars().all(is_of_hosts)
+    let is_of_hosts = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '[' | ']');
+    has_plain_port(authority) && !authority.host().is_empty() && authority.as_str().chars().all(is_of_hosts)
 }
 
 /// `host` without a port; an IPv6 address in brackets.

@@ -15,18 +15,14 @@ use crate::config::SourceConfig;
 const BYTES: usize = 20;
 
 /// Refuses a request whose signature is not that of the source's shared secret. A source without one asks for none.
-pub(super) fn check(
-    source: &SourceConfig,
-    header: Option<&str>,
-    signed: &str,
-) -> Result<(), Refusal> {
+pub(super) fn check(source: &SourceConfig, header: Option<&str>, signed: &str) -> Result<(), Refusal> {
     let Some(secret) = &source.shared_secret else {
         return Ok(());
     };
     let header = header.map(str::trim).filter(|header| !header.is_empty());
     let header = header.ok_or(Refusal::SignatureMissing)?;
-    let mut mac = Hmac::<Sha1>::new_from_slice(secret.expose_secret().as_bytes())
-        .expect("an HMAC takes a key of any length");
+    let mut mac =
+        Hmac::<Sha1>::new_from_slice(secret.expose_secret().as_bytes()).expect("an HMAC takes a key of any length");
     mac.update(signed.as_bytes());
     let told = bytes(header).ok_or(Refusal::SignatureWrong)?;
     // In constant time: how long it takes tells nothing about the right one.
@@ -39,11 +35,7 @@ fn bytes(text: &str) -> Option<[u8; BYTES]> {
     if digits.len() != 2 * BYTES {
         return None;
     }
-    let digit = |byte: u8| {
-        char::from(byte)
-            .to_digit(16)
-            .and_then(|digit| u8::try_from(digit).ok())
-    };
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let mut bytes = [0; BYTES];
     for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
         *byte = digit(pair[0])? << 4 | digit(pair[1])?;

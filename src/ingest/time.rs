@@ -18,11 +18,7 @@ const NEVER: Timestamp = Timestamp::from_millis(i64::MAX);
 ///
 /// While the relay's clock is known to be wrong it corrects and bounds nothing: the call's own time counts as it is.
 /// Source: Segment's spec of common fields.
-pub(super) fn happened_at(
-    call: &Call,
-    batch_sent_at: Option<Timestamp>,
-    received_at: Timestamp,
-) -> Timestamp {
+pub(super) fn happened_at(call: &Call, batch_sent_at: Option<Timestamp>, received_at: Timestamp) -> Timestamp {
     let field = |name| call.field(name).and_then(parse);
     let original = field("originalTimestamp");
     let timestamp = field("timestamp");
@@ -32,9 +28,7 @@ pub(super) fn happened_at(
     let forwarded = field("receivedAt");
     let here = Some(received_at).filter(|at| clock::is_set(*at));
     let corrected = match (field("sentAt").or(batch_sent_at), forwarded.or(here)) {
-        (Some(_), Some(_)) if timestamp.is_some() && original.is_some() && forwarded.is_some() => {
-            stated
-        }
+        (Some(_), Some(_)) if timestamp.is_some() && original.is_some() && forwarded.is_some() => stated,
         (Some(sent_at), Some(arrived)) => arrived.minus(sent_at.since(stated)),
         (Some(_), None) | (None, _) => stated,
     };

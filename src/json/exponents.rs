@@ -36,8 +36,7 @@ fn written(text: &str) -> Vec<&str> {
         if *byte == b'"' {
             at = end_of_string(bytes, at);
         } else if matches!(byte, b'-' | b'0'..=b'9') {
-            let in_number =
-                |byte: &&u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
+            let in_number = |byte: &&u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
             let end = at + bytes[at..].iter().take_while(in_number).count();
             let number = &text[at..end];
             if number.contains(['e', 'E']) {
@@ -67,11 +66,7 @@ fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
 /// A number as `serde_json` writes it.
 fn normal(number: &str) -> String {
     let (digits, exponent) = number.split_once(['e', 'E']).unwrap_or((number, ""));
-    let sign = if exponent.starts_with(['+', '-']) {
-        ""
-    } else {
-        "+"
-    };
+    let sign = if exponent.starts_with(['+', '-']) { "" } else { "+" };
     format!("{digits}e{sign}{exponent}")
 }
 

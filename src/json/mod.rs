@@ -149,10 +149,7 @@ mod tests {
             r#"{"$serde_json::private::Number":"1","b":2}"#,
             r#"{"a":[{"$serde_json::private::Number":{"$serde_json::private::RawValue":"1"}}]}"#,
         ] {
-            for value in [
-                from_str(text).unwrap(),
-                from_slice(text.as_bytes()).unwrap(),
-            ] {
+            for value in [from_str(text).unwrap(), from_slice(text.as_bytes()).unwrap()] {
                 assert_eq!(value.to_string(), text);
             }
         }

@@ -66,9 +66,7 @@ impl Form {
         };
         if let Some(errors) = members.get("errors") {
             let mut errors = errors.as_array().into_iter().flatten();
-            return errors
-                .find_map(ApiError::read)
-                .map_or(Self::OtherJson, Self::Errors);
+            return errors.find_map(ApiError::read).map_or(Self::OtherJson, Self::Errors);
         }
         if members.is_empty() || members.contains_key("data") || members.contains_key("meta") {
             return Self::Document(value);
@@ -86,12 +84,7 @@ impl Form {
     pub fn resource_id(&self) -> Option<String> {
         match self {
             Self::Document(document) => document.pointer("/data/id").and_then(word),
-            Self::Empty
-            | Self::Errors(_)
-            | Self::Message(_)
-            | Self::Html
-            | Self::OtherJson
-            | Self::NotJson => None,
+            Self::Empty | Self::Errors(_) | Self::Message(_) | Self::Html | Self::OtherJson | Self::NotJson => None,
         }
     }
 }
@@ -119,11 +112,7 @@ pub fn first_error(beginning: &[u8]) -> Option<ApiError> {
 pub(super) fn read_errors(body: &[u8]) -> Vec<ApiError> {
     let body = json::from_slice(body).unwrap_or_default();
     let errors = body.get("errors").and_then(Value::as_array);
-    errors
-        .into_iter()
-        .flatten()
-        .filter_map(ApiError::read)
-        .collect()
+    errors.into_iter().flatten().filter_map(ApiError::read).collect()
 }
 
 impl ApiError {
@@ -165,10 +154,7 @@ impl fmt::Display for ApiError {
             line.push(':');
         }
         // Klaviyo often repeats the title as the detail.
-        let title = self
-            .title
-            .as_ref()
-            .filter(|title| self.detail.as_ref() != Some(title));
+        let title = self.title.as_ref().filter(|title| self.detail.as_ref() != Some(title));
         for part in title.into_iter().chain(&self.detail) {
             line.push(' ');
             line.push_str(part);
@@ -302,12 +288,8 @@ mod tests {
 
     #[test]
     fn the_profile_id_is_read_from_an_import() {
-        let body =
-            br#"{"data":{"type":"profile","id":"01GDDKASAP8TKDDA2GRZDSVP4H","attributes":{}}}"#;
-        assert_eq!(
-            profile_id(body).as_deref(),
-            Some("01GDDKASAP8TKDDA2GRZDSVP4H")
-        );
+        let body = br#"{"data":{"type":"profile","id":"01GDDKASAP8TKDDA2GRZDSVP4H","attributes":{}}}"#;
+        assert_eq!(profile_id(body).as_deref(), Some("01GDDKASAP8TKDDA2GRZDSVP4H"));
         assert_eq!(profile_id(b"{}"), None);
         assert_eq!(profile_id(b""), None);
     }

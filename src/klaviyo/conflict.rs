@@ -139,8 +139,7 @@ mod tests {
     use serde_json::json;
 
     fn without(body: &Value) -> Option<Value> {
-        without_weaker_identifier(&body.to_string())
-            .map(|text| serde_json::from_str(&text).unwrap())
+        without_weaker_identifier(&body.to_string()).map(|text| serde_json::from_str(&text).unwrap())
     }
 
     #[test]
@@ -175,8 +174,7 @@ mod tests {
     fn an_optional_attribute_that_klaviyo_refuses_becomes_a_property() {
         let event = json!({"data": {"type": "event", "attributes": {"value_currency": "XBT", "properties": {"n": 1},
             "profile": {"data": {"type": "profile", "attributes": {"email": "a@b.co", "external_id": "u1"}}}}}});
-        let (body, name) =
-            without_attribute(&event.to_string(), "/data/attributes/value_currency").unwrap();
+        let (body, name) = without_attribute(&event.to_string(), "/data/attributes/value_currency").unwrap();
         let body: Value = serde_json::from_str(&body).unwrap();
         assert_eq!(name, "value_currency");
         assert_eq!(
@@ -192,11 +190,9 @@ mod tests {
 
         let profile = json!({"data": {"type": "profile", "attributes": {"email": "a@b.co",
             "location": {"zip": "x", "city": "y"}}}});
-        let (body, _) =
-            without_attribute(&profile.to_string(), "/data/attributes/location/zip").unwrap();
+        let (body, _) = without_attribute(&profile.to_string(), "/data/attributes/location/zip").unwrap();
         let body: Value = serde_json::from_str(&body).unwrap();
-        let expected =
-            json!({"email": "a@b.co", "location": {"city": "y"}, "properties": {"zip": "x"}});
+        let expected = json!({"email": "a@b.co", "location": {"city": "y"}, "properties": {"zip": "x"}});
         assert_eq!(body["data"]["attributes"], expected);
     }
 
@@ -212,11 +208,7 @@ mod tests {
             "/data",
             "",
         ] {
-            assert_eq!(
-                without_attribute(&event.to_string(), pointer),
-                None,
-                "{pointer}"
-            );
+            assert_eq!(without_attribute(&event.to_string(), pointer), None, "{pointer}");
         }
     }
 
@@ -224,8 +216,7 @@ mod tests {
     fn nothing_is_dropped_where_nothing_can_be() {
         let cleared = json!({"data": {"type": "profile", "attributes": {"external_id": "u1", "email": null}}});
         assert_eq!(without(&cleared), None);
-        let job =
-            json!({"data": {"type": "profile-subscription-bulk-create-job", "attributes": {}}});
+        let job = json!({"data": {"type": "profile-subscription-bulk-create-job", "attributes": {}}});
         assert_eq!(without(&job), None);
         assert_eq!(without_weaker_identifier("not json"), None);
         assert_eq!(without_weaker_identifier("{}"), None);

@@ -49,10 +49,7 @@ mod tests {
     #[test]
     fn what_klaviyo_left_out_is_read_by_name() {
         assert_eq!(left_out("phone_number"), ["phone_number"]);
-        assert_eq!(
-            left_out(" phone_number , email,"),
-            ["phone_number", "email"]
-        );
+        assert_eq!(left_out(" phone_number , email,"), ["phone_number", "email"]);
         assert_eq!(left_out("+1 555 <b>"), [""; 0]);
         assert_eq!(left_out(""), [""; 0]);
         assert_eq!(left_out(&"a,".repeat(500)).len(), 20);

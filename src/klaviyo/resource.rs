@@ -31,9 +31,6 @@ pub(super) fn text(body: &impl Serialize) -> String {
 }
 
 /// Serialises a value as the text it displays.
-pub(super) fn as_text<S: Serializer>(
-    value: &impl Display,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
+pub(super) fn as_text<S: Serializer>(value: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
 }

@@ -34,19 +34,12 @@ pub fn route(kind: DeliveryKind, list_id: Option<&str>) -> Route {
     let (method, path, success) = match kind {
         DeliveryKind::Profile => post("/api/profile-import", Success::PROFILE),
         DeliveryKind::Event => post("/api/events", Success::ACCEPTED),
-        DeliveryKind::Subscription => post(
-            "/api/profile-subscription-bulk-create-jobs",
-            Success::ACCEPTED,
-        ),
+        DeliveryKind::Subscription => post("/api/profile-subscription-bulk-create-jobs", Success::ACCEPTED),
         DeliveryKind::ListAdd => ("POST", list_path(list_id), Success::NO_CONTENT),
         DeliveryKind::ListRemove => ("DELETE", list_path(list_id), Success::NO_CONTENT),
         DeliveryKind::Deletion => post("/api/data-privacy-deletion-jobs", Success::ACCEPTED),
     };
-    Route {
-        method,
-        path,
-        success,
-    }
+    Route { method, path, success }
 }
 
 fn list_path(list_id: Option<&str>) -> String {
@@ -75,17 +68,10 @@ mod tests {
     #[test]
     fn every_kind_has_its_route_and_its_documented_success() {
         let of = |kind, list| {
-            let Route {
-                method,
-                path,
-                success,
-            } = route(kind, list);
+            let Route { method, path, success } = route(kind, list);
             format!("{method} {path}: {}", success.due())
         };
-        assert_eq!(
-            of(DeliveryKind::Profile, None),
-            "POST /api/profile-import: 200 or 201"
-        );
+        assert_eq!(of(DeliveryKind::Profile, None), "POST /api/profile-import: 200 or 201");
         assert_eq!(of(DeliveryKind::Event, None), "POST /api/events: 202");
         assert_eq!(
             of(DeliveryKind::Subscription, Some("baV129")),

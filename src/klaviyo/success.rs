@@ -59,12 +59,7 @@ impl SuccessBody {
             (Self::Resource, Form::Document(_)) => form.resource_id().is_some(),
             (
                 Self::Empty | Self::Document | Self::Resource,
-                Form::Empty
-                | Form::Errors(_)
-                | Form::Message(_)
-                | Form::Html
-                | Form::OtherJson
-                | Form::NotJson,
+                Form::Empty | Form::Errors(_) | Form::Message(_) | Form::Html | Form::OtherJson | Form::NotJson,
             ) => false,
         }
     }

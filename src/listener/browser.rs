@@ -57,9 +57,7 @@ pub fn asks_this_machine(head: &Parts) -> bool {
 /// Whether the body is said to be JSON, which no page elsewhere may send without being allowed to first.
 pub fn is_json(headers: &HeaderMap) -> bool {
     let value = headers.get(header::CONTENT_TYPE);
-    let value = value
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
+    let value = value.and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = value.split(';').next().unwrap_or_default();
     essence.trim().eq_ignore_ascii_case("application/json")
 }
@@ -77,9 +75,7 @@ fn is_of_this_machine(host: &str) -> bool {
             host
         }
     });
-    let bare = name
-        .strip_prefix('[')
-        .and_then(|name| name.strip_suffix(']'));
+    let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
     if bare.is_some_and(|bare| bare.parse::<IpAddr>().is_ok()) {
         return true;
     }
@@ -135,10 +131,7 @@ mod tests {
             (&[("origin", "https://evil.example")], Site::Elsewhere),
             (&[("origin", "null")], Site::Elsewhere),
             (
-                &[
-                    ("sec-fetch-site", "cross-site"),
-                    ("origin", "http://127.0.0.1:8081"),
-                ],
+                &[("sec-fetch-site", "cross-site"), ("origin", "http://127.0.0.1:8081")],
                 Site::Elsewhere,
             ),
         ] {

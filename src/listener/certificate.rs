@@ -163,18 +163,14 @@ impl Files {
                 certified: Arc::new(certified),
                 expires_at_ms,
             }),
-            Err(RustlsError::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
-                Err(CertificateError::Mismatch {
-                    certificate: self.certificate.clone(),
-                    key: self.key.clone(),
-                })
-            }
-            Err(source @ RustlsError::InvalidCertificate(_)) => {
-                Err(CertificateError::Certificate {
-                    path: self.certificate.clone(),
-                    source,
-                })
-            }
+            Err(RustlsError::InconsistentKeys(InconsistentKeys::KeyMismatch)) => Err(CertificateError::Mismatch {
+                certificate: self.certificate.clone(),
+                key: self.key.clone(),
+            }),
+            Err(source @ RustlsError::InvalidCertificate(_)) => Err(CertificateError::Certificate {
+                path: self.certificate.clone(),
+                source,
+            }),
             Err(source) => Err(CertificateError::Key {
                 path: self.key.clone(),
                 source,
@@ -192,9 +188,7 @@ fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> 
         path: path.to_owned(),
     })?;
     if chain.is_empty() {
-        return Err(CertificateError::NoCertificate {
-            path: path.to_owned(),
-        });
+        return Err(CertificateError::NoCertificate { path: path.to_owned() });
     }
     Ok(chain)
 }
@@ -212,9 +206,7 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, CertificateError> 
         .iter()
         .any(|mark| text.windows(mark.len()).any(|at| at == mark.as_bytes()));
     if is_encrypted {
-        return Err(CertificateError::EncryptedKey {
-            path: path.to_owned(),
-        });
+        return Err(CertificateError::EncryptedKey { path: path.to_owned() });
     }
     PrivateKeyDer::from_pem_slice(&text).map_err(|error| {
         let path = path.to_owned();

@@ -58,9 +58,7 @@ impl Server {
     pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, from: SocketAddr, place: Place) {
         let head = Instant::now() + self.terms.times.head;
         let Some(tls) = &self.terms.tls else {
-            return self
-                .answer(stream, from, place, head, self.routes.clone())
-                .await;
+            return self.answer(stream, from, place, head, self.routes.clone()).await;
         };
         // No request is in a handshake yet: it is dropped at once.
         let opened = tokio::select! {
@@ -70,8 +68,7 @@ impl Server {
         };
         match opened {
             Ok(Ok(Opened::Tls(stream))) => {
-                self.answer(*stream, from, place, head, self.routes.clone())
-                    .await;
+                self.answer(*stream, from, place, head, self.routes.clone()).await;
             }
             Ok(Ok(Opened::Plain(stream))) => {
                 tracing::debug!("plain HTTP on a port with TLS; answered 400");
@@ -98,10 +95,7 @@ impl Server {
         stream.set_write_timeout(Some(times.write));
         let stream = Lingering::new(Box::pin(stream), Arc::clone(&traffic));
         let mut changes = traffic.subscribe();
-        let (peer, asked) = (
-            Peer::new(from, self.terms.trusted.clone()),
-            Arc::clone(&place),
-        );
+        let (peer, asked) = (Peer::new(from, self.terms.trusted.clone()), Arc::clone(&place));
         let service = service_fn(move |request| respond(request, &routes, &peer, &asked, &traffic));
         let connection = self.http.serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection);
@@ -208,8 +202,7 @@ fn respond(
 /// HTTP/1.1 asks for one `Host`, whatever the server knows without it: two are read as one by this program and as the
 /// other by a proxy (RFC 9112, 3.2).
 fn names_one_host(request: &Request<Incoming>) -> bool {
-    request.version() != Version::HTTP_11
-        || request.headers().get_all(header::HOST).iter().count() == 1
+    request.version() != Version::HTTP_11 || request.headers().get_all(header::HOST).iter().count() == 1
 }
 
 fn one_host_only() -> Response<Body> {

@@ -15,9 +15,7 @@ impl Failures {
     /// Counts one more; when it is time to log, how many there were since the last time.
     pub(super) fn count(&mut self, now: Duration) -> Option<u64> {
         self.count += 1;
-        let is_due = self
-            .logged_at
-            .is_none_or(|at| now.saturating_sub(at) >= EVERY);
+        let is_due = self.logged_at.is_none_or(|at| now.saturating_sub(at) >= EVERY);
         is_due.then(|| {
             self.logged_at = Some(now);
             std::mem::take(&mut self.count)
@@ -32,8 +30,7 @@ mod tests {
     #[test]
     fn failures_are_logged_once_a_minute_with_their_number() {
         let mut failures = Failures::default();
-        let logged =
-            (0..1_300).filter_map(|tenth| failures.count(Duration::from_millis(tenth * 100)));
+        let logged = (0..1_300).filter_map(|tenth| failures.count(Duration::from_millis(tenth * 100)));
         assert_eq!(logged.collect::<Vec<_>>(), [1, 600, 600]);
     }
 }

@@ -123,23 +123,12 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
 }
 
 /// Serves `routes` over plain HTTP until `stop`, then lets requests in progress finish for at most `drain`.
-pub async fn serve(
-    listener: TcpListener,
-    routes: Router,
-    stop: CancellationToken,
-    drain: Duration,
-) {
+pub async fn serve(listener: TcpListener, routes: Router, stop: CancellationToken, drain: Duration) {
     serve_by(Terms::default(), listener, routes, stop, drain).await;
 }
 
 /// As [`serve`], by these terms.
-pub async fn serve_by(
-    terms: Terms,
-    listener: TcpListener,
-    routes: Router,
-    stop: CancellationToken,
-    drain: Duration,
-) {
+pub async fn serve_by(terms: Terms, listener: TcpListener, routes: Router, stop: CancellationToken, drain: Duration) {
     let clock = Arc::clone(&terms.clock);
     let places = Places::new(terms.places, terms.trusted.clone(), Arc::clone(&clock));
     let server = Arc::new(Server::new(terms, routes));

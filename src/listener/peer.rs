@@ -74,9 +74,7 @@ impl Peer {
 
 /// An address with or without a port.
 fn address(text: &str) -> Option<IpAddr> {
-    let bare = text
-        .strip_prefix('[')
-        .and_then(|text| text.strip_suffix(']'));
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
     let address = bare.unwrap_or(text).parse().ok();
     address.or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()))
 }
@@ -87,10 +85,7 @@ mod tests {
 
     fn client(peer: &str, headers: &[&str]) -> String {
         let networks = ["10.0.0.0/8", "fd00::/8"].map(|network| network.parse().unwrap());
-        let peer = Peer::new(
-            SocketAddr::new(peer.parse().unwrap(), 1),
-            Trusted::new(&networks),
-        );
+        let peer = Peer::new(SocketAddr::new(peer.parse().unwrap(), 1), Trusted::new(&networks));
         let named = headers.iter().map(|value| {
             let name = axum::http::HeaderName::from_static("x-forwarded-for");
             (name, value.parse().unwrap())
@@ -108,11 +103,7 @@ mod tests {
             ("::ffff:10.0.0.1", &["198.51.100.7"], "198.51.100.7"),
             // What a client wrote itself stands left of its address.
             ("10.0.0.1", &["1.2.3.4, 198.51.100.7"], "198.51.100.7"),
-            (
-                "10.0.0.1",
-                &["1.2.3.4", "198.51.100.7, 10.9.9.9"],
-                "198.51.100.7",
-            ),
+            ("10.0.0.1", &["1.2.3.4", "198.51.100.7, 10.9.9.9"], "198.51.100.7"),
             ("10.0.0.1", &["10.7.7.7, 10.9.9.9"], "10.7.7.7"),
             ("10.0.0.1", &["1.2.3.4, unknown"], "10.0.0.1"),
             ("10.0.0.1", &["198.51.100.7:4711"], "198.51.100.7"),

@@ -108,11 +108,7 @@ impl Places {
 
     /// A place for a connection from this address, as soon as there is one; `None` when the address has its share.
     /// The connection's `close` is cancelled with `stop` too.
-    pub(super) async fn admit(
-        self: &Arc<Self>,
-        from: IpAddr,
-        stop: &CancellationToken,
-    ) -> Option<Place> {
+    pub(super) async fn admit(self: &Arc<Self>, from: IpAddr, stop: &CancellationToken) -> Option<Place> {
         let mut make_room = true;
         loop {
             match self.try_admit(from, stop, make_room) {
@@ -126,12 +122,7 @@ impl Places {
         }
     }
 
-    fn try_admit(
-        self: &Arc<Self>,
-        from: IpAddr,
-        stop: &CancellationToken,
-        make_room: bool,
-    ) -> Admission {
+    fn try_admit(self: &Arc<Self>, from: IpAddr, stop: &CancellationToken, make_room: bool) -> Admission {
         let origin = (!self.trusted.contains(from)).then(|| Origin::of(from));
         let now = self.clock.monotonic();
         let mut book = self.book();
@@ -297,9 +288,7 @@ impl Book {
     }
 
     fn warn(&mut self, now: Duration, words: &'static str) {
-        let due = self
-            .warned_at
-            .is_none_or(|at| now.saturating_sub(at) >= WARN_EVERY);
+        let due = self.warned_at.is_none_or(|at| now.saturating_sub(at) >= WARN_EVERY);
         if due {
             self.warned_at = Some(now);
             tracing::warn!(connections = self.seats.len(), "{words}");

@@ -43,9 +43,7 @@ impl State {
     pub(super) const fn phase(self) -> Phase {
         match self {
             Self { asked: 0, .. } => Phase::First,
-            Self {
-                in_progress: 1.., ..
-            } => Phase::Busy,
+            Self { in_progress: 1.., .. } => Phase::Busy,
             Self { has_head_begun, .. } if has_head_begun => Phase::Head,
             Self { .. } => Phase::Idle,
         }

@@ -35,10 +35,7 @@ impl Draft {
     pub(super) fn finish(self, input: &Input<'_>, person: &Person, stated: &Stated) -> Planned {
         const ATTRIBUTES: &str = "/data/attributes";
         let mut rules = vec![
-            Rule::new(
-                format!("{ATTRIBUTES}/metric/data/attributes/name"),
-                self.metric_rule,
-            ),
+            Rule::new(format!("{ATTRIBUTES}/metric/data/attributes/name"), self.metric_rule),
             Rule::new(format!("{ATTRIBUTES}/time"), stated.rule),
         ];
         let mut warnings = self.warnings;
@@ -58,8 +55,7 @@ impl Draft {
             split("value_currency", rule);
             currency
         });
-        let profile =
-            person.event_profile(&format!("{ATTRIBUTES}/profile/data/attributes"), &mut rules);
+        let profile = person.event_profile(&format!("{ATTRIBUTES}/profile/data/attributes"), &mut rules);
         rules.extend(self.properties.rules);
         let request = Request::Event(CreateEvent {
             metric: self.metric,
@@ -121,9 +117,7 @@ fn unreadable_time(call: &Call, counts: &str) -> Option<String> {
         let stated = call.field(name).filter(|value| !value.is_null());
         stated.is_some_and(|value| time(value).is_none())
     };
-    let name = ["timestamp", "originalTimestamp"]
-        .into_iter()
-        .find(unreadable)?;
+    let name = ["timestamp", "originalTimestamp"].into_iter().find(unreadable)?;
     Some(format!("`{name}` cannot be read: {counts} counts"))
 }
 

@@ -160,10 +160,7 @@ mod tests {
             let call = json!({"type": "track", "event": "e", "properties": properties}).to_string();
             let call = Call::read(&call, None, None).unwrap();
             let key = order_id(call.properties().unwrap(), &garbage, &mut Vec::new());
-            assert_eq!(
-                call.order_id(&garbage),
-                key.as_ref().map(|key| key.text.clone())
-            );
+            assert_eq!(call.order_id(&garbage), key.as_ref().map(|key| key.text.clone()));
             named += usize::from(key.is_some());
         }
         assert_eq!(named, 5);

@@ -21,15 +21,8 @@ pub(super) struct Lifted {
 impl Lifted {
     /// What the event is worth, and the rule that says so: the caller's own `$value`, else the first of these
     /// properties that is a number.
-    pub(super) fn worth(
-        &self,
-        names: &[&str],
-        warnings: &mut Vec<String>,
-    ) -> Option<(Number, String)> {
-        let own = self
-            .value
-            .clone()
-            .map(|value| (value, "properties.$value".to_owned()));
+    pub(super) fn worth(&self, names: &[&str], warnings: &mut Vec<String>) -> Option<(Number, String)> {
+        let own = self.value.clone().map(|value| (value, "properties.$value".to_owned()));
         own.or_else(|| worth(&self.rest, names, warnings))
     }
 
@@ -47,35 +40,23 @@ impl Lifted {
         if event_id.is_some() {
             rest.shift_remove("$event_id");
         }
-        let value = rest
-            .get("$value")
-            .filter(|value| !value.is_null())
-            .and_then(|value| {
-                let number = number(value);
-                if number.is_none() {
-                    warnings.push(not_a_number(&format!("{place}.$value")));
-                }
-                number
-            });
+        let value = rest.get("$value").filter(|value| !value.is_null()).and_then(|value| {
+            let number = number(value);
+            if number.is_none() {
+                warnings.push(not_a_number(&format!("{place}.$value")));
+            }
+            number
+        });
         if value.is_some() {
             rest.shift_remove("$value");
         }
-        Self {
-            rest,
-            event_id,
-            value,
-        }
+        Self { rest, event_id, value }
     }
 }
 
 /// An id as text. What is no id, or is known garbage, is a warning: with `undefined` as the id of every order,
 /// Klaviyo would record the first order only.
-pub(super) fn usable(
-    value: &Value,
-    place: &str,
-    garbage: &GarbageIds,
-    warnings: &mut Vec<String>,
-) -> Option<String> {
+pub(super) fn usable(value: &Value, place: &str, garbage: &GarbageIds, warnings: &mut Vec<String>) -> Option<String> {
     if value.is_null() {
         return None;
     }
@@ -100,29 +81,20 @@ pub(super) fn number(value: &Value) -> Option<Number> {
 }
 
 /// The number of the first of these properties that is one. What is none is a warning; the event goes.
-fn worth(
-    properties: &Map<String, Value>,
-    names: &[&str],
-    warnings: &mut Vec<String>,
-) -> Option<(Number, String)> {
+fn worth(properties: &Map<String, Value>, names: &[&str], warnings: &mut Vec<String>) -> Option<(Number, String)> {
     let spelled = names.iter().flat_map(|name| find_all(properties, name));
-    spelled
-        .filter(|(_, value)| !value.is_null())
-        .find_map(|(sent, value)| {
-            let place = format!("properties.{sent}");
-            let number = number(value);
-            if number.is_none() {
-                warnings.push(not_a_number(&place));
-            }
-            Some((number?, place))
-        })
+    spelled.filter(|(_, value)| !value.is_null()).find_map(|(sent, value)| {
+        let place = format!("properties.{sent}");
+        let number = number(value);
+        if number.is_none() {
+            warnings.push(not_a_number(&place));
+        }
+        Some((number?, place))
+    })
 }
 
 /// The currency of an event's value, in ISO 4217's capitals. Klaviyo refuses a request with another.
-pub(super) fn currency(
-    properties: &Map<String, Value>,
-    warnings: &mut Vec<String>,
-) -> Option<(String, String)> {
+pub(super) fn currency(properties: &Map<String, Value>, warnings: &mut Vec<String>) -> Option<(String, String)> {
     let spelled = find_all(properties, "currency").filter(|(_, value)| !value.is_null());
     spelled.into_iter().find_map(|(sent, value)| {
         let place = format!("properties.{sent}");

@@ -13,10 +13,7 @@ pub(super) fn check(request: &Request, now: Timestamp) -> Option<Refusal> {
     match request {
         Request::Profile(profile) => check_profile(profile),
         Request::Event(event) => check_event(event, now),
-        Request::Subscribe(_)
-        | Request::Delete(_)
-        | Request::ListAdd { .. }
-        | Request::ListRemove { .. } => Ok(()),
+        Request::Subscribe(_) | Request::Delete(_) | Request::ListAdd { .. } | Request::ListRemove { .. } => Ok(()),
     }
     .err()
 }
@@ -24,17 +21,13 @@ pub(super) fn check(request: &Request, now: Timestamp) -> Option<Refusal> {
 fn check_profile(profile: &ProfileImport) -> Checked {
     check_values(&profile.properties, "traits")?;
     let bytes = profile.body().len();
-    ensure(bytes <= klaviyo::MAX_PROFILE_BYTES, || {
-        Refusal::ProfileTooLarge(bytes)
-    })
+    ensure(bytes <= klaviyo::MAX_PROFILE_BYTES, || Refusal::ProfileTooLarge(bytes))
 }
 
 /// What can be counted comes before what has to be written out to be measured.
 fn check_event(event: &CreateEvent, now: Timestamp) -> Checked {
     let chars = event.metric.chars().count();
-    ensure(chars <= klaviyo::MAX_METRIC_CHARS, || {
-        Refusal::MetricTooLong(chars)
-    })?;
+    ensure(chars <= klaviyo::MAX_METRIC_CHARS, || Refusal::MetricTooLong(chars))?;
     let key = event.unique_id.as_deref().unwrap_or_default();
     ensure(!key.trim().is_empty(), || Refusal::EventIdMissing)?;
     check_time(event.time, now)?;
@@ -52,9 +45,7 @@ fn check_event(event: &CreateEvent, now: Timestamp) -> Checked {
         Refusal::EventProfileTooLarge(bytes)
     })?;
     let bytes = event.body().len();
-    ensure(bytes <= klaviyo::MAX_PAYLOAD_BYTES, || {
-        Refusal::PayloadTooLarge(bytes)
-    })
+    ensure(bytes <= klaviyo::MAX_PAYLOAD_BYTES, || Refusal::PayloadTooLarge(bytes))
 }
 
 type Checked = Result<(), Refusal>;
@@ -65,12 +56,8 @@ fn ensure(holds: bool, refusal: impl FnOnce() -> Refusal) -> Checked {
 
 fn check_time(time: Timestamp, now: Timestamp) -> Checked {
     let millis = time.as_millis();
-    ensure(millis >= klaviyo::EARLIEST_EVENT_MILLIS, || {
-        Refusal::TimeTooEarly(time)
-    })?;
-    let latest = now
-        .as_millis()
-        .saturating_add(klaviyo::LATEST_EVENT_AHEAD_MILLIS);
+    ensure(millis >= klaviyo::EARLIEST_EVENT_MILLIS, || Refusal::TimeTooEarly(time))?;
+    let latest = now.as_millis().saturating_add(klaviyo::LATEST_EVENT_AHEAD_MILLIS);
     ensure(millis <= latest, || Refusal::TimeTooLate(time))
 }
 
@@ -86,23 +73,17 @@ fn check_value(value: &Value, level: usize, field: &dyn Fn() -> String) -> Check
     match value {
         Value::Null | Value::Bool(_) => Ok(()),
         Value::Number(number) => check_number(number, field),
-        Value::String(text) => ensure(text.len() <= klaviyo::MAX_STRING_BYTES, || {
-            Refusal::StringTooLong {
-                field: field(),
-                bytes: text.len(),
-            }
+        Value::String(text) => ensure(text.len() <= klaviyo::MAX_STRING_BYTES, || Refusal::StringTooLong {
+            field: field(),
+            bytes: text.len(),
         }),
         Value::Array(items) => {
-            ensure(items.len() <= klaviyo::MAX_ARRAY_ITEMS, || {
-                Refusal::ArrayTooLong {
-                    field: field(),
-                    items: items.len(),
-                }
+            ensure(items.len() <= klaviyo::MAX_ARRAY_ITEMS, || Refusal::ArrayTooLong {
+                field: field(),
+                items: items.len(),
             })?;
             check_level(level, field)?;
-            items
-                .iter()
-                .try_for_each(|item| check_value(item, level + 1, field))
+            items.iter().try_for_each(|item| check_value(item, level + 1, field))
         }
         Value::Object(members) => {
             check_level(level, field)?;
@@ -115,18 +96,14 @@ fn check_value(value: &Value, level: usize, field: &dyn Fn() -> String) -> Check
 
 /// Stops before the next level is entered, so the depth of a hostile value costs nothing.
 fn check_level(level: usize, field: &dyn Fn() -> String) -> Checked {
-    ensure(level <= klaviyo::MAX_NESTING, || Refusal::TooDeep {
-        field: field(),
-    })
+    ensure(level <= klaviyo::MAX_NESTING, || Refusal::TooDeep { field: field() })
 }
 
 /// Whole numbers are held in 64 bits, all others in a double.
 fn check_number(number: &Number, field: &dyn Fn() -> String) -> Checked {
     let text = number.to_string();
     if text.contains(['.', 'e', 'E']) {
-        return ensure(number.as_f64().is_some(), || Refusal::NumberTooLarge {
-            field: field(),
-        });
+        return ensure(number.as_f64().is_some(), || Refusal::NumberTooLarge { field: field() });
     }
     ensure(text.parse::<i64>().is_ok(), || Refusal::IntegerTooLarge {
         field: field(),
@@ -136,9 +113,7 @@ fn check_number(number: &Number, field: &dyn Fn() -> String) -> Checked {
 /// Names of properties are the sender's: one can be as long as a text.
 fn short(name: &str) -> &str {
     const LONGEST: usize = 60;
-    name.char_indices()
-        .nth(LONGEST)
-        .map_or(name, |(end, _)| &name[..end])
+    name.char_indices().nth(LONGEST).map_or(name, |(end, _)| &name[..end])
 }
 
 /// What Klaviyo takes with an event and then ignores, in words: 0, null and the empty text.

@@ -66,11 +66,7 @@ struct List {
 
 /// The list of the call, else the default one. In a browser anybody could subscribe anybody: of the client's side the
 /// default one never counts, and the call's own where its source may name one.
-fn wanted_list(
-    input: &Input<'_>,
-    settings: &MappingConfig,
-    warnings: &mut Vec<String>,
-) -> Option<List> {
+fn wanted_list(input: &Input<'_>, settings: &MappingConfig, warnings: &mut Vec<String>) -> Option<List> {
     let options = input.call.klaviyo_options();
     let named: Vec<_> = options.all("listId").collect();
     let place = named.first().map(|(place, _)| place.as_str());
@@ -81,11 +77,7 @@ fn wanted_list(
     if input.side == Side::Client || input.call.personas().is_some() {
         return None;
     }
-    let id = settings
-        .list_id
-        .as_deref()
-        .map(str::trim)
-        .filter(|id| !id.is_empty())?;
+    let id = settings.list_id.as_deref().map(str::trim).filter(|id| !id.is_empty())?;
     Some(List {
         id: id.to_owned(),
         rule: "list_id of [mapping]".to_owned(),
@@ -93,25 +85,16 @@ fn wanted_list(
 }
 
 /// The list that the call names, of which `place` is the first place that does.
-fn own_list(
-    input: &Input<'_>,
-    named: &[(String, &Value)],
-    place: &str,
-    warnings: &mut Vec<String>,
-) -> Option<List> {
+fn own_list(input: &Input<'_>, named: &[(String, &Value)], place: &str, warnings: &mut Vec<String>) -> Option<List> {
     if !input.rights.may(Right::List) {
-        warnings.push(format!(
-            "`{place}` is for server-side calls: nobody is subscribed"
-        ));
+        warnings.push(format!("`{place}` is for server-side calls: nobody is subscribed"));
         return None;
     }
     let id = |value: &Value| {
         let id = value.as_str().map(str::trim)?;
         (!id.is_empty()).then(|| id.to_owned())
     };
-    let usable = named
-        .iter()
-        .find_map(|(place, value)| Some((place, id(value)?)));
+    let usable = named.iter().find_map(|(place, value)| Some((place, id(value)?)));
     let Some((own, id)) = usable else {
         warnings.push(format!(
             "`{place}` is no list id (a text such as \"baV129\"): nobody is subscribed"
@@ -121,29 +104,17 @@ fn own_list(
     if own != place {
         warnings.push(format!("`{place}` is no list id: `{own}` counts"));
     }
-    Some(List {
-        id,
-        rule: own.clone(),
-    })
+    Some(List { id, rule: own.clone() })
 }
 
 /// Whether the person is asked to confirm, and the rule that says so.
-fn opt_in(
-    input: &Input<'_>,
-    settings: &MappingConfig,
-    warnings: &mut Vec<String>,
-) -> (OptIn, String) {
-    let default = (
-        settings.confirm_optin,
-        "confirm_optin of [mapping]".to_owned(),
-    );
+fn opt_in(input: &Input<'_>, settings: &MappingConfig, warnings: &mut Vec<String>) -> (OptIn, String) {
+    let default = (settings.confirm_optin, "confirm_optin of [mapping]".to_owned());
     let options = input.call.klaviyo_options();
     let (confirm, rule) = match options.all("confirmOptin").next() {
         None => default,
         Some((place, _)) if !input.rights.may(Right::ConfirmOptin) => {
-            warnings.push(format!(
-                "`{place}` does not count: the source may not say it (`allow`)"
-            ));
+            warnings.push(format!("`{place}` does not count: the source may not say it (`allow`)"));
             default
         }
         Some((place, Value::Bool(confirm))) => (*confirm, place),
@@ -162,8 +133,7 @@ fn opt_in(
     }
     // Klaviyo refuses a consent from the future, and a sender's clock can be ahead.
     if input.at > input.received_at {
-        let warning =
-            "the call's timestamp is ahead of its arrival: the consent counts from the arrival";
+        let warning = "the call's timestamp is ahead of its arrival: the consent counts from the arrival";
         warnings.push(warning.to_owned());
     }
     (OptIn::GivenAt(input.at.min(input.received_at)), rule)
@@ -175,10 +145,7 @@ fn subscription_rules(email: &Named, list: &List, opt_in: OptIn, opt_in_rule: &s
     let marketing = format!("{PERSON}/subscriptions/email/marketing");
     let mut rules = vec![
         Rule::new(format!("{PERSON}/email"), &email.rule),
-        Rule::new(
-            format!("{marketing}/consent"),
-            format!("the list, {}", list.rule),
-        ),
+        Rule::new(format!("{marketing}/consent"), format!("the list, {}", list.rule)),
         Rule::new("/data/relationships/list/data/id", &list.rule),
     ];
     if matches!(opt_in, OptIn::GivenAt(_)) {
@@ -195,9 +162,7 @@ fn audiences(input: &Input<'_>, settings: &MappingConfig, profile: &mut Planned)
     let mut planned = Vec::new();
     for (audience, list_id) in &settings.audience_lists {
         let stated = input.call.traits_and_place();
-        let Some((member, place)) =
-            stated.and_then(|(traits, place)| Some((find(traits, audience)?, place)))
-        else {
+        let Some((member, place)) = stated.and_then(|(traits, place)| Some((find(traits, audience)?, place))) else {
             continue;
         };
         let Some(member) = member.as_bool() else {

@@ -92,15 +92,9 @@ impl Order {
 /// The name under which the order goes, and why.
 fn metric(input: &Input<'_>, settings: &MappingConfig) -> (&'static str, &'static str) {
     if input.side == Side::Client {
-        (
-            "Order Completed",
-            "event, as the client side always sends it",
-        )
+        ("Order Completed", "event, as the client side always sends it")
     } else if settings.order_completed_as_is {
-        (
-            "Order Completed",
-            "event, since order_completed_as_is is on",
-        )
+        ("Order Completed", "event, since order_completed_as_is is on")
     } else {
         ("Placed Order", "event, an Order Completed")
     }
@@ -119,20 +113,13 @@ fn summarise(properties: &mut Properties, products: &[Product], side: Side) {
         .filter(|category| seen.insert(category.to_string()))
         .cloned()
         .collect();
-    let names: Vec<Value> = products
-        .iter()
-        .filter_map(|product| product.name().cloned())
-        .collect();
+    let names: Vec<Value> = products.iter().filter_map(|product| product.name().cloned()).collect();
     let names_key = match side {
         Side::Server => "Item Names",
         Side::Client => "ItemNames",
     };
     if !categories.is_empty() {
-        properties.put(
-            "Categories",
-            Value::Array(categories),
-            "properties.products, category",
-        );
+        properties.put("Categories", Value::Array(categories), "properties.products, category");
     }
     if !names.is_empty() {
         properties.put(names_key, Value::Array(names), "properties.products, name");
@@ -142,18 +129,13 @@ fn summarise(properties: &mut Properties, products: &[Product], side: Side) {
 }
 
 /// Takes the products out of the order. Facade passes over nulls among them; what else is no object is a warning.
-fn take_products(
-    lifted: &mut Lifted,
-    settings: &MappingConfig,
-    warnings: &mut Vec<String>,
-) -> Vec<Product> {
+fn take_products(lifted: &mut Lifted, settings: &MappingConfig, warnings: &mut Vec<String>) -> Vec<Product> {
     let Some((sent, value)) = find_key(&lifted.rest, "products") else {
         return Vec::new();
     };
     if !value.is_array() {
         if !value.is_null() {
-            let warning =
-                format!("`properties.{sent}` is no array: the order goes without products");
+            let warning = format!("`properties.{sent}` is no array: the order goes without products");
             warnings.push(warning);
         }
         return Vec::new();

@@ -101,11 +101,7 @@ impl Person {
 
     /// No user id, e-mail or phone: the anonymous id may stand in; a broken e-mail or phone is the sender's mistake
     /// and is refused, so that it can be mended and replayed; anything else is nobody.
-    fn without_a_known_name(
-        &mut self,
-        input: &Input<'_>,
-        settings: &MappingConfig,
-    ) -> Result<(), Skip> {
+    fn without_a_known_name(&mut self, input: &Input<'_>, settings: &MappingConfig) -> Result<(), Skip> {
         let anonymous_id = input.call.anonymous_id(&settings.garbage_ids);
         if let Some(id) = &anonymous_id
             && settings.fallback_to_anonymous_id
@@ -139,11 +135,7 @@ impl Person {
     fn warn_of_what_names_nobody(&mut self, input: &Input<'_>, settings: &MappingConfig) {
         let garbage = &settings.garbage_ids;
         let kinds = [
-            (
-                &self.email,
-                input.call.stated_emails(),
-                "is no e-mail address",
-            ),
+            (&self.email, input.call.stated_emails(), "is no e-mail address"),
             (
                 &self.phone,
                 input.call.stated_phones(),
@@ -151,9 +143,7 @@ impl Person {
             ),
         ];
         for (used, stated, otherwise) in kinds {
-            let passed_over = stated
-                .iter()
-                .take_while(|stated| !names(used.as_ref(), stated));
+            let passed_over = stated.iter().take_while(|stated| !names(used.as_ref(), stated));
             let warning = |stated: &Contact| names_nobody(stated, otherwise, garbage);
             self.warnings.extend(passed_over.map(warning));
         }
@@ -226,12 +216,7 @@ fn phone(input: &Input<'_>, settings: &MappingConfig) -> Option<Named> {
 }
 
 /// Whether the call stood in this name's order. (A name can be on the garbage list.)
-fn waited_for(
-    input: &Input<'_>,
-    settings: &MappingConfig,
-    kind: IdentifierKind,
-    value: &str,
-) -> bool {
+fn waited_for(input: &Input<'_>, settings: &MappingConfig, kind: IdentifierKind, value: &str) -> bool {
     let names = input.call.identifiers(&settings.garbage_ids);
     Identifier::new(kind, value).is_some_and(|name| names.contains(&name))
 }

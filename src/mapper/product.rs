@@ -148,10 +148,7 @@ impl Product {
             ("Name", self.name.clone()),
             ("Quantity", Some(made("Quantity", self.quantity.clone()))),
             (names.item_price, price),
-            (
-                names.row_total,
-                row_total.map(|total| made(names.row_total, total)),
-            ),
+            (names.row_total, row_total.map(|total| made(names.row_total, total))),
             ("Categories", self.categories.clone()),
             (names.url, self.url.clone()),
             (names.image_url, self.image_url.clone()),
@@ -196,19 +193,13 @@ impl Product {
             }),
             (None, None) => None,
         };
-        let own_value = self
-            .own_value
-            .clone()
-            .map(|own| (own, format!("{place}.$value")));
+        let own_value = self.own_value.clone().map(|own| (own, format!("{place}.$value")));
         let row_total = self.row_total.clone();
-        let value =
-            own_value.or_else(|| Some((row_total?, format!("price × quantity of {place}"))));
+        let value = own_value.or_else(|| Some((row_total?, format!("price × quantity of {place}"))));
         Draft {
             metric: "Ordered Product".to_owned(),
             metric_rule: format!("{place} of an Order Completed"),
-            refused: key
-                .is_none()
-                .then_some(Refusal::ProductWithoutId(self.line)),
+            refused: key.is_none().then_some(Refusal::ProductWithoutId(self.line)),
             key,
             value,
             currency,
@@ -250,12 +241,7 @@ impl Product {
 }
 
 /// What the product's `$event_id` is made of. An id on the garbage list is in every order, and is passed over.
-fn id(
-    fields: &Map<String, Value>,
-    place: &str,
-    garbage: &GarbageIds,
-    warnings: &mut Vec<String>,
-) -> Option<String> {
+fn id(fields: &Map<String, Value>, place: &str, garbage: &GarbageIds, warnings: &mut Vec<String>) -> Option<String> {
     let names = ["productId", "id", "sku"].iter();
     let mut spelled = names.flat_map(|name| find_all(fields, name));
     spelled.find_map(|(sent, value)| {
@@ -281,11 +267,7 @@ fn take_id(rest: &mut Map<String, Value>, names: &[&str], garbage: &GarbageIds) 
     take_first(rest, names, |value| !is_empty(value) && !is_garbage(value))
 }
 
-fn take_first(
-    rest: &mut Map<String, Value>,
-    names: &[&str],
-    is_one: impl Fn(&Value) -> bool,
-) -> Option<Taken> {
+fn take_first(rest: &mut Map<String, Value>, names: &[&str], is_one: impl Fn(&Value) -> bool) -> Option<Taken> {
     let sent = names.iter().find_map(|name| {
         let found = find_all(rest, name).find(|(_, value)| is_one(value))?;
         Some(found.0.to_owned())
@@ -324,29 +306,18 @@ fn quantity(rest: &mut Map<String, Value>, place: &str, warnings: &mut Vec<Strin
 }
 
 /// The price with the name it was sent under.
-fn price(
-    rest: &Map<String, Value>,
-    place: &str,
-    warnings: &mut Vec<String>,
-) -> Option<(String, Number)> {
+fn price(rest: &Map<String, Value>, place: &str, warnings: &mut Vec<String>) -> Option<(String, Number)> {
     let mut spelled = find_all(rest, "price").filter(|(_, value)| !value.is_null());
     spelled.find_map(|(sent, value)| {
         let number = number(value);
         if number.is_none() {
-            warnings.push(format!(
-                "`{place}.{sent}` is no number: it is not the product's price"
-            ));
+            warnings.push(format!("`{place}.{sent}` is no number: it is not the product's price"));
         }
         Some((sent.to_owned(), number?))
     })
 }
 
-fn row_total(
-    price: Option<&Number>,
-    quantity: &Value,
-    place: &str,
-    warnings: &mut Vec<String>,
-) -> Option<Number> {
+fn row_total(price: Option<&Number>, quantity: &Value, place: &str, warnings: &mut Vec<String>) -> Option<Number> {
     number(quantity)?;
     // A quantity that is no number has had its warning.
     let price = Value::Number(price?.clone());

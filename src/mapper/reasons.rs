@@ -8,9 +8,7 @@ use crate::model::{EventType, Timestamp};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Skip {
     /// Its `integrations` say so.
-    #[error(
-        "the call's `integrations` switch Klaviyo off: leave `Klaviyo` out or set it to true to send the call"
-    )]
+    #[error("the call's `integrations` switch Klaviyo off: leave `Klaviyo` out or set it to true to send the call")]
     Disabled,
     /// Calls of its type have no counterpart at Klaviyo.
     #[error("{0} calls are not sent to Klaviyo: identify and track calls are")]
@@ -122,9 +120,7 @@ pub enum Refusal {
     #[error("the event has no `$event_id`, eventId or messageId: send a messageId")]
     EventIdMissing,
     /// A product of an order without an id.
-    #[error(
-        "product {0} of the order has no productId, id or sku, of which its `$event_id` is made: send one of them"
-    )]
+    #[error("product {0} of the order has no productId, id or sku, of which its `$event_id` is made: send one of them")]
     ProductWithoutId(usize),
     /// The person is named by a user id alone, which is too long.
     #[error(
@@ -133,9 +129,7 @@ pub enum Refusal {
     )]
     UserIdTooLong(usize),
     /// The person is named by something that should be an e-mail and is none.
-    #[error(
-        "the call names its person by `{0}` alone, which is no e-mail address: correct it or send a userId"
-    )]
+    #[error("the call names its person by `{0}` alone, which is no e-mail address: correct it or send a userId")]
     EmailAlone(String),
     /// The person is named by something that should be a phone number and is none.
     #[error(
@@ -143,18 +137,12 @@ pub enum Refusal {
     )]
     PhoneAlone(String),
     /// The event happened before what Klaviyo takes.
-    #[error(
-        "the event's time is {0}, Klaviyo takes none before the year 2000: correct its timestamp"
-    )]
+    #[error("the event's time is {0}, Klaviyo takes none before the year 2000: correct its timestamp")]
     TimeTooEarly(Timestamp),
     /// The event is to happen after what Klaviyo takes.
-    #[error(
-        "the event's time is {0}, more than a year ahead, which Klaviyo refuses: correct its timestamp"
-    )]
+    #[error("the event's time is {0}, more than a year ahead, which Klaviyo refuses: correct its timestamp")]
     TimeTooLate(Timestamp),
     /// A list cannot be changed, nor a person deleted, by the id of a profile that is not sent.
-    #[error(
-        "the event's profile is refused, and the list needs the id that Klaviyo would answer for it"
-    )]
+    #[error("the event's profile is refused, and the list needs the id that Klaviyo would answer for it")]
     ProfileRefused,
 }

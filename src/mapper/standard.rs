@@ -38,12 +38,7 @@ const CITY: Row = ("location/city", &[&["address", "city"], &["city"]]);
 const COUNTRY: Row = ("location/country", &[&["address", "country"], &["country"]]);
 const REGION: Row = (
     "location/region",
-    &[
-        &["address", "region"],
-        &["region"],
-        &["address", "state"],
-        &["state"],
-    ],
+    &[&["address", "region"], &["region"], &["address", "state"], &["state"]],
 );
 const ZIP: Row = (
     "location/zip",
@@ -69,12 +64,7 @@ impl Traits {
     }
 
     /// Moves the side's standard traits into the profile. E-mail, phone and ids are the person's: not here.
-    pub(super) fn fill(
-        &mut self,
-        profile: &mut ProfileImport,
-        side: Side,
-        context_timezone: Option<String>,
-    ) {
+    pub(super) fn fill(&mut self, profile: &mut ProfileImport, side: Side, context_timezone: Option<String>) {
         match side {
             Side::Client => {
                 profile.first_name = self.row(FIRST_NAME);
@@ -100,9 +90,7 @@ impl Traits {
     /// Settles an e-mail or phone: the trait that named the person is taken. Of the others `null` clears the field
     /// when nothing names the person, blank is nothing, and what is no address or number stays as a property.
     pub(super) fn identifier(&mut self, (field, paths): Row, name: Option<&Named>) -> Field {
-        if let Some(Place::Traits(key) | Place::ContextTraits(key)) =
-            name.and_then(|name| name.place.as_ref())
-        {
+        if let Some(Place::Traits(key) | Place::ContextTraits(key)) = name.and_then(|name| name.place.as_ref()) {
             // `phones` gave its first number only: what else it holds stays.
             let all = self.rest.get(key).and_then(Value::as_array);
             if all.is_none_or(|all| all.len() == 1) {
@@ -110,11 +98,7 @@ impl Traits {
             }
         }
         let mut null = None;
-        for (sent, look) in paths
-            .iter()
-            .flat_map(|path| self.look(path))
-            .collect::<Vec<_>>()
-        {
+        for (sent, look) in paths.iter().flat_map(|path| self.look(path)).collect::<Vec<_>>() {
             match look {
                 Look::Null => {
                     remove(&mut self.rest, &sent);
@@ -199,11 +183,7 @@ impl Traits {
     /// unless another path has a text.
     fn ask(&mut self, paths: &[Path]) -> Answer {
         let mut answer = Answer::default();
-        for (sent, look) in paths
-            .iter()
-            .flat_map(|path| self.look(path))
-            .collect::<Vec<_>>()
-        {
+        for (sent, look) in paths.iter().flat_map(|path| self.look(path)).collect::<Vec<_>>() {
             match look {
                 Look::Text(text) => {
                     remove(&mut self.rest, &sent);
@@ -225,8 +205,7 @@ impl Traits {
     fn settle(&mut self, field: &str, answer: Answer) -> Field {
         match (answer.text, answer.null) {
             (Some((text, rule)), _) => {
-                self.rules
-                    .push(Rule::new(format!("{ATTRIBUTES}/{field}"), rule));
+                self.rules.push(Rule::new(format!("{ATTRIBUTES}/{field}"), rule));
                 Field::Set(text)
             }
             (None, Some(place)) => self.clear(field, &place),
@@ -305,12 +284,7 @@ impl Look {
 }
 
 /// The values on a path in any spelling, and the keys below `above` that lead to each as they were sent.
-fn sent_paths(
-    map: &Map<String, Value>,
-    path: &[&str],
-    above: &mut Vec<String>,
-    found: &mut Vec<(Vec<String>, Look)>,
-) {
+fn sent_paths(map: &Map<String, Value>, path: &[&str], above: &mut Vec<String>, found: &mut Vec<(Vec<String>, Look)>) {
     let Some((first, rest)) = path.split_first() else {
         return;
     };

@@ -27,18 +27,9 @@ pub(super) fn plan(input: &Input<'_>, settings: &MappingConfig) -> Result<Vec<Pl
         }
         &nothing
     });
-    let lifted = Lifted::of(
-        properties,
-        "properties",
-        &settings.garbage_ids,
-        &mut warnings,
-    );
+    let lifted = Lifted::of(properties, "properties", &settings.garbage_ids, &mut warnings);
     // A name that is no text is none: the event is refused below, with its properties to be seen.
-    let name = input
-        .call
-        .field("event")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let name = input.call.field("event").and_then(Value::as_str).unwrap_or_default();
     if is_order_completed(name) {
         return Ok(order::plan(input, settings, &person, lifted, warnings));
     }
@@ -50,13 +41,7 @@ pub(super) fn plan(input: &Input<'_>, settings: &MappingConfig) -> Result<Vec<Pl
 }
 
 /// An event under its own name.
-fn event(
-    input: &Input<'_>,
-    settings: &MappingConfig,
-    lifted: Lifted,
-    name: &str,
-    mut warnings: Vec<String>,
-) -> Draft {
+fn event(input: &Input<'_>, settings: &MappingConfig, lifted: Lifted, name: &str, mut warnings: Vec<String>) -> Draft {
     let names: &[&str] = if event_id::happens_once(name, settings) {
         &["revenue", "total"]
     } else {

@@ -27,12 +27,7 @@ pub enum DeliveryState {
 }
 
 impl DeliveryState {
-    const ALL: [Self; 4] = [
-        Self::Flowing,
-        Self::Recovering,
-        Self::Unreachable,
-        Self::Refused,
-    ];
+    const ALL: [Self; 4] = [Self::Flowing, Self::Recovering, Self::Unreachable, Self::Refused];
 
     const fn word(self) -> &'static str {
         match self {
@@ -157,13 +152,8 @@ impl Gauges {
         let events = "Events that are kept, by state";
         ours.register("events", events, self.events.clone());
         let oldest = "Age of the oldest pending event; 0 when none is";
-        ours.register(
-            "oldest_pending_age_seconds",
-            oldest,
-            self.oldest_pending.clone(),
-        );
-        let blocked =
-            "Events that later events of the same person wait for, when they were last counted";
+        ours.register("oldest_pending_age_seconds", oldest, self.oldest_pending.clone());
+        let blocked = "Events that later events of the same person wait for, when they were last counted";
         ours.register("blocked_profiles", blocked, self.blocked.clone());
         let counted = "When blocked_profiles was counted, since 1970; 0 before the first time";
         let name = "blocked_profiles_counted_timestamp_seconds";
@@ -171,11 +161,7 @@ impl Gauges {
         let accepting = "1 while new events are accepted, as far as disk and backlog go";
         ours.register("accepting", accepting, self.accepting.clone());
         let database = "Size of the outbox's file";
-        ours.register(
-            "outbox_database_bytes",
-            database,
-            self.database_bytes.clone(),
-        );
+        ours.register("outbox_database_bytes", database, self.database_bytes.clone());
         let wal = "Size of the outbox's write-ahead log";
         ours.register("outbox_wal_bytes", wal, self.wal_bytes.clone());
         let free = "Free space on the outbox's disk";
@@ -188,17 +174,12 @@ impl Gauges {
         let used = "Requests in the last second or minute, when the relay last looked round";
         ours.register("limit_used_requests", used, self.limit_used.clone());
         let allowed = "Requests that a second or minute may hold at present";
-        ours.register(
-            "limit_allowed_requests",
-            allowed,
-            self.limit_allowed.clone(),
-        );
+        ours.register("limit_allowed_requests", allowed, self.limit_allowed.clone());
         let closed = "1 while a 429 keeps the family from sending";
         ours.register("limit_closed", closed, self.limit_closed.clone());
         let paused = "1 while the family, or the account, is paused: nothing but probes goes";
         ours.register("family_paused", paused, self.family_paused.clone());
-        let taken =
-            "1 while the configuration that was read last is in effect, 0 while it had mistakes";
+        let taken = "1 while the configuration that was read last is in effect, 0 while it had mistakes";
         let name = "config_last_reload_successful";
         ours.register(name, taken, self.config_taken.clone());
         let at = "When a configuration was last taken, since 1970";
@@ -210,9 +191,7 @@ impl Gauges {
 
     pub(super) fn delivery_state(&self, now: DeliveryState) {
         for state in DeliveryState::ALL {
-            let labels = State {
-                state: state.word(),
-            };
+            let labels = State { state: state.word() };
             let gauge = self.delivery_state.get_or_create(&labels);
             gauge.set(i64::from(state == now));
         }
@@ -238,10 +217,7 @@ impl Gauges {
         let all = Family::ALL.iter().map(|family| {
             let word = family.word();
             let window = |window| {
-                let labels = OfWindow {
-                    family: word,
-                    window,
-                };
+                let labels = OfWindow { family: word, window };
                 let used = number(&self.limit_used.get_or_create(&labels));
                 [used, number(&self.limit_allowed.get_or_create(&labels))]
             };
@@ -250,16 +226,11 @@ impl Gauges {
                 second: window("second"),
                 minute: window("minute"),
                 closed: closed.get() > 0,
-                paused: self
-                    .family_paused
-                    .get_or_create(&OfFamily { family: word })
-                    .get()
-                    > 0,
+                paused: self.family_paused.get_or_create(&OfFamily { family: word }).get() > 0,
             };
             (*family, limit)
         });
-        all.filter(|(_, limit)| limit.minute[0] > 0 || limit.closed)
-            .collect()
+        all.filter(|(_, limit)| limit.minute[0] > 0 || limit.closed).collect()
     }
 
     pub(super) fn config_taken(&self, taken: bool, at: Timestamp) {

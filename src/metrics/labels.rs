@@ -150,8 +150,6 @@ pub(super) struct Throttled {
 
 impl Throttled {
     pub(super) const fn of(family: Family) -> Self {
-        Self {
-            family: family.word(),
-        }
+        Self { family: family.word() }
     }
 }

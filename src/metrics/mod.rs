@@ -22,9 +22,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::clock::Clock;
-use crate::model::{
-    DeliveryKind, DeliveryStatus, EventStatus, EventType, Family, OutcomeKind, Timestamp,
-};
+use crate::model::{DeliveryKind, DeliveryStatus, EventStatus, EventType, Family, OutcomeKind, Timestamp};
 
 use gauges::Gauges;
 pub use gauges::{DeliveryState, LimitUse, Sample};
@@ -99,8 +97,7 @@ impl Metrics {
             requests_out: Labelled::default(),
             throttled: Labelled::default(),
             time_to_delivery: Histogram::new([
-                0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0,
-                43200.0, 86400.0,
+                0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0, 86400.0,
             ]),
             commit: Histogram::new([
                 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
@@ -153,9 +150,7 @@ impl Metrics {
 
     /// The relay finished an event.
     pub fn finished(&self, status: EventStatus) {
-        let labels = Finished {
-            status: status.word(),
-        };
+        let labels = Finished { status: status.word() };
         self.0.finished.get_or_create(&labels).inc();
     }
 
@@ -203,10 +198,7 @@ impl Metrics {
 
     /// So many log lines were dropped since the start.
     pub fn log_lines_dropped(&self, lines: u64) {
-        self.0
-            .log_dropped
-            .inner()
-            .fetch_max(lines, Ordering::Relaxed);
+        self.0.log_dropped.inner().fetch_max(lines, Ordering::Relaxed);
     }
 
     /// Whether requests flow.
@@ -328,19 +320,13 @@ impl Inner {
             drop(self.attempts.get_or_create(&Outcome { outcome }));
         }
         for kind in DeliveryKind::ALL {
-            let last = DeliveryStatus::ALL
-                .iter()
-                .filter(|status| status.is_final());
+            let last = DeliveryStatus::ALL.iter().filter(|status| status.is_final());
             for status in last {
                 let labels = Delivered::new(*kind, *status);
                 drop(self.deliveries.get_or_create(&labels));
             }
         }
-        for status in [
-            EventStatus::Delivered,
-            EventStatus::Skipped,
-            EventStatus::Dead,
-        ] {
+        for status in [EventStatus::Delivered, EventStatus::Skipped, EventStatus::Dead] {
             let status = status.word();
             drop(self.finished.get_or_create(&Finished { status }));
         }

@@ -236,9 +236,7 @@ impl Pulse {
         } else if beats.owing.load(Ordering::Relaxed) == NEVER {
             beats.owing.store(now, Ordering::Relaxed);
         }
-        let head = head.map_or(NEVER, |due| {
-            u64::try_from(due.as_millis()).unwrap_or(0).max(1)
-        });
+        let head = head.map_or(NEVER, |due| u64::try_from(due.as_millis()).unwrap_or(0).max(1));
         if beats.head.swap(head, Ordering::Relaxed) != head {
             let since = if head == NEVER { NEVER } else { now };
             beats.head_since.store(since, Ordering::Relaxed);
@@ -371,11 +369,7 @@ mod tests {
         pulse.looked();
         assert_eq!(found(&pulse), []);
         pulse.writing();
-        assert_eq!(
-            found(&pulse),
-            [Stuck::Writer],
-            "it is remembered when asked"
-        );
+        assert_eq!(found(&pulse), [Stuck::Writer], "it is remembered when asked");
     }
 
     #[test]

@@ -12,12 +12,7 @@ pub(super) fn plain(open_metrics: &str) -> String {
         }
         let mut words = line.splitn(4, ' ');
         match [words.next(), words.next(), words.next(), words.next()] {
-            [
-                Some("#"),
-                Some(keyword @ ("HELP" | "TYPE")),
-                Some(name),
-                Some(rest),
-            ] if counters.contains(&name) => {
+            [Some("#"), Some(keyword @ ("HELP" | "TYPE")), Some(name), Some(rest)] if counters.contains(&name) => {
                 text.extend(["# ", keyword, " ", name, "_total ", rest, "\n"]);
             }
             _ => text.extend([line, "\n"]),

@@ -26,9 +26,7 @@ pub fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.split_once('@') else {
         return false;
     };
-    let odd = |c: char| {
-        c.is_control() || c.is_whitespace() || is_invisible(c) || "@,;:<>()[]\"\\".contains(c)
-    };
+    let odd = |c: char| c.is_control() || c.is_whitespace() || is_invisible(c) || "@,;:<>()[]\"\\".contains(c);
     let local_is_plain = !local.is_empty()
         && local.chars().count() <= MAX_LOCAL_CHARS
         && !local.starts_with('.')
@@ -37,14 +35,9 @@ pub fn is_email(text: &str) -> bool {
         && !local.contains(odd);
     let label_is_plain = |label: &str| {
         let inside = |c: char| c.is_alphanumeric() || c == '-';
-        !label.is_empty()
-            && label.chars().all(inside)
-            && !label.starts_with('-')
-            && !label.ends_with('-')
+        !label.is_empty() && label.chars().all(inside) && !label.starts_with('-') && !label.ends_with('-')
     };
-    let is_top = |label: &str| {
-        label.chars().count() >= 2 && !label.bytes().all(|byte| byte.is_ascii_digit())
-    };
+    let is_top = |label: &str| label.chars().count() >= 2 && !label.bytes().all(|byte| byte.is_ascii_digit());
     text.chars().count() <= MAX_EMAIL_CHARS
         && local_is_plain
         && domain.split('.').all(label_is_plain)

@@ -29,10 +29,7 @@ impl Identifier {
     pub fn new(kind: IdentifierKind, value: &str) -> Option<Self> {
         let value = match kind {
             IdentifierKind::Email => value.trim().to_lowercase(),
-            IdentifierKind::Phone => value
-                .chars()
-                .filter(|c| c.is_ascii_digit() || *c == '+')
-                .collect(),
+            IdentifierKind::Phone => value.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect(),
             IdentifierKind::UserId | IdentifierKind::AnonymousId => value.trim().to_owned(),
         };
         (!value.is_empty()).then_some(Self { kind, value })

@@ -93,37 +93,21 @@ mod tests {
             );
         }
         assert_eq!(
-            Timestamp::parse("2026-11-23")
-                .map(|t| t.to_string())
-                .as_deref(),
+            Timestamp::parse("2026-11-23").map(|t| t.to_string()).as_deref(),
             Some("2026-11-23T00:00:00.000Z")
         );
     }
 
     #[test]
     fn what_is_no_time_is_refused() {
-        for text in [
-            "",
-            "yesterday",
-            "2026-13-01",
-            "1700000000",
-            "2026-11-23T25:00:00Z",
-        ] {
+        for text in ["", "yesterday", "2026-13-01", "1700000000", "2026-11-23T25:00:00Z"] {
             assert_eq!(Timestamp::parse(text), None, "{text}");
         }
     }
 
     #[test]
     fn the_edges_of_the_calendar_can_be_printed() {
-        assert!(
-            Timestamp::from_millis(i64::MAX)
-                .to_string()
-                .starts_with("9999-")
-        );
-        assert!(
-            Timestamp::from_millis(i64::MIN)
-                .to_string()
-                .starts_with("0001-")
-        );
+        assert!(Timestamp::from_millis(i64::MAX).to_string().starts_with("9999-"));
+        assert!(Timestamp::from_millis(i64::MIN).to_string().starts_with("0001-"));
     }
 }

@@ -23,9 +23,7 @@ pub enum Change {
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
     /// All events at once are never meant.
-    #[error(
-        "say which events are meant, by one filter at least; all of them at once is never meant"
-    )]
+    #[error("say which events are meant, by one filter at least; all of them at once is never meant")]
     NoFilter,
     /// The change does not work on events of this state.
     #[error(
@@ -111,12 +109,7 @@ impl Change {
         Ok(found)
     }
 
-    async fn write(
-        self,
-        found: &Found,
-        outbox: &Outbox,
-        now: Timestamp,
-    ) -> Result<(), ChangeError> {
+    async fn write(self, found: &Found, outbox: &Outbox, now: Timestamp) -> Result<(), ChangeError> {
         let events = found.events.clone();
         let written = match self {
             Self::Replay(how) => outbox.replay(now, events, how).await,
@@ -128,11 +121,7 @@ impl Change {
     }
 
     /// What was sent or finished meanwhile is as it was.
-    async fn leave_out_untouched(
-        self,
-        found: &mut Found,
-        outbox: &Outbox,
-    ) -> Result<(), ChangeError> {
+    async fn leave_out_untouched(self, found: &mut Found, outbox: &Outbox) -> Result<(), ChangeError> {
         use EventStatus::{Dead, Delivered, Held, Pending, Skipped};
         let untouched: &[EventStatus] = match self {
             Self::Replay(_) | Self::Release => return Ok(()),

@@ -57,13 +57,7 @@ fn text(event: &ClaimedEvent) -> String {
     let Ok(Value::Object(mut call)) = call else {
         return segment::masked(&event.payload).into_owned();
     };
-    for name in [
-        "messageId",
-        "writeKey",
-        "sentAt",
-        "receivedAt",
-        "originalTimestamp",
-    ] {
+    for name in ["messageId", "writeKey", "sentAt", "receivedAt", "originalTimestamp"] {
         call.shift_remove(name);
     }
     add_type(&mut call, event);
@@ -179,11 +173,10 @@ mod tests {
 
     #[test]
     fn a_copy_has_what_its_batch_said_where_the_call_says_nothing() {
-        let around =
-            r#"{"context":{"ip":"1","app":"a"},"integrations":{"Klaviyo":false},"sentAt":"x"}"#;
-        let payload =
-            r#"{"type":"track","timestamp":1795534400,"context":{"ip":"2"},"integrations":true}"#;
-        let expected = r#"{"type": "track","timestamp": 1795534400,"context": {"ip": "2","app": "a"},"integrations": true}"#;
+        let around = r#"{"context":{"ip":"1","app":"a"},"integrations":{"Klaviyo":false},"sentAt":"x"}"#;
+        let payload = r#"{"type":"track","timestamp":1795534400,"context":{"ip":"2"},"integrations":true}"#;
+        let expected =
+            r#"{"type": "track","timestamp": 1795534400,"context": {"ip": "2","app": "a"},"integrations": true}"#;
         assert_eq!(copy(payload, Some(around)), expected);
     }
 

@@ -56,8 +56,7 @@ pub fn explain(
         return Ok(Explanation::Refused { kind, reason });
     }
     let allow = vec![Right::Delete];
-    let explained = relay::explain(&event, &SourceRules { side, allow }, mapping)
-        .map_err(ExplainError::Call)?;
+    let explained = relay::explain(&event, &SourceRules { side, allow }, mapping).map_err(ExplainError::Call)?;
     Ok(Explanation::Becomes(explained))
 }
 

@@ -94,10 +94,7 @@ pub async fn forget(
             .map(|event| event.id)
             .collect();
         if !waiting.is_empty() {
-            outbox
-                .discard(clock.now(), waiting)
-                .await
-                .map_err(ForgetError::Write)?;
+            outbox.discard(clock.now(), waiting).await.map_err(ForgetError::Write)?;
         }
         let before: Vec<EventId> = unfinished(&person);
         // With all names: what is erased does not lead to the others any more.

@@ -6,9 +6,7 @@ use super::clock::{clock_code, clock_words};
 use super::filter::Found;
 use super::log::{log_code, log_words};
 use super::masked::masked_text;
-use crate::outbox::{
-    Audit, Brief, ClockTrouble, DeadGroup, DeadGroups, EventReport, FailingAlone, Pause, Status,
-};
+use crate::outbox::{Audit, Brief, ClockTrouble, DeadGroup, DeadGroups, EventReport, FailingAlone, Pause, Status};
 use crate::segment::{masked, readable};
 
 /// Where everything stands, as JSON, without what it costs more to know.
@@ -101,9 +99,7 @@ impl Found {
 /// What an audit found, as `audit --json` prints it.
 pub fn audit_json(audit: &Audit) -> Value {
     let totals = audit.totals.iter();
-    let totals: Map<String, Value> = totals
-        .map(|(name, count)| (name.clone(), json!(count)))
-        .collect();
+    let totals: Map<String, Value> = totals.map(|(name, count)| (name.clone(), json!(count))).collect();
     let counts: Vec<Value> = audit
         .counts
         .iter()
@@ -142,10 +138,7 @@ pub fn event_json(report: &EventReport) -> Value {
     let deliveries = report.deliveries.iter().map(|delivery| {
         let mut row = object(&delivery.columns);
         row.insert("request".to_owned(), parsed(delivery.request.as_deref()));
-        let attempts = delivery
-            .attempts
-            .iter()
-            .map(|attempt| Value::Object(object(attempt)));
+        let attempts = delivery.attempts.iter().map(|attempt| Value::Object(object(attempt)));
         row.insert("attempts".to_owned(), attempts.collect());
         Value::Object(row)
     });

@@ -137,9 +137,7 @@ impl Owed {
             body: request.body(),
             not_sent: planned.refused.as_ref().map(ToString::to_string),
             warnings: planned.warnings.clone(),
-            rules: rules
-                .map(|rule| (rule.field.clone(), rule.rule.clone()))
-                .collect(),
+            rules: rules.map(|rule| (rule.field.clone(), rule.rule.clone())).collect(),
         }
     }
 }

@@ -41,9 +41,7 @@ pub const fn log_advice(trouble: &LogTrouble) -> &'static str {
         LogTroubleKind::CheckpointFailing => {
             "nothing is lost; look at the disk, and at the relay's log for what it says"
         }
-        LogTroubleKind::WalHeld => {
-            "nothing is lost; end the transaction that is open there, or that process"
-        }
+        LogTroubleKind::WalHeld => "nothing is lost; end the transaction that is open there, or that process",
     }
 }
 

@@ -10,9 +10,7 @@ fn masked_word(word: &str) -> String {
     let bare = word.trim_end_matches(|c: char| c.is_whitespace() || "\"'`,;()<>[]{}".contains(c));
     let end = &word[bare.len()..];
     let (kind, value) = match bare.split_once(':') {
-        Some((kind, value)) if ["user", "anonymous", "email", "phone"].contains(&kind) => {
-            (&bare[..=kind.len()], value)
-        }
+        Some((kind, value)) if ["user", "anonymous", "email", "phone"].contains(&kind) => (&bare[..=kind.len()], value),
         _ => ("", bare),
     };
     format!("{kind}{}{end}", masked_value(value, kind == "phone:"))
@@ -28,10 +26,7 @@ fn masked_value(value: &str, phone: bool) -> String {
     }
     let digits = value.chars().filter(char::is_ascii_digit).count();
     if phone || (value.starts_with('+') && digits >= 7) {
-        let last: String = value
-            .chars()
-            .skip(value.chars().count().saturating_sub(2))
-            .collect();
+        let last: String = value.chars().skip(value.chars().count().saturating_sub(2)).collect();
         return format!("•••{last}");
     }
     value.to_owned()

@@ -17,9 +17,8 @@ const SPANS: [&str; 4] = ["minute", "five_minutes", "hour", "day"];
 pub fn overview_json(overview: &Overview, outbox: &OutboxConfig, sandbox: bool) -> Value {
     let mut status = status_json(&overview.status, sandbox);
     let sources = overview.sources.iter();
-    let sources = sources.map(
-        |source| json!({"source": source.source, "last_hour": source.hour, "last_day": source.day}),
-    );
+    let sources =
+        sources.map(|source| json!({"source": source.source, "last_hour": source.hour, "last_day": source.day}));
     let ages = overview.status.backlog.iter().map(|row| {
         json!({
             "status": row.status, "type": row.kind, "count": row.count, "oldest": row.oldest,
@@ -40,11 +39,13 @@ pub fn overview_json(overview: &Overview, outbox: &OutboxConfig, sandbox: bool) 
         "came": spans(flow.came), "done": spans(flow.done), "died": spans(flow.died),
         "came_at_least": spans(flow.at_least),
     });
-    status["blocked"] =
-        json!({"events": overview.blocked.heads, "worst": worst.collect::<Vec<_>>()});
-    status["limits"] = json!(overview.limits.as_ref().map(|told| {
-        json!({"at": Timestamp::from_millis(told.at_ms).to_string(), "families": told.families})
-    }));
+    status["blocked"] = json!({"events": overview.blocked.heads, "worst": worst.collect::<Vec<_>>()});
+    status["limits"] = json!(
+        overview
+            .limits
+            .as_ref()
+            .map(|told| { json!({"at": Timestamp::from_millis(told.at_ms).to_string(), "families": told.families}) })
+    );
     status["disk"] = json!({
         "database_bytes": overview.database_bytes, "wal_bytes": overview.wal_bytes,
         "free_bytes": overview.free_bytes,

@@ -22,9 +22,6 @@ mod tests {
         assert_eq!(disk_words(Some(200 * gib), 200 * gib), None);
         assert_eq!(disk_words(None, gib), None);
         let words = "new events are refused: 69 GiB free on the outbox's disk, outbox.min_free_disk is 200 GiB";
-        assert_eq!(
-            disk_words(Some(69 * gib), 200 * gib).as_deref(),
-            Some(words)
-        );
+        assert_eq!(disk_words(Some(69 * gib), 200 * gib).as_deref(), Some(words));
     }
 }

@@ -39,10 +39,7 @@ impl ExplainSettings {
 
     /// A source by its name.
     pub(super) fn source(&self, name: &str) -> Option<&SourceConfig> {
-        self.ingest
-            .sources
-            .iter()
-            .find(|source| source.name == name)
+        self.ingest.sources.iter().find(|source| source.name == name)
     }
 
     /// `[mapping]`.

@@ -7,9 +7,7 @@ pub const SHARED_CODE: &str = "shared_identifier";
 
 /// What is so, in a sentence without its full stop; `name` is the identifier as the place shows it.
 pub fn shared_words(shared: &SharedIdentifier, name: &str) -> String {
-    let SharedIdentifier {
-        waiting, people, ..
-    } = shared;
+    let SharedIdentifier { waiting, people, .. } = shared;
     format!(
         "{waiting} events wait in one queue, that of {name}, which the calls of at least {people} people name: each waits for \
          all before"

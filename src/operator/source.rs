@@ -36,11 +36,7 @@ impl SourceError {
 
 impl Filter {
     /// Refuses a source that is neither configured nor has an event.
-    pub async fn check_source(
-        &self,
-        ingest: &IngestConfig,
-        outbox: &Outbox,
-    ) -> Result<(), SourceError> {
+    pub async fn check_source(&self, ingest: &IngestConfig, outbox: &Outbox) -> Result<(), SourceError> {
         let Some(name) = &self.source else {
             return Ok(());
         };

@@ -52,14 +52,10 @@ pub enum TakeError {
     #[error("failed to find the stored call")]
     Read(#[source] ReadError),
     /// It was stored once, and is no longer kept.
-    #[error(
-        "a call with this messageId was taken before, and is no longer kept; give it another messageId"
-    )]
+    #[error("a call with this messageId was taken before, and is no longer kept; give it another messageId")]
     Gone,
     /// Its `messageId` is another call's.
-    #[error(
-        "another call was taken before with this messageId; give this one a messageId of its own"
-    )]
+    #[error("another call was taken before with this messageId; give this one a messageId of its own")]
     Other,
 }
 
@@ -92,14 +88,7 @@ fn arriving(
     let source = settings.source(source).ok_or(TakeError::NoSource)?;
     let garbage = &settings.mapping().garbage_ids;
     let id = copy_of.map(|of| edited::message_id(of, call));
-    let event = ingest::typed(
-        call,
-        source,
-        settings.ingest(),
-        garbage,
-        clock,
-        id.as_deref(),
-    );
+    let event = ingest::typed(call, source, settings.ingest(), garbage, clock, id.as_deref());
     match event.refused {
         Some(reason) => Err(TakeError::Refused(reason)),
         None => Ok(event),
@@ -141,8 +130,5 @@ pub async fn take(
     let appended = outbox.append(vec![event]).await;
     appended.map_err(TakeError::Store)?;
     let event = stored().await?.ok_or(TakeError::Gone)?;
-    Ok(Taken {
-        event,
-        known: false,
-    })
+    Ok(Taken { event, known: false })
 }

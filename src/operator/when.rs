@@ -16,9 +16,7 @@ pub fn time(text: &str, now: Timestamp) -> Option<Timestamp> {
         "now" => Some(now),
         "today" => Some(midnight),
         "yesterday" => Some(midnight.minus(Duration::from_hours(24))),
-        text => ago(text)
-            .map(|span| now.minus(span))
-            .or_else(|| Timestamp::parse(text)),
+        text => ago(text).map(|span| now.minus(span)).or_else(|| Timestamp::parse(text)),
     }
 }
 

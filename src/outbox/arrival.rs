@@ -66,12 +66,7 @@ pub fn sameness(event: &NewEvent) -> i64 {
     };
     add(event.kind.map_or("", EventType::word));
     add(event.name.as_deref().unwrap_or_default());
-    let is_id = |id: &&Identifier| {
-        matches!(
-            id.kind(),
-            IdentifierKind::UserId | IdentifierKind::AnonymousId
-        )
-    };
+    let is_id = |id: &&Identifier| matches!(id.kind(), IdentifierKind::UserId | IdentifierKind::AnonymousId);
     let has_id = event.identifiers.iter().any(|id| is_id(&id));
     let people = event.identifiers.iter();
     let mut people: Vec<String> = people
@@ -137,10 +132,7 @@ async fn store(
     if usize::try_from(stored).is_ok_and(|stored| stored == count) {
         return Ok(HashMap::new());
     }
-    let taken: Vec<(i64, bool)> = sqlx::query_as(TAKEN)
-        .bind(rows)
-        .fetch_all(connection)
-        .await?;
+    let taken: Vec<(i64, bool)> = sqlx::query_as(TAKEN).bind(rows).fetch_all(connection).await?;
     let taken = taken.into_iter();
     Ok(taken
         .filter_map(|(place, same)| Some((usize::try_from(place).ok()?, same)))
@@ -162,10 +154,7 @@ impl Outbox {
             .await
             .map_err(ReadError::of("known message ids"))?;
         let mut is_known = vec![false; events.len()];
-        for place in known
-            .into_iter()
-            .filter_map(|place| usize::try_from(place).ok())
-        {
+        for place in known.into_iter().filter_map(|place| usize::try_from(place).ok()) {
             is_known[place] = true;
         }
         Ok(is_known)
@@ -211,10 +200,7 @@ mod tests {
         for (events, expected) in [
             (vec![first.clone()], vec![New]),
             (vec![first.clone(), order.clone()], vec![Copy, Other]),
-            (
-                vec![order.clone(), order.clone(), first.clone()],
-                vec![Copy; 3],
-            ),
+            (vec![order.clone(), order.clone(), first.clone()], vec![Copy; 3]),
             // In one batch.
             (
                 vec![refund.clone(), refund.clone(), bob.clone()],

@@ -24,10 +24,7 @@ pub(super) const MAY_BEGIN: &str = "
                       WHERE o.event_id = e.id)";
 
 /// Writes down the attempts of some commands that may be made, and answers each in its place.
-pub(super) async fn all(
-    connection: &mut SqliteConnection,
-    commands: &[&[Start]],
-) -> Result<Vec<Begun>, sqlx::Error> {
+pub(super) async fn all(connection: &mut SqliteConnection, commands: &[&[Start]]) -> Result<Vec<Begun>, sqlx::Error> {
     let permitted = permitted(connection, commands).await?;
     let starts: Vec<&Start> = commands.iter().copied().flatten().collect();
     write(connection, &starts, &permitted, None).await

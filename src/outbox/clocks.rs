@@ -29,11 +29,9 @@ impl Outbox {
     pub async fn clock_troubles(&self) -> Result<Vec<ClockTrouble>, ReadError> {
         let leapt = self.recall(LEAPT).await?;
         let leapt = leapt.and_then(|millis| millis.parse().ok());
-        let leapt = leapt
-            .filter(|millis| *millis > 0)
-            .map(|millis| ClockTrouble::Leapt {
-                ahead: Duration::from_millis(millis),
-            });
+        let leapt = leapt.filter(|millis| *millis > 0).map(|millis| ClockTrouble::Leapt {
+            ahead: Duration::from_millis(millis),
+        });
         Ok(leapt.into_iter().collect())
     }
 }

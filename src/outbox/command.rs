@@ -155,10 +155,7 @@ impl Command {
 }
 
 /// Writes a group of commands on a connection with an open transaction, and answers each in its place.
-pub(super) async fn write(
-    connection: &mut SqliteConnection,
-    commands: &[Command],
-) -> Result<Vec<Answer>, sqlx::Error> {
+pub(super) async fn write(connection: &mut SqliteConnection, commands: &[Command]) -> Result<Vec<Answer>, sqlx::Error> {
     let group = Group::of(commands);
     let mut arrivals = append(connection, &group.events).await?.into_iter();
     settle(connection, &group).await?;
@@ -173,9 +170,7 @@ pub(super) async fn write(
             }
             Command::Settle(_) => Answer::Done,
             Command::Plan(events) => {
-                let own = events
-                    .iter()
-                    .filter_map(|(event, _)| planned.remove_entry(event));
+                let own = events.iter().filter_map(|(event, _)| planned.remove_entry(event));
                 Answer::Planned(own.collect())
             }
             Command::Begin(starts) => Answer::Begun(begun.by_ref().take(starts.len()).collect()),
@@ -194,25 +189,19 @@ pub(super) async fn write(
                 history::write(connection, note).await?;
                 Answer::Done
             }
-            Command::Erase { now, identifiers } => {
-                Answer::Erased(erase::now(connection, *now, identifiers).await?)
-            }
+            Command::Erase { now, identifiers } => Answer::Erased(erase::now(connection, *now, identifiers).await?),
             Command::Replay { .. }
             | Command::Discard { .. }
             | Command::Hold(_)
             | Command::Release { .. }
             | Command::ImportTaken(..)
             | Command::Remember { .. } => alone(connection, command).await?,
-            Command::Dissolve(queues) => {
-                Answer::Dissolved(shared::dissolve(connection, queues).await?)
-            }
+            Command::Dissolve(queues) => Answer::Dissolved(shared::dissolve(connection, queues).await?),
             Command::SetPauses(pauses) => {
                 pause::write(connection, pauses).await?;
                 Answer::Done
             }
-            Command::Unpark { what, now } => {
-                Answer::Unparked(waiting::unpark(connection, *what, *now).await?)
-            }
+            Command::Unpark { what, now } => Answer::Unparked(waiting::unpark(connection, *what, *now).await?),
         });
     }
     Ok(answers)
@@ -250,14 +239,10 @@ impl<'a> Group<'a> {
         for command in commands {
             match command {
                 Command::Append(events) => {
-                    group
-                        .events
-                        .extend(events.iter().map(|event| (event, None)));
+                    group.events.extend(events.iter().map(|event| (event, None)));
                 }
                 Command::Import(events, how) => {
-                    group
-                        .events
-                        .extend(events.iter().map(|event| (event, Some(*how))));
+                    group.events.extend(events.iter().map(|event| (event, Some(*how))));
                 }
                 Command::Plan(events) => group.plans.extend(events.iter().flat_map(rows::plan)),
                 Command::Begin(starts) => group.begins.push(starts),
@@ -282,8 +267,7 @@ impl<'a> Group<'a> {
     }
 
     fn step(&mut self, step: &'a Step) {
-        self.settlements
-            .extend(step.settlement.as_ref().map(rows::settlement));
+        self.settlements.extend(step.settlement.as_ref().map(rows::settlement));
         match &step.then {
             Then::Stay => {}
             Then::Release { event, due, parked } => {
@@ -310,14 +294,8 @@ impl<'a> Group<'a> {
                         now: *now,
                     });
                 }
-                self.finishes.push(rows::finish(
-                    *event,
-                    *status,
-                    reason.as_deref(),
-                    *copy_of,
-                    *hold,
-                    *now,
-                ));
+                self.finishes
+                    .push(rows::finish(*event, *status, reason.as_deref(), *copy_of, *hold, *now));
             }
         }
     }
@@ -364,10 +342,7 @@ async fn append(
     let events_of_group = events.iter().map(|(event, _)| *event);
     let (texts, envelopes) = rows::texts(events_of_group)?;
     if let Some(envelopes) = &envelopes {
-        sqlx::query(ENVELOPES)
-            .bind(envelopes)
-            .execute(&mut *connection)
-            .await?;
+        sqlx::query(ENVELOPES).bind(envelopes).execute(&mut *connection).await?;
     }
     sqlx::query(include_str!("sql/append.sql"))
         .bind(&known)
@@ -380,10 +355,7 @@ async fn append(
             .execute(&mut *connection)
             .await?;
     }
-    if events
-        .iter()
-        .any(|(event, _)| event.kind == Some(EventType::Delete))
-    {
+    if events.iter().any(|(event, _)| event.kind == Some(EventType::Delete)) {
         erase::chain(connection).await?;
     }
     sqlx::query(include_str!("sql/line_up.sql"))
@@ -410,10 +382,7 @@ async fn claim(
 }
 
 /// Commands that come singly: one statement text each.
-async fn alone(
-    connection: &mut SqliteConnection,
-    command: &Command,
-) -> Result<Answer, sqlx::Error> {
+async fn alone(connection: &mut SqliteConnection, command: &Command) -> Result<Answer, sqlx::Error> {
     let query = match command {
         Command::Replay { now, events, how } => sqlx::query(include_str!("sql/replay.sql"))
             .bind(now.as_millis())
@@ -429,14 +398,10 @@ async fn alone(
         Command::Release { now, events } => sqlx::query(include_str!("sql/let_go.sql"))
             .bind(now.as_millis())
             .bind(rows::ids(events)),
-        Command::ImportTaken(job, klaviyo_id) => {
-            sqlx::query(import_job::TAKEN).bind(job.0).bind(klaviyo_id)
-        }
-        Command::Remember { name, value } => {
-            sqlx::query("INSERT OR REPLACE INTO fact (name, value) VALUES (?1, ?2)")
-                .bind(name)
-                .bind(value)
-        }
+        Command::ImportTaken(job, klaviyo_id) => sqlx::query(import_job::TAKEN).bind(job.0).bind(klaviyo_id),
+        Command::Remember { name, value } => sqlx::query("INSERT OR REPLACE INTO fact (name, value) VALUES (?1, ?2)")
+            .bind(name)
+            .bind(value),
         // Written with their group.
         Command::Append(_)
         | Command::Import(..)

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::sqlite::{
-    SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
-    SqlitePoolOptions, SqliteSynchronous,
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Connection};
 
@@ -43,9 +43,7 @@ pub(super) async fn writer(path: &Path, create: bool) -> Result<SqliteConnection
 /// A few connections that cannot write; opened `at_once`, or as they are needed. Those of a daemon are: the name may lead
 /// to another file later.
 pub(super) async fn readers(path: &Path, at_once: bool) -> Result<SqlitePool, OpenError> {
-    let options = base(path)
-        .pragma("cache_size", "-4096")
-        .pragma("query_only", "ON");
+    let options = base(path).pragma("cache_size", "-4096").pragma("query_only", "ON");
     SqlitePoolOptions::new()
         .max_connections(READERS)
         .min_connections(if at_once { READERS } else { 0 })
@@ -72,11 +70,7 @@ pub(super) fn base(path: &Path) -> SqliteConnectOptions {
 
 /// One connection to a file that is only to be looked at.
 pub(super) async fn reader(path: &Path) -> Result<SqliteConnection, OpenError> {
-    base(path)
-        .read_only(true)
-        .connect()
-        .await
-        .map_err(failed(path))
+    base(path).read_only(true).connect().await.map_err(failed(path))
 }
 
 async fn read_back(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {

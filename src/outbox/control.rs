@@ -15,12 +15,7 @@ const PORTION: usize = 500;
 impl Outbox {
     /// Sends finished events again, in this order, behind everything their people wait for; those that are not
     /// finished, or were erased, are left alone.
-    pub async fn replay(
-        &self,
-        now: Timestamp,
-        events: Vec<EventId>,
-        how: Replay,
-    ) -> Result<(), WriteError> {
+    pub async fn replay(&self, now: Timestamp, events: Vec<EventId>, how: Replay) -> Result<(), WriteError> {
         for events in chunks(events) {
             self.ask(Command::Replay { now, events, how }).await?;
         }
@@ -54,11 +49,7 @@ impl Outbox {
 
     /// Erases the person that these identifiers name, and everybody who is known to be the same: empties all their
     /// finished events for good. What waits, is held or holds up others is left alone.
-    pub async fn erase(
-        &self,
-        now: Timestamp,
-        identifiers: Vec<Identifier>,
-    ) -> Result<Erased, WriteError> {
+    pub async fn erase(&self, now: Timestamp, identifiers: Vec<Identifier>) -> Result<Erased, WriteError> {
         let answer = self.ask(Command::Erase { now, identifiers }).await?;
         if let Answer::Erased(erased) = answer {
             Ok(erased)

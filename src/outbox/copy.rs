@@ -17,8 +17,7 @@ use crate::config::OutboxConfig;
 use crate::model::Timestamp;
 
 /// Why held events of a restored outbox wait.
-const RESTORED: &str =
-    "restored from a backup: it may have been delivered after the backup was made";
+const RESTORED: &str = "restored from a backup: it may have been delivered after the backup was made";
 
 /// Why there is no copy. What there was is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -118,8 +117,7 @@ impl Outbox {
         copy(from, &fresh).await?;
         let held = prepare(config, &fresh, now).await?;
         // The daemon has to open them, whoever restores.
-        owner::take_after(path, &[fresh.clone(), beside(path, ".lock")])
-            .map_err(file("give its owner to", &fresh))?;
+        owner::take_after(path, &[fresh.clone(), beside(path, ".lock")]).map_err(file("give its owner to", &fresh))?;
         let former = move_aside(path, now)?;
         rename(&fresh, path)?;
         sync_folder(path)?;
@@ -149,11 +147,10 @@ async fn prepare(config: &OutboxConfig, fresh: &Path, now: Timestamp) -> Result<
 async fn hold_all(connection: &mut SqliteConnection, now: Timestamp) -> Result<u64, sqlx::Error> {
     sqlx::query(BEGIN).execute(&mut *connection).await?;
     import_job::give_up(connection, now).await?;
-    let held =
-        sqlx::query("UPDATE event SET status = 'held', reason = ?1 WHERE status = 'pending'")
-            .bind(RESTORED)
-            .execute(&mut *connection)
-            .await?;
+    let held = sqlx::query("UPDATE event SET status = 'held', reason = ?1 WHERE status = 'pending'")
+        .bind(RESTORED)
+        .execute(&mut *connection)
+        .await?;
     sqlx::query(COMMIT).execute(connection).await?;
     Ok(held.rows_affected())
 }

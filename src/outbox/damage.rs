@@ -96,10 +96,7 @@ mod tests {
         let rubbish = vec![b'x'; usize::try_from(length).unwrap()];
         let file = std::fs::OpenOptions::new().write(true).open(outbox.path());
         std::io::Write::write_all(&mut file.unwrap(), &rubbish).unwrap();
-        let error = outbox
-            .claimed(&[crate::model::EventId(1)])
-            .await
-            .unwrap_err();
+        let error = outbox.claimed(&[crate::model::EventId(1)]).await.unwrap_err();
         assert!(error.is_damage(), "{error:?}");
         assert!(!outbox.fatal().is_cancelled());
         outbox.judge(&error);

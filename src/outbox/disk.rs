@@ -57,10 +57,7 @@ pub(super) fn takes_no_more(path: &Path) -> Option<io::Error> {
         .open(&probe)
         .and_then(|mut file| file.write_all(&vec![0x55; PROBE_BYTES]));
     drop(std::fs::remove_file(&probe));
-    written
-        .err()
-        .filter(is_full)
-        .or_else(|| is_as_large_as_may_be(path))
+    written.err().filter(is_full).or_else(|| is_as_large_as_may_be(path))
 }
 
 /// Whether the outbox's file or its log is as large as a file of this process may be, or nearly so.
@@ -74,11 +71,7 @@ fn is_as_large_as_may_be(path: &Path) -> Option<io::Error> {
 /// Whether a file can be made where an outbox is to be, by making one.
 pub fn try_to_make(outbox: &Path) -> io::Result<()> {
     let probe = file::beside(&file::resolved(outbox), ".probe");
-    let made = file::private()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(&probe);
+    let made = file::private().write(true).create(true).truncate(true).open(&probe);
     made?;
     std::fs::remove_file(&probe)
 }

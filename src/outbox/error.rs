@@ -79,9 +79,7 @@ pub enum OpenError {
         found: String,
     },
     /// A setting that durability depends on did not take.
-    #[error(
-        "the outbox's {pragma} is `{found}` and must be `{wanted}`; the file system may not allow it"
-    )]
+    #[error("the outbox's {pragma} is `{found}` and must be `{wanted}`; the file system may not allow it")]
     Setting {
         /// The pragma.
         pragma: &'static str,
@@ -133,15 +131,12 @@ pub enum OpenError {
 impl OpenError {
     /// Whether the disk takes no more, so that it may work once there is space.
     pub fn wants_space(&self, outbox: &Path) -> bool {
-        let full =
-            |error| severity(error, || disk::takes_no_more(outbox).is_some()) == Severity::Full;
+        let full = |error| severity(error, || disk::takes_no_more(outbox).is_some()) == Severity::Full;
         match self {
             Self::Lock { source, .. } => disk::is_full(source),
             Self::Connect { source, .. }
             | Self::Recover(source)
-            | Self::Migrate(
-                MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _),
-            ) => full(source),
+            | Self::Migrate(MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _)) => full(source),
             Self::Migrate(_)
             | Self::InUse { .. }
             | Self::ManyNames { .. }
@@ -201,10 +196,7 @@ impl AppendError {
     /// Says how long a client should stay away: a locked file or a full queue clears fast, a full disk does not.
     pub fn of(source: WriteError) -> Self {
         let seconds = match source {
-            WriteError::Overloaded
-            | WriteError::Locked
-            | WriteError::Sqlite(_)
-            | WriteError::Backlog { .. } => 2,
+            WriteError::Overloaded | WriteError::Locked | WriteError::Sqlite(_) | WriteError::Backlog { .. } => 2,
             WriteError::DiskFull | WriteError::FileGone => 30,
             WriteError::Closed => 5,
         };
@@ -289,9 +281,6 @@ mod tests {
     fn a_write_that_fails_where_the_disk_takes_others_is_fatal() {
         use Severity::{Fatal, Full, Other};
         let judged = CODES.map(|code| judge(code, || false));
-        assert_eq!(
-            judged,
-            [Fatal, Other, Fatal, Other, Other, Other, Full, Fatal]
-        );
+        assert_eq!(judged, [Fatal, Other, Fatal, Other, Other, Other, Full, Fatal]);
     }
 }

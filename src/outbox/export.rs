@@ -39,11 +39,7 @@ pub struct ExportedEvent {
 impl Outbox {
     /// The next events of a selection after this one, in their order of arrival; none at the end. Those whose call is
     /// gone are left out.
-    pub async fn export(
-        &self,
-        selection: &Selection,
-        after: EventId,
-    ) -> Result<Vec<ExportedEvent>, ReadError> {
+    pub async fn export(&self, selection: &Selection, after: EventId) -> Result<Vec<ExportedEvent>, ReadError> {
         let failed = || ReadError::of("the events to be exported");
         let kept = Selection {
             kept: true,

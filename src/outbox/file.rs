@@ -38,10 +38,7 @@ impl FileId {
 /// The name of a file, where a link leads to it: SQLite names its log after that. One that leads nowhere stays as it is,
 /// and is refused as such.
 pub(super) fn resolved(path: &Path) -> PathBuf {
-    let linked = path
-        .is_symlink()
-        .then(|| path.canonicalize().ok())
-        .flatten();
+    let linked = path.is_symlink().then(|| path.canonicalize().ok()).flatten();
     linked.unwrap_or_else(|| path.to_owned())
 }
 

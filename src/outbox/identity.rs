@@ -39,9 +39,7 @@ pub(super) async fn version(path: &Path) -> Result<i64, OpenError> {
         Err(error) if code_of(&error) == Some(READONLY_ROLLBACK) => {
             let as_it_is = Identity::read(&looking.clone().immutable(true)).await;
             if !was_empty(path) && !as_it_is.is_ok_and(|identity| !identity.is_foreign()) {
-                return Err(OpenError::Foreign {
-                    path: path.to_owned(),
-                });
+                return Err(OpenError::Foreign { path: path.to_owned() });
             }
             Identity::read(&base(path)).await
         }
@@ -105,7 +103,6 @@ impl Identity {
 /// Whether the file was empty before the transaction in its journal, so that a rollback leaves nothing of it.
 fn was_empty(path: &Path) -> bool {
     let mut head = [0; JOURNAL_SIZE_BEFORE.end];
-    let read =
-        File::open(beside(path, "-journal")).and_then(|mut journal| journal.read_exact(&mut head));
+    let read = File::open(beside(path, "-journal")).and_then(|mut journal| journal.read_exact(&mut head));
     read.is_ok() && head.starts_with(&JOURNAL_MAGIC) && head[JOURNAL_SIZE_BEFORE] == [0; 4]
 }

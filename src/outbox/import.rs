@@ -9,11 +9,7 @@ use crate::model::NewEvent;
 
 impl Outbox {
     /// As [`Outbox::append`], for events that happened long ago.
-    pub async fn import(
-        &self,
-        events: Vec<NewEvent>,
-        how: Import,
-    ) -> Result<Vec<Arrival>, AppendError> {
+    pub async fn import(&self, events: Vec<NewEvent>, how: Import) -> Result<Vec<Arrival>, AppendError> {
         self.store(Command::Import(events, how)).await
     }
 }

@@ -75,10 +75,7 @@ pub struct ImportItem {
 impl Outbox {
     /// Writes down that attempts begin, all in one import job in this order, and says of each whether it may be made.
     /// Nothing is sent before this returned.
-    pub async fn begin_import(
-        &self,
-        starts: Vec<Start>,
-    ) -> Result<(ImportJobId, Vec<Begun>), WriteError> {
+    pub async fn begin_import(&self, starts: Vec<Start>) -> Result<(ImportJobId, Vec<Begun>), WriteError> {
         let answer = self.ask(Command::BeginImport(starts)).await?;
         if let Answer::ImportBegun(job, begun) = answer {
             Ok((job, begun))
@@ -88,11 +85,7 @@ impl Outbox {
     }
 
     /// Writes down Klaviyo's id of an import job.
-    pub async fn import_taken(
-        &self,
-        job: ImportJobId,
-        klaviyo_id: String,
-    ) -> Result<(), WriteError> {
+    pub async fn import_taken(&self, job: ImportJobId, klaviyo_id: String) -> Result<(), WriteError> {
         let command = Command::ImportTaken(job, klaviyo_id);
         self.ask(command).await.map(drop)
     }
@@ -100,10 +93,7 @@ impl Outbox {
     /// The import jobs that are open.
     pub async fn open_imports(&self) -> Result<Vec<OpenImport>, ReadError> {
         let failed = || ReadError::of("the open import jobs");
-        let rows = sqlx::query(OPEN)
-            .fetch_all(&self.readers)
-            .await
-            .map_err(failed())?;
+        let rows = sqlx::query(OPEN).fetch_all(&self.readers).await.map_err(failed())?;
         let mut jobs = Vec::with_capacity(rows.len());
         for row in &rows {
             let mut job = job_of(row).map_err(failed())?;
@@ -121,10 +111,7 @@ impl Outbox {
     /// The import jobs that are open, in short.
     pub(super) async fn import_job_reports(&self) -> Result<Vec<ImportJobReport>, ReadError> {
         let failed = || ReadError::of("the open import jobs");
-        let rows = sqlx::query(OPEN)
-            .fetch_all(&self.readers)
-            .await
-            .map_err(failed())?;
+        let rows = sqlx::query(OPEN).fetch_all(&self.readers).await.map_err(failed())?;
         let report = |row| {
             let job = job_of(row)?;
             Ok(ImportJobReport {
@@ -151,34 +138,29 @@ impl Outbox {
 
     /// Klaviyo's ids of all import jobs, open and over, that are known and began at this time or later.
     pub async fn known_imports(&self, since: Timestamp) -> Result<HashSet<String>, ReadError> {
-        let ids: Vec<String> = sqlx::query_scalar(
-            "SELECT klaviyo_id FROM import_job WHERE klaviyo_id IS NOT NULL AND began_ms >= ?1",
-        )
-        .bind(since.as_millis())
-        .fetch_all(&self.readers)
-        .await
-        .map_err(ReadError::of("the known import jobs"))?;
+        let ids: Vec<String> =
+            sqlx::query_scalar("SELECT klaviyo_id FROM import_job WHERE klaviyo_id IS NOT NULL AND began_ms >= ?1")
+                .bind(since.as_millis())
+                .fetch_all(&self.readers)
+                .await
+                .map_err(ReadError::of("the known import jobs"))?;
         Ok(ids.into_iter().collect())
     }
 }
 
 /// Writes down a job and its attempts on a connection with an open transaction.
-pub(super) async fn begin(
-    connection: &mut SqliteConnection,
-    starts: &[Start],
-) -> Result<Answer, sqlx::Error> {
+pub(super) async fn begin(connection: &mut SqliteConnection, starts: &[Start]) -> Result<Answer, sqlx::Error> {
     let first = starts.first().ok_or(sqlx::Error::RowNotFound)?;
     let permitted = begin::permitted(connection, &[starts]).await?;
     // One of which nothing may go is over with its first look.
     let items = permitted.iter().filter(|may| **may).count().max(1);
-    let job: i64 = sqlx::query_scalar(
-        "INSERT INTO import_job (sent_to, began_ms, items) VALUES (?1, ?2, ?3) RETURNING id",
-    )
-    .bind(&first.sent_to)
-    .bind(first.now.as_millis())
-    .bind(i64::try_from(items).unwrap_or(i64::MAX))
-    .fetch_one(&mut *connection)
-    .await?;
+    let job: i64 =
+        sqlx::query_scalar("INSERT INTO import_job (sent_to, began_ms, items) VALUES (?1, ?2, ?3) RETURNING id")
+            .bind(&first.sent_to)
+            .bind(first.now.as_millis())
+            .bind(i64::try_from(items).unwrap_or(i64::MAX))
+            .fetch_one(&mut *connection)
+            .await?;
     let job = ImportJobId(job);
     let starts: Vec<&Start> = starts.iter().collect();
     let begun = begin::write(connection, &starts, &permitted, Some(job)).await?;
@@ -186,10 +168,7 @@ pub(super) async fn begin(
 }
 
 /// Gives up every open job, as if the daemon had never known of one: its requests become `unknown`.
-pub(super) async fn give_up(
-    connection: &mut SqliteConnection,
-    now: Timestamp,
-) -> Result<(), sqlx::Error> {
+pub(super) async fn give_up(connection: &mut SqliteConnection, now: Timestamp) -> Result<(), sqlx::Error> {
     sqlx::query("UPDATE import_job SET ended_ms = max(began_ms, ?1) WHERE ended_ms IS NULL")
         .bind(now.as_millis())
         .execute(&mut *connection)
@@ -202,10 +181,7 @@ pub(super) async fn give_up(
 }
 
 /// Removes the jobs that ended before this time and of which no attempt is left.
-pub(super) async fn forget(
-    connection: &mut SqliteConnection,
-    before: Timestamp,
-) -> Result<(), sqlx::Error> {
+pub(super) async fn forget(connection: &mut SqliteConnection, before: Timestamp) -> Result<(), sqlx::Error> {
     sqlx::query(
         "DELETE FROM import_job WHERE ended_ms < ?1
            AND NOT EXISTS (SELECT 1 FROM attempt AS a WHERE a.import_job = import_job.id)",

@@ -27,10 +27,7 @@ const LIBRARIES: &str = "
 impl Outbox {
     /// The libraries that these events came from, each as `name version`. An event whose call is gone, is very long or
     /// names none is left out.
-    pub async fn libraries(
-        &self,
-        events: &[EventId],
-    ) -> Result<HashMap<EventId, String>, ReadError> {
+    pub async fn libraries(&self, events: &[EventId]) -> Result<HashMap<EventId, String>, ReadError> {
         let failed = || ReadError::of("the libraries of events");
         let found = sqlx::query(LIBRARIES)
             .bind(rows::ids(events))

@@ -32,11 +32,7 @@ pub struct LimitsInUse {
 
 impl Outbox {
     /// Keeps how full the limits are.
-    pub async fn tell_limits(
-        &self,
-        now: Timestamp,
-        families: Vec<LimitInUse>,
-    ) -> Result<(), WriteError> {
+    pub async fn tell_limits(&self, now: Timestamp, families: Vec<LimitInUse>) -> Result<(), WriteError> {
         let told = LimitsInUse {
             at_ms: now.as_millis(),
             families,

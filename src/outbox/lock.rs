@@ -100,8 +100,7 @@ impl Lock {
         let Ok(mut file) = open(&self.path) else {
             return;
         };
-        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() && sign(&mut file).is_ok()
-        {
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() && sign(&mut file).is_ok() {
             tracing::warn!(lock = %self.path.display(), "somebody removed the outbox's lock file; it is there again");
             *beside = file;
         }
@@ -142,9 +141,7 @@ fn holder(inode: u64) -> Option<String> {
     locks.lines().find_map(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words[..] {
-            [_, "FLOCK", _, "WRITE", pid, file, ..] if file.rsplit(':').next() == Some(&*inode) => {
-                Some(pid.to_owned())
-            }
+            [_, "FLOCK", _, "WRITE", pid, file, ..] if file.rsplit(':').next() == Some(&*inode) => Some(pid.to_owned()),
             _ => None,
         }
     })
@@ -188,10 +185,7 @@ mod tests {
     fn assert_in_use(taken: Result<Lock, OpenError>) {
         let error = taken.unwrap_err();
         let own = std::process::id().to_string();
-        assert!(
-            matches!(&error, OpenError::InUse { pid, .. } if *pid == own),
-            "{error}"
-        );
+        assert!(matches!(&error, OpenError::InUse { pid, .. } if *pid == own), "{error}");
     }
 
     #[test]
@@ -238,9 +232,6 @@ mod tests {
         let (folder, path) = outbox();
         std::fs::hard_link(&path, folder.path().join("other.db")).unwrap();
         let error = both(&path).unwrap_err();
-        assert!(
-            matches!(error, OpenError::ManyNames { links: 2, .. }),
-            "{error}"
-        );
+        assert!(matches!(error, OpenError::ManyNames { links: 2, .. }), "{error}");
     }
 }

@@ -103,9 +103,7 @@ pub use import_job::{ImportItem, ImportJobReport, OpenImport};
 pub use limits::{LimitInUse, LimitsInUse};
 pub use lock::daemon_of;
 use names::Names;
-pub use order::{
-    Begun, Copied, Erased, Import, PlannedDelivery, Replay, Settlement, Start, Step, Then,
-};
+pub use order::{Begun, Copied, Erased, Import, PlannedDelivery, Replay, Settlement, Start, Step, Then};
 pub use overview::{Blocked, BlockedHead, Flow, Overview, SourceRate};
 pub use page::{BlockedRow, Page};
 pub use pause::{FailingAlone, Pause};
@@ -258,10 +256,7 @@ impl Outbox {
     /// Closes the file in good order; waits until everything asked for is written. Other handles must be gone.
     pub async fn close(self) {
         let Self {
-            orders,
-            readers,
-            tasks,
-            ..
+            orders, readers, tasks, ..
         } = self;
         // The writer's connection last and alone: of two that close at once, each may find the other still there,
         // and neither folds the log into the file.
@@ -330,12 +325,10 @@ impl Outbox {
             }
         }
         let (reply, answer) = oneshot::channel();
-        self.orders
-            .try_send((events, reply))
-            .map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => AppendError::of(WriteError::Overloaded),
-                mpsc::error::TrySendError::Closed(_) => AppendError::of(WriteError::Closed),
-            })?;
+        self.orders.try_send((events, reply)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => AppendError::of(WriteError::Overloaded),
+            mpsc::error::TrySendError::Closed(_) => AppendError::of(WriteError::Closed),
+        })?;
         match answer.await {
             Ok(Ok(Answer::Appended(arrivals))) => Ok(arrivals),
             Ok(Ok(other)) => Err(AppendError::of(mismatch(&other))),
@@ -439,10 +432,7 @@ impl Outbox {
 
 /// The same, with the file elsewhere.
 fn at(config: &OutboxConfig, path: PathBuf) -> OutboxConfig {
-    OutboxConfig {
-        path,
-        ..config.clone()
-    }
+    OutboxConfig { path, ..config.clone() }
 }
 
 fn mismatch(answer: &Answer) -> WriteError {

@@ -13,15 +13,11 @@ pub(super) const NEIGHBOURS: &str = "
     FROM event_identifier AS i WHERE i.event_id = ?1";
 
 /// The event of a source's message.
-pub(super) const OF_MESSAGE: &str =
-    "SELECT event_id FROM message WHERE source = ?1 AND message_id = ?2";
+pub(super) const OF_MESSAGE: &str = "SELECT event_id FROM message WHERE source = ?1 AND message_id = ?2";
 
 impl Outbox {
     /// The event before this one that may be about the same person, and the one behind it, in their order of arrival.
-    pub async fn neighbours(
-        &self,
-        id: EventId,
-    ) -> Result<(Option<EventId>, Option<EventId>), ReadError> {
+    pub async fn neighbours(&self, id: EventId) -> Result<(Option<EventId>, Option<EventId>), ReadError> {
         let found: (Option<i64>, Option<i64>) = sqlx::query_as(NEIGHBOURS)
             .bind(id.0)
             .fetch_one(&self.readers)
@@ -31,11 +27,7 @@ impl Outbox {
     }
 
     /// The event that a source's message became. Its number is known longer than the event is kept.
-    pub async fn event_of_message(
-        &self,
-        source: &str,
-        message_id: &str,
-    ) -> Result<Option<EventId>, ReadError> {
+    pub async fn event_of_message(&self, source: &str, message_id: &str) -> Result<Option<EventId>, ReadError> {
         let found: Option<i64> = sqlx::query_scalar(OF_MESSAGE)
             .bind(source)
             .bind(rows::storable(message_id))

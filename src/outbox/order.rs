@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::{
-    DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventStatus, Family, Outcome, Timestamp,
-};
+use crate::model::{DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventStatus, Family, Outcome, Timestamp};
 
 /// A request that an event owes, as mapped.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,10 +165,7 @@ pub struct Erased {
 }
 
 /// How finished events are sent again.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "the options of the command, by its names"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "the options of the command, by its names")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Replay {
     /// Subscriptions of any age too.

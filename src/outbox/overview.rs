@@ -169,11 +169,10 @@ impl Outbox {
 
     /// In which spans events lie behind those that are looked at.
     async fn more_came(&self, now: Timestamp) -> Result<[bool; 4], sqlx::Error> {
-        let next: Option<i64> =
-            sqlx::query_scalar("SELECT received_ms FROM event ORDER BY id DESC LIMIT 1 OFFSET ?1")
-                .bind(NEWEST)
-                .fetch_optional(&self.readers)
-                .await?;
+        let next: Option<i64> = sqlx::query_scalar("SELECT received_ms FROM event ORDER BY id DESC LIMIT 1 OFFSET ?1")
+            .bind(NEWEST)
+            .fetch_optional(&self.readers)
+            .await?;
         Ok(starts(now).map(|start| next.is_some_and(|received| received >= start)))
     }
 

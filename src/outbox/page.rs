@@ -48,12 +48,7 @@ impl Outbox {
     /// Events of a selection numbered below `before`, the newest first, `most` at most. A page looks at the events that a
     /// selection names by number, order or person, or by a state that an index tells; else at those of its times. Of
     /// these it looks through a bounded number, and says how far it came.
-    pub async fn page(
-        &self,
-        selection: &Selection,
-        before: Option<EventId>,
-        most: u32,
-    ) -> Result<Page, ReadError> {
+    pub async fn page(&self, selection: &Selection, before: Option<EventId>, most: u32) -> Result<Page, ReadError> {
         let page = self.looked_through(selection, before, most).await;
         page.map_err(ReadError::of("a page of events"))
     }
@@ -69,10 +64,7 @@ impl Outbox {
             next: None,
             looked_back_to: None,
         };
-        if selection
-            .asked_states()
-            .is_some_and(|states| states.is_empty())
-        {
+        if selection.asked_states().is_some_and(|states| states.is_empty()) {
             return Ok(page);
         }
         let places = self.places(selection).await?;
@@ -134,25 +126,17 @@ impl Outbox {
     /// Who waits behind what, the longest first, `most` at most. Reads the whole backlog.
     pub async fn blocked_profiles(&self, most: u32) -> Result<Vec<BlockedRow>, ReadError> {
         let failed = || ReadError::of("the blocked profiles");
-        let rows =
-            sqlx::query("SELECT * FROM blocked_profiles ORDER BY since, head_event LIMIT ?1")
-                .bind(most)
-                .fetch_all(&self.readers)
-                .await
-                .map_err(failed())?;
-        rows.iter()
-            .map(blocked)
-            .collect::<Result<_, _>>()
-            .map_err(failed())
+        let rows = sqlx::query("SELECT * FROM blocked_profiles ORDER BY since, head_event LIMIT ?1")
+            .bind(most)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(failed())?;
+        rows.iter().map(blocked).collect::<Result<_, _>>().map_err(failed())
     }
 }
 
 /// The question for the events of a selection in a portion, the newest first.
-pub(super) fn looked_at(
-    selection: &Selection,
-    places: &Places,
-    range: Range,
-) -> QueryBuilder<Sqlite> {
+pub(super) fn looked_at(selection: &Selection, places: &Places, range: Range) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(select::BRIEF);
     // The portion names the numbers: another index would lead to more.
     query.push(" FROM event AS e NOT INDEXED WHERE e.id >= ");

@@ -62,10 +62,7 @@ impl Outbox {
         .fetch_all(&self.readers)
         .await
         .map_err(failed())?;
-        rows.iter()
-            .map(pause_of)
-            .collect::<Result<_, _>>()
-            .map_err(failed())
+        rows.iter().map(pause_of).collect::<Result<_, _>>().map_err(failed())
     }
 
     /// What is paused, and which events fail while nothing of theirs is paused: what hinders delivery at the moment.
@@ -122,13 +119,8 @@ fn failing_of(row: &SqliteRow) -> Result<FailingAlone, sqlx::Error> {
 }
 
 /// Replaces what is paused.
-pub(super) async fn write(
-    connection: &mut SqliteConnection,
-    pauses: &[Pause],
-) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM pause")
-        .execute(&mut *connection)
-        .await?;
+pub(super) async fn write(connection: &mut SqliteConnection, pauses: &[Pause]) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM pause").execute(&mut *connection).await?;
     for pause in pauses {
         sqlx::query("INSERT INTO pause (scope, kind, since_ms, reason, probe_ms) VALUES (?1, ?2, ?3, ?4, ?5)")
             .bind(pause.scope())

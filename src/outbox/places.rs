@@ -92,16 +92,10 @@ impl Places {
                 query.push_bind(value.clone());
             }
             query.push(list.end);
-            query
-                .push(format!(" AND {} >= ", list.id))
-                .push_bind(range.from);
-            query
-                .push(format!(" AND {} < ", list.id))
-                .push_bind(range.below);
+            query.push(format!(" AND {} >= ", list.id)).push_bind(range.from);
+            query.push(format!(" AND {} < ", list.id)).push_bind(range.below);
             if let Some(most) = most {
-                query
-                    .push(format!(" ORDER BY {} DESC LIMIT ", list.id))
-                    .push_bind(most);
+                query.push(format!(" ORDER BY {} DESC LIMIT ", list.id)).push_bind(most);
             }
             query.push(")");
         }
@@ -132,11 +126,7 @@ impl Outbox {
     /// The numbers that a selection's times of arrival leave, below `before`. Found by halving: numbers are given in
     /// order of arrival. Where the clock was set back by more than ten minutes, the hours that it told twice may be
     /// passed over.
-    pub(super) async fn range(
-        &self,
-        selection: &Selection,
-        before: Option<EventId>,
-    ) -> Result<Range, sqlx::Error> {
+    pub(super) async fn range(&self, selection: &Selection, before: Option<EventId>) -> Result<Range, sqlx::Error> {
         let below = before.map_or(i64::MAX, |before| before.0);
         let from = match selection.since {
             Some(since) => self.first_since(since.minus(MARGIN)).await?,
@@ -155,10 +145,7 @@ impl Outbox {
         while low < high {
             let middle = low + (high - low) / 2;
             // There are gaps: the event at a number is the next one.
-            let next: Option<(i64, i64)> = sqlx::query_as(NEXT)
-                .bind(middle)
-                .fetch_optional(&self.readers)
-                .await?;
+            let next: Option<(i64, i64)> = sqlx::query_as(NEXT).bind(middle).fetch_optional(&self.readers).await?;
             match next {
                 Some((id, received)) if received < time.as_millis() => low = id + 1,
                 Some(_) | None => high = middle,
@@ -184,8 +171,7 @@ impl Outbox {
 /// Each end by a look-up of its own: asked for together, SQLite would read all between them.
 pub(super) const ENDS: &str = "SELECT coalesce((SELECT min(id) FROM event), 0),
                                       coalesce((SELECT max(id) FROM event), 0) + 1";
-pub(super) const NEXT: &str =
-    "SELECT id, received_ms FROM event WHERE id >= ?1 ORDER BY id LIMIT 1";
+pub(super) const NEXT: &str = "SELECT id, received_ms FROM event WHERE id >= ?1 ORDER BY id LIMIT 1";
 
 /// The lists of the events that a selection names: by number, else by order, else by person.
 fn named(selection: &Selection) -> Vec<List> {

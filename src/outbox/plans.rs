@@ -52,10 +52,7 @@ async fn hot_statements_scan_no_table_that_grows() {
         ("the latest time", super::waiting::LATEST_TIME),
         ("what is brought forward", super::waiting::BRING_FORWARD),
         ("the oldest pending event", super::standing::OLDEST_PENDING),
-        (
-            "unanswered subscriptions",
-            super::report::UNKNOWN_SUBSCRIPTIONS,
-        ),
+        ("unanswered subscriptions", super::report::UNKNOWN_SUBSCRIPTIONS),
         ("how far minutes are written", super::history::MARK),
         ("what came since", super::history::CAME),
         ("what ended since", super::history::ENDED),
@@ -113,10 +110,7 @@ async fn a_message_is_looked_up_in_each_source_by_its_whole_key() {
     assert_eq!(steps.iter().filter(by_key).count(), 1, "{steps:?}");
     // What else is scanned are the sources.
     let scanned = steps.iter().filter(|step| step.starts_with("SCAN"));
-    assert!(
-        scanned.into_iter().all(|step| step == "SCAN s"),
-        "{steps:?}"
-    );
+    assert!(scanned.into_iter().all(|step| step == "SCAN s"), "{steps:?}");
 }
 
 #[tokio::test]
@@ -206,13 +200,9 @@ fn is_of_a_portion(step: &str) -> bool {
 
 /// The statements of a text, without its comments.
 fn statements(text: &str) -> Vec<String> {
-    let code = text
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("--"));
+    let code = text.lines().filter(|line| !line.trim_start().starts_with("--"));
     let code = code.collect::<Vec<_>>().join("\n");
-    let statements = code
-        .split(';')
-        .filter(|statement| !statement.trim().is_empty());
+    let statements = code.split(';').filter(|statement| !statement.trim().is_empty());
     statements.map(str::to_owned).collect()
 }
 

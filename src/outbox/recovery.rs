@@ -6,10 +6,7 @@ use super::writer::{BEGIN, COMMIT};
 use crate::model::Timestamp;
 
 /// Takes up what was in flight.
-pub(super) async fn recover(
-    connection: &mut SqliteConnection,
-    now: Timestamp,
-) -> Result<(), sqlx::Error> {
+pub(super) async fn recover(connection: &mut SqliteConnection, now: Timestamp) -> Result<(), sqlx::Error> {
     sqlx::query(BEGIN).execute(&mut *connection).await?;
     sqlx::query(include_str!("sql/recover.sql"))
         .bind(now.as_millis())

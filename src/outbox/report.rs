@@ -105,11 +105,7 @@ impl DeliveryReport {
 }
 
 fn column<'a>(columns: &'a [(String, Option<String>)], name: &str) -> Option<&'a str> {
-    columns
-        .iter()
-        .find(|(column, _)| column == name)?
-        .1
-        .as_deref()
+    columns.iter().find(|(column, _)| column == name)?.1.as_deref()
 }
 
 /// One attempt: the columns of the `attempts` view.
@@ -191,13 +187,12 @@ impl Outbox {
         let Some(row) = row else { return Ok(None) };
         let mut columns = columns(&row).map_err(failed())?;
         let payload = columns.pop().and_then(|(_, payload)| payload);
-        let identifiers = sqlx::query_scalar(
-            "SELECT identifier FROM event_identifier WHERE event_id = ?1 ORDER BY identifier",
-        )
-        .bind(id.0)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(failed())?;
+        let identifiers =
+            sqlx::query_scalar("SELECT identifier FROM event_identifier WHERE event_id = ?1 ORDER BY identifier")
+                .bind(id.0)
+                .fetch_all(&self.readers)
+                .await
+                .map_err(failed())?;
         let waits_for: Vec<i64> = sqlx::query_scalar(
             "SELECT DISTINCT p.event_id FROM turn AS t
              JOIN turn AS p ON p.identifier = t.identifier AND p.seq < t.seq
@@ -252,12 +247,11 @@ impl Outbox {
             let request = columns.iter().position(|(name, _)| name == "request");
             let request = request.and_then(|at| columns.remove(at).1);
             let delivery: i64 = row.try_get("id").map_err(failed())?;
-            let attempts =
-                sqlx::query("SELECT * FROM attempts WHERE delivery_id = ?1 ORDER BY number")
-                    .bind(delivery)
-                    .fetch_all(&self.readers)
-                    .await
-                    .map_err(failed())?;
+            let attempts = sqlx::query("SELECT * FROM attempts WHERE delivery_id = ?1 ORDER BY number")
+                .bind(delivery)
+                .fetch_all(&self.readers)
+                .await
+                .map_err(failed())?;
             let attempts = attempts
                 .iter()
                 .map(self::columns)

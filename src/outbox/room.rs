@@ -86,10 +86,7 @@ impl Room {
             return;
         }
         if low {
-            tracing::error!(
-                min_free_bytes = min_free,
-                "disk nearly full; nothing is accepted"
-            );
+            tracing::error!(min_free_bytes = min_free, "disk nearly full; nothing is accepted");
         } else {
             tracing::info!("there is disk space again; events are accepted");
         }

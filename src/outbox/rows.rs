@@ -8,10 +8,7 @@ use serde_json::{Value, json};
 
 use super::arrival::{other_id, sameness};
 use super::order::{Import, PlannedDelivery, Settlement, Start};
-use crate::model::{
-    EventId, EventStatus, EventType, Family, Identifier, IdentifierKind, NewEvent, Outcome,
-    Timestamp,
-};
+use crate::model::{EventId, EventStatus, EventType, Family, Identifier, IdentifierKind, NewEvent, Outcome, Timestamp};
 
 /// The first cycle of an event from an archive: the one before was elsewhere.
 const IMPORTED_CYCLE: i64 = 2;
@@ -75,18 +72,13 @@ pub(super) fn json_of<T: Serialize>(rows: &[T]) -> Result<String, sqlx::Error> {
 
 /// The texts of events: their payloads, each with the place of its envelope, from 1; and the envelopes, if any. Calls of one batch
 /// share theirs, which is known by its place in memory: to compare the texts would cost more.
-pub(super) fn texts<'a>(
-    events: impl Iterator<Item = &'a NewEvent>,
-) -> Result<(String, Option<String>), sqlx::Error> {
+pub(super) fn texts<'a>(events: impl Iterator<Item = &'a NewEvent>) -> Result<(String, Option<String>), sqlx::Error> {
     let mut envelopes: Vec<&Arc<str>> = Vec::new();
     let mut texts = Vec::new();
     for event in events {
         let place = event.envelope.as_ref().map(|envelope| {
             // Those of one batch stand behind each other.
-            if !envelopes
-                .last()
-                .is_some_and(|last| Arc::ptr_eq(last, envelope))
-            {
+            if !envelopes.last().is_some_and(|last| Arc::ptr_eq(last, envelope)) {
                 envelopes.push(envelope);
             }
             envelopes.len()
@@ -104,11 +96,7 @@ fn profile_label(identifiers: &[Identifier]) -> Option<String> {
     use IdentifierKind::{AnonymousId, Email, Phone, UserId};
     [UserId, Email, Phone, AnonymousId]
         .iter()
-        .find_map(|kind| {
-            identifiers
-                .iter()
-                .find(|identifier| identifier.kind() == *kind)
-        })
+        .find_map(|kind| identifiers.iter().find(|identifier| identifier.kind() == *kind))
         .map(ToString::to_string)
 }
 

@@ -56,12 +56,10 @@ pub(super) async fn join(
         }
     }
     if !followers.is_empty() {
-        sqlx::query(
-            "UPDATE event SET in_air = 1, parked = NULL WHERE id IN (SELECT value FROM json_each(?1))",
-        )
-        .bind(rows::ids(&followers))
-        .execute(connection)
-        .await?;
+        sqlx::query("UPDATE event SET in_air = 1, parked = NULL WHERE id IN (SELECT value FROM json_each(?1))")
+            .bind(rows::ids(&followers))
+            .execute(connection)
+            .await?;
     }
     let followed: HashSet<EventId> = followers.iter().map(|event| runs[event]).collect();
     let claimed = heads.into_iter().chain(followers).map(|event| Claimed {
@@ -92,9 +90,7 @@ mod tests {
     fn an_event_joins_the_one_run_that_all_it_waits_for_is_in() {
         let event = |id| Some(EventId(id));
         let runs = [(1, 1), (2, 1), (3, 3)];
-        let runs = runs
-            .map(|(event, run)| (EventId(event), EventId(run)))
-            .into();
+        let runs = runs.map(|(event, run)| (EventId(event), EventId(run))).into();
         for (before, expected) in [
             (vec![event(1)], event(1)),
             (vec![event(2), event(1), None], event(1)),

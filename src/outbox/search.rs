@@ -25,8 +25,7 @@ pub(super) const BY_MESSAGE: &str = "
 pub(super) const BY_NUMBER: &str = "SELECT id FROM event WHERE id = CAST(?1 AS INTEGER) LIMIT ?2";
 pub(super) const BY_EVENT_ID: &str = "
     SELECT DISTINCT event_id FROM delivery WHERE event_key = ?1 ORDER BY event_id DESC LIMIT ?2";
-pub(super) const BY_ORDER: &str =
-    "SELECT id FROM event WHERE order_id = ?1 ORDER BY id DESC LIMIT ?2";
+pub(super) const BY_ORDER: &str = "SELECT id FROM event WHERE order_id = ?1 ORDER BY id DESC LIMIT ?2";
 /// The newest events of one identifier.
 pub(super) const BY_IDENTIFIER: &str = "
     SELECT event_id FROM event_identifier WHERE identifier = ?1 ORDER BY event_id DESC LIMIT ?2";
@@ -63,10 +62,7 @@ impl Selection {
         if bare.is_empty() {
             return Vec::new();
         }
-        vec![
-            storable(bare).into_owned(),
-            storable(&format!("#{bare}")).into_owned(),
-        ]
+        vec![storable(bare).into_owned(), storable(&format!("#{bare}")).into_owned()]
     }
 }
 
@@ -77,10 +73,7 @@ impl Outbox {
         let word = storable(word.trim()).into_owned();
         let number = self.by_number(&word).await?.into_iter();
         let mut found: Vec<(EventId, FoundBy)> = number.map(|id| (id, FoundBy::Number)).collect();
-        for (sql, by) in [
-            (BY_MESSAGE, FoundBy::MessageId),
-            (BY_EVENT_ID, FoundBy::EventId),
-        ] {
+        for (sql, by) in [(BY_MESSAGE, FoundBy::MessageId), (BY_EVENT_ID, FoundBy::EventId)] {
             let ids = self.look_up(sql, word.clone(), most).await?;
             found.extend(ids.into_iter().map(|id| (id, by)));
         }
@@ -117,20 +110,13 @@ impl Outbox {
     async fn by_number(&self, word: &str) -> Result<Vec<EventId>, ReadError> {
         // `007` is no number of an event: it may be an order.
         match word.parse::<i64>() {
-            Ok(number) if number.to_string() == word => {
-                self.look_up(BY_NUMBER, word.to_owned(), 1).await
-            }
+            Ok(number) if number.to_string() == word => self.look_up(BY_NUMBER, word.to_owned(), 1).await,
             Ok(_) | Err(_) => Ok(Vec::new()),
         }
     }
 
     /// The events of any of these words, the newest first.
-    async fn look_up_all(
-        &self,
-        sql: &'static str,
-        words: Vec<String>,
-        most: u32,
-    ) -> Result<Vec<EventId>, ReadError> {
+    async fn look_up_all(&self, sql: &'static str, words: Vec<String>, most: u32) -> Result<Vec<EventId>, ReadError> {
         let mut ids = Vec::new();
         for word in words {
             ids.extend(self.look_up(sql, word, most).await?);
@@ -139,12 +125,7 @@ impl Outbox {
         Ok(ids)
     }
 
-    async fn look_up(
-        &self,
-        sql: &'static str,
-        word: String,
-        most: u32,
-    ) -> Result<Vec<EventId>, ReadError> {
+    async fn look_up(&self, sql: &'static str, word: String, most: u32) -> Result<Vec<EventId>, ReadError> {
         let ids: Vec<i64> = sqlx::query_scalar(sql)
             .bind(word)
             .bind(most)
@@ -161,8 +142,7 @@ impl Outbox {
         }
         let ids = found.iter().map(|(id, _)| *id).collect();
         let briefs = self.briefs(&Selection::of(ids), u32::MAX).await?;
-        let mut briefs: HashMap<EventId, Brief> =
-            briefs.into_iter().map(|brief| (brief.id, brief)).collect();
+        let mut briefs: HashMap<EventId, Brief> = briefs.into_iter().map(|brief| (brief.id, brief)).collect();
         let hits = found.into_iter().filter_map(|(id, by)| {
             let brief = briefs.remove(&id)?;
             Some(Hit { brief, by })

@@ -10,8 +10,7 @@ use super::gist::Wanted;
 use crate::model::{EventId, EventStatus, EventType, Identifier, IdentifierKind, Timestamp};
 
 /// The columns of a [`Brief`].
-pub(super) const BRIEF: &str =
-    "SELECT e.id, e.received_ms, e.type, e.name, e.profile, e.source, e.status, e.reason";
+pub(super) const BRIEF: &str = "SELECT e.id, e.received_ms, e.type, e.name, e.profile, e.source, e.status, e.reason";
 
 /// A request of the event is in flight.
 const IN_FLIGHT: &str = " AND e.in_air = 1 AND EXISTS (
@@ -75,10 +74,7 @@ pub struct Brief {
 impl Selection {
     /// These events, whatever state they are in.
     pub fn of(ids: Vec<EventId>) -> Self {
-        Self {
-            ids,
-            ..Self::default()
-        }
+        Self { ids, ..Self::default() }
     }
 
     /// The states it asks for; `None` when it asks for none, and for no event when a group is asked for in other states:
@@ -87,11 +83,7 @@ impl Selection {
         let any = self.states.is_empty();
         if self.group.is_some() {
             let dead = any || self.states.contains(&EventStatus::Dead);
-            return Some(if dead {
-                vec![EventStatus::Dead]
-            } else {
-                vec![]
-            });
+            return Some(if dead { vec![EventStatus::Dead] } else { vec![] });
         }
         (!any).then(|| self.states.clone())
     }
@@ -108,9 +100,7 @@ impl Selection {
             Identifier::new(kind, value)
         });
         // A word without a digit is no phone: its letters would be lost.
-        let phone = |kind: &IdentifierKind| {
-            *kind != IdentifierKind::Phone || !word.chars().any(char::is_alphabetic)
-        };
+        let phone = |kind: &IdentifierKind| *kind != IdentifierKind::Phone || !word.chars().any(char::is_alphabetic);
         match exact {
             Some(exact) => vec![exact],
             None => IdentifierKind::ALL
@@ -157,11 +147,7 @@ impl Outbox {
 }
 
 /// Rows as events, those of the group alone where one is asked for, `most` at most.
-pub(super) fn briefs(
-    rows: &[SqliteRow],
-    wanted: Option<&Wanted>,
-    most: u32,
-) -> Result<Vec<Brief>, sqlx::Error> {
+pub(super) fn briefs(rows: &[SqliteRow], wanted: Option<&Wanted>, most: u32) -> Result<Vec<Brief>, sqlx::Error> {
     let briefs = rows.iter().map(brief);
     let meant = briefs.filter(|brief| match brief {
         Ok(brief) => is_wanted(wanted, brief.reason.as_deref()),
@@ -181,10 +167,7 @@ pub(super) fn selected(what: &'static str, selection: &Selection) -> QueryBuilde
     let mut query = QueryBuilder::new(what);
     query.push(" FROM event AS e WHERE true");
     let Selection {
-        ids,
-        profile,
-        order,
-        ..
+        ids, profile, order, ..
     } = selection;
     let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
     let people: Vec<String> = profile.iter().map(ToString::to_string).collect();

@@ -122,10 +122,7 @@ fn shared_of(row: &SqliteRow) -> Result<SharedIdentifier, sqlx::Error> {
 }
 
 /// Takes the last events out of these queues; with how many.
-pub(super) async fn dissolve(
-    connection: &mut SqliteConnection,
-    queues: &[String],
-) -> Result<u64, sqlx::Error> {
+pub(super) async fn dissolve(connection: &mut SqliteConnection, queues: &[String]) -> Result<u64, sqlx::Error> {
     let queues = json!(queues).to_string();
     let events: Vec<i64> = sqlx::query_scalar(LAST)
         .bind(&queues)
@@ -186,11 +183,7 @@ mod tests {
         let garbage = GarbageIds::new(["KIOSK-1".to_owned()]);
         assert_eq!(outbox.dissolve(&garbage).await.unwrap(), 5);
         assert_eq!(outbox.dissolve(&garbage).await.unwrap(), 0);
-        assert_eq!(
-            claim_all(&outbox).await,
-            [2, 4],
-            "not who waits for their own"
-        );
+        assert_eq!(claim_all(&outbox).await, [2, 4], "not who waits for their own");
         let audit = outbox.audit(true).await.unwrap();
         assert!(audit.holds(), "{audit:?}");
     }

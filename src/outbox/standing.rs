@@ -10,8 +10,7 @@ use super::{Outbox, disk};
 use crate::model::{EventStatus, Timestamp};
 
 /// Counts that are kept beside the rows, in one statement, so that they are of one moment.
-pub(super) const KEPT: &str =
-    "SELECT status, events FROM tally UNION ALL SELECT name, value FROM counter";
+pub(super) const KEPT: &str = "SELECT status, events FROM tally UNION ALL SELECT name, value FROM counter";
 pub(super) const OLDEST_PENDING: &str =
     "SELECT min(received_ms) FROM event WHERE finished_ms IS NULL AND status = 'pending'";
 

@@ -60,11 +60,7 @@ impl Outbox {
 
     /// Makes events due `now` whose turn has come and which are due after `beyond`, some at a time; answers whether there
     /// are more.
-    pub async fn bring_forward(
-        &self,
-        beyond: Timestamp,
-        now: Timestamp,
-    ) -> Result<bool, WriteError> {
+    pub async fn bring_forward(&self, beyond: Timestamp, now: Timestamp) -> Result<bool, WriteError> {
         let what = Waiting::Beyond(beyond);
         let answer = self.ask(Command::Unpark { what, now }).await?;
         if let Answer::Unparked(more) = answer {

@@ -140,11 +140,7 @@ impl Outbox {
             .fetch_all(&self.readers)
             .await
             .map_err(failed())?;
-        let mut events: Vec<ClaimedEvent> = rows
-            .iter()
-            .map(event_of)
-            .collect::<Result<_, _>>()
-            .map_err(failed())?;
+        let mut events: Vec<ClaimedEvent> = rows.iter().map(event_of).collect::<Result<_, _>>().map_err(failed())?;
         let rows = sqlx::query(DELIVERIES)
             .bind(&list)
             .bind(i64::try_from(BODIES).unwrap_or(i64::MAX))
@@ -154,9 +150,7 @@ impl Outbox {
         let mut owed: HashMap<EventId, Vec<StoredDelivery>> = HashMap::new();
         for row in &rows {
             let event = EventId(row.try_get("event_id").map_err(failed())?);
-            owed.entry(event)
-                .or_default()
-                .push(delivery_of(row).map_err(failed())?);
+            owed.entry(event).or_default().push(delivery_of(row).map_err(failed())?);
         }
         share_envelopes(&mut events);
         for event in &mut events {
@@ -174,20 +168,16 @@ impl Outbox {
             .fetch_all(&self.readers)
             .await
             .map_err(failed())?;
-        rows.iter()
-            .map(planned_of)
-            .collect::<Result<_, _>>()
-            .map_err(failed())
+        rows.iter().map(planned_of).collect::<Result<_, _>>().map_err(failed())
     }
 
     /// When the next events may go.
     pub async fn next_due(&self) -> Result<NextDue, ReadError> {
         let failed = || ReadError::of("the next due time");
-        let (live, replayed): (Option<i64>, Option<i64>) =
-            sqlx::query_as(include_str!("sql/next_due.sql"))
-                .fetch_one(&self.readers)
-                .await
-                .map_err(failed())?;
+        let (live, replayed): (Option<i64>, Option<i64>) = sqlx::query_as(include_str!("sql/next_due.sql"))
+            .fetch_one(&self.readers)
+            .await
+            .map_err(failed())?;
         let time = |millis: Option<i64>| millis.map(Timestamp::from_millis);
         Ok(NextDue {
             live: time(live),

@@ -157,8 +157,7 @@ impl Writer {
 
     /// Folds the log into the file, if it is time for that.
     async fn checkpoint(&mut self) {
-        if let (Some(checkpoints), Some(connection)) = (&mut self.checkpoints, &mut self.connection)
-        {
+        if let (Some(checkpoints), Some(connection)) = (&mut self.checkpoints, &mut self.connection) {
             checkpoints.pass(connection).await;
         }
     }
@@ -229,10 +228,7 @@ impl Writer {
                 Severity::Locked => {
                     self.beat(Pulse::write_failed);
                     locked += 1;
-                    tracing::warn!(
-                        tries = locked,
-                        "another process holds the outbox's write lock"
-                    );
+                    tracing::warn!(tries = locked, "another process holds the outbox's write lock");
                     if locked >= LOCKED_TRIES {
                         return Err(WriteError::Locked);
                     }
@@ -362,10 +358,7 @@ impl Writer {
                 if let Some(pending) = pending {
                     self.room.count(pending);
                 }
-                if known
-                    .replace(version)
-                    .is_some_and(|before| before != version)
-                {
+                if known.replace(version).is_some_and(|before| before != version) {
                     self.wake.notify_waiters();
                 }
             }

@@ -20,16 +20,8 @@ use super::report::Report;
 use super::single::BUSY_PAUSE;
 
 /// Sends what was taken for one job.
-pub(super) async fn send(
-    context: &Context,
-    parts: Vec<Part>,
-    blame: Blame,
-    timeout: Duration,
-) -> Report {
-    let starts: Vec<Start> = parts
-        .iter()
-        .flat_map(|part| starts(context, part))
-        .collect();
+pub(super) async fn send(context: &Context, parts: Vec<Part>, blame: Blame, timeout: Duration) -> Report {
+    let starts: Vec<Start> = parts.iter().flat_map(|part| starts(context, part)).collect();
     let Ok((begun, import)) = begin(context, &parts, &starts).await else {
         return Report::unwritten(parts.into_iter().map(|part| part.hand).collect());
     };
@@ -37,18 +29,11 @@ pub(super) async fn send(
     let came = match job(&items) {
         Some(job) => {
             let span = span(&items);
-            let going = Going {
-                import,
-                blame,
-                timeout,
-            };
+            let going = Going { import, blame, timeout };
             exchange(context, &job, items, going).instrument(span).await
         }
         // Nothing of it is left to send; or, which cannot be, it does not fit: each by itself then.
-        None => Came::of(
-            taken_apart(context, items, 1, "the job could not be built"),
-            None,
-        ),
+        None => Came::of(taken_apart(context, items, 1, "the job could not be built"), None),
     };
     done.extend(came.settled);
     let report = settle(context, done, Vec::new(), came.answered).await;
@@ -182,15 +167,9 @@ fn job(items: &[Item]) -> Option<BulkJob> {
 }
 
 async fn exchange(context: &Context, job: &BulkJob, items: Vec<Item>, going: Going) -> Came {
-    let Going {
-        import,
-        blame,
-        timeout,
-    } = going;
+    let Going { import, blame, timeout } = going;
     let sender = &context.settings.sender;
-    let (outcome, answer) = sender
-        .send(&job.route(), job.body(), timeout, context.now())
-        .await;
+    let (outcome, answer) = sender.send(&job.route(), job.body(), timeout, context.now()).await;
     let answered = outcome.clone();
     Span::current().record("http.status", outcome.http_status.map(i64::from));
     Span::current().record("klaviyo.request_id", request_id(&outcome));
@@ -208,42 +187,29 @@ async fn exchange(context: &Context, job: &BulkJob, items: Vec<Item>, going: Goi
         return Came {
             settled: Vec::new(),
             answered: Some(answered),
-            watch: Some(
-                import::sent(context, begun, items.iter().map(|item| &item.hand), answer).await,
-            ),
+            watch: Some(import::sent(context, begun, items.iter().map(|item| &item.hand), answer).await),
         };
     }
     let settled = match outcome.kind {
-        OutcomeKind::Refused | OutcomeKind::Conflict => {
-            refused(context, job, items, &outcome, &answer)
-        }
+        OutcomeKind::Refused | OutcomeKind::Conflict => refused(context, job, items, &outcome, &answer),
         // Whatever is wrong, it may be wrong with one item: in halves, that one is alone soon. The breaker sees to it
         // that an outage is not met by all of them.
-        OutcomeKind::Retry | OutcomeKind::Stopped
-            if outcome.http_status != Some(429) && job.len() > 1 =>
-        {
+        OutcomeKind::Retry | OutcomeKind::Stopped if outcome.http_status != Some(429) && job.len() > 1 => {
             let words = outcome.error.as_deref().unwrap_or("no words");
             let half = items.len().div_ceil(2);
             taken_apart(context, items, half, words)
         }
         // An unclear job is not sent again: its items are unknown now, and go singly when their time comes.
-        OutcomeKind::Accepted
-        | OutcomeKind::Retry
-        | OutcomeKind::Unknown
-        | OutcomeKind::Stopped => each(context, items, &outcome, blame),
+        OutcomeKind::Accepted | OutcomeKind::Retry | OutcomeKind::Unknown | OutcomeKind::Stopped => {
+            each(context, items, &outcome, blame)
+        }
     };
     Came::of(settled, Some(answered))
 }
 
 /// A refused job: the events of the items that its error names are judged alone, the others go again without them;
 /// when it names none, all go again in halves.
-fn refused(
-    context: &Context,
-    job: &BulkJob,
-    items: Vec<Item>,
-    outcome: &Outcome,
-    answer: &[u8],
-) -> Done {
+fn refused(context: &Context, job: &BulkJob, items: Vec<Item>, outcome: &Outcome, answer: &[u8]) -> Done {
     let words = outcome.error.as_deref().unwrap_or("no words");
     let named = named_items(job, answer);
     if named.is_empty() {

@@ -12,8 +12,7 @@ use crate::config::{DeliveryConfig, MappingConfig, SecretOrigin};
 use crate::delivery::Sender;
 use crate::metrics::Instruments;
 use crate::model::{
-    AfterDead, DeliveryKind, EventId, EventStatus, EventType, ImportJobId, Outcome, SourceRules,
-    Timestamp,
+    AfterDead, DeliveryKind, EventId, EventStatus, EventType, ImportJobId, Outcome, SourceRules, Timestamp,
 };
 use crate::outbox::{Begun, ClaimedEvent, Outbox, Start, Step, Then, WriteError};
 
@@ -125,11 +124,7 @@ impl Context {
 
     /// The same relay, with its settings as they are now: for what goes on for long.
     pub(super) fn current(&self) -> Self {
-        Self::led(
-            self.relay.clone(),
-            self.stop.clone(),
-            Arc::clone(&self.lead),
-        )
+        Self::led(self.relay.clone(), self.stop.clone(), Arc::clone(&self.lead))
     }
 
     /// How far the clock of the outbox's due times is ahead.
@@ -174,10 +169,7 @@ impl Context {
     }
 
     /// Writes down that attempts begin, all in one import job in this order.
-    pub(super) async fn begin_import(
-        &self,
-        starts: &[Start],
-    ) -> Result<(ImportJobId, Vec<Begun>), Unwritten> {
+    pub(super) async fn begin_import(&self, starts: &[Start]) -> Result<(ImportJobId, Vec<Begun>), Unwritten> {
         let outbox = &self.relay.outbox;
         let begin = || outbox.begin_import(starts.to_vec());
         self.persist("the start of an import job", begin).await
@@ -190,10 +182,8 @@ impl Context {
         }
         let (outbox, lead) = (&self.relay.outbox, self.lead());
         let steps_of = || steps.iter().cloned().map(|step| step.due_later(lead));
-        self.persist("what came of attempts", || {
-            outbox.settle(steps_of().collect())
-        })
-        .await?;
+        self.persist("what came of attempts", || outbox.settle(steps_of().collect()))
+            .await?;
         told::settled(&self.relay.instruments.metrics, steps);
         if steps.iter().any(is_progress) {
             self.relay.instruments.pulse.settled();
@@ -204,11 +194,7 @@ impl Context {
     /// Writes until it is written: what was sent must not be forgotten because the disk was full for a while.
     /// Gives up when the outbox is closed (the process is ending; the next start recovers), or when the same write
     /// fails again and again for a reason of its own.
-    pub(super) async fn persist<T, F>(
-        &self,
-        what: &'static str,
-        write: impl Fn() -> F,
-    ) -> Result<T, Unwritten>
+    pub(super) async fn persist<T, F>(&self, what: &'static str, write: impl Fn() -> F) -> Result<T, Unwritten>
     where
         F: Future<Output = Result<T, WriteError>>,
     {
@@ -245,9 +231,7 @@ impl Context {
             End::Copy(first) => (EventStatus::Skipped, Some(copy_reason(first)), None),
             End::Skipped(reason) => (EventStatus::Skipped, Some(reason), None),
             End::Dead(reason) => (EventStatus::Dead, Some(reason), None),
-            End::Refused(kind, reason, refusal) => {
-                (EventStatus::Dead, Some(reason), Some((kind, refusal)))
-            }
+            End::Refused(kind, reason, refusal) => (EventStatus::Dead, Some(reason), Some((kind, refusal))),
         };
         let hold = status == EventStatus::Dead && self.holds(event);
         if status == EventStatus::Dead {
@@ -269,19 +253,14 @@ impl Context {
 
     fn holds(&self, event: &ClaimedEvent) -> bool {
         let Some(kind) = event.kind else { return false };
-        let after = self
-            .settings
-            .policy
-            .after_dead_of(kind, event.name.as_deref());
+        let after = self.settings.policy.after_dead_of(kind, event.name.as_deref());
         after == AfterDead::Hold
     }
 }
 
 /// Why a copy is skipped.
 fn copy_reason(first: EventId) -> String {
-    format!(
-        "a copy of event {first}: that one was delivered with the same `$event_id` for the same person"
-    )
+    format!("a copy of event {first}: that one was delivered with the same `$event_id` for the same person")
 }
 
 /// Whether a step brings its event on: an answer, or an end.

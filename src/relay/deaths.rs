@@ -51,16 +51,10 @@ struct Minute {
 impl Deaths {
     /// An event died at `now`, by a clock that never goes back.
     fn one(&mut self, kind: Kind, now: Duration) -> Line {
-        let minute = self.0.entry(kind).or_insert(Minute {
-            began: now,
-            dead: 0,
-        });
+        let minute = self.0.entry(kind).or_insert(Minute { began: now, dead: 0 });
         let over = now.saturating_sub(minute.began) >= SPAN;
         if over && minute.dead <= ONE_BY_ONE {
-            *minute = Minute {
-                began: now,
-                dead: 0,
-            };
+            *minute = Minute { began: now, dead: 0 };
         }
         minute.dead += 1;
         match minute.dead {

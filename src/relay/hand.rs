@@ -93,8 +93,7 @@ impl InHand {
         };
         delivery.status == DeliveryStatus::Pending
             && delivery.failures == 0
-            && !(delivery.kind == DeliveryKind::Profile
-                && self.event.deliveries.iter().any(needs_id))
+            && !(delivery.kind == DeliveryKind::Profile && self.event.deliveries.iter().any(needs_id))
             && can_travel(delivery.kind, body)
     }
 
@@ -102,9 +101,7 @@ impl InHand {
     /// leave in their order there too.
     pub(super) fn next_in_job(&self, place: usize) -> Option<(usize, &str)> {
         let next = self.event.deliveries[..self.until].get(place + 1)?;
-        let fits = next.kind == DeliveryKind::Event
-            && next.status == DeliveryStatus::Pending
-            && next.failures == 0;
+        let fits = next.kind == DeliveryKind::Event && next.status == DeliveryStatus::Pending && next.failures == 0;
         Some((place + 1, next.request.as_deref().filter(|_| fits)?))
     }
 
@@ -215,9 +212,7 @@ impl InHand {
             Some(_) => return self.release(context.now()),
             None => {}
         }
-        let refused = deliveries
-            .iter()
-            .filter(|d| d.status == DeliveryStatus::Rejected);
+        let refused = deliveries.iter().filter(|d| d.status == DeliveryStatus::Rejected);
         let refused: Vec<&StoredDelivery> = refused.collect();
         let Some(first) = refused.first() else {
             let end = self.copy_of().map_or(End::Delivered, End::Copy);

@@ -6,9 +6,7 @@ use std::time::Duration;
 use tracing::Instrument as _;
 
 use crate::model::{DeliveryStatus, EventId, SourceRules, Timestamp};
-use crate::outbox::{
-    ClaimedEvent, NextDue, PlannedDelivery, ReadError, Step, StoredDelivery, Then,
-};
+use crate::outbox::{ClaimedEvent, NextDue, PlannedDelivery, ReadError, Step, StoredDelivery, Then};
 
 use crate::telemetry;
 
@@ -136,11 +134,7 @@ pub(super) async fn give_back(context: &Context, ids: &[EventId]) {
         .iter()
         .map(|id| Step {
             settlement: None,
-            then: Then::GiveBack {
-                event: *id,
-                due,
-                now,
-            },
+            then: Then::GiveBack { event: *id, due, now },
         })
         .collect();
     if context.settle(&steps).await.is_err() {
@@ -203,8 +197,7 @@ impl MappedEvents {
                     self.planned.push((event.id, deliveries));
                 }
                 Plan::Skip(reason) => {
-                    self.ended
-                        .push(context.finish(&event, End::Skipped(reason)));
+                    self.ended.push(context.finish(&event, End::Skipped(reason)));
                 }
                 Plan::Dead(reason) => {
                     self.ended.push(context.finish(&event, End::Dead(reason)));
@@ -239,31 +232,17 @@ impl MappedEvents {
                 }
             }
         }
-        let ended: Vec<Step> = ended
-            .into_iter()
-            .map(|then| Step {
-                settlement: None,
-                then,
-            })
-            .collect();
+        let ended: Vec<Step> = ended.into_iter().map(|then| Step { settlement: None, then }).collect();
         context.settle(&ended).await?;
         Ok(hands)
     }
 }
 
-async fn map(
-    context: &Context,
-    event: &ClaimedEvent,
-    envelopes: &mut Envelopes,
-) -> Result<Plan, Unwritten> {
+async fn map(context: &Context, event: &ClaimedEvent, envelopes: &mut Envelopes) -> Result<Plan, Unwritten> {
     let unknown = SourceRules::default();
     let settings = Settings {
         mapping: &context.settings.mapping,
-        rules: context
-            .settings
-            .sources
-            .get(&event.source)
-            .unwrap_or(&unknown),
+        rules: context.settings.sources.get(&event.source).unwrap_or(&unknown),
         replay_consent_within: context.settings.policy.replay_consent_within,
         now: context.now(),
         latest: context.latest(),
@@ -285,9 +264,7 @@ async fn map(
         }
     }
     // The mapper is pure: a panic in it, a bug of ours, leaves nothing half done. It costs this event only.
-    let mapped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        plan(event, envelopes, &settings)
-    }));
+    let mapped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| plan(event, envelopes, &settings)));
     Ok(mapped.unwrap_or_else(|_| {
         tracing::error!(event = %event.id, "failed to map an event; it is dead, please report this");
         Plan::Dead("klaviyo-relay failed on it, which is a bug; replay it after an update".to_owned())
@@ -312,8 +289,7 @@ async fn write_plans(
     }
     let mut planned: HashMap<_, _> = planned.into_iter().collect();
     for event in events {
-        let (Some(deliveries), Some(ids)) = (planned.remove(&event.id), ids.remove(&event.id))
-        else {
+        let (Some(deliveries), Some(ids)) = (planned.remove(&event.id), ids.remove(&event.id)) else {
             continue;
         };
         event.deliveries = deliveries

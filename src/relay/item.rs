@@ -22,19 +22,13 @@ impl Item {
     /// An event with one request in the job.
     pub(super) const fn of(hand: InHand, attempt: i64) -> Self {
         let more = Vec::new();
-        Self {
-            hand,
-            attempt,
-            more,
-        }
+        Self { hand, attempt, more }
     }
 
     /// The deliveries that are in the job, and the numbers of their attempts.
     pub(super) fn attempts(&self) -> Vec<(usize, i64)> {
         let first = (self.hand.place(), self.attempt);
-        std::iter::once(first)
-            .chain(self.more.iter().copied())
-            .collect()
+        std::iter::once(first).chain(self.more.iter().copied()).collect()
     }
 }
 
@@ -42,12 +36,7 @@ impl Item {
 pub(super) type Done = Vec<(InHand, Vec<Settlement>, Then)>;
 
 /// Writes down what came of a job's events, and of others beside them.
-pub(super) async fn settle(
-    context: &Context,
-    done: Done,
-    others: Vec<Step>,
-    answered: Option<Outcome>,
-) -> Report {
+pub(super) async fn settle(context: &Context, done: Done, others: Vec<Step>, answered: Option<Outcome>) -> Report {
     let steps: Vec<Step> = done.iter().flat_map(steps).chain(others).collect();
     let events = done.into_iter().map(|(hand, _, then)| (hand, then));
     match context.settle(&steps).await {
@@ -65,9 +54,7 @@ fn steps((_, settlements, then): &(InHand, Vec<Settlement>, Then)) -> Vec<Step> 
     let Some((last, before)) = settlements.split_last() else {
         return vec![step(None, then.clone())];
     };
-    let before = before
-        .iter()
-        .map(|settlement| step(Some(settlement), Then::Stay));
+    let before = before.iter().map(|settlement| step(Some(settlement), Then::Stay));
     before.chain([step(Some(last), then.clone())]).collect()
 }
 
@@ -82,8 +69,7 @@ pub(super) fn each(context: &Context, items: Vec<Item>, outcome: &Outcome, blame
             let mut then = Then::Stay;
             for (place, attempt) in attempts {
                 hand.stand_at(place);
-                let (settlement, next) =
-                    judge(context, &mut hand, attempt, outcome.clone(), "", blame);
+                let (settlement, next) = judge(context, &mut hand, attempt, outcome.clone(), "", blame);
                 settlements.push(settlement);
                 then = next;
             }
@@ -93,12 +79,7 @@ pub(super) fn each(context: &Context, items: Vec<Item>, outcome: &Outcome, blame
 }
 
 /// Sends all of a job's items again, in jobs of at most `largest`.
-pub(super) fn taken_apart(
-    context: &Context,
-    items: Vec<Item>,
-    largest: usize,
-    words: &str,
-) -> Done {
+pub(super) fn taken_apart(context: &Context, items: Vec<Item>, largest: usize, words: &str) -> Done {
     items
         .into_iter()
         .map(|item| again(context, item, largest, words))
@@ -106,12 +87,7 @@ pub(super) fn taken_apart(
 }
 
 /// An event goes again at once; the attempts are not counted, since nothing says that it was at fault.
-pub(super) fn again(
-    context: &Context,
-    item: Item,
-    largest: usize,
-    words: &str,
-) -> (InHand, Vec<Settlement>, Then) {
+pub(super) fn again(context: &Context, item: Item, largest: usize, words: &str) -> (InHand, Vec<Settlement>, Then) {
     let attempts = item.attempts();
     let first = item.hand.place();
     let mut hand = item.hand;

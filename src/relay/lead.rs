@@ -19,9 +19,7 @@ impl Lead {
     pub(super) fn since(latest: Option<Timestamp>, clock: &dyn Clock) -> Self {
         let now = clock.now();
         let latest = latest.map_or(now, |latest| latest.max(now));
-        Self(AtomicI64::new(
-            latest.as_millis().saturating_sub(millis(clock)),
-        ))
+        Self(AtomicI64::new(latest.as_millis().saturating_sub(millis(clock))))
     }
 
     /// How far it has been set back, and `most` at most: what waits for longer than that waits for nothing.
@@ -52,11 +50,7 @@ mod tests {
         let of = |hands: Hands| lead.of(&hands, HOUR).as_secs();
         assert_eq!(of(Hands(NOON.plus(HOUR), HOUR)), 0, "it goes on");
         assert_eq!(of(Hands(NOON.plus(HOUR / 2), HOUR)), 1800, "set back");
-        assert_eq!(
-            of(Hands(NOON.plus(HOUR), HOUR * 3 / 2)),
-            1800,
-            "it goes on from there"
-        );
+        assert_eq!(of(Hands(NOON.plus(HOUR), HOUR * 3 / 2)), 1800, "it goes on from there");
         assert_eq!(of(Hands(Timestamp::from_millis(0), HOUR * 2)), 3600);
         assert_eq!(of(Hands(NOON.plus(HOUR * 3), HOUR * 3)), 0, "set right");
     }
@@ -67,9 +61,7 @@ mod tests {
         let lead = Lead::since(Some(NOON.plus(HOUR / 4)), &hands);
         assert_eq!(lead.of(&hands, HOUR).as_secs(), 900);
         assert_eq!(
-            Lead::since(Some(NOON.minus(HOUR)), &hands)
-                .of(&hands, HOUR)
-                .as_secs(),
+            Lead::since(Some(NOON.minus(HOUR)), &hands).of(&hands, HOUR).as_secs(),
             0
         );
     }

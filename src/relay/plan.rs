@@ -37,11 +37,7 @@ pub(super) struct Settings<'a> {
 }
 
 /// Maps a stored event.
-pub(super) fn plan(
-    event: &ClaimedEvent,
-    envelopes: &mut Envelopes,
-    settings: &Settings<'_>,
-) -> Plan {
+pub(super) fn plan(event: &ClaimedEvent, envelopes: &mut Envelopes, settings: &Settings<'_>) -> Plan {
     let call = match call_of(event, envelopes) {
         Ok(call) => call,
         Err(error) => return Plan::Dead(super::context::error_chain(&error)),
@@ -65,10 +61,7 @@ pub(super) fn plan(
         Mapped::Skipped(skip) => return Plan::Skip(skip.to_string()),
     };
     let backfill = event.replay.backfill;
-    let owed = planned
-        .into_iter()
-        .map(|planned| owed_by(planned, backfill))
-        .collect();
+    let owed = planned.into_iter().map(|planned| owed_by(planned, backfill)).collect();
     Plan::of(owed, event, at, settings)
 }
 
@@ -94,10 +87,7 @@ pub(super) struct Envelopes(Option<Envelope>);
 
 impl Envelopes {
     fn read(&mut self, text: &Arc<str>) -> Result<&Envelope, CallError> {
-        let known = self
-            .0
-            .take()
-            .filter(|known| Arc::ptr_eq(known.text(), text));
+        let known = self.0.take().filter(|known| Arc::ptr_eq(known.text(), text));
         let envelope = match known {
             Some(known) => known,
             None => Envelope::read(Arc::clone(text)).map_err(CallError::Json)?,
@@ -122,8 +112,7 @@ impl Plan {
     ) -> Self {
         leave_out_old_consent(&mut owed, event, at, settings);
         if owed.is_empty() {
-            let reason =
-                "neither a replay nor an import subscribes people anew; see `replay --consent`";
+            let reason = "neither a replay nor an import subscribes people anew; see `replay --consent`";
             return Self::Skip(reason.to_owned());
         }
         Self::Owes(owed)
@@ -190,11 +179,7 @@ pub struct Explained {
 }
 
 /// Maps an event that was never stored, as it would be mapped if it were.
-pub fn explain(
-    event: &NewEvent,
-    rules: &SourceRules,
-    mapping: &MappingConfig,
-) -> Result<Explained, CallError> {
+pub fn explain(event: &NewEvent, rules: &SourceRules, mapping: &MappingConfig) -> Result<Explained, CallError> {
     let envelope = event.envelope.clone().map(Envelope::read).transpose();
     let envelope = envelope.map_err(CallError::Json)?;
     let call = Call::read(&event.payload, envelope.as_ref(), event.kind)?;

@@ -119,10 +119,7 @@ impl Queues {
 
     /// Takes out what waits in a run: what is before it will not go now.
     pub(super) fn give_up(&mut self, run: EventId) -> Vec<InHand> {
-        let waiting = self
-            .runs
-            .get_mut(&run)
-            .map(|run| std::mem::take(&mut run.waiting));
+        let waiting = self.runs.get_mut(&run).map(|run| std::mem::take(&mut run.waiting));
         waiting.unwrap_or_default().into()
     }
 
@@ -186,11 +183,7 @@ impl Queues {
             }
         }
         let queue = self.of(family);
-        queue.travelling = left
-            .iter()
-            .chain(&queue.failed)
-            .filter(|hand| hand.travels)
-            .count();
+        queue.travelling = left.iter().chain(&queue.failed).filter(|hand| hand.travels).count();
         queue.fresh = left;
         load.parts
     }

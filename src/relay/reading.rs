@@ -9,8 +9,7 @@ use super::context::{Context, Unwritten, error_chain};
 /// it is not a page that is damaged.
 const FEW: usize = 20;
 /// Why an event is dead that cannot be read.
-pub(super) const DAMAGED: &str =
-    "the outbox's file is damaged where this event is stored, and it cannot be read";
+pub(super) const DAMAGED: &str = "the outbox's file is damaged where this event is stored, and it cannot be read";
 /// Why an event is dead that was emptied.
 const ERASED: &str = "its payload was erased before it was sent";
 
@@ -26,9 +25,7 @@ pub(super) async fn claimed(context: &Context, ids: &[EventId]) -> Result<Read, 
     let outbox = &context.relay.outbox;
     let (events, unreadable) = match outbox.claimed(ids).await {
         Ok(events) => (events, Vec::new()),
-        Err(error) if error.is_damage() && !error.is_of_the_file() => {
-            one_by_one(context, ids, &error).await?
-        }
+        Err(error) if error.is_damage() && !error.is_of_the_file() => one_by_one(context, ids, &error).await?,
         Err(error) => {
             outbox.judge(&error);
             return Err(failed(&error));
@@ -37,9 +34,7 @@ pub(super) async fn claimed(context: &Context, ids: &[EventId]) -> Result<Read, 
     if !unreadable.is_empty() {
         damaged(context, unreadable.len()).await;
     }
-    let gone = ids
-        .iter()
-        .filter(|id| !events.iter().any(|event| event.id == **id));
+    let gone = ids.iter().filter(|id| !events.iter().any(|event| event.id == **id));
     let ended = gone.map(|id| {
         let is_unreadable = unreadable.contains(id);
         dead(context, *id, if is_unreadable { DAMAGED } else { ERASED })
@@ -56,11 +51,7 @@ pub(super) async fn damaged(context: &Context, events: usize) {
         events,
         "the outbox's file is damaged: events on the damaged part cannot be read and are dead; the others go on"
     );
-    let noted = context
-        .relay
-        .outbox
-        .note_damage(events, context.now())
-        .await;
+    let noted = context.relay.outbox.note_damage(events, context.now()).await;
     if let Err(error) = noted {
         tracing::warn!(error = %error_chain(&error), "failed to write down that the file is damaged");
     }

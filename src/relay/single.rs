@@ -19,12 +19,7 @@ use super::report::Report;
 pub(super) const BUSY_PAUSE: Duration = Duration::from_secs(5);
 
 /// Makes one attempt of the delivery an event stands at, which may take as long as `timeout`.
-pub(super) async fn send(
-    context: &Context,
-    mut hand: InHand,
-    blame: Blame,
-    timeout: Duration,
-) -> Report {
+pub(super) async fn send(context: &Context, mut hand: InHand, blame: Blame, timeout: Duration) -> Report {
     let span = tracing::info_span!(
         "attempt",
         event = %hand.event.id,
@@ -163,9 +158,8 @@ fn smaller(outcome: &Outcome, body: &str) -> Option<(String, String)> {
         }
         OutcomeKind::Refused if outcome.http_status == Some(400) => {
             let (body, name) = klaviyo::without_attribute(body, outcome.pointer.as_deref()?)?;
-            let note = format!(
-                "Klaviyo refused its `{name}` (400): sent again without it, which is kept as a property"
-            );
+            let note =
+                format!("Klaviyo refused its `{name}` (400): sent again without it, which is kept as a property");
             Some((body, note))
         }
         OutcomeKind::Refused
@@ -192,17 +186,11 @@ fn body(context: &Context, hand: &InHand) -> Result<String, String> {
     let profile = hand.event.deliveries.iter().find(is_profile);
     let id = profile.and_then(|profile| profile.profile_id.as_deref());
     id.and_then(|id| klaviyo::body_for_profile(delivery.kind, id))
-        .ok_or_else(|| {
-            "the profile was not accepted, so there is no profile id to name it by".to_owned()
-        })
+        .ok_or_else(|| "the profile was not accepted, so there is no profile id to name it by".to_owned())
 }
 
 /// Settles a delivery that cannot be sent.
-async fn refuse(
-    context: &Context,
-    hand: &mut InHand,
-    reason: String,
-) -> Result<Attempted, Unwritten> {
+async fn refuse(context: &Context, hand: &mut InHand, reason: String) -> Result<Attempted, Unwritten> {
     let settlement = Settlement {
         delivery: hand.delivery().id,
         attempt: 0,

@@ -14,9 +14,7 @@ pub(super) fn settled(metrics: &Metrics, steps: &[Step]) {
             metrics.attempt(settlement.outcome.kind);
         }
         match &step.then {
-            Then::Finish {
-                status, copy_of, ..
-            } => {
+            Then::Finish { status, copy_of, .. } => {
                 metrics.finished(*status);
                 if copy_of.is_some() {
                     metrics.copied();
@@ -42,8 +40,7 @@ pub(super) fn limits_in_use(limits: &Limits, now: Timestamp) -> Vec<Told> {
         minute: [family.minute.into(), family.minute_allowed.into()],
         closed: family.closed_until.is_some_and(|until| until > now),
     });
-    used.filter(|family| family.minute[0] > 0 || family.closed)
-        .collect()
+    used.filter(|family| family.minute[0] > 0 || family.closed).collect()
 }
 
 /// Where breakers and limits stand.
@@ -53,9 +50,7 @@ pub(super) fn standing(metrics: &Metrics, breakers: &Breakers, limits: &Limits, 
     let refused = paused.iter().any(|paused| paused.why == PauseKind::Refused);
     let state = match account.map(|paused| paused.why) {
         _ if refused => DeliveryState::Refused,
-        Some(PauseKind::Refused | PauseKind::Unreachable | PauseKind::RateLimited) => {
-            DeliveryState::Unreachable
-        }
+        Some(PauseKind::Refused | PauseKind::Unreachable | PauseKind::RateLimited) => DeliveryState::Unreachable,
         None if breakers.all_closed() => DeliveryState::Flowing,
         None => DeliveryState::Recovering,
     };

@@ -81,10 +81,7 @@ impl Refusal {
             code: "duplicate_profile",
             title: "Conflict.",
             duplicate_of: Some(other.to_owned()),
-            ..Self::invalid(
-                pointer,
-                "A profile already exists with one of these identifiers.",
-            )
+            ..Self::invalid(pointer, "A profile already exists with one of these identifiers.")
         }
     }
 

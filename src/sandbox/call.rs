@@ -45,8 +45,7 @@ impl Call {
             Ok(document) => (document, None),
             Err(error) => (Value::Null, Some(error.to_string())),
         };
-        let query =
-            Query::try_from_uri(&head.uri).map_or_else(|_| Vec::new(), |Query(query)| query);
+        let query = Query::try_from_uri(&head.uri).map_or_else(|_| Vec::new(), |Query(query)| query);
         Some(Self {
             method: head.method,
             path: head.uri.path().to_owned(),
@@ -68,9 +67,7 @@ impl Call {
     /// A header's text; empty when it is absent or no text.
     pub(crate) fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name);
-        value
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
+        value.and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 }
 

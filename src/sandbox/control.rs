@@ -121,18 +121,12 @@ async fn lists(Shared(inner): Inside, uri: Uri) -> Response<Body> {
         let skipped = usize::try_from(after).unwrap_or(usize::MAX);
         let entries = state.lists.iter().skip(skipped).take(limit);
         let shown: Vec<_> = entries.map(views::list).collect();
-        vec![
-            ("lists", raw(&shown)),
-            ("total", raw(&state.lists.iter().count())),
-        ]
+        vec![("lists", raw(&shown)), ("total", raw(&state.lists.iter().count()))]
     })
 }
 
 async fn list_faults(Shared(inner): Inside) -> Response<Body> {
-    json_answer(
-        StatusCode::OK,
-        &json!({ "faults": inner.lock().faults.list() }),
-    )
+    json_answer(StatusCode::OK, &json!({ "faults": inner.lock().faults.list() }))
 }
 
 /// All of an array, or none of it.
@@ -212,16 +206,11 @@ fn read_part(uri: &Uri) -> Result<Part, String> {
         match name.as_str() {
             "after" => part.after = value.parse().map_err(|_| unread)?,
             "limit" => {
-                let limit = value
-                    .parse()
-                    .ok()
-                    .filter(|limit| (1..=MOST_ENTRIES).contains(limit));
+                let limit = value.parse().ok().filter(|limit| (1..=MOST_ENTRIES).contains(limit));
                 part.limit = limit.ok_or(unread)?;
             }
             _ => {
-                return Err(format!(
-                    "unknown parameter {name}; known are after and limit"
-                ));
+                return Err(format!("unknown parameter {name}; known are after and limit"));
             }
         }
     }

@@ -59,22 +59,14 @@ const fn tier(burst: u32, steady: u32) -> Tier {
 /// Method, path with `{id}`, operation.
 const TABLE: [(Method, &str, Endpoint); 16] = [
     (Method::POST, "/api/events", Endpoint::CreateEvent),
-    (
-        Method::POST,
-        "/api/event-bulk-create-jobs",
-        Endpoint::BulkCreateEvents,
-    ),
+    (Method::POST, "/api/event-bulk-create-jobs", Endpoint::BulkCreateEvents),
     (Method::POST, "/api/profile-import", Endpoint::ImportProfile),
     (
         Method::POST,
         "/api/profile-bulk-import-jobs",
         Endpoint::BulkImportProfiles,
     ),
-    (
-        Method::GET,
-        "/api/profile-bulk-import-jobs",
-        Endpoint::GetImportJobs,
-    ),
+    (Method::GET, "/api/profile-bulk-import-jobs", Endpoint::GetImportJobs),
     (
         Method::GET,
         "/api/profile-bulk-import-jobs/{id}",
@@ -125,11 +117,7 @@ impl Endpoint {
             | Self::GetImportErrors
             | Self::AddToList
             | Self::RemoveFromList => M,
-            Self::ImportProfile
-            | Self::Subscribe
-            | Self::GetLists
-            | Self::GetList
-            | Self::GetProfiles => L,
+            Self::ImportProfile | Self::Subscribe | Self::GetLists | Self::GetList | Self::GetProfiles => L,
             Self::CreateEvent | Self::GetEvents => XL,
         }
     }

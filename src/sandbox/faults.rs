@@ -63,9 +63,7 @@ pub(crate) struct Fault {
 #[derive(Debug, Default)]
 pub(crate) struct Faults(Vec<Fault>);
 
-const ACT_KEYS: [&str; 8] = [
-    "status", "body", "headers", "delay_ms", "hang", "reset", "half", "lost",
-];
+const ACT_KEYS: [&str; 8] = ["status", "body", "headers", "delay_ms", "hang", "reset", "half", "lost"];
 const AIM_KEYS: [&str; 4] = ["next", "path", "method", "match"];
 
 impl Faults {
@@ -85,10 +83,7 @@ impl Faults {
 
     /// The first order that hits this request, counted down.
     pub(crate) fn strike(&mut self, method: &str, path: &str, body: &[u8]) -> Option<Misbehaviour> {
-        let at = self
-            .0
-            .iter()
-            .position(|fault| fault.hits(method, path, body))?;
+        let at = self.0.iter().position(|fault| fault.hits(method, path, body))?;
         let fault = &mut self.0[at];
         fault.hits += 1;
         let what = fault.what.clone();
@@ -139,9 +134,8 @@ impl Fault {
     /// A path also hits what is below it.
     fn hits(&self, method: &str, path: &str, body: &[u8]) -> bool {
         let below = |wanted: &String| {
-            path.strip_prefix(wanted.as_str()).is_some_and(|rest| {
-                rest.is_empty() || rest.starts_with('/') || wanted.ends_with('/')
-            })
+            path.strip_prefix(wanted.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || wanted.ends_with('/'))
         };
         let contains = |wanted: &String| String::from_utf8_lossy(body).contains(wanted.as_str());
         self.method.as_ref().is_none_or(|wanted| wanted == method)
@@ -175,9 +169,7 @@ impl Misbehaviour {
             (None, false, false, false, true) => Act::Lost,
             (None, false, false, false, false) if !delay.is_zero() => Act::Usual,
             (None, false, false, false, false) => {
-                return Err(
-                    "nothing to do: give status, delay_ms, hang, reset, half or lost".to_owned(),
-                );
+                return Err("nothing to do: give status, delay_ms, hang, reset, half or lost".to_owned());
             }
             (Some(_) | None, ..) => {
                 return Err(
@@ -207,10 +199,7 @@ impl Misbehaviour {
 impl Canned {
     fn of(order: &Map<String, Value>) -> Result<Option<Self>, String> {
         let Some(status) = number(order, "status")? else {
-            return match ["body", "headers"]
-                .into_iter()
-                .find(|key| order.contains_key(*key))
-            {
+            return match ["body", "headers"].into_iter().find(|key| order.contains_key(*key)) {
                 Some(key) => Err(format!("{key} needs a status beside it")),
                 None => Ok(None),
             };
@@ -229,11 +218,7 @@ impl Canned {
 
     /// The answer: with the ordered body, or the one that Klaviyo, or the proxy before it, gives with the status.
     pub(crate) fn answer(&self, request: u64) -> Answer {
-        let has = |name: &str| {
-            self.headers
-                .iter()
-                .any(|(given, _)| given.eq_ignore_ascii_case(name))
-        };
+        let has = |name: &str| self.headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
         let mut answer = match &self.body {
             None => customary(request, self.status),
             Some(Value::String(text)) => Answer {
@@ -255,9 +240,7 @@ impl Canned {
 }
 
 fn customary(request: u64, status: StatusCode) -> Answer {
-    let whole = |code, title, detail: &str| {
-        Answer::refused(request, &[Refusal::whole(status, code, title, detail)])
-    };
+    let whole = |code, title, detail: &str| Answer::refused(request, &[Refusal::whole(status, code, title, detail)]);
     match status.as_u16() {
         200..=399 => Answer::empty(status),
         401 => whole(
@@ -265,11 +248,7 @@ fn customary(request: u64, status: StatusCode) -> Answer {
             "Incorrect authentication credentials.",
             "The key is wrong.",
         ),
-        403 => whole(
-            "permission_denied",
-            "Permission denied.",
-            "The key lacks a scope.",
-        ),
+        403 => whole("permission_denied", "Permission denied.", "The key lacks a scope."),
         409 => Answer::refused(
             request,
             &[Refusal {
@@ -284,11 +263,7 @@ fn customary(request: u64, status: StatusCode) -> Answer {
             "A server error occurred.",
             "A fault was ordered of the sandbox.",
         ),
-        _ => whole(
-            "invalid",
-            "Invalid input.",
-            "A fault was ordered of the sandbox.",
-        ),
+        _ => whole("invalid", "Invalid input.", "A fault was ordered of the sandbox."),
     }
 }
 
@@ -317,29 +292,18 @@ fn headers(order: &Map<String, Value>) -> Result<Vec<(String, String)>, String> 
 
 fn known_keys(order: &Map<String, Value>, known: &[&str]) -> Result<(), String> {
     match order.keys().find(|key| !known.contains(&key.as_str())) {
-        Some(unknown) => Err(format!(
-            "unknown key {unknown}; known are {}",
-            known.join(", ")
-        )),
+        Some(unknown) => Err(format!("unknown key {unknown}; known are {}", known.join(", "))),
         None => Ok(()),
     }
 }
 
 fn number(order: &Map<String, Value>, key: &str) -> Result<Option<u64>, String> {
-    let whole = |value: &Value| {
-        value
-            .as_u64()
-            .ok_or(format!("{key} must be a whole number"))
-    };
+    let whole = |value: &Value| value.as_u64().ok_or(format!("{key} must be a whole number"));
     order.get(key).map(whole).transpose()
 }
 
 fn flag(order: &Map<String, Value>, key: &str) -> Result<bool, String> {
-    let flag = |value: &Value| {
-        value
-            .as_bool()
-            .ok_or(format!("{key} must be true or false"))
-    };
+    let flag = |value: &Value| value.as_bool().ok_or(format!("{key} must be true or false"));
     Ok(order.get(key).map(flag).transpose()?.unwrap_or_default())
 }
 

@@ -54,11 +54,7 @@ pub(crate) fn pass(call: &Call, options: &Options, request: u64) -> Result<Passe
     }
     authorize(call, options).map_err(refused)?;
     let revision = revision(call, options).map_err(refused)?;
-    Ok(Passed {
-        endpoint,
-        id,
-        revision,
-    })
+    Ok(Passed { endpoint, id, revision })
 }
 
 /// Checks what the request says of its body, and the body's size. Apart from `pass`, for the rate is counted first.
@@ -68,13 +64,10 @@ pub(crate) fn admit(call: &Call, passed: &Passed) -> Result<(), Refusal> {
     }
     let media = call.header("content-type");
     let media = media.split(';').next().unwrap_or_default().trim();
-    let plain_json =
-        passed.revision < JSON_API_SINCE && media.eq_ignore_ascii_case("application/json");
+    let plain_json = passed.revision < JSON_API_SINCE && media.eq_ignore_ascii_case("application/json");
     let encoding = call.header("content-encoding");
     if !(plain_json || media.eq_ignore_ascii_case(JSON_API)) {
-        return Err(unsupported(format!(
-            "Send the document as {JSON_API}, not '{media}'."
-        )));
+        return Err(unsupported(format!("Send the document as {JSON_API}, not '{media}'.")));
     }
     if !(encoding.is_empty() || encoding.eq_ignore_ascii_case("identity")) {
         return Err(unsupported(format!(
@@ -90,10 +83,7 @@ pub(crate) fn admit(call: &Call, passed: &Passed) -> Result<(), Refusal> {
         ));
     }
     match &call.no_json {
-        Some(error) => Err(Refusal::invalid(
-            "/data",
-            format!("The body is no JSON: {error}."),
-        )),
+        Some(error) => Err(Refusal::invalid("/data", format!("The body is no JSON: {error}."))),
         None => Ok(()),
     }
 }
@@ -106,8 +96,7 @@ fn wrong_method(call: &Call) -> Refusal {
 
 /// The API before 2024: not in the form of the other errors.
 fn gone() -> Turned {
-    let body =
-        json!({ "message": "This API is retired; see the migration guide for its successor." });
+    let body = json!({ "message": "This API is retired; see the migration guide for its successor." });
     let mut answer = Answer::document(StatusCode::GONE, &body);
     answer.content_type = Some("application/json".to_owned());
     Turned {
@@ -154,10 +143,7 @@ fn revision(call: &Call, options: &Options) -> Result<Revision, Refusal> {
             format!("The revision {text} is retired."),
         )),
         Standing::Retired(forward) => Ok(forward),
-        Standing::Unknown if text.is_empty() => Err(Refusal::parameter(
-            "revision",
-            "The revision header is required.",
-        )),
+        Standing::Unknown if text.is_empty() => Err(Refusal::parameter("revision", "The revision header is required.")),
         Standing::Unknown => {
             let detail = format!("'{text}' is not a revision of this API.");
             Err(Refusal::parameter("revision", detail))
@@ -167,10 +153,5 @@ fn revision(call: &Call, options: &Options) -> Result<Revision, Refusal> {
 
 fn unsupported(detail: String) -> Refusal {
     let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-    Refusal::whole(
-        status,
-        "unsupported_media_type",
-        "Unsupported media type.",
-        detail,
-    )
+    Refusal::whole(status, "unsupported_media_type", "Unsupported media type.", detail)
 }

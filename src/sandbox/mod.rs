@@ -49,9 +49,7 @@ use state::State;
 
 pub use options::{AccountLists, Keep, ListOption, OptIn, Options, RateLimits, Revisions};
 pub use part::{ListPart, Part};
-pub use views::{
-    ConsentView, Counts, EventView, ListView, MemberView, ProfileView, RequestView, Snapshot,
-};
+pub use views::{ConsentView, Counts, EventView, ListView, MemberView, ProfileView, RequestView, Snapshot};
 
 /// A Klaviyo that holds everything in memory. Clones share it.
 #[derive(Clone)]

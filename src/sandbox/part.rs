@@ -6,9 +6,7 @@
 use super::Sandbox;
 use super::state::lists::List;
 use super::state::profiles::ProfileNumber;
-use super::views::{
-    self, Counts, EventView, ListView, MemberView, ProfileView, RequestView, counts,
-};
+use super::views::{self, Counts, EventView, ListView, MemberView, ProfileView, RequestView, counts};
 
 /// Bytes of bodies, properties or attributes after which a part ends, so that it holds at most this and one entry more.
 const MOST_BYTES: usize = 2 * 1024 * 1024;
@@ -46,21 +44,13 @@ impl Sandbox {
         let state = self.inner.lock();
         let entries = state.log.before(before.unwrap_or(u64::MAX));
         part(most, entries, |entry| {
-            (
-                entry.number,
-                Some((views::request(entry), entry.body.len())),
-            )
+            (entry.number, Some((views::request(entry), entry.body.len())))
         })
     }
 
     /// Events before a place in the order in which they were first accepted, the newest first; with `profile` only
     /// those of the profile with this id at Klaviyo.
-    pub fn events(
-        &self,
-        profile: Option<&str>,
-        before: Option<u64>,
-        most: usize,
-    ) -> Part<EventView> {
+    pub fn events(&self, profile: Option<&str>, before: Option<u64>, most: usize) -> Part<EventView> {
         let state = self.inner.lock();
         let of = match profile.map(ProfileNumber::of) {
             Some(None) => return Part::nothing(),

@@ -64,11 +64,7 @@ impl Revision {
             return None;
         }
         let date: jiff::civil::Date = date.parse().ok()?;
-        let [year, month, day] = [
-            i32::from(date.year()),
-            i32::from(date.month()),
-            i32::from(date.day()),
-        ];
+        let [year, month, day] = [i32::from(date.year()), i32::from(date.month()), i32::from(date.day())];
         Some(Self::of(
             u16::try_from(year).ok()?,
             u8::try_from(month).ok()?,
@@ -78,8 +74,7 @@ impl Revision {
 
     fn was_released(self) -> bool {
         let early = EARLY.contains(&(self.year, self.month, self.day));
-        let quarterly =
-            self.year >= QUARTERLY_FROM && self.day == 15 && matches!(self.month, 1 | 4 | 7 | 10);
+        let quarterly = self.year >= QUARTERLY_FROM && self.day == 15 && matches!(self.month, 1 | 4 | 7 | 10);
         early || quarterly
     }
 
@@ -104,10 +99,7 @@ pub(crate) fn by_policy(text: &str, now: Timestamp) -> Standing {
 
 /// What `text` means when exactly `accepted` are live.
 pub(crate) fn by_list(text: &str, accepted: &[String]) -> Standing {
-    let live: Vec<Revision> = accepted
-        .iter()
-        .filter_map(|text| Revision::parse(text))
-        .collect();
+    let live: Vec<Revision> = accepted.iter().filter_map(|text| Revision::parse(text)).collect();
     let Some(oldest) = live.iter().min().copied() else {
         return Standing::Unknown;
     };

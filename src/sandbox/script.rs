@@ -66,24 +66,17 @@ fn events(document: &Value) -> Vec<(String, &Value)> {
     let Some(attributes) = document.pointer("/data/attributes") else {
         return Vec::new();
     };
-    let persons = attributes
-        .pointer("/events-bulk-create/data")
-        .and_then(Value::as_array);
+    let persons = attributes.pointer("/events-bulk-create/data").and_then(Value::as_array);
     let Some(persons) = persons else {
         return vec![("/data/attributes".to_owned(), attributes)];
     };
     let mut found = Vec::new();
     for (at, person) in persons.iter().enumerate() {
-        let events = person
-            .pointer("/attributes/events/data")
-            .and_then(Value::as_array);
+        let events = person.pointer("/attributes/events/data").and_then(Value::as_array);
         for (nth, event) in events.into_iter().flatten().enumerate() {
             let before = format!("/data/attributes/events-bulk-create/data/{at}");
             if let Some(attributes) = event.get("attributes") {
-                found.push((
-                    format!("{before}/attributes/events/data/{nth}/attributes"),
-                    attributes,
-                ));
+                found.push((format!("{before}/attributes/events/data/{nth}/attributes"), attributes));
             }
         }
     }
@@ -101,17 +94,14 @@ fn key(attributes: &Value) -> String {
 
 /// The steps of a script; none is the usual answer.
 fn read(script: &Value) -> Result<Vec<Option<Misbehaviour>>, String> {
-    let steps = script.as_array().ok_or_else(|| {
-        format!("{PROPERTY} must be an array of steps, such as [500, \"lost\", 202]")
-    })?;
+    let steps = script
+        .as_array()
+        .ok_or_else(|| format!("{PROPERTY} must be an array of steps, such as [500, \"lost\", 202]"))?;
     steps.iter().map(read_step).collect()
 }
 
 fn read_step(step: &Value) -> Result<Option<Misbehaviour>, String> {
-    if step
-        .as_u64()
-        .is_some_and(|status| (200..300).contains(&status))
-    {
+    if step.as_u64().is_some_and(|status| (200..300).contains(&status)) {
         return Ok(None);
     }
     let mut order = Map::new();

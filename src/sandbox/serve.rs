@@ -91,9 +91,7 @@ impl Inner {
             act: Act::Usual,
         });
         match (act, done) {
-            (Act::Usual | Act::Canned(_), Some(done)) => {
-                Taken::Answered(wire::whole(done.answer), delay)
-            }
+            (Act::Usual | Act::Canned(_), Some(done)) => Taken::Answered(wire::whole(done.answer), delay),
             (Act::Half(_), Some(done)) => Taken::Answered(wire::half(done.answer), delay),
             (Act::Hang | Act::LostHang, _) => Taken::Hanging,
             (Act::Reset | Act::Lost | Act::Usual | Act::Canned(_) | Act::Half(_), _) => {
@@ -161,10 +159,7 @@ impl Inner {
 
 /// The fault that hits a request: an ordered one first, else the step of its own script.
 fn strike(state: &mut State, call: &Call) -> Result<Option<Misbehaviour>, Refusal> {
-    match state
-        .faults
-        .strike(call.method.as_str(), &call.path, &call.body)
-    {
+    match state.faults.strike(call.method.as_str(), &call.path, &call.body) {
         Some(struck) => Ok(Some(struck)),
         None => state.scripts.step(&call.document),
     }

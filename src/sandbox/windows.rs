@@ -41,12 +41,7 @@ pub(crate) enum Verdict {
 
 impl Windows {
     /// Counts one request, unless it is throttled.
-    pub(crate) fn count(
-        &mut self,
-        endpoint: Endpoint,
-        limits: RateLimits,
-        now: Timestamp,
-    ) -> Verdict {
+    pub(crate) fn count(&mut self, endpoint: Endpoint, limits: RateLimits, now: Timestamp) -> Verdict {
         let now = now.as_millis();
         let to_minute_end = seconds_left(now, MINUTE_MS);
         let tier = match limits {
@@ -112,7 +107,5 @@ fn times(limit: u32, factor: f64) -> u32 {
     if !factor.is_finite() {
         return limit;
     }
-    (f64::from(limit) * factor)
-        .round()
-        .clamp(1.0, f64::from(u32::MAX)) as u32
+    (f64::from(limit) * factor).round().clamp(1.0, f64::from(u32::MAX)) as u32
 }

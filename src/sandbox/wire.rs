@@ -56,9 +56,7 @@ pub(crate) fn broken() -> Response<Body> {
 fn head(answer: Answer) -> (Response<Body>, Vec<u8>) {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = answer.status;
-    let content_type = answer
-        .content_type
-        .map(|value| ("content-type".to_owned(), value));
+    let content_type = answer.content_type.map(|value| ("content-type".to_owned(), value));
     let mark = (MARK.to_owned(), "1".to_owned());
     for (name, value) in content_type.into_iter().chain(answer.headers).chain([mark]) {
         // Ordered headers were read as such before; the sandbox's own are plain.

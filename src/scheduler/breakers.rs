@@ -97,10 +97,7 @@ impl Breakers {
     /// Another key is used from now on: what was refused is probed at once.
     pub fn key_changed(&mut self, now: Timestamp) {
         for breaker in std::iter::once(&mut self.account).chain(&mut self.families) {
-            if breaker
-                .open()
-                .is_some_and(|open| open.why == PauseKind::Refused)
-            {
+            if breaker.open().is_some_and(|open| open.why == PauseKind::Refused) {
                 breaker.probe_now(now);
             }
         }
@@ -210,9 +207,7 @@ impl Breakers {
             Some(of(Some(*family), open))
         };
         let families: Vec<Paused> = Family::ALL.iter().filter_map(open).collect();
-        let tried = |family: &&Family| {
-            self.tried[**family as usize].is_some_and(|at| now.since(at) <= TRIED)
-        };
+        let tried = |family: &&Family| self.tried[**family as usize].is_some_and(|at| now.since(at) <= TRIED);
         let unreachable = |family: &Family| {
             let open = self.families[*family as usize].open();
             open.is_some_and(|open| open.why == PauseKind::Unreachable)
@@ -327,10 +322,7 @@ mod tests {
             breakers.record(attempted(Family::Event, 1, Some(202)), NOW);
             fail(&mut breakers, Family::Profile, status, 0);
             assert_eq!(scopes(&breakers, later(6)), [Some(Family::Profile)]);
-            assert_eq!(
-                breakers.permit(Family::Event, later(6), [0, 0]),
-                Permit::Free
-            );
+            assert_eq!(breakers.permit(Family::Event, later(6), [0, 0]), Permit::Free);
             assert!(breakers.counts(Family::Event) && !breakers.counts(Family::Profile));
             let permit = breakers.permit(Family::Profile, later(6), [0, 0]);
             assert_ne!(permit, Permit::Free, "{status:?}");
@@ -364,18 +356,12 @@ mod tests {
             Permit::Wait(_)
         ));
         let probing = later(7);
-        assert_eq!(
-            breakers.permit(Family::List, probing, [0, 0]),
-            Permit::Probe
-        );
+        assert_eq!(breakers.permit(Family::List, probing, [0, 0]), Permit::Probe);
         breakers.sent(Family::List, probing);
         let next = breakers.permit(Family::Event, probing, [0, 0]);
         assert!(matches!(next, Permit::Wait(_)), "one probe for all");
         breakers.record(attempted(Family::List, 9, Some(204)), probing);
-        assert_eq!(
-            breakers.permit(Family::Event, probing, [0, 0]),
-            Permit::UpTo(1)
-        );
+        assert_eq!(breakers.permit(Family::Event, probing, [0, 0]), Permit::UpTo(1));
     }
 
     #[test]
@@ -398,10 +384,7 @@ mod tests {
             !breakers.fails_alone(EventId(7), Family::Event),
             "not known to be its own"
         );
-        assert!(
-            !breakers.fails_alone(EventId(7777), Family::Event),
-            "it never failed"
-        );
+        assert!(!breakers.fails_alone(EventId(7777), Family::Event), "it never failed");
     }
 
     #[test]
@@ -409,20 +392,11 @@ mod tests {
         let mut breakers = Breakers::closed(16);
         breakers.key_refused(NOW);
         breakers.key_refused(NOW);
-        assert_eq!(
-            breakers.permit(Family::Event, NOW, [0, 0]),
-            Permit::Wait(later(5))
-        );
+        assert_eq!(breakers.permit(Family::Event, NOW, [0, 0]), Permit::Wait(later(5)));
         breakers.key_changed(later(1));
-        assert_eq!(
-            breakers.permit(Family::Event, later(1), [0, 0]),
-            Permit::Probe
-        );
+        assert_eq!(breakers.permit(Family::Event, later(1), [0, 0]), Permit::Probe);
         breakers.record(attempted(Family::Profile, 1, Some(201)), later(2));
-        assert_eq!(
-            breakers.permit(Family::Event, later(2), [0, 0]),
-            Permit::Free
-        );
+        assert_eq!(breakers.permit(Family::Event, later(2), [0, 0]), Permit::Free);
     }
 
     #[test]

@@ -123,13 +123,7 @@ mod tests {
             travelling: 1000,
             ..QUIET
         };
-        assert_eq!(
-            choose(Pressure {
-                job_room: 0,
-                ..deep
-            }),
-            Move::Single
-        );
+        assert_eq!(choose(Pressure { job_room: 0, ..deep }), Move::Single);
         assert_eq!(
             choose(Pressure {
                 jobs: JOBS_IN_AIR,

@@ -46,11 +46,7 @@ impl Latencies {
             // people wait until it is certain whether it runs: these are given all the time there is.
             Family::Subscription | Family::ProfileBulk => return ceiling,
             Family::EventBulk => FLOOR_OF_JOBS,
-            Family::Event
-            | Family::Profile
-            | Family::ProfileBulkStatus
-            | Family::List
-            | Family::Deletion => FLOOR,
+            Family::Event | Family::Profile | Family::ProfileBulkStatus | Family::List | Family::Deletion => FLOOR,
         };
         let usual = self.0[family as usize].unwrap_or_default() * TIMES;
         let doubled = usual.max(floor) * 2_u32.saturating_pow(failures.min(16));

@@ -57,9 +57,7 @@ mod tests {
 
     #[test]
     fn the_bound_doubles_and_stops_at_the_longest() {
-        let bounds: Vec<u64> = (1..=12)
-            .map(|n| interval(n, FIRST, LONGEST).as_secs())
-            .collect();
+        let bounds: Vec<u64> = (1..=12).map(|n| interval(n, FIRST, LONGEST).as_secs()).collect();
         assert_eq!(bounds, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600]);
         assert_eq!(interval(u32::MAX, FIRST, LONGEST), LONGEST);
         assert_eq!(interval(0, FIRST, LONGEST), FIRST);
@@ -68,10 +66,7 @@ mod tests {
     #[test]
     fn full_jitter_reaches_from_nothing_to_the_bound() {
         assert_eq!(retry_delay(4, FIRST, LONGEST, None, 0.0), Duration::ZERO);
-        assert_eq!(
-            retry_delay(4, FIRST, LONGEST, None, 0.5),
-            Duration::from_secs(4)
-        );
+        assert_eq!(retry_delay(4, FIRST, LONGEST, None, 0.5), Duration::from_secs(4));
         assert!(retry_delay(4, FIRST, LONGEST, None, 0.999) < Duration::from_secs(8));
     }
 

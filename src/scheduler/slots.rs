@@ -60,22 +60,12 @@ mod tests {
     fn a_family_leaves_a_quarter_of_the_places_and_failed_requests_two_thirds_of_its_own() {
         for (max_in_flight, family, retried) in [(1, 1, 1), (2, 2, 1), (4, 3, 1), (16, 12, 4)] {
             let slots = Slots::new(max_in_flight);
-            let of = |all, family, retried| {
-                slots.vacancy(InFlight {
-                    all,
-                    family,
-                    retried,
-                })
-            };
+            let of = |all, family, retried| slots.vacancy(InFlight { all, family, retried });
             assert_eq!(of(0, 0, 0), Vacancy::Any, "{max_in_flight}");
             assert_eq!(of(family, family, 0), Vacancy::None, "{max_in_flight}");
             assert_eq!(of(max_in_flight, 0, 0), Vacancy::None, "{max_in_flight}");
             if retried < family {
-                assert_eq!(
-                    of(retried, retried, retried),
-                    Vacancy::Fresh,
-                    "{max_in_flight}"
-                );
+                assert_eq!(of(retried, retried, retried), Vacancy::Fresh, "{max_in_flight}");
             }
             let before = family - 1;
             assert_ne!(of(before, before, 0), Vacancy::None, "{max_in_flight}");

@@ -63,13 +63,7 @@ pub enum Next {
 }
 
 /// Decides. `chance` lies in 0..1.
-pub fn decide(
-    outcome: &Outcome,
-    facts: Facts,
-    policy: &DeliveryConfig,
-    now: Timestamp,
-    chance: f64,
-) -> Verdict {
+pub fn decide(outcome: &Outcome, facts: Facts, policy: &DeliveryConfig, now: Timestamp, chance: f64) -> Verdict {
     match outcome.kind {
         OutcomeKind::Accepted => Verdict {
             status: DeliveryStatus::Delivered,
@@ -136,9 +130,7 @@ fn again(
             ""
         };
         let words = words(outcome);
-        return rejected(format!(
-            "gave up after {tries} attempts; {why}the last: {words}"
-        ));
+        return rejected(format!("gave up after {tries} attempts; {why}the last: {words}"));
     }
     // The end of an outage is noticed within a minute: nothing that waits for it should wait for longer.
     let longest = if facts.outage {
@@ -223,10 +215,7 @@ mod tests {
     fn a_lost_answer_leaves_the_delivery_unknown_and_is_tried_again() {
         let verdict = verdict(OutcomeKind::Unknown, facts(0), Duration::ZERO);
         assert_eq!(verdict.status, DeliveryStatus::Unknown);
-        assert_eq!(
-            verdict.next,
-            Next::RetryAt(BEGAN.plus(Duration::from_millis(500)))
-        );
+        assert_eq!(verdict.next, Next::RetryAt(BEGAN.plus(Duration::from_millis(500))));
     }
 
     #[test]
@@ -234,30 +223,15 @@ mod tests {
         let policy = DeliveryConfig::default();
         let late = BEGAN.plus(policy.max_age);
         let last = facts(policy.max_attempts - 1);
-        let outage = Facts {
-            outage: true,
-            ..last
-        };
+        let outage = Facts { outage: true, ..last };
         let outcome = |kind, http_status| Outcome {
             http_status,
             ..Outcome::of(kind)
         };
         for (outcome, facts, status) in [
-            (
-                outcome(OutcomeKind::Retry, Some(503)),
-                outage,
-                DeliveryStatus::Pending,
-            ),
-            (
-                outcome(OutcomeKind::Unknown, None),
-                outage,
-                DeliveryStatus::Unknown,
-            ),
-            (
-                outcome(OutcomeKind::Retry, Some(429)),
-                last,
-                DeliveryStatus::Pending,
-            ),
+            (outcome(OutcomeKind::Retry, Some(503)), outage, DeliveryStatus::Pending),
+            (outcome(OutcomeKind::Unknown, None), outage, DeliveryStatus::Unknown),
+            (outcome(OutcomeKind::Retry, Some(429)), last, DeliveryStatus::Pending),
         ] {
             let facts = Facts {
                 age: policy.max_age,
@@ -310,11 +284,7 @@ mod tests {
     #[test]
     fn what_fails_alone_is_given_up_by_its_attempts_whatever_its_age() {
         let last = DeliveryConfig::default().max_attempts - 1;
-        for kind in [
-            OutcomeKind::Retry,
-            OutcomeKind::Unknown,
-            OutcomeKind::Stopped,
-        ] {
+        for kind in [OutcomeKind::Retry, OutcomeKind::Unknown, OutcomeKind::Stopped] {
             let alone = |tries, outage| Facts {
                 alone: true,
                 outage,
@@ -322,16 +292,9 @@ mod tests {
             };
             let status = |facts| verdict(kind, facts, Duration::ZERO).status;
             assert!(!status(alone(last - 1, false)).is_final(), "{kind}");
-            assert_eq!(
-                status(alone(last, false)),
-                DeliveryStatus::Rejected,
-                "{kind}"
-            );
+            assert_eq!(status(alone(last, false)), DeliveryStatus::Rejected, "{kind}");
             assert!(!status(alone(last, true)).is_final(), "{kind}: an outage");
-            assert!(
-                !status(facts(last)).is_final(),
-                "{kind}: nobody else was tried"
-            );
+            assert!(!status(facts(last)).is_final(), "{kind}: nobody else was tried");
             let reason = verdict(kind, alone(last, false), Duration::ZERO).reason;
             assert!(reason.is_some_and(|reason| reason.contains("other requests")));
         }
@@ -348,11 +311,7 @@ mod tests {
             outage,
             ..facts(0)
         };
-        assert_eq!(
-            delay(failed(5, false)),
-            Duration::from_secs(16),
-            "half of 2^5 s"
-        );
+        assert_eq!(delay(failed(5, false)), Duration::from_secs(16), "half of 2^5 s");
         assert_eq!(delay(failed(5, true)), Duration::from_secs(16));
         assert_eq!(delay(failed(30, false)), Duration::from_mins(5));
         assert_eq!(delay(failed(30, true)), Duration::from_secs(30));
@@ -364,15 +323,9 @@ mod tests {
             can_go_without: true,
             ..facts(0)
         };
-        assert_eq!(
-            verdict(OutcomeKind::Conflict, can, Duration::ZERO).next,
-            Next::Resend
-        );
+        assert_eq!(verdict(OutcomeKind::Conflict, can, Duration::ZERO).next, Next::Resend);
         let after = verdict(OutcomeKind::Conflict, facts(0), Duration::ZERO);
-        assert_eq!(
-            (after.status, after.next),
-            (DeliveryStatus::Rejected, Next::Settled)
-        );
+        assert_eq!((after.status, after.next), (DeliveryStatus::Rejected, Next::Settled));
     }
 
     #[test]
@@ -382,10 +335,7 @@ mod tests {
         outcome.error = Some("invalid: metric name is required".to_owned());
         let verdict = decide(&outcome, facts(0), &DeliveryConfig::default(), BEGAN, 0.0);
         assert_eq!(verdict.status, DeliveryStatus::Rejected);
-        assert_eq!(
-            verdict.reason.as_deref(),
-            Some("400: invalid: metric name is required")
-        );
+        assert_eq!(verdict.reason.as_deref(), Some("400: invalid: metric name is required"));
     }
 
     #[test]

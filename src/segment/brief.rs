@@ -53,8 +53,7 @@ impl<'de> Visitor<'de> for Members {
                 object.next_value::<IgnoredAny>()?;
                 continue;
             }
-            let key: String =
-                serde_json::from_str(&readable(key.get())).map_err(A::Error::custom)?;
+            let key: String = serde_json::from_str(&readable(key.get())).map_err(A::Error::custom)?;
             let text = object.next_value::<&RawValue>()?.get();
             // One that cannot be read says nothing.
             let value = value(text, self.depth - 1).unwrap_or_default();

@@ -42,29 +42,17 @@ impl Call {
     /// Half a surrogate pair reads as U+FFFD: see [`readable`].
     ///
     /// `kind` is the call's type where the path said it (`/v1/track`); otherwise `type` in the payload does.
-    pub fn read(
-        payload: &str,
-        envelope: Option<&Envelope>,
-        kind: Option<EventType>,
-    ) -> Result<Self, CallError> {
+    pub fn read(payload: &str, envelope: Option<&Envelope>, kind: Option<EventType>) -> Result<Self, CallError> {
         let body = json::from_str(&readable(payload)).map_err(CallError::Json)?;
         Self::of(body, envelope, kind)
     }
 
     /// What can be read cheaply of a payload that is too long for [`Call::read`]: short values.
-    pub fn brief(
-        payload: &str,
-        envelope: Option<&Envelope>,
-        kind: Option<EventType>,
-    ) -> Result<Self, CallError> {
+    pub fn brief(payload: &str, envelope: Option<&Envelope>, kind: Option<EventType>) -> Result<Self, CallError> {
         Self::of(brief(payload).map_err(CallError::Json)?, envelope, kind)
     }
 
-    fn of(
-        body: Value,
-        envelope: Option<&Envelope>,
-        kind: Option<EventType>,
-    ) -> Result<Self, CallError> {
+    fn of(body: Value, envelope: Option<&Envelope>, kind: Option<EventType>) -> Result<Self, CallError> {
         let Value::Object(body) = body else {
             return Err(CallError::NotAnObject);
         };
@@ -110,10 +98,7 @@ impl Call {
     }
 
     fn id(&self, name: &str, garbage: &GarbageIds) -> Option<String> {
-        self.body
-            .get(name)
-            .and_then(text)
-            .filter(|id| !garbage.contains(id))
+        self.body.get(name).and_then(text).filter(|id| !garbage.contains(id))
     }
 
     /// `traits` of an identify or group. An identify without any takes `context.traits`, where RudderStack's SDKs put
@@ -131,11 +116,7 @@ impl Call {
                 elsewhere.or_else(|| Some((own?.as_object()?, "traits")))
             }
             EventType::Identify | EventType::Group => Some((own?.as_object()?, "traits")),
-            EventType::Track
-            | EventType::Page
-            | EventType::Screen
-            | EventType::Alias
-            | EventType::Delete => None,
+            EventType::Track | EventType::Page | EventType::Screen | EventType::Alias | EventType::Delete => None,
         }
     }
 
@@ -167,11 +148,7 @@ impl Call {
     pub fn email(&self, garbage: &GarbageIds) -> Option<String> {
         let usable = self.email_contact(garbage).map(|contact| contact.value);
         let looks = |value: &String| is_email(value) && !garbage.contains(value);
-        let stated = || {
-            self.stated_emails()
-                .into_iter()
-                .map(|contact| contact.value)
-        };
+        let stated = || self.stated_emails().into_iter().map(|contact| contact.value);
         usable.or_else(|| stated().find(looks))
     }
 
@@ -179,11 +156,7 @@ impl Call {
     /// garbage.
     pub fn phone(&self, garbage: &GarbageIds) -> Option<String> {
         let usable = self.phone_contact(garbage).map(|contact| contact.value);
-        let stated = || {
-            self.stated_phones()
-                .into_iter()
-                .map(|contact| contact.value)
-        };
+        let stated = || self.stated_phones().into_iter().map(|contact| contact.value);
         usable.or_else(|| stated().find(|value| !garbage.contains(value)))
     }
 
@@ -224,11 +197,7 @@ impl Call {
     /// `context.timezone`.
     pub fn context_timezone(&self) -> Option<String> {
         let merged = self.merged("context");
-        let exact = merged.and_then(|context| {
-            context
-                .objects()
-                .find_map(|object| find(object, "timezone"))
-        });
+        let exact = merged.and_then(|context| context.objects().find_map(|object| find(object, "timezone")));
         // In any spelling of `context`, where none is spelled so.
         let any = || find_path(&self.body, &["context", "timezone"]);
         exact.or_else(any).and_then(text)
@@ -277,44 +246,28 @@ mod tests {
     #[test]
     fn the_order_is_found_in_any_spelling_and_the_first_decides() {
         let order = |properties: Value| {
-            call(&json!({"type": "track", "properties": properties}))
-                .order_id(&GarbageIds::default())
+            call(&json!({"type": "track", "properties": properties})).order_id(&GarbageIds::default())
         };
         for (properties, expected) in [
             (json!({"orderId": " o-1 "}), Some("o-1")),
             (json!({"order_id": 1001}), Some("1001")),
             (json!({"Order ID": "#1001"}), Some("#1001")),
-            (
-                json!({"order_id": "first", "orderId": "second"}),
-                Some("first"),
-            ),
-            (
-                json!({"order_id": null, "orderId": "second"}),
-                Some("second"),
-            ),
-            (
-                json!({"order_id": "undefined", "orderId": "second"}),
-                Some("second"),
-            ),
+            (json!({"order_id": "first", "orderId": "second"}), Some("first")),
+            (json!({"order_id": null, "orderId": "second"}), Some("second")),
+            (json!({"order_id": "undefined", "orderId": "second"}), Some("second")),
             (json!({"orderId": "undefined"}), None),
             (json!({"orderId": ["o-1"]}), None),
             (json!({"orderId": "9".repeat(256)}), None),
             (json!({"checkout_id": "c-1", "order": {"id": "o-1"}}), None),
             (json!("o-1"), None),
         ] {
-            assert_eq!(
-                order(properties.clone()).as_deref(),
-                expected,
-                "{properties}"
-            );
+            assert_eq!(order(properties.clone()).as_deref(), expected, "{properties}");
         }
     }
 
     #[test]
     fn garbage_ids_name_nobody() {
-        assert!(
-            ids(&json!({"type": "track", "userId": "null", "anonymousId": "undefined"})).is_empty()
-        );
+        assert!(ids(&json!({"type": "track", "userId": "null", "anonymousId": "undefined"})).is_empty());
         assert!(ids(&json!({"type": "track", "userId": null, "anonymousId": " "})).is_empty());
     }
 
@@ -328,8 +281,7 @@ mod tests {
 
     #[test]
     fn the_batch_says_what_the_item_does_not() {
-        let envelope =
-            json!({"context": {"library": "outer", "ip": "1"}, "integrations": {"All": false}});
+        let envelope = json!({"context": {"library": "outer", "ip": "1"}, "integrations": {"All": false}});
         let payload = json!({"type": "track", "context": {"library": {"name": "inner"}}});
         let envelope = Envelope::read(envelope.to_string().into()).unwrap();
         let call = Call::read(&payload.to_string(), Some(&envelope), None).unwrap();
@@ -340,8 +292,7 @@ mod tests {
 
     #[test]
     fn numbers_keep_every_digit() {
-        let text =
-            r#"{"type":"track","properties":{"a":0.1,"b":12345678901234567890123,"c":1e400}}"#;
+        let text = r#"{"type":"track","properties":{"a":0.1,"b":12345678901234567890123,"c":1e400}}"#;
         let call = Call::read(text, None, None).unwrap();
         let properties = call.properties().unwrap();
         assert_eq!(

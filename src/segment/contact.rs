@@ -50,21 +50,16 @@ impl Call {
     pub fn email_contact(&self, garbage: &GarbageIds) -> Option<Contact> {
         let usable = |value: &String| is_email(value) && !garbage.contains(value);
         let stated = self.stated_emails();
-        stated
-            .into_iter()
-            .find(|contact| usable(&contact.value))
-            .or_else(|| {
-                let value = self.user_id(garbage).filter(usable)?;
-                let place = Place::UserId;
-                Some(Contact { value, place })
-            })
+        stated.into_iter().find(|contact| usable(&contact.value)).or_else(|| {
+            let value = self.user_id(garbage).filter(usable)?;
+            let place = Place::UserId;
+            Some(Contact { value, place })
+        })
     }
 
     /// Every text that is said to be the person's e-mail, whether it is an address or not, first to last.
     pub fn stated_emails(&self) -> Vec<Contact> {
-        let stated = self
-            .places()
-            .flat_map(|(map, place)| texts(map, "email", place));
+        let stated = self.places().flat_map(|(map, place)| texts(map, "email", place));
         stated.collect()
     }
 
@@ -115,15 +110,9 @@ impl Call {
 }
 
 /// The texts under a key, in any of its spellings; those of an array one by one.
-fn texts<'a>(
-    map: &'a Map<String, Value>,
-    key: &'a str,
-    placed: Placed,
-) -> impl Iterator<Item = Contact> + 'a {
+fn texts<'a>(map: &'a Map<String, Value>, key: &'a str, placed: Placed) -> impl Iterator<Item = Contact> + 'a {
     find_all(map, key).flat_map(move |(sent, value)| {
-        let values = value
-            .as_array()
-            .map_or(std::slice::from_ref(value), Vec::as_slice);
+        let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
         values.iter().filter_map(text).map(move |value| Contact {
             value,
             place: placed(sent.to_owned()),

@@ -19,11 +19,7 @@ impl Envelope {
     pub fn read(text: Arc<str>) -> Result<Self, serde_json::Error> {
         let fields = match json::from_str(&readable(&text))? {
             Value::Object(fields) => fields,
-            Value::Null
-            | Value::Bool(_)
-            | Value::Number(_)
-            | Value::String(_)
-            | Value::Array(_) => Map::new(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
         };
         Ok(Self {
             text,
@@ -55,19 +51,13 @@ pub(super) struct Merged<'a> {
 
 impl<'a> Merged<'a> {
     /// The object that both have under this name. A call whose own value is no object keeps that, and there is none.
-    pub(super) fn of(
-        call: &'a Map<String, Value>,
-        envelope: Option<&'a Envelope>,
-        name: &str,
-    ) -> Option<Self> {
+    pub(super) fn of(call: &'a Map<String, Value>, envelope: Option<&'a Envelope>, name: &str) -> Option<Self> {
         let outer = envelope.and_then(|envelope| envelope.object(name));
         let own = match call.get(name) {
             None | Some(Value::Null) => None,
             Some(own) => Some(own.as_object()?),
         };
-        (own.is_some() || outer.is_some()).then_some(Self {
-            objects: [own, outer],
-        })
+        (own.is_some() || outer.is_some()).then_some(Self { objects: [own, outer] })
     }
 
     /// The value under this exact key.

@@ -36,10 +36,7 @@ impl Call {
     pub fn klaviyo_options(&self) -> Options<'_> {
         let mut options = Options::default();
         for (place, integrations) in self.integrations() {
-            let mut entries: Vec<_> = integrations
-                .iter()
-                .filter(|(name, _)| holds(name, "klaviyo"))
-                .collect();
+            let mut entries: Vec<_> = integrations.iter().filter(|(name, _)| holds(name, "klaviyo")).collect();
             entries.sort_by_key(|(name, _)| rank(name));
             for (name, value) in entries {
                 options.add(format!("{place}.{name}"), value);
@@ -192,10 +189,7 @@ mod tests {
             (json!(["OWN"]), Some("integrations.Klaviyo")),
             (json!(7), Some("integrations.Klaviyo")),
             (json!({"list": "OWN"}), Some("integrations.Klaviyo.list")),
-            (
-                json!({"listIds": ["OWN"]}),
-                Some("integrations.Klaviyo.listIds"),
-            ),
+            (json!({"listIds": ["OWN"]}), Some("integrations.Klaviyo.listIds")),
             (
                 json!({"options": {"listId": "OWN"}}),
                 Some("integrations.Klaviyo.options"),

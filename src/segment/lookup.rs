@@ -17,10 +17,7 @@ pub fn find_key<'a>(object: &'a Map<String, Value>, key: &str) -> Option<(&'a st
 }
 
 /// Every value whose key equals `key` but for case and separators, in the order sent, with the key as it was sent.
-pub fn find_all<'a>(
-    object: &'a Map<String, Value>,
-    key: &'a str,
-) -> impl Iterator<Item = (&'a str, &'a Value)> {
+pub fn find_all<'a>(object: &'a Map<String, Value>, key: &'a str) -> impl Iterator<Item = (&'a str, &'a Value)> {
     let spelled = object.iter().filter(move |(sent, _)| same_key(sent, key));
     spelled.map(|(sent, value)| (sent.as_str(), value))
 }
@@ -73,8 +70,7 @@ fn plain_amount(text: &str) -> Option<String> {
         return None;
     }
     let plain: String = bare.chars().filter(|c| *c != ',').collect();
-    let looks_like_a_number =
-        plain.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.'));
+    let looks_like_a_number = plain.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.'));
     looks_like_a_number.then_some(plain)
 }
 
@@ -146,10 +142,7 @@ mod tests {
             find_path(object(&traits), &["address", "postalCode"]),
             Some(&json!("10115"))
         );
-        assert_eq!(
-            find_path(object(&json!({"address": []})), &["address", "city"]),
-            None
-        );
+        assert_eq!(find_path(object(&json!({"address": []})), &["address", "city"]), None);
     }
 
     #[test]

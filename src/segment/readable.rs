@@ -21,9 +21,7 @@ pub fn readable(json: &str) -> Cow<'_, str> {
         let escape = at + found;
         at = match surrogate(json, escape) {
             None => after_escape(json, escape),
-            Some(Half::High) if surrogate(json, escape + ESCAPE_BYTES) == Some(Half::Low) => {
-                escape + 2 * ESCAPE_BYTES
-            }
+            Some(Half::High) if surrogate(json, escape + ESCAPE_BYTES) == Some(Half::Low) => escape + 2 * ESCAPE_BYTES,
             Some(Half::High | Half::Low) => {
                 mended.push_str(&json[kept..escape]);
                 mended.push_str(REPLACEMENT);
@@ -104,9 +102,7 @@ mod tests {
 
     #[test]
     fn what_is_no_escape_is_left_to_the_reader() {
-        for json in [
-            "\\", "\\u", "\\ud8", "\\u+d80", "\\ud83", "\\ud8é3", "\"\\é\"", "",
-        ] {
+        for json in ["\\", "\\u", "\\ud8", "\\u+d80", "\\ud83", "\\ud8é3", "\"\\é\"", ""] {
             assert_eq!(readable(json), json);
         }
     }

@@ -45,8 +45,7 @@ impl Call {
         let by_channel = channels.any(|word| CHANNELS.iter().any(|name| is(word, name)));
         let library = self.library_name().unwrap_or_default();
         let browser = BROWSERS.iter().find(|browser| is(library, browser.name));
-        let by_library =
-            browser.is_some_and(|browser| !browser.also_on_servers || self.has_browser());
+        let by_library = browser.is_some_and(|browser| !browser.also_on_servers || self.has_browser());
         if by_channel || by_library {
             Side::Client
         } else {
@@ -57,26 +56,19 @@ impl Call {
     /// `context.library`, or its name.
     fn library_name(&self) -> Option<&str> {
         let library = self.context("library")?;
-        library
-            .as_str()
-            .or_else(|| library.get("name").and_then(Value::as_str))
+        library.as_str().or_else(|| library.get("name").and_then(Value::as_str))
     }
 
     /// Whether the call was made in a browser's page. Jitsu says so in `library.env`; before it did, only browsers had
     /// a page's address or a user agent (jitsu, `emptyRuntime`).
     fn has_browser(&self) -> bool {
-        let env = self
-            .context("library")
-            .and_then(|library| library.get("env"));
+        let env = self.context("library").and_then(|library| library.get("env"));
         if let Some(env) = env.and_then(Value::as_str) {
             return env.trim().eq_ignore_ascii_case("browser");
         }
         let page = self.context("page").and_then(|page| page.get("url"));
         let named = [page, self.context("userAgent")];
-        named
-            .into_iter()
-            .flatten()
-            .any(|value| text(value).is_some())
+        named.into_iter().flatten().any(|value| text(value).is_some())
     }
 }
 
@@ -90,14 +82,8 @@ mod tests {
     fn what_a_browsers_library_sends_is_the_client_side() {
         let page = json!({"url": "https://shop.co/"});
         for (call, side) in [
-            (
-                json!({"context": {"library": {"name": "analytics.js"}}}),
-                Side::Client,
-            ),
-            (
-                json!({"context": {"library": "Analytics.js "}}),
-                Side::Client,
-            ),
+            (json!({"context": {"library": {"name": "analytics.js"}}}), Side::Client),
+            (json!({"context": {"library": "Analytics.js "}}), Side::Client),
             (
                 json!({"context": {"library": {"name": "RudderLabs JavaScript SDK"}}}),
                 Side::Client,
@@ -108,14 +94,8 @@ mod tests {
             ),
             (json!({"channel": "client"}), Side::Client),
             (json!({"context": {"channel": "Browser"}}), Side::Client),
-            (
-                json!({"channel": null, "context": {"channel": "web"}}),
-                Side::Client,
-            ),
-            (
-                json!({"channel": 7, "context": {"channel": "web"}}),
-                Side::Client,
-            ),
+            (json!({"channel": null, "context": {"channel": "web"}}), Side::Client),
+            (json!({"channel": 7, "context": {"channel": "web"}}), Side::Client),
             (
                 json!({"context": {"library": {"name": "@jitsu/js"}, "page": page}}),
                 Side::Client,
@@ -137,15 +117,10 @@ mod tests {
                 Side::Server,
             ),
             (json!({"channel": "mobile"}), Side::Server),
-            (
-                json!({"channel": 7, "context": {"library": null}}),
-                Side::Server,
-            ),
+            (json!({"channel": 7, "context": {"library": null}}), Side::Server),
         ] {
             let mut body = json!({"type": "track"});
-            body.as_object_mut()
-                .unwrap()
-                .extend(call.as_object().unwrap().clone());
+            body.as_object_mut().unwrap().extend(call.as_object().unwrap().clone());
             let read = Call::read(&body.to_string(), None, None).unwrap();
             assert_eq!(read.side(), side, "{call}");
         }

@@ -56,18 +56,14 @@ fn with_offset(text: &str) -> Option<String> {
     let mut words: Vec<&str> = text.split_whitespace().collect();
     let is_offset = |word: &str| {
         let digits = word.trim_start_matches(['+', '-']).replace(':', "");
-        word.starts_with(['+', '-'])
-            && digits.len() == 4
-            && digits.bytes().all(|byte| byte.is_ascii_digit())
+        word.starts_with(['+', '-']) && digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_digit())
     };
     let mut last = words.pop()?;
     // A name behind an offset says nothing more.
     if words.last().is_some_and(|word| is_offset(word)) {
         last = words.pop()?;
     }
-    let bare = ["GMT", "UTC"]
-        .iter()
-        .find_map(|name| last.strip_prefix(name));
+    let bare = ["GMT", "UTC"].iter().find_map(|name| last.strip_prefix(name));
     let offset = match bare.unwrap_or(last) {
         "" | "Z" => "+0000".to_owned(),
         offset if is_offset(offset) => offset.replace(':', ""),
@@ -114,38 +110,17 @@ mod tests {
     fn what_other_languages_write_is_read_where_it_has_one_meaning() {
         for (text, expected) in [
             (json!("2026-01-05 10:00:00 UTC"), "2026-01-05T10:00:00.000Z"),
-            (
-                json!("2026-01-05 10:00:00.123456 UTC"),
-                "2026-01-05T10:00:00.123Z",
-            ),
-            (
-                json!("2026-01-05 10:00:00 +0000"),
-                "2026-01-05T10:00:00.000Z",
-            ),
-            (
-                json!("2026-01-05 10:00:00 -0700"),
-                "2026-01-05T17:00:00.000Z",
-            ),
-            (
-                json!("2026-01-05 10:00:00 +01:00"),
-                "2026-01-05T09:00:00.000Z",
-            ),
-            (
-                json!("2026-01-05 10:00:00.123 +0000 UTC"),
-                "2026-01-05T10:00:00.123Z",
-            ),
+            (json!("2026-01-05 10:00:00.123456 UTC"), "2026-01-05T10:00:00.123Z"),
+            (json!("2026-01-05 10:00:00 +0000"), "2026-01-05T10:00:00.000Z"),
+            (json!("2026-01-05 10:00:00 -0700"), "2026-01-05T17:00:00.000Z"),
+            (json!("2026-01-05 10:00:00 +01:00"), "2026-01-05T09:00:00.000Z"),
+            (json!("2026-01-05 10:00:00.123 +0000 UTC"), "2026-01-05T10:00:00.123Z"),
             (
                 json!("2026-01-05 10:00:00.5 +0100 CET m=+0.003"),
                 "2026-01-05T09:00:00.500Z",
             ),
-            (
-                json!("Mon, 05 Jan 2026 10:00:00 GMT"),
-                "2026-01-05T10:00:00.000Z",
-            ),
-            (
-                json!("5 Jan 2026 10:00:00 -0700"),
-                "2026-01-05T17:00:00.000Z",
-            ),
+            (json!("Mon, 05 Jan 2026 10:00:00 GMT"), "2026-01-05T10:00:00.000Z"),
+            (json!("5 Jan 2026 10:00:00 -0700"), "2026-01-05T17:00:00.000Z"),
             (
                 json!("Mon Jan 05 2026 10:00:00 GMT+0000 (Coordinated Universal Time)"),
                 "2026-01-05T10:00:00.000Z",

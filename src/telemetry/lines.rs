@@ -65,11 +65,7 @@ fn of_text(line: &str) -> String {
     while let Some((before, after)) = rest.split_once('\u{1b}') {
         shown.push_str(&escape::text(before));
         let colour = colour(after);
-        shown.push_str(if colour.is_empty() {
-            "\\u{1b}"
-        } else {
-            "\u{1b}"
-        });
+        shown.push_str(if colour.is_empty() { "\\u{1b}" } else { "\u{1b}" });
         shown.push_str(colour);
         rest = &after[colour.len()..];
     }
@@ -96,10 +92,7 @@ mod tests {
 
     fn written(format: LogFormat, line: &str) -> String {
         let mut out = Vec::new();
-        let mut lines = Lines {
-            format,
-            out: &mut out,
-        };
+        let mut lines = Lines { format, out: &mut out };
         lines.write_all(line.as_bytes()).unwrap();
         String::from_utf8(out).unwrap()
     }

@@ -42,9 +42,7 @@ type BoxedLayer<S> = Box<dyn Layer<S> + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// No filter of the subscriber's.
-    #[error(
-        "`log.filter` is not a filter; use a level such as `info`, or `info,klaviyo_relay::relay=debug`"
-    )]
+    #[error("`log.filter` is not a filter; use a level such as `info`, or `info,klaviyo_relay::relay=debug`")]
     Filter(#[source] ParseError),
     /// Traces are asked for, and the program cannot make any.
     #[error(
@@ -77,10 +75,7 @@ pub fn init(config: &LogConfig) -> Result<Logging, TelemetryError> {
 
 /// Starts logging for the whole process, of a daemon: lines are written from a thread of their own, and dropped while nobody
 /// reads them ([`dropped_lines`]). Sends traces where they are asked for.
-pub fn init_daemon(
-    config: &LogConfig,
-    traces: &TelemetryConfig,
-) -> Result<Logging, TelemetryError> {
+pub fn init_daemon(config: &LogConfig, traces: &TelemetryConfig) -> Result<Logging, TelemetryError> {
     let (writer, flush) = lines::to_stderr_aside(config.format);
     // Set before: a second start in the same process keeps the first's.
     drop(DROPPED.set(writer.error_counter()));
@@ -95,11 +90,7 @@ pub fn dropped_lines() -> u64 {
     u64::try_from(dropped).unwrap_or(u64::MAX)
 }
 
-fn start(
-    config: &LogConfig,
-    writer: BoxMakeWriter,
-    traces: &TelemetryConfig,
-) -> Result<Logging, TelemetryError> {
+fn start(config: &LogConfig, writer: BoxMakeWriter, traces: &TelemetryConfig) -> Result<Logging, TelemetryError> {
     let (filter, handle) = reload::Layer::new(parse(&config.filter)?);
     let lines = fmt::layer()
         .with_writer(writer)
@@ -108,8 +99,7 @@ fn start(
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    let mut layers: Vec<BoxedLayer<Registry>> =
-        vec![lines.with_filter(filter.and(of_libraries())).boxed()];
+    let mut layers: Vec<BoxedLayer<Registry>> = vec![lines.with_filter(filter.and(of_libraries())).boxed()];
     let mut exporter = None;
     if let Some(endpoint) = &traces.otlp_endpoint {
         let (layer, sends) = otlp::layer(endpoint)?;
@@ -143,9 +133,7 @@ impl Logging {
 }
 
 fn parse(filter: &str) -> Result<EnvFilter, TelemetryError> {
-    EnvFilter::builder()
-        .parse(filter)
-        .map_err(TelemetryError::Filter)
+    EnvFilter::builder().parse(filter).map_err(TelemetryError::Filter)
 }
 
 /// What libraries may log at most.
@@ -161,9 +149,6 @@ pub fn hide_texts_of_panics() {
     panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string);
         let place = place.as_deref().unwrap_or("an unknown place");
-        tracing::error!(
-            place,
-            "the program broke a promise to itself; please report this"
-        );
+        tracing::error!(place, "the program broke a promise to itself; please report this");
     }));
 }

@@ -49,11 +49,7 @@ pub(super) fn layer(endpoint: &str) -> Result<(BoxedLayer<Registry>, Exporter), 
         .map_err(|source| TelemetryError::Exporter(Box::new(source)))?;
     let provider = SdkTracerProvider::builder()
         .with_batch_exporter(exporter)
-        .with_resource(
-            Resource::builder()
-                .with_service_name("klaviyo-relay")
-                .build(),
-        )
+        .with_resource(Resource::builder().with_service_name("klaviyo-relay").build())
         .build();
     let layer = tracing_opentelemetry::layer()
         .with_tracer(provider.tracer(OURS))
@@ -61,9 +57,7 @@ pub(super) fn layer(endpoint: &str) -> Result<(BoxedLayer<Registry>, Exporter), 
         .with_threads(false)
         .with_target(false)
         .with_tracked_inactivity(false)
-        .with_filter(filter_fn(|of| {
-            of.is_span() && of.target().starts_with(OURS)
-        }));
+        .with_filter(filter_fn(|of| of.is_span() && of.target().starts_with(OURS)));
     Ok((layer.boxed(), Exporter(provider)))
 }
 

@@ -85,8 +85,7 @@ fn the_shipped_file_explains_every_key() {
         let name = key.rsplit('.').next().unwrap();
         let is_it = |line: &str| {
             let line = line.trim_start_matches(['#', ' ']);
-            line.split_once('=')
-                .is_some_and(|(left, _)| left.trim() == name)
+            line.split_once('=').is_some_and(|(left, _)| left.trim() == name)
                 || line == format!("[{key}]")
                 || line == format!("[[{key}]]")
         };
@@ -110,9 +109,7 @@ fn every_commented_example_of_the_shipped_file_can_be_switched_on() {
     let switched_on: Vec<String> = shipped()
         .lines()
         .map(|line| {
-            let key = line
-                .strip_prefix("# ")
-                .and_then(|rest| rest.split_once(" = "));
+            let key = line.strip_prefix("# ").and_then(|rest| rest.split_once(" = "));
             let is_bare = |key: &str| key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
             let is_key = |key: &str| is_bare(key) || key.starts_with('"') && key.ends_with('"');
             match key {
@@ -134,10 +131,7 @@ fn every_commented_example_of_the_shipped_file_can_be_switched_on() {
         assert_eq!(config.delivery.after_dead_for[name], AfterDead::Hold);
     }
     assert_eq!(config.mapping.list_id.as_deref(), Some("baV129"));
-    assert_eq!(
-        config.mapping.audience_lists["order_completed_last_30days"],
-        "baV129"
-    );
+    assert_eq!(config.mapping.audience_lists["order_completed_last_30days"], "baV129");
     assert_eq!(exposed(config.admin.token.as_ref()), Some(SECRET));
     assert_eq!(
         exposed(config.klaviyo.private_key.as_ref()),
@@ -152,10 +146,7 @@ fn every_wrong_file_is_told_all_that_is_wrong() {
     let mut cases: Vec<PathBuf> = fs::read_dir(&folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "toml")
-        })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
         .collect();
     cases.sort();
     assert!(cases.len() >= 25, "only {} wrong files", cases.len());
@@ -172,10 +163,7 @@ fn every_wrong_file_is_told_all_that_is_wrong() {
         assert_eq!(error, expected, "{}", case.display());
         assert!(!error.contains(SECRET), "{} shows a secret", case.display());
     }
-    assert!(
-        !update,
-        "the expected texts were written anew: read their diff"
-    );
+    assert!(!update, "the expected texts were written anew: read their diff");
 }
 
 #[test]
@@ -186,10 +174,7 @@ fn every_setting_is_read_from_its_key() {
     let shown = format!("{config:#?}");
     let default = format!("{:#?}", Config::default());
     // Each setting differs from its default, so that a key read into the wrong field would show.
-    for line in shown
-        .lines()
-        .filter(|line| line.ends_with(',') && line.contains(": "))
-    {
+    for line in shown.lines().filter(|line| line.ends_with(',') && line.contains(": ")) {
         let apart = line.contains("SecretBox") || line.contains("warnings");
         assert!(
             apart || !default.lines().any(|other| other == line),
@@ -200,15 +185,9 @@ fn every_setting_is_read_from_its_key() {
         panic!("two sources");
     };
     assert_eq!(shop.write_key.expose_secret(), "shop-key");
-    assert_eq!(
-        (shop.side, server.side),
-        (Some(Side::Client), Some(Side::Server))
-    );
+    assert_eq!((shop.side, server.side), (Some(Side::Client), Some(Side::Server)));
     assert_eq!(shop.allow, [Right::List, Right::ConsentAt]);
-    assert_eq!(
-        shop.rules().allow,
-        [Right::List, Right::ConsentAt, Right::Delete]
-    );
+    assert_eq!(shop.rules().allow, [Right::List, Right::ConsentAt, Right::Delete]);
     assert_eq!(shop.allowed_origins, ["https://shop.example"]);
     assert_eq!(server.write_key.expose_secret(), SECRET);
     assert_eq!(exposed(shop.shared_secret.as_ref()), Some("shop-secret"));
@@ -218,10 +197,7 @@ fn every_setting_is_read_from_its_key() {
         Endpoint::Url("https://a.klaviyo.com".to_owned())
     );
     assert_eq!(config.delivery.first_retry, Duration::from_millis(250));
-    assert_eq!(
-        config.delivery.after_dead_for["Order Completed"],
-        AfterDead::Continue
-    );
+    assert_eq!(config.delivery.after_dead_for["Order Completed"], AfterDead::Continue);
     let figures = Family::ALL.iter().map(|family| {
         let limit = config.delivery.limits.of(*family);
         (limit.burst, limit.steady)
@@ -250,9 +226,7 @@ fn a_windows_file_is_read_and_its_lines_are_counted_alike() {
     assert_is_the_default(&parse(&windows(&shipped())).unwrap());
     let error = parse(&windows(&minimal_and("[delivery]\ntimeuot = \"1s\"\n"))).unwrap_err();
     assert!(
-        error
-            .to_string()
-            .contains("config.toml:6:1: delivery.timeuot"),
+        error.to_string().contains("config.toml:6:1: delivery.timeuot"),
         "{error}"
     );
 }
@@ -261,15 +235,9 @@ fn a_windows_file_is_read_and_its_lines_are_counted_alike() {
 fn the_outbox_lies_beside_the_configuration() {
     let path = |file: &str, line: &str| {
         let text = minimal_and(&format!("[outbox]\n{line}\n"));
-        Config::parse(&text, Path::new(file), &environment)
-            .unwrap()
-            .outbox
-            .path
+        Config::parse(&text, Path::new(file), &environment).unwrap().outbox.path
     };
-    assert_eq!(
-        path("/etc/relay/config.toml", ""),
-        Path::new("/etc/relay/outbox.db")
-    );
+    assert_eq!(path("/etc/relay/config.toml", ""), Path::new("/etc/relay/outbox.db"));
     assert_eq!(
         path("/etc/relay/config.toml", "path = \"/data/o.db\""),
         Path::new("/data/o.db")
@@ -318,8 +286,7 @@ fn what_is_probably_not_meant_is_a_warning() {
     assert!(one(&key).contains("nothing reaches Klaviyo"));
     let open = minimal_and("[ingest]\nlisten = \"0.0.0.0:8080\"\n");
     assert!(one(&open).contains("source dev is the one shipped"));
-    let sandbox =
-        format!("[klaviyo]\nendpoint = \"sandbox\"\nsandbox_listen = \"[::]:9100\"\n{SOURCE}");
+    let sandbox = format!("[klaviyo]\nendpoint = \"sandbox\"\nsandbox_listen = \"[::]:9100\"\n{SOURCE}");
     assert!(one(&sandbox).contains("klaviyo.sandbox_listen is [::]:9100"));
 }
 
@@ -331,11 +298,7 @@ fn a_secret_in_a_file_that_everybody_can_read_is_a_warning() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.toml");
     let warnings = |token: &str, mode: u32| {
-        fs::write(
-            &file,
-            minimal_and(&format!("[admin]\ntoken = \"{token}\"\n")),
-        )
-        .unwrap();
+        fs::write(&file, minimal_and(&format!("[admin]\ntoken = \"{token}\"\n"))).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
         Config::load(&file, &environment).unwrap().warnings
     };
@@ -428,10 +391,7 @@ fn a_secret_is_never_shown() {
             assert!(!shown.contains(SECRET), "{text}\n{shown}");
         }
     }
-    assert!(
-        taken >= 6 && refused >= 40,
-        "{taken} taken, {refused} refused"
-    );
+    assert!(taken >= 6 && refused >= 40, "{taken} taken, {refused} refused");
 }
 
 #[test]
@@ -446,14 +406,8 @@ fn a_number_in_the_place_of_a_secret_is_never_shown() {
         ] {
             let error = parse(&format!("{key} = {value}\n{SOURCE}")).unwrap_err();
             let shown = format!("{error} {error:?}");
-            assert!(
-                shown.contains(key) || shown.contains("may hold a secret"),
-                "{shown}"
-            );
-            assert!(
-                !shown.contains("4211") && !shown.contains("2233"),
-                "{shown}"
-            );
+            assert!(shown.contains(key) || shown.contains("may hold a secret"), "{shown}");
+            assert!(!shown.contains("4211") && !shown.contains("2233"), "{shown}");
         }
     }
 }

@@ -59,10 +59,7 @@ async fn every_query_of_the_readme_runs() {
 async fn every_sqlite3_command_of_the_readme_runs() {
     let outbox = Filled::new().await;
     let lines = shell_lines();
-    let commands: Vec<&String> = lines
-        .iter()
-        .filter(|line| line.starts_with("sqlite3 "))
-        .collect();
+    let commands: Vec<&String> = lines.iter().filter(|line| line.starts_with("sqlite3 ")).collect();
     assert!(commands.len() >= 2, "only {} commands", commands.len());
     if !has_sqlite3() {
         return;
@@ -95,13 +92,7 @@ fn the_settings_table_has_every_key_with_its_default() {
         .iter()
         .map(|row| (only(code_spans(&row[0])).unwrap(), &row[1]))
         .collect();
-    assert_eq!(
-        documented
-            .iter()
-            .map(|(key, _)| key)
-            .collect::<BTreeSet<_>>(),
-        keys
-    );
+    assert_eq!(documented.iter().map(|(key, _)| key).collect::<BTreeSet<_>>(), keys);
 
     let shipped = shipped();
     for (key, default) in documented {
@@ -111,8 +102,7 @@ fn the_settings_table_has_every_key_with_its_default() {
             continue;
         }
         if text == "none" {
-            let empty =
-                value.is_none_or(|value| value.as_table().is_some_and(toml::Table::is_empty));
+            let empty = value.is_none_or(|value| value.as_table().is_some_and(toml::Table::is_empty));
             assert!(empty, "{key} has a default");
             continue;
         }
@@ -132,11 +122,7 @@ fn every_key_that_needs_a_restart_is_named_as_one() {
     let start = readme.find("These need a restart").unwrap();
     let (named, _) = readme[start..].split_once("Another").unwrap();
     let named: BTreeSet<String> = code_spans(&named.replace('\n', " ")).into_iter().collect();
-    let mut expected: BTreeSet<String> = changes
-        .needs_restart
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let mut expected: BTreeSet<String> = changes.needs_restart.iter().map(ToString::to_string).collect();
     // It goes with the endpoint here, and is told of apart.
     assert!(expected.remove("klaviyo.private_key"));
     expected.insert("\"env:NAME\"".to_owned());
@@ -153,11 +139,7 @@ fn the_limits_table_has_every_family_with_its_default() {
         for (name, figure) in [("burst", &row[2]), ("steady", &row[3])] {
             let key = format!("{LIMITS}.{family}.{name}");
             let set = value_at(&shipped, &key).and_then(toml::Value::as_integer);
-            assert_eq!(
-                set.map(|set| set.to_string()).as_ref(),
-                Some(figure),
-                "{key}"
-            );
+            assert_eq!(set.map(|set| set.to_string()).as_ref(), Some(figure), "{key}");
             documented.insert(key);
         }
     }
@@ -225,18 +207,10 @@ fn the_example_of_explain_prints_what_the_readme_shows() {
     explain.arg("explain").current_dir(folder.path());
     explain.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut running = explain.spawn().unwrap();
-    running
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(call.as_bytes())
-        .unwrap();
+    running.stdin.take().unwrap().write_all(call.as_bytes()).unwrap();
     let printed = text_of(&running.wait_with_output().unwrap());
     let shown = blocks("text");
-    assert!(
-        shown.contains(&printed),
-        "the README does not show\n{printed}"
-    );
+    assert!(shown.contains(&printed), "the README does not show\n{printed}");
 }
 
 /// An outbox with one order that waits.
@@ -265,17 +239,12 @@ impl Filled {
             received_at: now,
             order_id: None,
             identifiers: Vec::from_iter(Identifier::new(IdentifierKind::UserId, "019mr8mf4r")),
-            payload:
-                r#"{"userId":"019mr8mf4r","event":"Order Completed","properties":{"revenue":25}}"#
-                    .to_owned(),
+            payload: r#"{"userId":"019mr8mf4r","event":"Order Completed","properties":{"revenue":25}}"#.to_owned(),
             envelope: None,
             refused: None,
         };
         outbox.append(vec![order]).await.unwrap();
-        Self {
-            dir,
-            _outbox: outbox,
-        }
+        Self { dir, _outbox: outbox }
     }
 
     /// What `sqlite3` answers; `None` where the command is absent.
@@ -314,10 +283,7 @@ fn has_sqlite3() -> bool {
 fn answer_of(command: &mut Command, what: &str) -> String {
     let output = command.output().unwrap();
     let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success() && complaint.is_empty(),
-        "{what}\n{complaint}"
-    );
+    assert!(output.status.success() && complaint.is_empty(), "{what}\n{complaint}");
     text_of(&output)
 }
 
@@ -386,11 +352,7 @@ fn shell_lines() -> Vec<String> {
 }
 
 fn code_spans(cell: &str) -> Vec<String> {
-    cell.split('`')
-        .skip(1)
-        .step_by(2)
-        .map(str::to_owned)
-        .collect()
+    cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
 fn only(mut spans: Vec<String>) -> Option<String> {

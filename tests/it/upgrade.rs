@@ -17,16 +17,9 @@ const LATER: Timestamp = Timestamp::from_millis(1_795_480_000_000);
 
 /// A fixture, unpacked where it can be written.
 fn unpack(name: &str, folder: &Path) -> PathBuf {
-    let packed = fs::read(
-        Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/upgrade")
-            .join(name),
-    )
-    .unwrap();
+    let packed = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/upgrade").join(name)).unwrap();
     let mut file = Vec::new();
-    flate2::read::GzDecoder::new(&*packed)
-        .read_to_end(&mut file)
-        .unwrap();
+    flate2::read::GzDecoder::new(&*packed).read_to_end(&mut file).unwrap();
     let path = folder.join("outbox.db");
     fs::write(&path, file).unwrap();
     path
@@ -56,11 +49,7 @@ async fn an_outbox_of_version_2_keeps_all_it_had() {
     ] {
         assert_eq!(count(&status, name), expected, "{name}");
     }
-    assert_eq!(
-        outbox.pending().await.unwrap(),
-        6,
-        "the new count of what waits"
-    );
+    assert_eq!(outbox.pending().await.unwrap(), 6, "the new count of what waits");
     let order = outbox.find("order-1").await.unwrap();
     let order = outbox.report(order[0]).await.unwrap().unwrap();
     let keys = order
@@ -87,10 +76,7 @@ async fn an_outbox_of_version_2_keeps_all_it_had() {
     let claimed = again.claim(LATER, 10, 10, 0).await.unwrap();
     let claimed = claimed.into_iter().map(|claimed| claimed.event).collect();
     let firsts = again.briefs(&Selection::of(claimed), 10).await.unwrap();
-    let mut people: Vec<_> = firsts
-        .iter()
-        .filter_map(|brief| brief.profile.clone())
-        .collect();
+    let mut people: Vec<_> = firsts.iter().filter_map(|brief| brief.profile.clone()).collect();
     people.sort();
     assert_eq!(people, ["user:late0", "user:late1", "user:late2"]);
     again.close().await;
@@ -155,22 +141,12 @@ async fn the_daemon_goes_on_with_an_outbox_of_version_2() {
     let outbox = format!("path = \"{}\"\nmin_free_disk = 0", path.display());
     let daemon = Daemon::start_on(&klaviyo, &outbox, "").await;
     let status = daemon.settled().await;
-    assert_eq!(
-        (count(&status, "pending"), count(&status, "delivered")),
-        (0, 20)
-    );
+    assert_eq!((count(&status, "pending"), count(&status, "delivered")), (0, 20));
     let events = klaviyo.events();
-    assert_eq!(
-        events.len(),
-        6,
-        "what was delivered before is not sent again"
-    );
+    assert_eq!(events.len(), 6, "what was delivered before is not sent again");
     let mut people = BTreeMap::<_, Vec<_>>::new();
     for event in events {
-        people
-            .entry(event.profile)
-            .or_default()
-            .push(event.unique_id.unwrap());
+        people.entry(event.profile).or_default().push(event.unique_id.unwrap());
     }
     assert_eq!(people.len(), 3);
     for (person, order) in people {
@@ -187,21 +163,11 @@ async fn an_outbox_of_a_newer_program_is_refused_and_left_as_it_is() {
     // `PRAGMA user_version`: four bytes at offset 60 of the file's header.
     bytes[60..64].copy_from_slice(&9999_u32.to_be_bytes());
     fs::write(&path, &bytes).unwrap();
-    let refused = Outbox::open(&config(path.clone()), LATER)
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(refused, OpenError::Newer { found: 9999, .. }),
-        "{refused}"
-    );
+    let refused = Outbox::open(&config(path.clone()), LATER).await.unwrap_err();
+    assert!(matches!(refused, OpenError::Newer { found: 9999, .. }), "{refused}");
     let refused = Outbox::attach(&config(path.clone())).await.unwrap_err();
-    assert!(
-        refused.to_string().contains("newer klaviyo-relay"),
-        "{refused}"
-    );
+    assert!(refused.to_string().contains("newer klaviyo-relay"), "{refused}");
     let after = fs::read(&path).unwrap();
-    let changed: Vec<_> = (0..bytes.len())
-        .filter(|at| bytes[*at] != after[*at])
-        .collect();
+    let changed: Vec<_> = (0..bytes.len()).filter(|at| bytes[*at] != after[*at]).collect();
     assert_eq!(changed, [0_usize; 0]);
 }

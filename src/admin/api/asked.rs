@@ -123,10 +123,7 @@ impl Filter {
 /// The page of events that a query asks for. `id` and `status` may be several, with commas between them.
 pub fn listed(uri: &Uri, now: Timestamp) -> Result<Listed, Refusal> {
     let query: ListQuery = read_query(uri)?;
-    let ids = query
-        .id
-        .as_deref()
-        .map(|ids| ids.split(',').map(number).collect());
+    let ids = query.id.as_deref().map(|ids| ids.split(',').map(number).collect());
     let states = query.status.as_deref();
     let states = states.map(|states| states.split(',').map(status).collect());
     let states: Vec<EventStatus> = states.transpose()?.unwrap_or_default();
@@ -150,10 +147,7 @@ pub fn listed(uri: &Uri, now: Timestamp) -> Result<Listed, Refusal> {
     if filter.names_no_order() {
         return Err(Refusal::no_order());
     }
-    if query
-        .before
-        .is_some_and(|before| !NUMBERS.contains(&before))
-    {
+    if query.before.is_some_and(|before| !NUMBERS.contains(&before)) {
         let words = "before is the number of an event, as `next_before` of the page before said";
         return Err(Refusal::asked("bad_query", words));
     }
@@ -220,10 +214,7 @@ fn page(limit: Option<u32>) -> Result<u32, Refusal> {
 pub(in super::super) fn status(word: &str) -> Result<EventStatus, Refusal> {
     EventStatus::from_word(word).ok_or_else(|| {
         let words: Vec<&str> = EventStatus::ALL.iter().map(|known| known.word()).collect();
-        Refusal::asked(
-            "bad_status",
-            format!("a status is one of {}", words.join(", ")),
-        )
+        Refusal::asked("bad_status", format!("a status is one of {}", words.join(", ")))
     })
 }
 

@@ -34,10 +34,7 @@ struct Asked {
 }
 
 /// The body of a replay.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "the options of the command, by its names"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "the options of the command, by its names")]
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AskedReplay {
@@ -118,9 +115,7 @@ pub(super) async fn forget(State(admin): State<Arc<Admin>>, request: Request) ->
     let events = person.events.len();
     if dry_run {
         let waiting = operator::unfinished(&person).len();
-        return Ok(Json(
-            json!({"dry_run": true, "count": events, "waiting": waiting}),
-        ));
+        return Ok(Json(json!({"dry_run": true, "count": events, "waiting": waiting})));
     }
     let forgotten = operator::forget(&admin.outbox, &*admin.clock, person, FORGET_PATIENCE).await?;
     let left: Vec<i64> = forgotten.left.iter().map(|id| id.0).collect();

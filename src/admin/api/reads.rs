@@ -40,16 +40,12 @@ pub(super) async fn events(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer 
         limit,
     } = asked::listed(&uri, admin.clock.now())?;
     let settings = admin.explain.borrow().clone();
-    filter
-        .check_source(settings.ingest(), &admin.outbox)
-        .await?;
+    filter.check_source(settings.ingest(), &admin.outbox).await?;
     if let Some(word) = find {
         let mut found = admin.outbox.find(&word).await?;
         found.retain(|event| selection.ids.is_empty() || selection.ids.contains(event));
         if found.is_empty() {
-            return Ok(Json(
-                json!({"events": [], "next_before": null, "looked_back_to": null}),
-            ));
+            return Ok(Json(json!({"events": [], "next_before": null, "looked_back_to": null})));
         }
         selection.ids = found;
     }
@@ -64,10 +60,7 @@ pub(super) async fn events(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer 
 }
 
 /// The event of a number, as `show --json` prints it. Any other word is a search, which the list of events does.
-pub(super) async fn event(
-    State(admin): State<Arc<Admin>>,
-    word: Result<Path<String>, PathRejection>,
-) -> Answer {
+pub(super) async fn event(State(admin): State<Arc<Admin>>, word: Result<Path<String>, PathRejection>) -> Answer {
     let word = word.map_err(|_| Refusal::NO_SUCH_EVENT)?.0;
     let number = word.parse::<i64>().ok();
     // `007` is no number of an event.

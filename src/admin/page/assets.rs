@@ -100,8 +100,7 @@ mod tests {
                     _ => {}
                 }
             }
-            let begins =
-                line.starts_with("/*") || line.starts_with('.') || line.starts_with("@media");
+            let begins = line.starts_with("/*") || line.starts_with('.') || line.starts_with("@media");
             assert!((0..=2).contains(&open), "line {at}: {line}");
             assert!(!begins || open <= 1, "line {at}: {line}");
         }

@@ -44,10 +44,7 @@ fn nobody() -> Markup {
 fn paused(visit: &Visit, pause: &Pause) -> Markup {
     let what = match pause.family {
         None => "Nothing is sent to anybody".to_owned(),
-        Some(family) => format!(
-            "Nothing is sent to the endpoint {}",
-            family.word().replace('_', " ")
-        ),
+        Some(family) => format!("Nothing is sent to the endpoint {}", family.word().replace('_', " ")),
     };
     html! {
         div.note.bad role="status" {
@@ -134,11 +131,7 @@ fn ways(head: &BlockedHead) -> Markup {
 /// Retrying the head.
 fn again(head: &BlockedHead) -> Way {
     let behind = behind(head);
-    let follow = if head.waiting == 1 {
-        "follows"
-    } else {
-        "follow"
-    };
+    let follow = if head.waiting == 1 { "follows" } else { "follow" };
     let (change, button, comes_to) = match &*head.status {
         "dead" => (
             "replay",
@@ -153,9 +146,7 @@ fn again(head: &BlockedHead) -> Way {
         _ => (
             "release",
             "Try it now …",
-            format!(
-                "It is sent at once instead of at its time; once it is through, {behind} {follow}."
-            ),
+            format!("It is sent at once instead of at its time; once it is through, {behind} {follow}."),
         ),
     };
     Way {
@@ -178,9 +169,7 @@ fn skip(head: &BlockedHead) -> Way {
         change: "discard",
         button: "Skip it …",
         class: "danger",
-        comes_to: format!(
-            "{becomes}, and {behind} no longer {wait} for it. It can still be replayed{later}."
-        ),
+        comes_to: format!("{becomes}, and {behind} no longer {wait} for it. It can still be replayed{later}."),
     }
 }
 

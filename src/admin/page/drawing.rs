@@ -7,10 +7,7 @@ pub(super) const HEIGHT: f64 = 100.0;
 /// How long the line of a point is that has no neighbours.
 const ALONE: f64 = 8.0;
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a drawing is no more exact than its pixels"
-)]
+#[expect(clippy::cast_precision_loss, reason = "a drawing is no more exact than its pixels")]
 pub(super) fn as_float(number: i64) -> f64 {
     number as f64
 }
@@ -58,8 +55,7 @@ pub(super) fn outline(values: &[Option<f64>], top: f64) -> String {
 /// What is below that line.
 pub(super) fn area(values: &[Option<f64>], top: f64) -> String {
     let drawn = stretches(values, top).into_iter().map(|stretch| {
-        let [first, last] =
-            [stretch.first(), stretch.last()].map(|end| end.map_or(0.0, |(x, _)| *x));
+        let [first, last] = [stretch.first(), stretch.last()].map(|end| end.map_or(0.0, |(x, _)| *x));
         let points = points(&stretch);
         format!("M{first:.0} {HEIGHT}L{points}L{last:.0} {HEIGHT}Z")
     });

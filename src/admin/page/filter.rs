@@ -15,8 +15,7 @@ use crate::outbox::Selection;
 
 /// The keys that say which events are meant, in the order in which an address has them.
 pub(super) const KEYS: [&str; 12] = [
-    "id", "status", "type", "name", "source", "profile", "order", "since", "until", "sent_to",
-    "reason", "group",
+    "id", "status", "type", "name", "source", "profile", "order", "since", "until", "sent_to", "reason", "group",
 ];
 /// Numbers that a chip names one by one.
 const NAMED: usize = 3;
@@ -73,10 +72,7 @@ impl Asked {
     pub fn strictly(pairs: &str, own: &[&'static str], now: Timestamp) -> Result<Self, Refusal> {
         let mut asked = Self::read(pairs, own, now);
         for key in std::mem::take(&mut asked.empty) {
-            asked.note(
-                &key,
-                "has no value; leave it out, or say which events are meant",
-            );
+            asked.note(&key, "has no value; leave it out, or say which events are meant");
         }
         let Some((key, words)) = asked.wrong.first() else {
             return Ok(asked);
@@ -121,16 +117,10 @@ impl Asked {
         let owned = || Some(text.to_owned());
         match key {
             "id" => {
-                filter.ids = text
-                    .split(',')
-                    .map(said::number)
-                    .collect::<Result<_, _>>()?;
+                filter.ids = text.split(',').map(said::number).collect::<Result<_, _>>()?;
             }
             "status" => {
-                self.states = text
-                    .split(',')
-                    .map(said::status)
-                    .collect::<Result<_, _>>()?;
+                self.states = text.split(',').map(said::status).collect::<Result<_, _>>()?;
                 filter.status = match self.states[..] {
                     [status] => Some(status),
                     _ => None,
@@ -163,14 +153,8 @@ impl Asked {
     /// What two filters say against each other.
     fn compare(&mut self) {
         let (since, until) = (self.filter.since, self.filter.until);
-        if since
-            .zip(until)
-            .is_some_and(|(since, until)| since >= until)
-        {
-            self.note(
-                "until",
-                "is not after `since`, so that no event can be between them",
-            );
+        if since.zip(until).is_some_and(|(since, until)| since >= until) {
+            self.note("until", "is not after `since`, so that no event can be between them");
         }
     }
 
@@ -218,10 +202,7 @@ impl Asked {
                 "until" => self.filter.until,
                 _ => None,
             };
-            (
-                *key,
-                time.map_or_else(|| text.clone(), |time| time.to_string()),
-            )
+            (*key, time.map_or_else(|| text.clone(), |time| time.to_string()))
         };
         self.texts.iter().map(fixed).collect()
     }
@@ -351,10 +332,7 @@ mod tests {
         assert_eq!(filter.ids, [3, 1]);
         assert_eq!(filter.status, Some(EventStatus::Dead));
         assert_eq!(filter.event.as_deref(), Some("Order Completed"));
-        assert_eq!(
-            filter.since.unwrap().to_string(),
-            "2026-11-24T13:33:20.000Z"
-        );
+        assert_eq!(filter.since.unwrap().to_string(), "2026-11-24T13:33:20.000Z");
         assert_eq!(asked.address("/events", &[]), format!("/events?{query}"));
         assert!(!asked.without("/events", "id").contains("id="));
         let fixed = asked.fixed();

@@ -48,13 +48,7 @@ impl Section {
 }
 
 /// A page with the way to all others.
-pub(super) fn document(
-    title: &str,
-    section: Section,
-    visit: &Visit,
-    told: Option<&str>,
-    main: &Markup,
-) -> Markup {
+pub(super) fn document(title: &str, section: Section, visit: &Visit, told: Option<&str>, main: &Markup) -> Markup {
     let in_program = visit.admin.sandbox.is_some();
     let sandbox = visit.admin.goes_to_sandbox();
     html! {

@@ -44,8 +44,7 @@ pub(super) fn path(next: &str) -> String {
 
 /// The form.
 pub(super) async fn form(State(admin): State<Arc<Admin>>, uri: Uri) -> Response {
-    let after: After =
-        Query::try_from_uri(&uri).map_or_else(|_| After::default(), |Query(after)| after);
+    let after: After = Query::try_from_uri(&uri).map_or_else(|_| After::default(), |Query(after)| after);
     if !admin.access.asks_for_a_token() {
         return visit::see_other("/");
     }
@@ -67,10 +66,7 @@ pub(super) async fn enter(State(admin): State<Arc<Admin>>, request: Request) -> 
     let Some(shown) = shown.ok().filter(known) else {
         return visit::refused(&Refusal::OLD_FORM);
     };
-    match admin
-        .access
-        .log_in(shown.token.trim(), &head, &*admin.clock)
-    {
+    match admin.access.log_in(shown.token.trim(), &head, &*admin.clock) {
         Ok(session) => {
             let mut response = visit::see_other(&shown.next);
             let lasts = session::LASTS.as_secs();
@@ -83,9 +79,7 @@ pub(super) async fn enter(State(admin): State<Arc<Admin>>, request: Request) -> 
         }
         Err(refusal) => {
             let words = match refusal.status() {
-                StatusCode::UNAUTHORIZED => {
-                    "This is not the token. It is in [admin] token of the configuration."
-                }
+                StatusCode::UNAUTHORIZED => "This is not the token. It is in [admin] token of the configuration.",
                 _ => "Too many wrong tokens came from your address. Wait a minute.",
             };
             let page = page(&admin, &shown.next, Some(words));

@@ -66,10 +66,7 @@ pub(super) fn span(span: Duration) -> String {
 /// A reason as a sentence: it begins large, unless with a code, and ends.
 pub(super) fn sentence(text: &str) -> String {
     let text = text.trim();
-    let code = text
-        .split_whitespace()
-        .next()
-        .is_some_and(|word| word.contains('_'));
+    let code = text.split_whitespace().next().is_some_and(|word| word.contains('_'));
     let mut chars = text.chars();
     let text = if code {
         text.to_owned()
@@ -108,12 +105,7 @@ mod tests {
 
     #[test]
     fn numbers_and_spans_are_said_as_people_do() {
-        for (number, text) in [
-            (0, "0"),
-            (999, "999"),
-            (1000, "1,000"),
-            (-1_234_567, "-1,234,567"),
-        ] {
+        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (-1_234_567, "-1,234,567")] {
             assert_eq!(count(number), text);
         }
         assert_eq!(counted(1, "event"), "1 event");

@@ -113,11 +113,7 @@ pub(super) fn see_other(to: &str) -> Response {
 }
 
 /// Lets a visitor in, or shows why not.
-pub(super) async fn guard(
-    State(admin): State<Arc<Admin>>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(super) async fn guard(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
     let (mut head, body) = request.into_parts();
     if let Err(refusal) = admin.access.check_visit(&head, &*admin.clock) {
         return turned_away(&head, &refusal);
@@ -193,11 +189,7 @@ pub(super) fn turned_away(head: &Parts, refusal: &Refusal) -> Response {
     let site = head.headers.get("sec-fetch-site");
     if site.is_some_and(|site| site == "cross-site") {
         // A browser keeps the cookie back from who follows a link on another site; asked again by us it sends it.
-        let page = frame::bare(
-            "One moment",
-            &html! { p { a href=(here) { "Go on" } } },
-            Some(&here),
-        );
+        let page = frame::bare("One moment", &html! { p { a href=(here) { "Go on" } } }, Some(&here));
         return Html(page.into_string()).into_response();
     }
     see_other(&login::path(&here))
@@ -240,7 +232,5 @@ fn unhex(text: &str) -> Option<String> {
         u8::from_str_radix(pair, 16).ok()
     });
     let bytes: Option<Vec<u8>> = bytes.collect();
-    String::from_utf8(bytes?)
-        .ok()
-        .filter(|text| !text.is_empty())
+    String::from_utf8(bytes?).ok().filter(|text| !text.is_empty())
 }

@@ -24,11 +24,7 @@ const SKEW: Duration = Duration::from_secs(5);
 /// What is read, the scope that allows it, and the one that the relay needs.
 const SCOPES: [(&str, &str, &str); 3] = [
     ("/api/events?page[size]=1", "events:read", "events:write"),
-    (
-        "/api/profiles?page[size]=1",
-        "profiles:read",
-        "profiles:write",
-    ),
+    ("/api/profiles?page[size]=1", "profiles:read", "profiles:write"),
     ("/api/lists?page[size]=1", "lists:read", "lists:write"),
 ];
 
@@ -100,18 +96,13 @@ fn skew(asked: Timestamp, there: Timestamp, heard: Timestamp) -> Finding {
 /// Every list that the configuration names.
 fn lists(config: &Config) -> BTreeSet<String> {
     let mapping = &config.mapping;
-    let lists = mapping
-        .list_id
-        .iter()
-        .chain(mapping.audience_lists.values());
+    let lists = mapping.list_id.iter().chain(mapping.audience_lists.values());
     lists.cloned().collect()
 }
 
 fn list_of(probe: Option<&Probe>, list: &str) -> Finding {
     let Some(probe) = probe else {
-        return Finding::Wrong(format!(
-            "lists: {list}: no answer within 15 s; check the network"
-        ));
+        return Finding::Wrong(format!("lists: {list}: no answer within 15 s; check the network"));
     };
     match klaviyos_status(&probe.outcome) {
         Some(200) => {
@@ -151,25 +142,17 @@ fn said(outcome: &Outcome) -> String {
 async fn who(sender: &Sender, url: &str) -> Finding {
     let asked = tokio::time::timeout(PATIENCE, sender.identify(SystemClock.now())).await;
     match asked {
-        Ok(Remote::Account(account)) => {
-            Finding::Well(format!("klaviyo: the key is of account {account}"))
+        Ok(Remote::Account(account)) => Finding::Well(format!("klaviyo: the key is of account {account}")),
+        Ok(Remote::Sandbox { refused: None }) => {
+            Finding::Note(format!("klaviyo: {url} is a sandbox; NOTHING REACHES KLAVIYO"))
         }
-        Ok(Remote::Sandbox { refused: None }) => Finding::Note(format!(
-            "klaviyo: {url} is a sandbox; NOTHING REACHES KLAVIYO"
-        )),
-        Ok(Remote::Narrow) => Finding::Note(
-            "klaviyo: the key works; it lacks accounts:read, so its account cannot be named"
-                .to_owned(),
-        ),
-        Ok(
-            Remote::Sandbox {
-                refused: Some(outcome),
-            }
-            | Remote::Unclear(outcome),
-        ) => Finding::Wrong(unclear(url, &outcome)),
-        Err(_) => Finding::Wrong(format!(
-            "klaviyo: {url} did not answer within 15 s; check the network"
-        )),
+        Ok(Remote::Narrow) => {
+            Finding::Note("klaviyo: the key works; it lacks accounts:read, so its account cannot be named".to_owned())
+        }
+        Ok(Remote::Sandbox { refused: Some(outcome) } | Remote::Unclear(outcome)) => {
+            Finding::Wrong(unclear(url, &outcome))
+        }
+        Err(_) => Finding::Wrong(format!("klaviyo: {url} did not answer within 15 s; check the network")),
     }
 }
 

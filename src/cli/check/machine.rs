@@ -17,8 +17,7 @@ const OTHERS: u32 = 0o077;
 pub(super) fn disk(config: &Config) -> Finding {
     if free_inodes(&config.outbox.path) == Some(0) {
         return Finding::Wrong(
-            "disk: no inode is free, so no file can be made (df -i shows them): delete files"
-                .to_owned(),
+            "disk: no inode is free, so no file can be made (df -i shows them): delete files".to_owned(),
         );
     }
     match free_bytes(&config.outbox.path) {

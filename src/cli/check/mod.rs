@@ -78,9 +78,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
     findings.extend(public_url(&config));
     findings.extend(short_keys(&config));
     findings.extend(klaviyo::findings(&config).await?);
-    let wrong = findings
-        .iter()
-        .any(|finding| matches!(finding, Finding::Wrong(_)));
+    let wrong = findings.iter().any(|finding| matches!(finding, Finding::Wrong(_)));
     if options.json {
         let findings: Vec<Value> = findings.iter().map(Finding::json).collect();
         print_json(&json!({"well": !wrong, "findings": findings}))?;
@@ -145,9 +143,7 @@ fn certificate(config: &Config) -> Option<Finding> {
             match (app::expiry(&tls, now), expires) {
                 (Some(words), Some(at)) if at <= now => Finding::Wrong(format!("tls: {words}")),
                 (Some(words), _) => Finding::Note(format!("tls: {words}")),
-                (None, Some(at)) => {
-                    Finding::Well(format!("tls: certificate and key fit, until {at}"))
-                }
+                (None, Some(at)) => Finding::Well(format!("tls: certificate and key fit, until {at}")),
                 (None, None) => Finding::Well("tls: certificate and key fit".to_owned()),
             }
         }
@@ -167,9 +163,9 @@ async fn outbox(config: &Config) -> Finding {
             }
             match status {
                 Ok(status) => match status.audit.iter().find(|(name, _)| name == "difference") {
-                    Some((_, 0)) => Finding::Well(format!(
-                        "outbox: readable by SQLite {sqlite}, and its counts add up"
-                    )),
+                    Some((_, 0)) => {
+                        Finding::Well(format!("outbox: readable by SQLite {sqlite}, and its counts add up"))
+                    }
                     Some((_, gap)) => Finding::Wrong(format!(
                         "outbox: its counts differ by {gap}; find out more with: klaviyo-relay audit; keep a backup and report this"
                     )),

@@ -34,8 +34,7 @@ async fn exchange(to: SocketAddr, request: Request<Full<Bytes>>) -> anyhow::Resu
     let stream = TcpStream::connect(to)
         .await
         .with_context(|| format!("failed to connect to {to}"))?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let driving = tokio::spawn(connection);
     let response = sender.send_request(request).await?;
     let status = response.status().as_u16();

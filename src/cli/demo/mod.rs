@@ -25,11 +25,7 @@ const EXAMPLES: &str = include_str!("examples.json");
 /// The demonstration takes about a second; on a machine that is very busy, longer.
 const DEADLINE: Duration = Duration::from_mins(1);
 /// Requests that the order of the page owes: the order and its two products, and Serena's own.
-const MUST_HOLD: [(&str, usize); 3] = [
-    ("Item Added", 1),
-    ("Placed Order", 1),
-    ("Ordered Product", 2),
-];
+const MUST_HOLD: [(&str, usize); 3] = [("Item Added", 1), ("Placed Order", 1), ("Ordered Product", 2)];
 
 /// Show the main job: send Segment's example events through a fresh daemon to a sandbox, and print what it got
 ///
@@ -139,12 +135,7 @@ async fn settled(outbox: &Outbox) -> anyhow::Result<()> {
     };
     tokio::time::timeout(DEADLINE, wait)
         .await
-        .with_context(|| {
-            format!(
-                "not everything was delivered within {} s",
-                DEADLINE.as_secs()
-            )
-        })?
+        .with_context(|| format!("not everything was delivered within {} s", DEADLINE.as_secs()))?
 }
 
 async fn reports(outbox: &Outbox) -> anyhow::Result<Vec<EventReport>> {
@@ -158,10 +149,7 @@ async fn reports(outbox: &Outbox) -> anyhow::Result<Vec<EventReport>> {
 /// What should be there and is not.
 fn missing(reports: &[EventReport], sent: usize, events: &Value) -> Option<String> {
     if reports.len() != sent {
-        return Some(format!(
-            "{} of {sent} events are in the outbox",
-            reports.len()
-        ));
+        return Some(format!("{} of {sent} events are in the outbox", reports.len()));
     }
     let undelivered = reports
         .iter()
@@ -170,15 +158,7 @@ fn missing(reports: &[EventReport], sent: usize, events: &Value) -> Option<Strin
         return Some(format!("event {} is not delivered", report.id));
     }
     let events = table::items(events, "events");
-    let held = |metric| {
-        events
-            .iter()
-            .filter(|event| event["metric"] == metric)
-            .count()
-    };
-    let short = MUST_HOLD
-        .iter()
-        .find(|(metric, count)| held(*metric) != *count);
-    short
-        .map(|(metric, count)| format!("the sandbox holds {} {metric}, not {count}", held(*metric)))
+    let held = |metric| events.iter().filter(|event| event["metric"] == metric).count();
+    let short = MUST_HOLD.iter().find(|(metric, count)| held(*metric) != *count);
+    short.map(|(metric, count)| format!("the sandbox holds {} {metric}, not {count}", held(*metric)))
 }

@@ -9,13 +9,7 @@ use crate::outbox::{DeliveryReport, EventReport};
 
 /// One line per Klaviyo request: the event it came from, what it is, how it ended.
 pub(super) fn events(screen: &mut Screen, reports: &[EventReport]) {
-    let head = [
-        "event",
-        "Klaviyo request",
-        "$event_id",
-        "status",
-        "attempts",
-    ];
+    let head = ["event", "Klaviyo request", "$event_id", "status", "attempts"];
     let mut rows = vec![head.map(str::to_owned)];
     for report in reports {
         let mut event = event_words(report);
@@ -30,13 +24,7 @@ pub(super) fn events(screen: &mut Screen, reports: &[EventReport]) {
         }
         if report.deliveries.is_empty() {
             let status = report.column("status").unwrap_or_default().to_owned();
-            rows.push([
-                event,
-                "(none)".to_owned(),
-                String::new(),
-                status,
-                String::new(),
-            ]);
+            rows.push([event, "(none)".to_owned(), String::new(), status, String::new()]);
         }
     }
     write_aligned(screen, &rows);
@@ -46,11 +34,7 @@ fn event_words(report: &EventReport) -> String {
     let kind = report.column("type").unwrap_or("?");
     match report.column("name") {
         Some(name) => format!("{} {kind} {name}", report.id),
-        None => format!(
-            "{} {kind} {}",
-            report.id,
-            report.column("profile").unwrap_or_default()
-        ),
+        None => format!("{} {kind} {}", report.id, report.column("profile").unwrap_or_default()),
     }
 }
 
@@ -80,14 +64,9 @@ pub(super) fn sandbox(screen: &mut Screen, profiles: &Value, events: &Value, lis
     });
     let events = items(events, "events").iter().map(|event| {
         let (metric, key) = (word(&event["metric"]), word(&event["unique_id"]));
-        format!(
-            "  event    {metric}  value {}  unique_id {key}",
-            event["value"]
-        )
+        format!("  event    {metric}  value {}  unique_id {key}", event["value"])
     });
-    let lists = items(lists, "lists")
-        .iter()
-        .map(|list| format!("  list     {list}"));
+    let lists = items(lists, "lists").iter().map(|list| format!("  list     {list}"));
     screen.line(format_args!("The sandbox Klaviyo now holds"));
     for held in profiles.chain(events).chain(lists) {
         screen.line(format_args!("{held}"));
@@ -104,18 +83,10 @@ fn word(value: &Value) -> &str {
 }
 
 fn write_aligned<const N: usize>(screen: &mut Screen, rows: &[[String; N]]) {
-    let width = |column: usize| {
-        rows.iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or(0)
-    };
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..N).map(width).collect();
     for row in rows {
-        let cells = row
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!("{cell:<width$}"));
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
         let line = cells.collect::<Vec<_>>().join("  ");
         screen.line(format_args!("{}", line.trim_end()));
     }

@@ -61,8 +61,8 @@ impl Lines {
     fn of(mut input: Box<dyn BufRead + Send>, longest: usize) -> io::Result<Self> {
         // A pipe may give one byte at first; what begins with the first of the two is no text anyway.
         let begins = input.fill_buf()?;
-        let is_gzip = begins.first() == GZIP_MAGIC.first()
-            && begins.get(1).is_none_or(|second| *second == GZIP_MAGIC[1]);
+        let is_gzip =
+            begins.first() == GZIP_MAGIC.first() && begins.get(1).is_none_or(|second| *second == GZIP_MAGIC[1]);
         let input = if is_gzip {
             Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(input)))
         } else {
@@ -241,11 +241,7 @@ mod tests {
         let one = mark(b"a\nb", 2);
         assert_eq!(mark(b"a\nb\nc\n", 2), one);
         assert_ne!(mark(b"x\nb\n", 2), one);
-        assert_ne!(
-            mark(b"a\na\n", 1),
-            mark(b"a\na\n", 2),
-            "two equal lines are two"
-        );
+        assert_ne!(mark(b"a\na\n", 1), mark(b"a\na\n", 2), "two equal lines are two");
     }
 
     #[test]

@@ -41,10 +41,7 @@ use tally::{Problem, Tally};
 ///
 /// Example: klaviyo-relay import --source shop --backfill events.ndjson.gz
 #[derive(Debug, Clone, clap::Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a switch of the command line"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct Options {
     /// Files of events, or `-` for stdin; imported in this order
     #[arg(required = true, value_name = "FILE")]
@@ -126,9 +123,7 @@ impl Session {
             .with_context(failed)?
             .map(|identity| storing::fact(&identity, &self.source.name));
         let before = match (&self.outbox, &fact) {
-            (Some(outbox), Some(fact)) if !self.options.dry_run => {
-                storing::recall(outbox, fact).await?
-            }
+            (Some(outbox), Some(fact)) if !self.options.dry_run => storing::recall(outbox, fact).await?,
             _ => None,
         };
         let position = Position::default();
@@ -202,9 +197,7 @@ impl Session {
         self.tally.skipped += skipped;
         if skipped > 0 {
             let file = file.display();
-            self.say(&format!(
-                "{file}: the first {skipped} lines were imported before"
-            ));
+            self.say(&format!("{file}: the first {skipped} lines were imported before"));
         }
     }
 
@@ -255,9 +248,7 @@ async fn outbox(config: &Config, dry_run: bool) -> anyhow::Result<Option<Outbox>
 /// Bytes, rate and time left, where stderr is a terminal; nothing elsewhere.
 fn bar(file: &Path, position: &Position) -> ProgressBar {
     let file_there = std::fs::metadata(file).ok();
-    let size = file_there
-        .filter(std::fs::Metadata::is_file)
-        .map(|file| file.len());
+    let size = file_there.filter(std::fs::Metadata::is_file).map(|file| file.len());
     let target = ProgressDrawTarget::stderr();
     if target.is_hidden() {
         return ProgressBar::hidden();

@@ -91,9 +91,7 @@ impl Reading {
                 Ok(None) => break,
                 Err(error) => {
                     let what = format!("cannot be read on: {error}");
-                    batch
-                        .unreadable
-                        .push(self.problem(lines.number() + 1, what));
+                    batch.unreadable.push(self.problem(lines.number() + 1, what));
                     break;
                 }
             }

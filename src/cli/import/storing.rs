@@ -51,9 +51,7 @@ impl Session {
             arrivals
         };
         let all = arrivals.iter().zip(refused);
-        let copies = all
-            .clone()
-            .filter(|(arrival, _)| **arrival == Arrival::Copy);
+        let copies = all.clone().filter(|(arrival, _)| **arrival == Arrival::Copy);
         let copies = count(copies.count());
         let dead = all.filter(|(arrival, refused)| match arrival {
             Arrival::New => *refused,
@@ -134,10 +132,7 @@ impl Session {
             WriteError::Closed | WriteError::FileGone | WriteError::Sqlite(_) => {
                 return Err(error.into());
             }
-            WriteError::Overloaded
-            | WriteError::DiskFull
-            | WriteError::Backlog { .. }
-            | WriteError::Locked => {}
+            WriteError::Overloaded | WriteError::DiskFull | WriteError::Backlog { .. } | WriteError::Locked => {}
         }
         let seconds = error.retry_after.as_secs();
         self.say(&format!("{}; trying again in {seconds} s", error.source));
@@ -172,24 +167,16 @@ impl Session {
 }
 
 /// Remembers a place, if there is one to be remembered.
-pub(super) async fn remember(
-    outbox: &Outbox,
-    fact: Option<&str>,
-    place: Option<Place>,
-) -> anyhow::Result<()> {
+pub(super) async fn remember(outbox: &Outbox, fact: Option<&str>, place: Option<Place>) -> anyhow::Result<()> {
     if let (Some(fact), Some((number, mark))) = (fact, place) {
-        outbox
-            .remember(fact.to_owned(), format!("{number} {mark}"))
-            .await?;
+        outbox.remember(fact.to_owned(), format!("{number} {mark}")).await?;
     }
     Ok(())
 }
 
 /// `true` when it was interrupted.
 async fn slept_until(stop: &CancellationToken, time: Duration) -> bool {
-    stop.run_until_cancelled(tokio::time::sleep(time))
-        .await
-        .is_none()
+    stop.run_until_cancelled(tokio::time::sleep(time)).await.is_none()
 }
 
 fn count(events: usize) -> u64 {

@@ -78,9 +78,7 @@ impl Tally {
         screen.put(format_args!("{} lines: {}", self.lines, parts.join(", ")));
         if self.skipped > 0 {
             let skipped = self.skipped;
-            screen.put(format_args!(
-                "; {skipped} lines imported before were skipped"
-            ));
+            screen.put(format_args!("; {skipped} lines imported before were skipped"));
         }
         screen.end();
         if dry_run {
@@ -94,9 +92,7 @@ impl Tally {
         let problems: Vec<Value> = self
             .problems
             .iter()
-            .map(
-                |problem| json!({"file": problem.file, "line": problem.line, "what": problem.what}),
-            )
+            .map(|problem| json!({"file": problem.file, "line": problem.line, "what": problem.what}))
             .collect();
         json!({
             "dry_run": dry_run, "interrupted": interrupted, "lines": self.lines, "skipped": self.skipped,

@@ -79,8 +79,6 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
 /// The event of a number alone, as an object; what any other word finds as an array, so that its form does not depend on
 /// how many there are.
 fn as_json(shown: &[Shown], word: &str) -> Value {
-    let numbered = shown
-        .iter()
-        .find(|shown| shown.report.id.to_string() == word);
+    let numbered = shown.iter().find(|shown| shown.report.id.to_string() == word);
     numbered.map_or_else(|| shown.iter().map(json::of).collect(), json::of)
 }

@@ -75,12 +75,7 @@ fn happened(screen: &mut Screen, report: &EventReport) {
 }
 
 /// One attempt: which request, where to, how long it took, and what Klaviyo said.
-fn attempted(
-    screen: &mut Screen,
-    number: usize,
-    delivery: &DeliveryReport,
-    attempt: &AttemptReport,
-) {
+fn attempted(screen: &mut Screen, number: usize, delivery: &DeliveryReport, attempt: &AttemptReport) {
     let of = |name| column(attempt, name);
     screen.put(format_args!(
         "request {}, attempt {} to {}",
@@ -172,7 +167,9 @@ fn request(screen: &mut Screen, at: usize, delivery: &DeliveryReport, rules: Opt
     if let Some(planned) = rules {
         let same = planned.request.body().as_deref() == delivery.request.as_deref();
         if !same {
-            screen.line(format_args!("  the rules have changed since, or the answer to a request went in; by those of now:"));
+            screen.line(format_args!(
+                "  the rules have changed since, or the answer to a request went in; by those of now:"
+            ));
         }
         write_rules(screen, planned);
     }
@@ -199,9 +196,7 @@ fn unmapped(screen: &mut Screen, shown: &Shown) {
         }
         Rules::Requests(planned) => {
             screen.end();
-            screen.line(format_args!(
-                "it owes no request yet; by the rules of now it would owe"
-            ));
+            screen.line(format_args!("it owes no request yet; by the rules of now it would owe"));
             for planned in planned {
                 let request = &planned.request;
                 let route = klaviyo::route(request.kind(), request.list_id());

@@ -56,12 +56,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
     Ok(End::Done)
 }
 
-async fn print_one(
-    options: &Options,
-    outbox: &Outbox,
-    config: &Config,
-    clear: bool,
-) -> anyhow::Result<()> {
+async fn print_one(options: &Options, outbox: &Outbox, config: &Config, clear: bool) -> anyhow::Result<()> {
     let now = SystemClock.now();
     let overview = outbox.overview(now).await?;
     let sandbox = match &config.klaviyo.endpoint {

@@ -7,8 +7,8 @@ use crate::cli::screen::Screen;
 use crate::config::Config;
 use crate::model::Timestamp;
 use crate::operator::{
-    bytes, clock_words, disk_words, log_advice, log_words, masked_text, refused_last,
-    refused_sender, shared_advice, shared_words,
+    bytes, clock_words, disk_words, log_advice, log_words, masked_text, refused_last, refused_sender, shared_advice,
+    shared_words,
 };
 use crate::outbox::{Flow, LimitsInUse, Overview, SourceRate, Status};
 
@@ -16,13 +16,7 @@ use crate::outbox::{Flow, LimitsInUse, Overview, SourceRate, Status};
 const REASON: usize = 160;
 
 /// Writes the screen.
-pub(super) fn write(
-    screen: &mut Screen,
-    overview: &Overview,
-    config: &Config,
-    sandbox: bool,
-    now: Timestamp,
-) {
+pub(super) fn write(screen: &mut Screen, overview: &Overview, config: &Config, sandbox: bool, now: Timestamp) {
     let status = &overview.status;
     if let Some(words) = disk_words(overview.free_bytes, config.outbox.min_free_disk) {
         let words = words.replacen("new events are refused", "NEW EVENTS ARE REFUSED", 1);
@@ -33,9 +27,7 @@ pub(super) fn write(
     if let Some(since) = overview.config_not_taken {
         screen.toned_line(
             Tone::Bad,
-            format_args!(
-                "the configuration was not taken at {since}: the one before stays in effect"
-            ),
+            format_args!("the configuration was not taken at {since}: the one before stays in effect"),
         );
         screen.line(format_args!(
             "  every mistake in it: klaviyo-relay check; then reload the daemon (SIGHUP)"
@@ -68,7 +60,9 @@ pub(super) fn write(
         screen.line(format_args!("at {now}"));
     } else {
         screen.end();
-        screen.line(format_args!("look: klaviyo-relay show EVENT   send again: klaviyo-relay replay --status dead   at {now}"));
+        screen.line(format_args!(
+            "look: klaviyo-relay show EVENT   send again: klaviyo-relay replay --status dead   at {now}"
+        ));
     }
 }
 
@@ -101,10 +95,7 @@ fn alarms(screen: &mut Screen, status: &Status, sandbox: bool) {
                 failing.event, failing.kind, failing.failures
             ),
         );
-        screen.line(format_args!(
-            "  {}",
-            failing.reason.as_deref().unwrap_or("no answer")
-        ));
+        screen.line(format_args!("  {}", failing.reason.as_deref().unwrap_or("no answer")));
         screen.line(format_args!(
             "  next attempt at {}; its person's later events wait behind it, nobody else's",
             failing.next_attempt_at
@@ -136,11 +127,7 @@ fn stopped(screen: &mut Screen, overview: &Overview) {
         } else {
             ("s", "hold")
         };
-        let way = if stopped.status == "held" {
-            "release"
-        } else {
-            "replay"
-        };
+        let way = if stopped.status == "held" { "release" } else { "replay" };
         screen.toned_line(
             Tone::Bad,
             format_args!(
@@ -174,9 +161,7 @@ fn refused(screen: &mut Screen, overview: &Overview) {
 
 /// What was told within the last minute: what is older says nothing of the present.
 fn limits(screen: &mut Screen, overview: &Overview, now: Timestamp) {
-    let recent = |told: &&LimitsInUse| {
-        now.since(Timestamp::from_millis(told.at_ms)) < Duration::from_mins(1)
-    };
+    let recent = |told: &&LimitsInUse| now.since(Timestamp::from_millis(told.at_ms)) < Duration::from_mins(1);
     let Some(told) = overview.limits.as_ref().filter(recent) else {
         return;
     };
@@ -184,16 +169,10 @@ fn limits(screen: &mut Screen, overview: &Overview, now: Timestamp) {
         return;
     }
     screen.end();
-    screen.line(format_args!(
-        "limits in use              second              minute"
-    ));
+    screen.line(format_args!("limits in use              second              minute"));
     for family in &told.families {
         let window = |[used, allowed]: [u64; 2]| format!("{used} of {allowed}");
-        let closed = if family.closed {
-            "  closed by a 429"
-        } else {
-            ""
-        };
+        let closed = if family.closed { "  closed by a 429" } else { "" };
         screen.line(format_args!(
             "  {:<19}{:>12}{:>20}{closed}",
             family.family,
@@ -257,13 +236,12 @@ fn backlog(screen: &mut Screen, status: &Status) {
         return;
     }
     screen.end();
-    screen.line(format_args!("waiting                   all      < 1 m     < 10 m      < 1 h      < 1 d      older  oldest"));
+    screen.line(format_args!(
+        "waiting                   all      < 1 m     < 10 m      < 1 h      < 1 d      older  oldest"
+    ));
     for row in &status.backlog {
         let kind = row.kind.as_deref().unwrap_or("?");
-        screen.put(format_args!(
-            "  {:<8} {kind:<9} {:>8}",
-            row.status, row.count
-        ));
+        screen.put(format_args!("  {:<8} {kind:<9} {:>8}", row.status, row.count));
         for age in &row.ages {
             screen.put(format_args!(" {age:>10}"));
         }
@@ -293,10 +271,7 @@ fn blocked(screen: &mut Screen, overview: &Overview) {
     }
     let plural = if blocked.heads == 1 { "" } else { "s" };
     screen.end();
-    screen.line(format_args!(
-        "others wait behind {} event{plural}",
-        blocked.heads
-    ));
+    screen.line(format_args!("others wait behind {} event{plural}", blocked.heads));
     for head in &blocked.worst {
         screen.line(format_args!(
             "  {:>8}  {} behind it  {} since {}  {}  {}",
@@ -320,9 +295,11 @@ fn dead(screen: &mut Screen, status: &Status) {
     }
     if status.unknown_subscriptions > 0 {
         screen.end();
-        screen.line(format_args!("subscriptions sent and never answered: {}; Klaviyo may have taken them (the view `deliveries`, \
+        screen.line(format_args!(
+            "subscriptions sent and never answered: {}; Klaviyo may have taken them (the view `deliveries`, \
              status = 'unknown' and kind = 'subscription')",
-            status.unknown_subscriptions));
+            status.unknown_subscriptions
+        ));
     }
     if status.repeats > 0 {
         screen.end();

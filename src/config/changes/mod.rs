@@ -82,11 +82,7 @@ impl Key {
         Self { name, same, fixed }
     }
 
-    const fn fixed(
-        name: &'static str,
-        same: fn(&Config, &Config) -> bool,
-        keep: fn(&mut Config, &Config),
-    ) -> Self {
+    const fn fixed(name: &'static str, same: fn(&Config, &Config) -> bool, keep: fn(&mut Config, &Config)) -> Self {
         let when = |_: &Config, _: &Config| true;
         let fixed = Some(Fixed { when, keep });
         Self { name, same, fixed }
@@ -148,9 +144,7 @@ const KEYS: &[Key] = &[
         same_of_sources(old, new, |old, new| old.allow == new.allow)
     }),
     Key::live("ingest.sources.allowed_origins", |old, new| {
-        same_of_sources(old, new, |old, new| {
-            old.allowed_origins == new.allowed_origins
-        })
+        same_of_sources(old, new, |old, new| old.allowed_origins == new.allowed_origins)
     }),
     Key::live("ingest.sources.shared_secret", |old, new| {
         same_of_sources(old, new, |old, new| {
@@ -172,10 +166,7 @@ const KEYS: &[Key] = &[
         },
         fixed: Some(Fixed {
             // A key for another endpoint must not be shown to this one; the sandbox in the program has the first one.
-            when: |old, new| {
-                old.klaviyo.endpoint != new.klaviyo.endpoint
-                    || old.klaviyo.endpoint == Endpoint::Sandbox
-            },
+            when: |old, new| old.klaviyo.endpoint != new.klaviyo.endpoint || old.klaviyo.endpoint == Endpoint::Sandbox,
             keep: |new, old| {
                 new.klaviyo.keep_private_key(&old.klaviyo);
             },
@@ -261,11 +252,7 @@ fn counterpart<'c>(source: &SourceConfig, config: &'c Config) -> Option<&'c Sour
 }
 
 /// Compares the sources that both have.
-fn same_of_sources(
-    old: &Config,
-    new: &Config,
-    same: fn(&SourceConfig, &SourceConfig) -> bool,
-) -> bool {
+fn same_of_sources(old: &Config, new: &Config, same: fn(&SourceConfig, &SourceConfig) -> bool) -> bool {
     new.ingest
         .sources
         .iter()

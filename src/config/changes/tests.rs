@@ -76,11 +76,7 @@ fn a_source_is_compared_with_the_one_of_its_name() {
             "\"k\"\nallowed_origins = [\"https://shop.example\"]",
             "allowed_origins",
         ),
-        (
-            "\"k\"",
-            "\"k\"\nshared_secret = \"12345678\"",
-            "shared_secret",
-        ),
+        ("\"k\"", "\"k\"\nshared_secret = \"12345678\"", "shared_secret"),
         ("\"shop\"", "\"store\"", "name"),
         (
             "[klaviyo]",
@@ -115,17 +111,8 @@ fn a_key_is_changed_at_once_for_the_same_klaviyo_alone() {
         "b.klaviyo.com\"\nprivate_key = \"pk_2",
     );
     assert_eq!(elsewhere.applied, [""; 0]);
-    assert_eq!(
-        elsewhere.needs_restart,
-        ["klaviyo.endpoint", "klaviyo.private_key"]
-    );
-    let sandbox = |key: &str| {
-        config(
-            &PLAIN
-                .replace("https://a.klaviyo.com", "sandbox")
-                .replace("pk_1", key),
-        )
-    };
+    assert_eq!(elsewhere.needs_restart, ["klaviyo.endpoint", "klaviyo.private_key"]);
+    let sandbox = |key: &str| config(&PLAIN.replace("https://a.klaviyo.com", "sandbox").replace("pk_1", key));
     let changes = Changes::between(&sandbox("pk_1"), &sandbox("pk_2"));
     assert_eq!(changes.needs_restart, ["klaviyo.private_key"]);
 }

@@ -10,8 +10,7 @@ use crate::model::{DeliveryKind, OutcomeKind};
 const EMPTY_OBJECT: &str = "{}";
 const DATA: &str = r#"{"data":[]}"#;
 const META: &str = r#"{"meta":{"agent_hints":{"next_steps":[]}}}"#;
-const JOB: &str =
-    r#"{"data":{"type":"profile-bulk-import-job","id":"j1","attributes":{"status":"queued"}}}"#;
+const JOB: &str = r#"{"data":{"type":"profile-bulk-import-job","id":"j1","attributes":{"status":"queued"}}}"#;
 const BOTH: &str = r#"{"data":{"type":"profile","id":"01G"},"errors":[]}"#;
 
 /// Every endpoint that is asked, by its name.
@@ -68,9 +67,7 @@ fn an_endpoint_accepts_with_its_documented_answer_and_with_no_other() {
     let resource = 8..10;
     for (name, success) in endpoints() {
         let (statuses, good) = match name {
-            "event" | "event job" | "subscription" | "subscription job" | "deletion" => {
-                (&[202][..], &empty)
-            }
+            "event" | "event job" | "subscription" | "subscription job" | "deletion" => (&[202][..], &empty),
             "list add" | "list remove" => (&[204][..], &empty),
             "profile" => (&[200, 201][..], &resource),
             "profile job" => (&[202][..], &resource),
@@ -158,8 +155,7 @@ fn a_refusal_is_final_in_klaviyos_words_alone() {
 fn what_no_api_answers_with_is_tried_again_whatever_it_says() {
     for (name, success) in endpoints() {
         for status in [101, 199, 300, 301, 302, 303, 304, 307, 308, 399, 600, 999] {
-            for (content_type, body) in [(JSON, ""), (JSON, PROFILE), (JSON, ERRORS), (HTML, PAGE)]
-            {
+            for (content_type, body) in [(JSON, ""), (JSON, PROFILE), (JSON, ERRORS), (HTML, PAGE)] {
                 let outcome = judged(&answer(status, content_type, body), success);
                 let case = format!("{name}: {status} {body}");
                 assert_eq!((outcome.kind, outcome.foreign), (Retry, true), "{case}");
@@ -200,11 +196,7 @@ fn more_than_is_read_is_never_accepted_and_refuses_when_it_begins_with_klaviyos_
     for (name, success) in endpoints() {
         let due = success.statuses[0];
         for body in ["", r#"{"data":{"id":"01G","x":""#, "xxxx", PROFILE] {
-            assert_eq!(
-                too_long(due, JSON, body, success),
-                (Unknown, false),
-                "{name}"
-            );
+            assert_eq!(too_long(due, JSON, body, success), (Unknown, false), "{name}");
         }
         assert_eq!(too_long(due, HTML, "<html>", success), (Retry, true));
         assert_eq!(too_long(400, JSON, errors, success), (Refused, false));
@@ -230,14 +222,8 @@ fn what_answered_instead_of_klaviyo_is_described() {
     assert_eq!(words(400, JSON, PROFILE), "a document without errors");
     assert_eq!(words(302, HTML, ""), "a redirect, with an empty body");
     assert_eq!(words(101, "", ""), "an empty body");
-    assert_eq!(
-        words(204, "", ""),
-        "a 204 where 202 is due, with an empty body"
-    );
-    assert_eq!(
-        words(200, HTML, PAGE),
-        "a 200 where 202 is due, with an HTML page"
-    );
+    assert_eq!(words(204, "", ""), "a 204 where 202 is due, with an empty body");
+    assert_eq!(words(200, HTML, PAGE), "a 200 where 202 is due, with an HTML page");
     assert_eq!(words(202, HTML, PAGE), "an HTML page where no body is due");
     assert_eq!(
         words(202, JSON, ERRORS),

@@ -11,12 +11,9 @@ use crate::model::{Outcome, Timestamp};
 const JSON: &str = "application/vnd.api+json";
 const HTML: &str = "text/html; charset=UTF-8";
 const PAGE: &str = "<!DOCTYPE html><html><body>Sign in</body></html>";
-const PROFILE: &str =
-    r#"{"data":{"type":"profile","id":"01GDDKASAP8TKDDA2GRZDSVP4H","attributes":{}}}"#;
-const ERRORS: &str =
-    r#"{"errors":[{"id":"e1","code":"invalid","title":"Invalid input.","detail":"d"}]}"#;
-const DUPLICATE: &str =
-    r#"{"errors":[{"id":"e1","code":"duplicate_profile","title":"t","detail":"d"}]}"#;
+const PROFILE: &str = r#"{"data":{"type":"profile","id":"01GDDKASAP8TKDDA2GRZDSVP4H","attributes":{}}}"#;
+const ERRORS: &str = r#"{"errors":[{"id":"e1","code":"invalid","title":"Invalid input.","detail":"d"}]}"#;
+const DUPLICATE: &str = r#"{"errors":[{"id":"e1","code":"duplicate_profile","title":"t","detail":"d"}]}"#;
 const RETIRED: &str = r#"{"message":"This API has been retired"}"#;
 
 fn answer(status: u16, content_type: &str, body: &str) -> Answer {

@@ -156,8 +156,7 @@ async fn an_answer_without_a_byte_or_with_a_huge_head_is_unknown() {
 #[tokio::test]
 async fn more_than_is_read_is_not_taken() {
     let long = |status: &str, start: &str, fill: &str| {
-        let mut raw =
-            format!("HTTP/1.1 {status}\r\ncontent-type: {JSON}\r\n\r\n{start}").into_bytes();
+        let mut raw = format!("HTTP/1.1 {status}\r\ncontent-type: {JSON}\r\n\r\n{start}").into_bytes();
         while raw.len() < 50 << 20 {
             raw.extend_from_slice(fill.as_bytes());
         }
@@ -171,11 +170,7 @@ async fn more_than_is_read_is_not_taken() {
     assert_eq!(profile.kind, OutcomeKind::Unknown, "{profile:?}");
     assert_eq!(profile.profile_id, None);
     let page = asked(long("202 Accepted", "<html>", &fill), DeliveryKind::Event).await;
-    assert_eq!(
-        (page.kind, page.foreign),
-        (OutcomeKind::Retry, true),
-        "{page:?}"
-    );
+    assert_eq!((page.kind, page.foreign), (OutcomeKind::Retry, true), "{page:?}");
     let error = r#"{"code":"invalid","title":"Invalid input.","detail":"d"},"#;
     let raw = long("400 Bad Request", r#"{"errors":["#, &error.repeat(20));
     let refused = asked(raw, DeliveryKind::Event).await;
@@ -189,18 +184,12 @@ async fn a_request_ends_within_its_own_time() {
     let event = route(DeliveryKind::Event, None);
     for (raw, status) in [
         ("", None),
-        (
-            "HTTP/1.1 202 Accepted\r\ncontent-length: 5\r\n\r\n",
-            Some(202),
-        ),
+        ("HTTP/1.1 202 Accepted\r\ncontent-length: 5\r\n\r\n", Some(202)),
     ] {
         let sender = sender(port(raw.as_bytes().to_vec(), Then::KeepOpen).await);
         let (sent, _) = sender.send(&event, BODY.to_owned(), soon, now).await;
         let (got, body) = sender.get(&Route::read("/api/lists"), soon, now).await;
-        assert_eq!(
-            (sent.kind, sent.http_status),
-            (OutcomeKind::Unknown, status)
-        );
+        assert_eq!((sent.kind, sent.http_status), (OutcomeKind::Unknown, status));
         assert_eq!(sent.error.as_deref(), Some("no answer in time"));
         let foreign = got.foreign;
         assert_eq!(foreign, status.is_some(), "a 202 where 200 is due");
@@ -210,8 +199,7 @@ async fn a_request_ends_within_its_own_time() {
 
 #[tokio::test]
 async fn an_account_and_a_narrow_key_are_klaviyos_words() {
-    let account =
-        r#"{"data":[{"type":"account","id":"AbC123","attributes":{"public_api_key":"AbC123"}}]}"#;
+    let account = r#"{"data":[{"type":"account","id":"AbC123","attributes":{"public_api_key":"AbC123"}}]}"#;
     let denied = r#"{"errors":[{"id":"e","code":"permission_denied","title":"t","detail":"d"}]}"#;
     let remote = |status: &str, content_type: &str, body: &str| {
         let raw = format!(
@@ -256,8 +244,7 @@ async fn the_key_that_an_answer_repeats_is_not_kept() {
         let head = format!("HTTP/1.1 400 Bad Request\r\ncf-ray: {key}\r\ncontent-length: {length}");
         let address = port(format!("{head}\r\n\r\n{body}").into_bytes(), Then::Close).await;
         let secret = SecretString::from(key);
-        let sender =
-            Sender::new(&format!("http://{address}"), &secret, "2026-10-15", LONG).unwrap();
+        let sender = Sender::new(&format!("http://{address}"), &secret, "2026-10-15", LONG).unwrap();
         let route = route(DeliveryKind::Event, None);
         let now = Timestamp::from_millis(0);
         let (outcome, body) = sender.send(&route, BODY.to_owned(), LONG, now).await;

@@ -32,10 +32,7 @@ fn a_call_is_taken_as_it_stands() {
         panic!("one call");
     };
     assert_eq!((&*event.payload, &*event.source), (line, "shop"));
-    assert_eq!(
-        (event.kind, &*event.message_id),
-        (Some(EventType::Identify), "made")
-    );
+    assert_eq!((event.kind, &*event.message_id), (Some(EventType::Identify), "made"));
     assert_eq!((event.received_at, event.refused.as_deref()), (now(), None));
 }
 
@@ -61,21 +58,14 @@ fn times_of_the_archive_count_and_are_not_corrected_twice() {
             "nobody knows when it arrived",
             json!({"timestamp": "2026-01-02T12:00:05Z", "sentAt": "2026-01-02T12:00:09Z"}),
         ),
-        (
-            "it has no time but that",
-            json!({"receivedAt": "2026-01-02T12:00:05Z"}),
-        ),
+        ("it has no time but that", json!({"receivedAt": "2026-01-02T12:00:05Z"})),
         (
             "it cannot have happened after it arrived",
             json!({"receivedAt": "2026-01-02T12:00:05Z", "timestamp": "2026-01-02T12:09:00Z"}),
         ),
     ] {
         let events = read(&with(&times).to_string()).unwrap();
-        assert_eq!(
-            events[0].at.to_string(),
-            "2026-01-02T12:00:05.000Z",
-            "{what}"
-        );
+        assert_eq!(events[0].at.to_string(), "2026-01-02T12:00:05.000Z", "{what}");
     }
     let events = read(&with(&json!({})).to_string()).unwrap();
     assert_eq!(events[0].at, now(), "nothing is known of when");
@@ -127,11 +117,7 @@ fn json_that_is_no_call_is_refused_and_what_is_no_json_is_an_error() {
 fn a_time_that_cannot_be_read_does_not_date_history_to_today() {
     let refused = |times: &Value| read(&with(times).to_string()).unwrap().remove(0).refused;
     let unreadable = json!({"timestamp": "01/05/2026 10:00"});
-    assert!(
-        refused(&unreadable)
-            .unwrap()
-            .starts_with("time_unreadable: ")
-    );
+    assert!(refused(&unreadable).unwrap().starts_with("time_unreadable: "));
     for dated in [
         json!({"timestamp": "01/05/2026 10:00", "receivedAt": "2026-01-05T10:00:00Z"}),
         json!({"timestamp": "01/05/2026 10:00", "originalTimestamp": "2026-01-05T10:00:00Z"}),

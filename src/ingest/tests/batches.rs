@@ -18,13 +18,7 @@ fn track(fields: &Value) -> Value {
 fn dev(path: &str, body: &str) -> Result<usize, (u16, &'static str, String)> {
     judge(path, &[("x-write-key", "dev")], body.into())
         .map(|accepted| accepted.events.len())
-        .map_err(|refusal| {
-            (
-                refusal.status().as_u16(),
-                refusal.code(),
-                refusal.to_string(),
-            )
-        })
+        .map_err(|refusal| (refusal.status().as_u16(), refusal.code(), refusal.to_string()))
 }
 
 #[test]
@@ -52,10 +46,7 @@ fn the_envelope_keeps_the_text_around_the_calls() {
         Some(r#"{"context":{"library":{"name":"go","v":1.0}},"sentAt":"2026-11-23T12:00:00Z"}"#)
     );
     assert_eq!(event.message_id, "made-1");
-    let plain = events(
-        "/v1/batch",
-        r#"{"batch":[{"type":"track","userId":"u","event":"e"}]}"#,
-    );
+    let plain = events("/v1/batch", r#"{"batch":[{"type":"track","userId":"u","event":"e"}]}"#);
     assert_eq!(plain[0].envelope, None);
 }
 
@@ -123,10 +114,7 @@ fn the_path_says_which_call_it_is() {
     );
     let body = r#"{"type":"track","userId":"u","name":"Home"}"#;
     let page = event("/v1/p/", body);
-    assert_eq!(
-        (page.kind, page.name.as_deref()),
-        (Some(EventType::Page), Some("Home"))
-    );
+    assert_eq!((page.kind, page.name.as_deref()), (Some(EventType::Page), Some("Home")));
     // Where the path is the batch's, the call's own type counts.
     assert_eq!(
         event("/v1/batch", r#"{"type":"group","userId":"u"}"#).kind,
@@ -215,10 +203,7 @@ fn limits_are_inclusive() {
 #[test]
 fn json_errors_name_the_call_they_are_in() {
     let place = |body: &str| dev("/v1/batch", body).unwrap_err().2;
-    assert!(
-        place(r#"{"batch":[{"type":"track"},{"type" "track"}]}"#)
-            .starts_with("`batch[1]` is not readable JSON")
-    );
+    assert!(place(r#"{"batch":[{"type":"track"},{"type" "track"}]}"#).starts_with("`batch[1]` is not readable JSON"));
     assert!(place(r#"{"batch":[{}],"context":{]}"#).starts_with("the body is not readable JSON"));
     assert!(place("[{},{}").starts_with("`batch[2]`"));
     assert!(place("{\"batch\":[{}],\n\"sentAt\":}").contains("line 2 column 10"));

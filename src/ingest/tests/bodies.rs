@@ -62,10 +62,7 @@ fn gzip_is_taken_in_every_spelling_of_its_name() {
 #[test]
 fn deflate_is_taken_with_and_without_the_frame_of_zlib() {
     for level in 0..=9 {
-        for body in [
-            zlib(CALL.as_bytes(), level),
-            bare_deflate(CALL.as_bytes(), level),
-        ] {
+        for body in [zlib(CALL.as_bytes(), level), bare_deflate(CALL.as_bytes(), level)] {
             let headers = [("x-write-key", "dev"), ("content-encoding", "Deflate")];
             let accepted = judge("/v1/track", &headers, body).unwrap();
             assert_eq!(accepted.events[0].payload, CALL, "level {level}");
@@ -79,10 +76,7 @@ fn deflate_that_ends_early_is_refused() {
         let cut = whole[..whole.len() - 5].to_vec();
         let headers = [("x-write-key", "dev"), ("content-encoding", "deflate")];
         let refusal = judge("/v1/track", &headers, cut).unwrap_err();
-        assert!(
-            refusal.to_string().contains("not whole and valid deflate"),
-            "{refusal}"
-        );
+        assert!(refusal.to_string().contains("not whole and valid deflate"), "{refusal}");
     }
 }
 
@@ -91,10 +85,7 @@ fn a_body_may_be_some_gzip_files_and_not_thousands() {
     let headers = [("x-write-key", "dev"), ("content-encoding", "gzip")];
     let (one, other) = CALL.split_at(CALL.len() / 2);
     let two = [gzip(one.as_bytes()), gzip(other.as_bytes())].concat();
-    assert_eq!(
-        judge("/v1/track", &headers, two).unwrap().events[0].payload,
-        CALL
-    );
+    assert_eq!(judge("/v1/track", &headers, two).unwrap().events[0].payload, CALL);
     let many = gzip(b"").repeat(200_000);
     let refusal = judge("/v1/track", &headers, many).unwrap_err();
     assert_eq!(refusal.status().as_u16(), 400, "{refusal}");
@@ -121,10 +112,7 @@ async fn a_body_is_read_up_to_its_limit_and_for_a_limited_time() {
         receive::body(body, 10, Pace::KNOWN, &mut room.share(true)).await
     };
     assert_eq!(read(10).await.unwrap().len(), 10);
-    assert!(matches!(
-        read(11).await,
-        Err(Refusal::BodyTooLarge { limit: 10 })
-    ));
+    assert!(matches!(read(11).await, Err(Refusal::BodyTooLarge { limit: 10 })));
     let silent = Body::new(Silent);
     let impatient = Pace {
         stall: Duration::ZERO,
@@ -145,23 +133,14 @@ async fn a_body_without_room_is_read_to_its_end_and_thrown_away() {
         read: Arc::clone(&read),
     });
     let mut share = room.share(true);
-    let refusal = receive::body(body, 10, Pace::KNOWN, &mut share)
-        .await
-        .unwrap_err();
-    assert_eq!(
-        (refusal.status().as_u16(), refusal.code()),
-        (429, "cannot_store_now")
-    );
+    let refusal = receive::body(body, 10, Pace::KNOWN, &mut share).await.unwrap_err();
+    assert_eq!((refusal.status().as_u16(), refusal.code()), (429, "cannot_store_now"));
     assert_eq!(read.load(Ordering::Relaxed), 10);
     // Its share is free again already: what was read is gone.
     room.share(true).take(5).unwrap();
     drop(other);
     let body = Body::from("0123456789");
-    assert!(
-        receive::body(body, 10, Pace::KNOWN, &mut share)
-            .await
-            .is_ok()
-    );
+    assert!(receive::body(body, 10, Pace::KNOWN, &mut share).await.is_ok());
 }
 
 #[tokio::test]
@@ -172,9 +151,7 @@ async fn an_upload_over_the_limit_is_read_on_for_a_while_and_then_cut() {
         read: Arc::clone(&read),
     });
     let mut share = Room::of(1000).share(true);
-    let refusal = receive::body(endless, 10, Pace::KNOWN, &mut share)
-        .await
-        .unwrap_err();
+    let refusal = receive::body(endless, 10, Pace::KNOWN, &mut share).await.unwrap_err();
     assert!(matches!(refusal, Refusal::BodyTooLarge { limit: 10 }));
     assert_eq!(read.load(Ordering::Relaxed), 41);
 }

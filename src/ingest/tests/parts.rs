@@ -40,24 +40,14 @@ fn the_write_key_is_found_wherever_sdks_put_it() {
         basic("dev:password"),
         format!("basic  {}", STANDARD_NO_PAD.encode("dev:")),
     ] {
-        assert_eq!(
-            who("/v1/track", &[("authorization", &header)], CALL),
-            dev,
-            "{header}"
-        );
+        assert_eq!(who("/v1/track", &[("authorization", &header)], CALL), dev, "{header}");
     }
     assert_eq!(who("/v1/track", &[("x-write-key", "dev")], CALL), dev);
-    assert_eq!(
-        who("/v1/track", &[("x-write-key", "key:secret")], CALL),
-        "jitsu"
-    );
+    assert_eq!(who("/v1/track", &[("x-write-key", "key:secret")], CALL), "jitsu");
     assert_eq!(who("/v1/track?a=b&writeKey=d%65v", &[], CALL), dev);
     let in_body = r#"{"writeKey":"dev","userId":"u","event":"e"}"#;
     assert_eq!(who("/v1/track", &[], in_body), dev);
-    assert_eq!(
-        who("/v1/track", &[("authorization", "Bearer abc")], in_body),
-        dev
-    );
+    assert_eq!(who("/v1/track", &[("authorization", "Bearer abc")], in_body), dev);
     let in_batch = r#"{"batch":[{"type":"identify","userId":"u"}],"writeKey":"dev"}"#;
     assert_eq!(who("/v1/b", &[], in_batch), dev);
 }
@@ -66,15 +56,9 @@ fn the_write_key_is_found_wherever_sdks_put_it() {
 fn a_header_wins_over_the_body_and_a_foreign_header_hides_nothing() {
     let in_body = r#"{"writeKey":"dev","userId":"u","event":"e"}"#;
     let node = basic("wk_node:");
-    assert_eq!(
-        who("/v1/track", &[("authorization", &node)], in_body),
-        "node"
-    );
+    assert_eq!(who("/v1/track", &[("authorization", &node)], in_body), "node");
     let staging = basic("staging:password");
-    assert_eq!(
-        who("/v1/track", &[("authorization", &staging)], in_body),
-        "dev"
-    );
+    assert_eq!(who("/v1/track", &[("authorization", &staging)], in_body), "dev");
 }
 
 #[test]
@@ -96,10 +80,7 @@ fn a_wrong_key_is_a_401_that_does_not_repeat_it() {
     ] {
         let refusal = judge("/v1/track", &headers, CALL.into()).unwrap_err();
         assert_eq!(refusal.status(), 401);
-        assert!(
-            refusal.to_string().contains("carries no write key"),
-            "{refusal}"
-        );
+        assert!(refusal.to_string().contains("carries no write key"), "{refusal}");
     }
 }
 
@@ -120,12 +101,7 @@ fn only_listed_pages_may_use_a_key_with_origins() {
     assert_eq!(shop(Some("https://shop.example")), "shop");
     assert_eq!(shop(Some("http://localhost:3000")), "shop");
     assert_eq!(shop(None), "shop");
-    for foreign in [
-        "https://shop.example.evil",
-        "http://shop.example",
-        "null",
-        "",
-    ] {
+    for foreign in ["https://shop.example.evil", "http://shop.example", "null", ""] {
         assert_eq!(shop(Some(foreign)), "400 origin_not_allowed", "{foreign}");
     }
 }
@@ -164,14 +140,8 @@ fn settings_name_the_host_that_was_asked() {
     ];
     let plain = [("host", "lan"), ("x-forwarded-proto", "http")];
     for (headers, expected) in [
-        (
-            &[("host", "localhost:8080")][..],
-            ("http", "localhost:8080/v1"),
-        ),
-        (
-            &[("host", "events.shop.example")],
-            ("https", "events.shop.example/v1"),
-        ),
+        (&[("host", "localhost:8080")][..], ("http", "localhost:8080/v1")),
+        (&[("host", "events.shop.example")], ("https", "events.shop.example/v1")),
         (&behind_proxy, ("https", "e.shop.example/v1")),
         (&plain, ("http", "lan/v1")),
         (&[("host", "[::1]:80")], ("http", "[::1]:80/v1")),
@@ -237,10 +207,7 @@ fn settings_name_the_public_url_whatever_was_asked() {
     let mut config = config();
     config.path_prefix = Some("/segment".to_owned());
     let asked = [("host", "10.0.0.7"), ("x-forwarded-proto", "http")];
-    assert_eq!(
-        address(&segment(&config, &asked)),
-        ("http", "10.0.0.7/segment/v1")
-    );
+    assert_eq!(address(&segment(&config, &asked)), ("http", "10.0.0.7/segment/v1"));
     config.public_url = Some(PublicUrl {
         https: true,
         address: "relay.example:8443/s".to_owned(),
@@ -255,13 +222,9 @@ fn settings_name_the_public_url_whatever_was_asked() {
 #[test]
 fn the_retry_policy_has_the_shape_that_sdks_read() {
     let found = segment(&config(), &[]);
-    let [rate, backoff] =
-        ["rateLimitConfig", "backoffConfig"].map(|part| &found["httpConfig"][part]);
+    let [rate, backoff] = ["rateLimitConfig", "backoffConfig"].map(|part| &found["httpConfig"][part]);
     for (part, keys) in [
-        (
-            rate,
-            &["maxRetryCount", "maxRetryInterval", "maxRateLimitDuration"][..],
-        ),
+        (rate, &["maxRetryCount", "maxRetryInterval", "maxRateLimitDuration"][..]),
         (
             backoff,
             &[

@@ -33,15 +33,9 @@ fn what_the_clients_clock_is_off_is_taken_out() {
             json!({"timestamp": "2026-11-23T11:00:10Z", "sentAt": "2026-11-23T11:00:00Z"}),
             "12:00:00.000Z",
         ),
-        (
-            json!({"timestamp": "2026-11-23T13:00:00Z"}),
-            "12:00:00.000Z",
-        ),
+        (json!({"timestamp": "2026-11-23T13:00:00Z"}), "12:00:00.000Z"),
         // One of the two is missing or no time.
-        (
-            json!({"timestamp": "2026-11-23T11:00:00Z"}),
-            "11:00:00.000Z",
-        ),
+        (json!({"timestamp": "2026-11-23T11:00:00Z"}), "11:00:00.000Z"),
         (
             json!({"timestamp": "2026-11-23T11:00:00Z", "sentAt": "soon"}),
             "11:00:00.000Z",

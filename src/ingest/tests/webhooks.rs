@@ -60,22 +60,13 @@ fn what_cannot_be_delivered_is_kept_as_dead_even_alone() {
             "invalid_type",
         ),
         (r#"{"userId":"u","messageId":"m"}"#, "missing_type"),
-        (
-            r#"{"type":"track","event":"e","messageId":"m"}"#,
-            "no_user_anon_id",
-        ),
-        (
-            r#"{"type":"track","userId":"u","messageId":"m"}"#,
-            "event_not_defined",
-        ),
+        (r#"{"type":"track","event":"e","messageId":"m"}"#, "no_user_anon_id"),
+        (r#"{"type":"track","userId":"u","messageId":"m"}"#, "event_not_defined"),
     ] {
         for body in [call.to_owned(), format!("[{call}]")] {
             let kept = event("/v1/webhook", &body);
             assert!(kept.refused.unwrap().starts_with(code), "{body}");
-            assert_eq!(
-                (kept.payload.as_str(), kept.message_id.as_str()),
-                (call, "m")
-            );
+            assert_eq!((kept.payload.as_str(), kept.message_id.as_str()), (call, "m"));
         }
     }
     // What is no call at all, nobody could look at.
@@ -86,11 +77,7 @@ fn what_cannot_be_delivered_is_kept_as_dead_even_alone() {
         ("7", "bad_request"),
     ] {
         let refusal = judge("/v1/webhook", &[("x-write-key", "dev")], body.into()).unwrap_err();
-        assert_eq!(
-            (refusal.status().as_u16(), refusal.code()),
-            (400, code),
-            "{body}"
-        );
+        assert_eq!((refusal.status().as_u16(), refusal.code()), (400, code), "{body}");
     }
 }
 
@@ -108,10 +95,7 @@ fn only_a_source_that_may_delete_deletes() {
         }
     }
     let refusal = judge("/v1/batch", &[("x-write-key", "dev")], delete.into()).unwrap_err();
-    assert_eq!(
-        (refusal.status().as_u16(), refusal.code()),
-        (400, "delete_not_allowed")
-    );
+    assert_eq!((refusal.status().as_u16(), refusal.code()), (400, "delete_not_allowed"));
     let signed = signature(delete);
     let headers = [("x-write-key", "wk_segment"), ("x-signature", &*signed)];
     let kept = judge("/v1/webhook", &headers, delete.into()).unwrap();
@@ -123,10 +107,7 @@ fn behind_a_signed_call_only_calls_of_its_type_are_taken() {
     let delete = r#"{"type":"delete","userId":"victim"}"#;
     let refused = |first: &str, calls: &[&str]| -> Vec<bool> {
         let body = format!("[{}]", calls.join(","));
-        let headers = [
-            ("x-write-key", "wk_segment"),
-            ("x-signature", &*signature(first)),
-        ];
+        let headers = [("x-write-key", "wk_segment"), ("x-signature", &*signature(first))];
         let events = judge("/v1/webhook", &headers, body.into()).unwrap().events;
         let not_signed = |event: &NewEvent| {
             event
@@ -149,25 +130,14 @@ fn behind_a_signed_call_only_calls_of_its_type_are_taken() {
 fn a_source_with_a_shared_secret_takes_signed_webhooks_and_nothing_else() {
     let array = format!(" [ {SEGMENT} ,{RUDDER}]");
     let batch = format!(r#"{{"batch":[{SEGMENT},{RUDDER}]}}"#);
-    for (body, text, count) in [
-        (SEGMENT, SEGMENT, "1"),
-        (&array, SEGMENT, "2"),
-        (&batch, &batch, "2"),
-    ] {
+    for (body, text, count) in [(SEGMENT, SEGMENT, "1"), (&array, SEGMENT, "2"), (&batch, &batch, "2")] {
         let right = signature(text);
         assert_eq!(signed("/v1/webhook", Some(&right), body), count);
         assert_eq!(signed("/v1/webhook", None, body), "401 signature_missing");
         let wrong = signature(&text.replace("1.10", "1.1"));
-        assert_eq!(
-            signed("/v1/webhook", Some(&wrong), body),
-            "401 signature_wrong"
-        );
+        assert_eq!(signed("/v1/webhook", Some(&wrong), body), "401 signature_wrong");
         for path in ["/v1/batch", "/v1/track", "/v1/import"] {
-            assert_eq!(
-                signed(path, Some(&right), body),
-                "401 webhook_only",
-                "{path}"
-            );
+            assert_eq!(signed(path, Some(&right), body), "401 webhook_only", "{path}");
         }
     }
     // The text counts, not how it travelled.

@@ -10,8 +10,7 @@ use super::item::EventItem;
 use super::names::Name;
 use crate::klaviyo::limits::{MAX_BULK_EVENTS, MAX_JOB_BYTES};
 
-const HEAD: &str =
-    r#"{"data":{"type":"event-bulk-create-job","attributes":{"events-bulk-create":{"data":["#;
+const HEAD: &str = r#"{"data":{"type":"event-bulk-create-job","attributes":{"events-bulk-create":{"data":["#;
 const TAIL: &str = "]}}}}";
 const GROUP_HEAD: &str = r#"{"type":"event-bulk-create","attributes":{"profile":"#;
 const GROUP_EVENTS: &str = r#","events":{"data":["#;

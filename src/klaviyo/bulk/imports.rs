@@ -96,11 +96,7 @@ pub fn import_job(body: &[u8]) -> Option<ImportJob> {
 /// known of the jobs.
 pub fn import_jobs(body: &[u8]) -> Option<Vec<ImportJob>> {
     let body = json::from_slice(body).ok()?;
-    body.get("data")?
-        .as_array()?
-        .iter()
-        .map(ImportJob::read)
-        .collect()
+    body.get("data")?.as_array()?.iter().map(ImportJob::read).collect()
 }
 
 /// Where to ask for all import jobs of the account, the newest first: the first page.

@@ -103,14 +103,10 @@ impl PersonItem {
         let list = job.relationships.map(|relationships| relationships.list);
         let consent = ConsentSettings {
             historical_import: job.attributes.historical_import,
-            custom_source: job
-                .attributes
-                .custom_source
-                .map(|source| source.get().to_owned()),
+            custom_source: job.attributes.custom_source.map(|source| source.get().to_owned()),
             list_id: list.map(|list| list.data.id),
         };
-        (job.kind == "profile-subscription-bulk-create-job")
-            .then(|| Self::of(profile, &person, Some(consent)))?
+        (job.kind == "profile-subscription-bulk-create-job").then(|| Self::of(profile, &person, Some(consent)))?
     }
 
     fn of(profile: &RawValue, person: &Value, consent: Option<ConsentSettings>) -> Option<Self> {

@@ -16,8 +16,8 @@ mod refusal;
 mod tests;
 
 pub use imports::{
-    ImportError, ImportJob, ImportStatus, import_errors, import_errors_route, import_job,
-    import_job_route, import_jobs, import_jobs_route, item_of, next_page_route,
+    ImportError, ImportJob, ImportStatus, import_errors, import_errors_route, import_job, import_job_route,
+    import_jobs, import_jobs_route, item_of, next_page_route,
 };
 pub use refusal::{NamedItem, named_items};
 
@@ -91,9 +91,7 @@ impl BulkJob {
         match (&mut self.load, item) {
             (Load::Events(events), Item::Event(event)) => events.add(event),
             (Load::People(people), Item::Person(person)) => people.add(person),
-            (Load::Events(_), Item::Person(_)) | (Load::People(_), Item::Event(_)) => {
-                Err(DoesNotFit::NotBulk)
-            }
+            (Load::Events(_), Item::Person(_)) | (Load::People(_), Item::Event(_)) => Err(DoesNotFit::NotBulk),
         }
     }
 

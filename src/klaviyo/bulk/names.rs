@@ -6,13 +6,7 @@ use serde_json::Value;
 pub(super) type Name = (&'static str, String);
 
 /// All but Klaviyo's own id, which stands beside the attributes.
-const IDENTIFIERS: [&str; 5] = [
-    "email",
-    "phone_number",
-    "external_id",
-    "anonymous_id",
-    "_kx",
-];
+const IDENTIFIERS: [&str; 5] = ["email", "phone_number", "external_id", "anonymous_id", "_kx"];
 
 /// The names in a profile object. Klaviyo does not tell e-mail addresses apart by their case.
 pub(super) fn names_of(profile: &Value) -> Vec<Name> {

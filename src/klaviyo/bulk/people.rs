@@ -12,10 +12,8 @@ use crate::klaviyo::resource::text;
 use crate::klaviyo::success::Success;
 use crate::model::DeliveryKind;
 
-const IMPORT_HEAD: &str =
-    r#"{"data":{"type":"profile-bulk-import-job","attributes":{"profiles":{"data":["#;
-const SUBSCRIBE_HEAD: &str =
-    r#"{"data":{"type":"profile-subscription-bulk-create-job","attributes":{"#;
+const IMPORT_HEAD: &str = r#"{"data":{"type":"profile-bulk-import-job","attributes":{"profiles":{"data":["#;
+const SUBSCRIBE_HEAD: &str = r#"{"data":{"type":"profile-subscription-bulk-create-job","attributes":{"#;
 
 /// The people of a job.
 #[derive(Debug, Clone)]
@@ -109,11 +107,7 @@ impl People {
         if self.profiles.len() == most {
             return Err(DoesNotFit::Full);
         }
-        if item
-            .names
-            .iter()
-            .any(|name| self.by_name.contains_key(name))
-        {
+        if item.names.iter().any(|name| self.by_name.contains_key(name)) {
             return Err(DoesNotFit::OtherJob);
         }
         if let (What::Subscribe(settings), Some(consent)) = (&self.what, item.consent) {

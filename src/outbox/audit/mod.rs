@@ -68,10 +68,7 @@ impl Audit {
     /// Whether everything holds.
     pub fn holds(&self) -> bool {
         self.difference() == 0
-            && self
-                .counts
-                .iter()
-                .all(|counted| counted.rows == counted.kept)
+            && self.counts.iter().all(|counted| counted.rows == counted.kept)
             && self.rules.iter().all(|rule| rule.broken == 0)
             && self.file.as_ref().is_none_or(Vec::is_empty)
     }
@@ -107,20 +104,14 @@ async fn audit(connection: &mut SqliteConnection, deep: bool) -> Result<Audit, s
         totals: totals(&mut moment).await?,
         counts: counts(&mut moment).await?,
         rules: rules(&mut moment).await?,
-        file: if deep {
-            Some(file(&mut moment).await?)
-        } else {
-            None
-        },
+        file: if deep { Some(file(&mut moment).await?) } else { None },
     };
     moment.rollback().await?;
     Ok(audit)
 }
 
 async fn totals(connection: &mut SqliteConnection) -> Result<Vec<(String, i64)>, sqlx::Error> {
-    let row = sqlx::query("SELECT * FROM audit")
-        .fetch_one(connection)
-        .await?;
+    let row = sqlx::query("SELECT * FROM audit").fetch_one(connection).await?;
     let names = [
         "accepted",
         "delivered",
@@ -165,8 +156,7 @@ async fn rules(connection: &mut SqliteConnection) -> Result<Vec<Checked>, sqlx::
             .bind(NAMED)
             .fetch_one(&mut *connection)
             .await?;
-        let first: Vec<i64> =
-            serde_json::from_str(&first).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+        let first: Vec<i64> = serde_json::from_str(&first).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
         checked.push(Checked {
             name: rule.name,
             must: rule.must,

@@ -3,9 +3,7 @@
 use super::*;
 use crate::model::{DeliveryStatus, EventStatus};
 use crate::outbox::tests::import_jobs::profile;
-use crate::outbox::tests::{
-    Files, begin, claim_all, event, files, finish, plan, planned, settle, start,
-};
+use crate::outbox::tests::{Files, begin, claim_all, event, files, finish, plan, planned, settle, start};
 
 /// Something of everything: delivered with an `$event_id`, dead, pending behind another, held.
 async fn filled(files: &Files) -> Outbox {
@@ -33,10 +31,7 @@ async fn filled(files: &Files) -> Outbox {
 async fn tamper(files: &Files, sql: &'static str) {
     let mut connection = connect::writer(&files.config.path, false).await.unwrap();
     let allowed = "INSERT INTO writing (id) VALUES (1)";
-    sqlx::raw_sql(allowed)
-        .execute(&mut connection)
-        .await
-        .unwrap();
+    sqlx::raw_sql(allowed).execute(&mut connection).await.unwrap();
     sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
     connect::close(connection).await;
 }
@@ -55,16 +50,8 @@ async fn everything_holds_for_an_outbox_at_work() {
 #[tokio::test]
 async fn every_rule_names_the_events_that_break_it() {
     for (rule, sql, event) in [
-        (
-            "known_messages",
-            "DELETE FROM message WHERE event_id = 2",
-            2,
-        ),
-        (
-            "numbers",
-            "UPDATE counter SET value = 5 WHERE name = 'last_id'",
-            6,
-        ),
+        ("known_messages", "DELETE FROM message WHERE event_id = 2", 2),
+        ("numbers", "UPDATE counter SET value = 5 WHERE name = 'last_id'", 6),
         ("payloads", "DELETE FROM payload WHERE event_id = 6", 6),
         (
             "payloads",
@@ -90,11 +77,7 @@ async fn every_rule_names_the_events_that_break_it() {
         let audit = outbox.audit(false).await.unwrap();
         assert!(!audit.holds(), "{rule}");
         let broken = audit.rules.iter().find(|found| found.name == rule).unwrap();
-        assert_eq!(
-            (broken.broken, &*broken.first),
-            (1, &[EventId(event)][..]),
-            "{rule}"
-        );
+        assert_eq!((broken.broken, &*broken.first), (1, &[EventId(event)][..]), "{rule}");
     }
 }
 

@@ -87,10 +87,7 @@ struct Log {
 }
 
 impl Log {
-    async fn after(
-        connection: &mut SqliteConnection,
-        checkpoint: &'static str,
-    ) -> Result<Self, sqlx::Error> {
+    async fn after(connection: &mut SqliteConnection, checkpoint: &'static str) -> Result<Self, sqlx::Error> {
         let row: (i64, i64, i64) = sqlx::query_as(checkpoint).fetch_one(connection).await?;
         let (_busy, pages, folded) = row;
         Ok(Self { pages, folded })
@@ -131,9 +128,7 @@ impl Checkpoints {
 
     /// Takes the checkpoints of a connection over from SQLite.
     pub(super) async fn take_over(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        sqlx::query("PRAGMA wal_autocheckpoint = 0")
-            .execute(connection)
-            .await?;
+        sqlx::query("PRAGMA wal_autocheckpoint = 0").execute(connection).await?;
         Ok(())
     }
 
@@ -190,9 +185,7 @@ impl Checkpoints {
         if log.is_folded() || (large && scrub::empty_log(connection).await?) {
             return Ok(Pass::Whole);
         }
-        Ok(Pass::Part {
-            log_bytes: log.bytes(),
-        })
+        Ok(Pass::Part { log_bytes: log.bytes() })
     }
 
     /// Logs a change, and keeps what is wrong in the file.

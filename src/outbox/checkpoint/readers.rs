@@ -61,8 +61,7 @@ fn search(outbox: &Path) -> Vec<Process> {
     let mut found: Vec<Process> = entries(Path::new("/proc"))
         .filter_map(|process| {
             let pid: u32 = process.file_name()?.to_str()?.parse().ok()?;
-            let open = pid != std::process::id()
-                && entries(&process.join("fd")).any(|descriptor| is_ours(&descriptor));
+            let open = pid != std::process::id() && entries(&process.join("fd")).any(|descriptor| is_ours(&descriptor));
             let name = open.then(|| fs::read_to_string(process.join("comm")).unwrap_or_default());
             name.map(|name| Process {
                 pid,

@@ -84,25 +84,17 @@ mod tests {
     }
 
     const LITTLE: Pass = Pass::Part { log_bytes: 1 << 20 };
-    const MUCH: Pass = Pass::Part {
-        log_bytes: LARGE + 1,
-    };
+    const MUCH: Pass = Pass::Part { log_bytes: LARGE + 1 };
 
     #[test]
     fn failures_in_a_row_are_one_state_until_a_checkpoint_works() {
         let mut watch = Watch::new();
         assert_eq!(watch.note(Pass::Whole, at(0)), None);
-        assert_eq!(
-            watch.note(Pass::Failed, at(1)),
-            Some((State::Failing, at(0)))
-        );
+        assert_eq!(watch.note(Pass::Failed, at(1)), Some((State::Failing, at(0))));
         for second in 2..1000 {
             assert_eq!(watch.note(Pass::Failed, at(second)), None);
         }
-        assert_eq!(
-            watch.note(Pass::Whole, at(1000)),
-            Some((State::Well, at(0)))
-        );
+        assert_eq!(watch.note(Pass::Whole, at(1000)), Some((State::Well, at(0))));
     }
 
     #[test]

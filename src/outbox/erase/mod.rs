@@ -33,10 +33,7 @@ pub(super) struct Deletion<'a> {
 
 /// Empties the person's events before a delete call, and the call itself. One that Klaviyo refused keeps what it says:
 /// the operator has to see whom it is about, and may replay it.
-pub(super) async fn after(
-    connection: &mut SqliteConnection,
-    deletion: Deletion<'_>,
-) -> Result<(), sqlx::Error> {
+pub(super) async fn after(connection: &mut SqliteConnection, deletion: Deletion<'_>) -> Result<(), sqlx::Error> {
     let id = deletion.event.0;
     let row = sqlx::query(
         "SELECT seq, (SELECT json_group_array(identifier) FROM event_identifier WHERE event_id = ?1) AS person
@@ -116,11 +113,7 @@ pub(super) async fn chain(connection: &mut SqliteConnection) -> Result<(), sqlx:
 }
 
 /// All identifiers of the person that `named` (a JSON array) names, as a JSON array, as events before `before` tell.
-async fn person(
-    connection: &mut SqliteConnection,
-    named: &str,
-    before: i64,
-) -> Result<String, sqlx::Error> {
+async fn person(connection: &mut SqliteConnection, named: &str, before: i64) -> Result<String, sqlx::Error> {
     let identifiers: Vec<String> = sqlx::query_scalar(include_str!("../sql/person.sql"))
         .bind(named)
         .bind(before)
@@ -129,11 +122,7 @@ async fn person(
     Ok(json!(identifiers).to_string())
 }
 
-async fn erasable(
-    connection: &mut SqliteConnection,
-    person: &str,
-    before: i64,
-) -> Result<Vec<i64>, sqlx::Error> {
+async fn erasable(connection: &mut SqliteConnection, person: &str, before: i64) -> Result<Vec<i64>, sqlx::Error> {
     let rows = sqlx::query(include_str!("../sql/erasable.sql"))
         .bind(person)
         .bind(before)

@@ -1,9 +1,7 @@
 //! Erasing a person, on a real file: who is erased, and what is left.
 
 use crate::model::{DeliveryStatus, EventStatus, EventType, Identifier, IdentifierKind};
-use crate::outbox::tests::{
-    NOW, begin, claim_all, count, event, files, finish, plan, planned, settle,
-};
+use crate::outbox::tests::{NOW, begin, claim_all, count, event, files, finish, plan, planned, settle};
 use crate::outbox::*;
 
 /// An identifier as the outbox writes it: `user:1`.
@@ -47,12 +45,7 @@ async fn work_off(outbox: &Outbox, deletes: &[i64]) {
     }
 }
 
-pub(in crate::outbox) async fn finish_delete(
-    outbox: &Outbox,
-    id: i64,
-    status: EventStatus,
-    reason: Option<&str>,
-) {
+pub(in crate::outbox) async fn finish_delete(outbox: &Outbox, id: i64, status: EventStatus, reason: Option<&str>) {
     let then = Then::Finish {
         event: EventId(id),
         status,
@@ -62,10 +55,7 @@ pub(in crate::outbox) async fn finish_delete(
         erase: true,
         now: NOW,
     };
-    let step = Step {
-        settlement: None,
-        then,
-    };
+    let step = Step { settlement: None, then };
     outbox.settle(vec![step]).await.unwrap();
 }
 
@@ -102,9 +92,7 @@ async fn the_person_is_whoever_the_calls_join() {
             track("nobody", &[]),
         ]
     };
-    let person = [
-        "browsing", "identify", "by mail", "phone", "by phone", "delete",
-    ];
+    let person = ["browsing", "identify", "by mail", "phone", "by phone", "delete"];
     for ids in [
         &["user:1"][..],
         &["anonymous:a"],
@@ -138,11 +126,7 @@ async fn two_people_of_one_browser_stay_two() {
 async fn an_alias_makes_two_users_one_and_only_through_their_own_names() {
     let joined = vec![
         track("old", &["user:old"]),
-        call(
-            "alias",
-            EventType::Alias,
-            &["user:new", "user:old", "anonymous:old"],
-        ),
+        call("alias", EventType::Alias, &["user:new", "user:old", "anonymous:old"]),
         track("new", &["user:new"]),
     ];
     let all = ["old", "alias", "new", "delete"];
@@ -152,11 +136,7 @@ async fn an_alias_makes_two_users_one_and_only_through_their_own_names() {
     // Somebody else signed up later in the browser of user 1.
     let shared = vec![
         track("one", &["user:1", "anonymous:a"]),
-        call(
-            "alias",
-            EventType::Alias,
-            &["user:2", "user:a", "anonymous:a"],
-        ),
+        call("alias", EventType::Alias, &["user:2", "user:a", "anonymous:a"]),
         track("two", &["user:2"]),
     ];
     assert_eq!(gone_after(shared, &["user:1"]).await, ["one", "delete"]);
@@ -175,10 +155,7 @@ async fn a_delete_takes_its_turn_behind_everybody_it_is_about_and_holds_up_what_
     // Its own name has no other event waiting; its person's has.
     outbox.append(vec![delete(&["user:1"])]).await.unwrap();
     outbox
-        .append(vec![
-            track("back again", &["anonymous:a"]),
-            track("other", &["user:2"]),
-        ])
+        .append(vec![track("back again", &["anonymous:a"]), track("other", &["user:2"])])
         .await
         .unwrap();
     assert_eq!(claim_all(&outbox).await, [2, 5]);
@@ -186,11 +163,7 @@ async fn a_delete_takes_its_turn_behind_everybody_it_is_about_and_holds_up_what_
     assert_eq!(claim_all(&outbox).await, [3]);
     finish_delete(&outbox, 3, EventStatus::Skipped, Some("not asked")).await;
     assert_eq!(gone(&outbox).await, ["identify", "browsing", "delete"]);
-    assert_eq!(
-        claim_all(&outbox).await,
-        [4],
-        "what came after is as it was"
-    );
+    assert_eq!(claim_all(&outbox).await, [4], "what came after is as it was");
     let reason: String = sqlx::query_scalar("SELECT reason FROM events WHERE id = 3")
         .fetch_one(&outbox.readers)
         .await
@@ -219,10 +192,7 @@ async fn what_is_held_or_holds_others_up_holds_the_delete_up_too() {
         erase: false,
         now: NOW,
     };
-    let step = Step {
-        settlement: None,
-        then,
-    };
+    let step = Step { settlement: None, then };
     outbox.settle(vec![step]).await.unwrap();
     assert_eq!(claim_all(&outbox).await, [0_i64; 0]);
     outbox.discard(NOW, vec![EventId(1)]).await.unwrap();
@@ -244,15 +214,8 @@ async fn a_delete_that_klaviyo_refused_keeps_its_own_call_for_a_replay() {
     finish_delete(&outbox, 2, EventStatus::Dead, Some("400: no")).await;
     assert_eq!(gone(&outbox).await, ["first"]);
     let replay = Replay::default();
-    outbox
-        .replay(NOW, vec![EventId(1), EventId(2)], replay)
-        .await
-        .unwrap();
-    assert_eq!(
-        claim_all(&outbox).await,
-        [2],
-        "what is erased is not sent again"
-    );
+    outbox.replay(NOW, vec![EventId(1), EventId(2)], replay).await.unwrap();
+    assert_eq!(claim_all(&outbox).await, [2], "what is erased is not sent again");
     finish_delete(&outbox, 2, EventStatus::Delivered, None).await;
     assert_eq!(gone(&outbox).await, ["first", "delete"]);
     assert_eq!(count(&outbox, "SELECT count(*) FROM erasures").await, 2);
@@ -270,9 +233,7 @@ async fn rows_and_counts_and_ledger_stay_and_nothing_personal_does() {
     assert_eq!(claim_all(&outbox).await, [1]);
     let mut owed = planned(Some("order-1"));
     let profile = r#"{"data":{"attributes":{"email":"e@x.co","external_id":"1"}}}"#;
-    owed.request = Some(format!(
-        r#"{{"data":{{"attributes":{{"profile":{profile}}}}}}}"#
-    ));
+    owed.request = Some(format!(r#"{{"data":{{"attributes":{{"profile":{profile}}}}}}}"#));
     owed.warnings = vec!["e@x.co is odd".to_owned()];
     let delivery = plan(&outbox, 1, owed.clone()).await;
     assert_eq!(begin(&outbox, delivery).await, Begun::Go { attempt: 1 });
@@ -280,14 +241,7 @@ async fn rows_and_counts_and_ledger_stay_and_nothing_personal_does() {
     finish(&outbox, 1, EventStatus::Dead).await;
     let erased = outbox.erase(NOW, vec![id("email:e@x.co")]).await.unwrap();
     assert_eq!(erased, Erased { events: 1, left: 0 });
-    let row: (
-        Option<String>,
-        String,
-        Option<String>,
-        Option<String>,
-        String,
-        String,
-    ) = sqlx::query_as(
+    let row: (Option<String>, String, Option<String>, Option<String>, String, String) = sqlx::query_as(
         "SELECT e.profile, e.reason, e.payload, d.request, d.reason, d.event_id_key
              FROM events AS e JOIN deliveries AS d ON d.event_id = e.id",
     )
@@ -323,10 +277,7 @@ async fn an_erasure_leaves_what_is_not_finished_and_says_so() {
     let files = files();
     let outbox = files.open().await;
     outbox
-        .append(vec![
-            track("done", &["user:1"]),
-            track("waits", &["user:1"]),
-        ])
+        .append(vec![track("done", &["user:1"]), track("waits", &["user:1"])])
         .await
         .unwrap();
     finish(&outbox, claim_all(&outbox).await[0], EventStatus::Delivered).await;

@@ -41,12 +41,7 @@ pub(in crate::outbox) struct Note {
 }
 
 /// Writes down every minute, until `stop`.
-pub async fn chronicle(
-    outbox: Outbox,
-    metrics: Metrics,
-    clock: Arc<dyn Clock>,
-    stop: CancellationToken,
-) {
+pub async fn chronicle(outbox: Outbox, metrics: Metrics, clock: Arc<dyn Clock>, stop: CancellationToken) {
     loop {
         let last = stop.is_cancelled();
         match outbox.write_down(clock.now(), metrics.throttled()).await {
@@ -86,13 +81,14 @@ impl Outbox {
 }
 
 /// Writes a note on a connection with an open transaction.
-pub(in crate::outbox) async fn write(
-    connection: &mut SqliteConnection,
-    note: &Note,
-) -> Result<(), sqlx::Error> {
+pub(in crate::outbox) async fn write(connection: &mut SqliteConnection, note: &Note) -> Result<(), sqlx::Error> {
     let Note { fresh, throttled } = note;
     let minutes = fresh.minutes.iter().map(|(start, counts)| {
-        let new = if *start == fresh.base { fresh.throttled(*throttled) } else { 0 };
+        let new = if *start == fresh.base {
+            fresh.throttled(*throttled)
+        } else {
+            0
+        };
         json!({
             "minute_ms": start, "came": counts.came, "done": counts.done, "died": counts.died, "throttled": new,
             "half_ms": counts.half_ms, "most_ms": counts.most_ms,
@@ -115,10 +111,7 @@ pub(in crate::outbox) async fn write(
 }
 
 /// Forgets the minutes before this time, on a connection with an open transaction.
-pub(in crate::outbox) async fn forget(
-    connection: &mut SqliteConnection,
-    before: Timestamp,
-) -> Result<(), sqlx::Error> {
+pub(in crate::outbox) async fn forget(connection: &mut SqliteConnection, before: Timestamp) -> Result<(), sqlx::Error> {
     for forget in FORGET {
         sqlx::query(forget)
             .bind(start_of(before))

@@ -124,10 +124,7 @@ pub(super) struct Fresh {
 }
 
 impl Fresh {
-    pub(super) async fn read(
-        connection: &mut SqliteConnection,
-        now: Timestamp,
-    ) -> Result<Self, sqlx::Error> {
+    pub(super) async fn read(connection: &mut SqliteConnection, now: Timestamp) -> Result<Self, sqlx::Error> {
         let mark = Mark::read(connection).await?;
         let sources = mark.came(connection, now).await?;
         let base = mark.base(now);
@@ -137,9 +134,7 @@ impl Fresh {
         for ((minute, _), came) in &sources {
             minutes.entry(*minute).or_default().came += came;
         }
-        let oldest_ms = sqlx::query_scalar(OLDEST_PENDING)
-            .fetch_one(connection)
-            .await?;
+        let oldest_ms = sqlx::query_scalar(OLDEST_PENDING).fetch_one(connection).await?;
         Ok(Self {
             now,
             base,
@@ -199,11 +194,7 @@ fn empty(start: i64) -> Minute {
 }
 
 /// What ended in these minutes.
-async fn ended(
-    connection: &mut SqliteConnection,
-    from: i64,
-    to: i64,
-) -> Result<BTreeMap<i64, Counts>, sqlx::Error> {
+async fn ended(connection: &mut SqliteConnection, from: i64, to: i64) -> Result<BTreeMap<i64, Counts>, sqlx::Error> {
     let rows = sqlx::query(ENDED)
         .bind(from)
         .bind(to)
@@ -224,8 +215,7 @@ async fn ended(
             .bind(start + MINUTE)
             .fetch_one(&mut *connection)
             .await?;
-        let mut times: Vec<i64> =
-            serde_json::from_str(&times).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+        let mut times: Vec<i64> = serde_json::from_str(&times).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
         times.sort_unstable();
         counts.half_ms = percentile(&times, 50);
         counts.most_ms = percentile(&times, 95);

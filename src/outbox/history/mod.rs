@@ -71,12 +71,7 @@ impl Outbox {
     /// The minutes from the one of `since` to the one of `now`, oldest first. Those in which no daemon ran and nothing
     /// happened are left out; the last is the running one so far. `throttled` is what the process has counted in all
     /// ([`crate::metrics::Metrics::throttled`]), 0 for one that is not the daemon.
-    pub async fn history(
-        &self,
-        since: Timestamp,
-        now: Timestamp,
-        throttled: u64,
-    ) -> Result<Vec<Minute>, ReadError> {
+    pub async fn history(&self, since: Timestamp, now: Timestamp, throttled: u64) -> Result<Vec<Minute>, ReadError> {
         let failed = || ReadError::of("the history");
         let mut reader = self.readers.acquire().await.map_err(failed())?;
         // One moment: between two, the daemon may write a minute down, which would then be missing or there twice.
@@ -90,11 +85,7 @@ impl Outbox {
     }
 
     /// Events that were taken in from the minute of `since` on, by source, in the order of their names.
-    pub async fn came_by_source(
-        &self,
-        since: Timestamp,
-        now: Timestamp,
-    ) -> Result<Vec<SourceCame>, ReadError> {
+    pub async fn came_by_source(&self, since: Timestamp, now: Timestamp) -> Result<Vec<SourceCame>, ReadError> {
         let failed = || ReadError::of("the history of the sources");
         let mut reader = self.readers.acquire().await.map_err(failed())?;
         let mut moment = reader.begin().await.map_err(failed())?;

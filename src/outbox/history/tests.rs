@@ -39,10 +39,7 @@ async fn end(outbox: &Outbox, id: i64, status: EventStatus, time: Timestamp) {
         erase: false,
         now: time,
     };
-    let step = Step {
-        settlement: None,
-        then,
-    };
+    let step = Step { settlement: None, then };
     outbox.settle(vec![step]).await.unwrap();
 }
 
@@ -108,15 +105,9 @@ async fn a_minute_says_the_same_before_and_after_it_is_written_down() {
     let told = outbox.history(NOON, at(61), 5).await.unwrap();
     assert_eq!(told, [over, next]);
     for (sql, expected) in [
-        (
-            "SELECT came FROM history WHERE minute = '2026-11-23T12:00:00.000Z'",
-            2,
-        ),
+        ("SELECT came FROM history WHERE minute = '2026-11-23T12:00:00.000Z'", 2),
         ("SELECT median_ms FROM history", 20_000),
-        (
-            "SELECT oldest_pending = '2026-11-23T12:00:20.000Z' FROM history",
-            1,
-        ),
+        ("SELECT oldest_pending = '2026-11-23T12:00:20.000Z' FROM history", 1),
         ("SELECT count(*) FROM history", 1),
     ] {
         assert_eq!(count(&outbox, sql).await, expected, "{sql}");
@@ -172,10 +163,7 @@ async fn a_minute_keeps_what_ended_in_it_when_that_is_replayed_or_removed() {
     end(&outbox, 3, EventStatus::Dead, at(32)).await;
     outbox.write_down(at(60), 0).await.unwrap();
     let replayed = vec![EventId(3)];
-    outbox
-        .replay(at(61), replayed, Replay::default())
-        .await
-        .unwrap();
+    outbox.replay(at(61), replayed, Replay::default()).await.unwrap();
     let all = Round {
         delivered: at(600),
         dead: at(600),
@@ -209,11 +197,7 @@ async fn a_kill_loses_no_count_but_the_429s_and_leaves_a_gap_while_no_daemon_run
     assert_eq!((told[1].came, told[1].done, told[1].pending), (1, 1, 1));
     assert_eq!(told[1].half, Some(Duration::from_secs(55)));
     let throttled: Vec<_> = told.iter().map(|minute| minute.throttled).collect();
-    assert_eq!(
-        throttled.iter().sum::<i64>(),
-        5,
-        "the new process counts from 0"
-    );
+    assert_eq!(throttled.iter().sum::<i64>(), 5, "the new process counts from 0");
     let came = outbox.came_by_source(NOON, at(601)).await.unwrap();
     assert_eq!(came.iter().map(|source| source.came).sum::<i64>(), 3);
 }
@@ -240,10 +224,7 @@ async fn a_clock_set_back_or_far_ahead_loses_no_event_from_the_counts() {
     assert_eq!(total().await, (4, 1));
     outbox.write_down(at(121), 0).await.unwrap();
     assert_eq!(total().await, (4, 1));
-    assert_eq!(
-        count(&outbox, "SELECT sum(came) FROM minute_source").await,
-        4
-    );
+    assert_eq!(count(&outbox, "SELECT sum(came) FROM minute_source").await, 4);
 }
 
 #[tokio::test]
@@ -312,10 +293,7 @@ async fn what_came_before_there_were_minutes_is_in_none() {
     let as_after_the_migration = "BEGIN; INSERT INTO writing (id) VALUES (1);
         UPDATE chronicle SET last_id = (SELECT value FROM counter WHERE name = 'last_id');
         DELETE FROM writing; COMMIT";
-    sqlx::raw_sql(as_after_the_migration)
-        .execute(&mut file)
-        .await
-        .unwrap();
+    sqlx::raw_sql(as_after_the_migration).execute(&mut file).await.unwrap();
     connect::close(file).await;
 
     let outbox = files.open().await;

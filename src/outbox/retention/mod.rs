@@ -121,11 +121,7 @@ async fn last_round(outbox: &Outbox) -> Option<Timestamp> {
 
 /// Reports that the clock is far ahead of what is believed, once, and that it no longer is; gives what it was ahead by when
 /// that was reported.
-async fn note_leap(
-    outbox: &Outbox,
-    reported: Option<Duration>,
-    ahead: Duration,
-) -> Option<Duration> {
+async fn note_leap(outbox: &Outbox, reported: Option<Duration>, ahead: Duration) -> Option<Duration> {
     let ahead = Some(ahead).filter(|ahead| *ahead >= NOTED);
     if ahead.is_some() == reported.is_some() {
         return reported;
@@ -169,10 +165,7 @@ impl Outbox {
 }
 
 /// Does one round on a connection with an open transaction.
-pub(super) async fn remove(
-    connection: &mut SqliteConnection,
-    round: &Round,
-) -> Result<Removed, sqlx::Error> {
+pub(super) async fn remove(connection: &mut SqliteConnection, round: &Round) -> Result<Removed, sqlx::Error> {
     let events = prune(connection, round).await?;
     let bodies = strip(connection, round).await?;
     import_job::forget(connection, round.import_jobs).await?;
@@ -247,11 +240,9 @@ async fn give_back(connection: &mut SqliteConnection) -> Result<bool, sqlx::Erro
         return Ok(false);
     }
     // The pages are given back as the rows of its (empty) result are asked for.
-    sqlx::query(sqlx::AssertSqlSafe(format!(
-        "PRAGMA incremental_vacuum({PAGES})"
-    )))
-    .fetch_all(connection)
-    .await?;
+    sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA incremental_vacuum({PAGES})")))
+        .fetch_all(connection)
+        .await?;
     Ok(true)
 }
 

@@ -11,9 +11,7 @@ use crate::clock::Clock;
 use crate::clock::tests::Hands;
 use crate::config::OutboxConfig;
 use crate::model::{DeliveryStatus, EventId, EventStatus, Timestamp};
-use crate::outbox::tests::{
-    NOW, begin, claim_all, count, event, files, finish, plan, planned, settle,
-};
+use crate::outbox::tests::{NOW, begin, claim_all, count, event, files, finish, plan, planned, settle};
 use crate::outbox::{Begun, Outbox, Replay, Step, Then};
 
 const LONG_AGO: Timestamp = Timestamp::from_millis(0);
@@ -57,10 +55,7 @@ async fn finished_events_go_when_their_time_is_over_and_the_audit_adds_up() {
         minutes: LATER,
     };
     assert_eq!(remove(&outbox, delivered.clone()).await.events, 2);
-    assert_eq!(
-        count(&outbox, "SELECT group_concat(id) = '3,4' FROM events").await,
-        1
-    );
+    assert_eq!(count(&outbox, "SELECT group_concat(id) = '3,4' FROM events").await, 1);
     let dead = Round {
         dead: LATER,
         ..delivered
@@ -98,10 +93,7 @@ async fn a_dead_event_that_others_wait_behind_stays() {
         erase: false,
         now: NOW,
     };
-    let step = Step {
-        settlement: None,
-        then,
-    };
+    let step = Step { settlement: None, then };
     outbox.settle(vec![step]).await.unwrap();
     let all = Round {
         delivered: LATER,
@@ -113,10 +105,7 @@ async fn a_dead_event_that_others_wait_behind_stays() {
     assert_eq!(remove(&outbox, all.clone()).await.events, 0);
     outbox.discard(NOW, vec![EventId(2)]).await.unwrap();
     let again = Replay::default();
-    outbox
-        .replay(NOW, vec![EventId(head)], again)
-        .await
-        .unwrap();
+    outbox.replay(NOW, vec![EventId(head)], again).await.unwrap();
     assert_eq!(claim_all(&outbox).await, [head]);
     finish(&outbox, head, EventStatus::Dead).await;
     assert_eq!(remove(&outbox, all).await.events, 2);
@@ -284,13 +273,7 @@ async fn a_clock_that_leaps_deletes_nothing() {
     ended(&outbox, "m1", "a", EventStatus::Dead).await;
     ended(&outbox, "m2", "b", EventStatus::Delivered).await;
     let later = |days: u64| NOW.plus(Duration::from_hours(24 * days));
-    for leap in [
-        later(0),
-        later(3652),
-        Timestamp::from_millis(0),
-        later(0),
-        later(89),
-    ] {
+    for leap in [later(0), later(3652), Timestamp::from_millis(0), later(0), later(89)] {
         one_round(&outbox, leap).await;
         let kept = "SELECT count(*) FROM event JOIN payload ON event_id = event.id";
         assert_eq!(count(&outbox, kept).await, 2, "{leap}");

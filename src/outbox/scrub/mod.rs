@@ -100,11 +100,7 @@ impl Scrub {
     }
 
     /// Does it; what failed stays to be done.
-    pub(super) async fn work(
-        &mut self,
-        task: Task,
-        connection: &mut SqliteConnection,
-    ) -> Result<(), sqlx::Error> {
+    pub(super) async fn work(&mut self, task: Task, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         if task == Task::File {
             rebuild(connection).await?;
             self.file = false;
@@ -136,11 +132,7 @@ pub(super) async fn when_due(connection: &mut SqliteConnection, path: &Path) {
 
 /// `VACUUM` makes a copy first: on disk, since memory may be too small for it.
 async fn rebuild(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    for step in [
-        "PRAGMA temp_store = FILE",
-        "VACUUM",
-        "PRAGMA temp_store = MEMORY",
-    ] {
+    for step in ["PRAGMA temp_store = FILE", "VACUUM", "PRAGMA temp_store = MEMORY"] {
         sqlx::query(step).execute(&mut *connection).await?;
     }
     sqlx::query("DELETE FROM fact WHERE name = ?1")
@@ -160,14 +152,9 @@ pub(super) async fn empty_log(connection: &mut SqliteConnection) -> Result<bool,
     Ok(busy == 0)
 }
 
-async fn set_busy_timeout(
-    connection: &mut SqliteConnection,
-    timeout: Duration,
-) -> Result<(), sqlx::Error> {
+async fn set_busy_timeout(connection: &mut SqliteConnection, timeout: Duration) -> Result<(), sqlx::Error> {
     let pragma = format!("PRAGMA busy_timeout = {}", timeout.as_millis());
-    sqlx::query(sqlx::AssertSqlSafe(pragma))
-        .execute(connection)
-        .await?;
+    sqlx::query(sqlx::AssertSqlSafe(pragma)).execute(connection).await?;
     Ok(())
 }
 

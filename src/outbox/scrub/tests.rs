@@ -34,18 +34,12 @@ async fn fill(outbox: &Outbox) {
             let mine = at % 5 == 0;
             let mut event = if mine {
                 let browser = format!("anonymous:{round}");
-                track(
-                    &message,
-                    &["user:jane", &format!("email:{WANTED}"), &browser],
-                )
+                track(&message, &["user:jane", &format!("email:{WANTED}"), &browser])
             } else {
                 let other = format!("user:{round}-{at}");
                 track(&message, &[&other, &format!("email:{at}@x.co")])
             };
-            let (whose, pad) = (
-                if mine { WANTED } else { OTHER },
-                (round * 7 + at * 131) % 900,
-            );
+            let (whose, pad) = (if mine { WANTED } else { OTHER }, (round * 7 + at * 131) % 900);
             event.payload = format!(r#"{{"of": "{whose}", "pad": "{}"}}"#, text("x", pad * 9));
             event
         });
@@ -95,8 +89,6 @@ async fn no_page_of_the_file_or_its_log_has_the_persons_name_afterwards() {
             tokio::task::yield_now().await;
         }
     });
-    cleared
-        .await
-        .expect("the log is emptied and the file written anew");
+    cleared.await.expect("the log is emptied and the file written anew");
     assert_eq!(count(&outbox, "SELECT difference FROM audit").await, 0);
 }

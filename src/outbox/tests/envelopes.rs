@@ -24,18 +24,12 @@ async fn what_a_batch_says_around_its_calls_is_stored_once_and_goes_with_the_las
     outbox.append(both).await.unwrap();
     // Copies leave nothing, and what came with one that is new is kept for that.
     outbox.append(first).await.unwrap();
-    outbox
-        .append(around("{\"context\":3}", &["a", "e"]))
-        .await
-        .unwrap();
+    outbox.append(around("{\"context\":3}", &["a", "e"])).await.unwrap();
     let stored: Vec<String> = sqlx::query_scalar("SELECT body FROM envelope ORDER BY id")
         .fetch_all(&outbox.readers)
         .await
         .unwrap();
-    assert_eq!(
-        stored,
-        ["{\"context\":1}", "{\"context\":2}", "{\"context\":3}"]
-    );
+    assert_eq!(stored, ["{\"context\":1}", "{\"context\":2}", "{\"context\":3}"]);
     let ids = claim_all(&outbox).await;
     let ids: Vec<EventId> = ids.into_iter().map(EventId).collect();
     let events = outbox.claimed(&ids).await.unwrap();
@@ -53,10 +47,7 @@ async fn what_a_batch_says_around_its_calls_is_stored_once_and_goes_with_the_las
             ("e", Some("{\"context\":3}")),
         ]
     );
-    let shared: Vec<_> = events
-        .iter()
-        .filter_map(|event| event.envelope.as_ref())
-        .collect();
+    let shared: Vec<_> = events.iter().filter_map(|event| event.envelope.as_ref()).collect();
     assert!(Arc::ptr_eq(shared[0], shared[1]));
     for id in &ids {
         finish(&outbox, id.0, EventStatus::Delivered).await;

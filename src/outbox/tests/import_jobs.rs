@@ -6,8 +6,7 @@ use crate::outbox::retention::Round;
 
 /// The import of a profile.
 pub(in crate::outbox) fn profile(user: &str) -> PlannedDelivery {
-    let body =
-        format!(r#"{{"data":{{"type":"profile","attributes":{{"external_id":"{user}"}}}}}}"#);
+    let body = format!(r#"{{"data":{{"type":"profile","attributes":{{"external_id":"{user}"}}}}}}"#);
     PlannedDelivery {
         kind: DeliveryKind::Profile,
         metric: None,
@@ -82,17 +81,12 @@ async fn a_start_finds_an_open_job_with_its_items_in_order_and_its_people_wait()
     assert_eq!(order, deliveries);
     let first = items[0].request.as_deref().unwrap();
     assert!(items[0].open && first.contains("\"c\""), "{items:?}");
-    assert_eq!(
-        claim_all(&outbox).await,
-        [0; 0],
-        "neither they nor those behind"
-    );
+    assert_eq!(claim_all(&outbox).await, [0; 0], "neither they nor those behind");
     let audit = outbox.audit(true).await.unwrap();
     assert!(audit.holds(), "{audit:?}");
     outbox.discard(NOW, vec![EventId(1)]).await.unwrap();
     outbox.hold(vec![EventId(1)]).await.unwrap();
-    let left_alone =
-        "SELECT count(*) FROM event WHERE id = 1 AND status = 'pending' AND in_air = 1";
+    let left_alone = "SELECT count(*) FROM event WHERE id = 1 AND status = 'pending' AND in_air = 1";
     assert_eq!(count(&outbox, left_alone).await, 1);
 }
 
@@ -119,10 +113,7 @@ async fn a_job_is_over_with_the_last_of_its_items_and_its_id_stays_known() {
     let open = outbox.import_items(job).await.unwrap();
     let open: Vec<bool> = open.iter().map(|item| item.open).collect();
     assert_eq!(open, [false, false, true]);
-    outbox
-        .settle(vec![settled(deliveries[2], 1)])
-        .await
-        .unwrap();
+    outbox.settle(vec![settled(deliveries[2], 1)]).await.unwrap();
     assert_eq!(outbox.open_imports().await.unwrap(), []);
     let shown = "SELECT count(*) FROM attempts WHERE klaviyo_job_id = 'J1'";
     assert_eq!(count(&outbox, shown).await, 3);
@@ -171,9 +162,7 @@ async fn a_restored_backup_knows_of_no_open_job_and_holds_its_people() {
     let copy = files.config.path.with_extension("copy");
     Outbox::backup(&files.config, &copy).await.unwrap();
     outbox.close().await;
-    let restored = Outbox::restore(&files.config, &copy, true, NOW)
-        .await
-        .unwrap();
+    let restored = Outbox::restore(&files.config, &copy, true, NOW).await.unwrap();
     assert_eq!(restored.held, 6);
     let outbox = files.open().await;
     assert_eq!(outbox.open_imports().await.unwrap(), []);
@@ -198,10 +187,7 @@ async fn a_job_is_forgotten_when_its_attempts_are() {
     };
     outbox.remove_some(round(later)).await.unwrap();
     assert_eq!(count(&outbox, kept).await, 1, "its attempts are there");
-    outbox
-        .discard(NOW, (1..=6).map(EventId).collect())
-        .await
-        .unwrap();
+    outbox.discard(NOW, (1..=6).map(EventId).collect()).await.unwrap();
     outbox.remove_some(round(NOW)).await.unwrap();
     assert_eq!(count(&outbox, kept).await, 1, "it has just ended");
     outbox.remove_some(round(later)).await.unwrap();

@@ -10,8 +10,7 @@ const GO: Begun = Begun::Go { attempt: 1 };
 fn order(key: &str, person: &[(&str, &str)]) -> PlannedDelivery {
     let names = person.iter().map(|(name, value)| (*name, *value));
     let names: std::collections::BTreeMap<_, _> = names.collect();
-    let request =
-        serde_json::json!({"data": {"attributes": {"profile": {"data": {"attributes": names}}}}});
+    let request = serde_json::json!({"data": {"attributes": {"profile": {"data": {"attributes": names}}}}});
     PlannedDelivery {
         request: Some(request.to_string()),
         ..planned(Some(key))
@@ -72,19 +71,11 @@ async fn an_order_number_of_two_people_is_two_orders() {
 async fn one_shared_name_makes_a_copy_which_names_the_first_event() {
     let files = files();
     let outbox = claimed(&files, 3).await;
-    let first = plan(
-        &outbox,
-        1,
-        order("k", &[("external_id", "u1"), ("email", "Ann@x.co")]),
-    )
-    .await;
+    let first = plan(&outbox, 1, order("k", &[("external_id", "u1"), ("email", "Ann@x.co")])).await;
     let second = plan(
         &outbox,
         2,
-        order(
-            "k",
-            &[("email", "ann@X.co"), ("phone_number", "+15551230987")],
-        ),
+        order("k", &[("email", "ann@X.co"), ("phone_number", "+15551230987")]),
     )
     .await;
     assert_eq!(begin(&outbox, first).await, GO);
@@ -95,7 +86,8 @@ async fn one_shared_name_makes_a_copy_which_names_the_first_event() {
     );
     settle(&outbox, first, 1, DeliveryStatus::Delivered).await;
     assert_eq!(begin(&outbox, second).await, copy_of(1));
-    let copies = "SELECT count(*) FROM deliveries WHERE status = 'duplicate' AND copy_of = 1 AND reason GLOB '*by event 1'";
+    let copies =
+        "SELECT count(*) FROM deliveries WHERE status = 'duplicate' AND copy_of = 1 AND reason GLOB '*by event 1'";
     assert_eq!(count(&outbox, copies).await, 1);
     // The copy was not sent: whom it alone names has no order yet.
     let third = plan(&outbox, 3, order("k", &[("phone_number", "+15551230987")])).await;
@@ -182,16 +174,8 @@ async fn two_copies_in_one_job_go_one_after_the_other() {
     let files = files();
     let outbox = claimed(&files, 2).await;
     let first = plan(&outbox, 1, order("k", &[("external_id", "a")])).await;
-    let second = plan(
-        &outbox,
-        2,
-        order("k", &[("external_id", "a"), ("email", "b@x.co")]),
-    )
-    .await;
-    let begun = outbox
-        .begin(vec![start(first), start(second)])
-        .await
-        .unwrap();
+    let second = plan(&outbox, 2, order("k", &[("external_id", "a"), ("email", "b@x.co")])).await;
+    let begun = outbox.begin(vec![start(first), start(second)]).await.unwrap();
     assert_eq!(begun, [GO, Begun::Busy]);
 }
 

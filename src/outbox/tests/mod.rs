@@ -14,8 +14,7 @@ mod pages;
 mod search;
 mod upgrade;
 use crate::model::{
-    DeliveryKind, DeliveryStatus, EventStatus, EventType, Identifier, IdentifierKind, Outcome,
-    OutcomeKind,
+    DeliveryKind, DeliveryStatus, EventStatus, EventType, Identifier, IdentifierKind, Outcome, OutcomeKind,
 };
 
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_795_430_000_000);
@@ -92,13 +91,7 @@ pub(super) async fn finish(outbox: &Outbox, id: i64, status: EventStatus) {
         erase: false,
         now: NOW,
     };
-    outbox
-        .settle(vec![Step {
-            settlement: None,
-            then,
-        }])
-        .await
-        .unwrap();
+    outbox.settle(vec![Step { settlement: None, then }]).await.unwrap();
 }
 
 pub(super) async fn plan(outbox: &Outbox, event: i64, delivery: PlannedDelivery) -> DeliveryId {
@@ -120,12 +113,7 @@ pub(super) async fn begin(outbox: &Outbox, delivery: DeliveryId) -> Begun {
     begun.remove(0)
 }
 
-pub(super) async fn settle(
-    outbox: &Outbox,
-    delivery: DeliveryId,
-    attempt: i64,
-    status: DeliveryStatus,
-) {
+pub(super) async fn settle(outbox: &Outbox, delivery: DeliveryId, attempt: i64, status: DeliveryStatus) {
     let kind = if status == DeliveryStatus::Delivered {
         OutcomeKind::Accepted
     } else {
@@ -152,10 +140,7 @@ pub(super) async fn settle(
 }
 
 pub(super) async fn count(outbox: &Outbox, sql: &'static str) -> i64 {
-    sqlx::query_scalar(sql)
-        .fetch_one(&outbox.readers)
-        .await
-        .unwrap()
+    sqlx::query_scalar(sql).fetch_one(&outbox.readers).await.unwrap()
 }
 
 #[tokio::test]
@@ -163,11 +148,7 @@ async fn a_message_of_a_source_is_stored_once() {
     let files = files();
     let outbox = files.open().await;
     outbox
-        .append(vec![
-            event("m1", &["a"]),
-            event("m1", &["a"]),
-            event("m2", &["a"]),
-        ])
+        .append(vec![event("m1", &["a"]), event("m1", &["a"]), event("m2", &["a"])])
         .await
         .unwrap();
     outbox
@@ -188,8 +169,7 @@ async fn the_payload_is_kept_byte_for_byte() {
     let outbox = files.open().await;
     let texts = [
         r#"{ "n":1.10,"big":12345678901234567890,"u":"\u0000\u00e9é\n" }"#.to_owned(),
-        r#"["half a pair: \ud83d, \\ud83d, \ude00", "\\u0000", "whole: \ud83d\ude00 😀"]"#
-            .to_owned(),
+        r#"["half a pair: \ud83d, \\ud83d, \ude00", "\\u0000", "whole: \ud83d\ude00 😀"]"#.to_owned(),
         "\"\u{7f}\u{85}\u{2028}\u{feff}\u{fffd}\u{ffff}\u{10ffff}\t \"".to_owned(),
         format!("\"{}\"", r"é\ud83d😀\\".repeat(500_000)),
     ];
@@ -233,16 +213,9 @@ async fn events_that_share_an_identifier_take_turns_and_chains_hold() {
     );
     finish(&outbox, 1, EventStatus::Delivered).await;
     assert_eq!(claim_all(&outbox).await, [2]);
-    outbox
-        .append(vec![event("later", &["anon"])])
-        .await
-        .unwrap();
+    outbox.append(vec![event("later", &["anon"])]).await.unwrap();
     finish(&outbox, 2, EventStatus::Dead).await;
-    assert_eq!(
-        claim_all(&outbox).await,
-        [3, 6],
-        "a dead head lets its followers go"
-    );
+    assert_eq!(claim_all(&outbox).await, [3, 6], "a dead head lets its followers go");
 }
 
 #[tokio::test]
@@ -292,19 +265,11 @@ async fn what_was_in_the_air_at_a_crash_is_unknown_and_may_be_claimed_again() {
 
     let outbox = files.open().await;
     assert_eq!(
-        count(
-            &outbox,
-            "SELECT count(*) FROM deliveries WHERE status = 'unknown'"
-        )
-        .await,
+        count(&outbox, "SELECT count(*) FROM deliveries WHERE status = 'unknown'").await,
         1
     );
     assert_eq!(
-        count(
-            &outbox,
-            "SELECT count(*) FROM attempts WHERE outcome = 'unknown'"
-        )
-        .await,
+        count(&outbox, "SELECT count(*) FROM attempts WHERE outcome = 'unknown'").await,
         1
     );
     assert_eq!(claim_all(&outbox).await, [1]);
@@ -331,11 +296,7 @@ async fn replayed_events_queue_behind_what_their_person_waits_for_in_their_own_o
         finish(&outbox, id, EventStatus::Dead).await;
     }
     outbox
-        .replay(
-            NOW,
-            vec![EventId(1), EventId(2), EventId(4)],
-            Replay::default(),
-        )
+        .replay(NOW, vec![EventId(1), EventId(2), EventId(4)], Replay::default())
         .await
         .unwrap();
     for id in [3, 1, 2] {
@@ -344,11 +305,7 @@ async fn replayed_events_queue_behind_what_their_person_waits_for_in_their_own_o
     }
     assert_eq!(count(&outbox, "SELECT difference FROM audit").await, 0);
     let event = outbox.claimed(&[EventId(1)]).await.unwrap().remove(0);
-    assert_eq!(
-        (event.cycle, event.deliveries.len()),
-        (2, 0),
-        "a replay is a new cycle"
-    );
+    assert_eq!((event.cycle, event.deliveries.len()), (2, 0), "a replay is a new cycle");
 }
 
 #[tokio::test]
@@ -358,10 +315,7 @@ async fn a_refused_event_is_dead_with_its_reason_and_blocks_nobody() {
     let mut bad = event("bad", &["a"]);
     bad.refused = Some("event_not_defined: no name".to_owned());
     bad.kind = None;
-    outbox
-        .append(vec![bad, event("good", &["a"])])
-        .await
-        .unwrap();
+    outbox.append(vec![bad, event("good", &["a"])]).await.unwrap();
     assert_eq!(claim_all(&outbox).await, [2]);
     let reason: String = sqlx::query_scalar("SELECT reason FROM dead_letters")
         .fetch_one(&outbox.readers)
@@ -375,10 +329,7 @@ async fn a_second_daemon_on_the_same_file_is_refused_with_the_firsts_pid() {
     let files = files();
     let _outbox = files.open().await;
     let error = Outbox::open(&files.config, NOW).await.unwrap_err();
-    assert!(
-        error.to_string().contains(&std::process::id().to_string()),
-        "{error}"
-    );
+    assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -407,13 +358,8 @@ async fn a_commit_of_another_process_wakes_the_relay() {
     let mut woken = false;
     for _ in 0..100 {
         let notice = daemon.wake().notified();
-        beside
-            .remember("ping".to_owned(), "pong".to_owned())
-            .await
-            .unwrap();
-        woken = tokio::time::timeout(Duration::from_secs(5), notice)
-            .await
-            .is_ok();
+        beside.remember("ping".to_owned(), "pong".to_owned()).await.unwrap();
+        woken = tokio::time::timeout(Duration::from_secs(5), notice).await.is_ok();
         if woken {
             break;
         }

@@ -8,9 +8,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use super::*;
 
 fn theirs(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(true)
+    SqliteConnectOptions::new().filename(path).create_if_missing(true)
 }
 
 async fn run(connection: &mut SqliteConnection, sql: &'static str) {

@@ -39,13 +39,10 @@ const REASONS: [(&str, &str); 8] = [
 /// An outbox in which one event died of each of these reasons, one every millisecond.
 async fn died(files: &super::Files) -> Outbox {
     let outbox = files.open().await;
-    let events = REASONS
-        .iter()
-        .zip(0..)
-        .map(|((user, reason), at)| NewEvent {
-            received_at: Timestamp::from_millis(NOW.as_millis() + at),
-            ..dead(&format!("m{at}"), user, reason)
-        });
+    let events = REASONS.iter().zip(0..).map(|((user, reason), at)| NewEvent {
+        received_at: Timestamp::from_millis(NOW.as_millis() + at),
+        ..dead(&format!("m{at}"), user, reason)
+    });
     outbox.append(events.collect()).await.unwrap();
     outbox
 }
@@ -59,30 +56,14 @@ async fn dead_events_fall_together_by_their_words() {
     assert_eq!(dead.groups.iter().map(|group| group.count).sum::<i64>(), 8);
     let largest = &dead.groups[0];
     assert_eq!(
-        (
-            &*largest.words,
-            largest.count,
-            largest.people,
-            largest.sample
-        ),
-        (
-            "404 not_found: A list with id … does not exist",
-            3,
-            2,
-            EventId(3)
-        )
+        (&*largest.words, largest.count, largest.people, largest.sample),
+        ("404 not_found: A list with id … does not exist", 3, 2, EventId(3))
     );
     assert_eq!(largest.first, NOW);
     assert_eq!(largest.last.as_millis(), NOW.as_millis() + 2);
     let counts = outbox.status().await.unwrap().dead;
-    let counts: Vec<_> = counts
-        .into_iter()
-        .map(|dead| (dead.reason, dead.count))
-        .collect();
-    let groups = dead
-        .groups
-        .iter()
-        .map(|group| (group.words.clone(), group.count));
+    let counts: Vec<_> = counts.into_iter().map(|dead| (dead.reason, dead.count)).collect();
+    let groups = dead.groups.iter().map(|group| (group.words.clone(), group.count));
     assert_eq!(counts, groups.collect::<Vec<_>>(), "one way of grouping");
 }
 
@@ -98,12 +79,7 @@ async fn a_group_selects_exactly_its_own() {
             ..Selection::default()
         };
         let events = outbox.select(&selection).await.unwrap();
-        assert_eq!(
-            i64::try_from(events.len()).unwrap(),
-            group.count,
-            "{}",
-            group.words
-        );
+        assert_eq!(i64::try_from(events.len()).unwrap(), group.count, "{}", group.words);
         assert!(events.contains(&group.sample));
         let briefs = outbox.briefs(&selection, 2).await.unwrap();
         assert_eq!(briefs.len(), events.len().min(2));
@@ -111,10 +87,7 @@ async fn a_group_selects_exactly_its_own() {
         page.reverse();
         assert_eq!(page.into_iter().map(EventId).collect::<Vec<_>>(), events);
         let exported = outbox.export(&selection, EventId(0)).await.unwrap();
-        assert_eq!(
-            exported.iter().map(|event| event.id).collect::<Vec<_>>(),
-            events
-        );
+        assert_eq!(exported.iter().map(|event| event.id).collect::<Vec<_>>(), events);
         selected.extend(events);
     }
     assert_eq!(selected.len(), 8);
@@ -149,11 +122,7 @@ async fn many(files: &super::Files, events: i64) -> Outbox {
         FROM n;
         UPDATE counter SET value = ?1 WHERE name IN ('accepted', 'last_id');
         DELETE FROM writing; COMMIT";
-    sqlx::query(fill)
-        .bind(events)
-        .execute(&mut connection)
-        .await
-        .unwrap();
+    sqlx::query(fill).bind(events).execute(&mut connection).await.unwrap();
     connect::close(connection).await;
     files.open().await
 }
@@ -185,27 +154,18 @@ async fn a_page_looks_through_a_bounded_number_and_tells_how_far_it_came() {
         ..rare
     };
     let page = outbox.page(&late, None, 50).await.unwrap();
-    assert_eq!(
-        (page.events.len(), page.next, page.looked_back_to),
-        (0, None, None)
-    );
+    assert_eq!((page.events.len(), page.next, page.looked_back_to), (0, None, None));
     // Three dead events of long ago come at once, and so do all that are skipped, page by page.
     let state = |state| Selection {
         states: vec![state],
         ..Selection::default()
     };
-    let page = outbox
-        .page(&state(EventStatus::Dead), None, 50)
-        .await
-        .unwrap();
+    let page = outbox.page(&state(EventStatus::Dead), None, 50).await.unwrap();
     let ids: Vec<i64> = page.events.iter().map(|event| event.id.0).collect();
     assert_eq!((ids, page.next), (vec![20, 4, 3], None));
     let (mut skipped, mut before) = (Vec::new(), None);
     loop {
-        let page = outbox
-            .page(&state(EventStatus::Skipped), before, 500)
-            .await
-            .unwrap();
+        let page = outbox.page(&state(EventStatus::Skipped), before, 500).await.unwrap();
         skipped.extend(page.events.iter().map(|event| event.id.0));
         before = page.next;
         if before.is_none() {
@@ -233,10 +193,6 @@ async fn a_page_between_two_times_has_what_arrived_between_them_and_no_more() {
             until: until.map(Timestamp::from_millis),
             ..Selection::default()
         };
-        assert_eq!(
-            numbers(&outbox, &selection).await,
-            expected,
-            "{since:?} {until:?}"
-        );
+        assert_eq!(numbers(&outbox, &selection).await, expected, "{since:?} {until:?}");
     }
 }

@@ -80,11 +80,7 @@ async fn a_word_finds_what_it_may_mean_each_event_once() {
 async fn an_event_is_shown_by_its_order_where_the_word_is_nothing_else() {
     let files = files();
     let outbox = files.open().await;
-    let events = vec![
-        order("m1", "a", "m2"),
-        event("m2", &["a"]),
-        order("m3", "a", "o-1"),
-    ];
+    let events = vec![order("m1", "a", "m2"), event("m2", &["a"]), order("m3", "a", "o-1")];
     outbox.append(events).await.unwrap();
     assert_eq!(outbox.find("m2").await.unwrap(), [EventId(2)]);
     assert_eq!(outbox.find("o-1").await.unwrap(), [EventId(3)]);
@@ -132,10 +128,7 @@ async fn filters_by_type_and_order_mean_the_same_in_a_list_and_in_a_page() {
         assert_eq!(numbers(&outbox, &selection).await, expected);
         let mut selected = outbox.select(&selection).await.unwrap();
         selected.reverse();
-        assert_eq!(
-            selected,
-            expected.iter().copied().map(EventId).collect::<Vec<_>>()
-        );
+        assert_eq!(selected, expected.iter().copied().map(EventId).collect::<Vec<_>>());
     }
 }
 
@@ -144,10 +137,7 @@ async fn the_order_of_an_erased_person_is_nowhere_in_the_file() {
     let files = files();
     let outbox = files.open().await;
     let lost = order("m1", "a", "ORDER-OF-A-4711");
-    outbox
-        .append(vec![lost, order("m2", "b", "o-2")])
-        .await
-        .unwrap();
+    outbox.append(vec![lost, order("m2", "b", "o-2")]).await.unwrap();
     for id in claim_all(&outbox).await {
         finish(&outbox, id, EventStatus::Delivered).await;
     }
@@ -188,23 +178,13 @@ async fn people_who_wait_are_told_with_the_time_of_the_next_attempt() {
         event: EventId(1),
         due,
     };
-    let step = Step {
-        settlement: None,
-        then,
-    };
+    let step = Step { settlement: None, then };
     outbox.settle(vec![step]).await.unwrap();
     let blocked = outbox.blocked_heads(10).await.unwrap();
     assert_eq!(blocked.heads, 2);
     let heads = blocked.worst.iter();
     let heads: Vec<_> = heads
-        .map(|head| {
-            (
-                head.event.0,
-                head.waiting,
-                head.in_flight,
-                head.next_attempt_at,
-            )
-        })
+        .map(|head| (head.event.0, head.waiting, head.in_flight, head.next_attempt_at))
         .collect();
     assert_eq!(heads, [(3, 2, false, Some(NOW)), (1, 1, false, Some(due))]);
     let one = outbox.blocked_heads(1).await.unwrap();
@@ -226,10 +206,7 @@ async fn what_is_delivered_under_a_key_is_found_by_it_in_every_cycle_once() {
         begin(&outbox, delivery).await;
         settle(&outbox, delivery, 1, DeliveryStatus::Delivered).await;
         finish(&outbox, 1, EventStatus::Delivered).await;
-        outbox
-            .replay(NOW, vec![EventId(1)], Replay::default())
-            .await
-            .unwrap();
+        outbox.replay(NOW, vec![EventId(1)], Replay::default()).await.unwrap();
     }
     assert_eq!(count(&outbox, "SELECT count(*) FROM deliveries").await, 2);
     assert_eq!(hits(&outbox, "k").await, [(1, FoundBy::EventId)]);

@@ -58,11 +58,7 @@ const SCHEMA_TEXTS: &str = "SELECT name || ': ' || coalesce(sql, '') FROM sqlite
 async fn contents(connection: &mut SqliteConnection) -> Vec<String> {
     let mut contents = Vec::new();
     for table in TABLES {
-        for row in sqlx::query(table)
-            .fetch_all(&mut *connection)
-            .await
-            .unwrap()
-        {
+        for row in sqlx::query(table).fetch_all(&mut *connection).await.unwrap() {
             let cells = (0..row.len()).map(|at| {
                 row.try_get_unchecked::<Option<String>, _>(at)
                     .unwrap()
@@ -88,10 +84,7 @@ async fn version_2(files: &Files) -> SqliteConnection {
     };
     let mut connection = connect::writer(&files.config.path, true).await.unwrap();
     old.run(&mut connection).await.unwrap();
-    sqlx::raw_sql(FILLED)
-        .execute(&mut connection)
-        .await
-        .unwrap();
+    sqlx::raw_sql(FILLED).execute(&mut connection).await.unwrap();
     connection
 }
 
@@ -116,10 +109,7 @@ async fn a_file_of_version_2_keeps_everything_and_takes_deletions() {
         for text in &schema {
             assert!(now.contains(text), "gone or changed: {text}");
         }
-        assert_eq!(
-            texts(&mut connection, "PRAGMA integrity_check").await,
-            ["ok"]
-        );
+        assert_eq!(texts(&mut connection, "PRAGMA integrity_check").await, ["ok"]);
         let broken = sqlx::query("PRAGMA foreign_key_check")
             .fetch_all(&mut connection)
             .await
@@ -144,8 +134,7 @@ async fn a_file_of_version_2_keeps_everything_and_takes_deletions() {
     assert_eq!(numbers[&event], [DeliveryId(10)]);
     outbox.close().await;
     let mut connection = connect::writer(&files.config.path, false).await.unwrap();
-    let odd =
-        "BEGIN; INSERT INTO writing (id) VALUES (1); UPDATE delivery SET kind = 'odd' WHERE id = 1";
+    let odd = "BEGIN; INSERT INTO writing (id) VALUES (1); UPDATE delivery SET kind = 'odd' WHERE id = 1";
     let odd = sqlx::query(odd).execute(&mut connection).await;
     assert!(odd.unwrap_err().to_string().contains("CHECK constraint"));
 }
@@ -160,10 +149,7 @@ async fn the_start_that_brings_a_file_up_to_date_can_write_what_is_new() {
         kind: DeliveryKind::Deletion,
         ..planned(None)
     };
-    outbox
-        .plan(vec![(EventId(3), vec![deletion])])
-        .await
-        .unwrap();
+    outbox.plan(vec![(EventId(3), vec![deletion])]).await.unwrap();
     let deletions = "SELECT count(*) FROM deliveries WHERE kind = 'deletion'";
     assert_eq!(count(&outbox, deletions).await, 1);
 }
@@ -182,14 +168,8 @@ const BODIES: [(&str, Option<&str>); 20] = [
         r#"{"properties":{"order_id":"first","orderId":"second"}}"#,
         Some("first"),
     ),
-    (
-        r#"{"properties":{"order_id":null,"orderId":"second"}}"#,
-        None,
-    ),
-    (
-        r#"{"properties":{"orderId":"\"quoted\""}}"#,
-        Some("\"quoted\""),
-    ),
+    (r#"{"properties":{"order_id":null,"orderId":"second"}}"#, None),
+    (r#"{"properties":{"orderId":"\"quoted\""}}"#, Some("\"quoted\"")),
     (r#"{"properties":{"orderId":"\ud83d"}}"#, None),
     (r#"{"properties":{"orderId":"undefined"}}"#, None),
     (r#"{"properties":{"orderId":" "}}"#, None),
@@ -209,7 +189,8 @@ async fn orders_are_read_from_the_calls_that_are_there_whatever_these_are() {
     let files = files();
     let mut connection = version_2(&files).await;
     for (number, (body, _)) in (10..).zip(BODIES) {
-        let insert = "INSERT INTO event (id, source, message_id, at_ms, received_ms, status, reason, seq, due_ms, cycle_ms,
+        let insert =
+            "INSERT INTO event (id, source, message_id, at_ms, received_ms, status, reason, seq, due_ms, cycle_ms,
                                          finished_ms)
                       VALUES (?1, 'shop', ?1, 5, 5, 'dead', 'no', ?1, 5, 5, 9)";
         for sql in [insert, "INSERT INTO payload VALUES (?1, ?2, NULL)"] {
@@ -219,19 +200,15 @@ async fn orders_are_read_from_the_calls_that_are_there_whatever_these_are() {
     }
     connect::close(connection).await;
     let outbox = files.open().await;
-    let orders: Vec<Option<String>> =
-        sqlx::query_scalar("SELECT order_id FROM events WHERE id >= 10 ORDER BY id")
-            .fetch_all(&outbox.readers)
-            .await
-            .unwrap();
+    let orders: Vec<Option<String>> = sqlx::query_scalar("SELECT order_id FROM events WHERE id >= 10 ORDER BY id")
+        .fetch_all(&outbox.readers)
+        .await
+        .unwrap();
     let found = BODIES.iter().zip(&orders);
     let wrong: Vec<_> = found
         .filter(|((_, expected), found)| *expected != found.as_deref())
         .collect();
-    assert!(
-        wrong.is_empty() && orders.len() == BODIES.len(),
-        "{wrong:?}"
-    );
+    assert!(wrong.is_empty() && orders.len() == BODIES.len(), "{wrong:?}");
 }
 
 #[tokio::test]
@@ -246,13 +223,7 @@ async fn a_newer_file_is_refused() {
         .unwrap();
     connect::close(connection).await;
     let error = Outbox::attach(&files.config).await.unwrap_err();
-    assert!(
-        matches!(error, OpenError::Newer { found: 99, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, OpenError::Newer { found: 99, .. }), "{error}");
     let error = Outbox::open(&files.config, NOW).await.unwrap_err();
-    assert!(
-        matches!(error, OpenError::Newer { found: 99, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, OpenError::Newer { found: 99, .. }), "{error}");
 }

@@ -74,9 +74,7 @@ impl Desk {
 
     /// What the breakers let go of a family.
     fn permit(&self, family: Family, now: Timestamp) -> Permit {
-        let short = |request: &&InFlightRequest| {
-            now.since(request.started) < self.latencies.patience(request.family)
-        };
+        let short = |request: &&InFlightRequest| now.since(request.started) < self.latencies.patience(request.family);
         let all = self.in_flight.values().filter(short);
         let own = all.clone().filter(|request| request.family == family);
         let in_flight = [own.count(), all.count()];
@@ -85,9 +83,7 @@ impl Desk {
 
     /// Which requests of a family there is a place for.
     fn vacancy(&self, family: Family) -> Vacancy {
-        let own = |request: &&InFlightRequest| {
-            request.family == family || Some(request.family) == job_family(family)
-        };
+        let own = |request: &&InFlightRequest| request.family == family || Some(request.family) == job_family(family);
         let own = self.in_flight.values().filter(own);
         let in_flight = InFlight {
             all: self.in_flight.len(),
@@ -138,9 +134,7 @@ impl Desk {
         let Some(job) = job_family(family).filter(|_| !parts.is_empty()) else {
             return false;
         };
-        let timeout = self
-            .latencies
-            .timeout(job, 0, self.context.settings.policy.timeout);
+        let timeout = self.latencies.timeout(job, 0, self.context.settings.policy.timeout);
         let blame = Blame {
             outage: !self.breakers.counts(job),
             alone: false,
@@ -160,20 +154,13 @@ impl Desk {
     {
         self.limits.sent(in_flight.family, 1, now);
         self.breakers.sent(in_flight.family, now);
-        let task = self
-            .tasks
-            .spawn(async move { Returned::Sent(request.await) });
+        let task = self.tasks.spawn(async move { Returned::Sent(request.await) });
         self.in_flight.insert(task.id(), in_flight);
     }
 }
 
 impl InFlightRequest {
-    fn of<'a>(
-        family: Family,
-        job: bool,
-        started: Timestamp,
-        hands: impl Iterator<Item = &'a InHand> + Clone,
-    ) -> Self {
+    fn of<'a>(family: Family, job: bool, started: Timestamp, hands: impl Iterator<Item = &'a InHand> + Clone) -> Self {
         Self {
             family,
             job,

@@ -50,9 +50,7 @@ impl Desk {
     pub(super) async fn watch_ended(&mut self, id: Id, report: Option<Report>) {
         self.watched.remove(&id);
         if let Some(report) = report {
-            let Report {
-                events, unwritten, ..
-            } = &report;
+            let Report { events, unwritten, .. } = &report;
             let hands = events.iter().map(|(hand, _)| hand).chain(unwritten);
             self.held.add(Held::by(hands));
             self.sent(report, None).await;

@@ -125,8 +125,7 @@ impl Desk {
     pub(super) fn set_anew(&mut self) {
         let former = &self.context;
         let context = former.current();
-        let other_key =
-            context.settings.sender.fingerprint() != former.settings.sender.fingerprint();
+        let other_key = context.settings.sender.fingerprint() != former.settings.sender.fingerprint();
         let policy = &context.settings.policy;
         self.limits.set(&policy.limits);
         self.breakers.set_max_in_flight(policy.max_in_flight);
@@ -201,12 +200,7 @@ impl Desk {
         self.look_at_pauses(now);
         self.tell_of_work(now);
         let relay = &self.context.relay;
-        told::standing(
-            &relay.instruments.metrics,
-            &self.breakers,
-            &self.limits,
-            now,
-        );
+        told::standing(&relay.instruments.metrics, &self.breakers, &self.limits, now);
         if !has_passed(TELL_EVERY, self.told.0, now) {
             return;
         }
@@ -215,9 +209,7 @@ impl Desk {
             let outbox = relay.outbox.clone();
             let told = families.clone();
             // For people who look: whether it is written changes nothing.
-            drop(tokio::spawn(
-                async move { outbox.tell_limits(now, told).await },
-            ));
+            drop(tokio::spawn(async move { outbox.tell_limits(now, told).await }));
         }
         self.told = (now, families);
     }
@@ -227,10 +219,7 @@ impl Desk {
     fn tell_of_work(&mut self, now: Timestamp) {
         let hindered = !self.pauses.is_empty() || !self.watched.is_empty();
         let has_room = self.room().live >= self.context.settings.policy.window.div_ceil(4);
-        let due = self
-            .next_due
-            .live
-            .filter(|at| *at <= now && !hindered && has_room);
+        let due = self.next_due.live.filter(|at| *at <= now && !hindered && has_room);
         let queued = Queues::FAMILIES
             .iter()
             .any(|family| !self.queues.of(*family).is_empty());
@@ -270,11 +259,7 @@ const fn job_family(family: Family) -> Option<Family> {
         Family::Profile => Some(Family::ProfileBulk),
         // One endpoint takes one person or a thousand.
         Family::Subscription => Some(Family::Subscription),
-        Family::List
-        | Family::Deletion
-        | Family::EventBulk
-        | Family::ProfileBulk
-        | Family::ProfileBulkStatus => None,
+        Family::List | Family::Deletion | Family::EventBulk | Family::ProfileBulk | Family::ProfileBulkStatus => None,
     }
 }
 

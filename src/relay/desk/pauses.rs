@@ -52,10 +52,7 @@ impl Failure {
     fn of(outcome: &Outcome) -> Self {
         Self {
             status: outcome.http_status,
-            words: outcome
-                .error
-                .clone()
-                .unwrap_or_else(|| "no words".to_owned()),
+            words: outcome.error.clone().unwrap_or_else(|| "no words".to_owned()),
             request_id: request_id(outcome).map(str::to_owned),
         }
     }
@@ -119,13 +116,7 @@ impl Pauses {
     }
 
     /// What is paused now.
-    fn now(
-        &self,
-        breakers: &Breakers,
-        limits: &Limits,
-        key: &SecretOrigin,
-        now: Timestamp,
-    ) -> Vec<Pause> {
+    fn now(&self, breakers: &Breakers, limits: &Limits, key: &SecretOrigin, now: Timestamp) -> Vec<Pause> {
         let since = |family: Option<Family>, kind| {
             let before = self
                 .written
@@ -136,10 +127,7 @@ impl Pauses {
         let open = breakers.paused(now).into_iter().map(|paused| {
             let failure = match paused.family {
                 Some(family) => self.last[family as usize].as_ref(),
-                None => self
-                    .last_of_all
-                    .as_ref()
-                    .or_else(|| self.last.iter().flatten().last()),
+                None => self.last_of_all.as_ref().or_else(|| self.last.iter().flatten().last()),
             };
             let before = self
                 .written
@@ -179,21 +167,18 @@ impl Pauses {
 
     /// Logs what began and what ended.
     fn log(&self, now: &[Pause], key: &SecretOrigin) {
-        let same =
-            |one: &Pause, other: &Pause| one.family == other.family && one.kind == other.kind;
+        let same = |one: &Pause, other: &Pause| one.family == other.family && one.kind == other.kind;
         for pause in now {
             if self.written.iter().any(|before| same(before, pause)) {
                 continue;
             }
-            let failure = pause.family.map_or(self.last_of_all.as_ref(), |family| {
-                self.last[family as usize].as_ref()
-            });
+            let failure = pause
+                .family
+                .map_or(self.last_of_all.as_ref(), |family| self.last[family as usize].as_ref());
             // Klaviyo's own words stay in the outbox: they may repeat what was sent. The transport's do not.
             let words = match failure {
                 Some(Failure {
-                    status: None,
-                    words,
-                    ..
+                    status: None, words, ..
                 }) => words.as_str(),
                 Some(_) | None => "`klaviyo-relay status` has its words",
             };
@@ -277,16 +262,10 @@ impl Desk {
         }
         self.pauses.looked = now;
         let outbox = self.context.relay.outbox.clone();
-        let scopes: Vec<Option<Family>> = self
-            .pauses
-            .written
-            .iter()
-            .map(|pause| pause.family)
-            .collect();
+        let scopes: Vec<Option<Family>> = self.pauses.written.iter().map(|pause| pause.family).collect();
         self.tasks.spawn(async move {
             let released = outbox.pauses().await.map(|kept| {
-                let gone =
-                    |scope: &Option<Family>| !kept.iter().any(|pause| pause.family == *scope);
+                let gone = |scope: &Option<Family>| !kept.iter().any(|pause| pause.family == *scope);
                 scopes.into_iter().filter(gone).collect()
             });
             Returned::Looked(released.unwrap_or_default())
@@ -302,11 +281,7 @@ impl Desk {
     pub(super) fn looked(&mut self, released: &[Option<Family>]) {
         let now = self.context.now();
         let gone = |pause: &Pause| released.contains(&pause.family);
-        let released: Vec<Pause> = self
-            .pauses
-            .written
-            .extract_if(.., |pause| gone(pause))
-            .collect();
+        let released: Vec<Pause> = self.pauses.written.extract_if(.., |pause| gone(pause)).collect();
         for pause in released {
             tracing::info!(scope = pause.scope(), kind = %pause.kind, "an operator's release: trying at once");
             for family in Queues::FAMILIES {
@@ -355,21 +330,13 @@ const PROBED: &str = "it refused the key before, and has not taken it since";
 /// What makes Klaviyo take requests again after this refusal; `None` where it says nothing of it.
 fn remedy(status: u16, key: &SecretOrigin) -> Option<String> {
     Some(match status {
-        401 => format!(
-            "the private key is wrong or was deleted; {}",
-            another_key(key)
-        ),
+        401 => format!("the private key is wrong or was deleted; {}", another_key(key)),
         403 => format!(
             "the private key lacks a scope; make a key with the scopes the README lists, and {}",
             another_key(key)
         ),
-        410 => {
-            "the revision is retired; set `klaviyo.revision`, or update klaviyo-relay, and restart"
-                .to_owned()
-        }
-        405 | 415 => {
-            "the endpoint does not speak Klaviyo's API; check `klaviyo.endpoint`".to_owned()
-        }
+        410 => "the revision is retired; set `klaviyo.revision`, or update klaviyo-relay, and restart".to_owned(),
+        405 | 415 => "the endpoint does not speak Klaviyo's API; check `klaviyo.endpoint`".to_owned(),
         _ => return None,
     })
 }

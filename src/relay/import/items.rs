@@ -89,10 +89,7 @@ pub(super) async fn settle(context: &Context, end: End, frozen: Frozen) -> Repor
             each(context, items, &unknown, Blame::NOBODY)
         }
     };
-    let strays = strays
-        .iter()
-        .map(|item| given_back(context, item))
-        .collect();
+    let strays = strays.iter().map(|item| given_back(context, item)).collect();
     item::settle(context, done, strays, None).await
 }
 
@@ -105,11 +102,7 @@ fn failed(job: &BulkJob, errors: Vec<ImportError>) -> Option<HashMap<usize, Stri
 }
 
 /// Those an error is about are judged alone, with an answer of their own; the others are delivered.
-fn by_errors(
-    context: &Context,
-    items: Vec<(usize, Item)>,
-    failed: Option<&HashMap<usize, String>>,
-) -> Done {
+fn by_errors(context: &Context, items: Vec<(usize, Item)>, failed: Option<&HashMap<usize, String>>) -> Done {
     let Some(failed) = failed else {
         let words = "the errors of its bulk import do not say whom they are about";
         return items

@@ -7,9 +7,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::klaviyo::bulk::{
-    ImportJob, ImportStatus, import_jobs, import_jobs_route, next_page_route,
-};
+use crate::klaviyo::bulk::{ImportJob, ImportStatus, import_jobs, import_jobs_route, next_page_route};
 use crate::model::Timestamp;
 use crate::outbox::OpenImport;
 
@@ -27,27 +25,19 @@ const MOST_PAGES: usize = 10;
 /// Whether a listed job can be one that was sent with so many items and began to be sent at this time. `ours`: the ids of
 /// other jobs of ours.
 fn can_be(listed: &ImportJob, began: Timestamp, items: u64, ours: &HashSet<String>) -> bool {
-    listed
-        .created
-        .is_none_or(|created| created >= began.minus(SKEW))
+    listed.created.is_none_or(|created| created >= began.minus(SKEW))
         && listed.total.is_none_or(|total| total == items)
         && !ours.contains(&listed.id)
 }
 
 /// Whether the items may go again, and why. `candidates`: what could be the job; `None` when the list was not answered.
 /// `looked`: how long it has been looked for, at least; `age`: how long ago it was sent.
-fn given_up(
-    candidates: Option<&[ImportStatus]>,
-    looked: Duration,
-    age: Duration,
-) -> Option<&'static str> {
+fn given_up(candidates: Option<&[ImportStatus]>, looked: Duration, age: Duration) -> Option<&'static str> {
     if age >= AT_MOST {
         return Some("the answer to its import job was lost, and the job was not found in time");
     }
     match candidates? {
-        [] if looked >= LISTED_WITHIN => {
-            Some("the answer to its import job was lost, and Klaviyo lists no such job")
-        }
+        [] if looked >= LISTED_WITHIN => Some("the answer to its import job was lost, and Klaviyo lists no such job"),
         [] => None,
         some if some.iter().all(|status| status.is_over()) => {
             Some("the answer to its import job was lost; the job is over")
@@ -87,8 +77,7 @@ async fn candidates(context: &Context, job: &OpenImport) -> Option<Vec<ImportSta
         let Some(route) = next.take() else { break };
         let (_, answer) = get(context, &route).await;
         let jobs = import_jobs(&answer)?;
-        let before =
-            |listed: &ImportJob| listed.created.is_some_and(|at| at < job.began.minus(SKEW));
+        let before = |listed: &ImportJob| listed.created.is_some_and(|at| at < job.began.minus(SKEW));
         // The newest come first.
         let more = !jobs.last().is_some_and(before);
         next = next_page_route(&first, &answer).filter(|_| more);

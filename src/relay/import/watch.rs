@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::klaviyo::bulk::{
-    ImportError, ImportJob, ImportStatus, import_errors, import_errors_route, import_job,
-    import_job_route, next_page_route,
+    ImportError, ImportJob, ImportStatus, import_errors, import_errors_route, import_job, import_job_route,
+    next_page_route,
 };
 use crate::model::{Outcome, OutcomeKind, Timestamp};
 
@@ -36,20 +36,13 @@ fn given_up(said: Said, age: Duration, silent: Duration) -> Option<&'static str>
     match said {
         Said::Gone => Some("Klaviyo does not know its import job any more"),
         Said::Runs if age >= RUNS_AT_MOST => Some("its import job was not over after an hour"),
-        Said::Nothing if silent >= SILENT_AT_MOST => {
-            Some("its import job was accepted, and its end never reported")
-        }
+        Said::Nothing if silent >= SILENT_AT_MOST => Some("its import job was accepted, and its end never reported"),
         Said::Over | Said::Runs | Said::Nothing => None,
     }
 }
 
 /// Asks until the job is over, or nothing more is to be expected.
-pub(super) async fn followed(
-    context: &Context,
-    id: &str,
-    state: Option<ImportJob>,
-    began: Timestamp,
-) -> End {
+pub(super) async fn followed(context: &Context, id: &str, state: Option<ImportJob>, began: Timestamp) -> End {
     let (mut waited, mut silent) = (Duration::ZERO, Duration::ZERO);
     // What the job was answered with may be its end already; a start knows of no answer, and asks at once.
     let mut heard = match state {
@@ -66,11 +59,7 @@ pub(super) async fn followed(
         // A clock that went back does not make the wait longer.
         let age = context.now().since(began).max(waited);
         if let Some(why) = given_up(heard.0, age, silent) {
-            tracing::warn!(
-                job = id,
-                why,
-                "an import job is given up; its items go singly"
-            );
+            tracing::warn!(job = id, why, "an import job is given up; its items go singly");
             return End::Unclear(why);
         }
         let pause = pause(&context);
@@ -109,10 +98,9 @@ async fn ended(context: &Context, job: &ImportJob) -> End {
     tracing::debug!(job = job.id, failed = job.failed, "an import job is over");
     match job.status {
         ImportStatus::Cancelled => End::Cancelled,
-        ImportStatus::Complete
-        | ImportStatus::Queued
-        | ImportStatus::Processing
-        | ImportStatus::Other => End::Complete(errors(context, job).await),
+        ImportStatus::Complete | ImportStatus::Queued | ImportStatus::Processing | ImportStatus::Other => {
+            End::Complete(errors(context, job).await)
+        }
     }
 }
 

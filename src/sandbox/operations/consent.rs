@@ -52,9 +52,7 @@ impl Work<'_> {
             Outcome::Dropped
         };
         Ok(Done {
-            profile: subscribed
-                .filter(|_| profiles.len() == 1)
-                .map(ProfileNumber::id),
+            profile: subscribed.filter(|_| profiles.len() == 1).map(ProfileNumber::id),
             note: (unknown > 0).then(|| format!("{unknown} dropped: no profile has their id")),
             ..Done::new(answer, outcome)
         })
@@ -99,11 +97,7 @@ impl Work<'_> {
         (historical, waits): (bool, bool),
     ) {
         let now = self.now;
-        let state = if waits {
-            "AWAITING_CONFIRMATION"
-        } else {
-            "SUBSCRIBED"
-        };
+        let state = if waits { "AWAITING_CONFIRMATION" } else { "SUBSCRIBED" };
         self.state.profiles.change(number, now, |held| {
             for (channel, at) in channels(profile, now) {
                 let consent = Consent {
@@ -123,10 +117,7 @@ impl Work<'_> {
             }
         });
         if let Some(list) = list.and_then(|id| self.state.lists.get_mut(id, now)) {
-            let member = list
-                .members
-                .entry(number)
-                .or_insert(Membership::AwaitingConfirmation);
+            let member = list.members.entry(number).or_insert(Membership::AwaitingConfirmation);
             if !waits {
                 *member = Membership::Subscribed;
             }
@@ -139,14 +130,11 @@ impl Work<'_> {
 fn channels(profile: &Value, now: Timestamp) -> Vec<(String, Timestamp)> {
     let attributes = &profile["attributes"];
     let Some(subscriptions) = attributes["subscriptions"].as_object() else {
-        return [
-            ("email", "email.marketing"),
-            ("phone_number", "sms.marketing"),
-        ]
-        .into_iter()
-        .filter(|(name, _)| attributes[*name].is_string())
-        .map(|(_, channel)| (channel.to_owned(), now))
-        .collect();
+        return [("email", "email.marketing"), ("phone_number", "sms.marketing")]
+            .into_iter()
+            .filter(|(name, _)| attributes[*name].is_string())
+            .map(|(_, channel)| (channel.to_owned(), now))
+            .collect();
     };
     let mut found = Vec::new();
     for (channel, purposes) in subscriptions {
@@ -180,9 +168,8 @@ fn check_profile(check: &mut Check, profile: &Value, historical: bool, pointer: 
         if let Some(name) = needed
             && names.get(name).is_none()
         {
-            let detail = format!(
-                "'{name}' must not be empty when the {channel} channel is included in 'subscriptions'."
-            );
+            let detail =
+                format!("'{name}' must not be empty when the {channel} channel is included in 'subscriptions'.");
             check.refuse(format!("{at}/{name}"), detail);
         }
         for purpose in PURPOSES {
@@ -192,16 +179,10 @@ fn check_profile(check: &mut Check, profile: &Value, historical: bool, pointer: 
             let pointer = format!("{at}/subscriptions/{channel}/{purpose}/consented_at");
             match (historical, consent["consented_at"].is_string()) {
                 (true, false) => {
-                    check.refuse(
-                        pointer,
-                        "A historical import needs the time of the consent.",
-                    );
+                    check.refuse(pointer, "A historical import needs the time of the consent.");
                 }
                 (false, true) => {
-                    check.refuse(
-                        pointer,
-                        "Only a historical import may say when consent was given.",
-                    );
+                    check.refuse(pointer, "Only a historical import may say when consent was given.");
                 }
                 (true, true) | (false, false) => {}
             }

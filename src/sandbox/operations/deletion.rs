@@ -29,11 +29,7 @@ impl Work<'_> {
             None => self.state.profiles.owners(&names).first().copied(),
         };
         let erased = number.is_some_and(|number| self.state.erase(number));
-        let outcome = if erased {
-            Outcome::Stored
-        } else {
-            Outcome::Dropped
-        };
+        let outcome = if erased { Outcome::Stored } else { Outcome::Dropped };
         Ok(Done {
             profile: number.map(ProfileNumber::id),
             note: (!erased).then(|| "nobody has this identifier".to_owned()),

@@ -87,9 +87,7 @@ impl Work<'_> {
             (0, 0) => Outcome::Dropped,
         };
         Ok(Done {
-            note: Some(format!(
-                "{stored} stored, {duplicate} duplicate, {dropped} dropped"
-            )),
+            note: Some(format!("{stored} stored, {duplicate} duplicate, {dropped} dropped")),
             ..Done::new(Answer::empty(StatusCode::ACCEPTED), outcome)
         })
     }
@@ -137,10 +135,7 @@ impl Work<'_> {
         }
         let owner = owner.unwrap_or_else(|| self.state.profiles.create(self.now));
         self.state.note_person(owner, profile, self.now);
-        let recorded = self
-            .state
-            .events
-            .record(self.event(owner, attributes, backfill));
+        let recorded = self.state.events.record(self.event(owner, attributes, backfill));
         Fate {
             outcome: match recorded {
                 Recorded::Stored => Outcome::Stored,
@@ -152,9 +147,7 @@ impl Work<'_> {
     }
 
     fn event(&self, profile: ProfileNumber, attributes: &Value, backfill: bool) -> Event {
-        let at = text(attributes, "/time")
-            .and_then(read_time)
-            .unwrap_or(self.now);
+        let at = text(attributes, "/time").and_then(read_time).unwrap_or(self.now);
         let (properties, ignored) = split(attributes["properties"].as_object());
         Event {
             request: self.request,
@@ -162,9 +155,7 @@ impl Work<'_> {
             metric: metric_of(attributes).to_owned(),
             unique_id: text(attributes, "/unique_id").map(str::to_owned),
             at: Timestamp::from_millis(at.as_millis().div_euclid(1000) * 1000),
-            value: attributes["value"]
-                .is_number()
-                .then(|| attributes["value"].to_string()),
+            value: attributes["value"].is_number().then(|| attributes["value"].to_string()),
             currency: text(attributes, "/value_currency").map(str::to_owned),
             backfill: backfill || attributes["backfill"] == true,
             properties,
@@ -184,9 +175,7 @@ fn owner(profiles: &Profiles, names: &Names) -> std::result::Result<Option<Profi
         return Err(format!("no profile has the id {id}"));
     };
     if owners.iter().any(|owner| *owner != by_id) {
-        return Err(format!(
-            "another identifier belongs to another profile than {id}"
-        ));
+        return Err(format!("another identifier belongs to another profile than {id}"));
     }
     Ok(Some(by_id))
 }
@@ -194,10 +183,7 @@ fn owner(profiles: &Profiles, names: &Names) -> std::result::Result<Option<Profi
 /// Refuses an event that is about nobody.
 fn require_names(check: &mut Check, holder: &Value, pointer: &str) {
     if !Names::of(&holder["attributes"]["profile"]["data"]).any() {
-        check.refuse(
-            format!("{pointer}/attributes/profile/data/attributes"),
-            NOBODY,
-        );
+        check.refuse(format!("{pointer}/attributes/profile/data/attributes"), NOBODY);
     }
 }
 
@@ -206,9 +192,7 @@ fn split(properties: Option<&Map<String, Value>>) -> (String, Vec<String>) {
     let mut kept = Map::new();
     let mut ignored = Vec::new();
     for (name, value) in properties.into_iter().flatten() {
-        let zero = value
-            .as_number()
-            .is_some_and(|number| number.as_f64() == Some(0.0));
+        let zero = value.as_number().is_some_and(|number| number.as_f64() == Some(0.0));
         if zero || value.is_null() || value.as_str() == Some("") {
             ignored.push(name.clone());
         } else {

@@ -20,16 +20,9 @@ pub(super) fn read(text: &str, fields: &[&str]) -> Result<Vec<Condition>> {
         let detail = "The sandbox reads equals(field,\"value\"), any(field,[\"value\"]) and and(..) of those.";
         return Err(vec![Refusal::parameter("filter", detail)]);
     };
-    match conditions
-        .iter()
-        .find(|one| !fields.contains(&one.field.as_str()))
-    {
+    match conditions.iter().find(|one| !fields.contains(&one.field.as_str())) {
         Some(other) => {
-            let detail = format!(
-                "'{}' cannot be filtered by; use {}.",
-                other.field,
-                fields.join(", ")
-            );
+            let detail = format!("'{}' cannot be filtered by; use {}.", other.field, fields.join(", "));
             Err(vec![Refusal::parameter("filter", detail)])
         }
         None => Ok(conditions),
@@ -59,9 +52,7 @@ fn one<'a>(text: &'a str, found: &mut Vec<Condition>) -> Option<&'a str> {
         }
         return several(inner, found)?.strip_prefix(')');
     }
-    let inner = text
-        .strip_prefix("equals(")
-        .or_else(|| text.strip_prefix("any("))?;
+    let inner = text.strip_prefix("equals(").or_else(|| text.strip_prefix("any("))?;
     let (field, rest) = inner.split_once(',')?;
     let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
     let value = values.next()?.ok()?;

@@ -25,25 +25,17 @@ impl Work<'_> {
         self.check(&IMPORT, document, |check| {
             require_names(check, profile, "/data");
         })?;
-        let owner = owner(&self.state.profiles, &Names::of(profile), "/data")
-            .map_err(|refusal| vec![refusal])?;
+        let owner = owner(&self.state.profiles, &Names::of(profile), "/data").map_err(|refusal| vec![refusal])?;
         let status = match owner {
             Some(_) => StatusCode::OK,
             None => StatusCode::CREATED,
         };
         let number = owner.unwrap_or_else(|| self.state.profiles.create(self.now));
         self.state.import(number, profile, Nulls::Clear, self.now);
-        let shown = self
-            .state
-            .profiles
-            .get(number)
-            .map(|held| document_of(number, held));
+        let shown = self.state.profiles.get(number).map(|held| document_of(number, held));
         Ok(Done {
             profile: Some(number.id()),
-            ..Done::new(
-                Answer::document(status, &json!({ "data": shown })),
-                Outcome::Stored,
-            )
+            ..Done::new(Answer::document(status, &json!({ "data": shown })), Outcome::Stored)
         })
     }
 
@@ -55,10 +47,7 @@ impl Work<'_> {
                 require_names(check, profile, &format!("{PROFILES}/{at}"));
             }
             if list.is_some_and(|list| !self.state.lists.knows(list)) {
-                check.refuse(
-                    "/data/relationships/lists/data/0/id",
-                    "This list does not exist.",
-                );
+                check.refuse("/data/relationships/lists/data/0/id", "This list does not exist.");
             }
         })?;
         let id = self.state.jobs.add(Job {
@@ -112,9 +101,9 @@ impl Work<'_> {
             JobState::Complete { errors, .. } => errors,
         };
         let page = Page::read(ask.query, &[], 20, 100)?;
-        let entries = errors.iter().enumerate().map(|(at, error)| {
-            json!({ "type": "import-error", "id": format!("{}-{at}", ask.id), "attributes": error })
-        });
+        let entries = errors.iter().enumerate().map(
+            |(at, error)| json!({ "type": "import-error", "id": format!("{}-{at}", ask.id), "attributes": error }),
+        );
         Ok(page.answer(entries))
     }
 
@@ -157,11 +146,7 @@ impl State {
 }
 
 /// Whose profile a document changes: none for somebody new.
-fn owner(
-    profiles: &Profiles,
-    names: &Names,
-    pointer: &str,
-) -> std::result::Result<Option<ProfileNumber>, Refusal> {
+fn owner(profiles: &Profiles, names: &Names, pointer: &str) -> std::result::Result<Option<ProfileNumber>, Refusal> {
     let owners = profiles.owners(names);
     if let Some(id) = &names.id {
         // The same answer for an id that nobody has and for one beside somebody else's identifier: as seen.
@@ -176,19 +161,13 @@ fn owner(
     match owners.as_slice() {
         [] => Ok(None),
         [owner] => Ok(Some(*owner)),
-        [_, other, ..] => Err(Refusal::duplicate_profile(
-            format!("{pointer}/attributes"),
-            &other.id(),
-        )),
+        [_, other, ..] => Err(Refusal::duplicate_profile(format!("{pointer}/attributes"), &other.id())),
     }
 }
 
 fn require_names(check: &mut Check, profile: &Value, pointer: &str) {
     if !Names::of(profile).any() {
-        check.refuse(
-            format!("{pointer}/attributes"),
-            "One or more identifiers is required.",
-        );
+        check.refuse(format!("{pointer}/attributes"), "One or more identifiers is required.");
     }
 }
 
@@ -216,9 +195,7 @@ fn status_of(job: &Job) -> &'static str {
 fn job_of(id: &str, job: &Job) -> Value {
     let (failed, done, at) = match &job.state {
         JobState::Queued { .. } => (0, 0, None),
-        JobState::Complete { at, errors } => {
-            (errors.len(), job.total - errors.len(), Some(at.to_string()))
-        }
+        JobState::Complete { at, errors } => (errors.len(), job.total - errors.len(), Some(at.to_string())),
     };
     let attributes = json!({
         "status": status_of(job),
@@ -255,9 +232,6 @@ pub(super) fn document_of(number: ProfileNumber, profile: &Profile) -> Value {
     }
     attributes.insert("created".to_owned(), json!(profile.created.to_string()));
     attributes.insert("updated".to_owned(), json!(profile.updated.to_string()));
-    attributes.insert(
-        "properties".to_owned(),
-        Value::Object(profile.properties.clone()),
-    );
+    attributes.insert("properties".to_owned(), Value::Object(profile.properties.clone()));
     resource("profile", &number.id(), &attributes)
 }

@@ -55,11 +55,7 @@ impl Work<'_> {
                 )),
             }
         }
-        if refusals.is_empty() {
-            Ok(found)
-        } else {
-            Err(refusals)
-        }
+        if refusals.is_empty() { Ok(found) } else { Err(refusals) }
     }
 }
 

@@ -91,12 +91,7 @@ impl Work<'_> {
     }
 
     /// Compares a document with its shape, and, once that fits, with what no shape can say.
-    fn check(
-        &self,
-        shape: &Shape,
-        document: &Value,
-        further: impl FnOnce(&mut Check),
-    ) -> Result<()> {
+    fn check(&self, shape: &Shape, document: &Value, further: impl FnOnce(&mut Check)) -> Result<()> {
         let mut check = Check::new(self.revision, self.now);
         check.shape(shape, document, "");
         if check.is_clean() {

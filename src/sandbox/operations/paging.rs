@@ -20,12 +20,7 @@ pub(super) struct Page {
 
 impl Page {
     /// Reads the parameters of a list, filtered by some of `fields`, in pages of `size` and at most `most`.
-    pub(super) fn read(
-        query: &[(String, String)],
-        fields: &[&str],
-        size: usize,
-        most: usize,
-    ) -> Result<Self> {
+    pub(super) fn read(query: &[(String, String)], fields: &[&str], size: usize, most: usize) -> Result<Self> {
         let mut page = Self {
             size,
             passed: 0,
@@ -38,8 +33,7 @@ impl Page {
                 "page[size]" => {
                     let fits = value.parse().ok().filter(|size| (1..=most).contains(size));
                     let detail = format!("page[size] must be from 1 to {most}.");
-                    page.size =
-                        fits.ok_or_else(|| vec![Refusal::parameter("page[size]", detail)])?;
+                    page.size = fits.ok_or_else(|| vec![Refusal::parameter("page[size]", detail)])?;
                 }
                 "page[cursor]" => {
                     let detail = "This is no cursor of an earlier answer.";

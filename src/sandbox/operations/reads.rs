@@ -18,10 +18,7 @@ use crate::sandbox::state::profiles::{Profile, ProfileNumber};
 const ACCOUNT: &str = "SANDBX";
 
 impl Work<'_> {
-    #[expect(
-        clippy::unused_self,
-        reason = "every operation is a method of its work"
-    )]
+    #[expect(clippy::unused_self, reason = "every operation is a method of its work")]
     pub(super) fn get_accounts(&self) -> Done {
         let attributes = json!({
             "test_account": true,
@@ -44,16 +41,13 @@ impl Work<'_> {
     pub(super) fn get_lists(&self, ask: &Ask<'_>) -> Result<Done> {
         let page = Page::read(ask.query, &["id", "name"], 10, 10)?;
         let lists = self.state.lists.iter();
-        let wanted = lists.filter(|(id, list)| {
-            page.wants("id", Some(id)) && page.wants("name", Some(&list.name))
-        });
+        let wanted = lists.filter(|(id, list)| page.wants("id", Some(id)) && page.wants("name", Some(&list.name)));
         Ok(page.answer(wanted.map(|(id, list)| document_of_list(id, list))))
     }
 
     /// One list. Where the account has any list, this is as good a first use as another.
     pub(super) fn get_list(&mut self, ask: &Ask<'_>) -> Result<Done> {
-        let narrows =
-            |name: &String| name.starts_with("fields[") || name.starts_with("additional-fields[");
+        let narrows = |name: &String| name.starts_with("fields[") || name.starts_with("additional-fields[");
         if let Some((name, _)) = ask.query.iter().find(|(name, _)| !narrows(name)) {
             let detail = format!("'{name}' is not a parameter of this endpoint.");
             return Err(vec![Refusal::parameter("query", detail)]);
@@ -63,10 +57,7 @@ impl Work<'_> {
             return Err(vec![Refusal::not_found(Place::Whole, detail)]);
         };
         let document = json!({ "data": document_of_list(ask.id, list) });
-        Ok(Done::new(
-            Answer::document(StatusCode::OK, &document),
-            Outcome::Read,
-        ))
+        Ok(Done::new(Answer::document(StatusCode::OK, &document), Outcome::Read))
     }
 
     pub(super) fn get_profiles(&self, ask: &Ask<'_>) -> Result<Done> {
@@ -74,10 +65,7 @@ impl Work<'_> {
         let page = Page::read(ask.query, &FIELDS, 20, 100)?;
         let wanted = |number: ProfileNumber, profile: &Profile| {
             let name = |field: &str| profile.identifiers.get(field).map(String::as_str);
-            page.wants("id", Some(&number.id()))
-                && FIELDS[1..]
-                    .iter()
-                    .all(|field| page.wants(field, name(field)))
+            page.wants("id", Some(&number.id())) && FIELDS[1..].iter().all(|field| page.wants(field, name(field)))
         };
         let profiles = self.state.profiles.iter();
         let shown = profiles
@@ -120,10 +108,7 @@ fn document_of_event(sequence: u64, event: &Event) -> Value {
         Some(_) | None => Map::new(),
     };
     let second = event.at.as_millis() / 1000;
-    let key = event
-        .unique_id
-        .clone()
-        .unwrap_or_else(|| second.to_string());
+    let key = event.unique_id.clone().unwrap_or_else(|| second.to_string());
     properties.insert("$event_id".to_owned(), Value::String(key));
     if let Some(value) = &event.value {
         let number: Option<serde_json::Number> = value.parse().ok();

@@ -177,9 +177,7 @@ impl Check {
                 }
             }
             Shape::TextOrTexts => {
-                let texts = value
-                    .as_array()
-                    .is_some_and(|items| items.iter().all(Value::is_string));
+                let texts = value.as_array().is_some_and(|items| items.iter().all(Value::is_string));
                 let right = texts || value.is_string();
                 self.kind(right, "a string or an array of strings", pointer);
             }
@@ -191,10 +189,7 @@ impl Check {
             }
             Shape::OneOf(words) => {
                 if !value.as_str().is_some_and(|text| words.contains(&text)) {
-                    self.refuse(
-                        pointer,
-                        format!("This must be one of: {}.", words.join(", ")),
-                    );
+                    self.refuse(pointer, format!("This must be one of: {}.", words.join(", ")));
                 }
             }
             Shape::Sized { what, bytes, shape } => {
@@ -232,9 +227,7 @@ impl Check {
         for field in fields {
             let since = match field.span {
                 Span::RequiredFrom(first) => self.revision >= first,
-                Span::Always | Span::From(_) | Span::Before(_) | Span::Between(..) => {
-                    field.span.covers(self.revision)
-                }
+                Span::Always | Span::From(_) | Span::Before(_) | Span::Between(..) => field.span.covers(self.revision),
             };
             if field.need == Need::Must && since && !members.contains_key(field.name) {
                 self.refuse(step(pointer, field.name), "This field is required.");
@@ -248,10 +241,7 @@ impl Check {
         };
         let (least, most) = bounds;
         if items.len() < least || items.len() > most {
-            let detail = format!(
-                "This must have {least} to {most} items, and has {}.",
-                items.len()
-            );
+            let detail = format!("This must have {least} to {most} items, and has {}.", items.len());
             return self.refuse(pointer, detail);
         }
         for (at, item) in items.iter().enumerate() {

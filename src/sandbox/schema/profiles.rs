@@ -21,13 +21,7 @@ const MOST_BULK_PROFILES: usize = 10_000;
 const MOST_LIST_MEMBERS: usize = 1_000;
 
 /// The names a profile can have, strongest first, `id` apart.
-pub(crate) const IDENTIFIERS: [&str; 5] = [
-    "email",
-    "phone_number",
-    "external_id",
-    "anonymous_id",
-    "_kx",
-];
+pub(crate) const IDENTIFIERS: [&str; 5] = ["email", "phone_number", "external_id", "anonymous_id", "_kx"];
 
 static LOCATION: Shape = object! {
     May "address1": Shape::Text(Text::Any);

@@ -68,19 +68,16 @@ impl Check {
             Text::Any => None,
             Text::Id => text.trim().is_empty().then_some("This must not be empty."),
             Text::ExternalId if text.trim().is_empty() => Some("This must not be empty."),
-            Text::ExternalId => {
-                (chars > MOST_EXTERNAL_ID_CHARS).then_some("This must have at most 255 characters.")
-            }
-            Text::Email if chars > MOST_EMAIL_CHARS => {
-                Some("An e-mail address has at most 100 characters.")
-            }
+            Text::ExternalId => (chars > MOST_EXTERNAL_ID_CHARS).then_some("This must have at most 255 characters."),
+            Text::Email if chars > MOST_EMAIL_CHARS => Some("An e-mail address has at most 100 characters."),
             Text::Email => (!is_email(text)).then_some("Invalid email address."),
-            Text::Phone => (!is_phone(text)).then_some(
-                "Invalid phone number format (Example of a valid format: +12345678901).",
-            ),
+            Text::Phone => {
+                (!is_phone(text)).then_some("Invalid phone number format (Example of a valid format: +12345678901).")
+            }
             Text::Currency => (!is_currency(text)).then_some("This must be an ISO 4217 code."),
-            Text::UniqueId => (chars == 0 || chars > MOST_UNIQUE_ID_CHARS)
-                .then_some("unique_id must have 1 to 255 characters."),
+            Text::UniqueId => {
+                (chars == 0 || chars > MOST_UNIQUE_ID_CHARS).then_some("unique_id must have 1 to 255 characters.")
+            }
             Text::MetricName => (text.trim().is_empty() || chars > MOST_METRIC_CHARS)
                 .then_some("A metric's name must have 1 to 127 characters."),
             Text::EventTime => match read_time(text) {
@@ -91,8 +88,7 @@ impl Check {
                 None => Some(NO_TIME),
                 Some(time) => (time >= self.now).then_some("This time must be in the past."),
             },
-            Text::Date => (text.len() != 10 || read_time(text).is_none())
-                .then_some("This must be a date, YYYY-MM-DD."),
+            Text::Date => (text.len() != 10 || read_time(text).is_none()).then_some("This must be a date, YYYY-MM-DD."),
         }
     }
 
@@ -105,8 +101,7 @@ impl Check {
         if read_time(earliest).is_some_and(|earliest| time <= earliest) {
             return Some(detail);
         }
-        (time > self.now.plus(LATEST_AFTER_NOW))
-            .then_some("An event's time must be at most one year from now.")
+        (time > self.now.plus(LATEST_AFTER_NOW)).then_some("An event's time must be at most one year from now.")
     }
 }
 
@@ -172,9 +167,7 @@ fn is_email(text: &str) -> bool {
 
 fn is_phone(text: &str) -> bool {
     text.strip_prefix('+').is_some_and(|digits| {
-        (7..=15).contains(&digits.len())
-            && !digits.starts_with('0')
-            && digits.bytes().all(|byte| byte.is_ascii_digit())
+        (7..=15).contains(&digits.len()) && !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit())
     })
 }
 

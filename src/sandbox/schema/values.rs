@@ -28,10 +28,7 @@ impl Check {
             FORMER_EVENT_PROPERTIES
         };
         if event && members.len() > most {
-            let detail = format!(
-                "An event has at most {most} properties, not {}.",
-                members.len()
-            );
+            let detail = format!("An event has at most {most} properties, not {}.", members.len());
             self.refuse(pointer, detail);
         }
         self.within(value, pointer, 1);
@@ -41,11 +38,7 @@ impl Check {
     pub(super) fn number(&mut self, value: &Value, pointer: &str) {
         match value {
             Value::Number(number) => self.finite(number, pointer),
-            Value::Null
-            | Value::Bool(_)
-            | Value::String(_)
-            | Value::Array(_)
-            | Value::Object(_) => {
+            Value::Null | Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
                 self.kind(false, "a number", pointer);
             }
         }

@@ -45,10 +45,7 @@ impl Membership {
 
 impl List {
     /// Who is on it of those made before the profile of this number, newest first.
-    pub(crate) fn members_before(
-        &self,
-        number: u64,
-    ) -> impl Iterator<Item = (ProfileNumber, Membership)> {
+    pub(crate) fn members_before(&self, number: u64) -> impl Iterator<Item = (ProfileNumber, Membership)> {
         let before = self.members.range(..ProfileNumber::at(number)).rev();
         before.map(|(member, how)| (*member, *how))
     }

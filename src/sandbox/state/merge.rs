@@ -72,16 +72,11 @@ impl Profile {
 
     /// A custom property as a list: a single value becomes its only item.
     fn list(&mut self, name: &str) -> &mut Vec<Value> {
-        let value = self
-            .properties
-            .entry(name)
-            .or_insert_with(|| Value::Array(Vec::new()));
+        let value = self.properties.entry(name).or_insert_with(|| Value::Array(Vec::new()));
         if !value.is_array() {
             *value = Value::Array(vec![value.take()]);
         }
-        value
-            .as_array_mut()
-            .expect("it was made an array just above")
+        value.as_array_mut().expect("it was made an array just above")
     }
 }
 

@@ -50,13 +50,7 @@ impl State {
     }
 
     /// Changes a profile by a document that sets its identifiers anew (`profile-import`, bulk import).
-    pub(crate) fn import(
-        &mut self,
-        number: ProfileNumber,
-        document: &Value,
-        nulls: Nulls,
-        now: Timestamp,
-    ) {
+    pub(crate) fn import(&mut self, number: ProfileNumber, document: &Value, nulls: Nulls, now: Timestamp) {
         let names = Names::of(document);
         if nulls == Nulls::Clear {
             for name in &names.cleared {
@@ -85,10 +79,7 @@ impl State {
 
     fn merge(&mut self, number: ProfileNumber, document: &Value, nulls: Nulls, now: Timestamp) {
         let empty = Map::new();
-        let attributes = document
-            .get("attributes")
-            .and_then(Value::as_object)
-            .unwrap_or(&empty);
+        let attributes = document.get("attributes").and_then(Value::as_object).unwrap_or(&empty);
         self.profiles.change(number, now, |profile| {
             profile.merge(attributes, nulls);
             let metas = [document.get("meta"), attributes.get("meta")];

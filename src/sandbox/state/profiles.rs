@@ -169,9 +169,7 @@ impl Profiles {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (ProfileNumber, &Profile)> {
-        self.by_number
-            .iter()
-            .map(|(number, profile)| (*number, profile))
+        self.by_number.iter().map(|(number, profile)| (*number, profile))
     }
 
     /// The profiles made before the one of this number, newest first.
@@ -226,12 +224,7 @@ impl Profiles {
     }
 
     /// Changes what is known of a profile, and keeps count of its size.
-    pub(crate) fn change(
-        &mut self,
-        number: ProfileNumber,
-        now: Timestamp,
-        change: impl FnOnce(&mut Profile),
-    ) {
+    pub(crate) fn change(&mut self, number: ProfileNumber, now: Timestamp, change: impl FnOnce(&mut Profile)) {
         if let Some(profile) = self.by_number.get_mut(&number) {
             change(profile);
             profile.updated = now;

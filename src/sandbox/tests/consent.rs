@@ -33,13 +33,7 @@ async fn a_list_with_double_opt_in_keeps_people_waiting() {
 #[tokio::test]
 async fn a_historical_import_subscribes_at_once_and_nothing_takes_it_back() {
     let world = World::new();
-    assert_eq!(
-        world
-            .post(PATH, &historical("2026-11-20T08:00:00Z"))
-            .await
-            .status,
-        202
-    );
+    assert_eq!(world.post(PATH, &historical("2026-11-20T08:00:00Z")).await.status, 202);
     world.post(PATH, &subscription(ADDRESS, "L")).await;
     let held = world.sandbox.snapshot();
     let consent = &held.profiles[0].consent["email.marketing"];
@@ -61,14 +55,8 @@ async fn a_list_with_single_opt_in_subscribes_at_once() {
         }]),
         ..Options::default()
     });
-    assert_eq!(
-        world.post(PATH, &subscription(ADDRESS, "L")).await.status,
-        202
-    );
-    assert_eq!(
-        world.sandbox.snapshot().lists[0].members[0].state,
-        "subscribed"
-    );
+    assert_eq!(world.post(PATH, &subscription(ADDRESS, "L")).await.status, 202);
+    assert_eq!(world.sandbox.snapshot().lists[0].members[0].state, "subscribed");
     let unknown = world.post(PATH, &subscription(ADDRESS, "M")).await;
     assert_eq!(unknown.status, 400);
     assert_eq!(unknown.pointers(), ["/data/relationships/list/data/id"]);
@@ -93,11 +81,7 @@ async fn the_time_of_consent_and_the_historical_import_go_together() {
     ];
     for (what, document) in cases {
         let reply = world.post(PATH, &document).await;
-        assert_eq!(
-            (reply.status, reply.pointers()),
-            (400, vec![at.as_str()]),
-            "{what}"
-        );
+        assert_eq!((reply.status, reply.pointers()), (400, vec![at.as_str()]), "{what}");
     }
     assert!(world.sandbox.snapshot().profiles.is_empty());
 }
@@ -106,25 +90,13 @@ async fn the_time_of_consent_and_the_historical_import_go_together() {
 async fn a_channel_needs_its_identifier() {
     let world = World::new();
     let sms = json!({ "sms": { "marketing": { "consent": "SUBSCRIBED" } } });
-    let by_mail = changed(
-        &subscription(ADDRESS, "L"),
-        &format!("{PERSON}/subscriptions"),
-        sms,
-    );
+    let by_mail = changed(&subscription(ADDRESS, "L"), &format!("{PERSON}/subscriptions"), sms);
     let reply = world.post(PATH, &by_mail).await;
     assert_eq!(reply.status, 400);
     assert_eq!(reply.pointers(), [format!("{PERSON}/phone_number")]);
-    let by_phone = changed(
-        &by_mail,
-        &format!("{PERSON}/phone_number"),
-        json!("+15005550006"),
-    );
+    let by_phone = changed(&by_mail, &format!("{PERSON}/phone_number"), json!("+15005550006"));
     assert_eq!(world.post(PATH, &by_phone).await.status, 202);
-    let by_email_alone = changed(
-        &subscription(ADDRESS, "L"),
-        &format!("{PERSON}/email"),
-        json!(ABSENT),
-    );
+    let by_email_alone = changed(&subscription(ADDRESS, "L"), &format!("{PERSON}/email"), json!(ABSENT));
     assert_eq!(world.post(PATH, &by_email_alone).await.status, 400);
 }
 
@@ -132,11 +104,7 @@ async fn a_channel_needs_its_identifier() {
 async fn a_profile_can_be_subscribed_by_its_id() {
     let world = World::new();
     let id = world.import(json!({ "email": ADDRESS })).await;
-    let by_id = changed(
-        &subscription(ADDRESS, "L"),
-        &format!("{PERSON}/email"),
-        json!(ABSENT),
-    );
+    let by_id = changed(&subscription(ADDRESS, "L"), &format!("{PERSON}/email"), json!(ABSENT));
     let by_id = changed(&by_id, "/data/attributes/profiles/data/0/id", json!(id));
     assert_eq!(world.post(PATH, &by_id).await.status, 202);
     assert_eq!(world.sandbox.snapshot().lists[0].members[0].profile, id);
@@ -149,15 +117,8 @@ async fn subscriptions_are_required_and_custom_properties_have_no_place() {
     let without = changed(&subscription(ADDRESS, "L"), &pointer, json!(ABSENT));
     assert_eq!(world.post(PATH, &without).await.pointers(), [pointer]);
     let pointer = format!("{PERSON}/properties");
-    let with_properties = changed(
-        &subscription(ADDRESS, "L"),
-        &pointer,
-        json!({ "plan": "pro" }),
-    );
-    assert_eq!(
-        world.post(PATH, &with_properties).await.pointers(),
-        [pointer]
-    );
+    let with_properties = changed(&subscription(ADDRESS, "L"), &pointer, json!({ "plan": "pro" }));
+    assert_eq!(world.post(PATH, &with_properties).await.pointers(), [pointer]);
 }
 
 #[tokio::test]
@@ -165,13 +126,7 @@ async fn more_than_a_thousand_people_are_refused() {
     let world = World::new();
     let people = "/data/attributes/profiles/data";
     let one = subscription(ADDRESS, "L").pointer(people).unwrap()[0].clone();
-    let many = |count| {
-        changed(
-            &subscription(ADDRESS, "L"),
-            people,
-            json!(vec![one.clone(); count]),
-        )
-    };
+    let many = |count| changed(&subscription(ADDRESS, "L"), people, json!(vec![one.clone(); count]));
     assert_eq!(world.post(PATH, &many(1_000)).await.status, 202);
     let reply = world.post(PATH, &many(1_001)).await;
     assert_eq!((reply.status, reply.pointers()), (400, vec![people]));

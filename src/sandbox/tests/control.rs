@@ -8,18 +8,10 @@ use super::{World, event, request, with_header};
 #[tokio::test]
 async fn the_log_has_every_request_with_its_body_byte_for_byte() {
     let world = World::new();
-    let body = event("order-1")
-        .to_string()
-        .replacen("29.980", "29.980 ", 1);
+    let body = event("order-1").to_string().replacen("29.980", "29.980 ", 1);
+    world.send(request(Method::POST, "/api/events", body.clone())).await;
     world
-        .send(request(Method::POST, "/api/events", body.clone()))
-        .await;
-    world
-        .send(request(
-            Method::POST,
-            "/api/events?x=1",
-            "no json".to_owned(),
-        ))
+        .send(request(Method::POST, "/api/events?x=1", "no json".to_owned()))
         .await;
     world.get("/api/accounts").await;
     let reply = world.get("/sandbox/requests").await;
@@ -41,10 +33,7 @@ async fn the_log_has_every_request_with_its_body_byte_for_byte() {
         (&json!("no json"), &json!("refused"))
     );
     assert_eq!(second["path"], "/api/events?x=1");
-    assert_eq!(
-        (&third["body"], &third["outcome"]),
-        (&json!(null), &json!("read"))
-    );
+    assert_eq!((&third["body"], &third["outcome"]), (&json!(null), &json!("read")));
 }
 
 #[tokio::test]
@@ -75,23 +64,11 @@ async fn the_log_is_read_in_parts() {
 async fn a_reset_forgets_everything() {
     let world = World::new();
     world.post("/api/events", &event("1")).await;
-    world
-        .post("/sandbox/faults", &json!({ "status": 500 }))
-        .await;
-    assert_eq!(
-        world
-            .call(Method::DELETE, "/sandbox", &json!({}))
-            .await
-            .status,
-        200
-    );
+    world.post("/sandbox/faults", &json!({ "status": 500 })).await;
+    assert_eq!(world.call(Method::DELETE, "/sandbox", &json!({})).await.status, 200);
     let held = world.sandbox.snapshot();
     assert_eq!(
-        (
-            held.counts.requests,
-            held.counts.events,
-            held.counts.profiles
-        ),
+        (held.counts.requests, held.counts.events, held.counts.profiles),
         (0, 0, 0)
     );
     assert_eq!(world.post("/api/events", &event("1")).await.status, 202);
@@ -161,38 +138,12 @@ async fn a_web_page_elsewhere_reads_and_changes_nothing() {
         assert_eq!(reply.status, 421, "{path}: {}", reply.text);
         assert!(!reply.text.contains("ann@"), "{}", reply.text);
     }
-    let sent = |name, value, method, path: &str| {
-        with_header(request(method, path, fault.clone()), name, value)
-    };
+    let sent = |name, value, method, path: &str| with_header(request(method, path, fault.clone()), name, value);
     for (name, value, method, path, status) in [
-        (
-            "content-type",
-            "text/plain",
-            Method::POST,
-            "/sandbox/faults",
-            415,
-        ),
-        (
-            "origin",
-            "https://evil.example",
-            Method::POST,
-            "/sandbox/faults",
-            403,
-        ),
-        (
-            "sec-fetch-site",
-            "cross-site",
-            Method::POST,
-            "/sandbox/faults",
-            403,
-        ),
-        (
-            "sec-fetch-site",
-            "cross-site",
-            Method::DELETE,
-            "/sandbox",
-            403,
-        ),
+        ("content-type", "text/plain", Method::POST, "/sandbox/faults", 415),
+        ("origin", "https://evil.example", Method::POST, "/sandbox/faults", 403),
+        ("sec-fetch-site", "cross-site", Method::POST, "/sandbox/faults", 403),
+        ("sec-fetch-site", "cross-site", Method::DELETE, "/sandbox", 403),
         ("origin", "null", Method::DELETE, "/sandbox/faults", 403),
     ] {
         let reply = world.send(sent(name, value, method, path)).await;

@@ -34,42 +34,25 @@ async fn faults_apply_in_order_and_are_counted_down() {
         held.events[0].sent, 1,
         "a request that met a fault never reached the account"
     );
-    assert_eq!(
-        (
-            held.counts.outcomes["fault"],
-            held.counts.outcomes["stored"]
-        ),
-        (3, 1)
-    );
+    assert_eq!((held.counts.outcomes["fault"], held.counts.outcomes["stored"]), (3, 1));
     assert_eq!(world.get("/sandbox/faults").await.body["faults"], json!([]));
 }
 
 #[tokio::test]
 async fn a_fault_hits_only_its_path_its_method_and_its_words() {
     let world = World::new();
-    let order =
-        json!({ "status": 500, "path": "/api/events", "method": "post", "match": "order-2" });
+    let order = json!({ "status": 500, "path": "/api/events", "method": "post", "match": "order-2" });
     world.post("/sandbox/faults", &order).await;
     assert_eq!(world.post(EVENTS, &event("order-1")).await.status, 202);
     assert_eq!(world.post(EVENTS, &event("order-2")).await.status, 500);
     assert_eq!(world.get(EVENTS).await.status, 200);
     let job = bulk(&[("a@klaviyo-demo.com", &["order-2"])]);
-    assert_eq!(
-        world.post("/api/event-bulk-create-jobs", &job).await.status,
-        202
-    );
+    assert_eq!(world.post("/api/event-bulk-create-jobs", &job).await.status, 202);
     let listed = world.get("/sandbox/faults").await;
     assert_eq!(listed.body["faults"][0]["hits"], 1);
+    assert_eq!(listed.body["faults"][0]["next"], Value::Null, "until it is cleared");
     assert_eq!(
-        listed.body["faults"][0]["next"],
-        Value::Null,
-        "until it is cleared"
-    );
-    assert_eq!(
-        world
-            .call(Method::DELETE, "/sandbox/faults", &json!({}))
-            .await
-            .body["cleared"],
+        world.call(Method::DELETE, "/sandbox/faults", &json!({})).await.body["cleared"],
         1
     );
     assert_eq!(world.post(EVENTS, &event("order-2")).await.status, 202);
@@ -87,28 +70,13 @@ async fn a_canned_answer_has_the_ordered_body_and_headers() {
     ]);
     world.post("/sandbox/faults", &orders).await;
     let page = world.post(EVENTS, &event("1")).await;
-    assert_eq!(
-        (page.status, page.text.as_str()),
-        (403, "<html>challenge</html>")
-    );
-    assert_eq!(
-        page.header("content-type"),
-        Some("text/html; charset=UTF-8")
-    );
+    assert_eq!((page.status, page.text.as_str()), (403, "<html>challenge</html>"));
+    assert_eq!(page.header("content-type"), Some("text/html; charset=UTF-8"));
     assert_eq!(page.header("cf-mitigated"), Some("challenge"));
     let document = world.post(EVENTS, &event("1")).await;
     assert_eq!(document.body, json!({ "errors": [] }));
-    assert_eq!(
-        document.header("content-type"),
-        Some("application/vnd.api+json")
-    );
-    assert!(
-        world
-            .post(EVENTS, &event("1"))
-            .await
-            .text
-            .starts_with("<html>")
-    );
+    assert_eq!(document.header("content-type"), Some("application/vnd.api+json"));
+    assert!(world.post(EVENTS, &event("1")).await.text.starts_with("<html>"));
     assert_eq!(
         world.post(EVENTS, &event("1")).await.body["errors"][0]["code"],
         "permission_denied"
@@ -135,14 +103,8 @@ async fn a_delayed_answer_is_of_a_request_that_was_dealt_with_before() {
         tokio::task::yield_now().await;
     }
     assert!(!waiting.is_finished());
-    world
-        .call(Method::DELETE, "/sandbox/faults", &json!({}))
-        .await;
-    assert_eq!(
-        waiting.await.unwrap(),
-        202,
-        "let go, the answer leaves at once"
-    );
+    world.call(Method::DELETE, "/sandbox/faults", &json!({})).await;
+    assert_eq!(waiting.await.unwrap(), 202, "let go, the answer leaves at once");
 }
 
 #[tokio::test]
@@ -157,10 +119,7 @@ async fn a_script_in_an_event_takes_one_step_each_time_it_is_sent() {
     assert_eq!(world.post(EVENTS, &other).await.status, 503);
     assert_eq!(world.post(EVENTS, &first).await.status, 202);
     let throttled = world.post(EVENTS, &first).await;
-    assert_eq!(
-        (throttled.status, throttled.header("retry-after")),
-        (429, Some("3"))
-    );
+    assert_eq!((throttled.status, throttled.header("retry-after")), (429, Some("3")));
     for _ in 0..2 {
         assert_eq!(
             world.post(EVENTS, &first).await.status,
@@ -175,17 +134,10 @@ async fn a_script_in_an_event_takes_one_step_each_time_it_is_sent() {
 async fn a_script_works_in_a_bulk_job_and_without_a_key() {
     let world = World::new();
     let job = bulk(&[("a@klaviyo-demo.com", &["1", "2"])]);
-    let properties =
-        "/data/attributes/events-bulk-create/data/0/attributes/events/data/1/attributes/properties";
+    let properties = "/data/attributes/events-bulk-create/data/0/attributes/events/data/1/attributes/properties";
     let job = changed(&job, properties, json!({ "sandbox_script": [500] }));
-    assert_eq!(
-        world.post("/api/event-bulk-create-jobs", &job).await.status,
-        500
-    );
-    assert_eq!(
-        world.post("/api/event-bulk-create-jobs", &job).await.status,
-        202
-    );
+    assert_eq!(world.post("/api/event-bulk-create-jobs", &job).await.status, 500);
+    assert_eq!(world.post("/api/event-bulk-create-jobs", &job).await.status, 202);
     let unkeyed = changed(
         &scripted("1", &json!([503])),
         "/data/attributes/unique_id",
@@ -200,9 +152,7 @@ async fn a_script_works_in_a_profile() {
     let world = World::new();
     let serena = json!({ "external_id": "7", "properties": { "sandbox_script": [503, 429] } });
     for expected in [503, 429, 201, 200] {
-        let reply = world
-            .post("/api/profile-import", &super::profile(serena.clone()))
-            .await;
+        let reply = world.post("/api/profile-import", &super::profile(serena.clone())).await;
         assert_eq!(reply.status, expected);
     }
 }
@@ -213,10 +163,7 @@ async fn faults_do_not_pile_up_without_end() {
     let many = json!(vec![json!({ "status": 500 }); 1_000]);
     assert_eq!(world.post("/sandbox/faults", &many).await.status, 201);
     assert_eq!(
-        world
-            .post("/sandbox/faults", &json!({ "status": 500 }))
-            .await
-            .status,
+        world.post("/sandbox/faults", &json!({ "status": 500 })).await.status,
         400
     );
 }
@@ -233,10 +180,7 @@ async fn a_wrong_script_is_refused_with_its_step() {
     ] {
         let reply = world.post(EVENTS, &scripted("1", &script)).await;
         assert_eq!(reply.status, 400, "{script}");
-        assert_eq!(
-            reply.pointers(),
-            ["/data/attributes/properties/sandbox_script"]
-        );
+        assert_eq!(reply.pointers(), ["/data/attributes/properties/sandbox_script"]);
     }
 }
 
@@ -254,14 +198,8 @@ async fn a_wrong_order_is_refused_with_the_key_named() {
         (json!({ "hang": "yes" }), "hang"),
         (json!({ "body": {} }), "body"),
         (json!({ "lost": true, "headers": {} }), "headers"),
-        (
-            json!({ "status": 500, "headers": { "a b": "c" } }),
-            "headers.a b",
-        ),
-        (
-            json!({ "status": 500, "headers": { "a": "c\nd" } }),
-            "headers.a",
-        ),
+        (json!({ "status": 500, "headers": { "a b": "c" } }), "headers.a b"),
+        (json!({ "status": 500, "headers": { "a": "c\nd" } }), "headers.a"),
         (json!({ "status": 500, "hang": true }), "exclude"),
         (json!({ "reset": true, "lost": true }), "exclude"),
         (json!([{ "status": 500 }, { "delay_ms": -1 }]), "delay_ms"),

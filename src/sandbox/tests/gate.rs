@@ -8,13 +8,7 @@ use crate::sandbox::{Options, RateLimits, Revisions};
 #[tokio::test]
 async fn every_answer_says_that_it_is_the_sandbox() {
     let world = World::new();
-    for path in [
-        "/api/accounts",
-        "/api/nowhere",
-        "/sandbox",
-        "/sandbox/nowhere",
-        "/",
-    ] {
+    for path in ["/api/accounts", "/api/nowhere", "/sandbox", "/sandbox/nowhere", "/"] {
         let reply = world.get(path).await;
         assert_eq!(reply.header("x-klaviyo-relay-sandbox"), Some("1"), "{path}");
     }
@@ -35,18 +29,11 @@ async fn an_unknown_path_and_a_wrong_method_are_told_apart() {
     assert_eq!(unknown.body["errors"][0]["code"], "not_found");
     assert_eq!(world.get("/api/profile-import").await.status, 405);
     let reply = world
-        .call(
-            Method::PUT,
-            "/api/lists/L/relationships/profiles",
-            &event("1"),
-        )
+        .call(Method::PUT, "/api/lists/L/relationships/profiles", &event("1"))
         .await;
     assert_eq!(reply.status, 405);
     assert_eq!(world.get("/api/events/").await.status, 404);
-    assert_eq!(
-        world.get("/api/lists//relationships/profiles").await.status,
-        404
-    );
+    assert_eq!(world.get("/api/lists//relationships/profiles").await.status, 404);
 }
 
 #[tokio::test]
@@ -77,10 +64,7 @@ async fn a_wrong_key_is_401_and_a_malformed_one_is_the_proxys_page() {
     assert!(!wrong.text.contains("pk_"), "{}", wrong.text);
     let bearer = world.send(with_key("Bearer pk_sandbox")).await;
     assert_eq!(bearer.status, 400);
-    assert_eq!(
-        bearer.header("content-type"),
-        Some("text/html; charset=UTF-8")
-    );
+    assert_eq!(bearer.header("content-type"), Some("text/html; charset=UTF-8"));
     assert_eq!(world.send(with_key("")).await.status, 401);
     assert_eq!(world.sandbox.snapshot().counts.events, 0);
 }
@@ -95,20 +79,10 @@ async fn revisions_are_live_for_two_years() {
     for live in ["2026-10-15", "2026-07-15", "2025-01-15", "2026-10-15.pre"] {
         assert_eq!(world.send(with_revision(live)).await.status, 200, "{live}");
     }
-    for unknown in [
-        "",
-        "2027-01-15",
-        "2026-10-16",
-        "2026-13-15",
-        "latest",
-        "2026-10-1é",
-    ] {
+    for unknown in ["", "2027-01-15", "2026-10-16", "2026-13-15", "latest", "2026-10-1é"] {
         let reply = world.send(with_revision(unknown)).await;
         assert_eq!(reply.status, 400, "{unknown}");
-        assert_eq!(
-            reply.body["errors"][0]["source"]["parameter"], "revision",
-            "{unknown}"
-        );
+        assert_eq!(reply.body["errors"][0]["source"]["parameter"], "revision", "{unknown}");
     }
 }
 
@@ -134,18 +108,8 @@ async fn a_retired_revision_gets_the_shapes_of_the_oldest_live_one() {
     let world = World::new();
     let with_anonymous_id = super::profile(serde_json::json!({ "anonymous_id": "a1" })).to_string();
     // 2025-01-15 is the oldest live one, and still knew anonymous ids.
-    let old = request(
-        Method::POST,
-        "/api/profile-import",
-        with_anonymous_id.clone(),
-    );
-    assert_eq!(
-        world
-            .send(with_header(old, "revision", "2024-10-15"))
-            .await
-            .status,
-        201
-    );
+    let old = request(Method::POST, "/api/profile-import", with_anonymous_id.clone());
+    assert_eq!(world.send(with_header(old, "revision", "2024-10-15")).await.status, 201);
     let new = request(Method::POST, "/api/profile-import", with_anonymous_id);
     assert_eq!(world.send(new).await.status, 400);
 }
@@ -159,10 +123,7 @@ async fn given_revisions_replace_the_policy() {
     let status = async |revision: &str| {
         let request = request(Method::GET, "/api/lists", String::new());
         let opted_out = with_header(request, "x-klaviyo-revision-fall-forward-opt-out", "1");
-        world
-            .send(with_header(opted_out, "revision", revision))
-            .await
-            .status
+        world.send(with_header(opted_out, "revision", revision)).await.status
     };
     assert_eq!(status("2026-07-15").await, 200);
     assert_eq!(status("2026-10-15").await, 400);
@@ -177,16 +138,11 @@ async fn another_media_type_or_encoding_is_415() {
         let reply = world.send(with_header(post(), "content-type", media)).await;
         assert_eq!(reply.status, 415, "{media}");
     }
-    let gzip = world
-        .send(with_header(post(), "content-encoding", "gzip"))
-        .await;
+    let gzip = world.send(with_header(post(), "content-encoding", "gzip")).await;
     assert_eq!(gzip.status, 415);
     let charset = "application/vnd.api+json; charset=utf-8";
     assert_eq!(
-        world
-            .send(with_header(post(), "content-type", charset))
-            .await
-            .status,
+        world.send(with_header(post(), "content-type", charset)).await.status,
         202
     );
 }
@@ -195,9 +151,7 @@ async fn another_media_type_or_encoding_is_415() {
 async fn more_than_five_megabytes_is_413_and_no_json_is_400() {
     let world = World::new();
     let large = format!("{{\"data\":\"{}\"}}", "x".repeat(5_000_000));
-    let reply = world
-        .send(request(Method::POST, "/api/events", large))
-        .await;
+    let reply = world.send(request(Method::POST, "/api/events", large)).await;
     assert_eq!(reply.status, 413);
     let broken = request(Method::POST, "/api/events", "{\"data\":".to_owned());
     assert_eq!(world.send(broken).await.status, 400);
@@ -205,10 +159,7 @@ async fn more_than_five_megabytes_is_413_and_no_json_is_400() {
     assert_eq!(world.send(empty).await.status, 400);
     let nested = "[".repeat(5_000);
     assert_eq!(
-        world
-            .send(request(Method::POST, "/api/events", nested))
-            .await
-            .status,
+        world.send(request(Method::POST, "/api/events", nested)).await.status,
         400
     );
 }
@@ -233,16 +184,10 @@ async fn with_limits_both_windows_hold_and_retry_after_says_until_when() {
     });
     // A second lets one pass; a minute fifteen.
     let first = world.get("/api/accounts").await;
-    assert_eq!(
-        (first.status, first.header("ratelimit-remaining")),
-        (200, Some("14"))
-    );
+    assert_eq!((first.status, first.header("ratelimit-remaining")), (200, Some("14")));
     world.advance(250);
     let second = world.get("/api/accounts").await;
-    assert_eq!(
-        (second.status, second.header("retry-after")),
-        (429, Some("1"))
-    );
+    assert_eq!((second.status, second.header("retry-after")), (429, Some("1")));
     assert_eq!(second.header("ratelimit-remaining"), None);
     let error = &second.body["errors"][0];
     assert_eq!(error["code"], "throttled");

@@ -16,22 +16,13 @@ async fn an_import_answers_201_with_the_new_profile_and_200_with_the_changed_one
     let made = world.post(IMPORT, &profile(serena)).await;
     assert_eq!(made.status, 201);
     assert_eq!(made.body["data"]["type"], "profile");
-    assert_eq!(
-        made.body["data"]["attributes"]["email"],
-        "swilliams@sportstech.com"
-    );
+    assert_eq!(made.body["data"]["attributes"]["email"], "swilliams@sportstech.com");
     let changed = json!({ "external_id": "019mr8mf4r", "properties": { "friends": 42 } });
     let again = world.post(IMPORT, &profile(changed)).await;
     assert_eq!(again.status, 200);
     assert_eq!(again.body["data"]["id"], made.body["data"]["id"]);
-    assert_eq!(
-        again.body["data"]["attributes"]["properties"]["friends"],
-        42
-    );
-    assert_eq!(
-        again.body["data"]["attributes"]["email"],
-        "swilliams@sportstech.com"
-    );
+    assert_eq!(again.body["data"]["attributes"]["properties"]["friends"], 42);
+    assert_eq!(again.body["data"]["attributes"]["email"], "swilliams@sportstech.com");
 }
 
 #[tokio::test]
@@ -64,8 +55,7 @@ async fn null_clears_and_absent_leaves() {
 #[tokio::test]
 async fn patches_append_take_away_and_unset() {
     let world = World::new();
-    let start =
-        json!({ "external_id": "7", "properties": { "tags": ["a", "b"], "one": 1, "gone": 1 } });
+    let start = json!({ "external_id": "7", "properties": { "tags": ["a", "b"], "one": 1, "gone": 1 } });
     world.import(start).await;
     let mut patch = profile(json!({ "external_id": "7" }));
     patch["data"]["meta"] = json!({ "patch_properties": {
@@ -81,11 +71,8 @@ async fn patches_append_take_away_and_unset() {
 async fn two_people_in_one_import_are_a_conflict_that_names_the_other() {
     let world = World::new();
     world.import(json!({ "email": "a@klaviyo-demo.com" })).await;
-    let other = world
-        .import(json!({ "phone_number": "+15005550006" }))
-        .await;
-    let both =
-        json!({ "email": "a@klaviyo-demo.com", "phone_number": "+15005550006", "title": "x" });
+    let other = world.import(json!({ "phone_number": "+15005550006" })).await;
+    let both = json!({ "email": "a@klaviyo-demo.com", "phone_number": "+15005550006", "title": "x" });
     let reply = world.post(IMPORT, &profile(both)).await;
     assert_eq!(reply.status, 409);
     let error = &reply.body["errors"][0];
@@ -109,11 +96,7 @@ async fn an_id_of_nobody_or_beside_somebody_elses_address_is_not_found() {
     assert_eq!(world.post(IMPORT, &document).await.status, 404);
     document["data"]["id"] = json!(mine);
     assert_eq!(world.post(IMPORT, &document).await.status, 200);
-    let crossed = changed(
-        &document,
-        "/data/attributes",
-        json!({ "email": "b@klaviyo-demo.com" }),
-    );
+    let crossed = changed(&document, "/data/attributes", json!({ "email": "b@klaviyo-demo.com" }));
     let reply = world.post(IMPORT, &crossed).await;
     assert_eq!(reply.status, 404);
     assert_eq!(reply.body["errors"][0]["code"], "not_found");
@@ -139,15 +122,10 @@ async fn a_bulk_import_ignores_nulls_and_reports_what_it_could_not_take() {
     let reply = world.post("/api/profile-bulk-import-jobs", &job).await;
     assert_eq!(reply.status, 202);
     let id = reply.body["data"]["id"].as_str().unwrap();
-    let asked = world
-        .get(&format!("/api/profile-bulk-import-jobs/{id}"))
-        .await;
+    let asked = world.get(&format!("/api/profile-bulk-import-jobs/{id}")).await;
     let attributes = &asked.body["data"]["attributes"];
     assert_eq!(attributes["status"], "complete");
-    assert_eq!(
-        [&attributes["total_count"], &attributes["completed_count"]],
-        [3, 2]
-    );
+    assert_eq!([&attributes["total_count"], &attributes["completed_count"]], [3, 2]);
     let errors = world
         .get(&format!("/api/profile-bulk-import-jobs/{id}/import-errors"))
         .await;
@@ -161,10 +139,7 @@ async fn a_bulk_import_ignores_nulls_and_reports_what_it_could_not_take() {
     let held = world.sandbox.snapshot();
     assert_eq!(held.profiles[0].attributes["title"], "Player");
     assert_eq!(held.lists[0].members.len(), 2);
-    assert_eq!(
-        world.get("/api/profile-bulk-import-jobs/none").await.status,
-        404
-    );
+    assert_eq!(world.get("/api/profile-bulk-import-jobs/none").await.status, 404);
 }
 
 /// A bulk import of one profile.
@@ -214,16 +189,11 @@ async fn jobs_are_listed_by_their_age_and_status_page_by_page() {
         let path = format!("/api/profile-bulk-import-jobs?{query}");
         let reply = world.get(&path).await;
         let jobs = reply.body["data"].as_array().unwrap().iter();
-        let ids: Vec<String> = jobs
-            .map(|job| job["id"].as_str().unwrap().to_owned())
-            .collect();
+        let ids: Vec<String> = jobs.map(|job| job["id"].as_str().unwrap().to_owned()).collect();
         (ids, reply.body["links"]["next"].clone())
     };
     let both = [second.clone(), first.clone()];
-    assert_eq!(
-        listed("sort=-created_at").await,
-        (both.to_vec(), Value::Null)
-    );
+    assert_eq!(listed("sort=-created_at").await, (both.to_vec(), Value::Null));
     let queued = "filter=any(status,[%22queued%22,%22processing%22])";
     assert_eq!(listed(queued).await.0, std::slice::from_ref(&second));
     let (page, next) = listed("page[size]=1").await;
@@ -247,16 +217,12 @@ async fn a_deleted_person_is_gone_with_all_that_is_known() {
             "profile": { "data": profile } } } })
     };
     let path = "/api/data-privacy-deletion-jobs";
-    let both =
-        json!({ "type": "profile", "id": "x", "attributes": { "email": "a@klaviyo-demo.com" } });
+    let both = json!({ "type": "profile", "id": "x", "attributes": { "email": "a@klaviyo-demo.com" } });
     assert_eq!(world.post(path, &job(both)).await.status, 400);
     let nobody = json!({ "type": "profile", "attributes": {} });
     assert_eq!(world.post(path, &job(nobody)).await.status, 400);
     let serena = json!({ "type": "profile", "attributes": { "email": "serena@klaviyo-demo.com" } });
-    assert_eq!(
-        world.call(Method::POST, path, &job(serena)).await.status,
-        202
-    );
+    assert_eq!(world.call(Method::POST, path, &job(serena)).await.status, 202);
     let held = world.sandbox.snapshot();
     assert_eq!((held.profiles.len(), held.events.len()), (0, 0));
     assert!(held.lists[0].members.is_empty());

@@ -21,13 +21,7 @@ async fn profiles_are_put_on_a_list_and_taken_off() {
     let reply = world.post(PATH, &members(&[&a, &b])).await;
     assert_eq!((reply.status, reply.text.as_str()), (204, ""));
     assert_eq!(world.sandbox.snapshot().lists[0].members.len(), 2);
-    assert_eq!(
-        world
-            .call(Method::DELETE, PATH, &members(&[&a]))
-            .await
-            .status,
-        204
-    );
+    assert_eq!(world.call(Method::DELETE, PATH, &members(&[&a])).await.status, 204);
     let held = world.sandbox.snapshot();
     assert_eq!(held.lists[0].members.len(), 1);
     assert_eq!(held.lists[0].members[0].profile, b);
@@ -38,9 +32,7 @@ async fn profiles_are_put_on_a_list_and_taken_off() {
 async fn one_unknown_profile_refuses_all() {
     let world = World::new();
     let a = world.import(json!({ "external_id": "a" })).await;
-    let reply = world
-        .post(PATH, &members(&[&a, "01GXXXXXXXXXXXXXXXXXXXXXXX"]))
-        .await;
+    let reply = world.post(PATH, &members(&[&a, "01GXXXXXXXXXXXXXXXXXXXXXXX"])).await;
     assert_eq!((reply.status, reply.pointers()), (404, vec!["/data/1/id"]));
     assert!(world.sandbox.snapshot().lists.is_empty());
 }
@@ -48,8 +40,7 @@ async fn one_unknown_profile_refuses_all() {
 #[tokio::test]
 async fn a_member_is_named_by_nothing_but_its_id() {
     let world = World::new();
-    let by_email =
-        json!({ "data": [{ "type": "profile", "attributes": { "email": "a@klaviyo-demo.com" } }] });
+    let by_email = json!({ "data": [{ "type": "profile", "attributes": { "email": "a@klaviyo-demo.com" } }] });
     let reply = world.post(PATH, &by_email).await;
     assert_eq!(
         (reply.status, reply.pointers()),

@@ -165,10 +165,7 @@ fn event(unique_id: &str) -> Value {
 fn bulk(persons: &[(&str, &[&str])]) -> Value {
     let one = |unique_id: &&str| {
         let mut one = event(unique_id)["data"].clone();
-        one["attributes"]
-            .as_object_mut()
-            .unwrap()
-            .shift_remove("profile");
+        one["attributes"].as_object_mut().unwrap().shift_remove("profile");
         one
     };
     let person = |(email, keys): &(&str, &[&str])| {

@@ -48,14 +48,8 @@ async fn a_delivery_is_verified_by_its_key_among_the_properties() {
     world.post("/api/events", &event("order-2")).await;
     let all = world.get("/api/events").await;
     let newest = &all.body["data"][0];
-    assert_eq!(
-        newest["attributes"]["event_properties"]["$event_id"],
-        "order-2"
-    );
-    assert_eq!(
-        newest["attributes"]["event_properties"]["$value"].to_string(),
-        "29.980"
-    );
+    assert_eq!(newest["attributes"]["event_properties"]["$event_id"], "order-2");
+    assert_eq!(newest["attributes"]["event_properties"]["$value"].to_string(), "29.980");
     assert_eq!(newest["attributes"]["timestamp"], 1_795_427_998);
     let id = |of: &str| newest["relationships"][of]["data"]["id"].as_str().unwrap();
     let filter = format!(
@@ -64,9 +58,7 @@ async fn a_delivery_is_verified_by_its_key_among_the_properties() {
         id("metric")
     );
     let mine = world
-        .get(&format!(
-            "/api/events?filter={filter}&page[size]=1&sort=datetime"
-        ))
+        .get(&format!("/api/events?filter={filter}&page[size]=1&sort=datetime"))
         .await;
     assert_eq!(
         mine.body["data"][0]["attributes"]["event_properties"]["$event_id"],
@@ -81,9 +73,7 @@ async fn a_delivery_is_verified_by_its_key_among_the_properties() {
         "order-2"
     );
     assert!(next.body["links"]["next"].is_null());
-    let other = world
-        .get("/api/events?filter=equals(metric_id,%22XXXXXX%22)")
-        .await;
+    let other = world.get("/api/events?filter=equals(metric_id,%22XXXXXX%22)").await;
     assert_eq!(other.body["data"], json!([]));
 }
 
@@ -96,14 +86,9 @@ async fn lists_are_found_by_name() {
             &subscription("a@klaviyo-demo.com", "L1"),
         )
         .await;
-    let reply = world
-        .get("/api/lists?filter=equals(name,[%22List%20L1%22])")
-        .await;
+    let reply = world.get("/api/lists?filter=equals(name,[%22List%20L1%22])").await;
     assert_eq!(reply.body["data"][0]["id"], "L1");
-    assert_eq!(
-        reply.body["data"][0]["attributes"]["opt_in_process"],
-        "double_opt_in"
-    );
+    assert_eq!(reply.body["data"][0]["attributes"]["opt_in_process"], "double_opt_in");
 }
 
 #[tokio::test]
@@ -122,10 +107,7 @@ async fn a_question_that_is_not_understood_is_refused() {
     for (path, parameter) in [
         ("/api/profiles?filter=equals(email)", "filter"),
         ("/api/profiles?filter=equals(shoe_size,%221%22)", "filter"),
-        (
-            "/api/profiles?filter=and(and(equals(id,%221%22)))",
-            "filter",
-        ),
+        ("/api/profiles?filter=and(and(equals(id,%221%22)))", "filter"),
         ("/api/profiles?filter=equals(id,null)", "filter"),
         ("/api/profiles?page[size]=101", "page[size]"),
         ("/api/lists?page[size]=11", "page[size]"),
@@ -134,9 +116,6 @@ async fn a_question_that_is_not_understood_is_refused() {
     ] {
         let reply = world.get(path).await;
         assert_eq!(reply.status, 400, "{path}");
-        assert_eq!(
-            reply.body["errors"][0]["source"]["parameter"], parameter,
-            "{path}"
-        );
+        assert_eq!(reply.body["errors"][0]["source"]["parameter"], parameter, "{path}");
     }
 }

@@ -11,9 +11,7 @@ const METRIC: &str = "/data/attributes/metric/data/attributes/name";
 async fn refused_at(path: &str, cases: &[(&str, Value)], right: &Value) {
     let world = World::new();
     for (pointer, value) in cases {
-        let reply = world
-            .post(path, &changed(right, pointer, value.clone()))
-            .await;
+        let reply = world.post(path, &changed(right, pointer, value.clone())).await;
         let shown: String = value.to_string().chars().take(60).collect();
         assert_eq!(reply.status, 400, "{pointer} {shown}");
         assert_eq!(reply.pointers(), [*pointer], "{pointer} {shown}");
@@ -87,11 +85,7 @@ async fn every_iso_form_of_a_time_is_taken() {
         "2027-11-23T10:00:00Z",
     ] {
         let timed = changed(&event("1"), "/data/attributes/time", json!(text));
-        assert_eq!(
-            world.post("/api/events", &timed).await.status,
-            202,
-            "{text}"
-        );
+        assert_eq!(world.post("/api/events", &timed).await.status, 202, "{text}");
     }
 }
 
@@ -100,13 +94,8 @@ async fn older_revisions_know_less() {
     let world = World::new();
     let backfill = changed(&event("1"), "/data/attributes/backfill", json!(true));
     let early = changed(&event("2"), "/data/attributes/time", json!("1995-01-01"));
-    let properties: serde_json::Map<String, Value> =
-        (0..301).map(|n| (format!("p{n}"), json!(1))).collect();
-    let many = changed(
-        &event("3"),
-        "/data/attributes/properties",
-        Value::Object(properties),
-    );
+    let properties: serde_json::Map<String, Value> = (0..301).map(|n| (format!("p{n}"), json!(1))).collect();
+    let many = changed(&event("3"), "/data/attributes/properties", Value::Object(properties));
     for (revision, document, status) in [
         ("2026-04-15", &backfill, 202),
         ("2026-01-15", &backfill, 400),
@@ -136,37 +125,24 @@ async fn wrong_values_in_properties_are_refused_where_they_stand() {
     let world = World::new();
     for (pointer, value) in cases {
         let name = if pointer.ends_with('p') { "p" } else { "a/b" };
-        let document = changed(
-            &event("1"),
-            "/data/attributes/properties",
-            json!({ name: value }),
-        );
+        let document = changed(&event("1"), "/data/attributes/properties", json!({ name: value }));
         let reply = world.post("/api/events", &document).await;
         assert_eq!((reply.status, reply.pointers()), (400, vec![pointer]));
     }
     // Ten levels of objects with the properties themselves; one more is too deep.
     let fits = changed(&event("1"), place, deep["in"].clone());
     assert_eq!(world.post("/api/events", &fits).await.status, 202);
-    let reply = world
-        .post("/api/events", &changed(&event("1"), place, deep))
-        .await;
+    let reply = world.post("/api/events", &changed(&event("1"), place, deep)).await;
     assert_eq!((reply.status, reply.pointers().len()), (400, 1));
     let text = event("1").to_string();
     for number in ["12345678901234567890", "-9223372036854775809", "1e400"] {
         let body = text.replacen("29.980", number, 1);
         let reply = world.send(request(Method::POST, "/api/events", body)).await;
-        assert_eq!(
-            reply.pointers(),
-            ["/data/attributes/properties/Total"],
-            "{number}"
-        );
+        assert_eq!(reply.pointers(), ["/data/attributes/properties/Total"], "{number}");
     }
     let largest = text.replacen("29.980", "9223372036854775807", 1);
     assert_eq!(
-        world
-            .send(request(Method::POST, "/api/events", largest))
-            .await
-            .status,
+        world.send(request(Method::POST, "/api/events", largest)).await.status,
         202
     );
 }
@@ -197,22 +173,16 @@ async fn the_limits_hold_to_the_last_one() {
         ),
         (PERSON, person(94_800), person(95_000)),
     ] {
-        let reply = world
-            .post("/api/events", &changed(&event("1"), pointer, fits))
-            .await;
+        let reply = world.post("/api/events", &changed(&event("1"), pointer, fits)).await;
         assert_eq!(reply.status, 202, "{pointer} {}", reply.text);
         let reply = world
             .post("/api/events", &changed(&event("1"), pointer, too_much))
             .await;
         assert_eq!(reply.status, 400, "{pointer}");
     }
-    let reply = world
-        .post("/api/profile-import", &profile(person(99_800)))
-        .await;
+    let reply = world.post("/api/profile-import", &profile(person(99_800))).await;
     assert_eq!(reply.status, 200, "the event had made the profile");
-    let reply = world
-        .post("/api/profile-import", &profile(person(100_000)))
-        .await;
+    let reply = world.post("/api/profile-import", &profile(person(100_000))).await;
     assert_eq!((reply.status, reply.pointers()), (400, vec!["/data"]));
 }
 
@@ -265,26 +235,14 @@ async fn a_patch_that_unsets_no_names_is_refused() {
 #[tokio::test]
 async fn one_wrong_event_refuses_the_whole_bulk_job_and_is_pointed_at() {
     let world = World::new();
-    let job = bulk(&[
-        ("a@klaviyo-demo.com", &["1"]),
-        ("b@klaviyo-demo.com", &["2", "3"]),
-    ]);
+    let job = bulk(&[("a@klaviyo-demo.com", &["1"]), ("b@klaviyo-demo.com", &["2", "3"])]);
     let before = "/data/attributes/events-bulk-create/data/1/attributes";
-    for wrong in [
-        "events/data/1/attributes/value",
-        "profile/data/attributes/email",
-    ] {
+    for wrong in ["events/data/1/attributes/value", "profile/data/attributes/email"] {
         let pointer = format!("{before}/{wrong}");
         let reply = world
-            .post(
-                "/api/event-bulk-create-jobs",
-                &changed(&job, &pointer, json!("wrong")),
-            )
+            .post("/api/event-bulk-create-jobs", &changed(&job, &pointer, json!("wrong")))
             .await;
-        assert_eq!(
-            (reply.status, reply.pointers()),
-            (400, vec![pointer.as_str()])
-        );
+        assert_eq!((reply.status, reply.pointers()), (400, vec![pointer.as_str()]));
     }
     assert_eq!(world.sandbox.snapshot().counts.events, 0);
 }
@@ -298,24 +256,9 @@ async fn a_bulk_job_has_at_most_a_thousand_events_over_all_people() {
         ("a@klaviyo-demo.com", &keys[..500]),
         ("b@klaviyo-demo.com", &keys[..500]),
     ]);
-    assert_eq!(
-        world
-            .post("/api/event-bulk-create-jobs", &fits)
-            .await
-            .status,
-        202
-    );
-    let more = bulk(&[
-        ("a@klaviyo-demo.com", &keys),
-        ("b@klaviyo-demo.com", &keys[..500]),
-    ]);
-    assert_eq!(
-        world
-            .post("/api/event-bulk-create-jobs", &more)
-            .await
-            .status,
-        400
-    );
+    assert_eq!(world.post("/api/event-bulk-create-jobs", &fits).await.status, 202);
+    let more = bulk(&[("a@klaviyo-demo.com", &keys), ("b@klaviyo-demo.com", &keys[..500])]);
+    assert_eq!(world.post("/api/event-bulk-create-jobs", &more).await.status, 400);
 }
 
 #[tokio::test]
@@ -324,10 +267,7 @@ async fn all_that_is_wrong_is_told_at_once() {
     let document = changed(&event("1"), "/data/attributes/value", json!("9.99"));
     let document = changed(&document, "/data/attributes/colour", json!("red"));
     let reply = world.post("/api/events", &document).await;
-    assert_eq!(
-        reply.pointers(),
-        ["/data/attributes/value", "/data/attributes/colour"]
-    );
+    assert_eq!(reply.pointers(), ["/data/attributes/value", "/data/attributes/colour"]);
     let log = world.get("/sandbox/requests").await;
     assert_eq!(log.body["requests"][0]["outcome"], "refused");
     assert_eq!(log.body["requests"][0]["unique_id"], "1");

@@ -26,9 +26,7 @@ const AT_MOST: Duration = Duration::from_secs(20);
 impl Port {
     async fn open() -> Self {
         let world = World::new();
-        let port = listener::bind("127.0.0.1:0".parse().unwrap())
-            .await
-            .unwrap();
+        let port = listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = port.local_addr().unwrap();
         let stop = CancellationToken::new();
         let routes = world.sandbox.routes();
@@ -70,19 +68,14 @@ impl Port {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(AT_MOST, logged)
-            .await
-            .expect("the request came");
+        tokio::time::timeout(AT_MOST, logged).await.expect("the request came");
     }
 }
 
 async fn read_to_end(mut stream: TcpStream) -> String {
     let mut text = String::new();
     let read = stream.read_to_string(&mut text);
-    match tokio::time::timeout(AT_MOST, read)
-        .await
-        .expect("the connection ends")
-    {
+    match tokio::time::timeout(AT_MOST, read).await.expect("the connection ends") {
         Ok(_) => text,
         Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => text,
         Err(error) => panic!("{error}"),
@@ -106,11 +99,7 @@ async fn a_lost_answer_is_of_a_request_that_was_taken() {
     let held = port.world.sandbox.snapshot();
     assert_eq!((held.events.len(), held.counts.outcomes["stored"]), (1, 1));
     let log = port.world.get("/sandbox/requests").await.body;
-    assert_eq!(
-        log["requests"][0]["status"],
-        Value::Null,
-        "the client saw none"
-    );
+    assert_eq!(log["requests"][0]["status"], Value::Null, "the client saw none");
     assert_eq!(log["requests"][0]["fault"], "lost");
 }
 
@@ -146,8 +135,7 @@ async fn half_an_answer_has_its_head_and_some_of_its_body() {
 #[tokio::test]
 async fn half_a_204_is_a_broken_connection() {
     let port = Port::open().await;
-    port.order(json!({ "half": true, "status": 204, "next": 1 }))
-        .await;
+    port.order(json!({ "half": true, "status": 204, "next": 1 })).await;
     assert_eq!(port.send(&event("1")).await, "");
 }
 
@@ -162,16 +150,10 @@ async fn what_hangs_is_let_go_when_the_faults_are_cleared() {
         json!([]),
         "used up, still hanging"
     );
-    port.world
-        .call(Method::DELETE, "/sandbox/faults", &json!({}))
-        .await;
+    port.world.call(Method::DELETE, "/sandbox/faults", &json!({})).await;
     assert_eq!(read_to_end(stream).await, "");
     assert!(port.world.sandbox.snapshot().events.is_empty());
-    assert!(
-        port.send_whole(&event("1"))
-            .await
-            .starts_with("HTTP/1.1 202 ")
-    );
+    assert!(port.send_whole(&event("1")).await.starts_with("HTTP/1.1 202 "));
 }
 
 #[tokio::test]
@@ -180,11 +162,7 @@ async fn what_hangs_is_let_go_when_the_sandbox_stops() {
     port.order(json!({ "hang": true, "lost": true })).await;
     let stream = port.connect("/api/events", &event("1")).await;
     port.until_logged(1).await;
-    assert_eq!(
-        port.world.sandbox.snapshot().events.len(),
-        1,
-        "it was taken"
-    );
+    assert_eq!(port.world.sandbox.snapshot().events.len(), 1, "it was taken");
     port.world.sandbox.stop();
     port.stop.cancel();
     assert_eq!(read_to_end(stream).await, "");
@@ -198,11 +176,7 @@ async fn what_hangs_is_let_go_when_the_sandbox_stops() {
 async fn an_event_carries_its_own_broken_connections() {
     let port = Port::open().await;
     let script = json!([500, "lost", "reset", 202]);
-    let event = changed(
-        &event("1"),
-        "/data/attributes/properties/sandbox_script",
-        script,
-    );
+    let event = changed(&event("1"), "/data/attributes/properties/sandbox_script", script);
     assert!(port.send_whole(&event).await.starts_with("HTTP/1.1 500 "));
     assert_eq!(port.send(&event).await, "");
     assert_eq!(port.send(&event).await, "");

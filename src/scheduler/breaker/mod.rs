@@ -156,9 +156,7 @@ impl CircuitBreaker {
             State::Closed { .. } => Permit::Free,
             State::Open { probe, .. } if probe.is_ahead(now) => Permit::Wait(probe.at),
             State::Open { .. } => Permit::Probe,
-            State::HalfOpen { step, .. } if in_flight < step.allowed => {
-                Permit::UpTo(step.allowed - in_flight)
-            }
+            State::HalfOpen { step, .. } if in_flight < step.allowed => Permit::UpTo(step.allowed - in_flight),
             State::HalfOpen { .. } => Permit::Wait(now.plus(ANSWER_BOUND)),
         }
     }
@@ -248,16 +246,12 @@ impl State {
             }
             // The probes of a refused key know why they wait: only a success ends that. What fails in an outage is
             // nothing new.
-            (open @ Self::Open { why: Refused, .. }, _)
-            | (open @ Self::Open { .. }, Sign::Fails(_)) => open,
+            (open @ Self::Open { why: Refused, .. }, _) | (open @ Self::Open { .. }, Sign::Fails(_)) => open,
             (Self::Open { probe, .. }, Sign::Answers | Sign::Works) => Self::HalfOpen {
                 step: Step::FIRST,
                 probe,
             },
-            (Self::Open { probe, .. }, Sign::Refuses(_)) => Self::Open {
-                why: Refused,
-                probe,
-            },
+            (Self::Open { probe, .. }, Sign::Refuses(_)) => Self::Open { why: Refused, probe },
             (Self::HalfOpen { step, probe }, Sign::Works) => match step.answered() {
                 step if step.allowed > max_in_flight => Self::closed(),
                 step => Self::HalfOpen { step, probe },

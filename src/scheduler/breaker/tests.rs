@@ -43,9 +43,7 @@ fn refused() -> CircuitBreaker {
 
 #[test]
 fn five_different_events_that_fail_make_an_outage_and_one_that_fails_often_does_not() {
-    let one = (0..100).fold(breaker(), |breaker, second| {
-        after(breaker, &[fails(1)], later(second))
-    });
+    let one = (0..100).fold(breaker(), |breaker, second| after(breaker, &[fails(1)], later(second)));
     assert_eq!(why(&one), None, "a hundred failures of one event");
     let four = after(breaker(), &[fails(1), fails(2), fails(3), fails(4)], NOW);
     assert_eq!(four.permit(later(9), 3), Permit::Free);
@@ -78,17 +76,10 @@ fn five_requests_that_had_no_answer_for_long_are_an_outage_though_they_end_toget
 
 #[test]
 fn three_different_events_that_are_refused_are_about_the_key_and_one_is_about_itself() {
-    let one = after(
-        breaker(),
-        &[refuses(1), refuses(1), refuses(1), refuses(1)],
-        NOW,
-    );
+    let one = after(breaker(), &[refuses(1), refuses(1), refuses(1), refuses(1)], NOW);
     assert_eq!(why(&one), None);
     let two = after(one, &[refuses(2)], NOW);
-    assert_eq!(
-        why(&after(two.clone(), &[refuses(3)], NOW)),
-        Some(PauseKind::Refused)
-    );
+    assert_eq!(why(&after(two.clone(), &[refuses(3)], NOW)), Some(PauseKind::Refused));
     assert_eq!(why(&after(two, &[Sign::Works, refuses(3)], NOW)), None);
 }
 
@@ -96,33 +87,18 @@ fn three_different_events_that_are_refused_are_about_the_key_and_one_is_about_it
 fn a_refused_key_lets_probes_through_until_one_is_accepted() {
     let mut breaker = refused();
     assert_eq!(breaker.permit(later(1), 0), Permit::Wait(later(5)));
-    assert_eq!(
-        breaker.permit(later(5), 40),
-        Permit::Probe,
-        "whatever is in flight"
-    );
+    assert_eq!(breaker.permit(later(5), 40), Permit::Probe, "whatever is in flight");
     breaker.probe_sent(later(5));
-    assert_eq!(
-        breaker.permit(later(5), 0),
-        Permit::Wait(later(15)),
-        "one at a time"
-    );
+    assert_eq!(breaker.permit(later(5), 0), Permit::Wait(later(15)), "one at a time");
     for sign in [refuses(9), fails(9), Sign::Answers] {
-        assert_eq!(
-            after(breaker.clone(), &[sign], later(6)),
-            breaker,
-            "{sign:?}"
-        );
+        assert_eq!(after(breaker.clone(), &[sign], later(6)), breaker, "{sign:?}");
     }
     assert!(after(breaker, &[Sign::Works], later(6)).is_closed());
 }
 
 #[test]
 fn probes_are_never_further_apart_than_a_minute() {
-    for (mut breaker, first) in [
-        (refused(), [5, 10, 20, 40, 60, 60]),
-        (outage(), [1, 2, 4, 8, 16, 32]),
-    ] {
+    for (mut breaker, first) in [(refused(), [5, 10, 20, 40, 60, 60]), (outage(), [1, 2, 4, 8, 16, 32])] {
         let mut now = NOW;
         let mut waits = Vec::new();
         for _ in 0..20 {
@@ -177,11 +153,7 @@ fn when_all_that_was_let_through_fails_the_outage_goes_on() {
         breaker = after(breaker, &[fails(2)], later(now));
         assert_eq!(why(&breaker), Some(PauseKind::Unreachable));
         let probe_at = breaker.open().map(|open| open.probe_at);
-        assert_eq!(
-            probe_at,
-            Some(later(next)),
-            "two seconds later: it takes some"
-        );
+        assert_eq!(probe_at, Some(later(next)), "two seconds later: it takes some");
     }
 }
 
@@ -243,11 +215,7 @@ fn what_is_open_can_be_probed_at_once_and_what_is_closed_is_left_alone() {
     let mut breaker = refused();
     breaker.probe_now(later(1));
     assert_eq!(breaker.permit(later(1), 0), Permit::Probe);
-    assert_eq!(
-        why(&breaker),
-        Some(PauseKind::Refused),
-        "not before it is taken"
-    );
+    assert_eq!(why(&breaker), Some(PauseKind::Refused), "not before it is taken");
     let mut closed = self::breaker();
     closed.probe_now(NOW);
     assert!(closed.is_closed());

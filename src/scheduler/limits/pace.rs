@@ -76,12 +76,7 @@ mod tests {
         pace.throttled(at(0), at(30));
         let percent = |secs| format!("{:.2}", pace.at(at(secs)));
         let told = [0, 30, 39, 40, 60, 89, 90, 500].map(percent);
-        assert_eq!(
-            told,
-            [
-                "0.70", "0.70", "0.70", "0.75", "0.85", "0.95", "1.00", "1.00"
-            ]
-        );
+        assert_eq!(told, ["0.70", "0.70", "0.70", "0.75", "0.85", "0.95", "1.00", "1.00"]);
         assert_eq!(pace.grows_at(at(41)), Some(at(50)));
         assert_eq!(pace.grows_at(at(90)), None);
     }

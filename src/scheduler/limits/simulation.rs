@@ -36,10 +36,7 @@ impl Server {
     fn new(limit: FamilyLimit, chance: &mut StdRng) -> Self {
         Self {
             limit,
-            phase: [
-                chance.random_range(0..1_000),
-                chance.random_range(0..60_000),
-            ],
+            phase: [chance.random_range(0..1_000), chance.random_range(0..60_000)],
             window: [0; 2],
             count: [0; 2],
         }

@@ -205,11 +205,7 @@ fn after_a_silence_a_few_go_ahead_and_the_rest_when_one_was_answered() {
     assert_eq!(limits.room(Family::Event, at(10_100)), 0);
     assert!(limits.next(Family::Event, at(10_100)) > Some(at(10_100)));
     limits.answered(Family::Event, None, None, None, at(10_200));
-    assert_eq!(
-        limits.room(Family::Event, at(10_200)),
-        1,
-        "a lost answer tells nothing"
-    );
+    assert_eq!(limits.room(Family::Event, at(10_200)), 1, "a lost answer tells nothing");
     answer(&mut limits, Family::Event, at(10_300));
     assert_eq!(limits.room(Family::Event, at(10_300)), 266);
 }

@@ -16,8 +16,7 @@ use klaviyo_relay::config::DeliveryConfig;
 use klaviyo_relay::delivery::Sender;
 use klaviyo_relay::json;
 use klaviyo_relay::klaviyo::bulk::{
-    BulkJob, import_errors, import_errors_route, import_job, import_jobs, item_of, named_items,
-    next_page_route,
+    BulkJob, import_errors, import_errors_route, import_job, import_jobs, item_of, named_items, next_page_route,
 };
 use klaviyo_relay::klaviyo::{Route, Success, profile_id, route};
 use klaviyo_relay::model::{DeliveryKind, Outcome, OutcomeKind, Timestamp};
@@ -129,10 +128,7 @@ fn meant(outcome: &Outcome, status: u16, success: Success) {
         OutcomeKind::Unknown => assert!(due),
     }
     let accepted = outcome.kind == OutcomeKind::Accepted;
-    assert!(
-        accepted || outcome.error.is_some(),
-        "refused without a word"
-    );
+    assert!(accepted || outcome.error.is_some(), "refused without a word");
     assert!(accepted || (outcome.profile_id.is_none() && outcome.note.is_none()));
     if outcome.foreign {
         assert!(outcome.kind == OutcomeKind::Retry && outcome.rate.is_none());
@@ -220,8 +216,7 @@ fn jobs_of_two() -> [BulkJob; 2] {
             "profile":{{"data":{{"type":"profile","attributes":{{"external_id":"u1"}}}}}}}}}}}}"#
         );
         events.add(&event).expect("an event that can travel");
-        let person =
-            format!(r#"{{"data":{{"type":"profile","attributes":{{"external_id":"{name}"}}}}}}"#);
+        let person = format!(r#"{{"data":{{"type":"profile","attributes":{{"external_id":"{name}"}}}}}}"#);
         people.add(&person).expect("a person that can travel");
     }
     [events, people]

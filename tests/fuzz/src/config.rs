@@ -108,12 +108,6 @@ fn secret_is_hidden(text: &str) -> bool {
     };
     let own_keys = ["audience_lists", "after_dead_for"];
     let over_lines = ["\"\"\"", "'''", "[\n", "\r"];
-    !own_keys
-        .iter()
-        .chain(&over_lines)
-        .any(|part| text.contains(part))
-        && text
-            .lines()
-            .filter(|line| line.contains(SECRET))
-            .all(is_value)
+    !own_keys.iter().chain(&over_lines).any(|part| text.contains(part))
+        && text.lines().filter(|line| line.contains(SECRET)).all(is_value)
 }

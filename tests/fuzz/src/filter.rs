@@ -46,22 +46,14 @@ fn page(pairs: &str) {
         return;
     }
     let again = |query: &str| Asked::read(query, &[], NOW);
-    let query = |address: &str| {
-        address
-            .split_once('?')
-            .map_or("", |(_, query)| query)
-            .to_owned()
-    };
+    let query = |address: &str| address.split_once('?').map_or("", |(_, query)| query).to_owned();
     let kept = again(&query(&asked.address("/events", &[])));
     assert_eq!(kept.selection(), asked.selection());
     assert_eq!(kept.filter(), asked.filter());
     assert!(kept.wrongs().is_empty());
     // Times that stay what they are mean the same at any later moment.
     let fixed = asked.fixed();
-    let fixed: Vec<(&str, &str)> = fixed
-        .iter()
-        .map(|(key, text)| (*key, text.as_str()))
-        .collect();
+    let fixed: Vec<(&str, &str)> = fixed.iter().map(|(key, text)| (*key, text.as_str())).collect();
     let later = NOW.plus(std::time::Duration::from_hours(1));
     let kept = Asked::read(&query(&address("/events", &fixed)), &[], later);
     assert_eq!(kept.selection(), asked.selection());
@@ -74,14 +66,8 @@ fn listed(fixed: &[(&str, &str)], asked: &Asked) {
         let other = RENAMED.iter().find(|(page, _)| *page == key);
         other.map_or_else(|| key.to_owned(), |(_, api)| (*api).to_owned())
     };
-    let pairs: Vec<(String, &str)> = fixed
-        .iter()
-        .map(|(key, text)| (renamed(key), *text))
-        .collect();
-    let pairs: Vec<(&str, &str)> = pairs
-        .iter()
-        .map(|(key, text)| (key.as_str(), *text))
-        .collect();
+    let pairs: Vec<(String, &str)> = fixed.iter().map(|(key, text)| (renamed(key), *text)).collect();
+    let pairs: Vec<(&str, &str)> = pairs.iter().map(|(key, text)| (key.as_str(), *text)).collect();
     let Ok(uri) = address("/api/v1/events", &pairs).parse::<Uri>() else {
         return;
     };

@@ -19,8 +19,7 @@ use futures_util::FutureExt as _;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use klaviyo_relay::config::{IngestConfig, SourceConfig};
 use klaviyo_relay::ingest::{
-    Accepted, Endpoint, Received, Refusal, Room, Rules, accept, authenticate, cost, of_calls,
-    received,
+    Accepted, Endpoint, Received, Refusal, Room, Rules, accept, authenticate, cost, of_calls, received,
 };
 use klaviyo_relay::json;
 use klaviyo_relay::model::{GarbageIds, NewEvent, Right, Timestamp};
@@ -52,8 +51,7 @@ pub fn target(data: &[u8]) {
     };
     let signature = head.sign.as_deref().map(|secret| signature(secret, body));
     if let Some(signature) = signature {
-        head.headers
-            .push((HeaderName::from_static("x-signature"), signature));
+        head.headers.push((HeaderName::from_static("x-signature"), signature));
     }
     let plain = sent(endpoint, &head, body, None);
     let Some(coding) = head.compress.as_deref() else {
@@ -114,12 +112,7 @@ fn header(head: &mut Head, name: &[u8], value: &[u8]) {
 }
 
 /// Receives and judges a request as the routes do, and checks what came of it.
-fn sent(
-    endpoint: Endpoint,
-    head: &Head,
-    body: &[u8],
-    coding: Option<&str>,
-) -> Result<Accepted, Refusal> {
+fn sent(endpoint: Endpoint, head: &Head, body: &[u8], coding: Option<&str>) -> Result<Accepted, Refusal> {
     let (config, garbage) = (&*CONFIG, &GarbageIds::default());
     let http = http_request(head, body, coding);
     let room = Room::of(config.max_bytes_in_progress);
@@ -142,9 +135,7 @@ fn sent(
     };
     let rules = Rules { config, garbage };
     let (accepted, peak) = memory::peak(|| accept(&request, rules, NOW, &mut new_id));
-    let calls = accepted
-        .as_ref()
-        .map_or(0, |accepted| accepted.events.len());
+    let calls = accepted.as_ref().map_or(0, |accepted| accepted.events.len());
     assert!(
         peak <= estimate + FIXED_BYTES + calls * KNOWN_BYTES,
         "{peak} bytes were made, {estimate} estimated"

@@ -75,11 +75,7 @@ impl Settings {
             rules: SourceRules::default(),
             long: 130,
         };
-        let Self {
-            mapping,
-            rules,
-            long,
-        } = &mut settings;
+        let Self { mapping, rules, long } = &mut settings;
         for letter in letters.chars() {
             match letter {
                 'c' => rules.side = Some(Side::Client),

@@ -7,8 +7,8 @@ use klaviyo_relay::clock::Clock;
 use klaviyo_relay::json;
 use klaviyo_relay::klaviyo::bulk::{BulkJob, can_travel};
 use klaviyo_relay::klaviyo::{
-    CreateEvent, DeletionJob, ProfileImport, Request, Route, body_for_profile, headers, limits,
-    route, without_weaker_identifier,
+    CreateEvent, DeletionJob, ProfileImport, Request, Route, body_for_profile, headers, limits, route,
+    without_weaker_identifier,
 };
 use klaviyo_relay::mapper::Planned;
 use klaviyo_relay::model::{DeliveryKind, Identifier, IdentifierKind, Timestamp};
@@ -89,21 +89,15 @@ fn named(request: &Request, names: &[Identifier]) {
         Request::Subscribe(job) => vec![(Email, Some(job.email.as_str()))],
         Request::Delete(DeletionJob::Email(email)) => vec![(Email, Some(email.as_str()))],
         Request::Delete(DeletionJob::Phone(phone)) => vec![(Phone, Some(phone.as_str()))],
-        Request::Delete(DeletionJob::Imported)
-        | Request::ListAdd { .. }
-        | Request::ListRemove { .. } => return,
+        Request::Delete(DeletionJob::Imported) | Request::ListAdd { .. } | Request::ListRemove { .. } => return,
     };
-    let waits =
-        |kind, name: &str| Identifier::new(kind, name).is_some_and(|id| names.contains(&id));
+    let waits = |kind, name: &str| Identifier::new(kind, name).is_some_and(|id| names.contains(&id));
     let mut count = 0;
     for (kind, name) in used {
         let Some(name) = name else { continue };
         count += 1;
         let anonymous = kind == UserId && waits(AnonymousId, name);
-        assert!(
-            waits(kind, name) || anonymous,
-            "{kind} {name} is not waited for"
-        );
+        assert!(waits(kind, name) || anonymous, "{kind} {name} is not waited for");
     }
     assert!(count > 0, "nobody is named");
 }
@@ -128,19 +122,13 @@ fn within_limits(request: &Request, body: &str, now: Timestamp) {
 fn profile_within_limits(profile: &ProfileImport, body: &str) {
     assert!(body.len() <= limits::MAX_PROFILE_BYTES);
     assert!(profile.email.text().is_none_or(is_email_length));
-    profile
-        .properties
-        .values()
-        .for_each(|value| values(value, 1));
+    profile.properties.values().for_each(|value| values(value, 1));
 }
 
 fn event_within_limits(event: &CreateEvent, now: Timestamp) {
     let chars = event.metric.chars().count();
     assert!((1..=limits::MAX_METRIC_CHARS).contains(&chars));
-    let key = event
-        .unique_id
-        .as_deref()
-        .expect("an event has an $event_id");
+    let key = event.unique_id.as_deref().expect("an event has an $event_id");
     assert!(!key.trim().is_empty());
     assert!(key.chars().count() <= limits::MAX_UNIQUE_ID_CHARS);
     assert!(event.properties.len() <= limits::MAX_EVENT_PROPERTIES);
@@ -183,9 +171,7 @@ fn values(value: &Value, level: usize) {
         }
         Value::Object(members) => {
             assert!(level <= limits::MAX_NESTING);
-            members
-                .values()
-                .for_each(|member| values(member, level + 1));
+            members.values().for_each(|member| values(member, level + 1));
         }
     }
 }
@@ -216,10 +202,7 @@ fn taken_at(sandbox: &Sandbox, route: &Route, body: &str) {
     let request = HttpRequest::builder()
         .method(route.method)
         .uri(route.path.as_str())
-        .header(
-            "authorization",
-            format!("{} pk_sandbox", headers::AUTHORIZATION),
-        )
+        .header("authorization", format!("{} pk_sandbox", headers::AUTHORIZATION))
         .header("content-type", headers::MEDIA_TYPE)
         .header(headers::REVISION_HEADER, headers::REVISION)
         .body(Body::from(body.to_owned()))

@@ -22,10 +22,7 @@ async fn with_a_token_only_healthz_is_for_everybody() {
     assert_eq!(port.get("/healthz").await.status, 200);
     for path in PATHS {
         for shown in [None, Some("Bearer wrong"), Some(TOKEN), Some("Bearer ")] {
-            let headers: Vec<_> = shown
-                .map(|shown| ("authorization", shown))
-                .into_iter()
-                .collect();
+            let headers: Vec<_> = shown.map(|shown| ("authorization", shown)).into_iter().collect();
             let answer = port.ask("GET", path, &headers, "").await;
             assert_eq!(answer.status, 401, "{path} {shown:?}");
             assert_eq!(answer.json()["code"], "token_needed");
@@ -44,9 +41,7 @@ async fn with_a_token_only_healthz_is_for_everybody() {
 async fn without_a_token_a_page_behind_a_name_of_its_own_reads_nothing() {
     let port = Port::new().await;
     for path in PATHS {
-        let answer = port
-            .ask("GET", path, &[("host", "evil.example:8081")], "")
-            .await;
+        let answer = port.ask("GET", path, &[("host", "evil.example:8081")], "").await;
         assert_eq!(
             (answer.status, &answer.json()["code"]),
             (421, &"other_host".into()),
@@ -58,36 +53,18 @@ async fn without_a_token_a_page_behind_a_name_of_its_own_reads_nothing() {
         assert_eq!(answer.status, 200, "{host}");
     }
     let body = r#"{"filter":{"status":"pending"}}"#;
-    let headers = [
-        ("host", "evil.example"),
-        ("content-type", "application/json"),
-    ];
-    assert_eq!(
-        port.ask("POST", "/api/v1/hold", &headers, body)
-            .await
-            .status,
-        421
-    );
+    let headers = [("host", "evil.example"), ("content-type", "application/json")];
+    assert_eq!(port.ask("POST", "/api/v1/hold", &headers, body).await.status, 421);
 }
 
 #[tokio::test]
 async fn a_change_takes_what_no_page_elsewhere_can_send() {
     let port = Port::filled().await;
     let body = r#"{"filter":{"status":"pending"}}"#;
-    for kind in [
-        None,
-        Some("text/plain"),
-        Some("application/x-www-form-urlencoded"),
-    ] {
-        let headers: Vec<_> = kind
-            .map(|kind| ("content-type", kind))
-            .into_iter()
-            .collect();
+    for kind in [None, Some("text/plain"), Some("application/x-www-form-urlencoded")] {
+        let headers: Vec<_> = kind.map(|kind| ("content-type", kind)).into_iter().collect();
         let answer = port.ask("POST", "/api/v1/hold", &headers, body).await;
-        assert_eq!(
-            (answer.status, &answer.json()["code"]),
-            (415, &"json_needed".into())
-        );
+        assert_eq!((answer.status, &answer.json()["code"]), (415, &"json_needed".into()));
     }
     // The browser asks first, and is told nothing that would let it.
     let headers = [
@@ -129,11 +106,7 @@ async fn every_answer_is_of_the_moment_and_of_its_type() {
     for path in PATHS.into_iter().chain(["/healthz", "/api/v1/events/none"]) {
         let answer = port.get(path).await;
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
-        assert_eq!(
-            answer.header("x-content-type-options"),
-            Some("nosniff"),
-            "{path}"
-        );
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
         let kind = answer.header("content-type").unwrap();
         let expected = if path == "/metrics" {
             "text/plain"
@@ -153,10 +126,7 @@ async fn a_supervisor_is_answered_however_many_others_are_being_answered() {
         open.push(port.routes.clone().oneshot(request).await.unwrap());
     }
     let refused = port.get("/status").await;
-    assert_eq!(
-        (refused.status, &refused.json()["code"]),
-        (503, &"busy".into())
-    );
+    assert_eq!((refused.status, &refused.json()["code"]), (503, &"busy".into()));
     assert_eq!(refused.header("retry-after"), Some("1"));
     for path in ["/healthz", "/readyz"] {
         assert_eq!(port.get(path).await.status, 200, "{path}");
@@ -172,10 +142,7 @@ async fn bodies_are_bounded() {
     let answer = port
         .post("/api/v1/hold", &serde_json::json!({"filter": {"id": ids}}))
         .await;
-    assert_eq!(
-        (answer.status, &answer.json()["code"]),
-        (413, &"too_large".into())
-    );
+    assert_eq!((answer.status, &answer.json()["code"]), (413, &"too_large".into()));
     let call = serde_json::json!({"type": "track", "event": "e", "userId": "u", "pad": "x".repeat(300 << 10)});
     let answer = port.post("/api/v1/explain", &call).await;
     assert_eq!(answer.status, 413);

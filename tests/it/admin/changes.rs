@@ -16,10 +16,7 @@ async fn statuses(port: &Port) -> Vec<String> {
 async fn a_dry_run_tells_and_changes_nothing() {
     let port = Port::filled().await;
     let before = statuses(&port).await;
-    assert_eq!(
-        before,
-        ["pending", "pending", "pending", "pending", "dead", "dead"]
-    );
+    assert_eq!(before, ["pending", "pending", "pending", "pending", "dead", "dead"]);
     for (path, filter, ids) in [
         ("/api/v1/replay", json!({"status": "dead"}), json!([5, 6])),
         ("/api/v1/hold", json!({"profile": "u1"}), json!([1, 3])),
@@ -42,11 +39,7 @@ async fn a_dry_run_tells_and_changes_nothing() {
             .well();
         let first = answer["first"].as_array().unwrap().iter();
         let found: Value = first.map(|event| event["id"].clone()).collect();
-        assert_eq!(
-            (&answer["dry_run"], found),
-            (&json!(true), ids),
-            "{path} {filter}"
-        );
+        assert_eq!((&answer["dry_run"], found), (&json!(true), ids), "{path} {filter}");
     }
     assert_eq!(statuses(&port).await, before);
 }
@@ -56,10 +49,7 @@ async fn a_person_is_erased_and_what_still_waited_is_discarded() {
     let port = Port::filled().await;
     let asked = json!({"profile": "user:u1", "dry_run": true});
     let preview = port.post("/api/v1/forget", &asked).await.well();
-    assert_eq!(
-        (&preview["count"], &preview["waiting"]),
-        (&json!(2), &json!(2))
-    );
+    assert_eq!((&preview["count"], &preview["waiting"]), (&json!(2), &json!(2)));
     let asked = json!({"profile": "user:u1"});
     let done = port.post("/api/v1/forget", &asked).await.well();
     assert_eq!(
@@ -83,10 +73,7 @@ async fn events_are_held_released_discarded_and_replayed() {
         .post("/api/v1/release", &json!({"filter": {"id": [1, 99]}}))
         .await
         .well();
-    assert_eq!(
-        (&released["count"], &released["left_out"]),
-        (&json!(1), &json!([99]))
-    );
+    assert_eq!((&released["count"], &released["left_out"]), (&json!(1), &json!([99])));
     port.post("/api/v1/discard", &json!({"filter": {"id": [2]}}))
         .await
         .well();
@@ -116,26 +103,14 @@ async fn what_could_mean_more_events_than_was_meant_is_refused() {
             400,
             "empty_filter",
         ),
-        (
-            json!({"filter": {"profile": " ", "status": "pending"}}),
-            404,
-            "nobody",
-        ),
+        (json!({"filter": {"profile": " ", "status": "pending"}}), 404, "nobody"),
         (json!({"filter": {"id": []}}), 400, "empty_filter"),
         (json!({"filter": {"id": [1.5]}}), 400, "bad_json"),
         (json!({"filter": {"status": "lost"}}), 400, "bad_status"),
         (json!({"filter": {"status": "dead"}}), 400, "wrong_status"),
         (json!({"filter": {"since": "soon"}}), 400, "bad_time"),
-        (
-            json!({"filter": {"id": [1]}, "consent": true}),
-            400,
-            "bad_json",
-        ),
-        (
-            json!({"filter": {"id": [1]}, "dryrun": true}),
-            400,
-            "bad_json",
-        ),
+        (json!({"filter": {"id": [1]}, "consent": true}), 400, "bad_json"),
+        (json!({"filter": {"id": [1]}, "dryrun": true}), 400, "bad_json"),
     ] {
         let answer = port.post("/api/v1/hold", &body).await;
         assert_eq!(
@@ -145,10 +120,7 @@ async fn what_could_mean_more_events_than_was_meant_is_refused() {
         );
     }
     let body = json!({"filter": {"id": [5]}, "backfill": true, "as_sent": true});
-    assert_eq!(
-        port.post("/api/v1/replay", &body).await.json()["code"],
-        "contradiction"
-    );
+    assert_eq!(port.post("/api/v1/replay", &body).await.json()["code"], "contradiction");
     assert_eq!(statuses(&port).await, before);
 }
 
@@ -156,29 +128,20 @@ async fn what_could_mean_more_events_than_was_meant_is_refused() {
 async fn a_call_is_explained_as_the_command_does() {
     let port = Port::new().await;
     let track = json!({"type": "track", "userId": "u1", "event": "Item Added"});
-    let explained = port
-        .post("/api/v1/explain?side=client", &track)
-        .await
-        .well();
+    let explained = port.post("/api/v1/explain?side=client", &track).await.well();
     assert_eq!(explained["side"], "client");
     assert_eq!(explained["requests"][0]["path"], "/api/events");
     let nobody = json!({"type": "track", "event": "Item Added"});
     let explained = port.post("/api/v1/explain", &nobody).await.well();
     assert!(
-        explained["refused"]
-            .as_str()
-            .unwrap()
-            .contains("no_user_anon_id"),
+        explained["refused"].as_str().unwrap().contains("no_user_anon_id"),
         "{explained}"
     );
     let page = json!({"type": "page", "userId": "u1"});
     assert!(port.post("/api/v1/explain", &page).await.well()["skipped"].is_string());
     let headers = [("content-type", "application/json")];
     let answer = port.ask("POST", "/api/v1/explain", &headers, "{").await;
-    assert_eq!(
-        (answer.status, &answer.json()["code"]),
-        (400, &json!("bad_json"))
-    );
+    assert_eq!((answer.status, &answer.json()["code"]), (400, &json!("bad_json")));
     assert_eq!(
         port.post("/api/v1/explain?side=left", &page).await.json()["code"],
         "bad_side"
@@ -199,10 +162,7 @@ async fn an_object_is_no_number_of_an_event() {
 async fn a_web_page_elsewhere_changes_nothing() {
     let port = Port::new().await;
     let body = json!({"filter": {"id": [1]}}).to_string();
-    let (json, host) = (
-        ("content-type", "application/json"),
-        ("host", "127.0.0.1:8081"),
-    );
+    let (json, host) = (("content-type", "application/json"), ("host", "127.0.0.1:8081"));
     for (said, status) in [
         (("origin", "https://evil.example"), 403),
         (("origin", "null"), 403),
@@ -212,11 +172,7 @@ async fn a_web_page_elsewhere_changes_nothing() {
     ] {
         for path in ["/api/v1/hold", "/api/v1/release", "/api/v1/explain"] {
             let answer = port.ask("POST", path, &[json, host, said], &body).await;
-            assert_eq!(
-                answer.status == 403,
-                status == 403,
-                "{path} {said:?}: {answer:?}"
-            );
+            assert_eq!(answer.status == 403, status == 403, "{path} {said:?}: {answer:?}");
         }
     }
 }

@@ -17,11 +17,7 @@ async fn document(daemon: &Daemon) -> Value {
 /// A daemon with events in every state that a person meets: delivered, dead by Klaviyo and by ingest, held, waiting,
 /// skipped.
 pub(super) async fn lived_in(klaviyo: &Klaviyo) -> Daemon {
-    let daemon = Daemon::start(
-        klaviyo,
-        "[delivery]\nfirst_retry = \"1h\"\nlongest_retry = \"1h\"\n",
-    )
-    .await;
+    let daemon = Daemon::start(klaviyo, "[delivery]\nfirst_retry = \"1h\"\nlongest_retry = \"1h\"\n").await;
     let refusal = json!({"errors": [{"id": "e", "status": 400, "code": "invalid", "title": "Invalid input.",
         "detail": "No."}]});
     klaviyo
@@ -82,11 +78,7 @@ async fn answers_are_as_the_document_says() {
         ("/hold", "/hold", Some(json!({}))),
         ("/release", "/release", Some(dry(json!({"id": [4, 99]})))),
         ("/discard", "/discard", Some(dry(json!({"source": "shop"})))),
-        (
-            "/forget",
-            "/forget",
-            Some(json!({"profile": "u3", "dry_run": true})),
-        ),
+        ("/forget", "/forget", Some(json!({"profile": "u3", "dry_run": true}))),
         ("/forget", "/forget", Some(json!({"profile": "u3"}))),
         ("/forget", "/forget", Some(json!({"profile": " "}))),
         ("/explain", "/explain", Some(call)),
@@ -94,28 +86,20 @@ async fn answers_are_as_the_document_says() {
         ("/explain", "/explain", Some(json!("no call"))),
     ] {
         let method = if body.is_some() { "post" } else { "get" };
-        let (status, answer) = daemon
-            .ask_admin(&format!("/api/v1{path}"), body.as_ref())
-            .await;
+        let (status, answer) = daemon.ask_admin(&format!("/api/v1{path}"), body.as_ref()).await;
         let operation = &document["paths"][template][method];
         let mut response = &operation["responses"][status.to_string()];
         if let Some(pointer) = response["$ref"].as_str() {
             response = document.pointer(pointer.trim_start_matches('#')).unwrap();
         }
         let schema = &response["content"]["application/json"]["schema"];
-        assert!(
-            schema.is_object(),
-            "{path}: {status} is not in the document: {answer}"
-        );
+        assert!(schema.is_object(), "{path}: {status} is not in the document: {answer}");
         let mistakes = wrong(&document, schema, &answer);
         assert!(mistakes.is_empty(), "{path}: {mistakes:#?}\n{answer:#}");
         // The calls hold no number written as a text, so that one in an answer is the relay's. The document's own
         // version is one, as OpenAPI demands.
         let texts = digits(&answer);
-        assert!(
-            template == "/openapi.json" || texts.is_empty(),
-            "{path}: {texts:?}"
-        );
+        assert!(template == "/openapi.json" || texts.is_empty(), "{path}: {texts:?}");
         checked.insert(template);
     }
     let documented: BTreeSet<&str> = document["paths"]
@@ -188,17 +172,13 @@ fn objects<'a>(at: &str, value: &'a Value, found: &mut Vec<(String, &'a Value)>)
             if value["properties"].is_object() {
                 found.push((at.to_owned(), value));
             }
-            let asked =
-                |key: &str| key == "requestBody" || (key == "Filter" && at.ends_with("schemas"));
+            let asked = |key: &str| key == "requestBody" || (key == "Filter" && at.ends_with("schemas"));
             let keys = keys.iter().filter(|(key, _)| !asked(key));
-            keys.map(|(key, inside)| (format!("{at}/{key}"), inside))
-                .collect()
+            keys.map(|(key, inside)| (format!("{at}/{key}"), inside)).collect()
         }
         Value::Array(items) => {
             let items = items.iter().enumerate();
-            items
-                .map(|(index, inside)| (format!("{at}/{index}"), inside))
-                .collect()
+            items.map(|(index, inside)| (format!("{at}/{index}"), inside)).collect()
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
     };
@@ -209,8 +189,7 @@ fn objects<'a>(at: &str, value: &'a Value, found: &mut Vec<(String, &'a Value)>)
 
 #[test]
 fn every_key_of_an_answer_is_always_there_and_a_new_one_breaks_nobody() {
-    let document: Value =
-        serde_json::from_str(include_str!("../../../src/admin/api/openapi.json")).unwrap();
+    let document: Value = serde_json::from_str(include_str!("../../../src/admin/api/openapi.json")).unwrap();
     let mut found = Vec::new();
     objects("", &document, &mut found);
     assert!(found.len() > 20, "only {} objects were found", found.len());
@@ -221,9 +200,7 @@ fn every_key_of_an_answer_is_always_there_and_a_new_one_breaks_nobody() {
             .keys()
             .map(String::as_str)
             .collect();
-        let required = schema["required"]
-            .as_array()
-            .unwrap_or_else(|| panic!("{at}"));
+        let required = schema["required"].as_array().unwrap_or_else(|| panic!("{at}"));
         let required = required.iter().map(|key| key.as_str().unwrap()).collect();
         assert_eq!(listed, required, "{at}");
         assert_eq!(schema.get("additionalProperties"), None, "{at}");
@@ -233,17 +210,13 @@ fn every_key_of_an_answer_is_always_there_and_a_new_one_breaks_nobody() {
 #[test]
 fn the_document_has_the_routes_that_there_are() {
     let routes = include_str!("../../../src/admin/api/mod.rs");
-    let document: Value =
-        serde_json::from_str(include_str!("../../../src/admin/api/openapi.json")).unwrap();
+    let document: Value = serde_json::from_str(include_str!("../../../src/admin/api/openapi.json")).unwrap();
     let built: BTreeSet<(String, String)> = routes
         .lines()
         .filter_map(|line| line.trim().strip_prefix(".route(\""))
         .map(|line| {
             let (path, handler) = line.split_once("\", ").unwrap();
-            (
-                path.to_owned(),
-                handler.split('(').next().unwrap().to_owned(),
-            )
+            (path.to_owned(), handler.split('(').next().unwrap().to_owned())
         })
         .collect();
     assert!(built.len() >= 12, "only {} routes were found", built.len());

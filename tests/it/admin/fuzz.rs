@@ -24,21 +24,8 @@ async fn no_request_gets_an_answer_that_the_document_does_not_have() {
     let ran = tokio::task::spawn_blocking(move || {
         Command::new("python3")
             .arg(schemathesis)
-            .args([
-                "run",
-                &url,
-                "--no-color",
-                "--seed",
-                "1",
-                "--max-examples",
-                "8",
-            ])
-            .args([
-                "--phases",
-                "coverage,fuzzing",
-                "--generation-database",
-                "none",
-            ])
+            .args(["run", &url, "--no-color", "--seed", "1", "--max-examples", "8"])
+            .args(["--phases", "coverage,fuzzing", "--generation-database", "none"])
             .env("PYTHONPATH", FOLDER)
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .current_dir(files.path())
@@ -47,11 +34,7 @@ async fn no_request_gets_an_answer_that_the_document_does_not_have() {
     });
     let ran = ran.await.unwrap();
     let said = String::from_utf8_lossy(&ran.stdout);
-    assert!(
-        ran.status.success(),
-        "{said}{}",
-        String::from_utf8_lossy(&ran.stderr)
-    );
+    assert!(ran.status.success(), "{said}{}", String::from_utf8_lossy(&ran.stderr));
     assert!(
         said.contains("Tested: 12"),
         "every operation but the document's own was tested: {said}"

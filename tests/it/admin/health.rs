@@ -18,14 +18,8 @@ fn codes(answer: &Value, list: &str) -> Vec<String> {
 #[tokio::test]
 async fn a_failed_disk_is_death_and_a_sandbox_is_a_note() {
     let port = Port::new().await;
-    assert_eq!(
-        port.get("/healthz").await.well(),
-        json!({"alive": true, "reasons": []})
-    );
-    assert_eq!(
-        codes(&port.get("/readyz").await.well(), "notes"),
-        ["sandbox"]
-    );
+    assert_eq!(port.get("/healthz").await.well(), json!({"alive": true, "reasons": []}));
+    assert_eq!(codes(&port.get("/readyz").await.well(), "notes"), ["sandbox"]);
     port.outbox.fatal().cancel();
     let answer = port.get("/healthz").await;
     assert_eq!(answer.status, 503);
@@ -47,12 +41,7 @@ impl Holder {
     }
 
     fn say(&mut self, words: &str) {
-        self.0
-            .stdin
-            .as_mut()
-            .unwrap()
-            .write_all(words.as_bytes())
-            .unwrap();
+        self.0.stdin.as_mut().unwrap().write_all(words.as_bytes()).unwrap();
     }
 }
 

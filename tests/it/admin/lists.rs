@@ -127,10 +127,7 @@ async fn dead_events_are_grouped_and_blocked_people_are_named() {
     let dead = port.get("/api/v1/dead").await.well();
     let group = &dead["reasons"][0];
     assert_eq!((&group["count"], &group["people"]), (&json!(2), &json!(1)));
-    assert_eq!(
-        (&group["sample"], &dead["older_left_out"]),
-        (&json!(6), &json!(false))
-    );
+    assert_eq!((&group["sample"], &dead["older_left_out"]), (&json!(6), &json!(false)));
     let asked = json!({"filter": {"group": group["reason"]}, "dry_run": true});
     let found = port.post("/api/v1/replay", &asked).await.well();
     assert_eq!(found["count"], group["count"]);
@@ -154,10 +151,7 @@ async fn a_source_that_there_is_not_is_refused_and_one_that_only_events_have_is_
     assert_eq!(ids(&list), [6, 5, 4, 3, 2, 1]);
     let refused = port.get("/api/v1/events?source=nope").await;
     assert_eq!(refused.status, 400);
-    assert_eq!(
-        refused.json(),
-        json!({"code": "no_such_source", "error": NO_SOURCE})
-    );
+    assert_eq!(refused.json(), json!({"code": "no_such_source", "error": NO_SOURCE}));
     for change in ["replay", "hold", "release", "discard"] {
         let path = format!("/api/v1/{change}");
         let asked = |source: &str| json!({"filter": {"source": source}, "dry_run": true});

@@ -119,11 +119,7 @@ impl Port {
 
     async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let (status, headers, text) = ask_routes(&self.routes, method, path, headers, body).await;
-        Answer {
-            status,
-            headers,
-            text,
-        }
+        Answer { status, headers, text }
     }
 
     async fn get(&self, path: &str) -> Answer {

@@ -40,9 +40,7 @@ fn families(text: &str) -> BTreeMap<String, Family> {
         }
     }
     let family = |(name, kind): (String, String)| {
-        let keys = labels
-            .get(&name)
-            .unwrap_or_else(|| panic!("{name} has no series"));
+        let keys = labels.get(&name).unwrap_or_else(|| panic!("{name} has no series"));
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         (name, (keys.join(", "), kind))
     };
@@ -66,10 +64,7 @@ fn the_readme_lists_the_metrics_that_there_are() {
             assert!(meaning.len() > 10, "{name} has no meaning");
             let mut keys: Vec<&str> = labels.split('`').skip(1).step_by(2).collect();
             keys.sort_unstable();
-            (
-                name.trim_matches('`').to_owned(),
-                (keys.join(", "), (*kind).to_owned()),
-            )
+            (name.trim_matches('`').to_owned(), (keys.join(", "), (*kind).to_owned()))
         })
         .collect();
     let metrics = Metrics::new(SystemClock.now(), ["shop"]);
@@ -94,10 +89,7 @@ async fn a_lived_in_daemon_tells_what_happened_in_numbers_that_promtool_takes() 
         let text = scrape(&daemon, "*/*").await;
         let counted = "klaviyo_relay_deliveries_total{kind=\"event\",status=\"delivered\"} 2";
         let kept = "klaviyo_relay_events{status=\"delivered\"} 3";
-        [counted, kept]
-            .iter()
-            .all(|line| text.contains(line))
-            .then_some(text)
+        [counted, kept].iter().all(|line| text.contains(line)).then_some(text)
     })
     .await;
     for line in [
@@ -120,11 +112,7 @@ async fn a_lived_in_daemon_tells_what_happened_in_numbers_that_promtool_takes() 
     ] {
         assert!(text.lines().any(|known| known == line), "{line} in\n{text}");
     }
-    let open = scrape(
-        &daemon,
-        "application/openmetrics-text;version=1.0.0,text/plain;q=0.5",
-    )
-    .await;
+    let open = scrape(&daemon, "application/openmetrics-text;version=1.0.0,text/plain;q=0.5").await;
     assert!(open.ends_with("# EOF\n"), "{open}");
     promtool(&text);
 }
@@ -150,11 +138,7 @@ async fn an_idle_daemon_does_not_look_for_work_again_and_again() {
         after = looks().await;
     }
     assert!(before > 0);
-    assert!(
-        after - before < 10,
-        "{} looks during 100 scrapes",
-        after - before
-    );
+    assert!(after - before < 10, "{} looks during 100 scrapes", after - before);
 }
 
 async fn scrape(daemon: &Daemon, accept: &str) -> String {
@@ -181,9 +165,7 @@ fn the_alerts_of_the_readme_are_rules_about_metrics_that_there_are() {
     let (rules, _) = block.split_once("```").unwrap();
     let metrics = families(&Metrics::new(SystemClock.now(), ["shop"]).text());
     let names = rules.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    let names: BTreeSet<&str> = names
-        .filter(|name| name.starts_with("klaviyo_relay_"))
-        .collect();
+    let names: BTreeSet<&str> = names.filter(|name| name.starts_with("klaviyo_relay_")).collect();
     assert!(names.len() >= 5, "only {names:?}");
     for name in names {
         assert!(metrics.contains_key(name), "there is no {name}");
@@ -192,10 +174,7 @@ fn the_alerts_of_the_readme_are_rules_about_metrics_that_there_are() {
         let row = format!("| `{metric}` | ");
         let row = readme.lines().find(|line| line.starts_with(&row)).unwrap();
         for label in labels {
-            assert!(
-                row.contains(&format!("`{label}`")),
-                "{metric} has no label {label}"
-            );
+            assert!(row.contains(&format!("`{label}`")), "{metric} has no label {label}");
         }
     }
     let said = checked_by_promtool(&["check", "rules", "/dev/stdin"], rules);
@@ -233,12 +212,7 @@ fn checked_by_promtool(arguments: &[&str], text: &str) -> Option<Output> {
         .stderr(Stdio::piped())
         .spawn();
     let mut promtool = require("promtool (Debian's package prometheus)", started.ok())?;
-    promtool
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(text.as_bytes())
-        .unwrap();
+    promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let said = promtool.wait_with_output().unwrap();
     assert!(said.status.success(), "{said:?}");
     Some(said)

@@ -33,9 +33,7 @@ fn check(document: &Value, schema: &Value, value: &Value, at: &str, found: &mut 
             "description" | "default" => true,
             "$ref" => {
                 let pointer = said.as_str().unwrap().trim_start_matches('#');
-                let meant = document
-                    .pointer(pointer)
-                    .expect("the reference leads somewhere");
+                let meant = document.pointer(pointer).expect("the reference leads somewhere");
                 check(document, meant, value, at, found);
                 true
             }
@@ -44,24 +42,12 @@ fn check(document: &Value, schema: &Value, value: &Value, at: &str, found: &mut 
                 None => is_of(said, value),
             },
             "enum" => said.as_array().unwrap().contains(value),
-            "minimum" => value
-                .as_i64()
-                .is_none_or(|number| number >= said.as_i64().unwrap()),
-            "maximum" => value
-                .as_i64()
-                .is_none_or(|number| number <= said.as_i64().unwrap()),
-            "minItems" => value
-                .as_array()
-                .is_none_or(|items| items.len() >= size(said)),
-            "maxItems" => value
-                .as_array()
-                .is_none_or(|items| items.len() <= size(said)),
-            "minLength" => value
-                .as_str()
-                .is_none_or(|text| text.chars().count() >= size(said)),
-            "pattern" => value
-                .as_str()
-                .is_none_or(|text| matches(said.as_str().unwrap(), text)),
+            "minimum" => value.as_i64().is_none_or(|number| number >= said.as_i64().unwrap()),
+            "maximum" => value.as_i64().is_none_or(|number| number <= said.as_i64().unwrap()),
+            "minItems" => value.as_array().is_none_or(|items| items.len() >= size(said)),
+            "maxItems" => value.as_array().is_none_or(|items| items.len() <= size(said)),
+            "minLength" => value.as_str().is_none_or(|text| text.chars().count() >= size(said)),
+            "pattern" => value.as_str().is_none_or(|text| matches(said.as_str().unwrap(), text)),
             "oneOf" => {
                 let fits = |one: &&Value| wrong(document, one, value).is_empty();
                 said.as_array().unwrap().iter().filter(fits).count() == 1
@@ -113,12 +99,8 @@ fn is_of(kind: &Value, value: &Value) -> bool {
 fn matches(pattern: &str, text: &str) -> bool {
     match pattern {
         "^[0-9]+$" => !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()),
-        "^[a-z_]+$" => text
-            .bytes()
-            .all(|byte| byte == b'_' || byte.is_ascii_lowercase()),
-        "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z$" => {
-            text.ends_with('Z') && Timestamp::parse(text).is_some()
-        }
+        "^[a-z_]+$" => text.bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase()),
+        "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z$" => text.ends_with('Z') && Timestamp::parse(text).is_some(),
         other => panic!("the check does not know the pattern {other}"),
     }
 }

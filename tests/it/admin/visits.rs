@@ -39,10 +39,7 @@ impl Port {
         for part in ["HttpOnly", "SameSite=Strict", "Path=/"] {
             assert!(cookie.contains(part), "{cookie}");
         }
-        assert!(
-            !cookie.contains(TOKEN),
-            "the token itself stays out of the browser"
-        );
+        assert!(!cookie.contains(TOKEN), "the token itself stays out of the browser");
         cookie.split_once(';').unwrap().0.to_owned()
     }
 }
@@ -61,13 +58,9 @@ async fn who_has_not_logged_in_is_asked_to_and_comes_back_to_the_page() {
     let page = port.ask("GET", "/", &[("cookie", &cookie)], "").await;
     assert_eq!(page.status, 200, "{page:?}");
     let bearer = format!("Bearer {TOKEN}");
-    let page = port
-        .ask("GET", "/", &[("authorization", &bearer)], "")
-        .await;
+    let page = port.ask("GET", "/", &[("authorization", &bearer)], "").await;
     assert_eq!(page.status, 200, "a token in the head does as well");
-    let api = port
-        .ask("GET", "/api/v1/status", &[("cookie", &cookie)], "")
-        .await;
+    let api = port.ask("GET", "/api/v1/status", &[("cookie", &cookie)], "").await;
     assert_eq!(api.status, 401, "the API takes the token alone");
 }
 
@@ -132,10 +125,7 @@ async fn behind_a_trusted_proxy_nobody_waits_for_the_guesses_of_others() {
     let ask = async |proxy: &str, client: &str| {
         let peer = Peer::new(SocketAddr::new(proxy.parse().unwrap(), 1), trusted.clone());
         let routes = port.routes.clone().layer(Extension(peer));
-        let headers = [
-            ("authorization", "Bearer wrong"),
-            ("x-forwarded-for", client),
-        ];
+        let headers = [("authorization", "Bearer wrong"), ("x-forwarded-for", client)];
         let (status, ..) = ask_routes(&routes, "GET", "/api/v1/status", &headers, "").await;
         status
     };
@@ -145,11 +135,7 @@ async fn behind_a_trusted_proxy_nobody_waits_for_the_guesses_of_others() {
     }
     assert_eq!(ask("10.0.0.1", "192.0.2.1").await, 429);
     assert_eq!(ask("10.0.0.1", "192.0.2.2").await, 401, "another client");
-    assert_eq!(
-        ask("198.51.100.1", "192.0.2.3").await,
-        429,
-        "no proxy of ours"
-    );
+    assert_eq!(ask("198.51.100.1", "192.0.2.3").await, 429, "no proxy of ours");
 }
 
 #[tokio::test]
@@ -204,20 +190,12 @@ async fn a_form_of_another_site_or_without_its_seal_changes_nothing() {
     let its_own = port.seal("/", &[again]).await;
     for (from_here, seal) in [
         (&[cookie, FROM_HERE][..], &seal),
-        (
-            &[again, host, ("origin", "http://127.0.0.1:8081")],
-            &its_own,
-        ),
+        (&[again, host, ("origin", "http://127.0.0.1:8081")], &its_own),
     ] {
         let right = [("seal", seal.as_str())];
         let answer = port.form("/logout", from_here, &right).await;
         assert_eq!(answer.status, 303, "{from_here:?}");
-        assert!(
-            answer
-                .header("set-cookie")
-                .unwrap()
-                .starts_with("klaviyo_relay=; ")
-        );
+        assert!(answer.header("set-cookie").unwrap().starts_with("klaviyo_relay=; "));
     }
 }
 
@@ -228,9 +206,7 @@ async fn a_session_that_was_ended_shows_nothing_any_more() {
     assert_ne!(one, other, "each is its own");
     let (one, other) = (("cookie", &*one), ("cookie", &*other));
     let seal = port.seal("/", &[one]).await;
-    let answer = port
-        .form("/logout", &[one, FROM_HERE], &[("seal", &seal)])
-        .await;
+    let answer = port.form("/logout", &[one, FROM_HERE], &[("seal", &seal)]).await;
     assert_eq!(answer.status, 303, "{answer:?}");
     for (cookie, status) in [(one, 303), (other, 200)] {
         let answer = port.ask("GET", "/?over=day", &[cookie], "").await;
@@ -243,10 +219,7 @@ async fn a_session_that_began_over_https_is_never_sent_without() {
     let port = Port::with_token(Some(TOKEN)).await;
     let seal = port.seal("/login", &[]).await;
     let fields = [("token", TOKEN), ("seal", &*seal)];
-    for (origin, secure) in [
-        ("https://relay.example", true),
-        ("http://relay.example", false),
-    ] {
+    for (origin, secure) in [("https://relay.example", true), ("http://relay.example", false)] {
         let headers = [("host", "relay.example"), ("origin", origin), FROM_HERE];
         let answer = port.form("/login", &headers, &fields).await;
         let cookie = answer.header("set-cookie").unwrap();
@@ -270,13 +243,9 @@ async fn a_link_on_another_site_leads_in_without_logging_in_again() {
 #[tokio::test]
 async fn without_a_token_no_page_is_shown_by_another_name() {
     let port = Port::new().await;
-    let answer = port
-        .ask("GET", "/", &[("host", "evil.example:8081")], "")
-        .await;
+    let answer = port.ask("GET", "/", &[("host", "evil.example:8081")], "").await;
     assert_eq!(answer.status, 421);
-    let answer = port
-        .ask("GET", "/", &[("host", "localhost:8081")], "")
-        .await;
+    let answer = port.ask("GET", "/", &[("host", "localhost:8081")], "").await;
     assert_eq!(answer.status, 200);
     assert_eq!(port.get("/login").await.header("location"), Some("/"));
 }
@@ -289,10 +258,7 @@ async fn a_page_may_load_what_this_port_serves_and_nothing_else() {
     assert!(policy.starts_with("default-src 'none';") && !policy.contains("unsafe"));
     assert_eq!(page.header("x-frame-options"), Some("DENY"));
     assert!(!page.text.contains("style=\"") && !page.text.contains("://www."));
-    let assets = page
-        .text
-        .split('"')
-        .filter(|part| part.starts_with("/assets/"));
+    let assets = page.text.split('"').filter(|part| part.starts_with("/assets/"));
     let mut count = 0;
     for asset in assets {
         let answer = port.get(asset).await;
@@ -306,10 +272,5 @@ async fn a_page_may_load_what_this_port_serves_and_nothing_else() {
     let headers = [("accept", "text/html,*/*")];
     let nowhere = port.ask("GET", "/nowhere", &headers, "").await;
     assert_eq!(nowhere.status, 404);
-    assert!(
-        nowhere
-            .header("content-type")
-            .unwrap()
-            .starts_with("text/html")
-    );
+    assert!(nowhere.header("content-type").unwrap().starts_with("text/html"));
 }

@@ -30,19 +30,13 @@ fn sql_http_files_and_environment_have_their_places() {
     let wrong: Vec<String> = files.iter().flat_map(wrong_uses_of_the_reserved).collect();
     assert_eq!(wrong, [""; 0], "\n{}", wrong.join("\n"));
     let reads_files = |file: &File| !file.source().uses_of(["std", "fs"]).is_empty();
-    assert!(
-        files.iter().any(reads_files),
-        "not even config reads a file"
-    );
+    assert!(files.iter().any(reads_files), "not even config reads a file");
 }
 
 #[test]
 fn every_file_says_what_it_is_for_and_is_short() {
     let files = all_files();
-    let functions: usize = files
-        .iter()
-        .map(|file| file.source().functions().len())
-        .sum();
+    let functions: usize = files.iter().map(|file| file.source().functions().len()).sum();
     assert!(functions >= 150, "only {functions} functions were measured");
     let wrong: Vec<String> = files.iter().flat_map(wrong_shape).collect();
     assert_eq!(wrong, [""; 0], "\n{}", wrong.join("\n"));
@@ -55,11 +49,7 @@ fn the_documentation_has_the_same_table() {
         .lines()
         .filter_map(|line| line.strip_prefix("//! | `"))
         .map(|row| {
-            let cells: Vec<&str> = row
-                .trim_end_matches('|')
-                .split('|')
-                .map(str::trim)
-                .collect();
+            let cells: Vec<&str> = row.trim_end_matches('|').split('|').map(str::trim).collect();
             let [module, charge, may_use] = cells.as_slice() else {
                 panic!("a row of the table has not three cells: {row}");
             };
@@ -105,13 +95,8 @@ fn files(folder: &str) -> Vec<File> {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = fs::read_to_string(&path).expect("source is UTF-8");
-                let path = path
-                    .strip_prefix(root())
-                    .expect("it was found below the root");
-                let path = path
-                    .to_str()
-                    .expect("file names are UTF-8")
-                    .replace('\\', "/");
+                let path = path.strip_prefix(root()).expect("it was found below the root");
+                let path = path.to_str().expect("file names are UTF-8").replace('\\', "/");
                 found.push(File { path, text });
             }
         }

@@ -52,15 +52,11 @@ pub(crate) const MODULES: [(&str, &[&str]); 21] = [
             "telemetry",
         ],
     ),
-    (
-        "sandbox",
-        &["klaviyo", "model", "clock", "listener", "json"],
-    ),
+    ("sandbox", &["klaviyo", "model", "clock", "listener", "json"]),
     (
         "operator",
         &[
-            "outbox", "ingest", "relay", "mapper", "klaviyo", "segment", "model", "config",
-            "clock", "escape", "json",
+            "outbox", "ingest", "relay", "mapper", "klaviyo", "segment", "model", "config", "clock", "escape", "json",
         ],
     ),
     (
@@ -85,16 +81,8 @@ pub(crate) const MODULES: [(&str, &[&str]); 21] = [
 
 /// What only some modules may name, and why those.
 const RESERVED: [(Reserved, &[&str], &str); 5] = [
-    (
-        Reserved::Crate("sqlx"),
-        &["outbox"],
-        "SQL stands in one place",
-    ),
-    (
-        Reserved::Crate("reqwest"),
-        &["delivery"],
-        "requests leave in one place",
-    ),
+    (Reserved::Crate("sqlx"), &["outbox"], "SQL stands in one place"),
+    (Reserved::Crate("reqwest"), &["delivery"], "requests leave in one place"),
     (
         Reserved::Path(["std", "env"]),
         &["config", "cli", "app", "outbox"],
@@ -154,10 +142,7 @@ pub(crate) fn wrong_imports(file: &File) -> (Vec<String>, usize) {
     };
     let Some((_, may_use)) = MODULES.iter().find(|(name, _)| *name == module) else {
         return (
-            vec![format!(
-                "{}: {module} is not in the table of modules",
-                file.path
-            )],
+            vec![format!("{}: {module} is not in the table of modules", file.path)],
             0,
         );
     };
@@ -168,12 +153,7 @@ pub(crate) fn wrong_imports(file: &File) -> (Vec<String>, usize) {
         let allowed = may_use.contains(&"*") || may_use.contains(&target) || target == module;
         !(is_module && allowed)
     });
-    let wrong = wrong.map(|import| {
-        format!(
-            "{}:{}: {module} may not use {}",
-            file.path, import.line, import.target
-        )
-    });
+    let wrong = wrong.map(|import| format!("{}:{}: {module} may not use {}", file.path, import.line, import.target));
     (wrong.collect(), imports.len())
 }
 
@@ -181,10 +161,7 @@ pub(crate) fn wrong_imports(file: &File) -> (Vec<String>, usize) {
 pub(crate) fn wrong_uses_of_the_reserved(file: &File) -> Vec<String> {
     let mut wrong = Vec::new();
     for (reserved, modules, reason) in &RESERVED {
-        if file
-            .module()
-            .is_some_and(|module| modules.contains(&module))
-        {
+        if file.module().is_some_and(|module| modules.contains(&module)) {
             continue;
         }
         let (lines, name) = match reserved {
@@ -192,13 +169,11 @@ pub(crate) fn wrong_uses_of_the_reserved(file: &File) -> Vec<String> {
             Reserved::Path(_) if file.is_test_module() => continue,
             Reserved::Path(path) => (file.source().uses_of(*path), path.join("::")),
         };
-        wrong.extend(lines.iter().map(|line| {
-            format!(
-                "{}:{line}: {name} is for {}: {reason}",
-                file.path,
-                modules.join(", ")
-            )
-        }));
+        wrong.extend(
+            lines
+                .iter()
+                .map(|line| format!("{}:{line}: {name} is for {}: {reason}", file.path, modules.join(", "))),
+        );
     }
     wrong
 }
@@ -221,10 +196,7 @@ pub(crate) fn wrong_shape(file: &File) -> Vec<String> {
     }
     let mut names = file.path.trim_end_matches(".rs").split('/');
     if names.any(|name| EMPTY_NAMES.contains(&name)) {
-        wrong.push(format!(
-            "{}: its name does not say what it is for",
-            file.path
-        ));
+        wrong.push(format!("{}: its name does not say what it is for", file.path));
     }
     wrong
 }
@@ -287,11 +259,7 @@ mod tests {
             "//! x\nfn f() { reqwest::get(1) }",
             "src/cli/check.rs:2: reqwest is for delivery: requests leave in one place",
         ],
-        [
-            "src/model/time.rs",
-            "x",
-            "src/model/time.rs does not open with //!",
-        ],
+        ["src/model/time.rs", "x", "src/model/time.rs does not open with //!"],
         [
             "src/relay/utils.rs",
             "//! x\n",
@@ -310,8 +278,7 @@ mod tests {
 
     #[test]
     fn what_is_too_long_is_caught() {
-        let function =
-            |lines: usize| format!("//! x\nfn f() {{\n{}}}\n", "    g();\n".repeat(lines - 2));
+        let function = |lines: usize| format!("//! x\nfn f() {{\n{}}}\n", "    g();\n".repeat(lines - 2));
         assert_eq!(planted("src/model/mod.rs", &function(70)), [""; 0]);
         assert_eq!(
             planted("src/model/mod.rs", &function(71)),
@@ -327,22 +294,13 @@ mod tests {
 
     #[test]
     fn what_is_allowed_is_let_through() {
+        assert_eq!(planted("src/mapper/mod.rs", "//! x\nuse crate::klaviyo::X;"), [""; 0]);
         assert_eq!(
-            planted("src/mapper/mod.rs", "//! x\nuse crate::klaviyo::X;"),
+            planted("src/mapper/tests.rs", "//! x\nuse std::fs;\nuse crate::outbox::X;"),
             [""; 0]
         );
         assert_eq!(
-            planted(
-                "src/mapper/tests.rs",
-                "//! x\nuse std::fs;\nuse crate::outbox::X;"
-            ),
-            [""; 0]
-        );
-        assert_eq!(
-            planted(
-                "src/cli/show.rs",
-                "//! x\nuse std::fs;\nuse crate::outbox::X;"
-            ),
+            planted("src/cli/show.rs", "//! x\nuse std::fs;\nuse crate::outbox::X;"),
             [""; 0]
         );
     }

@@ -49,9 +49,8 @@ impl Source {
             let after = match self.text(at) {
                 "crate" if self.text(at + 1) == "::" => at + 2,
                 "super" if at == 0 || self.text(at - 1) != "::" => {
-                    let is_super = |step: usize| {
-                        self.text(at + 2 * step) == "super" && self.text(at + 2 * step + 1) == "::"
-                    };
+                    let is_super =
+                        |step: usize| self.text(at + 2 * step) == "super" && self.text(at + 2 * step + 1) == "::";
                     let steps_to_root = self.depth + modules_above;
                     if !(0..steps_to_root).all(is_super) {
                         return;
@@ -270,18 +269,9 @@ mod tests {
             ["model", "relay"]
         );
         assert_eq!(targets("use super::outbox::Outbox;", 1), ["outbox"]);
-        assert_eq!(
-            targets("use super::super::{outbox, clock};", 2),
-            ["outbox", "clock"]
-        );
-        assert_eq!(
-            targets("mod inner { use super::super::outbox::X; }", 1),
-            ["outbox"]
-        );
-        assert_eq!(
-            targets("const A: &str = \"a\"; use crate::admin;", 1),
-            ["admin"]
-        );
+        assert_eq!(targets("use super::super::{outbox, clock};", 2), ["outbox", "clock"]);
+        assert_eq!(targets("mod inner { use super::super::outbox::X; }", 1), ["outbox"]);
+        assert_eq!(targets("const A: &str = \"a\"; use crate::admin;", 1), ["admin"]);
         assert_eq!(
             targets("fn f<'a>(c: char) { c == '\"' || crate::cli::f('\\'') }", 1),
             ["cli"]
@@ -293,25 +283,13 @@ mod tests {
         assert_eq!(targets("use super::writer::Writer;", 2), [""; 0]);
         assert_eq!(targets("mod inner { use super::X; }", 1), [""; 0]);
         assert_eq!(
-            targets(
-                "/// [`crate::outbox`]\n// crate::outbox\n/* crate::outbox */",
-                1
-            ),
+            targets("/// [`crate::outbox`]\n// crate::outbox\n/* crate::outbox */", 1),
             [""; 0]
         );
+        assert_eq!(targets("let a = \"crate::outbox \\\" crate::cli\";", 1), [""; 0]);
+        assert_eq!(targets("let a = r#\"crate::outbox \" crate::cli\"#;", 1), [""; 0]);
         assert_eq!(
-            targets("let a = \"crate::outbox \\\" crate::cli\";", 1),
-            [""; 0]
-        );
-        assert_eq!(
-            targets("let a = r#\"crate::outbox \" crate::cli\"#;", 1),
-            [""; 0]
-        );
-        assert_eq!(
-            targets(
-                "#[cfg(test)]\nmod tests { use crate::outbox::X; fn f() {} }",
-                1
-            ),
+            targets("#[cfg(test)]\nmod tests { use crate::outbox::X; fn f() {} }", 1),
             [""; 0]
         );
         assert_eq!(targets("pub(crate) fn f() {}", 1), [""; 0]);
@@ -321,10 +299,7 @@ mod tests {
     fn functions_are_measured_from_fn_to_brace() {
         let text = "trait T { fn no_body(&self); }\nfn f(\n  a: [u8; 4],\n) -> u8 {\n  if a[0] == 1 { 2 } else { 3 }\n}\nfn g() {}\n";
         let functions = Source::new(text, 1).functions();
-        let sizes: Vec<(&str, usize)> = functions
-            .iter()
-            .map(|f| (f.name.as_str(), f.lines))
-            .collect();
+        let sizes: Vec<(&str, usize)> = functions.iter().map(|f| (f.name.as_str(), f.lines)).collect();
         assert_eq!(sizes, [("f", 5), ("g", 1)]);
     }
 

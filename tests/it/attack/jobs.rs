@@ -28,9 +28,7 @@ async fn outlived(name: &str, end: Ending) -> Verdict {
     scene.send(identifies(1)).await;
     let within = Duration::from_secs(20);
     let jobs = scene
-        .until(within, |effects| {
-            effects.asked.contains_key(&Endpoint::ProfileBulk)
-        })
+        .until(within, |effects| effects.asked.contains_key(&Endpoint::ProfileBulk))
         .await;
     sleep(Duration::from_millis(200)).await;
     match end {
@@ -57,9 +55,7 @@ enum Ending {
 /// Waits for all effects and for the jobs' own, which come later; then judges.
 async fn finish(scene: Scene, jobs: bool, within: Duration) -> Verdict {
     scene.arrived(within).await;
-    scene
-        .until(JOB_TAKES * 2, |effects| !effects.owes_jobs())
-        .await;
+    scene.until(JOB_TAKES * 2, |effects| !effects.owes_jobs()).await;
     let row = scene.row().await;
     let mut faults = row.faults(None);
     if !jobs {
@@ -132,17 +128,13 @@ async fn blip_beside_an_endless_job() -> Verdict {
     let blip = Duration::from_secs(3);
     let bound = blip + Duration::from_secs(5);
     let scene = Scene::start("a blip of 3 s beside an endless job", JOBS_ABOVE_60).await;
-    scene
-        .double
-        .fate(Fate::ending(Duration::ZERO, End::Endless));
+    scene.double.fate(Fate::ending(Duration::ZERO, End::Endless));
     // The job's own people are not the others: it never ends.
     let people = identifies(1).into_iter().map(Call::bad);
     scene.send(people.collect()).await;
     let within = Duration::from_secs(20);
     let jobs = scene
-        .until(within, |effects| {
-            effects.asked.contains_key(&Endpoint::ProfileBulk)
-        })
+        .until(within, |effects| effects.asked.contains_key(&Endpoint::ProfileBulk))
         .await;
     let good = (0..).map(|n| Call::track(&format!("good{n}"), 1));
     let load = scene.send_paced(good, Duration::from_millis(200), Duration::from_secs(10));
@@ -187,20 +179,8 @@ async fn the_people_of_a_job_go_on_however_it_ends() {
         listed,
     };
     let scenes: Vec<Scenario> = vec![
-        Box::pin(ends(
-            "polls of a job 404",
-            of(0, End::Unknown),
-            None,
-            secs(5),
-            secs(30),
-        )),
-        Box::pin(ends(
-            "cancelled job",
-            of(3, End::Cancelled),
-            None,
-            secs(8),
-            secs(60),
-        )),
+        Box::pin(ends("polls of a job 404", of(0, End::Unknown), None, secs(5), secs(30))),
+        Box::pin(ends("cancelled job", of(3, End::Cancelled), None, secs(8), secs(60))),
         Box::pin(ends(
             "failed job with errors",
             of(3, failing(true)),

@@ -74,13 +74,7 @@ pub(super) const HEAD: &str = "\
 |---|---|---|---|---|---|---|---|---|---|---|---|---|";
 
 /// Judges a scenario that began then.
-pub(super) fn judge(
-    name: &str,
-    ledger: &Ledger,
-    effects: &Effects,
-    stored: &Stored,
-    began: Instant,
-) -> Row {
+pub(super) fn judge(name: &str, ledger: &Ledger, effects: &Effects, stored: &Stored, began: Instant) -> Row {
     let entries = ledger.0.lock().unwrap();
     let mut row = Row {
         name: name.to_owned(),
@@ -166,8 +160,7 @@ fn stale(entries: &[Acknowledged], effects: &Effects) -> usize {
     }
     let stale = newest.iter().filter(|(person, call)| {
         // What is not in effect at all is counted elsewhere.
-        effects.first.contains_key(&call.message)
-            && last.get(*person).is_some_and(|last| *last != call.message)
+        effects.first.contains_key(&call.message) && last.get(*person).is_some_and(|last| *last != call.message)
     });
     stale.count()
 }
@@ -221,9 +214,7 @@ impl Row {
         }
         if let Some(bound) = bound.filter(|bound| self.worst > *bound) {
             let (worst, bound) = (self.worst.as_millis(), bound.as_millis());
-            faults.push(format!(
-                "the worst delay is {worst} ms, the bound {bound} ms"
-            ));
+            faults.push(format!("the worst delay is {worst} ms, the bound {bound} ms"));
         }
         faults
     }
@@ -237,12 +228,7 @@ mod tests {
     fn judged(calls: Vec<Call>, events: &[&str], writes: &[&str], stored: &[(&str, &str)]) -> Row {
         let ledger = Ledger::default();
         ledger.enter(calls);
-        let owned = |words: &[&str]| {
-            words
-                .iter()
-                .map(|word| (*word).to_owned())
-                .collect::<Vec<_>>()
-        };
+        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         let mut effects = Effects::default();
         (effects.events, effects.writes) = (owned(events), owned(writes));
         for (at, message) in (1..).zip(events.iter().chain(writes)) {
@@ -265,9 +251,7 @@ mod tests {
 
     #[test]
     fn what_is_not_in_effect_is_lost_dead_falsely_delivered_or_waiting() {
-        let calls: Vec<Call> = ["a", "b", "c", "d"]
-            .map(|person| Call::track(person, 1))
-            .into();
+        let calls: Vec<Call> = ["a", "b", "c", "d"].map(|person| Call::track(person, 1)).into();
         let stored = [("b#1", "dead"), ("c#1", "delivered"), ("d#1", "pending")];
         let row = judged(calls, &[], &[], &stored);
         assert_eq!((row.lost, row.dead, row.falsely, row.waiting), (1, 1, 1, 1));
@@ -286,19 +270,9 @@ mod tests {
 
     #[test]
     fn a_bad_call_need_not_arrive_and_must_not_be_delivered_falsely() {
-        let row = judged(
-            vec![Call::track("a", 1).bad()],
-            &[],
-            &[],
-            &[("a#1", "dead")],
-        );
+        let row = judged(vec![Call::track("a", 1).bad()], &[], &[], &[("a#1", "dead")]);
         assert_eq!(row.faults(None), [""; 0]);
-        let row = judged(
-            vec![Call::track("a", 1).bad()],
-            &[],
-            &[],
-            &[("a#1", "delivered")],
-        );
+        let row = judged(vec![Call::track("a", 1).bad()], &[], &[], &[("a#1", "delivered")]);
         assert_eq!(row.falsely, 1);
     }
 }

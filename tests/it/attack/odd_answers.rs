@@ -23,9 +23,8 @@ const JSON: &str = "application/vnd.api+json";
 
 /// Statuses that are no verdict on the request itself when an HTML page comes with them.
 const PAGES: [u16; 44] = [
-    400, 402, 403, 404, 406, 407, 408, 409, 411, 412, 413, 414, 416, 417, 418, 420, 421, 422, 423,
-    424, 425, 426, 428, 431, 451, 499, 500, 501, 502, 503, 504, 505, 511, 520, 521, 522, 523, 524,
-    525, 526, 527, 530, 599, 999,
+    400, 402, 403, 404, 406, 407, 408, 409, 411, 412, 413, 414, 416, 417, 418, 420, 421, 422, 423, 424, 425, 426, 428,
+    431, 451, 499, 500, 501, 502, 503, 504, 505, 511, 520, 521, 522, 523, 524, 525, 526, 527, 530, 599, 999,
 ];
 
 /// Every odd answer, by its name. What is no documented success has no effect.
@@ -54,29 +53,17 @@ fn odd_answers() -> Vec<(String, Answer)> {
         ("404 empty", Answer::status(404)),
         ("409 empty", Answer::status(409)),
         ("500 empty", Answer::status(500)),
-        (
-            "500 other JSON",
-            Answer::text(500, "application/json", "{\"oops\":1}"),
-        ),
-        (
-            "404 other JSON",
-            Answer::text(404, "application/json", "{\"oops\":1}"),
-        ),
+        ("500 other JSON", Answer::text(500, "application/json", "{\"oops\":1}")),
+        ("404 other JSON", Answer::text(404, "application/json", "{\"oops\":1}")),
         ("429 plain", Answer::error(429, "throttled")),
         ("429 Retry-After negative", late(429, "-5")),
         ("429 Retry-After 1.5", late(429, "1.5")),
         ("429 Retry-After word", late(429, "soon")),
-        (
-            "429 Retry-After past",
-            late(429, "Mon, 23 Nov 2020 10:00:00 GMT"),
-        ),
+        ("429 Retry-After past", late(429, "Mon, 23 Nov 2020 10:00:00 GMT")),
         ("503 Retry-After negative", late(503, "-5")),
         ("503 Retry-After word", late(503, "later")),
         ("503 Retry-After 1", late(503, "1")),
-        (
-            "202 Retry-After 5",
-            Answer::normal().with("Retry-After", "5"),
-        ),
+        ("202 Retry-After 5", Answer::normal().with("Retry-After", "5")),
         (
             "202 RateLimit words",
             Answer::normal().with("RateLimit-Remaining", "none"),
@@ -90,9 +77,7 @@ fn odd_answers() -> Vec<(String, Answer)> {
         ("hang", Answer::hang()),
         ("202 after 3 s", Answer::normal().after(SECOND * 3)),
     ];
-    let named = named
-        .into_iter()
-        .map(|(name, answer)| (name.to_owned(), answer));
+    let named = named.into_iter().map(|(name, answer)| (name.to_owned(), answer));
     pages.chain(named).chain(odd_bytes()).collect()
 }
 
@@ -112,9 +97,7 @@ async fn every_odd_answer_once() -> Verdict {
     let odd = answers.clone();
     scene.double.script(move |asked: &Asked| {
         let at = words.iter().position(|word| asked.names(word));
-        let at = at.filter(|at| {
-            asked.endpoint == Endpoint::Event && script_left.lock().unwrap().remove(at)
-        });
+        let at = at.filter(|at| asked.endpoint == Endpoint::Event && script_left.lock().unwrap().remove(at));
         at.map_or_else(Answer::normal, |at| odd[at].clone())
     });
     let people = answers.len() * 4;
@@ -157,12 +140,9 @@ async fn victims(scene: &Scene, names: &[String]) -> Vec<String> {
     let of = |status: &str| {
         let met = names.iter().enumerate().filter(|(at, _)| {
             let message = format!("p{}#2", at * 4);
-            !effects.first.contains_key(&message)
-                && stored.get(&message).is_some_and(|stored| stored == status)
+            !effects.first.contains_key(&message) && stored.get(&message).is_some_and(|stored| stored == status)
         });
-        met.map(|(_, name)| name.as_str())
-            .collect::<Vec<_>>()
-            .join(", ")
+        met.map(|(_, name)| name.as_str()).collect::<Vec<_>>().join(", ")
     };
     let found = ["dead", "delivered", "pending"].map(|status| (status, of(status)));
     let found = found.into_iter().filter(|(_, names)| !names.is_empty());
@@ -177,9 +157,7 @@ async fn rate_limit_reset(reset: &'static str, bound: Duration) -> Verdict {
     scene.double.script(move |asked| {
         if asked.names("user-first") {
             let answer = Answer::normal().with("RateLimit-Remaining", "0");
-            answer
-                .with("RateLimit-Reset", reset)
-                .with("RateLimit-Limit", "3500")
+            answer.with("RateLimit-Reset", reset).with("RateLimit-Limit", "3500")
         } else {
             Answer::normal()
         }
@@ -197,8 +175,7 @@ async fn far_retry_after(name: &'static str, header: String) -> Verdict {
     let scene = Scene::start(&format!("429 with Retry-After {name}"), "").await;
     let met = Mutex::new(false);
     scene.double.script(move |asked| {
-        let first =
-            asked.endpoint == Endpoint::Event && !std::mem::replace(&mut met.lock().unwrap(), true);
+        let first = asked.endpoint == Endpoint::Event && !std::mem::replace(&mut met.lock().unwrap(), true);
         if first {
             Answer::error(429, "throttled").with("Retry-After", &header)
         } else {
@@ -207,25 +184,18 @@ async fn far_retry_after(name: &'static str, header: String) -> Verdict {
     });
     scene.send(vec![Call::track("first", 1)]).await;
     scene
-        .until(SECOND * 10, |effects| {
-            effects.asked.contains_key(&Endpoint::Event)
-        })
+        .until(SECOND * 10, |effects| effects.asked.contains_key(&Endpoint::Event))
         .await;
     let good = (0..5).map(|n| Call::track(&format!("good{n}"), 1));
     scene.send(good.collect()).await;
     let mut faults = Vec::new();
     if !noted(&scene).await {
         let (_, ready) = scene.daemon.look("/readyz").await;
-        faults.push(format!(
-            "/readyz does not report until when nothing is sent: {ready}"
-        ));
+        faults.push(format!("/readyz does not report until when nothing is sent: {ready}"));
     }
     let release = scene.daemon.command(&["release", "--status", "pending"]);
     if !release.status.success() {
-        faults.push(format!(
-            "release failed: {}",
-            String::from_utf8_lossy(&release.stderr)
-        ));
+        faults.push(format!("release failed: {}", String::from_utf8_lossy(&release.stderr)));
     }
     if !scene.arrived(SECOND * 10).await {
         faults.push("release --status pending does not let events go again".to_owned());
@@ -243,9 +213,9 @@ async fn noted(scene: &Scene) -> bool {
         let notes = ready["notes"].as_array().cloned().unwrap_or_default();
         let found = notes.iter().any(|note| {
             let message = note["message"].as_str().unwrap_or_default();
-            let times = message.split_whitespace().filter_map(|word| {
-                Timestamp::parse(word.trim_end_matches(['.', ',', ';', ':', ')']))
-            });
+            let times = message
+                .split_whitespace()
+                .filter_map(|word| Timestamp::parse(word.trim_end_matches(['.', ',', ';', ':', ')'])));
             note["code"].is_string() && times.max().is_some_and(|until| until > SystemClock.now())
         });
         if found {
@@ -272,9 +242,7 @@ async fn far_retry_after_of_503() -> Verdict {
     first.patient = true;
     scene.send(vec![first]).await;
     scene
-        .until(SECOND * 10, |effects| {
-            effects.asked.contains_key(&Endpoint::Event)
-        })
+        .until(SECOND * 10, |effects| effects.asked.contains_key(&Endpoint::Event))
         .await;
     let good = (0..10).map(|n| Call::track(&format!("good{n}"), 1));
     scene.send_paced(good, SECOND / 5, SECOND * 10).await;
@@ -283,10 +251,7 @@ async fn far_retry_after_of_503() -> Verdict {
     let row = scene.row().await;
     let mut faults = row.faults(Some(SECOND * 5));
     if !release.status.success() {
-        faults.push(format!(
-            "release failed: {}",
-            String::from_utf8_lossy(&release.stderr)
-        ));
+        faults.push(format!("release failed: {}", String::from_utf8_lossy(&release.stderr)));
     }
     scene.end(row, faults)
 }
@@ -294,8 +259,7 @@ async fn far_retry_after_of_503() -> Verdict {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_odd_answer_costs_time_at_most() {
     let in_ten_days = SystemClock.now().plus(Duration::from_hours(240));
-    let in_ten_days =
-        std::time::UNIX_EPOCH + Duration::from_millis(in_ten_days.as_millis().unsigned_abs());
+    let in_ten_days = std::time::UNIX_EPOCH + Duration::from_millis(in_ten_days.as_millis().unsigned_abs());
     let in_ten_days = httpdate::fmt_http_date(in_ten_days);
     let scenes: Vec<Scenario> = vec![
         Box::pin(every_odd_answer_once()),

@@ -11,9 +11,7 @@ type Named = (&'static str, Answer);
 /// Odd bytes by their names. Those that are a 202 all the same come with its effect, for they are no lie.
 pub(super) fn odd_bytes() -> Vec<(String, Answer)> {
     let named = [lengths(), versions(), sizes()].into_iter().flatten();
-    named
-        .map(|(name, answer)| (name.to_owned(), answer))
-        .collect()
+    named.map(|(name, answer)| (name.to_owned(), answer)).collect()
 }
 
 fn raw(text: &str) -> Answer {
@@ -63,10 +61,7 @@ fn versions() -> Vec<Named> {
         ("HTTP/1.0 202", good("HTTP/1.0 202 Accepted\r\n\r\n")),
         ("HTTP/1.0 500", raw("HTTP/1.0 500 Oops\r\n\r\nOops")),
         ("HTTP/0.9", raw("202 Accepted")),
-        (
-            "HTTP/3.0",
-            raw("HTTP/3.0 202 Accepted\r\nContent-Length: 0\r\n\r\n"),
-        ),
+        ("HTTP/3.0", raw("HTTP/3.0 202 Accepted\r\nContent-Length: 0\r\n\r\n")),
         ("100 and no more", raw("HTTP/1.1 100 Continue\r\n\r\n")),
         (
             "100, then 202",
@@ -74,24 +69,14 @@ fn versions() -> Vec<Named> {
         ),
         (
             "103, then 202",
-            good(
-                "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n",
-            ),
+            good("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"),
         ),
         (
             "101",
-            raw(
-                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
-            ),
+            raw("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"),
         ),
-        (
-            "status 99",
-            raw("HTTP/1.1 99 Low\r\nContent-Length: 0\r\n\r\n"),
-        ),
-        (
-            "status 1000",
-            raw("HTTP/1.1 1000 High\r\nContent-Length: 0\r\n\r\n"),
-        ),
+        ("status 99", raw("HTTP/1.1 99 Low\r\nContent-Length: 0\r\n\r\n")),
+        ("status 1000", raw("HTTP/1.1 1000 High\r\nContent-Length: 0\r\n\r\n")),
         (
             "status no number",
             raw("HTTP/1.1 abc Word\r\nContent-Length: 0\r\n\r\n"),
@@ -100,10 +85,7 @@ fn versions() -> Vec<Named> {
             "header without a colon",
             raw("HTTP/1.1 202 Accepted\r\nno header\r\n\r\n"),
         ),
-        (
-            "header with NUL",
-            raw("HTTP/1.1 202 Accepted\r\nX: a\0b\r\n\r\n"),
-        ),
+        ("header with NUL", raw("HTTP/1.1 202 Accepted\r\nX: a\0b\r\n\r\n")),
         ("NULs", Answer::raw(vec![0; 1000])),
         ("a TLS alert", Answer::raw([0x15, 3, 1, 0, 2, 2, 40])),
         ("HTTP/2 settings", Answer::raw([0, 0, 0, 4, 0, 0, 0, 0, 0])),
@@ -128,10 +110,7 @@ fn sizes() -> Vec<Named> {
         ),
         (
             "10,000 headers",
-            raw(&format!(
-                "HTTP/1.1 202 Accepted\r\n{}\r\n",
-                many("X: y\r\n", 10_000)
-            )),
+            raw(&format!("HTTP/1.1 202 Accepted\r\n{}\r\n", many("X: y\r\n", 10_000))),
         ),
         (
             "chunks cut",
@@ -143,9 +122,7 @@ fn sizes() -> Vec<Named> {
         ),
         (
             "202 gzip that is none",
-            good(
-                "HTTP/1.1 202 Accepted\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnone",
-            ),
+            good("HTTP/1.1 202 Accepted\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnone"),
         ),
         (
             "500 gzip that is none",
@@ -153,27 +130,16 @@ fn sizes() -> Vec<Named> {
         ),
         (
             "two answers",
-            good(
-                "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\nHTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n",
-            ),
+            good("HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\nHTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"),
         ),
         ("202 with 50 MB", Answer::raw(large).but_done()),
         (
             "202 trickled",
-            Answer::trickled(
-                "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n",
-                1,
-                TICK,
-            )
-            .but_done(),
+            Answer::trickled("HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n", 1, TICK).but_done(),
         ),
         (
             "trickled for 40 s",
-            Answer::trickled(
-                "HTTP/1.1 202 Accepted\r\nX: ".to_owned() + &many("x", 2000),
-                1,
-                TICK,
-            ),
+            Answer::trickled("HTTP/1.1 202 Accepted\r\nX: ".to_owned() + &many("x", 2000), 1, TICK),
         ),
     ]
 }

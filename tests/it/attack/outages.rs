@@ -35,10 +35,7 @@ fn outages() -> Vec<(&'static str, Out)> {
         ("hang", Answers(Answer::hang)),
         ("404 HTML", Answers(|| Answer::html(404))),
         ("200 HTML", Answers(|| Answer::html(200))),
-        (
-            "503",
-            Answers(|| Answer::text(503, "text/plain", "upstream")),
-        ),
+        ("503", Answers(|| Answer::text(503, "text/plain", "upstream"))),
         ("409 HTML", Answers(|| Answer::html(409))),
         ("402 HTML", Answers(|| Answer::html(402))),
         (
@@ -54,10 +51,7 @@ fn outages() -> Vec<(&'static str, Out)> {
         ("451 HTML", Answers(|| Answer::html(451))),
         ("499 HTML", Answers(|| Answer::html(499))),
         ("404 empty", Answers(|| Answer::status(404))),
-        (
-            "200 garbage",
-            Answers(|| Answer::text(200, JSON, "\u{1}\u{2}{garbage")),
-        ),
+        ("200 garbage", Answers(|| Answer::text(200, JSON, "\u{1}\u{2}{garbage"))),
         (
             "200 JSON errors",
             Answers(|| {

@@ -55,8 +55,7 @@ impl Call {
 
     /// A track call of a user.
     pub(super) fn track(person: &str, number: u64) -> Self {
-        let body =
-            json!({"type": "track", "userId": user(person), "event": "Step", "properties": {}});
+        let body = json!({"type": "track", "userId": user(person), "event": "Step", "properties": {}});
         Self::of(person, number, false, body)
     }
 
@@ -68,11 +67,7 @@ impl Call {
 
     /// As it is, and with a word by which the double's script knows that it is to be refused for ever.
     pub(super) fn bad(mut self) -> Self {
-        let place = if self.identify {
-            "traits"
-        } else {
-            "properties"
-        };
+        let place = if self.identify { "traits" } else { "properties" };
         self.body[place]["word"] = json!(BAD);
         self.bad = true;
         self
@@ -80,11 +75,7 @@ impl Call {
 
     /// As it is, with another property or trait.
     pub(super) fn with(mut self, name: &str, value: Value) -> Self {
-        let place = if self.identify {
-            "traits"
-        } else {
-            "properties"
-        };
+        let place = if self.identify { "traits" } else { "properties" };
         self.body[place][name] = value;
         self
     }
@@ -142,17 +133,13 @@ impl Iterator for Life {
         let (identify, body) = match (number, self.chance.below(6)) {
             (1, _) => (false, track(json!({"anonymousId": anonymous}))),
             (2, _) | (_, 0) => (true, linking()),
-            (_, 1) => (
-                false,
-                track(json!({"anonymousId": anonymous, "userId": user(person)})),
-            ),
+            (_, 1) => (false, track(json!({"anonymousId": anonymous, "userId": user(person)}))),
             (_, 2) => {
                 let who = json!({"userId": user(person), "properties": {"email": email}});
                 (false, track(who))
             }
             (_, 3) => {
-                let body =
-                    json!({"type": "identify", "userId": user(person), "traits": {"n": number}});
+                let body = json!({"type": "identify", "userId": user(person), "traits": {"n": number}});
                 (true, body)
             }
             (_, _) => (false, track(json!({"userId": user(person)}))),

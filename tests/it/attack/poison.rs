@@ -21,9 +21,7 @@ struct Poison {
 }
 
 fn bad(count: u64, call: impl Fn(&str, u64) -> Call) -> Vec<Call> {
-    (0..count)
-        .map(|n| call(&format!("bad{n}"), 1).bad())
-        .collect()
+    (0..count).map(|n| call(&format!("bad{n}"), 1).bad()).collect()
 }
 
 const fn secs(seconds: u64) -> Duration {
@@ -52,11 +50,7 @@ impl Poison {
     /// With a good track so often, for so long; in CI and at full length.
     fn beside(self, pace: [u64; 2], seconds: [u64; 2]) -> Self {
         let pace = pace.map(secs);
-        Self {
-            pace,
-            seconds,
-            ..self
-        }
+        Self { pace, seconds, ..self }
     }
 
     fn set(self, settings: &'static str) -> Self {
@@ -74,8 +68,7 @@ fn poisons() -> Vec<Poison> {
         Poison::new("6 identifies, 500, max_attempts 3", bad(6, identify), ERROR).set(impatient),
         Poison::new("6 tracks, 500", bad(6, track), ERROR).beside([2, 2], [18, 200]),
         Poison::new("1 track, 500", bad(1, track), ERROR).beside([3, 20], [18, 240]),
-        Poison::new("40 tracks, no answer, 30 s", bad(40, track), Answer::hang)
-            .beside([1, 1], [20, 100]),
+        Poison::new("40 tracks, no answer, 30 s", bad(40, track), Answer::hang).beside([1, 1], [20, 100]),
         Poison::new("6 tracks, no answer, 5 s", bad(6, track), Answer::hang).set(FIVE_SECONDS),
         Poison::new("20 tracks, no answer, 5 s", bad(20, track), Answer::hang)
             .beside([1, 1], [18, 60])
@@ -103,10 +96,7 @@ async fn poison(row: Poison) -> Verdict {
     scene.send(row.bad).await;
     scene
         .until(secs(15), |effects| {
-            effects
-                .asked
-                .get(&endpoint)
-                .is_some_and(|asked| *asked >= often)
+            effects.asked.get(&endpoint).is_some_and(|asked| *asked >= often)
         })
         .await;
     let [pace, lasts] = [
@@ -120,13 +110,7 @@ async fn poison(row: Poison) -> Verdict {
 }
 
 /// One endpoint is down, the other works: its calls are the good ones.
-async fn half_down(
-    name: &'static str,
-    down: Endpoint,
-    identifies: u64,
-    tracks: u64,
-    pace: u64,
-) -> Verdict {
+async fn half_down(name: &'static str, down: Endpoint, identifies: u64, tracks: u64, pace: u64) -> Verdict {
     let scene = Scene::start(name, "").await;
     scene.double.script(move |asked| {
         if asked.endpoint == down {
@@ -192,13 +176,11 @@ async fn in_job(name: &'static str, call: fn(&str, u64) -> Call, answer: BadAnsw
     // No answer is no answer after five seconds here: a job's others wait for it.
     let settings = JOBS_ABOVE_60.replacen("[delivery]\n", "[delivery]\ntimeout = \"5s\"\n", 1);
     let scene = Scene::start(name, &settings).await;
-    scene.double.script(move |asked: &Asked| {
-        if asked.names(BAD) {
-            answer()
-        } else {
-            Answer::normal()
-        }
-    });
+    scene.double.script(
+        move |asked: &Asked| {
+            if asked.names(BAD) { answer() } else { Answer::normal() }
+        },
+    );
     let calls = (0..300).map(|n| {
         let call = call(&format!("p{n}"), 1);
         if n == 150 { call.bad() } else { call }

@@ -28,9 +28,7 @@ async fn import() -> Verdict {
     let file = scene.daemon.database().with_file_name("calls.ndjson");
     fs::write(&file, lines.join("\n")).unwrap();
     let began = Instant::now();
-    let mut import = scene
-        .daemon
-        .start_command(&["import", file.to_str().unwrap()]);
+    let mut import = scene.daemon.start_command(&["import", file.to_str().unwrap()]);
     let until = Instant::now() + span(60, 120);
     while import.try_wait().unwrap().is_none() && Instant::now() < until {
         sleep(Duration::from_millis(50)).await;

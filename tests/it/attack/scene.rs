@@ -112,12 +112,7 @@ impl Scene {
     }
 
     /// Sends calls one by one, at a pace, for a while or until there are no more.
-    pub(super) async fn send_paced(
-        &self,
-        calls: impl Iterator<Item = Call>,
-        pace: Duration,
-        lasts: Duration,
-    ) {
+    pub(super) async fn send_paced(&self, calls: impl Iterator<Item = Call>, pace: Duration, lasts: Duration) {
         let until = Instant::now() + lasts;
         let mut pace = interval(pace);
         pace.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -211,11 +206,7 @@ impl Scene {
             let output = self.daemon.command(&["status"]).stdout;
             status = String::from_utf8_lossy(&output).into_owned();
         }
-        Verdict {
-            row,
-            faults,
-            status,
-        }
+        Verdict { row, faults, status }
     }
 }
 
@@ -244,13 +235,7 @@ pub(super) async fn run<S: Future<Output = Verdict>>(at_once: usize, scenes: Vec
     let failed: Vec<String> = verdicts
         .iter()
         .filter(|verdict| !verdict.faults.is_empty())
-        .map(
-            |Verdict {
-                 row,
-                 faults,
-                 status,
-             }| { format!("{row}\n  {}\n{status}", faults.join("\n  ")) },
-        )
+        .map(|Verdict { row, faults, status }| format!("{row}\n  {}\n{status}", faults.join("\n  ")))
         .collect();
     assert!(
         failed.is_empty(),
@@ -261,10 +246,7 @@ pub(super) async fn run<S: Future<Output = Verdict>>(at_once: usize, scenes: Vec
     );
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "the judge's table is what a run is for"
-)]
+#[expect(clippy::print_stdout, reason = "the judge's table is what a run is for")]
 fn print(verdicts: &[Verdict]) {
     println!("{HEAD}");
     for Verdict { row, .. } in verdicts {

@@ -92,11 +92,7 @@ impl Account {
                 (status, _) = self.send(&job.route(), job.body()).await;
             }
         }
-        assert!(
-            status == 202 || job.is_empty(),
-            "{status} {}",
-            text(&answer)
-        );
+        assert!(status == 202 || job.is_empty(), "{status} {}", text(&answer));
         self.jobs += 1;
         self.in_jobs += job.len();
         self.largest = self.largest.max(job.len());

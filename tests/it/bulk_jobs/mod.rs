@@ -6,8 +6,8 @@ mod account;
 use std::collections::BTreeMap;
 
 use klaviyo_relay::klaviyo::bulk::{
-    BulkJob, ImportStatus, import_errors, import_errors_route, import_job, import_job_route,
-    item_of, named_items, next_page_route,
+    BulkJob, ImportStatus, import_errors, import_errors_route, import_job, import_job_route, item_of, named_items,
+    next_page_route,
 };
 use klaviyo_relay::klaviyo::{Field, Request, route};
 use klaviyo_relay::model::DeliveryKind;
@@ -118,10 +118,7 @@ async fn compare(kind: DeliveryKind, requests: &[Request]) -> Account {
     assert_eq!(bulk.in_jobs + bulk.singly, requests.len());
     let (expected, found) = (one_by_one.sandbox.snapshot(), bulk.sandbox.snapshot());
     assert_eq!(found.counts.events, expected.counts.events);
-    assert_eq!(
-        found.counts.duplicate_events,
-        expected.counts.duplicate_events
-    );
+    assert_eq!(found.counts.duplicate_events, expected.counts.duplicate_events);
     let (expected, found) = (held(&expected), held(&found));
     assert!(!expected.is_empty());
     for (name, person) in &expected {
@@ -134,11 +131,7 @@ async fn compare(kind: DeliveryKind, requests: &[Request]) -> Account {
 #[tokio::test]
 async fn the_cases_as_they_are_leave_in_bulk_what_they_leave_one_by_one() {
     let requests: Vec<Request> = mapped_requests().into_iter().flatten().collect();
-    for kind in [
-        DeliveryKind::Event,
-        DeliveryKind::Profile,
-        DeliveryKind::Subscription,
-    ] {
+    for kind in [DeliveryKind::Event, DeliveryKind::Profile, DeliveryKind::Subscription] {
         let bulk = compare(kind, &requests).await;
         assert!(bulk.in_jobs >= 10, "{kind}: only {} in jobs", bulk.in_jobs);
     }
@@ -160,19 +153,11 @@ fn bodies(kind: DeliveryKind, most: usize) -> Vec<String> {
     let mut job = BulkJob::new(kind, None).unwrap();
     let varied = of_kind(kind, &varied()).into_iter();
     let bodies = varied.filter_map(|request| request.body());
-    bodies
-        .filter(|body| job.add(body).is_ok())
-        .take(most)
-        .collect()
+    bodies.filter(|body| job.add(body).is_ok()).take(most).collect()
 }
 
 /// The places of the items that the answer to a job names; `None` when the job was taken.
-async fn refused(
-    account: &Account,
-    kind: DeliveryKind,
-    list: Option<&str>,
-    bodies: &[String],
-) -> Option<Vec<usize>> {
+async fn refused(account: &Account, kind: DeliveryKind, list: Option<&str>, bodies: &[String]) -> Option<Vec<usize>> {
     let mut job = BulkJob::new(kind, list).unwrap();
     for body in bodies {
         job.add(body).unwrap();
@@ -255,14 +240,9 @@ async fn every_import_error_leads_back_to_its_profile() {
     let (status, answer) = account.send(&job.route(), job.body()).await;
     assert_eq!(status, 202);
     let made = import_job(&answer).unwrap();
-    let (_, answer) = account
-        .send(&import_job_route(&made.id), String::new())
-        .await;
+    let (_, answer) = account.send(&import_job_route(&made.id), String::new()).await;
     let done = import_job(&answer).unwrap();
-    assert_eq!(
-        (done.status, done.failed),
-        (ImportStatus::Complete, Some(125))
-    );
+    assert_eq!((done.status, done.failed), (ImportStatus::Complete, Some(125)));
     let mut found = Vec::new();
     let mut pages = 0;
     let mut page = Some(import_errors_route(&done.id));

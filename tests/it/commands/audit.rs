@@ -49,10 +49,7 @@ async fn what_was_changed_by_hand_is_found_and_exits_1() {
         &bench,
         "select 'drop trigger ' || name || ';' from sqlite_master where type = 'trigger' and tbl_name = 'payload'",
     );
-    sqlite3(
-        &bench,
-        &format!("{guards} delete from payload where event_id = 5"),
-    );
+    sqlite3(&bench, &format!("{guards} delete from payload where event_id = 5"));
     let ran = bench.run(&["audit"]);
     assert_eq!((ran.code, &*ran.err), (1, ""), "{ran:?}");
     let wrong = "WRONG not so: every unfinished event has its call, and every call what its batch says around it; broken by 1: 5\n";

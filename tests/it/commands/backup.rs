@@ -21,25 +21,15 @@ async fn a_backup_is_one_file_for_its_owner_and_never_overwrites() {
         "{said}"
     );
     let file = bench.path().join("copy.db");
-    assert_eq!(
-        fs::metadata(&file).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(!bench.path().join("copy.db-wal").exists());
     let before = fs::read(&file).unwrap();
     let ran = bench.run(&["backup", "copy.db"]);
     assert_eq!((ran.code, &*ran.out), (1, ""));
-    assert!(
-        ran.err.starts_with("error: copy.db exists already; "),
-        "{}",
-        ran.err
-    );
+    assert!(ran.err.starts_with("error: copy.db exists already; "), "{}", ran.err);
     assert_eq!(fs::read(&file).unwrap(), before);
     let said = bench.run(&["backup", "other.db", "--json"]).json();
-    assert_eq!(
-        (&said["accepted"], &said["unfinished"]),
-        (&json!(6), &json!(2))
-    );
+    assert_eq!((&said["accepted"], &said["unfinished"]), (&json!(6), &json!(2)));
 }
 
 #[tokio::test]
@@ -50,15 +40,12 @@ async fn what_was_not_finished_is_held_after_a_restore_and_can_be_released() {
     let ran = bench.run(&["restore", "copy.db"]);
     assert_eq!(ran.code, 1);
     assert!(
-        ran.err
-            .starts_with("error: outbox.db exists already; give --force, "),
+        ran.err.starts_with("error: outbox.db exists already; give --force, "),
         "{}",
         ran.err
     );
 
-    let said = bench
-        .run(&["restore", "copy.db", "--force", "--dry-run"])
-        .well();
+    let said = bench.run(&["restore", "copy.db", "--force", "--dry-run"]).well();
     assert!(
         said.starts_with("2 events would be held, to be sent again\n       5  "),
         "{said}"
@@ -66,28 +53,19 @@ async fn what_was_not_finished_is_held_after_a_restore_and_can_be_released() {
     let here = fs::read_dir(bench.path()).unwrap();
     let here: Vec<_> = here.map(|entry| entry.unwrap().file_name()).collect();
     assert!(
-        here.iter()
-            .all(|name| !name.to_string_lossy().starts_with(".klaviyo")),
+        here.iter().all(|name| !name.to_string_lossy().starts_with(".klaviyo")),
         "nothing is left of looking: {here:?}"
     );
 
-    let said = bench
-        .run(&["restore", "copy.db", "--force", "--json"])
-        .json();
-    assert_eq!(
-        (&said["count"], &said["first"][0]["id"]),
-        (&json!(2), &json!(5))
-    );
+    let said = bench.run(&["restore", "copy.db", "--force", "--json"]).json();
+    assert_eq!((&said["count"], &said["first"][0]["id"]), (&json!(2), &json!(5)));
     let former = bench.path().join(said["former"].as_str().unwrap());
     assert!(former.exists(), "{said}");
     assert!(!bench.path().join("outbox.db.restoring").exists());
     assert!(!bench.path().join("outbox.db.restoring.lock").exists());
     let held = ["delivered", "dead", "skipped", "dead", "held", "held"];
     assert_eq!(statuses(&bench), held);
-    assert_eq!(
-        bench.run(&["audit", "--deep", "--json"]).json()["holds"],
-        true
-    );
+    assert_eq!(bench.run(&["audit", "--deep", "--json"]).json()["holds"], true);
     let said = bench.run(&["release", "--status", "held"]).well();
     assert_eq!(listed(&said), "2 events will be released: 5, 6");
     assert_eq!(statuses(&bench), BEFORE);
@@ -137,10 +115,7 @@ async fn beside_a_daemon_a_backup_is_taken_and_a_restore_refused() {
     let ran = daemon.command(&["restore", copy, "--force"]);
     assert_eq!(ran.status.code(), Some(1), "{ran:?}");
     let said = String::from_utf8(ran.stderr).unwrap();
-    assert!(
-        said.contains("is in use by another klaviyo-relay"),
-        "{said}"
-    );
+    assert!(said.contains("is in use by another klaviyo-relay"), "{said}");
 }
 
 #[tokio::test]
@@ -205,8 +180,7 @@ async fn an_outbox_that_may_not_be_opened_is_not_called_absent() {
         let ran = ran(command);
         assert_eq!(ran.code, 1, "{ran:?}");
         assert!(
-            ran.err
-                .starts_with("error: permission denied on kept/outbox.db; "),
+            ran.err.starts_with("error: permission denied on kept/outbox.db; "),
             "{ran:?}"
         );
         assert!(ran.err.contains(owner), "{ran:?}");
@@ -215,8 +189,7 @@ async fn an_outbox_that_may_not_be_opened_is_not_called_absent() {
     fs::set_permissions(folder.join("outbox.db"), fs::Permissions::from_mode(0o400)).unwrap();
     let ran = ran("status");
     assert!(
-        ran.err
-            .starts_with("error: permission denied on kept/outbox.db; "),
+        ran.err.starts_with("error: permission denied on kept/outbox.db; "),
         "{ran:?}"
     );
 }

@@ -30,23 +30,14 @@ fn as_shipped_all_is_well_and_nothing_reaches_klaviyo() {
     let ran = bench.run(&["check"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     let findings = findings(&ran);
-    assert_eq!(
-        findings[0],
-        "ok    configuration: every key is known and well-formed"
-    );
+    assert_eq!(findings[0], "ok    configuration: every key is known and well-formed");
     assert_eq!(
         findings[1],
         "note  outbox: outbox.db does not exist yet; `serve` makes it"
     );
     assert!(findings[2].starts_with("ok    disk: "), "{findings:?}");
-    assert_eq!(
-        findings[3],
-        "ok    ports: 127.0.0.1:0 is free (ingest.listen)"
-    );
-    assert_eq!(
-        findings[4],
-        "ok    ports: 127.0.0.1:0 is free (admin.listen)"
-    );
+    assert_eq!(findings[3], "ok    ports: 127.0.0.1:0 is free (ingest.listen)");
+    assert_eq!(findings[4], "ok    ports: 127.0.0.1:0 is free (admin.listen)");
     let places = findings[5];
     assert!(places.contains("  connections: "), "{places}");
     assert!(places.contains(" at once on ingest and "), "{places}");
@@ -55,10 +46,7 @@ fn as_shipped_all_is_well_and_nothing_reaches_klaviyo() {
         "note  klaviyo: the sandbox in the program; NOTHING REACHES KLAVIYO"
     );
     assert_eq!(findings.len(), 7);
-    assert!(
-        !bench.path().join("outbox.db").exists(),
-        "looking makes nothing"
-    );
+    assert!(!bench.path().join("outbox.db").exists(), "looking makes nothing");
 }
 
 #[test]
@@ -92,8 +80,7 @@ fn an_outbox_in_memory_is_noted() {
     let ran = Bench::with(&config).run(&["check"]);
     assert!(ran.out.contains("note  durability: "), "{ran:?}");
     assert!(
-        ran.out
-            .contains("it is in memory, and gone when the machine stops"),
+        ran.out.contains("it is in memory, and gone when the machine stops"),
         "{ran:?}"
     );
 }
@@ -141,17 +128,12 @@ async fn an_outbox_is_read_and_its_counts_add_up() {
     let bench = Bench::prepared().await;
     let ran = bench.run(&["check"]);
     let finding = findings(&ran)[1];
-    assert!(
-        finding.starts_with("ok    outbox: readable by SQLite 3."),
-        "{finding}"
-    );
+    assert!(finding.starts_with("ok    outbox: readable by SQLite 3."), "{finding}");
     assert!(finding.ends_with(", and its counts add up"), "{finding}");
     fs::write(bench.path().join("outbox.db"), "no database".repeat(1000)).unwrap();
     let ran = bench.run(&["check"]);
     assert_eq!(ran.code, 1);
-    assert!(
-        findings(&ran)[1].starts_with("WRONG outbox: failed to open the outbox at outbox.db: ")
-    );
+    assert!(findings(&ran)[1].starts_with("WRONG outbox: failed to open the outbox at outbox.db: "));
 }
 
 #[test]
@@ -164,23 +146,16 @@ fn a_key_that_klaviyo_takes_is_well_and_another_is_wrong() {
             0,
             format!("note  klaviyo: {} is a sandbox; NOTHING", sandbox.url),
         ),
-        (
-            "pk_wrong",
-            1,
-            format!("WRONG klaviyo: {} answered 401: ", sandbox.url),
-        ),
+        ("pk_wrong", 1, format!("WRONG klaviyo: {} answered 401: ", sandbox.url)),
     ] {
         let ran = Bench::with(&sandbox.config(key)).run(&["check"]);
         assert_eq!(ran.code, code, "{ran:?}");
         let findings = findings(&ran);
-        let finding = findings
-            .iter()
-            .find(|finding| finding.contains(" klaviyo: "));
+        let finding = findings.iter().find(|finding| finding.contains(" klaviyo: "));
         let finding = finding.unwrap();
         assert!(finding.starts_with(&start), "{finding}");
         assert!(!ran.out.contains("pk_"), "{ran:?}");
-        let helps =
-            finding.ends_with("check klaviyo.private_key, klaviyo.endpoint and klaviyo.revision");
+        let helps = finding.ends_with("check klaviyo.private_key, klaviyo.endpoint and klaviyo.revision");
         assert_eq!(helps, code == 1, "{finding}");
     }
 }
@@ -188,10 +163,7 @@ fn a_key_that_klaviyo_takes_is_well_and_another_is_wrong() {
 #[test]
 fn an_endpoint_that_nobody_listens_at_is_wrong() {
     // The port was free a moment ago, and is closed again.
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("\"http://{port}\"\nklaviyo.private_key = \"pk_x\"");
     let ran = Bench::with(&SANDBOX.replace("\"sandbox\"", &url)).run(&["check"]);
     assert_eq!(ran.code, 1, "{ran:?}");
@@ -220,9 +192,7 @@ fn a_folder_that_is_not_there_is_wrong() {
 #[test]
 fn too_little_disk_is_wrong() {
     let ran = Bench::with(&SANDBOX.replace("disk = 0", "disk = \"1TiB\"")).run(&["check"]);
-    let wrong = findings(&ran)
-        .iter()
-        .any(|line| line.starts_with("WRONG disk: "));
+    let wrong = findings(&ran).iter().any(|line| line.starts_with("WRONG disk: "));
     assert_eq!(
         wrong,
         ran.code == 1,
@@ -259,10 +229,7 @@ async fn lists_scopes_and_the_clock_are_asked_for() {
         ..Options::default()
     })
     .await;
-    let url = format!(
-        "\"http://{}\"\nklaviyo.private_key = \"pk_sandbox\"",
-        klaviyo.address
-    );
+    let url = format!("\"http://{}\"\nklaviyo.private_key = \"pk_sandbox\"", klaviyo.address);
     let known = SANDBOX.replace("\"sandbox\"", &url);
     let known = format!("mapping.list_id = \"Xy12Z9\"\n{known}");
     let ran = Bench::with(&known).run(&["check"]);
@@ -301,9 +268,8 @@ async fn lists_scopes_and_the_clock_are_asked_for() {
     let ran = Bench::with(&known).run(&["check"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(
-        ran.out.contains(
-            "note  scopes: the key lacks events:read; unless it was given events:write alone"
-        ),
+        ran.out
+            .contains("note  scopes: the key lacks events:read; unless it was given events:write alone"),
         "{}",
         ran.out
     );
@@ -312,17 +278,10 @@ async fn lists_scopes_and_the_clock_are_asked_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_in_klaviyos_place_says_nothing_of_a_scope_or_a_list() {
     let klaviyo = Klaviyo::start().await;
-    let url = format!(
-        "\"http://{}\"\nklaviyo.private_key = \"pk_sandbox\"",
-        klaviyo.address
-    );
+    let url = format!("\"http://{}\"\nklaviyo.private_key = \"pk_sandbox\"", klaviyo.address);
     let config = SANDBOX.replace("\"sandbox\"", &url);
     let bench = Bench::with(&format!("mapping.list_id = \"Xy12Z9\"\n{config}"));
-    for (status, path) in [
-        (200, "/api/events"),
-        (403, "/api/profiles"),
-        (404, "/api/lists/Xy12Z9"),
-    ] {
+    for (status, path) in [(200, "/api/events"), (403, "/api/profiles"), (404, "/api/lists/Xy12Z9")] {
         klaviyo
             .fault(json!({"status": status, "body": "<html>Sign in</html>", "path": path}))
             .await;
@@ -347,9 +306,7 @@ fn a_port_that_another_program_has_is_wrong() {
     let config = SANDBOX.replacen("127.0.0.1:0", &port.to_string(), 1);
     let ran = Bench::with(&config).run(&["check"]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    let words = format!(
-        "WRONG ports: {port} is taken by another program; stop that, or set admin.listen\n"
-    );
+    let words = format!("WRONG ports: {port} is taken by another program; stop that, or set admin.listen\n");
     assert!(ran.out.contains(&words), "{}", ran.out);
 }
 

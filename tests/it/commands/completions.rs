@@ -42,10 +42,7 @@ fn bash_completes_commands_options_and_their_values() {
     for (line, expected) in [
         (&["klaviyo-relay", "repl"][..], "replay"),
         (&["klaviyo-relay", "replay", "--stat"], "--status"),
-        (
-            &["klaviyo-relay", "hold", "--status", "d"],
-            "delivered dead",
-        ),
+        (&["klaviyo-relay", "hold", "--status", "d"], "delivered dead"),
         (&["klaviyo-relay", "export", "--type", "i"], "identify"),
         (&["klaviyo-relay", "completions", "z"], "zsh"),
         (&["klaviyo-relay", "man", "back"], "backup"),
@@ -65,26 +62,19 @@ fn every_command_has_a_page() {
     let commands = help.split_once("Commands:").unwrap().1;
     let commands = commands.split_once("Options:").unwrap().0;
     let mut pages = 0;
-    for command in commands
-        .lines()
-        .filter_map(|line| line.split_whitespace().next())
-    {
+    for command in commands.lines().filter_map(|line| line.split_whitespace().next()) {
         if command == "help" {
             continue;
         }
         let page = bench.run(&["man", command]).well();
-        assert!(
-            page.contains(&format!(".TH klaviyo-relay-{command} 1")),
-            "{page}"
-        );
+        assert!(page.contains(&format!(".TH klaviyo-relay-{command} 1")), "{page}");
         pages += 1;
     }
     assert!(pages >= 19, "{pages}");
     let ran = bench.run(&["man", "nothing"]);
     assert_eq!((ran.code, &*ran.out), (1, ""));
     assert!(
-        ran.err
-            .starts_with("error: there is no command \"nothing\""),
+        ran.err.starts_with("error: there is no command \"nothing\""),
         "{}",
         ran.err
     );

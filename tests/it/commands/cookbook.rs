@@ -29,16 +29,10 @@ fn recipes() -> Vec<(String, String)> {
 /// Rows as `sqlite3` prints them; `None` where it is absent.
 fn answer(database: &Path, sql: &str) -> Option<Vec<Value>> {
     let mut command = Command::new("sqlite3");
-    let command = command
-        .args(["-readonly", "-bail", "-json"])
-        .arg(database)
-        .arg(sql);
+    let command = command.args(["-readonly", "-bail", "-json"]).arg(database).arg(sql);
     let ran = require("the command sqlite3", command.output().ok())?;
     let complaint = String::from_utf8_lossy(&ran.stderr);
-    assert!(
-        ran.status.success() && complaint.is_empty(),
-        "{sql}\n{complaint}"
-    );
+    assert!(ran.status.success() && complaint.is_empty(), "{sql}\n{complaint}");
     let rows = String::from_utf8(ran.stdout).unwrap();
     if rows.trim().is_empty() {
         return Some(Vec::new());
@@ -64,8 +58,7 @@ async fn daemon(klaviyo: &Klaviyo) -> Daemon {
     .await;
     let order = json!({"type": "track", "userId": "ann", "event": "Order Completed",
         "properties": {"orderId": "50314b8e9bcf000000000000", "revenue": 25}});
-    let identify =
-        json!({"type": "identify", "userId": "ann", "traits": {"email": "ann@shop.example"}});
+    let identify = json!({"type": "identify", "userId": "ann", "traits": {"email": "ann@shop.example"}});
     let track = |name: &str, user: &str| json!({"type": "track", "userId": user, "event": name});
     let page = json!({"type": "page", "userId": "ann", "name": "Home"});
     let calls = [
@@ -102,9 +95,7 @@ async fn every_question_of_the_cookbook_is_answered() {
         answers.push((question.as_str(), rows));
     }
     let of = |start: &str| {
-        let found = answers
-            .iter()
-            .find(|(question, _)| question.starts_with(start));
+        let found = answers.iter().find(|(question, _)| question.starts_with(start));
         &found.unwrap_or_else(|| panic!("{start}")).1
     };
     assert_eq!(of("Which people are blocked")[0]["profile"], "user:eve");

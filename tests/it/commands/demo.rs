@@ -25,11 +25,7 @@ fn the_demonstration_prints_every_request_and_how_to_look_further() {
             "50314b8e9bcf000000000000_505bd76785ebb509fc183733"
         ]
     );
-    assert_eq!(
-        rows.len(),
-        6,
-        "the message that was sent twice is stored once"
-    );
+    assert_eq!(rows.len(), 6, "the message that was sent twice is stored once");
     assert_eq!(rows.values().flatten().count(), 9, "{rows:?}");
     for cells in rows.values().flatten() {
         assert!(cells.iter().any(|cell| cell == "delivered"), "{cells:?}");
@@ -61,10 +57,7 @@ fn rows(ran: &Ran) -> BTreeMap<String, Vec<Vec<String>>> {
         if !head.trim().is_empty() {
             head.trim().clone_into(&mut event);
         }
-        let cells = request
-            .split("  ")
-            .map(str::trim)
-            .filter(|cell| !cell.is_empty());
+        let cells = request.split("  ").map(str::trim).filter(|cell| !cell.is_empty());
         let cells = cells.map(str::to_owned).skip(1).collect();
         rows.entry(event.clone()).or_default().push(cells);
     }
@@ -88,9 +81,7 @@ fn hints_work(ran: &Ran) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let required = env::var("RELAY_TESTS_REQUIRE_ALL").is_ok_and(|value| value == "1");
             assert!(!required, "the command sqlite3 is not there");
-            println!(
-                "skipped: the command sqlite3 is not there, so the printed hints were not tried"
-            );
+            println!("skipped: the command sqlite3 is not there, so the printed hints were not tried");
             return;
         }
         version => drop(version.unwrap()),
@@ -104,10 +95,7 @@ fn hints_work(ran: &Ran) {
         // As a person would, in a shell.
         let output = Command::new("sh").arg("-c").arg(hint).output().unwrap();
         let said = String::from_utf8(output.stdout).unwrap();
-        assert!(
-            output.status.success() && output.stderr.is_empty(),
-            "{hint}"
-        );
+        assert!(output.status.success() && output.stderr.is_empty(), "{hint}");
         assert!(said.contains(row), "{hint}\n{said}");
     }
 }

@@ -49,13 +49,8 @@ async fn an_event_whose_request_is_in_flight_is_left_alone() {
     let bench = Bench::prepared().await;
     bench.take_in_the_waiting().await;
     bench.begin_the_waiting().await;
-    let would = bench
-        .run(&["discard", "--status", "pending", "--dry-run"])
-        .well();
-    assert!(
-        would.starts_with("1 event would be discarded\n       6  "),
-        "{would}"
-    );
+    let would = bench.run(&["discard", "--status", "pending", "--dry-run"]).well();
+    assert!(would.starts_with("1 event would be discarded\n       6  "), "{would}");
     bench.run(&["discard", "--id", "5", "6"]);
     let after = ["delivered", "dead", "skipped", "dead", "pending", "dead"];
     assert_eq!(statuses(&bench), after);
@@ -105,8 +100,7 @@ async fn everything_at_once_is_never_meant() {
     ] {
         let ran = bench.run(arguments);
         assert_eq!((ran.code, &*ran.out), (2, ""), "{arguments:?}");
-        let start =
-            "error: say which events: --status pending, held or dead, --id N or another filter; ";
+        let start = "error: say which events: --status pending, held or dead, --id N or another filter; ";
         assert!(ran.err.starts_with(start), "{}", ran.err);
     }
     assert_eq!(statuses(&bench), BEFORE);

@@ -3,9 +3,7 @@
 
 use std::fs;
 
-use klaviyo_relay::model::{
-    DeliveryKind, DeliveryStatus, EventId, EventStatus, Outcome, OutcomeKind, PauseKind,
-};
+use klaviyo_relay::model::{DeliveryKind, DeliveryStatus, EventId, EventStatus, Outcome, OutcomeKind, PauseKind};
 use klaviyo_relay::outbox::{Pause, Step, Then};
 use serde_json::{Value, json};
 
@@ -72,10 +70,7 @@ async fn prepare(bench: &Bench) {
         event: EventId(WAITING),
         due: NOW,
     };
-    let step = Step {
-        settlement: None,
-        then,
-    };
+    let step = Step { settlement: None, then };
     outbox.settle(vec![step]).await.unwrap();
     outbox.close().await;
 }
@@ -89,9 +84,7 @@ fn assert_clean(arguments: &[&str], ran: &Ran, shows: bool) {
         });
         assert_eq!(raw, None, "{arguments:?} printed\n{text:?}");
     }
-    let escaped = ["\\u{9b}", "\\u009b"]
-        .iter()
-        .any(|escape| ran.out.contains(escape));
+    let escaped = ["\\u{9b}", "\\u009b"].iter().any(|escape| ran.out.contains(escape));
     assert_eq!(escaped, shows, "{arguments:?} printed\n{ran:?}");
 }
 
@@ -122,11 +115,7 @@ async fn no_command_prints_what_a_terminal_would_obey() {
     }
     for call in calls() {
         let call = call.to_string();
-        assert_clean(
-            &["explain"],
-            &bench.run_on(&call, &["explain"]),
-            !call.contains("m3"),
-        );
+        assert_clean(&["explain"], &bench.run_on(&call, &["explain"]), !call.contains("m3"));
         let ran = bench.run_on(&call, &["explain", "--json"]);
         assert_clean(&["explain", "--json"], &ran, !call.contains("m3"));
     }
@@ -144,11 +133,7 @@ async fn the_values_of_json_stay_what_they_are() {
     let bench = Bench::new();
     prepare(&bench).await;
     let ran = bench.run(&["show", &ORDER.to_string(), "--json"]);
-    assert!(
-        !ran.out.contains(|c| LEFT_BY_JSON.contains(c)),
-        "{}",
-        ran.out
-    );
+    assert!(!ran.out.contains(|c| LEFT_BY_JSON.contains(c)), "{}", ran.out);
     let shown = ran.json();
     assert_eq!(shown["payload"], calls()[0]);
     assert_eq!(shown["message_id"], foul("m"));
@@ -206,9 +191,7 @@ async fn a_colour_comes_from_the_layout_alone() {
     let bench = Bench::new();
     prepare(&bench).await;
     let mut command = bench.command(&["show", "1"]);
-    command
-        .env("CLICOLOR_FORCE", "1")
-        .stdout(std::process::Stdio::piped());
+    command.env("CLICOLOR_FORCE", "1").stdout(std::process::Stdio::piped());
     let said = super::finish(command, "").well();
     let colours = ["\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m", "\u{1b}[0m"];
     let without = colours

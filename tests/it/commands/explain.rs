@@ -4,8 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Bench, SANDBOX};
 
-const IDENTIFY: &str =
-    r#"{"type":"identify","userId":"u1","traits":{"email":"a@b.co","plan":"Pro"}}"#;
+const IDENTIFY: &str = r#"{"type":"identify","userId":"u1","traits":{"email":"a@b.co","plan":"Pro"}}"#;
 
 fn explained(call: &str) -> Value {
     let ran = Bench::new().run_on(call, &["explain", "--json"]);
@@ -41,10 +40,7 @@ fn a_call_is_printed_as_its_requests_with_the_rule_of_each_field() {
 #[test]
 fn the_same_as_json() {
     let said = explained(IDENTIFY);
-    assert_eq!(
-        (&said["type"], &said["side"]),
-        (&json!("identify"), &json!("server"))
-    );
+    assert_eq!((&said["type"], &said["side"]), (&json!("identify"), &json!("server")));
     let requests = said["requests"].as_array().unwrap();
     assert_eq!(requests.len(), 1);
     let request = &requests[0];
@@ -59,8 +55,7 @@ fn the_same_as_json() {
 
 #[test]
 fn the_side_is_the_librarys_unless_it_is_said() {
-    let call =
-        r#"{"type":"track","userId":"u","event":"Order Completed","properties":{"orderId":"o"}}"#;
+    let call = r#"{"type":"track","userId":"u","event":"Order Completed","properties":{"orderId":"o"}}"#;
     let browser = call.replace(
         "\"userId\"",
         r#""context":{"library":{"name":"analytics.js"}},"userId""#,
@@ -104,10 +99,7 @@ fn the_settings_are_those_of_the_configuration() {
     assert!(said.contains("fallback_to_anonymous_id"), "{said}");
     let config = format!("mapping.fallback_to_anonymous_id = true\n{SANDBOX}");
     let said = Bench::with(&config).run_on(call, &["explain"]).well();
-    assert!(
-        said.contains("/data/attributes/external_id  <- anonymousId"),
-        "{said}"
-    );
+    assert!(said.contains("/data/attributes/external_id  <- anonymousId"), "{said}");
 }
 
 #[test]
@@ -161,40 +153,23 @@ fn what_ingest_would_refuse_is_refused_with_its_code() {
     for (call, code) in [
         (r#"{"type":"track","userId":"u"}"#, "event_not_defined"),
         (r#"{"type":"track","event":"e"}"#, "no_user_anon_id"),
-        (
-            r#"{"type":"track","event":"e","userId":true}"#,
-            "id_not_string",
-        ),
+        (r#"{"type":"track","event":"e","userId":true}"#, "id_not_string"),
         (r#"{"userId":"u"}"#, "missing_type"),
         (r#"{"type":"buy","userId":"u"}"#, "invalid_type"),
-        (
-            r#"[{"type":"track","userId":"u","event":"e"}]"#,
-            "bad_request",
-        ),
+        (r#"[{"type":"track","userId":"u","event":"e"}]"#, "bad_request"),
     ] {
         let ran = Bench::new().run_on(call, &["explain"]);
         assert_eq!((ran.code, &*ran.err), (1, ""), "{call}");
-        assert!(
-            ran.out.starts_with(&format!("refused: {code}: ")),
-            "{}",
-            ran.out
-        );
+        assert!(ran.out.starts_with(&format!("refused: {code}: ")), "{}", ran.out);
         let ran = Bench::new().run_on(call, &["explain", "--json"]);
         assert_eq!((ran.code, &*ran.err), (1, ""), "{call}");
         let said = ran.json();
-        assert!(
-            said["refused"].as_str().unwrap().starts_with(code),
-            "{said}"
-        );
+        assert!(said["refused"].as_str().unwrap().starts_with(code), "{said}");
     }
     let config = format!("ingest.max_event_bytes = \"1KiB\"\n{SANDBOX}");
     let large = IDENTIFY.replace("Pro", &"x".repeat(2000));
     let ran = Bench::with(&config).run_on(&large, &["explain"]);
-    assert!(
-        ran.out.starts_with("refused: event_too_large: "),
-        "{}",
-        ran.out
-    );
+    assert!(ran.out.starts_with("refused: event_too_large: "), "{}", ran.out);
 }
 
 #[test]

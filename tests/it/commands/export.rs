@@ -12,9 +12,7 @@ use super::{Bench, listed};
 use crate::support::{Daemon, Klaviyo};
 
 fn lines(text: &str) -> Vec<Value> {
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 #[tokio::test]
@@ -28,9 +26,7 @@ async fn every_event_is_a_line_with_its_call_as_received_but_for_the_write_key()
         (&known["id"], &known["status"], &known["source"]),
         (&json!(1), &json!("delivered"), &json!("shop"))
     );
-    let call = ORDER_CALL
-        .replace("\"wk_shop\"", "\"***\"")
-        .replace('\n', " ");
+    let call = ORDER_CALL.replace("\"wk_shop\"", "\"***\"").replace('\n', " ");
     assert!(out.contains(&format!("\"batch\":[{call}]}}\n")), "{out}");
     assert!(!out.contains("wk_shop"));
 }
@@ -40,17 +36,13 @@ async fn filters_choose_and_a_dry_run_counts() {
     let bench = Bench::prepared().await;
     let ids = |arguments: &[&str]| {
         let events = lines(&bench.run(arguments).well());
-        let ids = events
-            .iter()
-            .map(|event| event["klaviyoRelay"]["id"].as_i64().unwrap());
+        let ids = events.iter().map(|event| event["klaviyoRelay"]["id"].as_i64().unwrap());
         ids.collect::<Vec<_>>()
     };
     assert_eq!(ids(&["export", "--status", "dead"]), [2, 4]);
     assert_eq!(ids(&["export", "--profile", "eve"]), [5, 6]);
     assert_eq!(ids(&["export", "--event", "nothing"]), [0; 0]);
-    let said = bench
-        .run(&["export", "--profile", "eve", "--dry-run"])
-        .well();
+    let said = bench.run(&["export", "--profile", "eve", "--dry-run"]).well();
     assert_eq!(listed(&said), "2 events would be exported: 5, 6");
 }
 
@@ -60,10 +52,7 @@ async fn a_file_is_its_owners_compressed_by_its_name_and_never_overwritten() {
     let said = bench.run(&["export", "--output", "out.ndjson.gz"]).well();
     assert_eq!(said, "6 events exported to out.ndjson.gz\n");
     let file = bench.path().join("out.ndjson.gz");
-    assert_eq!(
-        fs::metadata(&file).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     let packed = fs::read(&file).unwrap();
     let mut text = String::new();
     flate2::read::GzDecoder::new(&*packed)
@@ -73,8 +62,7 @@ async fn a_file_is_its_owners_compressed_by_its_name_and_never_overwritten() {
     let ran = bench.run(&["export", "--output", "out.ndjson.gz"]);
     assert_eq!((ran.code, &*ran.out), (1, ""));
     assert!(
-        ran.err
-            .starts_with("error: failed to write out.ndjson.gz: "),
+        ran.err.starts_with("error: failed to write out.ndjson.gz: "),
         "{}",
         ran.err
     );
@@ -86,11 +74,7 @@ async fn a_file_is_its_owners_compressed_by_its_name_and_never_overwritten() {
 fn facts(exported: &str) -> Vec<(Value, Value, Value, Value)> {
     let of = |event: Value| {
         let known = &event["klaviyoRelay"];
-        let fields = (
-            known["messageId"].clone(),
-            known["type"].clone(),
-            known["at"].clone(),
-        );
+        let fields = (known["messageId"].clone(), known["type"].clone(), known["at"].clone());
         (fields.0, fields.1, fields.2, event["batch"].clone())
     };
     lines(exported).into_iter().map(of).collect()
@@ -119,10 +103,7 @@ async fn what_was_exported_is_imported_as_it_was() {
     bench.run_on(&exported, &["import", "-"]).well();
     let again = bench.run(&["export"]).well();
     assert_eq!(facts(&again), facts(&exported));
-    assert!(
-        again.contains("\"context\":{\"ip\":\"192.0.2.1\"}"),
-        "{again}"
-    );
+    assert!(again.contains("\"context\":{\"ip\":\"192.0.2.1\"}"), "{again}");
     let said = bench.run_on(&exported, &["import", "-"]).well();
     assert_eq!(said, "3 lines: 0 stored, 3 known before\n");
 }

@@ -39,12 +39,7 @@ async fn a_daemon_makes_its_files_for_their_owner_alone() {
     let mut daemon = command.stderr(Stdio::null()).spawn().unwrap();
     let has = |name: &str| bench.path().join(name).exists();
     eventually("the daemon's files are there", || async {
-        let all = [
-            "outbox.db",
-            "outbox.db-wal",
-            "outbox.db-shm",
-            "outbox.db.lock",
-        ];
+        let all = ["outbox.db", "outbox.db-wal", "outbox.db-shm", "outbox.db.lock"];
         all.iter().all(|name| has(name)).then_some(())
     })
     .await;
@@ -74,10 +69,7 @@ fn a_lock_that_is_a_link_is_not_written_through() {
     symlink(&other, bench.path().join("outbox.db.lock")).unwrap();
     let ran = import(&bench);
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(
-        ran.err.contains("failed to prepare outbox.db.lock"),
-        "{ran:?}"
-    );
+    assert!(ran.err.contains("failed to prepare outbox.db.lock"), "{ran:?}");
     assert_eq!(fs::read_to_string(&other).unwrap(), "mine");
 }
 
@@ -88,10 +80,7 @@ fn no_new_file_is_made_where_a_link_leads() {
         symlink(bench.path().join("elsewhere"), bench.path().join(name)).unwrap();
         let ran = import(&bench);
         assert_eq!(ran.code, 1, "{ran:?}");
-        assert!(
-            ran.err.contains(&format!("{name} is a link; remove it")),
-            "{ran:?}"
-        );
+        assert!(ran.err.contains(&format!("{name} is a link; remove it")), "{ran:?}");
         assert!(!bench.path().join("elsewhere").exists(), "{name}");
     }
 }
@@ -104,11 +93,7 @@ fn a_linked_folder_and_a_link_to_an_outbox_go_on_working() {
     assert_eq!(import(&bench).code, 0);
     assert!(bench.path().join("disk/outbox.db").exists());
 
-    fs::rename(
-        bench.path().join("disk/outbox.db"),
-        bench.path().join("disk/moved.db"),
-    )
-    .unwrap();
+    fs::rename(bench.path().join("disk/outbox.db"), bench.path().join("disk/moved.db")).unwrap();
     symlink("moved.db", bench.path().join("disk/outbox.db")).unwrap();
     let ran = import(&bench);
     assert_eq!(ran.code, 0, "{ran:?}");

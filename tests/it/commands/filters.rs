@@ -16,10 +16,7 @@ async fn each_filter_means_its_events_and_all_of_them_must_hold() {
         ("--profile ann", "1 event would be sent again: 1"),
         ("--profile user:ann", "1 event would be sent again: 1"),
         ("--profile email:ann", "0 events would be sent again"),
-        (
-            "--profile dan@shop.example",
-            "1 event would be sent again: 4",
-        ),
+        ("--profile dan@shop.example", "1 event would be sent again: 4"),
         ("--source shop", "4 events would be sent again: 1, 2, 3, 4"),
         (
             "--since 2026-11-24 --until 2026-11-25",
@@ -27,10 +24,7 @@ async fn each_filter_means_its_events_and_all_of_them_must_hold() {
         ),
         ("--until 2026-11-24", "0 events would be sent again"),
         ("--sent-to sandbox", "2 events would be sent again: 1, 4"),
-        (
-            "--sent-to sandbox --status dead",
-            "1 event would be sent again: 4",
-        ),
+        ("--sent-to sandbox --status dead", "1 event would be sent again: 4"),
         ("--reason email", "1 event would be sent again: 4"),
         (
             "--source shop --profile cat --event Home",
@@ -79,10 +73,7 @@ async fn an_order_id_that_names_none_is_misuse() {
 async fn an_event_is_shown_by_its_order_too() {
     let bench = Bench::prepared().await;
     let shown = bench.run(&["show", "#o-1", "--json"]).json();
-    assert_eq!(
-        (&shown[0]["id"], &shown[0]["order_id"]),
-        (&1.into(), &"o-1".into())
-    );
+    assert_eq!((&shown[0]["id"], &shown[0]["order_id"]), (&1.into(), &"o-1".into()));
 }
 
 #[tokio::test]
@@ -107,9 +98,7 @@ async fn a_time_that_is_none_is_misuse_and_says_what_is_one() {
 #[tokio::test]
 async fn held_events_stop_those_behind_them_until_they_are_released() {
     let bench = Bench::prepared().await;
-    let said = bench
-        .run(&["hold", "--event", "Item Added", "--dry-run"])
-        .well();
+    let said = bench.run(&["hold", "--event", "Item Added", "--dry-run"]).well();
     assert_eq!(listed(&said), "1 event would be held: 5");
     assert_eq!(statuses(&bench), BEFORE);
     let said = bench.run(&["hold", "--event", "Item Added"]).well();
@@ -150,9 +139,7 @@ async fn what_is_in_flight_fails_a_command_only_when_it_was_asked_for_by_number(
         let bench = Bench::prepared().await;
         bench.take_in_the_waiting().await;
         bench.begin_the_waiting().await;
-        let would = bench
-            .run(&[command, "--status", "pending", "--dry-run"])
-            .well();
+        let would = bench.run(&[command, "--status", "pending", "--dry-run"]).well();
         let others = bench.run(&[command, "--status", "pending"]).well();
         assert_eq!(would.replace("would be", "will be"), others);
         let said = "  1 left as they are: in flight, or changed meanwhile";

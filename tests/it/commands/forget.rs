@@ -21,9 +21,7 @@ fn found(bench: &Bench, text: &str) -> usize {
 #[tokio::test]
 async fn a_dry_run_says_who_and_what_and_erases_nothing() {
     let bench = Bench::prepared().await;
-    let said = bench
-        .run(&["forget", "--profile", "eve", "--dry-run"])
-        .well();
+    let said = bench.run(&["forget", "--profile", "eve", "--dry-run"]).well();
     assert!(
         said.starts_with(
             "2 events would be erased, of which 2 still wait and would be discarded\nthe person: user:eve\n"
@@ -32,13 +30,7 @@ async fn a_dry_run_says_who_and_what_and_erases_nothing() {
     );
     assert!(said.contains("Item Removed  user:eve"), "{said}");
     let said = bench
-        .run(&[
-            "forget",
-            "--profile",
-            "dan@shop.example",
-            "--dry-run",
-            "--json",
-        ])
+        .run(&["forget", "--profile", "dan@shop.example", "--dry-run", "--json"])
         .json();
     assert_eq!((&said["count"], &said["waiting"]), (&json!(1), &json!(0)));
     assert_eq!(said["identifiers"].as_array().unwrap().len(), 2, "{said}");
@@ -48,10 +40,7 @@ async fn a_dry_run_says_who_and_what_and_erases_nothing() {
 #[tokio::test]
 async fn nothing_of_the_person_is_left_in_the_file_and_the_counts_stay() {
     let bench = Bench::prepared().await;
-    assert!(
-        found(&bench, "dan@shop.example") > 0,
-        "it is really there before"
-    );
+    assert!(found(&bench, "dan@shop.example") > 0, "it is really there before");
     let said = bench.run(&["forget", "--profile", "user:dan"]).well();
     assert_eq!(said, "1 event erased\n");
     assert_eq!(found(&bench, "dan@shop.example"), 0);
@@ -61,11 +50,7 @@ async fn nothing_of_the_person_is_left_in_the_file_and_the_counts_stay() {
     assert_eq!(audit["holds"], true, "{audit}");
 
     let again = bench.run(&["forget", "--profile", "user:dan"]);
-    assert_eq!(
-        (again.code, &*again.out),
-        (1, ""),
-        "nobody is known by it any more"
-    );
+    assert_eq!((again.code, &*again.out), (1, ""), "nobody is known by it any more");
 }
 
 #[tokio::test]
@@ -73,14 +58,8 @@ async fn what_waits_is_discarded_and_erased_too() {
     let bench = Bench::prepared().await;
     bench.run(&["hold", "--id", &BEHIND.to_string()]).well();
     let said = bench.run(&["forget", "--profile", "eve", "--json"]).json();
-    assert_eq!(
-        (&said["erased"], &said["discarded"]),
-        (&json!(2), &json!(2))
-    );
-    assert_eq!(
-        (&said["left"], &said["rebuild_due"]),
-        (&json!([]), &json!(false))
-    );
+    assert_eq!((&said["erased"], &said["discarded"]), (&json!(2), &json!(2)));
+    assert_eq!((&said["left"], &said["rebuild_due"]), (&json!([]), &json!(false)));
     let after = ["delivered", "dead", "skipped", "dead", "dead", "dead"];
     assert_eq!(statuses(&bench), after);
     assert_eq!(found(&bench, "user:eve"), 0);
@@ -124,8 +103,7 @@ async fn a_word_that_names_two_people_is_refused() {
     let ran = bench.run(&["forget", "--profile", "4915"]);
     assert_eq!((ran.code, &*ran.out), (1, ""));
     assert!(
-        ran.err
-            .contains("say which one: user:4915 or anonymous:4915"),
+        ran.err.contains("say which one: user:4915 or anonymous:4915"),
         "{}",
         ran.err
     );
@@ -136,16 +114,11 @@ async fn a_word_that_names_two_people_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn beside_a_daemon_what_is_in_flight_is_waited_for() {
     let klaviyo = Klaviyo::start().await;
-    klaviyo
-        .fault(json!({"hang": true, "path": "/api/events"}))
-        .await;
+    klaviyo.fault(json!({"hang": true, "path": "/api/events"})).await;
     let daemon = Daemon::start(&klaviyo, "").await;
     let call = json!({"type": "track", "userId": "jane", "event": "A", "context": {"traits": {"email": "jane@x.co"}}});
     daemon.send("/v1/track", &call).await;
-    eventually("the request hangs", || async {
-        (klaviyo.asked() > 0).then_some(())
-    })
-    .await;
+    eventually("the request hangs", || async { (klaviyo.asked() > 0).then_some(()) }).await;
     let ran = daemon.command(&["forget", "--profile", "jane@x.co", "--wait", "0"]);
     assert_eq!(ran.status.code(), Some(1), "{ran:?}");
     let said = String::from_utf8(ran.stderr).unwrap();
@@ -163,9 +136,6 @@ async fn beside_a_daemon_what_is_in_flight_is_waited_for() {
         path.push(file);
         let bytes = fs::read(path).unwrap_or_default();
         let name = b"jane@x.co";
-        assert!(
-            !bytes.windows(name.len()).any(|part| part == name),
-            "{file}"
-        );
+        assert!(!bytes.windows(name.len()).any(|part| part == name), "{file}");
     }
 }

@@ -32,10 +32,7 @@ async fn a_write_that_would_break_the_outbox_is_refused_and_names_the_command() 
             "UPDATE event SET status = 'pending', finished_ms = NULL WHERE status = 'dead'",
             "replay",
         ),
-        (
-            "UPDATE events SET status = 'pending' WHERE status = 'dead'",
-            "replay",
-        ),
+        ("UPDATE events SET status = 'pending' WHERE status = 'dead'", "replay"),
         ("DELETE FROM event WHERE status = 'dead'", "forget"),
         ("DELETE FROM events", "forget"),
         ("DELETE FROM dead_letters", "discard"),
@@ -59,10 +56,7 @@ async fn a_write_that_would_break_the_outbox_is_refused_and_names_the_command() 
         ),
         ("UPDATE chronicle SET last_id = 0", "serve"),
         ("INSERT INTO history (came) VALUES (1)", "serve"),
-        (
-            "INSERT INTO erasure (at_ms, events) VALUES (0, 0)",
-            "forget",
-        ),
+        ("INSERT INTO erasure (at_ms, events) VALUES (0, 0)", "forget"),
         (
             "INSERT INTO message (source, message_id, event_id, received_ms) VALUES ('shop', 'new', 99, 0)",
             "import",

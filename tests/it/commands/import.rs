@@ -13,8 +13,7 @@ use crate::support::{eventually, require};
 
 /// A call in one line.
 fn track(number: u32) -> String {
-    json!({"type": "track", "messageId": format!("m{number}"), "userId": "ann", "event": "Order Completed"})
-        .to_string()
+    json!({"type": "track", "messageId": format!("m{number}"), "userId": "ann", "event": "Order Completed"}).to_string()
 }
 
 /// Calls, and everything that can be wrong with a line.
@@ -42,9 +41,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn audit(bench: &Bench, name: &str) -> i64 {
-    bench.run(&["status", "--json"]).json()["audit"][name]
-        .as_i64()
-        .unwrap()
+    bench.run(&["status", "--json"]).json()["audit"][name].as_i64().unwrap()
 }
 
 fn shown(bench: &Bench, event: &str) -> Value {
@@ -68,14 +65,8 @@ fn good_lines_are_stored_and_bad_ones_told_with_their_place() {
         "10 lines: 3 stored, 2 kept as dead, 1 known before, 3 unreadable\n"
     );
     let said = said(&ran);
-    assert!(
-        said[0].starts_with("calls.ndjson:2: not JSON: EOF"),
-        "{said:?}"
-    );
-    assert!(
-        said[1].starts_with("calls.ndjson:6: not JSON: "),
-        "{said:?}"
-    );
+    assert!(said[0].starts_with("calls.ndjson:2: not JSON: EOF"), "{said:?}");
+    assert!(said[1].starts_with("calls.ndjson:6: not JSON: "), "{said:?}");
     assert_eq!(said[2..], ["calls.ndjson:9: not UTF-8"]);
     assert_eq!((audit(&bench, "pending"), audit(&bench, "dead")), (3, 2));
     assert_eq!(shown(&bench, "m1")["source"], "shop");
@@ -87,19 +78,11 @@ fn good_lines_are_stored_and_bad_ones_told_with_their_place() {
 #[test]
 fn gzip_of_several_members_stdin_and_several_files_are_taken() {
     let bench = Bench::new();
-    let members = [
-        gzip(track(1).as_bytes()),
-        gzip(b"\n"),
-        gzip(track(2).as_bytes()),
-    ]
-    .concat();
+    let members = [gzip(track(1).as_bytes()), gzip(b"\n"), gzip(track(2).as_bytes())].concat();
     // By its first bytes, whatever it is called.
     fs::write(bench.path().join("a.ndjson"), members).unwrap();
     fs::write(bench.path().join("b.ndjson"), track(3)).unwrap();
-    let ran = bench.run_on(
-        &track(4),
-        &["import", "a.ndjson", "b.ndjson", "-", "--json"],
-    );
+    let ran = bench.run_on(&track(4), &["import", "a.ndjson", "b.ndjson", "-", "--json"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     let tally = ran.json();
     assert_eq!((&tally["lines"], &tally["stored"]), (&json!(4), &json!(4)));
@@ -119,28 +102,16 @@ fn what_is_no_regular_file_is_read_once() {
     let writing = std::thread::spawn(move || fs::write(pipe, archive).unwrap());
     let ran = bench.run(&["import", "calls.pipe"]);
     writing.join().unwrap();
-    assert_eq!(
-        (ran.code, &*ran.out),
-        (0, "2000 lines: 2000 stored\n"),
-        "{ran:?}"
-    );
+    assert_eq!((ran.code, &*ran.out), (0, "2000 lines: 2000 stored\n"), "{ran:?}");
     let others: Vec<String> = (2001..=4000).map(track).collect();
     let ran = bench.run_on(&others.join("\n"), &["import", "/dev/stdin"]);
-    assert_eq!(
-        (ran.code, &*ran.out),
-        (0, "2000 lines: 2000 stored\n"),
-        "{ran:?}"
-    );
+    assert_eq!((ran.code, &*ran.out), (0, "2000 lines: 2000 stored\n"), "{ran:?}");
 }
 
 #[test]
 fn what_stands_behind_the_end_of_a_gzip_costs_no_line_before_it() {
     let bench = Bench::new();
-    let archive = [
-        gzip(format!("{}\n{}", track(1), track(2)).as_bytes()),
-        vec![0; 512],
-    ]
-    .concat();
+    let archive = [gzip(format!("{}\n{}", track(1), track(2)).as_bytes()), vec![0; 512]].concat();
     fs::write(bench.path().join("calls.gz"), archive).unwrap();
     let ran = bench.run(&["import", "calls.gz"]);
     assert_eq!(ran.code, 1, "{ran:?}");
@@ -184,10 +155,7 @@ fn a_second_run_skips_what_was_imported_and_a_grown_file_goes_on() {
     );
     fs::write(&file, format!("{first}\n{line}\n")).unwrap();
     let grown = bench.run(&["import", "calls.ndjson"]);
-    assert!(
-        grown.out.starts_with("1 lines: 1 stored; 2000 "),
-        "{grown:?}"
-    );
+    assert!(grown.out.starts_with("1 lines: 1 stored; 2000 "), "{grown:?}");
     // The same from a pipe has no place to go on from; the made ids tell.
     let piped = bench.run_on(&first, &["import", "-"]);
     assert_eq!(piped.out, "2000 lines: 0 stored, 2000 known before\n");
@@ -209,15 +177,11 @@ fn strict_stops_at_the_first_line_that_cannot_be_accepted() {
         let ran = bench.run(&["import", "--strict", "calls.ndjson"]);
         assert_eq!(ran.code, 1);
         assert!(
-            ran.out
-                .starts_with(&format!("{stored} lines: {stored} stored")),
+            ran.out.starts_with(&format!("{stored} lines: {stored} stored")),
             "{ran:?}"
         );
         let last = ran.err.lines().last().unwrap();
-        assert!(
-            last.starts_with("error: calls.ndjson:2: missing_type: "),
-            "{last}"
-        );
+        assert!(last.starts_with("error: calls.ndjson:2: missing_type: "), "{last}");
         assert_eq!(audit(&bench, "accepted"), 1);
     }
     fs::write(&file, [track(1), track(2)].join("\n")).unwrap();
@@ -253,15 +217,13 @@ fn the_source_must_be_one_of_the_configured() {
     let ran = bench.run_on("", &["import", "--source", "nobody", "-"]);
     assert_eq!(ran.code, 1);
     assert!(
-        ran.err
-            .ends_with("no source is named nobody; there are: shop\n"),
+        ran.err.ends_with("no source is named nobody; there are: shop\n"),
         "{}",
         ran.err
     );
     let ran = bench.run(&["import", "absent.ndjson"]);
     assert!(
-        ran.err
-            .starts_with("error: failed to read absent.ndjson: No such file"),
+        ran.err.starts_with("error: failed to read absent.ndjson: No such file"),
         "{}",
         ran.err
     );
@@ -288,11 +250,7 @@ async fn an_interrupted_import_ends_cleanly_and_remembers_its_place() {
     // The outbox is there, so that it can be looked into from the start.
     bench.run_on("", &["import", "-"]).well();
     let mut import = bench.command(&["import", "calls.ndjson"]);
-    let import = import
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let import = import.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     eventually("a part is imported", || async {
         (audit(&bench, "accepted") > 0).then_some(())
     })
@@ -301,10 +259,7 @@ async fn an_interrupted_import_ends_cleanly_and_remembers_its_place() {
     let ended = import.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(1));
     let said = String::from_utf8(ended.stderr).unwrap();
-    assert_eq!(
-        said,
-        "error: interrupted; the same command goes on from here\n"
-    );
+    assert_eq!(said, "error: interrupted; the same command goes on from here\n");
     let stored = audit(&bench, "accepted");
     assert!(stored < 40_000, "it was interrupted before its end");
     let tally = bench.run(&["import", "calls.ndjson", "--json"]).json();
@@ -323,18 +278,10 @@ async fn a_full_disk_is_waited_for_and_said() {
     let calls: Vec<String> = (1..=2000).map(track).collect();
     fs::write(bench.path().join("calls.ndjson"), calls.join("\n")).unwrap();
     let mut import = bench.command(&["import", "calls.ndjson"]);
-    let mut import = import
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut import = import.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut said = BufReader::new(import.stderr.take().unwrap()).lines();
     let waits = "the outbox's disk is full; trying again in 30 s";
-    assert!(
-        said.by_ref()
-            .map_while(Result::ok)
-            .any(|line| line == waits)
-    );
+    assert!(said.by_ref().map_while(Result::ok).any(|line| line == waits));
     kill_process(Pid::from_child(&import), Signal::INT).unwrap();
     assert!(
         said.map_while(Result::ok)

@@ -72,9 +72,7 @@ impl Ran {
 /// What a command that takes filters said, and the numbers of the events it listed: `2 events will be held: 5, 6`.
 fn listed(out: &str) -> String {
     let (said, list) = out.split_once('\n').unwrap();
-    let ids = list
-        .lines()
-        .map(|line| line.split_whitespace().next().unwrap());
+    let ids = list.lines().map(|line| line.split_whitespace().next().unwrap());
     match ids.collect::<Vec<_>>() {
         none if none.is_empty() => said.to_owned(),
         ids => format!("{said}: {}", ids.join(", ")),
@@ -151,19 +149,9 @@ struct Sandbox {
 
 impl Sandbox {
     fn start(bench: &Bench, private_key: &str) -> Self {
-        let arguments = [
-            "sandbox",
-            "--listen",
-            "127.0.0.1:0",
-            "--private-key",
-            private_key,
-        ];
+        let arguments = ["sandbox", "--listen", "127.0.0.1:0", "--private-key", private_key];
         let mut command = bench.command(&arguments);
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let stdout = child.stdout.take().unwrap();
         // From here on it is ended whatever happens.
         let mut sandbox = Self {
@@ -176,9 +164,7 @@ impl Sandbox {
             drop(BufReader::new(stdout).read_line(&mut line));
             drop(sender.send(line));
         });
-        let line = said
-            .recv_timeout(PATIENCE)
-            .expect("the sandbox says where it is");
+        let line = said.recv_timeout(PATIENCE).expect("the sandbox says where it is");
         let (_, url) = line.trim().rsplit_once(' ').unwrap();
         assert!(url.starts_with("http://127.0.0.1:"), "{line}");
         url.clone_into(&mut sandbox.url);

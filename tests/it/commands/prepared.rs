@@ -3,8 +3,7 @@
 use klaviyo_relay::config::{Config, OutboxConfig};
 use klaviyo_relay::ingest::arriving;
 use klaviyo_relay::model::{
-    DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventStatus, NewEvent, Outcome, OutcomeKind,
-    Timestamp,
+    DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventStatus, NewEvent, Outcome, OutcomeKind, Timestamp,
 };
 use klaviyo_relay::outbox::{Begun, Outbox, PlannedDelivery, Settlement, Start, Step, Then};
 
@@ -48,9 +47,7 @@ pub(crate) fn statuses(bench: &Bench) -> Vec<String> {
         let event = bench.run(&["show", &id.to_string(), "--json"]).json();
         event["status"].as_str().unwrap().to_owned()
     };
-    [ORDER, FLAWED, SKIPPED, REFUSED, WAITING, BEHIND]
-        .map(status)
-        .to_vec()
+    [ORDER, FLAWED, SKIPPED, REFUSED, WAITING, BEHIND].map(status).to_vec()
 }
 
 impl Bench {
@@ -77,13 +74,7 @@ impl Bench {
             event: EventId(WAITING),
             due: NOW,
         };
-        outbox
-            .settle(vec![Step {
-                settlement: None,
-                then,
-            }])
-            .await
-            .unwrap();
+        outbox.settle(vec![Step { settlement: None, then }]).await.unwrap();
         outbox.close().await;
     }
 
@@ -119,14 +110,7 @@ impl Bench {
             error: Some("no answer within the time".to_owned()),
             ..Outcome::of(OutcomeKind::Unknown)
         };
-        attempt(
-            &outbox,
-            subscription,
-            unknown,
-            DeliveryStatus::Unknown,
-            None,
-        )
-        .await;
+        attempt(&outbox, subscription, unknown, DeliveryStatus::Unknown, None).await;
         outbox.close().await;
     }
 
@@ -141,9 +125,7 @@ impl Bench {
 }
 
 pub(crate) fn event(call: &str) -> NewEvent {
-    let Config {
-        ingest, mapping, ..
-    } = Config::default();
+    let Config { ingest, mapping, .. } = Config::default();
     NewEvent {
         source: "shop".to_owned(),
         ..arriving(call, &ingest, &mapping.garbage_ids, NOW)
@@ -179,12 +161,7 @@ async fn refuse(outbox: &Outbox) {
     end(outbox, REFUSED, EventStatus::Dead, Some(words)).await;
 }
 
-pub(crate) async fn plan(
-    outbox: &Outbox,
-    event: i64,
-    kind: DeliveryKind,
-    key: Option<&str>,
-) -> DeliveryId {
+pub(crate) async fn plan(outbox: &Outbox, event: i64, kind: DeliveryKind, key: Option<&str>) -> DeliveryId {
     let delivery = PlannedDelivery {
         kind,
         metric: key.map(|_| "Placed Order".to_owned()),
@@ -194,10 +171,7 @@ pub(crate) async fn plan(
         refused: None,
         warnings: vec!["a warning".to_owned()],
     };
-    outbox
-        .plan(vec![(EventId(event), vec![delivery])])
-        .await
-        .unwrap()[&EventId(event)][0]
+    outbox.plan(vec![(EventId(event), vec![delivery])]).await.unwrap()[&EventId(event)][0]
 }
 
 pub(crate) async fn attempt(
@@ -246,11 +220,5 @@ pub(crate) async fn end(outbox: &Outbox, event: i64, status: EventStatus, reason
         erase: false,
         now: NOW,
     };
-    outbox
-        .settle(vec![Step {
-            settlement: None,
-            then,
-        }])
-        .await
-        .unwrap();
+    outbox.settle(vec![Step { settlement: None, then }]).await.unwrap();
 }

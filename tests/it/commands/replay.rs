@@ -25,14 +25,7 @@ async fn events_of_a_status_wait_again() {
     let bench = Bench::prepared().await;
     let said = bench.run(&["replay", "--status", "dead"]).well();
     assert_eq!(listed(&said), "2 events will be sent again: 2, 4");
-    let after = [
-        "delivered",
-        "pending",
-        "skipped",
-        "pending",
-        "pending",
-        "pending",
-    ];
+    let after = ["delivered", "pending", "skipped", "pending", "pending", "pending"];
     assert_eq!(statuses(&bench), after);
     let status = bench.run(&["status", "--json"]).json();
     assert_eq!(status["audit"]["difference"], 0);
@@ -62,19 +55,12 @@ async fn what_cannot_be_replayed_is_named_and_the_others_go() {
     let ran = bench.run(&["replay", "--id", "99", "--json"]);
     assert_eq!((ran.code, &*ran.err), (1, ""));
     let said: Value = ran.json();
-    assert_eq!(
-        (&said["count"], &said["left_out"]),
-        (&json!(0), &json!([99]))
-    );
+    assert_eq!((&said["count"], &said["left_out"]), (&json!(0), &json!([99])));
 }
 
 fn assert_left_out(ran: &Ran, which: &str) {
-    let why =
-        "left out, since they do not exist, are in another state or in flight, or were erased";
-    assert_eq!(
-        (ran.code, &*ran.err),
-        (1, &*format!("error: {why}: {which}\n"))
-    );
+    let why = "left out, since they do not exist, are in another state or in flight, or were erased";
+    assert_eq!((ran.code, &*ran.err), (1, &*format!("error: {why}: {which}\n")));
 }
 
 #[tokio::test]

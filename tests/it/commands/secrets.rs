@@ -75,11 +75,7 @@ fn a_check_prints_no_key_whether_it_is_taken_or_not() {
 #[test]
 fn a_malformed_key_is_not_quoted() {
     let bench = Bench::with(&config("https://a.klaviyo.com"));
-    for wrong in [
-        "Vq8sPrivate3xZ",
-        "pk_Vq8s Private3xZ",
-        "pk_Vq8s\u{e9}Private3xZ",
-    ] {
+    for wrong in ["Vq8sPrivate3xZ", "pk_Vq8s Private3xZ", "pk_Vq8s\u{e9}Private3xZ"] {
         for command in ["check", "serve"] {
             let ran = run(&bench, &[command], wrong);
             assert_eq!((ran.code, &*ran.out), (1, ""), "{ran:?}");
@@ -154,11 +150,7 @@ fn a_secret_is_read_from_a_file_without_the_newline_at_its_end() {
 #[test]
 fn a_variable_names_the_configuration_where_no_option_does() {
     let bench = Bench::new();
-    fs::rename(
-        bench.path().join("config.toml"),
-        bench.path().join("relay.toml"),
-    )
-    .unwrap();
+    fs::rename(bench.path().join("config.toml"), bench.path().join("relay.toml")).unwrap();
     let run = |variable: &str, arguments: &[&str]| {
         let mut command = bench.command(arguments);
         command.env("KLAVIYO_RELAY_CONFIG", variable);
@@ -166,22 +158,13 @@ fn a_variable_names_the_configuration_where_no_option_does() {
         super::finish(command, "{}")
     };
     assert_eq!(run("relay.toml", &["check"]).code, 0);
-    assert_eq!(
-        run("relay.toml", &["check", "--config", "other.toml"]).code,
-        1
-    );
-    assert_eq!(
-        run("other.toml", &["check", "--config", "relay.toml"]).code,
-        0
-    );
+    assert_eq!(run("relay.toml", &["check", "--config", "other.toml"]).code, 1);
+    assert_eq!(run("other.toml", &["check", "--config", "relay.toml"]).code, 0);
     for arguments in [&["check"][..], &["explain"]] {
         let ran = run("other.toml", arguments);
         let start = "error: there is no configuration at other.toml";
         assert!(ran.err.starts_with(start), "{ran:?}");
     }
     let ran = run("", &["check"]);
-    assert!(
-        ran.err.contains("no configuration at config.toml"),
-        "{ran:?}"
-    );
+    assert!(ran.err.contains("no configuration at config.toml"), "{ran:?}");
 }

@@ -60,9 +60,7 @@ async fn an_event_is_shown_with_its_deliveries_and_attempts() {
     ];
     let mut rest = &*text;
     for part in parts {
-        let (_, after) = rest
-            .split_once(part)
-            .unwrap_or_else(|| panic!("no {part} in\n{text}"));
+        let (_, after) = rest.split_once(part).unwrap_or_else(|| panic!("no {part} in\n{text}"));
         rest = after;
     }
 }
@@ -78,10 +76,7 @@ async fn an_event_that_was_not_mapped_yet_says_what_it_would_become() {
     assert_eq!(event["waited_for_by"], json!({"count": 1, "first": [6]}));
     assert_eq!(event["rules"][0]["kind"], "event");
     let text = bench.run(&["show", "3"]).well();
-    assert!(
-        text.contains("\n  page calls are not sent to Klaviyo\n"),
-        "{text}"
-    );
+    assert!(text.contains("\n  page calls are not sent to Klaviyo\n"), "{text}");
 }
 
 #[tokio::test]
@@ -89,10 +84,7 @@ async fn an_erased_event_says_so() {
     let bench = Bench::prepared().await;
     bench.run(&["forget", "--profile", "ann"]).well();
     let text = bench.run(&["show", "1"]).well();
-    assert!(
-        text.contains("about nobody, or somebody erased since\n"),
-        "{text}"
-    );
+    assert!(text.contains("about nobody, or somebody erased since\n"), "{text}");
     assert!(
         text.contains("call\n  gone: the person was erased with everything personal"),
         "{text}"

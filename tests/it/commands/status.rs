@@ -47,22 +47,17 @@ async fn a_disk_that_is_too_full_is_said_first() {
     let (_, sentence) = first.split_once(": ").unwrap();
     assert!(check.out.contains(sentence), "{check:?}");
     let json = bench.run(&["status", "--json"]).json();
-    assert!(
-        json["refuses"].as_str().unwrap().ends_with(sentence),
-        "{json}"
-    );
+    assert!(json["refuses"].as_str().unwrap().ends_with(sentence), "{json}");
 }
 
 #[tokio::test]
 async fn what_was_discarded_has_not_died_and_what_holds_others_up_is_named() {
     let bench = Bench::prepared().await;
-    let died =
-        |bench: &Bench| bench.run(&["status", "--json"]).json()["flow"]["died"]["day"].clone();
+    let died = |bench: &Bench| bench.run(&["status", "--json"]).json()["flow"]["died"]["day"].clone();
     let before = died(&bench);
     bench.run(&["hold", "--id", "5"]).well();
     let said = bench.run(&["status"]).well();
-    let held =
-        "1 held event holds up 1 of the same people: release or discard; for example event 5";
+    let held = "1 held event holds up 1 of the same people: release or discard; for example event 5";
     assert!(said.contains(held), "{said}");
     bench.run(&["discard", "--id", "5"]).well();
     assert_eq!(died(&bench), before, "an operator gave it up");

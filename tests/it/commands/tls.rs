@@ -43,11 +43,7 @@ fn wrong_files_are_refused_at_start_and_told_by_check() {
     for (certificate, key, words) in [
         ("", &*one.key, "tls_cert cert.pem holds no certificate"),
         (&one.key, &one.key, "tls_cert cert.pem holds no certificate"),
-        (
-            garbage,
-            &one.key,
-            "the certificate in tls_cert cert.pem cannot be read",
-        ),
+        (garbage, &one.key, "the certificate in tls_cert cert.pem cannot be read"),
         (&torn, &one.key, "tls_cert cert.pem is not readable PEM"),
         (&one.certificate, "", "tls_key key.pem holds no private key"),
         (
@@ -81,10 +77,7 @@ fn wrong_files_are_refused_at_start_and_told_by_check() {
             "{}",
             ran.err
         );
-        assert!(
-            !bench.path().join("outbox.db").exists(),
-            "nothing was begun"
-        );
+        assert!(!bench.path().join("outbox.db").exists(), "nothing was begun");
         let check = bench.run(&["check"]);
         assert_eq!(check.code, 1);
         assert!(finding(&check).starts_with(&format!("WRONG tls: [ingest]: {words}")));

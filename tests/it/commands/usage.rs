@@ -80,11 +80,7 @@ fn the_outbox_lies_beside_its_configuration() {
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("relay.toml"), SANDBOX).unwrap();
     let ran = bench.run(&["--config", "etc/relay.toml", "status"]);
-    assert!(
-        ran.err.contains("there is no outbox at etc/outbox.db;"),
-        "{}",
-        ran.err
-    );
+    assert!(ran.err.contains("there is no outbox at etc/outbox.db;"), "{}", ran.err);
 }
 
 #[test]
@@ -97,11 +93,7 @@ fn a_file_that_is_no_outbox_is_an_error() {
     assert_eq!((ran.code, &*ran.out), (1, ""));
     let start = "error: failed to open the outbox at outbox.db: ";
     assert!(ran.err.starts_with(start), "{}", ran.err);
-    assert_eq!(
-        fs::read_to_string(&file).unwrap(),
-        notes,
-        "it stays as it is"
-    );
+    assert_eq!(fs::read_to_string(&file).unwrap(), notes, "it stays as it is");
 
     fs::write(&file, "").unwrap();
     let ran = bench.run(&["status"]);

@@ -17,8 +17,7 @@ const KEY: &str = "X-Write-Key: dev\r\n";
 #[tokio::test]
 async fn a_body_that_stands_still_gives_its_room_back() {
     let klaviyo = Klaviyo::start().await;
-    let ingest =
-        "listen = \"127.0.0.1:0\"\nmax_batch_bytes = \"512KiB\"\nmax_bytes_in_progress = \"1MiB\"";
+    let ingest = "listen = \"127.0.0.1:0\"\nmax_batch_bytes = \"512KiB\"\nmax_bytes_in_progress = \"1MiB\"";
     let outbox = "path = \"outbox.db\"\nmin_free_disk = 0";
     let daemon = Daemon::start_with(&klaviyo, ingest, outbox, "").await;
     // With and without a key: both hold what they sent, and no more comes.
@@ -33,8 +32,7 @@ async fn a_body_that_stands_still_gives_its_room_back() {
     };
     let large = json!({"userId": "u", "event": "e", "properties": {"pad": "x".repeat(200_000)}});
     let answered = async |status: u16| {
-        let answered =
-            async || (daemon.try_post("/v1/track", &large).await? == status).then_some(());
+        let answered = async || (daemon.try_post("/v1/track", &large).await? == status).then_some(());
         let waited = eventually("the answer changes", answered);
         tokio::time::timeout(AT_MOST, waited).await.is_ok()
     };

@@ -48,9 +48,7 @@ async fn thousands_of_silent_clients_hinder_neither_a_good_one_nor_delivery() {
         let request = client.post(format!("http://{}/v1/track", daemon.ingest));
         let request = request.basic_auth("dev", Some("")).body(call.to_string());
         let answer = tokio::time::timeout(SOON, request.send()).await;
-        let answer = answer
-            .unwrap_or_else(|_| panic!("call {number} waits"))
-            .unwrap();
+        let answer = answer.unwrap_or_else(|_| panic!("call {number} waits")).unwrap();
         assert_eq!(answer.status(), 200);
         let alive = tokio::time::timeout(SOON, daemon.look("/healthz")).await;
         assert_eq!(alive.unwrap().0, 200);

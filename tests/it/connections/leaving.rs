@@ -23,8 +23,7 @@ const CALLS: usize = 200;
 fn body(number: usize) -> (&'static str, String) {
     let (path, is_batch) = ROUTES[number % ROUTES.len()];
     let id = format!("call-{number}");
-    let call =
-        json!({"type": "track", "userId": id, "event": "Left", "messageId": id, "writeKey": "dev"});
+    let call = json!({"type": "track", "userId": id, "event": "Left", "messageId": id, "writeKey": "dev"});
     let body = if is_batch {
         json!({"batch": [call], "writeKey": "dev"})
     } else {

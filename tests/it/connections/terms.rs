@@ -50,9 +50,7 @@ impl Port {
             .route("/", get(|| async { "well" }))
             .route("/endless", get(endless))
             .route("/hang", get(std::future::pending::<()>));
-        let socket = listener::bind("127.0.0.1:0".parse().unwrap())
-            .await
-            .unwrap();
+        let socket = listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = socket.local_addr().unwrap();
         let stop = CancellationToken::new();
         let serving = listener::serve_by(terms, socket, routes, stop.clone(), Duration::ZERO);
@@ -107,10 +105,7 @@ async fn who_asks_and_never_reads_loses_the_connection() {
 #[tokio::test]
 async fn who_asks_again_and_again_loses_the_connection_at_its_age() {
     let port = Port::by(Terms {
-        times: Times {
-            age: SHORT,
-            ..never()
-        },
+        times: Times { age: SHORT, ..never() },
         ..Terms::default()
     })
     .await;
@@ -225,10 +220,7 @@ async fn an_http_2_connection_has_a_bounded_number_of_requests_at_once() {
 #[tokio::test]
 async fn the_time_for_a_head_begins_with_its_first_byte() {
     let port = Port::by(Terms {
-        times: Times {
-            head: SHORT,
-            ..never()
-        },
+        times: Times { head: SHORT, ..never() },
         ..Terms::default()
     })
     .await;

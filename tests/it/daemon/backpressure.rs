@@ -12,9 +12,7 @@ const AT_MOST_FIVE: &str = "path = \"outbox.db\"\nmin_free_disk = 0\nmax_pending
 #[tokio::test(flavor = "multi_thread")]
 async fn too_many_waiting_events_are_a_429_until_some_are_delivered() {
     let klaviyo = Klaviyo::start().await;
-    klaviyo
-        .fault(json!({"status": 503, "path": "/api/events"}))
-        .await;
+    klaviyo.fault(json!({"status": 503, "path": "/api/events"})).await;
     let daemon = Daemon::start_on(&klaviyo, AT_MOST_FIVE, "").await;
     let mut answers = BTreeMap::new();
     for number in 1..=8 {
@@ -64,11 +62,7 @@ async fn a_refused_sender_is_told_when_to_come_back_in_whole_seconds() {
         .await
         .unwrap();
     assert_eq!(answer.status(), 429);
-    let wait: u64 = answer.headers()["retry-after"]
-        .to_str()
-        .unwrap()
-        .parse()
-        .unwrap();
+    let wait: u64 = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
     assert!((1..=300).contains(&wait), "{wait}");
     assert_eq!(
         daemon.outbox().await.status().await.unwrap().audit[0],

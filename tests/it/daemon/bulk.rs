@@ -28,10 +28,7 @@ async fn a_deep_backlog_of_events_goes_in_jobs() {
     let klaviyo = Klaviyo::start().await;
     let daemon = Daemon::start(&klaviyo, NARROW).await;
     daemon
-        .send(
-            "/v1/batch",
-            &people(500, |n| track(&format!("u{n}"), n + 1)),
-        )
+        .send("/v1/batch", &people(500, |n| track(&format!("u{n}"), n + 1)))
         .await;
     let status = daemon.settled().await;
     assert_eq!(count(&status, "delivered"), 500);
@@ -41,10 +38,7 @@ async fn a_deep_backlog_of_events_goes_in_jobs() {
         jobs(&klaviyo, "/api/event-bulk-create-jobs").await,
         jobs(&klaviyo, "/api/events").await,
     );
-    assert!(
-        jobs >= 1 && singles < 250,
-        "{jobs} jobs, {singles} single requests"
-    );
+    assert!(jobs >= 1 && singles < 250, "{jobs} jobs, {singles} single requests");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -73,10 +67,7 @@ async fn a_refused_item_of_a_job_is_judged_alone_and_the_others_are_delivered() 
     };
     daemon.send("/v1/batch", &people(400, bad)).await;
     let status = daemon.settled().await;
-    assert_eq!(
-        (count(&status, "delivered"), count(&status, "dead")),
-        (396, 4)
-    );
+    assert_eq!((count(&status, "delivered"), count(&status, "dead")), (396, 4));
     assert_eq!(klaviyo.events().len(), 396);
 }
 
@@ -88,10 +79,7 @@ async fn a_lost_answer_to_a_job_is_unknown_and_its_items_go_singly() {
         .await;
     let daemon = Daemon::start(&klaviyo, NARROW).await;
     daemon
-        .send(
-            "/v1/batch",
-            &people(200, |n| track(&format!("u{n}"), n + 1)),
-        )
+        .send("/v1/batch", &people(200, |n| track(&format!("u{n}"), n + 1)))
         .await;
     let status = daemon.settled().await;
     assert_eq!(count(&status, "delivered"), 200);
@@ -108,10 +96,7 @@ async fn identifies_go_in_import_jobs_and_what_follows_waits_for_their_end() {
     };
     daemon.send("/v1/batch", &people(300, identify)).await;
     daemon
-        .send(
-            "/v1/batch",
-            &people(300, |n| track(&format!("u{n}"), n + 1)),
-        )
+        .send("/v1/batch", &people(300, |n| track(&format!("u{n}"), n + 1)))
         .await;
     let status = daemon.settled().await;
     assert_eq!(count(&status, "delivered"), 600);
@@ -123,11 +108,7 @@ async fn identifies_go_in_import_jobs_and_what_follows_waits_for_their_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn subscriptions_of_a_list_go_together() {
     let klaviyo = Klaviyo::start().await;
-    let daemon = Daemon::start(
-        &klaviyo,
-        &format!("[mapping]\nlist_id = \"LST1\"\n{NARROW}"),
-    )
-    .await;
+    let daemon = Daemon::start(&klaviyo, &format!("[mapping]\nlist_id = \"LST1\"\n{NARROW}")).await;
     let identify = |n: u64| {
         json!({"type": "identify", "messageId": format!("i{n}"), "userId": format!("u{n}"),
             "traits": {"email": format!("u{n}@klaviyo-demo.com")}})
@@ -135,12 +116,7 @@ async fn subscriptions_of_a_list_go_together() {
     daemon.send("/v1/batch", &people(300, identify)).await;
     let status = daemon.settled().await;
     assert_eq!(count(&status, "delivered"), 300);
-    let members: usize = klaviyo
-        .snapshot()
-        .lists
-        .iter()
-        .map(|list| list.members.len())
-        .sum();
+    let members: usize = klaviyo.snapshot().lists.iter().map(|list| list.members.len()).sum();
     assert_eq!(members, 300);
     assert!(jobs(&klaviyo, "/api/profile-subscription-bulk-create-jobs").await < 250);
 }

@@ -74,9 +74,7 @@ impl Relay {
     }
 
     async fn of(config: Config, clock: Set, folder: Arc<TempDir>) -> Self {
-        let app = App::start(config.clone(), Arc::new(clock.clone()))
-            .await
-            .unwrap();
+        let app = App::start(config.clone(), Arc::new(clock.clone())).await.unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Self {
             app,
@@ -154,10 +152,7 @@ async fn a_clock_that_is_set_back_stalls_nobody() {
             for number in 1..=5 {
                 relay.send(&call(number)).await;
             }
-            eventually("an attempt fails", || async {
-                (klaviyo.asked() > 0).then_some(())
-            })
-            .await;
+            eventually("an attempt fails", || async { (klaviyo.asked() > 0).then_some(()) }).await;
             clock.ahead(0);
             if restarts {
                 relay = relay.restart().await;
@@ -260,10 +255,7 @@ async fn a_leap_of_the_clock_makes_nothing_too_old_and_is_reported() {
     };
     let relay = Relay::start_with(&klaviyo, clock.clone(), delivery).await;
     relay.send(&call(1)).await;
-    eventually("it is being sent", || async {
-        (klaviyo.asked() > 0).then_some(())
-    })
-    .await;
+    eventually("it is being sent", || async { (klaviyo.asked() > 0).then_some(()) }).await;
     clock.ahead(365 * DAY);
     relay.noted("clock_leapt", true).await;
     let status = relay.app.outbox.status().await.unwrap();

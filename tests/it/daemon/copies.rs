@@ -21,10 +21,7 @@ async fn an_order_number_that_two_people_have_is_two_orders() {
     let status = daemon.settled().await;
     assert_eq!(count(&status, "delivered"), 2);
     let events = klaviyo.events();
-    let keys: BTreeSet<_> = events
-        .iter()
-        .map(|event| event.unique_id.as_deref())
-        .collect();
+    let keys: BTreeSet<_> = events.iter().map(|event| event.unique_id.as_deref()).collect();
     assert_eq!(events.len(), 4);
     assert_eq!(keys, BTreeSet::from([Some("#1001"), Some("#1001_5")]));
 }
@@ -37,28 +34,13 @@ async fn a_second_order_of_one_person_is_skipped_and_counted_and_names_the_first
         daemon.send("/v1/track", &order("u1", message)).await;
     }
     let status = daemon.settled().await;
-    assert_eq!(
-        (count(&status, "delivered"), count(&status, "skipped")),
-        (1, 1)
-    );
+    assert_eq!((count(&status, "delivered"), count(&status, "skipped")), (1, 1));
     assert!(klaviyo.events().iter().all(|event| event.sent == 1));
-    let report = daemon
-        .outbox()
-        .await
-        .report(klaviyo_relay::model::EventId(2))
-        .await;
+    let report = daemon.outbox().await.report(klaviyo_relay::model::EventId(2)).await;
     let report = report.unwrap().unwrap();
     assert_eq!(report.column("copy_of"), Some("1"));
-    assert!(
-        report
-            .column("reason")
-            .unwrap()
-            .starts_with("a copy of event 1")
-    );
-    let copies = report
-        .deliveries
-        .iter()
-        .map(|delivery| delivery.column("copy_of"));
+    assert!(report.column("reason").unwrap().starts_with("a copy of event 1"));
+    let copies = report.deliveries.iter().map(|delivery| delivery.column("copy_of"));
     assert!(copies.into_iter().all(|of| of == Some("1")));
     let shown = String::from_utf8(daemon.command(&["status"]).stdout).unwrap();
     assert!(shown.contains("copies skipped: 1"), "{shown}");

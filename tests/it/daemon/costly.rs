@@ -62,27 +62,15 @@ fn bombs() -> Vec<Bomb> {
     let keys: Vec<String> = (0..350_000).map(|n| format!("\"{n}\":1")).collect();
     let nobodys = format!("{{\"batch\":[{}]}}", many("1", large - 16));
     vec![
-        bomb(
-            "a context, 2,500 calls that are none",
-            around(&text, "{}"),
-            ROWS,
-        ),
+        bomb("a context, 2,500 calls that are none", around(&text, "{}"), ROWS),
         bomb("a context of ones, 2,500 calls", around(&ones, call), ROWS),
-        bomb(
-            "a context of objects, 2,500 calls",
-            around(&objects, call),
-            ROWS,
-        ),
+        bomb("a context of objects, 2,500 calls", around(&objects, call), ROWS),
         bomb(
             "a call of objects",
             format!("{{\"a\":[{}]}}", many("{\"\":1}", large - 16)),
             0,
         ),
-        bomb(
-            "a call of ones",
-            format!("{{\"a\":[{}]}}", many("1", large - 16)),
-            0,
-        ),
+        bomb("a call of ones", format!("{{\"a\":[{}]}}", many("1", large - 16)), 0),
         bomb("a call of keys", format!("{{{}}}", keys.join(",")), 0),
         bomb(
             "a batch of one call of objects",
@@ -124,9 +112,7 @@ fn throw(daemon: &Daemon, client: &reqwest::Client, bomb: &Bomb) -> reqwest::Req
     if bomb.with_key {
         request = request.basic_auth("dev", Some(""));
     }
-    request
-        .header("content-encoding", "gzip")
-        .body(gzip(&bomb.body))
+    request.header("content-encoding", "gzip").body(gzip(&bomb.body))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,8 +135,7 @@ async fn what_is_small_on_the_wire_and_large_in_memory_costs_a_bounded_amount() 
         let statuses = thrown.join_all().await;
         let peak = memory(&daemon, "VmHWM").saturating_sub(idle);
         let grown = disk(&daemon).saturating_sub(before);
-        let stored =
-            u64::try_from(statuses.iter().filter(|status| **status == 200).count()).unwrap();
+        let stored = u64::try_from(statuses.iter().filter(|status| **status == 200).count()).unwrap();
         println!(
             "| {} | {} bytes on the wire | {stored} of {AT_ONCE} stored | {} MiB | {} KiB of disk |",
             bomb.name,
@@ -164,12 +149,9 @@ async fn what_is_small_on_the_wire_and_large_in_memory_costs_a_bounded_amount() 
         assert!(grown < most, "{}: {} KiB", bomb.name, grown >> 10);
         eventually("everybody else is delivered", || async {
             let events = klaviyo.events();
-            let good = events.iter().filter(|event| {
-                event
-                    .unique_id
-                    .as_deref()
-                    .is_some_and(|id| id.starts_with("good-"))
-            });
+            let good = events
+                .iter()
+                .filter(|event| event.unique_id.as_deref().is_some_and(|id| id.starts_with("good-")));
             (good.count() == 9).then_some(())
         })
         .await;
@@ -179,9 +161,7 @@ async fn what_is_small_on_the_wire_and_large_in_memory_costs_a_bounded_amount() 
         })
         .await;
         assert!(
-            statuses
-                .iter()
-                .all(|status| [200, 400, 401, 413, 429].contains(status)),
+            statuses.iter().all(|status| [200, 400, 401, 413, 429].contains(status)),
             "{statuses:?}"
         );
         let (status, _) = daemon
@@ -206,9 +186,7 @@ async fn orders_of_many_products_take_turns_with_everybody_else() {
         daemon.send("/v1/track", &call).await;
     }
     for person in 0..ORDERS {
-        daemon
-            .send("/v1/track", &track(&format!("good-{person}"), 0))
-            .await;
+        daemon.send("/v1/track", &track(&format!("good-{person}"), 0)).await;
     }
     let last = eventually("everybody else is delivered", || async {
         let events = klaviyo.events();

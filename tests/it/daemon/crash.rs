@@ -22,9 +22,7 @@ async fn a_killed_daemon_delivers_everything_once_and_in_order_after_its_restart
             klaviyo
                 .fault(json!({"lost": true, "next": 3, "path": "/api/events"}))
                 .await;
-            klaviyo
-                .fault(json!({"hang": true, "path": "/api/events"}))
-                .await;
+            klaviyo.fault(json!({"hang": true, "path": "/api/events"})).await;
         }
         let batch: Vec<_> = part.iter().map(|n| call(*n)).collect();
         daemon.send("/v1/batch", &json!({ "batch": batch })).await;
@@ -63,9 +61,7 @@ async fn a_killed_daemon_delivers_everything_once_and_in_order_after_its_restart
 async fn a_terminated_daemon_finishes_what_is_in_the_air_and_exits_0() {
     let klaviyo = Klaviyo::start().await;
     let mut daemon = Daemon::start(&klaviyo, "").await;
-    klaviyo
-        .fault(json!({"delay_ms": 500, "path": "/api/events"}))
-        .await;
+    klaviyo.fault(json!({"delay_ms": 500, "path": "/api/events"})).await;
     let batch: Vec<_> = (0..100).map(|n| track(&format!("user-{n}"), n)).collect();
     daemon.send("/v1/batch", &json!({ "batch": batch })).await;
     eventually("requests are in the air", || async {
@@ -83,24 +79,16 @@ async fn a_terminated_daemon_finishes_what_is_in_the_air_and_exits_0() {
         klaviyo.events().iter().all(|event| event.sent == 1),
         "nothing in the air was sent again"
     );
-    assert!(
-        sent < 100,
-        "the shutdown did not wait for the whole backlog"
-    );
+    assert!(sent < 100, "the shutdown did not wait for the whole backlog");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_stops_at_once_and_loses_nothing() {
     let klaviyo = Klaviyo::start().await;
     let mut daemon = Daemon::start(&klaviyo, "").await;
-    klaviyo
-        .fault(json!({"hang": true, "path": "/api/events"}))
-        .await;
+    klaviyo.fault(json!({"hang": true, "path": "/api/events"})).await;
     daemon.send("/v1/track", &track("u1", 1)).await;
-    eventually("the request hangs", || async {
-        (klaviyo.asked() >= 2).then_some(())
-    })
-    .await;
+    eventually("the request hangs", || async { (klaviyo.asked() >= 2).then_some(()) }).await;
     daemon.signal("-TERM");
     eventually("it is stopping", || async {
         daemon.log().contains("stopping").then_some(())
@@ -122,10 +110,7 @@ async fn a_second_daemon_on_the_same_outbox_is_refused() {
     let second = daemon.command(&["serve"]);
     let error = String::from_utf8(second.stderr).unwrap();
     assert_eq!(second.status.code(), Some(1));
-    assert!(
-        error.contains("in use by another klaviyo-relay (process "),
-        "{error}"
-    );
+    assert!(error.contains("in use by another klaviyo-relay (process "), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -136,15 +121,10 @@ async fn an_event_whose_payload_was_erased_is_dead_and_holds_up_nobody() {
     };
     let klaviyo = Klaviyo::start().await;
     let mut daemon = Daemon::start(&klaviyo, "").await;
-    klaviyo
-        .fault(json!({"hang": true, "path": "/api/events"}))
-        .await;
+    klaviyo.fault(json!({"hang": true, "path": "/api/events"})).await;
     let batch = json!({"batch": [track("u1", 1), track("u1", 2)]});
     daemon.send("/v1/batch", &batch).await;
-    eventually("the first hangs", || async {
-        (klaviyo.asked() >= 2).then_some(())
-    })
-    .await;
+    eventually("the first hangs", || async { (klaviyo.asked() >= 2).then_some(()) }).await;
     daemon.kill();
     let erased = Command::new("sqlite3")
         .arg(daemon.database())
@@ -154,9 +134,6 @@ async fn an_event_whose_payload_was_erased_is_dead_and_holds_up_nobody() {
     klaviyo.behave().await;
     daemon.restart().await;
     let status = daemon.settled().await;
-    assert_eq!(
-        (count(&status, "dead"), count(&status, "delivered")),
-        (1, 1)
-    );
+    assert_eq!((count(&status, "dead"), count(&status, "delivered")), (1, 1));
     assert!(status.dead[0].reason.contains("erased"), "{status:?}");
 }

@@ -18,9 +18,7 @@ fn spoil_page_with(database: &Path, bytes: &str) {
     let bytes = bytes.as_bytes();
     let all = fs::read(database).unwrap();
     let has = |page: &[u8]| page.windows(bytes.len()).any(|part| part == bytes);
-    let found = all
-        .chunks(PAGE)
-        .position(|page| page[0] == LEAF && has(page));
+    let found = all.chunks(PAGE).position(|page| page[0] == LEAF && has(page));
     let mut file = fs::OpenOptions::new().write(true).open(database).unwrap();
     let place = found.expect("the bytes are in the file") * PAGE;
     file.seek(SeekFrom::Start(place as u64)).unwrap();
@@ -49,10 +47,7 @@ async fn a_page_that_cannot_be_read_costs_its_own_events_alone() {
     assert!((1..=6).contains(&dead), "{dead} are dead");
     assert_eq!(daemon.look("/healthz").await.0, 200);
     let (status, ready) = daemon.look("/readyz").await;
-    assert_eq!(
-        (status, &ready["notes"][0]["code"]),
-        (200, &json!("file_damaged"))
-    );
+    assert_eq!((status, &ready["notes"][0]["code"]), (200, &json!("file_damaged")));
     let events = format!("{dead} events could not be read");
     assert!(ready.to_string().contains(&events), "{ready}");
     let checked = daemon.command(&["check"]);

@@ -80,20 +80,12 @@ async fn what_klaviyo_refuses_is_dead_with_its_own_words_and_blocks_nobody() {
         .fault(json!({"status": 400, "body": words, "next": 1, "match": "\"number\":1"}))
         .await;
     daemon
-        .send(
-            "/v1/batch",
-            &json!({"batch": [track("u1", 1), track("u1", 2)]}),
-        )
+        .send("/v1/batch", &json!({"batch": [track("u1", 1), track("u1", 2)]}))
         .await;
     let status = daemon.settled().await;
-    assert_eq!(
-        (count(&status, "delivered"), count(&status, "dead")),
-        (1, 1)
-    );
+    assert_eq!((count(&status, "delivered"), count(&status, "dead")), (1, 1));
     assert!(
-        status.dead[0]
-            .reason
-            .contains("The metric is not welcome here."),
+        status.dead[0].reason.contains("The metric is not welcome here."),
         "{status:?}"
     );
     let shown = daemon.command(&["show", "u1-1"]);
@@ -142,9 +134,7 @@ async fn a_conflict_of_identifiers_is_resent_without_the_weaker_one() {
     // The sandbox, as Klaviyo, refuses an e-mail and a phone of two profiles with 409 duplicate_profile.
     let conflict = json!({"errors": [{"id": "e", "status": 409, "code": "duplicate_profile",
         "title": "t", "detail": "d", "meta": {"duplicate_profile_id": "x"}}]});
-    klaviyo
-        .fault(json!({"status": 409, "body": conflict, "next": 1}))
-        .await;
+    klaviyo.fault(json!({"status": 409, "body": conflict, "next": 1})).await;
     let both = json!({"email": "a@klaviyo-demo.com", "phone": "+15005550006"});
     daemon.send("/v1/identify", &identify("u1", both)).await;
     let status = daemon.settled().await;
@@ -156,10 +146,7 @@ async fn a_conflict_of_identifiers_is_resent_without_the_weaker_one() {
     assert_eq!(attributes["email"], "a@klaviyo-demo.com");
     assert_eq!(attributes.get("phone_number"), None);
     let shown = String::from_utf8(daemon.command(&["show", "1"]).stdout).unwrap();
-    assert!(
-        shown.contains("sent again without the weaker one"),
-        "{shown}"
-    );
+    assert!(shown.contains("sent again without the weaker one"), "{shown}");
 }
 
 /// An order of somebody with three names, in a currency.
@@ -212,10 +199,7 @@ async fn an_optional_attribute_that_klaviyo_refuses_costs_no_event() {
     assert_eq!(sent.get("value_currency"), None);
     assert_eq!(sent["properties"]["value_currency"], "EUR");
     let shown = String::from_utf8(daemon.command(&["show", "1"]).stdout).unwrap();
-    assert!(
-        shown.contains("Klaviyo refused its `email` (400)"),
-        "{shown}"
-    );
+    assert!(shown.contains("Klaviyo refused its `email` (400)"), "{shown}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -262,7 +246,9 @@ async fn an_audience_puts_the_person_on_its_list_and_takes_it_off_again() {
 async fn retry_after_is_waited_out_for_five_minutes_at_most() {
     let klaviyo = Klaviyo::start().await;
     let daemon = Daemon::start(&klaviyo, "[delivery]\nfirst_retry = \"10ms\"").await;
-    klaviyo.fault(json!({"status": 429, "headers": {"Retry-After": "3600"}, "next": 1, "path": "/api/events"})).await;
+    klaviyo
+        .fault(json!({"status": 429, "headers": {"Retry-After": "3600"}, "next": 1, "path": "/api/events"}))
+        .await;
     daemon.send("/v1/track", &track("u1", 1)).await;
     let outbox = daemon.outbox().await;
     let due = eventually("the event waits for its second attempt", || async {
@@ -290,8 +276,5 @@ async fn retry_after_is_waited_out_for_five_minutes_at_most() {
     let release = daemon.command(&["release", "--status", "pending"]);
     assert!(release.status.success(), "{release:?}");
     let status = daemon.settled().await;
-    assert_eq!(
-        (count(&status, "delivered"), status.pauses),
-        (2, Vec::new())
-    );
+    assert_eq!((count(&status, "delivered"), status.pauses), (2, Vec::new()));
 }

@@ -24,10 +24,7 @@ impl SmallDisk {
             .arg(&at)
             .output()
             .is_ok_and(|output| output.status.success());
-        mounted.then_some(Self {
-            at,
-            _folder: folder,
-        })
+        mounted.then_some(Self { at, _folder: folder })
     }
 
     fn fill(&self) -> PathBuf {
@@ -51,10 +48,7 @@ impl Drop for SmallDisk {
 }
 
 fn outbox_at(folder: &Path) -> String {
-    format!(
-        "path = \"{}/outbox.db\"\nmin_free_disk = 0",
-        folder.display()
-    )
+    format!("path = \"{}/outbox.db\"\nmin_free_disk = 0", folder.display())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,9 +58,7 @@ async fn a_full_disk_is_a_429_and_ingest_recovers_without_a_restart() {
         return;
     };
     let klaviyo = Klaviyo::start().await;
-    klaviyo
-        .fault(json!({"status": 503, "path": "/api/events"}))
-        .await;
+    klaviyo.fault(json!({"status": 503, "path": "/api/events"})).await;
     let daemon = Daemon::start_on(&klaviyo, &outbox_at(&disk.at), "").await;
     let mut acknowledged = Vec::new();
     let ballast = disk.fill();
@@ -91,10 +83,7 @@ async fn a_full_disk_is_a_429_and_ingest_recovers_without_a_restart() {
     acknowledged.push(1001);
     klaviyo.behave().await;
     let status = daemon.settled().await;
-    assert_eq!(
-        count(&status, "delivered"),
-        i64::try_from(acknowledged.len()).unwrap()
-    );
+    assert_eq!(count(&status, "delivered"), i64::try_from(acknowledged.len()).unwrap());
     let people = super::ordering::numbers_by_person(&klaviyo);
     assert_eq!(people.values().next().unwrap(), &acknowledged);
 }
@@ -134,20 +123,13 @@ async fn a_failed_sync_ends_the_daemon_and_costs_nothing_acknowledged() {
             }
         }
         assert!(!daemon.end().await.success(), "it ended with a failure");
-        assert!(
-            daemon.log().contains("the outbox's disk failed"),
-            "{}",
-            daemon.log()
-        );
+        assert!(daemon.log().contains("the outbox's disk failed"), "{}", daemon.log());
         daemon.restart().await;
         daemon.settled().await;
         let people = super::ordering::numbers_by_person(&klaviyo);
         let arrived = people.values().next().cloned().unwrap_or_default();
         for number in &acknowledged {
-            assert!(
-                arrived.contains(number),
-                "{number} was acknowledged and is lost"
-            );
+            assert!(arrived.contains(number), "{number} was acknowledged and is lost");
         }
         assert!(acknowledged.len() < 100, "the sync never failed");
     }
@@ -170,14 +152,8 @@ async fn a_disk_that_takes_no_more_is_a_full_disk() {
             assert_eq!(status, 429, "{error}: {answer}");
         }
         let (status, ready) = daemon.look("/readyz").await;
-        assert_eq!(
-            (status, &ready["notes"][0]["code"]),
-            (503, &json!("disk_full"))
-        );
-        assert_eq!(
-            daemon.log().matches("the outbox's disk is full;").count(),
-            1
-        );
+        assert_eq!((status, &ready["notes"][0]["code"]), (503, &json!("disk_full")));
+        assert_eq!(daemon.log().matches("the outbox's disk is full;").count(), 1);
         fault.end();
         daemon.send("/v1/track", &track("u1", 5)).await;
         daemon.settled().await;
@@ -200,10 +176,7 @@ async fn a_start_on_a_full_disk_answers_429_until_there_is_space() {
         let (status, answer) = daemon.post("/v1/track", &track("u1", number)).await;
         assert_eq!(status, 429, "{answer}");
         let (status, ready) = daemon.look("/readyz").await;
-        assert_eq!(
-            (status, &ready["notes"][0]["code"]),
-            (503, &json!("disk_full"))
-        );
+        assert_eq!((status, &ready["notes"][0]["code"]), (503, &json!("disk_full")));
         assert_eq!(daemon.look("/healthz").await.0, 200);
         std::fs::remove_file(&ballast).unwrap();
         eventually("it takes events", || async {

@@ -66,8 +66,7 @@ async fn a_first_start_may_be_killed_at_any_write() {
         let trace = format!("trace={calls}");
         let inject = format!("inject={calls}:signal=SIGKILL:when={nth}");
         let at = files.path().join("outbox.db");
-        let [file, journal, log] =
-            ["", "-journal", "-wal"].map(|end| format!("{}{end}", at.display()));
+        let [file, journal, log] = ["", "-journal", "-wal"].map(|end| format!("{}{end}", at.display()));
         let strace = [
             "strace",
             "-f",
@@ -89,8 +88,5 @@ async fn a_first_start_may_be_killed_at_any_write() {
         left_journals += u32::from(fs::metadata(&journal).is_ok_and(|found| found.len() > 0));
         assert_the_next_start_answers(files).await;
     }
-    assert!(
-        left_journals > 3,
-        "the kills came too late: {left_journals}"
-    );
+    assert!(left_journals > 3, "the kills came too late: {left_journals}");
 }

@@ -9,26 +9,19 @@ const PAGE: &str = "<!DOCTYPE html><html><body>Sign in to the network</body></ht
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_portals_page_neither_delivers_an_event_nor_kills_it_whatever_its_status() {
-    let statuses = [
-        200, 202, 204, 302, 400, 401, 403, 404, 405, 407, 409, 413, 415, 451,
-    ];
+    let statuses = [200, 202, 204, 302, 400, 401, 403, 404, 405, 407, 409, 413, 415, 451];
     let klaviyo = Klaviyo::start().await;
     let daemon = Daemon::start(&klaviyo, "[delivery]\nfirst_retry = \"10ms\"").await;
     for status in statuses {
         klaviyo
             .fault(json!({"status": status, "body": PAGE, "next": 1, "path": "/api/events"}))
             .await;
-        daemon
-            .send("/v1/track", &track(&format!("u{status}"), status))
-            .await;
+        daemon.send("/v1/track", &track(&format!("u{status}"), status)).await;
         daemon.settled().await;
     }
     let status = daemon.settled().await;
     let all = i64::try_from(statuses.len()).unwrap();
-    assert_eq!(
-        (count(&status, "delivered"), count(&status, "dead")),
-        (all, 0)
-    );
+    assert_eq!((count(&status, "delivered"), count(&status, "dead")), (all, 0));
     assert_eq!(klaviyo.events().len(), statuses.len());
     let outbox = daemon.outbox().await;
     for status in statuses {
@@ -56,8 +49,7 @@ async fn an_import_of_a_person_is_not_accepted_by_a_document_without_an_id() {
     klaviyo
         .fault(json!({"status": 200, "body": {}, "next": 2, "path": "/api/profile-import"}))
         .await;
-    let identify =
-        json!({"userId": "u1", "messageId": "m1", "traits": {"email": "u1@klaviyo-demo.com"}});
+    let identify = json!({"userId": "u1", "messageId": "m1", "traits": {"email": "u1@klaviyo-demo.com"}});
     daemon.send("/v1/identify", &identify).await;
     assert_eq!(count(&daemon.settled().await, "delivered"), 1);
     let asked = klaviyo.requests().await;
@@ -68,10 +60,6 @@ async fn an_import_of_a_person_is_not_accepted_by_a_document_without_an_id() {
         .collect();
     assert_eq!(
         statuses,
-        [
-            (Some(200), "fault"),
-            (Some(200), "fault"),
-            (Some(201), "stored")
-        ]
+        [(Some(200), "fault"), (Some(200), "fault"), (Some(201), "stored")]
     );
 }

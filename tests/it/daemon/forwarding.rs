@@ -7,17 +7,12 @@ use sha1::Sha1;
 use crate::support::{Daemon, Klaviyo, count, eventually};
 
 /// A second source, whose calls are signed.
-const SIGNED: &str = "[[ingest.sources]]\nname = \"segment\"\nwrite_key = \"forwarded\"\nshared_secret = \"of segment\"\n";
+const SIGNED: &str =
+    "[[ingest.sources]]\nname = \"segment\"\nwrite_key = \"forwarded\"\nshared_secret = \"of segment\"\n";
 const JANE: &str = "jane.wanted@klaviyo-demo.com";
 const JOHN: &str = "john.other@klaviyo-demo.com";
 
-async fn post(
-    daemon: &Daemon,
-    method: &str,
-    key: &str,
-    signature: Option<&str>,
-    body: &str,
-) -> (u16, String) {
+async fn post(daemon: &Daemon, method: &str, key: &str, signature: Option<&str>, body: &str) -> (u16, String) {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let url = format!("http://{}/v1/webhook", daemon.ingest);
     let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
@@ -57,51 +52,23 @@ async fn segment_and_rudderstack_forward_with_their_methods_forms_and_signatures
     let mut rudder = forwarded("rudder");
     rudder["request_ip"] = json!("203.0.113.7");
     rudder.as_object_mut().unwrap().remove("timestamp");
-    assert_eq!(
-        post(&daemon, "PUT", "dev", None, &rudder.to_string())
-            .await
-            .0,
-        200
-    );
+    assert_eq!(post(&daemon, "PUT", "dev", None, &rudder.to_string()).await.0, 200);
     let array = format!("[{}, {}]", forwarded("first"), forwarded("second"));
     let right = signature(&forwarded("first").to_string());
     let wrong = signature(&array);
-    assert_eq!(
-        post(&daemon, "PATCH", "forwarded", Some(&right), &array)
-            .await
-            .0,
-        200
-    );
-    assert_eq!(
-        post(&daemon, "POST", "forwarded", Some(&wrong), &array)
-            .await
-            .0,
-        401
-    );
-    assert_eq!(
-        post(&daemon, "POST", "forwarded", None, &array).await.0,
-        401
-    );
+    assert_eq!(post(&daemon, "PATCH", "forwarded", Some(&right), &array).await.0, 200);
+    assert_eq!(post(&daemon, "POST", "forwarded", Some(&wrong), &array).await.0, 401);
+    assert_eq!(post(&daemon, "POST", "forwarded", None, &array).await.0, 401);
     let odd = json!({"type": "new_in_2027", "userId": "u", "messageId": "odd"}).to_string();
     assert_eq!(post(&daemon, "POST", "dev", None, &odd).await.0, 200);
     let (status, allow) = post(&daemon, "GET", "dev", None, "").await;
     let mut allow: Vec<&str> = allow.split(',').map(str::trim).collect();
     allow.sort_unstable();
-    assert_eq!(
-        (status, allow),
-        (405, vec!["OPTIONS", "PATCH", "POST", "PUT"])
-    );
+    assert_eq!((status, allow), (405, vec!["OPTIONS", "PATCH", "POST", "PUT"]));
 
     let status = daemon.settled().await;
-    assert_eq!(
-        (count(&status, "delivered"), count(&status, "dead")),
-        (4, 1)
-    );
-    let times: Vec<String> = klaviyo
-        .events()
-        .iter()
-        .map(|event| event.time.clone())
-        .collect();
+    assert_eq!((count(&status, "delivered"), count(&status, "dead")), (4, 1));
+    let times: Vec<String> = klaviyo.events().iter().map(|event| event.time.clone()).collect();
     assert_eq!(times, ["2026-11-20T09:00:00.000Z"; 4]);
     eventually("what was refused is logged", || async {
         let log = daemon.log();
@@ -147,21 +114,13 @@ async fn a_delete_call_erases_its_person_from_the_files_and_nobody_else() {
     let daemon = Daemon::start(&klaviyo, "").await;
     two_people(&daemon).await;
     let status = daemon.settled().await;
-    assert_eq!(
-        (count(&status, "skipped"), count(&status, "difference")),
-        (2, 0)
-    );
+    assert_eq!((count(&status, "skipped"), count(&status, "difference")), (2, 0));
     let delete = shown(&daemon, "d");
     assert!(
-        delete.contains("Klaviyo was not asked")
-            && delete.contains("with 3 earlier events of the person"),
+        delete.contains("Klaviyo was not asked") && delete.contains("with 3 earlier events of the person"),
         "{delete}"
     );
-    assert_eq!(
-        klaviyo.snapshot().profiles.len(),
-        2,
-        "Klaviyo was not asked"
-    );
+    assert_eq!(klaviyo.snapshot().profiles.len(), 2, "Klaviyo was not asked");
     eventually("no file has her name", || async {
         let left = found(&daemon, "", JANE) + found(&daemon, "-wal", JANE);
         (left == 0).then_some(())
@@ -169,10 +128,7 @@ async fn a_delete_call_erases_its_person_from_the_files_and_nobody_else() {
     .await;
     assert!(found(&daemon, "", JOHN) > 3, "he is as he was");
     let order = shown(&daemon, "o-jane");
-    assert!(
-        order.contains("erased") && order.contains("order-jane"),
-        "{order}"
-    );
+    assert!(order.contains("erased") && order.contains("order-jane"), "{order}");
 
     // There is nothing to send again, and nothing left by which a later order of the person would be known.
     let asked = klaviyo.asked();
@@ -204,15 +160,10 @@ async fn klaviyo_is_asked_to_delete_in_the_persons_order() {
     let back = json!({"userId": "jane", "event": "Back again", "messageId": "back"});
     daemon.send("/v1/track", &back).await;
     let status = daemon.settled().await;
-    assert_eq!(
-        (count(&status, "dead"), count(&status, "difference")),
-        (0, 0)
-    );
+    assert_eq!((count(&status, "dead"), count(&status, "difference")), (0, 0));
     let requests = klaviyo.requests().await;
     let taken = |text: &str| {
-        let with = requests
-            .iter()
-            .rposition(|asked| asked.body.get().contains(text));
+        let with = requests.iter().rposition(|asked| asked.body.get().contains(text));
         with.unwrap_or_else(|| panic!("no request has {text}"))
     };
     let deleted = requests
@@ -221,21 +172,10 @@ async fn klaviyo_is_asked_to_delete_in_the_persons_order() {
         .unwrap();
     assert!(taken("order-jane") < deleted && deleted < taken("Back again"));
     let held = klaviyo.snapshot();
-    let metrics: Vec<&str> = held
-        .events
-        .iter()
-        .map(|event| event.metric.as_str())
-        .collect();
-    assert_eq!(
-        metrics,
-        ["Placed Order", "Back again"],
-        "John's, and what came after"
-    );
+    let metrics: Vec<&str> = held.events.iter().map(|event| event.metric.as_str()).collect();
+    assert_eq!(metrics, ["Placed Order", "Back again"], "John's, and what came after");
     let delete = shown(&daemon, "d");
-    assert!(
-        delete.contains("deletion") && delete.contains("delivered"),
-        "{delete}"
-    );
+    assert!(delete.contains("deletion") && delete.contains("delivered"), "{delete}");
     eventually("no file has her name", || async {
         let left = found(&daemon, "", JANE) + found(&daemon, "-wal", JANE);
         (left == 0).then_some(())
@@ -258,12 +198,7 @@ async fn a_deletion_that_klaviyo_refuses_stays_for_the_operator_to_replay() {
         "{delete}"
     );
     assert!(!shown(&daemon, "o-jane").contains(JANE));
-    assert!(
-        daemon
-            .command(&["replay", "--status", "dead"])
-            .status
-            .success()
-    );
+    assert!(daemon.command(&["replay", "--status", "dead"]).status.success());
     assert_eq!(count(&daemon.settled().await, "dead"), 0);
     assert!(!shown(&daemon, "d").contains("user:jane"));
     assert_eq!(klaviyo.snapshot().profiles.len(), 1);
@@ -277,17 +212,12 @@ async fn a_key_of_web_pages_deletes_nobody_not_even_by_a_replay() {
     daemon.settled().await;
     let site = "name = \"shop\"\nwrite_key = \"dev\"\nallowed_origins = [\"https://shop.example\"]";
     daemon
-        .reload(
-            "name = \"shop\"\nwrite_key = \"dev\"\nallow = [\"delete\"]",
-            site,
-        )
+        .reload("name = \"shop\"\nwrite_key = \"dev\"\nallow = [\"delete\"]", site)
         .await;
     let before = klaviyo.asked();
     let delete = json!({"type": "delete", "userId": "john", "messageId": "attack",
         "context": {"traits": {"email": JOHN}}});
-    daemon
-        .send("/v1/batch", &json!({ "batch": [delete] }))
-        .await;
+    daemon.send("/v1/batch", &json!({ "batch": [delete] })).await;
     for _ in 0..2 {
         let status = daemon.settled().await;
         assert_eq!(count(&status, "dead"), 1);

@@ -38,9 +38,7 @@ fn identifies(people: std::ops::Range<u64>, version: u64) -> Value {
 /// How many import jobs Klaviyo made.
 async fn jobs(klaviyo: &Klaviyo) -> usize {
     let requests = klaviyo.requests().await.into_iter();
-    let made = |method: &str, path: &str, outcome: &str| {
-        method == "POST" && path == JOBS && outcome == "stored"
-    };
+    let made = |method: &str, path: &str, outcome: &str| method == "POST" && path == JOBS && outcome == "stored";
     requests
         .filter(|asked| made(&asked.method, &asked.path, &asked.outcome))
         .count()
@@ -50,9 +48,7 @@ async fn jobs(klaviyo: &Klaviyo) -> usize {
 async fn sendings(klaviyo: &Klaviyo, version: u64) -> usize {
     let sent = format!("\"version\":{version}}}");
     let requests = klaviyo.requests().await.into_iter();
-    requests
-        .map(|asked| asked.body.get().matches(&sent).count())
-        .sum()
+    requests.map(|asked| asked.body.get().matches(&sent).count()).sum()
 }
 
 async fn made(klaviyo: &Klaviyo, expected: usize) {
@@ -84,15 +80,8 @@ async fn all_done(daemon: &Daemon, klaviyo: &Klaviyo) {
     let status = daemon.settled().await;
     assert_eq!(count(&status, "delivered"), 600);
     let open = || async {
-        let url = format!(
-            "http://{}{JOBS}?filter=equals(status,\"queued\")",
-            klaviyo.address
-        );
-        let request = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .unwrap()
-            .get(url);
+        let url = format!("http://{}{JOBS}?filter=equals(status,\"queued\")", klaviyo.address);
+        let request = reqwest::Client::builder().no_proxy().build().unwrap().get(url);
         let request = request
             .header("authorization", "Klaviyo-API-Key pk_sandbox")
             .header("revision", "2026-10-15");
@@ -162,8 +151,7 @@ async fn people_wait_for_a_job_that_was_sent_when_the_daemon_was_killed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn people_of_a_job_that_klaviyo_does_not_know_go_at_once() {
     let klaviyo = slow(NEVER).await;
-    let error =
-        json!({"id": "e", "code": "not_found", "title": "Not found.", "detail": "No such job."});
+    let error = json!({"id": "e", "code": "not_found", "title": "Not found.", "detail": "No such job."});
     let answer = json!({"errors": [error]});
     let asked = format!("{JOBS}/");
     klaviyo
@@ -178,16 +166,11 @@ async fn people_of_a_job_that_klaviyo_does_not_know_go_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_else_waits_for_a_job_not_even_after_an_outage() {
     let klaviyo = slow(NEVER).await;
-    let settings = NARROW.replace(
-        "[delivery]\n",
-        "[delivery]\nmax_in_flight = 1\nwindow = 300\n",
-    );
+    let settings = NARROW.replace("[delivery]\n", "[delivery]\nmax_in_flight = 1\nwindow = 300\n");
     let daemon = Daemon::start(&klaviyo, &settings).await;
     daemon.send("/v1/batch", &identifies(0..PEOPLE, 1)).await;
     made(&klaviyo, 1).await;
-    klaviyo
-        .fault(json!({"status": 503, "path": "/api/events"}))
-        .await;
+    klaviyo.fault(json!({"status": 503, "path": "/api/events"})).await;
     let others = (0..20).map(|n| track(&format!("other-{n}"), n));
     daemon
         .send("/v1/batch", &json!({"batch": others.collect::<Vec<_>>()}))
@@ -245,10 +228,7 @@ async fn what_waits_for_a_job_says_so_and_is_left_alone() {
     let status: Value = serde_json::from_str(&of(&["status", "--json"])).unwrap();
     assert_eq!(status["import_jobs"][0]["klaviyo_job_id"], id);
     let shown = of(&["show", &event]);
-    assert!(
-        shown.contains(&format!("waits for import job {id}")),
-        "{shown}"
-    );
+    assert!(shown.contains(&format!("waits for import job {id}")), "{shown}");
     let (_, shown) = daemon.look(&format!("/api/v1/events/{event}")).await;
     let attempt = &shown["deliveries"][0]["attempts"][0];
     assert_eq!(attempt["klaviyo_job_id"], id);

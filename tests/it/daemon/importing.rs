@@ -54,10 +54,7 @@ async fn an_import_killed_in_the_middle_goes_on_and_each_event_leaves_once_in_or
 
     let status = daemon.settled().await;
     let all = i64::try_from(EVENTS).unwrap();
-    assert_eq!(
-        (count(&status, "accepted"), count(&status, "delivered")),
-        (all, all)
-    );
+    assert_eq!((count(&status, "accepted"), count(&status, "delivered")), (all, all));
     let people = numbers_by_person(&klaviyo);
     let sent: usize = people.values().map(Vec::len).sum();
     assert_eq!((people.len() as u64, sent as u64), (PEOPLE, EVENTS));
@@ -88,9 +85,7 @@ async fn history_starts_no_flows_and_subscribes_nobody_anew_unless_asked_to() {
     };
     let asked = || async {
         let requests = klaviyo.requests().await;
-        let subscribed = requests
-            .iter()
-            .filter(|request| request.path.contains("subscription"));
+        let subscribed = requests.iter().filter(|request| request.path.contains("subscription"));
         let backfilled = requests.iter().filter(|request| {
             let body = request.body.get();
             body.contains("\"backfill\":true") || body.contains("\"backfill\": true")

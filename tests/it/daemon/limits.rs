@@ -26,8 +26,7 @@ async fn status_shows_the_limits_in_use() {
     let event = &told.families[0];
     assert_eq!(event.family, "event");
     assert!(event.minute[0] > 0 && event.minute[0] <= event.minute[1]);
-    let status: Value =
-        serde_json::from_slice(&daemon.command(&["status", "--json"]).stdout).unwrap();
+    let status: Value = serde_json::from_slice(&daemon.command(&["status", "--json"]).stdout).unwrap();
     assert_eq!(status["limits"]["families"][0]["family"], "event");
     let screen = daemon.command(&["status"]).stdout;
     let screen = String::from_utf8(screen).unwrap();

@@ -67,20 +67,13 @@ async fn checkpoints_that_fail_are_said_once_counted_and_noted_while_they_do() {
     assert!(noted.contains("nothing is lost"), "{noted}");
     assert_eq!(status(&daemon)["code"], "checkpoint_failing");
     eventually("it is tried again", || async {
-        (daemon
-            .counted("klaviyo_relay_outbox_checkpoints_failed_total")
-            .await
-            > 1)
-        .then_some(())
+        (daemon.counted("klaviyo_relay_outbox_checkpoints_failed_total").await > 1).then_some(())
     })
     .await;
     assert_eq!(lines(&daemon, "cannot be folded into its file"), 1);
     fault.end();
     eventually("the note is gone", || async {
-        note(&daemon, "checkpoint_failing")
-            .await
-            .is_none()
-            .then_some(())
+        note(&daemon, "checkpoint_failing").await.is_none().then_some(())
     })
     .await;
     assert_eq!(status(&daemon), json!(null));
@@ -99,9 +92,7 @@ impl Shell {
             .spawn();
         let mut child = shell.ok()?;
         let mut input = child.stdin.take().unwrap();
-        input
-            .write_all(b"BEGIN; SELECT count(*) FROM event;\n")
-            .unwrap();
+        input.write_all(b"BEGIN; SELECT count(*) FROM event;\n").unwrap();
         let mut answer = [0; 2];
         std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut answer).unwrap();
         Some(Self(child, input))
@@ -134,10 +125,7 @@ async fn a_reader_that_keeps_the_log_from_being_folded_is_named_and_the_log_shri
     assert!(noted.contains(&reader), "{noted}");
     let said = status(&daemon);
     assert_eq!(said["code"], "wal_held");
-    assert!(
-        said["message"].as_str().unwrap().contains(&reader),
-        "{said}"
-    );
+    assert!(said["message"].as_str().unwrap().contains(&reader), "{said}");
     assert_eq!(lines(&daemon, "somebody reads an old moment"), 1);
     shell.end();
     eventually("the note is gone", || async {

@@ -48,9 +48,7 @@ fn forms(mark: &str) -> Vec<String> {
     let address = mark.replace('@', "%40").replace('+', "%2B");
     vec![
         mark.to_owned(),
-        mark.trim_start_matches("pk_")
-            .trim_start_matches('+')
-            .to_owned(),
+        mark.trim_start_matches("pk_").trim_start_matches('+').to_owned(),
         basic.trim_end_matches('=').to_owned(),
         address,
     ]
@@ -83,23 +81,13 @@ async fn call(daemon: &Daemon, key: &str, path: &str, body: String) -> u16 {
 async fn look(address: impl std::fmt::Display, path: &str, token: &str) {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let request = client.get(format!("http://{address}{path}"));
-    drop(
-        request
-            .bearer_auth(token)
-            .send()
-            .await
-            .unwrap()
-            .bytes()
-            .await,
-    );
+    drop(request.bearer_auth(token).send().await.unwrap().bytes().await);
 }
 
 /// A daemon that logs everything, with a marked secret wherever there can be one, and what it told before its restart.
 async fn telling_all(klaviyo: &Klaviyo) -> (Daemon, String) {
     let mut daemon = Daemon::start(klaviyo, "[delivery]\nfirst_retry = \"10ms\"").await;
-    daemon
-        .reload("info,klaviyo_relay::ingest=debug", EVERYTHING)
-        .await;
+    daemon.reload("info,klaviyo_relay::ingest=debug", EVERYTHING).await;
     daemon.reload("pk_sandbox", WRONG_PRIVATE_KEY).await;
     daemon.reload(WRONG_PRIVATE_KEY, PRIVATE_KEY).await;
     let forwarded = format!(
@@ -124,18 +112,8 @@ async fn telling_all(klaviyo: &Klaviyo) -> (Daemon, String) {
 /// What clients do, right and wrong.
 async fn every_request(daemon: &Daemon) {
     for (key, path, body, status) in [
-        (
-            WRITE_KEY,
-            "/v1/track",
-            marked("track", "m1").to_string(),
-            200,
-        ),
-        (
-            WRITE_KEY,
-            "/v1/identify",
-            marked("identify", "m2").to_string(),
-            200,
-        ),
+        (WRITE_KEY, "/v1/track", marked("track", "m1").to_string(), 200),
+        (WRITE_KEY, "/v1/identify", marked("identify", "m2").to_string(), 200),
         (WRITE_KEY, "/v1/page", marked("page", "m3").to_string(), 200),
         (
             WRITE_KEY,
@@ -155,24 +133,9 @@ async fn every_request(daemon: &Daemon) {
             json!({"userId": USER, "event": {"email": EMAIL}}).to_string(),
             400,
         ),
-        (
-            WRONG_WRITE_KEY,
-            "/v1/track",
-            marked("track", "m5").to_string(),
-            401,
-        ),
-        (
-            FORWARDED_KEY,
-            "/v1/track",
-            marked("track", "m6").to_string(),
-            401,
-        ),
-        (
-            FORWARDED_KEY,
-            "/v1/webhook",
-            marked("track", "m7").to_string(),
-            401,
-        ),
+        (WRONG_WRITE_KEY, "/v1/track", marked("track", "m5").to_string(), 401),
+        (FORWARDED_KEY, "/v1/track", marked("track", "m6").to_string(), 401),
+        (FORWARDED_KEY, "/v1/webhook", marked("track", "m7").to_string(), 401),
         (
             WRITE_KEY,
             &format!("/v1/{EMAIL}"),
@@ -187,12 +150,7 @@ async fn every_request(daemon: &Daemon) {
 /// What operators and browsers look at.
 async fn every_look(daemon: &Daemon) {
     for key in [WRITE_KEY, WRONG_WRITE_KEY] {
-        look(
-            daemon.ingest,
-            &format!("/v1/projects/{key}/settings"),
-            TOKEN,
-        )
-        .await;
+        look(daemon.ingest, &format!("/v1/projects/{key}/settings"), TOKEN).await;
     }
     for token in [TOKEN, WRONG_TOKEN] {
         look(daemon.admin, "/status", token).await;
@@ -259,12 +217,7 @@ async fn no_level_of_logging_tells_of_a_person_or_a_key() {
     log.extend(["\n", &daemon.last_log(), "\n"]);
     daemon.restart().await;
     klaviyo.behave().await;
-    assert!(
-        daemon
-            .command(&["replay", "--status", "dead"])
-            .status
-            .success()
-    );
+    assert!(daemon.command(&["replay", "--status", "dead"]).status.success());
     daemon.settled().await;
     let delete = json!({"type": "delete", "userId": USER, "messageId": "d"});
     let body = json!({"batch": [delete]}).to_string();
@@ -276,18 +229,12 @@ async fn no_level_of_logging_tells_of_a_person_or_a_key() {
     let mut lines = 0;
     for line in log.lines() {
         let line: Value = serde_json::from_str(line).expect("every line is one of ours");
-        let (level, target) = (
-            line["level"].as_str().unwrap(),
-            line["target"].as_str().unwrap(),
-        );
+        let (level, target) = (line["level"].as_str().unwrap(), line["target"].as_str().unwrap());
         let fine = ["DEBUG", "TRACE"].contains(&level);
         assert!(!fine || target.starts_with("klaviyo_relay"), "{line}");
         lines += usize::from(fine);
     }
-    assert!(
-        lines > 50,
-        "only {lines} lines of the finest levels:\n{log}"
-    );
+    assert!(lines > 50, "only {lines} lines of the finest levels:\n{log}");
     for said in [
         "calls stored",
         "request refused",
@@ -320,10 +267,7 @@ async fn a_dead_event_is_told_with_its_numbers_and_where_to_look() {
     let line = log.lines().find(|line| line.contains("event is dead"));
     let line: Value = serde_json::from_str(line.unwrap()).unwrap();
     assert_eq!(line["level"], "WARN");
-    assert_eq!(
-        (&line["event"], &line["refused"]),
-        (&json!("1"), &json!("event"))
-    );
+    assert_eq!((&line["event"], &line["refused"]), (&json!("1"), &json!("event")));
     let span = json!({"name": "attempt", "event": "1", "delivery": "1", "kind": "event", "attempt": 1,
         "http.status": 400, "klaviyo.request_id": "5f1e-42"});
     assert_eq!(line["span"], span);
@@ -342,9 +286,7 @@ async fn of_many_dead_events_the_first_ten_are_logged_and_the_others_counted() {
     daemon.terminate().await;
     let log = daemon.last_log();
     assert_eq!(log.matches("event is dead").count(), 10, "{log}");
-    let line = log
-        .lines()
-        .find(|line| line.contains("more events are dead"));
+    let line = log.lines().find(|line| line.contains("more events are dead"));
     let line: Value = serde_json::from_str(line.expect("a count")).unwrap();
     assert_eq!(
         (&line["level"], &line["more"], &line["refused"]),

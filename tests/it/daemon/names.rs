@@ -46,10 +46,7 @@ async fn is_refused(daemon: &Daemon) {
     let (status, answer) = daemon.post("/v1/track", &track("late", 1)).await;
     assert_ne!(status, 200, "{answer}");
     let (status, ready) = daemon.look("/readyz").await;
-    assert_eq!(
-        (status, &ready["notes"][0]["code"]),
-        (503, &json!("file_gone"))
-    );
+    assert_eq!((status, &ready["notes"][0]["code"]), (503, &json!("file_gone")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,10 +116,7 @@ async fn one_outbox_by_two_names_has_one_daemon() {
         assert_eq!(ran.status.code(), Some(1), "{said}");
         assert!(said.contains(words), "{said}");
     };
-    let in_use = format!(
-        "is in use by another klaviyo-relay (process {})",
-        daemon.pid()
-    );
+    let in_use = format!("is in use by another klaviyo-relay (process {})", daemon.pid());
     refused(serve_by(&daemon, "far/link.db"), &in_use);
     fs::remove_file(daemon.database().with_extension("db.lock")).unwrap();
     refused(serve_by(&daemon, "outbox.db"), &in_use);

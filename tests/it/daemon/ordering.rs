@@ -23,11 +23,7 @@ pub(super) fn numbers_by_person(klaviyo: &Klaviyo) -> BTreeMap<String, Vec<u64>>
 #[tokio::test(flavor = "multi_thread")]
 async fn events_of_one_profile_leave_in_order_of_arrival() {
     let klaviyo = Klaviyo::start().await;
-    let daemon = Daemon::start(
-        &klaviyo,
-        "[delivery]\nfirst_retry = \"10ms\"\nlongest_retry = \"50ms\"",
-    )
-    .await;
+    let daemon = Daemon::start(&klaviyo, "[delivery]\nfirst_retry = \"10ms\"\nlongest_retry = \"50ms\"").await;
     for (fault, every) in [
         (json!({"status": 500}), 7),
         (json!({"lost": true}), 5),
@@ -78,12 +74,7 @@ async fn browsing_then_identify_then_buying_leave_in_that_order() {
         .await
         .iter()
         .filter(|request| request.outcome == "stored" && request.method == "POST")
-        .map(|request| {
-            request
-                .metric
-                .clone()
-                .unwrap_or_else(|| "identify".to_owned())
-        })
+        .map(|request| request.metric.clone().unwrap_or_else(|| "identify".to_owned()))
         .collect();
     assert_eq!(accepted, ["Elsewhere", "Browsed", "identify", "Bought"]);
 }
@@ -100,11 +91,7 @@ async fn a_stuck_person_does_not_delay_the_others() {
     daemon.send("/v1/batch", &json!({ "batch": batch })).await;
     let fine = || async {
         let people = numbers_by_person(&klaviyo);
-        people
-            .values()
-            .next()
-            .filter(|numbers| numbers.len() == 10)
-            .cloned()
+        people.values().next().filter(|numbers| numbers.len() == 10).cloned()
     };
     let numbers = crate::support::eventually("the other person's events arrive", fine).await;
     assert_ascending("fine", &numbers);

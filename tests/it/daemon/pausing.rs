@@ -14,20 +14,11 @@ async fn a_refused_key_pauses_everything_and_resumes_by_itself() {
     klaviyo
         .fault(json!({"status": 401, "body": refusal, "path": "/api/events"}))
         .await;
-    let batch: Vec<_> = (0..30)
-        .map(|person| track(&format!("u{person}"), 1))
-        .collect();
+    let batch: Vec<_> = (0..30).map(|person| track(&format!("u{person}"), 1)).collect();
     daemon.send("/v1/batch", &json!({ "batch": batch })).await;
     let outbox = daemon.outbox().await;
-    let pause = eventually("delivery is paused", || async {
-        outbox.pauses().await.unwrap().pop()
-    })
-    .await;
-    assert!(
-        pause.reason.contains("klaviyo.private_key"),
-        "{}",
-        pause.reason
-    );
+    let pause = eventually("delivery is paused", || async { outbox.pauses().await.unwrap().pop() }).await;
+    assert!(pause.reason.contains("klaviyo.private_key"), "{}", pause.reason);
     let (ready, body) = daemon.look("/readyz").await;
     assert_eq!(ready, 200, "events are accepted meanwhile: {body}");
     assert!(body["notes"].to_string().contains("paused"), "{body}");
@@ -64,10 +55,7 @@ async fn a_pause_outlives_a_restart() {
         daemon.send("/v1/track", &track(person, 1)).await;
     }
     let outbox = daemon.outbox().await;
-    eventually("delivery is paused", || async {
-        outbox.pauses().await.unwrap().pop()
-    })
-    .await;
+    eventually("delivery is paused", || async { outbox.pauses().await.unwrap().pop() }).await;
     drop(outbox);
     daemon.kill();
     daemon.restart().await;
@@ -91,10 +79,7 @@ async fn while_delivery_is_paused_whatever_waits_can_be_stopped_given_up_and_for
     let batch: Vec<_> = people.collect();
     daemon.send("/v1/batch", &json!({ "batch": batch })).await;
     let outbox = daemon.outbox().await;
-    eventually("delivery is paused", || async {
-        outbox.pauses().await.unwrap().pop()
-    })
-    .await;
+    eventually("delivery is paused", || async { outbox.pauses().await.unwrap().pop() }).await;
     let run = |arguments: &[&str]| {
         let ran = daemon.command(arguments);
         assert!(ran.status.success(), "{arguments:?}: {ran:?}");

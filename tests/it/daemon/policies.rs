@@ -24,8 +24,7 @@ async fn one_dies(klaviyo: &Klaviyo, daemon: &Daemon) {
 #[tokio::test(flavor = "multi_thread")]
 async fn behind_a_dead_event_that_holds_everything_waits_until_it_is_replayed() {
     let klaviyo = Klaviyo::start().await;
-    let settings =
-        "[delivery]\nafter_dead = \"continue\"\n[delivery.after_dead_for]\nStep = \"hold\"";
+    let settings = "[delivery]\nafter_dead = \"continue\"\n[delivery.after_dead_for]\nStep = \"hold\"";
     let daemon = Daemon::start(&klaviyo, settings).await;
     one_dies(&klaviyo, &daemon).await;
     daemon.send("/v1/track", &track("other", 1)).await;
@@ -38,10 +37,7 @@ async fn behind_a_dead_event_that_holds_everything_waits_until_it_is_replayed() 
     assert!(daemon.command(&["replay", "--id", "1"]).status.success());
     daemon.settled().await;
     let people = numbers_by_person(&klaviyo);
-    assert!(
-        people.values().any(|numbers| numbers == &[1, 2, 3, 4]),
-        "{people:?}"
-    );
+    assert!(people.values().any(|numbers| numbers == &[1, 2, 3, 4]), "{people:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,14 +47,8 @@ async fn a_discard_lets_those_behind_go() {
     one_dies(&klaviyo, &daemon).await;
     assert!(daemon.command(&["discard", "--id", "1"]).status.success());
     let status = daemon.settled().await;
-    assert_eq!(
-        (count(&status, "delivered"), count(&status, "dead")),
-        (3, 1)
-    );
-    assert_eq!(
-        numbers_by_person(&klaviyo).values().next().unwrap(),
-        &[2, 3, 4]
-    );
+    assert_eq!((count(&status, "delivered"), count(&status, "dead")), (3, 1));
+    assert_eq!(numbers_by_person(&klaviyo).values().next().unwrap(), &[2, 3, 4]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,12 +57,7 @@ async fn a_replay_can_be_recorded_without_flows_or_sent_as_it_was() {
     let daemon = Daemon::start(&klaviyo, "").await;
     one_dies(&klaviyo, &daemon).await;
     daemon.settled().await;
-    assert!(
-        daemon
-            .command(&["replay", "--id", "1", "--backfill"])
-            .status
-            .success()
-    );
+    assert!(daemon.command(&["replay", "--id", "1", "--backfill"]).status.success());
     daemon.settled().await;
     let first = klaviyo
         .events()
@@ -106,9 +91,7 @@ async fn a_replay_can_be_recorded_without_flows_or_sent_as_it_was() {
 async fn an_outage_is_told_probed_and_recovered_from() {
     let klaviyo = Klaviyo::start().await;
     let daemon = Daemon::start(&klaviyo, "[delivery]\nfirst_retry = \"100ms\"").await;
-    klaviyo
-        .fault(json!({"reset": true, "path": "/api/events"}))
-        .await;
+    klaviyo.fault(json!({"reset": true, "path": "/api/events"})).await;
     let batch: Vec<_> = (0..30).map(|n| track(&format!("u{n}"), n + 1)).collect();
     daemon.send("/v1/batch", &json!({ "batch": batch })).await;
     let outbox = daemon.outbox().await;
@@ -117,26 +100,16 @@ async fn an_outage_is_told_probed_and_recovered_from() {
     })
     .await;
     assert_eq!(pause.family, Some(Family::Event));
-    assert!(
-        pause.reason.contains("endpoint `event`"),
-        "{}",
-        pause.reason
-    );
+    assert!(pause.reason.contains("endpoint `event`"), "{}", pause.reason);
     let (ready, body) = daemon.look("/readyz").await;
     assert_eq!(ready, 200, "events are accepted meanwhile: {body}");
     let asked = klaviyo.asked();
-    eventually("it is probed", || async {
-        (klaviyo.asked() > asked).then_some(())
-    })
-    .await;
+    eventually("it is probed", || async { (klaviyo.asked() > asked).then_some(()) }).await;
     daemon.send("/v1/track", &track("late", 1)).await;
 
     klaviyo.behave().await;
     let status = daemon.settled().await;
-    assert_eq!(
-        (count(&status, "delivered"), count(&status, "dead")),
-        (31, 0)
-    );
+    assert_eq!((count(&status, "delivered"), count(&status, "dead")), (31, 0));
     assert_eq!(status.pauses, []);
 }
 
@@ -150,11 +123,8 @@ async fn an_unanswered_subscription_is_resent_unless_told_otherwise() {
         );
         let daemon = Daemon::start(&klaviyo, &settings).await;
         let path = "/api/profile-subscription-bulk-create-jobs";
-        klaviyo
-            .fault(json!({"lost": true, "next": 1, "path": path}))
-            .await;
-        let identify: Value =
-            json!({"userId": "u1", "messageId": "m", "traits": {"email": "a@klaviyo-demo.com"}});
+        klaviyo.fault(json!({"lost": true, "next": 1, "path": path})).await;
+        let identify: Value = json!({"userId": "u1", "messageId": "m", "traits": {"email": "a@klaviyo-demo.com"}});
         daemon.send("/v1/identify", &identify).await;
         let status = daemon.settled().await;
         assert_eq!(count(&status, expected.0), 1, "resend = {resend}");

@@ -62,10 +62,7 @@ async fn a_refused_request_is_kept_in_view_by_code_and_sender() {
     assert_eq!(wrong_key["source"], json!(null), "{wrong_key}");
     assert_eq!(wrong_key["client"], "analytics-test/1.2.3", "{wrong_key}");
     let flawed = of(400);
-    assert_eq!(
-        (&flawed["source"], &flawed["key"]),
-        (&json!("shop"), &json!(null))
-    );
+    assert_eq!((&flawed["source"], &flawed["key"]), (&json!("shop"), &json!(null)));
     assert_eq!(flawed["code"], "no_user_anon_id", "{flawed}");
 
     let shown = String::from_utf8(daemon.command(&["status"]).stdout).unwrap();
@@ -79,11 +76,7 @@ async fn a_refused_request_is_kept_in_view_by_code_and_sender() {
 
     daemon.terminate().await;
     daemon.restart().await;
-    assert_eq!(
-        refused(&daemon).len(),
-        2,
-        "a restart forgets nothing of the hour"
-    );
+    assert_eq!(refused(&daemon).len(), 2, "a restart forgets nothing of the hour");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,10 +88,7 @@ async fn a_sandbox_at_a_url_is_called_one_everywhere() {
     })
     .await;
     let (_, ready) = daemon.look("/readyz").await;
-    assert!(
-        ready["notes"].to_string().contains("\"code\":\"sandbox\""),
-        "{ready}"
-    );
+    assert!(ready["notes"].to_string().contains("\"code\":\"sandbox\""), "{ready}");
     let (_, status) = daemon.look("/status").await;
     assert_eq!(status["sandbox"], true);
     let page = daemon.page("/").await;

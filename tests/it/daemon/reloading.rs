@@ -19,11 +19,8 @@ async fn post_as(daemon: &Daemon, key: &str, call: &Value) -> u16 {
 async fn a_wrong_list_id_is_mended_without_a_restart_and_a_replay_uses_the_right_one() {
     let klaviyo = Klaviyo::start().await;
     let daemon = Daemon::start(&klaviyo, "[mapping]\nlist_id = \"WRONG1\"").await;
-    klaviyo
-        .fault(json!({"status": 404, "match": "WRONG1"}))
-        .await;
-    let identify =
-        json!({"userId": "u1", "messageId": "m", "traits": {"email": "a@klaviyo-demo.com"}});
+    klaviyo.fault(json!({"status": 404, "match": "WRONG1"})).await;
+    let identify = json!({"userId": "u1", "messageId": "m", "traits": {"email": "a@klaviyo-demo.com"}});
     daemon.send("/v1/identify", &identify).await;
     assert_eq!(count(&daemon.settled().await, "dead"), 1);
 
@@ -31,10 +28,7 @@ async fn a_wrong_list_id_is_mended_without_a_restart_and_a_replay_uses_the_right
     assert!(daemon.log().contains("\"keys\":\"mapping.list_id\""));
     assert!(daemon.command(&["replay", "--id", "1"]).status.success());
     let status = daemon.settled().await;
-    assert_eq!(
-        (count(&status, "delivered"), count(&status, "dead")),
-        (1, 0)
-    );
+    assert_eq!((count(&status, "delivered"), count(&status, "dead")), (1, 0));
     let requests = klaviyo.requests().await;
     let right = |body: &str| body.contains("RIGHT1");
     assert!(requests.iter().any(|request| right(request.body.get())));
@@ -101,10 +95,7 @@ async fn how_it_delivers_changes_while_it_runs() {
     let two = |number| json!({"batch": [track("u1", number), track("u1", number + 1)]});
     daemon.send("/v1/batch", &two(1)).await;
     let status = daemon.settled().await;
-    assert_eq!(
-        (count(&status, "dead"), count(&status, "delivered")),
-        (1, 1)
-    );
+    assert_eq!((count(&status, "dead"), count(&status, "delivered")), (1, 1));
 
     let hold = "after_dead = \"hold\"\nmax_in_flight = 1\nwindow = 1\nlimit_share = 0.5\n\
                 timeout = \"5s\"\nshutdown_deadline = \"1s\"";
@@ -121,11 +112,7 @@ async fn how_it_delivers_changes_while_it_runs() {
         (count(&status, "dead") == 2).then_some(())
     })
     .await;
-    assert_eq!(
-        outbox.pending().await.unwrap(),
-        1,
-        "the fourth waits for it"
-    );
+    assert_eq!(outbox.pending().await.unwrap(), 1, "the fourth waits for it");
     outbox.close().await;
     let dead = daemon.command(&["replay", "--id", "3"]);
     assert!(dead.status.success(), "{dead:?}");
@@ -153,16 +140,8 @@ async fn a_broken_file_changes_nothing_and_every_mistake_is_logged() {
     .await;
     let (status, ready) = daemon.look("/readyz").await;
     assert_eq!(status, 200);
-    assert!(
-        ready["notes"].to_string().contains("config_not_taken"),
-        "{ready}"
-    );
-    assert!(
-        daemon
-            .page("/")
-            .await
-            .contains("The configuration was not taken")
-    );
+    assert!(ready["notes"].to_string().contains("config_not_taken"), "{ready}");
+    assert!(daemon.page("/").await.contains("The configuration was not taken"));
     let config = OutboxConfig {
         path: daemon.database(),
         ..OutboxConfig::default()
@@ -170,19 +149,13 @@ async fn a_broken_file_changes_nothing_and_every_mistake_is_logged() {
     let outbox = Outbox::attach(&config).await.unwrap();
     let not_taken = outbox.config_not_taken().await.unwrap();
     outbox.close().await;
-    assert!(
-        not_taken.is_some(),
-        "for `status`, once the file can be read again"
-    );
-    let identify =
-        json!({"userId": "u1", "messageId": "m", "traits": {"email": "a@klaviyo-demo.com"}});
+    assert!(not_taken.is_some(), "for `status`, once the file can be read again");
+    let identify = json!({"userId": "u1", "messageId": "m", "traits": {"email": "a@klaviyo-demo.com"}});
     daemon.send("/v1/identify", &identify).await;
     eventually("it is sent", || async {
         let requests = klaviyo.requests().await;
         let mut paths = requests.iter().map(|request| request.path.as_str());
-        paths
-            .any(|path| path == "/api/profile-import")
-            .then_some(())
+        paths.any(|path| path == "/api/profile-import").then_some(())
     })
     .await;
     daemon.reload(broken, "[delivery]").await;
@@ -192,11 +165,7 @@ async fn a_broken_file_changes_nothing_and_every_mistake_is_logged() {
     .await;
     assert_eq!(count(&daemon.settled().await, "delivered"), 1);
     let requests = klaviyo.requests().await;
-    assert!(
-        requests
-            .iter()
-            .all(|request| !request.body.get().contains("LST1"))
-    );
+    assert!(requests.iter().all(|request| !request.body.get().contains("LST1")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -239,10 +208,7 @@ async fn a_wrong_private_key_is_mended_without_a_restart() {
     daemon.restart().await;
     daemon.send("/v1/track", &track("u1", 2)).await;
     let outbox = daemon.outbox().await;
-    eventually("delivery is paused", || async {
-        outbox.pauses().await.unwrap().pop()
-    })
-    .await;
+    eventually("delivery is paused", || async { outbox.pauses().await.unwrap().pop() }).await;
     drop(outbox);
     daemon.reload("pk_mistyped", "pk_sandbox").await;
     let log = daemon.log();
@@ -267,10 +233,7 @@ async fn a_private_key_in_a_file_is_read_again() {
     let mut daemon = Daemon::start_in(files).await;
     daemon.send("/v1/track", &track("u1", 1)).await;
     let outbox = daemon.outbox().await;
-    let pause = eventually("delivery is paused", || async {
-        outbox.pauses().await.unwrap().pop()
-    })
-    .await;
+    let pause = eventually("delivery is paused", || async { outbox.pauses().await.unwrap().pop() }).await;
     let advice = format!("write it to {} and reload (SIGHUP)", key.display());
     assert!(pause.reason.contains(&advice), "{}", pause.reason);
     outbox.close().await;
@@ -295,9 +258,7 @@ async fn a_wrong_key_of_the_environment_asks_for_a_restart() {
     let log = daemon.log();
     assert!(log.contains(advice), "{log}");
     daemon.terminate().await;
-    daemon
-        .restart_under(&["env", "RELAY_TEST_KEY=pk_sandbox"])
-        .await;
+    daemon.restart_under(&["env", "RELAY_TEST_KEY=pk_sandbox"]).await;
     assert_eq!(count(&daemon.settled().await, "delivered"), 1);
 }
 
@@ -313,13 +274,8 @@ async fn the_filter_of_the_log_changes_while_it_runs() {
     daemon.reload(filter, "debug").await;
     daemon.send("/v1/track", &track("u1", 2)).await;
     daemon.settled().await;
-    eventually("the attempt is logged", || async {
-        (attempts() == 1).then_some(())
-    })
-    .await;
-    daemon
-        .reload("filter = \"debug\"", "filter = \"info\"")
-        .await;
+    eventually("the attempt is logged", || async { (attempts() == 1).then_some(()) }).await;
+    daemon.reload("filter = \"debug\"", "filter = \"info\"").await;
     daemon.send("/v1/track", &track("u1", 3)).await;
     daemon.settled().await;
     assert_eq!(attempts(), 1);

@@ -20,23 +20,13 @@ async fn dead_events_are_replayed_in_their_order_and_the_running_daemon_notices(
 
     let dry = daemon.command(&["replay", "--status", "dead", "--dry-run"]);
     assert!(dry.status.success());
-    assert_eq!(
-        count(&daemon.settled().await, "dead"),
-        5,
-        "a dry run changes nothing"
-    );
+    assert_eq!(count(&daemon.settled().await, "dead"), 5, "a dry run changes nothing");
     let replay = daemon.command(&["replay", "--status", "dead"]);
     assert!(replay.status.success(), "{replay:?}");
     let status = daemon.settled().await;
-    assert_eq!(
-        (count(&status, "delivered"), count(&status, "dead")),
-        (5, 0)
-    );
+    assert_eq!((count(&status, "delivered"), count(&status, "dead")), (5, 0));
     assert_eq!(count(&status, "difference"), 0);
-    assert_eq!(
-        numbers_by_person(&klaviyo).values().next().unwrap(),
-        &[1, 2, 3, 4, 5]
-    );
+    assert_eq!(numbers_by_person(&klaviyo).values().next().unwrap(), &[1, 2, 3, 4, 5]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,8 +51,7 @@ async fn old_consent_is_left_out_of_a_replay_unless_asked_for() {
     let klaviyo = Klaviyo::start().await;
     let settings = "[mapping]\nlist_id = \"LST1\"\n[delivery]\nreplay_consent_within = \"1ms\"";
     let daemon = Daemon::start(&klaviyo, settings).await;
-    let identify =
-        json!({"userId": "u1", "messageId": "m", "traits": {"email": "a@klaviyo-demo.com"}});
+    let identify = json!({"userId": "u1", "messageId": "m", "traits": {"email": "a@klaviyo-demo.com"}});
     daemon.send("/v1/identify", &identify).await;
     daemon.settled().await;
     let subscriptions = || async {
@@ -77,16 +66,8 @@ async fn old_consent_is_left_out_of_a_replay_unless_asked_for() {
     daemon.settled().await;
     assert_eq!(subscriptions().await, 1, "left out");
     let shown = String::from_utf8(daemon.command(&["show", "1"]).stdout).unwrap();
-    assert!(
-        shown.contains("left out of this replay or import"),
-        "{shown}"
-    );
-    assert!(
-        daemon
-            .command(&["replay", "--id", "1", "--consent"])
-            .status
-            .success()
-    );
+    assert!(shown.contains("left out of this replay or import"), "{shown}");
+    assert!(daemon.command(&["replay", "--id", "1", "--consent"]).status.success());
     daemon.settled().await;
     assert_eq!(subscriptions().await, 1, "it was delivered before");
     let again = daemon.command(&["replay", "--id", "1", "--consent", "--again"]);
@@ -103,18 +84,14 @@ async fn old_consent_is_left_out_of_a_replay_unless_asked_for() {
     assert!(replay.status.success(), "{replay:?}");
     daemon.settled().await;
     let shown = String::from_utf8(daemon.command(&["show", "o"]).stdout).unwrap();
-    assert!(
-        shown.contains("duplicate") && !shown.contains("left out"),
-        "{shown}"
-    );
+    assert!(shown.contains("duplicate") && !shown.contains("left out"), "{shown}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_subscriptions_replay_sends_no_profile_over_newer_traits() {
     let klaviyo = Klaviyo::start().await;
     let daemon = Daemon::start(&klaviyo, "[mapping]\nlist_id = \"LST1\"").await;
-    let fault =
-        json!({"status": 400, "next": 1, "path": "/api/profile-subscription-bulk-create-jobs"});
+    let fault = json!({"status": 400, "next": 1, "path": "/api/profile-subscription-bulk-create-jobs"});
     klaviyo.fault(fault).await;
     let traits = |message: &str, tier: &str| {
         json!({"userId": "u1", "messageId": message,
@@ -132,14 +109,9 @@ async fn a_dead_subscriptions_replay_sends_no_profile_over_newer_traits() {
         replay.extend(options);
         assert!(daemon.command(&replay).status.success());
         let status = daemon.settled().await;
-        assert_eq!(
-            (count(&status, "delivered"), count(&status, "dead")),
-            (2, 0)
-        );
+        assert_eq!((count(&status, "delivered"), count(&status, "dead")), (2, 0));
         let requests = klaviyo.requests().await;
-        let sent = requests
-            .iter()
-            .filter(|request| request.path == "/api/profile-import");
+        let sent = requests.iter().filter(|request| request.path == "/api/profile-import");
         let tiers: Vec<String> = sent
             .map(|request| {
                 let body: serde_json::Value = serde_json::from_str(request.body.get()).unwrap();

@@ -8,8 +8,7 @@ use crate::support::{Daemon, Klaviyo, count, eventually};
 async fn another_call_with_a_known_message_id_is_dead_until_it_is_replayed_and_a_copy_is_counted() {
     let klaviyo = Klaviyo::start().await;
     let daemon = Daemon::start(&klaviyo, "").await;
-    let identify =
-        json!({"userId": "ann", "messageId": "o-1", "traits": {"email": "ann@example.org"}});
+    let identify = json!({"userId": "ann", "messageId": "o-1", "traits": {"email": "ann@example.org"}});
     let order = json!({"userId": "ann", "messageId": "o-1", "event": "Order Completed", "properties": {"total": 1}});
     daemon.send("/v1/identify", &identify).await;
     for _again in 0..3 {
@@ -29,11 +28,7 @@ async fn another_call_with_a_known_message_id_is_dead_until_it_is_replayed_and_a
         daemon.counted(&name).await
     };
     assert_eq!(
-        [
-            counted("stored").await,
-            counted("copy").await,
-            counted("dead").await
-        ],
+        [counted("stored").await, counted("copy").await, counted("dead").await],
         [0, 2, 1]
     );
     let replayed = daemon.command(&["replay", "--status", "dead"]);

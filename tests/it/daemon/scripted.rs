@@ -86,10 +86,7 @@ async fn whatever_the_answers_each_person_gets_every_event_once_and_in_order() {
         daemon.send("/v1/batch", &json!({ "batch": part })).await;
     }
     let status = daemon.settled().await;
-    assert_eq!(
-        count(&status, "accepted"),
-        i64::try_from(PEOPLE * EVENTS).unwrap()
-    );
+    assert_eq!(count(&status, "accepted"), i64::try_from(PEOPLE * EVENTS).unwrap());
     assert_eq!(count(&status, "dead"), refused);
     assert_eq!(count(&status, "difference"), 0);
 
@@ -104,11 +101,7 @@ async fn whatever_the_answers_each_person_gets_every_event_once_and_in_order() {
     }
     let held: usize = people.values().map(Vec::len).sum();
     let tracks = PEOPLE * (EVENTS - 1);
-    assert_eq!(
-        held as u64,
-        tracks - u64::try_from(refused).unwrap(),
-        "each once"
-    );
+    assert_eq!(held as u64, tracks - u64::try_from(refused).unwrap(), "each once");
     for (person, numbers) in &people {
         assert_ascending(&person.to_string(), numbers);
     }

@@ -32,9 +32,7 @@ async fn a_supervisor_is_told_of_the_start_of_life_and_of_the_end() {
     let mut daemon = Daemon::start_alone("").await;
     daemon.terminate().await;
     let notify = format!("NOTIFY_SOCKET={}", path.display());
-    daemon
-        .restart_under(&["env", &notify, "WATCHDOG_USEC=300000"])
-        .await;
+    daemon.restart_under(&["env", &notify, "WATCHDOG_USEC=300000"]).await;
     heard(&socket, "READY=1").await;
     for _sign in 0..3 {
         heard(&socket, "WATCHDOG=1").await;

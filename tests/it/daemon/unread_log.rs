@@ -32,9 +32,7 @@ async fn a_log_that_nobody_reads_stops_nothing_and_what_is_dropped_is_counted() 
     daemon.send("/v1/track", &track("u1", 1)).await;
     assert_eq!(count(&daemon.settled().await, "delivered"), 1);
     assert_eq!(daemon.look("/healthz").await.0, 200);
-    let dropped = daemon
-        .counted("klaviyo_relay_log_lines_dropped_total")
-        .await;
+    let dropped = daemon.counted("klaviyo_relay_log_lines_dropped_total").await;
     assert!(dropped > 1000, "{dropped}");
     assert!(daemon.terminate().await.success());
 }

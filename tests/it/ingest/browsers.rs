@@ -31,10 +31,7 @@ async fn a_path_that_is_none_says_which_there_are() {
         assert_eq!(answer.json()["code"], "not_found");
         assert!(answer.text.contains("/v1/batch"), "{path}");
         assert!(!answer.text.contains("secret-key"));
-        assert_eq!(
-            answer.header("access-control-allow-origin"),
-            "https://shop.example"
-        );
+        assert_eq!(answer.header("access-control-allow-origin"), "https://shop.example");
     }
 }
 
@@ -42,10 +39,7 @@ async fn a_path_that_is_none_says_which_there_are() {
 async fn a_wrong_method_says_the_right_one() {
     let bench = Bench::new().await;
     let answer = ask(&bench, Method::GET, "/v1/track").await;
-    assert_eq!(
-        (answer.status.as_u16(), answer.header("allow")),
-        (405, "POST,OPTIONS")
-    );
+    assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, "POST,OPTIONS"));
     assert_eq!(answer.json()["code"], "method_not_allowed");
     let answer = ask(&bench, Method::POST, "/v1/projects/dev/settings").await;
     assert_eq!(
@@ -102,10 +96,7 @@ async fn every_path_takes_a_preflight() {
             .uri(path)
             .header("origin", "https://shop.example")
             .header("access-control-request-method", "POST")
-            .header(
-                "access-control-request-headers",
-                "authorization,x-retry-count",
-            );
+            .header("access-control-request-headers", "authorization,x-retry-count");
         let answer = bench.send(request.body(Body::empty()).unwrap()).await;
         assert!(answer.status.is_success(), "{path}");
         assert_eq!(
@@ -126,10 +117,7 @@ async fn options_without_an_origin_says_which_methods_there_are() {
     ] {
         let request = Request::builder().method(Method::OPTIONS).uri(path);
         let answer = bench.send(request.body(Body::empty()).unwrap()).await;
-        assert_eq!(
-            (answer.status.as_u16(), answer.header("allow")),
-            (204, allow)
-        );
+        assert_eq!((answer.status.as_u16(), answer.header("allow")), (204, allow));
         assert_eq!(answer.header("access-control-allow-origin"), "");
     }
     let request = Request::builder().method(Method::OPTIONS).uri("/nowhere");
@@ -180,10 +168,7 @@ async fn everything_is_served_with_and_without_the_prefix() {
         );
     }
     let answer = ask(&bench, Method::GET, "/shop/segment/v1/track").await;
-    assert_eq!(
-        (answer.status.as_u16(), answer.header("allow")),
-        (405, "POST,OPTIONS")
-    );
+    assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, "POST,OPTIONS"));
     for path in [
         "/shop",
         "/shop/segment",
@@ -200,14 +185,7 @@ async fn everything_is_served_with_and_without_the_prefix() {
 /// A prefix that is a path of the API hides none of its paths.
 #[tokio::test]
 async fn a_prefix_of_the_api_itself_does_no_harm() {
-    for prefix in [
-        "/v1",
-        "/api",
-        "/beacon",
-        "/v1/batch",
-        "/projects",
-        "/v1/projects",
-    ] {
+    for prefix in ["/v1", "/api", "/beacon", "/v1/batch", "/projects", "/v1/projects"] {
         let bench = Bench::of(IngestConfig {
             path_prefix: Some(prefix.to_owned()),
             ..super::config_of_sources()

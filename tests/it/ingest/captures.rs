@@ -80,19 +80,13 @@ async fn every_recorded_call_is_stored_once() {
         .filter_map(|capture| capture["bodyText"].as_str())
         .collect();
     for event in &stored {
-        assert!(
-            sent.contains(event.payload.as_deref().unwrap()),
-            "not byte for byte"
-        );
+        assert!(sent.contains(event.payload.as_deref().unwrap()), "not byte for byte");
         assert_eq!(column(event, "status"), Some("pending"));
         assert!(!event.identifiers.is_empty());
     }
 
     // They carry their write keys in every place that SDKs know.
-    let sources: BTreeSet<&str> = stored
-        .iter()
-        .filter_map(|event| column(event, "source"))
-        .collect();
+    let sources: BTreeSet<&str> = stored.iter().filter_map(|event| column(event, "source")).collect();
     let expected = [
         "browser", "jitsu", "node", "php", "python", "ruby", "rudder", "rust", "snippet",
     ];
@@ -100,10 +94,7 @@ async fn every_recorded_call_is_stored_once() {
 
     // The same bytes again: stored again only where no message id says that they are the same.
     let unnamed = posts.iter().filter(|capture| capture["path"] != "/v1/m");
-    let unnamed = unnamed
-        .flat_map(calls)
-        .filter(|(id, _)| id.is_none())
-        .count();
+    let unnamed = unnamed.flat_map(calls).filter(|(id, _)| id.is_none()).count();
     for capture in &posts {
         assert_eq!(bench.send(request(capture)).await.status, 200);
     }
@@ -119,10 +110,7 @@ async fn every_recorded_preflight_allows_what_the_browser_asks_for() {
         let answer = bench.send(request(&capture)).await;
         let asked = &capture["headers"];
         assert!(answer.status.is_success());
-        assert_eq!(
-            answer.header("access-control-allow-origin"),
-            asked["origin"]
-        );
+        assert_eq!(answer.header("access-control-allow-origin"), asked["origin"]);
         assert_eq!(
             answer.header("access-control-allow-headers"),
             asked["access-control-request-headers"]

@@ -10,8 +10,7 @@ use serde_json::json;
 
 use super::{Answer, Bench, column, gzip};
 
-const CALL: &str =
-    r#"{"userId":"u","event":"e","type":"track","name":"n","groupId":"g","previousId":"p"}"#;
+const CALL: &str = r#"{"userId":"u","event":"e","type":"track","name":"n","groupId":"g","previousId":"p"}"#;
 const BATCH: &str = r#"{"batch":[{"type":"identify","userId":"u"}]}"#;
 
 /// Posts with these headers and no other.
@@ -20,9 +19,7 @@ async fn post(bench: &Bench, path: &str, headers: &[(&str, &str)], body: &str) -
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    bench
-        .send(request.body(body.to_owned().into()).unwrap())
-        .await
+    bench.send(request.body(body.to_owned().into()).unwrap()).await
 }
 
 #[tokio::test]
@@ -51,14 +48,7 @@ async fn every_path_is_served_long_and_short_with_and_without_v1_and_slash() {
         }
     }
     assert_eq!(bench.stored(None).await.len(), served);
-    for word in [
-        "batch",
-        "import",
-        "b",
-        "v1/batch/b",
-        "beacon/v1/batch",
-        "api/s/b",
-    ] {
+    for word in ["batch", "import", "b", "v1/batch/b", "beacon/v1/batch", "api/s/b"] {
         for path in [format!("/{word}"), format!("/{word}/")] {
             assert_eq!(bench.post(&path, BATCH).await.status, 200, "{path}");
         }
@@ -91,12 +81,7 @@ async fn the_write_key_is_read_from_every_place() {
         ("/v1/track", "authorization", basic("wk_node:"), CALL),
         ("/v1/track", "authorization", basic("wk_node"), CALL),
         ("/v1/track", "x-write-key", "wk_node".to_owned(), CALL),
-        (
-            "/v1/track",
-            "x-write-key",
-            "wk_node:secret".to_owned(),
-            CALL,
-        ),
+        ("/v1/track", "x-write-key", "wk_node:secret".to_owned(), CALL),
         ("/v1/track?writeKey=wk_node", "x-none", String::new(), CALL),
         ("/v1/track", "x-none", String::new(), in_body),
         ("/v1/track", "authorization", "Bearer t".to_owned(), in_body),
@@ -139,9 +124,7 @@ async fn no_content_type_is_asked_for_and_gzip_is_taken_on_every_path() {
 #[tokio::test]
 async fn a_browser_may_send_the_headers_of_analytics_js_and_read_retry_after() {
     let bench = Bench::new().await;
-    for path in [
-        "/v1/i", "/v1/t", "/v1/p", "/v1/g", "/v1/a", "/v1/s", "/v1/b", "/v1/m",
-    ] {
+    for path in ["/v1/i", "/v1/t", "/v1/p", "/v1/g", "/v1/a", "/v1/s", "/v1/b", "/v1/m"] {
         let request = Request::builder()
             .method(Method::OPTIONS)
             .uri(path)
@@ -166,10 +149,7 @@ async fn a_browser_may_send_the_headers_of_analytics_js_and_read_retry_after() {
     }
     let headers = [("x-write-key", "dev"), ("origin", "https://shop.example")];
     let answer = post(&bench, "/v1/t", &headers, CALL).await;
-    assert_eq!(
-        answer.header("access-control-expose-headers"),
-        "retry-after"
-    );
+    assert_eq!(answer.header("access-control-expose-headers"), "retry-after");
 }
 
 /// Go's SDK and Java's name their library in the batch alone.
@@ -186,10 +166,7 @@ async fn the_context_of_a_batch_counts_for_each_of_its_calls() {
         let claimed = bench.outbox.claimed(&[event.id]).await.unwrap().remove(0);
         let envelope = claimed.envelope.unwrap();
         assert!(envelope.contains("analytics-go") && envelope.contains("\"All\":false"));
-        assert!(
-            !event.payload.unwrap().contains("analytics-go"),
-            "as it came"
-        );
+        assert!(!event.payload.unwrap().contains("analytics-go"), "as it came");
     }
 }
 
@@ -202,11 +179,7 @@ async fn a_refusal_for_good_is_400_and_tells_why_in_every_field_that_sdks_read()
     let body = answer.json();
     assert_eq!(body["success"], false);
     assert_eq!(body["code"], "bad_request");
-    assert!(
-        body["message"]
-            .as_str()
-            .is_some_and(|text| !text.is_empty())
-    );
+    assert!(body["message"].as_str().is_some_and(|text| !text.is_empty()));
     assert_eq!(body["error"], body["message"]);
 }
 

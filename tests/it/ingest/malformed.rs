@@ -30,10 +30,7 @@ fn request(row: &Value) -> Request<Body> {
     if let Some(mark) = row["fill"]["mark"].as_str() {
         let times = usize::try_from(row["fill"]["times"].as_u64().unwrap()).unwrap();
         let fill = row["fill"]["text"].as_str().unwrap().repeat(times);
-        body = String::from_utf8(body)
-            .unwrap()
-            .replace(mark, &fill)
-            .into_bytes();
+        body = String::from_utf8(body).unwrap().replace(mark, &fill).into_bytes();
     }
     if row["gzip"] == true {
         body = gzip(&body);
@@ -53,12 +50,7 @@ async fn every_malformed_request_is_answered_with_a_way_out() {
     for row in &rows {
         let answer = bench.send(request(row)).await;
         let name = &row["name"];
-        assert_eq!(
-            answer.status.as_u16(),
-            row["status"],
-            "{name}: {}",
-            answer.text
-        );
+        assert_eq!(answer.status.as_u16(), row["status"], "{name}: {}", answer.text);
         assert_eq!(answer.header("content-type"), "application/json", "{name}");
         assert_eq!(answer.header("www-authenticate"), "", "{name}");
         if answer.status == 200 {
@@ -76,10 +68,7 @@ async fn every_malformed_request_is_answered_with_a_way_out() {
         assert_eq!(body["code"], row["code"], "{name}");
         assert_eq!(body["error"], body["message"], "{name}");
         let message = body["message"].as_str().unwrap();
-        assert!(
-            message.contains(row["says"].as_str().unwrap()),
-            "{name}: {message}"
-        );
+        assert!(message.contains(row["says"].as_str().unwrap()), "{name}: {message}");
     }
     let stored = bench.stored(Some(EventStatus::Dead)).await;
     let reasons: Vec<&str> = stored

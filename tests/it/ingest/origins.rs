@@ -88,12 +88,7 @@ async fn a_preflight_succeeds_for_an_origin_that_some_source_allows() {
 #[tokio::test]
 async fn an_origin_that_no_source_allows_gets_no_cors_header() {
     let bench = two_sites().await;
-    for path in [
-        "/v1/t",
-        "/batch",
-        "/v1/projects/wk_shop/settings",
-        "/nowhere",
-    ] {
+    for path in ["/v1/t", "/batch", "/v1/projects/wk_shop/settings", "/nowhere"] {
         assert_no_cors(&preflight(&bench, path, EVIL).await);
     }
     for key in ["wk_shop", "wk_node"] {
@@ -127,9 +122,7 @@ async fn settings_tell_caches_what_they_depend_on() {
     let request = Request::get("/v1/projects/wk_shop/settings").header("host", "h");
     let answer = bench.send(request.body(Body::empty()).unwrap()).await;
     let vary = answer.headers.get_all("vary").iter();
-    let vary: Vec<&str> = vary
-        .flat_map(|line| line.to_str().unwrap().split(", "))
-        .collect();
+    let vary: Vec<&str> = vary.flat_map(|line| line.to_str().unwrap().split(", ")).collect();
     for name in ["origin", "host", "x-forwarded-host", "x-forwarded-proto"] {
         assert!(vary.contains(&name), "{name} is not in {vary:?}");
     }
@@ -187,9 +180,7 @@ async fn every_answer_exposes_retry_after() {
         (&bench, "dev", "/nowhere", 404),
         (&full, "dev", "/v1/t", 429),
     ] {
-        let request = Request::post(path)
-            .header("x-write-key", key)
-            .header("origin", SHOP);
+        let request = Request::post(path).header("x-write-key", key).header("origin", SHOP);
         let answer = bench.send(request.body(CALL.into()).unwrap()).await;
         assert_eq!(answer.status, status, "{path}");
         let exposed = answer.header("access-control-expose-headers");

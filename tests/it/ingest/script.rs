@@ -14,8 +14,7 @@ use tempfile::TempDir;
 use super::{Answer, Bench, Standing, config_of_sources};
 
 /// As much of the script as shows that it is the one for the snippet.
-const SCRIPT: &str =
-    "window.analyticsWriteKey='__WRITE_KEY__';var o=window.analytics._loadOptions;";
+const SCRIPT: &str = "window.analyticsWriteKey='__WRITE_KEY__';var o=window.analytics._loadOptions;";
 const PART: &str = "auto-track.bundle.f131ce01a05e3a33a8c1.js";
 
 fn folder() -> (TempDir, PathBuf) {
@@ -36,9 +35,7 @@ async fn bench(path: &Path) -> Bench {
 }
 
 async fn get(bench: &Bench, path: &str) -> Answer {
-    bench
-        .send(Request::get(path).body(Body::empty()).unwrap())
-        .await
+    bench.send(Request::get(path).body(Body::empty()).unwrap()).await
 }
 
 #[tokio::test]
@@ -49,10 +46,7 @@ async fn the_script_is_served_for_a_known_key_with_its_parts() {
     drop(folder);
     let answer = get(&bench, "/analytics.js/v1/dev/analytics.min.js").await;
     assert_eq!((answer.status.as_u16(), &*answer.text), (200, SCRIPT));
-    assert_eq!(
-        answer.header("content-type"),
-        "text/javascript; charset=utf-8"
-    );
+    assert_eq!(answer.header("content-type"), "text/javascript; charset=utf-8");
     assert_eq!(answer.header("cache-control"), "public, max-age=300");
     let part = get(&bench, &format!("/analytics-next/bundles/{PART}")).await;
     assert_eq!((part.status.as_u16(), &*part.text), (200, "part"));
@@ -66,12 +60,7 @@ async fn an_unknown_key_and_an_unknown_part_are_told_so() {
     let answer = get(&bench, "/analytics.js/v1/nobody/analytics.min.js").await;
     assert_eq!(answer.status, 404);
     assert_eq!(answer.json()["code"], "unknown_source");
-    for name in [
-        "private.key",
-        "..%2Fprivate.key",
-        "standalone.js",
-        "x.bundle.0.js",
-    ] {
+    for name in ["private.key", "..%2Fprivate.key", "standalone.js", "x.bundle.0.js"] {
         let answer = get(&bench, &format!("/analytics-next/bundles/{name}")).await;
         assert_eq!(answer.status, 404, "{name}");
         assert_eq!(answer.json()["code"], "not_found", "{name}");
@@ -89,9 +78,7 @@ async fn without_the_setting_nothing_is_served() {
 #[test]
 fn a_missing_or_foreign_file_says_which_one_it_has_to_be() {
     let (folder, path) = folder();
-    let error = AnalyticsJs::read(&folder.path().join("nowhere.js"))
-        .err()
-        .unwrap();
+    let error = AnalyticsJs::read(&folder.path().join("nowhere.js")).err().unwrap();
     assert!(matches!(error, AnalyticsJsError::Read { .. }));
     assert!(error.to_string().contains("dist/umd/standalone.js"));
     // The package's build for bundlers does not find its own key.

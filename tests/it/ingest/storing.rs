@@ -22,10 +22,7 @@ async fn a_call_is_stored_byte_for_byte_with_its_numbers() {
     assert_eq!(stored[0].identifiers, ["user:12345678901234567890"]);
     assert_eq!(column(&stored[0], "type"), Some("track"));
     assert_eq!(column(&stored[0], "name"), Some("Paid"));
-    assert_eq!(
-        column(&stored[0], "received_at"),
-        Some(&*Standing.now().to_string())
-    );
+    assert_eq!(column(&stored[0], "received_at"), Some(&*Standing.now().to_string()));
 }
 
 #[tokio::test]
@@ -57,24 +54,13 @@ async fn half_a_surrogate_pair_is_read_as_a_replacement_and_stored_as_it_came() 
         assert_eq!(answer.status, 200, "{}", answer.text);
     }
     let stored = bench.stored(Some(EventStatus::Pending)).await;
-    let payloads: Vec<_> = stored
-        .iter()
-        .map(|event| event.payload.as_deref())
-        .collect();
+    let payloads: Vec<_> = stored.iter().map(|event| event.payload.as_deref()).collect();
     assert_eq!(payloads, [Some(call), Some(item)], "and two ids stay two");
     assert_eq!(stored[0].identifiers, ["user:u\u{fffd}"]);
     assert_eq!(column(&stored[0], "name"), Some("Cut \u{fffd}"));
     assert_eq!(column(&stored[0], "message_id"), Some("m\\ud83d"));
-    let claimed = bench
-        .outbox
-        .claimed(&[stored[1].id])
-        .await
-        .unwrap()
-        .remove(0);
-    assert_eq!(
-        claimed.envelope.as_deref(),
-        Some(r#"{"context":{"page":"\ud83d"}}"#)
-    );
+    let claimed = bench.outbox.claimed(&[stored[1].id]).await.unwrap().remove(0);
+    assert_eq!(claimed.envelope.as_deref(), Some(r#"{"context":{"page":"\ud83d"}}"#));
 }
 
 #[tokio::test]
@@ -95,10 +81,7 @@ async fn a_body_that_breaks_off_is_to_be_sent_again() {
     let bench = Bench::new().await;
     let (sender, body) = tokio::sync::mpsc::channel(4);
     sender.send(Ok(Bytes::from("{\"userId\""))).await.unwrap();
-    sender
-        .send(Err(std::io::Error::other("reset")))
-        .await
-        .unwrap();
+    sender.send(Err(std::io::Error::other("reset"))).await.unwrap();
     let answer = bench.post("/v1/track", Body::new(Parts(body))).await;
     assert_eq!(answer.status, 503);
     assert_eq!(answer.json()["code"], "request_incomplete");
@@ -111,10 +94,7 @@ async fn the_same_message_is_stored_once_per_source() {
     let call = r#"{"userId":"u","event":"e","messageId":"m"}"#;
     for key in ["dev", "wk_node", "dev"] {
         let request = Request::post("/v1/track").header("x-write-key", key);
-        assert_eq!(
-            bench.send(request.body(call.into()).unwrap()).await.status,
-            200
-        );
+        assert_eq!(bench.send(request.body(call.into()).unwrap()).await.status, 200);
     }
     assert_eq!(bench.stored(None).await.len(), 2);
 }
@@ -132,8 +112,7 @@ async fn message_ids_that_differ_anywhere_are_two_messages() {
 #[tokio::test]
 async fn bad_calls_of_a_batch_are_dead_and_the_good_ones_wait() {
     let bench = Bench::new().await;
-    let batch =
-        r#"{"batch":[{"type":"track","userId":"u"},{"type":"track","userId":"u","event":"e"}]}"#;
+    let batch = r#"{"batch":[{"type":"track","userId":"u"},{"type":"track","userId":"u","event":"e"}]}"#;
     assert_eq!(bench.post("/v1/batch", batch).await.status, 200);
     let dead = bench.stored(Some(EventStatus::Dead)).await;
     assert_eq!(dead.len(), 1);
@@ -158,10 +137,7 @@ async fn a_client_is_asked_to_come_back_when_nothing_can_be_stored() {
     let answer = bench.post("/v1/track", call).await;
     assert_eq!(answer.status, 429, "{}", answer.text);
     assert_eq!(answer.header("retry-after"), "30");
-    assert_eq!(
-        answer.header("access-control-expose-headers"),
-        "retry-after"
-    );
+    assert_eq!(answer.header("access-control-expose-headers"), "retry-after");
     assert_eq!(answer.json()["code"], "cannot_store_now");
     assert!(answer.text.contains("disk"), "{}", answer.text);
     assert_eq!(bench.stored(None).await.len(), before);
@@ -196,9 +172,7 @@ async fn a_mistake_inside_is_an_answer_that_sdks_retry() {
 #[tokio::test]
 async fn an_upload_over_the_limit_hears_why() {
     let bench = Bench::new().await;
-    let socket = listener::bind("127.0.0.1:0".parse().unwrap())
-        .await
-        .unwrap();
+    let socket = listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let url = format!("http://{}/v1/batch", socket.local_addr().unwrap());
     let stop = CancellationToken::new();
     let server = tokio::spawn(listener::serve(
@@ -223,11 +197,7 @@ async fn a_large_body_is_asked_for_its_key_in_a_header() {
     let bench = Bench::new().await;
     let pad = " ".repeat(600 * 1024);
     let body = format!(r#"{{"writeKey":"dev","userId":"u","event":"e"}}{pad}"#);
-    let without = |body: &str| {
-        Request::post("/v1/track")
-            .body(Body::from(body.to_owned()))
-            .unwrap()
-    };
+    let without = |body: &str| Request::post("/v1/track").body(Body::from(body.to_owned())).unwrap();
     let answer = bench.send(without(&body)).await;
     assert_eq!(answer.status, 413);
     assert_eq!(answer.json()["code"], "payload_too_large");
@@ -265,19 +235,9 @@ async fn the_log_has_a_line_per_request_and_nothing_of_what_was_sent() {
     drop(guard);
     let bytes = log.0.lock().unwrap().clone();
     let text = String::from_utf8(bytes).unwrap();
-    let lines: Vec<&str> = text
-        .lines()
-        .filter(|line| line.contains("::ingest"))
-        .collect();
-    assert_eq!(
-        lines.iter().filter(|line| line.contains("DEBUG")).count(),
-        5,
-        "{text}"
-    );
-    assert!(
-        lines[0].contains("source=dev events=2 refused=1 status=200"),
-        "{text}"
-    );
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains("::ingest")).collect();
+    assert_eq!(lines.iter().filter(|line| line.contains("DEBUG")).count(), 5, "{text}");
+    assert!(lines[0].contains("source=dev events=2 refused=1 status=200"), "{text}");
     assert!(lines[1].contains("status=400"), "{text}");
     assert!(!text.contains("secret"), "{text}");
 }

@@ -24,9 +24,7 @@ struct Port {
 impl Port {
     async fn open() -> Self {
         let bench = Bench::new().await;
-        let socket = listener::bind("127.0.0.1:0".parse().unwrap())
-            .await
-            .unwrap();
+        let socket = listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = socket.local_addr().unwrap();
         let stop = CancellationToken::new();
         let routes = bench.router.clone();
@@ -134,10 +132,7 @@ async fn a_connection_is_used_again_whatever_was_answered() {
         );
         stream.write_all(request.as_bytes()).await.unwrap();
         let answer = read_until(&mut stream, "}").await;
-        assert!(
-            answer.starts_with(&format!("HTTP/1.1 {status} ")),
-            "{answer}"
-        );
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
     }
     drop(stream);
     assert_eq!(port.close().await, 2);
@@ -166,11 +161,7 @@ async fn who_asks_whether_to_send_the_body_is_told_to_go_on() {
 #[tokio::test]
 async fn a_request_names_one_host() {
     let port = Port::open().await;
-    for (hosts, status) in [
-        ("", 400),
-        ("Host: h\r\nHost: i\r\n", 400),
-        ("Host: h\r\n", 200),
-    ] {
+    for (hosts, status) in [("", 400), ("Host: h\r\nHost: i\r\n", 400), ("Host: h\r\n", 200)] {
         let mut stream = port.connect().await;
         let request = format!(
             "POST /v1/track HTTP/1.1\r\n{hosts}X-Write-Key: dev\r\nContent-Length: {}\r\n\r\n{CALL}",
@@ -178,11 +169,7 @@ async fn a_request_names_one_host() {
         );
         stream.write_all(request.as_bytes()).await.unwrap();
         let answer = read_until(&mut stream, "\r\n").await;
-        assert_eq!(
-            answer.split(' ').nth(1),
-            Some(status.to_string().as_str()),
-            "{hosts:?}"
-        );
+        assert_eq!(answer.split(' ').nth(1), Some(status.to_string().as_str()), "{hosts:?}");
     }
     assert_eq!(port.close().await, 1);
 }
@@ -206,11 +193,7 @@ async fn a_malformed_chunk_is_refused_for_good_and_a_body_cut_off_is_not() {
             stream.shutdown().await.unwrap();
         }
         let answer = read_until(&mut stream, "}").await;
-        assert_eq!(
-            answer.split(' ').nth(1),
-            Some(status),
-            "{chunks:?}: {answer}"
-        );
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{chunks:?}: {answer}");
     }
     assert_eq!(port.close().await, 0);
 }

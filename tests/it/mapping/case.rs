@@ -66,12 +66,7 @@ impl Case {
 
     fn read(path: &Path) -> Self {
         let name = path.iter().rev().take(2).map(|part| part.to_str().unwrap());
-        let name = name
-            .collect::<Vec<_>>()
-            .into_iter()
-            .rev()
-            .collect::<Vec<_>>()
-            .join("/");
+        let name = name.collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("/");
         let text = fs::read_to_string(path).unwrap();
         let mut file: Map<String, Value> =
             serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -83,9 +78,7 @@ impl Case {
         let payload = event.or_else(|| Some(take("event_text")?.as_str()?.to_owned()));
         let expect = take("expect").unwrap_or_else(|| panic!("{name}: no expectation"));
         let received_at = take("received_at");
-        let received_at = received_at
-            .as_ref()
-            .map_or(RECEIVED, |time| time.as_str().unwrap());
+        let received_at = received_at.as_ref().map_or(RECEIVED, |time| time.as_str().unwrap());
         Self {
             about: take("about").unwrap().as_str().unwrap().to_owned(),
             payload: payload.unwrap_or_else(|| panic!("{name}: no event")),
@@ -101,10 +94,7 @@ impl Case {
 
     /// The call, as the relay reads it.
     pub(super) fn call(&self) -> Result<Call, CallError> {
-        let envelope = self
-            .envelope
-            .as_deref()
-            .map(|text| Envelope::read(text.into()));
+        let envelope = self.envelope.as_deref().map(|text| Envelope::read(text.into()));
         let envelope = envelope.transpose().map_err(CallError::Json)?;
         Call::read(&self.payload, envelope.as_ref(), None)
     }
@@ -174,11 +164,7 @@ impl Case {
 
 impl Expected {
     fn read(name: &str, expect: &Value) -> Self {
-        let reason = |key: &str| {
-            expect
-                .get(key)
-                .map(|reason| reason.as_str().unwrap().to_owned())
-        };
+        let reason = |key: &str| expect.get(key).map(|reason| reason.as_str().unwrap().to_owned());
         if let Some(requests) = expect.get("requests") {
             Self::Requests(requests.as_array().unwrap().clone())
         } else if let Some(reason) = reason("skipped") {
@@ -217,23 +203,14 @@ pub(super) fn fields(planned: &Planned) -> Vec<String> {
 }
 
 fn collect(value: &Value, pointer: &str, fields: &mut Vec<String>) {
-    let is_property = pointer
-        .strip_prefix("/data/attributes/properties/")
-        .is_some();
+    let is_property = pointer.strip_prefix("/data/attributes/properties/").is_some();
     let frame = pointer.ends_with("/type");
     let below: Vec<(String, &Value)> = match value {
         Value::Object(members) => {
             let escaped = |name: &str| name.replace('~', "~0").replace('/', "~1");
-            members
-                .iter()
-                .map(|(name, value)| (escaped(name), value))
-                .collect()
+            members.iter().map(|(name, value)| (escaped(name), value)).collect()
         }
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .map(|(i, v)| (i.to_string(), v))
-            .collect(),
+        Value::Array(items) => items.iter().enumerate().map(|(i, v)| (i.to_string(), v)).collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
     };
     if is_property || (below.is_empty() && !frame && !value.is_object()) {
@@ -252,18 +229,11 @@ fn collect(value: &Value, pointer: &str, fields: &mut Vec<String>) {
 fn made(value: Value) -> Value {
     match value {
         Value::Object(members) => {
-            let only = (members.len() == 1)
-                .then(|| members.iter().next())
-                .flatten();
+            let only = (members.len() == 1).then(|| members.iter().next()).flatten();
             if let Some(made) = only.and_then(|(name, what)| large(name, what)) {
                 return made;
             }
-            Value::Object(
-                members
-                    .into_iter()
-                    .map(|(name, value)| (name, made(value)))
-                    .collect(),
-            )
+            Value::Object(members.into_iter().map(|(name, value)| (name, made(value))).collect())
         }
         Value::Array(items) => Value::Array(items.into_iter().map(made).collect()),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,

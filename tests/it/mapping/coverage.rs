@@ -87,10 +87,7 @@ fn shows_row(parts: &Parts, side: Side, name: &str, field: &str) -> bool {
 #[test]
 fn every_row_of_both_identify_tables_has_a_case() {
     let cases = parts();
-    for (side, rows) in [
-        (Side::Server, &SERVER_ROWS[..]),
-        (Side::Client, &CLIENT_ROWS[..]),
-    ] {
+    for (side, rows) in [(Side::Server, &SERVER_ROWS[..]), (Side::Client, &CLIENT_ROWS[..])] {
         for (name, field) in rows {
             let what = format!("{name} → {field} on the {side} side");
             assert_some(&cases, &what, |parts| shows_row(parts, side, name, field));
@@ -110,9 +107,7 @@ fn every_setting_has_a_case_on_and_off() {
     ] {
         for value in [json!(true), json!(false)] {
             let what = format!("{setting} = {value}");
-            assert_some(&cases, &what, |parts| {
-                parts.settings.get(setting) == Some(&value)
-            });
+            assert_some(&cases, &what, |parts| parts.settings.get(setting) == Some(&value));
         }
     }
     for setting in [
@@ -122,9 +117,7 @@ fn every_setting_has_a_case_on_and_off() {
         "audience_lists",
         "garbage_ids",
     ] {
-        assert_some(&cases, setting, |parts| {
-            parts.settings.contains_key(setting)
-        });
+        assert_some(&cases, setting, |parts| parts.settings.contains_key(setting));
         let what = format!("{setting} left out");
         assert_some(&cases, &what, |parts| !parts.settings.contains_key(setting));
     }
@@ -143,9 +136,7 @@ fn every_override_of_a_call_has_a_case() {
         ("/integrations/Klaviyo/confirmOptin", json!(false)),
     ] {
         let what = format!("{pointer} = {value}");
-        assert_some(&cases, &what, |parts| {
-            parts.event.pointer(pointer) == Some(&value)
-        });
+        assert_some(&cases, &what, |parts| parts.event.pointer(pointer) == Some(&value));
     }
 }
 
@@ -160,9 +151,7 @@ fn every_kind_of_request_reason_and_limit_has_a_case() {
         "list_remove",
         "deletion",
     ] {
-        assert_some(&cases, kind, |parts| {
-            parts.requests.iter().any(|r| r["kind"] == kind)
-        });
+        assert_some(&cases, kind, |parts| parts.requests.iter().any(|r| r["kind"] == kind));
     }
     for reason in [
         "`integrations`",
@@ -199,11 +188,7 @@ fn every_kind_of_request_reason_and_limit_has_a_case() {
         "a year ahead",
         "profile is refused",
     ] {
-        let names = |request: &Value| {
-            request["refused"]
-                .as_str()
-                .is_some_and(|r| r.contains(limit))
-        };
+        let names = |request: &Value| request["refused"].as_str().is_some_and(|r| r.contains(limit));
         assert_some(&cases, limit, |parts| parts.requests.iter().any(names));
     }
 }

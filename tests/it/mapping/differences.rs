@@ -15,14 +15,8 @@ pub(super) fn of(expected: &Value, found: &Value, pointer: &str, lines: &mut Vec
                     }
                 }
             }
-            for (name, value) in found
-                .iter()
-                .filter(|(name, _)| !expected.contains_key(*name))
-            {
-                lines.push(format!(
-                    "{pointer}/{name}: expected nothing, found {}",
-                    short(value)
-                ));
+            for (name, value) in found.iter().filter(|(name, _)| !expected.contains_key(*name)) {
+                lines.push(format!("{pointer}/{name}: expected nothing, found {}", short(value)));
             }
         }
         (Value::Array(expected), Value::Array(found)) if expected.len() == found.len() => {

@@ -105,11 +105,7 @@ fn many_wrong_values_at_once_keep_the_promises() {
                 break;
             }
         }
-        mapped += usize::from(check(
-            &broken,
-            &settings[round % 2],
-            Side::ALL[round / 2 % 2],
-        ));
+        mapped += usize::from(check(&broken, &settings[round % 2], Side::ALL[round / 2 % 2]));
     }
     assert!(mapped > 2_000, "only {mapped} calls could be read");
 }
@@ -165,26 +161,17 @@ fn check_request(planned: &Planned, names: &[Identifier], payload: &Value) {
         Request::Subscribe(job) => vec![(Email, Some(job.email.as_str()))],
         Request::Delete(DeletionJob::Email(email)) => vec![(Email, Some(email.as_str()))],
         Request::Delete(DeletionJob::Phone(phone)) => vec![(Phone, Some(phone.as_str()))],
-        Request::Delete(DeletionJob::Imported)
-        | Request::ListAdd { .. }
-        | Request::ListRemove { .. } => return,
+        Request::Delete(DeletionJob::Imported) | Request::ListAdd { .. } | Request::ListRemove { .. } => return,
     };
-    let knows =
-        |kind, name: &str| Identifier::new(kind, name).is_some_and(|id| names.contains(&id));
+    let knows = |kind, name: &str| Identifier::new(kind, name).is_some_and(|id| names.contains(&id));
     let mut count = 0;
     for (kind, name) in used {
         let Some(name) = name else { continue };
         count += 1;
         let anonymous = kind == UserId && knows(AnonymousId, name);
-        assert!(
-            knows(kind, name) || anonymous,
-            "{kind} was not waited for: {payload}"
-        );
+        assert!(knows(kind, name) || anonymous, "{kind} was not waited for: {payload}");
     }
-    assert!(
-        count > 0 || planned.refused.is_some(),
-        "nobody is named: {payload}"
-    );
+    assert!(count > 0 || planned.refused.is_some(), "nobody is named: {payload}");
 }
 
 /// No two events of one call that may be sent share a metric and an `$event_id`, unless the caller chose it himself.
@@ -196,14 +183,8 @@ fn check_keys(planned: &[Planned], payload: &Value) {
         };
         let key = event.unique_id.as_deref().unwrap_or_default();
         let length = key.chars().count();
-        assert!(
-            (1..=255).contains(&length),
-            "{length} characters: {payload}"
-        );
-        let own = one
-            .rules
-            .iter()
-            .any(|rule| rule.rule.ends_with("$event_id"));
+        assert!((1..=255).contains(&length), "{length} characters: {payload}");
+        let own = one.rules.iter().any(|rule| rule.rule.ends_with("$event_id"));
         let is_new = keys.insert((event.metric.clone(), key.to_owned()));
         assert!(is_new || own, "{key} twice: {payload}");
     }

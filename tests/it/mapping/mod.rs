@@ -1,10 +1,7 @@
 //! The mapping, case by case: every file below `tests/mapping` is one call, its settings, and the requests that
 //! Klaviyo gets for it, whole. The expectations are written from the specification of Segment's destination.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "these are tests: what cannot be read must fail them"
-)]
+#![expect(clippy::unwrap_used, reason = "these are tests: what cannot be read must fail them")]
 
 mod case;
 mod coverage;
@@ -40,12 +37,7 @@ fn every_case_maps_as_the_specification_says() {
         let mut differing = Vec::new();
         differences::of(&case.expected(), &found, "", &mut differing);
         if !differing.is_empty() {
-            failures.push(format!(
-                "{} ({})\n  {}",
-                case.path,
-                case.about,
-                differing.join("\n  ")
-            ));
+            failures.push(format!("{} ({})\n  {}", case.path, case.about, differing.join("\n  ")));
         }
     }
     assert!(
@@ -62,19 +54,12 @@ fn every_field_of_every_request_names_its_rule_once() {
     let mut fields = 0;
     for case in Case::all() {
         for planned in case.requests() {
-            let mut rules: Vec<&str> = planned
-                .rules
-                .iter()
-                .map(|rule| rule.field.as_str())
-                .collect();
+            let mut rules: Vec<&str> = planned.rules.iter().map(|rule| rule.field.as_str()).collect();
             rules.sort_unstable();
             for field in case::fields(&planned) {
                 fields += 1;
                 let first = rules.partition_point(|rule| *rule < field.as_str());
-                let named = rules[first..]
-                    .iter()
-                    .take_while(|rule| **rule == field)
-                    .count();
+                let named = rules[first..].iter().take_while(|rule| **rule == field).count();
                 assert_eq!(named, 1, "{}: rules of {field}", case.path);
             }
             let unnamed = planned.rules.iter().find(|rule| rule.rule.is_empty());

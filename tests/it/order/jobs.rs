@@ -1,8 +1,6 @@
 //! Import jobs in a history: their events stay in flight until they are settled, whatever becomes of the daemon.
 
-use klaviyo_relay::model::{
-    DeliveryId, DeliveryKind, DeliveryStatus, EventId, Outcome, OutcomeKind,
-};
+use klaviyo_relay::model::{DeliveryId, DeliveryKind, DeliveryStatus, EventId, Outcome, OutcomeKind};
 use klaviyo_relay::outbox::{Begun, PlannedDelivery, Settlement, Start, Step, Then};
 
 use super::History;

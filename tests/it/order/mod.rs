@@ -17,9 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use klaviyo_relay::config::{Config, OutboxConfig};
-use klaviyo_relay::model::{
-    EventId, EventStatus, EventType, Identifier, IdentifierKind, NewEvent, Timestamp,
-};
+use klaviyo_relay::model::{EventId, EventStatus, EventType, Identifier, IdentifierKind, NewEvent, Timestamp};
 use klaviyo_relay::outbox::{Claimed, NextDue, Outbox, Selection, Step, Then};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -64,10 +62,7 @@ fn at_every_step_exactly_those_events_may_go_whose_turn_has_come() {
 /// A number from the environment; one that is none is a mistake of whoever set it.
 fn number(name: &str) -> Option<u64> {
     let text = env::var(name).ok()?;
-    Some(
-        text.parse()
-            .unwrap_or_else(|_| panic!("{name} is a number")),
-    )
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
 /// Tells the seed of a run that failed.
@@ -218,8 +213,7 @@ impl History {
         let count = 1 + self.chance.below(8);
         let events: Vec<NewEvent> = (0..count).map(|_| self.arriving()).collect();
         let ending = self.choose_ending();
-        let (stored, ()) =
-            tokio::join!(self.outbox().append(events), settle(self.outbox(), ending));
+        let (stored, ()) = tokio::join!(self.outbox().append(events), settle(self.outbox(), ending));
         stored.unwrap();
     }
 
@@ -237,8 +231,7 @@ impl History {
             next
         };
         let count = self.chance.below(4);
-        let identifiers: BTreeSet<u64> =
-            (0..count).map(|_| self.chance.below(IDENTIFIERS)).collect();
+        let identifiers: BTreeSet<u64> = (0..count).map(|_| self.chance.below(IDENTIFIERS)).collect();
         let identifiers = if known {
             self.people[usize::try_from(message).unwrap()].clone()
         } else {
@@ -270,12 +263,9 @@ impl History {
         let waiting = self.model.count(|state| state == State::Waiting);
         let ready = [false, true].map(|replayed| self.model.ready(replayed));
         self.totals.waited += waiting - ready[0].len() - ready[1].len();
-        let due = ready.into_iter().flat_map(|ready| {
-            ready
-                .into_iter()
-                .filter(|(due, _)| *due <= self.now)
-                .take(limit)
-        });
+        let due = ready
+            .into_iter()
+            .flat_map(|ready| ready.into_iter().filter(|(due, _)| *due <= self.now).take(limit));
         let mut expected: Vec<Claimed> = due
             .map(|(_, id)| Claimed {
                 event: EventId(id),
@@ -286,30 +276,15 @@ impl History {
         if followers > 0 {
             self.model.follow(&mut expected);
         }
-        let claimed = self
-            .outbox()
-            .claim(self.now, limit, limit, followers)
-            .await
-            .unwrap();
+        let claimed = self.outbox().claim(self.now, limit, limit, followers).await.unwrap();
         let followers = |claimed: &[Claimed]| -> Vec<EventId> {
             let behind = |claim: &&Claimed| claim.run.is_some_and(|run| run != claim.event);
-            claimed
-                .iter()
-                .filter(behind)
-                .map(|claim| claim.event)
-                .collect()
+            claimed.iter().filter(behind).map(|claim| claim.event).collect()
         };
         self.totals.followed += followers(&claimed).len();
-        assert_eq!(
-            followers(&claimed),
-            followers(&expected),
-            "behind each other, in order"
-        );
+        assert_eq!(followers(&claimed), followers(&expected), "behind each other, in order");
         let sorted = |claimed: Vec<Claimed>| -> BTreeMap<EventId, Option<EventId>> {
-            claimed
-                .into_iter()
-                .map(|claim| (claim.event, claim.run))
-                .collect()
+            claimed.into_iter().map(|claim| (claim.event, claim.run)).collect()
         };
         let (claimed, expected) = (sorted(claimed), sorted(expected));
         assert_eq!(claimed, expected, "claimed, and may go");
@@ -322,9 +297,7 @@ impl History {
         let in_air = self.model.ids(|state| state == State::InAir);
         let mut releases = Vec::new();
         for id in self.chance.some(in_air, 3) {
-            let due = self
-                .now
-                .plus(Duration::from_millis(self.chance.below(5000)));
+            let due = self.now.plus(Duration::from_millis(self.chance.below(5000)));
             let event = self.model.get(id);
             (event.state, event.due) = (State::Waiting, due);
             let event = EventId(id);
@@ -424,23 +397,15 @@ impl History {
     async fn assert_all_is_there(&mut self) {
         let ids = self.model.ids(|_| true);
         let selection = Selection {
-            states: vec![
-                EventStatus::Delivered,
-                EventStatus::Skipped,
-                EventStatus::Dead,
-            ],
+            states: vec![EventStatus::Delivered, EventStatus::Skipped, EventStatus::Dead],
             ..Selection::of(ids.iter().copied().map(EventId).collect())
         };
         let stored = self.outbox().select(&selection).await.unwrap();
         assert_eq!(stored, selection.ids);
-        let ended = self
-            .model
-            .events
-            .iter()
-            .filter_map(|event| match event.state {
-                State::Ended(status) => Some(status),
-                State::Waiting | State::Held | State::InAir => None,
-            });
+        let ended = self.model.events.iter().filter_map(|event| match event.state {
+            State::Ended(status) => Some(status),
+            State::Waiting | State::Held | State::InAir => None,
+        });
         self.ended.extend(ended);
         let count = |status| self.ended.iter().filter(|ended| **ended == status).count();
         let expected = [
@@ -452,8 +417,7 @@ impl History {
             ("held", 0),
             ("difference", 0),
         ];
-        let expected =
-            expected.map(|(name, count)| (name.to_owned(), i64::try_from(count).unwrap()));
+        let expected = expected.map(|(name, count)| (name.to_owned(), i64::try_from(count).unwrap()));
         assert_eq!(self.outbox().status().await.unwrap().audit, expected);
     }
 }

@@ -73,23 +73,17 @@ impl Model {
     pub(crate) fn follow(&self, claimed: &mut Vec<Claimed>) {
         let heads: BTreeSet<i64> = claimed.iter().map(|claim| claim.event.0).collect();
         let mut runs: BTreeMap<i64, i64> = heads.iter().map(|head| (*head, *head)).collect();
-        let shares =
-            |one: &Modelled, other: &Modelled| !one.identifiers.is_disjoint(&other.identifiers);
+        let shares = |one: &Modelled, other: &Modelled| !one.identifiers.is_disjoint(&other.identifiers);
         let mut waiting: Vec<&Modelled> = self.events.iter().collect();
         waiting.retain(|event| event.state == State::Waiting && !heads.contains(&event.id));
         waiting.sort_by_key(|event| event.place);
         for event in waiting {
             let blocks = |other: &&Modelled| {
-                (other.is_unfinished() || other.holds)
-                    && other.place < event.place
-                    && shares(other, event)
+                (other.is_unfinished() || other.holds) && other.place < event.place && shares(other, event)
             };
             let blockers: Vec<&Modelled> = self.events.iter().filter(blocks).collect();
             let near = blockers.iter().any(|other| heads.contains(&other.id));
-            let run: BTreeSet<Option<i64>> = blockers
-                .iter()
-                .map(|other| runs.get(&other.id).copied())
-                .collect();
+            let run: BTreeSet<Option<i64>> = blockers.iter().map(|other| runs.get(&other.id).copied()).collect();
             if let [Some(run)] = run.into_iter().collect::<Vec<_>>()[..]
                 && near
             {
@@ -106,10 +100,7 @@ impl Model {
     }
 
     pub(crate) fn count(&self, state: impl Fn(State) -> bool) -> usize {
-        self.events
-            .iter()
-            .filter(|event| state(event.state))
-            .count()
+        self.events.iter().filter(|event| state(event.state)).count()
     }
 
     pub(crate) fn ids(&self, state: impl Fn(State) -> bool) -> Vec<i64> {

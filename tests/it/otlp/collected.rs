@@ -62,9 +62,7 @@ async fn a_request_its_mapping_and_its_attempts_are_one_trace() {
     daemon.settled().await;
     // Without a trace of its caller's, or with one that is none, a request begins one.
     daemon.send("/v1/track", &call("u2")).await;
-    daemon
-        .send_traced("/v1/track", &call("u3"), "00-nonsense")
-        .await;
+    daemon.send_traced("/v1/track", &call("u3"), "00-nonsense").await;
     // And one that its caller does not want told.
     let unwanted = TRACE.replace('4', "5");
     let parent = format!("00-{unwanted}-{CALLER}-00");
@@ -83,11 +81,7 @@ async fn a_request_its_mapping_and_its_attempts_are_one_trace() {
         .iter()
         .filter(|span| span.name == "attempt" && hex(&span.trace_id) == TRACE)
         .collect();
-    assert!(
-        attempts
-            .iter()
-            .all(|attempt| attempt.parent_span_id == ingest.span_id)
-    );
+    assert!(attempts.iter().all(|attempt| attempt.parent_span_id == ingest.span_id));
     let told = |name: &str| -> Vec<_> {
         let told = attempts.iter().map(|attempt| attribute(attempt, name));
         told.map(Option::unwrap_or_default).collect()
@@ -97,8 +91,7 @@ async fn a_request_its_mapping_and_its_attempts_are_one_trace() {
     assert_eq!(told("delivery"), ["1", "1"]);
 
     for event in ["2", "3"] {
-        let about =
-            |span: &&Span| span.name == "map" && attribute(span, "event") == Some(json!(event));
+        let about = |span: &&Span| span.name == "map" && attribute(span, "event") == Some(json!(event));
         let trace = hex(&spans.iter().find(about).unwrap().trace_id);
         assert_ne!(trace, TRACE);
         let ingest = the(&spans, &trace, "ingest");
@@ -114,9 +107,7 @@ async fn a_request_its_mapping_and_its_attempts_are_one_trace() {
     assert!(told(TRACE) && !told(&unwanted));
     for body in collector.bodies() {
         for private in ["zq7@", "u1", "pk_sandbox"] {
-            let found = body
-                .windows(private.len())
-                .any(|part| part == private.as_bytes());
+            let found = body.windows(private.len()).any(|part| part == private.as_bytes());
             assert!(!found, "{private} is told");
         }
     }
@@ -127,9 +118,7 @@ async fn a_bulk_job_points_to_the_traces_of_its_events() {
     let (collector, klaviyo) = (Collector::start().await, Klaviyo::start().await);
     let limits = "[delivery.limits.event]\nburst = 1\nsteady = 1";
     let mut daemon = traced(&collector, &klaviyo, limits).await;
-    let batch: Vec<Value> = (0..80)
-        .map(|number| call(&format!("person-{number}")))
-        .collect();
+    let batch: Vec<Value> = (0..80).map(|number| call(&format!("person-{number}"))).collect();
     let batch: Vec<Value> = batch
         .into_iter()
         .map(|mut call| {

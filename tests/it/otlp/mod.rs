@@ -15,11 +15,7 @@ fn a_program_without_traces_says_so_instead_of_starting() {
                   [telemetry]\notlp_endpoint = \"http://127.0.0.1:4318\"\n";
     std::fs::write(folder.path().join("config.toml"), config).unwrap();
     let mut serve = std::process::Command::new(env!("CARGO_BIN_EXE_klaviyo-relay"));
-    let ran = serve
-        .arg("serve")
-        .current_dir(folder.path())
-        .output()
-        .unwrap();
+    let ran = serve.arg("serve").current_dir(folder.path()).output().unwrap();
     assert_eq!(ran.status.code(), Some(1));
     let said = String::from_utf8(ran.stderr).unwrap();
     assert!(said.contains("telemetry.otlp_endpoint"), "{said}");

@@ -1,9 +1,7 @@
 //! Who waits for what.
 
 use klaviyo_relay::clock::{Clock as _, SystemClock};
-use klaviyo_relay::model::{
-    DeliveryKind, EventId, EventStatus, Identifier, IdentifierKind, NewEvent, Timestamp,
-};
+use klaviyo_relay::model::{DeliveryKind, EventId, EventStatus, Identifier, IdentifierKind, NewEvent, Timestamp};
 use klaviyo_relay::outbox::{PlannedDelivery, Start, Step, Then};
 
 use super::shelf::{Shelf, event, links};
@@ -19,18 +17,11 @@ async fn filled() -> Shelf {
 
 async fn claimed(shelf: &Shelf) -> Vec<EventId> {
     let claimed = shelf.outbox.claim(SystemClock.now(), 10, 10, 0).await;
-    claimed
-        .unwrap()
-        .into_iter()
-        .map(|claimed| claimed.event)
-        .collect()
+    claimed.unwrap().into_iter().map(|claimed| claimed.event).collect()
 }
 
 async fn then(shelf: &Shelf, then: Then) {
-    let step = Step {
-        settlement: None,
-        then,
-    };
+    let step = Step { settlement: None, then };
     shelf.outbox.settle(vec![step]).await.unwrap();
 }
 
@@ -44,21 +35,12 @@ async fn a_held_head_can_be_let_go_or_skipped() {
     let shelf = filled().await;
     shelf.outbox.hold(vec![EventId(1)]).await.unwrap();
     let page = shelf.page("/blocked").await;
-    assert!(
-        page.contains("<strong>1 event holds others up</strong>"),
-        "{page}"
-    );
+    assert!(page.contains("<strong>1 event holds others up</strong>"), "{page}");
     assert!(page.contains("<a href=\"/events/1\">Event 1</a>"), "{page}");
     assert!(page.contains("user:u1"), "{page}");
-    assert!(
-        page.contains("<strong>2 events behind it</strong>"),
-        "{page}"
-    );
+    assert!(page.contains("<strong>2 events behind it</strong>"), "{page}");
     assert!(page.contains("held by an operator"), "{page}");
-    assert!(
-        page.contains("the 2 behind it no longer wait for it"),
-        "{page}"
-    );
+    assert!(page.contains("the 2 behind it no longer wait for it"), "{page}");
     assert!(!page.contains("user:u2"), "nobody waits for u2: {page}");
     assert_eq!(
         changes(&page),
@@ -126,10 +108,7 @@ async fn a_head_that_waits_for_its_time_can_be_tried_now() {
     )
     .await;
     let page = shelf.page("/blocked").await;
-    assert!(
-        page.contains("datetime=\"2099-01-01T00:00:00.000Z\""),
-        "{page}"
-    );
+    assert!(page.contains("datetime=\"2099-01-01T00:00:00.000Z\""), "{page}");
     assert_eq!(changes(&page)[0], "/change?do=release&id=1&back=/blocked");
 }
 
@@ -177,11 +156,7 @@ async fn a_person_is_masked() {
 #[tokio::test]
 async fn where_nobody_is_blocked_the_page_says_so() {
     let shelf = Shelf::new().await;
-    shelf
-        .outbox
-        .append(vec![event("u1", 1), event("u2", 2)])
-        .await
-        .unwrap();
+    shelf.outbox.append(vec![event("u1", 1), event("u2", 2)]).await.unwrap();
     let page = shelf.page("/blocked").await;
     assert!(page.contains("Nobody is blocked."), "{page}");
 }

@@ -16,32 +16,14 @@ async fn what_a_change_will_do_is_said_and_looking_changes_nothing() {
             "Send 2 events again?",
             "the <code>$event_id</code> stays",
         ),
-        (
-            "do=hold&profile=u2",
-            "Hold 2 events?",
-            "until somebody releases them",
-        ),
-        (
-            "do=release&status=pending",
-            "Release 4 events?",
-            "are tried at once",
-        ),
-        (
-            "do=discard&id=1,99",
-            "Discard 1 event for good?",
-            "given up for good",
-        ),
+        ("do=hold&profile=u2", "Hold 2 events?", "until somebody releases them"),
+        ("do=release&status=pending", "Release 4 events?", "are tried at once"),
+        ("do=discard&id=1,99", "Discard 1 event for good?", "given up for good"),
         ("do=hold&order=o-9", "Nothing to do", "No event is meant"),
     ] {
         let page = pages.get(&format!("/change?{query}")).await.well();
-        assert!(
-            page.contains(&format!("<h1>{title}</h1>")),
-            "{query}: {page}"
-        );
-        assert!(
-            page.to_lowercase().contains(&words.to_lowercase()),
-            "{query}: {page}"
-        );
+        assert!(page.contains(&format!("<h1>{title}</h1>")), "{query}: {page}");
+        assert!(page.to_lowercase().contains(&words.to_lowercase()), "{query}: {page}");
     }
     let page = pages.get("/change?do=discard&id=1,5,99").await.well();
     assert!(page.contains("99: no event has this number"), "{page}");
@@ -89,9 +71,7 @@ async fn a_change_is_made_of_the_counted_events_and_told() {
         ),
         (
             "do=replay&status=dead&since=1h",
-            [
-                "dead", "pending", "pending", "pending", "pending", "pending",
-            ],
+            ["dead", "pending", "pending", "pending", "pending", "pending"],
             "2 events will be sent again.",
         ),
     ] {
@@ -103,10 +83,7 @@ async fn a_change_is_made_of_the_counted_events_and_told() {
         assert_eq!(answer.sent_on(), "/events?type=track", "{query}");
         assert_eq!(pages.statuses().await, after, "{query}");
         let next = pages.follow(&answer).await;
-        assert!(
-            next.contains(&format!("role=\"status\">{told}<")),
-            "{query}: {next}"
-        );
+        assert!(next.contains(&format!("role=\"status\">{told}<")), "{query}: {next}");
     }
     assert!(pages.outbox.audit(false).await.unwrap().holds());
 }
@@ -122,46 +99,27 @@ async fn a_form_that_is_not_ours_changes_nothing() {
         fields.extend(seal.map(|seal| ("seal".to_owned(), seal.to_owned())));
         serde_urlencoded::to_string(fields).unwrap()
     };
-    let seal = ours
-        .iter()
-        .find(|(name, _)| name == "seal")
-        .unwrap()
-        .1
-        .clone();
+    let seal = ours.iter().find(|(name, _)| name == "seal").unwrap().1.clone();
     let host = ("host", "127.0.0.1:8081");
     for (headers, seal, why) in [
         (&[FROM_HERE][..], None, "no seal"),
         (&[FROM_HERE], Some("0000"), "another seal"),
-        (
-            &[("sec-fetch-site", "cross-site")],
-            Some(&*seal),
-            "from elsewhere",
-        ),
-        (
-            &[("sec-fetch-site", "same-site")],
-            Some(&seal),
-            "from a neighbour",
-        ),
+        (&[("sec-fetch-site", "cross-site")], Some(&*seal), "from elsewhere"),
+        (&[("sec-fetch-site", "same-site")], Some(&seal), "from a neighbour"),
         (&[host], Some(&seal), "from nobody knows where"),
         (
             &[host, ("origin", "http://shop.example")],
             Some(&seal),
             "from another origin",
         ),
-        (
-            &[host, ("origin", "null")],
-            Some(&seal),
-            "from a frame without origin",
-        ),
+        (&[host, ("origin", "null")], Some(&seal), "from a frame without origin"),
     ] {
         let answer = pages.ask("POST", "/change", headers, &body(seal)).await;
         assert_eq!(answer.status, 403, "{why}");
         assert_eq!(pages.statuses().await, BEFORE, "{why}");
     }
     let headers = [host, ("origin", "http://127.0.0.1:8081")];
-    let answer = pages
-        .ask("POST", "/change", &headers, &body(Some(&seal)))
-        .await;
+    let answer = pages.ask("POST", "/change", &headers, &body(Some(&seal))).await;
     assert_eq!(answer.status, 303, "{answer:?}");
     assert_eq!(pages.statuses().await, ["dead"; 6]);
 }
@@ -235,13 +193,7 @@ async fn options_of_a_replay_are_kept_and_those_that_exclude_each_other_are_told
         answer.text
     );
     assert_eq!(pages.statuses().await, BEFORE);
-    assert_eq!(
-        pages
-            .send(&page, "/change", &[("consent", "1")])
-            .await
-            .status,
-        303
-    );
+    assert_eq!(pages.send(&page, "/change", &[("consent", "1")]).await.status, 303);
     assert_eq!(pages.statuses().await[4], "pending");
 }
 
@@ -257,10 +209,7 @@ async fn a_form_that_does_not_say_what_was_shown_changes_nothing() {
         ("count", "0"),
     ] {
         let answer = pages.send(&page, "/change", &[(name, value)]).await;
-        assert!(
-            (400..500).contains(&answer.status),
-            "{name}={value}: {answer:?}"
-        );
+        assert!((400..500).contains(&answer.status), "{name}={value}: {answer:?}");
     }
     assert_eq!(pages.statuses().await, BEFORE);
 }
@@ -275,16 +224,9 @@ async fn nobody_is_sent_to_another_site_after_a_change() {
         "/\t/evil.example",
         "javascript:alert(1)",
     ] {
-        let query =
-            serde_urlencoded::to_string([("back", back), ("do", "release"), ("status", "pending")]);
-        let page = pages
-            .get(&format!("/change?{}", query.unwrap()))
-            .await
-            .well();
-        assert!(
-            !page.contains("evil.example") && !page.contains("javascript"),
-            "{page}"
-        );
+        let query = serde_urlencoded::to_string([("back", back), ("do", "release"), ("status", "pending")]);
+        let page = pages.get(&format!("/change?{}", query.unwrap())).await.well();
+        assert!(!page.contains("evil.example") && !page.contains("javascript"), "{page}");
         let answer = pages.send(&page, "/change", &[("back", back)]).await;
         assert_eq!(answer.sent_on(), "/events?status=pending", "{back}");
     }
@@ -306,11 +248,7 @@ async fn an_event_full_of_markup_is_text() {
         let page = pages.get(&format!("/change?{query}")).await.well();
         shows_as_text(&page);
         assert_eq!(
-            form(&page, "/change")
-                .iter()
-                .find(|(key, _)| key == "name")
-                .unwrap()
-                .1,
+            form(&page, "/change").iter().find(|(key, _)| key == "name").unwrap().1,
             word
         );
     }

@@ -38,10 +38,7 @@ async fn the_same_words_about_different_ids_are_one_group() {
     let [nobody, lists] = *groups else {
         panic!("two groups: {page}");
     };
-    assert!(
-        lists.contains("A list with id … does not exist."),
-        "{lists}"
-    );
+    assert!(lists.contains("A list with id … does not exist."), "{lists}");
     let example = "<p class=\"why\">404: not_found: A list with id Xy12Z9 does not exist.</p>";
     assert!(lists.contains(example), "{lists}");
     assert!(lists.contains("<strong>3 events</strong>"), "{lists}");
@@ -82,12 +79,7 @@ async fn links_mean_exactly_the_group_they_stand_in() {
     words.sort();
     assert_eq!(words.len(), reasons.len());
     let links = links(&shelf.page("/dead").await);
-    for path in [
-        "/events?",
-        "/change?do=replay&",
-        "/change?do=discard&",
-        "/export?",
-    ] {
+    for path in ["/events?", "/change?do=replay&", "/change?do=discard&", "/export?"] {
         let meant = links.iter().filter(|link| link.starts_with(path));
         let mut meant: Vec<String> = meant.filter_map(|link| value(link, "group")).collect();
         meant.sort();
@@ -106,12 +98,7 @@ async fn a_reason_full_of_markup_is_text_and_names_nobody() {
     let events = vec![dead("u1", 1, reason)];
     shelf.outbox.append(events).await.unwrap();
     let page = shelf.page("/dead").await;
-    for text in [
-        "<script>",
-        "<img src=x",
-        "jane@shop.example",
-        "4917012345678",
-    ] {
+    for text in ["<script>", "<img src=x", "jane@shop.example", "4917012345678"] {
         assert!(!page.contains(text), "{text}: {page}");
     }
     assert!(page.contains("&lt;"), "{page}");
@@ -133,11 +120,7 @@ fn sent_by(number: u64, hours_ago: i64, context: &str, of_batch: bool) -> NewEve
     NewEvent {
         at: Timestamp::from_millis(at),
         received_at: Timestamp::from_millis(at),
-        payload: if of_batch {
-            "{}".to_owned()
-        } else {
-            context.clone()
-        },
+        payload: if of_batch { "{}".to_owned() } else { context.clone() },
         envelope: of_batch.then(|| context.into()),
         ..dead("u1", number, "400: invalid: Invalid input.")
     }
@@ -150,24 +133,15 @@ async fn a_group_has_the_library_of_its_newest_events_and_when_they_died() {
     let mut events = vec![
         sent_by(1, 30, r#"{"library":{"name":"old <b>"}}"#, false),
         sent_by(2, 30, "7", false),
-        sent_by(
-            3,
-            3,
-            r#"{"library":{"name":"analytics-go","version":3}}"#,
-            true,
-        ),
+        sent_by(3, 3, r#"{"library":{"name":"analytics-go","version":3}}"#, true),
         sent_by(4, 2, node, false),
         sent_by(5, 1, node, true),
     ];
     events[1].payload = "no JSON".to_owned();
     shelf.outbox.append(events).await.unwrap();
     let page = shelf.page("/dead").await;
-    assert!(
-        page.contains("newest from analytics-node 2.1.0 and 2 others"),
-        "{page}"
-    );
-    let words =
-        "aria-label=\"Died in the last 24 hours: 3, at most 1 in one hour, 0 in the newest\"";
+    assert!(page.contains("newest from analytics-node 2.1.0 and 2 others"), "{page}");
+    let words = "aria-label=\"Died in the last 24 hours: 3, at most 1 in one hour, 0 in the newest\"";
     assert!(page.contains(words), "{page}");
     assert!(page.contains("3 died in the last 24 hours"), "{page}");
     assert!(page.contains("<path class=\"plot-line\" d=\"M"), "{page}");
@@ -176,10 +150,7 @@ async fn a_group_has_the_library_of_its_newest_events_and_when_they_died() {
     let sixth = vec![sent_by(6, 1, node, false)];
     shelf.outbox.append(sixth).await.unwrap();
     let page = shelf.page("/dead").await;
-    assert!(
-        page.contains("newest from analytics-node 2.1.0 and 1 other<"),
-        "{page}"
-    );
+    assert!(page.contains("newest from analytics-node 2.1.0 and 1 other<"), "{page}");
 }
 
 #[tokio::test]

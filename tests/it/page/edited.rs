@@ -25,12 +25,7 @@ impl Browser<'_> {
     }
 
     /// Sends the form of a page, changed so; answers the status, where it leads on to, and the page.
-    async fn send(
-        &self,
-        page: &str,
-        action: &str,
-        fields: &[(&str, &str)],
-    ) -> (u16, String, String) {
+    async fn send(&self, page: &str, action: &str, fields: &[(&str, &str)]) -> (u16, String, String) {
         let shown = if page.contains(&format!("action=\"{action}\">")) {
             action
         } else {
@@ -113,32 +108,18 @@ async fn a_poison_order_is_edited_confirmed_and_delivered_under_its_event_id() {
     assert!(confirm.contains("1 event “Placed Order”"), "{confirm}");
     assert!(confirm.contains("user:ann"), "{confirm}");
     assert!(confirm.contains("Event 1 stays dead."), "{confirm}");
-    assert_eq!(
-        klaviyo.events().len(),
-        0,
-        "nothing is sent before it is confirmed"
-    );
+    assert_eq!(klaviyo.events().len(), 0, "nothing is sent before it is confirmed");
     let (status, copy, page) = browser.send(&confirm, "/try/send", &[]).await;
     assert_eq!(status, 303, "{page}");
     let (_, second_click, _) = browser.send(&confirm, "/try/send", &[]).await;
     assert_eq!(second_click, copy);
     let status = daemon.settled().await;
-    assert_eq!(
-        (count(&status, "delivered"), count(&status, "dead")),
-        (1, 1)
-    );
+    assert_eq!((count(&status, "delivered"), count(&status, "dead")), (1, 1));
     let events = klaviyo.events();
     let requests = klaviyo.requests().await;
-    let sent = requests
-        .iter()
-        .find(|request| request.status == Some(202))
-        .unwrap();
+    let sent = requests.iter().find(|request| request.status == Some(202)).unwrap();
     assert_eq!(sent.unique_id.as_deref(), Some("o-1"));
-    assert!(
-        sent.body.get().contains("2026-01-05T10:00:00"),
-        "{}",
-        sent.body.get()
-    );
+    assert!(sent.body.get().contains("2026-01-05T10:00:00"), "{}", sent.body.get());
     assert_eq!(events.len(), 1);
 
     let page = daemon.page(&copy).await;
@@ -201,12 +182,7 @@ async fn a_copy_is_not_sent_from_elsewhere_without_a_seal_or_unconfirmed() {
     let form = form(&page, "/try");
     let (_, seal) = form.iter().find(|(name, _)| name == "seal").unwrap();
     let body = |seal: &str, requests: &str| {
-        let fields = [
-            ("call", CALL),
-            ("event", "1"),
-            ("requests", requests),
-            ("seal", seal),
-        ];
+        let fields = [("call", CALL), ("event", "1"), ("requests", requests), ("seal", seal)];
         serde_urlencoded::to_string(fields).unwrap()
     };
     for (headers, body, status) in [
@@ -221,9 +197,7 @@ async fn a_copy_is_not_sent_from_elsewhere_without_a_seal_or_unconfirmed() {
         assert_eq!(answer.status, status, "{headers:?} {body}");
         assert_eq!(stored(&pages).await, 1, "{headers:?} {body}");
     }
-    let answer = pages
-        .ask("POST", "/try/send", &[FROM_HERE], &body(seal, "1"))
-        .await;
+    let answer = pages.ask("POST", "/try/send", &[FROM_HERE], &body(seal, "1")).await;
     assert_eq!(answer.sent_on(), "/events/2");
     let copy = pages.outbox.report(EventId(2)).await.unwrap().unwrap();
     let message_id = copy.column("message_id").unwrap();
@@ -237,14 +211,8 @@ async fn what_becomes_no_request_is_not_sent_and_stays_typed() {
     let mut fields = form(&page, "/try");
     fields.push(("call".to_owned(), String::new()));
     for (call, words) in [
-        (
-            r#"{"type":"page","userId":"u1"}"#,
-            "Nothing is sent to Klaviyo for it.",
-        ),
-        (
-            r#"{"type":"track","userId":"u1"}"#,
-            "It is refused when it arrives.",
-        ),
+        (r#"{"type":"page","userId":"u1"}"#, "Nothing is sent to Klaviyo for it."),
+        (r#"{"type":"track","userId":"u1"}"#, "It is refused when it arrives."),
         ("{", "This is not JSON."),
     ] {
         call.clone_into(&mut fields.last_mut().unwrap().1);
@@ -252,11 +220,7 @@ async fn what_becomes_no_request_is_not_sent_and_stays_typed() {
         let answer = pages.ask("POST", "/try/send", &[FROM_HERE], &body).await;
         assert_eq!(answer.status, 400, "{call}");
         assert!(answer.text.contains(words), "{call}: {}", answer.text);
-        assert!(
-            answer.text.contains("Edit a copy of event 1"),
-            "{}",
-            answer.text
-        );
+        assert!(answer.text.contains("Edit a copy of event 1"), "{}", answer.text);
     }
     assert_eq!(stored(&pages).await, 1);
 }
@@ -272,11 +236,7 @@ async fn of_an_erased_event_there_is_no_copy_to_edit() {
     pages.outbox.erase(now, vec![jane]).await.unwrap();
     let page = pages.get("/events/1").await.well();
     assert!(!page.contains("/try?event="), "{page}");
-    for (path, status) in [
-        ("/try?event=1", 410),
-        ("/try?event=99", 404),
-        ("/try?event=x", 404),
-    ] {
+    for (path, status) in [("/try?event=1", 410), ("/try?event=99", 404), ("/try?event=x", 404)] {
         assert_eq!(pages.get(path).await.status, status, "{path}");
     }
 }

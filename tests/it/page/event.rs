@@ -3,12 +3,10 @@
 use klaviyo_relay::config::Config;
 use klaviyo_relay::ingest::arriving;
 use klaviyo_relay::model::{
-    DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventStatus, Identifier, IdentifierKind,
-    NewEvent, Outcome, OutcomeKind, Timestamp,
+    DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventStatus, Identifier, IdentifierKind, NewEvent, Outcome,
+    OutcomeKind, Timestamp,
 };
-use klaviyo_relay::outbox::{
-    Begun, Outbox, PlannedDelivery, Replay, Settlement, Start, Step, Then,
-};
+use klaviyo_relay::outbox::{Begun, Outbox, PlannedDelivery, Replay, Settlement, Start, Step, Then};
 
 use super::Pages;
 
@@ -18,9 +16,7 @@ const ORDER: &str = r#"{"type":"track","messageId":"m-order","writeKey":"wk_shop
     "event":"Item Added","properties":{"orderId":"o-1","total":30.10,"big":12345678901234567890123}}"#;
 
 fn event(call: &str) -> NewEvent {
-    let Config {
-        ingest, mapping, ..
-    } = Config::default();
+    let Config { ingest, mapping, .. } = Config::default();
     NewEvent {
         source: "shop".to_owned(),
         ..arriving(call, &ingest, &mapping.garbage_ids, NOW)
@@ -86,10 +82,7 @@ async fn attempt(outbox: &Outbox, delivery: DeliveryId, after: i64, outcome: Out
 }
 
 async fn settle(outbox: &Outbox, settlement: Option<Settlement>, then: Then) {
-    outbox
-        .settle(vec![Step { settlement, then }])
-        .await
-        .unwrap();
+    outbox.settle(vec![Step { settlement, then }]).await.unwrap();
 }
 
 async fn finish(outbox: &Outbox, event: i64, status: EventStatus, reason: Option<&str>) {
@@ -168,10 +161,7 @@ async fn an_event_that_was_retried_and_delivered_tells_it_in_order() {
         ],
     );
     assert!(!page.contains("data-follow"), "it is finished: {page}");
-    assert!(
-        page.contains("href=\"/events?profile=user%3Aann\""),
-        "{page}"
-    );
+    assert!(page.contains("href=\"/events?profile=user%3Aann\""), "{page}");
 }
 
 #[tokio::test]
@@ -220,10 +210,7 @@ async fn a_stored_request_that_the_rules_of_now_would_not_make_says_so() {
     plan(&pages.outbox, 1, r#"{"data":{"attributes":{"value":1}}}"#).await;
     let page = page(&pages, 1).await;
     assert!(page.contains("The rules have changed since"), "{page}");
-    assert!(
-        page.contains("Warning: a &lt;b&gt;warning&lt;/b&gt;"),
-        "{page}"
-    );
+    assert!(page.contains("Warning: a &lt;b&gt;warning&lt;/b&gt;"), "{page}");
 }
 
 #[tokio::test]
@@ -249,10 +236,7 @@ async fn markup_and_script_in_every_part_of_an_event_are_text() {
         assert_eq!(page.matches("<script").count(), 1, "only ours: {page}");
         assert_eq!(page.matches("<img").count(), 1, "only ours: {page}");
         assert!(!page.contains("onerror=alert(1)>"), "{page}");
-        assert!(
-            page.matches("&lt;script&gt;alert(1)").count() > 10,
-            "{page}"
-        );
+        assert!(page.matches("&lt;script&gt;alert(1)").count() > 10, "{page}");
     }
 }
 
@@ -316,12 +300,7 @@ async fn a_held_event_is_released_or_discarded() {
     let page = page(&pages, 1).await;
     has_in_order(
         &page,
-        &[
-            "data-follow",
-            "Held by an operator.",
-            "do=release",
-            "do=discard",
-        ],
+        &["data-follow", "Held by an operator.", "do=release", "do=discard"],
     );
     assert!(!page.contains("do=hold"), "{page}");
 }
@@ -375,11 +354,7 @@ async fn a_replayed_event_keeps_its_first_sending_in_sight() {
     attempt(&pages.outbox, delivery, 1, accepted()).await;
     finish(&pages.outbox, 1, EventStatus::Delivered, None).await;
     let how = Replay::default();
-    pages
-        .outbox
-        .replay(NOW, vec![EventId(1)], how)
-        .await
-        .unwrap();
+    pages.outbox.replay(NOW, vec![EventId(1)], how).await.unwrap();
     let page = page(&pages, 1).await;
     has_in_order(
         &page,

@@ -22,16 +22,8 @@ async fn a_list_holds_what_all_filters_mean_and_says_which_they_are() {
             &[3],
             "Events · Order Completed · from app",
         ),
-        (
-            "?profile=jane%40shop.example",
-            &[1],
-            "Events · of j•••@shop.example",
-        ),
-        (
-            "?profile=phone%3A%2B4917012345678",
-            &[3],
-            "Events · of phone:•••78",
-        ),
+        ("?profile=jane%40shop.example", &[1], "Events · of j•••@shop.example"),
+        ("?profile=phone%3A%2B4917012345678", &[3], "Events · of phone:•••78"),
         (
             "?since=yesterday&type=track",
             &[6, 5, 3],
@@ -39,18 +31,11 @@ async fn a_list_holds_what_all_filters_mean_and_says_which_they_are() {
         ),
         ("?until=1d", &[1], "Events · until 1d"),
         ("?id=1,3,99", &[3, 1], "Events · numbers 1, 3, 99"),
-        (
-            "?reason=no+address",
-            &[6, 5],
-            "Events · reason has “no address”",
-        ),
+        ("?reason=no+address", &[6, 5], "Events · reason has “no address”"),
     ] {
         let page = pages.get(&format!("/events{query}")).await.well();
         assert_eq!(listed(&page), expected, "{query}");
-        assert!(
-            page.contains(&format!("<h1>{title}</h1>")),
-            "{query}: {page}"
-        );
+        assert!(page.contains(&format!("<h1>{title}</h1>")), "{query}: {page}");
     }
 }
 
@@ -68,32 +53,17 @@ async fn a_filter_in_force_is_shown_and_can_be_taken_away_alone() {
     );
     assert!(page.contains("<option value=\"dead\" selected>"), "{page}");
     // Of the changes only those that work on dead events.
-    for (verb, offered) in [
-        ("replay", true),
-        ("discard", true),
-        ("hold", false),
-        ("release", false),
-    ] {
-        assert_eq!(
-            page.contains(&format!("/change?do={verb}&amp;")),
-            offered,
-            "{verb}"
-        );
+    for (verb, offered) in [("replay", true), ("discard", true), ("hold", false), ("release", false)] {
+        assert_eq!(page.contains(&format!("/change?do={verb}&amp;")), offered, "{verb}");
     }
-    assert!(
-        page.contains("href=\"/export?status=dead&amp;source=shop\""),
-        "{page}"
-    );
+    assert!(page.contains("href=\"/export?status=dead&amp;source=shop\""), "{page}");
     let both = pages.get("/events?status=dead,pending").await.well();
     assert!(
         !both.contains("/change?") && both.contains("Choose one status"),
         "{both}"
     );
     let all = pages.get("/events").await.well();
-    assert!(
-        !all.contains("/change?"),
-        "nothing is done with all events at once"
-    );
+    assert!(!all.contains("/change?"), "nothing is done with all events at once");
 }
 
 #[tokio::test]
@@ -122,9 +92,7 @@ async fn what_cannot_be_read_is_said_at_its_field_and_nothing_is_listed() {
 #[tokio::test]
 async fn an_address_holds_what_was_filled_in_and_no_more() {
     let pages = Pages::filled().await;
-    let answer = pages
-        .get("/events?status=&type=track&name=&since=&q=")
-        .await;
+    let answer = pages.get("/events?status=&type=track&name=&since=&q=").await;
     assert_eq!(answer.sent_on(), "/events?type=track");
 }
 
@@ -140,11 +108,7 @@ async fn one_word_leads_to_an_event_by_each_of_its_ids() {
     let page = pages.get("/events?order=o-1001").await.well();
     assert_eq!(listed(&page), [1]);
     let page = pages.get("/events?order=o-9").await.well();
-    assert_eq!(
-        listed(&page),
-        [0; 0],
-        "an order that nobody knows is not all orders"
-    );
+    assert_eq!(listed(&page), [0; 0], "an order that nobody knows is not all orders");
 }
 
 #[tokio::test]
@@ -160,10 +124,7 @@ async fn one_word_leads_to_a_persons_events_by_each_of_their_ids() {
         let query = serde_urlencoded::to_string([("q", word)]).unwrap();
         let answer = pages.get(&format!("/events?{query}")).await;
         let page = pages.get(answer.sent_on()).await.well();
-        assert!(
-            answer.sent_on().starts_with("/events?profile="),
-            "{answer:?}"
-        );
+        assert!(answer.sent_on().starts_with("/events?profile="), "{answer:?}");
         assert_eq!(listed(&page), expected, "{word}");
     }
 }
@@ -188,10 +149,7 @@ async fn a_word_that_may_be_several_lists_them_with_how_they_were_found() {
         );
     }
     // What is done with them is done with these, and no others.
-    assert!(
-        !page.contains("/change?do=replay"),
-        "both are pending: {page}"
-    );
+    assert!(!page.contains("/change?do=replay"), "both are pending: {page}");
     assert!(page.contains("id=2%2C7"), "{page}");
     let page = pages.get("/events?q=2&type=identify").await.well();
     assert_eq!(listed(&page), [2]);
@@ -201,22 +159,13 @@ async fn a_word_that_may_be_several_lists_them_with_how_they_were_found() {
 async fn a_list_without_events_says_what_to_do_next() {
     let pages = Pages::new().await;
     let page = pages.get("/events").await.well();
-    assert!(
-        page.contains("curl -u dev: -d '{&quot;userId&quot;"),
-        "{page}"
-    );
+    assert!(page.contains("curl -u dev: -d '{&quot;userId&quot;"), "{page}");
     assert!(page.contains("http://127.0.0.1:8080/v1/track"), "{page}");
     pages.fill().await;
     let page = pages.get("/events?name=Order").await.well();
-    assert!(
-        page.contains("No event meets all of these filters"),
-        "{page}"
-    );
+    assert!(page.contains("No event meets all of these filters"), "{page}");
     let page = pages.get("/events?q=nowhere%40shop.example").await.well();
-    assert!(
-        page.contains("Nothing is known by “n•••@shop.example”"),
-        "{page}"
-    );
+    assert!(page.contains("Nothing is known by “n•••@shop.example”"), "{page}");
     let page = pages.get("/events?before=1").await.well();
     assert!(page.contains("There are no older ones"), "{page}");
 }
@@ -260,10 +209,7 @@ async fn personal_data_is_masked_in_the_list_unless_it_may_be_shown() {
         ("joe@shop.example", "&#39;j•••@shop.example&#39;"),
     ] {
         assert!(!page.contains(whole), "{page}");
-        assert!(
-            page.contains(&shown.replace("&#39;", "'")),
-            "{shown} in {page}"
-        );
+        assert!(page.contains(&shown.replace("&#39;", "'")), "{shown} in {page}");
     }
     let whole = Pages::with(|admin| admin.show_personal_data = true).await;
     whole.fill().await;
@@ -274,11 +220,7 @@ async fn personal_data_is_masked_in_the_list_unless_it_may_be_shown() {
 #[tokio::test]
 async fn an_event_full_of_markup_is_text() {
     let pages = Pages::new().await;
-    pages
-        .outbox
-        .append(vec![hostile(1), hostile(2)])
-        .await
-        .unwrap();
+    pages.outbox.append(vec![hostile(1), hostile(2)]).await.unwrap();
     let word = super::HOSTILE.join(" ");
     for key in ["name", "source", "profile", "reason", "q"] {
         let query = serde_urlencoded::to_string([(key, &word)]).unwrap();

@@ -40,11 +40,7 @@ async fn a_download_is_what_the_command_writes() {
             &["--event", "Order Completed", "--source", "app"],
             1,
         ),
-        (
-            "?profile=u2&since=1h",
-            &["--profile", "u2", "--since", "1h"],
-            2,
-        ),
+        ("?profile=u2&since=1h", &["--profile", "u2", "--since", "1h"], 2),
         ("?id=1,3", &["--id", "1", "3"], 2),
         ("?name=nothing", &["--event", "nothing"], 0),
     ] {

@@ -119,11 +119,7 @@ impl Pages {
 
     async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let (status, headers, text) = ask_routes(&self.routes, method, path, headers, body).await;
-        Answer {
-            status,
-            headers,
-            text,
-        }
+        Answer { status, headers, text }
     }
 
     async fn get(&self, path: &str) -> Answer {
@@ -259,11 +255,7 @@ fn shop() -> Vec<NewEvent> {
             source: "app".to_owned(),
             name: Some("Order Completed".to_owned()),
             order_id: Some("o-1002".to_owned()),
-            ..event(
-                3,
-                EventType::Track,
-                &[(IdentifierKind::Phone, "+4917012345678")],
-            )
+            ..event(3, EventType::Track, &[(IdentifierKind::Phone, "+4917012345678")])
         },
         NewEvent {
             name: Some("Home".to_owned()),
@@ -276,9 +268,7 @@ fn shop() -> Vec<NewEvent> {
 
 fn event(number: i64, kind: EventType, people: &[(IdentifierKind, &str)]) -> NewEvent {
     let at = SystemClock.now();
-    let people = people
-        .iter()
-        .filter_map(|(kind, name)| Identifier::new(*kind, name));
+    let people = people.iter().filter_map(|(kind, name)| Identifier::new(*kind, name));
     NewEvent {
         source: "shop".to_owned(),
         message_id: format!("m-{number}"),
@@ -332,10 +322,7 @@ fn shows_as_text(page: &str) {
         let named = |name: &&str| outside_of_values(tag).contains(*name);
         assert!(!attributes.iter().any(named), "{tag}");
     }
-    assert!(
-        page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"),
-        "{page}"
-    );
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "{page}");
 }
 
 /// The tags of a page, without their angles.
@@ -353,9 +340,7 @@ fn outside_of_values(tag: &str) -> String {
 #[tokio::test]
 async fn an_address_without_a_page_has_the_menu_and_the_search() {
     let pages = Pages::filled().await;
-    let answer = pages
-        .ask("GET", "/nothing", &[("accept", "text/html")], "")
-        .await;
+    let answer = pages.ask("GET", "/nothing", &[("accept", "text/html")], "").await;
     assert_eq!(answer.status, 404);
     for part in ["href=\"/dead\"", "name=\"q\"", "There is nothing here"] {
         assert!(answer.text.contains(part), "{}", answer.text);

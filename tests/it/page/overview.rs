@@ -31,15 +31,9 @@ async fn before_the_first_event_the_page_says_how_to_send_one() {
     let pages = Pages::new().await;
     let page = pages.get("/").await.well();
     let said = words(&page);
-    assert!(
-        said.contains("All is well. No event has come yet."),
-        "{said}"
-    );
+    assert!(said.contains("All is well. No event has come yet."), "{said}");
     assert!(page.contains("href=\"/try\""), "{page}");
-    assert!(
-        said.contains("dev 0 silent"),
-        "a source that sends nothing: {said}"
-    );
+    assert!(said.contains("dev 0 silent"), "a source that sends nothing: {said}");
 }
 
 #[tokio::test]
@@ -58,27 +52,21 @@ async fn a_refused_key_is_said_first_with_what_waits_and_that_nothing_is_lost() 
     pages.outbox.set_pauses(vec![pause]).await.unwrap();
     let page = pages.get("/").await.well();
     let said = words(&page);
-    let pause = said
-        .find("Klaviyo refuses what is sent since")
-        .expect(&said);
+    let pause = said.find("Klaviyo refuses what is sent since").expect(&said);
     assert!(said.contains("; 4 events wait; nothing is lost."), "{said}");
     assert!(
         said.contains("401: the private key is wrong; set `klaviyo.private_key`."),
         "{said}"
     );
     let died = said.find("2 events died in the last hour.").expect(&said);
-    assert!(
-        pause < died && died < said.find("Waiting 4").unwrap(),
-        "{said}"
-    );
+    assert!(pause < died && died < said.find("Waiting 4").unwrap(), "{said}");
     assert!(!said.contains("All is well"), "{said}");
     pages.outbox.set_pauses(Vec::new()).await.unwrap();
     pages.outbox.hold(vec![EventId(2)]).await.unwrap();
     // What was read a moment ago is used again for a moment.
     let mended = async || {
         let said = words(&pages.get("/").await.well());
-        said.contains("1 event held by an operator.")
-            .then_some(said)
+        said.contains("1 event held by an operator.").then_some(said)
     };
     let said = crate::support::eventually("the pause is over", mended).await;
     assert!(!said.contains("Klaviyo refuses"), "{said}");
@@ -102,15 +90,9 @@ async fn the_limits_say_how_full_they_are_and_a_429_is_said() {
     let said = words(&page);
     assert!(said.contains("event 3 of 280 1,200 of 2,800"), "{said}");
     assert!(said.contains("profile 429 3 of 280 0 of 2,800"), "{said}");
-    assert!(
-        said.contains("Klaviyo asked to slow down (429): profile."),
-        "{said}"
-    );
+    assert!(said.contains("Klaviyo asked to slow down (429): profile."), "{said}");
     assert!(!said.contains("list 3 of"), "one that sent nothing: {said}");
-    assert!(
-        page.contains("<meter min=\"0\" max=\"2800\" value=\"1200\""),
-        "{page}"
-    );
+    assert!(page.contains("<meter min=\"0\" max=\"2800\" value=\"1200\""), "{page}");
 }
 
 #[tokio::test]
@@ -118,9 +100,7 @@ async fn the_drawings_hold_the_numbers_of_each_minute() {
     let pages = Pages::filled().await;
     for (over, steps) in [("hour", 60), ("day", 144)] {
         let page = pages.get(&format!("/?over={over}")).await.well();
-        let (_, came) = page
-            .split_once("data-name=\"came\" data-values=\"")
-            .unwrap();
+        let (_, came) = page.split_once("data-name=\"came\" data-values=\"").unwrap();
         let values: Vec<&str> = came.split_once('"').unwrap().0.split(',').collect();
         assert_eq!(values.len(), steps, "{over}");
         // Event 1 is of two days ago, and was taken in now all the same.

@@ -46,23 +46,15 @@ async fn requests_and_events_come_page_by_page_the_newest_first() {
         let start = format!("/sandbox?show={show}&before=");
         let first = shelf.page(&format!("/sandbox?show={show}")).await;
         assert_eq!(times(&first, "unique_id <span"), 25, "{show}");
-        assert!(
-            first.contains(">key-34<") && first.contains(">key-10<"),
-            "{show}"
-        );
+        assert!(first.contains(">key-34<") && first.contains(">key-10<"), "{show}");
         assert!(!first.contains(">key-9<"), "{show}");
         let first_links = links(&first);
         let next = link(&first_links, &start).unwrap();
         // What comes meanwhile moves nothing.
-        shelf
-            .klaviyo("/api/events", track("joe@shop.example", 35))
-            .await;
+        shelf.klaviyo("/api/events", track("joe@shop.example", 35)).await;
         let second = shelf.page(next).await;
         assert_eq!(times(&second, "unique_id <span"), 10, "{show}");
-        assert!(
-            second.contains(">key-9<") && second.contains(">key-0<"),
-            "{show}"
-        );
+        assert!(second.contains(">key-9<") && second.contains(">key-0<"), "{show}");
         assert_eq!(link(&links(&second), &start), None, "{show}");
     }
 }
@@ -73,10 +65,7 @@ async fn a_profile_leads_to_its_events_and_a_list_to_its_people() {
     track_some(&shelf, "jane@shop.example", 0..2).await;
     track_some(&shelf, "joe@shop.example", 2..3).await;
     let path = "/api/profile-subscription-bulk-create-jobs";
-    assert_eq!(
-        shelf.klaviyo(path, subscription("joe@shop.example")).await,
-        202
-    );
+    assert_eq!(shelf.klaviyo(path, subscription("joe@shop.example")).await, 202);
     let profiles = shelf.page("/sandbox?show=profiles").await;
     let profiles = links(&profiles);
     let events = link(&profiles, "/sandbox?show=events&profile=").unwrap();
@@ -108,19 +97,10 @@ async fn bodies_are_text_and_name_nobody_unless_that_is_asked_for() {
         track_some(&shelf, "jane@shop.example", 0..1).await;
         // An escape is the same address.
         let escaped = track("jane@shop.example", 1).replace('@', "\\u0040");
-        assert_eq!(
-            shelf
-                .klaviyo("/api/events?by=jane%40shop.example", escaped)
-                .await,
-            202
-        );
+        assert_eq!(shelf.klaviyo("/api/events?by=jane%40shop.example", escaped).await, 202);
         for show in ["requests", "events", "profiles"] {
             let page = shelf.page(&format!("/sandbox?show={show}")).await;
-            assert_eq!(
-                page.contains("jane@shop.example"),
-                personal_data,
-                "{show}: {page}"
-            );
+            assert_eq!(page.contains("jane@shop.example"), personal_data, "{show}: {page}");
             assert!(
                 !page.contains("jane%40") && !page.contains("jane\\u0040"),
                 "{show}: {page}"
@@ -134,26 +114,13 @@ async fn bodies_are_text_and_name_nobody_unless_that_is_asked_for() {
 #[tokio::test]
 async fn what_was_refused_says_why_and_what_cannot_be_read_is_shown_as_it_came() {
     let shelf = Shelf::new().await;
-    assert_eq!(
-        shelf
-            .klaviyo("/api/events", "{\"no\": <json>".to_owned())
-            .await,
-        400
-    );
+    assert_eq!(shelf.klaviyo("/api/events", "{\"no\": <json>".to_owned()).await, 400);
     let page = shelf.page("/sandbox").await;
     assert!(page.contains("refused") && page.contains("400"), "{page}");
     assert!(page.contains("&lt;json&gt;"), "{page}");
     let fault: Value = json!({ "status": 503, "next": 1 });
-    assert_eq!(
-        shelf.klaviyo("/sandbox/faults", fault.to_string()).await,
-        201
-    );
-    assert_eq!(
-        shelf
-            .klaviyo("/api/events", track("jane@shop.example", 1))
-            .await,
-        503
-    );
+    assert_eq!(shelf.klaviyo("/sandbox/faults", fault.to_string()).await, 201);
+    assert_eq!(shelf.klaviyo("/api/events", track("jane@shop.example", 1)).await, 503);
     let page = shelf.page("/sandbox?show=nonsense&before=x").await;
     assert!(page.contains("Fault: "), "{page}");
 }

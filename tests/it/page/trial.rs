@@ -5,8 +5,7 @@ use klaviyo_relay::outbox::Selection;
 
 use super::{Answer, FROM_HERE, Pages};
 
-const TRACK: &str =
-    r#"{"type":"track","userId":"u1","event":"Item Added","properties":{"price":1.50}}"#;
+const TRACK: &str = r#"{"type":"track","userId":"u1","event":"Item Added","properties":{"price":1.50}}"#;
 
 /// What the forms of this visitor carry.
 async fn seal(pages: &Pages) -> String {
@@ -33,10 +32,7 @@ async fn the_form_begins_with_an_example_and_what_becomes_of_it() {
     for (path, words) in [
         ("/try", "Order Completed"),
         ("/try?example=identify", "/api/profile-import"),
-        (
-            "/try?example=consent",
-            "/api/profile-subscription-bulk-create-jobs",
-        ),
+        ("/try?example=consent", "/api/profile-subscription-bulk-create-jobs"),
         ("/try?example=none-of-them", "Order Completed"),
     ] {
         let page = pages.get(path).await.well();
@@ -68,15 +64,9 @@ async fn a_call_is_explained_with_the_rule_of_each_field_and_not_stored() {
 async fn what_ingest_refuses_or_the_mapper_leaves_out_is_said() {
     let pages = Pages::new().await;
     for (call, words) in [
-        (
-            r#"{"type":"track","userId":"u1"}"#,
-            "It is refused when it arrives.",
-        ),
+        (r#"{"type":"track","userId":"u1"}"#, "It is refused when it arrives."),
         ("[1]", "It is refused when it arrives."),
-        (
-            r#"{"type":"page","userId":"u1"}"#,
-            "Nothing is sent to Klaviyo for it.",
-        ),
+        (r#"{"type":"page","userId":"u1"}"#, "Nothing is sent to Klaviyo for it."),
         ("", "There is no call."),
         ("{\n  \"type\": <b>", "Line 2, column 11: expected value."),
     ] {
@@ -95,9 +85,7 @@ async fn a_sent_call_is_stored_once_and_its_page_follows() {
         assert_eq!(answer.sent_on(), "/events/1");
         let cookie = answer.header("set-cookie").unwrap();
         let cookie = cookie.split_once(';').unwrap().0;
-        let page = pages
-            .ask("GET", "/events/1", &[("cookie", cookie)], "")
-            .await;
+        let page = pages.ask("GET", "/events/1", &[("cookie", cookie)], "").await;
         let page = page.well();
         assert_eq!(page.contains("was taken before"), told, "{page}");
         assert!(page.contains("data-follow"), "{page}");
@@ -121,19 +109,12 @@ async fn what_cannot_be_taken_in_is_not_stored_and_stays_typed() {
     let pages = Pages::new().await;
     for (fields, status, words) in [
         (
-            [
-                ("call", r#"{"type":"track","userId":"u1"}"#),
-                ("source", ""),
-            ],
+            [("call", r#"{"type":"track","userId":"u1"}"#), ("source", "")],
             400,
             "It is refused when it arrives.",
         ),
         ([("call", "{"), ("source", "")], 400, "This is not JSON."),
-        (
-            [("call", TRACK), ("source", "no-such")],
-            503,
-            "No source has this name",
-        ),
+        ([("call", TRACK), ("source", "no-such")], 503, "No source has this name"),
     ] {
         let answer = post(&pages, "/try/send", &fields).await;
         assert_eq!(answer.status, status, "{fields:?}");
@@ -149,11 +130,7 @@ async fn nothing_is_sent_without_the_sandbox() {
     assert!(!page.contains("/try/send"), "{page}");
     let answer = post(&pages, "/try/send", &[("call", TRACK)]).await;
     assert_eq!(answer.status, 403);
-    assert!(
-        answer.text.contains("to the sandbox alone"),
-        "{}",
-        answer.text
-    );
+    assert!(answer.text.contains("to the sandbox alone"), "{}", answer.text);
     assert_eq!(stored(&pages).await, []);
 }
 

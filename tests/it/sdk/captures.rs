@@ -98,10 +98,6 @@ async fn recorded_requests_of_other_sdks_reach_klaviyo_once() {
         assert_eq!(to("/api/profile-import"), people, "{label}");
         // Both of PHP's are of the same order, which Klaviyo is to hear of once.
         assert_eq!(to("/api/events"), events, "{label}");
-        assert!(
-            asked
-                .iter()
-                .all(|asked| matches!(asked.status, Some(200..=202)))
-        );
+        assert!(asked.iter().all(|asked| matches!(asked.status, Some(200..=202))));
     }
 }

@@ -48,10 +48,7 @@ impl Ledger {
     pub(super) fn assert_each_once(&self, belief: &Belief, events: u64, people: u64) {
         assert_eq!(belief.failed, [""; 0], "the SDK gave up");
         assert_eq!(self.taken, belief.made, "calls by type");
-        assert_eq!(
-            self.delivered, self.arrived,
-            "delivered in order of arrival"
-        );
+        assert_eq!(self.delivered, self.arrived, "delivered in order of arrival");
         let expected: Numbers = (0..people)
             .map(|person| {
                 let own = (1..=events).filter(|number| (number - 1) % people == person);
@@ -125,10 +122,6 @@ fn delivered(klaviyo: &Klaviyo) -> Numbers {
 }
 
 fn column<'e>(event: &'e EventReport, name: &str) -> &'e str {
-    let (_, value) = event
-        .columns
-        .iter()
-        .find(|(column, _)| column == name)
-        .unwrap();
+    let (_, value) = event.columns.iter().find(|(column, _)| column == name).unwrap();
     value.as_deref().unwrap_or("none")
 }

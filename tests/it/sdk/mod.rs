@@ -96,12 +96,7 @@ async fn weathers_the_storm(sdk: Sdk) {
 
 /// Asserts that each type of call was taken, and that the two that Klaviyo knows are there.
 fn assert_types(klaviyo: &Klaviyo, ledger: &Ledger) {
-    assert!(
-        ledger
-            .taken
-            .keys()
-            .all(|kind| TYPES.contains(&kind.as_str()))
-    );
+    assert!(ledger.taken.keys().all(|kind| TYPES.contains(&kind.as_str())));
     assert_eq!(ledger.taken.len(), TYPES.len());
     let snapshot = klaviyo.snapshot();
     let caller = snapshot.profiles.iter().find(|profile| {

@@ -39,12 +39,7 @@ pub(super) fn can_be_played() -> bool {
 
 /// Lets a client send all of its events through a storm, until the relay has taken `calls`. Those that close early are
 /// told to while the relay is gone, and their closing must wait for it; the others stay until everything was taken.
-pub(super) async fn storm(
-    daemon: &mut Daemon,
-    client: &mut Client,
-    calls: u64,
-    closes_early: bool,
-) -> Met {
+pub(super) async fn storm(daemon: &mut Daemon, client: &mut Client, calls: u64, closes_early: bool) -> Met {
     client.tell("150");
     accepted(daemon, client, 0, 100).await;
 
@@ -142,10 +137,7 @@ fn set_refusing(daemon: &Daemon, refusing: bool) {
 
 /// Stands at the port of a relay that is gone until a client comes, and hangs up on it.
 async fn meet_nobody(address: SocketAddr) -> TcpListener {
-    let port = eventually("the port is free", || async {
-        TcpListener::bind(address).await.ok()
-    })
-    .await;
+    let port = eventually("the port is free", || async { TcpListener::bind(address).await.ok() }).await;
     eventually("the client meets nobody", || async {
         port.accept().await.ok().map(drop)
     })

@@ -93,9 +93,5 @@ fn assert_readme_shows(table: &str) {
     };
     let rows = |lines: &[&str]| lines.iter().skip(2).map(lasting).collect::<Vec<_>>();
     let table: Vec<&str> = table.lines().collect();
-    assert_eq!(
-        rows(&shown),
-        rows(&table),
-        "README.md's table is not this run's"
-    );
+    assert_eq!(rows(&shown), rows(&table), "README.md's table is not this run's");
 }

@@ -49,12 +49,7 @@ impl Daemon {
     }
 
     /// As [`Self::start_on`], with a section `[ingest]` of its own too.
-    pub(crate) async fn start_with(
-        klaviyo: &Klaviyo,
-        ingest: &str,
-        outbox: &str,
-        more: &str,
-    ) -> Self {
+    pub(crate) async fn start_with(klaviyo: &Klaviyo, ingest: &str, outbox: &str, more: &str) -> Self {
         let endpoint = format!(
             "endpoint = \"http://{}\"\nprivate_key = \"pk_sandbox\"",
             klaviyo.address
@@ -172,13 +167,7 @@ impl Daemon {
 
     pub(crate) fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args([signal, &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
     /// Puts something else in the place of a text of its configuration, and has it read again; waits until it said what
@@ -208,11 +197,7 @@ impl Daemon {
     /// Posts a call; answers the status and the body.
     pub(crate) async fn post(&self, path: &str, call: &Value) -> (u16, Value) {
         let url = format!("http://{}{path}", self.ingest);
-        let request = self
-            .client
-            .post(url)
-            .basic_auth("dev", Some(""))
-            .body(call.to_string());
+        let request = self.client.post(url).basic_auth("dev", Some("")).body(call.to_string());
         let answer = request.send().await.unwrap();
         (
             answer.status().as_u16(),
@@ -224,9 +209,7 @@ impl Daemon {
     #[cfg(feature = "otlp-tests")]
     pub(crate) async fn send_traced(&self, path: &str, call: &Value, traceparent: &str) {
         let request = self.client.post(format!("http://{}{path}", self.ingest));
-        let request = request
-            .basic_auth("dev", Some(""))
-            .header("traceparent", traceparent);
+        let request = request.basic_auth("dev", Some("")).header("traceparent", traceparent);
         let answer = request.body(call.to_string()).send().await.unwrap();
         assert_eq!(answer.status(), 200);
     }
@@ -234,16 +217,8 @@ impl Daemon {
     /// Posts a call; answers the status, or nothing when the daemon is gone.
     pub(crate) async fn try_post(&self, path: &str, call: &Value) -> Option<u16> {
         let url = format!("http://{}{path}", self.ingest);
-        let request = self
-            .client
-            .post(url)
-            .basic_auth("dev", Some(""))
-            .body(call.to_string());
-        request
-            .send()
-            .await
-            .ok()
-            .map(|answer| answer.status().as_u16())
+        let request = self.client.post(url).basic_auth("dev", Some("")).body(call.to_string());
+        request.send().await.ok().map(|answer| answer.status().as_u16())
     }
 
     /// Posts a call that must be taken.
@@ -279,10 +254,7 @@ impl Daemon {
         };
         let answer = request.send().await.unwrap();
         let status = answer.status().as_u16();
-        (
-            status,
-            serde_json::from_str(&answer.text().await.unwrap()).unwrap(),
-        )
+        (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap())
     }
 
     /// Runs another command with the same configuration, beside the daemon.
@@ -360,10 +332,7 @@ fn files(endpoint: &str, ingest: &str, outbox: &str, more: &str) -> TempDir {
 }
 
 impl Drop for Daemon {
-    #[expect(
-        clippy::print_stdout,
-        reason = "a failing test shows what its daemon logged"
-    )]
+    #[expect(clippy::print_stdout, reason = "a failing test shows what its daemon logged")]
     fn drop(&mut self) {
         // It may have ended by itself.
         drop(self.child.kill());
@@ -376,22 +345,11 @@ impl Drop for Daemon {
 
 /// A count of the status by its name in the audit.
 pub(crate) fn count(status: &Status, name: &str) -> i64 {
-    status
-        .audit
-        .iter()
-        .find(|(known, _)| known == name)
-        .unwrap()
-        .1
+    status.audit.iter().find(|(known, _)| known == name).unwrap().1
 }
 
 /// The process, its log and who reads it, and its two ports.
-type Started = (
-    Child,
-    Arc<Mutex<Vec<String>>>,
-    JoinHandle<()>,
-    SocketAddr,
-    SocketAddr,
-);
+type Started = (Child, Arc<Mutex<Vec<String>>>, JoinHandle<()>, SocketAddr, SocketAddr);
 
 async fn spawn(files: &TempDir, wrapper: &[&str]) -> Started {
     let words: Vec<&str> = wrapper

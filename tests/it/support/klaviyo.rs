@@ -47,17 +47,10 @@ impl Klaviyo {
 
     pub(crate) async fn with(options: Options) -> Self {
         let sandbox = Sandbox::new(options, Arc::new(SystemClock));
-        let port = listener::bind("127.0.0.1:0".parse().unwrap())
-            .await
-            .unwrap();
+        let port = listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = port.local_addr().unwrap();
         let stop = CancellationToken::new();
-        tokio::spawn(listener::serve(
-            port,
-            sandbox.routes(),
-            stop.clone(),
-            Duration::ZERO,
-        ));
+        tokio::spawn(listener::serve(port, sandbox.routes(), stop.clone(), Duration::ZERO));
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Self {
             address,
@@ -85,15 +78,7 @@ impl Klaviyo {
     /// Behave again, and let go of what hangs.
     pub(crate) async fn behave(&self) {
         let url = format!("http://{}/sandbox/faults", self.address);
-        assert!(
-            self.client
-                .delete(url)
-                .send()
-                .await
-                .unwrap()
-                .status()
-                .is_success()
-        );
+        assert!(self.client.delete(url).send().await.unwrap().status().is_success());
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
@@ -108,15 +93,7 @@ impl Klaviyo {
     /// Every request to one of Klaviyo's paths, in order of arrival.
     pub(crate) async fn requests(&self) -> Vec<Asked> {
         let url = format!("http://{}/sandbox/requests?limit=100000", self.address);
-        let answer = self
-            .client
-            .get(url)
-            .send()
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap();
+        let answer = self.client.get(url).send().await.unwrap().text().await.unwrap();
         let Log { requests } = serde_json::from_str(&answer).unwrap();
         requests
     }

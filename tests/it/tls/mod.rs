@@ -39,13 +39,7 @@ impl Secured {
             "listen = \"127.0.0.1:0\"\ntls_cert = \"{0}/cert.pem\"\ntls_key = \"{0}/key.pem\"",
             below.display()
         );
-        let daemon = Daemon::start_with(
-            &klaviyo,
-            &ingest,
-            "path = \"outbox.db\"\nmin_free_disk = 0",
-            "",
-        )
-        .await;
+        let daemon = Daemon::start_with(&klaviyo, &ingest, "path = \"outbox.db\"\nmin_free_disk = 0", "").await;
         Self {
             daemon,
             folder,
@@ -95,9 +89,7 @@ fn call(user: &str) -> Value {
 
 async fn post(client: &Client, secured: &Secured, user: &str) -> reqwest::Response {
     let request = client.post(secured.url("/v1/track"));
-    let request = request
-        .basic_auth("dev", Some(""))
-        .body(call(user).to_string());
+    let request = request.basic_auth("dev", Some("")).body(call(user).to_string());
     request.send().await.unwrap()
 }
 
@@ -118,29 +110,18 @@ async fn the_client_chooses_http_1_or_2_by_alpn() {
     let secured = Secured::with(&identity).await;
     let both = built(trusting(&identity));
     let answer = post(&both, &secured, "ann").await;
-    assert_eq!(
-        (answer.version(), answer.status().as_u16()),
-        (Version::HTTP_2, 200)
-    );
+    assert_eq!((answer.version(), answer.status().as_u16()), (Version::HTTP_2, 200));
     let old = built(trusting(&identity).http1_only());
     let answer = post(&old, &secured, "bob").await;
-    assert_eq!(
-        (answer.version(), answer.status().as_u16()),
-        (Version::HTTP_11, 200)
-    );
+    assert_eq!((answer.version(), answer.status().as_u16()), (Version::HTTP_11, 200));
 }
 
 #[tokio::test]
 async fn tls_1_2_and_1_3_are_spoken() {
     let identity = Identity::new();
     let secured = Secured::with(&identity).await;
-    for version in [
-        reqwest::tls::Version::TLS_1_2,
-        reqwest::tls::Version::TLS_1_3,
-    ] {
-        let one = trusting(&identity)
-            .tls_version_min(version)
-            .tls_version_max(version);
+    for version in [reqwest::tls::Version::TLS_1_2, reqwest::tls::Version::TLS_1_3] {
+        let one = trusting(&identity).tls_version_min(version).tls_version_max(version);
         let answer = post(&built(one), &secured, "ann").await;
         assert_eq!(answer.status(), 200, "{version:?}");
     }
@@ -165,10 +146,7 @@ async fn plain_http_on_the_port_is_told_to_use_https() {
     let request = client.post(url).basic_auth("dev", Some(""));
     let answer = request.body(call("ann").to_string()).send().await.unwrap();
     assert_eq!(answer.status(), 400);
-    assert_eq!(
-        answer.headers()["content-type"],
-        "text/plain; charset=utf-8"
-    );
+    assert_eq!(answer.headers()["content-type"], "text/plain; charset=utf-8");
     let words = answer.text().await.unwrap();
     assert_eq!(words, "this port speaks TLS: use https:// in the address\n");
     let status = secured.daemon.settled().await;
@@ -198,10 +176,7 @@ async fn nonsense_instead_of_a_handshake_is_closed_and_not_logged() {
     let identity = Identity::new();
     let secured = Secured::with(&identity).await;
     let mut stream = TcpStream::connect(secured.daemon.ingest).await.unwrap();
-    stream
-        .write_all(b"zq7xw2lk9vb4nm1r, and more\n\n")
-        .await
-        .unwrap();
+    stream.write_all(b"zq7xw2lk9vb4nm1r, and more\n\n").await.unwrap();
     let mut answer = Vec::new();
     let closed = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut answer);
     // The daemon hangs up, with an alert or without.
@@ -259,10 +234,7 @@ async fn a_broken_new_pair_leaves_the_old_one_and_is_told_once() {
     })
     .await;
     let log = secured.daemon.log();
-    assert!(
-        log.contains("is not that of the certificate in tls_cert"),
-        "{log}"
-    );
+    assert!(log.contains("is not that of the certificate in tls_cert"), "{log}");
     assert_eq!(secured.presented().await, old.der);
     new.write(secured.folder.path());
     secured.presents(&new).await;
@@ -270,10 +242,7 @@ async fn a_broken_new_pair_leaves_the_old_one_and_is_told_once() {
 
     fs::remove_file(secured.folder.path().join("cert.pem")).unwrap();
     secured.daemon.signal("-HUP");
-    eventually("the lack is logged", || async {
-        (secured.errors() == 2).then_some(())
-    })
-    .await;
+    eventually("the lack is logged", || async { (secured.errors() == 2).then_some(()) }).await;
     assert_eq!(secured.presented().await, new.der);
 }
 

@@ -23,9 +23,7 @@ use crate::outbox::{Brief, Replay, Selection};
 /// Numbers asked for and left out that are named, each with why.
 const NAMED: usize = 10;
 /// The keys of a change besides its filters.
-const OWN: [&str; 7] = [
-    "do", "back", "consent", "backfill", "as_sent", "again", "fewer",
-];
+const OWN: [&str; 7] = ["do", "back", "consent", "backfill", "as_sent", "again", "fewer"];
 /// And of the form that confirms it.
 const CONFIRMED: [&str; 10] = [
     "do", "back", "consent", "backfill", "as_sent", "again", "fewer", "count", "highest", SEAL,
@@ -182,7 +180,8 @@ impl Plan {
     }
 }
 
-const NO_CHANGE: &str = "`do` says what to do with the events: replay, hold, release or discard; go back, and choose one of them";
+const NO_CHANGE: &str =
+    "`do` says what to do with the events: replay, hold, release or discard; go back, and choose one of them";
 const ONE_STATE: &str = "a change is made of events of one status; go back, and choose one";
 const UNCONFIRMED: &str = "the form does not say how many events were shown; nothing was changed: load the page anew, \
                            and confirm there";

@@ -94,19 +94,8 @@ pub(super) fn done(change: Change, count: usize, left_out: &[i64]) -> String {
     if left_out.is_empty() {
         return format!("{done}.");
     }
-    let named: Vec<String> = left_out
-        .iter()
-        .take(NAMED)
-        .map(ToString::to_string)
-        .collect();
-    let (named, more) = (
-        named.join(", "),
-        if left_out.len() > NAMED {
-            " and more"
-        } else {
-            ""
-        },
-    );
+    let named: Vec<String> = left_out.iter().take(NAMED).map(ToString::to_string).collect();
+    let (named, more) = (named.join(", "), if left_out.len() > NAMED { " and more" } else { "" });
     let left = say::count(i64::try_from(left_out.len()).unwrap_or(i64::MAX));
     let why = match left_out.len() {
         1 => "was left out because it was in flight, in another state, or gone",

@@ -37,11 +37,7 @@ const ERASED: &str = "The person was erased. There is nothing left to send.";
 /// The first that fits is given.
 const HINTS: [Hint; 11] = [
     Hint {
-        any: &[
-            "list does not exist",
-            "A list with id",
-            "/relationships/list",
-        ],
+        any: &["list does not exist", "A list with id", "/relationships/list"],
         todo: "Klaviyo has no such list. Correct mapping.list_id or mapping.audience_lists in config.toml, or the listId \
                that the calls name, then replay these: they are mapped anew.",
         call: false,
@@ -131,9 +127,7 @@ pub(super) fn is_of_the_call(words: &str) -> bool {
         return hint.call;
     }
     // A status of Klaviyo's in front, or the first refusal of a job's items.
-    let is_status = |code: &str| {
-        code.len() == 3 && code.starts_with('4') && code.bytes().all(|b| b.is_ascii_digit())
-    };
+    let is_status = |code: &str| code.len() == 3 && code.starts_with('4') && code.bytes().all(|b| b.is_ascii_digit());
     code.is_some_and(is_status) || words.contains("requests refused; the first: ")
 }
 
@@ -175,8 +169,7 @@ mod tests {
             assert_eq!(hint(&reason), Some(SENDER), "{reason}");
         }
         let text = "x".repeat(1 << 20);
-        let call =
-            json!({"type": "track", "userId": "u1", "event": "A", "properties": {"text": text}});
+        let call = json!({"type": "track", "userId": "u1", "event": "A", "properties": {"text": text}});
         let Explanation::Refused { reason, .. } = explained(&call) else {
             panic!("taken, however large");
         };
@@ -194,9 +187,7 @@ mod tests {
         ] {
             let explained = explained(&call).json();
             let requests = explained["requests"].as_array().unwrap();
-            let reason = requests
-                .iter()
-                .find_map(|request| request["not_sent"].as_str());
+            let reason = requests.iter().find_map(|request| request["not_sent"].as_str());
             let reason = reason.unwrap_or_else(|| panic!("sent: {explained}"));
             let todo = hint(reason).unwrap_or_else(|| panic!("no hint: {reason}"));
             assert!(todo.starts_with("A limit of Klaviyo's"), "{reason}");
@@ -245,10 +236,7 @@ mod tests {
                 "400: invalid: Not a phone number. (/data/attributes/phone_number)",
                 true,
             ),
-            (
-                "… of … requests refused; the first: 400: invalid: Invalid input.",
-                true,
-            ),
+            ("… of … requests refused; the first: 400: invalid: Invalid input.", true),
             ("no_user_anon_id: nobody is named", true),
             ("404: not_found: A list with id … does not exist.", false),
             ("gave up after … attempts; the last: 503: busy", false),
@@ -262,13 +250,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_gets_no_hint() {
-        for words in [
-            "",
-            "…: invalid: Invalid input.",
-            "teapot: …",
-            "a list",
-            "it was erased",
-        ] {
+        for words in ["", "…: invalid: Invalid input.", "teapot: …", "a list", "it was erased"] {
             assert_eq!(hint(words), None, "{words}");
         }
     }

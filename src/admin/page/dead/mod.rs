@@ -63,10 +63,7 @@ fn total(groups: &DeadGroups) -> Markup {
     let dead: i64 = groups.groups.iter().map(|group| group.count).sum();
     let (are, kept) = match dead {
         1 => ("is", "It is kept, and not sent again unless you replay it."),
-        _ => (
-            "are",
-            "They are kept, and not sent again unless you replay them.",
-        ),
+        _ => ("are", "They are kept, and not sent again unless you replay them."),
     };
     let reasons = i64::try_from(groups.groups.len()).unwrap_or(i64::MAX);
     html! {
@@ -99,12 +96,7 @@ fn left_out(groups: &DeadGroups) -> Markup {
     }
 }
 
-fn one(
-    visit: &Visit,
-    at: usize,
-    group: &DeadGroup,
-    libraries: &HashMap<EventId, String>,
-) -> Markup {
+fn one(visit: &Visit, at: usize, group: &DeadGroup, libraries: &HashMap<EventId, String>) -> Markup {
     let links = Links::of(&group.words);
     let events = say::counted(group.count, "event");
     let heading = format!("group-{at}");
@@ -191,12 +183,7 @@ struct Links {
 
 impl Links {
     fn of(words: &str) -> Self {
-        let change = |change| {
-            address(
-                "/change",
-                &[("do", change), ("group", words), ("back", "/dead")],
-            )
-        };
+        let change = |change| address("/change", &[("do", change), ("group", words), ("back", "/dead")]);
         Self {
             see: address("/events", &[("status", "dead"), ("group", words)]),
             replay: change("replay"),

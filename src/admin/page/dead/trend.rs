@@ -26,11 +26,7 @@ pub(super) fn drawing(hours: &BTreeMap<i64, i64>, now: Timestamp) -> Markup {
     let Some(trend) = of(hours, now) else {
         return html! {};
     };
-    let values: Vec<Option<f64>> = trend
-        .counts
-        .iter()
-        .map(|count| Some(as_float(*count)))
-        .collect();
+    let values: Vec<Option<f64>> = trend.counts.iter().map(|count| Some(as_float(*count))).collect();
     let most = trend.counts.iter().copied().max().unwrap_or_default();
     let sum: i64 = trend.counts.iter().sum();
     let (step, all) = trend.words;
@@ -75,9 +71,7 @@ fn counts(hours: &BTreeMap<i64, i64>, now: Timestamp, steps: usize, step: i64) -
     for (hour, count) in hours {
         // A clock that was set back leaves hours that are to come.
         let ago = (present - hour).max(0) / step;
-        let at = usize::try_from(ago)
-            .ok()
-            .and_then(|ago| steps.checked_sub(ago + 1));
+        let at = usize::try_from(ago).ok().and_then(|ago| steps.checked_sub(ago + 1));
         if let Some(at) = at {
             counts[at] += count;
         }
@@ -99,15 +93,9 @@ mod tests {
             let places: Vec<_> = places.filter(|(_, count)| *count > 0).collect();
             (trend.words.0, places)
         };
-        assert_eq!(
-            at(&[(1000, 2), (977, 1), (976, 9)]),
-            ("hour", vec![(0, 1), (23, 2)])
-        );
+        assert_eq!(at(&[(1000, 2), (977, 1), (976, 9)]), ("hour", vec![(0, 1), (23, 2)]));
         assert_eq!(at(&[(1003, 4)]), ("hour", vec![(23, 4)]));
-        assert_eq!(
-            at(&[(976, 9), (809, 1), (808, 5)]),
-            ("day", vec![(0, 1), (6, 9)])
-        );
+        assert_eq!(at(&[(976, 9), (809, 1), (808, 5)]), ("day", vec![(0, 1), (6, 9)]));
         assert_eq!(trend(&[(808, 5)]), None);
     }
 }

@@ -47,10 +47,7 @@ fn link(shown: &Shown, word: &str, back: &str) -> String {
 }
 
 fn acts(shown: &Shown) -> Vec<Act> {
-    let given_up = format!(
-        "Gives it up: it is never sent, unless you replay it.{}",
-        goes_on(shown)
-    );
+    let given_up = format!("Gives it up: it is never sent, unless you replay it.{}", goes_on(shown));
     let discard = |will: String| act("Discard", "discard", "danger", will);
     let release = |will: &str| act("Release", "release", "primary", will.to_owned());
     let replay = |will: &str| replay(shown, will).into_iter().chain(edit(shown));
@@ -106,8 +103,7 @@ fn goes_on(shown: &Shown) -> String {
 /// A stored call stays as it is.
 fn edit(shown: &Shown) -> Option<Act> {
     shown.kept.as_ref()?;
-    let will =
-        "Opens its call, to be changed and sent as an event of its own. This one stays as it is.";
+    let will = "Opens its call, to be changed and sent as an event of its own. This one stays as it is.";
     Some(act("Edit a copy", EDIT, "plainly", will.to_owned()))
 }
 

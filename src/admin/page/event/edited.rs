@@ -10,10 +10,7 @@ use crate::operator::edited_from;
 use crate::outbox::{EventReport, Outbox, ReadError};
 
 /// The event that this one is an edited copy of; `None` where it is none, or that one is not kept any more.
-pub(super) async fn original(
-    outbox: &Outbox,
-    report: &EventReport,
-) -> Result<Option<EventReport>, ReadError> {
+pub(super) async fn original(outbox: &Outbox, report: &EventReport) -> Result<Option<EventReport>, ReadError> {
     let message_id = report.column("message_id").unwrap_or_default();
     match edited_from(message_id) {
         // A message id is the sender's to choose.
@@ -33,10 +30,7 @@ pub(super) fn note(shown: &Shown) -> Markup {
     let (behind, _) = original.waited_for_by;
     let number = id.to_string();
     let back = path(shown.report.id);
-    let discard = address(
-        "/change",
-        &[("do", "discard"), ("id", &*number), ("back", &*back)],
-    );
+    let discard = address("/change", &[("do", "discard"), ("id", &*number), ("back", &*back)]);
     html! {
         div.note {
             strong { "An edited copy of " a href=(path(id)) { "event " (id) } ", which is " (say::status(status)) "." }

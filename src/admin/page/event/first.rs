@@ -32,18 +32,13 @@ fn delivered(shown: &Shown) -> Words {
     let (now, _) = sendings(shown);
     let to = now.iter().find_map(|delivery| delivery.column("sent_to"));
     let to = to.map_or_else(|| "Klaviyo".to_owned(), place);
-    let known = !now.is_empty()
-        && now
-            .iter()
-            .all(|of| of.column("status") == Some("duplicate"));
+    let known = !now.is_empty() && now.iter().all(|of| of.column("status") == Some("duplicate"));
     let began = match &shown.kept {
         Some(kept) if kept.cycle > 1 => Some(kept.cycle_began),
         Some(_) | None => report.column("received_at").and_then(Timestamp::parse),
     };
     let ended = report.column("finished_at").and_then(Timestamp::parse);
-    let took = began
-        .zip(ended)
-        .map(|(began, ended)| say::span(ended.since(began)));
+    let took = began.zip(ended).map(|(began, ended)| say::span(ended.since(began)));
     let again = shown.kept.as_ref().is_some_and(|kept| kept.cycle > 1);
     let since = if again {
         "after it was sent again"
@@ -54,10 +49,7 @@ fn delivered(shown: &Shown) -> Words {
         @if known { "Already at " (to) ": it has an event of the same $event_id, and nothing was sent twice." }
         @else { "Delivered to " (to) @if let Some(took) = took { ", " (took) " " (since) } "." }
     };
-    let warned = now
-        .iter()
-        .filter(|of| of.column("warnings").is_some())
-        .count();
+    let warned = now.iter().filter(|of| of.column("warnings").is_some()).count();
     let more = html! {
         @if warned > 0 { "The mapping has warnings; they stand at the requests below." }
     };
@@ -65,10 +57,7 @@ fn delivered(shown: &Shown) -> Words {
 }
 
 fn skipped(shown: &Shown) -> Words {
-    let reason = shown
-        .report
-        .column("reason")
-        .unwrap_or("there was nothing to send");
+    let reason = shown.report.column("reason").unwrap_or("there was nothing to send");
     let words = html! { "Nothing was sent, since there was nothing to send." };
     ("calm", words, html! { (say::sentence(reason)) })
 }
@@ -77,8 +66,7 @@ fn dead(shown: &Shown) -> Words {
     let report = &shown.report;
     let reason = report.column("reason").unwrap_or("no reason is known");
     let (behind, _) = report.waited_for_by;
-    let at_ingest = report.deliveries.is_empty()
-        && report.column("finished_at") == report.column("received_at");
+    let at_ingest = report.deliveries.is_empty() && report.column("finished_at") == report.column("received_at");
     let more = html! {
         (say::sentence(reason)) " "
         @if shown.kept.is_none() { "Its call is gone, so it cannot be sent again." }
@@ -132,7 +120,8 @@ fn pending(shown: &Shown) -> Words {
     }
     if let Some(pause) = &shown.pause {
         let words = html! { "Nothing like it is sent at present; it waits, and is not lost." };
-        let more = html! { (say::sentence(&pause.reason)) " Sending is tried again at " (say::time(pause.probe_at)) "." };
+        let more =
+            html! { (say::sentence(&pause.reason)) " Sending is tried again at " (say::time(pause.probe_at)) "." };
         return ("bad", words, more);
     }
     match (shown.tried_again_at(), said) {
@@ -141,11 +130,7 @@ fn pending(shown: &Shown) -> Words {
             html! { "It is tried again at " (say::iso(at)) "." },
             html! { "The last attempt ended with: " (say::sentence(said)) },
         ),
-        (Some(at), None) => (
-            "busy",
-            html! { "It may go from " (say::iso(at)) " on." },
-            html! {},
-        ),
+        (Some(at), None) => ("busy", html! { "It may go from " (say::iso(at)) " on." }, html! {}),
         (None, Some(said)) => (
             "busy",
             html! { "It is tried again as soon as there is room." },

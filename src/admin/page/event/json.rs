@@ -185,11 +185,7 @@ impl<'t> Layout<'t> {
             "{" | "[" => {
                 let (pointer, dotted) = self.line(token);
                 let next = (token == "[").then_some(0);
-                self.open.push(Open {
-                    pointer,
-                    dotted,
-                    next,
-                });
+                self.open.push(Open { pointer, dotted, next });
             }
             key if in_object && self.key.is_none() => self.key = Some(key),
             value => drop(self.line(value)),
@@ -225,10 +221,7 @@ impl<'t> Layout<'t> {
         let name: String = serde_json::from_str(key).unwrap_or_else(|_| key.to_owned());
         let escaped = name.replace('~', "~0").replace('/', "~1");
         let dot = if dotted.is_empty() { "" } else { "." };
-        (
-            format!("{pointer}/{escaped}"),
-            format!("{dotted}{dot}{name}"),
-        )
+        (format!("{pointer}/{escaped}"), format!("{dotted}{dot}{name}"))
     }
 
     fn close(&mut self, token: &'t str) {
@@ -329,8 +322,7 @@ mod tests {
     fn places_are_said_as_pointers_and_as_rules_say_them() {
         let lines = lines(r#"{"a/b":{"c~":[1,{"d":2}]}}"#).unwrap();
         let places = lines.iter().filter(|line| !line.pointer.is_empty());
-        let places: Vec<(&str, &str)> =
-            places.map(|line| (&*line.pointer, &*line.dotted)).collect();
+        let places: Vec<(&str, &str)> = places.map(|line| (&*line.pointer, &*line.dotted)).collect();
         let expected = [
             ("/a~1b", "a/b"),
             ("/a~1b/c~0", "a/b.c~"),

@@ -44,10 +44,7 @@ struct Shown {
 }
 
 /// The page.
-pub(super) async fn page(
-    Extension(visit): Extension<Visit>,
-    number: Result<Path<i64>, PathRejection>,
-) -> Answer {
+pub(super) async fn page(Extension(visit): Extension<Visit>, number: Result<Path<i64>, PathRejection>) -> Answer {
     let id = match number {
         Ok(Path(number)) => EventId(number),
         Err(_) => return Ok(absent(&visit, None).await?),
@@ -192,10 +189,7 @@ impl Shown {
 
     /// What it is, in a few words.
     fn what(&self) -> String {
-        let kind = self
-            .report
-            .column("type")
-            .unwrap_or("a call of no known type");
+        let kind = self.report.column("type").unwrap_or("a call of no known type");
         self.report.column("name").unwrap_or(kind).to_owned()
     }
 
@@ -206,11 +200,7 @@ impl Shown {
             EventStatus::Held => Some(LATER),
             EventStatus::Pending => {
                 let soon = self.tried_again_at().is_none() && self.report.waits_for.is_empty();
-                Some(if soon && self.pause.is_none() {
-                    SOON
-                } else {
-                    LATER / 2
-                })
+                Some(if soon && self.pause.is_none() { SOON } else { LATER / 2 })
             }
         }
     }

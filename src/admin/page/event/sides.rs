@@ -20,10 +20,7 @@ pub(super) fn call(shown: &Shown, members: &HashSet<String>) -> Markup {
         return side(CALL, &gone(shown));
     };
     let owed = owed_now(kept);
-    let origins: Vec<Origins<'_>> = owed
-        .iter()
-        .map(|owed| Origins::of(&owed.rules, members))
-        .collect();
+    let origins: Vec<Origins<'_>> = owed.iter().map(|owed| Origins::of(&owed.rules, members)).collect();
     let named: HashSet<&str> = origins.iter().flat_map(Origins::members).collect();
     side(
         "Segment",
@@ -111,12 +108,7 @@ fn owed_now(kept: &Kept) -> Vec<Owed> {
 }
 
 /// A request that is written down, as it is sent.
-fn stored(
-    shown: &Shown,
-    number: usize,
-    delivery: &DeliveryReport,
-    members: &HashSet<String>,
-) -> Markup {
+fn stored(shown: &Shown, number: usize, delivery: &DeliveryReport, members: &HashSet<String>) -> Markup {
     let has = |name| delivery.column(name);
     let planned = shown
         .kept
@@ -168,11 +160,7 @@ fn why(delivery: &DeliveryReport, reason: &str) -> Markup {
 }
 
 /// A request that is not written down: what it would be.
-pub(in crate::admin::page) fn planned(
-    number: usize,
-    owed: &Owed,
-    members: &HashSet<String>,
-) -> Markup {
+pub(in crate::admin::page) fn planned(number: usize, owed: &Owed, members: &HashSet<String>) -> Markup {
     let (method, path) = &owed.route;
     let origins = Origins::of(&owed.rules, members);
     html! {

@@ -62,10 +62,7 @@ fn sent<'a>(shown: &'a Shown, entries: &mut Vec<Entry<'a>>) {
     let mut rest = &shown.report.deliveries[..];
     while let Some(first) = rest.first() {
         let cycle = first.column("cycle");
-        let of_cycle = rest
-            .iter()
-            .take_while(|of| of.column("cycle") == cycle)
-            .count();
+        let of_cycle = rest.iter().take_while(|of| of.column("cycle") == cycle).count();
         let (cycle, after) = rest.split_at(of_cycle);
         again(shown, first.column("cycle"), entries);
         entries.push(planned(cycle));
@@ -73,11 +70,7 @@ fn sent<'a>(shown: &'a Shown, entries: &mut Vec<Entry<'a>>) {
         rest = after;
     }
     let cycle = shown.kept.as_ref().map(|kept| kept.cycle.to_string());
-    let last = shown
-        .report
-        .deliveries
-        .last()
-        .and_then(|of| of.column("cycle"));
+    let last = shown.report.deliveries.last().and_then(|of| of.column("cycle"));
     if cycle.as_deref() != last {
         again(shown, cycle.as_deref(), entries);
     }
@@ -134,12 +127,7 @@ fn named(delivery: &DeliveryReport) -> String {
 fn attempts<'a>(deliveries: &'a [DeliveryReport], entries: &mut Vec<Entry<'a>>) {
     let mut found = Vec::new();
     for (at, delivery) in deliveries.iter().enumerate() {
-        found.extend(
-            delivery
-                .attempts
-                .iter()
-                .map(|attempt| (at + 1, delivery, attempt)),
-        );
+        found.extend(delivery.attempts.iter().map(|attempt| (at + 1, delivery, attempt)));
     }
     // Stable: attempts of one moment stay in the order of their requests.
     found.sort_by_key(|(_, _, attempt)| value(attempt, "started_at").unwrap_or_default());
@@ -149,11 +137,7 @@ fn attempts<'a>(deliveries: &'a [DeliveryReport], entries: &mut Vec<Entry<'a>>) 
     }
 }
 
-fn attempted<'a>(
-    number: Option<usize>,
-    delivery: &'a DeliveryReport,
-    attempt: &'a AttemptReport,
-) -> Entry<'a> {
+fn attempted<'a>(number: Option<usize>, delivery: &'a DeliveryReport, attempt: &'a AttemptReport) -> Entry<'a> {
     let of = |name| value(attempt, name);
     let outcome = of("outcome");
     let took = of("duration_ms").and_then(|millis| millis.parse().ok());

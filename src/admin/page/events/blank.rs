@@ -73,11 +73,7 @@ pub(in super::super) fn first(visit: &Visit) -> Markup {
 
 /// A command that sends an event.
 fn curl(ingest: &IngestConfig) -> String {
-    let key = if has_shipped_key(ingest) {
-        "dev"
-    } else {
-        "KEY"
-    };
+    let key = if has_shipped_key(ingest) { "dev" } else { "KEY" };
     let base = ingest.public_url.as_ref().map_or_else(
         || address(ingest),
         |url| format!("{}://{}", scheme(url.https), url.address),
@@ -108,13 +104,9 @@ const fn scheme(tls: bool) -> &'static str {
 fn has_shipped_key(ingest: &IngestConfig) -> bool {
     let shipped = IngestConfig::default().sources;
     let keys = |sources: &[SourceConfig]| -> Vec<String> {
-        let keys = sources
-            .iter()
-            .map(|source| source.write_key.expose_secret().to_owned());
+        let keys = sources.iter().map(|source| source.write_key.expose_secret().to_owned());
         keys.collect()
     };
     let shipped = keys(&shipped);
-    keys(&ingest.sources)
-        .iter()
-        .any(|key| shipped.contains(key))
+    keys(&ingest.sources).iter().any(|key| shipped.contains(key))
 }

@@ -9,9 +9,7 @@ use crate::operator::Change;
 use crate::outbox::Replay;
 
 /// The keys that the form has fields for.
-const FIELDS: [&str; 7] = [
-    "status", "type", "name", "source", "profile", "since", "until",
-];
+const FIELDS: [&str; 7] = ["status", "type", "name", "source", "profile", "since", "until"];
 /// Times that are often meant.
 const OFTEN: [&str; 7] = ["15m", "1h", "2h", "today", "yesterday", "3d", "1w"];
 
@@ -70,22 +68,13 @@ pub(super) fn chips(visit: &Visit, asked: &Asked) -> Markup {
 
 /// What can be done with all events that are meant. `states`: those they are in, empty where any; `link`: the address of
 /// a page with the filters, or with what was found, and more.
-pub(super) fn actions(
-    visit: &Visit,
-    states: &[EventStatus],
-    link: impl Fn(&str, &[(&str, &str)]) -> String,
-) -> Markup {
+pub(super) fn actions(visit: &Visit, states: &[EventStatus], link: impl Fn(&str, &[(&str, &str)]) -> String) -> Markup {
     let works = |change: Change| {
         let on = change.states();
         states.is_empty() || states.iter().any(|state| on.contains(state))
     };
     let changes = [
-        (
-            "replay",
-            "Replay…",
-            "button",
-            Change::Replay(Replay::default()),
-        ),
+        ("replay", "Replay…", "button", Change::Replay(Replay::default())),
         ("hold", "Hold…", "button", Change::Hold),
         ("release", "Release…", "button", Change::Release),
         ("discard", "Discard…", "button danger", Change::Discard),
@@ -139,8 +128,5 @@ fn select(asked: &Asked, key: &str, known: &[&str]) -> Markup {
 
 fn wrong(asked: &Asked, key: &str) -> (Option<&'static str>, Option<String>) {
     let wrong = asked.wrong(key).is_some();
-    (
-        wrong.then_some("true"),
-        wrong.then(|| format!("wrong-{key}")),
-    )
+    (wrong.then_some("true"), wrong.then(|| format!("wrong-{key}")))
 }

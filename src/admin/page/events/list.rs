@@ -10,12 +10,7 @@ use crate::outbox::Brief;
 const SHOWN_CHARS: usize = 90;
 
 /// A table of events; `by`: what each was found by, where they were looked for.
-pub(in super::super) fn table(
-    visit: &Visit,
-    caption: &str,
-    events: &[&Brief],
-    by: Option<&[&str]>,
-) -> Markup {
+pub(in super::super) fn table(visit: &Visit, caption: &str, events: &[&Brief], by: Option<&[&str]>) -> Markup {
     html! {
         div.table {
             table.rows.events aria-label=(caption) {

@@ -66,10 +66,7 @@ pub(super) async fn page(Extension(visit): Extension<Visit>, uri: Uri) -> Answer
 /// The address without what says nothing.
 fn tidied(asked: &Asked) -> String {
     let own = ["q", "before"].map(|key| (key, asked.own(key).unwrap_or_default()));
-    let own: Vec<(&str, &str)> = own
-        .into_iter()
-        .filter(|(_, text)| !text.is_empty())
-        .collect();
+    let own: Vec<(&str, &str)> = own.into_iter().filter(|(_, text)| !text.is_empty()).collect();
     asked.address("/events", &own)
 }
 
@@ -129,9 +126,7 @@ async fn found(visit: &Visit, asked: &Asked, word: &str) -> Answer {
     let mut hits = visit.admin.outbox.search(word, MOST).await?;
     let of_person = !hits.is_empty() && hits.iter().all(|hit| hit.by == FoundBy::Person);
     if of_person && asked.text("profile").is_empty() {
-        return Ok(visit::see_other(
-            &asked.address("/events", &[("profile", word)]),
-        ));
+        return Ok(visit::see_other(&asked.address("/events", &[("profile", word)])));
     }
     if asked.is_given() {
         hits = narrowed(visit, asked, hits).await?;

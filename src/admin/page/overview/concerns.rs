@@ -6,9 +6,7 @@ use super::super::say;
 use super::facts::Facts;
 use crate::metrics::Stuck;
 use crate::model::{EventStatus, PauseKind, Timestamp};
-use crate::operator::{
-    disk_words, log_advice, log_words, masked_text, refused_sender, shared_advice, shared_words,
-};
+use crate::operator::{disk_words, log_advice, log_words, masked_text, refused_sender, shared_advice, shared_words};
 use crate::outbox::{Pause, Standing, WriteError};
 
 /// An event that waits for longer than this is a concern of its own, in milliseconds.
@@ -36,11 +34,7 @@ pub(super) struct Concern {
 
 impl Concern {
     fn new(weight: Weight, words: Markup, advice: Markup) -> Self {
-        Self {
-            weight,
-            words,
-            advice,
-        }
+        Self { weight, words, advice }
     }
 }
 
@@ -94,9 +88,7 @@ pub(super) fn of(facts: &Facts) -> Vec<Concern> {
 /// How many events are kept in a state.
 pub(super) fn kept(facts: &Facts, state: EventStatus) -> i64 {
     let mut counts = facts.standing.counts.iter();
-    counts
-        .find(|(known, _)| *known == state)
-        .map_or(0, |(_, count)| *count)
+    counts.find(|(known, _)| *known == state).map_or(0, |(_, count)| *count)
 }
 
 fn stopped(facts: &Facts) -> Option<Concern> {
@@ -114,8 +106,7 @@ fn stopped(facts: &Facts) -> Option<Concern> {
         Stuck::Reading => "The relay cannot read what it takes from the outbox.",
         Stuck::Settling => "Events are due, and nothing has come of any for a quarter of an hour.",
     };
-    let advice =
-        html! { "Nothing that was accepted is lost. The log may tell why; a restart may mend it." };
+    let advice = html! { "Nothing that was accepted is lost. The log may tell why; a restart may mend it." };
     Some(Concern::new(Weight::Bad, html! { (what) }, advice))
 }
 
@@ -133,13 +124,9 @@ fn refusing(facts: &Facts) -> Option<Concern> {
             "New events are refused: the outbox's file was deleted, moved or replaced.".to_owned(),
             "Put it back; while this process lives, it goes on with what is stored and can be restarted only then.",
         ),
-        other @ (WriteError::Overloaded
-        | WriteError::Locked
-        | WriteError::Closed
-        | WriteError::Sqlite(_)) => (
-            format!("New events are refused: {other}."),
-            "The log tells more.",
-        ),
+        other @ (WriteError::Overloaded | WriteError::Locked | WriteError::Closed | WriteError::Sqlite(_)) => {
+            (format!("New events are refused: {other}."), "The log tells more.")
+        }
     };
     let advice = html! { "Senders keep their events and try again. " (advice) };
     Some(Concern::new(Weight::Bad, html! { (words) }, advice))
@@ -248,9 +235,7 @@ fn late(now: Timestamp, then: Timestamp) -> i64 {
 
 fn throttled(facts: &Facts) -> Option<Concern> {
     let closed = facts.limits.iter().filter(|(_, limit)| limit.closed);
-    let closed: Vec<String> = closed
-        .map(|(family, _)| family.word().replace('_', " "))
-        .collect();
+    let closed: Vec<String> = closed.map(|(family, _)| family.word().replace('_', " ")).collect();
     if closed.is_empty() {
         return None;
     }
@@ -291,8 +276,7 @@ fn differing(facts: &Facts) -> Option<Concern> {
         return None;
     }
     let words = html! { "The configuration was not taken when it was read again: the one before stays in effect." };
-    let advice =
-        html! { "The log has every mistake, and so has " code { "klaviyo-relay check" } "." };
+    let advice = html! { "The log has every mistake, and so has " code { "klaviyo-relay check" } "." };
     Some(Concern::new(Weight::Warn, words, advice))
 }
 
@@ -314,10 +298,7 @@ fn door(facts: &Facts) -> Option<Concern> {
 
 /// Events that hold up others until somebody does something.
 fn stopping(facts: &Facts, state: &str) -> Option<Concern> {
-    let stopped = facts
-        .stopped
-        .iter()
-        .find(|stopped| stopped.status == state)?;
+    let stopped = facts.stopped.iter().find(|stopped| stopped.status == state)?;
     let hold = if stopped.heads == 1 { "holds" } else { "hold" };
     let heads = say::counted(stopped.heads, &format!("{state} event"));
     let words = html! {
@@ -371,8 +352,7 @@ fn buried(facts: &Facts) -> Option<Concern> {
     if count == 0 || facts.died > 0 {
         return None;
     }
-    let words =
-        html! { (say::counted(count, "dead letter")) " kept, none of them new in the last hour." };
+    let words = html! { (say::counted(count, "dead letter")) " kept, none of them new in the last hour." };
     let advice = html! { a href="/dead" { "See why, by reason" } "." };
     Some(Concern::new(Weight::Calm, words, advice))
 }

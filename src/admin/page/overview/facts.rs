@@ -126,11 +126,7 @@ fn kept(standing: &Standing, state: EventStatus) -> i64 {
 }
 
 /// The sources that are configured, silent ones too, then those that were.
-fn flows<'a>(
-    configured: impl Iterator<Item = &'a str>,
-    hour: &[SourceCame],
-    day: &[SourceCame],
-) -> Vec<SourceFlow> {
+fn flows<'a>(configured: impl Iterator<Item = &'a str>, hour: &[SourceCame], day: &[SourceCame]) -> Vec<SourceFlow> {
     let of = |came: &[SourceCame], name: &str| {
         let mut known = came.iter().filter(|came| came.source == name);
         known.next().map_or(0, |came| came.came)

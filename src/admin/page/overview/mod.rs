@@ -94,9 +94,7 @@ pub(super) async fn page(
 
 fn wrong(facts: &Facts) -> Markup {
     let concerns = concerns::of(facts);
-    let calm = concerns
-        .iter()
-        .all(|concern| concern.weight == concerns::Weight::Calm);
+    let calm = concerns.iter().all(|concern| concern.weight == concerns::Weight::Calm);
     html! {
         ul.notes {
             @if calm { li class="note good" { strong { "All is well. " } (well(facts)) } }

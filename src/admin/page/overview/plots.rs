@@ -47,11 +47,7 @@ struct Plot {
 impl Over {
     /// As the address says it.
     pub(super) fn of(word: Option<&str>) -> Self {
-        if word == Some("day") {
-            Self::Day
-        } else {
-            Self::Hour
-        }
+        if word == Some("day") { Self::Day } else { Self::Hour }
     }
 
     pub(super) const fn word(self) -> &'static str {
@@ -105,11 +101,7 @@ pub(super) fn of(facts: &Facts, over: Over) -> Markup {
             unit: Unit::Seconds,
             flows: false,
             lines: vec![line("age", |step| {
-                Some(
-                    step.last()?
-                        .oldest_pending
-                        .map_or(0.0, |age| age.as_secs_f64()),
-                )
+                Some(step.last()?.oldest_pending.map_or(0.0, |age| age.as_secs_f64()))
             })],
         },
         Plot {
@@ -173,10 +165,7 @@ fn millis(span: Duration) -> i64 {
 }
 
 fn figure(plot: &Plot, from: i64, over: Over) -> Markup {
-    let values = plot
-        .lines
-        .iter()
-        .flat_map(|line| line.values.iter().flatten());
+    let values = plot.lines.iter().flat_map(|line| line.values.iter().flatten());
     let top = values.copied().fold(0.0, f64::max);
     let several = plot.lines.len() > 1;
     let numbers = |line: &Line| {
@@ -260,10 +249,7 @@ fn in_words(plot: &Plot, top: f64) -> String {
     let first = format!("{}: at most {}", plot.title, plot.unit.say(top));
     let lines = plot.lines.iter();
     let lines = lines.map(|line| format!("{} now {}", line.name, newest(line, plot.unit)));
-    iter::once(first)
-        .chain(lines)
-        .collect::<Vec<_>>()
-        .join("; ")
+    iter::once(first).chain(lines).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
@@ -292,10 +278,7 @@ mod tests {
         ];
         let steps = |over| {
             let steps = in_steps(&minutes, first_step(now, over), over);
-            let sizes = steps
-                .iter()
-                .enumerate()
-                .filter(|(_, step)| !step.is_empty());
+            let sizes = steps.iter().enumerate().filter(|(_, step)| !step.is_empty());
             sizes.map(|(at, step)| (at, step.len())).collect::<Vec<_>>()
         };
         assert_eq!(steps(Over::Hour), [(0, 1), (58, 1), (59, 1)]);

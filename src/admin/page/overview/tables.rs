@@ -15,10 +15,7 @@ use crate::operator::{bytes, refused_last, refused_sender};
 /// Where everything stands.
 pub(super) fn figures(facts: &Facts) -> Markup {
     let hour = |of: fn(&crate::outbox::Minute) -> i64| say::count(facts.hour(of));
-    let age = facts
-        .standing
-        .oldest_pending
-        .map(|oldest| facts.now.since(oldest));
+    let age = facts.standing.oldest_pending.map(|oldest| facts.now.since(oldest));
     let figures = [
         (
             "Waiting",
@@ -28,29 +25,14 @@ pub(super) fn figures(facts: &Facts) -> Markup {
                 |age| format!("the oldest for {}", say::span(age)),
             ),
         ),
-        (
-            "Came",
-            hour(|minute| minute.came),
-            "in the last hour".to_owned(),
-        ),
-        (
-            "Done",
-            hour(|minute| minute.done),
-            "in the last hour".to_owned(),
-        ),
+        ("Came", hour(|minute| minute.came), "in the last hour".to_owned()),
+        ("Done", hour(|minute| minute.done), "in the last hour".to_owned()),
         (
             "Died",
             say::count(facts.died),
-            format!(
-                "in the last hour; {} kept",
-                say::count(kept(facts, EventStatus::Dead))
-            ),
+            format!("in the last hour; {} kept", say::count(kept(facts, EventStatus::Dead))),
         ),
-        (
-            "Time to delivery",
-            median(facts),
-            "median, newest minute".to_owned(),
-        ),
+        ("Time to delivery", median(facts), "median, newest minute".to_owned()),
         (
             "Accepted",
             say::count(facts.standing.accepted),

@@ -115,16 +115,8 @@ pub(super) fn list(part: &ListPart) -> Markup {
 
 /// The names of a profile, the ones that say most first.
 fn names(visit: &Visit, profile: &ProfileView) -> String {
-    const ORDER: [&str; 5] = [
-        "email",
-        "phone_number",
-        "external_id",
-        "anonymous_id",
-        "_kx",
-    ];
-    let names = ORDER
-        .iter()
-        .filter_map(|name| profile.identifiers.get(name));
+    const ORDER: [&str; 5] = ["email", "phone_number", "external_id", "anonymous_id", "_kx"];
+    let names = ORDER.iter().filter_map(|name| profile.identifiers.get(name));
     let names: Vec<String> = names.map(|name| visit.masked(name)).collect();
     if names.is_empty() {
         "no name".to_owned()

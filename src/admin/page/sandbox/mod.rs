@@ -116,12 +116,7 @@ fn figures(counts: &Counts) -> Markup {
 fn tabs(show: Show, counts: &Counts) -> Markup {
     let tabs = [
         (Show::Requests, "Requests", "requests", counts.requests),
-        (
-            Show::Profiles,
-            "Profiles",
-            "profiles",
-            held(counts.profiles),
-        ),
+        (Show::Profiles, "Profiles", "profiles", held(counts.profiles)),
         (Show::Events, "Events", "events", held(counts.events)),
         (Show::Lists, "Lists", "lists", held(counts.lists)),
     ];

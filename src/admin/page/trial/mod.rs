@@ -22,9 +22,7 @@ use super::filter::address;
 use super::frame::Section;
 use super::visit::{self, Answer, Visit};
 use crate::model::Side;
-use crate::operator::{
-    ExplainError, Explanation, Fate, Foreseen, TakeError, explain, foresee, take,
-};
+use crate::operator::{ExplainError, Explanation, Fate, Foreseen, TakeError, explain, foresee, take};
 use edit::Original;
 use examples::EXAMPLES;
 
@@ -138,9 +136,7 @@ fn before_klaviyo(visit: &Visit, typed: &Typed, original: &Original) -> Option<R
             Fate::Requests(owed) => {
                 return Some(edit::confirm(visit, typed, original, &foreseen, &owed));
             }
-            Fate::Refused(_) | Fate::Skipped(_) => {
-                (StatusCode::BAD_REQUEST, fate(&foreseen.explanation))
-            }
+            Fate::Refused(_) | Fate::Skipped(_) => (StatusCode::BAD_REQUEST, fate(&foreseen.explanation)),
         },
     };
     let mut response = page(visit, typed, "", Some(original), &words);
@@ -149,21 +145,11 @@ fn before_klaviyo(visit: &Visit, typed: &Typed, original: &Original) -> Option<R
 }
 
 /// What taking it in would come to.
-fn foreseen(
-    visit: &Visit,
-    typed: &Typed,
-    original: Option<&Original>,
-) -> Result<Foreseen, TakeError> {
+fn foreseen(visit: &Visit, typed: &Typed, original: Option<&Original>) -> Result<Foreseen, TakeError> {
     let settings = visit.admin.explain.borrow().clone();
     let source = source(visit, typed);
     let copy_of = original.map(|original| original.id);
-    foresee(
-        call(typed),
-        &source,
-        copy_of,
-        &settings,
-        &*visit.admin.clock,
-    )
+    foresee(call(typed), &source, copy_of, &settings, &*visit.admin.clock)
 }
 
 /// The event that what was typed is an edited copy of, if it is one.
@@ -205,7 +191,8 @@ fn not_taken(typed: &Typed, error: TakeError) -> (StatusCode, Markup) {
         TakeError::Read(ref read) => format!("{error}: {read}"),
         TakeError::Call(ref call) => format!("{error}: {call}"),
     };
-    let words = html! { div.note.bad role="alert" { strong { "Nothing was sent." } p { (super::say::sentence(&words)) } } };
+    let words =
+        html! { div.note.bad role="alert" { strong { "Nothing was sent." } p { (super::say::sentence(&words)) } } };
     (StatusCode::SERVICE_UNAVAILABLE, words)
 }
 
@@ -264,10 +251,7 @@ fn no_json(typed: &Typed, error: &serde_json::Error) -> Markup {
     let words = error.to_string();
     let at = format!(" at line {line} column {column}");
     let words = words.strip_suffix(&at).unwrap_or(&words);
-    let text = call(typed)
-        .lines()
-        .nth(line.saturating_sub(1))
-        .unwrap_or_default();
+    let text = call(typed).lines().nth(line.saturating_sub(1)).unwrap_or_default();
     // Its columns are bytes.
     let (before, after) = text.split_at(text.floor_char_boundary(column));
     html! {
@@ -296,13 +280,7 @@ fn head(text: &str) -> &str {
     &text[..to]
 }
 
-fn page(
-    visit: &Visit,
-    typed: &Typed,
-    example: &str,
-    original: Option<&Original>,
-    words: &Markup,
-) -> Response {
+fn page(visit: &Visit, typed: &Typed, example: &str, original: Option<&Original>, words: &Markup) -> Response {
     let main = html! {
         @match original {
             Some(original) => (edit::note(visit, original)),

@@ -50,10 +50,7 @@ fn an_error_about_a_person_names_the_item() {
     let bodies = [profile(ANN), profile(BOB)];
     let imported = job(DeliveryKind::Profile, None, &bodies);
     let pointer = "/data/attributes/profiles/data/1/attributes/email";
-    assert_eq!(
-        named(&imported, &[pointer]),
-        [(1, words("/data/attributes/email"))]
-    );
+    assert_eq!(named(&imported, &[pointer]), [(1, words("/data/attributes/email"))]);
     let bodies = [
         subscription("a@klaviyo-demo.com", "", None),
         subscription("b@klaviyo-demo.com", "", None),
@@ -61,10 +58,7 @@ fn an_error_about_a_person_names_the_item() {
     let subscribed = job(DeliveryKind::Subscription, None, &bodies);
     assert_eq!(
         named(&subscribed, &[pointer]),
-        [(
-            1,
-            words("/data/attributes/profiles/data/0/attributes/email")
-        )]
+        [(1, words("/data/attributes/profiles/data/0/attributes/email"))]
     );
 }
 
@@ -95,13 +89,7 @@ fn what_names_no_item_names_none() {
         ),
         []
     );
-    for body in [
-        "<html>",
-        "",
-        "{}",
-        r#"{"errors":7}"#,
-        r#"{"errors":[{"code":"x"}]}"#,
-    ] {
+    for body in ["<html>", "", "{}", r#"{"errors":7}"#, r#"{"errors":[{"code":"x"}]}"#] {
         assert_eq!(named_items(&people, body.as_bytes()), [], "{body}");
     }
 }
@@ -174,11 +162,7 @@ fn errors_are_asked_for_page_by_page_and_of_nobody_else() {
         "https://elsewhere.example/?x=1&page[cursor]=a%2bb=",
         "?page[cursor]=a%2Bb%3D",
     ] {
-        assert_eq!(
-            next(json!(link)).as_deref(),
-            Some(second.as_str()),
-            "{link}"
-        );
+        assert_eq!(next(json!(link)).as_deref(), Some(second.as_str()), "{link}");
     }
     assert_eq!(next(Value::Null), None);
     assert_eq!(next(json!("https://a.klaviyo.com/")), None);
@@ -199,11 +183,7 @@ fn an_import_error_finds_its_item_by_the_person_or_else_by_its_place() {
             panic!("{errors:?}");
         };
         assert_eq!(error.code.as_deref(), Some("invalid"));
-        assert!(
-            error.words.starts_with("invalid: Wrong."),
-            "{}",
-            error.words
-        );
+        assert!(error.words.starts_with("invalid: Wrong."), "{}", error.words);
         item_of(&job, error)
     };
     let bob = json!({ "email": "Bob@klaviyo-demo.com" });

@@ -97,15 +97,9 @@ fn an_event_never_stands_before_an_earlier_one_of_its_person_under_another_profi
         .zip(1..)
         .map(|(who, key): (_, u32)| event(who, &key.to_string()))
         .collect();
-    let body: Value =
-        serde_json::from_str(&job(DeliveryKind::Event, None, &bodies).body()).unwrap();
+    let body: Value = serde_json::from_str(&job(DeliveryKind::Event, None, &bodies).body()).unwrap();
     let groups = &body["data"]["attributes"]["events-bulk-create"]["data"];
-    let key = |event: &Value| {
-        event["attributes"]["unique_id"]
-            .as_str()
-            .unwrap()
-            .to_owned()
-    };
+    let key = |event: &Value| event["attributes"]["unique_id"].as_str().unwrap().to_owned();
     let keys = |group: &Value| {
         let events = group["attributes"]["events"]["data"].as_array().unwrap();
         events.iter().map(key).collect::<Vec<_>>().join(" ")
@@ -120,10 +114,7 @@ fn backfill_travels_with_its_event() {
     let plain = event(ANN, "1");
     let marked = event(ANN, "2").replace(r#""metric":"#, r#""backfill":true,"metric":"#);
     let body = job(DeliveryKind::Event, None, &[plain, marked]).body();
-    assert_eq!(
-        body.matches(r#""unique_id":"2","backfill":true,"#).count(),
-        1
-    );
+    assert_eq!(body.matches(r#""unique_id":"2","backfill":true,"#).count(), 1);
     assert_eq!(body.matches("backfill").count(), 1);
 }
 
@@ -149,10 +140,7 @@ fn a_job_holds_as_many_as_klaviyo_takes() {
     for number in 0..MAX_BULK_PROFILES {
         profiles.add(&person(number)).unwrap();
     }
-    assert_eq!(
-        profiles.add(&person(MAX_BULK_PROFILES)),
-        Err(DoesNotFit::Full)
-    );
+    assert_eq!(profiles.add(&person(MAX_BULK_PROFILES)), Err(DoesNotFit::Full));
     assert_eq!(profiles.bytes(), profiles.body().len());
 }
 
@@ -164,17 +152,10 @@ fn a_job_never_grows_past_its_bytes() {
     while job.add(&event_with(ANN, &keys.to_string(), &large)).is_ok() {
         keys += 1;
     }
-    assert_eq!(
-        job.add(&event_with(ANN, "last", &large)),
-        Err(DoesNotFit::Full)
-    );
+    assert_eq!(job.add(&event_with(ANN, "last", &large)), Err(DoesNotFit::Full));
     assert_eq!((job.len(), job.bytes()), (54, job.body().len()));
     assert!(job.bytes() <= MAX_JOB_BYTES);
-    assert_eq!(
-        job.add(&event(ANN, "small")),
-        Ok(54),
-        "there is room for it"
-    );
+    assert_eq!(job.add(&event(ANN, "small")), Ok(54), "there is room for it");
 }
 
 #[test]
@@ -205,10 +186,7 @@ fn nobody_is_in_a_job_twice_by_any_name() {
     }
     assert_eq!(job.len(), 2);
     // An external id is no e-mail address, whatever it looks like.
-    assert_eq!(
-        job.add(&profile(r#"{"external_id":"bob@klaviyo-demo.com"}"#)),
-        Ok(2)
-    );
+    assert_eq!(job.add(&profile(r#"{"external_id":"bob@klaviyo-demo.com"}"#)), Ok(2));
 }
 
 #[test]
@@ -234,19 +212,12 @@ fn subscriptions_of_one_list_and_setting_are_one_job() {
         &[person("a@klaviyo-demo.com"), person("b@klaviyo-demo.com")].join(","),
     );
     assert_eq!(job.body(), expected);
-    assert_eq!(
-        job.route().path,
-        "/api/profile-subscription-bulk-create-jobs"
-    );
+    assert_eq!(job.route().path, "/api/profile-subscription-bulk-create-jobs");
     for other in [
         subscription("c@klaviyo-demo.com", "", Some("baV129")),
         subscription("c@klaviyo-demo.com", historical, Some("other")),
         subscription("c@klaviyo-demo.com", historical, None),
-        subscription(
-            "c@klaviyo-demo.com",
-            r#""historical_import":true,"#,
-            Some("baV129"),
-        ),
+        subscription("c@klaviyo-demo.com", r#""historical_import":true,"#, Some("baV129")),
         body("A@klaviyo-demo.com"),
     ] {
         assert_eq!(job.add(&other), Err(DoesNotFit::OtherJob), "{other}");
@@ -267,10 +238,7 @@ fn a_subscription_of_another_list_does_not_begin_a_job() {
 fn what_erases_something_goes_singly() {
     let kind = DeliveryKind::Profile;
     assert!(can_travel(kind, &profile(ANN)));
-    assert!(can_travel(
-        kind,
-        &profile(r#"{"external_id":"null","title":"null"}"#)
-    ));
+    assert!(can_travel(kind, &profile(r#"{"external_id":"null","title":"null"}"#)));
     for attributes in [
         r#"{"external_id":"ann","last_name":null}"#,
         r#"{"external_id":"ann","location":{"city":null}}"#,
@@ -304,19 +272,13 @@ fn what_no_job_should_hold_goes_singly() {
         let mut job = BulkJob::new(DeliveryKind::Event, None).unwrap();
         assert_eq!(job.add(&body), Err(DoesNotFit::NotBulk));
     }
-    let large = profile(&format!(
-        r#"{{"external_id":"ann","title":"{}"}}"#,
-        "x".repeat(100_000)
-    ));
+    let large = profile(&format!(r#"{{"external_id":"ann","title":"{}"}}"#, "x".repeat(100_000)));
     assert!(!can_travel(DeliveryKind::Profile, &large));
     assert!(!can_travel(DeliveryKind::Profile, &profile("{}")));
     assert!(!can_travel(DeliveryKind::Profile, &plain));
     assert!(!can_travel(DeliveryKind::Subscription, &profile(ANN)));
     for list in [DeliveryKind::ListAdd, DeliveryKind::ListRemove] {
-        assert!(!can_travel(
-            list,
-            r#"{"data":[{"type":"profile","id":"x"}]}"#
-        ));
+        assert!(!can_travel(list, r#"{"data":[{"type":"profile","id":"x"}]}"#));
         assert!(BulkJob::new(list, Some("baV129")).is_none());
     }
 }

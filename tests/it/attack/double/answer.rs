@@ -32,9 +32,7 @@ impl Endpoint {
             ("POST", "/api/profile-import") => Self::Profile,
             ("POST", JOBS) => Self::ProfileBulk,
             ("GET", JOBS) => Self::ImportJobs,
-            ("GET", _) if path.starts_with(JOBS) && path.ends_with("/import-errors") => {
-                Self::ImportErrors
-            }
+            ("GET", _) if path.starts_with(JOBS) && path.ends_with("/import-errors") => Self::ImportErrors,
             ("GET", _) if path.starts_with(JOBS) => Self::ImportJob,
             ("POST", "/api/profile-subscription-bulk-create-jobs") => Self::Subscription,
             ("POST" | "DELETE", _) if path.starts_with("/api/lists/") => Self::List,
@@ -152,17 +150,12 @@ impl Answer {
     /// Not done; a status with a body of this type.
     pub(crate) fn text(status: u16, media_type: &str, body: &str) -> Self {
         let headers = vec![("Content-Type".to_owned(), media_type.to_owned())];
-        Self::of(
-            false,
-            Way::Status(status, headers, body.as_bytes().to_vec()),
-        )
+        Self::of(false, Way::Status(status, headers, body.as_bytes().to_vec()))
     }
 
     /// Not done; a page, as a proxy or a firewall answers.
     pub(crate) fn html(status: u16) -> Self {
-        let page = format!(
-            "<!DOCTYPE html><html><head><title>{status}</title></head><body>{status}</body></html>"
-        );
+        let page = format!("<!DOCTYPE html><html><head><title>{status}</title></head><body>{status}</body></html>");
         Self::text(status, "text/html; charset=utf-8", &page)
     }
 
@@ -200,10 +193,7 @@ impl Answer {
 
     /// The same answer, and Klaviyo did what it was asked.
     pub(crate) fn but_done(self) -> Self {
-        Self {
-            effect: true,
-            ..self
-        }
+        Self { effect: true, ..self }
     }
 
     /// The same answer so much later.

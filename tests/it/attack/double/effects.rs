@@ -115,11 +115,7 @@ impl Effects {
             (Endpoint::ImportJob, Some(job)) => (200, Some(json!({"data": job.shown()}))),
             (Endpoint::ImportErrors, Some(job)) => {
                 let listed = matches!(job.fate.end, End::Complete { listed: true, .. });
-                let errors = if listed {
-                    job.failed.clone()
-                } else {
-                    Vec::new()
-                };
+                let errors = if listed { job.failed.clone() } else { Vec::new() };
                 (200, Some(json!({"data": errors, "links": {"next": null}})))
             }
             (_, _) => {
@@ -188,9 +184,7 @@ impl Effects {
         let key = (number, text(metric), text(&attributes["unique_id"]));
         if self.known.insert(key) {
             let message = text(&attributes["properties"]["m"]);
-            self.first
-                .entry(message.clone())
-                .or_insert_with(Instant::now);
+            self.first.entry(message.clone()).or_insert_with(Instant::now);
             self.events.push(message);
         } else {
             self.copies += 1;
@@ -200,26 +194,19 @@ impl Effects {
     fn write(&mut self, profile: &Value) {
         let message = profile["attributes"]["properties"]["m"].as_str();
         let message = message.unwrap_or_default().to_owned();
-        self.first
-            .entry(message.clone())
-            .or_insert_with(Instant::now);
+        self.first.entry(message.clone()).or_insert_with(Instant::now);
         self.writes.push(message);
     }
 
     /// The profile that a document is about, and whether it was there: the one that has the strongest of its
     /// identifiers gets the others that nobody has.
     fn profile(&mut self, profile: &Value) -> (usize, bool) {
-        let names = ["external_id", "email", "phone_number"]
-            .iter()
-            .filter_map(|name| {
-                let value = profile["attributes"][name].as_str()?;
-                Some(format!("{name}:{}", value.to_lowercase()))
-            });
+        let names = ["external_id", "email", "phone_number"].iter().filter_map(|name| {
+            let value = profile["attributes"][name].as_str()?;
+            Some(format!("{name}:{}", value.to_lowercase()))
+        });
         let names: Vec<String> = names.collect();
-        let owner = names
-            .iter()
-            .find_map(|name| self.profiles.get(name))
-            .copied();
+        let owner = names.iter().find_map(|name| self.profiles.get(name)).copied();
         let number = owner.unwrap_or(self.profiles.len() + 1);
         for name in names {
             self.profiles.entry(name).or_insert(number);

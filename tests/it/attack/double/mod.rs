@@ -164,11 +164,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
                 return;
             }
         };
-        if wire
-            .write(&bytes, usize::MAX, Duration::ZERO)
-            .await
-            .is_none()
-        {
+        if wire.write(&bytes, usize::MAX, Duration::ZERO).await.is_none() {
             return;
         }
     }

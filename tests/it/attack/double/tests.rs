@@ -75,11 +75,5 @@ async fn a_job_is_executed_later_and_the_list_shows_the_newest_first() {
     assert_eq!(shown[1], ("job-1".to_owned(), "complete".to_owned()));
     let (_, job) = ask(&double, &format!("{JOBS}/job-1"), None).await.unwrap();
     assert_eq!(job["data"]["attributes"]["completed_count"], 1);
-    assert_eq!(
-        ask(&double, &format!("{JOBS}/job-9"), None)
-            .await
-            .unwrap()
-            .0,
-        404
-    );
+    assert_eq!(ask(&double, &format!("{JOBS}/job-9"), None).await.unwrap().0, 404);
 }

@@ -162,9 +162,7 @@ async fn another_website_can_link_to_the_page_and_no_more() {
         (String::new(), json!({})),
     ] {
         let klaviyo = Klaviyo::start().await;
-        klaviyo
-            .fault(json!({"status": 400, "path": "/api/events"}))
-            .await;
+        klaviyo.fault(json!({"status": 400, "path": "/api/events"})).await;
         let daemon = Daemon::start(&klaviyo, &setting).await;
         daemon.send("/v1/track", &shop::order(1)).await;
         let before = daemon.settled().await;

@@ -28,9 +28,7 @@ pub(super) async fn open(settings: &str) -> Daemon {
         "type": "identify", "messageId": "i-1", "userId": "u1",
         "traits": { "email": "person1@klaviyo-demo.com", "firstName": "Ada", "phone": "+4915112345678", "plan": "gold" },
     }));
-    batch.push(
-        json!({ "type": "page", "messageId": "p-1", "anonymousId": "nobody", "name": "Home" }),
-    );
+    batch.push(json!({ "type": "page", "messageId": "p-1", "anonymousId": "nobody", "name": "Home" }));
     daemon.send("/v1/batch", &json!({ "batch": batch })).await;
     let outbox = daemon.outbox().await;
     eventually("all is done that can be", || async {
@@ -78,9 +76,7 @@ pub(super) const SCRIPT: &str = "<script>window.hacked=1</script>";
 
 /// An event that is made of markup and script; refused, it is with words that are too.
 pub(super) fn hostile(message: &str, refused: bool) -> Value {
-    let all = format!(
-        "{SCRIPT}<img src=x onerror=window.hacked=1>\"'></textarea></title><svg onload=window.hacked=1>"
-    );
+    let all = format!("{SCRIPT}<img src=x onerror=window.hacked=1>\"'></textarea></title><svg onload=window.hacked=1>");
     let link = "javascript:window.hacked=1";
     let mut call = json!({
         "type": "track", "messageId": format!("{message}{all}"), "userId": format!("{all}{refused}"), "event": SCRIPT,
@@ -97,11 +93,7 @@ pub(super) fn hostile(message: &str, refused: bool) -> Value {
 }
 
 fn refused(number: u64) -> Value {
-    refused_as(
-        &format!("coupon{number}"),
-        "Coupon Used",
-        &format!("c-{number}"),
-    )
+    refused_as(&format!("coupon{number}"), "Coupon Used", &format!("c-{number}"))
 }
 
 /// An event that the sandbox refuses once.

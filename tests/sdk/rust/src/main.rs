@@ -74,9 +74,7 @@ fn id(text: String) -> Map<String, Value> {
 }
 
 fn user(id: &str) -> User {
-    User::UserId {
-        user_id: id.to_owned(),
-    }
+    User::UserId { user_id: id.to_owned() }
 }
 
 fn step(number: u64, people: u64) -> BatchMessage {
@@ -149,8 +147,5 @@ fn version() -> &'static str {
         .find(|package| package.contains("name = \"segment\"\n"))
         .expect("the crate is locked");
     let line = package.lines().find(|line| line.starts_with("version = "));
-    line.expect("it has a version")
-        .split('"')
-        .nth(1)
-        .expect("a text")
+    line.expect("it has a version").split('"').nth(1).expect("a text")
 }
