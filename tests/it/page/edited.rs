@@ -50,7 +50,7 @@ impl Browser<'_> {
     /// Where an event stands, by the path of its page.
     async fn status(&self, page: &str) -> String {
         let (_, event) = self.daemon.look(&format!("/api/v1{page}")).await;
-        event[0]["status"].as_str().unwrap_or_default().to_owned()
+        event["status"].as_str().unwrap_or_default().to_owned()
     }
 }
 
@@ -145,8 +145,8 @@ async fn a_copy_waits_for_an_original_that_holds_its_place_and_goes_once_that_is
     let (status, copy, page) = browser.send(&confirm, "/try/send", &[]).await;
     assert_eq!(status, 303, "{page}");
     let (_, event) = daemon.look(&format!("/api/v1{copy}")).await;
-    assert_eq!(event[0]["status"], "pending", "{event}");
-    assert_eq!(event[0]["waits_for"], json!([1]), "{event}");
+    assert_eq!(event["status"], "pending", "{event}");
+    assert_eq!(event["waits_for"], json!([1]), "{event}");
     let page = daemon.page(&copy).await;
     assert!(page.contains("this one among them"), "{page}");
     let discard = format!("/change?do=discard&id=1&back={copy}");
