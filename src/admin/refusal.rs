@@ -222,7 +222,11 @@ impl From<ChangeError> for Refusal {
 impl From<SourceError> for Refusal {
     fn from(error: SourceError) -> Self {
         match error {
-            SourceError::Unknown { .. } => Self::asked("no_such_source", error.to_string()),
+            // As asked, but of nothing that there is.
+            SourceError::Unknown { .. } => Self {
+                status: StatusCode::NOT_FOUND,
+                ..Self::asked("no_such_source", error.to_string())
+            },
             SourceError::Read(error) => error.into(),
         }
     }

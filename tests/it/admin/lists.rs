@@ -150,7 +150,7 @@ async fn a_source_that_there_is_not_is_refused_and_one_that_only_events_have_is_
     let list = port.get("/api/v1/events?source=shop").await.well();
     assert_eq!(ids(&list), [6, 5, 4, 3, 2, 1]);
     let refused = port.get("/api/v1/events?source=nope").await;
-    assert_eq!(refused.status, 400);
+    assert_eq!(refused.status, 404);
     assert_eq!(refused.json(), json!({"code": "no_such_source", "error": NO_SOURCE}));
     for change in ["replay", "hold", "release", "discard"] {
         let path = format!("/api/v1/{change}");
@@ -159,15 +159,20 @@ async fn a_source_that_there_is_not_is_refused_and_one_that_only_events_have_is_
         let refused = port.post(&path, &asked("nope")).await;
         assert_eq!(
             (refused.status, &refused.json()["error"]),
-            (400, &json!(NO_SOURCE)),
+            (404, &json!(NO_SOURCE)),
             "{change}"
         );
     }
-    for page in ["/events?", "/change?do=replay&status=dead&", "/export?"] {
+    // The list shows what is wrong at its field; a change and a file are of nothing that there is.
+    for (page, status) in [
+        ("/events?", 400),
+        ("/change?do=replay&status=dead&", 404),
+        ("/export?", 404),
+    ] {
         let known = port.get(&format!("{page}source=shop")).await;
         assert_eq!(known.status, 200, "{page}: {}", known.text);
         let refused = port.get(&format!("{page}source=nope")).await;
-        assert_eq!(refused.status, 400, "{page}");
+        assert_eq!(refused.status, status, "{page}");
         assert!(refused.text.contains(NO_SOURCE), "{page}: {}", refused.text);
     }
 }
