@@ -29,9 +29,9 @@
 //! | `metrics` | what the running parts tell of themselves: numbers and heartbeats; a registry without I/O | model, clock |
 //! | `outbox` | the only module with SQL: append, next, settle, replay, reports | model, config, clock, metrics |
 //! | `ingest` | Segment's HTTP API in: authenticate, check, normalise, hand to the outbox, answer | model, config, outbox, segment, clock, listener, metrics, telemetry, json |
-//! | `delivery` | one HTTP request out, one outcome back; the only user of reqwest | klaviyo, model, config, clock, json |
+//! | `delivery` | one HTTP request out, one outcome back; the only user of reqwest | klaviyo, model, json |
 //! | `relay` | the loop that joins outbox, scheduler, mapper, delivery and outbox again | outbox, scheduler, mapper, delivery, klaviyo, segment, model, config, clock, metrics, telemetry |
-//! | `sandbox` | a Klaviyo in the program: checks requests as the real one does, keeps what it got | klaviyo, model, clock, listener, json |
+//! | `sandbox` | a Klaviyo in the program: checks requests as the real one does, keeps what it got | model, clock, listener, json |
 //! | `operator` | what an operator asks for, the same from the commands and from the admin port | outbox, ingest, relay, mapper, klaviyo, segment, model, config, clock, escape, json |
 //! | `admin` | the page, health, metrics and the API of the operator, on a port of their own | operator, outbox, sandbox, metrics, model, config, clock, listener, json, telemetry |
 //! | `telemetry` | sets up what is logged and traced, and how | model, config, escape |

@@ -3,8 +3,7 @@
 //! It promises that a request is sent at most once per call (no redirects, no retries of the client's own), that
 //! it ends within the given time, that a dead connection is not used for long, that at most 512 KiB of an answer are read, that only Klaviyo's words are final,
 //! that neither the key nor a body appears in an error or a log line, and that nothing is kept of the key where an
-//! answer repeats it. May use `klaviyo`, `model`, `config`,
-//! `clock` and `json`.
+//! answer repeats it. May use `klaviyo`, `model` and `json`.
 
 mod classify;
 mod connections;

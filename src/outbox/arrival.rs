@@ -5,13 +5,13 @@
 use std::collections::HashMap;
 
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use sqlx::sqlite::SqliteConnection;
 
 use super::Outbox;
 use super::error::ReadError;
 use super::rows::{self, EventRow, storable};
-use crate::model::{EventType, Identifier, IdentifierKind, NewEvent};
+use super::same_call::{other_id, sameness};
+use crate::model::NewEvent;
 
 /// What became of an event that was handed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,38 +55,6 @@ pub(super) const KNOWN: &str = "
     SELECT j.key FROM json_each(?2) AS j CROSS JOIN message AS m
     ON m.source = ?1 AND m.message_id IN (j.value ->> 0, j.value ->> 1)
     WHERE coalesce(m.sameness = j.value ->> 2, 1)";
-
-/// A number that two events share when they are the same call: by type, name, and user or anonymous id; where a call has
-/// neither, by whatever names its person.
-pub fn sameness(event: &NewEvent) -> i64 {
-    let mut digest = Sha256::new();
-    let mut add = |text: &str| {
-        digest.update(text.len().to_be_bytes());
-        digest.update(text);
-    };
-    add(event.kind.map_or("", EventType::word));
-    add(event.name.as_deref().unwrap_or_default());
-    let is_id = |id: &&Identifier| matches!(id.kind(), IdentifierKind::UserId | IdentifierKind::AnonymousId);
-    let has_id = event.identifiers.iter().any(|id| is_id(&id));
-    let people = event.identifiers.iter();
-    let mut people: Vec<String> = people
-        .filter(|id| !has_id || is_id(id))
-        .map(ToString::to_string)
-        .collect();
-    people.sort_unstable();
-    for person in &people {
-        add(person);
-    }
-    let digest = digest.finalize();
-    let mut first = [0; 8];
-    first.copy_from_slice(&digest[..8]);
-    i64::from_be_bytes(first)
-}
-
-/// The id of an event whose own another call has. A copy of it gets the same.
-pub(super) fn other_id(message_id: &str, sameness: i64) -> String {
-    format!("{}#{sameness:016x}", storable(message_id))
-}
 
 /// Stores the ids of events; those whose id another call has get one of their own, and the reason that they are dead of.
 /// With the rows as JSON.
@@ -144,7 +112,8 @@ impl Outbox {
     pub async fn known(&self, source: &str, events: &[NewEvent]) -> Result<Vec<bool>, ReadError> {
         let ids = events.iter().map(|event| {
             let (id, sameness) = (&event.message_id, sameness(event));
-            json!([storable(id), other_id(id, sameness), sameness])
+            let id = storable(id);
+            json!([id, other_id(&id, sameness), sameness])
         });
         let ids: Vec<_> = ids.collect();
         let known: Vec<i64> = sqlx::query_scalar(KNOWN)
@@ -173,6 +142,7 @@ impl Outbox {
 mod tests {
     use super::*;
     use crate::model::EventStatus;
+    use crate::model::{EventType, Identifier, IdentifierKind};
     use crate::outbox::tests::{count, event, files, finish};
 
     fn person(id: &str) -> Vec<Identifier> {

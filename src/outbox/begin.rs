@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::command;
 use super::order::{Begun, Copied, Start};
 use super::rows;
 use crate::model::{DeliveryStatus, EventId, ImportJobId};
@@ -86,7 +85,7 @@ pub(super) async fn write(
             row
         })
         .collect();
-    let begun = command::execute(connection, include_str!("sql/begin.sql"), &going).await?;
+    let begun = rows::execute(connection, include_str!("sql/begin.sql"), &going).await?;
     let mut begun = begun.iter();
     let answer = |permitted: &bool| {
         if *permitted {

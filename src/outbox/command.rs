@@ -9,6 +9,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::arrival::{self, Arrival};
 use super::begin;
+use super::dissolve;
 use super::erase::{self, Deletion};
 use super::history;
 use super::import_job;
@@ -17,7 +18,6 @@ use super::pause::{self, Pause};
 use super::retention::{self, Removed, Round};
 use super::rows;
 use super::run::{self, Claimed};
-use super::shared;
 use super::waiting::{self, Waiting};
 use crate::model::{DeliveryId, EventId, EventType, Identifier, ImportJobId, NewEvent, Timestamp};
 
@@ -159,7 +159,7 @@ pub(super) async fn write(connection: &mut SqliteConnection, commands: &[Command
     let group = Group::of(commands);
     let mut arrivals = append(connection, &group.events).await?.into_iter();
     settle(connection, &group).await?;
-    let planned = execute(connection, include_str!("sql/plan.sql"), &group.plans).await?;
+    let planned = rows::execute(connection, include_str!("sql/plan.sql"), &group.plans).await?;
     let mut planned = planned_of(&planned)?;
     let mut begun = begin::all(connection, &group.begins).await?.into_iter();
     let mut answers = Vec::with_capacity(commands.len());
@@ -174,7 +174,10 @@ pub(super) async fn write(connection: &mut SqliteConnection, commands: &[Command
                 Answer::Planned(own.collect())
             }
             Command::Begin(starts) => Answer::Begun(begun.by_ref().take(starts.len()).collect()),
-            Command::BeginImport(starts) => import_job::begin(connection, starts).await?,
+            Command::BeginImport(starts) => {
+                let (job, begun) = import_job::begin(connection, starts).await?;
+                Answer::ImportBegun(job, begun)
+            }
             Command::Claim {
                 now,
                 live,
@@ -196,7 +199,7 @@ pub(super) async fn write(connection: &mut SqliteConnection, commands: &[Command
             | Command::Release { .. }
             | Command::ImportTaken(..)
             | Command::Remember { .. } => alone(connection, command).await?,
-            Command::Dissolve(queues) => Answer::Dissolved(shared::dissolve(connection, queues).await?),
+            Command::Dissolve(queues) => Answer::Dissolved(dissolve::these(connection, queues).await?),
             Command::SetPauses(pauses) => {
                 pause::write(connection, pauses).await?;
                 Answer::Done
@@ -210,13 +213,13 @@ pub(super) async fn write(connection: &mut SqliteConnection, commands: &[Command
 /// Writes what came of requests and events.
 async fn settle(connection: &mut SqliteConnection, group: &Group<'_>) -> Result<(), sqlx::Error> {
     let settle = include_str!("sql/settle.sql");
-    execute(connection, settle, &group.settlements).await?;
-    execute(connection, include_str!("sql/finish.sql"), &group.finishes).await?;
+    rows::execute(connection, settle, &group.settlements).await?;
+    rows::execute(connection, include_str!("sql/finish.sql"), &group.finishes).await?;
     for deletion in &group.deletions {
         erase::after(connection, *deletion).await?;
     }
-    execute(connection, include_str!("sql/give_back.sql"), &group.lost).await?;
-    execute(connection, include_str!("sql/release.sql"), &group.releases).await?;
+    rows::execute(connection, include_str!("sql/give_back.sql"), &group.lost).await?;
+    rows::execute(connection, include_str!("sql/release.sql"), &group.releases).await?;
     Ok(())
 }
 
@@ -299,20 +302,6 @@ impl<'a> Group<'a> {
             }
         }
     }
-}
-
-pub(super) async fn execute(
-    connection: &mut SqliteConnection,
-    sql: &'static str,
-    rows: &[Value],
-) -> Result<Vec<SqliteRow>, sqlx::Error> {
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    sqlx::query(sql)
-        .bind(Value::from(rows.to_vec()).to_string())
-        .fetch_all(connection)
-        .await
 }
 
 /// Stores envelopes, before the events that refer to them.

@@ -25,6 +25,7 @@ mod damage;
 mod dead;
 mod destination;
 mod disk;
+mod dissolve;
 mod door;
 mod erase;
 mod error;
@@ -54,6 +55,7 @@ mod retention;
 mod room;
 mod rows;
 mod run;
+mod same_call;
 mod sample;
 mod scrub;
 mod search;
@@ -85,7 +87,7 @@ use crate::model::{DeliveryId, EventId, Family, NewEvent, Timestamp};
 use checkpoint::Checkpoints;
 use command::{Answer, Command};
 
-pub use arrival::{Arrival, sameness};
+pub use arrival::Arrival;
 pub use audit::{Audit, Checked, Counted};
 pub use checkpoint::{LogTrouble, LogTroubleKind, Process};
 pub use clocks::ClockTrouble;
@@ -111,6 +113,7 @@ pub use report::{AttemptReport, BacklogRow, DeliveryReport, EventReport, Status}
 pub use retention::keep;
 use room::Room;
 pub use run::Claimed;
+pub use same_call::sameness;
 use scrub::Scrub;
 pub use search::{FoundBy, Hit};
 pub use select::{Brief, Selection};
@@ -402,12 +405,17 @@ impl Outbox {
 
     /// Makes the events that wait for this family's pause due now, some at a time; answers whether there are more.
     pub async fn unpark(&self, family: Family, now: Timestamp) -> Result<bool, WriteError> {
-        let answer = self
-            .ask(Command::Unpark {
-                what: Waiting::Parked(family),
-                now,
-            })
-            .await?;
+        self.bring_due(Waiting::Parked(family), now).await
+    }
+
+    /// Makes events due `now` whose turn has come and which are due after `beyond`, some at a time; answers whether there
+    /// are more.
+    pub async fn bring_forward(&self, beyond: Timestamp, now: Timestamp) -> Result<bool, WriteError> {
+        self.bring_due(Waiting::Beyond(beyond), now).await
+    }
+
+    async fn bring_due(&self, what: Waiting, now: Timestamp) -> Result<bool, WriteError> {
+        let answer = self.ask(Command::Unpark { what, now }).await?;
         if let Answer::Unparked(more) = answer {
             Ok(more)
         } else {

@@ -51,7 +51,7 @@ async fn hot_statements_scan_no_table_that_grows() {
         ("the latest due time", super::waiting::LATEST_DUE),
         ("the latest time", super::waiting::LATEST_TIME),
         ("what is brought forward", super::waiting::BRING_FORWARD),
-        ("the oldest pending event", super::standing::OLDEST_PENDING),
+        ("the oldest pending event", super::history::OLDEST_PENDING),
         ("unanswered subscriptions", super::report::UNKNOWN_SUBSCRIPTIONS),
         ("how far minutes are written", super::history::MARK),
         ("what came since", super::history::CAME),

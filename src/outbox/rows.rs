@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::arrival::{other_id, sameness};
 use super::order::{Import, PlannedDelivery, Settlement, Start};
+use super::same_call::{other_id, sameness};
 use crate::model::{EventId, EventStatus, EventType, Family, Identifier, IdentifierKind, NewEvent, Outcome, Timestamp};
 
 /// The first cycle of an event from an archive: the one before was elsewhere.
@@ -63,6 +64,21 @@ impl<'a> EventRow<'a> {
         self.message_id = Cow::Owned(other_id(&self.message_id, self.sameness));
         self.refused.get_or_insert(Cow::Borrowed(reason));
     }
+}
+
+/// Runs a statement over rows; nothing without any.
+pub(super) async fn execute(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+    rows: &[Value],
+) -> Result<Vec<SqliteRow>, sqlx::Error> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    sqlx::query(sql)
+        .bind(Value::from(rows.to_vec()).to_string())
+        .fetch_all(connection)
+        .await
 }
 
 /// Rows as the text of a JSON array.

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::SqliteRow;
 
 use super::command::{Answer, Command};
 use super::error::{ReadError, WriteError};
@@ -12,8 +12,6 @@ use crate::model::GarbageIds;
 
 /// So many different people in one queue are no person with several ids.
 const PEOPLE: i64 = 10;
-/// Events taken out of a queue in one commit.
-const PORTION: i64 = 5_000;
 
 /// The queues that the newest waiting events stand in, and who else stands there: of each the last 200 events are looked
 /// at, so that it costs the same however many wait. People are known by their user ids, or by their e-mail addresses.
@@ -38,22 +36,6 @@ const QUEUES: &str = "
     SELECT identifier FROM turn
     WHERE lower(trim(substr(identifier, instr(identifier, ':') + 1))) IN (SELECT value FROM json_each(?1))
     GROUP BY identifier";
-
-/// The last events of these queues.
-const LAST: &str = "
-    SELECT event_id FROM turn WHERE identifier IN (SELECT value FROM json_each(?1)) ORDER BY seq DESC LIMIT ?2";
-
-const DISSOLVE: [&str; 3] = [
-    "DELETE FROM turn WHERE event_id IN (SELECT value FROM json_each(?2))
-     AND identifier IN (SELECT value FROM json_each(?1))",
-    "DELETE FROM event_identifier WHERE event_id IN (SELECT value FROM json_each(?2))
-     AND identifier IN (SELECT value FROM json_each(?1))",
-    "UPDATE event
-     SET ahead = (SELECT count(*) FROM turn AS t
-                  WHERE t.event_id = event.id
-                    AND EXISTS (SELECT 1 FROM turn AS p WHERE p.identifier = t.identifier AND p.seq < t.seq))
-     WHERE id IN (SELECT value FROM json_each(?2)) AND ?1 IS NOT NULL",
-];
 
 /// An identifier in whose queue many people wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,25 +101,6 @@ fn shared_of(row: &SqliteRow) -> Result<SharedIdentifier, sqlx::Error> {
         waiting: row.try_get("waiting")?,
         people: row.try_get("people")?,
     })
-}
-
-/// Takes the last events out of these queues; with how many.
-pub(super) async fn dissolve(connection: &mut SqliteConnection, queues: &[String]) -> Result<u64, sqlx::Error> {
-    let queues = json!(queues).to_string();
-    let events: Vec<i64> = sqlx::query_scalar(LAST)
-        .bind(&queues)
-        .bind(PORTION)
-        .fetch_all(&mut *connection)
-        .await?;
-    let ids = json!(events).to_string();
-    for statement in DISSOLVE {
-        sqlx::query(statement)
-            .bind(&queues)
-            .bind(&ids)
-            .execute(&mut *connection)
-            .await?;
-    }
-    Ok(u64::try_from(events.len()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

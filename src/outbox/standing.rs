@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::checkpoint::LogTrouble;
 use super::error::{ReadError, WriteError};
+use super::history::OLDEST_PENDING;
 use super::pause::{FailingAlone, Pause};
 use super::shared::SharedIdentifier;
 use super::{Outbox, disk};
@@ -11,8 +12,6 @@ use crate::model::{EventStatus, Timestamp};
 
 /// Counts that are kept beside the rows, in one statement, so that they are of one moment.
 pub(super) const KEPT: &str = "SELECT status, events FROM tally UNION ALL SELECT name, value FROM counter";
-pub(super) const OLDEST_PENDING: &str =
-    "SELECT min(received_ms) FROM event WHERE finished_ms IS NULL AND status = 'pending'";
 
 /// Where everything stands, in numbers.
 #[derive(Debug, Clone)]

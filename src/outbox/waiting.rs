@@ -2,9 +2,8 @@
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::command::{Answer, Command};
 use super::error::ReadError;
-use super::{Outbox, WriteError, mismatch, pause};
+use super::{Outbox, pause};
 use crate::model::{Family, Timestamp};
 
 /// Which waiting events are due now.
@@ -56,18 +55,6 @@ impl Outbox {
             .await
             .map_err(ReadError::of("the latest time"))?;
         Ok((latest > 0).then(|| Timestamp::from_millis(latest)))
-    }
-
-    /// Makes events due `now` whose turn has come and which are due after `beyond`, some at a time; answers whether there
-    /// are more.
-    pub async fn bring_forward(&self, beyond: Timestamp, now: Timestamp) -> Result<bool, WriteError> {
-        let what = Waiting::Beyond(beyond);
-        let answer = self.ask(Command::Unpark { what, now }).await?;
-        if let Answer::Unparked(more) = answer {
-            Ok(more)
-        } else {
-            Err(mismatch(&answer))
-        }
     }
 }
 

@@ -5,12 +5,9 @@
 use std::sync::LazyLock;
 
 use axum::extract::Path;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest as _, Sha256};
-
-use super::super::refusal::Refusal;
-use super::visit;
 
 /// The style sheet's path.
 pub(super) static STYLE: LazyLock<String> = LazyLock::new(|| path(&FILES[0]));
@@ -65,7 +62,7 @@ pub(super) async fn serve(Path(name): Path<String>) -> Response {
     let asked = format!("/assets/{name}");
     let known = [(&*STYLE, 0), (&*SCRIPT, 1), (&*ICON, 2)];
     let Some((_, at)) = known.into_iter().find(|(path, _)| **path == asked) else {
-        return visit::refused(&Refusal::NOT_FOUND);
+        return StatusCode::NOT_FOUND.into_response();
     };
     let file = &FILES[at];
     let headers = [

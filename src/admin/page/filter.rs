@@ -8,6 +8,7 @@ use maud::{Markup, html};
 
 use super::super::api::asked as said;
 use super::super::refusal::Refusal;
+pub use super::urls::address;
 use super::visit::Visit;
 use crate::model::{EventStatus, Timestamp};
 use crate::operator::{self, SourceError};
@@ -267,14 +268,6 @@ impl Asked {
     pub(super) fn hidden(&self, shown: &[&str]) -> Markup {
         let kept = self.texts.iter().filter(|(key, _)| !shown.contains(key));
         html! { @for (key, text) in kept { input type="hidden" name=(key) value=(text); } }
-    }
-}
-
-/// An address of this port.
-pub fn address(path: &str, pairs: &[(&str, &str)]) -> String {
-    match serde_urlencoded::to_string(pairs) {
-        Ok(query) if !query.is_empty() => format!("{path}?{query}"),
-        Ok(_) | Err(_) => path.to_owned(),
     }
 }
 

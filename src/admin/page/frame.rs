@@ -3,7 +3,6 @@
 use maud::{DOCTYPE, Markup, html};
 
 use super::assets::{ICON, SCRIPT, STYLE};
-use super::visit::Visit;
 
 /// Which page of the navigation one belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,10 +46,29 @@ impl Section {
     }
 }
 
+/// What a page's frame shows of the daemon and of who looks.
+pub(super) struct Surroundings {
+    /// The sandbox is in this program.
+    pub(super) in_program: bool,
+    /// Requests go to a sandbox, in this program or at a URL.
+    pub(super) sandbox: bool,
+    /// The seal of the form that ends the session, where there is one.
+    pub(super) logout: Option<Markup>,
+}
+
 /// A page with the way to all others.
-pub(super) fn document(title: &str, section: Section, visit: &Visit, told: Option<&str>, main: &Markup) -> Markup {
-    let in_program = visit.admin.sandbox.is_some();
-    let sandbox = visit.admin.goes_to_sandbox();
+pub(super) fn document(
+    title: &str,
+    section: Section,
+    around: &Surroundings,
+    told: Option<&str>,
+    main: &Markup,
+) -> Markup {
+    let Surroundings {
+        in_program,
+        sandbox,
+        logout,
+    } = around;
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -61,21 +79,21 @@ pub(super) fn document(title: &str, section: Section, visit: &Visit, told: Optio
                     a.brand href="/" { img src=(*ICON) alt="" width="24" height="24"; "klaviyo-relay" }
                     nav aria-label="Pages" {
                         @for of in Section::ALL {
-                            @if of != Section::Sandbox || in_program { (nav_link(of, section)) }
+                            @if of != Section::Sandbox || *in_program { (nav_link(of, section)) }
                         }
                     }
                     form.search role="search" action="/events" method="get" {
                         label.quiet for="q" { "Find an event" }
                         input #q type="search" name="q" placeholder="Order, e-mail, user or message id" autocomplete="off";
                     }
-                    @if visit.logged_in {
-                        form method="post" action="/logout" { (visit.sealed()) button.plain { "Log out" } }
+                    @if let Some(seal) = logout {
+                        form method="post" action="/logout" { (seal) button.plain { "Log out" } }
                     }
                 }
-                @if sandbox {
+                @if *sandbox {
                     p.banner role="status" {
                         strong { "Nothing reaches Klaviyo." }
-                        " Requests go to " @if in_program { "the sandbox in this program; " } @else { "a sandbox at a URL; " } code { "[klaviyo] endpoint" } " changes that."
+                        " Requests go to " @if *in_program { "the sandbox in this program; " } @else { "a sandbox at a URL; " } code { "[klaviyo] endpoint" } " changes that."
                     }
                 }
                 main #main tabindex="-1" {

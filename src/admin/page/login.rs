@@ -14,7 +14,6 @@ use super::super::arrival::collected;
 use super::super::auth::{self, COOKIE};
 use super::super::refusal::Refusal;
 use super::super::session;
-use super::filter::address;
 use super::frame;
 use super::visit::{self, SEAL};
 
@@ -35,11 +34,6 @@ struct Shown {
     #[serde(default)]
     next: String,
     seal: String,
-}
-
-/// The path of the form for somebody who wanted to see `next`.
-pub(super) fn path(next: &str) -> String {
-    address("/login", &[("next", next)])
 }
 
 /// The form.

@@ -24,6 +24,7 @@ mod overview;
 mod sandbox;
 mod say;
 mod trial;
+mod urls;
 mod visit;
 
 use std::sync::Arc;

@@ -18,8 +18,8 @@ use super::super::arrival::collected;
 use super::super::auth::{self, COOKIE};
 use super::super::refusal::Refusal;
 use super::super::session;
-use super::frame::{self, Section};
-use super::login;
+use super::frame::{self, Section, Surroundings};
+use super::urls;
 use crate::listener::browser::{self, Site};
 use crate::model::Timestamp;
 
@@ -67,7 +67,12 @@ impl Visit {
     /// A page in its frame.
     pub(super) fn page(&self, title: &str, section: Section, main: &Markup) -> Response {
         let told = self.told.as_deref();
-        let page = frame::document(title, section, self, told, main);
+        let around = Surroundings {
+            in_program: self.admin.sandbox.is_some(),
+            sandbox: self.admin.goes_to_sandbox(),
+            logout: self.logged_in.then(|| self.sealed()),
+        };
+        let page = frame::document(title, section, &around, told, main);
         let mut response = Html(page.into_string()).into_response();
         if told.is_some() {
             set_cookie(&mut response, &cookie(TOLD, "", 0));
@@ -192,7 +197,7 @@ pub(super) fn turned_away(head: &Parts, refusal: &Refusal) -> Response {
         let page = frame::bare("One moment", &html! { p { a href=(here) { "Go on" } } }, Some(&here));
         return Html(page.into_string()).into_response();
     }
-    see_other(&login::path(&here))
+    see_other(&urls::login(&here))
 }
 
 /// A refusal as a page.

@@ -6,22 +6,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use sqlx::Connection as _;
-use sqlx::sqlite::SqliteConnection;
 use tokio_util::sync::CancellationToken;
 
+use super::note::Note;
 use super::{Fresh, MINUTE, span, start_of};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::Timestamp;
 use crate::outbox::command::Command;
 use crate::outbox::{Outbox, ReadError, WriteError};
-
-pub(in crate::outbox) const FORGET: [&str; 2] = [
-    "DELETE FROM minute WHERE minute_ms < ?1",
-    "DELETE FROM minute_source WHERE minute_ms < ?1",
-];
 
 /// Why minutes were not written down.
 #[derive(Debug, thiserror::Error)]
@@ -30,14 +24,6 @@ pub(super) enum Failed {
     Read(#[from] ReadError),
     #[error(transparent)]
     Write(#[from] WriteError),
-}
-
-/// What is to be written down.
-#[derive(Debug)]
-pub(in crate::outbox) struct Note {
-    fresh: Fresh,
-    /// The 429s that the process has counted.
-    throttled: u64,
 }
 
 /// Writes down every minute, until `stop`.
@@ -78,45 +64,4 @@ impl Outbox {
         self.ask(Command::Chronicle(note)).await?;
         Ok(())
     }
-}
-
-/// Writes a note on a connection with an open transaction.
-pub(in crate::outbox) async fn write(connection: &mut SqliteConnection, note: &Note) -> Result<(), sqlx::Error> {
-    let Note { fresh, throttled } = note;
-    let minutes = fresh.minutes.iter().map(|(start, counts)| {
-        let new = if *start == fresh.base {
-            fresh.throttled(*throttled)
-        } else {
-            0
-        };
-        json!({
-            "minute_ms": start, "came": counts.came, "done": counts.done, "died": counts.died, "throttled": new,
-            "half_ms": counts.half_ms, "most_ms": counts.most_ms,
-        })
-    });
-    let sources = fresh
-        .sources
-        .iter()
-        .map(|((start, source), came)| json!({"minute_ms": start, "source": source, "came": came}));
-    let note = json!({
-        "minutes": minutes.collect::<Value>(), "sources": sources.collect::<Value>(),
-        "pending": fresh.pending, "oldest_ms": fresh.oldest_ms, "base_ms": fresh.base,
-        "now_ms": fresh.now.as_millis(), "last_id": fresh.newest_id, "throttled": throttled,
-    });
-    sqlx::query(include_str!("../sql/chronicle.sql"))
-        .bind(note.to_string())
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-/// Forgets the minutes before this time, on a connection with an open transaction.
-pub(in crate::outbox) async fn forget(connection: &mut SqliteConnection, before: Timestamp) -> Result<(), sqlx::Error> {
-    for forget in FORGET {
-        sqlx::query(forget)
-            .bind(start_of(before))
-            .execute(&mut *connection)
-            .await?;
-    }
-    Ok(())
 }

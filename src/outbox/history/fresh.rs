@@ -9,8 +9,10 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::{MINUTE, Minute, span, start_of};
 use crate::model::Timestamp;
-use crate::outbox::standing::OLDEST_PENDING;
 
+/// When the oldest event came that waits.
+pub(in crate::outbox) const OLDEST_PENDING: &str =
+    "SELECT min(received_ms) FROM event WHERE finished_ms IS NULL AND status = 'pending'";
 pub(in crate::outbox) const MARK: &str = "
     SELECT last_id, told_ms, throttled, (SELECT value FROM counter WHERE name = 'last_id') AS newest_id,
            (SELECT events FROM tally WHERE status = 'pending') AS pending

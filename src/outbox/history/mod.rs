@@ -7,6 +7,7 @@
 
 mod chronicle;
 mod fresh;
+mod note;
 #[cfg(test)]
 mod tests;
 
@@ -21,10 +22,11 @@ use super::error::ReadError;
 use crate::model::Timestamp;
 
 pub use chronicle::chronicle;
-pub(super) use chronicle::{Note, forget, write};
+pub(super) use fresh::OLDEST_PENDING;
 #[cfg(test)]
 pub(super) use fresh::{CAME, DELIVERED_AFTER, ENDED, MARK};
 use fresh::{Fresh, Mark};
+pub(super) use note::{Note, forget, write};
 
 /// A minute, in milliseconds.
 const MINUTE: i64 = 60_000;

@@ -3,6 +3,7 @@
 //! The table in `rules` and the one in the crate's documentation must be equal. Every check counts what it looked
 //! at, so that none passes because it found nothing. Test modules may use any module; the program may not.
 
+mod circles;
 mod rules;
 mod source;
 
@@ -10,7 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rules::{File, MODULES, wrong_imports, wrong_shape, wrong_uses_of_the_reserved};
+use circles::Tree;
+use rules::{File, MODULES, unused_permissions, wrong_imports, wrong_shape, wrong_uses_of_the_reserved};
 
 #[test]
 fn imports_run_along_the_table_of_modules() {
@@ -68,6 +70,21 @@ fn the_documentation_has_the_same_table() {
         })
         .collect();
     assert_eq!(documented, held);
+}
+
+#[test]
+fn no_files_are_a_circle() {
+    let files = source_files();
+    let tree = Tree::of(&files);
+    let (places, ties) = tree.size();
+    assert!(places >= 300 && ties >= 1_000, "only {ties} ties of {places} files");
+    let circles = tree.circles();
+    assert!(circles.is_empty(), "{circles:#?}");
+}
+
+#[test]
+fn every_permission_of_the_table_is_used() {
+    assert_eq!(unused_permissions(&source_files()), [""; 0]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The rules of the structure, and what breaks them: functions over text, so that they can be shown a breach.
 
+use std::collections::BTreeSet;
+
 use super::source::Source;
 
 const MAX_FILE_LINES: usize = 500;
@@ -35,7 +37,7 @@ pub(crate) const MODULES: [(&str, &[&str]); 21] = [
             "json",
         ],
     ),
-    ("delivery", &["klaviyo", "model", "config", "clock", "json"]),
+    ("delivery", &["klaviyo", "model", "json"]),
     (
         "relay",
         &[
@@ -52,7 +54,7 @@ pub(crate) const MODULES: [(&str, &[&str]); 21] = [
             "telemetry",
         ],
     ),
-    ("sandbox", &["klaviyo", "model", "clock", "listener", "json"]),
+    ("sandbox", &["model", "clock", "listener", "json"]),
     (
         "operator",
         &[
@@ -124,7 +126,7 @@ impl File {
         (!matches!(first, "lib" | "main")).then_some(first)
     }
 
-    fn is_test_module(&self) -> bool {
+    pub(crate) fn is_test_module(&self) -> bool {
         self.path.ends_with("/tests.rs") || self.path.contains("/tests/")
     }
 
@@ -155,6 +157,25 @@ pub(crate) fn wrong_imports(file: &File) -> (Vec<String>, usize) {
     });
     let wrong = wrong.map(|import| format!("{}:{}: {module} may not use {}", file.path, import.line, import.target));
     (wrong.collect(), imports.len())
+}
+
+/// The permissions of the table that no file uses.
+pub(crate) fn unused_permissions(files: &[File]) -> Vec<String> {
+    let program = files.iter().filter(|file| !file.is_test_module());
+    let used: BTreeSet<(String, String)> = program
+        .filter_map(|file| Some((file.module()?, file.source().imports())))
+        .flat_map(|(module, imports)| {
+            let module = module.to_owned();
+            imports.into_iter().map(move |import| (module.clone(), import.target))
+        })
+        .collect();
+    let granted = MODULES
+        .iter()
+        .flat_map(|(module, may_use)| may_use.iter().map(move |of| (*module, *of)));
+    granted
+        .filter(|(module, of)| *of != "*" && !used.contains(&((*module).to_owned(), (*of).to_owned())))
+        .map(|(module, of)| format!("{module} may use {of} and does not"))
+        .collect()
 }
 
 /// The places where a file names what is reserved for other modules.

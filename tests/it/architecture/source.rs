@@ -3,6 +3,8 @@
 //! Works on text alone, so that the checks can be shown a planted mistake. Comments, strings and test modules do not
 //! count as use of a module.
 
+use std::collections::BTreeMap;
+
 /// One Rust file.
 pub(crate) struct Source {
     tokens: Vec<Token>,
@@ -76,6 +78,72 @@ impl Source {
             }
         });
         lines
+    }
+
+    /// What `use` declarations name outside of test modules, each by the name that it gives.
+    pub(crate) fn uses(&self) -> BTreeMap<String, Vec<String>> {
+        let mut uses = BTreeMap::new();
+        self.visit(|at, _| {
+            if self.text(at) == "use" {
+                self.tree(at + 1, &[], &mut uses);
+            }
+        });
+        uses
+    }
+
+    /// The paths of two steps and more outside of test modules, but those inside the braces of a `use`.
+    pub(crate) fn paths(&self) -> Vec<Vec<String>> {
+        let mut paths = Vec::new();
+        self.visit(|at, _| {
+            let begins = self.text(at + 1) == "::" && (at == 0 || self.text(at - 1) != "::");
+            if begins {
+                paths.push(self.path(at).0);
+            }
+        });
+        paths
+    }
+
+    /// The path that begins at a word, and where it ends.
+    fn path(&self, mut at: usize) -> (Vec<String>, usize) {
+        let is_word = |at: usize| self.text(at).starts_with(|c: char| c.is_alphanumeric() || c == '_');
+        let mut path = vec![self.text(at).to_owned()];
+        while self.text(at + 1) == "::" && is_word(at + 2) {
+            at += 2;
+            path.push(self.text(at).to_owned());
+        }
+        (path, at + 1)
+    }
+
+    /// The names of a tree of a `use`, which begins at a token and stands behind `around`; answers where it ends.
+    fn tree(&self, at: usize, around: &[String], uses: &mut BTreeMap<String, Vec<String>>) -> usize {
+        let (own, mut end) = match self.text(at) {
+            "{" => (Vec::new(), at),
+            _ => self.path(at),
+        };
+        let mut path = [around, &own].concat();
+        if self.text(end) == "::" {
+            end += 1;
+        }
+        if self.text(end) == "{" {
+            end += 1;
+            while !matches!(self.text(end), "}" | "") {
+                end = self.tree(end, &path, uses);
+                end += usize::from(self.text(end) == ",");
+            }
+            return end + 1;
+        }
+        if path.last().is_some_and(|last| last == "self") {
+            path.pop();
+        }
+        let renamed = self.text(end) == "as";
+        let name = if renamed {
+            self.text(end + 1)
+        } else {
+            path.last().map_or("", String::as_str)
+        };
+        let name = name.to_owned();
+        uses.insert(name, path);
+        end + if renamed { 2 } else { usize::from(self.text(end) == "*") }
     }
 
     /// The lines in which a crate is named, in tests too.

@@ -11,9 +11,9 @@ use std::collections::{BTreeMap, HashMap};
 use axum::Extension;
 use maud::{Markup, html};
 
-use super::filter::address;
 use super::frame::Section;
 use super::say;
+use super::urls::address;
 use super::visit::{Answer, Visit};
 use crate::model::EventId;
 use crate::outbox::{DeadGroup, DeadGroups};

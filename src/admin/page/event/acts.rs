@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::super::filter::address;
 use super::super::say;
+use super::super::urls::address;
 use super::{Shown, path};
 use crate::model::EventStatus;
 

@@ -16,9 +16,9 @@ use axum::extract::rejection::PathRejection;
 use axum::http::StatusCode;
 use maud::{Markup, html};
 
-use super::filter::address;
 use super::frame::Section;
 use super::say;
+use super::urls::address;
 use super::visit::{Answer, Visit};
 use crate::model::{DeliveryKind, DeliveryStatus, EventId, EventStatus, Timestamp};
 use crate::operator::{Kept, kept};

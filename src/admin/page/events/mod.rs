@@ -9,9 +9,10 @@ use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use maud::{Markup, html};
 
-use super::filter::{Asked, address};
+use super::filter::Asked;
 use super::frame::Section;
 use super::say;
+use super::urls::address;
 use super::visit::{self, Answer, Visit};
 use crate::model::{EventId, EventStatus};
 use crate::outbox::{Brief, FoundBy, Hit, Page, ReadError};

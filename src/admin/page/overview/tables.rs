@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::super::filter::address;
 use super::super::say;
+use super::super::urls::address;
 use super::concerns::kept;
 use super::facts::Facts;
 use crate::metrics::LimitUse;

@@ -10,9 +10,9 @@ use axum::response::Response;
 use maud::{Markup, html};
 
 use super::super::event::{path, sides};
-use super::super::filter::address;
 use super::super::frame::Section;
 use super::super::say;
+use super::super::urls::address;
 use super::super::visit::Visit;
 use super::{Refusal, Typed};
 use crate::model::{EventId, EventStatus};

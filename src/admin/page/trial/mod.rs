@@ -18,8 +18,8 @@ use serde::Deserialize;
 
 use super::super::refusal::Refusal;
 use super::event::{self, sides};
-use super::filter::address;
 use super::frame::Section;
+use super::urls::address;
 use super::visit::{self, Answer, Visit};
 use crate::model::Side;
 use crate::operator::{ExplainError, Explanation, Fate, Foreseen, TakeError, explain, foresee, take};
