@@ -199,7 +199,7 @@ pub(super) async fn write(connection: &mut SqliteConnection, commands: &[Command
             | Command::Release { .. }
             | Command::ImportTaken(..)
             | Command::Remember { .. } => alone(connection, command).await?,
-            Command::Dissolve(queues) => Answer::Dissolved(dissolve::these(connection, queues).await?),
+            Command::Dissolve(queues) => Answer::Dissolved(dissolve::take_out(connection, queues).await?),
             Command::SetPauses(pauses) => {
                 pause::write(connection, pauses).await?;
                 Answer::Done

@@ -26,7 +26,7 @@ pub(super) const BY_REASON: &str = "
     SELECT reason, count(*) AS count, min(received_ms) AS first, max(received_ms) AS last, max(id) AS sample,
            json_group_array(DISTINCT profile) AS people, json_group_array(DISTINCT source) AS sources,
            json_group_array(DISTINCT name) AS names, json_group_array(id) AS ids,
-           json_group_array(finished_ms / 3600000) AS hours, max(finished_ms) / 3600000 AS hour
+           json_group_array(finished_ms / 3600000) AS hours
     FROM (SELECT id, reason, profile, source, name, received_ms, finished_ms FROM event WHERE status = 'dead'
           ORDER BY finished_ms DESC LIMIT ?1)
     GROUP BY reason";
@@ -205,22 +205,16 @@ fn of_one_reason(row: &SqliteRow) -> Result<Growing, sqlx::Error> {
         let list: String = row.try_get(column)?;
         Ok(serde_json::from_str(&list).unwrap_or_default())
     };
-    let (count, sample) = (row.try_get("count")?, EventId(row.try_get("sample")?));
-    let (mut newest, mut hours) = (vec![sample], BTreeMap::new());
-    // Where each reason is of one event, there are very many rows: their lists are not read.
-    if count == 1 {
-        hours.insert(row.try_get("hour")?, 1);
-    } else {
-        newest = numbers("ids")?.into_iter().map(EventId).collect();
-        keep_newest(&mut newest);
-        for hour in numbers("hours")? {
-            *hours.entry(hour).or_default() += 1;
-        }
+    let mut newest = numbers("ids")?.into_iter().map(EventId).collect();
+    keep_newest(&mut newest);
+    let mut hours = BTreeMap::new();
+    for hour in numbers("hours")? {
+        *hours.entry(hour).or_default() += 1;
     }
     Ok(Growing {
         group: DeadGroup {
             words: gist(&reason),
-            count,
+            count: row.try_get("count")?,
             first: Timestamp::from_millis(row.try_get("first")?),
             last: Timestamp::from_millis(row.try_get("last")?),
             people: 0,
@@ -228,7 +222,7 @@ fn of_one_reason(row: &SqliteRow) -> Result<Growing, sqlx::Error> {
             names: Vec::new(),
             hours,
             newest,
-            sample,
+            sample: EventId(row.try_get("sample")?),
             example: reason,
         },
         people: texts("people")?.into_iter().collect(),

@@ -23,7 +23,7 @@ const DISSOLVE: [&str; 3] = [
 ];
 
 /// Takes the last events out of these queues; with how many.
-pub(super) async fn these(connection: &mut SqliteConnection, queues: &[String]) -> Result<u64, sqlx::Error> {
+pub(super) async fn take_out(connection: &mut SqliteConnection, queues: &[String]) -> Result<u64, sqlx::Error> {
     let queues = json!(queues).to_string();
     let events: Vec<i64> = sqlx::query_scalar(LAST)
         .bind(&queues)

@@ -19,8 +19,6 @@ use crate::clock::Clock;
 use crate::config::OutboxConfig;
 use crate::model::Timestamp;
 
-#[cfg(test)]
-use remove::EVENTS;
 pub(super) use remove::{Removed, Round, remove};
 
 /// The pause while nothing is left to do.

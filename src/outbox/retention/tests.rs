@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{EVENTS, Removed, Round, keep};
+use super::remove::EVENTS;
+use super::{Removed, Round, keep};
 use crate::clock::Clock;
 use crate::clock::tests::Hands;
 use crate::config::OutboxConfig;
