@@ -75,7 +75,7 @@ pub(super) fn number(value: &Value) -> Option<Number> {
     if let Value::Number(number) = value {
         return Some(number.clone());
     }
-    // A text such as "007.50" is no JSON number: it is written anew. A JSON number never is.
+    // A text such as "007.50" is no JSON number: it is rewritten. A JSON number never is.
     let decimal = Decimal::read(value).and_then(Decimal::number);
     decimal.or_else(|| plain.parse().ok())
 }

@@ -106,24 +106,33 @@ pub(super) fn hint(words: &str) -> Option<&'static str> {
     if words == "erased" || words.starts_with("its payload was erased") {
         return Some(ERASED);
     }
-    match words.split_once(':').map(|(code, _)| code) {
+    match code(words) {
         Some("event_too_large") => return Some(TOO_LARGE),
         Some(code) if OF_THE_SENDER.contains(&code) => return Some(SENDER),
         Some(_) | None => {}
     }
+    of_words(words).map(|hint| hint.todo)
+}
+
+/// The code in front.
+fn code(words: &str) -> Option<&str> {
+    words.split_once(':').map(|(code, _)| code)
+}
+
+/// The first hint that knows these words.
+fn of_words(words: &str) -> Option<&'static Hint> {
     let fits = |hint: &&Hint| hint.any.iter().any(|part| words.contains(part));
-    HINTS.iter().find(fits).map(|hint| hint.todo)
+    HINTS.iter().find(fits)
 }
 
 /// Whether the call of such an event is what is wrong: ingest, the mapping or Klaviyo refused it for what stands in it, so
 /// that a replay is refused again and a corrected copy is not.
 pub(super) fn is_of_the_call(words: &str) -> bool {
-    let code = words.split_once(':').map(|(code, _)| code);
+    let code = code(words);
     if code.is_some_and(|code| OF_THE_SENDER.contains(&code)) {
         return true;
     }
-    let fits = |hint: &&Hint| hint.any.iter().any(|part| words.contains(part));
-    if let Some(hint) = HINTS.iter().find(fits) {
+    if let Some(hint) = of_words(words) {
         return hint.call;
     }
     // A status of Klaviyo's in front, or the first refusal of a job's items.

@@ -131,7 +131,7 @@ fn facts(visit: &Visit, group: &DeadGroup, libraries: &HashMap<EventId, String>)
     };
     html! {
         p.line {
-            // The blanks are for whoever hears or copies the line.
+            // The blanks are for screen readers, and for copies of the line.
             strong { (say::counted(group.count, "event")) } " "
             span { (people) } " "
             @if group.first == group.last {

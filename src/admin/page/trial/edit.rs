@@ -49,7 +49,7 @@ pub(super) async fn original(visit: &Visit, number: &str) -> Result<Original, Re
 /// What the form says of the copy.
 pub(super) fn note(visit: &Visit, original: &Original) -> Markup {
     let id = original.id;
-    let settings = visit.admin.explain.borrow().clone();
+    let settings = visit.admin.settings();
     let source = &original.draft.source;
     let is_source = settings.sources().any(|known| known == source);
     html! {
@@ -61,7 +61,7 @@ pub(super) fn note(visit: &Visit, original: &Original) -> Markup {
             }
             p {
                 "An order keeps its " code { "$event_id" } ": where it was delivered already, the copy is recognised as one \
-                 and skipped. Other events are told apart by their message ids: if the original was delivered, Klaviyo \
+                 and skipped. Other events are distinguished by their message ids: if the original was delivered, Klaviyo \
                  records the copy beside it."
             }
             @if !is_source {
