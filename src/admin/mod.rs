@@ -68,6 +68,11 @@ pub struct Admin {
 }
 
 impl Admin {
+    /// What decides what a call becomes, as it is now.
+    fn settings(&self) -> ExplainSettings {
+        self.explain.borrow().clone()
+    }
+
     /// Whether nothing reaches Klaviyo, as far as that is known: requests go to the sandbox in the program, or to one at a
     /// URL.
     fn goes_to_sandbox(&self) -> bool {

@@ -132,7 +132,7 @@ pub(super) async fn explain(State(admin): State<Arc<Admin>>, request: Request) -
         Side::from_word(&word).ok_or_else(wrong)
     };
     let side = side.map(read).transpose()?;
-    let settings = admin.explain.borrow().clone();
+    let settings = admin.settings();
     let call = asked::json_text(request, settings.max_event_bytes()).await?;
     let call = call.trim_start_matches('\u{feff}').trim();
     let explained = operator::explain(call, side, &settings, admin.clock.now())?;
@@ -143,7 +143,7 @@ pub(super) async fn explain(State(admin): State<Arc<Admin>>, request: Request) -
 async fn make(admin: Arc<Admin>, change: Change, asked: Asked) -> Answer {
     let now = admin.clock.now();
     let filter = asked.filter.read(now)?;
-    let settings = admin.explain.borrow().clone();
+    let settings = admin.settings();
     let ingest = settings.ingest();
     let made = change.make(&filter, asked.dry_run, ingest, &admin.outbox, now);
     Ok(Json(made.await?.json(asked.dry_run)))

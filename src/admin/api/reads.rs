@@ -19,7 +19,7 @@ type Answer = Result<Json<Value>, Refusal>;
 /// As `status --json`.
 pub(in super::super) async fn status(State(admin): State<Arc<Admin>>) -> Answer {
     let overview = admin.outbox.overview(admin.clock.now()).await?;
-    let settings = admin.explain.borrow().clone();
+    let settings = admin.settings();
     let sandbox = admin.goes_to_sandbox();
     Ok(Json(overview_json(&overview, settings.outbox(), sandbox)))
 }
@@ -39,7 +39,7 @@ pub(super) async fn events(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer 
         before,
         limit,
     } = asked::listed(&uri, admin.clock.now())?;
-    let settings = admin.explain.borrow().clone();
+    let settings = admin.settings();
     filter.check_source(settings.ingest(), &admin.outbox).await?;
     if let Some(word) = find {
         let mut found = admin.outbox.find(&word).await?;

@@ -20,7 +20,7 @@ use crate::outbox::{Outbox, ReadError, Selection};
 /// The file.
 pub(super) async fn file(Extension(visit): Extension<Visit>, uri: Uri) -> Answer {
     let asked = Asked::strictly(uri.query().unwrap_or_default(), &[], visit.now)?;
-    let settings = visit.admin.explain.borrow().clone();
+    let settings = visit.admin.settings();
     let (ingest, outbox) = (settings.ingest(), &visit.admin.outbox);
     asked.filter().check_source(ingest, outbox).await?;
     let body = lines(visit.admin.outbox.clone(), asked.selection());

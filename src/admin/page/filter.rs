@@ -84,7 +84,7 @@ impl Asked {
 
     /// Notes a source that there is not.
     pub(super) async fn known(mut self, visit: &Visit) -> Result<Self, Refusal> {
-        let settings = visit.admin.explain.borrow().clone();
+        let settings = visit.admin.settings();
         let (ingest, outbox) = (settings.ingest(), &visit.admin.outbox);
         match self.filter.check_source(ingest, outbox).await {
             Ok(()) => {}

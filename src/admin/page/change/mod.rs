@@ -157,7 +157,7 @@ impl Plan {
         dry_run: bool,
         visit: &Visit,
     ) -> Result<Found, operator::ChangeError> {
-        let settings = visit.admin.explain.borrow().clone();
+        let settings = visit.admin.settings();
         let (ingest, outbox) = (settings.ingest(), &visit.admin.outbox);
         let made = self.change.make(filter, dry_run, ingest, outbox, visit.now);
         made.await

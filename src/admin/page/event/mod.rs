@@ -61,7 +61,7 @@ async fn read(visit: &Visit, id: EventId) -> Result<Option<Shown>, ReadError> {
     let Some(report) = outbox.report(id).await? else {
         return Ok(None);
     };
-    let settings = visit.admin.explain.borrow().clone();
+    let settings = visit.admin.settings();
     Ok(Some(Shown {
         kept: kept(outbox, &settings, &report).await?,
         original: edited::original(outbox, &report).await?,

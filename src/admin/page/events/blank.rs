@@ -60,7 +60,7 @@ pub(super) fn search(visit: &Visit, asked: &Asked, word: &str) -> Markup {
 
 /// How to send the first event.
 pub(in super::super) fn first(visit: &Visit) -> Markup {
-    let settings = visit.admin.explain.borrow().clone();
+    let settings = visit.admin.settings();
     html! {
         "Point an SDK at the ingest port, or send one from a terminal:"
         pre.command tabindex="0" { code { (curl(settings.ingest())) } }

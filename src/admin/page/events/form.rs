@@ -22,7 +22,7 @@ pub(super) fn has_field(key: &str) -> bool {
 pub(super) fn form(visit: &Visit, asked: &Asked) -> Markup {
     let states: Vec<&str> = EventStatus::ALL.iter().map(|state| state.word()).collect();
     let types: Vec<&str> = EventType::ALL.iter().map(|kind| kind.word()).collect();
-    let settings = visit.admin.explain.borrow().clone();
+    let settings = visit.admin.settings();
     let sources = settings.ingest().sources.iter();
     let sources: Vec<&str> = sources.map(|source| source.name.as_str()).collect();
     html! {

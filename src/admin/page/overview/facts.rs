@@ -81,7 +81,7 @@ impl Facts {
         let throttled = instruments.metrics.throttled();
         let hour = outbox.came_by_source(now.minus(HOUR), now).await?;
         let day = outbox.came_by_source(now.minus(DAY), now).await?;
-        let settings = admin.explain.borrow().clone();
+        let settings = admin.settings();
         let standing = outbox.standing().await?;
         // A count of another moment is for when counting takes long.
         let waiting = kept(&standing, EventStatus::Pending) + kept(&standing, EventStatus::Held);

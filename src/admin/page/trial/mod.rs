@@ -66,7 +66,7 @@ pub(super) async fn form(Extension(visit): Extension<Visit>, uri: Uri) -> Answer
             event: asked.event,
             ..Typed::default()
         };
-        let words = told(&visit, &typed, Some(&original));
+        let words = outcome(&visit, &typed, Some(&original));
         return Ok(page(&visit, &typed, "", Some(&original), &words));
     }
     let mut examples = EXAMPLES.iter();
@@ -76,7 +76,7 @@ pub(super) async fn form(Extension(visit): Extension<Visit>, uri: Uri) -> Answer
         call: example.call.to_owned(),
         ..Typed::default()
     };
-    let words = told(&visit, &typed, None);
+    let words = outcome(&visit, &typed, None);
     Ok(page(&visit, &typed, example.word, None, &words))
 }
 
@@ -84,7 +84,7 @@ pub(super) async fn form(Extension(visit): Extension<Visit>, uri: Uri) -> Answer
 pub(super) async fn explained(Extension(visit): Extension<Visit>, body: Bytes) -> Answer {
     let typed = typed(&body);
     let original = original(&visit, &typed).await?;
-    let words = told(&visit, &typed, original.as_ref());
+    let words = outcome(&visit, &typed, original.as_ref());
     Ok(page(&visit, &typed, "", original.as_ref(), &words))
 }
 
@@ -99,7 +99,7 @@ pub(super) async fn send(Extension(visit): Extension<Visit>, body: Bytes) -> Ans
             return Ok(before);
         }
     }
-    let settings = visit.admin.explain.borrow().clone();
+    let settings = visit.admin.settings();
     let (outbox, clock) = (&visit.admin.outbox, &*visit.admin.clock);
     let source = source(&visit, &typed);
     let copy_of = original.as_ref().map(|original| original.id);
@@ -146,7 +146,7 @@ fn before_klaviyo(visit: &Visit, typed: &Typed, original: &Original) -> Option<R
 
 /// What taking it in would come to.
 fn foreseen(visit: &Visit, typed: &Typed, original: Option<&Original>) -> Result<Foreseen, TakeError> {
-    let settings = visit.admin.explain.borrow().clone();
+    let settings = visit.admin.settings();
     let source = source(visit, typed);
     let copy_of = original.map(|original| original.id);
     foresee(call(typed), &source, copy_of, &settings, &*visit.admin.clock)
@@ -162,7 +162,7 @@ async fn original(visit: &Visit, typed: &Typed) -> Result<Option<Original>, Refu
 
 /// The source that it is sent as. Where there is one only, the form does not ask.
 fn source(visit: &Visit, typed: &Typed) -> String {
-    let settings = visit.admin.explain.borrow().clone();
+    let settings = visit.admin.settings();
     let mut sources = settings.sources();
     let first = sources.next().unwrap_or_default();
     let is_asked = sources.next().is_some();
@@ -197,7 +197,7 @@ fn not_taken(typed: &Typed, error: TakeError) -> (StatusCode, Markup) {
 }
 
 /// What becomes of what was typed, in words and requests: of a copy by the rules of its source, unless a side is chosen.
-fn told(visit: &Visit, typed: &Typed, original: Option<&Original>) -> Markup {
+fn outcome(visit: &Visit, typed: &Typed, original: Option<&Original>) -> Markup {
     if original.is_some() && typed.side.is_empty() {
         return match foreseen(visit, typed, original) {
             Ok(foreseen) => fate(&foreseen.explanation),
@@ -205,7 +205,7 @@ fn told(visit: &Visit, typed: &Typed, original: Option<&Original>) -> Markup {
         };
     }
     let side = Side::from_word(&typed.side);
-    let settings = visit.admin.explain.borrow().clone();
+    let settings = visit.admin.settings();
     match explain(call(typed), side, &settings, visit.now) {
         Ok(explanation) => fate(&explanation),
         Err(ExplainError::Json(error)) => no_json(typed, &error),
@@ -339,7 +339,7 @@ fn fields(visit: &Visit, typed: &Typed) -> Markup {
 
 /// The part of the form that sends.
 fn sending(visit: &Visit, typed: &Typed) -> Markup {
-    let settings = visit.admin.explain.borrow().clone();
+    let settings = visit.admin.settings();
     let sources: Vec<&str> = settings.sources().collect();
     html! {
         div.filters {
