@@ -27,7 +27,7 @@ pub(super) struct Options {
     /// Have Klaviyo record events without starting flows
     #[arg(long, conflicts_with = "as_sent")]
     backfill: bool,
-    /// Send the requests of the cycle before, instead of mapping anew
+    /// Send the requests of the generation before, instead of mapping anew
     #[arg(long)]
     as_sent: bool,
     /// Send what was delivered before too: traits of then go over newer ones

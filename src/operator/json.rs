@@ -159,7 +159,7 @@ const NUMBERS: [&str; 14] = [
     "number",
     "duration_ms",
     "import_job",
-    "cycle",
+    "generation",
     "copy_of",
     "sample",
 ];

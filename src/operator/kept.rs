@@ -20,9 +20,9 @@ pub struct Kept {
     /// The order that it names, in any spelling of `properties.orderId`.
     pub order: Option<String>,
     /// Which sending of the event is the present one: 1 the first time.
-    pub cycle: i64,
+    pub generation: i64,
     /// When the present one began.
-    pub cycle_began: Timestamp,
+    pub generation_began: Timestamp,
     /// What it becomes now.
     pub rules: Rules,
 }
@@ -68,8 +68,8 @@ pub async fn kept(
         call: segment::masked(&event.payload).into_owned(),
         order: report.column("order_id").map(str::to_owned),
         envelope: event.envelope.clone(),
-        cycle: event.cycle,
-        cycle_began: event.cycle_began,
+        generation: event.generation,
+        generation_began: event.generation_began,
         rules: Rules::of(event, settings),
     }))
 }
@@ -107,14 +107,14 @@ impl Rules {
         }
     }
 
-    /// The rules for a stored request, of the event's last mapped cycle: those of the same place, if it still has that
+    /// The rules for a stored request, of the event's last mapped generation: those of the same place, if it still has that
     /// kind.
     pub fn for_stored(&self, report: &EventReport, delivery: &DeliveryReport) -> Option<&Planned> {
         let Self::Requests(planned) = self else {
             return None;
         };
         let last = report.deliveries.last()?;
-        if last.column("cycle") != delivery.column("cycle") {
+        if last.column("generation") != delivery.column("generation") {
             return None;
         }
         let place: usize = delivery.column("position")?.parse().ok()?;

@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::Outbox;
 use super::error::ReadError;
 use super::rows::{self, EventRow, storable};
-use super::same_call::{other_id, sameness};
+use super::same_call::{fingerprint, other_id};
 use crate::model::NewEvent;
 
 /// What became of an event that was handed over.
@@ -31,10 +31,10 @@ pub(super) const REUSED: &str = "message_id_reused: another call of this source 
 
 /// Ids as they are, but for those that stand already.
 const MESSAGES: &str = "
-    INSERT INTO message (source, message_id, event_id, received_ms, sameness)
+    INSERT INTO message (source, message_id, event_id, received_ms, fingerprint)
     SELECT j.value ->> 'source', j.value ->> 'message_id',
            (SELECT value FROM counter WHERE name = 'last_id') + 1 + j.key, j.value ->> 'received_ms',
-           j.value ->> 'sameness'
+           j.value ->> 'fingerprint'
     FROM json_each(?1) AS j
     WHERE true
     ON CONFLICT DO NOTHING";
@@ -42,7 +42,7 @@ const MESSAGES: &str = "
 /// The events whose id another one has, and whether that is the same call. Of one from before this was known, or of
 /// which everything is erased, it cannot be said: it is taken for the same.
 const TAKEN: &str = "
-    SELECT j.key, coalesce(m.sameness = j.value ->> 'sameness', 1)
+    SELECT j.key, coalesce(m.fingerprint = j.value ->> 'fingerprint', 1)
     FROM json_each(?1) AS j CROSS JOIN message AS m
     ON m.source = j.value ->> 'source' AND m.message_id = j.value ->> 'message_id'
     WHERE m.event_id <> (SELECT value FROM counter WHERE name = 'last_id') + 1 + j.key";
@@ -54,7 +54,7 @@ const COUNT_REPEATS: &str = "UPDATE counter SET value = value + ?1 WHERE name = 
 pub(super) const KNOWN: &str = "
     SELECT j.key FROM json_each(?2) AS j CROSS JOIN message AS m
     ON m.source = ?1 AND m.message_id IN (j.value ->> 0, j.value ->> 1)
-    WHERE coalesce(m.sameness = j.value ->> 2, 1)";
+    WHERE coalesce(m.fingerprint = j.value ->> 2, 1)";
 
 /// Stores the ids of events; those whose id another call has get one of their own, and the reason that they are dead of.
 /// With the rows as JSON.
@@ -111,9 +111,9 @@ impl Outbox {
     /// Whether each of a source's events is a copy of one that was stored before.
     pub async fn known(&self, source: &str, events: &[NewEvent]) -> Result<Vec<bool>, ReadError> {
         let ids = events.iter().map(|event| {
-            let (id, sameness) = (&event.message_id, sameness(event));
+            let (id, fingerprint) = (&event.message_id, fingerprint(event));
             let id = storable(id);
-            json!([id, other_id(&id, sameness), sameness])
+            json!([id, other_id(&id, fingerprint), fingerprint])
         });
         let ids: Vec<_> = ids.collect();
         let known: Vec<i64> = sqlx::query_scalar(KNOWN)
@@ -210,7 +210,7 @@ mod tests {
         finish(&outbox, 1, EventStatus::Delivered).await;
         let erased = outbox.erase(crate::outbox::tests::NOW, person("ann"));
         erased.await.unwrap();
-        let left = "SELECT count(*) FROM message WHERE sameness IS NOT NULL";
+        let left = "SELECT count(*) FROM message WHERE fingerprint IS NOT NULL";
         assert_eq!(count(&outbox, left).await, 0);
         let bob = call(EventType::Track, "Order Completed", "bob");
         assert_eq!(outbox.append(vec![bob]).await.unwrap(), [Arrival::Copy]);

@@ -18,7 +18,7 @@ use crate::model::{DeliveryStatus, EventId, ImportJobId};
 pub(super) const MAY_BEGIN: &str = "
     SELECT d.id, d.event_id FROM json_each(?1) AS j
     JOIN delivery AS d ON d.id = j.value AND d.status IN ('pending', 'unknown')
-    JOIN event AS e ON e.id = d.event_id AND e.cycle = d.cycle AND e.status = 'pending' AND e.in_air = 1
+    JOIN event AS e ON e.id = d.event_id AND e.generation = d.generation AND e.status = 'pending' AND e.active = 1
     WHERE NOT EXISTS (SELECT 1 FROM delivery AS o JOIN attempt AS a ON a.delivery_id = o.id AND a.ended_ms IS NULL
                       WHERE o.event_id = e.id)";
 

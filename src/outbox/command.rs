@@ -388,7 +388,7 @@ async fn alone(connection: &mut SqliteConnection, command: &Command) -> Result<A
             .bind(now.as_millis())
             .bind(rows::ids(events)),
         Command::ImportTaken(job, klaviyo_id) => sqlx::query(import_job::TAKEN).bind(job.0).bind(klaviyo_id),
-        Command::Remember { name, value } => sqlx::query("INSERT OR REPLACE INTO fact (name, value) VALUES (?1, ?2)")
+        Command::Remember { name, value } => sqlx::query("INSERT OR REPLACE INTO kv (name, value) VALUES (?1, ?2)")
             .bind(name)
             .bind(value),
         // Written with their group.

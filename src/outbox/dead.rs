@@ -115,7 +115,7 @@ impl Outbox {
         let mut groups: Vec<DeadGroup> = groups.collect();
         groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.words.cmp(&b.words)));
         groups.truncate(most as usize);
-        let dead: i64 = sqlx::query_scalar("SELECT events FROM tally WHERE status = 'dead'")
+        let dead: i64 = sqlx::query_scalar("SELECT value FROM counter WHERE name = 'status_dead'")
             .fetch_one(&self.readers)
             .await
             .map_err(failed())?;

@@ -8,17 +8,17 @@ const PORTION: i64 = 5_000;
 
 /// The last events of these queues.
 const LAST: &str = "
-    SELECT event_id FROM turn WHERE identifier IN (SELECT value FROM json_each(?1)) ORDER BY seq DESC LIMIT ?2";
+    SELECT event_id FROM queue_entry WHERE identifier IN (SELECT value FROM json_each(?1)) ORDER BY queue_pos DESC LIMIT ?2";
 
 const DISSOLVE: [&str; 3] = [
-    "DELETE FROM turn WHERE event_id IN (SELECT value FROM json_each(?2))
+    "DELETE FROM queue_entry WHERE event_id IN (SELECT value FROM json_each(?2))
      AND identifier IN (SELECT value FROM json_each(?1))",
     "DELETE FROM event_identifier WHERE event_id IN (SELECT value FROM json_each(?2))
      AND identifier IN (SELECT value FROM json_each(?1))",
     "UPDATE event
-     SET ahead = (SELECT count(*) FROM turn AS t
+     SET blocked_by = (SELECT count(*) FROM queue_entry AS t
                   WHERE t.event_id = event.id
-                    AND EXISTS (SELECT 1 FROM turn AS p WHERE p.identifier = t.identifier AND p.seq < t.seq))
+                    AND EXISTS (SELECT 1 FROM queue_entry AS p WHERE p.identifier = t.identifier AND p.queue_pos < t.queue_pos))
      WHERE id IN (SELECT value FROM json_each(?2)) AND ?1 IS NOT NULL",
 ];
 

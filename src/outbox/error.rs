@@ -107,6 +107,18 @@ pub enum OpenError {
         /// The newest this program knows.
         known: i64,
     },
+    /// The file comes from a program before the first release.
+    #[error(
+        "the outbox at {} has the schema {found} of an unreleased klaviyo-relay, which this one cannot read; let that \
+         program deliver what is pending, then move the file away and start this one",
+        path.display()
+    )]
+    Unreleased {
+        /// The outbox.
+        path: PathBuf,
+        /// The schema in the file.
+        found: i64,
+    },
     /// The file is older than this program, and no daemon has brought it up to date yet.
     #[error(
         "the outbox at {} has the older schema {found}; start `klaviyo-relay serve` once to bring it to {known}",
@@ -147,6 +159,7 @@ impl OpenError {
             | Self::Setting { .. }
             | Self::Foreign { .. }
             | Self::Newer { .. }
+            | Self::Unreleased { .. }
             | Self::Older { .. } => false,
         }
     }

@@ -80,7 +80,7 @@ impl Outbox {
 const WHAT: &str = "
     SELECT e.id, e.source, e.message_id, e.type, e.at_ms, e.received_ms, e.status, e.reason,
            (SELECT x.body FROM payload AS x WHERE x.event_id = e.id) AS body,
-           (SELECT coalesce(v.body, x.envelope) FROM payload AS x LEFT JOIN envelope AS v ON v.id = x.envelope_id
+           (SELECT v.body FROM payload AS x LEFT JOIN envelope AS v ON v.id = x.envelope_id
             WHERE x.event_id = e.id) AS envelope";
 
 fn event(row: &SqliteRow) -> Result<ExportedEvent, sqlx::Error> {

@@ -14,10 +14,10 @@ use std::path::Path;
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
-use super::SCHEMA;
 use super::connect::{base, close, failed};
 use super::error::{OpenError, code_of};
 use super::file::beside;
+use super::{OLDEST_SCHEMA, SCHEMA};
 
 /// `PRAGMA application_id` of an outbox: `KLRY`.
 const APPLICATION_ID: i64 = 0x4B4C_5259;
@@ -28,8 +28,8 @@ const READONLY_ROLLBACK: i32 = 776;
 const JOURNAL_MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 const JOURNAL_SIZE_BEFORE: std::ops::Range<usize> = 16..20;
 
-/// The version of the schema in a file, and 0 where there is none yet. Refuses a file that some other program or a
-/// newer one made, before anything in it is changed.
+/// The version of the schema in a file, and 0 where there is none yet. Refuses a file that some other program, a newer
+/// one or one before the first release made, before anything in it is changed.
 pub(super) async fn version(path: &Path) -> Result<i64, OpenError> {
     if !std::fs::metadata(path).is_ok_and(|file| file.len() > 0) {
         return Ok(0);
@@ -53,6 +53,9 @@ pub(super) async fn version(path: &Path) -> Result<i64, OpenError> {
     if found > SCHEMA {
         let known = SCHEMA;
         return Err(OpenError::Newer { path, found, known });
+    }
+    if found > 0 && found < OLDEST_SCHEMA {
+        return Err(OpenError::Unreleased { path, found });
     }
     Ok(found)
 }

@@ -16,9 +16,7 @@ const LIBRARIES: &str = "
            substr(CAST(library ->> '$.version' AS TEXT), 1, 40) AS version
     FROM (SELECT p.event_id,
                  coalesce(CASE WHEN octet_length(p.body) <= ?2 AND json_valid(p.body) THEN p.body -> '$.context.library' END,
-                          CASE WHEN octet_length(e.body) <= ?2 AND json_valid(e.body) THEN e.body -> '$.context.library' END,
-                          CASE WHEN octet_length(p.envelope) <= ?2 AND json_valid(p.envelope)
-                               THEN p.envelope -> '$.context.library' END) AS library
+                          CASE WHEN octet_length(e.body) <= ?2 AND json_valid(e.body) THEN e.body -> '$.context.library' END) AS library
           FROM json_each(?1) AS j
           JOIN payload AS p ON p.event_id = j.value
           LEFT JOIN envelope AS e ON e.id = p.envelope_id)

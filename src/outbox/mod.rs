@@ -113,7 +113,7 @@ pub use report::{AttemptReport, BacklogRow, DeliveryReport, EventReport, Status}
 pub use retention::keep;
 use room::Room;
 pub use run::Claimed;
-pub use same_call::sameness;
+pub use same_call::fingerprint;
 use scrub::Scrub;
 pub use search::{FoundBy, Hit};
 pub use select::{Brief, Selection};
@@ -125,7 +125,9 @@ pub use work::{BODIES, ClaimedEvent, NextDue, StoredDelivery};
 use writer::{Held, Order, Writer};
 
 /// The schema this program writes: `PRAGMA user_version`, set by the newest migration.
-const SCHEMA: i64 = 16;
+const SCHEMA: i64 = 17;
+/// The oldest schema that it brings up to date. Those before were of programs that were never released.
+const OLDEST_SCHEMA: i64 = 17;
 /// Commands that may wait for the writer; beyond that, clients are asked to come back.
 const QUEUE: usize = 4096;
 

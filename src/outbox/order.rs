@@ -54,7 +54,7 @@ pub enum Begun {
 /// What a request is a copy of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Copied {
-    /// The event that it was delivered for: another, or this one in an earlier cycle.
+    /// The event that it was delivered for: another, or this one in an earlier generation.
     pub event: EventId,
     /// The id that Klaviyo answered for the profile then.
     pub profile_id: Option<String>,
@@ -172,8 +172,8 @@ pub struct Replay {
     pub consent: bool,
     /// Events are recorded without starting flows.
     pub backfill: bool,
-    /// The requests of the cycle before, instead of mapping anew.
+    /// The requests of the generation before, instead of mapping anew.
     pub as_sent: bool,
-    /// What an earlier cycle delivered too.
+    /// What an earlier generation delivered too.
     pub again: bool,
 }

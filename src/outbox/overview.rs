@@ -207,7 +207,7 @@ impl Outbox {
 }
 
 fn head(row: &SqliteRow) -> Result<BlockedHead, sqlx::Error> {
-    let due: Option<i64> = row.try_get("due_ms")?;
+    let due: Option<i64> = row.try_get("run_after_ms")?;
     let in_flight: bool = row.try_get("in_flight")?;
     Ok(BlockedHead {
         event: EventId(row.try_get("id")?),

@@ -92,8 +92,8 @@ impl Outbox {
 }
 
 pub(super) const FAILING: &str = "
-    SELECT d.event_id, d.kind, d.failures, d.reason, e.due_ms
-    FROM delivery AS d JOIN event AS e ON e.id = d.event_id AND e.cycle = d.cycle
+    SELECT d.event_id, d.kind, d.failures, d.reason, e.run_after_ms
+    FROM delivery AS d JOIN event AS e ON e.id = d.event_id AND e.generation = d.generation
     WHERE d.failures >= 3 AND d.status IN ('pending', 'unknown') AND e.status = 'pending'
     ORDER BY d.failures DESC LIMIT ?1";
 
@@ -114,7 +114,7 @@ fn failing_of(row: &SqliteRow) -> Result<FailingAlone, sqlx::Error> {
         kind: word(row, "kind", DeliveryKind::from_word)?,
         failures: row.try_get("failures")?,
         reason: row.try_get("reason")?,
-        next_attempt_at: Timestamp::from_millis(row.try_get("due_ms")?),
+        next_attempt_at: Timestamp::from_millis(row.try_get("run_after_ms")?),
     })
 }
 
@@ -141,7 +141,7 @@ pub(super) async fn unpark(
     now: Timestamp,
 ) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(
-        "UPDATE event SET parked = NULL, due_ms = min(due_ms, ?2)
+        "UPDATE event SET parked = NULL, run_after_ms = min(run_after_ms, ?2)
          WHERE id IN (SELECT id FROM event WHERE parked = ?1 ORDER BY id LIMIT ?3)",
     )
     .bind(family.word())

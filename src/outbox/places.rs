@@ -160,7 +160,7 @@ impl Outbox {
         let words = states.iter().filter(|state| !is_final(**state));
         let words: Vec<&str> = words.map(|state| state.word()).collect();
         sqlx::query_scalar(
-            "SELECT coalesce(sum(events), 0) FROM tally WHERE status IN (SELECT value FROM json_each(?1))",
+            "SELECT coalesce(sum(value), 0) FROM counter WHERE name IN (SELECT 'status_' || value FROM json_each(?1))",
         )
         .bind(json!(words).to_string())
         .fetch_one(&self.readers)

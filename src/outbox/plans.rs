@@ -28,7 +28,7 @@ const HOT: [(&str, &str); 17] = [
 
 /// Indexes that hold only what is in the air, bounded by the window and empty at rest, or what was never answered.
 const BOUNDED: [&str; 4] = [
-    "INDEX event_in_air",
+    "INDEX event_active",
     "INDEX attempt_open",
     "INDEX import_job_open",
     "INDEX delivery_unknown",
@@ -218,6 +218,6 @@ fn reads_all(step: &str) -> bool {
 fn a_scan_is_told_from_a_search() {
     assert!(reads_all("SCAN event"));
     assert!(reads_all("SCAN event USING COVERING INDEX event_dead"));
-    assert!(!reads_all("SEARCH event USING INDEX event_due (due_ms<?)"));
+    assert!(!reads_all("SEARCH event USING INDEX event_due (run_after_ms<?)"));
     assert!(!reads_all("SCAN j VIRTUAL TABLE INDEX 1:"));
 }

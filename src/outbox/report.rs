@@ -75,14 +75,14 @@ pub struct EventReport {
     pub waited_for_by: (i64, Vec<EventId>),
     /// The call as received.
     pub payload: Option<String>,
-    /// What it owes and owed, over all cycles.
+    /// What it owes and owed, over all generations.
     pub deliveries: Vec<DeliveryReport>,
 }
 
 /// One delivery of a shown event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryReport {
-    /// The columns of the `deliveries` view but for the request, and the mapper's warnings, the cycle and the list.
+    /// The columns of the `deliveries` view but for the request, and the mapper's warnings, the generation and the list.
     pub columns: Vec<(String, Option<String>)>,
     /// The body sent.
     pub request: Option<String>,
@@ -157,9 +157,8 @@ impl Outbox {
                           sum(n) FILTER (WHERE state = 'dead') AS dead,
                           sum(n) FILTER (WHERE state = 'pending') AS pending,
                           sum(n) FILTER (WHERE state = 'held') AS held
-                   FROM (SELECT status AS state, events AS n FROM tally
-                         UNION ALL
-                         SELECT substr(name, 8), value FROM counter WHERE name GLOB 'pruned_*'))",
+                   FROM (SELECT substr(name, 8) AS state, value AS n FROM counter
+                         WHERE name GLOB 'status_*' OR name GLOB 'pruned_*'))",
         )
         .fetch_one(&self.readers)
         .await?;
@@ -170,7 +169,7 @@ impl Outbox {
 
     /// How many events wait, an operator's held ones left out.
     pub async fn pending(&self) -> Result<i64, ReadError> {
-        sqlx::query_scalar("SELECT events FROM tally WHERE status = 'pending'")
+        sqlx::query_scalar("SELECT value FROM counter WHERE name = 'status_pending'")
             .fetch_one(&self.readers)
             .await
             .map_err(ReadError::of("the number of waiting events"))
@@ -194,9 +193,9 @@ impl Outbox {
                 .await
                 .map_err(failed())?;
         let waits_for: Vec<i64> = sqlx::query_scalar(
-            "SELECT DISTINCT p.event_id FROM turn AS t
-             JOIN turn AS p ON p.identifier = t.identifier AND p.seq < t.seq
-             WHERE t.event_id = ?1 ORDER BY p.seq LIMIT 20",
+            "SELECT DISTINCT p.event_id FROM queue_entry AS t
+             JOIN queue_entry AS p ON p.identifier = t.identifier AND p.queue_pos < t.queue_pos
+             WHERE t.event_id = ?1 ORDER BY p.queue_pos LIMIT 20",
         )
         .bind(id.0)
         .fetch_all(&self.readers)
@@ -204,12 +203,12 @@ impl Outbox {
         .map_err(failed())?;
         let waits_for = waits_for.into_iter().map(EventId).collect();
         let behind: (i64, Option<String>) = sqlx::query_as(
-            "WITH behind (event_id, seq) AS (
-                 SELECT w.event_id, w.seq FROM turn AS t
-                 JOIN turn AS w ON w.identifier = t.identifier AND w.seq > t.seq
+            "WITH behind (event_id, queue_pos) AS (
+                 SELECT w.event_id, w.queue_pos FROM queue_entry AS t
+                 JOIN queue_entry AS w ON w.identifier = t.identifier AND w.queue_pos > t.queue_pos
                  WHERE t.event_id = ?1 GROUP BY w.event_id)
              SELECT (SELECT count(*) FROM behind),
-                    (SELECT json_group_array(event_id) FROM (SELECT event_id FROM behind ORDER BY seq LIMIT 20))",
+                    (SELECT json_group_array(event_id) FROM (SELECT event_id FROM behind ORDER BY queue_pos LIMIT 20))",
         )
         .bind(id.0)
         .fetch_one(&self.readers)
@@ -234,7 +233,7 @@ impl Outbox {
     async fn delivery_reports(&self, id: EventId) -> Result<Vec<DeliveryReport>, ReadError> {
         let failed = || ReadError::of("the event's deliveries");
         let rows = sqlx::query(
-            "SELECT v.*, d.warnings, d.cycle, d.list_id FROM deliveries AS v JOIN delivery AS d ON d.id = v.id
+            "SELECT v.*, d.warnings, d.generation, d.list_id FROM deliveries AS v JOIN delivery AS d ON d.id = v.id
              WHERE v.event_id = ?1 ORDER BY v.id",
         )
         .bind(id.0)

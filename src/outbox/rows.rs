@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::order::{Import, PlannedDelivery, Settlement, Start};
-use super::same_call::{other_id, sameness};
+use super::same_call::{fingerprint, other_id};
 use crate::model::{EventId, EventStatus, EventType, Family, Identifier, IdentifierKind, NewEvent, Outcome, Timestamp};
 
-/// The first cycle of an event from an archive: the one before was elsewhere.
-const IMPORTED_CYCLE: i64 = 2;
+/// The first generation of an event from an archive: the one before was elsewhere.
+const IMPORTED_GENERATION: i64 = 2;
 
 /// What is known of an event, without its texts. It is written as text at once: as a tree of values, a batch of small
 /// events would take a hundred times its length.
@@ -20,7 +20,7 @@ const IMPORTED_CYCLE: i64 = 2;
 pub(super) struct EventRow<'a> {
     source: &'a str,
     message_id: Cow<'a, str>,
-    sameness: i64,
+    fingerprint: i64,
     r#type: Option<&'static str>,
     name: Option<Cow<'a, str>>,
     profile: Option<String>,
@@ -30,7 +30,7 @@ pub(super) struct EventRow<'a> {
     refused: Option<Cow<'a, str>>,
     identifiers: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    cycle: Option<i64>,
+    generation: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     consent: Option<i32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,7 +44,7 @@ impl<'a> EventRow<'a> {
         Self {
             source: &event.source,
             message_id: storable(&event.message_id),
-            sameness: sameness(event),
+            fingerprint: fingerprint(event),
             r#type: event.kind.map(EventType::word),
             name: optional(&event.name),
             profile: profile_label(&event.identifiers).map(|label| storable(&label).into_owned()),
@@ -53,7 +53,7 @@ impl<'a> EventRow<'a> {
             received_ms: event.received_at.as_millis(),
             refused: optional(&event.refused),
             identifiers: event.identifiers.iter().map(stored).collect(),
-            cycle: import.map(|_| IMPORTED_CYCLE),
+            generation: import.map(|_| IMPORTED_GENERATION),
             consent: import.map(|import| i32::from(import.consent)),
             backfill: import.map(|import| i32::from(import.backfill)),
         }
@@ -61,7 +61,7 @@ impl<'a> EventRow<'a> {
 
     /// Gives it an id of its own, since another call has its; it is dead of that, unless of something else.
     pub(super) fn becomes_another(&mut self, reason: &'a str) {
-        self.message_id = Cow::Owned(other_id(&self.message_id, self.sameness));
+        self.message_id = Cow::Owned(other_id(&self.message_id, self.fingerprint));
         self.refused.get_or_insert(Cow::Borrowed(reason));
     }
 }
@@ -183,7 +183,7 @@ pub(super) fn settlement(settlement: &Settlement) -> Value {
 }
 
 pub(super) fn release(event: EventId, due: Timestamp, parked: Option<Family>) -> Value {
-    json!({"event_id": event.0, "due_ms": due.as_millis(), "parked": parked.map(Family::word)})
+    json!({"event_id": event.0, "run_after_ms": due.as_millis(), "parked": parked.map(Family::word)})
 }
 
 pub(super) fn finish(

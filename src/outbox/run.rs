@@ -56,7 +56,7 @@ pub(super) async fn join(
         }
     }
     if !followers.is_empty() {
-        sqlx::query("UPDATE event SET in_air = 1, parked = NULL WHERE id IN (SELECT value FROM json_each(?1))")
+        sqlx::query("UPDATE event SET active = 1, parked = NULL WHERE id IN (SELECT value FROM json_each(?1))")
             .bind(rows::ids(&followers))
             .execute(connection)
             .await?;

@@ -6,7 +6,7 @@ use crate::model::{EventType, Identifier, IdentifierKind, NewEvent};
 
 /// A number that two events share when they are the same call: by type, name, and user or anonymous id; where a call has
 /// neither, by whatever names its person.
-pub fn sameness(event: &NewEvent) -> i64 {
+pub fn fingerprint(event: &NewEvent) -> i64 {
     let mut digest = Sha256::new();
     let mut add = |text: &str| {
         digest.update(text.len().to_be_bytes());
@@ -32,6 +32,6 @@ pub fn sameness(event: &NewEvent) -> i64 {
 }
 
 /// The id of an event whose own, as it is stored, another call has. A copy of it gets the same.
-pub(super) fn other_id(message_id: &str, sameness: i64) -> String {
-    format!("{message_id}#{sameness:016x}")
+pub(super) fn other_id(message_id: &str, fingerprint: i64) -> String {
+    format!("{message_id}#{fingerprint:016x}")
 }

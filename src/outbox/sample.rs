@@ -11,10 +11,10 @@ use crate::model::Timestamp;
 /// Rows of the view `blocked_profiles`, without what it says of each. Reads a row of `turn` for each identifier of
 /// each unfinished event.
 const BLOCKED: &str = "
-    WITH head AS (SELECT identifier, min(seq) AS seq FROM turn GROUP BY identifier HAVING count(*) > 1)
+    WITH head AS (SELECT identifier, min(queue_pos) AS queue_pos FROM queue_entry GROUP BY identifier HAVING count(*) > 1)
     SELECT count(DISTINCT e.id) FROM head AS h
-    JOIN turn AS t ON t.identifier = h.identifier AND t.seq = h.seq
-    JOIN event AS e ON e.id = t.event_id AND e.ahead = 0";
+    JOIN queue_entry AS t ON t.identifier = h.identifier AND t.queue_pos = h.queue_pos
+    JOIN event AS e ON e.id = t.event_id AND e.blocked_by = 0";
 
 impl Outbox {
     /// The outbox's numbers at this moment.

@@ -13,7 +13,7 @@ use crate::model::{EventId, EventStatus, EventType, Identifier, IdentifierKind, 
 pub(super) const BRIEF: &str = "SELECT e.id, e.received_ms, e.type, e.name, e.profile, e.source, e.status, e.reason";
 
 /// A request of the event is in flight.
-const IN_FLIGHT: &str = " AND e.in_air = 1 AND EXISTS (
+const IN_FLIGHT: &str = " AND e.active = 1 AND EXISTS (
     SELECT 1 FROM delivery AS o JOIN attempt AS a ON a.delivery_id = o.id
     WHERE o.event_id = e.id AND a.ended_ms IS NULL)";
 

@@ -19,13 +19,13 @@ pub(super) const SHARED: &str = "
     WITH newest (id) AS MATERIALIZED (
         SELECT id FROM event WHERE finished_ms IS NULL AND status = 'pending' ORDER BY received_ms DESC LIMIT 100),
     queue (identifier) AS MATERIALIZED (
-        SELECT DISTINCT t.identifier FROM newest AS n CROSS JOIN turn AS t ON t.event_id = n.id),
+        SELECT DISTINCT t.identifier FROM newest AS n CROSS JOIN queue_entry AS t ON t.event_id = n.id),
     counted AS MATERIALIZED (
         SELECT q.identifier,
-               (SELECT count(*) FROM (SELECT 1 FROM turn AS t WHERE t.identifier = q.identifier LIMIT 100000)) AS waiting,
+               (SELECT count(*) FROM (SELECT 1 FROM queue_entry AS t WHERE t.identifier = q.identifier LIMIT 100000)) AS waiting,
                (SELECT max(count(DISTINCT iif(o.identifier GLOB 'user:*', o.identifier, NULL)),
                            count(DISTINCT iif(o.identifier GLOB 'email:*', o.identifier, NULL)))
-                FROM (SELECT t.event_id FROM turn AS t WHERE t.identifier = q.identifier ORDER BY t.seq DESC LIMIT 200) AS w
+                FROM (SELECT t.event_id FROM queue_entry AS t WHERE t.identifier = q.identifier ORDER BY t.queue_pos DESC LIMIT 200) AS w
                 CROSS JOIN event_identifier AS o ON o.event_id = w.event_id
                 WHERE o.identifier <> q.identifier) AS people
         FROM queue AS q)
@@ -33,7 +33,7 @@ pub(super) const SHARED: &str = "
 
 /// The queues of identifiers, without regard to case.
 const QUEUES: &str = "
-    SELECT identifier FROM turn
+    SELECT identifier FROM queue_entry
     WHERE lower(trim(substr(identifier, instr(identifier, ':') + 1))) IN (SELECT value FROM json_each(?1))
     GROUP BY identifier";
 

@@ -11,7 +11,7 @@ use super::{Outbox, disk};
 use crate::model::{EventStatus, Timestamp};
 
 /// Counts that are kept beside the rows, in one statement, so that they are of one moment.
-pub(super) const KEPT: &str = "SELECT status, events FROM tally UNION ALL SELECT name, value FROM counter";
+pub(super) const KEPT: &str = "SELECT name, value FROM counter";
 
 /// Where everything stands, in numbers.
 #[derive(Debug, Clone)]
@@ -102,7 +102,9 @@ impl Outbox {
         let removed = rows.iter().filter(|(name, _)| name.starts_with("pruned_"));
         Ok(Kept {
             accepted: of("accepted"),
-            counts: states.map(|state| (*state, of(state.word()))).collect(),
+            counts: states
+                .map(|state| (*state, of(&format!("status_{}", state.word()))))
+                .collect(),
             copies: of("copies"),
             removed: removed.map(|(_, count)| count).sum(),
         })

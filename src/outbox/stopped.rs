@@ -24,10 +24,10 @@ const STOPPED: &str = "
     ),
     line AS (
         SELECT h.id, h.status,
-               (SELECT count(*) FROM (SELECT DISTINCT w.event_id FROM turn AS t
-                                      JOIN turn AS w ON w.identifier = t.identifier AND w.seq > t.seq
+               (SELECT count(*) FROM (SELECT DISTINCT w.event_id FROM queue_entry AS t
+                                      JOIN queue_entry AS w ON w.identifier = t.identifier AND w.queue_pos > t.queue_pos
                                       WHERE t.event_id = h.id LIMIT ?2)) AS behind
-        FROM head AS h WHERE h.id IN (SELECT event_id FROM turn WHERE event_id = h.id)
+        FROM head AS h WHERE h.id IN (SELECT event_id FROM queue_entry WHERE event_id = h.id)
     )
     SELECT status, count(*) AS heads, sum(behind) AS behind, max(id) AS sample FROM line WHERE behind > 0 GROUP BY status
     ORDER BY status";

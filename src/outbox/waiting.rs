@@ -19,24 +19,24 @@ pub(super) enum Waiting {
 const AT_ONCE: u64 = 1000;
 
 pub(super) const LATEST_DUE: &str = "
-    SELECT max(coalesce((SELECT max(due_ms) FROM event
-                         WHERE status = 'pending' AND ahead = 0 AND in_air = 0 AND cycle = 1), 0),
-               coalesce((SELECT max(due_ms) FROM event
-                         WHERE status = 'pending' AND ahead = 0 AND in_air = 0 AND cycle > 1), 0))";
+    SELECT max(coalesce((SELECT max(run_after_ms) FROM event
+                         WHERE status = 'pending' AND blocked_by = 0 AND active = 0 AND generation = 1), 0),
+               coalesce((SELECT max(run_after_ms) FROM event
+                         WHERE status = 'pending' AND blocked_by = 0 AND active = 0 AND generation > 1), 0))";
 
 pub(super) const LATEST_TIME: &str = "
-    SELECT max(coalesce((SELECT told_ms FROM chronicle WHERE id = 1), 0),
+    SELECT max(coalesce((SELECT value FROM counter WHERE name = 'rollup_ms'), 0),
                coalesce((SELECT received_ms FROM event WHERE id = (SELECT max(id) FROM event)), 0))";
 
 pub(super) const BRING_FORWARD: &str = "
-    UPDATE event SET due_ms = ?1
+    UPDATE event SET run_after_ms = ?1
     WHERE id IN (SELECT id FROM (SELECT id FROM event
-                                 WHERE status = 'pending' AND ahead = 0 AND in_air = 0 AND cycle = 1 AND due_ms > ?2
-                                 ORDER BY due_ms, id LIMIT ?3)
+                                 WHERE status = 'pending' AND blocked_by = 0 AND active = 0 AND generation = 1 AND run_after_ms > ?2
+                                 ORDER BY run_after_ms, id LIMIT ?3)
                  UNION ALL
                  SELECT id FROM (SELECT id FROM event
-                                 WHERE status = 'pending' AND ahead = 0 AND in_air = 0 AND cycle > 1 AND due_ms > ?2
-                                 ORDER BY due_ms, id LIMIT ?3))";
+                                 WHERE status = 'pending' AND blocked_by = 0 AND active = 0 AND generation > 1 AND run_after_ms > ?2
+                                 ORDER BY run_after_ms, id LIMIT ?3))";
 
 impl Outbox {
     /// When the last of the events is due whose turn has come; 1970 when there is none.

@@ -30,16 +30,16 @@ pub struct ClaimedEvent {
     /// When it arrived.
     pub received_at: Timestamp,
     /// 1 the first time, one more at each replay. What was imported begins with 2: the first was elsewhere.
-    pub cycle: i64,
-    /// When this cycle began.
-    pub cycle_began: Timestamp,
+    pub generation: i64,
+    /// When this generation began.
+    pub generation_began: Timestamp,
     /// What the operator asked of this replay or import; nothing the first time.
     pub replay: Replay,
     /// The call as received.
     pub payload: String,
     /// What its batch said around it; one text for all of its calls that stand behind each other.
     pub envelope: Option<Arc<str>>,
-    /// What it owes, in order; empty when it was not mapped yet in this cycle.
+    /// What it owes, in order; empty when it was not mapped yet in this generation.
     pub deliveries: Vec<StoredDelivery>,
 }
 
@@ -72,8 +72,8 @@ pub struct StoredDelivery {
 pub const BODIES: usize = 8;
 
 pub(super) const EVENTS: &str = "
-    SELECT e.id, e.source, e.message_id, e.type, e.name, e.at_ms, e.received_ms, e.cycle, e.cycle_ms,
-           e.consent, e.backfill, e.as_sent, e.again, p.body, coalesce(v.body, p.envelope) AS envelope
+    SELECT e.id, e.source, e.message_id, e.type, e.name, e.at_ms, e.received_ms, e.generation, e.generation_ms,
+           e.consent, e.backfill, e.as_sent, e.again, p.body, v.body AS envelope
     FROM json_each(?1) AS j JOIN event AS e ON e.id = j.value JOIN payload AS p ON p.event_id = e.id
     LEFT JOIN envelope AS v ON v.id = p.envelope_id
     ORDER BY j.key";
@@ -83,7 +83,7 @@ pub(super) const DELIVERIES: &str = "
            iif(sum(d.status IN ('pending', 'unknown')) OVER (PARTITION BY d.event_id ORDER BY d.position) <= ?2,
                d.request, NULL) AS request
     FROM json_each(?1) AS j JOIN event AS e ON e.id = j.value
-    JOIN delivery AS d ON d.event_id = e.id AND d.cycle = e.cycle
+    JOIN delivery AS d ON d.event_id = e.id AND d.generation = e.generation
     ORDER BY d.event_id, d.position";
 
 const FORMER: &str = "
@@ -91,7 +91,7 @@ const FORMER: &str = "
            iif(d.status = 'rejected' AND NOT EXISTS (SELECT 1 FROM attempt AS a WHERE a.delivery_id = d.id),
                d.reason, NULL) AS refused
     FROM event AS e JOIN delivery AS d ON d.event_id = e.id
-     AND d.cycle = (SELECT max(f.cycle) FROM delivery AS f WHERE f.event_id = e.id AND f.cycle < e.cycle)
+     AND d.generation = (SELECT max(f.generation) FROM delivery AS f WHERE f.event_id = e.id AND f.generation < e.generation)
     WHERE e.id = ?1 ORDER BY d.position";
 
 /// When the next events may go whose turn has come; a time may lie in the past.
@@ -159,7 +159,7 @@ impl Outbox {
         Ok(events)
     }
 
-    /// What an event owed in its last cycle, for a replay as sent. What was refused before it was ever sent still
+    /// What an event owed in its last generation, for a replay as sent. What was refused before it was ever sent still
     /// is.
     pub async fn formerly_owed(&self, id: EventId) -> Result<Vec<PlannedDelivery>, ReadError> {
         let failed = || ReadError::of("what the event owed before");
@@ -187,7 +187,7 @@ impl Outbox {
 
     /// A fact kept by [`Outbox::remember`].
     pub async fn recall(&self, name: &str) -> Result<Option<String>, ReadError> {
-        sqlx::query_scalar("SELECT value FROM fact WHERE name = ?1")
+        sqlx::query_scalar("SELECT value FROM kv WHERE name = ?1")
             .bind(name)
             .fetch_optional(&self.readers)
             .await
@@ -205,8 +205,8 @@ fn event_of(row: &SqliteRow) -> Result<ClaimedEvent, sqlx::Error> {
         name: row.try_get("name")?,
         at: Timestamp::from_millis(row.try_get("at_ms")?),
         received_at: Timestamp::from_millis(row.try_get("received_ms")?),
-        cycle: row.try_get("cycle")?,
-        cycle_began: Timestamp::from_millis(row.try_get("cycle_ms")?),
+        generation: row.try_get("generation")?,
+        generation_began: Timestamp::from_millis(row.try_get("generation_ms")?),
         replay: Replay {
             consent: row.try_get("consent")?,
             backfill: row.try_get("backfill")?,

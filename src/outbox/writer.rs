@@ -25,9 +25,9 @@ use super::{connect, disk};
 use crate::metrics::{Instruments, Pulse};
 
 /// Begins a transaction that may write the tables: their triggers let nobody else.
-pub(super) const BEGIN: &str = "BEGIN IMMEDIATE; INSERT INTO writing (id) VALUES (1)";
+pub(super) const BEGIN: &str = "BEGIN IMMEDIATE; INSERT INTO write_guard (id) VALUES (1)";
 /// Ends it on disk.
-pub(super) const COMMIT: &str = "DELETE FROM writing; COMMIT";
+pub(super) const COMMIT: &str = "DELETE FROM write_guard; COMMIT";
 /// Commands written in one transaction at most.
 const GROUP: usize = 512;
 /// Bytes of commands written in one transaction, unless one command alone has more: several copies of a group's texts are
@@ -387,7 +387,7 @@ impl Writer {
 
 /// How many events are pending, as the triggers on `event` keep it.
 async fn pending(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
-    let pending: i64 = sqlx::query_scalar("SELECT events FROM tally WHERE status = 'pending'")
+    let pending: i64 = sqlx::query_scalar("SELECT value FROM counter WHERE name = 'status_pending'")
         .fetch_one(connection)
         .await?;
     Ok(u64::try_from(pending).unwrap_or(0))

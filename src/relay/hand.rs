@@ -47,7 +47,7 @@ impl InHand {
         let mut hand = Self {
             held: Held {
                 requests: requests.max(1),
-                replayed: if event.cycle > 1 { requests.max(1) } else { 0 },
+                replayed: if event.generation > 1 { requests.max(1) } else { 0 },
             },
             event,
             at: 0,
@@ -255,7 +255,7 @@ impl InHand {
 
     /// Whether it is replayed.
     pub(super) fn replayed(&self) -> bool {
-        self.event.cycle > 1
+        self.event.generation > 1
     }
 }
 

@@ -145,7 +145,7 @@ pub(super) async fn give_back(context: &Context, ids: &[EventId]) {
     }
 }
 
-/// Reads claimed events and maps those that were not mapped in this cycle, a few at a time: a call may be large, and
+/// Reads claimed events and maps those that were not mapped in this generation, a few at a time: a call may be large, and
 /// what it owes larger.
 async fn read(context: &Context, ids: &[EventId]) -> Result<Vec<InHand>, Unwritten> {
     let mut hands = Vec::with_capacity(ids.len());

@@ -151,7 +151,7 @@ fn leave_out_old_consent(
     settings: &Settings<'_>,
 ) {
     let recent = settings.latest.since(at) <= settings.replay_consent_within;
-    if event.cycle == 1 || event.replay.consent || recent {
+    if event.generation == 1 || event.replay.consent || recent {
         return;
     }
     let before = owed.len();

@@ -122,7 +122,7 @@ pub(super) fn judge(
         kind: delivery.kind,
         tries: delivery.tries,
         failures: delivery.failures,
-        age: context.earliest().since(hand.event.cycle_began),
+        age: context.earliest().since(hand.event.generation_began),
         can_go_without: smaller.is_some(),
         outage: blame.outage,
         alone: blame.alone,

@@ -26,7 +26,7 @@ pub struct Facts {
     pub tries: u32,
     /// Failed attempts before this one, counted or not: its back-off grows with them.
     pub failures: u32,
-    /// How long the event's present cycle has lasted at least, since its arrival or its replay.
+    /// How long the event's present generation has lasted at least, since its arrival or its replay.
     pub age: Duration,
     /// Whether the request can go without what Klaviyo refused of it.
     pub can_go_without: bool,

@@ -11,7 +11,7 @@ use super::reading::Batch;
 use super::tally::Problem;
 use crate::clock::{Clock, SystemClock};
 use crate::model::NewEvent;
-use crate::outbox::{AppendError, Arrival, Outbox, WriteError, sameness};
+use crate::outbox::{AppendError, Arrival, Outbox, WriteError, fingerprint};
 
 /// Unreadable lines that are told one by one; the others are only counted.
 const TOLD: u64 = 100;
@@ -86,7 +86,7 @@ impl Session {
         let mut fresh = events;
         let mut known = known.into_iter();
         fresh.retain(|event| {
-            let (id, same) = (&event.message_id, sameness(event));
+            let (id, same) = (&event.message_id, fingerprint(event));
             let is_new = known.next() != Some(true) && here.insert((id.clone(), same));
             is_new && (!self.options.dry_run || self.tally.is_new(&format!("{id} {same}")))
         });

@@ -139,9 +139,9 @@ fn request(screen: &mut Screen, at: usize, delivery: &DeliveryReport, rules: Opt
     let has = |name| delivery.column(name);
     let route = route(delivery);
     let route = route.map_or("?".to_owned(), |(method, path)| format!("{method} {path}"));
-    let replay = match has("cycle") {
+    let replay = match has("generation") {
         None | Some("1") => String::new(),
-        Some(cycle) => format!("  (sending {cycle} of the event)"),
+        Some(generation) => format!("  (sending {generation} of the event)"),
     };
     screen.end();
     screen.put(format_args!("request {}  {route}  ", at + 1));

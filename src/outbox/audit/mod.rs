@@ -127,8 +127,9 @@ async fn totals(connection: &mut SqliteConnection) -> Result<Vec<(String, i64)>,
 
 async fn counts(connection: &mut SqliteConnection) -> Result<Vec<Counted>, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT t.status, t.events AS kept, (SELECT count(*) FROM event AS e WHERE e.status = t.status) AS counted
-         FROM tally AS t ORDER BY t.status",
+        "SELECT substr(c.name, 8) AS status, c.value AS kept,
+                (SELECT count(*) FROM event AS e WHERE e.status = substr(c.name, 8)) AS counted
+         FROM counter AS c WHERE c.name GLOB 'status_*' ORDER BY c.name",
     )
     .fetch_all(connection)
     .await?;

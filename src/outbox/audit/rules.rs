@@ -24,7 +24,7 @@ pub(super) const RULES: &[Rule] = &[
         name: "numbers",
         must: "no event, place or known message has a number that was not given yet",
         broken_by: "SELECT e.id FROM counter AS c, event AS e
-                    WHERE c.name = 'last_id' AND (e.id > c.value OR e.seq > c.value)
+                    WHERE c.name = 'last_id' AND (e.id > c.value OR e.queue_pos > c.value)
                     UNION ALL
                     SELECT m.event_id FROM counter AS c, message AS m
                     WHERE c.name = 'last_id' AND m.event_id > c.value",
@@ -43,14 +43,14 @@ pub(super) const RULES: &[Rule] = &[
         must: "every unfinished event stands in the line of each of its identifiers",
         broken_by: "SELECT e.id FROM event AS e JOIN event_identifier AS i ON i.event_id = e.id
                     WHERE e.finished_ms IS NULL
-                      AND NOT EXISTS (SELECT 1 FROM turn AS t
-                                      WHERE t.identifier = i.identifier AND t.seq = e.seq AND t.event_id = e.id)",
+                      AND NOT EXISTS (SELECT 1 FROM queue_entry AS t
+                                      WHERE t.identifier = i.identifier AND t.queue_pos = e.queue_pos AND t.event_id = e.id)",
     },
     Rule {
         name: "turns",
         must: "only unfinished events stand in lines, and dead ones that hold them up, at their place and by their names",
-        broken_by: "SELECT t.event_id AS id FROM turn AS t LEFT JOIN event AS e ON e.id = t.event_id
-                    WHERE e.id IS NULL OR e.seq <> t.seq OR e.status NOT IN ('pending', 'held', 'dead')
+        broken_by: "SELECT t.event_id AS id FROM queue_entry AS t LEFT JOIN event AS e ON e.id = t.event_id
+                    WHERE e.id IS NULL OR e.queue_pos <> t.queue_pos OR e.status NOT IN ('pending', 'held', 'dead')
                        OR NOT EXISTS (SELECT 1 FROM event_identifier AS i
                                       WHERE i.event_id = t.event_id AND i.identifier = t.identifier)",
     },
@@ -59,17 +59,17 @@ pub(super) const RULES: &[Rule] = &[
         must: "how many lines an event still waits in is what the lines say",
         broken_by: "SELECT e.id FROM event AS e
                     WHERE e.finished_ms IS NULL
-                      AND e.ahead <> (SELECT count(*) FROM turn AS t WHERE t.event_id = e.id
-                                      AND EXISTS (SELECT 1 FROM turn AS p
-                                                  WHERE p.identifier = t.identifier AND p.seq < t.seq))",
+                      AND e.blocked_by <> (SELECT count(*) FROM queue_entry AS t WHERE t.event_id = e.id
+                                      AND EXISTS (SELECT 1 FROM queue_entry AS p
+                                                  WHERE p.identifier = t.identifier AND p.queue_pos < t.queue_pos))",
     },
     Rule {
         name: "in_the_air",
         must: "only an event whose turn has come is in the air, and only such an event has a request in the air",
-        broken_by: "SELECT id FROM event WHERE in_air = 1 AND ahead > 0
+        broken_by: "SELECT id FROM event WHERE active = 1 AND blocked_by > 0
                     UNION ALL
                     SELECT d.event_id FROM attempt AS a JOIN delivery AS d ON d.id = a.delivery_id
-                    JOIN event AS e ON e.id = d.event_id WHERE a.ended_ms IS NULL AND e.in_air = 0",
+                    JOIN event AS e ON e.id = d.event_id WHERE a.ended_ms IS NULL AND e.active = 0",
     },
     Rule {
         name: "import_jobs",
@@ -81,7 +81,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "delivered",
         must: "every request of a delivered event is delivered, or went out before",
-        broken_by: "SELECT e.id FROM event AS e JOIN delivery AS d ON d.event_id = e.id AND d.cycle = e.cycle
+        broken_by: "SELECT e.id FROM event AS e JOIN delivery AS d ON d.event_id = e.id AND d.generation = e.generation
                     WHERE e.status = 'delivered' AND d.status NOT IN ('delivered', 'duplicate')",
     },
     Rule {
@@ -98,8 +98,8 @@ pub(super) const RULES: &[Rule] = &[
         must: "what was delivered under a `$event_id` owns it, so that it is delivered once",
         broken_by: "SELECT d.event_id AS id FROM delivery AS d
                     JOIN event AS e ON e.id = d.event_id
-                    WHERE d.status = 'delivered' AND d.event_key IS NOT NULL AND (d.cycle = e.cycle OR e.again = 0)
-                      AND NOT EXISTS (SELECT 1 FROM sent_key AS k WHERE k.sent_to = d.sent_to AND k.metric = d.metric
+                    WHERE d.status = 'delivered' AND d.event_key IS NOT NULL AND (d.generation = e.generation OR e.again = 0)
+                      AND NOT EXISTS (SELECT 1 FROM dedup_key AS k WHERE k.sent_to = d.sent_to AND k.metric = d.metric
                                       AND k.event_key = d.event_key AND k.delivery_id = d.id)",
     },
 ];

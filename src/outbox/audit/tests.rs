@@ -30,7 +30,7 @@ async fn filled(files: &Files) -> Outbox {
 /// Writes as nobody should, past whatever guards the tables; what keeps the counts stays.
 async fn tamper(files: &Files, sql: &'static str) {
     let mut connection = connect::writer(&files.config.path, false).await.unwrap();
-    let allowed = "INSERT INTO writing (id) VALUES (1)";
+    let allowed = "INSERT INTO write_guard (id) VALUES (1)";
     sqlx::raw_sql(allowed).execute(&mut connection).await.unwrap();
     sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
     connect::close(connection).await;
@@ -58,10 +58,10 @@ async fn every_rule_names_the_events_that_break_it() {
             "PRAGMA foreign_keys = OFF; UPDATE payload SET envelope_id = 7 WHERE event_id = 6",
             6,
         ),
-        ("lines", "DELETE FROM turn WHERE identifier = 'user:x'", 6),
-        ("turns", "INSERT INTO turn VALUES ('user:a', 1, 1)", 1),
-        ("ahead", "UPDATE event SET ahead = 0 WHERE id = 6", 6),
-        ("in_the_air", "UPDATE event SET in_air = 1 WHERE id = 6", 6),
+        ("lines", "DELETE FROM queue_entry WHERE identifier = 'user:x'", 6),
+        ("turns", "INSERT INTO queue_entry VALUES ('user:a', 1, 1)", 1),
+        ("ahead", "UPDATE event SET blocked_by = 0 WHERE id = 6", 6),
+        ("in_the_air", "UPDATE event SET active = 1 WHERE id = 6", 6),
         ("import_jobs", "UPDATE import_job SET ended_ms = 1", 4),
         (
             "delivered",
@@ -69,7 +69,7 @@ async fn every_rule_names_the_events_that_break_it() {
             1,
         ),
         ("accepted", "DELETE FROM attempt WHERE delivery_id = 1", 1),
-        ("once", "DELETE FROM sent_key", 1),
+        ("once", "DELETE FROM dedup_key", 1),
     ] {
         let files = files();
         let outbox = filled(&files).await;
@@ -90,7 +90,7 @@ async fn a_lost_event_is_a_difference_and_a_lost_count_is_told() {
 
     let files = crate::outbox::tests::files();
     let outbox = filled(&files).await;
-    tamper(&files, "UPDATE tally SET events = 7 WHERE status = 'held'").await;
+    tamper(&files, "UPDATE counter SET value = 7 WHERE name = 'status_held'").await;
     let audit = outbox.audit(false).await.unwrap();
     assert_eq!(audit.difference(), 0);
     let held = audit.counts.iter().find(|counted| counted.name == "held");

@@ -216,7 +216,7 @@ impl Checkpoints {
             readers,
         };
         let kept = serde_json::json!(kept).to_string();
-        let keep = sqlx::query("INSERT OR REPLACE INTO fact (name, value) VALUES (?1, ?2)")
+        let keep = sqlx::query("INSERT OR REPLACE INTO kv (name, value) VALUES (?1, ?2)")
             .bind(FACT)
             .bind(kept)
             .execute(connection);
@@ -229,7 +229,7 @@ impl Checkpoints {
 }
 
 async fn forget(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM fact WHERE name = ?1")
+    sqlx::query("DELETE FROM kv WHERE name = ?1")
         .bind(FACT)
         .execute(connection)
         .await?;

@@ -36,7 +36,7 @@ pub(super) struct Deletion<'a> {
 pub(super) async fn after(connection: &mut SqliteConnection, deletion: Deletion<'_>) -> Result<(), sqlx::Error> {
     let id = deletion.event.0;
     let row = sqlx::query(
-        "SELECT seq, (SELECT json_group_array(identifier) FROM event_identifier WHERE event_id = ?1) AS person
+        "SELECT queue_pos, (SELECT json_group_array(identifier) FROM event_identifier WHERE event_id = ?1) AS person
          FROM event WHERE id = ?1 AND status = ?2",
     )
     .bind(id)
@@ -46,7 +46,7 @@ pub(super) async fn after(connection: &mut SqliteConnection, deletion: Deletion<
     // Discarded meanwhile: nobody is to be erased any more.
     let Some(row) = row else { return Ok(()) };
     let person: String = row.try_get("person")?;
-    let mut events = erasable(connection, &person, row.try_get("seq")?).await?;
+    let mut events = erasable(connection, &person, row.try_get("queue_pos")?).await?;
     events.retain(|event| *event != id);
     let earlier = events.len();
     let kept = deletion.status == EventStatus::Dead;
@@ -151,7 +151,7 @@ async fn record(
         .bind(i64::try_from(events).unwrap_or(i64::MAX))
         .execute(&mut *connection)
         .await?;
-    sqlx::query("INSERT OR REPLACE INTO fact (name, value) VALUES (?1, '1')")
+    sqlx::query("INSERT OR REPLACE INTO kv (name, value) VALUES (?1, '1')")
         .bind(scrub::DUE)
         .execute(connection)
         .await?;

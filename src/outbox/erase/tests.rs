@@ -258,7 +258,7 @@ async fn rows_and_counts_and_ledger_stay_and_nothing_personal_does() {
         .await,
         0
     );
-    let keys = "SELECT count(*) FROM sent_key WHERE person = 'erased:1'";
+    let keys = "SELECT count(*) FROM dedup_key WHERE person = 'erased:1'";
     assert_eq!(count(&outbox, keys).await, 1);
     assert_eq!(count(&outbox, "SELECT dead FROM audit").await, 1);
     assert_eq!(count(&outbox, "SELECT difference FROM audit").await, 0);

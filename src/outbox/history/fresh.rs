@@ -14,9 +14,11 @@ use crate::model::Timestamp;
 pub(in crate::outbox) const OLDEST_PENDING: &str =
     "SELECT min(received_ms) FROM event WHERE finished_ms IS NULL AND status = 'pending'";
 pub(in crate::outbox) const MARK: &str = "
-    SELECT last_id, told_ms, throttled, (SELECT value FROM counter WHERE name = 'last_id') AS newest_id,
-           (SELECT events FROM tally WHERE status = 'pending') AS pending
-    FROM chronicle WHERE id = 1";
+    SELECT (SELECT value FROM counter WHERE name = 'rollup_id') AS last_id,
+           (SELECT nullif(value, 0) FROM counter WHERE name = 'rollup_ms') AS told_ms,
+           (SELECT value FROM counter WHERE name = 'rollup_429s') AS throttled,
+           (SELECT value FROM counter WHERE name = 'last_id') AS newest_id,
+           (SELECT value FROM counter WHERE name = 'status_pending') AS pending";
 
 /// A new event says when it came. One that says another time than between the last look and now (the clock was set, or
 /// an import took hours) counts for ?4.
@@ -37,7 +39,7 @@ pub(in crate::outbox) const DELIVERED_AFTER: &str = "
     SELECT json_group_array(took) FROM (
         SELECT max(0, finished_ms - received_ms) AS took FROM event
         WHERE status IN ('delivered', 'skipped') AND finished_ms >= ?1 AND finished_ms < ?2
-          AND status = 'delivered' AND cycle = 1
+          AND status = 'delivered' AND generation = 1
         ORDER BY finished_ms DESC LIMIT 1000)";
 
 /// How far the minutes are written down.
@@ -105,9 +107,9 @@ pub(super) struct Counts {
     /// All that were given up in it.
     pub(super) died: i64,
     /// The median time to delivery, in milliseconds.
-    pub(super) half_ms: Option<i64>,
+    pub(super) p50_ms: Option<i64>,
     /// The 95th percentile.
-    pub(super) most_ms: Option<i64>,
+    pub(super) p95_ms: Option<i64>,
 }
 
 /// What is not written down.
@@ -162,8 +164,8 @@ impl Fresh {
             let minute = minutes.entry(*start).or_insert_with(|| empty(*start));
             minute.came += counts.came;
             if counts.done >= minute.done {
-                minute.half = counts.half_ms.map(span);
-                minute.most = counts.most_ms.map(span);
+                minute.half = counts.p50_ms.map(span);
+                minute.most = counts.p95_ms.map(span);
             }
             minute.done = minute.done.max(counts.done);
             minute.died = minute.died.max(counts.died);
@@ -219,8 +221,8 @@ async fn ended(connection: &mut SqliteConnection, from: i64, to: i64) -> Result<
             .await?;
         let mut times: Vec<i64> = serde_json::from_str(&times).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
         times.sort_unstable();
-        counts.half_ms = percentile(&times, 50);
-        counts.most_ms = percentile(&times, 95);
+        counts.p50_ms = percentile(&times, 50);
+        counts.p95_ms = percentile(&times, 95);
     }
     Ok(minutes)
 }

@@ -64,7 +64,7 @@ pub struct SourceCame {
 }
 
 pub(super) const WRITTEN: &str = "
-    SELECT minute_ms, came, done, died, throttled, pending, oldest_ms, half_ms, most_ms
+    SELECT minute_ms, came, done, died, throttled, pending, oldest_ms, p50_ms, p95_ms
     FROM minute WHERE minute_ms >= ?1 AND minute_ms <= ?2";
 pub(super) const WRITTEN_SOURCES: &str = "
     SELECT source, sum(came) AS came FROM minute_source WHERE minute_ms >= ?1 AND minute_ms <= ?2 GROUP BY source";
@@ -129,8 +129,8 @@ async fn written(
 fn minute_of(row: &SqliteRow) -> Result<Minute, sqlx::Error> {
     let start: i64 = row.try_get("minute_ms")?;
     let oldest: Option<i64> = row.try_get("oldest_ms")?;
-    let half: Option<i64> = row.try_get("half_ms")?;
-    let most: Option<i64> = row.try_get("most_ms")?;
+    let half: Option<i64> = row.try_get("p50_ms")?;
+    let most: Option<i64> = row.try_get("p95_ms")?;
     Ok(Minute {
         at: Timestamp::from_millis(start),
         came: row.try_get("came")?,

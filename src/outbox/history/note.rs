@@ -30,7 +30,7 @@ pub(in crate::outbox) async fn write(connection: &mut SqliteConnection, note: &N
         };
         json!({
             "minute_ms": start, "came": counts.came, "done": counts.done, "died": counts.died, "throttled": new,
-            "half_ms": counts.half_ms, "most_ms": counts.most_ms,
+            "p50_ms": counts.p50_ms, "p95_ms": counts.p95_ms,
         })
     });
     let sources = fresh

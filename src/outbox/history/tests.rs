@@ -11,7 +11,7 @@ use crate::metrics::Metrics;
 use crate::model::{EventId, EventStatus, Family, Timestamp};
 use crate::outbox::retention::Round;
 use crate::outbox::tests::{claim_all, count, event, files};
-use crate::outbox::{Outbox, Replay, Step, Then, connect};
+use crate::outbox::{Outbox, Replay, Step, Then};
 
 /// 12:00:00.
 const NOON: Timestamp = Timestamp::from_millis(1_795_435_200_000);
@@ -281,26 +281,6 @@ async fn the_times_to_delivery_are_of_events_that_never_were_replayed() {
     assert_eq!(minute.done, 21);
     assert_eq!(minute.half, Some(Duration::from_secs(1)));
     assert_eq!(minute.most, Some(Duration::from_millis(1900)));
-}
-
-#[tokio::test]
-async fn what_came_before_there_were_minutes_is_in_none() {
-    let files = files();
-    let outbox = files.open().await;
-    come(&outbox, "m1", "shop", at(0)).await;
-    outbox.close().await;
-    let mut file = connect::writer(&files.config.path, false).await.unwrap();
-    let as_after_the_migration = "BEGIN; INSERT INTO writing (id) VALUES (1);
-        UPDATE chronicle SET last_id = (SELECT value FROM counter WHERE name = 'last_id');
-        DELETE FROM writing; COMMIT";
-    sqlx::raw_sql(as_after_the_migration).execute(&mut file).await.unwrap();
-    connect::close(file).await;
-
-    let outbox = files.open().await;
-    come(&outbox, "m2", "shop", at(70)).await;
-    let told = outbox.history(NOON, at(80), 0).await.unwrap();
-    assert_eq!(told.len(), 1);
-    assert_eq!((told[0].at, told[0].came, told[0].pending), (at(60), 1, 2));
 }
 
 /// A clock that stands still.

@@ -74,7 +74,7 @@ async fn strip(connection: &mut SqliteConnection, round: &Round) -> Result<u64, 
         // They go with their events.
         return Ok(0);
     }
-    let place: Option<String> = sqlx::query_scalar("SELECT value FROM fact WHERE name = ?1")
+    let place: Option<String> = sqlx::query_scalar("SELECT value FROM kv WHERE name = ?1")
         .bind(STRIPPED)
         .fetch_optional(&mut *connection)
         .await?;
@@ -96,7 +96,7 @@ async fn strip(connection: &mut SqliteConnection, round: &Round) -> Result<u64, 
         .bind(serde_json::json!(ids).to_string())
         .execute(&mut *connection)
         .await?;
-    sqlx::query("INSERT OR REPLACE INTO fact (name, value) VALUES (?1, ?2)")
+    sqlx::query("INSERT OR REPLACE INTO kv (name, value) VALUES (?1, ?2)")
         .bind(STRIPPED)
         .bind(format!("{} {}", place.0, place.1))
         .execute(connection)

@@ -73,7 +73,7 @@ async fn finished_events_go_when_their_time_is_over_and_the_audit_adds_up() {
         1
     );
     assert_eq!(
-        count(&outbox, "SELECT sum(events) FROM tally").await,
+        count(&outbox, "SELECT sum(value) FROM counter WHERE name GLOB 'status_*'").await,
         count(&outbox, "SELECT count(*) FROM event").await
     );
 }
@@ -190,7 +190,7 @@ async fn a_message_and_a_key_are_known_as_long_as_their_event() {
     assert_eq!(remove(&outbox, all).await.events, 2);
     for table in [
         "SELECT count(*) FROM message",
-        "SELECT count(*) FROM sent_key",
+        "SELECT count(*) FROM dedup_key",
         "SELECT count(*) FROM payload",
         "SELECT count(*) FROM event_identifier",
         "SELECT count(*) FROM delivery",

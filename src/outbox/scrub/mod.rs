@@ -116,7 +116,7 @@ impl Scrub {
 /// Writes the file anew at a start, if somebody was erased since, or if it comes from a program that did not overwrite
 /// what it deleted. Where that fails, the file is as good as before, and the operator is told.
 pub(super) async fn when_due(connection: &mut SqliteConnection, path: &Path) {
-    let due = sqlx::query("SELECT 1 FROM fact WHERE name = ?1")
+    let due = sqlx::query("SELECT 1 FROM kv WHERE name = ?1")
         .bind(DUE)
         .fetch_optional(&mut *connection)
         .await;
@@ -135,7 +135,7 @@ async fn rebuild(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     for step in ["PRAGMA temp_store = FILE", "VACUUM", "PRAGMA temp_store = MEMORY"] {
         sqlx::query(step).execute(&mut *connection).await?;
     }
-    sqlx::query("DELETE FROM fact WHERE name = ?1")
+    sqlx::query("DELETE FROM kv WHERE name = ?1")
         .bind(DUE)
         .execute(connection)
         .await?;

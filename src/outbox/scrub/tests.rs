@@ -84,7 +84,7 @@ async fn no_page_of_the_file_or_its_log_has_the_persons_name_afterwards() {
     let erased = "SELECT max(events) FROM erasures";
     assert_eq!(count(&outbox, erased).await, ROUNDS * EVENTS / 5 + 1);
     let cleared = tokio::time::timeout(Duration::from_mins(2), async {
-        let noted = "SELECT count(*) FROM fact";
+        let noted = "SELECT count(*) FROM kv";
         while found_in(&log) + found_in(&files.config.path) > 0 || count(&outbox, noted).await > 0 {
             tokio::task::yield_now().await;
         }

@@ -1,15 +1,15 @@
 -- Stores a batch of events, in order of arrival. ?1: JSON array of what is known of each; ?2: JSON array of
 -- [payload, place of its envelope among those just stored, from 1] of each, apart so that the large texts are read once.
--- What comes from an archive says its cycle, consent and backfill; what arrives is in its first cycle.
+-- What comes from an archive says its generation, consent and backfill; what arrives is in its first generation.
 -- A message whose id another has is left out: its number is simply never used. Their ids are stored before.
 -- line_up.sql follows.
 
-INSERT INTO event (id, source, message_id, type, name, profile, at_ms, received_ms, status, reason, seq,
-                   due_ms, cycle, cycle_ms, consent, backfill, finished_ms, order_id)
+INSERT INTO event (id, source, message_id, type, name, profile, at_ms, received_ms, status, reason, queue_pos,
+                   run_after_ms, generation, generation_ms, consent, backfill, finished_ms, order_id)
 SELECT m.event_id, m.source, m.message_id, j.value ->> 'type', j.value ->> 'name', j.value ->> 'profile',
        j.value ->> 'at_ms', m.received_ms,
        iif(j.value ->> 'refused' IS NULL, 'pending', 'dead'), j.value ->> 'refused', m.event_id,
-       m.received_ms, coalesce(j.value ->> 'cycle', 1), m.received_ms, coalesce(j.value ->> 'consent', 0),
+       m.received_ms, coalesce(j.value ->> 'generation', 1), m.received_ms, coalesce(j.value ->> 'consent', 0),
        coalesce(j.value ->> 'backfill', 0), iif(j.value ->> 'refused' IS NULL, NULL, m.received_ms),
        j.value ->> 'order_id'
 FROM json_each(?1) AS j

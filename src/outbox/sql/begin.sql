@@ -7,33 +7,33 @@ SET sent_to = j.value ->> 'sent_to', request = coalesce(request, j.value ->> 're
 FROM json_each(?1) AS j
 WHERE delivery.id = j.value ->> 'delivery_id';
 
--- What an earlier cycle delivered to the same place, word for word, is not owed again, unless the replay asks for it. The
+-- What an earlier generation delivered to the same place, word for word, is not owed again, unless the replay asks for it. The
 -- id that the profile was answered with is needed by the list changes behind it.
 UPDATE delivery
 SET status = 'duplicate', copy_of = e.id, profile_id = f.profile_id,
-    reason = 'delivered before, in cycle ' || f.cycle || ' of this event: `replay --again` sends it again'
+    reason = 'delivered before, in generation ' || f.generation || ' of this event: `replay --again` sends it again'
 FROM json_each(?1) AS j, event AS e, delivery AS f
 WHERE delivery.id = j.value ->> 'delivery_id' AND e.id = delivery.event_id AND e.again = 0
-  AND f.event_id = e.id AND f.cycle < delivery.cycle AND f.status = 'delivered'
+  AND f.event_id = e.id AND f.generation < delivery.generation AND f.status = 'delivered'
   AND f.sent_to = delivery.sent_to AND f.kind = delivery.kind AND f.list_id IS delivery.list_id
   AND f.request = delivery.request
   AND (f.profile_id IS NOT NULL OR f.kind <> 'profile'
-       OR NOT EXISTS (SELECT 1 FROM delivery AS l WHERE l.event_id = e.id AND l.cycle = delivery.cycle
+       OR NOT EXISTS (SELECT 1 FROM delivery AS l WHERE l.event_id = e.id AND l.generation = delivery.generation
                       AND l.kind IN ('list_add', 'list_remove', 'deletion')));
 
--- A key is free again when its owner will never deliver it: it was refused, its event is over, or another cycle of its
--- event has begun. A replay that is to send everything again takes even what an earlier cycle delivered.
-DELETE FROM sent_key
+-- A key is free again when its owner will never deliver it: it was refused, its event is over, or another generation of its
+-- event has begun. A replay that is to send everything again takes even what an earlier generation delivered.
+DELETE FROM dedup_key
 WHERE (sent_to, metric, event_key) IN
       (SELECT d.sent_to, d.metric, d.event_key
        FROM json_each(?1) AS j JOIN delivery AS d ON d.id = j.value ->> 'delivery_id'
        WHERE d.event_key IS NOT NULL)
   AND EXISTS (SELECT 1 FROM delivery AS o JOIN event AS e ON e.id = o.event_id
-              WHERE o.id = sent_key.delivery_id
-                AND (o.status = 'rejected' OR (o.cycle < e.cycle AND e.again = 1)
-                     OR (o.status <> 'delivered' AND (e.finished_ms IS NOT NULL OR o.cycle < e.cycle))));
+              WHERE o.id = dedup_key.delivery_id
+                AND (o.status = 'rejected' OR (o.generation < e.generation AND e.again = 1)
+                     OR (o.status <> 'delivered' AND (e.finished_ms IS NOT NULL OR o.generation < e.generation))));
 
-INSERT INTO sent_key (sent_to, metric, event_key, person, delivery_id, at_ms)
+INSERT INTO dedup_key (sent_to, metric, event_key, person, delivery_id, at_ms)
 SELECT d.sent_to, d.metric, d.event_key, p.person, d.id, j.value ->> 'now_ms'
 FROM json_each(?1) AS j JOIN delivery AS d ON d.id = j.value ->> 'delivery_id'
 JOIN delivery_people AS p ON p.delivery_id = d.id
@@ -44,7 +44,7 @@ ON CONFLICT DO NOTHING;
 UPDATE delivery
 SET status = 'duplicate', copy_of = o.event_id,
     reason = 'its `$event_id` was delivered before for this person, by event ' || o.event_id
-FROM json_each(?1) AS j, delivery_people AS p, sent_key AS k, delivery AS o
+FROM json_each(?1) AS j, delivery_people AS p, dedup_key AS k, delivery AS o
 WHERE delivery.id = j.value ->> 'delivery_id' AND delivery.status IN ('pending', 'unknown')
   AND p.delivery_id = delivery.id
   AND k.sent_to = delivery.sent_to AND k.metric = delivery.metric AND k.event_key = delivery.event_key
@@ -52,12 +52,12 @@ WHERE delivery.id = j.value ->> 'delivery_id' AND delivery.status IN ('pending',
   AND o.id = k.delivery_id AND o.status = 'delivered';
 
 -- What is a copy, or has to wait for the first, owns nothing meanwhile: two that wait for each other would wait for ever.
-DELETE FROM sent_key
+DELETE FROM dedup_key
 WHERE (sent_to, metric, event_key, delivery_id) IN
       (SELECT d.sent_to, d.metric, d.event_key, d.id
        FROM json_each(?1) AS j JOIN delivery AS d ON d.id = j.value ->> 'delivery_id'
        JOIN delivery_people AS p ON p.delivery_id = d.id
-       JOIN sent_key AS k ON k.sent_to = d.sent_to AND k.metric = d.metric AND k.event_key = d.event_key
+       JOIN dedup_key AS k ON k.sent_to = d.sent_to AND k.metric = d.metric AND k.event_key = d.event_key
         AND k.person = p.person
        WHERE k.delivery_id <> d.id);
 
@@ -67,7 +67,7 @@ SELECT d.id, 1 + (SELECT coalesce(max(a.number), 0) FROM attempt AS a WHERE a.de
 FROM json_each(?1) AS j JOIN delivery AS d ON d.id = j.value ->> 'delivery_id'
 WHERE d.status IN ('pending', 'unknown')
   AND (d.event_key IS NULL
-       OR EXISTS (SELECT 1 FROM sent_key AS k WHERE k.sent_to = d.sent_to AND k.metric = d.metric
+       OR EXISTS (SELECT 1 FROM dedup_key AS k WHERE k.sent_to = d.sent_to AND k.metric = d.metric
                   AND k.event_key = d.event_key AND k.delivery_id = d.id));
 
 SELECT d.id, d.status, d.copy_of, d.profile_id,

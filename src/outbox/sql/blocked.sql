@@ -4,14 +4,14 @@ WITH
 line (head, waiting) AS (
     -- The event of the smallest place: SQLite takes the other columns from the row that min() found.
     SELECT head, waiting
-    FROM (SELECT event_id AS head, min(seq) AS place, count(*) - 1 AS waiting FROM turn GROUP BY identifier)
+    FROM (SELECT event_id AS head, min(queue_pos) AS place, count(*) - 1 AS waiting FROM queue_entry GROUP BY identifier)
     WHERE waiting > 0
 ),
 head (id, waiting) AS MATERIALIZED (
-    SELECT l.head, max(l.waiting) FROM line AS l JOIN event AS e ON e.id = l.head AND e.ahead = 0 GROUP BY l.head
+    SELECT l.head, max(l.waiting) FROM line AS l JOIN event AS e ON e.id = l.head AND e.blocked_by = 0 GROUP BY l.head
 )
 SELECT h.id, h.waiting, (SELECT count(*) FROM head) AS heads, e.profile, e.received_ms, e.status,
-       iif(e.status = 'pending', e.due_ms, NULL) AS due_ms,
+       iif(e.status = 'pending', e.run_after_ms, NULL) AS run_after_ms,
        EXISTS (SELECT 1 FROM delivery AS d JOIN attempt AS a ON a.delivery_id = d.id
                WHERE d.event_id = e.id AND a.ended_ms IS NULL) AS in_flight,
        coalesce(e.reason, (SELECT a.error FROM delivery AS d JOIN attempt AS a ON a.delivery_id = d.id

@@ -9,7 +9,7 @@ UPDATE delivery
 SET request = NULL, profile_id = NULL, warnings = NULL, reason = iif(reason IS NULL, NULL, 'erased')
 WHERE event_id IN (SELECT j.value FROM json_each(?1) AS j);
 
-UPDATE OR REPLACE sent_key SET person = 'erased:' || delivery_id
+UPDATE OR REPLACE dedup_key SET person = 'erased:' || delivery_id
 WHERE (sent_to, metric, event_key, delivery_id) IN
       (SELECT d.sent_to, d.metric, d.event_key, d.id FROM json_each(?1) AS j JOIN delivery AS d ON d.event_id = j.value);
 
@@ -18,7 +18,7 @@ DELETE FROM payload WHERE event_id IN (SELECT j.value FROM json_each(?1) AS j);
 DELETE FROM event_identifier WHERE event_id IN (SELECT j.value FROM json_each(?1) AS j);
 
 -- It says of which person a message was to whoever guesses.
-UPDATE message SET sameness = NULL
+UPDATE message SET fingerprint = NULL
 WHERE (source, message_id) IN (SELECT e.source, e.message_id FROM json_each(?1) AS j JOIN event AS e ON e.id = j.value);
 
 UPDATE event SET profile = NULL, order_id = NULL, reason = iif(reason IS NULL, NULL, 'erased')

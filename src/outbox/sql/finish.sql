@@ -3,17 +3,17 @@
 
 UPDATE event
 SET status = j.value ->> 'status', reason = j.value ->> 'reason', copy_of = j.value ->> 'copy_of',
-    finished_ms = j.value ->> 'now_ms', in_air = 0
+    finished_ms = j.value ->> 'now_ms', active = 0
 FROM json_each(?1) AS j
 WHERE event.id = j.value ->> 'event_id' AND event.finished_ms IS NULL;
 
-DELETE FROM turn
+DELETE FROM queue_entry
 WHERE event_id IN (SELECT j.value ->> 'event_id' FROM json_each(?1) AS j WHERE j.value ->> 'hold' = 0);
 
 -- Whoever is now first in a line that one of them stood in counts anew how many lines still hold it up.
 UPDATE event
-SET ahead = (SELECT count(*) FROM turn AS t
+SET blocked_by = (SELECT count(*) FROM queue_entry AS t
              WHERE t.event_id = event.id
-               AND EXISTS (SELECT 1 FROM turn AS p WHERE p.identifier = t.identifier AND p.seq < t.seq))
-WHERE id IN (SELECT (SELECT t.event_id FROM turn AS t WHERE t.identifier = i.identifier ORDER BY t.seq LIMIT 1)
+               AND EXISTS (SELECT 1 FROM queue_entry AS p WHERE p.identifier = t.identifier AND p.queue_pos < t.queue_pos))
+WHERE id IN (SELECT (SELECT t.event_id FROM queue_entry AS t WHERE t.identifier = i.identifier ORDER BY t.queue_pos LIMIT 1)
              FROM json_each(?1) AS j JOIN event_identifier AS i ON i.event_id = j.value ->> 'event_id');

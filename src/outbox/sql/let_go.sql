@@ -2,5 +2,5 @@
 -- What is paused is tried at once.
 DELETE FROM pause;
 
-UPDATE event SET status = 'pending', reason = NULL, due_ms = min(due_ms, ?1)
-WHERE id IN (SELECT j.value FROM json_each(?2) AS j) AND status IN ('held', 'pending') AND in_air = 0;
+UPDATE event SET status = 'pending', reason = NULL, run_after_ms = min(run_after_ms, ?1)
+WHERE id IN (SELECT j.value FROM json_each(?2) AS j) AND status IN ('held', 'pending') AND active = 0;

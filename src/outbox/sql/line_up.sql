@@ -1,15 +1,15 @@
 -- Puts the events just stored in line, behind everybody before them, and counts them. The second half of append.sql:
 -- between the two, delete calls learn whom else they are about. ?1: the JSON array that append.sql had.
 
-INSERT INTO turn (identifier, seq, event_id)
-SELECT i.identifier, e.seq, e.id
+INSERT INTO queue_entry (identifier, queue_pos, event_id)
+SELECT i.identifier, e.queue_pos, e.id
 FROM event AS e JOIN event_identifier AS i ON i.event_id = e.id
 WHERE e.id > (SELECT value FROM counter WHERE name = 'last_id') AND e.status = 'pending';
 
 UPDATE event
-SET ahead = (SELECT count(*) FROM turn AS t
+SET blocked_by = (SELECT count(*) FROM queue_entry AS t
              WHERE t.event_id = event.id
-               AND EXISTS (SELECT 1 FROM turn AS p WHERE p.identifier = t.identifier AND p.seq < t.seq))
+               AND EXISTS (SELECT 1 FROM queue_entry AS p WHERE p.identifier = t.identifier AND p.queue_pos < t.queue_pos))
 WHERE id > (SELECT value FROM counter WHERE name = 'last_id');
 
 UPDATE counter

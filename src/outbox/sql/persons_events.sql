@@ -1,9 +1,9 @@
 -- All events of a person, and where each stands. ?1: JSON array of all the person's identifiers. An event that names
 -- another userId is not the person's.
 SELECT e.id,
-       e.in_air = 1 AND EXISTS (SELECT 1 FROM delivery AS d JOIN attempt AS a ON a.delivery_id = d.id
+       e.active = 1 AND EXISTS (SELECT 1 FROM delivery AS d JOIN attempt AS a ON a.delivery_id = d.id
                                 WHERE d.event_id = e.id AND a.ended_ms IS NULL) AS in_flight,
-       e.finished_ms IS NOT NULL AND NOT EXISTS (SELECT 1 FROM turn AS t WHERE t.event_id = e.id) AS done
+       e.finished_ms IS NOT NULL AND NOT EXISTS (SELECT 1 FROM queue_entry AS t WHERE t.event_id = e.id) AS done
 FROM (SELECT DISTINCT i.event_id FROM json_each(?1) AS j JOIN event_identifier AS i ON i.identifier = j.value) AS of
 JOIN event AS e ON e.id = of.event_id
 WHERE NOT EXISTS (SELECT 1 FROM event_identifier AS f

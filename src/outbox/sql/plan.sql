@@ -1,7 +1,7 @@
 -- Writes down what an event owes, as mapped. ?1: JSON array of {event_id, position, kind, metric, event_key,
 -- list_id, request, refused, warnings}.
-INSERT INTO delivery (event_id, cycle, position, kind, metric, event_key, list_id, status, reason, warnings, request)
-SELECT e.id, e.cycle, j.value ->> 'position', j.value ->> 'kind', j.value ->> 'metric',
+INSERT INTO delivery (event_id, generation, position, kind, metric, event_key, list_id, status, reason, warnings, request)
+SELECT e.id, e.generation, j.value ->> 'position', j.value ->> 'kind', j.value ->> 'metric',
        j.value ->> 'event_key', j.value ->> 'list_id',
        iif(j.value ->> 'refused' IS NULL, 'pending', 'rejected'), j.value ->> 'refused',
        j.value ->> 'warnings', j.value ->> 'request'

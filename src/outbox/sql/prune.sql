@@ -8,5 +8,5 @@ WHERE id IN (SELECT id FROM (SELECT id FROM event
              UNION ALL
              SELECT id FROM (SELECT e.id FROM event AS e
                              WHERE e.status = 'dead' AND e.finished_ms < ?2
-                               AND NOT EXISTS (SELECT 1 FROM turn AS t WHERE t.event_id = e.id)
+                               AND NOT EXISTS (SELECT 1 FROM queue_entry AS t WHERE t.event_id = e.id)
                              ORDER BY e.finished_ms LIMIT ?3));

@@ -7,7 +7,7 @@ WHERE status IN ('pending', 'unknown')
   AND id IN (SELECT a.delivery_id FROM attempt AS a JOIN delivery AS d ON d.id = a.delivery_id
              JOIN event AS e ON e.id = d.event_id
              WHERE a.ended_ms IS NULL
-               AND NOT (e.in_air = 1 AND EXISTS (SELECT 1 FROM import_job AS o
+               AND NOT (e.active = 1 AND EXISTS (SELECT 1 FROM import_job AS o
                                                  WHERE o.id = a.import_job AND o.ended_ms IS NULL)));
 
 UPDATE attempt
@@ -17,19 +17,19 @@ WHERE ended_ms IS NULL
   AND NOT EXISTS (SELECT 1 FROM import_job AS o JOIN delivery AS d ON d.id = attempt.delivery_id
                   JOIN event AS e ON e.id = d.event_id
                   WHERE o.id = attempt.import_job AND o.ended_ms IS NULL
-                    AND e.in_air = 1 AND d.status IN ('pending', 'unknown'));
+                    AND e.active = 1 AND d.status IN ('pending', 'unknown'));
 
 -- What is open still is in an open import job.
-UPDATE event SET in_air = 0
-WHERE in_air = 1
+UPDATE event SET active = 0
+WHERE active = 1
   AND NOT EXISTS (SELECT 1 FROM delivery AS d JOIN attempt AS a ON a.delivery_id = d.id
                   WHERE d.event_id = event.id AND a.ended_ms IS NULL);
 
-UPDATE event SET parked = NULL, due_ms = min(due_ms, ?1) WHERE parked IS NOT NULL;
+UPDATE event SET parked = NULL, run_after_ms = min(run_after_ms, ?1) WHERE parked IS NOT NULL;
 
 UPDATE import_job SET ended_ms = max(began_ms, ?1)
 WHERE ended_ms IS NULL
   AND NOT EXISTS (SELECT 1 FROM attempt AS a WHERE a.import_job = import_job.id AND a.ended_ms IS NULL);
 
 -- A new process counts its 429s from 0.
-UPDATE chronicle SET throttled = 0 WHERE id = 1;
+UPDATE counter SET value = 0 WHERE name = 'rollup_429s';

@@ -1,8 +1,8 @@
--- Gives events back that the daemon took: they stay pending, not before due_ms. What has a request in flight is not given
+-- Gives events back that the daemon took: they stay pending, not before run_after_ms. What has a request in flight is not given
 -- back: it was taken once more by another.
--- ?1: JSON array of {event_id, due_ms, parked}; parked: the family whose pause it waits for.
-UPDATE event SET in_air = 0, due_ms = j.value ->> 'due_ms', parked = j.value ->> 'parked'
+-- ?1: JSON array of {event_id, run_after_ms, parked}; parked: the family whose pause it waits for.
+UPDATE event SET active = 0, run_after_ms = j.value ->> 'run_after_ms', parked = j.value ->> 'parked'
 FROM json_each(?1) AS j
-WHERE event.id = j.value ->> 'event_id' AND event.in_air = 1
+WHERE event.id = j.value ->> 'event_id' AND event.active = 1
   AND NOT EXISTS (SELECT 1 FROM delivery AS d JOIN attempt AS a ON a.delivery_id = d.id
                   WHERE d.event_id = event.id AND a.ended_ms IS NULL);

@@ -86,7 +86,7 @@ async fn a_start_finds_an_open_job_with_its_items_in_order_and_its_people_wait()
     assert!(audit.holds(), "{audit:?}");
     outbox.discard(NOW, vec![EventId(1)]).await.unwrap();
     outbox.hold(vec![EventId(1)]).await.unwrap();
-    let left_alone = "SELECT count(*) FROM event WHERE id = 1 AND status = 'pending' AND in_air = 1";
+    let left_alone = "SELECT count(*) FROM event WHERE id = 1 AND status = 'pending' AND active = 1";
     assert_eq!(count(&outbox, left_alone).await, 1);
 }
 

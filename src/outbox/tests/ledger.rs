@@ -139,7 +139,7 @@ async fn a_key_whose_owner_will_never_deliver_it_is_free() {
 }
 
 #[tokio::test]
-async fn a_replay_takes_over_the_key_of_the_cycle_that_did_not_deliver_it() {
+async fn a_replay_takes_over_the_key_of_the_generation_that_did_not_deliver_it() {
     let files = files();
     let outbox = claimed(&files, 1).await;
     let first = plan(&outbox, 1, planned(Some("k"))).await;

@@ -12,7 +12,6 @@ mod ledger;
 mod ownership;
 mod pages;
 mod search;
-mod upgrade;
 use crate::model::{
     DeliveryKind, DeliveryStatus, EventStatus, EventType, Identifier, IdentifierKind, Outcome, OutcomeKind,
 };
@@ -305,7 +304,11 @@ async fn replayed_events_queue_behind_what_their_person_waits_for_in_their_own_o
     }
     assert_eq!(count(&outbox, "SELECT difference FROM audit").await, 0);
     let event = outbox.claimed(&[EventId(1)]).await.unwrap().remove(0);
-    assert_eq!((event.cycle, event.deliveries.len()), (2, 0), "a replay is a new cycle");
+    assert_eq!(
+        (event.generation, event.deliveries.len()),
+        (2, 0),
+        "a replay is a new generation"
+    );
 }
 
 #[tokio::test]

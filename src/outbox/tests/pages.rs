@@ -112,8 +112,8 @@ async fn many(files: &super::Files, events: i64) -> Outbox {
     outbox.close().await;
     let mut connection = connect::writer(&files.config.path, false).await.unwrap();
     let fill = "
-        BEGIN; INSERT INTO writing (id) VALUES (1);
-        INSERT INTO event (id, source, message_id, type, name, at_ms, received_ms, status, reason, seq, due_ms, cycle_ms,
+        BEGIN; INSERT INTO write_guard (id) VALUES (1);
+        INSERT INTO event (id, source, message_id, type, name, at_ms, received_ms, status, reason, queue_pos, run_after_ms, generation_ms,
                            finished_ms)
         WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < ?1)
         SELECT id, 'shop', 'm' || id, 'track', iif(id = 10, 'Rare', 'Often'), id * 1000, id * 1000,
@@ -121,7 +121,7 @@ async fn many(files: &super::Files, events: i64) -> Outbox {
                id, 0, 0, id * 1000 + 5
         FROM n;
         UPDATE counter SET value = ?1 WHERE name IN ('accepted', 'last_id');
-        DELETE FROM writing; COMMIT";
+        DELETE FROM write_guard; COMMIT";
     sqlx::query(fill).bind(events).execute(&mut connection).await.unwrap();
     connect::close(connection).await;
     files.open().await

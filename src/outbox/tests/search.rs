@@ -196,11 +196,11 @@ async fn people_who_wait_are_told_with_the_time_of_the_next_attempt() {
 }
 
 #[tokio::test]
-async fn what_is_delivered_under_a_key_is_found_by_it_in_every_cycle_once() {
+async fn what_is_delivered_under_a_key_is_found_by_it_in_every_generation_once() {
     let files = files();
     let outbox = files.open().await;
     outbox.append(vec![event("m1", &["a"])]).await.unwrap();
-    for _cycle in 0..2 {
+    for _generation in 0..2 {
         claim_all(&outbox).await;
         let delivery = plan(&outbox, 1, planned(Some("k"))).await;
         begin(&outbox, delivery).await;

@@ -128,7 +128,7 @@ async fn an_event_whose_payload_was_erased_is_dead_and_holds_up_nobody() {
     daemon.kill();
     let erased = Command::new("sqlite3")
         .arg(daemon.database())
-        .arg("INSERT INTO writing VALUES (1); DELETE FROM payload WHERE event_id = 1; DELETE FROM writing")
+        .arg("INSERT INTO write_guard VALUES (1); DELETE FROM payload WHERE event_id = 1; DELETE FROM write_guard")
         .status();
     assert!(erased.unwrap().success());
     klaviyo.behave().await;

@@ -294,9 +294,9 @@ impl History {
     }
 
     async fn release(&mut self) {
-        let in_air = self.model.ids(|state| state == State::InAir);
+        let active = self.model.ids(|state| state == State::InAir);
         let mut releases = Vec::new();
-        for id in self.chance.some(in_air, 3) {
+        for id in self.chance.some(active, 3) {
             let due = self.now.plus(Duration::from_millis(self.chance.below(5000)));
             let event = self.model.get(id);
             (event.state, event.due) = (State::Waiting, due);
@@ -319,8 +319,8 @@ impl History {
     }
 
     fn choose_ending(&mut self) -> Vec<Step> {
-        let in_air = self.model.ids(|state| state == State::InAir);
-        let chosen = self.chance.some(in_air, 4);
+        let active = self.model.ids(|state| state == State::InAir);
+        let chosen = self.chance.some(active, 4);
         chosen.into_iter().map(|id| self.ending(id)).collect()
     }
 
@@ -381,12 +381,12 @@ impl History {
                 }
             }
             self.claim(100).await;
-            let in_air = self.model.ids(|state| state == State::InAir);
-            if in_air.is_empty() {
+            let active = self.model.ids(|state| state == State::InAir);
+            if active.is_empty() {
                 assert!(self.let_go().await > 0, "the rest can never go");
                 continue;
             }
-            let ending = in_air.into_iter().map(|id| self.ending(id)).collect();
+            let ending = active.into_iter().map(|id| self.ending(id)).collect();
             settle(self.outbox(), ending).await;
         }
         // The next history shares the file: it must not wait for this one's dead.

@@ -17,7 +17,7 @@ pub(crate) struct Modelled {
     pub(crate) replayed: bool,
     /// It ended dead and keeps its place: those behind it wait.
     pub(crate) holds: bool,
-    /// What it owes in this cycle, once that is planned.
+    /// What it owes in this generation, once that is planned.
     pub(crate) owes: Option<DeliveryId>,
     /// It is in an import job, with this attempt.
     pub(crate) in_job: Option<i64>,

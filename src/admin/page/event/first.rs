@@ -34,12 +34,12 @@ fn delivered(shown: &Shown) -> Words {
     let to = to.map_or_else(|| "Klaviyo".to_owned(), place);
     let known = !now.is_empty() && now.iter().all(|of| of.column("status") == Some("duplicate"));
     let began = match &shown.kept {
-        Some(kept) if kept.cycle > 1 => Some(kept.cycle_began),
+        Some(kept) if kept.generation > 1 => Some(kept.generation_began),
         Some(_) | None => report.column("received_at").and_then(Timestamp::parse),
     };
     let ended = report.column("finished_at").and_then(Timestamp::parse);
     let took = began.zip(ended).map(|(began, ended)| say::span(ended.since(began)));
-    let again = shown.kept.as_ref().is_some_and(|kept| kept.cycle > 1);
+    let again = shown.kept.as_ref().is_some_and(|kept| kept.generation > 1);
     let since = if again {
         "after it was sent again"
     } else {
@@ -147,8 +147,8 @@ fn pending(shown: &Shown) -> Words {
 /// The requests of the last sending that was mapped, and those of the ones before.
 pub(super) fn sendings(shown: &Shown) -> (Vec<&DeliveryReport>, Vec<&DeliveryReport>) {
     let deliveries = &shown.report.deliveries;
-    let last = deliveries.last().and_then(|of| of.column("cycle"));
-    deliveries.iter().partition(|of| of.column("cycle") == last)
+    let last = deliveries.last().and_then(|of| of.column("generation"));
+    deliveries.iter().partition(|of| of.column("generation") == last)
 }
 
 /// The attempt that began last.

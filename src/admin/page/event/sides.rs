@@ -52,8 +52,8 @@ fn gone(shown: &Shown) -> Markup {
 pub(super) fn requests(shown: &Shown, members: &HashSet<String>) -> Markup {
     let (mut now, mut before) = sendings(shown);
     let mapped = shown.kept.as_ref().is_none_or(|kept| {
-        let last = now.first().and_then(|of| of.column("cycle"));
-        last == Some(kept.cycle.to_string().as_str())
+        let last = now.first().and_then(|of| of.column("generation"));
+        last == Some(kept.generation.to_string().as_str())
     });
     if !mapped {
         before.append(&mut now);

@@ -61,32 +61,35 @@ fn received(shown: &Shown) -> Entry<'_> {
 fn sent<'a>(shown: &'a Shown, entries: &mut Vec<Entry<'a>>) {
     let mut rest = &shown.report.deliveries[..];
     while let Some(first) = rest.first() {
-        let cycle = first.column("cycle");
-        let of_cycle = rest.iter().take_while(|of| of.column("cycle") == cycle).count();
-        let (cycle, after) = rest.split_at(of_cycle);
-        again(shown, first.column("cycle"), entries);
-        entries.push(planned(cycle));
-        attempts(cycle, entries);
+        let generation = first.column("generation");
+        let of_generation = rest
+            .iter()
+            .take_while(|of| of.column("generation") == generation)
+            .count();
+        let (generation, after) = rest.split_at(of_generation);
+        again(shown, first.column("generation"), entries);
+        entries.push(planned(generation));
+        attempts(generation, entries);
         rest = after;
     }
-    let cycle = shown.kept.as_ref().map(|kept| kept.cycle.to_string());
-    let last = shown.report.deliveries.last().and_then(|of| of.column("cycle"));
-    if cycle.as_deref() != last {
-        again(shown, cycle.as_deref(), entries);
+    let generation = shown.kept.as_ref().map(|kept| kept.generation.to_string());
+    let last = shown.report.deliveries.last().and_then(|of| of.column("generation"));
+    if generation.as_deref() != last {
+        again(shown, generation.as_deref(), entries);
     }
 }
 
 /// That a further sending began.
-fn again<'a>(shown: &'a Shown, cycle: Option<&str>, entries: &mut Vec<Entry<'a>>) {
-    let Some(number) = cycle.and_then(|cycle| cycle.parse::<i64>().ok()) else {
+fn again<'a>(shown: &'a Shown, generation: Option<&str>, entries: &mut Vec<Entry<'a>>) {
+    let Some(number) = generation.and_then(|generation| generation.parse::<i64>().ok()) else {
         return;
     };
     if number < 2 {
         return;
     }
-    let kept = shown.kept.as_ref().filter(|kept| kept.cycle == number);
+    let kept = shown.kept.as_ref().filter(|kept| kept.generation == number);
     entries.push(Entry {
-        at: kept.map(|kept| kept.cycle_began.to_string()),
+        at: kept.map(|kept| kept.generation_began.to_string()),
         tone: "busy",
         what: html! { strong { "Sent again" } },
         more: html! { "by a replay or an import; this is sending " (number) },
