@@ -7,19 +7,19 @@ use serde_json::Value;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::arrival::{self, Arrival};
-use super::begin;
-use super::dissolve;
-use super::erase::{self, Deletion};
-use super::history;
-use super::import_job;
-use super::order::{Begun, Erased, Import, PlannedDelivery, Replay, Start, Step, Then};
-use super::pause::{self, Pause};
-use super::retention::{self, Removed, Round};
-use super::rows;
-use super::run::{self, Claimed};
-use super::waiting::{self, Waiting};
 use crate::model::{DeliveryId, EventId, EventType, Identifier, ImportJobId, NewEvent, Timestamp};
+use crate::outbox::control::dissolve;
+use crate::outbox::control::erase::{self, Deletion};
+use crate::outbox::intake::arrival::{self, Arrival};
+use crate::outbox::maintain::history;
+use crate::outbox::maintain::retention::{self, Removed, Round};
+use crate::outbox::queue::begin;
+use crate::outbox::queue::import_job;
+use crate::outbox::queue::pause::{self, Pause};
+use crate::outbox::queue::run::{self, Claimed};
+use crate::outbox::queue::transition::{Begun, Erased, Import, PlannedDelivery, Replay, Start, Step, Then};
+use crate::outbox::queue::waiting::{self, Waiting};
+use crate::outbox::rows;
 
 /// The bytes of an event's or a request's row beside its text, about.
 const ROW: usize = 512;
@@ -159,7 +159,7 @@ pub(super) async fn write(connection: &mut SqliteConnection, commands: &[Command
     let group = Group::of(commands);
     let mut arrivals = append(connection, &group.events).await?.into_iter();
     settle(connection, &group).await?;
-    let planned = rows::execute(connection, include_str!("sql/plan.sql"), &group.plans).await?;
+    let planned = rows::execute(connection, include_str!("queue/sql/plan.sql"), &group.plans).await?;
     let mut planned = planned_of(&planned)?;
     let mut begun = begin::all(connection, &group.begins).await?.into_iter();
     let mut answers = Vec::with_capacity(commands.len());
@@ -212,14 +212,14 @@ pub(super) async fn write(connection: &mut SqliteConnection, commands: &[Command
 
 /// Writes what came of requests and events.
 async fn settle(connection: &mut SqliteConnection, group: &Group<'_>) -> Result<(), sqlx::Error> {
-    let settle = include_str!("sql/settle.sql");
+    let settle = include_str!("queue/sql/settle.sql");
     rows::execute(connection, settle, &group.settlements).await?;
-    rows::execute(connection, include_str!("sql/finish.sql"), &group.finishes).await?;
+    rows::execute(connection, include_str!("queue/sql/finish.sql"), &group.finishes).await?;
     for deletion in &group.deletions {
         erase::after(connection, *deletion).await?;
     }
-    rows::execute(connection, include_str!("sql/give_back.sql"), &group.lost).await?;
-    rows::execute(connection, include_str!("sql/release.sql"), &group.releases).await?;
+    rows::execute(connection, include_str!("queue/sql/close_lost.sql"), &group.lost).await?;
+    rows::execute(connection, include_str!("queue/sql/requeue.sql"), &group.releases).await?;
     Ok(())
 }
 
@@ -333,7 +333,7 @@ async fn append(
     if let Some(envelopes) = &envelopes {
         sqlx::query(ENVELOPES).bind(envelopes).execute(&mut *connection).await?;
     }
-    sqlx::query(include_str!("sql/append.sql"))
+    sqlx::query(include_str!("intake/sql/append.sql"))
         .bind(&known)
         .bind(texts)
         .execute(&mut *connection)
@@ -347,7 +347,7 @@ async fn append(
     if events.iter().any(|(event, _)| event.kind == Some(EventType::Delete)) {
         erase::chain(connection).await?;
     }
-    sqlx::query(include_str!("sql/line_up.sql"))
+    sqlx::query(include_str!("intake/sql/enqueue.sql"))
         .bind(known)
         .execute(connection)
         .await?;
@@ -361,7 +361,7 @@ async fn claim(
     replayed: usize,
 ) -> Result<Vec<EventId>, sqlx::Error> {
     let count = |limit: usize| i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows = sqlx::query(include_str!("sql/claim.sql"))
+    let rows = sqlx::query(include_str!("queue/sql/claim.sql"))
         .bind(now.as_millis())
         .bind(count(live))
         .bind(count(replayed))
@@ -373,18 +373,18 @@ async fn claim(
 /// Commands that come singly: one statement text each.
 async fn alone(connection: &mut SqliteConnection, command: &Command) -> Result<Answer, sqlx::Error> {
     let query = match command {
-        Command::Replay { now, events, how } => sqlx::query(include_str!("sql/replay.sql"))
+        Command::Replay { now, events, how } => sqlx::query(include_str!("control/sql/replay.sql"))
             .bind(now.as_millis())
             .bind(rows::ids(events))
             .bind(how.consent)
             .bind(how.backfill)
             .bind(how.as_sent)
             .bind(how.again),
-        Command::Discard { now, events } => sqlx::query(include_str!("sql/discard.sql"))
+        Command::Discard { now, events } => sqlx::query(include_str!("control/sql/discard.sql"))
             .bind(now.as_millis())
             .bind(rows::ids(events)),
-        Command::Hold(events) => sqlx::query(include_str!("sql/hold.sql")).bind(rows::ids(events)),
-        Command::Release { now, events } => sqlx::query(include_str!("sql/let_go.sql"))
+        Command::Hold(events) => sqlx::query(include_str!("control/sql/hold.sql")).bind(rows::ids(events)),
+        Command::Release { now, events } => sqlx::query(include_str!("control/sql/release_held.sql"))
             .bind(now.as_millis())
             .bind(rows::ids(events)),
         Command::ImportTaken(job, klaviyo_id) => sqlx::query(import_job::TAKEN).bind(job.0).bind(klaviyo_id),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::migrate::MigrateError;
 
-use super::disk;
+use crate::outbox::file::disk;
 
 /// Why the outbox could not be opened. Each says what to do.
 #[derive(Debug, thiserror::Error)]

@@ -12,61 +12,19 @@
 //! May use `model`, `config`, `clock` and `metrics`. Nothing else in the process may open the database file: closing any
 //! handle to it would drop SQLite's locks. Its tables are private; scripts use the views of `migrations/`.
 
-mod arrival;
-mod audit;
-mod begin;
-mod checkpoint;
-mod clocks;
 mod command;
-mod connect;
 mod control;
-mod copy;
-mod damage;
-mod dead;
-mod destination;
-mod disk;
-mod dissolve;
-mod door;
-mod erase;
 mod error;
-mod export;
 mod file;
-mod gist;
-mod history;
-mod identity;
-mod import;
-mod import_job;
-mod library;
-mod limits;
-mod lock;
-mod names;
-mod near;
-mod order;
-mod overview;
-mod owner;
-mod page;
-mod pause;
-mod places;
+mod intake;
+mod maintain;
 #[cfg(test)]
 mod plans;
-mod recovery;
-mod report;
-mod retention;
-mod room;
+mod queue;
+mod read;
 mod rows;
-mod run;
-mod same_call;
-mod sample;
-mod scrub;
-mod search;
-mod select;
-mod shared;
-mod standing;
-mod stopped;
 #[cfg(test)]
 mod tests;
-mod waiting;
-mod work;
 mod writer;
 
 use std::collections::HashMap;
@@ -84,44 +42,45 @@ use crate::config::OutboxConfig;
 use crate::metrics::Instruments;
 use crate::model::{DeliveryId, EventId, Family, NewEvent, Timestamp};
 
-use checkpoint::Checkpoints;
 use command::{Answer, Command};
+use maintain::checkpoint::Checkpoints;
 
-pub use arrival::Arrival;
-pub use audit::{Audit, Checked, Counted};
-pub use checkpoint::{LogTrouble, LogTroubleKind, Process};
-pub use clocks::ClockTrouble;
-pub use copy::{CopyError, Restored};
-pub use damage::Damage;
-pub use dead::{DeadCount, DeadGroup, DeadGroups};
-pub use destination::Destination;
-pub use disk::{fleeting, free_bytes, free_inodes, try_to_make};
-pub use door::RefusedAtDoor;
-pub use erase::{Person, PersonsEvent};
+pub use control::erase::{Person, PersonsEvent};
+pub use control::shared::{DissolveError, SharedIdentifier};
 pub use error::{AppendError, OpenError, ReadError, WriteError};
-pub use export::ExportedEvent;
-pub use history::{Minute, SourceCame, chronicle};
-pub use import_job::{ImportItem, ImportJobReport, OpenImport};
-pub use limits::{LimitInUse, LimitsInUse};
-pub use lock::daemon_of;
-use names::Names;
-pub use order::{Begun, Copied, Erased, Import, PlannedDelivery, Replay, Settlement, Start, Step, Then};
-pub use overview::{Blocked, BlockedHead, Flow, Overview, SourceRate};
-pub use page::{BlockedRow, Page};
-pub use pause::{FailingAlone, Pause};
-pub use report::{AttemptReport, BacklogRow, DeliveryReport, EventReport, Status};
-pub use retention::keep;
-use room::Room;
-pub use run::Claimed;
-pub use same_call::fingerprint;
-use scrub::Scrub;
-pub use search::{FoundBy, Hit};
-pub use select::{Brief, Selection};
-pub use shared::{DissolveError, SharedIdentifier};
-pub use standing::Standing;
-pub use stopped::Stopped;
-use waiting::Waiting;
-pub use work::{BODIES, ClaimedEvent, NextDue, StoredDelivery};
+pub use file::disk::{fleeting, free_bytes, free_inodes, try_to_make};
+pub use file::lock::daemon_of;
+use file::names::Names;
+use file::{connect, create, disk, identity, lock, owner};
+use intake::admission::Room;
+pub use intake::arrival::Arrival;
+pub use intake::door::RefusedAtDoor;
+pub use intake::fingerprint::fingerprint;
+pub use maintain::backup::{CopyError, Restored};
+pub use maintain::checkpoint::{LogTrouble, LogTroubleKind, Process};
+pub use maintain::clocks::ClockTrouble;
+pub use maintain::damage::Damage;
+pub use maintain::destination::Destination;
+pub use maintain::history::{Minute, SourceCame, chronicle};
+pub use maintain::retention::keep;
+use maintain::scrub::{self, Scrub};
+pub use queue::import_job::{ImportItem, ImportJobReport, OpenImport};
+pub use queue::limits::{LimitInUse, LimitsInUse};
+pub use queue::pause::{FailingAlone, Pause};
+pub use queue::run::Claimed;
+pub use queue::transition::{Begun, Copied, Erased, Import, PlannedDelivery, Replay, Settlement, Start, Step, Then};
+use queue::waiting::Waiting;
+pub use queue::work::{BODIES, ClaimedEvent, NextDue, StoredDelivery};
+pub use read::audit::{Audit, Checked, Counted};
+pub use read::dead::{DeadCount, DeadGroup, DeadGroups};
+pub use read::export::ExportedEvent;
+pub use read::overview::{Blocked, BlockedHead, Flow, Overview, SourceRate};
+pub use read::page::{BlockedRow, Page};
+pub use read::report::{AttemptReport, BacklogRow, DeliveryReport, EventReport, Status};
+pub use read::search::{FoundBy, Hit};
+pub use read::select::{Brief, Selection};
+pub use read::standing::Standing;
+pub use read::stopped::Stopped;
 use writer::{Held, Order, Writer};
 
 /// The schema this program writes: `PRAGMA user_version`, set by the newest migration.
@@ -161,7 +120,7 @@ impl Outbox {
         instruments: Option<Instruments>,
     ) -> Result<Self, OpenError> {
         let configured = config.path.as_path();
-        let config = &at(config, file::resolved(configured));
+        let config = &at(config, create::resolved(configured));
         let path = &config.path;
         if let Some(kind) = disk::network_file_system(path) {
             return Err(OpenError::NetworkFileSystem {
@@ -175,7 +134,7 @@ impl Outbox {
             path: path.clone(),
             source,
         };
-        file::make(path).map_err(unprepared)?;
+        create::make(path).map_err(unprepared)?;
         lock.take_the_file(path)?;
         let mut connection = connect::writer(path, true).await?;
         // At every start: the one that made the file may have been killed before this.
@@ -185,7 +144,7 @@ impl Outbox {
             .await
             .map_err(OpenError::Migrate)?;
         scrub::when_due(&mut connection, path).await;
-        recovery::recover(&mut connection, now)
+        queue::recovery::recover(&mut connection, now)
             .await
             .map_err(OpenError::Recover)?;
         let daemon = Some((Arc::new(lock), configured));
@@ -198,7 +157,7 @@ impl Outbox {
         if !owner::is_there(path)? {
             return Err(OpenError::Missing { path: path.clone() });
         }
-        let config = &at(config, file::resolved(&config.path));
+        let config = &at(config, create::resolved(&config.path));
         let path = &config.path;
         lock::one_name(path)?;
         let found = identity::version(path).await?;

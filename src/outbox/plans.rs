@@ -1,29 +1,29 @@
 //! How SQLite will run the statements of the hot path: none may read a table that grows from end to end.
 
-use super::places::Range;
-use super::tests::files;
-use super::{Outbox, Selection};
 use crate::model::EventStatus;
+use crate::outbox::read::scan::Range;
+use crate::outbox::tests::files;
+use crate::outbox::{Outbox, Selection};
 
 /// The statements that run for each event or group of events.
 const HOT: [(&str, &str); 17] = [
-    ("append", include_str!("sql/append.sql")),
-    ("line_up", include_str!("sql/line_up.sql")),
-    ("claim", include_str!("sql/claim.sql")),
-    ("next_due", include_str!("sql/next_due.sql")),
-    ("plan", include_str!("sql/plan.sql")),
-    ("begin", include_str!("sql/begin.sql")),
-    ("settle", include_str!("sql/settle.sql")),
-    ("release", include_str!("sql/release.sql")),
-    ("give_back", include_str!("sql/give_back.sql")),
-    ("finish", include_str!("sql/finish.sql")),
-    ("prune", include_str!("sql/prune.sql")),
-    ("strippable", include_str!("sql/strippable.sql")),
-    ("strip", include_str!("sql/strip.sql")),
-    ("recover", include_str!("sql/recover.sql")),
-    ("erasable", include_str!("sql/erasable.sql")),
-    ("erase", include_str!("sql/erase.sql")),
-    ("chronicle", include_str!("sql/chronicle.sql")),
+    ("append", include_str!("intake/sql/append.sql")),
+    ("line_up", include_str!("intake/sql/enqueue.sql")),
+    ("claim", include_str!("queue/sql/claim.sql")),
+    ("next_due", include_str!("queue/sql/next_due.sql")),
+    ("plan", include_str!("queue/sql/plan.sql")),
+    ("begin", include_str!("queue/sql/begin.sql")),
+    ("settle", include_str!("queue/sql/settle.sql")),
+    ("release", include_str!("queue/sql/requeue.sql")),
+    ("give_back", include_str!("queue/sql/close_lost.sql")),
+    ("finish", include_str!("queue/sql/finish.sql")),
+    ("prune", include_str!("maintain/sql/delete_events.sql")),
+    ("strippable", include_str!("maintain/sql/bodies_due.sql")),
+    ("strip", include_str!("maintain/sql/delete_bodies.sql")),
+    ("recover", include_str!("queue/sql/recover.sql")),
+    ("erasable", include_str!("control/sql/erasable.sql")),
+    ("erase", include_str!("control/sql/erase.sql")),
+    ("chronicle", include_str!("maintain/sql/rollup.sql")),
 ];
 
 /// Indexes that hold only what is in the air, bounded by the window and empty at rest, or what was never answered.
@@ -40,33 +40,42 @@ async fn hot_statements_scan_no_table_that_grows() {
     let outbox = files.open().await;
     let mut looked_at = 0;
     for (name, text) in HOT.into_iter().chain([
-        ("claimed", super::work::EVENTS),
-        ("owed", super::work::DELIVERIES),
-        ("dead since", super::stopped::DEAD_SINCE),
-        ("what may begin", super::begin::MAY_BEGIN),
-        ("known", super::arrival::KNOWN),
-        ("open import jobs", super::import_job::OPEN),
-        ("their events", super::import_job::EVENTS),
-        ("their items", super::import_job::ITEMS),
-        ("the latest due time", super::waiting::LATEST_DUE),
-        ("the latest time", super::waiting::LATEST_TIME),
-        ("what is brought forward", super::waiting::BRING_FORWARD),
-        ("the oldest pending event", super::history::OLDEST_PENDING),
-        ("unanswered subscriptions", super::report::UNKNOWN_SUBSCRIPTIONS),
-        ("how far minutes are written", super::history::MARK),
-        ("what came since", super::history::CAME),
-        ("what ended since", super::history::ENDED),
-        ("times to delivery", super::history::DELIVERED_AFTER),
-        ("minutes", super::history::WRITTEN),
-        ("the minutes' sources", super::history::WRITTEN_SOURCES),
-        ("the ends", super::places::ENDS),
-        ("a place by time", super::places::NEXT),
-        ("search by number", super::search::BY_NUMBER),
-        ("search by $event_id", super::search::BY_EVENT_ID),
-        ("search by order", super::search::BY_ORDER),
-        ("search by person", super::search::BY_IDENTIFIER),
-        ("neighbours", super::near::NEIGHBOURS),
-        ("the event of a message", super::near::OF_MESSAGE),
+        ("claimed", crate::outbox::queue::work::EVENTS),
+        ("owed", crate::outbox::queue::work::DELIVERIES),
+        ("dead since", crate::outbox::read::stopped::DEAD_SINCE),
+        ("what may begin", crate::outbox::queue::begin::MAY_BEGIN),
+        ("known", crate::outbox::intake::arrival::KNOWN),
+        ("open import jobs", crate::outbox::queue::import_job::OPEN),
+        ("their events", crate::outbox::queue::import_job::EVENTS),
+        ("their items", crate::outbox::queue::import_job::ITEMS),
+        ("the latest due time", crate::outbox::queue::waiting::LATEST_DUE),
+        ("the latest time", crate::outbox::queue::waiting::LATEST_TIME),
+        ("what is brought forward", crate::outbox::queue::waiting::BRING_FORWARD),
+        (
+            "the oldest pending event",
+            crate::outbox::maintain::history::OLDEST_PENDING,
+        ),
+        (
+            "unanswered subscriptions",
+            crate::outbox::read::report::UNKNOWN_SUBSCRIPTIONS,
+        ),
+        ("how far minutes are written", crate::outbox::maintain::history::MARK),
+        ("what came since", crate::outbox::maintain::history::CAME),
+        ("what ended since", crate::outbox::maintain::history::ENDED),
+        ("times to delivery", crate::outbox::maintain::history::DELIVERED_AFTER),
+        ("minutes", crate::outbox::maintain::history::WRITTEN),
+        (
+            "the minutes' sources",
+            crate::outbox::maintain::history::WRITTEN_SOURCES,
+        ),
+        ("the ends", crate::outbox::read::scan::ENDS),
+        ("a place by time", crate::outbox::read::scan::NEXT),
+        ("search by number", crate::outbox::read::search::BY_NUMBER),
+        ("search by $event_id", crate::outbox::read::search::BY_EVENT_ID),
+        ("search by order", crate::outbox::read::search::BY_ORDER),
+        ("search by person", crate::outbox::read::search::BY_IDENTIFIER),
+        ("neighbours", crate::outbox::read::neighbours::NEIGHBOURS),
+        ("the event of a message", crate::outbox::read::neighbours::OF_MESSAGE),
     ]) {
         for statement in statements(text) {
             for step in steps(&outbox, &statement).await {
@@ -82,7 +91,7 @@ async fn hot_statements_scan_no_table_that_grows() {
 async fn a_known_message_is_found_by_its_whole_key() {
     let files = files();
     let outbox = files.open().await;
-    let steps = steps(&outbox, super::arrival::KNOWN).await;
+    let steps = steps(&outbox, crate::outbox::intake::arrival::KNOWN).await;
     let by_key = |step: &String| step.contains("(source=? AND message_id=?)");
     assert!(steps.last().is_some_and(by_key), "{steps:?}");
 }
@@ -91,7 +100,7 @@ async fn a_known_message_is_found_by_its_whole_key() {
 async fn shared_identifiers_are_found_by_look_ups() {
     let files = files();
     let outbox = files.open().await;
-    let steps = steps(&outbox, super::shared::SHARED).await;
+    let steps = steps(&outbox, crate::outbox::control::shared::SHARED).await;
     // What else is scanned are the few that were looked up.
     let few = ["SCAN n", "SCAN q", "SCAN w", "SCAN counted"];
     let is_few = |step: &String| few.contains(&step.as_str());
@@ -105,7 +114,7 @@ async fn shared_identifiers_are_found_by_look_ups() {
 async fn a_message_is_looked_up_in_each_source_by_its_whole_key() {
     let files = files();
     let outbox = files.open().await;
-    let steps = steps(&outbox, super::search::BY_MESSAGE).await;
+    let steps = steps(&outbox, crate::outbox::read::search::BY_MESSAGE).await;
     let by_key = |step: &&String| step.contains("(source=? AND message_id=?)");
     assert_eq!(steps.iter().filter(by_key).count(), 1, "{steps:?}");
     // What else is scanned are the sources.
@@ -153,7 +162,7 @@ async fn a_page_is_read_by_the_index_of_what_it_lists() {
         let places = outbox.places(&selection).await.unwrap();
         for query in [
             places.portion(all, 10),
-            super::page::looked_at(&selection, &places, all),
+            crate::outbox::read::page::looked_at(&selection, &places, all),
         ] {
             let steps = steps(&outbox, query.sql().as_str()).await;
             assert!(steps.iter().any(|step| step.contains(index)), "{steps:?}");
@@ -177,7 +186,7 @@ async fn the_dead_are_selected_by_their_index_in_their_order() {
             ..Selection::default()
         },
     ] {
-        let mut query = super::select::selected("SELECT e.id", &selection);
+        let mut query = crate::outbox::read::select::selected("SELECT e.id", &selection);
         query.push(" ORDER BY e.id");
         let steps = steps(&outbox, query.sql().as_str()).await;
         assert_eq!(steps.len(), 1, "{steps:?}");

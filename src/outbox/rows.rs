@@ -7,9 +7,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::order::{Import, PlannedDelivery, Settlement, Start};
-use super::same_call::{fingerprint, other_id};
 use crate::model::{EventId, EventStatus, EventType, Family, Identifier, IdentifierKind, NewEvent, Outcome, Timestamp};
+use crate::outbox::intake::fingerprint::{fingerprint, other_id};
+use crate::outbox::queue::transition::{Import, PlannedDelivery, Settlement, Start};
 
 /// The first generation of an event from an archive: the one before was elsewhere.
 const IMPORTED_GENERATION: i64 = 2;

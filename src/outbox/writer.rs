@@ -13,16 +13,16 @@ use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::checkpoint::Checkpoints;
-use super::command::{self, Answer, Command};
-use super::error::{Severity, WriteError, severity};
-use super::lock::Lock;
-use super::names::Names;
-use super::order::Then;
-use super::room::Room;
-use super::scrub::{self, Scrub, Task};
-use super::{connect, disk};
 use crate::metrics::{Instruments, Pulse};
+use crate::outbox::command::{self, Answer, Command};
+use crate::outbox::error::{Severity, WriteError, severity};
+use crate::outbox::file::lock::Lock;
+use crate::outbox::file::names::Names;
+use crate::outbox::file::{connect, disk};
+use crate::outbox::intake::admission::Room;
+use crate::outbox::maintain::checkpoint::Checkpoints;
+use crate::outbox::maintain::scrub::{self, Scrub, Task};
+use crate::outbox::queue::transition::Then;
 
 /// Begins a transaction that may write the tables: their triggers let nobody else.
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE; INSERT INTO write_guard (id) VALUES (1)";
@@ -323,7 +323,7 @@ impl Writer {
         }
         let opened = connect::writer(&self.path, false).await;
         let mut connection = opened.map_err(|error| {
-            if let super::OpenError::Connect { source, .. } = error {
+            if let crate::outbox::OpenError::Connect { source, .. } = error {
                 source
             } else {
                 sqlx::Error::Configuration(Box::new(error))

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::ImportJobId;
-use crate::outbox::retention::Round;
+use crate::outbox::maintain::retention::Round;
 
 /// The import of a profile.
 pub(in crate::outbox) fn profile(user: &str) -> PlannedDelivery {

@@ -1,0 +1,45 @@
+//! Takes events out of the queues of identifiers that name nobody: what the writer does, some at a time.
+
+use serde_json::json;
+use sqlx::sqlite::SqliteConnection;
+
+/// Events taken out of a queue in one commit.
+const PORTION: i64 = 5_000;
+
+/// The last events of these queues.
+const LAST: &str = "
+    SELECT event_id FROM queue_entry WHERE identifier IN (SELECT value FROM json_each(?1)) ORDER BY queue_pos DESC LIMIT ?2";
+
+const DISSOLVE: [&str; 3] = [
+    "DELETE FROM queue_entry WHERE event_id IN (SELECT value FROM json_each(?2))
+     AND identifier IN (SELECT value FROM json_each(?1))",
+    "DELETE FROM event_identifier WHERE event_id IN (SELECT value FROM json_each(?2))
+     AND identifier IN (SELECT value FROM json_each(?1))",
+    "UPDATE event
+     SET blocked_by = (SELECT count(*) FROM queue_entry AS t
+                  WHERE t.event_id = event.id
+                    AND EXISTS (SELECT 1 FROM queue_entry AS p WHERE p.identifier = t.identifier AND p.queue_pos < t.queue_pos))
+     WHERE id IN (SELECT value FROM json_each(?2)) AND ?1 IS NOT NULL",
+];
+
+/// Takes the last events out of these queues; with how many.
+pub(in crate::outbox) async fn take_out(
+    connection: &mut SqliteConnection,
+    queues: &[String],
+) -> Result<u64, sqlx::Error> {
+    let queues = json!(queues).to_string();
+    let events: Vec<i64> = sqlx::query_scalar(LAST)
+        .bind(&queues)
+        .bind(PORTION)
+        .fetch_all(&mut *connection)
+        .await?;
+    let ids = json!(events).to_string();
+    for statement in DISSOLVE {
+        sqlx::query(statement)
+            .bind(&queues)
+            .bind(&ids)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(u64::try_from(events.len()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,181 @@
+//! Erasing a person: whom a delete call is about, and emptying their finished events.
+//!
+//! A delete call learns whom else it names when it arrives (`sql/person.sql`), and stands in the lines of all of them.
+//! So everything of the person that came before it is finished when its turn comes, and nothing that came after overtakes
+//! it. When it is finished, the same transaction empties the person's finished events. Their rows stay.
+//!
+//! It promises that nothing personal is left in those rows, and that an event of another userId is left alone. What the
+//! file itself still holds of it, [`crate::outbox::maintain::scrub`] clears.
+
+mod person;
+
+use serde_json::json;
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use crate::model::{EventId, EventStatus, Identifier, Timestamp};
+use crate::outbox::maintain::scrub;
+use crate::outbox::queue::transition::Erased;
+
+pub use person::{Person, PersonsEvent};
+
+/// Everything, in an order or among numbers.
+const ALL: i64 = i64::MAX;
+
+/// A delete call that is finished.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::outbox) struct Deletion<'a> {
+    pub(in crate::outbox) event: EventId,
+    pub(in crate::outbox) status: EventStatus,
+    pub(in crate::outbox) reason: Option<&'a str>,
+    pub(in crate::outbox) now: Timestamp,
+}
+
+/// Empties the person's events before a delete call, and the call itself. One that Klaviyo refused keeps what it says:
+/// the operator has to see whom it is about, and may replay it.
+pub(in crate::outbox) async fn after(
+    connection: &mut SqliteConnection,
+    deletion: Deletion<'_>,
+) -> Result<(), sqlx::Error> {
+    let id = deletion.event.0;
+    let row = sqlx::query(
+        "SELECT queue_pos, (SELECT json_group_array(identifier) FROM event_identifier WHERE event_id = ?1) AS person
+         FROM event WHERE id = ?1 AND status = ?2",
+    )
+    .bind(id)
+    .bind(deletion.status.word())
+    .fetch_optional(&mut *connection)
+    .await?;
+    // Discarded meanwhile: nobody is to be erased any more.
+    let Some(row) = row else { return Ok(()) };
+    let person: String = row.try_get("person")?;
+    let mut events = erasable(connection, &person, row.try_get("queue_pos")?).await?;
+    events.retain(|event| *event != id);
+    let earlier = events.len();
+    let kept = deletion.status == EventStatus::Dead;
+    if !kept {
+        events.push(id);
+    }
+    empty(connection, &events).await?;
+    record(connection, deletion.now, Some(id), events.len()).await?;
+    let reason = reason(deletion, earlier, kept);
+    sqlx::query("UPDATE event SET reason = ?2 WHERE id = ?1")
+        .bind(id)
+        .bind(reason)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Empties all finished events of the person that these identifiers name; says how many, and how many are left since
+/// they are not finished.
+pub(in crate::outbox) async fn now(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+    identifiers: &[Identifier],
+) -> Result<Erased, sqlx::Error> {
+    let named: Vec<String> = identifiers.iter().map(ToString::to_string).collect();
+    let person = person(connection, &json!(named).to_string(), ALL).await?;
+    let events = erasable(connection, &person, ALL).await?;
+    empty(connection, &events).await?;
+    record(connection, now, None, events.len()).await?;
+    let left: i64 = sqlx::query_scalar(
+        "SELECT count(DISTINCT i.event_id) FROM json_each(?1) AS j JOIN event_identifier AS i ON i.identifier = j.value
+         WHERE NOT EXISTS (SELECT 1 FROM event_identifier AS f
+                           WHERE f.event_id = i.event_id AND substr(f.identifier, 1, 5) = 'user:'
+                             AND f.identifier NOT IN (SELECT value FROM json_each(?1)))",
+    )
+    .bind(&person)
+    .fetch_one(connection)
+    .await?;
+    Ok(Erased {
+        events: events.len(),
+        left: usize::try_from(left).unwrap_or(0),
+    })
+}
+
+/// Gives the delete calls among the events just stored everybody they are about.
+pub(in crate::outbox) async fn chain(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let calls = sqlx::query(include_str!("../sql/delete_calls.sql"))
+        .fetch_all(&mut *connection)
+        .await?;
+    for call in &calls {
+        let id: i64 = call.try_get("id")?;
+        let named: String = call.try_get("named")?;
+        let person = person(connection, &named, id).await?;
+        sqlx::query(
+            "INSERT INTO event_identifier (event_id, identifier) SELECT ?1, value FROM json_each(?2) WHERE true
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(id)
+        .bind(person)
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+/// All identifiers of the person that `named` (a JSON array) names, as a JSON array, as events before `before` tell.
+async fn person(connection: &mut SqliteConnection, named: &str, before: i64) -> Result<String, sqlx::Error> {
+    let identifiers: Vec<String> = sqlx::query_scalar(include_str!("../sql/person.sql"))
+        .bind(named)
+        .bind(before)
+        .fetch_all(connection)
+        .await?;
+    Ok(json!(identifiers).to_string())
+}
+
+async fn erasable(connection: &mut SqliteConnection, person: &str, before: i64) -> Result<Vec<i64>, sqlx::Error> {
+    let rows = sqlx::query(include_str!("../sql/erasable.sql"))
+        .bind(person)
+        .bind(before)
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(|row: &SqliteRow| row.try_get(0)).collect()
+}
+
+async fn empty(connection: &mut SqliteConnection, events: &[i64]) -> Result<(), sqlx::Error> {
+    sqlx::query(include_str!("../sql/erase.sql"))
+        .bind(json!(events).to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn record(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+    event: Option<i64>,
+    events: usize,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("INSERT INTO erasure (at_ms, event_id, events) VALUES (?1, ?2, ?3)")
+        .bind(now.as_millis())
+        .bind(event)
+        .bind(i64::try_from(events).unwrap_or(i64::MAX))
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("INSERT OR REPLACE INTO kv (name, value) VALUES (?1, '1')")
+        .bind(scrub::DUE)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// What became of the call, and what was erased for it.
+fn reason(deletion: Deletion<'_>, earlier: usize, kept: bool) -> String {
+    let plural = if earlier == 1 { "" } else { "s" };
+    let done = if kept {
+        format!(
+            "{earlier} earlier event{plural} of the person erased from the outbox; this call is kept, to be replayed"
+        )
+    } else {
+        format!("erased from the outbox, with {earlier} earlier event{plural} of the person")
+    };
+    match deletion.reason {
+        Some(reason) => format!("{reason}; {done}"),
+        None => done,
+    }
+}
+
+#[cfg(test)]
+pub(in crate::outbox) mod tests;

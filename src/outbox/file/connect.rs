@@ -1,0 +1,157 @@
+//! Connections to the file, with the settings that its promises rest on, read back.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::sqlite::{
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Connection};
+
+use super::owner;
+use crate::outbox::error::OpenError;
+
+/// How long SQLite waits for another process's lock before it gives up a statement.
+pub(in crate::outbox) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// The write-ahead log is cut back to this size after a checkpoint.
+const WAL_KEPT_BYTES: u32 = 64 << 20;
+/// Readers beside the writer.
+const READERS: u32 = 4;
+/// The first SQLite without the WAL-reset bug (<https://sqlite.org/wal.html#walresetbug>).
+const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
+
+/// The writer's connection. WAL with `synchronous=FULL`: a commit is on disk when it returns. (With `NORMAL`, a
+/// power cut loses the last commits, each of which a client was told is safe.)
+pub(in crate::outbox) async fn writer(path: &Path, create: bool) -> Result<SqliteConnection, OpenError> {
+    let options = base(path)
+        .create_if_missing(create)
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
+        .page_size(4096)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        // What is deleted or replaced is overwritten with zeros: an erased person is in no free corner of the file.
+        .pragma("secure_delete", "ON")
+        .pragma("journal_size_limit", WAL_KEPT_BYTES.to_string())
+        .pragma("cache_size", "-32768");
+    let mut connection = options.connect().await.map_err(failed(path))?;
+    read_back(&mut connection, path).await?;
+    Ok(connection)
+}
+
+/// A few connections that cannot write; opened `at_once`, or as they are needed. Those of a daemon are: the name may lead
+/// to another file later.
+pub(in crate::outbox) async fn readers(path: &Path, at_once: bool) -> Result<SqlitePool, OpenError> {
+    let options = base(path).pragma("cache_size", "-4096").pragma("query_only", "ON");
+    SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .min_connections(if at_once { READERS } else { 0 })
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .test_before_acquire(false)
+        .connect_with(options)
+        .await
+        .map_err(failed(path))
+}
+
+/// What every connection has.
+pub(in crate::outbox) fn base(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true)
+        .pragma("temp_store", "MEMORY")
+        .pragma("mmap_size", "0")
+        .pragma("trusted_schema", "OFF")
+        .pragma("cell_size_check", "ON")
+        .disable_statement_logging()
+}
+
+/// One connection to a file that is only to be looked at.
+pub(in crate::outbox) async fn reader(path: &Path) -> Result<SqliteConnection, OpenError> {
+    base(path).read_only(true).connect().await.map_err(failed(path))
+}
+
+async fn read_back(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(failed(path))?;
+    if version_of(&version) < Some(OLDEST_SQLITE) {
+        return Err(OpenError::SqliteTooOld { found: version });
+    }
+    let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(failed(path))?;
+    if mode != "wal" {
+        return Err(OpenError::Setting {
+            pragma: "journal_mode",
+            found: mode,
+            wanted: "wal",
+        });
+    }
+    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(failed(path))?;
+    if synchronous != 2 {
+        let found = synchronous.to_string();
+        return Err(OpenError::Setting {
+            pragma: "synchronous",
+            found,
+            wanted: "2 (FULL)",
+        });
+    }
+    let secure_delete: i64 = sqlx::query_scalar("PRAGMA secure_delete")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(failed(path))?;
+    if secure_delete != 1 {
+        let found = secure_delete.to_string();
+        return Err(OpenError::Setting {
+            pragma: "secure_delete",
+            found,
+            wanted: "1 (ON)",
+        });
+    }
+    Ok(())
+}
+
+fn version_of(text: &str) -> Option<(u32, u32, u32)> {
+    let mut parts = text.split('.').map(u32::from_str);
+    let mut next = || parts.next()?.ok();
+    Some((next()?, next()?, next()?))
+}
+
+pub(in crate::outbox) fn failed(path: &Path) -> impl FnOnce(sqlx::Error) -> OpenError + '_ {
+    |source| {
+        owner::is_denied(path).unwrap_or_else(|| OpenError::Connect {
+            path: path.to_owned(),
+            source,
+        })
+    }
+}
+
+/// Ends a connection in good order, so that the log is folded into the file; a failure only leaves the log behind.
+pub(in crate::outbox) async fn close(connection: SqliteConnection) {
+    if let Err(error) = connection.close().await {
+        tracing::warn!(%error, "the outbox did not close cleanly; the next start recovers from its log");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_sqlite_with_the_wal_reset_bug_is_older_than_what_we_take() {
+        for old in ["3.51.2", "3.46.0", "3.9.9", "2.99.99", "nonsense"] {
+            assert!(version_of(old) < Some(OLDEST_SQLITE), "{old}");
+        }
+        for new in ["3.51.3", "3.52.0", "4.0.0"] {
+            assert!(version_of(new) >= Some(OLDEST_SQLITE), "{new}");
+        }
+    }
+}

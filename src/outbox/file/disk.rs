@@ -1,0 +1,114 @@
+//! The disk under the outbox: how much is free, and whether it is one that SQLite can trust.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Write as _};
+use std::path::Path;
+
+use rustix::fs::{statfs, statvfs};
+use rustix::process::{Resource, getrlimit};
+
+use super::create;
+
+/// More than what SQLite asks for at once.
+const PROBE_BYTES: usize = 64 << 10;
+
+/// Free bytes for an ordinary user on the file system that holds `path`; `None` when it cannot be told.
+pub fn free_bytes(path: &Path) -> Option<u64> {
+    // Of the file where it is there: it may be a link.
+    let stat = statvfs(path).or_else(|_| statvfs(folder(path))).ok()?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Files that can still be made on the file system that holds `path`; `None` when it cannot be told, or has no such bound.
+pub fn free_inodes(path: &Path) -> Option<u64> {
+    let stat = statvfs(path).or_else(|_| statvfs(folder(path))).ok()?;
+    (stat.f_files > 0).then_some(stat.f_favail)
+}
+
+/// What becomes of a file that is written at `path`, where that does not outlive what a disk does; `None`: it does.
+pub fn fleeting(path: &Path) -> Option<&'static str> {
+    match magic(path)? {
+        // tmpfs, ramfs
+        0x0102_1994 | 0x8584_58F6 => Some("it is in memory, and gone when the machine stops"),
+        // overlay
+        0x794C_7630 => Some("it is in a container's own layer, and gone with the container"),
+        _ => None,
+    }
+}
+
+/// Whether the system takes no more bytes: the disk is full, a quota is used up, or the file system is read-only.
+pub(in crate::outbox) fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::ReadOnlyFilesystem
+    )
+}
+
+/// Why the folder of `path` takes no more, by writing a little there; `None` where it does, or where that is for another
+/// reason. SQLite tells a full disk from a failed one only where the system says `ENOSPC`, and sqlx passes the system's
+/// error on for neither.
+pub(in crate::outbox) fn takes_no_more(path: &Path) -> Option<io::Error> {
+    let probe = create::beside(path, ".probe");
+    // Of a process that was killed.
+    drop(std::fs::remove_file(&probe));
+    let written = create::private()
+        .write(true)
+        .create_new(true)
+        .open(&probe)
+        .and_then(|mut file| file.write_all(&vec![0x55; PROBE_BYTES]));
+    drop(std::fs::remove_file(&probe));
+    written.err().filter(is_full).or_else(|| is_as_large_as_may_be(path))
+}
+
+/// Whether the outbox's file or its log is as large as a file of this process may be, or nearly so.
+fn is_as_large_as_may_be(path: &Path) -> Option<io::Error> {
+    let may_be = getrlimit(Resource::Fsize).current?;
+    let (file, log) = file_bytes(path);
+    let room = u64::try_from(PROBE_BYTES).unwrap_or(u64::MAX);
+    (file.max(log).saturating_add(room) > may_be).then(|| ErrorKind::FileTooLarge.into())
+}
+
+/// Whether a file can be made where an outbox is to be, by making one.
+pub fn try_to_make(outbox: &Path) -> io::Result<()> {
+    let probe = create::beside(&create::resolved(outbox), ".probe");
+    let made = create::private().write(true).create(true).truncate(true).open(&probe);
+    made?;
+    std::fs::remove_file(&probe)
+}
+
+/// How large the outbox's file and its log are, in bytes; 0 for one that is absent.
+pub(in crate::outbox) fn file_bytes(path: &Path) -> (u64, u64) {
+    let of = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+    (of(path), of(&create::beside(path, "-wal")))
+}
+
+/// Makes the file's entry in its folder durable: without this, a power cut soon after the first start can take
+/// the whole new file away, whatever was synced inside it.
+pub(in crate::outbox) fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(folder(path))?.sync_all()
+}
+
+/// The name of the network file system that holds `path`, if it is one.
+pub(in crate::outbox) fn network_file_system(path: &Path) -> Option<&'static str> {
+    match magic(path)? {
+        0x6969 => Some("nfs"),
+        0x517B | 0xFF53_4D42 | 0xFE53_4D42 => Some("smb"),
+        0x0102_1997 => Some("9p"),
+        0x00C3_6400 => Some("ceph"),
+        _ => None,
+    }
+}
+
+/// Which kind of file system holds the folder of `path` (statfs(2)).
+fn magic(path: &Path) -> Option<u32> {
+    let stat = statfs(folder(path)).ok()?;
+    // The numbers are 32 bits wide; the field is wider on some machines.
+    u32::try_from(stat.f_type & 0xffff_ffff).ok()
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        Some(_) | None => Path::new("."),
+    }
+}

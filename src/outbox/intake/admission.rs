@@ -1,0 +1,114 @@
+//! Whether there is room for more events: measured by the writer, asked by every append.
+//!
+//! An outbox that takes more than it can keep loses all of it, so new events are refused while the disk is nearly
+//! full or too many wait. What is already in goes on being delivered.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::config::OutboxConfig;
+use crate::outbox::error::WriteError;
+use crate::outbox::file::disk;
+
+/// More events than any file holds.
+const UNBOUNDED: u64 = u64::MAX;
+
+/// What bounds the outbox, and how near it is. Shared by the writer and every handle.
+#[derive(Debug)]
+pub(in crate::outbox) struct Room {
+    path: PathBuf,
+    /// Free bytes on the disk, below which nothing is accepted.
+    min_free: AtomicU64,
+    /// Pending events from which on nothing is accepted; [`UNBOUNDED`] where nothing but the disk bounds them.
+    max_pending: AtomicU64,
+    /// Whether the open file is no longer the one of its name.
+    file_gone: AtomicBool,
+    low_disk: AtomicBool,
+    too_many: AtomicBool,
+    pending: AtomicU64,
+}
+
+impl Room {
+    pub(in crate::outbox) fn new(config: &OutboxConfig) -> Self {
+        Self {
+            path: config.path.clone(),
+            min_free: AtomicU64::new(config.min_free_disk),
+            max_pending: AtomicU64::new(config.max_pending.unwrap_or(UNBOUNDED)),
+            file_gone: AtomicBool::new(false),
+            low_disk: AtomicBool::new(false),
+            too_many: AtomicBool::new(false),
+            pending: AtomicU64::new(0),
+        }
+    }
+
+    /// Other bounds from now on.
+    pub(in crate::outbox) fn set(&self, config: &OutboxConfig) {
+        self.min_free.store(config.min_free_disk, Ordering::Relaxed);
+        let max_pending = config.max_pending.unwrap_or(UNBOUNDED);
+        self.max_pending.store(max_pending, Ordering::Relaxed);
+        self.measure_disk();
+        self.count(self.pending.load(Ordering::Relaxed));
+    }
+
+    /// Why nothing more is accepted, if that is so.
+    pub(in crate::outbox) fn refuses(&self) -> Option<WriteError> {
+        if self.file_is_gone() {
+            Some(WriteError::FileGone)
+        } else if self.low_disk.load(Ordering::Relaxed) {
+            Some(WriteError::DiskFull)
+        } else if self.too_many.load(Ordering::Relaxed) {
+            Some(WriteError::Backlog {
+                pending: self.pending.load(Ordering::Relaxed),
+            })
+        } else {
+            None
+        }
+    }
+
+    pub(in crate::outbox) fn file_is_gone(&self) -> bool {
+        self.file_gone.load(Ordering::Relaxed)
+    }
+
+    /// Takes note of whether the open file is no longer the one of its name; answers whether that is new.
+    pub(in crate::outbox) fn note_file(&self, gone: bool) -> bool {
+        self.file_gone.swap(gone, Ordering::Relaxed) != gone
+    }
+
+    /// With fewer bytes free, nothing is accepted.
+    pub(in crate::outbox) fn min_free(&self) -> u64 {
+        self.min_free.load(Ordering::Relaxed)
+    }
+
+    pub(in crate::outbox) fn measure_disk(&self) {
+        let min_free = self.min_free.load(Ordering::Relaxed);
+        let low = disk::free_bytes(&self.path).is_some_and(|free| free < min_free);
+        if self.low_disk.swap(low, Ordering::Relaxed) == low {
+            return;
+        }
+        if low {
+            tracing::error!(min_free_bytes = min_free, "disk nearly full; nothing is accepted");
+        } else {
+            tracing::info!("there is disk space again; events are accepted");
+        }
+    }
+
+    /// Takes note of how many events are pending. Requests already on their way to the writer still get in, so a
+    /// little more than the bound can be stored.
+    pub(in crate::outbox) fn count(&self, pending: u64) {
+        self.pending.store(pending, Ordering::Relaxed);
+        let max_pending = self.max_pending.load(Ordering::Relaxed);
+        let too_many = pending >= max_pending;
+        if self.too_many.swap(too_many, Ordering::Relaxed) == too_many {
+            return;
+        }
+        if too_many {
+            tracing::warn!(
+                pending,
+                max_pending,
+                "too many events wait; senders are told to come back"
+            );
+        } else {
+            tracing::info!(pending, "events are accepted again");
+        }
+    }
+}

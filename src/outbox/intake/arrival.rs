@@ -1,0 +1,218 @@
+//! Whether an event that comes was here before. A copy is the same call once more: the same `messageId`, type, name and
+//! person. Another call under a known `messageId` is no copy: ids collide, and an order's id is given to several calls. It
+//! is kept as dead under an id of its own, so that nothing is lost in silence.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+use sqlx::sqlite::SqliteConnection;
+
+use super::fingerprint::{fingerprint, other_id};
+use crate::model::NewEvent;
+use crate::outbox::Outbox;
+use crate::outbox::error::ReadError;
+use crate::outbox::rows::{self, EventRow, storable};
+
+/// What became of an event that was handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// It is stored.
+    New,
+    /// The same call was stored before; this one is not.
+    Copy,
+    /// Another call of its source has its `messageId`: it is stored as dead, with an id of its own.
+    Other,
+}
+
+/// What an event dies of whose `messageId` another call has.
+pub(in crate::outbox) const REUSED: &str = "message_id_reused: another call of this source came before with the same `messageId`, but \
+     another type, event or person; this one is kept with an id of its own, and `replay` sends it; have each call get its \
+     own `messageId`";
+
+/// Ids as they are, but for those that stand already.
+const MESSAGES: &str = "
+    INSERT INTO message (source, message_id, event_id, received_ms, fingerprint)
+    SELECT j.value ->> 'source', j.value ->> 'message_id',
+           (SELECT value FROM counter WHERE name = 'last_id') + 1 + j.key, j.value ->> 'received_ms',
+           j.value ->> 'fingerprint'
+    FROM json_each(?1) AS j
+    WHERE true
+    ON CONFLICT DO NOTHING";
+
+/// The events whose id another one has, and whether that is the same call. Of one from before this was known, or of
+/// which everything is erased, it cannot be said: it is taken for the same.
+const TAKEN: &str = "
+    SELECT j.key, coalesce(m.fingerprint = j.value ->> 'fingerprint', 1)
+    FROM json_each(?1) AS j CROSS JOIN message AS m
+    ON m.source = j.value ->> 'source' AND m.message_id = j.value ->> 'message_id'
+    WHERE m.event_id <> (SELECT value FROM counter WHERE name = 'last_id') + 1 + j.key";
+
+const COUNT_REPEATS: &str = "UPDATE counter SET value = value + ?1 WHERE name = 'repeats'";
+
+/// The places of the events that are copies. One look into the primary key for each id. A CROSS JOIN keeps SQLite to this
+/// order: of itself it goes through all messages of the source.
+pub(in crate::outbox) const KNOWN: &str = "
+    SELECT j.key FROM json_each(?2) AS j CROSS JOIN message AS m
+    ON m.source = ?1 AND m.message_id IN (j.value ->> 0, j.value ->> 1)
+    WHERE coalesce(m.fingerprint = j.value ->> 2, 1)";
+
+/// Stores the ids of events; those whose id another call has get one of their own, and the reason that they are dead of.
+/// With the rows as JSON.
+pub(in crate::outbox) async fn messages(
+    connection: &mut SqliteConnection,
+    mut rows: Vec<EventRow<'_>>,
+) -> Result<(String, Vec<Arrival>), sqlx::Error> {
+    let mut arrivals = vec![Arrival::New; rows.len()];
+    let mut json = rows::json_of(&rows)?;
+    let mut taken = store(connection, &json, rows.len()).await?;
+    let mut others = false;
+    for (place, row) in rows.iter_mut().enumerate() {
+        if taken.get(&place) == Some(&false) {
+            row.becomes_another(REUSED);
+            arrivals[place] = Arrival::Other;
+            others = true;
+        }
+    }
+    if others {
+        json = rows::json_of(&rows)?;
+        taken = store(connection, &json, rows.len()).await?;
+    }
+    for place in taken.into_keys() {
+        arrivals[place] = Arrival::Copy;
+    }
+    let copies = arrivals.iter().filter(|arrival| **arrival == Arrival::Copy);
+    let copies = i64::try_from(copies.count()).unwrap_or(i64::MAX);
+    if copies > 0 {
+        let counted = sqlx::query(COUNT_REPEATS).bind(copies);
+        counted.execute(connection).await?;
+    }
+    Ok((json, arrivals))
+}
+
+/// Stores ids; the places of those that were not, and whether the same call has them.
+async fn store(
+    connection: &mut SqliteConnection,
+    rows: &str,
+    count: usize,
+) -> Result<HashMap<usize, bool>, sqlx::Error> {
+    let stored = sqlx::query(MESSAGES).bind(rows);
+    let stored = stored.execute(&mut *connection).await?.rows_affected();
+    if usize::try_from(stored).is_ok_and(|stored| stored == count) {
+        return Ok(HashMap::new());
+    }
+    let taken: Vec<(i64, bool)> = sqlx::query_as(TAKEN).bind(rows).fetch_all(connection).await?;
+    let taken = taken.into_iter();
+    Ok(taken
+        .filter_map(|(place, same)| Some((usize::try_from(place).ok()?, same)))
+        .collect())
+}
+
+impl Outbox {
+    /// Whether each of a source's events is a copy of one that was stored before.
+    pub async fn known(&self, source: &str, events: &[NewEvent]) -> Result<Vec<bool>, ReadError> {
+        let ids = events.iter().map(|event| {
+            let (id, fingerprint) = (&event.message_id, fingerprint(event));
+            let id = storable(id);
+            json!([id, other_id(&id, fingerprint), fingerprint])
+        });
+        let ids: Vec<_> = ids.collect();
+        let known: Vec<i64> = sqlx::query_scalar(KNOWN)
+            .bind(source)
+            .bind(json!(ids).to_string())
+            .fetch_all(&self.readers)
+            .await
+            .map_err(ReadError::of("known message ids"))?;
+        let mut is_known = vec![false; events.len()];
+        for place in known.into_iter().filter_map(|place| usize::try_from(place).ok()) {
+            is_known[place] = true;
+        }
+        Ok(is_known)
+    }
+
+    /// How many calls came again, ever.
+    pub(in crate::outbox) async fn repeats(&self) -> Result<i64, ReadError> {
+        sqlx::query_scalar("SELECT value FROM counter WHERE name = 'repeats'")
+            .fetch_one(&self.readers)
+            .await
+            .map_err(ReadError::of("the number of calls that came again"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::EventStatus;
+    use crate::model::{EventType, Identifier, IdentifierKind};
+    use crate::outbox::tests::{count, event, files, finish};
+
+    fn person(id: &str) -> Vec<Identifier> {
+        vec![Identifier::new(IdentifierKind::UserId, id).unwrap()]
+    }
+
+    fn call(kind: EventType, name: &str, user: &str) -> NewEvent {
+        NewEvent {
+            kind: Some(kind),
+            name: Some(name.to_owned()),
+            identifiers: person(user),
+            ..event("m", &[])
+        }
+    }
+
+    #[tokio::test]
+    async fn another_call_with_a_known_id_is_kept_as_dead_and_a_copy_is_counted() {
+        use Arrival::{Copy, New, Other};
+        let files = files();
+        let outbox = files.open().await;
+        let first = call(EventType::Identify, "", "ann");
+        let order = call(EventType::Track, "Order Completed", "ann");
+        let refund = call(EventType::Track, "Refund", "ann");
+        let bob = call(EventType::Track, "Order Completed", "bob");
+        for (events, expected) in [
+            (vec![first.clone()], vec![New]),
+            (vec![first.clone(), order.clone()], vec![Copy, Other]),
+            (vec![order.clone(), order.clone(), first.clone()], vec![Copy; 3]),
+            // In one batch.
+            (
+                vec![refund.clone(), refund.clone(), bob.clone()],
+                vec![Other, Copy, Other],
+            ),
+            // A change of what is no part of it.
+            (
+                vec![NewEvent {
+                    payload: "{ }".to_owned(),
+                    ..first
+                }],
+                vec![Copy],
+            ),
+        ] {
+            assert_eq!(outbox.append(events).await.unwrap(), expected);
+        }
+        let dead = "SELECT count(*) FROM event WHERE status = 'dead' AND reason GLOB 'message_id_reused: *'";
+        assert_eq!(count(&outbox, dead).await, 3);
+        let ids = "SELECT count(DISTINCT message_id) FROM event WHERE message_id = 'm' OR message_id GLOB 'm#*'";
+        assert_eq!(count(&outbox, ids).await, 4);
+        assert_eq!(count(&outbox, "SELECT count(*) FROM payload").await, 4);
+        assert_eq!(outbox.repeats().await.unwrap(), 6);
+        let asked = [order, bob, call(EventType::Page, "P", "ann")];
+        let known = outbox.known("shop", &asked).await.unwrap();
+        assert_eq!(known, [true, true, false]);
+        let audit = outbox.status().await.unwrap().audit;
+        assert!(audit.contains(&("difference".to_owned(), 0)), "{audit:?}");
+    }
+
+    #[tokio::test]
+    async fn what_is_not_known_of_an_erased_call_is_no_difference() {
+        let files = files();
+        let outbox = files.open().await;
+        let ann = call(EventType::Track, "Order Completed", "ann");
+        outbox.append(vec![ann]).await.unwrap();
+        crate::outbox::tests::claim_all(&outbox).await;
+        finish(&outbox, 1, EventStatus::Delivered).await;
+        let erased = outbox.erase(crate::outbox::tests::NOW, person("ann"));
+        erased.await.unwrap();
+        let left = "SELECT count(*) FROM message WHERE fingerprint IS NOT NULL";
+        assert_eq!(count(&outbox, left).await, 0);
+        let bob = call(EventType::Track, "Order Completed", "bob");
+        assert_eq!(outbox.append(vec![bob]).await.unwrap(), [Arrival::Copy]);
+    }
+}

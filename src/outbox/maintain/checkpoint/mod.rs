@@ -1,0 +1,245 @@
+//! Folding the log into the file, by the daemon's writer, and noticing when that does not work.
+//!
+//! SQLite would do it by itself, in the commit that makes the log long enough, and says nothing when it fails. So the
+//! writer of a daemon does it, after the clients of that commit are answered: a pass each time the log is long enough, and
+//! one a second while something is wrong. It never waits for a reader but for a moment, once a second, where the log has
+//! become large. What is wrong is logged once, and kept in the file for `status`, which is another process.
+
+mod readers;
+mod watch;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sqlx::sqlite::SqliteConnection;
+
+use super::scrub;
+use crate::metrics::Instruments;
+use crate::model::Timestamp;
+use crate::outbox::error::code_of;
+use crate::outbox::file::disk;
+use crate::outbox::{Outbox, ReadError};
+
+pub use readers::Process;
+use watch::{LARGE, Pass, State, Watch};
+
+/// How long the log becomes before it is folded, in pages, as SQLite has it by itself.
+const LONG_ENOUGH: i64 = 1000;
+/// A page in the log, with its header.
+const FRAME_BYTES: u64 = 4096 + 24;
+/// The pause after a pass that did not come to the end of a log: readers come and go.
+const SHORTLY: Duration = Duration::from_millis(100);
+/// The pause after one that failed, or while the log is large.
+const PAUSE: Duration = Duration::from_secs(1);
+/// The fact that says what is wrong.
+const FACT: &str = "what keeps the log from being folded";
+
+/// What keeps the log from being folded into the file. Nothing is lost by it, but the log grows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogTrouble {
+    /// What it is.
+    pub kind: LogTroubleKind,
+    /// Since when.
+    pub since: Timestamp,
+    /// Other processes that had the file open when that was noticed, where a reader is what it is.
+    pub readers: Vec<Process>,
+    /// The size of the log now, in bytes.
+    pub wal_bytes: u64,
+}
+
+/// What keeps the log from being folded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogTroubleKind {
+    /// Writing into the file fails.
+    CheckpointFailing,
+    /// Somebody reads an old moment of it.
+    WalHeld,
+}
+
+/// As it is kept.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    kind: LogTroubleKind,
+    since_ms: i64,
+    readers: Vec<Process>,
+}
+
+impl Outbox {
+    /// What keeps the log from being folded into the file, if anything does.
+    pub async fn log_trouble(&self) -> Result<Option<LogTrouble>, ReadError> {
+        let kept = self.recall(FACT).await?;
+        let kept: Option<Kept> = kept.and_then(|text| serde_json::from_str(&text).ok());
+        let (_, wal_bytes) = disk::file_bytes(&self.path);
+        Ok(kept.map(|kept| LogTrouble {
+            kind: kept.kind,
+            since: Timestamp::from_millis(kept.since_ms),
+            readers: kept.readers,
+            wal_bytes,
+        }))
+    }
+}
+
+/// Where the log stands, as SQLite counts it. Nothing is known of it where another connection was at it.
+#[derive(Debug, Clone, Copy)]
+struct Log {
+    pages: i64,
+    folded: i64,
+}
+
+impl Log {
+    async fn after(connection: &mut SqliteConnection, checkpoint: &'static str) -> Result<Self, sqlx::Error> {
+        let row: (i64, i64, i64) = sqlx::query_as(checkpoint).fetch_one(connection).await?;
+        let (_busy, pages, folded) = row;
+        Ok(Self { pages, folded })
+    }
+
+    /// Whether nothing of the log is left to be folded.
+    fn is_folded(self) -> bool {
+        self.pages >= 0 && self.folded >= self.pages
+    }
+
+    fn bytes(self) -> u64 {
+        u64::try_from(self.pages).unwrap_or(0) * FRAME_BYTES
+    }
+}
+
+/// The checkpoints of a daemon's writer.
+#[derive(Debug)]
+pub(in crate::outbox) struct Checkpoints {
+    path: PathBuf,
+    instruments: Instruments,
+    watch: Watch,
+    /// No pass before this time, on the clock that never goes back.
+    not_before: Duration,
+    /// Whether a pass is due without a commit.
+    owed: bool,
+}
+
+impl Checkpoints {
+    pub(in crate::outbox) fn new(path: PathBuf, instruments: Instruments) -> Self {
+        Self {
+            path,
+            instruments,
+            watch: Watch::new(),
+            not_before: Duration::ZERO,
+            owed: false,
+        }
+    }
+
+    /// Takes the checkpoints of a connection over from SQLite.
+    pub(in crate::outbox) async fn take_over(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        sqlx::query("PRAGMA wal_autocheckpoint = 0").execute(connection).await?;
+        Ok(())
+    }
+
+    /// Forgets what a daemon that was killed has left.
+    pub(in crate::outbox) async fn begin(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        forget(connection).await
+    }
+
+    /// Whether a pass is due though nothing was written.
+    pub(in crate::outbox) fn is_due(&self) -> bool {
+        self.owed && self.now() >= self.not_before
+    }
+
+    /// A pass, if the log is long enough or something was wrong with the last.
+    pub(in crate::outbox) async fn pass(&mut self, connection: &mut SqliteConnection) {
+        let now = self.now();
+        if now < self.not_before {
+            return;
+        }
+        let pass = match self.fold(connection).await {
+            Ok(pass) => pass,
+            Err(error) => {
+                self.instruments.metrics.checkpoint_failed();
+                if self.watch.state() != State::Failing {
+                    tracing::error!(
+                        code = code_of(&error), %error,
+                        "the outbox's log cannot be folded into its file; nothing is lost, but the log grows"
+                    );
+                }
+                Pass::Failed
+            }
+        };
+        let pause = match pass {
+            Pass::Whole => Duration::ZERO,
+            Pass::Part { log_bytes } if log_bytes <= LARGE => SHORTLY,
+            Pass::Part { .. } | Pass::Failed => PAUSE,
+        };
+        self.owed = pass != Pass::Whole;
+        self.not_before = now + pause;
+        if let Some((state, lasted)) = self.watch.note(pass, now) {
+            self.tell(state, lasted, connection).await;
+        }
+    }
+
+    async fn fold(&self, connection: &mut SqliteConnection) -> Result<Pass, sqlx::Error> {
+        if !self.owed {
+            let log = Log::after(connection, "PRAGMA wal_checkpoint(NOOP)").await?;
+            if log.pages < LONG_ENOUGH {
+                return Ok(Pass::Whole);
+            }
+        }
+        let log = Log::after(connection, "PRAGMA wal_checkpoint(PASSIVE)").await?;
+        let large = log.bytes() > LARGE;
+        if log.is_folded() || (large && scrub::empty_log(connection).await?) {
+            return Ok(Pass::Whole);
+        }
+        Ok(Pass::Part { log_bytes: log.bytes() })
+    }
+
+    /// Logs a change, and keeps what is wrong in the file.
+    async fn tell(&self, state: State, lasted: Duration, connection: &mut SqliteConnection) {
+        let (_, wal_bytes) = disk::file_bytes(&self.path);
+        let (kind, readers) = match state {
+            State::Well => {
+                tracing::info!(wal_bytes, "the outbox's log is folded into its file again");
+                let emptied = scrub::empty_log(connection).await;
+                unkept(emptied.map(drop).and(forget(connection).await));
+                return;
+            }
+            State::Failing => (LogTroubleKind::CheckpointFailing, Vec::new()),
+            State::Held => {
+                let readers = readers::of(self.path.clone()).await;
+                tracing::warn!(
+                    wal_bytes,
+                    readers = %readers::words(&readers),
+                    "somebody reads an old moment of the outbox, so that its log cannot be folded into its file and grows"
+                );
+                (LogTroubleKind::WalHeld, readers)
+            }
+        };
+        let since = self.instruments.pulse.wall().minus(lasted);
+        let kept = Kept {
+            kind,
+            since_ms: since.as_millis(),
+            readers,
+        };
+        let kept = serde_json::json!(kept).to_string();
+        let keep = sqlx::query("INSERT OR REPLACE INTO kv (name, value) VALUES (?1, ?2)")
+            .bind(FACT)
+            .bind(kept)
+            .execute(connection);
+        unkept(keep.await.map(drop));
+    }
+
+    fn now(&self) -> Duration {
+        self.instruments.pulse.monotonic()
+    }
+}
+
+async fn forget(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM kv WHERE name = ?1")
+        .bind(FACT)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+fn unkept(written: Result<(), sqlx::Error>) {
+    if let Err(error) = written {
+        tracing::warn!(%error, "failed to write down how the outbox's log is; `status` and /readyz may be wrong on it");
+    }
+}

@@ -1,0 +1,85 @@
+//! Which other processes have the outbox open: one of them may read an old moment of it.
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::outbox::file::create::beside;
+
+/// How long the search may take.
+const BOUND: Duration = Duration::from_secs(2);
+
+/// A process of this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Its number.
+    pub pid: u32,
+    /// What it runs, as the system names it; at most 15 characters.
+    pub name: String,
+}
+
+/// The processes, this one left out, that have the file or its log open. Those of other users are seen by root alone.
+pub(super) async fn of(outbox: PathBuf) -> Vec<Process> {
+    let search = tokio::task::spawn_blocking(move || search(&outbox));
+    match tokio::time::timeout(BOUND, search).await {
+        Ok(Ok(found)) => found,
+        Ok(Err(_)) | Err(_) => Vec::new(),
+    }
+}
+
+/// As a log line and a note name them.
+pub(super) fn words(processes: &[Process]) -> String {
+    let words = processes.iter().map(ToString::to_string);
+    words.collect::<Vec<_>>().join(", ")
+}
+
+impl std::fmt::Display for Process {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} (process {})", self.name, self.pid)
+    }
+}
+
+fn search(outbox: &Path) -> Vec<Process> {
+    let log = beside(outbox, "-wal");
+    let files = [outbox, log.as_path()];
+    let names: Vec<OsString> = files
+        .iter()
+        .filter_map(|file| file.file_name().map(OsString::from))
+        .collect();
+    let files: HashSet<(u64, u64)> = files.iter().filter_map(|file| identity(file)).collect();
+    // By its name first: to look at every open file of a machine could hang on a lost network disk.
+    let is_ours = |descriptor: &Path| {
+        let to = fs::read_link(descriptor).ok();
+        let ours = to.is_some_and(|to| names.iter().any(|name| to.file_name() == Some(name)));
+        ours && identity(descriptor).is_some_and(|file| files.contains(&file))
+    };
+    let mut found: Vec<Process> = entries(Path::new("/proc"))
+        .filter_map(|process| {
+            let pid: u32 = process.file_name()?.to_str()?.parse().ok()?;
+            let open = pid != std::process::id() && entries(&process.join("fd")).any(|descriptor| is_ours(&descriptor));
+            let name = open.then(|| fs::read_to_string(process.join("comm")).unwrap_or_default());
+            name.map(|name| Process {
+                pid,
+                name: name.trim().to_owned(),
+            })
+        })
+        .collect();
+    found.sort_unstable_by_key(|process| process.pid);
+    found
+}
+
+fn identity(file: &Path) -> Option<(u64, u64)> {
+    let file = fs::metadata(file).ok()?;
+    Some((file.dev(), file.ino()))
+}
+
+/// What is in a folder; nothing where it may not be read.
+fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    entries.filter_map(|entry| Some(entry.ok()?.path()))
+}

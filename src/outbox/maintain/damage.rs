@@ -1,0 +1,106 @@
+//! A damaged file: what is lost of it alone, and when nothing of it can be trusted.
+//!
+//! A page that cannot be read costs the events on it. A file that is none, or of which the daemon cannot read what is due,
+//! ends the daemon, as a failed sync does: it would acknowledge what no start finds.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::Timestamp;
+use crate::outbox::error::{ReadError, code_of};
+use crate::outbox::{Outbox, WriteError};
+
+/// The fact that says what was lost.
+const FACT: &str = "what could not be read of the file";
+
+/// What of a file could not be read, so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Damage {
+    /// Since when it is known.
+    pub since: Timestamp,
+    /// Events that are dead for it.
+    pub events: u64,
+}
+
+/// As it is kept.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    since_ms: i64,
+    events: u64,
+}
+
+impl ReadError {
+    /// Whether what was read is damaged in the file, or the file as a whole.
+    pub fn is_damage(&self) -> bool {
+        self.is_of_a_page() || self.is_of_the_file()
+    }
+
+    /// `SQLITE_CORRUPT`: a page, and maybe no other.
+    fn is_of_a_page(&self) -> bool {
+        code_of(&self.source).is_some_and(|code| code & 0xff == 11)
+    }
+
+    /// `SQLITE_NOTADB`: the file is none of SQLite's any more.
+    pub fn is_of_the_file(&self) -> bool {
+        code_of(&self.source).is_some_and(|code| code & 0xff == 26)
+    }
+}
+
+impl Outbox {
+    /// Ends the daemon, if it met damage where it cannot do without what it reads.
+    pub fn judge(&self, error: &ReadError) {
+        if error.is_damage() && !self.fatal.is_cancelled() {
+            tracing::error!(
+                what = error.what, error = %error.source,
+                "the outbox's file is damaged; the daemon stops, since it could not keep what it accepts"
+            );
+            self.fatal.cancel();
+        }
+    }
+
+    /// What of the file could not be read so far; `None`: nothing is known to be damaged.
+    pub async fn damage(&self) -> Result<Option<Damage>, ReadError> {
+        let kept = self.recall(FACT).await?;
+        let kept: Option<Kept> = kept.and_then(|text| serde_json::from_str(&text).ok());
+        Ok(kept.map(|kept| Damage {
+            since: Timestamp::from_millis(kept.since_ms),
+            events: kept.events,
+        }))
+    }
+
+    /// Keeps that so many more events could not be read. Of one task alone.
+    pub async fn note_damage(&self, events: usize, now: Timestamp) -> Result<(), WriteError> {
+        let before = self.damage().await.ok().flatten();
+        let since = before.map_or(now, |before| before.since);
+        let events = u64::try_from(events).unwrap_or(u64::MAX);
+        let kept = Kept {
+            since_ms: since.as_millis(),
+            events: events.saturating_add(before.map_or(0, |before| before.events)),
+        };
+        let kept = serde_json::json!(kept).to_string();
+        self.remember(FACT.to_owned(), kept).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::outbox::tests::{event, files};
+
+    #[tokio::test]
+    async fn what_a_reader_finds_destroyed_is_written_no_more() {
+        let files = files();
+        let outbox = files.open().await;
+        outbox.append(vec![event("m1", &["a"])]).await.unwrap();
+        outbox.close().await;
+        let outbox = files.open().await;
+        let length = std::fs::metadata(outbox.path()).unwrap().len();
+        let rubbish = vec![b'x'; usize::try_from(length).unwrap()];
+        let file = std::fs::OpenOptions::new().write(true).open(outbox.path());
+        std::io::Write::write_all(&mut file.unwrap(), &rubbish).unwrap();
+        let error = outbox.claimed(&[crate::model::EventId(1)]).await.unwrap_err();
+        assert!(error.is_damage(), "{error:?}");
+        assert!(!outbox.fatal().is_cancelled());
+        outbox.judge(&error);
+        assert!(outbox.fatal().is_cancelled());
+        outbox.append(vec![event("m2", &["b"])]).await.unwrap_err();
+    }
+}

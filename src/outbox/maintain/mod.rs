@@ -1,0 +1,10 @@
+//! What keeps the file in order: retention, erased pages, checkpoints, backups, the history of minutes.
+
+pub(in crate::outbox) mod backup;
+pub(in crate::outbox) mod checkpoint;
+pub(in crate::outbox) mod clocks;
+pub(in crate::outbox) mod damage;
+pub(in crate::outbox) mod destination;
+pub(in crate::outbox) mod history;
+pub(in crate::outbox) mod retention;
+pub(in crate::outbox) mod scrub;

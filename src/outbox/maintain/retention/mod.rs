@@ -1,0 +1,137 @@
+//! What the outbox forgets, and when: bodies first, then events with their history and all that is known of them.
+//!
+//! Everything is removed a little at a time by the writer, between the events that come and go: a round is a few
+//! milliseconds of its work, and [`keep`] leaves it alone for several times as long before the next. What is removed
+//! is counted, so that the audit adds up for ever. The space is given back to the disk in small steps too. What the time
+//! is, two clocks must agree on: the outbox's witness.
+
+mod remove;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::OutboxConfig;
+use crate::model::Timestamp;
+use crate::outbox::command::{Answer, Command};
+use crate::outbox::{Outbox, WriteError, mismatch};
+
+pub(in crate::outbox) use remove::{Removed, Round, remove};
+
+/// The pause while nothing is left to do.
+const REST: Duration = Duration::from_secs(5);
+/// The pause after a round that left something, as a multiple of what the round took.
+const RESPITE: u32 = 4;
+/// Import jobs that ended are known for so long at least: a list of Klaviyo's may show them.
+const IMPORT_JOBS: Duration = Duration::from_hours(24);
+/// How long minutes are kept: a week, and a day to look back at its beginning.
+const MINUTES: Duration = Duration::from_hours(8 * 24);
+/// The fact that says what was believed to be the time in the last round, and how often it is written.
+const ROUND: &str = "the time of the last removal";
+const KEPT_EVERY: Duration = Duration::from_mins(1);
+/// A clock that is ahead of what is believed by this is reported. A restart is less.
+const NOTED: Duration = Duration::from_hours(1);
+
+/// Forgets what the configuration says at the time, until `stop`.
+pub async fn keep(
+    outbox: Outbox,
+    config: watch::Receiver<OutboxConfig>,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+) {
+    let witness = outbox.witness();
+    witness.begin(last_round(&outbox).await, clock.as_ref());
+    let (mut kept, mut leapt) = (None, None);
+    loop {
+        let began = clock.monotonic();
+        let now = witness.look(clock.as_ref());
+        if kept.is_none_or(|kept| now.since(kept).max(kept.since(now)) >= KEPT_EVERY) {
+            kept = Some(now);
+            let told = outbox.remember(ROUND.to_owned(), now.as_millis().to_string());
+            if let Err(error) = told.await {
+                tracing::debug!(%error, "failed to keep the time of this round");
+            }
+        }
+        leapt = note_leap(&outbox, leapt, clock.now().since(now)).await;
+        let round = Round::at(&config.borrow(), now);
+        let pause = match outbox.remove_some(round).await {
+            Ok(removed) => {
+                let Removed { events, bodies, .. } = removed;
+                if events + bodies > 0 {
+                    tracing::debug!(events, bodies, "what was kept long enough is removed");
+                }
+                if removed.more {
+                    clock.monotonic().saturating_sub(began) * RESPITE
+                } else {
+                    REST
+                }
+            }
+            Err(WriteError::Closed) => return,
+            Err(error) => {
+                tracing::warn!(%error, "failed to remove what was kept long enough; it is tried again");
+                REST
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// What was believed to be the time in the last round of an earlier daemon.
+async fn last_round(outbox: &Outbox) -> Option<Timestamp> {
+    let fact = outbox.recall(ROUND).await.ok().flatten()?;
+    fact.parse().ok().map(Timestamp::from_millis)
+}
+
+/// Reports that the clock is far ahead of what is believed, once, and that it no longer is; gives what it was ahead by when
+/// that was reported.
+async fn note_leap(outbox: &Outbox, reported: Option<Duration>, ahead: Duration) -> Option<Duration> {
+    let ahead = Some(ahead).filter(|ahead| *ahead >= NOTED);
+    if ahead.is_some() == reported.is_some() {
+        return reported;
+    }
+    if let Some(ahead) = ahead {
+        tracing::warn!(
+            seconds = ahead.as_secs(),
+            "the clock is ahead of the time that passed: nothing is removed or given up for its age until it has stood by it"
+        );
+    }
+    match outbox.report_leap(ahead).await {
+        Ok(()) => ahead,
+        Err(error) => {
+            tracing::debug!(%error, "failed to keep what the clock has leapt");
+            reported
+        }
+    }
+}
+
+impl Round {
+    fn at(config: &OutboxConfig, now: Timestamp) -> Self {
+        Self {
+            delivered: now.minus(config.retain_delivered),
+            dead: now.minus(config.retain_dead),
+            bodies: now.minus(config.retain_bodies),
+            import_jobs: now.minus(IMPORT_JOBS),
+            minutes: now.minus(MINUTES),
+        }
+    }
+}
+
+impl Outbox {
+    pub(in crate::outbox) async fn remove_some(&self, round: Round) -> Result<Removed, WriteError> {
+        let answer = self.ask(Command::Remove(round)).await?;
+        if let Answer::Removed(removed) = answer {
+            Ok(removed)
+        } else {
+            Err(mismatch(&answer))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! One round of removing, as the writer does it: events, bodies, import jobs and minutes that were kept long enough, a
+//! little of each, and free pages given back.
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+
+use crate::model::Timestamp;
+use crate::outbox::maintain::history;
+use crate::outbox::queue::import_job;
+
+/// Events of each kind that one round takes.
+pub(super) const EVENTS: u64 = 100;
+/// Pages that one round gives back.
+const PAGES: i64 = 256;
+/// Free pages that a file keeps for what comes next: this part of it, and this many.
+const SPARE_PART: i64 = 10;
+const SPARE_PAGES: i64 = 1024;
+/// The fact that tells how far bodies are removed.
+const STRIPPED: &str = "bodies removed up to";
+
+/// What one round goes by: what finished before these times goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::outbox) struct Round {
+    /// Delivered and skipped events.
+    pub(in crate::outbox) delivered: Timestamp,
+    /// Dead events.
+    pub(in crate::outbox) dead: Timestamp,
+    /// Bodies of delivered and skipped events.
+    pub(in crate::outbox) bodies: Timestamp,
+    /// Import jobs of which no attempt is left.
+    pub(in crate::outbox) import_jobs: Timestamp,
+    /// Minutes of the history.
+    pub(in crate::outbox) minutes: Timestamp,
+}
+
+/// What a round did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::outbox) struct Removed {
+    pub(in crate::outbox) events: u64,
+    pub(in crate::outbox) bodies: u64,
+    /// Whether another round has something to do.
+    pub(in crate::outbox) more: bool,
+}
+
+/// Does one round on a connection with an open transaction.
+pub(in crate::outbox) async fn remove(
+    connection: &mut SqliteConnection,
+    round: &Round,
+) -> Result<Removed, sqlx::Error> {
+    let events = prune(connection, round).await?;
+    let bodies = strip(connection, round).await?;
+    import_job::forget(connection, round.import_jobs).await?;
+    history::forget(connection, round.minutes).await?;
+    let vacuumed = give_back(connection).await?;
+    Ok(Removed {
+        events,
+        bodies,
+        more: events >= EVENTS || bodies >= EVENTS || vacuumed,
+    })
+}
+
+async fn prune(connection: &mut SqliteConnection, round: &Round) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query(include_str!("../sql/delete_events.sql"))
+        .bind(round.delivered.as_millis())
+        .bind(round.dead.as_millis())
+        .bind(limit())
+        .execute(connection)
+        .await?;
+    Ok(done.rows_affected())
+}
+
+/// Goes on where the last round stopped, which is kept in the file: what has no body is not looked at again.
+async fn strip(connection: &mut SqliteConnection, round: &Round) -> Result<u64, sqlx::Error> {
+    if round.bodies <= round.delivered {
+        // They go with their events.
+        return Ok(0);
+    }
+    let place: Option<String> = sqlx::query_scalar("SELECT value FROM kv WHERE name = ?1")
+        .bind(STRIPPED)
+        .fetch_optional(&mut *connection)
+        .await?;
+    let (after_ms, after_id) = place.as_deref().and_then(place_of).unwrap_or((0, 0));
+    let rows = sqlx::query(include_str!("../sql/bodies_due.sql"))
+        .bind(after_ms)
+        .bind(after_id)
+        .bind(round.bodies.as_millis())
+        .bind(limit())
+        .fetch_all(&mut *connection)
+        .await?;
+    let Some(last) = rows.last() else {
+        return Ok(0);
+    };
+    let place: (i64, i64) = (last.try_get("finished_ms")?, last.try_get("id")?);
+    let ids = rows.iter().map(|row| row.try_get("id"));
+    let ids: Vec<i64> = ids.collect::<Result<_, _>>()?;
+    sqlx::query(include_str!("../sql/delete_bodies.sql"))
+        .bind(serde_json::json!(ids).to_string())
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("INSERT OR REPLACE INTO kv (name, value) VALUES (?1, ?2)")
+        .bind(STRIPPED)
+        .bind(format!("{} {}", place.0, place.1))
+        .execute(connection)
+        .await?;
+    Ok(u64::try_from(ids.len()).unwrap_or(u64::MAX))
+}
+
+fn place_of(fact: &str) -> Option<(i64, i64)> {
+    let (millis, id) = fact.split_once(' ')?;
+    Some((millis.parse().ok()?, id.parse().ok()?))
+}
+
+/// Gives free pages back to the disk, when there are many. Whether it did.
+async fn give_back(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    let (free, all): (i64, i64) = sqlx::query_as(
+        "SELECT (SELECT freelist_count FROM pragma_freelist_count), (SELECT page_count FROM pragma_page_count)",
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    if free <= SPARE_PAGES.max(all / SPARE_PART) {
+        return Ok(false);
+    }
+    // The pages are given back as the rows of its (empty) result are asked for.
+    sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA incremental_vacuum({PAGES})")))
+        .fetch_all(connection)
+        .await?;
+    Ok(true)
+}
+
+fn limit() -> i64 {
+    i64::try_from(EVENTS).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,114 @@
+//! Which attempts may be made, and writing down that they begin.
+//!
+//! What was taken for delivery can be held, discarded or taken once more by the time its request would leave. So this
+//! is asked here, in the transaction that writes the attempt: an event has one request in flight at a time, and none
+//! when it is not to be sent any more. Uses `command`, `order` and `rows`.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::{Value, json};
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use super::transition::{Begun, Copied, Start};
+use crate::model::{DeliveryStatus, EventId, ImportJobId};
+use crate::outbox::rows;
+
+/// Which of these deliveries may have an attempt, and whose they are. ?1: JSON array of delivery ids.
+pub(in crate::outbox) const MAY_BEGIN: &str = "
+    SELECT d.id, d.event_id FROM json_each(?1) AS j
+    JOIN delivery AS d ON d.id = j.value AND d.status IN ('pending', 'unknown')
+    JOIN event AS e ON e.id = d.event_id AND e.generation = d.generation AND e.status = 'pending' AND e.active = 1
+    WHERE NOT EXISTS (SELECT 1 FROM delivery AS o JOIN attempt AS a ON a.delivery_id = o.id AND a.ended_ms IS NULL
+                      WHERE o.event_id = e.id)";
+
+/// Writes down the attempts of some commands that may be made, and answers each in its place.
+pub(in crate::outbox) async fn all(
+    connection: &mut SqliteConnection,
+    commands: &[&[Start]],
+) -> Result<Vec<Begun>, sqlx::Error> {
+    let permitted = permitted(connection, commands).await?;
+    let starts: Vec<&Start> = commands.iter().copied().flatten().collect();
+    write(connection, &starts, &permitted, None).await
+}
+
+/// Of the attempts that each of some commands wants to make, those that may be made, in the same order.
+pub(in crate::outbox) async fn permitted(
+    connection: &mut SqliteConnection,
+    commands: &[&[Start]],
+) -> Result<Vec<bool>, sqlx::Error> {
+    let asked: Vec<i64> = commands
+        .iter()
+        .flat_map(|starts| starts.iter().map(|start| start.delivery.0))
+        .collect();
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query(MAY_BEGIN)
+        .bind(json!(asked).to_string())
+        .fetch_all(connection)
+        .await?;
+    let mut events = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        events.insert(row.try_get::<i64, _>(0)?, EventId(row.try_get(1)?));
+    }
+    let mut taken: HashSet<EventId> = HashSet::new();
+    let mut permitted = Vec::with_capacity(asked.len());
+    for starts in commands {
+        let mut own: HashSet<EventId> = HashSet::new();
+        for start in *starts {
+            // Another command of the same commit may have it.
+            let event = events.get(&start.delivery.0);
+            let event = event.filter(|event| !taken.contains(event));
+            own.extend(event);
+            permitted.push(event.is_some());
+        }
+        taken.extend(own);
+    }
+    Ok(permitted)
+}
+
+/// Writes down those that may be made, in an import job where they travel in one, and answers each in its place.
+pub(in crate::outbox) async fn write(
+    connection: &mut SqliteConnection,
+    starts: &[&Start],
+    permitted: &[bool],
+    import: Option<ImportJobId>,
+) -> Result<Vec<Begun>, sqlx::Error> {
+    let may = starts.iter().zip(permitted);
+    let may = may.filter_map(|(start, permitted)| permitted.then_some(start));
+    let going: Vec<Value> = may
+        .enumerate()
+        .map(|(place, start)| {
+            let mut row = rows::start(start);
+            if let Some(job) = import {
+                row["import_job"] = json!(job.0);
+                row["import_item"] = json!(place);
+            }
+            row
+        })
+        .collect();
+    let begun = rows::execute(connection, include_str!("sql/begin.sql"), &going).await?;
+    let mut begun = begun.iter();
+    let answer = |permitted: &bool| {
+        if *permitted {
+            begun_of(begun.next())
+        } else {
+            Ok(Begun::Busy)
+        }
+    };
+    permitted.iter().map(answer).collect()
+}
+
+fn begun_of(row: Option<&SqliteRow>) -> Result<Begun, sqlx::Error> {
+    let row = row.ok_or(sqlx::Error::RowNotFound)?;
+    let status: String = row.try_get("status")?;
+    if status == DeliveryStatus::Duplicate.word() {
+        return Ok(Begun::Duplicate(Copied {
+            event: EventId(row.try_get("copy_of")?),
+            profile_id: row.try_get("profile_id")?,
+        }));
+    }
+    let number: Option<i64> = row.try_get("number")?;
+    Ok(number.map_or(Begun::Busy, |attempt| Begun::Go { attempt }))
+}

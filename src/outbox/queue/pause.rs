@@ -1,0 +1,153 @@
+//! What is paused, kept where `status` reads it and the next start takes it up; and events that fail alone.
+
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use super::work::word;
+use crate::model::{DeliveryKind, EventId, Family, PauseKind, Timestamp};
+use crate::outbox::Outbox;
+use crate::outbox::error::ReadError;
+
+/// Parked events that are made due in one commit.
+const UNPARKED_AT_ONCE: u64 = 5_000;
+/// Events that fail alone, as many as are reported.
+const MOST_FAILING: i64 = 5;
+/// The scope of a pause of everything.
+const ACCOUNT: &str = "account";
+
+/// Why nothing, or nothing of an endpoint family, is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    /// What is paused; `None`: the whole account.
+    pub family: Option<Family>,
+    /// Whose doing it is.
+    pub kind: PauseKind,
+    /// Since when.
+    pub since: Timestamp,
+    /// Klaviyo's words, and what to do.
+    pub reason: String,
+    /// When it is tried again.
+    pub probe_at: Timestamp,
+}
+
+/// An event that fails while its endpoint family is not paused: for its own sake, as far as can be seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailingAlone {
+    /// The event.
+    pub event: EventId,
+    /// What its request asks of Klaviyo.
+    pub kind: DeliveryKind,
+    /// How often it has failed; three times at least.
+    pub failures: i64,
+    /// What came of the last attempt.
+    pub reason: Option<String>,
+    /// When it is tried again.
+    pub next_attempt_at: Timestamp,
+}
+
+impl Pause {
+    /// What is paused, in one word: `account`, or the family.
+    pub fn scope(&self) -> &'static str {
+        self.family.map_or(ACCOUNT, Family::word)
+    }
+}
+
+impl Outbox {
+    /// What is paused; the account first.
+    pub async fn pauses(&self) -> Result<Vec<Pause>, ReadError> {
+        let failed = || ReadError::of("what is paused");
+        let rows = sqlx::query(
+            "SELECT scope, kind, since_ms, reason, probe_ms FROM pause ORDER BY scope <> 'account', since_ms",
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(failed())?;
+        rows.iter().map(pause_of).collect::<Result<_, _>>().map_err(failed())
+    }
+
+    /// What is paused, and which events fail while nothing of theirs is paused: what hinders delivery at the moment.
+    pub async fn hindered(&self) -> Result<(Vec<Pause>, Vec<FailingAlone>), ReadError> {
+        let pauses = self.pauses().await?;
+        let failing = self.failing_alone(&pauses).await?;
+        Ok((pauses, failing))
+    }
+
+    /// Events that fail while their endpoint family is not among these pauses; the worst first, a few.
+    async fn failing_alone(&self, pauses: &[Pause]) -> Result<Vec<FailingAlone>, ReadError> {
+        let failed = || ReadError::of("the events that fail alone");
+        let rows = sqlx::query(FAILING)
+            .bind(MOST_FAILING)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(failed())?;
+        let failing: Result<Vec<FailingAlone>, _> = rows.iter().map(failing_of).collect();
+        let is_paused = |kind: DeliveryKind| {
+            let of = |pause: &Pause| pause.family.is_none_or(|family| family == kind.family());
+            pauses.iter().any(of)
+        };
+        let mut failing = failing.map_err(failed())?;
+        failing.retain(|failing| !is_paused(failing.kind));
+        Ok(failing)
+    }
+}
+
+pub(in crate::outbox) const FAILING: &str = "
+    SELECT d.event_id, d.kind, d.failures, d.reason, e.run_after_ms
+    FROM delivery AS d JOIN event AS e ON e.id = d.event_id AND e.generation = d.generation
+    WHERE d.failures >= 3 AND d.status IN ('pending', 'unknown') AND e.status = 'pending'
+    ORDER BY d.failures DESC LIMIT ?1";
+
+fn pause_of(row: &SqliteRow) -> Result<Pause, sqlx::Error> {
+    let scope: String = row.try_get("scope")?;
+    Ok(Pause {
+        family: Family::from_word(&scope),
+        kind: word(row, "kind", PauseKind::from_word)?,
+        since: Timestamp::from_millis(row.try_get("since_ms")?),
+        reason: row.try_get("reason")?,
+        probe_at: Timestamp::from_millis(row.try_get("probe_ms")?),
+    })
+}
+
+fn failing_of(row: &SqliteRow) -> Result<FailingAlone, sqlx::Error> {
+    Ok(FailingAlone {
+        event: EventId(row.try_get("event_id")?),
+        kind: word(row, "kind", DeliveryKind::from_word)?,
+        failures: row.try_get("failures")?,
+        reason: row.try_get("reason")?,
+        next_attempt_at: Timestamp::from_millis(row.try_get("run_after_ms")?),
+    })
+}
+
+/// Replaces what is paused.
+pub(in crate::outbox) async fn write(connection: &mut SqliteConnection, pauses: &[Pause]) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM pause").execute(&mut *connection).await?;
+    for pause in pauses {
+        sqlx::query("INSERT INTO pause (scope, kind, since_ms, reason, probe_ms) VALUES (?1, ?2, ?3, ?4, ?5)")
+            .bind(pause.scope())
+            .bind(pause.kind.word())
+            .bind(pause.since.as_millis())
+            .bind(&pause.reason)
+            .bind(pause.probe_at.as_millis())
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Makes parked events due, oldest first; answers whether there are more.
+pub(in crate::outbox) async fn unpark(
+    connection: &mut SqliteConnection,
+    family: Family,
+    now: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "UPDATE event SET parked = NULL, run_after_ms = min(run_after_ms, ?2)
+         WHERE id IN (SELECT id FROM event WHERE parked = ?1 ORDER BY id LIMIT ?3)",
+    )
+    .bind(family.word())
+    .bind(now.as_millis())
+    .bind(i64::try_from(UNPARKED_AT_ONCE).unwrap_or(i64::MAX))
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() >= UNPARKED_AT_ONCE)
+}

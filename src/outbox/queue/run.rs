@@ -1,0 +1,104 @@
+//! Runs: tracks of one person that stand behind each other, claimed together, so that they can leave in one job.
+//!
+//! An event joins a run when each event right before it, in each of its queues, is in that run: then all that it waits
+//! for is claimed too, and before it. What leaves in which request is not decided here.
+
+use std::collections::{HashMap, HashSet};
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+
+use crate::model::EventId;
+use crate::outbox::rows;
+
+/// A claimed event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claimed {
+    /// The event.
+    pub event: EventId,
+    /// The first event of its run, where others were claimed with it: it may go when those of the run before it are
+    /// done, or in one job behind them.
+    pub run: Option<EventId>,
+}
+
+/// Adds the followers of claimed events, at most so many, each behind all of its run.
+pub(in crate::outbox) async fn join(
+    connection: &mut SqliteConnection,
+    heads: Vec<EventId>,
+    most: usize,
+) -> Result<Vec<Claimed>, sqlx::Error> {
+    let mut runs: HashMap<EventId, EventId> = heads.iter().map(|head| (*head, *head)).collect();
+    let mut followers = Vec::new();
+    if most > 0 {
+        let rows = sqlx::query(include_str!("sql/followers.sql"))
+            .bind(rows::ids(&heads))
+            .bind(i64::try_from(most).unwrap_or(i64::MAX))
+            .fetch_all(&mut *connection)
+            .await?;
+        let mut before: Vec<(EventId, Vec<Option<EventId>>)> = Vec::new();
+        for row in &rows {
+            let event = EventId(row.try_get(0)?);
+            let previous: Option<i64> = row.try_get(1)?;
+            let previous = previous.map(EventId);
+            match before.last_mut() {
+                Some((last, all)) if *last == event => all.push(previous),
+                Some(_) | None => before.push((event, vec![previous])),
+            }
+        }
+        for (event, before) in before {
+            if followers.len() == most {
+                break;
+            }
+            if let Some(run) = run_of(&before, &runs) {
+                runs.insert(event, run);
+                followers.push(event);
+            }
+        }
+    }
+    if !followers.is_empty() {
+        sqlx::query("UPDATE event SET active = 1, parked = NULL WHERE id IN (SELECT value FROM json_each(?1))")
+            .bind(rows::ids(&followers))
+            .execute(connection)
+            .await?;
+    }
+    let followed: HashSet<EventId> = followers.iter().map(|event| runs[event]).collect();
+    let claimed = heads.into_iter().chain(followers).map(|event| Claimed {
+        event,
+        run: Some(runs[&event]).filter(|run| followed.contains(run)),
+    });
+    Ok(claimed.collect())
+}
+
+/// The run that an event joins: that of all events right before it. One that is first in a queue waits for nobody there.
+fn run_of(before: &[Option<EventId>], runs: &HashMap<EventId, EventId>) -> Option<EventId> {
+    let mut found = None;
+    for previous in before.iter().flatten() {
+        let run = runs.get(previous)?;
+        if found.is_some_and(|found| found != *run) {
+            return None;
+        }
+        found = Some(*run);
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_joins_the_one_run_that_all_it_waits_for_is_in() {
+        let event = |id| Some(EventId(id));
+        let runs = [(1, 1), (2, 1), (3, 3)];
+        let runs = runs.map(|(event, run)| (EventId(event), EventId(run))).into();
+        for (before, expected) in [
+            (vec![event(1)], event(1)),
+            (vec![event(2), event(1), None], event(1)),
+            (vec![event(2), event(3)], None),
+            (vec![event(2), event(9)], None),
+            (vec![None], None),
+        ] {
+            assert_eq!(run_of(&before, &runs), expected, "{before:?}");
+        }
+    }
+}

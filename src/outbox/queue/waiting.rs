@@ -1,0 +1,79 @@
+//! Due times that the clock made, and no wait can have meant: it was ahead when they were written, and has been set right.
+
+use sqlx::sqlite::SqliteConnection;
+
+use super::pause;
+use crate::model::{Family, Timestamp};
+use crate::outbox::Outbox;
+use crate::outbox::error::ReadError;
+
+/// Which waiting events are due now.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::outbox) enum Waiting {
+    /// Those that wait for a pause of this family.
+    Parked(Family),
+    /// Those whose turn has come, and which are due after this time.
+    Beyond(Timestamp),
+}
+
+/// Events brought forward in one commit.
+const AT_ONCE: u64 = 1000;
+
+pub(in crate::outbox) const LATEST_DUE: &str = "
+    SELECT max(coalesce((SELECT max(run_after_ms) FROM event
+                         WHERE status = 'pending' AND blocked_by = 0 AND active = 0 AND generation = 1), 0),
+               coalesce((SELECT max(run_after_ms) FROM event
+                         WHERE status = 'pending' AND blocked_by = 0 AND active = 0 AND generation > 1), 0))";
+
+pub(in crate::outbox) const LATEST_TIME: &str = "
+    SELECT max(coalesce((SELECT value FROM counter WHERE name = 'rollup_ms'), 0),
+               coalesce((SELECT received_ms FROM event WHERE id = (SELECT max(id) FROM event)), 0))";
+
+pub(in crate::outbox) const BRING_FORWARD: &str = "
+    UPDATE event SET run_after_ms = ?1
+    WHERE id IN (SELECT id FROM (SELECT id FROM event
+                                 WHERE status = 'pending' AND blocked_by = 0 AND active = 0 AND generation = 1 AND run_after_ms > ?2
+                                 ORDER BY run_after_ms, id LIMIT ?3)
+                 UNION ALL
+                 SELECT id FROM (SELECT id FROM event
+                                 WHERE status = 'pending' AND blocked_by = 0 AND active = 0 AND generation > 1 AND run_after_ms > ?2
+                                 ORDER BY run_after_ms, id LIMIT ?3))";
+
+impl Outbox {
+    /// When the last of the events is due whose turn has come; 1970 when there is none.
+    pub async fn latest_due(&self) -> Result<Timestamp, ReadError> {
+        let latest: i64 = sqlx::query_scalar(LATEST_DUE)
+            .fetch_one(&self.readers)
+            .await
+            .map_err(ReadError::of("the latest due time"))?;
+        Ok(Timestamp::from_millis(latest))
+    }
+
+    /// The latest time that a daemon has written down here; `None` when none has.
+    pub async fn latest_time(&self) -> Result<Option<Timestamp>, ReadError> {
+        let latest: i64 = sqlx::query_scalar(LATEST_TIME)
+            .fetch_one(&self.readers)
+            .await
+            .map_err(ReadError::of("the latest time"))?;
+        Ok((latest > 0).then(|| Timestamp::from_millis(latest)))
+    }
+}
+
+/// Makes waiting events due `now`, on a connection with an open transaction; answers whether there are more.
+pub(in crate::outbox) async fn unpark(
+    connection: &mut SqliteConnection,
+    what: Waiting,
+    now: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    let beyond = match what {
+        Waiting::Parked(family) => return pause::unpark(connection, family, now).await,
+        Waiting::Beyond(beyond) => beyond,
+    };
+    let done = sqlx::query(BRING_FORWARD)
+        .bind(now.as_millis())
+        .bind(beyond.as_millis())
+        .bind(i64::try_from(AT_ONCE).unwrap_or(i64::MAX))
+        .execute(connection)
+        .await?;
+    Ok(done.rows_affected() >= AT_ONCE)
+}

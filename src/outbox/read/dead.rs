@@ -1,0 +1,232 @@
+//! Dead events by what they died of: the same words about different ids are one group, for the status, the API and the
+//! page alike.
+//!
+//! It promises to look at the 100,000 that ended last at most, so that it costs little when there are very many, and to
+//! say when there are older ones.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::gist::gist;
+use crate::model::Timestamp;
+use crate::outbox::error::ReadError;
+use crate::outbox::{EventId, Outbox};
+
+/// Dead events that are looked at.
+const NEWEST: i64 = 100_000;
+/// Events of a group that are named, the newest.
+const NAMED: usize = 5;
+/// Groups of a status.
+const COUNTS: usize = 10;
+
+/// By reason, so that one that very many died of comes as one row.
+pub(in crate::outbox) const BY_REASON: &str = "
+    SELECT reason, count(*) AS count, min(received_ms) AS first, max(received_ms) AS last, max(id) AS sample,
+           json_group_array(DISTINCT profile) AS people, json_group_array(DISTINCT source) AS sources,
+           json_group_array(DISTINCT name) AS names, json_group_array(id) AS ids,
+           json_group_array(finished_ms / 3600000) AS hours
+    FROM (SELECT id, reason, profile, source, name, received_ms, finished_ms FROM event WHERE status = 'dead'
+          ORDER BY finished_ms DESC LIMIT ?1)
+    GROUP BY reason";
+const COUNT_BY_REASON: &str = "
+    SELECT reason, count(*), max(id) FROM (SELECT id, reason FROM event WHERE status = 'dead' ORDER BY finished_ms DESC LIMIT ?1)
+    GROUP BY reason";
+
+/// Dead events by what they died of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadGroups {
+    /// The largest first.
+    pub groups: Vec<DeadGroup>,
+    /// Whether there are dead events that ended before the 100,000 looked at: they are in no count here.
+    pub older: bool,
+}
+
+/// Dead events whose reasons say the same, about different ids. [`crate::outbox::Selection::group`] selects them all, those not
+/// looked at here too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadGroup {
+    /// What their reasons say, `…` where they differ or may.
+    pub words: String,
+    /// How many.
+    pub count: i64,
+    /// When the first of them arrived.
+    pub first: Timestamp,
+    /// When the last of them arrived.
+    pub last: Timestamp,
+    /// How many different people they are about, by `profile`.
+    pub people: i64,
+    /// The sources that they came from.
+    pub sources: Vec<String>,
+    /// The names of the events among them, of tracks.
+    pub names: Vec<String>,
+    /// How many of them ended in each hour: hours since 1970, UTC. Hours without one are left out.
+    pub hours: BTreeMap<i64, i64>,
+    /// The newest of them, five at most, the newest first.
+    pub newest: Vec<EventId>,
+    /// One of them: the newest.
+    pub sample: EventId,
+    /// The whole reason of that one.
+    pub example: String,
+}
+
+/// How many dead events have reasons that say the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadCount {
+    /// What their reasons say, `…` where they differ or may.
+    pub reason: String,
+    /// How many.
+    pub count: i64,
+    /// One of them: the newest.
+    pub sample: EventId,
+    /// The whole reason of that one.
+    pub example: String,
+}
+
+/// A group in the making.
+struct Growing {
+    group: DeadGroup,
+    people: HashSet<String>,
+    sources: BTreeSet<String>,
+    names: BTreeSet<String>,
+}
+
+impl Outbox {
+    /// Dead events by what they died of, the largest groups first, `most` at most.
+    pub async fn dead_groups(&self, most: u32) -> Result<DeadGroups, ReadError> {
+        let failed = || ReadError::of("the dead events by reason");
+        let rows = sqlx::query(BY_REASON)
+            .bind(NEWEST)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(failed())?;
+        let mut growing: HashMap<String, Growing> = HashMap::new();
+        let mut looked_at = 0;
+        for row in &rows {
+            let one = of_one_reason(row).map_err(failed())?;
+            looked_at += one.group.count;
+            match growing.get_mut(&one.group.words) {
+                Some(known) => known.join(one),
+                None => drop(growing.insert(one.group.words.clone(), one)),
+            }
+        }
+        let groups = growing.into_values().map(Growing::done);
+        let mut groups: Vec<DeadGroup> = groups.collect();
+        groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.words.cmp(&b.words)));
+        groups.truncate(most as usize);
+        let dead: i64 = sqlx::query_scalar("SELECT value FROM counter WHERE name = 'status_dead'")
+            .fetch_one(&self.readers)
+            .await
+            .map_err(failed())?;
+        Ok(DeadGroups {
+            groups,
+            older: looked_at >= NEWEST && dead > looked_at,
+        })
+    }
+
+    /// The ten largest of these groups, by their counts alone.
+    pub(in crate::outbox) async fn dead_counts(&self) -> Result<Vec<DeadCount>, sqlx::Error> {
+        let reasons: Vec<(String, i64, i64)> = sqlx::query_as(COUNT_BY_REASON)
+            .bind(NEWEST)
+            .fetch_all(&self.readers)
+            .await?;
+        let mut counts: HashMap<String, DeadCount> = HashMap::new();
+        for (example, count, sample) in reasons {
+            let one = DeadCount {
+                reason: gist(&example),
+                count,
+                sample: EventId(sample),
+                example,
+            };
+            match counts.get_mut(&one.reason) {
+                Some(known) => known.join(one),
+                None => drop(counts.insert(one.reason.clone(), one)),
+            }
+        }
+        let mut counts: Vec<DeadCount> = counts.into_values().collect();
+        counts.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.reason.cmp(&b.reason)));
+        counts.truncate(COUNTS);
+        Ok(counts)
+    }
+}
+
+impl DeadCount {
+    fn join(&mut self, other: Self) {
+        self.count += other.count;
+        if other.sample > self.sample {
+            (self.sample, self.example) = (other.sample, other.example);
+        }
+    }
+}
+
+impl Growing {
+    fn join(&mut self, other: Self) {
+        let group = &mut self.group;
+        group.count += other.group.count;
+        group.first = group.first.min(other.group.first);
+        group.last = group.last.max(other.group.last);
+        if other.group.sample > group.sample {
+            (group.sample, group.example) = (other.group.sample, other.group.example);
+        }
+        for (hour, count) in other.group.hours {
+            *group.hours.entry(hour).or_default() += count;
+        }
+        group.newest.extend(other.group.newest);
+        keep_newest(&mut group.newest);
+        self.people.extend(other.people);
+        self.sources.extend(other.sources);
+        self.names.extend(other.names);
+    }
+
+    fn done(self) -> DeadGroup {
+        DeadGroup {
+            people: i64::try_from(self.people.len()).unwrap_or(i64::MAX),
+            sources: self.sources.into_iter().collect(),
+            names: self.names.into_iter().collect(),
+            ..self.group
+        }
+    }
+}
+
+fn keep_newest(events: &mut Vec<EventId>) {
+    events.sort_unstable_by(|a, b| b.cmp(a));
+    events.truncate(NAMED);
+}
+
+fn of_one_reason(row: &SqliteRow) -> Result<Growing, sqlx::Error> {
+    let reason: String = row.try_get("reason")?;
+    let texts = |column: &str| -> Result<Vec<String>, sqlx::Error> {
+        let list: String = row.try_get(column)?;
+        let list: Vec<Option<String>> = serde_json::from_str(&list).unwrap_or_default();
+        Ok(list.into_iter().flatten().collect())
+    };
+    let numbers = |column: &str| -> Result<Vec<i64>, sqlx::Error> {
+        let list: String = row.try_get(column)?;
+        Ok(serde_json::from_str(&list).unwrap_or_default())
+    };
+    let mut newest = numbers("ids")?.into_iter().map(EventId).collect();
+    keep_newest(&mut newest);
+    let mut hours = BTreeMap::new();
+    for hour in numbers("hours")? {
+        *hours.entry(hour).or_default() += 1;
+    }
+    Ok(Growing {
+        group: DeadGroup {
+            words: gist(&reason),
+            count: row.try_get("count")?,
+            first: Timestamp::from_millis(row.try_get("first")?),
+            last: Timestamp::from_millis(row.try_get("last")?),
+            people: 0,
+            sources: Vec::new(),
+            names: Vec::new(),
+            hours,
+            newest,
+            sample: EventId(row.try_get("sample")?),
+            example: reason,
+        },
+        people: texts("people")?.into_iter().collect(),
+        sources: texts("sources")?.into_iter().collect(),
+        names: texts("names")?.into_iter().collect(),
+    })
+}

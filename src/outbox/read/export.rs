@@ -1,0 +1,99 @@
+//! Events with their calls, page by page, for whoever takes them elsewhere.
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::select::{Selection, is_wanted, selected};
+use crate::model::{EventId, Timestamp};
+use crate::outbox::Outbox;
+use crate::outbox::error::ReadError;
+
+/// Events of a page: with calls of 32 KiB each, 16 MiB.
+const PAGE: i64 = 500;
+
+/// An event with its call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportedEvent {
+    /// Its number.
+    pub id: EventId,
+    /// The name of its source.
+    pub source: String,
+    /// Its message id.
+    pub message_id: String,
+    /// Which call; none when it could not be read.
+    pub kind: Option<String>,
+    /// When it happened, corrected for the client's clock.
+    pub at: Timestamp,
+    /// When it arrived.
+    pub received_at: Timestamp,
+    /// Where it stands.
+    pub status: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// The call as received.
+    pub payload: String,
+    /// What its batch said around it.
+    pub envelope: Option<String>,
+}
+
+impl Outbox {
+    /// The next events of a selection after this one, in their order of arrival; none at the end. Those whose call is
+    /// gone are left out.
+    pub async fn export(&self, selection: &Selection, after: EventId) -> Result<Vec<ExportedEvent>, ReadError> {
+        let failed = || ReadError::of("the events to be exported");
+        let kept = Selection {
+            kept: true,
+            ..selection.clone()
+        };
+        let wanted = selection.wanted();
+        let mut after = after;
+        loop {
+            let mut query = selected(WHAT, &kept);
+            query.push(" AND e.id > ").push_bind(after.0);
+            query.push(" ORDER BY e.id LIMIT ").push_bind(PAGE);
+            let rows = query.build().fetch_all(&self.readers).await;
+            let rows = rows.map_err(failed())?;
+            let events = rows.iter().map(event).collect::<Result<_, _>>();
+            let mut events: Vec<ExportedEvent> = events.map_err(failed())?;
+            let Some(last) = events.last() else {
+                return Ok(events);
+            };
+            after = last.id;
+            events.retain(|event| is_wanted(wanted.as_ref(), event.reason.as_deref()));
+            // A page may hold none of the group, and the next ones some.
+            if !events.is_empty() {
+                return Ok(events);
+            }
+        }
+    }
+
+    /// The number of the newest event; 0 when there is none.
+    pub async fn newest(&self) -> Result<EventId, ReadError> {
+        sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM event")
+            .fetch_one(&self.readers)
+            .await
+            .map(EventId)
+            .map_err(ReadError::of("the newest event"))
+    }
+}
+
+const WHAT: &str = "
+    SELECT e.id, e.source, e.message_id, e.type, e.at_ms, e.received_ms, e.status, e.reason,
+           (SELECT x.body FROM payload AS x WHERE x.event_id = e.id) AS body,
+           (SELECT v.body FROM payload AS x LEFT JOIN envelope AS v ON v.id = x.envelope_id
+            WHERE x.event_id = e.id) AS envelope";
+
+fn event(row: &SqliteRow) -> Result<ExportedEvent, sqlx::Error> {
+    Ok(ExportedEvent {
+        id: EventId(row.try_get("id")?),
+        source: row.try_get("source")?,
+        message_id: row.try_get("message_id")?,
+        kind: row.try_get("type")?,
+        at: Timestamp::from_millis(row.try_get("at_ms")?),
+        received_at: Timestamp::from_millis(row.try_get("received_ms")?),
+        status: row.try_get("status")?,
+        reason: row.try_get("reason")?,
+        payload: row.try_get("body")?,
+        envelope: row.try_get("envelope")?,
+    })
+}

@@ -1,0 +1,49 @@
+//! Which library sent an event, as its call says: `context.library`, of the call itself or else of its batch.
+
+use std::collections::HashMap;
+
+use sqlx::Row;
+
+use crate::outbox::error::ReadError;
+use crate::outbox::{EventId, Outbox, rows};
+
+/// The longest text that is looked into, in bytes. Ingest takes larger calls and keeps them as dead.
+const LONGEST: i64 = 1 << 17;
+
+/// ?1: JSON array of event ids; ?2: the longest text. SQLite reads into one text at a time, and none is loaded here.
+const LIBRARIES: &str = "
+    SELECT event_id, substr(CAST(library ->> '$.name' AS TEXT), 1, 100) AS name,
+           substr(CAST(library ->> '$.version' AS TEXT), 1, 40) AS version
+    FROM (SELECT p.event_id,
+                 coalesce(CASE WHEN octet_length(p.body) <= ?2 AND json_valid(p.body) THEN p.body -> '$.context.library' END,
+                          CASE WHEN octet_length(e.body) <= ?2 AND json_valid(e.body) THEN e.body -> '$.context.library' END) AS library
+          FROM json_each(?1) AS j
+          JOIN payload AS p ON p.event_id = j.value
+          LEFT JOIN envelope AS e ON e.id = p.envelope_id)
+    WHERE name IS NOT NULL";
+
+impl Outbox {
+    /// The libraries that these events came from, each as `name version`. An event whose call is gone, is very long or
+    /// names none is left out.
+    pub async fn libraries(&self, events: &[EventId]) -> Result<HashMap<EventId, String>, ReadError> {
+        let failed = || ReadError::of("the libraries of events");
+        let found = sqlx::query(LIBRARIES)
+            .bind(rows::ids(events))
+            .bind(LONGEST)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(failed())?;
+        let mut libraries = HashMap::with_capacity(found.len());
+        for row in &found {
+            let event: i64 = row.try_get("event_id").map_err(failed())?;
+            let name: String = row.try_get("name").map_err(failed())?;
+            let version: Option<String> = row.try_get("version").map_err(failed())?;
+            let library = match version {
+                Some(version) => format!("{name} {version}"),
+                None => name,
+            };
+            libraries.insert(EventId(event), library);
+        }
+        Ok(libraries)
+    }
+}

@@ -1,0 +1,17 @@
+//! Read models: what commands, the page and the metrics show. Nothing here writes.
+
+pub(in crate::outbox) mod audit;
+pub(in crate::outbox) mod dead;
+pub(in crate::outbox) mod export;
+pub(in crate::outbox) mod gist;
+pub(in crate::outbox) mod library;
+pub(in crate::outbox) mod neighbours;
+pub(in crate::outbox) mod overview;
+pub(in crate::outbox) mod page;
+pub(in crate::outbox) mod report;
+pub(in crate::outbox) mod sample;
+pub(in crate::outbox) mod scan;
+pub(in crate::outbox) mod search;
+pub(in crate::outbox) mod select;
+pub(in crate::outbox) mod standing;
+pub(in crate::outbox) mod stopped;

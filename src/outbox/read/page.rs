@@ -1,0 +1,165 @@
+//! Lists for the admin port: events page by page, who waits behind whom.
+
+use serde::Serialize;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite};
+
+use super::scan::{Places, Range};
+use super::select::{self, Brief, Selection};
+use crate::model::Timestamp;
+use crate::outbox::error::ReadError;
+use crate::outbox::{EventId, Outbox};
+
+/// Events that one page looks through at most. Whatever is filtered for, a page costs no more than this.
+const LOOKED_THROUGH_AT_MOST: i64 = 100_000;
+/// The first portion of them; each next one is ten times as large, since what was not found in this one is rare.
+const PORTION: i64 = 1_000;
+
+/// A page of events, the newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The events; fewer than asked for, or none, where the filters are met seldom and `next` tells where to go on.
+    pub events: Vec<Brief>,
+    /// Go on before this number; `None` at the end.
+    pub next: Option<EventId>,
+    /// Where it looked through as many events as a page may, and did not fill: when the oldest of them arrived. `None`
+    /// when the page is full, or all there is.
+    pub looked_back_to: Option<Timestamp>,
+}
+
+/// A row of the view `blocked_profiles`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BlockedRow {
+    /// The first identifier of the event that others wait for.
+    pub profile: Option<String>,
+    /// That event.
+    pub head_event: i64,
+    /// When it arrived, ISO 8601.
+    pub since: String,
+    /// How many wait.
+    pub waiting: i64,
+    /// Why.
+    pub reason: String,
+    /// When it is tried again; none while it is in the air, held or dead.
+    pub next_attempt_at: Option<String>,
+}
+
+impl Outbox {
+    /// Events of a selection numbered below `before`, the newest first, `most` at most. A page looks at the events that a
+    /// selection names by number, order or person, or by a state that an index tells; else at those of its times. Of
+    /// these it looks through a bounded number, and says how far it came.
+    pub async fn page(&self, selection: &Selection, before: Option<EventId>, most: u32) -> Result<Page, ReadError> {
+        let page = self.looked_through(selection, before, most).await;
+        page.map_err(ReadError::of("a page of events"))
+    }
+
+    async fn looked_through(
+        &self,
+        selection: &Selection,
+        before: Option<EventId>,
+        most: u32,
+    ) -> Result<Page, sqlx::Error> {
+        let mut page = Page {
+            events: Vec::new(),
+            next: None,
+            looked_back_to: None,
+        };
+        if selection.asked_states().is_some_and(|states| states.is_empty()) {
+            return Ok(page);
+        }
+        let places = self.places(selection).await?;
+        let mut range = self.range(selection, before).await?;
+        let mut left = LOOKED_THROUGH_AT_MOST;
+        let mut size = PORTION;
+        loop {
+            let Some(portion) = self.portion(&places, range, size.min(left)).await? else {
+                return Ok(page);
+            };
+            let here = Range {
+                from: portion.last,
+                ..range
+            };
+            let missing = most.saturating_sub(u32::try_from(page.events.len()).unwrap_or(most));
+            let found = self.found(selection, &places, here, missing).await?;
+            page.events.extend(found);
+            if u32::try_from(page.events.len()).is_ok_and(|count| count >= most) {
+                page.next = page.events.last().map(|event| event.id);
+                return Ok(page);
+            }
+            left -= portion.count;
+            if left <= 0 {
+                page.next = Some(EventId(portion.last));
+                page.looked_back_to = self.arrival(portion.last).await?;
+                return Ok(page);
+            }
+            range.below = portion.last;
+            size *= 10;
+        }
+    }
+
+    /// The events of a selection in a portion.
+    async fn found(
+        &self,
+        selection: &Selection,
+        places: &Places,
+        range: Range,
+        most: u32,
+    ) -> Result<Vec<Brief>, sqlx::Error> {
+        let wanted = selection.wanted();
+        let mut query = looked_at(selection, places, range);
+        if wanted.is_none() {
+            query.push(" LIMIT ").push_bind(most);
+        }
+        let rows = query.build().fetch_all(&self.readers).await?;
+        select::briefs(&rows, wanted.as_ref(), most)
+    }
+
+    /// When an event arrived.
+    async fn arrival(&self, id: i64) -> Result<Option<Timestamp>, sqlx::Error> {
+        let received = sqlx::query_scalar("SELECT received_ms FROM event WHERE id = ?1")
+            .bind(id)
+            .fetch_optional(&self.readers)
+            .await?;
+        Ok(received.map(Timestamp::from_millis))
+    }
+
+    /// Who waits behind what, the longest first, `most` at most. Reads the whole backlog.
+    pub async fn blocked_profiles(&self, most: u32) -> Result<Vec<BlockedRow>, ReadError> {
+        let failed = || ReadError::of("the blocked profiles");
+        let rows = sqlx::query("SELECT * FROM blocked_profiles ORDER BY since, head_event LIMIT ?1")
+            .bind(most)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(failed())?;
+        rows.iter().map(blocked).collect::<Result<_, _>>().map_err(failed())
+    }
+}
+
+/// The question for the events of a selection in a portion, the newest first.
+pub(in crate::outbox) fn looked_at(selection: &Selection, places: &Places, range: Range) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::new(select::BRIEF);
+    // The portion names the numbers: another index would lead to more.
+    query.push(" FROM event AS e NOT INDEXED WHERE e.id >= ");
+    query.push_bind(range.from);
+    query.push(" AND e.id < ").push_bind(range.below);
+    if !places.all {
+        query.push(" AND e.id IN (");
+        places.push(&mut query, range, None);
+        query.push(")");
+    }
+    select::named_row_by_row(&mut query, selection);
+    select::met(&mut query, selection);
+    query.push(" ORDER BY e.id DESC");
+    query
+}
+
+fn blocked(row: &SqliteRow) -> Result<BlockedRow, sqlx::Error> {
+    Ok(BlockedRow {
+        profile: row.try_get("profile")?,
+        head_event: row.try_get("head_event")?,
+        since: row.try_get("since")?,
+        waiting: row.try_get("waiting")?,
+        reason: row.try_get("reason")?,
+        next_attempt_at: row.try_get("next_attempt_at")?,
+    })
+}

@@ -1,0 +1,295 @@
+//! Read-only questions for the commands and the admin port.
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::dead::DeadCount;
+use crate::outbox::control::shared::SharedIdentifier;
+use crate::outbox::error::ReadError;
+use crate::outbox::maintain::checkpoint::LogTrouble;
+use crate::outbox::maintain::clocks::ClockTrouble;
+use crate::outbox::queue::import_job::ImportJobReport;
+use crate::outbox::queue::pause::{FailingAlone, Pause};
+use crate::outbox::{EventId, Outbox};
+
+/// What [`Status::unknown_subscriptions`] counts.
+pub(in crate::outbox) const UNKNOWN_SUBSCRIPTIONS: &str =
+    "SELECT count(*) FROM delivery WHERE status = 'unknown' AND kind = 'subscription'";
+
+/// Where everything stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// accepted, delivered, skipped, dead, pending, held, difference: the `audit` view.
+    pub audit: Vec<(String, i64)>,
+    /// What waits, by status and type.
+    pub backlog: Vec<BacklogRow>,
+    /// What is dead, by reason, of the 100,000 that ended last; the ten largest groups first.
+    pub dead: Vec<DeadCount>,
+    /// What is paused, and why.
+    pub pauses: Vec<Pause>,
+    /// Events whose requests fail although their endpoint family is not paused; the worst first, a few.
+    pub failing: Vec<FailingAlone>,
+    /// Of the skipped events that are kept, those that were copies of another.
+    pub copies: i64,
+    /// Subscriptions that were sent and never answered: Klaviyo may have taken them.
+    pub unknown_subscriptions: i64,
+    /// Identifiers in whose queues many people wait.
+    pub shared_identifiers: Vec<SharedIdentifier>,
+    /// Copies of calls that were stored before: they were not stored again.
+    pub repeats: i64,
+    /// Import jobs that events wait for.
+    pub import_jobs: Vec<ImportJobReport>,
+    /// What keeps the log from being folded into the file, if anything does.
+    pub log: Option<LogTrouble>,
+    /// What speaks against the machine's clock.
+    pub clock: Vec<ClockTrouble>,
+}
+
+/// A row of the `backlog` view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BacklogRow {
+    /// `pending` or `held`.
+    pub status: String,
+    /// Which call.
+    pub kind: Option<String>,
+    /// How many.
+    pub count: i64,
+    /// When the oldest arrived.
+    pub oldest: Option<String>,
+    /// Of them: under a minute old, under ten, under an hour, under a day, older.
+    pub ages: Vec<i64>,
+}
+
+/// One event, as `show` prints it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventReport {
+    /// Its number.
+    pub id: EventId,
+    /// The columns of the `events` view but for the payload: name and value, in order.
+    pub columns: Vec<(String, Option<String>)>,
+    /// Everybody it may be about.
+    pub identifiers: Vec<String>,
+    /// The unfinished events it waits for.
+    pub waits_for: Vec<EventId>,
+    /// The unfinished events that wait for it: how many, and the first of them.
+    pub waited_for_by: (i64, Vec<EventId>),
+    /// The call as received.
+    pub payload: Option<String>,
+    /// What it owes and owed, over all generations.
+    pub deliveries: Vec<DeliveryReport>,
+}
+
+/// One delivery of a shown event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryReport {
+    /// The columns of the `deliveries` view but for the request, and the mapper's warnings, the generation and the list.
+    pub columns: Vec<(String, Option<String>)>,
+    /// The body sent.
+    pub request: Option<String>,
+    /// Its attempts.
+    pub attempts: Vec<AttemptReport>,
+}
+
+impl EventReport {
+    /// A column of the `events` view; `None` when it is empty, or is none.
+    pub fn column(&self, name: &str) -> Option<&str> {
+        column(&self.columns, name)
+    }
+}
+
+impl DeliveryReport {
+    /// A column of the `deliveries` view; `None` when it is empty, or is none.
+    pub fn column(&self, name: &str) -> Option<&str> {
+        column(&self.columns, name)
+    }
+}
+
+fn column<'a>(columns: &'a [(String, Option<String>)], name: &str) -> Option<&'a str> {
+    columns.iter().find(|(column, _)| column == name)?.1.as_deref()
+}
+
+/// One attempt: the columns of the `attempts` view.
+pub type AttemptReport = Vec<(String, Option<String>)>;
+
+impl Outbox {
+    /// Where everything stands. The counts are those kept beside the rows, so that it costs little however many events
+    /// there are; [`Outbox::audit`] holds them against the rows.
+    pub async fn status(&self) -> Result<Status, ReadError> {
+        let failed = || ReadError::of("the status");
+        let backlog = sqlx::query("SELECT * FROM backlog ORDER BY status, type")
+            .fetch_all(&self.readers)
+            .await
+            .map_err(failed())?;
+        let backlog = backlog.iter().map(backlog_row).collect::<Result<_, _>>();
+        let (pauses, failing) = self.hindered().await?;
+        Ok(Status {
+            audit: self.kept_counts().await.map_err(failed())?,
+            backlog: backlog.map_err(failed())?,
+            dead: self.dead_counts().await.map_err(failed())?,
+            failing,
+            pauses,
+            copies: self.kept().await?.copies,
+            unknown_subscriptions: self.unknown_subscriptions().await?,
+            repeats: self.repeats().await?,
+            shared_identifiers: self.shared_identifiers().await?,
+            import_jobs: self.import_job_reports().await?,
+            log: self.log_trouble().await?,
+            clock: self.clock_troubles().await?,
+        })
+    }
+
+    /// Subscriptions that were sent and never answered; reads those requests that were not answered.
+    pub(in crate::outbox) async fn unknown_subscriptions(&self) -> Result<i64, ReadError> {
+        sqlx::query_scalar(UNKNOWN_SUBSCRIPTIONS)
+            .fetch_one(&self.readers)
+            .await
+            .map_err(ReadError::of("the unanswered subscriptions"))
+    }
+
+    /// The columns of the `audit` view, without looking at a single event.
+    async fn kept_counts(&self) -> Result<Vec<(String, i64)>, sqlx::Error> {
+        let counts = sqlx::query(
+            "SELECT accepted, delivered, skipped, dead, pending, held,
+                    accepted - delivered - skipped - dead - pending - held AS difference
+             FROM (SELECT (SELECT value FROM counter WHERE name = 'accepted') AS accepted,
+                          sum(n) FILTER (WHERE state = 'delivered') AS delivered,
+                          sum(n) FILTER (WHERE state = 'skipped') AS skipped,
+                          sum(n) FILTER (WHERE state = 'dead') AS dead,
+                          sum(n) FILTER (WHERE state = 'pending') AS pending,
+                          sum(n) FILTER (WHERE state = 'held') AS held
+                   FROM (SELECT substr(name, 8) AS state, value AS n FROM counter
+                         WHERE name GLOB 'status_*' OR name GLOB 'pruned_*'))",
+        )
+        .fetch_one(&self.readers)
+        .await?;
+        let columns = columns(&counts)?.into_iter();
+        let number = |text: Option<String>| text.and_then(|text| text.parse().ok()).unwrap_or(0);
+        Ok(columns.map(|(name, text)| (name, number(text))).collect())
+    }
+
+    /// How many events wait, an operator's held ones left out.
+    pub async fn pending(&self) -> Result<i64, ReadError> {
+        sqlx::query_scalar("SELECT value FROM counter WHERE name = 'status_pending'")
+            .fetch_one(&self.readers)
+            .await
+            .map_err(ReadError::of("the number of waiting events"))
+    }
+
+    /// One event with all that is known of it.
+    pub async fn report(&self, id: EventId) -> Result<Option<EventReport>, ReadError> {
+        let failed = || ReadError::of("the event");
+        let row = sqlx::query("SELECT * FROM events WHERE id = ?1")
+            .bind(id.0)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(failed())?;
+        let Some(row) = row else { return Ok(None) };
+        let mut columns = columns(&row).map_err(failed())?;
+        let payload = columns.pop().and_then(|(_, payload)| payload);
+        let identifiers =
+            sqlx::query_scalar("SELECT identifier FROM event_identifier WHERE event_id = ?1 ORDER BY identifier")
+                .bind(id.0)
+                .fetch_all(&self.readers)
+                .await
+                .map_err(failed())?;
+        let waits_for: Vec<i64> = sqlx::query_scalar(
+            "SELECT DISTINCT p.event_id FROM queue_entry AS t
+             JOIN queue_entry AS p ON p.identifier = t.identifier AND p.queue_pos < t.queue_pos
+             WHERE t.event_id = ?1 ORDER BY p.queue_pos LIMIT 20",
+        )
+        .bind(id.0)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(failed())?;
+        let waits_for = waits_for.into_iter().map(EventId).collect();
+        let behind: (i64, Option<String>) = sqlx::query_as(
+            "WITH behind (event_id, queue_pos) AS (
+                 SELECT w.event_id, w.queue_pos FROM queue_entry AS t
+                 JOIN queue_entry AS w ON w.identifier = t.identifier AND w.queue_pos > t.queue_pos
+                 WHERE t.event_id = ?1 GROUP BY w.event_id)
+             SELECT (SELECT count(*) FROM behind),
+                    (SELECT json_group_array(event_id) FROM (SELECT event_id FROM behind ORDER BY queue_pos LIMIT 20))",
+        )
+        .bind(id.0)
+        .fetch_one(&self.readers)
+        .await
+        .map_err(failed())?;
+        let first: Vec<i64> = behind
+            .1
+            .and_then(|ids| serde_json::from_str(&ids).ok())
+            .unwrap_or_default();
+        let deliveries = self.delivery_reports(id).await?;
+        Ok(Some(EventReport {
+            id,
+            columns,
+            identifiers,
+            waits_for,
+            waited_for_by: (behind.0, first.into_iter().map(EventId).collect()),
+            payload,
+            deliveries,
+        }))
+    }
+
+    async fn delivery_reports(&self, id: EventId) -> Result<Vec<DeliveryReport>, ReadError> {
+        let failed = || ReadError::of("the event's deliveries");
+        let rows = sqlx::query(
+            "SELECT v.*, d.warnings, d.generation, d.list_id FROM deliveries AS v JOIN delivery AS d ON d.id = v.id
+             WHERE v.event_id = ?1 ORDER BY v.id",
+        )
+        .bind(id.0)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(failed())?;
+        let mut deliveries = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let mut columns = columns(row).map_err(failed())?;
+            let request = columns.iter().position(|(name, _)| name == "request");
+            let request = request.and_then(|at| columns.remove(at).1);
+            let delivery: i64 = row.try_get("id").map_err(failed())?;
+            let attempts = sqlx::query("SELECT * FROM attempts WHERE delivery_id = ?1 ORDER BY number")
+                .bind(delivery)
+                .fetch_all(&self.readers)
+                .await
+                .map_err(failed())?;
+            let attempts = attempts
+                .iter()
+                .map(self::columns)
+                .collect::<Result<_, _>>()
+                .map_err(failed())?;
+            deliveries.push(DeliveryReport {
+                columns,
+                request,
+                attempts,
+            });
+        }
+        Ok(deliveries)
+    }
+}
+
+/// A row as names and texts, for printing.
+fn columns(row: &SqliteRow) -> Result<Vec<(String, Option<String>)>, sqlx::Error> {
+    use sqlx::Column;
+    let texts = row.columns().iter().map(|column| {
+        let at = column.ordinal();
+        let text = match row.try_get_unchecked::<Option<String>, _>(at) {
+            Ok(text) => text,
+            Err(_) => row
+                .try_get_unchecked::<Option<i64>, _>(at)?
+                .map(|number| number.to_string()),
+        };
+        Ok((column.name().to_owned(), text))
+    });
+    texts.collect()
+}
+
+fn backlog_row(row: &SqliteRow) -> Result<BacklogRow, sqlx::Error> {
+    let ages = ["under_1m", "under_10m", "under_1h", "under_1d", "older"];
+    let ages = ages.iter().map(|age| row.try_get(*age));
+    Ok(BacklogRow {
+        status: row.try_get("status")?,
+        kind: row.try_get("type")?,
+        count: row.try_get("count")?,
+        oldest: row.try_get("oldest")?,
+        ages: ages.collect::<Result<_, _>>()?,
+    })
+}

@@ -1,0 +1,43 @@
+//! What a scrape of the metrics reads: look-ups alone, so that it costs the same however much is kept. And what no
+//! look-up tells, which is counted on a slow timer.
+
+use std::time::Duration;
+
+use crate::metrics::Sample;
+use crate::model::Timestamp;
+use crate::outbox::Outbox;
+use crate::outbox::error::ReadError;
+use crate::outbox::file::disk;
+
+/// Rows of the view `blocked_profiles`, without what it says of each. Reads a row of `turn` for each identifier of
+/// each unfinished event.
+const BLOCKED: &str = "
+    WITH head AS (SELECT identifier, min(queue_pos) AS queue_pos FROM queue_entry GROUP BY identifier HAVING count(*) > 1)
+    SELECT count(DISTINCT e.id) FROM head AS h
+    JOIN queue_entry AS t ON t.identifier = h.identifier AND t.queue_pos = h.queue_pos
+    JOIN event AS e ON e.id = t.event_id AND e.blocked_by = 0";
+
+impl Outbox {
+    /// The outbox's numbers at this moment.
+    pub async fn sample(&self, now: Timestamp) -> Result<Sample, ReadError> {
+        let oldest = self.oldest_pending().await?;
+        let (database_bytes, wal_bytes) = disk::file_bytes(&self.path);
+        Ok(Sample {
+            events: self.kept().await?.counts,
+            oldest_pending: oldest.map_or(Duration::ZERO, |oldest| now.since(oldest)),
+            database_bytes,
+            wal_bytes,
+            free_bytes: disk::free_bytes(&self.path),
+            accepting: self.room.refuses().is_none() && !self.has_ended(),
+        })
+    }
+
+    /// How many events later ones of the same person wait for: the rows of the view `blocked_profiles`. Its cost grows
+    /// with the backlog, on a connection of its own: for a slow timer, not for a scrape.
+    pub async fn count_blocked(&self) -> Result<i64, ReadError> {
+        sqlx::query_scalar(BLOCKED)
+            .fetch_one(&self.readers)
+            .await
+            .map_err(ReadError::of("the number of blocked profiles"))
+    }
+}

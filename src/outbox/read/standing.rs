@@ -1,0 +1,186 @@
+//! What an overview needs, by look-ups alone: it costs the same however many events are kept or wait.
+
+use std::collections::BTreeMap;
+
+use crate::model::{EventStatus, Timestamp};
+use crate::outbox::Outbox;
+use crate::outbox::control::shared::SharedIdentifier;
+use crate::outbox::error::{ReadError, WriteError};
+use crate::outbox::file::disk;
+use crate::outbox::maintain::checkpoint::LogTrouble;
+use crate::outbox::maintain::history::OLDEST_PENDING;
+use crate::outbox::queue::pause::{FailingAlone, Pause};
+
+/// Counts that are kept beside the rows, in one statement, so that they are of one moment.
+pub(in crate::outbox) const KEPT: &str = "SELECT name, value FROM counter";
+
+/// Where everything stands, in numbers.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// Events ever accepted.
+    pub accepted: i64,
+    /// Events that are kept, by state; all five.
+    pub counts: Vec<(EventStatus, i64)>,
+    /// Of the skipped ones, those that were copies of another.
+    pub copies: i64,
+    /// Finished events that retention has removed.
+    pub removed: i64,
+    /// When the oldest pending event arrived.
+    pub oldest_pending: Option<Timestamp>,
+    /// What is paused, and why.
+    pub pauses: Vec<Pause>,
+    /// Events whose requests fail although their endpoint family is not paused; the worst first, a few.
+    pub failing: Vec<FailingAlone>,
+    /// Subscriptions that were sent and never answered: Klaviyo may have taken them.
+    pub unknown_subscriptions: i64,
+    /// Identifiers in whose queues many people wait.
+    pub shared_identifiers: Vec<SharedIdentifier>,
+    /// Why no new event is accepted, if that is so.
+    pub refuses: Option<WriteError>,
+    /// What keeps the log from being folded into the file, if anything does.
+    pub log: Option<LogTrouble>,
+    /// The file's size, in bytes.
+    pub database_bytes: u64,
+    /// The size of its log, in bytes.
+    pub wal_bytes: u64,
+    /// Free bytes on its disk; `None` when that cannot be told.
+    pub free_bytes: Option<u64>,
+    /// With fewer, no new event is accepted.
+    pub min_free_bytes: u64,
+}
+
+/// Counts of one moment.
+pub(in crate::outbox) struct Kept {
+    pub(in crate::outbox) accepted: i64,
+    pub(in crate::outbox) counts: Vec<(EventStatus, i64)>,
+    pub(in crate::outbox) copies: i64,
+    pub(in crate::outbox) removed: i64,
+}
+
+impl Outbox {
+    /// Where everything stands now.
+    pub async fn standing(&self) -> Result<Standing, ReadError> {
+        let kept = self.kept().await?;
+        let (database_bytes, wal_bytes) = disk::file_bytes(&self.path);
+        let (pauses, failing) = self.hindered().await?;
+        Ok(Standing {
+            accepted: kept.accepted,
+            counts: kept.counts,
+            copies: kept.copies,
+            removed: kept.removed,
+            oldest_pending: self.oldest_pending().await?,
+            failing,
+            pauses,
+            unknown_subscriptions: self.unknown_subscriptions().await?,
+            shared_identifiers: self.shared_identifiers().await?,
+            refuses: self.refuses(),
+            log: self.log_trouble().await?,
+            database_bytes,
+            wal_bytes,
+            free_bytes: disk::free_bytes(&self.path),
+            min_free_bytes: self.min_free_bytes(),
+        })
+    }
+
+    /// Free bytes on the outbox's disk; `None` when that cannot be told.
+    pub fn free_bytes(&self) -> Option<u64> {
+        disk::free_bytes(&self.path)
+    }
+
+    /// With fewer bytes free, no new event is accepted.
+    pub fn min_free_bytes(&self) -> u64 {
+        self.room.min_free()
+    }
+
+    pub(in crate::outbox) async fn kept(&self) -> Result<Kept, ReadError> {
+        let rows: Vec<(String, i64)> = sqlx::query_as(KEPT)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(ReadError::of("the kept counts"))?;
+        let rows: BTreeMap<String, i64> = rows.into_iter().collect();
+        let of = |name: &str| rows.get(name).copied().unwrap_or(0);
+        let states = EventStatus::ALL.iter();
+        let removed = rows.iter().filter(|(name, _)| name.starts_with("pruned_"));
+        Ok(Kept {
+            accepted: of("accepted"),
+            counts: states
+                .map(|state| (*state, of(&format!("status_{}", state.word()))))
+                .collect(),
+            copies: of("copies"),
+            removed: removed.map(|(_, count)| count).sum(),
+        })
+    }
+
+    /// When the oldest pending event arrived.
+    pub(in crate::outbox) async fn oldest_pending(&self) -> Result<Option<Timestamp>, ReadError> {
+        let oldest: Option<i64> = sqlx::query_scalar(OLDEST_PENDING)
+            .fetch_one(&self.readers)
+            .await
+            .map_err(ReadError::of("the oldest pending event"))?;
+        Ok(oldest.map(Timestamp::from_millis))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{EventId, PauseKind};
+    use crate::outbox::maintain::retention::Round;
+    use crate::outbox::tests::{NOW, claim_all, count, event, files, finish};
+
+    #[tokio::test]
+    async fn an_overview_agrees_with_the_audit_whatever_retention_removed() {
+        let files = files();
+        let outbox = files.open().await;
+        let events = (1..=6).map(|number| event(&format!("m{number}"), &[]));
+        outbox.append(events.collect()).await.unwrap();
+        claim_all(&outbox).await;
+        finish(&outbox, 1, EventStatus::Delivered).await;
+        let later = Timestamp::from_millis(NOW.as_millis() + 1);
+        let delivered = Round {
+            delivered: later,
+            dead: NOW,
+            bodies: NOW,
+            import_jobs: NOW,
+            minutes: NOW,
+        };
+        outbox.remove_some(delivered).await.unwrap();
+        finish(&outbox, 2, EventStatus::Delivered).await;
+        finish(&outbox, 3, EventStatus::Dead).await;
+        let mut back = event("m7", &[]);
+        back.received_at = later;
+        outbox.append(vec![back]).await.unwrap();
+        outbox.hold(vec![EventId(7)]).await.unwrap();
+        outbox
+            .set_pauses(vec![Pause {
+                family: None,
+                kind: PauseKind::Refused,
+                since: NOW,
+                reason: "the key".to_owned(),
+                probe_at: later,
+            }])
+            .await
+            .unwrap();
+
+        let standing = outbox.standing().await.unwrap();
+        let expected = [
+            (EventStatus::Pending, 3),
+            (EventStatus::Delivered, 1),
+            (EventStatus::Skipped, 0),
+            (EventStatus::Dead, 1),
+            (EventStatus::Held, 1),
+        ];
+        for state in expected {
+            assert!(standing.counts.contains(&state), "{state:?}");
+        }
+        assert_eq!((standing.counts.len(), standing.removed), (5, 1));
+        let accepted = count(&outbox, "SELECT accepted FROM audit").await;
+        assert_eq!((standing.accepted, accepted), (7, 7));
+        assert_eq!(standing.oldest_pending, Some(NOW));
+        let pause = &standing.pauses[0];
+        assert_eq!((pause.since, pause.reason.as_str()), (NOW, "the key"));
+        assert_eq!(standing.unknown_subscriptions, 0);
+        assert!(standing.refuses.is_none());
+        assert!(standing.database_bytes > 0);
+    }
+}

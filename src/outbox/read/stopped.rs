@@ -1,0 +1,83 @@
+//! Events that hold up others and do not go on by themselves: dead ones that keep their place, and held ones. And how
+//! many events are dead.
+//!
+//! It promises to look at a bounded number of rows: the dead that ended last, and the held.
+
+use std::time::Duration;
+
+use sqlx::Row;
+
+use crate::model::Timestamp;
+use crate::outbox::error::ReadError;
+use crate::outbox::{EventId, Outbox};
+
+/// Held events, and dead ones, that are looked at.
+const MOST: i64 = 5_000;
+/// Events that are counted behind one.
+const MOST_BEHIND: i64 = 1_000;
+
+const STOPPED: &str = "
+    WITH head AS (
+        SELECT id, status FROM (SELECT id, status FROM event WHERE status = 'dead' ORDER BY finished_ms DESC LIMIT ?1)
+        UNION ALL
+        SELECT id, status FROM (SELECT id, status FROM event WHERE finished_ms IS NULL AND status = 'held' LIMIT ?1)
+    ),
+    line AS (
+        SELECT h.id, h.status,
+               (SELECT count(*) FROM (SELECT DISTINCT w.event_id FROM queue_entry AS t
+                                      JOIN queue_entry AS w ON w.identifier = t.identifier AND w.queue_pos > t.queue_pos
+                                      WHERE t.event_id = h.id LIMIT ?2)) AS behind
+        FROM head AS h WHERE h.id IN (SELECT event_id FROM queue_entry WHERE event_id = h.id)
+    )
+    SELECT status, count(*) AS heads, sum(behind) AS behind, max(id) AS sample FROM line WHERE behind > 0 GROUP BY status
+    ORDER BY status";
+
+/// Dead events of which an operator has not disposed: neither discarded nor erased.
+pub(in crate::outbox) const DEAD_SINCE: &str = "
+    SELECT count(*) FROM event
+    WHERE status = 'dead' AND finished_ms >= ?1 AND reason NOT IN ('discarded by an operator', 'erased')";
+
+/// Events of one state that hold up others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stopped {
+    /// `dead` or `held`.
+    pub status: String,
+    /// How many there are.
+    pub heads: i64,
+    /// How many events wait behind them, about.
+    pub behind: i64,
+    /// One of them.
+    pub sample: EventId,
+}
+
+impl Outbox {
+    /// Events that hold up others and do not go on by themselves, by their state.
+    pub async fn stopped(&self) -> Result<Vec<Stopped>, ReadError> {
+        let failed = || ReadError::of("the events that hold up others");
+        let rows = sqlx::query(STOPPED)
+            .bind(MOST)
+            .bind(MOST_BEHIND)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(failed())?;
+        let of = |row: &sqlx::sqlite::SqliteRow| {
+            Ok(Stopped {
+                status: row.try_get("status")?,
+                heads: row.try_get("heads")?,
+                behind: row.try_get("behind")?,
+                sample: EventId(row.try_get("sample")?),
+            })
+        };
+        let stopped: Result<_, sqlx::Error> = rows.iter().map(of).collect();
+        stopped.map_err(failed())
+    }
+
+    /// How many of the events that died within this span are dead now, and neither discarded nor erased.
+    pub async fn dead_within(&self, span: Duration, now: Timestamp) -> Result<i64, ReadError> {
+        sqlx::query_scalar(DEAD_SINCE)
+            .bind(now.minus(span).as_millis())
+            .fetch_one(&self.readers)
+            .await
+            .map_err(ReadError::of("the number of dead events"))
+    }
+}
