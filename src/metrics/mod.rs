@@ -76,6 +76,7 @@ struct Inner {
     commit: Histogram,
     group: Histogram,
     checkpoints_failed: Counter,
+    unexpected_rows: Counter,
     log_dropped: Counter,
     gauges: Gauges,
 }
@@ -104,6 +105,7 @@ impl Metrics {
             ]),
             group: Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0]),
             checkpoints_failed: Counter::default(),
+            unexpected_rows: Counter::default(),
             log_dropped: Counter::default(),
             registry: Registry::default(),
         };
@@ -194,6 +196,11 @@ impl Metrics {
     /// The log could not be folded into the file.
     pub fn checkpoint_failed(&self) {
         self.0.checkpoints_failed.inc();
+    }
+
+    /// A statement of the outbox changed another number of rows than it must.
+    pub fn unexpected_rows(&self) {
+        self.0.unexpected_rows.inc();
     }
 
     /// So many log lines were dropped since the start.
@@ -297,6 +304,9 @@ impl Inner {
         let failed = "Tries to fold the outbox's log into its file that failed";
         let counter = self.checkpoints_failed.clone();
         ours.register("outbox_checkpoints_failed", failed, counter);
+        let unexpected = "Statements of the outbox that changed another number of rows than they must";
+        let counter = self.unexpected_rows.clone();
+        ours.register("outbox_unexpected_rows", unexpected, counter);
         let dropped = "Log lines that were dropped, as nobody read the log";
         ours.register("log_lines_dropped", dropped, self.log_dropped.clone());
     }

@@ -3,7 +3,7 @@
 use super::filter::{Filter, Found};
 use super::source::SourceError;
 use crate::config::IngestConfig;
-use crate::model::{EventStatus, Timestamp};
+use crate::model::{EventId, EventStatus, Timestamp};
 use crate::outbox::{Outbox, ReadError, Replay, Selection, WriteError};
 
 /// A change of events.
@@ -103,13 +103,13 @@ impl Change {
             leave_out_in_flight(&mut found, outbox).await?;
         }
         if !dry_run && !found.events.is_empty() {
-            self.write(&found, outbox, now).await?;
-            self.leave_out_untouched(&mut found, outbox).await?;
+            let changed = self.write(&found, outbox, now).await?;
+            found.keep(&changed);
         }
         Ok(found)
     }
 
-    async fn write(self, found: &Found, outbox: &Outbox, now: Timestamp) -> Result<(), ChangeError> {
+    async fn write(self, found: &Found, outbox: &Outbox, now: Timestamp) -> Result<Vec<EventId>, ChangeError> {
         let events = found.events.clone();
         let written = match self {
             Self::Replay(how) => outbox.replay(now, events, how).await,
@@ -118,23 +118,6 @@ impl Change {
             Self::Discard => outbox.discard(now, events).await,
         };
         written.map_err(ChangeError::Write)
-    }
-
-    /// What was sent or finished meanwhile is as it was.
-    async fn leave_out_untouched(self, found: &mut Found, outbox: &Outbox) -> Result<(), ChangeError> {
-        use EventStatus::{Dead, Delivered, Held, Pending, Skipped};
-        let untouched: &[EventStatus] = match self {
-            Self::Replay(_) | Self::Release => return Ok(()),
-            Self::Hold => &[Pending, Delivered, Skipped, Dead],
-            Self::Discard => &[Pending, Held],
-        };
-        let selection = Selection {
-            states: untouched.to_vec(),
-            ..Selection::of(found.events.clone())
-        };
-        let untouched = outbox.select(&selection).await;
-        found.leave_out(&untouched.map_err(ChangeError::Read)?);
-        Ok(())
     }
 }
 

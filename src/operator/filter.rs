@@ -130,6 +130,14 @@ impl Filter {
 }
 
 impl Found {
+    /// Leaves out what a change did not touch: it was sent or finished meanwhile.
+    pub(super) fn keep(&mut self, changed: &[EventId]) {
+        let changed: HashSet<&EventId> = changed.iter().collect();
+        let left = self.events.iter().filter(|event| !changed.contains(event));
+        let left: Vec<EventId> = left.copied().collect();
+        self.leave_out(&left);
+    }
+
     /// Takes these out of what is done, and says so.
     pub(super) fn leave_out(&mut self, events: &[EventId]) {
         let events: HashSet<EventId> = events.iter().copied().collect();

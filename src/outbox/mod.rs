@@ -13,10 +13,12 @@
 //! handle to it would drop SQLite's locks. Its tables are private; scripts use the views of `migrations/`.
 
 mod command;
+mod commit;
 mod control;
 mod error;
 mod file;
 mod intake;
+mod kv;
 mod maintain;
 #[cfg(test)]
 mod plans;
@@ -33,7 +35,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -42,7 +44,7 @@ use crate::config::OutboxConfig;
 use crate::metrics::Instruments;
 use crate::model::{DeliveryId, EventId, Family, NewEvent, Timestamp};
 
-use command::{Answer, Command};
+use command::{Command, Order};
 use maintain::checkpoint::Checkpoints;
 
 pub use control::erase::{Person, PersonsEvent};
@@ -53,6 +55,7 @@ pub use file::lock::daemon_of;
 use file::names::Names;
 use file::{connect, create, disk, identity, lock, owner};
 use intake::admission::Room;
+use intake::append::Append;
 pub use intake::arrival::Arrival;
 pub use intake::door::RefusedAtDoor;
 pub use intake::fingerprint::fingerprint;
@@ -64,12 +67,17 @@ pub use maintain::destination::Destination;
 pub use maintain::history::{Minute, SourceCame, chronicle};
 pub use maintain::retention::keep;
 use maintain::scrub::{self, Scrub};
+use queue::begin::Begin;
+use queue::claim::Claim;
 pub use queue::import_job::{ImportItem, ImportJobReport, OpenImport};
 pub use queue::limits::{LimitInUse, LimitsInUse};
+use queue::pause::SetPauses;
 pub use queue::pause::{FailingAlone, Pause};
+use queue::plan::Plan;
 pub use queue::run::Claimed;
+use queue::settle::Settle;
 pub use queue::transition::{Begun, Copied, Erased, Import, PlannedDelivery, Replay, Settlement, Start, Step, Then};
-use queue::waiting::Waiting;
+use queue::waiting::{BringDue, Waiting};
 pub use queue::work::{BODIES, ClaimedEvent, NextDue, StoredDelivery};
 pub use read::audit::{Audit, Checked, Counted};
 pub use read::dead::{DeadCount, DeadGroup, DeadGroups};
@@ -81,7 +89,7 @@ pub use read::search::{FoundBy, Hit};
 pub use read::select::{Brief, Selection};
 pub use read::standing::Standing;
 pub use read::stopped::Stopped;
-use writer::{Held, Order, Writer};
+use writer::{Held, Writer};
 
 /// The schema this program writes: `PRAGMA user_version`, set by the newest migration.
 const SCHEMA: i64 = 17;
@@ -93,7 +101,7 @@ const QUEUE: usize = 4096;
 /// A handle to the outbox. Clones share the one writer; it ends when the last of them is gone.
 #[derive(Debug, Clone)]
 pub struct Outbox {
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::Sender<Box<dyn Order>>,
     readers: SqlitePool,
     wake: Arc<Notify>,
     fatal: CancellationToken,
@@ -277,10 +285,10 @@ impl Outbox {
     /// Stores events in one commit that is on disk when this returns. An event whose source and message id are
     /// known is left out: it was stored before.
     pub async fn append(&self, events: Vec<NewEvent>) -> Result<Vec<Arrival>, AppendError> {
-        self.store(Command::Append(events)).await
+        self.store(Append { events, import: None }).await
     }
 
-    async fn store(&self, events: Command) -> Result<Vec<Arrival>, AppendError> {
+    async fn store(&self, events: Append) -> Result<Vec<Arrival>, AppendError> {
         if self.room.refuses().is_some() {
             // Looked at here too, so that room made by hand is noticed while nothing else is written.
             self.remeasure().await;
@@ -288,22 +296,22 @@ impl Outbox {
                 return Err(AppendError::of(reason));
             }
         }
-        let (reply, answer) = oneshot::channel();
-        self.orders.try_send((events, reply)).map_err(|error| match error {
+        let (order, reply) = command::order(events);
+        self.orders.try_send(order).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => AppendError::of(WriteError::Overloaded),
             mpsc::error::TrySendError::Closed(_) => AppendError::of(WriteError::Closed),
         })?;
-        match answer.await {
-            Ok(Ok(Answer::Appended(arrivals))) => Ok(arrivals),
-            Ok(Ok(other)) => Err(AppendError::of(mismatch(&other))),
-            Ok(Err(error)) => Err(AppendError::of(error)),
-            Err(_) => Err(AppendError::of(WriteError::Closed)),
-        }
+        let reply = reply.await.unwrap_or(Err(WriteError::Closed));
+        reply.map_err(AppendError::of)
     }
 
     async fn remeasure(&self) {
         // An empty append makes the writer measure and writes nothing.
-        drop(self.ask(Command::Append(Vec::new())).await);
+        let nothing = Append {
+            events: Vec::new(),
+            import: None,
+        };
+        drop(self.ask(nothing).await);
     }
 
     /// Takes events whose turn and time have come, oldest first: at most `live` that never were replayed, and
@@ -316,19 +324,13 @@ impl Outbox {
         replayed: usize,
         followers: usize,
     ) -> Result<Vec<Claimed>, WriteError> {
-        let answer = self
-            .ask(Command::Claim {
-                now,
-                live,
-                replayed,
-                followers,
-            })
-            .await?;
-        if let Answer::Claimed(events) = answer {
-            Ok(events)
-        } else {
-            Err(mismatch(&answer))
-        }
+        self.ask(Claim {
+            now,
+            live,
+            replayed,
+            followers,
+        })
+        .await
     }
 
     /// Writes down what events owe; the ids come in the order of each event's deliveries.
@@ -336,75 +338,46 @@ impl Outbox {
         &self,
         events: Vec<(EventId, Vec<PlannedDelivery>)>,
     ) -> Result<HashMap<EventId, Vec<DeliveryId>>, WriteError> {
-        let answer = self.ask(Command::Plan(events)).await?;
-        if let Answer::Planned(ids) = answer {
-            Ok(ids)
-        } else {
-            Err(mismatch(&answer))
-        }
+        self.ask(Plan(events)).await
     }
 
     /// Writes down that attempts begin, and says of each whether it may. Nothing is sent before this returned.
     pub async fn begin(&self, starts: Vec<Start>) -> Result<Vec<Begun>, WriteError> {
-        let answer = self.ask(Command::Begin(starts)).await?;
-        if let Answer::Begun(begun) = answer {
-            Ok(begun)
-        } else {
-            Err(mismatch(&answer))
-        }
+        self.ask(Begin(starts)).await
     }
 
     /// Writes down what came of attempts and what becomes of their events, in one commit.
     pub async fn settle(&self, steps: Vec<Step>) -> Result<(), WriteError> {
-        self.ask(Command::Settle(steps)).await.map(drop)
+        self.ask(Settle(steps)).await
     }
 
     /// Replaces what is paused; none: nothing is.
     pub async fn set_pauses(&self, pauses: Vec<Pause>) -> Result<(), WriteError> {
-        self.ask(Command::SetPauses(pauses)).await.map(drop)
+        self.ask(SetPauses(pauses)).await
     }
 
     /// Makes the events that wait for this family's pause due now, some at a time; answers whether there are more.
     pub async fn unpark(&self, family: Family, now: Timestamp) -> Result<bool, WriteError> {
-        self.bring_due(Waiting::Parked(family), now).await
+        let what = Waiting::Parked(family);
+        self.ask(BringDue { what, now }).await
     }
 
     /// Makes events due `now` whose turn has come and which are due after `beyond`, some at a time; answers whether there
     /// are more.
     pub async fn bring_forward(&self, beyond: Timestamp, now: Timestamp) -> Result<bool, WriteError> {
-        self.bring_due(Waiting::Beyond(beyond), now).await
+        let what = Waiting::Beyond(beyond);
+        self.ask(BringDue { what, now }).await
     }
 
-    async fn bring_due(&self, what: Waiting, now: Timestamp) -> Result<bool, WriteError> {
-        let answer = self.ask(Command::Unpark { what, now }).await?;
-        if let Answer::Unparked(more) = answer {
-            Ok(more)
-        } else {
-            Err(mismatch(&answer))
-        }
-    }
-
-    /// Keeps a small fact between starts.
-    pub async fn remember(&self, name: String, value: String) -> Result<(), WriteError> {
-        self.ask(Command::Remember { name, value }).await.map(drop)
-    }
-
-    async fn ask(&self, command: Command) -> Result<Answer, WriteError> {
-        let (reply, answer) = oneshot::channel();
-        self.orders
-            .send((command, reply))
-            .await
-            .map_err(|_| WriteError::Closed)?;
-        answer.await.map_err(|_| WriteError::Closed)?
+    /// Has a command written, and waits until it is on disk.
+    async fn ask<C: Command>(&self, command: C) -> Result<C::Reply, WriteError> {
+        let (order, reply) = command::order(command);
+        self.orders.send(order).await.map_err(|_| WriteError::Closed)?;
+        reply.await.map_err(|_| WriteError::Closed)?
     }
 }
 
 /// The same, with the file elsewhere.
 fn at(config: &OutboxConfig, path: PathBuf) -> OutboxConfig {
     OutboxConfig { path, ..config.clone() }
-}
-
-fn mismatch(answer: &Answer) -> WriteError {
-    let text = format!("the writer answered {answer:?} to another command");
-    WriteError::Sqlite(Arc::new(sqlx::Error::Protocol(text)))
 }

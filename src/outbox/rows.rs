@@ -182,7 +182,7 @@ pub(super) fn settlement(settlement: &Settlement) -> Value {
     })
 }
 
-pub(super) fn release(event: EventId, due: Timestamp, parked: Option<Family>) -> Value {
+pub(super) fn requeue(event: EventId, due: Timestamp, parked: Option<Family>) -> Value {
     json!({"event_id": event.0, "run_after_ms": due.as_millis(), "parked": parked.map(Family::word)})
 }
 

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnection;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::{Instruments, Pulse};
-use crate::outbox::command::{self, Answer, Command};
+use crate::outbox::command::{Order, Unexpected};
+use crate::outbox::commit;
 use crate::outbox::error::{Severity, WriteError, severity};
 use crate::outbox::file::lock::Lock;
 use crate::outbox::file::names::Names;
@@ -22,7 +23,6 @@ use crate::outbox::file::{connect, disk};
 use crate::outbox::intake::admission::Room;
 use crate::outbox::maintain::checkpoint::Checkpoints;
 use crate::outbox::maintain::scrub::{self, Scrub, Task};
-use crate::outbox::queue::transition::Then;
 
 /// Begins a transaction that may write the tables: their triggers let nobody else.
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE; INSERT INTO write_guard (id) VALUES (1)";
@@ -38,9 +38,6 @@ const LOOK_FOR_OTHERS: Duration = Duration::from_millis(50);
 /// How often a group is tried while another process holds the write lock. SQLite itself waits 5 s each time.
 const LOCKED_TRIES: u32 = 3;
 
-/// A command and where its answer goes.
-pub(super) type Order = (Command, oneshot::Sender<Result<Answer, WriteError>>);
-
 /// What a daemon holds on to beside its connections.
 pub(super) struct Held {
     /// Until the connection is closed.
@@ -51,7 +48,7 @@ pub(super) struct Held {
 pub(super) struct Writer {
     pub(super) path: PathBuf,
     pub(super) connection: Option<SqliteConnection>,
-    pub(super) orders: mpsc::Receiver<Order>,
+    pub(super) orders: mpsc::Receiver<Box<dyn Order>>,
     /// Told when there may be new work.
     pub(super) wake: Arc<Notify>,
     /// Cancelled when the disk broke a promise: the process must end.
@@ -70,11 +67,11 @@ pub(super) struct Writer {
 }
 
 /// Takes commands apart into groups.
-fn portions(orders: &mut Vec<Order>) -> Vec<Vec<Order>> {
+fn portions(orders: &mut Vec<Box<dyn Order>>) -> Vec<Vec<Box<dyn Order>>> {
     let mut portions = Vec::new();
     let (mut portion, mut bytes) = (Vec::new(), 0);
     for order in orders.drain(..) {
-        let own = order.0.bytes();
+        let own = order.bytes();
         if bytes + own > GROUP_BYTES && !portion.is_empty() {
             portions.push(std::mem::take(&mut portion));
             bytes = 0;
@@ -163,52 +160,50 @@ impl Writer {
     }
 
     /// Writes a group. One that fails for a reason of its own is taken apart, so that it costs no other.
-    async fn group(&mut self, orders: Vec<Order>) {
+    async fn group(&mut self, mut orders: Vec<Box<dyn Order>>) {
         self.room.measure_disk();
-        let (commands, replies): (Vec<_>, Vec<_>) = orders.into_iter().unzip();
-        match self.write(&commands).await {
-            Ok(answers) => {
+        match self.write(&mut orders).await {
+            Ok(()) => {
                 let is_named = self.look_at_names().await;
-                if commands.iter().any(may_make_work) {
+                if orders.iter().any(|order| order.effects().wakes) {
                     self.wake.notify_waiters();
                 }
-                // First: whoever is answered may ask whether the file is clear of it.
-                if commands.iter().any(Command::erases) {
+                // First: a client that is answered may ask whether the file is clear of it.
+                if orders.iter().any(|order| order.effects().erases) {
                     self.scrub.erased(&self.path);
                 }
-                let answers = commands.iter().zip(answers);
-                for (reply, (command, answer)) in replies.into_iter().zip(answers) {
-                    let kept = is_named || !command.stores();
-                    send(reply, kept.then_some(answer).ok_or(WriteError::FileGone));
+                for order in orders {
+                    let kept = is_named || !order.effects().stores;
+                    order.answer(if kept { Ok(()) } else { Err(WriteError::FileGone) });
                 }
             }
-            Err(WriteError::Sqlite(_)) if commands.len() > 1 => {
-                for order in commands.into_iter().zip(replies) {
+            Err(WriteError::Sqlite(_)) if orders.len() > 1 => {
+                for order in orders {
                     Box::pin(self.group(vec![order])).await;
                 }
             }
             Err(error) => {
-                for reply in replies {
-                    send(reply, Err(error.clone()));
+                for order in orders {
+                    order.answer(Err(error.clone()));
                 }
             }
         }
     }
 
-    async fn write(&mut self, commands: &[Command]) -> Result<Vec<Answer>, WriteError> {
+    async fn write(&mut self, orders: &mut [Box<dyn Order>]) -> Result<(), WriteError> {
         if self.fatal.is_cancelled() {
             return Err(WriteError::Closed);
         }
         let mut locked = 0;
         loop {
-            let error = match self.attempt(commands).await {
-                Ok(answers) => {
+            let error = match self.attempt(orders).await {
+                Ok(()) => {
                     self.beat(Pulse::written);
-                    if self.full && commands.iter().any(may_make_work) {
+                    if self.full && orders.iter().any(|order| order.effects().wakes) {
                         self.full = false;
                         tracing::info!("the outbox's disk takes events again");
                     }
-                    return Ok(answers);
+                    return Ok(());
                 }
                 Err(error) => error,
             };
@@ -252,7 +247,7 @@ impl Writer {
                 }
                 Severity::Other => {
                     self.beat(Pulse::write_failed);
-                    tracing::error!(error = %error, commands = commands.len(), "the outbox could not write");
+                    tracing::error!(error = %error, commands = orders.len(), "the outbox could not write");
                     return Err(WriteError::Sqlite(Arc::new(error)));
                 }
             }
@@ -265,20 +260,42 @@ impl Writer {
         }
     }
 
-    async fn attempt(&mut self, commands: &[Command]) -> Result<Vec<Answer>, sqlx::Error> {
+    async fn attempt(&mut self, orders: &mut [Box<dyn Order>]) -> Result<(), sqlx::Error> {
         let instruments = self.instruments.as_ref();
         let began = instruments.map(|instruments| instruments.pulse.monotonic());
         let connection = self.open().await?;
         sqlx::query(BEGIN).execute(&mut *connection).await?;
-        let answers = command::write(connection, commands).await?;
+        let unexpected = commit::write(connection, orders).await?;
         let pending = pending(connection).await?;
         sqlx::query(COMMIT).execute(&mut *connection).await?;
         if let (Some(instruments), Some(began)) = (&self.instruments, began) {
             let took = instruments.pulse.monotonic().saturating_sub(began);
-            instruments.metrics.commit(took, commands.len());
+            instruments.metrics.commit(took, orders.len());
         }
         self.room.count(pending);
-        Ok(answers)
+        for rows in unexpected {
+            self.report(rows);
+        }
+        Ok(())
+    }
+
+    /// Reports a statement that changed another number of rows than it must. What was written stays: the next claim or
+    /// start goes by what the file says.
+    fn report(&self, rows: Unexpected) {
+        let Unexpected {
+            what,
+            expected,
+            changed,
+        } = rows;
+        tracing::error!(
+            what,
+            expected,
+            changed,
+            "a statement changed another number of rows than it must"
+        );
+        if let Some(instruments) = &self.instruments {
+            instruments.metrics.unexpected_rows();
+        }
     }
 
     async fn open(&mut self) -> Result<&mut SqliteConnection, sqlx::Error> {
@@ -391,32 +408,4 @@ async fn pending(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> 
         .fetch_one(connection)
         .await?;
     Ok(u64::try_from(pending).unwrap_or(0))
-}
-
-fn may_make_work(command: &Command) -> bool {
-    match command {
-        Command::Append(events) | Command::Import(events, _) => !events.is_empty(),
-        Command::Settle(steps) => steps.iter().any(|step| step.then != Then::Stay),
-        Command::Replay { .. }
-        | Command::Discard { .. }
-        | Command::Release { .. }
-        | Command::Dissolve(_)
-        | Command::Unpark { .. } => true,
-        Command::Claim { .. }
-        | Command::Erase { .. }
-        | Command::Plan(_)
-        | Command::Begin(_)
-        | Command::BeginImport(_)
-        | Command::ImportTaken(..)
-        | Command::Hold(_)
-        | Command::SetPauses(_)
-        | Command::Remove(_)
-        | Command::Chronicle(_)
-        | Command::Remember { .. } => false,
-    }
-}
-
-fn send(reply: oneshot::Sender<Result<Answer, WriteError>>, answer: Result<Answer, WriteError>) {
-    // The asker may be gone (a client hung up); what was written stays written.
-    drop(reply.send(answer));
 }

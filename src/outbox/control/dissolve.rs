@@ -3,6 +3,27 @@
 use serde_json::json;
 use sqlx::sqlite::SqliteConnection;
 
+use crate::outbox::command::{Command, Effects, Written};
+
+/// Takes the last events out of the queues of these identifiers; the reply is how many.
+#[derive(Debug)]
+pub(in crate::outbox) struct Dissolve(pub(in crate::outbox) Vec<String>);
+
+impl Command for Dissolve {
+    type Reply = u64;
+
+    fn effects(&self) -> Effects {
+        Effects {
+            wakes: true,
+            ..Effects::default()
+        }
+    }
+
+    async fn write(&self, connection: &mut SqliteConnection, _: &mut Written) -> Result<u64, sqlx::Error> {
+        take_out(connection, &self.0).await
+    }
+}
+
 /// Events taken out of a queue in one commit.
 const PORTION: i64 = 5_000;
 
@@ -23,10 +44,7 @@ const DISSOLVE: [&str; 3] = [
 ];
 
 /// Takes the last events out of these queues; with how many.
-pub(in crate::outbox) async fn take_out(
-    connection: &mut SqliteConnection,
-    queues: &[String],
-) -> Result<u64, sqlx::Error> {
+async fn take_out(connection: &mut SqliteConnection, queues: &[String]) -> Result<u64, sqlx::Error> {
     let queues = json!(queues).to_string();
     let events: Vec<i64> = sqlx::query_scalar(LAST)
         .bind(&queues)

@@ -5,10 +5,10 @@ use serde_json::json;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
+use super::dissolve::Dissolve;
 use crate::model::GarbageIds;
-use crate::outbox::command::{Answer, Command};
+use crate::outbox::Outbox;
 use crate::outbox::error::{ReadError, WriteError};
-use crate::outbox::{Outbox, mismatch};
 
 /// So many different people in one queue are no person with several ids.
 const PEOPLE: i64 = 10;
@@ -72,10 +72,7 @@ impl Outbox {
             .map_err(ReadError::of("the queues of `garbage_ids`"))?;
         let mut freed = 0;
         while !queues.is_empty() {
-            let answer = self.ask(Command::Dissolve(queues.clone())).await?;
-            let Answer::Dissolved(events) = answer else {
-                return Err(mismatch(&answer).into());
-            };
+            let events = self.ask(Dissolve(queues.clone())).await?;
             if events == 0 {
                 break;
             }

@@ -12,7 +12,24 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::transition::{Begun, Copied, Start};
 use crate::model::{DeliveryStatus, EventId, ImportJobId};
+use crate::outbox::command::{Command, Group, Written};
 use crate::outbox::rows;
+
+/// Writes down that attempts begin; the reply says of each whether it may.
+#[derive(Debug)]
+pub(in crate::outbox) struct Begin(pub(in crate::outbox) Vec<Start>);
+
+impl Command for Begin {
+    type Reply = Vec<Begun>;
+
+    fn join<'a>(&'a self, group: &mut Group<'a>) {
+        group.begins.push(&self.0);
+    }
+
+    async fn write(&self, _: &mut SqliteConnection, written: &mut Written) -> Result<Vec<Begun>, sqlx::Error> {
+        Ok(written.begun.by_ref().take(self.0.len()).collect())
+    }
+}
 
 /// Which of these deliveries may have an attempt, and whose they are. ?1: JSON array of delivery ids.
 pub(in crate::outbox) const MAY_BEGIN: &str = "

@@ -6,6 +6,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use super::work::word;
 use crate::model::{DeliveryKind, EventId, Family, PauseKind, Timestamp};
 use crate::outbox::Outbox;
+use crate::outbox::command::{Command, Written};
 use crate::outbox::error::ReadError;
 
 /// Parked events that are made due in one commit.
@@ -49,6 +50,18 @@ impl Pause {
     /// What is paused, in one word: `account`, or the family.
     pub fn scope(&self) -> &'static str {
         self.family.map_or(ACCOUNT, Family::word)
+    }
+}
+
+/// Replaces what is paused.
+#[derive(Debug)]
+pub(in crate::outbox) struct SetPauses(pub(in crate::outbox) Vec<Pause>);
+
+impl Command for SetPauses {
+    type Reply = ();
+
+    async fn write(&self, connection: &mut SqliteConnection, _: &mut Written) -> Result<(), sqlx::Error> {
+        write(connection, &self.0).await
     }
 }
 
@@ -119,7 +132,7 @@ fn failing_of(row: &SqliteRow) -> Result<FailingAlone, sqlx::Error> {
 }
 
 /// Replaces what is paused.
-pub(in crate::outbox) async fn write(connection: &mut SqliteConnection, pauses: &[Pause]) -> Result<(), sqlx::Error> {
+async fn write(connection: &mut SqliteConnection, pauses: &[Pause]) -> Result<(), sqlx::Error> {
     sqlx::query("DELETE FROM pause").execute(&mut *connection).await?;
     for pause in pauses {
         sqlx::query("INSERT INTO pause (scope, kind, since_ms, reason, probe_ms) VALUES (?1, ?2, ?3, ?4, ?5)")

@@ -177,3 +177,12 @@ pub struct Replay {
     /// What an earlier generation delivered too.
     pub again: bool,
 }
+
+/// A delete call that is finished.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::outbox) struct Deletion<'a> {
+    pub(in crate::outbox) event: EventId,
+    pub(in crate::outbox) status: EventStatus,
+    pub(in crate::outbox) reason: Option<&'a str>,
+    pub(in crate::outbox) now: Timestamp,
+}

@@ -5,6 +5,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::pause;
 use crate::model::{Family, Timestamp};
 use crate::outbox::Outbox;
+use crate::outbox::command::{Command, Effects, Written};
 use crate::outbox::error::ReadError;
 
 /// Which waiting events are due now.
@@ -14,6 +15,28 @@ pub(in crate::outbox) enum Waiting {
     Parked(Family),
     /// Those whose turn has come, and which are due after this time.
     Beyond(Timestamp),
+}
+
+/// Makes events due now, some at a time; the reply is whether there are more.
+#[derive(Debug)]
+pub(in crate::outbox) struct BringDue {
+    pub(in crate::outbox) what: Waiting,
+    pub(in crate::outbox) now: Timestamp,
+}
+
+impl Command for BringDue {
+    type Reply = bool;
+
+    fn effects(&self) -> Effects {
+        Effects {
+            wakes: true,
+            ..Effects::default()
+        }
+    }
+
+    async fn write(&self, connection: &mut SqliteConnection, _: &mut Written) -> Result<bool, sqlx::Error> {
+        unpark(connection, self.what, self.now).await
+    }
 }
 
 /// Events brought forward in one commit.
@@ -60,11 +83,7 @@ impl Outbox {
 }
 
 /// Makes waiting events due `now`, on a connection with an open transaction; answers whether there are more.
-pub(in crate::outbox) async fn unpark(
-    connection: &mut SqliteConnection,
-    what: Waiting,
-    now: Timestamp,
-) -> Result<bool, sqlx::Error> {
+async fn unpark(connection: &mut SqliteConnection, what: Waiting, now: Timestamp) -> Result<bool, sqlx::Error> {
     let beyond = match what {
         Waiting::Parked(family) => return pause::unpark(connection, family, now).await,
         Waiting::Beyond(beyond) => beyond,

@@ -184,15 +184,6 @@ impl Outbox {
             replayed: time(replayed),
         })
     }
-
-    /// A fact kept by [`Outbox::remember`].
-    pub async fn recall(&self, name: &str) -> Result<Option<String>, ReadError> {
-        sqlx::query_scalar("SELECT value FROM kv WHERE name = ?1")
-            .bind(name)
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(ReadError::of("a fact"))
-    }
 }
 
 fn event_of(row: &SqliteRow) -> Result<ClaimedEvent, sqlx::Error> {

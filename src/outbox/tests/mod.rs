@@ -12,6 +12,7 @@ mod ledger;
 mod ownership;
 mod pages;
 mod search;
+mod unexpected;
 use crate::model::{
     DeliveryKind, DeliveryStatus, EventStatus, EventType, Identifier, IdentifierKind, Outcome, OutcomeKind,
 };

@@ -13,23 +13,15 @@ use serde_json::json;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use crate::model::{EventId, EventStatus, Identifier, Timestamp};
+use crate::model::{EventStatus, Identifier, Timestamp};
+use crate::outbox::kv;
 use crate::outbox::maintain::scrub;
-use crate::outbox::queue::transition::Erased;
+use crate::outbox::queue::transition::{Deletion, Erased};
 
 pub use person::{Person, PersonsEvent};
 
 /// Everything, in an order or among numbers.
 const ALL: i64 = i64::MAX;
-
-/// A delete call that is finished.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::outbox) struct Deletion<'a> {
-    pub(in crate::outbox) event: EventId,
-    pub(in crate::outbox) status: EventStatus,
-    pub(in crate::outbox) reason: Option<&'a str>,
-    pub(in crate::outbox) now: Timestamp,
-}
 
 /// Empties the person's events before a delete call, and the call itself. One that Klaviyo refused keeps what it says:
 /// the operator has to see whom it is about, and may replay it.
@@ -154,11 +146,7 @@ async fn record(
         .bind(i64::try_from(events).unwrap_or(i64::MAX))
         .execute(&mut *connection)
         .await?;
-    sqlx::query("INSERT OR REPLACE INTO kv (name, value) VALUES (?1, '1')")
-        .bind(scrub::DUE)
-        .execute(connection)
-        .await?;
-    Ok(())
+    kv::set(connection, scrub::DUE, "1").await
 }
 
 /// What became of the call, and what was erased for it.

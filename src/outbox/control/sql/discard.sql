@@ -1,6 +1,6 @@
 -- Gives events up for good and lets those behind them move up. What the daemon has taken and not sent is taken back; what
 -- has a request in flight is left alone.
--- ?1: now, in ms; ?2: JSON array of event ids.
+-- ?1: now, in ms; ?2: JSON array of event ids. Answers those that are finished with.
 
 UPDATE event
 SET status = 'dead', finished_ms = ?1, reason = 'discarded by an operator', active = 0
@@ -17,3 +17,5 @@ SET blocked_by = (SELECT count(*) FROM queue_entry AS t
                AND EXISTS (SELECT 1 FROM queue_entry AS p WHERE p.identifier = t.identifier AND p.queue_pos < t.queue_pos))
 WHERE id IN (SELECT (SELECT t.event_id FROM queue_entry AS t WHERE t.identifier = i.identifier ORDER BY t.queue_pos LIMIT 1)
              FROM json_each(?2) AS j JOIN event_identifier AS i ON i.event_id = j.value);
+
+SELECT e.id FROM json_each(?2) AS j JOIN event AS e ON e.id = j.value AND e.finished_ms IS NOT NULL AND ?1 IS NOT NULL;

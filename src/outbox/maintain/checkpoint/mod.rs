@@ -19,6 +19,7 @@ use crate::metrics::Instruments;
 use crate::model::Timestamp;
 use crate::outbox::error::code_of;
 use crate::outbox::file::disk;
+use crate::outbox::kv;
 use crate::outbox::{Outbox, ReadError};
 
 pub use readers::Process;
@@ -136,7 +137,7 @@ impl Checkpoints {
 
     /// Forgets what a daemon that was killed has left.
     pub(in crate::outbox) async fn begin(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        forget(connection).await
+        kv::remove(connection, FACT).await
     }
 
     /// Whether a pass is due though nothing was written.
@@ -197,7 +198,7 @@ impl Checkpoints {
             State::Well => {
                 tracing::info!(wal_bytes, "the outbox's log is folded into its file again");
                 let emptied = scrub::empty_log(connection).await;
-                unkept(emptied.map(drop).and(forget(connection).await));
+                unkept(emptied.map(drop).and(kv::remove(connection, FACT).await));
                 return;
             }
             State::Failing => (LogTroubleKind::CheckpointFailing, Vec::new()),
@@ -218,24 +219,12 @@ impl Checkpoints {
             readers,
         };
         let kept = serde_json::json!(kept).to_string();
-        let keep = sqlx::query("INSERT OR REPLACE INTO kv (name, value) VALUES (?1, ?2)")
-            .bind(FACT)
-            .bind(kept)
-            .execute(connection);
-        unkept(keep.await.map(drop));
+        unkept(kv::set(connection, FACT, &kept).await);
     }
 
     fn now(&self) -> Duration {
         self.instruments.pulse.monotonic()
     }
-}
-
-async fn forget(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM kv WHERE name = ?1")
-        .bind(FACT)
-        .execute(connection)
-        .await?;
-    Ok(())
 }
 
 fn unkept(written: Result<(), sqlx::Error>) {

@@ -14,7 +14,6 @@ use super::{Fresh, MINUTE, span, start_of};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::Timestamp;
-use crate::outbox::command::Command;
 use crate::outbox::{Outbox, ReadError, WriteError};
 
 /// Why minutes were not written down.
@@ -60,8 +59,7 @@ impl Outbox {
         let fresh = Fresh::read(&mut moment, now).await.map_err(failed())?;
         moment.rollback().await.map_err(failed())?;
         drop(reader);
-        let note = Box::new(Note { fresh, throttled });
-        self.ask(Command::Chronicle(note)).await?;
+        self.ask(Note { fresh, throttled }).await?;
         Ok(())
     }
 }

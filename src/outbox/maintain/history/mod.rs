@@ -26,7 +26,7 @@ pub(in crate::outbox) use fresh::OLDEST_PENDING;
 #[cfg(test)]
 pub(in crate::outbox) use fresh::{CAME, DELIVERED_AFTER, ENDED, MARK};
 use fresh::{Fresh, Mark};
-pub(in crate::outbox) use note::{Note, forget, write};
+pub(in crate::outbox) use note::forget;
 
 /// A minute, in milliseconds.
 const MINUTE: i64 = 60_000;

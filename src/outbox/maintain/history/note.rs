@@ -5,6 +5,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::{Fresh, start_of};
 use crate::model::Timestamp;
+use crate::outbox::command::{Command, Written};
 
 pub(in crate::outbox) const FORGET: [&str; 2] = [
     "DELETE FROM minute WHERE minute_ms < ?1",
@@ -19,8 +20,16 @@ pub(in crate::outbox) struct Note {
     pub(super) throttled: u64,
 }
 
+impl Command for Note {
+    type Reply = ();
+
+    async fn write(&self, connection: &mut SqliteConnection, _: &mut Written) -> Result<(), sqlx::Error> {
+        write(connection, self).await
+    }
+}
+
 /// Writes a note on a connection with an open transaction.
-pub(in crate::outbox) async fn write(connection: &mut SqliteConnection, note: &Note) -> Result<(), sqlx::Error> {
+async fn write(connection: &mut SqliteConnection, note: &Note) -> Result<(), sqlx::Error> {
     let Note { fresh, throttled } = note;
     let minutes = fresh.minutes.iter().map(|(start, counts)| {
         let new = if *start == fresh.base {

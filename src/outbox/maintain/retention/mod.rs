@@ -16,10 +16,9 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::OutboxConfig;
 use crate::model::Timestamp;
-use crate::outbox::command::{Answer, Command};
-use crate::outbox::{Outbox, WriteError, mismatch};
+use crate::outbox::{Outbox, WriteError};
 
-pub(in crate::outbox) use remove::{Removed, Round, remove};
+pub(in crate::outbox) use remove::{Removed, Round};
 
 /// The pause while nothing is left to do.
 const REST: Duration = Duration::from_secs(5);
@@ -124,12 +123,7 @@ impl Round {
 
 impl Outbox {
     pub(in crate::outbox) async fn remove_some(&self, round: Round) -> Result<Removed, WriteError> {
-        let answer = self.ask(Command::Remove(round)).await?;
-        if let Answer::Removed(removed) = answer {
-            Ok(removed)
-        } else {
-            Err(mismatch(&answer))
-        }
+        self.ask(round).await
     }
 }
 

@@ -5,6 +5,8 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::model::Timestamp;
+use crate::outbox::command::{Command, Written};
+use crate::outbox::kv;
 use crate::outbox::maintain::history;
 use crate::outbox::queue::import_job;
 
@@ -42,11 +44,16 @@ pub(in crate::outbox) struct Removed {
     pub(in crate::outbox) more: bool,
 }
 
+impl Command for Round {
+    type Reply = Removed;
+
+    async fn write(&self, connection: &mut SqliteConnection, _: &mut Written) -> Result<Removed, sqlx::Error> {
+        remove(connection, self).await
+    }
+}
+
 /// Does one round on a connection with an open transaction.
-pub(in crate::outbox) async fn remove(
-    connection: &mut SqliteConnection,
-    round: &Round,
-) -> Result<Removed, sqlx::Error> {
+async fn remove(connection: &mut SqliteConnection, round: &Round) -> Result<Removed, sqlx::Error> {
     let events = prune(connection, round).await?;
     let bodies = strip(connection, round).await?;
     import_job::forget(connection, round.import_jobs).await?;
@@ -75,10 +82,7 @@ async fn strip(connection: &mut SqliteConnection, round: &Round) -> Result<u64, 
         // They go with their events.
         return Ok(0);
     }
-    let place: Option<String> = sqlx::query_scalar("SELECT value FROM kv WHERE name = ?1")
-        .bind(STRIPPED)
-        .fetch_optional(&mut *connection)
-        .await?;
+    let place = kv::get(&mut *connection, STRIPPED).await?;
     let (after_ms, after_id) = place.as_deref().and_then(place_of).unwrap_or((0, 0));
     let rows = sqlx::query(include_str!("../sql/bodies_due.sql"))
         .bind(after_ms)
@@ -97,11 +101,7 @@ async fn strip(connection: &mut SqliteConnection, round: &Round) -> Result<u64, 
         .bind(serde_json::json!(ids).to_string())
         .execute(&mut *connection)
         .await?;
-    sqlx::query("INSERT OR REPLACE INTO kv (name, value) VALUES (?1, ?2)")
-        .bind(STRIPPED)
-        .bind(format!("{} {}", place.0, place.1))
-        .execute(connection)
-        .await?;
+    kv::set(connection, STRIPPED, &format!("{} {}", place.0, place.1)).await?;
     Ok(u64::try_from(ids.len()).unwrap_or(u64::MAX))
 }
 

@@ -16,6 +16,7 @@ use sqlx::sqlite::SqliteConnection;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::outbox::file::connect::BUSY_TIMEOUT;
+use crate::outbox::kv;
 
 /// How often the log is tried to be emptied, while readers are in the way.
 const LOG_EVERY: Duration = Duration::from_secs(1);
@@ -120,10 +121,7 @@ impl Scrub {
 /// Writes the file anew at a start, if somebody was erased since, or if it comes from a program that did not overwrite
 /// what it deleted. Where that fails, the file is as good as before, and the operator is told.
 pub(in crate::outbox) async fn when_due(connection: &mut SqliteConnection, path: &Path) {
-    let due = sqlx::query("SELECT 1 FROM kv WHERE name = ?1")
-        .bind(DUE)
-        .fetch_optional(&mut *connection)
-        .await;
+    let due = kv::get(&mut *connection, DUE).await;
     if !matches!(due, Ok(Some(_))) {
         return;
     }
@@ -139,11 +137,7 @@ async fn rebuild(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     for step in ["PRAGMA temp_store = FILE", "VACUUM", "PRAGMA temp_store = MEMORY"] {
         sqlx::query(step).execute(&mut *connection).await?;
     }
-    sqlx::query("DELETE FROM kv WHERE name = ?1")
-        .bind(DUE)
-        .execute(connection)
-        .await?;
-    Ok(())
+    kv::remove(connection, DUE).await
 }
 
 /// Moves the log into the file and cuts it to nothing. `false` when a reader is in the way.

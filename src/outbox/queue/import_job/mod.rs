@@ -13,11 +13,11 @@ use sqlx::sqlite::SqliteRow;
 
 use super::transition::{Begun, Start};
 use crate::model::{DeliveryId, ImportJobId, Timestamp};
-use crate::outbox::command::{Answer, Command};
 use crate::outbox::error::{ReadError, WriteError};
-use crate::outbox::{EventId, Outbox, mismatch};
+use crate::outbox::{EventId, Outbox};
 
-pub(in crate::outbox) use write::{TAKEN, begin, forget, give_up};
+use write::{BeginImport, ImportTaken};
+pub(in crate::outbox) use write::{forget, give_up};
 
 /// Jobs that are open.
 pub(in crate::outbox) const OPEN: &str =
@@ -77,18 +77,12 @@ impl Outbox {
     /// Writes down that attempts begin, all in one import job in this order, and says of each whether it may be made.
     /// Nothing is sent before this returned.
     pub async fn begin_import(&self, starts: Vec<Start>) -> Result<(ImportJobId, Vec<Begun>), WriteError> {
-        let answer = self.ask(Command::BeginImport(starts)).await?;
-        if let Answer::ImportBegun(job, begun) = answer {
-            Ok((job, begun))
-        } else {
-            Err(mismatch(&answer))
-        }
+        self.ask(BeginImport(starts)).await
     }
 
     /// Writes down Klaviyo's id of an import job.
     pub async fn import_taken(&self, job: ImportJobId, klaviyo_id: String) -> Result<(), WriteError> {
-        let command = Command::ImportTaken(job, klaviyo_id);
-        self.ask(command).await.map(drop)
+        self.ask(ImportTaken { job, klaviyo_id }).await
     }
 
     /// The import jobs that are open.

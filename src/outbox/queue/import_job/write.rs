@@ -3,17 +3,52 @@
 use sqlx::sqlite::SqliteConnection;
 
 use crate::model::{ImportJobId, Timestamp};
+use crate::outbox::command::{Command, Written};
 use crate::outbox::queue::begin;
 use crate::outbox::queue::transition::{Begun, Start};
 
-/// Klaviyo's id comes to be known. ?1: the job; ?2: the id.
-pub(in crate::outbox) const TAKEN: &str = "UPDATE import_job SET klaviyo_id = ?2 WHERE id = ?1";
+/// Writes down that attempts begin, all in one import job; the reply is the job, and of each attempt whether it may.
+#[derive(Debug)]
+pub(in crate::outbox) struct BeginImport(pub(in crate::outbox) Vec<Start>);
+
+impl Command for BeginImport {
+    type Reply = (ImportJobId, Vec<Begun>);
+
+    async fn write(&self, connection: &mut SqliteConnection, _: &mut Written) -> Result<Self::Reply, sqlx::Error> {
+        begin(connection, &self.0).await
+    }
+}
+
+/// Writes down Klaviyo's id of an import job.
+#[derive(Debug)]
+pub(in crate::outbox) struct ImportTaken {
+    pub(in crate::outbox) job: ImportJobId,
+    pub(in crate::outbox) klaviyo_id: String,
+}
+
+impl Command for ImportTaken {
+    type Reply = ();
+
+    async fn write(&self, connection: &mut SqliteConnection, written: &mut Written) -> Result<(), sqlx::Error> {
+        let taken = sqlx::query(TAKEN)
+            .bind(self.job.0)
+            .bind(&self.klaviyo_id)
+            .execute(connection)
+            .await?;
+        written.expect(
+            "import job",
+            1,
+            usize::try_from(taken.rows_affected()).unwrap_or(usize::MAX),
+        );
+        Ok(())
+    }
+}
+
+/// ?1: the job; ?2: Klaviyo's id of it.
+const TAKEN: &str = "UPDATE import_job SET klaviyo_id = ?2 WHERE id = ?1";
 
 /// Writes down a job and its attempts on a connection with an open transaction.
-pub(in crate::outbox) async fn begin(
-    connection: &mut SqliteConnection,
-    starts: &[Start],
-) -> Result<(ImportJobId, Vec<Begun>), sqlx::Error> {
+async fn begin(connection: &mut SqliteConnection, starts: &[Start]) -> Result<(ImportJobId, Vec<Begun>), sqlx::Error> {
     let first = starts.first().ok_or(sqlx::Error::RowNotFound)?;
     let permitted = begin::permitted(connection, &[starts]).await?;
     // One of which nothing may go is over with its first look.

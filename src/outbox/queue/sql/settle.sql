@@ -1,12 +1,14 @@
 -- Writes down what came of attempts. ?1: JSON array of {delivery_id, number, now_ms, outcome, http_status, error,
--- request_id, profile_id, status, reason, request, note, counts, failed}: the attempt's outcome and what it makes of its delivery.
+-- request_id, profile_id, status, reason, request, note, counts, failed}: the attempt's outcome and what it makes of its
+-- delivery. Answers a row for each attempt and each delivery that it changed.
 
 UPDATE attempt
 SET ended_ms = max(attempt.started_ms, j.value ->> 'now_ms'), http_status = j.value ->> 'http_status',
     outcome = j.value ->> 'outcome', error = j.value ->> 'error', request_id = j.value ->> 'request_id'
 FROM json_each(?1) AS j
 WHERE attempt.delivery_id = j.value ->> 'delivery_id' AND attempt.number = j.value ->> 'number'
-  AND attempt.ended_ms IS NULL;
+  AND attempt.ended_ms IS NULL
+RETURNING delivery_id;
 
 UPDATE delivery
 SET status = j.value ->> 'status',
@@ -19,7 +21,8 @@ SET status = j.value ->> 'status',
     failures = failures + (j.value ->> 'failed'),
     delivered_ms = iif(j.value ->> 'status' = 'delivered', j.value ->> 'now_ms', NULL)
 FROM json_each(?1) AS j
-WHERE delivery.id = j.value ->> 'delivery_id' AND delivery.status IN ('pending', 'unknown');
+WHERE delivery.id = j.value ->> 'delivery_id' AND delivery.status IN ('pending', 'unknown')
+RETURNING id;
 
 -- An import job is over when none of its attempts is open.
 UPDATE import_job SET ended_ms = max(began_ms, (SELECT max(j.value ->> 'now_ms') FROM json_each(?1) AS j))

@@ -1,0 +1,61 @@
+//! What is kept between starts, by name: small texts.
+
+use sqlx::sqlite::SqliteConnection;
+
+use super::Outbox;
+use super::command::{Command, Written};
+use super::error::{ReadError, WriteError};
+
+/// Keeps a value under a name.
+#[derive(Debug)]
+struct Remember {
+    name: String,
+    value: String,
+}
+
+impl Command for Remember {
+    type Reply = ();
+
+    async fn write(&self, connection: &mut SqliteConnection, _: &mut Written) -> Result<(), sqlx::Error> {
+        set(connection, &self.name, &self.value).await
+    }
+}
+
+/// Keeps a value under a name, on a connection with an open transaction or none.
+pub(super) async fn set(connection: &mut SqliteConnection, name: &str, value: &str) -> Result<(), sqlx::Error> {
+    sqlx::query("INSERT OR REPLACE INTO kv (name, value) VALUES (?1, ?2)")
+        .bind(name)
+        .bind(value)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// The value that is kept under a name.
+pub(super) async fn get(connection: impl sqlx::SqliteExecutor<'_>, name: &str) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar("SELECT value FROM kv WHERE name = ?1")
+        .bind(name)
+        .fetch_optional(connection)
+        .await
+}
+
+/// Forgets what is kept under a name.
+pub(super) async fn remove(connection: &mut SqliteConnection, name: &str) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM kv WHERE name = ?1")
+        .bind(name)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+impl Outbox {
+    /// Keeps a value between starts.
+    pub async fn remember(&self, name: String, value: String) -> Result<(), WriteError> {
+        self.ask(Remember { name, value }).await
+    }
+
+    /// A value kept by [`Outbox::remember`].
+    pub async fn recall(&self, name: &str) -> Result<Option<String>, ReadError> {
+        get(&self.readers, name).await.map_err(ReadError::of("a kept value"))
+    }
+}

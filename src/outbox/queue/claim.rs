@@ -1,0 +1,35 @@
+//! Taking events to be delivered: those whose time has come and that nothing blocks, and what may follow them.
+
+use sqlx::sqlite::SqliteConnection;
+
+use super::run::{self, Claimed};
+use crate::model::{EventId, Timestamp};
+use crate::outbox::command::{Command, Written};
+
+/// Makes events active, oldest first.
+#[derive(Debug)]
+pub(in crate::outbox) struct Claim {
+    pub(in crate::outbox) now: Timestamp,
+    /// Of those that were never replayed, at most so many.
+    pub(in crate::outbox) live: usize,
+    /// Of those that were.
+    pub(in crate::outbox) replayed: usize,
+    /// Of those that follow claimed ones.
+    pub(in crate::outbox) followers: usize,
+}
+
+impl Command for Claim {
+    type Reply = Vec<Claimed>;
+
+    async fn write(&self, connection: &mut SqliteConnection, _: &mut Written) -> Result<Vec<Claimed>, sqlx::Error> {
+        let count = |limit: usize| i64::try_from(limit).unwrap_or(i64::MAX);
+        let heads: Vec<i64> = sqlx::query_scalar(include_str!("sql/claim.sql"))
+            .bind(self.now.as_millis())
+            .bind(count(self.live))
+            .bind(count(self.replayed))
+            .fetch_all(&mut *connection)
+            .await?;
+        let heads = heads.into_iter().map(EventId).collect();
+        run::join(connection, heads, self.followers).await
+    }
+}
