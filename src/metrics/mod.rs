@@ -3,7 +3,8 @@
 //! A registry and nothing else: it reads no clock of its own, no file and no table, and is cheap enough for every
 //! commit and every request. Counters begin at 0 with the process, and nothing here outlives it; what outlives it are
 //! the outbox's own counts, which a scrape reads from there. No label has values without bound: sources come from the
-//! configuration, everything else from our enums. Names are a contract, listed in README.md, which a test compares.
+//! configuration, everything else from our enums. Names are a contract: docs/reference/metrics.md lists them, and a test
+//! compares.
 //!
 //! May use `model` and `clock`. Whoever is measured has [`Instruments`] handed in.
 

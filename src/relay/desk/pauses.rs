@@ -332,7 +332,7 @@ fn remedy(status: u16, key: &SecretOrigin) -> Option<String> {
     Some(match status {
         401 => format!("the private key is wrong or was deleted; {}", another_key(key)),
         403 => format!(
-            "the private key lacks a scope; make a key with the scopes the README lists, and {}",
+            "the private key lacks a scope; make a key with the scopes that docs/setup/install.md lists, and {}",
             another_key(key)
         ),
         410 => "the revision is retired; set `klaviyo.revision`, or update klaviyo-relay, and restart".to_owned(),

@@ -1,4 +1,4 @@
-//! `/metrics`: the names that the README promises, in a form that Prometheus' own checker takes, at the cost of a few
+//! `/metrics`: the names that the manual promises, in a form that Prometheus' own checker takes, at the cost of a few
 //! look-ups.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,11 @@ use klaviyo_relay::metrics::Metrics;
 use serde_json::json;
 
 use super::document::lived_in;
+use crate::docs::Page;
 use crate::support::{Daemon, Klaviyo, require};
+
+/// The page of the manual that lists them.
+const METRICS: &str = "docs/reference/metrics.md";
 
 /// Name, labels and kind.
 type Family = (String, String);
@@ -48,23 +52,18 @@ fn families(text: &str) -> BTreeMap<String, Family> {
 }
 
 #[test]
-fn the_readme_lists_the_metrics_that_there_are() {
-    let readme = include_str!("../../../README.md");
-    let below = readme.lines().skip_while(|line| *line != "### Metrics");
-    let table = below
-        .skip_while(|line| !line.starts_with('|'))
-        .take_while(|line| line.starts_with('|'));
-    let documented: BTreeMap<String, Family> = table
-        .skip(2)
+fn the_manual_lists_the_metrics_that_there_are() {
+    let documented: BTreeMap<String, Family> = Page::read(METRICS)
+        .rows("## Every metric")
+        .iter()
         .map(|row| {
-            let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
-            let [name, labels, kind, meaning] = cells.as_slice() else {
-                panic!("a row of the table has not four cells: {row}");
+            let [name, labels, kind, meaning] = row.as_slice() else {
+                panic!("a row of the table has not four cells: {row:?}");
             };
             assert!(meaning.len() > 10, "{name} has no meaning");
             let mut keys: Vec<&str> = labels.split('`').skip(1).step_by(2).collect();
             keys.sort_unstable();
-            (name.trim_matches('`').to_owned(), (keys.join(", "), (*kind).to_owned()))
+            (name.trim_matches('`').to_owned(), (keys.join(", "), kind.clone()))
         })
         .collect();
     let metrics = Metrics::new(SystemClock.now(), ["shop"]);
@@ -159,10 +158,10 @@ fn promtool(text: &str) {
 }
 
 #[test]
-fn the_alerts_of_the_readme_are_rules_about_metrics_that_there_are() {
-    let readme = include_str!("../../../README.md");
-    let (_, block) = readme.split_once("```yaml\n").unwrap();
-    let (rules, _) = block.split_once("```").unwrap();
+fn the_alerts_of_the_manual_are_rules_about_metrics_that_there_are() {
+    let rules = Page::read("docs/operate/alerts.md").blocks("yaml").remove(0);
+    let rules = rules.as_str();
+    let reference = Page::read(METRICS).text;
     let metrics = families(&Metrics::new(SystemClock.now(), ["shop"]).text());
     let names = rules.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     let names: BTreeSet<&str> = names.filter(|name| name.starts_with("klaviyo_relay_")).collect();
@@ -172,7 +171,7 @@ fn the_alerts_of_the_readme_are_rules_about_metrics_that_there_are() {
     }
     for (metric, labels) in selectors(rules) {
         let row = format!("| `{metric}` | ");
-        let row = readme.lines().find(|line| line.starts_with(&row)).unwrap();
+        let row = reference.lines().find(|line| line.starts_with(&row)).unwrap();
         for label in labels {
             assert!(row.contains(&format!("`{label}`")), "{metric} has no label {label}");
         }

@@ -1,19 +1,18 @@
-//! The README's cookbook: each of its queries answers, on an outbox as a daemon left it that met all of it.
+//! The manual's cookbook: each of its queries answers, on an outbox as a daemon left it that met all of it.
 
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::docs::Page;
 use crate::support::{Daemon, Klaviyo, eventually, require};
 
 /// The questions, each with its SQL.
 fn recipes() -> Vec<(String, String)> {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = fs::read_to_string(readme).unwrap();
-    let below = readme.split_once("\n### Cookbook\n").unwrap().1;
-    let section = below.split_once("\n### ").unwrap().0;
+    let page = Page::read("docs/operate/cookbook.md").text;
+    let below = page.split_once("\n## Questions\n").unwrap().1;
+    let section = below.split_once("\n## ").unwrap().0;
     let recipe = |part: &str| {
         let (question, rest) = part.split_once("\n\n```sql\n")?;
         let (sql, _) = rest.split_once("\n```")?;

@@ -29,7 +29,7 @@ struct Sdk {
     /// Its row in the table.
     row: usize,
     program: Program,
-    /// The line that points it at the relay, as the README has it.
+    /// The line that points it at the relay, as the manual has it.
     pointed: &'static str,
     /// Who the numbered events are about.
     people: u64,

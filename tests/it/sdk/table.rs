@@ -11,6 +11,7 @@ use super::client::Belief;
 use super::ledger::Ledger;
 use super::storm::EVENTS;
 use super::{Sdk, TYPES};
+use crate::docs::Page;
 
 /// How many SDKs there are.
 const ROWS: usize = 9;
@@ -69,19 +70,18 @@ pub(super) fn add(row: Row) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/sdk/table.md");
     std::fs::write(file, &table).unwrap();
     if run.len() == ROWS {
-        assert_readme_shows(&table);
+        assert_manual_shows(&table);
         // Past the test runner's capture.
         let mut stderr = std::io::stderr();
         writeln!(stderr, "\nreal SDKs, this run:\n{table}").unwrap();
     }
 }
 
-/// Asserts that the README's table is this one, but for the figures that differ from run to run.
-fn assert_readme_shows(table: &str) {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = std::fs::read_to_string(readme).unwrap();
+/// Asserts that the manual's table is this one, but for the figures that differ from run to run.
+fn assert_manual_shows(table: &str) {
+    let page = Page::read("docs/develop/sdk-results.md");
     let head = HEAD.lines().next().unwrap();
-    let shown = readme.lines().skip_while(|line| *line != head);
+    let shown = page.text.lines().skip_while(|line| *line != head);
     let shown: Vec<&str> = shown.take_while(|line| line.starts_with('|')).collect();
     let lasting = |row: &&str| -> Vec<String> {
         // The machine's browser is as new as the machine.
@@ -93,5 +93,5 @@ fn assert_readme_shows(table: &str) {
     };
     let rows = |lines: &[&str]| lines.iter().skip(2).map(lasting).collect::<Vec<_>>();
     let table: Vec<&str> = table.lines().collect();
-    assert_eq!(rows(&shown), rows(&table), "README.md's table is not this run's");
+    assert_eq!(rows(&shown), rows(&table), "{}'s table is not this run's", page.path);
 }
