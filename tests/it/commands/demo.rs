@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::process::Command;
 
 use super::{Bench, Ran};
+use crate::docs::Page;
 
 #[test]
 fn the_demonstration_prints_every_request_and_how_to_look_further() {
@@ -45,7 +46,38 @@ fn the_demonstration_prints_every_request_and_how_to_look_further() {
     ] {
         assert!(ran.out.contains(line), "{line}{}", ran.out);
     }
+    readme_shows(&ran);
     hints_work(&ran);
+}
+
+/// What README.md shows of it is what it prints, some rows left out and long words cut by `…`.
+fn readme_shows(ran: &Ran) {
+    let blocks = Page::read("README.md").blocks("text");
+    let shown = blocks.iter().find(|block| block.starts_with("event ")).unwrap();
+    let mut printed = ran.out.lines();
+    for line in shown.lines() {
+        assert!(
+            printed.any(|printed| is_short_for(line, printed)),
+            "not printed: {line}\n{}",
+            ran.out
+        );
+    }
+}
+
+fn is_short_for(shown: &str, printed: &str) -> bool {
+    let same = |(shown, printed): (&str, &str)| {
+        let mut rest = printed;
+        let parts = shown.split('…').all(|part| match rest.split_once(part) {
+            Some((_, behind)) => {
+                rest = behind;
+                true
+            }
+            None => false,
+        });
+        shown == printed || (shown.contains('…') && parts)
+    };
+    let words = |line: &str| line.split_whitespace().count();
+    words(shown) == words(printed) && shown.split_whitespace().zip(printed.split_whitespace()).all(same)
 }
 
 /// The cells of each request after its path, by event.

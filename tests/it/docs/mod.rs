@@ -1,11 +1,11 @@
 //! What README.md and the manual in docs/ promise to people and scripts: settings, views, queries, commands, links.
 //!
-//! A page that is generated from the program is compared with it; `RELAY_TESTS_UPDATE=1` rewrites it, and its diff is
-//! then to be read. What needs the `sqlite3` command is skipped where it is absent, with one line that says so; with
+//! What needs the `sqlite3` command is skipped where it is absent, with one line that says so; with
 //! `RELAY_TESTS_REQUIRE_ALL=1` that is a failure. Every check counts what it looked at.
 
 mod commands;
 mod links;
+mod readme;
 mod settings;
 mod views;
 
