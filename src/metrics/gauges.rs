@@ -126,7 +126,7 @@ impl Gauges {
         let version = env!("CARGO_PKG_VERSION");
         build.get_or_create(&Build { version }).set(1);
         let ours = registry.sub_registry_with_prefix(PREFIX);
-        ours.register("build_info", "1, with the program's version", build);
+        ours.register("build_info", "1, for the version that runs", build);
         gauges.register_outbox(ours);
         gauges.register_delivery(ours);
         gauges.delivery_state(DeliveryState::Flowing);
@@ -149,43 +149,44 @@ impl Gauges {
     }
 
     fn register_outbox(&self, ours: &mut Registry) {
-        let events = "Events that are kept, by state";
+        let events = "Events that are kept, by state: pending, delivered, skipped, dead, held";
         ours.register("events", events, self.events.clone());
         let oldest = "Age of the oldest pending event; 0 when none is";
         ours.register("oldest_pending_age_seconds", oldest, self.oldest_pending.clone());
-        let blocked = "Events that later events of the same person wait for, when they were last counted";
+        let blocked = "Rows of the view blocked_profiles, counted once a minute, less often when counting takes long";
         ours.register("blocked_profiles", blocked, self.blocked.clone());
-        let counted = "When blocked_profiles was counted, since 1970; 0 before the first time";
+        let counted = "When blocked_profiles was last counted, since 1970; 0 before the first time";
         let name = "blocked_profiles_counted_timestamp_seconds";
         ours.register(name, counted, self.blocked_at.clone());
         let accepting = "1 while new events are accepted, as far as disk and backlog go";
         ours.register("accepting", accepting, self.accepting.clone());
         let database = "Size of the outbox's file";
         ours.register("outbox_database_bytes", database, self.database_bytes.clone());
-        let wal = "Size of the outbox's write-ahead log";
+        let wal = "Size of the outbox's WAL";
         ours.register("outbox_wal_bytes", wal, self.wal_bytes.clone());
         let free = "Free space on the outbox's disk";
         ours.register("disk_free_bytes", free, self.free_bytes.clone());
     }
 
     fn register_delivery(&self, ours: &mut Registry) {
-        let state = "1 for the state that delivery is in, 0 for the others";
+        let state = "1 for the present state: flowing, recovering (after an outage, step by step), unreachable or refused (both paused)";
         ours.register("delivery_state", state, self.delivery_state.clone());
-        let used = "Requests in the last second or minute, when the relay last looked round";
+        let used = "Requests in the last second or minute, as of the relay's last look, half a minute ago at most";
         ours.register("limit_used_requests", used, self.limit_used.clone());
-        let allowed = "Requests that a second or minute may hold at present";
+        let allowed = "How many requests the second or minute may have at present";
         ours.register("limit_allowed_requests", allowed, self.limit_allowed.clone());
-        let closed = "1 while a 429 keeps the family from sending";
+        let closed = "1 while a 429 keeps the endpoint family from sending";
         ours.register("limit_closed", closed, self.limit_closed.clone());
-        let paused = "1 while the family, or the account, is paused: nothing but probes goes";
+        let paused = "1 while the endpoint family, or the account, is paused: nothing but probes is sent";
         ours.register("family_paused", paused, self.family_paused.clone());
-        let taken = "1 while the configuration that was read last is in effect, 0 while it had mistakes";
+        let taken =
+            "1 while the configuration read last is in effect, 0 while it has mistakes and the one before stays";
         let name = "config_last_reload_successful";
         ours.register(name, taken, self.config_taken.clone());
         let at = "When a configuration was last taken, since 1970";
         let name = "config_last_reload_success_timestamp_seconds";
         ours.register(name, at, self.config_taken_at.clone());
-        let sandbox = "1 while requests go to a sandbox, so that nothing reaches Klaviyo";
+        let sandbox = "1 while nothing reaches Klaviyo: requests go to the sandbox in the program, or to one at a URL";
         ours.register("sandbox", sandbox, self.sandbox.clone());
     }
 

@@ -277,38 +277,41 @@ impl Metrics {
 impl Inner {
     fn register(&self, registry: &mut Registry) {
         let ours = registry.sub_registry_with_prefix(PREFIX);
-        let requests = "Requests with calls that were answered";
+        let requests = "Requests with calls, by the HTTP status and the code of their answer; the code of a 200 is ok";
         ours.register("ingest_requests", requests, self.requests_in.clone());
-        let events = "Events that came in, by what became of them";
+        let events = "Events that came in: stored, copy (the same call was stored before), dead (flawed, in a batch; or with the \
+            message id of another call), turned_away (429); a type that does not exist is other";
         ours.register("ingest_events", events, self.events_in.clone());
-        let looks = "Times that the relay looked into the outbox for work";
+        let looks = "Times that the relay looked into the outbox for work; twice a minute when nothing happens";
         ours.register("looks_for_work", looks, self.looks.clone());
-        let attempts = "Attempts of deliveries that were settled, those in bulk jobs one by one";
+        let attempts = "Attempts that were settled, those in bulk jobs one by one";
         ours.register("attempts", attempts, self.attempts.clone());
-        let deliveries = "Deliveries that came to their end";
+        let deliveries = "Deliveries that came to their end: delivered, duplicate, rejected";
         ours.register("deliveries", deliveries, self.deliveries.clone());
-        let finished = "Events that the relay finished";
+        let finished = "Events that the relay finished: delivered, skipped, dead; without those dead on arrival or discarded by an \
+            operator";
         ours.register("events_finished", finished, self.finished.clone());
-        let copies = "Events that were skipped as copies of one delivered before";
+        let copies = "Finished events that were skipped as copies of an event delivered before";
         ours.register("events_copied", copies, self.copies.clone());
-        let requests = "HTTP requests to Klaviyo, a bulk job as one, by their answer";
+        let requests =
+            "HTTP requests to Klaviyo, a bulk job as one, by their answer: 2xx, 429, 4xx, 5xx, other, none (no answer)";
         ours.register("klaviyo_requests", requests, self.requests_out.clone());
         let throttled = "HTTP requests that Klaviyo answered with 429";
         ours.register("rate_limited", throttled, self.throttled.clone());
-        let delivery = "From arrival to delivery, of events that never were replayed";
+        let delivery = "Time from arrival to delivery, of events that were never replayed";
         let histogram = self.time_to_delivery.clone();
         ours.register("time_to_delivery_seconds", delivery, histogram);
-        let commit = "From the begin of a write transaction until it was on disk";
+        let commit = "Time from the begin of a write transaction until it was on disk";
         ours.register("outbox_commit_seconds", commit, self.commit.clone());
-        let group = "Commands of clients and the relay that shared one commit";
+        let group = "Commands that shared one commit";
         ours.register("outbox_group_commands", group, self.group.clone());
-        let failed = "Tries to fold the outbox's log into its file that failed";
+        let failed = "Failed attempts to write the WAL into the outbox's file (checkpoints)";
         let counter = self.checkpoints_failed.clone();
         ours.register("outbox_checkpoints_failed", failed, counter);
         let unexpected = "Statements of the outbox that changed another number of rows than they must";
         let counter = self.unexpected_rows.clone();
         ours.register("outbox_unexpected_rows", unexpected, counter);
-        let dropped = "Log lines that were dropped, as nobody read the log";
+        let dropped = "Log lines that were dropped because nobody read the log";
         ours.register("log_lines_dropped", dropped, self.log_dropped.clone());
     }
 

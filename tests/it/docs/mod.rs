@@ -1,8 +1,10 @@
 //! What README.md and the manual in docs/ promise to people and scripts: settings, views, queries, commands, links.
 //!
-//! What needs the `sqlite3` command is skipped where it is absent, with one line that says so; with
+//! A page that is generated from the program is compared with it; `RELAY_TESTS_UPDATE=1` rewrites it, and its diff is
+//! then to be read. What needs the `sqlite3` command is skipped where it is absent, with one line that says so; with
 //! `RELAY_TESTS_REQUIRE_ALL=1` that is a failure. Every check counts what it looked at.
 
+mod architecture;
 mod commands;
 mod links;
 mod readme;
@@ -99,6 +101,26 @@ fn shell_lines() -> Vec<String> {
         .collect();
     assert!(lines.len() >= 40, "only {} lines of shell", lines.len());
     lines
+}
+
+/// Asserts that a page is what the program says. `RELAY_TESTS_UPDATE=1` rewrites it.
+pub(crate) fn assert_is_generated(path: &str, expected: &str) {
+    let update = std::env::var_os("RELAY_TESTS_UPDATE").is_some();
+    if update {
+        fs::write(root().join(path), expected).unwrap();
+    }
+    let page = Page::read(path).text;
+    let lines = || page.lines().zip(expected.lines());
+    let differs = lines().position(|(is, shall)| is != shall).unwrap_or(lines().count());
+    let line = |text: &str| text.lines().nth(differs).unwrap_or("(the end)").to_owned();
+    assert!(
+        page == expected,
+        "{path} is generated: run its test with RELAY_TESTS_UPDATE=1, and read the diff. Line {}:\n{}\nhas to be\n{}",
+        differs + 1,
+        line(&page),
+        line(expected)
+    );
+    assert!(!update, "{path} was rewritten: read its diff");
 }
 
 fn code_spans(cell: &str) -> Vec<String> {
