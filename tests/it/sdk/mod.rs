@@ -125,7 +125,7 @@ async fn the_node_sdk_loses_nothing_in_a_storm() {
             arguments: &[],
         },
         pointed: "`host`",
-        notes: "batches go beside each other",
+        notes: "batches are sent concurrently",
         ..SERVER
     })
     .await;
@@ -141,7 +141,7 @@ async fn the_npm_package_in_a_browser_loses_nothing_in_a_storm() {
             arguments: &["npm", "standard"],
         },
         pointed: "npm: `cdnURL`, `apiHost`",
-        notes: "one request for each event; they go beside each other",
+        notes: "one request for each event, sent concurrently",
         ..BROWSER
     })
     .await;
@@ -173,7 +173,7 @@ async fn the_snippet_loses_nothing_in_a_storm() {
             arguments: &["snippet", "standard"],
         },
         pointed: "snippet: script and settings of the relay",
-        notes: "one request for each event; they go beside each other",
+        notes: "one request for each event, sent concurrently",
         ..BROWSER
     })
     .await;
@@ -205,7 +205,7 @@ async fn the_python_sdk_loses_nothing_in_a_storm() {
             arguments: &["plain"],
         },
         pointed: "`host`",
-        notes: "a batch that was refused with `Retry-After` goes to the end of its queue",
+        notes: "a batch that was refused with `Retry-After` is requeued at the end of its queue",
         ..SERVER
     })
     .await;
