@@ -2,9 +2,10 @@
 //! that is not there.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use super::{Page, root};
+use super::{Page, code_spans, root};
 
 /// The text without fenced blocks, whose brackets are no links.
 fn prose(text: &str) -> String {
@@ -125,6 +126,47 @@ fn every_page_is_in_the_summary_once() {
     pages.retain(|page| page != "SUMMARY.md");
     pages.sort();
     assert_eq!(listed, pages);
+}
+
+/// Files and tests are named without a link too, and renamed now and then.
+#[test]
+fn every_file_and_test_that_the_manual_names_is_there() {
+    let tests = source_of("tests/it") + &source_of("src");
+    let (mut files, mut functions) = (0, 0);
+    for page in Page::all() {
+        for name in code_spans(&prose(&page.text).replace('\n', " ")) {
+            let first = name.split('/').next().unwrap();
+            let is_path = ["src", "tests", "docs", "migrations", "benches", ".ci"].contains(&first);
+            let is_test = name
+                .split("::")
+                .last()
+                .is_some_and(|last| last.matches('_').count() >= 3);
+            if is_path && !name.contains(' ') {
+                assert!(root().join(&name).exists(), "{} names {name}", page.path);
+                files += 1;
+            } else if is_test && page.path == "docs/develop/changes.md" {
+                let function = format!("fn {}(", name.split("::").last().unwrap());
+                assert!(tests.contains(&function), "{} names {name}", page.path);
+                functions += 1;
+            }
+        }
+    }
+    assert!(files >= 20, "only {files} files");
+    assert!(functions >= 4, "only {functions} tests");
+}
+
+/// The Rust source below a folder.
+fn source_of(folder: &str) -> String {
+    let mut source = String::new();
+    for entry in fs::read_dir(root().join(folder)).unwrap() {
+        let path = Path::new(folder).join(entry.unwrap().file_name());
+        if root().join(&path).is_dir() {
+            source += &source_of(path.to_str().unwrap());
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            source += &fs::read_to_string(root().join(&path)).unwrap();
+        }
+    }
+    source
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use klaviyo_relay::config::{Changes, Config};
 
-use super::{Page, code_spans, only, root};
+use super::{Page, blocks, code_spans, only, root};
 
 const SETTINGS: &str = "docs/reference/settings.md";
 
@@ -90,6 +90,43 @@ fn the_limits_table_has_every_family_with_its_default() {
         matches!(figure, Some("burst" | "steady"))
     });
     assert_eq!(documented, figures.collect());
+}
+
+#[test]
+fn every_example_of_a_configuration_has_known_keys() {
+    let known = Config::known_keys();
+    let examples = blocks("toml");
+    assert!(examples.len() >= 4, "only {} examples", examples.len());
+    for example in examples {
+        let mut keys = Vec::new();
+        let parsed: toml::Table = example.parse().unwrap_or_else(|error| panic!("{example}\n{error}"));
+        keys_of(&parsed, "", &mut keys);
+        for key in keys {
+            assert!(known.contains(&key), "there is no {key}:\n{example}");
+        }
+    }
+}
+
+/// The full names of a table's keys.
+fn keys_of(table: &toml::Table, inside: &str, keys: &mut Vec<String>) {
+    for (name, value) in table {
+        let full = format!("{inside}{name}");
+        let tables = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+        for table in tables.iter().filter_map(toml::Value::as_table) {
+            keys_of(table, &format!("{full}."), keys);
+        }
+        keys.push(full);
+    }
+}
+
+#[test]
+fn every_example_of_json_is_json() {
+    let examples = blocks("json");
+    assert!(!examples.is_empty());
+    for example in examples {
+        let parsed = serde_json::from_str::<serde_json::Value>(&example);
+        parsed.unwrap_or_else(|error| panic!("{example}\n{error}"));
+    }
 }
 
 /// `config.toml` as shipped.
