@@ -130,18 +130,19 @@ fn section(command: &Clap, filters: &[String]) -> String {
     let mut examples = String::new();
     for paragraph in about.split("\n\n") {
         match paragraph.strip_prefix("Example: ") {
-            Some(example) => examples += &format!("{example}\n"),
-            None => section += &format!("\n{}.\n", paragraph.trim_end_matches('.')),
+            Some(example) => examples.extend([example, "\n"]),
+            None => section.extend(["\n", paragraph.trim_end_matches('.'), ".\n"]),
         }
     }
-    section += &format!("\n```sh\n# {usage}\n{examples}```\n");
+    section.extend(["\n```sh\n# ", usage, "\n", &examples, "```\n"]);
     let mut rows = rows(command);
     if filters.iter().all(|filter| rows.contains(filter)) {
         rows.retain(|row| !filters.contains(row));
         rows.push("| [filters](#filters) | which events |\n".to_owned());
     }
     if !rows.is_empty() {
-        section += &format!("\n| argument or option | meaning |\n|---|---|\n{}", rows.concat());
+        section += "\n| argument or option | meaning |\n|---|---|\n";
+        section += &rows.concat();
     }
     section
 }
@@ -157,7 +158,7 @@ fn row(argument: &Arg) -> String {
         let values = argument.get_possible_values();
         let values: Vec<&str> = values.iter().map(clap::builder::PossibleValue::get_name).collect();
         if !values.is_empty() {
-            meaning += &format!(". One of `{}`", values.join("`, `"));
+            meaning.extend([". One of `", &values.join("`, `"), "`"]);
         }
         let defaults: Vec<_> = argument
             .get_default_values()
@@ -165,7 +166,7 @@ fn row(argument: &Arg) -> String {
             .map(|value| value.to_string_lossy())
             .collect();
         if !defaults.is_empty() {
-            meaning += &format!(". Default: `{}`", defaults.join(" "));
+            meaning.extend([". Default: `", &defaults.join(" "), "`"]);
         }
     }
     if argument.is_required_set() {
