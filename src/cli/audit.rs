@@ -7,10 +7,10 @@ use crate::model::EventId;
 use crate::operator::audit_json;
 use crate::outbox::{Audit, Checked};
 
-/// Prove that every accepted event is delivered, skipped, dead, pending or held, and that the outbox is as it must be
+/// Prove that every accepted event is delivered, skipped, dead, pending or held, and that the outbox is consistent
 ///
-/// Counts rows, holds them against the counters kept beside them, and checks what order and single delivery rest on.
-/// Reads one moment of the outbox and writes nothing, so it may run beside a daemon at work. Exit code 1 when something
+/// Counts rows, compares them with the stored counters, and checks what order and single delivery rest on. Reads one
+/// moment of the outbox and writes nothing, so it may run while a daemon works. Exit code 1 when something
 /// does not hold: then keep a copy of the file (`klaviyo-relay backup`) and report it.
 ///
 /// Example: klaviyo-relay audit --deep

@@ -18,8 +18,8 @@ use crate::outbox::{Audit, Brief, Outbox, Selection};
 /// Copy the outbox into one file: a single moment of it, whole, while the daemon works
 ///
 /// The copy is readable by its owner alone and on disk when the command ends; it is opened again and audited. It holds
-/// personal data, whole. Never copy the file itself while a daemon runs. Exit code 1 when FILE exists, or when the audit
-/// finds something.
+/// personal data, whole. Never copy the file itself while a daemon runs. Exit code 1 when FILE exists, or when the
+/// audit finds something.
 ///
 /// Example: klaviyo-relay backup /var/backups/outbox-2026-11-23.db
 #[derive(Debug, clap::Args)]
@@ -34,9 +34,9 @@ pub(super) struct Backup {
 /// Make a backup the outbox again; what was not finished in it is held, and nothing is sent by itself
 ///
 /// Refused while the daemon runs, and where there is an outbox, unless --force moves that aside. A backup does not know
-/// what was delivered after it was made: releasing what is held sends that again. Klaviyo drops the second copy of an
-/// event by its `$event_id`, and a second profile changes nothing; a second subscription may lift an unsubscribe or mail
-/// somebody twice. What arrived after the backup was made is not in it. Exit code 1 when it was refused.
+/// what was delivered after it was made: a release of what is held sends that again. Klaviyo drops the second copy of
+/// an event by its `$event_id`, and a second profile changes nothing; a second subscription may cancel an unsubscribe
+/// or mail somebody twice. What arrived after the backup was made is not in it. Exit code 1 when it was refused.
 ///
 /// Example: klaviyo-relay restore /var/backups/outbox-2026-11-23.db --force --dry-run
 #[derive(Debug, clap::Args)]

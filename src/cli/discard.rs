@@ -7,9 +7,9 @@ use crate::operator::Change;
 
 /// Give events up for good, so that those behind them go on
 ///
-/// A pending or held event becomes dead; a dead one that held up those behind it (`delivery.after_dead`) lets them
-/// go. It can still be replayed, then behind them. One whose request is in flight is left alone. Exit code 1 when an --id does
-/// not exist or is finished and not dead.
+/// A pending or held event becomes dead. A dead one that held up those behind it (`delivery.after_dead`) no longer
+/// does. It can still be replayed, then behind them. One whose request is in flight is left alone. Exit code 1 when an
+/// --id does not exist or is finished and not dead.
 ///
 /// Example: klaviyo-relay discard --id 42
 #[derive(Debug, clap::Args)]

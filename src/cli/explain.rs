@@ -25,7 +25,7 @@ use crate::{json, klaviyo};
 /// Example: echo '{"type":"identify","userId":"u1","traits":{"email":"a@b.co"}}' | klaviyo-relay explain
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
-    /// Map it as made on this side; otherwise its library tells
+    /// Map it as made on this side; otherwise its library decides
     #[arg(long, value_name = "SIDE", value_parser = side())]
     side: Option<Side>,
     /// Print JSON

@@ -20,7 +20,7 @@ use crate::model::{EventId, EventStatus};
 use crate::operator::exported_line;
 use crate::outbox::Outbox;
 
-/// Write events as NDJSON, each with its call as received, such that `import` reads them back
+/// Write events as NDJSON, each with its call as received, so that `import` can read them
 ///
 /// Filters combine: an event must meet all that are given; without one all are exported. Events whose call is gone
 /// (erased, or kept long enough) are left out, and write keys in calls are masked. Holds personal data, whole: the file

@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// How long it waits for the file to be written anew beside a daemon.
 const SCRUB: Duration = Duration::from_mins(2);
 
-/// Erase a person from the outbox for good: calls, requests, names and Klaviyo's words
+/// Erase a person from the outbox for good: calls, requests, names and Klaviyo's answers
 ///
 /// The person is everybody who is known to be the same: the events of one userId, and the e-mails, phones and browsers
 /// on them. Events that wait or are held are discarded first and never reach Klaviyo; what is in flight is waited

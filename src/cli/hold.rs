@@ -17,7 +17,7 @@ pub(super) struct Hold {
     filter: Filter,
 }
 
-/// Let held events go again
+/// Requeue held events
 ///
 /// Filters combine: an event must meet all that are given. With --status pending, events that wait for another attempt
 /// are tried at once. Exit code 1 when an --id was not released.

@@ -122,8 +122,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// From now on a write beyond the limit on the size of files is an error (`EFBIG`) instead of the end of the process. One to
-/// a pipe that nobody reads is one already (`EPIPE`): Rust's start sees to it.
+/// From now on a write beyond the limit on the size of files is an error (`EFBIG`) instead of the end of the process.
+/// One to a pipe that nobody reads is one already (`EPIPE`): Rust's start sees to it.
 fn survive_file_limits() -> anyhow::Result<()> {
     let exceeded = SignalKind::from_raw(Signal::XFSZ.as_raw());
     // Nobody waits for it: that it is registered is what counts.

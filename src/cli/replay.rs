@@ -6,11 +6,11 @@ use crate::config::Config;
 use crate::operator::Change;
 use crate::outbox::Replay;
 
-/// Send finished events again, mapped anew, in their order, behind what their people wait for
+/// Send finished events again, mapped again, in their order, behind what their people wait for
 ///
 /// Filters combine: an event must meet all that are given. What was delivered to the same place
 /// is not sent there twice, unless --again is given. Subscriptions older than
-/// `delivery.replay_consent_within` are left out unless --consent is given: subscribing lifts an
+/// `delivery.replay_consent_within` are left out unless --consent is given: subscribing cancels an
 /// unsubscribe that came later. Live events come first: replays take at most `delivery.replay_share` of
 /// `delivery.window`. An event that held up those behind it (`delivery.after_dead`) keeps its place before them.
 /// Exit code 1 when an --id was not replayed.
@@ -27,10 +27,10 @@ pub(super) struct Options {
     /// Have Klaviyo record events without starting flows
     #[arg(long, conflicts_with = "as_sent")]
     backfill: bool,
-    /// Send the requests of the generation before, instead of mapping anew
+    /// Send the requests of the generation before, instead of mapping again
     #[arg(long)]
     as_sent: bool,
-    /// Send what was delivered before too: traits of then go over newer ones
+    /// Send what was delivered before too: its old traits overwrite newer ones
     #[arg(long)]
     again: bool,
 }

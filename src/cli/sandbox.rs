@@ -13,9 +13,9 @@ use crate::sandbox::{self, AccountLists, ListOption, OptIn, Sandbox};
 
 /// Run a stand-alone Klaviyo on this machine, to test against
 ///
-/// It checks requests as the real one does, keeps what it got in memory, and misbehaves when told to. Look at it
-/// with `curl http://127.0.0.1:9100/sandbox/requests` (also `/sandbox/profiles`, `/sandbox/events`,
-/// `/sandbox/lists`); tell it to fail with `POST /sandbox/faults`, to forget everything with `DELETE /sandbox`.
+/// It checks requests as the real one does, stores what it got in memory, and fails on request. See what it got with
+/// `curl http://127.0.0.1:9100/sandbox/requests` (also `/sandbox/profiles`, `/sandbox/events`, `/sandbox/lists`). Make
+/// it fail with `POST /sandbox/faults`, and delete everything with `DELETE /sandbox`.
 ///
 /// Example: klaviyo-relay sandbox --listen 127.0.0.1:9100
 #[derive(Debug, clap::Args)]

@@ -14,11 +14,12 @@ use crate::clock::SystemClock;
 use crate::config::{Config, process_environment};
 use crate::telemetry::{self, Logging};
 
-/// Run the daemon: take Segment calls, keep them, deliver them to Klaviyo
+/// Run the daemon: take Segment calls, store them, deliver them to Klaviyo
 ///
-/// SIGTERM or SIGINT stops it in good order: nothing more is taken, what is in the air is finished within
-/// `delivery.shutdown_deadline`. A second signal stops at once. Nothing is lost either way. SIGHUP has it read its
-/// configuration and its certificate again; what is wrong there is logged, and changes nothing. Exit code 1 when something was still in the air, or when the disk failed.
+/// SIGTERM or SIGINT stops it in good order: it takes nothing more, and finishes the requests in flight within
+/// `delivery.shutdown_deadline`. A second signal stops it at once. Nothing is lost either way. On SIGHUP it reads its
+/// configuration and its certificate again; mistakes in them are logged, and change nothing. Exit code 1 when a request
+/// was still in flight, or when the disk failed.
 ///
 /// Example: klaviyo-relay --config /etc/klaviyo-relay/config.toml serve
 #[derive(Debug, clap::Args)]
@@ -67,9 +68,9 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<End> {
     Ok(if failed || !in_order { End::Failed } else { End::Done })
 }
 
-/// Has buffers from 128 KiB on go back to the system when they are freed. Left to itself, glibc stops that with the first
-/// large buffer that is freed, and a flood of large bodies leaves the process large. It looks at the setting when a
-/// process starts, so this one starts again, as the same process of the system, with the same arguments.
+/// Has buffers from 128 KiB on go back to the system when they are freed. Left to itself, glibc stops that with the
+/// first large buffer that is freed, and a flood of large bodies leaves the process large. It looks at the setting when
+/// a process starts, so this one starts again, as the same process of the system, with the same arguments.
 fn return_freed_memory() {
     const SETTING: &str = "MALLOC_MMAP_THRESHOLD_";
     let (true, None) = (cfg!(target_env = "gnu"), std::env::var_os(SETTING)) else {

@@ -16,11 +16,11 @@ use crate::model::Timestamp;
 use crate::operator::damage_words;
 use crate::outbox::{OpenError, Outbox, try_to_make};
 
-/// Check the configuration, certificate, outbox, disk, ports, clock, key, scopes and lists; say how to mend what is wrong
+/// Check the configuration, certificate, outbox, disk, ports, clock, key, scopes and lists; say how to correct errors
 ///
-/// Asks Klaviyo a few harmless questions (who owns the key, one event, profile and list, and each configured list by its
-/// id), and none when the endpoint is "sandbox". Whether a key may write cannot be found without writing: what it may
-/// not even read is told. Exit code 1 when something must be mended.
+/// Asks Klaviyo a few harmless questions (who owns the key, one event, profile and list, and each configured list by
+/// its id), and none when the endpoint is "sandbox". Whether a key may write cannot be found without writing, so what
+/// it may not even read is reported. Exit code 1 when something must be corrected.
 ///
 /// Example: klaviyo-relay check
 #[derive(Debug, clap::Args)]

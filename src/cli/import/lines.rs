@@ -146,8 +146,8 @@ impl Lines {
     }
 }
 
-/// What tells one file from others: a hash of its beginning. What cannot be read twice has none: stdin, a pipe by any name,
-/// a device.
+/// What tells one file from others: a hash of its beginning. What cannot be read twice has none: stdin, a pipe by any
+/// name, a device.
 pub(super) fn identity(file: &Path) -> io::Result<Option<String>> {
     if is_stdin(file) || !std::fs::metadata(file)?.is_file() {
         return Ok(None);

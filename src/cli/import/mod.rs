@@ -31,13 +31,13 @@ use lines::{Position, identity};
 use reading::{BATCHES_READY, Reading};
 use tally::{Problem, Tally};
 
-/// Import archived events, as if they had come to ingest; run again, it goes on where it stopped
+/// Import archived events, as if they had come to ingest; run again, it continues where it stopped
 ///
-/// A file has one Segment call as JSON in each line, as the object storage of Segment and `RudderStack` keeps them; gzip
-/// too. Calls pass the checks of ingest, and those that can never be delivered are kept as dead. Times are those of the
-/// archive. Works beside a running daemon and without one; the events go behind live ones, as replays do, and without
-/// subscriptions older than `delivery.replay_consent_within`. Exit code 1 when a line was no JSON, or when it was
-/// interrupted.
+/// A file has one Segment call as JSON in each line, as Segment and `RudderStack` store them in object storage; gzip
+/// too. Calls pass the checks of ingest, and those that can never be delivered are stored as dead. Times are those of
+/// the archive. Works while a daemon runs and without one. The events are queued behind live ones, as replays are,
+/// without subscriptions older than `delivery.replay_consent_within`. Exit code 1 when a line was no JSON, or when it
+/// was interrupted.
 ///
 /// Example: klaviyo-relay import --source shop --backfill events.ndjson.gz
 #[derive(Debug, Clone, clap::Args)]
@@ -55,7 +55,7 @@ pub(super) struct Options {
     /// Send subscriptions of any age too
     #[arg(long)]
     consent: bool,
-    /// Take calls whose time cannot be read, as of now; otherwise they are kept as dead
+    /// Take calls whose time cannot be read, as of now; otherwise they are stored as dead
     #[arg(long)]
     accept_unreadable_times: bool,
     /// Stop at the first line that cannot be accepted

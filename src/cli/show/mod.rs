@@ -12,11 +12,11 @@ use crate::config::Config;
 use crate::operator::{ExplainSettings, Rules, kept};
 use crate::outbox::EventReport;
 
-/// Show an event: when it came, what it became and by which rules, each attempt, Klaviyo's words, and who waits for whom
+/// Show an event: when it came, what it became by which rules, each attempt, Klaviyo's answer, and who waits for whom
 ///
-/// EVENT is its number, its message id, or a `$event_id`; an order id where it is none of these. Prints personal data: the
-/// call and the requests, whole. The rules are those of the configuration as it is now. With --json the event of a number
-/// is one object; any other word is a search and gives an array, also of one.
+/// EVENT is its number, its message id, or a `$event_id`; an order id where it is none of these. Prints personal data:
+/// the call and the requests, whole. The rules are those of the present configuration. With --json the event of a
+/// number is one object; any other word is a search and gives an array, also of one.
 ///
 /// Example: klaviyo-relay show 42
 #[derive(Debug, clap::Args)]
@@ -76,8 +76,8 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
     Ok(End::Done)
 }
 
-/// The event of a number alone, as an object; what any other word finds as an array, so that its form does not depend on
-/// how many there are.
+/// The event of a number alone, as an object; what any other word finds as an array, so that its form does not depend
+/// on how many there are.
 fn as_json(shown: &[Shown], word: &str) -> Value {
     let numbered = shown.iter().find(|shown| shown.report.id.to_string() == word);
     numbered.map_or_else(|| shown.iter().map(json::of).collect(), json::of)

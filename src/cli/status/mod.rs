@@ -17,16 +17,16 @@ use crate::outbox::Outbox;
 /// How often the screen is drawn anew.
 const REDRAW: Duration = Duration::from_secs(2);
 
-/// Show where everything stands: what comes and goes, what waits and how long, who is blocked, what is dead and why
+/// Show the state of everything: what comes in and goes out, what waits how long, who is blocked, what is dead and why
 ///
 /// Looks at what is newest and what waits, so it takes about as long for a million events as for a thousand; `audit`
 /// counts them all. Dead events are grouped by the words of their reason: ids, numbers and addresses are shown as `…`.
-/// Subscriptions that were sent and never answered are counted too: Klaviyo may have taken them.
+/// Subscriptions that were sent and never answered are counted too: Klaviyo may have accepted them.
 ///
 /// Example: klaviyo-relay status --watch
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
-    /// Draw it anew every two seconds, until Ctrl-C
+    /// Redraw it every two seconds, until Ctrl-C
     #[arg(long)]
     watch: bool,
     /// Print JSON
