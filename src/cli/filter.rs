@@ -41,7 +41,7 @@ pub(super) struct Filter {
     /// Events received before this time
     #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<Timestamp>,
-    /// Events that were sent there: sandbox, or klaviyo:ACCOUNT
+    /// Events that were sent there, or tried to: sandbox, or klaviyo:ACCOUNT
     #[arg(long, value_name = "DESTINATION")]
     sent_to: Option<String>,
     /// Events whose reason has this text in it
