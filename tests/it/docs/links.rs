@@ -2,10 +2,9 @@
 //! that is not there.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use super::{Page, code_spans, root};
+use super::{Page, code_spans, root, source_of};
 
 /// The text without fenced blocks, whose brackets are no links.
 fn prose(text: &str) -> String {
@@ -153,20 +152,6 @@ fn every_file_and_test_that_the_manual_names_is_there() {
     }
     assert!(files >= 20, "only {files} files");
     assert!(functions >= 4, "only {functions} tests");
-}
-
-/// The Rust source below a folder.
-fn source_of(folder: &str) -> String {
-    let mut source = String::new();
-    for entry in fs::read_dir(root().join(folder)).unwrap() {
-        let path = Path::new(folder).join(entry.unwrap().file_name());
-        if root().join(&path).is_dir() {
-            source += &source_of(path.to_str().unwrap());
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            source += &fs::read_to_string(root().join(&path)).unwrap();
-        }
-    }
-    source
 }
 
 #[test]

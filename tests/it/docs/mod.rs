@@ -5,6 +5,7 @@
 //! `RELAY_TESTS_REQUIRE_ALL=1` that is a failure. Every check counts what it looked at.
 
 mod architecture;
+mod codes;
 mod commands;
 mod links;
 mod readme;
@@ -101,6 +102,20 @@ fn shell_lines() -> Vec<String> {
         .collect();
     assert!(lines.len() >= 40, "only {} lines of shell", lines.len());
     lines
+}
+
+/// The Rust source below a folder.
+fn source_of(folder: &str) -> String {
+    let mut source = String::new();
+    for entry in fs::read_dir(root().join(folder)).unwrap() {
+        let path = Path::new(folder).join(entry.unwrap().file_name());
+        if root().join(&path).is_dir() {
+            source += &source_of(path.to_str().unwrap());
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            source += &fs::read_to_string(root().join(&path)).unwrap();
+        }
+    }
+    source
 }
 
 /// Asserts that a page is what the program says. `RELAY_TESTS_UPDATE=1` rewrites it.
