@@ -1,6 +1,6 @@
 //! Durable delivery of Segment events to Klaviyo.
 //!
-//! The program receives Segment calls over HTTP, keeps them in a SQLite outbox, and delivers them to Klaviyo: in
+//! The program receives Segment calls over HTTP, stores them in a SQLite outbox, and delivers them to Klaviyo: in
 //! order per profile, once in effect, through crashes, outages and rate limits.
 //!
 //! ```text
@@ -17,21 +17,21 @@
 //! | module | charge | may use |
 //! |---|---|---|
 //! | `model` | the nouns: event, identifier, delivery, attempt and their states; no I/O, no clock | – |
-//! | `escape` | makes visible what a terminal would obey in foreign text; pure | – |
-//! | `json` | reads JSON as it is written, where `serde_json` would obey keys of its own; pure | – |
-//! | `clock` | time and chance, handed in to whoever needs them | model |
+//! | `escape` | shows the control characters of foreign text, which a terminal would obey; pure | – |
+//! | `json` | reads JSON as it is written, where `serde_json` gives some keys a meaning of their own; pure | – |
+//! | `clock` | time and randomness, handed in to the parts that need them | model |
 //! | `listener` | the accept loop under every port of the program, with TLS or without: its connections end, and their places are shared | clock |
 //! | `segment` | Segment's vocabulary: the calls, and how their keys are looked up | model, json |
 //! | `config` | reads `config.toml` and the environment into final types; the only reader of either | model |
 //! | `klaviyo` | Klaviyo's vocabulary: request and response types, limits, error shapes | model, json |
 //! | `mapper` | pure: an event and the settings in, Klaviyo requests out, or why there are none | model, config, klaviyo, segment |
 //! | `scheduler` | pure decisions: how fast, singly or in a job, when to retry, whom a failure is blamed on, what to pause | model, config |
-//! | `metrics` | what the running parts tell of themselves: numbers and heartbeats; a registry without I/O | model, clock |
+//! | `metrics` | numbers and heartbeats of the running parts; a registry without I/O | model, clock |
 //! | `outbox` | the only module with SQL: append, next, settle, replay, reports | model, config, clock, metrics |
 //! | `ingest` | Segment's HTTP API in: authenticate, check, normalise, hand to the outbox, answer | model, config, outbox, segment, clock, listener, metrics, telemetry, json |
 //! | `delivery` | one HTTP request out, one outcome back; the only user of reqwest | klaviyo, model, json |
 //! | `relay` | the loop that joins outbox, scheduler, mapper, delivery and outbox again | outbox, scheduler, mapper, delivery, klaviyo, segment, model, config, clock, metrics, telemetry |
-//! | `sandbox` | a Klaviyo in the program: checks requests as the real one does, keeps what it got | model, clock, listener, json |
+//! | `sandbox` | a Klaviyo in the program: checks requests as the real one does, and stores what it got | model, clock, listener, json |
 //! | `operator` | what an operator asks for, the same from the commands and from the admin port | outbox, ingest, relay, mapper, klaviyo, segment, model, config, clock, escape, json |
 //! | `admin` | the page, health, metrics and the API of the operator, on a port of their own | operator, outbox, sandbox, metrics, model, config, clock, listener, json, telemetry |
 //! | `telemetry` | sets up what is logged and traced, and how | model, config, escape |
@@ -43,7 +43,7 @@
 //! - Nothing is answered with 200 that is not on disk.
 //! - Data enters only at `ingest` and leaves only at `delivery`; every state it ever has is in the outbox.
 //! - `mapper`, `scheduler` and the classification of an answer read no clock, draw no random number and do no I/O:
-//!   a replay decides as the first time.
+//!   a replay decides as the first attempt did.
 //! - No key and no personal data in logs and errors.
 
 pub mod admin;
