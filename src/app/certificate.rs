@@ -13,7 +13,7 @@ const EXPIRES_SOON: Duration = Duration::from_hours(14 * 24);
 
 /// The certificate of the ingest port, if it has one.
 pub(crate) fn load_tls(config: &Config) -> anyhow::Result<Option<Tls>> {
-    let Some(tls) = config.ingest.tls.clone() else {
+    let Some(tls) = config.ingest.tls() else {
         return Ok(None);
     };
     let files = Files {

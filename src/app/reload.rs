@@ -37,8 +37,7 @@ impl App {
             Ok(script) => script,
             Err(error) => return self.refuse(&error).await,
         };
-        let mut changes = Changes::between(&self.config, &new);
-        let mut config = new.after(&self.config);
+        let (mut config, mut changes) = new.after(&self.config);
         let destination = match self.destination(&mut config, &mut changes).await {
             Ok(destination) => destination,
             Err(error) => return self.refuse(&error).await,
@@ -93,7 +92,7 @@ impl App {
         changes: &mut Changes,
     ) -> anyhow::Result<Option<(Sender, String)>> {
         let sandbox = self.sandbox();
-        if changes.applied.contains(&PRIVATE_KEY) {
+        if changes.applied.iter().any(|key| key == PRIVATE_KEY) {
             // Before that, the name of the present destination is not known.
             self.named.cancelled().await;
             let sender = sender(config, sandbox)?;
@@ -104,11 +103,11 @@ impl App {
                 Err(why) => {
                     tracing::error!(%why, "{PRIVATE_KEY} stays as it was");
                     config.klaviyo.keep_private_key(&self.config.klaviyo);
-                    changes.applied.retain(|key| *key != PRIVATE_KEY);
+                    changes.applied.retain(|key| key != PRIVATE_KEY);
                 }
             }
         }
-        if !changes.applied.contains(&"delivery.timeout") {
+        if !changes.applied.iter().any(|key| key == "delivery.timeout") {
             return Ok(None);
         }
         let former = self.settings.borrow().sent_to.clone();

@@ -1,58 +1,50 @@
 //! `[admin]`: the operator's port.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use ipnet::IpNet;
 use secrecy::SecretString;
 
-use super::ingest::this_machine;
-use super::secret::{is_header_safe, or_elsewhere};
+use super::declare::{Settings, settings};
+use super::secret::{is_header_safe, or_elsewhere, secret};
 use super::section::Section;
+use super::values::{address, networks, this_machine, yes_or_no};
 
 /// A shorter token could be guessed over the network.
 const TOKEN_CHARS: usize = 16;
 
-/// The operator's port.
-#[derive(Debug, Clone)]
-pub struct AdminConfig {
-    /// The address to listen on. Default `127.0.0.1:8081`.
-    pub listen: SocketAddr,
-    /// The token a caller must show; required when `listen` is not loopback.
-    pub token: Option<SecretString>,
-    /// The proxies whose `X-Forwarded-For` is believed, and that may have more than a share of the connections. Default:
-    /// those on this machine.
-    pub trusted_proxies: Vec<IpNet>,
-    /// Whether the page's lists show e-mail addresses and phone numbers whole. Default no.
-    pub show_personal_data: bool,
-}
+settings! {
+    /// The operator's port.
+    pub struct AdminConfig, checked by Self::has_a_token {
+        /// The IP address and port to listen on: by default this machine alone. Port 0 lets the system choose.
+        listen: SocketAddr = (Ipv4Addr::LOCALHOST, 8081).into(), address().restart();
 
-impl Default for AdminConfig {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081),
-            token: None,
-            trusted_proxies: this_machine(),
-            show_personal_data: false,
-        }
+        /// What a caller must show, as `Authorization: Bearer TOKEN`, or type into the page. Required when other machines
+        /// can reach `listen`; without one, requests have to ask for an address or localhost as their host, so set one
+        /// when a proxy in front asks by another name. `/healthz` asks for none.
+        token: Option<SecretString> = None, secret(TOKEN, check_token).optional().restart()
+            .examples(&["\"env:KLAVIYO_RELAY_TOKEN\""]);
+
+        /// The proxies in front of this port, as in `[ingest]`: by default this machine. Wrong tokens are counted by the
+        /// client's address, which `X-Forwarded-For` names when it comes from one of these.
+        trusted_proxies: Vec<IpNet> = this_machine(), networks().restart();
+
+        /// Whether the page's lists show e-mail addresses and phone numbers whole. false: masked, and whole on the page of
+        /// one event alone.
+        show_personal_data: bool = false, yes_or_no().restart();
     }
 }
 
 impl AdminConfig {
-    pub(super) fn read(section: &Section<'_>) -> Self {
-        let read = Self {
-            listen: section.address("listen", Self::default().listen),
-            token: section.secret("token", TOKEN, check_token),
-            trusted_proxies: section.networks("trusted_proxies", Self::default().trusted_proxies),
-            show_personal_data: section.yes_or_no("show_personal_data", Self::default().show_personal_data),
-        };
-        if !read.listen.ip().to_canonical().is_loopback() && !section.has("token") {
-            section.wrong(
+    fn has_a_token(self, section: &Section<'_>) -> Self {
+        if !self.listen.ip().to_canonical().is_loopback() && !section.has("token") {
+            section.error(
                 "token",
                 "is missing, and admin.listen can be reached from other machines",
                 format!("allowed: {}", or_elsewhere(TOKEN)),
             );
         }
-        read
+        self
     }
 }
 

@@ -3,112 +3,108 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::declare::{Settings, settings};
 use super::limits::LimitSettings;
 use super::section::Section;
-use super::suggest::shown;
-use super::values::duration_text;
+use super::setting::map;
+use super::suggest::quoted;
+use super::values::{count, duration, duration_text, fraction, one_of, yes_or_no};
 use crate::model::{AfterDead, EventType};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
+const TEN_MILLIS: Duration = Duration::from_millis(10);
+const ZERO: Duration = Duration::ZERO;
 
-/// How requests are sent and sent again.
-#[derive(Debug, Clone)]
-pub struct DeliveryConfig {
-    /// Requests in the air at once. Default 16.
-    pub max_in_flight: usize,
-    /// Attempts after which a delivery may be given up, once `max_age` has passed too. Default 20.
-    pub max_attempts: u32,
-    /// Age of an event, since it arrived or was replayed, after which it may be given up. Default 3 days.
-    pub max_age: Duration,
-    /// The upper bound of the wait before the second attempt. Default 1 s.
-    pub first_retry: Duration,
-    /// The longest wait between attempts. Default 10 min.
-    pub longest_retry: Duration,
-    /// How long one request may take, from connecting to the last byte of its answer. Default 30 s.
-    pub timeout: Duration,
-    /// How old a subscription may be when it is replayed; older ones are left out. Default 24 h.
-    pub replay_consent_within: Duration,
-    /// How long a shutdown waits for requests in the air. Default 30 s.
-    pub shutdown_deadline: Duration,
-    /// Requests in hand at once, in flight or about to be: what bounds memory. Default 2000.
-    pub window: usize,
-    /// Whether many may go in one request when there are many. Default true.
-    pub bulk: bool,
-    /// How many requests Klaviyo takes, and our share of them. Default: its published figures, and 0.8.
-    pub limits: LimitSettings,
-    /// The part of the window that replayed events may take. Default 0.2.
-    pub replay_share: f64,
-    /// Whether a subscription whose answer was lost is sent again. Default true.
-    pub resend_unknown_subscriptions: bool,
-    /// What a dead event means for its people's later ones. Default [`AfterDead::Continue`].
-    pub after_dead: AfterDead,
-    /// The same for events of a name; see [`DeliveryConfig::after_dead_of`].
-    pub after_dead_for: BTreeMap<String, AfterDead>,
-}
+const AFTER_DEAD: [(&str, AfterDead); 2] = [
+    (AfterDead::Continue.word(), AfterDead::Continue),
+    (AfterDead::Hold.word(), AfterDead::Hold),
+];
 
-impl Default for DeliveryConfig {
-    fn default() -> Self {
-        Self {
-            max_in_flight: 16,
-            max_attempts: 20,
-            max_age: DAY * 3,
-            first_retry: SECOND,
-            longest_retry: MINUTE * 10,
-            timeout: SECOND * 30,
-            replay_consent_within: DAY,
-            shutdown_deadline: SECOND * 30,
-            window: 2000,
-            bulk: true,
-            limits: LimitSettings::default(),
-            replay_share: 0.2,
-            resend_unknown_subscriptions: true,
-            after_dead: AfterDead::Continue,
-            after_dead_for: BTreeMap::new(),
-        }
+settings! {
+    /// How requests are sent and sent again.
+    pub struct DeliveryConfig, checked by Self::check {
+        /// Requests in flight at once. More is faster until the limits below are reached, or Klaviyo answers 429; such a
+        /// request is sent again after the time it names. One endpoint has at most three quarters of them, and of these
+        /// requests that failed before have a third. Requests for one person always go one after the other, or in one bulk
+        /// request.
+        max_in_flight: usize = 16, count(1..=1000);
+
+        /// Requests in memory at once, in flight or about to be, at least `max_in_flight`. All others wait on disk, so that
+        /// this bounds memory: a few times `max_event_bytes` for each at worst, usually a few KiB. A small window makes for
+        /// small bulk requests.
+        window: usize = 2000, count(1..=100_000);
+
+        /// Whether events and profiles go many to a request when more are ready than single requests clear in about a
+        /// second. false: always one by one, which drains a backlog at 58 events a second at most, Klaviyo's limit.
+        bulk: bool = true, yes_or_no();
+
+        /// The part of Klaviyo's limits that this program uses: all programs of an account share its limits, and our clock
+        /// and Klaviyo's windows are not one. 1 is faster and is answered 429 now and then. After a 429 less is used for a
+        /// while, whatever stands here.
+        // A share of nothing would be a standstill: a hundredth is the least.
+        limit_share: f64 = 0.8, fraction(0.01..=1.0);
+
+        /// The part of the window that replayed and imported events may take: live events come first, however large a
+        /// replay or import is.
+        replay_share: f64 = 0.2, fraction(0.01..=1.0);
+
+        /// Whether a subscription is sent again whose answer was lost, so that it may have been taken. true: the person
+        /// gave consent, and at worst gets a second mail to confirm. false: it is rejected with that reason, and so its
+        /// event is dead, for you to look at and replay.
+        resend_unknown_subscriptions: bool = true, yes_or_no();
+
+        /// What follows when an event is dead: "continue" (its people's later events go on without it) or "hold" (they wait
+        /// until you replay or discard it). `[delivery.after_dead_for]` below says otherwise for some events.
+        after_dead: AfterDead = AfterDead::Continue, one_of(&AFTER_DEAD);
+
+        /// When a failing event is given up: dead, kept for replay. What fails for its own sake, while Klaviyo accepts other
+        /// requests of its kind, is given up after so many attempts, which takes one to two hours with the defaults. Anything
+        /// else only when its age passes `max_age` too; what Klaviyo refuses for good, at once. Attempts while the endpoint
+        /// or the account is paused, and those answered 429, do not count.
+        max_attempts: u32 = 20, count(1..=1000);
+
+        /// The age of a failing event, since it arrived or was replayed, that must have passed besides `max_attempts`.
+        max_age: Duration = DAY * 3, duration(ZERO..=DAY * 365);
+
+        /// The wait before another attempt is drawn at random between nothing and a bound, which begins here and grows with
+        /// each attempt up to `longest_retry`. When Klaviyo says when to come back, that counts.
+        first_retry: Duration = SECOND, duration(TEN_MILLIS..=HOUR);
+
+        /// The largest bound of the wait before another attempt.
+        longest_retry: Duration = MINUTE * 10, duration(TEN_MILLIS..=DAY);
+
+        /// How long one request may take at most, from connecting to the last byte of the answer. A request usually gets
+        /// less: four times what its endpoint took lately, 3s at least (a job of events 10s), and twice as long after each
+        /// failure. Subscriptions and import jobs always get all of it. After that it is sent again, byte for byte, an
+        /// event with its `$event_id`, by which Klaviyo drops a second one.
+        timeout: Duration = SECOND * 30, duration(SECOND / 10..=MINUTE * 10);
+
+        /// How old a subscription may be when it is replayed. Subscribing somebody again lifts an unsubscribe that came in
+        /// between, so older ones are left out of a replay or import without `--consent`.
+        replay_consent_within: Duration = DAY, duration(ZERO..=DAY * 365);
+
+        /// How long a shutdown waits for the requests in flight. Those not answered by then are sent again after the next
+        /// start. Give the service manager longer than this before it kills.
+        shutdown_deadline: Duration = SECOND * 30, duration(ZERO..=MINUTE * 10);
+
+        /// `after_dead` for events of a name. A track goes by its event's name, every other call by its own word: identify,
+        /// page, screen, group, alias, delete.
+        after_dead_for: BTreeMap<String, AfterDead> = BTreeMap::new(),
+            map("the name of an event = \"continue\" or \"hold\"", after_dead_for, |then| then.word().to_owned())
+                .examples(&["\"Order Completed\" = \"hold\"", "identify = \"hold\""]);
+    }
+    sections {
+        /// Klaviyo's limits for each family of endpoints, by default as Klaviyo publishes them. `limit_share` of both
+        /// figures is used, one request at least. Change them only when Klaviyo has changed them for your account: a figure
+        /// too high is answered 429, and what is sent slows down until it fits.
+        limits: LimitSettings = LimitSettings::default();
     }
 }
 
 impl DeliveryConfig {
-    pub(super) fn read(section: &Section<'_>) -> Self {
-        const TEN_MILLIS: Duration = Duration::from_millis(10);
-        const ZERO: Duration = Duration::ZERO;
-        let default = Self::default();
-        let duration = |key, default, range| section.duration(key, default, range);
-        let many = |key, default: usize, most| {
-            let default = u32::try_from(default).unwrap_or(u32::MAX);
-            let count = section.count(key, default, 1..=most);
-            usize::try_from(count).unwrap_or(usize::MAX)
-        };
-        // A share of nothing would be a standstill: a hundredth is the least.
-        let share = |key, default| section.part(key, default, 0.01..=1.0);
-        let read = Self {
-            max_in_flight: many("max_in_flight", default.max_in_flight, 1000),
-            max_attempts: section.count("max_attempts", default.max_attempts, 1..=1000),
-            max_age: duration("max_age", default.max_age, ZERO..=DAY * 365),
-            first_retry: duration("first_retry", default.first_retry, TEN_MILLIS..=HOUR),
-            longest_retry: duration("longest_retry", default.longest_retry, TEN_MILLIS..=DAY),
-            timeout: duration("timeout", default.timeout, SECOND / 10..=MINUTE * 10),
-            replay_consent_within: duration("replay_consent_within", default.replay_consent_within, ZERO..=DAY * 365),
-            shutdown_deadline: duration("shutdown_deadline", default.shutdown_deadline, ZERO..=MINUTE * 10),
-            window: many("window", default.window, 100_000),
-            bulk: section.yes_or_no("bulk", default.bulk),
-            limits: {
-                let share = share("limit_share", default.limits.share);
-                section.section("limits", |limits| LimitSettings::read(limits, share))
-            },
-            replay_share: share("replay_share", default.replay_share),
-            resend_unknown_subscriptions: section
-                .yes_or_no("resend_unknown_subscriptions", default.resend_unknown_subscriptions),
-            after_dead: section.one_of("after_dead", &AFTER_DEAD, default.after_dead),
-            after_dead_for: after_dead_for(&section.words_section("after_dead_for")),
-        };
-        read.check(section);
-        read
-    }
-
     /// What the death of an event means for its people's later ones. A track goes by its event's name, every other
     /// call by its own word: `identify`, `page`.
     pub fn after_dead_of(&self, kind: EventType, name: Option<&str>) -> AfterDead {
@@ -125,17 +121,17 @@ impl DeliveryConfig {
     }
 
     /// What shows only when several keys are seen together.
-    fn check(&self, section: &Section<'_>) {
+    fn check(self, section: &Section<'_>) -> Self {
         if self.first_retry > self.longest_retry {
             let [first, longest] = [self.first_retry, self.longest_retry].map(duration_text);
-            section.disagree(
+            section.conflict(
                 ["first_retry", "longest_retry"],
                 [&format!("is {first}, longer than"), &format!("which is {longest}")],
                 "lower first_retry, or raise longest_retry",
             );
         }
         if self.window < self.max_in_flight {
-            section.disagree(
+            section.conflict(
                 ["window", "max_in_flight"],
                 [
                     &format!("is {}, less than", self.window),
@@ -144,24 +140,16 @@ impl DeliveryConfig {
                 "raise window, or lower max_in_flight",
             );
         }
+        self
     }
 }
 
-const AFTER_DEAD: [(&str, AfterDead); 2] = [
-    (AfterDead::Continue.word(), AfterDead::Continue),
-    (AfterDead::Hold.word(), AfterDead::Hold),
-];
-
-fn after_dead_for(section: &Section<'_>) -> BTreeMap<String, AfterDead> {
-    let pairs = section.words("the name of an event = \"continue\" or \"hold\"", |name, entry| {
-        let text = entry.text()?;
-        let then = AfterDead::from_word(text).ok_or_else(|| format!("is {}, none of its words", shown(text)))?;
-        if name.trim().is_empty() {
-            return Err("is for events without a name".to_owned());
-        }
-        Ok((name.to_owned(), then))
-    });
-    pairs.into_iter().collect()
+fn after_dead_for(name: &str, word: &str) -> Result<AfterDead, String> {
+    let then = AfterDead::from_word(word).ok_or_else(|| format!("is {}, none of its words", quoted(word)))?;
+    if name.trim().is_empty() {
+        return Err("is for events without a name".to_owned());
+    }
+    Ok(then)
 }
 
 #[cfg(test)]

@@ -1,134 +1,161 @@
 //! `[ingest]` and `[[ingest.sources]]`: where Segment calls come in, and who may send them.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use hyper::Uri;
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::public::PublicUrl;
-use super::secret::{is_header_safe, or_elsewhere};
+use super::declare::{Header, Listing, Merge, Settings, settings};
+use super::public::{PublicUrl, path_prefix, public_url};
+use super::secret::{is_header_safe, secret};
 use super::section::Section;
-use super::suggest::shown;
-use super::values::{has_plain_port, not_blank, size_text};
+use super::setting::{Setting, list, text};
+use super::suggest::quoted;
+use super::values::{address, bytes, file, has_plain_port, networks, not_blank, one_of, size_text, this_machine};
 use crate::model::{Right, Side, SourceRules};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
+const FILE: &str = "a file in quotes, relative to the configuration's folder";
+const PEM: &str = "the path of a PEM file, in quotes";
+const SHARED_SECRET: &str = "the secret set in Segment's webhook, 8 to 256 characters in quotes";
+const NAME: &str = "letters, digits, - _ and . in quotes, 64 at most";
+const WRITE_KEY: &str = "visible ASCII characters in quotes, 256 at most, without a colon";
+const ORIGIN: &str = "origins as browsers send them, such as [\"https://shop.example\"]: scheme, host and port, \
+                      no path; leave the list out to allow all";
+
+const SIDES: [(&str, Option<Side>); 3] = [
+    ("auto", None),
+    (Side::Server.word(), Some(Side::Server)),
+    (Side::Client.word(), Some(Side::Client)),
+];
+
 /// The write key of the configuration as shipped.
 pub const DEV_WRITE_KEY: &str = "dev";
 
-/// Where Segment calls come in.
-#[derive(Debug, Clone)]
-pub struct IngestConfig {
-    /// The address to listen on. Default `127.0.0.1:8080`.
-    pub listen: SocketAddr,
-    /// The proxies whose `X-Forwarded-…` headers are believed, and that may have more than a share of the connections.
-    /// Default: those on this machine.
-    pub trusted_proxies: Vec<IpNet>,
-    /// The certificate it speaks TLS with; `None`, the default: it speaks plain HTTP.
-    pub tls: Option<TlsConfig>,
-    /// The largest single event, in bytes. Default 256 KiB.
-    pub max_event_bytes: usize,
-    /// The largest request body after decompression, in bytes. Default 4 MiB.
-    pub max_batch_bytes: usize,
-    /// All request bodies in progress together, compressed and decompressed, in bytes. Default 128 MiB.
-    pub max_bytes_in_progress: usize,
-    /// The path under which all paths are served too: a slash first, none at the end. Default none.
-    pub path_prefix: Option<String>,
-    /// Where clients are told to send, whatever address they asked. Default none: the address they asked.
-    pub public_url: Option<PublicUrl>,
-    /// The file that is served as `analytics.min.js`. Default none.
-    pub analytics_js: Option<PathBuf>,
-    /// Who may send.
-    pub sources: Vec<SourceConfig>,
+settings! {
+    /// Where Segment calls come in.
+    pub struct IngestConfig, checked by Self::check {
+        /// The IP address and port to listen on: by default this machine alone. "0.0.0.0:8080" lets others in; when they
+        /// come over the internet, give `tls_cert` and `tls_key`, or put a proxy with TLS in front. Port 0 lets the system
+        /// choose.
+        listen: SocketAddr = (Ipv4Addr::LOCALHOST, 8080).into(), address().restart();
+
+        /// The proxies in front of this port: addresses and networks, by default this machine. From them alone
+        /// `X-Forwarded-Host` and `X-Forwarded-Proto` are believed, and they alone may have more than an eighth of the
+        /// connections that the port serves at once (`check` reports how many). Name yours when it runs on another
+        /// machine; `[]` where nothing is in front.
+        trusted_proxies: Vec<IpNet> = this_machine(), networks().restart();
+
+        /// The certificate this port speaks TLS with, relative to this file's folder: your host's certificate, then those
+        /// that lead to its issuer. Without one, the port speaks plain HTTP; with one, plain HTTP is answered 400. The files
+        /// are read again within seconds of a change, and on SIGHUP; while the new ones are wrong, the old certificate
+        /// stays.
+        tls_cert: Option<PathBuf> = None, file(PEM).optional().restart().examples(&["\"tls/fullchain.pem\""]);
+
+        /// The private key of `tls_cert`, not encrypted. Both or neither. Let only the daemon's user read it.
+        tls_key: Option<PathBuf> = None, file(PEM).optional().restart().examples(&["\"tls/privkey.pem\""]);
+
+        /// The largest single event. A larger one that comes alone is refused with 413, and so is lost unless its sender
+        /// makes it smaller; within a batch it is kept as dead. Segment takes 32 KB.
+        max_event_bytes: usize = 256 << 10, bytes(KIB..=16 * MIB);
+
+        /// The largest request body, after decompression. Larger ones are refused with 413. Segment itself takes 500 KB.
+        max_batch_bytes: usize = 4 << 20, bytes(KIB..=64 * MIB);
+
+        /// All request bodies in progress together, as they came and decompressed, at least twice `max_batch_bytes`. Beyond
+        /// it a request is answered 429, and its sender comes back seconds later. An eighth more is kept for small bodies,
+        /// and an eighth for those without a known write key in a header or the query, which may have 512KiB. Judging a
+        /// body takes memory besides, but large ones are judged one after the other.
+        max_bytes_in_progress: usize = 128 << 20, bytes(MIB..=64 * GIB);
+
+        /// A path under which everything is served too, such as "/segment" for
+        /// `https://shop.example/segment/v1/track`. It counts for a proxy that keeps the path and for one that cuts it off:
+        /// all paths are also served without it.
+        path_prefix: Option<String> = None, path_prefix().optional().examples(&["\"/segment\""]);
+
+        /// What browser and mobile SDKs are told to send to, with the path if there is one and without /v1. By default the
+        /// host they fetched their settings from (as Host names it, or `X-Forwarded-Host` and `X-Forwarded-Proto` of one
+        /// of `trusted_proxies`), and `path_prefix`. Set it when others can reach the port.
+        public_url: Option<PublicUrl> = None, public_url().optional().examples(&["\"https://relay.example\""]);
+
+        /// A file to serve as `/analytics.js/v1/KEY/analytics.min.js`, so that Segment's snippet needs only its host
+        /// changed: `dist/umd/standalone.js` of the npm package @segment/analytics-next. The `*.bundle.*.js` files in its
+        /// folder are served with it. Relative to this file's folder; read at the start and on SIGHUP.
+        analytics_js: Option<PathBuf> = None, file(FILE).optional()
+            .examples(&["\"analytics-next/dist/umd/standalone.js\""]);
+    }
+    sections {
+        /// Who may send: one section `[[ingest.sources]]` for each website, app or server. At least one.
+        sources: Vec<SourceConfig> = vec![SourceConfig::default()];
+    }
+}
+
+settings! {
+    /// One sender, known by its write key.
+    pub struct SourceConfig, checked by Self::check {
+        /// The source's name in the outbox and in commands (`--source`). Each source needs its own. Renaming one makes it
+        /// another source: what it sends again is then not recognised as sent before.
+        name: String = "dev".to_owned(), name().required();
+
+        /// What the source's SDK is configured with. Each source needs its own. Everybody who knows it can send events;
+        /// `check` notes one of fewer than 16 characters.
+        write_key: SecretString = DEV_WRITE_KEY.into(), secret(WRITE_KEY, check_write_key).required();
+
+        /// How its calls are mapped: "server", "client" (as Segment maps analytics.js), or "auto": by the library and
+        /// channel each call names, and as "client" beside `allowed_origins`.
+        side: Option<Side> = None, one_of(&SIDES);
+
+        /// What its calls may ask for besides: "delete" people, and on the client's side "list" (a call's own `listId`),
+        /// `"confirm_optin"` (its own `confirmOptin`) and `"consent_at"` (its time as that of a consent), which calls of
+        /// the server's side may always. "delete" is not for a key that stands in web pages. Sources with a
+        /// `shared_secret` may delete.
+        allow: Vec<Right> = Vec::new(), rights();
+
+        /// The websites that may use this write key, as origins. None listed: any. Browsers on other websites are refused;
+        /// senders that are no browsers have no origin and are not.
+        allowed_origins: Vec<String> = Vec::new(), origins();
+
+        /// For a source that is Segment forwarding events: the shared secret set there. With it, the source's calls are
+        /// taken at `/v1/webhook` alone, and each request there must carry `X-Signature` beside the key.
+        shared_secret: Option<SecretString> = None, secret(SHARED_SECRET, check_shared_secret).optional()
+            .examples(&["\"env:SEGMENT_SHARED_SECRET\""]);
+    }
 }
 
 /// The PEM files of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsConfig {
-    /// The certificate and those that lead to its issuer, relative to the configuration file's folder.
+    /// The certificate and those that lead to its issuer.
     pub certificate: PathBuf,
-    /// Its private key, relative to the same folder.
+    /// Its private key.
     pub key: PathBuf,
 }
 
-/// One sender, known by its write key.
-#[derive(Debug, Clone)]
-pub struct SourceConfig {
-    /// Its name in the outbox.
-    pub name: String,
-    /// Its write key: what SDKs are configured with.
-    pub write_key: SecretString,
-    /// The side its calls are mapped as; `None` is `auto`.
-    pub side: Option<Side>,
-    /// What its calls may ask for besides.
-    pub allow: Vec<Right>,
-    /// The browser origins that may use this key, as browsers send them; empty allows all.
-    pub allowed_origins: Vec<String>,
-    /// What Segment signs its webhooks with. When it is set, calls are taken at the webhook path alone, signed.
-    pub shared_secret: Option<SecretString>,
-}
-
-impl Default for IngestConfig {
-    fn default() -> Self {
-        let dev = SourceConfig {
-            name: "dev".to_owned(),
-            write_key: SecretString::from(DEV_WRITE_KEY),
-            side: None,
-            allow: Vec::new(),
-            allowed_origins: Vec::new(),
-            shared_secret: None,
-        };
-        Self {
-            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
-            trusted_proxies: this_machine(),
-            tls: None,
-            max_event_bytes: 256 << 10,
-            max_batch_bytes: 4 << 20,
-            max_bytes_in_progress: 128 << 20,
-            path_prefix: None,
-            public_url: None,
-            analytics_js: None,
-            sources: vec![dev],
-        }
-    }
-}
-
-/// The networks of proxies on this machine.
-pub(super) fn this_machine() -> Vec<IpNet> {
-    let v4 = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
-    let v6 = Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128);
-    vec![v4.into(), v6.into()]
-}
-
 impl IngestConfig {
-    /// `folder` is the configuration file's.
-    pub(super) fn read(section: &Section<'_>, folder: &Path) -> Self {
-        let default = Self::default();
-        let bytes = |key, default: usize, range| {
-            let default = u64::try_from(default).unwrap_or(u64::MAX);
-            usize::try_from(section.bytes(key, default, range)).unwrap_or(usize::MAX)
-        };
-        let read = Self {
-            listen: section.address("listen", default.listen),
-            trusted_proxies: section.networks("trusted_proxies", default.trusted_proxies),
-            tls: section.tls(folder),
-            max_event_bytes: bytes("max_event_bytes", default.max_event_bytes, KIB..=16 * MIB),
-            max_batch_bytes: bytes("max_batch_bytes", default.max_batch_bytes, KIB..=64 * MIB),
-            max_bytes_in_progress: bytes("max_bytes_in_progress", default.max_bytes_in_progress, MIB..=64 * GIB),
-            path_prefix: section.path_prefix(),
-            public_url: section.public_url(),
-            analytics_js: section
-                .value("analytics_js", FILE, not_blank)
-                .map(|file| folder.join(file)),
-            sources: section.sources_of_events(),
-        };
-        read.check_sizes(section);
-        read
+    /// The certificate it speaks TLS with; `None`: it speaks plain HTTP.
+    pub fn tls(&self) -> Option<TlsConfig> {
+        let (certificate, key) = (self.tls_cert.clone()?, self.tls_key.clone()?);
+        Some(TlsConfig { certificate, key })
+    }
+
+    fn check(mut self, section: &Section<'_>) -> Self {
+        let folder = section.document().folder;
+        for file in [&mut self.tls_cert, &mut self.tls_key, &mut self.analytics_js] {
+            *file = file.take().map(|file| folder.join(file));
+        }
+        for (one, other) in [("tls_cert", "tls_key"), ("tls_key", "tls_cert")] {
+            if section.has(one) && !section.has(other) {
+                let what = format!("stands without {other}");
+                section.error(one, &what, "give both for TLS, or neither for plain HTTP");
+            }
+        }
+        self.check_sizes(section);
+        self
     }
 
     /// A size that leaves no place for another would refuse all that the other allows.
@@ -136,7 +163,7 @@ impl IngestConfig {
         let text = |size: usize| size_text(u64::try_from(size).unwrap_or(u64::MAX));
         let [event, batch, all] = [self.max_event_bytes, self.max_batch_bytes, self.max_bytes_in_progress];
         if batch < event {
-            section.disagree(
+            section.conflict(
                 ["max_batch_bytes", "max_event_bytes"],
                 [
                     &format!("is {}, less than", text(batch)),
@@ -147,7 +174,7 @@ impl IngestConfig {
         }
         // Once as it came, and once decompressed.
         if all < batch.saturating_mul(2) {
-            section.disagree(
+            section.conflict(
                 ["max_bytes_in_progress", "max_batch_bytes"],
                 [
                     &format!("is {}, less than twice", text(all)),
@@ -159,107 +186,82 @@ impl IngestConfig {
     }
 }
 
-impl Section<'_> {
-    /// The certificate's files: both, or neither.
-    fn tls(&self, folder: &Path) -> Option<TlsConfig> {
-        let file = |key| {
-            let file = self.value(key, "the path of a PEM file, in quotes", not_blank);
-            file.map(|file| folder.join(file))
-        };
-        let (certificate, key) = (file("tls_cert"), file("tls_key"));
-        for (one, other, is_absent) in [
-            ("tls_cert", "tls_key", !self.has("tls_key")),
-            ("tls_key", "tls_cert", !self.has("tls_cert")),
-        ] {
-            if self.has(one) && is_absent {
-                let what = format!("stands without {other}");
-                self.wrong(one, &what, "give both for TLS, or neither for plain HTTP");
-            }
-        }
-        Some(TlsConfig {
-            certificate: certificate?,
-            key: key?,
-        })
-    }
+impl Settings for Vec<SourceConfig> {
+    const HEADER: Header = Header::Sections;
 
-    /// The sources, each complete and unlike the others. A wrong one is noted and left out.
-    fn sources_of_events(&self) -> Vec<SourceConfig> {
-        let sources = self.sections("sources", SourceConfig::read);
-        let sources = sources.unwrap_or_default();
-        if sources.is_empty() && self.is_sound("sources") {
-            self.wrong(
-                "sources",
+    /// The sources, each unlike the others.
+    fn read(parent: &Section<'_>, key: &str, default: Self) -> Self {
+        let read = |section: &Section<'_>| SourceConfig::read_keys(section, SourceConfig::default());
+        let sources: Self = parent.sections(key).iter().map(read).collect();
+        if !parent.is_sound(key) {
+            return default;
+        }
+        if sources.is_empty() {
+            parent.error(
+                key,
                 "names no source, so that every call would be refused",
                 "add a section [[ingest.sources]] with name = \"shop\" and write_key = \"…\"",
             );
         }
         for (index, source) in sources.iter().enumerate() {
-            let Some(source) = source else { continue };
-            let earlier = sources.iter().enumerate().take(index);
-            let same = |of: fn(&SourceConfig) -> &str| {
-                earlier
-                    .clone()
-                    .find(|(_, other)| other.as_ref().is_some_and(|other| of(other) == of(source)))
-                    .map(|(other, _)| other)
-            };
-            if let Some(other) = same(|source| &source.name) {
-                self.already_used(index, other, "name");
-            }
-            if let Some(other) = same(|source| source.write_key.expose_secret()) {
-                self.already_used(index, other, "write_key");
-            }
+            let same = |other: &SourceConfig| other.name == source.name;
+            reject_second(parent, "name", index, sources.iter().position(same));
+            let write_key = source.write_key.expose_secret();
+            let same = |other: &SourceConfig| other.write_key.expose_secret() == write_key;
+            reject_second(parent, "write_key", index, sources.iter().position(same));
         }
-        sources.into_iter().flatten().collect()
+        sources
     }
 
-    fn already_used(&self, index: usize, other: usize, key: &str) {
-        let other_key = self.full(&format!("sources[{other}].{key}"));
-        let line = self.document().line_of(&other_key).unwrap_or_default();
-        self.wrong(
-            &format!("sources[{index}].{key}"),
-            &format!("is the same as {other_key} in line {line}"),
+    fn list(&self, listing: &mut Listing) {
+        SourceConfig::default().list(listing);
+    }
+
+    /// A source is compared with the one of its name; of another name, it is another source.
+    fn merge(&mut self, old: &Self, merge: &mut Merge<'_>) {
+        let former = |source: &SourceConfig| old.iter().find(|other| other.name == source.name);
+        if self.len() != old.len() || self.iter().any(|source| former(source).is_none()) {
+            merge.applied("name");
+        }
+        for source in self {
+            if let Some(former) = former(source) {
+                source.merge(former, merge);
+            }
+        }
+    }
+}
+
+/// Adds that a source has what the first of them has already.
+fn reject_second(parent: &Section<'_>, key: &str, index: usize, first: Option<usize>) {
+    let key_of = |index| format!("sources[{index}].{key}");
+    let Some(first) = first.filter(|first| *first < index) else {
+        return;
+    };
+    let (key, first) = (key_of(index), key_of(first));
+    if parent.is_sound(&key) && parent.is_sound(&first) {
+        let first = parent.full(&first);
+        let line = parent.document().line_of(&first).unwrap_or_default();
+        parent.error(
+            &key,
+            &format!("is the same as {first} in line {line}"),
             "each source needs its own: its write key says which source a call is from",
         );
     }
 }
 
 impl SourceConfig {
-    /// The source, or `None` when its name or write key is missing or wrong, which is noted.
-    fn read(section: &Section<'_>) -> Option<Self> {
-        let name = section.value("name", NAME, |entry| {
-            let name = not_blank(entry)?;
-            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-            if name.len() > 64 || !name.chars().all(plain) {
-                return Err(format!("is {}, not a plain name", shown(&name)));
-            }
-            Ok(name)
-        });
-        let write_key = section.secret("write_key", WRITE_KEY, check_write_key);
-        for (key, allowed) in [("name", NAME.to_owned()), ("write_key", or_elsewhere(WRITE_KEY))] {
-            if !section.has(key) {
-                section.wrong(key, "is missing", format!("allowed: {allowed}"));
-            }
+    fn check(self, section: &Section<'_>) -> Self {
+        if !self.allowed_origins.is_empty() && self.allow.contains(&Right::Delete) {
+            section.conflict(
+                ["allow", "allowed_origins"],
+                [
+                    "holds \"delete\" beside",
+                    "which says that the write key stands in web pages",
+                ],
+                "give what deletes people a source of its own; a key that everybody can read would delete anybody",
+            );
         }
-        let sides = [
-            ("auto", None),
-            (Side::Server.word(), Some(Side::Server)),
-            (Side::Client.word(), Some(Side::Client)),
-        ];
-        let side = section.one_of("side", &sides, None);
-        let origins = section.list("allowed_origins", ORIGIN, |item| {
-            let text = item.text()?;
-            origin(text).ok_or_else(|| format!("is {}, not an origin", shown(text)))
-        });
-        let shared_secret = section.secret("shared_secret", SHARED_SECRET, check_shared_secret);
-        let allowed_origins = origins.unwrap_or_default();
-        Some(Self {
-            allow: section.rights(!allowed_origins.is_empty()),
-            name: name?,
-            write_key: write_key?,
-            side,
-            allowed_origins,
-            shared_secret,
-        })
+        self
     }
 
     /// What holds for its calls: who lists websites is a website, whatever its calls say; who signs its calls may delete.
@@ -274,32 +276,30 @@ impl SourceConfig {
     }
 }
 
-impl Section<'_> {
-    /// What the calls of a source may ask for.
-    fn rights(&self, is_website: bool) -> Vec<Right> {
-        let words = Right::ALL.iter().map(|right| format!("{:?}", right.word()));
-        let words: Vec<String> = words.collect();
-        let allow = self.list("allow", &format!("a list of {}", words.join(", ")), |item| {
-            let text = item.text()?;
-            Right::from_word(text).ok_or_else(|| format!("is {}, none of its words", shown(text)))
-        });
-        let allow = allow.unwrap_or_default();
-        if is_website && allow.contains(&Right::Delete) {
-            self.disagree(
-                ["allow", "allowed_origins"],
-                [
-                    "holds \"delete\" beside",
-                    "which says that the write key stands in web pages",
-                ],
-                "give what deletes people a source of its own; a key that everybody can read would delete anybody",
-            );
+fn name() -> Setting<String> {
+    let read = |text: &str| {
+        let name = not_blank(text)?;
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if name.len() > 64 || !name.chars().all(plain) {
+            return Err(format!("is {}, not a plain name", quoted(&name)));
         }
-        allow
-    }
+        Ok(name)
+    };
+    text(NAME, read, String::clone)
 }
 
-const FILE: &str = "a file in quotes, relative to the configuration's folder";
-const SHARED_SECRET: &str = "the secret set in Segment's webhook, 8 to 256 characters in quotes";
+fn rights() -> Setting<Vec<Right>> {
+    let words: Vec<String> = Right::ALL.iter().map(|right| format!("{:?}", right.word())).collect();
+    let read = |text: &str| Right::from_word(text).ok_or_else(|| format!("is {}, none of its words", quoted(text)));
+    list(format!("a list of {}", words.join(", ")), read, |right| {
+        right.word().to_owned()
+    })
+}
+
+fn origins() -> Setting<Vec<String>> {
+    let read = |text: &str| read_origin(text).ok_or_else(|| format!("is {}, not an origin", quoted(text)));
+    list(ORIGIN, read, String::clone)
+}
 
 fn check_shared_secret(secret: &str) -> Result<(), String> {
     match secret.chars().count() {
@@ -308,11 +308,6 @@ fn check_shared_secret(secret: &str) -> Result<(), String> {
         _ => Err("is longer than 256 characters".to_owned()),
     }
 }
-
-const NAME: &str = "letters, digits, - _ and . in quotes, 64 at most";
-const WRITE_KEY: &str = "visible ASCII characters in quotes, 256 at most, without a colon";
-const ORIGIN: &str = "origins as browsers send them, such as [\"https://shop.example\"]: scheme, host and port, \
-                      no path; leave the list out to allow all";
 
 /// A write key travels as the user name of Basic authentication, which ends at the first colon.
 fn check_write_key(key: &str) -> Result<(), String> {
@@ -331,7 +326,7 @@ fn check_write_key(key: &str) -> Result<(), String> {
 }
 
 /// An origin in the form browsers send: lower case, without the scheme's own port.
-fn origin(text: &str) -> Option<String> {
+fn read_origin(text: &str) -> Option<String> {
     let uri: Uri = text.parse().ok()?;
     let (scheme, authority) = (uri.scheme_str()?, uri.authority()?);
     let own_port = match scheme {
@@ -352,7 +347,7 @@ fn origin(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::origin;
+    use super::read_origin;
 
     #[test]
     fn an_origin_is_kept_as_a_browser_sends_it() {
@@ -363,7 +358,7 @@ mod tests {
             ("http://localhost:3000", "http://localhost:3000"),
             ("http://[::1]:3000", "http://[::1]:3000"),
         ] {
-            assert_eq!(origin(text).as_deref(), Some(sent), "{text}");
+            assert_eq!(read_origin(text).as_deref(), Some(sent), "{text}");
         }
         for text in [
             "*",
@@ -377,7 +372,7 @@ mod tests {
             "https://shop.example:",
             "https://shop.example:70000",
         ] {
-            assert_eq!(origin(text), None, "{text}");
+            assert_eq!(read_origin(text), None, "{text}");
         }
     }
 }

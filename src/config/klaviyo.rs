@@ -5,27 +5,53 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use hyper::Uri;
 use secrecy::SecretString;
 
-use super::secret::{SecretOrigin, is_header_safe, or_elsewhere};
-use super::section::{Entry, Section};
-use super::suggest::{PRIVATE_KEY_PREFIX, shown};
-use super::values::has_plain_port;
+use super::declare::{Settings, settings};
+use super::secret::{self, SecretOrigin, is_header_safe, or_elsewhere, secret};
+use super::section::Section;
+use super::setting::text;
+use super::suggest::{PRIVATE_KEY_PREFIX, quoted};
+use super::values::{address, has_plain_port};
 
 /// The length of a public key, also called site id or company id (Klaviyo's page on authentication).
 const PUBLIC_KEY_CHARS: usize = 6;
 
-/// Where requests go.
-#[derive(Debug, Clone)]
-pub struct KlaviyoConfig {
-    /// The sandbox in the program, or a Klaviyo at a URL.
-    pub endpoint: Endpoint,
-    /// The private key (`pk_…`); required for a URL endpoint.
-    pub private_key: Option<SecretString>,
-    /// Where that key came from.
-    pub private_key_from: SecretOrigin,
-    /// The API revision sent with each request. Default `2026-10-15`.
-    pub revision: String,
-    /// The address the sandbox listens on when it is the endpoint. Default `127.0.0.1:9100`.
-    pub sandbox_listen: SocketAddr,
+const ENDPOINT: &str = "\"sandbox\" (nothing leaves this machine), or a URL such as \"https://a.klaviyo.com\"";
+const PRIVATE_KEY: &str = "a private API key, which begins with pk_, in quotes";
+const REVISION: &str =
+    "a date as Klaviyo names its revisions, in quotes, such as \"2026-10-15\", with .pre for a pre-release";
+
+settings! {
+    /// Where requests go.
+    pub struct KlaviyoConfig, checked by Self::has_a_key {
+        /// "sandbox": a Klaviyo inside the program, which checks requests as the real one does and keeps what it got;
+        /// nothing reaches Klaviyo. Or a URL: `https://a.klaviyo.com` is the real one. Plain http is taken for this machine
+        /// alone, since the private key would travel unencrypted.
+        // A file that forgets it must not look delivered: the sandbox has to be asked for.
+        endpoint: Endpoint = Endpoint::Sandbox, text(ENDPOINT, endpoint, Endpoint::text).required().restart();
+
+        /// Klaviyo's private API key, with write access to Events, Profiles, Lists and Subscriptions, and read access to
+        /// Accounts if the outbox is to name the account. Required when `endpoint` is a URL. Klaviyo refuses a key it does
+        /// not know: then everything waits and nothing is lost. Another key is taken on reload when Klaviyo says that it
+        /// belongs to the same account; otherwise the former one stays, and the log says why.
+        // A key for another endpoint must not be shown to this one; the sandbox in the program keeps the first one.
+        private_key: Option<SecretString> = None, secret(PRIVATE_KEY, check_private_key).optional()
+            .restart_if(|old, new| {
+                old.klaviyo.endpoint != new.klaviyo.endpoint || old.klaviyo.endpoint == Endpoint::Sandbox
+            })
+            .examples(&["\"env:KLAVIYO_PRIVATE_KEY\""]);
+
+        /// The revision of Klaviyo's API that requests are written for. The default is the one this program was built for.
+        /// Klaviyo retires a revision two years after its date; change it only together with the program.
+        revision: String = "2026-10-15".to_owned(), text(REVISION, revision, String::clone).restart();
+
+        /// The address of the sandbox, when it is the endpoint. Whoever reaches it can read at `/sandbox` what it got: it
+        /// asks for no password there.
+        sandbox_listen: SocketAddr = (Ipv4Addr::LOCALHOST, 9100).into(), address().restart();
+    }
+    besides {
+        /// Where the private key came from.
+        private_key_from: SecretOrigin = SecretOrigin::Configuration;
+    }
 }
 
 /// The two places requests can go.
@@ -37,48 +63,27 @@ pub enum Endpoint {
     Url(String),
 }
 
-impl Default for KlaviyoConfig {
-    fn default() -> Self {
-        Self {
-            endpoint: Endpoint::Sandbox,
-            private_key: None,
-            private_key_from: SecretOrigin::Configuration,
-            revision: "2026-10-15".to_owned(),
-            sandbox_listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9100),
+impl Endpoint {
+    fn text(&self) -> String {
+        match self {
+            Self::Sandbox => "sandbox".to_owned(),
+            Self::Url(url) => url.clone(),
         }
     }
 }
 
 impl KlaviyoConfig {
-    pub(super) fn read(section: &Section<'_>) -> Self {
-        let default = Self::default();
-        let endpoint = section.value("endpoint", ENDPOINT, endpoint);
-        if !section.has("endpoint") {
-            // A file that forgets it must not look delivered: the sandbox has to be asked for.
-            section.wrong("endpoint", "is missing", format!("allowed: {ENDPOINT}"));
-        }
-        let private_key = section.secret_and_origin("private_key", PRIVATE_KEY, check_private_key);
-        if matches!(endpoint, Some(Endpoint::Url(_))) && !section.has("private_key") {
-            section.wrong(
+    fn has_a_key(mut self, section: &Section<'_>) -> Self {
+        if matches!(self.endpoint, Endpoint::Url(_)) && !section.has("private_key") {
+            section.error(
                 "private_key",
                 "is missing, and klaviyo.endpoint takes nothing without it",
                 format!("allowed: {}", or_elsewhere(PRIVATE_KEY)),
             );
         }
-        let revision = section.value("revision", REVISION, |entry| {
-            let text = entry.text()?;
-            is_revision(text)
-                .then(|| text.to_owned())
-                .ok_or_else(|| format!("is {}, not a revision", shown(text)))
-        });
-        let (private_key, private_key_from) = private_key.unzip();
-        Self {
-            endpoint: endpoint.unwrap_or(default.endpoint),
-            private_key,
-            private_key_from: private_key_from.unwrap_or_default(),
-            revision: revision.unwrap_or(default.revision),
-            sandbox_listen: section.address("sandbox_listen", default.sandbox_listen),
-        }
+        let origin = section.entry("private_key").map(|entry| secret::origin(&entry));
+        self.private_key_from = origin.and_then(Result::ok).unwrap_or_default();
+        self
     }
 
     /// Puts back the key of another configuration, with where it came from.
@@ -88,13 +93,12 @@ impl KlaviyoConfig {
     }
 }
 
-const ENDPOINT: &str = "\"sandbox\" (nothing leaves this machine), or a URL such as \"https://a.klaviyo.com\"";
-const PRIVATE_KEY: &str = "a private API key, which begins with pk_, in quotes";
-const REVISION: &str =
-    "a date as Klaviyo names its revisions, in quotes, such as \"2026-10-15\", with .pre for a pre-release";
+fn revision(text: &str) -> Result<String, String> {
+    let revision = is_revision(text).then(|| text.to_owned());
+    revision.ok_or_else(|| format!("is {}, not a revision", quoted(text)))
+}
 
-fn endpoint(entry: &Entry<'_>) -> Result<Endpoint, String> {
-    let text = entry.text()?;
+fn endpoint(text: &str) -> Result<Endpoint, String> {
     if text == "sandbox" {
         return Ok(Endpoint::Sandbox);
     }
@@ -111,12 +115,12 @@ fn endpoint(entry: &Entry<'_>) -> Result<Endpoint, String> {
         Some((uri.scheme_str()?, authority, uri))
     });
     let Some((scheme @ ("https" | "http"), authority, uri)) = parts else {
-        return Err(format!("is {}, not a URL of http or https", shown(text)));
+        return Err(format!("is {}, not a URL of http or https", quoted(text)));
     };
     if scheme == "http" && !is_loopback(authority.host()) {
         return Err(format!(
             "is {}: the private key would travel unencrypted; http is for this machine alone",
-            shown(text)
+            quoted(text)
         ));
     }
     let path = uri.path().trim_end_matches('/');

@@ -1,47 +1,50 @@
 //! `[delivery.limits]`: how many requests a second and a minute each family of endpoints may get.
 
+use super::declare::{Settings, settings};
 use super::section::Section;
+use super::values::count;
 use crate::model::Family;
 
 /// The most that can be set: far above any figure of Klaviyo's, low enough for sums of it to stay exact.
-const LARGEST: u32 = 1_000_000;
+const LARGEST: u64 = 1_000_000;
 
-/// Requests of a family in Klaviyo's two windows, which hold at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FamilyLimit {
-    /// In one second.
-    pub burst: u32,
-    /// In 60 seconds.
-    pub steady: u32,
+settings! {
+    /// Requests of a family in Klaviyo's two windows, which hold at once.
+    pub struct FamilyLimit: Copy PartialEq Eq, checked by Self::check {
+        /// Requests in any second.
+        burst: u32 = 1, count(1..=LARGEST);
+
+        /// Requests in any minute, at least `burst`.
+        steady: u32 = 1, count(1..=LARGEST);
+    }
 }
 
-/// Every family's limit, and how much of it is for us. The defaults are Klaviyo's figures: `x-klaviyo-ratelimit` of
-/// each operation in its `OpenAPI` description.
-#[derive(Debug, Clone)]
-pub struct LimitSettings {
-    /// The part of each limit that this program uses, above 0 and up to 1. Default 0.8: other programs share the
-    /// account's limits.
-    pub share: f64,
-    /// [`Family::Event`]. Default 350 and 3500.
-    pub event: FamilyLimit,
-    /// [`Family::EventBulk`]. Default 10 and 150.
-    pub event_bulk: FamilyLimit,
-    /// [`Family::Profile`]. Default 75 and 750.
-    pub profile: FamilyLimit,
-    /// [`Family::ProfileBulk`]. Default 10 and 150.
-    pub profile_bulk: FamilyLimit,
-    /// [`Family::ProfileBulkStatus`]. Default 10 and 150.
-    pub profile_bulk_status: FamilyLimit,
-    /// [`Family::Subscription`]. Default 75 and 750.
-    pub subscription: FamilyLimit,
-    /// [`Family::List`]. Default 10 and 150.
-    pub list: FamilyLimit,
-    /// [`Family::Deletion`]. Default 3 and 60.
-    pub deletion: FamilyLimit,
+settings! {
+    /// Every family's limit. The defaults are Klaviyo's figures: `x-klaviyo-ratelimit` of each operation in its `OpenAPI`
+    /// description.
+    pub struct LimitSettings {}
+    sections {
+        /// Single events: `POST /api/events`.
+        event: FamilyLimit = limit(350, 3500);
+        /// Up to 1000 events at once: `POST /api/event-bulk-create-jobs`.
+        event_bulk: FamilyLimit = limit(10, 150);
+        /// Single profiles: `POST /api/profile-import`.
+        profile: FamilyLimit = limit(75, 750);
+        /// Up to 10000 profiles at once: `POST /api/profile-bulk-import-jobs`.
+        profile_bulk: FamilyLimit = limit(10, 150);
+        /// Asking whether such a job is done: `GET /api/profile-bulk-import-jobs/ID`, and its `import-errors`.
+        profile_bulk_status: FamilyLimit = limit(10, 150);
+        /// Subscriptions: `POST /api/profile-subscription-bulk-create-jobs`.
+        subscription: FamilyLimit = limit(75, 750);
+        /// Putting people on a list or taking them off it: `/api/lists/ID/relationships/profiles`.
+        list: FamilyLimit = limit(10, 150);
+        /// Deleting people: `POST /api/data-privacy-deletion-jobs`.
+        deletion: FamilyLimit = limit(3, 60);
+    }
 }
 
 impl LimitSettings {
-    /// A family's whole limit, of which [`share`](Self::share) is ours.
+    /// A family's whole limit, of which [`limit_share`](super::DeliveryConfig::limit_share) is ours.
     pub const fn of(&self, family: Family) -> FamilyLimit {
         match family {
             Family::Event => self.event,
@@ -54,69 +57,26 @@ impl LimitSettings {
             Family::Deletion => self.deletion,
         }
     }
-
-    /// `share` stands in `[delivery]` itself, beside `replay_share`.
-    pub(super) fn read(section: &Section<'_>, share: f64) -> Self {
-        let limit = |family| limit(section, family);
-        Self {
-            share,
-            event: limit(Family::Event),
-            event_bulk: limit(Family::EventBulk),
-            profile: limit(Family::Profile),
-            profile_bulk: limit(Family::ProfileBulk),
-            profile_bulk_status: limit(Family::ProfileBulkStatus),
-            subscription: limit(Family::Subscription),
-            list: limit(Family::List),
-            deletion: limit(Family::Deletion),
-        }
-    }
 }
 
-impl Default for LimitSettings {
-    fn default() -> Self {
-        Self {
-            share: 0.8,
-            event: published(Family::Event),
-            event_bulk: published(Family::EventBulk),
-            profile: published(Family::Profile),
-            profile_bulk: published(Family::ProfileBulk),
-            profile_bulk_status: published(Family::ProfileBulkStatus),
-            subscription: published(Family::Subscription),
-            list: published(Family::List),
-            deletion: published(Family::Deletion),
-        }
-    }
-}
-
-const fn published(family: Family) -> FamilyLimit {
-    let (burst, steady) = match family {
-        Family::Event => (350, 3500),
-        Family::Profile | Family::Subscription => (75, 750),
-        Family::EventBulk | Family::ProfileBulk | Family::ProfileBulkStatus | Family::List => (10, 150),
-        Family::Deletion => (3, 60),
-    };
+const fn limit(burst: u32, steady: u32) -> FamilyLimit {
     FamilyLimit { burst, steady }
 }
 
-fn limit(section: &Section<'_>, family: Family) -> FamilyLimit {
-    let default = published(family);
-    section.section(family.word(), |section| {
-        let limit = FamilyLimit {
-            burst: section.count("burst", default.burst, 1..=LARGEST),
-            steady: section.count("steady", default.steady, 1..=LARGEST),
-        };
-        if limit.burst > limit.steady {
-            section.disagree(
+impl FamilyLimit {
+    fn check(self, section: &Section<'_>) -> Self {
+        if self.burst > self.steady {
+            section.conflict(
                 ["burst", "steady"],
                 [
-                    &format!("is {}, more in a second than", limit.burst),
-                    &format!("which is {} in a minute", limit.steady),
+                    &format!("is {}, more in a second than", self.burst),
+                    &format!("which is {} in a minute", self.steady),
                 ],
                 "lower burst, or raise steady",
             );
         }
-        limit
-    })
+        self
+    }
 }
 
 #[cfg(test)]

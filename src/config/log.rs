@@ -2,16 +2,20 @@
 
 use tracing_subscriber::EnvFilter;
 
-use super::section::Section;
-use super::suggest::shown;
+use super::declare::{Settings, settings};
+use super::setting::{Setting, text};
+use super::suggest::quoted;
+use super::values::one_of;
 
-/// What is logged, and how.
-#[derive(Debug, Clone)]
-pub struct LogConfig {
-    /// Lines for people or for machines. Default text.
-    pub format: LogFormat,
-    /// A tracing filter. Default `info`.
-    pub filter: String,
+settings! {
+    /// What is logged, and how.
+    pub struct LogConfig {
+        /// For people, or for machines.
+        format: LogFormat = LogFormat::Text, one_of(&[("text", LogFormat::Text), ("json", LogFormat::Json)]).restart();
+
+        /// How much. Lines of libraries are logged from "info" up alone.
+        filter: String = "info".to_owned(), filter();
+    }
 }
 
 /// The two forms of a log line.
@@ -23,34 +27,16 @@ pub enum LogFormat {
     Json,
 }
 
-impl Default for LogConfig {
-    fn default() -> Self {
-        Self {
-            format: LogFormat::Text,
-            filter: "info".to_owned(),
-        }
-    }
+fn filter() -> Setting<String> {
+    let allowed = "\"error\", \"warn\", \"info\", \"debug\", \"trace\" or \"off\", also by module: \
+                   \"info,klaviyo_relay::delivery=debug\"";
+    let read = |text: &str| {
+        let filter = text.trim();
+        let filter = is_filter(filter).then(|| filter.to_owned());
+        filter.ok_or_else(|| format!("is {}, not a filter", quoted(text.trim())))
+    };
+    text(allowed, read, String::clone)
 }
-
-impl LogConfig {
-    pub(super) fn read(section: &Section<'_>) -> Self {
-        let default = Self::default();
-        let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
-        let filter = section.value("filter", FILTER, |entry| {
-            let text = entry.text()?.trim();
-            is_filter(text)
-                .then(|| text.to_owned())
-                .ok_or_else(|| format!("is {}, not a filter", shown(text)))
-        });
-        Self {
-            format: section.one_of("format", &formats, default.format),
-            filter: filter.unwrap_or(default.filter),
-        }
-    }
-}
-
-const FILTER: &str = "\"error\", \"warn\", \"info\", \"debug\", \"trace\" or \"off\", also by module: \
-                      \"info,klaviyo_relay::delivery=debug\"";
 
 /// The subscriber takes any word for a module's name, so that `inof` would silence everything: a directive without
 /// `=` must be a level.

@@ -2,104 +2,80 @@
 
 use std::collections::BTreeMap;
 
-use super::section::{Entry, Section};
-use super::suggest::shown;
-use super::values::not_blank;
+use super::declare::{Settings, settings};
+use super::setting::{map, text};
+use super::suggest::quoted;
+use super::values::{count, not_blank, texts, yes_or_no};
 use crate::model::GarbageIds;
 
-/// The settings of Segment's Klaviyo destination.
-#[derive(Debug, Clone)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "the destination's settings are independent switches, named as its page names them"
-)]
-pub struct MappingConfig {
-    /// "Enforce email as primary identifier". Default false.
-    pub enforce_email: bool,
-    /// "Fallback on Anonymous ID". Default false.
-    pub fallback_to_anonymous_id: bool,
-    /// The default list of identify calls. Default none.
-    pub list_id: Option<String>,
-    /// "Confirm opt in". Default true.
-    pub confirm_optin: bool,
-    /// "Send placed order events as order completed". Default false.
-    pub order_completed_as_is: bool,
-    /// Events of an order that happen once, whose `$event_id` is the order's id.
-    pub order_id_events: Vec<String>,
-    /// Further events whose `eventId` is their `$event_id`; `*` for all. Default none.
-    pub event_id_events: Vec<String>,
-    /// Products of an order that are sent as events of their own, at most. Default 500.
-    pub max_products: u32,
-    /// Whether a delete call also has Klaviyo delete the person. Default false.
-    pub delete_profiles: bool,
-    /// Personas audience key to list id.
-    pub audience_lists: BTreeMap<String, String>,
-    /// Ids that identify nobody.
-    pub garbage_ids: GarbageIds,
-}
-
-impl Default for MappingConfig {
-    fn default() -> Self {
-        let order_id_events = [
-            "Order Completed",
-            "Order Refunded",
-            "Order Cancelled",
-            "Order Fulfilled",
-        ];
-        Self {
-            enforce_email: false,
-            fallback_to_anonymous_id: false,
-            list_id: None,
-            confirm_optin: true,
-            order_completed_as_is: false,
-            order_id_events: order_id_events.map(str::to_owned).to_vec(),
-            event_id_events: Vec::new(),
-            max_products: 500,
-            delete_profiles: false,
-            audience_lists: BTreeMap::new(),
-            garbage_ids: GarbageIds::default(),
-        }
-    }
-}
-
-impl MappingConfig {
-    pub(super) fn read(section: &Section<'_>) -> Self {
-        let default = Self::default();
-        let yes_or_no = |key, default| section.yes_or_no(key, default);
-        Self {
-            enforce_email: yes_or_no("enforce_email", default.enforce_email),
-            fallback_to_anonymous_id: yes_or_no("fallback_to_anonymous_id", default.fallback_to_anonymous_id),
-            list_id: section.value("list_id", LIST_ID, list_id),
-            confirm_optin: yes_or_no("confirm_optin", default.confirm_optin),
-            order_completed_as_is: yes_or_no("order_completed_as_is", default.order_completed_as_is),
-            order_id_events: section
-                .texts("order_id_events", "a list of event names, each in quotes")
-                .unwrap_or(default.order_id_events),
-            event_id_events: section
-                .texts("event_id_events", "a list of event names, each in quotes, or [\"*\"]")
-                .unwrap_or(default.event_id_events),
-            max_products: section.count("max_products", default.max_products, 0..=4000),
-            delete_profiles: yes_or_no("delete_profiles", default.delete_profiles),
-            audience_lists: audience_lists(&section.words_section("audience_lists")),
-            garbage_ids: section
-                .texts("garbage_ids", "a list of ids, each in quotes")
-                .map_or(default.garbage_ids, GarbageIds::new),
-        }
-    }
-}
-
 const LIST_ID: &str = "the id of a list in Klaviyo, letters and digits in quotes, such as \"baV129\"";
+const ORDER_EVENTS: [&str; 4] = [
+    "Order Completed",
+    "Order Refunded",
+    "Order Cancelled",
+    "Order Fulfilled",
+];
 
-fn audience_lists(section: &Section<'_>) -> BTreeMap<String, String> {
-    let pairs = section.words(LIST_ID, |audience, entry| Ok((audience.to_owned(), list_id(entry)?)));
-    pairs.into_iter().collect()
+settings! {
+    /// The settings of Segment's Klaviyo destination.
+    pub struct MappingConfig {
+        /// "Enforce email as primary identifier". true: the `userId` is not sent as the profile's external id but as the
+        /// property `id`, the e-mail alone names the person, and an event without one is skipped.
+        enforce_email: bool = false, yes_or_no();
+
+        /// "Fallback on Anonymous ID". false: an event without `userId`, e-mail or phone is skipped. true: the
+        /// `anonymousId` stands in for the `userId`, which makes a profile of every visitor.
+        fallback_to_anonymous_id: bool = false, yes_or_no();
+
+        /// The Klaviyo list that people with an e-mail are subscribed to when a server identifies them. A call can name
+        /// another: `integrations.Klaviyo.listId`. Calls from browsers and Personas never use it.
+        list_id: Option<String> = None, text(LIST_ID, list_id, String::clone).optional().examples(&["\"baV129\""]);
+
+        /// "Confirm opt in". true: the list's own setting decides whether Klaviyo first mails a link to confirm. false
+        /// subscribes at once: only with a consent you already have, or Klaviyo may close the account. A call can say
+        /// otherwise: `integrations.Klaviyo.confirmOptin`.
+        confirm_optin: bool = true, yes_or_no();
+
+        /// "Send placed order events as order completed". false: the server-side event Order Completed becomes Klaviyo's
+        /// Placed Order. true keeps its name, as calls from browsers always do.
+        order_completed_as_is: bool = false, yes_or_no();
+
+        /// Products of an order that are sent as events of their own ("Ordered Product"). Further ones are in the order's
+        /// Items alone, and it says so: one order of thousands would keep Klaviyo's limits busy for minutes.
+        max_products: u32 = 500, count(0..=4000);
+
+        /// Events that happen once for each order: the order's id becomes their `$event_id`, by which Klaviyo drops a
+        /// second one and ties a refund to its order. Other events take their message id.
+        order_id_events: Vec<String> = ORDER_EVENTS.map(str::to_owned).to_vec(),
+            texts("a list of event names, each in quotes");
+
+        /// Further events whose `eventId` (`event_id`, …) becomes their `$event_id`, as it does for those above; `["*"]`
+        /// for all. None by default, since an `event_id` may be a concert that many people look at.
+        event_id_events: Vec<String> = Vec::new(), texts("a list of event names, each in quotes, or [\"*\"]");
+
+        /// Ids that broken clients send for everybody, in any case. They identify nobody; without this, everybody who has
+        /// one would become a single person in Klaviyo, and would wait in one queue. An identifier that many people share
+        /// (the e-mail of a till) belongs here too: its events wait for each other otherwise, and it names nobody from then
+        /// on. After a reload, what waits in the queue of such an id waits for its own people alone.
+        garbage_ids: GarbageIds = GarbageIds::default(), texts("a list of ids, each in quotes")
+            .map(GarbageIds::new, |ids: &GarbageIds| ids.words().map(str::to_owned).collect());
+
+        /// Whether a call of type delete also asks Klaviyo to delete the person, for good. false: it erases the person from
+        /// the outbox alone. true needs the scope data-privacy:write: without it Klaviyo answers 403, and delivery pauses.
+        delete_profiles: bool = false, yes_or_no();
+
+        /// Personas audiences and the Klaviyo list each one fills: its key in snake case, and the list's id. A person is
+        /// added when the audience is true, and taken off when it is false.
+        audience_lists: BTreeMap<String, String> = BTreeMap::new(), map(LIST_ID, |_, id| list_id(id), String::clone)
+            .examples(&["order_completed_last_30days = \"baV129\""]);
+    }
 }
 
 /// A list's id stands in the address of requests, so that it must not hold what an address cannot.
-fn list_id(entry: &Entry<'_>) -> Result<String, String> {
-    let id = not_blank(entry)?;
+fn list_id(text: &str) -> Result<String, String> {
+    let id = not_blank(text)?;
     if id.len() > 64 || !id.chars().all(|c| c.is_ascii_alphanumeric()) {
-        return Err(format!("is {}, not a list's id", shown(&id)));
+        return Err(format!("is {}, not a list's id", quoted(&id)));
     }
     Ok(id)
 }

@@ -1,11 +1,11 @@
 //! `config.toml` and the environment, read into final types.
 //!
-//! The only reader of either. All mistakes of a file are told at once, each with file, line, key, what is allowed
-//! and the nearest known key; secrets come in as `"env:NAME"` or `"file:PATH"` and are never printed, by `Debug`, errors or warnings.
-//! One file for each section, its defaults beside its fields. May use `model`.
+//! The only reader of either. All mistakes of a file are reported at once, each with file, line, key, what is allowed
+//! and the nearest known key; secrets come in as `"env:NAME"` or `"file:PATH"` and are never printed, by `Debug`, errors
+//! or warnings. One file for each section, which declares its keys: see `declare`. May use `model`.
 
 mod admin;
-mod changes;
+mod declare;
 mod delivery;
 mod document;
 mod error;
@@ -19,21 +19,27 @@ mod public;
 mod script;
 mod secret;
 mod section;
+mod setting;
 mod suggest;
 mod syntax;
 mod telemetry;
 mod values;
 
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
 use std::fs;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use secrecy::ExposeSecret;
 use toml::de::DeTable;
 
 pub use admin::AdminConfig;
-pub use changes::Changes;
+pub use declare::Changes;
 pub use delivery::DeliveryConfig;
 pub use error::{ConfigError, Place, Problem};
 pub use ingest::{DEV_WRITE_KEY, IngestConfig, SourceConfig, TlsConfig};
@@ -48,32 +54,45 @@ pub use secret::{SecretOrigin, process_environment};
 pub use telemetry::TelemetryConfig;
 pub(crate) use values::has_plain_port;
 
-use document::{Document, Notes};
+use declare::{Listing, Merge, Settings, settings};
+use document::{Diagnostics, Document};
 pub use document::{Environment, Secrets};
 use section::Section;
 
-/// The whole configuration, checked. Its default is the `config.toml` of the repository's root, as shipped.
-#[derive(Debug, Clone, Default)]
-pub struct Config {
-    /// `[ingest]`.
-    pub ingest: IngestConfig,
-    /// `[outbox]`.
-    pub outbox: OutboxConfig,
-    /// `[klaviyo]`.
-    pub klaviyo: KlaviyoConfig,
-    /// `[mapping]`.
-    pub mapping: MappingConfig,
-    /// `[delivery]`.
-    pub delivery: DeliveryConfig,
-    /// `[admin]`.
-    pub admin: AdminConfig,
-    /// `[log]`.
-    pub log: LogConfig,
-    /// `[telemetry]`.
-    pub telemetry: TelemetryConfig,
-    /// Sentences for the operator about what is allowed and probably not meant.
-    pub warnings: Vec<String>,
+settings! {
+    /// The whole configuration, checked. Its default is the `config.toml` of the repository's root, as shipped.
+    pub struct Config, checked by Self::check_addresses {}
+    sections {
+        /// Where Segment SDKs send their calls: point their host (`apiHost`, endpoint) at `http://ADDRESS`.
+        ingest: IngestConfig = IngestConfig::default();
+        /// The one file that keeps every event until it is delivered, and its history after.
+        outbox: OutboxConfig = OutboxConfig::default();
+        /// Where the requests go.
+        klaviyo: KlaviyoConfig = KlaviyoConfig::default();
+        /// The settings of Segment's Klaviyo destination. They mean what they mean there.
+        mapping: MappingConfig = MappingConfig::default();
+        /// How requests are sent, sent again, and given up.
+        delivery: DeliveryConfig = DeliveryConfig::default();
+        /// The operator's port: the page for a browser, `/healthz`, `/readyz`, `/metrics` for Prometheus, and `/api/v1`,
+        /// which can do what the commands do and answers with personal data.
+        admin: AdminConfig = AdminConfig::default();
+        /// What is logged, to stderr. Neither personal data nor keys are.
+        log: LogConfig = LogConfig::default();
+        /// Traces: one from a client's request to Klaviyo's answer. For a program built with the feature `otlp`.
+        telemetry: TelemetryConfig = TelemetryConfig::default();
+    }
+    besides {
+        /// Sentences for the operator about what is allowed and probably not meant.
+        warnings: Vec<String> = Vec::new();
+    }
 }
+
+/// Every key that a file may have.
+static KNOWN: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let mut listing = Listing::default();
+    Config::default().list(&mut listing);
+    listing.items.into_iter().map(|item| item.key).collect()
+});
 
 impl Config {
     /// Reads a file with all its secrets. `environment` looks up the variables that they name:
@@ -97,8 +116,8 @@ impl Config {
                 ConfigError::Unreadable { file, source }
             }
         })?;
-        let (mut config, notes) = read(&text, file, secrets)?;
-        let mut literal_secrets = notes.literal_secrets;
+        let (mut config, diagnostics) = read(&text, file, secrets)?;
+        let mut literal_secrets = diagnostics.literal_secrets;
         // Write keys are no secret to keep: browsers get them in plain sight.
         literal_secrets.retain(|key| !key.ends_with(".write_key"));
         if !literal_secrets.is_empty() && is_world_readable(file) {
@@ -108,20 +127,20 @@ impl Config {
                 literal_secrets.join(" and ")
             ));
         }
-        let files = notes.secret_files.iter();
+        let files = diagnostics.secret_files.iter();
         for (key, file) in files.filter(|(_, file)| is_world_readable(file)) {
             config.warnings.push(format!(
                 "{}, from which {key} comes, can be read by every user of this machine: chmod 600",
                 file.display()
             ));
         }
-        if let Some(tls) = &config.ingest.tls
-            && is_world_readable(&tls.key)
+        if let Some(key) = &config.ingest.tls_key
+            && is_world_readable(key)
         {
             config.warnings.push(format!(
                 "ingest.tls_key {} can be read by every user of this machine, and with it your site be imitated: \
                  chmod 600",
-                tls.key.display()
+                key.display()
             ));
         }
         Ok(config)
@@ -133,33 +152,26 @@ impl Config {
     }
 
     /// Every section and key that a file may have, in full and without indices: `ingest.sources.write_key`.
-    pub fn known_keys() -> Vec<String> {
-        const ONE_SOURCE: &str = "[[ingest.sources]]";
-        let (root, _) = DeTable::parse_recoverable(ONE_SOURCE);
-        let folder = Path::new("");
-        let document = Document::new(ONE_SOURCE, root.get_ref(), Secrets::Unused, folder);
-        Section::read_root(&document, |root| Self::read(root, folder));
-        document.into_notes().known
+    pub fn known_keys() -> &'static [String] {
+        &KNOWN
     }
 
-    fn read(root: &Section<'_>, folder: &Path) -> Self {
-        let config = Self {
-            ingest: root.section("ingest", |section| IngestConfig::read(section, folder)),
-            outbox: root.section("outbox", |section| OutboxConfig::read(section, folder)),
-            klaviyo: root.section("klaviyo", KlaviyoConfig::read),
-            mapping: root.section("mapping", MappingConfig::read),
-            delivery: root.section("delivery", DeliveryConfig::read),
-            admin: root.section("admin", AdminConfig::read),
-            log: root.section("log", LogConfig::read),
-            telemetry: root.section("telemetry", TelemetryConfig::read),
-            warnings: Vec::new(),
-        };
-        config.check_addresses(root);
-        config
+    /// The configuration of a daemon that runs with `old` and goes on with this one, and what differs: what needs a
+    /// restart is as it was.
+    #[must_use]
+    pub fn after(self, old: &Self) -> (Self, Changes) {
+        let mut config = self.clone();
+        let mut merge = Merge::new(old, &self);
+        config.merge(old, &mut merge);
+        let changes = merge.changes;
+        if changes.needs_restart.iter().any(|key| key == "klaviyo.private_key") {
+            config.klaviyo.keep_private_key(&old.klaviyo);
+        }
+        (config, changes)
     }
 
     /// Two ports of the program cannot be one.
-    fn check_addresses(&self, root: &Section<'_>) {
+    fn check_addresses(self, root: &Section<'_>) -> Self {
         let mut taken: Vec<(&str, SocketAddr)> = vec![("ingest.listen", self.ingest.listen)];
         let sandbox = (self.klaviyo.endpoint == Endpoint::Sandbox)
             .then_some(("klaviyo.sandbox_listen", self.klaviyo.sandbox_listen));
@@ -167,10 +179,11 @@ impl Config {
             let same = |(_, other): &&(&str, SocketAddr)| address.port() != 0 && *other == address;
             if let Some((other, _)) = taken.iter().find(same) {
                 let what = [&format!("is {address}, and so is"), "of the same program"];
-                root.disagree([key, other], what, "give each its own port");
+                root.conflict([key, other], what, "give each its own port");
             }
             taken.push((key, address));
         }
+        self
     }
 
     fn find_warnings(&self) -> Vec<String> {
@@ -202,7 +215,7 @@ impl Config {
     }
 }
 
-fn read(text: &str, file: &Path, secrets: Secrets<'_>) -> Result<(Config, Notes), ConfigError> {
+fn read(text: &str, file: &Path, secrets: Secrets<'_>) -> Result<(Config, Diagnostics), ConfigError> {
     let wrong = |problems| ConfigError::Wrong {
         file: file.to_owned(),
         problems,
@@ -210,17 +223,23 @@ fn read(text: &str, file: &Path, secrets: Secrets<'_>) -> Result<(Config, Notes)
     let (root, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         // What else would be wrong with a file that is not TOML cannot be told from what its syntax made of it.
-        return Err(wrong(syntax::problems(text, &errors, &Config::known_keys())));
+        return Err(wrong(syntax::problems(text, &errors, Config::known_keys())));
     }
-    let folder = file.parent().unwrap_or(Path::new(""));
-    let document = Document::new(text, root.get_ref(), secrets, folder);
-    let mut config = Section::read_root(&document, |root| Config::read(root, folder));
-    let mut notes = document.into_notes();
-    if !notes.problems.is_empty() {
-        return Err(wrong(std::mem::take(&mut notes.problems)));
+    let document = Document {
+        text,
+        root: root.get_ref(),
+        secrets,
+        folder: file.parent().unwrap_or(Path::new("")),
+        known: Config::known_keys(),
+        diagnostics: RefCell::default(),
+    };
+    let mut config = Config::read_keys(&Section::root(&document), Config::default());
+    let mut diagnostics = document.into_diagnostics();
+    if !diagnostics.problems.is_empty() {
+        return Err(wrong(std::mem::take(&mut diagnostics.problems)));
     }
     config.warnings = config.find_warnings();
-    Ok((config, notes))
+    Ok((config, diagnostics))
 }
 
 fn is_exposed(address: SocketAddr) -> bool {

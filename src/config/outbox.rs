@@ -1,65 +1,65 @@
 //! `[outbox]`: the file that keeps everything, and for how long.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use super::declare::{Settings, settings};
 use super::section::Section;
-use super::values::not_blank;
+use super::setting::{Setting, text};
+use super::suggest::quoted;
+use super::values::{bytes, count, duration, not_blank};
 
 const DAY: Duration = Duration::from_hours(24);
 const TEN_YEARS: Duration = Duration::from_hours(3650 * 24);
 
-/// The file that keeps everything.
-#[derive(Debug, Clone)]
-pub struct OutboxConfig {
-    /// The SQLite file. Default `outbox.db`, relative to the configuration file's folder.
-    pub path: PathBuf,
-    /// How long delivered and skipped events are kept, and their message ids known again. Default 30 days.
-    pub retain_delivered: Duration,
-    /// How long the bodies of delivered and skipped events are kept. Default 30 days.
-    pub retain_bodies: Duration,
-    /// How long dead events are kept. Default 90 days.
-    pub retain_dead: Duration,
-    /// Free space on the disk, in bytes, below which nothing more is accepted. Default 256 MiB.
-    pub min_free_disk: u64,
-    /// Pending events from which on nothing more is accepted. Default none: the disk is the bound.
-    pub max_pending: Option<u64>,
-}
+settings! {
+    /// The file that keeps everything.
+    pub struct OutboxConfig, checked by Self::beside_the_configuration {
+        /// The SQLite file, relative to this file's folder. It must lie on a local disk: no network share.
+        path: PathBuf = "outbox.db".into(), path().restart();
 
-impl Default for OutboxConfig {
-    fn default() -> Self {
-        Self {
-            path: PathBuf::from("outbox.db"),
-            retain_delivered: DAY * 30,
-            retain_bodies: DAY * 30,
-            retain_dead: DAY * 90,
-            min_free_disk: 256 << 20,
-            max_pending: None,
-        }
+        /// How long delivered and skipped events are kept. As long as an event is kept, it can be looked up, a message
+        /// that its client sends again is recognised and stored once, and its `$event_id` is not sent twice: phones and
+        /// browsers may send again after days.
+        retain_delivered: Duration = DAY * 30, duration(DAY..=TEN_YEARS);
+
+        /// How long the bodies of delivered and skipped events are kept: the call as received, and the requests sent for
+        /// it. Never longer than the event. Without its body an event can be looked up and not replayed.
+        retain_bodies: Duration = DAY * 30, duration(Duration::ZERO..=TEN_YEARS);
+
+        /// How long dead events are kept, with their bodies. One that others wait behind stays until you replay or
+        /// discard it.
+        retain_dead: Duration = DAY * 90, duration(DAY..=TEN_YEARS);
+
+        /// The free disk space below which new events are refused with 429 and a time to come back. 0 turns this off: then
+        /// the disk may fill up, and senders are refused when it is full.
+        min_free_disk: u64 = 256 << 20, bytes(0..=1 << 40);
+
+        /// The number of events waiting to be delivered from which on new ones are refused with 429 and a time to come
+        /// back, so that senders keep them. 0: no bound but the disk.
+        max_pending: Option<u64> = None, count(0..=1_000_000_000).map(
+            |most| (most > 0).then_some(most),
+            |most: &Option<u64>| most.unwrap_or_default(),
+        );
     }
 }
 
 impl OutboxConfig {
-    /// `folder` is the configuration file's.
-    pub(super) fn read(section: &Section<'_>, folder: &Path) -> Self {
-        let default = Self::default();
-        let path = section.value("path", "the path of a file, in quotes", |entry| {
-            let path = not_blank(entry)?;
-            if path.ends_with('/') {
-                return Err(format!("{}, a folder", entry.describe()));
-            }
-            Ok(PathBuf::from(path))
-        });
-        Self {
-            path: folder.join(path.unwrap_or(default.path)),
-            retain_delivered: section.duration("retain_delivered", default.retain_delivered, DAY..=TEN_YEARS),
-            retain_bodies: section.duration("retain_bodies", default.retain_bodies, Duration::ZERO..=TEN_YEARS),
-            retain_dead: section.duration("retain_dead", default.retain_dead, DAY..=TEN_YEARS),
-            max_pending: match section.count("max_pending", 0, 0..=1_000_000_000) {
-                0 => None,
-                most => Some(u64::from(most)),
-            },
-            min_free_disk: section.bytes("min_free_disk", default.min_free_disk, 0..=1 << 40),
-        }
+    fn beside_the_configuration(mut self, section: &Section<'_>) -> Self {
+        self.path = section.document().folder.join(self.path);
+        self
     }
+}
+
+fn path() -> Setting<PathBuf> {
+    let read = |text: &str| {
+        let path = not_blank(text)?;
+        if path.ends_with('/') {
+            return Err(format!("is {}, a folder", quoted(text)));
+        }
+        Ok(PathBuf::from(path))
+    };
+    text("the path of a file, in quotes", read, |path: &PathBuf| {
+        path.display().to_string()
+    })
 }

@@ -5,8 +5,8 @@
 
 use hyper::Uri;
 
-use super::section::{Entry, Section};
-use super::suggest::shown;
+use super::setting::{Setting, text};
+use super::suggest::quoted;
 use super::values::has_plain_port;
 
 /// The address that clients are told to send to, in place of the one they asked.
@@ -24,33 +24,29 @@ const PUBLIC_URL: &str = "a URL in quotes such as \"https://relay.example\" or \
 const PATH_PREFIX: &str =
     "a path in quotes such as \"/segment\": a slash, then letters, digits, - _ . and /; no slash at the end";
 
-impl Section<'_> {
-    pub(super) fn public_url(&self) -> Option<PublicUrl> {
-        self.value("public_url", PUBLIC_URL, public_url)
-    }
-
-    pub(super) fn path_prefix(&self) -> Option<String> {
-        self.value("path_prefix", PATH_PREFIX, |entry| {
-            let text = entry.text()?;
-            if is_plain_path(text) {
-                return Ok(text.to_owned());
-            }
-            Err(format!("is {}, not a plain path", shown(text)))
-        })
-    }
+pub(super) fn public_url() -> Setting<PublicUrl> {
+    let read = |text: &str| {
+        if text.contains('@') {
+            // It can be a password, so that the text is not shown.
+            return Err("holds a user name or password, which clients would be told".to_owned());
+        }
+        let url = read_url(text).ok_or_else(|| format!("is {}, not such a URL", quoted(text)))?;
+        if url.address.ends_with("/v1") {
+            return Err("ends in /v1, which clients are told besides".to_owned());
+        }
+        Ok(url)
+    };
+    text(PUBLIC_URL, read, |PublicUrl { https, address }| {
+        format!("{}://{address}", if *https { "https" } else { "http" })
+    })
 }
 
-fn public_url(entry: &Entry<'_>) -> Result<PublicUrl, String> {
-    let text = entry.text()?;
-    if text.contains('@') {
-        // It can be a password, so that the text is not shown.
-        return Err("holds a user name or password, which clients would be told".to_owned());
-    }
-    let url = read_url(text).ok_or_else(|| format!("is {}, not such a URL", shown(text)))?;
-    if url.address.ends_with("/v1") {
-        return Err("ends in /v1, which clients are told besides".to_owned());
-    }
-    Ok(url)
+pub(super) fn path_prefix() -> Setting<String> {
+    let read = |text: &str| {
+        let path = is_plain_path(text).then(|| text.to_owned());
+        path.ok_or_else(|| format!("is {}, not a plain path", quoted(text)))
+    };
+    text(PATH_PREFIX, read, String::clone)
 }
 
 fn read_url(text: &str) -> Option<PublicUrl> {

@@ -7,9 +7,11 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
-use super::section::{Entry, Section};
+use super::document::Secrets;
+use super::section::Entry;
+use super::setting::{Setting, scalar};
 use super::suggest::PRIVATE_KEY_PREFIX;
 
 /// Marks a value that names a variable of the environment.
@@ -19,7 +21,7 @@ const FROM_FILE: &str = "file:";
 /// No secret is as long; a file that is longer was named by mistake.
 const MOST_BYTES: u64 = 64 << 10;
 
-/// Where a secret came from, and so how another one is taken over.
+/// Where a secret came from, and so how it is replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum SecretOrigin {
     /// It stands in the configuration itself, or there is none.
@@ -41,104 +43,83 @@ pub fn process_environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// A reference of the file, and the secret it leads to.
-struct Resolved {
-    value: String,
-    origin: SecretOrigin,
+/// A secret that passes `check`, whose answer must not quote it.
+pub(super) fn secret(allowed: &str, check: fn(&str) -> Result<(), String>) -> Setting<SecretString> {
+    let read = move |entry: &Entry<'_>| {
+        let text = text_of(entry)?;
+        let origin = origin(entry)?;
+        if origin != SecretOrigin::Configuration && matches!(entry.document().secrets, Secrets::Unused) {
+            return Ok(SecretString::from(text));
+        }
+        let value = resolve(entry, text, &origin)?;
+        unquoted(&value)
+            .and_then(|()| check(&value))
+            .map_err(|what| match &origin {
+                SecretOrigin::Configuration => what,
+                SecretOrigin::Environment(variable) => {
+                    format!("comes from the environment variable {variable} and {what}")
+                }
+                SecretOrigin::File(file) => format!("comes from the file {} and {what}", file.display()),
+            })?;
+        Ok(SecretString::from(value))
+    };
+    scalar(or_elsewhere(allowed), read, |secret: &SecretString| {
+        format!("{:?}", secret.expose_secret())
+    })
 }
 
-impl Section<'_> {
-    /// A secret that passes `check`, whose answer must not quote it.
-    pub(super) fn secret(
-        &self,
-        key: &'static str,
-        allowed: &str,
-        check: impl FnOnce(&str) -> Result<(), String>,
-    ) -> Option<SecretString> {
-        let found = self.secret_and_origin(key, allowed, check);
-        found.map(|(secret, _)| secret)
-    }
-
-    /// As [`Self::secret`], with where it came from.
-    pub(super) fn secret_and_origin(
-        &self,
-        key: &'static str,
-        allowed: &str,
-        check: impl FnOnce(&str) -> Result<(), String>,
-    ) -> Option<(SecretString, SecretOrigin)> {
-        self.value(key, &or_elsewhere(allowed), |entry| {
-            let text = text_of(entry)?;
-            let origin = self.origin(text)?;
-            if origin != SecretOrigin::Configuration && !self.document().wants_secrets() {
-                return Ok((SecretString::from(text), origin));
-            }
-            let Resolved { value, origin } = self.resolve(key, text, origin)?;
-            unquoted(&value)
-                .and_then(|()| check(&value))
-                .map_err(|what| match &origin {
-                    SecretOrigin::Configuration => what,
-                    SecretOrigin::Environment(variable) => {
-                        format!("comes from the environment variable {variable} and {what}")
-                    }
-                    SecretOrigin::File(file) => {
-                        format!("comes from the file {} and {what}", file.display())
-                    }
-                })?;
-            Ok((SecretString::from(value), origin))
-        })
-    }
-
-    /// Where a secret is to come from.
-    fn origin(&self, text: &str) -> Result<SecretOrigin, String> {
-        if let Some(variable) = text.strip_prefix(FROM_ENVIRONMENT) {
-            if !is_variable_name(variable) {
-                return Err(
-                    "has something after env: that is no variable's name; it is not shown, since it may be the secret"
-                        .to_owned(),
-                );
-            }
-            return Ok(SecretOrigin::Environment(variable.to_owned()));
+/// Where a secret comes from.
+pub(super) fn origin(entry: &Entry<'_>) -> Result<SecretOrigin, String> {
+    let text = text_of(entry)?;
+    if let Some(variable) = text.strip_prefix(FROM_ENVIRONMENT) {
+        if !is_variable_name(variable) {
+            return Err(
+                "has something after env: that is no variable's name; it is not shown, since it may be the secret"
+                    .to_owned(),
+            );
         }
-        if let Some(path) = text.strip_prefix(FROM_FILE) {
-            if path.trim().is_empty() || path.starts_with(PRIVATE_KEY_PREFIX) {
-                return Err(
-                    "has something after file: that is no path; it is not shown, since it may be the secret".to_owned(),
-                );
-            }
-            return Ok(SecretOrigin::File(self.document().folder().join(path)));
-        }
-        Ok(SecretOrigin::Configuration)
+        return Ok(SecretOrigin::Environment(variable.to_owned()));
     }
-
-    /// The secret that the file has, or refers to.
-    fn resolve(&self, key: &str, text: &str, origin: SecretOrigin) -> Result<Resolved, String> {
-        let (named, value) = match &origin {
-            SecretOrigin::Configuration => {
-                self.note_literal_secret(key);
-                let value = text.to_owned();
-                return Ok(Resolved { value, origin });
-            }
-            SecretOrigin::Environment(variable) => {
-                let named = format!("names the environment variable {variable}");
-                let value = self.environment(variable);
-                let value = value.ok_or_else(|| format!("{named}, which is not set"))?;
-                (named, value)
-            }
-            SecretOrigin::File(file) => {
-                let named = format!("names the file {}", file.display());
-                let value = contents(file);
-                let value = value.map_err(|why| format!("{named}, which cannot be read: {why}"))?;
-                self.note_secret_file(key, file);
-                (named, value)
-            }
-        };
-        // Files that are mounted or read into variables tend to end in a newline that no key has.
-        let value = value.trim();
-        if value.is_empty() {
-            return Err(format!("{named}, which is empty"));
+    if let Some(path) = text.strip_prefix(FROM_FILE) {
+        if path.trim().is_empty() || path.starts_with(PRIVATE_KEY_PREFIX) {
+            return Err(
+                "has something after file: that is no path; it is not shown, since it may be the secret".to_owned(),
+            );
         }
-        let value = value.to_owned();
-        Ok(Resolved { value, origin })
+        return Ok(SecretOrigin::File(entry.document().folder.join(path)));
+    }
+    Ok(SecretOrigin::Configuration)
+}
+
+/// The secret that the file has, or refers to.
+fn resolve(entry: &Entry<'_>, text: &str, origin: &SecretOrigin) -> Result<String, String> {
+    let document = entry.document();
+    let mut diagnostics = document.diagnostics.borrow_mut();
+    let (reference, value) = match origin {
+        SecretOrigin::Configuration => {
+            diagnostics.literal_secrets.push(entry.path().to_owned());
+            return Ok(text.to_owned());
+        }
+        SecretOrigin::Environment(variable) => {
+            let reference = format!("names the environment variable {variable}");
+            let value = match document.secrets {
+                Secrets::Read(environment) => environment(variable),
+                Secrets::Unused => None,
+            };
+            let value = value.ok_or_else(|| format!("{reference}, which is not set"))?;
+            (reference, value)
+        }
+        SecretOrigin::File(file) => {
+            let reference = format!("names the file {}", file.display());
+            let value = contents(file).map_err(|why| format!("{reference}, which cannot be read: {why}"))?;
+            diagnostics.secret_files.push((entry.path().to_owned(), file.clone()));
+            (reference, value)
+        }
+    };
+    // Files that are mounted or read into variables tend to end in a newline that no key has.
+    match value.trim() {
+        "" => Err(format!("{reference}, which is empty")),
+        value => Ok(value.to_owned()),
     }
 }
 

@@ -1,15 +1,13 @@
-//! A section of the file, asked for its keys one by one.
+//! A section of the file, and the entries in it.
 //!
-//! A section asks for each of its keys by name, which is also how its known keys become known: there is no second
-//! list that could differ. Values are only shown in errors through [`Entry::describe`], which keeps back what looks
-//! like a private key; secrets use [`Entry::kind`], which shows no value at all. Uses no other module.
+//! Values are only shown in errors through [`Entry::describe`], which keeps back what looks like a private key;
+//! secrets use [`Entry::kind`], which shows no value at all. Uses no other module.
 
-use std::path::Path;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
-use toml::de::{DeString, DeTable, DeValue};
-
-use super::document::{Document, Unknown, join, without_indices};
-use super::suggest;
+use super::document::{Document, join, without_indices};
+use super::suggest::{self, quoted, quoted_key};
 
 /// A `[section]`, or one that the file leaves out.
 pub(super) struct Section<'a> {
@@ -19,26 +17,19 @@ pub(super) struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    /// Reads a whole file.
-    pub(super) fn read_root<T>(document: &'a Document<'a>, read: impl FnOnce(&Section<'a>) -> T) -> T {
-        let root = Section {
+    /// The whole file.
+    pub(super) fn root(document: &'a Document<'a>) -> Self {
+        let (path, entries) = (String::new(), Some(document.root));
+        Self {
             document,
-            path: String::new(),
-            entries: Some(document.root()),
-        };
-        let value = read(&root);
-        root.note_unknown_keys();
-        value
+            path,
+            entries,
+        }
     }
 
     /// The file this section is in.
     pub(super) fn document(&self) -> &'a Document<'a> {
         self.document
-    }
-
-    /// How a name in the environment is looked up.
-    pub(super) fn environment(&self, name: &str) -> Option<String> {
-        self.document.environment(name)
     }
 
     /// Whether the file has the key, right or wrong.
@@ -51,97 +42,44 @@ impl<'a> Section<'a> {
         join(&self.path, key)
     }
 
-    /// The value of a key; `None` when it is absent, or wrong, which is noted with what is `allowed`.
-    pub(super) fn value<T>(
-        &self,
-        key: &'static str,
-        allowed: &str,
-        read: impl FnOnce(&Entry<'a>) -> Result<T, String>,
-    ) -> Option<T> {
-        let entry = self.entry(key)?;
-        read(&entry).map_err(|what| self.note(&entry, &what, allowed)).ok()
+    /// A key that stands in the file.
+    pub(super) fn entry(&self, key: &str) -> Option<Entry<'a>> {
+        let value = self.entries?.get(key)?;
+        Some(Entry::new(self.document, self.full(key), value))
     }
 
-    /// The items of a list; `None` when it is absent or wrong. Every wrong item is noted.
-    pub(super) fn list<T>(
-        &self,
-        key: &'static str,
-        allowed: &str,
-        read: impl Fn(&Entry<'a>) -> Result<T, String>,
-    ) -> Option<Vec<T>> {
-        let entry = self.entry(key)?;
-        let Some(items) = entry.value.as_array() else {
-            self.note(&entry, &format!("{}, not a list", entry.describe()), allowed);
-            return None;
-        };
-        let read_item = |(index, item): (usize, &'a toml::Spanned<DeValue<'a>>)| {
-            let item = Entry {
-                path: format!("{}[{index}]", entry.path),
-                offset: item.span().start,
-                value: item.get_ref(),
-            };
-            read(&item).map_err(|what| self.note(&item, &what, allowed)).ok()
-        };
-        Some(items.iter().enumerate().filter_map(read_item).collect())
-    }
-
-    /// Every key and value of a section whose keys are the user's own words. A wrong value is noted.
-    pub(super) fn words<T>(&self, allowed: &str, read: impl Fn(&str, &Entry<'a>) -> Result<T, String>) -> Vec<T> {
-        let read_entry = |(key, value): (&toml::Spanned<DeString<'a>>, &'a toml::Spanned<DeValue<'a>>)| {
-            let entry = Entry {
-                path: self.full(&suggest::shown_key(key.get_ref())),
-                offset: value.span().start,
-                value: value.get_ref(),
-            };
-            read(key.get_ref(), &entry)
-                .map_err(|what| self.note(&entry, &what, allowed))
-                .ok()
-        };
-        self.entries.into_iter().flatten().filter_map(read_entry).collect()
-    }
-
-    /// A section inside this one. An absent one is read too: its keys then take their defaults.
-    pub(super) fn section<T>(&self, key: &'static str, read: impl FnOnce(&Section<'a>) -> T) -> T {
-        let section = self.words_section(key);
-        let value = read(&section);
-        section.note_unknown_keys();
-        value
-    }
-
-    /// A section inside this one whose keys are the user's own, so that none is unknown.
-    pub(super) fn words_section(&self, key: &'static str) -> Section<'a> {
-        let entries = self.value(key, &format!("a section [{}]", self.full(key)), |entry| {
-            let table = entry.value.as_table();
-            table.ok_or_else(|| format!("{}, not a section", entry.describe()))
-        });
-        Section {
+    /// A section inside this one, for an absent one an empty one: its keys then take their defaults.
+    pub(super) fn section(&self, key: &str) -> Self {
+        let entry = self.entry(key);
+        Self {
             document: self.document,
             path: self.full(key),
-            entries,
+            entries: entry.and_then(|entry| entry.table(&format!("a section [{}]", entry.path))),
         }
     }
 
-    /// A section that can stand in the file any number of times, as `[[key]]`; `None` when it is absent or wrong.
-    pub(super) fn sections<T>(&self, key: &'static str, read: impl Fn(&Section<'a>) -> T) -> Option<Vec<T>> {
-        let path = self.full(key);
-        let allowed = format!("one or more sections [[{path}]]");
-        self.list(key, &allowed, |item| {
-            let table = item.value.as_table();
-            let table = table.ok_or_else(|| format!("{}, not a section", item.describe()))?;
-            let section = Section {
-                document: self.document,
-                path: item.path.clone(),
-                entries: Some(table),
-            };
-            let value = read(&section);
-            section.note_unknown_keys();
-            Ok(value)
-        })
+    /// The sections `[[key]]`, of which the file can have any number.
+    pub(super) fn sections(&self, key: &str) -> Vec<Self> {
+        let Some(entry) = self.entry(key) else {
+            return Vec::new();
+        };
+        let allowed = format!("one or more sections [[{}]]", entry.path);
+        let items = entry.items(&allowed).unwrap_or_default();
+        let section = |item: Entry<'a>| Self {
+            document: self.document,
+            entries: item.table(&allowed),
+            path: item.path,
+        };
+        items
+            .into_iter()
+            .map(section)
+            .filter(|it| it.entries.is_some())
+            .collect()
     }
 
-    /// Notes that two keys do not go together, at the first of them that stands in the file: the other may be a
-    /// default. Says nothing when one of them was wrong by itself. The sentence is key, `what[0]`, key, `what[1]`.
-    pub(super) fn disagree(&self, keys: [&str; 2], what: [&str; 2], hint: &str) {
+    /// Adds that two keys do not go together, at the first of them that stands in the file: the other may be a
+    /// default. Adds nothing when one of them is wrong by itself. The sentence is key, `what[0]`, key, `what[1]`.
+    pub(super) fn conflict(&self, keys: [&str; 2], what: [&str; 2], hint: &str) {
         let [one, other] = keys.map(|key| self.full(key));
         if !self.is_sound(keys[0]) || !self.is_sound(keys[1]) {
             return;
@@ -149,97 +87,137 @@ impl<'a> Section<'a> {
         let stands = |key: &&String| self.document.find_exactly(key).is_some();
         let at = [&one, &other].into_iter().find(stands).unwrap_or(&one);
         let what = format!("{one} {} {other}, {}", what[0], what[1]);
-        self.document.note_at(at, what, hint.to_owned());
+        let offset = self.document.find(at).map(|(offset, _)| offset);
+        self.document.push_error(offset, what, hint.to_owned());
     }
 
     /// Whether nothing was wrong with a key so far.
     pub(super) fn is_sound(&self, key: &str) -> bool {
         let start = format!("{} ", self.full(key));
-        let notes = self.document.notes.borrow();
-        !notes.problems.iter().any(|problem| problem.what.starts_with(&start))
+        let diagnostics = self.document.diagnostics.borrow();
+        !diagnostics
+            .problems
+            .iter()
+            .any(|problem| problem.what.starts_with(&start))
     }
 
-    /// Notes a mistake that shows only when several keys are seen together.
-    pub(super) fn wrong(&self, key: &str, what: &str, hint: impl Into<String>) {
+    /// Adds a mistake that shows only when several keys are seen together, or one that is missing.
+    pub(super) fn error(&self, key: &str, what: &str, hint: impl Into<String>) {
         let key = self.full(key);
-        self.document.note_at(&key, format!("{key} {what}"), hint.into());
+        let offset = self.document.find(&key).map(|(offset, _)| offset);
+        self.document.push_error(offset, format!("{key} {what}"), hint.into());
     }
 
-    fn entry(&self, key: &'static str) -> Option<Entry<'a>> {
-        let known = without_indices(&self.full(key));
-        let mut notes = self.document.notes.borrow_mut();
-        if !notes.known.contains(&known) {
-            notes.known.push(known);
-        }
-        let value = self.entries?.get(key)?;
-        Some(Entry {
-            path: self.full(key),
-            offset: value.span().start,
-            value: value.get_ref(),
-        })
-    }
-
-    fn note(&self, entry: &Entry<'_>, what: &str, allowed: &str) {
-        let what = format!("{} {what}", entry.path);
-        self.document.note(entry.offset, what, format!("allowed: {allowed}"));
-    }
-
-    /// Notes that a secret stands in the file itself.
-    pub(super) fn note_literal_secret(&self, key: &str) {
-        let key = self.full(key);
-        self.document.notes.borrow_mut().literal_secrets.push(key);
-    }
-
-    /// Notes that a secret was read from a file of its own.
-    pub(super) fn note_secret_file(&self, key: &str, file: &Path) {
-        let key = self.full(key);
-        let mut notes = self.document.notes.borrow_mut();
-        notes.secret_files.push((key, file.to_owned()));
-    }
-
-    fn note_unknown_keys(&self) {
+    /// Adds every key that no setting has, with the one that was probably meant.
+    pub(super) fn reject_unknown_keys(&self) {
         let section = without_indices(&self.path);
-        let mut notes = self.document.notes.borrow_mut();
-        for (key, value) in self.entries.into_iter().flatten() {
-            if !notes.known.contains(&join(&section, key.get_ref())) {
-                let list = value.get_ref().as_array();
-                let is_section = value.get_ref().is_table()
-                    || list.is_some_and(|list| list.iter().any(|item| item.get_ref().is_table()));
-                notes.unknown.push(Unknown {
-                    path: self.path.clone(),
-                    name: key.get_ref().to_string(),
-                    offset: key.span().start,
-                    is_section,
-                });
-            }
+        let known = self.document.known;
+        let is_known = |key: &str| known.contains(&join(&section, key));
+        for (key, value) in self
+            .entries
+            .into_iter()
+            .flatten()
+            .filter(|(key, _)| !is_known(key.get_ref()))
+        {
+            let is_section = |value: &DeValue<'_>| {
+                let list = value.as_array();
+                value.is_table() || list.is_some_and(|list| list.iter().any(|item| item.get_ref().is_table()))
+            };
+            let noun = if is_section(value.get_ref()) { "section" } else { "key" };
+            let what = format!("{} is not a known {noun}", self.full(&quoted_key(key.get_ref())));
+            let hint = suggest::hint(&section, key.get_ref(), known);
+            self.document.push_error(Some(key.span().start), what, hint);
         }
     }
 }
 
 /// A key that stands in the file, with its value.
 pub(super) struct Entry<'a> {
+    document: &'a Document<'a>,
     path: String,
     offset: usize,
     value: &'a DeValue<'a>,
 }
 
 impl<'a> Entry<'a> {
+    fn new(document: &'a Document<'a>, path: String, value: &'a Spanned<DeValue<'a>>) -> Self {
+        let (offset, value) = (value.span().start, value.get_ref());
+        Self {
+            document,
+            path,
+            offset,
+            value,
+        }
+    }
+
+    /// The file this entry is in.
+    pub(super) fn document(&self) -> &'a Document<'a> {
+        self.document
+    }
+
+    /// The full name of the key, with the index of an item.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
     /// The value as it stands in the file.
     pub(super) fn value(&self) -> &'a DeValue<'a> {
         self.value
     }
 
+    /// What `read` makes of the value; `None` when it is wrong, which is added with what is `allowed`.
+    pub(super) fn read<T>(&self, allowed: &str, read: impl FnOnce(&Self) -> Result<T, String>) -> Option<T> {
+        read(self)
+            .map_err(|what| {
+                let (what, hint) = (format!("{} {what}", self.path), format!("allowed: {allowed}"));
+                self.document.push_error(Some(self.offset), what, hint);
+            })
+            .ok()
+    }
+
+    /// The items of a list; `None` when it is none, which is added.
+    pub(super) fn items(&self, allowed: &str) -> Option<Vec<Self>> {
+        let items = self.read(allowed, |entry| {
+            let items = entry.value.as_array();
+            items.ok_or_else(|| format!("{}, not a list", entry.describe()))
+        })?;
+        let path = |index| format!("{}[{index}]", self.path);
+        let items = items.iter().enumerate();
+        Some(
+            items
+                .map(|(index, item)| Entry::new(self.document, path(index), item))
+                .collect(),
+        )
+    }
+
+    /// The keys and values of a section whose keys are the user's own; `None` when it is none, which is added.
+    pub(super) fn map(&self) -> Option<Vec<(&'a str, Self)>> {
+        let pair = |(key, value): (&'a Spanned<_>, &'a Spanned<DeValue<'a>>)| {
+            let key: &'a toml::de::DeString<'a> = key.get_ref();
+            let path = join(&self.path, &quoted_key(key));
+            (&**key, Entry::new(self.document, path, value))
+        };
+        let table = self.table(&format!("a section [{}]", self.path))?;
+        Some(table.iter().map(pair).collect())
+    }
+
+    fn table(&self, allowed: &str) -> Option<&'a DeTable<'a>> {
+        self.read(allowed, |entry| {
+            let table = entry.value.as_table();
+            table.ok_or_else(|| format!("{}, not a section", entry.describe()))
+        })
+    }
+
     /// The text, or what it is instead. For a key that is no secret.
     pub(super) fn text(&self) -> Result<&'a str, String> {
-        self.value
-            .as_str()
-            .ok_or_else(|| format!("{}, not text in quotes", self.describe()))
+        let text = self.value.as_str();
+        text.ok_or_else(|| format!("{}, not text in quotes", self.describe()))
     }
 
     /// `is "abc"`, `is 42`, `is a list`: the value, for an error about a key that is no secret.
     pub(super) fn describe(&self) -> String {
         match self.value {
-            DeValue::String(text) => format!("is {}", suggest::shown(text)),
+            DeValue::String(text) => format!("is {}", quoted(text)),
             DeValue::Integer(number) => format!("is {number}"),
             DeValue::Float(number) => format!("is {number}"),
             DeValue::Boolean(yes) => format!("is {yes}"),

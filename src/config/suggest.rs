@@ -9,7 +9,7 @@ pub(super) const PRIVATE_KEY_PREFIX: &str = "pk_";
 const SHOWN_CHARS: usize = 60;
 
 /// A value in quotes, for an error; cut when long, kept back when it looks like a private key.
-pub(super) fn shown(value: &str) -> String {
+pub(super) fn quoted(value: &str) -> String {
     if value.to_ascii_lowercase().contains(PRIVATE_KEY_PREFIX) {
         return "text that looks like a private key (not shown)".to_owned();
     }
@@ -21,12 +21,12 @@ pub(super) fn shown(value: &str) -> String {
 }
 
 /// A key as the file would have it: bare, or in quotes when it needs them.
-pub(super) fn shown_key(key: &str) -> String {
+pub(super) fn quoted_key(key: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     if !key.is_empty() && key.chars().all(bare) && !key.contains(PRIVATE_KEY_PREFIX) {
         key.to_owned()
     } else {
-        shown(key)
+        quoted(key)
     }
 }
 
@@ -86,11 +86,11 @@ mod tests {
 
     #[test]
     fn a_private_key_is_never_shown_wherever_it_was_put() {
-        assert!(!shown("pk_0123456789").contains("0123456789"));
-        assert!(!shown("Klaviyo-API-Key PK_0123456789").contains("0123456789"));
-        assert!(!shown_key("pk_0123456789").contains("0123456789"));
-        assert_eq!(shown("10 m"), "\"10 m\"");
-        assert_eq!(shown_key("order completed"), "\"order completed\"");
+        assert!(!quoted("pk_0123456789").contains("0123456789"));
+        assert!(!quoted("Klaviyo-API-Key PK_0123456789").contains("0123456789"));
+        assert!(!quoted_key("pk_0123456789").contains("0123456789"));
+        assert_eq!(quoted("10 m"), "\"10 m\"");
+        assert_eq!(quoted_key("order completed"), "\"order completed\"");
     }
 
     #[test]

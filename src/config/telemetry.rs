@@ -2,30 +2,24 @@
 
 use hyper::Uri;
 
-use super::section::{Entry, Section};
-use super::suggest::shown;
+use super::declare::{Settings, settings};
+use super::setting::text;
+use super::suggest::quoted;
 use super::values::has_plain_port;
-
-/// Where traces are sent.
-#[derive(Debug, Clone, Default)]
-pub struct TelemetryConfig {
-    /// The address of an OpenTelemetry collector that takes OTLP over HTTP, without `/v1/traces` and without a slash at
-    /// its end. Default none.
-    pub otlp_endpoint: Option<String>,
-}
 
 const ENDPOINT: &str = "the URL of a collector that takes OTLP over HTTP, in quotes, such as \"http://127.0.0.1:4318\"";
 
-impl TelemetryConfig {
-    pub(super) fn read(section: &Section<'_>) -> Self {
-        Self {
-            otlp_endpoint: section.value("otlp_endpoint", ENDPOINT, endpoint),
-        }
+settings! {
+    /// Where traces are sent.
+    pub struct TelemetryConfig {
+        /// The `OpenTelemetry` collector they are sent to by OTLP over HTTP, without `/v1/traces`. With it, `serve` of a
+        /// program built without the feature does not start.
+        otlp_endpoint: Option<String> = None, text(ENDPOINT, endpoint, String::clone).optional().restart()
+            .examples(&["\"http://127.0.0.1:4318\""]);
     }
 }
 
-fn endpoint(entry: &Entry<'_>) -> Result<String, String> {
-    let text = entry.text()?;
+fn endpoint(text: &str) -> Result<String, String> {
     if text.contains(['@', '?', '#']) {
         // It can be a password, so that the text is not shown.
         return Err("holds more than a host, a port and a path".to_owned());
@@ -40,6 +34,6 @@ fn endpoint(entry: &Entry<'_>) -> Result<String, String> {
             let path = path.trim_end_matches('/').trim_end_matches("/v1/traces");
             Ok(format!("{scheme}://{authority}{path}"))
         }
-        _ => Err(format!("is {}, not a URL of http or https", shown(text))),
+        _ => Err(format!("is {}, not a URL of http or https", quoted(text))),
     }
 }

@@ -1,19 +1,20 @@
 //! The kinds of value a key can have: durations, sizes, numbers, addresses, words, and the ranges they keep to.
 //!
-//! Every kind reads one form, prints its range in that same form, and falls back to the default when the key is
-//! absent. Uses no other module.
+//! Every kind reads one form, and prints its range and its values in that same form. Uses no other module.
 
 use std::fmt::Display;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hyper::http::uri::Authority;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use toml::de::DeValue;
 
-use super::section::{Entry, Section};
-use super::suggest::shown;
+use super::section::Entry;
+use super::setting::{Setting, list, scalar, text};
+use super::suggest::quoted;
 
 /// The units of a duration, the smallest first, in milliseconds.
 const DURATION_UNITS: [(&str, u64); 5] = [
@@ -40,110 +41,131 @@ const SIZE_UNITS: [(&str, u64); 9] = [
 /// How many of [`SIZE_UNITS`] are binary.
 const BINARY_UNITS: usize = 5;
 
-impl Section<'_> {
-    /// A span of time: `"500ms"`, `"30s"`, `"10m"`, `"24h"`, `"30d"`.
-    pub(super) fn duration(&self, key: &'static str, default: Duration, range: RangeInclusive<Duration>) -> Duration {
-        let allowed = format!(
-            "a duration in quotes from {:?} to {:?}, with the unit ms, s, m, h or d",
-            duration_text(*range.start()),
-            duration_text(*range.end())
-        );
-        self.value(key, &allowed, |entry| {
-            let text = entry.text()?;
-            let value = duration(text).map_err(|why| format!("is {}, {why}", shown(text)))?;
-            within(entry, value, &range)
-        })
-        .unwrap_or(default)
-    }
+/// A span of time: `"500ms"`, `"30s"`, `"10m"`, `"24h"`, `"30d"`.
+pub(super) fn duration(range: RangeInclusive<Duration>) -> Setting<Duration> {
+    let span = format!(
+        "from {:?} to {:?}",
+        duration_text(*range.start()),
+        duration_text(*range.end())
+    );
+    let allowed = format!("a duration in quotes {span}, with the unit ms, s, m, h or d");
+    let read = move |entry: &Entry<'_>| {
+        let text = entry.text()?;
+        let value = parse_duration(text).map_err(|why| format!("is {}, {why}", quoted(text)))?;
+        within(entry, value, &range)
+    };
+    let literal = |value: &Duration| format!("{:?}", duration_text(*value));
+    scalar(allowed, read, literal).form(format!("a duration {span}"))
+}
 
-    /// A number of bytes: `262144`, `"256KiB"`, `"4MiB"`, `"1GB"`.
-    pub(super) fn bytes(&self, key: &'static str, default: u64, range: RangeInclusive<u64>) -> u64 {
-        let allowed = format!(
-            "a number of bytes, or a size in quotes such as \"256KiB\", \"4MiB\" or \"1GB\", from {} to {}",
-            size_text(*range.start()),
-            size_text(*range.end())
-        );
-        self.value(key, &allowed, |entry| {
-            let value = match entry.value().as_str() {
-                Some(text) => size(text).map_err(|why| format!("is {}, {why}", shown(text)))?,
-                None => whole_number(entry)?,
-            };
-            within(entry, value, &range)
-        })
-        .unwrap_or(default)
-    }
+/// An unsigned integer type that fits between 0 and [`u64::MAX`].
+pub(super) trait Whole: Copy + Display + TryFrom<u64> + TryInto<u64> + 'static {}
 
-    /// A whole number.
-    pub(super) fn count(&self, key: &'static str, default: u32, range: RangeInclusive<u32>) -> u32 {
-        let allowed = format!("a whole number from {} to {}", range.start(), range.end());
-        self.value(key, &allowed, |entry| {
-            let value = u32::try_from(whole_number(entry)?).unwrap_or(u32::MAX);
-            within(entry, value, &range)
-        })
-        .unwrap_or(default)
-    }
+impl<N: Copy + Display + TryFrom<u64> + TryInto<u64> + 'static> Whole for N {}
 
-    /// A part of a whole: a number with a point, or 1.
-    pub(super) fn part(&self, key: &'static str, default: f64, range: RangeInclusive<f64>) -> f64 {
-        let allowed = format!("a number from {} to {}", range.start(), range.end());
-        self.value(key, &allowed, |entry| within(entry, number(entry)?, &range))
-            .unwrap_or(default)
-    }
+/// A number of bytes: `262144`, `"256KiB"`, `"4MiB"`, `"1GB"`.
+pub(super) fn bytes<N: Whole>(range: RangeInclusive<u64>) -> Setting<N> {
+    let span = format!("from {} to {}", size_text(*range.start()), size_text(*range.end()));
+    let allowed = format!("a number of bytes, or a size in quotes such as \"256KiB\", \"4MiB\" or \"1GB\", {span}");
+    let read = move |entry: &Entry<'_>| {
+        let value = match entry.value().as_str() {
+            Some(text) => parse_size(text).map_err(|why| format!("is {}, {why}", quoted(text)))?,
+            None => whole_number(entry)?,
+        };
+        fitting(entry, value, &range)
+    };
+    let literal = |value: &N| match (*value).try_into().unwrap_or(u64::MAX) {
+        0 => "0".to_owned(),
+        bytes => format!("{:?}", size_text(bytes)),
+    };
+    scalar(allowed, read, literal).form(format!("a size {span}"))
+}
 
-    /// `true` or `false`.
-    pub(super) fn yes_or_no(&self, key: &'static str, default: bool) -> bool {
-        self.value(key, "true or false, without quotes", |entry| {
-            let value = entry.value().as_bool();
-            value.ok_or_else(|| format!("{}, neither true nor false", entry.describe()))
-        })
-        .unwrap_or(default)
-    }
+/// A whole number.
+pub(super) fn count<N: Whole>(range: RangeInclusive<u64>) -> Setting<N> {
+    let allowed = format!("a whole number from {} to {}", range.start(), range.end());
+    let read = move |entry: &Entry<'_>| fitting(entry, whole_number(entry)?, &range);
+    scalar(allowed, read, N::to_string)
+}
 
-    /// An IP address and a port to listen on. Port 0 lets the system choose one.
-    pub(super) fn address(&self, key: &'static str, default: SocketAddr) -> SocketAddr {
-        let allowed = "an IP address and a port in quotes, such as \"127.0.0.1:8080\" or \"[::1]:8080\"";
-        self.value(key, allowed, |entry| {
-            let text = entry.text()?;
-            text.parse().map_err(|_| format!("is {}, not an address", shown(text)))
-        })
-        .unwrap_or(default)
-    }
+/// A part of a whole: a number with a point, or 1.
+pub(super) fn fraction(range: RangeInclusive<f64>) -> Setting<f64> {
+    let allowed = format!("a number from {} to {}", range.start(), range.end());
+    scalar(
+        allowed,
+        move |entry| within(entry, number(entry)?, &range),
+        f64::to_string,
+    )
+}
 
-    /// Networks, each by its address and the length of its prefix, or a single address.
-    pub(super) fn networks(&self, key: &'static str, default: Vec<IpNet>) -> Vec<IpNet> {
-        let allowed =
-            "a list of addresses and networks in quotes, such as [\"10.0.0.7\", \"192.168.0.0/16\", \"fd00::/8\"]";
-        let networks = self.list(key, allowed, |item| {
-            let text = item.text()?;
-            let address = text.parse::<IpAddr>().map(IpNet::from);
-            let network = address.or_else(|_| text.parse::<IpNet>());
-            network.map_err(|_| format!("is {}, neither an address nor a network", shown(text)))
-        });
-        networks.unwrap_or(default)
-    }
+/// `true` or `false`.
+pub(super) fn yes_or_no() -> Setting<bool> {
+    let read = |entry: &Entry<'_>| {
+        let value = entry.value().as_bool();
+        value.ok_or_else(|| format!("{}, neither true nor false", entry.describe()))
+    };
+    scalar("true or false, without quotes", read, bool::to_string).form("true or false")
+}
 
-    /// One of a few words.
-    pub(super) fn one_of<T: Copy>(&self, key: &'static str, words: &[(&str, T)], default: T) -> T {
-        let allowed: Vec<String> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
-        self.value(key, &allowed.join(" or "), |entry| {
-            let text = entry.text()?;
-            let found = words.iter().find(|(word, _)| *word == text);
-            found
-                .map(|(_, value)| *value)
-                .ok_or_else(|| format!("is {}, none of its words", shown(text)))
-        })
-        .unwrap_or(default)
-    }
+/// An IP address and a port to listen on. Port 0 lets the system choose one.
+pub(super) fn address() -> Setting<SocketAddr> {
+    let allowed = "an IP address and a port in quotes, such as \"127.0.0.1:8080\" or \"[::1]:8080\"";
+    let read = |text: &str| text.parse().map_err(|_| format!("is {}, not an address", quoted(text)));
+    text(allowed, read, SocketAddr::to_string)
+}
 
-    /// A list of texts, none of them blank.
-    pub(super) fn texts(&self, key: &'static str, allowed: &str) -> Option<Vec<String>> {
-        self.list(key, allowed, |item| not_blank(item))
-    }
+/// Networks, each by its address and the length of its prefix, or a single address.
+pub(super) fn networks() -> Setting<Vec<IpNet>> {
+    let allowed =
+        "a list of addresses and networks in quotes, such as [\"10.0.0.7\", \"192.168.0.0/16\", \"fd00::/8\"]";
+    let read = |text: &str| {
+        let address = text.parse::<IpAddr>().map(IpNet::from);
+        let network = address.or_else(|_| text.parse::<IpNet>());
+        network.map_err(|_| format!("is {}, neither an address nor a network", quoted(text)))
+    };
+    let is_single = |network: &IpNet| network.prefix_len() == network.max_prefix_len();
+    list(allowed, read, move |network| match network {
+        network if is_single(network) => network.addr().to_string(),
+        network => network.to_string(),
+    })
+}
+
+/// The networks of proxies on this machine.
+pub(super) fn this_machine() -> Vec<IpNet> {
+    let v4 = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
+    let v6 = Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128);
+    vec![v4.into(), v6.into()]
+}
+
+/// One of a few words.
+pub(super) fn one_of<T: Copy + PartialEq + 'static>(words: &'static [(&'static str, T)]) -> Setting<T> {
+    let allowed: Vec<String> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
+    let read = |text: &str| {
+        let found = words.iter().find(|(word, _)| *word == text);
+        let value = found.map(|(_, value)| *value);
+        value.ok_or_else(|| format!("is {}, none of its words", quoted(text)))
+    };
+    let word = |value: &T| {
+        let found = words.iter().find(|(_, other)| other == value);
+        found.map_or("", |(word, _)| word).to_owned()
+    };
+    text(allowed.join(" or "), read, word)
+}
+
+/// A list of texts, none of them blank.
+pub(super) fn texts(allowed: &str) -> Setting<Vec<String>> {
+    list(allowed, not_blank, String::clone)
+}
+
+/// The path of a file.
+pub(super) fn file(allowed: &str) -> Setting<PathBuf> {
+    let read = |text: &str| not_blank(text).map(PathBuf::from);
+    text(allowed, read, |path| path.display().to_string())
 }
 
 /// Text with something in it.
-pub(super) fn not_blank(entry: &Entry<'_>) -> Result<String, String> {
-    let text = entry.text()?.trim();
+pub(super) fn not_blank(text: &str) -> Result<String, String> {
+    let text = text.trim();
     if text.is_empty() {
         return Err("is empty".to_owned());
     }
@@ -179,14 +201,16 @@ fn number(entry: &Entry<'_>) -> Result<f64, String> {
 }
 
 fn within<T: PartialOrd>(entry: &Entry<'_>, value: T, range: &RangeInclusive<T>) -> Result<T, String> {
-    if range.contains(&value) {
-        Ok(value)
-    } else {
-        Err(format!("{}, out of range", entry.describe()))
-    }
+    let in_range = range.contains(&value).then_some(value);
+    in_range.ok_or_else(|| format!("{}, out of range", entry.describe()))
 }
 
-fn duration(text: &str) -> Result<Duration, &'static str> {
+fn fitting<N: Whole>(entry: &Entry<'_>, value: u64, range: &RangeInclusive<u64>) -> Result<N, String> {
+    let value = within(entry, value, range)?;
+    N::try_from(value).map_err(|_| format!("{}, out of range", entry.describe()))
+}
+
+fn parse_duration(text: &str) -> Result<Duration, &'static str> {
     scaled(text, &DURATION_UNITS)
         .map(Duration::from_millis)
         .map_err(|fault| match fault {
@@ -196,7 +220,7 @@ fn duration(text: &str) -> Result<Duration, &'static str> {
         })
 }
 
-fn size(text: &str) -> Result<u64, &'static str> {
+fn parse_size(text: &str) -> Result<u64, &'static str> {
     scaled(text, &SIZE_UNITS).map_err(|fault| match fault {
         Fault::NoNumber => "which does not begin with a whole number",
         Fault::NoUnit => "which has no unit that is known",
@@ -274,7 +298,7 @@ mod tests {
             ("30d", 2_592_000_000),
             (" 5 s ", 5_000),
         ] {
-            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
         for text in [
             "",
@@ -287,7 +311,7 @@ mod tests {
             "1h30m",
             "99999999999999999999d",
         ] {
-            assert!(duration(text).is_err(), "{text}");
+            assert!(parse_duration(text).is_err(), "{text}");
         }
     }
 
@@ -299,20 +323,20 @@ mod tests {
             ("1GB", 1_000_000_000),
             ("12 B", 12),
         ] {
-            assert_eq!(size(text), Ok(bytes), "{text}");
+            assert_eq!(parse_size(text), Ok(bytes), "{text}");
         }
         for text in ["", "KiB", "4", "4M", "4mib", "0.5GB", "18446744073709551615TB"] {
-            assert!(size(text).is_err(), "{text}");
+            assert!(parse_size(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn a_range_is_printed_in_the_form_that_is_read() {
         for text in ["1ms", "90s", "10m", "36h", "30d"] {
-            assert_eq!(duration(text).map(duration_text).as_deref(), Ok(text));
+            assert_eq!(parse_duration(text).map(duration_text).as_deref(), Ok(text));
         }
         for text in ["1000B", "256KiB", "5GiB"] {
-            assert_eq!(size(text).map(size_text).as_deref(), Ok(text));
+            assert_eq!(parse_size(text).map(size_text).as_deref(), Ok(text));
         }
         assert_eq!(duration_text(Duration::ZERO), "0s");
     }

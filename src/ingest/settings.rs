@@ -111,7 +111,7 @@ impl Host {
         let authority: Authority = named.parse().ok().filter(is_plain)?;
         let https = match proxied("x-forwarded-proto") {
             Some(scheme) => !scheme.eq_ignore_ascii_case("http"),
-            None => config.tls.is_some() || !is_loopback(authority.host()),
+            None => config.tls_cert.is_some() || !is_loopback(authority.host()),
         };
         let prefix = config.path_prefix.as_deref().unwrap_or_default();
         Some(Self {

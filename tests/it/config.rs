@@ -81,7 +81,7 @@ fn the_shipped_file_explains_every_key() {
     let keys = Config::known_keys();
     assert!(keys.len() >= 72, "only {} keys are known", keys.len());
     let lines: Vec<&str> = shipped.lines().map(str::trim).collect();
-    for key in &keys {
+    for key in keys {
         let name = key.rsplit('.').next().unwrap();
         let is_it = |line: &str| {
             let line = line.trim_start_matches(['#', ' ']);

@@ -134,7 +134,7 @@ fn short_keys(config: &Config) -> Option<Finding> {
 }
 
 fn certificate(config: &Config) -> Option<Finding> {
-    config.ingest.tls.as_ref()?;
+    config.ingest.tls()?;
     let now = SystemClock.now();
     Some(match app::load_tls(config) {
         Ok(tls) => {

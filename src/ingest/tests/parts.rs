@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{config, judge, now};
 use crate::clock::Clock;
-use crate::config::{IngestConfig, PublicUrl, TlsConfig};
+use crate::config::{IngestConfig, PublicUrl};
 use crate::ingest::answer::Refusal;
 use crate::ingest::settings::{self, Host};
 use crate::ingest::{auth, routes};
@@ -189,10 +189,8 @@ fn settings_name_no_host_that_is_none() {
 fn settings_of_a_port_with_tls_name_https_unless_a_proxy_says_otherwise() {
     let files = Path::new("tls.pem").to_owned();
     let tls = IngestConfig {
-        tls: Some(TlsConfig {
-            certificate: files.clone(),
-            key: files,
-        }),
+        tls_cert: Some(files.clone()),
+        tls_key: Some(files),
         ..config()
     };
     let own = segment(&tls, &[("host", "localhost:8443")]);

@@ -97,7 +97,7 @@ impl Desk {
     pub(super) async fn open(context: Arc<Context>) -> Self {
         let mut breakers = Breakers::closed(context.settings.policy.max_in_flight);
         let pauses = Pauses::load(&context, &mut breakers).await;
-        let limits = Limits::new(&context.settings.policy.limits);
+        let limits = Limits::new(&context.settings.policy);
         let mut desk = Self {
             context,
             breakers,
@@ -127,7 +127,7 @@ impl Desk {
         let context = former.current();
         let other_key = context.settings.sender.fingerprint() != former.settings.sender.fingerprint();
         let policy = &context.settings.policy;
-        self.limits.set(&policy.limits);
+        self.limits.set(policy);
         self.breakers.set_max_in_flight(policy.max_in_flight);
         self.context = Arc::new(context);
         if other_key {

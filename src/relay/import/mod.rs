@@ -97,8 +97,8 @@ where
 
 /// The pause between two requests about a job, so that all jobs together stay within our share of a minute's limit.
 fn pause(context: &Context) -> Duration {
-    let limits = &context.settings.policy.limits;
-    let a_minute = f64::from(limits.of(Family::ProfileBulkStatus).steady) * limits.share;
+    let policy = &context.settings.policy;
+    let a_minute = f64::from(policy.limits.of(Family::ProfileBulkStatus).steady) * policy.limit_share;
     let jobs = f64::from(u32::try_from(JOBS_IN_AIR).unwrap_or(u32::MAX));
     Duration::from_secs_f64((60.0 * jobs / a_minute.max(1.0)).min(60.0)).max(ASK_EVERY)
 }

@@ -17,7 +17,7 @@ mod tests;
 
 use std::time::Duration;
 
-use crate::config::LimitSettings;
+use crate::config::DeliveryConfig;
 use crate::model::{Family, RateInfo, Timestamp};
 
 pub(super) use meter::LONGEST_ASKED;
@@ -64,18 +64,18 @@ pub struct ClosedLong {
 
 impl Limits {
     /// Nothing sent so far.
-    pub fn new(settings: &LimitSettings) -> Self {
+    pub fn new(settings: &DeliveryConfig) -> Self {
         let mut families = Family::ALL.iter();
         Self(std::array::from_fn(|_| {
             let family = families.next().expect("there is a family for each place");
-            Meter::new(settings.of(*family), settings.share)
+            Meter::new(settings.limits.of(*family), settings.limit_share)
         }))
     }
 
     /// Other limits from now on. What was sent stays counted, and what Klaviyo said holds.
-    pub fn set(&mut self, settings: &LimitSettings) {
+    pub fn set(&mut self, settings: &DeliveryConfig) {
         for (meter, family) in self.0.iter_mut().zip(Family::ALL) {
-            meter.set(settings.of(*family), settings.share);
+            meter.set(settings.limits.of(*family), settings.limit_share);
         }
     }
 

@@ -103,7 +103,7 @@ impl Drain {
 /// Who takes part in a drain.
 struct Setup {
     limit: FamilyLimit,
-    settings: LimitSettings,
+    settings: DeliveryConfig,
     family: Family,
     /// The part of the steady limit that another program uses, at random.
     others: f64,
@@ -113,9 +113,9 @@ struct Setup {
 
 impl Setup {
     fn of(family: Family) -> Self {
-        let settings = LimitSettings::default();
+        let settings = DeliveryConfig::default();
         Self {
-            limit: settings.of(family),
+            limit: settings.limits.of(family),
             settings,
             family,
             others: 0.15,

@@ -15,7 +15,7 @@ fn secs(secs: u64) -> Duration {
 
 /// Klaviyo's figures and 0.8 of them: 280 and 2800 events, 8 and 120 bulk requests.
 fn limits() -> Limits {
-    let mut limits = Limits::new(&LimitSettings::default());
+    let mut limits = Limits::new(&DeliveryConfig::default());
     for family in Family::ALL {
         // Klaviyo answered just now, as it does while work goes on.
         limits.sent(*family, 1, at(0).minus(secs(3600)));
@@ -95,9 +95,9 @@ fn the_families_do_not_slow_each_other() {
 
 #[test]
 fn a_limit_of_one_is_one_whatever_the_share() {
-    let settings = LimitSettings {
-        share: 0.01,
-        ..LimitSettings::default()
+    let settings = DeliveryConfig {
+        limit_share: 0.01,
+        ..DeliveryConfig::default()
     };
     let mut limits = Limits::new(&settings);
     assert_eq!(limits.room(Family::List, at(0)), 1);
@@ -283,16 +283,16 @@ fn other_limits_count_what_was_sent_before() {
     let mut limits = limits();
     send(&mut limits, Family::Event, 100, at(1));
     assert_eq!(limits.room(Family::Event, at(2)), 180);
-    let mut settings = LimitSettings {
-        share: 0.5,
-        ..LimitSettings::default()
+    let mut settings = DeliveryConfig {
+        limit_share: 0.5,
+        ..DeliveryConfig::default()
     };
     limits.set(&settings);
     assert_eq!(limits.room(Family::Event, at(2)), 75);
-    settings.event.burst = 100;
+    settings.limits.event.burst = 100;
     limits.set(&settings);
     assert_eq!(limits.room(Family::Event, at(2)), 0);
     assert_eq!(limits.room(Family::Profile, at(2)), 37);
-    limits.set(&LimitSettings::default());
+    limits.set(&DeliveryConfig::default());
     assert_eq!(limits.room(Family::Event, at(2)), 180);
 }

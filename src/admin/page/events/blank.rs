@@ -91,7 +91,7 @@ fn address(ingest: &IngestConfig) -> String {
         IpAddr::V4(ip) => ip.to_string(),
         IpAddr::V6(ip) => format!("[{ip}]"),
     };
-    let (scheme, port) = (scheme(ingest.tls.is_some()), ingest.listen.port());
+    let (scheme, port) = (scheme(ingest.tls_cert.is_some()), ingest.listen.port());
     let prefix = ingest.path_prefix.as_deref().unwrap_or_default();
     format!("{scheme}://{host}:{port}{prefix}")
 }

@@ -1,11 +1,11 @@
-//! Every key is classified, and each shows when it changes.
+//! What a reload applies, and what it leaves to a restart.
 
 use std::path::Path;
 
-use super::super::{Config, SourceConfig};
-use super::{Changes, KEYS};
+use super::declare::{Listing, Settings, What};
+use super::{Changes, Config, SourceConfig};
 
-const EVERY_SETTING: &str = include_str!("../../../tests/config/every_setting.toml");
+const EVERY_SETTING: &str = include_str!("../../tests/config/every_setting.toml");
 const PLAIN: &str = "[ingest]\n[[ingest.sources]]\nname = \"shop\"\nwrite_key = \"k\"\n\
                      [klaviyo]\nendpoint = \"https://a.klaviyo.com\"\nprivate_key = \"pk_1\"\n";
 
@@ -18,22 +18,11 @@ fn config(text: &str) -> Config {
 fn put(place: &str, what: &str) -> Changes {
     assert!(PLAIN.contains(place), "{place}");
     let new = config(&PLAIN.replace(place, what));
-    Changes::between(&config(PLAIN), &new)
+    between(&config(PLAIN), &new)
 }
 
-#[test]
-fn every_key_is_said_to_count_at_once_or_to_need_a_restart() {
-    let known = Config::known_keys();
-    assert!(known.len() > KEYS.len(), "{known:?}");
-    for name in &known {
-        let section = format!("{name}.");
-        let is_section = known.iter().any(|key| key.starts_with(&section));
-        let times = KEYS.iter().filter(|key| key.name == name).count();
-        assert_eq!(times, usize::from(!is_section), "{name}");
-    }
-    for key in KEYS {
-        assert!(known.iter().any(|name| name == key.name), "{}", key.name);
-    }
+fn between(old: &Config, new: &Config) -> Changes {
+    new.clone().after(old).1
 }
 
 #[test]
@@ -49,11 +38,17 @@ fn every_key_shows_when_it_changes() {
     let Changes {
         mut applied,
         needs_restart,
-    } = Changes::between(&Config::default(), &config(EVERY_SETTING));
+    } = between(&Config::default(), &config(EVERY_SETTING));
     applied.extend(needs_restart);
     applied.sort_unstable();
-    let mut all: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
-    all.retain(|name| !of_one_source.contains(name));
+    let mut listing = Listing::default();
+    Config::default().list(&mut listing);
+    let keys = listing
+        .items
+        .into_iter()
+        .filter(|item| matches!(item.what, What::Setting(..)));
+    let mut all: Vec<String> = keys.map(|item| item.key).collect();
+    all.retain(|name| !of_one_source.contains(&name.as_str()));
     all.sort_unstable();
     assert_eq!(applied, all);
 }
@@ -61,7 +56,7 @@ fn every_key_shows_when_it_changes() {
 #[test]
 fn the_same_file_changes_nothing() {
     for text in [PLAIN, EVERY_SETTING] {
-        assert!(Changes::between(&config(text), &config(text)).is_empty());
+        assert!(between(&config(text), &config(text)).is_empty());
     }
 }
 
@@ -100,7 +95,7 @@ fn the_order_of_sources_is_none_of_their_settings() {
     old.ingest.sources.push(other);
     let mut new = old.clone();
     new.ingest.sources.reverse();
-    assert!(Changes::between(&old, &new).is_empty());
+    assert!(between(&old, &new).is_empty());
 }
 
 #[test]
@@ -113,20 +108,20 @@ fn a_key_is_changed_at_once_for_the_same_klaviyo_alone() {
     assert_eq!(elsewhere.applied, [""; 0]);
     assert_eq!(elsewhere.needs_restart, ["klaviyo.endpoint", "klaviyo.private_key"]);
     let sandbox = |key: &str| config(&PLAIN.replace("https://a.klaviyo.com", "sandbox").replace("pk_1", key));
-    let changes = Changes::between(&sandbox("pk_1"), &sandbox("pk_2"));
+    let changes = between(&sandbox("pk_1"), &sandbox("pk_2"));
     assert_eq!(changes.needs_restart, ["klaviyo.private_key"]);
 }
 
 #[test]
 fn what_needs_a_restart_stays_and_the_rest_goes_on() {
     let (old, new) = (Config::default(), config(EVERY_SETTING));
-    let asked = Changes::between(&old, &new);
-    let now = new.clone().after(&old);
-    let done = Changes::between(&old, &now);
+    let asked = between(&old, &new);
+    let (now, _) = new.clone().after(&old);
+    let done = between(&old, &now);
     assert_eq!(done.applied, asked.applied);
     assert_eq!(done.needs_restart, [""; 0]);
-    // Told again, it is still to come.
-    let left = Changes::between(&now, &new);
+    // Read again, it is still to come.
+    let left = between(&now, &new);
     assert_eq!(left.needs_restart, asked.needs_restart);
     assert_eq!(left.applied, [""; 0]);
 }
