@@ -126,17 +126,19 @@ impl DeliveryConfig {
             let [first, longest] = [self.first_retry, self.longest_retry].map(duration_text);
             section.conflict(
                 ["first_retry", "longest_retry"],
-                [&format!("is {first}, longer than"), &format!("which is {longest}")],
+                |[one, other]| format!("{one} is {first}, longer than {other}, which is {longest}"),
                 "lower first_retry, or raise longest_retry",
             );
         }
         if self.window < self.max_in_flight {
             section.conflict(
                 ["window", "max_in_flight"],
-                [
-                    &format!("is {}, less than", self.window),
-                    &format!("which is {}", self.max_in_flight),
-                ],
+                |[one, other]| {
+                    format!(
+                        "{one} is {}, less than {other}, which is {}",
+                        self.window, self.max_in_flight
+                    )
+                },
                 "raise window, or lower max_in_flight",
             );
         }

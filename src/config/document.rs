@@ -62,38 +62,6 @@ impl Document<'_> {
         let problem = Problem { place, what, hint };
         self.diagnostics.borrow_mut().problems.push(problem);
     }
-
-    /// The line of a key that stands in the file.
-    pub(super) fn line_of(&self, key: &str) -> Option<usize> {
-        let offset = self.find_exactly(key)?;
-        Some(Place::of(self.text, offset).line)
-    }
-
-    /// Where a key stands.
-    pub(super) fn find_exactly(&self, key: &str) -> Option<usize> {
-        let (offset, missing) = self.find(key)?;
-        (missing == 0).then_some(offset)
-    }
-
-    /// Where a key stands, or the closest section around it, and how many steps of its path are missing.
-    pub(super) fn find(&self, key: &str) -> Option<(usize, usize)> {
-        let mut found = None;
-        let mut entries = Some(self.root);
-        let mut missing = key.split('.').count();
-        for step in key.split('.') {
-            let (name, index) = step.split_once('[').map_or((step, None), |(name, index)| {
-                (name, index.trim_end_matches(']').parse::<usize>().ok())
-            });
-            let Some((key, value)) = entries.and_then(|entries| entries.get_key_value(name)) else {
-                break;
-            };
-            let item = index.and_then(|index| value.get_ref().as_array()?.get(index));
-            missing -= 1;
-            found = Some((item.map_or(key.span().start, |item| item.span().start), missing));
-            entries = item.unwrap_or(value).get_ref().as_table();
-        }
-        found
-    }
 }
 
 /// The full name of a key in a section.

@@ -3,7 +3,6 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use hyper::Uri;
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -13,7 +12,8 @@ use super::secret::{is_header_safe, secret};
 use super::section::Section;
 use super::setting::{Setting, list, text};
 use super::suggest::quoted;
-use super::values::{address, bytes, file, has_plain_port, networks, not_blank, one_of, size_text, this_machine};
+use super::url::Url;
+use super::values::{address, bytes, file, networks, not_blank, one_of, size_text, this_machine};
 use crate::model::{Right, Side, SourceRules};
 
 const KIB: u64 = 1 << 10;
@@ -51,8 +51,8 @@ settings! {
         /// machine; `[]` where nothing is in front.
         trusted_proxies: Vec<IpNet> = this_machine(), networks().restart();
 
-        /// The certificate this port speaks TLS with, relative to this file's folder: your host's certificate, then those
-        /// that lead to its issuer. Without one, the port speaks plain HTTP; with one, plain HTTP is answered 400. The files
+        /// The certificate this port speaks TLS with, relative to the configuration's folder: your host's certificate, then
+        /// those that lead to its issuer. Without one, the port speaks plain HTTP; with one, plain HTTP is answered 400. The files
         /// are read again within seconds of a change, and on SIGHUP; while the new ones are wrong, the old certificate
         /// stays.
         tls_cert: Option<PathBuf> = None, file(PEM).optional().restart().examples(&["\"tls/fullchain.pem\""]);
@@ -85,7 +85,7 @@ settings! {
 
         /// A file to serve as `/analytics.js/v1/KEY/analytics.min.js`, so that Segment's snippet needs only its host
         /// changed: `dist/umd/standalone.js` of the npm package @segment/analytics-next. The `*.bundle.*.js` files in its
-        /// folder are served with it. Relative to this file's folder; read at the start and on SIGHUP.
+        /// folder are served with it. Read at the start and on SIGHUP.
         analytics_js: Option<PathBuf> = None, file(FILE).optional()
             .examples(&["\"analytics-next/dist/umd/standalone.js\""]);
     }
@@ -110,9 +110,9 @@ settings! {
         /// channel each call names, and as "client" beside `allowed_origins`.
         side: Option<Side> = None, one_of(&SIDES);
 
-        /// What its calls may ask for besides: "delete" people, and on the client's side "list" (a call's own `listId`),
+        /// What its calls may ask for besides: `"delete"` people, and on the client's side `"list"` (a call's own `listId`),
         /// `"confirm_optin"` (its own `confirmOptin`) and `"consent_at"` (its time as that of a consent), which calls of
-        /// the server's side may always. "delete" is not for a key that stands in web pages. Sources with a
+        /// the server's side may always. `"delete"` is not for a key that stands in web pages. Sources with a
         /// `shared_secret` may delete.
         allow: Vec<Right> = Vec::new(), rights();
 
@@ -165,10 +165,7 @@ impl IngestConfig {
         if batch < event {
             section.conflict(
                 ["max_batch_bytes", "max_event_bytes"],
-                [
-                    &format!("is {}, less than", text(batch)),
-                    &format!("which is {}", text(event)),
-                ],
+                |[one, other]| format!("{one} is {}, less than {other}, which is {}", text(batch), text(event)),
                 "raise max_batch_bytes, or lower max_event_bytes",
             );
         }
@@ -176,10 +173,13 @@ impl IngestConfig {
         if all < batch.saturating_mul(2) {
             section.conflict(
                 ["max_bytes_in_progress", "max_batch_bytes"],
-                [
-                    &format!("is {}, less than twice", text(all)),
-                    &format!("which is {}", text(batch)),
-                ],
+                |[one, other]| {
+                    format!(
+                        "{one} is {}, less than twice {other}, which is {}",
+                        text(all),
+                        text(batch)
+                    )
+                },
                 "raise max_bytes_in_progress, or lower max_batch_bytes",
             );
         }
@@ -191,8 +191,9 @@ impl Settings for Vec<SourceConfig> {
 
     /// The sources, each unlike the others.
     fn read(parent: &Section<'_>, key: &str, default: Self) -> Self {
-        let read = |section: &Section<'_>| SourceConfig::read_keys(section, SourceConfig::default());
-        let sources: Self = parent.sections(key).iter().map(read).collect();
+        let sections = parent.sections(key);
+        let read = |section| SourceConfig::read_keys(section, SourceConfig::default());
+        let sources: Self = sections.iter().map(read).collect();
         if !parent.is_sound(key) {
             return default;
         }
@@ -203,13 +204,10 @@ impl Settings for Vec<SourceConfig> {
                 "add a section [[ingest.sources]] with name = \"shop\" and write_key = \"…\"",
             );
         }
-        for (index, source) in sources.iter().enumerate() {
-            let same = |other: &SourceConfig| other.name == source.name;
-            reject_second(parent, "name", index, sources.iter().position(same));
-            let write_key = source.write_key.expose_secret();
-            let same = |other: &SourceConfig| other.write_key.expose_secret() == write_key;
-            reject_second(parent, "write_key", index, sources.iter().position(same));
-        }
+        reject_same(&sections, "name", &sources, |source| &source.name);
+        reject_same(&sections, "write_key", &sources, |source| {
+            source.write_key.expose_secret()
+        });
         sources
     }
 
@@ -231,21 +229,16 @@ impl Settings for Vec<SourceConfig> {
     }
 }
 
-/// Adds that a source has what the first of them has already.
-fn reject_second(parent: &Section<'_>, key: &str, index: usize, first: Option<usize>) {
-    let key_of = |index| format!("sources[{index}].{key}");
-    let Some(first) = first.filter(|first| *first < index) else {
-        return;
-    };
-    let (key, first) = (key_of(index), key_of(first));
-    if parent.is_sound(&key) && parent.is_sound(&first) {
-        let first = parent.full(&first);
-        let line = parent.document().line_of(&first).unwrap_or_default();
-        parent.error(
-            &key,
-            &format!("is the same as {first} in line {line}"),
-            "each source needs its own: its write key says which source a call is from",
-        );
+/// Adds each source whose value of a key is that of an earlier one.
+fn reject_same(sections: &[Section<'_>], key: &str, sources: &[SourceConfig], value: fn(&SourceConfig) -> &str) {
+    let read: Vec<(&Section<'_>, &str)> = sections.iter().zip(sources.iter().map(value)).collect();
+    let read: Vec<_> = read.into_iter().filter(|(section, _)| section.is_sound(key)).collect();
+    for (index, (section, value)) in read.iter().enumerate() {
+        if let Some((first, _)) = read[..index].iter().find(|(_, other)| other == value) {
+            let what = format!("is the same as {} in line {}", first.full(key), first.line_of(key));
+            let hint = "each source needs its own: its write key says which source a call is from";
+            section.error(key, &what, hint);
+        }
     }
 }
 
@@ -254,10 +247,11 @@ impl SourceConfig {
         if !self.allowed_origins.is_empty() && self.allow.contains(&Right::Delete) {
             section.conflict(
                 ["allow", "allowed_origins"],
-                [
-                    "holds \"delete\" beside",
-                    "which says that the write key stands in web pages",
-                ],
+                |[allow, origins]| {
+                    format!(
+                        "{allow} holds \"delete\" beside {origins}, which says that the write key stands in web pages"
+                    )
+                },
                 "give what deletes people a source of its own; a key that everybody can read would delete anybody",
             );
         }
@@ -327,22 +321,9 @@ fn check_write_key(key: &str) -> Result<(), String> {
 
 /// An origin in the form browsers send: lower case, without the scheme's own port.
 fn read_origin(text: &str) -> Option<String> {
-    let uri: Uri = text.parse().ok()?;
-    let (scheme, authority) = (uri.scheme_str()?, uri.authority()?);
-    let own_port = match scheme {
-        "https" => 443,
-        "http" => 80,
-        _ => return None,
-    };
-    let bare = format!("{scheme}://{authority}").eq_ignore_ascii_case(text);
-    if !bare || authority.host().is_empty() || !has_plain_port(authority) {
-        return None;
-    }
-    let host = authority.host().to_ascii_lowercase();
-    match authority.port_u16() {
-        Some(port) if port != own_port => Some(format!("{scheme}://{host}:{port}")),
-        _ => Some(format!("{scheme}://{host}")),
-    }
+    let url = Url::parse(text)?;
+    let bare = format!("{}://{}", url.scheme(), url.authority).eq_ignore_ascii_case(text);
+    bare.then(|| format!("{}://{}", url.scheme(), url.host_and_port()))
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use hyper::Uri;
 use secrecy::SecretString;
 
 use super::declare::{Settings, settings};
@@ -10,7 +9,8 @@ use super::secret::{self, SecretOrigin, is_header_safe, or_elsewhere, secret};
 use super::section::Section;
 use super::setting::text;
 use super::suggest::{PRIVATE_KEY_PREFIX, quoted};
-use super::values::{address, has_plain_port};
+use super::url::Url;
+use super::values::address;
 
 /// The length of a public key, also called site id or company id (Klaviyo's page on authentication).
 const PUBLIC_KEY_CHARS: usize = 6;
@@ -32,7 +32,8 @@ settings! {
         /// Klaviyo's private API key, with write access to Events, Profiles, Lists and Subscriptions, and read access to
         /// Accounts if the outbox is to name the account. Required when `endpoint` is a URL. Klaviyo refuses a key it does
         /// not know: then everything waits and nothing is lost. Another key is taken on reload when Klaviyo says that it
-        /// belongs to the same account; otherwise the former one stays, and the log says why.
+        /// belongs to the same account; otherwise the former one stays, and the log says why. A key for another endpoint, or
+        /// for the sandbox, needs a restart.
         // A key for another endpoint must not be shown to this one; the sandbox in the program keeps the first one.
         private_key: Option<SecretString> = None, secret(PRIVATE_KEY, check_private_key).optional()
             .restart_if(|old, new| {
@@ -44,8 +45,8 @@ settings! {
         /// Klaviyo retires a revision two years after its date; change it only together with the program.
         revision: String = "2026-10-15".to_owned(), text(REVISION, revision, String::clone).restart();
 
-        /// The address of the sandbox, when it is the endpoint. Whoever reaches it can read at `/sandbox` what it got: it
-        /// asks for no password there.
+        /// The address of the sandbox, when it is the endpoint. Everybody who reaches it can read at `/sandbox` what it
+        /// got: it asks for no password there.
         sandbox_listen: SocketAddr = (Ipv4Addr::LOCALHOST, 9100).into(), address().restart();
     }
     besides {
@@ -109,22 +110,15 @@ fn endpoint(text: &str) -> Result<Endpoint, String> {
     if text.contains(['?', '#']) {
         return Err("has more than a path at its end".to_owned());
     }
-    let uri: Option<Uri> = text.parse().ok();
-    let parts = uri.as_ref().and_then(|uri| {
-        let authority = uri.authority().filter(|it| has_plain_port(it))?;
-        Some((uri.scheme_str()?, authority, uri))
-    });
-    let Some((scheme @ ("https" | "http"), authority, uri)) = parts else {
-        return Err(format!("is {}, not a URL of http or https", quoted(text)));
-    };
-    if scheme == "http" && !is_loopback(authority.host()) {
+    let url = Url::parse(text).ok_or_else(|| format!("is {}, not a URL of http or https", quoted(text)))?;
+    if !url.https && !is_loopback(url.authority.host()) {
         return Err(format!(
             "is {}: the private key would travel unencrypted; http is for this machine alone",
             quoted(text)
         ));
     }
-    let path = uri.path().trim_end_matches('/');
-    Ok(Endpoint::Url(format!("{scheme}://{authority}{path}")))
+    let path = url.path.trim_end_matches('/');
+    Ok(Endpoint::Url(format!("{}://{}{path}", url.scheme(), url.authority)))
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -68,10 +68,10 @@ impl FamilyLimit {
         if self.burst > self.steady {
             section.conflict(
                 ["burst", "steady"],
-                [
-                    &format!("is {}, more in a second than", self.burst),
-                    &format!("which is {} in a minute", self.steady),
-                ],
+                |[one, other]| {
+                    let Self { burst, steady } = self;
+                    format!("{one} is {burst}, more in a second than {other}, which is {steady} in a minute")
+                },
                 "lower burst, or raise steady",
             );
         }

@@ -23,6 +23,7 @@ mod setting;
 mod suggest;
 mod syntax;
 mod telemetry;
+mod url;
 mod values;
 
 #[cfg(test)]
@@ -52,7 +53,7 @@ pub use public::PublicUrl;
 pub use script::{AnalyticsJs, AnalyticsJsError};
 pub use secret::{SecretOrigin, process_environment};
 pub use telemetry::TelemetryConfig;
-pub(crate) use values::has_plain_port;
+pub(crate) use url::has_plain_port;
 
 use declare::{Listing, Merge, Settings, settings};
 use document::{Diagnostics, Document};
@@ -178,7 +179,8 @@ impl Config {
         for (key, address) in sandbox.into_iter().chain([("admin.listen", self.admin.listen)]) {
             let same = |(_, other): &&(&str, SocketAddr)| address.port() != 0 && *other == address;
             if let Some((other, _)) = taken.iter().find(same) {
-                let what = [&format!("is {address}, and so is"), "of the same program"];
+                let what =
+                    |[one, other]: [&str; 2]| format!("{one} is {address}, and so is {other}, of the same program");
                 root.conflict([key, other], what, "give each its own port");
             }
             taken.push((key, address));

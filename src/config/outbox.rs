@@ -15,7 +15,7 @@ const TEN_YEARS: Duration = Duration::from_hours(3650 * 24);
 settings! {
     /// The file that keeps everything.
     pub struct OutboxConfig, checked by Self::beside_the_configuration {
-        /// The SQLite file, relative to this file's folder. It must lie on a local disk: no network share.
+        /// The SQLite file, relative to the configuration's folder. It must lie on a local disk: no network share.
         path: PathBuf = "outbox.db".into(), path().restart();
 
         /// How long delivered and skipped events are kept. As long as an event is kept, it can be looked up, a message

@@ -3,11 +3,9 @@
 //! Both take plain characters alone: React Native's SDK ignores an `apiHost` with any other (read in the source of
 //! its 2.24.1). Uses no other module but those of this folder.
 
-use hyper::Uri;
-
 use super::setting::{Setting, text};
 use super::suggest::quoted;
-use super::values::has_plain_port;
+use super::url::Url;
 
 /// The address that clients are told to send to, in place of the one they asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,25 +48,13 @@ pub(super) fn path_prefix() -> Setting<String> {
 }
 
 fn read_url(text: &str) -> Option<PublicUrl> {
-    let uri: Uri = text.parse().ok()?;
-    let (scheme, authority) = (uri.scheme_str()?, uri.authority()?);
-    let (https, own_port) = match scheme {
-        "https" => (true, 443),
-        "http" => (false, 80),
-        _ => return None,
-    };
-    let path = uri.path().strip_suffix('/').unwrap_or(uri.path());
+    let url = Url::parse(text)?;
+    let path = url.path.strip_suffix('/').unwrap_or(&url.path);
     let plain = path.is_empty() || is_plain_path(path);
-    let bare = uri.query().is_none() && !text.contains('#');
-    if !plain || !bare || authority.host().is_empty() || !has_plain_port(authority) {
-        return None;
-    }
-    let host = authority.host().to_ascii_lowercase();
-    let address = match authority.port_u16() {
-        Some(port) if port != own_port => format!("{host}:{port}{path}"),
-        _ => format!("{host}{path}"),
-    };
-    Some(PublicUrl { https, address })
+    (plain && !text.contains(['?', '#'])).then(|| PublicUrl {
+        https: url.https,
+        address: format!("{}{path}", url.host_and_port()),
+    })
 }
 
 /// `/a`, `/a/b-c`: each step a word, so that no step is empty, or leads up.

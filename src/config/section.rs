@@ -7,23 +7,26 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::document::{Document, join, without_indices};
+use super::error::Place;
 use super::suggest::{self, quoted, quoted_key};
 
 /// A `[section]`, or one that the file leaves out.
 pub(super) struct Section<'a> {
     document: &'a Document<'a>,
     path: String,
+    /// Where it stands, or the closest section around it that the file has; `None`: the file as a whole.
+    offset: Option<usize>,
     entries: Option<&'a DeTable<'a>>,
 }
 
 impl<'a> Section<'a> {
     /// The whole file.
     pub(super) fn root(document: &'a Document<'a>) -> Self {
-        let (path, entries) = (String::new(), Some(document.root));
         Self {
             document,
-            path,
-            entries,
+            path: String::new(),
+            offset: None,
+            entries: Some(document.root),
         }
     }
 
@@ -54,6 +57,7 @@ impl<'a> Section<'a> {
         Self {
             document: self.document,
             path: self.full(key),
+            offset: self.find(key).0,
             entries: entry.and_then(|entry| entry.table(&format!("a section [{}]", entry.path))),
         }
     }
@@ -67,6 +71,7 @@ impl<'a> Section<'a> {
         let items = entry.items(&allowed).unwrap_or_default();
         let section = |item: Entry<'a>| Self {
             document: self.document,
+            offset: Some(item.offset),
             entries: item.table(&allowed),
             path: item.path,
         };
@@ -77,18 +82,36 @@ impl<'a> Section<'a> {
             .collect()
     }
 
-    /// Adds that two keys do not go together, at the first of them that stands in the file: the other may be a
-    /// default. Adds nothing when one of them is wrong by itself. The sentence is key, `what[0]`, key, `what[1]`.
-    pub(super) fn conflict(&self, keys: [&str; 2], what: [&str; 2], hint: &str) {
-        let [one, other] = keys.map(|key| self.full(key));
-        if !self.is_sound(keys[0]) || !self.is_sound(keys[1]) {
-            return;
+    /// Where a key stands, or the closest section around it that the file has; and whether it is the key itself.
+    fn find(&self, key: &str) -> (Option<usize>, bool) {
+        let (mut found, mut entries) = ((self.offset, false), self.entries);
+        let mut steps = key.split('.').peekable();
+        while let Some(step) = steps.next() {
+            let Some((key, value)) = entries.and_then(|entries| entries.get_key_value(step)) else {
+                break;
+            };
+            found = (Some(key.span().start), steps.peek().is_none());
+            entries = value.get_ref().as_table();
         }
-        let stands = |key: &&String| self.document.find_exactly(key).is_some();
-        let at = [&one, &other].into_iter().find(stands).unwrap_or(&one);
-        let what = format!("{one} {} {other}, {}", what[0], what[1]);
-        let offset = self.document.find(at).map(|(offset, _)| offset);
-        self.document.push_error(offset, what, hint.to_owned());
+        found
+    }
+
+    /// The line of a key, or of the closest section around it.
+    pub(super) fn line_of(&self, key: &str) -> usize {
+        let offset = self.find(key).0.unwrap_or_default();
+        Place::of(self.document.text, offset).line
+    }
+
+    /// Adds that two keys do not go together, at the first of them that stands in the file: the other may be a
+    /// default. Adds nothing when one of them is wrong by itself. `what` makes the sentence of the keys' full names.
+    pub(super) fn conflict(&self, keys: [&str; 2], what: impl FnOnce([&str; 2]) -> String, hint: &str) {
+        if keys.iter().all(|key| self.is_sound(key)) {
+            let [(one, is_exact), (other, is_other)] = keys.map(|key| self.find(key));
+            let offset = if is_other && !is_exact { other } else { one };
+            let [one_key, other_key] = keys.map(|key| self.full(key));
+            self.document
+                .push_error(offset, what([&one_key, &other_key]), hint.to_owned());
+        }
     }
 
     /// Whether nothing was wrong with a key so far.
@@ -103,9 +126,8 @@ impl<'a> Section<'a> {
 
     /// Adds a mistake that shows only when several keys are seen together, or one that is missing.
     pub(super) fn error(&self, key: &str, what: &str, hint: impl Into<String>) {
-        let key = self.full(key);
-        let offset = self.document.find(&key).map(|(offset, _)| offset);
-        self.document.push_error(offset, format!("{key} {what}"), hint.into());
+        let what = format!("{} {what}", self.full(key));
+        self.document.push_error(self.find(key).0, what, hint.into());
     }
 
     /// Adds every key that no setting has, with the one that was probably meant.

@@ -8,7 +8,6 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hyper::http::uri::Authority;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use toml::de::DeValue;
 
@@ -277,11 +276,6 @@ fn in_largest_unit(value: u64, units: &[(&str, u64)]) -> String {
 
 fn join(number: impl Display, unit: &str) -> String {
     format!("{number}{unit}")
-}
-
-/// Host and port, or the host alone: no user name, no colon without a port, no port over 65535.
-pub(crate) fn has_plain_port(authority: &Authority) -> bool {
-    authority.port_u16().is_some() || authority.as_str() == authority.host()
 }
 
 #[cfg(test)]
