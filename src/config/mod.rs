@@ -16,6 +16,7 @@ mod log;
 mod mapping;
 mod outbox;
 mod public;
+mod reference;
 mod script;
 mod secret;
 mod section;

@@ -1,8 +1,8 @@
-//! `config.toml`: the shipped file is the default and names every key; wrong files are told what is wrong, all of it;
-//! secrets are never shown.
+//! `config.toml`: the shipped file is the default and has every key; errors name all that is wrong with a file; secrets
+//! are never shown.
 //!
-//! `tests/config/wrong/` holds the wrong files, each with the exact error beside it. After a change of wording, run with
-//! `RELAY_TESTS_UPDATE=1` to write the errors anew, and read their diff.
+//! `tests/config/wrong/` holds the wrong files, each with the exact error in a file of its name. After a change of a
+//! declaration or an error, `RELAY_TESTS_UPDATE=1` writes the errors, `config.toml` and the reference: read their diff.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -76,31 +76,29 @@ fn what_is_left_out_takes_its_default() {
 }
 
 #[test]
-fn the_shipped_file_explains_every_key() {
-    let shipped = shipped();
-    let keys = Config::known_keys();
-    assert!(keys.len() >= 72, "only {} keys are known", keys.len());
-    let lines: Vec<&str> = shipped.lines().map(str::trim).collect();
-    for key in keys {
-        let name = key.rsplit('.').next().unwrap();
-        let is_it = |line: &str| {
-            let line = line.trim_start_matches(['#', ' ']);
-            line.split_once('=').is_some_and(|(left, _)| left.trim() == name)
-                || line == format!("[{key}]")
-                || line == format!("[[{key}]]")
-        };
-        let at = lines.iter().position(|line| is_it(line));
-        let at = at.unwrap_or_else(|| panic!("config.toml does not have {key}"));
-        let comment = lines[..at].iter().rev().find(|line| !is_setting(line));
+fn the_shipped_file_and_the_reference_are_what_the_declarations_print() {
+    let update = std::env::var_os("RELAY_TESTS_UPDATE").is_some();
+    for (file, printed) in [
+        ("config.toml", Config::shipped()),
+        ("docs/reference/settings.md", Config::reference()),
+    ] {
+        let file = root().join(file);
+        if update {
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(&file, &printed).unwrap();
+        }
+        let written = fs::read_to_string(&file).unwrap_or_default();
         assert!(
-            comment.is_some_and(|line| line.starts_with('#')),
-            "config.toml does not explain {key}"
+            written == printed,
+            "{} is not what the declarations in src/config print: run with RELAY_TESTS_UPDATE=1, and read the diff",
+            file.display()
         );
+        for key in Config::known_keys() {
+            let name = key.rsplit('.').next().unwrap();
+            assert!(printed.contains(name), "{} does not have {key}", file.display());
+        }
     }
-}
-
-fn is_setting(line: &str) -> bool {
-    !line.is_empty() && !line.starts_with('#')
+    assert!(!update, "the files were written: read their diff");
 }
 
 #[test]
@@ -163,7 +161,7 @@ fn every_wrong_file_is_told_all_that_is_wrong() {
         assert_eq!(error, expected, "{}", case.display());
         assert!(!error.contains(SECRET), "{} shows a secret", case.display());
     }
-    assert!(!update, "the expected texts were written anew: read their diff");
+    assert!(!update, "the expected texts were written: read their diff");
 }
 
 #[test]
