@@ -32,6 +32,16 @@ pub(super) enum Header {
     Sections,
 }
 
+impl Header {
+    /// The header of a section.
+    pub(super) fn of(self, key: &str) -> String {
+        match self {
+            Self::Section => format!("[{key}]"),
+            Self::Sections => format!("[[{key}]]"),
+        }
+    }
+}
+
 /// A section or a key.
 pub(super) struct Item {
     /// In full and without indices.

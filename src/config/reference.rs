@@ -42,94 +42,79 @@ const ABOUT_THE_REFERENCE: [&str; 3] = [
 impl Config {
     /// `config.toml` as shipped: every key with its documentation and its default.
     pub fn shipped() -> String {
-        let mut text = String::new();
-        for line in ABOUT_THE_FILE {
-            comment(&mut text, line);
-            text += "#\n";
+        let mut lines = Vec::new();
+        for about in ABOUT_THE_FILE {
+            lines.extend(comment(about));
+            lines.push("#".to_owned());
         }
-        for line in ABOUT_VALUES {
-            comment(&mut text, line);
-        }
-        let mut documented = Vec::new();
-        for item in declarations() {
-            let name = item.key.rsplit('.').next().unwrap_or_default();
-            let is_new = !documented.contains(&item.about);
-            documented.push(item.about);
+        lines.extend(ABOUT_VALUES.into_iter().flat_map(comment));
+        for (Item { key, about, what }, is_new) in declarations() {
             if is_new {
-                text += if is_outermost(&item) { "\n\n" } else { "\n" };
-                comment(&mut text, &item.about.concat());
+                let is_outermost = matches!(what, What::Section(Header::Sections)) || !key.contains('.');
+                lines.extend(vec![String::new(); if is_outermost { 2 } else { 1 }]);
+                lines.extend(comment(&about.concat()));
             }
-            match &item.what {
-                What::Section(Header::Section) => text += &format!("[{}]\n", item.key),
-                What::Section(Header::Sections) => text += &format!("[[{}]]\n", item.key),
+            match what {
+                What::Section(header) => lines.push(header.of(&key)),
                 What::Setting(facts, default) => {
-                    if is_new {
-                        comment(&mut text, &sentence(facts, default.as_deref()));
-                    }
-                    text += &setting(&item.key, name, facts, default.as_deref());
+                    let default = default.as_deref();
+                    lines.extend(
+                        is_new
+                            .then(|| comment(&sentence(&facts, default)))
+                            .into_iter()
+                            .flatten(),
+                    );
+                    lines.push(setting(&key, &facts, default));
                 }
             }
         }
-        text
+        lines.join("\n") + "\n"
     }
 
     /// The reference of the settings, in Markdown: which changes need a restart, and what each key means.
     pub fn reference() -> String {
-        let mut text = "# Settings\n\n".to_owned();
-        for line in ABOUT_THE_REFERENCE {
-            text += &format!("{}\n\n", wrapped(line, COLUMNS).join("\n"));
-        }
-        for line in ABOUT_VALUES {
-            text += &format!("- {}\n", wrapped(line, COLUMNS - 2).join("\n  "));
-        }
-        text += "\n## Defaults, and what a reload changes\n\n\
-            | key | default | a change takes effect |\n|---|---|---|\n";
-        for item in declarations() {
-            if let What::Setting(facts, default) = &item.what {
-                let (key, default) = (&item.key, default_of(facts, default.as_deref()));
-                text += &format!("| `{key}` | {default} | {} |\n", effect(facts.reload));
+        let mut parts = vec!["# Settings".to_owned()];
+        parts.extend(ABOUT_THE_REFERENCE.map(|about| wrapped(about, COLUMNS).join("\n")));
+        let values = ABOUT_VALUES.map(|about| format!("- {}", wrapped(about, COLUMNS - 2).join("\n  ")));
+        parts.push(values.join("\n"));
+        parts.push("## Defaults, and what a reload changes".to_owned());
+        let rows = declarations().into_iter().filter_map(|(item, _)| row(&item));
+        let head = "| key | default | a change takes effect |\n|---|---|---|";
+        parts.push(rows.fold(head.to_owned(), |table, row| table + "\n" + &row));
+        for (Item { key, about, what }, _) in declarations().into_iter().filter(|(_, is_new)| *is_new) {
+            parts.push(match &what {
+                What::Section(header) => format!("## `{}`", header.of(&key)),
+                What::Setting(..) => format!("### `{key}`"),
+            });
+            parts.push(wrapped(&about.concat(), COLUMNS).join("\n"));
+            if let What::Setting(facts, default) = &what {
+                parts.push(wrapped(&sentence(facts, default.as_deref()), COLUMNS).join("\n"));
             }
         }
-        let mut documented = Vec::new();
-        for item in declarations() {
-            if documented.contains(&item.about) {
-                continue;
-            }
-            documented.push(item.about);
-            let about = wrapped(&item.about.concat(), COLUMNS).join("\n");
-            text += &match &item.what {
-                What::Section(Header::Section) => format!("\n## `[{}]`\n\n{about}\n", item.key),
-                What::Section(Header::Sections) => format!("\n## `[[{}]]`\n\n{about}\n", item.key),
-                What::Setting(facts, default) => {
-                    let facts = wrapped(&sentence(facts, default.as_deref()), COLUMNS).join("\n");
-                    format!("\n### `{}`\n\n{about}\n\n{facts}\n", item.key)
-                }
-            };
-        }
-        text
+        parts.join("\n\n") + "\n"
     }
 }
 
-fn declarations() -> Vec<Item> {
+/// The declarations, and whether each is the first with its documentation: all families of endpoints have the same keys.
+fn declarations() -> Vec<(Item, bool)> {
     let mut listing = Listing::default();
     Config::default().list(&mut listing);
-    listing.items
-}
-
-fn is_outermost(item: &Item) -> bool {
-    matches!(item.what, What::Section(header) if header == Header::Sections || !item.key.contains('.'))
+    let mut documented = Vec::new();
+    let items = listing.items.into_iter().map(|item| {
+        let is_new = !documented.contains(&item.about);
+        documented.push(item.about);
+        (item, is_new)
+    });
+    items.collect()
 }
 
 /// A key as the shipped file has it.
-fn setting(key: &str, name: &str, facts: &Facts, default: Option<&str>) -> String {
-    let examples = facts.examples.iter();
+fn setting(key: &str, facts: &Facts, default: Option<&str>) -> String {
+    let name = key.rsplit('.').next().unwrap_or(key);
     match default {
-        _ if facts.is_map => {
-            let examples: String = examples.map(|example| format!("# {example}\n")).collect();
-            format!("[{key}]\n{examples}")
-        }
-        Some(default) => format!("{name} = {default}\n"),
-        None => examples.map(|example| format!("# {name} = {example}\n")).collect(),
+        _ if facts.is_map => format!("[{key}]\n# {}", facts.examples.join("\n# ")),
+        Some(default) => format!("{name} = {default}"),
+        None => format!("# {name} = {}", facts.examples.concat()),
     }
 }
 
@@ -148,26 +133,27 @@ fn sentence(facts: &Facts, default: Option<&str>) -> String {
     format!("Allowed: {}. {default}{restart}", facts.form)
 }
 
-fn default_of(facts: &Facts, default: Option<&str>) -> String {
-    match default {
+/// A setting's default, and when a change takes effect.
+fn row(Item { key, what, .. }: &Item) -> Option<String> {
+    let What::Setting(facts, default) = what else {
+        return None;
+    };
+    let default = match default {
         _ if facts.required => "required".to_owned(),
         Some(default) => format!("`{default}`"),
         None => "none".to_owned(),
-    }
-}
-
-const fn effect(reload: Reload) -> &'static str {
-    match reload {
+    };
+    let effect = match facts.reload {
         Reload::Live => "on reload",
         Reload::Restart => "**at a restart**",
         Reload::RestartIf(_) => "on reload, or at a restart: see below",
-    }
+    };
+    Some(format!("| `{key}` | {default} | {effect} |"))
 }
 
-fn comment(text: &mut String, of: &str) {
-    for line in wrapped(of, COLUMNS - 2) {
-        *text += &format!("# {line}\n");
-    }
+fn comment(text: &str) -> Vec<String> {
+    let lines = wrapped(text, COLUMNS - 2).into_iter();
+    lines.map(|line| format!("# {line}")).collect()
 }
 
 /// Lines of words, each as full as `columns` allow.

@@ -13,11 +13,14 @@ pub(super) struct Setting<T> {
     /// What does not depend on the type.
     pub facts: Facts,
     read: Box<Read<T>>,
-    literal: Box<dyn Fn(&T) -> Option<String>>,
+    literal: Box<Literal<T>>,
 }
 
 /// Reads a value; `None` when it is wrong, which is added to the diagnostics with what is allowed.
 type Read<T> = dyn Fn(&Entry<'_>, &str) -> Option<T>;
+
+/// Writes a value as a file would have it; `None`: a file would leave the key out.
+type Literal<T> = dyn Fn(&T) -> Option<String>;
 
 /// What an operator has to know of a key.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use toml::de::DeValue;
+use toml::de::{DeFloat, DeInteger};
 
 use super::section::Entry;
 use super::setting::{Setting, list, scalar, text};
@@ -122,10 +122,9 @@ pub(super) fn networks() -> Setting<Vec<IpNet>> {
         let network = address.or_else(|_| text.parse::<IpNet>());
         network.map_err(|_| format!("is {}, neither an address nor a network", quoted(text)))
     };
-    let is_single = |network: &IpNet| network.prefix_len() == network.max_prefix_len();
-    list(allowed, read, move |network| match network {
-        network if is_single(network) => network.addr().to_string(),
-        network => network.to_string(),
+    list(allowed, read, |network: &IpNet| match network.prefix_len() {
+        whole if whole == network.max_prefix_len() => network.addr().to_string(),
+        _ => network.to_string(),
     })
 }
 
@@ -172,30 +171,20 @@ pub(super) fn not_blank(text: &str) -> Result<String, String> {
 }
 
 fn whole_number(entry: &Entry<'_>) -> Result<u64, String> {
-    let number = match entry.value() {
-        DeValue::Integer(number) => i128::from_str_radix(number.as_str(), number.radix()).ok(),
-        DeValue::String(_)
-        | DeValue::Float(_)
-        | DeValue::Boolean(_)
-        | DeValue::Datetime(_)
-        | DeValue::Array(_)
-        | DeValue::Table(_) => None,
-    };
+    let number = entry.value().as_integer();
+    let number = number.and_then(|number| i128::from_str_radix(number.as_str(), number.radix()).ok());
     let number = number.ok_or_else(|| format!("{}, not a whole number", entry.describe()))?;
     u64::try_from(number).map_err(|_| format!("{}, out of range", entry.describe()))
 }
 
 fn number(entry: &Entry<'_>) -> Result<f64, String> {
-    let number = match entry.value() {
-        DeValue::Float(number) => number.as_str().parse().ok(),
-        DeValue::Integer(number) if number.radix() == 10 => number.as_str().parse().ok(),
-        DeValue::Integer(_)
-        | DeValue::String(_)
-        | DeValue::Boolean(_)
-        | DeValue::Datetime(_)
-        | DeValue::Array(_)
-        | DeValue::Table(_) => None,
-    };
+    let whole = entry.value().as_integer().filter(|number| number.radix() == 10);
+    let digits = entry
+        .value()
+        .as_float()
+        .map(DeFloat::as_str)
+        .or(whole.map(DeInteger::as_str));
+    let number = digits.and_then(|digits| digits.parse().ok());
     number.ok_or_else(|| format!("{}, not a number", entry.describe()))
 }
 
@@ -210,72 +199,47 @@ fn fitting<N: Whole>(entry: &Entry<'_>, value: u64, range: &RangeInclusive<u64>)
 }
 
 fn parse_duration(text: &str) -> Result<Duration, &'static str> {
-    scaled(text, &DURATION_UNITS)
-        .map(Duration::from_millis)
-        .map_err(|fault| match fault {
-            Fault::NoNumber => "which does not begin with a whole number",
-            Fault::NoUnit => "which has no unit that is known",
-            Fault::TooLarge => "which is too long",
-        })
+    scaled(text, &DURATION_UNITS, "which is too long").map(Duration::from_millis)
 }
 
 fn parse_size(text: &str) -> Result<u64, &'static str> {
-    scaled(text, &SIZE_UNITS).map_err(|fault| match fault {
-        Fault::NoNumber => "which does not begin with a whole number",
-        Fault::NoUnit => "which has no unit that is known",
-        Fault::TooLarge => "which is too large",
-    })
+    scaled(text, &SIZE_UNITS, "which is too large")
 }
 
-enum Fault {
-    NoNumber,
-    NoUnit,
-    TooLarge,
-}
-
-fn scaled(text: &str, units: &[(&str, u64)]) -> Result<u64, Fault> {
+/// A whole number and its unit.
+fn scaled(text: &str, units: &[(&str, u64)], too_large: &'static str) -> Result<u64, &'static str> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     if number.is_empty() {
-        return Err(Fault::NoNumber);
+        return Err("which does not begin with a whole number");
     }
-    let unit = unit.trim();
-    let (_, factor) = units.iter().find(|(name, _)| *name == unit).ok_or(Fault::NoUnit)?;
-    number
-        .parse::<u64>()
-        .ok()
-        .and_then(|number| number.checked_mul(*factor))
-        .ok_or(Fault::TooLarge)
+    let unit = units.iter().find(|(name, _)| *name == unit.trim());
+    let (_, factor) = unit.ok_or("which has no unit that is known")?;
+    let number = number.parse::<u64>().ok();
+    number.and_then(|number| number.checked_mul(*factor)).ok_or(too_large)
 }
 
 /// A duration in the largest unit that leaves no rest: the form the file takes.
 pub(super) fn duration_text(duration: Duration) -> String {
-    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    if millis == 0 {
-        return "0s".to_owned();
+    match u64::try_from(duration.as_millis()).unwrap_or(u64::MAX) {
+        0 => "0s".to_owned(),
+        millis => in_largest_unit(millis, &DURATION_UNITS),
     }
-    in_largest_unit(millis, &DURATION_UNITS)
 }
 
 /// A size in the largest binary unit that leaves no rest.
 pub(super) fn size_text(bytes: u64) -> String {
-    if bytes == 0 {
-        return "0".to_owned();
+    match bytes {
+        0 => "0".to_owned(),
+        bytes => in_largest_unit(bytes, &SIZE_UNITS[..BINARY_UNITS]),
     }
-    in_largest_unit(bytes, &SIZE_UNITS[..BINARY_UNITS])
 }
 
 fn in_largest_unit(value: u64, units: &[(&str, u64)]) -> String {
-    let fits = |(_, factor): &&(&str, u64)| value.is_multiple_of(*factor);
-    match units.iter().rev().find(fits) {
-        Some((unit, factor)) => join(value / factor, unit),
-        None => value.to_string(),
-    }
-}
-
-fn join(number: impl Display, unit: &str) -> String {
-    format!("{number}{unit}")
+    let mut fitting = units.iter().rev().filter(|(_, factor)| value.is_multiple_of(*factor));
+    let (unit, factor) = fitting.next().copied().unwrap_or(("", 1));
+    format!("{}{unit}", value / factor)
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 //! shipped `config.toml`. (The reference of the settings is generated.)
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use klaviyo_relay::config::Config;
 
-use super::{Page, blocks, code_spans, only};
+use super::{Page, blocks, code_spans, only, root};
 
 /// The section of Klaviyo's limits, one subsection for each family of endpoints.
 const LIMITS: &str = "delivery.limits";
@@ -25,11 +26,11 @@ fn the_limits_table_has_every_family_with_its_default() {
         }
     }
     let known = Config::known_keys();
-    let figures = known.iter().cloned().filter(|key: &String| {
+    let figures = known.iter().filter(|key| {
         let figure = key.rsplit_once('.').map(|(_, last)| last);
         matches!(figure, Some("burst" | "steady"))
     });
-    assert_eq!(documented, figures.collect());
+    assert_eq!(documented, figures.cloned().collect());
 }
 
 #[test]
