@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::{Span, SpanRelativeTo};
+
 use crate::model::Timestamp;
 
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
@@ -22,28 +24,13 @@ pub fn time(text: &str, now: Timestamp) -> Option<Timestamp> {
 
 /// `2h`, `1d12h`, `2h ago`.
 fn ago(text: &str) -> Option<Duration> {
-    let mut rest = text.strip_suffix("ago").unwrap_or(text).trim();
-    if rest.is_empty() {
-        return None;
-    }
-    let mut span = Duration::ZERO;
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, after) = rest.split_at_checked(digits)?;
-        let number: u64 = number.parse().ok()?;
-        let (unit, after) = after.split_at_checked(1)?;
-        let seconds = match unit {
-            "s" => 1,
-            "m" => 60,
-            "h" => 3600,
-            "d" => 24 * 3600,
-            "w" => 7 * 24 * 3600,
-            _ => return None,
-        };
-        span = span.checked_add(Duration::from_secs(number.checked_mul(seconds)?))?;
-        rest = after.trim_start();
-    }
-    Some(span)
+    let text = text.strip_suffix("ago").unwrap_or(text).trim();
+    let span: Span = text
+        .parse()
+        .ok()
+        .filter(|_| text.starts_with(|c: char| c.is_ascii_digit()))?;
+    let span = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+    span.try_into().ok()
 }
 
 #[cfg(test)]
