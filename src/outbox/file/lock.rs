@@ -13,8 +13,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, flock};
-
 use super::create::FileId;
 use super::{create, disk};
 use crate::outbox::error::OpenError;
@@ -40,7 +38,7 @@ pub(in crate::outbox) fn take(outbox: &Path) -> Result<Lock, OpenError> {
         source,
     };
     let mut file = open(&path).map_err(failed)?;
-    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+    if file.try_lock().is_err() {
         let mut pid = String::new();
         file.read_to_string(&mut pid).map_err(failed)?;
         return Err(OpenError::InUse {
@@ -78,7 +76,7 @@ impl Lock {
         one_name(outbox)?;
         let file = create::private().read(true).write(true).open(outbox);
         let file = file.map_err(failed)?;
-        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if file.try_lock().is_err() {
             let inode = file.metadata().map_err(failed)?.ino();
             return Err(OpenError::InUse {
                 path: outbox.to_owned(),
@@ -100,7 +98,7 @@ impl Lock {
         let Ok(mut file) = open(&self.path) else {
             return;
         };
-        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() && sign(&mut file).is_ok() {
+        if file.try_lock().is_ok() && sign(&mut file).is_ok() {
             tracing::warn!(lock = %self.path.display(), "somebody removed the outbox's lock file; it is there again");
             *beside = file;
         }
@@ -150,7 +148,7 @@ fn holder(inode: u64) -> Option<String> {
 /// The process that works on an outbox as its daemon, as it wrote itself down; `None` when none does.
 pub fn daemon_of(outbox: &Path) -> Option<String> {
     let mut file = create::private().read(true).open(lock_path(outbox)).ok()?;
-    if flock(&file, FlockOperation::NonBlockingLockShared).is_ok() {
+    if file.try_lock_shared().is_ok() {
         // Given back at once, with the file.
         return None;
     }
@@ -209,7 +207,7 @@ mod tests {
     async fn a_command_that_looks_for_a_moment_keeps_no_daemon_out() {
         let (_folder, path) = outbox();
         let looking = open(&lock_path(&path)).unwrap();
-        flock(&looking, FlockOperation::NonBlockingLockShared).unwrap();
+        looking.try_lock_shared().unwrap();
         let (taken, ()) = tokio::join!(take_soon(&path), async {
             tokio::task::yield_now().await;
             drop(looking);
