@@ -20,7 +20,7 @@ const NAMELESS: &str = "klaviyo:key-";
 
 /// What could be found out about a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Holder {
+pub(super) enum KeyOwner {
     /// Who is behind it.
     Known(String),
     /// Nobody said; a name of its own.
@@ -31,7 +31,7 @@ pub(super) enum Holder {
 
 /// Why a running daemon does not go over to another key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum NotTaken {
+pub(super) enum KeyRejected {
     /// What was sent to one account must not be known as sent to another.
     #[error("it belongs to another account; restart the daemon if that is meant")]
     OtherAccount,
@@ -46,7 +46,7 @@ pub(super) enum NotTaken {
     Unclear,
 }
 
-impl Holder {
+impl KeyOwner {
     /// Asks Klaviyo, or remembers what it said before.
     pub(super) async fn of(sender: &Sender, outbox: &Outbox, clock: &Arc<dyn Clock>) -> Self {
         let fact = format!("account behind key {}", sender.fingerprint());
@@ -86,14 +86,14 @@ impl Holder {
     }
 
     /// The destination's name when a daemon that sends to `former` goes over to this one's key.
-    pub(super) fn instead_of(self, former: &str) -> Result<String, NotTaken> {
+    pub(super) fn instead_of(self, former: &str) -> Result<String, KeyRejected> {
         let was_nameless = former.starts_with(NAMELESS);
         match self {
-            Self::Refused(_) => Err(NotTaken::Refused),
+            Self::Refused(_) => Err(KeyRejected::Refused),
             Self::Known(name) if was_nameless || name == former => Ok(name),
-            Self::Known(_) => Err(NotTaken::OtherAccount),
+            Self::Known(_) => Err(KeyRejected::OtherAccount),
             Self::Unknown(name) if was_nameless => Ok(name),
-            Self::Unknown(_) => Err(NotTaken::Unclear),
+            Self::Unknown(_) => Err(KeyRejected::Unclear),
         }
     }
 }
@@ -109,24 +109,24 @@ mod tests {
 
     #[test]
     fn a_key_is_exchanged_for_one_of_the_same_account() {
-        let known = |name: &str| Holder::Known(name.to_owned());
-        let unknown = || Holder::Unknown("klaviyo:key-2".to_owned());
-        let refused = || Holder::Refused("klaviyo:key-2".to_owned());
+        let known = |name: &str| KeyOwner::Known(name.to_owned());
+        let unknown = || KeyOwner::Unknown("klaviyo:key-2".to_owned());
+        let refused = || KeyOwner::Refused("klaviyo:key-2".to_owned());
         let account = "klaviyo:AbC123";
-        for (holder, former, name) in [
+        for (owner, former, name) in [
             (known(account), account, Ok(account)),
-            (known("klaviyo:Other1"), account, Err(NotTaken::OtherAccount)),
-            (known(account), SANDBOX, Err(NotTaken::OtherAccount)),
-            (unknown(), account, Err(NotTaken::Unclear)),
-            (refused(), account, Err(NotTaken::Refused)),
+            (known("klaviyo:Other1"), account, Err(KeyRejected::OtherAccount)),
+            (known(account), SANDBOX, Err(KeyRejected::OtherAccount)),
+            (unknown(), account, Err(KeyRejected::Unclear)),
+            (refused(), account, Err(KeyRejected::Refused)),
             // The former key was wrong, or never said whose it is: nothing is known to contradict.
             (known(account), "klaviyo:key-1", Ok(account)),
             (unknown(), "klaviyo:key-1", Ok("klaviyo:key-2")),
-            (refused(), "klaviyo:key-1", Err(NotTaken::Refused)),
+            (refused(), "klaviyo:key-1", Err(KeyRejected::Refused)),
         ] {
-            let found = holder.clone().instead_of(former);
+            let found = owner.clone().instead_of(former);
             let expected = name.map(str::to_owned);
-            assert_eq!(found, expected, "{holder:?} instead of {former}");
+            assert_eq!(found, expected, "{owner:?} instead of {former}");
         }
     }
 }

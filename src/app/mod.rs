@@ -40,7 +40,7 @@ use crate::sandbox::{self, Sandbox};
 pub(crate) use certificate::{expiry, load_tls};
 use certificate::{reload_certificate, warn_of_expiry};
 pub(crate) use descriptors::{Shares, reachable};
-use destination::Holder;
+use destination::KeyOwner;
 use waiting::Ports;
 
 /// How long answers in progress may take to finish at a shutdown.
@@ -396,7 +396,7 @@ async fn run_relay(
         tracing::warn!(%error, "failed to write down that the configuration was taken");
     }
     if settings.borrow().sent_to != destination::SANDBOX {
-        let name = Holder::of(&sender, &outbox, &clock).await.name();
+        let name = KeyOwner::of(&sender, &outbox, &clock).await.name();
         instruments.metrics.sandbox(name == destination::SANDBOX);
         let destination = Destination {
             endpoint,

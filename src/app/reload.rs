@@ -13,7 +13,7 @@ use crate::relay::Settings;
 use crate::telemetry::Logging;
 
 use super::certificate::reload_certificate;
-use super::destination::Holder;
+use super::destination::KeyOwner;
 use super::{App, garbage, script, sender, source_rules};
 
 /// The one key whose change is not certain before Klaviyo was asked.
@@ -97,8 +97,8 @@ impl App {
             self.named.cancelled().await;
             let sender = sender(config, sandbox)?;
             let former = self.settings.borrow().sent_to.clone();
-            let holder = Holder::of(&sender, &self.outbox, &self.clock).await;
-            match holder.instead_of(&former) {
+            let owner = KeyOwner::of(&sender, &self.outbox, &self.clock).await;
+            match owner.instead_of(&former) {
                 Ok(name) => return Ok(Some((sender, name))),
                 Err(why) => {
                     tracing::error!(%why, "{PRIVATE_KEY} stays as it was");
