@@ -1,7 +1,7 @@
 //! `audit`: proves that nothing vanished, or says where the gap is.
 
 use super::screen::Screen;
-use super::{End, attach, print, print_json};
+use super::{ExitStatus, attach, print, print_json};
 use crate::config::Config;
 use crate::model::EventId;
 use crate::operator::audit_json;
@@ -24,7 +24,7 @@ pub(super) struct Options {
     json: bool,
 }
 
-pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End> {
+pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<ExitStatus> {
     let outbox = attach(&config).await?;
     let audit = outbox.audit(options.deep).await?;
     outbox.close().await;
@@ -33,7 +33,11 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
     } else {
         print(&screen_of(&audit))?;
     }
-    Ok(if audit.holds() { End::Done } else { End::Failed })
+    Ok(if audit.holds() {
+        ExitStatus::Done
+    } else {
+        ExitStatus::Failed
+    })
 }
 
 /// What an audit found, for people.

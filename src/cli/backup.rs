@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::filter::list;
 use super::screen::Screen;
-use super::{End, attach, print, print_json, print_line};
+use super::{ExitStatus, attach, print, print_json, print_line};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, OutboxConfig};
 use crate::model::EventStatus;
@@ -56,7 +56,7 @@ pub(super) struct Restore {
 
 const UNFINISHED: [EventStatus; 2] = [EventStatus::Pending, EventStatus::Held];
 
-pub(super) async fn backup(options: &Backup, config: Config) -> anyhow::Result<End> {
+pub(super) async fn backup(options: &Backup, config: Config) -> anyhow::Result<ExitStatus> {
     Outbox::backup(&config.outbox, &options.file).await?;
     let bytes = std::fs::metadata(&options.file)?.len();
     let Some(audit) = Outbox::audit_file(&options.file).await? else {
@@ -64,7 +64,7 @@ pub(super) async fn backup(options: &Backup, config: Config) -> anyhow::Result<E
             "{}: {bytes} bytes; an older klaviyo-relay made the outbox, so the copy was not audited",
             options.file.display()
         ))?;
-        return Ok(End::Done);
+        return Ok(ExitStatus::Done);
     };
     let count = |name| count(&audit, name);
     let waiting = count("pending") + count("held");
@@ -83,7 +83,7 @@ pub(super) async fn backup(options: &Backup, config: Config) -> anyhow::Result<E
     if !audit.holds() {
         bail!("the copy is not as it must be, and so the outbox is not; look with: klaviyo-relay audit --deep");
     }
-    Ok(End::Done)
+    Ok(ExitStatus::Done)
 }
 
 fn count(audit: &Audit, name: &str) -> i64 {
@@ -91,7 +91,7 @@ fn count(audit: &Audit, name: &str) -> i64 {
     found.map_or(0, |(_, count)| *count)
 }
 
-pub(super) async fn restore(options: &Restore, config: Config) -> anyhow::Result<End> {
+pub(super) async fn restore(options: &Restore, config: Config) -> anyhow::Result<ExitStatus> {
     Outbox::check_backup(&options.file).await?;
     let audit = Outbox::audit_file(&options.file).await?;
     if audit.is_some_and(|audit| !audit.holds()) {
@@ -112,7 +112,7 @@ pub(super) async fn restore(options: &Restore, config: Config) -> anyhow::Result
         print_json(&json!({
             "dry_run": false, "count": count, "first": json_of(&first), "former": restored.former,
         }))?;
-        return Ok(End::Done);
+        return Ok(ExitStatus::Done);
     }
     let mut screen = Screen::default();
     if let Some(former) = &restored.former {
@@ -120,11 +120,11 @@ pub(super) async fn restore(options: &Restore, config: Config) -> anyhow::Result
     }
     write_held(&mut screen, count, &first, "are held and would be sent again");
     print(&screen)?;
-    Ok(End::Done)
+    Ok(ExitStatus::Done)
 }
 
 /// Made beside the backup's content, in a folder of its own: a backup is never written to.
-async fn preview(options: &Restore, config: &Config) -> anyhow::Result<End> {
+async fn preview(options: &Restore, config: &Config) -> anyhow::Result<ExitStatus> {
     let folder = tempfolder(config)?;
     let copy = OutboxConfig {
         path: folder.join("outbox.db"),
@@ -147,7 +147,7 @@ async fn preview(options: &Restore, config: &Config) -> anyhow::Result<End> {
         write_held(&mut screen, count, &first, "would be held, to be sent again");
         print(&screen)?;
     }
-    Ok(End::Done)
+    Ok(ExitStatus::Done)
 }
 
 /// A new folder beside the outbox, where there is room for it.

@@ -7,7 +7,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Command, CommandFactory as _};
 use clap_complete::Shell;
 
-use super::{Cli, End, print_own};
+use super::{Cli, ExitStatus, print_own};
 
 /// How bash's script names the program in what it looks for, and in what it has found: `clap_complete` 4.6 takes the
 /// hyphen of a name for the step to a command, in the first alone (clap-rs/clap#6421).
@@ -32,7 +32,7 @@ pub(super) struct Man {
     command: Option<String>,
 }
 
-pub(super) fn completions(options: &Completions) -> anyhow::Result<End> {
+pub(super) fn completions(options: &Completions) -> anyhow::Result<ExitStatus> {
     let mut script = Vec::new();
     let program = Cli::command();
     let names = program.get_subcommands().map(|command| command.get_name().to_owned());
@@ -47,10 +47,10 @@ pub(super) fn completions(options: &Completions) -> anyhow::Result<End> {
     } else {
         script
     })?;
-    Ok(End::Done)
+    Ok(ExitStatus::Done)
 }
 
-pub(super) fn man(options: &Man) -> anyhow::Result<End> {
+pub(super) fn man(options: &Man) -> anyhow::Result<ExitStatus> {
     let mut program = Cli::command();
     program.build();
     let page = match &options.command {
@@ -63,7 +63,7 @@ pub(super) fn man(options: &Man) -> anyhow::Result<End> {
         }
     };
     print_own(&rendered(page)?)?;
-    Ok(End::Done)
+    Ok(ExitStatus::Done)
 }
 
 fn rendered(command: Command) -> anyhow::Result<String> {

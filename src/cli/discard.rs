@@ -1,6 +1,6 @@
 //! `discard`: gives events up for good.
 
-use super::End;
+use super::ExitStatus;
 use super::filter::Filter;
 use crate::config::Config;
 use crate::operator::Change;
@@ -18,7 +18,7 @@ pub(super) struct Options {
     filter: Filter,
 }
 
-pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End> {
+pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<ExitStatus> {
     let misuse = "say which events: --status pending, held or dead, --id N or another filter; all of them at once \
                   is never meant";
     let filter = &options.filter;

@@ -9,7 +9,7 @@ use clap::builder::TypedValueParser;
 
 use super::filter::one_of;
 use super::screen::Screen;
-use super::{DEFAULT_CONFIG, End, print, print_json};
+use super::{DEFAULT_CONFIG, ExitStatus, print, print_json};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError};
 use crate::mapper::{Mapped, Planned};
@@ -37,7 +37,7 @@ fn side() -> impl TypedValueParser<Value = Side> {
     one_of(Side::ALL.iter().map(|side| side.word()), Side::from_word)
 }
 
-pub(super) fn run(options: &Options, config: Option<&Path>) -> anyhow::Result<End> {
+pub(super) fn run(options: &Options, config: Option<&Path>) -> anyhow::Result<ExitStatus> {
     let file = config.unwrap_or(Path::new(DEFAULT_CONFIG));
     let settings = match Config::load_without_secrets(file) {
         Err(ConfigError::Missing { .. }) if config.is_none() => Config::default(),
@@ -65,8 +65,8 @@ pub(super) fn run(options: &Options, config: Option<&Path>) -> anyhow::Result<En
         print(&screen_of(&explanation)?)?;
     }
     Ok(match explanation {
-        Explanation::Refused { .. } => End::Failed,
-        Explanation::Becomes(_) => End::Done,
+        Explanation::Refused { .. } => ExitStatus::Failed,
+        Explanation::Becomes(_) => ExitStatus::Done,
     })
 }
 

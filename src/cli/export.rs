@@ -14,7 +14,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use super::filter::Filter;
-use super::{End, Misuse, attach, print_json, print_line};
+use super::{ExitStatus, UsageError, attach, print_json, print_line};
 use crate::config::Config;
 use crate::model::{EventId, EventStatus};
 use crate::operator::exported_line;
@@ -37,7 +37,7 @@ pub(super) struct Options {
     output: Option<PathBuf>,
 }
 
-pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End> {
+pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<ExitStatus> {
     let all = EventStatus::ALL;
     let outbox = attach(&config).await?;
     let filter = options.filter.meant();
@@ -50,13 +50,13 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
     let Some(file) = &options.output else {
         if options.filter.json {
             let words = "the events themselves are JSON; --json is for the summary, with --output or --dry-run";
-            return Err(Misuse(words).into());
+            return Err(UsageError(words).into());
         }
         let mut out = io::stdout().lock();
         write_all(options, &outbox, &mut out).await?;
         out.flush()?;
         outbox.close().await;
-        return Ok(End::Done);
+        return Ok(ExitStatus::Done);
     };
     let count = to_file(options, &outbox, file).await;
     outbox.close().await;
@@ -67,7 +67,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
         let plural = if count == 1 { "" } else { "s" };
         print_line(format_args!("{count} event{plural} exported to {}", file.display()))?;
     }
-    Ok(End::Done)
+    Ok(ExitStatus::Done)
 }
 
 async fn to_file(options: &Options, outbox: &Outbox, path: &Path) -> anyhow::Result<u64> {

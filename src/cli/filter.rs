@@ -4,7 +4,7 @@ use anyhow::bail;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::screen::Screen;
-use super::{End, Misuse, attach, print, print_json};
+use super::{ExitStatus, UsageError, attach, print, print_json};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::model::{EventStatus, EventType, Timestamp};
@@ -97,14 +97,14 @@ impl Filter {
         config: &Config,
         verb: &str,
         misuse: &'static str,
-    ) -> anyhow::Result<End> {
+    ) -> anyhow::Result<ExitStatus> {
         let outbox = attach(config).await?;
         let filter = self.meant();
         let (ingest, now) = (&config.ingest, SystemClock.now());
         let made = change.make(&filter, self.dry_run, ingest, &outbox, now);
         let found = match made.await {
             Err(ChangeError::NoFilter | ChangeError::WrongState { .. }) => {
-                return Err(Misuse(misuse).into());
+                return Err(UsageError(misuse).into());
             }
             made => made?,
         };
@@ -131,13 +131,13 @@ impl Filter {
     }
 
     /// Says what was done, or would be: `verb` completes "3 events will be …".
-    pub(super) fn say(&self, found: &Found, verb: &str) -> anyhow::Result<End> {
+    pub(super) fn say(&self, found: &Found, verb: &str) -> anyhow::Result<ExitStatus> {
         let Found { events, first, missing } = found;
         // What was found by other filters may be in flight by now; only a number that was asked for is missed.
         let end = if missing.is_empty() || self.id.is_empty() {
-            End::Done
+            ExitStatus::Done
         } else {
-            End::Failed
+            ExitStatus::Failed
         };
         if self.json {
             print_json(&found.json(self.dry_run))?;
@@ -148,14 +148,14 @@ impl Filter {
         let mut screen = Screen::default();
         screen.line(format_args!("{} event{plural} {will} {verb}", events.len()));
         list(&mut screen, first, events.len());
-        if end == End::Done && !missing.is_empty() {
+        if end == ExitStatus::Done && !missing.is_empty() {
             screen.line(format_args!(
                 "  {} left as they are: in flight, or changed meanwhile",
                 missing.len()
             ));
         }
         print(&screen)?;
-        if end == End::Failed {
+        if end == ExitStatus::Failed {
             let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
             bail!(
                 "left out, since they do not exist, are in another state or in flight, or were erased: {}",

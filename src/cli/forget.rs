@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::filter::list;
 use super::screen::Screen;
-use super::{End, attach, print, print_json};
+use super::{ExitStatus, attach, print, print_json};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::escape;
@@ -51,7 +51,7 @@ pub(super) struct Options {
     json: bool,
 }
 
-pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End> {
+pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<ExitStatus> {
     if options.dry_run {
         return preview(options, &config).await;
     }
@@ -130,7 +130,7 @@ fn agreed(options: &Options, person: &Person) -> anyhow::Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-async fn preview(options: &Options, config: &Config) -> anyhow::Result<End> {
+async fn preview(options: &Options, config: &Config) -> anyhow::Result<ExitStatus> {
     let outbox = attach(config).await?;
     let person = whom(&outbox, &options.profile).await?;
     known(options, &person)?;
@@ -149,7 +149,7 @@ async fn preview(options: &Options, config: &Config) -> anyhow::Result<End> {
         print_json(&json!({
             "dry_run": true, "identifiers": names, "count": ids.len(), "waiting": waiting, "first": first,
         }))?;
-        return Ok(End::Done);
+        return Ok(ExitStatus::Done);
     }
     let mut screen = Screen::default();
     screen.line(format_args!(
@@ -159,16 +159,20 @@ async fn preview(options: &Options, config: &Config) -> anyhow::Result<End> {
     screen.line(format_args!("the person: {}", names.join(", ")));
     list(&mut screen, &first, ids.len());
     print(&screen)?;
-    Ok(End::Done)
+    Ok(ExitStatus::Done)
 }
 
-fn say(options: &Options, forgotten: &Forgotten, rebuild_due: bool) -> anyhow::Result<End> {
+fn say(options: &Options, forgotten: &Forgotten, rebuild_due: bool) -> anyhow::Result<ExitStatus> {
     let Forgotten {
         erased,
         discarded,
         left,
     } = forgotten;
-    let end = if left.is_empty() { End::Done } else { End::Failed };
+    let end = if left.is_empty() {
+        ExitStatus::Done
+    } else {
+        ExitStatus::Failed
+    };
     if options.json {
         let left: Vec<i64> = left.iter().map(|id| id.0).collect();
         print_json(&json!({
@@ -199,7 +203,7 @@ fn say(options: &Options, forgotten: &Forgotten, rebuild_due: bool) -> anyhow::R
         ));
     }
     print(&screen)?;
-    Ok(End::Done)
+    Ok(ExitStatus::Done)
 }
 
 fn events(count: usize) -> String {

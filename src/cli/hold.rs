@@ -1,6 +1,6 @@
 //! `hold` and `release`: stops events, and lets them go again.
 
-use super::End;
+use super::ExitStatus;
 use super::filter::Filter;
 use crate::config::Config;
 use crate::operator::Change;
@@ -29,13 +29,13 @@ pub(super) struct Release {
     filter: Filter,
 }
 
-pub(super) async fn hold(options: &Hold, config: Config) -> anyhow::Result<End> {
+pub(super) async fn hold(options: &Hold, config: Config) -> anyhow::Result<ExitStatus> {
     let misuse = "say which waiting events: --status pending, --event NAME, --profile ID, --id N or another filter";
     let filter = &options.filter;
     filter.make(Change::Hold, &config, "held", misuse).await
 }
 
-pub(super) async fn release(options: &Release, config: Config) -> anyhow::Result<End> {
+pub(super) async fn release(options: &Release, config: Config) -> anyhow::Result<ExitStatus> {
     let misuse = "say which events: --status held, or another filter; --status pending tries at once what waits \
                   for another attempt";
     let filter = &options.filter;

@@ -91,11 +91,11 @@ const DEFAULT_CONFIG: &str = "config.toml";
 /// A command line that clap takes and that means nothing: exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-struct Misuse(&'static str);
+struct UsageError(&'static str);
 
 /// How a command that ran to its end came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+enum ExitStatus {
     /// Exit code 0.
     Done,
     /// Exit code 1: it ran, and what it looked at is not well.
@@ -115,8 +115,8 @@ pub fn main() -> ExitCode {
         survive_file_limits()?;
         cli.run().await
     }) {
-        Ok(End::Done) => ExitCode::SUCCESS,
-        Ok(End::Failed) => ExitCode::FAILURE,
+        Ok(ExitStatus::Done) => ExitCode::SUCCESS,
+        Ok(ExitStatus::Failed) => ExitCode::FAILURE,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
@@ -133,7 +133,7 @@ fn survive_file_limits() -> anyhow::Result<()> {
 }
 
 impl Cli {
-    async fn run(self) -> anyhow::Result<End> {
+    async fn run(self) -> anyhow::Result<ExitStatus> {
         match self.command {
             Command::Serve(_) => serve::run(&self.file()).await,
             Command::Demo(options) => demo::run(options).await,
@@ -241,7 +241,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 )]
 fn fail(error: &anyhow::Error) -> ExitCode {
     eprintln!("error: {}", words(error));
-    if error.is::<Misuse>() {
+    if error.is::<UsageError>() {
         return ExitCode::from(2);
     }
     ExitCode::FAILURE

@@ -1,6 +1,6 @@
 //! `replay`: sends finished events again.
 
-use super::End;
+use super::ExitStatus;
 use super::filter::Filter;
 use crate::config::Config;
 use crate::operator::Change;
@@ -35,7 +35,7 @@ pub(super) struct Options {
     again: bool,
 }
 
-pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End> {
+pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<ExitStatus> {
     let misuse = "say which finished events: --status dead, skipped or delivered, --id N or another filter; all of \
                   them at once is never meant";
     let how = Replay {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{End, log_plainly, print_line};
+use super::{ExitStatus, log_plainly, print_line};
 use crate::clock::SystemClock;
 use crate::listener;
 use crate::sandbox::{self, AccountLists, ListOption, OptIn, Sandbox};
@@ -31,7 +31,7 @@ pub(super) struct Options {
     list: Vec<String>,
 }
 
-pub(super) async fn run(options: Options) -> anyhow::Result<End> {
+pub(super) async fn run(options: Options) -> anyhow::Result<ExitStatus> {
     log_plainly("info")?;
     let settings = sandbox::Options {
         private_key: options.private_key,
@@ -49,7 +49,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<End> {
     tokio::signal::ctrl_c().await?;
     stop.cancel();
     serving.await?;
-    Ok(End::Done)
+    Ok(ExitStatus::Done)
 }
 
 fn lists(ids: Vec<String>) -> AccountLists {

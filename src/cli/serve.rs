@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::End;
+use super::ExitStatus;
 use crate::app::App;
 use crate::clock::SystemClock;
 use crate::config::{Config, process_environment};
@@ -25,7 +25,7 @@ use crate::telemetry::{self, Logging};
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {}
 
-pub(super) async fn run(file: &Path) -> anyhow::Result<End> {
+pub(super) async fn run(file: &Path) -> anyhow::Result<ExitStatus> {
     return_freed_memory();
     let config = Config::load(file, &process_environment)?;
     let logging = telemetry::init_daemon(&config.log, &config.telemetry)?;
@@ -39,7 +39,7 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<End> {
         app = App::start(config, Arc::new(SystemClock)) => app?,
         () = any(&mut terminate, &mut interrupt) => {
             tracing::info!("stopped before the start was done");
-            return Ok(End::Done);
+            return Ok(ExitStatus::Done);
         }
     };
     let fatal = app.outbox.fatal().clone();
@@ -65,7 +65,11 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<End> {
     };
     tracing::info!("stopped");
     tokio::task::spawn_blocking(|| logging.close()).await?;
-    Ok(if failed || !in_order { End::Failed } else { End::Done })
+    Ok(if failed || !in_order {
+        ExitStatus::Failed
+    } else {
+        ExitStatus::Done
+    })
 }
 
 /// Has buffers from 128 KiB on go back to the system when they are freed. Left to itself, glibc stops that with the

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::colour::Tone;
 use super::screen::Screen;
-use super::{End, print, print_json};
+use super::{ExitStatus, print, print_json};
 use crate::app;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{AnalyticsJs, Config, DEV_WRITE_KEY, SourceConfig};
@@ -62,7 +62,7 @@ impl Finding {
     }
 }
 
-pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End> {
+pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<ExitStatus> {
     let mut findings = vec![Finding::Well(
         "configuration: every key is known and well-formed".to_owned(),
     )];
@@ -89,7 +89,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
         }
         print(&screen)?;
     }
-    Ok(if wrong { End::Failed } else { End::Done })
+    Ok(if wrong { ExitStatus::Failed } else { ExitStatus::Done })
 }
 
 fn analytics_js(config: &Config) -> Option<Finding> {

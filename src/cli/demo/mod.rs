@@ -14,7 +14,7 @@ use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
 
 use super::screen::Screen;
-use super::{End, log_plainly, print};
+use super::{ExitStatus, log_plainly, print};
 use crate::app::App;
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -41,7 +41,7 @@ pub(super) struct Options {
     log: String,
 }
 
-pub(super) async fn run(options: Options) -> anyhow::Result<End> {
+pub(super) async fn run(options: Options) -> anyhow::Result<ExitStatus> {
     log_plainly(&options.log)?;
     let folder = fresh_folder()?;
     let app = App::start(config(&folder), Arc::new(SystemClock)).await?;
@@ -51,7 +51,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<End> {
     shown
 }
 
-async fn show(app: &App, sandbox: SocketAddr, folder: &Path) -> anyhow::Result<End> {
+async fn show(app: &App, sandbox: SocketAddr, folder: &Path) -> anyhow::Result<ExitStatus> {
     let fault = json!({"status": 503, "next": 1, "path": "/api/events"});
     let (status, answer) = client::post(sandbox, "/sandbox/faults", &fault).await?;
     ensure!(status < 300, "the sandbox did not take the fault: {answer}");
@@ -85,7 +85,7 @@ async fn show(app: &App, sandbox: SocketAddr, folder: &Path) -> anyhow::Result<E
     screen.line(format_args!("Then remove it: rm -r {}", folder.display()));
     print(&screen)?;
     match missing(&reports, examples.len(), &events) {
-        None => Ok(End::Done),
+        None => Ok(ExitStatus::Done),
         Some(missing) => bail!("the demonstration is not complete: {missing}"),
     }
 }

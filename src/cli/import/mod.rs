@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::screen::Screen;
-use super::{End, print, print_json};
+use super::{ExitStatus, print, print_json};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, SourceConfig};
 use crate::escape;
@@ -69,7 +69,7 @@ pub(super) struct Options {
     json: bool,
 }
 
-pub(super) async fn run(options: Options, config: Config) -> anyhow::Result<End> {
+pub(super) async fn run(options: Options, config: Config) -> anyhow::Result<ExitStatus> {
     let mut session = Session::open(options, &config).await?;
     let stopping = stop_on_signals(session.stop.clone())?;
     let mut stopped = None;
@@ -165,7 +165,7 @@ impl Session {
         Ok(stopped)
     }
 
-    async fn end(mut self, stopped: Option<Problem>) -> anyhow::Result<End> {
+    async fn end(mut self, stopped: Option<Problem>) -> anyhow::Result<ExitStatus> {
         if let Some(outbox) = self.outbox.take() {
             outbox.close().await;
         }
@@ -187,9 +187,9 @@ impl Session {
             bail!("interrupted; the same command goes on from here");
         }
         Ok(if self.tally.unreadable > 0 {
-            End::Failed
+            ExitStatus::Failed
         } else {
-            End::Done
+            ExitStatus::Done
         })
     }
 

@@ -7,7 +7,7 @@ use anyhow::bail;
 use serde_json::Value;
 
 use super::screen::Screen;
-use super::{End, attach, print, print_json};
+use super::{ExitStatus, attach, print, print_json};
 use crate::config::Config;
 use crate::operator::{ExplainSettings, Rules, kept};
 use crate::outbox::EventReport;
@@ -34,7 +34,7 @@ struct Shown {
     now: Rules,
 }
 
-pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End> {
+pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<ExitStatus> {
     let outbox = attach(&config).await?;
     let ids = outbox.find(&options.event).await?;
     if ids.is_empty() {
@@ -73,7 +73,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
         print(&screen)?;
     }
     outbox.close().await;
-    Ok(End::Done)
+    Ok(ExitStatus::Done)
 }
 
 /// The event of a number alone, as an object; what any other word finds as an array, so that its form does not depend

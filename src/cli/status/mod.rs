@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::screen::Screen;
-use super::{End, attach, print, print_json};
+use super::{ExitStatus, attach, print, print_json};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Endpoint};
 use crate::operator::overview_json;
@@ -34,12 +34,12 @@ pub(super) struct Options {
     json: bool,
 }
 
-pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End> {
+pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<ExitStatus> {
     let outbox = attach(&config).await?;
     if !options.watch {
         print_one(options, &outbox, &config, false).await?;
         outbox.close().await;
-        return Ok(End::Done);
+        return Ok(ExitStatus::Done);
     }
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -53,7 +53,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<End
         }
     }
     outbox.close().await;
-    Ok(End::Done)
+    Ok(ExitStatus::Done)
 }
 
 async fn print_one(options: &Options, outbox: &Outbox, config: &Config, clear: bool) -> anyhow::Result<()> {
