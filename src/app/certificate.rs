@@ -1,4 +1,4 @@
-//! The certificate of the ingest port: loaded at the start, read again, and watched for its end.
+//! The certificate of the ingest port: loaded at the start, read again on a change, and checked for its expiry.
 
 use std::time::Duration;
 
@@ -8,18 +8,15 @@ use crate::config::Config;
 use crate::listener::{Files, Tls};
 use crate::model::Timestamp;
 
-/// A certificate that expires within this is worth a word.
+/// A certificate that expires within this is warned of.
 const EXPIRES_SOON: Duration = Duration::from_hours(14 * 24);
 
 /// The certificate of the ingest port, if it has one.
 pub(crate) fn load_tls(config: &Config) -> anyhow::Result<Option<Tls>> {
-    let Some(tls) = config.ingest.tls() else {
+    let Some((certificate, key)) = config.ingest.tls() else {
         return Ok(None);
     };
-    let files = Files {
-        certificate: tls.certificate,
-        key: tls.key,
-    };
+    let files = Files { certificate, key };
     Ok(Some(Tls::load(files).context("[ingest]")?))
 }
 
@@ -42,7 +39,7 @@ pub(super) fn warn_of_expiry(tls: &Tls, now: Timestamp) {
     }
 }
 
-/// What is to be said of a certificate that has expired, or soon will.
+/// The warning about a certificate that has expired, or soon will.
 pub(crate) fn expiry(tls: &Tls, now: Timestamp) -> Option<String> {
     let at = Timestamp::from_millis(tls.expires_at_ms()?);
     if at <= now {

@@ -1,4 +1,4 @@
-//! Who is behind a key: the name of the destination, for `sent_to` and the ledger.
+//! Who owns a key: the name of the destination, for `sent_to` and the ledger.
 //!
 //! It is the account's public id, which outlives a change of keys. Where the key may not read it, a fingerprint of the
 //! key stands in.
@@ -11,31 +11,31 @@ use crate::delivery::{Remote, Sender};
 use crate::model::OutcomeKind;
 use crate::outbox::Outbox;
 
-/// How long to wait for Klaviyo to say whose key this is. Events are accepted meanwhile.
+/// How long to wait for Klaviyo's answer whose key this is. Events are accepted meanwhile.
 const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The name where requests reach a sandbox.
 pub(super) const SANDBOX: &str = "sandbox";
-/// What names begin with that stand in for an account's.
+/// The prefix of names that stand in for an account's.
 const NAMELESS: &str = "klaviyo:key-";
 
-/// What could be found out about a key.
+/// What is known of a key's owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum KeyOwner {
-    /// Who is behind it.
+    /// The account's name.
     Known(String),
-    /// Nobody said; a name of its own.
+    /// The account is unknown: a name of the key's own.
     Unknown(String),
-    /// It is not taken; a name of its own.
+    /// Klaviyo refuses the key.
     Refused(String),
 }
 
-/// Why a running daemon does not go over to another key.
+/// Why a running daemon does not apply another key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum KeyRejected {
     /// What was sent to one account must not be known as sent to another.
     #[error("it belongs to another account; restart the daemon if that is meant")]
     OtherAccount,
-    /// It would stop what goes on.
+    /// It would stop delivery.
     #[error("Klaviyo refuses it; compare it with the key in Klaviyo, and reload again")]
     Refused,
     /// It may belong to another account.
@@ -47,7 +47,7 @@ pub(super) enum KeyRejected {
 }
 
 impl KeyOwner {
-    /// Asks Klaviyo, or remembers what it said before.
+    /// Asks Klaviyo, or else recalls its earlier answer.
     pub(super) async fn of(sender: &Sender, outbox: &Outbox, clock: &Arc<dyn Clock>) -> Self {
         let fact = format!("account behind key {}", sender.fingerprint());
         let nameless = nameless(sender);
@@ -73,7 +73,7 @@ impl KeyOwner {
         }
     }
 
-    /// The destination's name at a start, whatever became of the question.
+    /// The destination's name at a start, known or not.
     pub(super) fn name(self) -> String {
         match self {
             Self::Known(name) | Self::Unknown(name) | Self::Refused(name) => {
@@ -85,7 +85,7 @@ impl KeyOwner {
         }
     }
 
-    /// The destination's name when a daemon that sends to `former` goes over to this one's key.
+    /// The destination's name when a daemon that sends to `former` applies this owner's key.
     pub(super) fn instead_of(self, former: &str) -> Result<String, KeyRejected> {
         let was_nameless = former.starts_with(NAMELESS);
         match self {
@@ -119,7 +119,7 @@ mod tests {
             (known(account), SANDBOX, Err(KeyRejected::OtherAccount)),
             (unknown(), account, Err(KeyRejected::Unclear)),
             (refused(), account, Err(KeyRejected::Refused)),
-            // The former key was wrong, or never said whose it is: nothing is known to contradict.
+            // The former key was wrong, or its owner unknown: nothing contradicts.
             (known(account), "klaviyo:key-1", Ok(account)),
             (unknown(), "klaviyo:key-1", Ok("klaviyo:key-2")),
             (refused(), "klaviyo:key-1", Err(KeyRejected::Refused)),

@@ -1,8 +1,8 @@
-//! The one place that wires all of it: opens, builds, joins, and takes it down again in order.
+//! The one place that wires the parts together: opens, builds and connects them, and stops them in order.
 //!
 //! Start: outbox (with its lock), sandbox, ports, then the relay; with a full disk the ports first ([`waiting`]). Stop:
-//! ingest first, so that nothing new comes; then the relay, which finishes what is in flight; the ports; the outbox last. Nothing depends on a good end: a
-//! kill at any moment loses nothing either.
+//! ingest first, so that nothing new comes; then the relay, which finishes what is in flight; the ports; the outbox last.
+//! Nothing depends on an orderly stop: a kill at any moment loses nothing either.
 
 mod certificate;
 mod descriptors;
@@ -54,7 +54,7 @@ pub struct App {
     pub ingest: SocketAddr,
     /// The operator's port.
     pub admin: SocketAddr,
-    /// A handle to the outbox, for looking.
+    /// A handle to the outbox, for reading.
     pub outbox: Outbox,
     tls: Option<Tls>,
     shares: Shares,
@@ -67,20 +67,20 @@ pub struct App {
     relay: JoinHandle<()>,
     /// What it runs with.
     config: Config,
-    /// The part of it that the relay takes over.
+    /// The part of it that the relay applies on a reload.
     settings: Arc<watch::Sender<Arc<Settings>>>,
-    /// Cancelled when it is known where requests go.
+    /// Cancelled when the destination's name is known.
     named: CancellationToken,
-    /// The part that retention takes over.
+    /// The part that retention applies.
     retention: watch::Sender<OutboxConfig>,
-    /// The part that ingest takes over.
+    /// The part that ingest applies.
     api: Live,
-    /// The part that `explain` on the admin port takes over.
+    /// The part that `explain` on the admin port applies.
     explain: watch::Sender<ExplainSettings>,
 }
 
 impl App {
-    /// Starts everything; on a full disk that may take until there is space. On an error nothing keeps running.
+    /// Starts everything; on a full disk only when there is space. On an error nothing keeps running.
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
@@ -133,9 +133,9 @@ impl App {
         };
         instruments.metrics.sandbox(app.sandbox.is_some());
         app.open_ports(ports, terms, app.admin(&instruments));
-        app.look_after_the_outbox(instruments.metrics.clone());
+        app.start_maintenance(instruments.metrics.clone());
         supervisor::ready();
-        app.say_where_it_goes();
+        app.log_addresses();
         app.relay = tokio::spawn(run_relay(
             settings,
             (app.named.clone(), app.endpoint()),
@@ -155,15 +155,15 @@ impl App {
             sandbox: self.sandbox.as_ref().map(|sandbox| sandbox.state.clone()),
             explain: self.explain.subscribe(),
             access: Access::of(&self.config.admin, clock::secret()),
-            // The other half is for who asks for nothing, and gives its place up.
+            // The other half is for clients that request nothing, and give their place up.
             at_once: self.shares.admin.div_ceil(2),
             stop: self.stop_ports.clone(),
             show_personal_data: self.config.admin.show_personal_data,
         }
     }
 
-    /// Starts what writes the minutes and the refusals down, and what forgets.
-    fn look_after_the_outbox(&self, metrics: Metrics) {
+    /// Starts the tasks that record the history and the refusals, and the retention.
+    fn start_maintenance(&self, metrics: Metrics) {
         self.ports.spawn(
             self.api
                 .door()
@@ -215,7 +215,7 @@ impl App {
         ));
     }
 
-    fn say_where_it_goes(&self) {
+    fn log_addresses(&self) {
         let (tls, outbox) = (self.tls.is_some(), self.outbox.path().display());
         let page = format_args!("http://{}/", self.admin);
         tracing::info!(ingest = %self.ingest, tls, admin = %self.admin, %page, %outbox, "listening");
@@ -250,8 +250,8 @@ impl App {
         self.sandbox.as_ref().map(|sandbox| sandbox.address)
     }
 
-    /// Stops taking, finishes what is in the air within the deadline, and closes the outbox.
-    /// `true` when everything ended in good order.
+    /// Stops accepting, finishes what is in flight within the deadline, and closes the outbox. `true` when all of it ended
+    /// in time.
     pub async fn stop(self) -> bool {
         supervisor::stopping();
         self.stop_ports.cancel();
@@ -262,7 +262,7 @@ impl App {
         if !in_time {
             tracing::warn!(
                 deadline_s = deadline.as_secs(),
-                "requests were still in the air at the shutdown deadline; the next start sends them again \
+                "requests were still in flight at the shutdown deadline; the next start sends them again \
                  with the same $event_id"
             );
             abort.abort();
@@ -315,7 +315,7 @@ impl LocalSandbox {
 
     async fn stop(self) {
         self.stop.cancel();
-        // Lets go of what it was told to keep hanging.
+        // Ends the requests that a fault keeps waiting.
         self.state.stop();
         if let Err(error) = self.serving.await {
             tracing::warn!(%error, "the sandbox ended badly");
@@ -344,7 +344,7 @@ fn script(config: &Config) -> anyhow::Result<Option<AnalyticsJs>> {
     script.context("[ingest] analytics_js")
 }
 
-/// What the relay begins with.
+/// The relay's settings at the start.
 fn settings(config: &Config, sender: Sender) -> Settings {
     let sent_to = match config.klaviyo.endpoint {
         Endpoint::Sandbox => destination::SANDBOX.to_owned(),
@@ -381,7 +381,7 @@ fn source_rules(config: &Config) -> HashMap<String, SourceRules> {
     sources.map(|source| (source.name.clone(), source.rules())).collect()
 }
 
-/// Finds out where requests go, then works. `named` is cancelled in between.
+/// Identifies the destination, then runs the relay. `named` is cancelled in between.
 async fn run_relay(
     settings: Arc<watch::Sender<Arc<Settings>>>,
     (named, endpoint): (CancellationToken, String),
@@ -391,7 +391,7 @@ async fn run_relay(
     stop: CancellationToken,
 ) {
     let sender = settings.borrow().sender.clone();
-    // What an earlier run did not take is of no matter any more.
+    // A file that an earlier run rejected does not matter any more.
     if let Err(error) = outbox.report_config(None).await {
         tracing::warn!(%error, "failed to write down that the configuration was taken");
     }

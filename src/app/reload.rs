@@ -1,8 +1,7 @@
-//! A running daemon goes on with another configuration.
+//! A running daemon applies another configuration.
 //!
-//! All or nothing of what can be applied: a configuration that cannot be followed changes nothing. What needs a restart
-//! stays and is named. Every part takes a snapshot over at once, and what is in progress ends with the one it began
-//! with.
+//! Promises that a configuration that cannot be applied changes nothing, that what needs a restart keeps its old value and
+//! is logged, and that what is in progress ends with the settings it began with. May use every part.
 
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use super::certificate::reload_certificate;
 use super::destination::KeyOwner;
 use super::{App, garbage, script, sender, source_rules};
 
-/// The one key whose change is not certain before Klaviyo was asked.
+/// The one key whose change depends on Klaviyo's answer.
 const PRIVATE_KEY: &str = "klaviyo.private_key";
 
 impl App {
@@ -27,8 +26,8 @@ impl App {
         }
     }
 
-    /// Goes on with this configuration, as far as a running daemon can, and logs what became of it. When this is given
-    /// up before its end, nothing has changed.
+    /// Applies this configuration, as far as a running daemon can, and logs the result. When this future is dropped before
+    /// its end, nothing has changed.
     pub async fn reload(&mut self, new: Config, logging: &Logging) {
         for warning in &new.warnings {
             tracing::warn!("{warning}");
@@ -64,12 +63,12 @@ impl App {
         self.explain.send_replace(ExplainSettings::of(&config));
         self.config = config;
         self.taken(true).await;
-        tell(&changes);
-        // What came before the change waits by the old list.
+        log_changes(&changes);
+        // What arrived before the change is queued by the old list.
         garbage::dissolve(&self.outbox, &garbage).await;
     }
 
-    /// A configuration that cannot be followed changes nothing, and is kept in view until one is taken.
+    /// Logs a configuration that cannot be applied, and reports it until one is applied.
     pub async fn refuse(&self, error: &anyhow::Error) {
         let error = format!("{error:#}");
         tracing::error!(error, "the configuration was not taken; the one before stays");
@@ -85,7 +84,7 @@ impl App {
         }
     }
 
-    /// What to send with from now on, and its name; `None`: as before. A private key that is not taken is put back.
+    /// The sender from now on, and the destination's name; `None`: as before. A private key that is rejected is put back.
     async fn destination(
         &self,
         config: &mut Config,
@@ -115,7 +114,7 @@ impl App {
     }
 }
 
-fn tell(changes: &Changes) {
+fn log_changes(changes: &Changes) {
     let Changes { applied, needs_restart } = changes;
     if !needs_restart.is_empty() {
         let keys = needs_restart.join(", ");

@@ -1,4 +1,4 @@
-//! Why a configuration was not taken: every mistake of the file at once, each with its place and its mend.
+//! Why a configuration was rejected: every mistake of the file at once, each with its place and its remedy.
 //!
 //! No variant ever holds the file's text or a secret's value, so that `Debug` and error chains are safe to log.
 
@@ -44,7 +44,7 @@ pub struct Problem {
     pub place: Option<Place>,
     /// What is wrong, beginning with the full key. Never holds a secret's value.
     pub what: String,
-    /// What is allowed, or how to mend it.
+    /// What is allowed, or how to fix it.
     pub hint: String,
 }
 

@@ -127,20 +127,10 @@ settings! {
     }
 }
 
-/// The PEM files of a certificate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsConfig {
-    /// The certificate and those that lead to its issuer.
-    pub certificate: PathBuf,
-    /// Its private key.
-    pub key: PathBuf,
-}
-
 impl IngestConfig {
-    /// The certificate it speaks TLS with; `None`: it speaks plain HTTP.
-    pub fn tls(&self) -> Option<TlsConfig> {
-        let (certificate, key) = (self.tls_cert.clone()?, self.tls_key.clone()?);
-        Some(TlsConfig { certificate, key })
+    /// The files of the certificate it speaks TLS with, and of its private key; `None`: it speaks plain HTTP.
+    pub fn tls(&self) -> Option<(PathBuf, PathBuf)> {
+        Some((self.tls_cert.clone()?, self.tls_key.clone()?))
     }
 
     fn check(mut self, section: &Section<'_>) -> Self {

@@ -44,7 +44,7 @@ pub use admin::AdminConfig;
 pub use declare::Changes;
 pub use delivery::DeliveryConfig;
 pub use error::{ConfigError, Place, Problem};
-pub use ingest::{DEV_WRITE_KEY, IngestConfig, SourceConfig, TlsConfig};
+pub use ingest::{DEV_WRITE_KEY, IngestConfig, SourceConfig};
 pub use klaviyo::{Endpoint, KlaviyoConfig};
 pub use limits::{FamilyLimit, LimitSettings};
 pub use log::{LogConfig, LogFormat};
@@ -225,7 +225,7 @@ fn read(text: &str, file: &Path, secrets: Secrets<'_>) -> Result<(Config, Diagno
     };
     let (root, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
-        // What else would be wrong with a file that is not TOML cannot be told from what its syntax made of it.
+        // Of a file that is not TOML, only its syntax can be judged.
         return Err(wrong(syntax::problems(text, &errors, Config::known_keys())));
     }
     let document = Document {

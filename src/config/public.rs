@@ -1,4 +1,4 @@
-//! Under which address the world sees the ingest port: `public_url` and `path_prefix` of `[ingest]`.
+//! The address under which clients reach the ingest port: `public_url` and `path_prefix` of `[ingest]`.
 //!
 //! Both take plain characters alone: React Native's SDK ignores an `apiHost` with any other (read in the source of
 //! its 2.24.1). Uses no other module but those of this folder.

@@ -1,4 +1,4 @@
-//! The file that `[ingest] analytics_js` names, and the parts beside it: read at the start and at a reload, by who serves them.
+//! The file that `[ingest] analytics_js` names, and the parts in its folder: read at the start and at a reload.
 //!
 //! Not read with the rest of the configuration: commands that serve nothing need not have it. Uses no other module.
 
