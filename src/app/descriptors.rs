@@ -33,7 +33,8 @@ pub(crate) struct Shares {
     pub(crate) sandbox: usize,
 }
 
-/// Raises the soft limit of open files to the hard one, and answers what it is then. Where that fails, the old one stays.
+/// Raises the soft limit of open files to the hard one, and answers what it is then. Where that fails, the old one
+/// stays.
 pub(crate) fn raise() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {

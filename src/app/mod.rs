@@ -1,8 +1,8 @@
 //! The one place that wires the parts together: opens, builds and connects them, and stops them in order.
 //!
 //! Start: outbox (with its lock), sandbox, ports, then the relay; with a full disk the ports first ([`waiting`]). Stop:
-//! ingest first, so that nothing new comes; then the relay, which finishes what is in flight; the ports; the outbox last.
-//! Nothing depends on an orderly stop: a kill at any moment loses nothing either.
+//! ingest first, so that nothing new comes; then the relay, which finishes what is in flight; the ports; the outbox
+//! last. Nothing depends on an orderly stop: a kill at any moment loses nothing either.
 
 mod certificate;
 mod descriptors;
@@ -250,8 +250,8 @@ impl App {
         self.sandbox.as_ref().map(|sandbox| sandbox.address)
     }
 
-    /// Stops accepting, finishes what is in flight within the deadline, and closes the outbox. `true` when all of it ended
-    /// in time.
+    /// Stops accepting, finishes what is in flight within the deadline, and closes the outbox. `true` when all of it
+    /// ended in time.
     pub async fn stop(self) -> bool {
         supervisor::stopping();
         self.stop_ports.cancel();

@@ -1,7 +1,7 @@
 //! A running daemon applies another configuration.
 //!
-//! Promises that a configuration that cannot be applied changes nothing, that what needs a restart keeps its old value and
-//! is logged, and that what is in progress ends with the settings it began with. May use every part.
+//! Promises that a configuration that cannot be applied changes nothing, that what needs a restart keeps its old value
+//! and is logged, and that what is in progress ends with the settings it began with. May use every part.
 
 use std::sync::Arc;
 
@@ -26,8 +26,8 @@ impl App {
         }
     }
 
-    /// Applies this configuration, as far as a running daemon can, and logs the result. When this future is dropped before
-    /// its end, nothing has changed.
+    /// Applies this configuration, as far as a running daemon can, and logs the result. When this future is dropped
+    /// before its end, nothing has changed.
     pub async fn reload(&mut self, new: Config, logging: &Logging) {
         for warning in &new.warnings {
             tracing::warn!("{warning}");
@@ -84,7 +84,8 @@ impl App {
         }
     }
 
-    /// The sender from now on, and the destination's name; `None`: as before. A private key that is rejected is put back.
+    /// The sender from now on, and the destination's name; `None`: as before. A private key that is rejected is put
+    /// back.
     async fn destination(
         &self,
         config: &mut Config,

@@ -1,7 +1,8 @@
-//! What is reported to a supervisor by systemd's protocol (`sd_notify`), where `NOTIFY_SOCKET` names its socket; elsewhere nothing.
+//! What is reported to a supervisor by systemd's protocol (`sd_notify`), where `NOTIFY_SOCKET` names its socket;
+//! elsewhere nothing.
 //!
-//! It promises that readiness is reported when the ports answer, and that the watchdog is fed as long as `/healthz` would
-//! be 200, and no longer: a daemon that stands still is started again.
+//! It promises that readiness is reported when the ports answer, and that the watchdog is fed as long as `/healthz`
+//! would be 200, and no longer: a daemon that stands still is started again.
 
 use std::time::Duration;
 

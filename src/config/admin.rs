@@ -19,18 +19,18 @@ settings! {
         /// The IP address and port to listen on: by default this machine alone. Port 0 lets the system choose.
         listen: SocketAddr = (Ipv4Addr::LOCALHOST, 8081).into(), address().restart();
 
-        /// What a caller must show, as `Authorization: Bearer TOKEN`, or type into the page. Required when other machines
-        /// can reach `listen`; without one, requests have to ask for an address or localhost as their host, so set one
-        /// when a proxy in front asks by another name. `/healthz` asks for none.
+        /// What a caller must show, as `Authorization: Bearer TOKEN`, or type into the page. Required when other
+        /// machines can reach `listen`; without one, requests have to ask for an address or localhost as their host, so
+        /// set one when a proxy in front asks by another name. `/healthz` asks for none.
         token: Option<SecretString> = None, secret(TOKEN, check_token).optional().restart()
             .examples(&["\"env:KLAVIYO_RELAY_TOKEN\""]);
 
-        /// The proxies in front of this port, as in `[ingest]`: by default this machine. Wrong tokens are counted by the
-        /// client's address, which `X-Forwarded-For` names when it comes from one of these.
+        /// The proxies in front of this port, as in `[ingest]`: by default this machine. Wrong tokens are counted by
+        /// the client's address, which `X-Forwarded-For` names when it comes from one of these.
         trusted_proxies: Vec<IpNet> = this_machine(), networks().restart();
 
-        /// Whether the page's lists show e-mail addresses and phone numbers whole. false: masked, and whole on the page of
-        /// one event alone.
+        /// Whether the page's lists show e-mail addresses and phone numbers whole. false: masked, and whole on the page
+        /// of one event alone.
         show_personal_data: bool = false, yes_or_no().restart();
     }
 }

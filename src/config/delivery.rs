@@ -26,24 +26,24 @@ const AFTER_DEAD: [(&str, AfterDead); 2] = [
 settings! {
     /// How requests are sent and sent again.
     pub struct DeliveryConfig, checked by Self::check {
-        /// Requests in flight at once. More is faster until the limits below are reached, or Klaviyo answers 429; such a
-        /// request is sent again after the time it names. One endpoint has at most three quarters of them, and of these
-        /// requests that failed before have a third. Requests for one person always go one after the other, or in one bulk
-        /// request.
+        /// Requests in flight at once. More is faster until the limits below are reached, or Klaviyo answers 429; such
+        /// a request is sent again after the time it names. One endpoint has at most three quarters of them, and of
+        /// these requests that failed before have a third. Requests for one person always go one after the other, or in
+        /// one bulk request.
         max_in_flight: usize = 16, count(1..=1000);
 
-        /// Requests in memory at once, in flight or about to be, at least `max_in_flight`. All others wait on disk, so that
-        /// this bounds memory: a few times `max_event_bytes` for each at worst, usually a few KiB. A small window makes for
-        /// small bulk requests.
+        /// Requests in memory at once, in flight or about to be, at least `max_in_flight`. All others wait on disk, so
+        /// that this bounds memory: a few times `max_event_bytes` for each at worst, usually a few KiB. A small window
+        /// makes for small bulk requests.
         window: usize = 2000, count(1..=100_000);
 
         /// Whether events and profiles go many to a request when more are ready than single requests clear in about a
         /// second. false: always one by one, which drains a backlog at 58 events a second at most, Klaviyo's limit.
         bulk: bool = true, yes_or_no();
 
-        /// The part of Klaviyo's limits that this program uses: all programs of an account share its limits, and our clock
-        /// and Klaviyo's windows are not one. 1 is faster and is answered 429 now and then. After a 429 less is used for a
-        /// while, whatever stands here.
+        /// The part of Klaviyo's limits that this program uses: all programs of an account share its limits, and our
+        /// clock and Klaviyo's windows are not one. 1 is faster and is answered 429 now and then. After a 429 less is
+        /// used for a while, whatever stands here.
         // A share of nothing would be a standstill: a hundredth is the least.
         limit_share: f64 = 0.8, fraction(0.01..=1.0);
 
@@ -56,50 +56,50 @@ settings! {
         /// event is dead, for you to look at and replay.
         resend_unknown_subscriptions: bool = true, yes_or_no();
 
-        /// What follows when an event is dead: "continue" (its people's later events go on without it) or "hold" (they wait
-        /// until you replay or discard it). `[delivery.after_dead_for]` below says otherwise for some events.
+        /// What follows when an event is dead: "continue" (its people's later events go on without it) or "hold" (they
+        /// wait until you replay or discard it). `[delivery.after_dead_for]` below says otherwise for some events.
         after_dead: AfterDead = AfterDead::Continue, one_of(&AFTER_DEAD);
 
-        /// When a failing event is given up: dead, kept for replay. What fails for its own sake, while Klaviyo accepts other
-        /// requests of its kind, is given up after so many attempts, which takes one to two hours with the defaults. Anything
-        /// else only when its age passes `max_age` too; what Klaviyo refuses for good, at once. Attempts while the endpoint
-        /// or the account is paused, and those answered 429, do not count.
+        /// When a failing event is given up: dead, kept for replay. What fails for its own sake, while Klaviyo accepts
+        /// other requests of its kind, is given up after so many attempts, which takes one to two hours with the
+        /// defaults. Anything else only when its age passes `max_age` too; what Klaviyo refuses for good, at once.
+        /// Attempts while the endpoint or the account is paused, and those answered 429, do not count.
         max_attempts: u32 = 20, count(1..=1000);
 
         /// The age of a failing event, since it arrived or was replayed, that must have passed besides `max_attempts`.
         max_age: Duration = DAY * 3, duration(ZERO..=DAY * 365);
 
-        /// The wait before another attempt is drawn at random between nothing and a bound, which begins here and grows with
-        /// each attempt up to `longest_retry`. When Klaviyo says when to come back, that counts.
+        /// The wait before another attempt is drawn at random between nothing and a bound, which begins here and grows
+        /// with each attempt up to `longest_retry`. When Klaviyo says when to come back, that counts.
         first_retry: Duration = SECOND, duration(TEN_MILLIS..=HOUR);
 
         /// The largest bound of the wait before another attempt.
         longest_retry: Duration = MINUTE * 10, duration(TEN_MILLIS..=DAY);
 
-        /// How long one request may take at most, from connecting to the last byte of the answer. A request usually gets
-        /// less: four times what its endpoint took lately, 3s at least (a job of events 10s), and twice as long after each
-        /// failure. Subscriptions and import jobs always get all of it. After that it is sent again, byte for byte, an
-        /// event with its `$event_id`, by which Klaviyo drops a second one.
+        /// How long one request may take at most, from connecting to the last byte of the answer. A request usually
+        /// gets less: four times what its endpoint took lately, 3s at least (a job of events 10s), and twice as long
+        /// after each failure. Subscriptions and import jobs always get all of it. After that it is sent again, byte
+        /// for byte, an event with its `$event_id`, by which Klaviyo drops a second one.
         timeout: Duration = SECOND * 30, duration(SECOND / 10..=MINUTE * 10);
 
-        /// How old a subscription may be when it is replayed. Subscribing somebody again lifts an unsubscribe that came in
-        /// between, so older ones are left out of a replay or import without `--consent`.
+        /// How old a subscription may be when it is replayed. Subscribing somebody again lifts an unsubscribe that came
+        /// in between, so older ones are left out of a replay or import without `--consent`.
         replay_consent_within: Duration = DAY, duration(ZERO..=DAY * 365);
 
-        /// How long a shutdown waits for the requests in flight. Those not answered by then are sent again after the next
-        /// start. Give the service manager longer than this before it kills.
+        /// How long a shutdown waits for the requests in flight. Those not answered by then are sent again after the
+        /// next start. Give the service manager longer than this before it kills.
         shutdown_deadline: Duration = SECOND * 30, duration(ZERO..=MINUTE * 10);
 
-        /// `after_dead` for events of a name. A track goes by its event's name, every other call by its own word: identify,
-        /// page, screen, group, alias, delete.
+        /// `after_dead` for events of a name. A track goes by its event's name, every other call by its own word:
+        /// identify, page, screen, group, alias, delete.
         after_dead_for: BTreeMap<String, AfterDead> = BTreeMap::new(),
             map("the name of an event = \"continue\" or \"hold\"", after_dead_for, |then| then.word().to_owned())
                 .examples(&["\"Order Completed\" = \"hold\"", "identify = \"hold\""]);
     }
     sections {
         /// Klaviyo's limits for each family of endpoints, by default as Klaviyo publishes them. `limit_share` of both
-        /// figures is used, one request at least. Change them only when Klaviyo has changed them for your account: a figure
-        /// too high is answered 429, and what is sent slows down until it fits.
+        /// figures is used, one request at least. Change them only when Klaviyo has changed them for your account: a
+        /// figure too high is answered 429, and what is sent slows down until it fits.
         limits: LimitSettings = LimitSettings::default();
     }
 }

@@ -40,9 +40,9 @@ pub const DEV_WRITE_KEY: &str = "dev";
 settings! {
     /// Where Segment calls come in.
     pub struct IngestConfig, checked by Self::check {
-        /// The IP address and port to listen on: by default this machine alone. "0.0.0.0:8080" lets others in; when they
-        /// come over the internet, give `tls_cert` and `tls_key`, or put a proxy with TLS in front. Port 0 lets the system
-        /// choose.
+        /// The IP address and port to listen on: by default this machine alone. "0.0.0.0:8080" lets others in; when
+        /// they come over the internet, give `tls_cert` and `tls_key`, or put a proxy with TLS in front. Port 0 lets
+        /// the system choose.
         listen: SocketAddr = (Ipv4Addr::LOCALHOST, 8080).into(), address().restart();
 
         /// The proxies in front of this port: addresses and networks, by default this machine. From them alone
@@ -51,41 +51,42 @@ settings! {
         /// machine; `[]` where nothing is in front.
         trusted_proxies: Vec<IpNet> = this_machine(), networks().restart();
 
-        /// The certificate this port speaks TLS with, relative to the configuration's folder: your host's certificate, then
-        /// those that lead to its issuer. Without one, the port speaks plain HTTP; with one, plain HTTP is answered 400. The files
-        /// are read again within seconds of a change, and on SIGHUP; while the new ones are wrong, the old certificate
-        /// stays.
+        /// The certificate this port speaks TLS with, relative to the configuration's folder: your host's certificate,
+        /// then those that lead to its issuer. Without one, the port speaks plain HTTP; with one, plain HTTP is
+        /// answered 400. The files are read again within seconds of a change, and on SIGHUP; while the new ones are
+        /// wrong, the old certificate stays.
         tls_cert: Option<PathBuf> = None, file(PEM).optional().restart().examples(&["\"tls/fullchain.pem\""]);
 
         /// The private key of `tls_cert`, not encrypted. Both or neither. Let only the daemon's user read it.
         tls_key: Option<PathBuf> = None, file(PEM).optional().restart().examples(&["\"tls/privkey.pem\""]);
 
-        /// The largest single event. A larger one that comes alone is refused with 413, and so is lost unless its sender
-        /// makes it smaller; within a batch it is kept as dead. Segment takes 32 KB.
+        /// The largest single event. A larger one that comes alone is refused with 413, and so is lost unless its
+        /// sender makes it smaller; within a batch it is kept as dead. Segment takes 32 KB.
         max_event_bytes: usize = 256 << 10, bytes(KIB..=16 * MIB);
 
-        /// The largest request body, after decompression. Larger ones are refused with 413. Segment itself takes 500 KB.
+        /// The largest request body, after decompression. Larger ones are refused with 413. Segment itself takes 500
+        /// KB.
         max_batch_bytes: usize = 4 << 20, bytes(KIB..=64 * MIB);
 
-        /// All request bodies in progress together, as they came and decompressed, at least twice `max_batch_bytes`. Beyond
-        /// it a request is answered 429, and its sender comes back seconds later. An eighth more is kept for small bodies,
-        /// and an eighth for those without a known write key in a header or the query, which may have 512KiB. Judging a
-        /// body takes memory besides, but large ones are judged one after the other.
+        /// All request bodies in progress together, as they came and decompressed, at least twice `max_batch_bytes`.
+        /// Beyond it a request is answered 429, and its sender comes back seconds later. An eighth more is kept for
+        /// small bodies, and an eighth for those without a known write key in a header or the query, which may have
+        /// 512KiB. Judging a body takes memory besides, but large ones are judged one after the other.
         max_bytes_in_progress: usize = 128 << 20, bytes(MIB..=64 * GIB);
 
-        /// A path under which everything is served too, such as "/segment" for
-        /// `https://shop.example/segment/v1/track`. It counts for a proxy that keeps the path and for one that cuts it off:
-        /// all paths are also served without it.
+        /// A path under which everything is served too, such as "/segment" for `https://shop.example/segment/v1/track`.
+        /// It counts for a proxy that keeps the path and for one that cuts it off: all paths are also served without
+        /// it.
         path_prefix: Option<String> = None, path_prefix().optional().examples(&["\"/segment\""]);
 
-        /// What browser and mobile SDKs are told to send to, with the path if there is one and without /v1. By default the
-        /// host they fetched their settings from (as Host names it, or `X-Forwarded-Host` and `X-Forwarded-Proto` of one
-        /// of `trusted_proxies`), and `path_prefix`. Set it when others can reach the port.
+        /// What browser and mobile SDKs are told to send to, with the path if there is one and without /v1. By default
+        /// the host they fetched their settings from (as Host names it, or `X-Forwarded-Host` and `X-Forwarded-Proto`
+        /// of one of `trusted_proxies`), and `path_prefix`. Set it when others can reach the port.
         public_url: Option<PublicUrl> = None, public_url().optional().examples(&["\"https://relay.example\""]);
 
         /// A file to serve as `/analytics.js/v1/KEY/analytics.min.js`, so that Segment's snippet needs only its host
-        /// changed: `dist/umd/standalone.js` of the npm package @segment/analytics-next. The `*.bundle.*.js` files in its
-        /// folder are served with it. Read at the start and on SIGHUP.
+        /// changed: `dist/umd/standalone.js` of the npm package @segment/analytics-next. The `*.bundle.*.js` files in
+        /// its folder are served with it. Read at the start and on SIGHUP.
         analytics_js: Option<PathBuf> = None, file(FILE).optional()
             .examples(&["\"analytics-next/dist/umd/standalone.js\""]);
     }
@@ -98,8 +99,8 @@ settings! {
 settings! {
     /// One sender, known by its write key.
     pub struct SourceConfig, checked by Self::check {
-        /// The source's name in the outbox and in commands (`--source`). Each source needs its own. Renaming one makes it
-        /// another source: what it sends again is then not recognised as sent before.
+        /// The source's name in the outbox and in commands (`--source`). Each source needs its own. Renaming one makes
+        /// it another source: what it sends again is then not recognised as sent before.
         name: String = "dev".to_owned(), name().required();
 
         /// What the source's SDK is configured with. Each source needs its own. Everybody who knows it can send events;
@@ -110,14 +111,14 @@ settings! {
         /// channel each call names, and as "client" beside `allowed_origins`.
         side: Option<Side> = None, one_of(&SIDES);
 
-        /// What its calls may ask for besides: `"delete"` people, and on the client's side `"list"` (a call's own `listId`),
-        /// `"confirm_optin"` (its own `confirmOptin`) and `"consent_at"` (its time as that of a consent), which calls of
-        /// the server's side may always. `"delete"` is not for a key that stands in web pages. Sources with a
-        /// `shared_secret` may delete.
+        /// What its calls may ask for besides: `"delete"` people, and on the client's side `"list"` (a call's own
+        /// `listId`), `"confirm_optin"` (its own `confirmOptin`) and `"consent_at"` (its time as that of a consent),
+        /// which calls of the server's side may always. `"delete"` is not for a key that stands in web pages. Sources
+        /// with a `shared_secret` may delete.
         allow: Vec<Right> = Vec::new(), rights();
 
-        /// The websites that may use this write key, as origins. None listed: any. Browsers on other websites are refused;
-        /// senders that are no browsers have no origin and are not.
+        /// The websites that may use this write key, as origins. None listed: any. Browsers on other websites are
+        /// refused; senders that are no browsers have no origin and are not.
         allowed_origins: Vec<String> = Vec::new(), origins();
 
         /// For a source that is Segment forwarding events: the shared secret set there. With it, the source's calls are
@@ -248,7 +249,8 @@ impl SourceConfig {
         self
     }
 
-    /// What holds for its calls: who lists websites is a website, whatever its calls say; who signs its calls may delete.
+    /// What holds for its calls: who lists websites is a website, whatever its calls say; who signs its calls may
+    /// delete.
     pub fn rules(&self) -> SourceRules {
         let is_website = !self.allowed_origins.is_empty();
         let signs = self.shared_secret.is_some();

@@ -24,16 +24,16 @@ settings! {
     /// Where requests go.
     pub struct KlaviyoConfig, checked by Self::has_a_key {
         /// "sandbox": a Klaviyo inside the program, which checks requests as the real one does and keeps what it got;
-        /// nothing reaches Klaviyo. Or a URL: `https://a.klaviyo.com` is the real one. Plain http is taken for this machine
-        /// alone, since the private key would travel unencrypted.
+        /// nothing reaches Klaviyo. Or a URL: `https://a.klaviyo.com` is the real one. Plain http is taken for this
+        /// machine alone, since the private key would travel unencrypted.
         // A file that forgets it must not look delivered: the sandbox has to be asked for.
         endpoint: Endpoint = Endpoint::Sandbox, text(ENDPOINT, endpoint, Endpoint::text).required().restart();
 
-        /// Klaviyo's private API key, with write access to Events, Profiles, Lists and Subscriptions, and read access to
-        /// Accounts if the outbox is to name the account. Required when `endpoint` is a URL. Klaviyo refuses a key it does
-        /// not know: then everything waits and nothing is lost. Another key is taken on reload when Klaviyo says that it
-        /// belongs to the same account; otherwise the former one stays, and the log says why. A key for another endpoint, or
-        /// for the sandbox, needs a restart.
+        /// Klaviyo's private API key, with write access to Events, Profiles, Lists and Subscriptions, and read access
+        /// to Accounts if the outbox is to name the account. Required when `endpoint` is a URL. Klaviyo refuses a key
+        /// it does not know: then everything waits and nothing is lost. Another key is taken on reload when Klaviyo
+        /// says that it belongs to the same account; otherwise the former one stays, and the log says why. A key for
+        /// another endpoint, or for the sandbox, needs a restart.
         // A key for another endpoint must not be shown to this one; the sandbox in the program keeps the first one.
         private_key: Option<SecretString> = None, secret(PRIVATE_KEY, check_private_key).optional()
             .restart_if(|old, new| {
@@ -41,8 +41,8 @@ settings! {
             })
             .examples(&["\"env:KLAVIYO_PRIVATE_KEY\""]);
 
-        /// The revision of Klaviyo's API that requests are written for. The default is the one this program was built for.
-        /// Klaviyo retires a revision two years after its date; change it only together with the program.
+        /// The revision of Klaviyo's API that requests are written for. The default is the one this program was built
+        /// for. Klaviyo retires a revision two years after its date; change it only together with the program.
         revision: String = "2026-10-15".to_owned(), text(REVISION, revision, String::clone).restart();
 
         /// The address of the sandbox, when it is the endpoint. Everybody who reaches it can read at `/sandbox` what it

@@ -20,8 +20,8 @@ settings! {
 }
 
 settings! {
-    /// Every family's limit. The defaults are Klaviyo's figures: `x-klaviyo-ratelimit` of each operation in its `OpenAPI`
-    /// description.
+    /// Every family's limit. The defaults are Klaviyo's figures: `x-klaviyo-ratelimit` of each operation in its
+    /// `OpenAPI` description.
     pub struct LimitSettings {}
     sections {
         /// Single events: `POST /api/events`.

@@ -1,8 +1,8 @@
 //! `config.toml` and the environment, read into final types.
 //!
 //! The only reader of either. All mistakes of a file are reported at once, each with file, line, key, what is allowed
-//! and the nearest known key; secrets come in as `"env:NAME"` or `"file:PATH"` and are never printed, by `Debug`, errors
-//! or warnings. One file for each section, which declares its keys: see `declare`. May use `model`.
+//! and the nearest known key; secrets come in as `"env:NAME"` or `"file:PATH"` and are never printed, by `Debug`,
+//! errors or warnings. One file for each section, which declares its keys: see `declare`. May use `model`.
 
 mod admin;
 mod declare;
@@ -75,8 +75,8 @@ settings! {
         mapping: MappingConfig = MappingConfig::default();
         /// How requests are sent, sent again, and given up.
         delivery: DeliveryConfig = DeliveryConfig::default();
-        /// The operator's port: the page for a browser, `/healthz`, `/readyz`, `/metrics` for Prometheus, and `/api/v1`,
-        /// which can do what the commands do and answers with personal data.
+        /// The operator's port: the page for a browser, `/healthz`, `/readyz`, `/metrics` for Prometheus, and
+        /// `/api/v1`, which can do what the commands do and answers with personal data.
         admin: AdminConfig = AdminConfig::default();
         /// What is logged, to stderr. Neither personal data nor keys are.
         log: LogConfig = LogConfig::default();

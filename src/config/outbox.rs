@@ -23,16 +23,16 @@ settings! {
         /// browsers may send again after days.
         retain_delivered: Duration = DAY * 30, duration(DAY..=TEN_YEARS);
 
-        /// How long the bodies of delivered and skipped events are kept: the call as received, and the requests sent for
-        /// it. Never longer than the event. Without its body an event can be looked up and not replayed.
+        /// How long the bodies of delivered and skipped events are kept: the call as received, and the requests sent
+        /// for it. Never longer than the event. Without its body an event can be looked up and not replayed.
         retain_bodies: Duration = DAY * 30, duration(Duration::ZERO..=TEN_YEARS);
 
         /// How long dead events are kept, with their bodies. One that others wait behind stays until you replay or
         /// discard it.
         retain_dead: Duration = DAY * 90, duration(DAY..=TEN_YEARS);
 
-        /// The free disk space below which new events are refused with 429 and a time to come back. 0 turns this off: then
-        /// the disk may fill up, and senders are refused when it is full.
+        /// The free disk space below which new events are refused with 429 and a time to come back. 0 turns this off:
+        /// then the disk may fill up, and senders are refused when it is full.
         min_free_disk: u64 = 256 << 20, bytes(0..=1 << 40);
 
         /// The number of events waiting to be delivered from which on new ones are refused with 429 and a time to come

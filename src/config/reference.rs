@@ -13,8 +13,8 @@ const COLUMNS: usize = 120;
 const ABOUT_THE_FILE: [&str; 3] = [
     "klaviyo-relay: every setting, with its default, its unit and what follows from it.",
     "As it stands, this file runs with no Klaviyo account: requests go to a sandbox inside the program, and NOTHING \
-     REACHES KLAVIYO. To deliver, set `endpoint` and `private_key` of `[klaviyo]`, and give each source a write key of \
-     its own.",
+     REACHES KLAVIYO. To deliver, set `endpoint` and `private_key` of `[klaviyo]`, and give each source a write key \
+     of its own.",
     "`klaviyo-relay check` says what is wrong with this file.",
 ];
 
@@ -22,20 +22,21 @@ const ABOUT_VALUES: [&str; 5] = [
     "A key that is left out takes its default. Unknown keys and sections are errors.",
     "Durations are text with a unit: \"500ms\", \"30s\", \"10m\", \"24h\", \"30d\".",
     "Sizes are a number of bytes, or text with a unit: \"256KiB\", \"4MiB\", \"1GB\" (KiB = 1024, KB = 1000).",
-    "Secrets (`write_key`, `shared_secret`, `private_key`, `token`) can be \"env:NAME\": the value of that environment \
-     variable; or \"file:PATH\": what that file holds, without the newline at its end. They are never printed, and only \
-     `serve` and `check` read what they refer to.",
+    "Secrets (`write_key`, `shared_secret`, `private_key`, `token`) can be \"env:NAME\": the value of that \
+     environment variable; or \"file:PATH\": what that file holds, without the newline at its end. They are never \
+     printed, and only `serve` and `check` read what they refer to.",
     "SIGHUP makes a running daemon read the file again, and the files of its secrets. A change takes effect at once, \
      except where it needs a restart, as one of the environment does.",
 ];
 
 const ABOUT_THE_REFERENCE: [&str; 3] = [
-    "The configuration is the file that `--config` names, else the one that the variable `KLAVIYO_RELAY_CONFIG` names, \
-     else `config.toml` in the current folder. All mistakes of a file are reported at once, each with the nearest known \
-     key. A file with mistakes changes nothing in a running daemon: the log has every one, and `status`, `/readyz`, the \
-     page and a metric say so until a file is taken.",
-    "What is in progress at a reload ends with the settings it began with. The log names the keys that changed, and those \
-     that need a restart. Events that were mapped before are sent as they were mapped; a `replay` maps them again.",
+    "The configuration is the file that `--config` names, else the one that the variable `KLAVIYO_RELAY_CONFIG` \
+     names, else `config.toml` in the current folder. All mistakes of a file are reported at once, each with the \
+     nearest known key. A file with mistakes changes nothing in a running daemon: the log has every one, and \
+     `status`, `/readyz`, the page and a metric say so until a file is taken.",
+    "What is in progress at a reload ends with the settings it began with. The log names the keys that changed, and \
+     those that need a restart. Events that were mapped before are sent as they were mapped; a `replay` maps them \
+     again.",
     "This page is generated from the declarations in `src/config`, as `config.toml` is.",
 ];
 
@@ -95,7 +96,8 @@ impl Config {
     }
 }
 
-/// The declarations, and whether each is the first with its documentation: all families of endpoints have the same keys.
+/// The declarations, and whether each is the first with its documentation: all families of endpoints have the same
+/// keys.
 fn declarations() -> Vec<(Item, bool)> {
     let mut listing = Listing::default();
     Config::default().list(&mut listing);

@@ -1,6 +1,7 @@
 //! Secrets: from the environment as `"env:NAME"`, from a file as `"file:PATH"`, or as they are; never shown again.
 //!
-//! A secret's value appears in no error, warning or `Debug`: the checks here describe what is wrong without quoting it. What a secret refers to is read where secrets are wanted, and left alone elsewhere. Uses no other module.
+//! A secret's value appears in no error, warning or `Debug`: the checks here describe what is wrong without quoting it.
+//! What a secret refers to is read where secrets are wanted, and left alone elsewhere. Uses no other module.
 
 use std::fs::File;
 use std::io::{self, Read as _};
