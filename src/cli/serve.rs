@@ -16,10 +16,10 @@ use crate::telemetry::{self, Logging};
 
 /// Run the daemon: take Segment calls, store them, deliver them to Klaviyo
 ///
-/// SIGTERM or SIGINT stops it in good order: nothing more is accepted, what is in flight is finished within
-/// `delivery.shutdown_deadline`. A second signal stops at once. Nothing is lost either way. SIGHUP has it read its
-/// configuration and its certificate again; what is wrong there is logged, and changes nothing. Exit code 1 when
-/// something was still in flight, or when the disk failed.
+/// SIGTERM or SIGINT stops it in good order: it takes nothing more, and finishes the requests in flight within
+/// `delivery.shutdown_deadline`. A second signal stops it at once. Nothing is lost either way. On SIGHUP it reads its
+/// configuration and its certificate again; mistakes in them are logged, and change nothing. Exit code 1 when a request
+/// was still in flight, or when the disk failed.
 ///
 /// Example: klaviyo-relay --config /etc/klaviyo-relay/config.toml serve
 #[derive(Debug, clap::Args)]

@@ -162,6 +162,7 @@ fn a_page_has_one_title_and_is_short() {
         let parts = page.path == "docs/SUMMARY.md";
         assert!(titles == 1 || parts, "{} has {titles} titles", page.path);
         let lines = page.text.lines().count();
-        assert!(lines <= 350, "{} has {lines} lines", page.path);
+        let generated = page.text.contains("This page is generated");
+        assert!(generated || lines <= 350, "{} has {lines} lines", page.path);
     }
 }
