@@ -6,13 +6,16 @@
 
 use super::person::{Named, Person};
 use super::reasons::{Refusal, Skip};
+use super::rule::{Note, Origin};
+use super::sink::Sink;
 use super::standard::ATTRIBUTES;
-use super::{Input, Planned, Rule, limits};
+use super::{Input, Planned, limits};
 use crate::config::MappingConfig;
 use crate::klaviyo::{DeletionJob, ProfileImport, Request};
 
 /// Where a deletion's body names the person.
 const PROFILE: &str = "/data/attributes/profile/data";
+const NAMES: &str = "/data/attributes/profile/data/attributes";
 
 /// The requests of a delete call.
 pub(super) fn plan(input: &Input<'_>, settings: &MappingConfig) -> Result<Vec<Planned>, Skip> {
@@ -25,8 +28,9 @@ pub(super) fn plan(input: &Input<'_>, settings: &MappingConfig) -> Result<Vec<Pl
         planned.extend(by_external_id(id, input));
     }
     let by_name = |name: &Named, field: &str, job| {
-        let rule = Rule::member(&format!("{PROFILE}/attributes"), field, &name.rule);
-        checked(Request::Delete(job), rule, input)
+        let mut sink = Sink::new(input.explain);
+        sink.rule(NAMES, field, sink.origin(|| name.origin()));
+        checked(Request::Delete(job), sink, input)
     };
     if let Some(email) = &person.email {
         let job = DeletionJob::Email(email.value.clone());
@@ -38,7 +42,7 @@ pub(super) fn plan(input: &Input<'_>, settings: &MappingConfig) -> Result<Vec<Pl
     }
     if let Some(refused) = &person.refused {
         // The only name is one that Klaviyo does not know: nothing can be sent, and the operator is to see it.
-        planned.push(by_id(Some(refused.clone())));
+        planned.push(by_id(Some(refused.clone()), input));
     }
     if let Some(first) = planned.first_mut() {
         first.warnings.extend(person.warnings);
@@ -52,30 +56,21 @@ fn by_external_id(id: &Named, input: &Input<'_>) -> [Planned; 2] {
         external_id: Some(id.value.clone()),
         ..ProfileImport::default()
     };
-    let rule = Rule::member(ATTRIBUTES, "external_id", &id.rule);
-    let import = checked(Request::Profile(profile), rule, input);
+    let mut sink = Sink::new(input.explain);
+    sink.rule(ATTRIBUTES, "external_id", sink.origin(|| id.origin()));
+    let import = checked(Request::Profile(profile), sink, input);
     let refused = import.refused.as_ref().map(|_| Refusal::ProfileRefused);
-    [import, by_id(refused)]
+    [import, by_id(refused, input)]
 }
 
-fn by_id(refused: Option<Refusal>) -> Planned {
-    Planned {
-        request: Request::Delete(DeletionJob::Imported),
-        refused,
-        warnings: Vec::new(),
-        rules: vec![Rule::member(
-            PROFILE,
-            "id",
-            "the profile's id at Klaviyo, which request 1 is answered with",
-        )],
-    }
+fn by_id(refused: Option<Refusal>, input: &Input<'_>) -> Planned {
+    let mut sink = Sink::new(input.explain);
+    let origin = sink.origin(|| Origin::outside(Note::ImportedProfile));
+    sink.rule(PROFILE, "id", origin);
+    sink.planned(Request::Delete(DeletionJob::Imported), refused)
 }
 
-fn checked(request: Request, rule: Rule, input: &Input<'_>) -> Planned {
-    Planned {
-        refused: limits::check(&request, input.received_at),
-        request,
-        warnings: Vec::new(),
-        rules: vec![rule],
-    }
+fn checked(request: Request, sink: Sink, input: &Input<'_>) -> Planned {
+    let refused = limits::check(&request, input.received_at);
+    sink.planned(request, refused)
 }

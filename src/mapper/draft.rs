@@ -3,64 +3,56 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::event_id::{EventKey, fit};
+use super::event_id::fit;
 use super::person::Person;
 use super::reasons::Refusal;
-use super::{Input, Planned, Rule, limits};
+use super::rule::{Note, Origin, Sourced};
+use super::sink::Sink;
+use super::warning::Warning;
+use super::{Input, Planned, limits};
 use crate::klaviyo::{CreateEvent, Request};
-use crate::segment::{Call, time};
+use crate::segment::{Call, Pointer, time};
 
+const ATTRIBUTES: &str = "/data/attributes";
+const METRIC: &str = "/data/attributes/metric/data/attributes";
 const PROPERTIES: &str = "/data/attributes/properties";
 
 /// One event in the making.
 pub(super) struct Draft {
-    /// The metric's name and its rule.
-    pub(super) metric: String,
-    pub(super) metric_rule: String,
+    /// The metric's name.
+    pub(super) metric: Sourced<String>,
     /// The `$event_id`; none only where nothing can make one, and then `refused` says so.
-    pub(super) key: Option<EventKey>,
-    /// What it was worth, and the rule that says so.
-    pub(super) value: Option<(Number, String)>,
-    /// In which currency, and the rule that says so.
-    pub(super) currency: Option<(String, String)>,
-    /// Everything that is sent as a property.
+    pub(super) key: Option<Sourced<String>>,
+    /// What it was worth.
+    pub(super) value: Option<Sourced<Number>>,
+    /// In which currency.
+    pub(super) currency: Option<Sourced<String>>,
+    /// Everything that is sent as a property, and the warnings so far.
     pub(super) properties: Properties,
     /// Why it cannot be sent, where the maker of the draft knows. Limits are checked at the end.
     pub(super) refused: Option<Refusal>,
-    pub(super) warnings: Vec<String>,
 }
 
 impl Draft {
     /// The request, checked against Klaviyo's limits.
     pub(super) fn finish(self, input: &Input<'_>, person: &Person, stated: &Stated) -> Planned {
-        const ATTRIBUTES: &str = "/data/attributes";
-        let mut rules = vec![
-            Rule::new(format!("{ATTRIBUTES}/metric/data/attributes/name"), self.metric_rule),
-            Rule::new(format!("{ATTRIBUTES}/time"), stated.rule),
-        ];
-        let mut warnings = self.warnings;
-        warnings.extend(stated.warning.clone());
-        let mut split = |field: &str, rule: String| {
-            rules.push(Rule::new(format!("{ATTRIBUTES}/{field}"), rule));
-        };
-        let unique_id = self.key.map(|key| {
-            split("unique_id", key.rule);
-            fit(key.text, &mut warnings)
-        });
-        let value = self.value.map(|(value, rule)| {
-            split("value", rule);
-            value
-        });
-        let value_currency = self.currency.map(|(currency, rule)| {
-            split("value_currency", rule);
-            currency
-        });
-        let profile = person.event_profile(&format!("{ATTRIBUTES}/profile/data/attributes"), &mut rules);
-        rules.extend(self.properties.rules);
+        let Properties { map, mut sink } = self.properties;
+        let of_properties = std::mem::take(&mut sink.rules);
+        sink.warnings.extend(stated.warning.clone());
+        sink.rule(METRIC, "name", self.metric.origin);
+        sink.rule(ATTRIBUTES, "time", sink.origin(|| time_origin(input.call)));
+        let unique_id = self
+            .key
+            .map(|key| fit(sink.take(ATTRIBUTES, "unique_id", key), &mut sink));
+        let value = self.value.map(|value| sink.take(ATTRIBUTES, "value", value));
+        let value_currency = self.currency;
+        let value_currency = value_currency.map(|code| sink.take(ATTRIBUTES, "value_currency", code));
+        let profile = person.event_profile(&mut sink);
+        sink.rules.extend(of_properties);
         let request = Request::Event(CreateEvent {
-            metric: self.metric,
+            metric: self.metric.value,
             profile,
-            properties: self.properties.map,
+            properties: map,
             time: input.at,
             value,
             value_currency,
@@ -68,80 +60,73 @@ impl Draft {
             backfill: false,
         });
         // Each event of an order is a request of its own, so each says what is odd about its person.
-        warnings.extend(person.warnings.iter().cloned());
-        warnings.extend(limits::ignored(&request));
-        Planned {
-            refused: self
-                .refused
-                .or_else(|| person.refused.clone())
-                .or_else(|| limits::check(&request, input.received_at)),
-            request,
-            warnings,
-            rules,
-        }
+        sink.warnings.extend(person.warnings.iter().cloned());
+        sink.warnings.extend(limits::ignored(&request));
+        let refused = self.refused.or_else(|| person.refused.clone());
+        let refused = refused.or_else(|| limits::check(&request, input.received_at));
+        sink.planned(request, refused)
     }
 }
 
-/// What a call says of its time: read once, however many events are made of it.
+/// What there is to say about a call's time: found once, however many events are made of it.
 pub(super) struct Stated {
-    rule: &'static str,
     /// Which time cannot be read, and what counts instead.
-    warning: Option<String>,
+    warning: Option<Warning>,
 }
 
 impl Stated {
     pub(super) fn of(call: &Call) -> Self {
-        let rule = time_rule(call);
+        let unreadable = |name: &&'static str| {
+            let stated = call.field(name).filter(|value| !value.is_null());
+            stated.is_some_and(|value| time(value).is_none())
+        };
+        let field = TIMES.into_iter().find(unreadable);
         Self {
-            rule,
-            warning: unreadable_time(call, rule),
+            warning: field.map(|field| Warning::TimeNotReadable {
+                field,
+                counts: time_origin(call),
+            }),
         }
     }
 }
 
-/// What the event's time is, by the fields of the call that can be read.
-fn time_rule(call: &Call) -> &'static str {
-    let readable = |name| call.field(name).and_then(time).is_some();
-    if readable("timestamp") {
-        "timestamp, corrected for the sender's clock"
-    } else if readable("originalTimestamp") {
-        "originalTimestamp, corrected for the sender's clock"
-    } else {
-        "the time of arrival"
-    }
+/// The fields of a call that say when it was made, the first that can be read counts.
+const TIMES: [&str; 2] = ["timestamp", "originalTimestamp"];
+
+/// Where a call's time comes from.
+pub(super) fn time_origin(call: &Call) -> Origin {
+    let readable = |name: &&str| call.field(name).and_then(time).is_some();
+    TIMES.into_iter().find(readable).map_or_else(
+        || Origin::outside(Note::ArrivalTime),
+        |name| Origin::new(Pointer::of(name), Note::ClockCorrected),
+    )
 }
 
-/// Which time of the call cannot be read, and what counts instead.
-fn unreadable_time(call: &Call, counts: &str) -> Option<String> {
-    let unreadable = |name: &&str| {
-        let stated = call.field(name).filter(|value| !value.is_null());
-        stated.is_some_and(|value| time(value).is_none())
-    };
-    let name = ["timestamp", "originalTimestamp"].into_iter().find(unreadable)?;
-    Some(format!("`{name}` cannot be read: {counts} counts"))
-}
-
-/// The properties of an event, and the rule of each.
-#[derive(Default)]
+/// The properties of an event, and what there is to say about the event so far.
 pub(super) struct Properties {
     pub(super) map: Map<String, Value>,
-    rules: Vec<Rule>,
+    pub(super) sink: Sink,
 }
 
 impl Properties {
+    pub(super) fn new(sink: Sink) -> Self {
+        let map = Map::new();
+        Self { map, sink }
+    }
+
     /// Puts a property in, unless one of exactly this name is there: the sender's own goes before a computed one.
-    pub(super) fn put(&mut self, name: &str, value: Value, rule: impl Into<String>) {
+    pub(super) fn put(&mut self, name: &str, value: Value, origin: impl FnOnce() -> Origin) {
         if !self.map.contains_key(name) {
-            self.rules.push(Rule::member(PROPERTIES, name, rule));
+            let origin = self.sink.origin(origin);
+            self.sink.property(PROPERTIES, name, origin);
             self.map.insert(name.to_owned(), value);
         }
     }
 
-    /// Puts all of these in as they were sent.
-    pub(super) fn put_all(&mut self, sent: Map<String, Value>, place: &str) {
+    /// Puts all of these in as they were sent. `place` is where one of a name was sent.
+    pub(super) fn put_all(&mut self, sent: Map<String, Value>, place: impl Fn(&str) -> Pointer) {
         for (name, value) in sent {
-            let rule = format!("{place}.{name}");
-            self.put(&name, value, rule);
+            self.put(&name, value, || Origin::sent(place(&name)));
         }
     }
 }

@@ -7,19 +7,15 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::Input;
-use super::lifted::{Lifted, usable};
+use super::lifted::{Lifted, property, sourced, usable};
 use super::order_name::is_order_completed;
+use super::rule::{Origin, Sourced};
+use super::sink::Sink;
+use super::warning::Warning;
 use crate::config::MappingConfig;
 use crate::klaviyo::limits::MAX_UNIQUE_ID_CHARS;
 use crate::model::GarbageIds;
-use crate::segment::{find_all, same_key};
-
-/// An `$event_id` and the rule that gave it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct EventKey {
-    pub(super) text: String,
-    pub(super) rule: String,
-}
+use crate::segment::{Pointer, find_all, same_key};
 
 /// The caller's own `$event_id`, else `eventId` (of the events of an order, and of those that the settings name), else
 /// `orderId` (of the events of an order), else the message id: no event is ever de-duplicated by its second. In other
@@ -29,20 +25,17 @@ pub(super) fn of_event(
     settings: &MappingConfig,
     lifted: &Lifted,
     name: &str,
-    warnings: &mut Vec<String>,
-) -> EventKey {
+    sink: &mut Sink,
+) -> Sourced<String> {
     let garbage = &settings.garbage_ids;
-    let own = lifted.event_id.clone().map(|text| EventKey {
-        text,
-        rule: "properties.$event_id".to_owned(),
-    });
+    let own = lifted.event_id.clone().map(|id| sourced(id, "$event_id", sink));
     let once = happens_once(name, settings);
     let event_id = once || has_event_id(name, settings);
-    own.or_else(|| event_id.then(|| property(&lifted.rest, "eventId", garbage, warnings))?)
-        .or_else(|| once.then(|| order_id(&lifted.rest, garbage, warnings))?)
-        .unwrap_or_else(|| EventKey {
-            text: input.message_id.to_owned(),
-            rule: "messageId".to_owned(),
+    own.or_else(|| event_id.then(|| first_id(&lifted.rest, "eventId", garbage, sink))?)
+        .or_else(|| once.then(|| order_id(&lifted.rest, garbage, sink))?)
+        .unwrap_or_else(|| Sourced {
+            value: input.message_id.to_owned(),
+            origin: sink.origin(|| Origin::sent(Pointer::of("messageId"))),
         })
 }
 
@@ -50,20 +43,18 @@ pub(super) fn of_event(
 pub(super) fn order_id(
     properties: &Map<String, Value>,
     garbage: &GarbageIds,
-    warnings: &mut Vec<String>,
-) -> Option<EventKey> {
-    property(properties, "orderId", garbage, warnings)
+    sink: &mut Sink,
+) -> Option<Sourced<String>> {
+    first_id(properties, "orderId", garbage, sink)
 }
 
 /// The key as Klaviyo takes it: one that is too long is sent as its SHA-256, the same every time.
-pub(super) fn fit(key: String, warnings: &mut Vec<String>) -> String {
+pub(super) fn fit(key: String, sink: &mut Sink) -> String {
     let chars = key.chars().count();
     if chars <= MAX_UNIQUE_ID_CHARS {
         return key;
     }
-    warnings.push(format!(
-        "the $event_id has {chars} characters, more than Klaviyo's {MAX_UNIQUE_ID_CHARS}: its SHA-256 is sent instead"
-    ));
+    sink.warn(Warning::EventIdHashed(chars));
     let mut hashed = "sha256:".to_owned();
     for byte in Sha256::digest(key.as_bytes()) {
         write!(hashed, "{byte:02x}").expect("writing to a String cannot fail");
@@ -102,18 +93,18 @@ impl Lines {
     }
 }
 
-fn property(
+/// The first usable id that a property of this name holds, in any spelling.
+fn first_id(
     properties: &Map<String, Value>,
     name: &str,
     garbage: &GarbageIds,
-    warnings: &mut Vec<String>,
-) -> Option<EventKey> {
-    // A `$event_id` that was no id has had its say: it must not hide an `eventId`.
-    let spelled = find_all(properties, name).filter(|(sent, _)| *sent != "$event_id");
-    spelled.into_iter().find_map(|(sent, value)| {
-        let rule = format!("properties.{sent}");
-        let text = usable(value, &rule, garbage, warnings)?;
-        Some(EventKey { text, rule })
+    sink: &mut Sink,
+) -> Option<Sourced<String>> {
+    // A `$event_id` that is no usable id has its warning already: it must not hide an `eventId`.
+    let mut spelled = find_all(properties, name).filter(|(sent, _)| *sent != "$event_id");
+    spelled.find_map(|(sent, value)| {
+        let id = usable(value, || property(sent), garbage, sink)?;
+        Some(sourced(id, sent, sink))
     })
 }
 
@@ -159,8 +150,8 @@ mod tests {
         ] {
             let call = json!({"type": "track", "event": "e", "properties": properties}).to_string();
             let call = Call::read(&call, None, None).unwrap();
-            let key = order_id(call.properties().unwrap(), &garbage, &mut Vec::new());
-            assert_eq!(call.order_id(&garbage), key.as_ref().map(|key| key.text.clone()));
+            let key = order_id(call.properties().unwrap(), &garbage, &mut Sink::new(false));
+            assert_eq!(call.order_id(&garbage), key.as_ref().map(|key| key.value.clone()));
             named += usize::from(key.is_some());
         }
         assert_eq!(named, 5);
@@ -168,13 +159,14 @@ mod tests {
 
     #[test]
     fn a_long_key_is_hashed_the_same_way_each_time() {
-        let mut warnings = Vec::new();
+        let mut sink = Sink::new(false);
         let fits = "k".repeat(MAX_UNIQUE_ID_CHARS);
-        assert_eq!(fit(fits.clone(), &mut warnings), fits);
-        assert!(warnings.is_empty());
-        let long = fit("k".repeat(256), &mut warnings);
-        assert_eq!(long, fit("k".repeat(256), &mut Vec::new()));
-        assert_ne!(long, fit("k".repeat(257), &mut Vec::new()));
-        assert_eq!((long.len(), warnings.len()), (71, 1));
+        assert_eq!(fit(fits.clone(), &mut sink), fits);
+        assert!(sink.warnings.is_empty());
+        let long = fit("k".repeat(256), &mut sink);
+        assert_eq!(long, fit("k".repeat(256), &mut Sink::new(false)));
+        assert_ne!(long, fit("k".repeat(257), &mut Sink::new(false)));
+        assert_eq!(long.len(), 71);
+        assert_eq!(sink.warnings, [Warning::EventIdHashed(256)]);
     }
 }

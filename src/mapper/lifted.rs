@@ -4,9 +4,12 @@
 use serde_json::{Map, Number, Value};
 
 use super::decimal::Decimal;
+use super::rule::{Origin, Sourced};
+use super::sink::Sink;
+use super::warning::Warning;
 use crate::klaviyo::is_currency;
 use crate::model::GarbageIds;
-use crate::segment::{amount, find_all, text};
+use crate::segment::{Pointer, amount, find_all, text};
 
 /// Properties without the caller's own `$event_id` and `$value`, which Klaviyo reads elsewhere.
 pub(super) struct Lifted {
@@ -19,31 +22,31 @@ pub(super) struct Lifted {
 }
 
 impl Lifted {
-    /// What the event is worth, and the rule that says so: the caller's own `$value`, else the first of these
+    /// What the event is worth, and where that comes from: the caller's own `$value`, else the first of these
     /// properties that is a number.
-    pub(super) fn worth(&self, names: &[&str], warnings: &mut Vec<String>) -> Option<(Number, String)> {
-        let own = self.value.clone().map(|value| (value, "properties.$value".to_owned()));
-        own.or_else(|| worth(&self.rest, names, warnings))
+    pub(super) fn worth(&self, names: &[&str], sink: &mut Sink) -> Option<Sourced<Number>> {
+        let own = self.value.clone().map(|value| sourced(value, "$value", sink));
+        own.or_else(|| worth(&self.rest, names, sink))
     }
 
     /// Lifts the two out of `properties`, which the call has at `place`. One that cannot be read stays where it was.
     pub(super) fn of(
         properties: &Map<String, Value>,
-        place: &str,
+        place: impl Fn() -> Pointer,
         garbage: &GarbageIds,
-        warnings: &mut Vec<String>,
+        sink: &mut Sink,
     ) -> Self {
         let mut rest = properties.clone();
         let event_id = rest
             .get("$event_id")
-            .and_then(|value| usable(value, &format!("{place}.$event_id"), garbage, warnings));
+            .and_then(|value| usable(value, || place().name("$event_id"), garbage, sink));
         if event_id.is_some() {
             rest.shift_remove("$event_id");
         }
         let value = rest.get("$value").filter(|value| !value.is_null()).and_then(|value| {
             let number = number(value);
             if number.is_none() {
-                warnings.push(not_a_number(&format!("{place}.$value")));
+                sink.warn(Warning::ValueNotNumber(place().name("$value")));
             }
             number
         });
@@ -56,15 +59,18 @@ impl Lifted {
 
 /// An id as text. What is no id, or is known garbage, is a warning: with `undefined` as the id of every order,
 /// Klaviyo would record the first order only.
-pub(super) fn usable(value: &Value, place: &str, garbage: &GarbageIds, warnings: &mut Vec<String>) -> Option<String> {
+pub(super) fn usable(
+    value: &Value,
+    place: impl FnOnce() -> Pointer,
+    garbage: &GarbageIds,
+    sink: &mut Sink,
+) -> Option<String> {
     if value.is_null() {
         return None;
     }
     let id = text(value).filter(|id| !garbage.contains(id));
     if id.is_none() {
-        warnings.push(format!(
-            "`{place}` is no usable id (blank, garbage, or neither text nor number): it is not the $event_id"
-        ));
+        sink.warn(Warning::EventIdNotUsable(place()));
     }
     id
 }
@@ -81,35 +87,37 @@ pub(super) fn number(value: &Value) -> Option<Number> {
 }
 
 /// The number of the first of these properties that is one. What is none is a warning; the event goes.
-fn worth(properties: &Map<String, Value>, names: &[&str], warnings: &mut Vec<String>) -> Option<(Number, String)> {
-    let spelled = names.iter().flat_map(|name| find_all(properties, name));
-    spelled.filter(|(_, value)| !value.is_null()).find_map(|(sent, value)| {
-        let place = format!("properties.{sent}");
+fn worth(properties: &Map<String, Value>, names: &[&str], sink: &mut Sink) -> Option<Sourced<Number>> {
+    let mut spelled = names.iter().flat_map(|name| find_all(properties, name));
+    spelled.find_map(|(sent, value)| {
         let number = number(value);
-        if number.is_none() {
-            warnings.push(not_a_number(&place));
+        if number.is_none() && !value.is_null() {
+            sink.warn(Warning::ValueNotNumber(property(sent)));
         }
-        Some((number?, place))
+        Some(sourced(number?, sent, sink))
     })
 }
 
 /// The currency of an event's value, in ISO 4217's capitals. Klaviyo refuses a request with another.
-pub(super) fn currency(properties: &Map<String, Value>, warnings: &mut Vec<String>) -> Option<(String, String)> {
-    let spelled = find_all(properties, "currency").filter(|(_, value)| !value.is_null());
-    spelled.into_iter().find_map(|(sent, value)| {
-        let place = format!("properties.{sent}");
+pub(super) fn currency(properties: &Map<String, Value>, sink: &mut Sink) -> Option<Sourced<String>> {
+    let mut spelled = find_all(properties, "currency").filter(|(_, value)| !value.is_null());
+    spelled.find_map(|(sent, value)| {
         let code = text(value).map(|code| code.to_ascii_uppercase());
         let code = code.filter(|code| is_currency(code));
         if code.is_none() {
-            warnings.push(format!(
-                "`{place}` is no currency code of ISO 4217: the event's value goes without a currency"
-            ));
+            sink.warn(Warning::NotACurrency(property(sent)));
         }
-        Some((code?, place))
+        Some(sourced(code?, sent, sink))
     })
 }
 
-/// The words for an amount that is none.
-fn not_a_number(place: &str) -> String {
-    format!("`{place}` is no number: it is not the event's value")
+/// A value that the property `sent` gave.
+pub(super) fn sourced<T>(value: T, sent: &str, sink: &Sink) -> Sourced<T> {
+    let origin = sink.origin(|| Origin::sent(property(sent)));
+    Sourced { value, origin }
+}
+
+/// The place of a property.
+pub(super) fn property(sent: &str) -> Pointer {
+    Pointer::of("properties").name(sent)
 }

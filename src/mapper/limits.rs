@@ -4,6 +4,7 @@
 use serde_json::{Map, Number, Value};
 
 use super::reasons::Refusal;
+use super::warning::{Names, Warning};
 use crate::klaviyo::limits as klaviyo;
 use crate::klaviyo::{CreateEvent, ProfileImport, Request};
 use crate::model::Timestamp;
@@ -116,8 +117,8 @@ fn short(name: &str) -> &str {
     name.char_indices().nth(LONGEST).map_or(name, |(end, _)| &name[..end])
 }
 
-/// What Klaviyo takes with an event and then ignores, in words: 0, null and the empty text.
-pub(super) fn ignored(request: &Request) -> Option<String> {
+/// What Klaviyo takes with an event and then ignores: 0, null and the empty text.
+pub(super) fn ignored(request: &Request) -> Option<Warning> {
     const NAMED: usize = 5;
     let Request::Event(event) = request else {
         return None;
@@ -137,15 +138,7 @@ pub(super) fn ignored(request: &Request) -> Option<String> {
     if all.is_empty() {
         return None;
     }
-    let named = all.iter().take(NAMED).map(|name| format!("`{name}`"));
-    let named = named.collect::<Vec<_>>().join(", ");
+    let first = all.iter().take(NAMED).map(|name| (*name).to_owned()).collect();
     let more = all.len().saturating_sub(NAMED);
-    let more = if more == 0 {
-        String::new()
-    } else {
-        format!(" and {more} more")
-    };
-    Some(format!(
-        "Klaviyo ignores event properties that are 0, null or empty: {named}{more}"
-    ))
+    Some(Warning::PropertiesIgnored(Names { first, more }))
 }

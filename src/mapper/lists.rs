@@ -6,13 +6,17 @@
 
 use serde_json::Value;
 
-use super::person::{Named, Person};
+use super::draft::time_origin;
+use super::person::Person;
 use super::reasons::Refusal;
-use super::{Input, Planned, Rule, limits};
+use super::rule::{Note, Origin};
+use super::sink::Sink;
+use super::warning::Warning;
+use super::{Input, Planned, limits};
 use crate::config::MappingConfig;
 use crate::klaviyo::{OptIn, Request, SubscribeJob};
-use crate::model::{Right, Side};
-use crate::segment::find;
+use crate::model::{Right, Side, Timestamp};
+use crate::segment::{Pointer, find_key};
 
 /// What follows the profile of an identify call, in order. Warnings about lists that are not used go to the profile.
 pub(super) fn plan(
@@ -34,42 +38,78 @@ fn subscription(
     input: &Input<'_>,
     settings: &MappingConfig,
     person: &Person,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Warning>,
 ) -> Option<Planned> {
     let list = wanted_list(input, settings, warnings)?;
     let Some(email) = &person.email else {
-        let warning = "nobody is subscribed to the list, because the call has no e-mail address";
-        warnings.push(warning.to_owned());
+        warnings.push(Warning::ListWithoutEmail);
         return None;
     };
-    let mut own_warnings = Vec::new();
-    let (opt_in, opt_in_rule) = opt_in(input, settings, &mut own_warnings);
-    let rules = subscription_rules(email, &list, opt_in, &opt_in_rule);
+    let mut sink = Sink::new(input.explain);
+    let (opt_in, opt_in_place) = opt_in(input, settings, &mut sink);
+    sink.rule(NAMES, "email", sink.origin(|| email.origin()));
+    list.rules(&mut sink);
+    if let OptIn::GivenAt(time) = opt_in {
+        consent_rules(input, time, opt_in_place, &mut sink);
+    }
     let request = Request::Subscribe(SubscribeJob {
         list_id: Some(list.id),
         email: email.value.clone(),
         opt_in,
     });
-    Some(Planned {
-        refused: limits::check(&request, input.received_at),
-        request,
-        warnings: own_warnings,
-        rules,
-    })
+    let refused = limits::check(&request, input.received_at);
+    Some(sink.planned(request, refused))
 }
 
-/// A list, and the rule that chose it.
+/// Where a subscription names the person, and where it says what the person consents to.
+const NAMES: &str = "/data/attributes/profiles/data/0/attributes";
+const MARKETING: &str = "/data/attributes/profiles/data/0/attributes/subscriptions/email/marketing";
+
+/// A list, and where the call names it; `None` of the default list.
 struct List {
     id: String,
-    rule: String,
+    place: Option<Pointer>,
+}
+
+impl List {
+    /// The rules of the consent and of the list.
+    fn rules(&self, sink: &mut Sink) {
+        let origin = |sink: &Sink, of_call, of_settings| {
+            sink.origin(|| match &self.place {
+                Some(place) => Origin::new(place.clone(), of_call),
+                None => Origin::outside(of_settings),
+            })
+        };
+        let consent = origin(sink, Note::ListOfCall, Note::ListOfSettings);
+        sink.rule(MARKETING, "consent", consent);
+        let list = origin(sink, Note::AsSent, Note::ListId);
+        sink.rule("/data/relationships/list/data", "id", list);
+    }
+}
+
+/// The rules of a consent that was given at this time. `place` is where the call says that nobody is asked to confirm.
+fn consent_rules(input: &Input<'_>, time: Timestamp, place: Option<Pointer>, sink: &mut Sink) {
+    let origin = sink.origin(|| match place {
+        Some(place) => Origin::new(place, Note::OptInOff),
+        None => Origin::outside(Note::OptInOffBySettings),
+    });
+    sink.rule("/data/attributes", "historical_import", origin);
+    let origin = sink.origin(|| {
+        if time == input.at {
+            time_origin(input.call)
+        } else {
+            Origin::outside(Note::ArrivalTime)
+        }
+    });
+    sink.rule(MARKETING, "consented_at", origin);
 }
 
 /// The list of the call, else the default one. In a browser anybody could subscribe anybody: of the client's side the
 /// default one never counts, and the call's own where its source may name one.
-fn wanted_list(input: &Input<'_>, settings: &MappingConfig, warnings: &mut Vec<String>) -> Option<List> {
+fn wanted_list(input: &Input<'_>, settings: &MappingConfig, warnings: &mut Vec<Warning>) -> Option<List> {
     let options = input.call.klaviyo_options();
     let named: Vec<_> = options.all("listId").collect();
-    let place = named.first().map(|(place, _)| place.as_str());
+    let place = named.first().map(|(place, _)| place);
     // The default is no substitute for a list that was named and cannot be read: consent was given to that one.
     if let Some(place) = place.or(options.not_understood()) {
         return own_list(input, &named, place, warnings);
@@ -80,14 +120,20 @@ fn wanted_list(input: &Input<'_>, settings: &MappingConfig, warnings: &mut Vec<S
     let id = settings.list_id.as_deref().map(str::trim).filter(|id| !id.is_empty())?;
     Some(List {
         id: id.to_owned(),
-        rule: "list_id of [mapping]".to_owned(),
+        place: None,
     })
 }
 
 /// The list that the call names, of which `place` is the first place that does.
-fn own_list(input: &Input<'_>, named: &[(String, &Value)], place: &str, warnings: &mut Vec<String>) -> Option<List> {
+fn own_list(
+    input: &Input<'_>,
+    named: &[(Pointer, &Value)],
+    place: &Pointer,
+    warnings: &mut Vec<Warning>,
+) -> Option<List> {
+    let place = place.clone();
     if !input.rights.may(Right::List) {
-        warnings.push(format!("`{place}` is for server-side calls: nobody is subscribed"));
+        warnings.push(Warning::ListNotAllowed(place));
         return None;
     }
     let id = |value: &Value| {
@@ -96,65 +142,44 @@ fn own_list(input: &Input<'_>, named: &[(String, &Value)], place: &str, warnings
     };
     let usable = named.iter().find_map(|(place, value)| Some((place, id(value)?)));
     let Some((own, id)) = usable else {
-        warnings.push(format!(
-            "`{place}` is no list id (a text such as \"baV129\"): nobody is subscribed"
-        ));
+        warnings.push(Warning::NotAListId(place));
         return None;
     };
-    if own != place {
-        warnings.push(format!("`{place}` is no list id: `{own}` counts"));
+    if *own != place {
+        let used = own.clone();
+        warnings.push(Warning::OtherListId { place, used });
     }
-    Some(List { id, rule: own.clone() })
+    let place = Some(own.clone());
+    Some(List { id, place })
 }
 
-/// Whether the person is asked to confirm, and the rule that says so.
-fn opt_in(input: &Input<'_>, settings: &MappingConfig, warnings: &mut Vec<String>) -> (OptIn, String) {
-    let default = (settings.confirm_optin, "confirm_optin of [mapping]".to_owned());
+/// Whether the person is asked to confirm, and where the call says so.
+fn opt_in(input: &Input<'_>, settings: &MappingConfig, sink: &mut Sink) -> (OptIn, Option<Pointer>) {
+    let default = (settings.confirm_optin, None);
     let options = input.call.klaviyo_options();
-    let (confirm, rule) = match options.all("confirmOptin").next() {
+    let (confirm, place) = match options.all("confirmOptin").next() {
         None => default,
         Some((place, _)) if !input.rights.may(Right::ConfirmOptin) => {
-            warnings.push(format!("`{place}` does not count: the source may not say it (`allow`)"));
+            sink.warn(Warning::OptInNotAllowed(place));
             default
         }
-        Some((place, Value::Bool(confirm))) => (*confirm, place),
+        Some((place, Value::Bool(confirm))) => (*confirm, Some(place)),
         Some((place, _)) => {
-            warnings.push(format!(
-                "`{place}` is neither true nor false: the person is asked to confirm"
-            ));
-            (true, format!("{place}, taken as true"))
+            sink.warn(Warning::OptInNotReadable(place));
+            (true, None)
         }
     };
     if confirm {
-        return (OptIn::ByList, rule);
+        return (OptIn::ByList, place);
     }
     if !input.rights.may(Right::ConsentAt) {
-        return (OptIn::GivenAt(input.received_at), rule);
+        return (OptIn::GivenAt(input.received_at), place);
     }
     // Klaviyo refuses a consent from the future, and a sender's clock can be ahead.
     if input.at > input.received_at {
-        let warning = "the call's timestamp is ahead of its arrival: the consent counts from the arrival";
-        warnings.push(warning.to_owned());
+        sink.warn(Warning::ConsentAhead);
     }
-    (OptIn::GivenAt(input.at.min(input.received_at)), rule)
-}
-
-/// The rules of a subscription's fields.
-fn subscription_rules(email: &Named, list: &List, opt_in: OptIn, opt_in_rule: &str) -> Vec<Rule> {
-    const PERSON: &str = "/data/attributes/profiles/data/0/attributes";
-    let marketing = format!("{PERSON}/subscriptions/email/marketing");
-    let mut rules = vec![
-        Rule::new(format!("{PERSON}/email"), &email.rule),
-        Rule::new(format!("{marketing}/consent"), format!("the list, {}", list.rule)),
-        Rule::new("/data/relationships/list/data/id", &list.rule),
-    ];
-    if matches!(opt_in, OptIn::GivenAt(_)) {
-        let given = format!("{opt_in_rule} is false");
-        rules.push(Rule::new("/data/attributes/historical_import", &given));
-        let time = format!("timestamp, since {given}");
-        rules.push(Rule::new(format!("{marketing}/consented_at"), time));
-    }
-    rules
+    (OptIn::GivenAt(input.at.min(input.received_at)), place)
 }
 
 /// A list per audience that the settings know: on it while the audience's trait is true, off it when it is false.
@@ -162,13 +187,13 @@ fn audiences(input: &Input<'_>, settings: &MappingConfig, profile: &mut Planned)
     let mut planned = Vec::new();
     for (audience, list_id) in &settings.audience_lists {
         let stated = input.call.traits_and_place();
-        let Some((member, place)) = stated.and_then(|(traits, place)| Some((find(traits, audience)?, place))) else {
+        let Some((found, place)) = stated.and_then(|(traits, place)| Some((find_key(traits, audience)?, place))) else {
             continue;
         };
+        let (sent, member) = found;
         let Some(member) = member.as_bool() else {
-            profile.warnings.push(format!(
-                "`{place}.{audience}` is neither true nor false: the audience's list stays as it is"
-            ));
+            let place = Pointer::path(place).name(audience);
+            profile.warnings.push(Warning::AudienceNotReadable(place));
             continue;
         };
         let list_id = list_id.clone();
@@ -177,16 +202,13 @@ fn audiences(input: &Input<'_>, settings: &MappingConfig, profile: &mut Planned)
         } else {
             Request::ListRemove { list_id }
         };
-        planned.push(Planned {
-            request,
-            // A list knows Klaviyo's profile ids only: without the profile there is none.
-            refused: profile.refused.as_ref().map(|_| Refusal::ProfileRefused),
-            warnings: Vec::new(),
-            rules: vec![Rule::new(
-                "/data/0/id",
-                format!("the profile's id at Klaviyo; audience_lists.{audience}, since {place}.{audience} is {member}"),
-            )],
-        });
+        let note = if member { Note::InAudience } else { Note::NotInAudience };
+        let mut sink = Sink::new(input.explain);
+        let origin = sink.origin(|| Origin::new(Pointer::path(place).name(sent), note));
+        sink.rule("/data/0", "id", origin);
+        // A list knows Klaviyo's profile ids only: without the profile there is none.
+        let refused = profile.refused.as_ref().map(|_| Refusal::ProfileRefused);
+        planned.push(sink.planned(request, refused));
     }
     planned
 }

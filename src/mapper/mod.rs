@@ -7,6 +7,7 @@
 //! A person is named to Klaviyo by nothing but what [`Call::identifiers`] returns, because the order in which events
 //! wait is made of those. May use `model`, `config`, `segment` and `klaviyo`.
 
+mod codes;
 mod decimal;
 mod deletion;
 mod draft;
@@ -20,10 +21,16 @@ mod order_name;
 mod person;
 mod product;
 mod reasons;
+mod rule;
+mod sink;
 mod standard;
 mod track;
+mod warning;
 
+pub use codes::ReasonCode;
 pub use reasons::{Refusal, Skip};
+pub use rule::{Note, Origin, Rule};
+pub use warning::{Names, Warning};
 
 use crate::config::MappingConfig;
 use crate::klaviyo::Request;
@@ -45,6 +52,8 @@ pub struct Input<'a> {
     pub side: Side,
     /// What it may ask for.
     pub rights: Rights,
+    /// Whether the rules of the requests' fields are asked for; otherwise none is made.
+    pub explain: bool,
 }
 
 /// What becomes of a call.
@@ -63,19 +72,10 @@ pub struct Planned {
     pub request: Request,
     /// Why Klaviyo would never take it: it must not be sent. The event's other requests go.
     pub refused: Option<Refusal>,
-    /// What the sender may want to know, though the request goes: one sentence each, without values.
-    pub warnings: Vec<String>,
-    /// Which rule gave each of its fields.
+    /// What the sender may want to know, though the request goes.
+    pub warnings: Vec<Warning>,
+    /// Where each of its fields comes from; empty unless [`Input::explain`] asks for it.
     pub rules: Vec<Rule>,
-}
-
-/// A field of a request, and where it comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
-    /// The field's place in the body, as a JSON pointer: `/data/attributes/email`.
-    pub field: String,
-    /// What gave it: `traits.email`, `userId, since it is an e-mail address`.
-    pub rule: String,
 }
 
 /// Maps one call.
@@ -92,20 +92,4 @@ pub fn map(input: &Input<'_>, settings: &MappingConfig) -> Mapped {
         }
     };
     planned.map_or_else(Mapped::Skipped, Mapped::Requests)
-}
-
-impl Rule {
-    /// A rule for the field at this pointer.
-    fn new(field: impl Into<String>, rule: impl Into<String>) -> Self {
-        Self {
-            field: field.into(),
-            rule: rule.into(),
-        }
-    }
-
-    /// A rule for a member whose name may hold anything: `~` and `/` are escaped as JSON pointers ask.
-    fn member(parent: &str, name: &str, rule: impl Into<String>) -> Self {
-        let name = name.replace('~', "~0").replace('/', "~1");
-        Self::new(format!("{parent}/{name}"), rule)
-    }
 }

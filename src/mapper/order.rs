@@ -8,14 +8,17 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::draft::{Draft, Properties, Stated};
-use super::event_id::{self, EventKey, Lines};
-use super::lifted::{Lifted, currency};
+use super::event_id::{self, Lines};
+use super::lifted::{Lifted, currency, property};
 use super::person::Person;
 use super::product::Product;
+use super::rule::{Note, Origin, Sourced};
+use super::sink::Sink;
+use super::warning::Warning;
 use super::{Input, Planned};
 use crate::config::MappingConfig;
 use crate::model::Side;
-use crate::segment::find_key;
+use crate::segment::{Pointer, find_key};
 
 /// The requests of an Order Completed: the order first.
 pub(super) fn plan(
@@ -23,34 +26,33 @@ pub(super) fn plan(
     settings: &MappingConfig,
     person: &Person,
     mut lifted: Lifted,
-    mut warnings: Vec<String>,
+    mut sink: Sink,
 ) -> Vec<Planned> {
-    let key = event_id::of_event(input, settings, &lifted, "Order Completed", &mut warnings);
+    let key = event_id::of_event(input, settings, &lifted, "Order Completed", &mut sink);
     // The page: the products' ids are made of the orderId. Without one, what names the order names its products.
-    let order_id = event_id::order_id(&lifted.rest, &settings.garbage_ids, &mut Vec::new());
+    // What it would warn of has been warned of.
+    let mut warned = sink.another();
+    let order_id = event_id::order_id(&lifted.rest, &settings.garbage_ids, &mut warned);
     let order_id = order_id.unwrap_or_else(|| key.clone());
     // Everything that is read from the order's properties comes before its products are taken out of them.
-    let currency = currency(&lifted.rest, &mut warnings);
-    let products = take_products(&mut lifted, settings, &mut warnings);
+    let currency = currency(&lifted.rest, &mut sink);
+    let products = take_products(&mut lifted, settings, &mut sink);
 
     let most = usize::try_from(settings.max_products).unwrap_or(usize::MAX);
-    if products.len() > most {
-        warnings.push(format!(
-            "the order has {} products, of which the first {most} are sent as events of their own (`max_products`): the \
-             others are in its `Items` alone",
-            products.len()
-        ));
+    if products.lines.len() > most {
+        let products = products.lines.len();
+        sink.warn(Warning::TooManyProducts { products, most });
     }
     let order = Order {
         key,
         currency: currency.clone(),
     };
-    let order = order.draft(input, settings, lifted, &products, warnings);
+    let order = order.draft(input, settings, lifted, &products, sink);
     let stated = Stated::of(input.call);
     let mut planned = vec![order.finish(input, person, &stated)];
-    let mut lines = Lines::new(products.iter().filter_map(|product| product.id.clone()));
-    for product in products.into_iter().take(most) {
-        let draft = product.draft(&order_id, currency.clone(), input.side, &mut lines);
+    let mut lines = Lines::new(products.lines.iter().filter_map(|product| product.id.clone()));
+    for product in products.lines.into_iter().take(most) {
+        let draft = product.draft(&order_id, currency.clone(), &products.sent, input.side, &mut lines);
         planned.push(draft.finish(input, person, &stated));
     }
     planned
@@ -58,8 +60,16 @@ pub(super) fn plan(
 
 /// What the order and its products share.
 struct Order {
-    key: EventKey,
-    currency: Option<(String, String)>,
+    key: Sourced<String>,
+    currency: Option<Sourced<String>>,
+}
+
+/// The products of an order.
+#[derive(Default)]
+struct Products {
+    /// The property that they were sent as.
+    sent: String,
+    lines: Vec<Product>,
 }
 
 impl Order {
@@ -68,44 +78,47 @@ impl Order {
         input: &Input<'_>,
         settings: &MappingConfig,
         lifted: Lifted,
-        products: &[Product],
-        mut warnings: Vec<String>,
+        products: &Products,
+        mut sink: Sink,
     ) -> Draft {
-        let value = lifted.worth(&["revenue", "total"], &mut warnings);
-        let (metric, metric_rule) = metric(input, settings);
-        let mut properties = Properties::default();
-        properties.put_all(lifted.rest, "properties");
+        let value = lifted.worth(&["revenue", "total"], &mut sink);
+        let (metric, note) = metric(input, settings);
+        let mut properties = Properties::new(sink);
+        properties.put_all(lifted.rest, property);
         summarise(&mut properties, products, input.side);
         Draft {
-            metric: metric.to_owned(),
-            metric_rule: metric_rule.to_owned(),
+            metric: Sourced {
+                value: metric.to_owned(),
+                origin: input.explain.then(|| Origin::new(Pointer::of("event"), note)),
+            },
             key: Some(self.key),
             value,
             currency: self.currency,
             properties,
             refused: None,
-            warnings,
         }
     }
 }
 
 /// The name under which the order goes, and why.
-fn metric(input: &Input<'_>, settings: &MappingConfig) -> (&'static str, &'static str) {
+fn metric(input: &Input<'_>, settings: &MappingConfig) -> (&'static str, Note) {
     if input.side == Side::Client {
-        ("Order Completed", "event, as the client side always sends it")
+        ("Order Completed", Note::ClientSideOrder)
     } else if settings.order_completed_as_is {
-        ("Order Completed", "event, since order_completed_as_is is on")
+        ("Order Completed", Note::OrderCompletedAsIs)
     } else {
-        ("Placed Order", "event, an Order Completed")
+        ("Placed Order", Note::OrderCompleted)
     }
 }
 
 /// What Klaviyo's flows and segments read of an order's products.
-fn summarise(properties: &mut Properties, products: &[Product], side: Side) {
-    // Empty lists would say that the order was of nothing; Klaviyo is told nothing instead.
+fn summarise(properties: &mut Properties, products: &Products, side: Side) {
+    let Products { sent, lines: products } = products;
+    // Empty lists would say that the order has no products: then the lists are left out.
     if products.is_empty() {
         return;
     }
+    let origin = |note| move || Origin::new(property(sent), note);
     let mut seen = BTreeSet::new();
     let categories: Vec<Value> = products
         .iter()
@@ -119,46 +132,44 @@ fn summarise(properties: &mut Properties, products: &[Product], side: Side) {
         Side::Client => "ItemNames",
     };
     if !categories.is_empty() {
-        properties.put("Categories", Value::Array(categories), "properties.products, category");
+        let origin = origin(Note::ProductCategories);
+        properties.put("Categories", Value::Array(categories), origin);
     }
     if !names.is_empty() {
-        properties.put(names_key, Value::Array(names), "properties.products, name");
+        properties.put(names_key, Value::Array(names), origin(Note::ProductNames));
     }
     let items = products.iter().map(|product| product.item(side)).collect();
-    properties.put("Items", Value::Array(items), "properties.products");
+    properties.put("Items", Value::Array(items), origin(Note::ProductItems));
 }
 
 /// Takes the products out of the order. Facade passes over nulls among them; what else is no object is a warning.
-fn take_products(lifted: &mut Lifted, settings: &MappingConfig, warnings: &mut Vec<String>) -> Vec<Product> {
+fn take_products(lifted: &mut Lifted, settings: &MappingConfig, sink: &mut Sink) -> Products {
     let Some((sent, value)) = find_key(&lifted.rest, "products") else {
-        return Vec::new();
+        return Products::default();
     };
     if !value.is_array() {
         if !value.is_null() {
-            let warning = format!("`properties.{sent}` is no array: the order goes without products");
-            warnings.push(warning);
+            sink.warn(Warning::ProductsNotArray(property(sent)));
         }
-        return Vec::new();
+        return Products::default();
     }
     let sent = sent.to_owned();
     let Some(Value::Array(products)) = lifted.rest.shift_remove(&sent) else {
-        return Vec::new();
+        return Products::default();
     };
     let mut lines = Vec::with_capacity(products.len());
     let mut rubbish = 0;
     for (number, product) in (1..).zip(products) {
         match product {
             Value::Object(fields) => {
-                lines.push(Product::read(number, &fields, &settings.garbage_ids));
+                lines.push(Product::read(number, &fields, &settings.garbage_ids, sink.another()));
             }
             Value::Null => {}
             Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => rubbish += 1,
         }
     }
     if rubbish > 0 {
-        warnings.push(format!(
-            "{rubbish} of the order's products are no objects: they are not sent"
-        ));
+        sink.warn(Warning::ProductsNotObjects(rubbish));
     }
-    lines
+    Products { sent, lines }
 }

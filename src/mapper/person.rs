@@ -2,22 +2,27 @@
 
 use serde_json::{Map, Value};
 
+use super::Input;
 use super::reasons::{Refusal, Skip};
-use super::{Input, Rule};
+use super::rule::{Note, Origin};
+use super::sink::Sink;
+use super::warning::Warning;
 use crate::config::MappingConfig;
 use crate::klaviyo::limits::MAX_EXTERNAL_ID_CHARS;
 use crate::klaviyo::{EventProfile, is_test_address};
-use crate::model::{GarbageIds, Identifier, IdentifierKind, e164};
-use crate::segment::{Contact, Place};
+use crate::model::{Identifier, IdentifierKind, e164};
+use crate::segment::{Contact, Place, Pointer};
 
-/// The rule of the custom property `id`. Source: the destination's page, "Enforce email as primary identifier", which
+/// The origin of the custom property `id`. Source: the destination's page, "Enforce email as primary identifier", which
 /// speaks of identify and track calls.
-pub(super) const USER_ID_AS_PROPERTY: &str = "userId, since enforce_email is on";
+pub(super) fn user_id_as_property() -> Origin {
+    Origin::new(Pointer::of("userId"), Note::EnforceEmail)
+}
 
 /// A person, named by at least one identifier or else refused.
 #[derive(Debug)]
 pub(super) struct Person {
-    /// Klaviyo's `external_id`, and the rule that gave it.
+    /// Klaviyo's `external_id`.
     pub(super) external_id: Option<Named>,
     /// The e-mail address.
     pub(super) email: Option<Named>,
@@ -28,15 +33,16 @@ pub(super) struct Person {
     /// Why no request may name this person.
     pub(super) refused: Option<Refusal>,
     /// What the sender may want to know about the names.
-    pub(super) warnings: Vec<String>,
+    pub(super) warnings: Vec<Warning>,
 }
 
-/// One name, the place in the call that gave it, and the rule in words.
+/// One name, the place in the call that gave it, and how it was made of that.
 #[derive(Debug)]
 pub(super) struct Named {
     pub(super) value: String,
+    /// `None` of an anonymous id.
     pub(super) place: Option<Place>,
-    pub(super) rule: String,
+    note: Note,
 }
 
 impl Person {
@@ -65,11 +71,9 @@ impl Person {
             if person.email.is_none() && person.phone.is_none() {
                 person.refused = Some(Refusal::UserIdTooLong(chars));
             }
-            person.warnings.push(format!(
-                "`userId` has {chars} characters, more than Klaviyo's {MAX_EXTERNAL_ID_CHARS}: it names nobody at Klaviyo"
-            ));
+            person.warnings.push(Warning::UserIdTooLong(chars));
         } else if let Some(id) = user_id {
-            person.external_id = Some(Named::by(id, Place::UserId, "userId"));
+            person.external_id = Some(Named::by(id, Place::UserId, Note::AsSent));
         } else if person.email.is_none() && person.phone.is_none() {
             person.without_a_known_name(input, settings)?;
         }
@@ -77,11 +81,14 @@ impl Person {
         Ok(person)
     }
 
-    /// The names for an event's profile, with their rules below `parent`.
-    pub(super) fn event_profile(&self, parent: &str, rules: &mut Vec<Rule>) -> EventProfile {
+    /// The names for an event's profile, with their rules.
+    pub(super) fn event_profile(&self, sink: &mut Sink) -> EventProfile {
+        const NAMES: &str = "/data/attributes/profile/data/attributes";
+        const PROPERTIES: &str = "/data/attributes/profile/data/attributes/properties";
         let mut take = |name: &Option<Named>, field: &str| {
             let name = name.as_ref()?;
-            rules.push(Rule::member(parent, field, &name.rule));
+            let origin = sink.origin(|| name.origin());
+            sink.rule(NAMES, field, origin);
             Some(name.value.clone())
         };
         let mut profile = EventProfile {
@@ -91,8 +98,8 @@ impl Person {
             properties: Map::new(),
         };
         if let Some(id) = &self.user_id_as_property {
-            let parent = format!("{parent}/properties");
-            rules.push(Rule::member(&parent, "id", USER_ID_AS_PROPERTY));
+            let origin = sink.origin(user_id_as_property);
+            sink.rule(PROPERTIES, "id", origin);
             let id = Value::String(id.clone());
             profile.properties.insert("id".to_owned(), id);
         }
@@ -100,7 +107,7 @@ impl Person {
     }
 
     /// No user id, e-mail or phone: the anonymous id may stand in; a broken e-mail or phone is the sender's mistake
-    /// and is refused, so that it can be mended and replayed; anything else is nobody.
+    /// and is refused, so that it can be fixed and replayed; anything else is nobody.
     fn without_a_known_name(&mut self, input: &Input<'_>, settings: &MappingConfig) -> Result<(), Skip> {
         let anonymous_id = input.call.anonymous_id(&settings.garbage_ids);
         if let Some(id) = &anonymous_id
@@ -109,12 +116,12 @@ impl Person {
             self.external_id = Some(Named {
                 value: id.clone(),
                 place: None,
-                rule: "anonymousId, since fallback_to_anonymous_id is on".to_owned(),
+                note: Note::AnonymousId,
             });
             return Ok(());
         }
         // A phone that is here could not be used, or the person would have a name.
-        let place = |contact: Contact| contact.place.to_string();
+        let place = |contact: Contact| contact.place.pointer();
         let garbage = &settings.garbage_ids;
         let meant = |stated: Vec<Contact>| {
             let mut stated = stated.into_iter();
@@ -134,27 +141,27 @@ impl Person {
 
     fn warn_of_what_names_nobody(&mut self, input: &Input<'_>, settings: &MappingConfig) {
         let garbage = &settings.garbage_ids;
+        let not_an_email: fn(Pointer) -> Warning = Warning::NotAnEmail;
         let kinds = [
-            (&self.email, input.call.stated_emails(), "is no e-mail address"),
-            (
-                &self.phone,
-                input.call.stated_phones(),
-                "is no E.164 phone number (+ and country code)",
-            ),
+            (&self.email, input.call.stated_emails(), not_an_email),
+            (&self.phone, input.call.stated_phones(), Warning::NotAPhone),
         ];
         for (used, stated, otherwise) in kinds {
             let passed_over = stated.iter().take_while(|stated| !names(used.as_ref(), stated));
-            let warning = |stated: &Contact| names_nobody(stated, otherwise, garbage);
-            self.warnings.extend(passed_over.map(warning));
+            self.warnings.extend(passed_over.map(|stated| {
+                let why = if garbage.contains(&stated.value) {
+                    Warning::GarbageContact
+                } else {
+                    otherwise
+                };
+                why(stated.place.pointer())
+            }));
         }
         self.warnings.dedup();
         if let Some(email) = &self.email
             && is_test_address(&email.value)
         {
-            self.warnings.push(
-                "the e-mail address is of a test domain: Klaviyo accepts such people's events and drops them"
-                    .to_owned(),
-            );
+            self.warnings.push(Warning::TestAddress);
         }
     }
 }
@@ -168,22 +175,19 @@ fn names(used: Option<&Named>, stated: &Contact) -> bool {
     })
 }
 
-fn names_nobody(stated: &Contact, otherwise: &str, garbage: &GarbageIds) -> String {
-    let why = if garbage.contains(&stated.value) {
-        "is in `mapping.garbage_ids`"
-    } else {
-        otherwise
-    };
-    format!("`{}` {why}: it names nobody at Klaviyo", stated.place)
-}
-
 impl Named {
-    fn by(value: String, place: Place, rule: impl Into<String>) -> Self {
+    const fn by(value: String, place: Place, note: Note) -> Self {
         Self {
             value,
             place: Some(place),
-            rule: rule.into(),
+            note,
         }
+    }
+
+    /// Where it comes from.
+    pub(super) fn origin(&self) -> Origin {
+        let place = self.place.as_ref().map(Place::pointer);
+        Origin::new(place.unwrap_or_else(|| Pointer::of("anonymousId")), self.note)
     }
 }
 
@@ -193,11 +197,11 @@ fn email(input: &Input<'_>, settings: &MappingConfig) -> Option<Named> {
     if !waited_for(input, settings, IdentifierKind::Email, &value) {
         return None;
     }
-    let rule = match place {
-        Place::UserId => "userId, since it is an e-mail address".to_owned(),
-        Place::Traits(_) | Place::ContextTraits(_) | Place::Properties(_) => place.to_string(),
+    let note = match place {
+        Place::UserId => Note::UserIdIsEmail,
+        Place::Traits(_) | Place::ContextTraits(_) | Place::Properties(_) => Note::AsSent,
     };
-    Some(Named::by(value, place, rule))
+    Some(Named::by(value, place, note))
 }
 
 /// The phone in E.164. What the call waited for is the number as it was sent.
@@ -207,12 +211,12 @@ fn phone(input: &Input<'_>, settings: &MappingConfig) -> Option<Named> {
     if !waited_for(input, settings, IdentifierKind::Phone, &value) {
         return None;
     }
-    let rule = if number == value {
-        place.to_string()
+    let note = if number == value {
+        Note::AsSent
     } else {
-        format!("{place}, its separators removed")
+        Note::SeparatorsRemoved
     };
-    Some(Named::by(number, place, rule))
+    Some(Named::by(number, place, note))
 }
 
 /// Whether the call stood in this name's order. (A name can be on the garbage list.)

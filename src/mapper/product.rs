@@ -6,11 +6,14 @@ use serde_json::{Map, Number, Value};
 
 use super::decimal::Decimal;
 use super::draft::{Draft, Properties};
-use super::event_id::{EventKey, Lines};
-use super::lifted::{Lifted, number};
+use super::event_id::Lines;
+use super::lifted::{Lifted, number, property};
 use super::reasons::Refusal;
+use super::rule::{Note, Origin, Sourced};
+use super::sink::Sink;
+use super::warning::Warning;
 use crate::model::{GarbageIds, Side};
-use crate::segment::{find_all, text};
+use crate::segment::{Pointer, find_all, text};
 
 /// A product as the order sent it.
 pub(super) struct Product {
@@ -29,6 +32,8 @@ pub(super) struct Product {
     image_url: Option<Taken>,
     /// A number, or what the sender took for one.
     quantity: Value,
+    /// The name under which the quantity was sent; `None` when there was none.
+    quantity_key: Option<String>,
     /// Of one piece.
     price: Option<Number>,
     /// Price × quantity, exactly.
@@ -41,7 +46,8 @@ pub(super) struct Product {
     own_value: Option<Number>,
     /// Every other field.
     rest: Map<String, Value>,
-    warnings: Vec<String>,
+    /// What there is to say about it.
+    sink: Sink,
 }
 
 /// A field that goes under a name of Klaviyo's, and the name that it was sent under.
@@ -87,16 +93,15 @@ impl Names {
 
 impl Product {
     /// Reads the fields of the product on this line of the order.
-    pub(super) fn read(line: usize, fields: &Map<String, Value>, garbage: &GarbageIds) -> Self {
-        // The id is looked up before anything is taken: the order of its three names is not that of the fields.
-        let mut warnings = Vec::new();
-        let place = format!("properties.products[{}]", line - 1);
-        let lifted = Lifted::of(fields, &place, garbage, &mut warnings);
+    pub(super) fn read(line: usize, fields: &Map<String, Value>, garbage: &GarbageIds, mut sink: Sink) -> Self {
+        let place = || property("products").item(line - 1);
+        let lifted = Lifted::of(fields, place, garbage, &mut sink);
         let mut rest = lifted.rest;
-        let id = id(&rest, &place, garbage, &mut warnings);
-        let quantity = quantity(&mut rest, &place, &mut warnings);
-        let (price_key, price) = price(&rest, &place, &mut warnings).unzip();
-        let row_total = row_total(price.as_ref(), &quantity, &place, &mut warnings);
+        // The id is looked up before anything is taken: the order of its three names is not that of the fields.
+        let id = id(&rest, place, garbage, &mut sink);
+        let (quantity_key, quantity) = quantity(&mut rest, place, &mut sink);
+        let (price_key, price) = price(&rest, place, &mut sink).unzip();
+        let row_total = row_total(price.as_ref(), &quantity, place, &mut sink);
         Self {
             line,
             id,
@@ -107,13 +112,14 @@ impl Product {
             url: take(&mut rest, &["productUrl", "url"]),
             image_url: take(&mut rest, &["imageUrl"]),
             quantity,
+            quantity_key,
             price,
             row_total,
             price_key,
             own_event_id: lifted.event_id,
             own_value: lifted.value,
             rest,
-            warnings,
+            sink,
         }
     }
 
@@ -173,58 +179,73 @@ impl Product {
     }
 
     /// Its own event, whose `$event_id` is made of what names the order and what names the product.
+    /// `sent` is the property that the order's products were sent as.
     pub(super) fn draft(
-        mut self,
-        order: &EventKey,
-        currency: Option<(String, String)>,
+        self,
+        order: &Sourced<String>,
+        currency: Option<Sourced<String>>,
+        sent: &str,
         side: Side,
         lines: &mut Lines,
     ) -> Draft {
-        let place = format!("properties.products[{}]", self.line - 1);
+        let at = self.line - 1;
+        let place = || property(sent).item(at);
+        let origin = |name| self.sink.origin(|| Origin::sent(place().name(name)));
+        let noted = |note| self.sink.origin(|| Origin::new(place(), note));
         // Without an id there is nothing that stays the same when the order is sent again.
         let key = match (&self.own_event_id, &self.id) {
-            (Some(own), _) => Some(EventKey {
-                text: own.clone(),
-                rule: format!("{place}.$event_id"),
+            (Some(own), _) => Some(Sourced {
+                value: own.clone(),
+                origin: origin("$event_id"),
             }),
-            (None, Some(id)) => Some(EventKey {
-                text: format!("{}_{}", order.text, lines.name(id)),
-                rule: format!("{}, and the productId, id or sku of {place}", order.rule),
+            (None, Some(id)) => Some(Sourced {
+                value: format!("{}_{}", order.value, lines.name(id)),
+                origin: order.origin.clone().map(|order| Origin {
+                    note: Note::OrderAndProduct,
+                    ..order
+                }),
             }),
             (None, None) => None,
         };
-        let own_value = self.own_value.clone().map(|own| (own, format!("{place}.$value")));
-        let row_total = self.row_total.clone();
-        let value = own_value.or_else(|| Some((row_total?, format!("price × quantity of {place}"))));
+        let value = match (&self.own_value, &self.row_total) {
+            (Some(own), _) => Some((own, origin("$value"))),
+            (None, Some(total)) => Some((total, noted(Note::PriceTimesQuantity))),
+            (None, None) => None,
+        };
+        let value = value.map(|(value, origin)| Sourced {
+            value: value.clone(),
+            origin,
+        });
         Draft {
-            metric: "Ordered Product".to_owned(),
-            metric_rule: format!("{place} of an Order Completed"),
+            metric: Sourced {
+                value: "Ordered Product".to_owned(),
+                origin: noted(Note::OrderedProduct),
+            },
             refused: key.is_none().then_some(Refusal::ProductWithoutId(self.line)),
             key,
             value,
             currency,
-            warnings: std::mem::take(&mut self.warnings),
-            properties: self.properties(&place, side),
+            properties: self.properties(place, side),
         }
     }
 
-    fn properties(self, place: &str, side: Side) -> Properties {
+    fn properties(self, place: impl Fn() -> Pointer, side: Side) -> Properties {
         let names = Names::of(side);
-        let mut properties = Properties::default();
+        let mut properties = Properties::new(self.sink);
         // The sender's own fields first: what carries a name of Klaviyo's already is not computed over.
-        properties.put_all(self.rest, place);
+        properties.put_all(self.rest, |name| place().name(name));
         let quantity = Taken {
             sent: "Quantity".to_owned(),
             value: self.quantity,
         };
-        for (known, taken, field) in [
-            ("ProductID", self.own_id, "productId or id"),
-            ("SKU", self.sku, "sku"),
-            ("Name", self.name, "name"),
-            ("Quantity", Some(quantity), "quantity, 1 when absent"),
-            (names.product_categories, self.categories, "category"),
-            (names.url, self.url, "productUrl or url"),
-            (names.image_url, self.image_url, "imageUrl"),
+        for (known, taken) in [
+            ("ProductID", self.own_id),
+            ("SKU", self.sku),
+            ("Name", self.name),
+            ("Quantity", Some(quantity)),
+            (names.product_categories, self.categories),
+            (names.url, self.url),
+            (names.image_url, self.image_url),
         ] {
             let Some(Taken { sent, value }) = taken else {
                 continue;
@@ -234,22 +255,29 @@ impl Product {
             } else {
                 known
             };
-            properties.put(name, value, format!("{place}, {field}"));
+            properties.put(name, value, || match (known, &self.quantity_key) {
+                ("Quantity", None) => Origin::new(place(), Note::QuantityOne),
+                ("Quantity", Some(sent)) => Origin::sent(place().name(sent)),
+                _ => Origin::sent(place().name(&sent)),
+            });
         }
         properties
     }
 }
 
 /// What the product's `$event_id` is made of. An id on the garbage list is in every order, and is passed over.
-fn id(fields: &Map<String, Value>, place: &str, garbage: &GarbageIds, warnings: &mut Vec<String>) -> Option<String> {
+fn id(
+    fields: &Map<String, Value>,
+    place: impl Fn() -> Pointer,
+    garbage: &GarbageIds,
+    sink: &mut Sink,
+) -> Option<String> {
     let names = ["productId", "id", "sku"].iter();
     let mut spelled = names.flat_map(|name| find_all(fields, name));
     spelled.find_map(|(sent, value)| {
         let id = text(value)?;
         if garbage.contains(&id) {
-            warnings.push(format!(
-                "`{place}.{sent}` is in `mapping.garbage_ids`: it names no product"
-            ));
+            sink.warn(Warning::GarbageProductId(place().name(sent)));
             return None;
         }
         Some(id)
@@ -290,34 +318,39 @@ fn categories(rest: &mut Map<String, Value>) -> Option<Taken> {
     Some(taken)
 }
 
-/// The quantity as a number; 1 when it is absent. What is no number stays as it was sent.
-fn quantity(rest: &mut Map<String, Value>, place: &str, warnings: &mut Vec<String>) -> Value {
+/// The quantity as a number, with the name it was sent under; 1 when it is absent. What is no number stays as it was
+/// sent.
+fn quantity(rest: &mut Map<String, Value>, place: impl Fn() -> Pointer, sink: &mut Sink) -> (Option<String>, Value) {
     let is_number = |value: &Value| number(value).is_some();
-    if let Some(Taken { value, .. }) = take_first(rest, &["quantity"], is_number) {
-        return number(&value).map_or(value, Value::Number);
+    if let Some(Taken { sent, value }) = take_first(rest, &["quantity"], is_number) {
+        return (Some(sent), number(&value).map_or(value, Value::Number));
     }
-    if let Some(Taken { value, .. }) = take_first(rest, &["quantity"], |value| !value.is_null()) {
-        let warning = format!("`{place}.quantity` is no number: the product goes without a value");
-        warnings.push(warning);
-        return value;
+    if let Some(Taken { sent, value }) = take_first(rest, &["quantity"], |value| !value.is_null()) {
+        sink.warn(Warning::QuantityNotNumber(place().name("quantity")));
+        return (Some(sent), value);
     }
     take_first(rest, &["quantity"], Value::is_null);
-    Value::from(1)
+    (None, Value::from(1))
 }
 
 /// The price with the name it was sent under.
-fn price(rest: &Map<String, Value>, place: &str, warnings: &mut Vec<String>) -> Option<(String, Number)> {
+fn price(rest: &Map<String, Value>, place: impl Fn() -> Pointer, sink: &mut Sink) -> Option<(String, Number)> {
     let mut spelled = find_all(rest, "price").filter(|(_, value)| !value.is_null());
     spelled.find_map(|(sent, value)| {
         let number = number(value);
         if number.is_none() {
-            warnings.push(format!("`{place}.{sent}` is no number: it is not the product's price"));
+            sink.warn(Warning::PriceNotNumber(place().name(sent)));
         }
         Some((sent.to_owned(), number?))
     })
 }
 
-fn row_total(price: Option<&Number>, quantity: &Value, place: &str, warnings: &mut Vec<String>) -> Option<Number> {
+fn row_total(
+    price: Option<&Number>,
+    quantity: &Value,
+    place: impl FnOnce() -> Pointer,
+    sink: &mut Sink,
+) -> Option<Number> {
     number(quantity)?;
     // A quantity that is no number has had its warning.
     let price = Value::Number(price?.clone());
@@ -325,9 +358,7 @@ fn row_total(price: Option<&Number>, quantity: &Value, place: &str, warnings: &m
         .zip(Decimal::read(quantity))
         .and_then(|(price, quantity)| price.times(quantity)?.number());
     if total.is_none() {
-        warnings.push(format!(
-            "price × quantity of `{place}` has too many digits: the product goes without a value"
-        ));
+        sink.warn(Warning::RowTotalTooLong(place()));
     }
     total
 }

@@ -4,11 +4,14 @@
 
 use serde_json::{Map, Value};
 
-use super::Rule;
+use super::Input;
 use super::person::Named;
+use super::rule::{Note, Origin, Sourced};
+use super::sink::Sink;
+use super::warning::Warning;
 use crate::klaviyo::{Field, ProfileImport};
 use crate::model::Side;
-use crate::segment::{Call, Place, find_all, text};
+use crate::segment::{Place, Pointer, find_all, text};
 
 /// A path of trait names, found in any case and with any separator.
 type Path = &'static [&'static str];
@@ -17,14 +20,13 @@ type Path = &'static [&'static str];
 /// Where a field has two names the row's own comes first; `address.…` comes before the flat trait, as in Facade.
 pub(super) type Row = (&'static str, &'static [Path]);
 
-/// The traits of a call that no field has taken yet, with what is said about those it took.
+/// The traits of a call that no field has taken yet, and what there is to say about those that one took.
 pub(super) struct Traits {
     /// What no field has taken: the custom properties to be.
     pub(super) rest: Map<String, Value>,
     /// Where the call has them: `traits`.
-    pub(super) place: &'static str,
-    pub(super) rules: Vec<Rule>,
-    pub(super) warnings: Vec<String>,
+    place: &'static str,
+    pub(super) sink: Sink,
 }
 
 pub(super) const EMAIL: Row = ("email", &[&["email"]]);
@@ -53,13 +55,12 @@ const TIMEZONE: Row = ("location/timezone", &[&["timezone"]]);
 
 impl Traits {
     /// The traits of a call, and where it has them.
-    pub(super) fn of(call: &Call) -> Self {
-        let (traits, place) = call.traits_and_place().unzip();
+    pub(super) fn of(input: &Input<'_>) -> Self {
+        let (traits, place) = input.call.traits_and_place().unzip();
         Self {
             rest: traits.cloned().unwrap_or_default(),
             place: place.unwrap_or("traits"),
-            rules: Vec::new(),
-            warnings: Vec::new(),
+            sink: Sink::new(input.explain),
         }
     }
 
@@ -80,7 +81,10 @@ impl Traits {
                 profile.location.region = self.row(REGION);
                 profile.location.zip = self.row(ZIP);
                 let mut timezone = self.ask(TIMEZONE.1);
-                let context = context_timezone.map(|zone| (zone, "context.timezone".to_owned()));
+                let context = context_timezone.map(|value| Sourced {
+                    value,
+                    origin: self.sink.origin(|| Origin::sent(Pointer::path("context.timezone"))),
+                });
                 timezone.text = timezone.text.or(context);
                 profile.location.timezone = self.settle(TIMEZONE.0, timezone);
             }
@@ -102,7 +106,7 @@ impl Traits {
             match look {
                 Look::Null => {
                     remove(&mut self.rest, &sent);
-                    null.get_or_insert_with(|| sent.join("."));
+                    null.get_or_insert(sent);
                 }
                 Look::Blank => self.drop_blank(&sent),
                 Look::Other => self.keep_as_property(&sent),
@@ -111,18 +115,16 @@ impl Traits {
             }
         }
         if let Some(name) = name {
-            let field = format!("{ATTRIBUTES}/{field}");
-            self.rules.push(Rule::new(field, &name.rule));
+            let origin = self.sink.origin(|| name.origin());
+            self.sink.rule(ATTRIBUTES, field, origin);
             return Field::Set(name.value.clone());
         }
-        let Some(place) = null else {
+        let Some(sent) = null else {
             return Field::Absent;
         };
-        self.warnings.push(format!(
-            "`{}` is null: the profile's {field} is erased at Klaviyo",
-            self.path(&place)
-        ));
-        self.clear(field, &place)
+        let from = self.pointer(&sent);
+        self.sink.warn(Warning::FieldErased { from, field });
+        self.clear(field, &sent)
     }
 
     /// First and last name, else the parts of `name`.
@@ -136,7 +138,7 @@ impl Traits {
         profile.last_name = self.settle(LAST_NAME.0, last);
     }
 
-    /// Gives the parts of `name` to whoever of the two has none. A name that neither needs stays a property.
+    /// Gives the parts of `name` to those of the two that have none. A name that neither needs stays a property.
     fn split_name(&mut self, first: &mut Answer, last: &mut Answer) {
         for (sent, look) in self.look(&["name"]) {
             match look {
@@ -145,9 +147,9 @@ impl Traits {
                     return;
                 }
                 Look::Null => {
-                    first.null.get_or_insert_with(|| sent.join("."));
-                    last.null.get_or_insert_with(|| sent.join("."));
                     remove(&mut self.rest, &sent);
+                    first.null.get_or_insert_with(|| sent.clone());
+                    last.null.get_or_insert(sent);
                 }
                 Look::Blank => self.drop_blank(&sent),
                 Look::Other => self.keep_as_property(&sent),
@@ -156,18 +158,16 @@ impl Traits {
     }
 
     fn give_parts(&mut self, sent: &[String], name: &str, first: &mut Answer, last: &mut Answer) {
-        let place = self.path(&sent.join("."));
         let (before, after) = name.split_once(char::is_whitespace).unwrap_or((name, ""));
         let mut used = false;
-        let mut give = |answer: &mut Answer, part: &str, rule: String| {
+        let mut give = |answer: &mut Answer, part: &str, note| {
             if answer.text.is_none() && !part.is_empty() {
-                answer.text = Some((part.to_owned(), rule));
+                answer.text = Some(self.sourced(part.to_owned(), sent, note));
                 used = true;
             }
         };
-        give(first, before, format!("first word of {place}"));
-        let rule = format!("{place} after its first word");
-        give(last, after.trim_start(), rule);
+        give(first, before, Note::FirstWord);
+        give(last, after.trim_start(), Note::AfterFirstWord);
         if used {
             remove(&mut self.rest, sent);
         }
@@ -187,12 +187,12 @@ impl Traits {
             match look {
                 Look::Text(text) => {
                     remove(&mut self.rest, &sent);
-                    answer.text = Some((text, self.path(&sent.join("."))));
+                    answer.text = Some(self.sourced(text, &sent, Note::AsSent));
                     break;
                 }
                 Look::Null => {
                     remove(&mut self.rest, &sent);
-                    answer.null.get_or_insert_with(|| sent.join("."));
+                    answer.null.get_or_insert(sent);
                 }
                 Look::Blank => self.drop_blank(&sent),
                 Look::Other => self.keep_as_property(&sent),
@@ -204,27 +204,28 @@ impl Traits {
     /// The field that an answer makes, with its rule.
     fn settle(&mut self, field: &str, answer: Answer) -> Field {
         match (answer.text, answer.null) {
-            (Some((text, rule)), _) => {
-                self.rules.push(Rule::new(format!("{ATTRIBUTES}/{field}"), rule));
-                Field::Set(text)
-            }
-            (None, Some(place)) => self.clear(field, &place),
+            (Some(text), _) => Field::Set(self.sink.take(ATTRIBUTES, field, text)),
+            (None, Some(sent)) => self.clear(field, &sent),
             (None, None) => Field::Absent,
         }
     }
 
     /// A field that a `null` erases on purpose.
-    fn clear(&mut self, field: &str, place: &str) -> Field {
-        self.rules.push(Rule::new(
-            format!("{ATTRIBUTES}/{field}"),
-            format!("{} is null, which clears the field", self.path(place)),
-        ));
+    fn clear(&mut self, field: &str, sent: &[String]) -> Field {
+        let cleared = self.sourced((), sent, Note::NullClears);
+        self.sink.take(ATTRIBUTES, field, cleared);
         Field::Clear
     }
 
-    /// A trait's place in the call.
-    pub(super) fn path(&self, name: &str) -> String {
-        format!("{}.{name}", self.place)
+    /// The place in the call of the trait that these keys lead to.
+    pub(super) fn pointer<K: AsRef<str>>(&self, sent: impl IntoIterator<Item = K>) -> Pointer {
+        Pointer::path(self.place).names(sent)
+    }
+
+    /// A value that the trait at these keys gave.
+    fn sourced<T>(&self, value: T, sent: &[String], note: Note) -> Sourced<T> {
+        let origin = self.sink.origin(|| Origin::new(self.pointer(sent), note));
+        Sourced { value, origin }
     }
 
     /// What is on a path in any spelling, and the keys that lead there as they were sent.
@@ -237,18 +238,14 @@ impl Traits {
     /// A blank text is what forms send for a field that nobody filled in: no value, and no property either.
     fn drop_blank(&mut self, sent: &[String]) {
         remove(&mut self.rest, sent);
-        self.warnings.push(format!(
-            "`{}` is blank and not sent: null would clear the field",
-            self.path(&sent.join("."))
-        ));
+        let blank = self.pointer(sent);
+        self.sink.warn(Warning::BlankTrait(blank));
     }
 
     /// A value that no text field can hold is not lost: it stays what every unknown trait is.
     fn keep_as_property(&mut self, sent: &[String]) {
-        self.warnings.push(format!(
-            "`{}` is neither a text nor a number: it stays a custom property",
-            self.path(&sent.join("."))
-        ));
+        let kept = self.pointer(sent);
+        self.sink.warn(Warning::TraitNotText(kept));
     }
 }
 
@@ -258,10 +255,9 @@ pub(super) const ATTRIBUTES: &str = "/data/attributes";
 /// What a row's traits say.
 #[derive(Default)]
 struct Answer {
-    /// The text and its rule.
-    text: Option<(String, String)>,
-    /// The place of a `null`.
-    null: Option<String>,
+    text: Option<Sourced<String>>,
+    /// The keys of a `null`.
+    null: Option<Vec<String>>,
 }
 
 /// What a trait can be to a text field.

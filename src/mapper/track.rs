@@ -4,18 +4,22 @@ use serde_json::{Map, Value};
 
 use super::draft::{Draft, Properties, Stated};
 use super::event_id;
-use super::lifted::{Lifted, currency};
+use super::lifted::{Lifted, currency, property};
 use super::order;
 use super::order_name::is_order_completed;
 use super::person::Person;
 use super::reasons::{Refusal, Skip};
+use super::rule::{Origin, Sourced};
+use super::sink::Sink;
+use super::warning::Warning;
 use super::{Input, Planned};
 use crate::config::MappingConfig;
+use crate::segment::Pointer;
 
 /// The requests of a track call.
 pub(super) fn plan(input: &Input<'_>, settings: &MappingConfig) -> Result<Vec<Planned>, Skip> {
     let person = Person::of(input, settings)?;
-    let mut warnings = Vec::new();
+    let mut sink = Sink::new(input.explain);
     let nothing = Map::new();
     let properties = input.call.properties().unwrap_or_else(|| {
         if input
@@ -23,43 +27,43 @@ pub(super) fn plan(input: &Input<'_>, settings: &MappingConfig) -> Result<Vec<Pl
             .field("properties")
             .is_some_and(|properties| !properties.is_null())
         {
-            warnings.push("`properties` is no object: nothing of it is sent".to_owned());
+            sink.warn(Warning::PropertiesNotObject);
         }
         &nothing
     });
-    let lifted = Lifted::of(properties, "properties", &settings.garbage_ids, &mut warnings);
+    let place = || Pointer::of("properties");
+    let lifted = Lifted::of(properties, place, &settings.garbage_ids, &mut sink);
     // A name that is no text is none: the event is refused below, with its properties to be seen.
     let name = input.call.field("event").and_then(Value::as_str).unwrap_or_default();
     if is_order_completed(name) {
-        return Ok(order::plan(input, settings, &person, lifted, warnings));
+        return Ok(order::plan(input, settings, &person, lifted, sink));
     }
-    Ok(vec![event(input, settings, lifted, name, warnings).finish(
-        input,
-        &person,
-        &Stated::of(input.call),
-    )])
+    let event = event(input, settings, lifted, name, sink);
+    Ok(vec![event.finish(input, &person, &Stated::of(input.call))])
 }
 
 /// An event under its own name.
-fn event(input: &Input<'_>, settings: &MappingConfig, lifted: Lifted, name: &str, mut warnings: Vec<String>) -> Draft {
+fn event(input: &Input<'_>, settings: &MappingConfig, lifted: Lifted, name: &str, mut sink: Sink) -> Draft {
     let names: &[&str] = if event_id::happens_once(name, settings) {
         &["revenue", "total"]
     } else {
         &["revenue"]
     };
-    let value = lifted.worth(names, &mut warnings);
-    let currency = currency(&lifted.rest, &mut warnings);
-    let key = event_id::of_event(input, settings, &lifted, name, &mut warnings);
-    let mut properties = Properties::default();
-    properties.put_all(lifted.rest, "properties");
+    let value = lifted.worth(names, &mut sink);
+    let currency = currency(&lifted.rest, &mut sink);
+    let key = event_id::of_event(input, settings, &lifted, name, &mut sink);
+    let mut properties = Properties::new(sink);
+    properties.put_all(lifted.rest, property);
+    let origin = input.explain.then(|| Origin::sent(Pointer::of("event")));
     Draft {
-        metric: name.to_owned(),
-        metric_rule: "event".to_owned(),
+        metric: Sourced {
+            value: name.to_owned(),
+            origin,
+        },
         key: Some(key),
         value,
         currency,
         properties,
         refused: name.trim().is_empty().then_some(Refusal::MetricMissing),
-        warnings,
     }
 }

@@ -124,10 +124,6 @@ fn request_json(planned: &Planned) -> Value {
         rules,
     } = Owed::of(planned);
     let body = body.and_then(|body| crate::json::from_str(&body).ok());
-    let rules: Vec<Value> = rules
-        .into_iter()
-        .map(|(field, rule)| json!({"field": field, "rule": rule}))
-        .collect();
     json!({
         "kind": kind, "method": method, "path": path, "body": body,
         "not_sent": not_sent, "warnings": warnings, "rules": rules,

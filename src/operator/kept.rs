@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::settings::ExplainSettings;
 use crate::klaviyo;
-use crate::mapper::{Mapped, Planned};
+use crate::mapper::{Mapped, Planned, Rule};
 use crate::model::{DeliveryKind, NewEvent, Timestamp};
 use crate::outbox::{AttemptReport, ClaimedEvent, DeliveryReport, EventReport, Outbox, ReadError};
 use crate::relay;
-use crate::segment;
+use crate::segment::{self, Pointer};
 
 /// A call that is still there.
 #[derive(Debug)]
@@ -53,8 +55,21 @@ pub struct Owed {
     pub not_sent: Option<String>,
     /// What the sender may want to know, one sentence each.
     pub warnings: Vec<String>,
-    /// Fields, as JSON pointers into the body, and the rule that gave each.
-    pub rules: Vec<(String, String)>,
+    /// Where each of its fields comes from.
+    pub rules: Vec<FieldRule>,
+}
+
+/// A field of a request, and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldRule {
+    /// The field, as a JSON pointer into the body.
+    pub field: String,
+    /// The place in the call that gave it, as a JSON pointer; `None` when a setting or the time of arrival did.
+    pub from: Option<String>,
+    /// The code of how it was made of that.
+    pub note: &'static str,
+    /// The same in words.
+    pub rule: String,
 }
 
 /// The call of an event, mapped as the relay would now; `None` when it is not there any more.
@@ -129,18 +144,29 @@ impl Owed {
     pub fn of(planned: &Planned) -> Self {
         let request = &planned.request;
         let route = klaviyo::route(request.kind(), request.list_id());
-        let rules = planned.rules.iter();
         Self {
             kind: request.kind().word(),
             route: (route.method, route.path),
             metric: request.metric().map(str::to_owned),
             body: request.body(),
             not_sent: planned.refused.as_ref().map(ToString::to_string),
-            warnings: planned.warnings.clone(),
-            rules: rules.map(|rule| (rule.field.clone(), rule.rule.clone())).collect(),
+            warnings: planned.warnings.iter().map(ToString::to_string).collect(),
+            rules: planned.rules.iter().map(FieldRule::of).collect(),
         }
     }
 }
+
+impl FieldRule {
+    fn of(rule: &Rule) -> Self {
+        Self {
+            field: rule.field.clone(),
+            from: rule.from.as_ref().map(Pointer::json),
+            note: rule.note.code(),
+            rule: rule.to_string(),
+        }
+    }
+}
+
 /// What an attempt without an outcome waits for: an answer, or the end of an import job on which Klaviyo still works.
 pub fn awaited(attempt: &AttemptReport) -> String {
     let of = |name: &str| {

@@ -35,7 +35,7 @@ pub use exported::exported_line;
 pub use filter::{Filter, Found, SHOWN};
 pub use forget::{ForgetError, Forgotten, forget, unfinished, whom};
 pub use json::{audit_json, brief_json, dead_json, event_json};
-pub use kept::{Kept, Owed, Rules, awaited, kept, route};
+pub use kept::{FieldRule, Kept, Owed, Rules, awaited, kept, route};
 pub use log::{damage_words, log_advice, log_code, log_words};
 pub use masked::masked_text;
 pub use overview::overview_json;

@@ -51,6 +51,7 @@ pub(super) fn plan(event: &ClaimedEvent, envelopes: &mut Envelopes, settings: &S
         received_at,
         side,
         rights: settings.rules.rights(side),
+        explain: false,
     };
     // Ingest has refused it; a replay does not grant what the source may not ask for.
     if call.kind == EventType::Delete && !input.rights.may(Right::Delete) {
@@ -136,7 +137,7 @@ fn owed_by(planned: Planned, backfill: bool) -> PlannedDelivery {
         list_id: request.list_id().map(str::to_owned),
         request: request.body(),
         refused: refused.as_ref().map(ToString::to_string),
-        warnings,
+        warnings: warnings.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -191,6 +192,7 @@ pub fn explain(event: &NewEvent, rules: &SourceRules, mapping: &MappingConfig) -
         received_at: event.received_at,
         side,
         rights: rules.rights(side),
+        explain: true,
     };
     let mapped = mapper::map(&input, mapping);
     Ok(Explained {

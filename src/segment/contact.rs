@@ -1,11 +1,10 @@
 //! Where a call states its person's e-mail and phone. The order of the places is Facade's.
 
-use std::fmt;
-
 use serde_json::{Map, Value};
 
 use super::call::Call;
 use super::lookup::{find_all, text};
+use super::pointer::Pointer;
 use crate::model::{EventType, GarbageIds, e164, is_email};
 
 /// An e-mail or phone, and where the call said it.
@@ -17,7 +16,7 @@ pub struct Contact {
     pub place: Place,
 }
 
-/// A place in a call; it displays as a path, such as `context.traits.email`.
+/// Where a contact stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// In `traits`, under this key as sent.
@@ -33,13 +32,14 @@ pub enum Place {
 /// Makes a place of a key.
 type Placed = fn(String) -> Place;
 
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Place {
+    /// The place in the call.
+    pub fn pointer(&self) -> Pointer {
         match self {
-            Self::Traits(key) => write!(f, "traits.{key}"),
-            Self::ContextTraits(key) => write!(f, "context.traits.{key}"),
-            Self::Properties(key) => write!(f, "properties.{key}"),
-            Self::UserId => f.write_str("userId"),
+            Self::Traits(key) => Pointer::of("traits").name(key),
+            Self::ContextTraits(key) => Pointer::path("context.traits").name(key),
+            Self::Properties(key) => Pointer::of("properties").name(key),
+            Self::UserId => Pointer::of("userId"),
         }
     }
 }

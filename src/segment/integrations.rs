@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::call::Call;
 use super::lookup::{bare, find_all, same_key};
+use super::pointer::Pointer;
 
 /// The names of the destination in Segment's catalogue: the classic one, then its successor.
 const NAMES: [&str; 2] = ["Klaviyo", "Klaviyo (Actions)"];
@@ -16,8 +17,8 @@ const NAMES: [&str; 2] = ["Klaviyo", "Klaviyo (Actions)"];
 #[derive(Debug, Default)]
 pub struct Options<'a> {
     /// Each with its place: the call's own before those of its batch, and exact names before others.
-    objects: Vec<(String, &'a Map<String, Value>)>,
-    not_understood: Option<String>,
+    objects: Vec<(Pointer, &'a Map<String, Value>)>,
+    not_understood: Option<Pointer>,
 }
 
 impl Call {
@@ -39,24 +40,24 @@ impl Call {
             let mut entries: Vec<_> = integrations.iter().filter(|(name, _)| holds(name, "klaviyo")).collect();
             entries.sort_by_key(|(name, _)| rank(name));
             for (name, value) in entries {
-                options.add(format!("{place}.{name}"), value);
+                options.add(place.clone().name(name), value);
             }
         }
         options
     }
 
     /// Every object of integrations, and where it stands: the call's, its batch's, those in other places.
-    fn integrations(&self) -> Vec<(String, &Map<String, Value>)> {
+    fn integrations(&self) -> Vec<(Pointer, &Map<String, Value>)> {
         const NAME: &str = "integrations";
-        let mut found: Vec<(String, &Value)> = Vec::new();
-        let place = |(name, value): (&str, _)| (name.to_owned(), value);
+        let mut found: Vec<(Pointer, &Value)> = Vec::new();
+        let place = |(name, value): (&str, _)| (Pointer::of(name), value);
         found.extend(find_all(self.body(), NAME).map(place));
-        found.extend(self.of_batch(NAME).map(|outer| (NAME.to_owned(), outer)));
+        found.extend(self.of_batch(NAME).map(|outer| (Pointer::of(NAME), outer)));
         for parent in ["context", "options"] {
             for (sent, outer) in find_all(self.body(), parent) {
                 let inner = outer.as_object().into_iter();
                 let inner = inner.flat_map(|outer| find_all(outer, NAME));
-                found.extend(inner.map(|(name, value)| (format!("{sent}.{name}"), value)));
+                found.extend(inner.map(|(name, value)| (Pointer::of(sent).name(name), value)));
             }
         }
         found
@@ -79,11 +80,11 @@ fn rank(name: &str) -> usize {
 }
 
 impl<'a> Options<'a> {
-    fn add(&mut self, place: String, value: &'a Value) {
+    fn add(&mut self, place: Pointer, value: &'a Value) {
         match value {
             Value::Object(object) => {
                 if let Some(name) = other_list(object) {
-                    self.not_understood.get_or_insert(format!("{place}.{name}"));
+                    self.not_understood.get_or_insert_with(|| place.clone().name(name));
                 }
                 self.objects.push((place, object));
             }
@@ -96,17 +97,17 @@ impl<'a> Options<'a> {
     }
 
     /// Every value of this option that is not null, in any spelling, with its place.
-    pub fn all(&self, name: &'a str) -> impl Iterator<Item = (String, &'a Value)> {
+    pub fn all(&self, name: &'a str) -> impl Iterator<Item = (Pointer, &'a Value)> {
         self.objects.iter().flat_map(move |(place, object)| {
             let stated = find_all(object, name).filter(|(_, value)| !value.is_null());
-            stated.map(move |(sent, value)| (format!("{place}.{sent}"), value))
+            stated.map(move |(sent, value)| (place.clone().name(sent), value))
         })
     }
 
     /// The place of what may name a list and cannot be read: options that are no object, or an option of another
     /// name that speaks of a list.
-    pub fn not_understood(&self) -> Option<&str> {
-        self.not_understood.as_deref()
+    pub fn not_understood(&self) -> Option<&Pointer> {
+        self.not_understood.as_ref()
     }
 }
 
@@ -199,7 +200,14 @@ mod tests {
             (json!({}), None),
         ] {
             let call = call(&json!({"type": "identify", "integrations": {"Klaviyo": klaviyo}}));
-            assert_eq!(call.klaviyo_options().not_understood(), place, "{klaviyo}");
+            assert_eq!(
+                call.klaviyo_options()
+                    .not_understood()
+                    .map(Pointer::to_string)
+                    .as_deref(),
+                place,
+                "{klaviyo}"
+            );
         }
     }
 }

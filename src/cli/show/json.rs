@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Shown;
-use crate::operator::{Rules, event_json};
+use crate::operator::{Owed, Rules, event_json};
 
 pub(super) fn of(shown: &Shown) -> Value {
     let mut event = event_json(&shown.report);
@@ -22,9 +22,8 @@ fn rules(now: &Rules) -> Value {
         Rules::Requests(planned) => planned
             .iter()
             .map(|planned| {
-                let rules = planned.rules.iter();
-                let rules = rules.map(|rule| json!({"field": rule.field, "rule": rule.rule}));
-                json!({"kind": planned.request.kind().word(), "rules": rules.collect::<Vec<_>>()})
+                let Owed { kind, rules, .. } = Owed::of(planned);
+                json!({"kind": kind, "rules": rules})
             })
             .collect(),
     }

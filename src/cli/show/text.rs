@@ -179,7 +179,7 @@ fn write_rules(screen: &mut Screen, planned: &Planned) {
     let widths = planned.rules.iter().map(|rule| rule.field.len());
     let width = widths.max().unwrap_or(0);
     for rule in &planned.rules {
-        screen.line(format_args!("  {:<width$}  <- {}", rule.field, rule.rule));
+        screen.line(format_args!("  {:<width$}  <- {}", rule.field, rule));
     }
 }
 

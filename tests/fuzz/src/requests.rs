@@ -45,7 +45,7 @@ pub(crate) fn check(planned: &[Planned], names: &[Identifier], now: Timestamp) {
             warnings,
             rules,
         } = one;
-        assert!(warnings.iter().all(|warning| !warning.is_empty()));
+        assert!(warnings.iter().all(|warning| !warning.to_string().is_empty()));
         assert!(rules.iter().all(|rule| rule.field.starts_with("/data")));
         if let Some(refused) = refused {
             assert!(!refused.to_string().is_empty());

@@ -49,7 +49,8 @@ fn the_same_as_json() {
     assert_eq!(request["path"], "/api/profile-import");
     assert_eq!(request["not_sent"], Value::Null);
     assert_eq!(request["body"]["data"]["attributes"]["external_id"], "u1");
-    let rule = json!({"field": "/data/attributes/properties/plan", "rule": "traits.plan"});
+    let rule = json!({"field": "/data/attributes/properties/plan", "from": "/traits/plan", "note": "as_sent",
+        "rule": "traits.plan"});
     assert!(request["rules"].as_array().unwrap().contains(&rule));
 }
 

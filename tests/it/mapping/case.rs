@@ -99,9 +99,14 @@ impl Case {
         Call::read(&self.payload, envelope.as_ref(), None)
     }
 
-    /// The requests that the call becomes; none when it is skipped or unreadable.
-    pub(super) fn requests(&self) -> Vec<Planned> {
-        match self.call().map(|call| self.map(&call)) {
+    /// What the mapper makes of the call, with or without rules.
+    pub(super) fn outcome(&self, explain: bool) -> Result<Mapped, CallError> {
+        self.call().map(|call| self.map(&call, explain))
+    }
+
+    /// The requests that the call becomes, with or without their rules; none when it is skipped or unreadable.
+    pub(super) fn requests(&self, explain: bool) -> Vec<Planned> {
+        match self.outcome(explain) {
             Ok(Mapped::Requests(planned)) => planned,
             Ok(Mapped::Skipped(_)) | Err(_) => Vec::new(),
         }
@@ -112,9 +117,9 @@ impl Case {
         mapping_config(&self.settings)
     }
 
-    fn map(&self, call: &Call) -> Mapped {
+    fn map(&self, call: &Call, explain: bool) -> Mapped {
         let text = |name: &str| call.field(name).and_then(Value::as_str);
-        let happened = text("timestamp").unwrap_or(HAPPENED);
+        let happened = text("timestamp").and_then(Timestamp::parse);
         let rules = SourceRules {
             side: self.side,
             allow: self.allow.clone(),
@@ -123,17 +128,18 @@ impl Case {
         let input = Input {
             call,
             message_id: text("messageId").unwrap_or("m1"),
-            at: Timestamp::parse(happened).unwrap(),
+            at: happened.unwrap_or_else(|| Timestamp::parse(HAPPENED).unwrap()),
             received_at: self.received_at,
             side,
             rights: rules.rights(side),
+            explain,
         };
         map(&input, &self.config())
     }
 
     /// What came of the case, in the form of an expectation.
     pub(super) fn run(&self) -> Value {
-        match self.call().map(|call| self.map(&call)) {
+        match self.outcome(false) {
             Err(error) => json!({ "unreadable": error.to_string() }),
             Ok(Mapped::Skipped(reason)) => json!({ "skipped": reason.to_string() }),
             Ok(Mapped::Requests(planned)) => {
@@ -184,7 +190,7 @@ fn described(planned: &Planned) -> Value {
         "path": target.path,
         "body": body(&planned.request),
         "refused": planned.refused.as_ref().map(ToString::to_string),
-        "warnings": planned.warnings,
+        "warnings": planned.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
 

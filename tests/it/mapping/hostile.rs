@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use klaviyo_relay::config::MappingConfig;
 use klaviyo_relay::klaviyo::{DeletionJob, Request};
-use klaviyo_relay::mapper::{Input, Mapped, Planned, map};
+use klaviyo_relay::mapper::{Input, Mapped, Planned, Rule, map};
 use klaviyo_relay::model::{GarbageIds, Identifier, IdentifierKind, Side, SourceRules, Timestamp};
 use klaviyo_relay::segment::Call;
 use serde_json::{Value, json};
@@ -122,6 +122,7 @@ fn check(payload: &Value, settings: &MappingConfig, side: Side) -> bool {
         received_at: Timestamp::from_millis(1_795_000_001_000),
         side,
         rights: SourceRules::default().rights(side),
+        explain: true,
     };
     match map(&input, settings) {
         Mapped::Skipped(reason) => assert!(!reason.to_string().is_empty()),
@@ -184,7 +185,12 @@ fn check_keys(planned: &[Planned], payload: &Value) {
         let key = event.unique_id.as_deref().unwrap_or_default();
         let length = key.chars().count();
         assert!((1..=255).contains(&length), "{length} characters: {payload}");
-        let own = one.rules.iter().any(|rule| rule.rule.ends_with("$event_id"));
+        let own = |rule: &Rule| {
+            rule.from
+                .as_ref()
+                .is_some_and(|from| from.json().ends_with("/$event_id"))
+        };
+        let own = one.rules.iter().any(own);
         let is_new = keys.insert((event.metric.clone(), key.to_owned()));
         assert!(is_new || own, "{key} twice: {payload}");
     }

@@ -16,7 +16,7 @@ use klaviyo_relay::klaviyo::Request;
 /// program really sends, for tests of what happens to it later.
 pub(crate) fn mapped_requests() -> Vec<Vec<Request>> {
     let sent = |case: &Case| {
-        let planned = case.requests().into_iter();
+        let planned = case.requests(false).into_iter();
         let sent = planned.filter(|planned| planned.refused.is_none());
         sent.map(|planned| planned.request).collect()
     };
@@ -53,7 +53,7 @@ fn every_case_maps_as_the_specification_says() {
 fn every_field_of_every_request_names_its_rule_once() {
     let mut fields = 0;
     for case in Case::all() {
-        for planned in case.requests() {
+        for planned in case.requests(true) {
             let mut rules: Vec<&str> = planned.rules.iter().map(|rule| rule.field.as_str()).collect();
             rules.sort_unstable();
             for field in case::fields(&planned) {
@@ -62,11 +62,29 @@ fn every_field_of_every_request_names_its_rule_once() {
                 let named = rules[first..].iter().take_while(|rule| **rule == field).count();
                 assert_eq!(named, 1, "{}: rules of {field}", case.path);
             }
-            let unnamed = planned.rules.iter().find(|rule| rule.rule.is_empty());
-            assert_eq!(unnamed, None, "{}", case.path);
+            for rule in &planned.rules {
+                let of_the_call = rule.note.text().contains("{from}");
+                assert_eq!(of_the_call, rule.from.is_some(), "{}: {rule:?}", case.path);
+            }
         }
     }
     assert!(fields > 1000, "only {fields} fields");
+}
+
+#[test]
+fn without_an_explanation_the_requests_are_the_same_and_no_rule_is_made() {
+    for case in Case::all() {
+        let mut explained = case.requests(true);
+        assert!(
+            explained.iter().all(|planned| !planned.rules.is_empty()),
+            "{}",
+            case.path
+        );
+        for planned in &mut explained {
+            planned.rules.clear();
+        }
+        assert_eq!(case.requests(false), explained, "{}", case.path);
+    }
 }
 
 #[test]

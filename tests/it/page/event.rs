@@ -195,13 +195,13 @@ async fn each_field_of_a_request_says_which_rule_gave_it() {
         &[
             "It is not mapped yet. By the rules of now it becomes these.",
             "POST /api/events",
-            "tabindex=\"0\" data-from=\"properties.total\"",
+            "tabindex=\"0\" data-from=\"/properties/total\"",
             "&quot;total&quot;",
             "properties.total</span>",
         ],
     );
-    assert!(page.contains("data-at=\"properties.total\""), "{page}");
-    assert!(page.contains("data-from=\"userId\""), "{page}");
+    assert!(page.contains("data-at=\"/properties/total\""), "{page}");
+    assert!(page.contains("data-from=\"/userId\""), "{page}");
 }
 
 #[tokio::test]

@@ -9,6 +9,8 @@ use std::collections::{HashMap, HashSet};
 use maud::{Markup, html};
 use serde::de::IgnoredAny;
 
+use crate::operator::FieldRule;
+
 /// Members that are shown one by one.
 const LINES: usize = 1500;
 /// Levels that are shown one by one.
@@ -21,49 +23,24 @@ const CHARACTERS: usize = 200_000;
 /// Where each field of a request comes from.
 #[derive(Default)]
 pub(super) struct Origins<'r> {
-    /// By the field's JSON pointer: the rule's words, and the member of the call that they name.
-    fields: HashMap<&'r str, (&'r str, Option<String>)>,
+    /// By the field's JSON pointer.
+    fields: HashMap<&'r str, &'r FieldRule>,
 }
 
 impl<'r> Origins<'r> {
-    /// Of these rules, whose words may name one of the members of a call.
-    pub(super) fn of(rules: &'r [(String, String)], members: &HashSet<String>) -> Self {
-        let fields = rules.iter().map(|(field, rule)| {
-            let from = named(rule, members).map(str::to_owned);
-            (field.as_str(), (rule.as_str(), from))
-        });
+    /// Of these rules.
+    pub(super) fn of(rules: &'r [FieldRule]) -> Self {
+        let fields = rules.iter().map(|rule| (rule.field.as_str(), rule));
         Self {
             fields: fields.collect(),
         }
     }
-
-    /// The members of the call that are named.
-    pub(super) fn members(&self) -> impl Iterator<Item = &str> {
-        let fields = self.fields.values();
-        fields.filter_map(|(_, from)| from.as_deref())
-    }
 }
 
-/// The member that a rule's words name: `properties.total`, `first word of traits.name`.
-fn named<'w>(rule: &'w str, members: &HashSet<String>) -> Option<&'w str> {
-    let to_comma = rule.split(", ").next().unwrap_or(rule);
-    let words = rule.split([' ', ',', ';']);
-    [rule, to_comma]
-        .into_iter()
-        .chain(words)
-        .find(|word| members.contains(*word))
-}
-
-/// The members of a call as rules name them; none where its text is shown as it is.
-pub(super) fn members(text: &str) -> HashSet<String> {
-    let lines = lines(text).unwrap_or_default();
-    lines.into_iter().map(|line| line.dotted).collect()
-}
-
-/// A call: the members that are `named` by a rule can be found by it.
-pub(super) fn call(text: &str, named: &HashSet<&str>) -> Markup {
+/// A call: members whose JSON pointer is among `sources` can be found by the fields that come from them.
+pub(super) fn call(text: &str, sources: &HashSet<&str>) -> Markup {
     shown(text, |line| {
-        let at = Some(line.dotted.as_str()).filter(|at| named.contains(at));
+        let at = Some(line.pointer.as_str()).filter(|at| sources.contains(at));
         html! { span class=(line.class("line")) data-at=[at] { (line.words()) } }
     })
 }
@@ -72,10 +49,10 @@ pub(super) fn call(text: &str, named: &HashSet<&str>) -> Markup {
 pub(super) fn request(text: &str, origins: &Origins<'_>) -> Markup {
     shown(text, |line| match origins.fields.get(&*line.pointer) {
         None => html! { span class=(line.class("line")) { (line.words()) } },
-        Some((rule, from)) => html! {
-            span class=(line.class("line ruled")) tabindex="0" data-from=[from.as_deref()] {
+        Some(rule) => html! {
+            span class=(line.class("line ruled")) tabindex="0" data-from=[rule.from.as_deref()] {
                 (line.words())
-                span.rule { span.quiet { " comes from " } (rule) }
+                span.rule { span.quiet { " comes from " } (rule.rule) }
             }
         },
     })
@@ -102,8 +79,6 @@ struct Line<'t> {
     depth: usize,
     /// Where it is, as a JSON pointer; empty of the whole, and of a closing bracket.
     pointer: String,
-    /// Where it is, as rules say it: `properties.products[0].price`.
-    dotted: String,
     key: Option<&'t str>,
     /// A value, or the brackets of one.
     value: &'t str,
@@ -159,7 +134,6 @@ fn lines(text: &str) -> Option<Vec<Line<'_>>> {
 /// An object or array that is not closed yet.
 struct Open {
     pointer: String,
-    dotted: String,
     /// The number of its next item, of an array.
     next: Option<usize>,
 }
@@ -183,45 +157,42 @@ impl<'t> Layout<'t> {
             }
             "}" | "]" => self.close(token),
             "{" | "[" => {
-                let (pointer, dotted) = self.line(token);
+                let pointer = self.line(token);
                 let next = (token == "[").then_some(0);
-                self.open.push(Open { pointer, dotted, next });
+                self.open.push(Open { pointer, next });
             }
             key if in_object && self.key.is_none() => self.key = Some(key),
             value => drop(self.line(value)),
         }
     }
 
-    /// Writes the line of a value, and says where it is.
-    fn line(&mut self, value: &'t str) -> (String, String) {
+    /// Writes the line of a value, and returns its JSON pointer.
+    fn line(&mut self, value: &'t str) -> String {
         let key = self.key.take();
-        let (pointer, dotted) = self.place(key);
+        let pointer = self.place(key);
         self.lines.push(Line {
             depth: self.open.len(),
             pointer: pointer.clone(),
-            dotted: dotted.clone(),
             key,
             value,
             comma: false,
         });
-        (pointer, dotted)
+        pointer
     }
 
-    fn place(&mut self, key: Option<&str>) -> (String, String) {
+    fn place(&mut self, key: Option<&str>) -> String {
         let Some(open) = self.open.last_mut() else {
-            return (String::new(), String::new());
+            return String::new();
         };
-        let (pointer, dotted) = (&open.pointer, &open.dotted);
         if let Some(next) = &mut open.next {
             let at = *next;
             *next += 1;
-            return (format!("{pointer}/{at}"), format!("{dotted}[{at}]"));
+            return format!("{}/{at}", open.pointer);
         }
         let key = key.unwrap_or_default();
         let name: String = serde_json::from_str(key).unwrap_or_else(|_| key.to_owned());
-        let escaped = name.replace('~', "~0").replace('/', "~1");
-        let dot = if dotted.is_empty() { "" } else { "." };
-        (format!("{pointer}/{escaped}"), format!("{dotted}{dot}{name}"))
+        let name = name.replace('~', "~0").replace('/', "~1");
+        format!("{}/{name}", open.pointer)
     }
 
     fn close(&mut self, token: &'t str) {
@@ -238,7 +209,6 @@ impl<'t> Layout<'t> {
         self.lines.push(Line {
             depth,
             pointer: String::new(),
-            dotted: String::new(),
             key: None,
             value: token,
             comma: false,
@@ -319,17 +289,11 @@ mod tests {
     }
 
     #[test]
-    fn places_are_said_as_pointers_and_as_rules_say_them() {
+    fn each_line_knows_its_json_pointer() {
         let lines = lines(r#"{"a/b":{"c~":[1,{"d":2}]}}"#).unwrap();
-        let places = lines.iter().filter(|line| !line.pointer.is_empty());
-        let places: Vec<(&str, &str)> = places.map(|line| (&*line.pointer, &*line.dotted)).collect();
-        let expected = [
-            ("/a~1b", "a/b"),
-            ("/a~1b/c~0", "a/b.c~"),
-            ("/a~1b/c~0/0", "a/b.c~[0]"),
-            ("/a~1b/c~0/1", "a/b.c~[1]"),
-            ("/a~1b/c~0/1/d", "a/b.c~[1].d"),
-        ];
+        let places = lines.iter().map(|line| &*line.pointer);
+        let places: Vec<&str> = places.filter(|pointer| !pointer.is_empty()).collect();
+        let expected = ["/a~1b", "/a~1b/c~0", "/a~1b/c~0/0", "/a~1b/c~0/1", "/a~1b/c~0/1/d"];
         assert_eq!(places, expected);
     }
 
@@ -352,24 +316,5 @@ mod tests {
         assert!(text.len() > 400_000, "{}", text.len());
         let page = call(&text, &HashSet::new()).into_string();
         assert!(page.len() < 1_500_000, "{}", page.len());
-    }
-
-    #[test]
-    fn a_rule_names_the_member_that_its_words_name() {
-        let text = r#"{"userId":1,"traits":{"name":2,"my key":3},"properties":{"products":[{"price":1}]}}"#;
-        let members = members(text);
-        for (rule, expected) in [
-            ("traits.name", Some("traits.name")),
-            ("traits.my key", Some("traits.my key")),
-            ("first word of traits.name", Some("traits.name")),
-            ("userId, since it is an e-mail address", Some("userId")),
-            (
-                "price × quantity of properties.products[0]",
-                Some("properties.products[0]"),
-            ),
-            ("properties.other", None),
-        ] {
-            assert_eq!(named(rule, &members), expected, "{rule}");
-        }
     }
 }

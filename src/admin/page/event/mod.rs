@@ -115,8 +115,6 @@ pub(super) fn path(id: EventId) -> String {
 }
 
 fn whole(shown: &Shown) -> Markup {
-    let members = shown.kept.as_ref().map(|kept| json::members(&kept.call));
-    let members = members.unwrap_or_default();
     html! {
         div #event data-follow=[shown.follow()] {
             (first::note(shown))
@@ -135,8 +133,8 @@ fn whole(shown: &Shown) -> Markup {
                 }
             }
             div.halves {
-                (sides::call(shown, &members))
-                (sides::requests(shown, &members))
+                (sides::call(shown))
+                (sides::requests(shown))
             }
         }
     }

@@ -14,22 +14,22 @@ use crate::outbox::DeliveryReport;
 /// The side that stays in view while the other one is read, and so scrolls by itself: by keys only in focus.
 const CALL: &str = "Segment";
 
-/// The call as it was received. `members` are its members as rules name them.
-pub(super) fn call(shown: &Shown, members: &HashSet<String>) -> Markup {
+/// The call as it was received.
+pub(super) fn call(shown: &Shown) -> Markup {
     let Some(kept) = &shown.kept else {
         return side(CALL, &gone(shown));
     };
     let owed = owed_now(kept);
-    let origins: Vec<Origins<'_>> = owed.iter().map(|owed| Origins::of(&owed.rules, members)).collect();
-    let named: HashSet<&str> = origins.iter().flat_map(Origins::members).collect();
+    let rules = owed.iter().flat_map(|owed| &owed.rules);
+    let sources: HashSet<&str> = rules.filter_map(|rule| rule.from.as_deref()).collect();
     side(
         "Segment",
         &html! {
             p.hint { "The call as it came" @if kept.envelope.is_some() { ", and below what its batch says for all of its calls" } "." }
-            (json::call(&kept.call, &named))
+            (json::call(&kept.call, &sources))
             @if let Some(envelope) = &kept.envelope {
                 h3 { "Around it, in its batch" }
-                (json::call(envelope, &named))
+                (json::call(envelope, &sources))
             }
         },
     )
@@ -49,7 +49,7 @@ fn gone(shown: &Shown) -> Markup {
 }
 
 /// The requests: of the present sending first, those of earlier ones folded up.
-pub(super) fn requests(shown: &Shown, members: &HashSet<String>) -> Markup {
+pub(super) fn requests(shown: &Shown) -> Markup {
     let (mut now, mut before) = sendings(shown);
     let mapped = shown.kept.as_ref().is_none_or(|kept| {
         let last = now.first().and_then(|of| of.column("generation"));
@@ -62,15 +62,15 @@ pub(super) fn requests(shown: &Shown, members: &HashSet<String>) -> Markup {
         "Klaviyo",
         &html! {
             @if now.is_empty() {
-                (would(shown, members))
+                (would(shown))
             } @else {
                 p.hint { "What it became. Point at a field, tap it or tab to it: it says where it comes from." }
             }
-            @for (at, delivery) in now.iter().enumerate() { (stored(shown, at + 1, delivery, members)) }
+            @for (at, delivery) in now.iter().enumerate() { (stored(shown, at + 1, delivery)) }
             @if !before.is_empty() {
                 details {
                     summary { "Earlier sendings (" (say::counted(i64::try_from(before.len()).unwrap_or(i64::MAX), "request")) ")" }
-                    @for (at, delivery) in before.iter().enumerate() { (stored(shown, at + 1, delivery, members)) }
+                    @for (at, delivery) in before.iter().enumerate() { (stored(shown, at + 1, delivery)) }
                 }
             }
         },
@@ -78,7 +78,7 @@ pub(super) fn requests(shown: &Shown, members: &HashSet<String>) -> Markup {
 }
 
 /// What an event becomes that was not mapped yet, or never.
-fn would(shown: &Shown, members: &HashSet<String>) -> Markup {
+fn would(shown: &Shown) -> Markup {
     let finished = shown.report.column("finished_at").is_some();
     let Some(kept) = &shown.kept else {
         return html! { div.empty { p { strong { "No request is left to be seen." } } } };
@@ -89,7 +89,7 @@ fn would(shown: &Shown, members: &HashSet<String>) -> Markup {
                 @if finished { "It became no request. Replayed, it would become these, by the rules of now." }
                 @else { "It is not mapped yet. By the rules of now it becomes these." }
             }
-            @for (at, owed) in owed_now(kept).iter().enumerate() { (planned(at + 1, owed, members)) }
+            @for (at, owed) in owed_now(kept).iter().enumerate() { (planned(at + 1, owed)) }
         },
         Rules::Nothing(reason) => html! {
             div.empty { p { strong { "It becomes no request." } } p { (say::sentence(reason)) } }
@@ -108,7 +108,7 @@ fn owed_now(kept: &Kept) -> Vec<Owed> {
 }
 
 /// A request that is written down, as it is sent.
-fn stored(shown: &Shown, number: usize, delivery: &DeliveryReport, members: &HashSet<String>) -> Markup {
+fn stored(shown: &Shown, number: usize, delivery: &DeliveryReport) -> Markup {
     let has = |name| delivery.column(name);
     let planned = shown
         .kept
@@ -116,7 +116,7 @@ fn stored(shown: &Shown, number: usize, delivery: &DeliveryReport, members: &Has
         .and_then(|kept| kept.rules.for_stored(&shown.report, delivery));
     let owed = planned.map(Owed::of);
     let rules = owed.as_ref().map_or(&[][..], |owed| &owed.rules);
-    let origins = Origins::of(rules, members);
+    let origins = Origins::of(rules);
     let same = owed
         .as_ref()
         .is_none_or(|owed| owed.body.as_deref() == delivery.request.as_deref());
@@ -160,9 +160,9 @@ fn why(delivery: &DeliveryReport, reason: &str) -> Markup {
 }
 
 /// A request that is not written down: what it would be.
-pub(in crate::admin::page) fn planned(number: usize, owed: &Owed, members: &HashSet<String>) -> Markup {
+pub(in crate::admin::page) fn planned(number: usize, owed: &Owed) -> Markup {
     let (method, path) = &owed.route;
-    let origins = Origins::of(&owed.rules, members);
+    let origins = Origins::of(&owed.rules);
     html! {
         details.request open[number == 1] {
             summary {
@@ -176,7 +176,7 @@ pub(in crate::admin::page) fn planned(number: usize, owed: &Owed, members: &Hash
                 None => {
                     p.hint { "It names the profile by the id that Klaviyo answers the first request with." }
                     dl.facts {
-                        @for (field, rule) in &owed.rules { dt.mono { (field) } dd { (rule) } }
+                        @for rule in &owed.rules { dt.mono { (rule.field) } dd { (rule.rule) } }
                     }
                 }
             }

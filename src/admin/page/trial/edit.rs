@@ -3,7 +3,7 @@
 //! It promises that nothing goes to Klaviyo that the page did not show first: the confirmation carries the call, and the
 //! number of requests that were shown. When the call then becomes another number, it is shown again.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -130,7 +130,7 @@ pub(super) fn confirm(
             }
             (form(visit, typed, owed))
         }
-        @for (at, owed) in owed.iter().enumerate() { (sides::planned(at + 1, owed, &HashSet::new())) }
+        @for (at, owed) in owed.iter().enumerate() { (sides::planned(at + 1, owed)) }
     };
     let title = format!("Send the copy to {}?", target(visit));
     let mut response = visit.page(&title, Section::Try, &main);

@@ -6,8 +6,6 @@
 mod edit;
 mod examples;
 
-use std::collections::HashSet;
-
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::Query;
@@ -229,7 +227,7 @@ fn fate(explanation: &Explanation) -> Markup {
             }
             p.hint { "Point at a field, tap it or tab to it: it says where it comes from." }
             @for (at, owed) in owed.iter().enumerate() {
-                (sides::planned(at + 1, owed, &HashSet::new()))
+                (sides::planned(at + 1, owed))
             }
         },
     }

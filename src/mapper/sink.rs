@@ -1,0 +1,74 @@
+//! What there is to say about a request besides its body: warnings always, rules only if they are asked for. Without an
+//! explanation an event allocates no rule, nor a place or text of one.
+
+use super::Planned;
+use super::reasons::Refusal;
+use super::rule::{Origin, Rule, Sourced};
+use super::warning::Warning;
+use crate::klaviyo::Request;
+use crate::segment::member;
+
+/// Collects what there is to say about a request: its warnings, and the rules of its fields if they are asked for.
+pub(super) struct Sink {
+    explain: bool,
+    pub(super) rules: Vec<Rule>,
+    pub(super) warnings: Vec<Warning>,
+}
+
+impl Sink {
+    /// `explain`: whether rules are asked for.
+    pub(super) const fn new(explain: bool) -> Self {
+        Self {
+            explain,
+            rules: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Another one, for another request, that is asked for the same.
+    pub(super) const fn another(&self) -> Self {
+        Self::new(self.explain)
+    }
+
+    /// Adds a warning.
+    pub(super) fn warn(&mut self, warning: Warning) {
+        self.warnings.push(warning);
+    }
+
+    /// An origin that is made only if rules are asked for.
+    pub(super) fn origin(&self, make: impl FnOnce() -> Origin) -> Option<Origin> {
+        self.explain.then(make)
+    }
+
+    /// The request with all of it.
+    pub(super) fn planned(self, request: Request, refused: Option<Refusal>) -> Planned {
+        Planned {
+            request,
+            refused,
+            warnings: self.warnings,
+            rules: self.rules,
+        }
+    }
+
+    /// The value for a field, whose rule is added.
+    pub(super) fn take<T>(&mut self, parent: &str, field: &str, from: Sourced<T>) -> T {
+        self.rule(parent, field, from.origin);
+        from.value
+    }
+
+    /// Adds the rule of a field, whose JSON pointer is `parent/field`. Without an origin there is none.
+    pub(super) fn rule(&mut self, parent: &str, field: &str, origin: Option<Origin>) {
+        if let Some(Origin { from, note }) = origin {
+            let field = format!("{parent}/{field}");
+            self.rules.push(Rule { field, from, note });
+        }
+    }
+
+    /// Adds the rule of a property, whose name may hold anything, in the object at this JSON pointer.
+    pub(super) fn property(&mut self, parent: &str, name: &str, origin: Option<Origin>) {
+        if let Some(Origin { from, note }) = origin {
+            let field = member(parent, name);
+            self.rules.push(Rule { field, from, note });
+        }
+    }
+}
