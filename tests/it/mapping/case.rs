@@ -10,6 +10,7 @@ use klaviyo_relay::model::{Right, Side, SourceRules, Timestamp};
 use klaviyo_relay::segment::{Call, CallError, Envelope};
 use serde_json::{Map, Value, json};
 
+use super::frame;
 use super::settings::mapping_config;
 
 /// A file of `tests/mapping`.
@@ -172,7 +173,7 @@ impl Expected {
     fn read(name: &str, expect: &Value) -> Self {
         let reason = |key: &str| expect.get(key).map(|reason| reason.as_str().unwrap().to_owned());
         if let Some(requests) = expect.get("requests") {
-            Self::Requests(requests.as_array().unwrap().clone())
+            Self::Requests(requests.as_array().unwrap().iter().map(frame::whole).collect())
         } else if let Some(reason) = reason("skipped") {
             Self::Skipped(reason)
         } else {

@@ -6,6 +6,7 @@
 mod case;
 mod coverage;
 mod differences;
+mod frame;
 mod hostile;
 mod settings;
 
