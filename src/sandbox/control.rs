@@ -17,7 +17,7 @@ use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::answer::Answer;
-use super::faults::Fault;
+use super::faults::FaultRule;
 use super::{Inner, views, wire};
 use crate::listener::browser::{self, Site};
 
@@ -139,16 +139,16 @@ async fn add_faults(Shared(inner): Inside, body: Bytes) -> Response<Body> {
         Some(orders) => orders.as_slice(),
         None => std::slice::from_ref(&given),
     };
-    let faults: Result<Vec<Fault>, String> = orders.iter().map(Fault::read).collect();
-    match faults {
+    let rules: Result<Vec<FaultRule>, String> = orders.iter().map(FaultRule::read).collect();
+    match rules {
         Err(detail) => wrong(&detail),
-        Ok(faults) => {
+        Ok(rules) => {
             let mut state = inner.lock();
-            if state.faults.len() + faults.len() > MOST_FAULTS {
+            if state.faults.len() + rules.len() > MOST_FAULTS {
                 return wrong("too many faults stand; DELETE /sandbox/faults clears them");
             }
-            for fault in faults {
-                state.faults.add(fault);
+            for rule in rules {
+                state.faults.add(rule);
             }
             let listed = json!({ "faults": state.faults.list() });
             json_answer(StatusCode::CREATED, &listed)

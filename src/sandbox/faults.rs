@@ -1,136 +1,162 @@
-//! Misbehaviour on order: what `POST /sandbox/faults` asks for, and which request it hits.
+//! Faults that are asked for by `POST /sandbox/faults`: what is done to a request, to which ones, and how often.
 //!
-//! Promises that faults apply in the order they were given, each as often as it says, and that a wrong order is
-//! refused with the key named. Pure; uses no other module.
+//! Promises that the rules apply in the order in which they were given, each as often as it says, and that a wrong one
+//! is refused with the key named. Pure; uses the sandbox's answers.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue, StatusCode};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, Refusal};
 
 /// What is done to one request.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Misbehaviour {
-    /// How long the answer is kept back. The request is dealt with before: a client that hangs up meanwhile has
-    /// been served without knowing it.
+pub(crate) struct Fault {
+    /// How long the answer is delayed. The request is carried out before: a client that closes the connection meanwhile
+    /// has been served without knowing it.
     pub(crate) delay: Duration,
-    pub(crate) act: Act,
+    pub(crate) effect: Effect,
 }
 
-/// What becomes of the answer.
+/// What happens to the answer.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Act {
+pub(crate) enum Effect {
     /// It is the usual one.
     Usual,
     /// Another one is sent, and the request does not reach the account.
-    Canned(Canned),
+    Scripted(Scripted),
     /// None is ever sent, and the request does not reach the account. Released, the connection breaks.
     Hang,
     /// The connection breaks before an answer; the request does not reach the account.
     Reset,
-    /// The connection breaks in the middle of the answer: of the usual one, or of a canned one.
-    Half(Option<Canned>),
-    /// The request is dealt with, then the connection breaks before the answer.
+    /// The connection breaks in the middle of the answer: of the usual one, or of a scripted one.
+    Half(Option<Scripted>),
+    /// The request is carried out, then the connection breaks before the answer.
     Lost,
-    /// The request is dealt with, and no answer is ever sent.
+    /// The request is carried out, and no answer is ever sent.
     LostHang,
 }
 
-/// An answer that was ordered.
+/// An answer that was asked for.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Canned {
+pub(crate) struct Scripted {
     status: StatusCode,
     headers: Vec<(String, String)>,
     body: Option<Value>,
 }
 
-/// One order.
+/// A fault, the requests that it applies to, and how many of them.
 #[derive(Debug, Clone)]
-pub(crate) struct Fault {
-    what: Misbehaviour,
-    method: Option<String>,
-    path: Option<String>,
-    contains: Option<String>,
-    /// How many more requests it hits; none is until cleared.
-    left: Option<u64>,
+pub(crate) struct FaultRule {
+    fault: Fault,
+    aim: Aim,
     hits: u64,
     given: Value,
 }
 
-/// The orders that stand, in their order.
-#[derive(Debug, Default)]
-pub(crate) struct Faults(Vec<Fault>);
+/// Which requests a fault applies to.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Aim {
+    method: Option<String>,
+    path: Option<String>,
+    contains: Option<String>,
+    /// How many more requests it applies to; `None`: until cleared.
+    next: Option<NonZeroU64>,
+}
 
-const ACT_KEYS: [&str; 8] = ["status", "body", "headers", "delay_ms", "hang", "reset", "half", "lost"];
-const AIM_KEYS: [&str; 4] = ["next", "path", "method", "match"];
+/// The rules in force, in their order.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(Vec<FaultRule>);
+
+/// A fault and its aim, as they are given.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Given {
+    status: Option<u16>,
+    #[serde(default, deserialize_with = "present")]
+    body: Option<Value>,
+    headers: Option<Map<String, Value>>,
+    #[serde(default)]
+    delay_ms: u64,
+    #[serde(default)]
+    hang: bool,
+    #[serde(default)]
+    reset: bool,
+    #[serde(default)]
+    half: bool,
+    #[serde(default)]
+    lost: bool,
+    next: Option<u64>,
+    path: Option<String>,
+    method: Option<String>,
+    #[serde(rename = "match")]
+    contains: Option<String>,
+}
+
+/// A `null` that is given is a value too.
+fn present<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(value).map(Some)
+}
 
 impl Faults {
-    /// Adds an order after the others.
-    pub(crate) fn add(&mut self, fault: Fault) {
-        self.0.push(fault);
+    /// Adds a rule after the others.
+    pub(crate) fn add(&mut self, rule: FaultRule) {
+        self.0.push(rule);
     }
 
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Drops every order; answers how many.
+    /// Removes every rule; returns how many there were.
     pub(crate) fn clear(&mut self) -> usize {
         std::mem::take(&mut self.0).len()
     }
 
-    /// The first order that hits this request, counted down.
-    pub(crate) fn strike(&mut self, method: &str, path: &str, body: &[u8]) -> Option<Misbehaviour> {
-        let at = self.0.iter().position(|fault| fault.hits(method, path, body))?;
-        let fault = &mut self.0[at];
-        fault.hits += 1;
-        let what = fault.what.clone();
-        if let Some(left) = &mut fault.left {
-            *left -= 1;
-            if *left == 0 {
+    /// The fault of the first rule that applies to this request, counted down.
+    pub(crate) fn apply(&mut self, method: &str, path: &str, body: &[u8]) -> Option<Fault> {
+        let at = self.0.iter().position(|rule| rule.aim.hits(method, path, body))?;
+        let rule = &mut self.0[at];
+        rule.hits += 1;
+        let fault = rule.fault.clone();
+        if let Some(next) = rule.aim.next {
+            rule.aim.next = NonZeroU64::new(next.get() - 1);
+            if rule.aim.next.is_none() {
                 self.0.remove(at);
             }
         }
-        Some(what)
+        Some(fault)
     }
 
-    /// The orders as JSON: as given, with how often each has hit and will hit.
+    /// The rules as JSON: as given, with how often each has applied and will apply.
     pub(crate) fn list(&self) -> Vec<Value> {
-        let entry = |fault: &Fault| {
-            let mut entry = fault.given.clone();
-            entry["next"] = json!(fault.left);
-            entry["hits"] = json!(fault.hits);
+        let entry = |rule: &FaultRule| {
+            let mut entry = rule.given.clone();
+            entry["next"] = json!(rule.aim.next);
+            entry["hits"] = json!(rule.hits);
             entry
         };
         self.0.iter().map(entry).collect()
     }
 }
 
-impl Fault {
-    /// Reads an order.
+impl FaultRule {
+    /// Reads a rule.
     pub(crate) fn read(given: &Value) -> Result<Self, String> {
-        let order = given
-            .as_object()
-            .ok_or("a fault is a JSON object, such as {\"status\": 503, \"next\": 2}")?;
-        let known = [ACT_KEYS.as_slice(), AIM_KEYS.as_slice()].concat();
-        known_keys(order, &known)?;
-        let left = number(order, "next")?;
-        if left == Some(0) {
-            return Err("next must be at least 1; leave it out to hit until cleared".to_owned());
-        }
+        let (fault, aim) = read(given)?;
         Ok(Self {
-            what: Misbehaviour::of(order)?,
-            method: text(order, "method")?.map(str::to_uppercase),
-            path: text(order, "path")?.map(str::to_owned),
-            contains: text(order, "match")?.map(str::to_owned),
-            left,
+            fault,
+            aim,
             hits: 0,
             given: given.clone(),
         })
     }
+}
 
+impl Aim {
     /// A path also hits what is below it.
     fn hits(&self, method: &str, path: &str, body: &[u8]) -> bool {
         let below = |wanted: &String| {
@@ -144,30 +170,51 @@ impl Fault {
     }
 }
 
-impl Misbehaviour {
-    /// Reads what is to be done, without whom it hits.
-    pub(crate) fn read(order: &Map<String, Value>) -> Result<Self, String> {
-        known_keys(order, &ACT_KEYS)?;
-        Self::of(order)
+fn read(given: &Value) -> Result<(Fault, Aim), String> {
+    if !given.is_object() {
+        return Err("a fault is a JSON object, such as {\"status\": 503, \"next\": 2}".to_owned());
+    }
+    let given: Given = serde_path_to_error::deserialize(given).map_err(|error| error.to_string())?;
+    let next = given
+        .next
+        .map(|next| NonZeroU64::new(next).ok_or("next must be at least 1; leave it out to apply until cleared"));
+    let aim = Aim {
+        next: next.transpose()?,
+        method: given.method.as_deref().map(str::to_uppercase),
+        path: given.path.clone(),
+        contains: given.contains.clone(),
+    };
+    Ok((Fault::of(given)?, aim))
+}
+
+impl Fault {
+    /// Reads a fault without an aim.
+    pub(crate) fn read(given: &Value) -> Result<Self, String> {
+        let (fault, aim) = read(given)?;
+        if aim == Aim::default() {
+            Ok(fault)
+        } else {
+            Err("a step takes no next, path, method or match".to_owned())
+        }
     }
 
-    fn of(order: &Map<String, Value>) -> Result<Self, String> {
-        let delay = Duration::from_millis(number(order, "delay_ms")?.unwrap_or_default());
-        let canned = Canned::of(order)?;
-        let [hang, reset, half, lost] = [
-            flag(order, "hang")?,
-            flag(order, "reset")?,
-            flag(order, "half")?,
-            flag(order, "lost")?,
-        ];
-        let act = match (canned, hang, reset, half, lost) {
-            (Some(canned), false, false, false, false) => Act::Canned(canned),
-            (canned, false, false, true, false) => Act::Half(canned),
-            (None, true, false, false, false) => Act::Hang,
-            (None, true, false, false, true) => Act::LostHang,
-            (None, false, true, false, false) => Act::Reset,
-            (None, false, false, false, true) => Act::Lost,
-            (None, false, false, false, false) if !delay.is_zero() => Act::Usual,
+    fn of(given: Given) -> Result<Self, String> {
+        let delay = Duration::from_millis(given.delay_ms);
+        let Given {
+            hang,
+            reset,
+            half,
+            lost,
+            ..
+        } = given;
+        let effect = match (Scripted::of(given)?, hang, reset, half, lost) {
+            (Some(scripted), false, false, false, false) => Effect::Scripted(scripted),
+            (scripted, false, false, true, false) => Effect::Half(scripted),
+            (None, true, false, false, false) => Effect::Hang,
+            (None, true, false, false, true) => Effect::LostHang,
+            (None, false, true, false, false) => Effect::Reset,
+            (None, false, false, false, true) => Effect::Lost,
+            (None, false, false, false, false) if !delay.is_zero() => Effect::Usual,
             (None, false, false, false, false) => {
                 return Err("nothing to do: give status, delay_ms, hang, reset, half or lost".to_owned());
             }
@@ -179,44 +226,42 @@ impl Misbehaviour {
                 );
             }
         };
-        Ok(Self { delay, act })
+        Ok(Self { delay, effect })
     }
 
     /// One word for the log.
     pub(crate) fn word(&self) -> String {
-        match &self.act {
-            Act::Usual => "delay".to_owned(),
-            Act::Canned(canned) => format!("status {}", canned.status.as_u16()),
-            Act::Hang => "hang".to_owned(),
-            Act::Reset => "reset".to_owned(),
-            Act::Half(_) => "half".to_owned(),
-            Act::Lost => "lost".to_owned(),
-            Act::LostHang => "lost, hang".to_owned(),
+        match &self.effect {
+            Effect::Usual => "delay".to_owned(),
+            Effect::Scripted(scripted) => format!("status {}", scripted.status.as_u16()),
+            Effect::Hang => "hang".to_owned(),
+            Effect::Reset => "reset".to_owned(),
+            Effect::Half(_) => "half".to_owned(),
+            Effect::Lost => "lost".to_owned(),
+            Effect::LostHang => "lost, hang".to_owned(),
         }
     }
 }
 
-impl Canned {
-    fn of(order: &Map<String, Value>) -> Result<Option<Self>, String> {
-        let Some(status) = number(order, "status")? else {
-            return match ["body", "headers"].into_iter().find(|key| order.contains_key(*key)) {
-                Some(key) => Err(format!("{key} needs a status beside it")),
+impl Scripted {
+    fn of(given: Given) -> Result<Option<Self>, String> {
+        let Some(status) = given.status else {
+            let alone = [("body", given.body.is_some()), ("headers", given.headers.is_some())];
+            return match alone.into_iter().find(|(_, is_given)| *is_given) {
+                Some((key, _)) => Err(format!("{key} needs a status beside it")),
                 None => Ok(None),
             };
         };
-        let status = u16::try_from(status)
-            .ok()
-            .filter(|status| (200..=599).contains(status))
-            .and_then(|status| StatusCode::from_u16(status).ok())
-            .ok_or("status must be from 200 to 599")?;
+        let in_range = Some(status).filter(|status| (200..=599).contains(status));
+        let status = in_range.and_then(|status| StatusCode::from_u16(status).ok());
         Ok(Some(Self {
-            status,
-            headers: headers(order)?,
-            body: order.get("body").cloned(),
+            status: status.ok_or("status must be from 200 to 599")?,
+            headers: given.headers.map(headers).transpose()?.unwrap_or_default(),
+            body: given.body,
         }))
     }
 
-    /// The answer: with the ordered body, or the one that Klaviyo, or the proxy before it, gives with the status.
+    /// The answer: with the body that was asked for, or the one that Klaviyo, or the proxy before it, gives with the status.
     pub(crate) fn answer(&self, request: u64) -> Answer {
         let has = |name: &str| self.headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
         let mut answer = match &self.body {
@@ -267,47 +312,21 @@ fn customary(request: u64, status: StatusCode) -> Answer {
     }
 }
 
-fn headers(order: &Map<String, Value>) -> Result<Vec<(String, String)>, String> {
-    let Some(given) = order.get("headers") else {
-        return Ok(Vec::new());
-    };
-    let given = given
-        .as_object()
-        .ok_or("headers must be an object of names and values")?;
-    let mut headers = Vec::new();
-    for (name, value) in given {
-        let value = match value.as_str() {
-            Some(text) => text.to_owned(),
-            None if value.is_number() => value.to_string(),
-            None => return Err(format!("headers.{name} must be a string or a number")),
+fn headers(given: Map<String, Value>) -> Result<Vec<(String, String)>, String> {
+    let header = |(name, value): (String, Value)| {
+        let value = match value {
+            Value::String(text) => text,
+            Value::Number(number) => number.to_string(),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+                return Err(format!("headers.{name} must be a string or a number"));
+            }
         };
-        let possible = name.parse::<HeaderName>().is_ok() && value.parse::<HeaderValue>().is_ok();
-        if !possible {
-            return Err(format!("headers.{name} is no HTTP header"));
+        let is_possible = name.parse::<HeaderName>().is_ok() && value.parse::<HeaderValue>().is_ok();
+        if is_possible {
+            Ok((name, value))
+        } else {
+            Err(format!("headers.{name} is no HTTP header"))
         }
-        headers.push((name.clone(), value));
-    }
-    Ok(headers)
-}
-
-fn known_keys(order: &Map<String, Value>, known: &[&str]) -> Result<(), String> {
-    match order.keys().find(|key| !known.contains(&key.as_str())) {
-        Some(unknown) => Err(format!("unknown key {unknown}; known are {}", known.join(", "))),
-        None => Ok(()),
-    }
-}
-
-fn number(order: &Map<String, Value>, key: &str) -> Result<Option<u64>, String> {
-    let whole = |value: &Value| value.as_u64().ok_or(format!("{key} must be a whole number"));
-    order.get(key).map(whole).transpose()
-}
-
-fn flag(order: &Map<String, Value>, key: &str) -> Result<bool, String> {
-    let flag = |value: &Value| value.as_bool().ok_or(format!("{key} must be true or false"));
-    Ok(order.get(key).map(flag).transpose()?.unwrap_or_default())
-}
-
-fn text<'a>(order: &'a Map<String, Value>, key: &str) -> Result<Option<&'a str>, String> {
-    let text = |value: &'a Value| value.as_str().ok_or(format!("{key} must be a string"));
-    order.get(key).map(text).transpose()
+    };
+    given.into_iter().map(header).collect()
 }

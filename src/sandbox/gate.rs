@@ -19,23 +19,23 @@ const SCHEME: &str = "Klaviyo-API-Key ";
 /// Before this revision documents could be plain JSON.
 const JSON_API_SINCE: Revision = Revision::of(2024, 10, 15);
 
-/// A request that may go on.
-pub(crate) struct Passed {
+/// A request whose document may be looked at.
+pub(crate) struct Admitted {
     pub(crate) endpoint: Endpoint,
     pub(crate) id: String,
     pub(crate) revision: Revision,
 }
 
-/// A request that goes no further.
-pub(crate) struct Turned {
+/// A request that is answered at once.
+pub(crate) struct Rejected {
     pub(crate) answer: Answer,
     /// For the log.
     pub(crate) why: String,
 }
 
-/// Lets a request pass, or answers it.
-pub(crate) fn pass(call: &Call, options: &Options, request: u64) -> Result<Passed, Turned> {
-    let refused = |refusal: Refusal| Turned {
+/// Admits a request, or answers it.
+pub(crate) fn admit(call: &Call, options: &Options, request: u64) -> Result<Admitted, Rejected> {
+    let refused = |refusal: Refusal| Rejected {
         why: refusal.why(),
         answer: Answer::refused(request, &[refusal]),
     };
@@ -54,17 +54,17 @@ pub(crate) fn pass(call: &Call, options: &Options, request: u64) -> Result<Passe
     }
     authorize(call, options).map_err(refused)?;
     let revision = revision(call, options).map_err(refused)?;
-    Ok(Passed { endpoint, id, revision })
+    Ok(Admitted { endpoint, id, revision })
 }
 
-/// Checks what the request says of its body, and the body's size. Apart from `pass`, for the rate is counted first.
-pub(crate) fn admit(call: &Call, passed: &Passed) -> Result<(), Refusal> {
-    if !passed.endpoint.takes_body() {
+/// Checks what the request says of its body, and the body's size. Apart from [`admit`], because the rate is counted first.
+pub(crate) fn check_body(call: &Call, admitted: &Admitted) -> Result<(), Refusal> {
+    if !admitted.endpoint.takes_body() {
         return Ok(());
     }
     let media = call.header("content-type");
     let media = media.split(';').next().unwrap_or_default().trim();
-    let plain_json = passed.revision < JSON_API_SINCE && media.eq_ignore_ascii_case("application/json");
+    let plain_json = admitted.revision < JSON_API_SINCE && media.eq_ignore_ascii_case("application/json");
     let encoding = call.header("content-encoding");
     if !(plain_json || media.eq_ignore_ascii_case(JSON_API)) {
         return Err(unsupported(format!("Send the document as {JSON_API}, not '{media}'.")));
@@ -95,19 +95,19 @@ fn wrong_method(call: &Call) -> Refusal {
 }
 
 /// The API before 2024: not in the form of the other errors.
-fn gone() -> Turned {
+fn gone() -> Rejected {
     let body = json!({ "message": "This API is retired; see the migration guide for its successor." });
     let mut answer = Answer::document(StatusCode::GONE, &body);
     answer.content_type = Some("application/json".to_owned());
-    Turned {
+    Rejected {
         answer,
         why: "the API before 2024 is retired".to_owned(),
     }
 }
 
 /// A scheme that is not Klaviyo's stops at the proxy before it.
-fn malformed_key() -> Turned {
-    Turned {
+fn malformed_key() -> Rejected {
+    Rejected {
         answer: Answer::proxy_page(StatusCode::BAD_REQUEST),
         why: "the Authorization header does not begin with Klaviyo-API-Key".to_owned(),
     }

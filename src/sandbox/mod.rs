@@ -27,7 +27,8 @@ mod gate;
 mod log;
 mod operations;
 mod options;
-mod part;
+mod page;
+mod rate_limit;
 mod revision;
 mod schema;
 mod script;
@@ -36,7 +37,6 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod views;
-mod windows;
 mod wire;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -48,7 +48,7 @@ use crate::clock::Clock;
 use state::State;
 
 pub use options::{AccountLists, Keep, ListOption, OptIn, Options, RateLimits, Revisions};
-pub use part::{ListPart, Part};
+pub use page::{ListPage, Page};
 pub use views::{ConsentView, Counts, EventView, ListView, MemberView, ProfileView, RequestView, Snapshot};
 
 /// A Klaviyo that holds everything in memory. Clones share it.

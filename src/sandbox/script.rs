@@ -1,4 +1,4 @@
-//! Misbehaviour that travels in an event: a property `sandbox_script` such as `[500, "lost", 202]`, one step for
+//! Faults that an event carries itself: a property `sandbox_script` such as `[500, "lost", 202]`, one step for
 //! each time the event is sent. A test thus says in the event itself how Klaviyo will take it, with no call to the
 //! sandbox before; to Klaviyo it is a property like any other. Among the properties of an imported profile it works
 //! the same.
@@ -10,10 +10,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::answer::Refusal;
-use super::faults::Misbehaviour;
+use super::faults::Fault;
 
 /// The property's name.
 pub(crate) const PROPERTY: &str = "sandbox_script";
@@ -29,8 +29,8 @@ pub(crate) struct Scripts {
 
 impl Scripts {
     /// Takes the next step of every script in a document; answers the first that is not the usual answer.
-    pub(crate) fn step(&mut self, document: &Value) -> Result<Option<Misbehaviour>, Refusal> {
-        let mut struck = None;
+    pub(crate) fn step(&mut self, document: &Value) -> Result<Option<Fault>, Refusal> {
+        let mut fault = None;
         for (pointer, attributes) in events(document) {
             let Some(script) = attributes.pointer(&format!("/properties/{PROPERTY}")) else {
                 continue;
@@ -39,10 +39,10 @@ impl Scripts {
             let steps = read(script).map_err(|detail| Refusal::invalid(place, detail))?;
             let taken = self.advance(key(attributes));
             if let Some(step) = steps.into_iter().nth(taken).flatten() {
-                struck = struck.or(Some(step));
+                fault = fault.or(Some(step));
             }
         }
-        Ok(struck)
+        Ok(fault)
     }
 
     /// How many steps were taken before this one.
@@ -93,27 +93,22 @@ fn key(attributes: &Value) -> String {
 }
 
 /// The steps of a script; none is the usual answer.
-fn read(script: &Value) -> Result<Vec<Option<Misbehaviour>>, String> {
+fn read(script: &Value) -> Result<Vec<Option<Fault>>, String> {
     let steps = script
         .as_array()
         .ok_or_else(|| format!("{PROPERTY} must be an array of steps, such as [500, \"lost\", 202]"))?;
     steps.iter().map(read_step).collect()
 }
 
-fn read_step(step: &Value) -> Result<Option<Misbehaviour>, String> {
+fn read_step(step: &Value) -> Result<Option<Fault>, String> {
     if step.as_u64().is_some_and(|status| (200..300).contains(&status)) {
         return Ok(None);
     }
-    let mut order = Map::new();
-    match (step.as_object(), step.as_str()) {
-        (Some(given), _) => order.clone_from(given),
-        (None, Some(word)) => {
-            order.insert(word.to_owned(), json!(true));
-        }
-        (None, None) => {
-            order.insert("status".to_owned(), step.clone());
-        }
-    }
-    let what = Misbehaviour::read(&order).map_err(|detail| format!("step {step}: {detail}"))?;
-    Ok(Some(what))
+    let given = match step {
+        Value::Object(_) => step.clone(),
+        Value::String(word) => json!({ word: true }),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => json!({ "status": step }),
+    };
+    let fault = Fault::read(&given).map_err(|detail| format!("step {step}: {detail}"))?;
+    Ok(Some(fault))
 }

@@ -14,12 +14,12 @@ use axum::http::Response;
 
 use super::answer::{Answer, Refusal};
 use super::call::Call;
-use super::faults::{Act, Misbehaviour};
-use super::gate::{self, Passed};
+use super::faults::{Effect, Fault};
+use super::gate::{self, Admitted};
 use super::log::{Entry, Outcome, event_of};
-use super::operations::{Ask, Done, Work};
+use super::operations::{self, Args, Operation};
+use super::rate_limit::Verdict;
 use super::state::State;
-use super::windows::Verdict;
 use super::{Inner, control, wire};
 
 /// Every path there is.
@@ -65,108 +65,111 @@ impl Inner {
     fn take(&self, call: &Call) -> Taken {
         let mut state = self.lock();
         let number = state.log.next();
-        let struck = match strike(&mut state, call) {
-            Ok(struck) => struck,
+        let fault = match fault_of(&mut state, call) {
+            Ok(fault) => fault,
             Err(refusal) => {
-                let done = refused(number, &[refusal]);
-                log(&mut state, call, None, Some(&done));
-                return Taken::Answered(wire::whole(done.answer), Duration::ZERO);
+                let response = refused(number, &[refusal]);
+                log(&mut state, call, None, Some(&response));
+                return Taken::Answered(wire::whole(response.answer), Duration::ZERO);
             }
         };
-        let done = match struck.as_ref().map(|struck| &struck.act) {
-            None | Some(Act::Usual | Act::Lost | Act::LostHang | Act::Half(None)) => {
+        let response = match fault.as_ref().map(|fault| &fault.effect) {
+            None | Some(Effect::Usual | Effect::Lost | Effect::LostHang | Effect::Half(None)) => {
                 Some(self.answer(&mut state, number, call))
             }
-            Some(Act::Canned(canned) | Act::Half(Some(canned))) => Some(Done {
-                answer: canned.answer(number),
+            Some(Effect::Scripted(scripted) | Effect::Half(Some(scripted))) => Some(operations::Response {
+                answer: scripted.answer(number),
                 outcome: Outcome::Fault,
                 profile: None,
                 note: None,
             }),
-            Some(Act::Hang | Act::Reset) => None,
+            Some(Effect::Hang | Effect::Reset) => None,
         };
-        log(&mut state, call, struck.as_ref(), done.as_ref());
-        let Misbehaviour { delay, act } = struck.unwrap_or(Misbehaviour {
+        log(&mut state, call, fault.as_ref(), response.as_ref());
+        let Fault { delay, effect } = fault.unwrap_or(Fault {
             delay: Duration::ZERO,
-            act: Act::Usual,
+            effect: Effect::Usual,
         });
-        match (act, done) {
-            (Act::Usual | Act::Canned(_), Some(done)) => Taken::Answered(wire::whole(done.answer), delay),
-            (Act::Half(_), Some(done)) => Taken::Answered(wire::half(done.answer), delay),
-            (Act::Hang | Act::LostHang, _) => Taken::Hanging,
-            (Act::Reset | Act::Lost | Act::Usual | Act::Canned(_) | Act::Half(_), _) => {
+        match (effect, response) {
+            (Effect::Usual | Effect::Scripted(_), Some(response)) => {
+                Taken::Answered(wire::whole(response.answer), delay)
+            }
+            (Effect::Half(_), Some(response)) => Taken::Answered(wire::half(response.answer), delay),
+            (Effect::Hang | Effect::LostHang, _) => Taken::Hanging,
+            (Effect::Reset | Effect::Lost | Effect::Usual | Effect::Scripted(_) | Effect::Half(_), _) => {
                 Taken::Answered(wire::broken(), delay)
             }
         }
     }
 
     /// The usual answer.
-    fn answer(&self, state: &mut State, number: u64, call: &Call) -> Done {
-        let passed = match gate::pass(call, &self.options, number) {
-            Ok(passed) => passed,
-            Err(turned) => {
-                return Done {
-                    answer: turned.answer,
+    fn answer(&self, state: &mut State, number: u64, call: &Call) -> operations::Response {
+        let admitted = match gate::admit(call, &self.options, number) {
+            Ok(admitted) => admitted,
+            Err(rejected) => {
+                return operations::Response {
+                    answer: rejected.answer,
                     outcome: Outcome::Refused,
                     profile: None,
-                    note: Some(turned.why),
+                    note: Some(rejected.why),
                 };
             }
         };
         let limits = self.options.rate_limits;
-        match state.windows.count(passed.endpoint, limits, call.at) {
+        match state.windows.count(admitted.endpoint, limits, call.at) {
             Verdict::Throttled(seconds) => {
-                let mut done = refused(number, &[Refusal::throttled(seconds)]);
-                done.answer = done.answer.with("retry-after", &seconds);
-                done
+                let mut response = refused(number, &[Refusal::throttled(seconds)]);
+                response.answer = response.answer.with("retry-after", &seconds);
+                response
             }
             Verdict::Pass {
                 limit,
                 remaining,
                 reset,
             } => {
-                let mut done = self.operate(state, number, call, &passed);
-                done.answer = done
+                let mut response = self.operate(state, number, call, &admitted);
+                response.answer = response
                     .answer
                     .with("ratelimit-limit", &limit)
                     .with("ratelimit-remaining", &remaining)
                     .with("ratelimit-reset", &reset);
-                done
+                response
             }
         }
     }
 
-    fn operate(&self, state: &mut State, number: u64, call: &Call, passed: &Passed) -> Done {
-        if let Err(refusal) = gate::admit(call, passed) {
+    fn operate(&self, state: &mut State, number: u64, call: &Call, admitted: &Admitted) -> operations::Response {
+        if let Err(refusal) = gate::check_body(call, admitted) {
             return refused(number, &[refusal]);
         }
-        let mut work = Work {
+        let mut operation = Operation {
             state,
             options: &self.options,
             request: number,
             now: call.at,
-            revision: passed.revision,
+            revision: admitted.revision,
         };
-        let ask = Ask {
-            id: &passed.id,
+        let args = Args {
+            id: &admitted.id,
             query: &call.query,
             document: &call.document,
         };
-        work.carry_out(passed.endpoint, &ask)
+        operation
+            .run(admitted.endpoint, &args)
             .unwrap_or_else(|refusals| refused(number, &refusals))
     }
 }
 
 /// The fault that hits a request: an ordered one first, else the step of its own script.
-fn strike(state: &mut State, call: &Call) -> Result<Option<Misbehaviour>, Refusal> {
-    match state.faults.strike(call.method.as_str(), &call.path, &call.body) {
-        Some(struck) => Ok(Some(struck)),
+fn fault_of(state: &mut State, call: &Call) -> Result<Option<Fault>, Refusal> {
+    match state.faults.apply(call.method.as_str(), &call.path, &call.body) {
+        Some(fault) => Ok(Some(fault)),
         None => state.scripts.step(&call.document),
     }
 }
 
-fn refused(number: u64, refusals: &[Refusal]) -> Done {
-    Done {
+fn refused(number: u64, refusals: &[Refusal]) -> operations::Response {
+    operations::Response {
         answer: Answer::refused(number, refusals),
         outcome: Outcome::Refused,
         profile: None,
@@ -175,10 +178,10 @@ fn refused(number: u64, refusals: &[Refusal]) -> Done {
 }
 
 /// Enters a request into the log. Its status is the one the client gets to see.
-fn log(state: &mut State, call: &Call, struck: Option<&Misbehaviour>, done: Option<&Done>) {
-    let seen = match struck.map(|struck| &struck.act) {
-        None | Some(Act::Usual | Act::Canned(_) | Act::Half(_)) => done,
-        Some(Act::Hang | Act::Reset | Act::Lost | Act::LostHang) => None,
+fn log(state: &mut State, call: &Call, fault: Option<&Fault>, response: Option<&operations::Response>) {
+    let seen = match fault.map(|fault| &fault.effect) {
+        None | Some(Effect::Usual | Effect::Scripted(_) | Effect::Half(_)) => response,
+        Some(Effect::Hang | Effect::Reset | Effect::Lost | Effect::LostHang) => None,
     };
     let (metric, unique_id) = event_of(&call.document);
     let revision = call.header("revision");
@@ -189,13 +192,13 @@ fn log(state: &mut State, call: &Call, struck: Option<&Misbehaviour>, done: Opti
         method: call.method.to_string(),
         target: call.target.clone(),
         revision: (!revision.is_empty()).then(|| revision.to_owned()),
-        status: seen.map(|done| done.answer.status.as_u16()),
-        outcome: done.map_or(Outcome::Fault, |done| done.outcome),
-        fault: struck.map(Misbehaviour::word),
+        status: seen.map(|response| response.answer.status.as_u16()),
+        outcome: response.map_or(Outcome::Fault, |response| response.outcome),
+        fault: fault.map(Fault::word),
         metric,
         unique_id,
-        profile: done.and_then(|done| done.profile.clone()),
-        note: done.and_then(|done| done.note.clone()),
+        profile: response.and_then(|response| response.profile.clone()),
+        note: response.and_then(|response| response.note.clone()),
         body: call.body.clone(),
     });
 }

@@ -6,7 +6,7 @@
 use axum::http::StatusCode;
 use serde_json::Value;
 
-use super::{Done, Result, Work, items, text};
+use super::{Operation, Response, Result, items, text};
 use crate::model::Timestamp;
 use crate::sandbox::answer::Answer;
 use crate::sandbox::log::Outcome;
@@ -20,8 +20,8 @@ const LIST: &str = "/data/relationships/list/data/id";
 /// The kinds of message a channel knows.
 const PURPOSES: [&str; 2] = ["marketing", "transactional"];
 
-impl Work<'_> {
-    pub(super) fn subscribe(&mut self, document: &Value) -> Result<Done> {
+impl Operation<'_> {
+    pub(super) fn subscribe(&mut self, document: &Value) -> Result<Response> {
         let historical = document["data"]["attributes"]["historical_import"] == true;
         let list = text(document, LIST);
         let profiles = items(document, PROFILES);
@@ -51,10 +51,10 @@ impl Work<'_> {
         } else {
             Outcome::Dropped
         };
-        Ok(Done {
+        Ok(Response {
             profile: subscribed.filter(|_| profiles.len() == 1).map(ProfileNumber::id),
             note: (unknown > 0).then(|| format!("{unknown} dropped: no profile has their id")),
-            ..Done::new(answer, outcome)
+            ..Response::new(answer, outcome)
         })
     }
 

@@ -6,14 +6,14 @@
 use axum::http::StatusCode;
 use serde_json::Value;
 
-use super::{Done, Result, Work};
+use super::{Operation, Response, Result};
 use crate::sandbox::answer::Answer;
 use crate::sandbox::log::Outcome;
 use crate::sandbox::schema::DELETION;
 use crate::sandbox::state::profiles::{Names, ProfileNumber};
 
-impl Work<'_> {
-    pub(super) fn request_deletion(&mut self, document: &Value) -> Result<Done> {
+impl Operation<'_> {
+    pub(super) fn request_deletion(&mut self, document: &Value) -> Result<Response> {
         let profile = &document["data"]["attributes"]["profile"]["data"];
         let names = Names::of(profile);
         self.check(&DELETION, document, |check| {
@@ -30,10 +30,10 @@ impl Work<'_> {
         };
         let erased = number.is_some_and(|number| self.state.erase(number));
         let outcome = if erased { Outcome::Stored } else { Outcome::Dropped };
-        Ok(Done {
+        Ok(Response {
             profile: number.map(ProfileNumber::id),
             note: (!erased).then(|| "nobody has this identifier".to_owned()),
-            ..Done::new(Answer::empty(StatusCode::ACCEPTED), outcome)
+            ..Response::new(Answer::empty(StatusCode::ACCEPTED), outcome)
         })
     }
 }

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use axum::http::StatusCode;
 use serde_json::{Map, Value};
 
-use super::{Done, Result, Work, items, text};
+use super::{Operation, Response, Result, items, text};
 use crate::model::Timestamp;
 use crate::sandbox::answer::Answer;
 use crate::sandbox::log::Outcome;
@@ -38,21 +38,21 @@ impl Fate {
     }
 }
 
-impl Work<'_> {
-    pub(super) fn create_event(&mut self, document: &Value) -> Result<Done> {
+impl Operation<'_> {
+    pub(super) fn create_event(&mut self, document: &Value) -> Result<Response> {
         self.check(&EVENT, document, |check| {
             require_names(check, &document["data"], "/data");
         })?;
         let attributes = &document["data"]["attributes"];
         let fate = self.take(&attributes["profile"]["data"], attributes, false);
-        Ok(Done {
+        Ok(Response {
             profile: fate.profile.map(ProfileNumber::id),
             note: fate.note,
-            ..Done::new(Answer::empty(StatusCode::ACCEPTED), fate.outcome)
+            ..Response::new(Answer::empty(StatusCode::ACCEPTED), fate.outcome)
         })
     }
 
-    pub(super) fn bulk_create_events(&mut self, document: &Value) -> Result<Done> {
+    pub(super) fn bulk_create_events(&mut self, document: &Value) -> Result<Response> {
         let persons = items(document, "/data/attributes/events-bulk-create/data");
         self.check(&BULK_EVENTS, document, |check| {
             let total: usize = persons.iter().map(|person| events_of(person).len()).sum();
@@ -86,9 +86,9 @@ impl Work<'_> {
             (0, 1..) => Outcome::Duplicate,
             (0, 0) => Outcome::Dropped,
         };
-        Ok(Done {
+        Ok(Response {
             note: Some(format!("{stored} stored, {duplicate} duplicate, {dropped} dropped")),
-            ..Done::new(Answer::empty(StatusCode::ACCEPTED), outcome)
+            ..Response::new(Answer::empty(StatusCode::ACCEPTED), outcome)
         })
     }
 

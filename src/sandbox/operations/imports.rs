@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::paging::Page;
-use super::{Ask, Done, Result, Work, items, text};
+use super::{Args, Operation, Response, Result, items, text};
 use crate::model::Timestamp;
 use crate::sandbox::answer::{Answer, Place, Refusal, resource};
 use crate::sandbox::log::Outcome;
@@ -19,8 +19,8 @@ use crate::sandbox::state::profiles::{Names, Nulls, Profile, ProfileNumber, Prof
 
 const PROFILES: &str = "/data/attributes/profiles/data";
 
-impl Work<'_> {
-    pub(super) fn import_profile(&mut self, document: &Value) -> Result<Done> {
+impl Operation<'_> {
+    pub(super) fn import_profile(&mut self, document: &Value) -> Result<Response> {
         let profile = &document["data"];
         self.check(&IMPORT, document, |check| {
             require_names(check, profile, "/data");
@@ -33,13 +33,13 @@ impl Work<'_> {
         let number = owner.unwrap_or_else(|| self.state.profiles.create(self.now));
         self.state.import(number, profile, Nulls::Clear, self.now);
         let shown = self.state.profiles.get(number).map(|held| document_of(number, held));
-        Ok(Done {
+        Ok(Response {
             profile: Some(number.id()),
-            ..Done::new(Answer::document(status, &json!({ "data": shown })), Outcome::Stored)
+            ..Response::new(Answer::document(status, &json!({ "data": shown })), Outcome::Stored)
         })
     }
 
-    pub(super) fn bulk_import_profiles(&mut self, document: &Value) -> Result<Done> {
+    pub(super) fn bulk_import_profiles(&mut self, document: &Value) -> Result<Response> {
         let profiles = items(document, PROFILES);
         let list = text(document, "/data/relationships/lists/data/0/id");
         self.check(&BULK_IMPORT, document, |check| {
@@ -70,15 +70,15 @@ impl Work<'_> {
             }
         };
         let answer = Answer::document(StatusCode::ACCEPTED, &json!({ "data": job_of(&id, job) }));
-        Ok(Done {
+        Ok(Response {
             note: Some(note),
-            ..Done::new(answer, Outcome::Stored)
+            ..Response::new(answer, Outcome::Stored)
         })
     }
 
     /// The newest first, unless they are sorted upwards.
-    pub(super) fn get_import_jobs(&self, ask: &Ask<'_>) -> Result<Done> {
-        let page = Page::read(ask.query, &["status"], 20, 100)?;
+    pub(super) fn get_import_jobs(&self, args: &Args<'_>) -> Result<Response> {
+        let page = Page::read(args.query, &["status"], 20, 100)?;
         let jobs = self.state.jobs.iter();
         let jobs = jobs.filter(|(_, job)| page.wants("status", Some(status_of(job))));
         let shown = |(id, job): (&String, &Job)| job_of(id, job);
@@ -89,20 +89,20 @@ impl Work<'_> {
         })
     }
 
-    pub(super) fn get_import_job(&self, id: &str) -> Result<Done> {
+    pub(super) fn get_import_job(&self, id: &str) -> Result<Response> {
         let job = self.job(id)?;
         let answer = Answer::document(StatusCode::OK, &json!({ "data": job_of(id, job) }));
-        Ok(Done::new(answer, Outcome::Read))
+        Ok(Response::new(answer, Outcome::Read))
     }
 
-    pub(super) fn get_import_errors(&self, ask: &Ask<'_>) -> Result<Done> {
-        let errors = match &self.job(ask.id)?.state {
+    pub(super) fn get_import_errors(&self, args: &Args<'_>) -> Result<Response> {
+        let errors = match &self.job(args.id)?.state {
             JobState::Queued { .. } => &[][..],
             JobState::Complete { errors, .. } => errors,
         };
-        let page = Page::read(ask.query, &[], 20, 100)?;
+        let page = Page::read(args.query, &[], 20, 100)?;
         let entries = errors.iter().enumerate().map(
-            |(at, error)| json!({ "type": "import-error", "id": format!("{}-{at}", ask.id), "attributes": error }),
+            |(at, error)| json!({ "type": "import-error", "id": format!("{}-{at}", args.id), "attributes": error }),
         );
         Ok(page.answer(entries))
     }

@@ -5,15 +5,15 @@
 use axum::http::StatusCode;
 use serde_json::Value;
 
-use super::{Done, Result, Work, items, text};
+use super::{Operation, Response, Result, items, text};
 use crate::sandbox::answer::{Answer, Place, Refusal};
 use crate::sandbox::log::Outcome;
 use crate::sandbox::schema::LIST_MEMBERS;
 use crate::sandbox::state::lists::Membership;
 use crate::sandbox::state::profiles::ProfileNumber;
 
-impl Work<'_> {
-    pub(super) fn add_to_list(&mut self, id: &str, document: &Value) -> Result<Done> {
+impl Operation<'_> {
+    pub(super) fn add_to_list(&mut self, id: &str, document: &Value) -> Result<Response> {
         let members = self.members(id, document)?;
         if let Some(list) = self.state.lists.get_mut(id, self.now) {
             for member in &members {
@@ -23,17 +23,17 @@ impl Work<'_> {
                 }
             }
         }
-        Ok(done(&members))
+        Ok(response(&members))
     }
 
-    pub(super) fn remove_from_list(&mut self, id: &str, document: &Value) -> Result<Done> {
+    pub(super) fn remove_from_list(&mut self, id: &str, document: &Value) -> Result<Response> {
         let members = self.members(id, document)?;
         if let Some(list) = self.state.lists.get_mut(id, self.now) {
             for member in &members {
                 list.members.remove(member);
             }
         }
-        Ok(done(&members))
+        Ok(response(&members))
     }
 
     /// The profiles a document names; refused when the list or one of them does not exist.
@@ -59,13 +59,13 @@ impl Work<'_> {
     }
 }
 
-fn done(members: &[ProfileNumber]) -> Done {
+fn response(members: &[ProfileNumber]) -> Response {
     let profile = match members {
         [one] => Some(one.id()),
         _ => None,
     };
-    Done {
+    Response {
         profile,
-        ..Done::new(Answer::empty(StatusCode::NO_CONTENT), Outcome::Stored)
+        ..Response::new(Answer::empty(StatusCode::NO_CONTENT), Outcome::Stored)
     }
 }

@@ -23,7 +23,7 @@ use super::state::State;
 use crate::model::Timestamp;
 
 /// What an operation works with.
-pub(crate) struct Work<'a> {
+pub(crate) struct Operation<'a> {
     pub(crate) state: &'a mut State,
     pub(crate) options: &'a Options,
     /// The request's number in the log.
@@ -33,7 +33,7 @@ pub(crate) struct Work<'a> {
 }
 
 /// What a request asks for beside its operation.
-pub(crate) struct Ask<'a> {
+pub(crate) struct Args<'a> {
     /// The id in the path, empty where there is none.
     pub(crate) id: &'a str,
     pub(crate) query: &'a [(String, String)],
@@ -42,7 +42,7 @@ pub(crate) struct Ask<'a> {
 }
 
 /// A request that was not refused.
-pub(crate) struct Done {
+pub(crate) struct Response {
     pub(crate) answer: Answer,
     pub(crate) outcome: Outcome,
     /// The profile it was about, by Klaviyo's id.
@@ -53,7 +53,7 @@ pub(crate) struct Done {
 /// What an operation comes to.
 pub(crate) type Result<T> = std::result::Result<T, Vec<Refusal>>;
 
-impl Done {
+impl Response {
     fn new(answer: Answer, outcome: Outcome) -> Self {
         Self {
             answer,
@@ -64,30 +64,30 @@ impl Done {
     }
 }
 
-impl Work<'_> {
+impl Operation<'_> {
     /// Carries out one operation.
-    pub(crate) fn carry_out(&mut self, endpoint: Endpoint, ask: &Ask<'_>) -> Result<Done> {
+    pub(crate) fn run(&mut self, endpoint: Endpoint, args: &Args<'_>) -> Result<Response> {
         self.state.run_imports(self.now);
-        let done = match endpoint {
-            Endpoint::CreateEvent => self.create_event(ask.document),
-            Endpoint::BulkCreateEvents => self.bulk_create_events(ask.document),
-            Endpoint::ImportProfile => self.import_profile(ask.document),
-            Endpoint::BulkImportProfiles => self.bulk_import_profiles(ask.document),
-            Endpoint::GetImportJobs => self.get_import_jobs(ask),
-            Endpoint::GetImportJob => self.get_import_job(ask.id),
-            Endpoint::GetImportErrors => self.get_import_errors(ask),
-            Endpoint::Subscribe => self.subscribe(ask.document),
-            Endpoint::AddToList => self.add_to_list(ask.id, ask.document),
-            Endpoint::RemoveFromList => self.remove_from_list(ask.id, ask.document),
-            Endpoint::RequestDeletion => self.request_deletion(ask.document),
+        let response = match endpoint {
+            Endpoint::CreateEvent => self.create_event(args.document),
+            Endpoint::BulkCreateEvents => self.bulk_create_events(args.document),
+            Endpoint::ImportProfile => self.import_profile(args.document),
+            Endpoint::BulkImportProfiles => self.bulk_import_profiles(args.document),
+            Endpoint::GetImportJobs => self.get_import_jobs(args),
+            Endpoint::GetImportJob => self.get_import_job(args.id),
+            Endpoint::GetImportErrors => self.get_import_errors(args),
+            Endpoint::Subscribe => self.subscribe(args.document),
+            Endpoint::AddToList => self.add_to_list(args.id, args.document),
+            Endpoint::RemoveFromList => self.remove_from_list(args.id, args.document),
+            Endpoint::RequestDeletion => self.request_deletion(args.document),
             Endpoint::GetAccounts => Ok(self.get_accounts()),
-            Endpoint::GetLists => self.get_lists(ask),
-            Endpoint::GetList => self.get_list(ask),
-            Endpoint::GetProfiles => self.get_profiles(ask),
-            Endpoint::GetEvents => self.get_events(ask),
+            Endpoint::GetLists => self.get_lists(args),
+            Endpoint::GetList => self.get_list(args),
+            Endpoint::GetProfiles => self.get_profiles(args),
+            Endpoint::GetEvents => self.get_events(args),
         };
         self.state.trim(self.options.keep);
-        done
+        response
     }
 
     /// Compares a document with its shape, and, once that fits, with what no shape can say.

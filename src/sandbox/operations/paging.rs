@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::filter::{self, Condition};
-use super::{Done, Result};
+use super::{Response, Result};
 use crate::sandbox::answer::{Answer, Refusal};
 use crate::sandbox::log::Outcome;
 
@@ -63,13 +63,13 @@ impl Page {
     }
 
     /// The page as an answer, with the link to the next.
-    pub(super) fn answer(&self, entries: impl Iterator<Item = Value>) -> Done {
+    pub(super) fn answer(&self, entries: impl Iterator<Item = Value>) -> Response {
         let mut entries = entries.skip(self.passed);
         let data: Vec<Value> = entries.by_ref().take(self.size).collect();
         let next = entries
             .next()
             .map(|_| format!("?page[cursor]={}", self.passed + self.size));
         let document = json!({ "data": data, "links": { "next": next, "prev": null } });
-        Done::new(Answer::document(StatusCode::OK, &document), Outcome::Read)
+        Response::new(Answer::document(StatusCode::OK, &document), Outcome::Read)
     }
 }

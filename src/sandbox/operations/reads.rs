@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::imports::document_of;
 use super::paging::Page;
-use super::{Ask, Done, Result, Work};
+use super::{Args, Operation, Response, Result};
 use crate::sandbox::answer::{Answer, Place, Refusal, resource};
 use crate::sandbox::log::Outcome;
 use crate::sandbox::state::events::{Event, event_uuid, metric_id};
@@ -17,9 +17,9 @@ use crate::sandbox::state::profiles::{Profile, ProfileNumber};
 /// The account's id and public key: six characters, as Klaviyo's are.
 const ACCOUNT: &str = "SANDBX";
 
-impl Work<'_> {
-    #[expect(clippy::unused_self, reason = "every operation is a method of its work")]
-    pub(super) fn get_accounts(&self) -> Done {
+impl Operation<'_> {
+    #[expect(clippy::unused_self, reason = "every operation is a method of its operation")]
+    pub(super) fn get_accounts(&self) -> Response {
         let attributes = json!({
             "test_account": true,
             "contact_information": {
@@ -35,34 +35,37 @@ impl Work<'_> {
         });
         let attributes = attributes.as_object().cloned().unwrap_or_default();
         let document = json!({ "data": [resource("account", ACCOUNT, &attributes)] });
-        Done::new(Answer::document(StatusCode::OK, &document), Outcome::Read)
+        Response::new(Answer::document(StatusCode::OK, &document), Outcome::Read)
     }
 
-    pub(super) fn get_lists(&self, ask: &Ask<'_>) -> Result<Done> {
-        let page = Page::read(ask.query, &["id", "name"], 10, 10)?;
+    pub(super) fn get_lists(&self, args: &Args<'_>) -> Result<Response> {
+        let page = Page::read(args.query, &["id", "name"], 10, 10)?;
         let lists = self.state.lists.iter();
         let wanted = lists.filter(|(id, list)| page.wants("id", Some(id)) && page.wants("name", Some(&list.name)));
         Ok(page.answer(wanted.map(|(id, list)| document_of_list(id, list))))
     }
 
     /// One list. Where the account has any list, this is as good a first use as another.
-    pub(super) fn get_list(&mut self, ask: &Ask<'_>) -> Result<Done> {
+    pub(super) fn get_list(&mut self, args: &Args<'_>) -> Result<Response> {
         let narrows = |name: &String| name.starts_with("fields[") || name.starts_with("additional-fields[");
-        if let Some((name, _)) = ask.query.iter().find(|(name, _)| !narrows(name)) {
+        if let Some((name, _)) = args.query.iter().find(|(name, _)| !narrows(name)) {
             let detail = format!("'{name}' is not a parameter of this endpoint.");
             return Err(vec![Refusal::parameter("query", detail)]);
         }
-        let Some(list) = self.state.lists.get_mut(ask.id, self.now) else {
-            let detail = format!("A list with id {} does not exist.", ask.id);
+        let Some(list) = self.state.lists.get_mut(args.id, self.now) else {
+            let detail = format!("A list with id {} does not exist.", args.id);
             return Err(vec![Refusal::not_found(Place::Whole, detail)]);
         };
-        let document = json!({ "data": document_of_list(ask.id, list) });
-        Ok(Done::new(Answer::document(StatusCode::OK, &document), Outcome::Read))
+        let document = json!({ "data": document_of_list(args.id, list) });
+        Ok(Response::new(
+            Answer::document(StatusCode::OK, &document),
+            Outcome::Read,
+        ))
     }
 
-    pub(super) fn get_profiles(&self, ask: &Ask<'_>) -> Result<Done> {
+    pub(super) fn get_profiles(&self, args: &Args<'_>) -> Result<Response> {
         const FIELDS: [&str; 4] = ["id", "email", "phone_number", "external_id"];
-        let page = Page::read(ask.query, &FIELDS, 20, 100)?;
+        let page = Page::read(args.query, &FIELDS, 20, 100)?;
         let wanted = |number: ProfileNumber, profile: &Profile| {
             let name = |field: &str| profile.identifiers.get(field).map(String::as_str);
             page.wants("id", Some(&number.id())) && FIELDS[1..].iter().all(|field| page.wants(field, name(field)))
@@ -75,8 +78,8 @@ impl Work<'_> {
     }
 
     /// The newest accepted first, unless it is sorted upwards.
-    pub(super) fn get_events(&self, ask: &Ask<'_>) -> Result<Done> {
-        let page = Page::read(ask.query, &["profile_id", "metric_id"], 200, 1_000)?;
+    pub(super) fn get_events(&self, args: &Args<'_>) -> Result<Response> {
+        let page = Page::read(args.query, &["profile_id", "metric_id"], 200, 1_000)?;
         let events = self.state.events.after(0).filter(|(_, event)| {
             page.wants("profile_id", Some(&event.profile.id()))
                 && page.wants("metric_id", Some(&metric_id(&event.metric)))

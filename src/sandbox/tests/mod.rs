@@ -7,7 +7,7 @@ mod faults;
 mod gate;
 mod imports;
 mod lists;
-mod part;
+mod page;
 mod reads;
 mod refusals;
 mod wire;

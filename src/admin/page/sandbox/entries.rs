@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::super::say;
 use super::super::visit::Visit;
 use super::{number, path};
-use crate::sandbox::{EventView, ListPart, ProfileView, RequestView};
+use crate::sandbox::{EventView, ListPage, ProfileView, RequestView};
 
 /// Characters of a body that are shown.
 const MOST_CHARS: usize = 20_000;
@@ -87,7 +87,7 @@ pub(super) fn event(visit: &Visit, event: &EventView) -> Markup {
 }
 
 /// A list.
-pub(super) fn list(part: &ListPart) -> Markup {
+pub(super) fn list(part: &ListPage) -> Markup {
     let list = &part.list;
     let members = i64::try_from(part.members).unwrap_or(i64::MAX);
     let all = path(&[("show", "profiles"), ("list", &list.id)]);

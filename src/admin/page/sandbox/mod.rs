@@ -16,7 +16,7 @@ use super::events::blank::first;
 use super::frame::Section;
 use super::say;
 use super::visit::{Answer, Visit};
-use crate::sandbox::{Counts, Part, Sandbox};
+use crate::sandbox::{Counts, Page, Sandbox};
 
 /// Entries of a page.
 const SHOWN: usize = 25;
@@ -212,7 +212,7 @@ fn at_the_end() -> Markup {
     html! { p.hint { "That is the end: what is older is not kept." } }
 }
 
-fn listed<T, C>(part: &Part<T, C>, empty: &Markup, one: impl Fn(&T) -> Markup) -> Markup {
+fn listed<T, C>(part: &Page<T, C>, empty: &Markup, one: impl Fn(&T) -> Markup) -> Markup {
     html! {
         @if !part.entries.is_empty() {
             ul.entries { @for entry in &part.entries { (one(entry)) } }
@@ -224,7 +224,7 @@ fn listed<T, C>(part: &Part<T, C>, empty: &Markup, one: impl Fn(&T) -> Markup) -
     }
 }
 
-fn older<T>(part: &Part<T>, query: &[(&str, &str)]) -> Markup {
+fn older<T>(part: &Page<T>, query: &[(&str, &str)]) -> Markup {
     html! {
         @if let Some(next) = part.next {
             @let next = next.to_string();

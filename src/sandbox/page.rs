@@ -1,6 +1,6 @@
-//! What a sandbox holds, a part at a time and the newest first: for whoever looks at it by the page.
+//! What a sandbox holds, a page at a time, the newest entries first.
 //!
-//! It promises that a part copies a bounded amount, however much is held and however large it is, and that what comes
+//! It promises that a page copies a bounded amount, however much is held and however large it is, and that what comes
 //! while somebody reads on shifts nothing. Uses the state and its views.
 
 use super::Sandbox;
@@ -8,16 +8,16 @@ use super::state::lists::List;
 use super::state::profiles::ProfileNumber;
 use super::views::{self, Counts, EventView, ListView, MemberView, ProfileView, RequestView, counts};
 
-/// Bytes of bodies, properties or attributes after which a part ends, so that it holds at most this and one entry more.
+/// Bytes of bodies, properties or attributes after which a page ends, so that it holds at most this and one entry more.
 const MOST_BYTES: usize = 2 * 1024 * 1024;
-/// Entries that are looked through for a part.
+/// Entries that are looked through for a page.
 const LOOKED_THROUGH: usize = 20_000;
 /// Members of a list that come with it.
 const FIRST_MEMBERS: usize = 5;
 
 /// Some entries, and where to go on.
 #[derive(Debug, Clone)]
-pub struct Part<T, C = u64> {
+pub struct Page<T, C = u64> {
     /// The entries; fewer than asked for, or none, where they are large or few are meant and `next` tells where to go on.
     pub entries: Vec<T>,
     /// Go on before (of lists: after) this one; `None` at the end.
@@ -26,7 +26,7 @@ pub struct Part<T, C = u64> {
 
 /// A list without most of its members.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListPart {
+pub struct ListPage {
     /// The list; of its members the five newest.
     pub list: ListView,
     /// How many members there are.
@@ -40,25 +40,25 @@ impl Sandbox {
     }
 
     /// Requests with a number below `before`, the newest first.
-    pub fn requests(&self, before: Option<u64>, most: usize) -> Part<RequestView> {
+    pub fn requests(&self, before: Option<u64>, most: usize) -> Page<RequestView> {
         let state = self.inner.lock();
         let entries = state.log.before(before.unwrap_or(u64::MAX));
-        part(most, entries, |entry| {
+        page(most, entries, |entry| {
             (entry.number, Some((views::request(entry), entry.body.len())))
         })
     }
 
     /// Events before a place in the order in which they were first accepted, the newest first; with `profile` only
     /// those of the profile with this id at Klaviyo.
-    pub fn events(&self, profile: Option<&str>, before: Option<u64>, most: usize) -> Part<EventView> {
+    pub fn events(&self, profile: Option<&str>, before: Option<u64>, most: usize) -> Page<EventView> {
         let state = self.inner.lock();
         let of = match profile.map(ProfileNumber::of) {
-            Some(None) => return Part::nothing(),
+            Some(None) => return Page::nothing(),
             Some(of) => of,
             None => None,
         };
         let entries = state.events.before(before.unwrap_or(u64::MAX));
-        part(most, entries, |(sequence, event)| {
+        page(most, entries, |(sequence, event)| {
             let meant = of.is_none_or(|of| event.profile == of);
             let shown = meant.then(|| (views::event((sequence, event)), event.properties.len()));
             (sequence, shown)
@@ -66,23 +66,23 @@ impl Sandbox {
     }
 
     /// Profiles made before the one of this number, the newest first.
-    pub fn profiles(&self, before: Option<u64>, most: usize) -> Part<ProfileView> {
+    pub fn profiles(&self, before: Option<u64>, most: usize) -> Page<ProfileView> {
         let state = self.inner.lock();
         let entries = state.profiles.before(before.unwrap_or(u64::MAX));
-        part(most, entries, |(number, profile)| {
+        page(most, entries, |(number, profile)| {
             let shown = (views::profile((number, profile)), profile.bytes());
             (number.number(), Some(shown))
         })
     }
 
     /// The profiles on a list, as [`Sandbox::profiles`]; none when there is no such list.
-    pub fn members(&self, list: &str, before: Option<u64>, most: usize) -> Part<ProfileView> {
+    pub fn members(&self, list: &str, before: Option<u64>, most: usize) -> Page<ProfileView> {
         let state = self.inner.lock();
         let Some(list) = state.lists.get(list) else {
-            return Part::nothing();
+            return Page::nothing();
         };
         let entries = list.members_before(before.unwrap_or(u64::MAX));
-        part(most, entries, |(number, _)| {
+        page(most, entries, |(number, _)| {
             let profile = state.profiles.get(number);
             let shown = profile.map(|profile| (views::profile((number, profile)), profile.bytes()));
             (number.number(), shown)
@@ -97,15 +97,15 @@ impl Sandbox {
     }
 
     /// Lists behind `after`, in the order of their ids.
-    pub fn lists(&self, after: Option<&str>, most: usize) -> Part<ListPart, String> {
+    pub fn lists(&self, after: Option<&str>, most: usize) -> Page<ListPage, String> {
         let state = self.inner.lock();
-        part(most, state.lists.after(after), |(id, list)| {
-            (id.to_owned(), Some((list_part(id, list), 0)))
+        page(most, state.lists.after(after), |(id, list)| {
+            (id.to_owned(), Some((list_page(id, list), 0)))
         })
     }
 }
 
-impl<T, C> Part<T, C> {
+impl<T, C> Page<T, C> {
     const fn nothing() -> Self {
         Self {
             entries: Vec::new(),
@@ -114,13 +114,13 @@ impl<T, C> Part<T, C> {
     }
 }
 
-fn list_part(id: &str, list: &List) -> ListPart {
+fn list_page(id: &str, list: &List) -> ListPage {
     let newest = list.members_before(u64::MAX).take(FIRST_MEMBERS);
     let members = newest.map(|(number, how)| MemberView {
         profile: number.id(),
         state: how.word(),
     });
-    ListPart {
+    ListPage {
         members: list.members.len(),
         list: ListView {
             id: id.to_owned(),
@@ -132,24 +132,24 @@ fn list_part(id: &str, list: &List) -> ListPart {
 }
 
 /// The first of these entries: `look` gives the place of each, and what is shown of it and its bytes if it is meant.
-fn part<E, T, C>(
+fn page<E, T, C>(
     most: usize,
     entries: impl Iterator<Item = E>,
     look: impl Fn(E) -> (C, Option<(T, usize)>),
-) -> Part<T, C> {
-    let mut part = Part::nothing();
+) -> Page<T, C> {
+    let mut page = Page::nothing();
     let (mut bytes, mut last) = (0, None);
     for (looked_at, entry) in entries.enumerate() {
-        if part.entries.len() >= most || bytes > MOST_BYTES || looked_at >= LOOKED_THROUGH {
-            part.next = last;
+        if page.entries.len() >= most || bytes > MOST_BYTES || looked_at >= LOOKED_THROUGH {
+            page.next = last;
             break;
         }
         let (place, shown) = look(entry);
         last = Some(place);
         if let Some((shown, size)) = shown {
-            part.entries.push(shown);
+            page.entries.push(shown);
             bytes += size;
         }
     }
-    part
+    page
 }
