@@ -12,7 +12,7 @@ use axum::extract::{DefaultBodyLimit, Query, Request, State as Shared};
 use axum::http::{HeaderValue, Method, Response, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::routing::get;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -77,10 +77,8 @@ async fn reset(Shared(inner): Inside) -> Response<Body> {
 async fn requests(Shared(inner): Inside, uri: Uri) -> Response<Body> {
     part(&uri, |Part { after, limit }| {
         let state = inner.lock();
-        let entries = state.log.after(after).take(limit);
-        let shown: Vec<_> = entries.map(views::request).collect();
         vec![
-            ("requests", raw(&shown)),
+            ("requests", shown(state.log.after(after), limit, views::request)),
             ("total", raw(&state.log.total())),
             ("dropped", raw(&state.log.dropped)),
         ]
@@ -90,11 +88,9 @@ async fn requests(Shared(inner): Inside, uri: Uri) -> Response<Body> {
 async fn profiles(Shared(inner): Inside, uri: Uri) -> Response<Body> {
     part(&uri, |Part { after, limit }| {
         let state = inner.lock();
-        let skipped = usize::try_from(after).unwrap_or(usize::MAX);
-        let entries = state.profiles.iter().skip(skipped).take(limit);
-        let shown: Vec<_> = entries.map(views::profile).collect();
+        let profiles = state.profiles.iter().skip(count(after));
         vec![
-            ("profiles", raw(&shown)),
+            ("profiles", shown(profiles, limit, views::profile)),
             ("total", raw(&state.profiles.len())),
             ("forgotten", raw(&state.profiles.forgotten)),
         ]
@@ -104,10 +100,8 @@ async fn profiles(Shared(inner): Inside, uri: Uri) -> Response<Body> {
 async fn events(Shared(inner): Inside, uri: Uri) -> Response<Body> {
     part(&uri, |Part { after, limit }| {
         let state = inner.lock();
-        let entries = state.events.after(after).take(limit);
-        let shown: Vec<_> = entries.map(views::event).collect();
         vec![
-            ("events", raw(&shown)),
+            ("events", shown(state.events.after(after), limit, views::event)),
             ("total", raw(&state.events.len())),
             ("duplicates", raw(&state.events.duplicates)),
             ("forgotten", raw(&state.events.forgotten)),
@@ -118,10 +112,11 @@ async fn events(Shared(inner): Inside, uri: Uri) -> Response<Body> {
 async fn lists(Shared(inner): Inside, uri: Uri) -> Response<Body> {
     part(&uri, |Part { after, limit }| {
         let state = inner.lock();
-        let skipped = usize::try_from(after).unwrap_or(usize::MAX);
-        let entries = state.lists.iter().skip(skipped).take(limit);
-        let shown: Vec<_> = entries.map(views::list).collect();
-        vec![("lists", raw(&shown)), ("total", raw(&state.lists.iter().count()))]
+        let lists = state.lists.iter().skip(count(after));
+        vec![
+            ("lists", shown(lists, limit, views::list)),
+            ("total", raw(&state.lists.iter().count())),
+        ]
     })
 }
 
@@ -176,9 +171,18 @@ async fn wrong_method(method: Method, uri: Uri) -> Response<Body> {
 }
 
 /// Which entries are asked for: those after a number, and how many.
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
 struct Part {
     after: u64,
     limit: usize,
+}
+
+impl Default for Part {
+    fn default() -> Self {
+        let (after, limit) = (0, USUAL_LIMIT);
+        Self { after, limit }
+    }
 }
 
 /// Members of an answer, by name.
@@ -195,30 +199,26 @@ fn part(uri: &Uri, show: impl FnOnce(Part) -> Shown) -> Response<Body> {
 }
 
 fn read_part(uri: &Uri) -> Result<Part, String> {
-    let query: Query<Vec<(String, String)>> =
-        Query::try_from_uri(uri).map_err(|error| format!("the query cannot be read: {error}"))?;
-    let mut part = Part {
-        after: 0,
-        limit: USUAL_LIMIT,
-    };
-    for (name, value) in query.0 {
-        let unread = format!("{name}={value} is no number that fits");
-        match name.as_str() {
-            "after" => part.after = value.parse().map_err(|_| unread)?,
-            "limit" => {
-                let limit = value.parse().ok().filter(|limit| (1..=MOST_ENTRIES).contains(limit));
-                part.limit = limit.ok_or(unread)?;
-            }
-            _ => {
-                return Err(format!("unknown parameter {name}; known are after and limit"));
-            }
-        }
+    let query = Query::try_from_uri(uri).map_err(|error| format!("the query cannot be read: {}", error.body_text()))?;
+    let Query(part): Query<Part> = query;
+    if (1..=MOST_ENTRIES).contains(&part.limit) {
+        Ok(part)
+    } else {
+        Err(format!("limit must be from 1 to {MOST_ENTRIES}"))
     }
-    Ok(part)
 }
 
 fn wrong(detail: &str) -> Response<Body> {
     json_answer(StatusCode::BAD_REQUEST, &json!({ "error": detail }))
+}
+
+fn count(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// The first entries, as they are shown.
+fn shown<E, V: Serialize>(entries: impl Iterator<Item = E>, limit: usize, view: impl Fn(E) -> V) -> Box<RawValue> {
+    raw(&entries.take(limit).map(view).collect::<Vec<_>>())
 }
 
 /// As JSON text at once: a `Value` between would not keep bodies byte for byte.

@@ -56,99 +56,53 @@ const fn tier(burst: u32, steady: u32) -> Tier {
     Tier { burst, steady }
 }
 
-/// Method, path with `{id}`, operation.
-const TABLE: [(Method, &str, Endpoint); 16] = [
-    (Method::POST, "/api/events", Endpoint::CreateEvent),
-    (Method::POST, "/api/event-bulk-create-jobs", Endpoint::BulkCreateEvents),
-    (Method::POST, "/api/profile-import", Endpoint::ImportProfile),
-    (
-        Method::POST,
-        "/api/profile-bulk-import-jobs",
-        Endpoint::BulkImportProfiles,
-    ),
-    (Method::GET, "/api/profile-bulk-import-jobs", Endpoint::GetImportJobs),
-    (
-        Method::GET,
-        "/api/profile-bulk-import-jobs/{id}",
-        Endpoint::GetImportJob,
-    ),
-    (
-        Method::GET,
-        "/api/profile-bulk-import-jobs/{id}/import-errors",
-        Endpoint::GetImportErrors,
-    ),
-    (
-        Method::POST,
-        "/api/profile-subscription-bulk-create-jobs",
-        Endpoint::Subscribe,
-    ),
-    (
-        Method::POST,
-        "/api/lists/{id}/relationships/profiles",
-        Endpoint::AddToList,
-    ),
-    (
-        Method::DELETE,
-        "/api/lists/{id}/relationships/profiles",
-        Endpoint::RemoveFromList,
-    ),
-    (
-        Method::POST,
-        "/api/data-privacy-deletion-jobs",
-        Endpoint::RequestDeletion,
-    ),
-    (Method::GET, "/api/accounts", Endpoint::GetAccounts),
-    (Method::GET, "/api/lists", Endpoint::GetLists),
-    (Method::GET, "/api/lists/{id}", Endpoint::GetList),
-    (Method::GET, "/api/profiles", Endpoint::GetProfiles),
-    (Method::GET, "/api/events", Endpoint::GetEvents),
-];
+/// Method, path with `{id}`, operation, limits.
+const TABLE: [(Method, &str, Endpoint, Tier); 16] = {
+    use Endpoint::{
+        AddToList, BulkCreateEvents, BulkImportProfiles, CreateEvent, GetAccounts, GetEvents, GetImportErrors,
+        GetImportJob, GetImportJobs, GetList, GetLists, GetProfiles, ImportProfile, RemoveFromList, RequestDeletion,
+        Subscribe,
+    };
+    const POST: Method = Method::POST;
+    const GET: Method = Method::GET;
+    const DELETE: Method = Method::DELETE;
+    const JOBS: &str = "/api/profile-bulk-import-jobs";
+    const JOB: &str = "/api/profile-bulk-import-jobs/{id}";
+    const ERRORS: &str = "/api/profile-bulk-import-jobs/{id}/import-errors";
+    const SUBSCRIBE: &str = "/api/profile-subscription-bulk-create-jobs";
+    const MEMBERS: &str = "/api/lists/{id}/relationships/profiles";
+    [
+        (POST, "/api/events", CreateEvent, XL),
+        (POST, "/api/event-bulk-create-jobs", BulkCreateEvents, M),
+        (POST, "/api/profile-import", ImportProfile, L),
+        (POST, JOBS, BulkImportProfiles, M),
+        (GET, JOBS, GetImportJobs, M),
+        (GET, JOB, GetImportJob, M),
+        (GET, ERRORS, GetImportErrors, M),
+        (POST, SUBSCRIBE, Subscribe, L),
+        (POST, MEMBERS, AddToList, M),
+        (DELETE, MEMBERS, RemoveFromList, M),
+        (POST, "/api/data-privacy-deletion-jobs", RequestDeletion, S),
+        (GET, "/api/accounts", GetAccounts, XS),
+        (GET, "/api/lists", GetLists, L),
+        (GET, "/api/lists/{id}", GetList, L),
+        (GET, "/api/profiles", GetProfiles, L),
+        (GET, "/api/events", GetEvents, XL),
+    ]
+};
 
 impl Endpoint {
     /// Its published limits.
-    pub(crate) const fn tier(self) -> Tier {
-        match self {
-            Self::GetAccounts => XS,
-            Self::RequestDeletion => S,
-            Self::BulkCreateEvents
-            | Self::BulkImportProfiles
-            | Self::GetImportJobs
-            | Self::GetImportJob
-            | Self::GetImportErrors
-            | Self::AddToList
-            | Self::RemoveFromList => M,
-            Self::ImportProfile | Self::Subscribe | Self::GetLists | Self::GetList | Self::GetProfiles => L,
-            Self::CreateEvent | Self::GetEvents => XL,
-        }
-    }
-
-    /// Whether it takes a document.
-    pub(crate) const fn takes_body(self) -> bool {
-        match self {
-            Self::CreateEvent
-            | Self::BulkCreateEvents
-            | Self::ImportProfile
-            | Self::BulkImportProfiles
-            | Self::Subscribe
-            | Self::AddToList
-            | Self::RemoveFromList
-            | Self::RequestDeletion => true,
-            Self::GetImportJobs
-            | Self::GetImportJob
-            | Self::GetImportErrors
-            | Self::GetAccounts
-            | Self::GetLists
-            | Self::GetList
-            | Self::GetProfiles
-            | Self::GetEvents => false,
-        }
+    pub(crate) fn tier(self) -> Tier {
+        let row = TABLE.iter().find(|(_, _, endpoint, _)| *endpoint == self);
+        row.map_or(XS, |(_, _, _, tier)| *tier)
     }
 }
 
 /// Where a request leads.
 pub(crate) fn find(method: &Method, path: &str) -> Route {
     let mut known = false;
-    for (takes, pattern, endpoint) in &TABLE {
+    for (takes, pattern, endpoint, _) in &TABLE {
         let Some(id) = id_in(pattern, path) else {
             continue;
         };

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, Refusal};
@@ -76,8 +77,9 @@ pub(crate) struct Faults(Vec<FaultRule>);
 #[serde(deny_unknown_fields)]
 struct Given {
     status: Option<u16>,
-    #[serde(default, deserialize_with = "present")]
-    body: Option<Value>,
+    /// Taken from the text as it is: here only the key is known.
+    #[serde(rename = "body")]
+    _body: Option<IgnoredAny>,
     headers: Option<Map<String, Value>>,
     #[serde(default)]
     delay_ms: u64,
@@ -94,11 +96,6 @@ struct Given {
     method: Option<String>,
     #[serde(rename = "match")]
     contains: Option<String>,
-}
-
-/// A `null` that is given is a value too.
-fn present<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(value).map(Some)
 }
 
 impl Faults {
@@ -174,6 +171,7 @@ fn read(given: &Value) -> Result<(Fault, Aim), String> {
     if !given.is_object() {
         return Err("a fault is a JSON object, such as {\"status\": 503, \"next\": 2}".to_owned());
     }
+    let body = given.get("body").cloned();
     let given: Given = serde_path_to_error::deserialize(given).map_err(|error| error.to_string())?;
     let next = given
         .next
@@ -184,7 +182,7 @@ fn read(given: &Value) -> Result<(Fault, Aim), String> {
         path: given.path.clone(),
         contains: given.contains.clone(),
     };
-    Ok((Fault::of(given)?, aim))
+    Ok((Fault::of(given, body)?, aim))
 }
 
 impl Fault {
@@ -198,7 +196,7 @@ impl Fault {
         }
     }
 
-    fn of(given: Given) -> Result<Self, String> {
+    fn of(given: Given, body: Option<Value>) -> Result<Self, String> {
         let delay = Duration::from_millis(given.delay_ms);
         let Given {
             hang,
@@ -207,7 +205,7 @@ impl Fault {
             lost,
             ..
         } = given;
-        let effect = match (Scripted::of(given)?, hang, reset, half, lost) {
+        let effect = match (Scripted::of(given, body)?, hang, reset, half, lost) {
             (Some(scripted), false, false, false, false) => Effect::Scripted(scripted),
             (scripted, false, false, true, false) => Effect::Half(scripted),
             (None, true, false, false, false) => Effect::Hang,
@@ -244,9 +242,9 @@ impl Fault {
 }
 
 impl Scripted {
-    fn of(given: Given) -> Result<Option<Self>, String> {
+    fn of(given: Given, body: Option<Value>) -> Result<Option<Self>, String> {
         let Some(status) = given.status else {
-            let alone = [("body", given.body.is_some()), ("headers", given.headers.is_some())];
+            let alone = [("body", body.is_some()), ("headers", given.headers.is_some())];
             return match alone.into_iter().find(|(_, is_given)| *is_given) {
                 Some((key, _)) => Err(format!("{key} needs a status beside it")),
                 None => Ok(None),
@@ -257,7 +255,7 @@ impl Scripted {
         Ok(Some(Self {
             status: status.ok_or("status must be from 200 to 599")?,
             headers: given.headers.map(headers).transpose()?.unwrap_or_default(),
-            body: given.body,
+            body,
         }))
     }
 

@@ -4,7 +4,7 @@
 //! Pure. The order is the one a client can observe: a wrong key is told before a wrong
 //! document. Uses the sandbox's own options.
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use serde_json::json;
 
 use super::answer::{Answer, JSON_API, Place, Refusal};
@@ -59,7 +59,8 @@ pub(crate) fn admit(call: &Call, options: &Options, request: u64) -> Result<Admi
 
 /// Checks what the request says of its body, and the body's size. Apart from [`admit`], because the rate is counted first.
 pub(crate) fn check_body(call: &Call, admitted: &Admitted) -> Result<(), Refusal> {
-    if !admitted.endpoint.takes_body() {
+    // Only reads take no document.
+    if call.method == Method::GET {
         return Ok(());
     }
     let media = call.header("content-type");

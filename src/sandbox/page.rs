@@ -6,7 +6,7 @@
 use super::Sandbox;
 use super::state::lists::List;
 use super::state::profiles::ProfileNumber;
-use super::views::{self, Counts, EventView, ListView, MemberView, ProfileView, RequestView, counts};
+use super::views::{self, Counts, EventView, ListView, ProfileView, RequestView, counts};
 
 /// Bytes of bodies, properties or attributes after which a page ends, so that it holds at most this and one entry more.
 const MOST_BYTES: usize = 2 * 1024 * 1024;
@@ -116,18 +116,9 @@ impl<T, C> Page<T, C> {
 
 fn list_page(id: &str, list: &List) -> ListPage {
     let newest = list.members_before(u64::MAX).take(FIRST_MEMBERS);
-    let members = newest.map(|(number, how)| MemberView {
-        profile: number.id(),
-        state: how.word(),
-    });
     ListPage {
         members: list.members.len(),
-        list: ListView {
-            id: id.to_owned(),
-            name: list.name.clone(),
-            opt_in_process: list.opt_in.word(),
-            members: members.collect(),
-        },
+        list: views::list_of(id, list, newest),
     }
 }
 

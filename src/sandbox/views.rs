@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::log::{Entry, Outcome};
 use super::state::State;
 use super::state::events::{Event, event_uuid};
-use super::state::lists::List;
+use super::state::lists::{List, Membership};
 use super::state::profiles::{Profile, ProfileNumber};
 
 /// What a sandbox holds, and what it was asked.
@@ -266,18 +266,20 @@ pub(super) fn event((sequence, event): (u64, &Event)) -> EventView {
 }
 
 pub(super) fn list((id, list): (&str, &List)) -> ListView {
+    list_of(id, list, list.members.iter().map(|(number, how)| (*number, *how)))
+}
+
+/// A list with these of its members.
+pub(super) fn list_of(id: &str, list: &List, members: impl Iterator<Item = (ProfileNumber, Membership)>) -> ListView {
+    let member = |(number, how): (ProfileNumber, Membership)| MemberView {
+        profile: number.id(),
+        state: how.word(),
+    };
     ListView {
         id: id.to_owned(),
         name: list.name.clone(),
         opt_in_process: list.opt_in.word(),
-        members: list
-            .members
-            .iter()
-            .map(|(number, how)| MemberView {
-                profile: number.id(),
-                state: how.word(),
-            })
-            .collect(),
+        members: members.map(member).collect(),
     }
 }
 
