@@ -5,27 +5,21 @@ use serde_json::{Map, Value, json};
 
 type Members = Map<String, Value>;
 
-/// The kinds that have a short form: the kind's word, the path, and what makes the body.
-const FRAMES: [(&str, &str, fn(Members) -> Value); 4] = [
-    ("event", "/api/events", event),
-    ("profile", "/api/profile-import", profile),
-    (
-        "subscription",
-        "/api/profile-subscription-bulk-create-jobs",
-        subscription,
-    ),
-    ("deletion", "/api/data-privacy-deletion-jobs", deletion),
-];
-
 /// The expected request in full. One that is in full already stays as it is.
 pub(super) fn whole(request: &Value) -> Value {
     let mut whole = request.clone();
-    for (kind, path, frame) in FRAMES {
-        let members = whole.as_object_mut().unwrap();
+    let members = whole.as_object_mut().unwrap();
+    for kind in ["event", "profile", "subscription", "deletion"] {
         if let Some(Value::Object(short)) = members.shift_remove(kind) {
+            let (path, data) = match kind {
+                "event" => ("/api/events", event(short)),
+                "profile" => ("/api/profile-import", profile(short)),
+                "subscription" => ("/api/profile-subscription-bulk-create-jobs", subscription(short)),
+                _ => ("/api/data-privacy-deletion-jobs", deletion(&short)),
+            };
             members.insert("kind".to_owned(), json!(kind));
             members.insert("path".to_owned(), json!(path));
-            members.insert("body".to_owned(), json!({ "data": frame(short) }));
+            members.insert("body".to_owned(), json!({ "data": data }));
         }
     }
     whole
@@ -33,16 +27,13 @@ pub(super) fn whole(request: &Value) -> Value {
 
 /// `{"metric": "Name", "profile": {…}, "time": …}`: the attributes, the metric by its name alone.
 fn event(mut attributes: Members) -> Value {
-    for (member, attributes_of) in [("metric", name as fn(Value) -> Value), ("profile", |of| of)] {
-        if let Some(of) = attributes.get_mut(member) {
-            *of = json!({"data": {"type": member, "attributes": attributes_of(of.take())}});
-        }
+    if let Some(name) = attributes.get_mut("metric") {
+        *name = json!({"data": {"type": "metric", "attributes": {"name": *name}}});
+    }
+    if let Some(person) = attributes.get_mut("profile") {
+        *person = json!({"data": {"type": "profile", "attributes": *person}});
     }
     json!({"type": "event", "attributes": attributes})
-}
-
-fn name(name: Value) -> Value {
-    json!({ "name": name })
 }
 
 /// The attributes, and in `$unset` the properties that are deleted.
@@ -78,15 +69,14 @@ fn subscription(mut short: Members) -> Value {
 }
 
 /// The one identifier: `{"email": …}`.
-fn deletion(identifier: Members) -> Value {
+fn deletion(identifier: &Members) -> Value {
     let person = json!({"type": "profile", "attributes": identifier});
     json!({"type": "data-privacy-deletion-job", "attributes": {"profile": {"data": person}}})
 }
 
 #[test]
 fn a_request_in_short_is_the_request_in_full() {
-    let mut pairs = Vec::new();
-    pairs.push((
+    let mut pairs = vec![(
         json!({"event": {"metric": "M", "profile": {"email": "a@b.co"}, "time": "t"}, "warnings": ["w"]}),
         json!({"kind": "event", "path": "/api/events", "warnings": ["w"], "body": {"data": {"type": "event",
         "attributes": {
@@ -94,7 +84,7 @@ fn a_request_in_short_is_the_request_in_full() {
             "profile": {"data": {"type": "profile", "attributes": {"email": "a@b.co"}}},
             "time": "t",
         }}}}),
-    ));
+    )];
     pairs.push((
         json!({"profile": {"email": "a@b.co", "$unset": ["p"]}}),
         json!({"kind": "profile", "path": "/api/profile-import", "body": {"data": {"type": "profile",
