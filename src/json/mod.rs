@@ -28,6 +28,11 @@ pub fn from_slice(text: &[u8]) -> Result<Value, serde_json::Error> {
     Ok(value)
 }
 
+/// The JSON pointer (RFC 6901) of a member of the object at `parent`: `~` and `/` in its name are escaped.
+pub fn member(parent: &str, name: &str) -> String {
+    format!("{parent}/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
 /// A value as it is written: to be read from a text by `serde_json`, also as a part of something else.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plain(pub Value);

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::answer::Refusal;
 use super::revision::Revision;
+use crate::json::member;
 use crate::model::Timestamp;
 
 pub(crate) use events::{BULK_EVENTS, EVENT};
@@ -22,7 +23,7 @@ pub(crate) use texts::read_time;
 
 use texts::Text;
 
-/// More errors than this are not told of one request.
+/// The most errors that one request is answered with.
 const MOST_REFUSALS: usize = 100;
 
 /// What a JSON value must look like.
@@ -205,19 +206,19 @@ impl Check {
         let Some(members) = value.as_object() else {
             return self.kind(false, "an object", pointer);
         };
-        for (name, member) in members {
+        for (name, value) in members {
             let field = fields
                 .iter()
                 .find(|field| field.name == name && field.span.covers(self.revision));
-            let pointer = step(pointer, name);
+            let pointer = member(pointer, name);
             match field {
                 None => self.refuse(pointer, format!("'{name}' is not a valid field here.")),
-                Some(field) if member.is_null() => {
+                Some(field) if value.is_null() => {
                     if field.need != Need::May {
                         self.refuse(pointer, "This field may not be null.");
                     }
                 }
-                Some(field) => self.shape(field.shape, member, &pointer),
+                Some(field) => self.shape(field.shape, value, &pointer),
             }
         }
         self.absent(fields, members, pointer);
@@ -230,7 +231,7 @@ impl Check {
                 Span::Always | Span::From(_) | Span::Before(_) | Span::Between(..) => field.span.covers(self.revision),
             };
             if field.need == Need::Must && since && !members.contains_key(field.name) {
-                self.refuse(step(pointer, field.name), "This field is required.");
+                self.refuse(member(pointer, field.name), "This field is required.");
             }
         }
     }
@@ -254,9 +255,4 @@ impl Check {
             self.refuse(pointer, format!("This must be {expected}."));
         }
     }
-}
-
-/// The pointer to a member, its name escaped.
-pub(crate) fn step(pointer: &str, name: &str) -> String {
-    format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
 }

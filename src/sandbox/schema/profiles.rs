@@ -9,7 +9,7 @@ use crate::sandbox::revision::Revision;
 /// `anonymous_id` left everything but events with this revision.
 const NO_ANONYMOUS_ID_SINCE: Revision = Revision::of(2025, 10, 15);
 const PATCH_IDENTIFIERS_SINCE: Revision = Revision::of(2026, 4, 15);
-/// `meta` stood beside an event's profile attributes, then among them, then beside them again.
+/// `meta` was first a sibling of the attributes of an event's profile, then one of them, then a sibling again.
 const META_BESIDE_FROM: Revision = Revision::of(2023, 7, 15);
 const META_INSIDE_FROM: Revision = Revision::of(2024, 2, 15);
 const META_BESIDE_AGAIN_FROM: Revision = Revision::of(2026, 10, 15);
@@ -115,7 +115,7 @@ static EVENT_PROFILE_DATA: Shape = Shape::Sized {
     },
 };
 
-/// The profile of a bulk job's events: its `meta` always stands beside the attributes.
+/// The profile of a bulk job's events: its `meta` is always a sibling of the attributes.
 pub(super) static BULK_EVENT_PROFILE: Shape = object! { Must "data": EVENT_PROFILE_DATA; };
 
 /// `POST /api/profile-import`.

@@ -4,8 +4,9 @@
 
 use serde_json::{Number, Value};
 
+use super::Check;
 use super::texts::MOST_TEXT_BYTES;
-use super::{Check, step};
+use crate::json::member;
 use crate::sandbox::revision::Revision;
 
 const MOST_EVENT_PROPERTIES: usize = 400;
@@ -79,9 +80,9 @@ impl Check {
                     let detail = format!("Objects nest at most {MOST_NESTING} deep.");
                     return self.refuse(pointer, detail);
                 }
-                for (name, member) in members {
-                    let deeper = depth + usize::from(member.is_object());
-                    self.within(member, &step(pointer, name), deeper);
+                for (name, value) in members {
+                    let deeper = depth + usize::from(value.is_object());
+                    self.within(value, &member(pointer, name), deeper);
                 }
             }
         }

@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use maud::{Markup, html};
 use serde::de::IgnoredAny;
 
+use crate::json::member;
 use crate::operator::FieldRule;
 
 /// Members that are shown one by one.
@@ -191,8 +192,7 @@ impl<'t> Layout<'t> {
         }
         let key = key.unwrap_or_default();
         let name: String = serde_json::from_str(key).unwrap_or_else(|_| key.to_owned());
-        let name = name.replace('~', "~0").replace('/', "~1");
-        format!("{}/{name}", open.pointer)
+        member(&open.pointer, &name)
     }
 
     fn close(&mut self, token: &'t str) {
