@@ -15,7 +15,7 @@ use super::check::{self, Flaw, MAX_MESSAGE_ID_CHARS};
 use super::{signature, time};
 use crate::config::{IngestConfig, SourceConfig};
 use crate::model::{EventType, GarbageIds, NewEvent, Right, Timestamp};
-use crate::segment::{Call, CallError, Envelope, readable, text};
+use crate::segment::{Call, CallError, Envelope, repair_surrogates, text};
 
 /// What a path takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -407,7 +407,7 @@ fn message_id(fields: &Fields<'_>) -> Result<Option<String>, Flaw> {
 /// An id as JSON. Where it has to be mended to be read, it stays as written: two ids could become one, and the second
 /// message be lost.
 fn written_id(json: &str) -> Option<String> {
-    if matches!(readable(json), Cow::Owned(_)) {
+    if matches!(repair_surrogates(json), Cow::Owned(_)) {
         let written = json.strip_prefix('"')?.strip_suffix('"')?;
         return Some(written.to_owned());
     }

@@ -11,7 +11,7 @@ use super::batch::{self, Batch, EXPORTED, Fields};
 use super::time;
 use crate::config::{IngestConfig, SourceConfig};
 use crate::model::{EventType, GarbageIds, NewEvent, Timestamp};
-use crate::segment::readable;
+use crate::segment::repair_surrogates;
 
 /// What archived calls are read by.
 #[derive(Debug, Clone, Copy)]
@@ -130,5 +130,5 @@ fn received_at(fields: &Fields<'_>) -> Option<Timestamp> {
 
 fn time_of(fields: &Fields<'_>, name: &str) -> Option<Timestamp> {
     let text = fields.get(name)?.get();
-    time::parse(&crate::json::from_str(&readable(text)).ok()?)
+    time::parse(&crate::json::from_str(&repair_surrogates(text)).ok()?)
 }

@@ -12,7 +12,7 @@ use super::answer::Refusal;
 use super::time;
 use crate::json;
 use crate::model::Timestamp;
-use crate::segment::{Envelope, readable};
+use crate::segment::{Envelope, repair_surrogates};
 
 /// Segment's limit on the calls of one batch.
 pub(super) const MAX_ITEMS: usize = 2500;
@@ -92,7 +92,7 @@ struct Key(Option<&'static str>);
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
         let text = <&RawValue>::deserialize(json)?.get();
-        let name: String = serde_json::from_str(&readable(text)).map_err(D::Error::custom)?;
+        let name: String = serde_json::from_str(&repair_surrogates(text)).map_err(D::Error::custom)?;
         Ok(Self(KNOWN.into_iter().find(|known| *known == name)))
     }
 }
@@ -171,7 +171,7 @@ impl<'a> Batch<'a> {
     /// The batch's own `sentAt`.
     pub(super) fn sent_at(&self) -> Option<Timestamp> {
         let text = self.fields.get("sentAt")?.get();
-        time::parse(&json::from_str(&readable(text)).ok()?)
+        time::parse(&json::from_str(&repair_surrogates(text)).ok()?)
     }
 }
 
@@ -182,7 +182,7 @@ pub(super) fn fields(call: &str) -> Result<Fields<'_>, serde_json::Error> {
 
 /// A string field. Anything else, `null` too, is none.
 pub(super) fn string(fields: &Fields<'_>, key: &str) -> Option<String> {
-    serde_json::from_str(&readable(fields.get(key)?.get())).ok()
+    serde_json::from_str(&repair_surrogates(fields.get(key)?.get())).ok()
 }
 
 /// What is wrong with a JSON text, and where; never what the text says, as errors about types do.

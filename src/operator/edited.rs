@@ -53,9 +53,9 @@ pub(super) fn message_id(of: EventId, call: &str) -> String {
 }
 
 fn text(event: &ClaimedEvent) -> String {
-    let call = json::from_str(&segment::readable(&event.payload));
+    let call = json::from_str(&segment::repair_surrogates(&event.payload));
     let Ok(Value::Object(mut call)) = call else {
-        return segment::masked(&event.payload).into_owned();
+        return segment::redact_write_key(&event.payload).into_owned();
     };
     for name in ["messageId", "writeKey", "sentAt", "receivedAt", "originalTimestamp"] {
         call.shift_remove(name);
@@ -89,7 +89,7 @@ fn add_time(call: &mut Map<String, Value>, at: Timestamp, received_at: Timestamp
 
 /// What the batch says around its calls; what the call says itself wins, key by key.
 fn add_envelope(call: &mut Map<String, Value>, envelope: &str) {
-    let Ok(Value::Object(around)) = json::from_str(&segment::readable(envelope)) else {
+    let Ok(Value::Object(around)) = json::from_str(&segment::repair_surrogates(envelope)) else {
         return;
     };
     for name in ["context", "integrations"] {

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::escape;
 use crate::ingest::EXPORTED;
 use crate::outbox::ExportedEvent;
-use crate::segment::masked;
+use crate::segment::redact_write_key;
 
 /// An event as the body of a batch of one, with what its batch said around it; what the relay knows of it stands beside.
 /// Its values are those of the call. What a terminal would obey is written as an escape of JSON.
@@ -24,7 +24,7 @@ pub fn exported_line(event: &ExportedEvent) -> String {
     let line = format!(
         "{{\"{EXPORTED}\":{known},\"receivedAt\":\"{}\"{around},\"batch\":[{}]}}",
         event.received_at,
-        masked(&event.payload)
+        redact_write_key(&event.payload)
     );
     // Inside of a string JSON writes them as escapes: these stand between its parts.
     escape::json(&line.replace(['\n', '\r'], " ")).into_owned() + "\n"

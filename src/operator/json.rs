@@ -7,7 +7,7 @@ use super::filter::Found;
 use super::log::{log_code, log_words};
 use super::masked::masked_text;
 use crate::outbox::{Audit, Brief, ClockTrouble, DeadGroup, DeadGroups, EventReport, FailingAlone, Pause, Status};
-use crate::segment::{masked, readable};
+use crate::segment::{redact_write_key, repair_surrogates};
 
 /// Where everything stands, as JSON, without what it costs more to know.
 pub(super) fn status_json(status: &Status, sandbox: bool) -> Value {
@@ -133,7 +133,7 @@ pub fn event_json(report: &EventReport) -> Value {
     event.insert("identifiers".to_owned(), json!(report.identifiers));
     let waits_for: Vec<i64> = report.waits_for.iter().map(|id| id.0).collect();
     event.insert("waits_for".to_owned(), json!(waits_for));
-    let payload = report.payload.as_deref().map(masked);
+    let payload = report.payload.as_deref().map(redact_write_key);
     event.insert("payload".to_owned(), parsed(payload.as_deref()));
     let deliveries = report.deliveries.iter().map(|delivery| {
         let mut row = object(&delivery.columns);
@@ -180,6 +180,6 @@ fn object(columns: &[(String, Option<String>)]) -> Map<String, Value> {
 /// Stored JSON as JSON; what cannot be read again (it may nest too deep) as its text.
 fn parsed(text: Option<&str>) -> Value {
     text.map_or(Value::Null, |text| {
-        crate::json::from_str(&readable(text)).unwrap_or_else(|_| Value::String(text.to_owned()))
+        crate::json::from_str(&repair_surrogates(text)).unwrap_or_else(|_| Value::String(text.to_owned()))
     })
 }

@@ -80,7 +80,7 @@ pub async fn kept(
 ) -> Result<Option<Kept>, ReadError> {
     let event = outbox.claimed(&[report.id]).await?.pop();
     Ok(event.map(|event| Kept {
-        call: segment::masked(&event.payload).into_owned(),
+        call: segment::redact_write_key(&event.payload).into_owned(),
         order: report.column("order_id").map(str::to_owned),
         envelope: event.envelope.clone(),
         generation: event.generation,

@@ -1,4 +1,4 @@
-//! The short values of a call that is too long to be read whole: whom it names, and what it is.
+//! The short values of a call that is too long to be read whole: which person it names, and what it is.
 //!
 //! A value in memory takes up to seventy times its text. Here nothing is read that is longer than an id, an e-mail or a
 //! name can be, and of each object its first members alone.
@@ -9,7 +9,7 @@ use serde::de::{Deserializer as _, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::readable::readable;
+use super::surrogates::repair_surrogates;
 use crate::json;
 
 /// What is read whole, in bytes.
@@ -26,7 +26,7 @@ pub(super) fn brief(text: &str) -> Result<Value, serde_json::Error> {
 
 fn value(text: &str, depth: usize) -> Result<Value, serde_json::Error> {
     if text.len() <= SHORT {
-        return json::from_str(&readable(text));
+        return json::from_str(&repair_surrogates(text));
     }
     if depth == 0 || !text.trim_start().starts_with('{') {
         return Ok(Value::Null);
@@ -53,9 +53,9 @@ impl<'de> Visitor<'de> for Members {
                 object.next_value::<IgnoredAny>()?;
                 continue;
             }
-            let key: String = serde_json::from_str(&readable(key.get())).map_err(A::Error::custom)?;
+            let key: String = serde_json::from_str(&repair_surrogates(key.get())).map_err(A::Error::custom)?;
             let text = object.next_value::<&RawValue>()?.get();
-            // One that cannot be read says nothing.
+            // One that cannot be read is left out.
             let value = value(text, self.depth - 1).unwrap_or_default();
             members.insert(key, value);
         }

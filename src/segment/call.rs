@@ -1,11 +1,11 @@
-//! One Segment call as received, with what its batch said around it.
+//! One Segment call as received, with what its batch has for all of its calls.
 
 use serde_json::{Map, Value};
 
 use super::brief::brief;
 use super::envelope::{Envelope, Merged};
 use super::lookup::{find, find_all, find_path, is_email, text};
-use super::readable::readable;
+use super::surrogates::repair_surrogates;
 use crate::json;
 use crate::model::{EventType, GarbageIds, Identifier, IdentifierKind};
 
@@ -36,14 +36,14 @@ pub enum CallError {
 }
 
 impl Call {
-    /// Reads a stored payload. What its batch says in `context` and `integrations` counts where the call does not say
+    /// Reads a stored payload. What its batch has in `context` and `integrations` counts where the call does not have
     /// it itself, key by key (Go and Java send `context.library` at batch level only).
     ///
-    /// Half a surrogate pair reads as U+FFFD: see [`readable`].
+    /// Half a surrogate pair reads as U+FFFD: see [`repair_surrogates`].
     ///
-    /// `kind` is the call's type where the path said it (`/v1/track`); otherwise `type` in the payload does.
+    /// `kind` is the call's type where the path names it (`/v1/track`); otherwise `type` in the payload does.
     pub fn read(payload: &str, envelope: Option<&Envelope>, kind: Option<EventType>) -> Result<Self, CallError> {
-        let body = json::from_str(&readable(payload)).map_err(CallError::Json)?;
+        let body = json::from_str(&repair_surrogates(payload)).map_err(CallError::Json)?;
         Self::of(body, envelope, kind)
     }
 
@@ -125,7 +125,7 @@ impl Call {
         self.body.get("properties")?.as_object()
     }
 
-    /// `properties.orderId` in any spelling: the order that the call names, for whoever looks for it. As for a
+    /// `properties.orderId` in any spelling: the order that the call names, by which it is found. As for a
     /// `$event_id`, the first usable one decides, a number counts as its digits, and garbage is none.
     pub fn order_id(&self, garbage: &GarbageIds) -> Option<String> {
         let ids = find_all(self.properties()?, "orderId").filter_map(|(_, value)| text(value));
@@ -152,7 +152,7 @@ impl Call {
         usable.or_else(|| stated().find(looks))
     }
 
-    /// The person's phone as sent, see [`Call::phone_contact`]; else the first text that is said to be one and is no
+    /// The person's phone as sent, see [`Call::phone_contact`]; else the first text under a key for phones that is no
     /// garbage.
     pub fn phone(&self, garbage: &GarbageIds) -> Option<String> {
         let usable = self.phone_contact(garbage).map(|contact| contact.value);
@@ -160,7 +160,7 @@ impl Call {
         usable.or_else(|| stated().find(|value| !garbage.contains(value)))
     }
 
-    /// Everybody this call may be about, each name once: the order in which it waits is theirs.
+    /// The identifiers of every person that this call may be about, each once: it waits behind earlier events of each.
     /// `previousId` of an alias counts as both kinds of id, since it may be either.
     pub fn identifiers(&self, garbage: &GarbageIds) -> Vec<Identifier> {
         use IdentifierKind::{AnonymousId, Email, Phone, UserId};

@@ -7,7 +7,7 @@ use super::lookup::{find_all, text};
 use super::pointer::Pointer;
 use crate::model::{EventType, GarbageIds, e164, is_email};
 
-/// An e-mail or phone, and where the call said it.
+/// An e-mail or phone, and where the call has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contact {
     /// The text as sent, trimmed.
@@ -57,7 +57,7 @@ impl Call {
         })
     }
 
-    /// Every text that is said to be the person's e-mail, whether it is an address or not, first to last.
+    /// Every text under a key for e-mails, whether it is an address or not, first to last.
     pub fn stated_emails(&self) -> Vec<Contact> {
         let stated = self.places().flat_map(|(map, place)| texts(map, "email", place));
         stated.collect()
@@ -72,7 +72,7 @@ impl Call {
         stated.into_iter().find(|contact| usable(&contact.value))
     }
 
-    /// Every text that is said to be the person's phone, whether it is a number or not, first to last.
+    /// Every text under a key for phones, whether it is a number or not, first to last.
     pub fn stated_phones(&self) -> Vec<Contact> {
         let of_person = |placed: Placed| placed(String::new()) != Place::Properties(String::new());
         let places = self.places().filter(|(_, placed)| of_person(*placed));
@@ -83,7 +83,7 @@ impl Call {
         stated.collect()
     }
 
-    /// The maps that may speak of the person, first to last.
+    /// The maps that may describe the person, first to last.
     fn places(&self) -> impl Iterator<Item = (&Map<String, Value>, Placed)> {
         let place = |map: Option<_>, placed: Placed| map.map(|map| (map, placed));
         let named = |(map, name): (_, &str)| {

@@ -1,10 +1,10 @@
-//! What a batch says around its calls, read once for all of them.
+//! What a batch has for all of its calls, read once.
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::readable::readable;
+use super::surrogates::repair_surrogates;
 use crate::json;
 
 /// The `context`, `integrations` and `sentAt` of a batch. Clones share one copy.
@@ -15,9 +15,9 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// Reads it; what is no object says nothing.
+    /// Reads it; what is no object is empty.
     pub fn read(text: Arc<str>) -> Result<Self, serde_json::Error> {
-        let fields = match json::from_str(&readable(&text))? {
+        let fields = match json::from_str(&repair_surrogates(&text))? {
             Value::Object(fields) => fields,
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
         };
@@ -42,7 +42,7 @@ impl Envelope {
     }
 }
 
-/// An object of a call over that of its batch: what the call says itself wins, key by key.
+/// An object of a call over that of its batch: what the call has itself wins, key by key.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Merged<'a> {
     /// The call's first, then the batch's.

@@ -1,4 +1,4 @@
-//! What a call says about destinations: whether Klaviyo gets it, and the call's own options for Klaviyo.
+//! What a call states about destinations: whether Klaviyo gets it, and the call's own options for Klaviyo.
 //!
 //! The two are looked up differently, as in Facade: `enabled()` compares names exactly, `options()` in any case. A
 //! list that is overlooked here would put a person on the default list instead, so that everything counts that may be
@@ -105,13 +105,13 @@ impl<'a> Options<'a> {
     }
 
     /// The place of what may name a list and cannot be read: options that are no object, or an option of another
-    /// name that speaks of a list.
+    /// name that is about a list.
     pub fn not_understood(&self) -> Option<&Pointer> {
         self.not_understood.as_ref()
     }
 }
 
-/// The first member, at any depth, that speaks of a list and is not `listId`.
+/// The first member, at any depth, whose name is about a list and is not `listId`.
 fn other_list(options: &Map<String, Value>) -> Option<&str> {
     options.iter().find_map(|(name, value)| {
         let is_other = holds(name, "list") && !same_key(name, "listId") && !value.is_null();

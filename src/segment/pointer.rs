@@ -1,6 +1,8 @@
-//! A place in a Segment call, as data. Pure; uses nothing else of the program.
+//! A place in a Segment call, as data. Pure; uses `json`.
 
 use std::fmt;
+
+use crate::json::member;
 
 /// The names and numbers that lead to a place in a call.
 ///
@@ -53,12 +55,6 @@ impl Pointer {
         };
         self.0.iter().fold(String::new(), step)
     }
-}
-
-/// The JSON pointer of a member of the object at `parent`: `~` and `/` are escaped.
-pub fn member(parent: &str, name: &str) -> String {
-    let name = name.replace('~', "~0").replace('/', "~1");
-    format!("{parent}/{name}")
 }
 
 impl fmt::Display for Pointer {

@@ -1,4 +1,4 @@
-//! Where a call was made: in a browser, whose write key anybody can read, or on a server.
+//! Where a call was made: in a browser, whose write key is public, or on a server.
 
 use serde_json::Value;
 
@@ -59,7 +59,7 @@ impl Call {
         library.as_str().or_else(|| library.get("name").and_then(Value::as_str))
     }
 
-    /// Whether the call was made in a browser's page. Jitsu says so in `library.env`; before it did, only browsers had
+    /// Whether the call was made in a browser's page. Jitsu states it in `library.env`; before it did, only browsers had
     /// a page's address or a user agent (jitsu, `emptyRuntime`).
     fn has_browser(&self) -> bool {
         let env = self.context("library").and_then(|library| library.get("env"));

@@ -1,8 +1,8 @@
-//! Makes JSON readable that holds half a surrogate pair, as a cut-off emoji is: `JSON.stringify` writes it as the
-//! escape `\ud83d`, which is no character and which JSON readers in Rust refuse.
+//! Repairs JSON with a lone surrogate, which is half of a cut-off emoji: `JSON.stringify` writes it as the escape
+//! `\ud83d`, which is no character and which JSON readers in Rust refuse.
 //!
-//! Pure. It mends what is read, never what is stored; the length stays, so a place in the one is the same in the
-//! other.
+//! Pure. It changes what is read, never what is stored. The length stays the same, so a position in the one is the same
+//! in the other.
 
 use std::borrow::Cow;
 
@@ -13,9 +13,9 @@ const ESCAPE_BYTES: usize = 6;
 
 /// JSON text with every escape of a lone surrogate replaced by that of U+FFFD; borrowed when there is none.
 /// An escaped backslash before `u` (`\\ud83d`) is text, and stays.
-pub fn readable(json: &str) -> Cow<'_, str> {
-    let mut mended = String::new();
-    // Everything before `kept` is in `mended` already.
+pub fn repair_surrogates(json: &str) -> Cow<'_, str> {
+    let mut repaired = String::new();
+    // Everything before `kept` is in `repaired` already.
     let (mut kept, mut at) = (0, 0);
     while let Some(found) = json[at..].find('\\') {
         let escape = at + found;
@@ -23,18 +23,18 @@ pub fn readable(json: &str) -> Cow<'_, str> {
             None => after_escape(json, escape),
             Some(Half::High) if surrogate(json, escape + ESCAPE_BYTES) == Some(Half::Low) => escape + 2 * ESCAPE_BYTES,
             Some(Half::High | Half::Low) => {
-                mended.push_str(&json[kept..escape]);
-                mended.push_str(REPLACEMENT);
+                repaired.push_str(&json[kept..escape]);
+                repaired.push_str(REPLACEMENT);
                 kept = escape + ESCAPE_BYTES;
                 kept
             }
         };
     }
-    if mended.is_empty() {
+    if repaired.is_empty() {
         return Cow::Borrowed(json);
     }
-    mended.push_str(&json[kept..]);
-    Cow::Owned(mended)
+    repaired.push_str(&json[kept..]);
+    Cow::Owned(repaired)
 }
 
 /// The half of a pair that an escape can be.
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     fn read(json: &str) -> String {
-        serde_json::from_str(&readable(json)).unwrap()
+        serde_json::from_str(&repair_surrogates(json)).unwrap()
     }
 
     #[test]
@@ -82,7 +82,7 @@ mod tests {
         ] {
             assert!(serde_json::from_str::<String>(json).is_err(), "{json}");
             assert_eq!(read(json), expected, "{json}");
-            assert_eq!(readable(json).len(), json.len(), "{json}");
+            assert_eq!(repair_surrogates(json).len(), json.len(), "{json}");
         }
     }
 
@@ -95,7 +95,7 @@ mod tests {
             (r#""\u0000\ud7ff\ue000é""#, "\0\u{d7ff}\u{e000}é"),
             (r#""plain""#, "plain"),
         ] {
-            assert!(matches!(readable(json), Cow::Borrowed(_)), "{json}");
+            assert!(matches!(repair_surrogates(json), Cow::Borrowed(_)), "{json}");
             assert_eq!(read(json), expected, "{json}");
         }
     }
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn what_is_no_escape_is_left_to_the_reader() {
         for json in ["\\", "\\u", "\\ud8", "\\u+d80", "\\ud83", "\\ud8é3", "\"\\é\"", ""] {
-            assert_eq!(readable(json), json);
+            assert_eq!(repair_surrogates(json), json);
         }
     }
 }

@@ -49,7 +49,7 @@ fn of_another_language(text: &str) -> Option<Timestamp> {
 }
 
 /// The text with its offset as `+0000` at the end, whatever stands there: `UTC`, `GMT+0000 (Coordinated Universal Time)`,
-/// `+0100 CET`, `+01:00`. `None` where no offset is said: a name such as `CST` is several.
+/// `+0100 CET`, `+01:00`. `None` where there is no offset: a name such as `CST` is several.
 fn with_offset(text: &str) -> Option<String> {
     // Go's monotonic clock and JavaScript's name of the zone.
     let text = text.split(" m=").next()?.split(" (").next()?;
@@ -59,7 +59,7 @@ fn with_offset(text: &str) -> Option<String> {
         word.starts_with(['+', '-']) && digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_digit())
     };
     let mut last = words.pop()?;
-    // A name behind an offset says nothing more.
+    // A name behind an offset adds nothing.
     if words.last().is_some_and(|word| is_offset(word)) {
         last = words.pop()?;
     }

@@ -1,7 +1,7 @@
-//! Hides the write key that SDKs put into the body of a call, for whoever shows payloads to people.
+//! Redacts the write key that SDKs put into the body of a call, before a payload is shown.
 //!
-//! Pure. The rest of the text stays as it came. A write key is no great secret (browsers carry it in plain sight),
-//! but whoever has it can send events, and it has no business in a terminal's history.
+//! Pure. The rest of the text stays as it came. A write key is public in browsers, but events can be sent with it, so it
+//! must not get into a terminal's history.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,14 +9,14 @@ use std::fmt;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::readable::readable;
+use super::surrogates::repair_surrogates;
 
 /// What is shown in the key's place.
 const MASK: &str = "\"***\"";
 
 /// A payload with the value of each top-level `writeKey` masked; borrowed when it has none. A text that is no JSON
 /// object is left alone: it has no such key.
-pub fn masked(payload: &str) -> Cow<'_, str> {
+pub fn redact_write_key(payload: &str) -> Cow<'_, str> {
     let mut json = serde_json::Deserializer::from_str(payload);
     let Ok(keys) = json.deserialize_map(WriteKeys) else {
         return Cow::Borrowed(payload);
@@ -51,7 +51,7 @@ impl<'de> Visitor<'de> for WriteKeys {
         let mut keys = Vec::new();
         while let Some(name) = object.next_key::<&RawValue>()? {
             // Read as ingest reads it: an escape in the name hides nothing.
-            let name: Option<String> = serde_json::from_str(&readable(name.get())).ok();
+            let name: Option<String> = serde_json::from_str(&repair_surrogates(name.get())).ok();
             if name.as_deref() == Some("writeKey") {
                 keys.push(object.next_value::<&RawValue>()?.get());
             } else {
@@ -78,7 +78,7 @@ mod tests {
                 r#"{"writeKey":"***","é":{"x":1e400},"write\u004bey":"***"}"#,
             ),
         ] {
-            assert_eq!(masked(payload), shown);
+            assert_eq!(redact_write_key(payload), shown);
         }
     }
 
@@ -90,7 +90,7 @@ mod tests {
             "7",
             "no JSON",
         ] {
-            assert!(matches!(masked(payload), Cow::Borrowed(_)), "{payload}");
+            assert!(matches!(redact_write_key(payload), Cow::Borrowed(_)), "{payload}");
         }
     }
 
@@ -98,6 +98,6 @@ mod tests {
     fn a_call_that_nests_too_deep_to_be_read_is_masked_too() {
         let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
         let payload = format!(r#"{{"x":{deep},"writeKey":"wk_1"}}"#);
-        assert!(!masked(&payload).contains("wk_1"));
+        assert!(!redact_write_key(&payload).contains("wk_1"));
     }
 }

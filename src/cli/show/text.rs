@@ -7,7 +7,7 @@ use crate::mapper::Planned;
 use crate::model::EventId;
 use crate::operator::{Rules, awaited, route};
 use crate::outbox::{AttemptReport, DeliveryReport, EventReport};
-use crate::segment::masked;
+use crate::segment::redact_write_key;
 
 pub(super) fn write(screen: &mut Screen, shown: &Shown) {
     let report = &shown.report;
@@ -125,7 +125,7 @@ fn call(screen: &mut Screen, report: &EventReport) {
     screen.end();
     screen.line(format_args!("call"));
     match &report.payload {
-        Some(payload) => screen.json("  ", &masked(payload)),
+        Some(payload) => screen.json("  ", &redact_write_key(payload)),
         None if report.identifiers.is_empty() => screen.line(format_args!(
             "  gone: the person was erased with everything personal, or it was kept long enough"
         )),

@@ -23,7 +23,7 @@ use klaviyo_relay::ingest::{
 };
 use klaviyo_relay::json;
 use klaviyo_relay::model::{GarbageIds, NewEvent, Right, Timestamp};
-use klaviyo_relay::segment::{Call, Envelope, readable};
+use klaviyo_relay::segment::{Call, Envelope, repair_surrogates};
 use secrecy::SecretString;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -194,7 +194,7 @@ fn refused(refusal: &Refusal) {
 /// is not read: one that is too deep, or has a number out of range, does not cost the others.
 fn calls_of(endpoint: Endpoint, body: &str) -> Option<Vec<Option<Value>>> {
     let is_call = matches!(endpoint, Endpoint::Call(_));
-    match json::from_str(&readable(body)) {
+    match json::from_str(&repair_surrogates(body)) {
         Ok(Value::Object(mut fields)) if !is_call && fields.contains_key("batch") => {
             let Some(Value::Array(calls)) = fields.shift_remove("batch") else {
                 return None;
@@ -241,7 +241,7 @@ fn kept(event: &NewEvent, body: &str, call: Option<&Value>, garbage: &GarbageIds
     assert_eq!(Some(read.kind), *kind);
     assert_eq!(read.identifiers(garbage), event.identifiers);
     assert_eq!(read.order_id(garbage), event.order_id);
-    let value = json::from_str(&readable(payload)).expect("what is taken can be read");
+    let value = json::from_str(&repair_surrogates(payload)).expect("what is taken can be read");
     if let Some(call) = call {
         assert_eq!(&value, call, "another call than the body has at its place");
     }
