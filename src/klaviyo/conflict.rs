@@ -107,7 +107,7 @@ fn finish(mut body: Value, kind: Kind, name: &str, value: Value) -> Option<Strin
     Some(body.to_string())
 }
 
-/// How many identifiers name the person. A null names nobody: it clears a field.
+/// How many identifiers name the person. A null is no name: it clears a field.
 fn identifiers(names: &Map<String, Value>) -> usize {
     let held = |name: &&str| names.get(*name).is_some_and(Value::is_string);
     WEAKEST_FIRST.iter().filter(|name| held(name)).count()

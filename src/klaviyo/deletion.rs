@@ -9,12 +9,12 @@ use serde::Serialize;
 
 use super::resource::{Data, resource, text};
 
-/// Whom to delete: exactly one identifier.
+/// The person to delete: exactly one identifier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeletionJob {
-    /// Everybody with this e-mail address.
+    /// Every profile with this e-mail address.
     Email(String),
-    /// Everybody with this phone number, in E.164.
+    /// Every profile with this phone number, in E.164.
     Phone(String),
     /// The profile that the same event's `profile-import` answers with.
     Imported,

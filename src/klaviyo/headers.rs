@@ -1,4 +1,4 @@
-//! The headers that Klaviyo's `/api` endpoints ask for, and one that they answer with.
+//! The headers that Klaviyo's `/api` endpoints require, and one that they answer with.
 
 /// The revision of the API that the request types were written against. Klaviyo keeps a revision for two years.
 pub const REVISION: &str = "2026-10-15";
@@ -18,7 +18,7 @@ pub const FALL_FORWARD_OPT_OUT_VALUE: &str = "1";
 /// The scheme word of `Authorization`; the private key follows after a blank. `Bearer` is for OAuth tokens.
 pub const AUTHORIZATION: &str = "Klaviyo-API-Key";
 
-/// The name of the header of an accepted request by which Klaviyo says what it left out of it; read it with
+/// The name of the header of an accepted request that names what Klaviyo left out of it; read it with
 /// [`left_out`].
 pub const PARTIAL_FAILURE_HEADER: &str = "x-klaviyo-partial-failure";
 

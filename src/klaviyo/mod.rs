@@ -1,5 +1,5 @@
 //! The remote's vocabulary: the requests Klaviyo takes, one by one or in bulk, where they go, what it limits, and how
-//! it says no.
+//! it refuses.
 //!
 //! Data and its reading only: nothing is sent here and nothing is decided. A request type has exactly the members
 //! that Klaviyo's API has for it (revision 2026-10-15), so a request with an unknown attribute cannot be built.
@@ -58,7 +58,7 @@ pub enum Request {
 }
 
 impl Request {
-    /// What it asks of Klaviyo.
+    /// Its kind.
     pub const fn kind(&self) -> DeliveryKind {
         match self {
             Self::Profile(_) => DeliveryKind::Profile,
@@ -90,7 +90,7 @@ impl Request {
         }
     }
 
-    /// The body's JSON text. `None` for those that name the profile by Klaviyo's id, which an earlier answer tells: see
+    /// The body's JSON text. `None` for those that name the profile by Klaviyo's id, which an earlier answer has: see
     /// [`body_for_profile`].
     pub fn body(&self) -> Option<String> {
         match self {

@@ -14,7 +14,7 @@ pub struct SubscribeJob {
     pub list_id: Option<String>,
     /// The person's e-mail address.
     pub email: String,
-    /// Whether Klaviyo asks the person.
+    /// Whether the person is asked to confirm.
     pub opt_in: OptIn,
 }
 
@@ -24,7 +24,7 @@ pub struct SubscribeJob {
 pub enum OptIn {
     /// The list's opt-in process decides: with double opt-in the person gets a message first.
     ByList,
-    /// The person consented at this time, which must be in the past: nobody is asked (`historical_import`).
+    /// The person consented at this time, which must be in the past, and is not asked (`historical_import`).
     GivenAt(Timestamp),
 }
 

@@ -28,15 +28,15 @@ pub enum SuccessBody {
 impl Success {
     /// Events and jobs without an id: taken to be worked on later.
     pub const ACCEPTED: Self = Self::of(&[202], SuccessBody::Empty);
-    /// An import job, which has an id to ask for it by.
+    /// An import job, which has an id to poll it by.
     pub const JOB: Self = Self::of(&[202], SuccessBody::Resource);
     /// A profile that was updated (200) or created (201).
     pub const PROFILE: Self = Self::of(&[200, 201], SuccessBody::Resource);
     /// A list's members: done, without a body.
     pub const NO_CONTENT: Self = Self::of(&[204], SuccessBody::Empty);
-    /// What was asked for.
+    /// The resources that were read.
     pub const READ: Self = Self::of(&[200], SuccessBody::Document);
-    /// One resource that was asked for by its id.
+    /// One resource that was read by its id.
     pub const READ_ONE: Self = Self::of(&[200], SuccessBody::Resource);
 
     const fn of(statuses: &'static [u16], body: SuccessBody) -> Self {

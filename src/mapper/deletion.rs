@@ -1,8 +1,8 @@
-//! delete → what has Klaviyo delete everybody the call names.
+//! delete → the requests that delete every person the call names.
 //!
 //! Klaviyo takes one identifier for each deletion, and never an external id. So each name of the call becomes a deletion
-//! of its own, and an external id is turned into Klaviyo's own id first, by an import that names nobody else: it answers
-//! with the profile's id, and changes nothing of a profile that is there.
+//! of its own, and an external id is turned into Klaviyo's own id first, by an import with no other name: Klaviyo
+//! answers it with the profile's id, and it changes nothing of a profile that exists.
 
 use super::person::{Named, Person};
 use super::reasons::{Refusal, Skip};
@@ -41,7 +41,7 @@ pub(super) fn plan(input: &Input<'_>, settings: &MappingConfig) -> Result<Vec<Pl
         planned.push(by_name(phone, "phone_number", job));
     }
     if let Some(refused) = &person.refused {
-        // The only name is one that Klaviyo does not know: nothing can be sent, and the operator is to see it.
+        // The only name is one that Klaviyo does not take: nothing can be sent, and the refusal shows it.
         planned.push(by_id(Some(refused.clone()), input));
     }
     if let Some(first) = planned.first_mut() {
@@ -50,7 +50,7 @@ pub(super) fn plan(input: &Input<'_>, settings: &MappingConfig) -> Result<Vec<Pl
     Ok(planned)
 }
 
-/// The import that tells the profile's id, and the deletion that takes it.
+/// The import that is answered with the profile's id, and the deletion that uses it.
 fn by_external_id(id: &Named, input: &Input<'_>) -> [Planned; 2] {
     let profile = ProfileImport {
         external_id: Some(id.value.clone()),

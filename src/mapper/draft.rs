@@ -1,5 +1,4 @@
-//! What every event has in common, whichever call it comes from: the properties with their rules, and the request that
-//! is made of it all.
+//! What every event has in common, whichever call it comes from: the properties with their rules, and the request.
 
 use serde_json::{Map, Number, Value};
 
@@ -21,7 +20,7 @@ const PROPERTIES: &str = "/data/attributes/properties";
 pub(super) struct Draft {
     /// The metric's name.
     pub(super) metric: Sourced<String>,
-    /// The `$event_id`; none only where nothing can make one, and then `refused` says so.
+    /// The `$event_id`; none only where nothing can make one, and then `refused` is set.
     pub(super) key: Option<Sourced<String>>,
     /// What it was worth.
     pub(super) value: Option<Sourced<Number>>,
@@ -29,7 +28,7 @@ pub(super) struct Draft {
     pub(super) currency: Option<Sourced<String>>,
     /// Everything that is sent as a property, and the warnings so far.
     pub(super) properties: Properties,
-    /// Why it cannot be sent, where the maker of the draft knows. Limits are checked at the end.
+    /// Why it cannot be sent, where that is known already. Limits are checked at the end.
     pub(super) refused: Option<Refusal>,
 }
 
@@ -59,7 +58,7 @@ impl Draft {
             unique_id,
             backfill: false,
         });
-        // Each event of an order is a request of its own, so each says what is odd about its person.
+        // Each event of an order is a request of its own, so each has the warnings about its person.
         sink.warnings.extend(person.warnings.iter().cloned());
         sink.warnings.extend(limits::ignored(&request));
         let refused = self.refused.or_else(|| person.refused.clone());
@@ -68,7 +67,7 @@ impl Draft {
     }
 }
 
-/// What there is to say about a call's time: found once, however many events are made of it.
+/// The warning about a call's time: found once, however many events are made of the call.
 pub(super) struct Stated {
     /// Which time cannot be read, and what counts instead.
     warning: Option<Warning>,
@@ -90,7 +89,7 @@ impl Stated {
     }
 }
 
-/// The fields of a call that say when it was made, the first that can be read counts.
+/// The fields of a call for its time; the first that can be read counts.
 const TIMES: [&str; 2] = ["timestamp", "originalTimestamp"];
 
 /// Where a call's time comes from.
@@ -102,7 +101,7 @@ pub(super) fn time_origin(call: &Call) -> Origin {
     )
 }
 
-/// The properties of an event, and what there is to say about the event so far.
+/// The properties of an event, and its rules and warnings so far.
 pub(super) struct Properties {
     pub(super) map: Map<String, Value>,
     pub(super) sink: Sink,

@@ -62,7 +62,7 @@ pub(super) fn fit(key: String, sink: &mut Sink) -> String {
     hashed
 }
 
-/// Tells the lines of one order apart that carry the same product id: the second gets `_2`, the third `_3`.
+/// Distinguishes the lines of an order that have the same product id: the second gets `_2`, the third `_3`.
 pub(super) struct Lines {
     sent: BTreeSet<String>,
     last: BTreeMap<String, usize>,
@@ -108,7 +108,7 @@ fn first_id(
     })
 }
 
-/// Whether the settings say that the event's `eventId` is one.
+/// Whether the event's `eventId` is one by the settings.
 fn has_event_id(name: &str, settings: &MappingConfig) -> bool {
     let named = |event: &String| event == "*" || same_key(event, name);
     settings.event_id_events.iter().any(named)

@@ -1,8 +1,8 @@
 //! The lists of a person: the subscription that an identify call asks for, and the lists that follow an audience of
 //! Segment Personas.
 //!
-//! Consent is the careful part. Who cannot be read asking for a list gets none; an unreadable `confirmOptin` asks
-//! the person; a Personas call never uses the default list, since nobody would take the person off it again.
+//! Consent is the careful part. A list that cannot be read subscribes nobody. With an unreadable `confirmOptin` the
+//! person is asked to confirm. A Personas call never uses the default list, since nothing would take the person off it.
 
 use serde_json::Value;
 
@@ -61,7 +61,7 @@ fn subscription(
     Some(sink.planned(request, refused))
 }
 
-/// Where a subscription names the person, and where it says what the person consents to.
+/// Where a subscription has the person's names, and where it has the consent.
 const NAMES: &str = "/data/attributes/profiles/data/0/attributes";
 const MARKETING: &str = "/data/attributes/profiles/data/0/attributes/subscriptions/email/marketing";
 
@@ -87,7 +87,7 @@ impl List {
     }
 }
 
-/// The rules of a consent that was given at this time. `place` is where the call says that nobody is asked to confirm.
+/// The rules of a consent that was given at this time. `place` is where the call turns the confirmation off.
 fn consent_rules(input: &Input<'_>, time: Timestamp, place: Option<Pointer>, sink: &mut Sink) {
     let origin = sink.origin(|| match place {
         Some(place) => Origin::new(place, Note::OptInOff),
@@ -104,8 +104,8 @@ fn consent_rules(input: &Input<'_>, time: Timestamp, place: Option<Pointer>, sin
     sink.rule(MARKETING, "consented_at", origin);
 }
 
-/// The list of the call, else the default one. In a browser anybody could subscribe anybody: of the client's side the
-/// default one never counts, and the call's own where its source may name one.
+/// The list of the call, else the default one. A browser's write key is public, so with it any address could be
+/// subscribed: calls of the client side never use the default list, and their own only where the source may name one.
 fn wanted_list(input: &Input<'_>, settings: &MappingConfig, warnings: &mut Vec<Warning>) -> Option<List> {
     let options = input.call.klaviyo_options();
     let named: Vec<_> = options.all("listId").collect();
@@ -153,7 +153,7 @@ fn own_list(
     Some(List { id, place })
 }
 
-/// Whether the person is asked to confirm, and where the call says so.
+/// Whether the person is asked to confirm, and where the call states it.
 fn opt_in(input: &Input<'_>, settings: &MappingConfig, sink: &mut Sink) -> (OptIn, Option<Pointer>) {
     let default = (settings.confirm_optin, None);
     let options = input.call.klaviyo_options();

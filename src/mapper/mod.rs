@@ -3,9 +3,9 @@
 //! The rules are those of Segment's Klaviyo destination on today's Klaviyo API. Everything here is a function of the
 //! call and the settings: no clock, no chance, no I/O, so a replay decides as the first time did. Nothing panics,
 //! whatever the call holds. Nothing is dropped in silence: what cannot be sent is refused by name, what Klaviyo will
-//! not keep is a warning, and every field that is sent names the rule that gave it.
-//! A person is named to Klaviyo by nothing but what [`Call::identifiers`] returns, because the order in which events
-//! wait is made of those. May use `model`, `config`, `segment` and `klaviyo`.
+//! not keep is a warning, and every field that is sent has a rule, which an explanation shows.
+//! A person is named to Klaviyo only by what [`Call::identifiers`] returns, because an event waits behind the earlier
+//! events of those. May use `model`, `config`, `segment` and `klaviyo`.
 
 mod codes;
 mod decimal;
@@ -42,7 +42,7 @@ use crate::segment::Call;
 pub struct Input<'a> {
     /// The call.
     pub call: &'a Call,
-    /// Its message id: the `$event_id` of last resort.
+    /// Its message id: the `$event_id` where nothing else can be one.
     pub message_id: &'a str,
     /// When it happened, corrected for the sender's clock.
     pub at: Timestamp,
@@ -52,7 +52,7 @@ pub struct Input<'a> {
     pub side: Side,
     /// What it may ask for.
     pub rights: Rights,
-    /// Whether the rules of the requests' fields are asked for; otherwise none is made.
+    /// Whether the rules of the requests' fields are wanted; otherwise none is made.
     pub explain: bool,
 }
 

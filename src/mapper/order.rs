@@ -1,7 +1,7 @@
 //! Order Completed → `Placed Order`, and one `Ordered Product` per product.
 //!
 //! All of them carry the same person and time. The products' `$event_id`s are made of the order's id and theirs, so
-//! that an order that is sent again, in whatever message, is the same order with the same products.
+//! that an order that is sent again, with any message id, is the same order with the same products.
 
 use std::collections::BTreeSet;
 
@@ -29,8 +29,8 @@ pub(super) fn plan(
     mut sink: Sink,
 ) -> Vec<Planned> {
     let key = event_id::of_event(input, settings, &lifted, "Order Completed", &mut sink);
-    // The page: the products' ids are made of the orderId. Without one, what names the order names its products.
-    // What it would warn of has been warned of.
+    // Source: the destination's page, where the products' ids are made of the orderId. Without one, the order's own key
+    // is used. Its warnings are dropped: the order has them already.
     let mut warned = sink.another();
     let order_id = event_id::order_id(&lifted.rest, &settings.garbage_ids, &mut warned);
     let order_id = order_id.unwrap_or_else(|| key.clone());
@@ -111,10 +111,10 @@ fn metric(input: &Input<'_>, settings: &MappingConfig) -> (&'static str, Note) {
     }
 }
 
-/// What Klaviyo's flows and segments read of an order's products.
+/// Adds what Klaviyo's flows and segments read of an order's products.
 fn summarise(properties: &mut Properties, products: &Products, side: Side) {
     let Products { sent, lines: products } = products;
-    // Empty lists would say that the order has no products: then the lists are left out.
+    // Klaviyo would take empty lists for an order without products, so they are left out.
     if products.is_empty() {
         return;
     }

@@ -1,4 +1,4 @@
-//! Who a call is about, in the names that Klaviyo knows: external id, e-mail, phone.
+//! The person a call is about, in the names that Klaviyo knows: external id, e-mail, phone.
 
 use serde_json::{Map, Value};
 
@@ -14,7 +14,7 @@ use crate::model::{Identifier, IdentifierKind, e164};
 use crate::segment::{Contact, Place, Pointer};
 
 /// The origin of the custom property `id`. Source: the destination's page, "Enforce email as primary identifier", which
-/// speaks of identify and track calls.
+/// is about identify and track calls.
 pub(super) fn user_id_as_property() -> Origin {
     Origin::new(Pointer::of("userId"), Note::EnforceEmail)
 }

@@ -46,7 +46,7 @@ pub(super) struct Product {
     own_value: Option<Number>,
     /// Every other field.
     rest: Map<String, Value>,
-    /// What there is to say about it.
+    /// Its rules and warnings.
     sink: Sink,
 }
 

@@ -10,7 +10,7 @@ reasons! {
     /// Why a call owes Klaviyo nothing.
     #[derive(Copy)]
     Skip {
-        /// Its `integrations` say so.
+        /// Its `integrations` switch Klaviyo off.
         #[error("the call's `integrations` switch Klaviyo off: leave `Klaviyo` out or set it to true to send the call")]
         Disabled = "klaviyo_disabled";
         /// Calls of its type have no counterpart at Klaviyo.

@@ -28,7 +28,7 @@ macro_rules! notes {
             /// Every note.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// The note's code: it stays the same whatever the text says.
+            /// The note's code: it stays the same when the text changes.
             pub const fn code(self) -> &'static str {
                 match self { $(Self::$variant => $code),+ }
             }
@@ -140,7 +140,7 @@ impl Origin {
     }
 }
 
-/// A value, and where it comes from if that is asked for.
+/// A value, and where it comes from if rules are wanted.
 #[derive(Debug, Clone)]
 pub(super) struct Sourced<T> {
     pub(super) value: T,

@@ -1,5 +1,5 @@
-//! What there is to say about a request besides its body: warnings always, rules only if they are asked for. Without an
-//! explanation an event allocates no rule, nor a place or text of one.
+//! The warnings and rules of a request. Warnings are always collected, rules only for an explanation: otherwise an event
+//! allocates no rule, nor a place or text of one.
 
 use super::Planned;
 use super::reasons::Refusal;
@@ -8,7 +8,7 @@ use super::warning::Warning;
 use crate::klaviyo::Request;
 use crate::segment::member;
 
-/// Collects what there is to say about a request: its warnings, and the rules of its fields if they are asked for.
+/// Collects the warnings of a request, and the rules of its fields if they are wanted.
 pub(super) struct Sink {
     explain: bool,
     pub(super) rules: Vec<Rule>,
@@ -16,7 +16,7 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    /// `explain`: whether rules are asked for.
+    /// `explain`: whether rules are wanted.
     pub(super) const fn new(explain: bool) -> Self {
         Self {
             explain,
@@ -25,7 +25,7 @@ impl Sink {
         }
     }
 
-    /// Another one, for another request, that is asked for the same.
+    /// An empty one for another request, with rules where this one has them.
     pub(super) const fn another(&self) -> Self {
         Self::new(self.explain)
     }
@@ -35,7 +35,7 @@ impl Sink {
         self.warnings.push(warning);
     }
 
-    /// An origin that is made only if rules are asked for.
+    /// An origin, made only if rules are wanted.
     pub(super) fn origin(&self, make: impl FnOnce() -> Origin) -> Option<Origin> {
         self.explain.then(make)
     }

@@ -80,7 +80,7 @@ impl Traits {
                 profile.location.country = self.row(COUNTRY);
                 profile.location.region = self.row(REGION);
                 profile.location.zip = self.row(ZIP);
-                let mut timezone = self.ask(TIMEZONE.1);
+                let mut timezone = self.take_first(TIMEZONE.1);
                 let context = context_timezone.map(|value| Sourced {
                     value,
                     origin: self.sink.origin(|| Origin::sent(Pointer::path("context.timezone"))),
@@ -110,7 +110,7 @@ impl Traits {
                 }
                 Look::Blank => self.drop_blank(&sent),
                 Look::Other => self.keep_as_property(&sent),
-                // The person's own warnings say why it names nobody.
+                // A warning of the person has the reason why it is not used as a name.
                 Look::Text(_) => {}
             }
         }
@@ -129,8 +129,8 @@ impl Traits {
 
     /// First and last name, else the parts of `name`.
     fn names(&mut self, profile: &mut ProfileImport) {
-        let mut first = self.ask(FIRST_NAME.1);
-        let mut last = self.ask(LAST_NAME.1);
+        let mut first = self.take_first(FIRST_NAME.1);
+        let mut last = self.take_first(LAST_NAME.1);
         if first.text.is_none() || last.text.is_none() {
             self.split_name(&mut first, &mut last);
         }
@@ -175,13 +175,13 @@ impl Traits {
 
     /// Fills one row.
     fn row(&mut self, (field, paths): Row) -> Field {
-        let answer = self.ask(paths);
+        let answer = self.take_first(paths);
         self.settle(field, answer)
     }
 
-    /// Asks for the first usable text on these paths, and takes it. A `null` is remembered: it clears the field
+    /// Takes the first usable text on these paths. A `null` is remembered: it clears the field
     /// unless another path has a text.
-    fn ask(&mut self, paths: &[Path]) -> Answer {
+    fn take_first(&mut self, paths: &[Path]) -> Answer {
         let mut answer = Answer::default();
         for (sent, look) in paths.iter().flat_map(|path| self.look(path)).collect::<Vec<_>>() {
             match look {
@@ -252,7 +252,7 @@ impl Traits {
 /// Where the attributes of a profile are.
 pub(super) const ATTRIBUTES: &str = "/data/attributes";
 
-/// What a row's traits say.
+/// What the traits of a row hold.
 #[derive(Default)]
 struct Answer {
     text: Option<Sourced<String>>,

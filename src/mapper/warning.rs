@@ -124,7 +124,7 @@ reasons! {
             /// The place that counts.
             used: Pointer,
         } = "list_id_passed_over";
-        /// The call says whether to confirm, and its source may not.
+        /// The call has the option whether to confirm, and its source may not use it.
         #[error("`{0}` does not count: the source may not say it (`allow`)")]
         OptInNotAllowed(Pointer) = "opt_in_not_allowed";
         /// Whether to confirm cannot be read.

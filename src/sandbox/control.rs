@@ -1,6 +1,6 @@
-//! The sandbox's own paths, `/sandbox/*`: to look at what it holds, to make it misbehave, to make it forget.
+//! The sandbox's own paths, `/sandbox/*`: to read what it holds, to set faults, to clear it.
 //!
-//! Promises that wrong input gets a 400 that says what is wrong, as `{"error": "…"}`; and that no web page elsewhere reads
+//! Promises that wrong input gets a 400 with what is wrong, as `{"error": "…"}`; and that no web page elsewhere reads
 //! or changes anything here, as on the admin port. Requests here are not logged.
 
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! The endpoints a sandbox has: their paths, methods and published limits.
 //!
-//! Promises that an unknown path and a wrong method are told apart, as Klaviyo tells them apart. Pure.
+//! Promises that an unknown path and a wrong method are answered differently, as by Klaviyo. Pure.
 //! Source: Klaviyo's `OpenAPI` description, `x-klaviyo-ratelimit` of each operation.
 
 use axum::http::Method;

@@ -75,6 +75,10 @@ pub(crate) struct Faults(Vec<FaultRule>);
 /// A fault and its aim, as they are given.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a key of its own; which go together is checked when they are read"
+)]
 struct Given {
     status: Option<u16>,
     /// Taken from the text as it is: here only the key is known.

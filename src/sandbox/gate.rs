@@ -1,7 +1,7 @@
 //! What a request must pass before its document is looked at: path, method, key, revision, and, once its rate is
 //! counted, media type and size.
 //!
-//! Pure. The order is the one a client can observe: a wrong key is told before a wrong
+//! Pure. The order is the one a client can observe: a wrong key is reported before a wrong
 //! document. Uses the sandbox's own options.
 
 use axum::http::{Method, StatusCode};
@@ -57,7 +57,7 @@ pub(crate) fn admit(call: &Call, options: &Options, request: u64) -> Result<Admi
     Ok(Admitted { endpoint, id, revision })
 }
 
-/// Checks what the request says of its body, and the body's size. Apart from [`admit`], because the rate is counted first.
+/// Checks the headers about the body, and the body's size. Apart from [`admit`], because the rate is counted first.
 pub(crate) fn check_body(call: &Call, admitted: &Admitted) -> Result<(), Refusal> {
     // Only reads take no document.
     if call.method == Method::GET {

@@ -2,20 +2,20 @@
 //! `klaviyo-relay sandbox`.
 //!
 //! It promises to take what Klaviyo takes and to refuse what Klaviyo refuses, judged on the raw request by its own
-//! reading of Klaviyo's pages; to keep what it took, each event once; to log every request; to misbehave as it is
-//! told; to mark every answer with `X-Klaviyo-Relay-Sandbox: 1`; and to stay within its bounds of memory.
+//! reading of Klaviyo's pages; to keep what it took, each event once; to log every request; to apply the
+//! faults that it is given; to mark every answer with `X-Klaviyo-Relay-Sandbox: 1`; and to stay within its bounds of memory.
 //! It uses `model`, `clock`, `json` and `listener`, and on purpose nothing of what the relay itself knows of Klaviyo.
 //!
-//! Beside Klaviyo's paths it has its own:
+//! Besides Klaviyo's paths it has its own:
 //!
 //! - `GET /sandbox`: counts. `DELETE /sandbox`: forget everything, faults included.
 //! - `GET /sandbox/requests`, `/profiles`, `/events`, `/lists`, with `?after=N&limit=N`: what came and what is held.
-//! - `POST /sandbox/faults`: misbehave, by an object or an array of them, applied in order. Keys: what to do
+//! - `POST /sandbox/faults`: an object or an array of them, applied in order. Keys: what to do
 //!   (`status` with `body` and `headers`, `delay_ms`, `hang`, `reset`, `half`, `lost`), to which requests (`method`,
 //!   `path`, `match` for a part of the body), and to how many (`next`; without it until cleared). `GET` lists them,
-//!   `DELETE` clears them and lets go of what hangs.
+//!   `DELETE` clears them and releases what hangs.
 //!
-//! An event can carry its own misbehaviour in the property `sandbox_script`, such as `[500, "lost", 202]`: one step
+//! An event can carry its own faults in the property `sandbox_script`, such as `[500, "lost", 202]`: one step
 //! for each time it is sent.
 
 mod answer;
@@ -61,7 +61,7 @@ struct Inner {
     options: Options,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
-    /// Lets go of what hangs, once for each time it was told to; the parent ends all of it for good.
+    /// Cancelled to release what hangs, and replaced then; `stopped`, its parent, releases all of it for good.
     hanging: Mutex<CancellationToken>,
     stopped: CancellationToken,
 }
@@ -94,7 +94,7 @@ impl Sandbox {
         views::snapshot(&state)
     }
 
-    /// Lets go of every request that hangs or is delayed, now and from now on, so that its port can close.
+    /// Releases every request that hangs or is delayed, now and from now on, so that its port can close.
     pub fn stop(&self) {
         self.inner.stopped.cancel();
     }
@@ -110,14 +110,14 @@ impl Inner {
         self.hanging.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets go of what hangs at this moment.
+    /// Releases what hangs at this moment.
     fn release(&self) {
         let mut hanging = self.hanging();
         hanging.cancel();
         *hanging = self.stopped.child_token();
     }
 
-    /// Forgets everything.
+    /// Deletes everything.
     fn reset(&self) {
         *self.lock() = State::new(&self.options, self.clock.now());
         self.release();

@@ -1,4 +1,4 @@
-//! What a sandbox is told at its start: the key it accepts, the revisions, limits, lists, and how much it keeps.
+//! The options of a sandbox: the key it accepts, the revisions, limits, lists, and how much it keeps.
 //!
 //! Plain data with defaults that fit a first try without an account. Uses no other module.
 
@@ -87,7 +87,7 @@ impl OptIn {
     }
 }
 
-/// How much a sandbox remembers. Past a bound the oldest goes, and the counts say how many went.
+/// How much a sandbox remembers. Past a bound the oldest goes, and the counts have how many went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keep {
     /// Requests in the log.
@@ -98,7 +98,7 @@ pub struct Keep {
     pub events: usize,
     /// Bytes of event properties.
     pub event_bytes: usize,
-    /// Profiles. A forgotten one is made anew when it is named again.
+    /// Profiles. A forgotten one is created again when it is named again.
     pub profiles: usize,
     /// Bytes of profile attributes.
     pub profile_bytes: usize,

@@ -1,7 +1,7 @@
 //! What a sandbox holds, a page at a time, the newest entries first.
 //!
 //! It promises that a page copies a bounded amount, however much is held and however large it is, and that what comes
-//! while somebody reads on shifts nothing. Uses the state and its views.
+//! between two pages shifts nothing. Uses the state and its views.
 
 use super::Sandbox;
 use super::state::lists::List;
@@ -18,7 +18,7 @@ const FIRST_MEMBERS: usize = 5;
 /// Some entries, and where to go on.
 #[derive(Debug, Clone)]
 pub struct Page<T, C = u64> {
-    /// The entries; fewer than asked for, or none, where they are large or few are meant and `next` tells where to go on.
+    /// The entries; fewer than asked for, or none, where they are large or few match; `next` is set then.
     pub entries: Vec<T>,
     /// Go on before (of lists: after) this one; `None` at the end.
     pub next: Option<C>,

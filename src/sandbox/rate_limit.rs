@@ -23,7 +23,7 @@ struct Counts {
     in_minute: u32,
 }
 
-/// What the windows say to one request.
+/// What the windows decide for one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// It may pass; this is what the `RateLimit-*` headers show of the steady window.

@@ -1,5 +1,5 @@
 //! Faults that an event carries itself: a property `sandbox_script` such as `[500, "lost", 202]`, one step for
-//! each time the event is sent. A test thus says in the event itself how Klaviyo will take it, with no call to the
+//! each time the event is sent. A test thus has in the event itself how Klaviyo will answer, with no call to the
 //! sandbox before; to Klaviyo it is a property like any other. Among the properties of an imported profile it works
 //! the same.
 //!

@@ -34,7 +34,7 @@ async fn klaviyo(Shared(inner): Shared<Arc<Inner>>, request: Request) -> Respons
     let Some(call) = Call::read(request, inner.clock.now()).await else {
         return wire::broken();
     };
-    // Taken before the request shows in the log: whoever sees it hang there can let go of it.
+    // Taken before the request shows in the log: a request that is seen to hang there can be released.
     let release = inner.hanging().clone();
     let (response, delay) = match inner.take(&call) {
         Taken::Hanging => {
@@ -61,7 +61,7 @@ enum Taken {
 }
 
 impl Inner {
-    /// Deals with a request, as told by the faults.
+    /// Handles a request, as the faults ask for.
     fn take(&self, call: &Call) -> Taken {
         let mut state = self.lock();
         let number = state.log.next();

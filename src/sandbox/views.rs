@@ -1,4 +1,4 @@
-//! What a sandbox shows of itself, typed: the same for `/sandbox/*` as JSON, for `demo` to print and for tests.
+//! What a sandbox holds, as it is shown: the same for `/sandbox/*` as JSON, for `demo` to print and for tests.
 //!
 //! Promises that nothing shown is a key: requests are shown without their headers. Times are ISO 8601, UTC.
 
@@ -100,7 +100,7 @@ pub struct ProfileView {
     pub updated: String,
 }
 
-/// What somebody agreed to.
+/// A consent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ConsentView {
     /// `SUBSCRIBED` or `AWAITING_CONFIRMATION`.
@@ -153,11 +153,11 @@ pub struct ListView {
     pub name: String,
     /// `single_opt_in` or `double_opt_in`.
     pub opt_in_process: &'static str,
-    /// Who is on it, or asked to be.
+    /// Its members, those included who have not confirmed yet.
     pub members: Vec<MemberView>,
 }
 
-/// Somebody on a list.
+/// A member of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MemberView {
     /// Klaviyo's id of the profile.

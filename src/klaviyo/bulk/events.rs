@@ -1,7 +1,7 @@
 //! The events of a job, grouped by the profile they name.
 //!
-//! Promises that the events of one person stand in the order they were added: Klaviyo's description says nothing of
-//! the order in which it works through a job, so it is at least told in the right one.
+//! Promises that the events of one person stand in the order they were added: Klaviyo does not document the order in
+//! which it works through a job, so the body at least has the right one.
 
 use std::collections::{HashMap, HashSet};
 
@@ -59,7 +59,7 @@ impl Events {
         if self.len == MAX_BULK_EVENTS {
             return Err(DoesNotFit::Full);
         }
-        // Klaviyo refuses a job that repeats a key of one person; who is one person to it nobody else can know.
+        // Klaviyo refuses a job that repeats a key of one person; which events are of one person to Klaviyo cannot be known here.
         if self.keys.contains(&item.key) {
             return Err(DoesNotFit::OtherJob);
         }

@@ -1,7 +1,7 @@
 //! What became of an import job: its status, and the profiles that were not taken.
 //!
-//! Klaviyo works through an import after it has answered; the job is asked for until it is over, and then for its
-//! errors. A job whose id was lost with the answer can be looked for among all jobs.
+//! Klaviyo works through an import after it has answered; the job is polled until it is over, and then its errors
+//! are read. A job whose id was lost with the answer can be looked for among all jobs.
 //! Source: Klaviyo's published API description of the four endpoints (2026-04-15).
 
 use serde_json::Value;
@@ -17,7 +17,7 @@ use crate::model::Timestamp;
 /// The most errors, or jobs, that Klaviyo shows at once.
 const AT_ONCE: u32 = 100;
 
-/// An import job, as Klaviyo answers when it is made and when it is asked for.
+/// An import job, as Klaviyo answers when it is made and when it is polled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportJob {
     /// Its id.
@@ -45,7 +45,7 @@ pub enum ImportStatus {
     Complete,
     /// It is over, and was not finished.
     Cancelled,
-    /// Klaviyo said something that was not documented when this was written, or nothing.
+    /// A status that was not documented when this was written, or none.
     Other,
 }
 
@@ -86,7 +86,7 @@ impl ImportJob {
     }
 }
 
-/// Reads an import job from an answer's body. `None` when it is none, or has no id: then it cannot be asked for.
+/// Reads an import job from an answer's body. `None` when it is none, or has no id: then it cannot be polled.
 pub fn import_job(body: &[u8]) -> Option<ImportJob> {
     let body = json::from_slice(body).ok()?;
     ImportJob::read(body.get("data")?)
@@ -99,14 +99,14 @@ pub fn import_jobs(body: &[u8]) -> Option<Vec<ImportJob>> {
     body.get("data")?.as_array()?.iter().map(ImportJob::read).collect()
 }
 
-/// Where to ask for all import jobs of the account, the newest first: the first page.
+/// The path of all import jobs of the account, the newest first: the first page.
 pub fn import_jobs_route() -> Route {
     Route::read(format!(
         "/api/profile-bulk-import-jobs?sort=-created_at&page%5Bsize%5D={AT_ONCE}"
     ))
 }
 
-/// Where to ask for an import job.
+/// The path of an import job.
 pub fn import_job_route(id: &str) -> Route {
     Route {
         success: Success::READ_ONE,
@@ -114,7 +114,7 @@ pub fn import_job_route(id: &str) -> Route {
     }
 }
 
-/// Where to ask for an import job's errors: the first page.
+/// The path of an import job's errors: the first page.
 pub fn import_errors_route(id: &str) -> Route {
     let id = encoded(id);
     Route::read(format!(
@@ -122,8 +122,8 @@ pub fn import_errors_route(id: &str) -> Route {
     ))
 }
 
-/// Where to ask for the page after the one with this body; `None` when it is the last. `first` is where the first was
-/// asked for. Of the link only the cursor is taken: the request goes where the others go, whatever host an answer names.
+/// The path of the page after the one with this body; `None` when it is the last. `first` is the path of the first
+/// page. Of the link only the cursor is taken: the request goes where the others go, whatever host an answer names.
 pub fn next_page_route(first: &Route, body: &[u8]) -> Option<Route> {
     let body = json::from_slice(body).ok()?;
     let link = body.pointer("/links/next")?.as_str()?;
@@ -190,8 +190,8 @@ impl ImportError {
     }
 }
 
-/// The item of an import job that an import error is about. The profile given back decides, by its identifiers, for
-/// it says whom Klaviyo means; without one, or with one that the job does not have, the pointer does. Whether the
+/// The item of an import job that an import error is about. The identifiers of the profile in the error decide,
+/// because they name the person that Klaviyo means; without one, or with one that the job does not have, the pointer does. Whether the
 /// profile comes with or without the `data` and `attributes` around its fields is not described: it may be either.
 /// `None` when neither leads to one item.
 pub fn item_of(job: &BulkJob, error: &ImportError) -> Option<usize> {

@@ -1,6 +1,6 @@
 //! A single request's body, taken apart into what a job is made of.
 //!
-//! Promises that every part is the very text of the body: what is needed to tell items apart is read beside it.
+//! Promises that every part is the very text of the body: what distinguishes the items is read in addition.
 //! What has an unknown member, or none of a known one, is no item: it goes singly, as it is.
 
 use serde::{Deserialize, Deserializer, Serialize};

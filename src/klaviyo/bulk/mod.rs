@@ -1,4 +1,4 @@
-//! Bulk jobs: many single requests as one, and what an answer to the whole says of each.
+//! Bulk jobs: many single requests as one, and what an answer to the whole means for each.
 //!
 //! A job is made of the bodies that single requests were frozen with, whose parts go over byte for byte: numbers keep
 //! their digits and objects the order of their members. Promises that a job keeps Klaviyo's limits, repeats neither a
@@ -95,7 +95,7 @@ impl BulkJob {
         }
     }
 
-    /// What its items ask of Klaviyo.
+    /// The kind of its items.
     pub const fn kind(&self) -> DeliveryKind {
         match &self.load {
             Load::Events(_) => DeliveryKind::Event,

@@ -8,7 +8,7 @@ pub(super) type Name = (&'static str, String);
 /// All but Klaviyo's own id, which stands beside the attributes.
 const IDENTIFIERS: [&str; 5] = ["email", "phone_number", "external_id", "anonymous_id", "_kx"];
 
-/// The names in a profile object. Klaviyo does not tell e-mail addresses apart by their case.
+/// The names in a profile object. To Klaviyo e-mail addresses that differ in case alone are one.
 pub(super) fn names_of(profile: &Value) -> Vec<Name> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let id = profile.get("id").and_then(text).map(|id| ("id", id));

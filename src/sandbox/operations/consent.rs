@@ -1,6 +1,6 @@
-//! `POST /api/profile-subscription-bulk-create-jobs`: who agreed to be written to.
+//! `POST /api/profile-subscription-bulk-create-jobs`: consent to messages.
 //!
-//! Promises the rules between the fields that no shape can say: `consented_at` and `historical_import` go together,
+//! Promises the rules between the fields that no shape can express: `consented_at` and `historical_import` go together,
 //! a channel needs its identifier. A list with double opt-in keeps people waiting, unless the import is historical.
 
 use axum::http::StatusCode;
@@ -68,7 +68,7 @@ impl Operation<'_> {
             .map_or(account, |list| list.opt_in)
     }
 
-    /// The person meant, made now when new; none for an id that nobody has.
+    /// The person, created now when new; none for an unknown id.
     fn subscriber(&mut self, profile: &Value) -> Option<ProfileNumber> {
         let names = Names::of(profile);
         let known = match &names.id {

@@ -1,7 +1,7 @@
 //! `POST /api/events` and `POST /api/event-bulk-create-jobs`: recording what people did.
 //!
 //! Promises the silence of the real one: an accepted event may still be dropped (test domains, an id that fits
-//! nobody or somebody else), which only the request log tells.
+//! nobody or somebody else), which only the request log shows.
 
 use std::collections::HashSet;
 
@@ -98,7 +98,7 @@ impl Operation<'_> {
         for (at, person) in persons.iter().enumerate() {
             let names = Names::of(&person["attributes"]["profile"]["data"]);
             let owner = owner(&self.state.profiles, &names).ok().flatten();
-            // Somebody new is told apart by the strongest name.
+            // A new person is identified by the strongest name.
             let who = owner.map_or_else(|| format!("{:?}", names.given.first()), ProfileNumber::id);
             for (nth, event) in events_of(person).iter().enumerate() {
                 let metric = metric_of(&event["attributes"]);
@@ -165,7 +165,7 @@ impl Operation<'_> {
     }
 }
 
-/// Whose event it is; an error says why nobody's.
+/// The profile of an event, or why it has none.
 fn owner(profiles: &Profiles, names: &Names) -> std::result::Result<Option<ProfileNumber>, String> {
     let owners = profiles.owners(names);
     let Some(id) = &names.id else {
@@ -180,7 +180,7 @@ fn owner(profiles: &Profiles, names: &Names) -> std::result::Result<Option<Profi
     Ok(Some(by_id))
 }
 
-/// Refuses an event that is about nobody.
+/// Refuses an event that names no person.
 fn require_names(check: &mut Check, holder: &Value, pointer: &str) {
     if !Names::of(&holder["attributes"]["profile"]["data"]).any() {
         check.refuse(format!("{pointer}/attributes/profile/data/attributes"), NOBODY);

@@ -145,11 +145,11 @@ impl State {
     }
 }
 
-/// Whose profile a document changes: none for somebody new.
+/// The profile that a document changes: none for a new person.
 fn owner(profiles: &Profiles, names: &Names, pointer: &str) -> std::result::Result<Option<ProfileNumber>, Refusal> {
     let owners = profiles.owners(names);
     if let Some(id) = &names.id {
-        // The same answer for an id that nobody has and for one beside somebody else's identifier: as seen.
+        // The same answer for an unknown id and for one with an identifier of another profile: as observed.
         return match profiles.by_id(id) {
             Some(by_id) if owners.iter().all(|owner| *owner == by_id) => Ok(Some(by_id)),
             Some(_) | None => Err(Refusal::not_found(

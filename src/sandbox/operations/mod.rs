@@ -22,7 +22,7 @@ use super::schema::{Check, Shape};
 use super::state::State;
 use crate::model::Timestamp;
 
-/// What an operation works with.
+/// An operation, and what it works with.
 pub(crate) struct Operation<'a> {
     pub(crate) state: &'a mut State,
     pub(crate) options: &'a Options,
@@ -32,7 +32,7 @@ pub(crate) struct Operation<'a> {
     pub(crate) revision: Revision,
 }
 
-/// What a request asks for beside its operation.
+/// The arguments of an operation.
 pub(crate) struct Args<'a> {
     /// The id in the path, empty where there is none.
     pub(crate) id: &'a str,
@@ -50,7 +50,7 @@ pub(crate) struct Response {
     pub(crate) note: Option<String>,
 }
 
-/// What an operation comes to.
+/// The result of an operation.
 pub(crate) type Result<T> = std::result::Result<T, Vec<Refusal>>;
 
 impl Response {
@@ -65,7 +65,7 @@ impl Response {
 }
 
 impl Operation<'_> {
-    /// Carries out one operation.
+    /// Runs one operation.
     pub(crate) fn run(&mut self, endpoint: Endpoint, args: &Args<'_>) -> Result<Response> {
         self.state.run_imports(self.now);
         let response = match endpoint {
@@ -90,7 +90,7 @@ impl Operation<'_> {
         response
     }
 
-    /// Compares a document with its shape, and, once that fits, with what no shape can say.
+    /// Compares a document with its shape, and, once that fits, with what no shape can express.
     fn check(&self, shape: &Shape, document: &Value, further: impl FnOnce(&mut Check)) -> Result<()> {
         let mut check = Check::new(self.revision, self.now);
         check.shape(shape, document, "");

@@ -42,7 +42,7 @@ impl Page {
                         .map_err(|_| vec![Refusal::parameter("page[cursor]", detail)])?;
                 }
                 "sort" => page.ascending = !value.starts_with('-'),
-                // What narrows or widens the attributes shown is let be: all of them are shown.
+                // What narrows or widens the attributes shown is ignored: all of them are shown.
                 "include" => {}
                 name if name.starts_with("fields[") || name.starts_with("additional-fields[") => {}
                 _ => {

@@ -1,4 +1,4 @@
-//! The lists of a sandbox's account and who is on them.
+//! The lists of a sandbox's account and their members.
 //!
 //! Promises that an account with given lists has no others, and that one with any list makes a bounded number.
 //! Uses `model` for time.
@@ -22,7 +22,7 @@ pub(crate) struct List {
     pub(crate) members: BTreeMap<ProfileNumber, Membership>,
 }
 
-/// How somebody is on a list.
+/// How a profile is on a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Membership {
     /// Put there as a member; consent is another matter.
@@ -44,7 +44,7 @@ impl Membership {
 }
 
 impl List {
-    /// Who is on it of those made before the profile of this number, newest first.
+    /// Its members of those made before the profile of this number, newest first.
     pub(crate) fn members_before(&self, number: u64) -> impl Iterator<Item = (ProfileNumber, Membership)> {
         let before = self.members.range(..ProfileNumber::at(number)).rev();
         before.map(|(member, how)| (*member, *how))

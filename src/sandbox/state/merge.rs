@@ -28,7 +28,7 @@ impl Profile {
         }
     }
 
-    /// A custom property's null is kept as a value: no page says that it takes the property away.
+    /// A custom property's null is kept as a value: no page documents that it deletes the property.
     fn merge_properties(&mut self, properties: &Value, nulls: Nulls) {
         for (name, value) in members(Some(properties)) {
             if !value.is_null() || nulls == Nulls::Clear {

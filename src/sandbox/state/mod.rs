@@ -49,7 +49,7 @@ impl State {
         }
     }
 
-    /// Changes a profile by a document that sets its identifiers anew (`profile-import`, bulk import).
+    /// Changes a profile by a document that replaces its identifiers (`profile-import`, bulk import).
     pub(crate) fn import(&mut self, number: ProfileNumber, document: &Value, nulls: Nulls, now: Timestamp) {
         let names = Names::of(document);
         if nulls == Nulls::Clear {

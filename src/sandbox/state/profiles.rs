@@ -1,4 +1,4 @@
-//! The profiles a sandbox holds: who is who, what is known of them, and their consent.
+//! The profiles a sandbox holds: their identifiers, attributes and consent.
 //!
 //! Promises that an identifier belongs to one profile at a time, and that past its bounds the oldest profile is
 //! forgotten with all its names. Where Klaviyo's pages are silent (which profile survives a merge) nothing is
@@ -31,7 +31,7 @@ pub(crate) struct Profile {
     bytes: usize,
 }
 
-/// What somebody agreed to.
+/// A consent.
 #[derive(Debug, Clone)]
 pub(crate) struct Consent {
     /// `SUBSCRIBED`, or `AWAITING_CONFIRMATION` while a double opt-in is open.
@@ -41,7 +41,7 @@ pub(crate) struct Consent {
     pub(crate) historical_import: bool,
 }
 
-/// Who a document says it is about.
+/// The names that a document has for its person.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Names {
     /// Klaviyo's own id.
@@ -57,7 +57,7 @@ pub(crate) struct Names {
 pub(crate) enum Nulls {
     /// They clear the field (`profile-import`).
     Clear,
-    /// They change nothing (bulk import; events, of which no page tells).
+    /// They change nothing (bulk import; events, where it is not documented).
     Ignore,
 }
 
@@ -78,7 +78,7 @@ impl ProfileNumber {
         Self(number)
     }
 
-    /// The one that an id on the wire says, whether or not there is such a profile.
+    /// The number in an id on the wire, whether or not there is such a profile.
     pub(crate) fn of(id: &str) -> Option<Self> {
         let number = Self(id.strip_prefix("01SANDBOX")?.parse().ok()?);
         (number.id() == id).then_some(number)
@@ -89,7 +89,7 @@ impl ProfileNumber {
         self.0
     }
 
-    /// The id on the wire: as long as Klaviyo's, and easy to tell from one of theirs.
+    /// The id on the wire: as long as Klaviyo's, and easy to distinguish from one of theirs.
     pub(crate) fn id(self) -> String {
         format!("01SANDBOX{:017}", self.0)
     }
@@ -112,7 +112,7 @@ impl Names {
         names
     }
 
-    /// Whether they name somebody.
+    /// Whether there is any name.
     pub(crate) fn any(&self) -> bool {
         self.id.is_some() || !self.given.is_empty()
     }

@@ -152,7 +152,7 @@ async fn a_web_page_elsewhere_reads_and_changes_nothing() {
     let held = world.get("/sandbox").await;
     assert_eq!(held.body["profiles"], 1, "{}", held.text);
     assert_eq!(world.get("/sandbox/faults").await.body["faults"], json!([]));
-    // Klaviyo's own paths have none of it: who sends there has a key to show.
+    // Klaviyo's own paths have none of it: a key is needed there.
     let elsewhere = request(Method::GET, "/api/accounts", String::new());
     let elsewhere = with_header(elsewhere, "host", "a.klaviyo.com");
     assert_eq!(world.send(elsewhere).await.status, 200);

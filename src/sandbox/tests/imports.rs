@@ -1,4 +1,4 @@
-//! Profiles: who is who, what clears a field and what leaves it.
+//! Profiles: whose an identifier is, what clears a field and what leaves it.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ async fn null_clears_and_absent_leaves() {
         Value::Object(held.properties.clone()),
         json!({ "plan": "free", "age": 41 })
     );
-    // The freed address can be somebody else's.
+    // The freed address can be another person's.
     world.import(json!({ "email": "a@klaviyo-demo.com" })).await;
     assert_eq!(world.sandbox.snapshot().profiles.len(), 2);
 }
