@@ -36,7 +36,7 @@ CREATE TABLE message (
 CREATE TABLE event (
     -- One Segment call and its state.
     id INTEGER NOT NULL PRIMARY KEY, source TEXT NOT NULL, message_id TEXT NOT NULL,
-    type TEXT, name TEXT, profile TEXT, order_id TEXT,
+    type TEXT, name TEXT, profile TEXT, order_id TEXT, traceparent TEXT, -- the last: of the request that stored it
     at_ms INTEGER NOT NULL, received_ms INTEGER NOT NULL, finished_ms INTEGER,
     status TEXT NOT NULL CHECK (status IN ('pending', 'delivered', 'skipped', 'dead', 'held')),
     reason TEXT, copy_of INTEGER, -- the event of which this one, skipped, is a copy

@@ -34,7 +34,7 @@
 //! | `sandbox` | a Klaviyo in the program: checks requests as the real one does, and stores what it got | model, clock, listener, json |
 //! | `operator` | what an operator asks for, the same from the commands and from the admin port | outbox, ingest, relay, mapper, klaviyo, segment, model, config, clock, escape, json |
 //! | `admin` | the page, health, metrics and the API of the operator, on a port of their own | operator, outbox, sandbox, metrics, model, config, clock, listener, json, telemetry |
-//! | `telemetry` | sets up what is logged and traced, and how | model, config, escape |
+//! | `telemetry` | sets up what is logged and traced, and how | config, escape |
 //! | `cli` | the commands, one file for each | all |
 //! | `app` | the one place that wires the parts together | all |
 //!

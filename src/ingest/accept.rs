@@ -287,6 +287,7 @@ impl Reader<'_> {
     /// to be forgotten is to be found in dead events as well.
     fn event(&mut self, payload: &str, kind: Option<EventType>) -> (NewEvent, Option<Flaw>) {
         let mut event = NewEvent {
+            traceparent: None,
             source: self.source.name.clone(),
             message_id: String::new(),
             kind,

@@ -150,11 +150,15 @@ impl Ingest {
         };
         let ingest = self.clone();
         let judge = move || ingest.judge(&request);
-        let accepted = if is_heavy {
+        let mut accepted = if is_heavy {
             on_its_own_thread(judge).await?
         } else {
             judge()?
         };
+        let traceparent = telemetry::traceparent(&Span::current());
+        for event in &mut accepted.events {
+            event.traceparent.clone_from(&traceparent);
+        }
         let kinds = counted::kinds(&accepted.events);
         let flaws = counted::flaws(&accepted.events);
         let mut stored = Stored {
@@ -164,8 +168,6 @@ impl Ingest {
             events: accepted.events.len(),
             refused: accepted.events.iter().filter(|event| event.refused.is_some()).count(),
         };
-        // Before they are stored: they may be sent at once.
-        telemetry::stored(&Span::current(), &accepted.events);
         let appended = self.shared.outbox.append(accepted.events).await;
         if let Some(metrics) = &self.metrics {
             let arrivals = appended.as_deref().ok();

@@ -95,6 +95,8 @@ pub struct NewEvent {
     /// What surrounds it in a batch, as one JSON object: `context`, `integrations`, `sentAt`.
     /// The calls of one batch share it.
     pub envelope: Option<Arc<str>>,
+    /// The span that stores it (W3C `traceparent`), where its request is traced: what becomes of it goes on with that trace.
+    pub traceparent: Option<Arc<str>>,
     /// Why it can never be delivered, in Segment's codes: it is kept as dead, for the operator to see.
     pub refused: Option<String>,
 }

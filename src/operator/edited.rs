@@ -124,6 +124,7 @@ mod tests {
 
     fn event(payload: &str, envelope: Option<&str>) -> ClaimedEvent {
         ClaimedEvent {
+            traceparent: None,
             id: EventId(7),
             source: "shop".to_owned(),
             message_id: "m".to_owned(),

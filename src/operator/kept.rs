@@ -101,6 +101,7 @@ impl Rules {
     fn of(event: ClaimedEvent, settings: &ExplainSettings) -> Self {
         let rules = settings.rules_of(&event.source);
         let event = NewEvent {
+            traceparent: None,
             source: event.source,
             message_id: event.message_id,
             kind: event.kind,

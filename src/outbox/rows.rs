@@ -28,6 +28,8 @@ pub(super) struct EventRow<'a> {
     at_ms: i64,
     received_ms: i64,
     refused: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<&'a str>,
     identifiers: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     generation: Option<i64>,
@@ -52,6 +54,7 @@ impl<'a> EventRow<'a> {
             at_ms: event.at.as_millis(),
             received_ms: event.received_at.as_millis(),
             refused: optional(&event.refused),
+            traceparent: event.traceparent.as_deref(),
             identifiers: event.identifiers.iter().map(stored).collect(),
             generation: import.map(|_| IMPORTED_GENERATION),
             consent: import.map(|import| i32::from(import.consent)),

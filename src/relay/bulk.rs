@@ -99,7 +99,7 @@ fn span(items: &[Item]) -> Span {
         klaviyo.request_id = field::Empty,
     );
     for Item { hand, .. } in items {
-        telemetry::linked(&span, &hand.event.source, &hand.event.message_id);
+        telemetry::linked(&span, hand.event.traceparent.as_deref());
     }
     span
 }

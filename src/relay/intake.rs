@@ -187,7 +187,7 @@ impl MappedEvents {
     ) -> Result<(), Unwritten> {
         if event.deliveries.is_empty() {
             let span = tracing::info_span!("map", event = %event.id);
-            telemetry::resumed(&span, &event.source, &event.message_id);
+            telemetry::resumed(&span, event.traceparent.as_deref());
             match map(context, &event, envelopes).instrument(span).await? {
                 Plan::Owes(deliveries) => {
                     let requests = deliveries.len();

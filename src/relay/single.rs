@@ -29,7 +29,7 @@ pub(super) async fn send(context: &Context, mut hand: InHand, blame: Blame, time
         http.status = field::Empty,
         klaviyo.request_id = field::Empty,
     );
-    telemetry::resumed(&span, &hand.event.source, &hand.event.message_id);
+    telemetry::resumed(&span, hand.event.traceparent.as_deref());
     let attempted = attempt(context, &mut hand, blame, timeout).instrument(span);
     match attempted.await {
         Ok((then, answered)) => Report::of(vec![(hand, then)], answered),

@@ -31,7 +31,7 @@ use crate::config::{LogConfig, LogFormat, TelemetryConfig};
 #[cfg(not(feature = "otlp"))]
 use without as otlp;
 
-pub use otlp::{linked, received, resumed, stored};
+pub use otlp::{linked, received, resumed, traceparent};
 
 /// The target that all lines of this program begin with.
 const OURS: &str = env!("CARGO_CRATE_NAME");

@@ -1,17 +1,14 @@
 //! Traces by OTLP over HTTP: one from a client's request to Klaviyo's answer.
 //!
 //! Spans alone are sent, no log lines; their fields are numbers, words of ours and Klaviyo's request ids. An event is
-//! stored without its trace, so that what belongs together is remembered in memory, for the events of late and until the
-//! process ends. Nothing of a trace is told to Klaviyo.
+//! stored with the `traceparent` of its request, so that its trace goes on after a restart too. Nothing of a trace is sent
+//! to Klaviyo.
 
-use std::collections::hash_map::DefaultHasher;
-use std::collections::{HashMap, VecDeque};
-use std::hash::{Hash as _, Hasher as _};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use opentelemetry::Context;
-use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
-use opentelemetry::trace::{SpanContext, TraceContextExt as _, TracerProvider as _};
+use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator as _};
+use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
@@ -22,10 +19,9 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::{Layer as _, Registry};
 
 use super::{BoxedLayer, OURS, TelemetryError};
-use crate::model::NewEvent;
 
-/// Events whose trace is remembered: some ten megabytes. Of more that wait, the latest.
-const REMEMBERED: usize = 100_000;
+/// The W3C header, and the name of the column that keeps it.
+const TRACEPARENT: &str = "traceparent";
 
 /// What sends traces.
 #[derive(Debug)]
@@ -63,102 +59,52 @@ pub(super) fn layer(endpoint: &str) -> Result<(BoxedLayer<Registry>, Exporter), 
 
 /// A request came in: its span goes on with the trace that its `traceparent` (W3C) names, if there is a valid one.
 pub fn received(span: &Span, traceparent: Option<&str>) {
+    resumed(span, traceparent);
+}
+
+/// The `traceparent` of a span that is sampled: what it stores belongs to its trace.
+pub fn traceparent(span: &Span) -> Option<Arc<str>> {
+    struct Header(Option<String>);
+    impl Injector for Header {
+        fn set(&mut self, key: &str, value: String) {
+            if key == TRACEPARENT {
+                self.0 = Some(value);
+            }
+        }
+    }
+    let context = span.context();
+    let is_sampled = context.span().span_context().is_sampled();
+    let mut header = Header(None);
+    TraceContextPropagator::new().inject_context(&context, &mut header);
+    header.0.filter(|_| is_sampled).map(Arc::from)
+}
+
+/// This span goes on with the trace of a `traceparent`, if that is a valid one.
+pub fn resumed(span: &Span, traceparent: Option<&str>) {
+    if let Some(context) = traceparent.and_then(context_of) {
+        // As an error, nobody makes traces, or not of this span.
+        drop(span.set_parent(context));
+    }
+}
+
+/// This span is about an event among others: it points to the trace of its `traceparent`.
+pub fn linked(span: &Span, traceparent: Option<&str>) {
+    if let Some(context) = traceparent.and_then(context_of) {
+        span.add_link(context.span().span_context().clone());
+    }
+}
+
+fn context_of(traceparent: &str) -> Option<Context> {
     struct Header<'h>(&'h str);
     impl Extractor for Header<'_> {
         fn get(&self, key: &str) -> Option<&str> {
-            (key == "traceparent").then_some(self.0)
+            (key == TRACEPARENT).then_some(self.0)
         }
 
         fn keys(&self) -> Vec<&str> {
-            vec!["traceparent"]
+            vec![TRACEPARENT]
         }
     }
-    if let Some(header) = traceparent {
-        let context = TraceContextPropagator::new().extract(&Header(header));
-        if context.span().span_context().is_valid() {
-            // As an error, nobody makes traces, or not of this span.
-            drop(span.set_parent(context));
-        }
-    }
-}
-
-/// These events are stored in this span: what becomes of them belongs to its trace.
-pub fn stored(span: &Span, events: &[NewEvent]) {
-    let context = span.context().span().span_context().clone();
-    if context.is_valid() && context.is_sampled() {
-        let mut remembered = remembered();
-        for event in events {
-            remembered.keep(key(&event.source, &event.message_id), context.clone());
-        }
-    }
-}
-
-/// This span is about an event: it goes on with the trace in which the event was stored, where that is remembered.
-pub fn resumed(span: &Span, source: &str, message_id: &str) {
-    if let Some(context) = remembered().find(source, message_id) {
-        drop(span.set_parent(Context::new().with_remote_span_context(context)));
-    }
-}
-
-/// This span is about an event among others: it points to the trace in which the event was stored.
-pub fn linked(span: &Span, source: &str, message_id: &str) {
-    if let Some(context) = remembered().find(source, message_id) {
-        span.add_link(context);
-    }
-}
-
-/// The spans in which events were stored.
-#[derive(Default)]
-struct Remembered {
-    contexts: HashMap<u64, SpanContext>,
-    /// The oldest first.
-    order: VecDeque<u64>,
-}
-
-impl Remembered {
-    fn keep(&mut self, key: u64, context: SpanContext) {
-        // A message that comes again: its sender knows of the later request alone.
-        if self.contexts.insert(key, context).is_some() {
-            return;
-        }
-        self.order.push_back(key);
-        if self.order.len() > REMEMBERED
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.contexts.remove(&oldest);
-        }
-    }
-
-    fn find(&self, source: &str, message_id: &str) -> Option<SpanContext> {
-        self.contexts.get(&key(source, message_id)).cloned()
-    }
-}
-
-/// As the subscriber is the process's, so is this.
-fn remembered() -> MutexGuard<'static, Remembered> {
-    static REMEMBERED: LazyLock<Mutex<Remembered>> = LazyLock::new(Mutex::default);
-    REMEMBERED.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn key(source: &str, message_id: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (source, message_id).hash(&mut hasher);
-    hasher.finish()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_oldest_is_forgotten_when_there_are_too_many() {
-        let mut remembered = Remembered::default();
-        for number in 0..=REMEMBERED {
-            remembered.keep(key("shop", &number.to_string()), SpanContext::NONE);
-        }
-        assert_eq!(remembered.find("shop", "0"), None);
-        assert!(remembered.find("shop", "1").is_some());
-        assert_eq!(remembered.find("other", "1"), None);
-        assert_eq!(remembered.contexts.len(), REMEMBERED);
-    }
+    let context = TraceContextPropagator::new().extract(&Header(traceparent));
+    context.span().span_context().is_valid().then_some(context)
 }

@@ -1,10 +1,11 @@
 //! In place of `otlp` in a program that was built without it: no traces, and a sentence for who asks for them.
 
+use std::sync::Arc;
+
 use tracing::Span;
 use tracing_subscriber::Registry;
 
 use super::{BoxedLayer, TelemetryError};
-use crate::model::NewEvent;
 
 /// What sends traces; there is none.
 #[derive(Debug)]
@@ -24,10 +25,12 @@ pub(super) fn layer(_: &str) -> Result<(BoxedLayer<Registry>, Exporter), Telemet
 pub fn received(_: &Span, _: Option<&str>) {}
 
 /// Does nothing.
-pub fn stored(_: &Span, _: &[NewEvent]) {}
+pub fn resumed(_: &Span, _: Option<&str>) {}
 
 /// Does nothing.
-pub fn resumed(_: &Span, _: &str, _: &str) {}
+pub fn linked(_: &Span, _: Option<&str>) {}
 
-/// Does nothing.
-pub fn linked(_: &Span, _: &str, _: &str) {}
+/// There is none.
+pub fn traceparent(_: &Span) -> Option<Arc<str>> {
+    None
+}

@@ -39,6 +39,8 @@ pub struct ClaimedEvent {
     pub payload: String,
     /// What its batch said around it; one text for all of its calls that stand behind each other.
     pub envelope: Option<Arc<str>>,
+    /// The span that stored it, where its request was traced.
+    pub traceparent: Option<String>,
     /// What it owes, in order; empty when it was not mapped yet in this generation.
     pub deliveries: Vec<StoredDelivery>,
 }
@@ -73,7 +75,7 @@ pub const BODIES: usize = 8;
 
 pub(in crate::outbox) const EVENTS: &str = "
     SELECT e.id, e.source, e.message_id, e.type, e.name, e.at_ms, e.received_ms, e.generation, e.generation_ms,
-           e.consent, e.backfill, e.as_sent, e.again, p.body, v.body AS envelope
+           e.consent, e.backfill, e.as_sent, e.again, e.traceparent, p.body, v.body AS envelope
     FROM json_each(?1) AS j JOIN event AS e ON e.id = j.value JOIN payload AS p ON p.event_id = e.id
     LEFT JOIN envelope AS v ON v.id = p.envelope_id
     ORDER BY j.key";
@@ -198,6 +200,7 @@ fn event_of(row: &SqliteRow) -> Result<ClaimedEvent, sqlx::Error> {
         received_at: Timestamp::from_millis(row.try_get("received_ms")?),
         generation: row.try_get("generation")?,
         generation_began: Timestamp::from_millis(row.try_get("generation_ms")?),
+        traceparent: row.try_get("traceparent")?,
         replay: Replay {
             consent: row.try_get("consent")?,
             backfill: row.try_get("backfill")?,

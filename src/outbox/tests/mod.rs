@@ -49,6 +49,7 @@ pub(super) fn event(message: &str, users: &[&str]) -> NewEvent {
         .map(|user| Identifier::new(IdentifierKind::UserId, user).unwrap())
         .collect();
     NewEvent {
+        traceparent: None,
         source: "shop".to_owned(),
         message_id: message.to_owned(),
         kind: Some(EventType::Track),

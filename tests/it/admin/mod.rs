@@ -135,6 +135,7 @@ impl Port {
 fn event(user: &str, number: u64, kind: EventType) -> NewEvent {
     let at = Timestamp::from_millis(1_795_440_000_000 + i64::try_from(number).unwrap());
     NewEvent {
+        traceparent: None,
         source: "shop".to_owned(),
         message_id: format!("m{number}"),
         kind: Some(kind),

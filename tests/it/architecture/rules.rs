@@ -76,7 +76,7 @@ pub(crate) const MODULES: [(&str, &[&str]); 21] = [
             "telemetry",
         ],
     ),
-    ("telemetry", &["model", "config", "escape"]),
+    ("telemetry", &["config", "escape"]),
     ("cli", &["*"]),
     ("app", &["*"]),
 ];

@@ -85,6 +85,7 @@ impl Filled {
         let now = Timestamp::from_millis(1_795_440_000_000);
         let outbox = Outbox::open(&config, now).await.unwrap();
         let order = NewEvent {
+            traceparent: None,
             source: "dev".to_owned(),
             message_id: "order".to_owned(),
             kind: Some(EventType::Track),

@@ -434,6 +434,7 @@ fn new_event(message: u64, identifiers: &BTreeSet<u64>, refused: bool, now: Time
         Identifier::new(kind, &number.to_string()).unwrap()
     };
     NewEvent {
+        traceparent: None,
         source: "shop".to_owned(),
         message_id: message.to_string(),
         kind: Some(EventType::Track),

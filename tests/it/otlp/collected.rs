@@ -114,6 +114,31 @@ async fn a_request_its_mapping_and_its_attempts_are_one_trace() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_after_a_restart_goes_on_with_its_trace() {
+    let (collector, klaviyo) = (Collector::start().await, Klaviyo::start().await);
+    let mut daemon = traced(&collector, &klaviyo, "").await;
+    klaviyo.fault(json!({"status": 503, "path": "/api/"})).await;
+    let parent = format!("00-{TRACE}-{CALLER}-01");
+    daemon.send_traced("/v1/track", &call("u1"), &parent).await;
+    daemon.terminate().await;
+    klaviyo.behave().await;
+    daemon.restart().await;
+    assert_eq!(count(&daemon.settled().await, "delivered"), 1);
+    assert!(daemon.terminate().await.success());
+
+    let spans = collector.spans();
+    let ingest = the(&spans, TRACE, "ingest");
+    let delivered = spans
+        .iter()
+        .filter(|span| span.name == "attempt" && attribute(span, "http.status") == Some(json!(202)))
+        .map(|span| (hex(&span.trace_id), span.parent_span_id.clone()));
+    assert_eq!(
+        delivered.collect::<Vec<_>>(),
+        [(TRACE.to_owned(), ingest.span_id.clone())]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bulk_job_points_to_the_traces_of_its_events() {
     let (collector, klaviyo) = (Collector::start().await, Klaviyo::start().await);
     let limits = "[delivery.limits.event]\nburst = 1\nsteady = 1";

@@ -270,6 +270,7 @@ fn event(number: i64, kind: EventType, people: &[(IdentifierKind, &str)]) -> New
     let at = SystemClock.now();
     let people = people.iter().filter_map(|(kind, name)| Identifier::new(*kind, name));
     NewEvent {
+        traceparent: None,
         source: "shop".to_owned(),
         message_id: format!("m-{number}"),
         kind: Some(kind),

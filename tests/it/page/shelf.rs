@@ -76,6 +76,7 @@ impl Shelf {
 pub(super) fn event(user: &str, number: u64) -> NewEvent {
     let at = Timestamp::from_millis(1_795_440_000_000 + i64::try_from(number).unwrap());
     NewEvent {
+        traceparent: None,
         source: "shop".to_owned(),
         message_id: format!("m{number}"),
         kind: Some(EventType::Track),
