@@ -1,6 +1,6 @@
-//! Many requests in one job: written down one by one, sent together, settled one by one. A refused or unclear job is
-//! taken apart, so that one bad item never costs a good one. Import jobs, on which Klaviyo works after its answer, are
-//! settled when they are over ([`import`]).
+//! Bulk jobs: many requests in one job. Their attempts are recorded one by one, sent together and settled one by one. A
+//! refused or unclear job is split, so that one bad item never fails a good one. Klaviyo processes an import job after
+//! its answer, so its items are settled when the job is over ([`import`]).
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use super::queues::Part;
 use super::report::Report;
 use super::single::BUSY_PAUSE;
 
-/// Sends what was taken for one job.
+/// Sends the requests that were taken for one job.
 pub(super) async fn send(context: &Context, parts: Vec<Part>, blame: Blame, timeout: Duration) -> Report {
     let starts: Vec<Start> = parts.iter().flat_map(|part| starts(context, part)).collect();
     let Ok((begun, import)) = begin(context, &parts, &starts).await else {
@@ -32,7 +32,7 @@ pub(super) async fn send(context: &Context, parts: Vec<Part>, blame: Blame, time
             let going = Going { import, blame, timeout };
             exchange(context, &job, items, going).instrument(span).await
         }
-        // Nothing of it is left to send; or, which cannot be, it does not fit: each by itself then.
+        // No request is left to send, or (which should not happen) the requests do not fit: each one is sent singly.
         None => Came::of(taken_apart(context, items, 1, "the job could not be built"), None),
     };
     done.extend(came.settled);
@@ -51,11 +51,11 @@ fn starts<'a>(context: &'a Context, part: &'a Part) -> impl Iterator<Item = Star
     })
 }
 
-/// What sending a job came to.
+/// The result of sending a job.
 struct Came {
     settled: Done,
     answered: Option<Outcome>,
-    /// Klaviyo works on it: its items are settled when it is over.
+    /// Klaviyo is processing the job: its items are settled when it is over.
     watch: Option<Watch>,
 }
 
@@ -76,7 +76,7 @@ struct Going {
     timeout: Duration,
 }
 
-/// Writes down that the attempts begin; profiles go in an import job, which is written down too.
+/// Records the start of the attempts. Profiles go in an import job, which is recorded too.
 async fn begin(
     context: &Context,
     parts: &[Part],
@@ -104,7 +104,8 @@ fn span(items: &[Item]) -> Span {
     span
 }
 
-/// Those that may go, and what becomes of those that may not. What stands behind one that may not go does not go either.
+/// Separates the events that may be sent from those that may not, with the result of the latter. An event behind one
+/// that may not be sent is not sent either.
 fn sort(context: &Context, parts: Vec<Part>, begun: Vec<Begun>) -> (Vec<Item>, Done) {
     let (mut items, mut done) = (Vec::with_capacity(parts.len()), Vec::new());
     let mut stopped: Vec<EventId> = Vec::new();
@@ -192,14 +193,14 @@ async fn exchange(context: &Context, job: &BulkJob, items: Vec<Item>, going: Goi
     }
     let settled = match outcome.kind {
         OutcomeKind::Refused | OutcomeKind::Conflict => refused(context, job, items, &outcome, &answer),
-        // Whatever is wrong, it may be wrong with one item: in halves, that one is alone soon. The breaker sees to it
-        // that an outage is not met by all of them.
+        // The cause may be a single item: splitting the job in halves isolates that item in a few steps. The circuit
+        // breaker prevents that an outage is retried with all of them.
         OutcomeKind::Retry | OutcomeKind::Stopped if outcome.http_status != Some(429) && job.len() > 1 => {
             let words = outcome.error.as_deref().unwrap_or("no words");
             let half = items.len().div_ceil(2);
             taken_apart(context, items, half, words)
         }
-        // An unclear job is not sent again: its items are unknown now, and go singly when their time comes.
+        // An unclear job is not sent again as a job: its items become unknown, and are sent singly when they are due.
         OutcomeKind::Accepted | OutcomeKind::Retry | OutcomeKind::Unknown | OutcomeKind::Stopped => {
             each(context, items, &outcome, blame)
         }
@@ -207,8 +208,8 @@ async fn exchange(context: &Context, job: &BulkJob, items: Vec<Item>, going: Goi
     Came::of(settled, Some(answered))
 }
 
-/// A refused job: the events of the items that its error names are judged alone, the others go again without them;
-/// when it names none, all go again in halves.
+/// Handles a refused job. Events whose items the error names are sent again singly; the others are sent again without
+/// them. When the error names no item, all items are sent again in halves.
 fn refused(context: &Context, job: &BulkJob, items: Vec<Item>, outcome: &Outcome, answer: &[u8]) -> Done {
     let words = outcome.error.as_deref().unwrap_or("no words");
     let named = named_items(job, answer);

@@ -1,4 +1,4 @@
-//! What every task of a running relay works with, and how it writes to the outbox.
+//! The state that every task of a running relay shares, and how it writes to the outbox.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,32 +22,32 @@ use super::deaths::{DeadLog, Refusal};
 use super::lead::Lead;
 use super::told;
 
-/// A parked event is due after this long at the latest, should the end of the pause be missed.
+/// A parked event is due after this time at the latest, in case the end of the pause is missed.
 pub(super) const LONGEST_PARKED: Duration = Duration::from_mins(10);
-/// The pause before a write is tried again.
+/// The delay before a failed write is tried again.
 const WRITE_PAUSE: Duration = Duration::from_secs(1);
-/// How often a write is tried that fails for a reason of its own, such as a constraint.
+/// How often a write is tried that SQLite itself rejects, for example by a constraint.
 const OWN_FAULT_TRIES: u32 = 5;
 
-/// Everything a relay works with.
+/// The parts that a relay works with.
 #[derive(Clone)]
 pub struct Relay {
-    /// Where events come from and outcomes go.
+    /// The source of events, and the store of their outcomes.
     pub outbox: Outbox,
-    /// What may change while it runs. What is in the air goes on with what it began with.
+    /// The settings that can change at run time. Work in flight continues with the settings it began with.
     pub settings: watch::Receiver<Arc<Settings>>,
-    /// Time and chance.
+    /// Time and randomness.
     pub clock: Arc<dyn Clock>,
-    /// Where it tells of itself.
+    /// Metrics and heartbeats.
     pub instruments: Instruments,
 }
 
-/// What of a relay may change while it runs.
+/// The settings of a relay that can change at run time.
 #[derive(Clone)]
 pub struct Settings {
-    /// What sends.
+    /// Sends the requests.
     pub sender: Sender,
-    /// The name of where it sends: `sandbox`, or a Klaviyo account.
+    /// The name of the destination: `sandbox`, or a Klaviyo account.
     pub sent_to: String,
     /// `[mapping]`.
     pub mapping: MappingConfig,
@@ -55,14 +55,14 @@ pub struct Settings {
     pub policy: DeliveryConfig,
     /// Where the private key came from.
     pub key_from: SecretOrigin,
-    /// What holds for the calls of each source, by its name.
+    /// The rules for the calls of each source, by its name.
     pub sources: HashMap<String, SourceRules>,
 }
 
-/// A running relay, as its tasks see it. A task keeps the one it began with.
+/// The context of the tasks of a running relay. A task keeps the context it began with.
 pub(super) struct Context {
     pub(super) relay: Relay,
-    /// The relay's settings when this was made.
+    /// The relay's settings when this context was made.
     pub(super) settings: Arc<Settings>,
     pub(super) stop: CancellationToken,
     dead: DeadLog,
@@ -72,39 +72,39 @@ pub(super) struct Context {
 /// How an event ends, and why.
 pub(super) enum End {
     Delivered,
-    /// All that it owes was delivered before, for this event.
+    /// All its requests were delivered before, for this event.
     Copy(EventId),
-    /// It owes nothing.
+    /// It owes no request.
     Skipped(String),
-    /// It can never be mapped, or may not be.
+    /// It cannot be mapped, or is not allowed.
     Dead(String),
-    /// A request of this kind, the first of those that were.
+    /// A request was refused: the kind of the first refused request, the reason and the refusal.
     Refused(DeliveryKind, String, Refusal),
 }
 
-/// Whose fault a failure of a request is, as far as is known when it is sent.
+/// What is known, when a request is sent, about the cause of its possible failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Blame {
-    /// Its family, or the account, is paused or just recovering.
+    /// Its family or the account is paused, or is just recovering.
     pub(super) outage: bool,
-    /// Its family has taken other events' requests since it failed before.
+    /// Its family has accepted requests of other events since this one failed.
     pub(super) alone: bool,
 }
 
 impl Blame {
-    /// Nothing says that the request is at fault.
+    /// Nothing indicates that the request is the cause.
     pub(super) const NOBODY: Self = Self {
         outage: true,
         alone: false,
     };
 }
 
-/// The outbox did not take a write, however often it was tried, or is closed.
+/// The outbox did not accept a write after all tries, or is closed.
 #[derive(Debug)]
 pub(super) struct Unwritten;
 
 impl Context {
-    /// The relay as it is set now.
+    /// Makes a context with the relay's current settings.
     pub(super) async fn new(relay: Relay, stop: CancellationToken) -> Self {
         let latest = relay.outbox.latest_time().await.ok().flatten();
         let lead = Arc::new(Lead::since(latest, relay.clock.as_ref()));
@@ -122,7 +122,7 @@ impl Context {
         }
     }
 
-    /// The same relay, with its settings as they are now: for what goes on for long.
+    /// The same relay with its current settings, for tasks that run long.
     pub(super) fn current(&self) -> Self {
         Self::led(self.relay.clone(), self.stop.clone(), Arc::clone(&self.lead))
     }
@@ -133,7 +133,7 @@ impl Context {
         self.lead.of(clock, self.longest_wait())
     }
 
-    /// Nothing waits for longer by the settings.
+    /// The longest time that anything waits under the current settings.
     pub(super) fn longest_wait(&self) -> Duration {
         longest_wait(&self.settings.policy).max(LONGEST_PARKED)
     }
@@ -142,15 +142,15 @@ impl Context {
         self.relay.clock.now()
     }
 
-    /// It is not earlier than this, as far as two clocks agree: what is given up for its age goes by it, since nothing
-    /// brings it back by itself.
+    /// The earliest time it can be, by the earlier of two clocks. An event dies of its age by this time, because a dead
+    /// event does not come back by itself.
     pub(super) fn earliest(&self) -> Timestamp {
         let witnessed = self.witnessed();
         witnessed.map_or(Timestamp::from_millis(0), |at| at.min(self.now()))
     }
 
-    /// It may be as late as this, by the later of two clocks: what is sent only while it is recent goes by it, since
-    /// nothing takes it back.
+    /// The latest time it can be, by the later of two clocks. Requests that are sent only while they are recent are
+    /// checked against this time, because a sent request cannot be undone.
     pub(super) fn latest(&self) -> Timestamp {
         let now = self.now();
         self.witnessed().map_or(now, |at| at.max(now))
@@ -161,21 +161,21 @@ impl Context {
         self.relay.outbox.witness().believed(clock)
     }
 
-    /// Writes down that attempts begin.
+    /// Records the start of attempts.
     pub(super) async fn begin(&self, starts: &[Start]) -> Result<Vec<Begun>, Unwritten> {
         let outbox = &self.relay.outbox;
         self.persist("the start of attempts", || outbox.begin(starts.to_vec()))
             .await
     }
 
-    /// Writes down that attempts begin, all in one import job in this order.
+    /// Records the start of attempts that form one import job, in this order.
     pub(super) async fn begin_import(&self, starts: &[Start]) -> Result<(ImportJobId, Vec<Begun>), Unwritten> {
         let outbox = &self.relay.outbox;
         let begin = || outbox.begin_import(starts.to_vec());
         self.persist("the start of an import job", begin).await
     }
 
-    /// Writes down what came of attempts.
+    /// Records the results of attempts.
     pub(super) async fn settle(&self, steps: &[Step]) -> Result<(), Unwritten> {
         if steps.is_empty() {
             return Ok(());
@@ -191,9 +191,9 @@ impl Context {
         Ok(())
     }
 
-    /// Writes until it is written: what was sent must not be forgotten because the disk was full for a while.
-    /// Gives up when the outbox is closed (the process is ending; the next start recovers), or when the same write
-    /// fails again and again for a reason of its own.
+    /// Repeats a write until it succeeds: the result of a sent request must not be lost because the disk was full for a
+    /// while. Stops when the outbox is closed (the process is ending; the next start recovers), or when SQLite itself
+    /// rejects the same write several times.
     pub(super) async fn persist<T, F>(&self, what: &'static str, write: impl Fn() -> F) -> Result<T, Unwritten>
     where
         F: Future<Output = Result<T, WriteError>>,
@@ -215,13 +215,14 @@ impl Context {
         }
     }
 
-    /// How an event ends. Where `[delivery] after_dead` says so, a dead one holds its place: those behind it wait
-    /// for a replay or a discard.
+    /// Makes the end of an event. Under `[delivery] after_dead = "hold"` a dead event keeps its place: the events
+    /// behind it wait for a replay or a discard.
     pub(super) fn finish(&self, event: &ClaimedEvent, end: End) -> Then {
-        // What was never a request to delete erases nobody.
+        // An event that never became a deletion request erases nobody.
         let is_request = !matches!(end, End::Dead(_));
         let erase = is_request && event.kind == Some(EventType::Delete);
-        // The reason stays in the outbox: it may repeat what Klaviyo says of a person, or a text of the call.
+        // The reason stays in the outbox and out of the log: it may contain Klaviyo's text about a person, or text of
+        // the call.
         let copy_of = match end {
             End::Copy(first) => Some(first),
             End::Delivered | End::Skipped(_) | End::Dead(_) | End::Refused(..) => None,
@@ -263,12 +264,12 @@ fn copy_reason(first: EventId) -> String {
     format!("a copy of event {first}: that one was delivered with the same `$event_id` for the same person")
 }
 
-/// Whether a step brings its event on: an answer, or an end.
+/// Whether a step is progress for its event: an answer, or an end.
 fn is_progress(step: &Step) -> bool {
     step.settlement.is_some() || matches!(step.then, Then::Finish { .. })
 }
 
-/// Klaviyo's id of a request as it may stand in a log line: ids, whatever else was put in their place.
+/// Klaviyo's request id, if it is safe to log: only ids, no other text.
 pub(super) fn request_id(outcome: &Outcome) -> Option<&str> {
     let id = outcome.request_id.as_deref()?;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');

@@ -1,7 +1,8 @@
-//! How dead events are logged: the first ten of a kind in a minute one by one, then how many more there were.
+//! How dead events are logged: the first ten of a kind in a minute one by one, then one line with the number of the
+//! others.
 //!
-//! One mistake can kill thousands of events in a minute, and each is in the outbox with its reason anyway. What is logged
-//! is decided by [`Deaths`], which is pure.
+//! One mistake can make thousands of events dead in a minute, and the outbox has the reason of each. [`Deaths`] decides
+//! what is logged; it is pure.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,33 +13,33 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::model::{DeliveryKind, EventId};
 
-/// An answer that refused a request for good, as a log may say it.
+/// The answer that refused a request for good, without anything that may not be logged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) status: Option<u16>,
     pub(super) request_id: Option<String>,
 }
 
-/// Events of a kind that are logged one by one in each minute.
+/// How many events of a kind are logged one by one in each minute.
 const ONE_BY_ONE: u64 = 10;
-/// The minute, from the first of them.
+/// The length of the minute, which begins with the first of its events.
 const SPAN: Duration = Duration::from_mins(1);
 
-/// Why events die, as far as a log may say: refused, as a request of this kind, or never sent.
+/// Why an event is dead, for the log: a request of this kind was refused, or (`None`) nothing was sent.
 type Kind = Option<DeliveryKind>;
 
-/// What is logged of a dead event.
+/// How a dead event is logged.
 #[derive(Debug, PartialEq, Eq)]
 enum Line {
-    /// A line of its own.
+    /// In a line of its own.
     Own,
-    /// It is the first that is counted, and the count is due after this span.
+    /// It is the first one that is only counted. The count is logged after this time.
     Counted { due: Duration },
-    /// Nothing: it is in a count that is due.
+    /// Not at all: it is part of a count that will be logged.
     Nothing,
 }
 
-/// The minutes that run, by kind.
+/// The current minutes, by kind.
 #[derive(Debug, Default)]
 struct Deaths(HashMap<Kind, Minute>);
 
@@ -49,7 +50,7 @@ struct Minute {
 }
 
 impl Deaths {
-    /// An event died at `now`, by a clock that never goes back.
+    /// Records that an event died at `now`, by a monotonic clock.
     fn one(&mut self, kind: Kind, now: Duration) -> Line {
         let minute = self.0.entry(kind).or_insert(Minute { began: now, dead: 0 });
         let over = now.saturating_sub(minute.began) >= SPAN;
@@ -66,7 +67,7 @@ impl Deaths {
         }
     }
 
-    /// Ends a kind's minute. How many had no line of their own.
+    /// Ends the minute of a kind. Returns how many events were only counted.
     fn end(&mut self, kind: Kind) -> u64 {
         let minute = self.0.remove(&kind);
         minute.map_or(0, |minute| minute.dead.saturating_sub(ONE_BY_ONE))
@@ -78,7 +79,7 @@ impl Deaths {
 pub(super) struct DeadLog(Arc<Mutex<Deaths>>);
 
 impl DeadLog {
-    /// Logs one, or counts it. What is counted is logged at the end of its minute, or at `stop`.
+    /// Logs one dead event, or counts it. The count is logged at the end of its minute, or at `stop`.
     pub(super) fn note(
         &self,
         event: EventId,
@@ -130,7 +131,7 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    /// The lines of so many deaths at once.
+    /// The log decisions for `count` events that die at the same time.
     fn lines(deaths: &mut Deaths, count: u64, now: u64) -> Vec<Line> {
         let lines = (0..count).map(|_| deaths.one(REFUSED, seconds(now)));
         lines.filter(|line| *line != Line::Nothing).collect()

@@ -1,8 +1,8 @@
-//! An event in hand: claimed, mapped, at one of its requests.
+//! An active event: claimed, mapped, and at one of its requests.
 //!
-//! How much there may be is bounded by `[delivery] window`, so memory is bounded by configuration and not by the
-//! backlog. An event that owes hundreds of requests is in hand with the bodies of the next [`BODIES`]; after these it
-//! goes back to the outbox, and takes its next turn there behind what is due already.
+//! The number of active events is bounded by `[delivery] window`, so memory is bounded by configuration and not by the
+//! backlog. An event that owes hundreds of requests is active with the bodies of the next [`BODIES`]; after these it is
+//! requeued in the outbox, behind the events that are due already.
 
 use crate::klaviyo::bulk::can_travel;
 use crate::model::{DeliveryId, DeliveryKind, DeliveryStatus, EventId, Outcome, Timestamp};
@@ -12,30 +12,30 @@ use crate::scheduler::Verdict;
 use super::context::{Context, End, request_id};
 use super::deaths::Refusal;
 
-/// A mapped event, at one of its deliveries. `event` is kept as the outbox has it.
+/// A mapped event at one of its deliveries. `event` is as the outbox has it.
 #[derive(Debug)]
 pub(super) struct InHand {
     pub(super) event: ClaimedEvent,
-    /// The delivery it stands at; that one is not final.
+    /// The index of its current delivery, which is not final.
     at: usize,
     /// The first of its deliveries whose body stays in the outbox.
     until: usize,
-    /// What it takes of the window.
+    /// How much of the window it uses.
     pub(super) held: Held,
-    /// That one may travel in a bulk job.
+    /// The current delivery may be sent in a bulk job.
     pub(super) travels: bool,
-    /// The first event of its run: those of the run before it go first, or in one job before it.
+    /// The first event of its run: the earlier events of the run are sent before it, or in the same job before it.
     pub(super) run: Option<EventId>,
-    /// Its deliveries that were settled since that was last counted.
+    /// Its deliveries that were settled and are not counted in the metrics yet.
     pub(super) settled: Vec<usize>,
-    /// The first answer that refused one of its deliveries for good, since it is in hand.
+    /// The first answer that refused one of its deliveries for good since it became active.
     refusal: Option<Refusal>,
-    /// Jobs it travels in may have this many items: a refused job is sent again in halves.
+    /// The largest size of a job that may contain it: a refused job is sent again in halves.
     pub(super) largest_job: usize,
 }
 
 impl InHand {
-    /// An event in hand, and whether it owes something still.
+    /// Makes an active event. The flag is whether it still owes a request.
     pub(super) fn new(mut event: ClaimedEvent) -> (Self, bool) {
         let deliveries = event.deliveries.iter().enumerate();
         let mut open = deliveries.filter(|(_, delivery)| !delivery.status.is_final());
@@ -62,7 +62,7 @@ impl InHand {
         (hand, owes)
     }
 
-    /// Goes on to the next delivery that is not final; `false` when there is none.
+    /// Continues with the next delivery that is not final; `false` when there is none.
     pub(super) fn advance(&mut self) -> bool {
         let next = self
             .event
@@ -78,8 +78,10 @@ impl InHand {
         true
     }
 
-    /// What may travel in a job: not what was sent without an answer (single requests are known to be
-    /// de-duplicated), nothing that has failed by itself (it may fail every job that it is in), and no profile whose id a later list change or deletion needs, since jobs do not tell it.
+    /// Whether the current delivery may be sent in a bulk job. Excluded are: requests that were sent without an answer
+    /// (Klaviyo is known to de-duplicate single requests only), requests that have failed alone (they may fail every
+    /// job that contains them), and profiles whose id is needed by a later list change or deletion (a job does not
+    /// return ids).
     fn may_travel(&self) -> bool {
         let delivery = self.delivery();
         let needs_id = |other: &StoredDelivery| {
@@ -97,8 +99,8 @@ impl InHand {
             && can_travel(delivery.kind, body)
     }
 
-    /// The delivery after the one at `place`, where it may be in the same job as that one: an event's own requests
-    /// leave in their order there too.
+    /// The delivery after the one at `place`, if it may be in the same job: the requests of one event keep their order
+    /// in a job too.
     pub(super) fn next_in_job(&self, place: usize) -> Option<(usize, &str)> {
         let next = self.event.deliveries[..self.until].get(place + 1)?;
         let fits = next.kind == DeliveryKind::Event && next.status == DeliveryStatus::Pending && next.failures == 0;
@@ -111,17 +113,17 @@ impl InHand {
         after.all(|delivery| delivery.status.is_final())
     }
 
-    /// Which of its deliveries it stands at.
+    /// The index of the current delivery.
     pub(super) const fn place(&self) -> usize {
         self.at
     }
 
-    /// Stands at another of its deliveries.
+    /// Makes another delivery the current one.
     pub(super) const fn stand_at(&mut self, place: usize) {
         self.at = place;
     }
 
-    /// Whether this is the delivery it stands at, and not final.
+    /// Whether this is the current delivery, and not final.
     pub(super) fn stands_at(&self, delivery: DeliveryId) -> bool {
         let at = self.delivery();
         at.id == delivery && !at.status.is_final()
@@ -135,7 +137,7 @@ impl InHand {
         &mut self.event.deliveries[self.at]
     }
 
-    /// The delivery it stands at was delivered before.
+    /// Marks the current delivery as delivered before.
     pub(super) fn copied(&mut self, copied: Copied) {
         let delivery = self.delivery_mut();
         delivery.status = DeliveryStatus::Duplicate;
@@ -143,14 +145,14 @@ impl InHand {
         delivery.profile_id = copied.profile_id;
     }
 
-    /// The event that it is a copy of: all that it owes was delivered before, and nothing of it by itself.
+    /// The event of which this one is a copy: all its requests were delivered before, none of them by itself.
     fn copy_of(&self) -> Option<EventId> {
         let of = |delivery: &StoredDelivery| delivery.copy_of.filter(|of| *of != self.event.id);
         let all: Option<Vec<EventId>> = self.event.deliveries.iter().map(of).collect();
         all?.first().copied()
     }
 
-    /// Carries what came of an attempt over to the copy in hand, and gives it as the outbox takes it.
+    /// Applies the result of an attempt to the active event, and returns it as the outbox takes it.
     pub(super) fn settle(&mut self, sent: Sent) -> Settlement {
         let Sent {
             attempt,
@@ -202,8 +204,8 @@ impl InHand {
         }
     }
 
-    /// How the event ends when its deliveries are all final. While one is not, it stays, or goes back to the outbox
-    /// where that one's body is.
+    /// The end of the event, when all its deliveries are final. Otherwise it stays active, or is requeued when the body
+    /// of the next delivery is in the outbox.
     pub(super) fn end(&self, context: &Context) -> Then {
         let deliveries = &self.event.deliveries;
         let owed = |delivery: &StoredDelivery| !delivery.status.is_final();
@@ -230,7 +232,7 @@ impl InHand {
         context.finish(&self.event, End::Refused(first.kind, reason, refusal))
     }
 
-    /// Gives the event back to the outbox, not before `due`.
+    /// Requeues the event in the outbox, not due before `due`.
     pub(super) fn release(&self, due: Timestamp) -> Then {
         Then::Release {
             event: self.event.id,
@@ -239,7 +241,7 @@ impl InHand {
         }
     }
 
-    /// Gives the event back until its family goes on, and not before `due` if that is never noticed.
+    /// Parks the event until its family resumes. It is due at `due` if the resumption is never noticed.
     pub(super) fn park(&self, due: Timestamp) -> Then {
         Then::Release {
             event: self.event.id,
@@ -248,18 +250,18 @@ impl InHand {
         }
     }
 
-    /// How often the request it stands at has failed.
+    /// How often the current request has failed.
     pub(super) fn failures(&self) -> u32 {
         self.delivery().failures
     }
 
-    /// Whether it is replayed.
+    /// Whether the event is replayed.
     pub(super) fn replayed(&self) -> bool {
         self.event.generation > 1
     }
 }
 
-/// Klaviyo's words seldom name the list that they are about.
+/// Adds the list to the reason, because Klaviyo's error text seldom names it.
 fn with_list(words: &str, refused: &StoredDelivery) -> String {
     match &refused.list_id {
         Some(list) if !words.contains(list.as_str()) => {
@@ -269,17 +271,17 @@ fn with_list(words: &str, refused: &StoredDelivery) -> String {
     }
 }
 
-/// What events in hand take of the window.
+/// How much of the window active events use.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Held {
     /// Requests whose bodies are in memory.
     pub(super) requests: usize,
-    /// Those of replayed events among them.
+    /// How many of these belong to replayed events.
     pub(super) replayed: usize,
 }
 
 impl Held {
-    /// What these take together.
+    /// The sum over these events.
     pub(super) fn by<'a>(hands: impl IntoIterator<Item = &'a InHand>) -> Self {
         let mut all = Self::default();
         for hand in hands {
@@ -305,7 +307,7 @@ pub(super) struct Sent {
     pub(super) attempt: i64,
     pub(super) outcome: Outcome,
     pub(super) verdict: Verdict,
-    /// The request without its weaker identifier, where Klaviyo asked for that.
+    /// The request without its weaker identifier, where Klaviyo's answer requires that.
     pub(super) smaller: Option<String>,
     pub(super) now: Timestamp,
 }

@@ -1,4 +1,4 @@
-//! Claims events, reads them, maps those that were not, and hands over what they owe.
+//! Claims events, reads them, maps those that are not mapped, and returns them as active events.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,26 +16,26 @@ use super::plan::{Envelopes, Plan, Settings, plan};
 use super::reading::{self, DAMAGED, Read};
 use super::told;
 
-/// Events claimed at once: what mapping them takes does not hold up the rest for long.
+/// Events claimed in one intake, so that mapping does not delay other work for long.
 const AT_ONCE: usize = 500;
-/// Events claimed behind them at once: as many as fit in one job with the first of them.
+/// Events claimed behind these in one intake: as many as fit in one job with the first.
 const FOLLOWERS_AT_ONCE: usize = 999;
 /// Events read at once.
 const READ_AT_ONCE: usize = 50;
-/// Bodies of mapped requests that are written at once, in bytes: calls that come in wait no longer than that takes.
+/// Bodies of mapped requests written at once, in bytes: incoming calls wait no longer than this write takes.
 const WRITE_AT_ONCE: usize = 512 << 10;
-/// How long events wait that could not be read or written, so that nothing spins.
+/// How long events wait that could not be read or written, to avoid a busy loop.
 const TROUBLE_WAIT: Duration = Duration::from_mins(1);
 
 /// When to look again after a look that failed.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// How many may be claimed.
+/// How many events may be claimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Room {
     pub(super) live: usize,
     pub(super) replayed: usize,
-    /// Of those that wait behind claimed ones alone.
+    /// Only of those that wait behind claimed ones.
     pub(super) followers: usize,
 }
 
@@ -47,15 +47,15 @@ impl Room {
     }
 }
 
-/// What an intake came to.
+/// The result of an intake.
 pub(super) struct Intake {
     /// Mapped events that owe something.
     pub(super) hands: Vec<InHand>,
-    /// When the next ones may go, whether or not there is room for them.
+    /// When the next events are due, whether or not there is room for them.
     pub(super) next_due: NextDue,
 }
 
-/// Takes in what is due, as far as there is room.
+/// Claims the events that are due, as far as there is room.
 pub(super) async fn take(context: &Context, room: Room) -> Result<Intake, Unwritten> {
     let room = Room {
         live: room.live.min(AT_ONCE),
@@ -91,20 +91,21 @@ pub(super) async fn take(context: &Context, room: Room) -> Result<Intake, Unwrit
         give_back(context, &ids).await;
         Vec::new()
     };
-    // What is in hand is kept, whatever becomes of this look.
+    // The claimed events stay active, even if this read fails.
     let later = NextDue::at(now.plus(LOOK_AGAIN));
     let next_due = next_due(context).await.unwrap_or(later);
     Ok(Intake { hands, next_due })
 }
 
-/// When the next events may go.
+/// When the next events are due.
 async fn next_due(context: &Context) -> Result<NextDue, Unwritten> {
     let due = context.relay.outbox.next_due().await;
     let due = due.map_err(|error| failed_to_look(context, &error))?;
     Ok(due.earlier_by(context.lead()))
 }
 
-/// Makes due what is due later than anything waits: a clock wrote that which has been set back since.
+/// Makes events due whose due time is further away than the longest wait: they were written by a clock that has been
+/// set back since.
 async fn bring_forward(context: &Context) -> Result<(), Unwritten> {
     let outbox = &context.relay.outbox;
     let now = context.now().plus(context.lead());
@@ -145,8 +146,8 @@ pub(super) async fn give_back(context: &Context, ids: &[EventId]) {
     }
 }
 
-/// Reads claimed events and maps those that were not mapped in this generation, a few at a time: a call may be large, and
-/// what it owes larger.
+/// Reads claimed events and maps those that were not mapped in this generation, a few at a time: a call may be large,
+/// and its requests larger.
 async fn read(context: &Context, ids: &[EventId]) -> Result<Vec<InHand>, Unwritten> {
     let mut hands = Vec::with_capacity(ids.len());
     for ids in ids.chunks(READ_AT_ONCE) {
@@ -167,7 +168,7 @@ async fn read(context: &Context, ids: &[EventId]) -> Result<Vec<InHand>, Unwritt
     Ok(hands)
 }
 
-/// Events that were mapped, and what is not written of them yet.
+/// Events that are mapped, and what is not written of them yet.
 #[derive(Default)]
 struct MappedEvents {
     events: Vec<ClaimedEvent>,
@@ -178,7 +179,7 @@ struct MappedEvents {
 }
 
 impl MappedEvents {
-    /// Adds an event, mapped if it was not.
+    /// Adds an event, and maps it if it is not mapped.
     async fn add(
         &mut self,
         context: &Context,
@@ -204,14 +205,14 @@ impl MappedEvents {
                 }
             }
         }
-        // What was sent is frozen; the call itself is not needed any more.
+        // The stored bodies are sent as they are; the call is not needed any more.
         event.payload = String::new();
         event.envelope = None;
         self.events.push(event);
         Ok(())
     }
 
-    /// Writes down what the events owe, and the ends of those that owe nothing; gives the others.
+    /// Writes what the events owe, and the ends of those that owe nothing. Returns the others.
     async fn write(&mut self, context: &Context) -> Result<Vec<InHand>, Unwritten> {
         let Self {
             mut events,
@@ -263,7 +264,8 @@ async fn map(context: &Context, event: &ClaimedEvent, envelopes: &mut Envelopes)
             return Ok(Plan::of(former, event, event.at, &settings));
         }
     }
-    // The mapper is pure: a panic in it, a bug of ours, leaves nothing half done. It costs this event only.
+    // The mapper is pure: a panic in it, which is a bug in this program, leaves no partial state. It affects only this
+    // event.
     let mapped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| plan(event, envelopes, &settings)));
     Ok(mapped.unwrap_or_else(|_| {
         tracing::error!(event = %event.id, "failed to map an event; it is dead, please report this");
@@ -271,7 +273,7 @@ async fn map(context: &Context, event: &ClaimedEvent, envelopes: &mut Envelopes)
     }))
 }
 
-/// Writes down what events owe, and gives their copies in hand the numbers.
+/// Writes what events owe, and sets the delivery ids in the active events.
 async fn write_plans(
     context: &Context,
     events: &mut [ClaimedEvent],

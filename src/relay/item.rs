@@ -1,4 +1,4 @@
-//! The events of a bulk job, each with its requests in it, and what becomes of them: settled by the job's outcome, or
+//! The events of a bulk job, each with its requests in the job, and their results: settled by the job's outcome, or
 //! sent again in smaller jobs.
 
 use crate::model::{DeliveryStatus, Outcome, OutcomeKind};
@@ -9,12 +9,12 @@ use super::hand::InHand;
 use super::report::Report;
 use super::single::judge;
 
-/// An event in a job, at the first of its requests that are in it.
+/// An event in a job, at the first of its requests that are in the job.
 pub(super) struct Item {
     pub(super) hand: InHand,
-    /// The number of that request's attempt.
+    /// The attempt number of that request.
     pub(super) attempt: i64,
-    /// Its further requests in the job: which of its deliveries, and the number of the attempt.
+    /// Its further requests in the job: the index of the delivery, and the attempt number.
     pub(super) more: Vec<(usize, i64)>,
 }
 
@@ -25,17 +25,17 @@ impl Item {
         Self { hand, attempt, more }
     }
 
-    /// The deliveries that are in the job, and the numbers of their attempts.
+    /// The deliveries in the job, with their attempt numbers.
     pub(super) fn attempts(&self) -> Vec<(usize, i64)> {
         let first = (self.hand.place(), self.attempt);
         std::iter::once(first).chain(self.more.iter().copied()).collect()
     }
 }
 
-/// An event that is settled: what came of its requests, and what becomes of it.
+/// Settled events: the results of their requests, and what happens next with each.
 pub(super) type Done = Vec<(InHand, Vec<Settlement>, Then)>;
 
-/// Writes down what came of a job's events, and of others beside them.
+/// Writes the results of a job's events, and further steps in the same commit.
 pub(super) async fn settle(context: &Context, done: Done, others: Vec<Step>, answered: Option<Outcome>) -> Report {
     let steps: Vec<Step> = done.iter().flat_map(steps).chain(others).collect();
     let events = done.into_iter().map(|(hand, _, then)| (hand, then));
@@ -45,7 +45,7 @@ pub(super) async fn settle(context: &Context, done: Done, others: Vec<Step>, ans
     }
 }
 
-/// What is written of an event: its requests, and with the last of them what becomes of it.
+/// The steps to write for an event: its requests; the last one carries what happens next with the event.
 fn steps((_, settlements, then): &(InHand, Vec<Settlement>, Then)) -> Vec<Step> {
     let step = |settlement: Option<&Settlement>, then: Then| Step {
         settlement: settlement.cloned(),
@@ -58,7 +58,7 @@ fn steps((_, settlements, then): &(InHand, Vec<Settlement>, Then)) -> Vec<Step> 
     before.chain([step(Some(last), then.clone())]).collect()
 }
 
-/// The job's outcome is each request's.
+/// Applies the job's outcome to each request.
 pub(super) fn each(context: &Context, items: Vec<Item>, outcome: &Outcome, blame: Blame) -> Done {
     items
         .into_iter()
@@ -78,7 +78,7 @@ pub(super) fn each(context: &Context, items: Vec<Item>, outcome: &Outcome, blame
         .collect()
 }
 
-/// Sends all of a job's items again, in jobs of at most `largest`.
+/// Sends all items of a job again, in jobs of at most `largest` items.
 pub(super) fn taken_apart(context: &Context, items: Vec<Item>, largest: usize, words: &str) -> Done {
     items
         .into_iter()
@@ -86,7 +86,7 @@ pub(super) fn taken_apart(context: &Context, items: Vec<Item>, largest: usize, w
         .collect()
 }
 
-/// An event goes again at once; the attempts are not counted, since nothing says that it was at fault.
+/// Sends an event again at once. The attempts do not count, because nothing indicates that it is the cause.
 pub(super) fn again(context: &Context, item: Item, largest: usize, words: &str) -> (InHand, Vec<Settlement>, Then) {
     let attempts = item.attempts();
     let first = item.hand.place();
@@ -102,7 +102,7 @@ pub(super) fn again(context: &Context, item: Item, largest: usize, words: &str) 
     (hand, settlements, Then::Stay)
 }
 
-/// An attempt that says nothing about the request that the event stands at.
+/// The result of an attempt that gives no information about the current request.
 pub(super) fn unsent(context: &Context, hand: &InHand, attempt: i64, words: &str) -> Settlement {
     let mut outcome = Outcome::of(OutcomeKind::Retry);
     outcome.error = Some(words.to_owned());

@@ -1,8 +1,9 @@
-//! What waits in the outbox waits by the clock as it was: this is how far that has been set back since.
+//! How far the clock has been set back, for the due times in the outbox, which were written by the clock before that.
 //!
-//! Due times are kept as times of day. When the clock is set back they would lie further ahead than was meant, and so would
-//! every event that came meanwhile, since an event is due from its arrival. So the outbox is asked and told by a clock that
-//! is never set back: the latest time that was seen, and the monotonic time since. All other times are those of the clock.
+//! Due times are stored as wall-clock times. After the clock is set back they would be further away than intended, and
+//! so would every event that arrives, since an event is due at its arrival time. So the outbox is read and written with
+//! a clock that is never set back: the latest time that was seen, plus the monotonic time since then. All other times
+//! are those of the wall clock.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -10,19 +11,19 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::model::Timestamp;
 
-/// How far the clock was ahead of the monotonic one at most, in milliseconds.
+/// The largest difference so far between the wall clock and the monotonic clock, in milliseconds.
 #[derive(Debug)]
 pub(super) struct Lead(AtomicI64);
 
 impl Lead {
-    /// None yet, but for the latest time that the outbox knows.
+    /// Starts without a lead, or with the lead of the latest time in the outbox.
     pub(super) fn since(latest: Option<Timestamp>, clock: &dyn Clock) -> Self {
         let now = clock.now();
         let latest = latest.map_or(now, |latest| latest.max(now));
         Self(AtomicI64::new(latest.as_millis().saturating_sub(millis(clock))))
     }
 
-    /// How far it has been set back, and `most` at most: what waits for longer than that waits for nothing.
+    /// How far the clock has been set back, limited to `most`: no event needs a longer lead.
     pub(super) fn of(&self, clock: &dyn Clock, most: Duration) -> Duration {
         let ahead = clock.now().as_millis().saturating_sub(millis(clock));
         let before = self.0.fetch_max(ahead, Ordering::Relaxed);

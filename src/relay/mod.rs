@@ -1,13 +1,13 @@
 //! The loop that joins the outbox, the scheduler, the mapper and delivery.
 //!
-//! Events are taken in ([`intake`]: claimed, read, mapped), queued by what they owe next ([`hand`]), sent singly or in
-//! jobs as the [`desk`] and the scheduler find, and settled. Each attempt is written down before it is sent and
-//! completed after, each step is a commit of its own, and none is held across the network.
+//! Events are taken in ([`intake`]: claimed, read, mapped), queued by the request they owe next ([`hand`]), sent singly
+//! or in bulk jobs as the [`desk`] and the scheduler decide, and settled. Each attempt is recorded before it is sent
+//! and completed after it. Each step is a commit of its own, and no transaction is open during a network request.
 //!
-//! It promises that an event is worked on by one task at a time, that memory is bounded by `[delivery] window`, that
-//! a task that fails gives its events back, and that after `stop` nothing more is taken or sent and what is in the
-//! air is finished. A job that Klaviyo still works on then stays in the books, and the next run goes on with it. May use `outbox`, `scheduler`, `mapper`, `delivery`, `klaviyo`, `segment`, `model`, `config`,
-//! `clock`, `metrics` and `telemetry`.
+//! Promises: only one task works on an event at a time; memory is bounded by `[delivery] window`; a task that fails
+//! returns its events; after `stop` nothing more is claimed or sent, and what is in flight is finished. A job that
+//! Klaviyo is still processing then stays in the outbox, and the next run continues with it. May use `outbox`,
+//! `scheduler`, `mapper`, `delivery`, `klaviyo`, `segment`, `model`, `config`, `clock`, `metrics` and `telemetry`.
 
 mod bulk;
 mod context;
@@ -35,17 +35,18 @@ pub use context::{Relay, Settings};
 use desk::Desk;
 pub use plan::{Explained, explain};
 
-/// The longest the loop sleeps without looking: a bound on what a missed notice or a jump of the clock can cost.
+/// The longest sleep of the loop: it bounds the effect of a missed notification or a jump of the clock.
 const LONGEST_NAP: Duration = Duration::from_secs(30);
 
 impl Relay {
-    /// Works until `stop`, then until what is in the air is settled.
+    /// Runs until `stop`, then until what is in flight is settled.
     pub async fn run(self, stop: CancellationToken) {
         let mut settings = self.settings.clone();
         settings.mark_unchanged();
         let wake = Arc::clone(self.outbox.wake());
         let (clock, pulse) = (Arc::clone(&self.clock), self.instruments.pulse.clone());
-        // Registered once and anew after each notice, before looking: none is lost while something else is done.
+        // Registered before the look, and again after each notification, so that no notification is lost during other
+        // work.
         let notice = wake.notified();
         tokio::pin!(notice);
         notice.as_mut().enable();
@@ -66,7 +67,7 @@ impl Relay {
                     notice.as_mut().enable();
                     desk.look();
                 }
-                // As an error, nobody is left who could change them.
+                // An error means that the sender is gone and the settings cannot change any more.
                 Ok(()) = settings.changed() => desk.set_anew(),
                 () = tokio::time::sleep(nap.min(LONGEST_NAP)) => desk.look(),
             }

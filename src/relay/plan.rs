@@ -1,4 +1,5 @@
-//! From a stored event to what it owes: reads the call, asks the mapper, and leaves out old consent on a replay.
+//! From a stored event to the requests it owes: parses the call, runs the mapper, and leaves out old consent on a
+//! replay.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,13 +12,13 @@ use crate::model::{DeliveryKind, EventType, NewEvent, Right, Side, SourceRules, 
 use crate::outbox::{ClaimedEvent, PlannedDelivery};
 use crate::segment::{self, Call, CallError, Envelope};
 
-/// What an event becomes.
+/// The result of mapping an event.
 pub(super) enum Plan {
-    /// It owes these, in order; at least one.
+    /// It owes these requests, in order; at least one.
     Owes(Vec<PlannedDelivery>),
     /// It owes nothing, and why.
     Skip(String),
-    /// It can never be mapped, or may not be, and why.
+    /// It cannot be mapped, or is not allowed, and why.
     Dead(String),
 }
 
@@ -28,11 +29,11 @@ const MAY_NOT_DELETE: &str =
 /// How a stored event is mapped.
 pub(super) struct Settings<'a> {
     pub(super) mapping: &'a MappingConfig,
-    /// What holds for its source.
+    /// The rules of its source.
     pub(super) rules: &'a SourceRules,
     pub(super) replay_consent_within: Duration,
     pub(super) now: Timestamp,
-    /// As late as it may be, by the later of two clocks.
+    /// The latest time it can be, by the later of two clocks.
     pub(super) latest: Timestamp,
 }
 
@@ -53,7 +54,7 @@ pub(super) fn plan(event: &ClaimedEvent, envelopes: &mut Envelopes, settings: &S
         rights: settings.rules.rights(side),
         explain: false,
     };
-    // Ingest has refused it; a replay does not grant what the source may not ask for.
+    // Ingest already refuses these calls; a replay does not give the source a right that it does not have.
     if call.kind == EventType::Delete && !input.rights.may(Right::Delete) {
         return Plan::Dead(MAY_NOT_DELETE.to_owned());
     }
@@ -66,8 +67,8 @@ pub(super) fn plan(event: &ClaimedEvent, envelopes: &mut Envelopes, settings: &S
     Plan::of(owed, event, at, settings)
 }
 
-/// When a call was made, and when it came. While the clock was known to be wrong neither was known: then the call's own
-/// time counts, and without one the present.
+/// When a call was made, and when it arrived. While the clock was known to be wrong, both are unknown: then the call's
+/// own time counts, and without one the current time.
 fn times(event: &ClaimedEvent, call: &Call, now: Timestamp) -> (Timestamp, Timestamp) {
     if clock::is_set(event.received_at) {
         return (event.at, event.received_at);
@@ -82,7 +83,7 @@ fn times(event: &ClaimedEvent, call: &Call, now: Timestamp) -> (Timestamp, Times
     (at, now.max(at))
 }
 
-/// The envelope that was read last: calls of one batch stand behind each other, and it is read once for them.
+/// The envelope that was read last: the calls of one batch follow each other, so it is parsed once for them.
 #[derive(Default)]
 pub(super) struct Envelopes(Option<Envelope>);
 
@@ -104,7 +105,7 @@ fn call_of(event: &ClaimedEvent, envelopes: &mut Envelopes) -> Result<Call, Call
 }
 
 impl Plan {
-    /// A plan of these of a call made `at`, without subscriptions that a replay should not send.
+    /// A plan with these deliveries of a call made `at`, without subscriptions that a replay should not send.
     pub(super) fn of(
         mut owed: Vec<PlannedDelivery>,
         event: &ClaimedEvent,
@@ -141,10 +142,10 @@ fn owed_by(planned: Planned, backfill: bool) -> PlannedDelivery {
     }
 }
 
-/// Subscribing lifts an unsubscribe that came later: a replay or import leaves out subscriptions that are not recent,
-/// unless the operator asked for them, and says so on the delivery before. What counts is when the call was made: what
-/// was imported arrived only lately. While two clocks disagree the later one counts: what is left out can be sent after
-/// all, what was sent cannot be taken back.
+/// Leaves out subscriptions that are not recent on a replay or import, because subscribing again would cancel a later
+/// unsubscribe. The operator can request them; the delivery before records what was left out. The time of the call
+/// counts, because an imported call arrived only recently. While two clocks disagree the later one counts: a
+/// subscription that was left out can still be sent, but one that was sent cannot be undone.
 fn leave_out_old_consent(
     owed: &mut Vec<PlannedDelivery>,
     event: &ClaimedEvent,
@@ -168,14 +169,14 @@ fn leave_out_old_consent(
     }
 }
 
-/// An event mapped for `explain`: the call, its side, and what it becomes.
+/// An event mapped for `explain`: the call, its side, and the result.
 #[derive(Debug)]
 pub struct Explained {
     /// Which call it is.
     pub kind: EventType,
     /// The side it is mapped as.
     pub side: Side,
-    /// What it becomes.
+    /// The result of the mapping.
     pub mapped: Mapped,
 }
 

@@ -1,4 +1,4 @@
-//! The events in hand that wait to be sent, by the family of their next request.
+//! The active events that wait to be sent, by the family of their next request.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -8,7 +8,7 @@ use crate::scheduler::Vacancy;
 
 use super::hand::InHand;
 
-/// The queues of the five families of single requests, and the runs of events that stand behind one of them.
+/// The queues of the five families of single requests, and the runs of events behind them.
 #[derive(Debug, Default)]
 pub(super) struct Queues {
     events: Queue,
@@ -19,14 +19,14 @@ pub(super) struct Queues {
     runs: HashMap<EventId, Run>,
 }
 
-/// What waits in one family. Requests that have failed wait apart, so that they cannot be before all others.
+/// The queue of one family. Requests that have failed wait separately, so that they cannot block all others.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     fresh: VecDeque<InHand>,
     failed: VecDeque<InHand>,
-    /// How many of them may travel in a job.
+    /// How many of them may be sent in a bulk job.
     travelling: usize,
-    /// Flips with each request, so that two kinds of choice take turns.
+    /// Flips with each request, so that the two kinds of choice alternate.
     turn: bool,
 }
 
@@ -74,7 +74,7 @@ impl Queues {
         }
     }
 
-    /// Queues an event again before the others: it has been waiting longest. It still counts in its run.
+    /// Queues an event again before the others, because it has waited longest. It still counts in its run.
     pub(super) fn push_first(&mut self, hand: InHand) {
         self.queue(hand, true);
     }
@@ -88,7 +88,8 @@ impl Queues {
         self.of(hand.delivery().kind.family()).push(hand, first);
     }
 
-    /// An event that was queued or in flight is done, or was given back: the next of its run is queued when none is.
+    /// An event that was queued or in flight is done or was requeued in the outbox: the next one of its run is queued
+    /// when no other is.
     pub(super) fn left(&mut self, run: EventId) {
         let Some(entry) = self.runs.get_mut(&run) else {
             return;
@@ -108,7 +109,7 @@ impl Queues {
         }
     }
 
-    /// An event that came back behind another of its run that is still queued waits again, before the rest.
+    /// Puts events back in their run, before the rest, because an earlier event of the run is still queued.
     pub(super) fn wait_again(&mut self, run: EventId, hands: Vec<InHand>) {
         let entry = self.runs.entry(run).or_default();
         entry.ahead = entry.ahead.saturating_sub(hands.len());
@@ -117,13 +118,13 @@ impl Queues {
         }
     }
 
-    /// Takes out what waits in a run: what is before it will not go now.
+    /// Removes the waiting events of a run, because the event before them will not be sent now.
     pub(super) fn give_up(&mut self, run: EventId) -> Vec<InHand> {
         let waiting = self.runs.get_mut(&run).map(|run| std::mem::take(&mut run.waiting));
         waiting.unwrap_or_default().into()
     }
 
-    /// How many wait behind queued events of a family: single requests would send them one after the other.
+    /// How many events wait behind queued events of a family. Single requests would send them one after the other.
     pub(super) fn following(&mut self, family: Family) -> usize {
         if family != Family::Event || self.runs.is_empty() {
             return 0;
@@ -133,7 +134,7 @@ impl Queues {
         travelling.filter_map(|hand| hand.run).map(waiting).sum()
     }
 
-    /// Takes out all of a family but so many, the newest first, and what waits behind them.
+    /// Removes all events of a family except `most`, the newest first, and the events that wait behind them.
     pub(super) fn keep(&mut self, family: Family, most: usize) -> Vec<InHand> {
         let mut out = Vec::new();
         for hand in self.of(family).keep(most) {
@@ -147,14 +148,14 @@ impl Queues {
         out
     }
 
-    /// Takes out everything.
+    /// Removes all events.
     pub(super) fn drain(&mut self) -> Vec<InHand> {
         let all = Self::FAMILIES.iter();
         all.flat_map(|family| self.keep(*family, 0)).collect()
     }
 
-    /// Takes out what fits in one job, first come first; what does not stays, in its order. Behind an event whose
-    /// requests are all in the job, the others of its run go in the same job, in their order.
+    /// Removes the events that fit in one job, in queue order. The others stay, in their order. When all requests of an
+    /// event are in the job, the next events of its run go in the same job, in their order.
     pub(super) fn take_job(&mut self, family: Family) -> Vec<Part> {
         let queue = self.of(family);
         let first = queue.fresh.iter().find(|hand| hand.travels);
@@ -189,7 +190,7 @@ impl Queues {
     }
 }
 
-/// An event in a job, with how many of its requests are in it.
+/// An event in a job, with the number of its requests in the job.
 pub(super) struct Part {
     pub(super) hand: InHand,
     pub(super) requests: usize,
@@ -204,8 +205,8 @@ struct Load {
 }
 
 impl Load {
-    /// Adds the request an event stands at, and as many of those after it as fit; gives the event back when not even
-    /// the first does.
+    /// Adds the current request of an event, and as many of its next ones as fit. Returns the event when not even the
+    /// first one fits.
     fn take(&mut self, hand: InHand) -> Result<(), Box<InHand>> {
         let largest = self.largest.min(hand.largest_job);
         if self.full || !hand.travels || self.parts.len() >= largest {
@@ -228,7 +229,7 @@ impl Load {
         Ok(())
     }
 
-    /// Whether an event behind the last one may go in this job too: nothing that it waits for is left out.
+    /// Whether the event behind the last one may go in this job too: all requests of the last one are in it.
     fn ends(&self) -> bool {
         let last = self.parts.last();
         last.is_some_and(|last| last.hand.ends_with(last.hand.place() + last.requests - 1))
@@ -236,7 +237,7 @@ impl Load {
 }
 
 impl Run {
-    /// Puts what waits into the job, in order, as far as it goes.
+    /// Puts the waiting events into the job, in order, as far as they fit.
     fn load(&mut self, load: &mut Load) {
         while load.ends()
             && let Some(next) = self.waiting.pop_front()
@@ -259,7 +260,7 @@ impl Queue {
         self.fresh.len() + self.failed.len()
     }
 
-    /// How many may travel in a job.
+    /// How many may be sent in a bulk job.
     pub(super) const fn travelling(&self) -> usize {
         self.travelling
     }
@@ -278,7 +279,7 @@ impl Queue {
         }
     }
 
-    /// Takes out the next to be sent singly. Those that have failed before take turns with the others.
+    /// Removes the next event to be sent singly. Those that have failed before alternate with the others.
     pub(super) fn take(&mut self, vacancy: Vacancy) -> Option<InHand> {
         self.turn = !self.turn;
         let taken = match vacancy {
@@ -290,8 +291,8 @@ impl Queue {
         self.taken(taken)
     }
 
-    /// Takes out the one that tells most about the family while it is paused or recovering: one that has not failed,
-    /// the newest and the oldest in turn, since those that came together may fail together; else the one that has
+    /// Removes the event that is the best probe while the family is paused or recovering: one that has not failed, the
+    /// newest and the oldest in turn, since events that came together may fail together; otherwise the one that has
     /// failed least.
     pub(super) fn take_probe(&mut self) -> Option<InHand> {
         self.turn = !self.turn;
@@ -312,7 +313,7 @@ impl Queue {
         taken
     }
 
-    /// Takes out all but so many, the newest first.
+    /// Removes all except `most`, the newest first.
     fn keep(&mut self, most: usize) -> Vec<InHand> {
         let failed = self.failed.split_off(self.failed.len().min(most));
         let room = most.saturating_sub(self.failed.len());

@@ -1,22 +1,23 @@
-//! Reads claimed events. Where the outbox's file is damaged, one by one: what cannot be read costs nobody else.
+//! Reads claimed events. Where the outbox's file is damaged they are read one by one, so that an unreadable event
+//! affects no other.
 
 use crate::model::{EventId, EventStatus};
 use crate::outbox::{ClaimedEvent, ReadError, Then};
 
 use super::context::{Context, Unwritten, error_chain};
 
-/// Events that stand together on a page, or a few: when so many cannot be read, and none that was asked for with them can,
-/// it is not a page that is damaged.
+/// Events that share one database page, or a few. When more than this many cannot be read, and no event of the same
+/// batch can, the cause is not a damaged page.
 const FEW: usize = 20;
 /// Why an event is dead that cannot be read.
 pub(super) const DAMAGED: &str = "the outbox's file is damaged where this event is stored, and it cannot be read";
-/// Why an event is dead that was emptied.
+/// Why an event is dead whose payload was erased.
 const ERASED: &str = "its payload was erased before it was sent";
 
 /// Claimed events.
 pub(super) struct Read {
     pub(super) events: Vec<ClaimedEvent>,
-    /// The ends of those of which nothing can be made: erased, or not to be read. Nobody shall wait for them.
+    /// The ends of the events that were erased or cannot be read, so that no other event waits for them.
     pub(super) ended: Vec<Then>,
 }
 
@@ -45,7 +46,7 @@ pub(super) async fn claimed(context: &Context, ids: &[EventId]) -> Result<Read, 
     })
 }
 
-/// Keeps and logs that so many events cannot be read.
+/// Records and logs how many events cannot be read.
 pub(super) async fn damaged(context: &Context, events: usize) {
     tracing::error!(
         events,

@@ -1,4 +1,4 @@
-//! What a request, or a job of many, came to, as its task reports it to the desk.
+//! The result of a request or of a bulk job, as its task returns it.
 
 use crate::metrics::Metrics;
 use crate::model::{EventStatus, Outcome};
@@ -7,15 +7,15 @@ use crate::outbox::Then;
 use super::hand::InHand;
 use super::import::Watch;
 
-/// What a request, or a job of many, came to.
+/// The result of a request or of a bulk job.
 pub(super) struct Report {
-    /// The events it was about, and what was written of each.
+    /// Its events, and what was written for each.
     pub(super) events: Vec<(InHand, Then)>,
-    /// Events about which nothing could be written.
+    /// Events whose result could not be written.
     pub(super) unwritten: Vec<InHand>,
     /// The answer; `None` when nothing was sent.
     pub(super) answered: Option<Outcome>,
-    /// An import job that Klaviyo works on from now on.
+    /// An import job that Klaviyo is processing from now on.
     pub(super) watch: Option<Watch>,
 }
 
@@ -29,7 +29,7 @@ impl Report {
         }
     }
 
-    /// The same, and an import job to be watched.
+    /// The same report, with an import job to be watched.
     pub(super) fn watching(self, watch: Option<Watch>) -> Self {
         Self { watch, ..self }
     }
@@ -44,7 +44,7 @@ impl Report {
     }
 }
 
-/// The deliveries of an event that were settled, or the one it stands at, and the event itself when it is delivered.
+/// Counts the settled deliveries of an event, or the current one, and the event itself when it is delivered.
 pub(super) fn stepped(metrics: &Metrics, hand: &mut InHand, then: &Then) {
     let mut settled = std::mem::take(&mut hand.settled);
     if settled.is_empty() {

@@ -1,4 +1,4 @@
-//! One request by itself: written down, sent, settled.
+//! One request by itself: recorded, sent, settled.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use super::context::{Blame, Context, Unwritten, request_id};
 use super::hand::{InHand, Sent};
 use super::report::Report;
 
-/// How long an event waits whose `$event_id` another unfinished delivery carries.
+/// How long an event waits while another unfinished delivery has the same `$event_id`.
 pub(super) const BUSY_PAUSE: Duration = Duration::from_secs(5);
 
-/// Makes one attempt of the delivery an event stands at, which may take as long as `timeout`.
+/// Makes one attempt of the current delivery of an event, which may take as long as `timeout`.
 pub(super) async fn send(context: &Context, mut hand: InHand, blame: Blame, timeout: Duration) -> Report {
     let span = tracing::info_span!(
         "attempt",
@@ -102,7 +102,7 @@ async fn attempt(
     Ok((then, Some(answered)))
 }
 
-/// What an answer makes of the delivery and of its event.
+/// Decides from an answer what happens with the delivery and its event.
 pub(super) fn judge(
     context: &Context,
     hand: &mut InHand,
@@ -139,7 +139,7 @@ pub(super) fn judge(
         now,
     });
     let then = match next {
-        // What waits for the end of a pause goes as soon as it ends.
+        // An event that waits for the end of a pause is due as soon as the pause ends.
         Next::RetryAt(due) if blame.outage || stopped => hand.park(due),
         Next::RetryAt(due) => hand.release(due),
         Next::Resend => Then::Stay,
@@ -148,7 +148,7 @@ pub(super) fn judge(
     (settlement, then)
 }
 
-/// The request without what Klaviyo would not have in it, and a note of that; `None` where it cannot go without.
+/// The request without the part that Klaviyo rejected, and a note about it; `None` where it cannot be sent without it.
 fn smaller(outcome: &Outcome, body: &str) -> Option<(String, String)> {
     match outcome.kind {
         OutcomeKind::Conflict => {
@@ -170,8 +170,8 @@ fn smaller(outcome: &Outcome, body: &str) -> Option<(String, String)> {
     }
 }
 
-/// The body to send: the frozen one, or the one that names the profile by the id its import was answered with. As an
-/// error, why nothing is sent.
+/// The body to send: the stored one, or one that names the profile by the id in the answer to its import. The error is
+/// the reason why nothing is sent.
 fn body(context: &Context, hand: &InHand) -> Result<String, String> {
     let delivery = hand.delivery();
     if delivery.status == DeliveryStatus::Unknown

@@ -1,11 +1,11 @@
-//! What the relay tells of itself in numbers, once it is written down in the outbox.
+//! The metrics of the relay. They are updated after the write to the outbox.
 
 use crate::metrics::{DeliveryState, LimitUse, Metrics};
 use crate::model::{PauseKind, Timestamp};
 use crate::outbox::{LimitInUse as Told, PlannedDelivery, Step, Then};
 use crate::scheduler::{Breakers, Limits};
 
-/// Attempts and events that came to their end.
+/// Counts attempts, and events that ended.
 pub(super) fn settled(metrics: &Metrics, steps: &[Step]) {
     for step in steps {
         if let Some(settlement) = &step.settlement
@@ -25,14 +25,15 @@ pub(super) fn settled(metrics: &Metrics, steps: &[Step]) {
     }
 }
 
-/// Deliveries that were refused before they were ever sent.
+/// Counts deliveries that were refused before they were sent.
 pub(super) fn planned(metrics: &Metrics, planned: &[PlannedDelivery]) {
     for delivery in planned.iter().filter(|planned| planned.refused.is_some()) {
         metrics.delivery(delivery.kind, crate::model::DeliveryStatus::Rejected);
     }
 }
 
-/// The families that sent something in the last minute, or may not, for whoever looks into the outbox.
+/// The use of the limits by the families that sent something in the last minute or are closed by a 429, for readers of the
+/// outbox.
 pub(super) fn limits_in_use(limits: &Limits, now: Timestamp) -> Vec<Told> {
     let used = limits.snapshot(now).into_iter().map(|family| Told {
         family: family.family.word().to_owned(),
@@ -43,7 +44,7 @@ pub(super) fn limits_in_use(limits: &Limits, now: Timestamp) -> Vec<Told> {
     used.filter(|family| family.minute[0] > 0 || family.closed).collect()
 }
 
-/// Where breakers and limits stand.
+/// Sets the metrics of the breakers and limits.
 pub(super) fn standing(metrics: &Metrics, breakers: &Breakers, limits: &Limits, now: Timestamp) {
     let paused = breakers.paused(now);
     let account = paused.iter().find(|paused| paused.family.is_none());

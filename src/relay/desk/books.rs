@@ -1,4 +1,4 @@
-//! Takes in what came of tasks: what is in hand, what the answers say, what is paused.
+//! Applies the results of tasks: to the active events, the limits, the breakers and the pauses.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +16,11 @@ use super::super::report::{self, Report};
 use super::returns::Returns;
 use super::{Desk, Ended, InFlightRequest, Returned};
 
-/// How long the desk waits before it asks an outbox again that failed it.
+/// The delay before the next read of an outbox that failed.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(1);
 
 impl Desk {
-    /// Enters in the books what a task came to.
+    /// Applies the result of a task.
     pub(in crate::relay) async fn enter(&mut self, Ended(ended): Ended) {
         match ended {
             Ok((id, returned)) => {
@@ -80,7 +80,7 @@ impl Desk {
         }
     }
 
-    /// Queues what stays in hand, and lets go of the rest, each run in its order.
+    /// Queues the events that stay active and removes the others, each run in its order.
     fn returned(&mut self, returned: Returns) {
         let Returns {
             first,
@@ -115,12 +115,12 @@ impl Desk {
             }
         }
         self.give_back(unwritten);
-        // They have not been sent: they may go when what they wait for has.
+        // They have not been sent. They may be sent as soon as the event they wait for has been.
         let now = self.context.now();
         self.release(&back, |hand| hand.release(now));
     }
 
-    /// Gives events back to the outbox, as `then` says of each; they are not in hand any more.
+    /// Requeues events in the outbox, as `then` decides for each. They are not active any more.
     pub(super) fn release(&mut self, hands: &[InHand], then: impl Fn(&InHand) -> Then) {
         if hands.is_empty() {
             return;
@@ -143,14 +143,14 @@ impl Desk {
         });
     }
 
-    /// What an answer says of its family: of its limit, its pace and its breaker.
+    /// Applies an answer to its family: to its limit, its latency and its breaker.
     async fn answered(&mut self, request: &InFlightRequest, answered: Option<Outcome>) {
         let now = self.context.now();
         let family = request.family;
         let rate = answered.as_ref().and_then(|outcome| outcome.rate.as_ref());
         let status = answered.as_ref().and_then(|outcome| outcome.http_status);
         let retry_after = answered.as_ref().and_then(|outcome| outcome.retry_after);
-        // What the limits counted as sent, they must hear of, even when nothing was sent after all.
+        // The limits must get the answer of every request they have counted, even when nothing was sent in the end.
         self.limits.answered(family, status, retry_after, rate, now);
         let (Some(outcome), Some(event)) = (answered, request.events.first()) else {
             self.breakers.unsent(family, now);
@@ -176,7 +176,8 @@ impl Desk {
         self.write_pauses(now).await;
     }
 
-    /// A task panicked, which is a bug of ours; its events go back, so that they do not hold up their people.
+    /// A task panicked, which is a bug in this program. Its events go back to the outbox, so that they do not block the
+    /// other events of the same people.
     fn broke_off(&mut self, id: Id) {
         tracing::error!("a task of the relay broke off; please report this");
         match self.in_flight.remove(&id) {
@@ -214,7 +215,7 @@ impl Desk {
         }
     }
 
-    /// Makes events due that were parked while a family could not go.
+    /// Makes the parked events of a family due.
     pub(super) fn unpark(&mut self, family: Family, now: Timestamp) {
         let context = Arc::clone(&self.context);
         self.tasks.spawn(async move {

@@ -1,4 +1,4 @@
-//! Sends what may go, family by family in turn.
+//! Sends the requests that may be sent; the families take turns.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::super::{bulk, single};
 use super::{Desk, InFlightRequest, Returned, earlier, job_family};
 
 impl Desk {
-    /// Sends what may go; answers when to look again, if nothing happens before.
+    /// Sends the requests that may be sent. Returns when to try again if nothing happens before.
     pub(in crate::relay) fn dispatch(&mut self) -> Option<Timestamp> {
         let now = self.context.now();
         let mut until = earlier(self.next_due.ahead(now), self.next_look());
@@ -55,7 +55,7 @@ impl Desk {
             Permit::UpTo(more) => desk.limits.room(family, now).min(more),
             Permit::Free => desk.limits.room(family, now),
         };
-        // No job while it is doubtful whether the account takes anything: a probe costs one request.
+        // No bulk job is sent while the account's state is in doubt: a probe is a single request.
         let bulk = self.context.settings.policy.bulk && !self.breakers.account_in_doubt();
         let job_room = match job_family {
             Some(job_family) if bulk && travelling > 0 => room(self, job_family),
@@ -72,7 +72,7 @@ impl Desk {
         }
     }
 
-    /// What the breakers let go of a family.
+    /// What the breakers permit for a family.
     fn permit(&self, family: Family, now: Timestamp) -> Permit {
         let short = |request: &&InFlightRequest| now.since(request.started) < self.latencies.patience(request.family);
         let all = self.in_flight.values().filter(short);
@@ -81,7 +81,7 @@ impl Desk {
         self.breakers.permit(family, now, in_flight)
     }
 
-    /// Which requests of a family there is a place for.
+    /// Which requests of a family may be sent, by the slots that are free.
     fn vacancy(&self, family: Family) -> Vacancy {
         let own = |request: &&InFlightRequest| request.family == family || Some(request.family) == job_family(family);
         let own = self.in_flight.values().filter(own);
@@ -147,7 +147,7 @@ impl Desk {
         true
     }
 
-    /// Sends a request: in the limits' count and in the books.
+    /// Sends a request: counts it in the limits and records it as in flight.
     fn send<F>(&mut self, in_flight: InFlightRequest, now: Timestamp, request: F)
     where
         F: Future<Output = Report> + Send + 'static,

@@ -1,7 +1,7 @@
-//! The import jobs that are watched: in flight at Klaviyo, but no request of ours.
+//! The import jobs that are watched: Klaviyo is processing them, and no request of ours is in flight for them.
 //!
-//! They count neither as in flight nor as in hand, so that nobody else waits for them. What they hold is bounded all the
-//! same: no more of them are begun than may run at once, those of an earlier run among them.
+//! They count neither as in flight nor as active, so that no other event waits for them. Their number is bounded: no
+//! more jobs are started than may run concurrently, including the jobs of an earlier run.
 
 use std::sync::Arc;
 
@@ -14,14 +14,14 @@ use crate::relay::hand::Held;
 use crate::relay::import::{self, Watch};
 
 impl Desk {
-    /// Takes up the import jobs that an earlier run left open.
+    /// Continues to watch the import jobs that an earlier run left open.
     pub(in crate::relay) async fn take_up(&mut self) {
         for job in import::left_open(&self.context).await {
             self.watch(Watch::of(job));
         }
     }
 
-    /// Watches a job that was sent; its events are in hand no longer.
+    /// Starts to watch a job that was sent. Its events are not active any more.
     pub(super) fn watch_sent(&mut self, watch: Watch) {
         self.held.remove(watch.held);
         self.watch(watch);
@@ -45,8 +45,8 @@ impl Desk {
         }
     }
 
-    /// A job is over and settled: what its events owe still is in hand again. `None`: the relay stops, and the books
-    /// keep the job.
+    /// A job is over and settled: the events that still owe requests become active again. `None`: the relay is
+    /// stopping, and the job stays in the outbox.
     pub(super) async fn watch_ended(&mut self, id: Id, report: Option<Report>) {
         self.watched.remove(&id);
         if let Some(report) = report {

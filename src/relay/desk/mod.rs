@@ -1,8 +1,9 @@
-//! Who goes next: the events in hand, the limits, the breakers, and the tasks in flight, in one place.
+//! The state that decides which request is sent next: the active events, the limits, the breakers and the tasks in
+//! flight, in one place.
 //!
-//! Decides nothing about time or order by itself: the outbox's queues say what may be taken in, the scheduler which way
-//! a request goes and when. Here is only the state that joins them: [`dispatch`] sends, [`books`] takes in what came of
-//! it, [`pauses`] keeps what is paused in the outbox.
+//! It makes no decision about time or order itself: the outbox's queues determine which events may be claimed, and the
+//! scheduler determines how and when a request is sent. This module joins their state: [`dispatch`] sends, [`books`]
+//! applies the results, [`pauses`] keeps the pauses in the outbox.
 
 mod books;
 mod dispatch;
@@ -29,46 +30,46 @@ use super::report::Report;
 use super::told;
 use pauses::Pauses;
 
-/// How often the outbox is told what is in use of the limits, while that changes.
+/// How often the use of the limits is written to the outbox while it changes.
 const TELL_EVERY: Duration = Duration::from_secs(5);
-/// So many events of a family that cannot go stay in hand, ready for when it can; the others are parked.
+/// How many events of a stopped family stay active, ready for when it resumes. The others are parked.
 const KEPT_WHILE_STOPPED: usize = 64;
 
-/// What a task comes to.
+/// The result of a task.
 enum Returned {
-    /// Events were taken in.
+    /// Events were claimed.
     Taken(Result<Intake, Unwritten>),
-    /// A request, or a job of many, was sent and settled.
+    /// A request or a bulk job was sent and settled.
     Sent(Report),
-    /// A job that was watched is over and settled; `None` when the relay stops before.
+    /// A watched job is over and settled; `None` when the relay stopped before.
     Watched(Option<Report>),
-    /// The accounts endpoint was asked whether it takes the key.
+    /// The answer of the accounts endpoint, which shows whether Klaviyo accepts the key.
     Asked(Remote),
-    /// The pauses were read in the outbox; these were taken off by an operator's `release`.
+    /// The pauses were read from the outbox; these were removed by an operator's `release`.
     Looked(Vec<Option<Family>>),
-    /// Events were given back to the outbox, or parked ones made due.
+    /// Events were requeued in the outbox, or parked ones made due.
     Written,
 }
 
-/// A task that ended, not yet entered in the books.
+/// A task that has ended and whose result is not applied yet.
 pub(super) struct Ended(Result<(Id, Returned), JoinError>);
 
-/// What is known of a request in flight, should its task break off.
+/// What is kept about a request in flight, for the case that its task panics.
 struct InFlightRequest {
-    /// Whose limit it is under.
+    /// The family whose limit it counts against.
     family: Family,
-    /// It is a job of many.
+    /// It is a bulk job.
     job: bool,
     started: Timestamp,
     events: Vec<EventId>,
     held: Held,
     /// It has failed before.
     failed_before: bool,
-    /// The run of each of its events that is in one.
+    /// The runs of its events, for those that are in one.
     runs: Vec<EventId>,
 }
 
-/// The books of a running relay.
+/// The state of a running relay.
 pub(super) struct Desk {
     context: Arc<Context>,
     breakers: Breakers,
@@ -78,18 +79,18 @@ pub(super) struct Desk {
     queues: Queues,
     tasks: JoinSet<Returned>,
     in_flight: HashMap<Id, InFlightRequest>,
-    /// The events of import jobs that are watched.
+    /// The events of the import jobs that are watched.
     watched: HashMap<Id, Vec<EventId>>,
-    /// What the events in hand take of the window, queued or in flight.
+    /// How much of the window the active events use, queued or in flight.
     held: Held,
     taking_in: bool,
-    /// Something may be due that was not at the last look.
+    /// Something may have become due since the last intake.
     look: bool,
-    /// When the outbox has something due, whether or not there was room for it.
+    /// When the next event in the outbox is due, whether or not there was room for it.
     next_due: NextDue,
-    /// Which of the families has the next turn.
+    /// The family that is served first next time.
     turn: usize,
-    /// The limits in use as the outbox was last told, and when.
+    /// The use of the limits that was last written to the outbox, and when.
     told: (Timestamp, Vec<LimitInUse>),
 }
 
@@ -115,13 +116,13 @@ impl Desk {
             turn: 0,
             told: (Timestamp::from_millis(0), Vec::new()),
         };
-        // A rest that a 429 asked for ends with the process.
+        // A rest that a 429 caused ends with the process.
         desk.write_pauses(desk.context.now()).await;
         desk
     }
 
-    /// Goes on with the relay's settings as they are now; what is in flight keeps those it began with. What was sent
-    /// stays counted.
+    /// Continues with the relay's current settings. What is in flight keeps the settings it began with, and the counts
+    /// of what was sent are kept.
     pub(super) fn set_anew(&mut self) {
         let former = &self.context;
         let context = former.current();
@@ -139,13 +140,13 @@ impl Desk {
         }
     }
 
-    /// There may be something new in the outbox.
+    /// The outbox may have new events.
     pub(super) fn look(&mut self) {
         self.look = true;
     }
 
-    /// Takes in what is due, one intake at a time, when a good part of the window is free. Looks only when something
-    /// may be due: an intake that found nothing is no reason for another. What was due and had no room stays due.
+    /// Claims the events that are due, one intake at a time, when a good part of the window is free. It looks only when
+    /// something may be due: an intake that found nothing does not cause another one. Due events without room stay due.
     pub(super) fn take_in(&mut self) {
         let now = self.context.now();
         let room = self.room();
@@ -166,7 +167,7 @@ impl Desk {
             .spawn(async move { Returned::Taken(intake::take(&context, room).await) });
     }
 
-    /// How many more requests may be in hand.
+    /// How many more requests may become active.
     fn room(&self) -> Room {
         let policy = &self.context.settings.policy;
         let free = policy.window.saturating_sub(self.held.requests);
@@ -174,13 +175,13 @@ impl Desk {
         Room {
             live: free,
             replayed: share.saturating_sub(self.held.replayed).min(free),
-            // One person's backlog never has more than half of the window.
+            // The backlog of one person never uses more than half of the window.
             followers: if policy.bulk { free / 2 } else { 0 },
         }
     }
 
-    /// Gives most events of families that cannot go back to the outbox, so that those of the others find room. When no
-    /// family can go, nothing is gained by that.
+    /// Requeues most events of the families that are stopped, to make room for the others. When all families are
+    /// stopped, this would gain nothing.
     fn park(&mut self, now: Timestamp) {
         let stopped = |family: &Family| self.pauses.stops(*family);
         if Queues::FAMILIES.iter().all(stopped) {
@@ -194,7 +195,7 @@ impl Desk {
         }
     }
 
-    /// Tells the metrics how breakers and limits stand, and now and then the outbox what is in use of the limits.
+    /// Updates the metrics of the breakers and limits, and from time to time the use of the limits in the outbox.
     pub(super) fn tell(&mut self) {
         let now = self.context.now();
         self.look_at_pauses(now);
@@ -208,14 +209,14 @@ impl Desk {
         if families != self.told.1 {
             let outbox = relay.outbox.clone();
             let told = families.clone();
-            // For people who look: whether it is written changes nothing.
+            // Only for display: a failed write changes nothing.
             drop(tokio::spawn(async move { outbox.tell_limits(now, told).await }));
         }
         self.told = (now, families);
     }
 
-    /// Tells the heartbeats whether something may go that nothing hinders: no pause, and no import job that Klaviyo works
-    /// on.
+    /// Reports to the heartbeats whether there is work that nothing blocks: neither a pause nor an import job at
+    /// Klaviyo.
     fn tell_of_work(&mut self, now: Timestamp) {
         let hindered = !self.pauses.is_empty() || !self.watched.is_empty();
         let has_room = self.room().live >= self.context.settings.policy.window.div_ceil(4);
@@ -227,8 +228,8 @@ impl Desk {
         self.context.relay.instruments.pulse.owes(something, due);
     }
 
-    /// Waits for a task in flight; never ends while there is none. Nothing is lost when the wait is given up:
-    /// what ended is entered in the books afterwards, by [`Desk::enter`].
+    /// Waits until a task in flight ends; never returns while there is none. It is safe to cancel: the result is
+    /// applied afterwards, by [`Desk::enter`].
     pub(super) async fn next(&mut self) -> Ended {
         match self.tasks.join_next_with_id().await {
             Some(ended) => Ended(ended),
@@ -236,7 +237,7 @@ impl Desk {
         }
     }
 
-    /// Waits until nothing is in flight, then gives back what is in hand.
+    /// Waits until nothing is in flight, then requeues the active events.
     pub(super) async fn close(mut self) {
         self.finish().await;
         let now = self.context.now();
@@ -252,18 +253,18 @@ impl Desk {
     }
 }
 
-/// The family of the bulk jobs that take what waits in a family of single requests.
+/// The family of the bulk jobs that can carry the requests of a family of single requests.
 const fn job_family(family: Family) -> Option<Family> {
     match family {
         Family::Event => Some(Family::EventBulk),
         Family::Profile => Some(Family::ProfileBulk),
-        // One endpoint takes one person or a thousand.
+        // The same endpoint takes one person or a thousand.
         Family::Subscription => Some(Family::Subscription),
         Family::List | Family::Deletion | Family::EventBulk | Family::ProfileBulk | Family::ProfileBulkStatus => None,
     }
 }
 
-/// Whether so much time has passed. When the clock went back, nobody knows how much has.
+/// Whether `span` has passed. When the clock was set back, the elapsed time is unknown and counts as passed.
 fn has_passed(span: Duration, since: Timestamp, now: Timestamp) -> bool {
     since > now || now.since(since) >= span
 }

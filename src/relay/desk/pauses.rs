@@ -1,4 +1,4 @@
-//! What is paused, kept in the outbox, where `status` reads it and the next start takes it up; and why.
+//! The pauses and their reasons, stored in the outbox, where `status` reads them and the next start restores them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,34 +13,34 @@ use super::super::context::{Context, error_chain, request_id};
 use super::super::queues::Queues;
 use super::{Desk, Returned, has_passed};
 
-/// The accounts endpoint is asked no more often than this; Klaviyo takes 15 such requests a minute.
+/// The shortest time between two requests to the accounts endpoint; Klaviyo allows 15 of them a minute.
 const ASK_EVERY: Duration = Duration::from_secs(10);
 /// How often the outbox is read for an operator's `release` while something is paused.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// What is paused, as the outbox has it.
+/// The pauses, as the outbox has them.
 pub(super) struct Pauses {
     written: Vec<Pause>,
     /// The last failure of each family.
     last: [Option<Failure>; Family::ALL.len()],
     /// The last failure of the accounts endpoint, or of a connection.
     last_of_all: Option<Failure>,
-    /// When the accounts endpoint was asked last, and the outbox read.
+    /// When the last request to the accounts endpoint was made, and when the outbox was last read.
     asked: Timestamp,
     looked: Timestamp,
 }
 
-/// What came of a failed request, as far as it is reported.
+/// The outcome of a failed request, as far as it is reported.
 #[derive(Debug, Clone)]
 struct Failure {
     status: Option<u16>,
-    /// Klaviyo's own words, or the transport's.
+    /// The error text of Klaviyo or of the transport.
     words: String,
     request_id: Option<String>,
 }
 
 impl Failure {
-    /// Nothing is known of it.
+    /// A failure without details.
     fn unknown() -> Self {
         Self {
             status: None,
@@ -95,13 +95,13 @@ impl Pauses {
         self.written.is_empty()
     }
 
-    /// Whether nothing of a family can go for a while.
+    /// Whether a family is paused.
     pub(super) fn stops(&self, family: Family) -> bool {
         let of = |pause: &Pause| pause.family.is_none_or(|paused| paused == family);
         self.written.iter().any(of)
     }
 
-    /// Takes note of an answer, for the reason of a pause.
+    /// Keeps an answer, for the reason of a pause.
     pub(super) fn note(&mut self, family: Family, outcome: &Outcome) {
         match outcome.kind {
             OutcomeKind::Retry | OutcomeKind::Unknown | OutcomeKind::Stopped => {
@@ -115,7 +115,7 @@ impl Pauses {
         }
     }
 
-    /// What is paused now.
+    /// The current pauses.
     fn now(&self, breakers: &Breakers, limits: &Limits, key: &SecretOrigin, now: Timestamp) -> Vec<Pause> {
         let since = |family: Option<Family>, kind| {
             let before = self
@@ -135,7 +135,7 @@ impl Pauses {
                 .find(|pause| pause.family == paused.family && pause.kind == paused.why);
             let reason = match (failure, before) {
                 (Some(failure), _) => reason(paused.family, paused.why, failure, key),
-                // Taken up at a start: nothing has failed since.
+                // Restored at a start, and nothing has failed since.
                 (None, Some(before)) => before.reason.clone(),
                 (None, None) => reason(paused.family, paused.why, &Failure::unknown(), key),
             };
@@ -165,7 +165,7 @@ impl Pauses {
         open.into_iter().chain(closed).collect()
     }
 
-    /// Logs what began and what ended.
+    /// Logs the pauses that began and those that ended.
     fn log(&self, now: &[Pause], key: &SecretOrigin) {
         let same = |one: &Pause, other: &Pause| one.family == other.family && one.kind == other.kind;
         for pause in now {
@@ -175,7 +175,7 @@ impl Pauses {
             let failure = pause
                 .family
                 .map_or(self.last_of_all.as_ref(), |family| self.last[family as usize].as_ref());
-            // Klaviyo's own words stay in the outbox: they may repeat what was sent. The transport's do not.
+            // Klaviyo's error text is not logged, because it may repeat what was sent. The transport's text does not.
             let words = match failure {
                 Some(Failure {
                     status: None, words, ..
@@ -206,7 +206,7 @@ impl Pauses {
 }
 
 impl Desk {
-    /// Writes down what is paused, where that has changed, and makes events due that waited for a pause's end.
+    /// Writes the pauses when they have changed, and makes events due that waited for the end of a pause.
     pub(super) async fn write_pauses(&mut self, now: Timestamp) {
         let key = &self.context.settings.key_from;
         let pauses = self.pauses.now(&self.breakers, &self.limits, key, now);
@@ -227,7 +227,7 @@ impl Desk {
         }
     }
 
-    /// A refusal may be one request's alone, or the key's: the accounts endpoint knows.
+    /// A refusal may concern one request or the key. A request to the accounts endpoint shows which.
     pub(super) fn ask_the_account(&mut self, now: Timestamp) {
         if !has_passed(ASK_EVERY, self.pauses.asked, now) || self.breakers.account_in_doubt() {
             return;
@@ -240,7 +240,7 @@ impl Desk {
         });
     }
 
-    /// Takes in what the accounts endpoint answered.
+    /// Applies the answer of the accounts endpoint.
     pub(super) async fn asked(&mut self, remote: &Remote) {
         let outcome = match remote {
             Remote::Sandbox { refused } => refused.as_ref(),
@@ -255,7 +255,7 @@ impl Desk {
         }
     }
 
-    /// While something is paused, reads whether an operator asked to try it at once: `release` empties what is paused.
+    /// While something is paused, checks for an operator's request to try at once: `release` deletes the stored pauses.
     pub(super) fn look_at_pauses(&mut self, now: Timestamp) {
         if self.pauses.written.is_empty() || !has_passed(LOOK_EVERY, self.pauses.looked, now) {
             return;
@@ -272,12 +272,12 @@ impl Desk {
         });
     }
 
-    /// When the outbox is read for that next; `None` while nothing is paused.
+    /// When the outbox is read for this next; `None` while nothing is paused.
     pub(super) fn next_look(&self) -> Option<Timestamp> {
         (!self.pauses.written.is_empty()).then(|| self.pauses.looked.plus(LOOK_EVERY))
     }
 
-    /// Tries at once what an operator has taken off the list.
+    /// Tries at once the families that an operator has released.
     pub(super) fn looked(&mut self, released: &[Option<Family>]) {
         let now = self.context.now();
         let gone = |pause: &Pause| released.contains(&pause.family);
@@ -299,7 +299,7 @@ impl Desk {
     }
 }
 
-/// What happened, and what an operator does about it.
+/// What happened, and what an operator can do about it.
 fn reason(family: Option<Family>, why: PauseKind, failure: &Failure, key: &SecretOrigin) -> String {
     let Failure { status, words, .. } = failure;
     let words = words.trim_end_matches('.');
@@ -324,10 +324,10 @@ fn reason(family: Option<Family>, why: PauseKind, failure: &Failure, key: &Secre
     }
 }
 
-/// After a refusal that a probe was answered with something else.
+/// The reason after a key was refused and the next probe failed in another way.
 const PROBED: &str = "it refused the key before, and has not taken it since";
 
-/// What makes Klaviyo take requests again after this refusal; `None` where it says nothing of it.
+/// What makes Klaviyo accept requests again after this refusal; `None` where that is unknown.
 fn remedy(status: u16, key: &SecretOrigin) -> Option<String> {
     Some(match status {
         401 => format!("the private key is wrong or was deleted; {}", another_key(key)),
@@ -341,7 +341,7 @@ fn remedy(status: u16, key: &SecretOrigin) -> Option<String> {
     })
 }
 
-/// How another key is taken over.
+/// How to set another key.
 fn another_key(key: &SecretOrigin) -> String {
     match key {
         SecretOrigin::Configuration => "set `klaviyo.private_key` and reload (SIGHUP)".to_owned(),

@@ -1,4 +1,4 @@
-//! Sorts the events of a request that ended: which stay in hand, which are gone, and which runs are interrupted.
+//! Sorts the events of a finished request: which stay active, which do not, and which runs are interrupted.
 
 use std::collections::BTreeMap;
 
@@ -7,28 +7,28 @@ use crate::outbox::Then;
 
 use super::super::hand::{Held, InHand};
 
-/// What becomes of the events of a request, in their order.
+/// What happens to the events of a request, in their order.
 #[derive(Default)]
 pub(super) struct Returns {
     /// Those that are queued again, before all others.
     pub(super) first: Vec<InHand>,
-    /// Those that go on to their next request: it waits behind what waits already, so that an event of hundreds of
-    /// requests takes turns with events of one.
+    /// Those that continue with their next request. They are queued behind the others, so that an event with hundreds
+    /// of requests takes turns with events that have one.
     pub(super) next: Vec<InHand>,
     /// Those that wait behind one of them, by their run.
     pub(super) behind: BTreeMap<EventId, Vec<InHand>>,
-    /// Those that are not in hand any more: the run of each, and what it took of the window.
+    /// Those that are not active any more: the run of each, and how much of the window it used.
     pub(super) gone: Vec<(Option<EventId>, Held)>,
-    /// Those that would stay, but wait for one of their run that does not.
+    /// Those that would stay active, but wait for an event of their run that does not.
     pub(super) interrupted: Vec<InHand>,
-    /// Runs of which an event was given back, or holds its place: those behind it go back too.
+    /// Runs with an event that was requeued or is held: the events behind it are requeued too.
     pub(super) broken: Vec<EventId>,
-    /// Events about which nothing could be written.
+    /// Events whose result could not be written.
     pub(super) unwritten: Vec<EventId>,
 }
 
 impl Returns {
-    /// Sorts an event by what was written of it.
+    /// Sorts an event by the result that was written.
     pub(super) fn sort(&mut self, mut hand: InHand, then: &Then) {
         let before = hand.place();
         let stays = match then {
@@ -56,14 +56,14 @@ impl Returns {
         }
     }
 
-    /// An event about which nothing could be written; it is given back later.
+    /// Takes an event whose result could not be written; it is requeued later.
     pub(super) fn unwritten(&mut self, hand: &InHand) {
         self.broken.extend(hand.run);
         self.unwritten.push(hand.event.id);
         self.gone.push((hand.run, hand.held));
     }
 
-    /// The first of a run that stays is queued, the others wait behind it.
+    /// Queues the first event of a run that stays active; the others wait behind it.
     fn stays(&mut self, hand: InHand, moved: bool) {
         let mut queued = self.first.iter().chain(&self.next);
         match hand.run {

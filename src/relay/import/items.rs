@@ -1,4 +1,4 @@
-//! The items of a job that is over, read from the books in the job's order, and what its end makes of each.
+//! The items of a job that is over, read from the outbox in the job's order, and their results.
 
 use std::collections::HashMap;
 
@@ -14,15 +14,15 @@ use crate::relay::report::Report;
 
 /// A job as it was sent.
 pub(super) struct Frozen {
-    /// Those that wait for it, each with its place in the job.
+    /// The events that wait for it, each with its place in the job.
     waiting: Vec<(usize, Item)>,
-    /// Those that wait for it and are not to be had: their payload was removed by hand.
+    /// The events that wait for it but cannot be loaded: their payload was removed by hand.
     strays: Vec<ImportItem>,
-    /// The request, built once more; `None` when a body is gone, or does not fit.
+    /// The request, built again; `None` when a body is missing, or does not fit.
     request: Option<BulkJob>,
 }
 
-/// Reads a job and its events from the books.
+/// Reads a job and its events from the outbox.
 pub(super) async fn frozen(context: &Context, job: ImportJobId) -> Result<Frozen, ReadError> {
     let outbox = &context.relay.outbox;
     let items = outbox.import_items(job).await?;
@@ -41,7 +41,7 @@ pub(super) async fn frozen(context: &Context, job: ImportJobId) -> Result<Frozen
         let hand = hands.remove(&item.event);
         match hand.filter(|hand| hand.stands_at(item.delivery)) {
             Some(mut hand) => {
-                // Frozen bodies are all that is sent from here on.
+                // From here on only the stored bodies are sent; the call is not needed.
                 hand.event.payload = String::new();
                 hand.event.envelope = None;
                 let attempt = item.attempt;
@@ -65,7 +65,7 @@ fn request(items: &[ImportItem]) -> Option<BulkJob> {
     Some(job)
 }
 
-/// Settles the items of a job by its end, which closes it in the books.
+/// Settles the items of a job by its result, which closes the job in the outbox.
 pub(super) async fn settle(context: &Context, end: End, frozen: Frozen) -> Report {
     let Frozen {
         waiting,
@@ -85,7 +85,7 @@ pub(super) async fn settle(context: &Context, end: End, frozen: Frozen) -> Repor
             let mut unknown = Outcome::of(OutcomeKind::Unknown);
             unknown.error = Some(why.to_owned());
             let items = waiting.into_iter().map(|(_, item)| item).collect();
-            // Nothing says that an item was at fault: the attempt does not count.
+            // Nothing indicates that an item is the cause: the attempt does not count.
             each(context, items, &unknown, Blame::NOBODY)
         }
     };
@@ -93,7 +93,7 @@ pub(super) async fn settle(context: &Context, end: End, frozen: Frozen) -> Repor
     item::settle(context, done, strays, None).await
 }
 
-/// Which places of a job its errors are about, and their words; `None` when that is not certain for each.
+/// The items that the job's errors name, with the error text; `None` when an error cannot be assigned to an item.
 fn failed(job: &BulkJob, errors: Vec<ImportError>) -> Option<HashMap<usize, String>> {
     errors
         .into_iter()
@@ -101,7 +101,7 @@ fn failed(job: &BulkJob, errors: Vec<ImportError>) -> Option<HashMap<usize, Stri
         .collect()
 }
 
-/// Those an error is about are judged alone, with an answer of their own; the others are delivered.
+/// The items that an error names are sent again singly, to get an answer of their own. The others are delivered.
 fn by_errors(context: &Context, items: Vec<(usize, Item)>, failed: Option<&HashMap<usize, String>>) -> Done {
     let Some(failed) = failed else {
         let words = "the errors of its bulk import do not say whom they are about";
@@ -121,7 +121,7 @@ fn by_errors(context: &Context, items: Vec<(usize, Item)>, failed: Option<&HashM
     done
 }
 
-/// An item whose event is not to be had: the intake finds out what is wrong with it.
+/// Requeues an item whose event cannot be loaded: the next intake finds the cause.
 fn given_back(context: &Context, item: &ImportItem) -> Step {
     let now = context.now();
     Step {

@@ -1,8 +1,8 @@
-//! A job whose id is not known: its answer was lost, or the daemon ended before it came. It is looked for among the jobs
-//! that Klaviyo lists.
+//! A job whose id is not known: its answer was lost, or the daemon ended before the answer came. It is searched for in
+//! Klaviyo's list of jobs.
 //!
-//! What could be the job is waited for; that one of them is the job is never certain. So nothing is concluded of its items
-//! but that they may go again, singly: after the job has run, that changes nothing.
+//! The items wait while a listed job could be this one, but it is never certain that it is. So the only conclusion is
+//! that the items may be sent again, singly: after the job has run, that changes nothing.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -13,25 +13,25 @@ use crate::outbox::OpenImport;
 
 use super::{Context, End, get, pause, read};
 
-/// Klaviyo's clock and ours may be so far apart.
+/// The largest difference between Klaviyo's clock and ours.
 const SKEW: Duration = Duration::from_mins(2);
-/// A job that is not listed after so long was never made: a list shows a new job at once, or in a few seconds.
+/// A job that is not listed after this time was never made: a new job is listed at once, or after a few seconds.
 const LISTED_WITHIN: Duration = Duration::from_secs(30);
-/// Whatever is listed, or is not: no longer than this after the job was sent.
+/// The longest wait after the job was sent, whatever the list contains.
 const AT_MOST: Duration = Duration::from_mins(15);
-/// A hundred jobs each: with more in the few minutes that are looked at, the oldest are left out.
+/// Pages of a hundred jobs each. When more were made in the few minutes that are searched, the oldest are left out.
 const MOST_PAGES: usize = 10;
 
-/// Whether a listed job can be one that was sent with so many items and began to be sent at this time. `ours`: the ids of
-/// other jobs of ours.
+/// Whether a listed job can be the one that was sent with `items` items at `began`. `ours`: the ids of our other jobs.
 fn can_be(listed: &ImportJob, began: Timestamp, items: u64, ours: &HashSet<String>) -> bool {
     listed.created.is_none_or(|created| created >= began.minus(SKEW))
         && listed.total.is_none_or(|total| total == items)
         && !ours.contains(&listed.id)
 }
 
-/// Whether the items may go again, and why. `candidates`: what could be the job; `None` when the list was not answered.
-/// `looked`: how long it has been looked for, at least; `age`: how long ago it was sent.
+/// Whether the search ends and the items may be sent again, and why. `candidates`: the jobs that could be this one,
+/// `None` when the list request was not answered. `looked`: how long the search has run, at least. `age`: the time
+/// since the job was sent.
 fn given_up(candidates: Option<&[ImportStatus]>, looked: Duration, age: Duration) -> Option<&'static str> {
     if age >= AT_MOST {
         return Some("the answer to its import job was lost, and the job was not found in time");
@@ -46,13 +46,13 @@ fn given_up(candidates: Option<&[ImportStatus]>, looked: Duration, age: Duration
     }
 }
 
-/// Looks for the job until it is over, or is not to be expected any more.
+/// Searches for the job until it is over, or until it cannot be expected any more.
 pub(super) async fn looked_for(context: &Context, job: &OpenImport) -> End {
     let mut looked = Duration::ZERO;
     loop {
         let context = context.current();
         let candidates = candidates(&context, job).await;
-        // A clock that went back does not make the wait longer.
+        // A clock that was set back does not prolong the wait.
         let age = context.now().since(job.began).max(looked);
         if let Some(why) = given_up(candidates.as_deref(), looked, age) {
             tracing::info!(items = job.items, why, "items of an import job go singly");
@@ -64,10 +64,10 @@ pub(super) async fn looked_for(context: &Context, job: &OpenImport) -> End {
     }
 }
 
-/// How far those listed jobs are that could be this one; `None` when Klaviyo does not say.
+/// The states of the listed jobs that could be this one; `None` when the list cannot be read.
 async fn candidates(context: &Context, job: &OpenImport) -> Option<Vec<ImportStatus>> {
     let outbox = &context.relay.outbox;
-    // Of our own jobs, those that the list can show.
+    // Our own jobs that the list can contain.
     let since = job.began.minus(SKEW * 2);
     let ours = read(context, || outbox.known_imports(since)).await?;
     let first = import_jobs_route();
@@ -78,7 +78,7 @@ async fn candidates(context: &Context, job: &OpenImport) -> Option<Vec<ImportSta
         let (_, answer) = get(context, &route).await;
         let jobs = import_jobs(&answer)?;
         let before = |listed: &ImportJob| listed.created.is_some_and(|at| at < job.began.minus(SKEW));
-        // The newest come first.
+        // The newest jobs come first.
         let more = !jobs.last().is_some_and(before);
         next = next_page_route(&first, &answer).filter(|_| more);
         let can_be = |listed: &&ImportJob| can_be(listed, job.began, job.items, &ours);

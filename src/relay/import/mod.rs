@@ -1,10 +1,10 @@
-//! Import jobs, from the answer to one to its end: Klaviyo works on it for a while, and only then may what stands behind
-//! its people go, or older traits end over newer ones.
+//! Import jobs, from their answer to their end. Klaviyo processes a job for a while; until it is over, the later events
+//! of its people must wait, or older traits could overwrite newer ones.
 //!
-//! A job is in the books of the outbox from before it is sent until its items are settled, and so are its events. What
-//! watches it here keeps nothing else: after a restart it is taken up from the books, and at a stop it is dropped at
-//! once. A job whose id is known is asked about ([`mod@watch`]); one whose answer was lost is looked for ([`lost`]); when it is
-//! over, its items are read from the books and settled ([`items`]). Each wait is bounded.
+//! A job and its events are in the outbox from before the job is sent until its items are settled. The task that
+//! watches it keeps no other state: after a restart it continues from the outbox, and at a stop it ends at once. A job
+//! whose id is known is polled ([`mod@watch`]); one whose answer was lost is searched for ([`lost`]). When it is over,
+//! its items are read from the outbox and settled ([`items`]). Each wait is bounded.
 
 mod items;
 mod lost;
@@ -24,18 +24,18 @@ use crate::scheduler::JOBS_IN_AIR;
 use super::context::{Context, error_chain};
 use super::report::Report;
 
-/// A job is asked about no more often than this.
+/// The shortest time between two polls of a job.
 const ASK_EVERY: Duration = Duration::from_secs(2);
-/// The pause before the books are read again that could not be read.
+/// The delay before the outbox is read again after a failed read.
 const READ_PAUSE: Duration = Duration::from_secs(1);
 
 /// How the watch of a job ends.
 enum End {
-    /// Klaviyo finished it; with its errors, where they could all be read.
+    /// Klaviyo finished it. Contains its errors, where all of them could be read.
     Complete(Option<Vec<ImportError>>),
-    /// Klaviyo cancelled it: none of its items is known to have been taken.
+    /// Klaviyo cancelled it: none of its items is known to be accepted.
     Cancelled,
-    /// What became of it cannot be found out; why.
+    /// Its result cannot be determined, for this reason.
     Unclear(&'static str),
 }
 
@@ -55,7 +55,7 @@ pub(super) async fn left_open(context: &Context) -> Vec<OpenImport> {
     jobs
 }
 
-/// Watches a job to its end and settles its items; `None` when the relay stops meanwhile: the books keep the job.
+/// Watches a job to its end and settles its items; `None` when the relay stops before: the job stays in the outbox.
 pub(super) async fn watch(context: &Context, watch: Watch) -> Option<Report> {
     let Watch { job, state, .. } = watch;
     let followed = async {
@@ -74,7 +74,7 @@ pub(super) async fn watch(context: &Context, watch: Watch) -> Option<Report> {
     Some(items::settle(&context.current(), end, frozen).await)
 }
 
-/// Reads the books until they can be read; `None` when the relay stops meanwhile.
+/// Repeats a read of the outbox until it succeeds; `None` when the relay stops before.
 async fn read<T, E, F>(context: &Context, read: impl Fn() -> F) -> Option<T>
 where
     F: Future<Output = Result<T, E>>,
@@ -95,7 +95,7 @@ where
     }
 }
 
-/// The pause between two requests about a job, so that all jobs together stay within our share of a minute's limit.
+/// The delay between two polls of a job, so that all jobs together stay within our share of the minute limit.
 fn pause(context: &Context) -> Duration {
     let policy = &context.settings.policy;
     let a_minute = f64::from(policy.limits.of(Family::ProfileBulkStatus).steady) * policy.limit_share;
@@ -103,7 +103,7 @@ fn pause(context: &Context) -> Duration {
     Duration::from_secs_f64((60.0 * jobs / a_minute.max(1.0)).min(60.0)).max(ASK_EVERY)
 }
 
-/// Asks something about import jobs.
+/// Sends a GET request about import jobs.
 async fn get(context: &Context, route: &Route) -> (Outcome, Vec<u8>) {
     let settings = &context.settings;
     let timeout = settings.policy.timeout;

@@ -1,4 +1,4 @@
-//! An import job from its answer on: whether Klaviyo may work on it, and what is to be watched.
+//! An import job after its answer: whether Klaviyo may process it, and what is to be watched.
 
 use crate::klaviyo::bulk::{ImportJob, import_job};
 use crate::model::{EventId, ImportJobId, Outcome, OutcomeKind, Timestamp};
@@ -9,14 +9,14 @@ use crate::relay::hand::{Held, InHand};
 /// A job to be watched.
 pub(in crate::relay) struct Watch {
     pub(in crate::relay) job: OpenImport,
-    /// What the answer to the job itself said of it.
+    /// The state of the job in the answer to it.
     pub(super) state: Option<ImportJob>,
-    /// What its events took of the window.
+    /// How much of the window its events used.
     pub(in crate::relay) held: Held,
 }
 
 impl Watch {
-    /// A job of the books, as a start finds it.
+    /// A job from the outbox, at a start.
     pub(in crate::relay) fn of(job: OpenImport) -> Self {
         Self {
             job,
@@ -26,14 +26,15 @@ impl Watch {
     }
 }
 
-/// A job that was just written down.
+/// A job that was just recorded in the outbox.
 pub(in crate::relay) struct Begun {
     pub(in crate::relay) id: ImportJobId,
     pub(in crate::relay) at: Timestamp,
 }
 
-/// Whether Klaviyo may work on a job after this outcome of its request. A gateway in front of Klaviyo that had no answer,
-/// or no whole one, from behind it (502, 504, 520, 524) does not know whether the job was taken.
+/// Whether Klaviyo may process a job after this outcome of its request. A gateway in front of Klaviyo that got no
+/// answer, or an incomplete one, from the server behind it (502, 504, 520, 524) does not know whether the job was
+/// accepted.
 pub(in crate::relay) fn may_run(outcome: &Outcome) -> bool {
     match outcome.kind {
         OutcomeKind::Accepted | OutcomeKind::Unknown => true,
@@ -42,7 +43,7 @@ pub(in crate::relay) fn may_run(outcome: &Outcome) -> bool {
     }
 }
 
-/// What is to be watched of a job that may run. Klaviyo's id of it is in the books when this returns.
+/// What is to be watched of a job that may run. Klaviyo's job id is in the outbox when this returns.
 pub(in crate::relay) async fn sent<'a>(
     context: &Context,
     begun: Begun,

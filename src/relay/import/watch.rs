@@ -1,4 +1,4 @@
-//! A job whose id is known: it is asked about until it is over.
+//! A job whose id is known: it is polled until it is over.
 
 use std::time::Duration;
 
@@ -10,28 +10,28 @@ use crate::model::{Outcome, OutcomeKind, Timestamp};
 
 use super::{Context, End, get, pause};
 
-/// A job that Klaviyo itself says is queued or running is waited for so long after it was sent, at most. Its people's
-/// traits sent singly meanwhile would be overwritten by it, so it is worth a long wait; but a job that hangs at Klaviyo must
-/// not keep its people for ever. Klaviyo names no bound; jobs of this program's size are done in seconds to minutes.
+/// The longest wait, after it was sent, for a job that Klaviyo reports as queued or running. The job would overwrite
+/// traits that are sent singly meanwhile, so a long wait is worth it; but a job that hangs at Klaviyo must not block
+/// its people for ever. Klaviyo documents no bound; jobs of the size used here are done in seconds to minutes.
 const RUNS_AT_MOST: Duration = Duration::from_hours(1);
-/// When for so long nothing was said of it (no answer, 500, no right to ask), nobody knows that it still runs.
+/// After this time without information (no answer, 500, no permission), it is unknown whether the job still runs.
 const SILENT_AT_MOST: Duration = Duration::from_mins(5);
 
-/// What an answer says of a job.
+/// The state of a job, by an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Said {
     /// It is over, with or without a result.
     Over,
-    /// It waits or is worked on.
+    /// It is queued or running.
     Runs,
     /// Klaviyo does not know it, so it cannot run any more.
     Gone,
-    /// Nothing.
+    /// The answer contains no state.
     Nothing,
 }
 
-/// Whether the watch of a job that is not over ends all the same, and why. `age`: since it was sent; `silent`: since
-/// Klaviyo last said that it runs, or since the watch began.
+/// Whether the watch of a job that is not over ends, and why. `age`: the time since it was sent. `silent`: the time
+/// since Klaviyo last reported that it runs, or since the watch began.
 fn given_up(said: Said, age: Duration, silent: Duration) -> Option<&'static str> {
     match said {
         Said::Gone => Some("Klaviyo does not know its import job any more"),
@@ -41,10 +41,10 @@ fn given_up(said: Said, age: Duration, silent: Duration) -> Option<&'static str>
     }
 }
 
-/// Asks until the job is over, or nothing more is to be expected.
+/// Polls the job until it is over, or until no result is to be expected any more.
 pub(super) async fn followed(context: &Context, id: &str, state: Option<ImportJob>, began: Timestamp) -> End {
     let (mut waited, mut silent) = (Duration::ZERO, Duration::ZERO);
-    // What the job was answered with may be its end already; a start knows of no answer, and asks at once.
+    // The answer to the job may already report its end. After a start there is no answer, so the job is polled at once.
     let mut heard = match state {
         Some(job) => (said_by(&job), Some(job)),
         None => ask(&context.current(), id).await,
@@ -56,7 +56,7 @@ pub(super) async fn followed(context: &Context, id: &str, state: Option<ImportJo
             (Said::Runs, _) => silent = Duration::ZERO,
             (Said::Over | Said::Gone | Said::Nothing, _) => {}
         }
-        // A clock that went back does not make the wait longer.
+        // A clock that was set back does not prolong the wait.
         let age = context.now().since(began).max(waited);
         if let Some(why) = given_up(heard.0, age, silent) {
             tracing::warn!(job = id, why, "an import job is given up; its items go singly");
@@ -85,7 +85,7 @@ const fn said_by(job: &ImportJob) -> Said {
     }
 }
 
-/// Only Klaviyo's own 404 says that there is no such job; a proxy's, which is no refusal, says nothing.
+/// Only Klaviyo's own 404 means that there is no such job. A proxy's 404 is not a refusal and means nothing.
 fn said_without_a_job(outcome: &Outcome) -> Said {
     if outcome.http_status == Some(404) && outcome.kind == OutcomeKind::Refused {
         Said::Gone
@@ -104,7 +104,7 @@ async fn ended(context: &Context, job: &ImportJob) -> End {
     }
 }
 
-/// All errors of a job, page by page; `None` when they could not all be read.
+/// All errors of a job, page by page; `None` when not all of them could be read.
 async fn errors(context: &Context, job: &ImportJob) -> Option<Vec<ImportError>> {
     const MOST_PAGES: usize = 100;
     if job.failed == Some(0) {
