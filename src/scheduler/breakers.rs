@@ -1,9 +1,10 @@
-//! Whom a failed attempt is to be blamed on: the event, its endpoint family, or the account.
+//! The cause of a failed attempt: the event, its endpoint family, or the account.
 //!
-//! Each family that sends has a circuit breaker, and the account has one. The account's takes what concerns every
-//! endpoint: no connection can be made, or the accounts endpoint itself refuses the key. A family's takes the rest. An
-//! event whose request fails again, although the family has taken the request of another event since it failed before,
-//! fails for its own sake: it is no sign of an outage, and its attempts end it. Pure.
+//! Each family that sends has a circuit breaker, and the account has one. The account's breaker counts what concerns
+//! every endpoint: no connection can be made, or the accounts endpoint itself refuses the key. A family's breaker
+//! counts the rest. When an event's request fails again although its family has accepted the request of another event
+//! in between, the event itself is the cause: that is no sign of an outage, and its attempts are counted until it is
+//! dead. Pure.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,20 +12,20 @@ use crate::model::{EventId, Family, OutcomeKind, PauseKind, Timestamp};
 
 use super::breaker::{CircuitBreaker, OpenBreaker, Permit, Sign};
 
-/// So many events that failed are remembered: more than are ever claimed at once by default. One that is forgotten
-/// counts as a first failure again.
+/// How many failed events are remembered: more than are ever claimed at once by default. A failure of an event that is
+/// not remembered counts as its first one.
 const REMEMBERED: usize = 4096;
-/// A family counts as tried for this long after its last attempt.
+/// A family counts as tried for this time after its last attempt.
 const TRIED: std::time::Duration = std::time::Duration::from_mins(15);
 
-/// One attempt, as far as it matters here.
+/// One attempt, with the data needed here.
 #[derive(Debug, Clone, Copy)]
 pub struct Attempted {
-    /// Whose request it was; of a job, its first event.
+    /// The event of the request; for a job, its first event.
     pub event: EventId,
-    /// Where it went.
+    /// The family of its endpoint.
     pub family: Family,
-    /// What came of it.
+    /// The kind of its outcome.
     pub kind: OutcomeKind,
     /// The status, when there was an answer.
     pub http_status: Option<u16>,
@@ -35,11 +36,11 @@ pub struct Attempted {
 /// A pause of a family or of the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Paused {
-    /// What is paused; `None`: the whole account.
+    /// The family that is paused; `None`: the whole account.
     pub family: Option<Family>,
     /// Why.
     pub why: PauseKind,
-    /// When the next probe may go.
+    /// When the next probe may be sent.
     pub probe_at: Timestamp,
 }
 
@@ -48,13 +49,13 @@ pub struct Paused {
 pub struct Breakers {
     account: CircuitBreaker,
     families: [CircuitBreaker; Family::ALL.len()],
-    /// When each family was tried last, and the number of the last request that it took.
+    /// When each family was tried last, and the number of the last request that it accepted.
     tried: [Option<Timestamp>; Family::ALL.len()],
     taken: [u64; Family::ALL.len()],
     failures: Failures,
 }
 
-/// Events that failed, with the number of their last failure. Numbers count failures and successes alike.
+/// Events that failed, with the number of their last failure. Failures and successes share one numbering.
 #[derive(Debug, Clone, Default)]
 struct Failures {
     last: u64,
@@ -63,7 +64,7 @@ struct Failures {
 }
 
 impl Breakers {
-    /// All closed. After an outage a breaker closes again when this many were answered at once.
+    /// All closed. After an outage a breaker closes again when this many concurrent requests were answered.
     pub fn closed(max_in_flight: usize) -> Self {
         Self {
             account: CircuitBreaker::closed(max_in_flight),
@@ -74,7 +75,7 @@ impl Breakers {
         }
     }
 
-    /// Opens what was open before a restart; it is probed at once.
+    /// Opens a breaker that was open before a restart; it is probed at once.
     pub fn restore(&mut self, family: Option<Family>, why: PauseKind, max: usize, now: Timestamp) {
         let breaker = CircuitBreaker::open_before(why, max, now);
         match family {
@@ -86,7 +87,7 @@ impl Breakers {
         }
     }
 
-    /// From now on a breaker closes after an outage when this many were answered at once.
+    /// Sets how many concurrent requests must be answered before a breaker closes after an outage.
     pub fn set_max_in_flight(&mut self, max_in_flight: usize) {
         self.account.set_max_in_flight(max_in_flight);
         for breaker in &mut self.families {
@@ -94,7 +95,7 @@ impl Breakers {
         }
     }
 
-    /// Another key is used from now on: what was refused is probed at once.
+    /// The key was changed: what was refused is probed at once.
     pub fn key_changed(&mut self, now: Timestamp) {
         for breaker in std::iter::once(&mut self.account).chain(&mut self.families) {
             if breaker.open().is_some_and(|open| open.why == PauseKind::Refused) {
@@ -103,7 +104,7 @@ impl Breakers {
         }
     }
 
-    /// An operator asks to try a family, or the account, now.
+    /// An operator requests a probe of a family, or of the account, now.
     pub fn probe_now(&mut self, family: Option<Family>, now: Timestamp) {
         match family {
             Some(family) => self.families[family as usize].probe_now(now),
@@ -111,7 +112,7 @@ impl Breakers {
         }
     }
 
-    /// What of a family may go now. `in_flight`: of the family and of all, without those in flight for long.
+    /// What a family may send now. `in_flight`: of the family and of all, without those in flight for long.
     pub fn permit(&self, family: Family, now: Timestamp, in_flight: [usize; 2]) -> Permit {
         let [own, all] = in_flight;
         let account = self.account.permit(now, all);
@@ -125,20 +126,20 @@ impl Breakers {
         }
     }
 
-    /// A request of this family leaves now.
+    /// A request of this family is sent now.
     pub fn sent(&mut self, family: Family, now: Timestamp) {
         self.tried[family as usize] = Some(now);
         self.families[family as usize].probe_sent(now);
         self.account.probe_sent(now);
     }
 
-    /// Nothing of this family was sent after all.
+    /// The request of this family was not sent after all.
     pub fn unsent(&mut self, family: Family, now: Timestamp) {
         self.families[family as usize].probe_unsent(now);
         self.account.probe_unsent(now);
     }
 
-    /// Takes in what came of an attempt.
+    /// Applies the result of an attempt.
     pub fn record(&mut self, attempted: Attempted, now: Timestamp) {
         let Attempted {
             event,
@@ -159,7 +160,7 @@ impl Breakers {
         }
         let never_connected = kind == OutcomeKind::Retry && http_status.is_none();
         match sign {
-            // What never arrived says nothing about the endpoint it was meant for.
+            // A request that was never connected gives no information about its endpoint.
             Sign::Fails(_) if never_connected => self.account.record(sign, started, now),
             Sign::Works | Sign::Answers => {
                 self.account.record(sign, started, now);
@@ -172,34 +173,34 @@ impl Breakers {
         }
     }
 
-    /// The accounts endpoint refuses the key: nothing can be sent by anybody.
+    /// The accounts endpoint refuses the key: no request can be sent.
     pub fn key_refused(&mut self, now: Timestamp) {
         self.account.refuse(now);
     }
 
-    /// Whether an event fails for its own sake: it failed before, and its family has taken another event's request
-    /// since.
+    /// Whether an event itself is the cause of its failure: it failed before, and its family has accepted another
+    /// event's request since.
     pub fn fails_alone(&self, event: EventId, family: Family) -> bool {
         let last = self.failures.by_event.get(&event);
         last.is_some_and(|failed| *failed < self.taken[family as usize])
     }
 
-    /// Whether attempts of this family count: not while it, or the account, is paused or just recovering.
+    /// Whether attempts of this family count: not while the family or the account is paused or just recovering.
     pub fn counts(&self, family: Family) -> bool {
         self.account.is_closed() && self.families[family as usize].is_closed()
     }
 
-    /// Whether it is doubtful that the account takes anything: it is paused or just recovering.
+    /// Whether the account's state is in doubt: it is paused or just recovering.
     pub fn account_in_doubt(&self) -> bool {
         !self.account.is_closed()
     }
 
-    /// Whether everything goes freely.
+    /// Whether all breakers are closed.
     pub fn all_closed(&self) -> bool {
         self.account.is_closed() && self.families.iter().all(CircuitBreaker::is_closed)
     }
 
-    /// What is paused. When every family that was tried lately cannot be reached, that is the account.
+    /// The pauses. When no family that was tried recently can be reached, the account is paused.
     pub fn paused(&self, now: Timestamp) -> Vec<Paused> {
         let account = self.account.open().map(|open| of(None, open));
         let open = |family: &Family| {
@@ -375,7 +376,7 @@ mod tests {
             breakers.record(attempted(Family::Event, 1000, Some(202)), now);
             assert!(breakers.fails_alone(EventId(7), Family::Event));
         }
-        // Forty that fail for their own sake, and nobody else is tried for a while.
+        // Forty events that fail by themselves, and no other event is tried for a while.
         for event in 0..40 {
             breakers.record(attempted(Family::Event, event, Some(500)), later(99));
         }

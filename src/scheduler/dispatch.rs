@@ -1,21 +1,22 @@
-//! Which way the next request of a family goes: singly, or many in one job.
+//! How the next request of a family is sent: singly, or many in one job.
 
-/// Below this many, a job is not worth its delay: single calls clear them in the time a job takes.
+/// Below this many, a job is not worth its delay: single requests send them in the time that a job takes.
 const FEWEST_FOR_A_JOB: usize = 50;
 /// From this many events of one person on, a job is faster than sending them one after the other.
 const FEWEST_IN_A_RUN: usize = 8;
-/// Jobs of one family in flight at once, those counted on which Klaviyo works after its answer. More would not be faster:
-/// their limit is ten a second.
+/// Jobs of one family that may run concurrently, including those that Klaviyo processes after its answer. More would
+/// not be faster: their limit is ten a second.
 pub const JOBS_IN_AIR: usize = 2;
 
-/// What waits in a family, and what its limits leave at this moment.
+/// What waits in a family, and what its limits allow at this moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pressure {
     /// Requests that wait.
     pub waiting: usize,
-    /// Those among them that may travel in a job.
+    /// Those of them that may be sent in a job.
     pub travelling: usize,
-    /// Those that wait behind one that may travel, and may go in the same job: singly, one would wait for the other.
+    /// Those that wait behind one that may be sent in a job, and may go in the same job. Singly, each would wait for
+    /// the one before it.
     pub following: usize,
     /// Single requests that the limits allow now.
     pub single_room: usize,
@@ -23,7 +24,7 @@ pub struct Pressure {
     pub clears: usize,
     /// Jobs that the limits allow now; 0 where jobs are switched off.
     pub job_room: usize,
-    /// Jobs in flight, or on which Klaviyo works.
+    /// Jobs in flight, or being processed by Klaviyo.
     pub jobs: usize,
 }
 
@@ -38,8 +39,8 @@ pub enum Move {
     Nothing,
 }
 
-/// Decides. Jobs are for what single calls cannot clear within the limits' next second or so; as soon as they can,
-/// everything goes singly again.
+/// Decides. Jobs are used for what single requests cannot send within the limits of about the next second. As soon as
+/// single requests can, everything is sent singly again.
 pub const fn choose(pressure: Pressure) -> Move {
     let Pressure {
         waiting,

@@ -1,49 +1,49 @@
-//! How long a request may take: a few times what its family usually takes, so that one that is never answered does not
-//! hold its place for the whole of `timeout`. Pure.
+//! How long a request may take: a few times the usual time of its family, so that a request that is never answered does
+//! not use its slot for the whole `timeout`. Pure.
 //!
-//! A request that had no answer in time gets twice as long at its next attempt, up to `timeout`: an endpoint that is
-//! merely slow is answered within a few attempts, and from then on the family's usual time includes it.
+//! A request that timed out gets twice as long at its next attempt, up to `timeout`: an endpoint that is merely slow is
+//! answered within a few attempts, and from then on the family's usual time includes it.
 
 use std::time::Duration;
 
 use crate::model::Family;
 
-/// A family's requests may take so many times the longest lately.
+/// A family's requests may take this many times the longest recent answer.
 const TIMES: u32 = 4;
-/// The least that any request may take, unless `timeout` is less: longer than an ordinary pause of a network.
+/// The shortest time limit of any request, unless `timeout` is less: longer than an ordinary interruption of a network.
 const FLOOR: Duration = Duration::from_secs(2);
 /// The same for a job of events, which has up to 5 MB to send.
 const FLOOR_OF_JOBS: Duration = Duration::from_secs(10);
 /// The bounds of [`Latencies::patience`].
 const LEAST_PATIENCE: Duration = Duration::from_millis(200);
 const MOST_PATIENCE: Duration = Duration::from_secs(1);
-/// With each answer the longest lately gets shorter by this part, unless the answer took longer.
+/// With each answer the longest recent time decreases by this fraction, unless the answer took longer.
 const DECAY: f64 = 0.01;
 
-/// The longest that each family's answers took lately.
+/// The longest recent answer time of each family.
 #[derive(Debug, Clone, Default)]
 pub struct Latencies([Option<Duration>; Family::ALL.len()]);
 
 impl Latencies {
-    /// An answer came after this long.
+    /// An answer came after this time.
     pub fn answered(&mut self, family: Family, took: Duration) {
         let longest = &mut self.0[family as usize];
         let before = longest.unwrap_or_default().mul_f64(1.0 - DECAY);
         *longest = Some(took.max(before));
     }
 
-    /// For how long a request keeps the next probe, or the next step after an outage, waiting: twice what its family
-    /// takes. What is not answered by then says nothing about the next one.
+    /// How long a request delays the next probe, or the next step after an outage: twice the usual time of its family.
+    /// If it is not answered by then, it gives no information about the next request.
     pub fn patience(&self, family: Family) -> Duration {
         let usual = self.0[family as usize].unwrap_or_default() * 2;
         usual.clamp(LEAST_PATIENCE, MOST_PATIENCE)
     }
 
-    /// How long a request may take that has failed so many times before, at most `ceiling`.
+    /// How long a request may take that has failed this many times before, at most `ceiling`.
     pub fn timeout(&self, family: Family, failures: u32, ceiling: Duration) -> Duration {
         let floor = match family {
-            // A subscription that is sent twice may mail a person twice, and after a lost answer to an import its
-            // people wait until it is certain whether it runs: these are given all the time there is.
+            // A subscription that is sent twice may mail a person twice. After a lost answer to an import, its people
+            // wait until it is certain whether the job runs. So both get the full time.
             Family::Subscription | Family::ProfileBulk => return ceiling,
             Family::EventBulk => FLOOR_OF_JOBS,
             Family::Event | Family::Profile | Family::ProfileBulkStatus | Family::List | Family::Deletion => FLOOR,

@@ -1,13 +1,12 @@
-//! Pure decisions: how much may be taken, what an answer makes of a delivery, when to try again, when to probe, how
-//! fast.
+//! Pure decisions: how much may be sent, what an answer means for a delivery, when to retry, when to probe, how fast.
 //!
-//! Functions of (data, settings, now, chance) and nothing else, so that a test needs no server and a restart
-//! decides as the run before it would have. May use `model` and `config`.
+//! Functions of (data, settings, now, chance) and nothing else, so that a test needs no server and a restart decides as
+//! the run before it would have. May use `model` and `config`.
 //!
-//! What goes out at a moment is bounded by [`Breakers`], whether a family of endpoints takes anything at all;
-//! [`Limits`], how fast it may be called; [`Slots`], how many requests it may have in flight; and [`choose`], which way
-//! a request goes. How long a request may take is [`Latencies`]'. The order of events is not decided here: the outbox's
-//! queues hold it (see [`crate::outbox`]).
+//! What is sent at a moment is bounded by [`Breakers`] (whether a family of endpoints accepts anything at all),
+//! [`Limits`] (how fast it may be called), [`Slots`] (how many requests it may have in flight) and [`choose`] (singly
+//! or in a job). [`Latencies`] bounds how long a request may take. The order of events is not decided here: the
+//! outbox's queues keep it (see [`crate::outbox`]).
 
 mod breaker;
 mod breakers;

@@ -1,22 +1,23 @@
-//! When to try again: exponential, with full jitter, from the stored number of tries.
+//! When to retry: exponential back-off with full jitter, from the stored number of tries.
 //!
-//! The crate `backoff` is unmaintained (RUSTSEC-2025-0012) and was asked for by name. It computes intervals here
-//! and nothing else: its own clock, jitter and elapsed-time limit are off, and no other file uses it.
+//! The crate `backoff` is unmaintained (RUSTSEC-2025-0012) and is used because it was explicitly requested. It only
+//! computes intervals here: its own clock, jitter and elapsed-time limit are off, and no other file uses it.
 
 use std::time::Duration;
 
 use backoff::backoff::Backoff;
 use backoff::{ExponentialBackoff, ExponentialBackoffBuilder};
 
-/// After this many tries the interval has long reached any longest one: 2^40 of the shortest first interval, a
-/// millisecond, is 34 years.
+/// After this many tries the interval has long reached the longest possible setting: 2^40 of the shortest first
+/// interval, a millisecond, is 34 years.
 const STEPS: u32 = 40;
 
-/// How long to wait after the `tries`-th try (counted from 1): evenly between nothing and `first` × 2^(tries-1), at
-/// most `longest`. With `first` = 1 s and `longest` = 10 min, the upper bounds are 1, 2, 4, … 512, 600, 600 s.
+/// How long to wait after the `tries`-th try (counted from 1): evenly distributed between zero and `first` ×
+/// 2^(tries-1), at most `longest`. With `first` = 1 s and `longest` = 10 min, the upper bounds are 1, 2, 4, … 512, 600,
+/// 600 s.
 ///
-/// `chance` lies in 0..1. A server's own `retry_after` is never undercut, and the jitter comes on top of it, so
-/// that what waited together does not return together.
+/// `chance` lies in 0..1. The wait is never shorter than the server's own `retry_after`, and the jitter is added to it,
+/// so that requests that waited together do not return together.
 pub fn retry_delay(
     tries: u32,
     first: Duration,
@@ -26,7 +27,7 @@ pub fn retry_delay(
 ) -> Duration {
     let jittered = interval(tries, first, longest).mul_f64(chance.clamp(0.0, 1.0));
     match retry_after {
-        // On top of what the server asked for, a tenth of it at most: enough to spread, not enough to lose time.
+        // Added to the server's wait, a tenth of it at most: enough to spread the retries, not enough to lose time.
         Some(asked) => asked.saturating_add(jittered.min(asked / 10)),
         None => jittered,
     }
@@ -42,7 +43,7 @@ fn interval(tries: u32, first: Duration, longest: Duration) -> Duration {
         .build();
     let mut interval = first;
     for _ in 0..tries.clamp(1, STEPS) {
-        // `None` would mean that the elapsed time is over, and there is no limit on it.
+        // `None` would mean that the elapsed time is over, but no limit is set on it.
         interval = intervals.next_backoff().unwrap_or(longest);
     }
     interval.min(longest)

@@ -1,13 +1,13 @@
-//! Who may have how many of the `max_in_flight` requests: a request without an answer holds its place until its
-//! time-out, so no family, and no events that have failed before, may hold all of them. Pure.
+//! How the `max_in_flight` requests are divided. A request without an answer uses its slot until its time-out, so
+//! neither a family nor the events that have failed before may use all of them. Pure.
 
-/// The places for requests in flight.
+/// The slots for requests in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slots {
     max_in_flight: usize,
 }
 
-/// What is in flight: of all families, of one, and of the one those that have failed before.
+/// What is in flight: of all families, of one family, and of that family those that have failed before.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct InFlight {
     /// Of all families.
@@ -18,7 +18,7 @@ pub struct InFlight {
     pub retried: usize,
 }
 
-/// Which requests of a family may go.
+/// Which requests of a family may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Vacancy {
     /// Any.
@@ -30,13 +30,13 @@ pub enum Vacancy {
 }
 
 impl Slots {
-    /// So many places.
+    /// This many slots.
     pub const fn new(max_in_flight: usize) -> Self {
         Self { max_in_flight }
     }
 
-    /// Which requests of a family may go. A family may have three quarters of the places, and of these those that
-    /// have failed before a third; one at least.
+    /// Which requests of a family may be sent. A family may use three quarters of the slots, and those that have failed
+    /// before may use a third of these; one at least.
     pub const fn vacancy(self, in_flight: InFlight) -> Vacancy {
         let family = self.max_in_flight - self.max_in_flight / 4;
         if in_flight.all >= self.max_in_flight || in_flight.family >= family {

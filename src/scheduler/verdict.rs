@@ -1,4 +1,4 @@
-//! What an answer makes of a delivery.
+//! What an answer means for a delivery.
 
 use std::time::Duration;
 
@@ -11,35 +11,37 @@ use super::retry::retry_delay;
 
 const TOO_MANY_REQUESTS: u16 = 429;
 
-/// The longest that a delivery waits for its next attempt.
+/// The longest time that a delivery waits for its next attempt.
 pub fn longest_wait(policy: &DeliveryConfig) -> Duration {
-    // The jitter comes on top of what an answer asks for.
+    // The jitter is added to the wait that an answer requires.
     policy.longest_retry.max(LONGEST_ASKED + LONGEST_ASKED / 10)
 }
 
 /// What is known of a delivery besides its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facts {
-    /// What it asks of Klaviyo.
+    /// The kind of its request.
     pub kind: DeliveryKind,
     /// Counted tries before this one.
     pub tries: u32,
     /// Failed attempts before this one, counted or not: its back-off grows with them.
     pub failures: u32,
-    /// How long the event's present generation has lasted at least, since its arrival or its replay.
+    /// The minimum age of the event's current generation, since its arrival or its replay.
     pub age: Duration,
-    /// Whether the request can go without what Klaviyo refused of it.
+    /// Whether the request can be sent without the part that Klaviyo refused.
     pub can_go_without: bool,
-    /// Whether its endpoint family, or the account, is paused or just recovering: a failure is not this delivery's.
+    /// Whether its endpoint family, or the account, is paused or just recovering: then it is not the cause of a
+    /// failure.
     pub outage: bool,
-    /// Whether its family has taken other events' requests since it failed before: a failure is this delivery's own.
+    /// Whether its family has accepted other events' requests since it failed before: then it is the cause of a
+    /// failure.
     pub alone: bool,
 }
 
-/// What becomes of a delivery.
+/// The decision about a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// Where it stands now.
+    /// Its new status.
     pub status: DeliveryStatus,
     /// Why, when it is not delivered.
     pub reason: Option<String>,
@@ -54,11 +56,11 @@ pub struct Verdict {
 /// What comes next for the delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// It is settled: on to the event's next one.
+    /// It is settled: the event's next one follows.
     Settled,
-    /// Try again, not before this time.
+    /// Retry, not before this time.
     RetryAt(Timestamp),
-    /// Send it again at once, without what Klaviyo refused of it.
+    /// Send it again at once, without the part that Klaviyo refused.
     Resend,
 }
 
@@ -90,9 +92,9 @@ pub fn decide(outcome: &Outcome, facts: Facts, policy: &DeliveryConfig, now: Tim
     }
 }
 
-/// Why a delivery of this kind is not sent again when its answer was lost, by a time-out or a crash; `None` when it
-/// is. Klaviyo drops a second event by its `$event_id`, and a second profile, list change or deletion changes nothing; a
-/// second subscription may lift an unsubscribe, or mail somebody twice.
+/// Why a delivery of this kind is not sent again when its answer was lost, by a time-out or a crash; `None` when it is
+/// sent again. Klaviyo drops a second event by its `$event_id`, and a second profile, list change or deletion changes
+/// nothing. A second subscription may cancel an unsubscribe, or send a person a second mail.
 pub const fn not_resent(kind: DeliveryKind, policy: &DeliveryConfig) -> Option<&'static str> {
     match kind {
         DeliveryKind::Subscription if !policy.resend_unknown_subscriptions => Some(
@@ -108,9 +110,9 @@ pub const fn not_resent(kind: DeliveryKind, policy: &DeliveryConfig) -> Option<&
     }
 }
 
-/// Tries again, or gives up: what fails for its own sake after `max_attempts`, so that its people do not wait for
-/// days; the rest when `max_age` is passed too. What says nothing of the delivery itself is no attempt: an outage, and
-/// a 429, which is about all that is sent.
+/// Retries the delivery, or ends it. A delivery that is the cause of its failures ends after `max_attempts`, so that
+/// its people do not wait for days; any other one only when `max_age` has passed too. Attempts that give no information
+/// about the delivery itself are not counted: an outage, and a 429, which concerns everything that is sent.
 fn again(
     outcome: &Outcome,
     status: DeliveryStatus,
@@ -160,7 +162,7 @@ fn rejected(reason: String) -> Verdict {
     }
 }
 
-/// The answer in words, for the operator: the status, then Klaviyo's or the transport's own words.
+/// The answer as text, for the operator: the status, then the error text of Klaviyo or of the transport.
 fn words(outcome: &Outcome) -> String {
     match (outcome.http_status, outcome.error.as_deref()) {
         (Some(status), Some(error)) => format!("{status}: {error}"),

@@ -1,12 +1,13 @@
-//! A circuit breaker: whether requests of one endpoint family, or of the whole account, may go, and how many.
+//! A circuit breaker: whether requests of one endpoint family, or of the whole account, may be sent, and how many.
 //!
 //! It opens when Klaviyo refuses the key, its scopes or the revision, and when requests of several *different* events
-//! fail. Then one request at a time goes out as a probe, less and less often. After an outage it closes step by step:
-//! a service that has just come back does not meet all that waited at once. While it is not closed, no attempt counts.
-//! Rates are not its matter, see [`Limits`](super::Limits): a 429 is an answer.
+//! fail. Then one request at a time is sent as a probe, at growing intervals. After an outage it closes step by step,
+//! so that a service that has just recovered does not get the whole backlog at once. While it is not closed, no attempt
+//! counts. It does not limit rates (see [`Limits`](super::Limits)): a 429 is an answer.
 //!
-//! A failure that is the request's own is no sign: what fails while the family takes the requests of others says
-//! nothing about the family. Who fails for its own sake is decided by [`Breakers`](super::Breakers). Pure.
+//! A failure caused by the request itself is ignored: when a request fails while the family accepts the requests of
+//! others, that gives no information about the family. [`Breakers`](super::Breakers) decides which failures these are.
+//! Pure.
 
 #[cfg(test)]
 mod tests;
@@ -17,20 +18,20 @@ use crate::model::{EventId, PauseKind, Timestamp};
 
 use super::retry::retry_delay;
 
-/// Failures of so many different events, with no success between them, make an outage.
+/// Failures of this many different events, with no success between them, are an outage.
 const FAILURES: usize = 5;
-/// And they last this long at least, from the start of the first of these requests: with many in flight, five fail
-/// together in a moment that is over before a probe could go. Five without an answer have lasted.
+/// They must also span this time, from the start of the first of these requests: with many in flight, five can fail in
+/// one moment, and the trouble is over before a probe could be sent. Five requests without an answer span it.
 const LASTS: Duration = Duration::from_secs(1);
-/// Refusals of so many different events, with no success between them, are about the key and not about the events.
+/// Refusals of this many different events, with no success between them, concern the key and not the events.
 const REFUSALS: usize = 3;
-/// The first probe comes this long after the key was refused.
+/// The delay of the first probe after the key was refused.
 const FIRST_PROBE_OF_KEY: Duration = Duration::from_secs(5);
-/// The first probe comes this long after an outage was noticed: most are over in seconds.
+/// The delay of the first probe after an outage was noticed: most outages end within seconds.
 const FIRST_PROBE_OF_OUTAGE: Duration = Duration::from_secs(1);
-/// Probes are never further apart than this: a corrected key, or the end of an outage, is noticed within a minute.
+/// The longest interval between probes: a corrected key, or the end of an outage, is noticed within a minute.
 pub(super) const LONGEST_PROBE: Duration = Duration::from_mins(1);
-/// How long to wait for an answer that is due. Its arrival wakes the loop; this is only a bound.
+/// How long to wait for an answer that is expected. Its arrival wakes the loop; this is only a bound.
 const ANSWER_BOUND: Duration = Duration::from_millis(200);
 
 /// The circuit breaker of one family, or of the account.
@@ -42,14 +43,14 @@ pub(super) struct CircuitBreaker {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
-    /// Requests go. Moves to `Open` when enough different events fail or are refused. A restart begins here, unless
-    /// the outbox holds a pause.
+    /// Requests are sent. Changes to `Open` when enough different events fail or are refused. A restart begins in this
+    /// state, unless the outbox has a pause.
     Closed { failing: Failing, refused: Failing },
-    /// Nothing goes but probes. A success moves it on: to `Closed` after a refused key, to `HalfOpen` after an
-    /// outage. It is kept in the outbox, so that a restart goes on with it.
+    /// Only probes are sent. A success changes it to `Closed` after a refused key, and to `HalfOpen` after an outage.
+    /// The state is stored in the outbox, so that it survives a restart.
     Open { why: PauseKind, probe: Probe },
-    /// After an outage, step by step: each step lets twice as many in flight. Moves to `Closed` when all may go, back
-    /// to `Open` when a step fails. A restart begins with `Closed`.
+    /// After an outage, step by step: each step allows twice as many in flight. Changes to `Closed` when all may be
+    /// sent, back to `Open` when a step fails. A restart begins with `Closed`.
     HalfOpen { step: Step, probe: Probe },
 }
 
@@ -60,18 +61,18 @@ struct Failing {
     events: Vec<EventId>,
 }
 
-/// A step of the way back from an outage.
+/// A step of the recovery from an outage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Step {
-    /// So many may be in flight.
+    /// How many may be in flight.
     allowed: usize,
-    /// So many were answered since it was raised.
+    /// How many were answered in this step.
     answered: usize,
-    /// So many failed, one after the other.
+    /// How many failed in a row.
     failing: usize,
 }
 
-/// When the next probe may go, and how many went.
+/// When the next probe may be sent, and how many were sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Probe {
     at: Timestamp,
@@ -83,16 +84,16 @@ struct Probe {
 pub(super) struct OpenBreaker {
     /// Why.
     pub why: PauseKind,
-    /// When the next probe may go.
+    /// When the next probe may be sent.
     pub probe_at: Timestamp,
 }
 
-/// What may go at a moment.
+/// What may be sent at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permit {
-    /// As many as there is room for.
+    /// As many as the limits allow.
     Free,
-    /// So many more, one at least; an outage is just over.
+    /// This many more, at least one; an outage has just ended.
     UpTo(usize),
     /// One, as a probe.
     Probe,
@@ -100,21 +101,21 @@ pub enum Permit {
     Wait(Timestamp),
 }
 
-/// What an attempt says about the family or the account.
+/// What an attempt shows about the family or the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sign {
-    /// Klaviyo took or judged the request itself: it is there, and takes the key.
+    /// Klaviyo accepted or judged the request itself: it is available, and accepts the key.
     Works,
-    /// It is there, and says no more than that: 429.
+    /// It is available, and nothing more is known: 429.
     Answers,
-    /// It refused this event's request as it refuses a wrong key.
+    /// It refused this event's request in the way it refuses a wrong key.
     Refuses(EventId),
     /// This event's request failed: no answer, a server error, or an answer that is not Klaviyo's.
     Fails(EventId),
 }
 
 impl CircuitBreaker {
-    /// A closed breaker. After an outage it closes again when this many were answered at once.
+    /// A closed breaker. After an outage it closes again when this many concurrent requests were answered.
     pub(super) fn closed(max_in_flight: usize) -> Self {
         Self {
             max_in_flight,
@@ -130,7 +131,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// From now on it closes after an outage when this many were answered at once.
+    /// Sets how many concurrent requests must be answered before it closes after an outage.
     pub(super) fn set_max_in_flight(&mut self, max_in_flight: usize) {
         self.max_in_flight = max_in_flight;
     }
@@ -142,15 +143,15 @@ impl CircuitBreaker {
         }
     }
 
-    /// What is paused may be probed now: another key is used from now on, or an operator asked for it.
+    /// Allows a probe at once: the key was changed, or an operator requested it.
     pub(super) fn probe_now(&mut self, now: Timestamp) {
         if let State::Open { probe, .. } = &mut self.state {
             *probe = Probe { at: now, sent: 0 };
         }
     }
 
-    /// What may go now, with this many in flight. Requests that have been in flight for long do not count: what one
-    /// of them waits for says nothing about the next.
+    /// What may be sent now, with this many in flight. Requests that have been in flight for long do not count: their
+    /// delay gives no information about the next request.
     pub(super) fn permit(&self, now: Timestamp, in_flight: usize) -> Permit {
         match &self.state {
             State::Closed { .. } => Permit::Free,
@@ -161,7 +162,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// A probe leaves now: the next one goes later, whatever becomes of this one.
+    /// A probe is sent now. The next one is scheduled, whatever the result of this one.
     pub(super) fn probe_sent(&mut self, now: Timestamp) {
         if let State::Open { why, probe } = &mut self.state {
             let sent = probe.sent.saturating_add(1);
@@ -169,7 +170,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// What would have been a probe was not sent after all: it is still to be made.
+    /// The request that was a probe was not sent after all: the probe is still due.
     pub(super) fn probe_unsent(&mut self, now: Timestamp) {
         if let State::Open { probe, .. } = &mut self.state {
             *probe = Probe {
@@ -179,18 +180,18 @@ impl CircuitBreaker {
         }
     }
 
-    /// Takes in what an attempt says that was started then.
+    /// Applies the result of an attempt that was started at `started`.
     pub(super) fn record(&mut self, sign: Sign, started: Timestamp, now: Timestamp) {
         let state = std::mem::replace(&mut self.state, State::closed());
         self.state = state.after(sign, self.max_in_flight, [started, now]);
     }
 
-    /// Whether requests go freely. While they do not, a failed attempt does not count against `max_attempts`.
+    /// Whether it is closed. While it is not, a failed attempt does not count against `max_attempts`.
     pub(super) const fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed { .. })
     }
 
-    /// The pause; `None` when it is closed, or closing again after an outage.
+    /// The pause; `None` when it is closed, or half open after an outage.
     pub(super) const fn open(&self) -> Option<OpenBreaker> {
         match &self.state {
             State::Open { why, probe } => Some(OpenBreaker {
@@ -210,13 +211,13 @@ impl State {
         }
     }
 
-    /// Open, with a probe that may go at once.
+    /// Open, with a probe that may be sent at once.
     const fn open(why: PauseKind, now: Timestamp) -> Self {
         let probe = Probe { at: now, sent: 0 };
         Self::Open { why, probe }
     }
 
-    /// Open from now on.
+    /// Opens now.
     fn opens(why: PauseKind, now: Timestamp) -> Self {
         let probe = Probe::after(why, 0, now);
         Self::Open { why, probe }
@@ -244,8 +245,7 @@ impl State {
                 }
                 Self::Closed { failing, refused }
             }
-            // The probes of a refused key know why they wait: only a success ends that. What fails in an outage is
-            // nothing new.
+            // Only a success ends the wait after a refused key. A failure during an outage is nothing new.
             (open @ Self::Open { why: Refused, .. }, _) | (open @ Self::Open { .. }, Sign::Fails(_)) => open,
             (Self::Open { probe, .. }, Sign::Answers | Sign::Works) => Self::HalfOpen {
                 step: Step::FIRST,
@@ -256,14 +256,14 @@ impl State {
                 step if step.allowed > max_in_flight => Self::closed(),
                 step => Self::HalfOpen { step, probe },
             },
-            // Rate limited: it is there, and no more should go than does.
+            // Rate limited: the service is available, but no more requests should be in flight than are.
             (half_open @ Self::HalfOpen { .. }, Sign::Answers) => half_open,
             (Self::HalfOpen { step, probe }, Sign::Fails(_) | Sign::Refuses(_)) => {
                 if let Some(step) = step.failed() {
                     return Self::HalfOpen { step, probe };
                 }
-                // It broke down under what was let through, or some of it fails for its own sake: it takes others, so the
-                // next probe comes soon.
+                // It failed under the requests that were allowed, or some of them fail by themselves. It accepts
+                // others, so the next probe comes soon.
                 Self::Open {
                     why: Unreachable,
                     probe: Probe::after(Unreachable, probe.sent.saturating_add(1).min(1), now),
@@ -274,9 +274,9 @@ impl State {
 }
 
 impl Failing {
-    /// With this event too; one that is in already counts once.
+    /// Adds this event; one that is already contained counts once.
     fn with(mut self, event: EventId, started: Timestamp) -> Self {
-        // A clock that went back starts the time again.
+        // A clock that was set back starts the time again.
         self.since = Some(self.since.map_or(started, |since| since.min(started)));
         if self.events.len() < FAILURES && !self.events.contains(&event) {
             self.events.push(event);
@@ -290,7 +290,7 @@ impl Failing {
 }
 
 impl Probe {
-    /// The next probe when so many went since the breaker opened.
+    /// The next probe after `sent` probes since the breaker opened.
     fn after(why: PauseKind, sent: u32, now: Timestamp) -> Self {
         let first = match why {
             PauseKind::Refused => FIRST_PROBE_OF_KEY,
@@ -303,7 +303,8 @@ impl Probe {
         }
     }
 
-    /// Whether it is too early for it. A time further away than any probe is of a clock that went back since.
+    /// Whether it is too early for it. A time further away than the longest interval was written by a clock that has
+    /// been set back since.
     fn is_ahead(self, now: Timestamp) -> bool {
         now < self.at && self.at.since(now) <= LONGEST_PROBE
     }
@@ -316,7 +317,7 @@ impl Step {
         failing: 0,
     };
 
-    /// When all that were allowed in flight were answered, twice as many are.
+    /// When all requests that were allowed in flight are answered, twice as many are allowed.
     fn answered(self) -> Self {
         if self.answered + 1 < self.allowed {
             return Self {
@@ -332,8 +333,9 @@ impl Step {
         }
     }
 
-    /// `None` when all that were allowed in flight failed, or as many in a row as make an outage. A failure among
-    /// answers is none: one in twenty, and the way back of 31 answers to 16 in flight would hardly ever be gone.
+    /// `None` when all requests that were allowed in flight failed, or as many in a row as make an outage. A failure
+    /// among answers is ignored: otherwise, with one failure in twenty, the recovery (31 answers up to 16 in flight)
+    /// would hardly ever be completed.
     fn failed(self) -> Option<Self> {
         let failing = self.failing + 1;
         (failing < self.allowed.min(FAILURES)).then_some(Self { failing, ..self })

@@ -147,7 +147,7 @@ fn after_an_outage_it_closes_by_doubling() {
 fn when_all_that_was_let_through_fails_the_outage_goes_on() {
     let mut breaker = outage();
     for (now, next) in [(1, 3), (3, 5), (5, 7)] {
-        // The probe, the first that was let through, and the two after it.
+        // The probe, the first request that was allowed, and the two after it.
         breaker = after(breaker, &[Sign::Works, Sign::Works, fails(1)], later(now));
         assert_eq!(why(&breaker), None);
         breaker = after(breaker, &[fails(2)], later(now));
@@ -166,7 +166,7 @@ fn a_service_that_fails_one_in_five_is_let_through_all_the_same() {
     for seed in 0..100 {
         let mut chance = StdRng::seed_from_u64(seed);
         let mut breaker = after(outage(), &[Sign::Works], later(1));
-        // Twice the answers that are needed when none fails.
+        // Twice as many answers as are needed when none fails.
         for event in 0..62 {
             if breaker.is_closed() {
                 closed += 1;

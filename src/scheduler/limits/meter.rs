@@ -1,4 +1,4 @@
-//! One family's limit: what was sent, what Klaviyo said, and so how much more may go.
+//! One family's limit: what was sent, what Klaviyo's headers report, and from these how much more may be sent.
 
 use std::time::Duration;
 
@@ -8,36 +8,38 @@ use crate::model::{RateInfo, Timestamp};
 use super::pace::Pace;
 use super::window::Window;
 
-/// How far two requests that left apart may move together on their way, at least: a connection that opens, a lost
-/// packet that is sent again. Klaviyo's second then holds what left in a second and this. It costs nothing in the
-/// long run, since the minute is the tighter limit of every family by a factor of four and more.
+/// How much closer together two requests may arrive than they were sent, at least: because of a new connection, or a
+/// lost packet that is sent again. One second of Klaviyo's can then contain what was sent in a second plus this time.
+/// It costs nothing in the long run, since the minute is the tighter limit of every family by a factor of four or more.
 const JITTER_MS: u16 = 300;
-/// Klaviyo's two windows, with a cell that is small against each: 66 counts and 122.
+/// Klaviyo's two windows, each with a cell that is small compared to it: 66 counts and 122.
 const SECOND: (u16, u16) = (1_000 + JITTER_MS, 20);
-/// The guard of half a second is the jitter again, up to the next cell. It costs a hundredth.
+/// The guard of half a second is the jitter again, rounded up to the next cell. It costs a hundredth of the rate.
 const MINUTE: (u16, u16) = (60_500, 500);
-/// `RateLimit-Reset` and `Retry-After` are whole seconds, and it is not said which way they are rounded.
+/// `RateLimit-Reset` and `Retry-After` are whole seconds, and it is not documented how they are rounded.
 const ROUNDING: Duration = Duration::from_secs(1);
-/// Two answers speak of the same minute when the ends they tell are no further apart: rounding, and their own ways.
+/// Two answers are about the same minute when their reset times differ by no more than this, because of rounding and
+/// different transit times.
 const SAME_MINUTE: Duration = Duration::from_secs(5);
-/// Of the part of a limit that is left to others, a tenth is not touched even when others leave it: the remaining
-/// count is approximate, and others send while an answer is on its way.
+/// A tenth of the part of a limit that is left to others is never used, even when others leave it unused: the remaining
+/// count is approximate, and others send while an answer is in transit.
 const RESERVE: f64 = 0.1;
-/// After this long without an answer, what was said last may be far from true: others went on meanwhile.
+/// After this time without an answer, the last reported figures may be wrong: others have continued to send.
 const STALE: Duration = Duration::from_secs(2);
-/// Then this part of a second's share goes ahead, and the rest when the first of it was answered. One way there and
-/// back is a small price for not running a whole second's requests into a minute that others have used up.
+/// Then this fraction of a second's share is sent first, and the rest when the first of these requests was answered.
+/// One round trip is a small price for not sending a whole second's requests into a minute that others have used up.
 const AHEAD: f64 = 0.05;
 
-/// A minute's window ends within a minute, whatever a header says.
+/// A minute's window ends within a minute, whatever a header contains.
 const LONGEST_RESET: Duration = Duration::from_secs(61);
-/// A 429 that asks for more than this is probed with one request after it: nobody can mean to stop a shop for days.
+/// A 429 with a longer wait than this is probed with one request after it: a server hardly means to stop a shop for
+/// days.
 pub(in crate::scheduler) const LONGEST_ASKED: Duration = Duration::from_mins(5);
 
-/// What Klaviyo said is left of its current minute.
+/// What Klaviyo reported as left of its current minute.
 #[derive(Debug, Clone, Copy)]
 struct Said {
-    /// The least that any answer said: answers overtake each other, and within a minute it only falls.
+    /// The lowest figure of all answers: answers overtake each other, and within a minute the figure only falls.
     remaining: u32,
     until: Timestamp,
 }
@@ -46,9 +48,9 @@ struct Said {
 #[derive(Debug, Clone, Copy)]
 struct Closed {
     since: Timestamp,
-    /// Until when it asked for, a day at most.
+    /// The end of the wait in the 429, a day at most.
     until: Timestamp,
-    /// From then on one request at a time may go, as a probe.
+    /// From then on one request at a time may be sent, as a probe.
     probe_at: Timestamp,
 }
 
@@ -56,7 +58,7 @@ struct Closed {
 #[derive(Debug, Clone)]
 pub(super) struct Meter {
     limit: FamilyLimit,
-    /// Requests a minute, as Klaviyo last told.
+    /// Requests a minute, as Klaviyo last reported.
     told: Option<u32>,
     share: f64,
     second: Window,
@@ -68,7 +70,7 @@ pub(super) struct Meter {
     /// When Klaviyo answered last.
     heard: Timestamp,
     closed: Option<Closed>,
-    /// The latest time that was told, by which a clock that goes back is noticed.
+    /// The latest time that was passed in, to detect a clock that was set back.
     seen: Timestamp,
 }
 
@@ -89,12 +91,13 @@ impl Meter {
         }
     }
 
-    /// Another limit or share; what was sent and said stays.
+    /// Sets another limit or share; the counts and Klaviyo's figures stay.
     pub(super) fn set(&mut self, limit: FamilyLimit, share: f64) {
         (self.limit, self.share) = (limit, share);
     }
 
-    /// Takes note of the time: what is over is over, and what lies ahead of a clock that went back comes along.
+    /// Applies the current time: removes what has expired. If the clock was set back, the times that are then ahead
+    /// move back with it.
     pub(super) fn enter(&mut self, now: Timestamp) {
         let back = self.seen.since(now);
         if !back.is_zero() {
@@ -130,7 +133,7 @@ impl Meter {
         second.min(minute).min(said).min(ahead).min(probe)
     }
 
-    /// When to look again: there is no room before it, unless an answer makes some. `None` when there is room now.
+    /// When to try again: there is no room before this, unless an answer makes some. `None` when there is room now.
     pub(super) fn next(&self, now: Timestamp) -> Option<Timestamp> {
         if self.room(now) > 0 {
             return None;
@@ -139,7 +142,7 @@ impl Meter {
         let minute = self.minute.below(self.steady(now), now);
         let mut next = second.max(minute);
         if let Some(grown) = self.pace.grows_at(now) {
-            // A pace that grows may make room before the windows do.
+            // A growing pace may make room before the windows do.
             next = next.min(grown);
         }
         if self.left(now) == Some(0) {
@@ -158,7 +161,7 @@ impl Meter {
         self.in_air = self.in_air.saturating_add(n);
     }
 
-    /// One request's answer is given up.
+    /// The answer to one request is not expected any more.
     pub(super) fn lost(&mut self) {
         self.in_air = self.in_air.saturating_sub(1);
     }
@@ -173,7 +176,7 @@ impl Meter {
         if let (Some(limit), Some(remaining)) = (rate.limit, rate.remaining)
             && remaining >= limit
         {
-            // Not even the request that was answered is counted: no limit is in force, as with a sandbox of ours.
+            // Not even the answered request is counted: no limit is in force, as in our sandbox.
             return;
         }
         self.told = rate.limit.filter(|limit| *limit > 0).or(self.told);
@@ -185,7 +188,7 @@ impl Meter {
 
     fn hear(&mut self, remaining: u32, until: Timestamp) {
         match &mut self.said {
-            // From a minute that is over for a later answer.
+            // This is about a minute that is over for an answer that came earlier.
             Some(said) if until.plus(SAME_MINUTE) < said.until => {}
             Some(said) if until <= said.until.plus(SAME_MINUTE) => {
                 said.remaining = said.remaining.min(remaining);
@@ -194,9 +197,9 @@ impl Meter {
         }
     }
 
-    /// A 429: nothing goes before the time it names, and less after it.
+    /// Applies a 429: nothing is sent before the time it names, and less after it.
     pub(super) fn throttled(&mut self, retry_after: Option<Duration>, now: Timestamp) {
-        // An immediate retry always gets another 429 (Klaviyo's page): the shorter window at least.
+        // An immediate retry always gets another 429 (Klaviyo's page), so wait for the shorter window at least.
         let wait = retry_after.unwrap_or_default().max(ROUNDING);
         let asked = Closed {
             since: now,
@@ -214,7 +217,7 @@ impl Meter {
         });
     }
 
-    /// One request may go now, whatever a 429 asked for.
+    /// Allows one request now, in spite of a 429.
     pub(super) fn probe_now(&mut self, now: Timestamp) {
         if let Some(closed) = &mut self.closed {
             closed.probe_at = now;
@@ -231,13 +234,14 @@ impl Meter {
         part(self.minute_limit(), self.share * self.pace.at(now))
     }
 
-    /// Told less than was set: what Klaviyo enforces counts. Told more: the operator's figure holds.
+    /// If Klaviyo reports less than is configured, its figure counts, because it is enforced. If it reports more, the
+    /// operator's figure counts.
     fn minute_limit(&self) -> u32 {
         let told = self.told.unwrap_or(u32::MAX);
         self.limit.steady.min(told)
     }
 
-    /// What of the present windows is used: of the second, and of the minute.
+    /// How much of the current windows is used: of the second, and of the minute.
     pub(super) fn used(&self, now: Timestamp) -> [u32; 2] {
         [self.second.used(now), self.minute.used(now)]
     }
@@ -248,19 +252,19 @@ impl Meter {
         Some(closed.until)
     }
 
-    /// Since when and until when a 429 closed it, and when a probe may go, where it asked for longer than a minute.
+    /// Since when and until when a 429 closed it, and when a probe may be sent, if the wait is longer than a minute.
     pub(super) fn closed_long(&self, now: Timestamp) -> Option<[Timestamp; 3]> {
         let closed = self.closed.filter(|closed| now < closed.until)?;
         let long = closed.until.since(closed.since) > LONGEST_RESET;
         long.then_some([closed.since, closed.until, closed.probe_at])
     }
 
-    /// The probe of a closed family was accepted: it is open.
+    /// The probe of a closed family was accepted: the family is open.
     pub(super) fn opened(&mut self, now: Timestamp) {
         self.closed = self.closed.filter(|closed| now < closed.probe_at);
     }
 
-    /// What Klaviyo's own count leaves us. All that is in the air counts as not counted there yet.
+    /// What is left to us by Klaviyo's own count. All requests in flight are assumed not to be counted there yet.
     fn left(&self, now: Timestamp) -> Option<u32> {
         let said = self.said.filter(|said| now < said.until)?;
         let reserve = whole(f64::from(self.minute_limit()) * (1.0 - self.share) * RESERVE);
@@ -268,19 +272,19 @@ impl Meter {
         Some(left.saturating_sub(self.in_air))
     }
 
-    /// What may go ahead while it is long since Klaviyo answered.
+    /// How many may be sent first when Klaviyo has not answered for long.
     fn ahead(&self, now: Timestamp) -> Option<u32> {
         let stale = now.since(self.heard) > STALE;
         stale.then(|| part(self.burst(now), AHEAD).saturating_sub(self.in_air))
     }
 }
 
-/// A part of a limit, rounded down, at least one: a limit of one a second is still one.
+/// A fraction of a limit, rounded down, at least one: a limit of one a second is still one.
 fn part(limit: u32, part: f64) -> u32 {
     whole(f64::from(limit) * part).max(1)
 }
 
-/// Rounded down, but for what binary fractions miss: 0.29 of 100 is 29.
+/// Rounded down, but corrected for binary fractions: 0.29 of 100 is 29.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

@@ -1,10 +1,10 @@
-//! How fast each family of endpoints may be called, so that Klaviyo seldom has to say 429.
+//! How fast each family of endpoints may be called, so that Klaviyo seldom has to answer 429.
 //!
 //! Klaviyo counts in two fixed windows at once, a second and a minute, for each endpoint and account, and does not
-//! say how they lie. So ours slide: any second and any minute of ours hold no more than our share, and so does any
-//! of Klaviyo's, however it lies. What its answers say of other programs that share the account, and a 429,
-//! correct this downwards, each family by itself. Pure: the time is handed in. Nothing is kept over a restart; the
-//! first answers after it tell what is left of the minute.
+//! publish when they start. So ours slide: any second and any minute of ours contain no more than our share, and so
+//! does any window of Klaviyo's, wherever it starts. Klaviyo's figures, which include other programs that use the
+//! account, and a 429 correct this downwards, for each family separately. Pure: the time is passed in. Nothing is
+//! stored across a restart; the first answers after it report what is left of the minute.
 
 mod meter;
 mod pace;
@@ -27,23 +27,23 @@ const TOO_MANY_REQUESTS: u16 = 429;
 
 /// The limits of every family.
 ///
-/// Each request is told twice: [`sent`](Self::sent) when it leaves, and [`answered`](Self::answered) when it was
-/// answered or its answer is given up.
+/// Each request is reported twice: [`sent`](Self::sent) when it is sent, and [`answered`](Self::answered) when it was
+/// answered or its answer is not expected any more.
 #[derive(Debug, Clone)]
 pub struct Limits([Meter; Family::ALL.len()]);
 
 /// One family's limit at a moment, for `status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FamilyUse {
-    /// Which.
+    /// The family.
     pub family: Family,
-    /// Requests in the last second and the guard that goes with it.
+    /// Requests in the last second and its guard time.
     pub second: u32,
-    /// Requests that it may hold.
+    /// Requests allowed in it.
     pub second_allowed: u32,
-    /// Requests in the last minute and the guard that goes with it.
+    /// Requests in the last minute and its guard time.
     pub minute: u32,
-    /// Requests that it may hold.
+    /// Requests allowed in it.
     pub minute_allowed: u32,
     /// Until when a 429 closed the family.
     pub closed_until: Option<Timestamp>,
@@ -52,18 +52,18 @@ pub struct FamilyUse {
 /// A family that an answer closed for longer than a minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClosedLong {
-    /// Which.
+    /// The family.
     pub family: Family,
     /// Since when.
     pub since: Timestamp,
-    /// Until when it asked for, a day at most.
+    /// The end of the wait in the answer, a day at most.
     pub until: Timestamp,
-    /// When one request may go all the same.
+    /// When one request may be sent as a probe.
     pub probe_at: Timestamp,
 }
 
 impl Limits {
-    /// Nothing sent so far.
+    /// Limits with nothing sent so far.
     pub fn new(settings: &DeliveryConfig) -> Self {
         let mut families = Family::ALL.iter();
         Self(std::array::from_fn(|_| {
@@ -72,7 +72,7 @@ impl Limits {
         }))
     }
 
-    /// Other limits from now on. What was sent stays counted, and what Klaviyo said holds.
+    /// Sets other limits. The counts of what was sent and Klaviyo's figures stay.
     pub fn set(&mut self, settings: &DeliveryConfig) {
         for (meter, family) in self.0.iter_mut().zip(Family::ALL) {
             meter.set(settings.limits.of(*family), settings.limit_share);
@@ -85,18 +85,18 @@ impl Limits {
         usize::try_from(meter.room(now)).unwrap_or(usize::MAX)
     }
 
-    /// When to look again, if there is no room now: there is none before that, unless an answer makes some.
+    /// When to try again, if there is no room now: there is none before this, unless an answer makes some.
     pub fn next(&self, family: Family, now: Timestamp) -> Option<Timestamp> {
         self.0[family as usize].next(now)
     }
 
-    /// `n` requests leave now.
+    /// `n` requests are sent now.
     pub fn sent(&mut self, family: Family, n: usize, now: Timestamp) {
         let n = u32::try_from(n).unwrap_or(u32::MAX);
         self.meter_mut(family, now).sent(n, now);
     }
 
-    /// One request was answered; no status when its answer never came.
+    /// One request was answered; without a status when its answer never came.
     pub fn answered(
         &mut self,
         family: Family,
@@ -118,7 +118,7 @@ impl Limits {
         }
     }
 
-    /// A 429 stops this family no longer: one request may go now, and decides.
+    /// Ends the stop after a 429: one request may be sent now, and its answer decides.
     pub fn probe_now(&mut self, family: Family, now: Timestamp) {
         self.meter_mut(family, now).probe_now(now);
     }
@@ -137,7 +137,7 @@ impl Limits {
         Family::ALL.iter().filter_map(one).collect()
     }
 
-    /// How many requests the two windows let through within about a second: what single calls can clear.
+    /// How many requests the two windows allow within about a second: what can be sent singly.
     pub fn clears(&mut self, family: Family, now: Timestamp) -> usize {
         let meter = self.meter_mut(family, now);
         let [_, minute] = meter.used(now);
@@ -145,7 +145,7 @@ impl Limits {
         usize::try_from(meter.burst(now).min(left)).unwrap_or(usize::MAX)
     }
 
-    /// Where every family stands.
+    /// The current use of every family's limit.
     pub fn snapshot(&self, now: Timestamp) -> Vec<FamilyUse> {
         let one = |family: &Family| {
             let meter = &self.0[*family as usize];

@@ -1,26 +1,26 @@
-//! How much of its share a family uses: all of it, less after a 429, and more again as long as none comes.
+//! How much of its share a family uses: all of it, less after a 429, and gradually more while no other 429 comes.
 //!
-//! Additive increase, multiplicative decrease, as congestion is handled elsewhere: whoever else uses the limits
-//! comes to a part of them too.
+//! Additive increase, multiplicative decrease, as in congestion control: other users of the same limits get a part of
+//! them too.
 
 use std::time::Duration;
 
 use crate::model::Timestamp;
 
-/// What a 429 leaves. Two of them halve the pace.
+/// The factor that remains after a 429. Two of them halve the pace.
 const CUT: f64 = 0.7;
-/// What is added in each step: one cut is made good in a minute, the length of the longer window.
+/// The increase in each step: one cut is recovered in a minute, the length of the longer window.
 const GROWTH: f64 = 0.05;
-/// How long a step takes.
+/// The length of a step.
 const STEP: Duration = Duration::from_secs(10);
-/// The least: slow, and never a standstill, from which nothing would be learned.
+/// The minimum: slow, but never a standstill, in which nothing could be learned.
 const FLOOR: f64 = 0.1;
 
 /// The factor between [`FLOOR`] and 1, and since when it grows.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     factor: f64,
-    /// When sending went on after the last 429, from which growth is counted.
+    /// When sending resumed after the last 429; growth is counted from here.
     open_at: Timestamp,
 }
 
@@ -33,13 +33,13 @@ impl Pace {
     /// The factor now.
     pub(super) fn at(&self, now: Timestamp) -> f64 {
         let steps = now.since(self.open_at).as_secs() / STEP.as_secs();
-        // More than twenty steps reach 1 from nothing.
+        // More than twenty steps reach 1 from zero.
         let steps = u32::try_from(steps).unwrap_or(u32::MAX).min(20);
         f64::from(steps).mul_add(GROWTH, self.factor).min(1.0)
     }
 
-    /// A 429 came, and nothing will be sent before `open_at`. The first one cuts; those that come before
-    /// `open_at` answer what was in the air already, and tell nothing new.
+    /// A 429 came, and nothing will be sent before `open_at`. Only the first one reduces the pace; those that come
+    /// before `open_at` answer requests that were in flight already, and give no new information.
     pub(super) fn throttled(&mut self, now: Timestamp, open_at: Timestamp) {
         if now >= self.open_at {
             self.factor = (self.at(now) * CUT).max(FLOOR);
@@ -56,7 +56,7 @@ impl Pace {
         Some(self.open_at.plus(STEP * (steps.unwrap_or(20) + 1)))
     }
 
-    /// The clock went back by so much.
+    /// The clock was set back by this much.
     pub(super) fn rewind(&mut self, by: Duration) {
         self.open_at = self.open_at.minus(by);
     }

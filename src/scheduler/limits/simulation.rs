@@ -1,4 +1,4 @@
-//! The limits against a server that counts as Klaviyo does: a drain without end, in virtual time.
+//! The limits against a server that counts as Klaviyo does: an endless backlog is sent, in virtual time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,17 +10,17 @@ use super::*;
 use crate::config::FamilyLimit;
 
 const MINUTES: usize = 10;
-/// How finely time passes, in milliseconds.
+/// The step of the virtual time, in milliseconds.
 const TICK: i64 = 10;
-/// A request's way takes up to this long, and so does its answer's.
+/// A request takes up to this long to arrive, and so does its answer.
 const LATENCY: i64 = 300;
-/// Requests in the air at most, far more than any family needs.
+/// The largest number of requests in flight, far more than any family needs.
 const IN_AIR: usize = 512;
 
-/// One endpoint of a server, with two fixed windows that lie anywhere.
+/// One endpoint of a server, with two fixed windows that start anywhere.
 struct Server {
     limit: FamilyLimit,
-    /// Where the windows begin.
+    /// Where the windows start.
     phase: [i64; 2],
     window: [i64; 2],
     count: [u32; 2],
@@ -84,7 +84,7 @@ fn seconds(millis: i64) -> Duration {
     Duration::from_secs(u64::try_from(millis).unwrap().div_ceil(1_000))
 }
 
-/// What came of a drain.
+/// The result of a simulation.
 #[derive(Debug)]
 struct Drain {
     accepted: u32,
@@ -93,14 +93,14 @@ struct Drain {
 }
 
 impl Drain {
-    /// How much of what the server lets through in that time came of it.
+    /// The fraction of what the server allows in that time that was accepted.
     fn part_of(&self, limit: FamilyLimit) -> f64 {
         let minutes = f64::from(u32::try_from(MINUTES).unwrap());
         f64::from(self.accepted) / (f64::from(limit.steady) * minutes)
     }
 }
 
-/// Who takes part in a drain.
+/// The setup of a simulation.
 struct Setup {
     limit: FamilyLimit,
     settings: DeliveryConfig,
@@ -151,7 +151,7 @@ impl Setup {
     }
 }
 
-/// A drain under way. What is on its way has the time it arrives, and a number.
+/// A running simulation. Each message in transit has its arrival time and a number.
 struct Run<'a> {
     setup: &'a Setup,
     chance: StdRng,
@@ -163,7 +163,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// What was accepted and what was throttled, as far as the answers are back.
+    /// How many were accepted and how many were rate limited, as far as the answers have arrived.
     fn tick(&mut self, at: i64) -> [u32; 2] {
         let tick = f64::from(i32::try_from(TICK).unwrap());
         let others = f64::from(self.setup.limit.steady) * self.setup.others * tick / 60_000.0;
@@ -212,7 +212,7 @@ impl Run<'_> {
     }
 }
 
-/// What the families come down to: their limits differ in three ways.
+/// One family for each of the three different limits.
 const TIERS: [Family; 3] = [Family::Event, Family::Profile, Family::EventBulk];
 
 #[test]

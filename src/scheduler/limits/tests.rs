@@ -1,4 +1,4 @@
-//! The limits, fact by fact. How they do against a server stands in `simulation`.
+//! The limits, fact by fact. `simulation` tests them against a server.
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -17,7 +17,7 @@ fn secs(secs: u64) -> Duration {
 fn limits() -> Limits {
     let mut limits = Limits::new(&DeliveryConfig::default());
     for family in Family::ALL {
-        // Klaviyo answered just now, as it does while work goes on.
+        // Klaviyo answered just now, as it does while work continues.
         limits.sent(*family, 1, at(0).minus(secs(3600)));
         answer(&mut limits, *family, at(0));
     }
@@ -44,7 +44,7 @@ fn rate(limit: u32, remaining: u32, reset: u64) -> RateInfo {
     }
 }
 
-/// Sends `n` requests and has them answered at once.
+/// Sends `n` requests, which are answered at once.
 fn send(limits: &mut Limits, family: Family, n: usize, now: Timestamp) {
     limits.sent(family, n, now);
     for _ in 0..n {
@@ -244,7 +244,7 @@ fn status_shows_what_is_used_and_what_is_closed() {
     assert_eq!(later.closed_until, None);
 }
 
-/// Whatever happens: without room there is a later time to look again, and looking then finds room in the end.
+/// In every state: without room there is a later time to try again, and at some such time there is room.
 #[test]
 fn there_is_always_a_way_on() {
     let seed = 20_261_123;

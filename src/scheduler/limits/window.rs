@@ -1,7 +1,7 @@
-//! A sliding window: how many were counted in the last so and so long.
+//! A sliding window: how many were counted in the last so many milliseconds.
 //!
-//! Exact to a cell of time, and where a cell lies across the window's edge it is counted whole, so that no span of
-//! the window's length ever holds more than was allowed. Its memory is fixed.
+//! It is exact to a cell of time. A cell that crosses the edge of the window is counted whole, so that no span of the
+//! window's length ever contains more than was allowed. Its memory is fixed.
 
 use std::collections::VecDeque;
 
@@ -13,14 +13,14 @@ pub(super) struct Window {
     cell: i64,
     /// The newest cell first.
     counts: VecDeque<u32>,
-    /// Which cell since 1970 the newest is.
+    /// The index of the newest cell, counted from 1970.
     newest: i64,
 }
 
 impl Window {
     /// A window of this length, a multiple of the cell's. Both in milliseconds.
     pub(super) fn new(length: u16, cell: u16) -> Self {
-        // One more than fill it: what came at the end of the oldest cell is as old as the window only then.
+        // One more than the window's length needs: what came at the end of the oldest cell leaves the window only then.
         let cells = usize::from(length / cell) + 1;
         Self {
             cell: i64::from(cell),
@@ -37,14 +37,14 @@ impl Window {
         }
     }
 
-    /// How many the window holds.
+    /// How many the window contains.
     pub(super) fn used(&self, now: Timestamp) -> u32 {
         let gone = self.cell_of(now).saturating_sub(self.newest).max(0);
         let left = self.counts.len().saturating_sub(index(gone));
         sum(self.counts.iter().take(left))
     }
 
-    /// When it holds fewer than `allowed` (at least 1), if nothing is added.
+    /// When it contains fewer than `allowed` (at least 1), if nothing is added.
     pub(super) fn below(&self, allowed: u32, now: Timestamp) -> Timestamp {
         let mut held = 0_u32;
         let fit = self.counts.iter().take_while(|count| {
@@ -57,8 +57,8 @@ impl Window {
         Timestamp::from_millis(at.saturating_mul(self.cell)).max(now)
     }
 
-    /// Makes the present cell the newest. When the clock went back, what is counted is kept and ages from there: a
-    /// little too careful, and never stuck until the clock has caught up.
+    /// Makes the current cell the newest. If the clock was set back, the counts are kept and age from there: slightly
+    /// too careful, but never blocked until the clock has caught up.
     pub(super) fn advance(&mut self, now: Timestamp) {
         let cell = self.cell_of(now);
         let passed = index(cell.saturating_sub(self.newest).max(0)).min(self.counts.len());
