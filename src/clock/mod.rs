@@ -1,6 +1,7 @@
-//! Time and chance, handed in: nothing else in the program reads the wall clock or draws a random number.
+//! Time and randomness, passed in as a parameter: nothing else in the program reads the wall clock or draws a random
+//! number.
 //!
-//! A clock may be wrong. What cannot be undone and depends on an age asks a [`Witness`] too.
+//! A clock may be wrong. Actions that cannot be undone and depend on an age also use a [`Witness`].
 
 mod witness;
 
@@ -14,16 +15,17 @@ pub use witness::Witness;
 /// The first of November 2026: this version was written later, so a clock that shows an earlier time is wrong.
 const WRITTEN: Timestamp = Timestamp::from_millis(1_793_491_200_000);
 
-/// Whether a clock that shows this may be right. One that was never set shows 1970, or the time of the last shutdown.
+/// Whether a clock that shows this time may be right. One that was never set shows 1970, or the time of the last
+/// shutdown.
 pub fn is_set(now: Timestamp) -> bool {
     now >= WRITTEN
 }
 
-/// Where the program's time and chance come from.
+/// The source of time and randomness.
 pub trait Clock: Send + Sync + 'static {
     /// The current time.
     fn now(&self) -> Timestamp;
-    /// How much time has passed since some moment in the process: never goes back, whatever is done to the clock.
+    /// The time since some moment in the process. It never goes back, whatever happens to the wall clock.
     fn monotonic(&self) -> Duration {
         let millis = u64::try_from(self.now().as_millis()).unwrap_or(0);
         Duration::from_millis(millis)
@@ -32,7 +34,7 @@ pub trait Clock: Send + Sync + 'static {
     fn chance(&self) -> f64;
 }
 
-/// Bytes that nobody can guess, for a key that lives as long as the process.
+/// Random bytes that cannot be guessed, for a key that lives as long as the process.
 #[expect(
     clippy::disallowed_methods,
     reason = "with `SystemClock::chance` the one place that draws at random"
@@ -73,7 +75,7 @@ impl Clock for SystemClock {
 pub(crate) mod tests {
     use super::*;
 
-    /// The time of day, and the monotonic time, both as they are set.
+    /// A clock for tests: the wall-clock time and the monotonic time, both as given.
     pub(crate) struct Hands(pub(crate) Timestamp, pub(crate) Duration);
 
     impl Clock for Hands {

@@ -1,9 +1,10 @@
-//! What the time is, as far as two clocks agree.
+//! The current time, as far as two clocks agree on it.
 //!
-//! What is deleted or given up by a clock that is wrong for a moment is gone. So the time of day is believed as far as the
-//! monotonic clock has seen it pass since the last look; what was believed outlives the process where its owner keeps it. A
-//! leap is believed when the clock has gone on from there, like the monotonic one, for a part of what it leapt: after a
-//! night switched off for half an hour, after years for a day. A time before this version was written is no time.
+//! An event that is deleted or becomes dead because the clock was wrong for a moment is lost. So a new wall-clock time
+//! is trusted only as far as the monotonic clock has advanced since the last look. The trusted time outlives the
+//! process if its owner stores it. A leap of the wall clock is trusted after the clock has continued from there, in
+//! step with the monotonic one, for a fraction of the leap: after a night switched off that takes half an hour, after
+//! years it takes a day. A time before this version was written is never trusted.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,31 +12,32 @@ use std::time::Duration;
 use super::{Clock, is_set};
 use crate::model::Timestamp;
 
-/// What two clocks differ by that are right.
+/// The difference that two correct clocks may have.
 const SLACK: Duration = Duration::from_secs(5);
-/// A leap is believed when the clock has stood by it for this part of it, within bounds.
+/// A leap is trusted when the clock has kept to it for this fraction of the leap, within bounds.
 const PART: u32 = 16;
 const LEAST: Duration = Duration::from_mins(1);
 const MOST: Duration = Duration::from_hours(24);
 
-/// What is believed of a clock. Clones share it: one of them looks now and then, all may ask.
+/// The trusted time. Clones share it: one of them looks at the clocks from time to time, all can read it.
 #[derive(Debug, Clone, Default)]
 pub struct Witness(Arc<Mutex<Option<Seen>>>);
 
 impl Witness {
-    /// Begins with what was believed at the last look of an earlier process; with the clock, where there was none.
+    /// Starts with the time that was trusted at the last look of an earlier process; without one, with the clock's
+    /// time.
     pub fn begin(&self, believed: Option<Timestamp>, clock: &dyn Clock) {
         *self.seen() = Some(Seen::since(believed, clock));
     }
 
-    /// Looks at both clocks; answers the time that is believed now. Somebody must do so every few seconds: a leap is
-    /// believed by what is seen at these looks.
+    /// Looks at both clocks and returns the time that is trusted now. This must be called every few seconds, because a
+    /// leap is trusted by what these looks see.
     pub fn look(&self, clock: &dyn Clock) -> Timestamp {
         let mut seen = self.seen();
         seen.get_or_insert_with(|| Seen::since(None, clock)).look(clock)
     }
 
-    /// The time that is believed now; `None` before anybody has begun.
+    /// The time that is trusted now; `None` before [`begin`](Self::begin).
     pub fn believed(&self, clock: &dyn Clock) -> Option<Timestamp> {
         let seen = *self.seen();
         seen.map(|mut seen| seen.look(clock))
@@ -46,18 +48,18 @@ impl Witness {
     }
 }
 
-/// Both clocks at the last look, and what was believed.
+/// Both clocks at the last look, and the time trusted then.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     believed: Timestamp,
     wall: Timestamp,
     monotonic: Duration,
-    /// For how long the two have gone alike.
+    /// How long the two clocks have run in step.
     agreed: Duration,
 }
 
 impl Seen {
-    /// Begins with what was believed in the last round; with the clock, where there was none.
+    /// Starts with the time that was trusted last; without one, with the clock's time.
     fn since(believed: Option<Timestamp>, clock: &dyn Clock) -> Self {
         let wall = clock.now();
         Self {
@@ -68,7 +70,7 @@ impl Seen {
         }
     }
 
-    /// Looks at both clocks; answers the time that is believed now.
+    /// Looks at both clocks and returns the time that is trusted now.
     fn look(&mut self, clock: &dyn Clock) -> Timestamp {
         let (wall, monotonic) = (clock.now(), clock.monotonic());
         let passed = monotonic.saturating_sub(self.monotonic);
@@ -99,7 +101,7 @@ mod tests {
     const HOUR: Duration = Duration::from_hours(1);
     const YEARS: Duration = Duration::from_hours(24 * 3652);
 
-    /// Rounds of a minute from noon on, under a clock that shows so much more than it should.
+    /// Looks once a minute from noon on, with a clock that is ahead by this much.
     fn rounds(witness: &mut Seen, minutes: std::ops::Range<u32>, ahead: Duration) -> Timestamp {
         let mut believed = NOON;
         for minute in minutes {
