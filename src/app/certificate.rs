@@ -1,4 +1,4 @@
-//! The certificate of the ingest port: loaded at the start, read again on a change, and checked for its expiry.
+//! The certificate of the ingest port: loaded at the start, read again after a change, and checked for its expiry.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::listener::{Files, Tls};
 use crate::model::Timestamp;
 
-/// A certificate that expires within this is warned of.
+/// A warning is given for a certificate that expires within this time.
 const EXPIRES_SOON: Duration = Duration::from_hours(14 * 24);
 
 /// The certificate of the ingest port, if it has one.

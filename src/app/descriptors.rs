@@ -1,39 +1,39 @@
-//! How many files may be open, and what they are shared out to: connections have what delivery and the outbox leave.
+//! The limit of open files, and how it is divided: connections get what delivery and the outbox do not need.
 //!
-//! It promises that connections alone never use up the descriptors: those of the outbox, of requests to Klaviyo and of
-//! the operator's port are kept back first.
+//! Promises that connections alone never use up the file descriptors: those of the outbox, of requests to Klaviyo and
+//! of the operator's port are reserved first.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::{Config, Endpoint};
 use crate::listener::{Terms, Tls, Trusted};
 
-/// Descriptors of the program itself: SQLite's files (some seven connections), the runtime, the log, the ports, what is
-/// read at a reload, and connections that are accepted and have no place yet.
+/// Descriptors of the program itself: SQLite's files (about seven connections), the runtime, the log, the ports, the
+/// files read at a reload, and connections that are accepted and have no slot yet.
 const OWN: u64 = 96;
-/// Connections of a port at least, and on ingest and admin at most.
+/// The smallest number of connections of a port, and the largest on ingest and admin.
 const LEAST: u64 = 16;
 const MOST_OF_INGEST: u64 = 8192;
 const MOST_OF_ADMIN: u64 = 1024;
-/// The part of what is left that the admin port has is one of this many.
+/// The admin port gets one of this many parts of the rest.
 const PARTS: u64 = 8;
-/// Fewer places on ingest than this are worth a note.
+/// A warning is given when ingest has fewer slots than this.
 const FEW: usize = 256;
 
-/// How the descriptors are shared out.
+/// How the descriptors are divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shares {
-    /// Files that may be open.
+    /// The limit of open files.
     pub(crate) files: u64,
-    /// Those of them that no connection from outside gets.
+    /// The part of them that is reserved: incoming connections never get it.
     pub(crate) kept: u64,
-    /// Connections on each port at once.
+    /// Concurrent connections on each port.
     pub(crate) ingest: usize,
     pub(crate) admin: usize,
     pub(crate) sandbox: usize,
 }
 
-/// Raises the soft limit of open files to the hard one, and answers what it is then. Where that fails, the old one
+/// Raises the soft limit of open files to the hard one, and returns the resulting limit. When that fails, the old limit
 /// stays.
 pub(crate) fn raise() -> u64 {
     let limit = getrlimit(Resource::Nofile);
@@ -56,10 +56,10 @@ pub(crate) fn reachable() -> u64 {
 }
 
 impl Shares {
-    /// Shares this many out.
+    /// Divides this many descriptors.
     pub(crate) fn of(files: u64, config: &Config) -> Self {
         let in_flight = u64::try_from(config.delivery.max_in_flight).unwrap_or(u64::MAX);
-        // Requests to the sandbox in the program have both their ends here.
+        // Both ends of a request to the embedded sandbox are in this process.
         let (deliveries, sandbox) = match config.klaviyo.endpoint {
             Endpoint::Sandbox => (in_flight.saturating_mul(2) + LEAST, in_flight + LEAST),
             Endpoint::Url(_) => (in_flight, 0),
@@ -78,7 +78,7 @@ impl Shares {
         }
     }
 
-    /// By what the ingest port serves its connections.
+    /// The limits under which the ingest port serves its connections.
     pub(super) fn of_ingest(self, config: &Config, tls: Option<&Tls>) -> Terms {
         Terms {
             tls: tls.cloned(),
@@ -88,7 +88,7 @@ impl Shares {
         }
     }
 
-    /// The same of the admin port.
+    /// The same for the admin port.
     pub(super) fn of_admin(self, config: &Config) -> Terms {
         Terms {
             places: self.admin,
@@ -97,7 +97,7 @@ impl Shares {
         }
     }
 
-    /// The same of the sandbox in the program.
+    /// The same for the embedded sandbox.
     pub(super) fn of_sandbox(self) -> Terms {
         Terms {
             places: self.sandbox,
@@ -105,7 +105,7 @@ impl Shares {
         }
     }
 
-    /// Whether ingest has so few places that this is worth a note.
+    /// Whether ingest has so few slots that a warning is due.
     pub(crate) fn are_few(&self) -> bool {
         self.ingest < FEW
     }

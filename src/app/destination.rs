@@ -1,7 +1,7 @@
-//! Who owns a key: the name of the destination, for `sent_to` and the ledger.
+//! The owner of a key: the name of the destination, for `sent_to` and the ledger.
 //!
-//! It is the account's public id, which outlives a change of keys. Where the key may not read it, a fingerprint of the
-//! key stands in.
+//! It is the public id of the account, which stays the same when the key changes. Where the key has no right to read
+//! it, a fingerprint of the key is used instead.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,19 +11,19 @@ use crate::delivery::{Remote, Sender};
 use crate::model::OutcomeKind;
 use crate::outbox::Outbox;
 
-/// How long to wait for Klaviyo's answer whose key this is. Events are accepted meanwhile.
+/// How long to wait for Klaviyo's answer about the key's account. Events are accepted meanwhile.
 const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(5);
-/// The name where requests reach a sandbox.
+/// The name of the destination when requests go to a sandbox.
 pub(super) const SANDBOX: &str = "sandbox";
-/// The prefix of names that stand in for an account's.
+/// The prefix of names that replace an unknown account name.
 const NAMELESS: &str = "klaviyo:key-";
 
-/// What is known of a key's owner.
+/// What is known of the owner of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum KeyOwner {
-    /// The account's name.
+    /// The name of the account.
     Known(String),
-    /// The account is unknown: a name of the key's own.
+    /// The account is unknown: a name made from the key.
     Unknown(String),
     /// Klaviyo refuses the key.
     Refused(String),
@@ -32,7 +32,7 @@ pub(super) enum KeyOwner {
 /// Why a running daemon does not apply another key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum KeyRejected {
-    /// What was sent to one account must not be known as sent to another.
+    /// It belongs to another account, and the record of what was sent to which account must stay correct.
     #[error("it belongs to another account; restart the daemon if that is meant")]
     OtherAccount,
     /// It would stop delivery.
@@ -47,7 +47,7 @@ pub(super) enum KeyRejected {
 }
 
 impl KeyOwner {
-    /// Asks Klaviyo, or else recalls its earlier answer.
+    /// Requests the owner from Klaviyo, or else uses an earlier stored answer.
     pub(super) async fn of(sender: &Sender, outbox: &Outbox, clock: &Arc<dyn Clock>) -> Self {
         let fact = format!("account behind key {}", sender.fingerprint());
         let nameless = nameless(sender);
@@ -98,7 +98,7 @@ impl KeyOwner {
     }
 }
 
-/// The name of a destination of which nothing but the key is known.
+/// The name of a destination of which only the key is known.
 pub(super) fn nameless(sender: &Sender) -> String {
     format!("{NAMELESS}{}", sender.fingerprint())
 }
@@ -119,7 +119,7 @@ mod tests {
             (known(account), SANDBOX, Err(KeyRejected::OtherAccount)),
             (unknown(), account, Err(KeyRejected::Unclear)),
             (refused(), account, Err(KeyRejected::Refused)),
-            // The former key was wrong, or its owner unknown: nothing contradicts.
+            // The former key was wrong, or its owner unknown: nothing contradicts the new owner.
             (known(account), "klaviyo:key-1", Ok(account)),
             (unknown(), "klaviyo:key-1", Ok("klaviyo:key-2")),
             (refused(), "klaviyo:key-1", Err(KeyRejected::Refused)),

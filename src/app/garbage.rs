@@ -1,9 +1,9 @@
-//! What waits, when the ids that identify nobody have changed.
+//! Updates the queues when the list of ids that identify nobody has changed.
 
 use crate::model::GarbageIds;
 use crate::outbox::Outbox;
 
-/// Takes what waits out of the queues of ids that identify nobody, and logs how many events that were.
+/// Removes the waiting events from the queues of ids that identify nobody, and logs their number.
 pub(super) async fn dissolve(outbox: &Outbox, garbage: &GarbageIds) {
     match outbox.dissolve(garbage).await {
         Ok(0) => {}

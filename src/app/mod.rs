@@ -1,8 +1,8 @@
-//! The one place that wires the parts together: opens, builds and connects them, and stops them in order.
+//! The one place that opens, builds and connects the parts, and stops them in order.
 //!
-//! Start: outbox (with its lock), sandbox, ports, then the relay; with a full disk the ports first ([`waiting`]). Stop:
-//! ingest first, so that nothing new comes; then the relay, which finishes what is in flight; the ports; the outbox
-//! last. Nothing depends on an orderly stop: a kill at any moment loses nothing either.
+//! Start: outbox (with its lock), sandbox, ports, then the relay; on a full disk the ports first ([`waiting`]). Stop:
+//! ingest first, so that nothing new arrives; then the relay, which finishes what is in flight; the ports; the outbox
+//! last. No data depends on an orderly stop: a kill at any moment loses nothing.
 
 mod certificate;
 mod descriptors;
@@ -45,14 +45,14 @@ use waiting::Ports;
 
 /// How long answers in progress may take to finish at a shutdown.
 const DRAIN: Duration = Duration::from_secs(5);
-/// The key the sandbox in the program takes, where none is configured.
+/// The key of the embedded sandbox, when none is configured.
 const SANDBOX_KEY: &str = "pk_sandbox";
 
 /// A running daemon.
 pub struct App {
-    /// Where Segment calls come in.
+    /// The address for Segment calls.
     pub ingest: SocketAddr,
-    /// The operator's port.
+    /// The address of the operator's port.
     pub admin: SocketAddr,
     /// A handle to the outbox, for reading.
     pub outbox: Outbox,
@@ -65,7 +65,7 @@ pub struct App {
     stop_relay: CancellationToken,
     ports: TaskTracker,
     relay: JoinHandle<()>,
-    /// What it runs with.
+    /// The current configuration.
     config: Config,
     /// The part of it that the relay applies on a reload.
     settings: Arc<watch::Sender<Arc<Settings>>>,
@@ -80,7 +80,7 @@ pub struct App {
 }
 
 impl App {
-    /// Starts everything; on a full disk only when there is space. On an error nothing keeps running.
+    /// Starts everything; on a full disk it waits for free space. After an error nothing keeps running.
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
@@ -155,7 +155,7 @@ impl App {
             sandbox: self.sandbox.as_ref().map(|sandbox| sandbox.state.clone()),
             explain: self.explain.subscribe(),
             access: Access::of(&self.config.admin, clock::secret()),
-            // The other half is for clients that request nothing, and give their place up.
+            // The other half is for idle connections, which are closed when their slot is needed.
             at_once: self.shares.admin.div_ceil(2),
             stop: self.stop_ports.clone(),
             show_personal_data: self.config.admin.show_personal_data,
@@ -237,7 +237,7 @@ impl App {
         }
     }
 
-    /// The endpoint, as the configuration has it.
+    /// The configured endpoint.
     fn endpoint(&self) -> String {
         match &self.config.klaviyo.endpoint {
             Endpoint::Sandbox => destination::SANDBOX.to_owned(),
@@ -245,12 +245,12 @@ impl App {
         }
     }
 
-    /// Where the sandbox in the program listens, if that is where requests go.
+    /// The address of the embedded sandbox, if requests go there.
     pub fn sandbox(&self) -> Option<SocketAddr> {
         self.sandbox.as_ref().map(|sandbox| sandbox.address)
     }
 
-    /// Stops accepting, finishes what is in flight within the deadline, and closes the outbox. `true` when all of it
+    /// Stops accepting, finishes what is in flight within the deadline, and closes the outbox. `true` when everything
     /// ended in time.
     pub async fn stop(self) -> bool {
         supervisor::stopping();
@@ -272,7 +272,7 @@ impl App {
         if let Some(sandbox) = self.sandbox {
             sandbox.stop().await;
         }
-        // The last handle to the outbox but one.
+        // The last handle to the outbox except one.
         drop(self.api);
         if in_time && !self.outbox.fatal().is_cancelled() {
             self.outbox.close().await;
@@ -281,7 +281,7 @@ impl App {
     }
 }
 
-/// The sandbox in the program, listening.
+/// The embedded sandbox, listening.
 struct LocalSandbox {
     address: SocketAddr,
     state: Sandbox,
@@ -315,7 +315,7 @@ impl LocalSandbox {
 
     async fn stop(self) {
         self.stop.cancel();
-        // Ends the requests that a fault keeps waiting.
+        // Ends the requests that a fault delays.
         self.state.stop();
         if let Err(error) = self.serving.await {
             tracing::warn!(%error, "the sandbox ended badly");
@@ -360,7 +360,7 @@ fn settings(config: &Config, sender: Sender) -> Settings {
     }
 }
 
-/// The sender of a configuration; `sandbox` is where the sandbox in the program listens.
+/// The sender of a configuration. `sandbox` is the address of the embedded sandbox.
 pub(crate) fn sender(config: &Config, sandbox: Option<SocketAddr>) -> anyhow::Result<Sender> {
     let klaviyo = &config.klaviyo;
     let base = match (&klaviyo.endpoint, sandbox) {
@@ -375,7 +375,7 @@ pub(crate) fn sender(config: &Config, sandbox: Option<SocketAddr>) -> anyhow::Re
     Ok(Sender::new(&base, &key, &klaviyo.revision, config.delivery.timeout)?)
 }
 
-/// What holds for the calls of each source.
+/// The rules for the calls of each source.
 fn source_rules(config: &Config) -> HashMap<String, SourceRules> {
     let sources = config.ingest.sources.iter();
     sources.map(|source| (source.name.clone(), source.rules())).collect()

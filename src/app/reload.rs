@@ -1,7 +1,7 @@
-//! A running daemon applies another configuration.
+//! Applies another configuration to a running daemon.
 //!
-//! Promises that a configuration that cannot be applied changes nothing, that what needs a restart keeps its old value
-//! and is logged, and that what is in progress ends with the settings it began with. May use every part.
+//! Promises that a configuration that cannot be applied changes nothing, that a setting that needs a restart keeps its
+//! old value and is logged, and that work in progress ends with the settings it began with. May use every part.
 
 use std::sync::Arc;
 
@@ -19,15 +19,15 @@ use super::{App, garbage, script, sender, source_rules};
 const PRIVATE_KEY: &str = "klaviyo.private_key";
 
 impl App {
-    /// Reads the certificate's files again, if there are any. What is wrong is logged, and the old one stays.
+    /// Reads the certificate's files again, if there are any. An error is logged, and the old certificate stays.
     pub fn reload_certificate(&self) {
         if let Some(tls) = &self.tls {
             reload_certificate(tls, self.clock.now());
         }
     }
 
-    /// Applies this configuration, as far as a running daemon can, and logs the result. When this future is dropped
-    /// before its end, nothing has changed.
+    /// Applies this configuration, as far as a running daemon can, and logs the result. If this future is dropped
+    /// before it ends, nothing has changed.
     pub async fn reload(&mut self, new: Config, logging: &Logging) {
         for warning in &new.warnings {
             tracing::warn!("{warning}");
@@ -55,7 +55,7 @@ impl App {
                 sources: source_rules(&config),
             });
         });
-        // After the relay: what a new source sends is mapped as it is set.
+        // After the relay, so that calls of a new source are mapped with its settings.
         let garbage = config.mapping.garbage_ids.clone();
         self.api.set(config.ingest.clone(), garbage.clone(), script);
         self.outbox.set_bounds(&config.outbox);
@@ -64,11 +64,11 @@ impl App {
         self.config = config;
         self.taken(true).await;
         log_changes(&changes);
-        // What arrived before the change is queued by the old list.
+        // Events that arrived before the change were queued with the old list.
         garbage::dissolve(&self.outbox, &garbage).await;
     }
 
-    /// Logs a configuration that cannot be applied, and reports it until one is applied.
+    /// Logs a configuration that cannot be applied, and reports it until another one is applied.
     pub async fn refuse(&self, error: &anyhow::Error) {
         let error = format!("{error:#}");
         tracing::error!(error, "the configuration was not taken; the one before stays");
@@ -84,8 +84,8 @@ impl App {
         }
     }
 
-    /// The sender from now on, and the destination's name; `None`: as before. A private key that is rejected is put
-    /// back.
+    /// The sender from now on, and the destination's name; `None`: unchanged. A private key that is rejected is
+    /// replaced by the old one.
     async fn destination(
         &self,
         config: &mut Config,
@@ -93,7 +93,7 @@ impl App {
     ) -> anyhow::Result<Option<(Sender, String)>> {
         let sandbox = self.sandbox();
         if changes.applied.iter().any(|key| key == PRIVATE_KEY) {
-            // Before that, the name of the present destination is not known.
+            // Before that, the name of the current destination is not known.
             self.named.cancelled().await;
             let sender = sender(config, sandbox)?;
             let former = self.settings.borrow().sent_to.clone();

@@ -1,33 +1,33 @@
-//! What is reported to a supervisor by systemd's protocol (`sd_notify`), where `NOTIFY_SOCKET` names its socket;
-//! elsewhere nothing.
+//! Reports to a supervisor by systemd's protocol (`sd_notify`), when `NOTIFY_SOCKET` names its socket; otherwise does
+//! nothing.
 //!
-//! It promises that readiness is reported when the ports answer, and that the watchdog is fed as long as `/healthz`
-//! would be 200, and no longer: a daemon that stands still is started again.
+//! Promises that readiness is reported when the ports answer, and that the watchdog is notified only while `/healthz`
+//! would return 200: a daemon that is stalled is restarted.
 
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tokio_util::sync::CancellationToken;
 
-/// Signs of life within the time after which the supervisor restarts what gave none.
+/// Watchdog notifications within the supervisor's time limit.
 const SIGNS: u32 = 3;
 
-/// The ports answer.
+/// Reports that the ports answer.
 pub(super) fn ready() {
     notify(&NotifyState::Ready);
 }
 
-/// The end was asked for.
+/// Reports that the daemon is stopping.
 pub(super) fn stopping() {
     notify(&NotifyState::Stopping);
 }
 
-/// A sign of life.
+/// Sends a watchdog notification.
 pub(super) fn alive() {
     notify(&NotifyState::Watchdog);
 }
 
-/// Gives signs of life while there is life, until `stop`, if the supervisor waits for them.
+/// Sends watchdog notifications while `is_alive` is true, until `stop`, if the supervisor expects them.
 pub(super) async fn watch(is_alive: impl Fn() -> bool, stop: CancellationToken) {
     if let Some(longest) = sd_notify::watchdog_enabled() {
         give(longest / SIGNS, is_alive, alive, stop).await;
@@ -63,7 +63,7 @@ mod tests {
             if looks.get() == 6 {
                 stop.cancel();
             }
-            // Dead in between.
+            // Not alive at these two checks.
             ![2, 3].contains(&looks.get())
         };
         let sign = || signs.set(signs.get() + 1);

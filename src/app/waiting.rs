@@ -1,8 +1,8 @@
-//! A start on a full disk: the ports are open and refuse, until the outbox can be opened.
+//! A start on a full disk: the ports are open and refuse requests until the outbox can be opened.
 //!
-//! SQLite needs some space to open a file at all (the index of its log), so a full disk can keep the daemon from its
-//! outbox. Ending would make a supervisor start it again and again, and senders meet a closed port; so it waits, and
-//! answers as it does when the disk fills up later.
+//! SQLite needs some space to open a file at all (the index of its WAL), so a full disk can prevent the daemon from
+//! opening its outbox. If it ended, a supervisor would restart it again and again, and senders would find a closed
+//! port. So it waits, and answers as it does when the disk fills up later.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::listener::{self, Terms};
 use crate::metrics::Instruments;
 use crate::outbox::{OpenError, Outbox, WriteError, free_inodes};
 
-/// How often the outbox is tried to be opened.
+/// The interval between attempts to open the outbox.
 const TRY_EVERY: Duration = Duration::from_secs(1);
 
 /// The two ports, open.
@@ -30,7 +30,7 @@ pub(super) struct Ports {
     pub(super) admin: TcpListener,
 }
 
-/// Opens the outbox, then the ports; the other way round where the disk is full. `terms` are those of ingest and admin.
+/// Opens the outbox, then the ports; in the other order when the disk is full. `terms` are those of ingest and admin.
 pub(super) async fn open(
     config: &Config,
     clock: &Arc<dyn Clock>,
@@ -78,7 +78,7 @@ impl Ports {
     }
 }
 
-/// What serves the ports meanwhile. It ends when this is dropped.
+/// The servers of the ports meanwhile. They end when this is dropped.
 struct Closed {
     stop: CancellationToken,
     serving: TaskTracker,
@@ -105,7 +105,7 @@ impl Closed {
         Ok(closed)
     }
 
-    /// Lets answers in progress finish. Who connects meanwhile is served by what comes after.
+    /// Lets answers in progress finish. Connections that arrive meanwhile are served by the regular server afterwards.
     async fn end(self) {
         self.stop.cancel();
         self.serving.close();
@@ -119,7 +119,7 @@ impl Drop for Closed {
     }
 }
 
-/// The same port once more.
+/// A second handle to the same port.
 fn another(port: &TcpListener) -> std::io::Result<TcpListener> {
     use std::os::fd::AsFd as _;
     let port = port.as_fd().try_clone_to_owned()?;
