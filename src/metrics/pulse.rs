@@ -1,13 +1,14 @@
 //! Heartbeats of the two loops that everything depends on: the outbox's writer and the relay.
 //!
-//! A task that is asleep because there is nothing to do looks like one that is stuck, from outside. So each tells what
-//! it is about: the writer when it begins and ends to write and whether that came to anything, the relay each time it
-//! looks round, which it does twice a minute on the quietest night. [`stuck`] judges, and is pure.
+//! From outside, a task that sleeps because there is nothing to do looks like one that is stuck. So each loop reports
+//! what it does: the writer when it begins and ends a write and whether the write succeeded, the relay each time it
+//! looks for work, which is at least twice a minute even when nothing happens. [`stuck`] decides which loop is stuck;
+//! it is pure.
 //!
-//! A loop that turns may still get nothing done. So the relay reports that too: claimed events that it could not read, and
+//! A loop that runs may still get nothing done. So the relay also reports claimed events that it could not read, and
 //! events that are due while nothing is settled.
 //!
-//! Times are the clock's monotonic ones: a jump of the wall clock stops no heart.
+//! Times are those of the monotonic clock: a jump of the wall clock does not affect the heartbeats.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,76 +17,77 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::model::Timestamp;
 
-/// A write may take this long. One that waits for another process's lock is given up after 15 s; then it is tried
-/// again by whoever asked.
+/// The longest time of a write. A write that waits for another process's lock fails after 15 s, and its caller tries it
+/// again.
 const WRITE_BOUND: Duration = Duration::from_secs(20);
-/// A writer that failed and has not been asked since is not called stuck for longer than this: whether it still would
-/// fail, nobody knows.
+/// A writer that failed and got no further write is not reported as stuck for longer than this, because it is unknown
+/// whether it would still fail.
 const FAILURE_KEPT: Duration = Duration::from_secs(30);
-/// The relay looks round every 30 s at least.
+/// The relay looks for work every 30 s at least.
 const RELAY_BOUND: Duration = Duration::from_secs(90);
-/// Taking in events that are due is a claim, a look and a commit, each for a few hundred events.
+/// An intake of due events is a claim, a read and a commit, each for a few hundred events.
 const INTAKE_BOUND: Duration = Duration::from_secs(90);
-/// Claimed events that cannot be read are given back for a minute: this is the second time, and nothing was read between.
+/// Claimed events that cannot be read are requeued for a minute. After this time a second attempt has failed, and
+/// nothing was read in between.
 const READ_BOUND: Duration = Duration::from_secs(90);
 /// A request may take ten minutes (`delivery.timeout`); until then nothing needs to be settled.
 const SETTLE_BOUND: Duration = Duration::from_mins(15);
-/// The oldest event that is due may be so for this long, with nothing to hinder it, before somebody should know.
+/// How long the oldest due event may stay the same, with nothing that blocks it, before this is reported.
 const HEAD_BOUND: Duration = Duration::from_mins(5);
 /// No time: milliseconds are counted from 1.
 const NEVER: u64 = 0;
 
-/// The heartbeats. Clones share them; each beat has one writer.
+/// The heartbeats. Clones share them; each value has one writer.
 #[derive(Clone)]
 pub struct Pulse(Arc<Beats>);
 
 struct Beats {
     clock: Arc<dyn Clock>,
-    /// Since when the writer writes.
+    /// Since when the current write has lasted.
     writing: AtomicU64,
-    /// Since when no write has come to anything, and when the last failed.
+    /// Since when no write has succeeded, and when the last one failed.
     failing: AtomicU64,
     failed: AtomicU64,
-    /// When the relay looked round.
+    /// When the relay last looked for work.
     looked: AtomicU64,
-    /// Since when it takes events in.
+    /// Since when the current intake has lasted.
     taking_in: AtomicU64,
     /// Since when no claimed events could be read.
     unread: AtomicU64,
-    /// Since when something is due, or nothing was settled although something is.
+    /// Since when something is due, or since when nothing was settled although something is due.
     owing: AtomicU64,
-    /// The due time of the oldest event that is due, and since when it has been that one.
+    /// The due time of the oldest due event, and since when it has been the oldest.
     head: AtomicU64,
     head_since: AtomicU64,
 }
 
-/// How long ago what was.
+/// How long ago each of these was.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Signs {
-    /// The writer has been at one write for this long.
+    /// The duration of the current write.
     pub writing: Option<Duration>,
     /// Its writes fail.
     pub failing: Option<Failing>,
-    /// The relay looked round this long ago.
+    /// How long ago the relay last looked for work.
     pub looked: Duration,
-    /// It has been taking events in for this long, without a word from the outbox.
+    /// The duration of the current intake, without a report from the outbox.
     pub taking_in: Option<Duration>,
-    /// For this long it could not read what it had claimed.
+    /// How long claimed events could not be read.
     pub unread: Option<Duration>,
-    /// For this long something has been due and nothing was settled, with nothing to hinder it.
+    /// How long something has been due with nothing settled and nothing that blocks it.
     pub owing: Option<Duration>,
-    /// For this long the oldest event that is due has been the same, with nothing to hinder it.
+    /// How long the oldest due event has been the same, with nothing that blocks it.
     pub same_head: Option<Duration>,
 }
 
 impl Signs {
-    /// Whether the oldest event that is due should have gone by now.
+    /// Whether the oldest due event should have been sent by now.
     pub fn head_waits(&self) -> bool {
         self.same_head.is_some_and(|span| span > HEAD_BOUND)
     }
 }
 
-/// Writes that fail one after the other.
+/// Consecutive writes that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failing {
     /// For how long.
@@ -94,22 +96,22 @@ pub struct Failing {
     pub last: Duration,
 }
 
-/// What has stopped.
+/// What is stuck.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stuck {
     /// The writer: nothing is stored.
     Writer,
     /// The relay's loop.
     Relay,
-    /// What takes in the events that are due.
+    /// The intake of due events.
     Intake,
-    /// The reading of claimed events: they come back unread.
+    /// The reading of claimed events: they are requeued unread.
     Reading,
-    /// The relay turns, and settles nothing of what is due.
+    /// The relay's loop runs, but settles nothing of what is due.
     Settling,
 }
 
-/// What has stopped, by these signs; empty: all is alive.
+/// What is stuck, by these values; empty: nothing.
 pub fn stuck(signs: &Signs) -> Vec<Stuck> {
     let hangs = signs.writing.is_some_and(|span| span > WRITE_BOUND);
     let fails = signs.failing.is_some_and(|failing| {
@@ -136,7 +138,7 @@ pub fn stuck(signs: &Signs) -> Vec<Stuck> {
 }
 
 impl Pulse {
-    /// Hearts that begin to beat now.
+    /// Heartbeats that start now.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let pulse = Self(Arc::new(Beats {
             clock,
@@ -154,33 +156,33 @@ impl Pulse {
         pulse
     }
 
-    /// The clock by which the heart is felt: since some moment, never backwards.
+    /// The monotonic time of the clock that the heartbeats use.
     pub fn monotonic(&self) -> Duration {
         self.0.clock.monotonic()
     }
 
-    /// The time of day, by the same clock.
+    /// The wall-clock time of the same clock.
     pub fn wall(&self) -> Timestamp {
         self.0.clock.now()
     }
 
-    /// The writer begins to write, or goes on to the next part of it.
+    /// The writer begins a write, or the next part of one.
     pub fn writing(&self) {
         self.0.writing.store(self.now(), Ordering::Relaxed);
     }
 
-    /// The writer waits to be asked.
+    /// The writer waits for work.
     pub fn writer_rests(&self) {
         self.0.writing.store(NEVER, Ordering::Relaxed);
     }
 
-    /// A write came to what it should, or to an answer that no restart would change (a full disk).
+    /// A write succeeded, or failed in a way that no restart would change (a full disk).
     pub fn written(&self) {
         self.0.failing.store(NEVER, Ordering::Relaxed);
         self.writing();
     }
 
-    /// A write came to nothing.
+    /// A write failed.
     pub fn write_failed(&self) {
         let (now, beats) = (self.now(), &self.0);
         let since = match beats.writing.load(Ordering::Relaxed) {
@@ -188,36 +190,36 @@ impl Pulse {
             writing => writing,
         };
         beats.failed.store(now, Ordering::Relaxed);
-        // A failure after a failure is one trouble.
+        // A failure after a failure continues the same period.
         if beats.failing.load(Ordering::Relaxed) == NEVER {
             beats.failing.store(since, Ordering::Relaxed);
         }
         self.writing();
     }
 
-    /// The relay looks round.
+    /// The relay looks for work.
     pub fn looked(&self) {
         self.0.looked.store(self.now(), Ordering::Relaxed);
     }
 
-    /// The relay takes events in; or still does, and the outbox has just told why it cannot write.
+    /// An intake begins; or it still runs, and the outbox has just reported why it cannot write.
     pub fn taking_in(&self) {
         self.0.taking_in.store(self.now(), Ordering::Relaxed);
     }
 
-    /// The outbox has told why it cannot write: whoever waits for it is not stuck by himself.
+    /// The outbox has reported why it cannot write: a task that waits for it is not stuck by itself.
     pub fn waits_for_the_outbox(&self) {
         if self.0.taking_in.load(Ordering::Relaxed) != NEVER {
             self.taking_in();
         }
     }
 
-    /// The relay has taken in what it could.
+    /// The intake has ended.
     pub fn taken_in(&self) {
         self.0.taking_in.store(NEVER, Ordering::Relaxed);
     }
 
-    /// Claimed events were read, or could not be.
+    /// Whether claimed events could be read.
     pub fn read(&self, well: bool) {
         let unread = &self.0.unread;
         if well {
@@ -227,8 +229,8 @@ impl Pulse {
         }
     }
 
-    /// How the relay finds its work: whether something may go that nothing hinders, and since when the oldest event of the
-    /// outbox is due that may.
+    /// Whether there is work that nothing blocks, and since when the oldest event in the outbox that may be sent is
+    /// due.
     pub fn owes(&self, something: bool, head: Option<Timestamp>) {
         let (now, beats) = (self.now(), &self.0);
         if !something {
@@ -250,7 +252,7 @@ impl Pulse {
         }
     }
 
-    /// How long ago what was.
+    /// How long ago each of these was.
     pub fn signs(&self) -> Signs {
         let (now, beats) = (self.now(), &self.0);
         let ago = |at: &AtomicU64| match at.load(Ordering::Relaxed) {
