@@ -1,6 +1,6 @@
-//! Decides what becomes of a request: which events are kept, which of them as dead, or why none is.
+//! Decides the result of a request: which events are stored, which of them as dead, or why none is.
 //!
-//! Pure: the time and the makers of ids are handed in, nothing is read or stored here.
+//! Pure: the time and the id generator are passed in; nothing is read or stored here.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::config::{IngestConfig, SourceConfig};
 use crate::model::{EventType, GarbageIds, NewEvent, Right, Timestamp};
 use crate::segment::{Call, CallError, Envelope, repair_surrogates, text};
 
-/// What a path takes.
+/// What a path accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Endpoint {
     /// One call of this type. The path decides, whatever `type` the body has: SDKs leave it out.
@@ -26,11 +26,11 @@ pub enum Endpoint {
     Batch,
     /// Calls that another service forwards: one, an array, or a batch, each with its `type`.
     Webhook,
-    /// What `analytics.js` measures about itself.
+    /// Metrics that `analytics.js` sends about itself.
     Metrics,
 }
 
-/// A request, its body decompressed.
+/// A request with its decompressed body.
 pub struct Request {
     pub(super) endpoint: Endpoint,
     pub(super) keys: Keys,
@@ -42,7 +42,7 @@ pub struct Request {
     pub body: String,
 }
 
-/// What ingest needs to know to decide.
+/// The configuration that the decision needs.
 #[derive(Clone, Copy)]
 pub struct Rules<'r> {
     /// `[ingest]`.
@@ -51,21 +51,22 @@ pub struct Rules<'r> {
     pub garbage: &'r GarbageIds,
 }
 
-/// What is to be stored before the client hears of success.
+/// Events that must be stored before the client gets an answer of success.
 #[derive(Debug)]
 pub struct Accepted {
     /// The source's name.
     pub source: String,
-    /// At least one. Those that can never be delivered say so in `refused`.
+    /// At least one. Those that can never be delivered have the reason in `refused`.
     pub events: Vec<NewEvent>,
 }
 
-/// Takes a request apart into events.
+/// Splits a request into events.
 ///
-/// The call of a single request is refused if it can never be delivered. The flawed calls of a batch are kept as
-/// dead and the request succeeds, even if no other call is in it: SDKs drop a batch whole when it is refused, and
-/// what the operator cannot see cannot be mended. So is the flawed call of a webhook, alone or not: who forwards has
-/// nobody who reads a 400, and drops the call. That holds for types that Segment may add one day, too.
+/// The call of a single request is refused if it can never be delivered. The flawed calls of a batch are stored as dead
+/// and the request succeeds, even if it contains no other call: SDKs drop a whole batch when it is refused, and an
+/// operator cannot fix what is not stored. The flawed call of a webhook is stored as dead too, alone or not: a
+/// forwarding service drops a call after a 400, and nobody reads that answer. This includes call types that Segment may
+/// add one day.
 pub fn accept(
     request: &Request,
     rules: Rules<'_>,
@@ -75,7 +76,7 @@ pub fn accept(
     let (source, body) = identified(request, rules.config)?;
     auth::check_origin(source, request.origin.as_deref())?;
     let webhook = request.endpoint == Endpoint::Webhook;
-    // Whoever knows the key alone must not get round the signature.
+    // A client that knows only the key must not bypass the signature.
     if source.shared_secret.is_some() && !webhook {
         return Err(Refusal::WebhookOnly);
     }
@@ -113,12 +114,12 @@ pub fn accept(
     })
 }
 
-/// Refuses a request that has no source's write key: what anybody can send is not judged.
+/// Refuses a request that has no source's write key, so that no work is spent on requests that anybody can send.
 pub fn authenticate(request: &Request, config: &IngestConfig) -> Result<(), Refusal> {
     identified(request, config).map(drop)
 }
 
-/// The source of a request, and its body's outline.
+/// The source of a request, and the outline of its body.
 fn identified<'r, 'c>(
     request: &'r Request,
     config: &'c IngestConfig,
@@ -133,8 +134,8 @@ fn identified<'r, 'c>(
     }
 }
 
-/// The event that a call arriving now would be stored as, `refused` when it could never be delivered: for `explain`.
-/// What a real source would add (its name) is empty, and so is a `messageId` that the relay would make.
+/// The event that would be stored for a call that arrives now, with `refused` set when it could never be delivered: for
+/// `explain`. The name of the source is empty, and so is a `messageId` that the relay would make.
 pub fn arriving(call: &str, config: &IngestConfig, garbage: &GarbageIds, now: Timestamp) -> NewEvent {
     let source = SourceConfig {
         name: String::new(),
@@ -148,7 +149,7 @@ pub fn arriving(call: &str, config: &IngestConfig, garbage: &GarbageIds, now: Ti
     alone(call, &source, rules, now, &mut String::new)
 }
 
-/// The event that a call of this source is stored as that comes by itself.
+/// The event that is stored for a call of this source that arrives alone.
 pub(super) fn alone(
     call: &str,
     source: &SourceConfig,
@@ -168,7 +169,7 @@ pub(super) fn alone(
     reader.kept(call)
 }
 
-/// The calls of a batch, of which there are some.
+/// The calls of a batch; at least one.
 fn whole_batch<'b, 'a>(batch: &'b Batch<'a>) -> Result<&'b [&'a RawValue], Refusal> {
     let items = batch.items.as_deref().ok_or(Refusal::NoBatch)?;
     if items.is_empty() {
@@ -177,10 +178,10 @@ fn whole_batch<'b, 'a>(batch: &'b Batch<'a>) -> Result<&'b [&'a RawValue], Refus
     Ok(items)
 }
 
-/// A body, known by its outline.
+/// A body, by its outline.
 enum Body<'a> {
     Call {
-        /// As the path says it.
+        /// The type by the path.
         kind: Option<EventType>,
         fields: Fields<'a>,
     },
@@ -208,7 +209,7 @@ impl<'a> Body<'a> {
         let batch = Batch::read(body, batch::MAX_ITEMS)?;
         let is_call = endpoint == Endpoint::Webhook || batch.fields.has("type");
         if batch.items.is_none() && is_call {
-            // One call where a batch was expected: webhooks post to one path whatever they have.
+            // One call where a batch was expected: webhooks post everything to one path.
             return Ok(Self::Call {
                 kind: None,
                 fields: batch.fields,
@@ -217,7 +218,8 @@ impl<'a> Body<'a> {
         Ok(Self::Batch(batch))
     }
 
-    /// The part of the text that a webhook's signature is of: of a bare array its first call, otherwise all of it.
+    /// The part of the text that a webhook's signature covers: of a bare array its first call, otherwise the whole
+    /// text.
     fn signed<'t>(&self, text: &'t str) -> Result<&'t str, Refusal>
     where
         'a: 't,
@@ -237,16 +239,16 @@ impl<'a> Body<'a> {
     }
 }
 
-/// How calls came, which says what their times mean.
+/// How the calls arrived, which determines what their times mean.
 #[derive(Clone, Copy)]
 pub(super) enum Came {
     /// They arrive from their sender.
     Now,
     /// They arrived elsewhere, long ago.
     FromArchive {
-        /// When, as far as it is said for all of them.
+        /// The arrival time, where one is known for all of them.
         received_at: Option<Timestamp>,
-        /// Whether a call is taken whose own time cannot be read.
+        /// Whether a call is accepted whose own time cannot be read.
         accept_unreadable_times: bool,
     },
 }
@@ -263,7 +265,7 @@ pub(super) struct Reader<'r> {
 }
 
 impl Reader<'_> {
-    /// The one call of a request: kept, or the request refused.
+    /// Reads the only call of a request: if it is flawed, the request is refused.
     fn single(&mut self, payload: &str, kind: Option<EventType>) -> Result<NewEvent, Refusal> {
         match self.event(payload, kind) {
             (event, None) => Ok(event),
@@ -271,20 +273,20 @@ impl Reader<'_> {
         }
     }
 
-    /// A call of a batch: kept, as dead if it must be.
+    /// Reads a call of a batch: if it is flawed, it is stored as dead.
     pub(super) fn kept(&mut self, payload: &str) -> NewEvent {
         self.kept_as(payload, None)
     }
 
-    /// As [`Self::kept`], where the type is known: a call need not say it.
+    /// As [`Self::kept`], for a known type: the call may leave it out.
     pub(super) fn kept_as(&mut self, payload: &str, kind: Option<EventType>) -> NewEvent {
         let (event, flaw) = self.event(payload, kind);
         let refused = flaw.as_ref().map(refused);
         NewEvent { refused, ..event }
     }
 
-    /// The call, with as much known of it as can be read, and its flaw. A flawed call keeps its names too: who asks
-    /// to be forgotten is to be found in dead events as well.
+    /// The call, with everything of it that can be read, and its flaw. A flawed call keeps its identifiers too: a
+    /// deletion request must find the person in dead events as well.
     fn event(&mut self, payload: &str, kind: Option<EventType>) -> (NewEvent, Option<Flaw>) {
         let mut event = NewEvent {
             traceparent: None,
@@ -326,7 +328,7 @@ impl Reader<'_> {
         event.kind = Some(kind);
         let limit = self.rules.config.max_event_bytes;
         let bytes = event.payload.len();
-        // Before it is read: in memory it takes many times its length.
+        // Checked before it is parsed: in memory it takes many times its length.
         let read = if bytes > limit { Call::brief } else { Call::read };
         let call = read(&event.payload, self.envelope.as_ref(), Some(kind)).map_err(|error| flaw_of(&error))?;
         event.name = name(&call);
@@ -364,8 +366,8 @@ impl Reader<'_> {
     }
 }
 
-/// Refuses the calls of an array that its one signature says nothing about: with one signed call of somebody, anybody
-/// could send any others behind it.
+/// Refuses the calls of an array that its one signature does not cover: otherwise anybody could add calls behind one
+/// signed call of somebody else.
 fn refuse_unsigned(events: &mut [NewEvent]) {
     let Some(signed) = events.first().map(|event| event.kind) else {
         return;
@@ -377,7 +379,7 @@ fn refuse_unsigned(events: &mut [NewEvent]) {
     }
 }
 
-/// As a dead event says it.
+/// The reason of a dead event.
 fn refused(flaw: &Flaw) -> String {
     format!("{}: {flaw}", flaw.code())
 }
@@ -387,7 +389,7 @@ pub(super) fn code_of(reason: &str) -> &str {
     reason.split_once(':').map_or(reason, |(code, _)| code)
 }
 
-/// The source of a request and the key that it presents in its body, as far as they can be read.
+/// The source of a request and the key in its body, as far as they can be read.
 pub(super) fn sender<'c>(request: &Request, config: &'c IngestConfig) -> (Option<&'c SourceConfig>, Option<String>) {
     let body = Body::read(request.endpoint, &request.body);
     let key = body.as_ref().ok().and_then(Body::write_key);
@@ -395,7 +397,7 @@ pub(super) fn sender<'c>(request: &Request, config: &'c IngestConfig) -> (Option
     (source.ok(), key)
 }
 
-/// The client's `messageId`. Without one (or with something that is no id) the relay makes one, as Segment does.
+/// The client's `messageId`. Without one (or with a value that is no id) the relay makes one, as Segment does.
 fn message_id(fields: &Fields<'_>) -> Result<Option<String>, Flaw> {
     let id = fields.get("messageId").and_then(|id| written_id(id.get()));
     let chars = id.as_deref().map_or(0, |id| id.chars().count());
@@ -405,8 +407,8 @@ fn message_id(fields: &Fields<'_>) -> Result<Option<String>, Flaw> {
     Ok(id)
 }
 
-/// An id as JSON. Where it has to be mended to be read, it stays as written: two ids could become one, and the second
-/// message be lost.
+/// An id as JSON. An id that must be repaired to be read is kept as it was written: otherwise two ids could become one,
+/// and the second message would be lost.
 fn written_id(json: &str) -> Option<String> {
     if matches!(repair_surrogates(json), Cow::Owned(_)) {
         let written = json.strip_prefix('"')?.strip_suffix('"')?;

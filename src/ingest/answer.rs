@@ -1,7 +1,7 @@
-//! What a client is told: one success, and every way a request is refused, with status, code and sentence.
+//! The answers to a client: one success, and every way a request is refused, with status, code and sentence.
 //!
-//! 400 is the status that SDKs give up on (all but Go's, which repeats every one), 429 the one that all of them retry,
-//! most after the wait we name: read from their sources. No text here repeats anything that a client sent.
+//! After a 400 SDKs drop the request (all but Go's, which repeats every status). After a 429 all of them retry, most
+//! after the wait in the answer; both were read from their sources. No text here repeats anything that a client sent.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use super::check::Flaw;
 use super::pressure::RETRY_AFTER;
 
-/// Marks an answer that the page that asked may not read: its origin may not use the write key.
+/// Marks an answer that the requesting page must not read: its origin may not use the write key.
 #[derive(Clone, Copy)]
 pub(super) struct Unreadable;
 
@@ -30,26 +30,26 @@ pub enum Refusal {
          relay's config.toml"
     )]
     UnknownKey,
-    /// A settings document was asked for with a write key that no source has.
+    /// A request for a settings document with a write key that no source has.
     #[error(
         "no source has the write key in this path; compare it with `write_key` under [[ingest.sources]] in the \
          relay's config.toml"
     )]
     NoSuchProject,
-    /// The source asks for a signature.
+    /// The source requires a signature.
     #[error(
         "the request carries no `X-Signature`, which this source asks for; set the shared secret of the webhook at \
          Segment to the source's `shared_secret`, or leave that out of the relay's config.toml"
     )]
     SignatureMissing,
-    /// The signature is of another secret or text.
+    /// The signature belongs to another secret or text.
     #[error(
         "`X-Signature` is not the HMAC-SHA1, in hexadecimal, of this body (of an array, its first call) with the \
          source's `shared_secret`; compare that with the shared secret of the webhook at Segment, and let nothing \
          between change the body"
     )]
     SignatureWrong,
-    /// A source whose calls are signed, at a path where none are.
+    /// A source with signed calls, at a path without signatures.
     #[error(
         "this source has a `shared_secret`, so its calls are taken at /v1/webhook alone; give an SDK a source of its \
          own in the relay's config.toml"
@@ -64,35 +64,35 @@ pub enum Refusal {
     /// Neither plain nor gzip nor deflate, or several at once.
     #[error("the `Content-Encoding` is not supported; send gzip or deflate, or no `Content-Encoding` at all")]
     Encoding,
-    /// Said to be compressed, and is not, or not whole.
+    /// Declared as compressed, but it is not, or not completely.
     #[error(
         "`Content-Encoding` says {coding}, but the body is not whole and valid {coding}; compress it once, or leave \
          the header out"
     )]
     BrokenCompression {
-        /// As what.
+        /// The declared coding.
         coding: &'static str,
     },
     /// Not text. Gzip without its header is the usual cause.
     #[error("the body is not UTF-8: the byte at offset {offset} is not; {hint}")]
     NotUtf8 {
-        /// Where the first wrong byte stands, after decompression.
+        /// The position of the first wrong byte, after decompression.
         offset: usize,
         /// What to do.
         hint: &'static str,
     },
-    /// Nothing but blanks.
+    /// Empty or only white space.
     #[error("the body is empty; send one call, or a `batch` of calls, as JSON")]
     Empty,
-    /// The parser's own error is not kept: some of its texts repeat what was sent.
+    /// Not JSON. The parser's own error is not kept, because some of its texts repeat what was sent.
     #[error("{place} is not readable JSON: {detail}")]
     Json {
         /// The body, or which item of the batch.
         place: String,
-        /// What, at which line and column.
+        /// The error, with line and column.
         detail: String,
     },
-    /// A JSON text that is no object, where one call is taken.
+    /// A JSON text that is no object, where one call is expected.
     #[error("the body is JSON but no object; send one call as an object, or several to /v1/batch")]
     NotAnObject,
     /// An object without `batch` that is no single call either.
@@ -104,30 +104,30 @@ pub enum Refusal {
     /// `batch` is `[]`.
     #[error("the batch holds no calls; do not send empty batches")]
     EmptyBatch,
-    /// More calls than Segment takes at once.
+    /// More calls than Segment accepts at once.
     #[error("the batch holds more than {limit} calls; send several batches")]
     TooManyItems {
-        /// How many there may be.
+        /// The largest number allowed.
         limit: usize,
     },
-    /// The batch's shared part would be stored once per call.
+    /// The batch's shared part is too large; it would be stored once per call.
     #[error(
         "the batch's own `context` and `integrations` have {bytes} bytes and may have {limit}; put what differs \
          into the calls"
     )]
     EnvelopeTooLarge {
-        /// How large they are.
+        /// Its size.
         bytes: usize,
-        /// How large they may be.
+        /// The largest size allowed.
         limit: usize,
     },
-    /// The whole body, after decompression.
+    /// The whole body is too large, after decompression.
     #[error(
         "the body has more than {limit} bytes after decompression; send smaller batches, or raise \
          `max_batch_bytes` under [ingest] in the relay's config.toml"
     )]
     BodyTooLarge {
-        /// The most it may have.
+        /// The largest size allowed.
         limit: usize,
     },
     /// A large body whose key is not known before it is read.
@@ -136,33 +136,33 @@ pub enum Refusal {
          the key as the Basic user name (with an empty password), or smaller batches"
     )]
     BodyTooLargeWithoutKey {
-        /// The most it may have.
+        /// The largest size allowed.
         limit: usize,
     },
-    /// The body stopped coming.
+    /// The body stopped arriving.
     #[error("the body did not arrive whole and in time; send the request again")]
     Incomplete,
-    /// The body's own framing is wrong: it is as wrong when it is sent again.
+    /// The body's own framing is wrong; a retry would fail in the same way.
     #[error("the chunks of the body are malformed (RFC 9112, 7.1); send it with `Content-Length`")]
     Malformed,
-    /// The one call of the request can never be delivered.
+    /// The only call of the request can never be delivered.
     #[error(transparent)]
     Flawed(Flaw),
-    /// The outbox cannot take it now, or there is no room to read it.
+    /// The outbox cannot store it now, or there is no memory to read it.
     #[error("{reason}; nothing was stored, send the request again after the seconds in `Retry-After`")]
     CannotStore {
-        /// Why, in the words of who could not.
+        /// Why, in the words of the part that failed.
         reason: String,
-        /// When to come back.
+        /// When to retry.
         retry_after: Duration,
     },
-    /// A path that is none of the API.
+    /// A path that does not belong to the API.
     #[error(
         "there is nothing at this path; POST calls to /v1/identify, /v1/track, /v1/page, /v1/screen, /v1/group, \
          /v1/alias, /v1/batch, /v1/import or /v1/webhook, and GET settings from /v1/projects/WRITE_KEY/settings"
     )]
     NotFound,
-    /// A path of the API, asked with another method.
+    /// A path of the API with a method that it does not have.
     #[error("this path does not take this method; `Allow` says which it takes (calls are sent with POST)")]
     MethodNotAllowed,
     /// A mistake in the relay.
@@ -236,8 +236,8 @@ impl Refusal {
 }
 
 impl IntoResponse for Refusal {
-    /// Python's SDK reads `code` and `message`, Ruby's reads `error`. A 401 names no scheme (`WWW-Authenticate`):
-    /// browsers would ask the visitor of the shop for a password.
+    /// Python's SDK reads `code` and `message`, Ruby's reads `error`. A 401 names no scheme (`WWW-Authenticate`),
+    /// because browsers would then show the visitor of the shop a password dialog.
     fn into_response(self) -> Response {
         let message = self.to_string();
         let body = serde_json::json!({
@@ -263,8 +263,8 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// The answer to everything that was stored, in the exact form that every SDK reads: PHP's loops for ever on a
-/// 202, Ruby's sends again when the body is empty or no JSON, Java's wants `success`.
+/// The answer after everything was stored, in the exact form that every SDK reads: PHP's loops for ever on a 202,
+/// Ruby's sends again when the body is empty or no JSON, Java's needs `success`.
 pub(super) fn success() -> Response {
     json(StatusCode::OK, r#"{"success":true}"#.to_owned())
 }

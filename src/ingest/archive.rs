@@ -1,8 +1,8 @@
-//! Calls from an archive, line by line: the same checks as for calls that arrive, by the times they were archived with.
+//! Calls from an archive, line by line: the same checks as for calls that arrive, with the times of the archive.
 //!
-//! A line is a call, as Segment's and RudderStack's object storage keeps it; the body of a batch; or a line of
-//! RudderStack's own archive, which has such a body in `payload` (rudder-server, `archiver/worker.go`). What the relay
-//! itself exports is the body of a batch too, with [`EXPORTED`] beside the call. Pure.
+//! A line is one of these: a call, as Segment's and RudderStack's object storage keeps it; the body of a batch; or a
+//! line of RudderStack's own archive, which has such a body in `payload` (rudder-server, `archiver/worker.go`). The
+//! relay's own export writes the body of a batch too, with [`EXPORTED`] next to the call. Pure.
 
 use serde_json::value::RawValue;
 
@@ -13,7 +13,7 @@ use crate::config::{IngestConfig, SourceConfig};
 use crate::model::{EventType, GarbageIds, NewEvent, Timestamp};
 use crate::segment::repair_surrogates;
 
-/// What archived calls are read by.
+/// The settings for reading archived calls.
 #[derive(Debug, Clone, Copy)]
 pub struct Archive<'a> {
     /// The source that they are stored under.
@@ -22,18 +22,18 @@ pub struct Archive<'a> {
     pub config: &'a IngestConfig,
     /// The ids that identify nobody (`[mapping]`).
     pub garbage: &'a GarbageIds,
-    /// Whether a call is taken whose own time cannot be read: as of its import.
+    /// Whether a call is accepted whose own time cannot be read. It gets the time of its import.
     pub accept_unreadable_times: bool,
 }
 
-/// A line that is not JSON at all: nothing of it can be kept.
+/// A line that is not JSON at all: nothing of it can be stored.
 #[derive(Debug, thiserror::Error)]
 #[error("not JSON: {0}")]
 pub struct NotJson(String);
 
 impl Archive<'_> {
-    /// The calls of a line, in order; those that can never be delivered say so in `refused`. A call without a
-    /// `messageId` gets `made_id`, and where a line has several, their number in it behind.
+    /// The calls of a line, in order; those that can never be delivered have the reason in `refused`. A call without a
+    /// `messageId` gets `made_id`; where a line has several calls, their number is appended to it.
     pub fn read(
         &self,
         line: &str,
@@ -42,7 +42,7 @@ impl Archive<'_> {
     ) -> Result<Vec<NewEvent>, NotJson> {
         let whole: &RawValue = serde_json::from_str(line).map_err(|error| {
             let what = batch::detail(&error);
-            // A line is its caller's to number.
+            // The caller numbers the lines.
             NotJson(what.replace(" at line 1 column ", " at column "))
         })?;
         let fields = batch::fields(whole.get()).unwrap_or_default();
@@ -72,7 +72,7 @@ impl Archive<'_> {
                 garbage: self.garbage,
             },
             now,
-            // One that cannot be read is none: the calls are worth more than what surrounds them.
+            // An unreadable envelope is dropped: the calls are worth more than what surrounds them.
             envelope: batch.envelope().ok().flatten(),
             batch_sent_at: batch.sent_at(),
             came: Came::FromArchive {
@@ -98,7 +98,7 @@ impl Archive<'_> {
     }
 }
 
-/// The `payload` of a line that is no call itself.
+/// The `payload` of a line that is not itself a call.
 fn unwrapped<'a>(fields: &Fields<'a>) -> Option<&'a str> {
     if fields.has("type") || fields.has("batch") {
         return None;
@@ -107,7 +107,7 @@ fn unwrapped<'a>(fields: &Fields<'a>) -> Option<&'a str> {
     payload.starts_with('{').then_some(payload)
 }
 
-/// What the relay's own export says of its one call, and the call itself may not.
+/// What the relay's own export records about its one call, in case the call itself does not contain it.
 struct Exported {
     kind: Option<EventType>,
     message_id: Option<String>,

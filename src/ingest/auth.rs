@@ -1,4 +1,4 @@
-//! Whose call it is: the write key, wherever an SDK puts it, and the browser origins that may use it.
+//! The source of a call: the write key, wherever an SDK puts it, and the browser origins that may use it.
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -18,7 +18,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// The write keys of a request outside of its body, as sent.
 #[derive(Clone, Default)]
 pub(super) struct Keys {
-    /// `Authorization`. Only Basic is read; a Bearer token says nothing about the source.
+    /// `Authorization`. Only Basic is read; a Bearer token does not identify a source.
     pub(super) authorization: Option<String>,
     /// `X-Write-Key` (Jitsu's SDK: `id:secret`).
     pub(super) x_write_key: Option<String>,
@@ -26,7 +26,7 @@ pub(super) struct Keys {
     pub(super) query: Option<String>,
 }
 
-/// The first write key that a request presents outside of its body.
+/// The first write key that a request has outside of its body.
 pub(super) fn presented(keys: &Keys) -> Option<String> {
     let basic = keys.authorization.as_deref().and_then(basic_user);
     let all = [basic, keys.x_write_key.clone(), keys.query.clone()];
@@ -38,9 +38,9 @@ pub(super) fn presented(keys: &Keys) -> Option<String> {
     })
 }
 
-/// The source a request belongs to: the first of Basic user, `X-Write-Key`, `?writeKey=` and the body's `writeKey`
-/// that names one. So a header wins over the body, but a foreign header (a browser adds the site's own password to
-/// each call it makes to that site) does not hide the body's key.
+/// The source of a request: the first of Basic user, `X-Write-Key`, `?writeKey=` and the body's `writeKey` that belongs
+/// to one. So a header takes precedence over the body, but a foreign header (a browser adds the site's own password to
+/// each call to that site) does not hide the body's key.
 pub(super) fn source<'c>(
     sources: &'c [SourceConfig],
     keys: &Keys,
@@ -67,11 +67,11 @@ pub(super) fn source<'c>(
         .ok_or(Refusal::UnknownKey)
 }
 
-/// The source with this write key: the whole of it, or what stands before its colon.
+/// The source with this write key: the whole of it, or the part before its colon.
 pub(super) fn by_key<'c>(sources: &'c [SourceConfig], key: &str) -> Option<&'c SourceConfig> {
     let id = key.split_once(':').map_or(key, |(id, _)| id);
     let mut found = None;
-    // Every source is compared, in constant time: how long it takes tells nothing about the keys.
+    // Every source is compared, in constant time, so that the duration reveals nothing about the keys.
     for source in sources {
         let known = source.write_key.expose_secret().as_bytes();
         let same = known.ct_eq(key.as_bytes()) | known.ct_eq(id.as_bytes());
@@ -82,8 +82,8 @@ pub(super) fn by_key<'c>(sources: &'c [SourceConfig], key: &str) -> Option<&'c S
     found
 }
 
-/// Refuses a web page whose origin the source does not list. A request without `Origin` comes from no web page and
-/// passes: who can leave it out can also forge it, and servers share keys with pages.
+/// Refuses a web page whose origin the source does not list. A request without `Origin` does not come from a web page
+/// and passes: a client that can leave it out can also forge it, and servers share keys with pages.
 pub(super) fn check_origin(source: &SourceConfig, origin: Option<&str>) -> Result<(), Refusal> {
     if origin.is_none_or(|origin| allows(source, origin)) {
         Ok(())
@@ -98,7 +98,7 @@ pub(super) fn allows(source: &SourceConfig, origin: &str) -> bool {
     source.allowed_origins.is_empty() || source.allowed_origins.iter().any(listed)
 }
 
-/// `user:password` of a Basic header, as one text. Keys without the colon are seen in the wild.
+/// `user:password` of a Basic header, as one text. Keys without the colon occur in practice.
 fn basic_user(authorization: &str) -> Option<String> {
     let (scheme, encoded) = authorization.trim().split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {

@@ -1,6 +1,6 @@
-//! Takes a batch apart without reading its calls: each call's text stays what it was, byte for byte.
+//! Splits a batch without parsing its calls: the text of each call stays the same, byte for byte.
 //!
-//! The calls are not parsed here, so one that nests too deep does not cost the others.
+//! The calls are not parsed here, so one that nests too deep does not affect the others.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,9 +20,9 @@ pub(super) const MAX_ITEMS: usize = 2500;
 /// 32 KiB.
 const MAX_ENVELOPE_BYTES: usize = 32 * 1024;
 
-/// The field of a line under which the relay's own export states what it knows of the call.
+/// The field of a line in which the relay's own export stores what it knows of the call.
 pub const EXPORTED: &str = "klaviyoRelay";
-/// The fields that are looked at. Others are passed over, so that many of them cost no memory.
+/// The fields that are read. Others are skipped, so that many of them need no memory.
 const KNOWN: [&str; 11] = [
     "batch",
     "context",
@@ -33,13 +33,13 @@ const KNOWN: [&str; 11] = [
     "sentAt",
     "type",
     "writeKey",
-    // Of an export's own line.
+    // In a line of the relay's own export.
     EXPORTED,
     "at",
 ];
 
-/// The top-level fields of one JSON object that are looked at, their texts untouched. Of a repeated key the last counts,
-/// as in JavaScript.
+/// The top-level fields of one JSON object that are read, with their texts unchanged. Of a repeated key the last one
+/// counts, as in JavaScript.
 #[derive(Default)]
 pub(super) struct Fields<'a>(BTreeMap<&'static str, &'a RawValue>);
 
@@ -86,7 +86,8 @@ impl<'de> Visitor<'de> for FieldsVisitor {
     }
 }
 
-/// A field's name, if it is a known one. Half a surrogate pair in one is read as elsewhere, and does not cost the call.
+/// A field's name, if it is a known one. Half a surrogate pair in a name is repaired as elsewhere, and does not make
+/// the call unreadable.
 struct Key(Option<&'static str>);
 
 impl<'de> Deserialize<'de> for Key {
@@ -97,25 +98,25 @@ impl<'de> Deserialize<'de> for Key {
     }
 }
 
-/// A body of the batch endpoints, taken apart.
+/// A body of the batch endpoints, split.
 #[derive(Default)]
 pub(super) struct Batch<'a> {
     /// The calls. `None` when the body is an object without `batch`.
     pub(super) items: Option<Vec<&'a RawValue>>,
     /// The body is a bare array.
     pub(super) is_array: bool,
-    /// Everything beside `batch`.
+    /// Everything next to `batch`.
     pub(super) fields: Fields<'a>,
     /// The item being read, while the reader is inside of `batch`.
     reading: Option<usize>,
-    /// There are more items than are taken.
+    /// There are more items than are allowed.
     too_many: bool,
     most: usize,
 }
 
 impl<'a> Batch<'a> {
-    /// Reads `{"batch": [call, …], …}` or a bare `[call, …]` (Segment's webhooks), of at most so many calls: it reads no
-    /// further than that.
+    /// Reads `{"batch": [call, …], …}` or a bare `[call, …]` (Segment's webhooks), of at most `most` calls. It stops
+    /// reading there.
     pub(super) fn read(body: &'a str, most: usize) -> Result<Self, Refusal> {
         let mut batch = Batch {
             most,
@@ -142,7 +143,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// The `context`, `integrations` and `sentAt` around the calls as one JSON object, their texts untouched.
+    /// The `context`, `integrations` and `sentAt` around the calls as one JSON object, with their texts unchanged.
     pub(super) fn envelope(&self) -> Result<Option<Envelope>, Refusal> {
         let shared: Vec<String> = ["context", "integrations", "sentAt"]
             .iter()
@@ -175,17 +176,17 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// The fields of one call, its values not read.
+/// The fields of one call; the values are not parsed.
 pub(super) fn fields(call: &str) -> Result<Fields<'_>, serde_json::Error> {
     serde_json::from_str(call)
 }
 
-/// A string field. Anything else, `null` too, is none.
+/// A string field. Any other value, including `null`, is `None`.
 pub(super) fn string(fields: &Fields<'_>, key: &str) -> Option<String> {
     serde_json::from_str(&repair_surrogates(fields.get(key)?.get())).ok()
 }
 
-/// What is wrong with a JSON text, and where; never what the text says, as errors about types do.
+/// What is wrong with a JSON text, and where. Never what the text contains, as type errors do.
 pub(super) fn detail(error: &serde_json::Error) -> String {
     if error.is_data() {
         format!("wrong type at line {} column {}", error.line(), error.column())
@@ -194,7 +195,7 @@ pub(super) fn detail(error: &serde_json::Error) -> String {
     }
 }
 
-/// Reads the array of calls, and keeps count, so that an error can name the call it is in.
+/// Reads the array of calls, and counts them, so that an error can name the call it is in.
 struct Items<'b, 'a>(&'b mut Batch<'a>);
 
 impl<'de> DeserializeSeed<'de> for Items<'_, 'de> {

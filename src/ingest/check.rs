@@ -1,17 +1,17 @@
-//! What makes a call undeliverable for ever, with Segment's codes for it.
+//! The flaws that make a call undeliverable for ever, with Segment's codes.
 //!
-//! Source of codes and rules: Segment's table of discarded events, "failed on ingest". Laxer than Segment
-//! where real SDKs need it: a number as an id counts as its digits, `null` and a blank text count as absent
-//! (RudderStack's SDKs send `userId: ""` for who is not logged in), and an empty array as an empty object (PHP writes
-//! the two alike). An e-mail or phone names somebody, too.
+//! Source of codes and rules: Segment's table of discarded events, "failed on ingest". Less strict than Segment where
+//! real SDKs need it: a number as an id counts as its digits, `null` and a blank text count as absent (RudderStack's
+//! SDKs send `userId: ""` for a visitor who is not logged in), and an empty array counts as an empty object (PHP writes
+//! both in the same way). An e-mail or phone also identifies a person.
 
 use serde_json::Value;
 
 use crate::model::{EventType, GarbageIds};
 use crate::segment::Call;
 
-/// Longest `messageId`, in characters. Segment names 100, but longer ones are seen and cost nothing; beyond this it
-/// is no id.
+/// Longest `messageId`, in characters. Segment allows 100, but longer ones occur and cost nothing. A longer one than
+/// this is not an id.
 pub(super) const MAX_MESSAGE_ID_CHARS: usize = 255;
 
 /// Why a call can never be delivered.
@@ -20,13 +20,13 @@ pub enum Flaw {
     /// An array, a string, …
     #[error("the call is not a JSON object")]
     NotAnObject,
-    /// JSON by its outline, but not to be read: nested too deep.
+    /// JSON by its outline, but it cannot be read: nested too deep.
     #[error("the call cannot be read: {0}; nest at most 120 levels")]
     Unreadable(String),
     /// No `type`.
     #[error("the call has no `type`; send identify, track, page, screen, group or alias")]
     MissingType,
-    /// A `type` that is none of Segment's.
+    /// A `type` that Segment does not have.
     #[error("the call's `type` is not one of identify, track, page, screen, group, alias, delete")]
     InvalidType,
     /// Over the limit for one call.
@@ -35,15 +35,15 @@ pub enum Flaw {
          [ingest] in the relay's config.toml"
     )]
     TooLarge {
-        /// How large it is.
+        /// Its size.
         bytes: usize,
-        /// How large it may be.
+        /// The largest size allowed.
         limit: usize,
     },
     /// `messageId` is too long to be one.
     #[error("the call's `messageId` has {chars} characters and may have {MAX_MESSAGE_ID_CHARS}")]
     MessageIdTooLong {
-        /// How long it is.
+        /// Its length.
         chars: usize,
     },
     /// A delete call of a source that may not delete.
@@ -52,7 +52,7 @@ pub enum Flaw {
          lets a source do it whose write key is secret"
     )]
     DeleteNotAllowed,
-    /// A call of an array whose signature says nothing about it.
+    /// A call of an array whose signature does not cover it.
     #[error(
         "the array's signature is of its first call alone: calls of another type and deletions are not taken from it; \
          have each sent and signed alone"
@@ -64,34 +64,34 @@ pub enum Flaw {
          `import --accept-unreadable-times` takes it as of its import"
     )]
     TimeUnreadable,
-    /// Nobody is named.
+    /// It identifies nobody.
     #[error("the call has neither `userId` nor `anonymousId`, nor a person's e-mail or phone; send one of them")]
     NoUserAnonId,
     /// An id that is `true`, an object, …
     #[error("`{0}` is not a string; send an id, or leave it out")]
     IdNotString(&'static str),
-    /// A track that does not say what happened.
+    /// A track without the name of the event.
     #[error("the track call has no `event`; send the event's name")]
     EventNotDefined,
     /// A track's `event` is a number, an object, …
     #[error("`event` is not a string; send the event's name")]
     EventNotString,
-    /// `properties` of a track, page or screen.
+    /// `properties` of a track, page or screen is not an object.
     #[error("`properties` is not an object")]
     PropertiesNotObject,
-    /// `traits` of an identify or group.
+    /// `traits` of an identify or group is not an object.
     #[error("`traits` is not an object")]
     TraitsNotObject,
-    /// `name` of a page or screen.
+    /// `name` of a page or screen is not a string.
     #[error("`name` is not a string with something in it; send a name, or leave it out")]
     NameNotString,
-    /// `category` of a page or screen.
+    /// `category` of a page or screen is not a string.
     #[error("`category` is not a string with something in it; send a category, or leave it out")]
     CategoryNotString,
 }
 
 impl Flaw {
-    /// Segment's code; ours in the same style for what Segment does not name.
+    /// Segment's code; one of ours in the same style where Segment has none.
     pub(super) fn code(&self) -> &'static str {
         match self {
             Self::NotAnObject | Self::Unreadable(_) => "bad_request",
@@ -136,13 +136,13 @@ pub(super) fn check(call: &Call) -> Result<(), Flaw> {
     }
 }
 
-/// Whether an e-mail or phone names the person, where no id does.
+/// Whether an e-mail or phone identifies the person, where no id does.
 fn names_somebody(call: &Call) -> bool {
     let garbage = GarbageIds::default();
     call.email(&garbage).is_some() || call.phone(&garbage).is_some()
 }
 
-/// Whether the id is there at all.
+/// Whether the id is present.
 fn id(call: &Call, name: &'static str) -> Result<bool, Flaw> {
     match call.field(name) {
         None | Some(Value::Null) => Ok(false),

@@ -1,4 +1,4 @@
-//! The API while there is no outbox: every call is refused in a way that senders keep it for.
+//! The API while there is no outbox: every call is refused in a way that makes senders keep it.
 
 use axum::Router;
 use axum::response::IntoResponse as _;
@@ -8,7 +8,7 @@ use super::cors;
 use crate::config::SourceConfig;
 use crate::outbox::{AppendError, WriteError};
 
-/// Answers every request 429, with a time to come back and, for pages of `sources`, with CORS.
+/// Answers every request 429, with a time to retry and, for pages of `sources`, with CORS.
 pub fn closed(sources: Vec<SourceConfig>, why: WriteError) -> Router {
     let AppendError { retry_after, source } = AppendError::of(why);
     let reason = source.to_string();

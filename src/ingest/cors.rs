@@ -1,9 +1,9 @@
-//! Which pages of the web may ask, and read the answer: CORS by the sources' `allowed_origins`.
+//! Which web pages may send requests and read the answers: CORS by the sources' `allowed_origins`.
 //!
-//! A preflight carries no key, so that it succeeds for an origin that at least one source allows. The answer itself
-//! can be read only where the source of the key allows the origin. An origin that no source allows gets no CORS
-//! header at all, and its requests their ordinary refusal. `Retry-After` is exposed, or browsers retry at once (seen
-//! with `analytics.js` 1.84); credentials are allowed, since that can be told to send them.
+//! A preflight has no key, so it succeeds for an origin that at least one source allows. The answer itself can be read
+//! only where the source of the key allows the origin. An origin that no source allows gets no CORS header at all, and
+//! its requests are refused in the ordinary way. `Retry-After` is exposed, because browsers retry at once without it
+//! (seen with `analytics.js` 1.84). Credentials are allowed, since `analytics.js` can be configured to send them.
 //!
 //! May use `auth` and `answer`.
 
@@ -21,9 +21,9 @@ use super::answer::Unreadable;
 use super::auth;
 use crate::config::SourceConfig;
 
-/// How long a browser may remember the answer to a preflight. Chrome caps it at two hours.
+/// How long a browser may cache the answer to a preflight. Chrome caps it at two hours.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_hours(24);
-/// What an answer depends on, beside the path: as the layer says it, for answers that do not pass it.
+/// What an answer depends on, apart from the path: the value that the layer sets, for answers that do not pass it.
 const VARY: HeaderValue =
     HeaderValue::from_static("origin, access-control-request-method, access-control-request-headers");
 const CORS_HEADERS: [HeaderName; 7] = [
@@ -36,7 +36,7 @@ const CORS_HEADERS: [HeaderName; 7] = [
     HeaderName::from_static("access-control-allow-private-network"),
 ];
 
-/// Puts CORS around an API whose keys are those of `sources`.
+/// Adds CORS to an API whose keys are those of `sources`.
 pub(super) fn around(api: Router, sources: Vec<SourceConfig>) -> Router {
     let ways = Ways {
         open: api.clone().layer(layer()),
@@ -82,12 +82,12 @@ impl Ways {
     }
 }
 
-/// A browser's question whether it may send a request. Other OPTIONS requests ask which methods there are.
+/// Whether this is a CORS preflight. Other OPTIONS requests get the allowed methods.
 fn is_preflight(headers: &HeaderMap) -> bool {
     headers.contains_key(header::ORIGIN) && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// OPTIONS is answered on every path, which `Allow` leaves out otherwise.
+/// Adds OPTIONS to `Allow`, because it is answered on every path.
 fn complete_allow(headers: &mut HeaderMap) {
     let allowed = headers
         .get(header::ALLOW)

@@ -1,28 +1,29 @@
-//! What it costs to judge a body, estimated before it is done. Pure.
+//! The cost of judging a body, estimated before it is done. Pure.
 //!
-//! A call becomes a tree of values in memory, and a value of two characters a hundred bytes. So work is measured in bytes
-//! that will be made, not in bytes that came; and what costs much is judged one after the other, off the threads that
-//! serve everybody.
+//! A call becomes a tree of values in memory, and a value of two characters takes a hundred bytes. So work is measured
+//! in bytes that will be allocated, not in bytes that arrived. Expensive bodies are judged one after the other, on
+//! other threads than those that serve all requests.
 
 use serde_json::Value;
 
-/// The bytes of a value's place in a tree.
+/// The bytes of a value's slot in a tree.
 const PLACE: usize = size_of::<Value>();
-/// The bytes of an array beside all values but the first: no array has less room than for four.
+/// The bytes of an array apart from all values but the first: the smallest allocation is four values.
 const ARRAY: usize = 4 * PLACE;
-/// The bytes of another value in an array, which doubles its room when it is full, or of a member of an object.
+/// The bytes of another value in an array, which doubles its allocation when it is full, or of a member of an object.
 const NEXT: usize = 2 * PLACE;
-/// The bytes of a member beside those: the place of its key.
+/// The additional bytes of a member: the slot of its key.
 const KEY: usize = 80;
-/// The bytes of an object beside its members: its table, and its keys on the heap; of a call, what is known of it.
+/// The bytes of an object apart from its members: its table, and its keys on the heap; for a call, also what is known
+/// of it.
 const OBJECT: usize = 1024;
 /// Copies of a text on its way to the file.
 const COPIES: usize = 4;
-/// What costs no more is judged at once, where it was received: a batch of some hundred ordinary calls.
+/// A body up to this cost is judged at once, on the thread that received it: a batch of a few hundred ordinary calls.
 pub(super) const LIGHT: usize = 2 << 20;
 
-/// The bytes that judging and storing this body makes, at most; that it is no JSON does not matter. What is known of a
-/// call that is no object is not counted: some hundred bytes, of as many calls as a batch may hold.
+/// The bytes that are allocated at most to judge and store this body; it need not be JSON. What is known of a call that
+/// is no object is not counted: some hundred bytes each, for as many calls as a batch may contain.
 pub fn of(body: &str) -> usize {
     let mut made = COPIES * body.len();
     let mut bytes = body.bytes();
@@ -42,7 +43,7 @@ pub fn of(body: &str) -> usize {
     made
 }
 
-/// Goes on behind the end of a text.
+/// Moves behind the end of a string.
 fn skip_string(bytes: &mut std::str::Bytes<'_>) {
     while let Some(byte) = bytes.next() {
         match byte {
@@ -72,7 +73,7 @@ mod tests {
         let many = 1 << 19;
         let ones = format!("[{}]", vec!["[1]"; many].join(","));
         assert!(of(&ones) > many * (1 + 4) * PLACE);
-        // One more than there was room for.
+        // One more than the allocation had space for.
         let full = format!("[{}]", vec!["1"; many + 1].join(","));
         assert!(of(&full) > 2 * many * PLACE);
     }

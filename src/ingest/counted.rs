@@ -1,4 +1,4 @@
-//! What came in, in numbers: events by source, type and what became of them.
+//! Metrics of ingest: events by source, type and result.
 
 use std::collections::BTreeMap;
 
@@ -7,16 +7,16 @@ use crate::metrics::{Metrics, Taken};
 use crate::model::{EventType, NewEvent};
 use crate::outbox::Arrival;
 
-/// What is counted of an event: which call it is, and whether it is kept as dead.
+/// What is counted of an event: its call type, and whether it is stored as dead.
 pub(super) type Kind = (Option<EventType>, bool);
 
-/// What is counted of these events, which are about to be handed over.
+/// The kinds of these events, taken before the events are passed on.
 pub(super) fn kinds(events: &[NewEvent]) -> Vec<Kind> {
     let kinds = events.iter().map(|event| (event.kind, event.refused.is_some()));
     kinds.collect()
 }
 
-/// Why events of a request are kept as dead, by the codes that their reasons begin with.
+/// Why events of a request are stored as dead, by the codes that their reasons begin with.
 pub(super) fn flaws(events: &[NewEvent]) -> BTreeMap<String, u64> {
     let mut flaws = BTreeMap::new();
     for reason in events.iter().filter_map(|event| event.refused.as_deref()) {
@@ -25,7 +25,7 @@ pub(super) fn flaws(events: &[NewEvent]) -> BTreeMap<String, u64> {
     flaws
 }
 
-/// Counts events of a request, with what became of each in the outbox; `None`: it took none of them.
+/// Counts events of a request, with the outbox's result for each; `None`: it stored none of them.
 pub(super) fn events(metrics: &Metrics, source: &str, kinds: &[Kind], stored: Option<&[Arrival]>) {
     for (place, (kind, dead)) in kinds.iter().enumerate() {
         let taken = match stored.and_then(|arrivals| arrivals.get(place)) {

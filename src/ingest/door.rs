@@ -1,9 +1,9 @@
-//! Who was refused, and which calls were kept as dead: counted, so that a bad deploy is loud.
+//! Counts refused requests, and calls that were stored as dead, so that a bad deploy is noticed.
 //!
-//! A refused request leaves nothing in the outbox, and most SDKs drop what was refused without a word. So what was
-//! refused within the last hour is kept here, by cause and sender, and a line a minute says of each source and code how
-//! many there were. Bounded, whatever is sent: senders beyond [`MOST`] are counted without their names. Write keys are
-//! masked. May use `outbox` and the clock.
+//! A refused request leaves nothing in the outbox, and most SDKs drop it silently. So the refusals of the last hour are
+//! kept here, by cause and sender, and once a minute one line for each source and code logs their number. Memory is
+//! bounded, whatever is sent: senders beyond [`MOST`] are counted without their names. Write keys are masked. May use
+//! `outbox` and the clock.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,15 +18,15 @@ use crate::outbox::{Outbox, RefusedAtDoor};
 
 /// Causes and senders that are counted separately.
 const MOST: usize = 100;
-/// How many characters are kept of a user agent.
+/// How many characters of a user agent are kept.
 const CLIENT_CHARS: usize = 60;
-/// How often it is looked whether something is to be logged or reported.
+/// How often to check whether something must be logged or reported.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// The minutes that are kept.
 const KEPT_MINUTES: i64 = 60;
 const MINUTE_MS: i64 = 60_000;
 
-/// Who sent a request, as far as it is known before its body is read, or from that.
+/// The sender of a request, as far as it is known from the headers, the query or the body.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Sender {
     pub(super) source: Option<String>,
@@ -36,7 +36,7 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    /// What the headers say of the program that sent it.
+    /// The sending program, by the headers.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let agent = headers.get(header::USER_AGENT);
         let agent = agent.and_then(|agent| agent.to_str().ok());
@@ -65,7 +65,7 @@ struct Cause {
     sender: Sender,
 }
 
-/// How often a cause was met, minute by minute.
+/// How often a cause occurred, minute by minute.
 #[derive(Debug, Default)]
 struct Met {
     minutes: VecDeque<(i64, u64)>,
@@ -82,7 +82,7 @@ impl Met {
         self.last_ms = self.last_ms.max(now);
     }
 
-    /// Forgets what is older than an hour; whether something is left.
+    /// Removes what is older than an hour. Whether something is left.
     fn is_recent(&mut self, now: i64) -> bool {
         let first = now.div_euclid(MINUTE_MS) - KEPT_MINUTES;
         while self.minutes.front().is_some_and(|(minute, _)| *minute <= first) {
@@ -96,12 +96,12 @@ impl Met {
     }
 }
 
-/// What a line of the log is about.
+/// The subject of a log line.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Subject {
     /// Requests refused with this status.
     Refused { status: u16 },
-    /// Calls kept as dead.
+    /// Calls stored as dead.
     Dead,
 }
 
@@ -114,7 +114,7 @@ struct Line {
     count: u64,
 }
 
-/// What is counted for the log: how many since the last line, and when that was.
+/// What is counted for the log: how many since the last line, and when that line was logged.
 #[derive(Debug, Default)]
 struct Unsaid {
     count: u64,
@@ -152,7 +152,8 @@ impl Counts {
         self.unsaid.entry(key).or_default().count += count;
     }
 
-    /// The lines that are due: a subject's next one a minute after its last. `all`: whatever was not said.
+    /// The lines that are due: a subject's next line comes a minute after its last one. `all`: everything that is not
+    /// logged yet.
     fn lines(&mut self, now: i64, all: bool) -> Vec<Line> {
         let mut lines = Vec::new();
         for ((subject, source, code), unsaid) in &mut self.unsaid {
@@ -171,7 +172,7 @@ impl Counts {
         lines
     }
 
-    /// What was refused within the hour, where that has changed.
+    /// The refusals of the last hour, if they have changed.
     fn report(&mut self, now: i64) -> Option<Vec<RefusedAtDoor>> {
         let before = self.met.len();
         self.met.retain(|_, met| met.is_recent(now));
@@ -196,14 +197,14 @@ impl Counts {
 pub struct Door(Arc<Mutex<Counts>>);
 
 impl Door {
-    /// A request was refused.
+    /// Counts a refused request.
     pub(super) fn refused(&self, status: u16, code: &'static str, sender: Sender, now: Timestamp) {
         let mut counts = self.counts();
         counts.unsaid(Subject::Refused { status }, sender.source.as_deref(), code, 1);
         counts.refused(status, code, sender, 1, now.as_millis());
     }
 
-    /// Calls of a source were kept as dead, for this reason.
+    /// Counts calls of a source that were stored as dead for this reason.
     pub(super) fn kept_as_dead(&self, source: &str, code: &str, calls: u64) {
         self.counts().unsaid(Subject::Dead, Some(source), code, calls);
     }
@@ -212,7 +213,7 @@ impl Door {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Logs and reports what is counted, until `stop`. What an earlier run reported within the hour still counts.
+    /// Logs and reports the counts until `stop`. What an earlier run reported within the hour still counts.
     pub async fn keep(self, outbox: Outbox, clock: Arc<dyn Clock>, stop: CancellationToken) {
         if let Ok(earlier) = outbox.refused_at_door(clock.now()).await {
             let mut counts = self.counts();
@@ -239,7 +240,7 @@ impl Door {
             if let Some(report) = report
                 && outbox.report_refused(report).await.is_err()
             {
-                // For people who look: it is written with the next change.
+                // Only for display: it is written with the next change.
                 self.counts().changed = true;
             }
         }

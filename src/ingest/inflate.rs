@@ -1,6 +1,6 @@
 //! Decompresses bodies: `Content-Encoding` gzip, as PHP, Python, Kotlin, C# and RudderStack send it, and deflate.
 //!
-//! It goes no further than the limit, and takes room for what it makes, so that a bomb costs no more than an honest
+//! It stops at the limit, and reserves memory for its output, so that a decompression bomb costs no more than an honest
 //! body. Uses `answer` and `room`.
 
 use std::io::Read;
@@ -12,10 +12,10 @@ use flate2::read::{DeflateDecoder, ZlibDecoder};
 use super::answer::Refusal;
 use super::room::Share;
 
-/// How much is decompressed between two looks at the limit.
+/// How much is decompressed between two checks of the limit.
 const STEP_BYTES: usize = 64 * 1024;
-/// Gzip files that may stand one behind the other in a body. No client is known to send two; each costs time, and an
-/// empty one makes nothing that the limit would count.
+/// Gzip members that a body may contain, one behind the other. No client is known to send two. Each one costs time, and
+/// an empty one makes no output that the limit would count.
 const MAX_MEMBERS: usize = 64;
 
 /// How a body is compressed.
@@ -26,8 +26,8 @@ pub(super) enum Coding {
 }
 
 impl Coding {
-    /// The coding that the headers name, if any. One at most: what names several is a header copied from
-    /// `Accept-Encoding`, and which of them it means cannot be known.
+    /// The coding that the headers name, if any. Only one is accepted: a header with several was copied from
+    /// `Accept-Encoding`, and it is unknown which of them applies.
     pub(super) fn of(headers: &HeaderMap) -> Result<Option<Self>, Refusal> {
         let mut found = None;
         for value in headers.get_all(header::CONTENT_ENCODING) {
@@ -47,7 +47,7 @@ impl Coding {
         Ok(found)
     }
 
-    /// The body as it was before it was compressed, of at most `limit` bytes.
+    /// The decompressed body, of at most `limit` bytes.
     pub(super) fn inflate(self, body: &[u8], limit: usize, share: &mut Share) -> Result<Vec<u8>, Refusal> {
         match self {
             Self::Gzip => gzip(body, limit, share),
@@ -89,7 +89,7 @@ fn broken(coding: Coding) -> Refusal {
     Refusal::BrokenCompression { coding: coding.word() }
 }
 
-/// Adds what a decoder makes.
+/// Adds the output of a decoder.
 fn add(
     inflated: &mut Vec<u8>,
     mut decoder: impl Read,
@@ -111,9 +111,9 @@ fn add(
     }
 }
 
-/// Deflate is zlib's format by HTTP's standard (RFC 9110, 8.4.1.2), and bare deflate with clients that read the name
-/// alone. Zlib's two first bytes (RFC 1950) are never those of bare deflate: they would begin a stored block with a
-/// padding that is not zero.
+/// Deflate is zlib's format by HTTP's standard (RFC 9110, 8.4.1.2), but some clients send bare deflate. The first two
+/// bytes of zlib (RFC 1950) never begin bare deflate: there they would begin a stored block with a padding that is not
+/// zero.
 fn is_zlib(body: &[u8]) -> bool {
     let [first, second, ..] = body else {
         return false;

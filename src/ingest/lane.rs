@@ -1,6 +1,6 @@
-//! Heavy requests are judged and stored one after the other: whatever many of them would cost at once in memory and time,
-//! is never spent at once, and light ones pass them by. What has begun is done to its end, whatever its client does. Uses
-//! `answer` alone.
+//! Heavy requests are judged and stored one after the other, so that the memory and time of many of them are never
+//! needed at once; light requests do not wait for them. Work that has begun is completed, whatever its client does.
+//! Uses `answer` only.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use tokio::task::JoinError;
 
 use super::answer::Refusal;
 
-/// How long a request waits for its turn; SDKs give up after ten seconds.
+/// How long a request waits to be admitted; SDKs time out after ten seconds.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// The one lane of heavy requests.
+/// The single lane of heavy requests.
 #[derive(Debug)]
 pub(super) struct Lane(Semaphore);
 
@@ -21,7 +21,7 @@ impl Lane {
         Self(Semaphore::new(1))
     }
 
-    /// Waits for the turn of a heavy request; it has it until the permit is dropped.
+    /// Waits until a heavy request is admitted; it is admitted until the permit is dropped.
     pub(super) async fn turn(&self) -> Result<SemaphorePermit<'_>, Refusal> {
         match tokio::time::timeout(LONGEST_WAIT, self.0.acquire()).await {
             Ok(Ok(turn)) => Ok(turn),
@@ -33,14 +33,14 @@ impl Lane {
     }
 }
 
-/// Does what takes long off the threads that serve everybody; its panic is the caller's.
+/// Runs slow work on another thread than those that serve all requests. A panic is passed to the caller.
 pub(super) async fn on_its_own_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
     joined(tokio::task::spawn_blocking(work).await)?
 }
 
-/// Does it to its end, even when nobody waits for it any more; its panic is the caller's.
+/// Completes the work, even when its caller has stopped waiting for it. A panic is passed to the caller.
 pub(super) async fn to_its_end<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Refusal> {

@@ -1,5 +1,5 @@
-//! Segment's API as it is configured now: a request is answered whole by the configuration it met, and the next one by
-//! the newest. May use `config` and `model`.
+//! Segment's API with the current configuration: a request is processed with the configuration at its arrival, and the
+//! next one with the newest. May use `config` and `model`.
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -12,7 +12,7 @@ use super::routes::{Ingest, routes};
 use crate::config::{AnalyticsJs, IngestConfig};
 use crate::model::GarbageIds;
 
-/// An ingest that can be configured anew while it runs.
+/// An ingest whose configuration can change while it runs.
 pub struct Live {
     ingest: Ingest,
     current: watch::Sender<Router>,
@@ -25,18 +25,18 @@ impl Live {
         Self { ingest, current }
     }
 
-    /// The routes, whatever they are configured to be at the time of a request.
+    /// The routes, which always use the configuration at the time of a request.
     pub fn routes(&self) -> Router {
         let current = self.current.subscribe();
         Router::new().fallback(pass).with_state(current)
     }
 
-    /// What is counted of requests that are refused.
+    /// The counts of refused requests.
     pub fn door(&self) -> Door {
         self.ingest.door()
     }
 
-    /// Goes on with this configuration. What is in progress keeps its own.
+    /// Continues with this configuration. Requests in progress keep their own.
     pub fn set(&mut self, config: IngestConfig, garbage: GarbageIds, script: Option<AnalyticsJs>) {
         self.ingest = self.ingest.configured(config, garbage, script);
         drop(self.current.send_replace(routes(self.ingest.clone())));

@@ -1,15 +1,15 @@
-//! Segment's HTTP Tracking API: authenticates a call, checks it, hands it to the outbox, and answers.
+//! Segment's HTTP Tracking API: authenticates a call, checks it, passes it to the outbox, and answers.
 //!
-//! It promises that `200 {"success":true}` is said only after the outbox said that the events are on disk; that what
-//! can never be accepted is a 400, 401 or 413 with a sentence a person can act on, and what cannot be stored now a 429
-//! with `Retry-After`; that what a webhook forwards is kept, be it as dead; that one bad item of a batch does not cost
-//! the others; that a call is kept byte for byte; and that no payload, id or write key reaches a log or an answer.
+//! Promises: `200 {"success":true}` is sent only after the outbox has reported that the events are on disk. What can
+//! never be accepted gets a 400, 401 or 413 with a sentence that a person can act on; what cannot be stored now gets a
+//! 429 with `Retry-After`. Calls that a webhook forwards are stored, as dead if necessary. One bad item of a batch does
+//! not affect the others. A call is stored byte for byte. No payload, id or write key reaches a log or an answer.
 //!
-//! [`accept()`] decides everything and is pure; [`routes()`] does the input and output around it, and [`arriving`] lets
-//! `explain` decide the same, [`Archive`] `import`, and [`typed()`] the page that tries calls. [`Live`] lets a running
-//! daemon be configured anew, and [`closed()`] answers while there is no outbox. What [`routes()`] does before it stores
-//! can be done by itself: [`received()`], then [`accept()`]. May use `model`, `segment`, `config`, `outbox`, `metrics`,
-//! `telemetry` and the clock.
+//! [`accept()`] makes all decisions and is pure; [`routes()`] does the input and output around it. [`arriving`] makes
+//! the same decisions for `explain`, [`Archive`] for `import`, and [`typed()`] for the page that tries calls. [`Live`]
+//! changes the configuration of a running daemon, and [`closed()`] answers while there is no outbox. The steps of
+//! [`routes()`] before storing can be used separately: [`received()`], then [`accept()`]. May use `model`, `segment`,
+//! `config`, `outbox`, `metrics`, `telemetry` and the clock.
 
 mod accept;
 mod answer;

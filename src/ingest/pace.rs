@@ -1,18 +1,18 @@
-//! How slowly a body may arrive: a phone on a bad line is waited for as long as it sends, a body that stands still or
-//! trickles is not, since it holds room that others need.
+//! How slowly a body may arrive. The relay waits for a phone on a bad line as long as it sends, but not for a body that
+//! has stopped or only trickles, since it holds memory that others need.
 //!
-//! Pure. The times are from the beginning of the body.
+//! Pure. The times are measured from the beginning of the body.
 
 use std::time::Duration;
 
-/// The least pace of a body.
+/// The slowest accepted arrival of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pace {
-    /// How long nothing at all may come.
+    /// The longest time without any byte.
     pub(super) stall: Duration,
-    /// How long it may be behind the least rate.
+    /// How long it may be behind the minimum rate.
     pub(super) grace: Duration,
-    /// The least rate, in bytes a second.
+    /// The minimum rate, in bytes a second.
     pub(super) rate: u32,
 }
 
@@ -23,14 +23,14 @@ impl Pace {
         grace: Duration::from_secs(10),
         rate: 1 << 10,
     };
-    /// For any other: its key may stand in the body, or nowhere. 2 KiB/s, half of what a phone sends.
+    /// For any other: its key may be in the body, or nowhere. 2 KiB/s, half of what a phone sends.
     pub(super) const UNKNOWN: Self = Self {
         stall: Duration::from_secs(5),
         grace: Duration::from_secs(5),
         rate: 2 << 10,
     };
 
-    /// When the next byte has to be here, of a body of which `seen` bytes were, the last of them at `last`.
+    /// When the next byte must arrive, after `seen` bytes, the last of them at `last`.
     pub(super) fn due(self, seen: usize, last: Duration) -> Duration {
         let seen = Duration::from_secs(u64::try_from(seen).unwrap_or(u64::MAX));
         (self.grace + seen / self.rate).min(last + self.stall)
@@ -41,7 +41,8 @@ impl Pace {
 mod tests {
     use super::*;
 
-    /// How long a body of `whole` bytes is waited for that sends so many in each interval, and how many it has sent then.
+    /// How long the relay waits for a body of `whole` bytes that sends `bytes` every interval, and how many have
+    /// arrived then.
     fn waited(pace: Pace, whole: usize, bytes: usize, every: Duration) -> (Duration, usize) {
         let (mut seen, mut now) = (0, Duration::ZERO);
         while seen < whole {
@@ -73,7 +74,7 @@ mod tests {
             assert!(pace.due(0, Duration::ZERO) < most);
             let (time, _) = waited(pace, 400_000, 1, Duration::from_millis(200));
             assert!(time < most, "{time:?}");
-            // Half of the least rate, however steadily.
+            // Half of the minimum rate, however steadily.
             let half = usize::try_from(pace.rate).unwrap() / 2;
             let (_, seen) = waited(pace, 400_000, half, Duration::from_secs(1));
             assert!(seen < 20_000, "{seen}");

@@ -1,10 +1,10 @@
-//! The paths of Segment's API and its relatives, each with and without a slash at its end (Java's SDK sends one).
-//! Uses `accept` alone.
+//! The paths of Segment's API and its relatives, each with and without a slash at its end (Java's SDK sends one). Uses
+//! `accept` only.
 
 use super::accept::Endpoint;
 use crate::model::EventType;
 
-/// The last word of each path, and what is taken there (Segment's HTTP API documentation, and what its SDKs send).
+/// The last segment of each path, and what it accepts (Segment's HTTP API documentation, and what its SDKs send).
 const WORDS: [(&str, Endpoint); 17] = [
     ("identify", Endpoint::Call(EventType::Identify)),
     ("track", Endpoint::Call(EventType::Track)),
@@ -24,19 +24,19 @@ const WORDS: [(&str, Endpoint); 17] = [
     ("m", Endpoint::Metrics),
     ("webhook", Endpoint::Webhook),
 ];
-/// What stands before the last word: Segment's, none (hosts configured without `/v1`), and Jitsu's two.
+/// The part before the last segment: Segment's, none (hosts configured without `/v1`), and Jitsu's two.
 const PREFIXES: [&str; 4] = ["/v1", "", "/api/s", "/api/s/s2s"];
-/// Paths of their own: Jitsu's batch and RudderStack's beacon.
+/// Paths outside of this scheme: Jitsu's batch and RudderStack's beacon.
 const OTHER_BATCH_PATHS: [&str; 2] = ["/v1/batch/b", "/beacon/v1/batch"];
 /// Where browser and mobile SDKs fetch their settings.
 const SETTINGS: [&str; 2] = ["/v1/projects/{key}/settings", "/projects/{key}/settings"];
 
 /// Where Segment's snippet fetches its script.
 pub(super) const SCRIPT: &str = "/analytics.js/v1/{key}/analytics.min.js";
-/// Where that script fetches what it needs now and then, such as the part behind `trackLink`.
+/// Where that script fetches further parts when it needs them, such as the part behind `trackLink`.
 pub(super) const BUNDLE: &str = "/analytics-next/bundles/{name}";
 
-/// Every path that takes calls.
+/// Every path that accepts calls.
 pub fn of_calls() -> Vec<(String, Endpoint)> {
     let mut paths = Vec::new();
     for prefix in PREFIXES {

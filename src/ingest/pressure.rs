@@ -1,8 +1,9 @@
-//! How long a client that was refused for want of room is told to stay away.
+//! The `Retry-After` of clients that were refused because nothing could be stored.
 //!
-//! SDKs try again a limited number of times (thirty after a 429 in Node, Python and browsers), so a short wait makes
-//! them give up in a long outage, and a long one makes a short outage longer. So the wait grows with the time that
-//! nothing was stored: half of it, within what SDKs heed. Clients that were refused together are spread a little.
+//! SDKs retry a limited number of times (thirty after a 429 in Node, Python and browsers). With a short wait they stop
+//! retrying during a long outage, and a long wait makes a short outage longer. So the wait grows with the time in which
+//! nothing was stored: half of that time, within the bounds that SDKs accept. Clients that were refused together are
+//! spread a little.
 
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -10,9 +11,9 @@ use std::time::Duration;
 
 use crate::model::Timestamp;
 
-/// SDKs heed `Retry-After` between these, in seconds.
+/// SDKs obey `Retry-After` between these bounds, in seconds.
 pub(super) const RETRY_AFTER: RangeInclusive<u64> = 1..=300;
-/// The part of a wait that is drawn at random.
+/// The random part of a wait.
 const SPREAD: f64 = 0.2;
 /// Nothing is refused at the moment.
 const NEVER: i64 = i64::MIN;
@@ -33,7 +34,7 @@ impl Pressure {
         }
     }
 
-    /// Nothing was stored: how long the client should wait, `least` at the shortest.
+    /// Nothing was stored. Returns how long the client should wait, at least `least`.
     pub(super) fn refused(&self, now: Timestamp, least: Duration, chance: f64) -> Duration {
         let now = now.as_millis();
         let since = self
@@ -48,7 +49,7 @@ impl Pressure {
 fn wait(lasted: Duration, least: Duration, chance: f64) -> Duration {
     let longest = Duration::from_secs(*RETRY_AFTER.end());
     let wait = (lasted / 2).max(least).min(longest);
-    // Shortened and not lengthened at random: the longest wait is the longest that SDKs heed.
+    // The wait is only shortened at random, because the longest one is the longest that SDKs obey.
     let wait = wait.mul_f64(1.0 - SPREAD * chance);
     wait.max(least).min(longest)
 }

@@ -1,5 +1,5 @@
-//! Turns an HTTP request into text to be judged: reads the body within a size, a time and the room there is, has it
-//! decompressed, and finds the write keys in its headers and query.
+//! Turns an HTTP request into text to be judged: reads the body within the limits of size, time and memory,
+//! decompresses it, and finds the write keys in its headers and query.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
@@ -22,15 +22,15 @@ use super::inflate::Coding;
 use super::pace::Pace;
 use super::room::Share;
 
-/// A body over the limit, or for which there is no room, is still read up to this many times the limit, and thrown
-/// away: a client whose upload is cut off sees a broken connection instead of the answer, and sends it all again.
+/// A body over the limit, or without memory for it, is still read up to this many times the limit, and discarded: a
+/// client whose upload is cut off sees a broken connection instead of the answer, and sends everything again.
 const DISCARD_FACTOR: usize = 4;
-/// For how long, whatever its pace.
+/// How long it is read, whatever its pace.
 const DISCARD_FOR: Duration = Duration::from_mins(1);
 /// The first bytes of gzip.
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// Reads a body of at most `limit` bytes that arrives at this pace, and for which there is room.
+/// Reads a body of at most `limit` bytes, at this pace, if there is memory for it.
 pub(super) async fn body(mut body: Body, limit: usize, pace: Pace, share: &mut Share) -> Result<Vec<u8>, Refusal> {
     let begin = Instant::now();
     let mut due = pace.due(0, begin.elapsed());
@@ -68,7 +68,7 @@ pub(super) async fn body(mut body: Body, limit: usize, pace: Pace, share: &mut S
     kept
 }
 
-/// Why a body did not arrive: framed as no HTTP is, which will be so again, or cut off.
+/// Why a body did not arrive: its framing is not HTTP, which a retry would not change, or it was cut off.
 fn broken(error: &(dyn Error + 'static)) -> Refusal {
     let mut cause = Some(error);
     while let Some(error) = cause {
@@ -89,12 +89,12 @@ pub(super) fn request(
     limit: usize,
     share: &mut Share,
 ) -> Result<Request, Refusal> {
-    // Content types are not looked at: SDKs send any, and none.
+    // Content types are ignored: SDKs send any, and none.
     let body = match Coding::of(&parts.headers)? {
         Some(coding) if !body.is_empty() => coding.inflate(&body, limit, share)?,
         Some(_) | None => body,
     };
-    // One that is not ASCII is no origin that could be listed, and none that is absent.
+    // A header that is not ASCII is neither a listed origin nor an absent one.
     let origin = parts.headers.get("origin");
     let origin = origin.map(|origin| origin.to_str().unwrap_or_default().to_owned());
     Ok(Request {
@@ -106,7 +106,7 @@ pub(super) fn request(
     })
 }
 
-/// The write keys of a request that are known before its body is.
+/// The write keys of a request that are known before its body.
 pub(super) fn keys(parts: &Parts) -> Keys {
     keys_of(&parts.headers, &parts.uri)
 }
@@ -125,7 +125,7 @@ fn header(headers: &HeaderMap, name: &str) -> Option<String> {
     Some(value.to_owned())
 }
 
-/// A byte-order mark is no part of the text (some .NET clients send one).
+/// Decodes the text. A byte-order mark is removed (some .NET clients send one).
 fn utf8(body: Vec<u8>, limit: usize, share: &mut Share) -> Result<String, Refusal> {
     let text = match String::from_utf8(body) {
         Ok(text) => text,
@@ -134,8 +134,8 @@ fn utf8(body: Vec<u8>, limit: usize, share: &mut Share) -> Result<String, Refusa
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
-/// A body that is JSON but for bytes that are no UTF-8, each of them replaced by U+FFFD: a character that was cut, or one
-/// of Latin-1, does not cost a batch.
+/// The text of a body that is JSON except for bytes that are not UTF-8, each replaced by U+FFFD: a character that was
+/// cut, or one of Latin-1, does not make a batch unreadable.
 fn replaced(error: &FromUtf8Error, limit: usize, share: &mut Share) -> Result<String, Refusal> {
     let body = error.as_bytes();
     let text = String::from_utf8_lossy(body).into_owned();

@@ -1,5 +1,6 @@
-//! A request whose body is here, with what it will cost. What is known of the sender before the body is read decides how
-//! large it may be, how long it may take and whose room it uses. Uses `auth`, `receive`, `room` and `cost`.
+//! A request whose body has arrived, with its estimated cost. What is known of the sender before the body is read
+//! determines how large the body may be, how long it may take and whose memory it uses. Uses `auth`, `receive`, `room`
+//! and `cost`.
 
 use axum::extract::Request;
 
@@ -11,26 +12,26 @@ use super::room::{Room, Share};
 use super::{auth, cost, receive};
 use crate::config::IngestConfig;
 
-/// Larger bodies are decompressed and looked through on a thread of their own, so that other requests need not wait
-/// meanwhile.
+/// Larger bodies are decompressed and scanned on a thread of their own, so that other requests need not wait meanwhile.
 const LARGE_BODY_BYTES: usize = 64 * 1024;
 /// The largest body without a write key in a header or the query, decompressed: as large as a batch that Segment's
 /// libraries send. Those of browsers have their key in the body.
 const WITHOUT_KEY_BYTES: usize = 512 * 1024;
 
-/// A request whose body is here.
+/// A request whose body has arrived.
 pub struct Received {
-    /// The request, its body decompressed.
+    /// The request with its decompressed body.
     pub request: accept::Request,
-    /// Judging and storing it costs so much that it has to wait for its turn.
+    /// Judging and storing it is so expensive that it must wait to be admitted.
     pub is_heavy: bool,
     /// It has a source's write key outside of its body.
     pub has_key: bool,
-    /// What it holds of the room.
+    /// The memory it holds.
     pub(super) share: Share,
 }
 
-/// Reads a request's body. Until its write key is known, it gets less time and room, and no large body is taken.
+/// Reads a request's body. While its write key is not known, it gets less time and memory, and no large body is
+/// accepted.
 pub async fn received(
     endpoint: Endpoint,
     request: Request,

@@ -1,7 +1,7 @@
-//! How many bytes of request bodies may be in memory at once: without a bound, a thousand connections with a full
-//! batch each would take the machine down, and with it what is being delivered.
+//! How many bytes of request bodies may be in memory at once. Without a bound, a thousand connections with a full batch
+//! each would exhaust the machine's memory, and stop the delivery too.
 //!
-//! Bytes are counted as they arrive, so that nobody takes room by announcing a length. Uses `answer` alone.
+//! Bytes are counted as they arrive, so that a client cannot reserve memory by announcing a length. Uses `answer` only.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,28 +10,28 @@ use tokio::sync::Semaphore;
 
 use super::answer::Refusal;
 
-/// When to come back. Bodies leave memory within a second of their arrival, as soon as they are on disk.
+/// When to retry. Bodies leave memory within a second of their arrival, as soon as they are on disk.
 const COME_BACK: Duration = Duration::from_secs(5);
 
-/// So much more is there for requests whose write key is not known, or not yet, and as much again for small bodies, as a
-/// part of the room of the others.
+/// The additional memory for requests whose write key is unknown or not yet known, and again the same for small bodies,
+/// as a fraction of the memory of the others.
 const PART: usize = 8;
-/// A small body: large ones, which may wait for their turn, leave room for it.
+/// The size of a small body: large ones, which may wait to be admitted, leave memory for small ones.
 const SMALL_BYTES: usize = 64 * 1024;
 
-/// The room for all bodies.
+/// The memory for all bodies.
 #[derive(Clone)]
 pub struct Room {
-    /// Of requests with a write key in a header or in their query.
+    /// For requests with a write key in a header or in their query.
     known: Arc<Semaphore>,
-    /// Of all others: what anybody can send takes nothing from those.
+    /// For all others: requests that anybody can send use nothing of the first.
     others: Arc<Semaphore>,
-    /// What large bodies leave of the first.
+    /// The part of the first that large bodies leave unused.
     for_small: usize,
 }
 
 impl Room {
-    /// Room for this many bytes.
+    /// Memory for this many bytes.
     pub fn of(bytes: usize) -> Self {
         let room = |bytes: usize| Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS)));
         let part = bytes / PART;
@@ -42,7 +42,7 @@ impl Room {
         }
     }
 
-    /// The share of one request, empty yet.
+    /// The share of one request, empty at first.
     pub(super) fn share(&self, has_key: bool) -> Share {
         let (room, left) = if has_key {
             (&self.known, self.for_small)
@@ -57,16 +57,16 @@ impl Room {
     }
 }
 
-/// What one request holds of the room. It is free again when this is dropped.
+/// The memory that one request holds. It is released when this is dropped.
 pub(super) struct Share {
     room: Arc<Semaphore>,
     bytes: usize,
-    /// What it leaves, once it is large.
+    /// The part that it leaves unused, once it is large.
     left: usize,
 }
 
 impl Share {
-    /// Takes room for more bytes, or none of it.
+    /// Reserves memory for more bytes, all of it or nothing.
     pub(super) fn take(&mut self, bytes: usize) -> Result<(), Refusal> {
         let is_large = self.bytes + bytes > SMALL_BYTES;
         if is_large && self.room.available_permits() < bytes + self.left {
@@ -81,7 +81,7 @@ impl Share {
         Ok(())
     }
 
-    /// Gives all of it back: the bytes were thrown away.
+    /// Releases all of it: the bytes were discarded.
     pub(super) fn give_back(&mut self) {
         self.room.add_permits(std::mem::take(&mut self.bytes));
     }

@@ -33,7 +33,7 @@ use crate::telemetry;
 
 /// The code of a call that has the `messageId` of another.
 const MESSAGE_ID_REUSED: &str = "message_id_reused";
-/// What is read of what `analytics.js` measures about itself.
+/// How much is read of the metrics that `analytics.js` sends about itself.
 const METRICS_BYTES: usize = 64 * 1024;
 /// Segment's API in front of an outbox.
 #[derive(Clone)]
@@ -52,7 +52,7 @@ struct Shared {
     lasting: Arc<Lasting>,
 }
 
-/// What outlives a change of the configuration.
+/// What stays when the configuration changes.
 struct Lasting {
     door: Door,
     pressure: Pressure,
@@ -60,7 +60,7 @@ struct Lasting {
 }
 
 impl Ingest {
-    /// Takes calls of the configured sources, and stores them in `outbox`. `garbage` are the ids that identify nobody
+    /// Accepts calls of the configured sources, and stores them in `outbox`. `garbage` are the ids that identify nobody
     /// (`[mapping]`).
     pub fn new(config: IngestConfig, garbage: GarbageIds, outbox: Outbox, clock: Arc<dyn Clock>) -> Self {
         let shared = Shared {
@@ -82,7 +82,7 @@ impl Ingest {
         }
     }
 
-    /// Counts what comes in.
+    /// Counts incoming events in these metrics.
     #[must_use]
     pub fn measured_by(self, metrics: Metrics) -> Self {
         Self {
@@ -91,7 +91,7 @@ impl Ingest {
         }
     }
 
-    /// The same ingest, configured anew. Bodies in progress count against the room they are in.
+    /// The same ingest with another configuration. Bodies in progress count against the memory they were reserved in.
     pub(super) fn configured(&self, config: IngestConfig, garbage: GarbageIds, script: Option<AnalyticsJs>) -> Self {
         let former = &self.shared;
         let room = if config.max_bytes_in_progress == former.config.max_bytes_in_progress {
@@ -114,12 +114,12 @@ impl Ingest {
         }
     }
 
-    /// What is counted of requests that are refused.
+    /// The counts of refused requests.
     pub(super) fn door(&self) -> Door {
         self.shared.lasting.door.clone()
     }
 
-    /// Serves Segment's snippet its script too.
+    /// Also serves the script of Segment's snippet.
     #[must_use]
     pub fn with_analytics_js(self, script: AnalyticsJs) -> Self {
         Self {
@@ -130,7 +130,7 @@ impl Ingest {
 
     /// Judges and stores one request; what is learned of its sender is put into `sender`.
     async fn take(&self, received: Received, sender: &mut Sender) -> Result<Stored, Refusal> {
-        // The room and the turn stay taken until the events are on disk.
+        // The memory and the admission are held until the events are on disk.
         let Received {
             request,
             is_heavy,
@@ -188,7 +188,7 @@ impl Ingest {
         }
     }
 
-    /// What the headers and the query of a request say of its sender.
+    /// The sender of a request, by its headers and query.
     fn sender(&self, request: &Request) -> Sender {
         let mut sender = Sender::of(request.headers());
         let keys = receive::keys_of(request.headers(), request.uri());
@@ -199,7 +199,7 @@ impl Ingest {
         sender
     }
 
-    /// The same of its body.
+    /// The same by its body.
     fn learn(&self, sender: &mut Sender, request: &super::accept::Request) {
         let (source, key) = super::accept::sender(request, &self.shared.config);
         if let Some(source) = source {
@@ -234,7 +234,7 @@ impl Ingest {
         accept(request, rules, clock.now(), &mut || message_id(clock))
     }
 
-    /// The source whose key stands in a path; a key that none has is counted.
+    /// The source whose key is in a path; a key that no source has is counted.
     fn source(&self, key: Result<Path<String>, PathRejection>, headers: &HeaderMap) -> Option<&SourceConfig> {
         let key = key.ok().map(|Path(key)| key);
         let source = key
@@ -250,7 +250,7 @@ impl Ingest {
         source
     }
 
-    /// Counts and logs what became of a request, and answers it.
+    /// Counts and logs the result of a request, and makes the answer.
     fn answer(&self, taken: Result<Stored, Refusal>, sender: Sender) -> Response {
         match taken {
             Ok(stored) => {
@@ -282,18 +282,18 @@ impl Ingest {
     }
 }
 
-/// What a request left in the outbox.
+/// What a request stored in the outbox.
 struct Stored {
     source: String,
     events: usize,
     copies: usize,
-    /// Kept as dead, since another call has their `messageId`.
+    /// Stored as dead, since another call has their `messageId`.
     other_calls: u64,
     refused: usize,
 }
 
 impl Stored {
-    /// Takes in what the outbox made of the events.
+    /// Counts the outbox's results for the events.
     fn differ(&mut self, arrivals: &[Arrival]) {
         let count = |which| arrivals.iter().filter(|arrival| **arrival == which).count();
         self.copies = count(Arrival::Copy);
@@ -308,7 +308,7 @@ pub fn routes(ingest: Ingest) -> Router {
     for (path, endpoint) in paths::of_calls() {
         let handler = move |State(ingest): State<Ingest>, request: Request| answer(ingest, endpoint, request);
         let methods = match endpoint {
-            // Who forwards can choose the method.
+            // A forwarding service may choose the method.
             Endpoint::Webhook => post(handler).put(handler).patch(handler),
             Endpoint::Call(_) | Endpoint::Batch | Endpoint::Metrics => post(handler),
         };
@@ -325,7 +325,7 @@ pub fn routes(ingest: Ingest) -> Router {
     let config = ingest.shared.config.clone();
     let own = router.method_not_allowed_fallback(other_method).with_state(ingest);
     let not_found = || async { Refusal::NotFound.into_response() };
-    // Proxies that cut the prefix off send what the first routes take, others what the second ones do.
+    // Proxies that remove the prefix send requests to the first routes, others to the second ones.
     let all = match &config.path_prefix {
         Some(prefix) => {
             let under_prefix = Router::new().nest(prefix, own.clone()).fallback(not_found);
@@ -336,7 +336,7 @@ pub fn routes(ingest: Ingest) -> Router {
     cors::around(all.layer(CatchPanicLayer::custom(panicked)), config.sources)
 }
 
-/// OPTIONS asks which methods there are; the router's `Allow` says it, as it does to any other wrong method.
+/// Answers a request with another method. The router adds the allowed methods in `Allow`, also for OPTIONS.
 async fn other_method(method: Method) -> Response {
     if method == Method::OPTIONS {
         return StatusCode::NO_CONTENT.into_response();
@@ -355,7 +355,7 @@ async fn answer_within(ingest: Ingest, endpoint: Endpoint, request: Request) -> 
     if endpoint == Endpoint::Metrics {
         let body = request.into_body();
         let mut share = ingest.shared.room.share(false);
-        // Nobody's metrics: whatever they are, they are taken and forgotten.
+        // Metrics that nobody needs: they are accepted and discarded.
         drop(receive::body(body, METRICS_BYTES, Pace::UNKNOWN, &mut share).await);
         return answered(answer::success());
     }
@@ -369,7 +369,7 @@ async fn answer_within(ingest: Ingest, endpoint: Endpoint, request: Request) -> 
         };
         answered(ingest.answer(taken, sender))
     };
-    // What has arrived is stored and counted, whether or not its client is still there.
+    // What has arrived is stored and counted, even if its client has left.
     let finished = to_its_end(finish.in_current_span()).await;
     finished.unwrap_or_else(Refusal::into_response)
 }
@@ -404,7 +404,7 @@ async fn settings(
     let host = Host::of(&ingest.shared.config, &headers, behind_proxy, &uri);
     let document = settings::document(source.write_key.expose_secret(), host.as_ref());
     let mut response = answer::json(StatusCode::OK, document);
-    // Not for shared caches: the document names the host that this client asked.
+    // Not for shared caches: the document names the host that this client used.
     response
         .headers_mut()
         .insert(header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=300"));
@@ -432,7 +432,7 @@ async fn part(State(ingest): State<Ingest>, name: Result<Path<String>, PathRejec
     part.unwrap_or_else(|| Refusal::NotFound.into_response())
 }
 
-/// A UUID version 7 from the clock that was handed in, so that made ids sort by time.
+/// A UUID version 7 from the given clock, so that made ids sort by time.
 pub(super) fn message_id(clock: &dyn Clock) -> String {
     let millis = u64::try_from(clock.now().as_millis()).unwrap_or(0);
     let mut random = [0; 10];
@@ -450,7 +450,7 @@ fn random_bytes(clock: &dyn Clock) -> [u8; 5] {
     [first, second, third, fourth, fifth]
 }
 
-/// Says 500, which SDKs retry. The panic's text is not repeated: it may hold what was sent.
+/// Answers 500, which SDKs retry. The panic's text is not repeated, because it may contain what was sent.
 fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
     tracing::error!("a request made ingest panic; this is a mistake in the relay, please report it");
     Refusal::Internal.into_response()

@@ -1,9 +1,9 @@
 //! The settings document that browser and mobile SDKs fetch before they send anything.
 //!
-//! `integrations["Segment.io"]` must be there, or `analytics.js` sends nothing; `apiHost` in it overrides what mobile
-//! SDKs were configured with, so it names `public_url`, or the host that was asked (analytics-next's source;
-//! analytics-swift#156). The host that a proxy names is believed from a trusted one alone, and only a host with or
-//! without a port is taken from a header. May use `config`.
+//! `integrations["Segment.io"]` must be present, or `analytics.js` sends nothing. Its `apiHost` overrides the
+//! configuration of mobile SDKs, so it names `public_url`, or the host of the request (analytics-next's source;
+//! analytics-swift#156). A host in a proxy's headers is used only from a trusted proxy, and only a host with or without
+//! a port is taken from a header. May use `config`.
 
 use axum::http::header::{HOST, HeaderMap};
 use axum::http::uri::Authority;
@@ -34,17 +34,17 @@ pub(super) fn document(write_key: &str, host: Option<&Host>) -> String {
     .to_string()
 }
 
-/// How SDKs that let the server say so are to repeat a call: for as long as they can, since a call that they give up
-/// is lost, and slowly, so that they do not meet a relay that comes back all at once.
+/// How SDKs that read this policy must retry a call: as long as they can, since a call that an SDK drops is lost, and
+/// slowly, so that a relay that has restarted does not get all retries at once.
 ///
-/// Counts and times are the largest that any SDK takes, and each lowers them to its own (browsers and React Native to
-/// 100 tries, browsers to a day of 429: read in the sources of `analytics-next` 1.84.3, `analytics-react-native`
-/// 2.24.1, `analytics-kotlin` and `analytics-swift`). Kotlin and Swift read whole numbers alone where these are whole,
-/// and take the status codes as a whole list, so that the common ones are repeated here.
+/// Counts and times are the largest that any SDK accepts, and each SDK lowers them to its own limits (browsers and
+/// React Native to 100 tries, browsers to a day of 429: read in the sources of `analytics-next` 1.84.3,
+/// `analytics-react-native` 2.24.1, `analytics-kotlin` and `analytics-swift`). Kotlin and Swift accept only whole
+/// numbers where these are whole, and replace the whole list of status codes, so the common ones are repeated here.
 ///
-/// 401 and 404 are to be repeated too. Who has this document had a key that was known, and a path that led here: a 401
-/// means that the key was changed or mistyped in the configuration since, a 404 that a proxy lost its way to the
-/// relay. Both are mended by the operator, and the calls are there then.
+/// 401 and 404 must be retried too. A client with this document had a known key and a path to the relay: a 401 means
+/// that the key was changed or mistyped in the configuration since, a 404 that a proxy has lost its route to the relay.
+/// The operator can fix both, and then the calls still exist.
 fn retry_policy() -> Value {
     const WEEK_S: u32 = 7 * 24 * 60 * 60;
     json!({
@@ -88,10 +88,10 @@ pub(super) struct Host {
 }
 
 impl Host {
-    /// `public_url`; without one what the request says, the headers of a trusted proxy first (`behind_proxy`: it came
-    /// from one), and `path_prefix`: where the path is known to the client, a proxy may have cut it off. Who does not
-    /// say by which scheme it was asked is taken to speak TLS, except on loopback, unless this port speaks TLS itself: a
-    /// page served by TLS could not send to a plain host at all.
+    /// `public_url`; without one the host of the request, from the headers of a trusted proxy first (`behind_proxy`:
+    /// the request came from one), and `path_prefix`, because a proxy may have removed it from the path. A request
+    /// without a scheme is assumed to use TLS, except on loopback, unless this port speaks TLS itself: a page served by
+    /// TLS could not send to a plain host at all.
     pub(super) fn of(config: &IngestConfig, headers: &HeaderMap, behind_proxy: bool, uri: &Uri) -> Option<Self> {
         if let Some(public) = &config.public_url {
             return Some(Self {
@@ -121,8 +121,8 @@ impl Host {
     }
 }
 
-/// A host name or address, with or without a port: no user name, and nothing that would end the host in an address or
-/// in a page that it is written to.
+/// A host name or address, with or without a port: no user name, and no character that would end the host in an address
+/// or in a page that it is written to.
 fn is_plain(authority: &Authority) -> bool {
     let is_of_hosts = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '[' | ']');
     has_plain_port(authority) && !authority.host().is_empty() && authority.as_str().chars().all(is_of_hosts)

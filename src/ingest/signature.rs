@@ -1,8 +1,8 @@
-//! `X-Signature`: Segment's proof that a webhook comes from whoever knows the shared secret.
+//! `X-Signature`: Segment's proof that the sender of a webhook knows the shared secret.
 //!
-//! It is the HMAC-SHA1 of the JSON text, in hexadecimal. Of an array of calls Segment signs the first alone (source:
-//! Segment's open destination code, the webhook action). The text is compared as it arrived, never written anew: another
-//! order of keys or form of a number would be another text. Pure.
+//! It is the HMAC-SHA1 of the JSON text, in hexadecimal. Of an array of calls Segment signs only the first (source:
+//! Segment's open destination code, the webhook action). The text is compared as it arrived and never serialized again,
+//! because another order of keys or form of a number would be another text. Pure.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::ExposeSecret as _;
@@ -14,7 +14,8 @@ use crate::config::SourceConfig;
 /// Bytes of a SHA-1.
 const BYTES: usize = 20;
 
-/// Refuses a request whose signature is not that of the source's shared secret. A source without one asks for none.
+/// Refuses a request whose signature is not that of the source's shared secret. A source without a secret requires
+/// none.
 pub(super) fn check(source: &SourceConfig, header: Option<&str>, signed: &str) -> Result<(), Refusal> {
     let Some(secret) = &source.shared_secret else {
         return Ok(());
@@ -25,11 +26,11 @@ pub(super) fn check(source: &SourceConfig, header: Option<&str>, signed: &str) -
         Hmac::<Sha1>::new_from_slice(secret.expose_secret().as_bytes()).expect("an HMAC takes a key of any length");
     mac.update(signed.as_bytes());
     let told = bytes(header).ok_or(Refusal::SignatureWrong)?;
-    // In constant time: how long it takes tells nothing about the right one.
+    // In constant time, so that the duration reveals nothing about the right one.
     mac.verify_slice(&told).map_err(|_| Refusal::SignatureWrong)
 }
 
-/// What 40 hexadecimal digits stand for.
+/// The bytes of 40 hexadecimal digits.
 fn bytes(text: &str) -> Option<[u8; BYTES]> {
     let digits = text.as_bytes();
     if digits.len() != 2 * BYTES {

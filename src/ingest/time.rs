@@ -1,4 +1,4 @@
-//! When a call happened, by the relay's clock, whatever the client's clock said.
+//! When a call happened, by the relay's clock, whatever the client's clock was.
 
 use crate::clock;
 use crate::model::Timestamp;
@@ -6,17 +6,17 @@ use crate::segment::Call;
 
 pub(super) use crate::segment::time as parse;
 
-/// Beyond every time.
+/// Later than every time.
 const NEVER: Timestamp = Timestamp::from_millis(i64::MAX);
 
-/// Segment's rule: `receivedAt − (sentAt − timestamp)`, which cancels what the client's clock is off. Never after the
+/// Segment's rule: `receivedAt − (sentAt − timestamp)`, which cancels the error of the client's clock. Never after the
 /// call arrived. Without a `sentAt` the `timestamp` counts as it is, without either the time of arrival.
 ///
 /// A call that already has `receivedAt` and `originalTimestamp` was forwarded by Segment or RudderStack, which have
-/// corrected its `timestamp`. With `receivedAt` alone, or where `timestamp` was left out on the way, it arrived when it
-/// arrived there.
+/// corrected its `timestamp`. With `receivedAt` alone, or where the forwarder left out `timestamp`, its arrival there
+/// is its arrival time.
 ///
-/// While the relay's clock is known to be wrong it corrects and bounds nothing: the call's own time counts as it is.
+/// While the relay's clock is known to be wrong, it corrects and bounds nothing: the call's own time counts as it is.
 /// Source: Segment's spec of common fields.
 pub(super) fn happened_at(call: &Call, batch_sent_at: Option<Timestamp>, received_at: Timestamp) -> Timestamp {
     let field = |name| call.field(name).and_then(parse);
@@ -35,9 +35,9 @@ pub(super) fn happened_at(call: &Call, batch_sent_at: Option<Timestamp>, receive
     corrected.min(here.unwrap_or(NEVER))
 }
 
-/// As [`happened_at`], for a call that was archived: it arrived when it says itself, else at `received_at`. What the
-/// sender's clock was off is known only from a `receivedAt` beside the `sentAt`; without one, the call's time counts
-/// as it is.
+/// As [`happened_at`], for an archived call: its arrival is its own `receivedAt`, else `received_at`. The error of the
+/// sender's clock is known only if the call has `receivedAt` next to `sentAt`; otherwise the call's time counts as it
+/// is.
 pub(super) fn archived_at(
     call: &Call,
     batch_sent_at: Option<Timestamp>,
@@ -49,7 +49,7 @@ pub(super) fn archived_at(
     let received = field("receivedAt").or(received_at).map(|at| at.min(latest));
     let (stated, original) = (field("timestamp"), field("originalTimestamp"));
     let at = match (stated, original, received) {
-        // The archive's keeper has corrected it.
+        // The service that wrote the archive has corrected it.
         (Some(stated), Some(_), _) => stated,
         (Some(by_sender), None, Some(received)) | (None, Some(by_sender), Some(received)) => {
             let sent_at = field("sentAt").or(batch_sent_at);
@@ -61,12 +61,12 @@ pub(super) fn archived_at(
     at.min(received.unwrap_or(latest))
 }
 
-/// Whether a call says when it arrived elsewhere.
+/// Whether a call contains the time of its arrival elsewhere.
 pub(super) fn says_its_arrival(call: &Call) -> bool {
     call.field("receivedAt").and_then(parse).is_some()
 }
 
-/// Whether a call says when it was made, and nothing of it can be read.
+/// Whether a call contains its own time, but none that can be read.
 pub(super) fn is_unreadable(call: &Call) -> bool {
     let stated = ["timestamp", "originalTimestamp"].into_iter();
     let mut stated = stated

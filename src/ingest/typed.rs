@@ -1,5 +1,5 @@
-//! A call that an operator types in at the admin port: the same checks as for calls that arrive, without the sender's
-//! key, since whoever types it is the operator. May use `config`, `model` and the clock.
+//! A call that an operator enters at the admin port: the same checks as for calls that arrive, without the sender's
+//! key, because the operator is the sender. May use `config`, `model` and the clock.
 
 use super::accept::{self, Rules};
 use super::routes::message_id;
@@ -7,8 +7,8 @@ use crate::clock::Clock;
 use crate::config::{IngestConfig, SourceConfig};
 use crate::model::{GarbageIds, NewEvent};
 
-/// The event that a call of this source is stored as, arriving now. `refused` says why a request with it alone would be
-/// answered 400. One without a `messageId` gets `id`, or a random one.
+/// The event that is stored for a call of this source that arrives now. `refused` is why a request with only this call
+/// would be answered 400. A call without a `messageId` gets `id`, or a random one.
 pub fn typed(
     call: &str,
     source: &SourceConfig,

@@ -1,4 +1,4 @@
-//! Lines of archives: what is in them, and when it happened.
+//! Lines of archives: their content, and the times of their calls.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What becomes of calls: their text, their envelope, their ids, and the bad ones among good ones.
+//! The results of calls: their text, their envelope, their ids, and the bad ones among good ones.
 
 use serde_json::{Value, json};
 
@@ -90,7 +90,7 @@ fn one_bad_call_does_not_cost_the_others() {
             None
         ]
     );
-    // What is known of a bad call stays known: its id, its type, whom it names.
+    // What is known of a bad call is kept: its id, its type, its identifiers.
     assert_eq!(events[1].message_id, "deep");
     assert_eq!(events[1].kind, Some(EventType::Track));
     assert_eq!(events[1].payload, deep);
@@ -115,7 +115,7 @@ fn the_path_says_which_call_it_is() {
     let body = r#"{"type":"track","userId":"u","name":"Home"}"#;
     let page = event("/v1/p/", body);
     assert_eq!((page.kind, page.name.as_deref()), (Some(EventType::Page), Some("Home")));
-    // Where the path is the batch's, the call's own type counts.
+    // On the batch path, the call's own type counts.
     assert_eq!(
         event("/v1/batch", r#"{"type":"group","userId":"u"}"#).kind,
         Some(EventType::Group)

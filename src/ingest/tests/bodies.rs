@@ -1,4 +1,4 @@
-//! Bodies: sizes, times, room, and how they are compressed.
+//! Bodies: sizes, times, memory, and how they are compressed.
 
 use std::convert::Infallible;
 use std::io::Write as _;
@@ -136,7 +136,7 @@ async fn a_body_without_room_is_read_to_its_end_and_thrown_away() {
     let refusal = receive::body(body, 10, Pace::KNOWN, &mut share).await.unwrap_err();
     assert_eq!((refusal.status().as_u16(), refusal.code()), (429, "cannot_store_now"));
     assert_eq!(read.load(Ordering::Relaxed), 10);
-    // Its share is free again already: what was read is gone.
+    // Its share is released already: what was read is discarded.
     room.share(true).take(5).unwrap();
     drop(other);
     let body = Body::from("0123456789");
@@ -170,7 +170,7 @@ impl hyper::body::Body for Silent {
     }
 }
 
-/// A body that comes a byte at a time, and counts what was read of it.
+/// A body that arrives one byte at a time, and counts how much of it was read.
 struct Bytewise {
     left: usize,
     read: Arc<AtomicUsize>,

@@ -1,4 +1,4 @@
-//! Ingest's decisions, as tables: no server, no outbox, a clock that stands.
+//! Ingest's decisions, as tables: no server, no outbox, a clock that does not move.
 
 mod archive;
 mod batches;
@@ -66,7 +66,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Judges a request as the routes would, its made message ids being `made-1`, `made-2`, …
+/// Judges a request as the routes would; the message ids it makes are `made-1`, `made-2`, …
 fn judge(path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Result<Accepted, Refusal> {
     let mut request = HttpRequest::post(path);
     for (name, value) in headers {

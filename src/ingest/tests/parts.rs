@@ -106,12 +106,12 @@ fn only_listed_pages_may_use_a_key_with_origins() {
     }
 }
 
-/// Segment's part of the settings for a client that asked with these headers.
+/// Segment's part of the settings for a client that sent these headers.
 fn segment(config: &IngestConfig, headers: &[(&str, &str)]) -> Value {
     segment_by(config, headers, true)
 }
 
-/// As above; `behind_proxy`: a trusted proxy passed it on.
+/// As above; `behind_proxy`: a trusted proxy forwarded the request.
 fn segment_by(config: &IngestConfig, headers: &[(&str, &str)], behind_proxy: bool) -> Value {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
@@ -215,8 +215,8 @@ fn settings_name_the_public_url_whatever_was_asked() {
     assert_eq!(address(&segment(&config, &[])), expected);
 }
 
-/// Kotlin's SDK and Swift's read nothing but whole numbers for all but the first wait, and drop what a number with a
-/// point stands in.
+/// Kotlin's SDK and Swift's accept only whole numbers for all but the first wait, and drop the object that contains a
+/// number with a decimal point.
 #[test]
 fn the_retry_policy_has_the_shape_that_sdks_read() {
     let found = segment(&config(), &[]);
@@ -238,7 +238,7 @@ fn the_retry_policy_has_the_shape_that_sdks_read() {
             assert!(part[key].as_u64().is_some_and(|number| number > 0), "{key}");
         }
     }
-    // The longest wait that is ever named is within what clients heed.
+    // The longest wait in an answer is within what clients obey.
     assert_eq!(rate["maxRetryInterval"], 300);
     for (status, expected) in [("401", "retry"), ("404", "retry"), ("408", "retry")] {
         assert_eq!(backoff["statusCodeOverrides"][status], expected, "{status}");
@@ -261,7 +261,7 @@ fn a_refusal_says_when_to_come_back_in_whole_seconds() {
     }
 }
 
-/// A clock that stands, and chances that do not.
+/// A clock that does not move, with this random number.
 struct Fixed(f64);
 
 impl Clock for Fixed {

@@ -18,7 +18,7 @@ fn at(fields: &Value) -> String {
 #[test]
 fn what_the_clients_clock_is_off_is_taken_out() {
     let cases = [
-        // The client is an hour slow, and the call was ten seconds old when it was sent.
+        // The client's clock is an hour slow, and the call was ten seconds old when it was sent.
         (
             json!({"timestamp": "2026-11-23T10:59:50Z", "sentAt": "2026-11-23T11:00:00Z"}),
             "11:59:50.000Z",
@@ -47,7 +47,7 @@ fn what_the_clients_clock_is_off_is_taken_out() {
         ),
         (json!({}), "12:00:00.000Z"),
         (json!({"timestamp": null}), "12:00:00.000Z"),
-        // RudderStack's name for it, and a wrong `timestamp` beside a right one.
+        // RudderStack's name for it, and a wrong `timestamp` next to a right one.
         (
             json!({"originalTimestamp": "2026-11-23T10:00:00Z", "sentAt": "2026-11-23T11:00:00Z"}),
             "11:00:00.000Z",

@@ -1,4 +1,4 @@
-//! Forwarded calls: what the webhook path takes, keeps and asks for.
+//! Forwarded calls: what the webhook path accepts, stores and requires.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha1::Sha1;
@@ -10,7 +10,7 @@ use crate::model::NewEvent;
 const SEGMENT: &str = r#"{"type":"track","userId":"u","event":"e","messageId":"s","channel":"server","version":2,
     "projectId":"p","timestamp":"2026-11-22T09:00:00.000Z","originalTimestamp":"2026-11-22T05:00:00.000Z",
     "sentAt":"2026-11-22T05:00:01.000Z","receivedAt":"2026-11-22T09:00:01.000Z","n": 1.10}"#;
-/// A call as RudderStack forwards it: nulls are gone, and so may `timestamp` be.
+/// A call as RudderStack forwards it: without nulls, and maybe without `timestamp`.
 const RUDDER: &str = r#"{"type":"track","userId":"u","event":"e","messageId":"r","channel":"server","rudderId":"x",
     "request_ip":"203.0.113.7","context":{"ip":"203.0.113.7"},"originalTimestamp":"2026-11-22T05:00:00.000Z",
     "sentAt":"2026-11-22T05:00:01.000Z","receivedAt":"2026-11-22T09:00:01.000Z"}"#;
@@ -25,7 +25,7 @@ fn signature(text: &str) -> String {
         .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
-/// The number of events taken, or the refusal's status and code.
+/// The number of accepted events, or the refusal's status and code.
 fn signed(path: &str, signature: Option<&str>, body: &str) -> String {
     let mut headers = vec![("x-write-key", "wk_segment")];
     headers.extend(signature.map(|signature| ("x-signature", signature)));
@@ -69,7 +69,7 @@ fn what_cannot_be_delivered_is_kept_as_dead_even_alone() {
             assert_eq!((kept.payload.as_str(), kept.message_id.as_str()), (call, "m"));
         }
     }
-    // What is no call at all, nobody could look at.
+    // What is not a call at all would be useless to store.
     for (body, code) in [
         ("", "bad_request"),
         ("[]", "empty_batch"),
@@ -90,7 +90,7 @@ fn only_a_source_that_may_delete_deletes() {
             let kept = judge(path, &[("x-write-key", key)], body.into()).unwrap();
             let refused = kept.events[0].refused.as_deref().unwrap();
             assert!(refused.starts_with("delete_not_allowed: "), "{refused}");
-            // Whom it names stays known, so that the operator sees it.
+            // Its identifiers are kept, so that the operator sees them.
             assert_eq!(kept.events[0].identifiers[0].to_string(), "user:victim");
         }
     }
@@ -140,14 +140,14 @@ fn a_source_with_a_shared_secret_takes_signed_webhooks_and_nothing_else() {
             assert_eq!(signed(path, Some(&right), body), "401 webhook_only", "{path}");
         }
     }
-    // The text counts, not how it travelled.
+    // The text counts, not its encoding.
     let headers = [
         ("x-write-key", "wk_segment"),
         ("x-signature", &signature(SEGMENT)),
         ("content-encoding", "gzip"),
     ];
     assert!(judge("/v1/webhook", &headers, gzip(SEGMENT.as_bytes())).is_ok());
-    // The signature is asked for beside the key, not in its place.
+    // The signature is required in addition to the key, not instead of it.
     let unknown = judge("/v1/webhook", &headers[1..2], SEGMENT.into()).unwrap_err();
     assert_eq!(unknown.code(), "unknown_source");
 }
