@@ -1,8 +1,10 @@
-//! What a browser says of a request that no page can change: which host it asks, where its page is from, what it sends.
+//! The headers of a browser that no page can change: which host the request is for, where its page is from, what it
+//! sends.
 //!
-//! A web page can make its own host name point to this machine and then ask a port here as its own site, so that the
-//! browser lets it read the answers (DNS rebinding). Such a request has that name as its `Host`. And a page can send a
-//! form or a plain text anywhere without asking, though it may not read the answer; JSON it cannot. Pure.
+//! A web page can make its own host name point to this machine and then send requests to a port here as its own site,
+//! so that the browser lets it read the answers (DNS rebinding). Such a request has that name as its `Host`. And a page
+//! can send a form or a plain text to any host without a preflight, though it may not read the answer; it cannot send
+//! JSON that way. Pure.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,18 +12,18 @@ use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, header};
 
-/// Where the page is from that sent a request.
+/// The origin of the page that sent a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Site {
-    /// From this port.
+    /// This port.
     Here,
-    /// From elsewhere.
+    /// Another site.
     Elsewhere,
-    /// No page, as far as is said: a program, or an address that somebody typed.
+    /// No page, as far as is known: a program, or an address that a person entered.
     Unsaid,
 }
 
-/// Where the page is from, as the browser says it (`Sec-Fetch-Site`, else `Origin`).
+/// The page's origin, by the browser's headers (`Sec-Fetch-Site`, else `Origin`).
 pub fn site(head: &Parts) -> Site {
     if let Some(site) = head.headers.get("sec-fetch-site") {
         return match site.as_bytes() {
@@ -41,20 +43,20 @@ pub fn site(head: &Parts) -> Site {
     }
 }
 
-/// The host that was asked for; `None` where a request names none, which no browser's does.
+/// The host of the request; `None` where it has none, which no browser sends.
 fn host(head: &Parts) -> Option<&str> {
     let header = head.headers.get(header::HOST);
-    // What is not ASCII is no name of this machine.
+    // A value that is not ASCII is no name of this machine.
     let header = header.map(|host| host.to_str().unwrap_or("?"));
     header.or_else(|| head.uri.authority().map(Authority::as_str))
 }
 
-/// Whether the host that was asked for cannot be another site's own name for this machine.
+/// Whether the host of the request cannot be another site's own name for this machine.
 pub fn asks_this_machine(head: &Parts) -> bool {
     host(head).is_none_or(is_of_this_machine)
 }
 
-/// Whether the body is said to be JSON, which no page elsewhere may send without being allowed to first.
+/// Whether the body is declared as JSON, which a page of another site may not send without a preflight.
 pub fn is_json(headers: &HeaderMap) -> bool {
     let value = headers.get(header::CONTENT_TYPE);
     let value = value.and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -62,7 +64,7 @@ pub fn is_json(headers: &HeaderMap) -> bool {
     essence.trim().eq_ignore_ascii_case("application/json")
 }
 
-/// An address needs no name server, so no page can be behind it that is not this machine's; of the names, those that
+/// An address needs no name server, so it cannot belong to a page of another site. Of the names, only those count that
 /// always mean this machine (RFC 6761, 6.3).
 fn is_of_this_machine(host: &str) -> bool {
     if host.parse::<SocketAddr>().is_ok() || host.parse::<IpAddr>().is_ok() {

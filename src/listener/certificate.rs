@@ -1,6 +1,6 @@
-//! A certificate and its key, from two PEM files: reads them, checks them, and says what is wrong and how to mend it.
+//! A certificate and its key, from two PEM files: reads them, checks them, and reports what is wrong and how to fix it.
 //!
-//! No text here repeats what the files hold.
+//! No text here repeats the content of the files.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -24,7 +24,7 @@ pub struct Files {
     pub key: PathBuf,
 }
 
-/// Why a certificate cannot be used. Each says what to do.
+/// Why a certificate cannot be used. Each message includes what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
     /// A file is absent, or this user may not read it.
@@ -34,7 +34,7 @@ pub enum CertificateError {
         key: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
@@ -49,7 +49,7 @@ pub enum CertificateError {
         /// The file.
         path: PathBuf,
     },
-    /// Nothing in the file is a certificate.
+    /// The file contains no certificate.
     #[error(
         "tls_cert {} holds no certificate; it must hold a block BEGIN CERTIFICATE, and after it those that lead to the \
          issuer (fullchain.pem of certbot, tls.crt of Kubernetes)", path.display()
@@ -58,7 +58,7 @@ pub enum CertificateError {
         /// The file.
         path: PathBuf,
     },
-    /// The certificate's block holds something else.
+    /// The certificate's block contains something else.
     #[error("the certificate in tls_cert {} cannot be read; get it anew from whoever issued it", path.display())]
     Certificate {
         /// The file.
@@ -67,7 +67,7 @@ pub enum CertificateError {
         #[source]
         source: RustlsError,
     },
-    /// Nothing in the file is a key.
+    /// The file contains no key.
     #[error(
         "tls_key {} holds no private key; it must hold a block BEGIN PRIVATE KEY (privkey.pem of certbot, tls.key of \
          Kubernetes)", path.display()
@@ -85,7 +85,7 @@ pub enum CertificateError {
         /// The file.
         path: PathBuf,
     },
-    /// The key is of another certificate.
+    /// The key belongs to another certificate.
     #[error(
         "the private key in tls_key {} is not that of the certificate in tls_cert {}; give both from the same renewal",
         key.display(), certificate.display()
@@ -119,13 +119,13 @@ impl CertificateError {
 /// A certificate and its key, ready for handshakes.
 pub(super) struct Pair {
     pub(super) certified: Arc<CertifiedKey>,
-    /// When the first certificate of the chain stops being valid, in milliseconds since 1970; `None` when it is too
-    /// odd to tell, which handshakes need not mind.
+    /// When the first certificate of the chain expires, in milliseconds since 1970; `None` when that cannot be parsed,
+    /// which does not affect handshakes.
     pub(super) expires_at_ms: Option<i64>,
 }
 
-/// What tells a change of the two files, through whatever links lead to them: certbot and Kubernetes swap links.
-/// `None` for a file that is not there.
+/// Detects a change of the two files, through any links that lead to them: certbot and Kubernetes replace links. `None`
+/// for a file that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stamp([Option<FileStamp>; 2]);
 
@@ -201,7 +201,7 @@ fn expires_at_ms(certificate: &CertificateDer<'_>) -> Option<i64> {
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, CertificateError> {
     let text = read(path, "tls_key")?;
-    // PKCS #8 has a block of its own for encrypted keys, the older forms a header inside of theirs.
+    // PKCS #8 has a separate block for encrypted keys, the older forms have a header inside of theirs.
     let is_encrypted = ["BEGIN ENCRYPTED PRIVATE KEY", "Proc-Type: 4,ENCRYPTED"]
         .iter()
         .any(|mark| text.windows(mark.len()).any(|at| at == mark.as_bytes()));

@@ -1,9 +1,10 @@
 //! One connection, from its handshake to its end.
 //!
-//! It promises that every connection ends: by a timer until its first whole request head, by one on each head after it,
-//! by one while it is idle, by one on writes that nobody reads, and by its age. When idle for too long, at its age, at
-//! `stop`, and when its place is asked for, what is in progress is finished first, for a bounded time. A request that came
-//! whole is answered though its client sends no more, or has left.
+//! Promises that every connection ends: by a timer until its first complete request head, by one on each later head, by
+//! one while it is idle, by one on writes that the client does not read, and by its age. When it is idle for too long,
+//! reaches its age, or must end because of `stop` or because its slot is needed, requests in progress are finished
+//! first, for a bounded time. A request that arrived completely is answered even if its client sends no more, or has
+//! left.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -33,12 +34,12 @@ use super::tls::{Opened, https_only};
 use super::traffic::{Phase, State, Traffic};
 use super::{Terms, Times};
 
-/// Requests on one HTTP/2 connection at once.
+/// Concurrent requests on one HTTP/2 connection.
 const STREAMS: u32 = 100;
-/// How often an HTTP/2 client is asked whether it is still there. It has 20 s to answer.
+/// The interval of pings to an HTTP/2 client, which has 20 s to answer.
 const PING_EVERY: Duration = Duration::from_secs(30);
 
-/// What every connection of a port is served with.
+/// The settings that every connection of a port is served with.
 pub(super) struct Server {
     http: auto::Builder<TokioExecutor>,
     terms: Terms,
@@ -60,7 +61,7 @@ impl Server {
         let Some(tls) = &self.terms.tls else {
             return self.answer(stream, from, place, head, self.routes.clone()).await;
         };
-        // No request is in a handshake yet: it is dropped at once.
+        // During a handshake there is no request yet: the connection is dropped at once.
         let opened = tokio::select! {
             () = place.close.cancelled() => return,
             () = place.cut.cancelled() => return,
@@ -79,7 +80,7 @@ impl Server {
         }
     }
 
-    /// Answers requests. The first one's head has to be whole at `head`.
+    /// Answers requests. The head of the first one must be complete at `head`.
     async fn answer(
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -134,7 +135,7 @@ impl Server {
     }
 }
 
-/// How long a connection is waited for that asks for nothing.
+/// How long to wait for a connection without a request.
 struct Wait {
     phase: Phase,
     until: Pin<Box<Sleep>>,
@@ -169,7 +170,7 @@ impl Wait {
 
 fn http() -> auto::Builder<TokioExecutor> {
     let mut http = auto::Builder::new(TokioExecutor::new());
-    // The time for a head is counted by `Wait`: the library's begins with the idle time before it.
+    // `Wait` measures the time for a head, because the library's timer begins with the idle time before it.
     http.http1().header_read_timeout(None).half_close(true);
     http.http2()
         .timer(TokioTimer::new())
@@ -178,7 +179,7 @@ fn http() -> auto::Builder<TokioExecutor> {
     http
 }
 
-/// Answers one request. Its place is busy until the answer is sent.
+/// Answers one request. Its slot is busy until the answer is sent.
 fn respond(
     mut request: Request<Incoming>,
     routes: &Router,
@@ -199,8 +200,7 @@ fn respond(
     }
 }
 
-/// HTTP/1.1 asks for one `Host`, whatever the server knows without it: two are read as one by this program and as the
-/// other by a proxy (RFC 9112, 3.2).
+/// HTTP/1.1 requires exactly one `Host`: of two, this program could use one and a proxy the other (RFC 9112, 3.2).
 fn names_one_host(request: &Request<Incoming>) -> bool {
     request.version() != Version::HTTP_11 || request.headers().get_all(header::HOST).iter().count() == 1
 }

@@ -1,4 +1,5 @@
-//! Failures to accept connections, which come many a second while they last: counted, and logged once a minute. Pure.
+//! Failures to accept connections, which occur many times a second while their cause lasts: counted, and logged once a
+//! minute. Pure.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ pub(super) struct Failures {
 }
 
 impl Failures {
-    /// Counts one more; when it is time to log, how many there were since the last time.
+    /// Counts one more. When a line is due, returns how many there were since the last one.
     pub(super) fn count(&mut self, now: Duration) -> Option<u64> {
         self.count += 1;
         let is_due = self.logged_at.is_none_or(|at| now.saturating_sub(at) >= EVERY);

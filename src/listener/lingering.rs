@@ -1,9 +1,10 @@
-//! A stream that outlives its client for a moment, so that what arrived whole is answered and not dropped.
+//! A stream that stays open for a moment after its client has left, so that what arrived completely is answered and not
+//! dropped.
 //!
-//! HTTP/2's library forgets requests that it has not handed out, and ends those in progress, as soon as it reads the end
-//! of the connection or fails to write. So this holds both back until every request is answered, for a bounded time. Of
-//! HTTP/1.1 it holds nothing back: there the end of a body that is not whole is to be seen at once, and `half_close` lets
-//! the rest be answered.
+//! When the HTTP/2 library reads the end of the connection or fails to write, it drops requests that it has not passed
+//! on and ends those in progress. So this stream hides both events until every request is answered, for a bounded time.
+//! For HTTP/1.1 it hides nothing: there the end of an incomplete body must be seen at once, and `half_close` lets the
+//! rest be answered.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
@@ -16,10 +17,11 @@ use tokio::time::Sleep;
 
 use super::traffic::Traffic;
 
-/// For how long the end is held back. What a client sent before it left is read in much less, and is judged and stored
+/// How long the end is hidden. What a client sent before it left is read in much less time, and is judged and stored
 /// however the connection ends.
 const LONGEST: Duration = Duration::from_secs(5);
-/// How often everything has to stand still: once for the requests to be handed out, once for answers to be written.
+/// How many rounds without progress are required: once for the requests to be passed on, once for answers to be
+/// written.
 const ROUNDS: u8 = 3;
 
 pub(super) struct Lingering<S> {
@@ -27,13 +29,13 @@ pub(super) struct Lingering<S> {
     traffic: Arc<Traffic>,
     /// What was read at the end.
     end: Option<io::Result<()>>,
-    /// The client takes nothing more: what is written is thrown away.
+    /// The client reads nothing more: what is written is discarded.
     is_deaf: bool,
     /// An answer waits for the client to read.
     is_writing: bool,
     /// Since one of the above.
     longest: Option<Pin<Box<Sleep>>>,
-    /// Rounds in which nothing was in progress, and the requests that there were.
+    /// Rounds in which nothing was in progress, and the number of requests at that time.
     quiet: (u8, u64),
 }
 
@@ -63,7 +65,7 @@ impl<S> Lingering<S> {
         longest.as_mut().poll(context).is_ready()
     }
 
-    /// Waits until the end that was read may be seen.
+    /// Waits until the end that was read may be reported.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if !self.may_linger() || self.is_over(context) {
             return Poll::Ready(());
@@ -88,7 +90,7 @@ impl<S> Lingering<S> {
 
     fn turn_deaf(&mut self, context: &Context<'_>) {
         self.is_deaf = true;
-        // The next read begins to count the time.
+        // The next read starts the timer.
         context.waker().wake_by_ref();
     }
 

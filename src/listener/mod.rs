@@ -1,10 +1,10 @@
 //! The accept loop under every port of the program: ingest, admin and sandbox serve their routes through it.
 //!
-//! It promises that a slow or silent client costs a bounded time and place ([`Times`], `connection`), and no other
-//! client its answer (`places`); that a failing `accept` never ends the loop, and that a shutdown lets answers in
-//! progress finish within a deadline. With a [`Tls`] a port speaks TLS alone, and its certificate can be replaced while
-//! it serves. Reads the certificate's files; may use the clock. [`browser`]
-//! reads what a request says of a web page behind it.
+//! Promises that a slow or silent client uses a bounded time and number of slots ([`Times`], `connection`), and does
+//! not prevent the answers to others (`places`); that a failing `accept` never ends the loop; and that a shutdown lets
+//! answers in progress finish within a deadline. With a [`Tls`] a port speaks only TLS, and its certificate can be
+//! replaced while it serves. Reads the certificate's files; may use the clock. [`browser`] reads what a request
+//! contains about the web page that sent it.
 
 pub mod browser;
 mod certificate;
@@ -36,26 +36,26 @@ use connection::Server;
 use failures::Failures;
 use places::Places;
 
-/// Connections served at once where nobody says how many: below the usual limit of 1,024 open files.
+/// Concurrent connections where no number is given: below the usual limit of 1,024 open files.
 const PLACES: usize = 768;
-/// The pause after a failed `accept` (out of file descriptors, mostly), so that the loop does not spin.
+/// The delay after a failed `accept` (mostly because file descriptors are used up), to avoid a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long what takes on a connection.
+/// The time limits of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Times {
-    /// From accepting it to the end of the first request's head, the TLS handshake included; from the first byte of a later
-    /// request of HTTP/1.1 to the end of its head. 10 s.
+    /// From accepting it to the end of the first request's head, including the TLS handshake; from the first byte of a
+    /// later request of HTTP/1.1 to the end of its head. 10 s.
     pub head: Duration,
-    /// From an answer to the first byte of the next request, or its whole head in HTTP/2. 150 s: longer than proxies keep
-    /// an idle connection (nginx and AWS's load balancer 60 s, Caddy 120 s), since a request that they send while it is
-    /// being closed is lost.
+    /// From an answer to the first byte of the next request, or to its whole head in HTTP/2. 150 s: longer than proxies
+    /// keep an idle connection (nginx and AWS's load balancer 60 s, Caddy 120 s), since a request that they send while
+    /// it is being closed is lost.
     pub idle: Duration,
     /// A write of which the client reads nothing. 30 s.
     pub write: Duration,
-    /// Its age, more or less a tenth, so that those that began together do not end together. 1 h.
+    /// Its age, plus or minus a tenth, so that connections that began together do not end together. 1 h.
     pub age: Duration,
-    /// What is in progress on a connection that is to end. 1 min.
+    /// For requests in progress on a connection that must end. 1 min.
     pub closing: Duration,
 }
 
@@ -71,18 +71,18 @@ impl Default for Times {
     }
 }
 
-/// What the connections of a port are served by.
+/// The settings of the connections of a port.
 #[derive(Clone)]
 pub struct Terms {
     /// The certificate it speaks TLS with; `None`: it speaks plain HTTP.
     pub tls: Option<Tls>,
-    /// Connections at once, in their handshake or after it.
+    /// Concurrent connections, in their handshake or after it.
     pub places: usize,
-    /// The proxies that are believed, and may have more than an eighth of the places.
+    /// The proxies that are trusted, and may have more than an eighth of the slots.
     pub trusted: Trusted,
-    /// How long what takes.
+    /// The time limits.
     pub times: Times,
-    /// Where time and jitter come from.
+    /// The source of time and jitter.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -109,13 +109,13 @@ impl Terms {
 #[derive(Debug, thiserror::Error)]
 #[error("failed to listen on {address}; is another program, or another klaviyo-relay, using it?")]
 pub struct ListenError {
-    /// The address asked for.
+    /// The configured address.
     pub address: SocketAddr,
     #[source]
     source: std::io::Error,
 }
 
-/// Opens a port. With port 0 the system chooses one; `local_addr` of the result tells which.
+/// Opens a port. With port 0 the system chooses one; `local_addr` of the result returns it.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
     TcpListener::bind(address)
         .await
@@ -127,7 +127,7 @@ pub async fn serve(listener: TcpListener, routes: Router, stop: CancellationToke
     serve_by(Terms::default(), listener, routes, stop, drain).await;
 }
 
-/// As [`serve`], by these terms.
+/// As [`serve`], with these settings.
 pub async fn serve_by(terms: Terms, listener: TcpListener, routes: Router, stop: CancellationToken, drain: Duration) {
     let clock = Arc::clone(&terms.clock);
     let places = Places::new(terms.places, terms.trusted.clone(), Arc::clone(&clock));
@@ -153,7 +153,7 @@ pub async fn serve_by(terms: Terms, listener: TcpListener, routes: Router, stop:
             tracing::debug!(%error, "connection keeps Nagle's delay");
         }
         let connection = Arc::clone(&server).serve(stream, from, place);
-        // A connection that is dropped ends at once, and with it whatever its routes hold.
+        // A connection that is dropped ends at once, together with everything its routes hold.
         let cut = cut.clone();
         connections.spawn(async move { cut.run_until_cancelled(connection).await });
     }

@@ -1,7 +1,7 @@
-//! Whom a request came from, and whose word on that is believed.
+//! The client of a request, and which headers about it are trusted.
 //!
-//! It promises that what a header states of a client is believed from a trusted proxy alone, and from the right: what
-//! stands left of the first address that is no trusted proxy could be written by anybody. Pure.
+//! Promises that headers about a client are used only from a trusted proxy, and are read from the right: anybody could
+//! have written what is left of the first address that is not a trusted proxy. Pure.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::http::HeaderMap;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// The networks of proxies that are believed; clones share them.
+/// The networks of trusted proxies; clones share them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trusted(Arc<[IpNet]>);
 
@@ -19,7 +19,7 @@ impl Trusted {
         Self(networks.into())
     }
 
-    /// Whether an address is of one of the networks. An IPv4 address that comes as IPv6 is the same.
+    /// Whether an address belongs to one of the networks. An IPv4 address in IPv6 form is the same.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
@@ -49,12 +49,12 @@ impl Peer {
         Self { address, trusted }
     }
 
-    /// Whether it is a trusted proxy, so that its `X-Forwarded-…` headers are believed.
+    /// Whether it is a trusted proxy, so that its `X-Forwarded-…` headers are used.
     pub fn is_trusted(&self) -> bool {
         self.trusted.contains(self.address.ip())
     }
 
-    /// The client's address: that of the connection, or what a trusted proxy names in `X-Forwarded-For`.
+    /// The client's address: that of the connection, or the one that a trusted proxy names in `X-Forwarded-For`.
     pub fn client(&self, headers: &HeaderMap) -> IpAddr {
         let mut client = self.address.ip();
         let lines = headers.get_all("x-forwarded-for").iter().rev();
@@ -101,7 +101,7 @@ mod tests {
             ("10.0.0.1", &[], "10.0.0.1"),
             ("10.0.0.1", &["198.51.100.7"], "198.51.100.7"),
             ("::ffff:10.0.0.1", &["198.51.100.7"], "198.51.100.7"),
-            // What a client wrote itself stands left of its address.
+            // What a client wrote itself is left of its address.
             ("10.0.0.1", &["1.2.3.4, 198.51.100.7"], "198.51.100.7"),
             ("10.0.0.1", &["1.2.3.4", "198.51.100.7, 10.9.9.9"], "198.51.100.7"),
             ("10.0.0.1", &["10.7.7.7, 10.9.9.9"], "10.7.7.7"),

@@ -1,9 +1,10 @@
-//! The places for connections of a port: how many there are, who has how many, and who has to leave when all are taken.
+//! The connection slots of a port: how many there are, how many each address has, and which connection must end when
+//! all are taken.
 //!
-//! It promises that no more connections are open than there are places; that an address has an eighth of them at most,
-//! unless it is a trusted proxy's; and that when all are taken, a newcomer gets the place of a connection that asks for
-//! nothing: the oldest that has sent no whole request head for a second, else the one that has been idle for the
-//! longest, else the oldest without a whole head. A request in progress never loses its place to a newcomer. Does no
+//! Promises that no more connections are open than there are slots; that an address has an eighth of them at most,
+//! unless it is a trusted proxy; and that when all are taken, a new connection gets the slot of one without a request:
+//! the oldest that has sent no complete request head for a second, else the one that has been idle for the longest,
+//! else the oldest without a complete head. A request in progress never loses its slot to a new connection. Does no
 //! I/O.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -17,39 +18,39 @@ use tokio_util::sync::CancellationToken;
 use super::peer::Trusted;
 use crate::clock::Clock;
 
-/// The part of the places that one address may have is one of this many.
+/// One address may have one of this many parts of the slots.
 const SHARES: usize = 8;
-/// A client that means to ask has sent the head of its request by then.
+/// After this time, a client that wants to send a request has sent its head.
 const FRESH: Duration = Duration::from_secs(1);
-/// How long a newcomer waits for the one that was asked to leave, before another one is asked.
+/// How long a new connection waits for another one to end, before a further one is closed.
 const LEAVING: Duration = Duration::from_millis(100);
-/// Taken places are worth a warning, not one for each newcomer.
+/// The shortest time between two warnings that all slots are taken.
 const WARN_EVERY: Duration = Duration::from_mins(1);
 
-/// The places of a port.
+/// The slots of a port.
 pub(super) struct Places {
     most: usize,
     trusted: Trusted,
     clock: Arc<dyn Clock>,
     book: Mutex<Book>,
-    /// A place is free. One waits at a time: the accept loop.
+    /// A slot is free. Only one task waits at a time: the accept loop.
     freed: Notify,
 }
 
-/// A connection's place; free again when this and every [`Asking`] of it are dropped.
+/// A connection's slot; free again when this and every [`Asking`] of it are dropped.
 pub(super) struct Place {
     places: Arc<Places>,
     number: u64,
-    /// Cancelled when the connection is to end once nothing is in progress on it.
+    /// Cancelled when the connection must end once nothing is in progress on it.
     pub(super) close: CancellationToken,
-    /// Cancelled when it is to end at once.
+    /// Cancelled when it must end at once.
     pub(super) cut: CancellationToken,
 }
 
 /// A request on a connection, from its head to the end of its answer.
 pub(super) struct Asking(Arc<Place>);
 
-/// Who shares the places of an address: for IPv6 its network, since one machine has all of a /64.
+/// The unit that shares the slots of an address: for IPv6 its network, since one machine has all of a /64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Origin(IpAddr);
 
@@ -57,11 +58,11 @@ struct Origin(IpAddr);
 struct Book {
     seats: HashMap<u64, Seat>,
     of_origin: HashMap<Origin, usize>,
-    /// The last number given, to a connection or to a moment at which one became idle.
+    /// The last number that was assigned, to a connection or to a moment at which one became idle.
     last: u64,
-    /// Connections that have sent no whole head, in the order they came.
+    /// Connections that have sent no complete head, in the order of their arrival.
     fresh: BTreeSet<u64>,
-    /// Connections with nothing in progress, in the order they became so.
+    /// Connections with nothing in progress, in the order in which they became idle.
     idle: BTreeMap<u64, u64>,
     warned_at: Option<Duration>,
 }
@@ -82,14 +83,14 @@ enum State {
     Busy,
     /// Since the moment with this number.
     Idle(u64),
-    /// It was asked to leave.
+    /// It is about to close.
     Leaving,
 }
 
-/// What became of a newcomer.
+/// The result for a new connection.
 enum Admission {
     Admitted(Place),
-    /// Its address has as many places as it may.
+    /// Its address has as many slots as it may.
     Refused,
     /// All are taken.
     Full,
@@ -106,8 +107,8 @@ impl Places {
         })
     }
 
-    /// A place for a connection from this address, as soon as there is one; `None` when the address has its share.
-    /// The connection's `close` is cancelled with `stop` too.
+    /// A slot for a connection from this address, as soon as there is one; `None` when the address has its share. The
+    /// connection's `close` is cancelled with `stop` too.
     pub(super) async fn admit(self: &Arc<Self>, from: IpAddr, stop: &CancellationToken) -> Option<Place> {
         let mut make_room = true;
         loop {
@@ -168,7 +169,7 @@ impl Places {
 }
 
 impl Place {
-    /// A request begins: its head is whole.
+    /// A request begins: its head is complete.
     pub(super) fn ask(self: &Arc<Self>) -> Asking {
         self.places.book().begin(self.number);
         Asking(Arc::clone(self))
@@ -262,7 +263,7 @@ impl Book {
         }
     }
 
-    /// Asks one connection to leave, if one asks for nothing itself.
+    /// Closes one connection that has no request in progress, if there is one.
     fn make_room(&mut self, now: Duration) {
         let oldest = self.fresh.first().copied();
         let since = oldest.and_then(|number| Some(self.seats.get(&number)?.since));
@@ -349,7 +350,7 @@ mod tests {
             self.hand.0.fetch_add(seconds, Ordering::Relaxed);
         }
 
-        /// A newcomer finds all places taken.
+        /// A new connection finds all slots taken.
         fn crowd(&self) {
             assert!(matches!(self.admission("10.0.0.9"), Admission::Full));
         }

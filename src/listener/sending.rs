@@ -1,4 +1,4 @@
-//! An answer's body that keeps something until it is sent, or given up. No I/O of its own.
+//! An answer's body that holds a value until the body is sent or dropped. No I/O of its own.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

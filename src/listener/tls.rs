@@ -1,6 +1,6 @@
-//! TLS on a port: handshakes by the certificate of the moment, and its replacement while the port serves.
+//! TLS on a port: handshakes with the current certificate, and its replacement while the port serves.
 //!
-//! It promises that a broken new pair of files leaves the old one in use, that new handshakes get the new certificate
+//! Promises that a broken new pair of files leaves the old one in use, that new handshakes get the new certificate
 //! while open connections stay, and that nothing a client sent reaches a log.
 
 use std::io;
@@ -20,9 +20,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::certificate::{CertificateError, Files, Pair, Stamp};
 
-/// How often the files are looked at.
+/// How often the files are checked.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// What a port may be asked for, in the order of our liking (RFC 7301).
+/// The protocols that a port offers, in the order of preference (RFC 7301).
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// TLS with a certificate from files. Clones share it.
@@ -33,7 +33,7 @@ struct Shared {
     files: Files,
     current: Arc<Current>,
     acceptor: TlsAcceptor,
-    /// The files as they were when last read, for good or ill.
+    /// The state of the files when they were last read, with or without success.
     read: Mutex<Stamp>,
 }
 
@@ -67,12 +67,12 @@ impl Tls {
         })))
     }
 
-    /// When the certificate in use stops being valid, in milliseconds since 1970; `None` when it cannot be told.
+    /// When the current certificate expires, in milliseconds since 1970; `None` when that cannot be parsed.
     pub fn expires_at_ms(&self) -> Option<i64> {
         self.0.current.pair().expires_at_ms
     }
 
-    /// Reads the files again. New handshakes get what they hold now; on an error the old certificate stays.
+    /// Reads the files again. New handshakes use their current content; on an error the old certificate stays.
     pub fn reload(&self) -> Result<(), CertificateError> {
         let Shared {
             files,
@@ -87,8 +87,8 @@ impl Tls {
         Ok(())
     }
 
-    /// Looks at the files until `stop`, and tells `changed` each time they have changed and stand still: whoever
-    /// replaces a certificate and then its key is not caught between the two.
+    /// Checks the files until `stop`, and calls `changed` each time they have changed and are stable again, so that a
+    /// certificate is not loaded between the replacement of its file and that of its key.
     pub async fn watch(&self, stop: CancellationToken, changed: impl Fn()) {
         let mut pace = tokio::time::interval(LOOK_EVERY);
         let mut seen = None;
@@ -102,14 +102,14 @@ impl Tls {
         }
     }
 
-    /// Shakes hands, unless the first byte says that the client does not speak TLS.
+    /// Performs the handshake, unless the first byte shows that the client does not speak TLS.
     pub(super) async fn open(&self, stream: TcpStream) -> io::Result<Opened> {
         let mut first = [0];
         if stream.peek(&mut first).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        // Methods are capital letters. A TLS record never begins so (22 stands for a handshake: RFC 8446, 5.1), and
-        // what is neither, rustls answers with an alert.
+        // Methods are capital letters. A TLS record never begins with one (22 stands for a handshake: RFC 8446, 5.1),
+        // and rustls answers anything else with an alert.
         if first[0].is_ascii_uppercase() {
             return Ok(Opened::Plain(stream));
         }
@@ -118,7 +118,7 @@ impl Tls {
     }
 }
 
-/// What a client hears that speaks plain HTTP to a port with TLS.
+/// The answer to a client that speaks plain HTTP to a port with TLS.
 pub(super) fn https_only() -> Router {
     Router::new().fallback(|| async {
         let closing = [
@@ -130,7 +130,7 @@ pub(super) fn https_only() -> Router {
     })
 }
 
-/// The certificate of the moment, for rustls to ask at each handshake.
+/// The current certificate, which rustls reads at each handshake.
 struct Current {
     pair: RwLock<Arc<Pair>>,
 }

@@ -1,4 +1,4 @@
-//! What goes on on one connection: how many requests are in progress, and since when none is. No I/O.
+//! The activity on one connection: how many requests are in progress, and since when there are none. No I/O.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -6,7 +6,7 @@ use std::task::Waker;
 use futures_util::task::AtomicWaker;
 use tokio::sync::watch;
 
-/// What one connection is used for. Shared by its requests, its stream and who times it.
+/// The activity of one connection. Its requests, its stream and its timer share it.
 pub(super) struct Traffic {
     state: watch::Sender<State>,
     waiting: AtomicWaker,
@@ -24,7 +24,7 @@ pub(super) enum Phase {
     Busy,
     /// The first byte of another request.
     Idle,
-    /// The rest of another request's head; of HTTP/1.1 alone.
+    /// The rest of another request's head; only with HTTP/1.1.
     Head,
 }
 
@@ -34,7 +34,7 @@ pub(super) struct State {
     pub(super) asked: u64,
     /// Of them, those that are not answered yet.
     pub(super) in_progress: usize,
-    /// Of the last request.
+    /// Whether the last request was HTTP/2.
     pub(super) is_http_2: bool,
     has_head_begun: bool,
 }
@@ -62,12 +62,12 @@ impl Traffic {
         *self.state.borrow()
     }
 
-    /// Sees each change of the state.
+    /// Receives each change of the state.
     pub(super) fn subscribe(&self) -> watch::Receiver<State> {
         self.state.subscribe()
     }
 
-    /// A request begins: its head is whole.
+    /// A request begins: its head is complete.
     pub(super) fn begin(self: &Arc<Self>, is_http_2: bool) -> InProgress {
         self.state.send_modify(|state| {
             state.asked += 1;
@@ -78,7 +78,8 @@ impl Traffic {
         InProgress(Arc::clone(self))
     }
 
-    /// Bytes were read. Of HTTP/1.1 they begin the next request, when none is in progress; of HTTP/2 they can be anything.
+    /// Bytes were read. With HTTP/1.1 they begin the next request, when none is in progress; with HTTP/2 they can be
+    /// anything.
     pub(super) fn read(&self) {
         self.state.send_if_modified(|state| {
             let begins = state.phase() == Phase::Idle && !state.is_http_2;
@@ -87,7 +88,7 @@ impl Traffic {
         });
     }
 
-    /// Has `waker` woken when a request ends.
+    /// Wakes `waker` when a request ends.
     pub(super) fn wake_at_end(&self, waker: &Waker) {
         self.waiting.register(waker);
     }
