@@ -215,8 +215,8 @@ impl Context {
         }
     }
 
-    /// Makes the end of an event. Under `[delivery] after_dead = "hold"` a dead event keeps its place: the events
-    /// behind it wait for a replay or a discard.
+    /// Makes the end of an event. Where `[delivery] after_dead` is `hold`, a dead event is held: the events behind it
+    /// wait for a replay or a discard.
     pub(super) fn finish(&self, event: &ClaimedEvent, end: End) -> Then {
         // An event that never became a deletion request erases nobody.
         let is_request = !matches!(end, End::Dead(_));

@@ -32,8 +32,8 @@ pub(super) fn planned(metrics: &Metrics, planned: &[PlannedDelivery]) {
     }
 }
 
-/// The use of the limits by the families that sent something in the last minute or are closed by a 429, for readers of the
-/// outbox.
+/// The use of the limits by the families that sent something in the last minute or are closed by a 429, for readers of
+/// the outbox.
 pub(super) fn limits_in_use(limits: &Limits, now: Timestamp) -> Vec<Told> {
     let used = limits.snapshot(now).into_iter().map(|family| Told {
         family: family.family.word().to_owned(),
