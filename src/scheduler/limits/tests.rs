@@ -44,7 +44,7 @@ fn rate(limit: u32, remaining: u32, reset: u64) -> RateInfo {
     }
 }
 
-/// Sends `n` requests, which are answered at once.
+/// Sends `n` requests and answers them at once.
 fn send(limits: &mut Limits, family: Family, n: usize, now: Timestamp) {
     limits.sent(family, n, now);
     for _ in 0..n {
