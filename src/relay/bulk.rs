@@ -193,8 +193,8 @@ async fn exchange(context: &Context, job: &BulkJob, items: Vec<Item>, going: Goi
     }
     let settled = match outcome.kind {
         OutcomeKind::Refused | OutcomeKind::Conflict => refused(context, job, items, &outcome, &answer),
-        // The cause may be a single item: splitting the job in halves isolates that item in a few steps. The circuit
-        // breaker prevents that an outage is retried with all of them.
+        // The cause may be a single item: splitting the job in halves isolates that item in a few steps. In an
+        // outage the circuit breaker stops the halves from being sent.
         OutcomeKind::Retry | OutcomeKind::Stopped if outcome.http_status != Some(429) && job.len() > 1 => {
             let words = outcome.error.as_deref().unwrap_or("no words");
             let half = items.len().div_ceil(2);
