@@ -188,7 +188,7 @@ impl Meter {
 
     fn hear(&mut self, remaining: u32, until: Timestamp) {
         match &mut self.said {
-            // This is about a minute that is over for an answer that came earlier.
+            // The answer is about an older minute than the stored figures.
             Some(said) if until.plus(SAME_MINUTE) < said.until => {}
             Some(said) if until <= said.until.plus(SAME_MINUTE) => {
                 said.remaining = said.remaining.min(remaining);
