@@ -30,8 +30,8 @@ impl Witness {
         *self.seen() = Some(Seen::since(believed, clock));
     }
 
-    /// Looks at both clocks and returns the time that is trusted now. This must be called every few seconds, because a
-    /// leap is trusted by what these looks see.
+    /// Looks at both clocks and returns the time that is trusted now. This must be called every few seconds, because
+    /// only these looks show whether the clock keeps to a leap.
     pub fn look(&self, clock: &dyn Clock) -> Timestamp {
         let mut seen = self.seen();
         seen.get_or_insert_with(|| Seen::since(None, clock)).look(clock)
