@@ -1,5 +1,5 @@
-//! How requests arrive: so many at once, and their bodies in time. So a place is left for supervisors to ask whether
-//! the process works, whatever others do on this port.
+//! Limits for incoming requests: how many at the same time, and how long a body may take. The limits keep capacity free
+//! for the health checks of a supervisor, whatever other clients do on this port.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::listener::keeping;
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(10);
 
-/// Lets a request through if there are not too many in progress, from its head to the end of its answer.
+/// Admits a request unless too many are in progress. A request counts from its head to the end of its answer.
 pub(super) async fn admit(State(crowd): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
     let Ok(permit) = crowd.try_acquire_owned() else {
         return Refusal::busy().into_response();
@@ -25,7 +25,7 @@ pub(super) async fn admit(State(crowd): State<Arc<Semaphore>>, request: Request,
     next.run(request).await.map(|body| keeping(body, permit))
 }
 
-/// A body of at most `most` bytes.
+/// Reads a body of at most `most` bytes.
 pub(super) async fn collected(body: Body, most: usize) -> Result<Bytes, Refusal> {
     let arrived = tokio::time::timeout(BODY_TIME, Limited::new(body, most).collect()).await;
     match arrived {

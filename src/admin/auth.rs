@@ -1,7 +1,9 @@
-//! Who may ask: whoever shows the token; where none is set, whoever asks this machine by a name of its own.
+//! Access control: a client must present the token. Without a configured token, a client must reach this machine by one
+//! of its own names.
 //!
-//! A web page that asks this port as its own site ([`browser`]) has no token to show; where none is set, the name that it
-//! asks by gives it away. A proxy in front that passes its own name on has to have a token set.
+//! A web page that uses this port as its own site ([`browser`], DNS rebinding) has no token; without a configured
+//! token, the foreign host name in its requests gives it away. Behind a proxy that forwards its own host name, a token
+//! must be configured.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -23,10 +25,10 @@ use crate::config::AdminConfig;
 use crate::listener::{Peer, browser};
 use crate::model::Timestamp;
 
-/// The cookie of a session.
+/// The session cookie.
 pub(super) const COOKIE: &str = "klaviyo_relay";
 
-/// Who may ask.
+/// Checks tokens and sessions.
 #[derive(Clone)]
 pub struct Access {
     token: Option<SecretString>,
@@ -35,18 +37,18 @@ pub struct Access {
     sessions: Arc<Mutex<Sessions>>,
 }
 
-/// What is known of sessions beside what they say themselves.
+/// The state of sessions that the session values themselves do not contain.
 #[derive(Default)]
 struct Sessions {
-    /// The time that the newest was begun with, in milliseconds: no two have the same.
+    /// The start time of the newest session, in milliseconds. Start times are unique.
     newest: i64,
-    /// Those that were ended before their time, as long as they would still hold.
+    /// Sessions that were ended early. Each is remembered until it would have expired.
     ended: BTreeSet<String>,
 }
 
 impl Access {
-    /// As the configuration says. It demands a token where other machines can reach the port. `form_key`: what nobody
-    /// can guess, for as long as the process lives.
+    /// Access control as configured. The configuration requires a token where other machines can reach the port.
+    /// `form_key` is an unguessable key that is valid for the lifetime of the process.
     pub fn of(config: &AdminConfig, form_key: [u8; 32]) -> Self {
         Self {
             token: config.token.clone(),
@@ -56,17 +58,17 @@ impl Access {
         }
     }
 
-    /// Whether somebody has to log in to see a page.
+    /// Whether a page requires a login.
     pub(super) fn asks_for_a_token(&self) -> bool {
         self.token.is_some()
     }
 
-    /// What the forms of a visitor carry.
+    /// The CSRF token for the forms of a session.
     pub(super) fn form(&self, session: &str) -> String {
         session::form(&self.form_key, session)
     }
 
-    /// A session for whoever shows the token.
+    /// Starts a session if the token is correct.
     pub(super) fn log_in(&self, shown: &str, head: &Parts, clock: &dyn Clock) -> Result<String, Refusal> {
         self.shown(shown, head, clock)?;
         let token = self.token.as_ref().map_or("", |token| token.expose_secret());
@@ -76,7 +78,8 @@ impl Access {
         Ok(session::begin(token, begun))
     }
 
-    /// Ends a session: a copy of its cookie is worth nothing any more. A restart forgets that; a new token ends all.
+    /// Ends a session, so that a copied cookie is worthless. The list of ended sessions does not survive a restart; a
+    /// new token ends all sessions.
     pub(super) fn log_out(&self, session: &str, now: Timestamp) {
         let Some(token) = &self.token else { return };
         let holds = |session: &str| session::holds(session, token.expose_secret(), now);
@@ -91,7 +94,7 @@ impl Access {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the token is shown, or where there is none, this machine is asked for by a name of its own.
+    /// Checks the token; without a configured token, checks that the request uses one of this machine's own names.
     fn check(&self, head: &Parts, clock: &dyn Clock) -> Result<(), Refusal> {
         if self.token.is_none() {
             return if browser::asks_this_machine(head) {
@@ -106,7 +109,7 @@ impl Access {
         self.shown(shown, head, clock)
     }
 
-    /// As [`Self::check`], for a page: a session does as well.
+    /// Like [`Self::check`], for a page: a valid session is accepted too.
     pub(super) fn check_visit(&self, head: &Parts, clock: &dyn Clock) -> Result<(), Refusal> {
         let token = self.token.as_ref().map(ExposeSecret::expose_secret);
         match (token, cookie(&head.headers, COOKIE)) {
@@ -119,8 +122,8 @@ impl Access {
         }
     }
 
-    /// Whether this is the token. The right one is always taken: others could keep its owner out otherwise, who may come
-    /// from the same address. Wrong ones are counted, and who shows too many is asked to wait.
+    /// Compares a presented token. The correct token is always accepted: otherwise an attacker behind the same address
+    /// could lock the operator out. Wrong tokens are counted, and an address with too many of them has to wait.
     fn shown(&self, shown: &str, head: &Parts, clock: &dyn Clock) -> Result<(), Refusal> {
         let Some(token) = &self.token else {
             return Ok(());
@@ -139,10 +142,10 @@ impl Access {
     }
 }
 
-/// Whoever has no address: in tests, which ask without a connection.
+/// The address of a client without one: tests call the router without a connection.
 const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
-/// Lets a request to the API through, or says why not.
+/// Admits an authorized API request, or answers why it is refused.
 pub(super) async fn check(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
     let (head, body) = request.into_parts();
     match admin.access.check(&head, &*admin.clock) {
@@ -162,7 +165,7 @@ pub(super) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> 
         .find_map(|(known, value)| (known == name).then_some(value))
 }
 
-/// The token of `Bearer TOKEN`; the scheme is written in any case (RFC 9110, 11.1).
+/// The token of `Bearer TOKEN`; the scheme is case-insensitive (RFC 9110, 11.1).
 fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim_start())

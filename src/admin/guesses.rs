@@ -1,22 +1,22 @@
-//! How often a wrong token was shown, by the client's address: who guesses is asked to wait, and so are programs that
-//! have the wrong one. What keeps guesses from succeeding is the token's length.
+//! Counts wrong tokens by client address and makes an address wait after too many. This slows down attackers and
+//! programs with a wrong token; the token's length is what makes guessing hopeless.
 //!
-//! It promises a bounded memory, and that nobody waits for the guesses of another address. Behind a proxy that is not
-//! trusted everybody has the proxy's address.
+//! It promises bounded memory, and that an address never waits because of another address. Behind a proxy that is not
+//! trusted, all clients have the proxy's address.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// Wrong tokens that an address may show in one window.
+/// Wrong tokens that an address may present in one window.
 const MOST: u32 = 20;
-/// How long a window is.
+/// The length of a window.
 const WINDOW: Duration = Duration::from_mins(1);
-/// Addresses that are remembered; beyond that they share one window.
+/// The number of addresses that are tracked; further addresses share one window.
 const ADDRESSES: usize = 1024;
 
-/// The guesses of the last minute.
+/// Wrong tokens within the last minute.
 #[derive(Debug, Default)]
 pub(super) struct Guesses(Mutex<HashMap<IpAddr, Window>>);
 
@@ -27,7 +27,7 @@ struct Window {
 }
 
 impl Guesses {
-    /// How long an address has to wait before it may show a token again, at this time.
+    /// How long an address must wait at `now` before it may present a token again.
     pub(super) fn wait(&self, from: IpAddr, now: Duration) -> Option<Duration> {
         let windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let window = windows.get(&place(from, &windows))?;
@@ -35,7 +35,7 @@ impl Guesses {
         (window.wrong >= MOST && !left.is_zero()).then_some(left)
     }
 
-    /// It showed a wrong one.
+    /// Records a wrong token.
     pub(super) fn wrong(&self, from: IpAddr, now: Duration) {
         let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if windows.len() >= ADDRESSES {
@@ -50,11 +50,11 @@ impl Guesses {
     }
 }
 
-/// Whose window an address has: its own, that of its network, or the shared one.
+/// The key of an address's window: the address itself, its IPv6 network, or the shared window.
 fn place(from: IpAddr, windows: &HashMap<IpAddr, Window>) -> IpAddr {
     let own = match from.to_canonical() {
         IpAddr::V6(address) => {
-            // One machine has all of a /64.
+            // One machine usually has a whole /64.
             let network = address.to_bits() & !u128::from(u64::MAX);
             IpAddr::V6(Ipv6Addr::from_bits(network))
         }

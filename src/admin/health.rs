@@ -1,5 +1,6 @@
-//! `/healthz`: is it alive, by what the writer and the relay have done lately. `/readyz`: are events accepted, and what
-//! else an operator should know. Reasons have codes that stay, for machines, and sentences that may change.
+//! `/healthz`: whether the process is alive, judged by the recent progress of the writer and the relay. `/readyz`:
+//! whether events are accepted, and other problems an operator should know. Each reason has a stable code for machines
+//! and a sentence that may change.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,18 +23,18 @@ use crate::operator::{
 };
 use crate::outbox::{AppendError, FailingAlone, Outbox, Pause, SharedIdentifier, WriteError};
 
-/// What an unset clock means.
+/// The consequence of an unset clock.
 const CLOCK_UNSET: &str = "the machine's clock shows a time before this version was written, so it is wrong: calls keep the \
     times that they say, and nothing is removed for its age; set the clock";
 
-/// How long readiness waits for the writer: whoever asks gives up soon after.
+/// How long the readiness check waits for the writer: typical clients time out soon after.
 const READY_BOUND: Duration = Duration::from_secs(3);
 
-/// The file and the process differ.
+/// The configuration file and the running process differ.
 pub(super) const CONFIG_NOT_TAKEN: &str = "the configuration has mistakes and was not taken when it was read again: the one \
     before stays in effect; the log has every mistake, and so has `klaviyo-relay check`";
 
-/// Alive: a restart would mend nothing. A full disk, a paused delivery and a quiet night are alive.
+/// Alive: a restart would fix nothing. The process is alive with a full disk, with paused delivery and without traffic.
 pub(super) async fn alive(State(admin): State<Arc<Admin>>) -> Response {
     let mut reasons = deaths(&admin.outbox, &admin.instruments.pulse);
     if matches!(admin.outbox.refuses(), Some(WriteError::FileGone)) {
@@ -44,13 +45,13 @@ pub(super) async fn alive(State(admin): State<Arc<Admin>>) -> Response {
     answer(alive, json!({ "alive": alive, "reasons": reasons }))
 }
 
-/// Whether a supervisor should leave the process alone: `/healthz` is 200, or the outbox's file is gone. Then the process
-/// alone still has it open, and a restart would begin with an empty one.
+/// Whether a supervisor should leave the process running: `/healthz` is 200, or the outbox file was deleted. In the
+/// second case only this process still has the file open, and a restart would begin with an empty outbox.
 pub fn is_alive(outbox: &Outbox, pulse: &Pulse) -> bool {
     deaths(outbox, pulse).is_empty()
 }
 
-/// Why a restart would help.
+/// The reasons why a restart would help.
 fn deaths(outbox: &Outbox, pulse: &Pulse) -> Vec<Value> {
     let mut reasons: Vec<Value> = Vec::new();
     if outbox.fatal().is_cancelled() {
@@ -64,8 +65,8 @@ fn deaths(outbox: &Outbox, pulse: &Pulse) -> Vec<Value> {
     reasons
 }
 
-/// Ready: the writer takes events. What hinders delivery is told too, and does not make it unready: events are safe
-/// meanwhile.
+/// Ready: the writer accepts events. Delivery problems are reported too but do not make the process unready, because
+/// accepted events are safe.
 pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     let mut notes = Vec::new();
     if !clock::is_set(admin.clock.now()) {
@@ -124,7 +125,7 @@ pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     answer(ready, json!({ "ready": ready, "notes": notes }))
 }
 
-/// The port while there is no outbox: alive, not ready, and nothing else.
+/// The port's routes when the outbox cannot be opened: alive, not ready, and nothing else.
 pub(super) fn closed(why: &WriteError) -> Router {
     let (code, words) = (code(why), format!("not accepting: {why}"));
     let ready = json!({ "ready": false, "notes": [reason(code, &words)] });
@@ -137,7 +138,7 @@ pub(super) fn closed(why: &WriteError) -> Router {
         .fallback(always(false, nothing))
 }
 
-/// What is paused, why, and until when, with the family it is about; `account`: everything.
+/// A pause: what is paused, why and until when, with its endpoint family; `account` means everything.
 fn of_pause(pause: &Pause) -> Value {
     let code = match pause.kind {
         PauseKind::Refused => "paused_refused",
@@ -155,7 +156,7 @@ fn of_pause(pause: &Pause) -> Value {
     note
 }
 
-/// An event that fails although its endpoint works for others.
+/// An event that fails although its endpoint works for other events.
 fn of_failing(failing: &FailingAlone) -> Value {
     let last = failing.reason.as_deref().unwrap_or("no answer");
     let words = format!(

@@ -1,6 +1,6 @@
-//! `/metrics`: what the running parts count, and what a few look-ups in the outbox tell. A scrape costs the same
-//! however many events are kept or wait. The one number that no look-up gives, the blocked profiles, is counted on a
-//! slow timer, and says when.
+//! `/metrics`: the counters of the running parts and a few look-ups in the outbox. The cost of a scrape does not depend
+//! on how many events are stored or waiting. The blocked profiles cannot be counted by a look-up: they are counted on a
+//! slow timer, and the time of the count is reported with it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +15,13 @@ use super::refusal::Refusal;
 use crate::metrics::{OPEN_METRICS, TEXT};
 use crate::telemetry;
 
-/// The pause between two counts of the blocked profiles, at least.
+/// The minimum pause between two counts of the blocked profiles.
 const COUNT_EVERY: Duration = Duration::from_mins(1);
-/// And at least this many times as long as the last count took: counting takes a twentieth of one reader's time.
+/// The pause is also at least this many times the duration of the last count, so that counting takes at most a
+/// twentieth of one reader's time.
 const REST: u32 = 20;
 
-/// All numbers, in the format that the scraper asks for.
+/// All metrics, in the format that the scraper requests.
 pub(super) async fn scrape(State(admin): State<Arc<Admin>>, headers: HeaderMap) -> Result<Response, Refusal> {
     let metrics = &admin.instruments.metrics;
     metrics.log_lines_dropped(telemetry::dropped_lines());
@@ -35,9 +36,9 @@ pub(super) async fn scrape(State(admin): State<Arc<Admin>>, headers: HeaderMap) 
     Ok(([(header::CONTENT_TYPE, media_type)], text).into_response())
 }
 
-/// Counts the blocked profiles now and then, until `stop`.
+/// Counts the blocked profiles periodically, until `stop`.
 pub async fn count_blocked(admin: Admin, stop: CancellationToken) {
-    // Given up in the middle, the count itself ends when the outbox closes.
+    // When the loop is cancelled during a count, that count ends when the outbox closes.
     stop.run_until_cancelled(count(admin)).await;
 }
 

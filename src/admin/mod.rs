@@ -1,10 +1,9 @@
-//! The operator's port: the page for a browser, health, readiness, metrics for Prometheus, and the API that can do what
-//! the commands do.
+//! The operator's port: the web pages, health, readiness, Prometheus metrics, and the commands' operations as an API.
 //!
-//! It promises to ask for the token where one is set, and for a name of this machine where none is; to change nothing
-//! for a web page elsewhere; to answer every error with what to do, in JSON to programs; and that `/healthz`,
-//! `/readyz` and `/metrics` tell nothing of a person: at most, masked, an identifier that many share. The API and the
-//! page are the operator's and tell all.
+//! It promises to require the token where one is configured, and one of this machine's own names where none is; to
+//! change nothing on behalf of a page of another site; to answer every error with advice, to programs as JSON; and that
+//! `/healthz`, `/readyz` and `/metrics` reveal no personal data, except, masked, an identifier that many people share.
+//! The API and the pages are for the operator and show everything.
 //!
 //! May use `operator`, `outbox`, `sandbox`, `metrics`, `model`, `config`, `clock` and the listener.
 
@@ -44,51 +43,50 @@ pub use metrics::count_blocked;
 pub use page::filter;
 use refusal::Refusal;
 
-/// What the port knows.
+/// The dependencies of the port.
 #[derive(Clone)]
 pub struct Admin {
-    /// Where everything stands.
+    /// The outbox.
     pub outbox: Outbox,
-    /// What the running parts tell of themselves.
+    /// The metrics and heartbeats of the running parts.
     pub instruments: Instruments,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// The sandbox in the program, where requests go to that.
+    /// The sandbox of this process, if requests go there.
     pub sandbox: Option<Sandbox>,
-    /// What decides what a call becomes, as the daemon is configured now.
+    /// The settings that decide what a call becomes, as currently configured.
     pub explain: watch::Receiver<ExplainSettings>,
-    /// Who may ask.
+    /// Access control.
     pub access: Access,
-    /// How many requests are answered at once, beside those for `/healthz` and `/readyz`.
+    /// How many requests are answered at the same time, besides those for `/healthz` and `/readyz`.
     pub at_once: usize,
-    /// Cancelled when the daemon stops: whoever is told things as they change is told no more.
+    /// Cancelled when the daemon stops; ends the live streams.
     pub stop: CancellationToken,
-    /// Whether the page's lists show e-mail addresses and phone numbers whole.
+    /// Whether the lists of the pages show e-mail addresses and phone numbers unmasked.
     pub show_personal_data: bool,
 }
 
 impl Admin {
-    /// What decides what a call becomes, as it is now.
+    /// The current settings that decide what a call becomes.
     fn settings(&self) -> ExplainSettings {
         self.explain.borrow().clone()
     }
 
-    /// Whether nothing reaches Klaviyo, as far as that is known: requests go to the sandbox in the program, or to one at a
-    /// URL.
+    /// Whether, as far as is known, nothing reaches Klaviyo: requests go to this process's sandbox or one at a URL.
     fn goes_to_sandbox(&self) -> bool {
         self.sandbox.is_some() || self.instruments.metrics.is_sandbox()
     }
 }
 
-/// The routes of the port. Whatever happens inside, a caller gets an answer.
+/// The routes of the port. The client gets an answer even after a panic.
 pub fn routes(admin: Admin) -> Router {
     let admin = Arc::new(admin);
     let crowd = Arc::new(Semaphore::new(admin.at_once));
-    // Asked by supervisors, which are not to wait behind anybody.
+    // For supervisors: not subject to the limit on concurrent requests.
     let probes = Router::new()
         .route("/readyz", get(health::ready))
         .layer(middleware::from_fn_with_state(Arc::clone(&admin), auth::check))
-        // Without a token: it tells no more than that the process works.
+        // Needs no token: it reveals only that the process works.
         .route("/healthz", get(health::alive));
     Router::new()
         .route("/metrics", get(metrics::scrape))
@@ -105,18 +103,18 @@ pub fn routes(admin: Admin) -> Router {
         .with_state(admin)
 }
 
-/// The port while there is no outbox, and why there is none: `/healthz` and `/readyz` answer, all else is refused.
+/// The routes when the outbox cannot be opened: `/healthz` and `/readyz` report why, all other requests are refused.
 pub fn closed(why: &WriteError) -> Router {
     health::closed(why).layer(middleware::from_fn(with_headers))
 }
 
-/// What a page of this port may do: load what this port serves, and send forms to it. No script and no style but the two
-/// files, nothing of elsewhere, and in no other page's frame.
+/// The Content-Security-Policy of the pages: a page may load only what this port serves and send forms only to this
+/// port. Only our one script and one style sheet are allowed, nothing from other hosts, and no framing.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Every answer is of the moment, unless it says otherwise, and what its type says. There are no CORS headers at all: no
-/// page elsewhere may read what is here.
+/// Sets the headers of every answer: it is not cached unless it sets its own policy, and its type is not sniffed. There
+/// are no CORS headers, so pages of other sites cannot read answers.
 async fn with_headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     for (name, value) in [
@@ -124,7 +122,7 @@ async fn with_headers(request: Request, next: Next) -> Response {
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_FRAME_OPTIONS, "DENY"),
-        // A path holds what was searched for. With less, a form of ours would not say that it comes from here.
+        // A path contains the search term. A stricter policy would hide from us that a form comes from this port.
         (header::REFERRER_POLICY, "same-origin"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
@@ -135,7 +133,7 @@ async fn with_headers(request: Request, next: Next) -> Response {
     response
 }
 
-/// The panic's text is not repeated: it may hold what was asked.
+/// The panic's text is not repeated in the answer: it may contain request data.
 fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
     tracing::error!("a request made the admin port panic; this is a mistake, please report it");
     Refusal::INTERNAL.into_response()

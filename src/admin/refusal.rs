@@ -1,4 +1,4 @@
-//! Every way a request to this port is refused: a status, a stable code, and a sentence that says what to do.
+//! Every refusal of this port: a status, a stable code, and a sentence that says what to do.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -11,13 +11,13 @@ use serde_json::json;
 use crate::operator::{ChangeError, ExplainError, ForgetError, SourceError};
 use crate::outbox::{ReadError, WriteError};
 
-/// Why a request is not answered as asked. As JSON: `{"code": …, "error": …}`.
+/// Why a request is refused. As JSON: `{"code": …, "error": …}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     status: StatusCode,
     code: &'static str,
     error: Cow<'static, str>,
-    /// When it may be asked again, in seconds.
+    /// After how many seconds the request may be repeated.
     retry_after: Option<u64>,
 }
 
@@ -27,7 +27,7 @@ impl Refusal {
         "not_found",
         "there is nothing at this path; /api/v1/openapi.json lists what there is",
     );
-    /// As [`Self::NOT_FOUND`], for a person.
+    /// [`Self::NOT_FOUND`] for a browser.
     pub(super) const NO_PAGE: Self = Self::of(
         StatusCode::NOT_FOUND,
         "not_found",
@@ -108,7 +108,7 @@ impl Refusal {
         }
     }
 
-    /// 400: what was asked cannot be meant.
+    /// 400: the request is invalid.
     pub(super) fn asked(code: &'static str, error: impl Into<Cow<'static, str>>) -> Self {
         Self {
             status: StatusCode::BAD_REQUEST,
@@ -120,7 +120,7 @@ impl Refusal {
 }
 
 impl Refusal {
-    /// 404: the person asked for can be nobody.
+    /// 404: the filter value cannot name a person.
     pub(super) fn nobody() -> Self {
         Self {
             status: StatusCode::NOT_FOUND,
@@ -130,7 +130,7 @@ impl Refusal {
         }
     }
 
-    /// 404: the order asked for can be none.
+    /// 404: the filter value cannot name an order.
     pub(super) fn no_order() -> Self {
         Self {
             status: StatusCode::NOT_FOUND,
@@ -142,7 +142,7 @@ impl Refusal {
 }
 
 impl Refusal {
-    /// 503: too many requests at once.
+    /// 503: too many concurrent requests.
     pub(super) fn busy() -> Self {
         Self {
             status: StatusCode::SERVICE_UNAVAILABLE,
@@ -222,7 +222,7 @@ impl From<ChangeError> for Refusal {
 impl From<SourceError> for Refusal {
     fn from(error: SourceError) -> Self {
         match error {
-            // As asked, but of nothing that there is.
+            // The request is valid, but the source does not exist.
             SourceError::Unknown { .. } => Self {
                 status: StatusCode::NOT_FOUND,
                 ..Self::asked("no_such_source", error.to_string())
@@ -264,7 +264,7 @@ impl From<ExplainError> for Refusal {
     }
 }
 
-/// The stable code of a reason why nothing can be written.
+/// The stable code of the reason why nothing can be written.
 pub(super) const fn code(error: &WriteError) -> &'static str {
     match error {
         WriteError::Overloaded => "overloaded",

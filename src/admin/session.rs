@@ -1,8 +1,8 @@
-//! What a browser shows instead of the token, and what a form shows that it came from a page of ours.
+//! Session values for the browser, which replace the token, and CSRF tokens for forms.
 //!
-//! Pure. A session is a time and its seal under the token: it outlives a restart, ends by itself, ends at once when the
-//! token is changed, and whoever steals one has no token. A form's seal is under a key that lives as long as the
-//! process, so that no other site can make one, and a form of before a restart is asked to be loaded anew.
+//! Pure. A session is its end time with an HMAC under the token: it survives a restart, expires by itself, becomes
+//! invalid at once when the token changes, and does not reveal the token if it is stolen. A CSRF token uses a key that
+//! lives as long as the process, so that no other site can make one; a form from before a restart has to be reloaded.
 
 use std::time::Duration;
 
@@ -12,17 +12,17 @@ use subtle::ConstantTimeEq as _;
 
 use crate::model::Timestamp;
 
-/// How long somebody stays logged in.
+/// How long a session is valid.
 pub(super) const LASTS: Duration = Duration::from_hours(12);
 
-/// A session that begins now.
+/// A session that starts now.
 pub(super) fn begin(token: &str, now: Timestamp) -> String {
     let ends = now.plus(LASTS).as_millis().to_string();
     let seal = seal(token.as_bytes(), "session", &ends);
     format!("{ends}.{seal}")
 }
 
-/// Whether it was begun under this token and has not ended.
+/// Whether the session was issued under this token and has not expired.
 pub(super) fn holds(session: &str, token: &str, now: Timestamp) -> bool {
     let Some((ends, shown)) = session.split_once('.') else {
         return false;
@@ -32,12 +32,12 @@ pub(super) fn holds(session: &str, token: &str, now: Timestamp) -> bool {
     sealed && ends.is_ok_and(|ends| ends > now)
 }
 
-/// What the forms of a visitor carry; `session` is empty where nobody has to log in.
+/// The CSRF token for a session; `session` is empty where no login is required.
 pub(super) fn form(key: &[u8; 32], session: &str) -> String {
     seal(key, "form", session)
 }
 
-/// Whether two secrets are the same, in a time that does not tell how much of them is.
+/// Compares two secrets in constant time.
 pub(super) fn same(one: &str, other: &str) -> bool {
     one.as_bytes().ct_eq(other.as_bytes()).into()
 }
@@ -49,7 +49,7 @@ fn seal(key: &[u8], purpose: &str, text: &str) -> String {
     hex(&bytes)
 }
 
-/// Bytes as letters and digits, for where nothing else may stand.
+/// Bytes in hexadecimal.
 pub(super) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let halves = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);

@@ -1,5 +1,5 @@
-//! Reads what was asked: filters in a query or a body. Unknown keys, empty words and `null` are refused, since each of
-//! them could stand where a filter was meant, and without it more events would be meant.
+//! Reads the parameters of a request: filters in a query or a body. Unknown keys, empty values and `null` are rejected:
+//! each of them may be a mistyped filter, and without that filter the request would select more events.
 
 use std::ops::RangeInclusive;
 
@@ -17,13 +17,13 @@ use crate::model::{EventId, EventStatus, EventType, Timestamp};
 use crate::operator::{self, TIMES};
 use crate::outbox::Selection;
 
-/// Events that a page holds when nothing else is asked for, and at most.
+/// The number of events on a page: the default and the maximum.
 const PAGE: u32 = 50;
 const LARGEST_PAGE: u32 = 500;
-/// The numbers of events: those that every reader of JSON tells apart.
+/// Valid event numbers: those that every JSON reader represents exactly.
 const NUMBERS: RangeInclusive<i64> = 1..=9_007_199_254_740_991;
 
-/// The filters of a change, in its body.
+/// The filters in the body of a change request.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
@@ -53,7 +53,7 @@ pub struct Filter {
     group: Option<String>,
 }
 
-/// The query of the list of events: the filters, and where its page lies.
+/// The query of the event list: the filters and the position of the page.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ListQuery {
@@ -75,21 +75,21 @@ struct ListQuery {
     limit: Option<u32>,
 }
 
-/// A page of events that was asked for.
+/// A requested page of events.
 pub struct Listed {
-    /// Which events.
+    /// The selected events.
     pub selection: Selection,
-    /// The filters that the selection was made of.
+    /// The filters that the selection was built from.
     pub filter: operator::Filter,
-    /// Among them those that this word finds, as `show` does.
+    /// Only events that this search word finds, as in `show`.
     pub find: Option<String>,
-    /// The page ends before this number.
+    /// Only events with a number below this one.
     pub before: Option<EventId>,
-    /// How many at most.
+    /// The maximum number of events.
     pub limit: u32,
 }
 
-/// The query of a short list.
+/// The query of a list that takes only a limit.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LimitQuery {
@@ -97,7 +97,7 @@ struct LimitQuery {
 }
 
 impl Filter {
-    /// The events it means; times such as `2h` count from `now`.
+    /// Builds the operator's filter; relative times such as `2h` count back from `now`.
     pub fn read(self, now: Timestamp) -> Result<operator::Filter, Refusal> {
         if self.id.as_ref().is_some_and(Vec::is_empty) {
             return Err(empty("id"));
@@ -120,7 +120,7 @@ impl Filter {
     }
 }
 
-/// The page of events that a query asks for. `id` and `status` may be several, with commas between them.
+/// Reads the requested page of events from a query. `id` and `status` take several values, separated by commas.
 pub fn listed(uri: &Uri, now: Timestamp) -> Result<Listed, Refusal> {
     let query: ListQuery = read_query(uri)?;
     let ids = query.id.as_deref().map(|ids| ids.split(',').map(number).collect());
@@ -161,20 +161,20 @@ pub fn listed(uri: &Uri, now: Timestamp) -> Result<Listed, Refusal> {
     })
 }
 
-/// How many rows a query asks for that can say nothing else.
+/// Reads the number of rows from a query that takes no other key.
 pub(super) fn limit(uri: &Uri) -> Result<u32, Refusal> {
     let query: LimitQuery = read_query(uri)?;
     page(query.limit)
 }
 
-/// The values of a query whose keys are all known.
+/// Parses a query. Every key must be known.
 pub(super) fn read_query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Refusal> {
-    // The rejection says "Failed to deserialize query string" and then what its source says.
+    // The rejection's text is "Failed to deserialize query string", followed by the text of its source.
     let read = Query::<T>::try_from_uri(uri).map(|Query(values)| values);
     read.map_err(|rejection| Refusal::asked("bad_query", rejection.body_text()))
 }
 
-/// The text of a JSON body of at most `most` bytes, which no web page elsewhere sent.
+/// Reads the text of a JSON body of at most `most` bytes. A request that a page of another site can send is rejected.
 pub(super) async fn json_text(request: Request, most: usize) -> Result<String, Refusal> {
     let (head, body) = request.into_parts();
     if browser::site(&head) == Site::Elsewhere {
@@ -188,7 +188,7 @@ pub(super) async fn json_text(request: Request, most: usize) -> Result<String, R
     text.map_err(|_| Refusal::asked("bad_json", "the body is not UTF-8; send JSON in UTF-8"))
 }
 
-/// The value of a JSON body.
+/// Parses a JSON body.
 pub(super) async fn json<T: DeserializeOwned>(request: Request, most: usize) -> Result<T, Refusal> {
     let text = json_text(request, most).await?;
     serde_json::from_str(&text).map_err(|error| {
@@ -197,7 +197,7 @@ pub(super) async fn json<T: DeserializeOwned>(request: Request, most: usize) -> 
     })
 }
 
-/// A key that stands in the body, and then has a value: `null` is none.
+/// Deserializes a key that is present in the body. It must have a value: `null` is an error.
 fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
     T::deserialize(from).map(Some)
 }
@@ -232,7 +232,7 @@ pub(in super::super) fn number(text: &str) -> Result<i64, Refusal> {
     number.ok_or_else(|| Refusal::asked("bad_query", words))
 }
 
-/// A whole number, also written as `7.0`, which JSON does not tell from 7.
+/// Reads a whole number, also from `7.0`, which is the same number as 7 in JSON.
 fn whole(Plain(number): &Plain) -> Result<i64, Refusal> {
     let words = "id is a list of the numbers of events";
     let Value::Number(number) = number else {

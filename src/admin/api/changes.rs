@@ -1,4 +1,4 @@
-//! What can be done: events sent again, stopped, let go, given up, a person erased; and a call explained, which changes
+//! The changing endpoints: replay, hold, release and discard events, erase a person; and `explain`, which changes
 //! nothing.
 
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use crate::model::Side;
 use crate::operator::{self, Change};
 use crate::outbox::{Replay, Selection};
 
-/// A body that names events: room for thousands of numbers.
+/// The size limit of a body that names events: enough for thousands of numbers.
 const CHANGE_BYTES: usize = 64 << 10;
 
-/// How long an erasure waits for what is in flight.
+/// How long an erasure waits for requests in flight.
 const FORGET_PATIENCE: Duration = Duration::from_secs(10);
 
 type Answer = Result<Json<Value>, Refusal>;
@@ -60,7 +60,7 @@ struct AskedForget {
     dry_run: bool,
 }
 
-/// The query of an explanation.
+/// The query of `explain`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ExplainQuery {
@@ -105,7 +105,7 @@ pub(super) async fn discard(State(admin): State<Arc<Admin>>, request: Request) -
     make(admin, Change::Discard, asked).await
 }
 
-/// As `forget`, with less patience for what is in flight: a caller can ask again.
+/// Like the command `forget`, but waits a shorter time for requests in flight: the client can repeat the request.
 pub(super) async fn forget(State(admin): State<Arc<Admin>>, request: Request) -> Answer {
     let AskedForget { profile, dry_run } = asked::json(request, CHANGE_BYTES).await?;
     if Selection::people(&profile).is_empty() {
@@ -124,7 +124,7 @@ pub(super) async fn forget(State(admin): State<Arc<Admin>>, request: Request) ->
     })))
 }
 
-/// As `explain --json`.
+/// Returns what `explain --json` prints.
 pub(super) async fn explain(State(admin): State<Arc<Admin>>, request: Request) -> Answer {
     let ExplainQuery { side } = asked::read_query(request.uri())?;
     let read = |word: String| {
@@ -139,7 +139,7 @@ pub(super) async fn explain(State(admin): State<Arc<Admin>>, request: Request) -
     Ok(Json(explained.json()))
 }
 
-/// Makes a change in portions. A caller who goes away leaves those that were made; asking again does the rest.
+/// Makes a change in chunks. When the client disconnects, finished chunks stay; a repeated request does the rest.
 async fn make(admin: Arc<Admin>, change: Change, asked: Asked) -> Answer {
     let now = admin.clock.now();
     let filter = asked.filter.read(now)?;

@@ -1,8 +1,9 @@
-//! `/api/v1`: what the commands do, as JSON over HTTP. `openapi.json` beside this file describes it, and is served.
+//! `/api/v1`: the operations of the commands, as JSON over HTTP. `openapi.json` in this folder describes the API and is
+//! served by it.
 //!
-//! What reads is GET, what changes is POST with `Content-Type: application/json`, which a web page elsewhere cannot send
-//! without asking first, and is not allowed to. A new route is a handler, a line in [`routes`] and a path in the
-//! document; a test compares the two, and another sends every route what the document says.
+//! Reads are GET. Changes are POST with `Content-Type: application/json`: a page of another site cannot send that
+//! without a CORS preflight, which is never allowed. A new route needs a handler, a line in [`routes`] and a path in
+//! the document. One test compares routes and document; another sends the documented requests to every route.
 
 pub mod asked;
 mod changes;
@@ -19,7 +20,7 @@ use super::Admin;
 
 pub(super) use reads::status;
 
-/// The document of the API, OpenAPI 3.1.
+/// The API's OpenAPI 3.1 document.
 const OPENAPI: &str = include_str!("openapi.json");
 
 /// The routes below `/api/v1`.

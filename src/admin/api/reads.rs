@@ -1,4 +1,4 @@
-//! What can be looked at. Every list is bounded; the one of events goes page by page.
+//! The reading endpoints. Every list is bounded; the event list is paged.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::operator::{audit_json, brief_json, dead_json, event_json, overview_js
 
 type Answer = Result<Json<Value>, Refusal>;
 
-/// As `status --json`.
+/// Returns what `status --json` prints.
 pub(in super::super) async fn status(State(admin): State<Arc<Admin>>) -> Answer {
     let overview = admin.outbox.overview(admin.clock.now()).await?;
     let settings = admin.settings();
@@ -24,13 +24,13 @@ pub(in super::super) async fn status(State(admin): State<Arc<Admin>>) -> Answer 
     Ok(Json(overview_json(&overview, settings.outbox(), sandbox)))
 }
 
-/// As `audit --json`.
+/// Returns what `audit --json` prints.
 pub(super) async fn audit(State(admin): State<Arc<Admin>>) -> Answer {
     let audit = admin.outbox.audit(false).await?;
     Ok(Json(audit_json(&audit)))
 }
 
-/// A page of events, the newest first.
+/// A page of events, newest first.
 pub(super) async fn events(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
     let Listed {
         mut selection,
@@ -59,11 +59,11 @@ pub(super) async fn events(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer 
     ))
 }
 
-/// The event of a number, as `show --json` prints it. Any other word is a search, which the list of events does.
+/// One event by its number, as `show --json` prints it. Any other word is a search, which the event list does.
 pub(super) async fn event(State(admin): State<Arc<Admin>>, word: Result<Path<String>, PathRejection>) -> Answer {
     let word = word.map_err(|_| Refusal::NO_SUCH_EVENT)?.0;
     let number = word.parse::<i64>().ok();
-    // `007` is no number of an event.
+    // `007` is not an event number.
     let number = number.filter(|number| number.to_string() == word);
     let number = number.ok_or(Refusal::NO_SUCH_EVENT)?;
     let report = admin.outbox.report(EventId(number)).await?;
@@ -71,13 +71,13 @@ pub(super) async fn event(State(admin): State<Arc<Admin>>, word: Result<Path<Str
     Ok(Json(event_json(&report)))
 }
 
-/// Dead events by reason, the same words about different ids together, the largest groups first.
+/// Dead events by reason, largest group first. Reasons that differ only in ids are one group.
 pub(super) async fn dead(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
     let groups = admin.outbox.dead_groups(asked::limit(&uri)?).await?;
     Ok(Json(dead_json(&groups)))
 }
 
-/// Who waits behind what, the longest first.
+/// The blocked profiles, the longest wait first.
 pub(super) async fn blocked(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
     let profiles = admin.outbox.blocked_profiles(asked::limit(&uri)?).await?;
     Ok(Json(json!({ "profiles": profiles })))

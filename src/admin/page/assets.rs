@@ -1,6 +1,7 @@
-//! What the pages are drawn with, inside the program: one style sheet, one script, one picture.
+//! The embedded assets of the pages: one style sheet, one script, one icon.
 //!
-//! Their names hold a part of their digest, so that a browser may keep them for ever and asks anew after an update.
+//! A file name contains a part of the file's digest, so that a browser may cache it forever and fetches the new file
+//! after an update.
 
 use std::sync::LazyLock;
 
@@ -16,7 +17,7 @@ pub(super) static SCRIPT: LazyLock<String> = LazyLock::new(|| path(&FILES[1]));
 /// The icon's path.
 pub(super) static ICON: LazyLock<String> = LazyLock::new(|| path(&FILES[2]));
 
-/// One sheet, of a file for each kind of part; what is said of a phone comes before what the pages say of it.
+/// The style sheet, joined from one file for each kind of element. The rules for phones come before those of the pages.
 const STYLES: &str = concat!(
     include_str!("assets/theme.css"),
     include_str!("assets/frame.css"),
@@ -85,7 +86,7 @@ fn path(file: &File) -> String {
 mod tests {
     use super::*;
 
-    /// A brace too few in one file would take the rules of all behind it away.
+    /// A missing brace in one file would disable the rules of all files after it.
     #[test]
     fn every_rule_of_the_style_sheet_is_closed() {
         let mut open = 0;

@@ -1,7 +1,7 @@
-//! Who is blocked: the events that hold others up, why, and the two ways on: to try the head again, or to skip it.
+//! The page of blocked queues: the head events that block others, why, and two actions: retry or skip the head.
 //!
-//! It promises that a way on is offered only where it works, and that it says what becomes of those behind before it is
-//! taken. Nothing changes here.
+//! It promises that an action is offered only where it works, and that it states the effect on the events behind the
+//! head before it is done. This page changes nothing.
 
 use axum::Extension;
 use maud::{Markup, html};
@@ -11,7 +11,7 @@ use super::say;
 use super::visit::{Answer, Visit};
 use crate::outbox::{Blocked, BlockedHead, Pause};
 
-/// Heads that are shown.
+/// The maximum number of heads that are shown.
 const SHOWN: u32 = 100;
 
 /// The page.
@@ -101,7 +101,7 @@ fn next(visit: &Visit, head: &BlockedHead) -> Markup {
     }
 }
 
-/// A way on: what is done, its button, and what it comes to.
+/// An action: what it does, its button, and its effect.
 struct Way {
     change: &'static str,
     button: &'static str,
@@ -128,7 +128,7 @@ fn ways(head: &BlockedHead) -> Markup {
     }
 }
 
-/// Retrying the head.
+/// Retries the head.
 fn again(head: &BlockedHead) -> Way {
     let behind = behind(head);
     let follow = if head.waiting == 1 { "follows" } else { "follow" };
@@ -157,7 +157,7 @@ fn again(head: &BlockedHead) -> Way {
     }
 }
 
-/// Going on without the head.
+/// Continues without the head.
 fn skip(head: &BlockedHead) -> Way {
     let behind = behind(head);
     let wait = if head.waiting == 1 { "waits" } else { "wait" };

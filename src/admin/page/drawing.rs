@@ -1,10 +1,10 @@
-//! Values over time as the paths of an SVG. Pure: it knows no times and no units.
+//! Values over time as the paths of an SVG. Pure: it has no notion of times and units.
 
 /// The width of the drawing, in its own units.
 pub(super) const WIDTH: f64 = 600.0;
 /// Its height.
 pub(super) const HEIGHT: f64 = 100.0;
-/// How long the line of a point is that has no neighbours.
+/// The length of the line that shows a point without neighbours.
 const ALONE: f64 = 8.0;
 
 #[expect(clippy::cast_precision_loss, reason = "a drawing is no more exact than its pixels")]
@@ -12,7 +12,7 @@ pub(super) fn as_float(number: i64) -> f64 {
     number as f64
 }
 
-/// The stretches of a line in which something is known, as points of the drawing.
+/// The sections of a line in which all values are known, as points of the drawing.
 fn stretches(values: &[Option<f64>], top: f64) -> Vec<Vec<(f64, f64)>> {
     let steps = values.len().saturating_sub(1).max(1);
     let across = WIDTH / as_float(i64::try_from(steps).unwrap_or(1));
@@ -42,7 +42,7 @@ fn stretches(values: &[Option<f64>], top: f64) -> Vec<Vec<(f64, f64)>> {
 pub(super) fn outline(values: &[Option<f64>], top: f64) -> String {
     let drawn = stretches(values, top).into_iter().map(|stretch| {
         let drawn = format!("M{}", points(&stretch));
-        // A point alone is a short line, or nobody would see it.
+        // A single point is drawn as a short line, because a path of one point is invisible.
         match stretch[..] {
             [(x, _)] if x > ALONE => format!("{drawn}H{:.0}", x - ALONE),
             [(x, _)] => format!("{drawn}H{:.0}", x + ALONE),
@@ -52,7 +52,7 @@ pub(super) fn outline(values: &[Option<f64>], top: f64) -> String {
     drawn.collect::<Vec<_>>().concat()
 }
 
-/// What is below that line.
+/// The area below that line.
 pub(super) fn area(values: &[Option<f64>], top: f64) -> String {
     let drawn = stretches(values, top).into_iter().map(|stretch| {
         let [first, last] = [stretch.first(), stretch.last()].map(|end| end.map_or(0.0, |(x, _)| *x));

@@ -1,7 +1,7 @@
-//! The events that the filters mean, as a file: the lines that `export` writes, with personal data whole.
+//! Exports the selected events as a file with the lines that `export` writes; personal data is unmasked.
 //!
-//! It promises that memory does not grow with what is exported, and that a file that could not be finished is seen to be
-//! cut off: the connection breaks.
+//! It promises bounded memory for an export of any size, and that an incomplete file is recognized as incomplete: the
+//! connection is aborted.
 
 use std::iter;
 
@@ -32,7 +32,7 @@ pub(super) async fn file(Extension(visit): Extension<Visit>, uri: Uri) -> Answer
     Ok((headers, body).into_response())
 }
 
-/// A portion of events at a time, as the reader takes them.
+/// Reads one chunk of events at a time, when the client has read the previous one.
 fn lines(outbox: Outbox, selection: Selection) -> Body {
     let from = (outbox, selection, EventId(0));
     let portions = stream::try_unfold(from, |(outbox, selection, after)| async move {
@@ -49,7 +49,7 @@ fn lines(outbox: Outbox, selection: Selection) -> Body {
     Body::from_stream(portions)
 }
 
-/// What the file is called: `events-dead-2026-11-23T093000Z.ndjson`.
+/// The file name: `events-dead-2026-11-23T093000Z.ndjson`.
 fn name(asked: &Asked, now: Timestamp) -> String {
     let states = asked.states().iter().copied().map(EventStatus::word);
     let words: Vec<&str> = iter::once("events").chain(states).collect();

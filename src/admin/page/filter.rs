@@ -1,8 +1,8 @@
-//! The filters of the pages: the keys of an address or a form, what events they mean, and how that is said.
+//! The filters of the pages: the keys of an address or a form, the events they select, and how they are displayed.
 //!
-//! The same keys stand everywhere, and absent when not given. Each is as strict as the API's: what cannot be read is
-//! never left out, since without it more events would be meant. It is kept with a sentence instead, for the page to
-//! show at its field.
+//! All pages use the same keys; a filter that is not set is absent. Each value is checked as strictly as in the API: an
+//! invalid filter is never ignored, because without it more events would be selected. It is kept with an error text,
+//! which the page shows at its field.
 
 use maud::{Markup, html};
 
@@ -14,25 +14,25 @@ use crate::model::{EventStatus, Timestamp};
 use crate::operator::{self, SourceError};
 use crate::outbox::Selection;
 
-/// The keys that say which events are meant, in the order in which an address has them.
+/// The keys that select events, in the order in which an address has them.
 pub(super) const KEYS: [&str; 12] = [
     "id", "status", "type", "name", "source", "profile", "order", "since", "until", "sent_to", "reason", "group",
 ];
-/// Numbers that a chip names one by one.
+/// Event numbers that a chip lists.
 const NAMED: usize = 3;
 
-/// What was asked for.
+/// The parameters of a page.
 #[derive(Debug, Default)]
 pub struct Asked {
     /// The filters as they were written, in the order of [`KEYS`].
     texts: Vec<(&'static str, String)>,
     /// The page's own keys.
     own: Vec<(&'static str, String)>,
-    /// Keys without a value, as a form sends them that was not filled in.
+    /// Keys without a value, as a form sends them for empty fields.
     empty: Vec<String>,
-    /// What cannot be read, and why.
+    /// Invalid keys, with the error text.
     wrong: Vec<(String, String)>,
-    /// What can.
+    /// The valid filters.
     filter: operator::Filter,
     states: Vec<EventStatus>,
 }
@@ -42,7 +42,7 @@ pub struct Asked {
 pub(super) struct Chip {
     /// Its key.
     pub(super) key: &'static str,
-    /// What it means: `from shop`.
+    /// Its meaning: `from shop`.
     pub(super) words: String,
 }
 
@@ -69,7 +69,7 @@ impl Asked {
         asked
     }
 
-    /// As [`Asked::read`], where nothing may be wrong and no key without a value.
+    /// Like [`Asked::read`], but rejects any error and any key without a value.
     pub fn strictly(pairs: &str, own: &[&'static str], now: Timestamp) -> Result<Self, Refusal> {
         let mut asked = Self::read(pairs, own, now);
         for key in std::mem::take(&mut asked.empty) {
@@ -82,7 +82,7 @@ impl Asked {
         Err(Refusal::asked("bad_query", words))
     }
 
-    /// Notes a source that there is not.
+    /// Records an error for a source that does not exist.
     pub(super) async fn known(mut self, visit: &Visit) -> Result<Self, Refusal> {
         let settings = visit.admin.settings();
         let (ingest, outbox) = (settings.ingest(), &visit.admin.outbox);
@@ -151,7 +151,7 @@ impl Asked {
         Ok(())
     }
 
-    /// What two filters say against each other.
+    /// Records an error for filters that contradict each other.
     fn compare(&mut self) {
         let (since, until) = (self.filter.since, self.filter.until);
         if since.zip(until).is_some_and(|(since, until)| since >= until) {
@@ -159,18 +159,18 @@ impl Asked {
         }
     }
 
-    /// Says of a key what is wrong with it.
+    /// Records the error of a key.
     pub(super) fn note(&mut self, key: &str, words: &str) {
         self.wrong.push((key.to_owned(), words.to_owned()));
     }
 
-    /// What is wrong with a key.
+    /// The error of a key.
     pub(super) fn wrong(&self, key: &str) -> Option<&str> {
         let mut wrong = self.wrong.iter();
         wrong.find_map(|(wrong, words)| (wrong == key).then_some(words.as_str()))
     }
 
-    /// All that is wrong, key by key.
+    /// All errors, by key.
     pub fn wrongs(&self) -> &[(String, String)] {
         &self.wrong
     }
@@ -180,12 +180,12 @@ impl Asked {
         !self.empty.is_empty()
     }
 
-    /// Whether any filter is given.
+    /// Whether any filter is set.
     pub fn is_given(&self) -> bool {
         !self.texts.is_empty()
     }
 
-    /// A filter as it was written; empty where it was not.
+    /// A filter as it was written; empty if it is not set.
     pub(super) fn text(&self, key: &str) -> &str {
         value(&self.texts, key).unwrap_or_default()
     }
@@ -195,7 +195,7 @@ impl Asked {
         value(&self.own, key)
     }
 
-    /// The filters with times that stay what they are: `2h` means another moment with every minute.
+    /// The filters with absolute times: `2h` is a different time every minute.
     pub fn fixed(&self) -> Vec<(&'static str, String)> {
         let fixed = |(key, text): &(&'static str, String)| {
             let time = match *key {
@@ -208,22 +208,22 @@ impl Asked {
         self.texts.iter().map(fixed).collect()
     }
 
-    /// What the filters mean.
+    /// The parsed filters.
     pub fn filter(&self) -> &operator::Filter {
         &self.filter
     }
 
-    /// The states asked for; empty: any.
+    /// The requested states; empty for any.
     pub fn states(&self) -> &[EventStatus] {
         &self.states
     }
 
-    /// As the outbox takes them.
+    /// The filters as the outbox takes them.
     pub fn selection(&self) -> Selection {
         self.filter.selection(&self.states)
     }
 
-    /// The address of a page with these filters, and with more.
+    /// The address of a page with these filters and further keys.
     pub fn address(&self, path: &str, more: &[(&str, &str)]) -> String {
         let texts = self.texts.iter();
         let texts = texts.map(|(key, text)| (*key, text.as_str()));
@@ -231,14 +231,14 @@ impl Asked {
         address(path, &pairs)
     }
 
-    /// The address of a page with these filters but for one.
+    /// The address of a page with these filters except one.
     pub(super) fn without(&self, path: &str, key: &str) -> String {
         let texts = self.texts.iter().filter(|(known, _)| *known != key);
         let pairs: Vec<(&str, &str)> = texts.map(|(key, text)| (*key, text.as_str())).collect();
         address(path, &pairs)
     }
 
-    /// The filters in words, one by one.
+    /// The filters as text, one by one.
     pub(super) fn chips(&self, visit: &Visit) -> Vec<Chip> {
         let chip = |(key, text): &(&'static str, String)| Chip {
             key,
@@ -247,7 +247,7 @@ impl Asked {
         self.texts.iter().map(chip).collect()
     }
 
-    /// What a list of these events is called: `Dead events · from shop`.
+    /// The title of the list of these events: `Dead events · from shop`.
     pub(super) fn title(&self, visit: &Visit) -> String {
         let mut title = match self.text("status") {
             "" => "Events".to_owned(),
@@ -264,14 +264,14 @@ impl Asked {
         title
     }
 
-    /// The filters as hidden fields of a form, but for those that it has fields for.
+    /// The filters as hidden fields of a form, except those that have a visible field.
     pub(super) fn hidden(&self, shown: &[&str]) -> Markup {
         let kept = self.texts.iter().filter(|(key, _)| !shown.contains(key));
         html! { @for (key, text) in kept { input type="hidden" name=(key) value=(text); } }
     }
 }
 
-/// What [`operator::TIMES`] says, as short as a field is.
+/// The error text is [`operator::TIMES`], shortened to fit a field.
 fn time(text: &str, now: Timestamp) -> Result<Timestamp, Refusal> {
     let words = "is no time; such are 2h, yesterday, 2026-11-23 and 2026-11-23T09:30";
     operator::time(text, now).ok_or_else(|| Refusal::asked("bad_time", words))

@@ -1,25 +1,25 @@
-//! What stands around every page: head, the way to the other pages, the search, and what has to be said on all of them.
+//! The frame of every page: head, navigation, search, and the notices that all pages show.
 
 use maud::{DOCTYPE, Markup, html};
 
 use super::assets::{ICON, SCRIPT, STYLE};
 
-/// Which page of the navigation one belongs to.
+/// The section of the navigation that a page belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Section {
-    /// What is wrong, and how it flows.
+    /// Problems and traffic.
     Overview,
-    /// The list of events, and one of them.
+    /// The event list, and one event.
     Events,
-    /// Given up.
+    /// Dead events.
     Dead,
-    /// Who waits for what.
+    /// Blocked queues.
     Blocked,
-    /// A call, before it is sent.
+    /// A trial of a call before it is sent.
     Try,
-    /// The Klaviyo in the program.
+    /// The sandbox of this process.
     Sandbox,
-    /// No page.
+    /// No section.
     Nowhere,
 }
 
@@ -46,17 +46,17 @@ impl Section {
     }
 }
 
-/// What a page's frame shows of the daemon and of who looks.
+/// What the frame shows of the daemon and the session.
 pub(super) struct Surroundings {
-    /// The sandbox is in this program.
+    /// The sandbox is in this process.
     pub(super) in_program: bool,
-    /// Requests go to a sandbox, in this program or at a URL.
+    /// Requests go to a sandbox, in this process or at a URL.
     pub(super) sandbox: bool,
-    /// The seal of the form that ends the session, where there is one.
+    /// The CSRF field of the logout form, if there is a session.
     pub(super) logout: Option<Markup>,
 }
 
-/// A page with the way to all others.
+/// A page with the navigation.
 pub(super) fn document(
     title: &str,
     section: Section,
@@ -106,7 +106,8 @@ pub(super) fn document(
     }
 }
 
-/// A page for whoever is not inside: logging in, and what is refused. `again`: where the browser goes at once.
+/// A page without navigation, for a client that is not logged in or is refused. `again`: the address that the browser
+/// opens at once.
 pub(super) fn bare(title: &str, main: &Markup, again: Option<&str>) -> Markup {
     html! {
         (DOCTYPE)

@@ -1,4 +1,4 @@
-//! Logging in with the token, and out again.
+//! Login with the token, and logout.
 
 use std::sync::Arc;
 
@@ -17,10 +17,10 @@ use super::super::session;
 use super::frame;
 use super::visit::{self, SEAL};
 
-/// The form's body: a token, and a page's address.
+/// The size limit of the form: a token and a page's address.
 const FORM_BYTES: usize = 64 << 10;
 
-/// Where somebody goes once logged in.
+/// The page to open after the login.
 #[derive(Debug, Default, Deserialize)]
 struct After {
     #[serde(default)]
@@ -45,7 +45,7 @@ pub(super) async fn form(State(admin): State<Arc<Admin>>, uri: Uri) -> Response 
     Html(page(&admin, &after.next, None).into_string()).into_response()
 }
 
-/// Takes the token and begins a session.
+/// Checks the token and starts a session.
 pub(super) async fn enter(State(admin): State<Arc<Admin>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     if !visit::is_from_here(&head) {
@@ -82,8 +82,8 @@ pub(super) async fn enter(State(admin): State<Arc<Admin>>, request: Request) -> 
     }
 }
 
-/// Whether the browser's page came by https. This port speaks plain HTTP; before a proxy that speaks TLS it is the browser
-/// that says so, in the `Origin` of each form.
+/// Whether the browser loaded the page by https. This port serves plain HTTP; behind a TLS proxy only the `Origin`
+/// header of each form shows the scheme.
 fn is_https(head: &Parts) -> bool {
     let origin = head.headers.get(header::ORIGIN);
     origin.is_some_and(|origin| origin.as_bytes().starts_with(b"https://"))
@@ -105,7 +105,7 @@ fn page(admin: &Admin, next: &str, wrong: Option<&str>) -> Markup {
             @if let Some(words) = wrong { p.note.bad role="alert" { (words) } }
             input type="hidden" name=(SEAL) value=(admin.access.form(""));
             input type="hidden" name="next" value=(next);
-            // For whoever keeps passwords.
+            // For password managers.
             input type="hidden" name="username" value="operator" autocomplete="username";
             label for="token" { "Token" }
             input #token type="password" name="token" autocomplete="current-password" required autofocus;

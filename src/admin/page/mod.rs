@@ -1,12 +1,12 @@
-//! The page: what a person sees who opens the operator's port in a browser.
+//! The web pages of the operator's port.
 //!
-//! It promises that every page is whole without script, and that script only saves loading it again; that nothing is
-//! loaded from elsewhere; that whatever an event holds is text and never markup ([`maud`] escapes, and the browser is
-//! told to run no script but ours); that nothing changes by GET, and by POST from a page of ours alone; that the
-//! address of a page is all of its state; and that lists mask e-mail addresses and phone numbers unless
-//! `admin.show_personal_data` says otherwise.
+//! It promises that every page is complete without script, and that the script only saves reloading; that nothing is
+//! loaded from other hosts; that event data is always text and never markup ([`maud`] escapes it, and the
+//! Content-Security-Policy allows only our script); that GET changes nothing, and POST only from a page of this port;
+//! that the address of a page is its complete state; and that lists mask e-mail addresses and phone numbers unless
+//! `admin.show_personal_data` is set.
 //!
-//! A page is a function in a file of its own that takes a [`visit::Visit`] and gives markup to [`visit::Visit::page`].
+//! A page is a function in a file of its own that takes a [`visit::Visit`] and passes markup to [`visit::Visit::page`].
 //! May use what `admin` may.
 
 mod assets;
@@ -40,7 +40,7 @@ use axum::{Extension, Router};
 use super::Admin;
 use super::refusal::Refusal;
 
-/// What is answered where nothing is: a page to a browser, JSON to all else.
+/// The answer for an unknown path: a page to a browser, JSON to other clients.
 pub(super) async fn nowhere(State(admin): State<Arc<Admin>>, head: Parts) -> Response {
     let accept = head.headers.get(header::ACCEPT);
     let accept = accept.and_then(|accept| accept.to_str().ok());
@@ -53,7 +53,7 @@ pub(super) async fn nowhere(State(admin): State<Arc<Admin>>, head: Parts) -> Res
     }
 }
 
-/// The pages, and what they are made of.
+/// The pages and their assets.
 pub(super) fn routes(admin: &Arc<Admin>) -> Router<Arc<Admin>> {
     let guard = middleware::from_fn_with_state(Arc::clone(admin), visit::guard);
     Router::new()
@@ -71,7 +71,7 @@ pub(super) fn routes(admin: &Arc<Admin>) -> Router<Arc<Admin>> {
         .route("/live", get(overview::live))
         .layer(Extension(Arc::new(overview::Live::default())))
         .route_layer(guard)
-        // Whoever is not let in needs these.
+        // These are needed before the login.
         .route("/login", get(login::form).post(login::enter))
         .route("/assets/{name}", get(assets::serve))
 }

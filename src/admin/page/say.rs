@@ -1,4 +1,4 @@
-//! How the pages say things: times, counts, spans, states, and what is nobody's business in a list.
+//! Formats values for the pages: times, counts, durations, states, empty lists.
 
 use std::time::Duration;
 
@@ -6,24 +6,24 @@ use maud::{Markup, html};
 
 use crate::model::Timestamp;
 
-/// A point in time: in UTC, which script turns into the reader's zone and keeps to be seen on hover.
+/// A point in time in UTC. The script converts it to the reader's time zone and shows UTC on hover.
 pub(super) fn time(at: Timestamp) -> Markup {
     iso(&at.to_string())
 }
 
-/// As [`time`], the hour and minute alone.
+/// Like [`time`], but only the hour and minute.
 pub(super) fn clock(at: Timestamp) -> Markup {
     let text = at.to_string();
     html! { time datetime=(text) data-short title={ (text) " (UTC)" } { (text.get(11..16).unwrap_or_default()) } }
 }
 
-/// As [`time`], of a text in ISO 8601 and UTC, as the views tell it.
+/// Like [`time`], from a text in ISO 8601 and UTC, as the views have it.
 pub(super) fn iso(text: &str) -> Markup {
     let day_and_time = text.get(..19).unwrap_or(text).replace('T', " ");
     html! { time datetime=(text) title={ (text) " (UTC)" } { (day_and_time) } }
 }
 
-/// A whole number, its thousands apart.
+/// A whole number with separated thousands.
 pub(super) fn count(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3 + 1);
@@ -39,13 +39,13 @@ pub(super) fn count(number: i64) -> String {
     text
 }
 
-/// A count of things: `1 event`, `2 events`.
+/// A count with its noun: `1 event`, `2 events`.
 pub(super) fn counted(number: i64, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {thing}{plural}", count(number))
 }
 
-/// How long something took or lasts, in the two largest units that say something.
+/// A duration in its two largest units that matter.
 pub(super) fn span(span: Duration) -> String {
     let (millis, seconds) = (span.as_millis(), span.as_secs());
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
@@ -63,7 +63,7 @@ pub(super) fn span(span: Duration) -> String {
     }
 }
 
-/// A reason as a sentence: it begins large, unless with a code, and ends.
+/// A reason as a sentence: with a capital letter, unless it begins with a code, and a full stop.
 pub(super) fn sentence(text: &str) -> String {
     let text = text.trim();
     let code = text.split_whitespace().next().is_some_and(|word| word.contains('_'));
@@ -82,7 +82,7 @@ pub(super) fn sentence(text: &str) -> String {
     }
 }
 
-/// Where an event, a delivery or an attempt stands, as a badge: the word is what says it, the colour repeats it.
+/// The state of an event, a delivery or an attempt, as a badge. The word is sufficient; the colour repeats it.
 pub(super) fn status(word: &str) -> Markup {
     let tone = match word {
         "delivered" | "duplicate" | "accepted" => "good",
@@ -94,7 +94,7 @@ pub(super) fn status(word: &str) -> Markup {
     html! { span class={ "badge " (tone) } { (word) } }
 }
 
-/// What stands where nothing is, and what to do next.
+/// The text of an empty list, and what to do next.
 pub(super) fn empty(words: &str, next: &Markup) -> Markup {
     html! { div.empty { p { strong { (words) } } p { (next) } } }
 }

@@ -8,7 +8,7 @@ pub fn address(path: &str, pairs: &[(&str, &str)]) -> String {
     }
 }
 
-/// The path of the form for somebody who wanted to see `next`.
+/// The path of the login form that returns to `next`.
 pub(super) fn login(next: &str) -> String {
     address("/login", &[("next", next)])
 }

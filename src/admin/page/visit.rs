@@ -1,7 +1,8 @@
-//! Who visits, and the one door through which every page is reached.
+//! A page request by an authorized visitor, and the guard that all pages are behind.
 //!
-//! It promises that no page is made for whoever may not see it, and that a change comes from a form that this process
-//! made for this visitor, on a page of this port: the browser says where it came from, and the form carries a seal.
+//! It promises that no page is rendered for a visitor without access, and that a change comes from a form that this
+//! process made for this visitor, on a page of this port: the browser reports the origin, and the form carries a CSRF
+//! token.
 
 use std::sync::Arc;
 
@@ -23,30 +24,30 @@ use super::urls;
 use crate::listener::browser::{self, Site};
 use crate::model::Timestamp;
 
-/// The field of every form that carries the seal.
+/// The form field with the CSRF token.
 pub(super) const SEAL: &str = "seal";
-/// What is told once, on the next page.
+/// The cookie with a message that the next page shows once.
 const TOLD: &str = "klaviyo_relay_told";
-/// A form's body: a call of the largest size, with every byte escaped.
+/// The size limit of a form: a call of the largest size, with every byte escaped.
 const FORM_BYTES: usize = 4 << 20;
 
-/// Somebody who may see what is asked for.
+/// An authorized visitor.
 #[derive(Clone)]
 pub(super) struct Visit {
     pub(super) admin: Arc<Admin>,
-    /// The moment of it.
+    /// The time of the request.
     pub(super) now: Timestamp,
-    /// What the visitor's forms carry.
+    /// The CSRF token for the visitor's forms.
     pub(super) seal: String,
     /// Whether there is a session to end.
     pub(super) logged_in: bool,
     /// The path and query of this page.
     pub(super) here: String,
-    /// What was done before this page was asked for, in words.
+    /// The result of the change that led to this page, as text.
     told: Option<String>,
 }
 
-/// Why a page is not shown; shown as a page.
+/// Why a page is not shown; rendered as a page.
 pub(super) struct Wrong(Refusal);
 
 pub(super) type Answer = Result<Response, Wrong>;
@@ -85,7 +86,7 @@ impl Visit {
         html! { input type="hidden" name=(SEAL) value=(self.seal); }
     }
 
-    /// A text with the e-mail addresses and phone numbers in it masked, for a list.
+    /// A text with its e-mail addresses and phone numbers masked, for a list.
     pub(super) fn masked(&self, text: &str) -> String {
         if self.admin.show_personal_data {
             text.to_owned()
@@ -95,7 +96,7 @@ impl Visit {
     }
 }
 
-/// Sends a visitor on after a change; the next page says `told`.
+/// Redirects after a change; the next page shows `told`.
 pub(super) fn go_on(to: &str, told: &str) -> Response {
     let mut response = see_other(to);
     let told = session::hex(told.as_bytes());
@@ -103,21 +104,21 @@ pub(super) fn go_on(to: &str, told: &str) -> Response {
     response
 }
 
-/// Whether an address is a path of this port. A browser leaves out tabs and takes `\` for `/`, so that what looks like
-/// a path may lead elsewhere.
+/// Whether an address is a path of this port. A browser removes tabs and treats `\` as `/`, so that an address that
+/// looks like a path may lead to another host.
 pub(super) fn is_ours(to: &str) -> bool {
     let strange = |c: char| c.is_control() || c == '\\';
     to.starts_with('/') && !to.starts_with("//") && !to.contains(strange)
 }
 
-/// 303 to a path of this port; to anywhere else it goes to the first page.
+/// 303 to a path of this port; any other address is replaced by the first page.
 pub(super) fn see_other(to: &str) -> Response {
     let to = HeaderValue::from_str(to).ok().filter(|_| is_ours(to));
     let to = to.unwrap_or_else(|| HeaderValue::from_static("/"));
     (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response()
 }
 
-/// Lets a visitor in, or shows why not.
+/// Admits an authorized visitor, or shows why access is refused.
 pub(super) async fn guard(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
     let (mut head, body) = request.into_parts();
     if let Err(refusal) = admin.access.check_visit(&head, &*admin.clock) {
@@ -149,7 +150,7 @@ fn visit(admin: &Arc<Admin>, head: &Parts) -> Visit {
     }
 }
 
-/// That no page has this address, with the menu and the search.
+/// The page for an unknown address, with navigation and search.
 pub(super) fn no_page(admin: &Arc<Admin>, head: &Parts) -> Response {
     let main = html! { p { (Refusal::NO_PAGE.sentence()) "." } };
     let page = visit(admin, head).page("There is nothing here", Section::Nowhere, &main);
@@ -160,7 +161,7 @@ fn changing(head: &Parts) -> bool {
     head.method != Method::GET && head.method != Method::HEAD
 }
 
-/// The body of a form that a page of ours sent.
+/// The body of a form that a page of this port sent.
 async fn sealed(head: &Parts, body: Body, seal: &str) -> Result<Bytes, Refusal> {
     if !is_from_here(head) {
         return Err(Refusal::OTHER_SITE);
@@ -180,12 +181,12 @@ fn form_value(body: &[u8], name: &str) -> Option<String> {
     pairs.find_map(|(known, value)| (known == name).then_some(value))
 }
 
-/// Whether a page of this port sent a request, as the browser says. One that says nothing is no browser of today.
+/// Whether a page of this port sent the request, as the browser reports it. Every current browser reports it.
 pub(super) fn is_from_here(head: &Parts) -> bool {
     browser::site(head) == Site::Here
 }
 
-/// Where somebody goes who may not see a page: to log in, unless logging in would not help.
+/// Redirects a visitor without access to the login, unless a login would not help.
 pub(super) fn turned_away(head: &Parts, refusal: &Refusal) -> Response {
     let here = path_and_query(&head.uri);
     if *refusal != Refusal::NO_TOKEN || changing(head) {
@@ -193,7 +194,7 @@ pub(super) fn turned_away(head: &Parts, refusal: &Refusal) -> Response {
     }
     let site = head.headers.get("sec-fetch-site");
     if site.is_some_and(|site| site == "cross-site") {
-        // A browser keeps the cookie back from who follows a link on another site; asked again by us it sends it.
+        // A browser omits the cookie when a link on another site is followed; a second request, from our page, has it.
         let page = frame::bare("One moment", &html! { p { a href=(here) { "Go on" } } }, Some(&here));
         return Html(page.into_string()).into_response();
     }
@@ -220,7 +221,7 @@ fn path_and_query(uri: &Uri) -> String {
     whole.map_or_else(|| "/".to_owned(), ToString::to_string)
 }
 
-/// A cookie that no script reads and no other site sends.
+/// A cookie that scripts cannot read and other sites do not send.
 pub(super) fn cookie(name: &str, value: &str, seconds: u64) -> String {
     format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict")
 }

@@ -1,7 +1,7 @@
-// What saves loading a page again. Every page is whole without it.
+// Updates pages without reloading them. Every page is complete without this script.
 'use strict'
 
-// Times in the reader's zone; UTC stays to be seen on hover.
+// Shows times in the reader's time zone; UTC is shown on hover.
 function localTimes(part) {
   const now = new Date()
   for (const time of part.querySelectorAll('time[datetime]')) {
@@ -20,7 +20,7 @@ function localTimes(part) {
   }
 }
 
-// Puts new content in the place of a part, unless somebody is at work in it.
+// Replaces the content of a part, unless the focus or a text selection is in it.
 const shown = new WeakMap()
 function replace(part, html) {
   if (shown.get(part) === html) return true
@@ -33,11 +33,11 @@ function replace(part, html) {
   return true
 }
 
-// The server says something every few seconds; after as many milliseconds without a word the connection is gone.
+// The server sends an event every few seconds; after this many milliseconds without one the connection is lost.
 const SILENT = 20000
 
-// <div data-live="/live">: each of its parts with a data-part is sent anew by the server when it changed. A tab that
-// nobody sees asks for nothing.
+// <div data-live="/live">: the server sends each part with a data-part again when it has changed. A hidden tab has no
+// connection.
 function live(whole) {
   let source
   let heard = Date.now()
@@ -93,7 +93,7 @@ function live(whole) {
   look()
 }
 
-// <div data-follow="1000">: asked for again every so many milliseconds, until the server sends it without the attribute.
+// <div data-follow="1000">: reloaded at this interval in milliseconds, until the server sends it without the attribute.
 function follow(part) {
   const again = async () => {
     if (document.hidden) return void setTimeout(again, 1000)
@@ -113,7 +113,7 @@ function follow(part) {
   setTimeout(again, Number(part.dataset.follow))
 }
 
-// The numbers of a drawing at the place of the pointer.
+// Shows the values of a chart under the pointer.
 function readOut(event) {
   const figure = event.target.closest?.('figure[data-plot]')
   if (!figure) return
@@ -132,7 +132,7 @@ function readOut(event) {
 }
 document.addEventListener('pointermove', readOut)
 
-// The search is a key away.
+// A keyboard shortcut for the search.
 document.addEventListener('keydown', (event) => {
   const typing = event.target.closest('input, textarea, select, [contenteditable]')
   if (event.key !== '/' || typing || event.ctrlKey || event.metaKey || event.altKey) return
@@ -140,7 +140,7 @@ document.addEventListener('keydown', (event) => {
   document.getElementById('q')?.focus()
 })
 
-// A field of a request shows which member of the call it comes from.
+// Marks the member of the call that a field of a request comes from.
 function origin(event) {
   for (const lit of document.querySelectorAll('.lit')) lit.classList.remove('lit')
   const from = event.target.closest?.('[data-from]')?.dataset.from

@@ -1,4 +1,4 @@
-//! The page that says what a change will do, and the form that confirms it.
+//! The page that states what a change will do, and the form that confirms it.
 
 use axum::response::Response;
 use maud::{Markup, html};

@@ -1,9 +1,9 @@
-//! A change of many events: what it will do is said before it is done, and done is what was said.
+//! Changes many events in two steps: a preview, then a confirmation that does what was previewed.
 //!
-//! Looking changes nothing. The form that confirms carries the filters with times that stay what they are, the number of
-//! events, and the highest of their numbers: what arrives later is not meant. When the filters then mean another number
-//! of events, nothing is changed, and what they mean now is shown. What is changed in the end are the events counted, by
-//! number: whatever comes to meet the filters in between stays as it is.
+//! The preview changes nothing. The confirmation form carries the filters with absolute times, the number of events and
+//! the highest event number, so that events that arrive later are excluded. When the filters then select a different
+//! number of events, nothing is changed and the new preview is shown. The change is made by event number, on exactly
+//! the events that were counted: events that start to match the filters in between stay unchanged.
 
 mod form;
 mod words;
@@ -20,41 +20,41 @@ use crate::model::EventId;
 use crate::operator::{self, Change, Found};
 use crate::outbox::{Brief, Replay, Selection};
 
-/// Numbers asked for and left out that are named, each with why.
+/// How many excluded event numbers are listed with their reason.
 const NAMED: usize = 10;
 /// The keys of a change besides its filters.
 const OWN: [&str; 7] = ["do", "back", "consent", "backfill", "as_sent", "again", "fewer"];
-/// And of the form that confirms it.
+/// The keys of the confirmation form.
 const CONFIRMED: [&str; 10] = [
     "do", "back", "consent", "backfill", "as_sent", "again", "fewer", "count", "highest", SEAL,
 ];
 
-/// A change that was asked for.
+/// A requested change.
 struct Plan {
     asked: Asked,
     change: Change,
-    /// Go on when some of them have moved on by themselves.
+    /// Continue even if some of the events have changed their state in the meantime.
     fewer: bool,
-    /// Where to go afterwards.
+    /// The page to return to afterwards.
     back: String,
 }
 
-/// What it means at the moment.
+/// The events that the plan selects now.
 struct Seen {
     found: Found,
-    /// The first of the numbers left out; without an event where there is none.
+    /// The first of the excluded numbers; without an event where the number does not exist.
     left_out: Vec<(i64, Option<Brief>)>,
 }
 
 /// Why a confirmation changed nothing.
 enum Held {
-    /// There were so many, and now there are others.
+    /// The preview showed this many events; the number is different now.
     Counted(usize),
     /// Two options exclude each other.
     Contradiction,
 }
 
-/// Says what a change will do.
+/// Shows what a change will do.
 pub(super) async fn ask(Extension(visit): Extension<Visit>, uri: Uri) -> Answer {
     let query = uri.query().unwrap_or_default();
     let plan = Plan::of(Asked::strictly(query, &OWN, visit.now)?)?;
@@ -62,7 +62,7 @@ pub(super) async fn ask(Extension(visit): Extension<Visit>, uri: Uri) -> Answer 
     Ok(form::page(&visit, &plan, &seen, None))
 }
 
-/// Makes a change that was confirmed.
+/// Makes a confirmed change.
 pub(super) async fn make(Extension(visit): Extension<Visit>, body: Bytes) -> Answer {
     let body = String::from_utf8_lossy(&body);
     let plan = Plan::of(Asked::strictly(&body, &CONFIRMED, visit.now)?)?;
@@ -94,7 +94,7 @@ pub(super) async fn make(Extension(visit): Extension<Visit>, body: Bytes) -> Ans
 }
 
 impl Plan {
-    /// Reads what is to be done, and refuses what cannot be.
+    /// Reads the requested change and rejects an impossible one.
     fn of(asked: Asked) -> Result<Self, Refusal> {
         let chosen = |key| asked.own(key).is_some();
         let change = match asked.own("do") {
@@ -130,7 +130,7 @@ impl Plan {
         })
     }
 
-    /// The word of the change.
+    /// The change's verb in the request.
     fn verb(&self) -> &str {
         self.asked.own("do").unwrap_or_default()
     }
@@ -142,7 +142,7 @@ impl Plan {
         }
     }
 
-    /// The count that was shown, and the highest number among the events.
+    /// The confirmed count and the highest event number.
     fn confirmed(&self) -> Result<(usize, i64), Refusal> {
         let whole = |key| self.asked.own(key)?.parse().ok();
         let highest = self.asked.own("highest").and_then(|text| number(text).ok());
@@ -150,7 +150,7 @@ impl Plan {
         confirmed.ok_or_else(|| Refusal::asked("unconfirmed", UNCONFIRMED))
     }
 
-    /// Makes the change of the events that a filter means; `dry_run`: only finds them.
+    /// Changes the selected events; with `dry_run` it only finds them.
     async fn make(
         &self,
         filter: &operator::Filter,
@@ -163,7 +163,7 @@ impl Plan {
         made.await
     }
 
-    /// Finds the events that are meant.
+    /// Finds the selected events.
     async fn look(&self, visit: &Visit) -> Result<Seen, Refusal> {
         let outbox = &visit.admin.outbox;
         let found = self.make(self.asked.filter(), true, visit).await?;

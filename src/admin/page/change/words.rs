@@ -1,4 +1,4 @@
-//! What each change is called, what it will do and what it did, in words.
+//! The texts of each change: its name, its effect, its result.
 
 use maud::{Markup, html};
 
@@ -7,15 +7,15 @@ use crate::model::EventStatus;
 use crate::operator::Change;
 use crate::outbox::Brief;
 
-/// Numbers that are named of those left out.
+/// How many excluded numbers are listed.
 const NAMED: usize = 5;
 
-/// What is asked.
+/// The question.
 pub(super) fn title(change: Change, count: usize) -> String {
     format!("{}?", order(change, count))
 }
 
-/// What the button says.
+/// The button's label.
 pub(super) fn order(change: Change, count: usize) -> String {
     let events = counted(count);
     match change {
@@ -26,7 +26,7 @@ pub(super) fn order(change: Change, count: usize) -> String {
     }
 }
 
-/// What will happen.
+/// The effect.
 pub(super) fn means(change: Change) -> Markup {
     match change {
         Change::Replay(_) => html! {
@@ -66,7 +66,7 @@ pub(super) fn works_on(change: Change) -> String {
     }
 }
 
-/// Why a number that was asked for is left out.
+/// Why a requested number is excluded.
 pub(super) fn why(change: Change, brief: Option<&Brief>) -> String {
     let Some(brief) = brief else {
         return "no event has this number, or it is no longer kept".to_owned();
@@ -78,7 +78,7 @@ pub(super) fn why(change: Change, brief: Option<&Brief>) -> String {
     format!("it is {}, not {}", brief.status, works_on(change))
 }
 
-/// What was done.
+/// The result.
 pub(super) fn done(change: Change, count: usize, left_out: &[i64]) -> String {
     let events = counted(count);
     let (is, was) = match count {

@@ -1,10 +1,10 @@
-//! What to do about a kind of dead event, where that can be known from the words of its reason.
+//! Advice for a group of dead events, derived from the text of its reason.
 //!
-//! Pure. The words are the program's own (`ingest`, the mapper, the relay), or the codes and pointers of Klaviyo's
-//! errors; its sentences may be reworded at any time, and only where a list or a profile does not exist is there no other
-//! sign. What is not known gets no hint.
+//! Pure. It matches the program's own texts (`ingest`, the mapper, the relay) and the codes and pointers of Klaviyo's
+//! errors. Klaviyo's sentences may change at any time: they are matched only where a list or a profile does not exist,
+//! for which there is no code. An unknown reason gets no advice.
 
-/// When a hint is given: one of these is in the words.
+/// Advice, and when to give it: one of these texts occurs in the reason.
 struct Hint {
     any: &'static [&'static str],
     todo: &'static str,
@@ -12,7 +12,8 @@ struct Hint {
     call: bool,
 }
 
-/// Codes of what ingest refuses: Segment's, and the program's own in the same style. They stand in front, before a colon.
+/// The codes with which ingest refuses a call: Segment's, and the program's own in the same style. A code is at the
+/// start of the reason, before a colon.
 const OF_THE_SENDER: [&str; 12] = [
     "bad_request",
     "missing_type",
@@ -34,7 +35,7 @@ const TOO_LARGE: &str = "Have less sent, or raise [ingest] max_event_bytes so th
                          kept whole: a replay sends them, within Klaviyo's own limits.";
 const ERASED: &str = "The person was erased. There is nothing left to send.";
 
-/// The first that fits is given.
+/// The first match is used.
 const HINTS: [Hint; 11] = [
     Hint {
         any: &["list does not exist", "A list with id", "/relationships/list"],
@@ -101,7 +102,7 @@ const HINTS: [Hint; 11] = [
     },
 ];
 
-/// What to do about events that died of this; `words` as the outbox groups them. `None` where it is not known.
+/// The advice for events that are dead for this reason, or `None`; `words` is the outbox's group text.
 pub(super) fn hint(words: &str) -> Option<&'static str> {
     if words == "erased" || words.starts_with("its payload was erased") {
         return Some(ERASED);
@@ -114,19 +115,19 @@ pub(super) fn hint(words: &str) -> Option<&'static str> {
     of_words(words).map(|hint| hint.todo)
 }
 
-/// The code in front.
+/// The code at the start of the reason.
 fn code(words: &str) -> Option<&str> {
     words.split_once(':').map(|(code, _)| code)
 }
 
-/// The first hint that knows these words.
+/// The first hint that matches this reason.
 fn of_words(words: &str) -> Option<&'static Hint> {
     let fits = |hint: &&Hint| hint.any.iter().any(|part| words.contains(part));
     HINTS.iter().find(fits)
 }
 
-/// Whether the call of such an event is what is wrong: ingest, the mapping or Klaviyo refused it for what stands in it, so
-/// that a replay is refused again and a corrected copy is not.
+/// Whether the call of such an event is the cause: ingest, the mapping or Klaviyo refused its content, so that a replay
+/// is refused again and a corrected copy is not.
 pub(super) fn is_of_the_call(words: &str) -> bool {
     let code = code(words);
     if code.is_some_and(|code| OF_THE_SENDER.contains(&code)) {
@@ -135,7 +136,7 @@ pub(super) fn is_of_the_call(words: &str) -> bool {
     if let Some(hint) = of_words(words) {
         return hint.call;
     }
-    // A status of Klaviyo's in front, or the first refusal of a job's items.
+    // A status of Klaviyo's at the start, or the first error of a job's items.
     let is_status = |code: &str| code.len() == 3 && code.starts_with('4') && code.bytes().all(|b| b.is_ascii_digit());
     code.is_some_and(is_status) || words.contains("requests refused; the first: ")
 }

@@ -1,7 +1,7 @@
-//! Dead letters: what was given up, by what it died of, and what can be done about each kind of it.
+//! The page of dead letters: the dead events by reason, and the actions for each group.
 //!
-//! It promises that each link means exactly the group it stands in: the words are the filter. Nothing changes here; the
-//! page behind a link shows what it will do first.
+//! It promises that each link selects exactly its group: the group's text is the filter. This page changes nothing; the
+//! page behind a link first shows what it will do.
 
 mod hints;
 mod trend;
@@ -18,15 +18,15 @@ use super::visit::{Answer, Visit};
 use crate::model::EventId;
 use crate::outbox::{DeadGroup, DeadGroups};
 
-/// Groups that are read, so that all of them can be counted.
+/// The maximum number of groups that are read, so that all of them can be counted.
 const READ: u32 = 10_000;
-/// Groups that are shown.
+/// The maximum number of groups that are shown.
 const SHOWN: usize = 100;
 
 /// The page.
 pub(super) async fn page(Extension(visit): Extension<Visit>) -> Answer {
     let mut groups = visit.admin.outbox.dead_groups(READ).await?;
-    // What died last is what somebody looks for; what an operator gave up is known.
+    // The newest failures come first, because the operator looks for those; discarded events come last.
     let place = |group: &DeadGroup| (group.words == DISCARDED, std::cmp::Reverse(group.last));
     groups.groups.sort_by_key(place);
     let shown = groups.groups.iter().take(SHOWN);
@@ -56,7 +56,7 @@ fn nothing() -> Markup {
     )
 }
 
-/// The reason of what an operator gave up: there is nothing more to discard.
+/// The reason of events that an operator discarded: they cannot be discarded again.
 const DISCARDED: &str = "discarded by an operator";
 
 fn total(groups: &DeadGroups) -> Markup {
@@ -122,7 +122,7 @@ fn one(visit: &Visit, at: usize, group: &DeadGroup, libraries: &HashMap<EventId,
     }
 }
 
-/// How many there are, whose, since when, and where they come from.
+/// A group's numbers of events and people, its times of arrival, event names, sources and library.
 fn facts(visit: &Visit, group: &DeadGroup, libraries: &HashMap<EventId, String>) -> Markup {
     let people = match group.people {
         0 => "of nobody who is named".to_owned(),
@@ -148,7 +148,7 @@ fn facts(visit: &Visit, group: &DeadGroup, libraries: &HashMap<EventId, String>)
     }
 }
 
-/// The library that sent most of a group's newest events, and how many others sent some of them.
+/// The library that sent most of a group's newest events, and how many other libraries sent some of them.
 fn library(group: &DeadGroup, libraries: &HashMap<EventId, String>) -> Option<String> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for library in group.newest.iter().filter_map(|event| libraries.get(event)) {
@@ -173,7 +173,7 @@ fn few(all: &[String]) -> String {
     }
 }
 
-/// Where a group's buttons lead.
+/// The targets of a group's buttons.
 struct Links {
     see: String,
     replay: String,

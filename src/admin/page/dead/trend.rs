@@ -1,5 +1,5 @@
-//! When the events of a group died: hour by hour over the last day, or day by day over the last eight where none died
-//! within the last. Pure.
+//! When the events of a group became dead: by hour over the last day, or by day over the last eight days if there are
+//! none in the last day. Pure.
 
 use std::collections::BTreeMap;
 
@@ -12,15 +12,15 @@ use crate::model::Timestamp;
 /// Milliseconds of an hour.
 const HOUR: i64 = 3_600_000;
 
-/// Deaths of a span of time, in equal steps, the oldest first. The last step is the one that runs.
+/// The number of events that became dead, in equal steps of time, oldest first. The last step is the current one.
 #[derive(Debug, PartialEq, Eq)]
 struct Trend {
-    /// A step, and all of them, in words.
+    /// The name of one step and of the whole period.
     words: (&'static str, &'static str),
     counts: Vec<i64>,
 }
 
-/// The drawing with its words; nothing where nothing died within eight days. `hours` are those of
+/// The drawing and its text; empty if no event became dead within eight days. `hours` are those of
 /// [`crate::outbox::DeadGroup`].
 pub(super) fn drawing(hours: &BTreeMap<i64, i64>, now: Timestamp) -> Markup {
     let Some(trend) = of(hours, now) else {
@@ -64,12 +64,12 @@ fn of(hours: &BTreeMap<i64, i64>, now: Timestamp) -> Option<Trend> {
         .or_else(|| Some(by_day()).filter(has_some))
 }
 
-/// The counts of so many steps of so many hours, of which the last has the present hour at its end.
+/// The counts of `steps` steps of `step` hours each; the last one ends with the current hour.
 fn counts(hours: &BTreeMap<i64, i64>, now: Timestamp, steps: usize, step: i64) -> Vec<i64> {
     let present = now.as_millis().div_euclid(HOUR);
     let mut counts = vec![0; steps];
     for (hour, count) in hours {
-        // A clock that was set back leaves hours that are to come.
+        // After a clock was set back, some hours are in the future.
         let ago = (present - hour).max(0) / step;
         let at = usize::try_from(ago).ok().and_then(|ago| steps.checked_sub(ago + 1));
         if let Some(at) = at {

@@ -1,4 +1,4 @@
-//! What can be done with an event where it stands. Nothing is done here: each leads to the page that says it in full.
+//! The actions for one event in its present state. Each button links to the page that describes the action in full.
 
 use maud::{Markup, html};
 
@@ -7,7 +7,7 @@ use super::super::urls::address;
 use super::{Shown, path};
 use crate::model::EventStatus;
 
-/// The word of what is done on another page than the changes.
+/// The action that leads to another page than a change.
 const EDIT: &str = "edit";
 
 struct Act {
@@ -17,7 +17,7 @@ struct Act {
     will: String,
 }
 
-/// The card with the buttons, each with what it will do.
+/// The card with the buttons, each with its effect.
 pub(super) fn card(shown: &Shown) -> Markup {
     let acts = acts(shown);
     let back = path(shown.report.id);
@@ -91,7 +91,7 @@ fn act(name: &'static str, word: &'static str, class: &'static str, will: String
     }
 }
 
-/// What giving it up means for those behind it.
+/// What discarding the event means for those behind it.
 fn goes_on(shown: &Shown) -> String {
     match shown.report.waited_for_by.0 {
         0 => String::new(),
@@ -100,14 +100,14 @@ fn goes_on(shown: &Shown) -> String {
     }
 }
 
-/// A stored call stays as it is.
+/// Edits a copy; the stored call does not change.
 fn edit(shown: &Shown) -> Option<Act> {
     shown.kept.as_ref()?;
     let will = "Opens its call, to be changed and sent as an event of its own. This one stays as it is.";
     Some(act("Edit a copy", EDIT, "plainly", will.to_owned()))
 }
 
-/// What is gone cannot be sent.
+/// A call that was deleted cannot be sent.
 fn replay(shown: &Shown, will: &str) -> Option<Act> {
     let delivered = shown.state() == Some(EventStatus::Delivered);
     let class = if delivered { "plainly" } else { "primary" };

@@ -1,4 +1,4 @@
-//! Of an edited copy: the event whose call was copied, and how to be done with that one.
+//! For an edited copy: the event whose call was copied, and how to discard that event.
 
 use maud::{Markup, html};
 
@@ -9,17 +9,17 @@ use crate::model::EventStatus;
 use crate::operator::edited_from;
 use crate::outbox::{EventReport, Outbox, ReadError};
 
-/// The event that this one is an edited copy of; `None` where it is none, or that one is not kept any more.
+/// The event that this one is an edited copy of; `None` if it is no copy or that event is no longer stored.
 pub(super) async fn original(outbox: &Outbox, report: &EventReport) -> Result<Option<EventReport>, ReadError> {
     let message_id = report.column("message_id").unwrap_or_default();
     match edited_from(message_id) {
-        // A message id is the sender's to choose.
+        // The sender chooses the message id, so it may name any number.
         Some(original) if original < report.id => outbox.report(original).await,
         Some(_) | None => Ok(None),
     }
 }
 
-/// What it was edited from, and with a dead one the link that discards it.
+/// The link to the original event, and if that is dead, the link that discards it.
 pub(super) fn note(shown: &Shown) -> Markup {
     let Some(original) = &shown.original else {
         return html! {};

@@ -1,4 +1,4 @@
-//! What a person should know of an event before all else: where it stands, why, and what to do, in a sentence or two.
+//! The summary of an event in one or two sentences: its state, the reason, and what to do.
 
 use maud::{Markup, html};
 
@@ -7,7 +7,7 @@ use crate::admin::page::say;
 use crate::model::{EventStatus, Timestamp};
 use crate::outbox::{AttemptReport, DeliveryReport};
 
-/// The note at the head of the page.
+/// The note at the top of the page.
 pub(super) fn note(shown: &Shown) -> Markup {
     let (tone, words, more) = match shown.state() {
         Some(EventStatus::Delivered) => delivered(shown),
@@ -144,7 +144,7 @@ fn pending(shown: &Shown) -> Words {
     }
 }
 
-/// The requests of the last sending that was mapped, and those of the ones before.
+/// The requests of the last mapped generation, and those of earlier generations.
 pub(super) fn sendings(shown: &Shown) -> (Vec<&DeliveryReport>, Vec<&DeliveryReport>) {
     let deliveries = &shown.report.deliveries;
     let last = deliveries.last().and_then(|of| of.column("generation"));
@@ -164,7 +164,7 @@ pub(super) fn value<'a>(attempt: &'a AttemptReport, name: &str) -> Option<&'a st
     found.1.as_deref()
 }
 
-/// Where something was sent.
+/// The name of a destination.
 pub(super) fn place(sent_to: &str) -> String {
     match sent_to.split_once(':') {
         Some(("klaviyo", account)) => format!("Klaviyo (account {account})"),

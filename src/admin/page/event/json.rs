@@ -1,8 +1,8 @@
-//! JSON as a person reads it: a line for each member, in the order and with the digits of the text, and at a member of a
-//! request the rule that gave it.
+//! Formats JSON for reading: one line for each member, in the original order and with the original digits. Each member
+//! of a request has the rule that gave it.
 //!
-//! It promises to show whatever text there is, and to stay light: what is no JSON, nests deep or has very many members
-//! is shown as the text that it is, and of a very long text the beginning.
+//! It promises to show any text, and to keep the page small: text that is not JSON, nests too deep or has too many
+//! members is shown unformatted, and of a very long text only the beginning.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,16 +12,16 @@ use serde::de::IgnoredAny;
 use crate::json::member;
 use crate::operator::FieldRule;
 
-/// Members that are shown one by one.
+/// The maximum number of members that are formatted.
 const LINES: usize = 1500;
-/// Levels that are shown one by one.
+/// The maximum nesting depth that is formatted.
 const LEVELS: usize = 64;
-/// Levels that are set off from one another.
+/// The maximum indentation, in levels.
 const INDENTS: usize = 16;
-/// Characters of a text that is shown as it is.
+/// The maximum length of a text that is shown unformatted, in characters.
 const CHARACTERS: usize = 200_000;
 
-/// Where each field of a request comes from.
+/// The origin of each field of a request.
 #[derive(Default)]
 pub(super) struct Origins<'r> {
     /// By the field's JSON pointer.
@@ -29,7 +29,7 @@ pub(super) struct Origins<'r> {
 }
 
 impl<'r> Origins<'r> {
-    /// Of these rules.
+    /// Builds the index of these rules.
     pub(super) fn of(rules: &'r [FieldRule]) -> Self {
         let fields = rules.iter().map(|rule| (rule.field.as_str(), rule));
         Self {
@@ -38,7 +38,7 @@ impl<'r> Origins<'r> {
     }
 }
 
-/// A call: members whose JSON pointer is among `sources` can be found by the fields that come from them.
+/// A call. Members whose JSON pointer is in `sources` are marked: the script links them to the fields made of them.
 pub(super) fn call(text: &str, sources: &HashSet<&str>) -> Markup {
     shown(text, |line| {
         let at = Some(line.pointer.as_str()).filter(|at| sources.contains(at));
@@ -46,7 +46,7 @@ pub(super) fn call(text: &str, sources: &HashSet<&str>) -> Markup {
     })
 }
 
-/// A request: each field with its rule, which shows when it is pointed at or in focus, and is read out always.
+/// A request. The rule of a field shows on hover and focus, and screen readers always read it.
 pub(super) fn request(text: &str, origins: &Origins<'_>) -> Markup {
     shown(text, |line| match origins.fields.get(&*line.pointer) {
         None => html! { span class=(line.class("line")) { (line.words()) } },
@@ -69,16 +69,16 @@ fn shown(text: &str, line: impl Fn(&Line<'_>) -> Markup) -> Markup {
 fn plain(text: &str) -> Markup {
     let end = text.char_indices().nth(CHARACTERS).map(|(at, _)| at);
     html! {
-        // A part that scrolls can be scrolled by keys only when it can have the focus.
+        // An area that scrolls can be scrolled with the keyboard only if it can have the focus.
         pre.plain-text tabindex="0" { (&text[..end.unwrap_or(text.len())]) }
         @if end.is_some() { p.hint { "This is its beginning. The whole text is in the event's JSON." } }
     }
 }
 
-/// A line of JSON that is laid out.
+/// One line of formatted JSON.
 struct Line<'t> {
     depth: usize,
-    /// Where it is, as a JSON pointer; empty of the whole, and of a closing bracket.
+    /// Its JSON pointer; empty for the root and for a closing bracket.
     pointer: String,
     key: Option<&'t str>,
     /// A value, or the brackets of one.
@@ -106,7 +106,7 @@ impl Line<'_> {
     }
 }
 
-/// A text of JSON without the escapes that only a machine needs; what cannot be read stays as it is.
+/// A JSON string without unnecessary escapes; a string that cannot be decoded stays unchanged.
 fn readable(token: &str) -> String {
     if !token.contains('\\') {
         return token.to_owned();
@@ -116,9 +116,9 @@ fn readable(token: &str) -> String {
     written.unwrap_or_else(|_| token.to_owned())
 }
 
-/// The lines of a JSON text; `None` when it is none, or too much to be laid out.
+/// The lines of a JSON text; `None` if it is not JSON or exceeds the limits.
 fn lines(text: &str) -> Option<Vec<Line<'_>>> {
-    // Whatever follows can rely on it. Levels cost nothing here.
+    // The code below relies on valid JSON. This check handles any depth.
     serde_json::from_str::<IgnoredAny>(text).ok()?;
     let mut layout = Layout::default();
     let mut rest = text;
@@ -135,7 +135,7 @@ fn lines(text: &str) -> Option<Vec<Line<'_>>> {
 /// An object or array that is not closed yet.
 struct Open {
     pointer: String,
-    /// The number of its next item, of an array.
+    /// The index of the next item, for an array.
     next: Option<usize>,
 }
 
@@ -198,7 +198,7 @@ impl<'t> Layout<'t> {
     fn close(&mut self, token: &'t str) {
         self.open.pop();
         let depth = self.open.len();
-        // Nothing in it: it opened on the line before, and closes there.
+        // It is empty: it opened on the previous line and closes there.
         if let Some(last) = self.lines.last_mut()
             && last.depth == depth
             && matches!((last.value, token), ("{", "}") | ("[", "]"))
@@ -216,7 +216,7 @@ impl<'t> Layout<'t> {
     }
 }
 
-/// The first token of valid JSON, and what follows it.
+/// The first token of valid JSON, and the text after it.
 fn token(text: &str) -> Option<(&str, &str)> {
     let text = text.trim_start_matches([' ', '\t', '\n', '\r']);
     let first = text.bytes().next()?;
@@ -230,7 +230,7 @@ fn token(text: &str) -> Option<(&str, &str)> {
     text.split_at_checked(end)
 }
 
-/// Where a text that begins with a quotation mark ends.
+/// Where a string that begins with a quotation mark ends.
 fn end_of_text(text: &str) -> usize {
     let mut escaped = false;
     for (at, byte) in text.bytes().enumerate().skip(1) {
@@ -248,7 +248,7 @@ fn end_of_text(text: &str) -> usize {
 mod tests {
     use super::*;
 
-    /// A text, laid out: depth and words of each line.
+    /// Formats a text: depth and words of each line.
     fn laid_out(text: &str) -> Vec<(usize, String)> {
         let lines = lines(text).unwrap();
         let words = |line: &Line<'_>| {

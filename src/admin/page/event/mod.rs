@@ -1,7 +1,7 @@
-//! One event: what a person should know of it first, what happened to it, what can be done, and its call beside the
-//! requests that it became.
+//! The page of one event: a summary, its history, the actions, and its call next to the requests made of it.
 //!
-//! While it is unfinished the page follows it. It shows personal data whole: who looks at one event means it.
+//! While the event is unfinished the page refreshes. It shows personal data unmasked: the operator selected this one
+//! event on purpose.
 
 mod acts;
 mod edited;
@@ -24,21 +24,21 @@ use crate::model::{DeliveryKind, DeliveryStatus, EventId, EventStatus, Timestamp
 use crate::operator::{Kept, kept};
 use crate::outbox::{EventReport, Pause, ReadError, Selection};
 
-/// An event that may be sent any moment is looked at again after this, in milliseconds.
+/// The refresh interval of an event that may be sent at any moment, in milliseconds.
 const SOON: u64 = 1000;
-/// One that waits for long, or for an operator.
+/// The refresh interval of an event with a long wait, or that waits for an operator.
 const LATER: u64 = 5000;
 
-/// All that the page tells of.
+/// The data of the page.
 struct Shown {
     report: EventReport,
-    /// Its call, unless it is gone.
+    /// Its call, unless that was deleted.
     kept: Option<Kept>,
-    /// The event that it is an edited copy of, if that is kept.
+    /// The event that this one is an edited copy of, if it is still stored.
     original: Option<EventReport>,
-    /// The pause that keeps it waiting.
+    /// The pause that delays it.
     pause: Option<Pause>,
-    /// The events before and behind it that may be about the same person.
+    /// The previous and the next event that may be about the same person.
     near: (Option<EventId>, Option<EventId>),
     now: Timestamp,
 }
@@ -72,7 +72,7 @@ async fn read(visit: &Visit, id: EventId) -> Result<Option<Shown>, ReadError> {
     }))
 }
 
-/// The pause that keeps an event waiting: of everything, or of the endpoint that its next request goes to.
+/// The pause that delays an event: of the whole account, or of the endpoint of its next request.
 fn pause_of(report: &EventReport, pauses: Vec<Pause>) -> Option<Pause> {
     let mut next = report.deliveries.iter().filter_map(|delivery| {
         let status = DeliveryStatus::from_word(delivery.column("status")?)?;
@@ -84,7 +84,7 @@ fn pause_of(report: &EventReport, pauses: Vec<Pause>) -> Option<Pause> {
     pauses.into_iter().find(keeps)
 }
 
-/// A page for a number that no event has.
+/// The page for an event number that does not exist.
 async fn absent(visit: &Visit, id: Option<EventId>) -> Result<axum::response::Response, ReadError> {
     let all = Selection::default();
     let newest = visit.admin.outbox.page(&all, None, 1);
@@ -185,13 +185,13 @@ impl Shown {
         EventStatus::from_word(self.status())
     }
 
-    /// What it is, in a few words.
+    /// Its name, or its type if it has no name.
     fn what(&self) -> String {
         let kind = self.report.column("type").unwrap_or("a call of no known type");
         self.report.column("name").unwrap_or(kind).to_owned()
     }
 
-    /// After how many milliseconds to look again; `None` when it is finished.
+    /// The refresh interval in milliseconds; `None` when it is finished.
     fn follow(&self) -> Option<u64> {
         match self.state()? {
             EventStatus::Delivered | EventStatus::Skipped | EventStatus::Dead => None,
@@ -203,7 +203,7 @@ impl Shown {
         }
     }
 
-    /// When it is tried again, if that is not now.
+    /// When it is tried again, if that is in the future.
     fn tried_again_at(&self) -> Option<&str> {
         let text = self.report.column("next_attempt_at")?;
         let at = Timestamp::parse(text)?;

@@ -1,4 +1,4 @@
-//! The two sides of an event: the call that came, and the requests that it became, or would.
+//! The two columns of an event: the received call, and the requests made of it or planned for it.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ use crate::admin::page::say;
 use crate::operator::{Kept, Owed, Rules, route};
 use crate::outbox::DeliveryReport;
 
-/// The side that stays in view while the other one is read, and so scrolls by itself: by keys only in focus.
+/// The column that stays visible while the other one is read. It scrolls separately, by keyboard only with the focus.
 const CALL: &str = "Segment";
 
 /// The call as it was received.
@@ -48,7 +48,7 @@ fn gone(shown: &Shown) -> Markup {
     }
 }
 
-/// The requests: of the present sending first, those of earlier ones folded up.
+/// The requests: those of the present generation, and those of earlier ones, collapsed.
 pub(super) fn requests(shown: &Shown) -> Markup {
     let (mut now, mut before) = sendings(shown);
     let mapped = shown.kept.as_ref().is_none_or(|kept| {
@@ -77,7 +77,7 @@ pub(super) fn requests(shown: &Shown) -> Markup {
     )
 }
 
-/// What an event becomes that was not mapped yet, or never.
+/// The requests planned for an event that is not mapped yet, or never will be.
 fn would(shown: &Shown) -> Markup {
     let finished = shown.report.column("finished_at").is_some();
     let Some(kept) = &shown.kept else {
@@ -107,7 +107,7 @@ fn owed_now(kept: &Kept) -> Vec<Owed> {
     }
 }
 
-/// A request that is written down, as it is sent.
+/// A stored request, as it is sent.
 fn stored(shown: &Shown, number: usize, delivery: &DeliveryReport) -> Markup {
     let has = |name| delivery.column(name);
     let planned = shown
@@ -147,7 +147,7 @@ fn stored(shown: &Shown, number: usize, delivery: &DeliveryReport) -> Markup {
     }
 }
 
-/// Why a request stands where it stands.
+/// Why a request has its state.
 fn why(delivery: &DeliveryReport, reason: &str) -> Markup {
     let (tone, words) = match delivery.column("status") {
         Some("rejected") if delivery.attempts.is_empty() => ("bad", "Not sent: "),
@@ -159,7 +159,7 @@ fn why(delivery: &DeliveryReport, reason: &str) -> Markup {
     html! { p class={ "note " (tone) } { (words) (reason) } }
 }
 
-/// A request that is not written down: what it would be.
+/// A planned request that is not stored.
 pub(in crate::admin::page) fn planned(number: usize, owed: &Owed) -> Markup {
     let (method, path) = &owed.route;
     let origins = Origins::of(&owed.rules);

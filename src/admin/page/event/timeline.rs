@@ -1,4 +1,4 @@
-//! What happened to an event, in the order in which it did, and what is to come.
+//! The history of an event in time order, and what comes next.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use crate::model::{EventId, EventStatus};
 use crate::operator::{awaited, route};
 use crate::outbox::{AttemptReport, DeliveryReport};
 
-/// One thing that happened, or is to.
+/// One entry: something that happened or will happen.
 struct Entry<'a> {
-    /// When, in ISO 8601; none where that is not written down, or lies ahead and is not known.
+    /// The time in ISO 8601; `None` if it is not recorded, or is in the future and unknown.
     at: Option<String>,
-    /// As a badge has it.
+    /// The colour of its badge.
     tone: &'a str,
     what: Markup,
     more: Markup,
@@ -57,7 +57,7 @@ fn received(shown: &Shown) -> Entry<'_> {
     }
 }
 
-/// Each sending: what it was planned to be, and its attempts.
+/// For each generation: its planned requests and its attempts.
 fn sent<'a>(shown: &'a Shown, entries: &mut Vec<Entry<'a>>) {
     let mut rest = &shown.report.deliveries[..];
     while let Some(first) = rest.first() {
@@ -79,7 +79,7 @@ fn sent<'a>(shown: &'a Shown, entries: &mut Vec<Entry<'a>>) {
     }
 }
 
-/// That a further sending began.
+/// The entry for the start of another generation.
 fn again<'a>(shown: &'a Shown, generation: Option<&str>, entries: &mut Vec<Entry<'a>>) {
     let Some(number) = generation.and_then(|generation| generation.parse::<i64>().ok()) else {
         return;
@@ -132,7 +132,7 @@ fn attempts<'a>(deliveries: &'a [DeliveryReport], entries: &mut Vec<Entry<'a>>) 
     for (at, delivery) in deliveries.iter().enumerate() {
         found.extend(delivery.attempts.iter().map(|attempt| (at + 1, delivery, attempt)));
     }
-    // Stable: attempts of one moment stay in the order of their requests.
+    // A stable sort: attempts of the same moment stay in the order of their requests.
     found.sort_by_key(|(_, _, attempt)| value(attempt, "started_at").unwrap_or_default());
     let several = deliveries.len() > 1;
     for (number, delivery, attempt) in found {
@@ -171,7 +171,7 @@ fn attempted<'a>(number: Option<usize>, delivery: &'a DeliveryReport, attempt: &
     }
 }
 
-/// How an attempt ended, as a colour; the badge says it in words.
+/// The result of an attempt as a colour; the badge also has the word.
 fn tone(outcome: &str) -> &'static str {
     match outcome {
         "accepted" | "duplicate" => "good",
@@ -189,7 +189,7 @@ fn finished(shown: &Shown) -> Option<Entry<'_>> {
         EventStatus::Pending | EventStatus::Held => return None,
     };
     let reason = shown.report.column("reason");
-    // Said once is enough: a request's own reason stands above.
+    // A reason is not repeated: a request's own reason is shown above.
     let deliveries = &shown.report.deliveries;
     let said = deliveries.iter().any(|of| of.column("reason") == reason);
     let reason = reason.filter(|_| !said);
@@ -201,7 +201,7 @@ fn finished(shown: &Shown) -> Option<Entry<'_>> {
     })
 }
 
-/// What it waits for, and who waits for it.
+/// What the event waits for, and which events wait for it.
 fn ahead<'a>(shown: &'a Shown, entries: &mut Vec<Entry<'a>>) {
     let report = &shown.report;
     if shown.state() == Some(EventStatus::Held) {

@@ -1,4 +1,4 @@
-//! What the list says where there is nothing to list, and what to do next.
+//! The texts of an empty list, and what to do next.
 
 use std::net::IpAddr;
 
@@ -13,7 +13,7 @@ use crate::config::{IngestConfig, SourceConfig};
 use crate::model::EventId;
 use crate::outbox::Page;
 
-/// Where the list is empty.
+/// The list has no events.
 pub(super) fn list(visit: &Visit, asked: &Asked, before: Option<EventId>, page: &Page) -> Markup {
     if let Some(next) = page.next {
         let further = html! {
@@ -37,7 +37,7 @@ pub(super) fn list(visit: &Visit, asked: &Asked, before: Option<EventId>, page: 
     say::empty("No event meets all of these filters.", &wider)
 }
 
-/// Where a search found nothing.
+/// A search found nothing.
 pub(super) fn search(visit: &Visit, asked: &Asked, word: &str) -> Markup {
     let found = if asked.is_given() {
         "Nothing that meets the filters above is known by"
@@ -84,7 +84,7 @@ fn curl(ingest: &IngestConfig) -> String {
     )
 }
 
-/// Where ingest listens, as seen from this machine.
+/// The address of ingest, as seen from this machine.
 fn address(ingest: &IngestConfig) -> String {
     let host = match ingest.listen.ip() {
         ip if ip.is_unspecified() => "localhost".to_owned(),
@@ -100,7 +100,7 @@ const fn scheme(tls: bool) -> &'static str {
     if tls { "https" } else { "http" }
 }
 
-/// Whether a source has the key of the configuration as shipped, which is no secret.
+/// Whether a source still has the write key of the shipped configuration, which is public.
 fn has_shipped_key(ingest: &IngestConfig) -> bool {
     let shipped = IngestConfig::default().sources;
     let keys = |sources: &[SourceConfig]| -> Vec<String> {

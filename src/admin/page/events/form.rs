@@ -1,4 +1,4 @@
-//! The filters of the list as a form, those in force as chips, and what can be done with all events they mean.
+//! The filter form of the list, the active filters as chips, and the actions for all selected events.
 
 use maud::{Markup, html};
 
@@ -8,17 +8,17 @@ use crate::model::{EventStatus, EventType};
 use crate::operator::Change;
 use crate::outbox::Replay;
 
-/// The keys that the form has fields for.
+/// The keys that have a field in the form.
 const FIELDS: [&str; 7] = ["status", "type", "name", "source", "profile", "since", "until"];
-/// Times that are often meant.
+/// Suggested times.
 const OFTEN: [&str; 7] = ["15m", "1h", "2h", "today", "yesterday", "3d", "1w"];
 
-/// Whether what is wrong with a key is said at its field.
+/// Whether the error of a key is shown at its field.
 pub(super) fn has_field(key: &str) -> bool {
     FIELDS.contains(&key)
 }
 
-/// The form. What is wrong is said at its field.
+/// The form. An error is shown at its field.
 pub(super) fn form(visit: &Visit, asked: &Asked) -> Markup {
     let states: Vec<&str> = EventStatus::ALL.iter().map(|state| state.word()).collect();
     let types: Vec<&str> = EventType::ALL.iter().map(|kind| kind.word()).collect();
@@ -45,7 +45,7 @@ pub(super) fn form(visit: &Visit, asked: &Asked) -> Markup {
     }
 }
 
-/// The filters in force, each with a link that takes it away.
+/// The active filters, each with a link that removes it.
 pub(super) fn chips(visit: &Visit, asked: &Asked) -> Markup {
     let chips = asked.chips(visit);
     html! {
@@ -66,8 +66,8 @@ pub(super) fn chips(visit: &Visit, asked: &Asked) -> Markup {
     }
 }
 
-/// What can be done with all events that are meant. `states`: those they are in, empty where any; `link`: the address of
-/// a page with the filters, or with what was found, and more.
+/// The actions for all selected events. `states`: their states, empty for any; `link`: builds the address of a page
+/// with the filters or the found events, and further keys.
 pub(super) fn actions(visit: &Visit, states: &[EventStatus], link: impl Fn(&str, &[(&str, &str)]) -> String) -> Markup {
     let works = |change: Change| {
         let on = change.states();
@@ -112,7 +112,7 @@ fn input(asked: &Asked, key: &str, example: &str, list: Option<&str>) -> Markup 
     }
 }
 
-/// A choice; what stands in the address and is none of the known is one too.
+/// A select field. An unknown value from the address is kept as an option.
 fn select(asked: &Asked, key: &str, known: &[&str]) -> Markup {
     let text = asked.text(key);
     let (wrong, described) = wrong(asked, key);

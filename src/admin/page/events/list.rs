@@ -1,4 +1,4 @@
-//! Events in rows: the newest first, each with where it stands and why.
+//! Events in rows, newest first, each with its state and its reason.
 
 use maud::{Markup, html};
 
@@ -6,10 +6,10 @@ use super::super::say;
 use super::super::visit::Visit;
 use crate::outbox::Brief;
 
-/// What a row shows of a text: a reason begins with what it is about.
+/// How much of a text a row shows: a reason starts with its subject.
 const SHOWN_CHARS: usize = 90;
 
-/// A table of events; `by`: what each was found by, where they were looked for.
+/// A table of events; `by`: how each event was found, after a search.
 pub(in super::super) fn table(visit: &Visit, caption: &str, events: &[&Brief], by: Option<&[&str]>) -> Markup {
     html! {
         div.table {
@@ -68,7 +68,7 @@ fn row(visit: &Visit, brief: &Brief, by: Option<&str>) -> Markup {
     }
 }
 
-/// `email:j•••@shop.example`, such that a narrow cell breaks it behind the kind.
+/// `email:j•••@shop.example`, such that a narrow cell breaks it after the kind.
 fn person(text: &str) -> Markup {
     html! {
         @match text.split_once(':') {
@@ -78,7 +78,7 @@ fn person(text: &str) -> Markup {
     }
 }
 
-/// A text's beginning.
+/// The beginning of a text.
 fn short(text: &str) -> String {
     let mut chars = text.chars();
     let beginning: String = chars.by_ref().take(SHOWN_CHARS).collect();

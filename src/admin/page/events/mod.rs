@@ -1,4 +1,4 @@
-//! The list of events: filters, the search, pages; and what can be done with all events that are meant.
+//! The event list: filters, search, pages, and the actions for all selected events.
 
 pub(super) mod blank;
 mod form;
@@ -17,12 +17,12 @@ use super::visit::{self, Answer, Visit};
 use crate::model::{EventId, EventStatus};
 use crate::outbox::{Brief, FoundBy, Hit, Page, ReadError};
 
-/// Events of a page.
+/// Events on a page.
 const PAGE: u32 = 50;
-/// Events that a search shows at most.
+/// The maximum number of events that a search shows.
 const MOST: u32 = 100;
 
-/// The list, or what a search leads to.
+/// The list, or the result of a search.
 pub(super) async fn page(Extension(visit): Extension<Visit>, uri: Uri) -> Answer {
     let query = uri.query().unwrap_or_default();
     let asked = Asked::read(query, &["q", "before"], visit.now);
@@ -64,15 +64,15 @@ pub(super) async fn page(Extension(visit): Extension<Visit>, uri: Uri) -> Answer
     Ok(visit.page(&asked.title(&visit), Section::Events, &main))
 }
 
-/// The address without what says nothing.
+/// The address without empty keys.
 fn tidied(asked: &Asked) -> String {
     let own = ["q", "before"].map(|key| (key, asked.own(key).unwrap_or_default()));
     let own: Vec<(&str, &str)> = own.into_iter().filter(|(_, text)| !text.is_empty()).collect();
     asked.address("/events", &own)
 }
 
-/// The form again, with what is wrong at its field. Nothing is listed: without that filter it would be more than was
-/// asked for.
+/// Shows the form again, with the errors at their fields. No events are listed: without the invalid filter the list
+/// would have more events than requested.
 fn unreadable(visit: &Visit, asked: &Asked) -> Response {
     let others = asked.wrongs().iter();
     let others: Vec<_> = others.filter(|(key, _)| !form::has_field(key)).collect();
@@ -89,7 +89,7 @@ fn unreadable(visit: &Visit, asked: &Asked) -> Response {
     response
 }
 
-/// Where the list goes on.
+/// The links to other pages.
 fn pages(asked: &Asked, before: Option<EventId>, page: &Page) -> Markup {
     let last = page.events.last().map(|brief| brief.id);
     html! {
@@ -109,7 +109,7 @@ fn pages(asked: &Asked, before: Option<EventId>, page: &Page) -> Markup {
     }
 }
 
-/// How far a page looked that did not look through everything.
+/// How far back a page searched, if it did not search everything.
 fn looked_back(page: &Page) -> Markup {
     html! {
         "A page looks through a part of the events"
@@ -122,7 +122,7 @@ fn older(asked: &Asked, next: EventId) -> String {
     asked.address("/events", &[("before", &next.to_string())])
 }
 
-/// What a search found: the event itself, where it can be no other; the events of a person; or all that it may be.
+/// The result of a search: the event itself if the match is exact, the events of a person, or all candidates.
 async fn found(visit: &Visit, asked: &Asked, word: &str) -> Answer {
     let mut hits = visit.admin.outbox.search(word, MOST).await?;
     let of_person = !hits.is_empty() && hits.iter().all(|hit| hit.by == FoundBy::Person);
@@ -170,7 +170,7 @@ fn hits_shown(visit: &Visit, word: &str, hits: &[Hit]) -> Markup {
     }
 }
 
-/// Those hits that meet the filters.
+/// The hits that meet the filters.
 async fn narrowed(visit: &Visit, asked: &Asked, hits: Vec<Hit>) -> Result<Vec<Hit>, ReadError> {
     let mut selection = asked.selection();
     let is_meant = |id: EventId| selection.ids.is_empty() || selection.ids.contains(&id);
@@ -185,7 +185,7 @@ async fn narrowed(visit: &Visit, asked: &Asked, hits: Vec<Hit>) -> Result<Vec<Hi
     Ok(hits.filter(|hit| met.contains(&hit.brief.id)).collect())
 }
 
-/// In words that complete "found by its …".
+/// Completes "found by its …".
 const fn by_words(by: FoundBy) -> &'static str {
     match by {
         FoundBy::Number => "number",

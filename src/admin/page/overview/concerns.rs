@@ -1,4 +1,4 @@
-//! What is wrong, in words: what happened, since when, what it means for the events, and what to do. Pure.
+//! The list of problems: what happened, since when, its effect on the events, and what to do. Pure.
 
 use maud::{Markup, html};
 
@@ -9,26 +9,26 @@ use crate::model::{EventStatus, PauseKind, Timestamp};
 use crate::operator::{disk_words, log_advice, log_words, masked_text, refused_sender, shared_advice, shared_words};
 use crate::outbox::{Pause, Standing, WriteError};
 
-/// An event that waits for longer than this is a concern of its own, in milliseconds.
+/// An event that waits longer than this is a problem of its own, in milliseconds.
 const LONG: i64 = 5 * 60_000;
 
-/// How bad something is; the worst first.
+/// The severity of a problem; the most severe first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Weight {
-    /// Events are refused or do not go out.
+    /// Events are refused or not delivered.
     Bad,
-    /// Somebody should look at it today.
+    /// An operator should look at it today.
     Warn,
-    /// Good to know.
+    /// Information only.
     Calm,
 }
 
-/// One thing that is wrong.
+/// One problem.
 pub(super) struct Concern {
     pub(super) weight: Weight,
-    /// What is wrong.
+    /// The problem.
     pub(super) words: Markup,
-    /// What it means, and what to do.
+    /// Its effect, and what to do.
     pub(super) advice: Markup,
 }
 
@@ -47,7 +47,7 @@ impl Weight {
         }
     }
 
-    /// The word that says what the colour says.
+    /// The severity as a word, so that the colour is not needed.
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Bad => "Wrong",
@@ -57,7 +57,7 @@ impl Weight {
     }
 }
 
-/// Everything that is wrong, the worst first.
+/// All problems, the most severe first.
 pub(super) fn of(facts: &Facts) -> Vec<Concern> {
     let found = [
         stopped(facts),
@@ -85,7 +85,7 @@ pub(super) fn of(facts: &Facts) -> Vec<Concern> {
     found
 }
 
-/// How many events are kept in a state.
+/// How many events are stored in a state.
 pub(super) fn kept(facts: &Facts, state: EventStatus) -> i64 {
     let mut counts = facts.standing.counts.iter();
     counts.find(|(known, _)| *known == state).map_or(0, |(_, count)| *count)
@@ -132,7 +132,7 @@ fn refusing(facts: &Facts) -> Option<Concern> {
     Some(Concern::new(Weight::Bad, html! { (words) }, advice))
 }
 
-/// A bound that is reached, or a disk that takes nothing more.
+/// The outbox has reached its size limit, or the disk is full.
 fn disk_full(standing: &Standing) -> String {
     let bound = disk_words(standing.free_bytes, standing.min_free_bytes);
     bound.unwrap_or_else(|| "new events are refused: the disk is full".to_owned())
@@ -183,7 +183,7 @@ fn failing(facts: &Facts) -> Option<Concern> {
     Some(Concern::new(Weight::Warn, words, advice))
 }
 
-/// Whether nothing at all is sent.
+/// Whether delivery is paused for the whole account.
 fn all_paused(facts: &Facts) -> bool {
     let mut pauses = facts.standing.pauses.iter();
     pauses.any(|pause| pause.family.is_none())
@@ -248,7 +248,7 @@ fn throttled(facts: &Facts) -> Option<Concern> {
 }
 
 fn blocked(facts: &Facts) -> Option<Concern> {
-    // While nothing at all is sent, everybody waits, and the reason is said above.
+    // While delivery is paused for the whole account, all events wait, and the reason is reported above.
     if facts.blocked == 0 || all_paused(facts) {
         return None;
     }
@@ -270,7 +270,7 @@ fn shared(facts: &Facts) -> Option<Concern> {
     Some(Concern::new(Weight::Warn, words, advice))
 }
 
-/// The file and the process.
+/// The configuration file and the running process differ.
 fn differing(facts: &Facts) -> Option<Concern> {
     if facts.config_taken {
         return None;
@@ -280,7 +280,7 @@ fn differing(facts: &Facts) -> Option<Concern> {
     Some(Concern::new(Weight::Warn, words, advice))
 }
 
-/// What most SDKs drop without a word.
+/// Requests that ingest refused; most SDKs drop such a request silently.
 fn door(facts: &Facts) -> Option<Concern> {
     let lost = facts.refused.iter().filter(|refused| refused.status != 429);
     let requests: u64 = lost.clone().map(|refused| refused.requests).sum();
@@ -296,7 +296,7 @@ fn door(facts: &Facts) -> Option<Concern> {
     Some(Concern::new(Weight::Bad, words, advice))
 }
 
-/// Events that hold up others until somebody does something.
+/// Events that block others until an operator acts.
 fn stopping(facts: &Facts, state: &str) -> Option<Concern> {
     let stopped = facts.stopped.iter().find(|stopped| stopped.status == state)?;
     let hold = if stopped.heads == 1 { "holds" } else { "hold" };

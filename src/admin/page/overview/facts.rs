@@ -1,7 +1,7 @@
-//! What the overview is drawn from, read once for everybody who looks at the same moment.
+//! The data of the overview, read once for all concurrent viewers.
 //!
-//! It promises look-ups alone, so that it costs the same however much is kept, and that many open tabs cost as much as
-//! one: what was read is used again for as long as it is fresh. Nobody looking costs nothing.
+//! It promises to use only look-ups, so that its cost does not depend on how many events are stored, and that many open
+//! tabs cost as much as one: the data is reused while it is fresh. Without viewers nothing is read.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,41 +13,41 @@ use crate::metrics::{self, LimitUse, Stuck};
 use crate::model::{EventStatus, Family, Timestamp};
 use crate::outbox::{Minute, ReadError, RefusedAtDoor, SourceCame, Standing, Stopped};
 
-/// How long what was read is used again: less than the pause between two looks of one tab.
+/// How long the data is reused: less than the refresh interval of a tab.
 const FRESH: Duration = Duration::from_millis(1500);
 const HOUR: Duration = Duration::from_hours(1);
-/// So many unfinished events are looked through each time.
+/// Up to this many unfinished events, the blocked profiles are counted for each refresh.
 const FEW: i64 = 5_000;
 const DAY: Duration = Duration::from_hours(24);
 
-/// Everything the overview says.
+/// The data of the overview.
 #[derive(Debug)]
 pub(super) struct Facts {
     pub(super) now: Timestamp,
     pub(super) standing: Standing,
     /// The minutes of the last day.
     pub(super) minutes: Vec<Minute>,
-    /// Events that came, by source: the name, in the last hour, in the last day. Silent ones too.
+    /// Events received by source: the name, in the last hour, in the last day. Includes sources without events.
     pub(super) sources: Vec<SourceFlow>,
-    /// How full Klaviyo's limits are, of families that sent something in the last minute, or may not.
+    /// The use of Klaviyo's rate limits, of families that sent something in the last minute or are paused.
     pub(super) limits: Vec<(Family, LimitUse)>,
-    /// Events that others wait for, when they were last counted.
+    /// Profiles that are blocked, at the time of the last count.
     pub(super) blocked: i64,
-    /// Of the events that died in the last hour, those that are dead now, and not disposed of.
+    /// Of the events that became dead in the last hour, those that are still dead and not discarded.
     pub(super) died: i64,
-    /// Events that hold up others and do not go on by themselves.
+    /// Events that block others and do not continue by themselves.
     pub(super) stopped: Vec<Stopped>,
     /// Whether the configuration that was read last is in effect.
     pub(super) config_taken: bool,
-    /// Requests that were refused within the hour.
+    /// Requests that ingest refused within the last hour.
     pub(super) refused: Vec<RefusedAtDoor>,
-    /// What has stopped.
+    /// The parts of the daemon that have stalled.
     pub(super) stuck: Vec<Stuck>,
-    /// Whether nothing can be written any more.
+    /// Whether the writer has ended, so that nothing can be written any more.
     pub(super) ended: bool,
 }
 
-/// How many events of a source came.
+/// How many events of a source were received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SourceFlow {
     pub(super) name: String,
@@ -55,12 +55,12 @@ pub(super) struct SourceFlow {
     pub(super) day: i64,
 }
 
-/// The newest facts.
+/// The newest data.
 #[derive(Debug, Default)]
 pub(in super::super) struct Live(Mutex<Option<(Duration, Arc<Facts>)>>);
 
 impl Live {
-    /// Facts that are fresh. Whoever comes while they are read waits for them, and has the same.
+    /// Returns fresh data. A concurrent caller waits for the same read and gets its result.
     pub(super) async fn look(&self, admin: &Admin) -> Result<Arc<Facts>, ReadError> {
         let mut kept = self.0.lock().await;
         let now = admin.clock.monotonic();
@@ -83,7 +83,7 @@ impl Facts {
         let day = outbox.came_by_source(now.minus(DAY), now).await?;
         let settings = admin.settings();
         let standing = outbox.standing().await?;
-        // A count of another moment is for when counting takes long.
+        // The periodic count is used only when a new count would take long.
         let waiting = kept(&standing, EventStatus::Pending) + kept(&standing, EventStatus::Held);
         let blocked = if waiting <= FEW {
             outbox.count_blocked().await?
@@ -106,14 +106,14 @@ impl Facts {
         })
     }
 
-    /// The minutes of the last `span`, the one in which it began as well: sources are counted so too.
+    /// The minutes of the last `span`, including the one in which it began: events by source are counted the same way.
     pub(super) fn last(&self, span: Duration) -> &[Minute] {
         let from = self.now.minus(span + Duration::from_mins(1));
         let first = self.minutes.partition_point(|minute| minute.at <= from);
         &self.minutes[first..]
     }
 
-    /// What the minutes of the last hour come to.
+    /// The sum over the minutes of the last hour.
     pub(super) fn hour(&self, of: impl Fn(&Minute) -> i64) -> i64 {
         self.last(HOUR).iter().map(of).sum()
     }
@@ -125,7 +125,7 @@ fn kept(standing: &Standing, state: EventStatus) -> i64 {
     found.map_or(0, |(_, count)| *count)
 }
 
-/// The sources that are configured, silent ones too, then those that were.
+/// The configured sources, including those without events, then sources that are no longer configured.
 fn flows<'a>(configured: impl Iterator<Item = &'a str>, hour: &[SourceCame], day: &[SourceCame]) -> Vec<SourceFlow> {
     let of = |came: &[SourceCame], name: &str| {
         let mut known = came.iter().filter(|came| came.source == name);

@@ -1,7 +1,7 @@
-//! The overview's parts, sent as they change, by server-sent events.
+//! Sends the parts of the overview that have changed, by server-sent events.
 //!
-//! It promises that a tab that is closed costs nothing: the stream is made by whoever reads it, so that it ends with the
-//! connection; that it ends when the daemon stops; and that what the page has already is not sent again.
+//! It promises that a closed tab costs nothing: the stream is driven by its reader, so that it ends with the
+//! connection; that it ends when the daemon stops; and that a part that the page already has is not sent again.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -19,10 +19,10 @@ use super::plots::Over;
 use super::{Asked, Drawn, Live, PARTS, drawn};
 use crate::admin::page::visit::Visit;
 
-/// The pause between two looks.
+/// The refresh interval.
 const PAUSE: Duration = Duration::from_secs(2);
-/// Looks without a change after which something is sent all the same, so that a connection whose other end is gone
-/// without a word is noticed at both ends, and the page can say how old it is.
+/// After this many refreshes without a change, an event is sent all the same: both ends then notice a connection that
+/// broke silently, and the page can show how old its data is.
 const QUIET: u32 = 2;
 
 /// One tab.
@@ -30,9 +30,9 @@ struct Tab {
     visit: Visit,
     newest: Arc<Live>,
     over: Over,
-    /// The prints of what it has, by part.
+    /// The hashes of the parts that the tab has.
     has: HashMap<&'static str, String>,
-    /// What is still to be sent of the last look.
+    /// The changed parts of the last refresh that are not sent yet.
     changed: Vec<Event>,
     looked: bool,
     quiet: u32,
@@ -62,13 +62,13 @@ pub(in super::super) async fn live(
     }))
 }
 
-/// What a page of these parts has, for the address that its stream is asked for by.
+/// The hashes of the parts on a page, for the address of its stream.
 pub(super) fn seen(parts: &[Drawn]) -> String {
     let prints = parts.iter().map(|(_, html)| print(html));
     prints.collect::<Vec<_>>().join(".")
 }
 
-/// Tells one text from another; the same in every process.
+/// The hash of a part; the same in every process.
 fn print(html: &str) -> String {
     let mut hasher = DefaultHasher::new();
     html.hash(&mut hasher);
@@ -76,7 +76,7 @@ fn print(html: &str) -> String {
 }
 
 impl Tab {
-    /// What it is sent next; `None` when the daemon stops.
+    /// The next event for the tab; `None` when the daemon stops.
     async fn next(&mut self) -> Option<Event> {
         let stop = self.visit.admin.stop.clone();
         loop {
@@ -84,7 +84,7 @@ impl Tab {
                 self.quiet = 0;
                 return Some(event);
             }
-            // The page may be older than the moment at which it is listened to.
+            // The first refresh is immediate: the page may be older than the stream.
             if self.looked {
                 stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await?;
             }

@@ -1,6 +1,6 @@
-//! The first page: what is wrong, in words and before all else; then how events come and go.
+//! The first page: the problems at the top, then the traffic.
 //!
-//! It is made of parts, each of which is sent anew while somebody looks, when it has changed.
+//! It consists of parts. While the page is open, each part is sent again when it has changed.
 
 mod concerns;
 mod facts;
@@ -29,7 +29,7 @@ use plots::Over;
 struct Asked {
     /// `hour` or `day`.
     over: Option<String>,
-    /// What the page has of its parts: see [`live()`].
+    /// The hashes of the parts that the page has: see [`live()`].
     seen: Option<String>,
 }
 
@@ -43,10 +43,10 @@ impl Asked {
     }
 }
 
-/// A part of the page: its name, and what is in it.
+/// A part of the page: its name and its function.
 type Part = (&'static str, fn(&Facts, Over) -> Markup);
 
-/// The parts, in their order; the last three stand beside each other.
+/// The parts, in their order; the last three are in one row.
 const PARTS: [Part; 7] = [
     ("wrong", |facts, _| wrong(facts)),
     ("figures", |facts, _| tables::figures(facts)),
@@ -57,7 +57,7 @@ const PARTS: [Part; 7] = [
     ("file", |facts, _| tables::file(facts)),
 ];
 
-/// A part that is drawn: its name, and its markup.
+/// A rendered part: its name and its markup.
 type Drawn = (&'static str, String);
 
 fn drawn(facts: &Facts, over: Over) -> [Drawn; 7] {
@@ -109,7 +109,7 @@ fn wrong(facts: &Facts) -> Markup {
     }
 }
 
-/// What goes well, in words.
+/// The text that is shown when there is no problem.
 fn well(facts: &Facts) -> Markup {
     if facts.standing.accepted == 0 {
         return html! { "No event has come yet. " a href="/try" { "Try one" } ", or point a Segment SDK here." };

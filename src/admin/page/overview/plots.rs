@@ -1,7 +1,8 @@
-//! The last hour and the last day as drawings: one point a minute for an hour, one every ten minutes for a day. Pure.
+//! Charts of the last hour and the last day: one point for each minute of the hour, one for each ten minutes of the
+//! day. Pure.
 //!
-//! A drawing is an SVG without style or script; its numbers stand beside it, so that the script can say what is under
-//! the pointer, and in words for whoever does not see it.
+//! A chart is an SVG without style or script. Its numbers are stored with it, so that the script can show the value
+//! under the pointer, and as text for screen readers.
 
 use std::iter;
 use std::time::Duration;
@@ -14,23 +15,23 @@ use super::facts::Facts;
 use crate::model::Timestamp;
 use crate::outbox::Minute;
 
-/// The time that a drawing covers.
+/// The time range of a chart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Over {
-    /// The last hour, minute by minute.
+    /// The last hour, by minute.
     Hour,
-    /// The last day, ten minutes by ten minutes.
+    /// The last day, by ten minutes.
     Day,
 }
 
-/// What a number of a drawing is.
+/// The unit of a chart's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unit {
     Events,
     Seconds,
 }
 
-/// One line of a drawing: its name, and its value at each step; `None` where nothing is known.
+/// One line of a chart: its name, and its value at each step; `None` where the value is unknown.
 struct Line {
     name: &'static str,
     values: Vec<Option<f64>>,
@@ -39,13 +40,13 @@ struct Line {
 struct Plot {
     title: &'static str,
     unit: Unit,
-    /// Whether its numbers are of a span of time, and not of a moment.
+    /// Whether its numbers are per time span, not at a moment.
     flows: bool,
     lines: Vec<Line>,
 }
 
 impl Over {
-    /// As the address says it.
+    /// The range from the address.
     pub(super) fn of(word: Option<&str>) -> Self {
         if word == Some("day") { Self::Day } else { Self::Hour }
     }
@@ -72,7 +73,7 @@ impl Over {
     }
 }
 
-/// All drawings.
+/// All charts.
 pub(super) fn of(facts: &Facts, over: Over) -> Markup {
     let from = first_step(facts.now, over);
     let steps = in_steps(&facts.minutes, from, over);
@@ -131,7 +132,7 @@ pub(super) fn of(facts: &Facts, over: Over) -> Markup {
     }
 }
 
-/// When the first step began: on a whole step, so that a point does not wander.
+/// When the first step began: aligned to whole steps, so that a point does not move between refreshes.
 fn first_step(now: Timestamp, over: Over) -> i64 {
     let step = millis(over.step());
     let running = now.as_millis().div_euclid(step) * step;
@@ -205,7 +206,7 @@ fn figure(plot: &Plot, from: i64, over: Over) -> Markup {
 }
 
 impl Over {
-    /// What a number of one step is a number of.
+    /// The time span of one step.
     const fn per(self) -> &'static str {
         match self {
             Self::Hour => " a minute",
@@ -238,13 +239,13 @@ fn whole(value: f64) -> i64 {
     value.round() as i64
 }
 
-/// The newest value that is known.
+/// The newest value, if it is known.
 fn newest(line: &Line, unit: Unit) -> String {
     let value = line.values.last().copied().flatten();
     value.map_or_else(|| "–".to_owned(), |value| unit.say(value))
 }
 
-/// The drawing for whoever does not see it.
+/// The text of a chart for screen readers.
 fn in_words(plot: &Plot, top: f64) -> String {
     let first = format!("{}: at most {}", plot.title, plot.unit.say(top));
     let lines = plot.lines.iter();

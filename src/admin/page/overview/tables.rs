@@ -1,4 +1,4 @@
-//! The overview's numbers: where everything stands, the sources, the account's limits, the file.
+//! The overview's numbers: events by state, the sources, the account's limits, the outbox file.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::metrics::LimitUse;
 use crate::model::{EventStatus, Family};
 use crate::operator::{bytes, refused_last, refused_sender};
 
-/// Where everything stands.
+/// The events by state.
 pub(super) fn figures(facts: &Facts) -> Markup {
     let hour = |of: fn(&crate::outbox::Minute) -> i64| say::count(facts.hour(of));
     let age = facts.standing.oldest_pending.map(|oldest| facts.now.since(oldest));
@@ -48,7 +48,7 @@ pub(super) fn figures(facts: &Facts) -> Markup {
     }
 }
 
-/// What was refused, and to whom; nothing where nothing was.
+/// Refused requests by sender; empty if there are none.
 pub(super) fn refused(facts: &Facts) -> Markup {
     if facts.refused.is_empty() {
         return html! {};
@@ -76,7 +76,7 @@ pub(super) fn refused(facts: &Facts) -> Markup {
     }
 }
 
-/// Of the newest minute in which something was delivered.
+/// The p50 of the newest minute with a delivery.
 fn median(facts: &Facts) -> String {
     let newest = facts
         .last(Duration::from_hours(1))
@@ -86,7 +86,7 @@ fn median(facts: &Facts) -> String {
     newest.map_or_else(|| "–".to_owned(), say::span)
 }
 
-/// Where events come from.
+/// The sources.
 pub(super) fn sources(facts: &Facts) -> Markup {
     html! {
         section.card aria-labelledby="sources" {
@@ -107,7 +107,7 @@ pub(super) fn sources(facts: &Facts) -> Markup {
     }
 }
 
-/// How full the account's limits are.
+/// The use of the account's rate limits.
 pub(super) fn limits(facts: &Facts) -> Markup {
     html! {
         section.card aria-labelledby="limits" {
@@ -145,7 +145,7 @@ fn limit_row(family: Family, limit: &LimitUse) -> Markup {
     }
 }
 
-/// The file and its disk.
+/// The outbox file and its disk.
 pub(super) fn file(facts: &Facts) -> Markup {
     let standing = &facts.standing;
     html! {

@@ -1,4 +1,4 @@
-//! One request, profile, event or list of the sandbox, as a line with more to unfold.
+//! One request, profile, event or list of the sandbox, as a line that expands to its details.
 
 use maud::{Markup, html};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use super::super::visit::Visit;
 use super::{number, path};
 use crate::sandbox::{EventView, ListPage, ProfileView, RequestView};
 
-/// Characters of a body that are shown.
+/// The maximum length of a body that is shown, in characters.
 const MOST_CHARS: usize = 20_000;
 
 /// A request.
@@ -113,7 +113,7 @@ pub(super) fn list(part: &ListPage) -> Markup {
     }
 }
 
-/// The names of a profile, the ones that say most first.
+/// The names of a profile, the most informative ones first.
 fn names(visit: &Visit, profile: &ProfileView) -> String {
     const ORDER: [&str; 5] = ["email", "phone_number", "external_id", "anonymous_id", "_kx"];
     let names = ORDER.iter().filter_map(|name| profile.identifiers.get(name));
@@ -125,7 +125,7 @@ fn names(visit: &Visit, profile: &ProfileView) -> String {
     }
 }
 
-/// The key of an event and the profile it is about.
+/// The key of an event and its profile.
 fn keys(visit: &Visit, unique_id: Option<&str>, profile: Option<&str>) -> Markup {
     html! {
         @if let Some(unique_id) = unique_id {
@@ -137,7 +137,7 @@ fn keys(visit: &Visit, unique_id: Option<&str>, profile: Option<&str>) -> Markup
     }
 }
 
-/// Path and query of a request; the query is decoded, so that nobody is named in it unseen.
+/// Path and query of a request. The query is decoded first, so that every name in it is masked.
 fn target(visit: &Visit, target: &str) -> String {
     let Some((path, query)) = target.split_once('?') else {
         return visit.masked(target);
@@ -174,9 +174,9 @@ fn unfolded(name: &str, text: &str) -> Markup {
     }
 }
 
-/// JSON set out in lines, digit for digit, and masked; what cannot be read as JSON as it is.
+/// Formats JSON without changing its digits, and masks it; text that is not JSON stays unformatted.
 fn json(visit: &Visit, text: &str) -> String {
-    // Read and written anew, so that no escape hides an address from the mask.
+    // It is parsed and written again, so that no escape hides an address from the masking.
     let value: Result<Value, _> = crate::json::from_str(text);
     let set_out = value.and_then(|value| serde_json::to_string_pretty(&value));
     visit.masked(&set_out.unwrap_or_else(|_| text.to_owned()))

@@ -1,8 +1,7 @@
-//! The Klaviyo in the program, when that is where requests go: what it was asked, and what it holds.
+//! The page of the sandbox in this process, if requests go there: the requests it received and the data it holds.
 //!
-//! It promises that a page copies a bounded amount of what is held; that what people are called is masked here as in any
-//! other list, though what is sent to a sandbox is meant to be made up; and that without the sandbox the page says where
-//! requests go.
+//! It promises that a page copies a bounded amount of that data; that names of people are masked here as in any other
+//! list, although data for a sandbox should be made up; and that without the sandbox the page states where requests go.
 
 mod entries;
 
@@ -18,10 +17,10 @@ use super::say;
 use super::visit::{Answer, Visit};
 use crate::sandbox::{Counts, Page, Sandbox};
 
-/// Entries of a page.
+/// Entries on a page.
 const SHOWN: usize = 25;
 
-/// What is looked at.
+/// The selected tab.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Show {
@@ -37,13 +36,13 @@ enum Show {
 #[serde(default)]
 struct Asked {
     show: Show,
-    /// Go on before this number, of requests, profiles and events.
+    /// Only entries before this number, of requests, profiles and events.
     before: Option<u64>,
-    /// Go on after this id, of lists.
+    /// Only lists after this id.
     after: Option<String>,
-    /// Events of this profile alone.
+    /// Only events of this profile.
     profile: Option<String>,
-    /// Profiles on this list alone.
+    /// Only profiles on this list.
     list: Option<String>,
 }
 
@@ -52,7 +51,7 @@ pub(super) async fn page(Extension(visit): Extension<Visit>, uri: Uri) -> Answer
     let main = match &visit.admin.sandbox {
         None => elsewhere(),
         Some(sandbox) => {
-            // An address that somebody cut short shows the first page.
+            // An incomplete address shows the first page.
             let asked = Query::try_from_uri(&uri);
             let asked = asked.map_or_else(|_| Asked::default(), |Query(asked)| asked);
             inside(&visit, sandbox, &asked)

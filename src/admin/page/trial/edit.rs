@@ -1,7 +1,7 @@
-//! An edited copy of a stored call: what the form begins with, and the step that confirms sending it to Klaviyo.
+//! An edited copy of a stored call: the initial form, and the confirmation before it is sent to Klaviyo.
 //!
-//! It promises that nothing goes to Klaviyo that the page did not show first: the confirmation carries the call, and the
-//! number of requests that were shown. When the call then becomes another number, it is shown again.
+//! It promises that nothing is sent to Klaviyo that the page did not show first: the confirmation carries the call and
+//! the number of requests that were shown. If the call then becomes a different number of requests, it is shown again.
 
 use std::collections::BTreeMap;
 
@@ -18,20 +18,20 @@ use super::{Refusal, Typed};
 use crate::model::{EventId, EventStatus};
 use crate::operator::{Draft, Foreseen, Owed, draft};
 
-/// People that are named.
+/// How many people are listed.
 const NAMED: usize = 5;
 
 /// The event whose call is copied.
 pub(super) struct Original {
     pub(super) id: EventId,
-    /// What the copy begins with.
+    /// The initial content of the copy.
     pub(super) draft: Draft,
     status: Option<EventStatus>,
     /// How many events wait for it.
     behind: i64,
 }
 
-/// The event of this number, unless its call is gone.
+/// The event with this number, unless its call was deleted.
 pub(super) async fn original(visit: &Visit, number: &str) -> Result<Original, Refusal> {
     let id = number.parse().map(EventId);
     let id = id.map_err(|_| Refusal::NO_SUCH_EVENT)?;
@@ -46,7 +46,7 @@ pub(super) async fn original(visit: &Visit, number: &str) -> Result<Original, Re
     })
 }
 
-/// What the form says of the copy.
+/// The form's note about the copy.
 pub(super) fn note(visit: &Visit, original: &Original) -> Markup {
     let id = original.id;
     let settings = visit.admin.settings();
@@ -72,7 +72,7 @@ pub(super) fn note(visit: &Visit, original: &Original) -> Markup {
     }
 }
 
-/// That the original may still be sent itself.
+/// The warning that the original may still be sent itself.
 fn unfinished(original: &Original) -> Option<&'static str> {
     match original.status? {
         EventStatus::Pending | EventStatus::Held => Some(
@@ -82,7 +82,7 @@ fn unfinished(original: &Original) -> Option<&'static str> {
     }
 }
 
-/// Where what is sent goes.
+/// The destination.
 fn target(visit: &Visit) -> &'static str {
     if visit.admin.goes_to_sandbox() {
         "the sandbox"
@@ -96,7 +96,7 @@ pub(super) fn button(visit: &Visit) -> Markup {
     html! { button formaction="/try/send" aria-describedby="sending" { "Send it to " (target(visit)) " …" } }
 }
 
-/// Whether the form confirms what is shown now.
+/// Whether the form confirms the requests as they are now.
 pub(super) fn is_confirmed(typed: &Typed, owed: &[Owed]) -> bool {
     typed.requests.parse() == Ok(sent(owed).count())
 }
@@ -105,7 +105,7 @@ fn sent(owed: &[Owed]) -> impl Iterator<Item = &Owed> {
     owed.iter().filter(|owed| owed.not_sent.is_none())
 }
 
-/// The page that says what will be sent where.
+/// The page that states what will be sent and where.
 pub(super) fn confirm(
     visit: &Visit,
     typed: &Typed,
@@ -166,7 +166,7 @@ fn requests(visit: &Visit, foreseen: &Foreseen, owed: &[Owed]) -> Markup {
     }
 }
 
-/// What becomes of the original.
+/// What happens to the original.
 fn stays(original: &Original) -> Markup {
     let id = original.id;
     let status = original.status.map_or("as it is", EventStatus::word);

@@ -1,4 +1,4 @@
-//! Calls to begin with: one of each kind that shops send.
+//! Example calls: one of each kind that shops send.
 
 /// A call to try.
 pub(super) struct Example {
@@ -6,7 +6,7 @@ pub(super) struct Example {
     pub(super) word: &'static str,
     /// Its name on the page.
     pub(super) name: &'static str,
-    /// The call. Without a `messageId`: each time it is sent it is another.
+    /// The call. It has no `messageId`, so that each submission is a new event.
     pub(super) call: &'static str,
 }
 

@@ -1,7 +1,7 @@
-//! A call, before it is sent: what it becomes and by which rules, and with the sandbox on, sent to be watched. An edited
-//! copy of a stored call can be sent to Klaviyo too, once it is confirmed.
+//! Tries a call before it is sent: shows the requests it becomes and by which rules. With the sandbox on, the call can
+//! also be sent and followed. An edited copy of a stored call can be sent to Klaviyo too, after a confirmation.
 //!
-//! Nothing is stored by looking. What is sent goes the way of every call: through ingest's checks into the outbox.
+//! A preview stores nothing. A submitted call passes through ingest's checks into the outbox, like every call.
 
 mod edit;
 mod examples;
@@ -24,7 +24,7 @@ use crate::operator::{ExplainError, Explanation, Fate, Foreseen, TakeError, expl
 use edit::Original;
 use examples::EXAMPLES;
 
-/// What the address asks for.
+/// The query of the page.
 #[derive(Debug, Default, Deserialize)]
 struct Asked {
     #[serde(default)]
@@ -39,21 +39,21 @@ struct Asked {
 struct Typed {
     #[serde(default)]
     call: String,
-    /// `server` or `client`; anything else: the call's library tells.
+    /// `server` or `client`; anything else: the call's library decides.
     #[serde(default)]
     side: String,
-    /// The source that it is sent as; the first, where there is only one.
+    /// The source of the call; may be empty if there is only one.
     #[serde(default)]
     source: String,
-    /// The number of the event that it is an edited copy of; empty where it is none.
+    /// The number of the event that it is an edited copy of; empty if it is no copy.
     #[serde(default)]
     event: String,
-    /// How many requests were shown before they were confirmed; empty where none were.
+    /// How many requests the confirmation page showed; empty before the confirmation.
     #[serde(default)]
     requests: String,
 }
 
-/// The page with an example or the call of an event in it, and what becomes of that.
+/// The page with an example or the call of an event, and what it becomes.
 pub(super) async fn form(Extension(visit): Extension<Visit>, uri: Uri) -> Answer {
     let asked = Query::try_from_uri(&uri).map_or_else(|_| Asked::default(), |Query(asked)| asked);
     if !asked.event.is_empty() {
@@ -78,7 +78,7 @@ pub(super) async fn form(Extension(visit): Extension<Visit>, uri: Uri) -> Answer
     Ok(page(&visit, &typed, example.word, None, &words))
 }
 
-/// What becomes of what was typed.
+/// Shows what the entered call becomes.
 pub(super) async fn explained(Extension(visit): Extension<Visit>, body: Bytes) -> Answer {
     let typed = typed(&body);
     let original = original(&visit, &typed).await?;
@@ -86,8 +86,7 @@ pub(super) async fn explained(Extension(visit): Extension<Visit>, body: Bytes) -
     Ok(page(&visit, &typed, "", original.as_ref(), &words))
 }
 
-/// Takes what was typed in as a call and goes on to its event: where it can only go to the sandbox, or as an edited copy
-/// that was confirmed.
+/// Submits the entered call and opens its event: only if it can only reach the sandbox, or is a confirmed edited copy.
 pub(super) async fn send(Extension(visit): Extension<Visit>, body: Bytes) -> Answer {
     let typed = typed(&body);
     let original = original(&visit, &typed).await?;
@@ -124,8 +123,7 @@ pub(super) async fn send(Extension(visit): Extension<Visit>, body: Bytes) -> Ans
     }
 }
 
-/// What is shown before a copy goes to Klaviyo: what it becomes, to be confirmed, or why it cannot be sent. `None` once
-/// it is confirmed.
+/// The page before a copy is sent to Klaviyo: its requests, or why it cannot be sent. `None` once it is confirmed.
 fn before_klaviyo(visit: &Visit, typed: &Typed, original: &Original) -> Option<Response> {
     let (status, words) = match foreseen(visit, typed, Some(original)) {
         Err(error) => not_taken(typed, error),
@@ -142,7 +140,7 @@ fn before_klaviyo(visit: &Visit, typed: &Typed, original: &Original) -> Option<R
     Some(response)
 }
 
-/// What taking it in would come to.
+/// A preview of the submission.
 fn foreseen(visit: &Visit, typed: &Typed, original: Option<&Original>) -> Result<Foreseen, TakeError> {
     let settings = visit.admin.settings();
     let source = source(visit, typed);
@@ -150,7 +148,7 @@ fn foreseen(visit: &Visit, typed: &Typed, original: Option<&Original>) -> Result
     foresee(call(typed), &source, copy_of, &settings, &*visit.admin.clock)
 }
 
-/// The event that what was typed is an edited copy of, if it is one.
+/// The event that the entered call is an edited copy of, if it is a copy.
 async fn original(visit: &Visit, typed: &Typed) -> Result<Option<Original>, Refusal> {
     match typed.event.as_str() {
         "" => Ok(None),
@@ -158,7 +156,7 @@ async fn original(visit: &Visit, typed: &Typed) -> Result<Option<Original>, Refu
     }
 }
 
-/// The source that it is sent as. Where there is one only, the form does not ask.
+/// The source of the call. The form has no field for it if there is only one source.
 fn source(visit: &Visit, typed: &Typed) -> String {
     let settings = visit.admin.settings();
     let mut sources = settings.sources();
@@ -174,12 +172,12 @@ fn typed(body: &Bytes) -> Typed {
     serde_urlencoded::from_bytes(body).unwrap_or_default()
 }
 
-/// The call in what was typed. A byte-order mark is no part of it, at ingest neither.
+/// The call without a byte-order mark, which ingest removes too.
 fn call(typed: &Typed) -> &str {
     typed.call.trim_start_matches('\u{feff}').trim_end()
 }
 
-/// Why a call was not sent.
+/// Why a call was not accepted.
 fn not_taken(typed: &Typed, error: TakeError) -> (StatusCode, Markup) {
     let words = match error {
         TakeError::Json(error) => return (StatusCode::BAD_REQUEST, no_json(typed, &error)),
@@ -194,7 +192,8 @@ fn not_taken(typed: &Typed, error: TakeError) -> (StatusCode, Markup) {
     (StatusCode::SERVICE_UNAVAILABLE, words)
 }
 
-/// What becomes of what was typed, in words and requests: of a copy by the rules of its source, unless a side is chosen.
+/// What the entered call becomes, as text and requests. A copy is mapped by the rules of its source, unless a side is
+/// chosen.
 fn outcome(visit: &Visit, typed: &Typed, original: Option<&Original>) -> Markup {
     if original.is_some() && typed.side.is_empty() {
         return match foreseen(visit, typed, original) {
@@ -243,14 +242,14 @@ fn refused(reason: &str) -> Markup {
     }
 }
 
-/// What is wrong with a text that is no JSON, and where.
+/// The error of a text that is not JSON, and its position.
 fn no_json(typed: &Typed, error: &serde_json::Error) -> Markup {
     let (line, column) = (error.line(), error.column());
     let words = error.to_string();
     let at = format!(" at line {line} column {column}");
     let words = words.strip_suffix(&at).unwrap_or(&words);
     let text = call(typed).lines().nth(line.saturating_sub(1)).unwrap_or_default();
-    // Its columns are bytes.
+    // The error's columns are bytes.
     let (before, after) = text.split_at(text.floor_char_boundary(column));
     html! {
         div.note.bad role="alert" {
@@ -266,13 +265,13 @@ fn no_json(typed: &Typed, error: &serde_json::Error) -> Markup {
     }
 }
 
-/// What of a long line stands before a place.
+/// The part of a long line before a position.
 fn tail(text: &str) -> &str {
     let from = text.char_indices().rev().nth(59).map_or(0, |(at, _)| at);
     &text[from..]
 }
 
-/// What of it stands behind.
+/// The part of a long line after a position.
 fn head(text: &str) -> &str {
     let to = text.char_indices().nth(30).map_or(text.len(), |(at, _)| at);
     &text[..to]
@@ -317,7 +316,7 @@ fn fields(visit: &Visit, typed: &Typed) -> Markup {
             (visit.sealed())
             @if !typed.event.is_empty() { input type="hidden" name="event" value=(typed.event); }
             label for="call" { "Segment call, as JSON" }
-            // A browser leaves out a line's end that comes first.
+            // A browser drops the first line break of a text area.
             textarea #call name="call" rows=(typed.call.lines().count().clamp(14, 32)) spellcheck="false" autocomplete="off" { "\n" (typed.call) }
             div.filters {
                 div {
@@ -335,7 +334,7 @@ fn fields(visit: &Visit, typed: &Typed) -> Markup {
     }
 }
 
-/// The part of the form that sends.
+/// The part of the form that submits.
 fn sending(visit: &Visit, typed: &Typed) -> Markup {
     let settings = visit.admin.settings();
     let sources: Vec<&str> = settings.sources().collect();
