@@ -1,4 +1,4 @@
-//! What an operator changes: events sent again, stopped, let go, given up.
+//! The changes an operator can make: replay, hold, release and discard events.
 
 use super::filter::{Filter, Found};
 use super::source::SourceError;
@@ -9,20 +9,20 @@ use crate::outbox::{Outbox, ReadError, Replay, Selection, WriteError};
 /// A change of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// Finished events go again.
+    /// Sends finished events again.
     Replay(Replay),
-    /// Waiting events stop.
+    /// Stops waiting events.
     Hold,
-    /// Held events go again, and those that wait for another attempt at once.
+    /// Requeues held events. Events that are backing off are tried at once.
     Release,
-    /// Events are given up, so that those behind them go on.
+    /// Makes events dead, so that those behind them continue.
     Discard,
 }
 
-/// Why nothing was changed, or not all of it.
+/// Why nothing was changed, or only a part.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
-    /// All events at once are never meant.
+    /// No filter was given: a change never applies to all events.
     #[error("say which events are meant, by one filter at least; all of them at once is never meant")]
     NoFilter,
     /// The change does not work on events of this state.
@@ -31,30 +31,30 @@ pub enum ChangeError {
         words(allowed)
     )]
     WrongState {
-        /// What was asked for.
+        /// The requested state.
         status: EventStatus,
-        /// What there is to choose from.
+        /// The states that the change works on.
         allowed: &'static [EventStatus],
     },
-    /// The person asked for can be nobody. Left out, the filter would mean everybody.
+    /// The filter value cannot name a person. Without this filter the change would apply to everybody.
     #[error("the profile names nobody; give a user id, an anonymous id, an e-mail or a phone")]
     Nobody,
-    /// The order asked for can be none. Left out, the filter would mean every order.
+    /// The filter value cannot name an order. Without this filter the change would apply to every order.
     #[error("the order_id names no order; give the id of one")]
     NoOrder,
-    /// The source asked for is none.
+    /// The source does not exist.
     #[error(transparent)]
     Source(#[from] SourceError),
     /// The events could not be found.
     #[error("failed to find the events")]
     Read(#[source] ReadError),
-    /// The change could not be written, or not all of it: it is made in portions.
+    /// The change could not be written completely: it is made in chunks.
     #[error("failed to change the events; some may be changed, and asking again is safe")]
     Write(#[source] WriteError),
 }
 
 impl Change {
-    /// The states that it works on.
+    /// The states that the change works on.
     pub const fn states(self) -> &'static [EventStatus] {
         use EventStatus::{Dead, Delivered, Held, Pending, Skipped};
         match self {
@@ -65,7 +65,7 @@ impl Change {
         }
     }
 
-    /// Whether it keeps events from being sent, which comes too late for a request in flight.
+    /// Whether the change stops events from being sent, which is too late for a request in flight.
     const fn stops(self) -> bool {
         match self {
             Self::Hold | Self::Discard => true,
@@ -73,8 +73,7 @@ impl Change {
         }
     }
 
-    /// Finds the events that a filter means and changes them; `dry_run`: only finds them. `ingest` says which sources
-    /// there are.
+    /// Finds the selected events and changes them; with `dry_run` it only finds them. `ingest` lists the sources.
     pub async fn make(
         self,
         filter: &Filter,
@@ -121,7 +120,8 @@ impl Change {
     }
 }
 
-/// A request that has left cannot be stopped. Counted before anything is changed, so that a dry run says the same.
+/// Excludes events in flight: a request that was sent cannot be stopped. This happens before anything is changed, so
+/// that a dry run reports the same.
 async fn leave_out_in_flight(found: &mut Found, outbox: &Outbox) -> Result<(), ChangeError> {
     if found.events.is_empty() {
         return Ok(());

@@ -1,17 +1,17 @@
-//! What speaks against the machine's clock, in words for every place that reports it.
+//! Problems of the machine's clock, in the same words for every place that reports them.
 
 use std::time::Duration;
 
 use crate::outbox::ClockTrouble;
 
-/// A code that stays.
+/// The stable code.
 pub const fn clock_code(trouble: ClockTrouble) -> &'static str {
     match trouble {
         ClockTrouble::Leapt { .. } => "clock_leapt",
     }
 }
 
-/// What is so and what to do, in a sentence without its full stop.
+/// The problem and what to do, in a sentence without its full stop.
 pub fn clock_words(trouble: ClockTrouble) -> String {
     match trouble {
         ClockTrouble::Leapt { ahead } => format!(
@@ -22,7 +22,7 @@ pub fn clock_words(trouble: ClockTrouble) -> String {
     }
 }
 
-/// Days from two on, else hours.
+/// In days from two days on, otherwise in hours.
 fn span(span: Duration) -> String {
     let hours = span.as_secs() / 3600;
     if hours >= 48 {

@@ -1,7 +1,7 @@
-//! A copy of a stored call, to be edited and sent as a call of its own: what is stored cannot be changed.
+//! An editable copy of a stored call, which is sent as a new call: a stored call never changes.
 //!
-//! Pure but for reading the call. It promises that a copy that is sent as it is becomes what the original would, of the
-//! same time, and that its message id names the original.
+//! Pure except for reading the call. It promises that an unchanged copy becomes the same requests as the original, with
+//! the same time, and that its message id names the original.
 
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
@@ -12,22 +12,22 @@ use crate::model::{EventId, Timestamp};
 use crate::outbox::{ClaimedEvent, Outbox, ReadError};
 use crate::segment;
 
-/// How the message id of a copy begins; the number of the original and a digest of the call follow.
+/// The prefix of a copy's message id; the original's event number and a digest of the call follow.
 const PREFIX: &str = "edited-from-";
 /// Hexadecimal digits of that digest.
 const DIGITS: usize = 16;
 
-/// What a copy begins with.
+/// The initial content of a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
-    /// The call as JSON that is laid out; as it came where it is no JSON object. Without what is of the original alone:
-    /// its `messageId`, its write key, and when it was sent and received.
+    /// The call as formatted JSON; unchanged if it is not a JSON object. Fields that belong only to the original are
+    /// removed: `messageId`, the write key, and the times of sending and receiving.
     pub call: String,
-    /// The source that it came from.
+    /// The source of the original.
     pub source: String,
 }
 
-/// The copy of an event's call; `None` when the call is not there any more.
+/// The copy of an event's call; `None` when the call was deleted.
 pub async fn draft(outbox: &Outbox, id: EventId) -> Result<Option<Draft>, ReadError> {
     let event = outbox.claimed(&[id]).await?.pop();
     Ok(event.map(|event| Draft {
@@ -36,7 +36,7 @@ pub async fn draft(outbox: &Outbox, id: EventId) -> Result<Option<Draft>, ReadEr
     }))
 }
 
-/// The event that one with this message id is an edited copy of, if it is one.
+/// The event whose edited copy has this message id; `None` if it is not the id of a copy.
 pub fn edited_from(message_id: &str) -> Option<EventId> {
     let (number, digest) = message_id.strip_prefix(PREFIX)?.split_once('-')?;
     let is_digest = digest.len() == DIGITS && digest.bytes().all(|b| b.is_ascii_hexdigit());
@@ -44,7 +44,7 @@ pub fn edited_from(message_id: &str) -> Option<EventId> {
     number.map(EventId)
 }
 
-/// The message id of a copy: the same text is the same copy, so that a form that is sent twice is taken once.
+/// The message id of a copy. The same text gives the same id, so that a form that is submitted twice is stored once.
 pub(super) fn message_id(of: EventId, call: &str) -> String {
     let digest = Sha256::digest(call);
     let digest = digest.iter().take(DIGITS / 2);
@@ -68,7 +68,7 @@ fn text(event: &ClaimedEvent) -> String {
     format!("{:#}", Value::Object(call))
 }
 
-/// A call need not name its type where its path does.
+/// A call need not contain its type if the path of its request does.
 fn add_type(call: &mut Map<String, Value>, event: &ClaimedEvent) {
     let Some(kind) = event.kind else { return };
     let named = call.get("type").and_then(Value::as_str);
@@ -77,8 +77,8 @@ fn add_type(call: &mut Map<String, Value>, event: &ClaimedEvent) {
     }
 }
 
-/// The time that the original is of, corrected for the client's clock. While the relay's own clock was not set, only
-/// the call's own time is known.
+/// Adds the original's time, corrected for the client's clock. If the relay's own clock was not set, only the call's
+/// own time is known.
 fn add_time(call: &mut Map<String, Value>, at: Timestamp, received_at: Timestamp) {
     let is_known = clock::is_set(received_at) || at != received_at;
     let has_it = call.get("timestamp").and_then(segment::time) == Some(at);
@@ -87,7 +87,7 @@ fn add_time(call: &mut Map<String, Value>, at: Timestamp, received_at: Timestamp
     }
 }
 
-/// What the batch says around its calls; what the call says itself wins, key by key.
+/// Adds the fields of the batch around the call. The call's own fields take precedence, key by key.
 fn add_envelope(call: &mut Map<String, Value>, envelope: &str) {
     let Ok(Value::Object(around)) = json::from_str(&segment::repair_surrogates(envelope)) else {
         return;
@@ -105,7 +105,7 @@ fn add_envelope(call: &mut Map<String, Value>, envelope: &str) {
                     own.entry(key).or_insert_with(|| value.clone());
                 }
             }
-            // It keeps what is no object.
+            // A value that is not an object stays.
             Some(_) => {}
         }
     }

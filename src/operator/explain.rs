@@ -1,5 +1,4 @@
-//! What a call becomes, before it is sent: read and checked as at ingest, mapped as by the relay. The same functions
-//! decide.
+//! What a call becomes, before it is sent: the same functions parse, check and map it as at ingest and in the relay.
 
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
@@ -17,28 +16,28 @@ use crate::segment::CallError;
 pub enum Explanation {
     /// Ingest would refuse it.
     Refused {
-        /// Which call it is, if it says so.
+        /// The type of the call, if it has one.
         kind: Option<EventType>,
         /// The code and the sentence.
         reason: String,
     },
-    /// It becomes requests, or nothing and why.
+    /// It becomes requests, or none and the reason.
     Becomes(Explained),
 }
 
 /// Why there is nothing to explain.
 #[derive(Debug, thiserror::Error)]
 pub enum ExplainError {
-    /// It is no JSON.
+    /// The call is not JSON.
     #[error("the call is not JSON; send one Segment call with its `type`")]
     Json(#[source] serde_json::Error),
-    /// It passed ingest's checks and cannot be read all the same.
+    /// The call passed ingest's checks and still cannot be read.
     #[error("the call cannot be read")]
     Call(#[source] CallError),
 }
 
-/// Maps a call that arrives `now`; `side`: as made there, otherwise its library tells. It may delete: which source it
-/// comes from is not said.
+/// Maps a call that is received at `now`. `side` overrides the side; otherwise the call's library decides. Deletions
+/// are allowed, because the source of the call is not known.
 pub fn explain(
     call: &str,
     side: Option<Side>,
@@ -60,19 +59,19 @@ pub fn explain(
     Ok(Explanation::Becomes(explained))
 }
 
-/// What becomes of a call, for a page.
+/// What a call becomes, for a page.
 #[derive(Debug)]
 pub enum Fate {
     /// Ingest would refuse it: the code and the sentence.
     Refused(String),
-    /// Nothing is sent, and why.
+    /// Nothing is sent, for this reason.
     Skipped(String),
     /// These requests; at least one.
     Requests(Vec<Owed>),
 }
 
 impl Explanation {
-    /// What becomes of the call.
+    /// What the call becomes.
     pub fn fate(&self) -> Fate {
         match self {
             Self::Refused { reason, .. } => Fate::Refused(reason.clone()),
@@ -83,7 +82,7 @@ impl Explanation {
         }
     }
 
-    /// The call's type and the side that it is mapped as, in a word each; `None` when it is refused.
+    /// The call's type and the side that it is mapped as, one word each; `None` when it is refused.
     pub fn mapped_as(&self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Refused { .. } => None,
@@ -91,7 +90,7 @@ impl Explanation {
         }
     }
 
-    /// As `explain --json` prints it.
+    /// The JSON that `explain --json` prints.
     pub fn json(&self) -> Value {
         match self {
             Self::Refused { kind, reason } => {

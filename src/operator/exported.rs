@@ -1,5 +1,4 @@
-//! An event with its call as one line of JSON, such that `import` reads it back: what `export` writes and the page hands
-//! out.
+//! An event with its call as one line of JSON that `import` can read: the format of `export` and the page's download.
 
 use serde_json::json;
 
@@ -8,8 +7,9 @@ use crate::ingest::EXPORTED;
 use crate::outbox::ExportedEvent;
 use crate::segment::redact_write_key;
 
-/// An event as the body of a batch of one, with what its batch said around it; what the relay knows of it stands beside.
-/// Its values are those of the call. What a terminal would obey is written as an escape of JSON.
+/// An event as the body of a batch with one call and the batch's own fields. The relay's own data about the event is in
+/// separate members. Values are those of the call. Control characters that a terminal would execute are written as JSON
+/// escapes.
 pub fn exported_line(event: &ExportedEvent) -> String {
     let known = json!({
         "id": event.id.0, "source": event.source, "messageId": event.message_id, "type": event.kind,
@@ -26,6 +26,6 @@ pub fn exported_line(event: &ExportedEvent) -> String {
         event.received_at,
         redact_write_key(&event.payload)
     );
-    // Inside of a string JSON writes them as escapes: these stand between its parts.
+    // Line breaks here are between tokens: inside a string JSON writes them as escapes.
     escape::json(&line.replace(['\n', '\r'], " ")).into_owned() + "\n"
 }

@@ -1,17 +1,17 @@
-//! Which events an operator means.
+//! Filters that select events.
 
 use std::collections::HashSet;
 
 use crate::model::{EventId, EventStatus, EventType, Timestamp};
 use crate::outbox::{Brief, Outbox, ReadError, Selection};
 
-/// Events that are shown of those that are meant.
+/// How many of the selected events are shown.
 pub const SHOWN: u32 = 10;
 
-/// Filters; an event must meet all that are given.
+/// The filters; an event must match all that are set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// These numbers; empty: any.
+    /// With one of these numbers; empty for any.
     pub ids: Vec<i64>,
     /// In this state.
     pub status: Option<EventStatus>,
@@ -29,27 +29,27 @@ pub struct Filter {
     pub since: Option<Timestamp>,
     /// Received before this time.
     pub until: Option<Timestamp>,
-    /// Sent there: `sandbox`, or `klaviyo:` and the account.
+    /// Sent to this destination: `sandbox`, or `klaviyo:` and the account.
     pub sent_to: Option<String>,
     /// With this text in their reason.
     pub reason: Option<String>,
-    /// Dead, with a reason that says the same, about whatever ids: the words of a group, or one of its reasons.
+    /// Dead, with a reason of this group, whatever ids it contains: the group's text, or one of its reasons.
     pub group: Option<String>,
 }
 
-/// The events a filter means.
+/// The selected events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// All of them, in their order of arrival.
     pub events: Vec<EventId>,
-    /// The first ten, as they were found.
+    /// The first ten, as they were when they were found.
     pub first: Vec<Brief>,
-    /// Numbers that were asked for and are not among them.
+    /// Requested numbers that are not among them.
     pub missing: Vec<i64>,
 }
 
 impl Filter {
-    /// Whether anything is asked for at all.
+    /// Whether any filter is set.
     pub fn is_given(&self) -> bool {
         let texts = [
             &self.event,
@@ -67,19 +67,19 @@ impl Filter {
             || texts.iter().any(|text| text.is_some())
     }
 
-    /// Whether it asks for a person by a word that can name nobody, such as none at all.
+    /// Whether the value for a person cannot name anybody, such as an empty one.
     pub fn names_nobody(&self) -> bool {
         let profile = self.profile.as_deref();
         profile.is_some_and(|word| Selection::people(word).is_empty())
     }
 
-    /// Whether it asks for an order by a word that can name none, such as a blank.
+    /// Whether the value for an order cannot name any, such as a blank.
     pub fn names_no_order(&self) -> bool {
         let order = self.order_id.as_deref();
         order.is_some_and(|word| Selection::orders(word).is_empty())
     }
 
-    /// As the outbox takes it: of events in one of `workable`, where no state is asked for.
+    /// The filters as the outbox takes them. Without a state filter they select events in one of `workable`.
     pub fn selection(&self, workable: &[EventStatus]) -> Selection {
         let profile = self.profile.as_deref();
         let order = self.order_id.as_deref();
@@ -104,9 +104,9 @@ impl Filter {
         }
     }
 
-    /// The events in one of `states` that are meant.
+    /// Finds the matching events that are in one of `states`.
     pub async fn find(&self, outbox: &Outbox, states: &[EventStatus]) -> Result<Found, ReadError> {
-        // What is gone cannot be sent, and what waits is there.
+        // An event whose call was deleted cannot be sent; the call of a waiting event is always stored.
         let selection = Selection {
             kept: true,
             ..self.selection(states)
@@ -130,7 +130,7 @@ impl Filter {
 }
 
 impl Found {
-    /// Leaves out what a change did not touch: it was sent or finished meanwhile.
+    /// Keeps only changed events and excludes the others: they were sent or finished in the meantime.
     pub(super) fn keep(&mut self, changed: &[EventId]) {
         let changed: HashSet<&EventId> = changed.iter().collect();
         let left = self.events.iter().filter(|event| !changed.contains(event));
@@ -138,7 +138,7 @@ impl Found {
         self.leave_out(&left);
     }
 
-    /// Takes these out of what is done, and says so.
+    /// Excludes events from the result and adds them to `missing`.
     pub(super) fn leave_out(&mut self, events: &[EventId]) {
         let events: HashSet<EventId> = events.iter().copied().collect();
         self.events.retain(|event| !events.contains(event));

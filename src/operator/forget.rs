@@ -1,8 +1,8 @@
-//! Erasing a person, the same from the command line and from the admin port.
+//! Erases a person, for the command line and the admin port.
 //!
-//! It promises that nothing of the person stays, or that nothing was erased and it says what is in the way. What still
-//! waits is given up first; what is in flight is waited for: it reaches Klaviyo or it does not, and is erased either
-//! way.
+//! It promises that no data of the person is left, or that nothing was erased and the result names the obstacle.
+//! Waiting events are discarded first. Requests in flight are waited for: their events are erased whether the request
+//! reaches Klaviyo or not.
 
 use std::time::Duration;
 
@@ -10,31 +10,31 @@ use crate::clock::Clock;
 use crate::model::{EventId, Identifier};
 use crate::outbox::{Outbox, Person, ReadError, Selection, WriteError};
 
-/// How often it looks whether what is in flight has been answered.
+/// How often it checks whether the requests in flight were answered.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// What it came to.
+/// The result.
 #[derive(Debug, Default)]
 pub struct Forgotten {
-    /// Events emptied.
+    /// The number of erased events.
     pub erased: usize,
-    /// Events among them that still waited.
+    /// Those of them that were still waiting.
     pub discarded: usize,
-    /// Events that stayed in flight, for which nothing was erased.
+    /// Events that stayed in flight; because of them nothing was erased.
     pub left: Vec<EventId>,
 }
 
 /// Why nobody was erased.
 #[derive(Debug, thiserror::Error)]
 pub enum ForgetError {
-    /// The word may name more than one person.
+    /// The search word matches more than one person.
     #[error("{word:?} may be several people; say which one: {first} or {other}")]
     Several {
-        /// What was asked for.
+        /// The search word.
         word: String,
         /// One of them, exactly.
         first: Identifier,
-        /// Another.
+        /// Another one.
         other: Identifier,
     },
     /// The person could not be looked up.
@@ -45,7 +45,7 @@ pub enum ForgetError {
     Write(#[source] WriteError),
 }
 
-/// The one person that a word names; nobody when there is none.
+/// The one person that a search word names; a person without events when there is none.
 pub async fn whom(outbox: &Outbox, word: &str) -> Result<Person, ForgetError> {
     let mut found: Option<(Identifier, Person)> = None;
     for name in Selection::people(word) {
@@ -72,8 +72,8 @@ pub async fn whom(outbox: &Outbox, word: &str) -> Result<Person, ForgetError> {
     Ok(found.map_or_else(nobody, |(_, person)| person))
 }
 
-/// Erases everything at once when nothing of the person is unfinished any more; nothing when that does not come to be:
-/// what was erased first would no longer tell who the rest is about.
+/// Erases everything at once when no event of the person is unfinished any more, and nothing if that does not happen in
+/// time: a partial erasure would remove the names that link the other events to the person.
 pub async fn forget(
     outbox: &Outbox,
     clock: &dyn Clock,
@@ -97,7 +97,7 @@ pub async fn forget(
             outbox.discard(clock.now(), waiting).await.map_err(ForgetError::Write)?;
         }
         let before: Vec<EventId> = unfinished(&person);
-        // With all names: what is erased does not lead to the others any more.
+        // Uses all names of the person: erased events no longer lead to the others.
         person = outbox.person(&person.identifiers).await?;
         let left = unfinished(&person);
         forgotten.discarded += before.iter().filter(|id| !left.contains(id)).count();
@@ -118,7 +118,7 @@ pub async fn forget(
     }
 }
 
-/// The events of a person that are not finished.
+/// The unfinished events of a person.
 pub fn unfinished(person: &Person) -> Vec<EventId> {
     let unfinished = person.events.iter().filter(|event| !event.done);
     unfinished.map(|event| event.id).collect()

@@ -1,4 +1,4 @@
-//! What commands print with `--json` and the admin port answers: the same, from one place.
+//! The JSON that commands print with `--json` and that the admin port answers, from one place.
 
 use serde_json::{Map, Value, json};
 
@@ -9,7 +9,7 @@ use super::masked::masked_text;
 use crate::outbox::{Audit, Brief, ClockTrouble, DeadGroup, DeadGroups, EventReport, FailingAlone, Pause, Status};
 use crate::segment::{redact_write_key, repair_surrogates};
 
-/// Where everything stands, as JSON, without what it costs more to know.
+/// The state of the outbox as JSON, without the values that are expensive to compute.
 pub(super) fn status_json(status: &Status, sandbox: bool) -> Value {
     let audit: Map<String, Value> = status
         .audit
@@ -73,7 +73,7 @@ fn clock_json(trouble: ClockTrouble) -> Value {
     json!({"code": clock_code(trouble), "message": clock_words(trouble)})
 }
 
-/// Dead events by what they died of.
+/// Dead events by reason.
 pub fn dead_json(dead: &DeadGroups) -> Value {
     let group = |group: &DeadGroup| {
         json!({
@@ -87,7 +87,8 @@ pub fn dead_json(dead: &DeadGroups) -> Value {
 }
 
 impl Found {
-    /// What was changed, or would be: the count, the first of them, and numbers that were asked for and left out.
+    /// The changed events, or with `dry_run` the selected ones: the count, the first of them, and the requested numbers
+    /// that were excluded.
     pub fn json(&self, dry_run: bool) -> Value {
         let first: Vec<Value> = self.first.iter().map(brief_json).collect();
         json!({
@@ -96,7 +97,7 @@ impl Found {
     }
 }
 
-/// What an audit found, as `audit --json` prints it.
+/// The result of an audit, as `audit --json` prints it.
 pub fn audit_json(audit: &Audit) -> Value {
     let totals = audit.totals.iter();
     let totals: Map<String, Value> = totals.map(|(name, count)| (name.clone(), json!(count))).collect();
@@ -118,7 +119,7 @@ pub fn audit_json(audit: &Audit) -> Value {
     })
 }
 
-/// An event in a few words.
+/// An event in a few fields.
 pub fn brief_json(brief: &Brief) -> Value {
     json!({
         "id": brief.id.0, "received_at": brief.received_at.to_string(), "type": brief.kind, "name": brief.name,
@@ -126,8 +127,8 @@ pub fn brief_json(brief: &Brief) -> Value {
     })
 }
 
-/// An event with all that happened to it; `show --json` adds who waits for it, and what its call becomes now. A write
-/// key in the call is masked; all else is whole.
+/// An event with its history. `show --json` adds the events that wait for it, and what its call becomes now. A write
+/// key in the call is masked; everything else is complete.
 pub fn event_json(report: &EventReport) -> Value {
     let mut event = object(&report.columns);
     event.insert("identifiers".to_owned(), json!(report.identifiers));
@@ -177,7 +178,7 @@ fn object(columns: &[(String, Option<String>)]) -> Map<String, Value> {
         .collect()
 }
 
-/// Stored JSON as JSON; what cannot be read again (it may nest too deep) as its text.
+/// Stored JSON as JSON; as its text if it cannot be parsed (it may nest too deep).
 fn parsed(text: Option<&str>) -> Value {
     text.map_or(Value::Null, |text| {
         crate::json::from_str(&repair_surrogates(text)).unwrap_or_else(|_| Value::String(text.to_owned()))

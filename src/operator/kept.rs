@@ -1,4 +1,4 @@
-//! What is kept of an event's call, and what it becomes by the rules as they are now.
+//! The stored call of an event, and what it becomes by the present rules.
 
 use std::sync::Arc;
 
@@ -12,67 +12,67 @@ use crate::outbox::{AttemptReport, ClaimedEvent, DeliveryReport, EventReport, Ou
 use crate::relay;
 use crate::segment::{self, Pointer};
 
-/// A call that is still there.
+/// A stored call.
 #[derive(Debug)]
 pub struct Kept {
-    /// Its text as received, a write key in it masked.
+    /// Its text as received, with the write key masked.
     pub call: String,
-    /// What its batch said around it, as one JSON object.
+    /// The fields of its batch, as one JSON object.
     pub envelope: Option<Arc<str>>,
     /// The order that it names, in any spelling of `properties.orderId`.
     pub order: Option<String>,
-    /// Which sending of the event is the present one: 1 the first time.
+    /// The present generation of the event: 1 for the first time it is sent.
     pub generation: i64,
-    /// When the present one began.
+    /// When the present generation began.
     pub generation_began: Timestamp,
     /// What it becomes now.
     pub rules: Rules,
 }
 
-/// What a stored call becomes by the rules as they are now.
+/// What a stored call becomes by the present rules.
 #[derive(Debug)]
 pub enum Rules {
     /// These requests.
     Requests(Vec<Planned>),
     /// Nothing, for this reason.
     Nothing(String),
-    /// The call is not there any more, or cannot be read.
+    /// The call was deleted or cannot be read.
     Unknown,
 }
 
-/// A planned request, as it is shown.
+/// A planned request for display.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owed {
-    /// What it asks of Klaviyo, in a word.
+    /// The kind of request, in one word.
     pub kind: &'static str,
     /// Its method and path.
     pub route: (&'static str, String),
-    /// The event's name at Klaviyo, of an event.
+    /// For an event: its name at Klaviyo.
     pub metric: Option<String>,
-    /// Its body; `None` where the answer to an earlier request goes in.
+    /// Its body; `None` if it needs the answer to an earlier request.
     pub body: Option<String>,
     /// Why it is not sent.
     pub not_sent: Option<String>,
-    /// What the sender may want to know, one sentence each.
+    /// Warnings for the sender, one sentence each.
     pub warnings: Vec<String>,
-    /// Where each of its fields comes from.
+    /// The origin of each of its fields.
     pub rules: Vec<FieldRule>,
 }
 
-/// A field of a request, and where it comes from.
+/// A field of a request and its origin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FieldRule {
     /// The field, as a JSON pointer into the body.
     pub field: String,
-    /// The place in the call that gave it, as a JSON pointer; `None` when a setting or the time of arrival did.
+    /// Its source in the call, as a JSON pointer; `None` if it comes from a setting or the time of arrival.
     pub from: Option<String>,
-    /// The code of how it was made of that.
+    /// The code of the rule that made it.
     pub note: &'static str,
-    /// The same in words.
+    /// The rule as text.
     pub rule: String,
 }
 
-/// The call of an event, mapped as the relay would now; `None` when it is not there any more.
+/// The call of an event, mapped as the relay would now; `None` when it was deleted.
 pub async fn kept(
     outbox: &Outbox,
     settings: &ExplainSettings,
@@ -123,8 +123,8 @@ impl Rules {
         }
     }
 
-    /// The rules for a stored request, of the event's last mapped generation: those of the same place, if it still has that
-    /// kind.
+    /// The rules for a stored request of the event's last mapped generation: those of the planned request at the same
+    /// position, if it still has the same kind.
     pub fn for_stored(&self, report: &EventReport, delivery: &DeliveryReport) -> Option<&Planned> {
         let Self::Requests(planned) = self else {
             return None;
@@ -141,7 +141,7 @@ impl Rules {
 }
 
 impl Owed {
-    /// A planned request in words and texts.
+    /// Converts a planned request to texts.
     pub fn of(planned: &Planned) -> Self {
         let request = &planned.request;
         let route = klaviyo::route(request.kind(), request.list_id());
@@ -168,7 +168,7 @@ impl FieldRule {
     }
 }
 
-/// What an attempt without an outcome waits for: an answer, or the end of an import job on which Klaviyo still works.
+/// What an attempt without an outcome waits for: an answer, or the end of an import job that Klaviyo still processes.
 pub fn awaited(attempt: &AttemptReport) -> String {
     let of = |name: &str| {
         let found = attempt.iter().find(|(column, _)| column == name)?;

@@ -1,10 +1,10 @@
-//! What the outbox suffers from, a log that cannot be folded into its file or a damaged file, in words for every place that
-//! reports it.
+//! Problems of the outbox file, in the same words for every place that reports them: a WAL that cannot be checkpointed,
+//! and a damaged file.
 
 use super::size::bytes;
 use crate::outbox::{Damage, LogTrouble, LogTroubleKind};
 
-/// A code that stays.
+/// The stable code.
 pub const fn log_code(trouble: &LogTrouble) -> &'static str {
     match trouble.kind {
         LogTroubleKind::CheckpointFailing => "checkpoint_failing",
@@ -12,7 +12,7 @@ pub const fn log_code(trouble: &LogTrouble) -> &'static str {
     }
 }
 
-/// What is so, in a sentence without its full stop.
+/// The problem, in a sentence without its full stop.
 pub fn log_words(trouble: &LogTrouble) -> String {
     let (since, size) = (trouble.since, bytes(trouble.wal_bytes));
     let grows = format!("the log has {size} and grows");
@@ -45,7 +45,7 @@ pub const fn log_advice(trouble: &LogTrouble) -> &'static str {
     }
 }
 
-/// What a damaged file has cost and what to do, in a sentence without its full stop.
+/// The damage and what to do, in a sentence without its full stop.
 pub fn damage_words(damage: Damage) -> String {
     let Damage { since, events } = damage;
     format!(

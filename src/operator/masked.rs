@@ -1,6 +1,6 @@
-//! Texts without the persons in them: e-mail addresses and phone numbers, masked. Pure.
+//! Masks personal data in texts: e-mail addresses and phone numbers. Pure.
 
-/// A text with the e-mail addresses and phone numbers in it masked: what is left tells two apart and names nobody.
+/// Masks the e-mail addresses and phone numbers in a text. The result distinguishes two of them and identifies nobody.
 pub fn masked_text(text: &str) -> String {
     let words = text.split_inclusive(|c: char| c.is_whitespace() || "\"'`,;()<>[]{}".contains(c));
     words.map(masked_word).collect()

@@ -1,10 +1,10 @@
-//! What an operator asks for, the same from the command line and from the admin port: which events are meant, what is
-//! done with them, what a call becomes, taking one in that was typed, and how that is said as JSON.
+//! The operator's requests, for the command line and the admin port: which events are selected, how they are changed,
+//! what a call becomes, submitting an entered call, and the JSON of the results.
 //!
-//! It promises that a change without a filter is refused, and so is one in a state it cannot work on; that a dry run
-//! changes nothing; and that both ways in mean the same events by the same words. Personal data is shown whole: whoever
-//! can ask is the operator. May use `outbox`, `ingest`, `relay`, `mapper`, `klaviyo`, `segment`, `model`,
-//! `config` and `clock`.
+//! It promises that a change without a filter is rejected, and a change of events in a state that it cannot work on;
+//! that a dry run changes nothing; and that both interfaces select the same events by the same filters. Personal data
+//! is unmasked: the caller is always the operator. May use `outbox`, `ingest`, `relay`, `mapper`, `klaviyo`, `segment`,
+//! `model`, `config` and `clock`.
 
 mod change;
 mod clock;

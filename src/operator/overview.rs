@@ -1,4 +1,4 @@
-//! Where everything stands, as `status --json` prints it and the admin port answers it.
+//! The overview, as `status --json` prints it and the admin port answers it.
 
 use serde_json::{Value, json};
 
@@ -10,10 +10,10 @@ use super::json::status_json;
 use super::refused::refused_json;
 use super::room::disk_words;
 
-/// The spans of time of every rate.
+/// The time spans of every rate.
 const SPANS: [&str; 4] = ["minute", "five_minutes", "hour", "day"];
 
-/// All that the screen of `status` shows, and no person's data but the names of who is blocked.
+/// Everything that the screen of `status` shows. Its only personal data are the names of the blocked profiles.
 pub fn overview_json(overview: &Overview, outbox: &OutboxConfig, sandbox: bool) -> Value {
     let mut status = status_json(&overview.status, sandbox);
     let sources = overview.sources.iter();

@@ -1,11 +1,11 @@
-//! What was refused at the door, in words and as JSON, for every place that says so.
+//! Requests that ingest refused, as text and as JSON, for every place that reports them.
 
 use serde_json::{Value, json};
 
 use crate::model::Timestamp;
 use crate::outbox::RefusedAtDoor;
 
-/// Who sent it, as far as that is known.
+/// The sender, as far as it is known.
 pub fn refused_sender(refused: &RefusedAtDoor) -> String {
     match (&refused.source, &refused.key) {
         (Some(source), _) => format!("source {source}"),
@@ -14,12 +14,12 @@ pub fn refused_sender(refused: &RefusedAtDoor) -> String {
     }
 }
 
-/// When the last of them came.
+/// When the last of them arrived.
 pub const fn refused_last(refused: &RefusedAtDoor) -> Timestamp {
     Timestamp::from_millis(refused.last_ms)
 }
 
-/// As JSON.
+/// The refused requests as JSON.
 pub fn refused_json(refused: &[RefusedAtDoor]) -> Value {
     let one = |refused: &RefusedAtDoor| {
         json!({

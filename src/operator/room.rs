@@ -1,8 +1,8 @@
-//! Why new events are refused for want of room on the disk, in the same sentence everywhere.
+//! The sentence for events that are refused because the disk is full, for every place that reports it.
 
 use super::size::bytes;
 
-/// The sentence, without its full stop; `None` where there is room, or where that cannot be found out.
+/// The sentence, without its full stop; `None` if there is enough free space, or if the free space is unknown.
 pub fn disk_words(free: Option<u64>, min_free: u64) -> Option<String> {
     let free = free.filter(|free| *free < min_free)?;
     Some(format!(

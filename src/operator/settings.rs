@@ -12,7 +12,7 @@ pub struct ExplainSettings {
 }
 
 impl ExplainSettings {
-    /// Those of a configuration.
+    /// The settings of a configuration.
     pub fn of(config: &Config) -> Self {
         Self {
             ingest: config.ingest.clone(),
@@ -21,17 +21,17 @@ impl ExplainSettings {
         }
     }
 
-    /// The names of the sources that calls come from, in the order of the configuration.
+    /// The names of the configured sources, in the order of the configuration.
     pub fn sources(&self) -> impl Iterator<Item = &str> {
         self.ingest.sources.iter().map(|source| &*source.name)
     }
 
-    /// The bounds of the outbox, and how long it keeps what.
+    /// The limits and retention times of the outbox.
     pub const fn outbox(&self) -> &OutboxConfig {
         &self.outbox
     }
 
-    /// What holds for the calls of a source.
+    /// The rules for the calls of a source.
     pub(super) fn rules_of(&self, source: &str) -> SourceRules {
         let source = self.source(source);
         source.map_or_else(SourceRules::default, SourceConfig::rules)
@@ -47,12 +47,12 @@ impl ExplainSettings {
         &self.mapping
     }
 
-    /// What ingest takes, and from whom.
+    /// The settings of ingest, with its sources.
     pub fn ingest(&self) -> &IngestConfig {
         &self.ingest
     }
 
-    /// The largest call that ingest takes, in bytes.
+    /// The largest call that ingest accepts, in bytes.
     pub fn max_event_bytes(&self) -> usize {
         self.ingest.max_event_bytes
     }

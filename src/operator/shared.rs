@@ -1,11 +1,11 @@
-//! Identifiers that many people share, in words for every place that says so.
+//! Identifiers that many people share, in the same words for every place that reports them.
 
 use crate::outbox::SharedIdentifier;
 
-/// The code of the note; it stays.
+/// The stable code of the note.
 pub const SHARED_CODE: &str = "shared_identifier";
 
-/// What is so, in a sentence without its full stop; `name` is the identifier as the place shows it.
+/// The problem, in a sentence without its full stop; `name` is the identifier in the form that the place shows.
 pub fn shared_words(shared: &SharedIdentifier, name: &str) -> String {
     let SharedIdentifier { waiting, people, .. } = shared;
     format!(

@@ -1,6 +1,6 @@
-//! Sizes as people say them, on a screen and on the page.
+//! Sizes in readable units, for the screen and the page.
 
-/// Bytes in the largest unit that leaves a whole number worth reading.
+/// Bytes in the largest unit that still gives a useful whole number.
 pub fn bytes(bytes: u64) -> String {
     match bytes {
         0..=0xF_FFFF => format!("{} KiB", bytes.div_ceil(1 << 10)),

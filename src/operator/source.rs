@@ -1,30 +1,31 @@
-//! Which sources a filter may name: a mistyped name would look like a source that has no events.
+//! Checks the source of a filter: a mistyped name would look like a source without events.
 //!
-//! A name that is configured may be used, and one that an event has: a source that is no longer configured can still be
-//! looked at, held and replayed. The commands, the API and the page refuse any other by the same sentence.
+//! A configured source is valid, and so is one with stored events: the events of a source that is no longer configured
+//! can still be listed, held and replayed. The commands, the API and the page reject any other name with the same
+//! sentence.
 
 use super::filter::Filter;
 use crate::config::IngestConfig;
 use crate::outbox::{Outbox, ReadError, Selection};
 
-/// Why a source cannot be asked for.
+/// Why a source is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// It is neither configured nor has an event.
+    /// It is not configured and has no events.
     #[error("no source is named {name}; there are: {}", known.join(", "))]
     Unknown {
-        /// What was asked for.
+        /// The requested name.
         name: String,
         /// The configured names, in the order of the configuration.
         known: Vec<String>,
     },
-    /// Whether an event has it could not be read.
+    /// The look-up of its events failed.
     #[error("failed to look for an event of the source")]
     Read(#[source] ReadError),
 }
 
 impl SourceError {
-    /// That no source has this name, with the names that there are.
+    /// The error for an unknown source, with the configured names.
     pub fn unknown(name: &str, ingest: &IngestConfig) -> Self {
         let known = ingest.sources.iter().map(|source| source.name.clone());
         Self::Unknown {
@@ -35,7 +36,7 @@ impl SourceError {
 }
 
 impl Filter {
-    /// Refuses a source that is neither configured nor has an event.
+    /// Rejects a source that is not configured and has no events.
     pub async fn check_source(&self, ingest: &IngestConfig, outbox: &Outbox) -> Result<(), SourceError> {
         let Some(name) = &self.source else {
             return Ok(());

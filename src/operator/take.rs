@@ -1,4 +1,4 @@
-//! Takes in a call that an operator typed: checked by ingest's own code, and refused for what ingest refuses.
+//! Submits a call that an operator entered: ingest's own code checks it.
 
 use serde::de::IgnoredAny;
 
@@ -12,16 +12,16 @@ use crate::outbox::{AppendError, Outbox, ReadError, Selection};
 use crate::relay;
 use crate::segment::CallError;
 
-/// Where a call went.
+/// The event that a submitted call became.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Taken {
-    /// The event that it is.
+    /// The event's number.
     pub event: EventId,
     /// Whether it was stored before, under the same message id: then nothing is stored now.
     pub known: bool,
 }
 
-/// What taking a call in would come to.
+/// A preview of a submission.
 #[derive(Debug)]
 pub struct Foreseen {
     /// What it becomes, by the rules of its source.
@@ -30,10 +30,10 @@ pub struct Foreseen {
     pub people: Vec<Identifier>,
 }
 
-/// Why a call was not taken in.
+/// Why a call was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum TakeError {
-    /// It is no JSON.
+    /// The call is not JSON.
     #[error("the call is not JSON")]
     Json(#[source] serde_json::Error),
     /// No source has this name.
@@ -42,24 +42,24 @@ pub enum TakeError {
     /// Ingest answers 400 to it: the code and the sentence.
     #[error("{0}")]
     Refused(String),
-    /// It passed ingest's checks and cannot be read all the same.
+    /// The call passed ingest's checks and still cannot be read.
     #[error("the call cannot be read")]
     Call(#[source] CallError),
-    /// It could not be stored.
+    /// The call could not be stored.
     #[error("failed to store the call")]
     Store(#[source] AppendError),
-    /// What is stored could not be read.
+    /// The stored event could not be read.
     #[error("failed to find the stored call")]
     Read(#[source] ReadError),
-    /// It was stored once, and is no longer kept.
+    /// An event with this message id was stored before, and was deleted since.
     #[error("a call with this messageId was taken before, and is no longer kept; give it another messageId")]
     Gone,
-    /// Its `messageId` is another call's.
+    /// The `messageId` belongs to another call.
     #[error("another call was taken before with this messageId; give this one a messageId of its own")]
     Other,
 }
 
-/// What [`take`] would come to: the same checks, and nothing is stored.
+/// Previews [`take`]: makes the same checks and stores nothing.
 pub fn foresee(
     call: &str,
     source: &str,
@@ -76,7 +76,7 @@ pub fn foresee(
     })
 }
 
-/// The event that a call of this source is that arrives now.
+/// The event of a call that arrives now from this source.
 fn arriving(
     call: &str,
     source: &str,
@@ -96,7 +96,7 @@ fn arriving(
 }
 
 /// Stores a call as one of this source that arrives now. An edited copy of an event, without a `messageId` of its own,
-/// gets one that [`super::edited_from`] reads.
+/// gets one that [`super::edited_from`] can read.
 pub async fn take(
     call: &str,
     source: &str,
@@ -117,7 +117,7 @@ pub async fn take(
         if !is_copy {
             return Err(TakeError::Other);
         }
-        // Message ids are known longer than events are kept.
+        // Message ids are remembered longer than events are stored.
         let there = outbox.briefs(&Selection::of(vec![event]), 1).await;
         let there = there.map_err(TakeError::Read)?;
         let taken = Taken { event, known: true };

@@ -1,4 +1,4 @@
-//! Points in time as people say them, on a command line or in a request.
+//! Points in time in the forms that operators write, on a command line or in a request.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use jiff::{Span, SpanRelativeTo};
 use crate::model::Timestamp;
 
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
-/// How a time can be said.
+/// The accepted forms of a time.
 pub const TIMES: &str = "a time is how long ago (90s, 15m, 2h, 3d, 1w), today, yesterday, a date (2026-11-23) or a time \
                        (2026-11-23T09:30), in UTC unless it says otherwise";
 
-/// The time that a text says, at `now`; `None` when it is none: see [`TIMES`].
+/// Parses a time relative to `now`; `None` if it has none of the accepted forms: see [`TIMES`].
 pub fn time(text: &str, now: Timestamp) -> Option<Timestamp> {
     let midnight = Timestamp::from_millis(now.as_millis().div_euclid(DAY_MILLIS) * DAY_MILLIS);
     match text.trim() {
