@@ -1,7 +1,7 @@
-//! Log lines on their way out: a line ends where the program ends it, and holds nothing that a terminal would obey.
+//! Sanitizes log lines: only the program ends a line, and a line contains nothing that a terminal would execute.
 //!
-//! Names of processes, an endpoint's words and an operator's own file names get into lines. The subscriber escapes most
-//! of it by itself; this is what holds whatever a field is logged as.
+//! Process names, answers of an endpoint and file names get into log lines. The subscriber escapes most of them; this
+//! module guarantees it for every way a field can be logged.
 
 use std::io::{self, Stderr, Write};
 
@@ -10,10 +10,10 @@ use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuar
 use crate::config::LogFormat;
 use crate::escape;
 
-/// Lines that wait to be written at most.
+/// The maximum number of lines that wait to be written.
 const BUFFERED: usize = 8192;
 
-/// Where a subscriber's layer writes its lines, each in one call.
+/// A writer to stderr for a subscriber's layer; each line is one write call.
 pub(super) fn to_stderr(format: LogFormat) -> impl Fn() -> Lines<Stderr> {
     move || Lines {
         format,
@@ -21,8 +21,8 @@ pub(super) fn to_stderr(format: LogFormat) -> impl Fn() -> Lines<Stderr> {
     }
 }
 
-/// As [`to_stderr`], from a thread of its own: nobody who logs waits for who reads. What does not fit into a bounded buffer
-/// is dropped and counted.
+/// Like [`to_stderr`], but a separate thread writes, so that logging never blocks on the reader of the log. Lines that
+/// exceed the bounded buffer are dropped and counted.
 pub(super) fn to_stderr_aside(format: LogFormat) -> (NonBlocking, WorkerGuard) {
     NonBlockingBuilder::default()
         .lossy(true)
@@ -31,7 +31,7 @@ pub(super) fn to_stderr_aside(format: LogFormat) -> (NonBlocking, WorkerGuard) {
         .finish(to_stderr(format)())
 }
 
-/// Escapes lines, and hands them on.
+/// Escapes lines and forwards them.
 pub(super) struct Lines<W> {
     format: LogFormat,
     out: W,
@@ -58,7 +58,7 @@ fn shown(format: LogFormat, text: &str) -> String {
     format!("{line}\n")
 }
 
-/// The subscriber colours its own words where stderr is a terminal, and escapes that character in all others.
+/// The subscriber uses the escape character for its own colours if stderr is a terminal, and escapes it in all values.
 fn of_text(line: &str) -> String {
     let mut shown = String::with_capacity(line.len());
     let mut rest = line;
@@ -73,7 +73,8 @@ fn of_text(line: &str) -> String {
     shown
 }
 
-/// What a text begins with of a sequence that only chooses colours: `[`, digits and semicolons, `m` (ECMA-48, 8.3.117).
+/// The rest of an escape sequence at the start of `text` that only sets colours: `[`, digits and semicolons, `m`
+/// (ECMA-48, 8.3.117).
 fn colour(text: &str) -> &str {
     let Some(numbers) = text.strip_prefix('[') else {
         return "";

@@ -1,11 +1,11 @@
-//! The program's log lines: to stderr, for people or for machines; and its traces, where it was built with the feature
+//! The program's log lines, on stderr, for people or for machines; and its traces, if it was built with the feature
 //! `otlp`. May use `config` and `escape`.
 //!
-//! A log line carries numbers of events and deliveries, never a payload, a person's data, or a key. For our own lines
-//! that is a matter of how they are written. What the lines of libraries hold below `info` is theirs to decide, anew in
-//! each version; they see every header, body and statement. So none of those is logged, whatever the filter says.
+//! A log line has event and delivery numbers, but never a payload, personal data or a key. Our own lines are written
+//! that way. Libraries see every header, body and statement, and what they log below `info` may change with each
+//! version. So library lines below `info` are never logged, whatever the filter is.
 //!
-//! A log that nobody reads stops no daemon: see [`init_daemon`].
+//! A log that nobody reads does not block the daemon: see [`init_daemon`].
 
 mod lines;
 #[cfg(feature = "otlp")]
@@ -33,7 +33,7 @@ use without as otlp;
 
 pub use otlp::{linked, received, resumed, traceparent};
 
-/// The target that all lines of this program begin with.
+/// The target prefix of all lines of this program.
 const OURS: &str = env!("CARGO_CRATE_NAME");
 
 type BoxedLayer<S> = Box<dyn Layer<S> + Send + Sync>;
@@ -41,50 +41,50 @@ type BoxedLayer<S> = Box<dyn Layer<S> + Send + Sync>;
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// No filter of the subscriber's.
+    /// The subscriber cannot parse the filter.
     #[error("`log.filter` is not a filter; use a level such as `info`, or `info,klaviyo_relay::relay=debug`")]
     Filter(#[source] ParseError),
-    /// Traces are asked for, and the program cannot make any.
+    /// Traces are configured, but the program was built without them.
     #[error(
         "`telemetry.otlp_endpoint` is set, and this program was built without traces; build it with \
          `cargo build --release --features otlp`, or leave the key out"
     )]
     NotBuiltIn,
-    /// What sends traces could not be set up.
+    /// The trace exporter could not be set up.
     #[error("failed to set up the sending of traces to `telemetry.otlp_endpoint`")]
     Exporter(#[source] Box<dyn Error + Send + Sync>),
 }
 
-/// The logging of the process, whose filter can be changed.
+/// The logging of the process; its filter can be changed.
 #[derive(Debug)]
 pub struct Logging {
     filter: reload::Handle<EnvFilter, Registry>,
     exporter: Option<otlp::Exporter>,
-    /// Writes what is left when it is dropped, unless nobody reads it within a second.
+    /// Writes the remaining lines when it is dropped, but waits at most a second for the reader.
     flush: Option<WorkerGuard>,
 }
 
-/// What counts the lines that were dropped.
+/// Counts the dropped lines.
 static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 
-/// Starts logging for the whole process, of a command: each line is written at once. Does nothing when that was done before.
+/// Starts logging for the process of a command: each line is written at once. Does nothing if logging has started.
 pub fn init(config: &LogConfig) -> Result<Logging, TelemetryError> {
     let writer = BoxMakeWriter::new(lines::to_stderr(config.format));
     start(config, writer, &TelemetryConfig::default())
 }
 
-/// Starts logging for the whole process, of a daemon: lines are written from a thread of their own, and dropped while nobody
-/// reads them ([`dropped_lines`]). Sends traces where they are asked for.
+/// Starts logging for the process of a daemon: a separate thread writes the lines, and they are dropped while nobody
+/// reads them ([`dropped_lines`]). Sends traces if they are configured.
 pub fn init_daemon(config: &LogConfig, traces: &TelemetryConfig) -> Result<Logging, TelemetryError> {
     let (writer, flush) = lines::to_stderr_aside(config.format);
-    // Set before: a second start in the same process keeps the first's.
+    // Already set: a second start in the same process keeps the first counter.
     drop(DROPPED.set(writer.error_counter()));
     let mut logging = start(config, BoxMakeWriter::new(writer), traces)?;
     logging.flush = Some(flush);
     Ok(logging)
 }
 
-/// Log lines that were dropped since the start of the process, as nobody read the log.
+/// Log lines that were dropped since the start of the process because nobody read the log.
 pub fn dropped_lines() -> u64 {
     let dropped = DROPPED.get().map_or(0, ErrorCounter::dropped_lines);
     u64::try_from(dropped).unwrap_or(u64::MAX)
@@ -106,7 +106,7 @@ fn start(config: &LogConfig, writer: BoxMakeWriter, traces: &TelemetryConfig) ->
         layers.push(layer);
         exporter = Some(sends);
     }
-    // Set before: a second start in the same process keeps the first's.
+    // Already set: a second start in the same process keeps the first subscriber.
     drop(tracing_subscriber::registry().with(layers).try_init());
     Ok(Logging {
         filter: handle,
@@ -116,14 +116,14 @@ fn start(config: &LogConfig, writer: BoxMakeWriter, traces: &TelemetryConfig) ->
 }
 
 impl Logging {
-    /// Logs by this filter from now on.
+    /// Replaces the log filter.
     pub fn filter(&self, filter: &str) -> Result<(), TelemetryError> {
-        // As an error, the process logs by an earlier start's filter, which keeps it.
+        // The error means that an earlier start set up the logging; its filter stays.
         drop(self.filter.reload(parse(filter)?));
         Ok(())
     }
 
-    /// Sends the traces and writes the lines that are left; blocks while it does.
+    /// Sends the remaining traces and writes the remaining lines; blocks until that is done.
     pub fn close(self) {
         if let Some(exporter) = self.exporter {
             exporter.close();
@@ -136,15 +136,15 @@ fn parse(filter: &str) -> Result<EnvFilter, TelemetryError> {
     EnvFilter::builder().parse(filter).map_err(TelemetryError::Filter)
 }
 
-/// What libraries may log at most.
+/// The highest level that libraries may log.
 fn of_libraries() -> Targets {
     Targets::new()
         .with_default(LevelFilter::INFO)
         .with_target(OURS, LevelFilter::TRACE)
 }
 
-/// From now on, a panic is one log line that says where it was. Its own text may hold what was sent: a slice that is cut
-/// within a character says of which text.
+/// From now on, a panic is one log line with its location. Its own text is hidden, because it may contain event data: a
+/// slice that is cut within a character prints the text.
 pub fn hide_texts_of_panics() {
     panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string);

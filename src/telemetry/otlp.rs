@@ -1,8 +1,8 @@
-//! Traces by OTLP over HTTP: one from a client's request to Klaviyo's answer.
+//! Traces by OTLP over HTTP: one trace from a client's request to Klaviyo's answer.
 //!
-//! Spans alone are sent, no log lines; their fields are numbers, words of ours and Klaviyo's request ids. An event is
-//! stored with the `traceparent` of its request, so that its trace goes on after a restart too. Nothing of a trace is sent
-//! to Klaviyo.
+//! Only spans are sent, no log lines. Their fields are numbers, our own words and Klaviyo's request ids. An event is
+//! stored with the `traceparent` of its request, so its trace continues after a restart too. No trace data is sent to
+//! Klaviyo.
 
 use std::sync::Arc;
 
@@ -23,12 +23,12 @@ use super::{BoxedLayer, OURS, TelemetryError};
 /// The W3C header, and the name of the column that keeps it.
 const TRACEPARENT: &str = "traceparent";
 
-/// What sends traces.
+/// The trace exporter.
 #[derive(Debug)]
 pub(super) struct Exporter(SdkTracerProvider);
 
 impl Exporter {
-    /// Sends what is left; blocks while it does, a few seconds at most.
+    /// Sends the remaining spans; blocks for a few seconds at most.
     pub(super) fn close(self) {
         if let Err(error) = self.0.shutdown() {
             tracing::warn!(%error, "the last traces were not sent");
@@ -36,7 +36,7 @@ impl Exporter {
     }
 }
 
-/// The layer that makes traces of spans, and sends them to the collector at `endpoint`.
+/// The layer that makes spans and sends them to the collector at `endpoint`.
 pub(super) fn layer(endpoint: &str) -> Result<(BoxedLayer<Registry>, Exporter), TelemetryError> {
     let exporter = SpanExporter::builder()
         .with_http()
@@ -57,7 +57,7 @@ pub(super) fn layer(endpoint: &str) -> Result<(BoxedLayer<Registry>, Exporter), 
     Ok((layer.boxed(), Exporter(provider)))
 }
 
-/// A request came in: its span goes on with the trace that its `traceparent` (W3C) names, if there is a valid one.
+/// A request arrived: its span continues the trace of its `traceparent` header (W3C), if that is valid.
 pub fn received(span: &Span, traceparent: Option<&str>) {
     resumed(span, traceparent);
 }

@@ -1,4 +1,4 @@
-//! In place of `otlp` in a program that was built without it: no traces, and a sentence for who asks for them.
+//! Replaces `otlp` in a program that was built without it: no traces, and an error if they are configured.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tracing_subscriber::Registry;
 
 use super::{BoxedLayer, TelemetryError};
 
-/// What sends traces; there is none.
+/// The trace exporter, which never exists.
 #[derive(Debug)]
 pub(super) enum Exporter {}
 
