@@ -1,4 +1,4 @@
-//! One HTTP request of a delivery, and what came of it.
+//! One HTTP request of a delivery, and its outcome.
 
 use std::time::Duration;
 
@@ -7,48 +7,48 @@ use super::RateInfo;
 words! {
     /// What an answer, or its absence, means for the delivery.
     OutcomeKind {
-        /// Klaviyo took it: the documented status and form of body of the endpoint.
+        /// Klaviyo accepted it: the endpoint's documented status and form of body.
         Accepted = "accepted",
-        /// Klaviyo did not take it and may later (408, 425, 429, 5xx), it was never reached, or something else
-        /// answered.
+        /// Klaviyo did not accept it and may later (408, 425, 429, 5xx), it was never reached, or the answer is not
+        /// Klaviyo's.
         Retry = "retry",
-        /// It was sent and the answer never came, or not to its end: it may have been taken.
+        /// It was sent, and no complete answer came: Klaviyo may have accepted it.
         Unknown = "unknown",
-        /// Klaviyo will never take this request (other 4xx with its errors): the request is at fault.
+        /// Klaviyo will never accept this request (other 4xx with its errors): the request is at fault.
         Refused = "refused",
-        /// Klaviyo takes nothing at all at the moment (401, 403, 405, 410, 415 with its errors): the key, its scopes or the
-        /// revision are at fault, not this request. Everything pauses; nothing is given up.
+        /// Klaviyo accepts nothing at all at the moment (401, 403, 405, 410, 415 with its errors): the key, its scopes
+        /// or the revision are at fault, not this request. Delivery pauses for the account; no event becomes dead.
         Stopped = "stopped",
-        /// 409 `duplicate_profile`: two identifiers of the request belong to two profiles. The weaker one is
-        /// dropped and the request sent once more.
+        /// 409 `duplicate_profile`: two identifiers of the request belong to two profiles. The weaker one is dropped
+        /// and the request is sent once more.
         Conflict = "conflict",
     }
 }
 
-/// What came of one attempt.
+/// The outcome of one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// What it means.
+    /// Its kind.
     pub kind: OutcomeKind,
-    /// The HTTP status, when there was an answer.
+    /// The HTTP status, if there was an answer.
     pub http_status: Option<u16>,
-    /// Klaviyo's own words, or the transport's; at most a few hundred characters. `None` when accepted.
+    /// The error text of Klaviyo or of the transport; at most a few hundred characters. `None` when accepted.
     pub error: Option<String>,
     /// The place in the request that Klaviyo's error is about, as a JSON pointer.
     pub pointer: Option<String>,
-    /// Whether something that is not Klaviyo answered: a proxy, a portal, Cloudflare in front of it. Such an answer is
-    /// always a retry.
+    /// Whether the answer is not Klaviyo's: it comes from a proxy, a portal, or Cloudflare in front of it. Such an
+    /// answer is always a retry.
     pub foreign: bool,
-    /// How long Klaviyo asked to wait (`Retry-After`).
+    /// Klaviyo's `Retry-After`.
     pub retry_after: Option<Duration>,
-    /// What Klaviyo said of the endpoint's limit, when it did.
+    /// Klaviyo's figures for the endpoint's limit, if the answer has them.
     pub rate: Option<RateInfo>,
-    /// The id Klaviyo gave to the request or to its error.
+    /// Klaviyo's id of the request or of its error.
     pub request_id: Option<String>,
     /// The profile's id at Klaviyo, answered to `profile-import` only.
     pub profile_id: Option<String>,
-    /// What an operator should know of a delivery that went on all the same: a part that Klaviyo left out, an
-    /// identifier that was dropped. Kept beside the mapper's warnings.
+    /// A note for the operator about a delivery that succeeded in part: something that Klaviyo left out, an identifier
+    /// that was dropped. Stored together with the mapper's warnings.
     pub note: Option<String>,
 }
 

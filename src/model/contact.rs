@@ -1,8 +1,9 @@
-//! Which e-mail addresses and phone numbers Klaviyo takes as a person's. One bad one has the whole request refused, so
-//! what is none here names nobody. Klaviyo does not publish its tests: these refuse what no shop's customer has.
+//! Which e-mail addresses and phone numbers Klaviyo accepts. One invalid value makes Klaviyo refuse the whole request,
+//! so an invalid value here names nobody. Klaviyo does not publish its rules: these exclude only values that no shop's
+//! customer has.
 
-/// The number in E.164 (`+` and 7 to 15 digits), its separators removed; `None` for what is no E.164 number however
-/// it is written. A trunk zero in brackets, as in `+49 (0) 30`, is no part of the number: it is not guessed at.
+/// The number in E.164 (`+` and 7 to 15 digits) without separators; `None` if it is not an E.164 number. A trunk zero
+/// in brackets, as in `+49 (0) 30`, is not part of the number and is not removed by guessing: the result is `None`.
 pub fn e164(text: &str) -> Option<String> {
     let number = text.trim().strip_prefix('+')?;
     let separators = [' ', '\u{a0}', '-', '.', '/', '(', ')'];
@@ -14,14 +15,14 @@ pub fn e164(text: &str) -> Option<String> {
     (is_number && !bracketed_zero).then(|| format!("+{digits}"))
 }
 
-/// The longest address, in characters. Klaviyo's pages differ by one; the larger reading is taken.
+/// The longest address, in characters. Klaviyo's pages differ by one; this is the larger value.
 pub const MAX_EMAIL_CHARS: usize = 100;
 
 /// The longest local part, in characters. Source: RFC 5321, 4.5.3.1.1.
 const MAX_LOCAL_CHARS: usize = 64;
 
 /// Whether a text is an e-mail address as mail systems write them: one `@`, a domain with a dot and a top-level domain
-/// of two characters or more that is no number, nothing that needs quoting and nothing that cannot be seen.
+/// of two characters or more that is not a number, nothing that needs quoting and no invisible characters.
 pub fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.split_once('@') else {
         return false;
@@ -44,7 +45,7 @@ pub fn is_email(text: &str) -> bool {
         && domain.rsplit_once('.').is_some_and(|(_, top)| is_top(top))
 }
 
-/// A format character: soft hyphen, zero-width space, byte order mark and their like. Source: Unicode 16, category Cf.
+/// A format character: soft hyphen, zero-width space, byte order mark and the like. Source: Unicode 16, category Cf.
 const fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'

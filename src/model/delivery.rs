@@ -1,7 +1,7 @@
-//! One Klaviyo request that an event owes: its kind, and where it stands.
+//! One Klaviyo request that an event requires: its kind and its state.
 
 words! {
-    /// What a delivery asks of Klaviyo.
+    /// The kind of Klaviyo request.
     DeliveryKind {
         /// Create or update a profile (`profile-import`).
         Profile = "profile",
@@ -9,7 +9,7 @@ words! {
         Event = "event",
         /// Subscribe a person to e-mail, on a list (`profile-subscription-bulk-create-jobs`).
         Subscription = "subscription",
-        /// Put a profile on a list. Needs the profile id that the event's `profile` delivery was answered with.
+        /// Put a profile on a list. Needs the profile id from the answer to the event's `profile` delivery.
         ListAdd = "list_add",
         /// Take a profile off a list. Needs the same id.
         ListRemove = "list_remove",
@@ -19,20 +19,20 @@ words! {
 }
 
 words! {
-    /// Where a delivery stands.
+    /// The state of a delivery.
     DeliveryStatus {
-        /// Not accepted yet; it was never sent, or Klaviyo asked to try again. The relay moves it on. A crash
-        /// before an attempt leaves it here.
+        /// Not accepted yet: it was never sent, or it has to be tried again. The relay continues it. A crash before an
+        /// attempt leaves it in this state.
         Pending = "pending",
         /// Klaviyo accepted it. Final.
         Delivered = "delivered",
-        /// Its metric and `$event_id` had gone out before, to the same place; `reason` names that delivery. It was
-        /// not sent. Final.
+        /// An earlier delivery with the same metric and `$event_id` was sent to the same destination; `reason` names
+        /// it. This one was not sent. Final.
         Duplicate = "duplicate",
-        /// Refused for good, by Klaviyo or before sending; `reason` has the words. Final; a replay makes a new one.
+        /// Refused for good, by Klaviyo or before sending; `reason` has the error. Final; a replay makes a new one.
         Rejected = "rejected",
-        /// Sent, and the answer never came: a crash or a time-out. The relay sends it again with the same bytes and
-        /// the same `$event_id`. A crash in the middle of an attempt leaves it here at the next start.
+        /// Sent without an answer: a crash or a time-out. The relay sends it again with the same bytes and the same
+        /// `$event_id`. A crash during an attempt leaves it in this state at the next start.
         Unknown = "unknown",
     }
 }

@@ -1,4 +1,4 @@
-//! A Segment call on its way: its type, the side it came from, and where it stands.
+//! A Segment call during its delivery: its type, its side, and its state.
 
 use std::sync::Arc;
 
@@ -7,17 +7,17 @@ use super::{Identifier, Timestamp};
 words! {
     /// The calls of Segment's tracking API, and the deletion request its webhooks send.
     EventType {
-        /// Who somebody is: traits of a person.
+        /// The traits of a person.
         Identify = "identify",
-        /// What somebody did.
+        /// An action of a person.
         Track = "track",
-        /// A page somebody saw.
+        /// A page view.
         Page = "page",
-        /// A screen of an app somebody saw.
+        /// A screen view in an app.
         Screen = "screen",
-        /// The company or team somebody belongs to.
+        /// The company or team of a person.
         Group = "group",
-        /// Two ids that are one person.
+        /// Two ids of the same person.
         Alias = "alias",
         /// A request to erase a person.
         Delete = "delete",
@@ -25,7 +25,7 @@ words! {
 }
 
 impl EventType {
-    /// The type that a sender's `type` names, in any case.
+    /// The type in a sender's `type` field, in any case.
     pub fn read(word: &str) -> Option<Self> {
         Self::from_word(&word.trim().to_ascii_lowercase())
     }
@@ -42,21 +42,21 @@ words! {
 }
 
 words! {
-    /// Where an event stands.
+    /// The state of an event.
     EventStatus {
-        /// Accepted and on disk; not all of its deliveries are done. The relay moves it on when its turn comes and
-        /// every answer is in. A crash leaves it here: it is taken up again at the next start, with the same
-        /// requests and the same `$event_id`s.
+        /// Accepted and on disk; not all of its deliveries are finished. The relay sends it when no earlier event
+        /// blocks it, and finishes it when every answer has arrived. After a crash it keeps this state: the next start
+        /// continues with the same requests and the same `$event_id`s.
         Pending = "pending",
         /// Every delivery is `delivered` or `duplicate`. Final until it is replayed.
         Delivered = "delivered",
-        /// Nothing had to be sent, and `reason` says why. Final until it is replayed.
+        /// Nothing had to be sent; `reason` has the cause. Final until it is replayed.
         Skipped = "skipped",
-        /// Given up: at least one delivery was refused for good or ran out of attempts and time, or the event was
-        /// never valid; `reason` says why. An operator moves it on with `replay`.
+        /// Failed for good: at least one delivery was refused for good or ran out of attempts and time, or the event
+        /// was never valid; `reason` has the cause. Only an operator's `replay` sends it again.
         Dead = "dead",
-        /// Stopped by an operator with `hold`, who alone moves it on, with `release` or `discard`. It keeps its place in its person's
-        /// order, so that person's later events wait behind it.
+        /// Stopped by an operator with `hold`; only an operator's `release` or `discard` ends that. It keeps its place
+        /// in the queues of its identifiers, so later events of the same person wait behind it.
         Held = "held",
     }
 }
@@ -64,21 +64,21 @@ words! {
 words! {
     /// What a dead event means for the later events of its people.
     AfterDead {
-        /// They go on without it.
+        /// They continue without it.
         Continue = "continue",
-        /// They wait until an operator moves it on.
+        /// They wait until an operator replays or discards it.
         Hold = "hold",
     }
 }
 
-/// A call that passed (or failed) ingest's checks, ready to be kept.
+/// A call that passed (or failed) ingest's checks, ready to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEvent {
-    /// The name of the source whose write key it carried.
+    /// The source of its write key.
     pub source: String,
-    /// The client's `messageId`, or one made at ingest. Together with the source it is stored once.
+    /// The client's `messageId`, or one made at ingest. An event is stored once for each source and message id.
     pub message_id: String,
-    /// Which call it is. `None` only for a refused item that does not say.
+    /// The type of the call. `None` only for a refused item without a type.
     pub kind: Option<EventType>,
     /// The `event` of a track, the `name` of a page or screen.
     pub name: Option<String>,
@@ -86,17 +86,17 @@ pub struct NewEvent {
     pub at: Timestamp,
     /// When it arrived.
     pub received_at: Timestamp,
-    /// The order it names, for whoever looks for it.
+    /// The order it names, for searches.
     pub order_id: Option<String>,
     /// Everybody it may be about: it waits for every earlier unfinished event that shares one of these.
     pub identifiers: Vec<Identifier>,
     /// The call as received, byte for byte.
     pub payload: String,
-    /// What surrounds it in a batch, as one JSON object: `context`, `integrations`, `sentAt`.
-    /// The calls of one batch share it.
+    /// The batch's fields around it, as one JSON object: `context`, `integrations`, `sentAt`. All calls of a batch
+    /// share it.
     pub envelope: Option<Arc<str>>,
     /// The span that stores it (W3C `traceparent`), where its request is traced: what becomes of it goes on with that trace.
     pub traceparent: Option<Arc<str>>,
-    /// Why it can never be delivered, in Segment's codes: it is kept as dead, for the operator to see.
+    /// Why it can never be delivered, in Segment's codes: it is stored as dead, so that the operator sees it.
     pub refused: Option<String>,
 }

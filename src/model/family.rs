@@ -1,13 +1,13 @@
-//! What Klaviyo limits the rate of: its endpoints, and what it says of a limit. Facts and names only.
+//! Endpoint families with a rate limit, and the figures that Klaviyo reports about it. Facts and names only.
 
 use std::time::Duration;
 
 use super::DeliveryKind;
 
 words! {
-    /// Endpoints that share a limit: Klaviyo counts requests of each by itself, and so do we. The two list
-    /// endpoints are one family here though Klaviyo counts them apart, and so are the two that ask after an import:
-    /// too careful by half at worst, and neither is ever busy.
+    /// Endpoints that share a rate limit: Klaviyo counts the requests of each family separately, and so do we. The two
+    /// list endpoints are one family here although Klaviyo counts them separately, and so are the two endpoints for the
+    /// result of an import. That costs at most half of a limit that is never used up.
     Family {
         /// One event (`events`).
         Event = "event",
@@ -17,7 +17,7 @@ words! {
         Profile = "profile",
         /// Many profiles (`profile-bulk-import-jobs`).
         ProfileBulk = "profile_bulk",
-        /// What became of a bulk import (`profile-bulk-import-jobs/{id}` and its `import-errors`).
+        /// The result of a bulk import (`profile-bulk-import-jobs/{id}` and its `import-errors`).
         ProfileBulkStatus = "profile_bulk_status",
         /// Subscriptions, one or many (`profile-subscription-bulk-create-jobs`).
         Subscription = "subscription",
@@ -41,14 +41,14 @@ impl DeliveryKind {
     }
 }
 
-/// What an answer's `RateLimit-*` headers say. They describe the steady window of 60 s, the remaining count is
-/// approximate, and a 429 has none of them (Klaviyo's page on rate limits).
+/// The `RateLimit-*` headers of an answer. They describe the steady window of 60 s, the remaining count is approximate,
+/// and a 429 has none of them (Klaviyo's page on rate limits).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RateInfo {
-    /// Requests a minute that the account may make of this endpoint.
+    /// The account's limit for this endpoint, in requests a minute.
     pub limit: Option<u32>,
     /// How many of them are left.
     pub remaining: Option<u32>,
-    /// In how long they are full again; whole seconds on the wire.
+    /// Time until the window resets; whole seconds in the header.
     pub reset: Option<Duration>,
 }

@@ -1,9 +1,9 @@
-//! What can name a person on an event, and in whose order the event therefore takes its turn.
+//! The identifiers of a person on an event; the event is queued for each of them.
 
 use std::fmt;
 
 words! {
-    /// The kinds of name a person can have on a Segment call.
+    /// The kinds of identifiers on a Segment call.
     IdentifierKind {
         /// `userId`: the shop's own id; Klaviyo's `external_id`.
         UserId = "user",
@@ -16,7 +16,7 @@ words! {
     }
 }
 
-/// One name of a person. Two events that share one are sent in the order they came.
+/// One identifier of a person. Two events that share one are sent in the order in which they arrived.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Identifier {
     kind: IdentifierKind,
@@ -24,8 +24,8 @@ pub struct Identifier {
 }
 
 impl Identifier {
-    /// An identifier, normalised so that two spellings of one name compare equal: e-mails trimmed and in lower
-    /// case, phones reduced to `+` and digits, ids trimmed. `None` when nothing is left.
+    /// An identifier, normalised so that two spellings compare equal: e-mails trimmed and in lower case, phones reduced
+    /// to `+` and digits, ids trimmed. `None` when nothing is left.
     pub fn new(kind: IdentifierKind, value: &str) -> Option<Self> {
         let value = match kind {
             IdentifierKind::Email => value.trim().to_lowercase(),
@@ -35,31 +35,31 @@ impl Identifier {
         (!value.is_empty()).then_some(Self { kind, value })
     }
 
-    /// The kind of name.
+    /// The kind of identifier.
     pub const fn kind(&self) -> IdentifierKind {
         self.kind
     }
 
-    /// The normalised name.
+    /// The normalised value.
     pub fn value(&self) -> &str {
         &self.value
     }
 }
 
 impl fmt::Display for Identifier {
-    /// `user:019mr8mf4r`: the form the outbox keeps and `--profile` takes.
+    /// `user:019mr8mf4r`: the form in which the outbox stores it and `--profile` takes it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.kind, self.value)
     }
 }
 
-/// Ids that broken clients send for everybody (`null`, `undefined`, `0`, …). They identify nobody: they neither
-/// order events nor name a profile.
+/// Ids that broken clients send for everybody (`null`, `undefined`, `0`, …). They identify nobody: they neither order
+/// events nor name a profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GarbageIds(Vec<String>);
 
 impl GarbageIds {
-    /// What broken clients are known to send; compared without regard to case.
+    /// The values that broken clients are known to send; compared case-insensitively.
     pub const DEFAULT: [&'static str; 12] = [
         "null",
         "nil",

@@ -1,7 +1,7 @@
-//! The nouns of the relay: events, identifiers, deliveries, attempts and the states they pass through.
+//! The basic types of the relay: events, identifiers, deliveries, attempts and their states.
 //!
-//! No I/O, no clock, no SQL, no HTTP: every other module may use this one, and it uses none of them.
-//! A value of these types means the same at ingest, in the outbox, on the wire and on the screen.
+//! No I/O, no clock, no SQL, no HTTP: every other module may use this one, and it uses none of them. A value of these
+//! types means the same at ingest, in the outbox, on the wire and on the screen.
 
 /// Declares an enum whose variants have one word each, the same in SQL, JSON and on the screen.
 macro_rules! words {
@@ -14,12 +14,12 @@ macro_rules! words {
             /// Every variant, in the order of the declaration.
             pub const ALL: &'static [$name] = &[$($name::$variant),+];
 
-            /// The word for this variant in SQL, JSON and on the screen.
+            /// The variant's word in SQL, JSON and on the screen.
             pub const fn word(self) -> &'static str {
                 match self { $($name::$variant => $word),+ }
             }
 
-            /// The variant a word stands for.
+            /// The variant of a word.
             pub fn from_word(word: &str) -> Option<Self> {
                 match word { $($word => Some($name::$variant),)+ _ => None }
             }
@@ -55,15 +55,15 @@ pub use time::Timestamp;
 
 use std::fmt;
 
-/// The outbox's number of an event. Numbers are never used twice, not even after the event is gone.
+/// The outbox's number of an event. A number is never reused, not even after the event is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId(pub i64);
 
-/// The outbox's number of a delivery: one Klaviyo request that an event owes.
+/// The outbox's number of a delivery: one Klaviyo request that an event requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeliveryId(pub i64);
 
-/// The outbox's number of an import job: many profiles in one request, on which Klaviyo works after its answer.
+/// The outbox's number of an import job: many profiles in one request, which Klaviyo processes after its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ImportJobId(pub i64);
 

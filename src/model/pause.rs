@@ -1,16 +1,16 @@
-//! Why nothing, or almost nothing, is sent to an endpoint family or to the whole account.
+//! Why delivery to an endpoint family or to the whole account is paused.
 
 words! {
-    /// Why delivery is paused: nothing goes out but probes, and no attempt counts.
+    /// Why delivery is paused: only probes are sent, and no attempt counts.
     PauseKind {
-        /// Klaviyo refuses the key, its scopes or the revision. An operator has to do something; it resumes by itself
-        /// when a probe is accepted. A restart goes on with it.
+        /// Klaviyo refuses the key, its scopes or the revision. An operator has to act; delivery resumes by itself when
+        /// a probe is accepted. The pause continues after a restart.
         Refused = "refused",
-        /// No connection is made, or the requests of several different events fail: no answer, server errors, answers
-        /// that are not Klaviyo's. It passes, and resumes by itself. A restart goes on with it.
+        /// Connecting fails, or the requests of several different events fail: no answer, server errors, answers that
+        /// are not Klaviyo's. Delivery resumes by itself when the problem is over. The pause continues after a restart.
         Unreachable = "unreachable",
-        /// An answer asked to wait for longer than a minute (429 with a far `Retry-After`). One request is tried after
-        /// five minutes at most, and `release` tries at once. A restart forgets it.
+        /// An answer demands a wait of more than a minute (429 with a long `Retry-After`). One request is tried after
+        /// five minutes at most, and `release` tries at once. The pause does not continue after a restart.
         RateLimited = "rate_limited",
     }
 }

@@ -1,32 +1,32 @@
-//! What the calls of a source may ask for: a browser's write key is public, a server's is not.
+//! What the calls of a source are allowed to do: a browser's write key is public, a server's is not.
 
 use super::Side;
 
 words! {
-    /// What not everybody may ask for who knows a write key.
+    /// Actions that a write key alone does not allow.
     Right {
-        /// Delete calls: they erase a person here, and have Klaviyo delete it where `delete_profiles` is on.
+        /// Delete calls: they erase a person here, and at Klaviyo if `delete_profiles` is on.
         Delete = "delete",
-        /// The list that a call names itself.
+        /// A call may choose the list.
         List = "list",
-        /// Whether the person is asked to confirm, where a call says it itself.
+        /// A call may choose whether the person has to confirm the subscription.
         ConfirmOptin = "confirm_optin",
-        /// The time of a consent, where a call says it itself.
+        /// A call may set the time of a consent.
         ConsentAt = "consent_at",
     }
 }
 
-/// What holds for the calls of a source.
+/// The rules for the calls of a source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SourceRules {
     /// The side its calls are mapped as; `None`: each call's library decides.
     pub side: Option<Side>,
-    /// What its calls may ask for besides what their side may.
+    /// Rights of its calls in addition to those of their side.
     pub allow: Vec<Right>,
 }
 
 impl SourceRules {
-    /// The rights of its calls of one side. The server's side may ask for all but deletion, the client's for nothing.
+    /// The rights of its calls of one side. The server side has all rights except deletion, the client side has none.
     pub fn rights(&self, side: Side) -> Rights {
         let of_server = [Right::List, Right::ConfirmOptin, Right::ConsentAt];
         let own: &[Right] = match side {
@@ -41,12 +41,12 @@ impl SourceRules {
     }
 }
 
-/// What a call may ask for.
+/// The rights of a call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rights([bool; Right::ALL.len()]);
 
 impl Rights {
-    /// Whether this is among them.
+    /// Whether the call has this right.
     pub const fn may(self, right: Right) -> bool {
         self.0[right as usize]
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-/// Milliseconds since 1970-01-01T00:00:00Z. There is no `now` here: the clock is handed in where it is read.
+/// Milliseconds since 1970-01-01T00:00:00Z. There is no `now` here: callers pass the clock's time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
@@ -24,8 +24,8 @@ impl Timestamp {
         self.0
     }
 
-    /// Reads the ISO-8601 forms that SDKs send: with `Z`, an offset, or neither (then UTC); with any fraction
-    /// of a second or none; a bare date is its midnight, UTC. `None` for anything else.
+    /// Parses the ISO-8601 forms that SDKs send: with `Z`, an offset, or neither (then UTC); with any fraction of a
+    /// second or none; a bare date is its midnight, UTC. `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         if let Ok(instant) = text.parse::<jiff::Timestamp>() {
@@ -36,32 +36,32 @@ impl Timestamp {
         Some(Self::from_millis(instant.as_millisecond()))
     }
 
-    /// This much later; stays at the last representable moment when it would pass it.
+    /// This much later, at most the last representable moment.
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {
         let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
         Self::from_millis(self.0.saturating_add(millis))
     }
 
-    /// This much earlier; stays at the first representable moment when it would pass it.
+    /// This much earlier, at least the first representable moment.
     #[must_use]
     pub fn minus(self, span: Duration) -> Self {
         let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
         Self::from_millis(self.0.saturating_sub(millis))
     }
 
-    /// How long after `earlier` this is; zero when it is not after it.
+    /// The time since `earlier`; zero if `earlier` is not earlier.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 }
 
-/// 0001-01-02 and 9999-12-30: a day inside of what the calendar library can print.
+/// 0001-01-02 and 9999-12-30: one day inside the range that the calendar library can print.
 const MIN_MILLIS: i64 = -62_135_510_400_000;
 const MAX_MILLIS: i64 = 253_402_128_000_000;
 
 impl fmt::Display for Timestamp {
-    /// `2026-11-23T10:00:00.000Z`: always UTC, always milliseconds, so that text sorts as time does.
+    /// `2026-11-23T10:00:00.000Z`: always UTC, always milliseconds, so that texts sort in time order.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::from_millisecond(self.0) {
             Ok(instant) => write!(f, "{instant:.3}"),
