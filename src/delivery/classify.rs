@@ -1,30 +1,30 @@
-//! What an answer means. Pure; never looks at an error's `detail`, which Klaviyo may reword at any time.
+//! Classifies an answer. Pure; never uses an error's `detail`, which Klaviyo may reword at any time.
 //!
-//! Promises that only Klaviyo's words are final: a request is accepted by the documented status and form of body of
-//! its endpoint alone, and refused by a 4xx with Klaviyo's errors alone. Whatever else answers, such as a proxy that
-//! wants a login or a portal's page, is tried again.
+//! It promises that only Klaviyo's own answers are final: a request is accepted only by the documented status and form
+//! of body of its endpoint, and refused only by a 4xx with Klaviyo's errors. After any other answer, such as a proxy's
+//! login page or a portal's page, the request is tried again.
 
 use crate::klaviyo::{self, ApiError, Form, Success};
 use crate::model::{Outcome, OutcomeKind, Timestamp};
 
 use super::limits::{rate, retry_after};
 
-/// What an answer that is not in Klaviyo's form is called, before what it was.
+/// The start of the error text for an answer that is not in Klaviyo's form.
 const FOREIGN: &str = "answered by something that is not Klaviyo (a proxy, a portal, or Cloudflare in front of it)";
 
-/// An answer as it came.
+/// An answer as received.
 #[derive(Debug, Clone)]
 pub(super) struct Answer {
     pub(super) status: u16,
-    /// `Content-Type`, empty where there was none.
+    /// `Content-Type`, empty if there was none.
     pub(super) content_type: String,
-    /// Whether a sandbox gave it.
+    /// Whether a sandbox answered.
     pub(super) sandbox: bool,
     pub(super) retry_after: Option<String>,
     /// `RateLimit-Limit`, `-Remaining` and `-Reset`.
     pub(super) rate: [Option<String>; 3],
     pub(super) request_id: Option<String>,
-    /// `Date`: the time where the answer was made.
+    /// `Date`: the server's time when it answered.
     pub(super) date: Option<String>,
     /// `X-Klaviyo-Partial-Failure`.
     pub(super) left_out: Option<String>,
@@ -35,26 +35,25 @@ pub(super) struct Answer {
 /// How the reading of a body ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum End {
-    /// At its end.
+    /// The body was read completely.
     Whole,
-    /// There was more of it than is read.
+    /// The body exceeds the limit.
     TooLong,
-    /// The connection broke or took too long: the transport's words.
+    /// The connection broke or timed out: the transport's error text.
     Broken(String),
 }
 
-/// Who gave an answer, as far as its form shows.
+/// Who sent an answer, as far as its form shows.
 enum Giver {
     /// Klaviyo, with an error unless it accepted.
     Klaviyo(Option<ApiError>),
-    /// Something on the way to it.
+    /// An intermediary.
     Foreign,
-    /// Too little of the answer was read: why.
+    /// Unknown, because too little of the answer was read: the reason.
     Unclear(String),
 }
 
-/// The outcome of an answer to a request that is accepted with `success`; `now` is needed for headers that name a
-/// time.
+/// The outcome of an answer to a request that is accepted with `success`; `now` is for headers with an absolute time.
 pub(super) fn outcome(answer: &Answer, success: Success, now: Timestamp) -> Outcome {
     let form = Form::read(&answer.content_type, &answer.body);
     let (kind, giver) = judge(answer, &form, success);
@@ -84,7 +83,7 @@ pub(super) fn outcome(answer: &Answer, success: Success, now: Timestamp) -> Outc
     }
 }
 
-/// What Klaviyo left out of a request that it took.
+/// What Klaviyo left out of a request that it accepted.
 fn left_out(header: &str) -> Option<String> {
     let names = klaviyo::headers::left_out(header);
     let names = names.join(", ");
@@ -99,12 +98,12 @@ fn judge(answer: &Answer, form: &Form, success: Success) -> (OutcomeKind, Giver)
             (None, End::Broken(words)) => (OutcomeKind::Retry, Giver::Unclear(words.clone())),
             (None, End::Whole | End::TooLong) => (OutcomeKind::Retry, Giver::Foreign),
         },
-        // Another 2xx, a redirect, and what no API answers with (1xx, 6xx to 9xx).
+        // Another 2xx, a redirect, and statuses that no API uses (1xx, 6xx to 9xx).
         _ => (OutcomeKind::Retry, Giver::Foreign),
     }
 }
 
-/// An answer with the status of success: what could not be read to its end may be Klaviyo's.
+/// Classifies an answer with a success status. If it could not be read completely, it may still be Klaviyo's.
 fn taken(answer: &Answer, form: &Form, success: Success) -> (OutcomeKind, Giver) {
     match &answer.end {
         End::Broken(words) => (OutcomeKind::Unknown, Giver::Unclear(words.clone())),
@@ -117,8 +116,8 @@ fn taken(answer: &Answer, form: &Form, success: Success) -> (OutcomeKind, Giver)
     }
 }
 
-/// Klaviyo's error in an answer with 4xx or 5xx. The form of the retired endpoints is also many a proxy's: it counts
-/// where they use it.
+/// Klaviyo's error in an answer with 4xx or 5xx. Many proxies use the same form as the retired endpoints: it
+/// counts only for the status 410, with which those endpoints answer.
 fn error(answer: &Answer, form: &Form) -> Option<ApiError> {
     match (&answer.end, form) {
         (End::Broken(_), _) => None,
@@ -132,7 +131,7 @@ fn error(answer: &Answer, form: &Form) -> Option<ApiError> {
     }
 }
 
-/// What a 4xx or 5xx of Klaviyo's own means.
+/// What a 4xx or 5xx from Klaviyo means.
 fn refusal(status: u16, error: &ApiError) -> OutcomeKind {
     match status {
         401 | 403 | 405 | 410 | 415 => OutcomeKind::Stopped,
@@ -143,7 +142,7 @@ fn refusal(status: u16, error: &ApiError) -> OutcomeKind {
     }
 }
 
-/// What was seen instead of an answer of Klaviyo's. The status stands beside it, and is named where it is the fault.
+/// Describes an answer that is not Klaviyo's. The status is stored separately; it is mentioned if it is the problem.
 fn seen(answer: &Answer, form: &Form, success: Success) -> String {
     let body = match (&answer.end, form) {
         (End::Broken(_), _) => "a body that broke off".to_owned(),

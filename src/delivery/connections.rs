@@ -1,8 +1,8 @@
-//! The connections to Klaviyo, and when they are given up.
+//! The connections to Klaviyo, and when they are replaced.
 //!
-//! An HTTP/2 connection carries all requests, and can be dead without its end being seen: a load balancer acknowledges
-//! packets whose receiver has gone. So it is asked with pings whether anybody is there, also while idle; and after
-//! requests that no answer came to, others go over a new one.
+//! An HTTP/2 connection carries all requests, and it can be dead without being closed: a load balancer acknowledges
+//! packets although its back end is gone. So pings check the connection, also while it is idle; and after requests
+//! without an answer, new requests use a new connection.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,19 +12,19 @@ use reqwest::header::HeaderMap;
 
 /// How long connecting may take, DNS and TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often an HTTP/2 connection is asked whether anybody is there, and how long that is waited for.
+/// The interval of HTTP/2 pings, and how long their answer may take.
 const PING_EVERY: Duration = Duration::from_secs(15);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
-/// After so many requests in a row without an answer, the connections are given up.
+/// After this many consecutive requests without an answer, the connections are replaced.
 const TIMEOUTS: u32 = 2;
 
 /// How connections are made.
 #[derive(Debug)]
 pub(super) struct Making {
     pub(super) headers: HeaderMap,
-    /// The longest that connecting may take, if that is less than usual.
+    /// A limit for connecting, if it is shorter than the default.
     pub(super) timeout: Duration,
-    /// Whether a proxy of the environment is used.
+    /// Whether a proxy from the environment is used.
     pub(super) proxy: bool,
 }
 
@@ -42,21 +42,21 @@ struct Shared {
 struct Current {
     client: Client,
     generation: u64,
-    /// Requests in a row that no answer came to.
+    /// Consecutive requests without an answer.
     timeouts: u32,
 }
 
-/// What a request goes over.
+/// The connections for one request.
 pub(super) struct Lease {
     pub(super) client: Client,
     generation: u64,
 }
 
-/// What a request is for.
+/// The purpose of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     Work,
-    /// To find out whether anybody answers: not over a connection that is in doubt.
+    /// A check whether the endpoint answers: it does not use a suspect connection.
     Probe,
 }
 
@@ -92,7 +92,7 @@ impl Connections {
         })))
     }
 
-    /// What the next request goes over: new connections, if those before are in doubt. Requests in progress keep theirs.
+    /// The connections for the next request: new ones if the present ones are suspect. Requests in flight keep theirs.
     pub(super) fn lease(&self, purpose: Purpose) -> Lease {
         let mut current = self.current();
         let enough = match purpose {
@@ -121,7 +121,7 @@ impl Connections {
         }
     }
 
-    /// Takes in whether an answer began in time.
+    /// Records whether an answer began in time.
     pub(super) fn ended(&self, lease: &Lease, timed_out: bool) {
         let mut current = self.current();
         if current.generation == lease.generation {
@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(generation(Purpose::Work), 0, "not in a row");
         all.ended(&first, true);
         assert_eq!(generation(Purpose::Work), 1);
-        // Those that were still in progress on the one before.
+        // Requests that were still in flight on the earlier connection.
         all.ended(&first, true);
         all.ended(&first, true);
         assert_eq!(generation(Purpose::Probe), 1);

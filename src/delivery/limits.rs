@@ -1,19 +1,19 @@
-//! What an answer's headers say of Klaviyo's limits: how long to wait, and what is left of a minute. Pure.
+//! Reads Klaviyo's limits from an answer's headers: how long to wait, and how much of the minute's limit is left. Pure.
 
 use std::time::Duration;
 
 use crate::model::{RateInfo, Timestamp};
 
-/// The longest wait that is taken from `Retry-After`, so that a broken header cannot park an event.
+/// The longest accepted `Retry-After`, so that a broken header cannot block an event for longer.
 const LONGEST_WAIT: f64 = 86_400.0;
-/// The window of `RateLimit-*` is a minute; it is over by then, however the second was rounded.
+/// The window of `RateLimit-*` is one minute, plus one second for rounding.
 const LONGEST_RESET: Duration = Duration::from_secs(61);
-/// From this number on a `RateLimit-Reset` is a time since 1970 in seconds, and from the next on in milliseconds, as
-/// other APIs send it. Klaviyo sends seconds to wait.
+/// From this value on a `RateLimit-Reset` is a time since 1970 in seconds, and from the next value on in milliseconds,
+/// as other APIs send it. Klaviyo sends seconds to wait.
 const EPOCH_SECONDS: i64 = 1_000_000_000;
 const EPOCH_MILLIS: i64 = 1_000_000_000_000;
 
-/// `Retry-After` as seconds, a part of one counted as a whole, or as an HTTP date; at most a day.
+/// `Retry-After` in seconds, rounded up, or as an HTTP date; at most a day.
 pub(super) fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
     if let Ok(seconds) = text.parse::<f64>() {
@@ -26,8 +26,8 @@ pub(super) fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     Some(at.since(now).min(Duration::from_secs_f64(LONGEST_WAIT)))
 }
 
-/// The `RateLimit-*` headers; `None` when there was none that could be read. A list of policies after the number, as
-/// the headers' draft standard allows, is passed over.
+/// The `RateLimit-*` headers; `None` if none of them could be read. A list of policies after the number, as the
+/// headers' draft standard allows, is ignored.
 pub(super) fn rate(headers: &[Option<String>; 3], now: Timestamp) -> Option<RateInfo> {
     let [limit, remaining, reset] = headers.each_ref().map(|header| {
         let number = header.as_deref()?.split([',', ';']).next()?;

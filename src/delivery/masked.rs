@@ -1,15 +1,15 @@
-//! Takes the private key out of an answer that repeats it, as a proxy's page for developers does with the headers it got:
-//! words of answers are kept in the outbox and shown.
+//! Masks the private key in an answer that repeats it, such as a proxy's debug page with the request headers: texts of
+//! answers are stored in the outbox and shown.
 //!
-//! Pure. A body is masked as it came, however JSON spells the key in it, so that nothing that is read from it or cut
-//! later holds the key or a part of it.
+//! Pure. The raw body is masked, also where JSON escapes spell the key, so that no text that is parsed or cut from it
+//! later contains the key or a part of it.
 
 use super::classify::Answer;
 
-/// What stands in its place.
+/// The replacement of the key.
 const MASK: &str = "[private key]";
 
-/// Masks the key in what may be kept of an answer.
+/// Masks the key in the parts of an answer that may be stored.
 pub(super) fn in_answer(answer: &mut Answer, key: &str) {
     for text in [&mut answer.retry_after, &mut answer.request_id, &mut answer.left_out] {
         in_text(text, key);
@@ -25,10 +25,10 @@ fn in_text(text: &mut Option<String>, key: &str) {
     }
 }
 
-/// The bytes without the key; `None` when they have none of it.
+/// The bytes without the key; `None` if they do not contain it.
 fn in_bytes(bytes: &[u8], key: &[u8]) -> Option<Vec<u8>> {
     let mut masked = Vec::new();
-    // Everything before `kept` is in `masked` already.
+    // All bytes before `kept` are already in `masked`.
     let (mut kept, mut at) = (0, 0);
     while let Some((_, next)) = character(&bytes[at..]) {
         let Some(length) = spelled(&bytes[at..], key) else {
@@ -47,7 +47,7 @@ fn in_bytes(bytes: &[u8], key: &[u8]) -> Option<Vec<u8>> {
     Some(masked)
 }
 
-/// How many bytes the key takes that these bytes begin with, if they do.
+/// The length of the key's spelling at the start of these bytes, if they start with the key.
 fn spelled(bytes: &[u8], key: &[u8]) -> Option<usize> {
     let mut rest = bytes;
     for wanted in key {
@@ -60,7 +60,7 @@ fn spelled(bytes: &[u8], key: &[u8]) -> Option<usize> {
     Some(bytes.len() - rest.len())
 }
 
-/// The first character and what follows it: as it is, or as JSON's escape of it.
+/// The first character and the bytes after it: plain or as a JSON escape.
 fn character(bytes: &[u8]) -> Option<(u8, &[u8])> {
     let escaped = match bytes {
         [b'\\', b'u', a, b, c, d, rest @ ..] => {

@@ -1,9 +1,9 @@
-//! One HTTP request out, one outcome back; the only user of reqwest.
+//! Sends one HTTP request and returns one outcome; the only user of reqwest.
 //!
-//! It promises that a request is sent at most once per call (no redirects, no retries of the client's own), that
-//! it ends within the given time, that a dead connection is not used for long, that at most 512 KiB of an answer are read, that only Klaviyo's words are final,
-//! that neither the key nor a body appears in an error or a log line, and that nothing is kept of the key where an
-//! answer repeats it. May use `klaviyo`, `model` and `json`.
+//! It promises that a request is sent at most once per call (no redirects, no retries by the client), that it ends
+//! within the given time, that a dead connection is replaced soon, that at most 512 KiB of an answer are read, that
+//! only Klaviyo's own answers are final, that neither the key nor a body appears in an error or a log line, and that no
+//! part of the key is stored if an answer repeats it. May use `klaviyo`, `model` and `json`.
 
 mod classify;
 mod connections;
@@ -26,13 +26,13 @@ use crate::model::{Outcome, OutcomeKind, Timestamp};
 use classify::{Answer, End};
 use connections::{Connections, Making, Purpose};
 
-/// How much of an answer is read: `profile-import` answers with the whole profile, which is at most 100 KB.
-/// Klaviyo's errors about a large job can be more; their beginning is enough.
+/// How much of an answer is read: `profile-import` answers with the whole profile, which is at most 100 KB. Klaviyo's
+/// errors about a large job can be larger; their beginning is enough.
 const ANSWER_BYTES: usize = 512 << 10;
-/// The header by which the sandbox says what it is.
+/// The header by which a sandbox identifies itself.
 const SANDBOX_HEADER: &str = "x-klaviyo-relay-sandbox";
 
-/// Sends requests to one Klaviyo with one key.
+/// Sends requests to one endpoint with one key.
 #[derive(Debug, Clone)]
 pub struct Sender {
     connections: Connections,
@@ -45,10 +45,10 @@ pub struct Sender {
 /// Why no sender could be made.
 #[derive(Debug, thiserror::Error)]
 pub enum SenderError {
-    /// The key holds what no HTTP header may.
+    /// The key contains characters that are invalid in an HTTP header.
     #[error("`klaviyo.private_key` holds characters that no HTTP header may; copy it again from Klaviyo")]
     Key,
-    /// The revision holds what no HTTP header may.
+    /// The revision contains characters that are invalid in an HTTP header.
     #[error("`klaviyo.revision` is not a revision")]
     Revision,
     /// TLS could not be set up.
@@ -61,31 +61,31 @@ pub enum SenderError {
 pub enum Remote {
     /// A sandbox: nothing sent there reaches Klaviyo.
     Sandbox {
-        /// What it said, when it did not take the request: the key may be wrong.
+        /// Its answer, if it refused the request: the key may be wrong.
         refused: Option<Outcome>,
     },
     /// A Klaviyo account, by its public id.
     Account(String),
-    /// Klaviyo took the key but its scopes do not include `accounts:read`.
+    /// Klaviyo accepted the key, but its scopes do not include `accounts:read`.
     Narrow,
-    /// The request did not come to an answer, or to a refusal: what was said.
+    /// There was no clear answer: the outcome.
     Unclear(Outcome),
 }
 
-/// What a question told.
+/// The result of a probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probe {
-    /// What came of it.
+    /// The outcome.
     pub outcome: Outcome,
-    /// The time at the other end, to the second.
+    /// The server's time, to the second.
     pub clock: Option<Timestamp>,
-    /// What was answered.
+    /// The body of the answer.
     pub body: Vec<u8>,
 }
 
 impl Sender {
-    /// A sender to `base` (a URL without a trailing slash). `timeout` is for [`Sender::identify`] and
-    /// [`Sender::probe`], and the longest that connecting may take; the other requests bring their own.
+    /// A sender to `base` (a URL without a trailing slash). `timeout` applies to [`Sender::identify`] and
+    /// [`Sender::probe`], and is the limit for connecting; other requests have their own.
     pub fn new(base: &str, private_key: &SecretString, revision: &str, timeout: Duration) -> Result<Self, SenderError> {
         let connections = Connections::new(Making {
             headers: default_headers(private_key, revision)?,
@@ -105,19 +105,18 @@ impl Sender {
         })
     }
 
-    /// A short name for the key, from which it cannot be found: the destination's name while the account's is
-    /// unknown.
+    /// A short digest of the key, which does not reveal it: the destination's name while the account's id is unknown.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 
-    /// Sends a request and waits for what comes of it, for at most `timeout` from connecting to the last byte of the
-    /// answer; with the answer's body, empty where none came.
+    /// Sends a request and returns its outcome with the answer's body, which is empty if there was no answer. `timeout`
+    /// covers everything from connecting to the last byte of the answer.
     pub async fn send(&self, route: &Route, body: String, timeout: Duration, now: Timestamp) -> (Outcome, Vec<u8>) {
         self.outcome(route, Some(body), timeout, now).await
     }
 
-    /// Asks for something, without a body, for at most `timeout`.
+    /// Sends a request without a body; it ends within `timeout`.
     pub async fn get(&self, route: &Route, timeout: Duration, now: Timestamp) -> (Outcome, Vec<u8>) {
         self.outcome(route, None, timeout, now).await
     }
@@ -135,13 +134,13 @@ impl Sender {
         }
     }
 
-    /// Reads an answer and says what it means; with its body, whole or as much as is read of it.
+    /// Reads and classifies an answer; returns the outcome and the body, as far as it was read.
     pub async fn answered(&self, response: Response, route: &Route, now: Timestamp) -> (Outcome, Vec<u8>) {
         let answer = self.read(response).await;
         (classify::outcome(&answer, route.success, now), answer.body)
     }
 
-    /// Asks who answers at the endpoint (`GET /api/accounts`, 1 call a second and 15 a minute at most).
+    /// Finds out what answers at the endpoint (`GET /api/accounts`, 1 call a second and 15 a minute at most).
     pub async fn identify(&self, now: Timestamp) -> Remote {
         let route = Route::read("/api/accounts");
         let answer = match self.exchange(&route).await {
@@ -161,7 +160,7 @@ impl Sender {
         }
     }
 
-    /// Asks something harmless, and says what the answer tells beside what was asked.
+    /// Sends a request that changes nothing, and returns the outcome with the server's time and the body.
     pub async fn probe(&self, route: &Route, now: Timestamp) -> Probe {
         match self.exchange(route).await {
             Ok(answer) => Probe {
@@ -211,14 +210,14 @@ impl Sender {
     }
 }
 
-/// A time as HTTP writes it, to the second.
+/// Parses an HTTP date, to the second.
 fn instant(text: &str) -> Option<Timestamp> {
     let since = httpdate::parse_http_date(text).ok()?;
     let since = since.duration_since(std::time::UNIX_EPOCH).ok()?;
     Some(Timestamp::from_millis(i64::try_from(since.as_millis()).ok()?))
 }
 
-/// A proxy from the environment is used for Klaviyo, but a sandbox on this machine is not behind it.
+/// Whether the endpoint is on this machine: a proxy from the environment is used only for other endpoints.
 fn is_local(base: &str) -> bool {
     ["http://127.", "http://localhost", "http://[::1]"]
         .iter()
@@ -281,8 +280,8 @@ async fn read_body(response: &mut Response, body: &mut Vec<u8>) -> End {
     }
 }
 
-/// The outcome of a request without an answer. What never left (DNS, TLS, a refused connection) is a retry; what
-/// may have arrived is unknown.
+/// The outcome of a request without an answer. If it was never sent (DNS, TLS, a refused connection), it is a retry; if
+/// it may have arrived, it is unknown.
 fn lost(error: &reqwest::Error) -> Outcome {
     let kind = if never_left(error) {
         OutcomeKind::Retry
@@ -311,7 +310,7 @@ fn words(error: &reqwest::Error) -> String {
     }
 }
 
-/// The innermost cause: the system's own words. The outer ones repeat the URL and each other.
+/// The innermost cause: the system's error text. The outer causes repeat the URL and each other.
 fn root(error: &reqwest::Error) -> Option<String> {
     let mut cause = std::error::Error::source(error)?;
     while let Some(inner) = cause.source() {

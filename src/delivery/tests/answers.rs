@@ -1,4 +1,4 @@
-//! Each status and form of body, by the endpoint that was asked.
+//! The outcome for each status and form of body, by endpoint.
 
 use OutcomeKind::{Accepted, Conflict, Refused, Retry, Stopped, Unknown};
 
@@ -13,7 +13,7 @@ const META: &str = r#"{"meta":{"agent_hints":{"next_steps":[]}}}"#;
 const JOB: &str = r#"{"data":{"type":"profile-bulk-import-job","id":"j1","attributes":{"status":"queued"}}}"#;
 const BOTH: &str = r#"{"data":{"type":"profile","id":"01G"},"errors":[]}"#;
 
-/// Every endpoint that is asked, by its name.
+/// Every endpoint in use, by its name.
 fn endpoints() -> Vec<(&'static str, Success)> {
     let single = |kind| route(kind, Some("baV129")).success;
     let job = |kind| BulkJob::new(kind, None).unwrap().route().success;
@@ -46,7 +46,7 @@ fn an_endpoint_accepts_with_its_documented_answer_and_with_no_other() {
         (DATA, JSON),
         (PROFILE, JSON),
         (JOB, "text/plain"),
-        // What follows accepts nothing.
+        // None of the following is accepted.
         (PROFILE, HTML),
         (PAGE, HTML),
         (PAGE, JSON),
@@ -61,7 +61,7 @@ fn an_endpoint_accepts_with_its_documented_answer_and_with_no_other() {
         (r#"{"data":{"type":"profile","id":"01G"#, JSON),
         ("\u{1f}\u{8b}", JSON),
     ];
-    // The statuses, and how many of the bodies are the documented one or do no harm, from the front and to the tenth.
+    // The success statuses, and the range of accepted bodies: indexes in `bodies` up to the tenth.
     let empty = 0..10;
     let document = 7..10;
     let resource = 8..10;
@@ -92,14 +92,14 @@ fn an_endpoint_accepts_with_its_documented_answer_and_with_no_other() {
     }
 }
 
-/// What Klaviyo's errors mean, by the status: `duplicate_profile` apart.
+/// The meaning of Klaviyo's errors by status, without `duplicate_profile`.
 const STOPPED: [u16; 5] = [401, 403, 405, 410, 415];
 const REFUSED: [u16; 16] = [
     400, 402, 404, 406, 407, 409, 411, 413, 414, 418, 421, 422, 423, 431, 451, 499,
 ];
 const RETRIED: [u16; 11] = [408, 425, 429, 500, 502, 503, 504, 520, 524, 530, 599];
 
-/// Bodies that are no errors of Klaviyo's.
+/// Bodies that are not Klaviyo's errors.
 const FOREIGN: [(&str, &str); 14] = [
     (HTML, PAGE),
     (JSON, PAGE),
@@ -177,7 +177,7 @@ fn an_answer_that_broke_off_is_unknown_with_the_status_of_success_and_a_retry_ot
                 let case = format!("{name}: {status} {body}");
                 assert_eq!(outcome.kind, expected, "{case}");
                 assert_eq!(outcome.http_status, Some(status), "{case}");
-                // An error whose end is missing may be Klaviyo's; a status of another endpoint is not.
+                // An incomplete error body may be Klaviyo's; the success status of another endpoint is not.
                 assert_eq!(outcome.foreign, !due && status < 400, "{case}");
             }
         }

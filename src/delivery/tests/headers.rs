@@ -1,4 +1,4 @@
-//! What is read of an answer beside what it means.
+//! What is read from an answer's headers.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What answers mean, as tables, and how they are read from a connection.
+//! How answers are classified, as tables, and how they are read from a connection.
 
 mod answers;
 mod headers;

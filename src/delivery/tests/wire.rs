@@ -1,4 +1,4 @@
-//! Answers as bytes on a connection: cut, of a wrong length, too long, and in forms that HTTP has and APIs have not.
+//! Answers as bytes on a connection: incomplete, with a wrong length, too long, and in HTTP forms that APIs do not use.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,14 +16,14 @@ use crate::model::{DeliveryKind, OutcomeKind};
 const LONG: Duration = Duration::from_mins(5);
 const BODY: &str = "{}";
 
-/// What the other end does once it has written its answer.
+/// What the server does after it has written its answer.
 #[derive(Clone, Copy)]
 enum Then {
     Close,
     KeepOpen,
 }
 
-/// A port at which each request is answered with these bytes.
+/// A port that answers each request with these bytes.
 async fn port(raw: Vec<u8>, then: Then) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -46,13 +46,13 @@ async fn serve(mut connection: TcpStream, raw: Vec<u8>, then: Then) {
             return;
         }
     }
-    // The other end may have read enough.
+    // The client may have read enough and closed the connection.
     drop(connection.write_all(&raw).await);
     match then {
         Then::Close => drop(connection.shutdown().await),
         Then::KeepOpen => {}
     }
-    // Until it hangs up: an early end would reset the connection, and with it what was written.
+    // Reads until the client closes: an early close would reset the connection and lose the written bytes.
     while connection.read_buf(&mut request).await.unwrap_or(0) > 0 {}
 }
 
@@ -69,7 +69,7 @@ async fn asked(raw: Vec<u8>, kind: DeliveryKind) -> Outcome {
     outcome
 }
 
-/// Outcome, status, request, and the answer's bytes: `|` ends a line of its head, `||` the head.
+/// Outcome, status, request, and the answer's bytes: `|` ends a header line, `||` the header block.
 const NOT_TAKEN: &str = "
 unknown  -   event    HTTP/1.1 202 Acc
 unknown  -   event    220 mail.example ESMTP|
@@ -100,7 +100,7 @@ retry    404 event    HTTP/1.1 404 Not Found|content-length: 0||
 retry    404 event    HTTP/1.0 404 Not Found||PAGE
 ";
 
-/// The same of answers that are Klaviyo's however they are framed.
+/// The same for answers that are Klaviyo's, whatever their framing.
 const TAKEN: &str = r#"
 accepted 202 event    HTTP/1.1 202 Accepted|content-length: 0||
 accepted 202 event    HTTP/1.1 202 Accepted|content-type: text/html|content-length: 0||
