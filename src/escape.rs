@@ -1,12 +1,12 @@
-//! Characters of foreign text that a terminal obeys, or that change the order in which a line is read, made visible.
+//! Escapes characters of foreign text that a terminal executes or that change the reading direction of a line.
 //!
-//! Pure. What visitors, SDKs and Klaviyo send is kept as it came and may hold any character. Where it leaves for a
-//! person's eyes, each control (C0, DEL, C1), bidirectional control and line or paragraph separator is written as an
-//! escape: a userId can then write no clipboard, clear no screen, forge no line and turn no text around. Uses nothing.
+//! Pure. Data from visitors, SDKs and Klaviyo is stored unchanged and may contain any character. Where it is shown to a
+//! person, each control (C0, DEL, C1), bidirectional control and line or paragraph separator is written as an escape: a
+//! userId can then not write to the clipboard, clear the screen, fake a line or reverse text. Uses nothing.
 
 use std::borrow::Cow;
 
-/// Whether a character must not reach a terminal out of a value: controls (C0, DEL, C1), the marks and overrides of the
+/// Whether a character in a value must not reach a terminal: controls (C0, DEL, C1), the marks and overrides of the
 /// bidirectional algorithm (UAX #9), and the separators of lines and paragraphs.
 const fn is_obeyed(c: char) -> bool {
     matches!(
@@ -21,17 +21,17 @@ const fn is_obeyed(c: char) -> bool {
     )
 }
 
-/// A text in which each such character stands as `\u{…}`, line breaks and tabs too. Borrowed when there is none.
+/// Replaces each such character by `\u{…}`, line breaks and tabs too. Borrowed when there is none.
 pub fn text(text: &str) -> Cow<'_, str> {
     replaced(text, is_obeyed, |shown, c| {
         shown.extend(c.escape_unicode());
     })
 }
 
-/// A JSON text with the same value in which each such character stands as `\uXXXX`; borrowed when there is none. Those
-/// below U+0020 are left: inside of strings JSON writes them as escapes, and between tokens they are its layout.
+/// Replaces each such character by `\uXXXX` in a JSON text, which keeps its value; borrowed when there is none.
+/// Characters below U+0020 are left: in strings JSON already escapes them, and between tokens they are its layout.
 pub fn json(text: &str) -> Cow<'_, str> {
-    // All of them are of the first plane, so that four digits do.
+    // All of them are in the basic multilingual plane, so four digits are enough.
     replaced(
         text,
         |c| c > '\u{1f}' && is_obeyed(c),
