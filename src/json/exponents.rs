@@ -1,12 +1,12 @@
-//! Numbers with an exponent as they were written: `serde_json` keeps their digits, and writes `1E5` as `1e+5`.
+//! Keeps numbers with an exponent as they were written: `serde_json` keeps their digits, but writes `1E5` as `1e+5`.
 
 use serde_json::{Number, Value};
 
-/// Gives the numbers of a value that was read from `text` the exponents that they have there. Where the two do not
-/// agree, as with a key that an object has twice, they stay: these are the same numbers.
+/// Restores the exponents of `text` in the value that was parsed from it. If the two do not match, as with a duplicate
+/// key in an object, the value stays unchanged: the numbers are equal in both forms.
 pub(super) fn restore(value: &mut Value, text: &str) {
     let written = written(text);
-    // Nearly always: then no number is looked at.
+    // The usual case: no number has to be checked.
     if written.is_empty() {
         return;
     }
@@ -50,7 +50,7 @@ fn written(text: &str) -> Vec<&str> {
     found
 }
 
-/// Behind the string that begins at `at`.
+/// The position after the string that begins at `at`.
 fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
     at += 1;
     while let Some(byte) = bytes.get(at) {

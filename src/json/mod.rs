@@ -1,9 +1,9 @@
-//! Reads JSON as it is written.
+//! Parses JSON without changing its values.
 //!
-//! Pure. With `arbitrary_precision` and `raw_value`, `serde_json` hands numbers and texts around as objects whose first
-//! key is a name of its own, such as `$serde_json::private::RawValue`, and its `Value` takes an object of a client that
-//! begins with that name for one of those: text becomes JSON, and a property leaves as another than it came. Here such
-//! a key is a key like any other. Uses nothing.
+//! Pure. With `arbitrary_precision` and `raw_value`, `serde_json` represents numbers and raw texts internally as
+//! objects with a reserved first key, such as `$serde_json::private::RawValue`. Its `Value` also interprets a client's
+//! object that starts with such a key: text becomes JSON, and a property is changed. In this module such a key is a key
+//! like any other. Uses nothing.
 
 mod exponents;
 
@@ -12,14 +12,14 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Reads a JSON text.
+/// Parses a JSON text.
 pub fn from_str(text: &str) -> Result<Value, serde_json::Error> {
     let Plain(mut value) = serde_json::from_str(text)?;
     exponents::restore(&mut value, text);
     Ok(value)
 }
 
-/// Reads a JSON text in UTF-8.
+/// Parses a JSON text in UTF-8.
 pub fn from_slice(text: &[u8]) -> Result<Value, serde_json::Error> {
     let Plain(mut value) = serde_json::from_slice(text)?;
     if let Ok(text) = std::str::from_utf8(text) {
@@ -33,7 +33,7 @@ pub fn member(parent: &str, name: &str) -> String {
     format!("{parent}/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
-/// A value as it is written: to be read from a text by `serde_json`, also as a part of something else.
+/// An unchanged value, for use with `serde_json`'s deserializer, also as a part of another type.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plain(pub Value);
 
@@ -96,7 +96,7 @@ impl<'de> Visitor<'de> for Values {
                     let Plain(value) = object.next_value()?;
                     values.insert(key, value);
                 }
-                // No object at all: how a number is handed on with all its digits.
+                // Not an object: `serde_json` passes a number with all its digits in this form.
                 Key::OfANumber => {
                     let digits: String = object.next_value()?;
                     let number: Result<Number, _> = digits.parse();
@@ -109,8 +109,8 @@ impl<'de> Visitor<'de> for Values {
     }
 }
 
-/// The key of an object. A key that is written in the text can be asked for as an optional one, and then comes as
-/// `Some`; what stands before a number's digits is handed on as bare text, whatever was asked for.
+/// The key of an object. If it is deserialized as an option, a key of the JSON text arrives as `Some`, but the reserved
+/// key of a number arrives as a plain string. This distinguishes the two.
 enum Key {
     Written(String),
     OfANumber,
