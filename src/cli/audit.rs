@@ -1,4 +1,4 @@
-//! `audit`: proves that nothing vanished, or says where the gap is.
+//! `audit`: proves that no event is lost, or reports where events are missing.
 
 use super::screen::Screen;
 use super::{ExitStatus, attach, print, print_json};
@@ -40,7 +40,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<Exi
     })
 }
 
-/// What an audit found, for people.
+/// The result of an audit, as text.
 fn screen_of(audit: &Audit) -> Screen {
     let mut screen = Screen::default();
     for (name, count) in &audit.totals {

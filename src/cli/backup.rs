@@ -1,4 +1,4 @@
-//! `backup` and `restore`: one moment of the outbox in a file, and back.
+//! `backup` and `restore`: a consistent copy of the outbox in one file, and the way back.
 
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
@@ -123,7 +123,7 @@ pub(super) async fn restore(options: &Restore, config: Config) -> anyhow::Result
     Ok(ExitStatus::Done)
 }
 
-/// Made beside the backup's content, in a folder of its own: a backup is never written to.
+/// Works on a copy in a temporary folder: a backup file is never written to.
 async fn preview(options: &Restore, config: &Config) -> anyhow::Result<ExitStatus> {
     let folder = tempfolder(config)?;
     let copy = OutboxConfig {
@@ -150,7 +150,7 @@ async fn preview(options: &Restore, config: &Config) -> anyhow::Result<ExitStatu
     Ok(ExitStatus::Done)
 }
 
-/// A new folder beside the outbox, where there is room for it.
+/// Makes a new folder next to the outbox, where there is enough free space.
 fn tempfolder(config: &Config) -> anyhow::Result<PathBuf> {
     let name = format!(".klaviyo-relay-{}", std::process::id());
     let folder = config.outbox.path.with_file_name(name);

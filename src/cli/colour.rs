@@ -1,24 +1,25 @@
-//! Colours of words on a terminal, by the conventions that tools share.
+//! Colours of words on a terminal, by the common conventions.
 //!
-//! None where stdout is no terminal, or `NO_COLOR` is set (<https://no-color.org>), or the terminal is dumb; in any
-//! case where `CLICOLOR_FORCE` is set (<https://bixense.com/clicolors>). A word never says anything by colour alone.
+//! No colours if stdout is not a terminal, or `NO_COLOR` is set (<https://no-color.org>), or the terminal is dumb;
+//! always colours if `CLICOLOR_FORCE` is set (<https://bixense.com/clicolors>). Colour is never the only sign: the word
+//! has the same information.
 
 use std::env;
 use std::io::{self, IsTerminal as _};
 use std::sync::LazyLock;
 
-/// What a word is about.
+/// The meaning of a colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {
-    /// As it should be.
+    /// As expected.
     Good,
     /// Worth knowing.
     Note,
-    /// To be looked after.
+    /// Needs attention.
     Bad,
 }
 
-/// The text, in the tone's colour where there are colours.
+/// The text in the tone's colour, if colours are on.
 pub(super) fn tone(tone: Tone, text: &str) -> String {
     if !*COLOURED {
         return text.to_owned();

@@ -1,4 +1,4 @@
-//! `completions` and `man`: what a shell and `man` know of the commands, made from the command line itself.
+//! `completions` and `man`: shell completions and manual pages, generated from the command line definition.
 
 use std::io;
 
@@ -9,8 +9,8 @@ use clap_complete::Shell;
 
 use super::{Cli, ExitStatus, print_own};
 
-/// How bash's script names the program in what it looks for, and in what it has found: `clap_complete` 4.6 takes the
-/// hyphen of a name for the step to a command, in the first alone (clap-rs/clap#6421).
+/// Two spellings of the program's name in the bash script: the one it looks up and the one it sets. `clap_complete` 4.6
+/// treats a hyphen in a name as the separator before a subcommand, but only in the first (clap-rs/clap#6421).
 const MISNAMED: &str = "klaviyo__subcmd__relay";
 const NAMED: &str = "klaviyo__relay";
 

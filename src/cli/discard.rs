@@ -1,4 +1,4 @@
-//! `discard`: gives events up for good.
+//! `discard`: makes events dead.
 
 use super::ExitStatus;
 use super::filter::Filter;

@@ -1,5 +1,5 @@
-//! `explain`: an event on stdin, the requests it becomes on stdout, and which rule gave each field. It is read and
-//! checked as at ingest, and mapped as by the relay: the same functions decide.
+//! `explain`: reads an event from stdin and prints the requests it becomes, with the rule that gave each field. The
+//! event is parsed and checked as at ingest, and mapped as by the relay, by the same functions.
 
 use std::io::Read;
 use std::path::Path;
@@ -47,7 +47,7 @@ pub(super) fn run(options: &Options, config: Option<&Path>) -> anyhow::Result<Ex
     std::io::stdin()
         .read_to_string(&mut call)
         .context("failed to read the event from stdin")?;
-    // A byte-order mark is no part of the text, at ingest neither.
+    // A byte-order mark is not part of the text; ingest removes it too.
     let call = call.trim_start_matches('\u{feff}').trim();
     if call.is_empty() {
         bail!("there is no event on stdin; send one Segment call as JSON");

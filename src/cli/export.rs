@@ -1,6 +1,7 @@
-//! `export`: events with their calls, a line of JSON each, such that `import` reads them back.
+//! `export`: prints events with their calls, one line of JSON each, in a form that `import` can read.
 //!
-//! It promises that memory does not grow with what is exported, and that a file it names as done is on disk, whole.
+//! It promises bounded memory for an export of any size, and that a file is complete and on disk when it is reported as
+//! done.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -91,7 +92,7 @@ async fn to_file(options: &Options, outbox: &Outbox, path: &Path) -> anyhow::Res
     };
     let count = written.await.with_context(failed);
     if count.is_err() {
-        // A part of it would pass for all of it.
+        // Removes the incomplete file: it could be mistaken for a complete one.
         drop(std::fs::remove_file(path));
     }
     count
@@ -117,7 +118,7 @@ async fn write_all(options: &Options, outbox: &Outbox, out: &mut impl Write) -> 
     Ok(count)
 }
 
-/// By the numbers of events, where stderr is a terminal; nothing elsewhere.
+/// The progress by event number, if stderr is a terminal; otherwise hidden.
 fn bar(newest: EventId) -> ProgressBar {
     let target = ProgressDrawTarget::stderr();
     if target.is_hidden() {

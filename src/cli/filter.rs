@@ -1,4 +1,4 @@
-//! Which events a command means, and how it says what it did with them.
+//! Which events a command selects, and how it reports the result.
 
 use anyhow::bail;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -79,7 +79,7 @@ fn status() -> impl TypedValueParser<Value = EventStatus> {
     )
 }
 
-/// One of a few words, which help and completions list.
+/// A parser that accepts only these words; help and completions list them.
 pub(super) fn one_of<T: Clone + Send + Sync + 'static>(
     words: impl Iterator<Item = &'static str>,
     read: fn(&str) -> Option<T>,
@@ -89,8 +89,8 @@ pub(super) fn one_of<T: Clone + Send + Sync + 'static>(
 }
 
 impl Filter {
-    /// Makes a change of the events that are meant, or only finds them, and says so: `verb` completes
-    /// "3 events will be …". Used wrongly, `misuse` says how it is used.
+    /// Changes the selected events, or only finds them, and prints the result: `verb` completes "3 events will be …".
+    /// After wrong usage, `misuse` is the advice.
     pub(super) async fn make(
         &self,
         change: Change,
@@ -112,7 +112,7 @@ impl Filter {
         self.say(&found, verb)
     }
 
-    /// What it means, as operators' requests say it.
+    /// The filter in the form of the operator module.
     pub(super) fn meant(&self) -> operator::Filter {
         operator::Filter {
             ids: self.id.clone(),
@@ -130,10 +130,11 @@ impl Filter {
         }
     }
 
-    /// Says what was done, or would be: `verb` completes "3 events will be …".
+    /// Prints what was done, or would be: `verb` completes "3 events will be …".
     pub(super) fn say(&self, found: &Found, verb: &str) -> anyhow::Result<ExitStatus> {
         let Found { events, first, missing } = found;
-        // What was found by other filters may be in flight by now; only a number that was asked for is missed.
+        // Events found by other filters may be in flight by now; only a number of --id that was not changed is an
+        // error.
         let end = if missing.is_empty() || self.id.is_empty() {
             ExitStatus::Done
         } else {
@@ -166,7 +167,7 @@ impl Filter {
     }
 }
 
-/// The first of so many events, a line each.
+/// The first of `count` events, one line each.
 pub(super) fn list(screen: &mut Screen, first: &[Brief], count: usize) {
     for brief in first {
         screen.line(format_args!("{}", line(brief)));
@@ -176,7 +177,7 @@ pub(super) fn list(screen: &mut Screen, first: &[Brief], count: usize) {
     }
 }
 
-/// One event in one line. Reasons can be long: what they begin with says what it is about.
+/// One event in one line. Long reasons are cut: a reason starts with its subject.
 fn line(brief: &Brief) -> String {
     let what = brief.name.as_deref().or(brief.kind.as_deref());
     let reason = brief.reason.as_deref().unwrap_or_default();

@@ -1,6 +1,6 @@
 //! `forget`: erases a person from the outbox, everywhere, for good.
 //!
-//! It promises what `operator` does of it, and waits until the file itself is clear of the person.
+//! It promises the same as the erasure in `operator`, and waits until the file itself contains no data of the person.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::time::Duration;
@@ -18,9 +18,9 @@ use crate::model::EventId;
 use crate::operator::{Forgotten, SHOWN, brief_json, forget, unfinished, whom};
 use crate::outbox::{OpenError, Outbox, Person, Selection};
 
-/// How often it looks whether the file is clear.
+/// How often it checks whether the file is clear.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long it waits for the file to be written anew beside a daemon.
+/// How long it waits for the daemon to rewrite the file.
 const SCRUB: Duration = Duration::from_mins(2);
 
 /// Erase a person from the outbox for good: calls, requests, names and Klaviyo's answers
@@ -70,7 +70,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<Exi
     let mut rebuild_due = outbox.is_to_be_rebuilt().await?;
     outbox.close().await;
     if rebuild_due && alone {
-        // Opened as the daemon opens it, a file of any size is written anew.
+        // Opened as the daemon opens it: a file of any size is then rewritten.
         let outbox = Outbox::open(&config.outbox, SystemClock.now()).await?;
         rebuild_due = outbox.is_to_be_rebuilt().await?;
         outbox.close().await;
@@ -78,7 +78,8 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<Exi
     say(options, &forgotten, rebuild_due)
 }
 
-/// The outbox: as its daemon where none runs, so that nothing is left in the air by one that was killed; else beside it.
+/// Opens the outbox as its daemon if none runs, so that no request of a killed daemon is left in flight; otherwise next
+/// to the running daemon.
 async fn open(config: &Config) -> anyhow::Result<(Outbox, bool)> {
     let beside = attach(config).await?;
     match Outbox::open(&config.outbox, SystemClock.now()).await {
@@ -102,7 +103,7 @@ async fn wait_until(most: Duration, holds: impl AsyncFn() -> anyhow::Result<bool
     Ok(true)
 }
 
-/// A mistyped name must not look like a finished erasure.
+/// Rejects a name without events: a mistyped name must not look like a finished erasure.
 fn known(options: &Options, person: &Person) -> anyhow::Result<()> {
     if person.events.is_empty() {
         bail!("nobody is known as {:?}; nothing is erased", options.profile);
@@ -110,7 +111,7 @@ fn known(options: &Options, person: &Person) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether whoever runs this on a terminal agrees; elsewhere nobody is asked.
+/// Asks for confirmation on a terminal; elsewhere it does not ask.
 fn agreed(options: &Options, person: &Person) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Ok(true);

@@ -1,4 +1,4 @@
-//! `hold` and `release`: stops events, and lets them go again.
+//! `hold` and `release`: stops events, and requeues them.
 
 use super::ExitStatus;
 use super::filter::Filter;

@@ -1,8 +1,8 @@
-//! The command line: one file per subcommand, each with its options and its run.
+//! The command line: one file per subcommand, with its options and its run function.
 //!
-//! Data goes to stdout, logs and errors to stderr. Exit code 0: done; 1: failed; 2: used wrongly.
-//! Commands print; they decide nothing. Text leaves through [`screen`] and JSON through [`print_json`], which escape what a
-//! terminal would obey. May use every other module.
+//! Data goes to stdout, logs and errors to stderr. Exit code 0: done; 1: failed; 2: wrong usage. Commands print; the
+//! decisions are in other modules. Text is printed by [`screen`] and JSON by [`print_json`], which escape everything
+//! that a terminal would execute. May use every other module.
 
 mod audit;
 mod backup;
@@ -83,26 +83,26 @@ enum Command {
     Man(completions::Man),
 }
 
-/// The variable that names the configuration's file where `--config` does not.
+/// The variable that names the configuration file if `--config` does not.
 const CONFIG_VARIABLE: &str = "KLAVIYO_RELAY_CONFIG";
-/// The file where neither does.
+/// The default file.
 const DEFAULT_CONFIG: &str = "config.toml";
 
-/// A command line that clap takes and that means nothing: exit code 2.
+/// A command line that clap accepts but that makes no sense: exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct UsageError(&'static str);
 
-/// How a command that ran to its end came out.
+/// The result of a command that ran to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ExitStatus {
     /// Exit code 0.
     Done,
-    /// Exit code 1: it ran, and what it looked at is not well.
+    /// Exit code 1: the command ran and found a problem.
     Failed,
 }
 
-/// Reads the command line and does what it says.
+/// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Runtime::new() {
@@ -122,11 +122,11 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// From now on a write beyond the limit on the size of files is an error (`EFBIG`) instead of the end of the process.
-/// One to a pipe that nobody reads is one already (`EPIPE`): Rust's start sees to it.
+/// From now on a write beyond the limit on the size of files returns an error (`EFBIG`) instead of ending the process.
+/// A write to a closed pipe already returns an error (`EPIPE`), because Rust's runtime ignores SIGPIPE.
 fn survive_file_limits() -> anyhow::Result<()> {
     let exceeded = SignalKind::from_raw(Signal::XFSZ.as_raw());
-    // Nobody waits for it: that it is registered is what counts.
+    // The signal is never awaited: its registration is enough.
     let registered = signal(exceeded).context("failed to register a signal")?;
     drop(registered);
     Ok(())
@@ -160,26 +160,26 @@ impl Cli {
         }
     }
 
-    /// The configuration's file.
+    /// The configuration file.
     fn file(&self) -> PathBuf {
         self.named_file().unwrap_or_else(|| DEFAULT_CONFIG.into())
     }
 
-    /// The configuration's file, where one is named.
+    /// The configuration file, if one is named.
     fn named_file(&self) -> Option<PathBuf> {
         let variable = || process_environment(CONFIG_VARIABLE).filter(|file| !file.is_empty());
         self.config.clone().or_else(|| variable().map(PathBuf::from))
     }
 
-    /// Reads the configuration without what its secrets refer to, and starts logging as it says. A command that looks
-    /// at the outbox, or changes it, has no use for a key, and is run by people who have none.
+    /// Reads the configuration without resolving its secrets, and starts logging as configured. A command that reads or
+    /// changes the outbox needs no key, and its users may not have access to one.
     fn load(&self) -> anyhow::Result<Config> {
         let config = Config::load_without_secrets(&self.file())?;
         telemetry::init(&config.log)?;
         Ok(config)
     }
 
-    /// Reads the whole configuration and starts logging as it says.
+    /// Reads the configuration with its secrets and starts logging as configured.
     fn load_with_secrets(&self) -> anyhow::Result<Config> {
         let config = Config::load(&self.file(), &process_environment)?;
         telemetry::init(&config.log)?;
@@ -197,24 +197,24 @@ fn log_plainly(filter: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Opens the outbox for a command, beside the daemon or without one.
+/// Opens the outbox for a command, with or without a running daemon.
 async fn attach(config: &Config) -> anyhow::Result<Outbox> {
     Ok(Outbox::attach(&config.outbox).await?)
 }
 
-/// Prints lines for people.
+/// Prints text lines.
 fn print(screen: &Screen) -> anyhow::Result<()> {
     print_own(screen.text())
 }
 
-/// Prints one line for people; what stands in it is escaped.
+/// Prints one text line; its values are escaped.
 fn print_line(line: Arguments<'_>) -> anyhow::Result<()> {
     let mut screen = Screen::default();
     screen.line(line);
     print(&screen)
 }
 
-/// Prints a text that holds nothing foreign; a reader that has gone away (`| head`) is an error that `main` knows.
+/// Prints a text without foreign values. A closed pipe (`| head`) is an error that `main` recognizes.
 fn print_own(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
@@ -225,7 +225,7 @@ fn print_own(text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Prints JSON to stdout, for people's eyes too.
+/// Prints JSON to stdout, escaped because a person may read it.
 fn print_json(value: &Value) -> anyhow::Result<()> {
     print_own(&escape::json(&serde_json::to_string_pretty(value)?))
 }
@@ -247,7 +247,7 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// An error and its causes, in one line; the mistakes of a configuration are on lines of their own.
+/// An error and its causes, in one line; the errors of a configuration are on separate lines.
 fn words(error: &anyhow::Error) -> String {
     let words = format!("{error:#}");
     if error.is::<ConfigError>() {

@@ -1,4 +1,4 @@
-//! `sandbox`: the stand-alone Klaviyo.
+//! `sandbox`: the stand-alone Klaviyo sandbox.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,25 +1,25 @@
 //! The text that a command prints, written line by line.
 //!
-//! It promises that a line break or a colour in it is the layout's own: whatever is put in is escaped ([`escape`]), and
-//! lines end and colours begin by calls of their own. All text of the commands is printed through it, so that no place
-//! has to remember which of its values are foreign.
+//! It promises that line breaks and colours in the output come only from the layout: every value is escaped
+//! ([`escape`]), and separate functions end a line and set a colour. All command text is printed through it, so that no
+//! caller has to know which values are foreign.
 
 use std::fmt::Arguments;
 
 use super::colour::{self, Tone};
 use crate::escape;
 
-/// Clears a terminal and goes to its first line (ECMA-48).
+/// Clears a terminal and moves the cursor to its first line (ECMA-48).
 const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
 
-/// Lines for people.
+/// The text lines.
 #[derive(Debug, Default)]
 pub(super) struct Screen {
     text: String,
 }
 
 impl Screen {
-    /// Only for a terminal, before everything else: what stood there goes.
+    /// Clears the screen first. Only for a terminal, before everything else.
     pub(super) fn clear(&mut self) {
         self.text.push_str(CLEAR);
     }
@@ -29,7 +29,7 @@ impl Screen {
         self.text.push_str(&escape::text(&part.to_string()));
     }
 
-    /// A part of a line, in the tone's colour where there are colours.
+    /// A part of a line, in the tone's colour if colours are on.
     pub(super) fn toned(&mut self, tone: Tone, part: Arguments<'_>) {
         let part = part.to_string();
         self.text.push_str(&colour::tone(tone, &escape::text(&part)));
@@ -48,27 +48,26 @@ impl Screen {
         self.text.push('\n');
     }
 
-    /// A whole line.
+    /// A complete line.
     pub(super) fn line(&mut self, line: Arguments<'_>) {
         self.put(line);
         self.end();
     }
 
-    /// A whole line in a tone.
+    /// A complete line in a tone.
     pub(super) fn toned_line(&mut self, tone: Tone, line: Arguments<'_>) {
         self.toned(tone, line);
         self.end();
     }
 
-    /// A JSON text on the lines it came in, each behind this. A raw line break stands only between its tokens, never in
-    /// a value.
+    /// A JSON text on its own lines, each after `indent`. A raw line break is always between tokens, never in a value.
     pub(super) fn json(&mut self, indent: &str, text: &str) {
         for line in escape::json(text).lines() {
             self.line(format_args!("{indent}{line}"));
         }
     }
 
-    /// What was written so far.
+    /// The text written so far.
     pub(super) fn text(&self) -> &str {
         &self.text
     }

@@ -1,4 +1,4 @@
-//! `serve`: the daemon, until a signal or a failed disk ends it.
+//! `serve`: runs the daemon until a signal or a disk failure ends it.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -31,7 +31,7 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<ExitStatus> {
     let logging = telemetry::init_daemon(&config.log, &config.telemetry)?;
     telemetry::hide_texts_of_panics();
     keep_memory_private();
-    // Taken before anything else: from here on it ends no process.
+    // Registered first: from here on SIGHUP does not end the process.
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -72,9 +72,9 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<ExitStatus> {
     })
 }
 
-/// Has buffers from 128 KiB on go back to the system when they are freed. Left to itself, glibc stops that with the
-/// first large buffer that is freed, and a flood of large bodies leaves the process large. It looks at the setting when
-/// a process starts, so this one starts again, as the same process of the system, with the same arguments.
+/// Makes glibc return buffers of 128 KiB and more to the system when they are freed. By default glibc stops doing that
+/// after the first large buffer is freed, and after many large bodies the process stays large. glibc reads the setting
+/// at process start, so the process executes itself again, with the same process id and arguments.
 fn return_freed_memory() {
     const SETTING: &str = "MALLOC_MMAP_THRESHOLD_";
     let (true, None) = (cfg!(target_env = "gnu"), std::env::var_os(SETTING)) else {
@@ -86,18 +86,18 @@ fn return_freed_memory() {
     let mut arguments = std::env::args_os();
     let mut again = Command::new(program);
     again.arg0(arguments.next().unwrap_or_default());
-    // Comes back only where it failed; the daemon works without it.
+    // Returns only on failure; the daemon works without the setting.
     drop(again.args(arguments).env(SETTING, "131072").exec());
 }
 
-/// From now on no core dump holds keys and calls, and no other process of this user reads memory or environment.
+/// From now on no core dump contains keys and calls, and no other process of this user can read memory or environment.
 fn keep_memory_private() {
     if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
         tracing::warn!(%error, "the process could not be kept from leaving core dumps");
     }
 }
 
-/// Reads configuration and certificate again. What is wrong is logged, each mistake of the file, and the old stays.
+/// Reads the configuration and the certificate again. Errors are logged one by one; the old settings then stay.
 async fn reload(app: &mut App, file: &Path, logging: &Logging) {
     app.reload_certificate();
     match Config::load(file, &process_environment) {

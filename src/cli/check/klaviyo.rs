@@ -1,7 +1,7 @@
-//! What Klaviyo tells: whether the key works, what it may read, whether the lists exist, and what time it is there.
+//! Checks Klaviyo: whether the key works, what it may read, whether the lists exist, and whether the clocks agree.
 //!
-//! It asks what changes nothing (`GET`). A key made on Klaviyo's site has of each part of the API no access, read access
-//! or full access; so what it may not read, it may not write.
+//! All requests are `GET` and change nothing. A key made on Klaviyo's site has no access, read access or full access to
+//! each part of the API, so a part that it may not read it may not write either.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,11 +17,11 @@ use crate::json;
 use crate::klaviyo::Route;
 use crate::model::{Outcome, Timestamp};
 
-/// As long as a question may take.
+/// The time limit of a request.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// A clock that is further off than this is told: times of events are corrected by it.
+/// A larger difference between the clocks is reported: times of events are corrected by this machine's clock.
 const SKEW: Duration = Duration::from_secs(5);
-/// What is read, the scope that allows it, and the one that the relay needs.
+/// What is read, the scope that allows it, and the scope that the relay needs.
 const SCOPES: [(&str, &str, &str); 3] = [
     ("/api/events?page[size]=1", "events:read", "events:write"),
     ("/api/profiles?page[size]=1", "profiles:read", "profiles:write"),
@@ -77,7 +77,7 @@ fn scope(probe: Option<&Probe>, reads: &str, needed: &str) -> (Finding, Option<T
     (finding, probe.clock)
 }
 
-/// Compares the clocks. The answer's time is a whole second between asking and hearing.
+/// Compares the clocks. The answer's time is a whole second between sending the request and receiving the answer.
 fn skew(asked: Timestamp, there: Timestamp, heard: Timestamp) -> Finding {
     let second = Duration::from_secs(1);
     let late = asked.minus(second).since(there);
@@ -125,7 +125,7 @@ fn list_of(probe: Option<&Probe>, list: &str) -> Finding {
     }
 }
 
-/// The status of an answer, unless something else than Klaviyo gave it.
+/// The status of an answer; `None` if the answer is not Klaviyo's.
 fn klaviyos_status(outcome: &Outcome) -> Option<u16> {
     outcome.http_status.filter(|_| !outcome.foreign)
 }
@@ -138,7 +138,7 @@ fn said(outcome: &Outcome) -> String {
     }
 }
 
-/// Who answers, and whether it takes the key.
+/// Checks what answers at the endpoint, and whether it accepts the key.
 async fn who(sender: &Sender, url: &str) -> Finding {
     let asked = tokio::time::timeout(PATIENCE, sender.identify(SystemClock.now())).await;
     match asked {
@@ -178,7 +178,7 @@ mod tests {
             Finding::Well(_) => "well".to_owned(),
             Finding::Note(words) | Finding::Wrong(words) => words,
         };
-        // Asked at 0 and heard at 10: anything between may be right.
+        // The request was sent at 0 and answered at 10: any time between is correct.
         assert_eq!(words(0, 9, 10), "well");
         assert_eq!(words(0, -6, 1), "well");
         assert!(words(0, -61, 1).starts_with("clock: this machine's is 60 s ahead of Klaviyo's"));

@@ -1,4 +1,4 @@
-//! What the machine gives: disk, ports, connections, and who may read the files.
+//! Checks the machine: disk, ports, connections, and file permissions.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::operator::disk_words;
 use crate::outbox::{daemon_of, fleeting, free_bytes, free_inodes};
 
-/// Permissions that others than the owner have.
+/// The permission bits of group and others.
 const OTHERS: u32 = 0o077;
 
 pub(super) fn disk(config: &Config) -> Finding {
@@ -30,7 +30,7 @@ pub(super) fn disk(config: &Config) -> Finding {
     }
 }
 
-/// A file system on which nothing lasts.
+/// Reports a file system on which data does not last.
 pub(super) fn durability(config: &Config) -> Option<Finding> {
     let path = &config.outbox.path;
     fleeting(path).map(|why| {
@@ -41,7 +41,7 @@ pub(super) fn durability(config: &Config) -> Option<Finding> {
     })
 }
 
-/// The outbox's files that others may read: they hold personal data.
+/// Reports outbox files that other users may read: they contain personal data.
 pub(super) fn modes(config: &Config) -> Option<Finding> {
     let files = ["", "-wal", "-shm"].map(|end| {
         let mut name = config.outbox.path.clone().into_os_string();
@@ -83,7 +83,7 @@ pub(super) fn connections(config: &Config) -> Finding {
     Finding::Well(words)
 }
 
-/// Whether the daemon can listen where it is told to, or does.
+/// Whether the daemon can listen on the configured addresses, or already does.
 pub(super) fn ports(config: &Config) -> Vec<Finding> {
     let ports = [
         ("ingest.listen", config.ingest.listen),

@@ -1,4 +1,4 @@
-//! `check`: is it set up right, and if not, what is to be done.
+//! `check`: is the setup correct, and if not, what has to be done.
 
 mod klaviyo;
 mod machine;
@@ -30,10 +30,10 @@ pub(super) struct Options {
     json: bool,
 }
 
-/// As long as a key must be that nobody finds by trying, in characters: Segment's own have 32.
+/// The minimum length of a key that cannot be guessed, in characters: Segment's own have 32.
 const LEAST_KEY: usize = 16;
 
-/// What was found: well, worth knowing, or to be mended. What it is about comes first, up to a colon.
+/// A result: correct, a note, or to be fixed. Its subject comes first, up to a colon.
 enum Finding {
     Well(String),
     Note(String),
@@ -104,7 +104,8 @@ fn analytics_js(config: &Config) -> Option<Finding> {
     })
 }
 
-/// Browser and mobile SDKs send where their settings say; without `public_url` these name the host that each asked.
+/// Browser and mobile SDKs send to the host in their settings. Without `public_url` that is the host from which each
+/// SDK requested its settings.
 fn public_url(config: &Config) -> Option<Finding> {
     let listen = config.ingest.listen;
     let is_open = !listen.ip().to_canonical().is_loopback();
@@ -116,8 +117,8 @@ fn public_url(config: &Config) -> Option<Finding> {
     })
 }
 
-/// The write keys that can be guessed: nothing slows down who tries. The key as shipped is for this machine alone, and
-/// where others reach the port the configuration itself notes it.
+/// Reports write keys that can be guessed: attempts are not rate limited. The shipped key is only for use on this
+/// machine; where other machines reach the port, the configuration itself warns about it.
 fn short_keys(config: &Config) -> Option<Finding> {
     let short = |source: &&SourceConfig| {
         let key = source.write_key.expose_secret();

@@ -1,5 +1,5 @@
-//! A small HTTP client for the demonstration: it talks to this machine only, one request a connection.
-//! (reqwest is `delivery`'s alone.)
+//! A small HTTP client for the demonstration: it connects only to this machine, with one request per connection. (Only
+//! `delivery` may use reqwest.)
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-/// Posts JSON as an SDK would, with the write key `dev`; answers the status and the JSON body.
+/// Posts JSON as an SDK would, with the write key `dev`; returns the status and the JSON body.
 pub(super) async fn post(to: SocketAddr, path: &str, body: &Value) -> anyhow::Result<(u16, Value)> {
     let request = Request::post(path)
         .header("host", to.to_string())

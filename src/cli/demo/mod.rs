@@ -1,5 +1,5 @@
-//! `demo`: the main job, seen. A daemon and a sandbox really listen; the examples of Segment's Klaviyo page come in
-//! over HTTP, and what Klaviyo got is printed.
+//! `demo`: shows the main job. It starts a real daemon and a sandbox, sends the examples of Segment's Klaviyo page over
+//! HTTP, and prints what the sandbox received.
 
 mod client;
 mod table;
@@ -22,9 +22,9 @@ use crate::outbox::{EventReport, Outbox, Selection};
 
 /// The calls on the page of Segment's Klaviyo destination.
 const EXAMPLES: &str = include_str!("examples.json");
-/// The demonstration takes about a second; on a machine that is very busy, longer.
+/// The demonstration takes about a second, or longer on a very busy machine.
 const DEADLINE: Duration = Duration::from_mins(1);
-/// Requests that the order of the page owes: the order and its two products, and Serena's own.
+/// The expected requests for the order of the page: the order, its two products, and Serena's own event.
 const MUST_HOLD: [(&str, usize); 3] = [("Item Added", 1), ("Placed Order", 1), ("Ordered Product", 2)];
 
 /// Show the main job: send Segment's example events through a fresh daemon to a sandbox, and print what it got
@@ -59,7 +59,7 @@ async fn show(app: &App, sandbox: SocketAddr, folder: &Path) -> anyhow::Result<E
     for example in &examples {
         send(app.ingest, example).await?;
     }
-    // What an SDK does whose answer was lost: the same message again. It is stored once.
+    // Like an SDK that got no answer: it sends the same message again. It is stored once.
     send(app.ingest, &examples[3]).await?;
     settled(&app.outbox).await?;
 
@@ -92,7 +92,8 @@ async fn show(app: &App, sandbox: SocketAddr, folder: &Path) -> anyhow::Result<E
 
 fn fresh_folder() -> anyhow::Result<PathBuf> {
     let folder = std::env::temp_dir().join(format!("klaviyo-relay-demo-{}", uuid::Uuid::now_v7()));
-    // It holds personal data, even if the examples' alone, in a folder that everybody can look into.
+    // The folder of temporary files is readable by everybody, and the outbox contains personal data, although only that
+    // of the examples.
     std::fs::DirBuilder::new()
         .mode(0o700)
         .create(&folder)
@@ -100,7 +101,7 @@ fn fresh_folder() -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
-/// As shipped, but on free ports and a fresh outbox.
+/// The shipped configuration, with free ports and a new outbox.
 fn config(folder: &Path) -> Config {
     let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let mut config = Config::default();
@@ -119,7 +120,7 @@ async fn send(ingest: SocketAddr, example: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until nothing waits.
+/// Waits until no event is pending.
 async fn settled(outbox: &Outbox) -> anyhow::Result<()> {
     let wait = async {
         loop {
@@ -146,7 +147,7 @@ async fn reports(outbox: &Outbox) -> anyhow::Result<Vec<EventReport>> {
     Ok(reports)
 }
 
-/// What should be there and is not.
+/// The first missing result, if any.
 fn missing(reports: &[EventReport], sent: usize, events: &Value) -> Option<String> {
     if reports.len() != sent {
         return Some(format!("{} of {sent} events are in the outbox", reports.len()));

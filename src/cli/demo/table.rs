@@ -1,4 +1,4 @@
-//! What the demonstration prints.
+//! The output of the demonstration.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::klaviyo;
 use crate::model::DeliveryKind;
 use crate::outbox::{DeliveryReport, EventReport};
 
-/// One line per Klaviyo request: the event it came from, what it is, how it ended.
+/// One line for each Klaviyo request: its event, its content, its result.
 pub(super) fn events(screen: &mut Screen, reports: &[EventReport]) {
     let head = ["event", "Klaviyo request", "$event_id", "status", "attempts"];
     let mut rows = vec![head.map(str::to_owned)];
@@ -52,7 +52,7 @@ fn text(delivery: &DeliveryReport, column: &str) -> String {
     delivery.column(column).unwrap_or_default().to_owned()
 }
 
-/// What the sandbox holds now.
+/// The data in the sandbox.
 pub(super) fn sandbox(screen: &mut Screen, profiles: &Value, events: &Value, lists: &Value) {
     let profiles = items(profiles, "profiles").iter();
     let profiles = profiles.map(|profile| {

@@ -1,7 +1,7 @@
 //! The lines of an archive: a file or stdin, plain or gzip, one line in memory at a time.
 //!
-//! Each place has a mark: a hash of everything before it, after decompression. It names calls without an id of their
-//! own, the same at every run, and tells whether a file is the one of which a part was read before.
+//! Each position has a mark: a hash of all bytes before it, after decompression. Calls without an id get one from the
+//! mark, the same in every run. The mark also shows whether a file is the one that was partly read before.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
@@ -14,32 +14,32 @@ use sha2::{Digest as _, Sha256};
 
 /// The first bytes of gzip.
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-/// What is read at once.
+/// The size of the read buffer.
 const BUFFER: usize = 256 << 10;
-/// As much of a file's beginning says which file it is.
+/// How much of a file's beginning identifies the file.
 const BEGINNING: u64 = 64 << 10;
 
 /// An archive being read.
 pub(super) struct Lines {
     input: Box<dyn BufRead + Send>,
-    /// Longer lines are left out.
+    /// Longer lines are skipped.
     longest: usize,
     number: u64,
     before: Sha256,
-    /// Why nothing more can be read, once the line before it is given.
+    /// The error that ends the reading, after the line before it was returned.
     broken: Option<io::Error>,
 }
 
 /// A line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line {
-    /// Its bytes are in the buffer, without the line's end.
+    /// Its bytes are in the buffer, without the line break.
     Here,
-    /// It has so many bytes, and was left out.
+    /// It was skipped because it has this many bytes.
     TooLong(u64),
 }
 
-/// What is remembered of an archive: behind which line to go on, and the mark there.
+/// The remembered position in an archive: the number of the last line read, and the mark after it.
 pub(super) type Place = (u64, String);
 
 /// How many bytes of the file itself were read, for the progress bar.
@@ -59,7 +59,7 @@ impl Lines {
     }
 
     fn of(mut input: Box<dyn BufRead + Send>, longest: usize) -> io::Result<Self> {
-        // A pipe may give one byte at first; what begins with the first of the two is no text anyway.
+        // A pipe may return one byte at first; no JSON text starts with the first byte of gzip, so one byte is enough.
         let begins = input.fill_buf()?;
         let is_gzip =
             begins.first() == GZIP_MAGIC.first() && begins.get(1).is_none_or(|second| *second == GZIP_MAGIC[1]);
@@ -87,7 +87,7 @@ impl Lines {
         loop {
             let (used, ended) = {
                 let available = match self.input.fill_buf() {
-                    // Behind a whole member of gzip stands something else: its last line is whole too.
+                    // The bytes after a complete gzip member are not gzip: the last line of the member is complete too.
                     Err(error) if bytes > 0 && error.kind() == ErrorKind::InvalidInput => {
                         self.broken = Some(error);
                         break;
@@ -113,7 +113,7 @@ impl Lines {
                 break;
             }
         }
-        // The last line counts as ended: it keeps its mark when more is appended to the file.
+        // The last line counts as ended: it keeps its mark when the file grows.
         self.before.update(b"\n");
         self.number += 1;
         if bytes > u64::try_from(self.longest).unwrap_or(u64::MAX) {
@@ -123,18 +123,18 @@ impl Lines {
         Ok(Some(Line::Here))
     }
 
-    /// The number of the line that came last, from 1.
+    /// The number of the last line read, from 1.
     pub(super) fn number(&self) -> u64 {
         self.number
     }
 
-    /// The mark behind the line that came last.
+    /// The mark after the last line read.
     pub(super) fn mark(&self) -> String {
         hex(&self.before.clone().finalize())
     }
 
-    /// Goes behind a line without reading what it says. `false` when this is not the file in which the mark was made:
-    /// then it must be opened anew.
+    /// Skips the lines up to a position without parsing them. `false` if this is not the file in which the mark was
+    /// made: it must then be reopened.
     pub(super) fn skip(&mut self, number: u64, mark: &str) -> io::Result<bool> {
         let mut buffer = Vec::new();
         while self.number < number {
@@ -146,15 +146,14 @@ impl Lines {
     }
 }
 
-/// What tells one file from others: a hash of its beginning. What cannot be read twice has none: stdin, a pipe by any
-/// name, a device.
+/// Identifies a file by a hash of its beginning; `None` if it cannot be read twice: stdin, a pipe, a device.
 pub(super) fn identity(file: &Path) -> io::Result<Option<String>> {
     if is_stdin(file) || !std::fs::metadata(file)?.is_file() {
         return Ok(None);
     }
     let lines = Lines::open(file, 0, &Position::default())?;
     let mut beginning = Vec::new();
-    // A file that ends early has what is there for a beginning; reading it says what is wrong.
+    // The hash covers what can be read. A read error is reported when the archive itself is read.
     drop(lines.input.take(BEGINNING).read_to_end(&mut beginning));
     Ok(Some(hex(&Sha256::digest(&beginning))))
 }
@@ -163,13 +162,13 @@ pub(super) fn is_stdin(file: &Path) -> bool {
     file == Path::new("-")
 }
 
-/// The first half of a hash, which is enough to tell files and places apart.
+/// The first half of a hash, which is enough to distinguish files and positions.
 fn hex(hash: &[u8]) -> String {
     let half = hash.first_chunk().copied().unwrap_or_default();
     format!("{:032x}", u128::from_be_bytes(half))
 }
 
-/// Counts what passes.
+/// Counts the bytes read.
 struct Counted {
     input: Box<dyn Read + Send>,
     position: Position,

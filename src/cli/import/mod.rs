@@ -1,8 +1,9 @@
-//! `import`: events from an archive, as if they had come to ingest.
+//! `import`: stores events from an archive, as if they had come to ingest.
 //!
-//! It promises that each event is stored once however often the command is killed and run again, in the order of the
-//! archive; that a line that is no JSON costs no other; and that memory does not grow with the archive. One batch is
-//! stored at a time: two at once could change places when the first has to wait.
+//! It promises that each event is stored once, however often the command is killed and run again, in the order of the
+//! archive; that a line that is not JSON affects no other line; and that memory is bounded for an archive of any size.
+//! Only one batch is stored at a time: of two concurrent batches the first could have to wait, and the second would be
+//! stored before it.
 
 mod lines;
 mod reading;
@@ -83,14 +84,14 @@ pub(super) async fn run(options: Options, config: Config) -> anyhow::Result<Exit
     session.end(stopped).await
 }
 
-/// An import under way.
+/// A running import.
 struct Session {
     options: Options,
     source: SourceConfig,
     how: Import,
     /// Events older than this are history.
     recent: Duration,
-    /// Absent in a dry run without one.
+    /// `None` in a dry run without an outbox.
     outbox: Option<Outbox>,
     tally: Tally,
     hinted: bool,
@@ -116,7 +117,7 @@ impl Session {
         })
     }
 
-    /// Imports one file; answers the line at which `--strict` stopped.
+    /// Imports one file; returns the line at which `--strict` stopped.
     async fn import(&mut self, file: &Path, config: &Config) -> anyhow::Result<Option<Problem>> {
         let failed = || format!("failed to read {}", file.display());
         let fact = identity(file)
@@ -138,7 +139,8 @@ impl Session {
             position,
         };
         let (sender, mut batches) = mpsc::channel(BATCHES_READY);
-        // No task of the runtime, whose end would wait for it: a read from a terminal or a pipe may never end.
+        // A thread, not a task: the runtime's end would wait for a task, and a read from a terminal or a pipe may never
+        // end.
         let reader = std::thread::spawn(move || reading.run(before.as_ref(), &sender));
         let (mut reached, mut stopped, mut ended) = (None, None, false);
         while let Some(received) = self.stop.run_until_cancelled(batches.recv()).await {
@@ -201,16 +203,16 @@ impl Session {
         }
     }
 
-    /// Says something beside the data, above the progress bar.
+    /// Prints a message on stderr, above the progress bar.
     fn say(&self, words: &str) {
         self.bar.suspend(|| {
-            // Nobody may be listening; the counts tell all of it.
+            // A write error is ignored: stderr may be closed, and the final counts include everything.
             drop(writeln!(std::io::stderr(), "{}", escape::text(words)));
         });
     }
 }
 
-/// The source of this name, or the only one there is.
+/// The source of this name, or the only configured one.
 fn source(config: &Config, name: Option<&str>) -> anyhow::Result<SourceConfig> {
     let sources = &config.ingest.sources;
     let found = match name {
@@ -231,7 +233,7 @@ fn source(config: &Config, name: Option<&str>) -> anyhow::Result<SourceConfig> {
     Ok(source.clone())
 }
 
-/// The outbox, made where there is none; a dry run makes none.
+/// Opens the outbox, and creates it if there is none; a dry run creates none.
 async fn outbox(config: &Config, dry_run: bool) -> anyhow::Result<Option<Outbox>> {
     match Outbox::attach(&config.outbox).await {
         Ok(outbox) => Ok(Some(outbox)),
@@ -245,7 +247,7 @@ async fn outbox(config: &Config, dry_run: bool) -> anyhow::Result<Option<Outbox>
     }
 }
 
-/// Bytes, rate and time left, where stderr is a terminal; nothing elsewhere.
+/// Bytes, rate and time left, if stderr is a terminal; otherwise hidden.
 fn bar(file: &Path, position: &Position) -> ProgressBar {
     let file_there = std::fs::metadata(file).ok();
     let size = file_there.filter(std::fs::Metadata::is_file).map(|file| file.len());
@@ -277,7 +279,7 @@ fn bar(file: &Path, position: &Position) -> ProgressBar {
     bar
 }
 
-/// SIGINT and SIGTERM end the import behind what is stored just now.
+/// SIGINT and SIGTERM end the import after the batch that is being stored.
 fn stop_on_signals(stop: CancellationToken) -> anyhow::Result<tokio::task::JoinHandle<()>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;

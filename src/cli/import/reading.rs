@@ -1,5 +1,5 @@
-//! Reads an archive on a thread of its own, judges its lines, and hands them over in batches that are bounded in
-//! number and size, so that memory is bounded whatever the file has.
+//! Reads an archive on its own thread, checks its lines, and sends them in batches that are bounded in number and size,
+//! so that memory is bounded for any file.
 
 use std::io;
 use std::path::PathBuf;
@@ -14,37 +14,37 @@ use crate::config::{IngestConfig, SourceConfig};
 use crate::ingest::Archive;
 use crate::model::{GarbageIds, NewEvent};
 
-/// Events stored in one commit at most. More would be hardly faster, and hold the file's write lock for longer than a
-/// daemon beside us likes to wait.
+/// The maximum number of events in one commit. A larger batch would hardly be faster, and would hold the file's write
+/// lock longer than is good for a running daemon.
 const BATCH_EVENTS: usize = 500;
-/// The same, in bytes.
+/// The same limit in bytes.
 const BATCH_BYTES: usize = 2 << 20;
 /// Batches that are ready while another is stored.
 pub(super) const BATCHES_READY: usize = 4;
 
-/// The lines of an archive up to a place.
+/// A part of an archive's lines, up to a position.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     /// In the archive's order.
     pub(super) events: Vec<NewEvent>,
-    /// What was wrong with lines: those of `events` that are refused, and those that are no JSON.
+    /// The problems of lines: refused ones in `events`, and those that are not JSON.
     pub(super) refused: Vec<Problem>,
     pub(super) unreadable: Vec<Problem>,
     /// Lines in this batch.
     pub(super) lines: u64,
-    /// The last line in it, and the mark behind it.
+    /// The number of the last line in it, and the mark after it.
     pub(super) last: (u64, String),
     /// Bytes in `events`.
     bytes: usize,
-    /// Lines before this batch that an earlier run has imported; in the first one only.
+    /// Lines before this batch that an earlier run has imported; in the first batch only.
     pub(super) skipped: u64,
-    /// Nothing follows: the archive could not be opened.
+    /// The archive could not be opened; no batch follows.
     pub(super) failed: Option<io::Error>,
-    /// Nothing follows: `--strict` met a line that cannot be accepted.
+    /// `--strict` found a line that cannot be accepted; no batch follows.
     pub(super) stopped: Option<Problem>,
 }
 
-/// How an archive is read.
+/// The settings for reading an archive.
 pub(super) struct Reading {
     pub(super) file: PathBuf,
     pub(super) source: SourceConfig,
@@ -56,7 +56,7 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// Opens the archive, behind what was read of it before; says behind which line.
+    /// Opens the archive at the remembered position; returns the number of the last line that was imported before.
     fn open(&self, before: Option<&Place>) -> io::Result<(Lines, u64)> {
         let open = || Lines::open(&self.file, self.config.max_batch_bytes, &self.position);
         let mut lines = open()?;
@@ -70,7 +70,7 @@ impl Reading {
         Ok((open()?, 0))
     }
 
-    /// Reads to the end, or until nobody takes the batches any more.
+    /// Reads to the end, or until the receiver is gone.
     pub(super) fn run(&self, before: Option<&Place>, batches: &mpsc::Sender<Batch>) {
         let mut buffer = Vec::new();
         let mut batch = Batch::default();
@@ -108,7 +108,7 @@ impl Reading {
         if batch.stopped.is_none() {
             batch.last = (lines.number(), lines.mark());
         }
-        // Whoever took them may have been interrupted.
+        // The receiver may have been interrupted.
         drop(batches.blocking_send(batch));
     }
 
@@ -139,7 +139,7 @@ impl Reading {
         }
         batch.lines += 1;
         if self.strict {
-            // Where it would go on, should the next line stop it.
+            // The position to continue at if the next line stops the import.
             batch.last = (lines.number(), lines.mark());
         }
     }
@@ -152,7 +152,7 @@ impl Reading {
             ));
         }
         let text = std::str::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned())?;
-        // A byte-order mark is no part of the text, at ingest neither.
+        // A byte-order mark is not part of the text; ingest removes it too.
         let text = text.trim_start_matches('\u{feff}').trim();
         if text.is_empty() {
             return Ok(Vec::new());

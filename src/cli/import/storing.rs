@@ -1,4 +1,4 @@
-//! Stores what was read, batch by batch and in order, and remembers the place behind each with the next commit.
+//! Stores the batches in order. The position after each batch is written in the commit of the next one.
 
 use std::time::Duration;
 
@@ -13,15 +13,15 @@ use crate::clock::{Clock, SystemClock};
 use crate::model::NewEvent;
 use crate::outbox::{AppendError, Arrival, Outbox, WriteError, fingerprint};
 
-/// Unreadable lines that are told one by one; the others are only counted.
+/// The first unreadable lines are reported one by one; the others are only counted.
 const TOLD: u64 = 100;
 
-/// The name under which the place in an archive is remembered.
+/// The key under which the position in an archive is stored.
 pub(super) fn fact(identity: &str, source: &str) -> String {
     format!("import of {identity} for {source}")
 }
 
-/// Reads a remembered place; what cannot be read is as if nothing was remembered, and the message ids tell.
+/// Reads the stored position. An invalid one counts as none: the message ids then prevent duplicates.
 pub(super) async fn recall(outbox: &Outbox, fact: &str) -> anyhow::Result<Option<Place>> {
     let found = outbox.recall(fact).await?;
     Ok(found.and_then(|place| {
@@ -31,8 +31,8 @@ pub(super) async fn recall(outbox: &Outbox, fact: &str) -> anyhow::Result<Option
 }
 
 impl Session {
-    /// Takes in one batch. `reached` is the place before it, which is remembered in the same commit, and after it the
-    /// place behind it. `false` when it was interrupted and not stored.
+    /// Stores one batch. `reached` is the position before the batch, which is stored in the same commit; afterwards it
+    /// is the position after the batch. `false` when the import was interrupted and the batch is not stored.
     pub(super) async fn take(
         &mut self,
         batch: Batch,
@@ -75,7 +75,7 @@ impl Session {
         Ok(true)
     }
 
-    /// Without what is known already, which is counted.
+    /// Removes and counts the events that are already stored.
     async fn sort_out(&mut self, events: Vec<NewEvent>) -> anyhow::Result<(Vec<NewEvent>, u64)> {
         let all = events.len();
         let known = match &self.outbox {
@@ -94,7 +94,7 @@ impl Session {
         Ok((fresh, left_out))
     }
 
-    /// Stores events, however often it takes, and says what became of each; `None` when interrupted before.
+    /// Stores events, with as many attempts as needed; returns the result for each, or `None` if interrupted before.
     async fn store(
         &self,
         events: Vec<NewEvent>,
@@ -104,7 +104,7 @@ impl Session {
         let Some(outbox) = &self.outbox else {
             bail!("there is no outbox to store in");
         };
-        // Asked for together, they are written in one commit.
+        // Both writes are submitted together, so that they are in one commit.
         let remembered = remember(outbox, fact, reached);
         let stored = async {
             if events.is_empty() {
@@ -126,7 +126,7 @@ impl Session {
         stored
     }
 
-    /// Waits as long as the outbox asks for; `false` when interrupted meanwhile.
+    /// Waits as long as the outbox requests; `false` when it was interrupted meanwhile.
     async fn wait_out(&self, error: AppendError) -> anyhow::Result<bool> {
         match error.source {
             WriteError::Closed | WriteError::FileGone | WriteError::Sqlite(_) => {
@@ -166,7 +166,7 @@ impl Session {
     }
 }
 
-/// Remembers a place, if there is one to be remembered.
+/// Stores a position, if there is one.
 pub(super) async fn remember(outbox: &Outbox, fact: Option<&str>, place: Option<Place>) -> anyhow::Result<()> {
     if let (Some(fact), Some((number, mark))) = (fact, place) {
         outbox.remember(fact.to_owned(), format!("{number} {mark}")).await?;
@@ -174,7 +174,7 @@ pub(super) async fn remember(outbox: &Outbox, fact: Option<&str>, place: Option<
     Ok(())
 }
 
-/// `true` when it was interrupted.
+/// Sleeps; `true` when it was interrupted.
 async fn slept_until(stop: &CancellationToken, time: Duration) -> bool {
     stop.run_until_cancelled(tokio::time::sleep(time)).await.is_none()
 }

@@ -1,4 +1,4 @@
-//! What an import came to: counts, and what was wrong with which line.
+//! The result of an import: counts, and the problems by line.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -8,15 +8,15 @@ use serde_json::{Value, json};
 
 use crate::cli::screen::Screen;
 
-/// Problems that are kept to be shown at the end.
+/// Problems that are kept for the report at the end.
 const SHOWN: usize = 10;
 
-/// What was wrong with a line.
+/// The problem of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Problem {
     pub(super) file: String,
     pub(super) line: u64,
-    /// Never what the line holds.
+    /// Never contains text of the line.
     pub(super) what: String,
 }
 
@@ -26,23 +26,23 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What an import came to, or would come to.
+/// The result of an import, or the expected result.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     /// Lines read, without those that were imported before.
     pub(super) lines: u64,
-    /// Lines of earlier runs.
+    /// Lines that earlier runs imported.
     pub(super) skipped: u64,
-    /// Events, and dead ones among them not.
+    /// Events, without dead ones.
     pub(super) stored: u64,
     pub(super) dead: u64,
-    /// Events whose message id was known.
+    /// Events whose message id was already stored.
     pub(super) known: u64,
-    /// Lines that are no JSON, and files that could not be read on.
+    /// Lines that are not JSON, and files with a read error.
     pub(super) unreadable: u64,
     /// The first ones.
     problems: Vec<Problem>,
-    /// Hashes of the message ids, for a dry run: nothing remembers them in its place.
+    /// Hashes of the message ids, for a dry run, which stores none.
     seen: HashSet<u64>,
     hasher: RandomState,
 }
@@ -54,7 +54,7 @@ impl Tally {
         }
     }
 
-    /// Whether a dry run meets this message id for the first time.
+    /// Whether a dry run sees this message id for the first time.
     pub(super) fn is_new(&mut self, message_id: &str) -> bool {
         self.seen.insert(self.hasher.hash_one(message_id))
     }

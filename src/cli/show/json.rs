@@ -1,4 +1,4 @@
-//! An event for scripts: the columns of the views, and what no view has.
+//! An event as JSON: the columns of the views, and the data that no view has.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ pub(super) fn of(shown: &Shown) -> Value {
     event
 }
 
-/// What the call becomes now: the rules of each request, or why there is none.
+/// What the call becomes now: the rules of each request, or the reason for no request.
 fn rules(now: &Rules) -> Value {
     match now {
         Rules::Unknown => Value::Null,

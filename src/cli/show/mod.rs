@@ -1,4 +1,4 @@
-//! `show`: one event, with everything that happened to it, in the order in which it happened.
+//! `show`: one event with its history, in time order.
 
 mod json;
 mod text;
@@ -76,8 +76,8 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<Exi
     Ok(ExitStatus::Done)
 }
 
-/// The event of a number alone, as an object; what any other word finds as an array, so that its form does not depend
-/// on how many there are.
+/// An object for an event number; an array for any other search word, so that the form does not depend on how many
+/// events are found.
 fn as_json(shown: &[Shown], word: &str) -> Value {
     let numbered = shown.iter().find(|shown| shown.report.id.to_string() == word);
     numbered.map_or_else(|| shown.iter().map(json::of).collect(), json::of)

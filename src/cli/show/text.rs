@@ -1,4 +1,4 @@
-//! An event for people: its line, what happened to it and when, who waits for whom, and the texts.
+//! An event as text: its summary, its history, the queues it is in, and its call and requests.
 
 use super::Shown;
 use crate::cli::screen::Screen;
@@ -37,7 +37,7 @@ pub(super) fn write(screen: &mut Screen, shown: &Shown) {
     unmapped(screen, shown);
 }
 
-/// What happened, in the order in which it did.
+/// The history, in time order.
 fn happened(screen: &mut Screen, report: &EventReport) {
     let has = |name| report.column(name).unwrap_or("?");
     let about = if report.identifiers.is_empty() {
@@ -57,7 +57,7 @@ fn happened(screen: &mut Screen, report: &EventReport) {
             attempts.push((at, number, delivery, attempt));
         }
     }
-    // Stable: attempts of one moment stay in the order of their requests.
+    // A stable sort: attempts of the same moment stay in the order of their requests.
     attempts.sort_by_key(|(at, ..)| *at);
     for (at, number, delivery, attempt) in attempts {
         screen.put(format_args!("{at}  "));
@@ -74,7 +74,7 @@ fn happened(screen: &mut Screen, report: &EventReport) {
     }
 }
 
-/// One attempt: which request, where to, how long it took, and what Klaviyo said.
+/// One attempt: the request, the destination, the duration, and Klaviyo's answer.
 fn attempted(screen: &mut Screen, number: usize, delivery: &DeliveryReport, attempt: &AttemptReport) {
     let of = |name| column(attempt, name);
     screen.put(format_args!(
@@ -183,7 +183,7 @@ fn write_rules(screen: &mut Screen, planned: &Planned) {
     }
 }
 
-/// What an event that was not mapped yet would become.
+/// What an event that is not mapped yet would become.
 fn unmapped(screen: &mut Screen, shown: &Shown) {
     if !shown.report.deliveries.is_empty() {
         return;

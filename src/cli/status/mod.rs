@@ -1,4 +1,4 @@
-//! `status`: where everything stands, on one screen.
+//! `status`: the overview on one screen.
 
 mod text;
 
@@ -14,7 +14,7 @@ use crate::config::{Config, Endpoint};
 use crate::operator::overview_json;
 use crate::outbox::Outbox;
 
-/// How often the screen is drawn anew.
+/// The refresh interval of `--watch`.
 const REDRAW: Duration = Duration::from_secs(2);
 
 /// Show the state of everything: what comes in and goes out, what waits how long, who is blocked, what is dead and why

@@ -1,4 +1,4 @@
-//! The status for people: one screen, what is wrong first.
+//! The status as text: one screen, problems first.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::operator::{
 };
 use crate::outbox::{Flow, LimitsInUse, Overview, SourceRate, Status};
 
-/// As long as a reason may be on the screen.
+/// The maximum length of a reason on the screen.
 const REASON: usize = 160;
 
 /// Writes the screen.
@@ -66,7 +66,7 @@ pub(super) fn write(screen: &mut Screen, overview: &Overview, config: &Config, s
     }
 }
 
-/// What somebody has to know before all else.
+/// The most important problems.
 fn alarms(screen: &mut Screen, status: &Status, sandbox: bool) {
     if sandbox {
         let words = "requests go to the sandbox: NOTHING REACHES KLAVIYO";
@@ -119,7 +119,7 @@ fn alarms(screen: &mut Screen, status: &Status, sandbox: bool) {
     }
 }
 
-/// Events that hold up others until somebody does something.
+/// Events that block others until an operator acts.
 fn stopped(screen: &mut Screen, overview: &Overview) {
     for stopped in &overview.stopped {
         let (plural, hold) = if stopped.heads == 1 {
@@ -139,7 +139,7 @@ fn stopped(screen: &mut Screen, overview: &Overview) {
     }
 }
 
-/// What ingest refused: most SDKs drop that without a word.
+/// Requests that ingest refused; most SDKs drop such a request silently.
 fn refused(screen: &mut Screen, overview: &Overview) {
     if overview.refused.is_empty() {
         return;
@@ -159,7 +159,7 @@ fn refused(screen: &mut Screen, overview: &Overview) {
     }
 }
 
-/// What was told within the last minute: what is older says nothing of the present.
+/// The use of Klaviyo's limits, if it was recorded within the last minute: older figures are outdated.
 fn limits(screen: &mut Screen, overview: &Overview, now: Timestamp) {
     let recent = |told: &&LimitsInUse| now.since(Timestamp::from_millis(told.at_ms)) < Duration::from_mins(1);
     let Some(told) = overview.limits.as_ref().filter(recent) else {
@@ -202,7 +202,7 @@ fn flow(screen: &mut Screen, flow: &Flow) {
     }
 }
 
-/// A count, or that there are more.
+/// A count, or a lower bound of it.
 fn at_least(count: i64, least: bool) -> String {
     format!("{}{count}", if least { "> " } else { "" })
 }
@@ -249,7 +249,7 @@ fn backlog(screen: &mut Screen, status: &Status) {
     }
 }
 
-/// Which import jobs events wait for.
+/// The import jobs that events wait for.
 fn import_jobs(screen: &mut Screen, status: &Status) {
     for job in &status.import_jobs {
         let id = match &job.klaviyo_id {
