@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use super::{Bench, Ran};
 use crate::tls::Identity;
 
-const WITH_TLS: &str = "ingest.tls_cert = \"cert.pem\"\ningest.tls_key = \"key.pem\"\n\
+const WITH_TLS: &str = "ingest.listen = \"127.0.0.1:0\"\nadmin.listen = \"127.0.0.1:0\"\ningest.tls_cert = \"cert.pem\"\ningest.tls_key = \"key.pem\"\n\
     klaviyo.endpoint = \"sandbox\"\noutbox.min_free_disk = 0\n\
     ingest.sources = [{ name = \"shop\", write_key = \"wk_shop\" }]\n";
 
