@@ -9,6 +9,7 @@ mod codes;
 mod commands;
 mod links;
 mod readme;
+mod reasons;
 mod settings;
 mod views;
 
