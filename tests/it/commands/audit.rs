@@ -41,7 +41,7 @@ fn sqlite3(bench: &Bench, sql: &str) -> String {
 #[tokio::test]
 async fn what_was_changed_by_hand_is_found_and_exits_1() {
     let found = Command::new("sqlite3").arg("-version").output().ok();
-    if require("the command sqlite3", found).is_none() {
+    if require("the sqlite3 command", found).is_none() {
         return;
     }
     let bench = Bench::prepared().await;

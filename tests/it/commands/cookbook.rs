@@ -29,7 +29,7 @@ fn recipes() -> Vec<(String, String)> {
 fn answer(database: &Path, sql: &str) -> Option<Vec<Value>> {
     let mut command = Command::new("sqlite3");
     let command = command.args(["-readonly", "-bail", "-json"]).arg(database).arg(sql);
-    let ran = require("the command sqlite3", command.output().ok())?;
+    let ran = require("the sqlite3 command", command.output().ok())?;
     let complaint = String::from_utf8_lossy(&ran.stderr);
     assert!(ran.status.success() && complaint.is_empty(), "{sql}\n{complaint}");
     let rows = String::from_utf8(ran.stdout).unwrap();

@@ -119,5 +119,5 @@ impl Filled {
 /// Whether the `sqlite3` command is there; says so when it is not.
 fn has_sqlite3() -> bool {
     let version = Command::new("sqlite3").arg("-version").output();
-    require("the command sqlite3", version.ok()).is_some()
+    require("the sqlite3 command", version.ok()).is_some()
 }
