@@ -1,7 +1,8 @@
-//! Whether there is room for more events: measured by the writer, asked by every append.
+//! Decides whether the outbox accepts more events. The writer measures the disk and the backlog; every append checks
+//! the result.
 //!
-//! An outbox that takes more than it can keep loses all of it, so new events are refused while the disk is nearly
-//! full or too many wait. What is already in goes on being delivered.
+//! An outbox that accepts more than it can store loses everything, so no new events are accepted while the disk is
+//! nearly full or too many events are pending. Delivery of the stored events continues.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,18 +11,18 @@ use crate::config::OutboxConfig;
 use crate::outbox::error::WriteError;
 use crate::outbox::file::disk;
 
-/// More events than any file holds.
+/// More events than any file can hold.
 const UNBOUNDED: u64 = u64::MAX;
 
-/// What bounds the outbox, and how near it is. Shared by the writer and every handle.
+/// The bounds of the outbox and the current measurements. Shared by the writer and every handle.
 #[derive(Debug)]
 pub(in crate::outbox) struct Room {
     path: PathBuf,
-    /// Free bytes on the disk, below which nothing is accepted.
+    /// If fewer bytes are free on the disk, no event is accepted.
     min_free: AtomicU64,
-    /// Pending events from which on nothing is accepted; [`UNBOUNDED`] where nothing but the disk bounds them.
+    /// If so many events are pending, no event is accepted; [`UNBOUNDED`] if only the disk limits them.
     max_pending: AtomicU64,
-    /// Whether the open file is no longer the one of its name.
+    /// Whether the path no longer refers to the open file.
     file_gone: AtomicBool,
     low_disk: AtomicBool,
     too_many: AtomicBool,
@@ -41,7 +42,7 @@ impl Room {
         }
     }
 
-    /// Other bounds from now on.
+    /// Replaces the bounds.
     pub(in crate::outbox) fn set(&self, config: &OutboxConfig) {
         self.min_free.store(config.min_free_disk, Ordering::Relaxed);
         let max_pending = config.max_pending.unwrap_or(UNBOUNDED);
@@ -50,7 +51,7 @@ impl Room {
         self.count(self.pending.load(Ordering::Relaxed));
     }
 
-    /// Why nothing more is accepted, if that is so.
+    /// Why no event is accepted; `None` if events are accepted.
     pub(in crate::outbox) fn refuses(&self) -> Option<WriteError> {
         if self.file_is_gone() {
             Some(WriteError::FileGone)
@@ -69,12 +70,12 @@ impl Room {
         self.file_gone.load(Ordering::Relaxed)
     }
 
-    /// Takes note of whether the open file is no longer the one of its name; answers whether that is new.
+    /// Records whether the path no longer refers to the open file; returns whether this has changed.
     pub(in crate::outbox) fn note_file(&self, gone: bool) -> bool {
         self.file_gone.swap(gone, Ordering::Relaxed) != gone
     }
 
-    /// With fewer bytes free, nothing is accepted.
+    /// If fewer bytes are free, no event is accepted.
     pub(in crate::outbox) fn min_free(&self) -> u64 {
         self.min_free.load(Ordering::Relaxed)
     }
@@ -92,8 +93,8 @@ impl Room {
         }
     }
 
-    /// Takes note of how many events are pending. Requests already on their way to the writer still get in, so a
-    /// little more than the bound can be stored.
+    /// Records how many events are pending. Requests that are already queued for the writer are still accepted, so the
+    /// number of stored events can exceed the bound slightly.
     pub(in crate::outbox) fn count(&self, pending: u64) {
         self.pending.store(pending, Ordering::Relaxed);
         let max_pending = self.max_pending.load(Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! Storing events that come: ids, envelopes, the events themselves, and their entries in the queues, in one commit.
+//! Stores incoming events: message ids, envelopes, the events and their queue entries, in one commit.
 
 use sqlx::sqlite::SqliteConnection;
 
@@ -9,11 +9,11 @@ use crate::outbox::control::erase;
 use crate::outbox::queue::transition::Import;
 use crate::outbox::rows;
 
-/// Stores events; the reply is what became of each.
+/// Stores events; the reply is the result for each event.
 #[derive(Debug)]
 pub(in crate::outbox) struct Append {
     pub(in crate::outbox) events: Vec<NewEvent>,
-    /// How, where they come from an archive.
+    /// The options of the import, if the events come from an archive.
     pub(in crate::outbox) import: Option<Import>,
 }
 
@@ -42,12 +42,13 @@ impl Command for Append {
     }
 }
 
-/// Stores envelopes, before the events that refer to them.
+/// Stores envelopes, before the events that refer to them. ?1: JSON array of their texts.
 const ENVELOPES: &str = "
     INSERT INTO envelope (id, body)
     SELECT (SELECT value FROM counter WHERE name = 'last_envelope') + 1 + j.key, j.value FROM json_each(?1) AS j";
 
-/// Removes those of copies alone, and counts.
+/// Removes the envelopes that no stored event uses, because all its events are copies, and advances the counter. ?1:
+/// the same array.
 const ENVELOPES_COUNTED: &str = "
     DELETE FROM envelope
     WHERE id > (SELECT value FROM counter WHERE name = 'last_envelope')

@@ -1,6 +1,6 @@
-//! Whether an event that comes was here before. A copy is the same call once more: the same `messageId`, type, name and
-//! person. Another call under a known `messageId` is no copy: ids collide, and an order's id is given to several calls. It
-//! is kept as dead under an id of its own, so that nothing is lost in silence.
+//! Decides whether an incoming event was stored before. A copy is the same call: the same `messageId`, type, name and
+//! person. A different call under a known `messageId` is not a copy: ids collide, and some senders use an order's id
+//! for several calls. Such a call is stored as dead under a new id, so that nothing is lost silently.
 
 use std::collections::HashMap;
 
@@ -13,23 +13,23 @@ use crate::outbox::Outbox;
 use crate::outbox::error::ReadError;
 use crate::outbox::rows::{self, EventRow, storable};
 
-/// What became of an event that was handed over.
+/// The result of storing an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrival {
-    /// It is stored.
+    /// The event is stored.
     New,
-    /// The same call was stored before; this one is not.
+    /// The same call was stored before; this copy is not stored.
     Copy,
-    /// Another call of its source has its `messageId`: it is stored as dead, with an id of its own.
+    /// Another call of the same source has its `messageId`: the event is stored as dead, under a new id.
     Other,
 }
 
-/// What an event dies of whose `messageId` another call has.
+/// The reason of an event that is dead because another call has its `messageId`.
 pub(in crate::outbox) const REUSED: &str = "message_id_reused: another call of this source came before with the same `messageId`, but \
      another type, event or person; this one is kept with an id of its own, and `replay` sends it; have each call get its \
      own `messageId`";
 
-/// Ids as they are, but for those that stand already.
+/// Stores message ids; a known id keeps its row. ?1: JSON array of the events.
 const MESSAGES: &str = "
     INSERT INTO message (source, message_id, event_id, received_ms, fingerprint)
     SELECT j.value ->> 'source', j.value ->> 'message_id',
@@ -39,8 +39,9 @@ const MESSAGES: &str = "
     WHERE true
     ON CONFLICT DO NOTHING";
 
-/// The events whose id another one has, and whether that is the same call. Of one from before this was known, or of
-/// which everything is erased, it cannot be said: it is taken for the same.
+/// The events whose message id belongs to another event, and whether that event is the same call. If the stored message
+/// has no fingerprint (the person was erased), this is unknown, and the event counts as the same call. ?1: JSON array
+/// of the events.
 const TAKEN: &str = "
     SELECT j.key, coalesce(m.fingerprint = j.value ->> 'fingerprint', 1)
     FROM json_each(?1) AS j CROSS JOIN message AS m
@@ -49,15 +50,16 @@ const TAKEN: &str = "
 
 const COUNT_REPEATS: &str = "UPDATE counter SET value = value + ?1 WHERE name = 'repeats'";
 
-/// The places of the events that are copies. One look into the primary key for each id. A CROSS JOIN keeps SQLite to this
-/// order: of itself it goes through all messages of the source.
+/// The positions of the events that are copies, with one lookup in the primary key for each id. CROSS JOIN fixes the
+/// join order: otherwise SQLite reads all messages of the source. ?1: the source; ?2: JSON array of (message id, new
+/// id, fingerprint) of each event.
 pub(in crate::outbox) const KNOWN: &str = "
     SELECT j.key FROM json_each(?2) AS j CROSS JOIN message AS m
     ON m.source = ?1 AND m.message_id IN (j.value ->> 0, j.value ->> 1)
     WHERE coalesce(m.fingerprint = j.value ->> 2, 1)";
 
-/// Stores the ids of events; those whose id another call has get one of their own, and the reason that they are dead of.
-/// With the rows as JSON.
+/// Stores the message ids of events. An event whose id belongs to another call gets a new id and is marked as dead.
+/// Returns the rows as JSON and the result for each event.
 pub(in crate::outbox) async fn messages(
     connection: &mut SqliteConnection,
     mut rows: Vec<EventRow<'_>>,
@@ -89,7 +91,7 @@ pub(in crate::outbox) async fn messages(
     Ok((json, arrivals))
 }
 
-/// Stores ids; the places of those that were not, and whether the same call has them.
+/// Stores message ids. Returns the positions of the ids that were already in use, and whether by the same call.
 async fn store(
     connection: &mut SqliteConnection,
     rows: &str,
@@ -108,7 +110,7 @@ async fn store(
 }
 
 impl Outbox {
-    /// Whether each of a source's events is a copy of one that was stored before.
+    /// Whether each of these events of one source is a copy of a stored event.
     pub async fn known(&self, source: &str, events: &[NewEvent]) -> Result<Vec<bool>, ReadError> {
         let ids = events.iter().map(|event| {
             let (id, fingerprint) = (&event.message_id, fingerprint(event));
@@ -129,7 +131,7 @@ impl Outbox {
         Ok(is_known)
     }
 
-    /// How many calls came again, ever.
+    /// How many copies have been received in total.
     pub(in crate::outbox) async fn repeats(&self) -> Result<i64, ReadError> {
         sqlx::query_scalar("SELECT value FROM counter WHERE name = 'repeats'")
             .fetch_one(&self.readers)
@@ -176,7 +178,7 @@ mod tests {
                 vec![refund.clone(), refund.clone(), bob.clone()],
                 vec![Other, Copy, Other],
             ),
-            // A change of what is no part of it.
+            // The payload is not part of the fingerprint.
             (
                 vec![NewEvent {
                     payload: "{ }".to_owned(),

@@ -1,43 +1,43 @@
-//! What ingest refused within the last hour, as it last reported it: that lives in its memory, nothing of it is stored, and
-//! a command beside the daemon wants to see it.
+//! Requests that ingest rejected within the last hour, as last reported. Ingest keeps them in memory and stores nothing
+//! of the requests; this copy lets a command in another process show them.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::Timestamp;
 use crate::outbox::{Outbox, ReadError, WriteError};
 
-/// The fact that keeps them.
+/// The name of the `kv` row that stores them.
 const FACT: &str = "refused at the door";
 /// How far back a report goes, in milliseconds.
 const HOUR_MS: i64 = 3_600_000;
 
-/// Requests that were refused for one cause, of one sender as far as it is known.
+/// Requests that were rejected for one cause, of one sender as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusedAtDoor {
-    /// The HTTP status they were answered with.
+    /// The HTTP status of the answer.
     pub status: u16,
-    /// The code of the refusal.
+    /// The error code of the answer.
     pub code: String,
-    /// The source, where the write key is one's.
+    /// The source, if the write key belongs to one.
     pub source: Option<String>,
-    /// The user agent, in part: SDKs name their library there.
+    /// A part of the user agent: SDKs name their library there.
     pub client: Option<String>,
-    /// The first and the last characters of a write key that no source has.
+    /// The first and last characters of a write key that belongs to no source.
     pub key: Option<String>,
-    /// How many within the hour.
+    /// The number of requests within the hour.
     pub requests: u64,
-    /// When the last one came, in milliseconds since 1970.
+    /// When the last one arrived, in milliseconds since 1970.
     pub last_ms: i64,
 }
 
 impl Outbox {
-    /// Keeps what was refused.
+    /// Stores the rejected requests, in place of the last report.
     pub async fn report_refused(&self, refused: Vec<RefusedAtDoor>) -> Result<(), WriteError> {
         let text = serde_json::json!(refused).to_string();
         self.remember(FACT.to_owned(), text).await
     }
 
-    /// What was refused within the hour before `now`, the latest first.
+    /// The requests rejected within the hour before `now`, the latest first.
     pub async fn refused_at_door(&self, now: Timestamp) -> Result<Vec<RefusedAtDoor>, ReadError> {
         let text = self.recall(FACT).await?;
         let kept = text.and_then(|text| serde_json::from_str::<Vec<RefusedAtDoor>>(&text).ok());

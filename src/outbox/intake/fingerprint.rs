@@ -1,11 +1,11 @@
-//! Whether two events are the same call, as one number, and the id of one whose own id another call has. Pure.
+//! Computes a number that identifies a call, and a new id for an event whose message id another call uses. Pure.
 
 use sha2::{Digest, Sha256};
 
 use crate::model::{EventType, Identifier, IdentifierKind, NewEvent};
 
-/// A number that two events share when they are the same call: by type, name, and user or anonymous id; where a call has
-/// neither, by whatever names its person.
+/// The fingerprint: two events have the same number if they are the same call, by type, name, and user or anonymous id.
+/// If a call has neither id, its other identifiers are used.
 pub fn fingerprint(event: &NewEvent) -> i64 {
     let mut digest = Sha256::new();
     let mut add = |text: &str| {
@@ -31,7 +31,7 @@ pub fn fingerprint(event: &NewEvent) -> i64 {
     i64::from_be_bytes(first)
 }
 
-/// The id of an event whose own, as it is stored, another call has. A copy of it gets the same.
+/// The new id of an event whose message id, as stored, is used by another call. A copy of the event gets the same id.
 pub(in crate::outbox) fn other_id(message_id: &str, fingerprint: i64) -> String {
     format!("{message_id}#{fingerprint:016x}")
 }

@@ -1,4 +1,4 @@
-//! Events from an archive: stored as those that arrive, marked as history.
+//! Stores events from an archive: like incoming events, but marked as imported.
 
 use super::append::Append;
 use super::arrival::Arrival;
@@ -8,7 +8,7 @@ use crate::outbox::error::AppendError;
 use crate::outbox::queue::transition::Import;
 
 impl Outbox {
-    /// As [`Outbox::append`], for events that happened long ago.
+    /// Like [`Outbox::append`], for events that happened long ago.
     pub async fn import(&self, events: Vec<NewEvent>, how: Import) -> Result<Vec<Arrival>, AppendError> {
         self.store(Append {
             events,

@@ -1,4 +1,4 @@
-//! Taking events in: what is new is stored and put in the queues of its identifiers, in one commit.
+//! Accepts events: new events are stored and added to the queues of their identifiers, in one commit.
 
 pub(in crate::outbox) mod admission;
 pub(in crate::outbox) mod append;

@@ -1,8 +1,8 @@
--- Stores a batch of events, in order of arrival. ?1: JSON array of what is known of each; ?2: JSON array of
--- [payload, place of its envelope among those just stored, from 1] of each, apart so that the large texts are read once.
--- What comes from an archive says its generation, consent and backfill; what arrives is in its first generation.
--- A message whose id another has is left out: its number is simply never used. Their ids are stored before.
--- line_up.sql follows.
+-- Stores a batch of events, in order of arrival. The caller has stored their message ids before; enqueue.sql follows.
+-- ?1: JSON array of the events without their texts; ?2: JSON array of [payload, position of its envelope among those
+-- just stored, from 1] of each, separate so that the large texts are read once.
+-- Events from an archive have their own generation, consent and backfill; other events start in generation 1.
+-- An event whose message id is already in use is not stored: its number is never used.
 
 INSERT INTO event (id, source, message_id, type, name, profile, at_ms, received_ms, status, reason, queue_pos,
                    run_after_ms, generation, generation_ms, consent, backfill, finished_ms, order_id, traceparent)

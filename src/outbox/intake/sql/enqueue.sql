@@ -1,5 +1,6 @@
--- Puts the events just stored in line, behind everybody before them, and counts them. The second half of append.sql:
--- between the two, delete calls learn whom else they are about. ?1: the JSON array that append.sql had.
+-- Adds the events just stored to the queues of their identifiers, behind the earlier events, sets their blocked_by, and
+-- counts them. This is the second half of append.sql: between the two, `erase::chain` adds the other identifiers of the
+-- person to each delete call. ?1: the JSON array that append.sql had as ?1.
 
 INSERT INTO queue_entry (identifier, queue_pos, event_id)
 SELECT i.identifier, e.queue_pos, e.id
