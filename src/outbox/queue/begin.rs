@@ -1,8 +1,8 @@
-//! Which attempts may be made, and writing down that they begin.
+//! Decides which attempts may start, and records them.
 //!
-//! What was taken for delivery can be held, discarded or taken once more by the time its request would leave. So this
-//! is asked here, in the transaction that writes the attempt: an event has one request in flight at a time, and none
-//! when it is not to be sent any more. Uses `command`, `order` and `rows`.
+//! A claimed event can be held, discarded or claimed again before its request is sent. So this is checked here, in the
+//! transaction that records the attempt: an event has at most one request in flight, and none if it must not be sent
+//! any more. Uses `command`, `transition` and `rows`.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,7 +15,7 @@ use crate::model::{DeliveryStatus, EventId, ImportJobId};
 use crate::outbox::command::{Command, Group, Written};
 use crate::outbox::rows;
 
-/// Writes down that attempts begin; the reply says of each whether it may.
+/// Records that attempts start; the reply contains for each whether it may start.
 #[derive(Debug)]
 pub(in crate::outbox) struct Begin(pub(in crate::outbox) Vec<Start>);
 
@@ -31,7 +31,7 @@ impl Command for Begin {
     }
 }
 
-/// Which of these deliveries may have an attempt, and whose they are. ?1: JSON array of delivery ids.
+/// Which of these deliveries may start an attempt, and the event of each. ?1: JSON array of delivery ids.
 pub(in crate::outbox) const MAY_BEGIN: &str = "
     SELECT d.id, d.event_id FROM json_each(?1) AS j
     JOIN delivery AS d ON d.id = j.value AND d.status IN ('pending', 'unknown')
@@ -39,7 +39,7 @@ pub(in crate::outbox) const MAY_BEGIN: &str = "
     WHERE NOT EXISTS (SELECT 1 FROM delivery AS o JOIN attempt AS a ON a.delivery_id = o.id AND a.ended_ms IS NULL
                       WHERE o.event_id = e.id)";
 
-/// Writes down the attempts of some commands that may be made, and answers each in its place.
+/// Records the permitted attempts of some commands; returns the result for every attempt, in the same order.
 pub(in crate::outbox) async fn all(
     connection: &mut SqliteConnection,
     commands: &[&[Start]],
@@ -49,7 +49,7 @@ pub(in crate::outbox) async fn all(
     write(connection, &starts, &permitted, None).await
 }
 
-/// Of the attempts that each of some commands wants to make, those that may be made, in the same order.
+/// For each attempt of some commands, in the same order, whether it may start.
 pub(in crate::outbox) async fn permitted(
     connection: &mut SqliteConnection,
     commands: &[&[Start]],
@@ -74,7 +74,7 @@ pub(in crate::outbox) async fn permitted(
     for starts in commands {
         let mut own: HashSet<EventId> = HashSet::new();
         for start in *starts {
-            // Another command of the same commit may have it.
+            // An earlier command of the same commit may have started an attempt of this event.
             let event = events.get(&start.delivery.0);
             let event = event.filter(|event| !taken.contains(event));
             own.extend(event);
@@ -85,7 +85,8 @@ pub(in crate::outbox) async fn permitted(
     Ok(permitted)
 }
 
-/// Writes down those that may be made, in an import job where they travel in one, and answers each in its place.
+/// Records the permitted attempts, in an import job if one is given; returns the result for every attempt, in the same
+/// order.
 pub(in crate::outbox) async fn write(
     connection: &mut SqliteConnection,
     starts: &[&Start],

@@ -1,4 +1,4 @@
-//! Taking events to be delivered: those whose time has come and that nothing blocks, and what may follow them.
+//! Claims events for delivery: those that are due and not blocked, and the followers that may be sent with them.
 
 use sqlx::sqlite::SqliteConnection;
 
@@ -10,11 +10,11 @@ use crate::outbox::command::{Command, Written};
 #[derive(Debug)]
 pub(in crate::outbox) struct Claim {
     pub(in crate::outbox) now: Timestamp,
-    /// Of those that were never replayed, at most so many.
+    /// The maximum number of events that were never replayed.
     pub(in crate::outbox) live: usize,
-    /// Of those that were.
+    /// The maximum number of replayed events.
     pub(in crate::outbox) replayed: usize,
-    /// Of those that follow claimed ones.
+    /// The maximum number of events that follow claimed ones.
     pub(in crate::outbox) followers: usize,
 }
 

@@ -1,37 +1,38 @@
-//! The limits in use, as the relay last told them: they live in its memory, and a command beside it wants to see them.
+//! The use of the rate limits, as the scheduler last reported it. The scheduler has it in memory; this copy lets a
+//! command in another process show it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::Timestamp;
 use crate::outbox::{Outbox, ReadError, WriteError};
 
-/// The fact that keeps them.
+/// The name of the `kv` row that stores it.
 const FACT: &str = "limits in use";
 
-/// How full the windows of a family of endpoints were.
+/// How full the rate limit windows of an endpoint family were.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LimitInUse {
-    /// The family, by its word in `[delivery.limits]`.
+    /// The family, by its name in `[delivery.limits]`.
     pub family: String,
-    /// Requests in the last second, and how many there may be.
+    /// Requests in the last second, and the maximum.
     pub second: [u64; 2],
-    /// Requests in the last minute, and how many there may be.
+    /// Requests in the last minute, and the maximum.
     pub minute: [u64; 2],
-    /// Whether a 429 keeps it from sending.
+    /// Whether the family may not send because of a 429.
     pub closed: bool,
 }
 
-/// The families that sent something, and when that was told.
+/// The use of the limits by family, and the time of the report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LimitsInUse {
-    /// When, in milliseconds since 1970.
+    /// The time of the report, in milliseconds since 1970.
     pub at_ms: i64,
-    /// Those that sent something in the minute before, or may not.
+    /// The families that sent a request in the minute before, or may not send.
     pub families: Vec<LimitInUse>,
 }
 
 impl Outbox {
-    /// Keeps how full the limits are.
+    /// Stores how full the limits are.
     pub async fn tell_limits(&self, now: Timestamp, families: Vec<LimitInUse>) -> Result<(), WriteError> {
         let told = LimitsInUse {
             at_ms: now.as_millis(),
@@ -41,7 +42,7 @@ impl Outbox {
         self.remember(FACT.to_owned(), text).await
     }
 
-    /// How full the limits were when the relay last told it; `None` when it never did.
+    /// How full the limits were at the last report; `None` if there was none.
     pub async fn limits_in_use(&self) -> Result<Option<LimitsInUse>, ReadError> {
         let told = self.recall(FACT).await?;
         Ok(told.and_then(|text| serde_json::from_str(&text).ok()))

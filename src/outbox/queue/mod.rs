@@ -1,4 +1,4 @@
-//! The work of the scheduler: claim, plan, begin, settle, and what holds a delivery up.
+//! The database side of the scheduler: claim, plan, begin and settle, and what stops deliveries, such as pauses.
 
 pub(in crate::outbox) mod begin;
 pub(in crate::outbox) mod claim;

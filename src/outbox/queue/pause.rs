@@ -1,4 +1,5 @@
-//! What is paused, kept where `status` reads it and the next start takes it up; and events that fail alone.
+//! Stores the pauses, so that `status` can show them and the next start continues with them; and finds the events that
+//! fail while nothing is paused.
 
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -9,51 +10,51 @@ use crate::outbox::Outbox;
 use crate::outbox::command::{Command, Written};
 use crate::outbox::error::ReadError;
 
-/// Parked events that are made due in one commit.
+/// How many parked events are made due in one commit.
 const UNPARKED_AT_ONCE: u64 = 5_000;
-/// Events that fail alone, as many as are reported.
+/// How many events that fail alone are reported at most.
 const MOST_FAILING: i64 = 5;
-/// The scope of a pause of everything.
+/// The scope of a pause of the whole account.
 const ACCOUNT: &str = "account";
 
-/// Why nothing, or nothing of an endpoint family, is sent.
+/// A pause of the whole account or of an endpoint family, and its reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pause {
-    /// What is paused; `None`: the whole account.
+    /// The paused endpoint family; `None`: the whole account.
     pub family: Option<Family>,
-    /// Whose doing it is.
+    /// The cause.
     pub kind: PauseKind,
-    /// Since when.
+    /// When it began.
     pub since: Timestamp,
-    /// Klaviyo's words, and what to do.
+    /// Klaviyo's error message, and what to do.
     pub reason: String,
-    /// When it is tried again.
+    /// The time of the next attempt.
     pub probe_at: Timestamp,
 }
 
-/// An event that fails while its endpoint family is not paused: for its own sake, as far as can be seen.
+/// An event that fails while its endpoint family is not paused, so that the event itself is probably the cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailingAlone {
     /// The event.
     pub event: EventId,
-    /// What its request asks of Klaviyo.
+    /// The kind of its request.
     pub kind: DeliveryKind,
-    /// How often it has failed; three times at least.
+    /// The number of failed attempts; at least three.
     pub failures: i64,
-    /// What came of the last attempt.
+    /// The result of the last attempt.
     pub reason: Option<String>,
-    /// When it is tried again.
+    /// The time of the next attempt.
     pub next_attempt_at: Timestamp,
 }
 
 impl Pause {
-    /// What is paused, in one word: `account`, or the family.
+    /// The scope in one word: `account`, or the family.
     pub fn scope(&self) -> &'static str {
         self.family.map_or(ACCOUNT, Family::word)
     }
 }
 
-/// Replaces what is paused.
+/// Replaces all pauses.
 #[derive(Debug)]
 pub(in crate::outbox) struct SetPauses(pub(in crate::outbox) Vec<Pause>);
 
@@ -66,7 +67,7 @@ impl Command for SetPauses {
 }
 
 impl Outbox {
-    /// What is paused; the account first.
+    /// The pauses; the one of the account first.
     pub async fn pauses(&self) -> Result<Vec<Pause>, ReadError> {
         let failed = || ReadError::of("what is paused");
         let rows = sqlx::query(
@@ -78,14 +79,14 @@ impl Outbox {
         rows.iter().map(pause_of).collect::<Result<_, _>>().map_err(failed())
     }
 
-    /// What is paused, and which events fail while nothing of theirs is paused: what hinders delivery at the moment.
+    /// What stops deliveries at the moment: the pauses, and the events that fail while no pause applies to them.
     pub async fn hindered(&self) -> Result<(Vec<Pause>, Vec<FailingAlone>), ReadError> {
         let pauses = self.pauses().await?;
         let failing = self.failing_alone(&pauses).await?;
         Ok((pauses, failing))
     }
 
-    /// Events that fail while their endpoint family is not among these pauses; the worst first, a few.
+    /// Events that fail while none of these pauses applies to them: at most a few, those with the most failures first.
     async fn failing_alone(&self, pauses: &[Pause]) -> Result<Vec<FailingAlone>, ReadError> {
         let failed = || ReadError::of("the events that fail alone");
         let rows = sqlx::query(FAILING)
@@ -131,7 +132,7 @@ fn failing_of(row: &SqliteRow) -> Result<FailingAlone, sqlx::Error> {
     })
 }
 
-/// Replaces what is paused.
+/// Replaces all pauses.
 async fn write(connection: &mut SqliteConnection, pauses: &[Pause]) -> Result<(), sqlx::Error> {
     sqlx::query("DELETE FROM pause").execute(&mut *connection).await?;
     for pause in pauses {
@@ -147,7 +148,7 @@ async fn write(connection: &mut SqliteConnection, pauses: &[Pause]) -> Result<()
     Ok(())
 }
 
-/// Makes parked events due, oldest first; answers whether there are more.
+/// Makes the parked events of a family due, in order of their ids; returns whether there may be more.
 pub(in crate::outbox) async fn unpark(
     connection: &mut SqliteConnection,
     family: Family,

@@ -1,4 +1,4 @@
-//! Writing down what events owe, as mapped.
+//! Records the deliveries of an event, as mapped.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::model::{DeliveryId, EventId};
 use crate::outbox::command::{Command, Group, ROW, Written};
 use crate::outbox::rows;
 
-/// Writes what events owe; the reply is the numbers of each event's deliveries, in their order.
+/// Records the deliveries of events; the reply is the ids of each event's deliveries, in their order.
 #[derive(Debug)]
 pub(in crate::outbox) struct Plan(pub(in crate::outbox) Vec<(EventId, Vec<PlannedDelivery>)>);
 

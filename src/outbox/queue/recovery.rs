@@ -1,11 +1,11 @@
-//! What an earlier daemon left when it ended, whatever ended it.
+//! Repairs at start the state that an earlier daemon left, after a normal stop or a crash.
 
 use sqlx::sqlite::SqliteConnection;
 
 use crate::model::Timestamp;
 use crate::outbox::writer::{BEGIN, COMMIT};
 
-/// Takes up what was in flight.
+/// Closes the attempts that were in flight and resets the active events (`sql/recover.sql`).
 pub(in crate::outbox) async fn recover(connection: &mut SqliteConnection, now: Timestamp) -> Result<(), sqlx::Error> {
     sqlx::query(BEGIN).execute(&mut *connection).await?;
     sqlx::query(include_str!("sql/recover.sql"))

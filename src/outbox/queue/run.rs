@@ -1,7 +1,7 @@
-//! Runs: tracks of one person that stand behind each other, claimed together, so that they can leave in one job.
+//! Runs: consecutive tracks of one person, claimed together so that they can be sent in one job.
 //!
-//! An event joins a run when each event right before it, in each of its queues, is in that run: then all that it waits
-//! for is claimed too, and before it. What leaves in which request is not decided here.
+//! An event joins a run if each event directly before it, in each of its queues, is in that run: then all events that
+//! block it are claimed too, and are before it in the run. Which events share a request is not decided here.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,12 +16,12 @@ use crate::outbox::rows;
 pub struct Claimed {
     /// The event.
     pub event: EventId,
-    /// The first event of its run, where others were claimed with it: it may go when those of the run before it are
-    /// done, or in one job behind them.
+    /// The first event of its run; `None` if no other event was claimed with it. The event may be sent when the events
+    /// of the run before it are done, or after them in the same job.
     pub run: Option<EventId>,
 }
 
-/// Adds the followers of claimed events, at most so many, each behind all of its run.
+/// Adds at most `most` followers of the claimed events. Each comes after all earlier events of its run.
 pub(in crate::outbox) async fn join(
     connection: &mut SqliteConnection,
     heads: Vec<EventId>,
@@ -69,7 +69,8 @@ pub(in crate::outbox) async fn join(
     Ok(claimed.collect())
 }
 
-/// The run that an event joins: that of all events right before it. One that is first in a queue waits for nobody there.
+/// The run that an event joins: the one run of all events directly before it. In a queue where the event is first,
+/// there is none before it.
 fn run_of(before: &[Option<EventId>], runs: &HashMap<EventId, EventId>) -> Option<EventId> {
     let mut found = None;
     for previous in before.iter().flatten() {

@@ -1,4 +1,4 @@
-//! Writing down what came of attempts, and what becomes of their events, in one commit.
+//! Records the results of attempts and the next state of their events, in one commit.
 
 use sqlx::sqlite::SqliteConnection;
 
@@ -6,7 +6,7 @@ use super::transition::{Deletion, Step, Then};
 use crate::outbox::command::{Command, Effects, Group, Written};
 use crate::outbox::rows;
 
-/// Writes settlements and their consequences.
+/// Writes settlements and the state changes that follow from them.
 #[derive(Debug)]
 pub(in crate::outbox) struct Settle(pub(in crate::outbox) Vec<Step>);
 
@@ -70,7 +70,7 @@ fn join<'a>(step: &'a Step, group: &mut Group<'a>) {
     }
 }
 
-/// Writes the settlements and the ends of a group on a connection with an open transaction.
+/// Writes the settlements and the finished events of a group on a connection with an open transaction.
 pub(in crate::outbox) async fn write(
     connection: &mut SqliteConnection,
     group: &Group<'_>,
@@ -82,7 +82,7 @@ pub(in crate::outbox) async fn write(
     Ok(())
 }
 
-/// Requeues the events of a group that are to wait.
+/// Requeues the events of a group that wait for another attempt.
 pub(in crate::outbox) async fn requeue(
     connection: &mut SqliteConnection,
     group: &Group<'_>,

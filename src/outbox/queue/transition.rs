@@ -1,141 +1,141 @@
-//! What the relay asks the outbox to write down, and what it hears back.
+//! The data types between the scheduler and the outbox: what the scheduler has written, and the replies.
 
 use std::time::Duration;
 
 use crate::model::{DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventStatus, Family, Outcome, Timestamp};
 
-/// A request that an event owes, as mapped.
+/// A request that has to be sent for an event, as mapped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedDelivery {
-    /// What it asks of Klaviyo.
+    /// The kind of request.
     pub kind: DeliveryKind,
-    /// The metric's name, of an event.
+    /// The metric's name; only for the kind `event`.
     pub metric: Option<String>,
-    /// The `$event_id`, of an event.
+    /// The `$event_id`; only for the kind `event`.
     pub event_key: Option<String>,
-    /// The list, of a subscription or a list change.
+    /// The list; only for a subscription or a list change.
     pub list_id: Option<String>,
-    /// The body, frozen from here on; `None` where it needs the answer to an earlier request.
+    /// The body, which is frozen from now on; `None` if it depends on the answer to an earlier request.
     pub request: Option<String>,
-    /// Why it will never be sent.
+    /// Why it is never sent; `None` if it is to be sent.
     pub refused: Option<String>,
-    /// What Klaviyo will take and then ignore, and the like.
+    /// Warnings of the mapper, for example about values that Klaviyo accepts and then ignores.
     pub warnings: Vec<String>,
 }
 
-/// An attempt about to be made.
+/// An attempt that is about to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Start {
     /// The delivery.
     pub delivery: DeliveryId,
-    /// Where it goes: the sandbox or a Klaviyo account.
+    /// The destination: the sandbox or a Klaviyo account.
     pub sent_to: String,
-    /// The body, where it was not frozen before.
+    /// The body, if it is not frozen yet.
     pub request: Option<String>,
-    /// The time.
+    /// The current time.
     pub now: Timestamp,
 }
 
-/// Whether the attempt may be made.
+/// Whether an attempt may start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Begun {
-    /// It is written down, under this number: send.
+    /// It is recorded under this number: send the request.
     Go {
-        /// Counts the delivery's attempts, from 1.
+        /// The number of the attempt within its delivery, from 1.
         attempt: i64,
     },
-    /// It was delivered before; the delivery is settled as `duplicate`, nothing is to be sent.
+    /// The same was delivered before: the delivery is settled as `duplicate`, and nothing is to be sent.
     Duplicate(Copied),
-    /// Not now: another delivery with this `$event_id` is not finished; or the event was held, discarded or taken
-    /// once more since it was taken.
+    /// It may not start now: another delivery with this `$event_id` is not finished, or the event was held, discarded
+    /// or claimed again in the meantime.
     Busy,
 }
 
-/// What a request is a copy of.
+/// The earlier delivery of which a request is a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Copied {
-    /// The event that it was delivered for: another, or this one in an earlier generation.
+    /// The event of that delivery: another event, or an earlier generation of the same event.
     pub event: EventId,
-    /// The id that Klaviyo answered for the profile then.
+    /// The profile id in the answer of Klaviyo to that delivery.
     pub profile_id: Option<String>,
 }
 
-/// What came of an attempt, and what that makes of its delivery.
+/// The result of an attempt, and the new state of its delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settlement {
     /// The delivery.
     pub delivery: DeliveryId,
-    /// The attempt's number; 0 where none was made.
+    /// The attempt's number; 0 if no attempt was made.
     pub attempt: i64,
-    /// What came of it.
+    /// The result.
     pub outcome: Outcome,
-    /// Where the delivery stands now.
+    /// The new status of the delivery.
     pub status: DeliveryStatus,
-    /// Why, when it is not delivered.
+    /// The reason, if it is not delivered.
     pub reason: Option<String>,
-    /// A new body, when the answer asked for one (409).
+    /// A new body, if the answer makes one necessary (409).
     pub request: Option<String>,
     /// Whether the attempt counts against `max_attempts`.
     pub counts: bool,
     /// Whether the attempt failed, so that the back-off grows.
     pub failed: bool,
-    /// The time.
+    /// The current time.
     pub now: Timestamp,
 }
 
-/// What becomes of the event, in the same commit as the settlement.
+/// The next state of the event, written in the same commit as the settlement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Then {
-    /// It stays in hand: its next delivery follows.
+    /// It stays active: its next delivery follows.
     Stay,
-    /// It waits, and keeps its place in the order.
+    /// It is requeued, and keeps its position in its queues.
     Release {
         /// The event.
         event: EventId,
-        /// Not before this time.
+        /// It is not due before this time.
         due: Timestamp,
-        /// The family for whose pause it waits: it is due at once when the family goes on.
+        /// The paused family that it waits for: the event becomes due as soon as the pause ends.
         parked: Option<Family>,
     },
-    /// It waits, and what came of its attempts that are open is not known.
+    /// It is requeued, and the results of its open attempts are unknown.
     GiveBack {
         /// The event.
         event: EventId,
-        /// Not before this time.
+        /// It is not due before this time.
         due: Timestamp,
-        /// The time.
+        /// The current time.
         now: Timestamp,
     },
-    /// It is done.
+    /// It is finished.
     Finish {
         /// The event.
         event: EventId,
-        /// How it ended.
+        /// The final status.
         status: EventStatus,
-        /// Why, when it was not delivered.
+        /// The reason, if it was not delivered.
         reason: Option<String>,
-        /// The event that it is a copy of.
+        /// The event of which it is a copy.
         copy_of: Option<EventId>,
-        /// Those behind it wait until an operator replays or discards it, instead of moving up.
+        /// The events behind it stay blocked until an operator replays or discards it.
         hold: bool,
         /// It is a delete call: its person is erased in the same commit.
         erase: bool,
-        /// The time.
+        /// The current time.
         now: Timestamp,
     },
 }
 
-/// A settlement and its consequence, written together.
+/// A settlement and the next state of its event, written together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// What came of an attempt, if one was made.
+    /// The result of an attempt, if one was made.
     pub settlement: Option<Settlement>,
-    /// What becomes of the event.
+    /// The next state of the event.
     pub then: Then,
 }
 
 impl Step {
-    /// The same, with an event that goes back due so much later.
+    /// Returns the same step; with [`Then::Release`], the event is due later by `span`.
     #[must_use]
     pub fn due_later(mut self, span: Duration) -> Self {
         if let Then::Release { due, .. } = &mut self.then {
@@ -145,22 +145,22 @@ impl Step {
     }
 }
 
-/// How events are taken in that happened long ago, elsewhere. They go the way of replays: behind live traffic, and
-/// without subscriptions that are not recent.
+/// How events from an archive are imported. They are processed like replays: after live traffic, and without
+/// subscriptions that are not recent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Import {
-    /// Subscriptions of any age too.
+    /// Also sends subscriptions of any age.
     pub consent: bool,
-    /// Events are recorded without starting flows.
+    /// Records events without starting flows.
     pub backfill: bool,
 }
 
-/// What erasing a person came to.
+/// The result of erasing a person.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Erased {
-    /// Finished events that were emptied.
+    /// The number of finished events that were emptied.
     pub events: usize,
-    /// Events of the person that were left alone: they wait, are held, or hold up others.
+    /// The number of events of the person that were not changed: they are waiting, held, or block other events.
     pub left: usize,
 }
 
@@ -168,17 +168,17 @@ pub struct Erased {
 #[expect(clippy::struct_excessive_bools, reason = "the options of the command, by its names")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Replay {
-    /// Subscriptions of any age too.
+    /// Also sends subscriptions of any age.
     pub consent: bool,
-    /// Events are recorded without starting flows.
+    /// Records events without starting flows.
     pub backfill: bool,
-    /// The requests of the generation before, instead of mapping anew.
+    /// Sends the requests of the previous generation, instead of mapping the event again.
     pub as_sent: bool,
-    /// What an earlier generation delivered too.
+    /// Also sends what an earlier generation delivered.
     pub again: bool,
 }
 
-/// A delete call that is finished.
+/// A finished delete call.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::outbox) struct Deletion<'a> {
     pub(in crate::outbox) event: EventId,

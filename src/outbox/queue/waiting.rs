@@ -1,4 +1,5 @@
-//! Due times that the clock made, and no wait can have meant: it was ahead when they were written, and has been set right.
+//! Makes waiting events due early: when the pause that they wait for ends, or when their due time is further ahead than
+//! any wait. In the second case the clock was ahead when the time was written, and has been corrected since.
 
 use sqlx::sqlite::SqliteConnection;
 
@@ -8,16 +9,16 @@ use crate::outbox::Outbox;
 use crate::outbox::command::{Command, Effects, Written};
 use crate::outbox::error::ReadError;
 
-/// Which waiting events are due now.
+/// Selects the waiting events that become due now.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::outbox) enum Waiting {
-    /// Those that wait for a pause of this family.
+    /// Those that wait for the end of the pause of this family.
     Parked(Family),
-    /// Those whose turn has come, and which are due after this time.
+    /// Those that nothing blocks and that are due after this time.
     Beyond(Timestamp),
 }
 
-/// Makes events due now, some at a time; the reply is whether there are more.
+/// Makes events due now, a limited number per commit; the reply is whether there may be more.
 #[derive(Debug)]
 pub(in crate::outbox) struct BringDue {
     pub(in crate::outbox) what: Waiting,
@@ -39,7 +40,7 @@ impl Command for BringDue {
     }
 }
 
-/// Events brought forward in one commit.
+/// How many events per index are made due in one commit.
 const AT_ONCE: u64 = 1000;
 
 pub(in crate::outbox) const LATEST_DUE: &str = "
@@ -63,7 +64,7 @@ pub(in crate::outbox) const BRING_FORWARD: &str = "
                                  ORDER BY run_after_ms, id LIMIT ?3))";
 
 impl Outbox {
-    /// When the last of the events is due whose turn has come; 1970 when there is none.
+    /// The latest due time of the events that nothing blocks; 1970 if there is none.
     pub async fn latest_due(&self) -> Result<Timestamp, ReadError> {
         let latest: i64 = sqlx::query_scalar(LATEST_DUE)
             .fetch_one(&self.readers)
@@ -72,7 +73,7 @@ impl Outbox {
         Ok(Timestamp::from_millis(latest))
     }
 
-    /// The latest time that a daemon has written down here; `None` when none has.
+    /// The latest time that a daemon has recorded in this file; `None` if there is none.
     pub async fn latest_time(&self) -> Result<Option<Timestamp>, ReadError> {
         let latest: i64 = sqlx::query_scalar(LATEST_TIME)
             .fetch_one(&self.readers)
@@ -82,7 +83,7 @@ impl Outbox {
     }
 }
 
-/// Makes waiting events due `now`, on a connection with an open transaction; answers whether there are more.
+/// Makes waiting events due `now`, on a connection with an open transaction; returns whether there may be more.
 async fn unpark(connection: &mut SqliteConnection, what: Waiting, now: Timestamp) -> Result<bool, sqlx::Error> {
     let beyond = match what {
         Waiting::Parked(family) => return pause::unpark(connection, family, now).await,

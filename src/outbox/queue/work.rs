@@ -1,4 +1,4 @@
-//! What the relay reads about an event it has claimed.
+//! Reads the events that the scheduler has claimed, with their deliveries.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,65 +12,67 @@ use crate::model::{DeliveryId, DeliveryKind, DeliveryStatus, EventType, Timestam
 use crate::outbox::error::ReadError;
 use crate::outbox::{EventId, Outbox, rows};
 
-/// A claimed event, with what it owes so far.
+/// A claimed event, with its deliveries so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimedEvent {
-    /// Its number.
+    /// Its id.
     pub id: EventId,
     /// The name of its source.
     pub source: String,
     /// Its message id.
     pub message_id: String,
-    /// Which call it is; `None` when it never said.
+    /// The type of the call; `None` if it had none.
     pub kind: Option<EventType>,
-    /// The event's name, of a track.
+    /// The event's name; only for a track.
     pub name: Option<String>,
-    /// When it happened, corrected for the client's clock.
+    /// When it happened, corrected for the clock of the client.
     pub at: Timestamp,
     /// When it arrived.
     pub received_at: Timestamp,
-    /// 1 the first time, one more at each replay. What was imported begins with 2: the first was elsewhere.
+    /// 1 at first, and 1 more with each replay. An imported event starts with 2: its first generation was processed
+    /// elsewhere.
     pub generation: i64,
     /// When this generation began.
     pub generation_began: Timestamp,
-    /// What the operator asked of this replay or import; nothing the first time.
+    /// The options of this replay or import; the default in the first generation.
     pub replay: Replay,
     /// The call as received.
     pub payload: String,
-    /// What its batch said around it; one text for all of its calls that stand behind each other.
+    /// The fields of its batch outside the calls; consecutive calls of a batch share one text.
     pub envelope: Option<Arc<str>>,
-    /// The span that stored it, where its request was traced.
+    /// The trace context of the request that stored it, if that request was traced.
     pub traceparent: Option<String>,
-    /// What it owes, in order; empty when it was not mapped yet in this generation.
+    /// Its deliveries, in order; empty if it is not mapped yet in this generation.
     pub deliveries: Vec<StoredDelivery>,
 }
 
-/// A delivery as the relay needs it.
+/// A delivery, with what the scheduler needs of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredDelivery {
-    /// Its number.
+    /// Its id.
     pub id: DeliveryId,
-    /// What it asks of Klaviyo.
+    /// The kind of request.
     pub kind: DeliveryKind,
-    /// The list, of a subscription or a list change.
+    /// The list; only for a subscription or a list change.
     pub list_id: Option<String>,
-    /// Where it stands.
+    /// Its status.
     pub status: DeliveryStatus,
-    /// Why, when it is not delivered.
+    /// The reason, if it is not delivered.
     pub reason: Option<String>,
-    /// Attempts that count against `max_attempts`.
+    /// The number of attempts that count against `max_attempts`.
     pub tries: u32,
-    /// Attempts that failed, counted or not.
+    /// The number of failed attempts, also those that do not count.
     pub failures: u32,
-    /// The frozen body; `None` where it is made at the first attempt, and behind the next [`BODIES`] that are owed.
+    /// The frozen body; `None` if it is built at the first attempt, or if [`BODIES`] open deliveries of the event come
+    /// before this one.
     pub request: Option<String>,
-    /// The profile's id at Klaviyo, where this delivery's answer named it.
+    /// Klaviyo's id of the profile, if the answer to this delivery contained it.
     pub profile_id: Option<String>,
-    /// The event that it was delivered for before, of a duplicate.
+    /// The event for which the same was delivered before; only for a duplicate.
     pub copy_of: Option<EventId>,
 }
 
-/// Of the requests that an event owes, the bodies of so many are read at once: an order may owe hundreds.
+/// The number of open deliveries of an event whose bodies are read at once: an order can have hundreds of deliveries.
 pub const BODIES: usize = 8;
 
 pub(in crate::outbox) const EVENTS: &str = "
@@ -96,17 +98,17 @@ const FORMER: &str = "
      AND d.generation = (SELECT max(f.generation) FROM delivery AS f WHERE f.event_id = e.id AND f.generation < e.generation)
     WHERE e.id = ?1 ORDER BY d.position";
 
-/// When the next events may go whose turn has come; a time may lie in the past.
+/// When the next events that nothing blocks are due; a time may be in the past.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct NextDue {
-    /// Of those that never were replayed.
+    /// Of the events that were never replayed.
     pub live: Option<Timestamp>,
-    /// Of the replayed ones.
+    /// Of the replayed events.
     pub replayed: Option<Timestamp>,
 }
 
 impl NextDue {
-    /// Both at this time.
+    /// Both times are `at`.
     pub const fn at(at: Timestamp) -> Self {
         Self {
             live: Some(at),
@@ -114,7 +116,7 @@ impl NextDue {
         }
     }
 
-    /// Both so much earlier.
+    /// Both times, earlier by `span`.
     #[must_use]
     pub fn earlier_by(self, span: Duration) -> Self {
         let earlier = |at: Option<Timestamp>| at.map(|at| at.minus(span));
@@ -124,7 +126,7 @@ impl NextDue {
         }
     }
 
-    /// The first that lies ahead.
+    /// The earliest time after `now`.
     pub fn ahead(self, now: Timestamp) -> Option<Timestamp> {
         let times = self.live.into_iter().chain(self.replayed);
         times.filter(|at| *at > now).min()
@@ -132,8 +134,8 @@ impl NextDue {
 }
 
 impl Outbox {
-    /// Everything about claimed events but the bodies that are not needed soon, in the order asked for; one whose
-    /// payload has been erased is left out.
+    /// Claimed events with their deliveries, in the order of `ids`, without the bodies that are not needed soon. An
+    /// event whose payload is erased is left out.
     pub async fn claimed(&self, ids: &[EventId]) -> Result<Vec<ClaimedEvent>, ReadError> {
         let failed = || ReadError::of("the claimed events");
         let list = rows::ids(ids);
@@ -161,8 +163,8 @@ impl Outbox {
         Ok(events)
     }
 
-    /// What an event owed in its last generation, for a replay as sent. What was refused before it was ever sent still
-    /// is.
+    /// The deliveries of an event's previous generation, for a replay with `as_sent`. A delivery that was rejected
+    /// without an attempt stays rejected.
     pub async fn formerly_owed(&self, id: EventId) -> Result<Vec<PlannedDelivery>, ReadError> {
         let failed = || ReadError::of("what the event owed before");
         let rows = sqlx::query(FORMER)
@@ -173,7 +175,7 @@ impl Outbox {
         rows.iter().map(planned_of).collect::<Result<_, _>>().map_err(failed())
     }
 
-    /// When the next events may go.
+    /// When the next events are due.
     pub async fn next_due(&self) -> Result<NextDue, ReadError> {
         let failed = || ReadError::of("the next due time");
         let (live, replayed): (Option<i64>, Option<i64>) = sqlx::query_as(include_str!("sql/next_due.sql"))
@@ -213,7 +215,7 @@ fn event_of(row: &SqliteRow) -> Result<ClaimedEvent, sqlx::Error> {
     })
 }
 
-/// Makes one text of equal ones behind each other.
+/// Replaces equal texts of consecutive events by one shared text.
 fn share_envelopes(events: &mut [ClaimedEvent]) {
     let mut last: Option<Arc<str>> = None;
     for event in events {
@@ -255,7 +257,7 @@ fn delivery_of(row: &SqliteRow) -> Result<StoredDelivery, sqlx::Error> {
     })
 }
 
-/// Reads a word the schema's CHECK allows; another is a located error, not a panic.
+/// Reads a value that the CHECK of the schema allows; any other value is an error with its column, not a panic.
 pub(in crate::outbox) fn word<T>(
     row: &SqliteRow,
     column: &'static str,

@@ -1,8 +1,8 @@
-//! Import jobs: bulk imports of profiles, on which Klaviyo works after its answer.
+//! Import jobs: bulk imports of profiles, which Klaviyo processes after its answer.
 //!
-//! One is written down before it is sent, with its attempts and their places in it; Klaviyo's id follows when it is
-//! known. It is open as long as one of its attempts is, and its events stay in flight, through a restart too. What
-//! settles an attempt closes it: there is no way to forget that.
+//! A job is recorded before it is sent, with its attempts and their positions in it; Klaviyo's id is added when it is
+//! known. A job is open while one of its attempts is open. Its events stay active for that time, also after a restart.
+//! The statements that settle attempts also close the job, so that no caller can forget it.
 
 mod write;
 
@@ -19,27 +19,27 @@ use crate::outbox::{EventId, Outbox};
 use write::{BeginImport, ImportTaken};
 pub(in crate::outbox) use write::{forget, give_up};
 
-/// Jobs that are open.
+/// The open jobs.
 pub(in crate::outbox) const OPEN: &str =
     "SELECT id, began_ms, items, klaviyo_id FROM import_job WHERE ended_ms IS NULL ORDER BY id";
-/// The events of a job that wait for it. ?1: the job.
+/// The events that wait for a job. ?1: the job.
 pub(in crate::outbox) const EVENTS: &str = "
     SELECT DISTINCT d.event_id FROM attempt AS a JOIN delivery AS d ON d.id = a.delivery_id
     WHERE a.import_job = ?1 AND a.ended_ms IS NULL";
-/// What a job was sent with. ?1: the job.
+/// The items that a job was sent with. ?1: the job.
 pub(in crate::outbox) const ITEMS: &str = "
     SELECT a.delivery_id, a.number, a.ended_ms IS NULL AS open, d.event_id, d.request
     FROM attempt AS a JOIN delivery AS d ON d.id = a.delivery_id
     WHERE a.import_job = ?1 ORDER BY a.import_item";
 
-/// An import job of which nothing is settled.
+/// An open import job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenImport {
-    /// Its number here.
+    /// Its id in the outbox.
     pub id: ImportJobId,
-    /// Klaviyo's id of it; `None` when the answer has not come, or was lost.
+    /// Klaviyo's id of it; `None` if the answer has not arrived or was lost.
     pub klaviyo_id: Option<String>,
-    /// When it was written down, just before it was sent.
+    /// When it was recorded, directly before it was sent.
     pub began: Timestamp,
     /// How many profiles it was sent with.
     pub items: u64,
@@ -47,10 +47,10 @@ pub struct OpenImport {
     pub events: Vec<EventId>,
 }
 
-/// An open import job, for those who look.
+/// An open import job, as shown in reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportJobReport {
-    /// Klaviyo's id of it; `None` when the answer has not come, or was lost.
+    /// Klaviyo's id of it; `None` if the answer has not arrived or was lost.
     pub klaviyo_id: Option<String>,
     /// When it was sent.
     pub since: Timestamp,
@@ -58,14 +58,14 @@ pub struct ImportJobReport {
     pub profiles: u64,
 }
 
-/// A request that went in an import job.
+/// A request that was sent in an import job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportItem {
     /// The delivery.
     pub delivery: DeliveryId,
     /// The attempt's number.
     pub attempt: i64,
-    /// Whose it is.
+    /// The event of the delivery.
     pub event: EventId,
     /// Whether it waits for the job.
     pub open: bool,
@@ -74,18 +74,18 @@ pub struct ImportItem {
 }
 
 impl Outbox {
-    /// Writes down that attempts begin, all in one import job in this order, and says of each whether it may be made.
-    /// Nothing is sent before this returned.
+    /// Records that attempts start, all in one import job in this order; returns for each whether it may start. The
+    /// caller sends nothing before this returns.
     pub async fn begin_import(&self, starts: Vec<Start>) -> Result<(ImportJobId, Vec<Begun>), WriteError> {
         self.ask(BeginImport(starts)).await
     }
 
-    /// Writes down Klaviyo's id of an import job.
+    /// Records Klaviyo's id of an import job.
     pub async fn import_taken(&self, job: ImportJobId, klaviyo_id: String) -> Result<(), WriteError> {
         self.ask(ImportTaken { job, klaviyo_id }).await
     }
 
-    /// The import jobs that are open.
+    /// The open import jobs.
     pub async fn open_imports(&self) -> Result<Vec<OpenImport>, ReadError> {
         let failed = || ReadError::of("the open import jobs");
         let rows = sqlx::query(OPEN).fetch_all(&self.readers).await.map_err(failed())?;
@@ -103,7 +103,7 @@ impl Outbox {
         Ok(jobs)
     }
 
-    /// The import jobs that are open, in short.
+    /// The open import jobs, in short.
     pub(in crate::outbox) async fn import_job_reports(&self) -> Result<Vec<ImportJobReport>, ReadError> {
         let failed = || ReadError::of("the open import jobs");
         let rows = sqlx::query(OPEN).fetch_all(&self.readers).await.map_err(failed())?;
@@ -119,7 +119,7 @@ impl Outbox {
         reports.collect::<Result<_, _>>().map_err(failed())
     }
 
-    /// What an import job was sent with, in the job's order.
+    /// The items that an import job was sent with, in the job's order.
     pub async fn import_items(&self, job: ImportJobId) -> Result<Vec<ImportItem>, ReadError> {
         let failed = || ReadError::of("the items of an import job");
         let rows = sqlx::query(ITEMS)
@@ -131,7 +131,7 @@ impl Outbox {
         items.collect::<Result<_, _>>().map_err(failed())
     }
 
-    /// Klaviyo's ids of all import jobs, open and over, that are known and began at this time or later.
+    /// Klaviyo's ids, as far as known, of all import jobs that began at `since` or later, open or closed.
     pub async fn known_imports(&self, since: Timestamp) -> Result<HashSet<String>, ReadError> {
         let ids: Vec<String> =
             sqlx::query_scalar("SELECT klaviyo_id FROM import_job WHERE klaviyo_id IS NOT NULL AND began_ms >= ?1")

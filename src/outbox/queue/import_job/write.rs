@@ -1,4 +1,4 @@
-//! What the writer writes of import jobs: their beginning, Klaviyo's id, their end without one, and their removal.
+//! The writes for import jobs: their start, Klaviyo's id, their end without a result, and their removal.
 
 use sqlx::sqlite::SqliteConnection;
 
@@ -7,7 +7,7 @@ use crate::outbox::command::{Command, Written};
 use crate::outbox::queue::begin;
 use crate::outbox::queue::transition::{Begun, Start};
 
-/// Writes down that attempts begin, all in one import job; the reply is the job, and of each attempt whether it may.
+/// Records that attempts start, all in one import job; the reply is the job, and for each attempt whether it may start.
 #[derive(Debug)]
 pub(in crate::outbox) struct BeginImport(pub(in crate::outbox) Vec<Start>);
 
@@ -19,7 +19,7 @@ impl Command for BeginImport {
     }
 }
 
-/// Writes down Klaviyo's id of an import job.
+/// Records Klaviyo's id of an import job.
 #[derive(Debug)]
 pub(in crate::outbox) struct ImportTaken {
     pub(in crate::outbox) job: ImportJobId,
@@ -47,11 +47,12 @@ impl Command for ImportTaken {
 /// ?1: the job; ?2: Klaviyo's id of it.
 const TAKEN: &str = "UPDATE import_job SET klaviyo_id = ?2 WHERE id = ?1";
 
-/// Writes down a job and its attempts on a connection with an open transaction.
+/// Records a job and its attempts on a connection with an open transaction.
 async fn begin(connection: &mut SqliteConnection, starts: &[Start]) -> Result<(ImportJobId, Vec<Begun>), sqlx::Error> {
     let first = starts.first().ok_or(sqlx::Error::RowNotFound)?;
     let permitted = begin::permitted(connection, &[starts]).await?;
-    // One of which nothing may go is over with its first look.
+    // The column must be positive. A job without a permitted attempt has no open attempt, so the next settlement closes
+    // it.
     let items = permitted.iter().filter(|may| **may).count().max(1);
     let job: i64 =
         sqlx::query_scalar("INSERT INTO import_job (sent_to, began_ms, items) VALUES (?1, ?2, ?3) RETURNING id")
@@ -66,7 +67,7 @@ async fn begin(connection: &mut SqliteConnection, starts: &[Start]) -> Result<(I
     Ok((job, begun))
 }
 
-/// Gives up every open job, as if the daemon had never known of one: its requests become `unknown`.
+/// Closes every open job without its result, and runs the recovery of a start: its requests become `unknown`.
 pub(in crate::outbox) async fn give_up(connection: &mut SqliteConnection, now: Timestamp) -> Result<(), sqlx::Error> {
     sqlx::query("UPDATE import_job SET ended_ms = max(began_ms, ?1) WHERE ended_ms IS NULL")
         .bind(now.as_millis())
@@ -79,7 +80,7 @@ pub(in crate::outbox) async fn give_up(connection: &mut SqliteConnection, now: T
     Ok(())
 }
 
-/// Removes the jobs that ended before this time and of which no attempt is left.
+/// Removes the jobs that ended before this time and have no attempt left.
 pub(in crate::outbox) async fn forget(connection: &mut SqliteConnection, before: Timestamp) -> Result<(), sqlx::Error> {
     sqlx::query(
         "DELETE FROM import_job WHERE ended_ms < ?1

@@ -1,14 +1,14 @@
--- Writes down that attempts begin, before anything is sent.
--- ?1: JSON array of {delivery_id, sent_to, now_ms, request, import_job, import_item}; request only where it is not frozen
--- yet, the last two only for those that go in one import job.
+-- Records that attempts start, before anything is sent.
+-- ?1: JSON array of {delivery_id, sent_to, now_ms, request, import_job, import_item}; request only if it is not frozen
+-- yet, the last two only for attempts in an import job.
 
 UPDATE delivery
 SET sent_to = j.value ->> 'sent_to', request = coalesce(request, j.value ->> 'request')
 FROM json_each(?1) AS j
 WHERE delivery.id = j.value ->> 'delivery_id';
 
--- What an earlier generation delivered to the same place, word for word, is not owed again, unless the replay asks for it. The
--- id that the profile was answered with is needed by the list changes behind it.
+-- A request that an earlier generation delivered to the same destination with an identical body is a duplicate, unless
+-- the replay has `again`. The list changes after it need the profile id from that answer.
 UPDATE delivery
 SET status = 'duplicate', copy_of = e.id, profile_id = f.profile_id,
     reason = 'delivered before, in generation ' || f.generation || ' of this event: `replay --again` sends it again'
@@ -21,8 +21,9 @@ WHERE delivery.id = j.value ->> 'delivery_id' AND e.id = delivery.event_id AND e
        OR NOT EXISTS (SELECT 1 FROM delivery AS l WHERE l.event_id = e.id AND l.generation = delivery.generation
                       AND l.kind IN ('list_add', 'list_remove', 'deletion')));
 
--- A key is free again when its owner will never deliver it: it was refused, its event is over, or another generation of its
--- event has begun. A replay that is to send everything again takes even what an earlier generation delivered.
+-- A dedup_key is free again if its owner will never deliver it: the delivery was rejected, its event is finished, or a
+-- later generation of its event has begun. A replay with `again` also takes the keys that an earlier generation
+-- delivered.
 DELETE FROM dedup_key
 WHERE (sent_to, metric, event_key) IN
       (SELECT d.sent_to, d.metric, d.event_key
@@ -40,7 +41,8 @@ JOIN delivery_people AS p ON p.delivery_id = d.id
 WHERE d.status IN ('pending', 'unknown')
 ON CONFLICT DO NOTHING;
 
--- A copy: one of its people has the key already. Delivered before, it is not sent.
+-- A copy: another delivery owns the key for one of its identifiers. If that owner was delivered, this one is
+-- not sent.
 UPDATE delivery
 SET status = 'duplicate', copy_of = o.event_id,
     reason = 'its `$event_id` was delivered before for this person, by event ' || o.event_id
@@ -51,7 +53,8 @@ WHERE delivery.id = j.value ->> 'delivery_id' AND delivery.status IN ('pending',
   AND k.person = p.person AND k.delivery_id <> delivery.id
   AND o.id = k.delivery_id AND o.status = 'delivered';
 
--- What is a copy, or has to wait for the first, owns nothing meanwhile: two that wait for each other would wait for ever.
+-- A delivery that is a copy, or that has to wait for the owner of a key, owns no keys in the meantime: two deliveries
+-- that wait for each other would wait forever.
 DELETE FROM dedup_key
 WHERE (sent_to, metric, event_key, delivery_id) IN
       (SELECT d.sent_to, d.metric, d.event_key, d.id

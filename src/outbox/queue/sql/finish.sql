@@ -1,5 +1,5 @@
--- Ends events and lets those behind them move up.
--- ?1: JSON array of {event_id, status, reason, copy_of, hold, now_ms}. One that holds keeps its place in its lines.
+-- Finishes events and removes their queue entries, so that the events behind them move up.
+-- ?1: JSON array of {event_id, status, reason, copy_of, hold, now_ms}. An event with hold = 1 keeps its queue entries.
 
 UPDATE event
 SET status = j.value ->> 'status', reason = j.value ->> 'reason', copy_of = j.value ->> 'copy_of',
@@ -10,7 +10,7 @@ WHERE event.id = j.value ->> 'event_id' AND event.finished_ms IS NULL;
 DELETE FROM queue_entry
 WHERE event_id IN (SELECT j.value ->> 'event_id' FROM json_each(?1) AS j WHERE j.value ->> 'hold' = 0);
 
--- Whoever is now first in a line that one of them stood in counts anew how many lines still hold it up.
+-- Computes blocked_by again for each event that is now first in a queue of one of them.
 UPDATE event
 SET blocked_by = (SELECT count(*) FROM queue_entry AS t
              WHERE t.event_id = event.id

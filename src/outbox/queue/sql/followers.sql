@@ -1,5 +1,5 @@
--- Tracks that stand behind claimed ones in their queues, in order, each with the event right before it in each of its
--- queues. ?1: JSON array of the claimed events; ?2: how many of a queue are looked at.
+-- Tracks behind claimed tracks in their queues, in order, each with the event directly before it in each of its queues.
+-- ?1: JSON array of the claimed events; ?2: how many entries of a queue are read at most.
 WITH
     head AS (SELECT DISTINCT t.identifier, t.queue_pos
              FROM json_each(?1) AS j

@@ -1,5 +1,5 @@
--- Writes down what an event owes, as mapped. ?1: JSON array of {event_id, position, kind, metric, event_key,
--- list_id, request, refused, warnings}.
+-- Records the deliveries of events, as mapped.
+-- ?1: JSON array of {event_id, position, kind, metric, event_key, list_id, request, refused, warnings}.
 INSERT INTO delivery (event_id, generation, position, kind, metric, event_key, list_id, status, reason, warnings, request)
 SELECT e.id, e.generation, j.value ->> 'position', j.value ->> 'kind', j.value ->> 'metric',
        j.value ->> 'event_key', j.value ->> 'list_id',

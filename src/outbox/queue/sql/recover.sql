@@ -1,6 +1,7 @@
--- What the last daemon left when it ended without finishing: requests in flight become `unknown`, their events may be taken
--- again. Those in an import job that is open stay as they are: Klaviyo may still work on it, and it is asked about before
--- anything of their people goes. ?1: now, in ms.
+-- Repairs what the last daemon left open: requests in flight become `unknown`, and their events can be claimed again.
+-- Requests in an open import job stay unchanged: Klaviyo may still process the job, and the daemon requests its state
+-- before it sends anything of the same people.
+-- ?1: now, in ms.
 
 UPDATE delivery SET status = 'unknown', reason = 'the answer never came: the daemon ended while it was in the air'
 WHERE status IN ('pending', 'unknown')
@@ -19,7 +20,7 @@ WHERE ended_ms IS NULL
                   WHERE o.id = attempt.import_job AND o.ended_ms IS NULL
                     AND e.active = 1 AND d.status IN ('pending', 'unknown'));
 
--- What is open still is in an open import job.
+-- The attempts that are still open are in an open import job.
 UPDATE event SET active = 0
 WHERE active = 1
   AND NOT EXISTS (SELECT 1 FROM delivery AS d JOIN attempt AS a ON a.delivery_id = d.id

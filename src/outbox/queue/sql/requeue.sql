@@ -1,5 +1,5 @@
--- Gives events back that the daemon took: they stay pending, not before run_after_ms. What has a request in flight is not given
--- back: it was taken once more by another.
+-- Requeues claimed events: they stay pending, and are not due before run_after_ms. An event with a request in flight is
+-- not requeued: it has been claimed again in the meantime.
 -- ?1: JSON array of {event_id, run_after_ms, parked}; parked: the family whose pause it waits for.
 UPDATE event SET active = 0, run_after_ms = j.value ->> 'run_after_ms', parked = j.value ->> 'parked'
 FROM json_each(?1) AS j

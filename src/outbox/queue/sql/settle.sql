@@ -1,6 +1,7 @@
--- Writes down what came of attempts. ?1: JSON array of {delivery_id, number, now_ms, outcome, http_status, error,
--- request_id, profile_id, status, reason, request, note, counts, failed}: the attempt's outcome and what it makes of its
--- delivery. Answers a row for each attempt and each delivery that it changed.
+-- Records the results of attempts.
+-- ?1: JSON array of {delivery_id, number, now_ms, outcome, http_status, error, request_id, profile_id, status, reason,
+-- request, note, counts, failed}: the outcome of the attempt and the new state of its delivery.
+-- Returns a row for each attempt and each delivery that it changed.
 
 UPDATE attempt
 SET ended_ms = max(attempt.started_ms, j.value ->> 'now_ms'), http_status = j.value ->> 'http_status',
@@ -24,7 +25,7 @@ FROM json_each(?1) AS j
 WHERE delivery.id = j.value ->> 'delivery_id' AND delivery.status IN ('pending', 'unknown')
 RETURNING id;
 
--- An import job is over when none of its attempts is open.
+-- An import job is closed when none of its attempts is open.
 UPDATE import_job SET ended_ms = max(began_ms, (SELECT max(j.value ->> 'now_ms') FROM json_each(?1) AS j))
 WHERE ended_ms IS NULL
   AND NOT EXISTS (SELECT 1 FROM attempt AS a WHERE a.import_job = import_job.id AND a.ended_ms IS NULL);
