@@ -1,5 +1,6 @@
-//! What an operator changes: finished events are sent again, waiting ones are stopped, released or given up, and a person
-//! is erased. Each in portions, since the writer has others to serve in between; each answers what it changed.
+//! The changes by an operator: finished events are replayed, waiting events are held, released or discarded, and a
+//! person is erased. Changes of many events are written in portions, so that the writer can run other commands in
+//! between. Each returns what it changed.
 
 use std::sync::atomic::Ordering;
 
@@ -13,17 +14,17 @@ use crate::outbox::maintain::scrub;
 use crate::outbox::queue::transition::{Erased, Replay};
 use crate::outbox::{Outbox, rows};
 
-/// Events that a command changes in one commit.
+/// How many events a command changes in one commit.
 const PORTION: usize = 500;
 
-/// Lets the events go that a change made due.
+/// The effects of a change that makes events due: the scheduler is woken.
 const WAKES: Effects = Effects {
     wakes: true,
     stores: false,
     erases: false,
 };
 
-/// Sends finished events again.
+/// Replays finished events.
 #[derive(Debug)]
 struct ReplayEvents {
     now: Timestamp,
@@ -52,7 +53,7 @@ impl Command for ReplayEvents {
     }
 }
 
-/// Gives unfinished events up.
+/// Makes unfinished events dead.
 #[derive(Debug)]
 struct Discard {
     now: Timestamp,
@@ -76,7 +77,7 @@ impl Command for Discard {
     }
 }
 
-/// Stops pending events.
+/// Holds pending events.
 #[derive(Debug)]
 struct Hold(Vec<EventId>);
 
@@ -92,7 +93,7 @@ impl Command for Hold {
     }
 }
 
-/// Lets held events go.
+/// Releases held events.
 #[derive(Debug)]
 struct Release {
     now: Timestamp,
@@ -139,8 +140,8 @@ impl Command for Erase {
 }
 
 impl Outbox {
-    /// Sends finished events again, in this order, behind everything their people wait for. Answers those that it does:
-    /// what is not finished, or was erased, is left alone.
+    /// Sends finished events again, in this order, behind the waiting events of the same people. Returns the replayed
+    /// events: an event that is not finished or was erased is not changed.
     pub async fn replay(&self, now: Timestamp, events: Vec<EventId>, how: Replay) -> Result<Vec<EventId>, WriteError> {
         let mut replayed = Vec::new();
         for events in chunks(events) {
@@ -149,8 +150,8 @@ impl Outbox {
         Ok(replayed)
     }
 
-    /// Gives unfinished events up for good; those behind them move up. Answers those that it does: events in flight are
-    /// left alone.
+    /// Makes unfinished events dead; those behind them move up. Returns the discarded events: an event in flight is not
+    /// changed.
     pub async fn discard(&self, now: Timestamp, events: Vec<EventId>) -> Result<Vec<EventId>, WriteError> {
         let mut discarded = Vec::new();
         for events in chunks(events) {
@@ -159,8 +160,8 @@ impl Outbox {
         Ok(discarded)
     }
 
-    /// Stops pending events until they are released; their people's later events wait behind them. Answers those that it
-    /// does: events in flight are left alone.
+    /// Holds pending events until they are released; later events of the same people wait behind them. Returns the held
+    /// events: an event in flight is not changed.
     pub async fn hold(&self, events: Vec<EventId>) -> Result<Vec<EventId>, WriteError> {
         let mut held = Vec::new();
         for events in chunks(events) {
@@ -169,8 +170,8 @@ impl Outbox {
         Ok(held)
     }
 
-    /// Lets held events go again, and those that wait for another attempt at once. Answers those that it does: what the
-    /// daemon has claimed is left alone.
+    /// Releases held events, and makes events that are backing off due at once. Returns the released events: an active
+    /// event is not changed.
     pub async fn release(&self, now: Timestamp, events: Vec<EventId>) -> Result<Vec<EventId>, WriteError> {
         let mut released = Vec::new();
         for events in chunks(events) {
@@ -179,25 +180,26 @@ impl Outbox {
         Ok(released)
     }
 
-    /// Erases the person that these identifiers name, and everybody who is known to be the same: empties all their
-    /// finished events for good. What waits, is held or holds up others is left alone.
+    /// Erases the person that these identifiers name, with all identifiers that are known to be of the same person:
+    /// empties all finished events of the person, irreversibly. An event that waits, is held or blocks others is not
+    /// changed.
     pub async fn erase(&self, now: Timestamp, identifiers: Vec<Identifier>) -> Result<Erased, WriteError> {
         self.ask(Erase { now, identifiers }).await
     }
 
-    /// Whether what this process erased is out of the file and its log too. A large file is rewritten at the
-    /// daemon's next start only ([`Outbox::is_to_be_rebuilt`]).
+    /// Whether the data that this process erased is removed from the file and its WAL too. A large file is rewritten
+    /// only at the daemon's next start ([`Outbox::is_to_be_rebuilt`]).
     pub fn is_scrubbed(&self) -> bool {
         !self.unscrubbed.load(Ordering::Acquire)
     }
 
-    /// Whether the file is still to be rewritten, so that nothing erased is left in unused parts of it.
+    /// Whether the file still has to be rewritten, so that its unused parts contain no erased data.
     pub async fn is_to_be_rebuilt(&self) -> Result<bool, ReadError> {
         Ok(self.recall(scrub::DUE).await?.is_some())
     }
 }
 
-/// Events in portions, in their order: the writer has others to serve in between.
+/// Splits events into portions, in their order, so that the writer can run other commands in between.
 fn chunks(events: Vec<EventId>) -> impl Iterator<Item = Vec<EventId>> {
     let mut events = events.into_iter().peekable();
     std::iter::from_fn(move || {

@@ -1,11 +1,11 @@
-//! Takes events out of the queues of identifiers that name nobody: what the writer does, some at a time.
+//! The command that removes events from the queues of identifiers that identify no person, in portions.
 
 use serde_json::json;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::outbox::command::{Command, Effects, Written};
 
-/// Takes the last events out of the queues of these identifiers; the reply is how many.
+/// Removes the last events from the queues of these identifiers; the reply is the number of events.
 #[derive(Debug)]
 pub(in crate::outbox) struct Dissolve(pub(in crate::outbox) Vec<String>);
 
@@ -24,10 +24,10 @@ impl Command for Dissolve {
     }
 }
 
-/// Events taken out of a queue in one commit.
+/// How many events are removed from the queues in one commit.
 const PORTION: i64 = 5_000;
 
-/// The last events of these queues.
+/// The last events of these queues. ?1: JSON array of the identifiers; ?2: how many at most.
 const LAST: &str = "
     SELECT event_id FROM queue_entry WHERE identifier IN (SELECT value FROM json_each(?1)) ORDER BY queue_pos DESC LIMIT ?2";
 
@@ -43,7 +43,7 @@ const DISSOLVE: [&str; 3] = [
      WHERE id IN (SELECT value FROM json_each(?2)) AND ?1 IS NOT NULL",
 ];
 
-/// Takes the last events out of these queues; with how many.
+/// Removes the last events from these queues; returns the number of events.
 async fn take_out(connection: &mut SqliteConnection, queues: &[String]) -> Result<u64, sqlx::Error> {
     let queues = json!(queues).to_string();
     let events: Vec<i64> = sqlx::query_scalar(LAST)

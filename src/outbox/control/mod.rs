@@ -1,4 +1,4 @@
-//! What an operator changes: events are replayed, held, released, discarded; people are erased.
+//! The changes by an operator: events are replayed, held, released or discarded, and people are erased.
 
 pub(in crate::outbox) mod changes;
 pub(in crate::outbox) mod dissolve;

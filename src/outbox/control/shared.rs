@@ -1,5 +1,6 @@
-//! Identifiers that many people share: one constant `anonymousId` for everybody puts them all into one queue, and each waits
-//! for all before. They are named here, and a queue of an identifier that names nobody is dissolved.
+//! Reports identifiers that many people share: one constant `anonymousId` for all people puts all events into one
+//! queue, and each event waits for all earlier ones. Also dissolves the queues of identifiers that identify no person
+//! (`garbage_ids`).
 
 use serde_json::json;
 use sqlx::Row;
@@ -10,11 +11,12 @@ use crate::model::GarbageIds;
 use crate::outbox::Outbox;
 use crate::outbox::error::{ReadError, WriteError};
 
-/// So many different people in one queue are no person with several ids.
+/// If the events of one queue name so many different people, they are not one person with several ids.
 const PEOPLE: i64 = 10;
 
-/// The queues that the newest waiting events stand in, and who else stands there: of each the last 200 events are looked
-/// at, so that it costs the same however many wait. People are known by their user ids, or by their e-mail addresses.
+/// The queues of the newest waiting events, and how many people the events in each queue name. Only the last 200 events
+/// of a queue are examined, so that the cost does not grow with the queue. People are counted by their user ids or by
+/// their e-mail addresses, whichever gives more. ?1: the number of people from which a queue counts as shared.
 pub(in crate::outbox) const SHARED: &str = "
     WITH newest (id) AS MATERIALIZED (
         SELECT id FROM event WHERE finished_ms IS NULL AND status = 'pending' ORDER BY received_ms DESC LIMIT 100),
@@ -31,25 +33,25 @@ pub(in crate::outbox) const SHARED: &str = "
         FROM queue AS q)
     SELECT identifier, waiting, people FROM counted WHERE people >= ?1 ORDER BY waiting DESC, identifier LIMIT 3";
 
-/// The queues of identifiers, without regard to case.
+/// The queues with these identifier values, ignoring case. ?1: JSON array of the values in lower case.
 const QUEUES: &str = "
     SELECT identifier FROM queue_entry
     WHERE lower(trim(substr(identifier, instr(identifier, ':') + 1))) IN (SELECT value FROM json_each(?1))
     GROUP BY identifier";
 
-/// An identifier in whose queue many people wait.
+/// An identifier that many people share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedIdentifier {
-    /// As `anonymous:kiosk-1`.
+    /// For example `anonymous:kiosk-1`.
     pub identifier: String,
-    /// Events in its queue; 100,000 stands for more, too.
+    /// The number of events in its queue; at most 100,000 are counted.
     pub waiting: i64,
-    /// Different people among the last 200 of them.
+    /// The number of different people in the last 200 of them.
     pub people: i64,
 }
 
 impl Outbox {
-    /// Identifiers in whose queues many people wait, the longest queue first; three at most.
+    /// Identifiers that many people share, the longest queue first; at most three.
     pub async fn shared_identifiers(&self) -> Result<Vec<SharedIdentifier>, ReadError> {
         let failed = || ReadError::of("the shared identifiers");
         let rows = sqlx::query(SHARED)
@@ -61,8 +63,8 @@ impl Outbox {
         shared.map_err(failed())
     }
 
-    /// Takes what waits out of the queues of identifiers that name nobody: each event waits for its own person's alone.
-    /// With how many events that were. Goes once through all queues.
+    /// Removes the waiting events from the queues of identifiers that identify no person: each event then waits only
+    /// for the events of its own person. Returns the number of events. Reads all queues once.
     pub async fn dissolve(&self, garbage: &GarbageIds) -> Result<u64, DissolveError> {
         let words: Vec<&str> = garbage.words().collect();
         let queues: Vec<String> = sqlx::query_scalar(QUEUES)
@@ -86,9 +88,9 @@ impl Outbox {
 #[derive(Debug, thiserror::Error)]
 #[error("failed to dissolve the queues of identifiers that name nobody")]
 pub enum DissolveError {
-    /// They could not be found.
+    /// The queues could not be read.
     Read(#[from] ReadError),
-    /// They could not be written.
+    /// The change could not be written.
     Write(#[from] WriteError),
 }
 

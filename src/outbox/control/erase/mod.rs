@@ -1,11 +1,12 @@
-//! Erasing a person: whom a delete call is about, and emptying their finished events.
+//! Erases a person: finds the identifiers of the person in a delete call, and empties the finished events.
 //!
-//! A delete call learns whom else it names when it arrives (`sql/person.sql`), and stands in the lines of all of them.
-//! So everything of the person that came before it is finished when its turn comes, and nothing that came after overtakes
-//! it. When it is finished, the same transaction empties the person's finished events. Their rows stay.
+//! When a delete call arrives, the other identifiers of its person are added to it (`sql/person.sql`), so it is in the
+//! queues of all of them. Therefore all earlier events of the person are finished when the delete call is first in its
+//! queues, and no later event overtakes it. When it is finished, the same transaction empties the finished events of
+//! the person. Their rows stay.
 //!
-//! It promises that nothing personal is left in those rows, and that an event of another userId is left alone. What the
-//! file itself still holds of it, [`crate::outbox::maintain::scrub`] clears.
+//! Promises that no personal data is left in those rows, and that an event of another userId is not changed.
+//! [`crate::outbox::maintain::scrub`] removes the erased data from the unused parts of the file and from the WAL.
 
 mod person;
 
@@ -20,11 +21,11 @@ use crate::outbox::queue::transition::{Deletion, Erased};
 
 pub use person::{Person, PersonsEvent};
 
-/// Everything, in an order or among numbers.
+/// No upper bound, for a queue position or an event id.
 const ALL: i64 = i64::MAX;
 
-/// Empties the person's events before a delete call, and the call itself. One that Klaviyo refused keeps what it says:
-/// the operator has to see whom it is about, and may replay it.
+/// Empties the events of the person before a delete call, and the call itself. A delete call that is dead, because
+/// Klaviyo rejected the request, keeps its content: the operator has to see which person it names, and may replay it.
 pub(in crate::outbox) async fn after(
     connection: &mut SqliteConnection,
     deletion: Deletion<'_>,
@@ -38,7 +39,7 @@ pub(in crate::outbox) async fn after(
     .bind(deletion.status.word())
     .fetch_optional(&mut *connection)
     .await?;
-    // Discarded meanwhile: nobody is to be erased any more.
+    // It was discarded in the meantime: no person is to be erased.
     let Some(row) = row else { return Ok(()) };
     let person: String = row.try_get("person")?;
     let mut events = erasable(connection, &person, row.try_get("queue_pos")?).await?;
@@ -59,8 +60,8 @@ pub(in crate::outbox) async fn after(
     Ok(())
 }
 
-/// Empties all finished events of the person that these identifiers name; says how many, and how many are left since
-/// they are not finished.
+/// Empties all finished events of the person that these identifiers name; returns how many, and how many are left
+/// because they are not finished.
 pub(in crate::outbox) async fn now(
     connection: &mut SqliteConnection,
     now: Timestamp,
@@ -86,7 +87,7 @@ pub(in crate::outbox) async fn now(
     })
 }
 
-/// Gives the delete calls among the events just stored everybody they are about.
+/// Adds to the delete calls among the events just stored all identifiers of their person.
 pub(in crate::outbox) async fn chain(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let calls = sqlx::query(include_str!("../sql/delete_calls.sql"))
         .fetch_all(&mut *connection)
@@ -107,7 +108,8 @@ pub(in crate::outbox) async fn chain(connection: &mut SqliteConnection) -> Resul
     Ok(())
 }
 
-/// All identifiers of the person that `named` (a JSON array) names, as a JSON array, as events before `before` tell.
+/// All identifiers, as a JSON array, of the person that `named` (a JSON array) names, according to the events before
+/// `before`.
 async fn person(connection: &mut SqliteConnection, named: &str, before: i64) -> Result<String, sqlx::Error> {
     let identifiers: Vec<String> = sqlx::query_scalar(include_str!("../sql/person.sql"))
         .bind(named)
@@ -149,7 +151,7 @@ async fn record(
     kv::set(connection, scrub::DUE, "1").await
 }
 
-/// What became of the call, and what was erased for it.
+/// The result of the call, and what was erased for it.
 fn reason(deletion: Deletion<'_>, earlier: usize, kept: bool) -> String {
     let plural = if earlier == 1 { "" } else { "s" };
     let done = if kept {

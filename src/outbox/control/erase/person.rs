@@ -1,4 +1,4 @@
-//! Whom an erasure is about, before it is done: all names of the person, and all events.
+//! Finds, before an erasure, all identifiers and all events of the person.
 
 use serde_json::json;
 use sqlx::Row;
@@ -8,24 +8,24 @@ use crate::model::{EventId, Identifier, IdentifierKind};
 use crate::outbox::Outbox;
 use crate::outbox::error::ReadError;
 
-/// A person, as the outbox knows them.
+/// A person, as known from the events in the outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
-    /// Everybody who is known to be the same. Erasing takes away by what that is known: whoever asks again must name
-    /// them all.
+    /// All identifiers that are known to be of this person. An erasure also removes the events that connect them, so a
+    /// later request must name all of them.
     pub identifiers: Vec<Identifier>,
-    /// Their events, in order of arrival.
+    /// The events of the person, in order of arrival.
     pub events: Vec<PersonsEvent>,
 }
 
-/// Where an event of a person stands.
+/// The state of an event of a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PersonsEvent {
-    /// Its number.
+    /// Its id.
     pub id: EventId,
-    /// Whether it is finished, and nobody waits behind it.
+    /// Whether it is finished, and blocks no other event.
     pub done: bool,
-    /// Whether a request of it is in flight.
+    /// Whether it has a request in flight.
     pub in_flight: bool,
 }
 
@@ -61,7 +61,7 @@ impl Outbox {
     }
 }
 
-/// The identifiers of a JSON array of their texts.
+/// Parses a JSON array of identifiers.
 fn identifiers_of(names: &str) -> Vec<Identifier> {
     let names: Vec<String> = serde_json::from_str(names).unwrap_or_default();
     let of = |name: &String| {

@@ -1,10 +1,10 @@
-//! Erasing a person, on a real file: who is erased, and what is left.
+//! Tests the erasure of a person on a real file: which events are erased, and what is left.
 
 use crate::model::{DeliveryStatus, EventStatus, EventType, Identifier, IdentifierKind};
 use crate::outbox::tests::{NOW, begin, claim_all, count, event, files, finish, plan, planned, settle};
 use crate::outbox::*;
 
-/// An identifier as the outbox writes it: `user:1`.
+/// Parses an identifier as the outbox writes it: `user:1`.
 fn id(text: &str) -> Identifier {
     let (kind, value) = text.split_once(':').unwrap();
     Identifier::new(IdentifierKind::from_word(kind).unwrap(), value).unwrap()
@@ -28,7 +28,7 @@ pub(in crate::outbox) fn delete(ids: &[&str]) -> NewEvent {
     call("delete", EventType::Delete, ids)
 }
 
-/// Finishes whatever may go, round after round; delete calls erase.
+/// Finishes all events that can be claimed, until none is left; finished delete calls erase.
 async fn work_off(outbox: &Outbox, deletes: &[i64]) {
     loop {
         let ids = claim_all(outbox).await;
@@ -59,7 +59,7 @@ pub(in crate::outbox) async fn finish_delete(outbox: &Outbox, id: i64, status: E
     outbox.settle(vec![step]).await.unwrap();
 }
 
-/// The messages of the events whose calls are gone.
+/// The message ids of the events without a payload.
 async fn gone(outbox: &Outbox) -> Vec<String> {
     sqlx::query_scalar("SELECT message_id FROM events WHERE payload IS NULL ORDER BY id")
         .fetch_all(&outbox.readers)
@@ -67,7 +67,7 @@ async fn gone(outbox: &Outbox) -> Vec<String> {
         .unwrap()
 }
 
-/// What is gone after these events and then the delete call, all worked off.
+/// The message ids of the erased events, after these events and then the delete call are finished.
 async fn gone_after(events: Vec<NewEvent>, ids: &[&str]) -> Vec<String> {
     let files = files();
     let outbox = files.open().await;
@@ -117,7 +117,7 @@ async fn two_people_of_one_browser_stay_two() {
     assert_eq!(gone_after(events(), &["user:1"]).await, one);
     let two = ["nobody yet", "two", "two by mail", "delete"];
     assert_eq!(gone_after(events(), &["user:2"]).await, two);
-    // Of two users, the browser's own id says neither.
+    // An anonymous id that two users share identifies neither of them.
     let neither = ["nobody yet", "delete"];
     assert_eq!(gone_after(events(), &["anonymous:a"]).await, neither);
 }
@@ -133,7 +133,7 @@ async fn an_alias_makes_two_users_one_and_only_through_their_own_names() {
     assert_eq!(gone_after(joined.clone(), &["user:old"]).await, all);
     assert_eq!(gone_after(joined, &["user:new"]).await, all);
 
-    // Somebody else signed up later in the browser of user 1.
+    // Another user signed up later in the browser of user 1.
     let shared = vec![
         track("one", &["user:1", "anonymous:a"]),
         call("alias", EventType::Alias, &["user:2", "user:a", "anonymous:a"]),
@@ -152,7 +152,8 @@ async fn a_delete_takes_its_turn_behind_everybody_it_is_about_and_holds_up_what_
     ];
     outbox.append(before).await.unwrap();
     finish(&outbox, claim_all(&outbox).await[0], EventStatus::Delivered).await;
-    // Its own name has no other event waiting; its person's has.
+    // No other event waits in the queue of its own identifier, but one waits in the queue of the person's other
+    // identifier.
     outbox.append(vec![delete(&["user:1"])]).await.unwrap();
     outbox
         .append(vec![track("back again", &["anonymous:a"]), track("other", &["user:2"])])
@@ -264,7 +265,7 @@ async fn rows_and_counts_and_ledger_stay_and_nothing_personal_does() {
     assert_eq!(count(&outbox, "SELECT difference FROM audit").await, 0);
     let report = outbox.report(EventId(1)).await.unwrap().unwrap();
     assert_eq!((report.payload, report.identifiers.len()), (None, 0));
-    // The same message again is known, though nothing of it is left.
+    // The same message is still recognised, although nothing personal of it is left.
     outbox
         .append(vec![track("order", &["user:1", "email:e@x.co"])])
         .await

@@ -1,6 +1,6 @@
--- Gives events up for good and lets those behind them move up. What the daemon has taken and not sent is taken back; what
--- has a request in flight is left alone.
--- ?1: now, in ms; ?2: JSON array of event ids. Answers those that are finished with.
+-- Makes unfinished events dead, so that the events behind them move up. An active event without a request in flight is
+-- taken from the daemon; one with a request in flight is not changed.
+-- ?1: now, in ms; ?2: JSON array of event ids. Returns the ids of those that are finished now.
 
 UPDATE event
 SET status = 'dead', finished_ms = ?1, reason = 'discarded by an operator', active = 0

@@ -1,6 +1,6 @@
--- The finished events of a person. ?1: JSON array of all the person's identifiers; ?2: those in the order before this
--- place. An event that names another userId is not the person's. One that still holds up those behind it is not
--- finished with: an operator replays or discards it first.
+-- The finished events of a person. An event that names another userId is not an event of this person. An event that
+-- still blocks others is not included: an operator replays or discards it first.
+-- ?1: JSON array of all identifiers of the person; ?2: only events with a smaller queue_pos.
 SELECT DISTINCT e.id
 FROM json_each(?1) AS j
 JOIN event_identifier AS i ON i.identifier = j.value

@@ -1,5 +1,6 @@
--- Empties finished events of everything personal. Their rows stay, so that the counts add up, and so do message ids, by
--- which the same call is recognised, and `$event_id`s, which nobody's name stands beside any more. ?1: JSON array of event ids.
+-- Removes all personal data from finished events. Their rows stay, so that the counts add up. The message ids stay, so
+-- that the same call is recognised. The `$event_id`s stay, but without an identifier of a person.
+-- ?1: JSON array of event ids.
 
 UPDATE attempt SET error = 'erased'
 WHERE error IS NOT NULL
@@ -17,7 +18,7 @@ DELETE FROM payload WHERE event_id IN (SELECT j.value FROM json_each(?1) AS j);
 
 DELETE FROM event_identifier WHERE event_id IN (SELECT j.value FROM json_each(?1) AS j);
 
--- It says of which person a message was to whoever guesses.
+-- The fingerprint would let a reader verify a guess about the person of a message.
 UPDATE message SET fingerprint = NULL
 WHERE (source, message_id) IN (SELECT e.source, e.message_id FROM json_each(?1) AS j JOIN event AS e ON e.id = j.value);
 

@@ -1,10 +1,11 @@
--- Everybody who is known to be the same person. ?1: JSON array of identifiers to start from; ?2: events with this
--- number and later ones are not looked at.
+-- All identifiers that are known to be of the same person. ?1: JSON array of the identifiers to start from; ?2: only
+-- events with a smaller id are read.
 --
--- An event joins its identifiers into one person; the chain goes on from there. It does not cross an event that names
--- another userId, so that two people of one browser stay two. Aliases alone join two userIds: that is what they say.
--- Where nothing to start from is a userId, the chain of events without one is followed first, and the userId of the
--- events at its ends is the person's; if they name several, none is.
+-- An event connects its identifiers to one person, and the search continues from them. It does not continue through an
+-- event that names another userId, so that two people who use one browser stay separate. Only an alias connects two
+-- userIds: that is its meaning. If ?1 contains no userId, the search first follows the events without a userId. The
+-- userId of the events at the ends of that chain belongs to the person; if these events name several userIds, none of
+-- them does.
 WITH RECURSIVE
 named (identifier) AS (SELECT value FROM json_each(?1)),
 nameless (identifier) AS (

@@ -1,5 +1,6 @@
--- All events of a person, and where each stands. ?1: JSON array of all the person's identifiers. An event that names
--- another userId is not the person's.
+-- All events of a person, and whether each is in flight or done. An event that names another userId is not an event of
+-- this person.
+-- ?1: JSON array of all identifiers of the person.
 SELECT e.id,
        e.active = 1 AND EXISTS (SELECT 1 FROM delivery AS d JOIN attempt AS a ON a.delivery_id = d.id
                                 WHERE d.event_id = e.id AND a.ended_ms IS NULL) AS in_flight,

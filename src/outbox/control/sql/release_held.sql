@@ -1,5 +1,6 @@
--- Lets held events go again, and those that wait for another attempt at once. ?1: now, in ms; ?2: JSON array of event ids.
--- What is paused is tried at once. Answers those that it released.
+-- Releases held events, and makes pending events that are backing off due now. Removes all pauses, so that the daemon
+-- sends again at once.
+-- ?1: now, in ms; ?2: JSON array of event ids. Returns the ids of the released events.
 DELETE FROM pause;
 
 UPDATE event SET status = 'pending', reason = NULL, run_after_ms = min(run_after_ms, ?1)

@@ -1,7 +1,7 @@
--- Starts a new generation for finished events: behind all that wait, in their order of arrival among themselves. One that
--- held its lines still has its place there, and keeps it. One that was erased stays as it is: there is nothing to send.
--- ?1: now, in ms; ?2: JSON array of event ids in order; ?3: consent, ?4: backfill, ?5: as sent, ?6: again,
--- 1 or 0 each. Answers those that it replays.
+-- Starts a new generation of finished events, behind all waiting events, in the order of ?2. An event that still has
+-- queue entries (it finished with hold) keeps its position. An erased event is not changed: it has no payload to send.
+-- ?1: now, in ms; ?2: JSON array of event ids in order; ?3: consent, ?4: backfill, ?5: as_sent, ?6: again, 1 or 0 each.
+-- Returns the ids of the replayed events.
 
 UPDATE event
 SET status = 'pending', reason = NULL, copy_of = NULL, finished_ms = NULL, active = 0,
