@@ -1,4 +1,4 @@
-//! Connections to the file, with the settings that its promises rest on, read back.
+//! Connections to the file. The settings that durability and erasure depend on are read back after they are set.
 
 use std::path::Path;
 use std::str::FromStr;
@@ -13,17 +13,17 @@ use sqlx::{ConnectOptions, Connection};
 use super::owner;
 use crate::outbox::error::OpenError;
 
-/// How long SQLite waits for another process's lock before it gives up a statement.
+/// How long SQLite waits for another process's lock before a statement fails.
 pub(in crate::outbox) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// The write-ahead log is cut back to this size after a checkpoint.
+/// SQLite truncates the WAL to this size after a checkpoint.
 const WAL_KEPT_BYTES: u32 = 64 << 20;
-/// Readers beside the writer.
+/// Connections that read, in addition to the writer's.
 const READERS: u32 = 4;
-/// The first SQLite without the WAL-reset bug (<https://sqlite.org/wal.html#walresetbug>).
+/// The first SQLite version without the WAL-reset bug (<https://sqlite.org/wal.html#walresetbug>).
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
-/// The writer's connection. WAL with `synchronous=FULL`: a commit is on disk when it returns. (With `NORMAL`, a
-/// power cut loses the last commits, each of which a client was told is safe.)
+/// The writer's connection. WAL with `synchronous=FULL`: a commit is on disk when it returns. (With `NORMAL`, a power
+/// cut loses the last commits, which were already acknowledged to clients.)
 pub(in crate::outbox) async fn writer(path: &Path, create: bool) -> Result<SqliteConnection, OpenError> {
     let options = base(path)
         .create_if_missing(create)
@@ -31,7 +31,7 @@ pub(in crate::outbox) async fn writer(path: &Path, create: bool) -> Result<Sqlit
         .page_size(4096)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
-        // What is deleted or replaced is overwritten with zeros: an erased person is in no free corner of the file.
+        // Deleted or replaced data is overwritten with zeros, so that free space holds nothing of an erased person.
         .pragma("secure_delete", "ON")
         .pragma("journal_size_limit", WAL_KEPT_BYTES.to_string())
         .pragma("cache_size", "-32768");
@@ -40,8 +40,8 @@ pub(in crate::outbox) async fn writer(path: &Path, create: bool) -> Result<Sqlit
     Ok(connection)
 }
 
-/// A few connections that cannot write; opened `at_once`, or as they are needed. Those of a daemon are: the name may lead
-/// to another file later.
+/// A pool of read-only connections. `at_once` opens all of them now, otherwise each is opened when it is needed. A
+/// daemon opens them now, because the path may name another file later.
 pub(in crate::outbox) async fn readers(path: &Path, at_once: bool) -> Result<SqlitePool, OpenError> {
     let options = base(path).pragma("cache_size", "-4096").pragma("query_only", "ON");
     SqlitePoolOptions::new()
@@ -55,7 +55,7 @@ pub(in crate::outbox) async fn readers(path: &Path, at_once: bool) -> Result<Sql
         .map_err(failed(path))
 }
 
-/// What every connection has.
+/// The options of every connection.
 pub(in crate::outbox) fn base(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
@@ -68,7 +68,7 @@ pub(in crate::outbox) fn base(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-/// One connection to a file that is only to be looked at.
+/// One read-only connection to a file.
 pub(in crate::outbox) async fn reader(path: &Path) -> Result<SqliteConnection, OpenError> {
     base(path).read_only(true).connect().await.map_err(failed(path))
 }
@@ -134,7 +134,7 @@ pub(in crate::outbox) fn failed(path: &Path) -> impl FnOnce(sqlx::Error) -> Open
     }
 }
 
-/// Ends a connection in good order, so that the log is folded into the file; a failure only leaves the log behind.
+/// Closes a connection, which checkpoints the WAL into the file. If that fails, only the WAL remains.
 pub(in crate::outbox) async fn close(connection: SqliteConnection) {
     if let Err(error) = connection.close().await {
         tracing::warn!(%error, "the outbox did not close cleanly; the next start recovers from its log");

@@ -1,8 +1,8 @@
-//! The files that the outbox is made of: readable by their owner alone, and never made through a link.
+//! Creates the files of the outbox: readable by their owner alone, and never through a symbolic link.
 //!
-//! They hold personal data. SQLite makes a new file as the process's umask says, and its log and shared memory with the
-//! mode of the file: so the file is made here, before SQLite opens it. A file that is there keeps its mode; `check` says
-//! where others may read it.
+//! They hold personal data. SQLite creates a new file with the process's umask, and the WAL and the shared memory with
+//! the mode of the file. So the file is created here, before SQLite opens it. An existing file keeps its mode; `check`
+//! reports a file that others can read.
 
 use std::fs::{Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-/// What SQLite may write beside the file.
+/// The suffixes of the files that SQLite may write next to the outbox.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// Which file it is, whatever it is named: its device and inode.
+/// The identity of a file, independent of its name: device and inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::outbox) struct FileId {
     device: u64,
@@ -22,7 +22,7 @@ pub(in crate::outbox) struct FileId {
 }
 
 impl FileId {
-    /// The file of this name, or the one that a link of this name leads to.
+    /// The file at this path; symbolic links are followed.
     pub(in crate::outbox) fn of(path: &Path) -> io::Result<Self> {
         std::fs::metadata(path).map(|file| Self::in_metadata(&file))
     }
@@ -35,14 +35,14 @@ impl FileId {
     }
 }
 
-/// The name of a file, where a link leads to it: SQLite names its log after that. One that leads nowhere stays as it is,
-/// and is refused as such.
+/// The path with a symbolic link resolved: SQLite names the WAL after the target. A dangling link is returned as it is,
+/// and is refused later.
 pub(in crate::outbox) fn resolved(path: &Path) -> PathBuf {
     let linked = path.is_symlink().then(|| path.canonicalize().ok()).flatten();
     linked.unwrap_or_else(|| path.to_owned())
 }
 
-/// To open a file that is the outbox's own: made for its owner alone, and not where a link leads.
+/// Options to open a file of the outbox: created with mode 0600, and without following a symbolic link.
 pub(in crate::outbox) fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     let no_link = OFlags::NOFOLLOW.bits().cast_signed();
@@ -50,10 +50,11 @@ pub(in crate::outbox) fn private() -> OpenOptions {
     options
 }
 
-/// Makes the outbox's file where there is none. A link to an existing file is an operator's, and is left to SQLite; one
-/// that leads nowhere, and one beside the file, are refused.
+/// Creates the outbox's file if it does not exist. A link from the outbox's path to an existing file was made by an
+/// operator and is left to SQLite. A dangling link is refused, and so is a link in place of one of SQLite's other
+/// files.
 ///
-/// One that is there is not opened: closing it again would drop SQLite's locks on it.
+/// An existing file is not opened: closing it would drop SQLite's locks on it.
 pub(in crate::outbox) fn make(path: &Path) -> io::Result<()> {
     for end in BESIDE {
         let file = beside(path, end);
@@ -68,7 +69,7 @@ pub(in crate::outbox) fn make(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The name of a file beside the outbox.
+/// The path of a file next to the outbox: the outbox's path with this suffix.
 pub(in crate::outbox) fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(end);

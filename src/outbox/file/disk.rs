@@ -1,4 +1,4 @@
-//! The disk under the outbox: how much is free, and whether it is one that SQLite can trust.
+//! The disk of the outbox: how much space is free, and whether SQLite can rely on its file system.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write as _};
@@ -9,23 +9,23 @@ use rustix::process::{Resource, getrlimit};
 
 use super::create;
 
-/// More than what SQLite asks for at once.
+/// More than SQLite writes at once.
 const PROBE_BYTES: usize = 64 << 10;
 
-/// Free bytes for an ordinary user on the file system that holds `path`; `None` when it cannot be told.
+/// Free bytes for an unprivileged user on the file system of `path`; `None` when that is unknown.
 pub fn free_bytes(path: &Path) -> Option<u64> {
-    // Of the file where it is there: it may be a link.
+    // The file itself first, where it exists: it may be a link to another file system.
     let stat = statvfs(path).or_else(|_| statvfs(folder(path))).ok()?;
     Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
-/// Files that can still be made on the file system that holds `path`; `None` when it cannot be told, or has no such bound.
+/// Files that can still be created on the file system of `path`; `None` when that is unknown or there is no limit.
 pub fn free_inodes(path: &Path) -> Option<u64> {
     let stat = statvfs(path).or_else(|_| statvfs(folder(path))).ok()?;
     (stat.f_files > 0).then_some(stat.f_favail)
 }
 
-/// What becomes of a file that is written at `path`, where that does not outlive what a disk does; `None`: it does.
+/// Why a file at `path` is lost earlier than a file on a disk; `None` where it is not.
 pub fn fleeting(path: &Path) -> Option<&'static str> {
     match magic(path)? {
         // tmpfs, ramfs
@@ -36,7 +36,7 @@ pub fn fleeting(path: &Path) -> Option<&'static str> {
     }
 }
 
-/// Whether the system takes no more bytes: the disk is full, a quota is used up, or the file system is read-only.
+/// Whether the system accepts no more bytes: the disk is full, a quota is used up, or the file system is read-only.
 pub(in crate::outbox) fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -44,12 +44,12 @@ pub(in crate::outbox) fn is_full(error: &io::Error) -> bool {
     )
 }
 
-/// Why the folder of `path` takes no more, by writing a little there; `None` where it does, or where that is for another
-/// reason. SQLite tells a full disk from a failed one only where the system says `ENOSPC`, and sqlx passes the system's
-/// error on for neither.
+/// Why the folder of `path` accepts no more bytes, found by writing a small file there; `None` where the write
+/// succeeds, or fails for another reason. SQLite distinguishes a full disk from an I/O error only for `ENOSPC`, and
+/// sqlx does not pass on the system's error code in either case.
 pub(in crate::outbox) fn takes_no_more(path: &Path) -> Option<io::Error> {
     let probe = create::beside(path, ".probe");
-    // Of a process that was killed.
+    // The probe of a process that was killed.
     drop(std::fs::remove_file(&probe));
     let written = create::private()
         .write(true)
@@ -60,7 +60,7 @@ pub(in crate::outbox) fn takes_no_more(path: &Path) -> Option<io::Error> {
     written.err().filter(is_full).or_else(|| is_as_large_as_may_be(path))
 }
 
-/// Whether the outbox's file or its log is as large as a file of this process may be, or nearly so.
+/// Whether the outbox's file or its WAL has reached, or nearly reached, this process's limit for the size of a file.
 fn is_as_large_as_may_be(path: &Path) -> Option<io::Error> {
     let may_be = getrlimit(Resource::Fsize).current?;
     let (file, log) = file_bytes(path);
@@ -68,7 +68,7 @@ fn is_as_large_as_may_be(path: &Path) -> Option<io::Error> {
     (file.max(log).saturating_add(room) > may_be).then(|| ErrorKind::FileTooLarge.into())
 }
 
-/// Whether a file can be made where an outbox is to be, by making one.
+/// Whether a file can be created at the outbox's path, found by creating a probe file next to it.
 pub fn try_to_make(outbox: &Path) -> io::Result<()> {
     let probe = create::beside(&create::resolved(outbox), ".probe");
     let made = create::private().write(true).create(true).truncate(true).open(&probe);
@@ -76,14 +76,14 @@ pub fn try_to_make(outbox: &Path) -> io::Result<()> {
     std::fs::remove_file(&probe)
 }
 
-/// How large the outbox's file and its log are, in bytes; 0 for one that is absent.
+/// The sizes of the outbox's file and of its WAL, in bytes; 0 for an absent file.
 pub(in crate::outbox) fn file_bytes(path: &Path) -> (u64, u64) {
     let of = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
     (of(path), of(&create::beside(path, "-wal")))
 }
 
-/// Makes the file's entry in its folder durable: without this, a power cut soon after the first start can take
-/// the whole new file away, whatever was synced inside it.
+/// Makes the file's entry in its folder durable. Without this, a power cut soon after the first start can remove the
+/// whole new file, although its content was synced.
 pub(in crate::outbox) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(folder(path))?.sync_all()
 }
@@ -99,10 +99,10 @@ pub(in crate::outbox) fn network_file_system(path: &Path) -> Option<&'static str
     }
 }
 
-/// Which kind of file system holds the folder of `path` (statfs(2)).
+/// The type of the file system of the folder of `path` (statfs(2)).
 fn magic(path: &Path) -> Option<u32> {
     let stat = statfs(folder(path)).ok()?;
-    // The numbers are 32 bits wide; the field is wider on some machines.
+    // The types are 32 bits wide; the field is wider on some architectures.
     u32::try_from(stat.f_type & 0xffff_ffff).ok()
 }
 

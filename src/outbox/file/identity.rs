@@ -1,11 +1,10 @@
-//! Whose file it is, before anything in it is changed: an outbox, nobody's yet, or another program's.
+//! Determines what a file is before anything in it is changed: an outbox, an unused file, or a file of another program.
 //!
-//! Another program's file stays as it is, byte for byte. Nobody's yet is a file that is absent or empty, and what a
-//! first start leaves that was killed before its first migration was committed: a file without tables, or with
-//! sqlx's list of migrations alone, and nothing in it; perhaps with a journal that is still to be rolled back, which a
-//! connection that only reads cannot do.
+//! A file of another program is not changed. An unused file is absent or empty, or it was left by a first start that
+//! was killed before it committed its first migration: then it has no tables, or only sqlx's list of migrations without
+//! rows. It may have a journal that has to be rolled back, which a read-only connection cannot do.
 //!
-//! Reads by SQLite alone, and the journal beside the file by itself: SQLite keeps no locks on that.
+//! Reads the outbox through SQLite only. It reads the journal directly, because SQLite holds no locks on the journal.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -21,15 +20,15 @@ use crate::outbox::{OLDEST_SCHEMA, SCHEMA};
 
 /// `PRAGMA application_id` of an outbox: `KLRY`.
 const APPLICATION_ID: i64 = 0x4B4C_5259;
-/// `SQLITE_READONLY_ROLLBACK`: there is a journal to be rolled back, and the connection may not write.
+/// `SQLITE_READONLY_ROLLBACK`: a journal has to be rolled back, and the connection is read-only.
 const READONLY_ROLLBACK: i32 = 776;
-/// What a journal begins with, and where the size of the file before it stands
+/// The first bytes of a journal, and the position of the size that the file had before the transaction
 /// (<https://sqlite.org/fileformat.html#the_rollback_journal>).
 const JOURNAL_MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 const JOURNAL_SIZE_BEFORE: std::ops::Range<usize> = 16..20;
 
-/// The version of the schema in a file, and 0 where there is none yet. Refuses a file that some other program, a newer
-/// one or one before the first release made, before anything in it is changed.
+/// The version of the schema in a file; 0 where it has none yet. Refuses, before anything is changed, a file of another
+/// program, of a newer version, or of a version before the first release.
 pub(in crate::outbox) async fn version(path: &Path) -> Result<i64, OpenError> {
     if !std::fs::metadata(path).is_ok_and(|file| file.len() > 0) {
         return Ok(0);
@@ -60,11 +59,11 @@ pub(in crate::outbox) async fn version(path: &Path) -> Result<i64, OpenError> {
     Ok(found)
 }
 
-/// What a file says of itself.
+/// What the header and the schema of a file contain.
 struct Identity {
     application: i64,
     version: i64,
-    /// Whether there are tables, apart from sqlx's list of migrations while that is empty.
+    /// Whether there are tables, not counting sqlx's list of migrations while it is empty.
     used: bool,
 }
 
@@ -103,7 +102,7 @@ impl Identity {
     }
 }
 
-/// Whether the file was empty before the transaction in its journal, so that a rollback leaves nothing of it.
+/// Whether the file was empty before the transaction in its journal, so that a rollback leaves it empty.
 fn was_empty(path: &Path) -> bool {
     let mut head = [0; JOURNAL_SIZE_BEFORE.end];
     let read = File::open(beside(path, "-journal")).and_then(|mut journal| journal.read_exact(&mut head));

@@ -1,10 +1,10 @@
-//! One daemon per outbox: a lock on a file of its own beside it, and one on the outbox itself.
+//! One daemon per outbox, by two locks: one on a lock file next to the outbox, and one on the outbox itself.
 //!
-//! The first has the number of the process in it, and can be looked at; but it goes by a name, and somebody may take it
-//! for left over and remove it. The second goes by the file: it holds whatever the file is named, and where the first was
-//! removed. A process loses *all* its POSIX locks on a file when it closes any handle to it, SQLite's among them: so the
-//! outbox is opened for its lock before SQLite opens it, and closed after SQLite has closed it. A link is not followed:
-//! what it leads to would be overwritten.
+//! The lock file contains the process id and can be read by an operator. But it is found by its name, and a person may
+//! delete it as left over. The lock on the outbox itself does not depend on names: it holds under every name of the
+//! file, and after the lock file was deleted. A process loses *all* its POSIX locks on a file, including SQLite's, when
+//! it closes any handle to it. So the outbox is opened for its lock before SQLite opens it, and closed after SQLite has
+//! closed it. The lock file is not opened through a symbolic link, because its target would be overwritten.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -17,20 +17,20 @@ use super::create::FileId;
 use super::{create, disk};
 use crate::outbox::error::OpenError;
 
-/// How often the lock is tried before it is another daemon's, and the pause between.
+/// How often the lock is tried before it counts as held by another daemon, and the pause between two attempts.
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Held as long as the daemon lives; the system drops it with the process, however that ends.
+/// Held for the lifetime of the daemon; the system releases it when the process ends, in whatever way.
 #[derive(Debug)]
 pub(in crate::outbox) struct Lock {
     path: PathBuf,
     beside: Mutex<File>,
-    /// The outbox itself, once it is there.
+    /// The outbox itself, once it exists.
     outbox: Option<File>,
 }
 
-/// Takes the lock beside an outbox, or names the process that has it.
+/// Takes the lock on the lock file, or fails with the process that holds it.
 pub(in crate::outbox) fn take(outbox: &Path) -> Result<Lock, OpenError> {
     let path = lock_path(outbox);
     let failed = |source| OpenError::Lock {
@@ -54,7 +54,7 @@ pub(in crate::outbox) fn take(outbox: &Path) -> Result<Lock, OpenError> {
     })
 }
 
-/// As [`take`], for a second: a command that looks who has the lock has it for a moment itself.
+/// As [`take`], retried for a second: a command that checks which process holds the lock holds it briefly itself.
 pub(in crate::outbox) async fn take_soon(outbox: &Path) -> Result<Lock, OpenError> {
     for _ in 0..TRIES {
         match take(outbox) {
@@ -66,8 +66,8 @@ pub(in crate::outbox) async fn take_soon(outbox: &Path) -> Result<Lock, OpenErro
 }
 
 impl Lock {
-    /// Takes the lock on the outbox itself, which must be there and have no other name: with another, SQLite would keep
-    /// another log of the same file.
+    /// Takes the lock on the outbox itself, which must exist and have only one name: through another name, SQLite would
+    /// keep a second WAL for the same file.
     pub(in crate::outbox) fn take_the_file(&mut self, outbox: &Path) -> Result<(), OpenError> {
         let failed = |source| OpenError::Lock {
             path: outbox.to_owned(),
@@ -87,7 +87,7 @@ impl Lock {
         Ok(())
     }
 
-    /// Makes the lock beside the outbox once more where somebody removed it: others look there.
+    /// Creates the lock file again if it was deleted: other processes look for it.
     pub(in crate::outbox) fn keep(&self) {
         let mut beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner);
         let held = beside.metadata().ok();
@@ -121,18 +121,18 @@ fn open(path: &Path) -> std::io::Result<File> {
     options.open(path)
 }
 
-/// Writes this process's number into a lock file.
+/// Writes this process's id into the lock file.
 fn sign(file: &mut File) -> std::io::Result<()> {
     file.set_len(0)?;
     file.seek(SeekFrom::Start(0))?;
     match writeln!(file, "{}", std::process::id()) {
-        // The lock is taken all the same; who meets it is not named.
+        // The lock is held all the same; only the process id is missing in the error message of other processes.
         Err(error) if disk::is_full(&error) => Ok(()),
         written => written,
     }
 }
 
-/// The process that has the lock on a file, as the system lists it (`proc_locks(5)`).
+/// The process that holds the lock on a file, from the system's list of locks (`proc_locks(5)`).
 fn holder(inode: u64) -> Option<String> {
     let locks = std::fs::read_to_string("/proc/locks").ok()?;
     let inode = inode.to_string();
@@ -145,11 +145,11 @@ fn holder(inode: u64) -> Option<String> {
     })
 }
 
-/// The process that works on an outbox as its daemon, as it wrote itself down; `None` when none does.
+/// The process id of the outbox's daemon, from the lock file; `None` when no daemon runs.
 pub fn daemon_of(outbox: &Path) -> Option<String> {
     let mut file = create::private().read(true).open(lock_path(outbox)).ok()?;
     if file.try_lock_shared().is_ok() {
-        // Given back at once, with the file.
+        // The file is closed here, which releases the lock.
         return None;
     }
     let mut pid = String::new();
@@ -165,7 +165,7 @@ fn lock_path(outbox: &Path) -> PathBuf {
 mod tests {
     use super::*;
 
-    /// Both locks of an outbox, as a daemon takes them.
+    /// Takes both locks of an outbox, as a daemon does.
     fn both(outbox: &Path) -> Result<Lock, OpenError> {
         let mut lock = take(outbox)?;
         lock.take_the_file(outbox)?;

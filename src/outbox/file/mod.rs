@@ -1,4 +1,4 @@
-//! The file on its disk: made, opened, locked, and known by its name and its version.
+//! The file on its disk: creating, opening and locking it, and checking its name, its owner and its version.
 
 pub(in crate::outbox) mod connect;
 pub(in crate::outbox) mod create;

@@ -1,22 +1,22 @@
-//! Whether the files that a daemon has open still have their names: the outbox, its log, and the log's shared memory.
+//! Checks whether the files that a daemon has open still have their names: the outbox, its WAL and its shared memory.
 //!
-//! SQLite goes on with a file that was deleted, moved or replaced, and so would the daemon: it would acknowledge what no
-//! start ever finds. So the files are known by device and inode, and each name is looked up again and again. None is
-//! opened for that: to close it would drop SQLite's locks.
+//! SQLite continues to work on a file that was deleted, moved or replaced. The daemon would then acknowledge events
+//! that no later start finds. So the device and inode of each file are recorded when it is opened, and each name is
+//! checked repeatedly. The check opens no file: closing one would drop SQLite's locks.
 
 use std::path::{Path, PathBuf};
 
 use super::create::{FileId, beside};
 
-/// What SQLite keeps beside the file for as long as a connection is open.
+/// The suffixes of the files that exist next to the outbox while a connection is open.
 const BESIDE: [&str; 2] = ["-wal", "-shm"];
 
-/// The names of open files, each with the file that it named when they were opened.
+/// The names of open files, each with the identity that the file had when it was opened.
 #[derive(Debug)]
 pub(in crate::outbox) struct Names(Vec<(PathBuf, Option<FileId>)>);
 
 impl Names {
-    /// Those of an outbox that is open: `configured` may be a link to `path`.
+    /// The names of an open outbox: `configured` may be a link to `path`.
     pub(in crate::outbox) fn of(configured: &Path, path: &Path) -> Self {
         let log = BESIDE.map(|end| beside(path, end));
         let names = [configured.to_owned(), path.to_owned()].into_iter();
@@ -27,7 +27,7 @@ impl Names {
         Self(names.collect())
     }
 
-    /// The first name that is no longer that of the open file, if there is one.
+    /// The first name that no longer refers to the open file, if there is one.
     pub(in crate::outbox) fn lost(&self) -> Option<&Path> {
         let mut names = self.0.iter();
         let lost = names.find(|(name, file)| FileId::of(name).ok() != *file);
@@ -41,7 +41,7 @@ mod tests {
 
     use super::*;
 
-    /// An outbox's files in a folder, and a link to it.
+    /// The files of an outbox in a folder, and a link to the outbox.
     fn files(folder: &Path) -> (PathBuf, PathBuf) {
         let (path, link) = (folder.join("outbox.db"), folder.join("link.db"));
         for end in ["", "-wal", "-shm"] {

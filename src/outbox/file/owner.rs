@@ -1,4 +1,5 @@
-//! Whose the outbox's files are: who may not open them hears who may, and what replaces a file is its owner's.
+//! The owner of the outbox's files: the error for a user who may not open them names the owner, and a file that
+//! replaces another one gets its owner.
 
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
@@ -9,10 +10,10 @@ use rustix::fs::{Access, access};
 
 use crate::outbox::error::OpenError;
 
-/// The names of users, one a line: `name:x:uid:…` (passwd(5)).
+/// The system's users, one per line: `name:x:uid:…` (passwd(5)).
 const USERS: &str = "/etc/passwd";
 
-/// Whether a file is there. One that this user may not look for is an error, not an absence.
+/// Whether a file exists. A missing permission to look it up is an error, not an absence.
 pub(in crate::outbox) fn is_there(path: &Path) -> Result<bool, OpenError> {
     match path.try_exists() {
         Ok(there) => Ok(there),
@@ -21,7 +22,7 @@ pub(in crate::outbox) fn is_there(path: &Path) -> Result<bool, OpenError> {
     }
 }
 
-/// That this user may not read or write a file, where that is so.
+/// The error for a file that this user may not read or write; `None` where the user may.
 pub(in crate::outbox) fn is_denied(path: &Path) -> Option<OpenError> {
     let all = Access::READ_OK | Access::WRITE_OK;
     let refused = access(path, all).is_err_and(|error| {
@@ -39,7 +40,7 @@ fn denied(path: &Path) -> OpenError {
     }
 }
 
-/// The user's name, or its number where it has none.
+/// The user's name, or the user id where there is no name.
 fn name_of(uid: u32) -> String {
     let users = fs::read_to_string(USERS).unwrap_or_default();
     let number = uid.to_string();
@@ -51,7 +52,8 @@ fn name_of(uid: u32) -> String {
     found.unwrap_or_else(|| format!("#{number}"))
 }
 
-/// Gives files owner and mode of the one that they replace; where there is none, the owner of its folder.
+/// Gives `files` the owner and mode of the file at `path`, which they replace. If it does not exist, they get the owner
+/// of its folder.
 pub(in crate::outbox) fn take_after(path: &Path, files: &[PathBuf]) -> io::Result<()> {
     let (like, mode) = match fs::metadata(path) {
         Ok(former) => {
