@@ -1,8 +1,8 @@
-//! Dead events by what they died of: the same words about different ids are one group, for the status, the API and the
-//! page alike.
+//! Dead events grouped by the reason they died of: reasons with the same words about different ids form one group. The
+//! status, the API and the page use the same groups.
 //!
-//! It promises to look at the 100,000 that ended last at most, so that it costs little when there are very many, and to
-//! say when there are older ones.
+//! It promises to read at most the 100,000 events that died last, so that the cost stays small with any number of dead
+//! events, and to report whether there are older ones.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -14,14 +14,14 @@ use crate::model::Timestamp;
 use crate::outbox::error::ReadError;
 use crate::outbox::{EventId, Outbox};
 
-/// Dead events that are looked at.
+/// How many dead events are read.
 const NEWEST: i64 = 100_000;
-/// Events of a group that are named, the newest.
+/// How many events of a group are listed, the newest.
 const NAMED: usize = 5;
-/// Groups of a status.
+/// How many groups a status shows.
 const COUNTS: usize = 10;
 
-/// By reason, so that one that very many died of comes as one row.
+/// One row per reason, so that a reason of very many events is one row.
 pub(in crate::outbox) const BY_REASON: &str = "
     SELECT reason, count(*) AS count, min(received_ms) AS first, max(received_ms) AS last, max(id) AS sample,
            json_group_array(DISTINCT profile) AS people, json_group_array(DISTINCT source) AS sources,
@@ -34,20 +34,20 @@ const COUNT_BY_REASON: &str = "
     SELECT reason, count(*), max(id) FROM (SELECT id, reason FROM event WHERE status = 'dead' ORDER BY finished_ms DESC LIMIT ?1)
     GROUP BY reason";
 
-/// Dead events by what they died of.
+/// Dead events grouped by the reason they died of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadGroups {
     /// The largest first.
     pub groups: Vec<DeadGroup>,
-    /// Whether there are dead events that ended before the 100,000 looked at: they are in no count here.
+    /// Whether there are dead events older than the 100,000 that were read. No count here includes them.
     pub older: bool,
 }
 
-/// Dead events whose reasons say the same, about different ids. [`crate::outbox::Selection::group`] selects them all, those not
-/// looked at here too.
+/// Dead events whose reasons have the same words about different ids. [`crate::outbox::Selection::group`] selects all
+/// of them, including those that were not read here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadGroup {
-    /// What their reasons say, `…` where they differ or may.
+    /// The words common to their reasons, with `…` where they differ or may differ.
     pub words: String,
     /// How many.
     pub count: i64,
@@ -55,36 +55,36 @@ pub struct DeadGroup {
     pub first: Timestamp,
     /// When the last of them arrived.
     pub last: Timestamp,
-    /// How many different people they are about, by `profile`.
+    /// How many different people they are about, by the `profile` column.
     pub people: i64,
-    /// The sources that they came from.
+    /// The sources they came from.
     pub sources: Vec<String>,
-    /// The names of the events among them, of tracks.
+    /// The names of the tracks among them.
     pub names: Vec<String>,
-    /// How many of them ended in each hour: hours since 1970, UTC. Hours without one are left out.
+    /// How many of them ended in each hour (hours since 1970, UTC). Hours without any are left out.
     pub hours: BTreeMap<i64, i64>,
-    /// The newest of them, five at most, the newest first.
+    /// The newest of them, at most five, newest first.
     pub newest: Vec<EventId>,
-    /// One of them: the newest.
+    /// The newest of them.
     pub sample: EventId,
-    /// The whole reason of that one.
+    /// The full reason of the sample.
     pub example: String,
 }
 
-/// How many dead events have reasons that say the same.
+/// The number of dead events whose reasons have the same words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadCount {
-    /// What their reasons say, `…` where they differ or may.
+    /// The words common to their reasons, with `…` where they differ or may differ.
     pub reason: String,
     /// How many.
     pub count: i64,
-    /// One of them: the newest.
+    /// The newest of them.
     pub sample: EventId,
-    /// The whole reason of that one.
+    /// The full reason of the sample.
     pub example: String,
 }
 
-/// A group in the making.
+/// A group while rows are added to it.
 struct Growing {
     group: DeadGroup,
     people: HashSet<String>,
@@ -93,7 +93,7 @@ struct Growing {
 }
 
 impl Outbox {
-    /// Dead events by what they died of, the largest groups first, `most` at most.
+    /// Dead events grouped by the reason they died of, the largest groups first, at most `most`.
     pub async fn dead_groups(&self, most: u32) -> Result<DeadGroups, ReadError> {
         let failed = || ReadError::of("the dead events by reason");
         let rows = sqlx::query(BY_REASON)
@@ -125,7 +125,7 @@ impl Outbox {
         })
     }
 
-    /// The ten largest of these groups, by their counts alone.
+    /// The ten largest of these groups, with their counts only.
     pub(in crate::outbox) async fn dead_counts(&self) -> Result<Vec<DeadCount>, sqlx::Error> {
         let reasons: Vec<(String, i64, i64)> = sqlx::query_as(COUNT_BY_REASON)
             .bind(NEWEST)

@@ -1,4 +1,4 @@
-//! Events with their calls, page by page, for whoever takes them elsewhere.
+//! Events with their calls, page by page, for `klaviyo-relay export`.
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -8,7 +8,7 @@ use crate::model::{EventId, Timestamp};
 use crate::outbox::Outbox;
 use crate::outbox::error::ReadError;
 
-/// Events of a page: with calls of 32 KiB each, 16 MiB.
+/// Events per page: with calls of 32 KiB each, 16 MiB.
 const PAGE: i64 = 500;
 
 /// An event with its call.
@@ -20,25 +20,25 @@ pub struct ExportedEvent {
     pub source: String,
     /// Its message id.
     pub message_id: String,
-    /// Which call; none when it could not be read.
+    /// The type of the call; `None` when the call could not be read.
     pub kind: Option<String>,
-    /// When it happened, corrected for the client's clock.
+    /// When it happened, corrected by the offset of the client's clock.
     pub at: Timestamp,
     /// When it arrived.
     pub received_at: Timestamp,
-    /// Where it stands.
+    /// Its status.
     pub status: String,
-    /// Why.
+    /// The reason for its status.
     pub reason: Option<String>,
     /// The call as received.
     pub payload: String,
-    /// What its batch said around it.
+    /// What its batch has around its calls.
     pub envelope: Option<String>,
 }
 
 impl Outbox {
-    /// The next events of a selection after this one, in their order of arrival; none at the end. Those whose call is
-    /// gone are left out.
+    /// The next events of a selection after `after`, in their order of arrival; empty at the end. Events whose call was
+    /// deleted are left out.
     pub async fn export(&self, selection: &Selection, after: EventId) -> Result<Vec<ExportedEvent>, ReadError> {
         let failed = || ReadError::of("the events to be exported");
         let kept = Selection {
@@ -60,7 +60,7 @@ impl Outbox {
             };
             after = last.id;
             events.retain(|event| is_wanted(wanted.as_ref(), event.reason.as_deref()));
-            // A page may hold none of the group, and the next ones some.
+            // A page may contain no event of the group although later pages do.
             if !events.is_empty() {
                 return Ok(events);
             }

@@ -1,42 +1,44 @@
-//! What reasons have in common: the same words about different ids are one group.
+//! The common words of reasons: reasons with the same words about different ids form one group.
 //!
-//! Pure. It promises that no e-mail address and no number of a person is left in what it gives.
+//! Pure. It promises that its results contain no e-mail address and no number of a person.
 
 use std::borrow::Cow;
 
-/// What quotes.
+/// Quotation marks.
 const MARKS: [char; 2] = ['"', '\''];
-/// What stands in the place of an id.
+/// Replaces an id.
 const GAP: &str = "…";
 
-/// The reasons that say the same, as a question: whose words they are.
+/// The words of a group of reasons, to select by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::outbox) struct Wanted(String);
 
 impl Wanted {
-    /// Those that say the same as this one, which may be a gist already.
+    /// The group of this reason, which may already be a gist.
     pub(in crate::outbox) fn of(reason: &str) -> Self {
         Self(gist(reason))
     }
 
-    /// Whether a reason is one of them.
+    /// Whether a reason belongs to the group.
     pub(in crate::outbox) fn is(&self, reason: Option<&str>) -> bool {
         reason.is_some_and(|reason| gist(reason) == self.0)
     }
 
-    /// The longest text without a gap: each of the reasons has it in it, so that a database can leave out most others.
+    /// The longest text without a gap. Every reason of the group contains it, so that SQL can exclude most other
+    /// reasons.
     pub(in crate::outbox) fn in_all(&self) -> &str {
         let texts = self.0.split(GAP);
         texts.max_by_key(|text| text.len()).unwrap_or_default()
     }
 }
 
-/// A reason without what differs from event to event: what is quoted, and words with a digit or an `@` in them. A
-/// status of HTTP in front stays. The gist of a gist is itself.
+/// A reason without the parts that differ from event to event: quoted text, and words with a digit or an `@`. An HTTP
+/// status at the start stays. The gist of a gist is itself.
 pub(in crate::outbox) fn gist(reason: &str) -> String {
     let mut text = pass(reason);
-    // What one pass leaves can be quoted anew: a mark whose neighbour went. Each pass takes away text that is no gap, or
-    // joins gaps, or fills an empty pair of marks; none adds any, so that it comes to an end.
+    // After one pass, two marks can newly form a quoted text, because the text between them was removed. Each pass
+    // removes text that is not a gap, joins gaps, or fills an empty pair of marks; none adds any of these, so that the
+    // loop ends.
     while text.contains(MARKS) {
         let shorter = pass(&text);
         if shorter == text {
@@ -70,7 +72,7 @@ fn pass(reason: &str) -> String {
     words
 }
 
-/// A word, or the gap where it is about one event; what stands around it (`(`, `,`) stays.
+/// The word, or the gap where the word is specific to one event; punctuation around it (`(`, `,`) stays.
 fn general(word: &str) -> Cow<'_, str> {
     let is_personal = |byte: u8| byte.is_ascii_digit() || byte == b'@';
     if !word.bytes().any(is_personal) {
@@ -83,7 +85,7 @@ fn general(word: &str) -> Cow<'_, str> {
     Cow::Owned(word.replacen(inner, GAP, 1))
 }
 
-/// The text with what stands between two of this mark left out; an apostrophe inside a word is none.
+/// The text without what is between two of these marks. An apostrophe inside a word does not count as a mark.
 fn without_quoted(text: &str, mark: char) -> String {
     let mut rest = text;
     let mut left = String::with_capacity(text.len());
@@ -103,7 +105,7 @@ fn without_quoted(text: &str, mark: char) -> String {
 
 fn opening(text: &str, mark: char) -> Option<usize> {
     let mut marks = text.match_indices(mark).map(|(at, _)| at);
-    // A gap stands for a word.
+    // A gap counts as a letter of a word.
     let in_a_word = |c: char| c.is_alphanumeric() || GAP.contains(c);
     marks.find(|at| !text[..*at].ends_with(in_a_word))
 }

@@ -1,4 +1,4 @@
-//! Which library sent an event, as its call says: `context.library`, of the call itself or else of its batch.
+//! The library that sent an event: `context.library` of its call, or else of its batch.
 
 use std::collections::HashMap;
 
@@ -7,10 +7,11 @@ use sqlx::Row;
 use crate::outbox::error::ReadError;
 use crate::outbox::{EventId, Outbox, rows};
 
-/// The longest text that is looked into, in bytes. Ingest takes larger calls and keeps them as dead.
+/// The longest text that is parsed, in bytes. Ingest accepts larger calls and stores them as dead.
 const LONGEST: i64 = 1 << 17;
 
-/// ?1: JSON array of event ids; ?2: the longest text. SQLite reads into one text at a time, and none is loaded here.
+/// ?1: JSON array of event ids; ?2: the longest text. SQLite parses one text at a time and loads none into this
+/// program.
 const LIBRARIES: &str = "
     SELECT event_id, substr(CAST(library ->> '$.name' AS TEXT), 1, 100) AS name,
            substr(CAST(library ->> '$.version' AS TEXT), 1, 40) AS version
@@ -23,8 +24,8 @@ const LIBRARIES: &str = "
     WHERE name IS NOT NULL";
 
 impl Outbox {
-    /// The libraries that these events came from, each as `name version`. An event whose call is gone, is very long or
-    /// names none is left out.
+    /// The libraries that sent these events, each as `name version`. Left out: an event whose call was deleted, is very
+    /// long or names no library.
     pub async fn libraries(&self, events: &[EventId]) -> Result<HashMap<EventId, String>, ReadError> {
         let failed = || ReadError::of("the libraries of events");
         let found = sqlx::query(LIBRARIES)

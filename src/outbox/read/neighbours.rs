@@ -1,10 +1,10 @@
-//! From one event to those near it: the one that a message became, and a person's last and next.
+//! The events near an event: the previous and the next one of the same person. And the event of a message.
 
 use crate::outbox::error::ReadError;
 use crate::outbox::{EventId, Outbox, rows};
 
-/// The events of the person of ?1 before and behind it. Each identifier is looked up by itself, so that it costs the same
-/// however many events a person has.
+/// The events before and after event ?1 that share an identifier with it. Each identifier is a look-up of its own, so
+/// that the cost does not depend on how many events a person has.
 pub(in crate::outbox) const NEIGHBOURS: &str = "
     SELECT max((SELECT max(o.event_id) FROM event_identifier AS o
                 WHERE o.identifier = i.identifier AND o.event_id < ?1)),
@@ -12,11 +12,11 @@ pub(in crate::outbox) const NEIGHBOURS: &str = "
                 WHERE o.identifier = i.identifier AND o.event_id > ?1))
     FROM event_identifier AS i WHERE i.event_id = ?1";
 
-/// The event of a source's message.
+/// The event of a message of a source.
 pub(in crate::outbox) const OF_MESSAGE: &str = "SELECT event_id FROM message WHERE source = ?1 AND message_id = ?2";
 
 impl Outbox {
-    /// The event before this one that may be about the same person, and the one behind it, in their order of arrival.
+    /// The previous and the next event, in order of arrival, that may be about the same person as this one.
     pub async fn neighbours(&self, id: EventId) -> Result<(Option<EventId>, Option<EventId>), ReadError> {
         let found: (Option<i64>, Option<i64>) = sqlx::query_as(NEIGHBOURS)
             .bind(id.0)
@@ -26,7 +26,7 @@ impl Outbox {
         Ok((found.0.map(EventId), found.1.map(EventId)))
     }
 
-    /// The event that a source's message became. Its number is known longer than the event is kept.
+    /// The event of a message of a source. Its number can be known after the event was deleted.
     pub async fn event_of_message(&self, source: &str, message_id: &str) -> Result<Option<EventId>, ReadError> {
         let found: Option<i64> = sqlx::query_scalar(OF_MESSAGE)
             .bind(source)

@@ -1,7 +1,7 @@
-//! What one screen tells of an outbox: how fast events come and go, who is blocked, how large the file is.
+//! The data of one screen: how fast events arrive and finish, what is blocked, how large the file is.
 //!
-//! It promises to cost about the same however many events there are: it looks at the newest ones, at what waits, and
-//! at counts that are kept anyway.
+//! It promises that its cost does not depend on how many events are stored: it reads the newest events, the unfinished
+//! events, and counts that are kept up to date on each write.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ use crate::outbox::file::disk;
 use crate::outbox::queue::limits::LimitsInUse;
 use crate::outbox::{EventId, Outbox, RefusedAtDoor, Stopped};
 
-/// Events that are looked at for how many came when.
+/// How many events are read to count arrivals.
 const NEWEST: i64 = 200_000;
-/// Heads of lines that are shown.
+/// How many heads of queues are shown.
 const WORST: u32 = 5;
-/// The spans of time in which events are counted.
+/// The spans of time for which events are counted.
 const SPANS: [Duration; 4] = [
     Duration::from_mins(1),
     Duration::from_mins(5),
@@ -27,36 +27,36 @@ const SPANS: [Duration; 4] = [
     Duration::from_hours(24),
 ];
 
-/// Where everything stands, and how it moves.
+/// The status of the outbox, and its rates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overview {
-    /// Where everything stands.
+    /// The status of the outbox.
     pub status: Status,
-    /// Events that came, by source, imported ones too.
+    /// How many events arrived, by source, including imported ones.
     pub sources: Vec<SourceRate>,
-    /// Events that came and ended, of all sources.
+    /// How many events arrived and how many finished, over all sources.
     pub flow: Flow,
-    /// Who waits, and behind whom.
+    /// The events that others wait for.
     pub blocked: Blocked,
-    /// How full Klaviyo's limits were, when the relay last told it.
+    /// How much of Klaviyo's limits was used, as last reported by the scheduler.
     pub limits: Option<LimitsInUse>,
-    /// Events that hold up others and do not go on by themselves.
+    /// Events that block others and need an operator to go on.
     pub stopped: Vec<Stopped>,
-    /// Since when the daemon has not taken the configuration as it is, if that is so.
+    /// Since when the daemon has not accepted the configuration in its present form; `None` where it has accepted it.
     pub config_not_taken: Option<Timestamp>,
-    /// Requests that ingest refused within the hour.
+    /// Requests that ingest refused within the last hour.
     pub refused: Vec<RefusedAtDoor>,
     /// Finished events that retention has removed.
     pub removed: i64,
     /// The file's size, in bytes.
     pub database_bytes: u64,
-    /// The size of its log, in bytes.
+    /// The size of its WAL, in bytes.
     pub wal_bytes: u64,
-    /// Free bytes on its disk; `None` when that cannot be told.
+    /// Free bytes on its disk; `None` when that is unknown.
     pub free_bytes: Option<u64>,
 }
 
-/// How many events of a source came.
+/// How many events of a source arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceRate {
     /// The source.
@@ -67,25 +67,25 @@ pub struct SourceRate {
     pub day: i64,
 }
 
-/// How many events came, and how many were finished, in the last minute, five minutes, hour and day.
+/// How many events arrived, and how many finished, in the last minute, five minutes, hour and day.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Flow {
-    /// Accepted.
+    /// Arrived.
     pub came: [i64; 4],
     /// Delivered or skipped.
     pub done: [i64; 4],
-    /// Given up, and dead now: neither sent again nor discarded nor erased.
+    /// Died in the span and still dead: neither replayed, discarded nor erased.
     pub died: [i64; 4],
-    /// In which spans more came than were looked at: there what came is at least that.
+    /// In which spans more events arrived than were read: there `came` is a lower bound.
     pub at_least: [bool; 4],
 }
 
-/// Who waits behind somebody else's event.
+/// The events that others wait for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blocked {
-    /// Events that others wait for.
+    /// How many events others wait for.
     pub heads: i64,
-    /// Those that most wait for.
+    /// The heads with the most waiting events.
     pub worst: Vec<BlockedHead>,
 }
 
@@ -94,24 +94,24 @@ pub struct Blocked {
 pub struct BlockedHead {
     /// Its number.
     pub event: EventId,
-    /// Whose it is.
+    /// The person it is about.
     pub profile: Option<String>,
-    /// When it came.
+    /// When it arrived.
     pub since: Timestamp,
-    /// Where it stands.
+    /// Its status.
     pub status: String,
-    /// Why it stands there, or the latest error; `None` when nothing was tried yet.
+    /// The reason for its status, or the latest error; `None` when nothing was tried yet.
     pub reason: Option<String>,
-    /// How many wait behind it in its longest line.
+    /// How many events wait behind it in the longest of its queues.
     pub waiting: i64,
     /// Whether a request of it is in flight.
     pub in_flight: bool,
-    /// When it is tried again; `None` while a request of it is in flight, and where it is held or dead.
+    /// When it is tried next; `None` while a request of it is in flight, and where it is held or dead.
     pub next_attempt_at: Option<Timestamp>,
 }
 
 impl Outbox {
-    /// Where everything stands at this time, and how it moves.
+    /// The status and the rates of the outbox at this time.
     pub async fn overview(&self, now: Timestamp) -> Result<Overview, ReadError> {
         let failed = || ReadError::of("the overview");
         let (database_bytes, wal_bytes) = disk::file_bytes(&self.path);
@@ -168,7 +168,7 @@ impl Outbox {
         Ok((sources, came))
     }
 
-    /// In which spans events lie behind those that are looked at.
+    /// In which spans there are events older than those that are read.
     async fn more_came(&self, now: Timestamp) -> Result<[bool; 4], sqlx::Error> {
         let next: Option<i64> = sqlx::query_scalar("SELECT received_ms FROM event ORDER BY id DESC LIMIT 1 OFFSET ?1")
             .bind(NEWEST)
@@ -189,8 +189,8 @@ impl Outbox {
         Ok([minute, five, hour, day])
     }
 
-    /// The events that others wait for: how many, and the `most` that most wait for. Goes once through the lines of what
-    /// waits.
+    /// How many events others wait for, and the `most` of them with the most waiting events. Reads all queue entries
+    /// once.
     pub async fn blocked_heads(&self, most: u32) -> Result<Blocked, ReadError> {
         let failed = || ReadError::of("the blocked people");
         let rows = sqlx::query(include_str!("sql/blocked.sql"))
@@ -222,7 +222,7 @@ fn head(row: &SqliteRow) -> Result<BlockedHead, sqlx::Error> {
     })
 }
 
-/// Read from the index of finished events alone.
+/// Reads only the index of finished events.
 const DONE: &str = "
     SELECT coalesce(sum(finished_ms >= ?1), 0), coalesce(sum(finished_ms >= ?2), 0),
            coalesce(sum(finished_ms >= ?3), 0), count(*)
@@ -232,7 +232,7 @@ const DIED: &str = "
            coalesce(sum(finished_ms >= ?3), 0), count(*)
     FROM event WHERE status = 'dead' AND finished_ms >= ?4 AND reason NOT IN ('discarded by an operator', 'erased')";
 
-/// When each span began.
+/// The start of each span.
 fn starts(now: Timestamp) -> [i64; 4] {
     SPANS.map(|span| now.minus(span).as_millis())
 }

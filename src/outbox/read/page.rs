@@ -1,4 +1,4 @@
-//! Lists for the admin port: events page by page, who waits behind whom.
+//! Lists for the admin port: pages of events, and the events that others wait for.
 
 use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
@@ -10,20 +10,21 @@ use crate::model::Timestamp;
 use crate::outbox::error::ReadError;
 use crate::outbox::{EventId, Outbox};
 
-/// Events that one page looks through at most. Whatever is filtered for, a page costs no more than this.
+/// How many events one page reads at most, whatever the filters are. This bounds the cost of a page.
 const LOOKED_THROUGH_AT_MOST: i64 = 100_000;
-/// The first portion of them; each next one is ten times as large, since what was not found in this one is rare.
+/// The size of the first portion. Each next one is ten times as large, because events that were not found in this one
+/// are rare.
 const PORTION: i64 = 1_000;
 
-/// A page of events, the newest first.
+/// A page of events, newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// The events; fewer than asked for, or none, where the filters are met seldom and `next` tells where to go on.
+    /// The events. Fewer than requested, or none, where the filters match rarely; `next` is then where to continue.
     pub events: Vec<Brief>,
-    /// Go on before this number; `None` at the end.
+    /// Continue below this number; `None` at the end.
     pub next: Option<EventId>,
-    /// Where it looked through as many events as a page may, and did not fill: when the oldest of them arrived. `None`
-    /// when the page is full, or all there is.
+    /// When the oldest event that was read arrived, if the page ended at the limit of events to read before it was
+    /// full. `None` when the page is full or complete.
     pub looked_back_to: Option<Timestamp>,
 }
 
@@ -32,22 +33,22 @@ pub struct Page {
 pub struct BlockedRow {
     /// The first identifier of the event that others wait for.
     pub profile: Option<String>,
-    /// That event.
+    /// The number of that event.
     pub head_event: i64,
     /// When it arrived, ISO 8601.
     pub since: String,
-    /// How many wait.
+    /// How many events wait for it.
     pub waiting: i64,
-    /// Why.
+    /// Why it has not finished.
     pub reason: String,
-    /// When it is tried again; none while it is in the air, held or dead.
+    /// When it is tried next; `None` while it is active, held or dead.
     pub next_attempt_at: Option<String>,
 }
 
 impl Outbox {
-    /// Events of a selection numbered below `before`, the newest first, `most` at most. A page looks at the events that a
-    /// selection names by number, order or person, or by a state that an index tells; else at those of its times. Of
-    /// these it looks through a bounded number, and says how far it came.
+    /// Events of a selection with numbers below `before`, newest first, at most `most`. A page reads the events that
+    /// the selection names by number, order, person or an indexed state; otherwise the events that arrived within the
+    /// selection's times. It reads a bounded number of them, and reports how far it got.
     pub async fn page(&self, selection: &Selection, before: Option<EventId>, most: u32) -> Result<Page, ReadError> {
         let page = self.looked_through(selection, before, most).await;
         page.map_err(ReadError::of("a page of events"))
@@ -97,7 +98,7 @@ impl Outbox {
         }
     }
 
-    /// The events of a selection in a portion.
+    /// The events of a selection in one portion.
     async fn found(
         &self,
         selection: &Selection,
@@ -123,7 +124,8 @@ impl Outbox {
         Ok(received.map(Timestamp::from_millis))
     }
 
-    /// Who waits behind what, the longest first, `most` at most. Reads the whole backlog.
+    /// The events that others wait for, those with the most waiting events first, at most `most`. Reads the whole
+    /// backlog.
     pub async fn blocked_profiles(&self, most: u32) -> Result<Vec<BlockedRow>, ReadError> {
         let failed = || ReadError::of("the blocked profiles");
         let rows = sqlx::query("SELECT * FROM blocked_profiles ORDER BY since, head_event LIMIT ?1")
@@ -135,10 +137,10 @@ impl Outbox {
     }
 }
 
-/// The question for the events of a selection in a portion, the newest first.
+/// The query for the events of a selection in a portion, newest first.
 pub(in crate::outbox) fn looked_at(selection: &Selection, places: &Places, range: Range) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(select::BRIEF);
-    // The portion names the numbers: another index would lead to more.
+    // The portion is a range of numbers: any other index would read more rows.
     query.push(" FROM event AS e NOT INDEXED WHERE e.id >= ");
     query.push_bind(range.from);
     query.push(" AND e.id < ").push_bind(range.below);

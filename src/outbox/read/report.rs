@@ -1,4 +1,4 @@
-//! Read-only questions for the commands and the admin port.
+//! Read-only queries for the commands and the admin port.
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -16,32 +16,32 @@ use crate::outbox::{EventId, Outbox};
 pub(in crate::outbox) const UNKNOWN_SUBSCRIPTIONS: &str =
     "SELECT count(*) FROM delivery WHERE status = 'unknown' AND kind = 'subscription'";
 
-/// Where everything stands.
+/// The status of the outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
     /// accepted, delivered, skipped, dead, pending, held, difference: the `audit` view.
     pub audit: Vec<(String, i64)>,
-    /// What waits, by status and type.
+    /// Unfinished events, by status and type.
     pub backlog: Vec<BacklogRow>,
-    /// What is dead, by reason, of the 100,000 that ended last; the ten largest groups first.
+    /// Dead events by reason, of the 100,000 that died last; the ten largest groups, largest first.
     pub dead: Vec<DeadCount>,
     /// What is paused, and why.
     pub pauses: Vec<Pause>,
-    /// Events whose requests fail although their endpoint family is not paused; the worst first, a few.
+    /// Events whose requests fail although their endpoint family is not paused; a few, the worst first.
     pub failing: Vec<FailingAlone>,
-    /// Of the skipped events that are kept, those that were copies of another.
+    /// How many of the stored skipped events were copies of another event.
     pub copies: i64,
-    /// Subscriptions that were sent and never answered: Klaviyo may have taken them.
+    /// Subscriptions that were sent and got no answer: Klaviyo may have accepted them.
     pub unknown_subscriptions: i64,
-    /// Identifiers in whose queues many people wait.
+    /// Identifiers in whose queues events of many people wait.
     pub shared_identifiers: Vec<SharedIdentifier>,
-    /// Copies of calls that were stored before: they were not stored again.
+    /// Calls that were received again and not stored again.
     pub repeats: i64,
     /// Import jobs that events wait for.
     pub import_jobs: Vec<ImportJobReport>,
-    /// What keeps the log from being folded into the file, if anything does.
+    /// What prevents the WAL from being checkpointed into the file, if anything does.
     pub log: Option<LogTrouble>,
-    /// What speaks against the machine's clock.
+    /// Signs that the machine's clock is wrong.
     pub clock: Vec<ClockTrouble>,
 }
 
@@ -50,13 +50,13 @@ pub struct Status {
 pub struct BacklogRow {
     /// `pending` or `held`.
     pub status: String,
-    /// Which call.
+    /// The type of the call.
     pub kind: Option<String>,
     /// How many.
     pub count: i64,
     /// When the oldest arrived.
     pub oldest: Option<String>,
-    /// Of them: under a minute old, under ten, under an hour, under a day, older.
+    /// How many of them are under one minute old, under ten minutes, under an hour, under a day, older.
     pub ages: Vec<i64>,
 }
 
@@ -65,24 +65,25 @@ pub struct BacklogRow {
 pub struct EventReport {
     /// Its number.
     pub id: EventId,
-    /// The columns of the `events` view but for the payload: name and value, in order.
+    /// The columns of the `events` view except the payload: name and value, in order.
     pub columns: Vec<(String, Option<String>)>,
-    /// Everybody it may be about.
+    /// All identifiers of the people it may be about.
     pub identifiers: Vec<String>,
     /// The unfinished events it waits for.
     pub waits_for: Vec<EventId>,
-    /// The unfinished events that wait for it: how many, and the first of them.
+    /// The unfinished events that wait for it: their number, and the first of them.
     pub waited_for_by: (i64, Vec<EventId>),
     /// The call as received.
     pub payload: Option<String>,
-    /// What it owes and owed, over all generations.
+    /// Its deliveries of all generations.
     pub deliveries: Vec<DeliveryReport>,
 }
 
 /// One delivery of a shown event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryReport {
-    /// The columns of the `deliveries` view but for the request, and the mapper's warnings, the generation and the list.
+    /// The columns of the `deliveries` view except the request, plus the mapper's warnings, the generation and the
+    /// list.
     pub columns: Vec<(String, Option<String>)>,
     /// The body sent.
     pub request: Option<String>,
@@ -91,14 +92,14 @@ pub struct DeliveryReport {
 }
 
 impl EventReport {
-    /// A column of the `events` view; `None` when it is empty, or is none.
+    /// A column of the `events` view; `None` when it is empty or there is no such column.
     pub fn column(&self, name: &str) -> Option<&str> {
         column(&self.columns, name)
     }
 }
 
 impl DeliveryReport {
-    /// A column of the `deliveries` view; `None` when it is empty, or is none.
+    /// A column of the `deliveries` view; `None` when it is empty or there is no such column.
     pub fn column(&self, name: &str) -> Option<&str> {
         column(&self.columns, name)
     }
@@ -112,8 +113,8 @@ fn column<'a>(columns: &'a [(String, Option<String>)], name: &str) -> Option<&'a
 pub type AttemptReport = Vec<(String, Option<String>)>;
 
 impl Outbox {
-    /// Where everything stands. The counts are those kept beside the rows, so that it costs little however many events
-    /// there are; [`Outbox::audit`] holds them against the rows.
+    /// The status of the outbox. The counts are those that triggers keep, so that the cost does not depend on how many
+    /// events there are; [`Outbox::audit`] compares them with the rows.
     pub async fn status(&self) -> Result<Status, ReadError> {
         let failed = || ReadError::of("the status");
         let backlog = sqlx::query("SELECT * FROM backlog ORDER BY status, type")
@@ -138,7 +139,7 @@ impl Outbox {
         })
     }
 
-    /// Subscriptions that were sent and never answered; reads those requests that were not answered.
+    /// Subscriptions that were sent and got no answer. Reads the requests that got no answer.
     pub(in crate::outbox) async fn unknown_subscriptions(&self) -> Result<i64, ReadError> {
         sqlx::query_scalar(UNKNOWN_SUBSCRIPTIONS)
             .fetch_one(&self.readers)
@@ -146,7 +147,7 @@ impl Outbox {
             .map_err(ReadError::of("the unanswered subscriptions"))
     }
 
-    /// The columns of the `audit` view, without looking at a single event.
+    /// The columns of the `audit` view, from the stored counts and without reading events.
     async fn kept_counts(&self) -> Result<Vec<(String, i64)>, sqlx::Error> {
         let counts = sqlx::query(
             "SELECT accepted, delivered, skipped, dead, pending, held,
@@ -167,7 +168,7 @@ impl Outbox {
         Ok(columns.map(|(name, text)| (name, number(text))).collect())
     }
 
-    /// How many events wait, an operator's held ones left out.
+    /// How many events are pending; held events are not included.
     pub async fn pending(&self) -> Result<i64, ReadError> {
         sqlx::query_scalar("SELECT value FROM counter WHERE name = 'status_pending'")
             .fetch_one(&self.readers)
@@ -175,7 +176,7 @@ impl Outbox {
             .map_err(ReadError::of("the number of waiting events"))
     }
 
-    /// One event with all that is known of it.
+    /// One event with all that is stored of it.
     pub async fn report(&self, id: EventId) -> Result<Option<EventReport>, ReadError> {
         let failed = || ReadError::of("the event");
         let row = sqlx::query("SELECT * FROM events WHERE id = ?1")
@@ -266,7 +267,7 @@ impl Outbox {
     }
 }
 
-/// A row as names and texts, for printing.
+/// A row as names and texts, to be printed.
 fn columns(row: &SqliteRow) -> Result<Vec<(String, Option<String>)>, sqlx::Error> {
     use sqlx::Column;
     let texts = row.columns().iter().map(|column| {

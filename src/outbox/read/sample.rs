@@ -1,5 +1,5 @@
-//! What a scrape of the metrics reads: look-ups alone, so that it costs the same however much is kept. And what no
-//! look-up tells, which is counted on a slow timer.
+//! What a scrape of the metrics reads: look-ups only, so that its cost does not depend on how much is stored. And the
+//! count that no look-up can give, which runs on a slow timer.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use crate::outbox::Outbox;
 use crate::outbox::error::ReadError;
 use crate::outbox::file::disk;
 
-/// Rows of the view `blocked_profiles`, without what it says of each. Reads a row of `turn` for each identifier of
-/// each unfinished event.
+/// The number of rows of the view `blocked_profiles`, without their columns. Reads one row of `queue_entry` for each
+/// identifier of each unfinished event.
 const BLOCKED: &str = "
     WITH head AS (SELECT identifier, min(queue_pos) AS queue_pos FROM queue_entry GROUP BY identifier HAVING count(*) > 1)
     SELECT count(DISTINCT e.id) FROM head AS h
@@ -18,7 +18,7 @@ const BLOCKED: &str = "
     JOIN event AS e ON e.id = t.event_id AND e.blocked_by = 0";
 
 impl Outbox {
-    /// The outbox's numbers at this moment.
+    /// The numbers of the outbox at this time.
     pub async fn sample(&self, now: Timestamp) -> Result<Sample, ReadError> {
         let oldest = self.oldest_pending().await?;
         let (database_bytes, wal_bytes) = disk::file_bytes(&self.path);
@@ -32,8 +32,8 @@ impl Outbox {
         })
     }
 
-    /// How many events later ones of the same person wait for: the rows of the view `blocked_profiles`. Its cost grows
-    /// with the backlog, on a connection of its own: for a slow timer, not for a scrape.
+    /// How many events other events wait for: the rows of the view `blocked_profiles`. Its cost grows with the backlog
+    /// and it uses a connection of its own, so it is for a slow timer and not for a scrape.
     pub async fn count_blocked(&self) -> Result<i64, ReadError> {
         sqlx::query_scalar(BLOCKED)
             .fetch_one(&self.readers)

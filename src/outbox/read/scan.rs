@@ -1,7 +1,7 @@
-//! Where in the outbox a page of events looks: in all events from a place on, or in the fewer that an index names.
+//! Which events a page reads: all events from a number downwards, or the fewer events that an index names.
 //!
-//! Event numbers are places: they are given in order of arrival. A page goes from a number downwards, and a portion of
-//! what it looks through costs the same wherever it lies.
+//! Event numbers are given in order of arrival. A page reads from a number downwards, in portions. The cost of a
+//! portion does not depend on its position.
 
 use serde_json::json;
 use sqlx::{QueryBuilder, Sqlite};
@@ -10,12 +10,14 @@ use super::select::Selection;
 use crate::model::{EventId, EventStatus, Timestamp};
 use crate::outbox::Outbox;
 
-/// Waiting or held events that are taken from their index: it is not in the order of numbers, so all are read.
+/// How many pending or held events may be read through their index. The index is not in the order of numbers, so all of
+/// them are read.
 const FEW_UNFINISHED: i64 = 200_000;
-/// How far a time of arrival may be from the order of numbers. A request takes its time before it waits for the writer.
+/// How far the times of arrival may differ from the order of numbers: a request takes some time before it reaches the
+/// writer.
 const MARGIN: std::time::Duration = std::time::Duration::from_mins(10);
 
-/// Numbers of events: from the first on, below the other.
+/// A range of event numbers: `from` is included, `below` is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::outbox) struct Range {
     pub(in crate::outbox) from: i64,
@@ -25,30 +27,30 @@ pub(in crate::outbox) struct Range {
 /// Which events a page looks at.
 pub(in crate::outbox) struct Places {
     lists: Vec<List>,
-    /// Whether it is all of them.
+    /// Whether these are all events.
     pub(in crate::outbox) all: bool,
 }
 
-/// Events that one look-up names, in descending order of their numbers.
+/// Events that one look-up finds, in descending order of their numbers.
 struct List {
-    /// The question for them, to which ` AND …` can be added: the value stands before its end.
+    /// The query for them, to which ` AND …` can be appended. The value comes before its end.
     sql: &'static str,
     value: Option<String>,
     end: &'static str,
-    /// The column of their number.
+    /// The column with their number.
     id: &'static str,
 }
 
-/// A portion of what a page looks through.
+/// A portion of the events that a page reads.
 pub(in crate::outbox) struct Portion {
-    /// How many events it is.
+    /// How many events it contains.
     pub(in crate::outbox) count: i64,
-    /// The number of the last.
+    /// The number of its last event.
     pub(in crate::outbox) last: i64,
 }
 
 impl Places {
-    /// The fewest events that a selection can be found among.
+    /// Chooses what to read: the events that the selection names, else those of its states by index, else all.
     async fn of(selection: &Selection, outbox: &Outbox) -> Result<Self, sqlx::Error> {
         let named = named(selection);
         if !named.is_empty() {
@@ -68,13 +70,13 @@ impl Places {
         })
     }
 
-    /// The question for the next ones in a range: how many, and which is the last.
+    /// The query for the next portion in a range: how many events, and the number of the last.
     pub(in crate::outbox) fn portion(&self, range: Range, most: i64) -> QueryBuilder<Sqlite> {
         let mut query = QueryBuilder::new("SELECT count(*), min(id) FROM (");
         if let [_] = &self.lists[..] {
             self.push(&mut query, range, Some(most));
         } else {
-            // Several lists may name the same event.
+            // Several lists can contain the same event.
             query.push("SELECT DISTINCT id FROM (");
             self.push(&mut query, range, Some(most));
             query.push(") ORDER BY id DESC LIMIT ").push_bind(most);
@@ -83,7 +85,7 @@ impl Places {
         query
     }
 
-    /// The question for their numbers in a range; with a count, for the largest ones.
+    /// The query for the numbers in a range; with a count, only the largest numbers.
     pub(in crate::outbox) fn push(&self, query: &mut QueryBuilder<Sqlite>, range: Range, most: Option<i64>) {
         for (at, list) in self.lists.iter().enumerate() {
             let between = if at == 0 { "" } else { " UNION ALL " };
@@ -103,7 +105,7 @@ impl Places {
 }
 
 impl Outbox {
-    /// Where a selection is looked for.
+    /// Which events have to be read for a selection.
     pub(in crate::outbox) async fn places(&self, selection: &Selection) -> Result<Places, sqlx::Error> {
         Places::of(selection, self).await
     }
@@ -123,9 +125,9 @@ impl Outbox {
         Ok(last.map(|last| Portion { count, last }))
     }
 
-    /// The numbers that a selection's times of arrival leave, below `before`. Found by halving: numbers are given in
-    /// order of arrival. Where the clock was set back by more than ten minutes, the hours that it told twice may be
-    /// passed over.
+    /// The range of numbers below `before` that the selection's times of arrival leave. Found by binary search, because
+    /// numbers are given in order of arrival. Where the clock was set back by more than ten minutes, events of the
+    /// hours that occurred twice may be missed.
     pub(in crate::outbox) async fn range(
         &self,
         selection: &Selection,
@@ -143,12 +145,12 @@ impl Outbox {
         Ok(Range { from, below })
     }
 
-    /// The number of the first event that arrived at a time or later; one that none has when there is none.
+    /// The number of the first event that arrived at this time or later; a number above all events when there is none.
     async fn first_since(&self, time: Timestamp) -> Result<i64, sqlx::Error> {
         let (mut low, mut high): (i64, i64) = sqlx::query_as(ENDS).fetch_one(&self.readers).await?;
         while low < high {
             let middle = low + (high - low) / 2;
-            // There are gaps: the event at a number is the next one.
+            // Numbers have gaps: take the next event at or above this number.
             let next: Option<(i64, i64)> = sqlx::query_as(NEXT).bind(middle).fetch_optional(&self.readers).await?;
             match next {
                 Some((id, received)) if received < time.as_millis() => low = id + 1,
@@ -158,7 +160,7 @@ impl Outbox {
         Ok(low)
     }
 
-    /// How many events wait or are held, of the states asked for.
+    /// How many events are pending or held, of the states of the selection.
     async fn unfinished(&self, selection: &Selection) -> Result<i64, sqlx::Error> {
         let states = selection.asked_states().unwrap_or_default();
         let words = states.iter().filter(|state| !is_final(**state));
@@ -172,7 +174,7 @@ impl Outbox {
     }
 }
 
-/// Each end by a look-up of its own: asked for together, SQLite would read all between them.
+/// Each end is a look-up of its own: with both in one query, SQLite would read all rows between them.
 pub(in crate::outbox) const ENDS: &str = "SELECT coalesce((SELECT min(id) FROM event), 0),
                                       coalesce((SELECT max(id) FROM event), 0) + 1";
 pub(in crate::outbox) const NEXT: &str = "SELECT id, received_ms FROM event WHERE id >= ?1 ORDER BY id LIMIT 1";
@@ -207,7 +209,7 @@ fn named(selection: &Selection) -> Vec<List> {
     people.collect()
 }
 
-/// The events of a state, where an index names them.
+/// The events of a state, where an index exists for it.
 fn of_state(state: EventStatus) -> Option<List> {
     match state {
         EventStatus::Dead => Some(plain("SELECT id FROM event WHERE status = 'dead'")),

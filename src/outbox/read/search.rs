@@ -1,6 +1,6 @@
-//! What one word may mean: the number of an event, a message id, a `$event_id`, an order, a person.
+//! What one word can match: the number of an event, a message id, a `$event_id`, an order, a person.
 //!
-//! It promises to be as fast with millions of events as with few: each way is a look-up in an index, and bounded.
+//! It promises that the cost does not depend on how many events there are: each match is a bounded look-up in an index.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,11 +9,11 @@ use crate::outbox::error::ReadError;
 use crate::outbox::rows::storable;
 use crate::outbox::{EventId, Outbox};
 
-/// Events that [`Outbox::find`] tells of at most.
+/// How many events [`Outbox::find`] returns at most.
 const FOUND: u32 = 100;
 
-/// The events of a message id. Its key begins with the source, so each source is asked: one step of the recursion leads
-/// from a source to the next. ?1: the message id; ?2: how many.
+/// The events of a message id. The key begins with the source, so each source is looked up: one step of the recursion
+/// goes from a source to the next. ?1: the message id; ?2: how many.
 pub(in crate::outbox) const BY_MESSAGE: &str = "
     WITH RECURSIVE source (name) AS (
         SELECT min(source) FROM message
@@ -30,16 +30,16 @@ pub(in crate::outbox) const BY_ORDER: &str = "SELECT id FROM event WHERE order_i
 pub(in crate::outbox) const BY_IDENTIFIER: &str = "
     SELECT event_id FROM event_identifier WHERE identifier = ?1 ORDER BY event_id DESC LIMIT ?2";
 
-/// An event that a word may mean.
+/// An event that a word matches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hit {
     /// The event.
     pub brief: Brief,
-    /// What of it the word is.
+    /// Which property of the event the word matches.
     pub by: FoundBy,
 }
 
-/// What of an event a word is.
+/// The property of an event that a word matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FoundBy {
     /// Its number.
@@ -48,14 +48,14 @@ pub enum FoundBy {
     MessageId,
     /// The `$event_id` of one of its requests.
     EventId,
-    /// The order it names.
+    /// The order of the event.
     OrderId,
-    /// Somebody it may be about.
+    /// An identifier of a person it may be about.
     Person,
 }
 
 impl Selection {
-    /// The spellings of an order: `#1001` is 1001, as shops write it.
+    /// The spellings of an order: shops write order 1001 also as `#1001`.
     pub fn orders(word: &str) -> Vec<String> {
         let word = word.trim();
         let bare = word.strip_prefix('#').unwrap_or(word).trim_start();
@@ -67,8 +67,8 @@ impl Selection {
 }
 
 impl Outbox {
-    /// The events that a word may mean, `most` at most: by number first, then by message id, `$event_id`, order and
-    /// person, the newest first within each. One that it means in several ways is told of once.
+    /// The events that a word matches, at most `most`: by number first, then by message id, `$event_id`, order and
+    /// person, newest first within each. An event that matches in several ways is returned once.
     pub async fn search(&self, word: &str, most: u32) -> Result<Vec<Hit>, ReadError> {
         let word = storable(word.trim()).into_owned();
         let number = self.by_number(&word).await?.into_iter();
@@ -91,7 +91,7 @@ impl Outbox {
         self.hits(found, most).await
     }
 
-    /// The events a word may mean: a number, a message id, or a `$event_id`; an order where it is none of these.
+    /// The events that a word matches by number, message id or `$event_id`; by order where none of these match.
     pub async fn find(&self, word: &str) -> Result<Vec<EventId>, ReadError> {
         let word = storable(word.trim()).into_owned();
         let mut ids: Vec<EventId> = self.by_number(&word).await?;
@@ -108,14 +108,14 @@ impl Outbox {
     }
 
     async fn by_number(&self, word: &str) -> Result<Vec<EventId>, ReadError> {
-        // `007` is no number of an event: it may be an order.
+        // `007` is not the number of an event, but it may be an order.
         match word.parse::<i64>() {
             Ok(number) if number.to_string() == word => self.look_up(BY_NUMBER, word.to_owned(), 1).await,
             Ok(_) | Err(_) => Ok(Vec::new()),
         }
     }
 
-    /// The events of any of these words, the newest first.
+    /// The events of any of these words, newest first.
     async fn look_up_all(&self, sql: &'static str, words: Vec<String>, most: u32) -> Result<Vec<EventId>, ReadError> {
         let mut ids = Vec::new();
         for word in words {
@@ -135,7 +135,8 @@ impl Outbox {
         Ok(ids.into_iter().map(EventId).collect())
     }
 
-    /// What is found, in this order, with each event's words. A message can be known whose event is gone.
+    /// The events that were found, in this order, with their columns for a list. A known message can be of an event
+    /// that was deleted.
     async fn hits(&self, found: Vec<(EventId, FoundBy)>, most: u32) -> Result<Vec<Hit>, ReadError> {
         if found.is_empty() {
             return Ok(Vec::new());

@@ -1,4 +1,4 @@
-//! Which events an operator means: by number, state, type, name, person, order, source, time, destination and reason.
+//! Which events an operator selects: by number, state, type, name, person, order, source, time, destination and reason.
 
 use serde_json::json;
 use sqlx::sqlite::SqliteRow;
@@ -13,25 +13,25 @@ use crate::outbox::error::ReadError;
 pub(in crate::outbox) const BRIEF: &str =
     "SELECT e.id, e.received_ms, e.type, e.name, e.profile, e.source, e.status, e.reason";
 
-/// A request of the event is in flight.
+/// The event has a request in flight.
 const IN_FLIGHT: &str = " AND e.active = 1 AND EXISTS (
     SELECT 1 FROM delivery AS o JOIN attempt AS a ON a.delivery_id = o.id
     WHERE o.event_id = e.id AND a.ended_ms IS NULL)";
 
-/// Which events a command means; an event must meet all that are given.
+/// A selection of events; an event must match all conditions that are set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// These numbers; empty: any.
+    /// With one of these numbers; empty: any.
     pub ids: Vec<EventId>,
-    /// In one of these states; empty: in any.
+    /// In one of these states; empty: any.
     pub states: Vec<EventStatus>,
     /// Calls of this type.
     pub kind: Option<EventType>,
-    /// A track of this name; any other call by its own word (`identify`), or a page or screen of this name.
+    /// A track with this name; another call by its type (`identify`), or a page or screen with this name.
     pub event: Option<String>,
-    /// About whoever one of these names.
+    /// About a person with one of these identifiers.
     pub profile: Vec<Identifier>,
-    /// That name this order, in one of these spellings ([`Selection::orders`]); empty: any or none.
+    /// With this order, in one of these spellings ([`Selection::orders`]); empty: any order or none.
     pub order: Vec<String>,
     /// From this source.
     pub source: Option<String>,
@@ -39,47 +39,47 @@ pub struct Selection {
     pub since: Option<Timestamp>,
     /// Received before this time.
     pub until: Option<Timestamp>,
-    /// Sent there, or tried to: `sandbox`, or `klaviyo:` and the account.
+    /// Sent to this destination, or attempted: `sandbox`, or `klaviyo:` and the account.
     pub sent_to: Option<String>,
     /// With this text in its reason.
     pub reason: Option<String>,
-    /// Dead, and with a reason that says the same as this one ([`crate::outbox::DeadGroup::words`]), about whatever ids.
+    /// Dead, and with a reason of this group ([`crate::outbox::DeadGroup::words`]), about any ids.
     pub group: Option<String>,
-    /// Those alone that have a request in flight.
+    /// Only events that have a request in flight.
     pub in_flight: bool,
-    /// Whether their call must still be there: that of an erased person is gone, and what retention took.
+    /// Only events whose call is still stored: erasure and retention delete it.
     pub kept: bool,
 }
 
-/// One event in a few words, for a list.
+/// The main columns of one event, for a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Brief {
     /// Its number.
     pub id: EventId,
     /// When it arrived.
     pub received_at: Timestamp,
-    /// The call: `track`, `identify`, …; none when it could not be read.
+    /// The type of the call: `track`, `identify`, …; `None` when the call could not be read.
     pub kind: Option<String>,
     /// The name of a track, page or screen.
     pub name: Option<String>,
-    /// Whose it is.
+    /// The person it is about.
     pub profile: Option<String>,
-    /// Where it came from.
+    /// Its source.
     pub source: String,
-    /// Where it stands.
+    /// Its status.
     pub status: String,
-    /// Why.
+    /// The reason for its status.
     pub reason: Option<String>,
 }
 
 impl Selection {
-    /// These events, whatever state they are in.
+    /// These events, in any state.
     pub fn of(ids: Vec<EventId>) -> Self {
         Self { ids, ..Self::default() }
     }
 
-    /// The states it asks for; `None` when it asks for none, and for no event when a group is asked for in other states:
-    /// that is of dead ones.
+    /// The states it selects; `None` when it does not restrict them. A group contains dead events only: with a group
+    /// the result is the dead state, or empty (no event matches) when the selected states do not include it.
     pub(in crate::outbox) fn asked_states(&self) -> Option<Vec<EventStatus>> {
         let any = self.states.is_empty();
         if self.group.is_some() {
@@ -89,18 +89,19 @@ impl Selection {
         (!any).then(|| self.states.clone())
     }
 
-    /// The group it asks for.
+    /// The group it selects.
     pub(in crate::outbox) fn wanted(&self) -> Option<Wanted> {
         self.group.as_deref().map(Wanted::of)
     }
 
-    /// Everybody that a word may name: `user:u1` is exact, `u1` is a user id, an anonymous id, an e-mail or a phone.
+    /// All identifiers that a word can mean: `user:u1` is exact, `u1` is a user id, an anonymous id, an e-mail or a
+    /// phone.
     pub fn people(word: &str) -> Vec<Identifier> {
         let exact = word.split_once(':').and_then(|(kind, value)| {
             let kind = IdentifierKind::from_word(kind)?;
             Identifier::new(kind, value)
         });
-        // A word without a digit is no phone: its letters would be lost.
+        // A word with letters is not a phone number: normalization would drop the letters.
         let phone = |kind: &IdentifierKind| *kind != IdentifierKind::Phone || !word.chars().any(char::is_alphabetic);
         match exact {
             Some(exact) => vec![exact],
@@ -114,8 +115,8 @@ impl Selection {
 }
 
 impl Outbox {
-    /// The events of a selection, in their order of arrival. Reads every event, unless the selection names some, or asks
-    /// for a state that few are in.
+    /// The events of a selection, in order of arrival. Reads every event, unless the selection names some or restricts
+    /// the state to one that few events are in.
     pub async fn select(&self, selection: &Selection) -> Result<Vec<EventId>, ReadError> {
         let wanted = selection.wanted();
         let what = if wanted.is_some() {
@@ -133,7 +134,7 @@ impl Outbox {
         Ok(meant.map(|(id, _)| EventId(id)).collect())
     }
 
-    /// The first `most` events of a selection, in a few words each.
+    /// The first `most` events of a selection, with their main columns.
     pub async fn briefs(&self, selection: &Selection, most: u32) -> Result<Vec<Brief>, ReadError> {
         let wanted = selection.wanted();
         let mut query = selected(BRIEF, selection);
@@ -147,7 +148,7 @@ impl Outbox {
     }
 }
 
-/// Rows as events, those of the group alone where one is asked for, `most` at most.
+/// Rows as events, at most `most`; where a group is selected, only the events of that group.
 pub(in crate::outbox) fn briefs(
     rows: &[SqliteRow],
     wanted: Option<&Wanted>,
@@ -161,13 +162,13 @@ pub(in crate::outbox) fn briefs(
     meant.take(most as usize).collect()
 }
 
-/// Whether an event that SQL let through is of the group asked for: SQL cannot tell.
+/// Whether an event that SQL returned belongs to the selected group: SQL cannot decide this.
 pub(in crate::outbox) fn is_wanted(wanted: Option<&Wanted>, reason: Option<&str>) -> bool {
     wanted.is_none_or(|wanted| wanted.is(reason))
 }
 
-/// The question for the events of a selection, without an order. What is not asked for is not in it, so that SQLite
-/// can look up what is. A group has to be asked for once more, of each row ([`is_wanted`]).
+/// The query for the events of a selection, without an order. It contains only the conditions that are set, so that
+/// SQLite can use an index for them. The group has to be checked for each row afterwards ([`is_wanted`]).
 pub(in crate::outbox) fn selected(what: &'static str, selection: &Selection) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(what);
     query.push(" FROM event AS e WHERE true");
@@ -205,7 +206,7 @@ pub(in crate::outbox) fn selected(what: &'static str, selection: &Selection) -> 
     query
 }
 
-/// Who an event must be about, and which order it must name, asked of each event for itself.
+/// The conditions on person and order, checked row by row.
 pub(in crate::outbox) fn named_row_by_row(query: &mut QueryBuilder<Sqlite>, selection: &Selection) {
     let people: Vec<String> = selection.profile.iter().map(ToString::to_string).collect();
     if !people.is_empty() {
@@ -225,10 +226,10 @@ pub(in crate::outbox) fn named_row_by_row(query: &mut QueryBuilder<Sqlite>, sele
     }
 }
 
-/// What an event must meet, apart from being named: by number, person or order.
+/// The conditions on an event except number, person and order.
 pub(in crate::outbox) fn met(query: &mut QueryBuilder<Sqlite>, selection: &Selection) {
     if let Some(states) = selection.asked_states() {
-        // As words, not as values: SQLite then knows which index holds them all.
+        // As literals, not as bound values: SQLite can then see which partial index contains all of these rows.
         let words: Vec<String> = states.iter().map(|state| format!("'{state}'")).collect();
         match &words[..] {
             [one] => query.push(" AND e.status = ").push(one),

@@ -1,4 +1,4 @@
-//! What an overview needs, by look-ups alone: it costs the same however many events are kept or wait.
+//! The data of an overview, by look-ups only: the cost does not depend on how many events are stored or wait.
 
 use std::collections::BTreeMap;
 
@@ -11,17 +11,17 @@ use crate::outbox::maintain::checkpoint::LogTrouble;
 use crate::outbox::maintain::history::OLDEST_PENDING;
 use crate::outbox::queue::pause::{FailingAlone, Pause};
 
-/// Counts that are kept beside the rows, in one statement, so that they are of one moment.
+/// The counts that triggers keep, in one statement, so that they are consistent.
 pub(in crate::outbox) const KEPT: &str = "SELECT name, value FROM counter";
 
-/// Where everything stands, in numbers.
+/// The status of the outbox in numbers.
 #[derive(Debug, Clone)]
 pub struct Standing {
     /// Events ever accepted.
     pub accepted: i64,
-    /// Events that are kept, by state; all five.
+    /// Stored events by state, all five states.
     pub counts: Vec<(EventStatus, i64)>,
-    /// Of the skipped ones, those that were copies of another.
+    /// How many of the skipped events were copies of another event.
     pub copies: i64,
     /// Finished events that retention has removed.
     pub removed: i64,
@@ -29,27 +29,27 @@ pub struct Standing {
     pub oldest_pending: Option<Timestamp>,
     /// What is paused, and why.
     pub pauses: Vec<Pause>,
-    /// Events whose requests fail although their endpoint family is not paused; the worst first, a few.
+    /// Events whose requests fail although their endpoint family is not paused; a few, the worst first.
     pub failing: Vec<FailingAlone>,
-    /// Subscriptions that were sent and never answered: Klaviyo may have taken them.
+    /// Subscriptions that were sent and got no answer: Klaviyo may have accepted them.
     pub unknown_subscriptions: i64,
-    /// Identifiers in whose queues many people wait.
+    /// Identifiers in whose queues events of many people wait.
     pub shared_identifiers: Vec<SharedIdentifier>,
-    /// Why no new event is accepted, if that is so.
+    /// Why no new event is accepted; `None` where events are accepted.
     pub refuses: Option<WriteError>,
-    /// What keeps the log from being folded into the file, if anything does.
+    /// What prevents the WAL from being checkpointed into the file, if anything does.
     pub log: Option<LogTrouble>,
     /// The file's size, in bytes.
     pub database_bytes: u64,
-    /// The size of its log, in bytes.
+    /// The size of its WAL, in bytes.
     pub wal_bytes: u64,
-    /// Free bytes on its disk; `None` when that cannot be told.
+    /// Free bytes on its disk; `None` when that is unknown.
     pub free_bytes: Option<u64>,
-    /// With fewer, no new event is accepted.
+    /// With fewer free bytes, no new event is accepted.
     pub min_free_bytes: u64,
 }
 
-/// Counts of one moment.
+/// Consistent counts, read in one statement.
 pub(in crate::outbox) struct Kept {
     pub(in crate::outbox) accepted: i64,
     pub(in crate::outbox) counts: Vec<(EventStatus, i64)>,
@@ -58,7 +58,7 @@ pub(in crate::outbox) struct Kept {
 }
 
 impl Outbox {
-    /// Where everything stands now.
+    /// The present status.
     pub async fn standing(&self) -> Result<Standing, ReadError> {
         let kept = self.kept().await?;
         let (database_bytes, wal_bytes) = disk::file_bytes(&self.path);
@@ -82,12 +82,12 @@ impl Outbox {
         })
     }
 
-    /// Free bytes on the outbox's disk; `None` when that cannot be told.
+    /// Free bytes on the outbox's disk; `None` when that is unknown.
     pub fn free_bytes(&self) -> Option<u64> {
         disk::free_bytes(&self.path)
     }
 
-    /// With fewer bytes free, no new event is accepted.
+    /// With fewer free bytes, no new event is accepted.
     pub fn min_free_bytes(&self) -> u64 {
         self.room.min_free()
     }

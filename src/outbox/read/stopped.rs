@@ -1,7 +1,7 @@
-//! Events that hold up others and do not go on by themselves: dead ones that keep their place, and held ones. And how
-//! many events are dead.
+//! Events that block others and need an operator to go on: held events, and dead events that keep their queue entries.
+//! And the number of dead events.
 //!
-//! It promises to look at a bounded number of rows: the dead that ended last, and the held.
+//! It promises to read a bounded number of rows: the events that died last, and the held events.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use crate::model::Timestamp;
 use crate::outbox::error::ReadError;
 use crate::outbox::{EventId, Outbox};
 
-/// Held events, and dead ones, that are looked at.
+/// How many held events, and how many dead events, are read.
 const MOST: i64 = 5_000;
-/// Events that are counted behind one.
+/// How many events are counted behind one event.
 const MOST_BEHIND: i64 = 1_000;
 
 const STOPPED: &str = "
@@ -32,26 +32,26 @@ const STOPPED: &str = "
     SELECT status, count(*) AS heads, sum(behind) AS behind, max(id) AS sample FROM line WHERE behind > 0 GROUP BY status
     ORDER BY status";
 
-/// Dead events of which an operator has not disposed: neither discarded nor erased.
+/// Dead events that an operator has neither discarded nor erased.
 pub(in crate::outbox) const DEAD_SINCE: &str = "
     SELECT count(*) FROM event
     WHERE status = 'dead' AND finished_ms >= ?1 AND reason NOT IN ('discarded by an operator', 'erased')";
 
-/// Events of one state that hold up others.
+/// Events of one state that block others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stopped {
     /// `dead` or `held`.
     pub status: String,
     /// How many there are.
     pub heads: i64,
-    /// How many events wait behind them, about.
+    /// How many events wait behind them, approximately.
     pub behind: i64,
     /// One of them.
     pub sample: EventId,
 }
 
 impl Outbox {
-    /// Events that hold up others and do not go on by themselves, by their state.
+    /// Events that block others and need an operator to go on, by their state.
     pub async fn stopped(&self) -> Result<Vec<Stopped>, ReadError> {
         let failed = || ReadError::of("the events that hold up others");
         let rows = sqlx::query(STOPPED)
@@ -72,7 +72,7 @@ impl Outbox {
         stopped.map_err(failed())
     }
 
-    /// How many of the events that died within this span are dead now, and neither discarded nor erased.
+    /// How many events died within this span, are still dead, and were neither discarded nor erased.
     pub async fn dead_within(&self, span: Duration, now: Timestamp) -> Result<i64, ReadError> {
         sqlx::query_scalar(DEAD_SINCE)
             .bind(now.minus(span).as_millis())

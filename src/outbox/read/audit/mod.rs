@@ -1,7 +1,7 @@
-//! Proof that nothing vanished: the counts add up, whoever counts them, and the rows are as the promises need them.
+//! Checks that no event was lost: independent counts agree, and the rows fulfil the conditions that the promises need.
 //!
-//! All of it is read in one transaction, so that a daemon at work does not make it differ. It writes nothing, and its
-//! memory does not grow with the outbox.
+//! All of it is read in one transaction, so that concurrent writes of a daemon cause no difference. It writes nothing,
+//! and its memory does not grow with the outbox.
 
 mod rules;
 
@@ -17,32 +17,32 @@ use crate::outbox::{Outbox, SCHEMA};
 
 use rules::RULES;
 
-/// Events named of those that break a rule.
+/// How many events that break a rule are listed.
 const NAMED: i64 = 10;
-/// Sentences of SQLite's own check that are kept.
+/// How many messages of SQLite's own check are kept.
 const TOLD: i64 = 100;
 
-/// What an audit found.
+/// The result of an audit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Audit {
     /// accepted, delivered, skipped, dead, pending, held, difference: the `audit` view, which counts rows.
     pub totals: Vec<(String, i64)>,
-    /// What was counted in two ways.
+    /// Counts that were computed in two ways.
     pub counts: Vec<Counted>,
-    /// What must hold of the rows.
+    /// The rules for the rows, checked.
     pub rules: Vec<Checked>,
-    /// What SQLite found wrong with the file itself; `None` where that was not asked for.
+    /// Errors that SQLite found in the file itself; `None` where the file was not checked.
     pub file: Option<Vec<String>>,
 }
 
-/// One number, found in two ways.
+/// One count, computed in two ways.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counted {
     /// What is counted: a state of events.
     pub name: String,
-    /// As the rows say.
+    /// The number of rows.
     pub rows: i64,
-    /// As was kept beside them.
+    /// The stored count.
     pub kept: i64,
 }
 
@@ -60,13 +60,13 @@ pub struct Checked {
 }
 
 impl Audit {
-    /// How far accepted is from delivered + skipped + dead + pending + held.
+    /// The difference between accepted and delivered + skipped + dead + pending + held.
     pub fn difference(&self) -> i64 {
         let found = self.totals.iter().find(|(name, _)| name == "difference");
         found.map_or(0, |(_, difference)| *difference)
     }
 
-    /// Whether everything holds.
+    /// Whether all checks passed.
     pub fn holds(&self) -> bool {
         self.difference() == 0
             && self.counts.iter().all(|counted| counted.rows == counted.kept)
@@ -76,14 +76,14 @@ impl Audit {
 }
 
 impl Outbox {
-    /// Holds the outbox against its promises. `deep` has SQLite check every page of the file too.
+    /// Checks the outbox. With `deep`, SQLite also checks every page of the file.
     pub async fn audit(&self, deep: bool) -> Result<Audit, ReadError> {
         let mut reader = self.readers.acquire().await.map_err(failed())?;
         audit(&mut reader, deep).await.map_err(failed())
     }
 
-    /// As [`Outbox::audit`], deep, for a file that nobody has open; opened read-only. `None` where an older program made
-    /// it, whose tables say less.
+    /// As [`Outbox::audit`] with `deep`, for a file that no process has open. Opens it read-only. `None` where an older
+    /// version of the program created it, whose tables do not support all checks.
     pub async fn audit_file(path: &Path) -> Result<Option<Audit>, OpenError> {
         if identity::version(path).await? < SCHEMA {
             return Ok(None);
@@ -147,7 +147,7 @@ async fn counts(connection: &mut SqliteConnection) -> Result<Vec<Counted>, sqlx:
 async fn rules(connection: &mut SqliteConnection) -> Result<Vec<Checked>, sqlx::Error> {
     let mut checked = Vec::with_capacity(RULES.len());
     for rule in RULES {
-        // Each is a constant of this program.
+        // Each text is a constant of this program.
         let sql = format!(
             "WITH wrong (id) AS MATERIALIZED (SELECT DISTINCT id FROM ({}))
              SELECT (SELECT count(*) FROM wrong),

@@ -1,6 +1,6 @@
-//! What must hold of the rows of an outbox, each as the question for the events that break it.
+//! The rules for the rows of an outbox, each with a query for the events that break it.
 //!
-//! The questions look rows up by index: an audit reads each table about once.
+//! The queries look up rows by index: an audit reads each table about once.
 
 /// One rule.
 pub(super) struct Rule {
@@ -8,7 +8,7 @@ pub(super) struct Rule {
     pub(super) name: &'static str,
     /// What must hold.
     pub(super) must: &'static str,
-    /// SQL that gives the `id` of each event that breaks it.
+    /// SQL that returns the `id` of each event that breaks it.
     pub(super) broken_by: &'static str,
 }
 

@@ -1,11 +1,11 @@
-//! Each rule holds for an outbox at work, and is broken by a row changed behind its back.
+//! Each rule holds for an outbox in operation, and reports an event whose row was changed by hand.
 
 use super::*;
 use crate::model::{DeliveryStatus, EventStatus};
 use crate::outbox::tests::import_jobs::profile;
 use crate::outbox::tests::{Files, begin, claim_all, event, files, finish, plan, planned, settle, start};
 
-/// Something of everything: delivered with an `$event_id`, dead, pending behind another, held.
+/// Events in various states: delivered with an `$event_id`, dead, skipped, pending behind another, held.
 async fn filled(files: &Files) -> Outbox {
     let outbox = files.open().await;
     let calls = ["a", "b", "c", "d", "e"].map(|user| event(&format!("m-{user}"), &[user]));
@@ -27,7 +27,7 @@ async fn filled(files: &Files) -> Outbox {
     outbox
 }
 
-/// Writes as nobody should, past whatever guards the tables; what keeps the counts stays.
+/// Writes past the triggers that guard the tables. The triggers that keep the counts still run.
 async fn tamper(files: &Files, sql: &'static str) {
     let mut connection = connect::writer(&files.config.path, false).await.unwrap();
     let allowed = "INSERT INTO write_guard (id) VALUES (1)";

@@ -1,8 +1,8 @@
--- The events that most others wait for, and how many such events there are. ?1: how many to show. Goes once through the
--- lines, by their key alone; the view `blocked_profiles` says it of all of them, exactly, and costs more.
+-- The events with the most waiting events, and how many events others wait for. ?1: how many to return. Reads all queue
+-- entries once, from their key only. The view `blocked_profiles` gives exact numbers for all of them, and costs more.
 WITH
 line (head, waiting) AS (
-    -- The event of the smallest place: SQLite takes the other columns from the row that min() found.
+    -- The event with the smallest position: SQLite takes the other columns from the row of the min().
     SELECT head, waiting
     FROM (SELECT event_id AS head, min(queue_pos) AS place, count(*) - 1 AS waiting FROM queue_entry GROUP BY identifier)
     WHERE waiting > 0
