@@ -1,7 +1,7 @@
-//! Copies of an outbox: one moment of it in a file of its own, and such a file made into an outbox again.
+//! Backups of an outbox: a consistent copy of it in a file of its own, and the restore of such a copy.
 //!
-//! A copy is made by SQLite itself, so that it is whole whatever is written meanwhile. What an outbox made of a copy has
-//! not finished is held: the copy does not know what was delivered after it was made.
+//! SQLite makes the copy, so that it is consistent even if events are written concurrently. After a restore, all
+//! unfinished events are held: the copy cannot contain what was delivered after it was made.
 
 use std::fs::File;
 use std::io;
@@ -18,61 +18,61 @@ use crate::outbox::file::{connect, disk, identity, lock, owner};
 use crate::outbox::queue::import_job;
 use crate::outbox::writer::{BEGIN, COMMIT};
 
-/// Why held events of a restored outbox wait.
+/// The reason of the held events of a restored outbox.
 const RESTORED: &str = "restored from a backup: it may have been delivered after the backup was made";
 
-/// Why there is no copy. What there was is as it was.
+/// Why there is no copy. Existing files are unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
-    /// It would overwrite something.
+    /// The restore would overwrite an outbox.
     #[error("{} exists already; give --force, which moves it aside and says where to", path.display())]
     OutboxThere {
         /// The outbox.
         path: PathBuf,
     },
-    /// A backup overwrites nothing.
+    /// A backup does not overwrite a file.
     #[error("{} exists already; name another file, or move it away", path.display())]
     Exists {
-        /// What is there.
+        /// The existing file.
         path: PathBuf,
     },
     /// A file could not be made, moved or synced.
     #[error("failed to {what} {}", path.display())]
     File {
-        /// What was being done.
+        /// The operation that failed.
         what: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// The file is no outbox, or the outbox is not to be had.
+    /// The file is not an outbox, or the outbox could not be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// SQLite did not copy; the new file is removed again.
+    /// SQLite failed to copy; the new file was deleted.
     #[error("failed to copy the outbox into {}; is there disk space of its size?", path.display())]
     Sqlite {
         /// The copy.
         path: PathBuf,
-        /// What SQLite said.
+        /// SQLite's error.
         #[source]
         source: sqlx::Error,
     },
 }
 
-/// An outbox made of a backup.
+/// The result of a restore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Restored {
-    /// Where the former outbox is now, if there was one.
+    /// The new path of the former outbox, if there was one.
     pub former: Option<PathBuf>,
-    /// Events that are held since they were not finished in the backup.
+    /// Events that are now held because they were not finished in the backup.
     pub held: u64,
 }
 
 impl Outbox {
-    /// Copies one moment of an outbox into a new file, readable by its owner alone, and has it on disk when this
-    /// returns. Works beside a daemon and without one.
+    /// Writes a consistent copy of an outbox into a new file that only its owner can read. The copy is on disk when
+    /// this returns. Works while a daemon runs and while none does.
     pub async fn backup(config: &OutboxConfig, to: &Path) -> Result<(), CopyError> {
         if !owner::is_there(&config.path)? {
             let path = config.path.clone();
@@ -82,7 +82,7 @@ impl Outbox {
         copy(&config.path, to).await
     }
 
-    /// Whether a file is an outbox that [`Outbox::restore`] takes.
+    /// Checks that a file is an outbox that [`Outbox::restore`] accepts.
     pub async fn check_backup(from: &Path) -> Result<(), CopyError> {
         if !from.exists() {
             let path = from.to_owned();
@@ -99,8 +99,8 @@ impl Outbox {
         Ok(())
     }
 
-    /// Makes a backup the outbox. With `force` the former one is moved aside. Refused while a daemon works on it. All that
-    /// was not finished in the backup is held.
+    /// Makes a backup the outbox. With `force`, an existing outbox is moved aside. Refused while a daemon has it open.
+    /// All events that were not finished in the backup are held.
     pub async fn restore(
         config: &OutboxConfig,
         from: &Path,
@@ -118,7 +118,7 @@ impl Outbox {
         remove(&fresh)?;
         copy(from, &fresh).await?;
         let held = prepare(config, &fresh, now).await?;
-        // The daemon has to open them, whoever restores.
+        // The daemon must be able to open them, also when another user restores.
         owner::take_after(path, &[fresh.clone(), beside(path, ".lock")]).map_err(file("give its owner to", &fresh))?;
         let former = move_aside(path, now)?;
         rename(&fresh, path)?;
@@ -127,7 +127,7 @@ impl Outbox {
     }
 }
 
-/// Brings a copy up to date and holds what is not finished in it.
+/// Migrates a copy to the present schema and holds its unfinished events.
 async fn prepare(config: &OutboxConfig, fresh: &Path, now: Timestamp) -> Result<u64, CopyError> {
     let config = OutboxConfig {
         path: fresh.to_owned(),
@@ -145,7 +145,7 @@ async fn prepare(config: &OutboxConfig, fresh: &Path, now: Timestamp) -> Result<
     Ok(held)
 }
 
-/// Import jobs are given up: whether Klaviyo still works on one is of no matter to events that are held.
+/// Closes the import jobs too: their events are held, so it does not matter whether Klaviyo still processes them.
 async fn hold_all(connection: &mut SqliteConnection, now: Timestamp) -> Result<u64, sqlx::Error> {
     sqlx::query(BEGIN).execute(&mut *connection).await?;
     import_job::give_up(connection, now).await?;
@@ -169,7 +169,7 @@ async fn copy(from: &Path, to: &Path) -> Result<(), CopyError> {
     }
     let copied = fill(from, to).await;
     if copied.is_err() {
-        // What is left of it would pass for a backup.
+        // A partial copy could be mistaken for a backup.
         drop(std::fs::remove_file(to));
     }
     copied
@@ -194,12 +194,12 @@ async fn fill(from: &Path, to: &Path) -> Result<(), CopyError> {
     sync_folder(to)
 }
 
-/// Moves an outbox with all that belongs to it to names that say when.
+/// Renames an outbox and the files next to it to names that contain the time.
 fn move_aside(path: &Path, now: Timestamp) -> Result<Option<PathBuf>, CopyError> {
     let mark = format!(".before-{}", now.to_string().replace(':', "-"));
     let former = beside(path, &mark);
     let mut moved = None;
-    // The log first: an outbox without its log is an older one, a log without its outbox is nothing.
+    // The WAL first: an outbox without its WAL would be a valid but older state, a WAL without its outbox is unusable.
     for end in ["-wal", "-shm", ""] {
         let part = beside(path, end);
         if part.exists() {

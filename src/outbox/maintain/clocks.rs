@@ -1,31 +1,31 @@
-//! What speaks against the machine's clock, as the daemon last reported it: it is known in its memory alone, and a command
-//! beside it wants to see it.
+//! Signs that the machine's clock is wrong, as last reported by the daemon. The daemon has them only in its memory;
+//! they are stored so that a command in another process can show them.
 
 use std::time::Duration;
 
 use crate::outbox::{Outbox, ReadError, WriteError};
 
-/// The fact that keeps what the clock has leapt, in milliseconds.
+/// The key in `kv` for how far the clock jumped ahead, in milliseconds.
 const LEAPT: &str = "the clock is ahead of what is believed by";
 
 /// Why the machine's clock may be wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClockTrouble {
-    /// It is ahead of the time that passed since it was believed: it leapt, or no daemon ran for so long.
+    /// It is ahead of the trusted time: it jumped, or no daemon ran for that long.
     Leapt {
-        /// What it was ahead by when that was noticed.
+        /// How far it was ahead when that was detected.
         ahead: Duration,
     },
 }
 
 impl Outbox {
-    /// Keeps what the clock is ahead of what is believed; `None`: it is not.
+    /// Stores how far the clock is ahead of the trusted time; `None`: it is not ahead.
     pub(in crate::outbox) async fn report_leap(&self, ahead: Option<Duration>) -> Result<(), WriteError> {
         let millis = ahead.map_or(0, |ahead| ahead.as_millis());
         self.remember(LEAPT.to_owned(), millis.to_string()).await
     }
 
-    /// What speaks against the clock.
+    /// The signs that the clock is wrong.
     pub async fn clock_troubles(&self) -> Result<Vec<ClockTrouble>, ReadError> {
         let leapt = self.recall(LEAPT).await?;
         let leapt = leapt.and_then(|millis| millis.parse().ok());

@@ -1,7 +1,8 @@
-//! A damaged file: what is lost of it alone, and when nothing of it can be trusted.
+//! A damaged file: what is lost, and when the whole file cannot be trusted.
 //!
-//! A page that cannot be read costs the events on it. A file that is none, or of which the daemon cannot read what is due,
-//! ends the daemon, as a failed sync does: it would acknowledge what no start finds.
+//! An unreadable page costs only the events on it. If the file is no longer an SQLite file, or the daemon cannot read
+//! which events are due, the daemon ends, as after a failed sync: otherwise it would acknowledge events that no later
+//! start can read.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,19 +10,19 @@ use crate::model::Timestamp;
 use crate::outbox::error::{ReadError, code_of};
 use crate::outbox::{Outbox, WriteError};
 
-/// The fact that says what was lost.
+/// The key in `kv` that stores what was lost.
 const FACT: &str = "what could not be read of the file";
 
-/// What of a file could not be read, so far.
+/// What could not be read so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Damage {
-    /// Since when it is known.
+    /// When damage was first found.
     pub since: Timestamp,
-    /// Events that are dead for it.
+    /// Events that are dead because they could not be read.
     pub events: u64,
 }
 
-/// As it is kept.
+/// The form in which it is stored.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     since_ms: i64,
@@ -29,24 +30,24 @@ struct Kept {
 }
 
 impl ReadError {
-    /// Whether what was read is damaged in the file, or the file as a whole.
+    /// Whether the error is damage of a page or of the whole file.
     pub fn is_damage(&self) -> bool {
         self.is_of_a_page() || self.is_of_the_file()
     }
 
-    /// `SQLITE_CORRUPT`: a page, and maybe no other.
+    /// `SQLITE_CORRUPT`: a page is damaged; other pages may be intact.
     fn is_of_a_page(&self) -> bool {
         code_of(&self.source).is_some_and(|code| code & 0xff == 11)
     }
 
-    /// `SQLITE_NOTADB`: the file is none of SQLite's any more.
+    /// `SQLITE_NOTADB`: the file is no longer an SQLite file.
     pub fn is_of_the_file(&self) -> bool {
         code_of(&self.source).is_some_and(|code| code & 0xff == 26)
     }
 }
 
 impl Outbox {
-    /// Ends the daemon, if it met damage where it cannot do without what it reads.
+    /// Ends the daemon if the error is damage of data that the daemon needs.
     pub fn judge(&self, error: &ReadError) {
         if error.is_damage() && !self.fatal.is_cancelled() {
             tracing::error!(
@@ -57,7 +58,7 @@ impl Outbox {
         }
     }
 
-    /// What of the file could not be read so far; `None`: nothing is known to be damaged.
+    /// What could not be read so far; `None`: no damage is known.
     pub async fn damage(&self) -> Result<Option<Damage>, ReadError> {
         let kept = self.recall(FACT).await?;
         let kept: Option<Kept> = kept.and_then(|text| serde_json::from_str(&text).ok());
@@ -67,7 +68,7 @@ impl Outbox {
         }))
     }
 
-    /// Keeps that so many more events could not be read. Of one task alone.
+    /// Adds to the number of events that could not be read. Only one task may call it.
     pub async fn note_damage(&self, events: usize, now: Timestamp) -> Result<(), WriteError> {
         let before = self.damage().await.ok().flatten();
         let since = before.map_or(now, |before| before.since);

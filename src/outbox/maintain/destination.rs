@@ -1,46 +1,46 @@
-//! What the daemon goes by, for a command beside it, which reads the configuration for itself: whether the Klaviyo at a URL
-//! is a sandbox, and whether the configuration was taken when it was read again.
+//! State of the daemon for commands in other processes, which read the configuration themselves: whether the Klaviyo at
+//! a URL is a sandbox, and whether the daemon accepted the configuration when it was reloaded.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::Timestamp;
 use crate::outbox::{Outbox, ReadError, WriteError};
 
-/// The fact that keeps it.
+/// The key in `kv` for the destination.
 const FACT: &str = "destination";
-/// The fact that keeps since when the daemon has not taken the configuration as it is; empty: it has.
+/// The key in `kv` for the time since which the daemon has not accepted the present configuration; empty: it has.
 const NOT_TAKEN: &str = "configuration not taken since";
 
-/// What answers at an endpoint.
+/// The Klaviyo account or sandbox behind an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Destination {
-    /// The endpoint, as the configuration has it.
+    /// The endpoint, as configured.
     pub endpoint: String,
     /// The name that deliveries carry in `sent_to`.
     pub sent_to: String,
 }
 
 impl Outbox {
-    /// Keeps where requests go.
+    /// Stores where requests are sent.
     pub async fn report_destination(&self, destination: &Destination) -> Result<(), WriteError> {
         let text = serde_json::json!(destination).to_string();
         self.remember(FACT.to_owned(), text).await
     }
 
-    /// Keeps whether the daemon goes on with the configuration as it is, or since when it does not.
+    /// Stores since when the daemon has not accepted the present configuration; `None`: it has.
     pub async fn report_config(&self, not_taken: Option<Timestamp>) -> Result<(), WriteError> {
         let text = not_taken.map_or_else(String::new, |since| since.as_millis().to_string());
         self.remember(NOT_TAKEN.to_owned(), text).await
     }
 
-    /// Since when the daemon has not taken the configuration as it is; `None` where it has.
+    /// Since when the daemon has not accepted the present configuration; `None` where it has.
     pub async fn config_not_taken(&self) -> Result<Option<Timestamp>, ReadError> {
         let text = self.recall(NOT_TAKEN).await?;
         let since = text.and_then(|text| text.parse().ok());
         Ok(since.map(Timestamp::from_millis))
     }
 
-    /// Whether a sandbox answers at this endpoint, as the daemon found it last.
+    /// Whether the daemon last found a sandbox at this endpoint.
     pub async fn is_sandbox(&self, endpoint: &str) -> Result<bool, ReadError> {
         let text = self.recall(FACT).await?;
         let known = text.and_then(|text| serde_json::from_str::<Destination>(&text).ok());

@@ -1,4 +1,4 @@
-//! What keeps the file in order: retention, erased pages, checkpoints, backups, the history of minutes.
+//! Maintenance of the file: retention, removal of erased data from pages, checkpoints, backups, the history by minute.
 
 pub(in crate::outbox) mod backup;
 pub(in crate::outbox) mod checkpoint;

@@ -1,9 +1,10 @@
-//! Folding the log into the file, by the daemon's writer, and noticing when that does not work.
+//! Checkpoints of the WAL into the file by the daemon's writer, and the detection of checkpoints that fail.
 //!
-//! SQLite would do it by itself, in the commit that makes the log long enough, and says nothing when it fails. So the
-//! writer of a daemon does it, after the clients of that commit are answered: a pass each time the log is long enough, and
-//! one a second while something is wrong. It never waits for a reader but for a moment, once a second, where the log has
-//! become large. What is wrong is logged once, and kept in the file for `status`, which is another process.
+//! By default, SQLite runs a checkpoint inside the commit that makes the WAL long enough, and reports no failure. So
+//! the writer of a daemon runs the checkpoints itself, after the clients of that commit are answered: one pass each
+//! time the WAL is long enough, and one per second while something is wrong. It does not wait for readers, except for a
+//! short time once per second when the WAL is large. A problem is logged once, and stored in the file for `status`,
+//! which is another process.
 
 mod readers;
 mod watch;
@@ -25,41 +26,41 @@ use crate::outbox::{Outbox, ReadError};
 pub use readers::Process;
 use watch::{LARGE, Pass, State, Watch};
 
-/// How long the log becomes before it is folded, in pages, as SQLite has it by itself.
+/// From this length on, the WAL is checkpointed; in pages, SQLite's default.
 const LONG_ENOUGH: i64 = 1000;
-/// A page in the log, with its header.
+/// The size of a page in the WAL, with its header.
 const FRAME_BYTES: u64 = 4096 + 24;
-/// The pause after a pass that did not come to the end of a log: readers come and go.
+/// The pause after a pass that did not checkpoint the whole WAL because of a reader; most readers end soon.
 const SHORTLY: Duration = Duration::from_millis(100);
-/// The pause after one that failed, or while the log is large.
+/// The pause after a pass that failed, or while the WAL is large.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The fact that says what is wrong.
+/// The key in `kv` that stores the problem.
 const FACT: &str = "what keeps the log from being folded";
 
-/// What keeps the log from being folded into the file. Nothing is lost by it, but the log grows.
+/// What prevents the WAL from being checkpointed into the file. No data is lost, but the WAL grows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogTrouble {
-    /// What it is.
+    /// The kind of the problem.
     pub kind: LogTroubleKind,
     /// Since when.
     pub since: Timestamp,
-    /// Other processes that had the file open when that was noticed, where a reader is what it is.
+    /// For a reader that blocks the checkpoint: the other processes that had the file open when it was detected.
     pub readers: Vec<Process>,
-    /// The size of the log now, in bytes.
+    /// The present size of the WAL, in bytes.
     pub wal_bytes: u64,
 }
 
-/// What keeps the log from being folded.
+/// What prevents a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogTroubleKind {
-    /// Writing into the file fails.
+    /// Writes into the file fail.
     CheckpointFailing,
-    /// Somebody reads an old moment of it.
+    /// A reader uses an old snapshot of the file.
     WalHeld,
 }
 
-/// As it is kept.
+/// The form in which it is stored.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     kind: LogTroubleKind,
@@ -68,7 +69,7 @@ struct Kept {
 }
 
 impl Outbox {
-    /// What keeps the log from being folded into the file, if anything does.
+    /// What prevents the WAL from being checkpointed into the file, if anything does.
     pub async fn log_trouble(&self) -> Result<Option<LogTrouble>, ReadError> {
         let kept = self.recall(FACT).await?;
         let kept: Option<Kept> = kept.and_then(|text| serde_json::from_str(&text).ok());
@@ -82,7 +83,7 @@ impl Outbox {
     }
 }
 
-/// Where the log stands, as SQLite counts it. Nothing is known of it where another connection was at it.
+/// The state of the WAL as SQLite counts it: -1 where another connection was using the WAL.
 #[derive(Debug, Clone, Copy)]
 struct Log {
     pages: i64,
@@ -96,7 +97,7 @@ impl Log {
         Ok(Self { pages, folded })
     }
 
-    /// Whether nothing of the log is left to be folded.
+    /// Whether the whole WAL is checkpointed.
     fn is_folded(self) -> bool {
         self.pages >= 0 && self.folded >= self.pages
     }
@@ -112,7 +113,7 @@ pub(in crate::outbox) struct Checkpoints {
     path: PathBuf,
     instruments: Instruments,
     watch: Watch,
-    /// No pass before this time, on the clock that never goes back.
+    /// No pass before this time, by the monotonic clock.
     not_before: Duration,
     /// Whether a pass is due without a commit.
     owed: bool,
@@ -129,23 +130,23 @@ impl Checkpoints {
         }
     }
 
-    /// Takes the checkpoints of a connection over from SQLite.
+    /// Turns off SQLite's automatic checkpoints of a connection.
     pub(in crate::outbox) async fn take_over(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         sqlx::query("PRAGMA wal_autocheckpoint = 0").execute(connection).await?;
         Ok(())
     }
 
-    /// Forgets what a daemon that was killed has left.
+    /// Deletes the problem that a killed daemon has stored.
     pub(in crate::outbox) async fn begin(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         kv::remove(connection, FACT).await
     }
 
-    /// Whether a pass is due though nothing was written.
+    /// Whether a pass is due although nothing was written.
     pub(in crate::outbox) fn is_due(&self) -> bool {
         self.owed && self.now() >= self.not_before
     }
 
-    /// A pass, if the log is long enough or something was wrong with the last.
+    /// Runs a pass, if the WAL is long enough or the last pass was incomplete.
     pub(in crate::outbox) async fn pass(&mut self, connection: &mut SqliteConnection) {
         let now = self.now();
         if now < self.not_before {
@@ -191,7 +192,7 @@ impl Checkpoints {
         Ok(Pass::Part { log_bytes: log.bytes() })
     }
 
-    /// Logs a change, and keeps what is wrong in the file.
+    /// Logs a change of state, and stores the problem in the file.
     async fn tell(&self, state: State, lasted: Duration, connection: &mut SqliteConnection) {
         let (_, wal_bytes) = disk::file_bytes(&self.path);
         let (kind, readers) = match state {

@@ -1,4 +1,4 @@
-//! Which other processes have the outbox open: one of them may read an old moment of it.
+//! Finds the other processes that have the outbox open: one of them may use an old snapshot of it.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -11,19 +11,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::outbox::file::create::beside;
 
-/// How long the search may take.
+/// The time limit of the search.
 const BOUND: Duration = Duration::from_secs(2);
 
 /// A process of this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
-    /// Its number.
+    /// Its process id.
     pub pid: u32,
-    /// What it runs, as the system names it; at most 15 characters.
+    /// The name of its command; the system truncates it to 15 characters.
     pub name: String,
 }
 
-/// The processes, this one left out, that have the file or its log open. Those of other users are seen by root alone.
+/// The other processes that have the file or its WAL open. Only root sees the processes of other users.
 pub(super) async fn of(outbox: PathBuf) -> Vec<Process> {
     let search = tokio::task::spawn_blocking(move || search(&outbox));
     match tokio::time::timeout(BOUND, search).await {
@@ -32,7 +32,7 @@ pub(super) async fn of(outbox: PathBuf) -> Vec<Process> {
     }
 }
 
-/// As a log line and a note name them.
+/// The processes as a text for a log message.
 pub(super) fn words(processes: &[Process]) -> String {
     let words = processes.iter().map(ToString::to_string);
     words.collect::<Vec<_>>().join(", ")
@@ -52,7 +52,7 @@ fn search(outbox: &Path) -> Vec<Process> {
         .filter_map(|file| file.file_name().map(OsString::from))
         .collect();
     let files: HashSet<(u64, u64)> = files.iter().filter_map(|file| identity(file)).collect();
-    // By its name first: to look at every open file of a machine could hang on a lost network disk.
+    // The name is compared first: reading the metadata of every open file could hang on an unreachable network disk.
     let is_ours = |descriptor: &Path| {
         let to = fs::read_link(descriptor).ok();
         let ours = to.is_some_and(|to| names.iter().any(|name| to.file_name() == Some(name)));
@@ -78,7 +78,7 @@ fn identity(file: &Path) -> Option<(u64, u64)> {
     Some((file.dev(), file.ino()))
 }
 
-/// What is in a folder; nothing where it may not be read.
+/// The entries of a folder; none where it cannot be read.
 fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     let entries = fs::read_dir(folder).into_iter().flatten();
     entries.filter_map(|entry| Some(entry.ok()?.path()))

@@ -1,24 +1,24 @@
-//! What a row of checkpoints says: whether they fail, or cannot finish since somebody reads the log. Pure.
+//! Evaluates a series of checkpoints: whether they fail, or cannot finish because of a reader. Pure.
 
 use std::time::Duration;
 
-/// The log may be this large before anything is said of its readers, in bytes.
+/// A WAL up to this size, in bytes, is not reported when a reader blocks the checkpoint.
 pub(super) const LARGE: u64 = 64 << 20;
-/// For how long no checkpoint may come to the end of it, before anything is said.
+/// How long checkpoints must be incomplete before it is reported.
 const LONG: Duration = Duration::from_secs(10);
 
-/// What a checkpoint came to.
+/// The result of a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pass {
-    /// All of the log is in the file.
+    /// The whole WAL is in the file.
     Whole,
-    /// The rest of the log is needed by a reader; it has so many bytes in all.
+    /// A reader needs the rest of the WAL; `log_bytes` is the size of the whole WAL.
     Part { log_bytes: u64 },
     /// It failed.
     Failed,
 }
 
-/// What the log suffers from.
+/// The state of the checkpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     Well,
@@ -26,11 +26,11 @@ pub(super) enum State {
     Held,
 }
 
-/// What is known of the checkpoints so far.
+/// The checkpoints so far.
 #[derive(Debug)]
 pub(super) struct Watch {
     state: State,
-    /// Since when none came to the end of the log.
+    /// Since when no checkpoint was complete.
     partly: Option<Duration>,
 }
 
@@ -46,8 +46,8 @@ impl Watch {
         self.state
     }
 
-    /// Takes note of what a checkpoint came to at `now`, by a clock that never goes back. The new state, if it is another
-    /// one, and how long it has lasted already.
+    /// Records the result of a checkpoint at `now`, by a monotonic clock. Returns the new state, if it changed, and how
+    /// long it has lasted.
     pub(super) fn note(&mut self, pass: Pass, now: Duration) -> Option<(State, Duration)> {
         self.partly = match pass {
             Pass::Whole | Pass::Failed => None,
@@ -57,7 +57,8 @@ impl Watch {
         let state = match pass {
             Pass::Failed => State::Failing,
             Pass::Whole => State::Well,
-            // Maybe nothing was written, for want of a page that no reader needs: that ends neither trouble.
+            // The pass may have written nothing, if a reader needs every page. So it does not prove that writes work
+            // again or that the reader has ended.
             Pass::Part { log_bytes } => {
                 let long = partly.is_some_and(|span| span >= LONG);
                 if long && log_bytes > LARGE {

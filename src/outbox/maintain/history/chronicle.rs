@@ -1,7 +1,7 @@
-//! Writing minutes down: once a minute, and once more at the end.
+//! Writes the minutes of the history: once per minute, and once more at the end.
 //!
-//! It keeps nothing in memory: how far it is stands in the file, in the same transaction as the minutes. So a write that
-//! failed is made up for by the next one, and a daemon that was killed is made up for by the next start.
+//! It keeps no state in memory: its position is stored in the file, in the same transaction as the minutes. So the next
+//! write completes a write that failed, and the next start completes what a killed daemon did not write.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::metrics::Metrics;
 use crate::model::Timestamp;
 use crate::outbox::{Outbox, ReadError, WriteError};
 
-/// Why minutes were not written down.
+/// Why minutes were not written.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failed {
     #[error(transparent)]
@@ -25,7 +25,7 @@ pub(super) enum Failed {
     Write(#[from] WriteError),
 }
 
-/// Writes down every minute, until `stop`.
+/// Writes every minute, until `stop`.
 pub async fn chronicle(outbox: Outbox, metrics: Metrics, clock: Arc<dyn Clock>, stop: CancellationToken) {
     loop {
         let last = stop.is_cancelled();
@@ -45,13 +45,13 @@ pub async fn chronicle(outbox: Outbox, metrics: Metrics, clock: Arc<dyn Clock>, 
     }
 }
 
-/// How long the running minute still is.
+/// How long the current minute still lasts.
 fn until_the_next(now: Timestamp) -> Duration {
     span(start_of(now) + MINUTE - now.as_millis())
 }
 
 impl Outbox {
-    /// Writes down what happened since that was done last.
+    /// Writes what happened since the last write.
     pub(super) async fn write_down(&self, now: Timestamp, throttled: u64) -> Result<(), Failed> {
         let failed = || ReadError::of("the last minutes");
         let mut reader = self.readers.acquire().await.map_err(failed())?;

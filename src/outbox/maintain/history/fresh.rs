@@ -1,6 +1,7 @@
-//! What is in no minute yet, counted from the events: those numbered after the last one counted, and what ended since.
+//! Counts what is not in a written minute yet, from the events: those with a number after the last one counted, and
+//! those that ended since.
 //!
-//! May only read. Whoever asks gives it one moment of the file, a transaction.
+//! Read-only. The caller provides a transaction, so that all counts are of one snapshot.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use super::{MINUTE, Minute, span, start_of};
 use crate::model::Timestamp;
 
-/// When the oldest event came that waits.
+/// When the oldest pending event arrived.
 pub(in crate::outbox) const OLDEST_PENDING: &str =
     "SELECT min(received_ms) FROM event WHERE finished_ms IS NULL AND status = 'pending'";
 pub(in crate::outbox) const MARK: &str = "
@@ -20,8 +21,9 @@ pub(in crate::outbox) const MARK: &str = "
            (SELECT value FROM counter WHERE name = 'last_id') AS newest_id,
            (SELECT value FROM counter WHERE name = 'status_pending') AS pending";
 
-/// A new event says when it came. One that says another time than between the last look and now (the clock was set, or
-/// an import took hours) counts for ?4.
+/// Counts new events by their time of arrival. ?1: the last event counted; ?2, ?3: the expected times of arrival, from
+/// the minute before the last write to the end of the current one; ?4: the minute of the last write. Other times (the
+/// clock was set, or an import took hours) count as ?4.
 pub(in crate::outbox) const CAME: &str = "
     SELECT iif(received_ms >= ?2 AND received_ms < ?3, received_ms, ?4) / 60000 * 60000 AS minute_ms, source,
            count(*) AS came
@@ -34,7 +36,7 @@ pub(in crate::outbox) const ENDED: &str = "
     SELECT finished_ms / 60000 * 60000, 0, count(*)
     FROM event WHERE status = 'dead' AND finished_ms >= ?1 AND finished_ms < ?2 GROUP BY 1";
 
-/// As one JSON array: a thousand rows cost more to hand over than to find.
+/// As one JSON array, because fetching a thousand rows costs more than finding them.
 pub(in crate::outbox) const DELIVERED_AFTER: &str = "
     SELECT json_group_array(took) FROM (
         SELECT max(0, finished_ms - received_ms) AS took FROM event
@@ -42,18 +44,18 @@ pub(in crate::outbox) const DELIVERED_AFTER: &str = "
           AND status = 'delivered' AND generation = 1
         ORDER BY finished_ms DESC LIMIT 1000)";
 
-/// How far the minutes are written down.
+/// The position up to which minutes are written.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Mark {
     /// The last event counted.
     last_id: i64,
-    /// When that was; `None` when it never was.
+    /// When the last write was; `None` when there was none.
     told: Option<Timestamp>,
-    /// The 429s counted by then by the process that runs.
+    /// The 429s that the running process had counted by then.
     throttled: i64,
     /// The last number given to an event.
     newest_id: i64,
-    /// How many events wait.
+    /// How many events are pending.
     pending: i64,
 }
 
@@ -70,13 +72,13 @@ impl Mark {
         })
     }
 
-    /// The minute that the last look stopped in: what came since counts from here on. After the clock was set back, the
-    /// running one.
+    /// The minute of the last write: what arrived since is counted from here on. After the clock was set back, the
+    /// current minute.
     fn base(&self, now: Timestamp) -> i64 {
         start_of(self.told.map_or(now, |told| told.min(now)))
     }
 
-    /// How many events were taken in since, by minute and source.
+    /// How many events arrived since the last write, by minute and source.
     pub(super) async fn came(
         &self,
         connection: &mut SqliteConnection,
@@ -97,31 +99,31 @@ impl Mark {
     }
 }
 
-/// What a minute has to be given.
+/// The counts to write into a minute.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Counts {
-    /// Events to be added.
+    /// Events to add.
     pub(super) came: i64,
-    /// All that were delivered or skipped in it.
+    /// All events that were delivered or skipped in it.
     pub(super) done: i64,
-    /// All that were given up in it.
+    /// All events that died in it.
     pub(super) died: i64,
-    /// The median time to delivery, in milliseconds.
+    /// The p50 of the time to delivery, in milliseconds.
     pub(super) p50_ms: Option<i64>,
-    /// The 95th percentile.
+    /// The p95.
     pub(super) p95_ms: Option<i64>,
 }
 
-/// What is not written down.
+/// What is not written yet.
 #[derive(Debug)]
 pub(super) struct Fresh {
     pub(super) now: Timestamp,
-    /// The minute that the last look stopped in.
+    /// The minute of the last write.
     pub(super) base: i64,
     pub(super) newest_id: i64,
     pub(super) pending: i64,
     pub(super) oldest_ms: Option<i64>,
-    /// 429s that are written down already.
+    /// 429s that are already written.
     known_throttled: i64,
     pub(super) minutes: BTreeMap<i64, Counts>,
     pub(super) sources: BTreeMap<(i64, String), i64>,
@@ -133,7 +135,7 @@ impl Fresh {
         let sources = mark.came(connection, now).await?;
         let base = mark.base(now);
         let mut minutes = ended(connection, base - MINUTE, start_of(now) + MINUTE).await?;
-        // The minute in which somebody looked is there, though nothing happened in it.
+        // The minute of the last write has a row even if nothing happened in it.
         minutes.entry(base).or_default();
         for ((minute, _), came) in &sources {
             minutes.entry(*minute).or_default().came += came;
@@ -151,14 +153,13 @@ impl Fresh {
         })
     }
 
-    /// How many 429s are new, when the process has counted so many; they belong to the minute that the last look
-    /// stopped in.
+    /// How many 429s are new if the process has counted this many. They count in the minute of the last write.
     pub(super) fn throttled(&self, counted: u64) -> i64 {
         let counted = i64::try_from(counted).unwrap_or(i64::MAX);
         counted.saturating_sub(self.known_throttled).max(0)
     }
 
-    /// Adds it to minutes that are written down, as writing it down would.
+    /// Adds the new counts to written minutes in memory, in the same way as writing them would.
     pub(super) fn add_to(&self, minutes: &mut BTreeMap<i64, Minute>, throttled: u64) {
         for (start, counts) in &self.minutes {
             let minute = minutes.entry(*start).or_insert_with(|| empty(*start));
@@ -227,7 +228,7 @@ async fn ended(connection: &mut SqliteConnection, from: i64, to: i64) -> Result<
     Ok(minutes)
 }
 
-/// The smallest of them that so many hundredths of them do not exceed.
+/// The percentile of sorted values: the smallest value that is not less than this many hundredths of them.
 fn percentile(sorted: &[i64], hundredths: usize) -> Option<i64> {
     let rank = (sorted.len() * hundredths).div_ceil(100);
     sorted.get(rank.checked_sub(1)?).copied()

@@ -1,9 +1,9 @@
-//! The shop's traffic, minute by minute: what plots are drawn from.
+//! The shop's traffic by minute, from which the charts are drawn.
 //!
-//! Minutes that are over are written down ([`chronicle()`]), counts alone. What is newer than the last of them is counted
-//! from the events whenever somebody asks, so that the running minute is as true as the others, and a kill loses
-//! nothing of it but the 429s, which only the process knew. It promises to read what happened in the minutes asked for,
-//! however much is kept or waits.
+//! [`chronicle()`] writes the counts of past minutes into the file. Newer minutes are counted from the events on each
+//! read. So the current minute is as exact as the others, and a kill loses only the current 429s, which only the
+//! process has counted. It promises that the cost of a read depends on what happened in the requested minutes, not on
+//! how much is stored or waits.
 
 mod chronicle;
 mod fresh;
@@ -36,25 +36,26 @@ const MINUTE: i64 = 60_000;
 pub struct Minute {
     /// When it began.
     pub at: Timestamp,
-    /// Events that were taken in.
+    /// Events that arrived.
     pub came: i64,
-    /// Events that were delivered or skipped, replayed ones too.
+    /// Events that were delivered or skipped, including replayed ones.
     pub done: i64,
-    /// Events that were given up.
+    /// Events that died.
     pub died: i64,
     /// Requests that Klaviyo answered with 429.
     pub throttled: i64,
-    /// Events that waited at its end; in the running minute, that wait now.
+    /// Events that were pending at its end; in the current minute, that are pending now.
     pub pending: i64,
     /// How long the oldest of them had waited by then.
     pub oldest_pending: Option<Duration>,
-    /// From arrival to delivery, the median; of events delivered in it that never were replayed, the 1,000 newest.
+    /// The p50 of the time from arrival to delivery, of the newest 1,000 events delivered in it that were never
+    /// replayed.
     pub half: Option<Duration>,
-    /// The same, the 95th percentile.
+    /// The p95 of the same times.
     pub most: Option<Duration>,
 }
 
-/// How many events of a source were taken in.
+/// How many events of a source arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceCame {
     /// The source.
@@ -70,13 +71,14 @@ pub(in crate::outbox) const WRITTEN_SOURCES: &str = "
     SELECT source, sum(came) AS came FROM minute_source WHERE minute_ms >= ?1 AND minute_ms <= ?2 GROUP BY source";
 
 impl Outbox {
-    /// The minutes from the one of `since` to the one of `now`, oldest first. Those in which no daemon ran and nothing
-    /// happened are left out; the last is the running one so far. `throttled` is what the process has counted in all
-    /// ([`crate::metrics::Metrics::throttled`]), 0 for one that is not the daemon.
+    /// The minutes from the one of `since` to the one of `now`, oldest first. Minutes in which no daemon ran and
+    /// nothing happened are left out; the last one is the current minute so far. `throttled` is the total that the
+    /// process has counted ([`crate::metrics::Metrics::throttled`]), and 0 for a process that is not the daemon.
     pub async fn history(&self, since: Timestamp, now: Timestamp, throttled: u64) -> Result<Vec<Minute>, ReadError> {
         let failed = || ReadError::of("the history");
         let mut reader = self.readers.acquire().await.map_err(failed())?;
-        // One moment: between two, the daemon may write a minute down, which would then be missing or there twice.
+        // One snapshot: without it, the daemon could write a minute between two reads, which would then be missing or
+        // counted twice.
         let mut moment = reader.begin().await.map_err(failed())?;
         let mut minutes = written(&mut moment, since, now).await.map_err(failed())?;
         let fresh = Fresh::read(&mut moment, now).await.map_err(failed())?;
@@ -86,7 +88,7 @@ impl Outbox {
         Ok(asked.into_values().collect())
     }
 
-    /// Events that were taken in from the minute of `since` on, by source, in the order of their names.
+    /// Events that arrived from the minute of `since` on, by source, ordered by name.
     pub async fn came_by_source(&self, since: Timestamp, now: Timestamp) -> Result<Vec<SourceCame>, ReadError> {
         let failed = || ReadError::of("the history of the sources");
         let mut reader = self.readers.acquire().await.map_err(failed())?;
@@ -111,7 +113,7 @@ impl Outbox {
     }
 }
 
-/// The minutes that are written down, by their start.
+/// The written minutes, by their start.
 async fn written(
     connection: &mut SqliteConnection,
     since: Timestamp,
@@ -144,12 +146,12 @@ fn minute_of(row: &SqliteRow) -> Result<Minute, sqlx::Error> {
     })
 }
 
-/// When the minute of a time began, in milliseconds.
+/// The start of the minute of a time, in milliseconds.
 fn start_of(time: Timestamp) -> i64 {
     time.as_millis().div_euclid(MINUTE) * MINUTE
 }
 
-/// A span of so many milliseconds; none below 0, which a clock set back can make.
+/// A span of so many milliseconds; 0 for a negative number, which results from a clock that was set back.
 fn span(millis: i64) -> Duration {
     Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }

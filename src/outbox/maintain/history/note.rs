@@ -1,4 +1,4 @@
-//! What is written down of the minutes that are over, as the writer writes it and as it is forgotten.
+//! The command that writes past minutes, and the deletion of old minutes.
 
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnection;
@@ -12,7 +12,7 @@ pub(in crate::outbox) const FORGET: [&str; 2] = [
     "DELETE FROM minute_source WHERE minute_ms < ?1",
 ];
 
-/// What is to be written down.
+/// The counts to write.
 #[derive(Debug)]
 pub(in crate::outbox) struct Note {
     pub(super) fresh: Fresh,
@@ -28,7 +28,7 @@ impl Command for Note {
     }
 }
 
-/// Writes a note on a connection with an open transaction.
+/// Writes the counts on a connection with an open transaction.
 async fn write(connection: &mut SqliteConnection, note: &Note) -> Result<(), sqlx::Error> {
     let Note { fresh, throttled } = note;
     let minutes = fresh.minutes.iter().map(|(start, counts)| {
@@ -58,7 +58,7 @@ async fn write(connection: &mut SqliteConnection, note: &Note) -> Result<(), sql
     Ok(())
 }
 
-/// Forgets the minutes before this time, on a connection with an open transaction.
+/// Deletes the minutes before this time, on a connection with an open transaction.
 pub(in crate::outbox) async fn forget(connection: &mut SqliteConnection, before: Timestamp) -> Result<(), sqlx::Error> {
     for forget in FORGET {
         sqlx::query(forget)

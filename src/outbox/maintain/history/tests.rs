@@ -1,4 +1,4 @@
-//! What the minutes say, on a real file and by a clock that is handed in.
+//! The history on a real file, with the time passed in.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::outbox::{Outbox, Replay, Step, Then};
 /// 12:00:00.
 const NOON: Timestamp = Timestamp::from_millis(1_795_435_200_000);
 
-/// So many seconds after noon.
+/// This many seconds after noon.
 fn at(seconds: u64) -> Timestamp {
     NOON.plus(Duration::from_secs(seconds))
 }
@@ -28,7 +28,7 @@ async fn come(outbox: &Outbox, message: &str, source: &str, time: Timestamp) {
     outbox.append(vec![event]).await.unwrap();
 }
 
-/// Ends an event that came as the `id`th.
+/// Ends the event with this number.
 async fn end(outbox: &Outbox, id: i64, status: EventStatus, time: Timestamp) {
     let then = Then::Finish {
         event: EventId(id),
@@ -43,7 +43,7 @@ async fn end(outbox: &Outbox, id: i64, status: EventStatus, time: Timestamp) {
     outbox.settle(vec![step]).await.unwrap();
 }
 
-/// A minute in which nothing happened, this many after noon.
+/// A minute without traffic, this many minutes after noon.
 fn quiet(minutes: u64) -> Minute {
     Minute {
         at: at(60 * minutes),
@@ -58,7 +58,7 @@ fn quiet(minutes: u64) -> Minute {
     }
 }
 
-/// Two events came in the first minute, and one of them was delivered after 20 s.
+/// Two events arrive in the first minute, and one of them is delivered after 20 s.
 async fn a_minute(outbox: &Outbox) {
     outbox.write_down(at(0), 0).await.unwrap();
     come(outbox, "m1", "shop", at(10)).await;
@@ -141,7 +141,7 @@ async fn what_comes_late_to_a_written_minute_is_added_to_it() {
     let outbox = files.open().await;
     a_minute(&outbox).await;
     outbox.write_down(at(60), 0).await.unwrap();
-    // The client's request came before the minute's end, and its commit after it.
+    // The request arrived before the end of the minute, and its commit happened after it.
     come(&outbox, "m3", "shop", at(59)).await;
     end(&outbox, 2, EventStatus::Delivered, at(59)).await;
     let late = |minutes: &[Minute]| {
@@ -186,7 +186,7 @@ async fn a_kill_loses_no_count_but_the_429s_and_leaves_a_gap_while_no_daemon_run
     outbox.write_down(at(60), 4).await.unwrap();
     come(&outbox, "m3", "shop", at(70)).await;
     end(&outbox, 2, EventStatus::Delivered, at(75)).await;
-    // Killed before the second minute was over; nothing writes it down.
+    // The daemon is killed before the second minute is over; nothing writes that minute.
     outbox.close().await;
 
     let outbox = files.open().await;
@@ -209,7 +209,7 @@ async fn a_clock_set_back_or_far_ahead_loses_no_event_from_the_counts() {
     a_minute(&outbox).await;
     outbox.write_down(at(7200), 0).await.unwrap();
     come(&outbox, "m3", "shop", at(7210)).await;
-    // Back to the second minute after noon.
+    // Set back to the second minute after noon.
     come(&outbox, "m4", "shop", at(65)).await;
     end(&outbox, 4, EventStatus::Dead, at(66)).await;
     let total = async || {
@@ -283,7 +283,7 @@ async fn the_times_to_delivery_are_of_events_that_never_were_replayed() {
     assert_eq!(minute.most, Some(Duration::from_millis(1900)));
 }
 
-/// A clock that stands still.
+/// A clock that does not advance.
 struct Stopped(Timestamp);
 
 impl Clock for Stopped {

@@ -1,9 +1,8 @@
-//! What the outbox forgets, and when: bodies first, then events with their history and all that is known of them.
+//! Retention: what is deleted, and when. Bodies first, then events with their history and everything stored about them.
 //!
-//! Everything is removed a little at a time by the writer, between the events that come and go: a round is a few
-//! milliseconds of its work, and [`keep`] leaves it alone for several times as long before the next. What is removed
-//! is counted, so that the audit adds up for ever. The space is given back to the disk in small steps too. What the time
-//! is, two clocks must agree on: the outbox's witness.
+//! The writer deletes in small rounds, between other commands. A round takes a few milliseconds, and [`keep`] waits
+//! several times as long before the next one. Deleted events are counted, so that the audit remains correct. Free pages
+//! are returned to the disk in small steps too. The time must be confirmed by two clocks: see the outbox's witness.
 
 mod remove;
 
@@ -20,21 +19,22 @@ use crate::outbox::{Outbox, WriteError};
 
 pub(in crate::outbox) use remove::{Removed, Round};
 
-/// The pause while nothing is left to do.
+/// The pause while there is nothing to delete.
 const REST: Duration = Duration::from_secs(5);
-/// The pause after a round that left something, as a multiple of what the round took.
+/// The pause after an incomplete round, as a multiple of the duration of that round.
 const RESPITE: u32 = 4;
-/// Import jobs that ended are known for so long at least: a list of Klaviyo's may show them.
+/// Ended import jobs are kept at least this long: a list of Klaviyo's jobs may contain them.
 const IMPORT_JOBS: Duration = Duration::from_hours(24);
-/// How long minutes are kept: a week, and a day to look back at its beginning.
+/// How long minutes are kept: a week, plus a day so that the start of the week can be compared.
 const MINUTES: Duration = Duration::from_hours(8 * 24);
-/// The fact that says what was believed to be the time in the last round, and how often it is written.
+/// The key in `kv` for the trusted time of the last round, and how often it is written.
 const ROUND: &str = "the time of the last removal";
 const KEPT_EVERY: Duration = Duration::from_mins(1);
-/// A clock that is ahead of what is believed by this is reported. A restart is less.
+/// From this difference on, a clock that is ahead of the trusted time is reported. The difference after a restart is
+/// smaller.
 const NOTED: Duration = Duration::from_hours(1);
 
-/// Forgets what the configuration says at the time, until `stop`.
+/// Deletes what is older than the present configuration allows, until `stop`.
 pub async fn keep(
     outbox: Outbox,
     config: watch::Receiver<OutboxConfig>,
@@ -81,14 +81,14 @@ pub async fn keep(
     }
 }
 
-/// What was believed to be the time in the last round of an earlier daemon.
+/// The trusted time of the last round of an earlier daemon.
 async fn last_round(outbox: &Outbox) -> Option<Timestamp> {
     let fact = outbox.recall(ROUND).await.ok().flatten()?;
     fact.parse().ok().map(Timestamp::from_millis)
 }
 
-/// Reports that the clock is far ahead of what is believed, once, and that it no longer is; gives what it was ahead by when
-/// that was reported.
+/// Reports once that the clock is far ahead of the trusted time, and once that it no longer is. Returns how far it was
+/// ahead when that was reported.
 async fn note_leap(outbox: &Outbox, reported: Option<Duration>, ahead: Duration) -> Option<Duration> {
     let ahead = Some(ahead).filter(|ahead| *ahead >= NOTED);
     if ahead.is_some() == reported.is_some() {

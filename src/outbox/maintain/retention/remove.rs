@@ -1,5 +1,5 @@
-//! One round of removing, as the writer does it: events, bodies, import jobs and minutes that were kept long enough, a
-//! little of each, and free pages given back.
+//! One round of retention, run by the writer: a small number of expired events, bodies, import jobs and minutes is
+//! deleted, and free pages are returned to the disk.
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
@@ -10,17 +10,17 @@ use crate::outbox::kv;
 use crate::outbox::maintain::history;
 use crate::outbox::queue::import_job;
 
-/// Events of each kind that one round takes.
+/// Events of each kind that one round deletes.
 pub(super) const EVENTS: u64 = 100;
-/// Pages that one round gives back.
+/// Pages that one round returns to the disk.
 const PAGES: i64 = 256;
-/// Free pages that a file keeps for what comes next: this part of it, and this many.
+/// Free pages that stay in the file for new data: the larger of one tenth of the file and this number of pages.
 const SPARE_PART: i64 = 10;
 const SPARE_PAGES: i64 = 1024;
-/// The fact that tells how far bodies are removed.
+/// The key in `kv` for the position up to which bodies are deleted.
 const STRIPPED: &str = "bodies removed up to";
 
-/// What one round goes by: what finished before these times goes.
+/// The limits of a round: what finished before these times is deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::outbox) struct Round {
     /// Delivered and skipped events.
@@ -29,18 +29,18 @@ pub(in crate::outbox) struct Round {
     pub(in crate::outbox) dead: Timestamp,
     /// Bodies of delivered and skipped events.
     pub(in crate::outbox) bodies: Timestamp,
-    /// Import jobs of which no attempt is left.
+    /// Import jobs without attempts.
     pub(in crate::outbox) import_jobs: Timestamp,
     /// Minutes of the history.
     pub(in crate::outbox) minutes: Timestamp,
 }
 
-/// What a round did.
+/// The result of a round.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::outbox) struct Removed {
     pub(in crate::outbox) events: u64,
     pub(in crate::outbox) bodies: u64,
-    /// Whether another round has something to do.
+    /// Whether there is more to delete in another round.
     pub(in crate::outbox) more: bool,
 }
 
@@ -52,7 +52,7 @@ impl Command for Round {
     }
 }
 
-/// Does one round on a connection with an open transaction.
+/// Runs one round on a connection with an open transaction.
 async fn remove(connection: &mut SqliteConnection, round: &Round) -> Result<Removed, sqlx::Error> {
     let events = prune(connection, round).await?;
     let bodies = strip(connection, round).await?;
@@ -76,10 +76,10 @@ async fn prune(connection: &mut SqliteConnection, round: &Round) -> Result<u64, 
     Ok(done.rows_affected())
 }
 
-/// Goes on where the last round stopped, which is kept in the file: what has no body is not looked at again.
+/// Deletes bodies from the position of the last round on, which is stored in the file, so that no event is read twice.
 async fn strip(connection: &mut SqliteConnection, round: &Round) -> Result<u64, sqlx::Error> {
     if round.bodies <= round.delivered {
-        // They go with their events.
+        // The bodies are deleted together with their events.
         return Ok(0);
     }
     let place = kv::get(&mut *connection, STRIPPED).await?;
@@ -110,7 +110,7 @@ fn place_of(fact: &str) -> Option<(i64, i64)> {
     Some((millis.parse().ok()?, id.parse().ok()?))
 }
 
-/// Gives free pages back to the disk, when there are many. Whether it did.
+/// Returns free pages to the disk, if there are many. The result is whether it did.
 async fn give_back(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
     let (free, all): (i64, i64) = sqlx::query_as(
         "SELECT (SELECT freelist_count FROM pragma_freelist_count), (SELECT page_count FROM pragma_page_count)",
@@ -120,7 +120,7 @@ async fn give_back(connection: &mut SqliteConnection) -> Result<bool, sqlx::Erro
     if free <= SPARE_PAGES.max(all / SPARE_PART) {
         return Ok(false);
     }
-    // The pages are given back as the rows of its (empty) result are asked for.
+    // The pages are returned while the rows of the (empty) result are fetched.
     sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA incremental_vacuum({PAGES})")))
         .fetch_all(connection)
         .await?;

@@ -1,4 +1,4 @@
-//! What is removed, what stays, and that the file gets smaller, on a real file.
+//! On a real file: what retention deletes, what it keeps, and that the file shrinks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::outbox::tests::{NOW, begin, claim_all, count, event, files, finish, p
 use crate::outbox::{Begun, Outbox, Replay, Step, Then};
 
 const LONG_AGO: Timestamp = Timestamp::from_millis(0);
-/// Everything in these tests finished before this.
+/// All events in these tests finished before this.
 const LATER: Timestamp = Timestamp::from_millis(NOW.as_millis() + 1);
 
 async fn remove(outbox: &Outbox, round: Round) -> Removed {
@@ -258,7 +258,7 @@ fn nothing_is_kept_for_less_than_the_configuration_says() {
     assert_eq!(Round::at(&config, NOW), expected);
 }
 
-/// One round by a daemon that starts at this time and is stopped at once.
+/// One round by a daemon that starts at this time and stops at once.
 async fn one_round(outbox: &Outbox, now: Timestamp) {
     let stop = CancellationToken::new();
     stop.cancel();

@@ -1,11 +1,11 @@
-//! Taking what was erased out of the file itself, and out of its log.
+//! Removes erased data from the bytes of the file and of its WAL.
 //!
-//! Three things are needed, each seen to be. `secure_delete` overwrites with zeros what a row or a page held; what
-//! that costs is lost in the noise of 20,000 events written with it and without. The log holds older copies of pages,
-//! so it is moved into the file and cut to nothing. And when SQLite moves rows from a full page to its neighbours,
-//! their copies stay in the page's unused middle, which no pragma clears (seen in the index of identifiers): only
-//! writing the file anew does, by `VACUUM`, about a second for 150 MiB, in which nothing else is written. So a small
-//! file is written anew soon after an erasure, a large one at the next start.
+//! Three measures are needed; the need for each was observed. `secure_delete` overwrites deleted rows and pages with
+//! zeros; its cost is not measurable with 20,000 events. The WAL contains older copies of pages, so it is checkpointed
+//! and truncated to zero. And when SQLite moves rows from a full page to its neighbours, copies remain in the unused
+//! middle of the page, which no pragma clears (observed in the index of identifiers). Only a `VACUUM` removes them. It
+//! takes about a second for 150 MiB, during which nothing else is written. So a small file is vacuumed soon after an
+//! erasure, and a large one at the next start.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,39 +18,39 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use crate::outbox::file::connect::BUSY_TIMEOUT;
 use crate::outbox::kv;
 
-/// How often the log is tried to be emptied, while readers are in the way.
+/// How often truncating the WAL is tried while readers block it.
 const LOG_EVERY: Duration = Duration::from_secs(1);
-/// How long a try waits for them: nothing can be written meanwhile.
+/// How long one try waits for readers: nothing can be written during that time.
 const LOG_TIMEOUT: Duration = Duration::from_millis(50);
-/// How often the file is written anew, at most, however many people are erased.
+/// The minimum time between two vacuums, however many people are erased.
 const FILE_EVERY: Duration = Duration::from_mins(1);
-/// Larger files are written anew at a start only.
+/// Larger files are vacuumed only at a start.
 const SMALL_BYTES: u64 = 256 << 20;
-/// The fact that says that the file is to be written anew.
+/// The key in `kv` that marks that a vacuum is due.
 pub(in crate::outbox) const DUE: &str = "the file is to be written anew";
 
-/// What is still to be done.
+/// What remains to be done.
 #[derive(Debug)]
 pub(in crate::outbox) struct Scrub {
     log: bool,
     file: bool,
     log_pace: Interval,
     file_pace: Interval,
-    /// Whether this process erased somebody whose traces it still has to take out.
+    /// Whether this process erased a person whose data is still in the bytes of the file or the WAL.
     owed: Arc<AtomicBool>,
 }
 
-/// One thing to do.
+/// One task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::outbox) enum Task {
-    /// Move the log into the file and cut it to nothing.
+    /// Checkpoint the WAL and truncate it to zero.
     Log,
-    /// Write the file anew.
+    /// Vacuum the file.
     File,
 }
 
 impl Scrub {
-    /// `log`: the log may hold something already, as a daemon that was killed leaves it.
+    /// `log`: the WAL may already contain erased data, left by a killed daemon.
     pub(in crate::outbox) fn new(log: bool, owed: Arc<AtomicBool>) -> Self {
         let pace = |every| {
             let mut pace = interval(every);
@@ -66,7 +66,7 @@ impl Scrub {
         }
     }
 
-    /// Somebody was erased from this file.
+    /// A person was erased from this file.
     pub(in crate::outbox) fn erased(&mut self, path: &Path) {
         self.log = true;
         self.owed.store(true, Ordering::Release);
@@ -82,7 +82,7 @@ impl Scrub {
         }
     }
 
-    /// Waits until something is to be done; never ends while nothing is.
+    /// Waits until a task is due; waits forever while there is none.
     pub(in crate::outbox) async fn next(&mut self) -> Task {
         tokio::select! {
             _ = self.file_pace.tick(), if self.file => Task::File,
@@ -91,7 +91,7 @@ impl Scrub {
         }
     }
 
-    /// What is left to do, for a writer that ends.
+    /// The remaining task, for a writer that ends.
     pub(in crate::outbox) fn left(&self) -> Option<Task> {
         match (self.file, self.log) {
             (true, _) => Some(Task::File),
@@ -100,7 +100,7 @@ impl Scrub {
         }
     }
 
-    /// Does it; what failed stays to be done.
+    /// Runs the task. A task that failed remains to be done.
     pub(in crate::outbox) async fn work(
         &mut self,
         task: Task,
@@ -118,8 +118,8 @@ impl Scrub {
     }
 }
 
-/// Writes the file anew at a start, if somebody was erased since, or if it comes from a program that did not overwrite
-/// what it deleted. Where that fails, the file is as good as before, and the operator is told.
+/// Vacuums the file at a start, if a person was erased since the last vacuum, or if the file comes from a version that
+/// did not overwrite deleted data. If that fails, the file is unchanged and an error is logged for the operator.
 pub(in crate::outbox) async fn when_due(connection: &mut SqliteConnection, path: &Path) {
     let due = kv::get(&mut *connection, DUE).await;
     if !matches!(due, Ok(Some(_))) {
@@ -132,7 +132,7 @@ pub(in crate::outbox) async fn when_due(connection: &mut SqliteConnection, path:
     }
 }
 
-/// `VACUUM` makes a copy first: on disk, since memory may be too small for it.
+/// `VACUUM` makes a copy first: on disk, because it may not fit in memory.
 async fn rebuild(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     for step in ["PRAGMA temp_store = FILE", "VACUUM", "PRAGMA temp_store = MEMORY"] {
         sqlx::query(step).execute(&mut *connection).await?;
@@ -140,7 +140,7 @@ async fn rebuild(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     kv::remove(connection, DUE).await
 }
 
-/// Moves the log into the file and cuts it to nothing. `false` when a reader is in the way.
+/// Checkpoints the WAL and truncates it to zero. `false` when a reader blocks it.
 pub(in crate::outbox) async fn empty_log(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
     set_busy_timeout(connection, LOG_TIMEOUT).await?;
     let busy: i64 = sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -1,4 +1,4 @@
-//! After an erasure nothing of the person is found in the file and its log, byte for byte.
+//! After an erasure, no byte of the file and its WAL contains the person.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use crate::outbox::control::erase::tests::{delete, finish_delete, track};
 use crate::outbox::tests::{begin, claim_all, count, files, finish, plan, planned, settle};
 use crate::outbox::*;
 
-/// The name that must be found nowhere.
+/// The name that must not be found.
 const WANTED: &str = "jane.wanted@shop.example";
 const OTHER: &str = "somebody.else@shop.example";
 const ROUNDS: i64 = 40;
-/// Events of a round; every fifth is of the person.
+/// Events per round; every fifth is about the person.
 const EVENTS: i64 = 25;
 
-/// How often the bytes of a file have the name.
+/// How often a file contains the name.
 fn found_in(path: &Path) -> usize {
     let bytes = std::fs::read(path).unwrap_or_default();
     let wanted = WANTED.as_bytes();
@@ -26,7 +26,8 @@ fn text(letter: &str, times: i64) -> String {
     letter.repeat(usize::try_from(times).unwrap())
 }
 
-/// Many people of all sizes, so that pages fill, split and are balanced while the person is in them.
+/// Stores people with texts of many sizes, so that pages are filled, split and balanced while the person's rows are on
+/// them.
 async fn fill(outbox: &Outbox) {
     for round in 0..ROUNDS {
         let batch = (0..EVENTS).map(|at| {
@@ -48,7 +49,7 @@ async fn fill(outbox: &Outbox) {
     }
 }
 
-/// Sends whatever may go, with the person's name in each request of theirs.
+/// Sends all events that are due, with the person's name in each of their requests.
 async fn deliver(outbox: &Outbox) {
     loop {
         let ids = claim_all(outbox).await;

@@ -1,4 +1,4 @@
--- Removes the bodies of delivered and skipped events, and leaves their history. ?1: JSON array of event ids.
+-- Deletes the bodies of delivered and skipped events; their history stays. ?1: JSON array of event ids.
 
 DELETE FROM payload WHERE event_id IN (SELECT j.value FROM json_each(?1) AS j);
 

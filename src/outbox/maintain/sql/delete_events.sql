@@ -1,6 +1,6 @@
--- Removes finished events whose time is over, the oldest first, and with them what they sent. A dead one that others
--- wait behind stays. ?1: delivered and skipped ones finished before this, in ms; ?2: dead ones; ?3: how many of each at
--- most.
+-- Deletes finished events that are older than retention allows, the oldest first, with their deliveries and attempts. A
+-- dead event that others wait for stays. ?1: delivered and skipped events finished before this, in ms; ?2: dead events;
+-- ?3: how many of each at most.
 DELETE FROM event
 WHERE id IN (SELECT id FROM (SELECT id FROM event
                              WHERE status IN ('delivered', 'skipped') AND finished_ms < ?1

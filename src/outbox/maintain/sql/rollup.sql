@@ -1,9 +1,9 @@
--- Writes minutes down. What comes late to a minute that is written down is added to
--- it; what ended in it is counted anew each time, and the larger count is right: a replay takes from it, and so does
--- retention.
+-- Writes minutes. Events that arrived late in a written minute are added to it. Events that ended in it are counted
+-- again on each write, and the larger count is kept: a replay or retention makes the count of the rows smaller.
 -- ?1: JSON object of minutes: [{minute_ms, came, done, died, throttled, p50_ms, p95_ms}], sources: [{minute_ms, source,
--- came}], pending: how many wait now, oldest_ms: when the oldest of them had come, base_ms: in minutes from this on,
--- now_ms, last_id: the last event counted, throttled: the 429s that the process has counted. One parameter: sqlx counts those that a statement leaves out.
+-- came}], pending: how many events are pending now, oldest_ms: when the oldest of them arrived, base_ms: the first
+-- minute that gets these two, now_ms, last_id: the last event counted, throttled: the 429s that the process has
+-- counted. One parameter, because sqlx also counts the parameters that a statement leaves out.
 
 INSERT INTO minute (minute_ms, came, done, died, throttled, pending, p50_ms, p95_ms)
 SELECT j.value ->> 'minute_ms', j.value ->> 'came', j.value ->> 'done', j.value ->> 'died', j.value ->> 'throttled',
