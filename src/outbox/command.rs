@@ -1,5 +1,6 @@
-//! What the writer can be asked to write. Each command is a struct with its reply, and stands with the feature that it is
-//! of. What comes often is written together: one statement text for all commands of a group, fed by one JSON array.
+//! The commands of the writer. Each command is a struct with a reply type, defined in the module of its feature.
+//! Frequent commands are written together: one statement per kind for all commands of a group, with one JSON array as
+//! input.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -14,39 +15,39 @@ use super::intake::arrival::Arrival;
 use super::queue::transition::{Begun, Deletion, Import, Start};
 use crate::model::{DeliveryId, EventId, NewEvent};
 
-/// The bytes of an event's or a request's row beside its text, about.
+/// The approximate size of the row of an event or a request without its text, in bytes.
 pub(super) const ROW: usize = 512;
 
-/// What else follows when a command is written.
+/// The side effects of a written command.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Effects {
     /// There may be new work: the scheduler is woken.
     pub(super) wakes: bool,
-    /// It stores events that the client forgets when it is answered.
+    /// It stores events that the client no longer has after the reply.
     pub(super) stores: bool,
-    /// It empties events, so that what they held is still in the WAL.
+    /// It deletes the content of events, so that old copies of it remain in the WAL.
     pub(super) erases: bool,
 }
 
-/// One thing to write.
+/// A command to write.
 pub(super) trait Command: Debug + Send + Sync + 'static {
-    /// What it is answered with.
+    /// The type of the reply.
     type Reply: Debug + Send + Sync + 'static;
 
-    /// What else follows when it is written.
+    /// The side effects of the command.
     fn effects(&self) -> Effects {
         Effects::default()
     }
 
-    /// The bytes of what it stores, about.
+    /// The approximate size of the data it stores, in bytes.
     fn bytes(&self) -> usize {
         ROW
     }
 
-    /// Adds its rows to those that are written together, if it has such.
+    /// Adds its rows to the rows that are written together, if it has any.
     fn join<'a>(&'a self, _group: &mut Group<'a>) {}
 
-    /// Writes it on a connection with an open transaction, or takes its part of what was written together.
+    /// Writes it on a connection with an open transaction, or takes its result from what was written together.
     fn write(
         &self,
         connection: &mut SqliteConnection,
@@ -54,7 +55,7 @@ pub(super) trait Command: Debug + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::Reply, sqlx::Error>> + Send;
 }
 
-/// A command of some kind, and the client that waits for its reply.
+/// A command of any type, and the client that waits for the reply.
 pub(super) trait Order: Debug + Send + Sync {
     fn effects(&self) -> Effects;
     fn bytes(&self) -> usize;
@@ -64,7 +65,7 @@ pub(super) trait Order: Debug + Send + Sync {
         connection: &'a mut SqliteConnection,
         written: &'a mut Written,
     ) -> Pin<Box<dyn Future<Output = Result<(), sqlx::Error>> + Send + 'a>>;
-    /// Answers it: with what was written, once that is on disk, or with why it was not.
+    /// Sends the reply: the result, after the commit is on disk, or the error.
     fn answer(self: Box<Self>, result: Result<(), WriteError>);
 }
 
@@ -75,10 +76,10 @@ struct Asked<C: Command> {
     reply: Option<C::Reply>,
 }
 
-/// Where the reply to a command comes.
+/// Receives the reply to a command.
 pub(super) type Reply<C> = oneshot::Receiver<Result<<C as Command>::Reply, WriteError>>;
 
-/// A command as an order, and where its reply comes.
+/// Wraps a command as an order, with the receiver of its reply.
 pub(super) fn order<C: Command>(command: C) -> (Box<dyn Order>, Reply<C>) {
     let (client, reply) = oneshot::channel();
     let asked = Asked {
@@ -116,12 +117,12 @@ impl<C: Command> Order for Asked<C> {
     fn answer(self: Box<Self>, result: Result<(), WriteError>) {
         let Self { client, reply, .. } = *self;
         let reply = result.and_then(|()| reply.ok_or(WriteError::Closed));
-        // The client may be gone (it hung up); what was written stays written.
+        // The client may have disconnected; what was written stays written.
         drop(client.send(reply));
     }
 }
 
-/// What is written together, as the arrays that the statements read.
+/// What is written together, as the arrays that the statements take.
 #[derive(Default)]
 pub(super) struct Group<'a> {
     pub(super) events: Vec<(&'a NewEvent, Option<Import>)>,
@@ -132,31 +133,31 @@ pub(super) struct Group<'a> {
     pub(super) requeued: Vec<Value>,
     pub(super) plans: Vec<Value>,
     pub(super) begins: Vec<&'a [Start]>,
-    /// Rows that the settlements must change: an attempt that was made, and its delivery.
+    /// Rows that the settlements must change: the attempt of each, and its delivery.
     pub(super) settled_rows: usize,
 }
 
-/// What was written together, until its commands have taken their parts, each in its place.
+/// The results of what was written together; each command takes its own, in order.
 #[derive(Default)]
 pub(super) struct Written {
     pub(super) arrivals: std::vec::IntoIter<Arrival>,
     pub(super) planned: HashMap<EventId, Vec<DeliveryId>>,
     pub(super) begun: std::vec::IntoIter<Begun>,
-    /// Statements that changed another number of rows than they must.
+    /// Statements that changed an unexpected number of rows.
     pub(super) unexpected: Vec<Unexpected>,
 }
 
-/// A statement changed another number of rows than it must: a state was not what its writer knew of it.
+/// A statement changed an unexpected number of rows: the state in the file was not the state that the caller assumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Unexpected {
-    /// What was written.
+    /// The kind of the statement.
     pub(super) what: &'static str,
     pub(super) expected: usize,
     pub(super) changed: usize,
 }
 
 impl Written {
-    /// Notes where a statement changed another number of rows than it must.
+    /// Records a statement that changed an unexpected number of rows.
     pub(super) fn expect(&mut self, what: &'static str, expected: usize, changed: usize) {
         if expected != changed {
             self.unexpected.push(Unexpected {

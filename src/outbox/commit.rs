@@ -1,4 +1,5 @@
-//! What a transaction of the writer writes: first what comes often, one statement text for each kind, then the rest in order.
+//! What a transaction of the writer contains: first the frequent commands, one statement per kind, then the others in
+//! order.
 
 use sqlx::sqlite::SqliteConnection;
 
@@ -7,7 +8,7 @@ use super::control::erase;
 use super::intake::append;
 use super::queue::{begin, plan, settle};
 
-/// Writes orders on a connection with an open transaction; they are answered once it is committed.
+/// Writes orders on a connection with an open transaction. Their replies are sent after the commit.
 pub(super) async fn write(
     connection: &mut SqliteConnection,
     orders: &mut [Box<dyn Order>],

@@ -1,4 +1,4 @@
-//! What can go wrong with the file, and what each SQLite code means for us.
+//! The errors of the outbox, and the meaning of SQLite's result codes for the writer.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,18 +8,19 @@ use sqlx::migrate::MigrateError;
 
 use crate::outbox::file::disk;
 
-/// Why the outbox could not be opened. Each says what to do.
+/// Why the outbox could not be opened. Each message contains what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another daemon works on the file.
+    /// Another daemon has the outbox open.
     #[error("{} is in use by another klaviyo-relay (process {pid}); stop that one first", path.display())]
     InUse {
         /// The outbox.
         path: PathBuf,
-        /// The other process, as it wrote itself into the lock file.
+        /// The other process, from the lock file.
         pid: String,
     },
-    /// The file has other names, with a log of its own for each: to write by two of them destroys it.
+    /// The file has several names (hard links). SQLite would use one WAL per name; writing through two of them corrupts
+    /// the file.
     #[error(
         "{0} has {links} names (hard links), and each would have a log of its own; remove the others, which \
          `find -samefile {0}` lists", path.display()
@@ -30,32 +31,32 @@ pub enum OpenError {
         /// How many names.
         links: u64,
     },
-    /// The lock file could not be made or read, or the folder not be synced.
+    /// The lock file could not be created or read, or the folder could not be synced.
     #[error("failed to prepare {}; the daemon needs to read and write in its folder", path.display())]
     Lock {
         /// The lock file, or the outbox.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
-    /// There is no outbox to look into.
+    /// The outbox does not exist.
     #[error("there is no outbox at {}; `klaviyo-relay serve` makes one, or `--config` names another", path.display())]
     Missing {
-        /// Where it was looked for.
+        /// The configured path.
         path: PathBuf,
     },
-    /// This user may not open it.
+    /// This user has no permission to open it.
     #[error(
         "permission denied on {}; run it as the user that has it: sudo -u {owner} klaviyo-relay …", path.display()
     )]
     Denied {
-        /// The outbox, or what is in the way to it.
+        /// The outbox, or the folder on its path that denies access.
         path: PathBuf,
-        /// Whose it is.
+        /// Its owner.
         owner: String,
     },
-    /// SQLite's locks and shared memory do not work over a network.
+    /// SQLite's locks and shared memory do not work on a network file system.
     #[error("{} is on a network file system ({kind}); put the outbox on a local disk", path.display())]
     NetworkFileSystem {
         /// The outbox.
@@ -63,12 +64,12 @@ pub enum OpenError {
         /// `nfs`, `smb`, …
         kind: &'static str,
     },
-    /// SQLite did not open the file.
+    /// SQLite failed to open the file.
     #[error("failed to open the outbox at {}", path.display())]
     Connect {
         /// The outbox.
         path: PathBuf,
-        /// What SQLite said.
+        /// SQLite's error.
         #[source]
         source: sqlx::Error,
     },
@@ -78,23 +79,23 @@ pub enum OpenError {
         /// The linked version.
         found: String,
     },
-    /// A setting that durability depends on did not take.
+    /// A setting that durability depends on could not be made.
     #[error("the outbox's {pragma} is `{found}` and must be `{wanted}`; the file system may not allow it")]
     Setting {
         /// The pragma.
         pragma: &'static str,
-        /// What it reads back as.
+        /// Its present value.
         found: String,
-        /// What it must be.
+        /// The required value.
         wanted: &'static str,
     },
-    /// The file is some other program's database.
+    /// The file is the database of another program.
     #[error("{} is a SQLite file of another program; give `outbox.path` a file of its own", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
     },
-    /// A newer program made the file.
+    /// A newer version of the program wrote the file.
     #[error(
         "the outbox at {} was written by a newer klaviyo-relay (schema {found}, this one knows {known}); \
          use that version", path.display()
@@ -104,10 +105,10 @@ pub enum OpenError {
         path: PathBuf,
         /// The schema in the file.
         found: i64,
-        /// The newest this program knows.
+        /// The newest schema that this program supports.
         known: i64,
     },
-    /// The file comes from a program before the first release.
+    /// The file was written by a version before the first release.
     #[error(
         "the outbox at {} has the schema {found} of an unreleased klaviyo-relay, which this one cannot read; let that \
          program deliver what is pending, then move the file away and start this one",
@@ -119,7 +120,7 @@ pub enum OpenError {
         /// The schema in the file.
         found: i64,
     },
-    /// The file is older than this program, and no daemon has brought it up to date yet.
+    /// The file has an older schema, and no daemon has migrated it yet.
     #[error(
         "the outbox at {} has the older schema {found}; start `klaviyo-relay serve` once to bring it to {known}",
         path.display()
@@ -129,19 +130,19 @@ pub enum OpenError {
         path: PathBuf,
         /// The schema in the file.
         found: i64,
-        /// The one this program knows.
+        /// The schema of this program.
         known: i64,
     },
-    /// A migration failed; it was rolled back.
+    /// A migration failed and was rolled back.
     #[error("failed to bring the outbox's schema up to date; the file is unchanged")]
     Migrate(#[source] MigrateError),
-    /// What an earlier daemon left could not be taken up.
+    /// The recovery of what an earlier daemon left unfinished failed.
     #[error("failed to take up what an earlier run left unfinished")]
     Recover(#[source] sqlx::Error),
 }
 
 impl OpenError {
-    /// Whether the disk takes no more, so that it may work once there is space.
+    /// Whether the disk is full, so that opening may work once there is space.
     pub fn wants_space(&self, outbox: &Path) -> bool {
         let full = |error| severity(error, || disk::takes_no_more(outbox).is_some()) == Severity::Full;
         match self {
@@ -165,48 +166,48 @@ impl OpenError {
     }
 }
 
-/// Why something was not written. Nothing of it was kept.
+/// Why something was not written. No part of it was stored.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum WriteError {
-    /// The writer has more to do than it may queue.
+    /// The queue of the writer is full.
     #[error("the outbox has more to write than it can queue")]
     Overloaded,
-    /// The disk is full, or nearly so; or it takes no more for another reason (a quota, read-only).
+    /// The disk is full or nearly full, or accepts no more bytes for another reason (a quota, read-only).
     #[error("the outbox's disk is full")]
     DiskFull,
-    /// As many events wait as `outbox.max_pending` allows.
+    /// `outbox.max_pending` is reached.
     #[error("{pending} events wait to be delivered, as many as the relay may keep")]
     Backlog {
-        /// How many wait.
+        /// How many events are pending.
         pending: u64,
     },
-    /// The open file is no longer the one of its name: no start would find what is stored in it.
+    /// The path no longer names the open file: a later start would not find what is stored in it.
     #[error("the outbox's file was deleted, moved or replaced")]
     FileGone,
     /// Another process holds the file's write lock.
     #[error("another process holds the outbox's write lock")]
     Locked,
-    /// The writer has ended: the program is stopping, or the disk failed it.
+    /// The writer has ended: the program is stopping, or the disk failed.
     #[error("the outbox is closed")]
     Closed,
-    /// SQLite refused; the connection was opened anew.
+    /// SQLite returned an error; the connection is opened again.
     #[error("the outbox could not write")]
     Sqlite(#[source] Arc<sqlx::Error>),
 }
 
-/// Why events were not stored. Nothing of the batch was kept: the client should send it again.
+/// Why events were not stored. No part of the batch was stored: the client should send it again.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the events were not stored")]
 pub struct AppendError {
-    /// When the client should come back.
+    /// When the client should send it again.
     pub retry_after: Duration,
-    /// What happened.
+    /// The cause.
     #[source]
     pub source: WriteError,
 }
 
 impl AppendError {
-    /// Says how long a client should stay away: a locked file or a full queue clears fast, a full disk does not.
+    /// Chooses how long a client should wait: a locked file or a full queue clears soon, a full disk does not.
     pub fn of(source: WriteError) -> Self {
         let seconds = match source {
             WriteError::Overloaded | WriteError::Locked | WriteError::Sqlite(_) | WriteError::Backlog { .. } => 2,
@@ -224,7 +225,7 @@ impl AppendError {
 #[derive(Debug, thiserror::Error)]
 #[error("failed to read the outbox ({what})")]
 pub struct ReadError {
-    /// What was being read.
+    /// What was read.
     pub what: &'static str,
     #[source]
     pub(super) source: sqlx::Error,
@@ -236,17 +237,17 @@ impl ReadError {
     }
 }
 
-/// What an error of SQLite's means for the writer.
+/// The meaning of an SQLite error for the writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Severity {
-    /// Somebody else writes: try again, for a while.
+    /// Another process writes: try again for a while.
     Locked,
-    /// No space: tell the client to come back; works again once there is space.
+    /// No space: clients should send again later. Works again once there is space.
     Full,
-    /// The disk broke a promise (a failed sync, a corrupt page): nothing may be acknowledged any more. The process
-    /// ends; its supervisor starts it anew, and SQLite recovers from the log.
+    /// The disk failed (a failed sync, a corrupt page): nothing may be acknowledged any more. The process ends, its
+    /// supervisor restarts it, and SQLite recovers from the WAL.
     Fatal,
-    /// Something else: the connection is opened anew and the commands are tried one by one.
+    /// Another error: the connection is opened again and the commands are tried one by one.
     Other,
 }
 
@@ -256,8 +257,9 @@ pub(super) fn code_of(error: &sqlx::Error) -> Option<i32> {
     error.code()?.parse().ok()
 }
 
-/// Judges an error by SQLite's extended result code. `takes_no_more` finds out whether the disk takes nothing: SQLite knows
-/// a full disk by `ENOSPC` alone, and reports a quota (`EDQUOT`) or a read-only file system as it does a failed disk.
+/// The severity of an error, from SQLite's extended result code. `takes_no_more` checks whether the disk accepts no
+/// more bytes: SQLite recognizes a full disk only by `ENOSPC`, and reports a quota (`EDQUOT`) or a read-only file
+/// system like a failed disk.
 pub(super) fn severity(error: &sqlx::Error, takes_no_more: impl FnMut() -> bool) -> Severity {
     code_of(error).map_or(Severity::Other, |code| judge(code, takes_no_more))
 }

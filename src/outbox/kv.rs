@@ -1,4 +1,4 @@
-//! What is kept between starts, by name: small texts.
+//! Small texts that are kept between starts, by name.
 
 use sqlx::sqlite::SqliteConnection;
 
@@ -6,7 +6,7 @@ use super::Outbox;
 use super::command::{Command, Written};
 use super::error::{ReadError, WriteError};
 
-/// Keeps a value under a name.
+/// Stores a value under a name.
 #[derive(Debug)]
 struct Remember {
     name: String,
@@ -21,7 +21,7 @@ impl Command for Remember {
     }
 }
 
-/// Keeps a value under a name, on a connection with an open transaction or none.
+/// Stores a value under a name, on a connection with or without an open transaction.
 pub(super) async fn set(connection: &mut SqliteConnection, name: &str, value: &str) -> Result<(), sqlx::Error> {
     sqlx::query("INSERT OR REPLACE INTO kv (name, value) VALUES (?1, ?2)")
         .bind(name)
@@ -31,7 +31,7 @@ pub(super) async fn set(connection: &mut SqliteConnection, name: &str, value: &s
     Ok(())
 }
 
-/// The value that is kept under a name.
+/// The value stored under a name.
 pub(super) async fn get(connection: impl sqlx::SqliteExecutor<'_>, name: &str) -> Result<Option<String>, sqlx::Error> {
     sqlx::query_scalar("SELECT value FROM kv WHERE name = ?1")
         .bind(name)
@@ -39,7 +39,7 @@ pub(super) async fn get(connection: impl sqlx::SqliteExecutor<'_>, name: &str) -
         .await
 }
 
-/// Forgets what is kept under a name.
+/// Deletes the value stored under a name.
 pub(super) async fn remove(connection: &mut SqliteConnection, name: &str) -> Result<(), sqlx::Error> {
     sqlx::query("DELETE FROM kv WHERE name = ?1")
         .bind(name)
@@ -49,12 +49,12 @@ pub(super) async fn remove(connection: &mut SqliteConnection, name: &str) -> Res
 }
 
 impl Outbox {
-    /// Keeps a value between starts.
+    /// Stores a value under a name, also for later starts.
     pub async fn remember(&self, name: String, value: String) -> Result<(), WriteError> {
         self.ask(Remember { name, value }).await
     }
 
-    /// A value kept by [`Outbox::remember`].
+    /// The value that [`Outbox::remember`] stored under a name.
     pub async fn recall(&self, name: &str) -> Result<Option<String>, ReadError> {
         get(&self.readers, name).await.map_err(ReadError::of("a kept value"))
     }

@@ -1,16 +1,27 @@
 //! The durable queue: one SQLite file, and the only module with SQL.
 //!
-//! What it promises: what [`Outbox::append`] returned for is on disk, through a kill and a power cut; the same
-//! message of the same source is stored once; an event can be claimed only when no earlier unfinished event shares
-//! an identifier with it, and that holds by structure. Each identifier has a line (`turn`), an event stands in the
-//! line of each of its identifiers, and it may go when it is first in all of them. The cost of an event depends on
-//! how many identifiers it has, never on how many events wait.
+//! What it promises: events for which [`Outbox::append`] has returned are on disk, also after a kill or a power cut.
+//! The same message of the same source is stored once. An event can be claimed only when no earlier unfinished event
+//! shares an identifier with it; this follows from the tables: each identifier has a queue (`queue_entry`), an event
+//! has an entry in the queue of each of its identifiers, and it can be claimed when its entry is the first in all of
+//! them. Followers are the exception: tracks that are claimed together with all events they wait for
+//! ([`Outbox::claim`]), and sent after them or in one job behind them. The cost of an event depends on how many
+//! identifiers it has, not on how many events wait.
 //!
-//! One writer task owns the only connection that writes ([`writer`]); readers have their own. Commands beside a
-//! running daemon open the file for themselves, and the daemon notices their commits.
+//! Its folders:
 //!
-//! May use `model`, `config`, `clock` and `metrics`. Nothing else in the process may open the database file: closing any
-//! handle to it would drop SQLite's locks. Its tables are private; scripts use the views of `migrations/`.
+//! - `intake`: accepts events, stores the new ones and adds them to the queues.
+//! - `queue`: the work of the scheduler: claim, plan, begin, settle, and pauses.
+//! - `control`: the changes by an operator: replay, hold, release, discard, erase.
+//! - `read`: the read models of commands, the page and the metrics; writes nothing.
+//! - `maintain`: retention, checkpoints, vacuum, backups, history.
+//! - `file`: creates, locks and opens the file, and checks its name, owner and version.
+//!
+//! One writer task ([`writer`]) owns the only connection that writes; readers have connections of their own. Commands
+//! in other processes open the file themselves, and the daemon detects their commits.
+//!
+//! May use `model`, `config`, `clock` and `metrics`. Nothing else in the process may open the database file: closing
+//! any handle to it would drop SQLite's locks. Its tables are private; scripts use the views of `migrations/`.
 
 mod command;
 mod commit;
@@ -91,14 +102,14 @@ pub use read::standing::Standing;
 pub use read::stopped::Stopped;
 use writer::{Held, Writer};
 
-/// The schema this program writes: `PRAGMA user_version`, set by the newest migration.
+/// The schema that this program writes: `PRAGMA user_version`, set by the newest migration.
 const SCHEMA: i64 = 17;
-/// The oldest schema that it brings up to date. Those before were of programs that were never released.
+/// The oldest schema that this program migrates. Earlier ones are from versions that were never released.
 const OLDEST_SCHEMA: i64 = 17;
-/// Commands that may wait for the writer; beyond that, clients are asked to come back.
+/// How many commands can wait for the writer. Beyond that, clients have to send again later.
 const QUEUE: usize = 4096;
 
-/// A handle to the outbox. Clones share the one writer; it ends when the last of them is gone.
+/// A handle to the outbox. Clones share one writer, which ends when the last of them is dropped.
 #[derive(Debug, Clone)]
 pub struct Outbox {
     orders: mpsc::Sender<Box<dyn Order>>,
@@ -110,18 +121,18 @@ pub struct Outbox {
     tasks: TaskTracker,
     unscrubbed: Arc<AtomicBool>,
     witness: Witness,
-    // Only the daemon's: held until the last handle is gone.
+    // Only in the daemon: held until the last handle is dropped.
     _lock: Option<Arc<lock::Lock>>,
 }
 
 impl Outbox {
-    /// Opens the outbox as its daemon: takes the lock, makes the file or brings its schema up to date, and takes
-    /// up what an earlier run left in the air.
+    /// Opens the outbox as its daemon: takes the lock, creates the file or migrates its schema, and recovers what an
+    /// earlier run left active or in flight.
     pub async fn open(config: &OutboxConfig, now: Timestamp) -> Result<Self, OpenError> {
         Self::open_measured(config, now, None).await
     }
 
-    /// As [`Outbox::open`], with a writer that tells of itself.
+    /// As [`Outbox::open`], with instruments for the writer.
     pub async fn open_measured(
         config: &OutboxConfig,
         now: Timestamp,
@@ -145,7 +156,7 @@ impl Outbox {
         create::make(path).map_err(unprepared)?;
         lock.take_the_file(path)?;
         let mut connection = connect::writer(path, true).await?;
-        // At every start: the one that made the file may have been killed before this.
+        // At every start, because the process that created the file may have been killed before it synced the folder.
         disk::sync_folder(path).map_err(unprepared)?;
         sqlx::migrate!("./migrations")
             .run(&mut connection)
@@ -159,7 +170,7 @@ impl Outbox {
         Self::start(config, connection, daemon, instruments).await
     }
 
-    /// Opens an existing outbox beside its daemon, or without one: for commands. Makes and migrates nothing.
+    /// Opens an existing outbox for a command, whether a daemon runs or not. Creates and migrates nothing.
     pub async fn attach(config: &OutboxConfig) -> Result<Self, OpenError> {
         let path = &config.path;
         if !owner::is_there(path)? {
@@ -211,11 +222,11 @@ impl Outbox {
             wake: Arc::clone(&outbox.wake),
             fatal: outbox.fatal.clone(),
             room: Arc::clone(&outbox.room),
-            // A daemon that was killed may have left what was erased in the log.
+            // A killed daemon may have left erased data in the WAL.
             scrub: Scrub::new(held.is_some(), Arc::clone(&outbox.unscrubbed)),
             full: false,
             held,
-            // A command leaves it to SQLite: it writes little, and has nobody to report to.
+            // A command leaves checkpoints to SQLite: it writes little and has no metrics.
             checkpoints: instruments
                 .clone()
                 .map(|instruments| Checkpoints::new(config.path.clone(), instruments)),
@@ -225,46 +236,47 @@ impl Outbox {
         Ok(outbox)
     }
 
-    /// Closes the file in good order; waits until everything asked for is written. Other handles must be gone.
+    /// Closes the file after all queued commands are written. All other handles must have been dropped.
     pub async fn close(self) {
         let Self {
             orders, readers, tasks, ..
         } = self;
-        // The writer's connection last and alone: of two that close at once, each may find the other still there,
-        // and neither folds the log into the file.
+        // The writer's connection closes last and alone: of two connections that close concurrently, each may see the
+        // other as still open, and then neither checkpoints the WAL.
         readers.close().await;
         drop(orders);
         tasks.close();
         tasks.wait().await;
     }
 
-    /// Cancelled when the disk broke a promise. The process must then end, with a failure.
+    /// Cancelled when the disk failed. The process must then end with a failure.
     pub fn fatal(&self) -> &CancellationToken {
         &self.fatal
     }
 
-    /// Whether the writer has ended, in good order or not, so that nothing can be written any more.
+    /// Whether the writer has ended, after a stop or a failure, so that nothing can be written any more.
     pub fn has_ended(&self) -> bool {
         self.orders.is_closed()
     }
 
-    /// Why no new event is accepted at the moment, as far as disk and backlog go.
+    /// Why no new event is accepted at the moment, because of the disk or the backlog; `None` where events are
+    /// accepted.
     pub fn refuses(&self) -> Option<WriteError> {
         self.room.refuses()
     }
 
-    /// Told whenever there may be new work: events came, turns came, another process wrote. Register before
-    /// looking for work, or a notice between the look and the wait is lost.
+    /// Notified when there may be new work: events arrived, events became first in their queues, another process wrote.
+    /// Register before looking for work; otherwise a notification between the look and the wait is lost.
     pub fn wake(&self) -> &Arc<Notify> {
         &self.wake
     }
 
-    /// Sets other bounds on what is accepted: `min_free_disk` and `max_pending` of `[outbox]`.
+    /// Sets new limits for accepting events: `min_free_disk` and `max_pending` of `[outbox]`.
     pub fn set_bounds(&self, config: &OutboxConfig) {
         self.room.set(config);
     }
 
-    /// The version of SQLite that this program has in it.
+    /// The version of the SQLite library in this program.
     pub async fn sqlite_version(&self) -> Result<String, ReadError> {
         sqlx::query_scalar("SELECT sqlite_version()")
             .fetch_one(&self.readers)
@@ -272,25 +284,25 @@ impl Outbox {
             .map_err(ReadError::of("the version of SQLite"))
     }
 
-    /// What is believed of the clock, by what the file knows of earlier times.
+    /// The trusted time, which takes the earlier times stored in the file into account.
     pub fn witness(&self) -> &Witness {
         &self.witness
     }
 
-    /// Where the file is.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Stores events in one commit that is on disk when this returns. An event whose source and message id are
-    /// known is left out: it was stored before.
+    /// Stores events in one commit, which is on disk when this returns. An event whose source and message id are known
+    /// is not stored again.
     pub async fn append(&self, events: Vec<NewEvent>) -> Result<Vec<Arrival>, AppendError> {
         self.store(Append { events, import: None }).await
     }
 
     async fn store(&self, events: Append) -> Result<Vec<Arrival>, AppendError> {
         if self.room.refuses().is_some() {
-            // Looked at here too, so that room made by hand is noticed while nothing else is written.
+            // Measured here too, so that space freed by an operator is detected while nothing else is written.
             self.remeasure().await;
             if let Some(reason) = self.room.refuses() {
                 return Err(AppendError::of(reason));
@@ -306,7 +318,7 @@ impl Outbox {
     }
 
     async fn remeasure(&self) {
-        // An empty append makes the writer measure and writes nothing.
+        // An empty append makes the writer measure, and writes nothing.
         let nothing = Append {
             events: Vec::new(),
             import: None,
@@ -314,9 +326,9 @@ impl Outbox {
         drop(self.ask(nothing).await);
     }
 
-    /// Takes events whose turn and time have come, oldest first: at most `live` that never were replayed, and
-    /// `replayed` that were; and at most so many `followers`: tracks that wait for nothing but these and each other.
-    /// They are this process's until they are released or finished.
+    /// Claims events that are first in all their queues and due, oldest first: at most `live` that were never replayed
+    /// and `replayed` that were. In addition, at most `followers` tracks that wait only for these events and for each
+    /// other. They stay active until they are requeued or finished.
     pub async fn claim(
         &self,
         now: Timestamp,
@@ -333,7 +345,7 @@ impl Outbox {
         .await
     }
 
-    /// Writes down what events owe; the ids come in the order of each event's deliveries.
+    /// Stores the deliveries of events; the ids are in the order of each event's deliveries.
     pub async fn plan(
         &self,
         events: Vec<(EventId, Vec<PlannedDelivery>)>,
@@ -341,35 +353,37 @@ impl Outbox {
         self.ask(Plan(events)).await
     }
 
-    /// Writes down that attempts begin, and says of each whether it may. Nothing is sent before this returned.
+    /// Stores the start of attempts; the result for each is whether it may be sent. No request may be sent before this
+    /// returns.
     pub async fn begin(&self, starts: Vec<Start>) -> Result<Vec<Begun>, WriteError> {
         self.ask(Begin(starts)).await
     }
 
-    /// Writes down what came of attempts and what becomes of their events, in one commit.
+    /// Stores the outcomes of attempts and the new states of their events, in one commit.
     pub async fn settle(&self, steps: Vec<Step>) -> Result<(), WriteError> {
         self.ask(Settle(steps)).await
     }
 
-    /// Replaces what is paused; none: nothing is.
+    /// Replaces the set of pauses; an empty set ends all pauses.
     pub async fn set_pauses(&self, pauses: Vec<Pause>) -> Result<(), WriteError> {
         self.ask(SetPauses(pauses)).await
     }
 
-    /// Makes the events that wait for this family's pause due now, some at a time; answers whether there are more.
+    /// Makes a limited number of events that wait for the pause of this family due now; the result is whether there are
+    /// more.
     pub async fn unpark(&self, family: Family, now: Timestamp) -> Result<bool, WriteError> {
         let what = Waiting::Parked(family);
         self.ask(BringDue { what, now }).await
     }
 
-    /// Makes events due `now` whose turn has come and which are due after `beyond`, some at a time; answers whether there
-    /// are more.
+    /// Makes a limited number of events due `now` that are first in all their queues and due later than `beyond`; the
+    /// result is whether there are more.
     pub async fn bring_forward(&self, beyond: Timestamp, now: Timestamp) -> Result<bool, WriteError> {
         let what = Waiting::Beyond(beyond);
         self.ask(BringDue { what, now }).await
     }
 
-    /// Has a command written, and waits until it is on disk.
+    /// Sends a command to the writer, and waits until it is on disk.
     async fn ask<C: Command>(&self, command: C) -> Result<C::Reply, WriteError> {
         let (order, reply) = command::order(command);
         self.orders.send(order).await.map_err(|_| WriteError::Closed)?;
@@ -377,7 +391,7 @@ impl Outbox {
     }
 }
 
-/// The same, with the file elsewhere.
+/// The same configuration with another path.
 fn at(config: &OutboxConfig, path: PathBuf) -> OutboxConfig {
     OutboxConfig { path, ..config.clone() }
 }

@@ -1,4 +1,4 @@
-//! How SQLite will run the statements of the hot path: none may read a table that grows from end to end.
+//! The query plans of the statements of the hot path: none may scan a table that grows.
 
 use crate::model::EventStatus;
 use crate::outbox::read::scan::Range;
@@ -26,7 +26,8 @@ const HOT: [(&str, &str); 17] = [
     ("chronicle", include_str!("maintain/sql/rollup.sql")),
 ];
 
-/// Indexes that hold only what is in the air, bounded by the window and empty at rest, or what was never answered.
+/// Indexes that contain only active events and attempts in flight (bounded by the window and empty at rest), or
+/// requests that got no answer.
 const BOUNDED: [&str; 4] = [
     "INDEX event_active",
     "INDEX attempt_open",
@@ -101,7 +102,7 @@ async fn shared_identifiers_are_found_by_look_ups() {
     let files = files();
     let outbox = files.open().await;
     let steps = steps(&outbox, crate::outbox::control::shared::SHARED).await;
-    // What else is scanned are the few that were looked up.
+    // The other scans are over the few rows that were looked up.
     let few = ["SCAN n", "SCAN q", "SCAN w", "SCAN counted"];
     let is_few = |step: &String| few.contains(&step.as_str());
     let scanned = steps.iter().filter(|step| reads_all(step));
@@ -117,7 +118,7 @@ async fn a_message_is_looked_up_in_each_source_by_its_whole_key() {
     let steps = steps(&outbox, crate::outbox::read::search::BY_MESSAGE).await;
     let by_key = |step: &&String| step.contains("(source=? AND message_id=?)");
     assert_eq!(steps.iter().filter(by_key).count(), 1, "{steps:?}");
-    // What else is scanned are the sources.
+    // The other scan is over the sources.
     let scanned = steps.iter().filter(|step| step.starts_with("SCAN"));
     assert!(scanned.into_iter().all(|step| step == "SCAN s"), "{steps:?}");
 }
@@ -194,7 +195,7 @@ async fn the_dead_are_selected_by_their_index_in_their_order() {
     }
 }
 
-/// How SQLite will run a statement.
+/// The query plan of a statement.
 async fn steps(outbox: &Outbox, sql: &str) -> Vec<String> {
     let sql = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
     let plan = sqlx::query(sql).fetch_all(&outbox.readers).await.unwrap();
@@ -202,7 +203,7 @@ async fn steps(outbox: &Outbox, sql: &str) -> Vec<String> {
     steps.collect()
 }
 
-/// A list that is bounded by its number of rows.
+/// A list with a limited number of rows.
 fn is_of_a_portion(step: &str) -> bool {
     !step.starts_with("SCAN event") && !step.starts_with("SCAN e")
 }

@@ -1,4 +1,4 @@
-//! Rows for the statements, as JSON objects; the names are those the statements read.
+//! The input rows of statements, as JSON objects; the statements read their fields by name.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use crate::model::{EventId, EventStatus, EventType, Family, Identifier, Identifi
 use crate::outbox::intake::fingerprint::{fingerprint, other_id};
 use crate::outbox::queue::transition::{Import, PlannedDelivery, Settlement, Start};
 
-/// The first generation of an event from an archive: the one before was elsewhere.
+/// The first generation of an imported event: its previous one was in another outbox.
 const IMPORTED_GENERATION: i64 = 2;
 
-/// What is known of an event, without its texts. It is written as text at once: as a tree of values, a batch of small
-/// events would take a hundred times its length.
+/// The columns of an event, without its texts. It is serialized directly: as a tree of values, a batch of small events
+/// would take a hundred times its length in memory.
 #[derive(Serialize)]
 pub(super) struct EventRow<'a> {
     source: &'a str,
@@ -62,14 +62,15 @@ impl<'a> EventRow<'a> {
         }
     }
 
-    /// Gives it an id of its own, since another call has its; it is dead of that, unless of something else.
+    /// Gives the event an id of its own, because another call has its id. This makes it dead, unless it is refused for
+    /// another reason already.
     pub(super) fn becomes_another(&mut self, reason: &'a str) {
         self.message_id = Cow::Owned(other_id(&self.message_id, self.fingerprint));
         self.refused.get_or_insert(Cow::Borrowed(reason));
     }
 }
 
-/// Runs a statement over rows; nothing without any.
+/// Runs a statement over rows; does nothing where there are none.
 pub(super) async fn execute(
     connection: &mut SqliteConnection,
     sql: &'static str,
@@ -89,14 +90,15 @@ pub(super) fn json_of<T: Serialize>(rows: &[T]) -> Result<String, sqlx::Error> {
     serde_json::to_string(rows).map_err(|error| sqlx::Error::Encode(Box::new(error)))
 }
 
-/// The texts of events: their payloads, each with the place of its envelope, from 1; and the envelopes, if any. Calls of one batch
-/// share theirs, which is known by its place in memory: to compare the texts would cost more.
+/// The texts of events: their payloads, each with the position of its envelope, from 1; and the envelopes, if any. The
+/// calls of one batch share one envelope in memory. It is recognized by its address, because comparing the texts would
+/// cost more.
 pub(super) fn texts<'a>(events: impl Iterator<Item = &'a NewEvent>) -> Result<(String, Option<String>), sqlx::Error> {
     let mut envelopes: Vec<&Arc<str>> = Vec::new();
     let mut texts = Vec::new();
     for event in events {
         let place = event.envelope.as_ref().map(|envelope| {
-            // Those of one batch stand behind each other.
+            // The events of one batch are adjacent.
             if !envelopes.last().is_some_and(|last| Arc::ptr_eq(last, envelope)) {
                 envelopes.push(envelope);
             }
@@ -110,7 +112,7 @@ pub(super) fn texts<'a>(events: impl Iterator<Item = &'a NewEvent>) -> Result<(S
     Ok((json_of(&texts)?, envelopes))
 }
 
-/// The strongest name of the person, for the `profile` column.
+/// The identifier of highest priority, for the `profile` column.
 fn profile_label(identifiers: &[Identifier]) -> Option<String> {
     use IdentifierKind::{AnonymousId, Email, Phone, UserId};
     [UserId, Email, Phone, AnonymousId]
@@ -119,8 +121,8 @@ fn profile_label(identifiers: &[Identifier]) -> Option<String> {
         .map(ToString::to_string)
 }
 
-/// SQLite ends a text at a NUL in many of its functions: in what is looked up, it becomes U+FFFD. (The payload
-/// itself never holds one: in JSON it is an escape.)
+/// Many functions of SQLite end a text at a NUL: in texts to be looked up, a NUL becomes U+FFFD. (The payload itself
+/// contains none: in JSON it is an escape sequence.)
 pub(super) fn storable(text: &str) -> Cow<'_, str> {
     if text.contains('\0') {
         Cow::Owned(text.replace('\0', "\u{fffd}"))
@@ -129,7 +131,7 @@ pub(super) fn storable(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// What an event owes, one row for each.
+/// The deliveries of an event, one row each.
 pub(super) fn plan(planned: &(EventId, Vec<PlannedDelivery>)) -> impl Iterator<Item = Value> {
     let (event, deliveries) = planned;
     deliveries.iter().enumerate().map(|(position, delivery)| {

@@ -1,9 +1,9 @@
-//! The one writer. It owns its connection, takes whatever commands have queued up, writes them in one
-//! transaction, and answers them when that is on disk: under load many clients share one sync of the disk.
+//! The only writer. It owns its connection, takes all commands that are queued, writes them in one transaction, and
+//! sends their replies when that is on disk: under load many clients share one sync of the disk.
 //!
-//! `BEGIN` and `COMMIT` are plain statements: sqlx's own transactions count their depth, and SQLite's automatic
-//! rollback (disk full, I/O error) would leave that count wrong for good. For the same reason the connection is
-//! thrown away after any error and opened anew.
+//! `BEGIN` and `COMMIT` are plain statements: sqlx's own transactions count their depth, and after an automatic
+//! rollback by SQLite (disk full, I/O error) that count would stay wrong. For the same reason the connection is dropped
+//! after any error and opened again.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,23 +24,23 @@ use crate::outbox::intake::admission::Room;
 use crate::outbox::maintain::checkpoint::Checkpoints;
 use crate::outbox::maintain::scrub::{self, Scrub, Task};
 
-/// Begins a transaction that may write the tables: their triggers let nobody else.
+/// Begins a transaction that may write the tables: their triggers reject all other writes.
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE; INSERT INTO write_guard (id) VALUES (1)";
-/// Ends it on disk.
+/// Commits it; it is on disk when this returns.
 pub(super) const COMMIT: &str = "DELETE FROM write_guard; COMMIT";
-/// Commands written in one transaction at most.
+/// The maximum number of commands in one transaction.
 const GROUP: usize = 512;
-/// Bytes of commands written in one transaction, unless one command alone has more: several copies of a group's texts are
-/// in memory while it is written.
+/// The maximum size of the commands in one transaction, unless a single command is larger: several copies of a group's
+/// texts are in memory while it is written.
 const GROUP_BYTES: usize = 4 << 20;
-/// How often the writer asks SQLite whether another process has written (one cheap pragma, no table is read).
+/// How often the writer checks whether another process has written (one cheap pragma that reads no table).
 const LOOK_FOR_OTHERS: Duration = Duration::from_millis(50);
 /// How often a group is tried while another process holds the write lock. SQLite itself waits 5 s each time.
 const LOCKED_TRIES: u32 = 3;
 
-/// What a daemon holds on to beside its connections.
+/// What a daemon holds in addition to its connections.
 pub(super) struct Held {
-    /// Until the connection is closed.
+    /// Held until the connection is closed.
     pub(super) lock: Arc<Lock>,
     pub(super) names: Names,
 }
@@ -49,24 +49,24 @@ pub(super) struct Writer {
     pub(super) path: PathBuf,
     pub(super) connection: Option<SqliteConnection>,
     pub(super) orders: mpsc::Receiver<Box<dyn Order>>,
-    /// Told when there may be new work.
+    /// Notified when there may be new work.
     pub(super) wake: Arc<Notify>,
-    /// Cancelled when the disk broke a promise: the process must end.
+    /// Cancelled when the disk failed: the process must end.
     pub(super) fatal: CancellationToken,
-    /// Whether events are accepted; deliveries go on in any case.
+    /// Whether events are accepted; deliveries continue in any case.
     pub(super) room: Arc<Room>,
     pub(super) scrub: Scrub,
-    /// What a daemon holds on to.
+    /// The lock and the names of the files; only in a daemon.
     pub(super) held: Option<Held>,
     /// Whether the disk was full at the last write.
     pub(super) full: bool,
     /// The checkpoints, where they are not left to SQLite.
     pub(super) checkpoints: Option<Checkpoints>,
-    /// Where it tells of itself: the daemon's does.
+    /// The metrics and the heartbeat; only in a daemon.
     pub(super) instruments: Option<Instruments>,
 }
 
-/// Takes commands apart into groups.
+/// Splits commands into groups.
 fn portions(orders: &mut Vec<Box<dyn Order>>) -> Vec<Vec<Box<dyn Order>>> {
     let mut portions = Vec::new();
     let (mut portion, mut bytes) = (Vec::new(), 0);
@@ -84,7 +84,7 @@ fn portions(orders: &mut Vec<Box<dyn Order>>) -> Vec<Vec<Box<dyn Order>>> {
 }
 
 impl Writer {
-    /// Works until every handle to the outbox is gone, or the disk fails.
+    /// Runs until every handle to the outbox is dropped, or the disk fails.
     pub(super) async fn run(mut self) {
         let mut orders = Vec::with_capacity(GROUP);
         let mut look = tokio::time::interval(LOOK_FOR_OTHERS);
@@ -128,7 +128,8 @@ impl Writer {
         }
     }
 
-    /// Closes the connection, which folds the log into the file and removes it by its name: not where that is another's.
+    /// Closes the connection. This checkpoints the WAL and deletes it by its name, so it is not done when the name
+    /// belongs to another file.
     async fn close(&mut self, mut connection: SqliteConnection) {
         if self.look_at_names().await {
             connect::close(connection).await;
@@ -137,7 +138,7 @@ impl Writer {
         if let Err(error) = scrub::empty_log(&mut connection).await {
             tracing::warn!(%error, "failed to fold the log into the outbox's file");
         }
-        // Never closed: the process ends.
+        // Not closed: the process ends.
         std::mem::forget(connection);
     }
 
@@ -152,14 +153,15 @@ impl Writer {
         }
     }
 
-    /// Folds the log into the file, if it is time for that.
+    /// Checkpoints the WAL, if a checkpoint is due.
     async fn checkpoint(&mut self) {
         if let (Some(checkpoints), Some(connection)) = (&mut self.checkpoints, &mut self.connection) {
             checkpoints.pass(connection).await;
         }
     }
 
-    /// Writes a group. One that fails for a reason of its own is taken apart, so that it costs no other.
+    /// Writes a group. If it fails because of one command, its commands are written one by one, so that the others
+    /// succeed.
     async fn group(&mut self, mut orders: Vec<Box<dyn Order>>) {
         self.room.measure_disk();
         match self.write(&mut orders).await {
@@ -168,7 +170,7 @@ impl Writer {
                 if orders.iter().any(|order| order.effects().wakes) {
                     self.wake.notify_waiters();
                 }
-                // First: a client that is answered may ask whether the file is clear of it.
+                // Before the replies: a client that has its reply may check whether the file is scrubbed.
                 if orders.iter().any(|order| order.effects().erases) {
                     self.scrub.erased(&self.path);
                 }
@@ -213,7 +215,7 @@ impl Writer {
                 system = disk::takes_no_more(&self.path);
                 system.is_some()
             });
-            // What is open still is all that there is; nothing else can be opened.
+            // If the open file has lost its name, it cannot be opened again, so the error is fatal.
             let severity = if self.look_at_names().await {
                 severity
             } else {
@@ -279,8 +281,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Reports a statement that changed another number of rows than it must. What was written stays: the next claim or
-    /// start goes by what the file says.
+    /// Reports a statement that changed an unexpected number of rows. What was written stays: the next claim or start
+    /// reads the state from the file.
     fn report(&self, rows: Unexpected) {
         let Unexpected {
             what,
@@ -306,7 +308,7 @@ impl Writer {
         Ok(self.connection.insert(connection))
     }
 
-    /// Whether the open files still have their names. Nothing is accepted while they have not.
+    /// Checks whether the open files still have their names. No event is accepted while they do not.
     async fn look_at_names(&mut self) -> bool {
         let Some(held) = &self.held else { return true };
         held.lock.keep();
@@ -321,7 +323,7 @@ impl Writer {
                 "the outbox's file was deleted, moved or replaced under the daemon: nothing is accepted until it is back; \
                  what is stored is delivered as long as this process lives"
             );
-            // Whoever has the file aside has all of it.
+            // Checkpoints the WAL, so that a moved file contains all data.
             if let Some(connection) = &mut self.connection
                 && let Err(error) = scrub::empty_log(connection).await
             {
@@ -352,7 +354,7 @@ impl Writer {
         Ok(connection)
     }
 
-    /// Wakes the relay when another process (a command beside the daemon) has committed.
+    /// Notifies the scheduler when another process (a command) has committed.
     async fn look_for_others(&mut self, known: &mut Option<i64>) {
         self.look_at_names().await;
         let Ok(connection) = self.open().await else {
@@ -387,7 +389,7 @@ impl Writer {
         }
     }
 
-    /// Takes what was erased out of the file too. What does not work now is tried again later.
+    /// Removes erased data from the bytes of the file and the WAL. What fails now is tried again later.
     async fn scrub(&mut self, task: Task) {
         if self.fatal.is_cancelled() || self.open().await.is_err() {
             return;
@@ -402,7 +404,7 @@ impl Writer {
     }
 }
 
-/// How many events are pending, as the triggers on `event` keep it.
+/// How many events are pending, from the count that the triggers on `event` keep.
 async fn pending(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
     let pending: i64 = sqlx::query_scalar("SELECT value FROM counter WHERE name = 'status_pending'")
         .fetch_one(connection)
