@@ -1,4 +1,4 @@
-//! What batches say around their calls.
+//! Envelopes: what a batch has around its calls.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ async fn what_a_batch_says_around_its_calls_is_stored_once_and_goes_with_the_las
     both.push(event("alone", &["c"]));
     both.extend(around("{\"context\":2}", &["d"]));
     outbox.append(both).await.unwrap();
-    // Copies leave nothing, and what came with one that is new is kept for that.
+    // A batch of copies only stores no envelope. A batch with one new call stores its envelope for that call.
     outbox.append(first).await.unwrap();
     outbox.append(around("{\"context\":3}", &["a", "e"])).await.unwrap();
     let stored: Vec<String> = sqlx::query_scalar("SELECT body FROM envelope ORDER BY id")

@@ -1,4 +1,4 @@
-//! Import jobs in the books: what a start finds of them, and what closes them.
+//! Import jobs in the file: what a start recovers of them, and what closes them.
 
 use super::*;
 use crate::model::ImportJobId;
@@ -15,7 +15,7 @@ pub(in crate::outbox) fn profile(user: &str) -> PlannedDelivery {
     }
 }
 
-/// Two identifies of each of three people, the first ones in an import job.
+/// Two identifies of each of three people; the first of each person is in an import job.
 async fn begun(files: &Files) -> (Outbox, ImportJobId, Vec<DeliveryId>) {
     let outbox = files.open().await;
     let calls = ["a", "b", "c", "a", "b", "c"].into_iter().enumerate();
@@ -26,7 +26,7 @@ async fn begun(files: &Files) -> (Outbox, ImportJobId, Vec<DeliveryId>) {
     for (at, user) in [(1, "a"), (2, "b"), (3, "c")] {
         deliveries.push(plan(&outbox, at, profile(user)).await);
     }
-    // Not in the order of their numbers.
+    // Not in ascending order.
     deliveries.swap(0, 2);
     let starts = deliveries.iter().copied().map(start).collect();
     let (job, begun) = outbox.begin_import(starts).await.unwrap();

@@ -1,4 +1,4 @@
-//! The ledger of `$event_id`s: what is a copy of what, for whom and where.
+//! The dedup keys of `$event_id`s: which delivery is a copy of which, by person and destination.
 
 use super::{NOW, begin, claim_all, count, event, files, finish, plan, planned, settle, start};
 use crate::model::{DeliveryId, DeliveryKind, DeliveryStatus, EventStatus, Outcome, OutcomeKind};
@@ -6,7 +6,7 @@ use crate::outbox::*;
 
 const GO: Begun = Begun::Go { attempt: 1 };
 
-/// An order under this key, of a person with these names.
+/// An order with this key, of a person with these identifiers.
 fn order(key: &str, person: &[(&str, &str)]) -> PlannedDelivery {
     let names = person.iter().map(|(name, value)| (*name, *value));
     let names: std::collections::BTreeMap<_, _> = names.collect();
@@ -33,7 +33,7 @@ fn copy_of(event: i64) -> Begun {
     })
 }
 
-/// An outbox with so many claimed events, each of another person.
+/// An outbox with this many claimed events, each about another person.
 async fn claimed(files: &super::Files, events: usize) -> Outbox {
     let outbox = files.open().await;
     let people = (0..events).map(|at| event(&format!("m{at}"), &[&format!("u{at}")]));
@@ -89,7 +89,7 @@ async fn one_shared_name_makes_a_copy_which_names_the_first_event() {
     let copies =
         "SELECT count(*) FROM deliveries WHERE status = 'duplicate' AND copy_of = 1 AND reason GLOB '*by event 1'";
     assert_eq!(count(&outbox, copies).await, 1);
-    // The copy was not sent: whom it alone names has no order yet.
+    // The copy was not sent: a person named only by the copy has no order yet.
     let third = plan(&outbox, 3, order("k", &[("phone_number", "+15551230987")])).await;
     assert_eq!(begin(&outbox, third).await, GO);
 }
@@ -160,7 +160,7 @@ async fn two_copies_never_wait_for_each_other() {
     let second = plan(&outbox, 2, order("k", &[a, b])).await;
     let third = plan(&outbox, 3, order("k", &[a, b])).await;
     assert_eq!(begin(&outbox, first).await, GO);
-    // It owns none of its names while it waits for one of them.
+    // It owns none of its keys while it waits for one of them.
     assert_eq!(begin(&outbox, second).await, Begun::Busy);
     settle(&outbox, first, 1, DeliveryStatus::Rejected).await;
     assert_eq!(begin(&outbox, third).await, GO);
@@ -179,7 +179,7 @@ async fn two_copies_in_one_job_go_one_after_the_other() {
     assert_eq!(begun, [GO, Begun::Busy]);
 }
 
-/// Delivers a profile of event 1, which Klaviyo answers with its id, and ends the event.
+/// Delivers a profile of event 1, for which Klaviyo returns its id, and ends the event.
 async fn deliver_profile(outbox: &Outbox, request: &str) -> DeliveryId {
     let delivery = plan(outbox, 1, profile(request)).await;
     assert_eq!(begin(outbox, delivery).await, GO);
@@ -219,7 +219,7 @@ async fn a_replay_sends_no_profile_over_what_it_delivered_before() {
     };
     assert_eq!(begin(&outbox, same).await, Begun::Duplicate(known));
     finish(&outbox, 1, EventStatus::Dead).await;
-    // Other bytes are another request, and what was asked for goes.
+    // A body with other bytes is another request and is sent; with `again`, the same body is sent too.
     for (request, again) in [("{\"a\":2}", false), ("{\"a\":1}", true)] {
         replay(&outbox, 1, again).await;
         let delivery = plan(&outbox, 1, profile(request)).await;

@@ -359,7 +359,7 @@ async fn a_commit_of_another_process_wakes_the_relay() {
     claim_all(&daemon).await;
     finish(&daemon, 1, EventStatus::Dead).await;
     let beside = Outbox::attach(&files.config).await.unwrap();
-    // The writer must have looked once before it can see a change.
+    // The writer must have checked once before it can detect a change.
     let mut woken = false;
     for _ in 0..100 {
         let notice = daemon.wake().notified();

@@ -1,4 +1,4 @@
-//! Whose file it is, by what is in it and in the journal beside it.
+//! What a file is, determined from its content and the journal next to it.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ fn beside(path: &Path, end: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Puts at `path` what a kill leaves in the middle of a transaction that has begun to write its file.
+/// Writes to `path` the state after a kill in a transaction that had begun to write the file.
 async fn killed_in_a_transaction(path: &Path, before: &'static str) {
     let elsewhere = beside(path, ".elsewhere");
     let options = theirs(&elsewhere).pragma("cache_size", "10");
@@ -87,7 +87,7 @@ async fn a_file_whose_first_transaction_was_cut_is_nobodys() {
 #[tokio::test]
 async fn an_outbox_with_a_journal_is_rolled_back_and_taken() {
     let files = files();
-    // As a backup that was copied to where the outbox is to be: its journal mode is changed at its first start.
+    // Like a backup that was copied to the outbox's path: its journal mode is changed at its first start.
     let ours = "PRAGMA application_id = 1263293017; CREATE TABLE _sqlx_migrations (version)";
     killed_in_a_transaction(&files.config.path, ours).await;
     assert_eq!(identity::version(&files.config.path).await.unwrap(), 0);

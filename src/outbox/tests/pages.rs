@@ -36,7 +36,7 @@ const REASONS: [(&str, &str); 8] = [
     ("e", "no `event`; send it"),
 ];
 
-/// An outbox in which one event died of each of these reasons, one every millisecond.
+/// An outbox with one dead event for each of these reasons, one per millisecond.
 async fn died(files: &super::Files) -> Outbox {
     let outbox = files.open().await;
     let events = REASONS.iter().zip(0..).map(|((user, reason), at)| NewEvent {
@@ -105,8 +105,8 @@ async fn a_group_selects_exactly_its_own() {
     }
 }
 
-/// Stores this many delivered events, one a second, by SQL: three of the first are dead, a hundredth of all skipped, the
-/// tenth has a name of its own.
+/// Stores this many events, one per second, by SQL: events 3, 4 and 20 are dead, one of each hundred is skipped, the
+/// others are delivered; event 10 has a name of its own.
 async fn many(files: &super::Files, events: i64) -> Outbox {
     let outbox = files.open().await;
     outbox.close().await;
@@ -142,7 +142,7 @@ async fn a_page_looks_through_a_bounded_number_and_tells_how_far_it_came() {
     let page = outbox.page(&rare, page.next, 50).await.unwrap();
     assert_eq!((page.events[0].id, page.next), (EventId(10), None));
     assert_eq!(page.looked_back_to, None);
-    // What was looked for between two times is looked for there alone.
+    // A selection with times reads only events between them.
     let early = Selection {
         until: Some(Timestamp::from_millis(11_000)),
         ..rare.clone()
@@ -155,7 +155,7 @@ async fn a_page_looks_through_a_bounded_number_and_tells_how_far_it_came() {
     };
     let page = outbox.page(&late, None, 50).await.unwrap();
     assert_eq!((page.events.len(), page.next, page.looked_back_to), (0, None, None));
-    // Three dead events of long ago come at once, and so do all that are skipped, page by page.
+    // Three dead events of long ago are found on the first page. All skipped events are found page by page.
     let state = |state| Selection {
         states: vec![state],
         ..Selection::default()

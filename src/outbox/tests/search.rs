@@ -1,4 +1,4 @@
-//! Search, and who waits, on a real file.
+//! Search and blocked people, on a real file.
 
 use std::time::Duration;
 

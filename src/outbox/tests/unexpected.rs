@@ -1,4 +1,4 @@
-//! A statement that changes another number of rows than it must is counted, and costs nothing else.
+//! A statement that changes an unexpected number of rows is counted, and has no other effect.
 
 use super::{NOW, begin, claim_all, event, files, plan, planned, settle};
 use crate::clock::SystemClock;
