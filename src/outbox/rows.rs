@@ -11,7 +11,7 @@ use crate::model::{EventId, EventStatus, EventType, Family, Identifier, Identifi
 use crate::outbox::intake::fingerprint::{fingerprint, other_id};
 use crate::outbox::queue::transition::{Import, PlannedDelivery, Settlement, Start};
 
-/// The first generation of an imported event: its previous one was in another outbox.
+/// The first generation of an imported event: its previous generation is not in this outbox.
 const IMPORTED_GENERATION: i64 = 2;
 
 /// The columns of an event, without its texts. It is serialized directly: as a tree of values, a batch of small events

@@ -228,7 +228,7 @@ async fn ended(connection: &mut SqliteConnection, from: i64, to: i64) -> Result<
     Ok(minutes)
 }
 
-/// The percentile of sorted values: the smallest value that is not less than this many hundredths of them.
+/// The nearest-rank percentile: the smallest value that is not exceeded by this many hundredths of the sorted values.
 fn percentile(sorted: &[i64], hundredths: usize) -> Option<i64> {
     let rank = (sorted.len() * hundredths).div_ceil(100);
     sorted.get(rank.checked_sub(1)?).copied()
