@@ -65,8 +65,12 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "in_the_air",
-        must: "only an event whose turn has come is in the air, and only such an event has a request in the air",
-        broken_by: "SELECT id FROM event WHERE active = 1 AND blocked_by > 0
+        must: "an active event waits for active ones alone, and only an active event has a request in flight",
+        broken_by: "SELECT e.id FROM event AS e
+                    JOIN queue_entry AS t ON t.event_id = e.id
+                    JOIN queue_entry AS p ON p.identifier = t.identifier AND p.queue_pos < t.queue_pos
+                    JOIN event AS o ON o.id = p.event_id AND o.active = 0
+                    WHERE e.active = 1 AND e.blocked_by > 0
                     UNION ALL
                     SELECT d.event_id FROM attempt AS a JOIN delivery AS d ON d.id = a.delivery_id
                     JOIN event AS e ON e.id = d.event_id WHERE a.ended_ms IS NULL AND e.active = 0",

@@ -3,15 +3,16 @@
 use super::*;
 use crate::model::{DeliveryStatus, EventStatus};
 use crate::outbox::tests::import_jobs::profile;
-use crate::outbox::tests::{Files, begin, claim_all, event, files, finish, plan, planned, settle, start};
+use crate::outbox::tests::{Files, NOW, begin, claim_all, event, files, finish, plan, planned, settle, start};
 
 /// Events in various states: delivered with an `$event_id`, dead, skipped, pending behind another, held.
 async fn filled(files: &Files) -> Outbox {
     let outbox = files.open().await;
     let calls = ["a", "b", "c", "d", "e"].map(|user| event(&format!("m-{user}"), &[user]));
     let behind = event("m-behind", &["d", "x"]);
+    let behind_held = event("m-behind-held", &["e"]);
     outbox
-        .append(calls.into_iter().chain([behind]).collect())
+        .append(calls.into_iter().chain([behind, behind_held]).collect())
         .await
         .unwrap();
     outbox.hold(vec![EventId(5)]).await.unwrap();
@@ -43,15 +44,27 @@ async fn everything_holds_for_an_outbox_at_work() {
     let audit = outbox.audit(true).await.unwrap();
     assert!(audit.holds(), "{audit:?}");
     assert_eq!(audit.rules.len(), RULES.len());
-    assert_eq!(audit.totals[0], ("accepted".to_owned(), 6));
+    assert_eq!(audit.totals[0], ("accepted".to_owned(), 7));
     assert_eq!(audit.file.as_deref(), Some(&[][..]));
+}
+
+/// Tracks of one person are claimed together, to leave in one job.
+#[tokio::test]
+async fn an_active_event_that_follows_an_active_one_breaks_no_rule() {
+    let files = files();
+    let outbox = files.open().await;
+    let tracks = ["m1", "m2", "m3"].map(|message| event(message, &["a"]));
+    outbox.append(tracks.to_vec()).await.unwrap();
+    assert_eq!(outbox.claim(NOW, 10, 10, 10).await.unwrap().len(), 3);
+    let audit = outbox.audit(false).await.unwrap();
+    assert!(audit.holds(), "{audit:?}");
 }
 
 #[tokio::test]
 async fn every_rule_names_the_events_that_break_it() {
     for (rule, sql, event) in [
         ("known_messages", "DELETE FROM message WHERE event_id = 2", 2),
-        ("numbers", "UPDATE counter SET value = 5 WHERE name = 'last_id'", 6),
+        ("numbers", "UPDATE counter SET value = 6 WHERE name = 'last_id'", 7),
         ("payloads", "DELETE FROM payload WHERE event_id = 6", 6),
         (
             "payloads",
@@ -61,7 +74,7 @@ async fn every_rule_names_the_events_that_break_it() {
         ("lines", "DELETE FROM queue_entry WHERE identifier = 'user:x'", 6),
         ("turns", "INSERT INTO queue_entry VALUES ('user:a', 1, 1)", 1),
         ("ahead", "UPDATE event SET blocked_by = 0 WHERE id = 6", 6),
-        ("in_the_air", "UPDATE event SET active = 1 WHERE id = 6", 6),
+        ("in_the_air", "UPDATE event SET active = 1 WHERE id = 7", 7),
         ("import_jobs", "UPDATE import_job SET ended_ms = 1", 4),
         (
             "delivered",
