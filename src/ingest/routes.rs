@@ -347,7 +347,7 @@ async fn other_method(method: Method) -> Response {
 async fn answer(ingest: Ingest, endpoint: Endpoint, request: Request) -> Response {
     let span = tracing::info_span!("ingest", http.status = field::Empty);
     let traceparent = request.headers().get("traceparent");
-    telemetry::received(&span, traceparent.and_then(|value| value.to_str().ok()));
+    telemetry::resumed(&span, traceparent.and_then(|value| value.to_str().ok()));
     answer_within(ingest, endpoint, request).instrument(span).await
 }
 

@@ -31,7 +31,7 @@ use crate::config::{LogConfig, LogFormat, TelemetryConfig};
 #[cfg(not(feature = "otlp"))]
 use without as otlp;
 
-pub use otlp::{linked, received, resumed, traceparent};
+pub use otlp::{linked, resumed, traceparent};
 
 /// The target prefix of all lines of this program.
 const OURS: &str = env!("CARGO_CRATE_NAME");

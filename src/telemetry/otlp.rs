@@ -57,11 +57,6 @@ pub(super) fn layer(endpoint: &str) -> Result<(BoxedLayer<Registry>, Exporter), 
     Ok((layer.boxed(), Exporter(provider)))
 }
 
-/// A request arrived: its span continues the trace of its `traceparent` header (W3C), if that is valid.
-pub fn received(span: &Span, traceparent: Option<&str>) {
-    resumed(span, traceparent);
-}
-
 /// The `traceparent` of a span that is sampled: what it stores belongs to its trace.
 pub fn traceparent(span: &Span) -> Option<Arc<str>> {
     struct Header(Option<String>);

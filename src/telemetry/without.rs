@@ -22,9 +22,6 @@ pub(super) fn layer(_: &str) -> Result<(BoxedLayer<Registry>, Exporter), Telemet
 }
 
 /// Does nothing.
-pub fn received(_: &Span, _: Option<&str>) {}
-
-/// Does nothing.
 pub fn resumed(_: &Span, _: Option<&str>) {}
 
 /// Does nothing.
