@@ -29,6 +29,21 @@ pub(super) struct Effects {
     pub(super) erases: bool,
 }
 
+impl Effects {
+    /// There may be new work.
+    pub(super) const WAKES: Self = Self {
+        wakes: true,
+        stores: false,
+        erases: false,
+    };
+    /// It empties events.
+    pub(super) const ERASES: Self = Self {
+        wakes: false,
+        stores: false,
+        erases: true,
+    };
+}
+
 /// A command to write.
 pub(super) trait Command: Debug + Send + Sync + 'static {
     /// The type of the reply.

@@ -8,22 +8,22 @@ use crate::outbox::{Outbox, Selection};
 /// The statements that run for each event or group of events.
 const HOT: [(&str, &str); 17] = [
     ("append", include_str!("intake/sql/append.sql")),
-    ("line_up", include_str!("intake/sql/enqueue.sql")),
+    ("enqueue", include_str!("intake/sql/enqueue.sql")),
     ("claim", include_str!("queue/sql/claim.sql")),
     ("next_due", include_str!("queue/sql/next_due.sql")),
     ("plan", include_str!("queue/sql/plan.sql")),
     ("begin", include_str!("queue/sql/begin.sql")),
     ("settle", include_str!("queue/sql/settle.sql")),
-    ("release", include_str!("queue/sql/requeue.sql")),
-    ("give_back", include_str!("queue/sql/close_lost.sql")),
+    ("requeue", include_str!("queue/sql/requeue.sql")),
+    ("close_lost", include_str!("queue/sql/close_lost.sql")),
     ("finish", include_str!("queue/sql/finish.sql")),
-    ("prune", include_str!("maintain/sql/delete_events.sql")),
-    ("strippable", include_str!("maintain/sql/bodies_due.sql")),
-    ("strip", include_str!("maintain/sql/delete_bodies.sql")),
+    ("delete_events", include_str!("maintain/sql/delete_events.sql")),
+    ("bodies_due", include_str!("maintain/sql/bodies_due.sql")),
+    ("delete_bodies", include_str!("maintain/sql/delete_bodies.sql")),
     ("recover", include_str!("queue/sql/recover.sql")),
     ("erasable", include_str!("control/sql/erasable.sql")),
     ("erase", include_str!("control/sql/erase.sql")),
-    ("chronicle", include_str!("maintain/sql/rollup.sql")),
+    ("rollup", include_str!("maintain/sql/rollup.sql")),
 ];
 
 /// Indexes that contain only active events and attempts in flight (bounded by the window and empty at rest), or

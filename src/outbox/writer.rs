@@ -14,7 +14,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::{Instruments, Pulse};
-use crate::outbox::command::{Order, Unexpected};
+use crate::outbox::command::{Effects, Order, Unexpected};
 use crate::outbox::commit;
 use crate::outbox::error::{Severity, WriteError, severity};
 use crate::outbox::file::lock::Lock;
@@ -167,15 +167,16 @@ impl Writer {
         match self.write(&mut orders).await {
             Ok(()) => {
                 let is_named = self.look_at_names().await;
-                if orders.iter().any(|order| order.effects().wakes) {
+                let effects: Vec<Effects> = orders.iter().map(|order| order.effects()).collect();
+                if effects.iter().any(|effects| effects.wakes) {
                     self.wake.notify_waiters();
                 }
                 // Before the replies: a client that has its reply may check whether the file is scrubbed.
-                if orders.iter().any(|order| order.effects().erases) {
+                if effects.iter().any(|effects| effects.erases) {
                     self.scrub.erased(&self.path);
                 }
-                for order in orders {
-                    let kept = is_named || !order.effects().stores;
+                for (order, effects) in orders.into_iter().zip(effects) {
+                    let kept = is_named || !effects.stores;
                     order.answer(if kept { Ok(()) } else { Err(WriteError::FileGone) });
                 }
             }

@@ -4,7 +4,9 @@
 
 use std::sync::atomic::Ordering;
 
-use sqlx::sqlite::SqliteConnection;
+use sqlx::Sqlite;
+use sqlx::query::QueryScalar;
+use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 
 use super::erase;
 use crate::model::{EventId, Identifier, Timestamp};
@@ -16,13 +18,6 @@ use crate::outbox::{Outbox, rows};
 
 /// How many events a command changes in one commit.
 const PORTION: usize = 500;
-
-/// The effects of a change that makes events due: the scheduler is woken.
-const WAKES: Effects = Effects {
-    wakes: true,
-    stores: false,
-    erases: false,
-};
 
 /// Replays finished events.
 #[derive(Debug)]
@@ -36,20 +31,18 @@ impl Command for ReplayEvents {
     type Reply = Vec<EventId>;
 
     fn effects(&self) -> Effects {
-        WAKES
+        Effects::WAKES
     }
 
     async fn write(&self, connection: &mut SqliteConnection, _: &mut Written) -> Result<Vec<EventId>, sqlx::Error> {
-        let replayed = sqlx::query_scalar(include_str!("sql/replay.sql"))
+        let change = sqlx::query_scalar(include_str!("sql/replay.sql"))
             .bind(self.now.as_millis())
             .bind(rows::ids(&self.events))
             .bind(self.how.consent)
             .bind(self.how.backfill)
             .bind(self.how.as_sent)
-            .bind(self.how.again)
-            .fetch_all(connection)
-            .await?;
-        Ok(replayed.into_iter().map(EventId).collect())
+            .bind(self.how.again);
+        events_of(change, connection).await
     }
 }
 
@@ -64,16 +57,14 @@ impl Command for Discard {
     type Reply = Vec<EventId>;
 
     fn effects(&self) -> Effects {
-        WAKES
+        Effects::WAKES
     }
 
     async fn write(&self, connection: &mut SqliteConnection, _: &mut Written) -> Result<Vec<EventId>, sqlx::Error> {
-        let discarded = sqlx::query_scalar(include_str!("sql/discard.sql"))
+        let change = sqlx::query_scalar(include_str!("sql/discard.sql"))
             .bind(self.now.as_millis())
-            .bind(rows::ids(&self.events))
-            .fetch_all(connection)
-            .await?;
-        Ok(discarded.into_iter().map(EventId).collect())
+            .bind(rows::ids(&self.events));
+        events_of(change, connection).await
     }
 }
 
@@ -85,11 +76,8 @@ impl Command for Hold {
     type Reply = Vec<EventId>;
 
     async fn write(&self, connection: &mut SqliteConnection, _: &mut Written) -> Result<Vec<EventId>, sqlx::Error> {
-        let held = sqlx::query_scalar(include_str!("sql/hold.sql"))
-            .bind(rows::ids(&self.0))
-            .fetch_all(connection)
-            .await?;
-        Ok(held.into_iter().map(EventId).collect())
+        let change = sqlx::query_scalar(include_str!("sql/hold.sql")).bind(rows::ids(&self.0));
+        events_of(change, connection).await
     }
 }
 
@@ -104,16 +92,14 @@ impl Command for Release {
     type Reply = Vec<EventId>;
 
     fn effects(&self) -> Effects {
-        WAKES
+        Effects::WAKES
     }
 
     async fn write(&self, connection: &mut SqliteConnection, _: &mut Written) -> Result<Vec<EventId>, sqlx::Error> {
-        let released = sqlx::query_scalar(include_str!("sql/release_held.sql"))
+        let change = sqlx::query_scalar(include_str!("sql/release_held.sql"))
             .bind(self.now.as_millis())
-            .bind(rows::ids(&self.events))
-            .fetch_all(connection)
-            .await?;
-        Ok(released.into_iter().map(EventId).collect())
+            .bind(rows::ids(&self.events));
+        events_of(change, connection).await
     }
 }
 
@@ -128,10 +114,7 @@ impl Command for Erase {
     type Reply = Erased;
 
     fn effects(&self) -> Effects {
-        Effects {
-            erases: true,
-            ..Effects::default()
-        }
+        Effects::ERASES
     }
 
     async fn write(&self, connection: &mut SqliteConnection, _: &mut Written) -> Result<Erased, sqlx::Error> {
@@ -143,41 +126,43 @@ impl Outbox {
     /// Sends finished events again, in this order, behind the waiting events of the same people. Returns the replayed
     /// events: an event that is not finished or was erased is not changed.
     pub async fn replay(&self, now: Timestamp, events: Vec<EventId>, how: Replay) -> Result<Vec<EventId>, WriteError> {
-        let mut replayed = Vec::new();
-        for events in chunks(events) {
-            replayed.extend(self.ask(ReplayEvents { now, events, how }).await?);
-        }
-        Ok(replayed)
+        self.in_portions(events, |events| ReplayEvents { now, events, how })
+            .await
     }
 
     /// Makes unfinished events dead; those behind them move up. Returns the discarded events: an event in flight is not
     /// changed.
     pub async fn discard(&self, now: Timestamp, events: Vec<EventId>) -> Result<Vec<EventId>, WriteError> {
-        let mut discarded = Vec::new();
-        for events in chunks(events) {
-            discarded.extend(self.ask(Discard { now, events }).await?);
-        }
-        Ok(discarded)
+        self.in_portions(events, |events| Discard { now, events }).await
     }
 
     /// Holds pending events until they are released; later events of the same people wait behind them. Returns the held
     /// events: an event in flight is not changed.
     pub async fn hold(&self, events: Vec<EventId>) -> Result<Vec<EventId>, WriteError> {
-        let mut held = Vec::new();
-        for events in chunks(events) {
-            held.extend(self.ask(Hold(events)).await?);
-        }
-        Ok(held)
+        self.in_portions(events, Hold).await
     }
 
     /// Releases held events, and makes events that are backing off due at once. Returns the released events: an active
     /// event is not changed.
     pub async fn release(&self, now: Timestamp, events: Vec<EventId>) -> Result<Vec<EventId>, WriteError> {
-        let mut released = Vec::new();
-        for events in chunks(events) {
-            released.extend(self.ask(Release { now, events }).await?);
+        self.in_portions(events, |events| Release { now, events }).await
+    }
+
+    /// Has a change written for some events at a time, in their order, so that the writer can run other commands in
+    /// between. Returns the changed events.
+    async fn in_portions<C>(
+        &self,
+        events: Vec<EventId>,
+        change: impl Fn(Vec<EventId>) -> C,
+    ) -> Result<C::Reply, WriteError>
+    where
+        C: Command<Reply = Vec<EventId>>,
+    {
+        let mut changed = Vec::new();
+        for portion in events.chunks(PORTION) {
+            changed.extend(self.ask(change(portion.to_vec())).await?);
         }
-        Ok(released)
+        Ok(changed)
     }
 
     /// Erases the person that these identifiers name, with all identifiers that are known to be of the same person:
@@ -199,11 +184,11 @@ impl Outbox {
     }
 }
 
-/// Splits events into portions, in their order, so that the writer can run other commands in between.
-fn chunks(events: Vec<EventId>) -> impl Iterator<Item = Vec<EventId>> {
-    let mut events = events.into_iter().peekable();
-    std::iter::from_fn(move || {
-        events.peek()?;
-        Some(events.by_ref().take(PORTION).collect())
-    })
+/// Runs a change that answers the numbers of the events that it changed.
+async fn events_of(
+    change: QueryScalar<'_, Sqlite, i64, SqliteArguments>,
+    connection: &mut SqliteConnection,
+) -> Result<Vec<EventId>, sqlx::Error> {
+    let changed = change.fetch_all(connection).await?;
+    Ok(changed.into_iter().map(EventId).collect())
 }

@@ -13,10 +13,7 @@ impl Command for Dissolve {
     type Reply = u64;
 
     fn effects(&self) -> Effects {
-        Effects {
-            wakes: true,
-            ..Effects::default()
-        }
+        Effects::WAKES
     }
 
     async fn write(&self, connection: &mut SqliteConnection, _: &mut Written) -> Result<u64, sqlx::Error> {

@@ -29,10 +29,7 @@ impl Command for BringDue {
     type Reply = bool;
 
     fn effects(&self) -> Effects {
-        Effects {
-            wakes: true,
-            ..Effects::default()
-        }
+        Effects::WAKES
     }
 
     async fn write(&self, connection: &mut SqliteConnection, _: &mut Written) -> Result<bool, sqlx::Error> {
