@@ -25,14 +25,14 @@
 //! | `config` | reads `config.toml` and the environment into final types; the only reader of either | model |
 //! | `klaviyo` | Klaviyo's vocabulary: request and response types, limits, error shapes | model, json |
 //! | `mapper` | pure: an event and the settings in, Klaviyo requests out, or why there are none | model, config, klaviyo, segment |
-//! | `scheduler` | pure decisions: how fast, singly or in a job, when to retry, whom a failure is blamed on, what to pause | model, config |
 //! | `metrics` | numbers and heartbeats of the running parts; a registry without I/O | model, clock |
 //! | `outbox` | the only module with SQL: append, next, settle, replay, reports | model, config, clock, metrics |
 //! | `ingest` | Segment's HTTP API in: authenticate, check, normalise, hand to the outbox, answer | model, config, outbox, segment, clock, listener, metrics, telemetry, json |
 //! | `delivery` | one HTTP request out, one outcome back; the only user of reqwest | klaviyo, model, json |
-//! | `relay` | the loop that joins outbox, scheduler, mapper, delivery and outbox again | outbox, scheduler, mapper, delivery, klaviyo, segment, model, config, clock, metrics, telemetry |
+//! | `scheduler` | the loop that joins outbox, mapper, delivery and outbox again | outbox, mapper, delivery, klaviyo, segment, model, config, clock, metrics, telemetry |
+//! | `scheduler::policy` | pure decisions: how fast, singly or in a job, when to retry, whom a failure is blamed on, what to pause | model, config |
 //! | `sandbox` | a Klaviyo in the program: checks requests as the real one does, and stores what it got | model, clock, listener, json |
-//! | `operator` | what an operator asks for, the same from the commands and from the admin port | outbox, ingest, relay, mapper, klaviyo, segment, model, config, clock, escape, json |
+//! | `operator` | what an operator asks for, the same from the commands and from the admin port | outbox, ingest, scheduler, mapper, klaviyo, segment, model, config, clock, escape, json |
 //! | `admin` | the page, health, metrics and the API of the operator, on a port of their own | operator, outbox, sandbox, metrics, model, config, clock, listener, json, telemetry |
 //! | `telemetry` | sets up what is logged and traced, and how | config, escape |
 //! | `cli` | the commands, one file for each | all |
@@ -42,7 +42,7 @@
 //!
 //! - Nothing is answered with 200 that is not on disk.
 //! - Data enters only at `ingest` and leaves only at `delivery`; every state it ever has is in the outbox.
-//! - `mapper`, `scheduler` and the classification of an answer read no clock, draw no random number and do no I/O:
+//! - `mapper`, `scheduler::policy` and the classification of an answer read no clock, draw no random number and do no I/O:
 //!   a replay decides as the first attempt did.
 //! - No key and no personal data in logs and errors.
 
@@ -62,7 +62,6 @@ pub mod metrics;
 pub mod model;
 pub mod operator;
 pub mod outbox;
-pub mod relay;
 pub mod sandbox;
 pub mod scheduler;
 pub mod segment;

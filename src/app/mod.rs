@@ -1,7 +1,7 @@
 //! The one place that opens, builds and connects the parts, and stops them in order.
 //!
-//! Start: outbox (with its lock), sandbox, ports, then the relay; on a full disk the ports first ([`waiting`]). Stop:
-//! ingest first, so that nothing new arrives; then the relay, which finishes what is in flight; the ports; the outbox
+//! Start: outbox (with its lock), sandbox, ports, then the scheduler; on a full disk the ports first ([`waiting`]). Stop:
+//! ingest first, so that nothing new arrives; then the scheduler, which finishes what is in flight; the ports; the outbox
 //! last. No data depends on an orderly stop: a kill at any moment loses nothing.
 
 mod certificate;
@@ -34,8 +34,8 @@ use crate::metrics::{Instruments, Metrics};
 use crate::model::SourceRules;
 use crate::operator::ExplainSettings;
 use crate::outbox::{self, Destination, Outbox};
-use crate::relay::{Relay, Settings};
 use crate::sandbox::{self, Sandbox};
+use crate::scheduler::{Scheduler, Settings};
 
 pub(crate) use certificate::{expiry, load_tls};
 use certificate::{reload_certificate, warn_of_expiry};
@@ -62,12 +62,12 @@ pub struct App {
     metrics: Metrics,
     sandbox: Option<LocalSandbox>,
     stop_ports: CancellationToken,
-    stop_relay: CancellationToken,
+    stop_scheduler: CancellationToken,
     ports: TaskTracker,
-    relay: JoinHandle<()>,
+    scheduler: JoinHandle<()>,
     /// The current configuration.
     config: Config,
-    /// The part of it that the relay applies on a reload.
+    /// The part of it that the scheduler applies on a reload.
     settings: Arc<watch::Sender<Arc<Settings>>>,
     /// Cancelled when the destination's name is known.
     named: CancellationToken,
@@ -121,9 +121,9 @@ impl App {
             sandbox,
             outbox: outbox.clone(),
             stop_ports: CancellationToken::new(),
-            stop_relay: CancellationToken::new(),
+            stop_scheduler: CancellationToken::new(),
             ports: TaskTracker::new(),
-            relay: tokio::spawn(async {}),
+            scheduler: tokio::spawn(async {}),
             settings: Arc::clone(&settings),
             named: CancellationToken::new(),
             retention: watch::Sender::new(config.outbox.clone()),
@@ -136,13 +136,13 @@ impl App {
         app.start_maintenance(instruments.metrics.clone());
         supervisor::ready();
         app.log_addresses();
-        app.relay = tokio::spawn(run_relay(
+        app.scheduler = tokio::spawn(run_scheduler(
             settings,
             (app.named.clone(), app.endpoint()),
             outbox,
             clock,
             instruments,
-            app.stop_relay.clone(),
+            app.stop_scheduler.clone(),
         ));
         Ok(app)
     }
@@ -255,10 +255,10 @@ impl App {
     pub async fn stop(self) -> bool {
         supervisor::stopping();
         self.stop_ports.cancel();
-        self.stop_relay.cancel();
-        let abort = self.relay.abort_handle();
+        self.stop_scheduler.cancel();
+        let abort = self.scheduler.abort_handle();
         let deadline = self.config.delivery.shutdown_deadline;
-        let in_time = tokio::time::timeout(deadline, self.relay).await.is_ok();
+        let in_time = tokio::time::timeout(deadline, self.scheduler).await.is_ok();
         if !in_time {
             tracing::warn!(
                 deadline_s = deadline.as_secs(),
@@ -381,8 +381,8 @@ fn source_rules(config: &Config) -> HashMap<String, SourceRules> {
     sources.map(|source| (source.name.clone(), source.rules())).collect()
 }
 
-/// Identifies the destination, then runs the relay. `named` is cancelled in between.
-async fn run_relay(
+/// Identifies the destination, then runs the scheduler. `named` is cancelled in between.
+async fn run_scheduler(
     settings: Arc<watch::Sender<Arc<Settings>>>,
     (named, endpoint): (CancellationToken, String),
     outbox: Outbox,
@@ -411,11 +411,11 @@ async fn run_relay(
     let garbage = settings.borrow().mapping.garbage_ids.clone();
     garbage::dissolve(&outbox, &garbage).await;
     let settings = settings.subscribe();
-    let relay = Relay {
+    let scheduler = Scheduler {
         outbox,
         settings,
         clock,
         instruments,
     };
-    Box::pin(relay.run(stop)).await;
+    Box::pin(scheduler.run(stop)).await;
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::config::{Changes, Config};
 use crate::delivery::Sender;
 use crate::operator::ExplainSettings;
-use crate::relay::Settings;
+use crate::scheduler::Settings;
 use crate::telemetry::Logging;
 
 use super::certificate::reload_certificate;
@@ -55,7 +55,7 @@ impl App {
                 sources: source_rules(&config),
             });
         });
-        // After the relay, so that calls of a new source are mapped with its settings.
+        // After the scheduler, so that calls of a new source are mapped with its settings.
         let garbage = config.mapping.garbage_ids.clone();
         self.api.set(config.ingest.clone(), garbage.clone(), script);
         self.outbox.set_bounds(&config.outbox);

@@ -8,7 +8,7 @@ use super::settings::ExplainSettings;
 use crate::ingest;
 use crate::mapper::{Mapped, Planned};
 use crate::model::{EventType, Right, Side, SourceRules, Timestamp};
-use crate::relay::{self, Explained};
+use crate::scheduler::{self, Explained};
 use crate::segment::CallError;
 
 /// What a call becomes.
@@ -55,7 +55,7 @@ pub fn explain(
         return Ok(Explanation::Refused { kind, reason });
     }
     let allow = vec![Right::Delete];
-    let explained = relay::explain(&event, &SourceRules { side, allow }, mapping).map_err(ExplainError::Call)?;
+    let explained = scheduler::explain(&event, &SourceRules { side, allow }, mapping).map_err(ExplainError::Call)?;
     Ok(Explanation::Becomes(explained))
 }
 

@@ -9,7 +9,7 @@ use crate::klaviyo;
 use crate::mapper::{Mapped, Planned, Rule};
 use crate::model::{DeliveryKind, NewEvent, Timestamp};
 use crate::outbox::{AttemptReport, ClaimedEvent, DeliveryReport, EventReport, Outbox, ReadError};
-use crate::relay;
+use crate::scheduler;
 use crate::segment::{self, Pointer};
 
 /// A stored call.
@@ -114,7 +114,7 @@ impl Rules {
             envelope: event.envelope,
             refused: None,
         };
-        match relay::explain(&event, &rules, settings.mapping()) {
+        match scheduler::explain(&event, &rules, settings.mapping()) {
             Ok(explained) => match explained.mapped {
                 Mapped::Requests(planned) => Self::Requests(planned),
                 Mapped::Skipped(reason) => Self::Nothing(reason.to_string()),

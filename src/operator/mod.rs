@@ -3,7 +3,7 @@
 //!
 //! It promises that a change without a filter is rejected, and a change of events in a state that it cannot work on;
 //! that a dry run changes nothing; and that both interfaces select the same events by the same filters. Personal data
-//! is unmasked: the caller is always the operator. May use `outbox`, `ingest`, `relay`, `mapper`, `klaviyo`, `segment`,
+//! is unmasked: the caller is always the operator. May use `outbox`, `ingest`, `scheduler`, `mapper`, `klaviyo`, `segment`,
 //! `model`, `config` and `clock`.
 
 mod change;

@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::ingest;
 use crate::model::{EventId, Identifier, NewEvent};
 use crate::outbox::{AppendError, Outbox, ReadError, Selection};
-use crate::relay;
+use crate::scheduler;
 use crate::segment::CallError;
 
 /// The event that a submitted call became.
@@ -69,7 +69,7 @@ pub fn foresee(
 ) -> Result<Foreseen, TakeError> {
     let event = arriving(call, source, copy_of, settings, clock)?;
     let rules = settings.rules_of(source);
-    let explained = relay::explain(&event, &rules, settings.mapping()).map_err(TakeError::Call)?;
+    let explained = scheduler::explain(&event, &rules, settings.mapping()).map_err(TakeError::Call)?;
     Ok(Foreseen {
         explanation: Explanation::Becomes(explained),
         people: event.identifiers,

@@ -87,7 +87,9 @@ pub use queue::pause::{FailingAlone, Pause};
 use queue::plan::Plan;
 pub use queue::run::Claimed;
 use queue::settle::Settle;
-pub use queue::transition::{Begun, Copied, Erased, Import, PlannedDelivery, Replay, Settlement, Start, Step, Then};
+pub use queue::transition::{
+    Begun, Copied, Erased, Import, Next, PlannedDelivery, Replay, Settlement, Start, Transition,
+};
 use queue::waiting::{BringDue, Waiting};
 pub use queue::work::{BODIES, ClaimedEvent, NextDue, StoredDelivery};
 pub use read::audit::{Audit, Checked, Counted};
@@ -360,7 +362,7 @@ impl Outbox {
     }
 
     /// Stores the outcomes of attempts and the new states of their events, in one commit.
-    pub async fn settle(&self, steps: Vec<Step>) -> Result<(), WriteError> {
+    pub async fn settle(&self, steps: Vec<Transition>) -> Result<(), WriteError> {
         self.ask(Settle(steps)).await
     }
 

@@ -42,7 +42,7 @@ type BoxedLayer<S> = Box<dyn Layer<S> + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The subscriber cannot parse the filter.
-    #[error("`log.filter` is not a filter; use a level such as `info`, or `info,klaviyo_relay::relay=debug`")]
+    #[error("`log.filter` is not a filter; use a level such as `info`, or `info,klaviyo_relay::scheduler=debug`")]
     Filter(#[source] ParseError),
     /// Traces are configured, but the program was built without them.
     #[error(

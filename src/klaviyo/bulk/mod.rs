@@ -38,7 +38,7 @@ use people::People;
 ///
 /// A profile whose answer must name Klaviyo's id of it (a list change follows) can travel as far as this function
 /// sees; the answer to a bulk import has no ids.
-pub fn can_travel(kind: DeliveryKind, body: &str) -> bool {
+pub fn is_bulkable(kind: DeliveryKind, body: &str) -> bool {
     Item::read(kind, body).is_some()
 }
 
@@ -65,7 +65,7 @@ pub enum DoesNotFit {
     /// its person is in this job already, or its list or its consent settings are not this job's.
     #[error("the item belongs in another bulk job")]
     OtherJob,
-    /// It cannot be in any job: see [`can_travel`].
+    /// It cannot be in any job: see [`is_bulkable`].
     #[error("the item has to be sent by itself")]
     NotBulk,
 }

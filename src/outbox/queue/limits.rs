@@ -33,7 +33,7 @@ pub struct LimitsInUse {
 
 impl Outbox {
     /// Stores how full the limits are.
-    pub async fn tell_limits(&self, now: Timestamp, families: Vec<LimitInUse>) -> Result<(), WriteError> {
+    pub async fn report_limits(&self, now: Timestamp, families: Vec<LimitInUse>) -> Result<(), WriteError> {
         let told = LimitsInUse {
             at_ms: now.as_millis(),
             families,

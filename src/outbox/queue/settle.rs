@@ -2,29 +2,29 @@
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::transition::{Deletion, Step, Then};
+use super::transition::{Deletion, Next, Transition};
 use crate::outbox::command::{Command, Effects, Group, Written};
 use crate::outbox::rows;
 
 /// Writes settlements and the state changes that follow from them.
 #[derive(Debug)]
-pub(in crate::outbox) struct Settle(pub(in crate::outbox) Vec<Step>);
+pub(in crate::outbox) struct Settle(pub(in crate::outbox) Vec<Transition>);
 
 impl Command for Settle {
     type Reply = ();
 
     fn effects(&self) -> Effects {
-        let erases = |step: &Step| matches!(step.then, Then::Finish { erase: true, .. });
+        let erases = |transition: &Transition| matches!(transition.next, Next::Complete { erase: true, .. });
         Effects {
-            wakes: self.0.iter().any(|step| step.then != Then::Stay),
+            wakes: self.0.iter().any(|transition| transition.next != Next::Continue),
             stores: false,
             erases: self.0.iter().any(erases),
         }
     }
 
     fn join<'a>(&'a self, group: &mut Group<'a>) {
-        for step in &self.0 {
-            join(step, group);
+        for transition in &self.0 {
+            join(transition, group);
         }
     }
 
@@ -33,21 +33,21 @@ impl Command for Settle {
     }
 }
 
-fn join<'a>(step: &'a Step, group: &mut Group<'a>) {
-    if let Some(settlement) = &step.settlement {
+fn join<'a>(transition: &'a Transition, group: &mut Group<'a>) {
+    if let Some(settlement) = &transition.settlement {
         group.settlements.push(rows::settlement(settlement));
         group.settled_rows += 1 + usize::from(settlement.attempt > 0);
     }
-    match &step.then {
-        Then::Stay => {}
-        Then::Release { event, due, parked } => {
+    match &transition.next {
+        Next::Continue => {}
+        Next::Reschedule { event, due, parked } => {
             group.requeued.push(rows::requeue(*event, *due, *parked));
         }
-        Then::GiveBack { event, due, now } => {
+        Next::Requeue { event, due, now } => {
             group.lost.push(rows::lost(*event, *now));
             group.requeued.push(rows::requeue(*event, *due, None));
         }
-        Then::Finish {
+        Next::Complete {
             event,
             status,
             reason,

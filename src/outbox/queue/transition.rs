@@ -85,11 +85,11 @@ pub struct Settlement {
 
 /// The next state of the event, written in the same commit as the settlement.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Then {
+pub enum Next {
     /// It stays active: its next delivery follows.
-    Stay,
+    Continue,
     /// It is requeued, and keeps its position in its queues.
-    Release {
+    Reschedule {
         /// The event.
         event: EventId,
         /// It is not due before this time.
@@ -98,7 +98,7 @@ pub enum Then {
         parked: Option<Family>,
     },
     /// It is requeued, and the results of its open attempts are unknown.
-    GiveBack {
+    Requeue {
         /// The event.
         event: EventId,
         /// It is not due before this time.
@@ -107,7 +107,7 @@ pub enum Then {
         now: Timestamp,
     },
     /// It is finished.
-    Finish {
+    Complete {
         /// The event.
         event: EventId,
         /// The final status.
@@ -127,18 +127,18 @@ pub enum Then {
 
 /// A settlement and the next state of its event, written together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct Transition {
     /// The result of an attempt, if one was made.
     pub settlement: Option<Settlement>,
     /// The next state of the event.
-    pub then: Then,
+    pub next: Next,
 }
 
-impl Step {
-    /// Returns the same step; with [`Then::Release`], the event is due later by `span`.
+impl Transition {
+    /// Returns the same step; with [`Next::Reschedule`], the event is due later by `span`.
     #[must_use]
     pub fn due_later(mut self, span: Duration) -> Self {
-        if let Then::Release { due, .. } = &mut self.then {
+        if let Next::Reschedule { due, .. } = &mut self.next {
             *due = due.plus(span);
         }
         self

@@ -39,8 +39,8 @@ async fn reopened(outbox: Outbox, files: &Files) -> Outbox {
     files.open().await
 }
 
-fn settled(delivery: DeliveryId, event: i64) -> Step {
-    Step {
+fn settled(delivery: DeliveryId, event: i64) -> Transition {
+    Transition {
         settlement: Some(Settlement {
             delivery,
             attempt: 1,
@@ -52,7 +52,7 @@ fn settled(delivery: DeliveryId, event: i64) -> Step {
             failed: false,
             now: NOW,
         }),
-        then: Then::Release {
+        next: Next::Reschedule {
             parked: None,
             event: EventId(event),
             due: NOW,
@@ -140,9 +140,9 @@ async fn what_was_in_flight_beside_a_job_is_taken_up_as_ever() {
 async fn a_job_whose_events_were_given_back_is_over_at_the_next_start() {
     let files = files();
     let (outbox, _, _) = begun(&files).await;
-    let back = |event| Step {
+    let back = |event| Transition {
         settlement: None,
-        then: Then::GiveBack {
+        next: Next::Requeue {
             event: EventId(event),
             due: NOW,
             now: NOW,

@@ -196,10 +196,10 @@ async fn deliver_profile(outbox: &Outbox, request: &str) -> DeliveryId {
         failed: false,
         now: NOW,
     };
-    let then = Then::Stay;
-    let step = Step {
+    let next = Next::Continue;
+    let step = Transition {
         settlement: Some(settlement),
-        then,
+        next,
     };
     outbox.settle(vec![step]).await.unwrap();
     finish(outbox, 1, EventStatus::Dead).await;

@@ -83,7 +83,7 @@ pub(super) async fn claim_all(outbox: &Outbox) -> Vec<i64> {
 
 pub(super) async fn finish(outbox: &Outbox, id: i64, status: EventStatus) {
     let reason = (status != EventStatus::Delivered).then(|| "because".to_owned());
-    let then = Then::Finish {
+    let next = Next::Complete {
         event: EventId(id),
         status,
         reason,
@@ -92,7 +92,10 @@ pub(super) async fn finish(outbox: &Outbox, id: i64, status: EventStatus) {
         erase: false,
         now: NOW,
     };
-    outbox.settle(vec![Step { settlement: None, then }]).await.unwrap();
+    outbox
+        .settle(vec![Transition { settlement: None, next }])
+        .await
+        .unwrap();
 }
 
 pub(super) async fn plan(outbox: &Outbox, event: i64, delivery: PlannedDelivery) -> DeliveryId {
@@ -132,9 +135,9 @@ pub(super) async fn settle(outbox: &Outbox, delivery: DeliveryId, attempt: i64, 
         now: NOW,
     };
     outbox
-        .settle(vec![Step {
+        .settle(vec![Transition {
             settlement: Some(settlement),
-            then: Then::Stay,
+            next: Next::Continue,
         }])
         .await
         .unwrap();
@@ -230,9 +233,9 @@ async fn a_released_event_keeps_its_place_until_its_time_comes() {
     assert_eq!(claim_all(&outbox).await, [1]);
     let due = NOW.plus(Duration::from_mins(1));
     outbox
-        .settle(vec![Step {
+        .settle(vec![Transition {
             settlement: None,
-            then: Then::Release {
+            next: Next::Reschedule {
                 parked: None,
                 event: EventId(1),
                 due,

@@ -173,12 +173,12 @@ async fn people_who_wait_are_told_with_the_time_of_the_next_attempt() {
     outbox.append(events).await.unwrap();
     assert_eq!(claim_all(&outbox).await, [1, 3]);
     let due = NOW.plus(Duration::from_mins(1));
-    let then = Then::Release {
+    let next = Next::Reschedule {
         parked: None,
         event: EventId(1),
         due,
     };
-    let step = Step { settlement: None, then };
+    let step = Transition { settlement: None, next };
     outbox.settle(vec![step]).await.unwrap();
     let blocked = outbox.blocked_heads(10).await.unwrap();
     assert_eq!(blocked.heads, 2);

@@ -20,7 +20,7 @@ use klaviyo_relay::klaviyo::bulk::{
 };
 use klaviyo_relay::klaviyo::{Route, Success, profile_id, route};
 use klaviyo_relay::model::{DeliveryKind, Outcome, OutcomeKind, Timestamp};
-use klaviyo_relay::scheduler::{Facts, Next, decide};
+use klaviyo_relay::scheduler::policy::{Action, AttemptContext, decide};
 use secrecy::SecretString;
 
 /// When each answer comes: 2026-11-23T12:00:00Z.
@@ -162,7 +162,7 @@ fn next_step(outcome: &Outcome) {
         (DeliveryKind::Subscription, 3, false),
         (DeliveryKind::Profile, u32::MAX, false),
     ] {
-        let facts = Facts {
+        let facts = AttemptContext {
             kind,
             tries,
             failures: tries,
@@ -174,9 +174,9 @@ fn next_step(outcome: &Outcome) {
         let verdict = decide(outcome, facts, &policy, NOW, 0.99);
         let longest = policy.longest_retry.max(Duration::from_mins(5));
         match verdict.next {
-            Next::RetryAt(at) => assert!(at >= NOW && at.since(NOW) <= longest * 2),
-            Next::Settled => assert!(verdict.status.is_final()),
-            Next::Resend => assert!(can_go_without && !verdict.status.is_final()),
+            Action::RetryAt(at) => assert!(at >= NOW && at.since(NOW) <= longest * 2),
+            Action::Settled => assert!(verdict.status.is_final()),
+            Action::Resend => assert!(can_go_without && !verdict.status.is_final()),
         }
         assert!(!verdict.reason.unwrap_or_default().contains(PART));
     }

@@ -12,7 +12,7 @@ use klaviyo_relay::config::{IngestConfig, MappingConfig};
 use klaviyo_relay::ingest;
 use klaviyo_relay::mapper::Mapped;
 use klaviyo_relay::model::{GarbageIds, NewEvent, Right, Side, SourceRules, Timestamp};
-use klaviyo_relay::relay;
+use klaviyo_relay::scheduler;
 use klaviyo_relay::segment::{Call, Envelope};
 
 use super::requests;
@@ -55,7 +55,7 @@ pub fn target(data: &[u8]) {
 }
 
 fn map(event: &NewEvent, settings: &Settings) -> Mapped {
-    let explained = relay::explain(event, &settings.rules, &settings.mapping);
+    let explained = scheduler::explain(event, &settings.rules, &settings.mapping);
     explained.expect("the call was read before").mapped
 }
 

@@ -5,7 +5,7 @@ use axum::http::Request as HttpRequest;
 use futures_util::FutureExt as _;
 use klaviyo_relay::clock::Clock;
 use klaviyo_relay::json;
-use klaviyo_relay::klaviyo::bulk::{BulkJob, can_travel};
+use klaviyo_relay::klaviyo::bulk::{BulkJob, is_bulkable};
 use klaviyo_relay::klaviyo::{
     CreateEvent, DeletionJob, ProfileImport, Request, Route, body_for_profile, headers, limits, route,
     without_weaker_identifier,
@@ -221,16 +221,16 @@ fn taken_at(sandbox: &Sandbox, route: &Route, body: &str) {
 /// Alone in a bulk job, an item is what it is by itself; twice it is in none.
 fn in_a_job(request: &Request, body: &str) {
     let Some(mut job) = BulkJob::new(request.kind(), request.list_id()) else {
-        assert!(!can_travel(request.kind(), body));
+        assert!(!is_bulkable(request.kind(), body));
         return;
     };
     let empty = job.bytes();
     if job.add(body).is_err() {
-        assert!(!can_travel(request.kind(), body));
+        assert!(!is_bulkable(request.kind(), body));
         assert!(job.is_empty() && job.bytes() == empty);
         return;
     }
-    assert!(can_travel(request.kind(), body) && job.len() == 1);
+    assert!(is_bulkable(request.kind(), body) && job.len() == 1);
     assert!(job.add(body).is_err(), "one item twice in a job");
     let whole = job.body();
     assert_eq!(whole.len(), job.bytes());

@@ -25,6 +25,8 @@ pub(crate) struct Import {
     pub line: usize,
     /// The first name after the root.
     pub target: String,
+    /// The root is reached by `super`, not named `crate`.
+    pub through_super: bool,
 }
 
 /// A function with a body.
@@ -62,8 +64,13 @@ impl Source {
                 _ => return,
             };
             let line = self.tokens[at].line;
+            let through_super = self.text(at) == "super";
             let targets = self.names_at(after).into_iter();
-            found.extend(targets.map(|target| Import { line, target }));
+            found.extend(targets.map(|target| Import {
+                line,
+                target,
+                through_super,
+            }));
         });
         found
     }

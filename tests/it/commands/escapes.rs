@@ -4,7 +4,7 @@
 use std::fs;
 
 use klaviyo_relay::model::{DeliveryKind, DeliveryStatus, EventId, EventStatus, Outcome, OutcomeKind, PauseKind};
-use klaviyo_relay::outbox::{Pause, Step, Then};
+use klaviyo_relay::outbox::{Next, Pause, Transition};
 use serde_json::{Value, json};
 
 use super::prepared::{NOW, attempt, end, event, plan};
@@ -65,12 +65,12 @@ async fn prepare(bench: &Bench) {
         probe_at: NOW,
     };
     outbox.set_pauses(vec![pause]).await.unwrap();
-    let then = Then::Release {
+    let next = Next::Reschedule {
         parked: None,
         event: EventId(WAITING),
         due: NOW,
     };
-    let step = Step { settlement: None, then };
+    let step = Transition { settlement: None, next };
     outbox.settle(vec![step]).await.unwrap();
     outbox.close().await;
 }

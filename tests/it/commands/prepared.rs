@@ -5,7 +5,7 @@ use klaviyo_relay::ingest::arriving;
 use klaviyo_relay::model::{
     DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventStatus, NewEvent, Outcome, OutcomeKind, Timestamp,
 };
-use klaviyo_relay::outbox::{Begun, Outbox, PlannedDelivery, Settlement, Start, Step, Then};
+use klaviyo_relay::outbox::{Begun, Next, Outbox, PlannedDelivery, Settlement, Start, Transition};
 
 use super::Bench;
 use crate::support::reopen;
@@ -69,12 +69,15 @@ impl Bench {
         let skipped = "page calls are not sent to Klaviyo";
         end(&outbox, SKIPPED, EventStatus::Skipped, Some(skipped)).await;
         refuse(&outbox).await;
-        let then = Then::Release {
+        let next = Next::Reschedule {
             parked: None,
             event: EventId(WAITING),
             due: NOW,
         };
-        outbox.settle(vec![Step { settlement: None, then }]).await.unwrap();
+        outbox
+            .settle(vec![Transition { settlement: None, next }])
+            .await
+            .unwrap();
         outbox.close().await;
     }
 
@@ -202,16 +205,16 @@ pub(crate) async fn attempt(
         now: NOW,
     };
     outbox
-        .settle(vec![Step {
+        .settle(vec![Transition {
             settlement: Some(settlement),
-            then: Then::Stay,
+            next: Next::Continue,
         }])
         .await
         .unwrap();
 }
 
 pub(crate) async fn end(outbox: &Outbox, event: i64, status: EventStatus, reason: Option<&str>) {
-    let then = Then::Finish {
+    let next = Next::Complete {
         event: EventId(event),
         status,
         reason: reason.map(str::to_owned),
@@ -220,5 +223,8 @@ pub(crate) async fn end(outbox: &Outbox, event: i64, status: EventStatus, reason
         erase: false,
         now: NOW,
     };
-    outbox.settle(vec![Step { settlement: None, then }]).await.unwrap();
+    outbox
+        .settle(vec![Transition { settlement: None, next }])
+        .await
+        .unwrap();
 }

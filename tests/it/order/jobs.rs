@@ -1,7 +1,7 @@
 //! Import jobs in a history: their events stay in flight until they are settled, whatever becomes of the daemon.
 
 use klaviyo_relay::model::{DeliveryId, DeliveryKind, DeliveryStatus, EventId, Outcome, OutcomeKind};
-use klaviyo_relay::outbox::{Begun, PlannedDelivery, Settlement, Start, Step, Then};
+use klaviyo_relay::outbox::{Begun, Next, PlannedDelivery, Settlement, Start, Transition};
 
 use super::History;
 use super::model::State;
@@ -55,7 +55,7 @@ impl History {
     }
 
     /// What becomes of an event, and of its attempt in a job.
-    pub(super) fn settling(&mut self, id: i64, then: Then) -> Step {
+    pub(super) fn settling(&mut self, id: i64, next: Next) -> Transition {
         let now = self.now;
         let event = self.model.get(id);
         let attempt = event.owes.zip(event.in_job.take());
@@ -70,6 +70,6 @@ impl History {
             failed: false,
             now,
         });
-        Step { settlement, then }
+        Transition { settlement, next }
     }
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use klaviyo_relay::config::{Config, OutboxConfig};
 use klaviyo_relay::model::{EventId, EventStatus, EventType, Identifier, IdentifierKind, NewEvent, Timestamp};
-use klaviyo_relay::outbox::{Claimed, NextDue, Outbox, Selection, Step, Then};
+use klaviyo_relay::outbox::{Claimed, Next, NextDue, Outbox, Selection, Transition};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
@@ -303,7 +303,7 @@ impl History {
             let event = EventId(id);
             releases.push(self.settling(
                 id,
-                Then::Release {
+                Next::Reschedule {
                     event,
                     due,
                     parked: None,
@@ -318,13 +318,13 @@ impl History {
         settle(self.outbox(), ending).await;
     }
 
-    fn choose_ending(&mut self) -> Vec<Step> {
+    fn choose_ending(&mut self) -> Vec<Transition> {
         let active = self.model.ids(|state| state == State::InAir);
         let chosen = self.chance.some(active, 4);
         chosen.into_iter().map(|id| self.ending(id)).collect()
     }
 
-    fn ending(&mut self, id: i64) -> Step {
+    fn ending(&mut self, id: i64) -> Transition {
         let status = match self.chance.below(3) {
             0 => EventStatus::Dead,
             1 => EventStatus::Skipped,
@@ -333,7 +333,7 @@ impl History {
         let hold = status == EventStatus::Dead && self.chance.below(2) == 0;
         let event = self.model.get(id);
         (event.state, event.holds) = (State::Ended(status), hold);
-        let then = Then::Finish {
+        let next = Next::Complete {
             event: EventId(id),
             status,
             reason: (status != EventStatus::Delivered).then(|| "because".to_owned()),
@@ -342,7 +342,7 @@ impl History {
             erase: false,
             now: self.now,
         };
-        self.settling(id, then)
+        self.settling(id, next)
     }
 
     /// The daemon ends without a word and starts again: what was in the air waits, at its old place, unless it is in an
@@ -450,7 +450,7 @@ fn new_event(message: u64, identifiers: &BTreeSet<u64>, refused: bool, now: Time
 }
 
 /// Asks for all of it at once, so that some of it shares a commit.
-async fn settle(outbox: &Outbox, steps: Vec<Step>) {
+async fn settle(outbox: &Outbox, steps: Vec<Transition>) {
     let mut settling = JoinSet::new();
     for step in steps {
         let outbox = outbox.clone();

@@ -2,7 +2,7 @@
 
 use klaviyo_relay::clock::{Clock as _, SystemClock};
 use klaviyo_relay::model::{DeliveryKind, EventId, EventStatus, Identifier, IdentifierKind, NewEvent, Timestamp};
-use klaviyo_relay::outbox::{PlannedDelivery, Start, Step, Then};
+use klaviyo_relay::outbox::{Next, PlannedDelivery, Start, Transition};
 
 use super::shelf::{Shelf, event, links};
 
@@ -20,8 +20,8 @@ async fn claimed(shelf: &Shelf) -> Vec<EventId> {
     claimed.unwrap().into_iter().map(|claimed| claimed.event).collect()
 }
 
-async fn then(shelf: &Shelf, then: Then) {
-    let step = Step { settlement: None, then };
+async fn then(shelf: &Shelf, next: Next) {
+    let step = Transition { settlement: None, next };
     shelf.outbox.settle(vec![step]).await.unwrap();
 }
 
@@ -57,7 +57,7 @@ async fn a_dead_head_that_holds_its_place_can_be_replayed_or_skipped() {
     assert_eq!(claimed(&shelf).await, [EventId(1), EventId(3)]);
     then(
         &shelf,
-        Then::Finish {
+        Next::Complete {
             event: EventId(1),
             status: EventStatus::Dead,
             reason: Some("400: <b>jane@shop.example</b> is refused".to_owned()),
@@ -100,7 +100,7 @@ async fn a_head_that_waits_for_its_time_can_be_tried_now() {
     let event = EventId(1);
     then(
         &shelf,
-        Then::Release {
+        Next::Reschedule {
             event,
             due,
             parked: None,

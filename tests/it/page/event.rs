@@ -6,7 +6,7 @@ use klaviyo_relay::model::{
     DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventStatus, Identifier, IdentifierKind, NewEvent, Outcome,
     OutcomeKind, Timestamp,
 };
-use klaviyo_relay::outbox::{Begun, Outbox, PlannedDelivery, Replay, Settlement, Start, Step, Then};
+use klaviyo_relay::outbox::{Begun, Next, Outbox, PlannedDelivery, Replay, Settlement, Start, Transition};
 
 use super::Pages;
 
@@ -78,15 +78,15 @@ async fn attempt(outbox: &Outbox, delivery: DeliveryId, after: i64, outcome: Out
         failed: false,
         now: Timestamp::from_millis(now.as_millis() + 40),
     };
-    settle(outbox, Some(settlement), Then::Stay).await;
+    settle(outbox, Some(settlement), Next::Continue).await;
 }
 
-async fn settle(outbox: &Outbox, settlement: Option<Settlement>, then: Then) {
-    outbox.settle(vec![Step { settlement, then }]).await.unwrap();
+async fn settle(outbox: &Outbox, settlement: Option<Settlement>, next: Next) {
+    outbox.settle(vec![Transition { settlement, next }]).await.unwrap();
 }
 
 async fn finish(outbox: &Outbox, event: i64, status: EventStatus, reason: Option<&str>) {
-    let then = Then::Finish {
+    let next = Next::Complete {
         event: EventId(event),
         status,
         reason: reason.map(str::to_owned),
@@ -95,7 +95,7 @@ async fn finish(outbox: &Outbox, event: i64, status: EventStatus, reason: Option
         erase: false,
         now: Timestamp::from_millis(NOW.as_millis() + 1240),
     };
-    settle(outbox, None, then).await;
+    settle(outbox, None, next).await;
 }
 
 fn failed(words: &str) -> Outcome {
@@ -274,12 +274,12 @@ async fn an_event_that_is_tried_again_says_when_and_why() {
     let delivery = plan(&pages.outbox, 1, r#"{"data":{}}"#).await;
     attempt(&pages.outbox, delivery, 1, failed("come back later")).await;
     let due = Timestamp::from_millis(4_102_444_800_000);
-    let then = Then::Release {
+    let next = Next::Reschedule {
         parked: None,
         event: EventId(1),
         due,
     };
-    settle(&pages.outbox, None, then).await;
+    settle(&pages.outbox, None, next).await;
     let page = page(&pages, 1).await;
     has_in_order(
         &page,

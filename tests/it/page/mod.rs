@@ -25,7 +25,7 @@ use klaviyo_relay::model::{
     DeliveryKind, EventId, EventStatus, EventType, Identifier, IdentifierKind, NewEvent, Timestamp,
 };
 use klaviyo_relay::operator::ExplainSettings;
-use klaviyo_relay::outbox::{Outbox, PlannedDelivery, Step, Then};
+use klaviyo_relay::outbox::{Next, Outbox, PlannedDelivery, Transition};
 use klaviyo_relay::sandbox::{Options, Sandbox};
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -173,10 +173,10 @@ impl Pages {
             self.outbox.plan(planned).await.unwrap();
         }
         let delivered = |id: &EventId| keys.iter().any(|(key, _)| *key == id.0);
-        let steps = claimed.iter().map(|event| Step {
+        let steps = claimed.iter().map(|event| Transition {
             settlement: None,
-            then: if delivered(event) {
-                Then::Finish {
+            next: if delivered(event) {
+                Next::Complete {
                     event: *event,
                     status: EventStatus::Delivered,
                     reason: None,
@@ -186,7 +186,7 @@ impl Pages {
                     now,
                 }
             } else {
-                Then::Release {
+                Next::Reschedule {
                     parked: None,
                     event: *event,
                     due: now,

@@ -237,23 +237,23 @@ fn a_subscription_of_another_list_does_not_begin_a_job() {
 #[test]
 fn what_erases_something_goes_singly() {
     let kind = DeliveryKind::Profile;
-    assert!(can_travel(kind, &profile(ANN)));
-    assert!(can_travel(kind, &profile(r#"{"external_id":"null","title":"null"}"#)));
+    assert!(is_bulkable(kind, &profile(ANN)));
+    assert!(is_bulkable(kind, &profile(r#"{"external_id":"null","title":"null"}"#)));
     for attributes in [
         r#"{"external_id":"ann","last_name":null}"#,
         r#"{"external_id":"ann","location":{"city":null}}"#,
         r#"{"external_id":"ann","properties":{"a":[{"b":null}]}}"#,
     ] {
-        assert!(!can_travel(kind, &profile(attributes)), "{attributes}");
+        assert!(!is_bulkable(kind, &profile(attributes)), "{attributes}");
     }
     let unset = r#"{"data":{"type":"profile","attributes":{"external_id":"ann"},"meta":{"patch_properties":{"unset":["plan"]}}}}"#;
-    assert!(!can_travel(kind, unset));
+    assert!(!is_bulkable(kind, unset));
 }
 
 #[test]
 fn what_no_job_should_hold_goes_singly() {
     let plain = event(ANN, "1");
-    assert!(can_travel(DeliveryKind::Event, &plain));
+    assert!(is_bulkable(DeliveryKind::Event, &plain));
     let odd = [
         plain.replace(r#""unique_id":"1","#, ""),
         plain.replace(r#""unique_id":"1""#, r#""unique_id":null"#),
@@ -268,17 +268,17 @@ fn what_no_job_should_hold_goes_singly() {
         String::new(),
     ];
     for body in odd {
-        assert!(!can_travel(DeliveryKind::Event, &body), "{body:.300}");
+        assert!(!is_bulkable(DeliveryKind::Event, &body), "{body:.300}");
         let mut job = BulkJob::new(DeliveryKind::Event, None).unwrap();
         assert_eq!(job.add(&body), Err(DoesNotFit::NotBulk));
     }
     let large = profile(&format!(r#"{{"external_id":"ann","title":"{}"}}"#, "x".repeat(100_000)));
-    assert!(!can_travel(DeliveryKind::Profile, &large));
-    assert!(!can_travel(DeliveryKind::Profile, &profile("{}")));
-    assert!(!can_travel(DeliveryKind::Profile, &plain));
-    assert!(!can_travel(DeliveryKind::Subscription, &profile(ANN)));
+    assert!(!is_bulkable(DeliveryKind::Profile, &large));
+    assert!(!is_bulkable(DeliveryKind::Profile, &profile("{}")));
+    assert!(!is_bulkable(DeliveryKind::Profile, &plain));
+    assert!(!is_bulkable(DeliveryKind::Subscription, &profile(ANN)));
     for list in [DeliveryKind::ListAdd, DeliveryKind::ListRemove] {
-        assert!(!can_travel(list, r#"{"data":[{"type":"profile","id":"x"}]}"#));
+        assert!(!is_bulkable(list, r#"{"data":[{"type":"profile","id":"x"}]}"#));
         assert!(BulkJob::new(list, Some("baV129")).is_none());
     }
 }
@@ -289,7 +289,7 @@ fn what_nests_as_deep_as_one_reading_allows_goes_singly() {
         let value = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
         // Brackets in a text, behind an escaped quotation mark, are no levels.
         let properties = format!(r#"{{"text":"\\\"[[[[[[[[[[[[","deep":{value}}}"#);
-        can_travel(DeliveryKind::Event, &event_with(ANN, "1", &properties))
+        is_bulkable(DeliveryKind::Event, &event_with(ANN, "1", &properties))
     };
     assert!(nested(9));
     assert!(!nested(10));

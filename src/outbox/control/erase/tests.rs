@@ -46,7 +46,7 @@ async fn work_off(outbox: &Outbox, deletes: &[i64]) {
 }
 
 pub(in crate::outbox) async fn finish_delete(outbox: &Outbox, id: i64, status: EventStatus, reason: Option<&str>) {
-    let then = Then::Finish {
+    let next = Next::Complete {
         event: EventId(id),
         status,
         reason: reason.map(str::to_owned),
@@ -55,7 +55,7 @@ pub(in crate::outbox) async fn finish_delete(outbox: &Outbox, id: i64, status: E
         erase: true,
         now: NOW,
     };
-    let step = Step { settlement: None, then };
+    let step = Transition { settlement: None, next };
     outbox.settle(vec![step]).await.unwrap();
 }
 
@@ -184,7 +184,7 @@ async fn what_is_held_or_holds_others_up_holds_the_delete_up_too() {
         .await
         .unwrap();
     assert_eq!(claim_all(&outbox).await, [1]);
-    let then = Then::Finish {
+    let next = Next::Complete {
         event: EventId(1),
         status: EventStatus::Dead,
         reason: Some("no".to_owned()),
@@ -193,7 +193,7 @@ async fn what_is_held_or_holds_others_up_holds_the_delete_up_too() {
         erase: false,
         now: NOW,
     };
-    let step = Step { settlement: None, then };
+    let step = Transition { settlement: None, next };
     outbox.settle(vec![step]).await.unwrap();
     assert_eq!(claim_all(&outbox).await, [0_i64; 0]);
     outbox.discard(NOW, vec![EventId(1)]).await.unwrap();

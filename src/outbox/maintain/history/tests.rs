@@ -11,7 +11,7 @@ use crate::metrics::Metrics;
 use crate::model::{EventId, EventStatus, Family, Timestamp};
 use crate::outbox::maintain::retention::Round;
 use crate::outbox::tests::{claim_all, count, event, files};
-use crate::outbox::{Outbox, Replay, Step, Then};
+use crate::outbox::{Next, Outbox, Replay, Transition};
 
 /// 12:00:00.
 const NOON: Timestamp = Timestamp::from_millis(1_795_435_200_000);
@@ -30,7 +30,7 @@ async fn come(outbox: &Outbox, message: &str, source: &str, time: Timestamp) {
 
 /// Ends the event with this number.
 async fn end(outbox: &Outbox, id: i64, status: EventStatus, time: Timestamp) {
-    let then = Then::Finish {
+    let next = Next::Complete {
         event: EventId(id),
         status,
         reason: (status != EventStatus::Delivered).then(|| "because".to_owned()),
@@ -39,7 +39,7 @@ async fn end(outbox: &Outbox, id: i64, status: EventStatus, time: Timestamp) {
         erase: false,
         now: time,
     };
-    let step = Step { settlement: None, then };
+    let step = Transition { settlement: None, next };
     outbox.settle(vec![step]).await.unwrap();
 }
 

@@ -13,7 +13,7 @@ use crate::clock::tests::Hands;
 use crate::config::OutboxConfig;
 use crate::model::{DeliveryStatus, EventId, EventStatus, Timestamp};
 use crate::outbox::tests::{NOW, begin, claim_all, count, event, files, finish, plan, planned, settle};
-use crate::outbox::{Begun, Outbox, Replay, Step, Then};
+use crate::outbox::{Begun, Next, Outbox, Replay, Transition};
 
 const LONG_AGO: Timestamp = Timestamp::from_millis(0);
 /// All events in these tests finished before this.
@@ -85,7 +85,7 @@ async fn a_dead_event_that_others_wait_behind_stays() {
     let events = vec![event("m1", &["a"]), event("m2", &["a"])];
     outbox.append(events).await.unwrap();
     let head = claim_all(&outbox).await[0];
-    let then = Then::Finish {
+    let next = Next::Complete {
         event: EventId(head),
         status: EventStatus::Dead,
         reason: Some("because".to_owned()),
@@ -94,7 +94,7 @@ async fn a_dead_event_that_others_wait_behind_stays() {
         erase: false,
         now: NOW,
     };
-    let step = Step { settlement: None, then };
+    let step = Transition { settlement: None, next };
     outbox.settle(vec![step]).await.unwrap();
     let all = Round {
         delivered: LATER,

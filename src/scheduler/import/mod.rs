@@ -19,7 +19,7 @@ use crate::klaviyo::Route;
 use crate::klaviyo::bulk::ImportError;
 use crate::model::{Family, Outcome};
 use crate::outbox::OpenImport;
-use crate::scheduler::JOBS_IN_AIR;
+use crate::scheduler::policy::JOBS_IN_FLIGHT;
 
 use super::context::{Context, error_chain};
 use super::report::Report;
@@ -39,9 +39,9 @@ enum End {
     Unclear(&'static str),
 }
 
-/// The jobs that an earlier run left open. Tries until they can be read, or the relay stops.
+/// The jobs that an earlier run left open. Tries until they can be read, or the scheduler stops.
 pub(super) async fn left_open(context: &Context) -> Vec<OpenImport> {
-    let outbox = &context.relay.outbox;
+    let outbox = &context.scheduler.outbox;
     let Some(jobs) = read(context, || outbox.open_imports()).await else {
         return Vec::new();
     };
@@ -55,7 +55,7 @@ pub(super) async fn left_open(context: &Context) -> Vec<OpenImport> {
     jobs
 }
 
-/// Watches a job to its end and settles its items; `None` when the relay stops before: the job stays in the outbox.
+/// Watches a job to its end and settles its items; `None` when the scheduler stops before: the job stays in the outbox.
 pub(super) async fn watch(context: &Context, watch: Watch) -> Option<Report> {
     let Watch { job, state, .. } = watch;
     let followed = async {
@@ -74,7 +74,7 @@ pub(super) async fn watch(context: &Context, watch: Watch) -> Option<Report> {
     Some(items::settle(&context.current(), end, frozen).await)
 }
 
-/// Repeats a read of the outbox until it succeeds; `None` when the relay stops before.
+/// Repeats a read of the outbox until it succeeds; `None` when the scheduler stops before.
 async fn read<T, E, F>(context: &Context, read: impl Fn() -> F) -> Option<T>
 where
     F: Future<Output = Result<T, E>>,
@@ -99,7 +99,7 @@ where
 fn pause(context: &Context) -> Duration {
     let policy = &context.settings.policy;
     let a_minute = f64::from(policy.limits.of(Family::ProfileBulkStatus).steady) * policy.limit_share;
-    let jobs = f64::from(u32::try_from(JOBS_IN_AIR).unwrap_or(u32::MAX));
+    let jobs = f64::from(u32::try_from(JOBS_IN_FLIGHT).unwrap_or(u32::MAX));
     Duration::from_secs_f64((60.0 * jobs / a_minute.max(1.0)).min(60.0)).max(ASK_EVERY)
 }
 
@@ -108,7 +108,7 @@ async fn get(context: &Context, route: &Route) -> (Outcome, Vec<u8>) {
     let settings = &context.settings;
     let timeout = settings.policy.timeout;
     let (outcome, answer) = settings.sender.get(route, timeout, context.now()).await;
-    let metrics = &context.relay.instruments.metrics;
+    let metrics = &context.scheduler.instruments.metrics;
     metrics.request_out(Family::ProfileBulkStatus, outcome.http_status);
     (outcome, answer)
 }

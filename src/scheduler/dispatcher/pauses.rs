@@ -7,11 +7,11 @@ use crate::config::SecretOrigin;
 use crate::delivery::Remote;
 use crate::model::{Family, Outcome, OutcomeKind, PauseKind, Timestamp};
 use crate::outbox::Pause;
-use crate::scheduler::{Breakers, Limits};
+use crate::scheduler::policy::{Breakers, Limits};
 
 use super::super::context::{Context, error_chain, request_id};
 use super::super::queues::Queues;
-use super::{Desk, Returned, has_passed};
+use super::{Dispatcher, Returned, has_passed};
 
 /// The shortest time between two requests to the accounts endpoint; Klaviyo allows 15 of them a minute.
 const ASK_EVERY: Duration = Duration::from_secs(10);
@@ -62,7 +62,7 @@ impl Pauses {
     /// Opens the breakers that an earlier run left open.
     pub(super) async fn load(context: &Context, breakers: &mut Breakers) -> Self {
         let now = context.now();
-        let written = match context.relay.outbox.pauses().await {
+        let written = match context.scheduler.outbox.pauses().await {
             Ok(pauses) => pauses,
             Err(error) => {
                 tracing::error!(error = %error_chain(&error), "failed to read what is paused; assuming that nothing is");
@@ -205,7 +205,7 @@ impl Pauses {
     }
 }
 
-impl Desk {
+impl Dispatcher {
     /// Writes the pauses when they have changed, and makes events due that waited for the end of a pause.
     pub(super) async fn write_pauses(&mut self, now: Timestamp) {
         let key = &self.context.settings.key_from;
@@ -221,7 +221,7 @@ impl Desk {
                 self.unpark(family, now);
             }
         }
-        let outbox = &self.context.relay.outbox;
+        let outbox = &self.context.scheduler.outbox;
         if let Err(error) = outbox.set_pauses(self.pauses.written.clone()).await {
             tracing::warn!(error = %error_chain(&error), "failed to write down what is paused; `status` does not show it");
         }
@@ -261,7 +261,7 @@ impl Desk {
             return;
         }
         self.pauses.looked = now;
-        let outbox = self.context.relay.outbox.clone();
+        let outbox = self.context.scheduler.outbox.clone();
         let scopes: Vec<Option<Family>> = self.pauses.written.iter().map(|pause| pause.family).collect();
         self.tasks.spawn(async move {
             let released = outbox.pauses().await.map(|kept| {

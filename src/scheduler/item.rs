@@ -2,16 +2,16 @@
 //! sent again in smaller jobs.
 
 use crate::model::{DeliveryStatus, Outcome, OutcomeKind};
-use crate::outbox::{Settlement, Step, Then};
+use crate::outbox::{Next, Settlement, Transition};
 
-use super::context::{Blame, Context, Unwritten};
-use super::hand::InHand;
+use super::active::ActiveEvent;
+use super::context::{Blame, Context, WriteGaveUp};
 use super::report::Report;
 use super::single::judge;
 
 /// An event in a job, at the first of its requests that are in the job.
 pub(super) struct Item {
-    pub(super) hand: InHand,
+    pub(super) active: ActiveEvent,
     /// The attempt number of that request.
     pub(super) attempt: i64,
     /// Its further requests in the job: the index of the delivery, and the attempt number.
@@ -20,42 +20,49 @@ pub(super) struct Item {
 
 impl Item {
     /// An event with one request in the job.
-    pub(super) const fn of(hand: InHand, attempt: i64) -> Self {
+    pub(super) const fn of(active: ActiveEvent, attempt: i64) -> Self {
         let more = Vec::new();
-        Self { hand, attempt, more }
+        Self { active, attempt, more }
     }
 
     /// The deliveries in the job, with their attempt numbers.
     pub(super) fn attempts(&self) -> Vec<(usize, i64)> {
-        let first = (self.hand.place(), self.attempt);
+        let first = (self.active.place(), self.attempt);
         std::iter::once(first).chain(self.more.iter().copied()).collect()
     }
 }
 
 /// Settled events: the results of their requests, and what happens next with each.
-pub(super) type Done = Vec<(InHand, Vec<Settlement>, Then)>;
+pub(super) type Done = Vec<(ActiveEvent, Vec<Settlement>, Next)>;
 
 /// Writes the results of a job's events, and further steps in the same commit.
-pub(super) async fn settle(context: &Context, done: Done, others: Vec<Step>, answered: Option<Outcome>) -> Report {
-    let steps: Vec<Step> = done.iter().flat_map(steps).chain(others).collect();
-    let events = done.into_iter().map(|(hand, _, then)| (hand, then));
-    match context.settle(&steps).await {
+pub(super) async fn settle(
+    context: &Context,
+    done: Done,
+    others: Vec<Transition>,
+    answered: Option<Outcome>,
+) -> Report {
+    let transitions: Vec<Transition> = done.iter().flat_map(transitions).chain(others).collect();
+    let events = done.into_iter().map(|(active, _, next)| (active, next));
+    match context.settle(&transitions).await {
         Ok(()) => Report::of(events.collect(), answered),
-        Err(Unwritten) => Report::unwritten(events.map(|(hand, _)| hand).collect()),
+        Err(WriteGaveUp) => Report::unwritten(events.map(|(active, _)| active).collect()),
     }
 }
 
 /// The steps to write for an event: its requests; the last one carries what happens next with the event.
-fn steps((_, settlements, then): &(InHand, Vec<Settlement>, Then)) -> Vec<Step> {
-    let step = |settlement: Option<&Settlement>, then: Then| Step {
+fn transitions((_, settlements, next): &(ActiveEvent, Vec<Settlement>, Next)) -> Vec<Transition> {
+    let transition = |settlement: Option<&Settlement>, next: Next| Transition {
         settlement: settlement.cloned(),
-        then,
+        next,
     };
     let Some((last, before)) = settlements.split_last() else {
-        return vec![step(None, then.clone())];
+        return vec![transition(None, next.clone())];
     };
-    let before = before.iter().map(|settlement| step(Some(settlement), Then::Stay));
-    before.chain([step(Some(last), then.clone())]).collect()
+    let before = before
+        .iter()
+        .map(|settlement| transition(Some(settlement), Next::Continue));
+    before.chain([transition(Some(last), next.clone())]).collect()
 }
 
 /// Applies the job's outcome to each request.
@@ -64,16 +71,16 @@ pub(super) fn each(context: &Context, items: Vec<Item>, outcome: &Outcome, blame
         .into_iter()
         .map(|item| {
             let attempts = item.attempts();
-            let mut hand = item.hand;
+            let mut active = item.active;
             let mut settlements = Vec::with_capacity(attempts.len());
-            let mut then = Then::Stay;
+            let mut last = Next::Continue;
             for (place, attempt) in attempts {
-                hand.stand_at(place);
-                let (settlement, next) = judge(context, &mut hand, attempt, outcome.clone(), "", blame);
+                active.stand_at(place);
+                let (settlement, next) = judge(context, &mut active, attempt, outcome.clone(), "", blame);
                 settlements.push(settlement);
-                then = next;
+                last = next;
             }
-            (hand, settlements, then)
+            (active, settlements, last)
         })
         .collect()
 }
@@ -87,27 +94,32 @@ pub(super) fn taken_apart(context: &Context, items: Vec<Item>, largest: usize, w
 }
 
 /// Sends an event again at once. The attempts do not count, because nothing indicates that it is the cause.
-pub(super) fn again(context: &Context, item: Item, largest: usize, words: &str) -> (InHand, Vec<Settlement>, Then) {
+pub(super) fn again(
+    context: &Context,
+    item: Item,
+    largest: usize,
+    words: &str,
+) -> (ActiveEvent, Vec<Settlement>, Next) {
     let attempts = item.attempts();
-    let first = item.hand.place();
-    let mut hand = item.hand;
-    hand.largest_job = largest;
+    let first = item.active.place();
+    let mut active = item.active;
+    active.largest_job = largest;
     let words = format!("its bulk job was taken apart: {words}");
     let mut settlements = Vec::with_capacity(attempts.len());
     for (place, attempt) in attempts {
-        hand.stand_at(place);
-        settlements.push(unsent(context, &hand, attempt, &words));
+        active.stand_at(place);
+        settlements.push(unsent(context, &active, attempt, &words));
     }
-    hand.stand_at(first);
-    (hand, settlements, Then::Stay)
+    active.stand_at(first);
+    (active, settlements, Next::Continue)
 }
 
 /// The result of an attempt that gives no information about the current request.
-pub(super) fn unsent(context: &Context, hand: &InHand, attempt: i64, words: &str) -> Settlement {
+pub(super) fn unsent(context: &Context, active: &ActiveEvent, attempt: i64, words: &str) -> Settlement {
     let mut outcome = Outcome::of(OutcomeKind::Retry);
     outcome.error = Some(words.to_owned());
     Settlement {
-        delivery: hand.delivery().id,
+        delivery: active.delivery().id,
         attempt,
         outcome,
         status: DeliveryStatus::Pending,

@@ -6,15 +6,15 @@ use std::time::Duration;
 use tracing::Instrument as _;
 
 use crate::model::{DeliveryStatus, EventId, SourceRules, Timestamp};
-use crate::outbox::{ClaimedEvent, NextDue, PlannedDelivery, ReadError, Step, StoredDelivery, Then};
+use crate::outbox::{ClaimedEvent, Next, NextDue, PlannedDelivery, ReadError, StoredDelivery, Transition};
 
 use crate::telemetry;
 
-use super::context::{Context, End, Unwritten, error_chain};
-use super::hand::InHand;
+use super::active::ActiveEvent;
+use super::context::{Context, End, WriteGaveUp, error_chain};
+use super::counters;
 use super::plan::{Envelopes, Plan, Settings, plan};
 use super::reading::{self, DAMAGED, Read};
-use super::told;
 
 /// Events claimed in one intake, so that mapping does not delay other work for long.
 const AT_ONCE: usize = 500;
@@ -50,13 +50,13 @@ impl Room {
 /// The result of an intake.
 pub(super) struct Intake {
     /// Mapped events that owe something.
-    pub(super) hands: Vec<InHand>,
+    pub(super) batch: Vec<ActiveEvent>,
     /// When the next events are due, whether or not there is room for them.
     pub(super) next_due: NextDue,
 }
 
 /// Claims the events that are due, as far as there is room.
-pub(super) async fn take(context: &Context, room: Room) -> Result<Intake, Unwritten> {
+pub(super) async fn take(context: &Context, room: Room) -> Result<Intake, WriteGaveUp> {
     let room = Room {
         live: room.live.min(AT_ONCE),
         replayed: room.replayed.min(AT_ONCE),
@@ -67,47 +67,47 @@ pub(super) async fn take(context: &Context, room: Room) -> Result<Intake, Unwrit
     let due = next_due(context).await?;
     if !room.fits(due, now) {
         return Ok(Intake {
-            hands: Vec::new(),
+            batch: Vec::new(),
             next_due: due,
         });
     }
-    let outbox = &context.relay.outbox;
+    let outbox = &context.scheduler.outbox;
     let by = now.plus(context.lead());
     let claim = || outbox.claim(by, room.live, room.replayed, room.followers);
-    let claimed = context.persist("a claim", claim).await?;
+    let claimed = context.write_until_done("a claim", claim).await?;
     let ids: Vec<EventId> = claimed.iter().map(|claimed| claimed.event).collect();
     let read = read(context, &ids).await;
-    context.relay.instruments.pulse.read(read.is_ok());
-    let hands = if let Ok(mut hands) = read {
+    context.scheduler.instruments.pulse.read(read.is_ok());
+    let batch = if let Ok(mut batch) = read {
         let runs: HashMap<EventId, EventId> = claimed
             .iter()
             .filter_map(|claimed| Some((claimed.event, claimed.run?)))
             .collect();
-        for hand in &mut hands {
-            hand.run = runs.get(&hand.event.id).copied();
+        for active in &mut batch {
+            active.run = runs.get(&active.event.id).copied();
         }
-        hands
+        batch
     } else {
-        give_back(context, &ids).await;
+        requeue(context, &ids).await;
         Vec::new()
     };
     // The claimed events stay active, even if this read fails.
     let later = NextDue::at(now.plus(LOOK_AGAIN));
     let next_due = next_due(context).await.unwrap_or(later);
-    Ok(Intake { hands, next_due })
+    Ok(Intake { batch, next_due })
 }
 
 /// When the next events are due.
-async fn next_due(context: &Context) -> Result<NextDue, Unwritten> {
-    let due = context.relay.outbox.next_due().await;
+async fn next_due(context: &Context) -> Result<NextDue, WriteGaveUp> {
+    let due = context.scheduler.outbox.next_due().await;
     let due = due.map_err(|error| failed_to_look(context, &error))?;
     Ok(due.earlier_by(context.lead()))
 }
 
 /// Makes events due whose due time is further away than the longest wait: they were written by a clock that has been
 /// set back since.
-async fn bring_forward(context: &Context) -> Result<(), Unwritten> {
-    let outbox = &context.relay.outbox;
+async fn bring_forward(context: &Context) -> Result<(), WriteGaveUp> {
+    let outbox = &context.scheduler.outbox;
     let now = context.now().plus(context.lead());
     let beyond = now.plus(context.longest_wait());
     let latest = outbox.latest_due().await;
@@ -118,27 +118,27 @@ async fn bring_forward(context: &Context) -> Result<(), Unwritten> {
         "events are due later than anything waits; the clock was ahead when they came, and they are due now"
     );
     let bring = || outbox.bring_forward(beyond, now);
-    while context.persist("due times", bring).await? {}
+    while context.write_until_done("due times", bring).await? {}
     Ok(())
 }
 
-fn failed_to_look(context: &Context, error: &ReadError) -> Unwritten {
-    context.relay.outbox.judge(error);
+fn failed_to_look(context: &Context, error: &ReadError) -> WriteGaveUp {
+    context.scheduler.outbox.judge(error);
     tracing::error!(error = %error_chain(error), "failed to look for work");
-    Unwritten
+    WriteGaveUp
 }
 
-pub(super) async fn give_back(context: &Context, ids: &[EventId]) {
+pub(super) async fn requeue(context: &Context, ids: &[EventId]) {
     let now = context.now();
     let due = now.plus(TROUBLE_WAIT);
-    let steps: Vec<Step> = ids
+    let transitions: Vec<Transition> = ids
         .iter()
-        .map(|id| Step {
+        .map(|id| Transition {
             settlement: None,
-            then: Then::GiveBack { event: *id, due, now },
+            next: Next::Requeue { event: *id, due, now },
         })
         .collect();
-    if context.settle(&steps).await.is_err() {
+    if context.settle(&transitions).await.is_err() {
         tracing::error!(
             events = ids.len(),
             "failed to give events back; the next start takes them up"
@@ -148,8 +148,8 @@ pub(super) async fn give_back(context: &Context, ids: &[EventId]) {
 
 /// Reads claimed events and maps those that were not mapped in this generation, a few at a time: a call may be large,
 /// and its requests larger.
-async fn read(context: &Context, ids: &[EventId]) -> Result<Vec<InHand>, Unwritten> {
-    let mut hands = Vec::with_capacity(ids.len());
+async fn read(context: &Context, ids: &[EventId]) -> Result<Vec<ActiveEvent>, WriteGaveUp> {
+    let mut batch = Vec::with_capacity(ids.len());
     for ids in ids.chunks(READ_AT_ONCE) {
         let Read { events, ended } = reading::claimed(context, ids).await?;
         let mut mapped = MappedEvents {
@@ -160,12 +160,12 @@ async fn read(context: &Context, ids: &[EventId]) -> Result<Vec<InHand>, Unwritt
         for event in events {
             mapped.add(context, event, &mut envelopes).await?;
             if mapped.bytes >= WRITE_AT_ONCE {
-                hands.extend(mapped.write(context).await?);
+                batch.extend(mapped.write(context).await?);
             }
         }
-        hands.extend(mapped.write(context).await?);
+        batch.extend(mapped.write(context).await?);
     }
-    Ok(hands)
+    Ok(batch)
 }
 
 /// Events that are mapped, and what is not written of them yet.
@@ -175,7 +175,7 @@ struct MappedEvents {
     planned: Vec<(EventId, Vec<PlannedDelivery>)>,
     /// The length of the bodies in `planned`.
     bytes: usize,
-    ended: Vec<Then>,
+    ended: Vec<Next>,
 }
 
 impl MappedEvents {
@@ -185,7 +185,7 @@ impl MappedEvents {
         context: &Context,
         mut event: ClaimedEvent,
         envelopes: &mut Envelopes,
-    ) -> Result<(), Unwritten> {
+    ) -> Result<(), WriteGaveUp> {
         if event.deliveries.is_empty() {
             let span = tracing::info_span!("map", event = %event.id);
             telemetry::resumed(&span, event.traceparent.as_deref());
@@ -213,7 +213,7 @@ impl MappedEvents {
     }
 
     /// Writes what the events owe, and the ends of those that owe nothing. Returns the others.
-    async fn write(&mut self, context: &Context) -> Result<Vec<InHand>, Unwritten> {
+    async fn write(&mut self, context: &Context) -> Result<Vec<ActiveEvent>, WriteGaveUp> {
         let Self {
             mut events,
             planned,
@@ -221,25 +221,28 @@ impl MappedEvents {
             bytes: _,
         } = std::mem::take(self);
         write_plans(context, &mut events, planned).await?;
-        let mut hands = Vec::with_capacity(events.len());
+        let mut batch = Vec::with_capacity(events.len());
         for event in events {
             if !event.deliveries.is_empty() {
-                let (hand, owes) = InHand::new(event);
+                let (active, owes) = ActiveEvent::new(event);
                 if owes {
-                    hands.push(hand);
+                    batch.push(active);
                 } else {
                     // Everything was refused before it was sent.
-                    ended.push(hand.end(context));
+                    ended.push(active.end(context));
                 }
             }
         }
-        let ended: Vec<Step> = ended.into_iter().map(|then| Step { settlement: None, then }).collect();
+        let ended: Vec<Transition> = ended
+            .into_iter()
+            .map(|next| Transition { settlement: None, next })
+            .collect();
         context.settle(&ended).await?;
-        Ok(hands)
+        Ok(batch)
     }
 }
 
-async fn map(context: &Context, event: &ClaimedEvent, envelopes: &mut Envelopes) -> Result<Plan, Unwritten> {
+async fn map(context: &Context, event: &ClaimedEvent, envelopes: &mut Envelopes) -> Result<Plan, WriteGaveUp> {
     let unknown = SourceRules::default();
     let settings = Settings {
         mapping: &context.settings.mapping,
@@ -249,7 +252,7 @@ async fn map(context: &Context, event: &ClaimedEvent, envelopes: &mut Envelopes)
         latest: context.latest(),
     };
     if event.replay.as_sent {
-        let former = match context.relay.outbox.formerly_owed(event.id).await {
+        let former = match context.scheduler.outbox.formerly_owed(event.id).await {
             Ok(former) => former,
             Err(error) if error.is_damage() => {
                 reading::damaged(context, 1).await;
@@ -257,7 +260,7 @@ async fn map(context: &Context, event: &ClaimedEvent, envelopes: &mut Envelopes)
             }
             Err(error) => {
                 tracing::error!(error = %error_chain(&error), "failed to read what was sent before");
-                return Err(Unwritten);
+                return Err(WriteGaveUp);
             }
         };
         if !former.is_empty() {
@@ -278,16 +281,16 @@ async fn write_plans(
     context: &Context,
     events: &mut [ClaimedEvent],
     planned: Vec<(EventId, Vec<PlannedDelivery>)>,
-) -> Result<(), Unwritten> {
+) -> Result<(), WriteGaveUp> {
     if planned.is_empty() {
         return Ok(());
     }
-    let outbox = &context.relay.outbox;
+    let outbox = &context.scheduler.outbox;
     let mut ids = context
-        .persist("what events owe", || outbox.plan(planned.clone()))
+        .write_until_done("what events owe", || outbox.plan(planned.clone()))
         .await?;
     for (_, deliveries) in &planned {
-        told::planned(&context.relay.instruments.metrics, deliveries);
+        counters::planned(&context.scheduler.instruments.metrics, deliveries);
     }
     let mut planned: HashMap<_, _> = planned.into_iter().collect();
     for event in events {

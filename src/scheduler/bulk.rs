@@ -12,7 +12,7 @@ use crate::outbox::{Begun, Start};
 
 use crate::telemetry;
 
-use super::context::{Blame, Context, Unwritten, request_id};
+use super::context::{Blame, Context, WriteGaveUp, request_id};
 use super::import::{self, Watch};
 use super::item::{Done, Item, again, each, settle, taken_apart, unsent};
 use super::queues::Part;
@@ -23,7 +23,7 @@ use super::single::BUSY_PAUSE;
 pub(super) async fn send(context: &Context, parts: Vec<Part>, blame: Blame, timeout: Duration) -> Report {
     let starts: Vec<Start> = parts.iter().flat_map(|part| starts(context, part)).collect();
     let Ok((begun, import)) = begin(context, &parts, &starts).await else {
-        return Report::unwritten(parts.into_iter().map(|part| part.hand).collect());
+        return Report::unwritten(parts.into_iter().map(|part| part.active).collect());
     };
     let (items, mut done) = sort(context, parts, begun);
     let came = match job(&items) {
@@ -41,8 +41,8 @@ pub(super) async fn send(context: &Context, parts: Vec<Part>, blame: Blame, time
 }
 
 fn starts<'a>(context: &'a Context, part: &'a Part) -> impl Iterator<Item = Start> + 'a {
-    let first = part.hand.place();
-    let requests = &part.hand.event.deliveries[first..first + part.requests];
+    let first = part.active.place();
+    let requests = &part.active.event.deliveries[first..first + part.requests];
     requests.iter().map(|delivery| Start {
         delivery: delivery.id,
         sent_to: context.settings.sent_to.clone(),
@@ -81,8 +81,8 @@ async fn begin(
     context: &Context,
     parts: &[Part],
     starts: &[Start],
-) -> Result<(Vec<Begun>, Option<import::Begun>), Unwritten> {
-    let imports = |part: &Part| part.hand.delivery().kind == DeliveryKind::Profile;
+) -> Result<(Vec<Begun>, Option<import::Begun>), WriteGaveUp> {
+    let imports = |part: &Part| part.active.delivery().kind == DeliveryKind::Profile;
     if !parts.iter().all(imports) {
         return Ok((context.begin(starts).await?, None));
     }
@@ -98,8 +98,8 @@ fn span(items: &[Item]) -> Span {
         http.status = field::Empty,
         klaviyo.request_id = field::Empty,
     );
-    for Item { hand, .. } in items {
-        telemetry::linked(&span, hand.event.traceparent.as_deref());
+    for Item { active, .. } in items {
+        telemetry::linked(&span, active.event.traceparent.as_deref());
     }
     span
 }
@@ -110,8 +110,8 @@ fn sort(context: &Context, parts: Vec<Part>, begun: Vec<Begun>) -> (Vec<Item>, D
     let (mut items, mut done) = (Vec::with_capacity(parts.len()), Vec::new());
     let mut stopped: Vec<EventId> = Vec::new();
     let mut begun = begun.into_iter();
-    for Part { mut hand, requests } in parts {
-        let first = hand.place();
+    for Part { mut active, requests } in parts {
+        let first = active.place();
         let own: Vec<Begun> = begun.by_ref().take(requests).collect();
         let mut attempts = Vec::with_capacity(requests);
         let busy = own.iter().any(|begun| matches!(begun, Begun::Busy));
@@ -119,35 +119,35 @@ fn sort(context: &Context, parts: Vec<Part>, begun: Vec<Begun>) -> (Vec<Item>, D
             match begun {
                 Begun::Go { attempt } => attempts.push((place, attempt)),
                 Begun::Duplicate(copied) => {
-                    hand.stand_at(place);
-                    hand.copied(copied);
-                    hand.settled.push(place);
+                    active.stand_at(place);
+                    active.copied(copied);
+                    active.settled.push(place);
                 }
                 Begun::Busy => {}
             }
         }
-        hand.stand_at(first);
-        if busy || hand.run.is_some_and(|run| stopped.contains(&run)) {
-            stopped.extend(hand.run);
+        active.stand_at(first);
+        if busy || active.run.is_some_and(|run| stopped.contains(&run)) {
+            stopped.extend(active.run);
             let settlements = attempts.iter();
             let settlements = settlements.map(|(place, attempt)| {
-                hand.stand_at(*place);
-                unsent(context, &hand, *attempt, "another request has to go first")
+                active.stand_at(*place);
+                unsent(context, &active, *attempt, "another request has to go first")
             });
             let settlements = settlements.collect();
-            let then = hand.release(context.now().plus(BUSY_PAUSE));
-            done.push((hand, settlements, then));
+            let then = active.release(context.now().plus(BUSY_PAUSE));
+            done.push((active, settlements, then));
             continue;
         }
         let mut attempts = attempts.into_iter();
         let Some((place, attempt)) = attempts.next() else {
-            let then = hand.end(context);
-            done.push((hand, Vec::new(), then));
+            let then = active.end(context);
+            done.push((active, Vec::new(), then));
             continue;
         };
-        hand.stand_at(place);
+        active.stand_at(place);
         items.push(Item {
-            hand,
+            active,
             attempt,
             more: attempts.collect(),
         });
@@ -156,11 +156,11 @@ fn sort(context: &Context, parts: Vec<Part>, begun: Vec<Begun>) -> (Vec<Item>, D
 }
 
 fn job(items: &[Item]) -> Option<BulkJob> {
-    let first = items.first()?.hand.delivery();
+    let first = items.first()?.active.delivery();
     let mut job = BulkJob::new(first.kind, first.list_id.as_deref())?;
     for item in items {
         for (place, _) in item.attempts() {
-            let delivery = &item.hand.event.deliveries[place];
+            let delivery = &item.active.event.deliveries[place];
             job.add(delivery.request.as_deref()?).ok()?;
         }
     }
@@ -188,7 +188,7 @@ async fn exchange(context: &Context, job: &BulkJob, items: Vec<Item>, going: Goi
         return Came {
             settled: Vec::new(),
             answered: Some(answered),
-            watch: Some(import::sent(context, begun, items.iter().map(|item| &item.hand), answer).await),
+            watch: Some(import::sent(context, begun, items.iter().map(|item| &item.active), answer).await),
         };
     }
     let settled = match outcome.kind {

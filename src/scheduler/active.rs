@@ -4,17 +4,17 @@
 //! backlog. An event that owes hundreds of requests is active with the bodies of the next [`BODIES`]; after these it is
 //! requeued in the outbox, behind the events that are due already.
 
-use crate::klaviyo::bulk::can_travel;
+use crate::klaviyo::bulk::is_bulkable;
 use crate::model::{DeliveryId, DeliveryKind, DeliveryStatus, EventId, Outcome, Timestamp};
-use crate::outbox::{BODIES, ClaimedEvent, Copied, Settlement, StoredDelivery, Then};
-use crate::scheduler::Verdict;
+use crate::outbox::{BODIES, ClaimedEvent, Copied, Next, Settlement, StoredDelivery};
+use crate::scheduler::policy::Decision;
 
 use super::context::{Context, End, request_id};
 use super::deaths::Refusal;
 
 /// A mapped event at one of its deliveries. `event` is as the outbox has it.
 #[derive(Debug)]
-pub(super) struct InHand {
+pub(super) struct ActiveEvent {
     pub(super) event: ClaimedEvent,
     /// The index of its current delivery, which is not final.
     at: usize,
@@ -23,7 +23,7 @@ pub(super) struct InHand {
     /// How much of the window it uses.
     pub(super) held: Held,
     /// The current delivery may be sent in a bulk job.
-    pub(super) travels: bool,
+    pub(super) bulkable: bool,
     /// The first event of its run: the earlier events of the run are sent before it, or in the same job before it.
     pub(super) run: Option<EventId>,
     /// Its deliveries that were settled and are not counted in the metrics yet.
@@ -34,7 +34,7 @@ pub(super) struct InHand {
     pub(super) largest_job: usize,
 }
 
-impl InHand {
+impl ActiveEvent {
     /// Makes an active event. The flag is whether it still owes a request.
     pub(super) fn new(mut event: ClaimedEvent) -> (Self, bool) {
         let deliveries = event.deliveries.iter().enumerate();
@@ -44,7 +44,7 @@ impl InHand {
         for delivery in &mut event.deliveries[until..] {
             delivery.request = None;
         }
-        let mut hand = Self {
+        let mut active = Self {
             held: Held {
                 requests: requests.max(1),
                 replayed: if event.generation > 1 { requests.max(1) } else { 0 },
@@ -52,14 +52,14 @@ impl InHand {
             event,
             at: 0,
             until,
-            travels: false,
+            bulkable: false,
             run: None,
             settled: Vec::new(),
             refusal: None,
             largest_job: usize::MAX,
         };
-        let owes = hand.advance();
-        (hand, owes)
+        let owes = active.advance();
+        (active, owes)
     }
 
     /// Continues with the next delivery that is not final; `false` when there is none.
@@ -74,7 +74,7 @@ impl InHand {
             self.largest_job = usize::MAX;
         }
         self.at = next;
-        self.travels = self.largest_job > 1 && self.may_travel();
+        self.bulkable = self.largest_job > 1 && self.is_bulkable();
         true
     }
 
@@ -82,7 +82,7 @@ impl InHand {
     /// (Klaviyo is known to de-duplicate single requests only), requests that have failed alone (they may fail every
     /// job that contains them), and profiles whose id is needed by a later list change or deletion (a job does not
     /// return ids).
-    fn may_travel(&self) -> bool {
+    fn is_bulkable(&self) -> bool {
         let delivery = self.delivery();
         let needs_id = |other: &StoredDelivery| {
             matches!(
@@ -96,7 +96,7 @@ impl InHand {
         delivery.status == DeliveryStatus::Pending
             && delivery.failures == 0
             && !(delivery.kind == DeliveryKind::Profile && self.event.deliveries.iter().any(needs_id))
-            && can_travel(delivery.kind, body)
+            && is_bulkable(delivery.kind, body)
     }
 
     /// The delivery after the one at `place`, if it may be in the same job: the requests of one event keep their order
@@ -157,24 +157,24 @@ impl InHand {
         let Sent {
             attempt,
             outcome,
-            verdict,
+            decision,
             smaller,
             now,
         } = sent;
         let event = self.event.id;
         self.settled.push(self.at);
         let delivery = self.delivery_mut();
-        delivery.status = verdict.status;
-        delivery.reason.clone_from(&verdict.reason);
-        delivery.tries += u32::from(verdict.counts);
-        delivery.failures += u32::from(verdict.failed);
+        delivery.status = decision.status;
+        delivery.reason.clone_from(&decision.reason);
+        delivery.tries += u32::from(decision.counts);
+        delivery.failures += u32::from(decision.failed);
         if let Some(profile) = &outcome.profile_id {
             delivery.profile_id = Some(profile.clone());
         }
         if let Some(smaller) = &smaller {
             delivery.request = Some(smaller.clone());
         }
-        let refusal = (verdict.status == DeliveryStatus::Rejected).then(|| Refusal {
+        let refusal = (decision.status == DeliveryStatus::Rejected).then(|| Refusal {
             status: outcome.http_status,
             request_id: request_id(&outcome).map(str::to_owned),
         });
@@ -185,7 +185,7 @@ impl InHand {
             attempt,
             http.status = outcome.http_status,
             outcome = %outcome.kind,
-            status = %verdict.status,
+            status = %decision.status,
             klaviyo.request_id = request_id(&outcome),
             "attempt"
         );
@@ -195,22 +195,22 @@ impl InHand {
             delivery,
             attempt,
             outcome,
-            status: verdict.status,
-            reason: verdict.reason,
+            status: decision.status,
+            reason: decision.reason,
             request: smaller,
-            counts: verdict.counts,
-            failed: verdict.failed,
+            counts: decision.counts,
+            failed: decision.failed,
             now,
         }
     }
 
     /// The end of the event, when all its deliveries are final. Otherwise it stays active, or is requeued when the body
     /// of the next delivery is in the outbox.
-    pub(super) fn end(&self, context: &Context) -> Then {
+    pub(super) fn end(&self, context: &Context) -> Next {
         let deliveries = &self.event.deliveries;
         let owed = |delivery: &StoredDelivery| !delivery.status.is_final();
         match deliveries.iter().position(owed) {
-            Some(next) if next < self.until => return Then::Stay,
+            Some(next) if next < self.until => return Next::Continue,
             Some(_) => return self.release(context.now()),
             None => {}
         }
@@ -233,8 +233,8 @@ impl InHand {
     }
 
     /// Requeues the event in the outbox, not due before `due`.
-    pub(super) fn release(&self, due: Timestamp) -> Then {
-        Then::Release {
+    pub(super) fn release(&self, due: Timestamp) -> Next {
+        Next::Reschedule {
             event: self.event.id,
             due,
             parked: None,
@@ -242,8 +242,8 @@ impl InHand {
     }
 
     /// Parks the event until its family resumes. It is due at `due` if the resumption is never noticed.
-    pub(super) fn park(&self, due: Timestamp) -> Then {
-        Then::Release {
+    pub(super) fn park(&self, due: Timestamp) -> Next {
+        Next::Reschedule {
             event: self.event.id,
             due,
             parked: Some(self.delivery().kind.family()),
@@ -282,10 +282,10 @@ pub(super) struct Held {
 
 impl Held {
     /// The sum over these events.
-    pub(super) fn by<'a>(hands: impl IntoIterator<Item = &'a InHand>) -> Self {
+    pub(super) fn by<'a>(batch: impl IntoIterator<Item = &'a ActiveEvent>) -> Self {
         let mut all = Self::default();
-        for hand in hands {
-            all.add(hand.held);
+        for active in batch {
+            all.add(active.held);
         }
         all
     }
@@ -306,7 +306,7 @@ impl Held {
 pub(super) struct Sent {
     pub(super) attempt: i64,
     pub(super) outcome: Outcome,
-    pub(super) verdict: Verdict,
+    pub(super) decision: Decision,
     /// The request without its weaker identifier, where Klaviyo's answer requires that.
     pub(super) smaller: Option<String>,
     pub(super) now: Timestamp,

@@ -6,22 +6,22 @@ use std::time::Duration;
 use tokio::task::Id;
 
 use crate::model::{EventId, Family, Outcome, OutcomeKind, Timestamp};
-use crate::outbox::{NextDue, Step, Then};
-use crate::scheduler::Attempted;
+use crate::outbox::{Next, NextDue, Transition};
+use crate::scheduler::policy::Attempted;
 
-use super::super::context::Unwritten;
-use super::super::hand::{Held, InHand};
+use super::super::active::{ActiveEvent, Held};
+use super::super::context::WriteGaveUp;
 use super::super::intake::{self, Intake};
 use super::super::report::{self, Report};
 use super::returns::Returns;
-use super::{Desk, Ended, InFlightRequest, Returned};
+use super::{Dispatcher, Ended, InFlightRequest, Returned};
 
 /// The delay before the next read of an outbox that failed.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(1);
 
-impl Desk {
+impl Dispatcher {
     /// Applies the result of a task.
-    pub(in crate::relay) async fn enter(&mut self, Ended(ended): Ended) {
+    pub(in crate::scheduler) async fn enter(&mut self, Ended(ended): Ended) {
         match ended {
             Ok((id, returned)) => {
                 let request = self.in_flight.remove(&id);
@@ -38,16 +38,16 @@ impl Desk {
         }
     }
 
-    fn taken(&mut self, taken: Result<Intake, Unwritten>) {
+    fn taken(&mut self, taken: Result<Intake, WriteGaveUp>) {
         self.taking_in = false;
-        self.context.relay.instruments.pulse.taken_in();
+        self.context.scheduler.instruments.pulse.taken_in();
         match taken {
-            Ok(Intake { hands, next_due }) => {
+            Ok(Intake { batch, next_due }) => {
                 self.next_due = next_due;
-                self.held.add(Held::by(&hands));
-                self.queues.push(hands);
+                self.held.add(Held::by(&batch));
+                self.queues.push(batch);
             }
-            Err(Unwritten) => {
+            Err(WriteGaveUp) => {
                 self.next_due = NextDue::at(self.context.now().plus(TROUBLE_PAUSE));
             }
         }
@@ -60,16 +60,16 @@ impl Desk {
             answered,
             watch,
         } = report;
-        let metrics = &self.context.relay.instruments.metrics;
-        for (hand, then) in &mut events {
-            report::stepped(metrics, hand, then);
+        let metrics = &self.context.scheduler.instruments.metrics;
+        for (active, next) in &mut events {
+            report::stepped(metrics, active, next);
         }
         let mut returned = Returns::default();
-        for (hand, then) in events {
-            returned.sort(hand, &then);
+        for (active, next) in events {
+            returned.sort(active, &next);
         }
-        for hand in unwritten {
-            returned.unwritten(&hand);
+        for active in unwritten {
+            returned.unwritten(&active);
         }
         self.returned(returned);
         if let Some(watch) = watch {
@@ -91,16 +91,16 @@ impl Desk {
             broken,
             unwritten,
         } = returned;
-        for (run, hands) in behind {
-            self.queues.wait_again(run, hands);
+        for (run, batch) in behind {
+            self.queues.wait_again(run, batch);
         }
-        for hand in first.into_iter().rev() {
-            self.queues.push_first(hand);
+        for active in first.into_iter().rev() {
+            self.queues.push_first(active);
         }
-        for hand in next {
-            self.queues.push_last(hand);
+        for active in next {
+            self.queues.push_last(active);
         }
-        let runs: Vec<EventId> = interrupted.iter().filter_map(|hand| hand.run).collect();
+        let runs: Vec<EventId> = interrupted.iter().filter_map(|active| active.run).collect();
         let mut back = interrupted;
         for run in broken {
             back.extend(self.queues.give_up(run));
@@ -114,28 +114,28 @@ impl Desk {
                 self.queues.left(run);
             }
         }
-        self.give_back(unwritten);
+        self.requeue(unwritten);
         // They have not been sent. They may be sent as soon as the event they wait for has been.
         let now = self.context.now();
-        self.release(&back, |hand| hand.release(now));
+        self.release(&back, |active| active.release(now));
     }
 
     /// Requeues events in the outbox, as `then` decides for each. They are not active any more.
-    pub(super) fn release(&mut self, hands: &[InHand], then: impl Fn(&InHand) -> Then) {
-        if hands.is_empty() {
+    pub(super) fn release(&mut self, batch: &[ActiveEvent], next: impl Fn(&ActiveEvent) -> Next) {
+        if batch.is_empty() {
             return;
         }
-        self.held.remove(Held::by(hands));
-        let step = |hand: &InHand| Step {
+        self.held.remove(Held::by(batch));
+        let transition = |active: &ActiveEvent| Transition {
             settlement: None,
-            then: then(hand),
+            next: next(active),
         };
-        let steps: Vec<Step> = hands.iter().map(step).collect();
+        let transitions: Vec<Transition> = batch.iter().map(transition).collect();
         let context = Arc::clone(&self.context);
         self.tasks.spawn(async move {
-            if context.settle(&steps).await.is_err() {
+            if context.settle(&transitions).await.is_err() {
                 tracing::error!(
-                    events = steps.len(),
+                    events = transitions.len(),
                     "failed to give events back; the next start takes them up"
                 );
             }
@@ -156,7 +156,7 @@ impl Desk {
             self.breakers.unsent(family, now);
             return;
         };
-        let metrics = &self.context.relay.instruments.metrics;
+        let metrics = &self.context.scheduler.instruments.metrics;
         metrics.request_out(family, outcome.http_status);
         if status.is_some() {
             self.latencies.answered(family, now.since(request.started));
@@ -179,7 +179,7 @@ impl Desk {
     /// A task panicked, which is a bug in this program. Its events go back to the outbox, so that they do not block the
     /// other events of the same people.
     fn broke_off(&mut self, id: Id) {
-        tracing::error!("a task of the relay broke off; please report this");
+        tracing::error!("a task of the scheduler broke off; please report this");
         match self.in_flight.remove(&id) {
             Some(InFlightRequest {
                 family,
@@ -193,23 +193,23 @@ impl Desk {
                 self.held.remove(held);
                 for run in runs {
                     let waiting = self.queues.give_up(run);
-                    self.release(&waiting, |hand| hand.release(now));
+                    self.release(&waiting, |active| active.release(now));
                     self.queues.left(run);
                 }
-                self.give_back(events);
+                self.requeue(events);
             }
             None => match self.watched.remove(&id) {
-                Some(events) => self.give_back(events),
-                None => self.taken(Err(Unwritten)),
+                Some(events) => self.requeue(events),
+                None => self.taken(Err(WriteGaveUp)),
             },
         }
     }
 
-    fn give_back(&mut self, events: Vec<EventId>) {
+    fn requeue(&mut self, events: Vec<EventId>) {
         if !events.is_empty() {
             let context = Arc::clone(&self.context);
             self.tasks.spawn(async move {
-                intake::give_back(&context, &events).await;
+                intake::requeue(&context, &events).await;
                 Returned::Written
             });
         }
@@ -219,9 +219,9 @@ impl Desk {
     pub(super) fn unpark(&mut self, family: Family, now: Timestamp) {
         let context = Arc::clone(&self.context);
         self.tasks.spawn(async move {
-            let outbox = &context.relay.outbox;
+            let outbox = &context.scheduler.outbox;
             let unpark = || outbox.unpark(family, now);
-            while let Ok(true) = context.persist("the end of a pause", unpark).await {}
+            while let Ok(true) = context.write_until_done("the end of a pause", unpark).await {}
             Returned::Written
         });
     }

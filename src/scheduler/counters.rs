@@ -1,26 +1,26 @@
-//! The metrics of the relay. They are updated after the write to the outbox.
+//! The metrics of the scheduler. They are updated after the write to the outbox.
 
 use crate::metrics::{DeliveryState, LimitUse, Metrics};
 use crate::model::{PauseKind, Timestamp};
-use crate::outbox::{LimitInUse as Told, PlannedDelivery, Step, Then};
-use crate::scheduler::{Breakers, Limits};
+use crate::outbox::{LimitInUse as StoredLimit, Next, PlannedDelivery, Transition};
+use crate::scheduler::policy::{Breakers, Limits};
 
 /// Counts attempts, and events that ended.
-pub(super) fn settled(metrics: &Metrics, steps: &[Step]) {
-    for step in steps {
-        if let Some(settlement) = &step.settlement
+pub(super) fn settled(metrics: &Metrics, transitions: &[Transition]) {
+    for transition in transitions {
+        if let Some(settlement) = &transition.settlement
             && settlement.attempt > 0
         {
             metrics.attempt(settlement.outcome.kind);
         }
-        match &step.then {
-            Then::Finish { status, copy_of, .. } => {
+        match &transition.next {
+            Next::Complete { status, copy_of, .. } => {
                 metrics.finished(*status);
                 if copy_of.is_some() {
                     metrics.copied();
                 }
             }
-            Then::Stay | Then::Release { .. } | Then::GiveBack { .. } => {}
+            Next::Continue | Next::Reschedule { .. } | Next::Requeue { .. } => {}
         }
     }
 }
@@ -34,8 +34,8 @@ pub(super) fn planned(metrics: &Metrics, planned: &[PlannedDelivery]) {
 
 /// The use of the limits by the families that sent something in the last minute or are closed by a 429, for readers of
 /// the outbox.
-pub(super) fn limits_in_use(limits: &Limits, now: Timestamp) -> Vec<Told> {
-    let used = limits.snapshot(now).into_iter().map(|family| Told {
+pub(super) fn limits_in_use(limits: &Limits, now: Timestamp) -> Vec<StoredLimit> {
+    let used = limits.snapshot(now).into_iter().map(|family| StoredLimit {
         family: family.family.word().to_owned(),
         second: [family.second.into(), family.second_allowed.into()],
         minute: [family.minute.into(), family.minute_allowed.into()],

@@ -66,7 +66,7 @@ pub(super) async fn looked_for(context: &Context, job: &OpenImport) -> End {
 
 /// The states of the listed jobs that could be this one; `None` when the list cannot be read.
 async fn candidates(context: &Context, job: &OpenImport) -> Option<Vec<ImportStatus>> {
-    let outbox = &context.relay.outbox;
+    let outbox = &context.scheduler.outbox;
     // Our own jobs that the list can contain.
     let since = job.began.minus(SKEW * 2);
     let ours = read(context, || outbox.known_imports(since)).await?;

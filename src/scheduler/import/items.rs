@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use crate::klaviyo::bulk::{BulkJob, ImportError, item_of};
 use crate::model::{DeliveryKind, DeliveryStatus, EventId, ImportJobId, Outcome, OutcomeKind};
-use crate::outbox::{ImportItem, ReadError, Settlement, Step, Then};
+use crate::outbox::{ImportItem, Next, ReadError, Settlement, Transition};
 
 use super::{Context, End};
-use crate::relay::context::Blame;
-use crate::relay::hand::InHand;
-use crate::relay::item::{self, Done, Item, again, each};
-use crate::relay::report::Report;
+use crate::scheduler::active::ActiveEvent;
+use crate::scheduler::context::Blame;
+use crate::scheduler::item::{self, Done, Item, again, each};
+use crate::scheduler::report::Report;
 
 /// A job as it was sent.
 pub(super) struct Frozen {
@@ -24,13 +24,13 @@ pub(super) struct Frozen {
 
 /// Reads a job and its events from the outbox.
 pub(super) async fn frozen(context: &Context, job: ImportJobId) -> Result<Frozen, ReadError> {
-    let outbox = &context.relay.outbox;
+    let outbox = &context.scheduler.outbox;
     let items = outbox.import_items(job).await?;
     let events: Vec<EventId> = items.iter().map(|item| item.event).collect();
     let events = outbox.claimed(&events).await?;
-    let mut hands: HashMap<EventId, InHand> = events
+    let mut batch: HashMap<EventId, ActiveEvent> = events
         .into_iter()
-        .map(|event| (event.id, InHand::new(event).0))
+        .map(|event| (event.id, ActiveEvent::new(event).0))
         .collect();
     let request = request(&items);
     let (mut waiting, mut strays) = (Vec::with_capacity(items.len()), Vec::new());
@@ -38,14 +38,14 @@ pub(super) async fn frozen(context: &Context, job: ImportJobId) -> Result<Frozen
         if !item.open {
             continue;
         }
-        let hand = hands.remove(&item.event);
-        match hand.filter(|hand| hand.stands_at(item.delivery)) {
-            Some(mut hand) => {
+        let active = batch.remove(&item.event);
+        match active.filter(|active| active.stands_at(item.delivery)) {
+            Some(mut active) => {
                 // From here on only the stored bodies are sent; the call is not needed.
-                hand.event.payload = String::new();
-                hand.event.envelope = None;
+                active.event.payload = String::new();
+                active.event.envelope = None;
                 let attempt = item.attempt;
-                waiting.push((place, Item::of(hand, attempt)));
+                waiting.push((place, Item::of(active, attempt)));
             }
             None => strays.push(item),
         }
@@ -122,9 +122,9 @@ fn by_errors(context: &Context, items: Vec<(usize, Item)>, failed: Option<&HashM
 }
 
 /// Requeues an item whose event cannot be loaded: the next intake finds the cause.
-fn given_back(context: &Context, item: &ImportItem) -> Step {
+fn given_back(context: &Context, item: &ImportItem) -> Transition {
     let now = context.now();
-    Step {
+    Transition {
         settlement: Some(Settlement {
             delivery: item.delivery,
             attempt: item.attempt,
@@ -136,7 +136,7 @@ fn given_back(context: &Context, item: &ImportItem) -> Step {
             failed: false,
             now,
         }),
-        then: Then::Release {
+        next: Next::Reschedule {
             event: item.event,
             due: now,
             parked: None,

@@ -19,7 +19,7 @@ pub fn longest_wait(policy: &DeliveryConfig) -> Duration {
 
 /// What is known of a delivery besides its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Facts {
+pub struct AttemptContext {
     /// The kind of its request.
     pub kind: DeliveryKind,
     /// Counted tries before this one.
@@ -40,7 +40,7 @@ pub struct Facts {
 
 /// The decision about a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
+pub struct Decision {
     /// Its new status.
     pub status: DeliveryStatus,
     /// Why, when it is not delivered.
@@ -50,12 +50,12 @@ pub struct Verdict {
     /// Whether it failed, so that the back-off grows.
     pub failed: bool,
     /// What comes next.
-    pub next: Next,
+    pub next: Action,
 }
 
 /// What comes next for the delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub enum Action {
     /// It is settled: the event's next one follows.
     Settled,
     /// Retry, not before this time.
@@ -65,21 +65,27 @@ pub enum Next {
 }
 
 /// Decides. `chance` lies in 0..1.
-pub fn decide(outcome: &Outcome, facts: Facts, policy: &DeliveryConfig, now: Timestamp, chance: f64) -> Verdict {
+pub fn decide(
+    outcome: &Outcome,
+    facts: AttemptContext,
+    policy: &DeliveryConfig,
+    now: Timestamp,
+    chance: f64,
+) -> Decision {
     match outcome.kind {
-        OutcomeKind::Accepted => Verdict {
+        OutcomeKind::Accepted => Decision {
             status: DeliveryStatus::Delivered,
             reason: None,
             counts: true,
             failed: false,
-            next: Next::Settled,
+            next: Action::Settled,
         },
-        OutcomeKind::Conflict | OutcomeKind::Refused if facts.can_go_without => Verdict {
+        OutcomeKind::Conflict | OutcomeKind::Refused if facts.can_go_without => Decision {
             status: DeliveryStatus::Pending,
             reason: Some("sent again without what Klaviyo refused of it".to_owned()),
             counts: false,
             failed: false,
-            next: Next::Resend,
+            next: Action::Resend,
         },
         OutcomeKind::Refused | OutcomeKind::Conflict => rejected(words(outcome)),
         OutcomeKind::Retry | OutcomeKind::Stopped => {
@@ -116,11 +122,11 @@ pub const fn not_resent(kind: DeliveryKind, policy: &DeliveryConfig) -> Option<&
 fn again(
     outcome: &Outcome,
     status: DeliveryStatus,
-    facts: Facts,
+    facts: AttemptContext,
     policy: &DeliveryConfig,
     now: Timestamp,
     chance: f64,
-) -> Verdict {
+) -> Decision {
     let rate_limited = outcome.http_status == Some(TOO_MANY_REQUESTS);
     let counts = !facts.outage && !rate_limited;
     let tries = facts.tries.saturating_add(1);
@@ -143,22 +149,22 @@ fn again(
     let failures = facts.failures.saturating_add(1);
     let asked = outcome.retry_after.map(|asked| asked.min(LONGEST_ASKED));
     let delay = retry_delay(failures, policy.first_retry, longest, asked, chance);
-    Verdict {
+    Decision {
         status,
         reason: Some(words(outcome)),
         counts,
         failed: !rate_limited,
-        next: Next::RetryAt(now.plus(delay)),
+        next: Action::RetryAt(now.plus(delay)),
     }
 }
 
-fn rejected(reason: String) -> Verdict {
-    Verdict {
+fn rejected(reason: String) -> Decision {
+    Decision {
         status: DeliveryStatus::Rejected,
         reason: Some(reason),
         counts: true,
         failed: false,
-        next: Next::Settled,
+        next: Action::Settled,
     }
 }
 
@@ -178,8 +184,8 @@ mod tests {
 
     const BEGAN: Timestamp = Timestamp::from_millis(1_000_000);
 
-    fn facts(tries: u32) -> Facts {
-        Facts {
+    fn facts(tries: u32) -> AttemptContext {
+        AttemptContext {
             kind: DeliveryKind::Event,
             tries,
             failures: tries,
@@ -190,10 +196,10 @@ mod tests {
         }
     }
 
-    fn verdict(kind: OutcomeKind, facts: Facts, age: Duration) -> Verdict {
+    fn decision(kind: OutcomeKind, facts: AttemptContext, age: Duration) -> Decision {
         decide(
             &Outcome::of(kind),
-            Facts { age, ..facts },
+            AttemptContext { age, ..facts },
             &DeliveryConfig::default(),
             BEGAN.plus(age),
             0.5,
@@ -206,7 +212,7 @@ mod tests {
         let last = policy.max_attempts - 1;
         let old = policy.max_age;
         let young = policy.max_age.saturating_sub(Duration::from_millis(1));
-        let status = |tries, age| verdict(OutcomeKind::Retry, facts(tries), age).status;
+        let status = |tries, age| decision(OutcomeKind::Retry, facts(tries), age).status;
         assert_eq!(status(last, young), DeliveryStatus::Pending);
         assert_eq!(status(last - 1, old), DeliveryStatus::Pending);
         assert_eq!(status(last, old), DeliveryStatus::Rejected);
@@ -215,9 +221,9 @@ mod tests {
 
     #[test]
     fn a_lost_answer_leaves_the_delivery_unknown_and_is_tried_again() {
-        let verdict = verdict(OutcomeKind::Unknown, facts(0), Duration::ZERO);
-        assert_eq!(verdict.status, DeliveryStatus::Unknown);
-        assert_eq!(verdict.next, Next::RetryAt(BEGAN.plus(Duration::from_millis(500))));
+        let decision = decision(OutcomeKind::Unknown, facts(0), Duration::ZERO);
+        assert_eq!(decision.status, DeliveryStatus::Unknown);
+        assert_eq!(decision.next, Action::RetryAt(BEGAN.plus(Duration::from_millis(500))));
     }
 
     #[test]
@@ -225,7 +231,7 @@ mod tests {
         let policy = DeliveryConfig::default();
         let late = BEGAN.plus(policy.max_age);
         let last = facts(policy.max_attempts - 1);
-        let outage = Facts { outage: true, ..last };
+        let outage = AttemptContext { outage: true, ..last };
         let outcome = |kind, http_status| Outcome {
             http_status,
             ..Outcome::of(kind)
@@ -235,13 +241,13 @@ mod tests {
             (outcome(OutcomeKind::Unknown, None), outage, DeliveryStatus::Unknown),
             (outcome(OutcomeKind::Retry, Some(429)), last, DeliveryStatus::Pending),
         ] {
-            let facts = Facts {
+            let facts = AttemptContext {
                 age: policy.max_age,
                 ..facts
             };
-            let verdict = decide(&outcome, facts, &policy, late, 0.5);
-            assert_eq!((verdict.status, verdict.counts), (status, false));
-            assert!(matches!(verdict.next, Next::RetryAt(_)));
+            let decision = decide(&outcome, facts, &policy, late, 0.5);
+            assert_eq!((decision.status, decision.counts), (status, false));
+            assert!(matches!(decision.next, Action::RetryAt(_)));
         }
     }
 
@@ -253,9 +259,9 @@ mod tests {
                 resend_unknown_subscriptions,
                 ..DeliveryConfig::default()
             };
-            let facts = Facts { kind, ..facts(0) };
-            let verdict = decide(&outcome, facts, &policy, BEGAN, 0.5);
-            (verdict.status, verdict.reason.unwrap_or_default())
+            let facts = AttemptContext { kind, ..facts(0) };
+            let decision = decide(&outcome, facts, &policy, BEGAN, 0.5);
+            (decision.status, decision.reason.unwrap_or_default())
         };
         for kind in DeliveryKind::ALL {
             assert_eq!(status(*kind, true).0, DeliveryStatus::Unknown, "{kind}");
@@ -273,42 +279,42 @@ mod tests {
 
     #[test]
     fn a_refusal_as_of_a_wrong_key_is_tried_again_like_any_failure() {
-        let refusal = verdict(OutcomeKind::Stopped, facts(3), Duration::ZERO);
+        let refusal = decision(OutcomeKind::Stopped, facts(3), Duration::ZERO);
         assert_eq!(refusal.status, DeliveryStatus::Pending);
-        assert!(refusal.counts && matches!(refusal.next, Next::RetryAt(_)));
-        let paused = Facts {
+        assert!(refusal.counts && matches!(refusal.next, Action::RetryAt(_)));
+        let paused = AttemptContext {
             outage: true,
             ..facts(3)
         };
-        assert!(!verdict(OutcomeKind::Stopped, paused, Duration::ZERO).counts);
+        assert!(!decision(OutcomeKind::Stopped, paused, Duration::ZERO).counts);
     }
 
     #[test]
     fn what_fails_alone_is_given_up_by_its_attempts_whatever_its_age() {
         let last = DeliveryConfig::default().max_attempts - 1;
         for kind in [OutcomeKind::Retry, OutcomeKind::Unknown, OutcomeKind::Stopped] {
-            let alone = |tries, outage| Facts {
+            let alone = |tries, outage| AttemptContext {
                 alone: true,
                 outage,
                 ..facts(tries)
             };
-            let status = |facts| verdict(kind, facts, Duration::ZERO).status;
+            let status = |facts| decision(kind, facts, Duration::ZERO).status;
             assert!(!status(alone(last - 1, false)).is_final(), "{kind}");
             assert_eq!(status(alone(last, false)), DeliveryStatus::Rejected, "{kind}");
             assert!(!status(alone(last, true)).is_final(), "{kind}: an outage");
             assert!(!status(facts(last)).is_final(), "{kind}: nobody else was tried");
-            let reason = verdict(kind, alone(last, false), Duration::ZERO).reason;
+            let reason = decision(kind, alone(last, false), Duration::ZERO).reason;
             assert!(reason.is_some_and(|reason| reason.contains("other requests")));
         }
     }
 
     #[test]
     fn the_back_off_grows_with_all_attempts_and_in_an_outage_up_to_a_minute() {
-        let delay = |facts| match verdict(OutcomeKind::Retry, facts, Duration::ZERO).next {
-            Next::RetryAt(at) => at.since(BEGAN),
-            Next::Settled | Next::Resend => Duration::ZERO,
+        let delay = |facts| match decision(OutcomeKind::Retry, facts, Duration::ZERO).next {
+            Action::RetryAt(at) => at.since(BEGAN),
+            Action::Settled | Action::Resend => Duration::ZERO,
         };
-        let failed = |failures, outage| Facts {
+        let failed = |failures, outage| AttemptContext {
             failures,
             outage,
             ..facts(0)
@@ -321,13 +327,16 @@ mod tests {
 
     #[test]
     fn a_conflict_is_resent_once_without_the_weaker_identifier_then_refused() {
-        let can = Facts {
+        let can = AttemptContext {
             can_go_without: true,
             ..facts(0)
         };
-        assert_eq!(verdict(OutcomeKind::Conflict, can, Duration::ZERO).next, Next::Resend);
-        let after = verdict(OutcomeKind::Conflict, facts(0), Duration::ZERO);
-        assert_eq!((after.status, after.next), (DeliveryStatus::Rejected, Next::Settled));
+        assert_eq!(
+            decision(OutcomeKind::Conflict, can, Duration::ZERO).next,
+            Action::Resend
+        );
+        let after = decision(OutcomeKind::Conflict, facts(0), Duration::ZERO);
+        assert_eq!((after.status, after.next), (DeliveryStatus::Rejected, Action::Settled));
     }
 
     #[test]
@@ -335,9 +344,12 @@ mod tests {
         let mut outcome = Outcome::of(OutcomeKind::Refused);
         outcome.http_status = Some(400);
         outcome.error = Some("invalid: metric name is required".to_owned());
-        let verdict = decide(&outcome, facts(0), &DeliveryConfig::default(), BEGAN, 0.0);
-        assert_eq!(verdict.status, DeliveryStatus::Rejected);
-        assert_eq!(verdict.reason.as_deref(), Some("400: invalid: metric name is required"));
+        let decision = decide(&outcome, facts(0), &DeliveryConfig::default(), BEGAN, 0.0);
+        assert_eq!(decision.status, DeliveryStatus::Rejected);
+        assert_eq!(
+            decision.reason.as_deref(),
+            Some("400: invalid: metric name is required")
+        );
     }
 
     #[test]
@@ -345,9 +357,9 @@ mod tests {
         let mut outcome = Outcome::of(OutcomeKind::Retry);
         for (asked, waited) in [(240, 240), (300, 300), (1_000_000, 300)] {
             outcome.retry_after = Some(Duration::from_secs(asked));
-            let verdict = decide(&outcome, facts(0), &DeliveryConfig::default(), BEGAN, 0.0);
+            let decision = decide(&outcome, facts(0), &DeliveryConfig::default(), BEGAN, 0.0);
             let at = BEGAN.plus(Duration::from_secs(waited));
-            assert_eq!(verdict.next, Next::RetryAt(at), "{asked}");
+            assert_eq!(decision.next, Action::RetryAt(at), "{asked}");
         }
     }
 }

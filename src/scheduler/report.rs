@@ -2,17 +2,17 @@
 
 use crate::metrics::Metrics;
 use crate::model::{EventStatus, Outcome};
-use crate::outbox::Then;
+use crate::outbox::Next;
 
-use super::hand::InHand;
+use super::active::ActiveEvent;
 use super::import::Watch;
 
 /// The result of a request or of a bulk job.
 pub(super) struct Report {
     /// Its events, and what was written for each.
-    pub(super) events: Vec<(InHand, Then)>,
+    pub(super) events: Vec<(ActiveEvent, Next)>,
     /// Events whose result could not be written.
-    pub(super) unwritten: Vec<InHand>,
+    pub(super) unwritten: Vec<ActiveEvent>,
     /// The answer; `None` when nothing was sent.
     pub(super) answered: Option<Outcome>,
     /// An import job that Klaviyo is processing from now on.
@@ -20,7 +20,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn of(events: Vec<(InHand, Then)>, answered: Option<Outcome>) -> Self {
+    pub(super) fn of(events: Vec<(ActiveEvent, Next)>, answered: Option<Outcome>) -> Self {
         Self {
             events,
             unwritten: Vec::new(),
@@ -34,10 +34,10 @@ impl Report {
         Self { watch, ..self }
     }
 
-    pub(super) fn unwritten(hands: Vec<InHand>) -> Self {
+    pub(super) fn unwritten(batch: Vec<ActiveEvent>) -> Self {
         Self {
             events: Vec::new(),
-            unwritten: hands,
+            unwritten: batch,
             answered: None,
             watch: None,
         }
@@ -45,19 +45,19 @@ impl Report {
 }
 
 /// Counts the settled deliveries of an event, or the current one, and the event itself when it is delivered.
-pub(super) fn stepped(metrics: &Metrics, hand: &mut InHand, then: &Then) {
-    let mut settled = std::mem::take(&mut hand.settled);
+pub(super) fn stepped(metrics: &Metrics, active: &mut ActiveEvent, next: &Next) {
+    let mut settled = std::mem::take(&mut active.settled);
     if settled.is_empty() {
-        settled.push(hand.place());
+        settled.push(active.place());
     }
     for place in settled {
-        let delivery = &hand.event.deliveries[place];
+        let delivery = &active.event.deliveries[place];
         metrics.delivery(delivery.kind, delivery.status);
     }
-    if let Then::Finish { status, now, .. } = then
+    if let Next::Complete { status, now, .. } = next
         && *status == EventStatus::Delivered
-        && !hand.replayed()
+        && !active.replayed()
     {
-        metrics.delivered_after(now.since(hand.event.received_at));
+        metrics.delivered_after(now.since(active.event.received_at));
     }
 }

@@ -48,7 +48,7 @@ mod tests {
     fn a_clock_that_is_set_back_is_led_by_as_much_and_by_no_more_than_a_wait_can_take() {
         let start = Hands(NOON, Duration::ZERO);
         let lead = Lead::since(None, &start);
-        let of = |hands: Hands| lead.of(&hands, HOUR).as_secs();
+        let of = |batch: Hands| lead.of(&batch, HOUR).as_secs();
         assert_eq!(of(Hands(NOON.plus(HOUR), HOUR)), 0, "it goes on");
         assert_eq!(of(Hands(NOON.plus(HOUR / 2), HOUR)), 1800, "set back");
         assert_eq!(of(Hands(NOON.plus(HOUR), HOUR * 3 / 2)), 1800, "it goes on from there");
@@ -58,11 +58,11 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_set_back_before_the_start_is_led_too() {
-        let hands = Hands(NOON, HOUR);
-        let lead = Lead::since(Some(NOON.plus(HOUR / 4)), &hands);
-        assert_eq!(lead.of(&hands, HOUR).as_secs(), 900);
+        let batch = Hands(NOON, HOUR);
+        let lead = Lead::since(Some(NOON.plus(HOUR / 4)), &batch);
+        assert_eq!(lead.of(&batch, HOUR).as_secs(), 900);
         assert_eq!(
-            Lead::since(Some(NOON.minus(HOUR)), &hands).of(&hands, HOUR).as_secs(),
+            Lead::since(Some(NOON.minus(HOUR)), &batch).of(&batch, HOUR).as_secs(),
             0
         );
     }

@@ -3,24 +3,24 @@
 use std::collections::BTreeMap;
 
 use crate::model::EventId;
-use crate::outbox::Then;
+use crate::outbox::Next;
 
-use super::super::hand::{Held, InHand};
+use super::super::active::{ActiveEvent, Held};
 
 /// What happens to the events of a request, in their order.
 #[derive(Default)]
 pub(super) struct Returns {
     /// Those that are queued again, before all others.
-    pub(super) first: Vec<InHand>,
+    pub(super) first: Vec<ActiveEvent>,
     /// Those that continue with their next request. They are queued behind the others, so that an event with hundreds
     /// of requests takes turns with events that have one.
-    pub(super) next: Vec<InHand>,
+    pub(super) next: Vec<ActiveEvent>,
     /// Those that wait behind one of them, by their run.
-    pub(super) behind: BTreeMap<EventId, Vec<InHand>>,
+    pub(super) behind: BTreeMap<EventId, Vec<ActiveEvent>>,
     /// Those that are not active any more: the run of each, and how much of the window it used.
     pub(super) gone: Vec<(Option<EventId>, Held)>,
     /// Those that would stay active, but wait for an event of their run that does not.
-    pub(super) interrupted: Vec<InHand>,
+    pub(super) interrupted: Vec<ActiveEvent>,
     /// Runs with an event that was requeued or is held: the events behind it are requeued too.
     pub(super) broken: Vec<EventId>,
     /// Events whose result could not be written.
@@ -29,49 +29,49 @@ pub(super) struct Returns {
 
 impl Returns {
     /// Sorts an event by the result that was written.
-    pub(super) fn sort(&mut self, mut hand: InHand, then: &Then) {
-        let before = hand.place();
-        let stays = match then {
-            Then::Stay => hand.advance(),
-            Then::Release { .. } | Then::GiveBack { .. } | Then::Finish { .. } => false,
+    pub(super) fn sort(&mut self, mut active: ActiveEvent, next: &Next) {
+        let before = active.place();
+        let stays = match next {
+            Next::Continue => active.advance(),
+            Next::Reschedule { .. } | Next::Requeue { .. } | Next::Complete { .. } => false,
         };
-        let breaks = match then {
-            Then::Release { .. } | Then::GiveBack { .. } => true,
-            Then::Finish { hold, .. } => *hold,
-            Then::Stay => false,
+        let breaks = match next {
+            Next::Reschedule { .. } | Next::Requeue { .. } => true,
+            Next::Complete { hold, .. } => *hold,
+            Next::Continue => false,
         };
-        if let Some(run) = hand.run
+        if let Some(run) = active.run
             && breaks
             && !self.broken.contains(&run)
         {
             self.broken.push(run);
         }
-        if stays && hand.run.is_some_and(|run| self.broken.contains(&run)) {
-            self.interrupted.push(hand);
+        if stays && active.run.is_some_and(|run| self.broken.contains(&run)) {
+            self.interrupted.push(active);
         } else if stays {
-            let moved = hand.place() != before;
-            self.stays(hand, moved);
+            let moved = active.place() != before;
+            self.stays(active, moved);
         } else {
-            self.gone.push((hand.run, hand.held));
+            self.gone.push((active.run, active.held));
         }
     }
 
     /// Takes an event whose result could not be written; it is requeued later.
-    pub(super) fn unwritten(&mut self, hand: &InHand) {
-        self.broken.extend(hand.run);
-        self.unwritten.push(hand.event.id);
-        self.gone.push((hand.run, hand.held));
+    pub(super) fn unwritten(&mut self, active: &ActiveEvent) {
+        self.broken.extend(active.run);
+        self.unwritten.push(active.event.id);
+        self.gone.push((active.run, active.held));
     }
 
     /// Queues the first event of a run that stays active; the others wait behind it.
-    fn stays(&mut self, hand: InHand, moved: bool) {
+    fn stays(&mut self, active: ActiveEvent, moved: bool) {
         let mut queued = self.first.iter().chain(&self.next);
-        match hand.run {
+        match active.run {
             Some(run) if queued.any(|queued| queued.run == Some(run)) => {
-                self.behind.entry(run).or_default().push(hand);
+                self.behind.entry(run).or_default().push(active);
             }
-            Some(_) | None if moved => self.next.push(hand),
-            Some(_) | None => self.first.push(hand),
+            Some(_) | None if moved => self.next.push(active),
+            Some(_) | None => self.first.push(active),
         }
     }
 }

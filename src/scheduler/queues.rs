@@ -4,9 +4,9 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::klaviyo::bulk::{BulkJob, DoesNotFit};
 use crate::model::{EventId, Family};
-use crate::scheduler::Vacancy;
+use crate::scheduler::policy::Vacancy;
 
-use super::hand::InHand;
+use super::active::ActiveEvent;
 
 /// The queues of the five families of single requests, and the runs of events behind them.
 #[derive(Debug, Default)]
@@ -22,10 +22,10 @@ pub(super) struct Queues {
 /// The queue of one family. Requests that have failed wait separately, so that they cannot block all others.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    fresh: VecDeque<InHand>,
-    failed: VecDeque<InHand>,
+    fresh: VecDeque<ActiveEvent>,
+    failed: VecDeque<ActiveEvent>,
     /// How many of them may be sent in a bulk job.
-    travelling: usize,
+    bulkable: usize,
     /// Flips with each request, so that the two kinds of choice alternate.
     turn: bool,
 }
@@ -35,7 +35,7 @@ pub(super) struct Queue {
 struct Run {
     /// How many are queued or in flight.
     ahead: usize,
-    waiting: VecDeque<InHand>,
+    waiting: VecDeque<ActiveEvent>,
 }
 
 impl Queues {
@@ -60,32 +60,32 @@ impl Queues {
     }
 
     /// Queues claimed events, each run in its order.
-    pub(super) fn push(&mut self, hands: Vec<InHand>) {
-        for hand in hands {
-            if let Some(run) = hand.run {
+    pub(super) fn push(&mut self, batch: Vec<ActiveEvent>) {
+        for active in batch {
+            if let Some(run) = active.run {
                 let run = self.runs.entry(run).or_default();
                 if run.ahead > 0 {
-                    run.waiting.push_back(hand);
+                    run.waiting.push_back(active);
                     continue;
                 }
                 run.ahead = 1;
             }
-            self.queue(hand, false);
+            self.queue(active, false);
         }
     }
 
     /// Queues an event again before the others, because it has waited longest. It still counts in its run.
-    pub(super) fn push_first(&mut self, hand: InHand) {
-        self.queue(hand, true);
+    pub(super) fn push_first(&mut self, active: ActiveEvent) {
+        self.queue(active, true);
     }
 
     /// Queues an event again behind the others. It still counts in its run.
-    pub(super) fn push_last(&mut self, hand: InHand) {
-        self.queue(hand, false);
+    pub(super) fn push_last(&mut self, active: ActiveEvent) {
+        self.queue(active, false);
     }
 
-    fn queue(&mut self, hand: InHand, first: bool) {
-        self.of(hand.delivery().kind.family()).push(hand, first);
+    fn queue(&mut self, active: ActiveEvent, first: bool) {
+        self.of(active.delivery().kind.family()).push(active, first);
     }
 
     /// An event that was queued or in flight is done or was requeued in the outbox: the next one of its run is queued
@@ -110,16 +110,16 @@ impl Queues {
     }
 
     /// Puts events back in their run, before the rest, because an earlier event of the run is still queued.
-    pub(super) fn wait_again(&mut self, run: EventId, hands: Vec<InHand>) {
+    pub(super) fn wait_again(&mut self, run: EventId, batch: Vec<ActiveEvent>) {
         let entry = self.runs.entry(run).or_default();
-        entry.ahead = entry.ahead.saturating_sub(hands.len());
-        for hand in hands.into_iter().rev() {
-            entry.waiting.push_front(hand);
+        entry.ahead = entry.ahead.saturating_sub(batch.len());
+        for active in batch.into_iter().rev() {
+            entry.waiting.push_front(active);
         }
     }
 
     /// Removes the waiting events of a run, because the event before them will not be sent now.
-    pub(super) fn give_up(&mut self, run: EventId) -> Vec<InHand> {
+    pub(super) fn give_up(&mut self, run: EventId) -> Vec<ActiveEvent> {
         let waiting = self.runs.get_mut(&run).map(|run| std::mem::take(&mut run.waiting));
         waiting.unwrap_or_default().into()
     }
@@ -130,16 +130,16 @@ impl Queues {
             return 0;
         }
         let waiting = |run: EventId| self.runs.get(&run).map_or(0, |run| run.waiting.len());
-        let travelling = self.events.fresh.iter().filter(|hand| hand.travels);
-        travelling.filter_map(|hand| hand.run).map(waiting).sum()
+        let bulkable = self.events.fresh.iter().filter(|active| active.bulkable);
+        bulkable.filter_map(|active| active.run).map(waiting).sum()
     }
 
     /// Removes all events of a family except `most`, the newest first, and the events that wait behind them.
-    pub(super) fn keep(&mut self, family: Family, most: usize) -> Vec<InHand> {
+    pub(super) fn keep(&mut self, family: Family, most: usize) -> Vec<ActiveEvent> {
         let mut out = Vec::new();
-        for hand in self.of(family).keep(most) {
-            let run = hand.run;
-            out.push(hand);
+        for active in self.of(family).keep(most) {
+            let run = active.run;
+            out.push(active);
             if let Some(run) = run {
                 out.extend(self.give_up(run));
                 self.left(run);
@@ -149,7 +149,7 @@ impl Queues {
     }
 
     /// Removes all events.
-    pub(super) fn drain(&mut self) -> Vec<InHand> {
+    pub(super) fn drain(&mut self) -> Vec<ActiveEvent> {
         let all = Self::FAMILIES.iter();
         all.flat_map(|family| self.keep(*family, 0)).collect()
     }
@@ -158,8 +158,8 @@ impl Queues {
     /// event are in the job, the next events of its run go in the same job, in their order.
     pub(super) fn take_job(&mut self, family: Family) -> Vec<Part> {
         let queue = self.of(family);
-        let first = queue.fresh.iter().find(|hand| hand.travels);
-        let Some(first) = first.map(InHand::delivery) else {
+        let first = queue.fresh.iter().find(|active| active.bulkable);
+        let Some(first) = first.map(ActiveEvent::delivery) else {
             return Vec::new();
         };
         let Some(job) = BulkJob::new(first.kind, first.list_id.as_deref()) else {
@@ -173,10 +173,10 @@ impl Queues {
             full: false,
         };
         let mut left = VecDeque::with_capacity(fresh.len());
-        for hand in fresh {
-            let run = hand.run;
-            if let Err(hand) = load.take(hand) {
-                left.push_back(*hand);
+        for active in fresh {
+            let run = active.run;
+            if let Err(active) = load.take(active) {
+                left.push_back(*active);
                 continue;
             }
             if let Some(run) = run.and_then(|run| self.runs.get_mut(&run)) {
@@ -184,7 +184,11 @@ impl Queues {
             }
         }
         let queue = self.of(family);
-        queue.travelling = left.iter().chain(&queue.failed).filter(|hand| hand.travels).count();
+        queue.bulkable = left
+            .iter()
+            .chain(&queue.failed)
+            .filter(|active| active.bulkable)
+            .count();
         queue.fresh = left;
         load.parts
     }
@@ -192,7 +196,7 @@ impl Queues {
 
 /// An event in a job, with the number of its requests in the job.
 pub(super) struct Part {
-    pub(super) hand: InHand,
+    pub(super) active: ActiveEvent,
     pub(super) requests: usize,
 }
 
@@ -207,32 +211,32 @@ struct Load {
 impl Load {
     /// Adds the current request of an event, and as many of its next ones as fit. Returns the event when not even the
     /// first one fits.
-    fn take(&mut self, hand: InHand) -> Result<(), Box<InHand>> {
-        let largest = self.largest.min(hand.largest_job);
-        if self.full || !hand.travels || self.parts.len() >= largest {
-            return Err(Box::new(hand));
+    fn take(&mut self, active: ActiveEvent) -> Result<(), Box<ActiveEvent>> {
+        let largest = self.largest.min(active.largest_job);
+        if self.full || !active.bulkable || self.parts.len() >= largest {
+            return Err(Box::new(active));
         }
-        let body = hand.delivery().request.as_deref().unwrap_or_default();
+        let body = active.delivery().request.as_deref().unwrap_or_default();
         if let Err(reason) = self.job.add(body) {
             self.full = reason == DoesNotFit::Full;
-            return Err(Box::new(hand));
+            return Err(Box::new(active));
         }
         self.largest = largest;
         let mut requests = 1;
-        while let Some((_, body)) = hand.next_in_job(hand.place() + requests - 1) {
+        while let Some((_, body)) = active.next_in_job(active.place() + requests - 1) {
             if self.job.add(body).is_err() {
                 break;
             }
             requests += 1;
         }
-        self.parts.push(Part { hand, requests });
+        self.parts.push(Part { active, requests });
         Ok(())
     }
 
     /// Whether the event behind the last one may go in this job too: all requests of the last one are in it.
     fn ends(&self) -> bool {
         let last = self.parts.last();
-        last.is_some_and(|last| last.hand.ends_with(last.hand.place() + last.requests - 1))
+        last.is_some_and(|last| last.active.ends_with(last.active.place() + last.requests - 1))
     }
 }
 
@@ -261,26 +265,26 @@ impl Queue {
     }
 
     /// How many may be sent in a bulk job.
-    pub(super) const fn travelling(&self) -> usize {
-        self.travelling
+    pub(super) const fn bulkable(&self) -> usize {
+        self.bulkable
     }
 
-    fn push(&mut self, hand: InHand, first: bool) {
-        self.travelling += usize::from(hand.travels);
-        let queue = if hand.failures() == 0 {
+    fn push(&mut self, active: ActiveEvent, first: bool) {
+        self.bulkable += usize::from(active.bulkable);
+        let queue = if active.failures() == 0 {
             &mut self.fresh
         } else {
             &mut self.failed
         };
         if first {
-            queue.push_front(hand);
+            queue.push_front(active);
         } else {
-            queue.push_back(hand);
+            queue.push_back(active);
         }
     }
 
     /// Removes the next event to be sent singly. Those that have failed before alternate with the others.
-    pub(super) fn take(&mut self, vacancy: Vacancy) -> Option<InHand> {
+    pub(super) fn take(&mut self, vacancy: Vacancy) -> Option<ActiveEvent> {
         self.turn = !self.turn;
         let taken = match vacancy {
             Vacancy::None => None,
@@ -294,7 +298,7 @@ impl Queue {
     /// Removes the event that is the best probe while the family is paused or recovering: one that has not failed, the
     /// newest and the oldest in turn, since events that came together may fail together; otherwise the one that has
     /// failed least.
-    pub(super) fn take_probe(&mut self) -> Option<InHand> {
+    pub(super) fn take_probe(&mut self) -> Option<ActiveEvent> {
         self.turn = !self.turn;
         let fresh = if self.turn {
             self.fresh.pop_back()
@@ -308,18 +312,18 @@ impl Queue {
         self.taken(taken)
     }
 
-    fn taken(&mut self, taken: Option<InHand>) -> Option<InHand> {
-        self.travelling -= usize::from(taken.as_ref().is_some_and(|hand| hand.travels));
+    fn taken(&mut self, taken: Option<ActiveEvent>) -> Option<ActiveEvent> {
+        self.bulkable -= usize::from(taken.as_ref().is_some_and(|active| active.bulkable));
         taken
     }
 
     /// Removes all except `most`, the newest first.
-    fn keep(&mut self, most: usize) -> Vec<InHand> {
+    fn keep(&mut self, most: usize) -> Vec<ActiveEvent> {
         let failed = self.failed.split_off(self.failed.len().min(most));
         let room = most.saturating_sub(self.failed.len());
         let fresh = self.fresh.split_off(self.fresh.len().min(room));
-        let out: Vec<InHand> = fresh.into_iter().chain(failed).collect();
-        self.travelling -= out.iter().filter(|hand| hand.travels).count();
+        let out: Vec<ActiveEvent> = fresh.into_iter().chain(failed).collect();
+        self.bulkable -= out.iter().filter(|active| active.bulkable).count();
         out
     }
 }

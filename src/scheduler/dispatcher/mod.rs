@@ -20,28 +20,28 @@ use tokio::task::{Id, JoinError, JoinSet};
 use crate::delivery::Remote;
 use crate::model::{EventId, Family, Timestamp};
 use crate::outbox::{LimitInUse, NextDue};
-use crate::scheduler::{Breakers, Latencies, Limits};
+use crate::scheduler::policy::{Breakers, Latencies, Limits};
 
-use super::context::{Context, LONGEST_PARKED, Unwritten};
-use super::hand::Held;
+use super::active::Held;
+use super::context::{Context, LONGEST_PARKED, WriteGaveUp};
+use super::counters;
 use super::intake::{self, Intake, Room};
 use super::queues::Queues;
 use super::report::Report;
-use super::told;
 use pauses::Pauses;
 
 /// How often the use of the limits is written to the outbox while it changes.
-const TELL_EVERY: Duration = Duration::from_secs(5);
+const REPORT_EVERY: Duration = Duration::from_secs(5);
 /// How many events of a stopped family stay active, ready for when it resumes. The others are parked.
 const KEPT_WHILE_STOPPED: usize = 64;
 
 /// The result of a task.
 enum Returned {
     /// Events were claimed.
-    Taken(Result<Intake, Unwritten>),
+    Taken(Result<Intake, WriteGaveUp>),
     /// A request or a bulk job was sent and settled.
     Sent(Report),
-    /// A watched job is over and settled; `None` when the relay stopped before.
+    /// A watched job is over and settled; `None` when the scheduler stopped before.
     Watched(Option<Report>),
     /// The answer of the accounts endpoint, which shows whether Klaviyo accepts the key.
     Asked(Remote),
@@ -69,8 +69,8 @@ struct InFlightRequest {
     runs: Vec<EventId>,
 }
 
-/// The state of a running relay.
-pub(super) struct Desk {
+/// The state of a running scheduler.
+pub(super) struct Dispatcher {
     context: Arc<Context>,
     breakers: Breakers,
     limits: Limits,
@@ -91,15 +91,15 @@ pub(super) struct Desk {
     /// The family that is served first next time.
     turn: usize,
     /// The use of the limits that was last written to the outbox, and when.
-    told: (Timestamp, Vec<LimitInUse>),
+    reported: (Timestamp, Vec<LimitInUse>),
 }
 
-impl Desk {
+impl Dispatcher {
     pub(super) async fn open(context: Arc<Context>) -> Self {
         let mut breakers = Breakers::closed(context.settings.policy.max_in_flight);
         let pauses = Pauses::load(&context, &mut breakers).await;
         let limits = Limits::new(&context.settings.policy);
-        let mut desk = Self {
+        let mut dispatcher = Self {
             context,
             breakers,
             limits,
@@ -114,16 +114,16 @@ impl Desk {
             look: true,
             next_due: NextDue::default(),
             turn: 0,
-            told: (Timestamp::from_millis(0), Vec::new()),
+            reported: (Timestamp::from_millis(0), Vec::new()),
         };
         // A rest that a 429 caused ends with the process.
-        desk.write_pauses(desk.context.now()).await;
-        desk
+        dispatcher.write_pauses(dispatcher.context.now()).await;
+        dispatcher
     }
 
-    /// Continues with the relay's current settings. What is in flight keeps the settings it began with, and the counts
+    /// Continues with the scheduler's current settings. What is in flight keeps the settings it began with, and the counts
     /// of what was sent are kept.
-    pub(super) fn set_anew(&mut self) {
+    pub(super) fn apply_settings(&mut self) {
         let former = &self.context;
         let context = former.current();
         let other_key = context.settings.sender.fingerprint() != former.settings.sender.fingerprint();
@@ -147,7 +147,7 @@ impl Desk {
 
     /// Claims the events that are due, one intake at a time, when a good part of the window is free. It looks only when
     /// something may be due: an intake that found nothing does not cause another one. Due events without room stay due.
-    pub(super) fn take_in(&mut self) {
+    pub(super) fn claim_more(&mut self) {
         let now = self.context.now();
         let room = self.room();
         if self.taking_in || !(self.look || room.fits(self.next_due, now)) {
@@ -159,7 +159,7 @@ impl Desk {
         }
         self.look = false;
         self.taking_in = true;
-        let instruments = &self.context.relay.instruments;
+        let instruments = &self.context.scheduler.instruments;
         instruments.pulse.taking_in();
         instruments.metrics.looked_for_work();
         let context = Arc::clone(&self.context);
@@ -190,34 +190,34 @@ impl Desk {
         let families: Vec<Family> = Queues::FAMILIES.into_iter().filter(stopped).collect();
         let until = now.plus(LONGEST_PARKED);
         for family in families {
-            let hands = self.queues.keep(family, KEPT_WHILE_STOPPED);
-            self.release(&hands, |hand| hand.park(until));
+            let batch = self.queues.keep(family, KEPT_WHILE_STOPPED);
+            self.release(&batch, |active| active.park(until));
         }
     }
 
     /// Updates the metrics of the breakers and limits, and from time to time the use of the limits in the outbox.
-    pub(super) fn tell(&mut self) {
+    pub(super) fn report_metrics(&mut self) {
         let now = self.context.now();
         self.look_at_pauses(now);
-        self.tell_of_work(now);
-        let relay = &self.context.relay;
-        told::standing(&relay.instruments.metrics, &self.breakers, &self.limits, now);
-        if !has_passed(TELL_EVERY, self.told.0, now) {
+        self.report_work(now);
+        let scheduler = &self.context.scheduler;
+        counters::standing(&scheduler.instruments.metrics, &self.breakers, &self.limits, now);
+        if !has_passed(REPORT_EVERY, self.reported.0, now) {
             return;
         }
-        let families = told::limits_in_use(&self.limits, now);
-        if families != self.told.1 {
-            let outbox = relay.outbox.clone();
-            let told = families.clone();
+        let families = counters::limits_in_use(&self.limits, now);
+        if families != self.reported.1 {
+            let outbox = scheduler.outbox.clone();
+            let reported = families.clone();
             // Only for display: a failed write changes nothing.
-            drop(tokio::spawn(async move { outbox.tell_limits(now, told).await }));
+            drop(tokio::spawn(async move { outbox.report_limits(now, reported).await }));
         }
-        self.told = (now, families);
+        self.reported = (now, families);
     }
 
     /// Reports to the heartbeats whether there is work that nothing blocks: neither a pause nor an import job at
     /// Klaviyo.
-    fn tell_of_work(&mut self, now: Timestamp) {
+    fn report_work(&mut self, now: Timestamp) {
         let hindered = !self.pauses.is_empty() || !self.watched.is_empty();
         let has_room = self.room().live >= self.context.settings.policy.window.div_ceil(4);
         let due = self.next_due.live.filter(|at| *at <= now && !hindered && has_room);
@@ -225,11 +225,11 @@ impl Desk {
             .iter()
             .any(|family| !self.queues.of(*family).is_empty());
         let something = !hindered && (due.is_some() || queued);
-        self.context.relay.instruments.pulse.owes(something, due);
+        self.context.scheduler.instruments.pulse.owes(something, due);
     }
 
     /// Waits until a task in flight ends; never returns while there is none. It is safe to cancel: the result is
-    /// applied afterwards, by [`Desk::enter`].
+    /// applied afterwards, by [`Dispatcher::enter`].
     pub(super) async fn next(&mut self) -> Ended {
         match self.tasks.join_next_with_id().await {
             Some(ended) => Ended(ended),
@@ -242,7 +242,7 @@ impl Desk {
         self.finish().await;
         let now = self.context.now();
         let back = self.queues.drain();
-        self.release(&back, |hand| hand.release(now));
+        self.release(&back, |active| active.release(now));
         self.finish().await;
     }
 

@@ -1,4 +1,4 @@
-//! The state that every task of a running relay shares, and how it writes to the outbox.
+//! The state that every task of a running scheduler shares, and how it writes to the outbox.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use crate::metrics::Instruments;
 use crate::model::{
     AfterDead, DeliveryKind, EventId, EventStatus, EventType, ImportJobId, Outcome, SourceRules, Timestamp,
 };
-use crate::outbox::{Begun, ClaimedEvent, Outbox, Start, Step, Then, WriteError};
+use crate::outbox::{Begun, ClaimedEvent, Next, Outbox, Start, Transition, WriteError};
 
-use crate::scheduler::longest_wait;
+use crate::scheduler::policy::longest_wait;
 
+use super::counters;
 use super::deaths::{DeadLog, Refusal};
 use super::lead::Lead;
-use super::told;
 
 /// A parked event is due after this time at the latest, in case the end of the pause is missed.
 pub(super) const LONGEST_PARKED: Duration = Duration::from_mins(10);
@@ -29,9 +29,9 @@ const WRITE_PAUSE: Duration = Duration::from_secs(1);
 /// How often a write is tried that SQLite itself rejects, for example by a constraint.
 const OWN_FAULT_TRIES: u32 = 5;
 
-/// The parts that a relay works with.
+/// The parts that a scheduler works with.
 #[derive(Clone)]
-pub struct Relay {
+pub struct Scheduler {
     /// The source of events, and the store of their outcomes.
     pub outbox: Outbox,
     /// The settings that can change at run time. Work in flight continues with the settings it began with.
@@ -42,7 +42,7 @@ pub struct Relay {
     pub instruments: Instruments,
 }
 
-/// The settings of a relay that can change at run time.
+/// The settings of a scheduler that can change at run time.
 #[derive(Clone)]
 pub struct Settings {
     /// Sends the requests.
@@ -59,10 +59,10 @@ pub struct Settings {
     pub sources: HashMap<String, SourceRules>,
 }
 
-/// The context of the tasks of a running relay. A task keeps the context it began with.
+/// The context of the tasks of a running scheduler. A task keeps the context it began with.
 pub(super) struct Context {
-    pub(super) relay: Relay,
-    /// The relay's settings when this context was made.
+    pub(super) scheduler: Scheduler,
+    /// The scheduler's settings when this context was made.
     pub(super) settings: Arc<Settings>,
     pub(super) stop: CancellationToken,
     dead: DeadLog,
@@ -101,20 +101,20 @@ impl Blame {
 
 /// The outbox did not accept a write after all tries, or is closed.
 #[derive(Debug)]
-pub(super) struct Unwritten;
+pub(super) struct WriteGaveUp;
 
 impl Context {
-    /// Makes a context with the relay's current settings.
-    pub(super) async fn new(relay: Relay, stop: CancellationToken) -> Self {
-        let latest = relay.outbox.latest_time().await.ok().flatten();
-        let lead = Arc::new(Lead::since(latest, relay.clock.as_ref()));
-        Self::led(relay, stop, lead)
+    /// Makes a context with the scheduler's current settings.
+    pub(super) async fn new(scheduler: Scheduler, stop: CancellationToken) -> Self {
+        let latest = scheduler.outbox.latest_time().await.ok().flatten();
+        let lead = Arc::new(Lead::since(latest, scheduler.clock.as_ref()));
+        Self::led(scheduler, stop, lead)
     }
 
-    fn led(mut relay: Relay, stop: CancellationToken, lead: Arc<Lead>) -> Self {
-        let settings = Arc::clone(&relay.settings.borrow_and_update());
+    fn led(mut scheduler: Scheduler, stop: CancellationToken, lead: Arc<Lead>) -> Self {
+        let settings = Arc::clone(&scheduler.settings.borrow_and_update());
         Self {
-            relay,
+            scheduler,
             settings,
             stop,
             dead: DeadLog::default(),
@@ -122,14 +122,14 @@ impl Context {
         }
     }
 
-    /// The same relay with its current settings, for tasks that run long.
+    /// The same scheduler with its current settings, for tasks that run long.
     pub(super) fn current(&self) -> Self {
-        Self::led(self.relay.clone(), self.stop.clone(), Arc::clone(&self.lead))
+        Self::led(self.scheduler.clone(), self.stop.clone(), Arc::clone(&self.lead))
     }
 
     /// How far the clock of the outbox's due times is ahead.
     pub(super) fn lead(&self) -> Duration {
-        let clock = self.relay.clock.as_ref();
+        let clock = self.scheduler.clock.as_ref();
         self.lead.of(clock, self.longest_wait())
     }
 
@@ -139,7 +139,7 @@ impl Context {
     }
 
     pub(super) fn now(&self) -> Timestamp {
-        self.relay.clock.now()
+        self.scheduler.clock.now()
     }
 
     /// The earliest time it can be, by the earlier of two clocks. An event dies of its age by this time, because a dead
@@ -157,36 +157,36 @@ impl Context {
     }
 
     fn witnessed(&self) -> Option<Timestamp> {
-        let clock = self.relay.clock.as_ref();
-        self.relay.outbox.witness().believed(clock)
+        let clock = self.scheduler.clock.as_ref();
+        self.scheduler.outbox.witness().believed(clock)
     }
 
     /// Records the start of attempts.
-    pub(super) async fn begin(&self, starts: &[Start]) -> Result<Vec<Begun>, Unwritten> {
-        let outbox = &self.relay.outbox;
-        self.persist("the start of attempts", || outbox.begin(starts.to_vec()))
+    pub(super) async fn begin(&self, starts: &[Start]) -> Result<Vec<Begun>, WriteGaveUp> {
+        let outbox = &self.scheduler.outbox;
+        self.write_until_done("the start of attempts", || outbox.begin(starts.to_vec()))
             .await
     }
 
     /// Records the start of attempts that form one import job, in this order.
-    pub(super) async fn begin_import(&self, starts: &[Start]) -> Result<(ImportJobId, Vec<Begun>), Unwritten> {
-        let outbox = &self.relay.outbox;
+    pub(super) async fn begin_import(&self, starts: &[Start]) -> Result<(ImportJobId, Vec<Begun>), WriteGaveUp> {
+        let outbox = &self.scheduler.outbox;
         let begin = || outbox.begin_import(starts.to_vec());
-        self.persist("the start of an import job", begin).await
+        self.write_until_done("the start of an import job", begin).await
     }
 
     /// Records the results of attempts.
-    pub(super) async fn settle(&self, steps: &[Step]) -> Result<(), Unwritten> {
-        if steps.is_empty() {
+    pub(super) async fn settle(&self, transitions: &[Transition]) -> Result<(), WriteGaveUp> {
+        if transitions.is_empty() {
             return Ok(());
         }
-        let (outbox, lead) = (&self.relay.outbox, self.lead());
-        let steps_of = || steps.iter().cloned().map(|step| step.due_later(lead));
-        self.persist("what came of attempts", || outbox.settle(steps_of().collect()))
+        let (outbox, lead) = (&self.scheduler.outbox, self.lead());
+        let transitions_of = || transitions.iter().cloned().map(|transition| transition.due_later(lead));
+        self.write_until_done("what came of attempts", || outbox.settle(transitions_of().collect()))
             .await?;
-        told::settled(&self.relay.instruments.metrics, steps);
-        if steps.iter().any(is_progress) {
-            self.relay.instruments.pulse.settled();
+        counters::settled(&self.scheduler.instruments.metrics, transitions);
+        if transitions.iter().any(is_progress) {
+            self.scheduler.instruments.pulse.settled();
         }
         Ok(())
     }
@@ -194,7 +194,11 @@ impl Context {
     /// Repeats a write until it succeeds: the result of a sent request must not be lost because the disk was full for a
     /// while. Stops when the outbox is closed (the process is ending; the next start recovers), or when SQLite itself
     /// rejects the same write several times.
-    pub(super) async fn persist<T, F>(&self, what: &'static str, write: impl Fn() -> F) -> Result<T, Unwritten>
+    pub(super) async fn write_until_done<T, F>(
+        &self,
+        what: &'static str,
+        write: impl Fn() -> F,
+    ) -> Result<T, WriteGaveUp>
     where
         F: Future<Output = Result<T, WriteError>>,
     {
@@ -202,14 +206,14 @@ impl Context {
         loop {
             let error = match write().await {
                 Ok(written) => return Ok(written),
-                Err(WriteError::Closed) => return Err(Unwritten),
+                Err(WriteError::Closed) => return Err(WriteGaveUp),
                 Err(error) => error,
             };
-            self.relay.instruments.pulse.waits_for_the_outbox();
+            self.scheduler.instruments.pulse.waits_for_the_outbox();
             own_fault += u32::from(matches!(error, WriteError::Sqlite(_)));
             tracing::error!(error = %error_chain(&error), what, "failed to write; trying again");
             if own_fault >= OWN_FAULT_TRIES {
-                return Err(Unwritten);
+                return Err(WriteGaveUp);
             }
             tokio::time::sleep(WRITE_PAUSE).await;
         }
@@ -217,7 +221,7 @@ impl Context {
 
     /// Makes the end of an event. Where `[delivery] after_dead` is `hold`, a dead event is held: the events behind it
     /// wait for a replay or a discard.
-    pub(super) fn finish(&self, event: &ClaimedEvent, end: End) -> Then {
+    pub(super) fn finish(&self, event: &ClaimedEvent, end: End) -> Next {
         // An event that never became a deletion request erases nobody.
         let is_request = !matches!(end, End::Dead(_));
         let erase = is_request && event.kind == Some(EventType::Delete);
@@ -236,12 +240,12 @@ impl Context {
         };
         let hold = status == EventStatus::Dead && self.holds(event);
         if status == EventStatus::Dead {
-            let clock = self.relay.clock.as_ref();
+            let clock = self.scheduler.clock.as_ref();
             self.dead.note(event.id, refused, hold, clock, &self.stop);
         } else {
             tracing::debug!(event = %event.id, %status, "event is done");
         }
-        Then::Finish {
+        Next::Complete {
             event: event.id,
             status,
             reason,
@@ -265,8 +269,8 @@ fn copy_reason(first: EventId) -> String {
 }
 
 /// Whether a step is progress for its event: an answer, or an end.
-fn is_progress(step: &Step) -> bool {
-    step.settlement.is_some() || matches!(step.then, Then::Finish { .. })
+fn is_progress(transition: &Transition) -> bool {
+    transition.settlement.is_some() || matches!(transition.next, Next::Complete { .. })
 }
 
 /// Klaviyo's request id, if it is safe to log: only ids, no other text.

@@ -6,15 +6,15 @@ const FEWEST_FOR_A_JOB: usize = 50;
 const FEWEST_IN_A_RUN: usize = 8;
 /// Jobs of one family that may run concurrently, including those that Klaviyo processes after its answer. More would
 /// not be faster: their limit is ten a second.
-pub const JOBS_IN_AIR: usize = 2;
+pub const JOBS_IN_FLIGHT: usize = 2;
 
 /// What waits in a family, and what its limits allow at this moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pressure {
+pub struct QueueState {
     /// Requests that wait.
     pub waiting: usize,
     /// Those of them that may be sent in a job.
-    pub travelling: usize,
+    pub bulkable: usize,
     /// Those that wait behind one that may be sent in a job, and may go in the same job. Singly, each would wait for
     /// the one before it.
     pub following: usize,
@@ -30,7 +30,7 @@ pub struct Pressure {
 
 /// What to send next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Move {
+pub enum Dispatch {
     /// One request by itself: the least delay.
     Single,
     /// As many as fit in one job: the most throughput.
@@ -41,10 +41,10 @@ pub enum Move {
 
 /// Decides. Jobs are used for what single requests cannot send within the limits of about the next second. As soon as
 /// single requests can, everything is sent singly again.
-pub const fn choose(pressure: Pressure) -> Move {
-    let Pressure {
+pub const fn choose_dispatch(pressure: QueueState) -> Dispatch {
+    let QueueState {
         waiting,
-        travelling,
+        bulkable,
         following,
         single_room,
         clears,
@@ -56,14 +56,14 @@ pub const fn choose(pressure: Pressure) -> Move {
     } else {
         FEWEST_FOR_A_JOB
     };
-    let many = travelling > threshold || following >= FEWEST_IN_A_RUN;
-    if many && job_room > 0 && jobs < JOBS_IN_AIR {
-        return Move::Job;
+    let many = bulkable > threshold || following >= FEWEST_IN_A_RUN;
+    if many && job_room > 0 && jobs < JOBS_IN_FLIGHT {
+        return Dispatch::Job;
     }
     if waiting > 0 && single_room > 0 {
-        Move::Single
+        Dispatch::Single
     } else {
-        Move::Nothing
+        Dispatch::Nothing
     }
 }
 
@@ -71,9 +71,9 @@ pub const fn choose(pressure: Pressure) -> Move {
 mod tests {
     use super::*;
 
-    const QUIET: Pressure = Pressure {
+    const QUIET: QueueState = QueueState {
         waiting: 0,
-        travelling: 0,
+        bulkable: 0,
         following: 0,
         single_room: 280,
         clears: 280,
@@ -83,84 +83,84 @@ mod tests {
 
     #[test]
     fn a_shallow_backlog_goes_singly() {
-        assert_eq!(choose(QUIET), Move::Nothing);
-        let few = Pressure {
+        assert_eq!(choose_dispatch(QUIET), Dispatch::Nothing);
+        let few = QueueState {
             waiting: 280,
-            travelling: 280,
+            bulkable: 280,
             ..QUIET
         };
-        assert_eq!(choose(few), Move::Single);
-        let few_and_no_room = Pressure {
+        assert_eq!(choose_dispatch(few), Dispatch::Single);
+        let few_and_no_room = QueueState {
             waiting: 50,
-            travelling: 50,
+            bulkable: 50,
             single_room: 0,
             ..QUIET
         };
-        assert_eq!(choose(few_and_no_room), Move::Nothing);
+        assert_eq!(choose_dispatch(few_and_no_room), Dispatch::Nothing);
     }
 
     #[test]
     fn what_single_calls_cannot_clear_in_a_second_goes_in_jobs() {
-        let deep = Pressure {
+        let deep = QueueState {
             waiting: 281,
-            travelling: 281,
+            bulkable: 281,
             ..QUIET
         };
-        assert_eq!(choose(deep), Move::Job);
-        let spent = Pressure {
+        assert_eq!(choose_dispatch(deep), Dispatch::Job);
+        let spent = QueueState {
             waiting: 51,
-            travelling: 51,
+            bulkable: 51,
             single_room: 0,
             clears: 0,
             ..QUIET
         };
-        assert_eq!(choose(spent), Move::Job);
+        assert_eq!(choose_dispatch(spent), Dispatch::Job);
     }
 
     #[test]
     fn without_room_for_a_job_single_calls_use_theirs() {
-        let deep = Pressure {
+        let deep = QueueState {
             waiting: 1000,
-            travelling: 1000,
+            bulkable: 1000,
             ..QUIET
         };
-        assert_eq!(choose(Pressure { job_room: 0, ..deep }), Move::Single);
+        assert_eq!(choose_dispatch(QueueState { job_room: 0, ..deep }), Dispatch::Single);
         assert_eq!(
-            choose(Pressure {
-                jobs: JOBS_IN_AIR,
+            choose_dispatch(QueueState {
+                jobs: JOBS_IN_FLIGHT,
                 ..deep
             }),
-            Move::Single
+            Dispatch::Single
         );
         assert_eq!(
-            choose(Pressure {
+            choose_dispatch(QueueState {
                 job_room: 0,
                 single_room: 0,
                 ..deep
             }),
-            Move::Nothing
+            Dispatch::Nothing
         );
     }
 
     #[test]
     fn events_of_one_person_behind_each_other_go_in_a_job() {
-        let run = |following| Pressure {
+        let run = |following| QueueState {
             waiting: 1,
-            travelling: 1,
+            bulkable: 1,
             following,
             ..QUIET
         };
-        assert_eq!(choose(run(FEWEST_IN_A_RUN - 1)), Move::Single);
-        assert_eq!(choose(run(FEWEST_IN_A_RUN)), Move::Job);
+        assert_eq!(choose_dispatch(run(FEWEST_IN_A_RUN - 1)), Dispatch::Single);
+        assert_eq!(choose_dispatch(run(FEWEST_IN_A_RUN)), Dispatch::Job);
     }
 
     #[test]
-    fn what_may_not_travel_goes_singly_however_deep() {
-        let deep = Pressure {
+    fn what_is_not_bulkable_goes_singly_however_deep() {
+        let deep = QueueState {
             waiting: 1000,
-            travelling: 0,
+            bulkable: 0,
             ..QUIET
         };
-        assert_eq!(choose(deep), Move::Single);
+        assert_eq!(choose_dispatch(deep), Dispatch::Single);
     }
 }

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use tokio::task::Id;
 
 use super::super::report::Report;
-use super::{Desk, Returned};
+use super::{Dispatcher, Returned};
 use crate::model::Family;
-use crate::relay::hand::Held;
-use crate::relay::import::{self, Watch};
+use crate::scheduler::active::Held;
+use crate::scheduler::import::{self, Watch};
 
-impl Desk {
+impl Dispatcher {
     /// Continues to watch the import jobs that an earlier run left open.
-    pub(in crate::relay) async fn take_up(&mut self) {
+    pub(in crate::scheduler) async fn take_up(&mut self) {
         for job in import::left_open(&self.context).await {
             self.watch(Watch::of(job));
         }
@@ -45,14 +45,14 @@ impl Desk {
         }
     }
 
-    /// A job is over and settled: the events that still owe requests become active again. `None`: the relay is
+    /// A job is over and settled: the events that still owe requests become active again. `None`: the scheduler is
     /// stopping, and the job stays in the outbox.
     pub(super) async fn watch_ended(&mut self, id: Id, report: Option<Report>) {
         self.watched.remove(&id);
         if let Some(report) = report {
             let Report { events, unwritten, .. } = &report;
-            let hands = events.iter().map(|(hand, _)| hand).chain(unwritten);
-            self.held.add(Held::by(hands));
+            let batch = events.iter().map(|(active, _)| active).chain(unwritten);
+            self.held.add(Held::by(batch));
             self.sent(report, None).await;
         }
     }

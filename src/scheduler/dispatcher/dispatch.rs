@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use crate::model::{Family, Timestamp};
-use crate::scheduler::{InFlight, Move, Permit, Pressure, Slots, Vacancy, choose};
+use crate::scheduler::policy::{Dispatch, InFlight, Permit, QueueState, Slots, Vacancy, choose_dispatch};
 
+use super::super::active::{ActiveEvent, Held};
 use super::super::context::Blame;
-use super::super::hand::{Held, InHand};
 use super::super::queues::Queues;
 use super::super::report::Report;
 use super::super::{bulk, single};
-use super::{Desk, InFlightRequest, Returned, earlier, job_family};
+use super::{Dispatcher, InFlightRequest, Returned, earlier, job_family};
 
-impl Desk {
+impl Dispatcher {
     /// Sends the requests that may be sent. Returns when to try again if nothing happens before.
-    pub(in crate::relay) fn dispatch(&mut self) -> Option<Timestamp> {
+    pub(in crate::scheduler) fn dispatch(&mut self) -> Option<Timestamp> {
         let now = self.context.now();
         let mut until = earlier(self.next_due.ahead(now), self.next_look());
         let mut moved = true;
@@ -24,11 +24,11 @@ impl Desk {
                 if self.queues.of(family).is_empty() {
                     continue;
                 }
-                match choose(self.pressure(family, now)) {
-                    Move::Single if self.send_single(family, now) => moved = true,
-                    Move::Job if self.send_job(family, now) => moved = true,
-                    Move::Single | Move::Job => {}
-                    Move::Nothing => until = earlier(until, self.room_again(family, now)),
+                match choose_dispatch(self.pressure(family, now)) {
+                    Dispatch::Single if self.send_single(family, now) => moved = true,
+                    Dispatch::Job if self.send_job(family, now) => moved = true,
+                    Dispatch::Single | Dispatch::Job => {}
+                    Dispatch::Nothing => until = earlier(until, self.room_again(family, now)),
                 }
             }
             self.turn = (self.turn + 1) % Queues::FAMILIES.len();
@@ -36,9 +36,9 @@ impl Desk {
         until
     }
 
-    fn pressure(&mut self, family: Family, now: Timestamp) -> Pressure {
+    fn pressure(&mut self, family: Family, now: Timestamp) -> QueueState {
         let queue = self.queues.of(family);
-        let (waiting, travelling) = (queue.len(), queue.travelling());
+        let (waiting, bulkable) = (queue.len(), queue.bulkable());
         let following = self.queues.following(family);
         let job_family = job_family(family);
         let jobs = self
@@ -48,22 +48,22 @@ impl Desk {
             .count()
             + self.watched(job_family);
         let vacant = self.vacancy(family) != Vacancy::None;
-        let room = |desk: &mut Self, family| match desk.permit(family, now) {
+        let room = |dispatcher: &mut Self, family| match dispatcher.permit(family, now) {
             _ if !vacant => 0,
             Permit::Wait(_) => 0,
-            Permit::Probe => desk.limits.room(family, now).min(1),
-            Permit::UpTo(more) => desk.limits.room(family, now).min(more),
-            Permit::Free => desk.limits.room(family, now),
+            Permit::Probe => dispatcher.limits.room(family, now).min(1),
+            Permit::UpTo(more) => dispatcher.limits.room(family, now).min(more),
+            Permit::Free => dispatcher.limits.room(family, now),
         };
         // No bulk job is sent while the account's state is in doubt: a probe is a single request.
         let bulk = self.context.settings.policy.bulk && !self.breakers.account_in_doubt();
         let job_room = match job_family {
-            Some(job_family) if bulk && travelling > 0 => room(self, job_family),
+            Some(job_family) if bulk && bulkable > 0 => room(self, job_family),
             Some(_) | None => 0,
         };
-        Pressure {
+        QueueState {
             waiting,
-            travelling,
+            bulkable,
             following,
             single_room: room(self, family),
             clears: self.limits.clears(family, now),
@@ -114,17 +114,17 @@ impl Desk {
         } else {
             queue.take(vacancy)
         };
-        let Some(hand) = taken else { return false };
+        let Some(active) = taken else { return false };
         let timeout = self.context.settings.policy.timeout;
-        let timeout = self.latencies.timeout(family, hand.failures(), timeout);
+        let timeout = self.latencies.timeout(family, active.failures(), timeout);
         let blame = Blame {
             outage: !self.breakers.counts(family),
-            alone: self.breakers.fails_alone(hand.event.id, family),
+            alone: self.breakers.fails_alone(active.event.id, family),
         };
-        let request = InFlightRequest::of(family, false, now, std::iter::once(&hand));
+        let request = InFlightRequest::of(family, false, now, std::iter::once(&active));
         let context = Arc::clone(&self.context);
         self.send(request, now, async move {
-            single::send(&context, hand, blame, timeout).await
+            single::send(&context, active, blame, timeout).await
         });
         true
     }
@@ -139,7 +139,7 @@ impl Desk {
             outage: !self.breakers.counts(job),
             alone: false,
         };
-        let request = InFlightRequest::of(job, true, now, parts.iter().map(|part| &part.hand));
+        let request = InFlightRequest::of(job, true, now, parts.iter().map(|part| &part.active));
         let context = Arc::clone(&self.context);
         self.send(request, now, async move {
             bulk::send(&context, parts, blame, timeout).await
@@ -160,15 +160,20 @@ impl Desk {
 }
 
 impl InFlightRequest {
-    fn of<'a>(family: Family, job: bool, started: Timestamp, hands: impl Iterator<Item = &'a InHand> + Clone) -> Self {
+    fn of<'a>(
+        family: Family,
+        job: bool,
+        started: Timestamp,
+        batch: impl Iterator<Item = &'a ActiveEvent> + Clone,
+    ) -> Self {
         Self {
             family,
             job,
             started,
-            events: hands.clone().map(|hand| hand.event.id).collect(),
-            held: Held::by(hands.clone()),
-            runs: hands.clone().filter_map(|hand| hand.run).collect(),
-            failed_before: hands.into_iter().any(|hand| hand.failures() > 0),
+            events: batch.clone().map(|active| active.event.id).collect(),
+            held: Held::by(batch.clone()),
+            runs: batch.clone().filter_map(|active| active.run).collect(),
+            failed_before: batch.into_iter().any(|active| active.failures() > 0),
         }
     }
 }

@@ -6,50 +6,50 @@ use tracing::{Instrument as _, Span, field};
 
 use crate::klaviyo;
 use crate::model::{DeliveryKind, DeliveryStatus, Outcome, OutcomeKind};
-use crate::outbox::{Begun, Settlement, Start, Step, StoredDelivery, Then};
-use crate::scheduler::{Facts, Next, decide, not_resent};
+use crate::outbox::{Begun, Next, Settlement, Start, StoredDelivery, Transition};
+use crate::scheduler::policy::{Action, AttemptContext, decide, not_resent};
 
 use crate::telemetry;
 
-use super::context::{Blame, Context, Unwritten, request_id};
-use super::hand::{InHand, Sent};
+use super::active::{ActiveEvent, Sent};
+use super::context::{Blame, Context, WriteGaveUp, request_id};
 use super::report::Report;
 
 /// How long an event waits while another unfinished delivery has the same `$event_id`.
 pub(super) const BUSY_PAUSE: Duration = Duration::from_secs(5);
 
 /// Makes one attempt of the current delivery of an event, which may take as long as `timeout`.
-pub(super) async fn send(context: &Context, mut hand: InHand, blame: Blame, timeout: Duration) -> Report {
+pub(super) async fn send(context: &Context, mut active: ActiveEvent, blame: Blame, timeout: Duration) -> Report {
     let span = tracing::info_span!(
         "attempt",
-        event = %hand.event.id,
-        delivery = %hand.delivery().id,
-        kind = %hand.delivery().kind,
+        event = %active.event.id,
+        delivery = %active.delivery().id,
+        kind = %active.delivery().kind,
         attempt = field::Empty,
         http.status = field::Empty,
         klaviyo.request_id = field::Empty,
     );
-    telemetry::resumed(&span, hand.event.traceparent.as_deref());
-    let attempted = attempt(context, &mut hand, blame, timeout).instrument(span);
+    telemetry::resumed(&span, active.event.traceparent.as_deref());
+    let attempted = attempt(context, &mut active, blame, timeout).instrument(span);
     match attempted.await {
-        Ok((then, answered)) => Report::of(vec![(hand, then)], answered),
-        Err(Unwritten) => Report::unwritten(vec![hand]),
+        Ok((next, answered)) => Report::of(vec![(active, next)], answered),
+        Err(WriteGaveUp) => Report::unwritten(vec![active]),
     }
 }
 
-type Attempted = (Then, Option<Outcome>);
+type Attempted = (Next, Option<Outcome>);
 
 async fn attempt(
     context: &Context,
-    hand: &mut InHand,
+    active: &mut ActiveEvent,
     blame: Blame,
     timeout: Duration,
-) -> Result<Attempted, Unwritten> {
-    let body = match body(context, hand) {
+) -> Result<Attempted, WriteGaveUp> {
+    let body = match body(context, active) {
         Ok(body) => body,
-        Err(reason) => return refuse(context, hand, reason).await,
+        Err(reason) => return refuse(context, active, reason).await,
     };
-    let delivery = hand.delivery().clone();
+    let delivery = active.delivery().clone();
     let start = Start {
         delivery: delivery.id,
         sent_to: context.settings.sent_to.clone(),
@@ -62,25 +62,25 @@ async fn attempt(
             attempt
         }
         Some(Begun::Duplicate(copied)) => {
-            hand.copied(copied);
-            let then = hand.end(context);
+            active.copied(copied);
+            let next = active.end(context);
             context
-                .settle(&[Step {
+                .settle(&[Transition {
                     settlement: None,
-                    then: then.clone(),
+                    next: next.clone(),
                 }])
                 .await?;
-            return Ok((then, None));
+            return Ok((next, None));
         }
         Some(Begun::Busy) | None => {
-            let then = hand.release(context.now().plus(BUSY_PAUSE));
+            let next = active.release(context.now().plus(BUSY_PAUSE));
             context
-                .settle(&[Step {
+                .settle(&[Transition {
                     settlement: None,
-                    then: then.clone(),
+                    next: next.clone(),
                 }])
                 .await?;
-            return Ok((then, None));
+            return Ok((next, None));
         }
     };
     let route = klaviyo::route(delivery.kind, delivery.list_id.as_deref());
@@ -92,60 +92,60 @@ async fn attempt(
     Span::current().record("http.status", outcome.http_status.map(i64::from));
     Span::current().record("klaviyo.request_id", request_id(&outcome));
     let answered = outcome.clone();
-    let (settlement, then) = judge(context, hand, attempt, outcome, &body, blame);
+    let (settlement, next) = judge(context, active, attempt, outcome, &body, blame);
     context
-        .settle(&[Step {
+        .settle(&[Transition {
             settlement: Some(settlement),
-            then: then.clone(),
+            next: next.clone(),
         }])
         .await?;
-    Ok((then, Some(answered)))
+    Ok((next, Some(answered)))
 }
 
 /// Decides from an answer what happens with the delivery and its event.
 pub(super) fn judge(
     context: &Context,
-    hand: &mut InHand,
+    active: &mut ActiveEvent,
     attempt: i64,
     mut outcome: Outcome,
     body: &str,
     blame: Blame,
-) -> (Settlement, Then) {
+) -> (Settlement, Next) {
     let now = context.now();
-    let delivery = hand.delivery();
+    let delivery = active.delivery();
     let smaller = smaller(&outcome, body);
     let smaller = smaller.map(|(body, note)| {
         outcome.note = Some(note);
         body
     });
-    let facts = Facts {
+    let facts = AttemptContext {
         kind: delivery.kind,
         tries: delivery.tries,
         failures: delivery.failures,
-        age: context.earliest().since(hand.event.generation_began),
+        age: context.earliest().since(active.event.generation_began),
         can_go_without: smaller.is_some(),
         outage: blame.outage,
         alone: blame.alone,
     };
     let stopped = outcome.kind == OutcomeKind::Stopped;
-    let chance = context.relay.clock.chance();
-    let verdict = decide(&outcome, facts, &context.settings.policy, now, chance);
-    let next = verdict.next;
-    let settlement = hand.settle(Sent {
+    let chance = context.scheduler.clock.chance();
+    let decision = decide(&outcome, facts, &context.settings.policy, now, chance);
+    let next = decision.next;
+    let settlement = active.settle(Sent {
         attempt,
         outcome,
-        verdict,
+        decision,
         smaller,
         now,
     });
-    let then = match next {
+    let next = match next {
         // An event that waits for the end of a pause is due as soon as the pause ends.
-        Next::RetryAt(due) if blame.outage || stopped => hand.park(due),
-        Next::RetryAt(due) => hand.release(due),
-        Next::Resend => Then::Stay,
-        Next::Settled => hand.end(context),
+        Action::RetryAt(due) if blame.outage || stopped => active.park(due),
+        Action::RetryAt(due) => active.release(due),
+        Action::Resend => Next::Continue,
+        Action::Settled => active.end(context),
     };
-    (settlement, then)
+    (settlement, next)
 }
 
 /// The request without the part that Klaviyo rejected, and a note about it; `None` where it cannot be sent without it.
@@ -172,27 +172,27 @@ fn smaller(outcome: &Outcome, body: &str) -> Option<(String, String)> {
 
 /// The body to send: the stored one, or one that names the profile by the id in the answer to its import. The error is
 /// the reason why nothing is sent.
-fn body(context: &Context, hand: &InHand) -> Result<String, String> {
-    let delivery = hand.delivery();
+fn body(context: &Context, active: &ActiveEvent) -> Result<String, String> {
+    let delivery = active.delivery();
     if delivery.status == DeliveryStatus::Unknown
         && let Some(why) = not_resent(delivery.kind, &context.settings.policy)
     {
         return Err(why.to_owned());
     }
-    if let Some(frozen) = &hand.delivery().request {
+    if let Some(frozen) = &active.delivery().request {
         return Ok(frozen.clone());
     }
     let is_profile = |other: &&StoredDelivery| other.kind == DeliveryKind::Profile;
-    let profile = hand.event.deliveries.iter().find(is_profile);
+    let profile = active.event.deliveries.iter().find(is_profile);
     let id = profile.and_then(|profile| profile.profile_id.as_deref());
     id.and_then(|id| klaviyo::body_for_profile(delivery.kind, id))
         .ok_or_else(|| "the profile was not accepted, so there is no profile id to name it by".to_owned())
 }
 
 /// Settles a delivery that cannot be sent.
-async fn refuse(context: &Context, hand: &mut InHand, reason: String) -> Result<Attempted, Unwritten> {
+async fn refuse(context: &Context, active: &mut ActiveEvent, reason: String) -> Result<Attempted, WriteGaveUp> {
     let settlement = Settlement {
-        delivery: hand.delivery().id,
+        delivery: active.delivery().id,
         attempt: 0,
         outcome: Outcome::of(OutcomeKind::Refused),
         status: DeliveryStatus::Rejected,
@@ -202,15 +202,15 @@ async fn refuse(context: &Context, hand: &mut InHand, reason: String) -> Result<
         failed: false,
         now: context.now(),
     };
-    let delivery = hand.delivery_mut();
+    let delivery = active.delivery_mut();
     delivery.status = DeliveryStatus::Rejected;
     delivery.reason = Some(reason);
-    let then = hand.end(context);
+    let next = active.end(context);
     context
-        .settle(&[Step {
+        .settle(&[Transition {
             settlement: Some(settlement),
-            then: then.clone(),
+            next: next.clone(),
         }])
         .await?;
-    Ok((then, None))
+    Ok((next, None))
 }

@@ -2,9 +2,9 @@
 //! affects no other.
 
 use crate::model::{EventId, EventStatus};
-use crate::outbox::{ClaimedEvent, ReadError, Then};
+use crate::outbox::{ClaimedEvent, Next, ReadError};
 
-use super::context::{Context, Unwritten, error_chain};
+use super::context::{Context, WriteGaveUp, error_chain};
 
 /// Events that share one database page, or a few. When more than this many cannot be read, and no event of the same
 /// batch can, the cause is not a damaged page.
@@ -18,12 +18,12 @@ const ERASED: &str = "its payload was erased before it was sent";
 pub(super) struct Read {
     pub(super) events: Vec<ClaimedEvent>,
     /// The ends of the events that were erased or cannot be read, so that no other event waits for them.
-    pub(super) ended: Vec<Then>,
+    pub(super) ended: Vec<Next>,
 }
 
 /// Reads these events.
-pub(super) async fn claimed(context: &Context, ids: &[EventId]) -> Result<Read, Unwritten> {
-    let outbox = &context.relay.outbox;
+pub(super) async fn claimed(context: &Context, ids: &[EventId]) -> Result<Read, WriteGaveUp> {
+    let outbox = &context.scheduler.outbox;
     let (events, unreadable) = match outbox.claimed(ids).await {
         Ok(events) => (events, Vec::new()),
         Err(error) if error.is_damage() && !error.is_of_the_file() => one_by_one(context, ids, &error).await?,
@@ -52,7 +52,7 @@ pub(super) async fn damaged(context: &Context, events: usize) {
         events,
         "the outbox's file is damaged: events on the damaged part cannot be read and are dead; the others go on"
     );
-    let noted = context.relay.outbox.note_damage(events, context.now()).await;
+    let noted = context.scheduler.outbox.note_damage(events, context.now()).await;
     if let Err(error) = noted {
         tracing::warn!(error = %error_chain(&error), "failed to write down that the file is damaged");
     }
@@ -63,8 +63,8 @@ async fn one_by_one(
     context: &Context,
     ids: &[EventId],
     error: &ReadError,
-) -> Result<(Vec<ClaimedEvent>, Vec<EventId>), Unwritten> {
-    let outbox = &context.relay.outbox;
+) -> Result<(Vec<ClaimedEvent>, Vec<EventId>), WriteGaveUp> {
+    let outbox = &context.scheduler.outbox;
     let (mut events, mut unreadable) = (Vec::new(), Vec::new());
     for id in ids {
         match outbox.claimed(&[*id]).await {
@@ -80,13 +80,13 @@ async fn one_by_one(
     Ok((events, unreadable))
 }
 
-fn failed(error: &ReadError) -> Unwritten {
+fn failed(error: &ReadError) -> WriteGaveUp {
     tracing::error!(error = %error_chain(error), "failed to read claimed events");
-    Unwritten
+    WriteGaveUp
 }
 
-fn dead(context: &Context, event: EventId, reason: &str) -> Then {
-    Then::Finish {
+fn dead(context: &Context, event: EventId, reason: &str) -> Next {
+    Next::Complete {
         event,
         status: EventStatus::Dead,
         reason: Some(reason.to_owned()),

@@ -34,11 +34,11 @@ const AHEAD: f64 = 0.05;
 const LONGEST_RESET: Duration = Duration::from_secs(61);
 /// A 429 with a longer wait than this is probed with one request after it: a server hardly means to stop a shop for
 /// days.
-pub(in crate::scheduler) const LONGEST_ASKED: Duration = Duration::from_mins(5);
+pub(in super::super) const LONGEST_ASKED: Duration = Duration::from_mins(5);
 
 /// What Klaviyo reported as left of its current minute.
 #[derive(Debug, Clone, Copy)]
-struct Said {
+struct ServerRemaining {
     /// The lowest figure of all answers: answers overtake each other, and within a minute the figure only falls.
     remaining: u32,
     until: Timestamp,
@@ -59,35 +59,35 @@ struct Closed {
 pub(super) struct Meter {
     limit: FamilyLimit,
     /// Requests a minute, as Klaviyo last reported.
-    told: Option<u32>,
+    server_limit: Option<u32>,
     share: f64,
     second: Window,
     minute: Window,
     pace: Pace,
     /// Sent and not answered yet.
     in_air: u32,
-    said: Option<Said>,
+    server_remaining: Option<ServerRemaining>,
     /// When Klaviyo answered last.
-    heard: Timestamp,
+    last_answer_at: Timestamp,
     closed: Option<Closed>,
     /// The latest time that was passed in, to detect a clock that was set back.
-    seen: Timestamp,
+    last_now: Timestamp,
 }
 
 impl Meter {
     pub(super) fn new(limit: FamilyLimit, share: f64) -> Self {
         Self {
             limit,
-            told: None,
+            server_limit: None,
             share,
             second: Window::new(SECOND.0, SECOND.1),
             minute: Window::new(MINUTE.0, MINUTE.1),
             pace: Pace::FULL,
             in_air: 0,
-            said: None,
-            heard: Timestamp::from_millis(0),
+            server_remaining: None,
+            last_answer_at: Timestamp::from_millis(0),
             closed: None,
-            seen: Timestamp::from_millis(0),
+            last_now: Timestamp::from_millis(0),
         }
     }
 
@@ -99,24 +99,24 @@ impl Meter {
     /// Applies the current time: removes what has expired. If the clock was set back, the times that are then ahead
     /// move back with it.
     pub(super) fn enter(&mut self, now: Timestamp) {
-        let back = self.seen.since(now);
+        let back = self.last_now.since(now);
         if !back.is_zero() {
             self.pace.rewind(back);
-            self.heard = self.heard.minus(back);
+            self.last_answer_at = self.last_answer_at.minus(back);
             self.closed = self.closed.map(|closed| Closed {
                 since: closed.since.minus(back),
                 until: closed.until.minus(back),
                 probe_at: closed.probe_at.minus(back),
             });
-            if let Some(said) = &mut self.said {
+            if let Some(said) = &mut self.server_remaining {
                 said.until = said.until.minus(back);
             }
         }
-        self.seen = now;
+        self.last_now = now;
         self.second.advance(now);
         self.minute.advance(now);
         self.closed = self.closed.filter(|closed| now < closed.until);
-        self.said = self.said.filter(|said| now < said.until);
+        self.server_remaining = self.server_remaining.filter(|said| now < said.until);
     }
 
     /// How many may be sent now.
@@ -146,7 +146,7 @@ impl Meter {
             next = next.min(grown);
         }
         if self.left(now) == Some(0) {
-            next = next.max(self.said.map_or(now, |said| said.until));
+            next = next.max(self.server_remaining.map_or(now, |said| said.until));
         }
         if self.ahead(now) == Some(0) {
             next = next.max(now.plus(STALE));
@@ -169,7 +169,7 @@ impl Meter {
     /// One request was answered.
     pub(super) fn answered(&mut self, rate: Option<&RateInfo>, now: Timestamp) {
         self.in_air = self.in_air.saturating_sub(1);
-        self.heard = now;
+        self.last_answer_at = now;
         let Some(rate) = rate else {
             return;
         };
@@ -179,7 +179,7 @@ impl Meter {
             // Not even the answered request is counted: no limit is in force, as in our sandbox.
             return;
         }
-        self.told = rate.limit.filter(|limit| *limit > 0).or(self.told);
+        self.server_limit = rate.limit.filter(|limit| *limit > 0).or(self.server_limit);
         if let (Some(remaining), Some(reset)) = (rate.remaining, rate.reset) {
             let reset = reset.saturating_add(ROUNDING).min(LONGEST_RESET);
             self.hear(remaining, now.plus(reset));
@@ -187,13 +187,13 @@ impl Meter {
     }
 
     fn hear(&mut self, remaining: u32, until: Timestamp) {
-        match &mut self.said {
+        match &mut self.server_remaining {
             // The answer is about an older minute than the stored figures.
             Some(said) if until.plus(SAME_MINUTE) < said.until => {}
             Some(said) if until <= said.until.plus(SAME_MINUTE) => {
                 said.remaining = said.remaining.min(remaining);
             }
-            Some(_) | None => self.said = Some(Said { remaining, until }),
+            Some(_) | None => self.server_remaining = Some(ServerRemaining { remaining, until }),
         }
     }
 
@@ -237,8 +237,8 @@ impl Meter {
     /// If Klaviyo reports less than is configured, its figure counts, because it is enforced. If it reports more, the
     /// operator's figure counts.
     fn minute_limit(&self) -> u32 {
-        let told = self.told.unwrap_or(u32::MAX);
-        self.limit.steady.min(told)
+        let server_limit = self.server_limit.unwrap_or(u32::MAX);
+        self.limit.steady.min(server_limit)
     }
 
     /// How much of the current windows is used: of the second, and of the minute.
@@ -266,7 +266,7 @@ impl Meter {
 
     /// What is left to us by Klaviyo's own count. All requests in flight are assumed not to be counted there yet.
     fn left(&self, now: Timestamp) -> Option<u32> {
-        let said = self.said.filter(|said| now < said.until)?;
+        let said = self.server_remaining.filter(|said| now < said.until)?;
         let reserve = whole(f64::from(self.minute_limit()) * (1.0 - self.share) * RESERVE);
         let left = said.remaining.saturating_sub(reserve);
         Some(left.saturating_sub(self.in_air))
@@ -274,7 +274,7 @@ impl Meter {
 
     /// How many may be sent first when Klaviyo has not answered for long.
     fn ahead(&self, now: Timestamp) -> Option<u32> {
-        let stale = now.since(self.heard) > STALE;
+        let stale = now.since(self.last_answer_at) > STALE;
         stale.then(|| part(self.burst(now), AHEAD).saturating_sub(self.in_air))
     }
 }

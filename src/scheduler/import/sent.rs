@@ -3,21 +3,21 @@
 use crate::klaviyo::bulk::{ImportJob, import_job};
 use crate::model::{EventId, ImportJobId, Outcome, OutcomeKind, Timestamp};
 use crate::outbox::OpenImport;
-use crate::relay::context::{Context, Unwritten};
-use crate::relay::hand::{Held, InHand};
+use crate::scheduler::active::{ActiveEvent, Held};
+use crate::scheduler::context::{Context, WriteGaveUp};
 
 /// A job to be watched.
-pub(in crate::relay) struct Watch {
-    pub(in crate::relay) job: OpenImport,
+pub(in crate::scheduler) struct Watch {
+    pub(in crate::scheduler) job: OpenImport,
     /// The state of the job in the answer to it.
     pub(super) state: Option<ImportJob>,
     /// How much of the window its events used.
-    pub(in crate::relay) held: Held,
+    pub(in crate::scheduler) held: Held,
 }
 
 impl Watch {
     /// A job from the outbox, at a start.
-    pub(in crate::relay) fn of(job: OpenImport) -> Self {
+    pub(in crate::scheduler) fn of(job: OpenImport) -> Self {
         Self {
             job,
             state: None,
@@ -27,15 +27,15 @@ impl Watch {
 }
 
 /// A job that was just recorded in the outbox.
-pub(in crate::relay) struct Begun {
-    pub(in crate::relay) id: ImportJobId,
-    pub(in crate::relay) at: Timestamp,
+pub(in crate::scheduler) struct Begun {
+    pub(in crate::scheduler) id: ImportJobId,
+    pub(in crate::scheduler) at: Timestamp,
 }
 
 /// Whether Klaviyo may process a job after this outcome of its request. A gateway in front of Klaviyo that got no
 /// answer, or an incomplete one, from the server behind it (502, 504, 520, 524) does not know whether the job was
 /// accepted.
-pub(in crate::relay) fn may_run(outcome: &Outcome) -> bool {
+pub(in crate::scheduler) fn may_run(outcome: &Outcome) -> bool {
     match outcome.kind {
         OutcomeKind::Accepted | OutcomeKind::Unknown => true,
         OutcomeKind::Retry => matches!(outcome.http_status, Some(502 | 504 | 520 | 524)),
@@ -44,18 +44,18 @@ pub(in crate::relay) fn may_run(outcome: &Outcome) -> bool {
 }
 
 /// What is to be watched of a job that may run. Klaviyo's job id is in the outbox when this returns.
-pub(in crate::relay) async fn sent<'a>(
+pub(in crate::scheduler) async fn sent<'a>(
     context: &Context,
     begun: Begun,
-    hands: impl Iterator<Item = &'a InHand> + Clone + Send,
+    batch: impl Iterator<Item = &'a ActiveEvent> + Clone + Send,
     answer: Option<&[u8]>,
 ) -> Watch {
     let state = answer.and_then(import_job);
-    let events: Vec<EventId> = hands.clone().map(|hand| hand.event.id).collect();
+    let events: Vec<EventId> = batch.clone().map(|active| active.event.id).collect();
     if let Some(ImportJob { id, .. }) = &state {
-        let outbox = &context.relay.outbox;
+        let outbox = &context.scheduler.outbox;
         let write = || outbox.import_taken(begun.id, id.clone());
-        if let Err(Unwritten) = context.persist("an import job's id", write).await {
+        if let Err(WriteGaveUp) = context.write_until_done("an import job's id", write).await {
             tracing::error!("failed to keep an import job's id; the next start looks for the job");
         }
     } else {
@@ -73,6 +73,6 @@ pub(in crate::relay) async fn sent<'a>(
             events,
         },
         state,
-        held: Held::by(hands),
+        held: Held::by(batch),
     }
 }
