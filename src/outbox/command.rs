@@ -1,18 +1,18 @@
 //! The commands of the writer. Each command is a struct with a reply type, defined in the module of its feature.
-//! Frequent commands are written together: one statement per kind for all commands of a group, with one JSON array as
-//! input.
+//! Frequent commands are [`GroupCommand`]s: one statement per kind for all commands of a group, with one JSON array as
+//! input. The others are [`Command`]s, written one by one in the same transaction.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::pin::Pin;
 
-use serde_json::Value;
-use sqlx::sqlite::SqliteConnection;
 use tokio::sync::oneshot;
 
 use super::error::WriteError;
 use super::intake::arrival::Arrival;
 use super::queue::transition::{Begun, Deletion, Import, Start};
+use super::rows;
+use super::transaction::Transaction;
 use crate::model::{DeliveryId, EventId, NewEvent};
 
 /// The approximate size of the row of an event or a request without its text, in bytes.
@@ -44,8 +44,8 @@ impl Effects {
     };
 }
 
-/// A command to write.
-pub(super) trait Command: Debug + Send + Sync + 'static {
+/// What every command has.
+pub(super) trait Request: Debug + Send + Sync + 'static {
     /// The type of the reply.
     type Reply: Debug + Send + Sync + 'static;
 
@@ -58,98 +58,146 @@ pub(super) trait Command: Debug + Send + Sync + 'static {
     fn bytes(&self) -> usize {
         ROW
     }
+}
 
-    /// Adds its rows to the rows that are written together, if it has any.
-    fn join<'a>(&'a self, _group: &mut Group<'a>) {}
+/// A command that is written by itself.
+pub(super) trait Command: Request {
+    /// Writes it in an open transaction.
+    fn write(&self, transaction: &mut Transaction<'_>)
+    -> impl Future<Output = Result<Self::Reply, sqlx::Error>> + Send;
+}
 
-    /// Writes it on a connection with an open transaction, or takes its result from what was written together.
-    fn write(
-        &self,
-        connection: &mut SqliteConnection,
-        written: &mut Written,
-    ) -> impl Future<Output = Result<Self::Reply, sqlx::Error>> + Send;
+/// A command that is written together with others of its kind.
+pub(super) trait GroupCommand: Request {
+    /// Adds its rows to the rows that are written together.
+    fn join<'a>(&'a self, group: &mut Group<'a>);
+
+    /// Takes its reply from what was written together, after the commit.
+    fn reply(&self, written: &mut Written) -> Self::Reply;
 }
 
 /// A command of any type, and the client that waits for the reply.
 pub(super) trait Order: Debug + Send + Sync {
     fn effects(&self) -> Effects;
     fn bytes(&self) -> usize;
-    fn join<'a>(&'a self, group: &mut Group<'a>);
-    fn write<'a>(
-        &'a mut self,
-        connection: &'a mut SqliteConnection,
-        written: &'a mut Written,
-    ) -> Pin<Box<dyn Future<Output = Result<(), sqlx::Error>> + Send + 'a>>;
+    /// Adds its rows to the rows that are written together, if it is written with others.
+    fn join<'a>(&'a self, _group: &mut Group<'a>) {}
+    /// Writes it in an open transaction, if it is written by itself.
+    fn write<'a>(&'a mut self, _transaction: &'a mut Transaction<'_>) -> Writing<'a> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+    /// Takes its reply from what was written together.
+    fn take(&mut self, _written: &mut Written) {}
     /// Sends the reply: the result, after the commit is on disk, or the error.
     fn answer(self: Box<Self>, result: Result<(), WriteError>);
 }
 
+/// A command that is being written.
+pub(super) type Writing<'a> = Pin<Box<dyn Future<Output = Result<(), sqlx::Error>> + Send + 'a>>;
+
+/// Receives the reply to a command.
+pub(super) type Reply<C> = oneshot::Receiver<Result<<C as Request>::Reply, WriteError>>;
+
+/// A command, the client that waits for its reply, and the reply once it is known.
 #[derive(Debug)]
-struct Asked<C: Command> {
+struct Asked<C: Request> {
     command: C,
     client: oneshot::Sender<Result<C::Reply, WriteError>>,
     reply: Option<C::Reply>,
 }
 
-/// Receives the reply to a command.
-pub(super) type Reply<C> = oneshot::Receiver<Result<<C as Command>::Reply, WriteError>>;
+impl<C: Request> Asked<C> {
+    fn new(command: C) -> (Self, Reply<C>) {
+        let (client, reply) = oneshot::channel();
+        let asked = Self {
+            command,
+            client,
+            reply: None,
+        };
+        (asked, reply)
+    }
 
-/// Wraps a command as an order, with the receiver of its reply.
-pub(super) fn order<C: Command>(command: C) -> (Box<dyn Order>, Reply<C>) {
-    let (client, reply) = oneshot::channel();
-    let asked = Asked {
-        command,
-        client,
-        reply: None,
-    };
-    (Box::new(asked), reply)
+    fn answer(self, result: Result<(), WriteError>) {
+        let reply = result.and_then(|()| self.reply.ok_or(WriteError::Closed));
+        // The client may have disconnected; what was written stays written.
+        drop(self.client.send(reply));
+    }
 }
 
-impl<C: Command> Order for Asked<C> {
+#[derive(Debug)]
+struct Single<C: Request>(Asked<C>);
+
+#[derive(Debug)]
+struct Grouped<C: Request>(Asked<C>);
+
+/// Wraps a command as an order, with the receiver of its reply.
+pub(super) fn single<C: Command>(command: C) -> (Box<dyn Order>, Reply<C>) {
+    let (asked, reply) = Asked::new(command);
+    (Box::new(Single(asked)), reply)
+}
+
+/// Wraps a command that is written together with others as an order, with the receiver of its reply.
+pub(super) fn grouped<C: GroupCommand>(command: C) -> (Box<dyn Order>, Reply<C>) {
+    let (asked, reply) = Asked::new(command);
+    (Box::new(Grouped(asked)), reply)
+}
+
+impl<C: Command> Order for Single<C> {
     fn effects(&self) -> Effects {
-        self.command.effects()
+        self.0.command.effects()
     }
 
     fn bytes(&self) -> usize {
-        self.command.bytes()
+        self.0.command.bytes()
     }
 
-    fn join<'a>(&'a self, group: &mut Group<'a>) {
-        self.command.join(group);
-    }
-
-    fn write<'a>(
-        &'a mut self,
-        connection: &'a mut SqliteConnection,
-        written: &'a mut Written,
-    ) -> Pin<Box<dyn Future<Output = Result<(), sqlx::Error>> + Send + 'a>> {
+    fn write<'a>(&'a mut self, transaction: &'a mut Transaction<'_>) -> Writing<'a> {
         Box::pin(async {
-            self.reply = Some(self.command.write(connection, written).await?);
+            self.0.reply = Some(self.0.command.write(transaction).await?);
             Ok(())
         })
     }
 
     fn answer(self: Box<Self>, result: Result<(), WriteError>) {
-        let Self { client, reply, .. } = *self;
-        let reply = result.and_then(|()| reply.ok_or(WriteError::Closed));
-        // The client may have disconnected; what was written stays written.
-        drop(client.send(reply));
+        self.0.answer(result);
     }
 }
 
-/// What is written together, as the arrays that the statements take.
+impl<C: GroupCommand> Order for Grouped<C> {
+    fn effects(&self) -> Effects {
+        self.0.command.effects()
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.command.bytes()
+    }
+
+    fn join<'a>(&'a self, group: &mut Group<'a>) {
+        self.0.command.join(group);
+    }
+
+    fn take(&mut self, written: &mut Written) {
+        self.0.reply = Some(self.0.command.reply(written));
+    }
+
+    fn answer(self: Box<Self>, result: Result<(), WriteError>) {
+        self.0.answer(result);
+    }
+}
+
+/// What is written together, as the rows of the arrays that the statements take.
 #[derive(Default)]
 pub(super) struct Group<'a> {
     pub(super) events: Vec<(&'a NewEvent, Option<Import>)>,
-    pub(super) settlements: Vec<Value>,
-    pub(super) finishes: Vec<Value>,
+    pub(super) settlements: Vec<rows::SettlementRow<'a>>,
+    pub(super) finishes: Vec<rows::FinishRow<'a>>,
     pub(super) deletions: Vec<Deletion<'a>>,
-    pub(super) lost: Vec<Value>,
-    pub(super) requeued: Vec<Value>,
-    pub(super) plans: Vec<Value>,
+    pub(super) lost: Vec<rows::LostRow>,
+    pub(super) requeued: Vec<rows::RequeueRow>,
+    pub(super) plans: Vec<rows::PlanRow<'a>>,
+    /// The texts that the plans name.
+    pub(super) requests: rows::Texts,
     pub(super) begins: Vec<&'a [Start]>,
-    /// Rows that the settlements must change: the attempt of each, and its delivery.
-    pub(super) settled_rows: usize,
 }
 
 /// The results of what was written together; each command takes its own, in order.
@@ -158,8 +206,6 @@ pub(super) struct Written {
     pub(super) arrivals: std::vec::IntoIter<Arrival>,
     pub(super) planned: HashMap<EventId, Vec<DeliveryId>>,
     pub(super) begun: std::vec::IntoIter<Begun>,
-    /// Statements that changed an unexpected number of rows.
-    pub(super) unexpected: Vec<Unexpected>,
 }
 
 /// A statement changed an unexpected number of rows: the state in the file was not the state that the caller assumed.
@@ -171,15 +217,13 @@ pub(super) struct Unexpected {
     pub(super) changed: usize,
 }
 
-impl Written {
-    /// Records a statement that changed an unexpected number of rows.
-    pub(super) fn expect(&mut self, what: &'static str, expected: usize, changed: usize) {
-        if expected != changed {
-            self.unexpected.push(Unexpected {
-                what,
-                expected,
-                changed,
-            });
-        }
+impl Unexpected {
+    /// `None` where the numbers are the same.
+    pub(super) fn new(what: &'static str, expected: usize, changed: usize) -> Option<Self> {
+        (expected != changed).then_some(Self {
+            what,
+            expected,
+            changed,
+        })
     }
 }

@@ -3,8 +3,9 @@
 use sqlx::sqlite::SqliteConnection;
 
 use super::Outbox;
-use super::command::{Command, Written};
+use super::command::{Command, Request};
 use super::error::{ReadError, WriteError};
+use super::transaction::Transaction;
 
 /// Stores a value under a name.
 #[derive(Debug)]
@@ -13,11 +14,13 @@ struct Remember {
     value: String,
 }
 
-impl Command for Remember {
+impl Request for Remember {
     type Reply = ();
+}
 
-    async fn write(&self, connection: &mut SqliteConnection, _: &mut Written) -> Result<(), sqlx::Error> {
-        set(connection, &self.name, &self.value).await
+impl Command for Remember {
+    async fn write(&self, transaction: &mut Transaction<'_>) -> Result<(), sqlx::Error> {
+        set(transaction.connection().await?, &self.name, &self.value).await
     }
 }
 

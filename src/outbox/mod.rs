@@ -38,6 +38,7 @@ mod read;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod transaction;
 mod writer;
 
 use std::collections::HashMap;
@@ -55,7 +56,7 @@ use crate::config::OutboxConfig;
 use crate::metrics::Instruments;
 use crate::model::{DeliveryId, EventId, Family, NewEvent, Timestamp};
 
-use command::{Command, Order};
+use command::{Command, GroupCommand, Order, Reply, Request};
 use maintain::checkpoint::Checkpoints;
 
 pub use control::erase::{Person, PersonsEvent};
@@ -65,7 +66,7 @@ pub use file::disk::{fleeting, free_bytes, free_inodes, try_to_make};
 pub use file::lock::daemon_of;
 use file::names::Names;
 use file::{connect, create, disk, identity, lock, owner};
-use intake::admission::Room;
+use intake::admission::{Measure, Room};
 use intake::append::Append;
 pub use intake::arrival::Arrival;
 pub use intake::door::RefusedAtDoor;
@@ -310,7 +311,7 @@ impl Outbox {
                 return Err(AppendError::of(reason));
             }
         }
-        let (order, reply) = command::order(events);
+        let (order, reply) = command::grouped(events);
         self.orders.try_send(order).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => AppendError::of(WriteError::Overloaded),
             mpsc::error::TrySendError::Closed(_) => AppendError::of(WriteError::Closed),
@@ -320,12 +321,7 @@ impl Outbox {
     }
 
     async fn remeasure(&self) {
-        // An empty append makes the writer measure, and writes nothing.
-        let nothing = Append {
-            events: Vec::new(),
-            import: None,
-        };
-        drop(self.ask(nothing).await);
+        drop(self.ask(Measure).await);
     }
 
     /// Claims events that are first in all their queues and due, oldest first: at most `live` that were never replayed
@@ -352,18 +348,18 @@ impl Outbox {
         &self,
         events: Vec<(EventId, Vec<PlannedDelivery>)>,
     ) -> Result<HashMap<EventId, Vec<DeliveryId>>, WriteError> {
-        self.ask(Plan(events)).await
+        self.ask_grouped(Plan(events)).await
     }
 
     /// Stores the start of attempts; the result for each is whether it may be sent. No request may be sent before this
     /// returns.
     pub async fn begin(&self, starts: Vec<Start>) -> Result<Vec<Begun>, WriteError> {
-        self.ask(Begin(starts)).await
+        self.ask_grouped(Begin(starts)).await
     }
 
     /// Stores the outcomes of attempts and the new states of their events, in one commit.
     pub async fn settle(&self, steps: Vec<Transition>) -> Result<(), WriteError> {
-        self.ask(Settle(steps)).await
+        self.ask_grouped(Settle(steps)).await
     }
 
     /// Replaces the set of pauses; an empty set ends all pauses.
@@ -387,7 +383,17 @@ impl Outbox {
 
     /// Sends a command to the writer, and waits until it is on disk.
     async fn ask<C: Command>(&self, command: C) -> Result<C::Reply, WriteError> {
-        let (order, reply) = command::order(command);
+        let (order, reply) = command::single(command);
+        self.send::<C>(order, reply).await
+    }
+
+    /// As [`Outbox::ask`], for a command that is written together with others of its kind.
+    async fn ask_grouped<C: GroupCommand>(&self, command: C) -> Result<C::Reply, WriteError> {
+        let (order, reply) = command::grouped(command);
+        self.send::<C>(order, reply).await
+    }
+
+    async fn send<C: Request>(&self, order: Box<dyn Order>, reply: Reply<C>) -> Result<C::Reply, WriteError> {
         self.orders.send(order).await.map_err(|_| WriteError::Closed)?;
         reply.await.map_err(|_| WriteError::Closed)?
     }

@@ -1,15 +1,15 @@
-//! The input rows of statements, as JSON objects; the statements read their fields by name.
+//! The input rows of statements; written as JSON objects, whose fields the statements read by name.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Serialize;
-use serde_json::{Value, json};
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use serde_json::json;
 
-use crate::model::{EventId, EventStatus, EventType, Family, Identifier, IdentifierKind, NewEvent, Outcome, Timestamp};
+use crate::model::{EventId, EventType, Family, Identifier, IdentifierKind, ImportJobId, NewEvent, Timestamp};
 use crate::outbox::intake::fingerprint::{fingerprint, other_id};
 use crate::outbox::queue::transition::{Import, PlannedDelivery, Settlement, Start};
+use crate::outbox::transaction::{Ticket, Transaction};
 
 /// The first generation of an imported event: its previous generation is not in this outbox.
 const IMPORTED_GENERATION: i64 = 2;
@@ -70,19 +70,17 @@ impl<'a> EventRow<'a> {
     }
 }
 
-/// Runs a statement over rows; does nothing where there are none.
-pub(super) async fn execute(
-    connection: &mut SqliteConnection,
-    sql: &'static str,
-    rows: &[Value],
-) -> Result<Vec<SqliteRow>, sqlx::Error> {
+/// Queues statements over rows; does nothing where there are none.
+pub(super) fn queue<T: Serialize>(
+    transaction: &mut Transaction<'_>,
+    sql: &str,
+    rows: &[T],
+) -> Result<Option<Ticket>, sqlx::Error> {
     if rows.is_empty() {
-        return Ok(Vec::new());
+        return Ok(None);
     }
-    sqlx::query(sql)
-        .bind(Value::from(rows.to_vec()).to_string())
-        .fetch_all(connection)
-        .await
+    let piece = transaction.queue(sql).bind(json_of(rows)?)?;
+    Ok(Some(piece.ticket()))
 }
 
 /// Rows as the text of a JSON array.
@@ -90,26 +88,58 @@ pub(super) fn json_of<T: Serialize>(rows: &[T]) -> Result<String, sqlx::Error> {
     serde_json::to_string(rows).map_err(|error| sqlx::Error::Encode(Box::new(error)))
 }
 
-/// The texts of events: their payloads, each with the position of its envelope, from 1; and the envelopes, if any. The
+/// Texts that are bound as one value, so that SQLite copies them and does not have to parse them: a row names its text
+/// as `[first byte, from 1; bytes]`, and the statement reads it with `CAST(substr(…) AS TEXT)`.
+#[derive(Default)]
+pub(super) struct Texts(Vec<u8>);
+
+/// The place of a text in [`Texts`].
+pub(super) type Place = (usize, usize);
+
+impl Texts {
+    pub(super) fn add(&mut self, text: &str) -> Place {
+        let first = self.0.len() + 1;
+        self.0.extend_from_slice(text.as_bytes());
+        (first, text.len())
+    }
+
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+/// The bodies of events: their payloads, each with the position of its envelope, from 1; and the envelopes, if any. The
 /// calls of one batch share one envelope in memory. It is recognized by its address, because comparing the texts would
 /// cost more.
-pub(super) fn texts<'a>(events: impl Iterator<Item = &'a NewEvent>) -> Result<(String, Option<String>), sqlx::Error> {
-    let mut envelopes: Vec<&Arc<str>> = Vec::new();
-    let mut texts = Vec::new();
-    for event in events {
-        let place = event.envelope.as_ref().map(|envelope| {
-            // The events of one batch are adjacent.
-            if !envelopes.last().is_some_and(|last| Arc::ptr_eq(last, envelope)) {
-                envelopes.push(envelope);
-            }
-            envelopes.len()
-        });
-        texts.push((event.payload.as_str(), place));
+pub(super) struct Bodies {
+    pub(super) texts: Vec<u8>,
+    pub(super) places: String,
+    pub(super) envelopes: Option<String>,
+}
+
+impl Bodies {
+    pub(super) fn of<'a>(events: impl Iterator<Item = &'a NewEvent>) -> Result<Self, sqlx::Error> {
+        let mut envelopes: Vec<&Arc<str>> = Vec::new();
+        let (mut texts, mut places) = (Texts::default(), Vec::new());
+        for event in events {
+            let envelope = event.envelope.as_ref().map(|envelope| {
+                // The events of one batch are adjacent.
+                if !envelopes.last().is_some_and(|last| Arc::ptr_eq(last, envelope)) {
+                    envelopes.push(envelope);
+                }
+                envelopes.len()
+            });
+            let (first, bytes) = texts.add(&event.payload);
+            places.push((first, bytes, envelope));
+        }
+        let envelopes: Vec<&str> = envelopes.into_iter().map(AsRef::as_ref).collect();
+        let any = !envelopes.is_empty();
+        Ok(Self {
+            texts: texts.into_bytes(),
+            places: json_of(&places)?,
+            envelopes: any.then(|| json_of(&envelopes)).transpose()?,
+        })
     }
-    let envelopes: Vec<&str> = envelopes.into_iter().map(AsRef::as_ref).collect();
-    let any = !envelopes.is_empty();
-    let envelopes = any.then(|| json_of(&envelopes)).transpose()?;
-    Ok((json_of(&texts)?, envelopes))
 }
 
 /// The identifier of highest priority, for the `profile` column.
@@ -131,78 +161,151 @@ pub(super) fn storable(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The deliveries of an event, one row each.
-pub(super) fn plan(planned: &(EventId, Vec<PlannedDelivery>)) -> impl Iterator<Item = Value> {
-    let (event, deliveries) = planned;
-    deliveries.iter().enumerate().map(|(position, delivery)| {
-        let PlannedDelivery {
-            kind,
-            metric,
-            event_key,
-            list_id,
-            request,
-            refused,
-            warnings,
-        } = delivery;
-        let warnings = (!warnings.is_empty()).then(|| warnings.join("\n"));
-        json!({
-            "event_id": event.0, "position": position, "kind": kind.word(), "metric": metric,
-            "event_key": event_key, "list_id": list_id, "request": request, "refused": refused,
-            "warnings": warnings,
-        })
-    })
+/// A delivery of an event, as planned.
+#[derive(Serialize)]
+pub(super) struct PlanRow<'a> {
+    event_id: i64,
+    position: usize,
+    kind: &'static str,
+    metric: Option<&'a str>,
+    event_key: Option<&'a str>,
+    list_id: Option<&'a str>,
+    /// Among the texts that are bound with the rows.
+    request: Option<Place>,
+    refused: Option<&'a str>,
+    warnings: Option<String>,
 }
 
-pub(super) fn start(start: &Start) -> Value {
-    json!({
-        "delivery_id": start.delivery.0, "sent_to": start.sent_to, "request": start.request,
-        "now_ms": start.now.as_millis(),
-    })
+impl<'a> PlanRow<'a> {
+    /// Adds the deliveries of an event, one row each, and their requests to the texts.
+    pub(super) fn add(
+        rows: &mut Vec<Self>,
+        texts: &mut Texts,
+        (event, deliveries): &'a (EventId, Vec<PlannedDelivery>),
+    ) {
+        rows.extend(deliveries.iter().enumerate().map(|(position, delivery)| Self {
+            event_id: event.0,
+            position,
+            kind: delivery.kind.word(),
+            metric: delivery.metric.as_deref(),
+            event_key: delivery.event_key.as_deref(),
+            list_id: delivery.list_id.as_deref(),
+            request: delivery.request.as_deref().map(|request| texts.add(request)),
+            refused: delivery.refused.as_deref(),
+            warnings: (!delivery.warnings.is_empty()).then(|| delivery.warnings.join("\n")),
+        }));
+    }
 }
 
-pub(super) fn lost(event: EventId, now: Timestamp) -> Value {
-    json!({"event_id": event.0, "now_ms": now.as_millis()})
+/// An attempt that starts.
+#[derive(Serialize)]
+pub(super) struct StartRow<'a> {
+    delivery_id: i64,
+    sent_to: &'a str,
+    request: Option<&'a str>,
+    now_ms: i64,
+    /// The import job, and the place of the request in it.
+    import_job: Option<i64>,
+    import_item: Option<usize>,
 }
 
-pub(super) fn settlement(settlement: &Settlement) -> Value {
-    let Outcome {
-        kind,
-        http_status,
-        error,
-        pointer: _,
-        foreign: _,
-        retry_after: _,
-        rate: _,
-        request_id,
-        profile_id,
-        note,
-    } = &settlement.outcome;
-    json!({
-        "delivery_id": settlement.delivery.0, "number": settlement.attempt,
-        "now_ms": settlement.now.as_millis(), "outcome": kind.word(), "http_status": http_status,
-        "error": error, "request_id": request_id, "profile_id": profile_id,
-        "status": settlement.status.word(), "reason": settlement.reason,
-        "request": settlement.request, "note": note, "counts": i32::from(settlement.counts),
-        "failed": i32::from(settlement.failed),
-    })
+impl<'a> StartRow<'a> {
+    pub(super) fn of(start: &'a Start, import: Option<(ImportJobId, usize)>) -> Self {
+        Self {
+            delivery_id: start.delivery.0,
+            sent_to: &start.sent_to,
+            request: start.request.as_deref(),
+            now_ms: start.now.as_millis(),
+            import_job: import.map(|(job, _)| job.0),
+            import_item: import.map(|(_, item)| item),
+        }
+    }
 }
 
-pub(super) fn requeue(event: EventId, due: Timestamp, parked: Option<Family>) -> Value {
-    json!({"event_id": event.0, "run_after_ms": due.as_millis(), "parked": parked.map(Family::word)})
+/// An event whose open attempts have an unknown result.
+#[derive(Serialize)]
+pub(super) struct LostRow {
+    event_id: i64,
+    now_ms: i64,
 }
 
-pub(super) fn finish(
-    event: EventId,
-    status: EventStatus,
-    reason: Option<&str>,
-    copy_of: Option<EventId>,
-    hold: bool,
-    now: Timestamp,
-) -> Value {
-    json!({
-        "event_id": event.0, "status": status.word(), "reason": reason, "copy_of": copy_of.map(|of| of.0),
-        "hold": i32::from(hold), "now_ms": now.as_millis(),
-    })
+impl LostRow {
+    pub(super) fn of(event: EventId, now: Timestamp) -> Self {
+        Self {
+            event_id: event.0,
+            now_ms: now.as_millis(),
+        }
+    }
+}
+
+/// The result of an attempt, and the new state of its delivery.
+#[derive(Serialize)]
+pub(super) struct SettlementRow<'a> {
+    delivery_id: i64,
+    pub(super) number: i64,
+    now_ms: i64,
+    outcome: &'static str,
+    http_status: Option<u16>,
+    error: Option<&'a str>,
+    request_id: Option<&'a str>,
+    profile_id: Option<&'a str>,
+    status: &'static str,
+    reason: Option<&'a str>,
+    request: Option<&'a str>,
+    note: Option<&'a str>,
+    counts: i32,
+    failed: i32,
+}
+
+impl<'a> SettlementRow<'a> {
+    pub(super) fn of(settlement: &'a Settlement) -> Self {
+        let outcome = &settlement.outcome;
+        Self {
+            delivery_id: settlement.delivery.0,
+            number: settlement.attempt,
+            now_ms: settlement.now.as_millis(),
+            outcome: outcome.kind.word(),
+            http_status: outcome.http_status,
+            error: outcome.error.as_deref(),
+            request_id: outcome.request_id.as_deref(),
+            profile_id: outcome.profile_id.as_deref(),
+            status: settlement.status.word(),
+            reason: settlement.reason.as_deref(),
+            request: settlement.request.as_deref(),
+            note: outcome.note.as_deref(),
+            counts: i32::from(settlement.counts),
+            failed: i32::from(settlement.failed),
+        }
+    }
+}
+
+/// An event that is pending again.
+#[derive(Serialize)]
+pub(super) struct RequeueRow {
+    event_id: i64,
+    run_after_ms: i64,
+    parked: Option<&'static str>,
+}
+
+impl RequeueRow {
+    pub(super) fn of(event: EventId, due: Timestamp, parked: Option<Family>) -> Self {
+        Self {
+            event_id: event.0,
+            run_after_ms: due.as_millis(),
+            parked: parked.map(Family::word),
+        }
+    }
+}
+
+/// An event that is finished.
+#[derive(Serialize)]
+pub(super) struct FinishRow<'a> {
+    pub(super) event_id: i64,
+    pub(super) status: &'static str,
+    pub(super) reason: Option<&'a str>,
+    pub(super) copy_of: Option<i64>,
+    pub(super) hold: i32,
+    pub(super) now_ms: i64,
 }
 
 /// Event numbers as a JSON array.

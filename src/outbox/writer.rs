@@ -1,9 +1,6 @@
 //! The only writer. It owns its connection, takes all commands that are queued, writes them in one transaction, and
 //! sends their replies when that is on disk: under load many clients share one sync of the disk.
-//!
-//! `BEGIN` and `COMMIT` are plain statements: sqlx's own transactions count their depth, and after an automatic
-//! rollback by SQLite (disk full, I/O error) that count would stay wrong. For the same reason the connection is dropped
-//! after any error and opened again.
+//! After any error the connection is dropped and opened again.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,10 +21,6 @@ use crate::outbox::intake::admission::Room;
 use crate::outbox::maintain::checkpoint::Checkpoints;
 use crate::outbox::maintain::scrub::{self, Scrub, Task};
 
-/// Begins a transaction that may write the tables: their triggers reject all other writes.
-pub(super) const BEGIN: &str = "BEGIN IMMEDIATE; INSERT INTO write_guard (id) VALUES (1)";
-/// Commits it; it is on disk when this returns.
-pub(super) const COMMIT: &str = "DELETE FROM write_guard; COMMIT";
 /// The maximum number of commands in one transaction.
 const GROUP: usize = 512;
 /// The maximum size of the commands in one transaction, unless a single command is larger: several copies of a group's
@@ -267,16 +260,13 @@ impl Writer {
         let instruments = self.instruments.as_ref();
         let began = instruments.map(|instruments| instruments.pulse.monotonic());
         let connection = self.open().await?;
-        sqlx::query(BEGIN).execute(&mut *connection).await?;
-        let unexpected = commit::write(connection, orders).await?;
-        let pending = pending(connection).await?;
-        sqlx::query(COMMIT).execute(&mut *connection).await?;
+        let report = commit::write(connection, orders).await?;
         if let (Some(instruments), Some(began)) = (&self.instruments, began) {
             let took = instruments.pulse.monotonic().saturating_sub(began);
             instruments.metrics.commit(took, orders.len());
         }
-        self.room.count(pending);
-        for rows in unexpected {
+        self.room.count(report.pending);
+        for rows in report.unexpected {
             self.report(rows);
         }
         Ok(())
@@ -407,8 +397,6 @@ impl Writer {
 
 /// How many events are pending, from the count that the triggers on `event` keep.
 async fn pending(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
-    let pending: i64 = sqlx::query_scalar("SELECT value FROM counter WHERE name = 'status_pending'")
-        .fetch_one(connection)
-        .await?;
+    let pending: i64 = sqlx::query_scalar(commit::PENDING).fetch_one(connection).await?;
     Ok(u64::try_from(pending).unwrap_or(0))
 }

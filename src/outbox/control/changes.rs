@@ -10,10 +10,11 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 
 use super::erase;
 use crate::model::{EventId, Identifier, Timestamp};
-use crate::outbox::command::{Command, Effects, Written};
+use crate::outbox::command::{Command, Effects, Request};
 use crate::outbox::error::{ReadError, WriteError};
 use crate::outbox::maintain::scrub;
 use crate::outbox::queue::transition::{Erased, Replay};
+use crate::outbox::transaction::Transaction;
 use crate::outbox::{Outbox, rows};
 
 /// How many events a command changes in one commit.
@@ -27,14 +28,16 @@ struct ReplayEvents {
     how: Replay,
 }
 
-impl Command for ReplayEvents {
+impl Request for ReplayEvents {
     type Reply = Vec<EventId>;
 
     fn effects(&self) -> Effects {
         Effects::WAKES
     }
+}
 
-    async fn write(&self, connection: &mut SqliteConnection, _: &mut Written) -> Result<Vec<EventId>, sqlx::Error> {
+impl Command for ReplayEvents {
+    async fn write(&self, transaction: &mut Transaction<'_>) -> Result<Vec<EventId>, sqlx::Error> {
         let change = sqlx::query_scalar(include_str!("sql/replay.sql"))
             .bind(self.now.as_millis())
             .bind(rows::ids(&self.events))
@@ -42,7 +45,7 @@ impl Command for ReplayEvents {
             .bind(self.how.backfill)
             .bind(self.how.as_sent)
             .bind(self.how.again);
-        events_of(change, connection).await
+        events_of(change, transaction.connection().await?).await
     }
 }
 
@@ -53,18 +56,20 @@ struct Discard {
     events: Vec<EventId>,
 }
 
-impl Command for Discard {
+impl Request for Discard {
     type Reply = Vec<EventId>;
 
     fn effects(&self) -> Effects {
         Effects::WAKES
     }
+}
 
-    async fn write(&self, connection: &mut SqliteConnection, _: &mut Written) -> Result<Vec<EventId>, sqlx::Error> {
+impl Command for Discard {
+    async fn write(&self, transaction: &mut Transaction<'_>) -> Result<Vec<EventId>, sqlx::Error> {
         let change = sqlx::query_scalar(include_str!("sql/discard.sql"))
             .bind(self.now.as_millis())
             .bind(rows::ids(&self.events));
-        events_of(change, connection).await
+        events_of(change, transaction.connection().await?).await
     }
 }
 
@@ -72,12 +77,14 @@ impl Command for Discard {
 #[derive(Debug)]
 struct Hold(Vec<EventId>);
 
-impl Command for Hold {
+impl Request for Hold {
     type Reply = Vec<EventId>;
+}
 
-    async fn write(&self, connection: &mut SqliteConnection, _: &mut Written) -> Result<Vec<EventId>, sqlx::Error> {
+impl Command for Hold {
+    async fn write(&self, transaction: &mut Transaction<'_>) -> Result<Vec<EventId>, sqlx::Error> {
         let change = sqlx::query_scalar(include_str!("sql/hold.sql")).bind(rows::ids(&self.0));
-        events_of(change, connection).await
+        events_of(change, transaction.connection().await?).await
     }
 }
 
@@ -88,18 +95,20 @@ struct Release {
     events: Vec<EventId>,
 }
 
-impl Command for Release {
+impl Request for Release {
     type Reply = Vec<EventId>;
 
     fn effects(&self) -> Effects {
         Effects::WAKES
     }
+}
 
-    async fn write(&self, connection: &mut SqliteConnection, _: &mut Written) -> Result<Vec<EventId>, sqlx::Error> {
+impl Command for Release {
+    async fn write(&self, transaction: &mut Transaction<'_>) -> Result<Vec<EventId>, sqlx::Error> {
         let change = sqlx::query_scalar(include_str!("sql/release_held.sql"))
             .bind(self.now.as_millis())
             .bind(rows::ids(&self.events));
-        events_of(change, connection).await
+        events_of(change, transaction.connection().await?).await
     }
 }
 
@@ -110,15 +119,17 @@ struct Erase {
     identifiers: Vec<Identifier>,
 }
 
-impl Command for Erase {
+impl Request for Erase {
     type Reply = Erased;
 
     fn effects(&self) -> Effects {
         Effects::ERASES
     }
+}
 
-    async fn write(&self, connection: &mut SqliteConnection, _: &mut Written) -> Result<Erased, sqlx::Error> {
-        erase::now(connection, self.now, &self.identifiers).await
+impl Command for Erase {
+    async fn write(&self, transaction: &mut Transaction<'_>) -> Result<Erased, sqlx::Error> {
+        erase::now(transaction.connection().await?, self.now, &self.identifiers).await
     }
 }
 

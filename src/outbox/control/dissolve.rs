@@ -3,21 +3,24 @@
 use serde_json::json;
 use sqlx::sqlite::SqliteConnection;
 
-use crate::outbox::command::{Command, Effects, Written};
+use crate::outbox::command::{Command, Effects, Request};
+use crate::outbox::transaction::Transaction;
 
 /// Removes the last events from the queues of these identifiers; the reply is the number of events.
 #[derive(Debug)]
 pub(in crate::outbox) struct Dissolve(pub(in crate::outbox) Vec<String>);
 
-impl Command for Dissolve {
+impl Request for Dissolve {
     type Reply = u64;
 
     fn effects(&self) -> Effects {
         Effects::WAKES
     }
+}
 
-    async fn write(&self, connection: &mut SqliteConnection, _: &mut Written) -> Result<u64, sqlx::Error> {
-        take_out(connection, &self.0).await
+impl Command for Dissolve {
+    async fn write(&self, transaction: &mut Transaction<'_>) -> Result<u64, sqlx::Error> {
+        take_out(transaction.connection().await?, &self.0).await
     }
 }
 

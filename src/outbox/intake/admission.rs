@@ -8,11 +8,27 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::config::OutboxConfig;
+use crate::outbox::command::{Command, Request};
 use crate::outbox::error::WriteError;
 use crate::outbox::file::disk;
+use crate::outbox::transaction::Transaction;
 
 /// More events than any file can hold.
 const UNBOUNDED: u64 = u64::MAX;
+
+/// Changes nothing: the writer measures the disk and the backlog with every commit.
+#[derive(Debug)]
+pub(in crate::outbox) struct Measure;
+
+impl Request for Measure {
+    type Reply = ();
+}
+
+impl Command for Measure {
+    async fn write(&self, _: &mut Transaction<'_>) -> Result<(), sqlx::Error> {
+        Ok(())
+    }
+}
 
 /// The bounds of the outbox and the current measurements. Shared by the writer and every handle.
 #[derive(Debug)]

@@ -1,13 +1,12 @@
 //! Stores incoming events: message ids, envelopes, the events and their queue entries, in one commit.
 
-use sqlx::sqlite::SqliteConnection;
-
 use super::arrival::{self, Arrival};
 use crate::model::{EventType, NewEvent};
-use crate::outbox::command::{Command, Effects, Group, ROW, Written};
+use crate::outbox::command::{Effects, Group, GroupCommand, ROW, Request, Written};
 use crate::outbox::control::erase;
 use crate::outbox::queue::transition::Import;
 use crate::outbox::rows;
+use crate::outbox::transaction::Transaction;
 
 /// Stores events; the reply is the result for each event.
 #[derive(Debug)]
@@ -17,7 +16,7 @@ pub(in crate::outbox) struct Append {
     pub(in crate::outbox) import: Option<Import>,
 }
 
-impl Command for Append {
+impl Request for Append {
     type Reply = Vec<Arrival>;
 
     fn effects(&self) -> Effects {
@@ -31,14 +30,16 @@ impl Command for Append {
     fn bytes(&self) -> usize {
         self.events.iter().map(|event| event.payload.len() + ROW).sum()
     }
+}
 
+impl GroupCommand for Append {
     fn join<'a>(&'a self, group: &mut Group<'a>) {
         let events = self.events.iter().map(|event| (event, self.import));
         group.events.extend(events);
     }
 
-    async fn write(&self, _: &mut SqliteConnection, written: &mut Written) -> Result<Vec<Arrival>, sqlx::Error> {
-        Ok(written.arrivals.by_ref().take(self.events.len()).collect())
+    fn reply(&self, written: &mut Written) -> Vec<Arrival> {
+        written.arrivals.by_ref().take(self.events.len()).collect()
     }
 }
 
@@ -55,9 +56,9 @@ const ENVELOPES_COUNTED: &str = "
       AND NOT EXISTS (SELECT 1 FROM payload AS p WHERE p.envelope_id = envelope.id);
     UPDATE counter SET value = value + json_array_length(?1) WHERE name = 'last_envelope'";
 
-/// Writes the events of a group on a connection with an open transaction.
+/// Writes the events of a group: stores their message ids, and queues the rest.
 pub(in crate::outbox) async fn write(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction<'_>,
     events: &[(&NewEvent, Option<Import>)],
 ) -> Result<Vec<Arrival>, sqlx::Error> {
     if events.is_empty() {
@@ -67,28 +68,19 @@ pub(in crate::outbox) async fn write(
         .iter()
         .map(|(event, import)| rows::EventRow::of(event, *import))
         .collect();
-    let (known, arrivals) = arrival::messages(connection, known).await?;
-    let (texts, envelopes) = rows::texts(events.iter().map(|(event, _)| *event))?;
-    if let Some(envelopes) = &envelopes {
-        sqlx::query(ENVELOPES).bind(envelopes).execute(&mut *connection).await?;
+    let (known, arrivals) = arrival::messages(transaction, known).await?;
+    let bodies = rows::Bodies::of(events.iter().map(|(event, _)| *event))?;
+    if let Some(envelopes) = &bodies.envelopes {
+        transaction.queue(ENVELOPES).bind(envelopes)?;
     }
-    sqlx::query(include_str!("sql/append.sql"))
-        .bind(&known)
-        .bind(texts)
-        .execute(&mut *connection)
-        .await?;
-    if let Some(envelopes) = envelopes {
-        sqlx::query(ENVELOPES_COUNTED)
-            .bind(envelopes)
-            .execute(&mut *connection)
-            .await?;
+    let append = transaction.queue(include_str!("sql/append.sql")).bind(&known)?;
+    append.bind(bodies.places)?.bind(bodies.texts)?;
+    if let Some(envelopes) = bodies.envelopes {
+        transaction.queue(ENVELOPES_COUNTED).bind(envelopes)?;
     }
     if events.iter().any(|(event, _)| event.kind == Some(EventType::Delete)) {
-        erase::chain(connection).await?;
+        erase::chain(transaction.connection().await?).await?;
     }
-    sqlx::query(include_str!("sql/enqueue.sql"))
-        .bind(known)
-        .execute(connection)
-        .await?;
+    transaction.queue(include_str!("sql/enqueue.sql")).bind(known)?;
     Ok(arrivals)
 }

@@ -5,13 +5,14 @@
 use std::collections::HashMap;
 
 use serde_json::json;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::Row as _;
 
 use super::fingerprint::{fingerprint, other_id};
 use crate::model::NewEvent;
 use crate::outbox::Outbox;
 use crate::outbox::error::ReadError;
 use crate::outbox::rows::{self, EventRow, storable};
+use crate::outbox::transaction::Transaction;
 
 /// The result of storing an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +30,9 @@ pub(in crate::outbox) const REUSED: &str = "message_id_reused: another call of t
      another type, event or person; this one is kept with an id of its own, and `replay` sends it; have each call get its \
      own `messageId`";
 
-/// Stores message ids; a known id keeps its row. ?1: JSON array of the events.
+/// Stores message ids; a known id keeps its row. Then the events whose message id belongs to another event, and whether
+/// that event is the same call. If the stored message has no fingerprint (the person was erased), this is unknown, and
+/// the event counts as the same call. Where every id was new, nothing is looked up. ?1: JSON array of the events.
 const MESSAGES: &str = "
     INSERT INTO message (source, message_id, event_id, received_ms, fingerprint)
     SELECT j.value ->> 'source', j.value ->> 'message_id',
@@ -37,16 +40,13 @@ const MESSAGES: &str = "
            j.value ->> 'fingerprint'
     FROM json_each(?1) AS j
     WHERE true
-    ON CONFLICT DO NOTHING";
+    ON CONFLICT DO NOTHING;
 
-/// The events whose message id belongs to another event, and whether that event is the same call. If the stored message
-/// has no fingerprint (the person was erased), this is unknown, and the event counts as the same call. ?1: JSON array
-/// of the events.
-const TAKEN: &str = "
     SELECT j.key, coalesce(m.fingerprint = j.value ->> 'fingerprint', 1)
     FROM json_each(?1) AS j CROSS JOIN message AS m
     ON m.source = j.value ->> 'source' AND m.message_id = j.value ->> 'message_id'
-    WHERE m.event_id <> (SELECT value FROM counter WHERE name = 'last_id') + 1 + j.key";
+    WHERE (SELECT changes() < json_array_length(?1))
+      AND m.event_id <> (SELECT value FROM counter WHERE name = 'last_id') + 1 + j.key";
 
 const COUNT_REPEATS: &str = "UPDATE counter SET value = value + ?1 WHERE name = 'repeats'";
 
@@ -61,12 +61,12 @@ pub(in crate::outbox) const KNOWN: &str = "
 /// Stores the message ids of events. An event whose id belongs to another call gets a new id and is marked as dead.
 /// Returns the rows as JSON and the result for each event.
 pub(in crate::outbox) async fn messages(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction<'_>,
     mut rows: Vec<EventRow<'_>>,
 ) -> Result<(String, Vec<Arrival>), sqlx::Error> {
     let mut arrivals = vec![Arrival::New; rows.len()];
     let mut json = rows::json_of(&rows)?;
-    let mut taken = store(connection, &json, rows.len()).await?;
+    let mut taken = store(transaction, &json).await?;
     let mut others = false;
     for (place, row) in rows.iter_mut().enumerate() {
         if taken.get(&place) == Some(&false) {
@@ -77,7 +77,7 @@ pub(in crate::outbox) async fn messages(
     }
     if others {
         json = rows::json_of(&rows)?;
-        taken = store(connection, &json, rows.len()).await?;
+        taken = store(transaction, &json).await?;
     }
     for place in taken.into_keys() {
         arrivals[place] = Arrival::Copy;
@@ -85,28 +85,20 @@ pub(in crate::outbox) async fn messages(
     let copies = arrivals.iter().filter(|arrival| **arrival == Arrival::Copy);
     let copies = i64::try_from(copies.count()).unwrap_or(i64::MAX);
     if copies > 0 {
-        let counted = sqlx::query(COUNT_REPEATS).bind(copies);
-        counted.execute(connection).await?;
+        transaction.queue(COUNT_REPEATS).bind(copies)?;
     }
     Ok((json, arrivals))
 }
 
 /// Stores message ids. Returns the positions of the ids that were already in use, and whether by the same call.
-async fn store(
-    connection: &mut SqliteConnection,
-    rows: &str,
-    count: usize,
-) -> Result<HashMap<usize, bool>, sqlx::Error> {
-    let stored = sqlx::query(MESSAGES).bind(rows);
-    let stored = stored.execute(&mut *connection).await?.rows_affected();
-    if usize::try_from(stored).is_ok_and(|stored| stored == count) {
-        return Ok(HashMap::new());
+async fn store(transaction: &mut Transaction<'_>, rows: &str) -> Result<HashMap<usize, bool>, sqlx::Error> {
+    let stored = transaction.queue(MESSAGES).bind(rows)?.fetch().await?;
+    let mut taken = HashMap::with_capacity(stored.rows.len());
+    for row in &stored.rows {
+        let place: i64 = row.try_get(0)?;
+        taken.extend(usize::try_from(place).ok().zip(row.try_get(1)?));
     }
-    let taken: Vec<(i64, bool)> = sqlx::query_as(TAKEN).bind(rows).fetch_all(connection).await?;
-    let taken = taken.into_iter();
-    Ok(taken
-        .filter_map(|(place, same)| Some((usize::try_from(place).ok()?, same)))
-        .collect())
+    Ok(taken)
 }
 
 impl Outbox {

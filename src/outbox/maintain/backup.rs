@@ -16,7 +16,7 @@ use crate::outbox::error::OpenError;
 use crate::outbox::file::create::{beside, private};
 use crate::outbox::file::{connect, disk, identity, lock, owner};
 use crate::outbox::queue::import_job;
-use crate::outbox::writer::{BEGIN, COMMIT};
+use crate::outbox::transaction::{BEGIN, COMMIT};
 
 /// The reason of the held events of a restored outbox.
 const RESTORED: &str = "restored from a backup: it may have been delivered after the backup was made";

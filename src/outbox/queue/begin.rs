@@ -6,28 +6,31 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::SqliteRow;
 
 use super::transition::{Begun, Copied, Start};
 use crate::model::{DeliveryStatus, EventId, ImportJobId};
-use crate::outbox::command::{Command, Group, Written};
-use crate::outbox::rows;
+use crate::outbox::command::{Group, GroupCommand, Request, Written};
+use crate::outbox::rows::{self, StartRow};
+use crate::outbox::transaction::{Ticket, Transaction};
 
 /// Records that attempts start; the reply contains for each whether it may start.
 #[derive(Debug)]
 pub(in crate::outbox) struct Begin(pub(in crate::outbox) Vec<Start>);
 
-impl Command for Begin {
+impl Request for Begin {
     type Reply = Vec<Begun>;
+}
 
+impl GroupCommand for Begin {
     fn join<'a>(&'a self, group: &mut Group<'a>) {
         group.begins.push(&self.0);
     }
 
-    async fn write(&self, _: &mut SqliteConnection, written: &mut Written) -> Result<Vec<Begun>, sqlx::Error> {
-        Ok(written.begun.by_ref().take(self.0.len()).collect())
+    fn reply(&self, written: &mut Written) -> Vec<Begun> {
+        written.begun.by_ref().take(self.0.len()).collect()
     }
 }
 
@@ -39,19 +42,9 @@ pub(in crate::outbox) const MAY_BEGIN: &str = "
     WHERE NOT EXISTS (SELECT 1 FROM delivery AS o JOIN attempt AS a ON a.delivery_id = o.id AND a.ended_ms IS NULL
                       WHERE o.event_id = e.id)";
 
-/// Records the permitted attempts of some commands; returns the result for every attempt, in the same order.
-pub(in crate::outbox) async fn all(
-    connection: &mut SqliteConnection,
-    commands: &[&[Start]],
-) -> Result<Vec<Begun>, sqlx::Error> {
-    let permitted = permitted(connection, commands).await?;
-    let starts: Vec<&Start> = commands.iter().copied().flatten().collect();
-    write(connection, &starts, &permitted, None).await
-}
-
 /// For each attempt of some commands, in the same order, whether it may start.
 pub(in crate::outbox) async fn permitted(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction<'_>,
     commands: &[&[Start]],
 ) -> Result<Vec<bool>, sqlx::Error> {
     let asked: Vec<i64> = commands
@@ -61,12 +54,10 @@ pub(in crate::outbox) async fn permitted(
     if asked.is_empty() {
         return Ok(Vec::new());
     }
-    let rows = sqlx::query(MAY_BEGIN)
-        .bind(json!(asked).to_string())
-        .fetch_all(connection)
-        .await?;
-    let mut events = HashMap::with_capacity(rows.len());
-    for row in &rows {
+    let piece = transaction.queue(MAY_BEGIN).bind(json!(asked).to_string())?;
+    let may = piece.fetch().await?;
+    let mut events = HashMap::with_capacity(may.rows.len());
+    for row in &may.rows {
         events.insert(row.try_get::<i64, _>(0)?, EventId(row.try_get(1)?));
     }
     let mut taken: HashSet<EventId> = HashSet::new();
@@ -85,32 +76,29 @@ pub(in crate::outbox) async fn permitted(
     Ok(permitted)
 }
 
-/// Records the permitted attempts, in an import job if one is given; returns the result for every attempt, in the same
-/// order.
-pub(in crate::outbox) async fn write(
-    connection: &mut SqliteConnection,
-    starts: &[&Start],
+/// Queues the permitted attempts, in an import job if one is given.
+pub(in crate::outbox) fn queue<'a>(
+    transaction: &mut Transaction<'_>,
+    starts: impl Iterator<Item = &'a Start>,
     permitted: &[bool],
     import: Option<ImportJobId>,
-) -> Result<Vec<Begun>, sqlx::Error> {
-    let may = starts.iter().zip(permitted);
-    let may = may.filter_map(|(start, permitted)| permitted.then_some(start));
-    let going: Vec<Value> = may
+) -> Result<Option<Ticket>, sqlx::Error> {
+    let may = starts
+        .zip(permitted)
+        .filter_map(|(start, permitted)| permitted.then_some(start));
+    let going: Vec<StartRow<'_>> = may
         .enumerate()
-        .map(|(place, start)| {
-            let mut row = rows::start(start);
-            if let Some(job) = import {
-                row["import_job"] = json!(job.0);
-                row["import_item"] = json!(place);
-            }
-            row
-        })
+        .map(|(place, start)| StartRow::of(start, import.map(|job| (job, place))))
         .collect();
-    let begun = rows::execute(connection, include_str!("sql/begin.sql"), &going).await?;
-    let mut begun = begun.iter();
+    rows::queue(transaction, include_str!("sql/begin.sql"), &going)
+}
+
+/// The result for every attempt, in the same order, from the rows of [`queue`].
+pub(in crate::outbox) fn begun_of(permitted: &[bool], rows: &[SqliteRow]) -> Result<Vec<Begun>, sqlx::Error> {
+    let mut rows = rows.iter();
     let answer = |permitted: &bool| {
         if *permitted {
-            begun_of(begun.next())
+            begun(rows.next())
         } else {
             Ok(Begun::Busy)
         }
@@ -118,7 +106,7 @@ pub(in crate::outbox) async fn write(
     permitted.iter().map(answer).collect()
 }
 
-fn begun_of(row: Option<&SqliteRow>) -> Result<Begun, sqlx::Error> {
+fn begun(row: Option<&SqliteRow>) -> Result<Begun, sqlx::Error> {
     let row = row.ok_or(sqlx::Error::RowNotFound)?;
     let status: String = row.try_get("status")?;
     if status == DeliveryStatus::Duplicate.word() {

@@ -1,10 +1,9 @@
 //! Claims events for delivery: those that are due and not blocked, and the followers that may be sent with them.
 
-use sqlx::sqlite::SqliteConnection;
-
 use super::run::{self, Claimed};
 use crate::model::{EventId, Timestamp};
-use crate::outbox::command::{Command, Written};
+use crate::outbox::command::{Command, Request};
+use crate::outbox::transaction::Transaction;
 
 /// Makes events active, oldest first.
 #[derive(Debug)]
@@ -18,10 +17,13 @@ pub(in crate::outbox) struct Claim {
     pub(in crate::outbox) followers: usize,
 }
 
-impl Command for Claim {
+impl Request for Claim {
     type Reply = Vec<Claimed>;
+}
 
-    async fn write(&self, connection: &mut SqliteConnection, _: &mut Written) -> Result<Vec<Claimed>, sqlx::Error> {
+impl Command for Claim {
+    async fn write(&self, transaction: &mut Transaction<'_>) -> Result<Vec<Claimed>, sqlx::Error> {
+        let connection = transaction.connection().await?;
         let count = |limit: usize| i64::try_from(limit).unwrap_or(i64::MAX);
         let heads: Vec<i64> = sqlx::query_scalar(include_str!("sql/claim.sql"))
             .bind(self.now.as_millis())

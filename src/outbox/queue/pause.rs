@@ -7,8 +7,9 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use super::work::word;
 use crate::model::{DeliveryKind, EventId, Family, PauseKind, Timestamp};
 use crate::outbox::Outbox;
-use crate::outbox::command::{Command, Written};
+use crate::outbox::command::{Command, Request};
 use crate::outbox::error::ReadError;
+use crate::outbox::transaction::Transaction;
 
 /// How many parked events are made due in one commit.
 const UNPARKED_AT_ONCE: u64 = 5_000;
@@ -58,11 +59,13 @@ impl Pause {
 #[derive(Debug)]
 pub(in crate::outbox) struct SetPauses(pub(in crate::outbox) Vec<Pause>);
 
-impl Command for SetPauses {
+impl Request for SetPauses {
     type Reply = ();
+}
 
-    async fn write(&self, connection: &mut SqliteConnection, _: &mut Written) -> Result<(), sqlx::Error> {
-        write(connection, &self.0).await
+impl Command for SetPauses {
+    async fn write(&self, transaction: &mut Transaction<'_>) -> Result<(), sqlx::Error> {
+        write(transaction.connection().await?, &self.0).await
     }
 }
 

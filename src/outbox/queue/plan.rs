@@ -2,20 +2,20 @@
 
 use std::collections::HashMap;
 
-use serde_json::Value;
 use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::SqliteRow;
 
 use super::transition::PlannedDelivery;
 use crate::model::{DeliveryId, EventId};
-use crate::outbox::command::{Command, Group, ROW, Written};
-use crate::outbox::rows;
+use crate::outbox::command::{Group, GroupCommand, ROW, Request, Written};
+use crate::outbox::rows::{self, PlanRow, Texts};
+use crate::outbox::transaction::{Ticket, Transaction};
 
 /// Records the deliveries of events; the reply is the ids of each event's deliveries, in their order.
 #[derive(Debug)]
 pub(in crate::outbox) struct Plan(pub(in crate::outbox) Vec<(EventId, Vec<PlannedDelivery>)>);
 
-impl Command for Plan {
+impl Request for Plan {
     type Reply = HashMap<EventId, Vec<DeliveryId>>;
 
     fn bytes(&self) -> usize {
@@ -23,34 +23,39 @@ impl Command for Plan {
         owed.map(|owed| owed.request.as_ref().map_or(0, String::len) + ROW)
             .sum()
     }
+}
 
+impl GroupCommand for Plan {
     fn join<'a>(&'a self, group: &mut Group<'a>) {
-        group.plans.extend(self.0.iter().flat_map(rows::plan));
+        for plan in &self.0 {
+            PlanRow::add(&mut group.plans, &mut group.requests, plan);
+        }
     }
 
-    async fn write(&self, _: &mut SqliteConnection, written: &mut Written) -> Result<Self::Reply, sqlx::Error> {
-        let own = self
-            .0
-            .iter()
-            .filter_map(|(event, _)| written.planned.remove_entry(event));
-        Ok(own.collect())
+    fn reply(&self, written: &mut Written) -> Self::Reply {
+        let events = self.0.iter();
+        events
+            .filter_map(|(event, _)| written.planned.remove_entry(event))
+            .collect()
     }
 }
 
-/// Writes the plans of a group on a connection with an open transaction.
-pub(in crate::outbox) async fn write(
-    connection: &mut SqliteConnection,
-    plans: &[Value],
-    written: &mut Written,
-) -> Result<(), sqlx::Error> {
-    let planned = rows::execute(connection, include_str!("sql/plan.sql"), plans).await?;
-    written.expect("plan", plans.len(), planned.len());
-    written.planned = planned_of(&planned)?;
-    Ok(())
+/// Queues the plans of a group.
+pub(in crate::outbox) fn queue(
+    transaction: &mut Transaction<'_>,
+    plans: &[PlanRow<'_>],
+    requests: Texts,
+) -> Result<Option<Ticket>, sqlx::Error> {
+    if plans.is_empty() {
+        return Ok(None);
+    }
+    let piece = transaction.queue(include_str!("sql/plan.sql"));
+    let piece = piece.bind(rows::json_of(plans)?)?.bind(requests.into_bytes())?;
+    Ok(Some(piece.ticket()))
 }
 
 /// The new deliveries of each event, in their order.
-fn planned_of(rows: &[SqliteRow]) -> Result<HashMap<EventId, Vec<DeliveryId>>, sqlx::Error> {
+pub(in crate::outbox) fn planned_of(rows: &[SqliteRow]) -> Result<HashMap<EventId, Vec<DeliveryId>>, sqlx::Error> {
     let mut placed: HashMap<EventId, Vec<(i64, DeliveryId)>> = HashMap::new();
     for row in rows {
         let event = EventId(row.try_get("event_id")?);

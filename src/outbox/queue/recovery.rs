@@ -3,7 +3,7 @@
 use sqlx::sqlite::SqliteConnection;
 
 use crate::model::Timestamp;
-use crate::outbox::writer::{BEGIN, COMMIT};
+use crate::outbox::transaction::{BEGIN, COMMIT};
 
 /// Closes the attempts that were in flight and resets the active events (`sql/recover.sql`).
 pub(in crate::outbox) async fn recover(connection: &mut SqliteConnection, now: Timestamp) -> Result<(), sqlx::Error> {

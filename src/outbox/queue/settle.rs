@@ -1,16 +1,15 @@
 //! Records the results of attempts and the next state of their events, in one commit.
 
-use sqlx::sqlite::SqliteConnection;
-
 use super::transition::{Deletion, Next, Transition};
-use crate::outbox::command::{Command, Effects, Group, Written};
-use crate::outbox::rows;
+use crate::outbox::command::{Effects, Group, GroupCommand, Request, Written};
+use crate::outbox::rows::{self, FinishRow, LostRow, RequeueRow, SettlementRow};
+use crate::outbox::transaction::{Ticket, Transaction};
 
 /// Writes settlements and the state changes that follow from them.
 #[derive(Debug)]
 pub(in crate::outbox) struct Settle(pub(in crate::outbox) Vec<Transition>);
 
-impl Command for Settle {
+impl Request for Settle {
     type Reply = ();
 
     fn effects(&self) -> Effects {
@@ -21,31 +20,30 @@ impl Command for Settle {
             erases: self.0.iter().any(erases),
         }
     }
+}
 
+impl GroupCommand for Settle {
     fn join<'a>(&'a self, group: &mut Group<'a>) {
         for transition in &self.0 {
             join(transition, group);
         }
     }
 
-    async fn write(&self, _: &mut SqliteConnection, _: &mut Written) -> Result<(), sqlx::Error> {
-        Ok(())
-    }
+    fn reply(&self, _: &mut Written) {}
 }
 
 fn join<'a>(transition: &'a Transition, group: &mut Group<'a>) {
     if let Some(settlement) = &transition.settlement {
-        group.settlements.push(rows::settlement(settlement));
-        group.settled_rows += 1 + usize::from(settlement.attempt > 0);
+        group.settlements.push(SettlementRow::of(settlement));
     }
     match &transition.next {
         Next::Continue => {}
         Next::Reschedule { event, due, parked } => {
-            group.requeued.push(rows::requeue(*event, *due, *parked));
+            group.requeued.push(RequeueRow::of(*event, *due, *parked));
         }
         Next::Requeue { event, due, now } => {
-            group.lost.push(rows::lost(*event, *now));
-            group.requeued.push(rows::requeue(*event, *due, None));
+            group.lost.push(LostRow::of(*event, *now));
+            group.requeued.push(RequeueRow::of(*event, *due, None));
         }
         Next::Complete {
             event,
@@ -64,30 +62,37 @@ fn join<'a>(transition: &'a Transition, group: &mut Group<'a>) {
                     now: *now,
                 });
             }
-            let finish = rows::finish(*event, *status, reason.as_deref(), *copy_of, *hold, *now);
-            group.finishes.push(finish);
+            group.finishes.push(FinishRow {
+                event_id: event.0,
+                status: status.word(),
+                reason: reason.as_deref(),
+                copy_of: copy_of.map(|of| of.0),
+                hold: i32::from(*hold),
+                now_ms: now.as_millis(),
+            });
         }
     }
 }
 
-/// Writes the settlements and the finished events of a group on a connection with an open transaction.
-pub(in crate::outbox) async fn write(
-    connection: &mut SqliteConnection,
+/// Queues the settlements of a group and its finished events. The ticket is of the settlements.
+pub(in crate::outbox) fn queue(
+    transaction: &mut Transaction<'_>,
     group: &Group<'_>,
-    written: &mut Written,
-) -> Result<(), sqlx::Error> {
-    let settled = rows::execute(connection, include_str!("sql/settle.sql"), &group.settlements).await?;
-    written.expect("settle", group.settled_rows, settled.len());
-    rows::execute(connection, include_str!("sql/finish.sql"), &group.finishes).await?;
-    Ok(())
+) -> Result<Option<Ticket>, sqlx::Error> {
+    let settled = rows::queue(transaction, include_str!("sql/settle.sql"), &group.settlements)?;
+    rows::queue(transaction, include_str!("sql/finish.sql"), &group.finishes)?;
+    Ok(settled)
 }
 
-/// Requeues the events of a group that wait for another attempt.
-pub(in crate::outbox) async fn requeue(
-    connection: &mut SqliteConnection,
-    group: &Group<'_>,
-) -> Result<(), sqlx::Error> {
-    rows::execute(connection, include_str!("sql/close_lost.sql"), &group.lost).await?;
-    rows::execute(connection, include_str!("sql/requeue.sql"), &group.requeued).await?;
+/// How many rows the settlements of a group must change: the delivery of each, and its attempt if there was one.
+pub(in crate::outbox) fn expected(group: &Group<'_>) -> usize {
+    let attempts = group.settlements.iter().filter(|settlement| settlement.number > 0);
+    group.settlements.len() + attempts.count()
+}
+
+/// Queues what requeues the events of a group that wait for another attempt.
+pub(in crate::outbox) fn requeue(transaction: &mut Transaction<'_>, group: &Group<'_>) -> Result<(), sqlx::Error> {
+    rows::queue(transaction, include_str!("sql/close_lost.sql"), &group.lost)?;
+    rows::queue(transaction, include_str!("sql/requeue.sql"), &group.requeued)?;
     Ok(())
 }

@@ -6,8 +6,9 @@ use sqlx::sqlite::SqliteConnection;
 use super::pause;
 use crate::model::{Family, Timestamp};
 use crate::outbox::Outbox;
-use crate::outbox::command::{Command, Effects, Written};
+use crate::outbox::command::{Command, Effects, Request};
 use crate::outbox::error::ReadError;
+use crate::outbox::transaction::Transaction;
 
 /// Selects the waiting events that become due now.
 #[derive(Debug, Clone, Copy)]
@@ -25,15 +26,17 @@ pub(in crate::outbox) struct BringDue {
     pub(in crate::outbox) now: Timestamp,
 }
 
-impl Command for BringDue {
+impl Request for BringDue {
     type Reply = bool;
 
     fn effects(&self) -> Effects {
         Effects::WAKES
     }
+}
 
-    async fn write(&self, connection: &mut SqliteConnection, _: &mut Written) -> Result<bool, sqlx::Error> {
-        unpark(connection, self.what, self.now).await
+impl Command for BringDue {
+    async fn write(&self, transaction: &mut Transaction<'_>) -> Result<bool, sqlx::Error> {
+        unpark(transaction.connection().await?, self.what, self.now).await
     }
 }
 

@@ -1,6 +1,6 @@
 -- Stores a batch of events, in order of arrival. The caller has stored their message ids before; enqueue.sql follows.
--- ?1: JSON array of the events without their texts; ?2: JSON array of [payload, position of its envelope among those
--- just stored, from 1] of each, separate so that the large texts are read once.
+-- ?1: JSON array of the events without their texts; ?2: JSON array of [first byte of its payload in ?3, from 1; bytes of
+-- it; position of its envelope among those just stored, from 1] of each; ?3: the payloads, one after the other.
 -- Events from an archive have their own generation, consent and backfill; other events start in generation 1.
 -- An event whose message id is already in use is not stored: its number is never used.
 
@@ -18,7 +18,8 @@ JOIN message AS m
  AND m.event_id = (SELECT value FROM counter WHERE name = 'last_id') + 1 + j.key;
 
 INSERT INTO payload (event_id, body, envelope_id)
-SELECT e.id, j.value ->> 0, (SELECT value FROM counter WHERE name = 'last_envelope') + (j.value ->> 1)
+SELECT e.id, CAST(substr(?3, j.value ->> 0, j.value ->> 1) AS TEXT),
+       (SELECT value FROM counter WHERE name = 'last_envelope') + (j.value ->> 2)
 FROM json_each(?2) AS j
 JOIN event AS e ON e.id = (SELECT value FROM counter WHERE name = 'last_id') + 1 + j.key;
 

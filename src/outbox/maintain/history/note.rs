@@ -5,7 +5,8 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::{Fresh, start_of};
 use crate::model::Timestamp;
-use crate::outbox::command::{Command, Written};
+use crate::outbox::command::{Command, Request};
+use crate::outbox::transaction::Transaction;
 
 pub(in crate::outbox) const FORGET: [&str; 2] = [
     "DELETE FROM minute WHERE minute_ms < ?1",
@@ -20,11 +21,13 @@ pub(in crate::outbox) struct Note {
     pub(super) throttled: u64,
 }
 
-impl Command for Note {
+impl Request for Note {
     type Reply = ();
+}
 
-    async fn write(&self, connection: &mut SqliteConnection, _: &mut Written) -> Result<(), sqlx::Error> {
-        write(connection, self).await
+impl Command for Note {
+    async fn write(&self, transaction: &mut Transaction<'_>) -> Result<(), sqlx::Error> {
+        write(transaction.connection().await?, self).await
     }
 }
 

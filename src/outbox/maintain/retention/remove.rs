@@ -5,10 +5,11 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::model::Timestamp;
-use crate::outbox::command::{Command, Written};
+use crate::outbox::command::{Command, Request};
 use crate::outbox::kv;
 use crate::outbox::maintain::history;
 use crate::outbox::queue::import_job;
+use crate::outbox::transaction::Transaction;
 
 /// Events of each kind that one round deletes.
 pub(super) const EVENTS: u64 = 100;
@@ -44,11 +45,13 @@ pub(in crate::outbox) struct Removed {
     pub(in crate::outbox) more: bool,
 }
 
-impl Command for Round {
+impl Request for Round {
     type Reply = Removed;
+}
 
-    async fn write(&self, connection: &mut SqliteConnection, _: &mut Written) -> Result<Removed, sqlx::Error> {
-        remove(connection, self).await
+impl Command for Round {
+    async fn write(&self, transaction: &mut Transaction<'_>) -> Result<Removed, sqlx::Error> {
+        remove(transaction.connection().await?, self).await
     }
 }
 

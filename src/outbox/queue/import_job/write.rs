@@ -3,19 +3,22 @@
 use sqlx::sqlite::SqliteConnection;
 
 use crate::model::{ImportJobId, Timestamp};
-use crate::outbox::command::{Command, Written};
+use crate::outbox::command::{Command, Request};
 use crate::outbox::queue::begin;
 use crate::outbox::queue::transition::{Begun, Start};
+use crate::outbox::transaction::Transaction;
 
 /// Records that attempts start, all in one import job; the reply is the job, and for each attempt whether it may start.
 #[derive(Debug)]
 pub(in crate::outbox) struct BeginImport(pub(in crate::outbox) Vec<Start>);
 
-impl Command for BeginImport {
+impl Request for BeginImport {
     type Reply = (ImportJobId, Vec<Begun>);
+}
 
-    async fn write(&self, connection: &mut SqliteConnection, _: &mut Written) -> Result<Self::Reply, sqlx::Error> {
-        begin(connection, &self.0).await
+impl Command for BeginImport {
+    async fn write(&self, transaction: &mut Transaction<'_>) -> Result<Self::Reply, sqlx::Error> {
+        begin(transaction, &self.0).await
     }
 }
 
@@ -26,20 +29,15 @@ pub(in crate::outbox) struct ImportTaken {
     pub(in crate::outbox) klaviyo_id: String,
 }
 
-impl Command for ImportTaken {
+impl Request for ImportTaken {
     type Reply = ();
+}
 
-    async fn write(&self, connection: &mut SqliteConnection, written: &mut Written) -> Result<(), sqlx::Error> {
-        let taken = sqlx::query(TAKEN)
-            .bind(self.job.0)
-            .bind(&self.klaviyo_id)
-            .execute(connection)
-            .await?;
-        written.expect(
-            "import job",
-            1,
-            usize::try_from(taken.rows_affected()).unwrap_or(usize::MAX),
-        );
+impl Command for ImportTaken {
+    async fn write(&self, transaction: &mut Transaction<'_>) -> Result<(), sqlx::Error> {
+        let piece = transaction.queue(TAKEN).bind(self.job.0)?;
+        let taken = piece.bind(&self.klaviyo_id)?.fetch().await?;
+        transaction.expect("import job", 1, taken.changes());
         Ok(())
     }
 }
@@ -47,10 +45,10 @@ impl Command for ImportTaken {
 /// ?1: the job; ?2: Klaviyo's id of it.
 const TAKEN: &str = "UPDATE import_job SET klaviyo_id = ?2 WHERE id = ?1";
 
-/// Records a job and its attempts on a connection with an open transaction.
-async fn begin(connection: &mut SqliteConnection, starts: &[Start]) -> Result<(ImportJobId, Vec<Begun>), sqlx::Error> {
+/// Records a job and its attempts.
+async fn begin(transaction: &mut Transaction<'_>, starts: &[Start]) -> Result<(ImportJobId, Vec<Begun>), sqlx::Error> {
     let first = starts.first().ok_or(sqlx::Error::RowNotFound)?;
-    let permitted = begin::permitted(connection, &[starts]).await?;
+    let permitted = begin::permitted(transaction, &[starts]).await?;
     // The column must be positive. A job without a permitted attempt has no open attempt, so the next settlement closes
     // it.
     let items = permitted.iter().filter(|may| **may).count().max(1);
@@ -59,12 +57,12 @@ async fn begin(connection: &mut SqliteConnection, starts: &[Start]) -> Result<(I
             .bind(&first.sent_to)
             .bind(first.now.as_millis())
             .bind(i64::try_from(items).unwrap_or(i64::MAX))
-            .fetch_one(&mut *connection)
+            .fetch_one(transaction.connection().await?)
             .await?;
     let job = ImportJobId(job);
-    let starts: Vec<&Start> = starts.iter().collect();
-    let begun = begin::write(connection, &starts, &permitted, Some(job)).await?;
-    Ok((job, begun))
+    let begun = begin::queue(transaction, starts.iter(), &permitted, Some(job))?;
+    let begun = transaction.run(begun).await?;
+    Ok((job, begin::begun_of(&permitted, &begun.rows)?))
 }
 
 /// Closes every open job without its result, and runs the recovery of a start: its requests become `unknown`.
