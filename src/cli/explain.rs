@@ -105,9 +105,9 @@ fn write_request(screen: &mut Screen, number: usize, planned: &Planned) -> anyho
     for warning in &planned.warnings {
         screen.line(format_args!("   warning: {warning}"));
     }
-    match request.body() {
+    match &planned.body {
         Some(body) => {
-            let body = json::from_str(&body)?;
+            let body = json::from_str(body)?;
             screen.json("   ", &serde_json::to_string_pretty(&body)?);
         }
         None => screen.line(format_args!(

@@ -7,7 +7,7 @@
 use serde::Serialize;
 use serde_json::{Map, Number, Value};
 
-use super::resource::{Data, Resource, as_text, resource, text};
+use super::resource::{Data, Resource, as_text, bytes, resource, text};
 use crate::model::Timestamp;
 
 /// One event of one person.
@@ -37,9 +37,9 @@ impl CreateEvent {
         text(&resource("event", self.attributes()))
     }
 
-    /// The JSON text of the profile within the body: Klaviyo limits it by itself.
-    pub fn profile_text(&self) -> String {
-        text(&resource("profile", &self.profile))
+    /// The bytes of the profile within the body: Klaviyo limits it by itself.
+    pub fn profile_bytes(&self) -> usize {
+        bytes(&resource("profile", &self.profile))
     }
 
     fn attributes(&self) -> Attributes<'_> {

@@ -9,7 +9,7 @@ use super::reasons::{Refusal, Skip};
 use super::rule::{Note, Origin};
 use super::sink::Sink;
 use super::standard::ATTRIBUTES;
-use super::{Input, Planned, limits};
+use super::{Input, Planned};
 use crate::config::MappingConfig;
 use crate::klaviyo::{DeletionJob, ProfileImport, Request};
 
@@ -67,10 +67,9 @@ fn by_id(refused: Option<Refusal>, input: &Input<'_>) -> Planned {
     let mut sink = Sink::new(input.explain);
     let origin = sink.origin(|| Origin::outside(Note::ImportedProfile));
     sink.rule(PROFILE, "id", origin);
-    sink.planned(Request::Delete(DeletionJob::Imported), refused)
+    sink.planned(Request::Delete(DeletionJob::Imported), refused, input)
 }
 
 fn checked(request: Request, sink: Sink, input: &Input<'_>) -> Planned {
-    let refused = limits::check(&request, input.received_at);
-    sink.planned(request, refused)
+    sink.planned(request, None, input)
 }

@@ -56,14 +56,13 @@ impl Draft {
             value,
             value_currency,
             unique_id,
-            backfill: false,
+            backfill: input.backfill,
         });
         // Each event of an order is a request of its own, so each has the warnings about its person.
         sink.warnings.extend(person.warnings.iter().cloned());
         sink.warnings.extend(limits::ignored(&request));
         let refused = self.refused.or_else(|| person.refused.clone());
-        let refused = refused.or_else(|| limits::check(&request, input.received_at));
-        sink.planned(request, refused)
+        sink.planned(request, refused, input)
     }
 }
 

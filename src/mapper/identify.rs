@@ -7,7 +7,7 @@ use super::reasons::Skip;
 use super::rule::{Note, Origin};
 use super::standard::{ATTRIBUTES, EMAIL, PHONE, Traits};
 use super::warning::Warning;
-use super::{Input, Planned, limits, lists};
+use super::{Input, Planned, lists};
 use crate::config::MappingConfig;
 use crate::klaviyo::{ProfileImport, Request};
 
@@ -41,9 +41,7 @@ fn profile(input: &Input<'_>, person: &Person) -> Planned {
     traits.fill(&mut profile, input.side, input.call.context_timezone());
     custom_properties(&mut traits, &mut profile, person);
     let request = Request::Profile(profile);
-    let refused = person.refused.clone();
-    let refused = refused.or_else(|| limits::check(&request, input.received_at));
-    traits.sink.planned(request, refused)
+    traits.sink.planned(request, person.refused.clone(), input)
 }
 
 /// Every trait that no field took, under the name it was sent with; a `null` deletes the property.

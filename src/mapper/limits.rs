@@ -9,24 +9,23 @@ use crate::klaviyo::limits as klaviyo;
 use crate::klaviyo::{CreateEvent, ProfileImport, Request};
 use crate::model::Timestamp;
 
-/// Why Klaviyo would refuse the request, if it would.
-pub(super) fn check(request: &Request, now: Timestamp) -> Option<Refusal> {
+/// Why Klaviyo would refuse the request, whose body has so many bytes, if it would.
+pub(super) fn check(request: &Request, bytes: usize, now: Timestamp) -> Option<Refusal> {
     match request {
-        Request::Profile(profile) => check_profile(profile),
-        Request::Event(event) => check_event(event, now),
+        Request::Profile(profile) => check_profile(profile, bytes),
+        Request::Event(event) => check_event(event, bytes, now),
         Request::Subscribe(_) | Request::Delete(_) | Request::ListAdd { .. } | Request::ListRemove { .. } => Ok(()),
     }
     .err()
 }
 
-fn check_profile(profile: &ProfileImport) -> Checked {
+fn check_profile(profile: &ProfileImport, bytes: usize) -> Checked {
     check_values(&profile.properties, "traits")?;
-    let bytes = profile.body().len();
     ensure(bytes <= klaviyo::MAX_PROFILE_BYTES, || Refusal::ProfileTooLarge(bytes))
 }
 
 /// What can be counted comes before what has to be written out to be measured.
-fn check_event(event: &CreateEvent, now: Timestamp) -> Checked {
+fn check_event(event: &CreateEvent, bytes: usize, now: Timestamp) -> Checked {
     let chars = event.metric.chars().count();
     ensure(chars <= klaviyo::MAX_METRIC_CHARS, || Refusal::MetricTooLong(chars))?;
     let key = event.unique_id.as_deref().unwrap_or_default();
@@ -41,11 +40,10 @@ fn check_event(event: &CreateEvent, now: Timestamp) -> Checked {
         .value
         .as_ref()
         .map_or(Ok(()), |value| check_number(value, &|| "value".to_owned()))?;
-    let bytes = event.profile_text().len();
-    ensure(bytes <= klaviyo::MAX_EVENT_PROFILE_BYTES, || {
-        Refusal::EventProfileTooLarge(bytes)
+    let profile = event.profile_bytes();
+    ensure(profile <= klaviyo::MAX_EVENT_PROFILE_BYTES, || {
+        Refusal::EventProfileTooLarge(profile)
     })?;
-    let bytes = event.body().len();
     ensure(bytes <= klaviyo::MAX_PAYLOAD_BYTES, || Refusal::PayloadTooLarge(bytes))
 }
 

@@ -12,7 +12,7 @@ use super::reasons::Refusal;
 use super::rule::{Note, Origin};
 use super::sink::Sink;
 use super::warning::Warning;
-use super::{Input, Planned, limits};
+use super::{Input, Planned};
 use crate::config::MappingConfig;
 use crate::klaviyo::{OptIn, Request, SubscribeJob};
 use crate::model::{Right, Side, Timestamp};
@@ -57,8 +57,7 @@ fn subscription(
         email: email.value.clone(),
         opt_in,
     });
-    let refused = limits::check(&request, input.received_at);
-    Some(sink.planned(request, refused))
+    Some(sink.planned(request, None, input))
 }
 
 /// Where a subscription has the person's names, and where it has the consent.
@@ -208,7 +207,7 @@ fn audiences(input: &Input<'_>, settings: &MappingConfig, profile: &mut Planned)
         sink.rule("/data/0", "id", origin);
         // A list knows Klaviyo's profile ids only: without the profile there is none.
         let refused = profile.refused.as_ref().map(|_| Refusal::ProfileRefused);
-        planned.push(sink.planned(request, refused));
+        planned.push(sink.planned(request, refused, input));
     }
     planned
 }

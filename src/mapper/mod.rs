@@ -54,6 +54,8 @@ pub struct Input<'a> {
     pub rights: Rights,
     /// Whether the rules of the requests' fields are wanted; otherwise none is made.
     pub explain: bool,
+    /// Klaviyo records its events without starting flows.
+    pub backfill: bool,
 }
 
 /// What becomes of a call.
@@ -70,6 +72,8 @@ pub enum Mapped {
 pub struct Planned {
     /// The request.
     pub request: Request,
+    /// Its body, as [`Request::body`] writes it: written once, because its length is one of the limits.
+    pub body: Option<String>,
     /// Why Klaviyo would never take it: it must not be sent. The event's other requests go.
     pub refused: Option<Refusal>,
     /// What the sender may want to know, though the request goes.

@@ -1,10 +1,11 @@
 //! The warnings and rules of a request. Warnings are always collected, rules only for an explanation: otherwise an event
 //! allocates no rule, nor a place or text of one.
 
-use super::Planned;
+use super::limits;
 use super::reasons::Refusal;
 use super::rule::{Origin, Rule, Sourced};
 use super::warning::Warning;
+use super::{Input, Planned};
 use crate::klaviyo::Request;
 use crate::segment::member;
 
@@ -41,9 +42,13 @@ impl Sink {
     }
 
     /// The request with all of it.
-    pub(super) fn planned(self, request: Request, refused: Option<Refusal>) -> Planned {
+    pub(super) fn planned(self, request: Request, refused: Option<Refusal>, input: &Input<'_>) -> Planned {
+        let body = request.body();
+        let bytes = body.as_ref().map_or(0, String::len);
+        let refused = refused.or_else(|| limits::check(&request, bytes, input.received_at));
         Planned {
             request,
+            body,
             refused,
             warnings: self.warnings,
             rules: self.rules,

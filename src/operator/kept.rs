@@ -149,7 +149,7 @@ impl Owed {
             kind: request.kind().word(),
             route: (route.method, route.path),
             metric: request.metric().map(str::to_owned),
-            body: request.body(),
+            body: planned.body.clone(),
             not_sent: planned.refused.as_ref().map(ToString::to_string),
             warnings: planned.warnings.iter().map(ToString::to_string).collect(),
             rules: planned.rules.iter().map(FieldRule::of).collect(),

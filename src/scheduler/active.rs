@@ -4,7 +4,7 @@
 //! backlog. An event that owes hundreds of requests is active with the bodies of the next [`BODIES`]; after these it is
 //! requeued in the outbox, behind the events that are due already.
 
-use crate::klaviyo::bulk::is_bulkable;
+use crate::klaviyo::bulk::BulkItem;
 use crate::model::{DeliveryId, DeliveryKind, DeliveryStatus, EventId, Outcome, Timestamp};
 use crate::outbox::{BODIES, ClaimedEvent, Copied, Next, Settlement, StoredDelivery};
 use crate::scheduler::policy::Decision;
@@ -22,6 +22,8 @@ pub(super) struct ActiveEvent {
     until: usize,
     /// How much of the window it uses.
     pub(super) held: Held,
+    /// The bodies of its deliveries that may be in a job, as read once.
+    items: Vec<Option<BulkItem>>,
     /// The current delivery may be sent in a bulk job.
     pub(super) bulkable: bool,
     /// The first event of its run: the earlier events of the run are sent before it, or in the same job before it.
@@ -52,6 +54,7 @@ impl ActiveEvent {
             event,
             at: 0,
             until,
+            items: Vec::new(),
             bulkable: false,
             run: None,
             settled: Vec::new(),
@@ -74,7 +77,7 @@ impl ActiveEvent {
             self.largest_job = usize::MAX;
         }
         self.at = next;
-        self.bulkable = self.largest_job > 1 && self.is_bulkable();
+        self.bulkable = self.largest_job > 1 && self.may_be_in_a_job() && self.read_item(next).is_some();
         true
     }
 
@@ -82,7 +85,7 @@ impl ActiveEvent {
     /// (Klaviyo is known to de-duplicate single requests only), requests that have failed alone (they may fail every
     /// job that contains them), and profiles whose id is needed by a later list change or deletion (a job does not
     /// return ids).
-    fn is_bulkable(&self) -> bool {
+    fn may_be_in_a_job(&self) -> bool {
         let delivery = self.delivery();
         let needs_id = |other: &StoredDelivery| {
             matches!(
@@ -90,21 +93,35 @@ impl ActiveEvent {
                 DeliveryKind::ListAdd | DeliveryKind::ListRemove | DeliveryKind::Deletion
             )
         };
-        let Some(body) = &delivery.request else {
-            return false;
-        };
         delivery.status == DeliveryStatus::Pending
             && delivery.failures == 0
             && !(delivery.kind == DeliveryKind::Profile && self.event.deliveries.iter().any(needs_id))
-            && is_bulkable(delivery.kind, body)
+    }
+
+    /// The body of a delivery as an item of a job, read at the first call; `None` if it cannot be in one.
+    fn read_item(&mut self, place: usize) -> Option<&BulkItem> {
+        if self.items.len() <= place {
+            self.items.resize(place + 1, None);
+        }
+        let item = &mut self.items[place];
+        if item.is_none() {
+            let delivery = &self.event.deliveries[place];
+            *item = BulkItem::read(delivery.kind, delivery.request.as_deref()?);
+        }
+        item.as_ref()
+    }
+
+    /// The body of a delivery in a job, as it was read when the job was filled.
+    pub(super) fn item(&self, place: usize) -> Option<&BulkItem> {
+        self.items.get(place)?.as_ref()
     }
 
     /// The delivery after the one at `place`, if it may be in the same job: the requests of one event keep their order
     /// in a job too.
-    pub(super) fn next_in_job(&self, place: usize) -> Option<(usize, &str)> {
+    pub(super) fn next_in_job(&mut self, place: usize) -> Option<&BulkItem> {
         let next = self.event.deliveries[..self.until].get(place + 1)?;
         let fits = next.kind == DeliveryKind::Event && next.status == DeliveryStatus::Pending && next.failures == 0;
-        Some((place + 1, next.request.as_deref().filter(|_| fits)?))
+        if fits { self.read_item(place + 1) } else { None }
     }
 
     /// Whether nothing is owed after the delivery at `place`.
@@ -191,6 +208,11 @@ impl ActiveEvent {
         );
         let delivery = delivery.id;
         self.refusal = self.refusal.take().or(refusal);
+        if smaller.is_some()
+            && let Some(item) = self.items.get_mut(self.at)
+        {
+            *item = None;
+        }
         Settlement {
             delivery,
             attempt,

@@ -160,8 +160,7 @@ fn job(items: &[Item]) -> Option<BulkJob> {
     let mut job = BulkJob::new(first.kind, first.list_id.as_deref())?;
     for item in items {
         for (place, _) in item.attempts() {
-            let delivery = &item.active.event.deliveries[place];
-            job.add(delivery.request.as_deref()?).ok()?;
+            job.add_item(item.active.item(place)?).ok()?;
         }
     }
     Some(job)

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use crate::clock;
 use crate::config::MappingConfig;
-use crate::klaviyo::Request;
 use crate::mapper::{self, Input, Mapped, Planned};
 use crate::model::{DeliveryKind, EventType, NewEvent, Right, Side, SourceRules, Timestamp};
 use crate::outbox::{ClaimedEvent, PlannedDelivery};
@@ -53,6 +52,7 @@ pub(super) fn plan(event: &ClaimedEvent, envelopes: &mut Envelopes, settings: &S
         side,
         rights: settings.rules.rights(side),
         explain: false,
+        backfill: event.replay.backfill,
     };
     // Ingest already refuses these calls; a replay does not give the source a right that it does not have.
     if call.kind == EventType::Delete && !input.rights.may(Right::Delete) {
@@ -62,9 +62,7 @@ pub(super) fn plan(event: &ClaimedEvent, envelopes: &mut Envelopes, settings: &S
         Mapped::Requests(planned) => planned,
         Mapped::Skipped(skip) => return Plan::Skip(skip.to_string()),
     };
-    let backfill = event.replay.backfill;
-    let owed = planned.into_iter().map(|planned| owed_by(planned, backfill)).collect();
-    Plan::of(owed, event, at, settings)
+    Plan::of(planned.into_iter().map(owed_by).collect(), event, at, settings)
 }
 
 /// When a call was made, and when it arrived. While the clock was known to be wrong, both are unknown: then the call's
@@ -121,22 +119,20 @@ impl Plan {
     }
 }
 
-fn owed_by(planned: Planned, backfill: bool) -> PlannedDelivery {
+fn owed_by(planned: Planned) -> PlannedDelivery {
     let Planned {
-        mut request,
+        request,
+        body,
         refused,
         warnings,
         rules: _,
     } = planned;
-    if let Request::Event(event) = &mut request {
-        event.backfill = backfill;
-    }
     PlannedDelivery {
         kind: request.kind(),
         metric: request.metric().map(str::to_owned),
         event_key: request.event_key().map(str::to_owned),
         list_id: request.list_id().map(str::to_owned),
-        request: request.body(),
+        request: body,
         refused: refused.as_ref().map(ToString::to_string),
         warnings: warnings.iter().map(ToString::to_string).collect(),
     }
@@ -194,6 +190,7 @@ pub fn explain(event: &NewEvent, rules: &SourceRules, mapping: &MappingConfig) -
         side,
         rights: rules.rights(side),
         explain: true,
+        backfill: false,
     };
     let mapped = mapper::map(&input, mapping);
     Ok(Explained {

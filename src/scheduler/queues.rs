@@ -211,20 +211,21 @@ struct Load {
 impl Load {
     /// Adds the current request of an event, and as many of its next ones as fit. Returns the event when not even the
     /// first one fits.
-    fn take(&mut self, active: ActiveEvent) -> Result<(), Box<ActiveEvent>> {
+    fn take(&mut self, mut active: ActiveEvent) -> Result<(), Box<ActiveEvent>> {
         let largest = self.largest.min(active.largest_job);
         if self.full || !active.bulkable || self.parts.len() >= largest {
             return Err(Box::new(active));
         }
-        let body = active.delivery().request.as_deref().unwrap_or_default();
-        if let Err(reason) = self.job.add(body) {
+        let item = active.item(active.place());
+        let added = item.map_or(Err(DoesNotFit::NotBulk), |item| self.job.add_item(item));
+        if let Err(reason) = added {
             self.full = reason == DoesNotFit::Full;
             return Err(Box::new(active));
         }
         self.largest = largest;
         let mut requests = 1;
-        while let Some((_, body)) = active.next_in_job(active.place() + requests - 1) {
-            if self.job.add(body).is_err() {
+        while let Some(item) = active.next_in_job(active.place() + requests - 1) {
+            if self.job.add_item(item).is_err() {
                 break;
             }
             requests += 1;

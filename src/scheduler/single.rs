@@ -49,7 +49,8 @@ async fn attempt(
         Ok(body) => body,
         Err(reason) => return refuse(context, active, reason).await,
     };
-    let delivery = active.delivery().clone();
+    let delivery = active.delivery();
+    let route = klaviyo::route(delivery.kind, delivery.list_id.as_deref());
     let start = Start {
         delivery: delivery.id,
         sent_to: context.settings.sent_to.clone(),
@@ -83,7 +84,6 @@ async fn attempt(
             return Ok((next, None));
         }
     };
-    let route = klaviyo::route(delivery.kind, delivery.list_id.as_deref());
     let (outcome, _) = context
         .settings
         .sender

@@ -165,7 +165,7 @@ fn request(screen: &mut Screen, at: usize, delivery: &DeliveryReport, rules: Opt
         )),
     }
     if let Some(planned) = rules {
-        let same = planned.request.body().as_deref() == delivery.request.as_deref();
+        let same = planned.body == delivery.request;
         if !same {
             screen.line(format_args!(
                 "  the rules have changed since, or the answer to a request went in; by those of now:"

@@ -4,6 +4,7 @@
 //! which it works through a job, so the body at least has the right one.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::DoesNotFit;
 use super::item::EventItem;
@@ -27,13 +28,19 @@ pub(super) struct Events {
     keys: HashSet<(String, String)>,
 }
 
-/// One profile and events of it.
+/// Events that name one profile, by the same text; at least one.
 #[derive(Debug, Clone)]
 struct Group {
-    profile: String,
-    events: Vec<String>,
+    events: Vec<Arc<EventItem>>,
     /// The place of each event among the job's items.
     places: Vec<usize>,
+}
+
+impl Group {
+    /// The profile that all its events name.
+    fn profile(&self) -> &str {
+        self.events.first().map_or("", |event| &event.profile)
+    }
 }
 
 impl Events {
@@ -55,7 +62,7 @@ impl Events {
         self.bytes
     }
 
-    pub(super) fn add(&mut self, item: EventItem) -> Result<usize, DoesNotFit> {
+    pub(super) fn add(&mut self, item: &Arc<EventItem>) -> Result<usize, DoesNotFit> {
         if self.len == MAX_BULK_EVENTS {
             return Err(DoesNotFit::Full);
         }
@@ -63,7 +70,7 @@ impl Events {
         if self.keys.contains(&item.key) {
             return Err(DoesNotFit::OtherJob);
         }
-        let group = self.group_for(&item);
+        let group = self.group_for(item);
         let comma = usize::from(self.len > 0);
         let frame = match group {
             Some(_) => 0,
@@ -82,25 +89,24 @@ impl Events {
     fn group_for(&self, item: &EventItem) -> Option<usize> {
         let groups = item.names.iter().filter_map(|name| self.latest.get(name));
         let last = *groups.max()?;
-        (self.groups[last].profile == item.profile).then_some(last)
+        (self.groups[last].profile() == item.profile).then_some(last)
     }
 
-    fn put(&mut self, item: EventItem, group: Option<usize>) -> usize {
+    fn put(&mut self, item: &Arc<EventItem>, group: Option<usize>) -> usize {
         let at = group.unwrap_or(self.groups.len());
         if group.is_none() {
             self.groups.push(Group {
-                profile: item.profile,
                 events: Vec::new(),
                 places: Vec::new(),
             });
         }
         let place = self.len;
-        self.groups[at].events.push(item.event);
+        self.groups[at].events.push(Arc::clone(item));
         self.groups[at].places.push(place);
-        for name in item.names {
-            self.latest.insert(name, at);
+        for name in &item.names {
+            self.latest.insert(name.clone(), at);
         }
-        self.keys.insert(item.key);
+        self.keys.insert(item.key.clone());
         self.len += 1;
         place
     }
@@ -128,9 +134,14 @@ impl Events {
                 body.push(',');
             }
             body.push_str(GROUP_HEAD);
-            body.push_str(&group.profile);
+            body.push_str(group.profile());
             body.push_str(GROUP_EVENTS);
-            body.push_str(&group.events.join(","));
+            for (at, item) in group.events.iter().enumerate() {
+                if at > 0 {
+                    body.push(',');
+                }
+                body.push_str(&item.event);
+            }
             body.push_str(GROUP_TAIL);
         }
         body.push_str(TAIL);

@@ -3,6 +3,8 @@
 //! Promises that every part is the very text of the body: what distinguishes the items is read in addition.
 //! What has an unknown member, or none of a known one, is no item: it goes singly, as it is.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -14,10 +16,10 @@ use crate::klaviyo::resource::text;
 use crate::model::DeliveryKind;
 
 /// A body that may be part of a job.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Item {
-    Event(EventItem),
-    Person(PersonItem),
+    Event(Arc<EventItem>),
+    Person(Arc<PersonItem>),
 }
 
 /// An event and whose it is.
@@ -54,9 +56,11 @@ impl Item {
     /// Reads a body of this kind; `None` when it has to be sent by itself.
     pub(super) fn read(kind: DeliveryKind, body: &str) -> Option<Self> {
         match kind {
-            DeliveryKind::Event => EventItem::read(body).map(Self::Event),
-            DeliveryKind::Profile => PersonItem::read_import(body).map(Self::Person),
-            DeliveryKind::Subscription => PersonItem::read_subscription(body).map(Self::Person),
+            DeliveryKind::Event => EventItem::read(body).map(|event| Self::Event(Arc::new(event))),
+            DeliveryKind::Profile => PersonItem::read_import(body).map(|person| Self::Person(Arc::new(person))),
+            DeliveryKind::Subscription => {
+                PersonItem::read_subscription(body).map(|person| Self::Person(Arc::new(person)))
+            }
             DeliveryKind::ListAdd | DeliveryKind::ListRemove | DeliveryKind::Deletion => None,
         }
     }

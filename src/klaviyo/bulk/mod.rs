@@ -28,18 +28,24 @@ use events::Events;
 use item::Item;
 use people::People;
 
-/// Whether this body may be part of a bulk job. What may not goes singly:
-///
-/// - a profile that erases something: the bulk import ignores `null`, wherever it stands, and what it makes of
-///   `meta` beside it is not described well enough to rely on;
-/// - an event without a `unique_id`: an unclear job is taken apart, and only the key makes it safe to send again;
-/// - a body near the limits of one item, where Klaviyo's "KB" can be read in two ways: it is judged alone;
-/// - a body that has a member this program never sends.
-///
-/// A profile whose answer must name Klaviyo's id of it (a list change follows) can travel as far as this function
-/// sees; the answer to a bulk import has no ids.
-pub fn is_bulkable(kind: DeliveryKind, body: &str) -> bool {
-    Item::read(kind, body).is_some()
+/// A single request's body, taken apart into what a job is made of. It is read once; a clone shares it.
+#[derive(Debug, Clone)]
+pub struct BulkItem(Item);
+
+impl BulkItem {
+    /// Reads a body; `None` if the request cannot be in any job, and has to be sent by itself:
+    ///
+    /// - a profile that erases something: the bulk import ignores `null`, wherever it stands, and what it makes of
+    ///   `meta` beside it is not described well enough to rely on;
+    /// - an event without a `unique_id`: an unclear job is taken apart, and only the key makes it safe to send again;
+    /// - a body near the limits of one item, where Klaviyo's "KB" can be read in two ways: it is judged alone;
+    /// - a body that has a member this program never sends.
+    ///
+    /// A profile whose answer must name Klaviyo's id of it (a list change follows) can be in one as far as this function
+    /// knows: the caller knows the others.
+    pub fn read(kind: DeliveryKind, body: &str) -> Option<Self> {
+        Item::read(kind, body).map(Self)
+    }
 }
 
 /// A job under construction: items are added until it is full. Its items are counted from 0 in the order they were
@@ -65,7 +71,7 @@ pub enum DoesNotFit {
     /// its person is in this job already, or its list or its consent settings are not this job's.
     #[error("the item belongs in another bulk job")]
     OtherJob,
-    /// It cannot be in any job: see [`is_bulkable`].
+    /// It cannot be in any job: see [`BulkItem::read`].
     #[error("the item has to be sent by itself")]
     NotBulk,
 }
@@ -87,7 +93,12 @@ impl BulkJob {
 
     /// Adds the frozen body of a single request; answers its place among the items.
     pub fn add(&mut self, body: &str) -> Result<usize, DoesNotFit> {
-        let item = Item::read(self.kind(), body).ok_or(DoesNotFit::NotBulk)?;
+        let item = BulkItem::read(self.kind(), body).ok_or(DoesNotFit::NotBulk)?;
+        self.add_item(&item)
+    }
+
+    /// As [`BulkJob::add`], of a body that was read before.
+    pub fn add_item(&mut self, BulkItem(item): &BulkItem) -> Result<usize, DoesNotFit> {
         match (&mut self.load, item) {
             (Load::Events(events), Item::Event(event)) => events.add(event),
             (Load::People(people), Item::Person(person)) => people.add(person),

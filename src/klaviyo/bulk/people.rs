@@ -3,6 +3,7 @@
 //! Promises that nobody is in a job twice: which of two would win is not described.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::DoesNotFit;
 use super::item::{ConsentSettings, PersonItem};
@@ -21,7 +22,7 @@ pub(super) struct People {
     what: What,
     /// The body before the profiles.
     head: String,
-    profiles: Vec<String>,
+    profiles: Vec<Arc<PersonItem>>,
     /// The body after them.
     tail: String,
     bytes: usize,
@@ -99,25 +100,28 @@ impl People {
         self.bytes
     }
 
-    pub(super) fn add(&mut self, item: PersonItem) -> Result<usize, DoesNotFit> {
+    pub(super) fn add(&mut self, item: &Arc<PersonItem>) -> Result<usize, DoesNotFit> {
         let most = match self.what {
             What::Import => MAX_BULK_PROFILES,
             What::Subscribe(_) => MAX_SUBSCRIBE_PROFILES,
         };
+        if matches!(self.what, What::Subscribe(_)) != item.consent.is_some() {
+            return Err(DoesNotFit::NotBulk);
+        }
         if self.profiles.len() == most {
             return Err(DoesNotFit::Full);
         }
         if item.names.iter().any(|name| self.by_name.contains_key(name)) {
             return Err(DoesNotFit::OtherJob);
         }
-        if let (What::Subscribe(settings), Some(consent)) = (&self.what, item.consent) {
-            let same = *settings == consent;
+        if let (What::Subscribe(settings), Some(consent)) = (&self.what, &item.consent) {
+            let same = settings == consent;
             let first = self.profiles.is_empty() && settings.list_id == consent.list_id;
             if !same && !first {
                 return Err(DoesNotFit::OtherJob);
             }
             if !same {
-                *self = Self::new(What::Subscribe(consent));
+                *self = Self::new(What::Subscribe(consent.clone()));
             }
         }
         let comma = usize::from(!self.profiles.is_empty());
@@ -127,8 +131,8 @@ impl People {
         }
         self.bytes = bytes;
         let place = self.profiles.len();
-        self.profiles.push(item.profile);
-        let names = item.names.into_iter().map(|name| (name, place));
+        self.profiles.push(Arc::clone(item));
+        let names = item.names.iter().map(|name| (name.clone(), place));
         self.by_name.extend(names);
         Ok(place)
     }
@@ -147,7 +151,7 @@ impl People {
             if at > 0 {
                 body.push(',');
             }
-            body.push_str(profile);
+            body.push_str(&profile.profile);
         }
         body.push_str(&self.tail);
         body

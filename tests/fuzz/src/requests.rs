@@ -5,7 +5,7 @@ use axum::http::Request as HttpRequest;
 use futures_util::FutureExt as _;
 use klaviyo_relay::clock::Clock;
 use klaviyo_relay::json;
-use klaviyo_relay::klaviyo::bulk::{BulkJob, is_bulkable};
+use klaviyo_relay::klaviyo::bulk::{BulkItem, BulkJob};
 use klaviyo_relay::klaviyo::{
     CreateEvent, DeletionJob, ProfileImport, Request, Route, body_for_profile, headers, limits, route,
     without_weaker_identifier,
@@ -41,6 +41,7 @@ pub(crate) fn check(planned: &[Planned], names: &[Identifier], now: Timestamp) {
     for one in planned {
         let Planned {
             request,
+            body,
             refused,
             warnings,
             rules,
@@ -53,7 +54,8 @@ pub(crate) fn check(planned: &[Planned], names: &[Identifier], now: Timestamp) {
         }
         named(request, names);
         let kind = request.kind();
-        let body = request.body();
+        assert_eq!(*body, request.body());
+        let body = body.clone();
         if body.is_none() {
             assert!(imported, "{kind} needs a profile that none imports");
         }
@@ -132,7 +134,7 @@ fn event_within_limits(event: &CreateEvent, now: Timestamp) {
     assert!(!key.trim().is_empty());
     assert!(key.chars().count() <= limits::MAX_UNIQUE_ID_CHARS);
     assert!(event.properties.len() <= limits::MAX_EVENT_PROPERTIES);
-    assert!(event.profile_text().len() <= limits::MAX_EVENT_PROFILE_BYTES);
+    assert!(event.profile_bytes() <= limits::MAX_EVENT_PROFILE_BYTES);
     assert!(event.profile.email.as_deref().is_none_or(is_email_length));
     let latest = now.as_millis() + limits::LATEST_EVENT_AHEAD_MILLIS;
     assert!((limits::EARLIEST_EVENT_MILLIS..=latest).contains(&event.time.as_millis()));
@@ -247,4 +249,8 @@ fn without_weaker(body: &str) {
     }
     let thrice = twice.as_deref().and_then(without_weaker_identifier);
     assert_eq!(thrice, None, "{body}");
+}
+
+fn is_bulkable(kind: DeliveryKind, body: &str) -> bool {
+    BulkItem::read(kind, body).is_some()
 }

@@ -134,6 +134,7 @@ impl Case {
             side,
             rights: rules.rights(side),
             explain,
+            backfill: false,
         };
         map(&input, &self.config())
     }

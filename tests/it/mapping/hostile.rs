@@ -123,6 +123,7 @@ fn check(payload: &Value, settings: &MappingConfig, side: Side) -> bool {
         side,
         rights: SourceRules::default().rights(side),
         explain: true,
+        backfill: false,
     };
     match map(&input, settings) {
         Mapped::Skipped(reason) => assert!(!reason.to_string().is_empty()),

@@ -301,3 +301,7 @@ fn a_null_beside_an_event_stays_as_it_was() {
     let job = job(DeliveryKind::Event, None, &[body]);
     assert!(job.body().contains(r#""value":null,"unique_id":"1""#));
 }
+
+fn is_bulkable(kind: DeliveryKind, body: &str) -> bool {
+    BulkItem::read(kind, body).is_some()
+}
