@@ -66,7 +66,7 @@ pub use file::disk::{fleeting, free_bytes, free_inodes, try_to_make};
 pub use file::lock::daemon_of;
 use file::names::Names;
 use file::{connect, create, disk, identity, lock, owner};
-use intake::admission::{Measure, Room};
+use intake::admission::{Admission, Measure};
 use intake::append::Append;
 pub use intake::arrival::Arrival;
 pub use intake::door::RefusedAtDoor;
@@ -119,7 +119,7 @@ pub struct Outbox {
     readers: SqlitePool,
     wake: Arc<Notify>,
     fatal: CancellationToken,
-    room: Arc<Room>,
+    admission: Arc<Admission>,
     path: PathBuf,
     tasks: TaskTracker,
     unscrubbed: Arc<AtomicBool>,
@@ -211,7 +211,7 @@ impl Outbox {
             readers,
             wake: Arc::new(Notify::new()),
             fatal: CancellationToken::new(),
-            room: Arc::new(Room::new(config)),
+            admission: Arc::new(Admission::new(config)),
             path: config.path.clone(),
             tasks: TaskTracker::new(),
             unscrubbed: Arc::new(AtomicBool::new(false)),
@@ -224,7 +224,7 @@ impl Outbox {
             orders,
             wake: Arc::clone(&outbox.wake),
             fatal: outbox.fatal.clone(),
-            room: Arc::clone(&outbox.room),
+            admission: Arc::clone(&outbox.admission),
             // A killed daemon may have left erased data in the WAL.
             scrub: Scrub::new(held.is_some(), Arc::clone(&outbox.unscrubbed)),
             full: false,
@@ -265,7 +265,7 @@ impl Outbox {
     /// Why no new event is accepted at the moment, because of the disk or the backlog; `None` where events are
     /// accepted.
     pub fn refuses(&self) -> Option<WriteError> {
-        self.room.refuses()
+        self.admission.rejection_cause()
     }
 
     /// Notified when there may be new work: events arrived, events became first in their queues, another process wrote.
@@ -276,7 +276,7 @@ impl Outbox {
 
     /// Sets new limits for accepting events: `min_free_disk` and `max_pending` of `[outbox]`.
     pub fn set_bounds(&self, config: &OutboxConfig) {
-        self.room.set(config);
+        self.admission.reconfigure(config);
     }
 
     /// The version of the SQLite library in this program.
@@ -304,10 +304,10 @@ impl Outbox {
     }
 
     async fn store(&self, events: Append) -> Result<Vec<Arrival>, AppendError> {
-        if self.room.refuses().is_some() {
+        if self.admission.rejection_cause().is_some() {
             // Measured here too, so that space freed by an operator is detected while nothing else is written.
             self.remeasure().await;
-            if let Some(reason) = self.room.refuses() {
+            if let Some(reason) = self.admission.rejection_cause() {
                 return Err(AppendError::of(reason));
             }
         }

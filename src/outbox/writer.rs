@@ -17,7 +17,7 @@ use crate::outbox::error::{Severity, WriteError, severity};
 use crate::outbox::file::lock::Lock;
 use crate::outbox::file::names::Names;
 use crate::outbox::file::{connect, disk};
-use crate::outbox::intake::admission::Room;
+use crate::outbox::intake::admission::Admission;
 use crate::outbox::maintain::checkpoint::Checkpoints;
 use crate::outbox::maintain::scrub::{self, Scrub, Task};
 
@@ -47,7 +47,7 @@ pub(super) struct Writer {
     /// Cancelled when the disk failed: the process must end.
     pub(super) fatal: CancellationToken,
     /// Whether events are accepted; deliveries continue in any case.
-    pub(super) room: Arc<Room>,
+    pub(super) admission: Arc<Admission>,
     pub(super) scrub: Scrub,
     /// The lock and the names of the files; only in a daemon.
     pub(super) held: Option<Held>,
@@ -156,7 +156,7 @@ impl Writer {
     /// Writes a group. If it fails because of one command, its commands are written one by one, so that the others
     /// succeed.
     async fn group(&mut self, mut orders: Vec<Box<dyn Order>>) {
-        self.room.measure_disk();
+        self.admission.measure_disk();
         match self.write(&mut orders).await {
             Ok(()) => {
                 let is_named = self.look_at_names().await;
@@ -265,7 +265,7 @@ impl Writer {
             let took = instruments.pulse.monotonic().saturating_sub(began);
             instruments.metrics.commit(took, orders.len());
         }
-        self.room.count(report.pending);
+        self.admission.set_pending(report.pending);
         for rows in report.unexpected {
             self.report(rows);
         }
@@ -305,7 +305,7 @@ impl Writer {
         held.lock.keep();
         let lost = held.names.lost();
         let gone = lost.is_some();
-        if !self.room.note_file(gone) {
+        if !self.admission.set_file_gone(gone) {
             return !gone;
         }
         if let Some(lost) = lost {
@@ -366,7 +366,7 @@ impl Writer {
         match look.await {
             Ok((version, pending)) => {
                 if let Some(pending) = pending {
-                    self.room.count(pending);
+                    self.admission.set_pending(pending);
                 }
                 if known.replace(version).is_some_and(|before| before != version) {
                     self.wake.notify_waiters();

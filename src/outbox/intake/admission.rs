@@ -32,7 +32,7 @@ impl Command for Measure {
 
 /// The bounds of the outbox and the current measurements. Shared by the writer and every handle.
 #[derive(Debug)]
-pub(in crate::outbox) struct Room {
+pub(in crate::outbox) struct Admission {
     path: PathBuf,
     /// If fewer bytes are free on the disk, no event is accepted.
     min_free: AtomicU64,
@@ -45,7 +45,7 @@ pub(in crate::outbox) struct Room {
     pending: AtomicU64,
 }
 
-impl Room {
+impl Admission {
     pub(in crate::outbox) fn new(config: &OutboxConfig) -> Self {
         Self {
             path: config.path.clone(),
@@ -59,16 +59,16 @@ impl Room {
     }
 
     /// Replaces the bounds.
-    pub(in crate::outbox) fn set(&self, config: &OutboxConfig) {
+    pub(in crate::outbox) fn reconfigure(&self, config: &OutboxConfig) {
         self.min_free.store(config.min_free_disk, Ordering::Relaxed);
         let max_pending = config.max_pending.unwrap_or(UNBOUNDED);
         self.max_pending.store(max_pending, Ordering::Relaxed);
         self.measure_disk();
-        self.count(self.pending.load(Ordering::Relaxed));
+        self.set_pending(self.pending.load(Ordering::Relaxed));
     }
 
     /// Why no event is accepted; `None` if events are accepted.
-    pub(in crate::outbox) fn refuses(&self) -> Option<WriteError> {
+    pub(in crate::outbox) fn rejection_cause(&self) -> Option<WriteError> {
         if self.file_is_gone() {
             Some(WriteError::FileGone)
         } else if self.low_disk.load(Ordering::Relaxed) {
@@ -87,7 +87,7 @@ impl Room {
     }
 
     /// Records whether the path no longer refers to the open file; returns whether this has changed.
-    pub(in crate::outbox) fn note_file(&self, gone: bool) -> bool {
+    pub(in crate::outbox) fn set_file_gone(&self, gone: bool) -> bool {
         self.file_gone.swap(gone, Ordering::Relaxed) != gone
     }
 
@@ -111,7 +111,7 @@ impl Room {
 
     /// Records how many events are pending. Requests that are already queued for the writer are still accepted, so the
     /// number of stored events can exceed the bound slightly.
-    pub(in crate::outbox) fn count(&self, pending: u64) {
+    pub(in crate::outbox) fn set_pending(&self, pending: u64) {
         self.pending.store(pending, Ordering::Relaxed);
         let max_pending = self.max_pending.load(Ordering::Relaxed);
         let too_many = pending >= max_pending;

@@ -28,7 +28,7 @@ impl Outbox {
             database_bytes,
             wal_bytes,
             free_bytes: disk::free_bytes(&self.path),
-            accepting: self.room.refuses().is_none() && !self.has_ended(),
+            accepting: self.admission.rejection_cause().is_none() && !self.has_ended(),
         })
     }
 

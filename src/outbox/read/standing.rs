@@ -89,7 +89,7 @@ impl Outbox {
 
     /// With fewer free bytes, no new event is accepted.
     pub fn min_free_bytes(&self) -> u64 {
-        self.room.min_free()
+        self.admission.min_free()
     }
 
     pub(in crate::outbox) async fn kept(&self) -> Result<Kept, ReadError> {
