@@ -7,7 +7,7 @@ use klaviyo_relay::config::IngestConfig;
 
 use super::Bench;
 
-async fn ask(bench: &Bench, method: Method, path: &str) -> super::Answer {
+async fn request(bench: &Bench, method: Method, path: &str) -> super::Answer {
     let request = Request::builder()
         .method(method)
         .uri(path)
@@ -17,7 +17,7 @@ async fn ask(bench: &Bench, method: Method, path: &str) -> super::Answer {
 }
 
 #[tokio::test]
-async fn a_path_that_is_none_says_which_there_are() {
+async fn an_unknown_path_lists_the_paths_of_the_api() {
     let bench = Bench::new().await;
     for path in [
         "/",
@@ -26,7 +26,7 @@ async fn a_path_that_is_none_says_which_there_are() {
         "/v1/tracks",
         "/analytics.js/v1/secret-key/analytics.min.js",
     ] {
-        let answer = ask(&bench, Method::POST, path).await;
+        let answer = request(&bench, Method::POST, path).await;
         assert_eq!(answer.status, 404, "{path}");
         assert_eq!(answer.json()["code"], "not_found");
         assert!(answer.text.contains("/v1/batch"), "{path}");
@@ -36,12 +36,12 @@ async fn a_path_that_is_none_says_which_there_are() {
 }
 
 #[tokio::test]
-async fn a_wrong_method_says_the_right_one() {
+async fn a_wrong_method_names_the_allowed_ones() {
     let bench = Bench::new().await;
-    let answer = ask(&bench, Method::GET, "/v1/track").await;
+    let answer = request(&bench, Method::GET, "/v1/track").await;
     assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, "POST,OPTIONS"));
     assert_eq!(answer.json()["code"], "method_not_allowed");
-    let answer = ask(&bench, Method::POST, "/v1/projects/dev/settings").await;
+    let answer = request(&bench, Method::POST, "/v1/projects/dev/settings").await;
     assert_eq!(
         (answer.status.as_u16(), answer.header("allow")),
         (405, "GET,HEAD,OPTIONS")
@@ -57,7 +57,7 @@ async fn settings_are_served_with_and_without_v1() {
         "/projects/dev/settings",
         "/v1/projects/dev/settings/",
     ] {
-        let answer = ask(&bench, Method::GET, path).await;
+        let answer = request(&bench, Method::GET, path).await;
         assert_eq!(answer.status, 200, "{path}");
         let document = answer.json();
         assert_eq!(
@@ -73,7 +73,7 @@ async fn settings_are_served_with_and_without_v1() {
 async fn settings_of_an_unknown_key_do_not_repeat_it() {
     let bench = Bench::new().await;
     for key in ["wrong-key", "%ff", "%20"] {
-        let answer = ask(&bench, Method::GET, &format!("/v1/projects/{key}/settings")).await;
+        let answer = request(&bench, Method::GET, &format!("/v1/projects/{key}/settings")).await;
         assert_eq!(answer.status, 404, "{key}");
         assert_eq!(answer.json()["code"], "unknown_source", "{key}");
         assert!(answer.text.contains("config.toml"));
@@ -82,7 +82,7 @@ async fn settings_of_an_unknown_key_do_not_repeat_it() {
 }
 
 #[tokio::test]
-async fn every_path_takes_a_preflight() {
+async fn every_path_answers_a_preflight() {
     let bench = Bench::new().await;
     for path in [
         "/v1/t",
@@ -108,7 +108,7 @@ async fn every_path_takes_a_preflight() {
 
 /// Not a browser's question, but a person's or a monitor's.
 #[tokio::test]
-async fn options_without_an_origin_says_which_methods_there_are() {
+async fn options_without_an_origin_lists_the_methods() {
     let bench = Bench::new().await;
     for (path, allow) in [
         ("/v1/batch", "POST,OPTIONS"),
@@ -128,14 +128,14 @@ async fn options_without_an_origin_says_which_methods_there_are() {
 #[tokio::test]
 async fn head_is_answered_on_every_path() {
     let bench = Bench::new().await;
-    let answer = ask(&bench, Method::HEAD, "/v1/projects/dev/settings").await;
+    let answer = request(&bench, Method::HEAD, "/v1/projects/dev/settings").await;
     assert_eq!((answer.status.as_u16(), &*answer.text), (200, ""));
     assert_eq!(answer.header("content-type"), "application/json");
-    let answer = ask(&bench, Method::HEAD, "/v1/projects/nobody/settings").await;
+    let answer = request(&bench, Method::HEAD, "/v1/projects/nobody/settings").await;
     assert_eq!(answer.status, 404);
     for method in [Method::HEAD, Method::GET, Method::PUT, Method::DELETE] {
         for path in ["/v1/track", "/b/", "/v1/m", "/api/s/page"] {
-            let answer = ask(&bench, method.clone(), path).await;
+            let answer = request(&bench, method.clone(), path).await;
             assert_eq!(
                 (answer.status.as_u16(), answer.header("allow")),
                 (405, "POST,OPTIONS"),
@@ -146,7 +146,7 @@ async fn head_is_answered_on_every_path() {
 }
 
 #[tokio::test]
-async fn everything_is_served_with_and_without_the_prefix() {
+async fn every_path_is_served_with_and_without_the_prefix() {
     let bench = Bench::of(IngestConfig {
         path_prefix: Some("/shop/segment".to_owned()),
         ..super::config_of_sources()
@@ -160,14 +160,14 @@ async fn everything_is_served_with_and_without_the_prefix() {
     }
     for prefix in ["", "/shop/segment"] {
         let path = format!("{prefix}/v1/projects/dev/settings");
-        let answer = ask(&bench, Method::GET, &path).await;
+        let answer = request(&bench, Method::GET, &path).await;
         assert_eq!(
             answer.json()["integrations"]["Segment.io"]["apiHost"],
             "events.shop.example/shop/segment/v1",
             "{path}"
         );
     }
-    let answer = ask(&bench, Method::GET, "/shop/segment/v1/track").await;
+    let answer = request(&bench, Method::GET, "/shop/segment/v1/track").await;
     assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, "POST,OPTIONS"));
     for path in [
         "/shop",
@@ -176,7 +176,7 @@ async fn everything_is_served_with_and_without_the_prefix() {
         "/shop/segmentv1/track",
         "/shop/segment/shop/segment/v1/track",
     ] {
-        let answer = ask(&bench, Method::POST, path).await;
+        let answer = request(&bench, Method::POST, path).await;
         assert_eq!(answer.status, 404, "{path}");
         assert_eq!(answer.json()["code"], "not_found", "{path}");
     }
@@ -184,7 +184,7 @@ async fn everything_is_served_with_and_without_the_prefix() {
 
 /// A prefix that is a path of the API hides none of its paths.
 #[tokio::test]
-async fn a_prefix_of_the_api_itself_does_no_harm() {
+async fn a_prefix_that_is_a_path_of_the_api_works() {
     for prefix in ["/v1", "/api", "/beacon", "/v1/batch", "/projects", "/v1/projects"] {
         let bench = Bench::of(IngestConfig {
             path_prefix: Some(prefix.to_owned()),
@@ -200,7 +200,7 @@ async fn a_prefix_of_the_api_itself_does_no_harm() {
         }
         for path in ["/v1/projects/dev/settings", "/projects/dev/settings"] {
             for path in [path.to_owned(), format!("{prefix}{path}")] {
-                let answer = ask(&bench, Method::GET, &path).await;
+                let answer = request(&bench, Method::GET, &path).await;
                 assert_eq!(answer.status, 200, "{prefix} {path}");
             }
         }

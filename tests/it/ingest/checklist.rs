@@ -97,7 +97,7 @@ async fn the_write_key_is_read_from_every_place() {
 }
 
 #[tokio::test]
-async fn no_content_type_is_asked_for_and_gzip_is_taken_on_every_path() {
+async fn no_content_type_is_required_and_gzip_is_accepted_on_every_path() {
     let bench = Bench::new().await;
     let key = ("x-write-key", "dev");
     for kind in [
@@ -154,7 +154,7 @@ async fn a_browser_may_send_the_headers_of_analytics_js_and_read_retry_after() {
 
 /// Go's SDK and Java's name their library in the batch alone.
 #[tokio::test]
-async fn the_context_of_a_batch_counts_for_each_of_its_calls() {
+async fn the_context_of_a_batch_applies_to_each_of_its_calls() {
     let bench = Bench::new().await;
     let batch = json!({
         "batch": [{"type": "identify", "userId": "u"}, {"type": "identify", "userId": "v"}],
@@ -172,7 +172,7 @@ async fn the_context_of_a_batch_counts_for_each_of_its_calls() {
 
 /// Python's SDK reads `code` and `message`, Ruby's `error`; 400 is what SDKs give up on, 429 what they repeat.
 #[tokio::test]
-async fn a_refusal_for_good_is_400_and_tells_why_in_every_field_that_sdks_read() {
+async fn a_permanent_rejection_is_400_with_its_cause_in_every_field_that_sdks_read() {
     let bench = Bench::new().await;
     let answer = bench.post("/v1/track", "{").await;
     assert_eq!(answer.status, 400);
@@ -184,7 +184,7 @@ async fn a_refusal_for_good_is_400_and_tells_why_in_every_field_that_sdks_read()
 }
 
 #[tokio::test]
-async fn a_bad_call_of_a_batch_costs_no_other() {
+async fn a_bad_call_of_a_batch_does_not_affect_the_others() {
     let bench = Bench::new().await;
     let batch = r#"{"batch":[{"type":"track","userId":"u"},{"type":"identify","userId":"u"}]}"#;
     assert_eq!(bench.post("/v1/batch", batch).await.status, 200);
@@ -217,7 +217,7 @@ async fn a_message_is_stored_once_and_one_without_an_id_gets_one() {
 /// `context.direct` asks Segment's server to fill in the caller's address. Nothing sent to Klaviyo has one, so that the
 /// call stays as it came.
 #[tokio::test]
-async fn a_call_that_asks_for_its_address_stays_as_it_came() {
+async fn a_call_that_requests_its_ip_address_is_stored_unchanged() {
     let bench = Bench::new().await;
     let call = r#"{"userId":"u","event":"e","context":{"direct":true}}"#;
     assert_eq!(bench.post("/v1/track", call).await.status, 200);

@@ -39,7 +39,7 @@ fn request(row: &Value) -> Request<Body> {
 }
 
 #[tokio::test]
-async fn every_malformed_request_is_answered_with_a_way_out() {
+async fn every_malformed_request_gets_an_error_that_names_a_fix() {
     let bench = Bench::new().await;
     let rows: Vec<Value> = REQUESTS
         .lines()

@@ -117,7 +117,7 @@ async fn an_origin_that_is_not_ascii_is_foreign() {
 }
 
 #[tokio::test]
-async fn settings_tell_caches_what_they_depend_on() {
+async fn settings_list_in_vary_what_they_depend_on() {
     let bench = two_sites().await;
     let request = Request::get("/v1/projects/wk_shop/settings").header("host", "h");
     let answer = bench.send(request.body(Body::empty()).unwrap()).await;
@@ -142,7 +142,7 @@ async fn an_origin_of_another_source_cannot_read_the_answer() {
 }
 
 #[tokio::test]
-async fn settings_obey_the_origins_of_their_source() {
+async fn settings_check_the_origins_of_their_source() {
     let bench = two_sites().await;
     let settings = async |origin: Option<&str>| {
         let mut request = Request::get("/v1/projects/wk_shop/settings").header("host", "h");
@@ -190,7 +190,7 @@ async fn every_answer_exposes_retry_after() {
 }
 
 #[tokio::test]
-async fn a_body_beyond_the_room_is_asked_to_come_back() {
+async fn a_body_over_the_memory_budget_gets_a_429() {
     let bench = Bench::of(IngestConfig {
         max_bytes_in_progress: CALL.len(),
         ..config_of_sources()

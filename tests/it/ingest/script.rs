@@ -54,7 +54,7 @@ async fn the_script_is_served_for_a_known_key_with_its_parts() {
 }
 
 #[tokio::test]
-async fn an_unknown_key_and_an_unknown_part_are_told_so() {
+async fn an_unknown_key_and_an_unknown_part_are_not_found() {
     let (_folder, path) = folder();
     let bench = bench(&path).await;
     let answer = get(&bench, "/analytics.js/v1/nobody/analytics.min.js").await;
@@ -76,7 +76,7 @@ async fn without_the_setting_nothing_is_served() {
 }
 
 #[test]
-fn a_missing_or_foreign_file_says_which_one_it_has_to_be() {
+fn a_missing_or_wrong_file_is_an_error_that_names_the_right_one() {
     let (folder, path) = folder();
     let error = AnalyticsJs::read(&folder.path().join("nowhere.js")).err().unwrap();
     assert!(matches!(error, AnalyticsJsError::Read { .. }));

@@ -26,7 +26,7 @@ async fn a_call_is_stored_byte_for_byte_with_its_numbers() {
 }
 
 #[tokio::test]
-async fn a_byte_that_is_no_utf_8_is_replaced_and_costs_no_call() {
+async fn a_byte_that_is_not_utf_8_is_replaced_and_no_call_is_lost() {
     let bench = Bench::new().await;
     let call = |name: &[u8]| {
         let start = br#"{"type":"track","userId":"u","event":""#;
@@ -44,7 +44,7 @@ async fn a_byte_that_is_no_utf_8_is_replaced_and_costs_no_call() {
 
 /// `JSON.stringify` writes a cut emoji as half a pair, which is no character.
 #[tokio::test]
-async fn half_a_surrogate_pair_is_read_as_a_replacement_and_stored_as_it_came() {
+async fn half_a_surrogate_pair_is_read_as_a_replacement_and_stored_unchanged() {
     let bench = Bench::new().await;
     let call = r#"{"userId":"u\ude00","event":"Cut \ud83d","messageId":"m\ud83d","\ud83d":1}"#;
     let item = r#"{"type":"page","userId":"u","name":"\ud83d","messageId":"m\ud83e"}"#;
@@ -64,7 +64,7 @@ async fn half_a_surrogate_pair_is_read_as_a_replacement_and_stored_as_it_came() 
 }
 
 #[tokio::test]
-async fn a_chunked_body_is_put_together() {
+async fn a_chunked_body_is_read_whole() {
     let bench = Bench::new().await;
     let (sender, body) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(4);
     for part in ["{\"userId\":\"ü", "\",\"ev", "ent\":\"e\"}"] {
@@ -77,7 +77,7 @@ async fn a_chunked_body_is_put_together() {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_is_to_be_sent_again() {
+async fn an_incomplete_body_gets_a_503() {
     let bench = Bench::new().await;
     let (sender, body) = tokio::sync::mpsc::channel(4);
     sender.send(Ok(Bytes::from("{\"userId\""))).await.unwrap();
@@ -110,7 +110,7 @@ async fn message_ids_that_differ_anywhere_are_two_messages() {
 }
 
 #[tokio::test]
-async fn bad_calls_of_a_batch_are_dead_and_the_good_ones_wait() {
+async fn bad_calls_of_a_batch_are_dead_and_the_good_ones_pending() {
     let bench = Bench::new().await;
     let batch = r#"{"batch":[{"type":"track","userId":"u"},{"type":"track","userId":"u","event":"e"}]}"#;
     assert_eq!(bench.post("/v1/batch", batch).await.status, 200);
@@ -128,7 +128,7 @@ async fn bad_calls_of_a_batch_are_dead_and_the_good_ones_wait() {
 }
 
 #[tokio::test]
-async fn a_client_is_asked_to_come_back_when_nothing_can_be_stored() {
+async fn a_client_gets_a_429_while_nothing_can_be_stored() {
     let bench = Bench::with(u64::MAX, Arc::new(Standing)).await;
     let call = r#"{"userId":"u","event":"e"}"#;
     // The outbox measures the disk as it writes, so it is the second call at the latest that is told.
@@ -157,7 +157,7 @@ impl Clock for Failing {
 }
 
 #[tokio::test]
-async fn a_mistake_inside_is_an_answer_that_sdks_retry() {
+async fn a_panic_is_answered_with_a_status_that_sdks_retry() {
     let bench = Bench::with(0, Arc::new(Failing)).await;
     let small = r#"{"userId":"u","event":"e"}"#.to_owned();
     let large = format!("{small}{}", " ".repeat(100_000));
@@ -170,7 +170,7 @@ async fn a_mistake_inside_is_an_answer_that_sdks_retry() {
 }
 
 #[tokio::test]
-async fn an_upload_over_the_limit_hears_why() {
+async fn an_upload_over_the_limit_gets_the_reason() {
     let bench = Bench::new().await;
     let socket = listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let url = format!("http://{}/v1/batch", socket.local_addr().unwrap());
@@ -193,7 +193,7 @@ async fn an_upload_over_the_limit_hears_why() {
 }
 
 #[tokio::test]
-async fn a_large_body_is_asked_for_its_key_in_a_header() {
+async fn a_large_body_needs_its_key_in_a_header() {
     let bench = Bench::new().await;
     let pad = " ".repeat(600 * 1024);
     let body = format!(r#"{{"writeKey":"dev","userId":"u","event":"e"}}{pad}"#);

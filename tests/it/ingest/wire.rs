@@ -60,7 +60,7 @@ async fn read_until(stream: &mut TcpStream, end: &str) -> String {
 }
 
 #[tokio::test]
-async fn http_2_is_spoken_without_being_asked_for() {
+async fn http_2_works_with_prior_knowledge() {
     let port = Port::open().await;
     let client = reqwest::Client::builder()
         .no_proxy()
@@ -84,7 +84,7 @@ async fn http_2_is_spoken_without_being_asked_for() {
 
 /// Settings name the host by the `:authority` of HTTP/2, which has no `Host`.
 #[tokio::test]
-async fn settings_over_http_2_name_the_host_that_was_asked() {
+async fn settings_over_http_2_name_the_host_of_the_request() {
     let port = Port::open().await;
     let client = reqwest::Client::builder()
         .no_proxy()
@@ -122,7 +122,7 @@ async fn a_body_in_chunks_needs_no_length() {
 }
 
 #[tokio::test]
-async fn a_connection_is_used_again_whatever_was_answered() {
+async fn a_connection_is_reused_after_every_answer() {
     let port = Port::open().await;
     let mut stream = port.connect().await;
     for (key, status) in [("dev", 200), ("nobody", 401), ("dev", 200)] {
@@ -140,7 +140,7 @@ async fn a_connection_is_used_again_whatever_was_answered() {
 
 /// curl asks before it sends a body of over a megabyte; PHP's SDK, which uses it, too.
 #[tokio::test]
-async fn who_asks_whether_to_send_the_body_is_told_to_go_on() {
+async fn expect_100_continue_is_answered() {
     let port = Port::open().await;
     let mut stream = port.connect().await;
     let head = format!(
@@ -159,7 +159,7 @@ async fn who_asks_whether_to_send_the_body_is_told_to_go_on() {
 
 /// RFC 9112, 3.2.
 #[tokio::test]
-async fn a_request_names_one_host() {
+async fn a_request_needs_exactly_one_host() {
     let port = Port::open().await;
     for (hosts, status) in [("", 400), ("Host: h\r\nHost: i\r\n", 400), ("Host: h\r\n", 200)] {
         let mut stream = port.connect().await;
@@ -176,7 +176,7 @@ async fn a_request_names_one_host() {
 
 /// SDKs send again after a 503, and a client that frames its chunks wrongly would do so for ever.
 #[tokio::test]
-async fn a_malformed_chunk_is_refused_for_good_and_a_body_cut_off_is_not() {
+async fn a_malformed_chunk_gets_a_400_and_an_incomplete_body_does_not() {
     let port = Port::open().await;
     for (chunks, closes, status) in [
         ("zz\r\n{}\r\n0\r\n\r\n", false, "400"),
