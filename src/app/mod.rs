@@ -28,7 +28,7 @@ use crate::admin::{self, Access, Admin};
 use crate::clock::{self, Clock};
 use crate::config::{AnalyticsJs, Config, Endpoint, OutboxConfig};
 use crate::delivery::Sender;
-use crate::ingest::{Ingest, Live};
+use crate::ingest::{Ingest, ReloadableIngest};
 use crate::listener::{self, Terms, Tls};
 use crate::metrics::{Instruments, Metrics};
 use crate::model::SourceRules;
@@ -74,7 +74,7 @@ pub struct App {
     /// The part that retention applies.
     retention: watch::Sender<OutboxConfig>,
     /// The part that ingest applies.
-    api: Live,
+    api: ReloadableIngest,
     /// The part that `explain` on the admin port applies.
     explain: watch::Sender<ExplainSettings>,
 }
@@ -102,8 +102,8 @@ impl App {
         let shares = Shares::of(descriptors::raise(), &config);
         let terms = [shares.of_ingest(&config, tls.as_ref()), shares.of_admin(&config)];
         let (outbox, ports) = waiting::open(&config, &clock, &instruments, &terms).await?;
-        let ingest = ingest(&config, &outbox, &clock)?.measured_by(instruments.metrics.clone());
-        let api = Live::new(ingest);
+        let ingest = ingest(&config, &outbox, &clock)?.with_metrics(instruments.metrics.clone());
+        let api = ReloadableIngest::new(ingest);
         let sandbox = match config.klaviyo.endpoint {
             Endpoint::Sandbox => Some(LocalSandbox::start(&config, &clock, shares).await?),
             Endpoint::Url(_) => None,
@@ -162,13 +162,13 @@ impl App {
         }
     }
 
-    /// Starts the tasks that record the history and the refusals, and the retention.
+    /// Starts the tasks that record the history and the rejections, and the retention.
     fn start_maintenance(&self, metrics: Metrics) {
-        self.ports.spawn(
-            self.api
-                .door()
-                .keep(self.outbox.clone(), Arc::clone(&self.clock), self.stop_ports.clone()),
-        );
+        self.ports.spawn(self.api.rejections().run(
+            self.outbox.clone(),
+            Arc::clone(&self.clock),
+            self.stop_ports.clone(),
+        ));
         self.ports.spawn(outbox::chronicle(
             self.outbox.clone(),
             metrics,

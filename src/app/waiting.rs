@@ -91,7 +91,7 @@ impl Closed {
             serving: TaskTracker::new(),
         };
         let sources = config.ingest.sources.clone();
-        let api = ingest::closed(sources, WriteError::DiskFull);
+        let api = ingest::unavailable(sources, WriteError::DiskFull);
         let [of_ingest, of_admin] = terms.clone();
         for (port, terms, routes) in [
             (&ports.ingest, of_ingest, api),

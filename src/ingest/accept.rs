@@ -8,7 +8,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use serde_json::value::RawValue;
 
-use super::answer::Refusal;
+use super::answer::Rejection;
 use super::auth::{self, Keys};
 use super::batch::{self, Batch, Fields};
 use super::check::{self, Flaw, MAX_MESSAGE_ID_CHARS};
@@ -31,7 +31,7 @@ pub enum Endpoint {
 }
 
 /// A request with its decompressed body.
-pub struct Request {
+pub struct IngestRequest {
     pub(super) endpoint: Endpoint,
     pub(super) keys: Keys,
     /// The `Origin` header.
@@ -68,21 +68,21 @@ pub struct Accepted {
 /// forwarding service drops a call after a 400, and nobody reads that answer. This includes call types that Segment may
 /// add one day.
 pub fn accept(
-    request: &Request,
+    request: &IngestRequest,
     rules: Rules<'_>,
     now: Timestamp,
     new_id: &mut dyn FnMut() -> String,
-) -> Result<Accepted, Refusal> {
-    let (source, body) = identified(request, rules.config)?;
+) -> Result<Accepted, Rejection> {
+    let (source, body) = identify_source(request, rules.config)?;
     auth::check_origin(source, request.origin.as_deref())?;
     let webhook = request.endpoint == Endpoint::Webhook;
     // A client that knows only the key must not bypass the signature.
     if source.shared_secret.is_some() && !webhook {
-        return Err(Refusal::WebhookOnly);
+        return Err(Rejection::WebhookOnly);
     }
     let body = body?;
     if webhook {
-        let signed = body.signed(&request.body)?;
+        let signed = body.signed_text(&request.body)?;
         signature::check(source, request.signature.as_deref(), signed)?;
     }
     let mut reader = Reader {
@@ -91,19 +91,19 @@ pub fn accept(
         now,
         envelope: None,
         batch_sent_at: None,
-        came: Came::Now,
+        mode: ArrivalMode::Live,
         new_id,
     };
     let events = match body {
-        Body::Call { .. } if webhook => vec![reader.kept(&request.body)],
-        Body::Call { kind, .. } => vec![reader.single(&request.body, kind)?],
+        Body::Call { .. } if webhook => vec![reader.read_item(&request.body)],
+        Body::Call { kind, .. } => vec![reader.read_or_reject(&request.body, kind)?],
         Body::Batch(batch) => {
-            let items = whole_batch(&batch)?;
+            let items = nonempty_items(&batch)?;
             reader.envelope = batch.envelope()?;
             reader.batch_sent_at = batch.sent_at();
-            let mut events: Vec<NewEvent> = items.iter().map(|item| reader.kept(item.get())).collect();
+            let mut events: Vec<NewEvent> = items.iter().map(|item| reader.read_item(item.get())).collect();
             if source.shared_secret.is_some() && batch.is_array && events.len() > 1 {
-                refuse_unsigned(&mut events);
+                mark_unsigned_as_dead(&mut events);
             }
             events
         }
@@ -115,28 +115,28 @@ pub fn accept(
 }
 
 /// Refuses a request that has no source's write key, so that no work is spent on requests that anybody can send.
-pub fn authenticate(request: &Request, config: &IngestConfig) -> Result<(), Refusal> {
-    identified(request, config).map(drop)
+pub fn authenticate(request: &IngestRequest, config: &IngestConfig) -> Result<(), Rejection> {
+    identify_source(request, config).map(drop)
 }
 
 /// The source of a request, and the outline of its body.
-fn identified<'r, 'c>(
-    request: &'r Request,
+fn identify_source<'r, 'c>(
+    request: &'r IngestRequest,
     config: &'c IngestConfig,
-) -> Result<(&'c SourceConfig, Result<Body<'r>, Refusal>), Refusal> {
+) -> Result<(&'c SourceConfig, Result<Body<'r>, Rejection>), Rejection> {
     let body = Body::read(request.endpoint, &request.body);
     let key = body.as_ref().ok().and_then(Body::write_key);
     match auth::source(&config.sources, &request.keys, key.as_deref()) {
         Ok(source) => Ok((source, body)),
         // The key may be in the body that cannot be read: that is the first thing to correct.
-        Err(Refusal::NoKey) => Err(body.err().unwrap_or(Refusal::NoKey)),
-        Err(refusal) => Err(refusal),
+        Err(Rejection::NoKey) => Err(body.err().unwrap_or(Rejection::NoKey)),
+        Err(rejection) => Err(rejection),
     }
 }
 
 /// The event that would be stored for a call that arrives now, with `refused` set when it could never be delivered: for
 /// `explain`. The name of the source is empty, and so is a `messageId` that the relay would make.
-pub fn arriving(call: &str, config: &IngestConfig, garbage: &GarbageIds, now: Timestamp) -> NewEvent {
+pub fn preview(call: &str, config: &IngestConfig, garbage: &GarbageIds, now: Timestamp) -> NewEvent {
     let source = SourceConfig {
         name: String::new(),
         write_key: SecretString::from(""),
@@ -146,11 +146,11 @@ pub fn arriving(call: &str, config: &IngestConfig, garbage: &GarbageIds, now: Ti
         shared_secret: None,
     };
     let rules = Rules { config, garbage };
-    alone(call, &source, rules, now, &mut String::new)
+    read_single(call, &source, rules, now, &mut String::new)
 }
 
 /// The event that is stored for a call of this source that arrives alone.
-pub(super) fn alone(
+pub(super) fn read_single(
     call: &str,
     source: &SourceConfig,
     rules: Rules<'_>,
@@ -163,17 +163,17 @@ pub(super) fn alone(
         now,
         envelope: None,
         batch_sent_at: None,
-        came: Came::Now,
+        mode: ArrivalMode::Live,
         new_id,
     };
-    reader.kept(call)
+    reader.read_item(call)
 }
 
 /// The calls of a batch; at least one.
-fn whole_batch<'b, 'a>(batch: &'b Batch<'a>) -> Result<&'b [&'a RawValue], Refusal> {
-    let items = batch.items.as_deref().ok_or(Refusal::NoBatch)?;
+fn nonempty_items<'b, 'a>(batch: &'b Batch<'a>) -> Result<&'b [&'a RawValue], Rejection> {
+    let items = batch.items.as_deref().ok_or(Rejection::NoBatch)?;
     if items.is_empty() {
-        return Err(Refusal::EmptyBatch);
+        return Err(Rejection::EmptyBatch);
     }
     Ok(items)
 }
@@ -189,9 +189,9 @@ enum Body<'a> {
 }
 
 impl<'a> Body<'a> {
-    fn read(endpoint: Endpoint, body: &'a str) -> Result<Self, Refusal> {
+    fn read(endpoint: Endpoint, body: &'a str) -> Result<Self, Rejection> {
         if body.trim().is_empty() {
-            return Err(Refusal::Empty);
+            return Err(Rejection::Empty);
         }
         if let Endpoint::Call(kind) = endpoint {
             return match batch::fields(body) {
@@ -199,8 +199,8 @@ impl<'a> Body<'a> {
                     kind: Some(kind),
                     fields,
                 }),
-                Err(error) if error.is_data() => Err(Refusal::NotAnObject),
-                Err(error) => Err(Refusal::Json {
+                Err(error) if error.is_data() => Err(Rejection::NotAnObject),
+                Err(error) => Err(Rejection::Json {
                     place: "the body".to_owned(),
                     detail: batch::detail(&error),
                 }),
@@ -220,12 +220,12 @@ impl<'a> Body<'a> {
 
     /// The part of the text that a webhook's signature covers: of a bare array its first call, otherwise the whole
     /// text.
-    fn signed<'t>(&self, text: &'t str) -> Result<&'t str, Refusal>
+    fn signed_text<'t>(&self, text: &'t str) -> Result<&'t str, Rejection>
     where
         'a: 't,
     {
         match self {
-            Self::Batch(batch) if batch.is_array => Ok(whole_batch(batch)?[0].get()),
+            Self::Batch(batch) if batch.is_array => Ok(nonempty_items(batch)?[0].get()),
             Self::Batch(_) | Self::Call { .. } => Ok(text),
         }
     }
@@ -241,11 +241,11 @@ impl<'a> Body<'a> {
 
 /// How the calls arrived, which determines what their times mean.
 #[derive(Clone, Copy)]
-pub(super) enum Came {
+pub(super) enum ArrivalMode {
     /// They arrive from their sender.
-    Now,
+    Live,
     /// They arrived elsewhere, long ago.
-    FromArchive {
+    Archive {
         /// The arrival time, where one is known for all of them.
         received_at: Option<Timestamp>,
         /// Whether a call is accepted whose own time cannot be read.
@@ -260,28 +260,28 @@ pub(super) struct Reader<'r> {
     pub(super) now: Timestamp,
     pub(super) envelope: Option<Envelope>,
     pub(super) batch_sent_at: Option<Timestamp>,
-    pub(super) came: Came,
+    pub(super) mode: ArrivalMode,
     pub(super) new_id: &'r mut dyn FnMut() -> String,
 }
 
 impl Reader<'_> {
     /// Reads the only call of a request: if it is flawed, the request is refused.
-    fn single(&mut self, payload: &str, kind: Option<EventType>) -> Result<NewEvent, Refusal> {
+    fn read_or_reject(&mut self, payload: &str, kind: Option<EventType>) -> Result<NewEvent, Rejection> {
         match self.event(payload, kind) {
             (event, None) => Ok(event),
-            (_, Some(flaw)) => Err(Refusal::Flawed(flaw)),
+            (_, Some(flaw)) => Err(Rejection::Flawed(flaw)),
         }
     }
 
     /// Reads a call of a batch: if it is flawed, it is stored as dead.
-    pub(super) fn kept(&mut self, payload: &str) -> NewEvent {
-        self.kept_as(payload, None)
+    pub(super) fn read_item(&mut self, payload: &str) -> NewEvent {
+        self.read_item_as(payload, None)
     }
 
-    /// As [`Self::kept`], for a known type: the call may leave it out.
-    pub(super) fn kept_as(&mut self, payload: &str, kind: Option<EventType>) -> NewEvent {
+    /// As [`Self::read_item`], for a known type: the call may leave it out.
+    pub(super) fn read_item_as(&mut self, payload: &str, kind: Option<EventType>) -> NewEvent {
         let (event, flaw) = self.event(payload, kind);
-        let refused = flaw.as_ref().map(refused);
+        let refused = flaw.as_ref().map(dead_reason);
         NewEvent { refused, ..event }
     }
 
@@ -332,9 +332,9 @@ impl Reader<'_> {
         let read = if bytes > limit { Call::brief } else { Call::read };
         let call = read(&event.payload, self.envelope.as_ref(), Some(kind)).map_err(|error| flaw_of(&error))?;
         event.name = name(&call);
-        event.at = match self.came {
-            Came::Now => time::happened_at(&call, self.batch_sent_at, self.now),
-            Came::FromArchive { received_at, .. } => {
+        event.at = match self.mode {
+            ArrivalMode::Live => time::happened_at(&call, self.batch_sent_at, self.now),
+            ArrivalMode::Archive { received_at, .. } => {
                 time::archived_at(&call, self.batch_sent_at, received_at, self.now)
             }
         };
@@ -345,17 +345,17 @@ impl Reader<'_> {
         }
         message_id?;
         check::check(&call)?;
-        let dated = match self.came {
-            Came::Now => true,
-            Came::FromArchive {
+        let has_time = match self.mode {
+            ArrivalMode::Live => true,
+            ArrivalMode::Archive {
                 received_at,
                 accept_unreadable_times,
             } => {
-                let arrived = received_at.is_some() || time::says_its_arrival(&call);
-                arrived || accept_unreadable_times || !time::is_unreadable(&call)
+                let arrived = received_at.is_some() || time::has_arrival_time(&call);
+                arrived || accept_unreadable_times || !time::has_unreadable_time(&call)
             }
         };
-        if !dated {
+        if !has_time {
             return Err(Flaw::TimeUnreadable);
         }
         let may_delete = || self.source.rules().allow.contains(&Right::Delete);
@@ -368,29 +368,32 @@ impl Reader<'_> {
 
 /// Refuses the calls of an array that its one signature does not cover: otherwise anybody could add calls behind one
 /// signed call of somebody else.
-fn refuse_unsigned(events: &mut [NewEvent]) {
+fn mark_unsigned_as_dead(events: &mut [NewEvent]) {
     let Some(signed) = events.first().map(|event| event.kind) else {
         return;
     };
     for event in events {
         if event.refused.is_none() && (event.kind == Some(EventType::Delete) || event.kind != signed) {
-            event.refused = Some(refused(&Flaw::NotSigned));
+            event.refused = Some(dead_reason(&Flaw::NotSigned));
         }
     }
 }
 
 /// The reason of a dead event.
-fn refused(flaw: &Flaw) -> String {
+fn dead_reason(flaw: &Flaw) -> String {
     format!("{}: {flaw}", flaw.code())
 }
 
-/// The code that [`refused`] begins with.
-pub(super) fn code_of(reason: &str) -> &str {
+/// The code that [`dead_reason`] begins with.
+pub(super) fn reason_code(reason: &str) -> &str {
     reason.split_once(':').map_or(reason, |(code, _)| code)
 }
 
 /// The source of a request and the key in its body, as far as they can be read.
-pub(super) fn sender<'c>(request: &Request, config: &'c IngestConfig) -> (Option<&'c SourceConfig>, Option<String>) {
+pub(super) fn identify_sender<'c>(
+    request: &IngestRequest,
+    config: &'c IngestConfig,
+) -> (Option<&'c SourceConfig>, Option<String>) {
     let body = Body::read(request.endpoint, &request.body);
     let key = body.as_ref().ok().and_then(Body::write_key);
     let source = auth::source(&config.sources, &request.keys, key.as_deref());
@@ -399,7 +402,7 @@ pub(super) fn sender<'c>(request: &Request, config: &'c IngestConfig) -> (Option
 
 /// The client's `messageId`. Without one (or with a value that is no id) the relay makes one, as Segment does.
 fn message_id(fields: &Fields<'_>) -> Result<Option<String>, Flaw> {
-    let id = fields.get("messageId").and_then(|id| written_id(id.get()));
+    let id = fields.get("messageId").and_then(|id| id_text(id.get()));
     let chars = id.as_deref().map_or(0, |id| id.chars().count());
     if chars > MAX_MESSAGE_ID_CHARS {
         return Err(Flaw::MessageIdTooLong { chars });
@@ -409,7 +412,7 @@ fn message_id(fields: &Fields<'_>) -> Result<Option<String>, Flaw> {
 
 /// An id as JSON. An id that must be repaired to be read is kept as it was written: otherwise two ids could become one,
 /// and the second message would be lost.
-fn written_id(json: &str) -> Option<String> {
+fn id_text(json: &str) -> Option<String> {
     if matches!(repair_surrogates(json), Cow::Owned(_)) {
         let written = json.strip_prefix('"')?.strip_suffix('"')?;
         return Some(written.to_owned());

@@ -9,15 +9,15 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::check::Flaw;
-use super::pressure::RETRY_AFTER;
+use super::retry_after::BOUNDS_S;
 
 /// Marks an answer that the requesting page must not read: its origin may not use the write key.
 #[derive(Clone, Copy)]
-pub(super) struct Unreadable;
+pub(super) struct NoCors;
 
 /// Why a request was refused as a whole. Nothing of it was stored.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
+pub enum Rejection {
     /// No write key anywhere.
     #[error(
         "the request carries no write key; send it as the Basic user name (with an empty password), as `writeKey` \
@@ -170,7 +170,7 @@ pub enum Refusal {
     Internal,
 }
 
-impl Refusal {
+impl Rejection {
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         match self {
@@ -235,7 +235,7 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for Rejection {
     /// Python's SDK reads `code` and `message`, Ruby's reads `error`. A 401 names no scheme (`WWW-Authenticate`),
     /// because browsers would then show the visitor of the shop a password dialog.
     fn into_response(self) -> Response {
@@ -248,13 +248,13 @@ impl IntoResponse for Refusal {
         });
         let mut response = json(self.status(), body.to_string());
         if matches!(self, Self::OriginNotAllowed) {
-            response.extensions_mut().insert(Unreadable);
+            response.extensions_mut().insert(NoCors);
         }
         if let Self::CannotStore { retry_after, .. } = self {
             let seconds = retry_after.as_millis().div_ceil(1000);
             let seconds = u64::try_from(seconds)
                 .unwrap_or(u64::MAX)
-                .clamp(*RETRY_AFTER.start(), *RETRY_AFTER.end());
+                .clamp(*BOUNDS_S.start(), *BOUNDS_S.end());
             response
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -6,7 +6,7 @@
 
 use serde_json::value::RawValue;
 
-use super::accept::{Came, Reader, Rules};
+use super::accept::{ArrivalMode, Reader, Rules};
 use super::batch::{self, Batch, EXPORTED, Fields};
 use super::time;
 use crate::config::{IngestConfig, SourceConfig};
@@ -46,7 +46,7 @@ impl Archive<'_> {
             NotJson(what.replace(" at line 1 column ", " at column "))
         })?;
         let fields = batch::fields(whole.get()).unwrap_or_default();
-        let body = unwrapped(&fields).unwrap_or(whole.get());
+        let body = inner_payload(&fields).unwrap_or(whole.get());
         let batch = if fields.has("type") {
             Batch::default()
         } else {
@@ -75,7 +75,7 @@ impl Archive<'_> {
             // An unreadable envelope is dropped: the calls are worth more than what surrounds them.
             envelope: batch.envelope().ok().flatten(),
             batch_sent_at: batch.sent_at(),
-            came: Came::FromArchive {
+            mode: ArrivalMode::Archive {
                 received_at: received_at(&batch.fields),
                 accept_unreadable_times: self.accept_unreadable_times || exported.is_some(),
             },
@@ -84,10 +84,10 @@ impl Archive<'_> {
         let mut events: Vec<NewEvent> = match batch.items {
             Some(calls) => {
                 let kind = exported.as_ref().and_then(|exported| exported.kind);
-                let kept = calls.iter().map(|call| reader.kept_as(call.get(), kind));
-                kept.collect()
+                let items = calls.iter().map(|call| reader.read_item_as(call.get(), kind));
+                items.collect()
             }
-            None => vec![reader.kept(body)],
+            None => vec![reader.read_item(body)],
         };
         if let Some(at) = exported.and_then(|exported| exported.at) {
             for event in &mut events {
@@ -99,7 +99,7 @@ impl Archive<'_> {
 }
 
 /// The `payload` of a line that is not itself a call.
-fn unwrapped<'a>(fields: &Fields<'a>) -> Option<&'a str> {
+fn inner_payload<'a>(fields: &Fields<'a>) -> Option<&'a str> {
     if fields.has("type") || fields.has("batch") {
         return None;
     }

@@ -6,7 +6,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use secrecy::ExposeSecret as _;
 use subtle::ConstantTimeEq as _;
 
-use super::answer::Refusal;
+use super::answer::Rejection;
 use crate::config::SourceConfig;
 
 /// Padded or not: hand-written clients leave the `=` out.
@@ -45,7 +45,7 @@ pub(super) fn source<'c>(
     sources: &'c [SourceConfig],
     keys: &Keys,
     body_key: Option<&str>,
-) -> Result<&'c SourceConfig, Refusal> {
+) -> Result<&'c SourceConfig, Rejection> {
     let basic = keys.authorization.as_deref().and_then(basic_user);
     let presented = [
         basic.as_deref(),
@@ -60,11 +60,11 @@ pub(super) fn source<'c>(
         .filter(|key| !key.is_empty() && *key != ":")
         .peekable();
     if presented.peek().is_none() {
-        return Err(Refusal::NoKey);
+        return Err(Rejection::NoKey);
     }
     presented
         .find_map(|key| by_key(sources, key))
-        .ok_or(Refusal::UnknownKey)
+        .ok_or(Rejection::UnknownKey)
 }
 
 /// The source with this write key: the whole of it, or the part before its colon.
@@ -84,11 +84,11 @@ pub(super) fn by_key<'c>(sources: &'c [SourceConfig], key: &str) -> Option<&'c S
 
 /// Refuses a web page whose origin the source does not list. A request without `Origin` does not come from a web page
 /// and passes: a client that can leave it out can also forge it, and servers share keys with pages.
-pub(super) fn check_origin(source: &SourceConfig, origin: Option<&str>) -> Result<(), Refusal> {
+pub(super) fn check_origin(source: &SourceConfig, origin: Option<&str>) -> Result<(), Rejection> {
     if origin.is_none_or(|origin| allows(source, origin)) {
         Ok(())
     } else {
-        Err(Refusal::OriginNotAllowed)
+        Err(Rejection::OriginNotAllowed)
     }
 }
 

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::answer::Refusal;
+use super::answer::Rejection;
 use super::time;
 use crate::json;
 use crate::model::Timestamp;
@@ -111,15 +111,15 @@ pub(super) struct Batch<'a> {
     reading: Option<usize>,
     /// There are more items than are allowed.
     too_many: bool,
-    most: usize,
+    max_items: usize,
 }
 
 impl<'a> Batch<'a> {
-    /// Reads `{"batch": [call, …], …}` or a bare `[call, …]` (Segment's webhooks), of at most `most` calls. It stops
-    /// reading there.
-    pub(super) fn read(body: &'a str, most: usize) -> Result<Self, Refusal> {
+    /// Reads `{"batch": [call, …], …}` or a bare `[call, …]` (Segment's webhooks), of at most `max_items` calls. It
+    /// stops reading there.
+    pub(super) fn read(body: &'a str, max_items: usize) -> Result<Self, Rejection> {
         let mut batch = Batch {
-            most,
+            max_items,
             is_array: body.trim_start().starts_with('['),
             ..Batch::default()
         };
@@ -131,10 +131,10 @@ impl<'a> Batch<'a> {
         };
         match read.and_then(|()| json.end()) {
             Ok(()) => Ok(batch),
-            Err(_) if batch.too_many => Err(Refusal::TooManyItems { limit: most }),
-            Err(error) if error.is_data() && batch.reading.is_some() => Err(Refusal::BatchNotArray),
-            Err(error) if error.is_data() => Err(Refusal::NotAnObject),
-            Err(error) => Err(Refusal::Json {
+            Err(_) if batch.too_many => Err(Rejection::TooManyItems { limit: max_items }),
+            Err(error) if error.is_data() && batch.reading.is_some() => Err(Rejection::BatchNotArray),
+            Err(error) if error.is_data() => Err(Rejection::NotAnObject),
+            Err(error) => Err(Rejection::Json {
                 place: batch
                     .reading
                     .map_or_else(|| "the body".to_owned(), |at| format!("`batch[{at}]`")),
@@ -144,7 +144,7 @@ impl<'a> Batch<'a> {
     }
 
     /// The `context`, `integrations` and `sentAt` around the calls as one JSON object, with their texts unchanged.
-    pub(super) fn envelope(&self) -> Result<Option<Envelope>, Refusal> {
+    pub(super) fn envelope(&self) -> Result<Option<Envelope>, Rejection> {
         let shared: Vec<String> = ["context", "integrations", "sentAt"]
             .iter()
             .filter_map(|key| {
@@ -157,12 +157,12 @@ impl<'a> Batch<'a> {
         }
         let envelope = format!("{{{}}}", shared.join(","));
         if envelope.len() > MAX_ENVELOPE_BYTES {
-            return Err(Refusal::EnvelopeTooLarge {
+            return Err(Rejection::EnvelopeTooLarge {
                 bytes: envelope.len(),
                 limit: MAX_ENVELOPE_BYTES,
             });
         }
-        let envelope = Envelope::read(envelope.into()).map_err(|error| Refusal::Json {
+        let envelope = Envelope::read(envelope.into()).map_err(|error| Rejection::Json {
             place: "the batch's own `context`, `integrations` or `sentAt`".to_owned(),
             detail: detail(&error),
         })?;
@@ -217,7 +217,7 @@ impl<'de> Visitor<'de> for Items<'_, 'de> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<(), A::Error> {
         let mut items = Vec::new();
         while let Some(item) = array.next_element::<&RawValue>()? {
-            if items.len() == self.0.most {
+            if items.len() == self.0.max_items {
                 self.0.too_many = true;
                 return Err(A::Error::custom("too many calls"));
             }

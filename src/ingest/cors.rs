@@ -17,7 +17,7 @@ use axum::response::{IntoResponse as _, Response};
 use tower::ServiceExt as _;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 
-use super::answer::Unreadable;
+use super::answer::NoCors;
 use super::auth;
 use crate::config::SourceConfig;
 
@@ -37,32 +37,32 @@ const CORS_HEADERS: [HeaderName; 7] = [
 ];
 
 /// Adds CORS to an API whose keys are those of `sources`.
-pub(super) fn around(api: Router, sources: Vec<SourceConfig>) -> Router {
-    let ways = Ways {
+pub(super) fn with_cors(api: Router, sources: Vec<SourceConfig>) -> Router {
+    let routers = CorsRouters {
         open: api.clone().layer(layer()),
         plain: api,
         sources: sources.into(),
     };
-    Router::new().fallback(pass).with_state(ways)
+    Router::new().fallback(pass).with_state(routers)
 }
 
 /// The same API twice: for pages that may read it, and for all others.
 #[derive(Clone)]
-struct Ways {
+struct CorsRouters {
     open: Router,
     plain: Router,
     sources: Arc<[SourceConfig]>,
 }
 
-async fn pass(State(ways): State<Ways>, request: Request) -> Response {
+async fn pass(State(routers): State<CorsRouters>, request: Request) -> Response {
     let open =
-        ways.allow(request.headers()) && (request.method() != Method::OPTIONS || is_preflight(request.headers()));
-    let way = if open { ways.open } else { ways.plain };
-    let mut response = way.oneshot(request).await.into_response();
+        routers.allow(request.headers()) && (request.method() != Method::OPTIONS || is_preflight(request.headers()));
+    let router = if open { routers.open } else { routers.plain };
+    let mut response = router.oneshot(request).await.into_response();
     if !open {
         response.headers_mut().append(header::VARY, VARY);
     }
-    if response.extensions().get::<Unreadable>().is_some() {
+    if response.extensions().get::<NoCors>().is_some() {
         for name in CORS_HEADERS {
             response.headers_mut().remove(name);
         }
@@ -71,7 +71,7 @@ async fn pass(State(ways): State<Ways>, request: Request) -> Response {
     response
 }
 
-impl Ways {
+impl CorsRouters {
     /// Whether the request comes from no page, or from one that some source allows.
     fn allow(&self, headers: &HeaderMap) -> bool {
         let Some(origin) = headers.get(header::ORIGIN) else {

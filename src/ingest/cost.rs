@@ -7,11 +7,11 @@
 use serde_json::Value;
 
 /// The bytes of a value's slot in a tree.
-const PLACE: usize = size_of::<Value>();
+const SLOT: usize = size_of::<Value>();
 /// The bytes of an array apart from all values but the first: the smallest allocation is four values.
-const ARRAY: usize = 4 * PLACE;
+const ARRAY: usize = 4 * SLOT;
 /// The bytes of another value in an array, which doubles its allocation when it is full, or of a member of an object.
-const NEXT: usize = 2 * PLACE;
+const NEXT: usize = 2 * SLOT;
 /// The additional bytes of a member: the slot of its key.
 const KEY: usize = 80;
 /// The bytes of an object apart from its members: its table, and its keys on the heap; for a call, also what is known
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_small_on_the_wire_and_large_in_memory_costs_much() {
+    fn a_body_that_is_small_on_the_wire_and_large_in_memory_has_a_high_cost() {
         let many = |item: &str| format!("[{}]", vec![item; 1 << 19].join(","));
         // Measured in the process: 287 MiB and 108 bytes a number.
         assert!(of(&many("{\"\":1}")) > 287 << 20);
@@ -69,13 +69,13 @@ mod tests {
     }
 
     #[test]
-    fn an_array_has_room_for_more_than_it_holds() {
+    fn an_array_allocates_more_than_it_contains() {
         let many = 1 << 19;
         let ones = format!("[{}]", vec!["[1]"; many].join(","));
-        assert!(of(&ones) > many * (1 + 4) * PLACE);
+        assert!(of(&ones) > many * (1 + 4) * SLOT);
         // One more than the allocation had space for.
         let full = format!("[{}]", vec!["1"; many + 1].join(","));
-        assert!(of(&full) > 2 * many * PLACE);
+        assert!(of(&full) > 2 * many * SLOT);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Decompresses bodies: `Content-Encoding` gzip, as PHP, Python, Kotlin, C# and RudderStack send it, and deflate.
 //!
 //! It stops at the limit, and reserves memory for its output, so that a decompression bomb costs no more than an honest
-//! body. Uses `answer` and `room`.
+//! body. Uses `answer` and `body_budget`.
 
 use std::io::Read;
 
@@ -9,8 +9,8 @@ use axum::http::{HeaderMap, header};
 use flate2::bufread::GzDecoder;
 use flate2::read::{DeflateDecoder, ZlibDecoder};
 
-use super::answer::Refusal;
-use super::room::Share;
+use super::answer::Rejection;
+use super::body_budget::Lease;
 
 /// How much is decompressed between two checks of the limit.
 const STEP_BYTES: usize = 64 * 1024;
@@ -28,19 +28,19 @@ pub(super) enum Coding {
 impl Coding {
     /// The coding that the headers name, if any. Only one is accepted: a header with several was copied from
     /// `Accept-Encoding`, and it is unknown which of them applies.
-    pub(super) fn of(headers: &HeaderMap) -> Result<Option<Self>, Refusal> {
+    pub(super) fn of(headers: &HeaderMap) -> Result<Option<Self>, Rejection> {
         let mut found = None;
         for value in headers.get_all(header::CONTENT_ENCODING) {
-            let value = value.to_str().map_err(|_| Refusal::Encoding)?;
+            let value = value.to_str().map_err(|_| Rejection::Encoding)?;
             for word in value.split(',').map(str::trim) {
                 let coding = match word.to_ascii_lowercase().as_str() {
                     "" | "identity" => continue,
                     "gzip" | "x-gzip" => Self::Gzip,
                     "deflate" => Self::Deflate,
-                    _ => return Err(Refusal::Encoding),
+                    _ => return Err(Rejection::Encoding),
                 };
                 if found.replace(coding).is_some() {
-                    return Err(Refusal::Encoding);
+                    return Err(Rejection::Encoding);
                 }
             }
         }
@@ -48,15 +48,15 @@ impl Coding {
     }
 
     /// The decompressed body, of at most `limit` bytes.
-    pub(super) fn inflate(self, body: &[u8], limit: usize, share: &mut Share) -> Result<Vec<u8>, Refusal> {
+    pub(super) fn inflate(self, body: &[u8], limit: usize, lease: &mut Lease) -> Result<Vec<u8>, Rejection> {
         match self {
-            Self::Gzip => gzip(body, limit, share),
+            Self::Gzip => gzip(body, limit, lease),
             Self::Deflate => {
                 let mut inflated = Vec::new();
                 if is_zlib(body) {
-                    add(&mut inflated, ZlibDecoder::new(body), self, limit, share)?;
+                    add(&mut inflated, ZlibDecoder::new(body), self, limit, lease)?;
                 } else {
-                    add(&mut inflated, DeflateDecoder::new(body), self, limit, share)?;
+                    add(&mut inflated, DeflateDecoder::new(body), self, limit, lease)?;
                 }
                 Ok(inflated)
             }
@@ -72,11 +72,11 @@ impl Coding {
 }
 
 /// All members of a gzip text, one behind the other.
-fn gzip(body: &[u8], limit: usize, share: &mut Share) -> Result<Vec<u8>, Refusal> {
+fn gzip(body: &[u8], limit: usize, lease: &mut Lease) -> Result<Vec<u8>, Rejection> {
     let (mut inflated, mut rest) = (Vec::new(), body);
     for _member in 0..MAX_MEMBERS {
         let mut member = GzDecoder::new(rest);
-        add(&mut inflated, &mut member, Coding::Gzip, limit, share)?;
+        add(&mut inflated, &mut member, Coding::Gzip, limit, lease)?;
         rest = member.into_inner();
         if rest.is_empty() {
             return Ok(inflated);
@@ -85,8 +85,8 @@ fn gzip(body: &[u8], limit: usize, share: &mut Share) -> Result<Vec<u8>, Refusal
     Err(broken(Coding::Gzip))
 }
 
-fn broken(coding: Coding) -> Refusal {
-    Refusal::BrokenCompression { coding: coding.word() }
+fn broken(coding: Coding) -> Rejection {
+    Rejection::BrokenCompression { coding: coding.word() }
 }
 
 /// Adds the output of a decoder.
@@ -95,8 +95,8 @@ fn add(
     mut decoder: impl Read,
     coding: Coding,
     limit: usize,
-    share: &mut Share,
-) -> Result<(), Refusal> {
+    lease: &mut Lease,
+) -> Result<(), Rejection> {
     let mut step = vec![0; STEP_BYTES];
     loop {
         let read = decoder.read(&mut step).map_err(|_| broken(coding))?;
@@ -104,9 +104,9 @@ fn add(
             return Ok(());
         }
         if inflated.len() + read > limit {
-            return Err(Refusal::BodyTooLarge { limit });
+            return Err(Rejection::BodyTooLarge { limit });
         }
-        share.take(read)?;
+        lease.reserve(read)?;
         inflated.extend_from_slice(&step[..read]);
     }
 }

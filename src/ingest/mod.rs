@@ -5,52 +5,52 @@
 //! 429 with `Retry-After`. Calls that a webhook forwards are stored, as dead if necessary. One bad item of a batch does
 //! not affect the others. A call is stored byte for byte. No payload, id or write key reaches a log or an answer.
 //!
-//! [`accept()`] makes all decisions and is pure; [`routes()`] does the input and output around it. [`arriving`] makes
-//! the same decisions for `explain`, [`Archive`] for `import`, and [`typed()`] for the page that tries calls. [`Live`]
-//! changes the configuration of a running daemon, and [`closed()`] answers while there is no outbox. The steps of
-//! [`routes()`] before storing can be used separately: [`received()`], then [`accept()`]. May use `model`, `segment`,
-//! `config`, `outbox`, `metrics`, `telemetry` and the clock.
+//! [`accept()`] makes all decisions and is pure; [`routes()`] does the input and output around it. [`preview`] makes
+//! the same decisions for `explain`, [`Archive`] for `import`, and [`submitted()`] for calls that an operator enters.
+//! [`ReloadableIngest`] changes the configuration of a running daemon, and [`unavailable()`] answers while there is no
+//! outbox. The steps of [`routes()`] before storing can be used separately: [`receive()`], then [`accept()`]. May use
+//! `model`, `segment`, `config`, `outbox`, `metrics`, `telemetry` and the clock.
 
 mod accept;
 mod answer;
 mod archive;
 mod auth;
 mod batch;
+mod body;
+mod body_budget;
 mod check;
-mod closed;
 mod cors;
 mod cost;
-mod counted;
-mod door;
+mod counters;
+mod heavy;
 mod inflate;
-mod lane;
-mod live;
 mod pace;
 mod paths;
-mod pressure;
 mod receive;
-mod received;
-mod room;
+mod rejections;
+mod reloadable;
+mod retry_after;
 mod routes;
 mod script;
 mod settings;
 mod signature;
+mod submitted;
 mod time;
-mod typed;
+mod unavailable;
 
 #[cfg(test)]
 mod tests;
 
-pub use accept::{Accepted, Endpoint, Rules, accept, arriving, authenticate};
-pub use answer::Refusal;
+pub use accept::{Accepted, Endpoint, Rules, accept, authenticate, preview};
+pub use answer::Rejection;
 pub use archive::{Archive, NotJson};
 pub use batch::EXPORTED;
-pub use closed::closed;
+pub use body_budget::BodyBudget;
 pub use cost::of as cost;
-pub use door::Door;
-pub use live::Live;
-pub use paths::of_calls;
-pub use received::{Received, received};
-pub use room::Room;
+pub use paths::call_paths;
+pub use receive::{Received, receive};
+pub use rejections::Rejections;
+pub use reloadable::ReloadableIngest;
 pub use routes::{Ingest, routes};
-pub use typed::typed;
+pub use submitted::submitted;
+pub use unavailable::unavailable;

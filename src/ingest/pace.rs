@@ -31,7 +31,7 @@ impl Pace {
     };
 
     /// When the next byte must arrive, after `seen` bytes, the last of them at `last`.
-    pub(super) fn due(self, seen: usize, last: Duration) -> Duration {
+    pub(super) fn deadline(self, seen: usize, last: Duration) -> Duration {
         let seen = Duration::from_secs(u64::try_from(seen).unwrap_or(u64::MAX));
         (self.grace + seen / self.rate).min(last + self.stall)
     }
@@ -46,9 +46,9 @@ mod tests {
     fn waited(pace: Pace, whole: usize, bytes: usize, every: Duration) -> (Duration, usize) {
         let (mut seen, mut now) = (0, Duration::ZERO);
         while seen < whole {
-            let due = pace.due(seen, now);
-            if now + every > due {
-                return (due, seen);
+            let deadline = pace.deadline(seen, now);
+            if now + every > deadline {
+                return (deadline, seen);
             }
             now += every;
             seen += bytes;
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn a_phone_is_waited_for_until_all_is_here() {
+    fn a_slow_phone_can_send_its_whole_body() {
         for pace in [Pace::KNOWN, Pace::UNKNOWN] {
             // 4 KB/s, in packets and in bursts: 400 KB take 100 s.
             for (bytes, millis) in [(1_400, 350), (4_000, 1_000), (16_000, 4_000)] {
@@ -68,10 +68,10 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_stands_still_or_trickles_is_not() {
+    fn a_body_that_stalls_or_trickles_is_not_waited_for() {
         for (pace, most) in [(Pace::KNOWN, 11), (Pace::UNKNOWN, 6)] {
             let most = Duration::from_secs(most);
-            assert!(pace.due(0, Duration::ZERO) < most);
+            assert!(pace.deadline(0, Duration::ZERO) < most);
             let (time, _) = waited(pace, 400_000, 1, Duration::from_millis(200));
             assert!(time < most, "{time:?}");
             // Half of the minimum rate, however steadily.
@@ -80,7 +80,7 @@ mod tests {
             assert!(seen < 20_000, "{seen}");
             // However much came before.
             let last = Duration::from_secs(2);
-            assert!(pace.due(1 << 20, last) <= last + pace.stall);
+            assert!(pace.deadline(1 << 20, last) <= last + pace.stall);
         }
     }
 }

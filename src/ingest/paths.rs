@@ -37,7 +37,7 @@ pub(super) const SCRIPT: &str = "/analytics.js/v1/{key}/analytics.min.js";
 pub(super) const BUNDLE: &str = "/analytics-next/bundles/{name}";
 
 /// Every path that accepts calls.
-pub fn of_calls() -> Vec<(String, Endpoint)> {
+pub fn call_paths() -> Vec<(String, Endpoint)> {
     let mut paths = Vec::new();
     for prefix in PREFIXES {
         paths.extend(WORDS.map(|(word, endpoint)| (format!("{prefix}/{word}"), endpoint)));
@@ -52,7 +52,7 @@ pub fn of_calls() -> Vec<(String, Endpoint)> {
 }
 
 /// Every path of settings.
-pub(super) fn of_settings() -> Vec<String> {
+pub(super) fn settings_paths() -> Vec<String> {
     let both = |path: &str| [path.to_owned(), format!("{path}/")];
     SETTINGS.into_iter().flat_map(both).collect()
 }

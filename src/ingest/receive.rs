@@ -1,167 +1,71 @@
-//! Turns an HTTP request into text to be judged: reads the body within the limits of size, time and memory,
-//! decompresses it, and finds the write keys in its headers and query.
+//! A request whose body has arrived, with its estimated cost. What is known of the sender before the body is read
+//! determines how large the body may be, how long it may take and whose memory it uses. Uses `auth`, `body`,
+//! `body_budget` and `cost`.
 
-use std::error::Error;
-use std::io::{self, ErrorKind};
-use std::string::FromUtf8Error;
-use std::time::Duration;
+use axum::extract::Request;
 
-use axum::body::Body;
-use axum::extract::Query;
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, Uri};
-use http_body_util::BodyExt as _;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-use tokio::time::Instant;
-
-use super::accept::{Endpoint, Request};
-use super::answer::Refusal;
-use super::auth::Keys;
-use super::inflate::Coding;
+use super::accept::{self, Endpoint};
+use super::answer::Rejection;
+use super::body_budget::{BodyBudget, Lease};
+use super::heavy::run_blocking;
 use super::pace::Pace;
-use super::room::Share;
+use super::{auth, body, cost};
+use crate::config::IngestConfig;
 
-/// A body over the limit, or without memory for it, is still read up to this many times the limit, and discarded: a
-/// client whose upload is cut off sees a broken connection instead of the answer, and sends everything again.
-const DISCARD_FACTOR: usize = 4;
-/// How long it is read, whatever its pace.
-const DISCARD_FOR: Duration = Duration::from_mins(1);
-/// The first bytes of gzip.
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+/// Larger bodies are decompressed and scanned on a thread of their own, so that other requests need not wait meanwhile.
+const LARGE_BODY_BYTES: usize = 64 * 1024;
+/// The largest body without a write key in a header or the query, decompressed: as large as a batch that Segment's
+/// libraries send. Those of browsers have their key in the body.
+const WITHOUT_KEY_BYTES: usize = 512 * 1024;
 
-/// Reads a body of at most `limit` bytes, at this pace, if there is memory for it.
-pub(super) async fn body(mut body: Body, limit: usize, pace: Pace, share: &mut Share) -> Result<Vec<u8>, Refusal> {
-    let begin = Instant::now();
-    let mut due = pace.due(0, begin.elapsed());
-    let mut kept = Ok(Vec::new());
-    let mut seen: usize = 0;
-    let mut discarded_until = None;
-    loop {
-        let frame = tokio::time::timeout_at(begin + due, body.frame()).await;
-        let Some(frame) = frame.map_err(|_| Refusal::Incomplete)? else {
-            break;
-        };
-        let frame = frame.map_err(|error| broken(&error))?;
-        let Ok(data) = frame.into_data() else {
-            continue;
-        };
-        seen = seen.saturating_add(data.len());
-        due = pace.due(seen, begin.elapsed());
-        if seen > limit {
-            kept = Err(Refusal::BodyTooLarge { limit });
-        }
-        if let Ok(bytes) = &mut kept {
-            match share.take(data.len()) {
-                Ok(()) => bytes.extend_from_slice(&data),
-                Err(refusal) => kept = Err(refusal),
-            }
-        }
-        if kept.is_err() {
-            share.give_back();
-            due = due.min(*discarded_until.get_or_insert(begin.elapsed() + DISCARD_FOR));
-        }
-        if seen > limit.saturating_mul(DISCARD_FACTOR) {
-            break;
-        }
-    }
-    kept
+/// A request whose body has arrived.
+pub struct Received {
+    /// The request with its decompressed body.
+    pub request: accept::IngestRequest,
+    /// Judging and storing it is so expensive that it must wait to be admitted.
+    pub is_heavy: bool,
+    /// It has a source's write key outside of its body.
+    pub has_key: bool,
+    /// The memory it holds.
+    pub(super) lease: Lease,
 }
 
-/// Why a body did not arrive: its framing is not HTTP, which a retry would not change, or it was cut off.
-fn broken(error: &(dyn Error + 'static)) -> Refusal {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        let kind = error.downcast_ref().map(io::Error::kind);
-        if let Some(ErrorKind::InvalidInput | ErrorKind::InvalidData) = kind {
-            return Refusal::Malformed;
-        }
-        cause = error.source();
-    }
-    Refusal::Incomplete
-}
-
-/// The request that `accept` judges. `limit` is for the body after decompression.
-pub(super) fn request(
+/// Reads a request's body. While its write key is not known, it gets less time and memory, and no large body is
+/// accepted.
+pub async fn receive(
     endpoint: Endpoint,
-    parts: &Parts,
-    body: Vec<u8>,
-    limit: usize,
-    share: &mut Share,
-) -> Result<Request, Refusal> {
-    // Content types are ignored: SDKs send any, and none.
-    let body = match Coding::of(&parts.headers)? {
-        Some(coding) if !body.is_empty() => coding.inflate(&body, limit, share)?,
-        Some(_) | None => body,
+    request: Request,
+    config: &IngestConfig,
+    budget: &BodyBudget,
+) -> Result<Received, Rejection> {
+    let (parts, body) = request.into_parts();
+    let has_key = auth::source(&config.sources, &body::keys(&parts), None).is_ok();
+    let (max_bytes, pace) = if has_key {
+        (usize::MAX, Pace::KNOWN)
+    } else {
+        (WITHOUT_KEY_BYTES, Pace::UNKNOWN)
     };
-    // A header that is not ASCII is neither a listed origin nor an absent one.
-    let origin = parts.headers.get("origin");
-    let origin = origin.map(|origin| origin.to_str().unwrap_or_default().to_owned());
-    Ok(Request {
-        endpoint,
-        keys: keys(parts),
-        origin,
-        signature: header(&parts.headers, "x-signature"),
-        body: utf8(body, limit, share)?,
-    })
-}
-
-/// The write keys of a request that are known before its body.
-pub(super) fn keys(parts: &Parts) -> Keys {
-    keys_of(&parts.headers, &parts.uri)
-}
-
-/// The write keys of these headers and this query.
-pub(super) fn keys_of(headers: &HeaderMap, uri: &Uri) -> Keys {
-    Keys {
-        authorization: header(headers, "authorization"),
-        x_write_key: header(headers, "x-write-key"),
-        query: query_key(uri),
-    }
-}
-
-fn header(headers: &HeaderMap, name: &str) -> Option<String> {
-    let value = headers.get(name)?.to_str().ok()?;
-    Some(value.to_owned())
-}
-
-/// Decodes the text. A byte-order mark is removed (some .NET clients send one).
-fn utf8(body: Vec<u8>, limit: usize, share: &mut Share) -> Result<String, Refusal> {
-    let text = match String::from_utf8(body) {
-        Ok(text) => text,
-        Err(error) => replaced(&error, limit, share)?,
-    };
-    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
-}
-
-/// The text of a body that is JSON except for bytes that are not UTF-8, each replaced by U+FFFD: a character that was
-/// cut, or one of Latin-1, does not make a batch unreadable.
-fn replaced(error: &FromUtf8Error, limit: usize, share: &mut Share) -> Result<String, Refusal> {
-    let body = error.as_bytes();
-    let text = String::from_utf8_lossy(body).into_owned();
-    let bare = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    if serde_json::from_str::<IgnoredAny>(bare).is_err() {
-        let hint = if body.starts_with(&GZIP_MAGIC) {
-            "it looks like gzip: send `Content-Encoding: gzip`"
+    let limit = config.max_batch_bytes.min(max_bytes);
+    let without_key_error = move |rejection| {
+        if limit == max_bytes && matches!(rejection, Rejection::BodyTooLarge { .. }) {
+            Rejection::BodyTooLargeWithoutKey { limit }
         } else {
-            "send JSON in UTF-8"
-        };
-        let offset = error.utf8_error().valid_up_to();
-        return Err(Refusal::NotUtf8 { offset, hint });
-    }
-    if text.len() > limit {
-        return Err(Refusal::BodyTooLarge { limit });
-    }
-    share.take(text.len().saturating_sub(body.len()))?;
-    Ok(text)
-}
-
-fn query_key(uri: &Uri) -> Option<String> {
-    #[derive(Deserialize)]
-    struct WriteKey {
-        #[serde(rename = "writeKey")]
-        key: Option<String>,
-    }
-    let Query(found) = Query::<WriteKey>::try_from_uri(uri).ok()?;
-    found.key
+            rejection
+        }
+    };
+    let mut lease = budget.lease(has_key);
+    let read = body::read(body, limit, pace, &mut lease);
+    let body = read.await.map_err(without_key_error)?;
+    let large = body.len() > LARGE_BODY_BYTES || parts.headers.contains_key("content-encoding");
+    let open = move || {
+        let request = body::request(endpoint, &parts, body, limit, &mut lease);
+        let request = request.map_err(without_key_error)?;
+        Ok(Received {
+            is_heavy: cost::of(&request.body) > cost::LIGHT,
+            request,
+            has_key,
+            lease,
+        })
+    };
+    if large { run_blocking(open).await } else { open() }
 }

@@ -13,16 +13,16 @@ use secrecy::ExposeSecret as _;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{Instrument as _, Span, field};
 
-use super::accept::{Accepted, Endpoint, Rules, accept, authenticate};
-use super::answer::{self, Refusal};
-use super::door::{self, Door, Sender};
-use super::lane::{Lane, on_its_own_thread, to_its_end};
+use super::accept::{self, Accepted, Endpoint, IngestRequest, Rules, accept, authenticate};
+use super::answer::{self, Rejection};
+use super::body_budget::BodyBudget;
+use super::heavy::{HeavySlot, run_blocking, run_to_completion};
 use super::pace::Pace;
-use super::pressure::Pressure;
-use super::received::{Received, received};
-use super::room::Room;
+use super::receive::{Received, receive};
+use super::rejections::{Rejections, Sender, redact_key};
+use super::retry_after::RetryAfter;
 use super::settings::{self, Host};
-use super::{auth, cors, counted, paths, receive, script};
+use super::{auth, body, cors, counters, paths, script};
 use crate::clock::Clock;
 use crate::config::{AnalyticsJs, IngestConfig, SourceConfig};
 use crate::listener::Peer;
@@ -38,45 +38,45 @@ const METRICS_BYTES: usize = 64 * 1024;
 /// Segment's API in front of an outbox.
 #[derive(Clone)]
 pub struct Ingest {
-    shared: Arc<Shared>,
+    inner: Arc<Inner>,
     script: Option<AnalyticsJs>,
     metrics: Option<Metrics>,
 }
 
-struct Shared {
+struct Inner {
     config: IngestConfig,
     garbage: GarbageIds,
     outbox: Outbox,
     clock: Arc<dyn Clock>,
-    room: Room,
-    lasting: Arc<Lasting>,
+    budget: BodyBudget,
+    state: Arc<SharedState>,
 }
 
 /// What stays when the configuration changes.
-struct Lasting {
-    door: Door,
-    pressure: Pressure,
-    heavy: Lane,
+struct SharedState {
+    rejections: Rejections,
+    retry_after: RetryAfter,
+    heavy: HeavySlot,
 }
 
 impl Ingest {
     /// Accepts calls of the configured sources, and stores them in `outbox`. `garbage` are the ids that identify nobody
     /// (`[mapping]`).
     pub fn new(config: IngestConfig, garbage: GarbageIds, outbox: Outbox, clock: Arc<dyn Clock>) -> Self {
-        let shared = Shared {
-            room: Room::of(config.max_bytes_in_progress),
+        let inner = Inner {
+            budget: BodyBudget::new(config.max_bytes_in_progress),
             config,
             garbage,
             outbox,
             clock,
-            lasting: Arc::new(Lasting {
-                door: Door::default(),
-                pressure: Pressure::none(),
-                heavy: Lane::new(),
+            state: Arc::new(SharedState {
+                rejections: Rejections::default(),
+                retry_after: RetryAfter::new(),
+                heavy: HeavySlot::new(),
             }),
         };
         Self {
-            shared: Arc::new(shared),
+            inner: Arc::new(inner),
             script: None,
             metrics: None,
         }
@@ -84,7 +84,7 @@ impl Ingest {
 
     /// Counts incoming events in these metrics.
     #[must_use]
-    pub fn measured_by(self, metrics: Metrics) -> Self {
+    pub fn with_metrics(self, metrics: Metrics) -> Self {
         Self {
             metrics: Some(metrics),
             ..self
@@ -92,31 +92,31 @@ impl Ingest {
     }
 
     /// The same ingest with another configuration. Bodies in progress count against the memory they were reserved in.
-    pub(super) fn configured(&self, config: IngestConfig, garbage: GarbageIds, script: Option<AnalyticsJs>) -> Self {
-        let former = &self.shared;
-        let room = if config.max_bytes_in_progress == former.config.max_bytes_in_progress {
-            former.room.clone()
+    pub(super) fn with_config(&self, config: IngestConfig, garbage: GarbageIds, script: Option<AnalyticsJs>) -> Self {
+        let previous = &self.inner;
+        let budget = if config.max_bytes_in_progress == previous.config.max_bytes_in_progress {
+            previous.budget.clone()
         } else {
-            Room::of(config.max_bytes_in_progress)
+            BodyBudget::new(config.max_bytes_in_progress)
         };
-        let shared = Shared {
+        let inner = Inner {
             config,
             garbage,
-            outbox: former.outbox.clone(),
-            clock: Arc::clone(&former.clock),
-            room,
-            lasting: Arc::clone(&former.lasting),
+            outbox: previous.outbox.clone(),
+            clock: Arc::clone(&previous.clock),
+            budget,
+            state: Arc::clone(&previous.state),
         };
         Self {
-            shared: Arc::new(shared),
+            inner: Arc::new(inner),
             script,
             metrics: self.metrics.clone(),
         }
     }
 
     /// The counts of refused requests.
-    pub(super) fn door(&self) -> Door {
-        self.shared.lasting.door.clone()
+    pub(super) fn rejections(&self) -> Rejections {
+        self.inner.state.rejections.clone()
     }
 
     /// Also serves the script of Segment's snippet.
@@ -128,39 +128,39 @@ impl Ingest {
         }
     }
 
-    /// Judges and stores one request; what is learned of its sender is put into `sender`.
-    async fn take(&self, received: Received, sender: &mut Sender) -> Result<Stored, Refusal> {
+    /// Checks and stores one request; what its body reveals of its sender is put into `sender`.
+    async fn store(&self, received: Received, sender: &mut Sender) -> Result<Stored, Rejection> {
         // The memory and the admission are held until the events are on disk.
         let Received {
             request,
             is_heavy,
             has_key,
-            share: _share,
+            lease: _lease,
         } = received;
         if is_heavy && !has_key {
-            authenticate(&request, &self.shared.config)?;
+            authenticate(&request, &self.inner.config)?;
         }
         if !has_key && !is_heavy {
-            self.learn(sender, &request);
+            self.identify_by_body(sender, &request);
         }
-        let _turn = if is_heavy {
-            Some(self.shared.lasting.heavy.turn().await?)
+        let _permit = if is_heavy {
+            Some(self.inner.state.heavy.acquire().await?)
         } else {
             None
         };
         let ingest = self.clone();
-        let judge = move || ingest.judge(&request);
+        let accept = move || ingest.accept(&request);
         let mut accepted = if is_heavy {
-            on_its_own_thread(judge).await?
+            run_blocking(accept).await?
         } else {
-            judge()?
+            accept()?
         };
         let traceparent = telemetry::traceparent(&Span::current());
         for event in &mut accepted.events {
             event.traceparent.clone_from(&traceparent);
         }
-        let kinds = counted::kinds(&accepted.events);
-        let flaws = counted::flaws(&accepted.events);
+        let labels = counters::labels(&accepted.events);
+        let dead = counters::dead_by_code(&accepted.events);
         let mut stored = Stored {
             copies: 0,
             other_calls: 0,
@@ -168,70 +168,70 @@ impl Ingest {
             events: accepted.events.len(),
             refused: accepted.events.iter().filter(|event| event.refused.is_some()).count(),
         };
-        let appended = self.shared.outbox.append(accepted.events).await;
+        let appended = self.inner.outbox.append(accepted.events).await;
         if let Some(metrics) = &self.metrics {
             let arrivals = appended.as_deref().ok();
-            counted::events(metrics, &stored.source, &kinds, arrivals);
+            counters::count_events(metrics, &stored.source, &labels, arrivals);
         }
         match appended {
             Ok(arrivals) => {
-                stored.differ(&arrivals);
-                self.shared.lasting.pressure.relieve();
+                stored.count_arrivals(&arrivals);
+                self.inner.state.retry_after.reset();
                 let others = (MESSAGE_ID_REUSED.to_owned(), stored.other_calls);
-                for (code, calls) in flaws.into_iter().chain([others]).filter(|(_, calls)| *calls > 0) {
-                    let door = &self.shared.lasting.door;
-                    door.kept_as_dead(&stored.source, &code, calls);
+                for (code, calls) in dead.into_iter().chain([others]).filter(|(_, calls)| *calls > 0) {
+                    let rejections = &self.inner.state.rejections;
+                    rejections.count_dead(&stored.source, &code, calls);
                 }
                 Ok(stored)
             }
-            Err(error) => Err(self.come_back(&error)),
+            Err(error) => Err(self.retry_later(&error)),
         }
     }
 
     /// The sender of a request, by its headers and query.
     fn sender(&self, request: &Request) -> Sender {
         let mut sender = Sender::of(request.headers());
-        let keys = receive::keys_of(request.headers(), request.uri());
-        match auth::source(&self.shared.config.sources, &keys, None) {
+        let keys = body::keys_of(request.headers(), request.uri());
+        match auth::source(&self.inner.config.sources, &keys, None) {
             Ok(source) => sender.source = Some(source.name.clone()),
-            Err(_) => sender.key = auth::presented(&keys).as_deref().map(door::masked),
+            Err(_) => sender.key = auth::presented(&keys).as_deref().map(redact_key),
         }
         sender
     }
 
-    /// The same by its body.
-    fn learn(&self, sender: &mut Sender, request: &super::accept::Request) {
-        let (source, key) = super::accept::sender(request, &self.shared.config);
+    /// The sender, by the body of the request.
+    fn identify_by_body(&self, sender: &mut Sender, request: &IngestRequest) {
+        let (source, key) = accept::identify_sender(request, &self.inner.config);
         if let Some(source) = source {
             sender.source = Some(source.name.clone());
             sender.key = None;
         } else if sender.key.is_none() {
-            sender.key = key.as_deref().map(door::masked);
+            sender.key = key.as_deref().map(redact_key);
         }
     }
 
     /// Counts a refused request, by its cause and sender.
-    fn note(&self, refusal: &Refusal, sender: Sender) {
-        let (status, code) = (refusal.status().as_u16(), refusal.code());
-        let now = self.shared.clock.now();
-        self.shared.lasting.door.refused(status, code, sender, now);
+    fn count_rejection(&self, rejection: &Rejection, sender: Sender) {
+        let (status, code) = (rejection.status().as_u16(), rejection.code());
+        let now = self.inner.clock.now();
+        self.inner.state.rejections.count_rejected(status, code, sender, now);
     }
 
-    fn come_back(&self, error: &AppendError) -> Refusal {
-        let (clock, pressure) = (&self.shared.clock, &self.shared.lasting.pressure);
-        Refusal::CannotStore {
+    fn retry_later(&self, error: &AppendError) -> Rejection {
+        let (clock, retry_after) = (&self.inner.clock, &self.inner.state.retry_after);
+        Rejection::CannotStore {
             reason: error.source.to_string(),
-            retry_after: pressure.refused(clock.now(), error.retry_after, clock.chance()),
+            retry_after: retry_after.next_wait(clock.now(), error.retry_after, clock.chance()),
         }
     }
 
-    fn judge(&self, request: &super::accept::Request) -> Result<Accepted, Refusal> {
+    fn accept(&self, request: &IngestRequest) -> Result<Accepted, Rejection> {
         let rules = Rules {
-            config: &self.shared.config,
-            garbage: &self.shared.garbage,
+            config: &self.inner.config,
+            garbage: &self.inner.garbage,
         };
-        let clock = self.shared.clock.as_ref();
-        accept(request, rules, clock.now(), &mut || message_id(clock))
+        let clock = self.inner.clock.as_ref();
+        accept(request, rules, clock.now(), &mut || new_message_id(clock))
     }
 
     /// The source whose key is in a path; a key that no source has is counted.
@@ -239,20 +239,20 @@ impl Ingest {
         let key = key.ok().map(|Path(key)| key);
         let source = key
             .as_deref()
-            .and_then(|key| auth::by_key(&self.shared.config.sources, key));
+            .and_then(|key| auth::by_key(&self.inner.config.sources, key));
         if source.is_none() {
             let sender = Sender {
-                key: key.as_deref().map(door::masked),
+                key: key.as_deref().map(redact_key),
                 ..Sender::of(headers)
             };
-            self.note(&Refusal::NoSuchProject, sender);
+            self.count_rejection(&Rejection::NoSuchProject, sender);
         }
         source
     }
 
     /// Counts and logs the result of a request, and makes the answer.
-    fn answer(&self, taken: Result<Stored, Refusal>, sender: Sender) -> Response {
-        match taken {
+    fn answer(&self, result: Result<Stored, Rejection>, sender: Sender) -> Response {
+        match result {
             Ok(stored) => {
                 let Stored {
                     source,
@@ -265,12 +265,12 @@ impl Ingest {
                 self.count_answer(200, "ok");
                 answer::success()
             }
-            Err(refusal) => {
-                let (status, code) = (refusal.status().as_u16(), refusal.code());
+            Err(rejection) => {
+                let (status, code) = (rejection.status().as_u16(), rejection.code());
                 tracing::debug!(status, code, "request refused");
                 self.count_answer(status, code);
-                self.note(&refusal, sender);
-                refusal.into_response()
+                self.count_rejection(&rejection, sender);
+                rejection.into_response()
             }
         }
     }
@@ -294,7 +294,7 @@ struct Stored {
 
 impl Stored {
     /// Counts the outbox's results for the events.
-    fn differ(&mut self, arrivals: &[Arrival]) {
+    fn count_arrivals(&mut self, arrivals: &[Arrival]) {
         let count = |which| arrivals.iter().filter(|arrival| **arrival == which).count();
         self.copies = count(Arrival::Copy);
         self.refused += count(Arrival::Other);
@@ -305,8 +305,8 @@ impl Stored {
 /// The routes of Segment's API, with CORS. Whatever happens inside, a client gets an answer.
 pub fn routes(ingest: Ingest) -> Router {
     let mut router = Router::new();
-    for (path, endpoint) in paths::of_calls() {
-        let handler = move |State(ingest): State<Ingest>, request: Request| answer(ingest, endpoint, request);
+    for (path, endpoint) in paths::call_paths() {
+        let handler = move |State(ingest): State<Ingest>, request: Request| handle(ingest, endpoint, request);
         let methods = match endpoint {
             // A forwarding service may choose the method.
             Endpoint::Webhook => post(handler).put(handler).patch(handler),
@@ -314,17 +314,19 @@ pub fn routes(ingest: Ingest) -> Router {
         };
         router = router.route(&path, methods);
     }
-    for path in paths::of_settings() {
+    for path in paths::settings_paths() {
         router = router.route(&path, get(settings));
     }
     if ingest.script.is_some() {
         router = router
             .route(paths::SCRIPT, get(analytics_js))
-            .route(paths::BUNDLE, get(part));
+            .route(paths::BUNDLE, get(bundle));
     }
-    let config = ingest.shared.config.clone();
-    let own = router.method_not_allowed_fallback(other_method).with_state(ingest);
-    let not_found = || async { Refusal::NotFound.into_response() };
+    let config = ingest.inner.config.clone();
+    let own = router
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(ingest);
+    let not_found = || async { Rejection::NotFound.into_response() };
     // Proxies that remove the prefix send requests to the first routes, others to the second ones.
     let all = match &config.path_prefix {
         Some(prefix) => {
@@ -333,48 +335,48 @@ pub fn routes(ingest: Ingest) -> Router {
         }
         None => own.fallback(not_found),
     };
-    cors::around(all.layer(CatchPanicLayer::custom(panicked)), config.sources)
+    cors::with_cors(all.layer(CatchPanicLayer::custom(panicked)), config.sources)
 }
 
 /// Answers a request with another method. The router adds the allowed methods in `Allow`, also for OPTIONS.
-async fn other_method(method: Method) -> Response {
+async fn method_not_allowed(method: Method) -> Response {
     if method == Method::OPTIONS {
         return StatusCode::NO_CONTENT.into_response();
     }
-    Refusal::MethodNotAllowed.into_response()
+    Rejection::MethodNotAllowed.into_response()
 }
 
-async fn answer(ingest: Ingest, endpoint: Endpoint, request: Request) -> Response {
+async fn handle(ingest: Ingest, endpoint: Endpoint, request: Request) -> Response {
     let span = tracing::info_span!("ingest", http.status = field::Empty);
     let traceparent = request.headers().get("traceparent");
     telemetry::resumed(&span, traceparent.and_then(|value| value.to_str().ok()));
-    answer_within(ingest, endpoint, request).instrument(span).await
+    handle_in_span(ingest, endpoint, request).instrument(span).await
 }
 
-async fn answer_within(ingest: Ingest, endpoint: Endpoint, request: Request) -> Response {
+async fn handle_in_span(ingest: Ingest, endpoint: Endpoint, request: Request) -> Response {
     if endpoint == Endpoint::Metrics {
         let body = request.into_body();
-        let mut share = ingest.shared.room.share(false);
+        let mut lease = ingest.inner.budget.lease(false);
         // Metrics that nobody needs: they are accepted and discarded.
-        drop(receive::body(body, METRICS_BYTES, Pace::UNKNOWN, &mut share).await);
-        return answered(answer::success());
+        drop(body::read(body, METRICS_BYTES, Pace::UNKNOWN, &mut lease).await);
+        return record_status(answer::success());
     }
     let mut sender = ingest.sender(&request);
-    let (config, room) = (&ingest.shared.config, &ingest.shared.room);
-    let received = received(endpoint, request, config, room).await;
+    let (config, budget) = (&ingest.inner.config, &ingest.inner.budget);
+    let received = receive(endpoint, request, config, budget).await;
     let finish = async move {
-        let taken = match received {
-            Ok(received) => ingest.take(received, &mut sender).await,
-            Err(refusal) => Err(refusal),
+        let result = match received {
+            Ok(received) => ingest.store(received, &mut sender).await,
+            Err(rejection) => Err(rejection),
         };
-        answered(ingest.answer(taken, sender))
+        record_status(ingest.answer(result, sender))
     };
     // What has arrived is stored and counted, even if its client has left.
-    let finished = to_its_end(finish.in_current_span()).await;
-    finished.unwrap_or_else(Refusal::into_response)
+    let finished = run_to_completion(finish.in_current_span()).await;
+    finished.unwrap_or_else(Rejection::into_response)
 }
 
-fn answered(response: Response) -> Response {
+fn record_status(response: Response) -> Response {
     Span::current().record("http.status", i64::from(response.status().as_u16()));
     response
 }
@@ -387,28 +389,28 @@ async fn settings(
     headers: HeaderMap,
 ) -> Response {
     let Some(source) = ingest.source(key, &headers) else {
-        return Refusal::NoSuchProject.into_response();
+        return Rejection::NoSuchProject.into_response();
     };
     let origin = headers.get(header::ORIGIN);
     let origin = origin.map(|origin| origin.to_str().unwrap_or_default());
-    if let Err(refusal) = auth::check_origin(source, origin) {
+    if let Err(rejection) = auth::check_origin(source, origin) {
         let sender = Sender {
             source: Some(source.name.clone()),
             ..Sender::of(&headers)
         };
-        ingest.note(&refusal, sender);
-        return refusal.into_response();
+        ingest.count_rejection(&rejection, sender);
+        return rejection.into_response();
     }
     tracing::debug!(source = source.name, "settings asked for");
     let behind_proxy = peer.is_some_and(|Extension(peer)| peer.is_trusted());
-    let host = Host::of(&ingest.shared.config, &headers, behind_proxy, &uri);
+    let host = Host::of(&ingest.inner.config, &headers, behind_proxy, &uri);
     let document = settings::document(source.write_key.expose_secret(), host.as_ref());
     let mut response = answer::json(StatusCode::OK, document);
     // Not for shared caches: the document names the host that this client used.
     response
         .headers_mut()
         .insert(header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=300"));
-    if ingest.shared.config.public_url.is_none() {
+    if ingest.inner.config.public_url.is_none() {
         response.headers_mut().append(header::VARY, settings::VARY);
     }
     response
@@ -420,20 +422,20 @@ async fn analytics_js(
     headers: HeaderMap,
 ) -> Response {
     if ingest.source(key, &headers).is_none() {
-        return Refusal::NoSuchProject.into_response();
+        return Rejection::NoSuchProject.into_response();
     }
     let script = ingest.script.as_ref().map(script::script);
-    script.unwrap_or_else(|| Refusal::NotFound.into_response())
+    script.unwrap_or_else(|| Rejection::NotFound.into_response())
 }
 
-async fn part(State(ingest): State<Ingest>, name: Result<Path<String>, PathRejection>) -> Response {
+async fn bundle(State(ingest): State<Ingest>, name: Result<Path<String>, PathRejection>) -> Response {
     let files = ingest.script.as_ref();
     let part = name.ok().and_then(|Path(name)| script::part(files?, &name));
-    part.unwrap_or_else(|| Refusal::NotFound.into_response())
+    part.unwrap_or_else(|| Rejection::NotFound.into_response())
 }
 
 /// A UUID version 7 from the given clock, so that made ids sort by time.
-pub(super) fn message_id(clock: &dyn Clock) -> String {
+pub(super) fn new_message_id(clock: &dyn Clock) -> String {
     let millis = u64::try_from(clock.now().as_millis()).unwrap_or(0);
     let mut random = [0; 10];
     for half in random.chunks_mut(5) {
@@ -453,5 +455,5 @@ fn random_bytes(clock: &dyn Clock) -> [u8; 5] {
 /// Answers 500, which SDKs retry. The panic's text is not repeated, because it may contain what was sent.
 fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
     tracing::error!("a request made ingest panic; this is a mistake in the relay, please report it");
-    Refusal::Internal.into_response()
+    Rejection::Internal.into_response()
 }

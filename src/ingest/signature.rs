@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::ExposeSecret as _;
 use sha1::Sha1;
 
-use super::answer::Refusal;
+use super::answer::Rejection;
 use crate::config::SourceConfig;
 
 /// Bytes of a SHA-1.
@@ -16,18 +16,18 @@ const BYTES: usize = 20;
 
 /// Refuses a request whose signature is not that of the source's shared secret. A source without a secret requires
 /// none.
-pub(super) fn check(source: &SourceConfig, header: Option<&str>, signed: &str) -> Result<(), Refusal> {
+pub(super) fn check(source: &SourceConfig, header: Option<&str>, signed: &str) -> Result<(), Rejection> {
     let Some(secret) = &source.shared_secret else {
         return Ok(());
     };
     let header = header.map(str::trim).filter(|header| !header.is_empty());
-    let header = header.ok_or(Refusal::SignatureMissing)?;
+    let header = header.ok_or(Rejection::SignatureMissing)?;
     let mut mac =
         Hmac::<Sha1>::new_from_slice(secret.expose_secret().as_bytes()).expect("an HMAC takes a key of any length");
     mac.update(signed.as_bytes());
-    let told = bytes(header).ok_or(Refusal::SignatureWrong)?;
+    let claimed = bytes(header).ok_or(Rejection::SignatureWrong)?;
     // In constant time, so that the duration reveals nothing about the right one.
-    mac.verify_slice(&told).map_err(|_| Refusal::SignatureWrong)
+    mac.verify_slice(&claimed).map_err(|_| Rejection::SignatureWrong)
 }
 
 /// The bytes of 40 hexadecimal digits.
@@ -64,7 +64,7 @@ mod tests {
     fn checked(secret: Option<&str>, header: Option<&str>, signed: &str) -> &'static str {
         match check(&source(secret), header, signed) {
             Ok(()) => "passes",
-            Err(refusal) => refusal.code(),
+            Err(rejection) => rejection.code(),
         }
     }
 

@@ -62,12 +62,12 @@ pub(super) fn archived_at(
 }
 
 /// Whether a call contains the time of its arrival elsewhere.
-pub(super) fn says_its_arrival(call: &Call) -> bool {
+pub(super) fn has_arrival_time(call: &Call) -> bool {
     call.field("receivedAt").and_then(parse).is_some()
 }
 
 /// Whether a call contains its own time, but none that can be read.
-pub(super) fn is_unreadable(call: &Call) -> bool {
+pub(super) fn has_unreadable_time(call: &Call) -> bool {
     let stated = ["timestamp", "originalTimestamp"].into_iter();
     let mut stated = stated
         .filter_map(|name| call.field(name))

@@ -5,26 +5,26 @@ use prometheus_client::encoding::EncodeLabelSet;
 
 use crate::model::{DeliveryKind, DeliveryStatus, EventType, Family};
 
-/// What became of an event at ingest.
+/// The result of storing an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Taken {
+pub enum EventResult {
     /// It is in the outbox.
     Stored,
     /// It is in the outbox as dead: it can never be delivered and came in a batch, or another call has its `messageId`.
     Dead,
     /// The same call was stored before; this one is not.
     Copy,
-    /// It could not be stored now; its sender was told to come back.
-    TurnedAway,
+    /// It could not be stored now; its sender was asked to retry.
+    Rejected,
 }
 
-impl Taken {
+impl EventResult {
     const fn word(self) -> &'static str {
         match self {
             Self::Stored => "stored",
             Self::Dead => "dead",
             Self::Copy => "copy",
-            Self::TurnedAway => "turned_away",
+            Self::Rejected => "turned_away",
         }
     }
 }
@@ -94,11 +94,11 @@ pub(super) struct Event {
 }
 
 impl Event {
-    pub(super) fn new(source: &str, kind: Option<EventType>, taken: Taken) -> Self {
+    pub(super) fn new(source: &str, kind: Option<EventType>, result: EventResult) -> Self {
         Self {
             source: source.to_owned(),
             r#type: kind.map_or("other", EventType::word),
-            answer: taken.word(),
+            answer: result.word(),
         }
     }
 }

@@ -28,7 +28,7 @@ use crate::model::{DeliveryKind, DeliveryStatus, EventStatus, EventType, Family,
 use gauges::Gauges;
 pub use gauges::{DeliveryState, LimitUse, Sample};
 use labels::{Answer, Delivered, Event, Finished, Outcome, Request, Throttled};
-pub use labels::{AnswerClass, Taken};
+pub use labels::{AnswerClass, EventResult};
 pub use pulse::{Failing, Pulse, Signs, Stuck, stuck};
 
 /// What every name of ours begins with.
@@ -125,8 +125,8 @@ impl Metrics {
 
     /// An event came in from `source`, and this became of it. One that does not say which call it is counts as
     /// `other`.
-    pub fn event_in(&self, source: &str, kind: Option<EventType>, taken: Taken) {
-        let labels = Event::new(source, kind, taken);
+    pub fn event_in(&self, source: &str, kind: Option<EventType>, result: EventResult) {
+        let labels = Event::new(source, kind, result);
         self.0.events_in.get_or_create(&labels).inc();
     }
 
@@ -321,12 +321,12 @@ impl Inner {
         drop(self.requests_in.get_or_create(&Answer { status, code }));
         for source in sources {
             for kind in EventType::ALL {
-                for taken in [Taken::Stored, Taken::Copy, Taken::Dead] {
-                    let labels = Event::new(source, Some(*kind), taken);
+                for result in [EventResult::Stored, EventResult::Copy, EventResult::Dead] {
+                    let labels = Event::new(source, Some(*kind), result);
                     drop(self.events_in.get_or_create(&labels));
                 }
             }
-            let unknown = Event::new(source, None, Taken::Dead);
+            let unknown = Event::new(source, None, EventResult::Dead);
             drop(self.events_in.get_or_create(&unknown));
         }
         for outcome in OutcomeKind::ALL {
@@ -366,7 +366,7 @@ mod tests {
     #[test]
     fn what_is_counted_is_in_the_text() {
         let metrics = metrics();
-        metrics.event_in("shop", None, Taken::Dead);
+        metrics.event_in("shop", None, EventResult::Dead);
         metrics.request_out(Family::Event, Some(429));
         metrics.request_out(Family::Event, None);
         metrics.delivery(DeliveryKind::Event, DeliveryStatus::Pending);

@@ -46,7 +46,7 @@ pub fn explain(
 ) -> Result<Explanation, ExplainError> {
     serde_json::from_str::<IgnoredAny>(call).map_err(ExplainError::Json)?;
     let (ingest, mapping) = (settings.ingest(), settings.mapping());
-    let mut event = ingest::arriving(call, ingest, &mapping.garbage_ids, now);
+    let mut event = ingest::preview(call, ingest, &mapping.garbage_ids, now);
     if event.message_id.is_empty() {
         "made-at-ingest".clone_into(&mut event.message_id);
     }

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::model::Timestamp;
-use crate::outbox::RefusedAtDoor;
+use crate::outbox::RejectedRequests;
 
 /// The sender, as far as it is known.
-pub fn refused_sender(refused: &RefusedAtDoor) -> String {
+pub fn refused_sender(refused: &RejectedRequests) -> String {
     match (&refused.source, &refused.key) {
         (Some(source), _) => format!("source {source}"),
         (None, Some(key)) => format!("the unknown key {key}"),
@@ -15,13 +15,13 @@ pub fn refused_sender(refused: &RefusedAtDoor) -> String {
 }
 
 /// When the last of them arrived.
-pub const fn refused_last(refused: &RefusedAtDoor) -> Timestamp {
+pub const fn refused_last(refused: &RejectedRequests) -> Timestamp {
     Timestamp::from_millis(refused.last_ms)
 }
 
 /// The refused requests as JSON.
-pub fn refused_json(refused: &[RefusedAtDoor]) -> Value {
-    let one = |refused: &RefusedAtDoor| {
+pub fn refused_json(refused: &[RejectedRequests]) -> Value {
+    let one = |refused: &RejectedRequests| {
         json!({
             "status": refused.status, "code": refused.code, "source": refused.source, "client": refused.client,
             "key": refused.key, "requests": refused.requests, "last": refused_last(refused).to_string(),

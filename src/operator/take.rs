@@ -88,7 +88,7 @@ fn arriving(
     let source = settings.source(source).ok_or(TakeError::NoSource)?;
     let garbage = &settings.mapping().garbage_ids;
     let id = copy_of.map(|of| edited::message_id(of, call));
-    let event = ingest::typed(call, source, settings.ingest(), garbage, clock, id.as_deref());
+    let event = ingest::submitted(call, source, settings.ingest(), garbage, clock, id.as_deref());
     match event.refused {
         Some(reason) => Err(TakeError::Refused(reason)),
         None => Ok(event),

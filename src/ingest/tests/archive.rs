@@ -26,7 +26,7 @@ fn with(times: &Value) -> Value {
 }
 
 #[test]
-fn a_call_is_taken_as_it_stands() {
+fn a_call_is_read_unchanged() {
     let line = r#"{"type":"identify","userId":"ann",  "traits":{"n":1.10}}"#;
     let [event] = &read(line).unwrap()[..] else {
         panic!("one call");
@@ -37,7 +37,7 @@ fn a_call_is_taken_as_it_stands() {
 }
 
 #[test]
-fn times_of_the_archive_count_and_are_not_corrected_twice() {
+fn times_of_the_archive_are_used_and_not_corrected_twice() {
     let received = "2026-01-02T12:00:10.000Z";
     for (what, times) in [
         (
@@ -74,7 +74,7 @@ fn times_of_the_archive_count_and_are_not_corrected_twice() {
 }
 
 #[test]
-fn a_line_can_be_the_body_of_a_batch_or_hold_one() {
+fn a_line_is_the_body_of_a_batch_or_contains_one() {
     let body = json!({"receivedAt": "2026-01-02T12:00:10Z", "sentAt": "2026-01-02T13:00:05Z",
         "context": {"library": {"name": "go"}},
         "batch": [with(&json!({"timestamp": "2026-01-02T13:00:00Z"})), {"type": "page", "userId": "bob"}, 7]});
@@ -92,7 +92,7 @@ fn a_line_can_be_the_body_of_a_batch_or_hold_one() {
 }
 
 #[test]
-fn json_that_is_no_call_is_refused_and_what_is_no_json_is_an_error() {
+fn json_that_is_no_call_is_dead_and_a_line_that_is_not_json_is_an_error() {
     assert_eq!(read("[]").unwrap(), [], "a batch of none");
     for line in [
         "7",
@@ -114,7 +114,7 @@ fn json_that_is_no_call_is_refused_and_what_is_no_json_is_an_error() {
 }
 
 #[test]
-fn a_time_that_cannot_be_read_does_not_date_history_to_today() {
+fn a_call_with_an_unreadable_time_is_not_dated_to_its_import() {
     let refused = |times: &Value| read(&with(times).to_string()).unwrap().remove(0).refused;
     let unreadable = json!({"timestamp": "01/05/2026 10:00"});
     assert!(refused(&unreadable).unwrap().starts_with("time_unreadable: "));

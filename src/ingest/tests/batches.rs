@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{config, event, events, judge};
+use super::{config, decide, event, events};
 use crate::ingest::accept::Endpoint;
 use crate::ingest::paths;
 use crate::model::EventType;
@@ -16,13 +16,13 @@ fn track(fields: &Value) -> Value {
 }
 
 fn dev(path: &str, body: &str) -> Result<usize, (u16, &'static str, String)> {
-    judge(path, &[("x-write-key", "dev")], body.into())
+    decide(path, &[("x-write-key", "dev")], body.into())
         .map(|accepted| accepted.events.len())
-        .map_err(|refusal| (refusal.status().as_u16(), refusal.code(), refusal.to_string()))
+        .map_err(|rejection| (rejection.status().as_u16(), rejection.code(), rejection.to_string()))
 }
 
 #[test]
-fn a_call_is_kept_byte_for_byte() {
+fn a_call_is_stored_byte_for_byte() {
     let odd = "{ \"type\":\"track\",\t\"userId\" : 7,\n \"event\":\"\\u00e9é\", \"properties\":{\"a\":0.1,\"a\":12345678901234567890,\"b\":1e400} }";
     let batch = format!("{{\"batch\":[ {odd} ,{odd}]}}");
     for event in events("/v1/batch", &batch) {
@@ -51,7 +51,7 @@ fn the_envelope_keeps_the_text_around_the_calls() {
 }
 
 #[test]
-fn somebody_named_only_by_the_batchs_context_is_named_on_every_call() {
+fn a_person_in_the_batchs_context_is_a_person_of_every_call() {
     let body = json!({"context": {"traits": {"email": "a@b.co"}}, "batch": [track(&json!({}))]});
     let event = event("/v1/batch", &body.to_string());
     let names: Vec<String> = event.identifiers.iter().map(ToString::to_string).collect();
@@ -59,7 +59,7 @@ fn somebody_named_only_by_the_batchs_context_is_named_on_every_call() {
 }
 
 #[test]
-fn one_bad_call_does_not_cost_the_others() {
+fn one_bad_call_does_not_affect_the_others() {
     let deep = format!(
         "{{\"type\":\"track\",\"messageId\":\"deep\",\"userId\":\"u\",\"x\":{}{}}}",
         "[".repeat(200),
@@ -101,13 +101,13 @@ fn one_bad_call_does_not_cost_the_others() {
 }
 
 #[test]
-fn a_batch_of_nothing_but_bad_calls_is_kept_too() {
+fn a_batch_of_only_bad_calls_is_stored_too() {
     let events = events("/v1/batch", r#"{"batch":[null,{"type":"order"}]}"#);
     assert!(events.iter().all(|event| event.refused.is_some()));
 }
 
 #[test]
-fn the_path_says_which_call_it_is() {
+fn the_path_determines_the_type_of_the_call() {
     assert_eq!(
         event("/v1/identify", r#"{"userId":"u"}"#).kind,
         Some(EventType::Identify)
@@ -127,8 +127,8 @@ fn the_path_says_which_call_it_is() {
 }
 
 #[test]
-fn every_path_of_the_sdks_is_known() {
-    let paths = paths::of_calls();
+fn every_path_of_the_sdks_is_served() {
+    let paths = paths::call_paths();
     let call = Endpoint::Call;
     for (path, expected) in [
         ("/v1/import/", Endpoint::Batch),
@@ -146,7 +146,7 @@ fn every_path_of_the_sdks_is_known() {
 }
 
 #[test]
-fn a_message_id_is_made_when_there_is_none() {
+fn a_missing_message_id_is_generated() {
     for (id, expected) in [
         (json!("m-1"), "m-1"),
         (json!(17), "17"),
@@ -161,7 +161,7 @@ fn a_message_id_is_made_when_there_is_none() {
 }
 
 #[test]
-fn what_real_sdks_leave_empty_is_tolerated() {
+fn empty_fields_of_real_sdks_are_accepted() {
     for (path, body) in [
         (
             "/v1/track",

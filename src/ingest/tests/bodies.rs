@@ -13,12 +13,12 @@ use flate2::Compression;
 use flate2::write::{DeflateEncoder, ZlibEncoder};
 use hyper::body::Frame;
 
-use super::{config, gzip, judge};
-use crate::ingest::answer::Refusal;
+use super::{config, decide, gzip};
+use crate::ingest::answer::Rejection;
+use crate::ingest::body;
+use crate::ingest::body_budget::BodyBudget;
 use crate::ingest::inflate::Coding;
 use crate::ingest::pace::Pace;
-use crate::ingest::receive;
-use crate::ingest::room::Room;
 
 const CALL: &str = r#"{"userId":"u","event":"e"}"#;
 
@@ -35,7 +35,7 @@ fn bare_deflate(bytes: &[u8], level: u32) -> Vec<u8> {
 }
 
 #[test]
-fn a_bomb_costs_no_more_than_the_limit() {
+fn a_decompression_bomb_costs_no_more_than_the_limit() {
     let limit = config().max_batch_bytes;
     let blank = vec![b' '; limit * 8];
     for (coding, bomb) in [
@@ -45,38 +45,41 @@ fn a_bomb_costs_no_more_than_the_limit() {
     ] {
         assert!(bomb.len() < limit / 10);
         let headers = [("x-write-key", "dev"), ("content-encoding", coding)];
-        let refusal = judge("/v1/batch", &headers, bomb).unwrap_err();
-        assert!(matches!(refusal, Refusal::BodyTooLarge { .. }), "{coding}");
+        let rejection = decide("/v1/batch", &headers, bomb).unwrap_err();
+        assert!(matches!(rejection, Rejection::BodyTooLarge { .. }), "{coding}");
     }
 }
 
 #[test]
-fn gzip_is_taken_in_every_spelling_of_its_name() {
+fn gzip_is_accepted_in_every_spelling_of_its_name() {
     for coding in ["gzip", "GZIP", "x-gzip", "identity, gzip", " gzip ,"] {
         let headers = [("x-write-key", "dev"), ("content-encoding", coding)];
-        let accepted = judge("/v1/track", &headers, gzip(CALL.as_bytes())).unwrap();
+        let accepted = decide("/v1/track", &headers, gzip(CALL.as_bytes())).unwrap();
         assert_eq!(accepted.events[0].payload, CALL, "{coding}");
     }
 }
 
 #[test]
-fn deflate_is_taken_with_and_without_the_frame_of_zlib() {
+fn deflate_is_accepted_with_and_without_the_header_of_zlib() {
     for level in 0..=9 {
         for body in [zlib(CALL.as_bytes(), level), bare_deflate(CALL.as_bytes(), level)] {
             let headers = [("x-write-key", "dev"), ("content-encoding", "Deflate")];
-            let accepted = judge("/v1/track", &headers, body).unwrap();
+            let accepted = decide("/v1/track", &headers, body).unwrap();
             assert_eq!(accepted.events[0].payload, CALL, "level {level}");
         }
     }
 }
 
 #[test]
-fn deflate_that_ends_early_is_refused() {
+fn deflate_that_ends_early_is_rejected() {
     for whole in [zlib(CALL.as_bytes(), 6), bare_deflate(CALL.as_bytes(), 6)] {
         let cut = whole[..whole.len() - 5].to_vec();
         let headers = [("x-write-key", "dev"), ("content-encoding", "deflate")];
-        let refusal = judge("/v1/track", &headers, cut).unwrap_err();
-        assert!(refusal.to_string().contains("not whole and valid deflate"), "{refusal}");
+        let rejection = decide("/v1/track", &headers, cut).unwrap_err();
+        assert!(
+            rejection.to_string().contains("not whole and valid deflate"),
+            "{rejection}"
+        );
     }
 }
 
@@ -85,78 +88,81 @@ fn a_body_may_be_some_gzip_files_and_not_thousands() {
     let headers = [("x-write-key", "dev"), ("content-encoding", "gzip")];
     let (one, other) = CALL.split_at(CALL.len() / 2);
     let two = [gzip(one.as_bytes()), gzip(other.as_bytes())].concat();
-    assert_eq!(judge("/v1/track", &headers, two).unwrap().events[0].payload, CALL);
+    assert_eq!(decide("/v1/track", &headers, two).unwrap().events[0].payload, CALL);
     let many = gzip(b"").repeat(200_000);
-    let refusal = judge("/v1/track", &headers, many).unwrap_err();
-    assert_eq!(refusal.status().as_u16(), 400, "{refusal}");
+    let rejection = decide("/v1/track", &headers, many).unwrap_err();
+    assert_eq!(rejection.status().as_u16(), 400, "{rejection}");
 }
 
 #[test]
-fn what_is_decompressed_takes_room_too() {
+fn decompressed_bytes_count_against_the_budget() {
     let body = gzip(&vec![b' '; 1_000_000]);
-    let mut share = Room::of(500_000).share(true);
-    let refusal = Coding::Gzip.inflate(&body, usize::MAX, &mut share);
-    assert_eq!(refusal.unwrap_err().code(), "cannot_store_now");
-    drop(share);
-    let mut share = Room::of(1_000_000).share(true);
-    let inflated = Coding::Gzip.inflate(&body, usize::MAX, &mut share);
+    let mut lease = BodyBudget::new(500_000).lease(true);
+    let rejection = Coding::Gzip.inflate(&body, usize::MAX, &mut lease);
+    assert_eq!(rejection.unwrap_err().code(), "cannot_store_now");
+    drop(lease);
+    let mut lease = BodyBudget::new(1_000_000).lease(true);
+    let inflated = Coding::Gzip.inflate(&body, usize::MAX, &mut lease);
     assert_eq!(inflated.unwrap().len(), 1_000_000);
-    assert!(share.take(1).is_err(), "all of the room is taken");
+    assert!(lease.reserve(1).is_err(), "all of the budget is taken");
 }
 
 #[tokio::test]
 async fn a_body_is_read_up_to_its_limit_and_for_a_limited_time() {
-    let room = Room::of(1000);
+    let budget = BodyBudget::new(1000);
     let read = async |size: usize| {
         let body = Body::from(vec![b'x'; size]);
-        receive::body(body, 10, Pace::KNOWN, &mut room.share(true)).await
+        body::read(body, 10, Pace::KNOWN, &mut budget.lease(true)).await
     };
     assert_eq!(read(10).await.unwrap().len(), 10);
-    assert!(matches!(read(11).await, Err(Refusal::BodyTooLarge { limit: 10 })));
+    assert!(matches!(read(11).await, Err(Rejection::BodyTooLarge { limit: 10 })));
     let silent = Body::new(Silent);
     let impatient = Pace {
         stall: Duration::ZERO,
         ..Pace::KNOWN
     };
-    let refusal = receive::body(silent, 10, impatient, &mut room.share(true)).await;
-    assert_eq!(refusal.unwrap_err().status(), 503);
+    let rejection = body::read(silent, 10, impatient, &mut budget.lease(true)).await;
+    assert_eq!(rejection.unwrap_err().status(), 503);
 }
 
 #[tokio::test]
-async fn a_body_without_room_is_read_to_its_end_and_thrown_away() {
-    let room = Room::of(25);
-    let mut other = room.share(true);
-    other.take(20).unwrap();
+async fn a_body_without_memory_is_read_to_its_end_and_discarded() {
+    let budget = BodyBudget::new(25);
+    let mut other = budget.lease(true);
+    other.reserve(20).unwrap();
     let read = Arc::new(AtomicUsize::new(0));
     let body = Body::new(Bytewise {
         left: 10,
         read: Arc::clone(&read),
     });
-    let mut share = room.share(true);
-    let refusal = receive::body(body, 10, Pace::KNOWN, &mut share).await.unwrap_err();
-    assert_eq!((refusal.status().as_u16(), refusal.code()), (429, "cannot_store_now"));
+    let mut lease = budget.lease(true);
+    let rejection = body::read(body, 10, Pace::KNOWN, &mut lease).await.unwrap_err();
+    assert_eq!(
+        (rejection.status().as_u16(), rejection.code()),
+        (429, "cannot_store_now")
+    );
     assert_eq!(read.load(Ordering::Relaxed), 10);
-    // Its share is released already: what was read is discarded.
-    room.share(true).take(5).unwrap();
+    // Its lease is released already: what was read is discarded.
+    budget.lease(true).reserve(5).unwrap();
     drop(other);
     let body = Body::from("0123456789");
-    assert!(receive::body(body, 10, Pace::KNOWN, &mut share).await.is_ok());
+    assert!(body::read(body, 10, Pace::KNOWN, &mut lease).await.is_ok());
 }
 
 #[tokio::test]
-async fn an_upload_over_the_limit_is_read_on_for_a_while_and_then_cut() {
+async fn an_upload_over_the_limit_is_read_further_for_a_while_and_then_cut_off() {
     let read = Arc::new(AtomicUsize::new(0));
     let endless = Body::new(Bytewise {
         left: usize::MAX,
         read: Arc::clone(&read),
     });
-    let mut share = Room::of(1000).share(true);
-    let refusal = receive::body(endless, 10, Pace::KNOWN, &mut share).await.unwrap_err();
-    assert!(matches!(refusal, Refusal::BodyTooLarge { limit: 10 }));
+    let mut lease = BodyBudget::new(1000).lease(true);
+    let rejection = body::read(endless, 10, Pace::KNOWN, &mut lease).await.unwrap_err();
+    assert!(matches!(rejection, Rejection::BodyTooLarge { limit: 10 }));
     assert_eq!(read.load(Ordering::Relaxed), 41);
 }
 
-type Part = Poll<Option<Result<Frame<Bytes>, Infallible>>>;
+type FramePoll = Poll<Option<Result<Frame<Bytes>, Infallible>>>;
 
 /// A body whose next part never comes.
 struct Silent;
@@ -165,7 +171,7 @@ impl hyper::body::Body for Silent {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Part {
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> FramePoll {
         Poll::Pending
     }
 }
@@ -180,7 +186,7 @@ impl hyper::body::Body for Bytewise {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Part {
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> FramePoll {
         let Some(left) = self.left.checked_sub(1) else {
             return Poll::Ready(None);
         };

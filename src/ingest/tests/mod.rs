@@ -3,7 +3,7 @@
 mod archive;
 mod batches;
 mod bodies;
-mod parts;
+mod keys_and_settings;
 mod times;
 mod webhooks;
 
@@ -13,9 +13,9 @@ use axum::http::Request as HttpRequest;
 use secrecy::SecretString;
 
 use super::accept::{Accepted, Endpoint, Rules, accept};
-use super::answer::Refusal;
-use super::room::Room;
-use super::{paths, receive};
+use super::answer::Rejection;
+use super::body_budget::BodyBudget;
+use super::{body, paths};
 use crate::config::{IngestConfig, SourceConfig};
 use crate::model::{GarbageIds, NewEvent, Timestamp};
 
@@ -55,7 +55,7 @@ fn config() -> IngestConfig {
 
 fn endpoint(path: &str) -> Endpoint {
     let bare = path.split('?').next().unwrap_or(path);
-    let paths = paths::of_calls();
+    let paths = paths::call_paths();
     let found = paths.iter().find(|(known, _)| known == bare);
     found.unwrap_or_else(|| panic!("no route for {path}")).1
 }
@@ -67,16 +67,16 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Judges a request as the routes would; the message ids it makes are `made-1`, `made-2`, …
-fn judge(path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Result<Accepted, Refusal> {
+fn decide(path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Result<Accepted, Rejection> {
     let mut request = HttpRequest::post(path);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
     let (parts, ()) = request.body(()).unwrap().into_parts();
     let config = config();
-    let mut share = Room::of(config.max_bytes_in_progress).share(true);
+    let mut lease = BodyBudget::new(config.max_bytes_in_progress).lease(true);
     let limit = config.max_batch_bytes;
-    let request = receive::request(endpoint(path), &parts, body, limit, &mut share)?;
+    let request = body::request(endpoint(path), &parts, body, limit, &mut lease)?;
     let rules = Rules {
         config: &config,
         garbage: &GarbageIds::default(),
@@ -91,8 +91,8 @@ fn judge(path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Result<Accepted
 /// The events of a request that must be accepted, sent with the key `dev`.
 fn events(path: &str, body: &str) -> Vec<NewEvent> {
     let headers = [("x-write-key", "dev")];
-    judge(path, &headers, body.into())
-        .unwrap_or_else(|refusal| panic!("{refusal}: {body}"))
+    decide(path, &headers, body.into())
+        .unwrap_or_else(|rejection| panic!("{rejection}: {body}"))
         .events
 }
 

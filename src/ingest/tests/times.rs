@@ -16,7 +16,7 @@ fn at(fields: &Value) -> String {
 }
 
 #[test]
-fn what_the_clients_clock_is_off_is_taken_out() {
+fn the_error_of_the_clients_clock_is_corrected() {
     let cases = [
         // The client's clock is an hour slow, and the call was ten seconds old when it was sent.
         (
@@ -74,7 +74,7 @@ fn what_the_clients_clock_is_off_is_taken_out() {
 }
 
 #[test]
-fn the_batchs_sent_at_counts_where_the_call_has_none() {
+fn the_batchs_sent_at_is_used_where_the_call_has_none() {
     let body = json!({"sentAt": "2026-11-23T11:00:00Z", "batch": [
         {"type": "track", "userId": "u", "event": "e", "timestamp": "2026-11-23T10:59:00Z"},
         {"type": "track", "userId": "u", "event": "e", "timestamp": "2026-11-23T10:59:00Z",

@@ -3,7 +3,7 @@
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha1::Sha1;
 
-use super::{event, events, gzip, judge};
+use super::{decide, event, events, gzip};
 use crate::model::NewEvent;
 
 /// A call as Segment forwards it: corrected there, a day ago.
@@ -25,13 +25,13 @@ fn signature(text: &str) -> String {
         .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
-/// The number of accepted events, or the refusal's status and code.
+/// The number of accepted events, or the rejection's status and code.
 fn signed(path: &str, signature: Option<&str>, body: &str) -> String {
     let mut headers = vec![("x-write-key", "wk_segment")];
     headers.extend(signature.map(|signature| ("x-signature", signature)));
-    match judge(path, &headers, body.into()) {
+    match decide(path, &headers, body.into()) {
         Ok(accepted) => accepted.events.len().to_string(),
-        Err(refusal) => format!("{} {}", refusal.status().as_u16(), refusal.code()),
+        Err(rejection) => format!("{} {}", rejection.status().as_u16(), rejection.code()),
     }
 }
 
@@ -53,7 +53,7 @@ fn a_forwarded_time_is_not_corrected_twice() {
 }
 
 #[test]
-fn what_cannot_be_delivered_is_kept_as_dead_even_alone() {
+fn an_undeliverable_call_is_stored_as_dead_even_if_it_is_the_only_one() {
     for (call, code) in [
         (
             r#"{"type":"audience_entered","userId":"u","messageId":"m"}"#,
@@ -76,39 +76,42 @@ fn what_cannot_be_delivered_is_kept_as_dead_even_alone() {
         ("{", "bad_request"),
         ("7", "bad_request"),
     ] {
-        let refusal = judge("/v1/webhook", &[("x-write-key", "dev")], body.into()).unwrap_err();
-        assert_eq!((refusal.status().as_u16(), refusal.code()), (400, code), "{body}");
+        let rejection = decide("/v1/webhook", &[("x-write-key", "dev")], body.into()).unwrap_err();
+        assert_eq!((rejection.status().as_u16(), rejection.code()), (400, code), "{body}");
     }
 }
 
 #[test]
-fn only_a_source_that_may_delete_deletes() {
+fn only_a_source_with_the_right_to_delete_deletes() {
     let delete = r#"{"type":"delete","userId":"victim"}"#;
     for path in ["/v1/webhook", "/v1/batch", "/v1/import"] {
         for key in ["dev", "wk_shop"] {
             let body = format!("{{\"batch\":[{delete}]}}");
-            let kept = judge(path, &[("x-write-key", key)], body.into()).unwrap();
+            let kept = decide(path, &[("x-write-key", key)], body.into()).unwrap();
             let refused = kept.events[0].refused.as_deref().unwrap();
             assert!(refused.starts_with("delete_not_allowed: "), "{refused}");
             // Its identifiers are kept, so that the operator sees them.
             assert_eq!(kept.events[0].identifiers[0].to_string(), "user:victim");
         }
     }
-    let refusal = judge("/v1/batch", &[("x-write-key", "dev")], delete.into()).unwrap_err();
-    assert_eq!((refusal.status().as_u16(), refusal.code()), (400, "delete_not_allowed"));
+    let rejection = decide("/v1/batch", &[("x-write-key", "dev")], delete.into()).unwrap_err();
+    assert_eq!(
+        (rejection.status().as_u16(), rejection.code()),
+        (400, "delete_not_allowed")
+    );
     let signed = signature(delete);
     let headers = [("x-write-key", "wk_segment"), ("x-signature", &*signed)];
-    let kept = judge("/v1/webhook", &headers, delete.into()).unwrap();
+    let kept = decide("/v1/webhook", &headers, delete.into()).unwrap();
     assert_eq!(kept.events[0].refused, None);
 }
 
 #[test]
-fn behind_a_signed_call_only_calls_of_its_type_are_taken() {
+fn after_a_signed_call_only_calls_of_its_type_are_accepted() {
     let delete = r#"{"type":"delete","userId":"victim"}"#;
     let refused = |first: &str, calls: &[&str]| -> Vec<bool> {
         let body = format!("[{}]", calls.join(","));
         let headers = [("x-write-key", "wk_segment"), ("x-signature", &*signature(first))];
-        let events = judge("/v1/webhook", &headers, body.into()).unwrap().events;
+        let events = decide("/v1/webhook", &headers, body.into()).unwrap().events;
         let not_signed = |event: &NewEvent| {
             event
                 .refused
@@ -127,7 +130,7 @@ fn behind_a_signed_call_only_calls_of_its_type_are_taken() {
 }
 
 #[test]
-fn a_source_with_a_shared_secret_takes_signed_webhooks_and_nothing_else() {
+fn a_source_with_a_shared_secret_accepts_only_signed_webhooks() {
     let array = format!(" [ {SEGMENT} ,{RUDDER}]");
     let batch = format!(r#"{{"batch":[{SEGMENT},{RUDDER}]}}"#);
     for (body, text, count) in [(SEGMENT, SEGMENT, "1"), (&array, SEGMENT, "2"), (&batch, &batch, "2")] {
@@ -146,8 +149,8 @@ fn a_source_with_a_shared_secret_takes_signed_webhooks_and_nothing_else() {
         ("x-signature", &signature(SEGMENT)),
         ("content-encoding", "gzip"),
     ];
-    assert!(judge("/v1/webhook", &headers, gzip(SEGMENT.as_bytes())).is_ok());
+    assert!(decide("/v1/webhook", &headers, gzip(SEGMENT.as_bytes())).is_ok());
     // The signature is required in addition to the key, not instead of it.
-    let unknown = judge("/v1/webhook", &headers[1..2], SEGMENT.into()).unwrap_err();
+    let unknown = decide("/v1/webhook", &headers[1..2], SEGMENT.into()).unwrap_err();
     assert_eq!(unknown.code(), "unknown_source");
 }

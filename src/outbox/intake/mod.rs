@@ -3,6 +3,6 @@
 pub(in crate::outbox) mod admission;
 pub(in crate::outbox) mod append;
 pub(in crate::outbox) mod arrival;
-pub(in crate::outbox) mod door;
 pub(in crate::outbox) mod fingerprint;
 pub(in crate::outbox) mod import;
+pub(in crate::outbox) mod rejections;

@@ -13,7 +13,7 @@ use crate::model::Timestamp;
 use crate::outbox::error::ReadError;
 use crate::outbox::file::disk;
 use crate::outbox::queue::limits::LimitsInUse;
-use crate::outbox::{EventId, Outbox, RefusedAtDoor, Stopped};
+use crate::outbox::{EventId, Outbox, RejectedRequests, Stopped};
 
 /// How many events are read to count arrivals.
 const NEWEST: i64 = 200_000;
@@ -45,7 +45,7 @@ pub struct Overview {
     /// Since when the daemon has not accepted the configuration in its present form; `None` where it has accepted it.
     pub config_not_taken: Option<Timestamp>,
     /// Requests that ingest refused within the last hour.
-    pub refused: Vec<RefusedAtDoor>,
+    pub refused: Vec<RejectedRequests>,
     /// Finished events that retention has removed.
     pub removed: i64,
     /// The file's size, in bytes.
@@ -129,7 +129,7 @@ impl Outbox {
             blocked: self.blocked_heads(WORST).await?,
             stopped: self.stopped().await?,
             config_not_taken: self.config_not_taken().await?,
-            refused: self.refused_at_door(now).await?,
+            refused: self.rejected_requests(now).await?,
             removed: self.kept().await?.removed,
             limits: self.limits_in_use().await?,
             database_bytes,

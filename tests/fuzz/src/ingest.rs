@@ -1,4 +1,4 @@
-//! Ingest: a request's path, head and body become calls, or a refusal.
+//! Ingest: a request's path, head and body become calls, or a rejection.
 //!
 //! The input is written as a request is: a path with its query, headers, one to a line, an empty line, the body. Two
 //! headers are the target's own, since no fuzzer makes a checksum: with `fuzz-compress: gzip` (or `deflate`, or `raw`)
@@ -6,7 +6,7 @@
 //!
 //! Held: a request is taken the same way however it is compressed; each call that is taken is valid JSON, a part of the
 //! body byte for byte, reads back as the call that the body has at its place, and waits in the order of everybody whom
-//! it names; no limit is passed; memory stays below the estimate of the cost; and no refusal repeats what was sent.
+//! it names; no limit is passed; memory stays below the estimate of the cost; and no rejection repeats what was sent.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -19,7 +19,7 @@ use futures_util::FutureExt as _;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use klaviyo_relay::config::{IngestConfig, SourceConfig};
 use klaviyo_relay::ingest::{
-    Accepted, Endpoint, Received, Refusal, Room, Rules, accept, authenticate, cost, of_calls, received,
+    Accepted, BodyBudget, Endpoint, Received, Rejection, Rules, accept, authenticate, call_paths, cost, receive,
 };
 use klaviyo_relay::json;
 use klaviyo_relay::model::{GarbageIds, NewEvent, Right, Timestamp};
@@ -35,7 +35,7 @@ use super::memory;
 const NOW: Timestamp = Timestamp::from_millis(1_795_435_200_000);
 /// Segment's limit on the calls of one batch.
 const MAX_ITEMS: usize = 2500;
-/// What no refusal may repeat, wherever it was sent.
+/// What no rejection may repeat, wherever it was sent.
 const CANARY: &str = "Zq7Xw2Lk9Vb4Nm1R";
 /// What it costs to judge a body of nothing.
 const FIXED_BYTES: usize = 16 << 10;
@@ -93,7 +93,7 @@ fn request(data: &[u8]) -> Option<(Endpoint, Head, &[u8])> {
         }
     }
     let path = head.uri.path();
-    let (_, endpoint) = of_calls().into_iter().find(|(known, _)| known == path)?;
+    let (_, endpoint) = call_paths().into_iter().find(|(known, _)| known == path)?;
     (endpoint != Endpoint::Metrics).then_some((endpoint, head, rest))
 }
 
@@ -112,11 +112,11 @@ fn header(head: &mut Head, name: &[u8], value: &[u8]) {
 }
 
 /// Receives and judges a request as the routes do, and checks what came of it.
-fn sent(endpoint: Endpoint, head: &Head, body: &[u8], coding: Option<&str>) -> Result<Accepted, Refusal> {
+fn sent(endpoint: Endpoint, head: &Head, body: &[u8], coding: Option<&str>) -> Result<Accepted, Rejection> {
     let (config, garbage) = (&*CONFIG, &GarbageIds::default());
     let http = http_request(head, body, coding);
-    let room = Room::of(config.max_bytes_in_progress);
-    let taken = block(received(endpoint, http, config, &room));
+    let budget = BodyBudget::new(config.max_bytes_in_progress);
+    let taken = block(receive(endpoint, http, config, &budget));
     let Received {
         request,
         is_heavy,
@@ -181,12 +181,12 @@ fn signature(secret: &str, body: &[u8]) -> HeaderValue {
     hex.parse().expect("hexadecimal")
 }
 
-/// No refusal repeats what was sent, and each has what a client needs.
-fn refused(refusal: &Refusal) {
-    let words = refusal.to_string();
-    assert!(!words.is_empty() && !refusal.code().is_empty());
+/// No rejection repeats what was sent, and each has what a client needs.
+fn refused(rejection: &Rejection) {
+    let words = rejection.to_string();
+    assert!(!words.is_empty() && !rejection.code().is_empty());
     assert!(!words.contains(CANARY), "{words}");
-    let status = refusal.status().as_u16();
+    let status = rejection.status().as_u16();
     assert!([400, 401, 413, 429].contains(&status), "{status} {words}");
 }
 

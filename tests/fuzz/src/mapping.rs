@@ -34,7 +34,7 @@ pub fn target(data: &[u8]) {
     let call = call.replacen("@@", &"x".repeat(settings.long), 4);
     let config = IngestConfig::default();
     let mapping = &settings.mapping;
-    let mut event = ingest::arriving(&call, &config, &mapping.garbage_ids, NOW);
+    let mut event = ingest::preview(&call, &config, &mapping.garbage_ids, NOW);
     if event.refused.is_some() {
         return;
     }

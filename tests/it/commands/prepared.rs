@@ -1,7 +1,7 @@
 //! An outbox with one event of every kind, made as the daemon makes it and closed again.
 
 use klaviyo_relay::config::{Config, OutboxConfig};
-use klaviyo_relay::ingest::arriving;
+use klaviyo_relay::ingest::preview;
 use klaviyo_relay::model::{
     DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventStatus, NewEvent, Outcome, OutcomeKind, Timestamp,
 };
@@ -131,7 +131,7 @@ pub(crate) fn event(call: &str) -> NewEvent {
     let Config { ingest, mapping, .. } = Config::default();
     NewEvent {
         source: "shop".to_owned(),
-        ..arriving(call, &ingest, &mapping.garbage_ids, NOW)
+        ..preview(call, &ingest, &mapping.garbage_ids, NOW)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The page of one event: what happened to it, what it became and by which rule, and that all of it is text.
 
 use klaviyo_relay::config::Config;
-use klaviyo_relay::ingest::arriving;
+use klaviyo_relay::ingest::preview;
 use klaviyo_relay::model::{
     DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventStatus, Identifier, IdentifierKind, NewEvent, Outcome,
     OutcomeKind, Timestamp,
@@ -19,7 +19,7 @@ fn event(call: &str) -> NewEvent {
     let Config { ingest, mapping, .. } = Config::default();
     NewEvent {
         source: "shop".to_owned(),
-        ..arriving(call, &ingest, &mapping.garbage_ids, NOW)
+        ..preview(call, &ingest, &mapping.garbage_ids, NOW)
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use super::super::super::Admin;
 use crate::metrics::{self, LimitUse, Stuck};
 use crate::model::{EventStatus, Family, Timestamp};
-use crate::outbox::{Minute, ReadError, RefusedAtDoor, SourceCame, Standing, Stopped};
+use crate::outbox::{Minute, ReadError, RejectedRequests, SourceCame, Standing, Stopped};
 
 /// How long the data is reused: less than the refresh interval of a tab.
 const FRESH: Duration = Duration::from_millis(1500);
@@ -40,7 +40,7 @@ pub(super) struct Facts {
     /// Whether the configuration that was read last is in effect.
     pub(super) config_taken: bool,
     /// Requests that ingest refused within the last hour.
-    pub(super) refused: Vec<RefusedAtDoor>,
+    pub(super) refused: Vec<RejectedRequests>,
     /// The parts of the daemon that have stalled.
     pub(super) stuck: Vec<Stuck>,
     /// Whether the writer has ended, so that nothing can be written any more.
@@ -95,7 +95,7 @@ impl Facts {
             died: outbox.dead_within(HOUR, now).await?,
             stopped: outbox.stopped().await?,
             config_taken: instruments.metrics.is_config_taken(),
-            refused: outbox.refused_at_door(now).await?,
+            refused: outbox.rejected_requests(now).await?,
             standing,
             minutes: outbox.history(now.minus(DAY), now, throttled).await?,
             sources: flows(settings.sources(), &hour, &day),

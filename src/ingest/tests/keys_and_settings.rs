@@ -9,21 +9,21 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use serde_json::Value;
 
-use super::{config, judge, now};
+use super::{config, decide, now};
 use crate::clock::Clock;
 use crate::config::{IngestConfig, PublicUrl};
-use crate::ingest::answer::Refusal;
+use crate::ingest::answer::Rejection;
 use crate::ingest::settings::{self, Host};
 use crate::ingest::{auth, routes};
 use crate::model::Timestamp;
 
 const CALL: &str = r#"{"userId":"u","event":"e"}"#;
 
-/// The source's name, or the refusal's code and status.
-fn who(path: &str, headers: &[(&str, &str)], body: &str) -> String {
-    match judge(path, headers, body.into()) {
+/// The source's name, or the rejection's code and status.
+fn source_of(path: &str, headers: &[(&str, &str)], body: &str) -> String {
+    match decide(path, headers, body.into()) {
         Ok(accepted) => accepted.source,
-        Err(refusal) => format!("{} {}", refusal.status().as_u16(), refusal.code()),
+        Err(rejection) => format!("{} {}", rejection.status().as_u16(), rejection.code()),
     }
 }
 
@@ -40,63 +40,67 @@ fn the_write_key_is_found_wherever_sdks_put_it() {
         basic("dev:password"),
         format!("basic  {}", STANDARD_NO_PAD.encode("dev:")),
     ] {
-        assert_eq!(who("/v1/track", &[("authorization", &header)], CALL), dev, "{header}");
+        assert_eq!(
+            source_of("/v1/track", &[("authorization", &header)], CALL),
+            dev,
+            "{header}"
+        );
     }
-    assert_eq!(who("/v1/track", &[("x-write-key", "dev")], CALL), dev);
-    assert_eq!(who("/v1/track", &[("x-write-key", "key:secret")], CALL), "jitsu");
-    assert_eq!(who("/v1/track?a=b&writeKey=d%65v", &[], CALL), dev);
+    assert_eq!(source_of("/v1/track", &[("x-write-key", "dev")], CALL), dev);
+    assert_eq!(source_of("/v1/track", &[("x-write-key", "key:secret")], CALL), "jitsu");
+    assert_eq!(source_of("/v1/track?a=b&writeKey=d%65v", &[], CALL), dev);
     let in_body = r#"{"writeKey":"dev","userId":"u","event":"e"}"#;
-    assert_eq!(who("/v1/track", &[], in_body), dev);
-    assert_eq!(who("/v1/track", &[("authorization", "Bearer abc")], in_body), dev);
+    assert_eq!(source_of("/v1/track", &[], in_body), dev);
+    assert_eq!(source_of("/v1/track", &[("authorization", "Bearer abc")], in_body), dev);
     let in_batch = r#"{"batch":[{"type":"identify","userId":"u"}],"writeKey":"dev"}"#;
-    assert_eq!(who("/v1/b", &[], in_batch), dev);
+    assert_eq!(source_of("/v1/b", &[], in_batch), dev);
 }
 
 #[test]
-fn a_header_wins_over_the_body_and_a_foreign_header_hides_nothing() {
+fn a_key_in_a_header_precedes_the_body_and_an_unknown_header_key_is_skipped() {
     let in_body = r#"{"writeKey":"dev","userId":"u","event":"e"}"#;
     let node = basic("wk_node:");
-    assert_eq!(who("/v1/track", &[("authorization", &node)], in_body), "node");
+    assert_eq!(source_of("/v1/track", &[("authorization", &node)], in_body), "node");
     let staging = basic("staging:password");
-    assert_eq!(who("/v1/track", &[("authorization", &staging)], in_body), "dev");
+    assert_eq!(source_of("/v1/track", &[("authorization", &staging)], in_body), "dev");
 }
 
 #[test]
-fn a_wrong_key_is_a_401_that_does_not_repeat_it() {
+fn a_wrong_key_is_a_401_that_does_not_repeat_the_key() {
     for (headers, body) in [
         (vec![("x-write-key", "sekret")], CALL),
         (vec![], r#"{"writeKey":"sekret"}"#),
         (vec![("x-write-key", "sekret")], "{"),
     ] {
-        let refusal = judge("/v1/track", &headers, body.into()).unwrap_err();
-        assert_eq!(refusal.status(), 401);
-        assert!(refusal.to_string().contains("config.toml"));
-        assert!(!refusal.to_string().contains("sekret"));
+        let rejection = decide("/v1/track", &headers, body.into()).unwrap_err();
+        assert_eq!(rejection.status(), 401);
+        assert!(rejection.to_string().contains("config.toml"));
+        assert!(!rejection.to_string().contains("sekret"));
     }
     for headers in [
         vec![],
         vec![("authorization", "Basic Og==")],
         vec![("x-write-key", " ")],
     ] {
-        let refusal = judge("/v1/track", &headers, CALL.into()).unwrap_err();
-        assert_eq!(refusal.status(), 401);
-        assert!(refusal.to_string().contains("carries no write key"), "{refusal}");
+        let rejection = decide("/v1/track", &headers, CALL.into()).unwrap_err();
+        assert_eq!(rejection.status(), 401);
+        assert!(rejection.to_string().contains("carries no write key"), "{rejection}");
     }
 }
 
 #[test]
-fn a_key_without_text_is_no_key() {
+fn a_blank_key_is_no_key() {
     let sources = [super::source("blank", "", &[])];
     assert!(auth::by_key(&sources, "").is_none());
     assert!(auth::by_key(&sources, ":").is_none());
 }
 
 #[test]
-fn only_listed_pages_may_use_a_key_with_origins() {
+fn only_listed_origins_may_use_a_key_with_origins() {
     let shop = |origin: Option<&str>| {
         let mut headers = vec![("x-write-key", "wk_shop")];
         headers.extend(origin.map(|origin| ("origin", origin)));
-        who("/v1/track", &headers, CALL)
+        source_of("/v1/track", &headers, CALL)
     };
     assert_eq!(shop(Some("https://shop.example")), "shop");
     assert_eq!(shop(Some("http://localhost:3000")), "shop");
@@ -132,7 +136,7 @@ fn address(segment: &Value) -> (&str, &str) {
 }
 
 #[test]
-fn settings_name_the_host_that_was_asked() {
+fn settings_name_the_host_of_the_request() {
     let behind_proxy = [
         ("host", "10.0.0.7:8080"),
         ("x-forwarded-host", "e.shop.example, inner"),
@@ -154,7 +158,7 @@ fn settings_name_the_host_that_was_asked() {
 }
 
 #[test]
-fn settings_believe_a_trusted_proxy_alone() {
+fn settings_use_forwarded_headers_only_from_a_trusted_proxy() {
     let headers = [
         ("host", "events.shop.example"),
         ("x-forwarded-host", "evil.example"),
@@ -167,7 +171,7 @@ fn settings_believe_a_trusted_proxy_alone() {
 }
 
 #[test]
-fn settings_name_no_host_that_is_none() {
+fn settings_name_no_host_that_is_invalid() {
     for host in [
         "relay@evil.example",
         "relay:pass@evil.example:80",
@@ -186,7 +190,7 @@ fn settings_name_no_host_that_is_none() {
 }
 
 #[test]
-fn settings_of_a_port_with_tls_name_https_unless_a_proxy_says_otherwise() {
+fn settings_of_a_port_with_tls_name_https_unless_a_proxy_forwards_http() {
     let files = Path::new("tls.pem").to_owned();
     let tls = IngestConfig {
         tls_cert: Some(files.clone()),
@@ -201,7 +205,7 @@ fn settings_of_a_port_with_tls_name_https_unless_a_proxy_says_otherwise() {
 }
 
 #[test]
-fn settings_name_the_public_url_whatever_was_asked() {
+fn settings_name_the_public_url_whatever_the_host_of_the_request() {
     let mut config = config();
     config.path_prefix = Some("/segment".to_owned());
     let asked = [("host", "10.0.0.7"), ("x-forwarded-proto", "http")];
@@ -248,13 +252,13 @@ fn the_retry_policy_has_the_shape_that_sdks_read() {
 }
 
 #[test]
-fn a_refusal_says_when_to_come_back_in_whole_seconds() {
+fn retry_after_is_in_whole_seconds() {
     for (wait, expected) in [(0, "1"), (1_001, "2"), (3_000, "3"), (9_000_000, "300")] {
-        let refusal = Refusal::CannotStore {
+        let rejection = Rejection::CannotStore {
             reason: "the disk is full".to_owned(),
             retry_after: Duration::from_millis(wait),
         };
-        let response = refusal.into_response();
+        let response = rejection.into_response();
         assert_eq!(response.status(), 429);
         assert_eq!(response.headers()["retry-after"], expected);
         assert_eq!(response.headers()["content-type"], "application/json");
@@ -275,8 +279,8 @@ impl Clock for Fixed {
 }
 
 #[test]
-fn made_message_ids_are_uuids_of_their_time() {
-    let id = |chance| uuid::Uuid::parse_str(&routes::message_id(&Fixed(chance))).unwrap();
+fn generated_message_ids_are_uuids_of_their_time() {
+    let id = |chance| uuid::Uuid::parse_str(&routes::new_message_id(&Fixed(chance))).unwrap();
     let (one, two) = (id(0.1), id(0.7));
     assert_eq!(one.get_version_num(), 7);
     assert_ne!(one, two);

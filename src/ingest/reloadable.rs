@@ -7,18 +7,18 @@ use axum::response::Response;
 use tokio::sync::watch;
 use tower::ServiceExt as _;
 
-use super::door::Door;
+use super::rejections::Rejections;
 use super::routes::{Ingest, routes};
 use crate::config::{AnalyticsJs, IngestConfig};
 use crate::model::GarbageIds;
 
 /// An ingest whose configuration can change while it runs.
-pub struct Live {
+pub struct ReloadableIngest {
     ingest: Ingest,
     current: watch::Sender<Router>,
 }
 
-impl Live {
+impl ReloadableIngest {
     /// Begins with this one.
     pub fn new(ingest: Ingest) -> Self {
         let current = watch::Sender::new(routes(ingest.clone()));
@@ -31,14 +31,14 @@ impl Live {
         Router::new().fallback(pass).with_state(current)
     }
 
-    /// The counts of refused requests.
-    pub fn door(&self) -> Door {
-        self.ingest.door()
+    /// The counts of rejected requests.
+    pub fn rejections(&self) -> Rejections {
+        self.ingest.rejections()
     }
 
     /// Continues with this configuration. Requests in progress keep their own.
-    pub fn set(&mut self, config: IngestConfig, garbage: GarbageIds, script: Option<AnalyticsJs>) {
-        self.ingest = self.ingest.configured(config, garbage, script);
+    pub fn reload(&mut self, config: IngestConfig, garbage: GarbageIds, script: Option<AnalyticsJs>) {
+        self.ingest = self.ingest.with_config(config, garbage, script);
         drop(self.current.send_replace(routes(self.ingest.clone())));
     }
 }

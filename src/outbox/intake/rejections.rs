@@ -7,13 +7,13 @@ use crate::model::Timestamp;
 use crate::outbox::{Outbox, ReadError, WriteError};
 
 /// The name of the `kv` row that stores them.
-const FACT: &str = "refused at the door";
+const KEY: &str = "refused at the door";
 /// How far back a report goes, in milliseconds.
 const HOUR_MS: i64 = 3_600_000;
 
 /// Requests that were rejected for one cause, of one sender as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RefusedAtDoor {
+pub struct RejectedRequests {
     /// The HTTP status of the answer.
     pub status: u16,
     /// The error code of the answer.
@@ -32,18 +32,18 @@ pub struct RefusedAtDoor {
 
 impl Outbox {
     /// Stores the rejected requests, in place of the last report.
-    pub async fn report_refused(&self, refused: Vec<RefusedAtDoor>) -> Result<(), WriteError> {
-        let text = serde_json::json!(refused).to_string();
-        self.remember(FACT.to_owned(), text).await
+    pub async fn report_rejected(&self, rejected: Vec<RejectedRequests>) -> Result<(), WriteError> {
+        let text = serde_json::json!(rejected).to_string();
+        self.remember(KEY.to_owned(), text).await
     }
 
     /// The requests rejected within the hour before `now`, the latest first.
-    pub async fn refused_at_door(&self, now: Timestamp) -> Result<Vec<RefusedAtDoor>, ReadError> {
-        let text = self.recall(FACT).await?;
-        let kept = text.and_then(|text| serde_json::from_str::<Vec<RefusedAtDoor>>(&text).ok());
-        let mut kept = kept.unwrap_or_default();
-        kept.retain(|refused| refused.last_ms > now.as_millis().saturating_sub(HOUR_MS));
-        kept.sort_by_key(|refused| std::cmp::Reverse(refused.last_ms));
-        Ok(kept)
+    pub async fn rejected_requests(&self, now: Timestamp) -> Result<Vec<RejectedRequests>, ReadError> {
+        let text = self.recall(KEY).await?;
+        let stored = text.and_then(|text| serde_json::from_str::<Vec<RejectedRequests>>(&text).ok());
+        let mut rejected = stored.unwrap_or_default();
+        rejected.retain(|requests| requests.last_ms > now.as_millis().saturating_sub(HOUR_MS));
+        rejected.sort_by_key(|requests| std::cmp::Reverse(requests.last_ms));
+        Ok(rejected)
     }
 }

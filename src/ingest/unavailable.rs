@@ -3,19 +3,19 @@
 use axum::Router;
 use axum::response::IntoResponse as _;
 
-use super::answer::Refusal;
+use super::answer::Rejection;
 use super::cors;
 use crate::config::SourceConfig;
 use crate::outbox::{AppendError, WriteError};
 
 /// Answers every request 429, with a time to retry and, for pages of `sources`, with CORS.
-pub fn closed(sources: Vec<SourceConfig>, why: WriteError) -> Router {
+pub fn unavailable(sources: Vec<SourceConfig>, why: WriteError) -> Router {
     let AppendError { retry_after, source } = AppendError::of(why);
     let reason = source.to_string();
     let refuse = move || {
         let reason = reason.clone();
-        let refusal = Refusal::CannotStore { reason, retry_after };
-        async move { refusal.into_response() }
+        let rejection = Rejection::CannotStore { reason, retry_after };
+        async move { rejection.into_response() }
     };
-    cors::around(Router::new().fallback(refuse), sources)
+    cors::with_cors(Router::new().fallback(refuse), sources)
 }

@@ -7,50 +7,50 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinError;
 
-use super::answer::Refusal;
+use super::answer::Rejection;
 
 /// How long a request waits to be admitted; SDKs time out after ten seconds.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+const MAX_WAIT: Duration = Duration::from_secs(5);
 
-/// The single lane of heavy requests.
+/// The one place for a heavy request.
 #[derive(Debug)]
-pub(super) struct Lane(Semaphore);
+pub(super) struct HeavySlot(Semaphore);
 
-impl Lane {
+impl HeavySlot {
     pub(super) fn new() -> Self {
         Self(Semaphore::new(1))
     }
 
     /// Waits until a heavy request is admitted; it is admitted until the permit is dropped.
-    pub(super) async fn turn(&self) -> Result<SemaphorePermit<'_>, Refusal> {
-        match tokio::time::timeout(LONGEST_WAIT, self.0.acquire()).await {
-            Ok(Ok(turn)) => Ok(turn),
-            Ok(Err(_)) | Err(_) => Err(Refusal::CannotStore {
+    pub(super) async fn acquire(&self) -> Result<SemaphorePermit<'_>, Rejection> {
+        match tokio::time::timeout(MAX_WAIT, self.0.acquire()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) | Err(_) => Err(Rejection::CannotStore {
                 reason: "the relay works on other large requests".to_owned(),
-                retry_after: LONGEST_WAIT,
+                retry_after: MAX_WAIT,
             }),
         }
     }
 }
 
 /// Runs slow work on another thread than those that serve all requests. A panic is passed to the caller.
-pub(super) async fn on_its_own_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
-) -> Result<T, Refusal> {
-    joined(tokio::task::spawn_blocking(work).await)?
+pub(super) async fn run_blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Rejection> + Send + 'static,
+) -> Result<T, Rejection> {
+    join_result(tokio::task::spawn_blocking(work).await)?
 }
 
 /// Completes the work, even when its caller has stopped waiting for it. A panic is passed to the caller.
-pub(super) async fn to_its_end<T: Send + 'static>(
+pub(super) async fn run_to_completion<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
-) -> Result<T, Refusal> {
-    joined(tokio::spawn(work).await)
+) -> Result<T, Rejection> {
+    join_result(tokio::spawn(work).await)
 }
 
-fn joined<T>(ended: Result<T, JoinError>) -> Result<T, Refusal> {
-    ended.map_err(|error| match error.try_into_panic() {
+fn join_result<T>(result: Result<T, JoinError>) -> Result<T, Rejection> {
+    result.map_err(|error| match error.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),
-        Err(_) => Refusal::CannotStore {
+        Err(_) => Rejection::CannotStore {
             reason: "the relay is stopping".to_owned(),
             retry_after: Duration::from_secs(1),
         },

@@ -1,0 +1,39 @@
+//! Metrics of ingest: events by source, type and result.
+
+use std::collections::BTreeMap;
+
+use super::accept::reason_code;
+use crate::metrics::{EventResult, Metrics};
+use crate::model::{EventType, NewEvent};
+use crate::outbox::Arrival;
+
+/// What is counted of an event: its call type, and whether it is stored as dead.
+pub(super) type EventLabels = (Option<EventType>, bool);
+
+/// The labels of these events, collected before the events are passed on.
+pub(super) fn labels(events: &[NewEvent]) -> Vec<EventLabels> {
+    let labels = events.iter().map(|event| (event.kind, event.refused.is_some()));
+    labels.collect()
+}
+
+/// Why events of a request are stored as dead, by the codes that their reasons begin with.
+pub(super) fn dead_by_code(events: &[NewEvent]) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for reason in events.iter().filter_map(|event| event.refused.as_deref()) {
+        *counts.entry(reason_code(reason).to_owned()).or_default() += 1;
+    }
+    counts
+}
+
+/// Counts events of a request, with the outbox's result for each; `None`: it stored none of them.
+pub(super) fn count_events(metrics: &Metrics, source: &str, labels: &[EventLabels], stored: Option<&[Arrival]>) {
+    for (index, (kind, is_dead)) in labels.iter().enumerate() {
+        let result = match stored.and_then(|arrivals| arrivals.get(index)) {
+            None => EventResult::Rejected,
+            Some(Arrival::Copy) => EventResult::Copy,
+            Some(Arrival::New) if !is_dead => EventResult::Stored,
+            Some(Arrival::New | Arrival::Other) => EventResult::Dead,
+        };
+        metrics.event_in(source, *kind, result);
+    }
+}
