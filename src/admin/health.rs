@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::Admin;
 use super::refusal::code;
 use crate::clock;
-use crate::metrics::{Pulse, Stuck, stuck};
+use crate::metrics::{Heartbeats, Stalled, stalled};
 use crate::model::PauseKind;
 use crate::operator::{
     SHARED_CODE, clock_code, clock_words, damage_words, disk_words, log_advice, log_code, log_words, masked_text,
@@ -36,7 +36,7 @@ pub(super) const CONFIG_NOT_TAKEN: &str = "the configuration has mistakes and wa
 
 /// Alive: a restart would fix nothing. The process is alive with a full disk, with paused delivery and without traffic.
 pub(super) async fn alive(State(admin): State<Arc<Admin>>) -> Response {
-    let mut reasons = deaths(&admin.outbox, &admin.instruments.pulse);
+    let mut reasons = deaths(&admin.outbox, &admin.instruments.heartbeats);
     if matches!(admin.outbox.refuses(), Some(WriteError::FileGone)) {
         let gone = WriteError::FileGone;
         reasons.push(reason(code(&gone), &gone.to_string()));
@@ -47,12 +47,12 @@ pub(super) async fn alive(State(admin): State<Arc<Admin>>) -> Response {
 
 /// Whether a supervisor should leave the process running: `/healthz` is 200, or the outbox file was deleted. In the
 /// second case only this process still has the file open, and a restart would begin with an empty outbox.
-pub fn is_alive(outbox: &Outbox, pulse: &Pulse) -> bool {
+pub fn is_alive(outbox: &Outbox, pulse: &Heartbeats) -> bool {
     deaths(outbox, pulse).is_empty()
 }
 
 /// The reasons why a restart would help.
-fn deaths(outbox: &Outbox, pulse: &Pulse) -> Vec<Value> {
+fn deaths(outbox: &Outbox, pulse: &Heartbeats) -> Vec<Value> {
     let mut reasons: Vec<Value> = Vec::new();
     if outbox.fatal().is_cancelled() {
         let words = "the disk broke a promise, such as a sync; the process ends";
@@ -60,7 +60,7 @@ fn deaths(outbox: &Outbox, pulse: &Pulse) -> Vec<Value> {
     } else if outbox.has_ended() {
         reasons.push(reason("writer_ended", "the outbox's writer has ended"));
     }
-    let found = stuck(&pulse.signs());
+    let found = stalled(&pulse.vitals());
     reasons.extend(found.into_iter().map(of_stuck));
     reasons
 }
@@ -104,7 +104,7 @@ pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     if let Ok(Some(damage)) = admin.outbox.damage().await {
         notes.push(reason("file_damaged", &damage_words(damage)));
     }
-    if admin.instruments.pulse.signs().head_waits() {
+    if admin.instruments.heartbeats.vitals().head_is_overdue() {
         let words =
             "the oldest event that is due has been the same for minutes, although nothing is paused; others go on";
         notes.push(reason("head_waits", words));
@@ -116,7 +116,7 @@ pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
         let words = format!("{}; {}", log_words(&trouble), log_advice(&trouble));
         notes.push(reason(log_code(&trouble), &words));
     }
-    if !admin.instruments.metrics.is_config_taken() {
+    if !admin.instruments.metrics.is_config_applied() {
         notes.push(reason("config_not_taken", CONFIG_NOT_TAKEN));
     }
     if admin.goes_to_sandbox() {
@@ -178,19 +178,19 @@ fn of_shared(shared: &SharedIdentifier) -> Value {
     note
 }
 
-fn of_stuck(stuck: Stuck) -> Value {
+fn of_stuck(stuck: Stalled) -> Value {
     match stuck {
-        Stuck::Writer => reason(
+        Stalled::Writer => reason(
             "writer_stuck",
             "nothing could be written for a while: another process may hold the file's write lock, or the disk hangs",
         ),
-        Stuck::Relay => reason("relay_stuck", "the relay has stopped looking for work"),
-        Stuck::Intake => reason("intake_stuck", "the relay does not get at the events that are due"),
-        Stuck::Reading => reason(
+        Stalled::Relay => reason("relay_stuck", "the relay has stopped looking for work"),
+        Stalled::Intake => reason("intake_stuck", "the relay does not get at the events that are due"),
+        Stalled::Reading => reason(
             "claims_unread",
             "what the relay takes from the outbox cannot be read, and goes back",
         ),
-        Stuck::Settling => reason(
+        Stalled::Settling => reason(
             "nothing_settled",
             "events are due and nothing hinders them, but nothing has come of any for a quarter of an hour",
         ),

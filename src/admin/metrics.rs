@@ -43,11 +43,14 @@ pub async fn count_blocked(admin: Admin, stop: CancellationToken) {
 }
 
 async fn count(admin: Admin) {
-    let pulse = &admin.instruments.pulse;
+    let pulse = &admin.instruments.heartbeats;
     loop {
         let began = pulse.monotonic();
         match admin.outbox.count_blocked().await {
-            Ok(profiles) => admin.instruments.metrics.blocked(profiles, admin.clock.now()),
+            Ok(profiles) => admin
+                .instruments
+                .metrics
+                .set_blocked_profiles(profiles, admin.clock.now()),
             Err(error) => tracing::warn!(%error, "failed to count the blocked profiles"),
         }
         let took = pulse.monotonic().saturating_sub(began);

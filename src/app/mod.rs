@@ -184,7 +184,7 @@ impl App {
     }
 
     fn open_ports(&self, ports: Ports, terms: [Terms; 2], admin: Admin) {
-        let (outbox, pulse) = (admin.outbox.clone(), admin.instruments.pulse.clone());
+        let (outbox, pulse) = (admin.outbox.clone(), admin.instruments.heartbeats.clone());
         let is_alive = move || admin::is_alive(&outbox, &pulse);
         self.ports.spawn(supervisor::watch(is_alive, self.stop_ports.clone()));
         self.ports

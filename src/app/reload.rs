@@ -77,7 +77,7 @@ impl App {
 
     async fn taken(&self, taken: bool) {
         let now = self.clock.now();
-        self.metrics.config_taken(taken, now);
+        self.metrics.config_applied(taken, now);
         let report = self.outbox.report_config((!taken).then_some(now));
         if let Err(error) = report.await {
             tracing::warn!(%error, "failed to write down whether the configuration was taken; `status` does not show it");

@@ -277,7 +277,7 @@ impl Ingest {
 
     fn count_answer(&self, status: u16, code: &'static str) {
         if let Some(metrics) = &self.metrics {
-            metrics.answered(status, code);
+            metrics.request_in(status, code);
         }
     }
 }

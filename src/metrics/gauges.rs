@@ -1,4 +1,4 @@
-//! What is measured and not counted: set where it changes, or by a scrape just before it is read.
+//! The gauges: set where the value changes, or by a scrape just before it is read.
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::PREFIX;
+use super::labels::FamilyLabels;
 use crate::model::{EventStatus, Family, Timestamp};
 
 type Float = Gauge<f64, AtomicU64>;
@@ -16,9 +17,9 @@ type Float = Gauge<f64, AtomicU64>;
 /// Whether requests flow to Klaviyo: the breaker and the pause in one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryState {
-    /// They do.
+    /// Requests are sent.
     Flowing,
-    /// An outage is just over; they do, step by step.
+    /// After an outage, the rate rises step by step.
     Recovering,
     /// Paused: Klaviyo is not reachable.
     Unreachable,
@@ -39,20 +40,20 @@ impl DeliveryState {
     }
 }
 
-/// Where one family's limit stands.
+/// The use of one family's limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitUse {
     /// Requests in the last second, and how many it may hold.
     pub second: [u32; 2],
     /// Requests in the last minute, and how many it may hold.
     pub minute: [u32; 2],
-    /// A 429 closed the family for a while.
+    /// A 429 has closed the family for a while.
     pub closed: bool,
-    /// The family, or the account, is paused: nothing but probes goes.
+    /// The family, or the account, is paused: only probes are sent.
     pub paused: bool,
 }
 
-/// What a scrape finds in the outbox, by look-ups alone.
+/// What a scrape reads from the outbox, by look-ups only.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sample {
     /// Events that are kept, by state.
@@ -63,56 +64,51 @@ pub struct Sample {
     pub database_bytes: u64,
     /// The write-ahead log's size.
     pub wal_bytes: u64,
-    /// Free bytes on the disk, where that can be told.
+    /// Free bytes on the disk, where it can be measured.
     pub free_bytes: Option<u64>,
     /// Whether new events are accepted.
     pub accepting: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Status {
+struct StatusLabels {
     status: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct State {
+struct StateLabels {
     state: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfFamily {
-    family: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfWindow {
+struct WindowLabels {
     family: &'static str,
     window: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Build {
+struct BuildLabels {
     version: &'static str,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Gauges {
-    events: Labelled<Status, Gauge>,
+    events: Labelled<StatusLabels, Gauge>,
     oldest_pending: Float,
     blocked: Gauge,
     blocked_at: Float,
-    delivery_state: Labelled<State, Gauge>,
-    limit_used: Labelled<OfWindow, Gauge>,
-    limit_allowed: Labelled<OfWindow, Gauge>,
-    family_paused: Labelled<OfFamily, Gauge>,
-    limit_closed: Labelled<OfFamily, Gauge>,
+    delivery_state: Labelled<StateLabels, Gauge>,
+    limit_used: Labelled<WindowLabels, Gauge>,
+    limit_allowed: Labelled<WindowLabels, Gauge>,
+    family_paused: Labelled<FamilyLabels, Gauge>,
+    limit_closed: Labelled<FamilyLabels, Gauge>,
     database_bytes: Gauge,
     wal_bytes: Gauge,
     free_bytes: Gauge,
     accepting: Gauge,
     sandbox: Gauge,
-    config_taken: Gauge,
-    config_taken_at: Float,
+    config_applied: Gauge,
+    config_applied_at: Float,
 }
 
 impl Gauges {
@@ -122,9 +118,9 @@ impl Gauges {
         start.set(seconds(started));
         let name = "process_start_time_seconds";
         registry.register(name, "When the process started, since 1970", start);
-        let build = Labelled::<Build, Gauge>::default();
+        let build = Labelled::<BuildLabels, Gauge>::default();
         let version = env!("CARGO_PKG_VERSION");
-        build.get_or_create(&Build { version }).set(1);
+        build.get_or_create(&BuildLabels { version }).set(1);
         let ours = registry.sub_registry_with_prefix(PREFIX);
         ours.register("build_info", "1, for the version that runs", build);
         gauges.register_outbox(ours);
@@ -179,70 +175,71 @@ impl Gauges {
         ours.register("limit_closed", closed, self.limit_closed.clone());
         let paused = "1 while the endpoint family, or the account, is paused: nothing but probes is sent";
         ours.register("family_paused", paused, self.family_paused.clone());
-        let taken =
+        let applied =
             "1 while the configuration read last is in effect, 0 while it has mistakes and the one before stays";
         let name = "config_last_reload_successful";
-        ours.register(name, taken, self.config_taken.clone());
+        ours.register(name, applied, self.config_applied.clone());
         let at = "When a configuration was last taken, since 1970";
         let name = "config_last_reload_success_timestamp_seconds";
-        ours.register(name, at, self.config_taken_at.clone());
+        ours.register(name, at, self.config_applied_at.clone());
         let sandbox = "1 while nothing reaches Klaviyo: requests go to the sandbox in the program, or to one at a URL";
         ours.register("sandbox", sandbox, self.sandbox.clone());
     }
 
     pub(super) fn delivery_state(&self, now: DeliveryState) {
         for state in DeliveryState::ALL {
-            let labels = State { state: state.word() };
+            let labels = StateLabels { state: state.word() };
             let gauge = self.delivery_state.get_or_create(&labels);
             gauge.set(i64::from(state == now));
         }
     }
 
-    pub(super) fn limit(&self, family: Family, limit: LimitUse) {
-        let family = family.word();
+    pub(super) fn limit(&self, of: Family, limit: LimitUse) {
+        let family = of.word();
         for (window, [used, allowed]) in [("second", limit.second), ("minute", limit.minute)] {
-            let labels = OfWindow { family, window };
+            let labels = WindowLabels { family, window };
             self.limit_used.get_or_create(&labels).set(i64::from(used));
             let gauge = self.limit_allowed.get_or_create(&labels);
             gauge.set(i64::from(allowed));
         }
-        let closed = self.limit_closed.get_or_create(&OfFamily { family });
+        let closed = self.limit_closed.get_or_create(&FamilyLabels::of(of));
         closed.set(i64::from(limit.closed));
-        let paused = self.family_paused.get_or_create(&OfFamily { family });
+        let paused = self.family_paused.get_or_create(&FamilyLabels::of(of));
         paused.set(i64::from(limit.paused));
     }
 
-    /// Where the limits stood when the relay last looked round: those of families that sent something, or may not.
+    /// The limits as of the relay's last poll: those of families that sent something, or are closed.
     pub(super) fn limits(&self) -> Vec<(Family, LimitUse)> {
         let number = |gauge: &Gauge| u32::try_from(gauge.get()).unwrap_or(0);
         let all = Family::ALL.iter().map(|family| {
             let word = family.word();
             let window = |window| {
-                let labels = OfWindow { family: word, window };
+                let labels = WindowLabels { family: word, window };
                 let used = number(&self.limit_used.get_or_create(&labels));
                 [used, number(&self.limit_allowed.get_or_create(&labels))]
             };
-            let closed = self.limit_closed.get_or_create(&OfFamily { family: word });
+            let labels = FamilyLabels::of(*family);
+            let closed = self.limit_closed.get_or_create(&labels);
             let limit = LimitUse {
                 second: window("second"),
                 minute: window("minute"),
                 closed: closed.get() > 0,
-                paused: self.family_paused.get_or_create(&OfFamily { family: word }).get() > 0,
+                paused: self.family_paused.get_or_create(&labels).get() > 0,
             };
             (*family, limit)
         });
         all.filter(|(_, limit)| limit.minute[0] > 0 || limit.closed).collect()
     }
 
-    pub(super) fn config_taken(&self, taken: bool, at: Timestamp) {
-        self.config_taken.set(i64::from(taken));
-        if taken {
-            self.config_taken_at.set(seconds(at));
+    pub(super) fn config_applied(&self, applied: bool, at: Timestamp) {
+        self.config_applied.set(i64::from(applied));
+        if applied {
+            self.config_applied_at.set(seconds(at));
         }
     }
 
-    pub(super) fn is_config_taken(&self) -> bool {
-        self.config_taken.get() == 1
+    pub(super) fn is_config_applied(&self) -> bool {
+        self.config_applied.get() == 1
     }
 
     pub(super) fn is_sandbox(&self) -> bool {
@@ -253,7 +250,7 @@ impl Gauges {
         self.sandbox.set(i64::from(sandbox));
     }
 
-    pub(super) fn blocked(&self, profiles: i64, at: Timestamp) {
+    pub(super) fn set_blocked_profiles(&self, profiles: i64, at: Timestamp) {
         self.blocked.set(profiles);
         self.blocked_at.set(seconds(at));
     }
@@ -265,7 +262,7 @@ impl Gauges {
     pub(super) fn sample(&self, sample: &Sample) {
         for (status, count) in &sample.events {
             let status = status.word();
-            self.events.get_or_create(&Status { status }).set(*count);
+            self.events.get_or_create(&StatusLabels { status }).set(*count);
         }
         self.oldest_pending.set(sample.oldest_pending.as_secs_f64());
         let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);

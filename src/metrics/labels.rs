@@ -1,4 +1,4 @@
-//! The labels of the numbers. Every value is one of our own words, a status that we answer, or a source's name from
+//! The labels of the metrics. Every value is one of our own words, a status that we answer, or a source's name from
 //! the configuration: nothing that a sender or Klaviyo chooses.
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -29,13 +29,13 @@ impl EventResult {
     }
 }
 
-/// Klaviyo's answers, in as many classes as tell an operator something.
+/// Klaviyo's answers, in the classes that an operator needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnswerClass {
     /// 2xx.
     Accepted,
     /// 429.
-    Throttled,
+    RateLimited,
     /// Other 4xx.
     Refused,
     /// 5xx.
@@ -49,7 +49,7 @@ pub enum AnswerClass {
 impl AnswerClass {
     pub(super) const ALL: &'static [Self] = &[
         Self::Accepted,
-        Self::Throttled,
+        Self::RateLimited,
         Self::Refused,
         Self::Failed,
         Self::Other,
@@ -61,7 +61,7 @@ impl AnswerClass {
         match http_status {
             None => Self::None,
             Some(200..=299) => Self::Accepted,
-            Some(429) => Self::Throttled,
+            Some(429) => Self::RateLimited,
             Some(400..=499) => Self::Refused,
             Some(500..=599) => Self::Failed,
             Some(_) => Self::Other,
@@ -71,7 +71,7 @@ impl AnswerClass {
     const fn word(self) -> &'static str {
         match self {
             Self::Accepted => "2xx",
-            Self::Throttled => "429",
+            Self::RateLimited => "429",
             Self::Refused => "4xx",
             Self::Failed => "5xx",
             Self::Other => "other",
@@ -81,19 +81,19 @@ impl AnswerClass {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Answer {
+pub(super) struct RequestInLabels {
     pub(super) status: u16,
     pub(super) code: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Event {
+pub(super) struct EventLabels {
     source: String,
     r#type: &'static str,
     answer: &'static str,
 }
 
-impl Event {
+impl EventLabels {
     pub(super) fn new(source: &str, kind: Option<EventType>, result: EventResult) -> Self {
         Self {
             source: source.to_owned(),
@@ -104,17 +104,17 @@ impl Event {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Outcome {
+pub(super) struct AttemptLabels {
     pub(super) outcome: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Delivered {
+pub(super) struct DeliveryLabels {
     kind: &'static str,
     status: &'static str,
 }
 
-impl Delivered {
+impl DeliveryLabels {
     pub(super) const fn new(kind: DeliveryKind, status: DeliveryStatus) -> Self {
         Self {
             kind: kind.word(),
@@ -124,17 +124,17 @@ impl Delivered {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Finished {
+pub(super) struct FinishedLabels {
     pub(super) status: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Request {
+pub(super) struct RequestOutLabels {
     family: &'static str,
     status: &'static str,
 }
 
-impl Request {
+impl RequestOutLabels {
     pub(super) const fn new(family: Family, class: AnswerClass) -> Self {
         Self {
             family: family.word(),
@@ -144,11 +144,11 @@ impl Request {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Throttled {
+pub(super) struct FamilyLabels {
     family: &'static str,
 }
 
-impl Throttled {
+impl FamilyLabels {
     pub(super) const fn of(family: Family) -> Self {
         Self { family: family.word() }
     }

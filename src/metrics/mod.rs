@@ -1,17 +1,17 @@
-//! What the running parts tell of themselves: counters, gauges and histograms for Prometheus, and heartbeats.
+//! Metrics of the running parts: counters, gauges and histograms for Prometheus, and heartbeats.
 //!
 //! A registry and nothing else: it reads no clock of its own, no file and no table, and is cheap enough for every
-//! commit and every request. Counters begin at 0 with the process, and nothing here outlives it; what outlives it are
-//! the outbox's own counts, which a scrape reads from there. No label has values without bound: sources come from the
-//! configuration, everything else from our enums. Names are a contract: docs/reference/metrics.md lists them, and a test
-//! compares.
+//! commit and every request. Counters begin at 0 with the process, and nothing here outlives it; the counts that
+//! outlive it are in the outbox, and a scrape reads them there. No label has values without bound: sources come from
+//! the configuration, everything else from our enums. Names are a contract: docs/reference/metrics.md lists them, and a
+//! test compares.
 //!
-//! May use `model` and `clock`. Whoever is measured has [`Instruments`] handed in.
+//! May use `model` and `clock`. A measured part is given [`Instruments`].
 
 mod gauges;
 mod labels;
-mod pulse;
 mod text;
+mod watchdog;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -27,24 +27,26 @@ use crate::model::{DeliveryKind, DeliveryStatus, EventStatus, EventType, Family,
 
 use gauges::Gauges;
 pub use gauges::{DeliveryState, LimitUse, Sample};
-use labels::{Answer, Delivered, Event, Finished, Outcome, Request, Throttled};
 pub use labels::{AnswerClass, EventResult};
-pub use pulse::{Failing, Pulse, Signs, Stuck, stuck};
+use labels::{
+    AttemptLabels, DeliveryLabels, EventLabels, FamilyLabels, FinishedLabels, RequestInLabels, RequestOutLabels,
+};
+pub use watchdog::{Heartbeats, Stalled, Vitals, WriteFailures, stalled};
 
-/// What every name of ours begins with.
+/// The prefix of every name.
 const PREFIX: &str = "klaviyo_relay";
 /// The media type of [`Metrics::text`].
 pub const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// The media type of [`Metrics::open_metrics`].
 pub const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What a part of the program is handed to tell of itself.
+/// The metrics and heartbeats that a part of the program is given.
 #[derive(Debug, Clone)]
 pub struct Instruments {
-    /// The numbers.
+    /// The metrics.
     pub metrics: Metrics,
     /// The heartbeats.
-    pub pulse: Pulse,
+    pub heartbeats: Heartbeats,
 }
 
 impl Instruments {
@@ -52,27 +54,27 @@ impl Instruments {
     pub fn new<'a>(clock: Arc<dyn Clock>, sources: impl IntoIterator<Item = &'a str>) -> Self {
         Self {
             metrics: Metrics::new(clock.now(), sources),
-            pulse: Pulse::new(clock),
+            heartbeats: Heartbeats::new(clock),
         }
     }
 }
 
-/// The program's numbers. Clones share them.
+/// The program's metrics. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Metrics(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     registry: Registry,
-    requests_in: Labelled<Answer, Counter>,
-    events_in: Labelled<Event, Counter>,
-    looks: Counter,
-    attempts: Labelled<Outcome, Counter>,
-    deliveries: Labelled<Delivered, Counter>,
-    finished: Labelled<Finished, Counter>,
+    requests_in: Labelled<RequestInLabels, Counter>,
+    events_in: Labelled<EventLabels, Counter>,
+    polls: Counter,
+    attempts: Labelled<AttemptLabels, Counter>,
+    deliveries: Labelled<DeliveryLabels, Counter>,
+    finished: Labelled<FinishedLabels, Counter>,
     copies: Counter,
-    requests_out: Labelled<Request, Counter>,
-    throttled: Labelled<Throttled, Counter>,
+    requests_out: Labelled<RequestOutLabels, Counter>,
+    rate_limited: Labelled<FamilyLabels, Counter>,
     time_to_delivery: Histogram,
     commit: Histogram,
     group: Histogram,
@@ -83,7 +85,7 @@ struct Inner {
 }
 
 impl Metrics {
-    /// The numbers of a process that started at `started`, all 0. Every series that can be foreseen is there from
+    /// The metrics of a process that started at `started`, all 0. Every series that is known in advance exists from
     /// the start, so that a rate over it is right from the first event on.
     pub fn new<'a>(started: Timestamp, sources: impl IntoIterator<Item = &'a str>) -> Self {
         let mut registry = Registry::default();
@@ -91,13 +93,13 @@ impl Metrics {
             gauges: Gauges::new(&mut registry, started),
             requests_in: Labelled::default(),
             events_in: Labelled::default(),
-            looks: Counter::default(),
+            polls: Counter::default(),
             attempts: Labelled::default(),
             deliveries: Labelled::default(),
             finished: Labelled::default(),
             copies: Counter::default(),
             requests_out: Labelled::default(),
-            throttled: Labelled::default(),
+            rate_limited: Labelled::default(),
             time_to_delivery: Histogram::new([
                 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0, 86400.0,
             ]),
@@ -110,59 +112,58 @@ impl Metrics {
             log_dropped: Counter::default(),
             registry: Registry::default(),
         };
-        inner.gauges.config_taken(true, started);
+        inner.gauges.config_applied(true, started);
         inner.register(&mut registry);
-        inner.foresee(sources);
+        inner.create_series(sources);
         inner.registry = registry;
         Self(Arc::new(inner))
     }
 
     /// A request that brought calls was answered with this status; `code` is the refusal's, or `ok`.
-    pub fn answered(&self, status: u16, code: &'static str) {
-        let labels = Answer { status, code };
+    pub fn request_in(&self, status: u16, code: &'static str) {
+        let labels = RequestInLabels { status, code };
         self.0.requests_in.get_or_create(&labels).inc();
     }
 
-    /// An event came in from `source`, and this became of it. One that does not say which call it is counts as
-    /// `other`.
+    /// An event from `source` arrived, with this result. An event without a known type counts as `other`.
     pub fn event_in(&self, source: &str, kind: Option<EventType>, result: EventResult) {
-        let labels = Event::new(source, kind, result);
+        let labels = EventLabels::new(source, kind, result);
         self.0.events_in.get_or_create(&labels).inc();
     }
 
-    /// The relay looked into the outbox for work.
-    pub fn looked_for_work(&self) {
-        self.0.looks.inc();
+    /// The relay polled the outbox for work.
+    pub fn polled(&self) {
+        self.0.polls.inc();
     }
 
     /// An attempt of a delivery was settled.
     pub fn attempt(&self, outcome: OutcomeKind) {
-        let labels = Outcome {
+        let labels = AttemptLabels {
             outcome: outcome.word(),
         };
         self.0.attempts.get_or_create(&labels).inc();
     }
 
-    /// A delivery came to its end; nothing is counted while it has not.
+    /// A delivery has reached this status; only final ones are counted.
     pub fn delivery(&self, kind: DeliveryKind, status: DeliveryStatus) {
         if status.is_final() {
-            let labels = Delivered::new(kind, status);
+            let labels = DeliveryLabels::new(kind, status);
             self.0.deliveries.get_or_create(&labels).inc();
         }
     }
 
     /// The relay finished an event.
     pub fn finished(&self, status: EventStatus) {
-        let labels = Finished { status: status.word() };
+        let labels = FinishedLabels { status: status.word() };
         self.0.finished.get_or_create(&labels).inc();
     }
 
     /// A finished event was a copy of one that was delivered before.
-    pub fn copied(&self) {
+    pub fn finished_as_copy(&self) {
         self.0.copies.inc();
     }
 
-    /// An event that never was replayed was delivered this long after it had come.
+    /// An event that was never replayed was delivered this long after its arrival.
     pub fn delivered_after(&self, span: Duration) {
         self.0.time_to_delivery.observe(span.as_secs_f64());
     }
@@ -170,31 +171,31 @@ impl Metrics {
     /// Klaviyo answered a request of a family, or no answer came.
     pub fn request_out(&self, family: Family, http_status: Option<u16>) {
         let class = AnswerClass::of(http_status);
-        let labels = Request::new(family, class);
+        let labels = RequestOutLabels::new(family, class);
         self.0.requests_out.get_or_create(&labels).inc();
-        if class == AnswerClass::Throttled {
-            let labels = Throttled::of(family);
-            self.0.throttled.get_or_create(&labels).inc();
+        if class == AnswerClass::RateLimited {
+            let labels = FamilyLabels::of(family);
+            self.0.rate_limited.get_or_create(&labels).inc();
         }
     }
 
     /// How many requests Klaviyo answered with 429 since the process began.
-    pub fn throttled(&self) -> u64 {
+    pub fn rate_limited(&self) -> u64 {
         let count = |family: &Family| {
-            let labels = Throttled::of(*family);
-            self.0.throttled.get_or_create(&labels).get()
+            let labels = FamilyLabels::of(*family);
+            self.0.rate_limited.get_or_create(&labels).get()
         };
         Family::ALL.iter().map(count).sum()
     }
 
-    /// The writer put a group of so many commands on disk, and it took this long.
+    /// The writer committed a group of so many commands, in this time.
     pub fn commit(&self, took: Duration, commands: usize) {
         self.0.commit.observe(took.as_secs_f64());
         let commands = u32::try_from(commands).unwrap_or(u32::MAX);
         self.0.group.observe(f64::from(commands));
     }
 
-    /// The log could not be folded into the file.
+    /// A checkpoint of the WAL failed.
     pub fn checkpoint_failed(&self) {
         self.0.checkpoints_failed.inc();
     }
@@ -209,18 +210,18 @@ impl Metrics {
         self.0.log_dropped.inner().fetch_max(lines, Ordering::Relaxed);
     }
 
-    /// Whether requests flow.
+    /// The state of the delivery.
     pub fn delivery_state(&self, state: DeliveryState) {
         self.0.gauges.delivery_state(state);
     }
 
-    /// Where a family's limit stands.
+    /// The use of a family's limit.
     pub fn limit(&self, family: Family, limit: LimitUse) {
         self.0.gauges.limit(family, limit);
     }
 
-    /// Where the limits stood when the relay last looked round, which it does twice a minute at least: those of families
-    /// that sent something, or may not.
+    /// The limits as of the relay's last poll, which is at most half a minute ago: those of families that sent
+    /// something, or are closed.
     pub fn limits(&self) -> Vec<(Family, LimitUse)> {
         self.0.gauges.limits()
     }
@@ -230,24 +231,24 @@ impl Metrics {
         self.0.gauges.sandbox(sandbox);
     }
 
-    /// Whether a configuration that was read was taken.
-    pub fn config_taken(&self, taken: bool, at: Timestamp) {
-        self.0.gauges.config_taken(taken, at);
+    /// Whether a configuration that was read is applied.
+    pub fn config_applied(&self, applied: bool, at: Timestamp) {
+        self.0.gauges.config_applied(applied, at);
     }
 
     /// Whether the configuration that was read last is in effect.
-    pub fn is_config_taken(&self) -> bool {
-        self.0.gauges.is_config_taken()
+    pub fn is_config_applied(&self) -> bool {
+        self.0.gauges.is_config_applied()
     }
 
-    /// Whether requests go to a sandbox, in the program or at a URL, as far as that is known.
+    /// Whether requests go to a sandbox, in the program or at a URL, as far as known.
     pub fn is_sandbox(&self) -> bool {
         self.0.gauges.is_sandbox()
     }
 
     /// How many events others wait for, counted at `at`.
-    pub fn blocked(&self, profiles: i64, at: Timestamp) {
-        self.0.gauges.blocked(profiles, at);
+    pub fn set_blocked_profiles(&self, profiles: i64, at: Timestamp) {
+        self.0.gauges.set_blocked_profiles(profiles, at);
     }
 
     /// How many events others waited for, when they were last counted.
@@ -260,12 +261,12 @@ impl Metrics {
         self.0.gauges.sample(sample);
     }
 
-    /// All of it in Prometheus' text format, which `promtool check metrics` reads.
+    /// All metrics in Prometheus' text format, which `promtool check metrics` reads.
     pub fn text(&self) -> String {
-        text::plain(&self.open_metrics())
+        text::prometheus(&self.open_metrics())
     }
 
-    /// All of it as OpenMetrics, which Prometheus asks for.
+    /// All metrics as OpenMetrics, which Prometheus requests.
     pub fn open_metrics(&self) -> String {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.0.registry)
@@ -282,8 +283,8 @@ impl Inner {
         let events = "Events that came in: stored, copy (the same call was stored before), dead (flawed, in a batch; or with the \
             message id of another call), turned_away (429); a type that does not exist is other";
         ours.register("ingest_events", events, self.events_in.clone());
-        let looks = "Times that the relay looked into the outbox for work; twice a minute when nothing happens";
-        ours.register("looks_for_work", looks, self.looks.clone());
+        let polls = "Times that the relay looked into the outbox for work; twice a minute when nothing happens";
+        ours.register("looks_for_work", polls, self.polls.clone());
         let attempts = "Attempts that were settled, those in bulk jobs one by one";
         ours.register("attempts", attempts, self.attempts.clone());
         let deliveries = "Deliveries that came to their end: delivered, duplicate, rejected";
@@ -296,8 +297,8 @@ impl Inner {
         let requests =
             "HTTP requests to Klaviyo, a bulk job as one, by their answer: 2xx, 429, 4xx, 5xx, other, none (no answer)";
         ours.register("klaviyo_requests", requests, self.requests_out.clone());
-        let throttled = "HTTP requests that Klaviyo answered with 429";
-        ours.register("rate_limited", throttled, self.throttled.clone());
+        let rate_limited = "HTTP requests that Klaviyo answered with 429";
+        ours.register("rate_limited", rate_limited, self.rate_limited.clone());
         let delivery = "Time from arrival to delivery, of events that were never replayed";
         let histogram = self.time_to_delivery.clone();
         ours.register("time_to_delivery_seconds", delivery, histogram);
@@ -315,41 +316,41 @@ impl Inner {
         ours.register("log_lines_dropped", dropped, self.log_dropped.clone());
     }
 
-    /// Makes every series that can be foreseen.
-    fn foresee<'a>(&self, sources: impl IntoIterator<Item = &'a str>) {
+    /// Creates every series that is known in advance.
+    fn create_series<'a>(&self, sources: impl IntoIterator<Item = &'a str>) {
         let (status, code) = (200, "ok");
-        drop(self.requests_in.get_or_create(&Answer { status, code }));
+        drop(self.requests_in.get_or_create(&RequestInLabels { status, code }));
         for source in sources {
             for kind in EventType::ALL {
                 for result in [EventResult::Stored, EventResult::Copy, EventResult::Dead] {
-                    let labels = Event::new(source, Some(*kind), result);
+                    let labels = EventLabels::new(source, Some(*kind), result);
                     drop(self.events_in.get_or_create(&labels));
                 }
             }
-            let unknown = Event::new(source, None, EventResult::Dead);
+            let unknown = EventLabels::new(source, None, EventResult::Dead);
             drop(self.events_in.get_or_create(&unknown));
         }
         for outcome in OutcomeKind::ALL {
             let outcome = outcome.word();
-            drop(self.attempts.get_or_create(&Outcome { outcome }));
+            drop(self.attempts.get_or_create(&AttemptLabels { outcome }));
         }
         for kind in DeliveryKind::ALL {
             let last = DeliveryStatus::ALL.iter().filter(|status| status.is_final());
             for status in last {
-                let labels = Delivered::new(*kind, *status);
+                let labels = DeliveryLabels::new(*kind, *status);
                 drop(self.deliveries.get_or_create(&labels));
             }
         }
         for status in [EventStatus::Delivered, EventStatus::Skipped, EventStatus::Dead] {
             let status = status.word();
-            drop(self.finished.get_or_create(&Finished { status }));
+            drop(self.finished.get_or_create(&FinishedLabels { status }));
         }
         for family in Family::ALL {
             for class in AnswerClass::ALL {
-                let labels = Request::new(*family, *class);
+                let labels = RequestOutLabels::new(*family, *class);
                 drop(self.requests_out.get_or_create(&labels));
             }
-            drop(self.throttled.get_or_create(&Throttled::of(*family)));
+            drop(self.rate_limited.get_or_create(&FamilyLabels::of(*family)));
         }
     }
 }
@@ -364,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_counted_is_in_the_text() {
+    fn counted_values_are_in_the_text() {
         let metrics = metrics();
         metrics.event_in("shop", None, EventResult::Dead);
         metrics.request_out(Family::Event, Some(429));
@@ -388,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_klaviyo_invents_makes_no_new_label() {
+    fn an_unknown_http_status_creates_no_new_series() {
         let metrics = metrics();
         let before = metrics.text().lines().count();
         for status in 100..1000 {

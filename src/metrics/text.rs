@@ -3,7 +3,7 @@
 //! Formats: <https://prometheus.io/docs/instrumenting/exposition_formats/>.
 
 /// The same numbers in format 0.0.4.
-pub(super) fn plain(open_metrics: &str) -> String {
+pub(super) fn prometheus(open_metrics: &str) -> String {
     let counters: Vec<&str> = open_metrics.lines().filter_map(counter).collect();
     let mut text = String::with_capacity(open_metrics.len());
     for line in open_metrics.lines() {
@@ -36,6 +36,6 @@ mod tests {
                             # HELP aa Is.\n# TYPE aa gauge\naa 2\n# EOF\n";
         let expected = "# HELP a_total Counts.\n# TYPE a_total counter\na_total{b=\"# EOF\"} 1\n\
                         # HELP aa Is.\n# TYPE aa gauge\naa 2\n";
-        assert_eq!(plain(open_metrics), expected);
+        assert_eq!(prometheus(open_metrics), expected);
     }
 }

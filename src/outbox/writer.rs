@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::metrics::{Instruments, Pulse};
+use crate::metrics::{Heartbeats, Instruments};
 use crate::outbox::command::{Effects, Order, Unexpected};
 use crate::outbox::commit;
 use crate::outbox::error::{Severity, WriteError, severity};
@@ -93,23 +93,23 @@ impl Writer {
                     if count == 0 {
                         break;
                     }
-                    self.beat(Pulse::writing);
+                    self.beat(Heartbeats::write_started);
                     for portion in portions(&mut orders) {
                         self.group(portion).await;
                         self.checkpoint().await;
                     }
-                    self.beat(Pulse::writer_rests);
+                    self.beat(Heartbeats::writer_idle);
                     if self.fatal.is_cancelled() {
                         break;
                     }
                 }
                 _ = look.tick() => {
-                    self.beat(Pulse::writing);
+                    self.beat(Heartbeats::write_started);
                     self.look_for_others(&mut version).await;
                     if self.checkpoints.as_ref().is_some_and(Checkpoints::is_due) {
                         self.checkpoint().await;
                     }
-                    self.beat(Pulse::writer_rests);
+                    self.beat(Heartbeats::writer_idle);
                 }
             }
         }
@@ -194,7 +194,7 @@ impl Writer {
         loop {
             let error = match self.attempt(orders).await {
                 Ok(()) => {
-                    self.beat(Pulse::written);
+                    self.beat(Heartbeats::write_succeeded);
                     if self.full && orders.iter().any(|order| order.effects().wakes) {
                         self.full = false;
                         tracing::info!("the outbox's disk takes events again");
@@ -217,7 +217,7 @@ impl Writer {
             };
             match severity {
                 Severity::Locked => {
-                    self.beat(Pulse::write_failed);
+                    self.beat(Heartbeats::write_failed);
                     locked += 1;
                     tracing::warn!(tries = locked, "another process holds the outbox's write lock");
                     if locked >= LOCKED_TRIES {
@@ -225,7 +225,7 @@ impl Writer {
                     }
                 }
                 Severity::Full => {
-                    self.beat(Pulse::written);
+                    self.beat(Heartbeats::write_succeeded);
                     if !std::mem::replace(&mut self.full, true) {
                         let system = system.map(|error| error.to_string());
                         tracing::error!(
@@ -242,7 +242,7 @@ impl Writer {
                     return Err(WriteError::Closed);
                 }
                 Severity::Other => {
-                    self.beat(Pulse::write_failed);
+                    self.beat(Heartbeats::write_failed);
                     tracing::error!(error = %error, commands = orders.len(), "the outbox could not write");
                     return Err(WriteError::Sqlite(Arc::new(error)));
                 }
@@ -250,19 +250,19 @@ impl Writer {
         }
     }
 
-    fn beat(&self, beat: impl FnOnce(&Pulse)) {
+    fn beat(&self, beat: impl FnOnce(&Heartbeats)) {
         if let Some(instruments) = &self.instruments {
-            beat(&instruments.pulse);
+            beat(&instruments.heartbeats);
         }
     }
 
     async fn attempt(&mut self, orders: &mut [Box<dyn Order>]) -> Result<(), sqlx::Error> {
         let instruments = self.instruments.as_ref();
-        let began = instruments.map(|instruments| instruments.pulse.monotonic());
+        let began = instruments.map(|instruments| instruments.heartbeats.monotonic());
         let connection = self.open().await?;
         let report = commit::write(connection, orders).await?;
         if let (Some(instruments), Some(began)) = (&self.instruments, began) {
-            let took = instruments.pulse.monotonic().saturating_sub(began);
+            let took = instruments.heartbeats.monotonic().saturating_sub(began);
             instruments.metrics.commit(took, orders.len());
         }
         self.admission.set_pending(report.pending);

@@ -186,7 +186,7 @@ impl Context {
             .await?;
         counters::settled(&self.scheduler.instruments.metrics, transitions);
         if transitions.iter().any(is_progress) {
-            self.scheduler.instruments.pulse.settled();
+            self.scheduler.instruments.heartbeats.settled();
         }
         Ok(())
     }
@@ -209,7 +209,7 @@ impl Context {
                 Err(WriteError::Closed) => return Err(WriteGaveUp),
                 Err(error) => error,
             };
-            self.scheduler.instruments.pulse.waits_for_the_outbox();
+            self.scheduler.instruments.heartbeats.waiting_for_outbox();
             own_fault += u32::from(matches!(error, WriteError::Sqlite(_)));
             tracing::error!(error = %error_chain(&error), what, "failed to write; trying again");
             if own_fault >= OWN_FAULT_TRIES {

@@ -17,7 +17,7 @@ pub(super) fn settled(metrics: &Metrics, transitions: &[Transition]) {
             Next::Complete { status, copy_of, .. } => {
                 metrics.finished(*status);
                 if copy_of.is_some() {
-                    metrics.copied();
+                    metrics.finished_as_copy();
                 }
             }
             Next::Continue | Next::Reschedule { .. } | Next::Requeue { .. } => {}

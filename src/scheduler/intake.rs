@@ -77,7 +77,7 @@ pub(super) async fn take(context: &Context, room: Room) -> Result<Intake, WriteG
     let claimed = context.write_until_done("a claim", claim).await?;
     let ids: Vec<EventId> = claimed.iter().map(|claimed| claimed.event).collect();
     let read = read(context, &ids).await;
-    context.scheduler.instruments.pulse.read(read.is_ok());
+    context.scheduler.instruments.heartbeats.events_read(read.is_ok());
     let batch = if let Ok(mut batch) = read {
         let runs: HashMap<EventId, EventId> = claimed
             .iter()

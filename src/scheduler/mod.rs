@@ -46,7 +46,7 @@ impl Scheduler {
         let mut settings = self.settings.clone();
         settings.mark_unchanged();
         let wake = Arc::clone(self.outbox.wake());
-        let (clock, pulse) = (Arc::clone(&self.clock), self.instruments.pulse.clone());
+        let (clock, heartbeats) = (Arc::clone(&self.clock), self.instruments.heartbeats.clone());
         // Registered before the look, and again after each notification, so that no notification is lost during other
         // work.
         let notice = wake.notified();
@@ -56,7 +56,7 @@ impl Scheduler {
         let mut dispatcher = Dispatcher::open(Arc::new(context)).await;
         dispatcher.take_up().await;
         while !stop.is_cancelled() {
-            pulse.looked();
+            heartbeats.polled();
             dispatcher.claim_more();
             let until = dispatcher.dispatch();
             dispatcher.report_metrics();

@@ -40,7 +40,7 @@ impl Dispatcher {
 
     fn taken(&mut self, taken: Result<Intake, WriteGaveUp>) {
         self.taking_in = false;
-        self.context.scheduler.instruments.pulse.taken_in();
+        self.context.scheduler.instruments.heartbeats.intake_ended();
         match taken {
             Ok(Intake { batch, next_due }) => {
                 self.next_due = next_due;

@@ -160,8 +160,8 @@ impl Dispatcher {
         self.look = false;
         self.taking_in = true;
         let instruments = &self.context.scheduler.instruments;
-        instruments.pulse.taking_in();
-        instruments.metrics.looked_for_work();
+        instruments.heartbeats.intake_started();
+        instruments.metrics.polled();
         let context = Arc::clone(&self.context);
         self.tasks
             .spawn(async move { Returned::Taken(intake::take(&context, room).await) });
@@ -225,7 +225,7 @@ impl Dispatcher {
             .iter()
             .any(|family| !self.queues.of(*family).is_empty());
         let something = !hindered && (due.is_some() || queued);
-        self.context.scheduler.instruments.pulse.owes(something, due);
+        self.context.scheduler.instruments.heartbeats.backlog(something, due);
     }
 
     /// Waits until a task in flight ends; never returns while there is none. It is safe to cancel: the result is

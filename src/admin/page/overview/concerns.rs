@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::super::say;
 use super::facts::Facts;
-use crate::metrics::Stuck;
+use crate::metrics::Stalled;
 use crate::model::{EventStatus, PauseKind, Timestamp};
 use crate::operator::{disk_words, log_advice, log_words, masked_text, refused_sender, shared_advice, shared_words};
 use crate::outbox::{Pause, Standing, WriteError};
@@ -101,10 +101,10 @@ fn stopped(facts: &Facts) -> Option<Concern> {
         ));
     }
     let what = match facts.stuck.first()? {
-        Stuck::Writer => "Nothing could be stored for 20 seconds.",
-        Stuck::Relay | Stuck::Intake => "The relay's loop has stopped.",
-        Stuck::Reading => "The relay cannot read what it takes from the outbox.",
-        Stuck::Settling => "Events are due, and nothing has come of any for a quarter of an hour.",
+        Stalled::Writer => "Nothing could be stored for 20 seconds.",
+        Stalled::Relay | Stalled::Intake => "The relay's loop has stopped.",
+        Stalled::Reading => "The relay cannot read what it takes from the outbox.",
+        Stalled::Settling => "Events are due, and nothing has come of any for a quarter of an hour.",
     };
     let advice = html! { "Nothing that was accepted is lost. The log may tell why; a restart may mend it." };
     Some(Concern::new(Weight::Bad, html! { (what) }, advice))

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use super::super::super::Admin;
-use crate::metrics::{self, LimitUse, Stuck};
+use crate::metrics::{self, LimitUse, Stalled};
 use crate::model::{EventStatus, Family, Timestamp};
 use crate::outbox::{Minute, ReadError, RejectedRequests, SourceCame, Standing, Stopped};
 
@@ -42,7 +42,7 @@ pub(super) struct Facts {
     /// Requests that ingest refused within the last hour.
     pub(super) refused: Vec<RejectedRequests>,
     /// The parts of the daemon that have stalled.
-    pub(super) stuck: Vec<Stuck>,
+    pub(super) stuck: Vec<Stalled>,
     /// Whether the writer has ended, so that nothing can be written any more.
     pub(super) ended: bool,
 }
@@ -78,7 +78,7 @@ impl Live {
 impl Facts {
     async fn read(admin: &Admin) -> Result<Self, ReadError> {
         let (outbox, instruments, now) = (&admin.outbox, &admin.instruments, admin.clock.now());
-        let throttled = instruments.metrics.throttled();
+        let throttled = instruments.metrics.rate_limited();
         let hour = outbox.came_by_source(now.minus(HOUR), now).await?;
         let day = outbox.came_by_source(now.minus(DAY), now).await?;
         let settings = admin.settings();
@@ -94,14 +94,14 @@ impl Facts {
             now,
             died: outbox.dead_within(HOUR, now).await?,
             stopped: outbox.stopped().await?,
-            config_taken: instruments.metrics.is_config_taken(),
+            config_taken: instruments.metrics.is_config_applied(),
             refused: outbox.rejected_requests(now).await?,
             standing,
             minutes: outbox.history(now.minus(DAY), now, throttled).await?,
             sources: flows(settings.sources(), &hour, &day),
             limits: instruments.metrics.limits(),
             blocked,
-            stuck: metrics::stuck(&instruments.pulse.signs()),
+            stuck: metrics::stalled(&instruments.heartbeats.vitals()),
             ended: outbox.has_ended(),
         })
     }

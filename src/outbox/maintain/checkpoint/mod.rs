@@ -213,7 +213,7 @@ impl Checkpoints {
                 (LogTroubleKind::WalHeld, readers)
             }
         };
-        let since = self.instruments.pulse.wall().minus(lasted);
+        let since = self.instruments.heartbeats.wall().minus(lasted);
         let kept = Kept {
             kind,
             since_ms: since.as_millis(),
@@ -224,7 +224,7 @@ impl Checkpoints {
     }
 
     fn now(&self) -> Duration {
-        self.instruments.pulse.monotonic()
+        self.instruments.heartbeats.monotonic()
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) enum Failed {
 pub async fn chronicle(outbox: Outbox, metrics: Metrics, clock: Arc<dyn Clock>, stop: CancellationToken) {
     loop {
         let last = stop.is_cancelled();
-        match outbox.write_down(clock.now(), metrics.throttled()).await {
+        match outbox.write_down(clock.now(), metrics.rate_limited()).await {
             Ok(()) => {}
             Err(Failed::Write(WriteError::Closed)) => return,
             Err(error) => tracing::warn!(
