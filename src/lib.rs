@@ -33,7 +33,8 @@
 //! | `scheduler::policy` | pure decisions: how fast, singly or in a job, when to retry, whom a failure is blamed on, what to pause | model, config |
 //! | `sandbox` | a Klaviyo in the program: checks requests as the real one does, and stores what it got | model, clock, listener, json |
 //! | `operator` | what an operator asks for, the same from the commands and from the admin port | outbox, ingest, scheduler, mapper, klaviyo, segment, model, config, clock, escape, json |
-//! | `admin` | the page, health, metrics and the API of the operator, on a port of their own | operator, outbox, sandbox, metrics, model, config, clock, listener, json, telemetry |
+//! | `admin` | health, metrics and the API of the operator, on a port of their own, and its access control | operator, outbox, sandbox, metrics, model, config, clock, listener, json, telemetry |
+//! | `console` | the web pages of the operator's port | admin, operator, sandbox, metrics, model, config, listener, json |
 //! | `telemetry` | sets up what is logged and traced, and how | config, escape |
 //! | `cli` | the commands, one file for each | all |
 //! | `app` | the one place that wires the parts together | all |
@@ -51,6 +52,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod console;
 pub mod delivery;
 pub mod escape;
 pub mod ingest;

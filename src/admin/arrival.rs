@@ -26,7 +26,7 @@ pub(super) async fn admit(State(crowd): State<Arc<Semaphore>>, request: Request,
 }
 
 /// Reads a body of at most `most` bytes.
-pub(super) async fn collected(body: Body, most: usize) -> Result<Bytes, Refusal> {
+pub(crate) async fn collected(body: Body, most: usize) -> Result<Bytes, Refusal> {
     let arrived = tokio::time::timeout(BODY_TIME, Limited::new(body, most).collect()).await;
     match arrived {
         Ok(Ok(body)) => Ok(body.to_bytes()),

@@ -26,7 +26,7 @@ use crate::listener::{Peer, browser};
 use crate::model::Timestamp;
 
 /// The session cookie.
-pub(super) const COOKIE: &str = "klaviyo_relay";
+pub(crate) const COOKIE: &str = "klaviyo_relay";
 
 /// Checks tokens and sessions.
 #[derive(Clone)]
@@ -59,17 +59,17 @@ impl Access {
     }
 
     /// Whether a page requires a login.
-    pub(super) fn asks_for_a_token(&self) -> bool {
+    pub(crate) fn asks_for_a_token(&self) -> bool {
         self.token.is_some()
     }
 
     /// The CSRF token for the forms of a session.
-    pub(super) fn form(&self, session: &str) -> String {
+    pub(crate) fn form(&self, session: &str) -> String {
         session::form(&self.form_key, session)
     }
 
     /// Starts a session if the token is correct.
-    pub(super) fn log_in(&self, shown: &str, head: &Parts, clock: &dyn Clock) -> Result<String, Refusal> {
+    pub(crate) fn log_in(&self, shown: &str, head: &Parts, clock: &dyn Clock) -> Result<String, Refusal> {
         self.shown(shown, head, clock)?;
         let token = self.token.as_ref().map_or("", |token| token.expose_secret());
         let mut sessions = self.sessions();
@@ -80,7 +80,7 @@ impl Access {
 
     /// Ends a session, so that a copied cookie is worthless. The list of ended sessions does not survive a restart; a
     /// new token ends all sessions.
-    pub(super) fn log_out(&self, session: &str, now: Timestamp) {
+    pub(crate) fn log_out(&self, session: &str, now: Timestamp) {
         let Some(token) = &self.token else { return };
         let holds = |session: &str| session::holds(session, token.expose_secret(), now);
         let ended = &mut self.sessions().ended;
@@ -110,7 +110,7 @@ impl Access {
     }
 
     /// Like [`Self::check`], for a page: a valid session is accepted too.
-    pub(super) fn check_visit(&self, head: &Parts, clock: &dyn Clock) -> Result<(), Refusal> {
+    pub(crate) fn check_visit(&self, head: &Parts, clock: &dyn Clock) -> Result<(), Refusal> {
         let token = self.token.as_ref().map(ExposeSecret::expose_secret);
         match (token, cookie(&head.headers, COOKIE)) {
             (Some(token), Some(session))
@@ -155,7 +155,7 @@ pub(super) async fn check(State(admin): State<Arc<Admin>>, request: Request, nex
 }
 
 /// The value of a cookie.
-pub(super) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+pub(crate) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let lines = headers.get_all(header::COOKIE).iter();
     let pairs = lines
         .filter_map(|line| line.to_str().ok())

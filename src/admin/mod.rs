@@ -1,21 +1,21 @@
-//! The operator's port: the web pages, health, readiness, Prometheus metrics, and the commands' operations as an API.
+//! The operator's port: health, readiness, Prometheus metrics, and the commands' operations as an API. The web pages of
+//! this port are those of `console`, which `app` passes in.
 //!
 //! It promises to require the token where one is configured, and one of this machine's own names where none is; to
 //! change nothing on behalf of a page of another site; to answer every error with advice, to programs as JSON; and that
 //! `/healthz`, `/readyz` and `/metrics` reveal no personal data, except, masked, an identifier that many people share.
 //! The API and the pages are for the operator and show everything.
 //!
-//! May use `operator`, `outbox`, `sandbox`, `metrics`, `model`, `config`, `clock` and the listener.
+//! May use `operator`, `outbox`, `sandbox`, `metrics`, `model`, `config`, `clock`, `json`, `telemetry` and the listener.
 
 mod api;
-mod arrival;
-mod auth;
+pub(crate) mod arrival;
+pub(crate) mod auth;
 mod guesses;
 mod health;
 mod metrics;
-mod page;
-mod refusal;
-mod session;
+pub(crate) mod refusal;
+pub(crate) mod session;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -40,7 +40,6 @@ pub use api::asked;
 pub use auth::Access;
 pub use health::is_alive;
 pub use metrics::count_blocked;
-pub use page::filter;
 use refusal::Refusal;
 
 /// The dependencies of the port.
@@ -68,19 +67,18 @@ pub struct Admin {
 
 impl Admin {
     /// The current settings that decide what a call becomes.
-    fn settings(&self) -> ExplainSettings {
+    pub(crate) fn settings(&self) -> ExplainSettings {
         self.explain.borrow().clone()
     }
 
     /// Whether, as far as is known, nothing reaches Klaviyo: requests go to this process's sandbox or one at a URL.
-    fn goes_to_sandbox(&self) -> bool {
+    pub(crate) fn goes_to_sandbox(&self) -> bool {
         self.sandbox.is_some() || self.instruments.metrics.is_sandbox()
     }
 }
 
-/// The routes of the port. The client gets an answer even after a panic.
-pub fn routes(admin: Admin) -> Router {
-    let admin = Arc::new(admin);
+/// The routes of the port, with those and the fallback of `pages`. The client gets an answer even after a panic.
+pub fn routes(admin: Arc<Admin>, pages: Router<Arc<Admin>>) -> Router {
     let crowd = Arc::new(Semaphore::new(admin.at_once));
     // For supervisors: not subject to the limit on concurrent requests.
     let probes = Router::new()
@@ -93,8 +91,7 @@ pub fn routes(admin: Admin) -> Router {
         .route("/status", get(api::status))
         .nest("/api/v1", api::routes())
         .layer(middleware::from_fn_with_state(Arc::clone(&admin), auth::check))
-        .merge(page::routes(&admin))
-        .fallback(page::nowhere)
+        .merge(pages)
         .layer(middleware::from_fn_with_state(crowd, arrival::admit))
         .merge(probes)
         .method_not_allowed_fallback(|| async { Refusal::WRONG_METHOD.into_response() })

@@ -22,13 +22,13 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub(super) const NOT_FOUND: Self = Self::of(
+    pub(crate) const NOT_FOUND: Self = Self::of(
         StatusCode::NOT_FOUND,
         "not_found",
         "there is nothing at this path; /api/v1/openapi.json lists what there is",
     );
     /// [`Self::NOT_FOUND`] for a browser.
-    pub(super) const NO_PAGE: Self = Self::of(
+    pub(crate) const NO_PAGE: Self = Self::of(
         StatusCode::NOT_FOUND,
         "not_found",
         "there is no page at this address; the menu has those that there are, and the search finds an event",
@@ -38,7 +38,7 @@ impl Refusal {
         "method_not_allowed",
         "this path does not take this method; `Allow` says which it takes",
     );
-    pub(super) const NO_TOKEN: Self = Self::of(
+    pub(crate) const NO_TOKEN: Self = Self::of(
         StatusCode::UNAUTHORIZED,
         "token_needed",
         "show the token: `Authorization: Bearer TOKEN` ([admin] token)",
@@ -48,13 +48,13 @@ impl Refusal {
         "other_host",
         "the `Host` is no name of this machine; ask by 127.0.0.1 or localhost, or set [admin] token",
     );
-    pub(super) const OTHER_SITE: Self = Self::of(
+    pub(crate) const OTHER_SITE: Self = Self::of(
         StatusCode::FORBIDDEN,
         "other_site",
         "this was not sent by a page of this port; go back, load the page anew, and try again. A proxy in front has to \
          pass `Host` on",
     );
-    pub(super) const OLD_FORM: Self = Self::of(
+    pub(crate) const OLD_FORM: Self = Self::of(
         StatusCode::FORBIDDEN,
         "old_form",
         "the page was loaded before the relay was started or you logged in; nothing was changed: load it anew, and try \
@@ -80,20 +80,20 @@ impl Refusal {
         "internal_error",
         "the relay failed on this request, which is a mistake in it; its log may tell more",
     );
-    pub(super) const NO_SUCH_EVENT: Self = Self::of(
+    pub(crate) const NO_SUCH_EVENT: Self = Self::of(
         StatusCode::NOT_FOUND,
         "no_such_event",
         "no event has this number, or it is no longer kept; /api/v1/events lists them, and with find= finds them by message id, \
          $event_id or order id",
     );
 
-    pub(super) const NO_SANDBOX: Self = Self::of(
+    pub(crate) const NO_SANDBOX: Self = Self::of(
         StatusCode::FORBIDDEN,
         "no_sandbox",
         "the page sends calls to the sandbox alone, but for edited copies of stored ones, and requests go to Klaviyo; \
          nothing was stored. Set [klaviyo] endpoint to \"sandbox\" where calls are to be tried",
     );
-    pub(super) const CALL_GONE: Self = Self::of(
+    pub(crate) const CALL_GONE: Self = Self::of(
         StatusCode::GONE,
         "call_gone",
         "the call of this event was erased or is no longer kept, so there is nothing to copy",
@@ -109,7 +109,7 @@ impl Refusal {
     }
 
     /// 400: the request is invalid.
-    pub(super) fn asked(code: &'static str, error: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn asked(code: &'static str, error: impl Into<Cow<'static, str>>) -> Self {
         Self {
             status: StatusCode::BAD_REQUEST,
             code,
@@ -121,7 +121,7 @@ impl Refusal {
 
 impl Refusal {
     /// 404: the filter value cannot name a person.
-    pub(super) fn nobody() -> Self {
+    pub(crate) fn nobody() -> Self {
         Self {
             status: StatusCode::NOT_FOUND,
             code: "nobody",
@@ -131,7 +131,7 @@ impl Refusal {
     }
 
     /// 404: the filter value cannot name an order.
-    pub(super) fn no_order() -> Self {
+    pub(crate) fn no_order() -> Self {
         Self {
             status: StatusCode::NOT_FOUND,
             code: "no_order",
@@ -165,12 +165,12 @@ impl Refusal {
     }
 
     /// Its status.
-    pub(super) const fn status(&self) -> StatusCode {
+    pub(crate) const fn status(&self) -> StatusCode {
         self.status
     }
 
     /// Its sentence.
-    pub(super) fn sentence(&self) -> &str {
+    pub(crate) fn sentence(&self) -> &str {
         &self.error
     }
 }

@@ -13,7 +13,7 @@ use subtle::ConstantTimeEq as _;
 use crate::model::Timestamp;
 
 /// How long a session is valid.
-pub(super) const LASTS: Duration = Duration::from_hours(12);
+pub(crate) const LASTS: Duration = Duration::from_hours(12);
 
 /// A session that starts now.
 pub(super) fn begin(token: &str, now: Timestamp) -> String {
@@ -38,7 +38,7 @@ pub(super) fn form(key: &[u8; 32], session: &str) -> String {
 }
 
 /// Compares two secrets in constant time.
-pub(super) fn same(one: &str, other: &str) -> bool {
+pub(crate) fn same(one: &str, other: &str) -> bool {
     one.as_bytes().ct_eq(other.as_bytes()).into()
 }
 
@@ -50,7 +50,7 @@ fn seal(key: &[u8], purpose: &str, text: &str) -> String {
 }
 
 /// Bytes in hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let halves = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     halves.map(|half| char::from(DIGITS[usize::from(half)])).collect()

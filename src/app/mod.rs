@@ -27,6 +27,7 @@ use tokio_util::task::TaskTracker;
 use crate::admin::{self, Access, Admin};
 use crate::clock::{self, Clock};
 use crate::config::{AnalyticsJs, Config, Endpoint, OutboxConfig};
+use crate::console;
 use crate::delivery::Sender;
 use crate::ingest::{Ingest, ReloadableIngest};
 use crate::listener::{self, Terms, Tls};
@@ -198,7 +199,7 @@ impl App {
                 tls.watch(stop, changed).await;
             });
         }
-        let [ingest, operator] = terms;
+        let (admin, [ingest, operator]) = (Arc::new(admin), terms);
         self.ports.spawn(listener::serve_by(
             ingest,
             ports.ingest,
@@ -209,7 +210,7 @@ impl App {
         self.ports.spawn(listener::serve_by(
             operator,
             ports.admin,
-            admin::routes(admin),
+            admin::routes(Arc::clone(&admin), console::routes(&admin)),
             stop.clone(),
             DRAIN,
         ));

@@ -27,6 +27,12 @@ mod source;
 mod take;
 mod when;
 
+// The read models of the outbox that the pages show: they use this module, and not the outbox.
+pub use crate::outbox::{
+    AttemptReport, Blocked, BlockedHead, Brief, DeadGroup, DeadGroups, DeliveryReport, EventReport, FoundBy, Hit,
+    Minute, Outbox, Page, Pause, ReadError, RejectedRequests, Replay, Selection, SourceCame, Standing, Stopped,
+    WriteError,
+};
 pub use change::{Change, ChangeError};
 pub use clock::{clock_code, clock_words};
 pub use edited::{Draft, draft, edited_from};

@@ -211,21 +211,21 @@ fn page(limit: Option<u32>) -> Result<u32, Refusal> {
     Err(Refusal::asked("bad_query", words))
 }
 
-pub(in super::super) fn status(word: &str) -> Result<EventStatus, Refusal> {
+pub(crate) fn status(word: &str) -> Result<EventStatus, Refusal> {
     EventStatus::from_word(word).ok_or_else(|| {
         let words: Vec<&str> = EventStatus::ALL.iter().map(|known| known.word()).collect();
         Refusal::asked("bad_status", format!("a status is one of {}", words.join(", ")))
     })
 }
 
-pub(in super::super) fn kind(word: &str) -> Result<EventType, Refusal> {
+pub(crate) fn kind(word: &str) -> Result<EventType, Refusal> {
     EventType::from_word(word).ok_or_else(|| {
         let words: Vec<&str> = EventType::ALL.iter().map(|known| known.word()).collect();
         Refusal::asked("bad_type", format!("a type is one of {}", words.join(", ")))
     })
 }
 
-pub(in super::super) fn number(text: &str) -> Result<i64, Refusal> {
+pub(crate) fn number(text: &str) -> Result<i64, Refusal> {
     let words = "id is the number of an event, or several with commas between them";
     let number = text.trim().parse().ok();
     let number = number.filter(|number| NUMBERS.contains(number));

@@ -9,8 +9,8 @@
 use axum::http::Uri;
 use clap::Parser as _;
 use klaviyo_relay::admin::asked;
-use klaviyo_relay::admin::filter::{Asked, address};
 use klaviyo_relay::cli::Cli;
+use klaviyo_relay::console::filter::{Asked, address};
 use klaviyo_relay::model::{Identifier, IdentifierKind, Timestamp};
 use klaviyo_relay::operator;
 use klaviyo_relay::outbox::Selection;

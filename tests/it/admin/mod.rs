@@ -17,6 +17,7 @@ use axum::http::HeaderMap;
 use klaviyo_relay::admin::{self, Access, Admin};
 use klaviyo_relay::clock::{Clock as _, SystemClock};
 use klaviyo_relay::config::{AdminConfig, Config, OutboxConfig};
+use klaviyo_relay::console;
 use klaviyo_relay::metrics::Instruments;
 use klaviyo_relay::model::{EventType, Identifier, IdentifierKind, NewEvent, Timestamp};
 use klaviyo_relay::operator::ExplainSettings;
@@ -81,7 +82,7 @@ impl Port {
             token: token.map(SecretString::from),
             ..AdminConfig::default()
         };
-        let admin = Admin {
+        let admin = Arc::new(Admin {
             outbox: outbox.clone(),
             instruments,
             clock: Arc::new(SystemClock),
@@ -91,10 +92,10 @@ impl Port {
             at_once: 16,
             stop: CancellationToken::new(),
             show_personal_data: config.show_personal_data,
-        };
+        });
         Self {
             outbox,
-            routes: admin::routes(admin),
+            routes: admin::routes(Arc::clone(&admin), console::routes(&admin)),
             _dir: dir,
         }
     }

@@ -10,7 +10,7 @@ const MAX_FUNCTION_LINES: usize = 70;
 const EMPTY_NAMES: [&str; 4] = ["util", "utils", "common", "misc"];
 
 /// Each module and the modules it may use; `*` is all of them.
-pub(crate) const MODULES: [(&str, &[&str]); 21] = [
+pub(crate) const MODULES: [(&str, &[&str]); 22] = [
     ("model", &[]),
     ("escape", &[]),
     ("json", &[]),
@@ -83,6 +83,12 @@ pub(crate) const MODULES: [(&str, &[&str]); 21] = [
             "listener",
             "json",
             "telemetry",
+        ],
+    ),
+    (
+        "console",
+        &[
+            "admin", "operator", "sandbox", "metrics", "model", "config", "listener", "json",
         ],
     ),
     ("telemetry", &["config", "escape"]),

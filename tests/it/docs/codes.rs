@@ -53,6 +53,7 @@ fn every_reason_and_note_of_health_is_on_its_page() {
     let first = called.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split_once('"'));
     let mut codes: BTreeSet<String> = first.map(|(code, _)| code.to_owned()).collect();
     codes.extend(given_by_code("src/admin"));
+    codes.extend(given_by_code("src/console"));
     assert_has("docs/reference/admin-port.md", &codes, 20);
 }
 

@@ -20,6 +20,7 @@ use axum::http::HeaderMap;
 use klaviyo_relay::admin::{self, Access, Admin};
 use klaviyo_relay::clock::{Clock as _, SystemClock};
 use klaviyo_relay::config::{AdminConfig, Config, OutboxConfig};
+use klaviyo_relay::console;
 use klaviyo_relay::metrics::Instruments;
 use klaviyo_relay::model::{
     DeliveryKind, EventId, EventStatus, EventType, Identifier, IdentifierKind, NewEvent, Timestamp,
@@ -99,9 +100,10 @@ impl Pages {
             show_personal_data: config.show_personal_data,
         };
         otherwise(&mut admin);
+        let admin = Arc::new(admin);
         Self {
             outbox,
-            routes: admin::routes(admin),
+            routes: admin::routes(Arc::clone(&admin), console::routes(&admin)),
             dir,
         }
     }

@@ -1,0 +1,147 @@
+//! The page that states what a change will do, and the form that confirms it.
+
+use axum::response::Response;
+use maud::{Markup, html};
+
+use super::super::events::list;
+use super::super::frame::Section;
+use super::super::visit::Visit;
+use super::{Held, Plan, Seen, words};
+use crate::operator::{Change, Replay};
+
+/// The page.
+pub(super) fn page(visit: &Visit, plan: &Plan, seen: &Seen, held: Option<&Held>) -> Response {
+    let count = seen.found.events.len();
+    let main = html! {
+        @if let Some(held) = held { (unchanged(held, count)) }
+        p.soft { "Meant: " (plan.asked.title(visit)) ". This works on events that are " (words::works_on(plan.change)) "; \
+                  others stay as they are." }
+        (left_out(plan, seen))
+        @if count == 0 {
+            div.empty {
+                p { strong { "No event is meant, so there is nothing to do." } }
+                p { a.button href=(plan.back) { "Back" } }
+            }
+        } @else {
+            div.card {
+                h2 { "What will happen" }
+                ul.means {
+                    (words::means(plan.change))
+                    li { "Events that arrive from now on are not touched." }
+                }
+                (confirm(visit, plan, seen))
+            }
+            (sample(visit, plan, seen))
+        }
+    };
+    let title = match count {
+        0 => "Nothing to do".to_owned(),
+        count => words::title(plan.change, count),
+    };
+    visit.page(&title, Section::Events, &main)
+}
+
+fn unchanged(held: &Held, count: usize) -> Markup {
+    html! {
+        div.note.warn role="alert" {
+            strong { "Nothing was changed." }
+            @match held {
+                Held::Counted(shown) => p {
+                    (words::counted(*shown)) " " (if *shown == 1 { "was" } else { "were" })
+                    " meant when you looked, and it is " (words::counted(count)) " now. Look again, then confirm."
+                },
+                Held::Contradiction => p {
+                    "Two options exclude each other: requests that are sent as they were cannot be marked to start no \
+                     flows. Choose one of them."
+                },
+            }
+        }
+    }
+}
+
+fn left_out(plan: &Plan, seen: &Seen) -> Markup {
+    let missing = seen.found.missing.len();
+    html! {
+        @if missing > 0 {
+            div.note.warn {
+                strong { "Left out: " (words::counted(missing)) " of those asked for by number." }
+                ul {
+                    @for (id, brief) in &seen.left_out { li { (id) ": " (words::why(plan.change, brief.as_ref())) "." } }
+                    @if missing > seen.left_out.len() { li { "… and " (missing - seen.left_out.len()) " more." } }
+                }
+            }
+        }
+    }
+}
+
+fn confirm(visit: &Visit, plan: &Plan, seen: &Seen) -> Markup {
+    let events = &seen.found.events;
+    let highest = events.iter().map(|id| id.0).max().unwrap_or_default();
+    let class = match plan.change {
+        Change::Discard => "danger",
+        Change::Replay(_) | Change::Hold | Change::Release => "primary",
+    };
+    html! {
+        form method="post" action="/change" {
+            (visit.sealed())
+            input type="hidden" name="do" value=(plan.verb());
+            input type="hidden" name="back" value=(plan.back);
+            input type="hidden" name="count" value=(events.len());
+            input type="hidden" name="highest" value=(highest);
+            @for (key, text) in plan.asked.fixed() { input type="hidden" name=(key) value=(text); }
+            @match plan.change {
+                Change::Replay(how) => (replay_options(how)),
+                Change::Hold | Change::Release | Change::Discard => (option(
+                    "fewer", plan.fewer, "Go on if some of them have been sent by then",
+                    "Otherwise nothing is changed when their number is no longer the same. More than these it is never.",
+                )),
+            }
+            div.actions {
+                button class=(class) { (words::order(plan.change, events.len())) }
+                a.button href=(plan.back) { "Cancel" }
+            }
+        }
+    }
+}
+
+fn replay_options(how: Replay) -> Markup {
+    html! {
+        fieldset {
+            legend { "Only if you need it" }
+            (option("consent", how.consent, "Send subscriptions of any age too",
+                "Subscribing lifts an unsubscribe that came later: for people of whom you know that they want it."))
+            (option("backfill", how.backfill, "Have Klaviyo record the events without starting flows",
+                "Nobody gets an e-mail today for what happened last week."))
+            (option("as_sent", how.as_sent, "Send the requests as they were, instead of mapping anew",
+                "When the mapping has changed since and the old one is right. Not together with the one above."))
+            (option("again", how.again, "Send what was delivered before too",
+                "Traits of then go over newer ones. For a person who was deleted at Klaviyo since."))
+        }
+    }
+}
+
+fn option(key: &str, chosen: bool, label: &str, hint: &str) -> Markup {
+    html! {
+        div.option {
+            input type="checkbox" id=(key) name=(key) value="1" checked[chosen] aria-describedby={ (key) "-hint" };
+            label for=(key) { (label) }
+            p.hint id={ (key) "-hint" } { (hint) }
+        }
+    }
+}
+
+fn sample(visit: &Visit, plan: &Plan, seen: &Seen) -> Markup {
+    let (first, count) = (&seen.found.first, seen.found.events.len());
+    let heading = if first.len() < count {
+        format!("The first {} of {}", first.len(), words::counted(count))
+    } else {
+        "All of them".to_owned()
+    };
+    html! {
+        h2 { (heading) }
+        (list::table(visit, &heading, &first.iter().collect::<Vec<_>>(), None))
+        @if first.len() < count {
+            p { a href=(plan.asked.address("/events", &[])) { "Look at all that meet the filters" } }
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The page of dead letters: the dead events by reason, and the actions for each group.
+//!
+//! It promises that each link selects exactly its group: the group's text is the filter. This page changes nothing; the
+//! page behind a link first shows what it will do.
+
+mod hints;
+mod trend;
+
+use std::collections::{BTreeMap, HashMap};
+
+use axum::Extension;
+use maud::{Markup, html};
+
+use super::frame::Section;
+use super::say;
+use super::urls::address;
+use super::visit::{Answer, Visit};
+use crate::model::EventId;
+use crate::operator::{DeadGroup, DeadGroups};
+
+/// The maximum number of groups that are read, so that all of them can be counted.
+const READ: u32 = 10_000;
+/// The maximum number of groups that are shown.
+const SHOWN: usize = 100;
+
+/// The page.
+pub(super) async fn page(Extension(visit): Extension<Visit>) -> Answer {
+    let mut groups = visit.admin.outbox.dead_groups(READ).await?;
+    // The newest failures come first, because the operator looks for those; discarded events come last.
+    let place = |group: &DeadGroup| (group.words == DISCARDED, std::cmp::Reverse(group.last));
+    groups.groups.sort_by_key(place);
+    let shown = groups.groups.iter().take(SHOWN);
+    let newest: Vec<EventId> = shown.flat_map(|group| &group.newest).copied().collect();
+    let libraries = visit.admin.outbox.libraries(&newest).await?;
+    let main = if groups.groups.is_empty() {
+        nothing()
+    } else {
+        html! {
+            (total(&groups))
+            @for (at, group) in groups.groups.iter().take(SHOWN).enumerate() { (one(&visit, at, group, &libraries)) }
+            (left_out(&groups))
+        }
+    };
+    Ok(visit.page("Dead letters", Section::Dead, &main))
+}
+
+fn nothing() -> Markup {
+    say::empty(
+        "Nothing is dead.",
+        &html! {
+            "Every event was delivered, skipped by a rule, or still waits for its turn. An event dies when it can never be \
+             delivered: Klaviyo refused it for good, or it was no call that can be sent. It is kept, and stands here by its \
+             reason. "
+            a href="/events" { "See the events" }
+        },
+    )
+}
+
+/// The reason of events that an operator discarded: they cannot be discarded again.
+const DISCARDED: &str = "discarded by an operator";
+
+fn total(groups: &DeadGroups) -> Markup {
+    let dead: i64 = groups.groups.iter().map(|group| group.count).sum();
+    let (are, kept) = match dead {
+        1 => ("is", "It is kept, and not sent again unless you replay it."),
+        _ => ("are", "They are kept, and not sent again unless you replay them."),
+    };
+    let reasons = i64::try_from(groups.groups.len()).unwrap_or(i64::MAX);
+    html! {
+        p.lead {
+            @if groups.older { "More than " }
+            strong { (say::counted(dead, "event")) }
+            " " (are) " dead, for " (say::counted(reasons, "reason")) ". "
+            span.soft { (kept) }
+        }
+        @if groups.older {
+            p.hint {
+                "Counted here are those that ended last. Older ones are in the "
+                a href="/events?status=dead" { "list of dead events" }
+                ", and in what you replay, discard or export here."
+            }
+        }
+    }
+}
+
+fn left_out(groups: &DeadGroups) -> Markup {
+    let all = groups.groups.len();
+    html! {
+        @if all > SHOWN {
+            p.hint {
+                "These are the " (SHOWN) " newest of " (say::count(i64::try_from(all).unwrap_or(i64::MAX)))
+                " groups. What is in the others is in the "
+                a href="/events?status=dead" { "list of dead events" } "."
+            }
+        }
+    }
+}
+
+fn one(visit: &Visit, at: usize, group: &DeadGroup, libraries: &HashMap<EventId, String>) -> Markup {
+    let links = Links::of(&group.words);
+    let events = say::counted(group.count, "event");
+    let heading = format!("group-{at}");
+    html! {
+        section.card.group aria-labelledby=(heading) {
+            h2 id=(heading) { (visit.masked(&group.words)) }
+            @if group.example != group.words { p.why { (visit.masked(&group.example)) } }
+            (facts(visit, group, libraries))
+            (trend::drawing(&group.hours, visit.now))
+            @if let Some(hint) = hints::hint(&group.words) {
+                p.todo { strong { "What to do: " } (hint) }
+            }
+            div.actions {
+                a.button.go href=(links.replay) { "Replay " (events) " …" }
+                @if group.words != DISCARDED { a.button.danger href=(links.discard) { "Discard …" } }
+                @if hints::is_of_the_call(&group.words) {
+                    a.button href={ "/try?event=" (group.sample) } { "Edit a copy of event " (group.sample) }
+                }
+                a.button href=(links.see) { "See " (if group.count == 1 { "it" } else { "them" }) }
+                a.button href=(links.export) download { "Export with personal data" }
+            }
+        }
+    }
+}
+
+/// A group's numbers of events and people, its times of arrival, event names, sources and library.
+fn facts(visit: &Visit, group: &DeadGroup, libraries: &HashMap<EventId, String>) -> Markup {
+    let people = match group.people {
+        0 => "of nobody who is named".to_owned(),
+        1 => "of 1 person".to_owned(),
+        people => format!("of {} people", say::count(people)),
+    };
+    html! {
+        p.line {
+            // The blanks are for screen readers, and for copies of the line.
+            strong { (say::counted(group.count, "event")) } " "
+            span { (people) } " "
+            @if group.first == group.last {
+                span { "arrived " (say::time(group.first)) } " "
+            } @else {
+                span { "first arrived " (say::time(group.first)) } " "
+                span { "last " (say::time(group.last)) } " "
+            }
+            @if !group.names.is_empty() { span { (few(&group.names)) } " " }
+            span { "from " (few(&group.sources)) } " "
+            @if let Some(library) = library(group, libraries) { span { "newest from " (visit.masked(&library)) } " " }
+            span { "for example " a href={ "/events/" (group.sample) } { "event " (group.sample) } }
+        }
+    }
+}
+
+/// The library that sent most of a group's newest events, and how many other libraries sent some of them.
+fn library(group: &DeadGroup, libraries: &HashMap<EventId, String>) -> Option<String> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for library in group.newest.iter().filter_map(|event| libraries.get(event)) {
+        *counts.entry(library).or_default() += 1;
+    }
+    let (most, _) = counts.iter().max_by_key(|(_, count)| **count)?;
+    Some(match counts.len() - 1 {
+        0 => (*most).to_owned(),
+        1 => format!("{most} and 1 other"),
+        others => format!("{most} and {others} others"),
+    })
+}
+
+/// The first of these, and how many more there are.
+fn few(all: &[String]) -> String {
+    const NAMED: usize = 3;
+    let named = all.iter().take(NAMED).cloned();
+    let named = named.collect::<Vec<_>>().join(", ");
+    match all.len().saturating_sub(NAMED) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
+}
+
+/// The targets of a group's buttons.
+struct Links {
+    see: String,
+    replay: String,
+    discard: String,
+    export: String,
+}
+
+impl Links {
+    fn of(words: &str) -> Self {
+        let change = |change| address("/change", &[("do", change), ("group", words), ("back", "/dead")]);
+        Self {
+            see: address("/events", &[("status", "dead"), ("group", words)]),
+            replay: change("replay"),
+            discard: change("discard"),
+            export: address("/export", &[("group", words)]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_gives_back_the_very_words_it_was_made_of() {
+        for words in [
+            "…: invalid: Invalid input. \"…\" & '…' (/data/a)",
+            "a=b&status=pending#x?y",
+            "line\nand line\r\n\ttab + plus %41 *?[x]",
+            "<script>alert(\"…\")</script>",
+            "",
+        ] {
+            let links = Links::of(words);
+            for link in [&links.see, &links.replay, &links.discard, &links.export] {
+                let (_, query) = link.split_once('?').unwrap();
+                let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap();
+                let group: Vec<&str> = pairs
+                    .iter()
+                    .filter_map(|(name, value)| (name == "group").then_some(&**value))
+                    .collect();
+                assert_eq!(group, [words], "{link}");
+                assert!(!link.contains(['"', '<', '\n', '#']), "{link}");
+            }
+        }
+    }
+}

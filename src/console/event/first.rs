@@ -1,0 +1,180 @@
+//! The summary of an event in one or two sentences: its state, the reason, and what to do.
+
+use maud::{Markup, html};
+
+use super::{Shown, path};
+use crate::console::say;
+use crate::model::{EventStatus, Timestamp};
+use crate::operator::{AttemptReport, DeliveryReport};
+
+/// The note at the top of the page.
+pub(super) fn note(shown: &Shown) -> Markup {
+    let (tone, words, more) = match shown.state() {
+        Some(EventStatus::Delivered) => delivered(shown),
+        Some(EventStatus::Skipped) => skipped(shown),
+        Some(EventStatus::Dead) => dead(shown),
+        Some(EventStatus::Held) => held(shown),
+        Some(EventStatus::Pending) => pending(shown),
+        None => ("calm", html! { "Its status is unknown." }, html! {}),
+    };
+    html! {
+        div class={ "note first " (tone) } {
+            strong { (words) }
+            @if !more.0.is_empty() { p { (more) } }
+        }
+    }
+}
+
+type Words = (&'static str, Markup, Markup);
+
+fn delivered(shown: &Shown) -> Words {
+    let report = &shown.report;
+    let (now, _) = sendings(shown);
+    let to = now.iter().find_map(|delivery| delivery.column("sent_to"));
+    let to = to.map_or_else(|| "Klaviyo".to_owned(), place);
+    let known = !now.is_empty() && now.iter().all(|of| of.column("status") == Some("duplicate"));
+    let began = match &shown.kept {
+        Some(kept) if kept.generation > 1 => Some(kept.generation_began),
+        Some(_) | None => report.column("received_at").and_then(Timestamp::parse),
+    };
+    let ended = report.column("finished_at").and_then(Timestamp::parse);
+    let took = began.zip(ended).map(|(began, ended)| say::span(ended.since(began)));
+    let again = shown.kept.as_ref().is_some_and(|kept| kept.generation > 1);
+    let since = if again {
+        "after it was sent again"
+    } else {
+        "after it arrived"
+    };
+    let words = html! {
+        @if known { "Already at " (to) ": it has an event of the same $event_id, and nothing was sent twice." }
+        @else { "Delivered to " (to) @if let Some(took) = took { ", " (took) " " (since) } "." }
+    };
+    let warned = now.iter().filter(|of| of.column("warnings").is_some()).count();
+    let more = html! {
+        @if warned > 0 { "The mapping has warnings; they stand at the requests below." }
+    };
+    ("good", words, more)
+}
+
+fn skipped(shown: &Shown) -> Words {
+    let reason = shown.report.column("reason").unwrap_or("there was nothing to send");
+    let words = html! { "Nothing was sent, since there was nothing to send." };
+    ("calm", words, html! { (say::sentence(reason)) })
+}
+
+fn dead(shown: &Shown) -> Words {
+    let report = &shown.report;
+    let reason = report.column("reason").unwrap_or("no reason is known");
+    let (behind, _) = report.waited_for_by;
+    let at_ingest = report.deliveries.is_empty() && report.column("finished_at") == report.column("received_at");
+    let more = html! {
+        (say::sentence(reason)) " "
+        @if shown.kept.is_none() { "Its call is gone, so it cannot be sent again." }
+        @else if at_ingest {
+            "What sends it has to be corrected. Replay it, if it can be read after all, or "
+            a href={ "/try?event=" (report.id) } { "edit a copy" } " and send that."
+        }
+        @else {
+            "Correct what that names, here or at Klaviyo, then replay it. A replay sends the call as it stands: where the \
+             call itself is wrong, "
+            a href={ "/try?event=" (report.id) } { "edit a copy" } " and send that."
+        }
+        @if behind > 0 {
+            " " (say::counted(behind, "event")) " of the same person "
+            @if behind == 1 { "waits" } @else { "wait" } " behind it until it is replayed or discarded."
+        }
+    };
+    let words = if at_ingest {
+        "Refused when it arrived, and kept so that you can see it."
+    } else {
+        "Given up."
+    };
+    ("bad", html! { (words) }, more)
+}
+
+fn held(shown: &Shown) -> Words {
+    let (behind, _) = shown.report.waited_for_by;
+    let more = html! {
+        "Release it to let it go, or discard it."
+        @if behind > 0 { " " (waiting(behind)) " behind it." }
+    };
+    ("warn", html! { "Held by an operator." }, more)
+}
+
+fn pending(shown: &Shown) -> Words {
+    let report = &shown.report;
+    let last = last_attempt(shown);
+    let said = last.and_then(|attempt| value(attempt, "error"));
+    if let Some(first) = report.waits_for.first() {
+        let words = html! {
+            "Waits for " a href=(path(*first)) { "event " (first) } " of the same person, which is still in front of it."
+        };
+        return (
+            "warn",
+            words,
+            html! { "A person's events leave in the order in which they came." },
+        );
+    }
+    if last.is_some_and(|attempt| value(attempt, "outcome").is_none()) {
+        return ("busy", html! { "It is being sent now." }, html! {});
+    }
+    if let Some(pause) = &shown.pause {
+        let words = html! { "Nothing like it is sent at present; it waits, and is not lost." };
+        let more =
+            html! { (say::sentence(&pause.reason)) " Sending is tried again at " (say::time(pause.probe_at)) "." };
+        return ("bad", words, more);
+    }
+    match (shown.tried_again_at(), said) {
+        (Some(at), Some(said)) => (
+            "warn",
+            html! { "It is tried again at " (say::iso(at)) "." },
+            html! { "The last attempt ended with: " (say::sentence(said)) },
+        ),
+        (Some(at), None) => ("busy", html! { "It may go from " (say::iso(at)) " on." }, html! {}),
+        (None, Some(said)) => (
+            "busy",
+            html! { "It is tried again as soon as there is room." },
+            html! { "The last attempt ended with: " (say::sentence(said)) },
+        ),
+        (None, None) => (
+            "busy",
+            html! { "Its turn has come: it is sent as soon as there is room." },
+            html! {},
+        ),
+    }
+}
+
+/// The requests of the last mapped generation, and those of earlier generations.
+pub(super) fn sendings(shown: &Shown) -> (Vec<&DeliveryReport>, Vec<&DeliveryReport>) {
+    let deliveries = &shown.report.deliveries;
+    let last = deliveries.last().and_then(|of| of.column("generation"));
+    deliveries.iter().partition(|of| of.column("generation") == last)
+}
+
+/// The attempt that began last.
+fn last_attempt(shown: &Shown) -> Option<&AttemptReport> {
+    let deliveries = shown.report.deliveries.iter();
+    let attempts = deliveries.flat_map(|delivery| &delivery.attempts);
+    attempts.max_by_key(|attempt| value(attempt, "started_at").unwrap_or_default())
+}
+
+/// A column of an attempt.
+pub(super) fn value<'a>(attempt: &'a AttemptReport, name: &str) -> Option<&'a str> {
+    let found = attempt.iter().find(|(column, _)| column == name)?;
+    found.1.as_deref()
+}
+
+/// The name of a destination.
+pub(super) fn place(sent_to: &str) -> String {
+    match sent_to.split_once(':') {
+        Some(("klaviyo", account)) => format!("Klaviyo (account {account})"),
+        _ if sent_to == "sandbox" => "the sandbox".to_owned(),
+        _ => sent_to.to_owned(),
+    }
+}
+
+/// `3 events wait`.
+pub(super) fn waiting(count: i64) -> String {
+    let verb = if count == 1 { "waits" } else { "wait" };
+    format!("{} {verb}", say::counted(count, "event"))
+}

@@ -1,0 +1,211 @@
+//! The page of one event: a summary, its history, the actions, and its call next to the requests made of it.
+//!
+//! While the event is unfinished the page refreshes. It shows personal data unmasked: the operator selected this one
+//! event on purpose.
+
+mod acts;
+mod edited;
+mod first;
+pub(super) mod json;
+pub(super) mod sides;
+mod timeline;
+
+use axum::Extension;
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
+use axum::http::StatusCode;
+use maud::{Markup, html};
+
+use super::frame::Section;
+use super::say;
+use super::urls::address;
+use super::visit::{Answer, Visit};
+use crate::model::{DeliveryKind, DeliveryStatus, EventId, EventStatus, Timestamp};
+use crate::operator::{EventReport, Kept, Pause, ReadError, Selection, kept};
+
+/// The refresh interval of an event that may be sent at any moment, in milliseconds.
+const SOON: u64 = 1000;
+/// The refresh interval of an event with a long wait, or that waits for an operator.
+const LATER: u64 = 5000;
+
+/// The data of the page.
+struct Shown {
+    report: EventReport,
+    /// Its call, unless that was deleted.
+    kept: Option<Kept>,
+    /// The event that this one is an edited copy of, if it is still stored.
+    original: Option<EventReport>,
+    /// The pause that delays it.
+    pause: Option<Pause>,
+    /// The previous and the next event that may be about the same person.
+    near: (Option<EventId>, Option<EventId>),
+    now: Timestamp,
+}
+
+/// The page.
+pub(super) async fn page(Extension(visit): Extension<Visit>, number: Result<Path<i64>, PathRejection>) -> Answer {
+    let id = match number {
+        Ok(Path(number)) => EventId(number),
+        Err(_) => return Ok(absent(&visit, None).await?),
+    };
+    let Some(shown) = read(&visit, id).await? else {
+        return Ok(absent(&visit, Some(id)).await?);
+    };
+    let title = format!("Event {id}: {}", shown.what());
+    Ok(visit.page(&title, Section::Events, &whole(&shown)))
+}
+
+async fn read(visit: &Visit, id: EventId) -> Result<Option<Shown>, ReadError> {
+    let outbox = &visit.admin.outbox;
+    let Some(report) = outbox.report(id).await? else {
+        return Ok(None);
+    };
+    let settings = visit.admin.settings();
+    Ok(Some(Shown {
+        kept: kept(outbox, &settings, &report).await?,
+        original: edited::original(outbox, &report).await?,
+        pause: pause_of(&report, outbox.pauses().await?),
+        near: outbox.neighbours(id).await?,
+        now: visit.now,
+        report,
+    }))
+}
+
+/// The pause that delays an event: of the whole account, or of the endpoint of its next request.
+fn pause_of(report: &EventReport, pauses: Vec<Pause>) -> Option<Pause> {
+    let mut next = report.deliveries.iter().filter_map(|delivery| {
+        let status = DeliveryStatus::from_word(delivery.column("status")?)?;
+        let kind = DeliveryKind::from_word(delivery.column("kind")?)?;
+        (!status.is_final()).then(|| kind.family())
+    });
+    let next = next.next();
+    let keeps = |pause: &Pause| pause.family.is_none() || pause.family == next;
+    pauses.into_iter().find(keeps)
+}
+
+/// The page for an event number that does not exist.
+async fn absent(visit: &Visit, id: Option<EventId>) -> Result<axum::response::Response, ReadError> {
+    let all = Selection::default();
+    let newest = visit.admin.outbox.page(&all, None, 1);
+    let newest = newest.await?.events.first().map(|brief| brief.id);
+    let words = match (id, newest) {
+        (None, _) => "Events have whole numbers; this is none.",
+        (Some(id), Some(newest)) if id <= newest && id.0 > 0 => {
+            "It was here and is no longer kept: it was finished for longer than [outbox] retain_delivered or retain_dead \
+             says."
+        }
+        (Some(_), _) => "No event was given this number yet.",
+    };
+    let next = html! {
+        @if let Some(newest) = newest {
+            "The newest is " a href=(path(newest)) { "event " (newest) } ". "
+        }
+        a href="/events" { "To the list of events" }
+    };
+    let main = say::empty(words, &next);
+    let mut response = visit.page("There is no such event", Section::Events, &main);
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    Ok(response)
+}
+
+/// The path of an event's page.
+pub(super) fn path(id: EventId) -> String {
+    format!("/events/{id}")
+}
+
+fn whole(shown: &Shown) -> Markup {
+    html! {
+        div #event data-follow=[shown.follow()] {
+            (first::note(shown))
+            (edited::note(shown))
+            div.event-parts {
+                section.card aria-labelledby="happened" {
+                    h2 #happened { "What happened" }
+                    (timeline::list(shown))
+                }
+                div {
+                    section.card aria-labelledby="facts" {
+                        h2 #facts { "The event" }
+                        (facts(shown))
+                    }
+                    (acts::card(shown))
+                }
+            }
+            div.halves {
+                (sides::call(shown))
+                (sides::requests(shown))
+            }
+        }
+    }
+}
+
+fn facts(shown: &Shown) -> Markup {
+    let report = &shown.report;
+    let has = |name| report.column(name);
+    let order = shown.kept.as_ref().and_then(|kept| kept.order.as_deref());
+    html! {
+        dl.facts {
+            dt { "Status" } dd { (say::status(shown.status())) }
+            dt { "Call" } dd { (has("type").unwrap_or("unknown")) @if let Some(name) = has("name") { " “" (name) "”" } }
+            dt { "Whose" }
+            dd {
+                @for who in &report.identifiers {
+                    a href=(address("/events", &[("profile", who)])) { (who) }
+                    br;
+                }
+                @if report.identifiers.is_empty() { span.soft { "nobody, or somebody erased since" } }
+            }
+            @if let Some(order) = order {
+                dt { "Order" } dd { a href=(address("/events", &[("order", order)])) { (order) } }
+            }
+            @if let Some(source) = has("source") {
+                dt { "Source" } dd { a href=(address("/events", &[("source", source)])) { (source) } }
+            }
+            @if let Some(at) = has("received_at") { dt { "Received" } dd { (say::iso(at)) } }
+            dt { "Message id" } dd.mono { (has("message_id").unwrap_or("none")) }
+            dt { "As JSON" } dd { a href={ "/api/v1/events/" (report.id) } { "/api/v1/events/" (report.id) } }
+        }
+        @if shown.near != (None, None) {
+            nav.actions.near aria-label="The same person's events" {
+                @if let Some(id) = shown.near.0 { a rel="prev" href=(path(id)) { "← event " (id) } }
+                span.soft { "of the same person" }
+                @if let Some(id) = shown.near.1 { a rel="next" href=(path(id)) { "event " (id) " →" } }
+            }
+        }
+    }
+}
+
+impl Shown {
+    fn status(&self) -> &str {
+        self.report.column("status").unwrap_or("?")
+    }
+
+    fn state(&self) -> Option<EventStatus> {
+        EventStatus::from_word(self.status())
+    }
+
+    /// Its name, or its type if it has no name.
+    fn what(&self) -> String {
+        let kind = self.report.column("type").unwrap_or("a call of no known type");
+        self.report.column("name").unwrap_or(kind).to_owned()
+    }
+
+    /// The refresh interval in milliseconds; `None` when it is finished.
+    fn follow(&self) -> Option<u64> {
+        match self.state()? {
+            EventStatus::Delivered | EventStatus::Skipped | EventStatus::Dead => None,
+            EventStatus::Held => Some(LATER),
+            EventStatus::Pending => {
+                let soon = self.tried_again_at().is_none() && self.report.waits_for.is_empty();
+                Some(if soon && self.pause.is_none() { SOON } else { LATER / 2 })
+            }
+        }
+    }
+
+    /// When it is tried again, if that is in the future.
+    fn tried_again_at(&self) -> Option<&str> {
+        let text = self.report.column("next_attempt_at")?;
+        let at = Timestamp::parse(text)?;
+        (at > self.now).then_some(text)
+    }
+}

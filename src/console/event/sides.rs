@@ -1,0 +1,188 @@
+//! The two columns of an event: the received call, and the requests made of it or planned for it.
+
+use std::collections::HashSet;
+
+use maud::{Markup, html};
+
+use super::Shown;
+use super::first::{place, sendings};
+use super::json::{self, Origins};
+use crate::console::say;
+use crate::operator::{DeliveryReport, Kept, Owed, Rules, route};
+
+/// The column that stays visible while the other one is read. It scrolls separately, by keyboard only with the focus.
+const CALL: &str = "Segment";
+
+/// The call as it was received.
+pub(super) fn call(shown: &Shown) -> Markup {
+    let Some(kept) = &shown.kept else {
+        return side(CALL, &gone(shown));
+    };
+    let owed = owed_now(kept);
+    let rules = owed.iter().flat_map(|owed| &owed.rules);
+    let sources: HashSet<&str> = rules.filter_map(|rule| rule.from.as_deref()).collect();
+    side(
+        "Segment",
+        &html! {
+            p.hint { "The call as it came" @if kept.envelope.is_some() { ", and below what its batch says for all of its calls" } "." }
+            (json::call(&kept.call, &sources))
+            @if let Some(envelope) = &kept.envelope {
+                h3 { "Around it, in its batch" }
+                (json::call(envelope, &sources))
+            }
+        },
+    )
+}
+
+fn gone(shown: &Shown) -> Markup {
+    let erased = shown.report.identifiers.is_empty();
+    html! {
+        div.empty {
+            p { strong { "The call is gone." } }
+            p {
+                @if erased { "The person was erased with everything personal, or it was kept long enough." }
+                @else { "It was kept as long as " code { "[outbox] retain_bodies" } " says; what became of it stays." }
+            }
+        }
+    }
+}
+
+/// The requests: those of the present generation, and those of earlier ones, collapsed.
+pub(super) fn requests(shown: &Shown) -> Markup {
+    let (mut now, mut before) = sendings(shown);
+    let mapped = shown.kept.as_ref().is_none_or(|kept| {
+        let last = now.first().and_then(|of| of.column("generation"));
+        last == Some(kept.generation.to_string().as_str())
+    });
+    if !mapped {
+        before.append(&mut now);
+    }
+    side(
+        "Klaviyo",
+        &html! {
+            @if now.is_empty() {
+                (would(shown))
+            } @else {
+                p.hint { "What it became. Point at a field, tap it or tab to it: it says where it comes from." }
+            }
+            @for (at, delivery) in now.iter().enumerate() { (stored(shown, at + 1, delivery)) }
+            @if !before.is_empty() {
+                details {
+                    summary { "Earlier sendings (" (say::counted(i64::try_from(before.len()).unwrap_or(i64::MAX), "request")) ")" }
+                    @for (at, delivery) in before.iter().enumerate() { (stored(shown, at + 1, delivery)) }
+                }
+            }
+        },
+    )
+}
+
+/// The requests planned for an event that is not mapped yet, or never will be.
+fn would(shown: &Shown) -> Markup {
+    let finished = shown.report.column("finished_at").is_some();
+    let Some(kept) = &shown.kept else {
+        return html! { div.empty { p { strong { "No request is left to be seen." } } } };
+    };
+    match &kept.rules {
+        Rules::Requests(_) => html! {
+            p.note {
+                @if finished { "It became no request. Replayed, it would become these, by the rules of now." }
+                @else { "It is not mapped yet. By the rules of now it becomes these." }
+            }
+            @for (at, owed) in owed_now(kept).iter().enumerate() { (planned(at + 1, owed)) }
+        },
+        Rules::Nothing(reason) => html! {
+            div.empty { p { strong { "It becomes no request." } } p { (say::sentence(reason)) } }
+        },
+        Rules::Unknown => html! {
+            div.empty { p { strong { "It cannot be mapped." } } p { "Its call cannot be read as one of Segment's." } }
+        },
+    }
+}
+
+fn owed_now(kept: &Kept) -> Vec<Owed> {
+    match &kept.rules {
+        Rules::Requests(planned) => planned.iter().map(Owed::of).collect(),
+        Rules::Nothing(_) | Rules::Unknown => Vec::new(),
+    }
+}
+
+/// A stored request, as it is sent.
+fn stored(shown: &Shown, number: usize, delivery: &DeliveryReport) -> Markup {
+    let has = |name| delivery.column(name);
+    let planned = shown
+        .kept
+        .as_ref()
+        .and_then(|kept| kept.rules.for_stored(&shown.report, delivery));
+    let owed = planned.map(Owed::of);
+    let rules = owed.as_ref().map_or(&[][..], |owed| &owed.rules);
+    let origins = Origins::of(rules);
+    let same = owed
+        .as_ref()
+        .is_none_or(|owed| owed.body.as_deref() == delivery.request.as_deref());
+    let (method, path) = route(delivery).unwrap_or(("?", String::new()));
+    html! {
+        details.request open[number == 1] {
+            summary {
+                h3 { (number) ". " (method) " " (path) " " (say::status(has("status").unwrap_or("?"))) }
+                @if let Some(metric) = has("metric") { " " span.soft { (metric) } }
+            }
+            dl.facts {
+                @if let Some(key) = has("event_id_key") { dt { "$event_id" } dd { (key) } }
+                @if let Some(to) = has("sent_to") { dt { "Sent to" } dd { (place(to)) } }
+                @if let Some(at) = has("delivered_at") { dt { "Delivered" } dd { (say::iso(at)) } }
+            }
+            @if let Some(reason) = has("reason") { (why(delivery, reason)) }
+            @for warning in has("warnings").unwrap_or_default().lines() { p.note.warn { "Warning: " (warning) } }
+            @match &delivery.request {
+                Some(body) => {
+                    @if !same {
+                        p.hint { "The rules have changed since, or the answer to a request went in: what is said of a field is by those of now." }
+                    }
+                    (json::request(body, &origins))
+                }
+                None => p.hint { "Its body is made when it is sent, or is gone with the call." },
+            }
+        }
+    }
+}
+
+/// Why a request has its state.
+fn why(delivery: &DeliveryReport, reason: &str) -> Markup {
+    let (tone, words) = match delivery.column("status") {
+        Some("rejected") if delivery.attempts.is_empty() => ("bad", "Not sent: "),
+        Some("rejected") => ("bad", "Refused: "),
+        Some("duplicate") => ("calm", "Not sent again: "),
+        Some("pending") => ("warn", "The last attempt: "),
+        _ => ("warn", ""),
+    };
+    html! { p class={ "note " (tone) } { (words) (reason) } }
+}
+
+/// A planned request that is not stored.
+pub(in crate::console) fn planned(number: usize, owed: &Owed) -> Markup {
+    let (method, path) = &owed.route;
+    let origins = Origins::of(&owed.rules);
+    html! {
+        details.request open[number == 1] {
+            summary {
+                h3 { (number) ". " (method) " " (path) }
+                @if let Some(metric) = &owed.metric { " " span.soft { (metric) } }
+            }
+            @if let Some(reason) = &owed.not_sent { p.note.bad { "Not sent: " (reason) } }
+            @for warning in &owed.warnings { p.note.warn { "Warning: " (warning) } }
+            @match &owed.body {
+                Some(body) => (json::request(body, &origins)),
+                None => {
+                    p.hint { "It names the profile by the id that Klaviyo answers the first request with." }
+                    dl.facts {
+                        @for rule in &owed.rules { dt.mono { (rule.field) } dd { (rule.rule) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn side(name: &str, of: &Markup) -> Markup {
+    html! { section.card.side aria-label=(name) { h2 { (name) } (of) } }
+}

@@ -1,0 +1,370 @@
+//! The filters of the pages: the keys of an address or a form, the events they select, and how they are displayed.
+//!
+//! All pages use the same keys; a filter that is not set is absent. Each value is checked as strictly as in the API: an
+//! invalid filter is never ignored, because without it more events would be selected. It is kept with an error text,
+//! which the page shows at its field.
+
+use maud::{Markup, html};
+
+pub use super::urls::address;
+use super::visit::Visit;
+use crate::admin::asked as said;
+use crate::admin::refusal::Refusal;
+use crate::model::{EventStatus, Timestamp};
+use crate::operator::{self, Selection, SourceError};
+
+/// The keys that select events, in the order in which an address has them.
+pub(super) const KEYS: [&str; 12] = [
+    "id", "status", "type", "name", "source", "profile", "order", "since", "until", "sent_to", "reason", "group",
+];
+/// Event numbers that a chip lists.
+const NAMED: usize = 3;
+
+/// The parameters of a page.
+#[derive(Debug, Default)]
+pub struct Asked {
+    /// The filters as they were written, in the order of [`KEYS`].
+    texts: Vec<(&'static str, String)>,
+    /// The page's own keys.
+    own: Vec<(&'static str, String)>,
+    /// Keys without a value, as a form sends them for empty fields.
+    empty: Vec<String>,
+    /// Invalid keys, with the error text.
+    wrong: Vec<(String, String)>,
+    /// The valid filters.
+    filter: operator::Filter,
+    states: Vec<EventStatus>,
+}
+
+/// One filter, as a page shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Chip {
+    /// Its key.
+    pub(super) key: &'static str,
+    /// Its meaning: `from shop`.
+    pub(super) words: String,
+}
+
+impl Asked {
+    /// Reads a query or a form. `own`: keys of the page itself, which it reads with [`Asked::own`].
+    pub fn read(pairs: &str, own: &[&'static str], now: Timestamp) -> Self {
+        let mut asked = Self::default();
+        match serde_urlencoded::from_str::<Vec<(String, String)>>(pairs) {
+            Ok(pairs) => {
+                for (key, text) in pairs {
+                    asked.take(&key, text, own);
+                }
+            }
+            Err(_) => asked.note("address", "cannot be read"),
+        }
+        let place = |key: &str| KEYS.iter().position(|known| *known == key);
+        asked.texts.sort_by_key(|(key, _)| place(key));
+        for (key, text) in asked.texts.clone() {
+            if let Err(refusal) = asked.set(key, &text, now) {
+                asked.note(key, refusal.sentence());
+            }
+        }
+        asked.compare();
+        asked
+    }
+
+    /// Like [`Asked::read`], but rejects any error and any key without a value.
+    pub fn strictly(pairs: &str, own: &[&'static str], now: Timestamp) -> Result<Self, Refusal> {
+        let mut asked = Self::read(pairs, own, now);
+        for key in std::mem::take(&mut asked.empty) {
+            asked.note(&key, "has no value; leave it out, or say which events are meant");
+        }
+        let Some((key, words)) = asked.wrong.first() else {
+            return Ok(asked);
+        };
+        let words = format!("`{key}`: {words}");
+        Err(Refusal::asked("bad_query", words))
+    }
+
+    /// Records an error for a source that does not exist.
+    pub(super) async fn known(mut self, visit: &Visit) -> Result<Self, Refusal> {
+        let settings = visit.admin.settings();
+        let (ingest, outbox) = (settings.ingest(), &visit.admin.outbox);
+        match self.filter.check_source(ingest, outbox).await {
+            Ok(()) => {}
+            Err(error @ SourceError::Unknown { .. }) => self.note("source", &error.to_string()),
+            Err(SourceError::Read(error)) => return Err(error.into()),
+        }
+        Ok(self)
+    }
+
+    fn take(&mut self, key: &str, text: String, own: &[&'static str]) {
+        let known = |known: &&&'static str| **known == key;
+        let (list, key) = match (KEYS.iter().find(known), own.iter().find(known)) {
+            (Some(key), _) => (&mut self.texts, *key),
+            (None, Some(key)) => (&mut self.own, *key),
+            (None, None) => {
+                self.note(key, "is no filter; take it out of the address");
+                return;
+            }
+        };
+        if text.is_empty() {
+            self.empty.push(key.to_owned());
+        } else if list.iter().any(|(other, _)| *other == key) {
+            self.note(key, "is given twice; once is meant");
+        } else {
+            list.push((key, text));
+        }
+    }
+
+    fn set(&mut self, key: &'static str, text: &str, now: Timestamp) -> Result<(), Refusal> {
+        let filter = &mut self.filter;
+        let owned = || Some(text.to_owned());
+        match key {
+            "id" => {
+                filter.ids = text.split(',').map(said::number).collect::<Result<_, _>>()?;
+            }
+            "status" => {
+                self.states = text.split(',').map(said::status).collect::<Result<_, _>>()?;
+                filter.status = match self.states[..] {
+                    [status] => Some(status),
+                    _ => None,
+                };
+            }
+            "type" => filter.kind = Some(said::kind(text)?),
+            "name" => filter.event = owned(),
+            "source" => filter.source = owned(),
+            "profile" => {
+                filter.profile = owned();
+                if filter.names_nobody() {
+                    return Err(Refusal::nobody());
+                }
+            }
+            "since" => filter.since = Some(time(text, now)?),
+            "until" => filter.until = Some(time(text, now)?),
+            "sent_to" => filter.sent_to = owned(),
+            "reason" => filter.reason = owned(),
+            "order" => {
+                filter.order_id = owned();
+                if filter.names_no_order() {
+                    return Err(Refusal::no_order());
+                }
+            }
+            _ => filter.group = owned(),
+        }
+        Ok(())
+    }
+
+    /// Records an error for filters that contradict each other.
+    fn compare(&mut self) {
+        let (since, until) = (self.filter.since, self.filter.until);
+        if since.zip(until).is_some_and(|(since, until)| since >= until) {
+            self.note("until", "is not after `since`, so that no event can be between them");
+        }
+    }
+
+    /// Records the error of a key.
+    pub(super) fn note(&mut self, key: &str, words: &str) {
+        self.wrong.push((key.to_owned(), words.to_owned()));
+    }
+
+    /// The error of a key.
+    pub(super) fn wrong(&self, key: &str) -> Option<&str> {
+        let mut wrong = self.wrong.iter();
+        wrong.find_map(|(wrong, words)| (wrong == key).then_some(words.as_str()))
+    }
+
+    /// All errors, by key.
+    pub fn wrongs(&self) -> &[(String, String)] {
+        &self.wrong
+    }
+
+    /// Whether the address has keys without a value.
+    pub(super) fn has_empty(&self) -> bool {
+        !self.empty.is_empty()
+    }
+
+    /// Whether any filter is set.
+    pub fn is_given(&self) -> bool {
+        !self.texts.is_empty()
+    }
+
+    /// A filter as it was written; empty if it is not set.
+    pub(super) fn text(&self, key: &str) -> &str {
+        value(&self.texts, key).unwrap_or_default()
+    }
+
+    /// A key of the page itself.
+    pub(super) fn own(&self, key: &str) -> Option<&str> {
+        value(&self.own, key)
+    }
+
+    /// The filters with absolute times: `2h` is a different time every minute.
+    pub fn fixed(&self) -> Vec<(&'static str, String)> {
+        let fixed = |(key, text): &(&'static str, String)| {
+            let time = match *key {
+                "since" => self.filter.since,
+                "until" => self.filter.until,
+                _ => None,
+            };
+            (*key, time.map_or_else(|| text.clone(), |time| time.to_string()))
+        };
+        self.texts.iter().map(fixed).collect()
+    }
+
+    /// The parsed filters.
+    pub fn filter(&self) -> &operator::Filter {
+        &self.filter
+    }
+
+    /// The requested states; empty for any.
+    pub fn states(&self) -> &[EventStatus] {
+        &self.states
+    }
+
+    /// The filters as the outbox takes them.
+    pub fn selection(&self) -> Selection {
+        self.filter.selection(&self.states)
+    }
+
+    /// The address of a page with these filters and further keys.
+    pub fn address(&self, path: &str, more: &[(&str, &str)]) -> String {
+        let texts = self.texts.iter();
+        let texts = texts.map(|(key, text)| (*key, text.as_str()));
+        let pairs: Vec<(&str, &str)> = more.iter().copied().chain(texts).collect();
+        address(path, &pairs)
+    }
+
+    /// The address of a page with these filters except one.
+    pub(super) fn without(&self, path: &str, key: &str) -> String {
+        let texts = self.texts.iter().filter(|(known, _)| *known != key);
+        let pairs: Vec<(&str, &str)> = texts.map(|(key, text)| (*key, text.as_str())).collect();
+        address(path, &pairs)
+    }
+
+    /// The filters as text, one by one.
+    pub(super) fn chips(&self, visit: &Visit) -> Vec<Chip> {
+        let chip = |(key, text): &(&'static str, String)| Chip {
+            key,
+            words: words(key, &visit.masked(text)),
+        };
+        self.texts.iter().map(chip).collect()
+    }
+
+    /// The title of the list of these events: `Dead events · from shop`.
+    pub(super) fn title(&self, visit: &Visit) -> String {
+        let mut title = match self.text("status") {
+            "" => "Events".to_owned(),
+            status => {
+                let words = status.replace(',', " or ");
+                let (first, rest) = words.split_at_checked(1).unwrap_or(("", &words));
+                format!("{}{rest} events", first.to_uppercase())
+            }
+        };
+        for chip in self.chips(visit).iter().filter(|chip| chip.key != "status") {
+            title.push_str(" · ");
+            title.push_str(&chip.words);
+        }
+        title
+    }
+
+    /// The filters as hidden fields of a form, except those that have a visible field.
+    pub(super) fn hidden(&self, shown: &[&str]) -> Markup {
+        let kept = self.texts.iter().filter(|(key, _)| !shown.contains(key));
+        html! { @for (key, text) in kept { input type="hidden" name=(key) value=(text); } }
+    }
+}
+
+/// The error text is [`operator::TIMES`], shortened to fit a field.
+fn time(text: &str, now: Timestamp) -> Result<Timestamp, Refusal> {
+    let words = "is no time; such are 2h, yesterday, 2026-11-23 and 2026-11-23T09:30";
+    operator::time(text, now).ok_or_else(|| Refusal::asked("bad_time", words))
+}
+
+fn value<'a>(list: &'a [(&'static str, String)], key: &str) -> Option<&'a str> {
+    let found = list.iter().find(|(known, _)| *known == key);
+    found.map(|(_, text)| text.as_str())
+}
+
+fn words(key: &str, text: &str) -> String {
+    match key {
+        "id" => {
+            let ids: Vec<&str> = text.split(',').map(str::trim).collect();
+            match ids.len() {
+                1 => format!("number {text}"),
+                2..=NAMED => format!("numbers {}", ids.join(", ")),
+                many => format!("{many} numbers"),
+            }
+        }
+        "status" => text.replace(',', " or "),
+        "source" => format!("from {text}"),
+        "profile" => format!("of {text}"),
+        "order" => format!("order {text}"),
+        "since" => format!("since {text}"),
+        "until" => format!("until {text}"),
+        "sent_to" => format!("sent to {text}"),
+        "reason" => format!("reason has “{text}”"),
+        "group" => format!("reason like “{text}”"),
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_795_534_400_000);
+
+    fn asked(query: &str) -> Asked {
+        Asked::read(query, &["q"], NOW)
+    }
+
+    #[test]
+    fn an_address_says_what_is_meant_and_is_made_of_it_again() {
+        let query = "id=3%2C1&status=dead&type=track&name=Order+Completed&source=shop&profile=user%3Au1&since=2h&\
+                     until=2026-11-24T15%3A00&sent_to=sandbox&reason=list";
+        let asked = asked(query);
+        assert_eq!(asked.wrongs(), []);
+        let filter = asked.filter();
+        assert_eq!(filter.ids, [3, 1]);
+        assert_eq!(filter.status, Some(EventStatus::Dead));
+        assert_eq!(filter.event.as_deref(), Some("Order Completed"));
+        assert_eq!(filter.since.unwrap().to_string(), "2026-11-24T13:33:20.000Z");
+        assert_eq!(asked.address("/events", &[]), format!("/events?{query}"));
+        assert!(!asked.without("/events", "id").contains("id="));
+        let fixed = asked.fixed();
+        assert!(fixed.contains(&("since", "2026-11-24T13:33:20.000Z".to_owned())));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said_at_its_key_and_never_left_out() {
+        for (query, key) in [
+            ("status=lost", "status"),
+            ("status=dead,lost", "status"),
+            ("type=purchase", "type"),
+            ("id=x", "id"),
+            ("id=1,", "id"),
+            ("since=soon", "since"),
+            ("since=1h&until=2h", "until"),
+            ("profile=+", "profile"),
+            ("order=+", "order"),
+            ("stauts=dead", "stauts"),
+            ("name=a&name=b", "name"),
+        ] {
+            let asked = asked(query);
+            assert!(asked.wrong(key).is_some(), "{query}: {:?}", asked.wrongs());
+            assert!(Asked::strictly(query, &[], NOW).is_err(), "{query}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_was_not_filled_in_is_none_in_a_list_and_refused_in_a_change() {
+        let asked = asked("q=&status=&name=A");
+        assert!(asked.has_empty() && asked.wrongs().is_empty());
+        assert_eq!(asked.address("/events", &[]), "/events?name=A");
+        assert!(Asked::strictly("status=&name=A", &[], NOW).is_err());
+    }
+
+    #[test]
+    fn several_states_are_listed_and_none_of_them_is_forgotten() {
+        let asked = asked("status=dead,held");
+        assert_eq!(asked.states(), [EventStatus::Dead, EventStatus::Held]);
+        assert_eq!(asked.filter().status, None);
+        assert_eq!(asked.selection().states, asked.states());
+    }
+}

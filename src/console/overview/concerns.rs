@@ -1,0 +1,360 @@
+//! The list of problems: what happened, since when, its effect on the events, and what to do. Pure.
+
+use maud::{Markup, html};
+
+use super::super::say;
+use super::facts::Facts;
+use crate::metrics::Stalled;
+use crate::model::{EventStatus, PauseKind, Timestamp};
+use crate::operator::{
+    Pause, Standing, WriteError, disk_words, log_advice, log_words, masked_text, refused_sender, shared_advice,
+    shared_words,
+};
+
+/// An event that waits longer than this is a problem of its own, in milliseconds.
+const LONG: i64 = 5 * 60_000;
+
+/// The severity of a problem; the most severe first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Weight {
+    /// Events are refused or not delivered.
+    Bad,
+    /// An operator should look at it today.
+    Warn,
+    /// Information only.
+    Calm,
+}
+
+/// One problem.
+pub(super) struct Concern {
+    pub(super) weight: Weight,
+    /// The problem.
+    pub(super) words: Markup,
+    /// Its effect, and what to do.
+    pub(super) advice: Markup,
+}
+
+impl Concern {
+    fn new(weight: Weight, words: Markup, advice: Markup) -> Self {
+        Self { weight, words, advice }
+    }
+}
+
+impl Weight {
+    pub(super) const fn class(self) -> &'static str {
+        match self {
+            Self::Bad => "bad",
+            Self::Warn => "warn",
+            Self::Calm => "calm",
+        }
+    }
+
+    /// The severity as a word, so that the colour is not needed.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Bad => "Wrong",
+            Self::Warn => "Look at this",
+            Self::Calm => "Good to know",
+        }
+    }
+}
+
+/// All problems, the most severe first.
+pub(super) fn of(facts: &Facts) -> Vec<Concern> {
+    let found = [
+        stopped(facts),
+        refusing(facts),
+        growing(facts),
+        dying(facts),
+        failing(facts),
+        slow(facts),
+        throttled(facts),
+        differing(facts),
+        door(facts),
+        stopping(facts, "dead"),
+        stopping(facts, "held"),
+        blocked(facts),
+        shared(facts),
+        unknown(facts),
+        copies(facts),
+        held(facts),
+        buried(facts),
+    ];
+    let pauses = facts.standing.pauses.iter();
+    let pauses = pauses.map(|pause| paused(facts, pause));
+    let mut found: Vec<Concern> = pauses.chain(found.into_iter().flatten()).collect();
+    found.sort_by_key(|concern| concern.weight);
+    found
+}
+
+/// How many events are stored in a state.
+pub(super) fn kept(facts: &Facts, state: EventStatus) -> i64 {
+    let mut counts = facts.standing.counts.iter();
+    counts.find(|(known, _)| *known == state).map_or(0, |(_, count)| *count)
+}
+
+fn stopped(facts: &Facts) -> Option<Concern> {
+    if facts.ended {
+        let advice = html! { "Senders keep their events and try again. Look at the disk and the log, then start the relay again." };
+        return Some(Concern::new(
+            Weight::Bad,
+            html! { "The disk failed: nothing is stored any more." },
+            advice,
+        ));
+    }
+    let what = match facts.stuck.first()? {
+        Stalled::Writer => "Nothing could be stored for 20 seconds.",
+        Stalled::Relay | Stalled::Intake => "The relay's loop has stopped.",
+        Stalled::Reading => "The relay cannot read what it takes from the outbox.",
+        Stalled::Settling => "Events are due, and nothing has come of any for a quarter of an hour.",
+    };
+    let advice = html! { "Nothing that was accepted is lost. The log may tell why; a restart may mend it." };
+    Some(Concern::new(Weight::Bad, html! { (what) }, advice))
+}
+
+fn refusing(facts: &Facts) -> Option<Concern> {
+    let (words, advice) = match facts.standing.refuses.as_ref()? {
+        WriteError::DiskFull => (
+            say::sentence(&disk_full(&facts.standing)),
+            "Make room on the outbox's disk; it goes on by itself when more than outbox.min_free_disk is free.",
+        ),
+        WriteError::Backlog { .. } => (
+            "New events are refused: as many wait as outbox.max_pending allows.".to_owned(),
+            "It goes on by itself when events get through.",
+        ),
+        WriteError::FileGone => (
+            "New events are refused: the outbox's file was deleted, moved or replaced.".to_owned(),
+            "Put it back; while this process lives, it goes on with what is stored and can be restarted only then.",
+        ),
+        other @ (WriteError::Overloaded | WriteError::Locked | WriteError::Closed | WriteError::Sqlite(_)) => {
+            (format!("New events are refused: {other}."), "The log tells more.")
+        }
+    };
+    let advice = html! { "Senders keep their events and try again. " (advice) };
+    Some(Concern::new(Weight::Bad, html! { (words) }, advice))
+}
+
+/// The outbox has reached its size limit, or the disk is full.
+fn disk_full(standing: &Standing) -> String {
+    let bound = disk_words(standing.free_bytes, standing.min_free_bytes);
+    bound.unwrap_or_else(|| "new events are refused: the disk is full".to_owned())
+}
+
+fn paused(facts: &Facts, pause: &Pause) -> Concern {
+    let Pause {
+        family,
+        kind,
+        since,
+        reason,
+        probe_at,
+    } = pause;
+    let family = family.map(|family| family.word().replace('_', " "));
+    let what = match (kind, family) {
+        (PauseKind::Refused, None) => "Klaviyo refuses what is sent".to_owned(),
+        (PauseKind::Refused, Some(family)) => format!("Klaviyo refuses every {family} request"),
+        (PauseKind::Unreachable, None) => "Klaviyo cannot be reached".to_owned(),
+        (PauseKind::Unreachable, Some(family)) => {
+            format!("Klaviyo's {family} endpoint fails; the others go on")
+        }
+        (PauseKind::RateLimited, family) => {
+            let family = family.unwrap_or_default();
+            format!("Klaviyo asked for a long pause of {family} requests")
+        }
+    };
+    let words = html! {
+        (what) " since " (say::time(*since)) "; " (waiting(facts)) "; nothing is lost."
+    };
+    let advice = html! {
+        (say::sentence(reason)) " It is tried again at " (say::time(*probe_at)) "."
+    };
+    Concern::new(Weight::Bad, words, advice)
+}
+
+fn failing(facts: &Facts) -> Option<Concern> {
+    let first = facts.standing.failing.first()?;
+    let event = first.event;
+    let words = html! {
+        a href={ "/events/" (event) } { "Event " (event) } " fails for its own sake, " (first.failures)
+        " times so far; its person's later events wait behind it."
+    };
+    let advice = html! {
+        (say::sentence(first.reason.as_deref().unwrap_or("It got no answer")))
+        " It is tried again at " (say::time(first.next_attempt_at)) "."
+        @if facts.standing.failing.len() > 1 { " It is not the only one." }
+    };
+    Some(Concern::new(Weight::Warn, words, advice))
+}
+
+/// Whether delivery is paused for the whole account.
+fn all_paused(facts: &Facts) -> bool {
+    let mut pauses = facts.standing.pauses.iter();
+    pauses.any(|pause| pause.family.is_none())
+}
+
+fn growing(facts: &Facts) -> Option<Concern> {
+    let trouble = facts.standing.log.as_ref()?;
+    let words = html! { (say::sentence(&log_words(trouble))) };
+    let advice = html! { (say::sentence(log_advice(trouble))) };
+    Some(Concern::new(Weight::Warn, words, advice))
+}
+
+/// `412 events wait`.
+fn waiting(facts: &Facts) -> String {
+    let count = kept(facts, EventStatus::Pending);
+    let wait = if count == 1 { "waits" } else { "wait" };
+    format!("{} {wait}", say::counted(count, "event"))
+}
+
+fn dying(facts: &Facts) -> Option<Concern> {
+    let died = facts.died;
+    if died == 0 {
+        return None;
+    }
+    let words = html! { (say::counted(died, "event")) " died in the last hour." };
+    let advice = html! { a href="/dead" { "See why, by reason" } ", correct the cause, and send them again." };
+    Some(Concern::new(Weight::Bad, words, advice))
+}
+
+fn slow(facts: &Facts) -> Option<Concern> {
+    let oldest = facts.standing.oldest_pending?;
+    if all_paused(facts) || late(facts.now, oldest) < LONG {
+        return None;
+    }
+    let words = html! {
+        "The oldest waiting event came " (say::span(facts.now.since(oldest))) " ago; "
+        (waiting(facts)) "."
+    };
+    let advice = html! {
+        "It is sent as fast as Klaviyo's limits allow, or tried again after a failure. "
+        a href="/events?status=pending" { "See what waits" } "."
+    };
+    Some(Concern::new(Weight::Warn, words, advice))
+}
+
+fn late(now: Timestamp, then: Timestamp) -> i64 {
+    now.as_millis() - then.as_millis()
+}
+
+fn throttled(facts: &Facts) -> Option<Concern> {
+    let closed = facts.limits.iter().filter(|(_, limit)| limit.closed);
+    let closed: Vec<String> = closed.map(|(family, _)| family.word().replace('_', " ")).collect();
+    if closed.is_empty() {
+        return None;
+    }
+    let words = html! { "Klaviyo asked to slow down (429): " (closed.join(", ")) "." };
+    let advice = html! {
+        "It goes on by itself after the time that Klaviyo named. If it happens often, another program uses the same "
+        "account: lower " code { "delivery.limit_share" } "."
+    };
+    Some(Concern::new(Weight::Warn, words, advice))
+}
+
+fn blocked(facts: &Facts) -> Option<Concern> {
+    // While delivery is paused for the whole account, all events wait, and the reason is reported above.
+    if facts.blocked == 0 || all_paused(facts) {
+        return None;
+    }
+    let words = match facts.blocked {
+        1 => html! { "Later events of a person wait behind 1 event." },
+        all => {
+            html! { "Behind each of " (say::counted(all, "event")) " later ones of the same person wait." }
+        }
+    };
+    let advice = html! { "That is the order being kept. " a href="/blocked" { "See who waits for what" } "." };
+    Some(Concern::new(Weight::Calm, words, advice))
+}
+
+fn shared(facts: &Facts) -> Option<Concern> {
+    let shared = facts.standing.shared_identifiers.first()?;
+    let name = masked_text(&shared.identifier);
+    let words = html! { (say::sentence(&shared_words(shared, &name))) };
+    let advice = html! { (say::sentence(&shared_advice(&name))) };
+    Some(Concern::new(Weight::Warn, words, advice))
+}
+
+/// The configuration file and the running process differ.
+fn differing(facts: &Facts) -> Option<Concern> {
+    if facts.config_taken {
+        return None;
+    }
+    let words = html! { "The configuration was not taken when it was read again: the one before stays in effect." };
+    let advice = html! { "The log has every mistake, and so has " code { "klaviyo-relay check" } "." };
+    Some(Concern::new(Weight::Warn, words, advice))
+}
+
+/// Requests that ingest refused; most SDKs drop such a request silently.
+fn door(facts: &Facts) -> Option<Concern> {
+    let lost = facts.refused.iter().filter(|refused| refused.status != 429);
+    let requests: u64 = lost.clone().map(|refused| refused.requests).sum();
+    let latest = lost.max_by_key(|refused| refused.last_ms)?;
+    let count = i64::try_from(requests).unwrap_or(i64::MAX);
+    let words = html! {
+        (say::counted(count, "request")) " refused at the door in the last hour: nothing of them is stored."
+    };
+    let advice = html! {
+        "The last was answered " (latest.status) " " code { (latest.code) } ", to " (refused_sender(latest)) ". "
+        a href="#refused" { "See who sends what" } ", and correct the sender: it may lose its events."
+    };
+    Some(Concern::new(Weight::Bad, words, advice))
+}
+
+/// Events that block others until an operator acts.
+fn stopping(facts: &Facts, state: &str) -> Option<Concern> {
+    let stopped = facts.stopped.iter().find(|stopped| stopped.status == state)?;
+    let hold = if stopped.heads == 1 { "holds" } else { "hold" };
+    let heads = say::counted(stopped.heads, &format!("{state} event"));
+    let words = html! {
+        (heads) " " (hold) " up " (say::counted(stopped.behind, "later event")) " of the same people."
+    };
+    let way = if state == "held" { "Release" } else { "Replay" };
+    let advice = html! { (way) " or discard: " a href="/blocked" { "see who waits for what" } "." };
+    Some(Concern::new(Weight::Warn, words, advice))
+}
+
+fn unknown(facts: &Facts) -> Option<Concern> {
+    let count = facts.standing.unknown_subscriptions;
+    if count == 0 {
+        return None;
+    }
+    let words = html! { (say::counted(count, "subscription")) " got no answer: Klaviyo may have taken them." };
+    let advice = html! {
+        "They are not sent again by themselves, since a person may have unsubscribed meanwhile. "
+        code { "klaviyo-relay replay --consent" } " sends them."
+    };
+    Some(Concern::new(Weight::Warn, words, advice))
+}
+
+fn copies(facts: &Facts) -> Option<Concern> {
+    let count = facts.standing.copies;
+    if count == 0 {
+        return None;
+    }
+    let words = html! { (say::counted(count, "event")) " skipped as copies: delivered before with the same `$event_id` for the same person." };
+    let advice = html! {
+        "Each names the first. If two were meant, send a `$event_id` of its own with each. "
+        a href="/events?status=skipped" { "See what was skipped" } "."
+    };
+    Some(Concern::new(Weight::Calm, words, advice))
+}
+
+fn held(facts: &Facts) -> Option<Concern> {
+    let count = kept(facts, EventStatus::Held);
+    if count == 0 {
+        return None;
+    }
+    let words = html! { (say::counted(count, "event")) " held by an operator." };
+    let advice = html! {
+        "Later events of the same people wait behind them. " a href="/events?status=held" { "See them, and let them go" } "."
+    };
+    Some(Concern::new(Weight::Warn, words, advice))
+}
+
+fn buried(facts: &Facts) -> Option<Concern> {
+    let count = kept(facts, EventStatus::Dead);
+    if count == 0 || facts.died > 0 {
+        return None;
+    }
+    let words = html! { (say::counted(count, "dead letter")) " kept, none of them new in the last hour." };
+    let advice = html! { a href="/dead" { "See why, by reason" } "." };
+    Some(Concern::new(Weight::Calm, words, advice))
+}

@@ -1,0 +1,288 @@
+//! Charts of the last hour and the last day: one point for each minute of the hour, one for each ten minutes of the
+//! day. Pure.
+//!
+//! A chart is an SVG without style or script. Its numbers are stored with it, so that the script can show the value
+//! under the pointer, and as text for screen readers.
+
+use std::iter;
+use std::time::Duration;
+
+use maud::{Markup, PreEscaped, html};
+
+use super::super::drawing::{HEIGHT, WIDTH, area, as_float, outline};
+use super::super::say;
+use super::facts::Facts;
+use crate::model::Timestamp;
+use crate::operator::Minute;
+
+/// The time range of a chart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    /// The last hour, by minute.
+    Hour,
+    /// The last day, by ten minutes.
+    Day,
+}
+
+/// The unit of a chart's numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Events,
+    Seconds,
+}
+
+/// One line of a chart: its name, and its value at each step; `None` where the value is unknown.
+struct Line {
+    name: &'static str,
+    values: Vec<Option<f64>>,
+}
+
+struct Plot {
+    title: &'static str,
+    unit: Unit,
+    /// Whether its numbers are per time span, not at a moment.
+    flows: bool,
+    lines: Vec<Line>,
+}
+
+impl Over {
+    /// The range from the address.
+    pub(super) fn of(word: Option<&str>) -> Self {
+        if word == Some("day") { Self::Day } else { Self::Hour }
+    }
+
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Hour => "hour",
+            Self::Day => "day",
+        }
+    }
+
+    const fn step(self) -> Duration {
+        match self {
+            Self::Hour => Duration::from_mins(1),
+            Self::Day => Duration::from_mins(10),
+        }
+    }
+
+    const fn steps(self) -> usize {
+        match self {
+            Self::Hour => 60,
+            Self::Day => 144,
+        }
+    }
+}
+
+/// All charts.
+pub(super) fn of(facts: &Facts, over: Over) -> Markup {
+    let from = first_step(facts.now, over);
+    let steps = in_steps(&facts.minutes, from, over);
+    let line = |name, of: fn(&[&Minute]) -> Option<f64>| Line {
+        name,
+        values: steps.iter().map(|step| of(step)).collect(),
+    };
+    let plots = [
+        Plot {
+            title: "In and out",
+            unit: Unit::Events,
+            flows: true,
+            lines: vec![
+                line("came", |step| sum(step, |minute| minute.came)),
+                line("done", |step| sum(step, |minute| minute.done)),
+            ],
+        },
+        Plot {
+            title: "Waiting",
+            unit: Unit::Events,
+            flows: false,
+            lines: vec![line("waiting", |step| Some(as_float(step.last()?.pending)))],
+        },
+        Plot {
+            title: "Age of the oldest waiting event",
+            unit: Unit::Seconds,
+            flows: false,
+            lines: vec![line("age", |step| {
+                Some(step.last()?.oldest_pending.map_or(0.0, |age| age.as_secs_f64()))
+            })],
+        },
+        Plot {
+            title: "Time to delivery",
+            unit: Unit::Seconds,
+            flows: false,
+            lines: vec![
+                line("median", |step| largest(step, |minute| minute.half)),
+                line("95 of 100", |step| largest(step, |minute| minute.most)),
+            ],
+        },
+        Plot {
+            title: "Given up",
+            unit: Unit::Events,
+            flows: true,
+            lines: vec![line("died", |step| sum(step, |minute| minute.died))],
+        },
+        Plot {
+            title: "Asked to slow down (429)",
+            unit: Unit::Events,
+            flows: true,
+            lines: vec![line("answers", |step| sum(step, |minute| minute.throttled))],
+        },
+    ];
+    html! {
+        @for plot in &plots { (figure(plot, from, over)) }
+    }
+}
+
+/// When the first step began: aligned to whole steps, so that a point does not move between refreshes.
+fn first_step(now: Timestamp, over: Over) -> i64 {
+    let step = millis(over.step());
+    let running = now.as_millis().div_euclid(step) * step;
+    running - step * (i64::try_from(over.steps()).unwrap_or(0) - 1)
+}
+
+/// The minutes of each step.
+fn in_steps(minutes: &[Minute], from: i64, over: Over) -> Vec<Vec<&Minute>> {
+    let mut steps = vec![Vec::new(); over.steps()];
+    for minute in minutes {
+        let at = (minute.at.as_millis() - from).div_euclid(millis(over.step()));
+        if let Some(step) = usize::try_from(at).ok().and_then(|at| steps.get_mut(at)) {
+            step.push(minute);
+        }
+    }
+    steps
+}
+
+fn sum(step: &[&Minute], of: fn(&Minute) -> i64) -> Option<f64> {
+    let known = !step.is_empty();
+    known.then(|| as_float(step.iter().map(|minute| of(minute)).sum()))
+}
+
+fn largest(step: &[&Minute], of: fn(&Minute) -> Option<Duration>) -> Option<f64> {
+    let spans = step.iter().filter_map(|minute| of(minute));
+    spans.max().map(|span| span.as_secs_f64())
+}
+
+fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn figure(plot: &Plot, from: i64, over: Over) -> Markup {
+    let values = plot.lines.iter().flat_map(|line| line.values.iter().flatten());
+    let top = values.copied().fold(0.0, f64::max);
+    let several = plot.lines.len() > 1;
+    let numbers = |line: &Line| {
+        let texts = line.values.iter().map(|value| match value {
+            Some(value) => format!("{}", (value * 1000.0).round() / 1000.0),
+            None => String::new(),
+        });
+        texts.collect::<Vec<_>>().join(",")
+    };
+    html! {
+        figure data-plot=(plot.unit.word()) data-from=(from) data-step=(millis(over.step())) {
+            figcaption {
+                strong { (plot.title) }
+                p {
+                    @for (at, line) in plot.lines.iter().enumerate() {
+                        span class={ @if several { "key" } @if at > 0 { " second" } } data-name=(line.name) data-values=(numbers(line)) {
+                            @if several { (line.name) " " } (newest(line, plot.unit))
+                        } " "
+                    }
+                    output {}
+                }
+            }
+            svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(in_words(plot, top)) {
+                @for (at, line) in plot.lines.iter().enumerate() {
+                    @if at == 0 { path.plot-fill d=(PreEscaped(area(&line.values, top))) {} }
+                    path class={ "plot-line" @if at > 0 { " second" } } d=(PreEscaped(outline(&line.values, top))) {}
+                }
+                line.plot-base x1="0" y1=(HEIGHT) x2=(WIDTH) y2=(HEIGHT) {}
+            }
+            div.plot-foot {
+                (say::clock(Timestamp::from_millis(from)))
+                span { "most " (plot.unit.say(top)) @if plot.flows { (over.per()) } }
+                span { "now" }
+            }
+        }
+    }
+}
+
+impl Over {
+    /// The time span of one step.
+    const fn per(self) -> &'static str {
+        match self {
+            Self::Hour => " a minute",
+            Self::Day => " in 10 min",
+        }
+    }
+}
+
+impl Unit {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Seconds => "seconds",
+        }
+    }
+
+    fn say(self, value: f64) -> String {
+        match self {
+            Self::Events => say::count(whole(value)),
+            Self::Seconds => say::span(Duration::from_secs_f64(value.max(0.0))),
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "counts are far below what a float holds exactly"
+)]
+fn whole(value: f64) -> i64 {
+    value.round() as i64
+}
+
+/// The newest value, if it is known.
+fn newest(line: &Line, unit: Unit) -> String {
+    let value = line.values.last().copied().flatten();
+    value.map_or_else(|| "–".to_owned(), |value| unit.say(value))
+}
+
+/// The text of a chart for screen readers.
+fn in_words(plot: &Plot, top: f64) -> String {
+    let first = format!("{}: at most {}", plot.title, plot.unit.say(top));
+    let lines = plot.lines.iter();
+    let lines = lines.map(|line| format!("{} now {}", line.name, newest(line, plot.unit)));
+    iter::once(first).chain(lines).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn minutes_fall_into_their_steps() {
+        let now = Timestamp::parse("2026-11-23T10:30:30Z").unwrap();
+        let minute = |at: &str| Minute {
+            at: Timestamp::parse(at).unwrap(),
+            came: 1,
+            done: 0,
+            died: 0,
+            throttled: 0,
+            pending: 0,
+            oldest_pending: None,
+            half: None,
+            most: None,
+        };
+        let minutes = [
+            minute("2026-11-23T09:30:00Z"),
+            minute("2026-11-23T09:31:00Z"),
+            minute("2026-11-23T10:29:00Z"),
+            minute("2026-11-23T10:30:00Z"),
+        ];
+        let steps = |over| {
+            let steps = in_steps(&minutes, first_step(now, over), over);
+            let sizes = steps.iter().enumerate().filter(|(_, step)| !step.is_empty());
+            sizes.map(|(at, step)| (at, step.len())).collect::<Vec<_>>()
+        };
+        assert_eq!(steps(Over::Hour), [(0, 1), (58, 1), (59, 1)]);
+        assert_eq!(steps(Over::Day), [(137, 2), (142, 1), (143, 1)]);
+    }
+}
