@@ -18,8 +18,8 @@ use crate::listener::keeping;
 const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// Admits a request unless too many are in progress. A request counts from its head to the end of its answer.
-pub(super) async fn admit(State(crowd): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
-    let Ok(permit) = crowd.try_acquire_owned() else {
+pub(super) async fn admit(State(permits): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    let Ok(permit) = permits.try_acquire_owned() else {
         return Refusal::busy().into_response();
     };
     next.run(request).await.map(|body| keeping(body, permit))

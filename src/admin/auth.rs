@@ -17,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Admin;
-use super::guesses::Guesses;
+use super::login_throttle::LoginThrottle;
 use super::refusal::Refusal;
 use super::session;
 use crate::clock::Clock;
@@ -30,10 +30,10 @@ pub(crate) const COOKIE: &str = "klaviyo_relay";
 
 /// Checks tokens and sessions.
 #[derive(Clone)]
-pub struct Access {
+pub struct Auth {
     token: Option<SecretString>,
-    form_key: [u8; 32],
-    guesses: Arc<Guesses>,
+    csrf_key: [u8; 32],
+    login_throttle: Arc<LoginThrottle>,
     sessions: Arc<Mutex<Sessions>>,
 }
 
@@ -46,46 +46,46 @@ struct Sessions {
     ended: BTreeSet<String>,
 }
 
-impl Access {
+impl Auth {
     /// Access control as configured. The configuration requires a token where other machines can reach the port.
-    /// `form_key` is an unguessable key that is valid for the lifetime of the process.
-    pub fn of(config: &AdminConfig, form_key: [u8; 32]) -> Self {
+    /// `csrf_key` is an unguessable key that is valid for the lifetime of the process.
+    pub fn of(config: &AdminConfig, csrf_key: [u8; 32]) -> Self {
         Self {
             token: config.token.clone(),
-            form_key,
-            guesses: Arc::default(),
+            csrf_key,
+            login_throttle: Arc::default(),
             sessions: Arc::default(),
         }
     }
 
     /// Whether a page requires a login.
-    pub(crate) fn asks_for_a_token(&self) -> bool {
+    pub(crate) fn requires_token(&self) -> bool {
         self.token.is_some()
     }
 
     /// The CSRF token for the forms of a session.
-    pub(crate) fn form(&self, session: &str) -> String {
-        session::form(&self.form_key, session)
+    pub(crate) fn csrf_token(&self, session: &str) -> String {
+        session::csrf_token(&self.csrf_key, session)
     }
 
     /// Starts a session if the token is correct.
     pub(crate) fn log_in(&self, shown: &str, head: &Parts, clock: &dyn Clock) -> Result<String, Refusal> {
-        self.shown(shown, head, clock)?;
+        self.check_token(shown, head, clock)?;
         let token = self.token.as_ref().map_or("", |token| token.expose_secret());
         let mut sessions = self.sessions();
         sessions.newest = clock.now().as_millis().max(sessions.newest + 1);
         let begun = Timestamp::from_millis(sessions.newest);
-        Ok(session::begin(token, begun))
+        Ok(session::issue(token, begun))
     }
 
     /// Ends a session, so that a copied cookie is worthless. The list of ended sessions does not survive a restart; a
     /// new token ends all sessions.
     pub(crate) fn log_out(&self, session: &str, now: Timestamp) {
         let Some(token) = &self.token else { return };
-        let holds = |session: &str| session::holds(session, token.expose_secret(), now);
+        let is_valid = |session: &str| session::verify(session, token.expose_secret(), now);
         let ended = &mut self.sessions().ended;
-        ended.retain(|session| holds(session));
-        if holds(session) {
+        ended.retain(|session| is_valid(session));
+        if is_valid(session) {
             ended.insert(session.to_owned());
         }
     }
@@ -106,15 +106,15 @@ impl Access {
         let header = head.headers.get(header::AUTHORIZATION);
         let shown = header.and_then(|value| value.to_str().ok()).and_then(bearer);
         let shown = shown.filter(|shown| !shown.is_empty()).ok_or(Refusal::NO_TOKEN)?;
-        self.shown(shown, head, clock)
+        self.check_token(shown, head, clock)
     }
 
     /// Like [`Self::check`], for a page: a valid session is accepted too.
-    pub(crate) fn check_visit(&self, head: &Parts, clock: &dyn Clock) -> Result<(), Refusal> {
+    pub(crate) fn check_page(&self, head: &Parts, clock: &dyn Clock) -> Result<(), Refusal> {
         let token = self.token.as_ref().map(ExposeSecret::expose_secret);
         match (token, cookie(&head.headers, COOKIE)) {
             (Some(token), Some(session))
-                if session::holds(session, token, clock.now()) && !self.sessions().ended.contains(session) =>
+                if session::verify(session, token, clock.now()) && !self.sessions().ended.contains(session) =>
             {
                 Ok(())
             }
@@ -124,20 +124,20 @@ impl Access {
 
     /// Compares a presented token. The correct token is always accepted: otherwise an attacker behind the same address
     /// could lock the operator out. Wrong tokens are counted, and an address with too many of them has to wait.
-    fn shown(&self, shown: &str, head: &Parts, clock: &dyn Clock) -> Result<(), Refusal> {
+    fn check_token(&self, shown: &str, head: &Parts, clock: &dyn Clock) -> Result<(), Refusal> {
         let Some(token) = &self.token else {
             return Ok(());
         };
-        if session::same(shown, token.expose_secret()) {
+        if session::constant_time_eq(shown, token.expose_secret()) {
             return Ok(());
         }
         let peer = head.extensions.get::<Peer>();
         let from = peer.map_or(UNKNOWN, |peer| peer.client(&head.headers));
         let now = clock.monotonic();
-        if let Some(wait) = self.guesses.wait(from, now) {
-            return Err(Refusal::guessing(wait));
+        if let Some(wait) = self.login_throttle.wait(from, now) {
+            return Err(Refusal::too_many_tokens(wait));
         }
-        self.guesses.wrong(from, now);
+        self.login_throttle.wrong(from, now);
         Err(Refusal::NO_TOKEN)
     }
 }
@@ -148,7 +148,7 @@ const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 /// Admits an authorized API request, or answers why it is refused.
 pub(super) async fn check(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
     let (head, body) = request.into_parts();
-    match admin.access.check(&head, &*admin.clock) {
+    match admin.auth.check(&head, &*admin.clock) {
         Ok(()) => next.run(Request::from_parts(head, body)).await,
         Err(refusal) => refusal.into_response(),
     }

@@ -18,8 +18,8 @@ use crate::clock;
 use crate::metrics::{Heartbeats, Stalled, stalled};
 use crate::model::PauseKind;
 use crate::operator::{
-    SHARED_CODE, clock_code, clock_words, damage_words, disk_words, log_advice, log_code, log_words, masked_text,
-    shared_advice, shared_words,
+    SHARED_CODE, clock_code, clock_message, damage_message, disk_message, masked_text, shared_advice, shared_message,
+    wal_advice, wal_code, wal_message,
 };
 use crate::outbox::{AppendError, FailingAlone, Outbox, Pause, SharedIdentifier, WriteError};
 
@@ -73,7 +73,7 @@ pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
         notes.push(reason("clock_unset", CLOCK_UNSET));
     }
     if let Ok(troubles) = admin.outbox.clock_troubles().await {
-        let of_clock = |trouble| reason(clock_code(trouble), &clock_words(trouble));
+        let of_clock = |trouble| reason(clock_code(trouble), &clock_message(trouble));
         notes.extend(troubles.into_iter().map(of_clock));
     }
     // An empty append opens a write transaction and writes nothing.
@@ -82,7 +82,7 @@ pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     match accepting {
         Ok(Ok(_)) => {}
         Ok(Err(AppendError { source, .. })) => {
-            let bound = disk_words(admin.outbox.free_bytes(), admin.outbox.min_free_bytes());
+            let bound = disk_message(admin.outbox.free_bytes(), admin.outbox.min_free_bytes());
             let words = match (&source, bound) {
                 (WriteError::DiskFull, Some(words)) => words,
                 (source, _) => format!("not accepting: {source}"),
@@ -102,7 +102,7 @@ pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
         }
     }
     if let Ok(Some(damage)) = admin.outbox.damage().await {
-        notes.push(reason("file_damaged", &damage_words(damage)));
+        notes.push(reason("file_damaged", &damage_message(damage)));
     }
     if admin.instruments.heartbeats.vitals().head_is_overdue() {
         let words =
@@ -113,8 +113,8 @@ pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
         notes.extend(shared.iter().map(of_shared));
     }
     if let Ok(Some(trouble)) = admin.outbox.log_trouble().await {
-        let words = format!("{}; {}", log_words(&trouble), log_advice(&trouble));
-        notes.push(reason(log_code(&trouble), &words));
+        let words = format!("{}; {}", wal_message(&trouble), wal_advice(&trouble));
+        notes.push(reason(wal_code(&trouble), &words));
     }
     if !admin.instruments.metrics.is_config_applied() {
         notes.push(reason("config_not_taken", CONFIG_NOT_TAKEN));
@@ -172,7 +172,7 @@ fn of_failing(failing: &FailingAlone) -> Value {
 /// An identifier in whose queue many people wait.
 fn of_shared(shared: &SharedIdentifier) -> Value {
     let name = masked_text(&shared.identifier);
-    let words = format!("{}; {}", shared_words(shared, &name), shared_advice(&name));
+    let words = format!("{}; {}", shared_message(shared, &name), shared_advice(&name));
     let mut note = reason(SHARED_CODE, &words);
     note["identifier"] = json!(name);
     note

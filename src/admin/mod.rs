@@ -11,8 +11,8 @@
 mod api;
 pub(crate) mod arrival;
 pub(crate) mod auth;
-mod guesses;
 mod health;
+mod login_throttle;
 mod metrics;
 pub(crate) mod refusal;
 pub(crate) mod session;
@@ -36,8 +36,8 @@ use crate::operator::ExplainSettings;
 use crate::outbox::{Outbox, WriteError};
 use crate::sandbox::Sandbox;
 
-pub use api::asked;
-pub use auth::Access;
+pub use api::params;
+pub use auth::Auth;
 pub use health::is_alive;
 pub use metrics::count_blocked;
 use refusal::Refusal;
@@ -56,7 +56,7 @@ pub struct Admin {
     /// The settings that decide what a call becomes, as currently configured.
     pub explain: watch::Receiver<ExplainSettings>,
     /// Access control.
-    pub access: Access,
+    pub auth: Auth,
     /// How many requests are answered at the same time, besides those for `/healthz` and `/readyz`.
     pub at_once: usize,
     /// Cancelled when the daemon stops; ends the live streams.
@@ -79,7 +79,7 @@ impl Admin {
 
 /// The routes of the port, with those and the fallback of `pages`. The client gets an answer even after a panic.
 pub fn routes(admin: Arc<Admin>, pages: Router<Arc<Admin>>) -> Router {
-    let crowd = Arc::new(Semaphore::new(admin.at_once));
+    let permits = Arc::new(Semaphore::new(admin.at_once));
     // For supervisors: not subject to the limit on concurrent requests.
     let probes = Router::new()
         .route("/readyz", get(health::ready))
@@ -92,7 +92,7 @@ pub fn routes(admin: Arc<Admin>, pages: Router<Arc<Admin>>) -> Router {
         .nest("/api/v1", api::routes())
         .layer(middleware::from_fn_with_state(Arc::clone(&admin), auth::check))
         .merge(pages)
-        .layer(middleware::from_fn_with_state(crowd, arrival::admit))
+        .layer(middleware::from_fn_with_state(permits, arrival::admit))
         .merge(probes)
         .method_not_allowed_fallback(|| async { Refusal::WRONG_METHOD.into_response() })
         .layer(CatchPanicLayer::custom(panicked))

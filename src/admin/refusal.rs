@@ -109,7 +109,7 @@ impl Refusal {
     }
 
     /// 400: the request is invalid.
-    pub(crate) fn asked(code: &'static str, error: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn bad_request(code: &'static str, error: impl Into<Cow<'static, str>>) -> Self {
         Self {
             status: StatusCode::BAD_REQUEST,
             code,
@@ -153,7 +153,7 @@ impl Refusal {
     }
 
     /// 429: too many wrong tokens.
-    pub(super) fn guessing(wait: Duration) -> Self {
+    pub(super) fn too_many_tokens(wait: Duration) -> Self {
         Self {
             status: StatusCode::TOO_MANY_REQUESTS,
             code: "too_many_tokens",
@@ -208,8 +208,8 @@ impl From<ChangeError> for Refusal {
     fn from(error: ChangeError) -> Self {
         let line = chain(&error);
         match error {
-            ChangeError::NoFilter => Self::asked("filter_needed", line),
-            ChangeError::WrongState { .. } => Self::asked("wrong_status", line),
+            ChangeError::NoFilter => Self::bad_request("filter_needed", line),
+            ChangeError::WrongState { .. } => Self::bad_request("wrong_status", line),
             ChangeError::Nobody => Self::nobody(),
             ChangeError::NoOrder => Self::no_order(),
             ChangeError::Source(error) => error.into(),
@@ -225,7 +225,7 @@ impl From<SourceError> for Refusal {
             // The request is valid, but the source does not exist.
             SourceError::Unknown { .. } => Self {
                 status: StatusCode::NOT_FOUND,
-                ..Self::asked("no_such_source", error.to_string())
+                ..Self::bad_request("no_such_source", error.to_string())
             },
             SourceError::Read(error) => error.into(),
         }
@@ -236,7 +236,7 @@ impl From<ForgetError> for Refusal {
     fn from(error: ForgetError) -> Self {
         let line = chain(&error);
         match error {
-            ForgetError::Several { .. } => Self::asked("several_people", line),
+            ForgetError::Several { .. } => Self::bad_request("several_people", line),
             ForgetError::Read(error) => error.into(),
             ForgetError::Write(ref error) => unwritten(error, line),
         }
@@ -260,7 +260,7 @@ impl From<ExplainError> for Refusal {
             ExplainError::Json(_) => "bad_json",
             ExplainError::Call(_) => "unreadable_call",
         };
-        Self::asked(code, chain(&error))
+        Self::bad_request(code, chain(&error))
     }
 }
 

@@ -16,33 +16,33 @@ use crate::model::Timestamp;
 pub(crate) const LASTS: Duration = Duration::from_hours(12);
 
 /// A session that starts now.
-pub(super) fn begin(token: &str, now: Timestamp) -> String {
+pub(super) fn issue(token: &str, now: Timestamp) -> String {
     let ends = now.plus(LASTS).as_millis().to_string();
-    let seal = seal(token.as_bytes(), "session", &ends);
-    format!("{ends}.{seal}")
+    let signature = sign(token.as_bytes(), "session", &ends);
+    format!("{ends}.{signature}")
 }
 
 /// Whether the session was issued under this token and has not expired.
-pub(super) fn holds(session: &str, token: &str, now: Timestamp) -> bool {
+pub(super) fn verify(session: &str, token: &str, now: Timestamp) -> bool {
     let Some((ends, shown)) = session.split_once('.') else {
         return false;
     };
-    let sealed = same(shown, &seal(token.as_bytes(), "session", ends));
+    let is_signed = constant_time_eq(shown, &sign(token.as_bytes(), "session", ends));
     let ends = ends.parse().map(Timestamp::from_millis);
-    sealed && ends.is_ok_and(|ends| ends > now)
+    is_signed && ends.is_ok_and(|ends| ends > now)
 }
 
 /// The CSRF token for a session; `session` is empty where no login is required.
-pub(super) fn form(key: &[u8; 32], session: &str) -> String {
-    seal(key, "form", session)
+pub(super) fn csrf_token(key: &[u8; 32], session: &str) -> String {
+    sign(key, "form", session)
 }
 
 /// Compares two secrets in constant time.
-pub(crate) fn same(one: &str, other: &str) -> bool {
+pub(crate) fn constant_time_eq(one: &str, other: &str) -> bool {
     one.as_bytes().ct_eq(other.as_bytes()).into()
 }
 
-fn seal(key: &[u8], purpose: &str, text: &str) -> String {
+fn sign(key: &[u8], purpose: &str, text: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
     mac.update(format!("klaviyo-relay {purpose} {text}").as_bytes());
     let bytes = mac.finalize().into_bytes();
@@ -65,23 +65,23 @@ mod tests {
     #[test]
     fn a_session_holds_until_it_ends_and_under_its_token_alone() {
         let now = Timestamp::from_millis(1_795_440_000_000);
-        let session = begin(TOKEN, now);
-        assert!(holds(&session, TOKEN, now));
-        assert!(holds(&session, TOKEN, now.plus(LASTS / 2)));
-        assert!(!holds(&session, TOKEN, now.plus(LASTS)), "it ends");
-        assert!(!holds(&session, "another-token-of-32-characters!!", now));
+        let session = issue(TOKEN, now);
+        assert!(verify(&session, TOKEN, now));
+        assert!(verify(&session, TOKEN, now.plus(LASTS / 2)));
+        assert!(!verify(&session, TOKEN, now.plus(LASTS)), "it ends");
+        assert!(!verify(&session, "another-token-of-32-characters!!", now));
         let longer = session.replacen('1', "2", 1);
-        assert!(!holds(&longer, TOKEN, now), "its end is sealed");
+        assert!(!verify(&longer, TOKEN, now), "its end is signed");
         for wrong in ["", ".", TOKEN, "9999999999999.", "9999999999999.00"] {
-            assert!(!holds(wrong, TOKEN, now), "{wrong}");
+            assert!(!verify(wrong, TOKEN, now), "{wrong}");
         }
     }
 
     #[test]
     fn a_form_is_of_one_process_and_one_session() {
-        let form_of = form(&[1; 32], "session");
-        assert_eq!(form_of, form(&[1; 32], "session"));
-        assert_ne!(form_of, form(&[2; 32], "session"));
-        assert_ne!(form_of, form(&[1; 32], ""));
+        let token = csrf_token(&[1; 32], "session");
+        assert_eq!(token, csrf_token(&[1; 32], "session"));
+        assert_ne!(token, csrf_token(&[2; 32], "session"));
+        assert_ne!(token, csrf_token(&[1; 32], ""));
     }
 }

@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::{self, Access, Admin};
+use crate::admin::{self, Admin, Auth};
 use crate::clock::{self, Clock};
 use crate::config::{AnalyticsJs, Config, Endpoint, OutboxConfig};
 use crate::console;
@@ -155,7 +155,7 @@ impl App {
             clock: Arc::clone(&self.clock),
             sandbox: self.sandbox.as_ref().map(|sandbox| sandbox.state.clone()),
             explain: self.explain.subscribe(),
-            access: Access::of(&self.config.admin, clock::secret()),
+            auth: Auth::of(&self.config.admin, clock::secret()),
             // The other half is for idle connections, which are closed when their slot is needed.
             at_once: self.shares.admin.div_ceil(2),
             stop: self.stop_ports.clone(),

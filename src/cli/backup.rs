@@ -106,7 +106,7 @@ pub(super) async fn restore(options: &Restore, config: Config) -> anyhow::Result
     let now = SystemClock.now();
     let restored = Outbox::restore(&config.outbox, &options.file, options.force, now).await?;
     let outbox = attach(&config).await?;
-    let (count, first) = unfinished(&outbox).await?;
+    let (count, first) = open_events(&outbox).await?;
     outbox.close().await;
     if options.json {
         print_json(&json!({
@@ -133,7 +133,7 @@ async fn preview(options: &Restore, config: &Config) -> anyhow::Result<ExitStatu
     let looked = async {
         Outbox::restore(&copy, &options.file, false, SystemClock.now()).await?;
         let outbox = Outbox::attach(&copy).await?;
-        let found = unfinished(&outbox).await;
+        let found = open_events(&outbox).await;
         outbox.close().await;
         found
     };
@@ -158,7 +158,7 @@ fn tempfolder(config: &Config) -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
-async fn unfinished(outbox: &Outbox) -> anyhow::Result<(usize, Vec<Brief>)> {
+async fn open_events(outbox: &Outbox) -> anyhow::Result<(usize, Vec<Brief>)> {
     let selection = Selection {
         states: UNFINISHED.to_vec(),
         ..Selection::default()

@@ -41,12 +41,12 @@ pub(super) struct Options {
 pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<ExitStatus> {
     let all = EventStatus::ALL;
     let outbox = attach(&config).await?;
-    let filter = options.filter.meant();
+    let filter = options.filter.to_filter();
     filter.check_source(&config.ingest, &outbox).await?;
     if options.filter.dry_run {
-        let found = options.filter.meant().find(&outbox, all).await?;
+        let found = options.filter.to_filter().find(&outbox, all).await?;
         outbox.close().await;
-        return options.filter.say(&found, "exported");
+        return options.filter.report(&found, "exported");
     }
     let Some(file) = &options.output else {
         if options.filter.json {
@@ -99,7 +99,7 @@ async fn to_file(options: &Options, outbox: &Outbox, path: &Path) -> anyhow::Res
 }
 
 async fn write_all(options: &Options, outbox: &Outbox, out: &mut impl Write) -> anyhow::Result<u64> {
-    let selection = options.filter.meant().selection(EventStatus::ALL);
+    let selection = options.filter.to_filter().selection(EventStatus::ALL);
     let bar = bar(outbox.newest().await?);
     let (mut after, mut count) = (EventId(0), 0);
     loop {

@@ -8,7 +8,7 @@ use super::{ExitStatus, UsageError, attach, print, print_json};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::model::{EventStatus, EventType, Timestamp};
-use crate::operator::{self, Change, ChangeError, Found};
+use crate::operator::{self, Change, ChangeError, Matches};
 use crate::outbox::{Brief, Selection};
 
 /// The filters of commands that change events. They combine: an event must meet all that are given.
@@ -59,7 +59,7 @@ pub(super) struct Filter {
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {
-    operator::time(text, SystemClock.now()).ok_or_else(|| operator::TIMES.to_owned())
+    operator::parse_time(text, SystemClock.now()).ok_or_else(|| operator::TIME_FORMS.to_owned())
 }
 
 fn order(word: &str) -> Result<String, String> {
@@ -99,7 +99,7 @@ impl Filter {
         misuse: &'static str,
     ) -> anyhow::Result<ExitStatus> {
         let outbox = attach(config).await?;
-        let filter = self.meant();
+        let filter = self.to_filter();
         let (ingest, now) = (&config.ingest, SystemClock.now());
         let made = change.make(&filter, self.dry_run, ingest, &outbox, now);
         let found = match made.await {
@@ -109,11 +109,11 @@ impl Filter {
             made => made?,
         };
         outbox.close().await;
-        self.say(&found, verb)
+        self.report(&found, verb)
     }
 
     /// The filter in the form of the operator module.
-    pub(super) fn meant(&self) -> operator::Filter {
+    pub(super) fn to_filter(&self) -> operator::Filter {
         operator::Filter {
             ids: self.id.clone(),
             status: self.status,
@@ -131,8 +131,8 @@ impl Filter {
     }
 
     /// Prints what was done, or would be: `verb` completes "3 events will be …".
-    pub(super) fn say(&self, found: &Found, verb: &str) -> anyhow::Result<ExitStatus> {
-        let Found { events, first, missing } = found;
+    pub(super) fn report(&self, found: &Matches, verb: &str) -> anyhow::Result<ExitStatus> {
+        let Matches { events, first, missing } = found;
         // Events found by other filters may be in flight by now; only a number of --id that was not changed is an
         // error.
         let end = if missing.is_empty() || self.id.is_empty() {

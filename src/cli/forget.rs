@@ -15,7 +15,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::escape;
 use crate::model::EventId;
-use crate::operator::{Forgotten, SHOWN, brief_json, forget, unfinished, whom};
+use crate::operator::{ErasureReport, SHOWN, brief_json, find_person, forget, open_events};
 use crate::outbox::{OpenError, Outbox, Person, Selection};
 
 /// How often it checks whether the file is clear.
@@ -56,7 +56,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<Exi
         return preview(options, &config).await;
     }
     let (outbox, alone) = open(&config).await?;
-    let person = whom(&outbox, &options.profile).await?;
+    let person = find_person(&outbox, &options.profile).await?;
     known(options, &person)?;
     if !options.yes && !agreed(options, &person)? {
         outbox.close().await;
@@ -133,9 +133,9 @@ fn agreed(options: &Options, person: &Person) -> anyhow::Result<bool> {
 
 async fn preview(options: &Options, config: &Config) -> anyhow::Result<ExitStatus> {
     let outbox = attach(config).await?;
-    let person = whom(&outbox, &options.profile).await?;
+    let person = find_person(&outbox, &options.profile).await?;
     known(options, &person)?;
-    let waiting = unfinished(&person).len();
+    let waiting = open_events(&person).len();
     let ids: Vec<EventId> = person.events.iter().map(|event| event.id).collect();
     let first: Vec<EventId> = ids.iter().take(usize::try_from(SHOWN)?).copied().collect();
     let first = if first.is_empty() {
@@ -163,8 +163,8 @@ async fn preview(options: &Options, config: &Config) -> anyhow::Result<ExitStatu
     Ok(ExitStatus::Done)
 }
 
-fn say(options: &Options, forgotten: &Forgotten, rebuild_due: bool) -> anyhow::Result<ExitStatus> {
-    let Forgotten {
+fn say(options: &Options, forgotten: &ErasureReport, rebuild_due: bool) -> anyhow::Result<ExitStatus> {
+    let ErasureReport {
         erased,
         discarded,
         left,

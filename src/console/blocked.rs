@@ -6,32 +6,32 @@
 use axum::Extension;
 use maud::{Markup, html};
 
+use super::format;
 use super::frame::Section;
-use super::say;
-use super::visit::{Answer, Visit};
+use super::request::{Answer, PageRequest};
 use crate::operator::{Blocked, BlockedHead, Pause};
 
 /// The maximum number of heads that are shown.
 const SHOWN: u32 = 100;
 
 /// The page.
-pub(super) async fn page(Extension(visit): Extension<Visit>) -> Answer {
-    let heads = visit.admin.outbox.blocked_heads(SHOWN).await?;
-    let pauses = visit.admin.outbox.pauses().await?;
+pub(super) async fn page(Extension(request): Extension<PageRequest>) -> Answer {
+    let heads = request.admin.outbox.blocked_heads(SHOWN).await?;
+    let pauses = request.admin.outbox.pauses().await?;
     let main = html! {
-        @for pause in &pauses { (paused(&visit, pause)) }
+        @for pause in &pauses { (paused(&request, pause)) }
         @if heads.worst.is_empty() {
             (nobody())
         } @else {
             (total(&heads))
-            @for head in &heads.worst { (one(&visit, head)) }
+            @for head in &heads.worst { (one(&request, head)) }
         }
     };
-    Ok(visit.page("Blocked", Section::Blocked, &main))
+    Ok(request.page("Blocked", Section::Blocked, &main))
 }
 
 fn nobody() -> Markup {
-    say::empty(
+    format::empty(
         "Nobody is blocked.",
         &html! {
             "A person's events leave one after the other. When one waits for another attempt, is held, or died and holds \
@@ -41,16 +41,16 @@ fn nobody() -> Markup {
     )
 }
 
-fn paused(visit: &Visit, pause: &Pause) -> Markup {
+fn paused(request: &PageRequest, pause: &Pause) -> Markup {
     let what = match pause.family {
         None => "Nothing is sent to anybody".to_owned(),
         Some(family) => format!("Nothing is sent to the endpoint {}", family.word().replace('_', " ")),
     };
     html! {
         div.note.bad role="status" {
-            strong { (what) " since " (say::time(pause.since)) "." }
-            p { (visit.masked(&pause.reason)) }
-            p { "Tried again at " (say::time(pause.probe_at)) ". Releasing an event tries it now." }
+            strong { (what) " since " (format::time(pause.since)) "." }
+            p { (request.masked(&pause.reason)) }
+            p { "Tried again at " (format::time(pause.probe_at)) ". Releasing an event tries it now." }
         }
     }
 }
@@ -59,42 +59,42 @@ fn total(heads: &Blocked) -> Markup {
     let shown = i64::try_from(heads.worst.len()).unwrap_or(i64::MAX);
     let holds = match heads.heads {
         1 => "1 event holds others up".to_owned(),
-        all => format!("{} events hold others up", say::count(all)),
+        all => format!("{} events hold others up", format::count(all)),
     };
     html! {
         p.lead {
             strong { (holds) }
-            @if heads.heads > shown { "; these are the " (say::count(shown)) " that most wait for." }
+            @if heads.heads > shown { "; these are the " (format::count(shown)) " that most wait for." }
             @else { ", those that most wait for first." }
         }
     }
 }
 
-fn one(visit: &Visit, head: &BlockedHead) -> Markup {
+fn one(request: &PageRequest, head: &BlockedHead) -> Markup {
     let heading = format!("event-{}", head.event);
     html! {
         section.card.group aria-labelledby=(heading) {
             h2 id=(heading) {
                 a href={ "/events/" (head.event) } { "Event " (head.event) }
-                @if let Some(profile) = &head.profile { " of " (visit.masked(profile)) }
-                " " (say::status(&head.status))
+                @if let Some(profile) = &head.profile { " of " (request.masked(profile)) }
+                " " (format::status(&head.status))
             }
             p.line {
-                strong { (say::counted(head.waiting, "event")) " behind it" } " "
-                span { "since " (say::time(head.since)) ", " (say::span(visit.now.since(head.since))) } " "
-                span { (next(visit, head)) }
+                strong { (format::counted(head.waiting, "event")) " behind it" } " "
+                span { "since " (format::time(head.since)) ", " (format::span(request.now.since(head.since))) } " "
+                span { (next(request, head)) }
             }
-            p.why { (visit.masked(head.reason.as_deref().unwrap_or("not sent yet"))) }
-            (ways(head))
+            p.why { (request.masked(head.reason.as_deref().unwrap_or("not sent yet"))) }
+            (actions(head))
         }
     }
 }
 
-fn next(visit: &Visit, head: &BlockedHead) -> Markup {
+fn next(request: &PageRequest, head: &BlockedHead) -> Markup {
     match head.next_attempt_at {
         _ if head.in_flight => html! { "is being sent" },
-        Some(at) if at > visit.now => {
-            html! { "tried again at " (say::time(at)) ", in " (say::span(at.since(visit.now))) }
+        Some(at) if at > request.now => {
+            html! { "tried again at " (format::time(at)) ", in " (format::span(at.since(request.now))) }
         }
         Some(_) => html! { "tried as soon as there is room" },
         None => html! { "not tried again by itself" },
@@ -102,14 +102,14 @@ fn next(visit: &Visit, head: &BlockedHead) -> Markup {
 }
 
 /// An action: what it does, its button, and its effect.
-struct Way {
+struct Action {
     change: &'static str,
     button: &'static str,
     class: &'static str,
-    comes_to: String,
+    effect: String,
 }
 
-fn ways(head: &BlockedHead) -> Markup {
+fn actions(head: &BlockedHead) -> Markup {
     if head.in_flight {
         return html! {
             p.hint { "A request of it is in flight, so nothing can be done with it at this moment. Look again soon." }
@@ -117,11 +117,11 @@ fn ways(head: &BlockedHead) -> Markup {
     }
     html! {
         ul.ways {
-            @for way in [again(head), skip(head)] {
+            @for action in [again(head), skip(head)] {
                 li {
-                    a class={ "button " (way.class) }
-                        href={ "/change?do=" (way.change) "&id=" (head.event) "&back=/blocked" } { (way.button) }
-                    span.hint { (way.comes_to) }
+                    a class={ "button " (action.class) }
+                        href={ "/change?do=" (action.change) "&id=" (head.event) "&back=/blocked" } { (action.button) }
+                    span.hint { (action.effect) }
                 }
             }
         }
@@ -129,10 +129,10 @@ fn ways(head: &BlockedHead) -> Markup {
 }
 
 /// Retries the head.
-fn again(head: &BlockedHead) -> Way {
+fn again(head: &BlockedHead) -> Action {
     let behind = behind(head);
     let follow = if head.waiting == 1 { "follows" } else { "follow" };
-    let (change, button, comes_to) = match &*head.status {
+    let (change, button, effect) = match &*head.status {
         "dead" => (
             "replay",
             "Replay it …",
@@ -149,33 +149,33 @@ fn again(head: &BlockedHead) -> Way {
             format!("It is sent at once instead of at its time; once it is through, {behind} {follow}."),
         ),
     };
-    Way {
+    Action {
         change,
         button,
         class: "go",
-        comes_to,
+        effect,
     }
 }
 
 /// Continues without the head.
-fn skip(head: &BlockedHead) -> Way {
+fn skip(head: &BlockedHead) -> Action {
     let behind = behind(head);
     let wait = if head.waiting == 1 { "waits" } else { "wait" };
     let (becomes, later) = match &*head.status {
         "dead" => ("It stays dead", ""),
         _ => ("It is given up and becomes dead", ", then behind them"),
     };
-    Way {
+    Action {
         change: "discard",
         button: "Skip it …",
         class: "danger",
-        comes_to: format!("{becomes}, and {behind} no longer {wait} for it. It can still be replayed{later}."),
+        effect: format!("{becomes}, and {behind} no longer {wait} for it. It can still be replayed{later}."),
     }
 }
 
 fn behind(head: &BlockedHead) -> String {
     match head.waiting {
         1 => "the one behind it".to_owned(),
-        waiting => format!("the {} behind it", say::count(waiting)),
+        waiting => format!("the {} behind it", format::count(waiting)),
     }
 }

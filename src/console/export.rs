@@ -11,19 +11,19 @@ use axum::http::{Uri, header};
 use axum::response::IntoResponse as _;
 use futures_util::stream;
 
-use super::filter::Asked;
-use super::visit::{Answer, Visit};
+use super::filter::FilterParams;
+use super::request::{Answer, PageRequest};
 use crate::model::{EventId, EventStatus, Timestamp};
 use crate::operator::{Outbox, ReadError, Selection, exported_line};
 
 /// The file.
-pub(super) async fn file(Extension(visit): Extension<Visit>, uri: Uri) -> Answer {
-    let asked = Asked::strictly(uri.query().unwrap_or_default(), &[], visit.now)?;
-    let settings = visit.admin.settings();
-    let (ingest, outbox) = (settings.ingest(), &visit.admin.outbox);
-    asked.filter().check_source(ingest, outbox).await?;
-    let body = lines(visit.admin.outbox.clone(), asked.selection());
-    let name = format!("attachment; filename=\"{}\"", name(&asked, visit.now));
+pub(super) async fn file(Extension(request): Extension<PageRequest>, uri: Uri) -> Answer {
+    let params = FilterParams::strictly(uri.query().unwrap_or_default(), &[], request.now)?;
+    let settings = request.admin.settings();
+    let (ingest, outbox) = (settings.ingest(), &request.admin.outbox);
+    params.filter().check_source(ingest, outbox).await?;
+    let body = lines(request.admin.outbox.clone(), params.selection());
+    let name = format!("attachment; filename=\"{}\"", name(&params, request.now));
     let headers = [
         (header::CONTENT_TYPE, "application/x-ndjson".to_owned()),
         (header::CONTENT_DISPOSITION, name),
@@ -49,8 +49,8 @@ fn lines(outbox: Outbox, selection: Selection) -> Body {
 }
 
 /// The file name: `events-dead-2026-11-23T093000Z.ndjson`.
-fn name(asked: &Asked, now: Timestamp) -> String {
-    let states = asked.states().iter().copied().map(EventStatus::word);
+fn name(params: &FilterParams, now: Timestamp) -> String {
+    let states = params.states().iter().copied().map(EventStatus::word);
     let words: Vec<&str> = iter::once("events").chain(states).collect();
     let now = now.to_string();
     let time = now.get(..19).unwrap_or(&now).replace(':', "");

@@ -6,9 +6,9 @@
 
 use maud::{Markup, html};
 
+use super::request::PageRequest;
 pub use super::urls::address;
-use super::visit::Visit;
-use crate::admin::asked as said;
+use crate::admin::params;
 use crate::admin::refusal::Refusal;
 use crate::model::{EventStatus, Timestamp};
 use crate::operator::{self, Selection, SourceError};
@@ -22,7 +22,7 @@ const NAMED: usize = 3;
 
 /// The parameters of a page.
 #[derive(Debug, Default)]
-pub struct Asked {
+pub struct FilterParams {
     /// The filters as they were written, in the order of [`KEYS`].
     texts: Vec<(&'static str, String)>,
     /// The page's own keys.
@@ -45,8 +45,8 @@ pub(super) struct Chip {
     pub(super) words: String,
 }
 
-impl Asked {
-    /// Reads a query or a form. `own`: keys of the page itself, which it reads with [`Asked::own`].
+impl FilterParams {
+    /// Reads a query or a form. `own`: keys of the page itself, which it reads with [`FilterParams::own`].
     pub fn read(pairs: &str, own: &[&'static str], now: Timestamp) -> Self {
         let mut asked = Self::default();
         match serde_urlencoded::from_str::<Vec<(String, String)>>(pairs) {
@@ -68,7 +68,7 @@ impl Asked {
         asked
     }
 
-    /// Like [`Asked::read`], but rejects any error and any key without a value.
+    /// Like [`FilterParams::read`], but rejects any error and any key without a value.
     pub fn strictly(pairs: &str, own: &[&'static str], now: Timestamp) -> Result<Self, Refusal> {
         let mut asked = Self::read(pairs, own, now);
         for key in std::mem::take(&mut asked.empty) {
@@ -78,13 +78,13 @@ impl Asked {
             return Ok(asked);
         };
         let words = format!("`{key}`: {words}");
-        Err(Refusal::asked("bad_query", words))
+        Err(Refusal::bad_request("bad_query", words))
     }
 
     /// Records an error for a source that does not exist.
-    pub(super) async fn known(mut self, visit: &Visit) -> Result<Self, Refusal> {
-        let settings = visit.admin.settings();
-        let (ingest, outbox) = (settings.ingest(), &visit.admin.outbox);
+    pub(super) async fn known(mut self, request: &PageRequest) -> Result<Self, Refusal> {
+        let settings = request.admin.settings();
+        let (ingest, outbox) = (settings.ingest(), &request.admin.outbox);
         match self.filter.check_source(ingest, outbox).await {
             Ok(()) => {}
             Err(error @ SourceError::Unknown { .. }) => self.note("source", &error.to_string()),
@@ -117,16 +117,16 @@ impl Asked {
         let owned = || Some(text.to_owned());
         match key {
             "id" => {
-                filter.ids = text.split(',').map(said::number).collect::<Result<_, _>>()?;
+                filter.ids = text.split(',').map(params::number).collect::<Result<_, _>>()?;
             }
             "status" => {
-                self.states = text.split(',').map(said::status).collect::<Result<_, _>>()?;
+                self.states = text.split(',').map(params::status).collect::<Result<_, _>>()?;
                 filter.status = match self.states[..] {
                     [status] => Some(status),
                     _ => None,
                 };
             }
-            "type" => filter.kind = Some(said::kind(text)?),
+            "type" => filter.kind = Some(params::kind(text)?),
             "name" => filter.event = owned(),
             "source" => filter.source = owned(),
             "profile" => {
@@ -238,16 +238,16 @@ impl Asked {
     }
 
     /// The filters as text, one by one.
-    pub(super) fn chips(&self, visit: &Visit) -> Vec<Chip> {
+    pub(super) fn chips(&self, request: &PageRequest) -> Vec<Chip> {
         let chip = |(key, text): &(&'static str, String)| Chip {
             key,
-            words: words(key, &visit.masked(text)),
+            words: words(key, &request.masked(text)),
         };
         self.texts.iter().map(chip).collect()
     }
 
     /// The title of the list of these events: `Dead events · from shop`.
-    pub(super) fn title(&self, visit: &Visit) -> String {
+    pub(super) fn title(&self, request: &PageRequest) -> String {
         let mut title = match self.text("status") {
             "" => "Events".to_owned(),
             status => {
@@ -256,7 +256,7 @@ impl Asked {
                 format!("{}{rest} events", first.to_uppercase())
             }
         };
-        for chip in self.chips(visit).iter().filter(|chip| chip.key != "status") {
+        for chip in self.chips(request).iter().filter(|chip| chip.key != "status") {
             title.push_str(" · ");
             title.push_str(&chip.words);
         }
@@ -270,10 +270,10 @@ impl Asked {
     }
 }
 
-/// The error text is [`operator::TIMES`], shortened to fit a field.
+/// The error text is [`operator::TIME_FORMS`], shortened to fit a field.
 fn time(text: &str, now: Timestamp) -> Result<Timestamp, Refusal> {
     let words = "is no time; such are 2h, yesterday, 2026-11-23 and 2026-11-23T09:30";
-    operator::time(text, now).ok_or_else(|| Refusal::asked("bad_time", words))
+    operator::parse_time(text, now).ok_or_else(|| Refusal::bad_request("bad_time", words))
 }
 
 fn value<'a>(list: &'a [(&'static str, String)], key: &str) -> Option<&'a str> {
@@ -310,8 +310,8 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_795_534_400_000);
 
-    fn asked(query: &str) -> Asked {
-        Asked::read(query, &["q"], NOW)
+    fn asked(query: &str) -> FilterParams {
+        FilterParams::read(query, &["q"], NOW)
     }
 
     #[test]
@@ -348,7 +348,7 @@ mod tests {
         ] {
             let asked = asked(query);
             assert!(asked.wrong(key).is_some(), "{query}: {:?}", asked.wrongs());
-            assert!(Asked::strictly(query, &[], NOW).is_err(), "{query}");
+            assert!(FilterParams::strictly(query, &[], NOW).is_err(), "{query}");
         }
     }
 
@@ -357,7 +357,7 @@ mod tests {
         let asked = asked("q=&status=&name=A");
         assert!(asked.has_empty() && asked.wrongs().is_empty());
         assert_eq!(asked.address("/events", &[]), "/events?name=A");
-        assert!(Asked::strictly("status=&name=A", &[], NOW).is_err());
+        assert!(FilterParams::strictly("status=&name=A", &[], NOW).is_err());
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub(super) enum Section {
     Dead,
     /// Blocked queues.
     Blocked,
-    /// A trial of a call before it is sent.
+    /// Tries a call before it is sent.
     Try,
     /// The sandbox of this process.
     Sandbox,
@@ -47,7 +47,7 @@ impl Section {
 }
 
 /// What the frame shows of the daemon and the session.
-pub(super) struct Surroundings {
+pub(super) struct FrameContext {
     /// The sandbox is in this process.
     pub(super) in_program: bool,
     /// Requests go to a sandbox, in this process or at a URL.
@@ -60,15 +60,15 @@ pub(super) struct Surroundings {
 pub(super) fn document(
     title: &str,
     section: Section,
-    around: &Surroundings,
-    told: Option<&str>,
+    context: &FrameContext,
+    flash: Option<&str>,
     main: &Markup,
 ) -> Markup {
-    let Surroundings {
+    let FrameContext {
         in_program,
         sandbox,
         logout,
-    } = around;
+    } = context;
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -86,8 +86,8 @@ pub(super) fn document(
                         label.quiet for="q" { "Find an event" }
                         input #q type="search" name="q" placeholder="Order, e-mail, user or message id" autocomplete="off";
                     }
-                    @if let Some(seal) = logout {
-                        form method="post" action="/logout" { (seal) button.plain { "Log out" } }
+                    @if let Some(csrf) = logout {
+                        form method="post" action="/logout" { (csrf) button.plain { "Log out" } }
                     }
                 }
                 @if *sandbox {
@@ -98,7 +98,7 @@ pub(super) fn document(
                 }
                 main #main tabindex="-1" {
                     h1 { (title) }
-                    @if let Some(words) = told { p.note.good role="status" { (words) } }
+                    @if let Some(words) = flash { p.note.good role="status" { (words) } }
                     (main)
                 }
             }

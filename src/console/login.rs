@@ -10,7 +10,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::frame;
-use super::visit::{self, SEAL};
+use super::request::{self, CSRF};
 use crate::admin::Admin;
 use crate::admin::arrival::collected;
 use crate::admin::auth::{self, COOKIE};
@@ -22,53 +22,53 @@ const FORM_BYTES: usize = 64 << 10;
 
 /// The page to open after the login.
 #[derive(Debug, Default, Deserialize)]
-struct After {
+struct LoginQuery {
     #[serde(default)]
     next: String,
 }
 
 /// The fields of the form.
 #[derive(Debug, Deserialize)]
-struct Shown {
+struct LoginForm {
     token: String,
     #[serde(default)]
     next: String,
-    seal: String,
+    csrf: String,
 }
 
 /// The form.
 pub(super) async fn form(State(admin): State<Arc<Admin>>, uri: Uri) -> Response {
-    let after: After = Query::try_from_uri(&uri).map_or_else(|_| After::default(), |Query(after)| after);
-    if !admin.access.asks_for_a_token() {
-        return visit::see_other("/");
+    let query: LoginQuery = Query::try_from_uri(&uri).map_or_else(|_| LoginQuery::default(), |Query(query)| query);
+    if !admin.auth.requires_token() {
+        return request::see_other("/");
     }
-    Html(page(&admin, &after.next, None).into_string()).into_response()
+    Html(page(&admin, &query.next, None).into_string()).into_response()
 }
 
 /// Checks the token and starts a session.
-pub(super) async fn enter(State(admin): State<Arc<Admin>>, request: Request) -> Response {
+pub(super) async fn log_in(State(admin): State<Arc<Admin>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    if !visit::is_from_here(&head) {
-        return visit::refused(&Refusal::OTHER_SITE);
+    if !request::is_from_this_port(&head) {
+        return request::refused(&Refusal::OTHER_SITE);
     }
     let body = match collected(body, FORM_BYTES).await {
         Ok(body) => body,
-        Err(refusal) => return visit::refused(&refusal),
+        Err(refusal) => return request::refused(&refusal),
     };
-    let shown: Result<Shown, _> = serde_urlencoded::from_bytes(&body);
-    let known = |shown: &Shown| session::same(&shown.seal, &admin.access.form(""));
-    let Some(shown) = shown.ok().filter(known) else {
-        return visit::refused(&Refusal::OLD_FORM);
+    let form: Result<LoginForm, _> = serde_urlencoded::from_bytes(&body);
+    let known = |form: &LoginForm| session::constant_time_eq(&form.csrf, &admin.auth.csrf_token(""));
+    let Some(form) = form.ok().filter(known) else {
+        return request::refused(&Refusal::OLD_FORM);
     };
-    match admin.access.log_in(shown.token.trim(), &head, &*admin.clock) {
+    match admin.auth.log_in(form.token.trim(), &head, &*admin.clock) {
         Ok(session) => {
-            let mut response = visit::see_other(&shown.next);
+            let mut response = request::see_other(&form.next);
             let lasts = session::LASTS.as_secs();
-            let mut cookie = visit::cookie(COOKIE, &session, lasts);
+            let mut cookie = request::cookie(COOKIE, &session, lasts);
             if is_https(&head) {
                 cookie.push_str("; Secure");
             }
-            visit::set_cookie(&mut response, &cookie);
+            request::set_cookie(&mut response, &cookie);
             response
         }
         Err(refusal) => {
@@ -76,7 +76,7 @@ pub(super) async fn enter(State(admin): State<Arc<Admin>>, request: Request) -> 
                 StatusCode::UNAUTHORIZED => "This is not the token. It is in [admin] token of the configuration.",
                 _ => "Too many wrong tokens came from your address. Wait a minute.",
             };
-            let page = page(&admin, &shown.next, Some(words));
+            let page = page(&admin, &form.next, Some(words));
             (refusal.status(), Html(page.into_string())).into_response()
         }
     }
@@ -90,12 +90,12 @@ fn is_https(head: &Parts) -> bool {
 }
 
 /// Ends the session, here and in the browser.
-pub(super) async fn out(State(admin): State<Arc<Admin>>, head: Parts) -> Response {
+pub(super) async fn log_out(State(admin): State<Arc<Admin>>, head: Parts) -> Response {
     if let Some(session) = auth::cookie(&head.headers, COOKIE) {
-        admin.access.log_out(session, admin.clock.now());
+        admin.auth.log_out(session, admin.clock.now());
     }
-    let mut response = visit::see_other("/login");
-    visit::set_cookie(&mut response, &visit::cookie(COOKIE, "", 0));
+    let mut response = request::see_other("/login");
+    request::set_cookie(&mut response, &request::cookie(COOKIE, "", 0));
     response
 }
 
@@ -103,7 +103,7 @@ fn page(admin: &Admin, next: &str, wrong: Option<&str>) -> Markup {
     let main = html! {
         form.login method="post" action="/login" {
             @if let Some(words) = wrong { p.note.bad role="alert" { (words) } }
-            input type="hidden" name=(SEAL) value=(admin.access.form(""));
+            input type="hidden" name=(CSRF) value=(admin.auth.csrf_token(""));
             input type="hidden" name="next" value=(next);
             // For password managers.
             input type="hidden" name="username" value="operator" autocomplete="username";

@@ -6,9 +6,9 @@
 //! that the address of a page is its complete state; and that lists mask e-mail addresses and phone numbers unless
 //! `admin.show_personal_data` is set.
 //!
-//! A page is a function in a file of its own that takes a [`visit::Visit`] and passes markup to [`visit::Visit::page`].
-//! May use `admin` (its state, access control and refusals), `operator` (also for the read models of the outbox),
-//! `sandbox`, `metrics`, `model`, `config`, `listener` and `json`.
+//! A page is a function in a file of its own that takes a [`request::PageRequest`] and passes markup to
+//! [`request::PageRequest::page`]. May use `admin` (its state, access control and refusals), `operator` (also for the
+//! read models of the outbox), `sandbox`, `metrics`, `model`, `config`, `listener` and `json`.
 
 mod assets;
 mod blocked;
@@ -19,14 +19,14 @@ mod event;
 mod events;
 mod export;
 pub mod filter;
+mod format;
 mod frame;
 mod login;
 mod overview;
+mod request;
 mod sandbox;
-mod say;
-mod trial;
+mod try_event;
 mod urls;
-mod visit;
 
 use std::sync::Arc;
 
@@ -42,38 +42,38 @@ use crate::admin::Admin;
 use crate::admin::refusal::Refusal;
 
 /// The answer for an unknown path: a page to a browser, JSON to other clients.
-async fn nowhere(State(admin): State<Arc<Admin>>, head: Parts) -> Response {
+async fn not_found(State(admin): State<Arc<Admin>>, head: Parts) -> Response {
     let accept = head.headers.get(header::ACCEPT);
     let accept = accept.and_then(|accept| accept.to_str().ok());
     let is_browser = accept.is_some_and(|accept| accept.contains("text/html"));
-    match admin.access.check_visit(&head, &*admin.clock) {
-        Err(refusal) if is_browser => visit::turned_away(&head, &refusal),
+    match admin.auth.check_page(&head, &*admin.clock) {
+        Err(refusal) if is_browser => request::reject(&head, &refusal),
         Err(refusal) => refusal.into_response(),
-        Ok(()) if is_browser => visit::no_page(&admin, &head),
+        Ok(()) if is_browser => request::no_page(&admin, &head),
         Ok(()) => Refusal::NOT_FOUND.into_response(),
     }
 }
 
 /// The pages, their assets, and the answer for an unknown path.
 pub fn routes(admin: &Arc<Admin>) -> Router<Arc<Admin>> {
-    let guard = middleware::from_fn_with_state(Arc::clone(admin), visit::guard);
+    let guard = middleware::from_fn_with_state(Arc::clone(admin), request::guard);
     Router::new()
         .route("/", get(overview::page))
         .route("/events", get(events::page))
-        .route("/change", get(change::ask).post(change::make))
+        .route("/change", get(change::preview).post(change::confirm))
         .route("/export", get(export::file))
         .route("/dead", get(dead::page))
         .route("/blocked", get(blocked::page))
         .route("/sandbox", get(sandbox::page))
         .route("/events/{number}", get(event::page))
-        .route("/try", get(trial::form).post(trial::explained))
-        .route("/try/send", axum::routing::post(trial::send))
-        .route("/logout", axum::routing::post(login::out))
+        .route("/try", get(try_event::form).post(try_event::explain_call))
+        .route("/try/send", axum::routing::post(try_event::send))
+        .route("/logout", axum::routing::post(login::log_out))
         .route("/live", get(overview::live))
-        .layer(Extension(Arc::new(overview::Live::default())))
+        .layer(Extension(Arc::new(overview::OverviewCache::default())))
         .route_layer(guard)
         // These are needed before the login.
-        .route("/login", get(login::form).post(login::enter))
+        .route("/login", get(login::form).post(login::log_in))
         .route("/assets/{name}", get(assets::serve))
-        .fallback(nowhere)
+        .fallback(not_found)
 }

@@ -1,6 +1,6 @@
 //! The changes an operator can make: replay, hold, release and discard events.
 
-use super::filter::{Filter, Found};
+use super::filter::{Filter, Matches};
 use super::source::SourceError;
 use crate::config::IngestConfig;
 use crate::model::{EventId, EventStatus, Timestamp};
@@ -81,7 +81,7 @@ impl Change {
         ingest: &IngestConfig,
         outbox: &Outbox,
         now: Timestamp,
-    ) -> Result<Found, ChangeError> {
+    ) -> Result<Matches, ChangeError> {
         let allowed = self.states();
         if !filter.is_given() {
             return Err(ChangeError::NoFilter);
@@ -108,7 +108,7 @@ impl Change {
         Ok(found)
     }
 
-    async fn write(self, found: &Found, outbox: &Outbox, now: Timestamp) -> Result<Vec<EventId>, ChangeError> {
+    async fn write(self, found: &Matches, outbox: &Outbox, now: Timestamp) -> Result<Vec<EventId>, ChangeError> {
         let events = found.events.clone();
         let written = match self {
             Self::Replay(how) => outbox.replay(now, events, how).await,
@@ -122,7 +122,7 @@ impl Change {
 
 /// Excludes events in flight: a request that was sent cannot be stopped. This happens before anything is changed, so
 /// that a dry run reports the same.
-async fn leave_out_in_flight(found: &mut Found, outbox: &Outbox) -> Result<(), ChangeError> {
+async fn leave_out_in_flight(found: &mut Matches, outbox: &Outbox) -> Result<(), ChangeError> {
     if found.events.is_empty() {
         return Ok(());
     }

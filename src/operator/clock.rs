@@ -12,7 +12,7 @@ pub const fn clock_code(trouble: ClockTrouble) -> &'static str {
 }
 
 /// The problem and what to do, in a sentence without its full stop.
-pub fn clock_words(trouble: ClockTrouble) -> String {
+pub fn clock_message(trouble: ClockTrouble) -> String {
     match trouble {
         ClockTrouble::Leapt { ahead } => format!(
             "the machine's clock is {} ahead of the time that passed: it leapt, or no daemon ran for so long; nothing is \

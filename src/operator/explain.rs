@@ -3,8 +3,8 @@
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use super::kept::Owed;
 use super::settings::ExplainSettings;
+use super::stored_call::RequestView;
 use crate::ingest;
 use crate::mapper::{Mapped, Planned};
 use crate::model::{EventType, Right, Side, SourceRules, Timestamp};
@@ -61,23 +61,23 @@ pub fn explain(
 
 /// What a call becomes, for a page.
 #[derive(Debug)]
-pub enum Fate {
+pub enum Preview {
     /// Ingest would refuse it: the code and the sentence.
     Refused(String),
     /// Nothing is sent, for this reason.
     Skipped(String),
     /// These requests; at least one.
-    Requests(Vec<Owed>),
+    Requests(Vec<RequestView>),
 }
 
 impl Explanation {
     /// What the call becomes.
-    pub fn fate(&self) -> Fate {
+    pub fn preview(&self) -> Preview {
         match self {
-            Self::Refused { reason, .. } => Fate::Refused(reason.clone()),
+            Self::Refused { reason, .. } => Preview::Refused(reason.clone()),
             Self::Becomes(explained) => match &explained.mapped {
-                Mapped::Skipped(reason) => Fate::Skipped(reason.to_string()),
-                Mapped::Requests(planned) => Fate::Requests(planned.iter().map(Owed::of).collect()),
+                Mapped::Skipped(reason) => Preview::Skipped(reason.to_string()),
+                Mapped::Requests(planned) => Preview::Requests(planned.iter().map(RequestView::of).collect()),
             },
         }
     }
@@ -113,7 +113,7 @@ fn becomes_json(explained: &Explained) -> Value {
 }
 
 fn request_json(planned: &Planned) -> Value {
-    let Owed {
+    let RequestView {
         kind,
         route: (method, path),
         metric: _,
@@ -121,7 +121,7 @@ fn request_json(planned: &Planned) -> Value {
         not_sent,
         warnings,
         rules,
-    } = Owed::of(planned);
+    } = RequestView::of(planned);
     let body = body.and_then(|body| crate::json::from_str(&body).ok());
     json!({
         "kind": kind, "method": method, "path": path, "body": body,

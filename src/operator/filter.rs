@@ -39,7 +39,7 @@ pub struct Filter {
 
 /// The selected events.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct Matches {
     /// All of them, in their order of arrival.
     pub events: Vec<EventId>,
     /// The first ten, as they were when they were found.
@@ -105,7 +105,7 @@ impl Filter {
     }
 
     /// Finds the matching events that are in one of `states`.
-    pub async fn find(&self, outbox: &Outbox, states: &[EventStatus]) -> Result<Found, ReadError> {
+    pub async fn find(&self, outbox: &Outbox, states: &[EventStatus]) -> Result<Matches, ReadError> {
         // An event whose call was deleted cannot be sent; the call of a waiting event is always stored.
         let selection = Selection {
             kept: true,
@@ -121,7 +121,7 @@ impl Filter {
         };
         let known: HashSet<&EventId> = events.iter().collect();
         let missing = self.ids.iter().filter(|id| !known.contains(&EventId(**id)));
-        Ok(Found {
+        Ok(Matches {
             missing: missing.copied().collect(),
             events,
             first,
@@ -129,7 +129,7 @@ impl Filter {
     }
 }
 
-impl Found {
+impl Matches {
     /// Keeps only changed events and excludes the others: they were sent or finished in the meantime.
     pub(super) fn keep(&mut self, changed: &[EventId]) {
         let changed: HashSet<&EventId> = changed.iter().collect();

@@ -15,7 +15,7 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// The result.
 #[derive(Debug, Default)]
-pub struct Forgotten {
+pub struct ErasureReport {
     /// The number of erased events.
     pub erased: usize,
     /// Those of them that were still waiting.
@@ -46,7 +46,7 @@ pub enum ForgetError {
 }
 
 /// The one person that a search word names; a person without events when there is none.
-pub async fn whom(outbox: &Outbox, word: &str) -> Result<Person, ForgetError> {
+pub async fn find_person(outbox: &Outbox, word: &str) -> Result<Person, ForgetError> {
     let mut found: Option<(Identifier, Person)> = None;
     for name in Selection::people(word) {
         let person = outbox.person(std::slice::from_ref(&name)).await?;
@@ -79,8 +79,8 @@ pub async fn forget(
     clock: &dyn Clock,
     person: Person,
     wait: Duration,
-) -> Result<Forgotten, ForgetError> {
-    let mut forgotten = Forgotten::default();
+) -> Result<ErasureReport, ForgetError> {
+    let mut forgotten = ErasureReport::default();
     let mut person = person;
     if person.events.is_empty() {
         return Ok(forgotten);
@@ -96,10 +96,10 @@ pub async fn forget(
         if !waiting.is_empty() {
             outbox.discard(clock.now(), waiting).await.map_err(ForgetError::Write)?;
         }
-        let before: Vec<EventId> = unfinished(&person);
+        let before: Vec<EventId> = open_events(&person);
         // Uses all names of the person: erased events no longer lead to the others.
         person = outbox.person(&person.identifiers).await?;
-        let left = unfinished(&person);
+        let left = open_events(&person);
         forgotten.discarded += before.iter().filter(|id| !left.contains(id)).count();
         if left.is_empty() {
             let erased = outbox
@@ -119,7 +119,7 @@ pub async fn forget(
 }
 
 /// The unfinished events of a person.
-pub fn unfinished(person: &Person) -> Vec<EventId> {
+pub fn open_events(person: &Person) -> Vec<EventId> {
     let unfinished = person.events.iter().filter(|event| !event.done);
     unfinished.map(|event| event.id).collect()
 }

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::clock::{clock_code, clock_words};
-use super::filter::Found;
-use super::log::{log_code, log_words};
+use super::clock::{clock_code, clock_message};
+use super::filter::Matches;
 use super::masked::masked_text;
+use super::wal::{wal_code, wal_message};
 use crate::outbox::{Audit, Brief, ClockTrouble, DeadGroup, DeadGroups, EventReport, FailingAlone, Pause, Status};
 use crate::segment::{redact_write_key, repair_surrogates};
 
@@ -57,7 +57,7 @@ pub(super) fn status_json(status: &Status, sandbox: bool) -> Value {
     });
     let log = status.log.as_ref().map(|trouble| {
         json!({
-            "code": log_code(trouble), "since": trouble.since.to_string(), "message": log_words(trouble),
+            "code": wal_code(trouble), "since": trouble.since.to_string(), "message": wal_message(trouble),
             "wal_bytes": trouble.wal_bytes,
         })
     });
@@ -70,7 +70,7 @@ pub(super) fn status_json(status: &Status, sandbox: bool) -> Value {
 }
 
 fn clock_json(trouble: ClockTrouble) -> Value {
-    json!({"code": clock_code(trouble), "message": clock_words(trouble)})
+    json!({"code": clock_code(trouble), "message": clock_message(trouble)})
 }
 
 /// Dead events by reason.
@@ -86,7 +86,7 @@ pub fn dead_json(dead: &DeadGroups) -> Value {
     json!({ "reasons": groups, "older_left_out": dead.older })
 }
 
-impl Found {
+impl Matches {
     /// The changed events, or with `dry_run` the selected ones: the count, the first of them, and the requested numbers
     /// that were excluded.
     pub fn json(&self, dry_run: bool) -> Value {

@@ -8,24 +8,24 @@
 
 mod change;
 mod clock;
+mod disk;
 mod edited;
 mod explain;
 mod exported;
 mod filter;
 mod forget;
 mod json;
-mod kept;
-mod log;
 mod masked;
 mod overview;
 mod refused;
-mod room;
 mod settings;
 mod shared;
 mod size;
 mod source;
-mod take;
-mod when;
+mod stored_call;
+mod submit;
+mod time_expr;
+mod wal;
 
 // The read models of the outbox that the pages show: they use this module, and not the outbox.
 pub use crate::outbox::{
@@ -34,22 +34,22 @@ pub use crate::outbox::{
     WriteError,
 };
 pub use change::{Change, ChangeError};
-pub use clock::{clock_code, clock_words};
+pub use clock::{clock_code, clock_message};
+pub use disk::disk_message;
 pub use edited::{Draft, draft, edited_from};
-pub use explain::{ExplainError, Explanation, Fate, explain};
+pub use explain::{ExplainError, Explanation, Preview, explain};
 pub use exported::exported_line;
-pub use filter::{Filter, Found, SHOWN};
-pub use forget::{ForgetError, Forgotten, forget, unfinished, whom};
+pub use filter::{Filter, Matches, SHOWN};
+pub use forget::{ErasureReport, ForgetError, find_person, forget, open_events};
 pub use json::{audit_json, brief_json, dead_json, event_json};
-pub use kept::{FieldRule, Kept, Owed, Rules, awaited, kept, route};
-pub use log::{damage_words, log_advice, log_code, log_words};
 pub use masked::masked_text;
 pub use overview::overview_json;
 pub use refused::{refused_json, refused_last, refused_sender};
-pub use room::disk_words;
 pub use settings::ExplainSettings;
-pub use shared::{SHARED_CODE, shared_advice, shared_words};
+pub use shared::{SHARED_CODE, shared_advice, shared_message};
 pub use size::bytes;
 pub use source::SourceError;
-pub use take::{Foreseen, TakeError, Taken, foresee, take};
-pub use when::{TIMES, time};
+pub use stored_call::{FieldRule, Remapped, RequestView, StoredCall, awaited, route, stored_call};
+pub use submit::{SubmitError, SubmitPreview, Submitted, preview_submit, submit};
+pub use time_expr::{TIME_FORMS, parse_time};
+pub use wal::{damage_message, wal_advice, wal_code, wal_message};

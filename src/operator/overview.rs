@@ -6,9 +6,9 @@ use crate::config::OutboxConfig;
 use crate::model::Timestamp;
 use crate::outbox::Overview;
 
+use super::disk::disk_message;
 use super::json::status_json;
 use super::refused::refused_json;
-use super::room::disk_words;
 
 /// The time spans of every rate.
 const SPANS: [&str; 4] = ["minute", "five_minutes", "hour", "day"];
@@ -53,7 +53,7 @@ pub fn overview_json(overview: &Overview, outbox: &OutboxConfig, sandbox: bool) 
     status["refused_at_the_door"] = refused_json(&overview.refused);
     let not_taken = overview.config_not_taken.map(|since| since.to_string());
     status["config_not_taken_since"] = json!(not_taken);
-    status["refuses"] = json!(disk_words(overview.free_bytes, outbox.min_free_disk));
+    status["refuses"] = json!(disk_message(overview.free_bytes, outbox.min_free_disk));
     let stopped = overview.stopped.iter().map(|stopped| {
         json!({
             "status": stopped.status, "events": stopped.heads, "waiting": stopped.behind,

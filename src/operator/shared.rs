@@ -6,7 +6,7 @@ use crate::outbox::SharedIdentifier;
 pub const SHARED_CODE: &str = "shared_identifier";
 
 /// The problem, in a sentence without its full stop; `name` is the identifier in the form that the place shows.
-pub fn shared_words(shared: &SharedIdentifier, name: &str) -> String {
+pub fn shared_message(shared: &SharedIdentifier, name: &str) -> String {
     let SharedIdentifier { waiting, people, .. } = shared;
     format!(
         "{waiting} events wait in one queue, that of {name}, which the calls of at least {people} people name: each waits for \

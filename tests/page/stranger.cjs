@@ -17,7 +17,7 @@ async function elsewhere(body) {
   return { url: `http://localhost:${server.address().port}/`, close: () => server.close() }
 }
 
-/** A form that sends what a form of ours would send; even its seal is right. */
+/** A form that sends what a form of ours would send; even its CSRF token is right. */
 function form(action, fields, name) {
   const inputs = Object.entries(fields).map(([name, value]) => `<input name="${name}" value="${value}">`)
   return `<form method="post" action="${action}">${inputs.join('')}<button>${name}</button></form>`
@@ -28,14 +28,14 @@ play(async ({ told, watch, visitor }) => {
   await page.goto(WANTED)
   if (told.token) await logIn(page, told.token)
   await page.waitForURL(WANTED)
-  const sealed = page.locator('form[method=post] input[name=seal]')
-  const seal = (await sealed.count()) ? await sealed.first().inputValue() : ''
+  const tokens = page.locator('form[method=post] input[name=csrf]')
+  const csrf = (await tokens.count()) ? await tokens.first().inputValue() : ''
 
   const other = await elsewhere(
     `<a href="${told.address}${WANTED}">the relay</a>` +
-      form(`${told.address}/logout`, { seal }, 'log out') +
-      form(`${told.address}/login`, { seal, token: told.token ?? 'x', next: '/' }, 'log in') +
-      form(`${told.address}/change`, { seal, do: 'discard', id: '1', back: '/' }, 'discard')
+      form(`${told.address}/logout`, { csrf }, 'log out') +
+      form(`${told.address}/login`, { csrf, token: told.token ?? 'x', next: '/' }, 'log in') +
+      form(`${told.address}/change`, { csrf, do: 'discard', id: '1', back: '/' }, 'discard')
   )
   watch.known.push(new URL(other.url).origin)
   try {

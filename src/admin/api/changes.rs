@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::super::Admin;
 use super::super::refusal::Refusal;
-use super::asked;
+use super::params;
 use crate::model::Side;
 use crate::operator::{self, Change};
 use crate::outbox::{Replay, Selection};
@@ -27,8 +27,8 @@ type Answer = Result<Json<Value>, Refusal>;
 /// The body of a change.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asked {
-    filter: asked::Filter,
+struct ChangeBody {
+    filter: params::Filter,
     #[serde(default)]
     dry_run: bool,
 }
@@ -37,8 +37,8 @@ struct Asked {
 #[expect(clippy::struct_excessive_bools, reason = "the options of the command, by its names")]
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct AskedReplay {
-    filter: asked::Filter,
+struct ReplayBody {
+    filter: params::Filter,
     #[serde(default)]
     dry_run: bool,
     #[serde(default)]
@@ -54,7 +54,7 @@ struct AskedReplay {
 /// The body of an erasure.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct AskedForget {
+struct EraseBody {
     profile: String,
     #[serde(default)]
     dry_run: bool,
@@ -68,18 +68,18 @@ struct ExplainQuery {
 }
 
 pub(super) async fn replay(State(admin): State<Arc<Admin>>, request: Request) -> Answer {
-    let asked: AskedReplay = asked::json(request, CHANGE_BYTES).await?;
-    let AskedReplay {
+    let body: ReplayBody = params::json(request, CHANGE_BYTES).await?;
+    let ReplayBody {
         filter,
         dry_run,
         consent,
         backfill,
         as_sent,
         again,
-    } = asked;
+    } = body;
     if backfill && as_sent {
         let words = "backfill and as_sent exclude each other: what was sent once is not changed";
-        return Err(Refusal::asked("contradiction", words));
+        return Err(Refusal::bad_request("contradiction", words));
     }
     let how = Replay {
         consent,
@@ -87,34 +87,34 @@ pub(super) async fn replay(State(admin): State<Arc<Admin>>, request: Request) ->
         as_sent,
         again,
     };
-    make(admin, Change::Replay(how), Asked { filter, dry_run }).await
+    make(admin, Change::Replay(how), ChangeBody { filter, dry_run }).await
 }
 
 pub(super) async fn hold(State(admin): State<Arc<Admin>>, request: Request) -> Answer {
-    let asked = asked::json(request, CHANGE_BYTES).await?;
-    make(admin, Change::Hold, asked).await
+    let body = params::json(request, CHANGE_BYTES).await?;
+    make(admin, Change::Hold, body).await
 }
 
 pub(super) async fn release(State(admin): State<Arc<Admin>>, request: Request) -> Answer {
-    let asked = asked::json(request, CHANGE_BYTES).await?;
-    make(admin, Change::Release, asked).await
+    let body = params::json(request, CHANGE_BYTES).await?;
+    make(admin, Change::Release, body).await
 }
 
 pub(super) async fn discard(State(admin): State<Arc<Admin>>, request: Request) -> Answer {
-    let asked = asked::json(request, CHANGE_BYTES).await?;
-    make(admin, Change::Discard, asked).await
+    let body = params::json(request, CHANGE_BYTES).await?;
+    make(admin, Change::Discard, body).await
 }
 
 /// Like the command `forget`, but waits a shorter time for requests in flight: the client can repeat the request.
 pub(super) async fn forget(State(admin): State<Arc<Admin>>, request: Request) -> Answer {
-    let AskedForget { profile, dry_run } = asked::json(request, CHANGE_BYTES).await?;
+    let EraseBody { profile, dry_run } = params::json(request, CHANGE_BYTES).await?;
     if Selection::people(&profile).is_empty() {
         return Err(Refusal::nobody());
     }
-    let person = operator::whom(&admin.outbox, &profile).await?;
+    let person = operator::find_person(&admin.outbox, &profile).await?;
     let events = person.events.len();
     if dry_run {
-        let waiting = operator::unfinished(&person).len();
+        let waiting = operator::open_events(&person).len();
         return Ok(Json(json!({"dry_run": true, "count": events, "waiting": waiting})));
     }
     let forgotten = operator::forget(&admin.outbox, &*admin.clock, person, FORGET_PATIENCE).await?;
@@ -126,25 +126,25 @@ pub(super) async fn forget(State(admin): State<Arc<Admin>>, request: Request) ->
 
 /// Returns what `explain --json` prints.
 pub(super) async fn explain(State(admin): State<Arc<Admin>>, request: Request) -> Answer {
-    let ExplainQuery { side } = asked::read_query(request.uri())?;
+    let ExplainQuery { side } = params::read_query(request.uri())?;
     let read = |word: String| {
-        let wrong = || Refusal::asked("bad_side", "a side is `server` or `client`");
+        let wrong = || Refusal::bad_request("bad_side", "a side is `server` or `client`");
         Side::from_word(&word).ok_or_else(wrong)
     };
     let side = side.map(read).transpose()?;
     let settings = admin.settings();
-    let call = asked::json_text(request, settings.max_event_bytes()).await?;
+    let call = params::json_text(request, settings.max_event_bytes()).await?;
     let call = call.trim_start_matches('\u{feff}').trim();
     let explained = operator::explain(call, side, &settings, admin.clock.now())?;
     Ok(Json(explained.json()))
 }
 
 /// Makes a change in chunks. When the client disconnects, finished chunks stay; a repeated request does the rest.
-async fn make(admin: Arc<Admin>, change: Change, asked: Asked) -> Answer {
+async fn make(admin: Arc<Admin>, change: Change, body: ChangeBody) -> Answer {
     let now = admin.clock.now();
-    let filter = asked.filter.read(now)?;
+    let filter = body.filter.read(now)?;
     let settings = admin.settings();
     let ingest = settings.ingest();
-    let made = change.make(&filter, asked.dry_run, ingest, &admin.outbox, now);
-    Ok(Json(made.await?.json(asked.dry_run)))
+    let made = change.make(&filter, body.dry_run, ingest, &admin.outbox, now);
+    Ok(Json(made.await?.json(body.dry_run)))
 }

@@ -5,8 +5,8 @@
 //! without a CORS preflight, which is never allowed. A new route needs a handler, a line in [`routes`] and a path in
 //! the document. One test compares routes and document; another sends the documented requests to every route.
 
-pub mod asked;
 mod changes;
+pub mod params;
 mod reads;
 
 use std::sync::Arc;

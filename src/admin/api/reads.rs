@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::super::Admin;
 use super::super::refusal::Refusal;
-use super::asked::{self, Listed};
+use super::params::{self, Listed};
 use crate::model::EventId;
 use crate::operator::{audit_json, brief_json, dead_json, event_json, overview_json};
 
@@ -38,7 +38,7 @@ pub(super) async fn events(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer 
         find,
         before,
         limit,
-    } = asked::listed(&uri, admin.clock.now())?;
+    } = params::listed(&uri, admin.clock.now())?;
     let settings = admin.settings();
     filter.check_source(settings.ingest(), &admin.outbox).await?;
     if let Some(word) = find {
@@ -73,12 +73,12 @@ pub(super) async fn event(State(admin): State<Arc<Admin>>, word: Result<Path<Str
 
 /// Dead events by reason, largest group first. Reasons that differ only in ids are one group.
 pub(super) async fn dead(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
-    let groups = admin.outbox.dead_groups(asked::limit(&uri)?).await?;
+    let groups = admin.outbox.dead_groups(params::limit(&uri)?).await?;
     Ok(Json(dead_json(&groups)))
 }
 
 /// The blocked profiles, the longest wait first.
 pub(super) async fn blocked(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
-    let profiles = admin.outbox.blocked_profiles(asked::limit(&uri)?).await?;
+    let profiles = admin.outbox.blocked_profiles(params::limit(&uri)?).await?;
     Ok(Json(json!({ "profiles": profiles })))
 }

@@ -13,7 +13,7 @@ use crate::app;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{AnalyticsJs, Config, DEV_WRITE_KEY, SourceConfig};
 use crate::model::Timestamp;
-use crate::operator::damage_words;
+use crate::operator::damage_message;
 use crate::outbox::{OpenError, Outbox, try_to_make};
 
 /// Check the configuration, certificate, outbox, disk, ports, clock, key, scopes and lists; say how to correct errors
@@ -160,7 +160,7 @@ async fn outbox(config: &Config) -> Finding {
             outbox.close().await;
             let sqlite = sqlite.unwrap_or_default();
             if let Some(damage) = damage {
-                return Finding::Wrong(format!("outbox: {}", damage_words(damage)));
+                return Finding::Wrong(format!("outbox: {}", damage_message(damage)));
             }
             match status {
                 Ok(status) => match status.audit.iter().find(|(name, _)| name == "difference") {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Shown;
-use crate::operator::{Owed, Rules, event_json};
+use crate::operator::{Remapped, RequestView, event_json};
 
 pub(super) fn of(shown: &Shown) -> Value {
     let mut event = event_json(&shown.report);
@@ -15,14 +15,14 @@ pub(super) fn of(shown: &Shown) -> Value {
 }
 
 /// What the call becomes now: the rules of each request, or the reason for no request.
-fn rules(now: &Rules) -> Value {
+fn rules(now: &Remapped) -> Value {
     match now {
-        Rules::Unknown => Value::Null,
-        Rules::Nothing(reason) => json!({"skipped": reason}),
-        Rules::Requests(planned) => planned
+        Remapped::Unknown => Value::Null,
+        Remapped::Nothing(reason) => json!({"skipped": reason}),
+        Remapped::Requests(planned) => planned
             .iter()
             .map(|planned| {
-                let Owed { kind, rules, .. } = Owed::of(planned);
+                let RequestView { kind, rules, .. } = RequestView::of(planned);
                 json!({"kind": kind, "rules": rules})
             })
             .collect(),

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::screen::Screen;
 use super::{ExitStatus, attach, print, print_json};
 use crate::config::Config;
-use crate::operator::{ExplainSettings, Rules, kept};
+use crate::operator::{ExplainSettings, Remapped, stored_call};
 use crate::outbox::EventReport;
 
 /// Show an event: when it came, what it became by which rules, each attempt, Klaviyo's answer, and who waits for whom
@@ -31,7 +31,7 @@ pub(super) struct Options {
 /// An event, and what its call would become now.
 struct Shown {
     report: EventReport,
-    now: Rules,
+    now: Remapped,
 }
 
 pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<ExitStatus> {
@@ -49,8 +49,8 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<Exi
     let mut shown = Vec::with_capacity(ids.len());
     for id in ids {
         if let Some(report) = outbox.report(id).await? {
-            let kept = kept(&outbox, &settings, &report).await?;
-            let now = kept.map_or(Rules::Unknown, |kept| kept.rules);
+            let stored = stored_call(&outbox, &settings, &report).await?;
+            let now = stored.map_or(Remapped::Unknown, |stored| stored.remapped);
             shown.push(Shown { report, now });
         }
     }

@@ -5,7 +5,7 @@ use crate::cli::screen::Screen;
 use crate::klaviyo;
 use crate::mapper::Planned;
 use crate::model::EventId;
-use crate::operator::{Rules, awaited, route};
+use crate::operator::{Remapped, awaited, route};
 use crate::outbox::{AttemptReport, DeliveryReport, EventReport};
 use crate::segment::redact_write_key;
 
@@ -189,12 +189,12 @@ fn unmapped(screen: &mut Screen, shown: &Shown) {
         return;
     }
     match &shown.now {
-        Rules::Unknown => {}
-        Rules::Nothing(reason) => {
+        Remapped::Unknown => {}
+        Remapped::Nothing(reason) => {
             screen.end();
             screen.line(format_args!("it owes no request: {reason}"));
         }
-        Rules::Requests(planned) => {
+        Remapped::Requests(planned) => {
             screen.end();
             screen.line(format_args!("it owes no request yet; by the rules of now it would owe"));
             for planned in planned {

@@ -7,8 +7,8 @@ use crate::cli::screen::Screen;
 use crate::config::Config;
 use crate::model::Timestamp;
 use crate::operator::{
-    bytes, clock_words, disk_words, log_advice, log_words, masked_text, refused_last, refused_sender, shared_advice,
-    shared_words,
+    bytes, clock_message, disk_message, masked_text, refused_last, refused_sender, shared_advice, shared_message,
+    wal_advice, wal_message,
 };
 use crate::outbox::{Flow, LimitsInUse, Overview, SourceRate, Status};
 
@@ -18,7 +18,7 @@ const REASON: usize = 160;
 /// Writes the screen.
 pub(super) fn write(screen: &mut Screen, overview: &Overview, config: &Config, sandbox: bool, now: Timestamp) {
     let status = &overview.status;
-    if let Some(words) = disk_words(overview.free_bytes, config.outbox.min_free_disk) {
+    if let Some(words) = disk_message(overview.free_bytes, config.outbox.min_free_disk) {
         let words = words.replacen("new events are refused", "NEW EVENTS ARE REFUSED", 1);
         screen.toned_line(Tone::Bad, format_args!("{words}"));
         screen.line(format_args!("  free space; it goes on by itself"));
@@ -104,17 +104,17 @@ fn alarms(screen: &mut Screen, status: &Status, sandbox: bool) {
     }
     for shared in &status.shared_identifiers {
         let name = &shared.identifier;
-        screen.toned_line(Tone::Note, format_args!("{}", shared_words(shared, name)));
+        screen.toned_line(Tone::Note, format_args!("{}", shared_message(shared, name)));
         screen.line(format_args!("  {}", shared_advice(name)));
         screen.end();
     }
     if let Some(trouble) = &status.log {
-        screen.toned_line(Tone::Bad, format_args!("{}", log_words(trouble)));
-        screen.line(format_args!("  {}", log_advice(trouble)));
+        screen.toned_line(Tone::Bad, format_args!("{}", wal_message(trouble)));
+        screen.line(format_args!("  {}", wal_advice(trouble)));
         screen.end();
     }
     for trouble in &status.clock {
-        screen.toned_line(Tone::Bad, format_args!("{}", clock_words(*trouble)));
+        screen.toned_line(Tone::Bad, format_args!("{}", clock_message(*trouble)));
         screen.end();
     }
 }

@@ -5,18 +5,23 @@ use maud::{Markup, html};
 
 use super::super::events::list;
 use super::super::frame::Section;
-use super::super::visit::Visit;
-use super::{Held, Plan, Seen, words};
+use super::super::request::PageRequest;
+use super::{ChangePreview, Plan, Unchanged, texts};
 use crate::operator::{Change, Replay};
 
 /// The page.
-pub(super) fn page(visit: &Visit, plan: &Plan, seen: &Seen, held: Option<&Held>) -> Response {
-    let count = seen.found.events.len();
+pub(super) fn page(
+    request: &PageRequest,
+    plan: &Plan,
+    preview: &ChangePreview,
+    unchanged: Option<&Unchanged>,
+) -> Response {
+    let count = preview.found.events.len();
     let main = html! {
-        @if let Some(held) = held { (unchanged(held, count)) }
-        p.soft { "Meant: " (plan.asked.title(visit)) ". This works on events that are " (words::works_on(plan.change)) "; \
+        @if let Some(unchanged) = unchanged { (nothing_changed(unchanged, count)) }
+        p.soft { "Meant: " (plan.params.title(request)) ". This works on events that are " (texts::works_on(plan.change)) "; \
                   others stay as they are." }
-        (left_out(plan, seen))
+        (left_out(plan, preview))
         @if count == 0 {
             div.empty {
                 p { strong { "No event is meant, so there is nothing to do." } }
@@ -26,31 +31,31 @@ pub(super) fn page(visit: &Visit, plan: &Plan, seen: &Seen, held: Option<&Held>)
             div.card {
                 h2 { "What will happen" }
                 ul.means {
-                    (words::means(plan.change))
+                    (texts::means(plan.change))
                     li { "Events that arrive from now on are not touched." }
                 }
-                (confirm(visit, plan, seen))
+                (confirm(request, plan, preview))
             }
-            (sample(visit, plan, seen))
+            (sample(request, plan, preview))
         }
     };
     let title = match count {
         0 => "Nothing to do".to_owned(),
-        count => words::title(plan.change, count),
+        count => texts::title(plan.change, count),
     };
-    visit.page(&title, Section::Events, &main)
+    request.page(&title, Section::Events, &main)
 }
 
-fn unchanged(held: &Held, count: usize) -> Markup {
+fn nothing_changed(unchanged: &Unchanged, count: usize) -> Markup {
     html! {
         div.note.warn role="alert" {
             strong { "Nothing was changed." }
-            @match held {
-                Held::Counted(shown) => p {
-                    (words::counted(*shown)) " " (if *shown == 1 { "was" } else { "were" })
-                    " meant when you looked, and it is " (words::counted(count)) " now. Look again, then confirm."
+            @match unchanged {
+                Unchanged::Counted(shown) => p {
+                    (texts::counted(*shown)) " " (if *shown == 1 { "was" } else { "were" })
+                    " meant when you looked, and it is " (texts::counted(count)) " now. Look again, then confirm."
                 },
-                Held::Contradiction => p {
+                Unchanged::Contradiction => p {
                     "Two options exclude each other: requests that are sent as they were cannot be marked to start no \
                      flows. Choose one of them."
                 },
@@ -59,23 +64,23 @@ fn unchanged(held: &Held, count: usize) -> Markup {
     }
 }
 
-fn left_out(plan: &Plan, seen: &Seen) -> Markup {
-    let missing = seen.found.missing.len();
+fn left_out(plan: &Plan, preview: &ChangePreview) -> Markup {
+    let missing = preview.found.missing.len();
     html! {
         @if missing > 0 {
             div.note.warn {
-                strong { "Left out: " (words::counted(missing)) " of those asked for by number." }
+                strong { "Left out: " (texts::counted(missing)) " of those asked for by number." }
                 ul {
-                    @for (id, brief) in &seen.left_out { li { (id) ": " (words::why(plan.change, brief.as_ref())) "." } }
-                    @if missing > seen.left_out.len() { li { "… and " (missing - seen.left_out.len()) " more." } }
+                    @for (id, brief) in &preview.left_out { li { (id) ": " (texts::why(plan.change, brief.as_ref())) "." } }
+                    @if missing > preview.left_out.len() { li { "… and " (missing - preview.left_out.len()) " more." } }
                 }
             }
         }
     }
 }
 
-fn confirm(visit: &Visit, plan: &Plan, seen: &Seen) -> Markup {
-    let events = &seen.found.events;
+fn confirm(request: &PageRequest, plan: &Plan, preview: &ChangePreview) -> Markup {
+    let events = &preview.found.events;
     let highest = events.iter().map(|id| id.0).max().unwrap_or_default();
     let class = match plan.change {
         Change::Discard => "danger",
@@ -83,12 +88,12 @@ fn confirm(visit: &Visit, plan: &Plan, seen: &Seen) -> Markup {
     };
     html! {
         form method="post" action="/change" {
-            (visit.sealed())
+            (request.csrf_field())
             input type="hidden" name="do" value=(plan.verb());
             input type="hidden" name="back" value=(plan.back);
             input type="hidden" name="count" value=(events.len());
             input type="hidden" name="highest" value=(highest);
-            @for (key, text) in plan.asked.fixed() { input type="hidden" name=(key) value=(text); }
+            @for (key, text) in plan.params.fixed() { input type="hidden" name=(key) value=(text); }
             @match plan.change {
                 Change::Replay(how) => (replay_options(how)),
                 Change::Hold | Change::Release | Change::Discard => (option(
@@ -97,7 +102,7 @@ fn confirm(visit: &Visit, plan: &Plan, seen: &Seen) -> Markup {
                 )),
             }
             div.actions {
-                button class=(class) { (words::order(plan.change, events.len())) }
+                button class=(class) { (texts::order(plan.change, events.len())) }
                 a.button href=(plan.back) { "Cancel" }
             }
         }
@@ -130,18 +135,18 @@ fn option(key: &str, chosen: bool, label: &str, hint: &str) -> Markup {
     }
 }
 
-fn sample(visit: &Visit, plan: &Plan, seen: &Seen) -> Markup {
-    let (first, count) = (&seen.found.first, seen.found.events.len());
+fn sample(request: &PageRequest, plan: &Plan, preview: &ChangePreview) -> Markup {
+    let (first, count) = (&preview.found.first, preview.found.events.len());
     let heading = if first.len() < count {
-        format!("The first {} of {}", first.len(), words::counted(count))
+        format!("The first {} of {}", first.len(), texts::counted(count))
     } else {
         "All of them".to_owned()
     };
     html! {
         h2 { (heading) }
-        (list::table(visit, &heading, &first.iter().collect::<Vec<_>>(), None))
+        (list::table(request, &heading, &first.iter().collect::<Vec<_>>(), None))
         @if first.len() < count {
-            p { a href=(plan.asked.address("/events", &[])) { "Look at all that meet the filters" } }
+            p { a href=(plan.params.address("/events", &[])) { "Look at all that meet the filters" } }
         }
     }
 }

@@ -6,18 +6,18 @@
 //! the events that were counted: events that start to match the filters in between stay unchanged.
 
 mod form;
-mod words;
+mod texts;
 
 use axum::Extension;
 use axum::body::Bytes;
 use axum::http::{StatusCode, Uri};
 
-use super::filter::Asked;
-use super::visit::{self, Answer, SEAL, Visit};
-use crate::admin::asked::number;
+use super::filter::FilterParams;
+use super::request::{self, Answer, CSRF, PageRequest};
+use crate::admin::params::number;
 use crate::admin::refusal::Refusal;
 use crate::model::EventId;
-use crate::operator::{self, Brief, Change, Found, Replay, Selection};
+use crate::operator::{self, Brief, Change, Matches, Replay, Selection};
 
 /// How many excluded event numbers are listed with their reason.
 const NAMED: usize = 10;
@@ -25,12 +25,12 @@ const NAMED: usize = 10;
 const OWN: [&str; 7] = ["do", "back", "consent", "backfill", "as_sent", "again", "fewer"];
 /// The keys of the confirmation form.
 const CONFIRMED: [&str; 10] = [
-    "do", "back", "consent", "backfill", "as_sent", "again", "fewer", "count", "highest", SEAL,
+    "do", "back", "consent", "backfill", "as_sent", "again", "fewer", "count", "highest", CSRF,
 ];
 
 /// A requested change.
 struct Plan {
-    asked: Asked,
+    params: FilterParams,
     change: Change,
     /// Continue even if some of the events have changed their state in the meantime.
     fewer: bool,
@@ -39,14 +39,14 @@ struct Plan {
 }
 
 /// The events that the plan selects now.
-struct Seen {
-    found: Found,
+struct ChangePreview {
+    found: Matches,
     /// The first of the excluded numbers; without an event where the number does not exist.
     left_out: Vec<(i64, Option<Brief>)>,
 }
 
 /// Why a confirmation changed nothing.
-enum Held {
+enum Unchanged {
     /// The preview showed this many events; the number is different now.
     Counted(usize),
     /// Two options exclude each other.
@@ -54,49 +54,49 @@ enum Held {
 }
 
 /// Shows what a change will do.
-pub(super) async fn ask(Extension(visit): Extension<Visit>, uri: Uri) -> Answer {
+pub(super) async fn preview(Extension(request): Extension<PageRequest>, uri: Uri) -> Answer {
     let query = uri.query().unwrap_or_default();
-    let plan = Plan::of(Asked::strictly(query, &OWN, visit.now)?)?;
-    let seen = plan.look(&visit).await?;
-    Ok(form::page(&visit, &plan, &seen, None))
+    let plan = Plan::of(FilterParams::strictly(query, &OWN, request.now)?)?;
+    let preview = plan.preview(&request).await?;
+    Ok(form::page(&request, &plan, &preview, None))
 }
 
 /// Makes a confirmed change.
-pub(super) async fn make(Extension(visit): Extension<Visit>, body: Bytes) -> Answer {
+pub(super) async fn confirm(Extension(request): Extension<PageRequest>, body: Bytes) -> Answer {
     let body = String::from_utf8_lossy(&body);
-    let plan = Plan::of(Asked::strictly(&body, &CONFIRMED, visit.now)?)?;
+    let plan = Plan::of(FilterParams::strictly(&body, &CONFIRMED, request.now)?)?;
     let (count, highest) = plan.confirmed()?;
-    let mut seen = plan.look(&visit).await?;
-    let meant = seen.found.events.iter().copied();
-    let meant: Vec<i64> = meant.map(|id| id.0).filter(|id| *id <= highest).collect();
-    let all_said = meant.len() == count || (plan.fewer && meant.len() < count);
-    let held = if plan.contradicts_itself() {
-        Some((Held::Contradiction, StatusCode::BAD_REQUEST))
-    } else if !all_said || meant.is_empty() {
-        Some((Held::Counted(count), StatusCode::CONFLICT))
+    let mut preview = plan.preview(&request).await?;
+    let selected = preview.found.events.iter().copied();
+    let selected: Vec<i64> = selected.map(|id| id.0).filter(|id| *id <= highest).collect();
+    let is_as_shown = selected.len() == count || (plan.fewer && selected.len() < count);
+    let unchanged = if plan.contradicts_itself() {
+        Some((Unchanged::Contradiction, StatusCode::BAD_REQUEST))
+    } else if !is_as_shown || selected.is_empty() {
+        Some((Unchanged::Counted(count), StatusCode::CONFLICT))
     } else {
         None
     };
-    if let Some((held, status)) = held {
-        let mut response = form::page(&visit, &plan, &seen, Some(&held));
+    if let Some((unchanged, status)) = unchanged {
+        let mut response = form::page(&request, &plan, &preview, Some(&unchanged));
         *response.status_mut() = status;
         return Ok(response);
     }
     let filter = operator::Filter {
-        ids: meant,
-        ..plan.asked.filter().clone()
+        ids: selected,
+        ..plan.params.filter().clone()
     };
-    let made = plan.make(&filter, false, &visit).await?;
-    seen.found.missing.extend(made.missing);
-    let done = words::done(plan.change, made.events.len(), &seen.found.missing);
-    Ok(visit::go_on(&plan.back, &done))
+    let made = plan.make(&filter, false, &request).await?;
+    preview.found.missing.extend(made.missing);
+    let done = texts::done(plan.change, made.events.len(), &preview.found.missing);
+    Ok(request::redirect_with_flash(&plan.back, &done))
 }
 
 impl Plan {
     /// Reads the requested change and rejects an impossible one.
-    fn of(asked: Asked) -> Result<Self, Refusal> {
-        let chosen = |key| asked.own(key).is_some();
-        let change = match asked.own("do") {
+    fn of(params: FilterParams) -> Result<Self, Refusal> {
+        let chosen = |key| params.own(key).is_some();
+        let change = match params.own("do") {
             Some("replay") => Change::Replay(Replay {
                 consent: chosen("consent"),
                 backfill: chosen("backfill"),
@@ -106,32 +106,32 @@ impl Plan {
             Some("hold") => Change::Hold,
             Some("release") => Change::Release,
             Some("discard") => Change::Discard,
-            Some(_) | None => return Err(Refusal::asked("bad_change", NO_CHANGE)),
+            Some(_) | None => return Err(Refusal::bad_request("bad_change", NO_CHANGE)),
         };
-        if !asked.is_given() {
+        if !params.is_given() {
             return Err(operator::ChangeError::NoFilter.into());
         }
-        if asked.states().len() > 1 {
-            return Err(Refusal::asked("several_states", ONE_STATE));
+        if params.states().len() > 1 {
+            return Err(Refusal::bad_request("several_states", ONE_STATE));
         }
-        if let Some(status) = asked.filter().status
+        if let Some(status) = params.filter().status
             && !change.states().contains(&status)
         {
             let allowed = change.states();
             return Err(operator::ChangeError::WrongState { status, allowed }.into());
         }
-        let back = asked.own("back").filter(|back| visit::is_ours(back));
+        let back = params.own("back").filter(|back| request::is_own_path(back));
         Ok(Self {
-            back: back.map_or_else(|| asked.address("/events", &[]), str::to_owned),
+            back: back.map_or_else(|| params.address("/events", &[]), str::to_owned),
             fewer: chosen("fewer"),
             change,
-            asked,
+            params,
         })
     }
 
     /// The change's verb in the request.
     fn verb(&self) -> &str {
-        self.asked.own("do").unwrap_or_default()
+        self.params.own("do").unwrap_or_default()
     }
 
     fn contradicts_itself(&self) -> bool {
@@ -143,10 +143,10 @@ impl Plan {
 
     /// The confirmed count and the highest event number.
     fn confirmed(&self) -> Result<(usize, i64), Refusal> {
-        let whole = |key| self.asked.own(key)?.parse().ok();
-        let highest = self.asked.own("highest").and_then(|text| number(text).ok());
+        let whole = |key| self.params.own(key)?.parse().ok();
+        let highest = self.params.own("highest").and_then(|text| number(text).ok());
         let confirmed = whole("count").zip(highest);
-        confirmed.ok_or_else(|| Refusal::asked("unconfirmed", UNCONFIRMED))
+        confirmed.ok_or_else(|| Refusal::bad_request("unconfirmed", UNCONFIRMED))
     }
 
     /// Changes the selected events; with `dry_run` it only finds them.
@@ -154,18 +154,18 @@ impl Plan {
         &self,
         filter: &operator::Filter,
         dry_run: bool,
-        visit: &Visit,
-    ) -> Result<Found, operator::ChangeError> {
-        let settings = visit.admin.settings();
-        let (ingest, outbox) = (settings.ingest(), &visit.admin.outbox);
-        let made = self.change.make(filter, dry_run, ingest, outbox, visit.now);
+        request: &PageRequest,
+    ) -> Result<Matches, operator::ChangeError> {
+        let settings = request.admin.settings();
+        let (ingest, outbox) = (settings.ingest(), &request.admin.outbox);
+        let made = self.change.make(filter, dry_run, ingest, outbox, request.now);
         made.await
     }
 
     /// Finds the selected events.
-    async fn look(&self, visit: &Visit) -> Result<Seen, Refusal> {
-        let outbox = &visit.admin.outbox;
-        let found = self.make(self.asked.filter(), true, visit).await?;
+    async fn preview(&self, request: &PageRequest) -> Result<ChangePreview, Refusal> {
+        let outbox = &request.admin.outbox;
+        let found = self.make(self.params.filter(), true, request).await?;
         let named: Vec<i64> = found.missing.iter().copied().take(NAMED).collect();
         let known = if named.is_empty() {
             Vec::new()
@@ -175,7 +175,7 @@ impl Plan {
         };
         let brief = |id| known.iter().find(|brief| brief.id.0 == id).cloned();
         let left_out = named.into_iter().map(|id| (id, brief(id))).collect();
-        Ok(Seen { found, left_out })
+        Ok(ChangePreview { found, left_out })
     }
 }
 

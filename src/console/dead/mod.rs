@@ -11,10 +11,10 @@ use std::collections::{BTreeMap, HashMap};
 use axum::Extension;
 use maud::{Markup, html};
 
+use super::format;
 use super::frame::Section;
-use super::say;
+use super::request::{Answer, PageRequest};
 use super::urls::address;
-use super::visit::{Answer, Visit};
 use crate::model::EventId;
 use crate::operator::{DeadGroup, DeadGroups};
 
@@ -24,28 +24,28 @@ const READ: u32 = 10_000;
 const SHOWN: usize = 100;
 
 /// The page.
-pub(super) async fn page(Extension(visit): Extension<Visit>) -> Answer {
-    let mut groups = visit.admin.outbox.dead_groups(READ).await?;
+pub(super) async fn page(Extension(request): Extension<PageRequest>) -> Answer {
+    let mut groups = request.admin.outbox.dead_groups(READ).await?;
     // The newest failures come first, because the operator looks for those; discarded events come last.
     let place = |group: &DeadGroup| (group.words == DISCARDED, std::cmp::Reverse(group.last));
     groups.groups.sort_by_key(place);
     let shown = groups.groups.iter().take(SHOWN);
     let newest: Vec<EventId> = shown.flat_map(|group| &group.newest).copied().collect();
-    let libraries = visit.admin.outbox.libraries(&newest).await?;
+    let libraries = request.admin.outbox.libraries(&newest).await?;
     let main = if groups.groups.is_empty() {
         nothing()
     } else {
         html! {
             (total(&groups))
-            @for (at, group) in groups.groups.iter().take(SHOWN).enumerate() { (one(&visit, at, group, &libraries)) }
+            @for (at, group) in groups.groups.iter().take(SHOWN).enumerate() { (one(&request, at, group, &libraries)) }
             (left_out(&groups))
         }
     };
-    Ok(visit.page("Dead letters", Section::Dead, &main))
+    Ok(request.page("Dead letters", Section::Dead, &main))
 }
 
 fn nothing() -> Markup {
-    say::empty(
+    format::empty(
         "Nothing is dead.",
         &html! {
             "Every event was delivered, skipped by a rule, or still waits for its turn. An event dies when it can never be \
@@ -69,8 +69,8 @@ fn total(groups: &DeadGroups) -> Markup {
     html! {
         p.lead {
             @if groups.older { "More than " }
-            strong { (say::counted(dead, "event")) }
-            " " (are) " dead, for " (say::counted(reasons, "reason")) ". "
+            strong { (format::counted(dead, "event")) }
+            " " (are) " dead, for " (format::counted(reasons, "reason")) ". "
             span.soft { (kept) }
         }
         @if groups.older {
@@ -88,7 +88,7 @@ fn left_out(groups: &DeadGroups) -> Markup {
     html! {
         @if all > SHOWN {
             p.hint {
-                "These are the " (SHOWN) " newest of " (say::count(i64::try_from(all).unwrap_or(i64::MAX)))
+                "These are the " (SHOWN) " newest of " (format::count(i64::try_from(all).unwrap_or(i64::MAX)))
                 " groups. What is in the others is in the "
                 a href="/events?status=dead" { "list of dead events" } "."
             }
@@ -96,16 +96,16 @@ fn left_out(groups: &DeadGroups) -> Markup {
     }
 }
 
-fn one(visit: &Visit, at: usize, group: &DeadGroup, libraries: &HashMap<EventId, String>) -> Markup {
+fn one(request: &PageRequest, at: usize, group: &DeadGroup, libraries: &HashMap<EventId, String>) -> Markup {
     let links = Links::of(&group.words);
-    let events = say::counted(group.count, "event");
+    let events = format::counted(group.count, "event");
     let heading = format!("group-{at}");
     html! {
         section.card.group aria-labelledby=(heading) {
-            h2 id=(heading) { (visit.masked(&group.words)) }
-            @if group.example != group.words { p.why { (visit.masked(&group.example)) } }
-            (facts(visit, group, libraries))
-            (trend::drawing(&group.hours, visit.now))
+            h2 id=(heading) { (request.masked(&group.words)) }
+            @if group.example != group.words { p.why { (request.masked(&group.example)) } }
+            (facts(request, group, libraries))
+            (trend::drawing(&group.hours, request.now))
             @if let Some(hint) = hints::hint(&group.words) {
                 p.todo { strong { "What to do: " } (hint) }
             }
@@ -123,26 +123,26 @@ fn one(visit: &Visit, at: usize, group: &DeadGroup, libraries: &HashMap<EventId,
 }
 
 /// A group's numbers of events and people, its times of arrival, event names, sources and library.
-fn facts(visit: &Visit, group: &DeadGroup, libraries: &HashMap<EventId, String>) -> Markup {
+fn facts(request: &PageRequest, group: &DeadGroup, libraries: &HashMap<EventId, String>) -> Markup {
     let people = match group.people {
         0 => "of nobody who is named".to_owned(),
         1 => "of 1 person".to_owned(),
-        people => format!("of {} people", say::count(people)),
+        people => format!("of {} people", format::count(people)),
     };
     html! {
         p.line {
             // The blanks are for screen readers, and for copies of the line.
-            strong { (say::counted(group.count, "event")) } " "
+            strong { (format::counted(group.count, "event")) } " "
             span { (people) } " "
             @if group.first == group.last {
-                span { "arrived " (say::time(group.first)) } " "
+                span { "arrived " (format::time(group.first)) } " "
             } @else {
-                span { "first arrived " (say::time(group.first)) } " "
-                span { "last " (say::time(group.last)) } " "
+                span { "first arrived " (format::time(group.first)) } " "
+                span { "last " (format::time(group.last)) } " "
             }
             @if !group.names.is_empty() { span { (few(&group.names)) } " " }
             span { "from " (few(&group.sources)) } " "
-            @if let Some(library) = library(group, libraries) { span { "newest from " (visit.masked(&library)) } " " }
+            @if let Some(library) = library(group, libraries) { span { "newest from " (request.masked(&library)) } " " }
             span { "for example " a href={ "/events/" (group.sample) } { "event " (group.sample) } }
         }
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use maud::{Markup, PreEscaped, html};
 
 use super::super::drawing::{HEIGHT, WIDTH, area, as_float, outline};
-use super::super::say;
+use super::super::format;
 use crate::model::Timestamp;
 
 /// Milliseconds of an hour.
@@ -33,9 +33,9 @@ pub(super) fn drawing(hours: &BTreeMap<i64, i64>, now: Timestamp) -> Markup {
     let last = trend.counts.last().copied().unwrap_or_default();
     let words = format!(
         "Died in the last {all}: {}, at most {} in one {step}, {} in the newest",
-        say::count(sum),
-        say::count(most),
-        say::count(last)
+        format::count(sum),
+        format::count(most),
+        format::count(last)
     );
     html! {
         span.trend {
@@ -44,7 +44,7 @@ pub(super) fn drawing(hours: &BTreeMap<i64, i64>, now: Timestamp) -> Markup {
                 path.plot-line d=(PreEscaped(outline(&values, as_float(most)))) {}
                 line.plot-base x1="0" y1=(HEIGHT) x2=(WIDTH) y2=(HEIGHT) {}
             }
-            " " (say::count(sum)) " died in the last " (all)
+            " " (format::count(sum)) " died in the last " (all)
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use maud::{Markup, html};
 
-use super::super::say;
+use super::super::format;
 use super::super::urls::address;
-use super::{Shown, path};
+use super::{ShownEvent, path};
 use crate::model::EventStatus;
 use crate::operator::{EventReport, Outbox, ReadError, edited_from};
 
@@ -19,7 +19,7 @@ pub(super) async fn original(outbox: &Outbox, report: &EventReport) -> Result<Op
 }
 
 /// The link to the original event, and if that is dead, the link that discards it.
-pub(super) fn note(shown: &Shown) -> Markup {
+pub(super) fn note(shown: &ShownEvent) -> Markup {
     let Some(original) = &shown.original else {
         return html! {};
     };
@@ -32,11 +32,11 @@ pub(super) fn note(shown: &Shown) -> Markup {
     let discard = address("/change", &[("do", "discard"), ("id", &*number), ("back", &*back)]);
     html! {
         div.note {
-            strong { "An edited copy of " a href=(path(id)) { "event " (id) } ", which is " (say::status(status)) "." }
+            strong { "An edited copy of " a href=(path(id)) { "event " (id) } ", which is " (format::status(status)) "." }
             @if is_dead {
                 p {
                     @if behind > 0 {
-                        (super::first::waiting(behind)) " behind event " (id)
+                        (super::summary::waiting(behind)) " behind event " (id)
                         @if shown.report.waits_for.contains(&id) { ", this one among them" }
                         ". Discard it to let them go on. "
                     } @else {

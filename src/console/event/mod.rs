@@ -3,11 +3,11 @@
 //! While the event is unfinished the page refreshes. It shows personal data unmasked: the operator selected this one
 //! event on purpose.
 
-mod acts;
+mod actions;
+pub(super) mod call_and_requests;
 mod edited;
-mod first;
 pub(super) mod json;
-pub(super) mod sides;
+mod summary;
 mod timeline;
 
 use axum::Extension;
@@ -16,12 +16,12 @@ use axum::extract::rejection::PathRejection;
 use axum::http::StatusCode;
 use maud::{Markup, html};
 
+use super::format;
 use super::frame::Section;
-use super::say;
+use super::request::{Answer, PageRequest};
 use super::urls::address;
-use super::visit::{Answer, Visit};
 use crate::model::{DeliveryKind, DeliveryStatus, EventId, EventStatus, Timestamp};
-use crate::operator::{EventReport, Kept, Pause, ReadError, Selection, kept};
+use crate::operator::{EventReport, Pause, ReadError, Selection, StoredCall, stored_call};
 
 /// The refresh interval of an event that may be sent at any moment, in milliseconds.
 const SOON: u64 = 1000;
@@ -29,44 +29,47 @@ const SOON: u64 = 1000;
 const LATER: u64 = 5000;
 
 /// The data of the page.
-struct Shown {
+struct ShownEvent {
     report: EventReport,
     /// Its call, unless that was deleted.
-    kept: Option<Kept>,
+    stored: Option<StoredCall>,
     /// The event that this one is an edited copy of, if it is still stored.
     original: Option<EventReport>,
     /// The pause that delays it.
     pause: Option<Pause>,
     /// The previous and the next event that may be about the same person.
-    near: (Option<EventId>, Option<EventId>),
+    neighbours: (Option<EventId>, Option<EventId>),
     now: Timestamp,
 }
 
 /// The page.
-pub(super) async fn page(Extension(visit): Extension<Visit>, number: Result<Path<i64>, PathRejection>) -> Answer {
+pub(super) async fn page(
+    Extension(request): Extension<PageRequest>,
+    number: Result<Path<i64>, PathRejection>,
+) -> Answer {
     let id = match number {
         Ok(Path(number)) => EventId(number),
-        Err(_) => return Ok(absent(&visit, None).await?),
+        Err(_) => return Ok(absent(&request, None).await?),
     };
-    let Some(shown) = read(&visit, id).await? else {
-        return Ok(absent(&visit, Some(id)).await?);
+    let Some(shown) = read(&request, id).await? else {
+        return Ok(absent(&request, Some(id)).await?);
     };
     let title = format!("Event {id}: {}", shown.what());
-    Ok(visit.page(&title, Section::Events, &whole(&shown)))
+    Ok(request.page(&title, Section::Events, &whole(&shown)))
 }
 
-async fn read(visit: &Visit, id: EventId) -> Result<Option<Shown>, ReadError> {
-    let outbox = &visit.admin.outbox;
+async fn read(request: &PageRequest, id: EventId) -> Result<Option<ShownEvent>, ReadError> {
+    let outbox = &request.admin.outbox;
     let Some(report) = outbox.report(id).await? else {
         return Ok(None);
     };
-    let settings = visit.admin.settings();
-    Ok(Some(Shown {
-        kept: kept(outbox, &settings, &report).await?,
+    let settings = request.admin.settings();
+    Ok(Some(ShownEvent {
+        stored: stored_call(outbox, &settings, &report).await?,
         original: edited::original(outbox, &report).await?,
         pause: pause_of(&report, outbox.pauses().await?),
-        near: outbox.neighbours(id).await?,
-        now: visit.now,
+        neighbours: outbox.neighbours(id).await?,
+        now: request.now,
         report,
     }))
 }
@@ -84,9 +87,9 @@ fn pause_of(report: &EventReport, pauses: Vec<Pause>) -> Option<Pause> {
 }
 
 /// The page for an event number that does not exist.
-async fn absent(visit: &Visit, id: Option<EventId>) -> Result<axum::response::Response, ReadError> {
+async fn absent(request: &PageRequest, id: Option<EventId>) -> Result<axum::response::Response, ReadError> {
     let all = Selection::default();
-    let newest = visit.admin.outbox.page(&all, None, 1);
+    let newest = request.admin.outbox.page(&all, None, 1);
     let newest = newest.await?.events.first().map(|brief| brief.id);
     let words = match (id, newest) {
         (None, _) => "Events have whole numbers; this is none.",
@@ -102,8 +105,8 @@ async fn absent(visit: &Visit, id: Option<EventId>) -> Result<axum::response::Re
         }
         a href="/events" { "To the list of events" }
     };
-    let main = say::empty(words, &next);
-    let mut response = visit.page("There is no such event", Section::Events, &main);
+    let main = format::empty(words, &next);
+    let mut response = request.page("There is no such event", Section::Events, &main);
     *response.status_mut() = StatusCode::NOT_FOUND;
     Ok(response)
 }
@@ -113,10 +116,10 @@ pub(super) fn path(id: EventId) -> String {
     format!("/events/{id}")
 }
 
-fn whole(shown: &Shown) -> Markup {
+fn whole(shown: &ShownEvent) -> Markup {
     html! {
         div #event data-follow=[shown.follow()] {
-            (first::note(shown))
+            (summary::note(shown))
             (edited::note(shown))
             div.event-parts {
                 section.card aria-labelledby="happened" {
@@ -128,24 +131,24 @@ fn whole(shown: &Shown) -> Markup {
                         h2 #facts { "The event" }
                         (facts(shown))
                     }
-                    (acts::card(shown))
+                    (actions::card(shown))
                 }
             }
             div.halves {
-                (sides::call(shown))
-                (sides::requests(shown))
+                (call_and_requests::call(shown))
+                (call_and_requests::requests(shown))
             }
         }
     }
 }
 
-fn facts(shown: &Shown) -> Markup {
+fn facts(shown: &ShownEvent) -> Markup {
     let report = &shown.report;
     let has = |name| report.column(name);
-    let order = shown.kept.as_ref().and_then(|kept| kept.order.as_deref());
+    let order = shown.stored.as_ref().and_then(|stored| stored.order.as_deref());
     html! {
         dl.facts {
-            dt { "Status" } dd { (say::status(shown.status())) }
+            dt { "Status" } dd { (format::status(shown.status())) }
             dt { "Call" } dd { (has("type").unwrap_or("unknown")) @if let Some(name) = has("name") { " “" (name) "”" } }
             dt { "Whose" }
             dd {
@@ -161,21 +164,21 @@ fn facts(shown: &Shown) -> Markup {
             @if let Some(source) = has("source") {
                 dt { "Source" } dd { a href=(address("/events", &[("source", source)])) { (source) } }
             }
-            @if let Some(at) = has("received_at") { dt { "Received" } dd { (say::iso(at)) } }
+            @if let Some(at) = has("received_at") { dt { "Received" } dd { (format::iso(at)) } }
             dt { "Message id" } dd.mono { (has("message_id").unwrap_or("none")) }
             dt { "As JSON" } dd { a href={ "/api/v1/events/" (report.id) } { "/api/v1/events/" (report.id) } }
         }
-        @if shown.near != (None, None) {
+        @if shown.neighbours != (None, None) {
             nav.actions.near aria-label="The same person's events" {
-                @if let Some(id) = shown.near.0 { a rel="prev" href=(path(id)) { "← event " (id) } }
+                @if let Some(id) = shown.neighbours.0 { a rel="prev" href=(path(id)) { "← event " (id) } }
                 span.soft { "of the same person" }
-                @if let Some(id) = shown.near.1 { a rel="next" href=(path(id)) { "event " (id) " →" } }
+                @if let Some(id) = shown.neighbours.1 { a rel="next" href=(path(id)) { "event " (id) " →" } }
             }
         }
     }
 }
 
-impl Shown {
+impl ShownEvent {
     fn status(&self) -> &str {
         self.report.column("status").unwrap_or("?")
     }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::first::{place, value, waiting};
-use super::{Shown, path};
-use crate::console::say;
+use super::summary::{place, value, waiting};
+use super::{ShownEvent, path};
+use crate::console::format;
 use crate::model::{EventId, EventStatus};
 use crate::operator::{AttemptReport, DeliveryReport, awaited, route};
 
@@ -21,7 +21,7 @@ struct Entry<'a> {
 }
 
 /// The list.
-pub(super) fn list(shown: &Shown) -> Markup {
+pub(super) fn list(shown: &ShownEvent) -> Markup {
     let mut entries = vec![received(shown)];
     sent(shown, &mut entries);
     entries.extend(finished(shown));
@@ -30,7 +30,7 @@ pub(super) fn list(shown: &Shown) -> Markup {
         ol.timeline {
             @for entry in &entries {
                 li class=(entry.tone) {
-                    div.when { @if let Some(at) = &entry.at { (say::iso(at)) } }
+                    div.when { @if let Some(at) = &entry.at { (format::iso(at)) } }
                     div.what {
                         div { (entry.what) }
                         @if !entry.more.0.is_empty() { div.soft { (entry.more) } }
@@ -41,7 +41,7 @@ pub(super) fn list(shown: &Shown) -> Markup {
     }
 }
 
-fn received(shown: &Shown) -> Entry<'_> {
+fn received(shown: &ShownEvent) -> Entry<'_> {
     let report = &shown.report;
     let has = |name| report.column(name).unwrap_or("?");
     Entry {
@@ -57,7 +57,7 @@ fn received(shown: &Shown) -> Entry<'_> {
 }
 
 /// For each generation: its planned requests and its attempts.
-fn sent<'a>(shown: &'a Shown, entries: &mut Vec<Entry<'a>>) {
+fn sent<'a>(shown: &'a ShownEvent, entries: &mut Vec<Entry<'a>>) {
     let mut rest = &shown.report.deliveries[..];
     while let Some(first) = rest.first() {
         let generation = first.column("generation");
@@ -71,7 +71,7 @@ fn sent<'a>(shown: &'a Shown, entries: &mut Vec<Entry<'a>>) {
         attempts(generation, entries);
         rest = after;
     }
-    let generation = shown.kept.as_ref().map(|kept| kept.generation.to_string());
+    let generation = shown.stored.as_ref().map(|stored| stored.generation.to_string());
     let last = shown.report.deliveries.last().and_then(|of| of.column("generation"));
     if generation.as_deref() != last {
         again(shown, generation.as_deref(), entries);
@@ -79,16 +79,16 @@ fn sent<'a>(shown: &'a Shown, entries: &mut Vec<Entry<'a>>) {
 }
 
 /// The entry for the start of another generation.
-fn again<'a>(shown: &'a Shown, generation: Option<&str>, entries: &mut Vec<Entry<'a>>) {
+fn again<'a>(shown: &'a ShownEvent, generation: Option<&str>, entries: &mut Vec<Entry<'a>>) {
     let Some(number) = generation.and_then(|generation| generation.parse::<i64>().ok()) else {
         return;
     };
     if number < 2 {
         return;
     }
-    let kept = shown.kept.as_ref().filter(|kept| kept.generation == number);
+    let stored = shown.stored.as_ref().filter(|stored| stored.generation == number);
     entries.push(Entry {
-        at: kept.map(|kept| kept.generation_began.to_string()),
+        at: stored.map(|stored| stored.generation_began.to_string()),
         tone: "busy",
         what: html! { strong { "Sent again" } },
         more: html! { "by a replay or an import; this is sending " (number) },
@@ -100,12 +100,12 @@ fn planned<'a>(deliveries: &[DeliveryReport]) -> Entry<'a> {
     Entry {
         at: None,
         tone: "calm",
-        what: html! { strong { "Became " (say::counted(count, "request")) } },
+        what: html! { strong { "Became " (format::counted(count, "request")) } },
         more: html! {
             ul.plain-list {
                 @for (at, delivery) in deliveries.iter().enumerate() {
                     li {
-                        (at + 1) ". " (named(delivery)) " " (say::status(delivery.column("status").unwrap_or("?")))
+                        (at + 1) ". " (named(delivery)) " " (format::status(delivery.column("status").unwrap_or("?")))
                         @if delivery.attempts.is_empty() && delivery.column("status") == Some("rejected") {
                             " not sent: " (delivery.column("reason").unwrap_or("no reason is known"))
                         }
@@ -143,7 +143,7 @@ fn attempted<'a>(number: Option<usize>, delivery: &'a DeliveryReport, attempt: &
     let of = |name| value(attempt, name);
     let outcome = of("outcome");
     let took = of("duration_ms").and_then(|millis| millis.parse().ok());
-    let took = took.map(|millis| say::span(Duration::from_millis(millis)));
+    let took = took.map(|millis| format::span(Duration::from_millis(millis)));
     Entry {
         at: of("started_at").map(str::to_owned),
         tone: outcome.map_or("busy", tone),
@@ -155,7 +155,7 @@ fn attempted<'a>(number: Option<usize>, delivery: &'a DeliveryReport, attempt: &
             " to " (delivery.column("sent_to").map_or_else(|| "?".to_owned(), place)) " "
             @match outcome {
                 Some(outcome) => {
-                    (say::status(outcome))
+                    (format::status(outcome))
                     @if let Some(status) = of("http_status") { " HTTP " (status) }
                     @if let Some(took) = took { ", " (took) }
                 }
@@ -179,7 +179,7 @@ fn tone(outcome: &str) -> &'static str {
     }
 }
 
-fn finished(shown: &Shown) -> Option<Entry<'_>> {
+fn finished(shown: &ShownEvent) -> Option<Entry<'_>> {
     let at = shown.report.column("finished_at")?;
     let (tone, word) = match shown.state()? {
         EventStatus::Delivered => ("good", "Delivered"),
@@ -196,12 +196,12 @@ fn finished(shown: &Shown) -> Option<Entry<'_>> {
         at: Some(at.to_owned()),
         tone,
         what: html! { strong { (word) } },
-        more: html! { @if let Some(reason) = reason { (say::sentence(reason)) } },
+        more: html! { @if let Some(reason) = reason { (format::sentence(reason)) } },
     })
 }
 
 /// What the event waits for, and which events wait for it.
-fn ahead<'a>(shown: &'a Shown, entries: &mut Vec<Entry<'a>>) {
+fn ahead<'a>(shown: &'a ShownEvent, entries: &mut Vec<Entry<'a>>) {
     let report = &shown.report;
     if shown.state() == Some(EventStatus::Held) {
         entries.push(Entry {
@@ -234,7 +234,7 @@ fn ahead<'a>(shown: &'a Shown, entries: &mut Vec<Entry<'a>>) {
             at: None,
             tone: "calm",
             what: html! { strong { (waiting(*count)) " for it" } },
-            more: html! { (links(first)) @if *count > shown { " and " (say::count(count - shown)) " more" } },
+            more: html! { (links(first)) @if *count > shown { " and " (format::count(count - shown)) " more" } },
         });
     }
 }

@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::super::filter::Asked;
-use super::super::visit::Visit;
+use super::super::filter::FilterParams;
+use super::super::request::PageRequest;
 use crate::model::{EventStatus, EventType};
 use crate::operator::{Change, Replay};
 
@@ -18,22 +18,22 @@ pub(super) fn has_field(key: &str) -> bool {
 }
 
 /// The form. An error is shown at its field.
-pub(super) fn form(visit: &Visit, asked: &Asked) -> Markup {
+pub(super) fn form(request: &PageRequest, params: &FilterParams) -> Markup {
     let states: Vec<&str> = EventStatus::ALL.iter().map(|state| state.word()).collect();
     let types: Vec<&str> = EventType::ALL.iter().map(|kind| kind.word()).collect();
-    let settings = visit.admin.settings();
+    let settings = request.admin.settings();
     let sources = settings.ingest().sources.iter();
     let sources: Vec<&str> = sources.map(|source| source.name.as_str()).collect();
     html! {
         form.filters.card method="get" action="/events" aria-label="Filters" {
-            (asked.hidden(&FIELDS))
-            (field(asked, "status", "Status", &select(asked, "status", &states)))
-            (field(asked, "type", "Type", &select(asked, "type", &types)))
-            (field(asked, "name", "Name", &input(asked, "name", "Order Completed", None)))
-            (field(asked, "source", "Source", &select(asked, "source", &sources)))
-            (field(asked, "profile", "Person", &input(asked, "profile", "E-mail or id", None)))
-            (field(asked, "since", "From", &input(asked, "since", "2h, yesterday", Some("times"))))
-            (field(asked, "until", "Until", &input(asked, "until", "today", Some("times"))))
+            (params.hidden(&FIELDS))
+            (field(params, "status", "Status", &select(params, "status", &states)))
+            (field(params, "type", "Type", &select(params, "type", &types)))
+            (field(params, "name", "Name", &input(params, "name", "Order Completed", None)))
+            (field(params, "source", "Source", &select(params, "source", &sources)))
+            (field(params, "profile", "Person", &input(params, "profile", "E-mail or id", None)))
+            (field(params, "since", "From", &input(params, "since", "2h, yesterday", Some("times"))))
+            (field(params, "until", "Until", &input(params, "until", "today", Some("times"))))
             datalist #times { @for time in OFTEN { option value=(time) {} } }
             div.show { button.primary { "Show" } }
             p.hint.wide {
@@ -45,14 +45,14 @@ pub(super) fn form(visit: &Visit, asked: &Asked) -> Markup {
 }
 
 /// The active filters, each with a link that removes it.
-pub(super) fn chips(visit: &Visit, asked: &Asked) -> Markup {
-    let chips = asked.chips(visit);
+pub(super) fn chips(request: &PageRequest, params: &FilterParams) -> Markup {
+    let chips = params.chips(request);
     html! {
         @if !chips.is_empty() {
             ul.chips aria-label="Filters in force" {
                 @for chip in &chips {
                     li {
-                        a.chip href=(asked.without("/events", chip.key)) {
+                        a.chip href=(params.without("/events", chip.key)) {
                             (chip.words) " "
                             span aria-hidden="true" { "×" }
                             span.quiet { " (remove this filter)" }
@@ -67,7 +67,11 @@ pub(super) fn chips(visit: &Visit, asked: &Asked) -> Markup {
 
 /// The actions for all selected events. `states`: their states, empty for any; `link`: builds the address of a page
 /// with the filters or the found events, and further keys.
-pub(super) fn actions(visit: &Visit, states: &[EventStatus], link: impl Fn(&str, &[(&str, &str)]) -> String) -> Markup {
+pub(super) fn actions(
+    request: &PageRequest,
+    states: &[EventStatus],
+    link: impl Fn(&str, &[(&str, &str)]) -> String,
+) -> Markup {
     let works = |change: Change| {
         let on = change.states();
         states.is_empty() || states.iter().any(|state| on.contains(state))
@@ -83,7 +87,7 @@ pub(super) fn actions(visit: &Visit, states: &[EventStatus], link: impl Fn(&str,
         div.actions role="group" aria-label="With all events of these filters" {
             span.soft { "With all of these:" }
             @for (verb, words, class, _) in changes {
-                a class=(class) href=(link("/change", &[("do", verb), ("back", &visit.here)])) { (words) }
+                a class=(class) href=(link("/change", &[("do", verb), ("back", &request.here)])) { (words) }
             }
             a.button href=(link("/export", &[])) download { "Download" }
             span.hint { "The file holds personal data, whole." }
@@ -91,30 +95,30 @@ pub(super) fn actions(visit: &Visit, states: &[EventStatus], link: impl Fn(&str,
     }
 }
 
-fn field(asked: &Asked, key: &str, label: &str, control: &Markup) -> Markup {
+fn field(params: &FilterParams, key: &str, label: &str, control: &Markup) -> Markup {
     html! {
         div.field {
             label for={ "filter-" (key) } { (label) }
             (control)
-            @if let Some(words) = asked.wrong(key) {
+            @if let Some(words) = params.wrong(key) {
                 p.wrong id={ "wrong-" (key) } { (words) "." }
             }
         }
     }
 }
 
-fn input(asked: &Asked, key: &str, example: &str, list: Option<&str>) -> Markup {
-    let (wrong, described) = wrong(asked, key);
+fn input(params: &FilterParams, key: &str, example: &str, list: Option<&str>) -> Markup {
+    let (wrong, described) = wrong(params, key);
     html! {
-        input type="text" id={ "filter-" (key) } name=(key) value=(asked.text(key)) placeholder=(example) list=[list]
+        input type="text" id={ "filter-" (key) } name=(key) value=(params.text(key)) placeholder=(example) list=[list]
             autocomplete="off" aria-invalid=[wrong] aria-describedby=[described];
     }
 }
 
 /// A select field. An unknown value from the address is kept as an option.
-fn select(asked: &Asked, key: &str, known: &[&str]) -> Markup {
-    let text = asked.text(key);
-    let (wrong, described) = wrong(asked, key);
+fn select(params: &FilterParams, key: &str, known: &[&str]) -> Markup {
+    let text = params.text(key);
+    let (wrong, described) = wrong(params, key);
     let other = !text.is_empty() && !known.contains(&text);
     html! {
         select id={ "filter-" (key) } name=(key) aria-invalid=[wrong] aria-describedby=[described] {
@@ -125,7 +129,7 @@ fn select(asked: &Asked, key: &str, known: &[&str]) -> Markup {
     }
 }
 
-fn wrong(asked: &Asked, key: &str) -> (Option<&'static str>, Option<String>) {
-    let wrong = asked.wrong(key).is_some();
+fn wrong(params: &FilterParams, key: &str) -> (Option<&'static str>, Option<String>) {
+    let wrong = params.wrong(key).is_some();
     (wrong.then_some("true"), wrong.then(|| format!("wrong-{key}")))
 }

@@ -2,15 +2,15 @@
 
 use maud::{Markup, html};
 
-use super::super::say;
-use super::super::visit::Visit;
+use super::super::format;
+use super::super::request::PageRequest;
 use crate::operator::Brief;
 
 /// How much of a text a row shows: a reason starts with its subject.
 const SHOWN_CHARS: usize = 90;
 
 /// A table of events; `by`: how each event was found, after a search.
-pub(in super::super) fn table(visit: &Visit, caption: &str, events: &[&Brief], by: Option<&[&str]>) -> Markup {
+pub(in super::super) fn table(request: &PageRequest, caption: &str, events: &[&Brief], by: Option<&[&str]>) -> Markup {
     html! {
         div.table {
             table.rows.events aria-label=(caption) {
@@ -28,7 +28,7 @@ pub(in super::super) fn table(visit: &Visit, caption: &str, events: &[&Brief], b
                 }
                 tbody {
                     @for (at, brief) in events.iter().enumerate() {
-                        (row(visit, brief, by.and_then(|by| by.get(at).copied())))
+                        (row(request, brief, by.and_then(|by| by.get(at).copied())))
                     }
                 }
             }
@@ -36,17 +36,17 @@ pub(in super::super) fn table(visit: &Visit, caption: &str, events: &[&Brief], b
     }
 }
 
-fn row(visit: &Visit, brief: &Brief, by: Option<&str>) -> Markup {
+fn row(request: &PageRequest, brief: &Brief, by: Option<&str>) -> Markup {
     let number = brief.id;
     let kind = brief.kind.as_deref().unwrap_or("unreadable");
     html! {
         tr {
             td data-label="Event" { a.row href={ "/events/" (number) } { (number) } }
-            td data-label="Received" { (say::time(brief.received_at)) }
+            td data-label="Received" { (format::time(brief.received_at)) }
             td data-label="What" {
                 span {
                     @if let Some(name) = &brief.name {
-                        strong { (short(&visit.masked(name))) } " " span.soft { (kind) }
+                        strong { (short(&request.masked(name))) } " " span.soft { (kind) }
                     } @else {
                         strong { (kind) }
                     }
@@ -54,14 +54,14 @@ fn row(visit: &Visit, brief: &Brief, by: Option<&str>) -> Markup {
             }
             td.whose data-label="Whose" {
                 @match &brief.profile {
-                    Some(profile) => (person(&short(&visit.masked(profile)))),
+                    Some(profile) => (person(&short(&request.masked(profile)))),
                     None => span.soft { "nobody" },
                 }
             }
-            td data-label="Source" { (short(&visit.masked(&brief.source))) }
-            td data-label="Status" { (say::status(&brief.status)) }
+            td data-label="Source" { (short(&request.masked(&brief.source))) }
+            td data-label="Status" { (format::status(&brief.status)) }
             td.reason data-label="Reason" {
-                @if let Some(reason) = &brief.reason { (short(&visit.masked(reason))) }
+                @if let Some(reason) = &brief.reason { (short(&request.masked(reason))) }
             }
             @if let Some(by) = by { td data-label="Found by its" { (by) } }
         }

@@ -1,6 +1,6 @@
 //! The event list: filters, search, pages, and the actions for all selected events.
 
-pub(super) mod blank;
+pub(super) mod empty;
 mod form;
 pub(super) mod list;
 
@@ -9,11 +9,11 @@ use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use maud::{Markup, html};
 
-use super::filter::Asked;
+use super::filter::FilterParams;
+use super::format;
 use super::frame::Section;
-use super::say;
+use super::request::{self, Answer, PageRequest};
 use super::urls::address;
-use super::visit::{self, Answer, Visit};
 use crate::model::{EventId, EventStatus};
 use crate::operator::{Brief, FoundBy, Hit, Page, ReadError};
 
@@ -23,58 +23,58 @@ const PAGE: u32 = 50;
 const MOST: u32 = 100;
 
 /// The list, or the result of a search.
-pub(super) async fn page(Extension(visit): Extension<Visit>, uri: Uri) -> Answer {
+pub(super) async fn page(Extension(request): Extension<PageRequest>, uri: Uri) -> Answer {
     let query = uri.query().unwrap_or_default();
-    let asked = Asked::read(query, &["q", "before"], visit.now);
-    let mut asked = asked.known(&visit).await?;
-    let before = match asked.own("before").map(crate::admin::asked::number) {
+    let params = FilterParams::read(query, &["q", "before"], request.now);
+    let mut params = params.known(&request).await?;
+    let before = match params.own("before").map(crate::admin::params::number) {
         None => None,
         Some(Ok(number)) => Some(EventId(number)),
         Some(Err(_)) => {
-            asked.note("before", "is the number of an event");
+            params.note("before", "is the number of an event");
             None
         }
     };
-    if !asked.wrongs().is_empty() {
-        return Ok(unreadable(&visit, &asked));
+    if !params.wrongs().is_empty() {
+        return Ok(unreadable(&request, &params));
     }
-    if asked.has_empty() {
-        return Ok(visit::see_other(&tidied(&asked)));
+    if params.has_empty() {
+        return Ok(request::see_other(&tidied(&params)));
     }
-    if let Some(word) = asked.own("q").map(str::trim) {
-        return found(&visit, &asked, word).await;
+    if let Some(word) = params.own("q").map(str::trim) {
+        return found(&request, &params, word).await;
     }
-    let selection = asked.selection();
-    let page = visit.admin.outbox.page(&selection, before, PAGE).await?;
+    let selection = params.selection();
+    let page = request.admin.outbox.page(&selection, before, PAGE).await?;
     let main = html! {
-        (form::form(&visit, &asked))
-        (form::chips(&visit, &asked))
+        (form::form(&request, &params))
+        (form::chips(&request, &params))
         @if page.events.is_empty() {
-            (blank::list(&visit, &asked, before, &page))
+            (empty::list(&request, &params, before, &page))
         } @else {
-            @if asked.states().len() > 1 {
+            @if params.states().len() > 1 {
                 p.hint { "Choose one status to send these again, or to hold, release or discard them." }
-            } @else if asked.is_given() {
-                (form::actions(&visit, asked.states(), |path, more| asked.address(path, more)))
+            } @else if params.is_given() {
+                (form::actions(&request, params.states(), |path, more| params.address(path, more)))
             }
-            (list::table(&visit, "Events, the newest first", &page.events.iter().collect::<Vec<_>>(), None))
-            (pages(&asked, before, &page))
+            (list::table(&request, "Events, the newest first", &page.events.iter().collect::<Vec<_>>(), None))
+            (pages(&params, before, &page))
         }
     };
-    Ok(visit.page(&asked.title(&visit), Section::Events, &main))
+    Ok(request.page(&params.title(&request), Section::Events, &main))
 }
 
 /// The address without empty keys.
-fn tidied(asked: &Asked) -> String {
-    let own = ["q", "before"].map(|key| (key, asked.own(key).unwrap_or_default()));
+fn tidied(params: &FilterParams) -> String {
+    let own = ["q", "before"].map(|key| (key, params.own(key).unwrap_or_default()));
     let own: Vec<(&str, &str)> = own.into_iter().filter(|(_, text)| !text.is_empty()).collect();
-    asked.address("/events", &own)
+    params.address("/events", &own)
 }
 
 /// Shows the form again, with the errors at their fields. No events are listed: without the invalid filter the list
 /// would have more events than requested.
-fn unreadable(visit: &Visit, asked: &Asked) -> Response {
-    let others = asked.wrongs().iter();
+fn unreadable(request: &PageRequest, params: &FilterParams) -> Response {
+    let others = params.wrongs().iter();
     let others: Vec<_> = others.filter(|(key, _)| !form::has_field(key)).collect();
     let main = html! {
         div.note.bad role="alert" {
@@ -82,26 +82,26 @@ fn unreadable(visit: &Visit, asked: &Asked) -> Response {
             @if others.is_empty() { p { "Change what is marked below." } }
             @else { ul { @for (key, words) in others { li { code { (key) } ": " (words) "." } } } }
         }
-        (form::form(visit, asked))
+        (form::form(request, params))
     };
-    let mut response = visit.page("Events", Section::Events, &main);
+    let mut response = request.page("Events", Section::Events, &main);
     *response.status_mut() = StatusCode::BAD_REQUEST;
     response
 }
 
 /// The links to other pages.
-fn pages(asked: &Asked, before: Option<EventId>, page: &Page) -> Markup {
+fn pages(params: &FilterParams, before: Option<EventId>, page: &Page) -> Markup {
     let last = page.events.last().map(|brief| brief.id);
     html! {
         nav.actions.pages aria-label="Pages of the list" {
-            @if before.is_some() { a.button href=(asked.address("/events", &[])) { "Newest" } }
+            @if before.is_some() { a.button href=(params.address("/events", &[])) { "Newest" } }
             @match page.next {
                 None => span.soft { "These are all." },
                 Some(next) if Some(next) == last => {
-                    a.button rel="next" href=(older(asked, next)) { "Older" }
+                    a.button rel="next" href=(older(params, next)) { "Older" }
                 }
                 Some(next) => {
-                    a.button rel="next" href=(older(asked, next)) { "Look further back" }
+                    a.button rel="next" href=(older(params, next)) { "Look further back" }
                     span.soft { (looked_back(page)) }
                 }
             }
@@ -113,36 +113,36 @@ fn pages(asked: &Asked, before: Option<EventId>, page: &Page) -> Markup {
 fn looked_back(page: &Page) -> Markup {
     html! {
         "A page looks through a part of the events"
-        @if let Some(back) = page.looked_back_to { "; this one came to those of " (say::time(back)) }
+        @if let Some(back) = page.looked_back_to { "; this one came to those of " (format::time(back)) }
         "."
     }
 }
 
-fn older(asked: &Asked, next: EventId) -> String {
-    asked.address("/events", &[("before", &next.to_string())])
+fn older(params: &FilterParams, next: EventId) -> String {
+    params.address("/events", &[("before", &next.to_string())])
 }
 
 /// The result of a search: the event itself if the match is exact, the events of a person, or all candidates.
-async fn found(visit: &Visit, asked: &Asked, word: &str) -> Answer {
-    let mut hits = visit.admin.outbox.search(word, MOST).await?;
+async fn found(request: &PageRequest, params: &FilterParams, word: &str) -> Answer {
+    let mut hits = request.admin.outbox.search(word, MOST).await?;
     let of_person = !hits.is_empty() && hits.iter().all(|hit| hit.by == FoundBy::Person);
-    if of_person && asked.text("profile").is_empty() {
-        return Ok(visit::see_other(&asked.address("/events", &[("profile", word)])));
+    if of_person && params.text("profile").is_empty() {
+        return Ok(request::see_other(&params.address("/events", &[("profile", word)])));
     }
-    if asked.is_given() {
-        hits = narrowed(visit, asked, hits).await?;
+    if params.is_given() {
+        hits = narrowed(request, params, hits).await?;
     } else if let [hit] = &hits[..] {
-        return Ok(visit::see_other(&format!("/events/{}", hit.brief.id)));
+        return Ok(request::see_other(&format!("/events/{}", hit.brief.id)));
     }
     let main = html! {
-        (form::chips(visit, asked))
-        @if hits.is_empty() { (blank::search(visit, asked, word)) } @else { (hits_shown(visit, word, &hits)) }
+        (form::chips(request, params))
+        @if hits.is_empty() { (empty::search(request, params, word)) } @else { (hits_shown(request, word, &hits)) }
     };
-    let title = format!("Search for “{}”", visit.masked(word));
-    Ok(visit.page(&title, Section::Events, &main))
+    let title = format!("Search for “{}”", request.masked(word));
+    Ok(request.page(&title, Section::Events, &main))
 }
 
-fn hits_shown(visit: &Visit, word: &str, hits: &[Hit]) -> Markup {
+fn hits_shown(request: &PageRequest, word: &str, hits: &[Hit]) -> Markup {
     let briefs: Vec<&Brief> = hits.iter().map(|hit| &hit.brief).collect();
     let by: Vec<&str> = hits.iter().map(|hit| by_words(hit.by)).collect();
     let ids: Vec<String> = hits.iter().map(|hit| hit.brief.id.to_string()).collect();
@@ -156,23 +156,23 @@ fn hits_shown(visit: &Visit, word: &str, hits: &[Hit]) -> Markup {
     let all_shown = hits.len() < MOST as usize;
     html! {
         p {
-            (say::counted(count, "event")) " may be meant"
+            (format::counted(count, "event")) " may be meant"
             @if !all_shown { "; there may be more" }
             "."
             @if some_are_of_a_person {
                 " " a href=(address("/events", &[("profile", word)])) { "All events of this person" }
             }
         }
-        (form::actions(visit, &states, |path, more| {
+        (form::actions(request, &states, |path, more| {
             address(path, &more.iter().copied().chain([("id", ids.as_str())]).collect::<Vec<_>>())
         }))
-        (list::table(visit, "Events that may be meant", &briefs, Some(&by)))
+        (list::table(request, "Events that may be meant", &briefs, Some(&by)))
     }
 }
 
 /// The hits that meet the filters.
-async fn narrowed(visit: &Visit, asked: &Asked, hits: Vec<Hit>) -> Result<Vec<Hit>, ReadError> {
-    let mut selection = asked.selection();
+async fn narrowed(request: &PageRequest, params: &FilterParams, hits: Vec<Hit>) -> Result<Vec<Hit>, ReadError> {
+    let mut selection = params.selection();
     let is_meant = |id: EventId| selection.ids.is_empty() || selection.ids.contains(&id);
     let ids = hits.iter().map(|hit| hit.brief.id);
     let ids: Vec<EventId> = ids.filter(|id| is_meant(*id)).collect();
@@ -180,7 +180,7 @@ async fn narrowed(visit: &Visit, asked: &Asked, hits: Vec<Hit>) -> Result<Vec<Hi
         return Ok(Vec::new());
     }
     selection.ids = ids;
-    let met = visit.admin.outbox.select(&selection).await?;
+    let met = request.admin.outbox.select(&selection).await?;
     let hits = hits.into_iter();
     Ok(hits.filter(|hit| met.contains(&hit.brief.id)).collect())
 }
@@ -204,13 +204,13 @@ mod tests {
     #[test]
     fn a_page_that_looked_through_its_bound_says_how_far_and_where_to_go_on() {
         let now = Timestamp::from_millis(1_795_440_000_000);
-        let asked = Asked::read("type=identify", &[], now);
+        let params = FilterParams::read("type=identify", &[], now);
         let page = Page {
             events: Vec::new(),
             next: Some(EventId(7)),
             looked_back_to: Some(now),
         };
-        let markup = pages(&asked, None, &page).into_string();
+        let markup = pages(&params, None, &page).into_string();
         assert!(
             markup.contains("href=\"/events?before=7&amp;type=identify\""),
             "{markup}"

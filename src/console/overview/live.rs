@@ -15,9 +15,9 @@ use axum::response::IntoResponse;
 use axum::response::sse::{Event, Sse};
 use futures_util::stream;
 
-use super::plots::Over;
-use super::{Asked, Drawn, Live, PARTS, drawn};
-use crate::console::visit::Visit;
+use super::charts::TimeRange;
+use super::{OverviewCache, OverviewParams, PARTS, RenderedPart, rendered};
+use crate::console::request::PageRequest;
 
 /// The refresh interval.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -27,9 +27,9 @@ const QUIET: u32 = 2;
 
 /// One tab.
 struct Tab {
-    visit: Visit,
-    newest: Arc<Live>,
-    over: Over,
+    request: PageRequest,
+    newest: Arc<OverviewCache>,
+    over: TimeRange,
     /// The hashes of the parts that the tab has.
     has: HashMap<&'static str, String>,
     /// The changed parts of the last refresh that are not sent yet.
@@ -40,17 +40,17 @@ struct Tab {
 
 /// The stream.
 pub(in super::super) async fn live(
-    Extension(visit): Extension<Visit>,
-    Extension(newest): Extension<Arc<Live>>,
+    Extension(request): Extension<PageRequest>,
+    Extension(newest): Extension<Arc<OverviewCache>>,
     uri: Uri,
 ) -> impl IntoResponse {
-    let asked = Asked::of(&uri);
-    let seen = asked.seen.as_deref().unwrap_or_default();
+    let params = OverviewParams::of(&uri);
+    let seen = params.seen.as_deref().unwrap_or_default();
     let names = PARTS.map(|(name, _)| name).into_iter();
     let tab = Tab {
-        visit,
+        request,
         newest,
-        over: asked.over(),
+        over: params.over(),
         has: names.zip(seen.split('.').map(str::to_owned)).collect(),
         changed: Vec::new(),
         looked: false,
@@ -63,7 +63,7 @@ pub(in super::super) async fn live(
 }
 
 /// The hashes of the parts on a page, for the address of its stream.
-pub(super) fn seen(parts: &[Drawn]) -> String {
+pub(super) fn seen(parts: &[RenderedPart]) -> String {
     let prints = parts.iter().map(|(_, html)| print(html));
     prints.collect::<Vec<_>>().join(".")
 }
@@ -78,7 +78,7 @@ fn print(html: &str) -> String {
 impl Tab {
     /// The next event for the tab; `None` when the daemon stops.
     async fn next(&mut self) -> Option<Event> {
-        let stop = self.visit.admin.stop.clone();
+        let stop = self.request.admin.stop.clone();
         loop {
             if let Some(event) = self.changed.pop() {
                 self.quiet = 0;
@@ -88,7 +88,7 @@ impl Tab {
             if self.looked {
                 stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await?;
             }
-            self.look().await;
+            self.refresh().await;
             self.quiet += 1;
             if self.changed.is_empty() && self.quiet >= QUIET {
                 self.quiet = 0;
@@ -97,13 +97,13 @@ impl Tab {
         }
     }
 
-    async fn look(&mut self) {
+    async fn refresh(&mut self) {
         self.looked = true;
-        let facts = match self.newest.look(&self.visit.admin).await {
-            Ok(facts) => facts,
+        let data = match self.newest.get(&self.request.admin).await {
+            Ok(data) => data,
             Err(error) => return tracing::warn!(%error, "failed to look for an open page"),
         };
-        for (name, html) in drawn(&facts, self.over) {
+        for (name, html) in rendered(&data, self.over) {
             let print = print(&html);
             if self.has.get(name) != Some(&print) {
                 self.changed.push(Event::default().event(name).data(&html));

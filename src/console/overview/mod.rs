@@ -2,10 +2,10 @@
 //!
 //! It consists of parts. While the page is open, each part is sent again when it has changed.
 
-mod concerns;
-mod facts;
+mod alerts;
+mod charts;
+mod data;
 mod live;
-mod plots;
 mod tables;
 
 use std::sync::Arc;
@@ -16,93 +16,93 @@ use axum::http::Uri;
 use maud::{Markup, PreEscaped, html};
 use serde::Deserialize;
 
+use super::format;
 use super::frame::Section;
-use super::say;
-use super::visit::{Answer, Visit};
-use facts::Facts;
-pub(super) use facts::Live;
+use super::request::{Answer, PageRequest};
+use charts::TimeRange;
+pub(super) use data::OverviewCache;
+use data::OverviewData;
 pub(super) use live::live;
-use plots::Over;
 
 /// The query of the page and of its parts.
 #[derive(Debug, Default, Deserialize)]
-struct Asked {
+struct OverviewParams {
     /// `hour` or `day`.
     over: Option<String>,
     /// The hashes of the parts that the page has: see [`live()`].
     seen: Option<String>,
 }
 
-impl Asked {
+impl OverviewParams {
     fn of(uri: &Uri) -> Self {
-        Query::try_from_uri(uri).map_or_else(|_| Self::default(), |Query(asked)| asked)
+        Query::try_from_uri(uri).map_or_else(|_| Self::default(), |Query(params)| params)
     }
 
-    fn over(&self) -> Over {
-        Over::of(self.over.as_deref())
+    fn over(&self) -> TimeRange {
+        TimeRange::of(self.over.as_deref())
     }
 }
 
 /// A part of the page: its name and its function.
-type Part = (&'static str, fn(&Facts, Over) -> Markup);
+type Part = (&'static str, fn(&OverviewData, TimeRange) -> Markup);
 
 /// The parts, in their order; the last three are in one row.
 const PARTS: [Part; 7] = [
-    ("wrong", |facts, _| wrong(facts)),
-    ("figures", |facts, _| tables::figures(facts)),
-    ("plots", |facts, over| plots::of(facts, over)),
-    ("refused", |facts, _| tables::refused(facts)),
-    ("sources", |facts, _| tables::sources(facts)),
-    ("limits", |facts, _| tables::limits(facts)),
-    ("file", |facts, _| tables::file(facts)),
+    ("wrong", |data, _| alert_list(data)),
+    ("figures", |data, _| tables::figures(data)),
+    ("plots", |data, over| charts::of(data, over)),
+    ("refused", |data, _| tables::refused(data)),
+    ("sources", |data, _| tables::sources(data)),
+    ("limits", |data, _| tables::limits(data)),
+    ("file", |data, _| tables::file(data)),
 ];
 
 /// A rendered part: its name and its markup.
-type Drawn = (&'static str, String);
+type RenderedPart = (&'static str, String);
 
-fn drawn(facts: &Facts, over: Over) -> [Drawn; 7] {
-    PARTS.map(|(name, of)| (name, of(facts, over).into_string()))
+fn rendered(data: &OverviewData, over: TimeRange) -> [RenderedPart; 7] {
+    PARTS.map(|(name, of)| (name, of(data, over).into_string()))
 }
 
 /// The page.
 pub(super) async fn page(
-    Extension(visit): Extension<Visit>,
-    Extension(newest): Extension<Arc<Live>>,
+    Extension(request): Extension<PageRequest>,
+    Extension(newest): Extension<Arc<OverviewCache>>,
     uri: Uri,
 ) -> Answer {
-    let over = Asked::of(&uri).over();
-    let facts = newest.look(&visit.admin).await?;
-    let parts = drawn(&facts, over);
-    let part = |(name, drawn): &Drawn| html! { div data-part=(name) { (PreEscaped(drawn)) } };
-    let [wrong, figures, (plots, of_time), refused, last @ ..] = &parts;
+    let over = OverviewParams::of(&uri).over();
+    let data = newest.get(&request.admin).await?;
+    let parts = rendered(&data, over);
+    let part = |(name, rendered): &RenderedPart| html! { div data-part=(name) { (PreEscaped(rendered)) } };
+    let [wrong, figures, (charts, of_time), refused, last @ ..] = &parts;
     let main = html! {
         div data-live={ "/live?over=" (over.word()) "&seen=" (live::seen(&parts)) } {
             (part(wrong))
             (part(figures))
             nav.actions aria-label="Time shown" {
-                @for (of, name) in [(Over::Hour, "Last hour"), (Over::Day, "Last day")] {
+                @for (of, name) in [(TimeRange::Hour, "Last hour"), (TimeRange::Day, "Last day")] {
                     a.button href={ "/?over=" (of.word()) } aria-current=[(of == over).then_some("true")] { (name) }
                 }
             }
-            div.plots data-part=(plots) { (PreEscaped(of_time)) }
+            div.plots data-part=(charts) { (PreEscaped(of_time)) }
             (part(refused))
             div.cards { @for of in last { (part(of)) } }
         }
     };
-    Ok(visit.page("Overview", Section::Overview, &main))
+    Ok(request.page("Overview", Section::Overview, &main))
 }
 
-fn wrong(facts: &Facts) -> Markup {
-    let concerns = concerns::of(facts);
-    let calm = concerns.iter().all(|concern| concern.weight == concerns::Weight::Calm);
+fn alert_list(data: &OverviewData) -> Markup {
+    let alerts = alerts::of(data);
+    let calm = alerts.iter().all(|alert| alert.severity == alerts::Severity::Calm);
     html! {
         ul.notes {
-            @if calm { li class="note good" { strong { "All is well. " } (well(facts)) } }
-            @for concern in &concerns {
-                li class={ "note " (concern.weight.class()) } {
-                    span.quiet { (concern.weight.word()) ": " }
-                    strong { (concern.words) }
-                    p { (concern.advice) }
+            @if calm { li class="note good" { strong { "All is well. " } (well(data)) } }
+            @for alert in &alerts {
+                li class={ "note " (alert.severity.class()) } {
+                    span.quiet { (alert.severity.word()) ": " }
+                    strong { (alert.words) }
+                    p { (alert.advice) }
                 }
             }
         }
@@ -110,10 +110,10 @@ fn wrong(facts: &Facts) -> Markup {
 }
 
 /// The text that is shown when there is no problem.
-fn well(facts: &Facts) -> Markup {
-    if facts.standing.accepted == 0 {
+fn well(data: &OverviewData) -> Markup {
+    if data.standing.accepted == 0 {
         return html! { "No event has come yet. " a href="/try" { "Try one" } ", or point a Segment SDK here." };
     }
-    let came = facts.hour(|minute| minute.came);
-    html! { (say::counted(came, "event")) " came in the last hour, and everything that may go goes." }
+    let came = data.hour(|minute| minute.came);
+    html! { (format::counted(came, "event")) " came in the last hour, and everything that may go goes." }
 }

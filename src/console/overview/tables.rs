@@ -4,38 +4,41 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::super::say;
+use super::super::format;
 use super::super::urls::address;
-use super::concerns::kept;
-use super::facts::Facts;
+use super::alerts::kept;
+use super::data::OverviewData;
 use crate::metrics::LimitUse;
 use crate::model::{EventStatus, Family};
 use crate::operator::{bytes, refused_last, refused_sender};
 
 /// The events by state.
-pub(super) fn figures(facts: &Facts) -> Markup {
-    let hour = |of: fn(&crate::operator::Minute) -> i64| say::count(facts.hour(of));
-    let age = facts.standing.oldest_pending.map(|oldest| facts.now.since(oldest));
+pub(super) fn figures(data: &OverviewData) -> Markup {
+    let hour = |of: fn(&crate::operator::Minute) -> i64| format::count(data.hour(of));
+    let age = data.standing.oldest_pending.map(|oldest| data.now.since(oldest));
     let figures = [
         (
             "Waiting",
-            say::count(kept(facts, EventStatus::Pending)),
+            format::count(kept(data, EventStatus::Pending)),
             age.map_or_else(
                 || "nothing waits".to_owned(),
-                |age| format!("the oldest for {}", say::span(age)),
+                |age| format!("the oldest for {}", format::span(age)),
             ),
         ),
         ("Came", hour(|minute| minute.came), "in the last hour".to_owned()),
         ("Done", hour(|minute| minute.done), "in the last hour".to_owned()),
         (
             "Died",
-            say::count(facts.died),
-            format!("in the last hour; {} kept", say::count(kept(facts, EventStatus::Dead))),
+            format::count(data.died),
+            format!(
+                "in the last hour; {} kept",
+                format::count(kept(data, EventStatus::Dead))
+            ),
         ),
-        ("Time to delivery", median(facts), "median, newest minute".to_owned()),
+        ("Time to delivery", median(data), "median, newest minute".to_owned()),
         (
             "Accepted",
-            say::count(facts.standing.accepted),
+            format::count(data.standing.accepted),
             "since the first event".to_owned(),
         ),
     ];
@@ -49,8 +52,8 @@ pub(super) fn figures(facts: &Facts) -> Markup {
 }
 
 /// Refused requests by sender; empty if there are none.
-pub(super) fn refused(facts: &Facts) -> Markup {
-    if facts.refused.is_empty() {
+pub(super) fn refused(data: &OverviewData) -> Markup {
+    if data.refused.is_empty() {
         return html! {};
     }
     html! {
@@ -59,15 +62,15 @@ pub(super) fn refused(facts: &Facts) -> Markup {
             table {
                 thead { tr { th scope="col" { "Sender" } th scope="col" { "Answer" } th.number scope="col" { "Requests" } th scope="col" { "Last" } } }
                 tbody {
-                    @for refused in &facts.refused {
+                    @for refused in &data.refused {
                         tr {
                             th scope="row" {
                                 (refused_sender(refused))
                                 @if let Some(client) = &refused.client { span.hint { " " (client) } }
                             }
                             td { (refused.status) " " code { (refused.code) } }
-                            td.number { (say::count(i64::try_from(refused.requests).unwrap_or(i64::MAX))) }
-                            td { (say::time(refused_last(refused))) }
+                            td.number { (format::count(i64::try_from(refused.requests).unwrap_or(i64::MAX))) }
+                            td { (format::time(refused_last(refused))) }
                         }
                     }
                 }
@@ -77,28 +80,28 @@ pub(super) fn refused(facts: &Facts) -> Markup {
 }
 
 /// The p50 of the newest minute with a delivery.
-fn median(facts: &Facts) -> String {
-    let newest = facts
+fn median(data: &OverviewData) -> String {
+    let newest = data
         .last(Duration::from_hours(1))
         .iter()
         .rev()
         .find_map(|minute| minute.half);
-    newest.map_or_else(|| "–".to_owned(), say::span)
+    newest.map_or_else(|| "–".to_owned(), format::span)
 }
 
 /// The sources.
-pub(super) fn sources(facts: &Facts) -> Markup {
+pub(super) fn sources(data: &OverviewData) -> Markup {
     html! {
         section.card aria-labelledby="sources" {
             h2 #sources { "Sources" }
             table {
                 thead { tr { th scope="col" { "Source" } th.number scope="col" { "Last hour" } th.number scope="col" { "Last day" } } }
                 tbody {
-                    @for source in &facts.sources {
+                    @for source in &data.sources {
                         tr {
                             th scope="row" { a href=(address("/events", &[("source", &source.name)])) { (source.name) } }
-                            td.number { (say::count(source.hour)) }
-                            td.number { @if source.day == 0 { span.soft { "silent" } } @else { (say::count(source.day)) } }
+                            td.number { (format::count(source.hour)) }
+                            td.number { @if source.day == 0 { span.soft { "silent" } } @else { (format::count(source.day)) } }
                         }
                     }
                 }
@@ -108,16 +111,16 @@ pub(super) fn sources(facts: &Facts) -> Markup {
 }
 
 /// The use of the account's rate limits.
-pub(super) fn limits(facts: &Facts) -> Markup {
+pub(super) fn limits(data: &OverviewData) -> Markup {
     html! {
         section.card aria-labelledby="limits" {
             h2 #limits { "Klaviyo's limits" }
-            @if facts.limits.is_empty() {
+            @if data.limits.is_empty() {
                 p.soft { "No request was sent in the last minute." }
             } @else {
                 table {
                     thead { tr { th scope="col" { "Requests" } th.number scope="col" { "Second" } th.number scope="col" { "Minute" } } }
-                    tbody { @for (family, limit) in &facts.limits { (limit_row(*family, limit)) } }
+                    tbody { @for (family, limit) in &data.limits { (limit_row(*family, limit)) } }
                 }
                 p.hint { "As the relay last counted, at most half a minute ago." }
             }
@@ -131,7 +134,7 @@ fn limit_row(family: Family, limit: &LimitUse) -> Markup {
         let most = allowed.max(1);
         html! {
             td.number {
-                (say::count(used.into())) " of " (say::count(allowed.into()))
+                (format::count(used.into())) " of " (format::count(allowed.into()))
                 meter min="0" max=(most) value=(used.min(most)) aria-label={ (name) ", requests in the last " (span) } {}
             }
         }
@@ -146,8 +149,8 @@ fn limit_row(family: Family, limit: &LimitUse) -> Markup {
 }
 
 /// The outbox file and its disk.
-pub(super) fn file(facts: &Facts) -> Markup {
-    let standing = &facts.standing;
+pub(super) fn file(data: &OverviewData) -> Markup {
+    let standing = &data.standing;
     html! {
         section.card aria-labelledby="file" {
             h2 #file { "Outbox" }
@@ -155,9 +158,9 @@ pub(super) fn file(facts: &Facts) -> Markup {
                 dt { "File" } dd { (bytes(standing.database_bytes)) ", log " (bytes(standing.wal_bytes)) }
                 dt { "Disk free" } dd { (standing.free_bytes.map_or_else(|| "unknown".to_owned(), bytes)) }
                 @for (state, count) in &standing.counts {
-                    dt { (state.word()) } dd { a href={ "/events?status=" (state.word()) } { (say::count(*count)) " kept" } }
+                    dt { (state.word()) } dd { a href={ "/events?status=" (state.word()) } { (format::count(*count)) " kept" } }
                 }
-                dt { "removed" } dd { (say::count(standing.removed)) " after their time was over" }
+                dt { "removed" } dd { (format::count(standing.removed)) " after their time was over" }
             }
         }
     }

@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::super::say;
-use super::super::visit::Visit;
+use super::super::format;
+use super::super::request::PageRequest;
 use super::{number, path};
 use crate::sandbox::{EventView, ListPage, ProfileView, RequestView};
 
@@ -12,33 +12,33 @@ use crate::sandbox::{EventView, ListPage, ProfileView, RequestView};
 const MOST_CHARS: usize = 20_000;
 
 /// A request.
-pub(super) fn request(visit: &Visit, request: &RequestView) -> Markup {
-    let body = request.body.get();
-    let status = request
+pub(super) fn request(request: &PageRequest, entry: &RequestView) -> Markup {
+    let body = entry.body.get();
+    let status = entry
         .status
         .map_or_else(|| "no answer".to_owned(), |status| status.to_string());
     html! {
         li {
             p.entry {
-                span.place { (number(request.number)) }
-                (badge(request.outcome))
-                span.mono { (request.method) " " (target(visit, &request.path)) }
+                span.place { (number(entry.number)) }
+                (badge(entry.outcome))
+                span.mono { (entry.method) " " (target(request, &entry.path)) }
                 span { (status) }
-                @if let Some(metric) = &request.metric { strong { (visit.masked(metric)) } }
-                span.when { (say::iso(&request.time)) }
+                @if let Some(metric) = &entry.metric { strong { (request.masked(metric)) } }
+                span.when { (format::iso(&entry.time)) }
             }
             p.detail {
-                @if let Some(fault) = &request.fault { span { "Fault: " (fault) } }
-                @if let Some(note) = &request.note { span { (visit.masked(note)) } }
-                (keys(visit, request.unique_id.as_deref(), request.profile.as_deref()))
+                @if let Some(fault) = &entry.fault { span { "Fault: " (fault) } }
+                @if let Some(note) = &entry.note { span { (request.masked(note)) } }
+                (keys(request, entry.unique_id.as_deref(), entry.profile.as_deref()))
             }
-            @if body != "null" { (unfolded("Body", &json(visit, body))) }
+            @if body != "null" { (unfolded("Body", &json(request, body))) }
         }
     }
 }
 
 /// A profile.
-pub(super) fn profile(visit: &Visit, profile: &ProfileView) -> Markup {
+pub(super) fn profile(request: &PageRequest, profile: &ProfileView) -> Markup {
     let shown = serde_json::json!({
         "attributes": profile.attributes, "properties": profile.properties, "consent": profile.consent,
     });
@@ -46,42 +46,42 @@ pub(super) fn profile(visit: &Visit, profile: &ProfileView) -> Markup {
     html! {
         li {
             p.entry {
-                strong { (names(visit, profile)) }
+                strong { (names(request, profile)) }
                 @for (channel, consent) in &profile.consent {
                     span { (channel) " " (badge(consent.state)) }
                 }
-                span.when { "changed " (say::iso(&profile.updated)) }
+                span.when { "changed " (format::iso(&profile.updated)) }
             }
             p.detail {
                 span.mono { (profile.id) } " "
                 a href=(path(&[("show", "events"), ("profile", &profile.id)])) { "Its events" }
             }
-            @if known > 0 { (unfolded("Attributes, properties and consent", &json(visit, &shown.to_string()))) }
+            @if known > 0 { (unfolded("Attributes, properties and consent", &json(request, &shown.to_string()))) }
         }
     }
 }
 
 /// An event.
-pub(super) fn event(visit: &Visit, event: &EventView) -> Markup {
+pub(super) fn event(request: &PageRequest, event: &EventView) -> Markup {
     html! {
         li {
             p.entry {
                 span.place { (number(event.sequence)) }
-                strong { (visit.masked(&event.metric)) }
+                strong { (request.masked(&event.metric)) }
                 @if let Some(value) = &event.value {
                     span { (value.get()) " " (event.value_currency.as_deref().unwrap_or_default()) }
                 }
                 @if event.backfill { span.badge { "backfill" } }
                 @if event.sent > 1 { span.soft { "came " (number(event.sent)) " times, kept once" } }
-                span.when { (say::iso(&event.time)) }
+                span.when { (format::iso(&event.time)) }
             }
             p.detail {
-                (keys(visit, event.unique_id.as_deref(), Some(&event.profile)))
+                (keys(request, event.unique_id.as_deref(), Some(&event.profile)))
                 @if !event.ignored_properties.is_empty() {
-                    span { "ignored, being 0, null or empty: " (visit.masked(&event.ignored_properties.join(", "))) }
+                    span { "ignored, being 0, null or empty: " (request.masked(&event.ignored_properties.join(", "))) }
                 }
             }
-            @if event.properties.get() != "{}" { (unfolded("Properties", &json(visit, event.properties.get()))) }
+            @if event.properties.get() != "{}" { (unfolded("Properties", &json(request, event.properties.get()))) }
         }
     }
 }
@@ -98,7 +98,7 @@ pub(super) fn list(part: &ListPage) -> Markup {
                 span.mono { (list.id) }
                 span { (list.opt_in_process.replace('_', " ")) }
                 @if members == 0 { span.soft { "nobody is on it" } }
-                @else { a href=(all) { (say::counted(members, "profile")) } }
+                @else { a href=(all) { (format::counted(members, "profile")) } }
             }
             @for member in &list.members {
                 p.detail {
@@ -114,10 +114,10 @@ pub(super) fn list(part: &ListPage) -> Markup {
 }
 
 /// The names of a profile, the most informative ones first.
-fn names(visit: &Visit, profile: &ProfileView) -> String {
+fn names(request: &PageRequest, profile: &ProfileView) -> String {
     const ORDER: [&str; 5] = ["email", "phone_number", "external_id", "anonymous_id", "_kx"];
     let names = ORDER.iter().filter_map(|name| profile.identifiers.get(name));
-    let names: Vec<String> = names.map(|name| visit.masked(name)).collect();
+    let names: Vec<String> = names.map(|name| request.masked(name)).collect();
     if names.is_empty() {
         "no name".to_owned()
     } else {
@@ -126,10 +126,10 @@ fn names(visit: &Visit, profile: &ProfileView) -> String {
 }
 
 /// The key of an event and its profile.
-fn keys(visit: &Visit, unique_id: Option<&str>, profile: Option<&str>) -> Markup {
+fn keys(request: &PageRequest, unique_id: Option<&str>, profile: Option<&str>) -> Markup {
     html! {
         @if let Some(unique_id) = unique_id {
-            span { "unique_id " span.mono { (visit.masked(unique_id)) } }
+            span { "unique_id " span.mono { (request.masked(unique_id)) } }
         }
         @if let Some(profile) = profile {
             span { "profile " a.mono href=(path(&[("show", "events"), ("profile", profile)])) { (profile) } }
@@ -138,16 +138,16 @@ fn keys(visit: &Visit, unique_id: Option<&str>, profile: Option<&str>) -> Markup
 }
 
 /// Path and query of a request. The query is decoded first, so that every name in it is masked.
-fn target(visit: &Visit, target: &str) -> String {
+fn target(request: &PageRequest, target: &str) -> String {
     let Some((path, query)) = target.split_once('?') else {
-        return visit.masked(target);
+        return request.masked(target);
     };
     let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
     let pairs: Vec<String> = pairs
         .iter()
-        .map(|(name, value)| format!("{name}={}", visit.masked(value)))
+        .map(|(name, value)| format!("{name}={}", request.masked(value)))
         .collect();
-    format!("{}?{}", visit.masked(path), pairs.join("&"))
+    format!("{}?{}", request.masked(path), pairs.join("&"))
 }
 
 fn badge(word: &str) -> Markup {
@@ -175,9 +175,9 @@ fn unfolded(name: &str, text: &str) -> Markup {
 }
 
 /// Formats JSON without changing its digits, and masks it; text that is not JSON stays unformatted.
-fn json(visit: &Visit, text: &str) -> String {
+fn json(request: &PageRequest, text: &str) -> String {
     // It is parsed and written again, so that no escape hides an address from the masking.
     let value: Result<Value, _> = crate::json::from_str(text);
     let set_out = value.and_then(|value| serde_json::to_string_pretty(&value));
-    visit.masked(&set_out.unwrap_or_else(|_| text.to_owned()))
+    request.masked(&set_out.unwrap_or_else(|_| text.to_owned()))
 }

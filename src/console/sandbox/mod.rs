@@ -11,10 +11,10 @@ use axum::http::Uri;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::events::blank::first;
+use super::events::empty::first;
+use super::format;
 use super::frame::Section;
-use super::say;
-use super::visit::{Answer, Visit};
+use super::request::{Answer, PageRequest};
 use crate::sandbox::{Counts, Page, Sandbox};
 
 /// Entries on a page.
@@ -34,7 +34,7 @@ enum Show {
 /// The state of the page, as its address holds it.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-struct Asked {
+struct SandboxParams {
     show: Show,
     /// Only entries before this number, of requests, profiles and events.
     before: Option<u64>,
@@ -47,21 +47,21 @@ struct Asked {
 }
 
 /// The page.
-pub(super) async fn page(Extension(visit): Extension<Visit>, uri: Uri) -> Answer {
-    let main = match &visit.admin.sandbox {
+pub(super) async fn page(Extension(request): Extension<PageRequest>, uri: Uri) -> Answer {
+    let main = match &request.admin.sandbox {
         None => elsewhere(),
         Some(sandbox) => {
             // An incomplete address shows the first page.
-            let asked = Query::try_from_uri(&uri);
-            let asked = asked.map_or_else(|_| Asked::default(), |Query(asked)| asked);
-            inside(&visit, sandbox, &asked)
+            let params = Query::try_from_uri(&uri);
+            let params = params.map_or_else(|_| SandboxParams::default(), |Query(params)| params);
+            inside(&request, sandbox, &params)
         }
     };
-    Ok(visit.page("Sandbox", Section::Sandbox, &main))
+    Ok(request.page("Sandbox", Section::Sandbox, &main))
 }
 
 fn elsewhere() -> Markup {
-    say::empty(
+    format::empty(
         "Requests do not go to the sandbox.",
         &html! {
             "They go to Klaviyo, or to the address in " code { "[klaviyo] endpoint" } " of the configuration. With "
@@ -72,7 +72,7 @@ fn elsewhere() -> Markup {
     )
 }
 
-fn inside(visit: &Visit, sandbox: &Sandbox, asked: &Asked) -> Markup {
+fn inside(request: &PageRequest, sandbox: &Sandbox, params: &SandboxParams) -> Markup {
     let counts = sandbox.counts();
     html! {
         p.soft {
@@ -80,12 +80,12 @@ fn inside(visit: &Visit, sandbox: &Sandbox, asked: &Asked) -> Markup {
              program ends."
         }
         (figures(&counts))
-        (tabs(asked.show, &counts))
-        @match asked.show {
-            Show::Requests => (requests(visit, sandbox, asked)),
-            Show::Profiles => (profiles(visit, sandbox, asked)),
-            Show::Events => (events(visit, sandbox, asked)),
-            Show::Lists => (lists(sandbox, asked)),
+        (tabs(params.show, &counts))
+        @match params.show {
+            Show::Requests => (requests(request, sandbox, params)),
+            Show::Profiles => (profiles(request, sandbox, params)),
+            Show::Events => (events(request, sandbox, params)),
+            Show::Lists => (lists(sandbox, params)),
         }
     }
 }
@@ -130,23 +130,23 @@ fn tabs(show: Show, counts: &Counts) -> Markup {
     }
 }
 
-fn requests(visit: &Visit, sandbox: &Sandbox, asked: &Asked) -> Markup {
-    let part = sandbox.requests(asked.before, SHOWN);
-    let empty = html! { @if asked.before.is_none() { (say::empty("No request has come yet.", &first(visit))) } @else { (at_the_end()) } };
+fn requests(request: &PageRequest, sandbox: &Sandbox, params: &SandboxParams) -> Markup {
+    let part = sandbox.requests(params.before, SHOWN);
+    let empty = html! { @if params.before.is_none() { (format::empty("No request has come yet.", &first(request))) } @else { (at_the_end()) } };
     html! {
         h2.quiet { "Requests" }
-        (listed(&part, &empty, |request| entries::request(visit, request)))
+        (listed(&part, &empty, |entry| entries::request(request, entry)))
         (older(&part, &[("show", "requests")]))
     }
 }
 
-fn profiles(visit: &Visit, sandbox: &Sandbox, asked: &Asked) -> Markup {
-    let list = asked.list.as_deref();
+fn profiles(request: &PageRequest, sandbox: &Sandbox, params: &SandboxParams) -> Markup {
+    let list = params.list.as_deref();
     let part = match list {
-        Some(list) => sandbox.members(list, asked.before, SHOWN),
-        None => sandbox.profiles(asked.before, SHOWN),
+        Some(list) => sandbox.members(list, params.before, SHOWN),
+        None => sandbox.profiles(params.before, SHOWN),
     };
-    let empty = say::empty(
+    let empty = format::empty(
         "No profile is here.",
         &html! { "Klaviyo makes one of each person that an event or an identify names." },
     );
@@ -159,15 +159,15 @@ fn profiles(visit: &Visit, sandbox: &Sandbox, asked: &Asked) -> Markup {
         } @else {
             h2.quiet { "Profiles" }
         }
-        (listed(&part, &empty, |profile| entries::profile(visit, profile)))
+        (listed(&part, &empty, |profile| entries::profile(request, profile)))
         (older(&part, &query))
     }
 }
 
-fn events(visit: &Visit, sandbox: &Sandbox, asked: &Asked) -> Markup {
-    let of = asked.profile.as_deref();
-    let part = sandbox.events(of, asked.before, SHOWN);
-    let empty = say::empty(
+fn events(request: &PageRequest, sandbox: &Sandbox, params: &SandboxParams) -> Markup {
+    let of = params.profile.as_deref();
+    let part = sandbox.events(of, params.before, SHOWN);
+    let empty = format::empty(
         "No event is here.",
         &html! { "What Klaviyo takes from track calls stands here, each event once." },
     );
@@ -177,21 +177,21 @@ fn events(visit: &Visit, sandbox: &Sandbox, asked: &Asked) -> Markup {
         @if let Some(of) = of {
             h2 { "Events of one profile" }
             @match sandbox.profile(of) {
-                Some(profile) => ul.entries { (entries::profile(visit, &profile)) },
+                Some(profile) => ul.entries { (entries::profile(request, &profile)) },
                 None => p.hint { "The profile itself, " code { (of) } ", is not here, or not any more." },
             }
             p { a href="/sandbox?show=events" { "Events of all profiles" } }
         } @else {
             h2.quiet { "Events" }
         }
-        (listed(&part, &empty, |event| entries::event(visit, event)))
+        (listed(&part, &empty, |event| entries::event(request, event)))
         (older(&part, &query))
     }
 }
 
-fn lists(sandbox: &Sandbox, asked: &Asked) -> Markup {
-    let part = sandbox.lists(asked.after.as_deref(), SHOWN);
-    let empty = say::empty(
+fn lists(sandbox: &Sandbox, params: &SandboxParams) -> Markup {
+    let part = sandbox.lists(params.after.as_deref(), SHOWN);
+    let empty = format::empty(
         "No list is here.",
         &html! {
             "A list is made when it is first used: by " code { "mapping.list_id" } ", by an audience, or by the "
@@ -243,5 +243,5 @@ fn held(count: usize) -> u64 {
 }
 
 fn number(count: u64) -> String {
-    say::count(i64::try_from(count).unwrap_or(i64::MAX))
+    format::count(i64::try_from(count).unwrap_or(i64::MAX))
 }

@@ -8,9 +8,9 @@
 
 use axum::http::Uri;
 use clap::Parser as _;
-use klaviyo_relay::admin::asked;
+use klaviyo_relay::admin::params;
 use klaviyo_relay::cli::Cli;
-use klaviyo_relay::console::filter::{Asked, address};
+use klaviyo_relay::console::filter::{FilterParams, address};
 use klaviyo_relay::model::{Identifier, IdentifierKind, Timestamp};
 use klaviyo_relay::operator;
 use klaviyo_relay::outbox::Selection;
@@ -39,13 +39,13 @@ pub fn target(data: &[u8]) {
 
 /// The query of a page.
 fn page(pairs: &str) {
-    let asked = Asked::read(pairs, &["before"], NOW);
+    let asked = FilterParams::read(pairs, &["before"], NOW);
     assert_eq!(asked.fixed().is_empty(), !asked.is_given());
     if !asked.wrongs().is_empty() {
-        assert!(Asked::strictly(pairs, &["before"], NOW).is_err());
+        assert!(FilterParams::strictly(pairs, &["before"], NOW).is_err());
         return;
     }
-    let again = |query: &str| Asked::read(query, &[], NOW);
+    let again = |query: &str| FilterParams::read(query, &[], NOW);
     let query = |address: &str| address.split_once('?').map_or("", |(_, query)| query).to_owned();
     let kept = again(&query(&asked.address("/events", &[])));
     assert_eq!(kept.selection(), asked.selection());
@@ -55,13 +55,13 @@ fn page(pairs: &str) {
     let fixed = asked.fixed();
     let fixed: Vec<(&str, &str)> = fixed.iter().map(|(key, text)| (*key, text.as_str())).collect();
     let later = NOW.plus(std::time::Duration::from_hours(1));
-    let kept = Asked::read(&query(&address("/events", &fixed)), &[], later);
+    let kept = FilterParams::read(&query(&address("/events", &fixed)), &[], later);
     assert_eq!(kept.selection(), asked.selection());
     listed(&fixed, &asked);
 }
 
 /// The API means the same events by the same filters.
-fn listed(fixed: &[(&str, &str)], asked: &Asked) {
+fn listed(fixed: &[(&str, &str)], asked: &FilterParams) {
     let renamed = |key: &str| {
         let other = RENAMED.iter().find(|(page, _)| *page == key);
         other.map_or_else(|| key.to_owned(), |(_, api)| (*api).to_owned())
@@ -71,14 +71,14 @@ fn listed(fixed: &[(&str, &str)], asked: &Asked) {
     let Ok(uri) = address("/api/v1/events", &pairs).parse::<Uri>() else {
         return;
     };
-    let listed = asked::listed(&uri, NOW);
+    let listed = params::listed(&uri, NOW);
     let listed = listed.unwrap_or_else(|refusal| panic!("{uri}: {refusal:?}"));
     assert_eq!(listed.selection, asked.selection());
 }
 
 /// The body of a change.
 fn body(text: &str) {
-    let Ok(filter) = serde_json::from_str::<asked::Filter>(text) else {
+    let Ok(filter) = serde_json::from_str::<params::Filter>(text) else {
         return;
     };
     let Ok(filter) = filter.read(NOW) else {
@@ -108,13 +108,13 @@ fn command(text: &str) {
 
 /// A time: as it is printed, it reads as itself.
 fn time(text: &str) {
-    let Some(time) = operator::time(text, NOW) else {
+    let Some(time) = operator::parse_time(text, NOW) else {
         return;
     };
     let printed = time.to_string();
     assert_eq!(Timestamp::parse(&printed), Some(time), "{text}");
-    assert_eq!(operator::time(&printed, NOW), Some(time));
-    assert_eq!(operator::time(&format!(" {text} "), NOW), Some(time));
+    assert_eq!(operator::parse_time(&printed, NOW), Some(time));
+    assert_eq!(operator::parse_time(&format!(" {text} "), NOW), Some(time));
 }
 
 /// A word that is searched for: a person, an order.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::HeaderMap;
-use klaviyo_relay::admin::{self, Access, Admin};
+use klaviyo_relay::admin::{self, Admin, Auth};
 use klaviyo_relay::clock::{Clock as _, SystemClock};
 use klaviyo_relay::config::{AdminConfig, Config, OutboxConfig};
 use klaviyo_relay::console;
@@ -88,7 +88,7 @@ impl Port {
             clock: Arc::new(SystemClock),
             sandbox: Some(Sandbox::new(Options::default(), Arc::new(SystemClock))),
             explain: watch::Sender::new(ExplainSettings::of(&Config::default())).subscribe(),
-            access: Access::of(&config, [7; 32]),
+            auth: Auth::of(&config, [7; 32]),
             at_once: 16,
             stop: CancellationToken::new(),
             show_personal_data: config.show_personal_data,

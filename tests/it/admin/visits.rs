@@ -21,17 +21,17 @@ impl Port {
         self.ask("POST", path, &headers, &body).await
     }
 
-    /// The seal in the form of a page.
-    async fn seal(&self, path: &str, headers: &[(&str, &str)]) -> String {
+    /// The CSRF token in the form of a page.
+    async fn csrf(&self, path: &str, headers: &[(&str, &str)]) -> String {
         let page = self.ask("GET", path, headers, "").await;
-        let (_, rest) = page.text.split_once("name=\"seal\" value=\"").unwrap();
+        let (_, rest) = page.text.split_once("name=\"csrf\" value=\"").unwrap();
         rest.split_once('"').unwrap().0.to_owned()
     }
 
     /// Logs in; answers the cookie.
     async fn logged_in(&self) -> String {
-        let seal = self.seal("/login", &[]).await;
-        let fields = [("token", TOKEN), ("seal", &*seal), ("next", "/?over=day")];
+        let csrf = self.csrf("/login", &[]).await;
+        let fields = [("token", TOKEN), ("csrf", &*csrf), ("next", "/?over=day")];
         let answer = self.form("/login", &[FROM_HERE], &fields).await;
         assert_eq!(answer.status, 303, "{answer:?}");
         assert_eq!(answer.header("location"), Some("/?over=day"));
@@ -67,9 +67,9 @@ async fn who_has_not_logged_in_is_asked_to_and_comes_back_to_the_page() {
 #[tokio::test]
 async fn a_wrong_token_or_a_made_up_session_opens_nothing() {
     let port = Port::with_token(Some(TOKEN)).await;
-    let seal = port.seal("/login", &[]).await;
+    let csrf = port.csrf("/login", &[]).await;
     for token in ["", "wrong", "a-token-of-32-random-characters?"] {
-        let fields = [("token", token), ("seal", &*seal)];
+        let fields = [("token", token), ("csrf", &*csrf)];
         let answer = port.form("/login", &[FROM_HERE], &fields).await;
         assert_eq!(answer.status, 401, "{token}");
         assert!(answer.text.contains("This is not the token"), "{answer:?}");
@@ -93,9 +93,9 @@ async fn a_wrong_token_or_a_made_up_session_opens_nothing() {
 #[tokio::test]
 async fn who_guesses_tokens_has_to_wait_and_the_right_one_is_taken_all_the_same() {
     let port = Port::with_token(Some(TOKEN)).await;
-    let seal = port.seal("/login", &[]).await;
+    let csrf = port.csrf("/login", &[]).await;
     let shown = async |token: &str| {
-        let fields = [("token", token), ("seal", &*seal)];
+        let fields = [("token", token), ("csrf", &*csrf)];
         port.form("/login", &[FROM_HERE], &fields).await
     };
     for _ in 0..20 {
@@ -141,7 +141,7 @@ async fn behind_a_trusted_proxy_nobody_waits_for_the_guesses_of_others() {
 #[tokio::test]
 async fn after_logging_in_nobody_is_sent_elsewhere() {
     let port = Port::with_token(Some(TOKEN)).await;
-    let seal = port.seal("/login", &[]).await;
+    let csrf = port.csrf("/login", &[]).await;
     for next in [
         "https://evil.example/",
         "//evil.example",
@@ -152,23 +152,23 @@ async fn after_logging_in_nobody_is_sent_elsewhere() {
         "javascript:alert(1)",
         "",
     ] {
-        let fields = [("token", TOKEN), ("seal", &*seal), ("next", next)];
+        let fields = [("token", TOKEN), ("csrf", &*csrf), ("next", next)];
         let answer = port.form("/login", &[FROM_HERE], &fields).await;
         assert_eq!(answer.header("location"), Some("/"), "{next:?}");
     }
 }
 
 #[tokio::test]
-async fn a_form_of_another_site_or_without_its_seal_changes_nothing() {
+async fn a_form_of_another_site_or_without_its_csrf_token_changes_nothing() {
     let port = Port::with_token(Some(TOKEN)).await;
     let cookie = port.logged_in().await;
     let cookie = ("cookie", cookie.as_str());
-    let seal = port.seal("/", &[cookie]).await;
-    let right = [("seal", seal.as_str())];
+    let csrf = port.csrf("/", &[cookie]).await;
+    let right = [("csrf", csrf.as_str())];
     let host = ("host", "127.0.0.1:8081");
     let refused: [(&[_], &[_]); 7] = [
         (&[cookie, FROM_HERE], &[]),
-        (&[cookie, FROM_HERE], &[("seal", "0")]),
+        (&[cookie, FROM_HERE], &[("csrf", "0")]),
         (&[cookie], &right),
         (&[cookie, ("sec-fetch-site", "cross-site")], &right),
         (&[cookie, ("sec-fetch-site", "same-site")], &right),
@@ -180,19 +180,19 @@ async fn a_form_of_another_site_or_without_its_seal_changes_nothing() {
         assert_eq!(answer.status, 403, "{headers:?} {fields:?}");
         assert_eq!(answer.header("set-cookie"), None);
     }
-    let of_nobody = port.seal("/login", &[]).await;
+    let of_nobody = port.csrf("/login", &[]).await;
     let answer = port
-        .form("/logout", &[cookie, FROM_HERE], &[("seal", &of_nobody)])
+        .form("/logout", &[cookie, FROM_HERE], &[("csrf", &of_nobody)])
         .await;
-    assert_eq!(answer.status, 403, "a seal is of one session");
+    assert_eq!(answer.status, 403, "a CSRF token is of one session");
     let again = port.logged_in().await;
     let again = ("cookie", again.as_str());
-    let its_own = port.seal("/", &[again]).await;
-    for (from_here, seal) in [
-        (&[cookie, FROM_HERE][..], &seal),
+    let its_own = port.csrf("/", &[again]).await;
+    for (from_here, csrf) in [
+        (&[cookie, FROM_HERE][..], &csrf),
         (&[again, host, ("origin", "http://127.0.0.1:8081")], &its_own),
     ] {
-        let right = [("seal", seal.as_str())];
+        let right = [("csrf", csrf.as_str())];
         let answer = port.form("/logout", from_here, &right).await;
         assert_eq!(answer.status, 303, "{from_here:?}");
         assert!(answer.header("set-cookie").unwrap().starts_with("klaviyo_relay=; "));
@@ -205,8 +205,8 @@ async fn a_session_that_was_ended_shows_nothing_any_more() {
     let (one, other) = (port.logged_in().await, port.logged_in().await);
     assert_ne!(one, other, "each is its own");
     let (one, other) = (("cookie", &*one), ("cookie", &*other));
-    let seal = port.seal("/", &[one]).await;
-    let answer = port.form("/logout", &[one, FROM_HERE], &[("seal", &seal)]).await;
+    let csrf = port.csrf("/", &[one]).await;
+    let answer = port.form("/logout", &[one, FROM_HERE], &[("csrf", &csrf)]).await;
     assert_eq!(answer.status, 303, "{answer:?}");
     for (cookie, status) in [(one, 303), (other, 200)] {
         let answer = port.ask("GET", "/?over=day", &[cookie], "").await;
@@ -217,8 +217,8 @@ async fn a_session_that_was_ended_shows_nothing_any_more() {
 #[tokio::test]
 async fn a_session_that_began_over_https_is_never_sent_without() {
     let port = Port::with_token(Some(TOKEN)).await;
-    let seal = port.seal("/login", &[]).await;
-    let fields = [("token", TOKEN), ("seal", &*seal)];
+    let csrf = port.csrf("/login", &[]).await;
+    let fields = [("token", TOKEN), ("csrf", &*csrf)];
     for (origin, secure) in [("https://relay.example", true), ("http://relay.example", false)] {
         let headers = [("host", "relay.example"), ("origin", origin), FROM_HERE];
         let answer = port.form("/login", &headers, &fields).await;

@@ -93,33 +93,33 @@ async fn a_form_that_is_not_ours_changes_nothing() {
     let pages = Pages::filled().await;
     let page = pages.get("/change?do=discard&status=pending").await.well();
     let ours = form(&page, "/change");
-    let body = |seal: Option<&str>| {
+    let body = |csrf: Option<&str>| {
         let mut fields = ours.clone();
-        fields.retain(|(name, _)| name != "seal");
-        fields.extend(seal.map(|seal| ("seal".to_owned(), seal.to_owned())));
+        fields.retain(|(name, _)| name != "csrf");
+        fields.extend(csrf.map(|csrf| ("csrf".to_owned(), csrf.to_owned())));
         serde_urlencoded::to_string(fields).unwrap()
     };
-    let seal = ours.iter().find(|(name, _)| name == "seal").unwrap().1.clone();
+    let csrf = ours.iter().find(|(name, _)| name == "csrf").unwrap().1.clone();
     let host = ("host", "127.0.0.1:8081");
-    for (headers, seal, why) in [
-        (&[FROM_HERE][..], None, "no seal"),
-        (&[FROM_HERE], Some("0000"), "another seal"),
-        (&[("sec-fetch-site", "cross-site")], Some(&*seal), "from elsewhere"),
-        (&[("sec-fetch-site", "same-site")], Some(&seal), "from a neighbour"),
-        (&[host], Some(&seal), "from nobody knows where"),
+    for (headers, csrf, why) in [
+        (&[FROM_HERE][..], None, "no csrf"),
+        (&[FROM_HERE], Some("0000"), "another csrf"),
+        (&[("sec-fetch-site", "cross-site")], Some(&*csrf), "from elsewhere"),
+        (&[("sec-fetch-site", "same-site")], Some(&csrf), "from a neighbour"),
+        (&[host], Some(&csrf), "from nobody knows where"),
         (
             &[host, ("origin", "http://shop.example")],
-            Some(&seal),
+            Some(&csrf),
             "from another origin",
         ),
-        (&[host, ("origin", "null")], Some(&seal), "from a frame without origin"),
+        (&[host, ("origin", "null")], Some(&csrf), "from a frame without origin"),
     ] {
-        let answer = pages.ask("POST", "/change", headers, &body(seal)).await;
+        let answer = pages.ask("POST", "/change", headers, &body(csrf)).await;
         assert_eq!(answer.status, 403, "{why}");
         assert_eq!(pages.statuses().await, BEFORE, "{why}");
     }
     let headers = [host, ("origin", "http://127.0.0.1:8081")];
-    let answer = pages.ask("POST", "/change", &headers, &body(Some(&seal))).await;
+    let answer = pages.ask("POST", "/change", &headers, &body(Some(&csrf))).await;
     assert_eq!(answer.status, 303, "{answer:?}");
     assert_eq!(pages.statuses().await, ["dead"; 6]);
 }

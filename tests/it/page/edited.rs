@@ -180,24 +180,24 @@ async fn a_copy_is_not_sent_from_elsewhere_without_a_seal_or_unconfirmed() {
     let pages = without_sandbox().await;
     let page = pages.get("/try?event=1").await.well();
     let form = form(&page, "/try");
-    let (_, seal) = form.iter().find(|(name, _)| name == "seal").unwrap();
-    let body = |seal: &str, requests: &str| {
-        let fields = [("call", CALL), ("event", "1"), ("requests", requests), ("seal", seal)];
+    let (_, csrf) = form.iter().find(|(name, _)| name == "csrf").unwrap();
+    let body = |csrf: &str, requests: &str| {
+        let fields = [("call", CALL), ("event", "1"), ("requests", requests), ("csrf", csrf)];
         serde_urlencoded::to_string(fields).unwrap()
     };
     for (headers, body, status) in [
         (&[FROM_HERE][..], body("", "1"), 403),
         (&[FROM_HERE], body("0123", "1"), 403),
-        (&[("sec-fetch-site", "cross-site")], body(seal, "1"), 403),
-        (&[], body(seal, "1"), 403),
-        (&[FROM_HERE], body(seal, ""), 200),
-        (&[FROM_HERE], body(seal, "2"), 409),
+        (&[("sec-fetch-site", "cross-site")], body(csrf, "1"), 403),
+        (&[], body(csrf, "1"), 403),
+        (&[FROM_HERE], body(csrf, ""), 200),
+        (&[FROM_HERE], body(csrf, "2"), 409),
     ] {
         let answer = pages.ask("POST", "/try/send", headers, &body).await;
         assert_eq!(answer.status, status, "{headers:?} {body}");
         assert_eq!(stored(&pages).await, 1, "{headers:?} {body}");
     }
-    let answer = pages.ask("POST", "/try/send", &[FROM_HERE], &body(seal, "1")).await;
+    let answer = pages.ask("POST", "/try/send", &[FROM_HERE], &body(csrf, "1")).await;
     assert_eq!(answer.sent_on(), "/events/2");
     let copy = pages.outbox.report(EventId(2)).await.unwrap().unwrap();
     let message_id = copy.column("message_id").unwrap();

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use klaviyo_relay::admin::Access;
+use klaviyo_relay::admin::Auth;
 use klaviyo_relay::config::AdminConfig;
 use klaviyo_relay::model::EventType;
 use secrecy::SecretString;
@@ -104,7 +104,7 @@ async fn only_whoever_may_see_the_page_gets_a_download() {
             token: Some(SecretString::from("a-token-of-32-random-characters!")),
             ..AdminConfig::default()
         };
-        admin.access = Access::of(&config, [7; 32]);
+        admin.auth = Auth::of(&config, [7; 32]);
     });
     let pages = pages.await;
     pages.fill().await;

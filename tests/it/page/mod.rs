@@ -11,13 +11,13 @@ mod export;
 mod overview;
 mod sandbox;
 mod shelf;
-mod trial;
+mod try_event;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::http::HeaderMap;
-use klaviyo_relay::admin::{self, Access, Admin};
+use klaviyo_relay::admin::{self, Admin, Auth};
 use klaviyo_relay::clock::{Clock as _, SystemClock};
 use klaviyo_relay::config::{AdminConfig, Config, OutboxConfig};
 use klaviyo_relay::console;
@@ -95,7 +95,7 @@ impl Pages {
             sandbox: Some(Sandbox::new(Options::default(), Arc::new(SystemClock))),
             explain: watch::Sender::new(ExplainSettings::of(&Config::default())).subscribe(),
             at_once: 16,
-            access: Access::of(&config, [7; 32]),
+            auth: Auth::of(&config, [7; 32]),
             stop: CancellationToken::new(),
             show_personal_data: config.show_personal_data,
         };

@@ -14,7 +14,7 @@ use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use maud::{Markup, html};
 
-use super::frame::{self, Section, Surroundings};
+use super::frame::{self, FrameContext, Section};
 use super::urls;
 use crate::admin::Admin;
 use crate::admin::arrival::collected;
@@ -25,65 +25,78 @@ use crate::listener::browser::{self, Site};
 use crate::model::Timestamp;
 
 /// The form field with the CSRF token.
-pub(super) const SEAL: &str = "seal";
+pub(super) const CSRF: &str = "csrf";
 /// The cookie with a message that the next page shows once.
-const TOLD: &str = "klaviyo_relay_told";
+const FLASH: &str = "klaviyo_relay_flash";
 /// The size limit of a form: a call of the largest size, with every byte escaped.
 const FORM_BYTES: usize = 4 << 20;
 
-/// An authorized visitor.
+/// The request of an authorized visitor for a page.
 #[derive(Clone)]
-pub(super) struct Visit {
+pub(super) struct PageRequest {
     pub(super) admin: Arc<Admin>,
     /// The time of the request.
     pub(super) now: Timestamp,
     /// The CSRF token for the visitor's forms.
-    pub(super) seal: String,
+    pub(super) csrf: String,
     /// Whether there is a session to end.
     pub(super) logged_in: bool,
     /// The path and query of this page.
     pub(super) here: String,
     /// The result of the change that led to this page, as text.
-    told: Option<String>,
+    flash: Option<String>,
 }
 
 /// Why a page is not shown; rendered as a page.
-pub(super) struct Wrong(Refusal);
+pub(super) struct PageError(Refusal);
 
-pub(super) type Answer = Result<Response, Wrong>;
+pub(super) type Answer = Result<Response, PageError>;
 
-impl<T: Into<Refusal>> From<T> for Wrong {
+impl<T: Into<Refusal>> From<T> for PageError {
     fn from(refusal: T) -> Self {
         Self(refusal.into())
     }
 }
 
-impl IntoResponse for Wrong {
+impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         refused(&self.0)
     }
 }
 
-impl Visit {
+impl PageRequest {
+    fn of(admin: &Arc<Admin>, head: &Parts) -> Self {
+        let session = auth::cookie(&head.headers, COOKIE).filter(|_| admin.auth.requires_token());
+        let flash = auth::cookie(&head.headers, FLASH).and_then(unhex);
+        Self {
+            admin: Arc::clone(admin),
+            now: admin.clock.now(),
+            csrf: admin.auth.csrf_token(session.unwrap_or_default()),
+            logged_in: session.is_some(),
+            here: path_and_query(&head.uri),
+            flash,
+        }
+    }
+
     /// A page in its frame.
     pub(super) fn page(&self, title: &str, section: Section, main: &Markup) -> Response {
-        let told = self.told.as_deref();
-        let around = Surroundings {
+        let flash = self.flash.as_deref();
+        let context = FrameContext {
             in_program: self.admin.sandbox.is_some(),
             sandbox: self.admin.goes_to_sandbox(),
-            logout: self.logged_in.then(|| self.sealed()),
+            logout: self.logged_in.then(|| self.csrf_field()),
         };
-        let page = frame::document(title, section, &around, told, main);
+        let page = frame::document(title, section, &context, flash, main);
         let mut response = Html(page.into_string()).into_response();
-        if told.is_some() {
-            set_cookie(&mut response, &cookie(TOLD, "", 0));
+        if flash.is_some() {
+            set_cookie(&mut response, &cookie(FLASH, "", 0));
         }
         response
     }
 
     /// The fields that every form has.
-    pub(super) fn sealed(&self) -> Markup {
-        html! { input type="hidden" name=(SEAL) value=(self.seal); }
+    pub(super) fn csrf_field(&self) -> Markup {
+        html! { input type="hidden" name=(CSRF) value=(self.csrf); }
     }
 
     /// A text with its e-mail addresses and phone numbers masked, for a list.
@@ -96,24 +109,24 @@ impl Visit {
     }
 }
 
-/// Redirects after a change; the next page shows `told`.
-pub(super) fn go_on(to: &str, told: &str) -> Response {
+/// Redirects after a change; the next page shows `flash`.
+pub(super) fn redirect_with_flash(to: &str, flash: &str) -> Response {
     let mut response = see_other(to);
-    let told = session::hex(told.as_bytes());
-    set_cookie(&mut response, &cookie(TOLD, &told, 60));
+    let flash = session::hex(flash.as_bytes());
+    set_cookie(&mut response, &cookie(FLASH, &flash, 60));
     response
 }
 
 /// Whether an address is a path of this port. A browser removes tabs and treats `\` as `/`, so that an address that
 /// looks like a path may lead to another host.
-pub(super) fn is_ours(to: &str) -> bool {
+pub(super) fn is_own_path(to: &str) -> bool {
     let strange = |c: char| c.is_control() || c == '\\';
     to.starts_with('/') && !to.starts_with("//") && !to.contains(strange)
 }
 
 /// 303 to a path of this port; any other address is replaced by the first page.
 pub(super) fn see_other(to: &str) -> Response {
-    let to = HeaderValue::from_str(to).ok().filter(|_| is_ours(to));
+    let to = HeaderValue::from_str(to).ok().filter(|_| is_own_path(to));
     let to = to.unwrap_or_else(|| HeaderValue::from_static("/"));
     (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response()
 }
@@ -121,54 +134,41 @@ pub(super) fn see_other(to: &str) -> Response {
 /// Admits an authorized visitor, or shows why access is refused.
 pub(super) async fn guard(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
     let (mut head, body) = request.into_parts();
-    if let Err(refusal) = admin.access.check_visit(&head, &*admin.clock) {
-        return turned_away(&head, &refusal);
+    if let Err(refusal) = admin.auth.check_page(&head, &*admin.clock) {
+        return reject(&head, &refusal);
     }
-    let visit = visit(&admin, &head);
-    let body = if changing(&head) {
-        match sealed(&head, body, &visit.seal).await {
+    let request = PageRequest::of(&admin, &head);
+    let body = if is_change(&head) {
+        match checked_form(&head, body, &request.csrf).await {
             Ok(body) => Body::from(body),
             Err(refusal) => return refused(&refusal),
         }
     } else {
         body
     };
-    head.extensions.insert(visit);
+    head.extensions.insert(request);
     next.run(Request::from_parts(head, body)).await
-}
-
-fn visit(admin: &Arc<Admin>, head: &Parts) -> Visit {
-    let session = auth::cookie(&head.headers, COOKIE).filter(|_| admin.access.asks_for_a_token());
-    let told = auth::cookie(&head.headers, TOLD).and_then(unhex);
-    Visit {
-        admin: Arc::clone(admin),
-        now: admin.clock.now(),
-        seal: admin.access.form(session.unwrap_or_default()),
-        logged_in: session.is_some(),
-        here: path_and_query(&head.uri),
-        told,
-    }
 }
 
 /// The page for an unknown address, with navigation and search.
 pub(super) fn no_page(admin: &Arc<Admin>, head: &Parts) -> Response {
     let main = html! { p { (Refusal::NO_PAGE.sentence()) "." } };
-    let page = visit(admin, head).page("There is nothing here", Section::Nowhere, &main);
+    let page = PageRequest::of(admin, head).page("There is nothing here", Section::Nowhere, &main);
     (StatusCode::NOT_FOUND, page).into_response()
 }
 
-fn changing(head: &Parts) -> bool {
+fn is_change(head: &Parts) -> bool {
     head.method != Method::GET && head.method != Method::HEAD
 }
 
 /// The body of a form that a page of this port sent.
-async fn sealed(head: &Parts, body: Body, seal: &str) -> Result<Bytes, Refusal> {
-    if !is_from_here(head) {
+async fn checked_form(head: &Parts, body: Body, csrf: &str) -> Result<Bytes, Refusal> {
+    if !is_from_this_port(head) {
         return Err(Refusal::OTHER_SITE);
     }
     let body = collected(body, FORM_BYTES).await?;
-    let shown = form_value(&body, SEAL);
-    if !shown.is_some_and(|shown| session::same(&shown, seal)) {
+    let shown = form_value(&body, CSRF);
+    if !shown.is_some_and(|shown| session::constant_time_eq(&shown, csrf)) {
         return Err(Refusal::OLD_FORM);
     }
     Ok(body)
@@ -182,14 +182,14 @@ fn form_value(body: &[u8], name: &str) -> Option<String> {
 }
 
 /// Whether a page of this port sent the request, as the browser reports it. Every current browser reports it.
-pub(super) fn is_from_here(head: &Parts) -> bool {
+pub(super) fn is_from_this_port(head: &Parts) -> bool {
     browser::site(head) == Site::Here
 }
 
 /// Redirects a visitor without access to the login, unless a login would not help.
-pub(super) fn turned_away(head: &Parts, refusal: &Refusal) -> Response {
+pub(super) fn reject(head: &Parts, refusal: &Refusal) -> Response {
     let here = path_and_query(&head.uri);
-    if *refusal != Refusal::NO_TOKEN || changing(head) {
+    if *refusal != Refusal::NO_TOKEN || is_change(head) {
         return refused(refusal);
     }
     let site = head.headers.get("sec-fetch-site");

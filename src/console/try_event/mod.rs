@@ -14,19 +14,21 @@ use axum::response::Response;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::event::{self, sides};
+use super::event::{self, call_and_requests};
 use super::frame::Section;
+use super::request::{self, Answer, PageRequest};
 use super::urls::address;
-use super::visit::{self, Answer, Visit};
 use crate::admin::refusal::Refusal;
 use crate::model::Side;
-use crate::operator::{ExplainError, Explanation, Fate, Foreseen, TakeError, explain, foresee, take};
+use crate::operator::{
+    ExplainError, Explanation, Preview, SubmitError, SubmitPreview, explain, preview_submit, submit,
+};
 use edit::Original;
 use examples::EXAMPLES;
 
 /// The query of the page.
 #[derive(Debug, Default, Deserialize)]
-struct Asked {
+struct TryParams {
     #[serde(default)]
     example: String,
     /// The number of the event whose call is to be edited.
@@ -36,7 +38,7 @@ struct Asked {
 
 /// The fields of the form.
 #[derive(Debug, Default, Deserialize)]
-struct Typed {
+struct CallForm {
     #[serde(default)]
     call: String,
     /// `server` or `client`; anything else: the call's library decides.
@@ -54,69 +56,69 @@ struct Typed {
 }
 
 /// The page with an example or the call of an event, and what it becomes.
-pub(super) async fn form(Extension(visit): Extension<Visit>, uri: Uri) -> Answer {
-    let asked = Query::try_from_uri(&uri).map_or_else(|_| Asked::default(), |Query(asked)| asked);
-    if !asked.event.is_empty() {
-        let original = edit::original(&visit, &asked.event).await?;
-        let typed = Typed {
+pub(super) async fn form(Extension(request): Extension<PageRequest>, uri: Uri) -> Answer {
+    let params = Query::try_from_uri(&uri).map_or_else(|_| TryParams::default(), |Query(params)| params);
+    if !params.event.is_empty() {
+        let original = edit::original(&request, &params.event).await?;
+        let input = CallForm {
             call: original.draft.call.clone(),
             source: original.draft.source.clone(),
-            event: asked.event,
-            ..Typed::default()
+            event: params.event,
+            ..CallForm::default()
         };
-        let words = outcome(&visit, &typed, Some(&original));
-        return Ok(page(&visit, &typed, "", Some(&original), &words));
+        let words = outcome(&request, &input, Some(&original));
+        return Ok(page(&request, &input, "", Some(&original), &words));
     }
     let mut examples = EXAMPLES.iter();
-    let example = examples.find(|example| example.word == asked.example);
+    let example = examples.find(|example| example.word == params.example);
     let example = example.unwrap_or(&EXAMPLES[0]);
-    let typed = Typed {
+    let input = CallForm {
         call: example.call.to_owned(),
-        ..Typed::default()
+        ..CallForm::default()
     };
-    let words = outcome(&visit, &typed, None);
-    Ok(page(&visit, &typed, example.word, None, &words))
+    let words = outcome(&request, &input, None);
+    Ok(page(&request, &input, example.word, None, &words))
 }
 
 /// Shows what the entered call becomes.
-pub(super) async fn explained(Extension(visit): Extension<Visit>, body: Bytes) -> Answer {
-    let typed = typed(&body);
-    let original = original(&visit, &typed).await?;
-    let words = outcome(&visit, &typed, original.as_ref());
-    Ok(page(&visit, &typed, "", original.as_ref(), &words))
+pub(super) async fn explain_call(Extension(request): Extension<PageRequest>, body: Bytes) -> Answer {
+    let input = input(&body);
+    let original = original(&request, &input).await?;
+    let words = outcome(&request, &input, original.as_ref());
+    Ok(page(&request, &input, "", original.as_ref(), &words))
 }
 
 /// Submits the entered call and opens its event: only if it can only reach the sandbox, or is a confirmed edited copy.
-pub(super) async fn send(Extension(visit): Extension<Visit>, body: Bytes) -> Answer {
-    let typed = typed(&body);
-    let original = original(&visit, &typed).await?;
-    if visit.admin.sandbox.is_none() {
+pub(super) async fn send(Extension(request): Extension<PageRequest>, body: Bytes) -> Answer {
+    let input = input(&body);
+    let original = original(&request, &input).await?;
+    if request.admin.sandbox.is_none() {
         let original = original.as_ref().ok_or(Refusal::NO_SANDBOX)?;
-        if let Some(before) = before_klaviyo(&visit, &typed, original) {
+        if let Some(before) = confirmation(&request, &input, original) {
             return Ok(before);
         }
     }
-    let settings = visit.admin.settings();
-    let (outbox, clock) = (&visit.admin.outbox, &*visit.admin.clock);
-    let source = source(&visit, &typed);
+    let settings = request.admin.settings();
+    let (outbox, clock) = (&request.admin.outbox, &*request.admin.clock);
+    let source = source(&request, &input);
     let copy_of = original.as_ref().map(|original| original.id);
-    match take(call(&typed), &source, copy_of, &settings, outbox, clock).await {
-        Ok(taken) => {
-            let words = if taken.known && copy_of.is_some() {
+    match submit(call(&input), &source, copy_of, &settings, outbox, clock).await {
+        Ok(submitted) => {
+            let words = if submitted.known && copy_of.is_some() {
                 "This very copy was taken before: nothing was stored, and this is its event."
             } else if copy_of.is_some() {
                 "The edited copy was taken in. This is its event."
-            } else if taken.known {
+            } else if submitted.known {
                 "A call with this messageId was taken before: nothing was stored, and this is its event. Leave messageId \
                  out to send it again."
             } else {
                 "The call was taken in. This is its event."
             };
-            Ok(visit::go_on(&event::path(taken.event), words))
+            Ok(request::redirect_with_flash(&event::path(submitted.event), words))
         }
         Err(error) => {
-            let (status, words) = not_taken(&typed, error);
-            let mut response = page(&visit, &typed, "", original.as_ref(), &words);
+            let (status, words) = rejected(&input, error);
+            let mut response = page(&request, &input, "", original.as_ref(), &words);
             *response.status_mut() = status;
             Ok(response)
         }
@@ -124,109 +126,115 @@ pub(super) async fn send(Extension(visit): Extension<Visit>, body: Bytes) -> Ans
 }
 
 /// The page before a copy is sent to Klaviyo: its requests, or why it cannot be sent. `None` once it is confirmed.
-fn before_klaviyo(visit: &Visit, typed: &Typed, original: &Original) -> Option<Response> {
-    let (status, words) = match foreseen(visit, typed, Some(original)) {
-        Err(error) => not_taken(typed, error),
-        Ok(foreseen) => match foreseen.explanation.fate() {
-            Fate::Requests(owed) if edit::is_confirmed(typed, &owed) => return None,
-            Fate::Requests(owed) => {
-                return Some(edit::confirm(visit, typed, original, &foreseen, &owed));
+fn confirmation(request: &PageRequest, input: &CallForm, original: &Original) -> Option<Response> {
+    let (status, words) = match submit_preview(request, input, Some(original)) {
+        Err(error) => rejected(input, error),
+        Ok(preview) => match preview.explanation.preview() {
+            Preview::Requests(owed) if edit::is_confirmed(input, &owed) => return None,
+            Preview::Requests(owed) => {
+                return Some(edit::confirm(request, input, original, &preview, &owed));
             }
-            Fate::Refused(_) | Fate::Skipped(_) => (StatusCode::BAD_REQUEST, fate(&foreseen.explanation)),
+            Preview::Refused(_) | Preview::Skipped(_) => {
+                (StatusCode::BAD_REQUEST, preview_markup(&preview.explanation))
+            }
         },
     };
-    let mut response = page(visit, typed, "", Some(original), &words);
+    let mut response = page(request, input, "", Some(original), &words);
     *response.status_mut() = status;
     Some(response)
 }
 
 /// A preview of the submission.
-fn foreseen(visit: &Visit, typed: &Typed, original: Option<&Original>) -> Result<Foreseen, TakeError> {
-    let settings = visit.admin.settings();
-    let source = source(visit, typed);
+fn submit_preview(
+    request: &PageRequest,
+    input: &CallForm,
+    original: Option<&Original>,
+) -> Result<SubmitPreview, SubmitError> {
+    let settings = request.admin.settings();
+    let source = source(request, input);
     let copy_of = original.map(|original| original.id);
-    foresee(call(typed), &source, copy_of, &settings, &*visit.admin.clock)
+    preview_submit(call(input), &source, copy_of, &settings, &*request.admin.clock)
 }
 
 /// The event that the entered call is an edited copy of, if it is a copy.
-async fn original(visit: &Visit, typed: &Typed) -> Result<Option<Original>, Refusal> {
-    match typed.event.as_str() {
+async fn original(request: &PageRequest, input: &CallForm) -> Result<Option<Original>, Refusal> {
+    match input.event.as_str() {
         "" => Ok(None),
-        number => edit::original(visit, number).await.map(Some),
+        number => edit::original(request, number).await.map(Some),
     }
 }
 
 /// The source of the call. The form has no field for it if there is only one source.
-fn source(visit: &Visit, typed: &Typed) -> String {
-    let settings = visit.admin.settings();
+fn source(request: &PageRequest, input: &CallForm) -> String {
+    let settings = request.admin.settings();
     let mut sources = settings.sources();
     let first = sources.next().unwrap_or_default();
     let is_asked = sources.next().is_some();
-    match typed.source.as_str() {
-        source if source.is_empty() || (!is_asked && !typed.event.is_empty()) => first.to_owned(),
+    match input.source.as_str() {
+        source if source.is_empty() || (!is_asked && !input.event.is_empty()) => first.to_owned(),
         source => source.to_owned(),
     }
 }
 
-fn typed(body: &Bytes) -> Typed {
+fn input(body: &Bytes) -> CallForm {
     serde_urlencoded::from_bytes(body).unwrap_or_default()
 }
 
 /// The call without a byte-order mark, which ingest removes too.
-fn call(typed: &Typed) -> &str {
-    typed.call.trim_start_matches('\u{feff}').trim_end()
+fn call(input: &CallForm) -> &str {
+    input.call.trim_start_matches('\u{feff}').trim_end()
 }
 
 /// Why a call was not accepted.
-fn not_taken(typed: &Typed, error: TakeError) -> (StatusCode, Markup) {
+fn rejected(input: &CallForm, error: SubmitError) -> (StatusCode, Markup) {
     let words = match error {
-        TakeError::Json(error) => return (StatusCode::BAD_REQUEST, no_json(typed, &error)),
-        TakeError::Refused(reason) => return (StatusCode::BAD_REQUEST, refused(&reason)),
-        TakeError::NoSource | TakeError::Gone | TakeError::Other => error.to_string(),
-        TakeError::Store(error) => format!("{error}: {}", error.source),
-        TakeError::Read(ref read) => format!("{error}: {read}"),
-        TakeError::Call(ref call) => format!("{error}: {call}"),
+        SubmitError::Json(error) => return (StatusCode::BAD_REQUEST, no_json(input, &error)),
+        SubmitError::Refused(reason) => return (StatusCode::BAD_REQUEST, refused(&reason)),
+        SubmitError::NoSource | SubmitError::Gone | SubmitError::Other => error.to_string(),
+        SubmitError::Store(error) => format!("{error}: {}", error.source),
+        SubmitError::Read(ref read) => format!("{error}: {read}"),
+        SubmitError::Call(ref call) => format!("{error}: {call}"),
     };
     let words =
-        html! { div.note.bad role="alert" { strong { "Nothing was sent." } p { (super::say::sentence(&words)) } } };
+        html! { div.note.bad role="alert" { strong { "Nothing was sent." } p { (super::format::sentence(&words)) } } };
     (StatusCode::SERVICE_UNAVAILABLE, words)
 }
 
 /// What the entered call becomes, as text and requests. A copy is mapped by the rules of its source, unless a side is
 /// chosen.
-fn outcome(visit: &Visit, typed: &Typed, original: Option<&Original>) -> Markup {
-    if original.is_some() && typed.side.is_empty() {
-        return match foreseen(visit, typed, original) {
-            Ok(foreseen) => fate(&foreseen.explanation),
-            Err(error) => not_taken(typed, error).1,
+fn outcome(request: &PageRequest, input: &CallForm, original: Option<&Original>) -> Markup {
+    if original.is_some() && input.side.is_empty() {
+        return match submit_preview(request, input, original) {
+            Ok(preview) => preview_markup(&preview.explanation),
+            Err(error) => rejected(input, error).1,
         };
     }
-    let side = Side::from_word(&typed.side);
-    let settings = visit.admin.settings();
-    match explain(call(typed), side, &settings, visit.now) {
-        Ok(explanation) => fate(&explanation),
-        Err(ExplainError::Json(error)) => no_json(typed, &error),
+    let side = Side::from_word(&input.side);
+    let settings = request.admin.settings();
+    match explain(call(input), side, &settings, request.now) {
+        Ok(explanation) => preview_markup(&explanation),
+        Err(ExplainError::Json(error)) => no_json(input, &error),
         Err(ExplainError::Call(error)) => refused(&format!("it cannot be read: {error}")),
     }
 }
 
-fn fate(explanation: &Explanation) -> Markup {
+fn preview_markup(explanation: &Explanation) -> Markup {
     let as_what = explanation.mapped_as();
-    match explanation.fate() {
-        Fate::Refused(reason) => refused(&reason),
-        Fate::Skipped(reason) => html! {
-            div.note.warn { strong { "Nothing is sent to Klaviyo for it." } p { (super::say::sentence(&reason)) } }
+    match explanation.preview() {
+        Preview::Refused(reason) => refused(&reason),
+        Preview::Skipped(reason) => html! {
+            div.note.warn { strong { "Nothing is sent to Klaviyo for it." } p { (super::format::sentence(&reason)) } }
         },
-        Fate::Requests(owed) => html! {
+        Preview::Requests(owed) => html! {
             div.note.good {
-                strong { "It becomes " (super::say::counted(i64::try_from(owed.len()).unwrap_or(i64::MAX), "request")) "." }
+                strong { "It becomes " (super::format::counted(i64::try_from(owed.len()).unwrap_or(i64::MAX), "request")) "." }
                 @if let Some((kind, side)) = as_what {
                     p { "Mapped as " (kind) ", made on the " (side) " side. Nothing was sent." }
                 }
             }
             p.hint { "Point at a field, tap it or tab to it: it says where it comes from." }
             @for (at, owed) in owed.iter().enumerate() {
-                (sides::planned(at + 1, owed))
+                (call_and_requests::planned(at + 1, owed))
             }
         },
     }
@@ -236,24 +244,24 @@ fn refused(reason: &str) -> Markup {
     html! {
         div.note.bad role="alert" {
             strong { "It is refused when it arrives." }
-            p { (super::say::sentence(reason)) }
+            p { (super::format::sentence(reason)) }
             p { "Alone it is answered 400; in a batch or from a webhook it is kept as dead." }
         }
     }
 }
 
 /// The error of a text that is not JSON, and its position.
-fn no_json(typed: &Typed, error: &serde_json::Error) -> Markup {
+fn no_json(input: &CallForm, error: &serde_json::Error) -> Markup {
     let (line, column) = (error.line(), error.column());
     let words = error.to_string();
     let at = format!(" at line {line} column {column}");
     let words = words.strip_suffix(&at).unwrap_or(&words);
-    let text = call(typed).lines().nth(line.saturating_sub(1)).unwrap_or_default();
+    let text = call(input).lines().nth(line.saturating_sub(1)).unwrap_or_default();
     // The error's columns are bytes.
     let (before, after) = text.split_at(text.floor_char_boundary(column));
     html! {
         div.note.bad role="alert" {
-            @if call(typed).trim().is_empty() {
+            @if call(input).trim().is_empty() {
                 strong { "There is no call." }
                 p { "Paste one Segment call as JSON, or take one of the examples." }
             } @else {
@@ -277,16 +285,22 @@ fn head(text: &str) -> &str {
     &text[..to]
 }
 
-fn page(visit: &Visit, typed: &Typed, example: &str, original: Option<&Original>, words: &Markup) -> Response {
+fn page(
+    request: &PageRequest,
+    input: &CallForm,
+    example: &str,
+    original: Option<&Original>,
+    words: &Markup,
+) -> Response {
     let main = html! {
         @match original {
-            Some(original) => (edit::note(visit, original)),
+            Some(original) => (edit::note(request, original)),
             None => p.soft { "Paste a Segment call and see which requests Klaviyo would get, and which rule gave each field." },
         }
         div.halves {
             section.card.stays aria-label="The call" {
                 @if original.is_none() { (examples(example)) }
-                (fields(visit, typed))
+                (fields(request, input))
             }
             section.card.side aria-label="What becomes of it" { h2 { "What becomes of it" } (words) }
         }
@@ -295,7 +309,7 @@ fn page(visit: &Visit, typed: &Typed, example: &str, original: Option<&Original>
         Some(original) => format!("Edit a copy of event {}", original.id),
         None => "Try an event".to_owned(),
     };
-    visit.page(&title, Section::Try, &main)
+    request.page(&title, Section::Try, &main)
 }
 
 fn examples(current: &str) -> Markup {
@@ -310,33 +324,33 @@ fn examples(current: &str) -> Markup {
     }
 }
 
-fn fields(visit: &Visit, typed: &Typed) -> Markup {
+fn fields(request: &PageRequest, input: &CallForm) -> Markup {
     html! {
         form method="post" action="/try" {
-            (visit.sealed())
-            @if !typed.event.is_empty() { input type="hidden" name="event" value=(typed.event); }
+            (request.csrf_field())
+            @if !input.event.is_empty() { input type="hidden" name="event" value=(input.event); }
             label for="call" { "Segment call, as JSON" }
             // A browser drops the first line break of a text area.
-            textarea #call name="call" rows=(typed.call.lines().count().clamp(14, 32)) spellcheck="false" autocomplete="off" { "\n" (typed.call) }
+            textarea #call name="call" rows=(input.call.lines().count().clamp(14, 32)) spellcheck="false" autocomplete="off" { "\n" (input.call) }
             div.filters {
                 div {
                     label for="side" { "Mapped as made" }
                     select #side name="side" {
                         @for (word, name) in [("", "where its library says"), ("server", "on a server"), ("client", "in a browser")] {
-                            option value=(word) selected[word == typed.side] { (name) }
+                            option value=(word) selected[word == input.side] { (name) }
                         }
                     }
                 }
                 button.primary { "Explain" }
             }
-            @if visit.admin.sandbox.is_some() || !typed.event.is_empty() { (sending(visit, typed)) }
+            @if request.admin.sandbox.is_some() || !input.event.is_empty() { (sending(request, input)) }
         }
     }
 }
 
 /// The part of the form that submits.
-fn sending(visit: &Visit, typed: &Typed) -> Markup {
-    let settings = visit.admin.settings();
+fn sending(request: &PageRequest, input: &CallForm) -> Markup {
+    let settings = request.admin.settings();
     let sources: Vec<&str> = settings.sources().collect();
     html! {
         div.filters {
@@ -344,19 +358,19 @@ fn sending(visit: &Visit, typed: &Typed) -> Markup {
                 div {
                     label for="source" { "Sent as" }
                     select #source name="source" {
-                        @for source in &sources { option value=(source) selected[*source == typed.source] { (source) } }
+                        @for source in &sources { option value=(source) selected[*source == input.source] { (source) } }
                     }
                 }
             }
-            @if visit.admin.sandbox.is_some() {
+            @if request.admin.sandbox.is_some() {
                 button formaction="/try/send" aria-describedby="sending" { "Send it to the sandbox" }
-            } @else { (edit::button(visit)) }
+            } @else { (edit::button(request)) }
         }
         p.hint #sending {
             "It is taken in as a call of the source "
             @if let [source] = sources[..] { code { (source) } } @else { "you choose" }
             ", mapped as that source's calls are, and you can watch it arrive."
-            @if visit.admin.sandbox.is_none() { " What will be sent is shown first." }
+            @if request.admin.sandbox.is_none() { " What will be sent is shown first." }
         }
     }
 }

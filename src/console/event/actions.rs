@@ -2,35 +2,35 @@
 
 use maud::{Markup, html};
 
-use super::super::say;
+use super::super::format;
 use super::super::urls::address;
-use super::{Shown, path};
+use super::{ShownEvent, path};
 use crate::model::EventStatus;
 
 /// The action that leads to another page than a change.
 const EDIT: &str = "edit";
 
-struct Act {
+struct Action {
     name: &'static str,
     word: &'static str,
     class: &'static str,
-    will: String,
+    effect: String,
 }
 
 /// The card with the buttons, each with its effect.
-pub(super) fn card(shown: &Shown) -> Markup {
-    let acts = acts(shown);
+pub(super) fn card(shown: &ShownEvent) -> Markup {
+    let actions = actions(shown);
     let back = path(shown.report.id);
     html! {
         section.card aria-labelledby="acts" {
             h2 #acts { "What you can do" }
-            @if acts.is_empty() { p.soft { "Nothing: its call is gone, and nobody waits for it." } }
+            @if actions.is_empty() { p.soft { "Nothing: its call is gone, and nobody waits for it." } }
             ul.acts {
-                @for act in &acts {
+                @for action in &actions {
                     li {
-                        a class={ "button " (act.class) } href=(link(shown, act.word, &back))
-                            aria-describedby={ "does-" (act.word) } { (act.name) }
-                        p.hint id={ "does-" (act.word) } { (act.will) }
+                        a class={ "button " (action.class) } href=(link(shown, action.word, &back))
+                            aria-describedby={ "does-" (action.word) } { (action.name) }
+                        p.hint id={ "does-" (action.word) } { (action.effect) }
                     }
                 }
             }
@@ -38,7 +38,7 @@ pub(super) fn card(shown: &Shown) -> Markup {
     }
 }
 
-fn link(shown: &Shown, word: &str, back: &str) -> String {
+fn link(shown: &ShownEvent, word: &str, back: &str) -> String {
     let id = shown.report.id.to_string();
     if word == EDIT {
         return address("/try", &[("event", &*id)]);
@@ -46,11 +46,14 @@ fn link(shown: &Shown, word: &str, back: &str) -> String {
     address("/change", &[("do", word), ("id", &*id), ("back", back)])
 }
 
-fn acts(shown: &Shown) -> Vec<Act> {
-    let given_up = format!("Gives it up: it is never sent, unless you replay it.{}", goes_on(shown));
-    let discard = |will: String| act("Discard", "discard", "danger", will);
-    let release = |will: &str| act("Release", "release", "primary", will.to_owned());
-    let replay = |will: &str| replay(shown, will).into_iter().chain(edit(shown));
+fn actions(shown: &ShownEvent) -> Vec<Action> {
+    let given_up = format!(
+        "Gives it up: it is never sent, unless you replay it.{}",
+        effect_on_waiting(shown)
+    );
+    let discard = |effect: String| action("Discard", "discard", "danger", effect);
+    let release = |effect: &str| action("Release", "release", "primary", effect.to_owned());
+    let replay = |effect: &str| replay(shown, effect).into_iter().chain(edit(shown));
     match shown.state() {
         None => Vec::new(),
         Some(EventStatus::Pending) => {
@@ -58,7 +61,7 @@ fn acts(shown: &Shown) -> Vec<Act> {
             let stops = "Stops it where it stands, until you release it. Later events of the same person wait behind it.";
             let waits = shown.tried_again_at().is_some();
             let release = waits.then(|| release(at_once)).into_iter();
-            let hold = act("Hold", "hold", "plainly", stops.to_owned());
+            let hold = action("Hold", "hold", "plainly", stops.to_owned());
             release.chain([hold, discard(given_up)]).collect()
         }
         Some(EventStatus::Held) => vec![
@@ -67,7 +70,7 @@ fn acts(shown: &Shown) -> Vec<Act> {
         ],
         Some(EventStatus::Dead) => {
             let (behind, _) = shown.report.waited_for_by;
-            let leaves = format!("Leaves it dead.{}", goes_on(shown));
+            let leaves = format!("Leaves it dead.{}", effect_on_waiting(shown));
             let discard = (behind > 0).then(|| discard(leaves));
             replay("Sends it again, mapped by the rules of now.").chain(discard).collect()
         }
@@ -82,35 +85,35 @@ fn acts(shown: &Shown) -> Vec<Act> {
     }
 }
 
-fn act(name: &'static str, word: &'static str, class: &'static str, will: String) -> Act {
-    Act {
+fn action(name: &'static str, word: &'static str, class: &'static str, effect: String) -> Action {
+    Action {
         name,
         word,
         class,
-        will,
+        effect,
     }
 }
 
 /// What discarding the event means for those behind it.
-fn goes_on(shown: &Shown) -> String {
+fn effect_on_waiting(shown: &ShownEvent) -> String {
     match shown.report.waited_for_by.0 {
         0 => String::new(),
         1 => " The event behind it goes on.".to_owned(),
-        behind => format!(" The {} events behind it go on.", say::count(behind)),
+        behind => format!(" The {} events behind it go on.", format::count(behind)),
     }
 }
 
 /// Edits a copy; the stored call does not change.
-fn edit(shown: &Shown) -> Option<Act> {
-    shown.kept.as_ref()?;
-    let will = "Opens its call, to be changed and sent as an event of its own. This one stays as it is.";
-    Some(act("Edit a copy", EDIT, "plainly", will.to_owned()))
+fn edit(shown: &ShownEvent) -> Option<Action> {
+    shown.stored.as_ref()?;
+    let effect = "Opens its call, to be changed and sent as an event of its own. This one stays as it is.";
+    Some(action("Edit a copy", EDIT, "plainly", effect.to_owned()))
 }
 
 /// A call that was deleted cannot be sent.
-fn replay(shown: &Shown, will: &str) -> Option<Act> {
+fn replay(shown: &ShownEvent, effect: &str) -> Option<Action> {
     let delivered = shown.state() == Some(EventStatus::Delivered);
     let class = if delivered { "plainly" } else { "primary" };
-    shown.kept.as_ref()?;
-    Some(act("Replay", "replay", class, will.to_owned()))
+    shown.stored.as_ref()?;
+    Some(action("Replay", "replay", class, effect.to_owned()))
 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::say;
+use super::super::format;
 use crate::model::EventStatus;
 use crate::operator::{Brief, Change};
 
@@ -95,7 +95,7 @@ pub(super) fn done(change: Change, count: usize, left_out: &[i64]) -> String {
     }
     let named: Vec<String> = left_out.iter().take(NAMED).map(ToString::to_string).collect();
     let (named, more) = (named.join(", "), if left_out.len() > NAMED { " and more" } else { "" });
-    let left = say::count(i64::try_from(left_out.len()).unwrap_or(i64::MAX));
+    let left = format::count(i64::try_from(left_out.len()).unwrap_or(i64::MAX));
     let why = match left_out.len() {
         1 => "was left out because it was in flight, in another state, or gone",
         _ => "were left out because they were in flight, in another state, or gone",
@@ -105,7 +105,7 @@ pub(super) fn done(change: Change, count: usize, left_out: &[i64]) -> String {
 
 /// `1 event`, `2 events`.
 pub(super) fn counted(count: usize) -> String {
-    say::counted(i64::try_from(count).unwrap_or(i64::MAX), "event")
+    format::counted(i64::try_from(count).unwrap_or(i64::MAX), "event")
 }
 
 #[cfg(test)]

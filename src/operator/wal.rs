@@ -5,7 +5,7 @@ use super::size::bytes;
 use crate::outbox::{Damage, LogTrouble, LogTroubleKind};
 
 /// The stable code.
-pub const fn log_code(trouble: &LogTrouble) -> &'static str {
+pub const fn wal_code(trouble: &LogTrouble) -> &'static str {
     match trouble.kind {
         LogTroubleKind::CheckpointFailing => "checkpoint_failing",
         LogTroubleKind::WalHeld => "wal_held",
@@ -13,7 +13,7 @@ pub const fn log_code(trouble: &LogTrouble) -> &'static str {
 }
 
 /// The problem, in a sentence without its full stop.
-pub fn log_words(trouble: &LogTrouble) -> String {
+pub fn wal_message(trouble: &LogTrouble) -> String {
     let (since, size) = (trouble.since, bytes(trouble.wal_bytes));
     let grows = format!("the log has {size} and grows");
     match trouble.kind {
@@ -36,7 +36,7 @@ pub fn log_words(trouble: &LogTrouble) -> String {
 }
 
 /// What to do, in a sentence without its full stop.
-pub const fn log_advice(trouble: &LogTrouble) -> &'static str {
+pub const fn wal_advice(trouble: &LogTrouble) -> &'static str {
     match trouble.kind {
         LogTroubleKind::CheckpointFailing => {
             "nothing is lost; look at the disk, and at the relay's log for what it says"
@@ -46,7 +46,7 @@ pub const fn log_advice(trouble: &LogTrouble) -> &'static str {
 }
 
 /// The damage and what to do, in a sentence without its full stop.
-pub fn damage_words(damage: Damage) -> String {
+pub fn damage_message(damage: Damage) -> String {
     let Damage { since, events } = damage;
     format!(
         "since {since} the outbox's file is known to be damaged: {events} events could not be read and are dead; the others \

@@ -5,69 +5,69 @@ use std::net::IpAddr;
 use maud::{Markup, html};
 use secrecy::ExposeSecret as _;
 
-use super::super::filter::Asked;
-use super::super::say;
-use super::super::visit::Visit;
+use super::super::filter::FilterParams;
+use super::super::format;
+use super::super::request::PageRequest;
 use super::{looked_back, older};
 use crate::config::{IngestConfig, SourceConfig};
 use crate::model::EventId;
 use crate::operator::Page;
 
 /// The list has no events.
-pub(super) fn list(visit: &Visit, asked: &Asked, before: Option<EventId>, page: &Page) -> Markup {
+pub(super) fn list(request: &PageRequest, params: &FilterParams, before: Option<EventId>, page: &Page) -> Markup {
     if let Some(next) = page.next {
         let further = html! {
             p { (looked_back(page)) }
-            a.button href=(older(asked, next)) { "Look further back" }
+            a.button href=(older(params, next)) { "Look further back" }
         };
-        return say::empty("None of these is such an event.", &further);
+        return format::empty("None of these is such an event.", &further);
     }
     if before.is_some() {
-        let newest = html! { a href=(asked.address("/events", &[])) { "To the newest" } };
-        return say::empty("There are no older ones.", &newest);
+        let newest = html! { a href=(params.address("/events", &[])) { "To the newest" } };
+        return format::empty("There are no older ones.", &newest);
     }
-    if !asked.is_given() {
-        return say::empty("No event has arrived yet.", &first(visit));
+    if !params.is_given() {
+        return format::empty("No event has arrived yet.", &first(request));
     }
     let wider = html! {
         "Take a filter away above, or "
         a href="/events" { "look at all events" }
         ". A name is compared letter by letter; a person is looked for by user id, anonymous id, e-mail and phone."
     };
-    say::empty("No event meets all of these filters.", &wider)
+    format::empty("No event meets all of these filters.", &wider)
 }
 
 /// A search found nothing.
-pub(super) fn search(visit: &Visit, asked: &Asked, word: &str) -> Markup {
-    let found = if asked.is_given() {
+pub(super) fn search(request: &PageRequest, params: &FilterParams, word: &str) -> Markup {
+    let found = if params.is_given() {
         "Nothing that meets the filters above is known by"
     } else {
         "Nothing is known by"
     };
-    let words = format!("{found} “{}”.", visit.masked(word));
+    let words = format!("{found} “{}”.", request.masked(word));
     let wider = html! {
         "It was looked for as an event's number, message id and " code { "$event_id" }
         ", as an order, and as a person's user id, anonymous id, e-mail and phone, each of them whole."
         br;
-        @if asked.is_given() {
+        @if params.is_given() {
             a href=(super::address("/events", &[("q", word)])) { "Search without the filters" } " · "
         }
         a href=(super::address("/events", &[("name", word)])) { "Look at events of this name" } " · "
         a href="/events" { "Look at the newest events" }
     };
-    say::empty(&words, &wider)
+    format::empty(&words, &wider)
 }
 
 /// How to send the first event.
-pub(in super::super) fn first(visit: &Visit) -> Markup {
-    let settings = visit.admin.settings();
+pub(in super::super) fn first(request: &PageRequest) -> Markup {
+    let settings = request.admin.settings();
     html! {
         "Point an SDK at the ingest port, or send one from a terminal:"
         pre.command tabindex="0" { code { (curl(settings.ingest())) } }
         @if !has_shipped_key(settings.ingest()) {
             span { code { "KEY" } " is the " code { "write_key" } " of a source under " code { "[[ingest.sources]]" } ". " }
         }
-        a href=(visit.here) { "Look again" } ", or " a href="/try" { "try an event" } " here."
+        a href=(request.here) { "Look again" } ", or " a href="/try" { "try an event" } " here."
     }
 }
 

@@ -8,16 +8,16 @@ use super::{Answer, FROM_HERE, Pages};
 const TRACK: &str = r#"{"type":"track","userId":"u1","event":"Item Added","properties":{"price":1.50}}"#;
 
 /// What the forms of this visitor carry.
-async fn seal(pages: &Pages) -> String {
+async fn csrf(pages: &Pages) -> String {
     let page = pages.get("/try").await.well();
-    let (_, after) = page.split_once("name=\"seal\" value=\"").unwrap();
+    let (_, after) = page.split_once("name=\"csrf\" value=\"").unwrap();
     after.split_once('"').unwrap().0.to_owned()
 }
 
 async fn post(pages: &Pages, path: &str, fields: &[(&str, &str)]) -> Answer {
-    let seal = seal(pages).await;
+    let csrf = csrf(pages).await;
     let mut fields = fields.to_vec();
-    fields.push(("seal", &seal));
+    fields.push(("csrf", &csrf));
     let body = serde_urlencoded::to_string(fields).unwrap();
     pages.ask("POST", path, &[FROM_HERE], &body).await
 }
@@ -137,13 +137,13 @@ async fn nothing_is_sent_without_the_sandbox() {
 #[tokio::test]
 async fn nothing_is_sent_from_elsewhere_or_without_a_seal() {
     let pages = Pages::new().await;
-    let seal = seal(&pages).await;
-    let body = |seal: &str| serde_urlencoded::to_string([("call", TRACK), ("seal", seal)]).unwrap();
+    let csrf = csrf(&pages).await;
+    let body = |csrf: &str| serde_urlencoded::to_string([("call", TRACK), ("csrf", csrf)]).unwrap();
     for (headers, body) in [
         (&[FROM_HERE][..], body("")),
         (&[FROM_HERE], body("0123")),
-        (&[("sec-fetch-site", "cross-site")], body(&seal)),
-        (&[], body(&seal)),
+        (&[("sec-fetch-site", "cross-site")], body(&csrf)),
+        (&[], body(&csrf)),
     ] {
         let answer = pages.ask("POST", "/try/send", headers, &body).await;
         assert_eq!(answer.status, 403, "{headers:?}");

@@ -14,7 +14,7 @@ use super::super::refusal::Refusal;
 use crate::json::Plain;
 use crate::listener::browser::{self, Site};
 use crate::model::{EventId, EventStatus, EventType, Timestamp};
-use crate::operator::{self, TIMES};
+use crate::operator::{self, TIME_FORMS};
 use crate::outbox::Selection;
 
 /// The number of events on a page: the default and the maximum.
@@ -149,7 +149,7 @@ pub fn listed(uri: &Uri, now: Timestamp) -> Result<Listed, Refusal> {
     }
     if query.before.is_some_and(|before| !NUMBERS.contains(&before)) {
         let words = "before is the number of an event, as `next_before` of the page before said";
-        return Err(Refusal::asked("bad_query", words));
+        return Err(Refusal::bad_request("bad_query", words));
     }
     let before = query.before.map(EventId);
     Ok(Listed {
@@ -171,7 +171,7 @@ pub(super) fn limit(uri: &Uri) -> Result<u32, Refusal> {
 pub(super) fn read_query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Refusal> {
     // The rejection's text is "Failed to deserialize query string", followed by the text of its source.
     let read = Query::<T>::try_from_uri(uri).map(|Query(values)| values);
-    read.map_err(|rejection| Refusal::asked("bad_query", rejection.body_text()))
+    read.map_err(|rejection| Refusal::bad_request("bad_query", rejection.body_text()))
 }
 
 /// Reads the text of a JSON body of at most `most` bytes. A request that a page of another site can send is rejected.
@@ -185,7 +185,7 @@ pub(super) async fn json_text(request: Request, most: usize) -> Result<String, R
     }
     let bytes = collected(body, most).await?;
     let text = String::from_utf8(bytes.to_vec());
-    text.map_err(|_| Refusal::asked("bad_json", "the body is not UTF-8; send JSON in UTF-8"))
+    text.map_err(|_| Refusal::bad_request("bad_json", "the body is not UTF-8; send JSON in UTF-8"))
 }
 
 /// Parses a JSON body.
@@ -193,7 +193,7 @@ pub(super) async fn json<T: DeserializeOwned>(request: Request, most: usize) -> 
     let text = json_text(request, most).await?;
     serde_json::from_str(&text).map_err(|error| {
         let words = format!("the body is not as /api/v1/openapi.json says: {error}");
-        Refusal::asked("bad_json", words)
+        Refusal::bad_request("bad_json", words)
     })
 }
 
@@ -208,20 +208,20 @@ fn page(limit: Option<u32>) -> Result<u32, Refusal> {
         return Ok(limit);
     }
     let words = format!("limit is {limit}; it goes from 1 to {LARGEST_PAGE}");
-    Err(Refusal::asked("bad_query", words))
+    Err(Refusal::bad_request("bad_query", words))
 }
 
 pub(crate) fn status(word: &str) -> Result<EventStatus, Refusal> {
     EventStatus::from_word(word).ok_or_else(|| {
         let words: Vec<&str> = EventStatus::ALL.iter().map(|known| known.word()).collect();
-        Refusal::asked("bad_status", format!("a status is one of {}", words.join(", ")))
+        Refusal::bad_request("bad_status", format!("a status is one of {}", words.join(", ")))
     })
 }
 
 pub(crate) fn kind(word: &str) -> Result<EventType, Refusal> {
     EventType::from_word(word).ok_or_else(|| {
         let words: Vec<&str> = EventType::ALL.iter().map(|known| known.word()).collect();
-        Refusal::asked("bad_type", format!("a type is one of {}", words.join(", ")))
+        Refusal::bad_request("bad_type", format!("a type is one of {}", words.join(", ")))
     })
 }
 
@@ -229,14 +229,14 @@ pub(crate) fn number(text: &str) -> Result<i64, Refusal> {
     let words = "id is the number of an event, or several with commas between them";
     let number = text.trim().parse().ok();
     let number = number.filter(|number| NUMBERS.contains(number));
-    number.ok_or_else(|| Refusal::asked("bad_query", words))
+    number.ok_or_else(|| Refusal::bad_request("bad_query", words))
 }
 
 /// Reads a whole number, also from `7.0`, which is the same number as 7 in JSON.
 fn whole(Plain(number): &Plain) -> Result<i64, Refusal> {
     let words = "id is a list of the numbers of events";
     let Value::Number(number) = number else {
-        return Err(Refusal::asked("bad_json", words));
+        return Err(Refusal::bad_request("bad_json", words));
     };
     let text = number.to_string();
     let whole = text
@@ -245,7 +245,7 @@ fn whole(Plain(number): &Plain) -> Result<i64, Refusal> {
     let whole = whole.map_or(text.as_str(), |(whole, _)| whole);
     let number = whole.parse().ok();
     let number = number.filter(|number| NUMBERS.contains(number));
-    number.ok_or_else(|| Refusal::asked("bad_json", words))
+    number.ok_or_else(|| Refusal::bad_request("bad_json", words))
 }
 
 fn word(key: &str, text: Option<String>) -> Result<Option<String>, Refusal> {
@@ -257,12 +257,12 @@ fn word(key: &str, text: Option<String>) -> Result<Option<String>, Refusal> {
 
 fn time(key: &str, text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, Refusal> {
     let Some(text) = text else { return Ok(None) };
-    let time = operator::time(text, now);
-    let wrong = || Refusal::asked("bad_time", format!("{key} is no time; {TIMES}"));
+    let time = operator::parse_time(text, now);
+    let wrong = || Refusal::bad_request("bad_time", format!("{key} is no time; {TIME_FORMS}"));
     time.map(Some).ok_or_else(wrong)
 }
 
 fn empty(key: &str) -> Refusal {
     let words = format!("{key} is empty; leave it out, or say which events are meant");
-    Refusal::asked("empty_filter", words)
+    Refusal::bad_request("empty_filter", words)
 }

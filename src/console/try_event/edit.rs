@@ -9,14 +9,14 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
 
-use super::super::event::{path, sides};
+use super::super::event::{call_and_requests, path};
+use super::super::format;
 use super::super::frame::Section;
-use super::super::say;
+use super::super::request::PageRequest;
 use super::super::urls::address;
-use super::super::visit::Visit;
-use super::{Refusal, Typed};
+use super::{CallForm, Refusal};
 use crate::model::{EventId, EventStatus};
-use crate::operator::{Draft, Foreseen, Owed, draft};
+use crate::operator::{Draft, RequestView, SubmitPreview, draft};
 
 /// How many people are listed.
 const NAMED: usize = 5;
@@ -32,10 +32,10 @@ pub(super) struct Original {
 }
 
 /// The event with this number, unless its call was deleted.
-pub(super) async fn original(visit: &Visit, number: &str) -> Result<Original, Refusal> {
+pub(super) async fn original(request: &PageRequest, number: &str) -> Result<Original, Refusal> {
     let id = number.parse().map(EventId);
     let id = id.map_err(|_| Refusal::NO_SUCH_EVENT)?;
-    let outbox = &visit.admin.outbox;
+    let outbox = &request.admin.outbox;
     let report = outbox.report(id).await?.ok_or(Refusal::NO_SUCH_EVENT)?;
     let draft = draft(outbox, id).await?.ok_or(Refusal::CALL_GONE)?;
     Ok(Original {
@@ -47,9 +47,9 @@ pub(super) async fn original(visit: &Visit, number: &str) -> Result<Original, Re
 }
 
 /// The form's note about the copy.
-pub(super) fn note(visit: &Visit, original: &Original) -> Markup {
+pub(super) fn note(request: &PageRequest, original: &Original) -> Markup {
     let id = original.id;
-    let settings = visit.admin.settings();
+    let settings = request.admin.settings();
     let source = &original.draft.source;
     let is_source = settings.sources().any(|known| known == source);
     html! {
@@ -67,13 +67,13 @@ pub(super) fn note(visit: &Visit, original: &Original) -> Markup {
             @if !is_source {
                 p { "It came from the source " code { (source) } ", which is not configured any more." }
             }
-            @if let Some(words) = unfinished(original) { p { (words) } }
+            @if let Some(words) = open_events(original) { p { (words) } }
         }
     }
 }
 
 /// The warning that the original may still be sent itself.
-fn unfinished(original: &Original) -> Option<&'static str> {
+fn open_events(original: &Original) -> Option<&'static str> {
     match original.status? {
         EventStatus::Pending | EventStatus::Held => Some(
             "The original is not finished, and the copy waits behind it. Discard it first if it is not to be sent too.",
@@ -83,8 +83,8 @@ fn unfinished(original: &Original) -> Option<&'static str> {
 }
 
 /// The destination.
-fn target(visit: &Visit) -> &'static str {
-    if visit.admin.goes_to_sandbox() {
+fn target(request: &PageRequest) -> &'static str {
+    if request.admin.goes_to_sandbox() {
         "the sandbox"
     } else {
         "Klaviyo"
@@ -92,28 +92,28 @@ fn target(visit: &Visit) -> &'static str {
 }
 
 /// The button that leads to [`confirm`].
-pub(super) fn button(visit: &Visit) -> Markup {
-    html! { button formaction="/try/send" aria-describedby="sending" { "Send it to " (target(visit)) " …" } }
+pub(super) fn button(request: &PageRequest) -> Markup {
+    html! { button formaction="/try/send" aria-describedby="sending" { "Send it to " (target(request)) " …" } }
 }
 
 /// Whether the form confirms the requests as they are now.
-pub(super) fn is_confirmed(typed: &Typed, owed: &[Owed]) -> bool {
-    typed.requests.parse() == Ok(sent(owed).count())
+pub(super) fn is_confirmed(input: &CallForm, owed: &[RequestView]) -> bool {
+    input.requests.parse() == Ok(sent(owed).count())
 }
 
-fn sent(owed: &[Owed]) -> impl Iterator<Item = &Owed> {
+fn sent(owed: &[RequestView]) -> impl Iterator<Item = &RequestView> {
     owed.iter().filter(|owed| owed.not_sent.is_none())
 }
 
 /// The page that states what will be sent and where.
 pub(super) fn confirm(
-    visit: &Visit,
-    typed: &Typed,
+    request: &PageRequest,
+    input: &CallForm,
     original: &Original,
-    foreseen: &Foreseen,
-    owed: &[Owed],
+    preview: &SubmitPreview,
+    owed: &[RequestView],
 ) -> Response {
-    let changed = !typed.requests.is_empty();
+    let changed = !input.requests.is_empty();
     let main = html! {
         @if changed {
             div.note.warn role="alert" {
@@ -124,23 +124,23 @@ pub(super) fn confirm(
         div.card {
             h2 { "What will happen" }
             ul.means {
-                (requests(visit, foreseen, owed))
+                (requests(request, preview, owed))
                 li { "The call is taken in as an event of its own, behind whatever its person still waits for." }
                 (stays(original))
             }
-            (form(visit, typed, owed))
+            (form(request, input, owed))
         }
-        @for (at, owed) in owed.iter().enumerate() { (sides::planned(at + 1, owed)) }
+        @for (at, owed) in owed.iter().enumerate() { (call_and_requests::planned(at + 1, owed)) }
     };
-    let title = format!("Send the copy to {}?", target(visit));
-    let mut response = visit.page(&title, Section::Try, &main);
+    let title = format!("Send the copy to {}?", target(request));
+    let mut response = request.page(&title, Section::Try, &main);
     if changed {
         *response.status_mut() = StatusCode::CONFLICT;
     }
     response
 }
 
-fn requests(visit: &Visit, foreseen: &Foreseen, owed: &[Owed]) -> Markup {
+fn requests(request: &PageRequest, preview: &SubmitPreview, owed: &[RequestView]) -> Markup {
     let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
     let mut kinds: BTreeMap<String, i64> = BTreeMap::new();
     for owed in sent(owed) {
@@ -149,19 +149,19 @@ fn requests(visit: &Visit, foreseen: &Foreseen, owed: &[Owed]) -> Markup {
         let kind = format!("{}{}", owed.kind, name.unwrap_or_default());
         *kinds.entry(kind).or_default() += 1;
     }
-    let people = foreseen.people.iter().take(NAMED).map(ToString::to_string);
+    let people = preview.people.iter().take(NAMED).map(ToString::to_string);
     let people = people.collect::<Vec<_>>().join(", ");
     let left_out = owed.len() - sent(owed).count();
     html! {
         li {
-            strong { (say::counted(count(sent(owed).count()), "request")) " to " (target(visit)) }
+            strong { (format::counted(count(sent(owed).count()), "request")) " to " (target(request)) }
             @if !people.is_empty() { " for " (people) }
             @if !kinds.is_empty() { ":" }
             @for (at, (kind, number)) in kinds.iter().enumerate() { @if at > 0 { "," } " " (number) " " (kind) }
             "."
         }
         @if left_out > 0 {
-            li { (say::counted(count(left_out), "request")) " is not sent, since Klaviyo refuses it; the reason is below." }
+            li { (format::counted(count(left_out), "request")) " is not sent, since Klaviyo refuses it; the reason is below." }
         }
     }
 }
@@ -175,7 +175,7 @@ fn stays(original: &Original) -> Markup {
             "Event " (id) " stays " (status) ". "
             @match original.status {
                 Some(EventStatus::Dead) if original.behind > 0 => {
-                    (say::counted(original.behind, "event")) " of the same person "
+                    (format::counted(original.behind, "event")) " of the same person "
                     @if original.behind == 1 { "waits" } @else { "wait" }
                     " behind it. The copy waits behind these, and all of them go on once you discard event " (id) "."
                 }
@@ -190,18 +190,18 @@ fn stays(original: &Original) -> Markup {
     }
 }
 
-fn form(visit: &Visit, typed: &Typed, owed: &[Owed]) -> Markup {
+fn form(request: &PageRequest, input: &CallForm, owed: &[RequestView]) -> Markup {
     html! {
         form method="post" action="/try/send" {
-            (visit.sealed())
-            input type="hidden" name="event" value=(typed.event);
-            input type="hidden" name="source" value=(typed.source);
+            (request.csrf_field())
+            input type="hidden" name="event" value=(input.event);
+            input type="hidden" name="source" value=(input.source);
             input type="hidden" name="requests" value=(sent(owed).count());
-            input type="hidden" name="call" value=(typed.call);
+            input type="hidden" name="call" value=(input.call);
             div.actions {
-                button.primary { "Send it to " (target(visit)) }
+                button.primary { "Send it to " (target(request)) }
                 button formaction="/try" { "Edit it further" }
-                a.button href=(address("/try", &[("event", &*typed.event)])) { "Begin with the original again" }
+                a.button href=(address("/try", &[("event", &*input.event)])) { "Begin with the original again" }
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::segment::CallError;
 
 /// The event that a submitted call became.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Taken {
+pub struct Submitted {
     /// The event's number.
     pub event: EventId,
     /// Whether it was stored before, under the same message id: then nothing is stored now.
@@ -23,7 +23,7 @@ pub struct Taken {
 
 /// A preview of a submission.
 #[derive(Debug)]
-pub struct Foreseen {
+pub struct SubmitPreview {
     /// What it becomes, by the rules of its source.
     pub explanation: Explanation,
     /// Everybody it may be about.
@@ -32,7 +32,7 @@ pub struct Foreseen {
 
 /// Why a call was not accepted.
 #[derive(Debug, thiserror::Error)]
-pub enum TakeError {
+pub enum SubmitError {
     /// The call is not JSON.
     #[error("the call is not JSON")]
     Json(#[source] serde_json::Error),
@@ -59,76 +59,76 @@ pub enum TakeError {
     Other,
 }
 
-/// Previews [`take`]: makes the same checks and stores nothing.
-pub fn foresee(
+/// Previews [`submit`]: makes the same checks and stores nothing.
+pub fn preview_submit(
     call: &str,
     source: &str,
     copy_of: Option<EventId>,
     settings: &ExplainSettings,
     clock: &dyn Clock,
-) -> Result<Foreseen, TakeError> {
-    let event = arriving(call, source, copy_of, settings, clock)?;
+) -> Result<SubmitPreview, SubmitError> {
+    let event = event_of(call, source, copy_of, settings, clock)?;
     let rules = settings.rules_of(source);
-    let explained = scheduler::explain(&event, &rules, settings.mapping()).map_err(TakeError::Call)?;
-    Ok(Foreseen {
+    let explained = scheduler::explain(&event, &rules, settings.mapping()).map_err(SubmitError::Call)?;
+    Ok(SubmitPreview {
         explanation: Explanation::Becomes(explained),
         people: event.identifiers,
     })
 }
 
 /// The event of a call that arrives now from this source.
-fn arriving(
+fn event_of(
     call: &str,
     source: &str,
     copy_of: Option<EventId>,
     settings: &ExplainSettings,
     clock: &dyn Clock,
-) -> Result<NewEvent, TakeError> {
-    serde_json::from_str::<IgnoredAny>(call).map_err(TakeError::Json)?;
-    let source = settings.source(source).ok_or(TakeError::NoSource)?;
+) -> Result<NewEvent, SubmitError> {
+    serde_json::from_str::<IgnoredAny>(call).map_err(SubmitError::Json)?;
+    let source = settings.source(source).ok_or(SubmitError::NoSource)?;
     let garbage = &settings.mapping().garbage_ids;
     let id = copy_of.map(|of| edited::message_id(of, call));
     let event = ingest::submitted(call, source, settings.ingest(), garbage, clock, id.as_deref());
     match event.refused {
-        Some(reason) => Err(TakeError::Refused(reason)),
+        Some(reason) => Err(SubmitError::Refused(reason)),
         None => Ok(event),
     }
 }
 
 /// Stores a call as one of this source that arrives now. An edited copy of an event, without a `messageId` of its own,
 /// gets one that [`super::edited_from`] can read.
-pub async fn take(
+pub async fn submit(
     call: &str,
     source: &str,
     copy_of: Option<EventId>,
     settings: &ExplainSettings,
     outbox: &Outbox,
     clock: &dyn Clock,
-) -> Result<Taken, TakeError> {
-    let event = arriving(call, source, copy_of, settings, clock)?;
+) -> Result<Submitted, SubmitError> {
+    let event = event_of(call, source, copy_of, settings, clock)?;
     let (source, message_id) = (event.source.clone(), event.message_id.clone());
     let known = outbox.known(&source, std::slice::from_ref(&event)).await;
-    let is_copy = known.map_err(TakeError::Read)?.contains(&true);
+    let is_copy = known.map_err(SubmitError::Read)?.contains(&true);
     let stored = async || {
         let found = outbox.event_of_message(&source, &message_id).await;
-        found.map_err(TakeError::Read)
+        found.map_err(SubmitError::Read)
     };
     if let Some(event) = stored().await? {
         if !is_copy {
-            return Err(TakeError::Other);
+            return Err(SubmitError::Other);
         }
         // Message ids are remembered longer than events are stored.
         let there = outbox.briefs(&Selection::of(vec![event]), 1).await;
-        let there = there.map_err(TakeError::Read)?;
-        let taken = Taken { event, known: true };
+        let there = there.map_err(SubmitError::Read)?;
+        let submitted = Submitted { event, known: true };
         return if there.is_empty() {
-            Err(TakeError::Gone)
+            Err(SubmitError::Gone)
         } else {
-            Ok(taken)
+            Ok(submitted)
         };
     }
     let appended = outbox.append(vec![event]).await;
-    appended.map_err(TakeError::Store)?;
-    let event = stored().await?.ok_or(TakeError::Gone)?;
-    Ok(Taken { event, known: false })
+    appended.map_err(SubmitError::Store)?;
+    let event = stored().await?.ok_or(SubmitError::Gone)?;
+    Ok(Submitted { event, known: false })
 }

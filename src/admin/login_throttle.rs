@@ -18,7 +18,7 @@ const ADDRESSES: usize = 1024;
 
 /// Wrong tokens within the last minute.
 #[derive(Debug, Default)]
-pub(super) struct Guesses(Mutex<HashMap<IpAddr, Window>>);
+pub(super) struct LoginThrottle(Mutex<HashMap<IpAddr, Window>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Window {
@@ -26,7 +26,7 @@ struct Window {
     wrong: u32,
 }
 
-impl Guesses {
+impl LoginThrottle {
     /// How long an address must wait at `now` before it may present a token again.
     pub(super) fn wait(&self, from: IpAddr, now: Duration) -> Option<Duration> {
         let windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -79,41 +79,41 @@ mod tests {
 
     #[test]
     fn who_guesses_waits_and_nobody_else() {
-        let guesses = Guesses::default();
+        let login_throttle = LoginThrottle::default();
         let now = Duration::from_hours(1);
         for _ in 0..MOST {
-            assert_eq!(guesses.wait(address(1), now), None);
-            guesses.wrong(address(1), now);
+            assert_eq!(login_throttle.wait(address(1), now), None);
+            login_throttle.wrong(address(1), now);
         }
         let later = now + Duration::from_secs(20);
-        assert_eq!(guesses.wait(address(1), later), Some(Duration::from_secs(40)));
-        assert_eq!(guesses.wait(address(2), later), None);
-        assert_eq!(guesses.wait(address(1), now + WINDOW), None);
-        guesses.wrong(address(1), now + WINDOW);
-        assert_eq!(guesses.wait(address(1), now + WINDOW), None);
+        assert_eq!(login_throttle.wait(address(1), later), Some(Duration::from_secs(40)));
+        assert_eq!(login_throttle.wait(address(2), later), None);
+        assert_eq!(login_throttle.wait(address(1), now + WINDOW), None);
+        login_throttle.wrong(address(1), now + WINDOW);
+        assert_eq!(login_throttle.wait(address(1), now + WINDOW), None);
     }
 
     #[test]
     fn one_network_is_one_guesser() {
-        let guesses = Guesses::default();
+        let login_throttle = LoginThrottle::default();
         let now = Duration::from_hours(1);
         for host in 0..MOST {
             let host = Ipv6Addr::from_bits((0x2001_0db8_u128 << 96) + u128::from(host));
-            guesses.wrong(IpAddr::V6(host), now);
+            login_throttle.wrong(IpAddr::V6(host), now);
         }
         let other = Ipv6Addr::from_bits((0x2001_0db8_u128 << 96) + 0xffff);
-        assert!(guesses.wait(IpAddr::V6(other), now).is_some());
+        assert!(login_throttle.wait(IpAddr::V6(other), now).is_some());
     }
 
     #[test]
     fn many_addresses_cost_a_bounded_memory() {
-        let guesses = Guesses::default();
+        let login_throttle = LoginThrottle::default();
         let now = Duration::from_hours(1);
         for number in 0..10_000 {
-            guesses.wrong(address(number), now);
+            login_throttle.wrong(address(number), now);
         }
-        assert!(guesses.0.lock().unwrap().len() <= ADDRESSES + 1);
-        assert!(guesses.wait(address(99_999), now).is_some(), "they share");
-        assert_eq!(guesses.wait(address(1), now), None);
+        assert!(login_throttle.0.lock().unwrap().len() <= ADDRESSES + 1);
+        assert!(login_throttle.wait(address(99_999), now).is_some(), "they share");
+        assert_eq!(login_throttle.wait(address(1), now), None);
     }
 }

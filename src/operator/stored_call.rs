@@ -14,7 +14,7 @@ use crate::segment::{self, Pointer};
 
 /// A stored call.
 #[derive(Debug)]
-pub struct Kept {
+pub struct StoredCall {
     /// Its text as received, with the write key masked.
     pub call: String,
     /// The fields of its batch, as one JSON object.
@@ -26,12 +26,12 @@ pub struct Kept {
     /// When the present generation began.
     pub generation_began: Timestamp,
     /// What it becomes now.
-    pub rules: Rules,
+    pub remapped: Remapped,
 }
 
 /// What a stored call becomes by the present rules.
 #[derive(Debug)]
-pub enum Rules {
+pub enum Remapped {
     /// These requests.
     Requests(Vec<Planned>),
     /// Nothing, for this reason.
@@ -42,7 +42,7 @@ pub enum Rules {
 
 /// A planned request for display.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Owed {
+pub struct RequestView {
     /// The kind of request, in one word.
     pub kind: &'static str,
     /// Its method and path.
@@ -73,19 +73,19 @@ pub struct FieldRule {
 }
 
 /// The call of an event, mapped as the relay would now; `None` when it was deleted.
-pub async fn kept(
+pub async fn stored_call(
     outbox: &Outbox,
     settings: &ExplainSettings,
     report: &EventReport,
-) -> Result<Option<Kept>, ReadError> {
+) -> Result<Option<StoredCall>, ReadError> {
     let event = outbox.claimed(&[report.id]).await?.pop();
-    Ok(event.map(|event| Kept {
+    Ok(event.map(|event| StoredCall {
         call: segment::redact_write_key(&event.payload).into_owned(),
         order: report.column("order_id").map(str::to_owned),
         envelope: event.envelope.clone(),
         generation: event.generation,
         generation_began: event.generation_began,
-        rules: Rules::of(event, settings),
+        remapped: Remapped::of(event, settings),
     }))
 }
 
@@ -96,7 +96,7 @@ pub fn route(delivery: &DeliveryReport) -> Option<(&'static str, String)> {
     Some((route.method, route.path))
 }
 
-impl Rules {
+impl Remapped {
     /// Maps a stored call as the relay would now.
     fn of(event: ClaimedEvent, settings: &ExplainSettings) -> Self {
         let rules = settings.rules_of(&event.source);
@@ -140,7 +140,7 @@ impl Rules {
     }
 }
 
-impl Owed {
+impl RequestView {
     /// Converts a planned request to texts.
     pub fn of(planned: &Planned) -> Self {
         let request = &planned.request;
@@ -177,6 +177,6 @@ pub fn awaited(attempt: &AttemptReport) -> String {
     match (of("import_job"), of("klaviyo_job_id")) {
         (_, Some(id)) => format!("waits for import job {id}"),
         (Some(_), None) => "waits for an import job whose id is not known".to_owned(),
-        (None, None) => "in the air".to_owned(),
+        (None, None) => "in flight".to_owned(),
     }
 }

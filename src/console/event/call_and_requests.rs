@@ -4,29 +4,29 @@ use std::collections::HashSet;
 
 use maud::{Markup, html};
 
-use super::Shown;
-use super::first::{place, sendings};
+use super::ShownEvent;
 use super::json::{self, Origins};
-use crate::console::say;
-use crate::operator::{DeliveryReport, Kept, Owed, Rules, route};
+use super::summary::{by_generation, place};
+use crate::console::format;
+use crate::operator::{DeliveryReport, Remapped, RequestView, StoredCall, route};
 
 /// The column that stays visible while the other one is read. It scrolls separately, by keyboard only with the focus.
 const CALL: &str = "Segment";
 
 /// The call as it was received.
-pub(super) fn call(shown: &Shown) -> Markup {
-    let Some(kept) = &shown.kept else {
+pub(super) fn call(shown: &ShownEvent) -> Markup {
+    let Some(stored) = &shown.stored else {
         return side(CALL, &gone(shown));
     };
-    let owed = owed_now(kept);
+    let owed = owed_now(stored);
     let rules = owed.iter().flat_map(|owed| &owed.rules);
     let sources: HashSet<&str> = rules.filter_map(|rule| rule.from.as_deref()).collect();
     side(
         "Segment",
         &html! {
-            p.hint { "The call as it came" @if kept.envelope.is_some() { ", and below what its batch says for all of its calls" } "." }
-            (json::call(&kept.call, &sources))
-            @if let Some(envelope) = &kept.envelope {
+            p.hint { "The call as it came" @if stored.envelope.is_some() { ", and below what its batch says for all of its calls" } "." }
+            (json::call(&stored.call, &sources))
+            @if let Some(envelope) = &stored.envelope {
                 h3 { "Around it, in its batch" }
                 (json::call(envelope, &sources))
             }
@@ -34,7 +34,7 @@ pub(super) fn call(shown: &Shown) -> Markup {
     )
 }
 
-fn gone(shown: &Shown) -> Markup {
+fn gone(shown: &ShownEvent) -> Markup {
     let erased = shown.report.identifiers.is_empty();
     html! {
         div.empty {
@@ -48,11 +48,11 @@ fn gone(shown: &Shown) -> Markup {
 }
 
 /// The requests: those of the present generation, and those of earlier ones, collapsed.
-pub(super) fn requests(shown: &Shown) -> Markup {
-    let (mut now, mut before) = sendings(shown);
-    let mapped = shown.kept.as_ref().is_none_or(|kept| {
+pub(super) fn requests(shown: &ShownEvent) -> Markup {
+    let (mut now, mut before) = by_generation(shown);
+    let mapped = shown.stored.as_ref().is_none_or(|stored| {
         let last = now.first().and_then(|of| of.column("generation"));
-        last == Some(kept.generation.to_string().as_str())
+        last == Some(stored.generation.to_string().as_str())
     });
     if !mapped {
         before.append(&mut now);
@@ -68,7 +68,7 @@ pub(super) fn requests(shown: &Shown) -> Markup {
             @for (at, delivery) in now.iter().enumerate() { (stored(shown, at + 1, delivery)) }
             @if !before.is_empty() {
                 details {
-                    summary { "Earlier sendings (" (say::counted(i64::try_from(before.len()).unwrap_or(i64::MAX), "request")) ")" }
+                    summary { "Earlier sendings (" (format::counted(i64::try_from(before.len()).unwrap_or(i64::MAX), "request")) ")" }
                     @for (at, delivery) in before.iter().enumerate() { (stored(shown, at + 1, delivery)) }
                 }
             }
@@ -77,43 +77,43 @@ pub(super) fn requests(shown: &Shown) -> Markup {
 }
 
 /// The requests planned for an event that is not mapped yet, or never will be.
-fn would(shown: &Shown) -> Markup {
+fn would(shown: &ShownEvent) -> Markup {
     let finished = shown.report.column("finished_at").is_some();
-    let Some(kept) = &shown.kept else {
+    let Some(stored) = &shown.stored else {
         return html! { div.empty { p { strong { "No request is left to be seen." } } } };
     };
-    match &kept.rules {
-        Rules::Requests(_) => html! {
+    match &stored.remapped {
+        Remapped::Requests(_) => html! {
             p.note {
                 @if finished { "It became no request. Replayed, it would become these, by the rules of now." }
                 @else { "It is not mapped yet. By the rules of now it becomes these." }
             }
-            @for (at, owed) in owed_now(kept).iter().enumerate() { (planned(at + 1, owed)) }
+            @for (at, owed) in owed_now(stored).iter().enumerate() { (planned(at + 1, owed)) }
         },
-        Rules::Nothing(reason) => html! {
-            div.empty { p { strong { "It becomes no request." } } p { (say::sentence(reason)) } }
+        Remapped::Nothing(reason) => html! {
+            div.empty { p { strong { "It becomes no request." } } p { (format::sentence(reason)) } }
         },
-        Rules::Unknown => html! {
+        Remapped::Unknown => html! {
             div.empty { p { strong { "It cannot be mapped." } } p { "Its call cannot be read as one of Segment's." } }
         },
     }
 }
 
-fn owed_now(kept: &Kept) -> Vec<Owed> {
-    match &kept.rules {
-        Rules::Requests(planned) => planned.iter().map(Owed::of).collect(),
-        Rules::Nothing(_) | Rules::Unknown => Vec::new(),
+fn owed_now(stored: &StoredCall) -> Vec<RequestView> {
+    match &stored.remapped {
+        Remapped::Requests(planned) => planned.iter().map(RequestView::of).collect(),
+        Remapped::Nothing(_) | Remapped::Unknown => Vec::new(),
     }
 }
 
 /// A stored request, as it is sent.
-fn stored(shown: &Shown, number: usize, delivery: &DeliveryReport) -> Markup {
+fn stored(shown: &ShownEvent, number: usize, delivery: &DeliveryReport) -> Markup {
     let has = |name| delivery.column(name);
     let planned = shown
-        .kept
+        .stored
         .as_ref()
-        .and_then(|kept| kept.rules.for_stored(&shown.report, delivery));
-    let owed = planned.map(Owed::of);
+        .and_then(|stored| stored.remapped.for_stored(&shown.report, delivery));
+    let owed = planned.map(RequestView::of);
     let rules = owed.as_ref().map_or(&[][..], |owed| &owed.rules);
     let origins = Origins::of(rules);
     let same = owed
@@ -123,13 +123,13 @@ fn stored(shown: &Shown, number: usize, delivery: &DeliveryReport) -> Markup {
     html! {
         details.request open[number == 1] {
             summary {
-                h3 { (number) ". " (method) " " (path) " " (say::status(has("status").unwrap_or("?"))) }
+                h3 { (number) ". " (method) " " (path) " " (format::status(has("status").unwrap_or("?"))) }
                 @if let Some(metric) = has("metric") { " " span.soft { (metric) } }
             }
             dl.facts {
                 @if let Some(key) = has("event_id_key") { dt { "$event_id" } dd { (key) } }
                 @if let Some(to) = has("sent_to") { dt { "Sent to" } dd { (place(to)) } }
-                @if let Some(at) = has("delivered_at") { dt { "Delivered" } dd { (say::iso(at)) } }
+                @if let Some(at) = has("delivered_at") { dt { "Delivered" } dd { (format::iso(at)) } }
             }
             @if let Some(reason) = has("reason") { (why(delivery, reason)) }
             @for warning in has("warnings").unwrap_or_default().lines() { p.note.warn { "Warning: " (warning) } }
@@ -159,7 +159,7 @@ fn why(delivery: &DeliveryReport, reason: &str) -> Markup {
 }
 
 /// A planned request that is not stored.
-pub(in crate::console) fn planned(number: usize, owed: &Owed) -> Markup {
+pub(in crate::console) fn planned(number: usize, owed: &RequestView) -> Markup {
     let (method, path) = &owed.route;
     let origins = Origins::of(&owed.rules);
     html! {

@@ -10,14 +10,14 @@ use std::time::Duration;
 use maud::{Markup, PreEscaped, html};
 
 use super::super::drawing::{HEIGHT, WIDTH, area, as_float, outline};
-use super::super::say;
-use super::facts::Facts;
+use super::super::format;
+use super::data::OverviewData;
 use crate::model::Timestamp;
 use crate::operator::Minute;
 
 /// The time range of a chart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Over {
+pub(super) enum TimeRange {
     /// The last hour, by minute.
     Hour,
     /// The last day, by ten minutes.
@@ -37,7 +37,7 @@ struct Line {
     values: Vec<Option<f64>>,
 }
 
-struct Plot {
+struct Chart {
     title: &'static str,
     unit: Unit,
     /// Whether its numbers are per time span, not at a moment.
@@ -45,7 +45,7 @@ struct Plot {
     lines: Vec<Line>,
 }
 
-impl Over {
+impl TimeRange {
     /// The range from the address.
     pub(super) fn of(word: Option<&str>) -> Self {
         if word == Some("day") { Self::Day } else { Self::Hour }
@@ -74,15 +74,15 @@ impl Over {
 }
 
 /// All charts.
-pub(super) fn of(facts: &Facts, over: Over) -> Markup {
-    let from = first_step(facts.now, over);
-    let steps = in_steps(&facts.minutes, from, over);
+pub(super) fn of(data: &OverviewData, over: TimeRange) -> Markup {
+    let from = first_step(data.now, over);
+    let steps = in_steps(&data.minutes, from, over);
     let line = |name, of: fn(&[&Minute]) -> Option<f64>| Line {
         name,
         values: steps.iter().map(|step| of(step)).collect(),
     };
-    let plots = [
-        Plot {
+    let charts = [
+        Chart {
             title: "In and out",
             unit: Unit::Events,
             flows: true,
@@ -91,13 +91,13 @@ pub(super) fn of(facts: &Facts, over: Over) -> Markup {
                 line("done", |step| sum(step, |minute| minute.done)),
             ],
         },
-        Plot {
+        Chart {
             title: "Waiting",
             unit: Unit::Events,
             flows: false,
             lines: vec![line("waiting", |step| Some(as_float(step.last()?.pending)))],
         },
-        Plot {
+        Chart {
             title: "Age of the oldest waiting event",
             unit: Unit::Seconds,
             flows: false,
@@ -105,7 +105,7 @@ pub(super) fn of(facts: &Facts, over: Over) -> Markup {
                 Some(step.last()?.oldest_pending.map_or(0.0, |age| age.as_secs_f64()))
             })],
         },
-        Plot {
+        Chart {
             title: "Time to delivery",
             unit: Unit::Seconds,
             flows: false,
@@ -114,13 +114,13 @@ pub(super) fn of(facts: &Facts, over: Over) -> Markup {
                 line("95 of 100", |step| largest(step, |minute| minute.most)),
             ],
         },
-        Plot {
+        Chart {
             title: "Given up",
             unit: Unit::Events,
             flows: true,
             lines: vec![line("died", |step| sum(step, |minute| minute.died))],
         },
-        Plot {
+        Chart {
             title: "Asked to slow down (429)",
             unit: Unit::Events,
             flows: true,
@@ -128,19 +128,19 @@ pub(super) fn of(facts: &Facts, over: Over) -> Markup {
         },
     ];
     html! {
-        @for plot in &plots { (figure(plot, from, over)) }
+        @for chart in &charts { (figure(chart, from, over)) }
     }
 }
 
 /// When the first step began: aligned to whole steps, so that a point does not move between refreshes.
-fn first_step(now: Timestamp, over: Over) -> i64 {
+fn first_step(now: Timestamp, over: TimeRange) -> i64 {
     let step = millis(over.step());
     let running = now.as_millis().div_euclid(step) * step;
     running - step * (i64::try_from(over.steps()).unwrap_or(0) - 1)
 }
 
 /// The minutes of each step.
-fn in_steps(minutes: &[Minute], from: i64, over: Over) -> Vec<Vec<&Minute>> {
+fn in_steps(minutes: &[Minute], from: i64, over: TimeRange) -> Vec<Vec<&Minute>> {
     let mut steps = vec![Vec::new(); over.steps()];
     for minute in minutes {
         let at = (minute.at.as_millis() - from).div_euclid(millis(over.step()));
@@ -165,10 +165,10 @@ fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn figure(plot: &Plot, from: i64, over: Over) -> Markup {
-    let values = plot.lines.iter().flat_map(|line| line.values.iter().flatten());
+fn figure(chart: &Chart, from: i64, over: TimeRange) -> Markup {
+    let values = chart.lines.iter().flat_map(|line| line.values.iter().flatten());
     let top = values.copied().fold(0.0, f64::max);
-    let several = plot.lines.len() > 1;
+    let several = chart.lines.len() > 1;
     let numbers = |line: &Line| {
         let texts = line.values.iter().map(|value| match value {
             Some(value) => format!("{}", (value * 1000.0).round() / 1000.0),
@@ -177,35 +177,35 @@ fn figure(plot: &Plot, from: i64, over: Over) -> Markup {
         texts.collect::<Vec<_>>().join(",")
     };
     html! {
-        figure data-plot=(plot.unit.word()) data-from=(from) data-step=(millis(over.step())) {
+        figure data-plot=(chart.unit.word()) data-from=(from) data-step=(millis(over.step())) {
             figcaption {
-                strong { (plot.title) }
+                strong { (chart.title) }
                 p {
-                    @for (at, line) in plot.lines.iter().enumerate() {
+                    @for (at, line) in chart.lines.iter().enumerate() {
                         span class={ @if several { "key" } @if at > 0 { " second" } } data-name=(line.name) data-values=(numbers(line)) {
-                            @if several { (line.name) " " } (newest(line, plot.unit))
+                            @if several { (line.name) " " } (newest(line, chart.unit))
                         } " "
                     }
                     output {}
                 }
             }
-            svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(in_words(plot, top)) {
-                @for (at, line) in plot.lines.iter().enumerate() {
+            svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(in_words(chart, top)) {
+                @for (at, line) in chart.lines.iter().enumerate() {
                     @if at == 0 { path.plot-fill d=(PreEscaped(area(&line.values, top))) {} }
                     path class={ "plot-line" @if at > 0 { " second" } } d=(PreEscaped(outline(&line.values, top))) {}
                 }
                 line.plot-base x1="0" y1=(HEIGHT) x2=(WIDTH) y2=(HEIGHT) {}
             }
             div.plot-foot {
-                (say::clock(Timestamp::from_millis(from)))
-                span { "most " (plot.unit.say(top)) @if plot.flows { (over.per()) } }
+                (format::hour_and_minute(Timestamp::from_millis(from)))
+                span { "most " (chart.unit.text(top)) @if chart.flows { (over.per()) } }
                 span { "now" }
             }
         }
     }
 }
 
-impl Over {
+impl TimeRange {
     /// The time span of one step.
     const fn per(self) -> &'static str {
         match self {
@@ -223,10 +223,10 @@ impl Unit {
         }
     }
 
-    fn say(self, value: f64) -> String {
+    fn text(self, value: f64) -> String {
         match self {
-            Self::Events => say::count(whole(value)),
-            Self::Seconds => say::span(Duration::from_secs_f64(value.max(0.0))),
+            Self::Events => format::count(whole(value)),
+            Self::Seconds => format::span(Duration::from_secs_f64(value.max(0.0))),
         }
     }
 }
@@ -242,14 +242,14 @@ fn whole(value: f64) -> i64 {
 /// The newest value, if it is known.
 fn newest(line: &Line, unit: Unit) -> String {
     let value = line.values.last().copied().flatten();
-    value.map_or_else(|| "–".to_owned(), |value| unit.say(value))
+    value.map_or_else(|| "–".to_owned(), |value| unit.text(value))
 }
 
 /// The text of a chart for screen readers.
-fn in_words(plot: &Plot, top: f64) -> String {
-    let first = format!("{}: at most {}", plot.title, plot.unit.say(top));
-    let lines = plot.lines.iter();
-    let lines = lines.map(|line| format!("{} now {}", line.name, newest(line, plot.unit)));
+fn in_words(chart: &Chart, top: f64) -> String {
+    let first = format!("{}: at most {}", chart.title, chart.unit.text(top));
+    let lines = chart.lines.iter();
+    let lines = lines.map(|line| format!("{} now {}", line.name, newest(line, chart.unit)));
     iter::once(first).chain(lines).collect::<Vec<_>>().join("; ")
 }
 
@@ -282,7 +282,7 @@ mod tests {
             let sizes = steps.iter().enumerate().filter(|(_, step)| !step.is_empty());
             sizes.map(|(at, step)| (at, step.len())).collect::<Vec<_>>()
         };
-        assert_eq!(steps(Over::Hour), [(0, 1), (58, 1), (59, 1)]);
-        assert_eq!(steps(Over::Day), [(137, 2), (142, 1), (143, 1)]);
+        assert_eq!(steps(TimeRange::Hour), [(0, 1), (58, 1), (59, 1)]);
+        assert_eq!(steps(TimeRange::Day), [(137, 2), (142, 1), (143, 1)]);
     }
 }

@@ -22,7 +22,7 @@ const DAY: Duration = Duration::from_hours(24);
 
 /// The data of the overview.
 #[derive(Debug)]
-pub(super) struct Facts {
+pub(super) struct OverviewData {
     pub(super) now: Timestamp,
     pub(super) standing: Standing,
     /// The minutes of the last day.
@@ -57,25 +57,25 @@ pub(super) struct SourceFlow {
 
 /// The newest data.
 #[derive(Debug, Default)]
-pub(in super::super) struct Live(Mutex<Option<(Duration, Arc<Facts>)>>);
+pub(in super::super) struct OverviewCache(Mutex<Option<(Duration, Arc<OverviewData>)>>);
 
-impl Live {
+impl OverviewCache {
     /// Returns fresh data. A concurrent caller waits for the same read and gets its result.
-    pub(super) async fn look(&self, admin: &Admin) -> Result<Arc<Facts>, ReadError> {
+    pub(super) async fn get(&self, admin: &Admin) -> Result<Arc<OverviewData>, ReadError> {
         let mut kept = self.0.lock().await;
         let now = admin.clock.monotonic();
-        if let Some((read, facts)) = &*kept
+        if let Some((read, data)) = &*kept
             && now.saturating_sub(*read) < FRESH
         {
-            return Ok(Arc::clone(facts));
+            return Ok(Arc::clone(data));
         }
-        let facts = Arc::new(Facts::read(admin).await?);
-        *kept = Some((now, Arc::clone(&facts)));
-        Ok(facts)
+        let data = Arc::new(OverviewData::read(admin).await?);
+        *kept = Some((now, Arc::clone(&data)));
+        Ok(data)
     }
 }
 
-impl Facts {
+impl OverviewData {
     async fn read(admin: &Admin) -> Result<Self, ReadError> {
         let (outbox, instruments, now) = (&admin.outbox, &admin.instruments, admin.clock.now());
         let throttled = instruments.metrics.rate_limited();

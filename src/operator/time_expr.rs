@@ -8,11 +8,11 @@ use crate::model::Timestamp;
 
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
 /// The accepted forms of a time.
-pub const TIMES: &str = "a time is how long ago (90s, 15m, 2h, 3d, 1w), today, yesterday, a date (2026-11-23) or a time \
+pub const TIME_FORMS: &str = "a time is how long ago (90s, 15m, 2h, 3d, 1w), today, yesterday, a date (2026-11-23) or a time \
                        (2026-11-23T09:30), in UTC unless it says otherwise";
 
-/// Parses a time relative to `now`; `None` if it has none of the accepted forms: see [`TIMES`].
-pub fn time(text: &str, now: Timestamp) -> Option<Timestamp> {
+/// Parses a time relative to `now`; `None` if it has none of the accepted forms: see [`TIME_FORMS`].
+pub fn parse_time(text: &str, now: Timestamp) -> Option<Timestamp> {
     let midnight = Timestamp::from_millis(now.as_millis().div_euclid(DAY_MILLIS) * DAY_MILLIS);
     match text.trim() {
         "now" => Some(now),
@@ -54,7 +54,7 @@ mod tests {
             ("2026-11-01T09:30", "2026-11-01T09:30:00.000Z"),
             ("2026-11-01T09:30:00+01:00", "2026-11-01T08:30:00.000Z"),
         ] {
-            let read = time(text, now).map(|time| time.to_string());
+            let read = parse_time(text, now).map(|time| time.to_string());
             assert_eq!(read.as_deref(), Some(expected), "{text}");
         }
         for text in [
@@ -70,7 +70,7 @@ mod tests {
             "99999999999999999999d",
             "2026-13-01",
         ] {
-            assert_eq!(time(text, now), None, "{text}");
+            assert_eq!(parse_time(text, now), None, "{text}");
         }
     }
 }

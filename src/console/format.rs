@@ -12,7 +12,7 @@ pub(super) fn time(at: Timestamp) -> Markup {
 }
 
 /// Like [`time`], but only the hour and minute.
-pub(super) fn clock(at: Timestamp) -> Markup {
+pub(super) fn hour_and_minute(at: Timestamp) -> Markup {
     let text = at.to_string();
     html! { time datetime=(text) data-short title={ (text) " (UTC)" } { (text.get(11..16).unwrap_or_default()) } }
 }

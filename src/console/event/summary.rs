@@ -2,13 +2,13 @@
 
 use maud::{Markup, html};
 
-use super::{Shown, path};
-use crate::console::say;
+use super::{ShownEvent, path};
+use crate::console::format;
 use crate::model::{EventStatus, Timestamp};
 use crate::operator::{AttemptReport, DeliveryReport};
 
 /// The note at the top of the page.
-pub(super) fn note(shown: &Shown) -> Markup {
+pub(super) fn note(shown: &ShownEvent) -> Markup {
     let (tone, words, more) = match shown.state() {
         Some(EventStatus::Delivered) => delivered(shown),
         Some(EventStatus::Skipped) => skipped(shown),
@@ -27,19 +27,19 @@ pub(super) fn note(shown: &Shown) -> Markup {
 
 type Words = (&'static str, Markup, Markup);
 
-fn delivered(shown: &Shown) -> Words {
+fn delivered(shown: &ShownEvent) -> Words {
     let report = &shown.report;
-    let (now, _) = sendings(shown);
+    let (now, _) = by_generation(shown);
     let to = now.iter().find_map(|delivery| delivery.column("sent_to"));
     let to = to.map_or_else(|| "Klaviyo".to_owned(), place);
     let known = !now.is_empty() && now.iter().all(|of| of.column("status") == Some("duplicate"));
-    let began = match &shown.kept {
-        Some(kept) if kept.generation > 1 => Some(kept.generation_began),
+    let began = match &shown.stored {
+        Some(stored) if stored.generation > 1 => Some(stored.generation_began),
         Some(_) | None => report.column("received_at").and_then(Timestamp::parse),
     };
     let ended = report.column("finished_at").and_then(Timestamp::parse);
-    let took = began.zip(ended).map(|(began, ended)| say::span(ended.since(began)));
-    let again = shown.kept.as_ref().is_some_and(|kept| kept.generation > 1);
+    let took = began.zip(ended).map(|(began, ended)| format::span(ended.since(began)));
+    let again = shown.stored.as_ref().is_some_and(|stored| stored.generation > 1);
     let since = if again {
         "after it was sent again"
     } else {
@@ -56,20 +56,20 @@ fn delivered(shown: &Shown) -> Words {
     ("good", words, more)
 }
 
-fn skipped(shown: &Shown) -> Words {
+fn skipped(shown: &ShownEvent) -> Words {
     let reason = shown.report.column("reason").unwrap_or("there was nothing to send");
     let words = html! { "Nothing was sent, since there was nothing to send." };
-    ("calm", words, html! { (say::sentence(reason)) })
+    ("calm", words, html! { (format::sentence(reason)) })
 }
 
-fn dead(shown: &Shown) -> Words {
+fn dead(shown: &ShownEvent) -> Words {
     let report = &shown.report;
     let reason = report.column("reason").unwrap_or("no reason is known");
     let (behind, _) = report.waited_for_by;
     let at_ingest = report.deliveries.is_empty() && report.column("finished_at") == report.column("received_at");
     let more = html! {
-        (say::sentence(reason)) " "
-        @if shown.kept.is_none() { "Its call is gone, so it cannot be sent again." }
+        (format::sentence(reason)) " "
+        @if shown.stored.is_none() { "Its call is gone, so it cannot be sent again." }
         @else if at_ingest {
             "What sends it has to be corrected. Replay it, if it can be read after all, or "
             a href={ "/try?event=" (report.id) } { "edit a copy" } " and send that."
@@ -80,7 +80,7 @@ fn dead(shown: &Shown) -> Words {
             a href={ "/try?event=" (report.id) } { "edit a copy" } " and send that."
         }
         @if behind > 0 {
-            " " (say::counted(behind, "event")) " of the same person "
+            " " (format::counted(behind, "event")) " of the same person "
             @if behind == 1 { "waits" } @else { "wait" } " behind it until it is replayed or discarded."
         }
     };
@@ -92,7 +92,7 @@ fn dead(shown: &Shown) -> Words {
     ("bad", html! { (words) }, more)
 }
 
-fn held(shown: &Shown) -> Words {
+fn held(shown: &ShownEvent) -> Words {
     let (behind, _) = shown.report.waited_for_by;
     let more = html! {
         "Release it to let it go, or discard it."
@@ -101,7 +101,7 @@ fn held(shown: &Shown) -> Words {
     ("warn", html! { "Held by an operator." }, more)
 }
 
-fn pending(shown: &Shown) -> Words {
+fn pending(shown: &ShownEvent) -> Words {
     let report = &shown.report;
     let last = last_attempt(shown);
     let said = last.and_then(|attempt| value(attempt, "error"));
@@ -120,21 +120,20 @@ fn pending(shown: &Shown) -> Words {
     }
     if let Some(pause) = &shown.pause {
         let words = html! { "Nothing like it is sent at present; it waits, and is not lost." };
-        let more =
-            html! { (say::sentence(&pause.reason)) " Sending is tried again at " (say::time(pause.probe_at)) "." };
+        let more = html! { (format::sentence(&pause.reason)) " Sending is tried again at " (format::time(pause.probe_at)) "." };
         return ("bad", words, more);
     }
     match (shown.tried_again_at(), said) {
         (Some(at), Some(said)) => (
             "warn",
-            html! { "It is tried again at " (say::iso(at)) "." },
-            html! { "The last attempt ended with: " (say::sentence(said)) },
+            html! { "It is tried again at " (format::iso(at)) "." },
+            html! { "The last attempt ended with: " (format::sentence(said)) },
         ),
-        (Some(at), None) => ("busy", html! { "It may go from " (say::iso(at)) " on." }, html! {}),
+        (Some(at), None) => ("busy", html! { "It may go from " (format::iso(at)) " on." }, html! {}),
         (None, Some(said)) => (
             "busy",
             html! { "It is tried again as soon as there is room." },
-            html! { "The last attempt ended with: " (say::sentence(said)) },
+            html! { "The last attempt ended with: " (format::sentence(said)) },
         ),
         (None, None) => (
             "busy",
@@ -145,14 +144,14 @@ fn pending(shown: &Shown) -> Words {
 }
 
 /// The requests of the last mapped generation, and those of earlier generations.
-pub(super) fn sendings(shown: &Shown) -> (Vec<&DeliveryReport>, Vec<&DeliveryReport>) {
+pub(super) fn by_generation(shown: &ShownEvent) -> (Vec<&DeliveryReport>, Vec<&DeliveryReport>) {
     let deliveries = &shown.report.deliveries;
     let last = deliveries.last().and_then(|of| of.column("generation"));
     deliveries.iter().partition(|of| of.column("generation") == last)
 }
 
 /// The attempt that began last.
-fn last_attempt(shown: &Shown) -> Option<&AttemptReport> {
+fn last_attempt(shown: &ShownEvent) -> Option<&AttemptReport> {
     let deliveries = shown.report.deliveries.iter();
     let attempts = deliveries.flat_map(|delivery| &delivery.attempts);
     attempts.max_by_key(|attempt| value(attempt, "started_at").unwrap_or_default())
@@ -176,5 +175,5 @@ pub(super) fn place(sent_to: &str) -> String {
 /// `3 events wait`.
 pub(super) fn waiting(count: i64) -> String {
     let verb = if count == 1 { "waits" } else { "wait" };
-    format!("{} {verb}", say::counted(count, "event"))
+    format!("{} {verb}", format::counted(count, "event"))
 }

@@ -2,13 +2,13 @@
 
 use maud::{Markup, html};
 
-use super::super::say;
-use super::facts::Facts;
+use super::super::format;
+use super::data::OverviewData;
 use crate::metrics::Stalled;
 use crate::model::{EventStatus, PauseKind, Timestamp};
 use crate::operator::{
-    Pause, Standing, WriteError, disk_words, log_advice, log_words, masked_text, refused_sender, shared_advice,
-    shared_words,
+    Pause, Standing, WriteError, disk_message, masked_text, refused_sender, shared_advice, shared_message, wal_advice,
+    wal_message,
 };
 
 /// An event that waits longer than this is a problem of its own, in milliseconds.
@@ -16,7 +16,7 @@ const LONG: i64 = 5 * 60_000;
 
 /// The severity of a problem; the most severe first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Weight {
+pub(super) enum Severity {
     /// Events are refused or not delivered.
     Bad,
     /// An operator should look at it today.
@@ -26,21 +26,25 @@ pub(super) enum Weight {
 }
 
 /// One problem.
-pub(super) struct Concern {
-    pub(super) weight: Weight,
+pub(super) struct Alert {
+    pub(super) severity: Severity,
     /// The problem.
     pub(super) words: Markup,
     /// Its effect, and what to do.
     pub(super) advice: Markup,
 }
 
-impl Concern {
-    fn new(weight: Weight, words: Markup, advice: Markup) -> Self {
-        Self { weight, words, advice }
+impl Alert {
+    fn new(severity: Severity, words: Markup, advice: Markup) -> Self {
+        Self {
+            severity,
+            words,
+            advice,
+        }
     }
 }
 
-impl Weight {
+impl Severity {
     pub(super) const fn class(self) -> &'static str {
         match self {
             Self::Bad => "bad",
@@ -60,62 +64,62 @@ impl Weight {
 }
 
 /// All problems, the most severe first.
-pub(super) fn of(facts: &Facts) -> Vec<Concern> {
+pub(super) fn of(data: &OverviewData) -> Vec<Alert> {
     let found = [
-        stopped(facts),
-        refusing(facts),
-        growing(facts),
-        dying(facts),
-        failing(facts),
-        slow(facts),
-        throttled(facts),
-        differing(facts),
-        door(facts),
-        stopping(facts, "dead"),
-        stopping(facts, "held"),
-        blocked(facts),
-        shared(facts),
-        unknown(facts),
-        copies(facts),
-        held(facts),
-        buried(facts),
+        stopped(data),
+        refusing(data),
+        growing(data),
+        dying(data),
+        failing(data),
+        slow(data),
+        throttled(data),
+        differing(data),
+        door(data),
+        stopping(data, "dead"),
+        stopping(data, "held"),
+        blocked(data),
+        shared(data),
+        unknown(data),
+        copies(data),
+        held(data),
+        buried(data),
     ];
-    let pauses = facts.standing.pauses.iter();
-    let pauses = pauses.map(|pause| paused(facts, pause));
-    let mut found: Vec<Concern> = pauses.chain(found.into_iter().flatten()).collect();
-    found.sort_by_key(|concern| concern.weight);
+    let pauses = data.standing.pauses.iter();
+    let pauses = pauses.map(|pause| paused(data, pause));
+    let mut found: Vec<Alert> = pauses.chain(found.into_iter().flatten()).collect();
+    found.sort_by_key(|alert| alert.severity);
     found
 }
 
 /// How many events are stored in a state.
-pub(super) fn kept(facts: &Facts, state: EventStatus) -> i64 {
-    let mut counts = facts.standing.counts.iter();
+pub(super) fn kept(data: &OverviewData, state: EventStatus) -> i64 {
+    let mut counts = data.standing.counts.iter();
     counts.find(|(known, _)| *known == state).map_or(0, |(_, count)| *count)
 }
 
-fn stopped(facts: &Facts) -> Option<Concern> {
-    if facts.ended {
+fn stopped(data: &OverviewData) -> Option<Alert> {
+    if data.ended {
         let advice = html! { "Senders keep their events and try again. Look at the disk and the log, then start the relay again." };
-        return Some(Concern::new(
-            Weight::Bad,
+        return Some(Alert::new(
+            Severity::Bad,
             html! { "The disk failed: nothing is stored any more." },
             advice,
         ));
     }
-    let what = match facts.stuck.first()? {
+    let what = match data.stuck.first()? {
         Stalled::Writer => "Nothing could be stored for 20 seconds.",
         Stalled::Relay | Stalled::Intake => "The relay's loop has stopped.",
         Stalled::Reading => "The relay cannot read what it takes from the outbox.",
         Stalled::Settling => "Events are due, and nothing has come of any for a quarter of an hour.",
     };
     let advice = html! { "Nothing that was accepted is lost. The log may tell why; a restart may mend it." };
-    Some(Concern::new(Weight::Bad, html! { (what) }, advice))
+    Some(Alert::new(Severity::Bad, html! { (what) }, advice))
 }
 
-fn refusing(facts: &Facts) -> Option<Concern> {
-    let (words, advice) = match facts.standing.refuses.as_ref()? {
+fn refusing(data: &OverviewData) -> Option<Alert> {
+    let (words, advice) = match data.standing.refuses.as_ref()? {
         WriteError::DiskFull => (
-            say::sentence(&disk_full(&facts.standing)),
+            format::sentence(&disk_full(&data.standing)),
             "Make room on the outbox's disk; it goes on by itself when more than outbox.min_free_disk is free.",
         ),
         WriteError::Backlog { .. } => (
@@ -131,16 +135,16 @@ fn refusing(facts: &Facts) -> Option<Concern> {
         }
     };
     let advice = html! { "Senders keep their events and try again. " (advice) };
-    Some(Concern::new(Weight::Bad, html! { (words) }, advice))
+    Some(Alert::new(Severity::Bad, html! { (words) }, advice))
 }
 
 /// The outbox has reached its size limit, or the disk is full.
 fn disk_full(standing: &Standing) -> String {
-    let bound = disk_words(standing.free_bytes, standing.min_free_bytes);
+    let bound = disk_message(standing.free_bytes, standing.min_free_bytes);
     bound.unwrap_or_else(|| "new events are refused: the disk is full".to_owned())
 }
 
-fn paused(facts: &Facts, pause: &Pause) -> Concern {
+fn paused(data: &OverviewData, pause: &Pause) -> Alert {
     let Pause {
         family,
         kind,
@@ -162,81 +166,81 @@ fn paused(facts: &Facts, pause: &Pause) -> Concern {
         }
     };
     let words = html! {
-        (what) " since " (say::time(*since)) "; " (waiting(facts)) "; nothing is lost."
+        (what) " since " (format::time(*since)) "; " (waiting(data)) "; nothing is lost."
     };
     let advice = html! {
-        (say::sentence(reason)) " It is tried again at " (say::time(*probe_at)) "."
+        (format::sentence(reason)) " It is tried again at " (format::time(*probe_at)) "."
     };
-    Concern::new(Weight::Bad, words, advice)
+    Alert::new(Severity::Bad, words, advice)
 }
 
-fn failing(facts: &Facts) -> Option<Concern> {
-    let first = facts.standing.failing.first()?;
+fn failing(data: &OverviewData) -> Option<Alert> {
+    let first = data.standing.failing.first()?;
     let event = first.event;
     let words = html! {
         a href={ "/events/" (event) } { "Event " (event) } " fails for its own sake, " (first.failures)
         " times so far; its person's later events wait behind it."
     };
     let advice = html! {
-        (say::sentence(first.reason.as_deref().unwrap_or("It got no answer")))
-        " It is tried again at " (say::time(first.next_attempt_at)) "."
-        @if facts.standing.failing.len() > 1 { " It is not the only one." }
+        (format::sentence(first.reason.as_deref().unwrap_or("It got no answer")))
+        " It is tried again at " (format::time(first.next_attempt_at)) "."
+        @if data.standing.failing.len() > 1 { " It is not the only one." }
     };
-    Some(Concern::new(Weight::Warn, words, advice))
+    Some(Alert::new(Severity::Warn, words, advice))
 }
 
 /// Whether delivery is paused for the whole account.
-fn all_paused(facts: &Facts) -> bool {
-    let mut pauses = facts.standing.pauses.iter();
+fn all_paused(data: &OverviewData) -> bool {
+    let mut pauses = data.standing.pauses.iter();
     pauses.any(|pause| pause.family.is_none())
 }
 
-fn growing(facts: &Facts) -> Option<Concern> {
-    let trouble = facts.standing.log.as_ref()?;
-    let words = html! { (say::sentence(&log_words(trouble))) };
-    let advice = html! { (say::sentence(log_advice(trouble))) };
-    Some(Concern::new(Weight::Warn, words, advice))
+fn growing(data: &OverviewData) -> Option<Alert> {
+    let trouble = data.standing.log.as_ref()?;
+    let words = html! { (format::sentence(&wal_message(trouble))) };
+    let advice = html! { (format::sentence(wal_advice(trouble))) };
+    Some(Alert::new(Severity::Warn, words, advice))
 }
 
 /// `412 events wait`.
-fn waiting(facts: &Facts) -> String {
-    let count = kept(facts, EventStatus::Pending);
+fn waiting(data: &OverviewData) -> String {
+    let count = kept(data, EventStatus::Pending);
     let wait = if count == 1 { "waits" } else { "wait" };
-    format!("{} {wait}", say::counted(count, "event"))
+    format!("{} {wait}", format::counted(count, "event"))
 }
 
-fn dying(facts: &Facts) -> Option<Concern> {
-    let died = facts.died;
+fn dying(data: &OverviewData) -> Option<Alert> {
+    let died = data.died;
     if died == 0 {
         return None;
     }
-    let words = html! { (say::counted(died, "event")) " died in the last hour." };
+    let words = html! { (format::counted(died, "event")) " died in the last hour." };
     let advice = html! { a href="/dead" { "See why, by reason" } ", correct the cause, and send them again." };
-    Some(Concern::new(Weight::Bad, words, advice))
+    Some(Alert::new(Severity::Bad, words, advice))
 }
 
-fn slow(facts: &Facts) -> Option<Concern> {
-    let oldest = facts.standing.oldest_pending?;
-    if all_paused(facts) || late(facts.now, oldest) < LONG {
+fn slow(data: &OverviewData) -> Option<Alert> {
+    let oldest = data.standing.oldest_pending?;
+    if all_paused(data) || late(data.now, oldest) < LONG {
         return None;
     }
     let words = html! {
-        "The oldest waiting event came " (say::span(facts.now.since(oldest))) " ago; "
-        (waiting(facts)) "."
+        "The oldest waiting event came " (format::span(data.now.since(oldest))) " ago; "
+        (waiting(data)) "."
     };
     let advice = html! {
         "It is sent as fast as Klaviyo's limits allow, or tried again after a failure. "
         a href="/events?status=pending" { "See what waits" } "."
     };
-    Some(Concern::new(Weight::Warn, words, advice))
+    Some(Alert::new(Severity::Warn, words, advice))
 }
 
 fn late(now: Timestamp, then: Timestamp) -> i64 {
     now.as_millis() - then.as_millis()
 }
 
-fn throttled(facts: &Facts) -> Option<Concern> {
-    let closed = facts.limits.iter().filter(|(_, limit)| limit.closed);
+fn throttled(data: &OverviewData) -> Option<Alert> {
+    let closed = data.limits.iter().filter(|(_, limit)| limit.closed);
     let closed: Vec<String> = closed.map(|(family, _)| family.word().replace('_', " ")).collect();
     if closed.is_empty() {
         return None;
@@ -246,115 +250,115 @@ fn throttled(facts: &Facts) -> Option<Concern> {
         "It goes on by itself after the time that Klaviyo named. If it happens often, another program uses the same "
         "account: lower " code { "delivery.limit_share" } "."
     };
-    Some(Concern::new(Weight::Warn, words, advice))
+    Some(Alert::new(Severity::Warn, words, advice))
 }
 
-fn blocked(facts: &Facts) -> Option<Concern> {
+fn blocked(data: &OverviewData) -> Option<Alert> {
     // While delivery is paused for the whole account, all events wait, and the reason is reported above.
-    if facts.blocked == 0 || all_paused(facts) {
+    if data.blocked == 0 || all_paused(data) {
         return None;
     }
-    let words = match facts.blocked {
+    let words = match data.blocked {
         1 => html! { "Later events of a person wait behind 1 event." },
         all => {
-            html! { "Behind each of " (say::counted(all, "event")) " later ones of the same person wait." }
+            html! { "Behind each of " (format::counted(all, "event")) " later ones of the same person wait." }
         }
     };
     let advice = html! { "That is the order being kept. " a href="/blocked" { "See who waits for what" } "." };
-    Some(Concern::new(Weight::Calm, words, advice))
+    Some(Alert::new(Severity::Calm, words, advice))
 }
 
-fn shared(facts: &Facts) -> Option<Concern> {
-    let shared = facts.standing.shared_identifiers.first()?;
+fn shared(data: &OverviewData) -> Option<Alert> {
+    let shared = data.standing.shared_identifiers.first()?;
     let name = masked_text(&shared.identifier);
-    let words = html! { (say::sentence(&shared_words(shared, &name))) };
-    let advice = html! { (say::sentence(&shared_advice(&name))) };
-    Some(Concern::new(Weight::Warn, words, advice))
+    let words = html! { (format::sentence(&shared_message(shared, &name))) };
+    let advice = html! { (format::sentence(&shared_advice(&name))) };
+    Some(Alert::new(Severity::Warn, words, advice))
 }
 
 /// The configuration file and the running process differ.
-fn differing(facts: &Facts) -> Option<Concern> {
-    if facts.config_taken {
+fn differing(data: &OverviewData) -> Option<Alert> {
+    if data.config_taken {
         return None;
     }
     let words = html! { "The configuration was not taken when it was read again: the one before stays in effect." };
     let advice = html! { "The log has every mistake, and so has " code { "klaviyo-relay check" } "." };
-    Some(Concern::new(Weight::Warn, words, advice))
+    Some(Alert::new(Severity::Warn, words, advice))
 }
 
 /// Requests that ingest refused; most SDKs drop such a request silently.
-fn door(facts: &Facts) -> Option<Concern> {
-    let lost = facts.refused.iter().filter(|refused| refused.status != 429);
+fn door(data: &OverviewData) -> Option<Alert> {
+    let lost = data.refused.iter().filter(|refused| refused.status != 429);
     let requests: u64 = lost.clone().map(|refused| refused.requests).sum();
     let latest = lost.max_by_key(|refused| refused.last_ms)?;
     let count = i64::try_from(requests).unwrap_or(i64::MAX);
     let words = html! {
-        (say::counted(count, "request")) " refused at the door in the last hour: nothing of them is stored."
+        (format::counted(count, "request")) " refused at the door in the last hour: nothing of them is stored."
     };
     let advice = html! {
         "The last was answered " (latest.status) " " code { (latest.code) } ", to " (refused_sender(latest)) ". "
         a href="#refused" { "See who sends what" } ", and correct the sender: it may lose its events."
     };
-    Some(Concern::new(Weight::Bad, words, advice))
+    Some(Alert::new(Severity::Bad, words, advice))
 }
 
 /// Events that block others until an operator acts.
-fn stopping(facts: &Facts, state: &str) -> Option<Concern> {
-    let stopped = facts.stopped.iter().find(|stopped| stopped.status == state)?;
+fn stopping(data: &OverviewData, state: &str) -> Option<Alert> {
+    let stopped = data.stopped.iter().find(|stopped| stopped.status == state)?;
     let hold = if stopped.heads == 1 { "holds" } else { "hold" };
-    let heads = say::counted(stopped.heads, &format!("{state} event"));
+    let heads = format::counted(stopped.heads, &format!("{state} event"));
     let words = html! {
-        (heads) " " (hold) " up " (say::counted(stopped.behind, "later event")) " of the same people."
+        (heads) " " (hold) " up " (format::counted(stopped.behind, "later event")) " of the same people."
     };
     let way = if state == "held" { "Release" } else { "Replay" };
     let advice = html! { (way) " or discard: " a href="/blocked" { "see who waits for what" } "." };
-    Some(Concern::new(Weight::Warn, words, advice))
+    Some(Alert::new(Severity::Warn, words, advice))
 }
 
-fn unknown(facts: &Facts) -> Option<Concern> {
-    let count = facts.standing.unknown_subscriptions;
+fn unknown(data: &OverviewData) -> Option<Alert> {
+    let count = data.standing.unknown_subscriptions;
     if count == 0 {
         return None;
     }
-    let words = html! { (say::counted(count, "subscription")) " got no answer: Klaviyo may have taken them." };
+    let words = html! { (format::counted(count, "subscription")) " got no answer: Klaviyo may have taken them." };
     let advice = html! {
         "They are not sent again by themselves, since a person may have unsubscribed meanwhile. "
         code { "klaviyo-relay replay --consent" } " sends them."
     };
-    Some(Concern::new(Weight::Warn, words, advice))
+    Some(Alert::new(Severity::Warn, words, advice))
 }
 
-fn copies(facts: &Facts) -> Option<Concern> {
-    let count = facts.standing.copies;
+fn copies(data: &OverviewData) -> Option<Alert> {
+    let count = data.standing.copies;
     if count == 0 {
         return None;
     }
-    let words = html! { (say::counted(count, "event")) " skipped as copies: delivered before with the same `$event_id` for the same person." };
+    let words = html! { (format::counted(count, "event")) " skipped as copies: delivered before with the same `$event_id` for the same person." };
     let advice = html! {
         "Each names the first. If two were meant, send a `$event_id` of its own with each. "
         a href="/events?status=skipped" { "See what was skipped" } "."
     };
-    Some(Concern::new(Weight::Calm, words, advice))
+    Some(Alert::new(Severity::Calm, words, advice))
 }
 
-fn held(facts: &Facts) -> Option<Concern> {
-    let count = kept(facts, EventStatus::Held);
+fn held(data: &OverviewData) -> Option<Alert> {
+    let count = kept(data, EventStatus::Held);
     if count == 0 {
         return None;
     }
-    let words = html! { (say::counted(count, "event")) " held by an operator." };
+    let words = html! { (format::counted(count, "event")) " held by an operator." };
     let advice = html! {
         "Later events of the same people wait behind them. " a href="/events?status=held" { "See them, and let them go" } "."
     };
-    Some(Concern::new(Weight::Warn, words, advice))
+    Some(Alert::new(Severity::Warn, words, advice))
 }
 
-fn buried(facts: &Facts) -> Option<Concern> {
-    let count = kept(facts, EventStatus::Dead);
-    if count == 0 || facts.died > 0 {
+fn buried(data: &OverviewData) -> Option<Alert> {
+    let count = kept(data, EventStatus::Dead);
+    if count == 0 || data.died > 0 {
         return None;
     }
-    let words = html! { (say::counted(count, "dead letter")) " kept, none of them new in the last hour." };
+    let words = html! { (format::counted(count, "dead letter")) " kept, none of them new in the last hour." };
     let advice = html! { a href="/dead" { "See why, by reason" } "." };
-    Some(Concern::new(Weight::Calm, words, advice))
+    Some(Alert::new(Severity::Calm, words, advice))
 }
