@@ -30,6 +30,12 @@ macro_rules! words {
                 f.pad(self.word())
             }
         }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.word())
+            }
+        }
     };
 }
 
@@ -55,8 +61,10 @@ pub use time::Timestamp;
 
 use std::fmt;
 
+use serde::Serialize;
+
 /// The outbox's number of an event. A number is never reused, not even after the event is deleted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct EventId(pub i64);
 
 /// The outbox's number of a delivery: one Klaviyo request that an event requires.

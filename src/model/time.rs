@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+
 /// Milliseconds since 1970-01-01T00:00:00Z. There is no `now` here: callers pass the clock's time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
@@ -67,6 +69,12 @@ impl fmt::Display for Timestamp {
             Ok(instant) => write!(f, "{instant:.3}"),
             Err(_) => write!(f, "{}ms", self.0),
         }
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

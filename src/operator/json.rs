@@ -130,52 +130,14 @@ pub fn brief_json(brief: &Brief) -> Value {
 /// An event with its history. `show --json` adds the events that wait for it, and what its call becomes now. A write
 /// key in the call is masked; everything else is complete.
 pub fn event_json(report: &EventReport) -> Value {
-    let mut event = object(&report.columns);
-    event.insert("identifiers".to_owned(), json!(report.identifiers));
-    let waits_for: Vec<i64> = report.waits_for.iter().map(|id| id.0).collect();
-    event.insert("waits_for".to_owned(), json!(waits_for));
+    let mut event = json!(report);
     let payload = report.payload.as_deref().map(redact_write_key);
-    event.insert("payload".to_owned(), parsed(payload.as_deref()));
-    let deliveries = report.deliveries.iter().map(|delivery| {
-        let mut row = object(&delivery.columns);
-        row.insert("request".to_owned(), parsed(delivery.request.as_deref()));
-        let attempts = delivery.attempts.iter().map(|attempt| Value::Object(object(attempt)));
-        row.insert("attempts".to_owned(), attempts.collect());
-        Value::Object(row)
-    });
-    event.insert("deliveries".to_owned(), deliveries.collect());
-    Value::Object(event)
-}
-
-/// Columns of the views that hold numbers.
-const NUMBERS: [&str; 14] = [
-    "id",
-    "event_id",
-    "delivery_id",
-    "deliveries",
-    "delivered",
-    "attempts",
-    "position",
-    "http_status",
-    "number",
-    "duration_ms",
-    "import_job",
-    "generation",
-    "copy_of",
-    "sample",
-];
-
-fn object(columns: &[(String, Option<String>)]) -> Map<String, Value> {
-    let value = |name: &str, text: &Option<String>| {
-        let text = text.as_deref();
-        let number = text.filter(|_| NUMBERS.contains(&name));
-        let number = number.and_then(|text| text.parse::<i64>().ok());
-        number.map_or_else(|| json!(text), |number| json!(number))
-    };
-    columns
-        .iter()
-        .map(|(name, text)| (name.clone(), value(name, text)))
-        .collect()
+    event["payload"] = parsed(payload.as_deref());
+    let deliveries = event["deliveries"].as_array_mut().into_iter().flatten();
+    for (json, delivery) in deliveries.zip(&report.deliveries) {
+        json["request"] = parsed(delivery.request.as_deref());
+    }
+    event
 }
 
 /// Stored JSON as JSON; as its text if it cannot be parsed (it may nest too deep).

@@ -31,7 +31,7 @@ mod wal;
 pub use crate::outbox::{
     AttemptReport, Blocked, BlockedHead, Brief, DeadGroup, DeadGroups, DeliveryReport, EventReport, FoundBy, Hit,
     Minute, Outbox, Page, Pause, ReadError, RejectedRequests, Replay, Selection, SourceCame, Standing, Stopped,
-    WriteError,
+    WaitingEvents, WriteError,
 };
 pub use change::{Change, ChangeError};
 pub use clock::{clock_code, clock_message};

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::settings::ExplainSettings;
 use crate::klaviyo;
 use crate::mapper::{Mapped, Planned, Rule};
-use crate::model::{DeliveryKind, NewEvent, Timestamp};
+use crate::model::{NewEvent, Timestamp};
 use crate::outbox::{AttemptReport, ClaimedEvent, DeliveryReport, EventReport, Outbox, ReadError};
 use crate::scheduler;
 use crate::segment::{self, Pointer};
@@ -81,7 +81,7 @@ pub async fn stored_call(
     let event = outbox.claimed(&[report.id]).await?.pop();
     Ok(event.map(|event| StoredCall {
         call: segment::redact_write_key(&event.payload).into_owned(),
-        order: report.column("order_id").map(str::to_owned),
+        order: report.order_id.clone(),
         envelope: event.envelope.clone(),
         generation: event.generation,
         generation_began: event.generation_began,
@@ -90,10 +90,9 @@ pub async fn stored_call(
 }
 
 /// The method and path of a stored delivery's request.
-pub fn route(delivery: &DeliveryReport) -> Option<(&'static str, String)> {
-    let kind = DeliveryKind::from_word(delivery.column("kind")?)?;
-    let route = klaviyo::route(kind, delivery.column("list_id"));
-    Some((route.method, route.path))
+pub fn route(delivery: &DeliveryReport) -> (&'static str, String) {
+    let route = klaviyo::route(delivery.kind, delivery.list_id.as_deref());
+    (route.method, route.path)
 }
 
 impl Remapped {
@@ -130,13 +129,9 @@ impl Remapped {
             return None;
         };
         let last = report.deliveries.last()?;
-        if last.column("generation") != delivery.column("generation") {
-            return None;
-        }
-        let place: usize = delivery.column("position")?.parse().ok()?;
-        let kind = delivery.column("kind");
-        let planned = planned.get(place)?;
-        (Some(planned.request.kind().word()) == kind).then_some(planned)
+        let planned = planned.get(usize::try_from(delivery.position).ok()?)?;
+        let is_same = last.generation == delivery.generation && planned.request.kind() == delivery.kind;
+        is_same.then_some(planned)
     }
 }
 
@@ -170,11 +165,7 @@ impl FieldRule {
 
 /// What an attempt without an outcome waits for: an answer, or the end of an import job that Klaviyo still processes.
 pub fn awaited(attempt: &AttemptReport) -> String {
-    let of = |name: &str| {
-        let found = attempt.iter().find(|(column, _)| column == name)?;
-        found.1.as_deref()
-    };
-    match (of("import_job"), of("klaviyo_job_id")) {
+    match (attempt.import_job, &attempt.klaviyo_job_id) {
         (_, Some(id)) => format!("waits for import job {id}"),
         (Some(_), None) => "waits for an import job whose id is not known".to_owned(),
         (None, None) => "in flight".to_owned(),

@@ -18,6 +18,7 @@ use super::{ExitStatus, log_plainly, print};
 use crate::app::App;
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::model::EventStatus;
 use crate::outbox::{EventReport, Outbox, Selection};
 
 /// The calls on the page of Segment's Klaviyo destination.
@@ -152,9 +153,7 @@ fn missing(reports: &[EventReport], sent: usize, events: &Value) -> Option<Strin
     if reports.len() != sent {
         return Some(format!("{} of {sent} events are in the outbox", reports.len()));
     }
-    let undelivered = reports
-        .iter()
-        .find(|report| report.column("status") != Some("delivered"));
+    let undelivered = reports.iter().find(|report| report.status != EventStatus::Delivered);
     if let Some(report) = undelivered {
         return Some(format!("event {} is not delivered", report.id));
     }

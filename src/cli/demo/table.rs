@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::cli::screen::Screen;
 use crate::klaviyo;
-use crate::model::DeliveryKind;
+use crate::model::EventType;
 use crate::outbox::{DeliveryReport, EventReport};
 
 /// One line for each Klaviyo request: its event, its content, its result.
@@ -17,13 +17,13 @@ pub(super) fn events(screen: &mut Screen, reports: &[EventReport]) {
             rows.push([
                 std::mem::take(&mut event),
                 request_words(delivery),
-                text(delivery, "event_id_key"),
-                text(delivery, "status"),
-                text(delivery, "attempts"),
+                delivery.event_id_key.clone().unwrap_or_default(),
+                delivery.status.to_string(),
+                delivery.attempts.len().to_string(),
             ]);
         }
         if report.deliveries.is_empty() {
-            let status = report.column("status").unwrap_or_default().to_owned();
+            let status = report.status.to_string();
             rows.push([event, "(none)".to_owned(), String::new(), status, String::new()]);
         }
     }
@@ -31,25 +31,19 @@ pub(super) fn events(screen: &mut Screen, reports: &[EventReport]) {
 }
 
 fn event_words(report: &EventReport) -> String {
-    let kind = report.column("type").unwrap_or("?");
-    match report.column("name") {
+    let kind = report.kind.map_or("?", EventType::word);
+    match &report.name {
         Some(name) => format!("{} {kind} {name}", report.id),
-        None => format!("{} {kind} {}", report.id, report.column("profile").unwrap_or_default()),
+        None => format!("{} {kind} {}", report.id, report.profile.as_deref().unwrap_or_default()),
     }
 }
 
 fn request_words(delivery: &DeliveryReport) -> String {
-    let kind = delivery.column("kind").unwrap_or_default();
-    let path = DeliveryKind::from_word(kind).map(|kind| klaviyo::route(kind, None).path);
-    let path = path.unwrap_or_else(|| kind.to_owned());
-    match delivery.column("metric") {
+    let path = klaviyo::route(delivery.kind, None).path;
+    match &delivery.metric {
         Some(metric) => format!("{path}  {metric}"),
         None => path,
     }
-}
-
-fn text(delivery: &DeliveryReport, column: &str) -> String {
-    delivery.column(column).unwrap_or_default().to_owned()
 }
 
 /// The data in the sandbox.

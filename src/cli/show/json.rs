@@ -7,9 +7,7 @@ use crate::operator::{Remapped, RequestView, event_json};
 
 pub(super) fn of(shown: &Shown) -> Value {
     let mut event = event_json(&shown.report);
-    let (count, first) = &shown.report.waited_for_by;
-    let first: Vec<i64> = first.iter().map(|id| id.0).collect();
-    event["waited_for_by"] = json!({"count": count, "first": first});
+    event["waited_for_by"] = json!(shown.report.waited_for_by);
     event["rules"] = rules(&shown.now);
     event
 }

@@ -4,27 +4,27 @@ use super::Shown;
 use crate::cli::screen::Screen;
 use crate::klaviyo;
 use crate::mapper::Planned;
-use crate::model::EventId;
+use crate::model::{EventId, EventType};
 use crate::operator::{Remapped, awaited, route};
-use crate::outbox::{AttemptReport, DeliveryReport, EventReport};
+use crate::outbox::{AttemptReport, DeliveryReport, EventReport, WaitingEvents};
 use crate::segment::redact_write_key;
 
 pub(super) fn write(screen: &mut Screen, shown: &Shown) {
     let report = &shown.report;
-    let has = |name| report.column(name).unwrap_or("?");
-    let what = match report.column("name") {
-        Some(name) => format!("{} {name}", has("type")),
-        None => has("type").to_owned(),
+    let kind = report.kind.map_or("?", EventType::word);
+    let what = match &report.name {
+        Some(name) => format!("{kind} {name}"),
+        None => kind.to_owned(),
     };
     screen.put(format_args!(
         "event {}  {what}  of {}  from {}  ",
         report.id,
-        report.column("profile").unwrap_or("nobody"),
-        has("source")
+        report.profile.as_deref().unwrap_or("nobody"),
+        report.source
     ));
-    screen.status(has("status"));
+    screen.status(report.status.word());
     screen.end();
-    if let Some(reason) = report.column("reason") {
+    if let Some(reason) = &report.reason {
         screen.line(format_args!("  {reason}"));
     }
     screen.end();
@@ -39,64 +39,57 @@ pub(super) fn write(screen: &mut Screen, shown: &Shown) {
 
 /// The history, in time order.
 fn happened(screen: &mut Screen, report: &EventReport) {
-    let has = |name| report.column(name).unwrap_or("?");
     let about = if report.identifiers.is_empty() {
         "nobody, or somebody erased since".to_owned()
     } else {
         report.identifiers.join(", ")
     };
-    let at = has("received_at");
     screen.line(format_args!(
-        "{at}  received as message {}, about {about}",
-        has("message_id")
+        "{}  received as message {}, about {about}",
+        report.received_at, report.message_id
     ));
-    let mut attempts: Vec<(&str, usize, &DeliveryReport, &AttemptReport)> = Vec::new();
+    let mut attempts: Vec<(usize, &DeliveryReport, &AttemptReport)> = Vec::new();
     for (number, delivery) in report.deliveries.iter().enumerate() {
-        for attempt in &delivery.attempts {
-            let at = column(attempt, "started_at").unwrap_or("?");
-            attempts.push((at, number, delivery, attempt));
-        }
+        attempts.extend(delivery.attempts.iter().map(|attempt| (number, delivery, attempt)));
     }
     // A stable sort: attempts of the same moment stay in the order of their requests.
-    attempts.sort_by_key(|(at, ..)| *at);
-    for (at, number, delivery, attempt) in attempts {
-        screen.put(format_args!("{at}  "));
+    attempts.sort_by_key(|(.., attempt)| attempt.started_at);
+    for (number, delivery, attempt) in attempts {
+        screen.put(format_args!("{}  ", attempt.started_at));
         attempted(screen, number, delivery, attempt);
     }
-    if let Some(at) = report.column("finished_at") {
-        let status = report.column("status").unwrap_or("?");
+    if let Some(at) = report.finished_at {
         screen.put(format_args!("{at}  "));
-        screen.status(status);
+        screen.status(report.status.word());
         screen.end();
     }
-    if let Some(at) = report.column("next_attempt_at") {
+    if let Some(at) = report.next_attempt_at {
         screen.line(format_args!("{at}  may go from then on"));
     }
 }
 
 /// One attempt: the request, the destination, the duration, and Klaviyo's answer.
 fn attempted(screen: &mut Screen, number: usize, delivery: &DeliveryReport, attempt: &AttemptReport) {
-    let of = |name| column(attempt, name);
     screen.put(format_args!(
         "request {}, attempt {} to {}",
         number + 1,
-        of("number").unwrap_or("?"),
-        delivery.column("sent_to").unwrap_or("?")
+        attempt.number,
+        delivery.sent_to.as_deref().unwrap_or("?")
     ));
-    match (of("outcome"), of("duration_ms")) {
+    match (attempt.outcome, attempt.duration_ms) {
         (Some(outcome), Some(millis)) => {
             screen.put(format_args!(", after {millis} ms: "));
-            if let Some(status) = of("http_status") {
+            if let Some(status) = attempt.http_status {
                 screen.put(format_args!("{status} "));
             }
-            screen.status(outcome);
+            screen.status(outcome.word());
         }
         (_, _) => screen.put(format_args!(", {}", awaited(attempt))),
     }
-    if let Some(error) = of("error") {
+    if let Some(error) = &attempt.error {
         screen.put(format_args!(": {error}"));
     }
-    if let Some(id) = of("klaviyo_request_id") {
+    if let Some(id) = &attempt.klaviyo_request_id {
         screen.put(format_args!(" (Klaviyo's request {id})"));
     }
     screen.end();
@@ -107,7 +100,7 @@ fn waiting(screen: &mut Screen, report: &EventReport) {
         screen.end();
         screen.line(format_args!("it waits for: {}", listed(&report.waits_for)));
     }
-    let (count, first) = &report.waited_for_by;
+    let WaitingEvents { count, first } = &report.waited_for_by;
     if *count > 0 {
         let shown = i64::try_from(first.len()).unwrap_or(i64::MAX);
         let more = if *count > shown { ", …" } else { "" };
@@ -136,25 +129,24 @@ fn call(screen: &mut Screen, report: &EventReport) {
 }
 
 fn request(screen: &mut Screen, at: usize, delivery: &DeliveryReport, rules: Option<&Planned>) {
-    let has = |name| delivery.column(name);
-    let route = route(delivery);
-    let route = route.map_or("?".to_owned(), |(method, path)| format!("{method} {path}"));
-    let replay = match has("generation") {
-        None | Some("1") => String::new(),
-        Some(generation) => format!("  (sending {generation} of the event)"),
+    let (method, path) = route(delivery);
+    let replay = match delivery.generation {
+        1 => String::new(),
+        generation => format!("  (sending {generation} of the event)"),
     };
     screen.end();
-    screen.put(format_args!("request {}  {route}  ", at + 1));
-    screen.status(has("status").unwrap_or("?"));
+    screen.put(format_args!("request {}  {method} {path}  ", at + 1));
+    screen.status(delivery.status.word());
     screen.line(format_args!("{replay}"));
-    for (label, name) in [
-        ("because", "reason"),
-        ("metric", "metric"),
-        ("$event_id", "event_id_key"),
-        ("warning", "warnings"),
-        ("delivered", "delivered_at"),
+    let delivered_at = delivery.delivered_at.map(|at| at.to_string());
+    for (label, text) in [
+        ("because", &delivery.reason),
+        ("metric", &delivery.metric),
+        ("$event_id", &delivery.event_id_key),
+        ("warning", &delivery.warnings),
+        ("delivered", &delivered_at),
     ] {
-        for line in has(name).unwrap_or_default().lines() {
+        for line in text.as_deref().unwrap_or_default().lines() {
             screen.line(format_args!("  {label:<10} {line}"));
         }
     }
@@ -206,9 +198,4 @@ fn unmapped(screen: &mut Screen, shown: &Shown) {
             }
         }
     }
-}
-
-fn column<'a>(columns: &'a AttemptReport, name: &str) -> Option<&'a str> {
-    let found = columns.iter().find(|(column, _)| column == name)?;
-    found.1.as_deref()
 }

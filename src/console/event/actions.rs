@@ -54,9 +54,8 @@ fn actions(shown: &ShownEvent) -> Vec<Action> {
     let discard = |effect: String| action("Discard", "discard", "danger", effect);
     let release = |effect: &str| action("Release", "release", "primary", effect.to_owned());
     let replay = |effect: &str| replay(shown, effect).into_iter().chain(edit(shown));
-    match shown.state() {
-        None => Vec::new(),
-        Some(EventStatus::Pending) => {
+    match shown.report.status {
+        EventStatus::Pending => {
             let at_once = "Tries it at once, without waiting for the time it is set to.";
             let stops = "Stops it where it stands, until you release it. Later events of the same person wait behind it.";
             let waits = shown.tried_again_at().is_some();
@@ -64,20 +63,20 @@ fn actions(shown: &ShownEvent) -> Vec<Action> {
             let hold = action("Hold", "hold", "plainly", stops.to_owned());
             release.chain([hold, discard(given_up)]).collect()
         }
-        Some(EventStatus::Held) => vec![
+        EventStatus::Held => vec![
             release("Lets it go on, in its place in its person's order."),
             discard(given_up),
         ],
-        Some(EventStatus::Dead) => {
-            let (behind, _) = shown.report.waited_for_by;
+        EventStatus::Dead => {
+            let behind = shown.report.waited_for_by.count;
             let leaves = format!("Leaves it dead.{}", effect_on_waiting(shown));
             let discard = (behind > 0).then(|| discard(leaves));
             replay("Sends it again, mapped by the rules of now.").chain(discard).collect()
         }
-        Some(EventStatus::Skipped) => {
+        EventStatus::Skipped => {
             replay("Maps it anew by the rules of now, and sends what comes of that.").collect()
         }
-        Some(EventStatus::Delivered) => replay(
+        EventStatus::Delivered => replay(
             "Sends it again. What Klaviyo has under the same $event_id is not sent twice; traits of a profile are, over \
              newer ones.",
         )
@@ -96,7 +95,7 @@ fn action(name: &'static str, word: &'static str, class: &'static str, effect: S
 
 /// What discarding the event means for those behind it.
 fn effect_on_waiting(shown: &ShownEvent) -> String {
-    match shown.report.waited_for_by.0 {
+    match shown.report.waited_for_by.count {
         0 => String::new(),
         1 => " The event behind it goes on.".to_owned(),
         behind => format!(" The {} events behind it go on.", format::count(behind)),
@@ -112,7 +111,7 @@ fn edit(shown: &ShownEvent) -> Option<Action> {
 
 /// A call that was deleted cannot be sent.
 fn replay(shown: &ShownEvent, effect: &str) -> Option<Action> {
-    let delivered = shown.state() == Some(EventStatus::Delivered);
+    let delivered = shown.report.status == EventStatus::Delivered;
     let class = if delivered { "plainly" } else { "primary" };
     shown.stored.as_ref()?;
     Some(action("Replay", "replay", class, effect.to_owned()))

@@ -8,6 +8,7 @@ use super::ShownEvent;
 use super::json::{self, Origins};
 use super::summary::{by_generation, place};
 use crate::console::format;
+use crate::model::DeliveryStatus;
 use crate::operator::{DeliveryReport, Remapped, RequestView, StoredCall, route};
 
 /// The column that stays visible while the other one is read. It scrolls separately, by keyboard only with the focus.
@@ -50,10 +51,10 @@ fn gone(shown: &ShownEvent) -> Markup {
 /// The requests: those of the present generation, and those of earlier ones, collapsed.
 pub(super) fn requests(shown: &ShownEvent) -> Markup {
     let (mut now, mut before) = by_generation(shown);
-    let mapped = shown.stored.as_ref().is_none_or(|stored| {
-        let last = now.first().and_then(|of| of.column("generation"));
-        last == Some(stored.generation.to_string().as_str())
-    });
+    let mapped = shown
+        .stored
+        .as_ref()
+        .is_none_or(|stored| now.first().is_some_and(|of| of.generation == stored.generation));
     if !mapped {
         before.append(&mut now);
     }
@@ -78,7 +79,7 @@ pub(super) fn requests(shown: &ShownEvent) -> Markup {
 
 /// The requests planned for an event that is not mapped yet, or never will be.
 fn would(shown: &ShownEvent) -> Markup {
-    let finished = shown.report.column("finished_at").is_some();
+    let finished = shown.report.finished_at.is_some();
     let Some(stored) = &shown.stored else {
         return html! { div.empty { p { strong { "No request is left to be seen." } } } };
     };
@@ -108,7 +109,6 @@ fn owed_now(stored: &StoredCall) -> Vec<RequestView> {
 
 /// A stored request, as it is sent.
 fn stored(shown: &ShownEvent, number: usize, delivery: &DeliveryReport) -> Markup {
-    let has = |name| delivery.column(name);
     let planned = shown
         .stored
         .as_ref()
@@ -119,20 +119,20 @@ fn stored(shown: &ShownEvent, number: usize, delivery: &DeliveryReport) -> Marku
     let same = owed
         .as_ref()
         .is_none_or(|owed| owed.body.as_deref() == delivery.request.as_deref());
-    let (method, path) = route(delivery).unwrap_or(("?", String::new()));
+    let (method, path) = route(delivery);
     html! {
         details.request open[number == 1] {
             summary {
-                h3 { (number) ". " (method) " " (path) " " (format::status(has("status").unwrap_or("?"))) }
-                @if let Some(metric) = has("metric") { " " span.soft { (metric) } }
+                h3 { (number) ". " (method) " " (path) " " (format::status(delivery.status.word())) }
+                @if let Some(metric) = &delivery.metric { " " span.soft { (metric) } }
             }
             dl.facts {
-                @if let Some(key) = has("event_id_key") { dt { "$event_id" } dd { (key) } }
-                @if let Some(to) = has("sent_to") { dt { "Sent to" } dd { (place(to)) } }
-                @if let Some(at) = has("delivered_at") { dt { "Delivered" } dd { (format::iso(at)) } }
+                @if let Some(key) = &delivery.event_id_key { dt { "$event_id" } dd { (key) } }
+                @if let Some(to) = &delivery.sent_to { dt { "Sent to" } dd { (place(to)) } }
+                @if let Some(at) = delivery.delivered_at { dt { "Delivered" } dd { (format::time(at)) } }
             }
-            @if let Some(reason) = has("reason") { (why(delivery, reason)) }
-            @for warning in has("warnings").unwrap_or_default().lines() { p.note.warn { "Warning: " (warning) } }
+            @if let Some(reason) = &delivery.reason { (why(delivery, reason)) }
+            @for warning in delivery.warnings.as_deref().unwrap_or_default().lines() { p.note.warn { "Warning: " (warning) } }
             @match &delivery.request {
                 Some(body) => {
                     @if !same {
@@ -148,12 +148,12 @@ fn stored(shown: &ShownEvent, number: usize, delivery: &DeliveryReport) -> Marku
 
 /// Why a request has its state.
 fn why(delivery: &DeliveryReport, reason: &str) -> Markup {
-    let (tone, words) = match delivery.column("status") {
-        Some("rejected") if delivery.attempts.is_empty() => ("bad", "Not sent: "),
-        Some("rejected") => ("bad", "Refused: "),
-        Some("duplicate") => ("calm", "Not sent again: "),
-        Some("pending") => ("warn", "The last attempt: "),
-        _ => ("warn", ""),
+    let (tone, words) = match delivery.status {
+        DeliveryStatus::Rejected if delivery.attempts.is_empty() => ("bad", "Not sent: "),
+        DeliveryStatus::Rejected => ("bad", "Refused: "),
+        DeliveryStatus::Duplicate => ("calm", "Not sent again: "),
+        DeliveryStatus::Pending => ("warn", "The last attempt: "),
+        DeliveryStatus::Delivered | DeliveryStatus::Unknown => ("warn", ""),
     };
     html! { p class={ "note " (tone) } { (words) (reason) } }
 }

@@ -10,8 +10,7 @@ use crate::operator::{EventReport, Outbox, ReadError, edited_from};
 
 /// The event that this one is an edited copy of; `None` if it is no copy or that event is no longer stored.
 pub(super) async fn original(outbox: &Outbox, report: &EventReport) -> Result<Option<EventReport>, ReadError> {
-    let message_id = report.column("message_id").unwrap_or_default();
-    match edited_from(message_id) {
+    match edited_from(&report.message_id) {
         // The sender chooses the message id, so it may name any number.
         Some(original) if original < report.id => outbox.report(original).await,
         Some(_) | None => Ok(None),
@@ -24,15 +23,14 @@ pub(super) fn note(shown: &ShownEvent) -> Markup {
         return html! {};
     };
     let id = original.id;
-    let status = original.column("status").unwrap_or_default();
-    let is_dead = EventStatus::from_word(status) == Some(EventStatus::Dead);
-    let (behind, _) = original.waited_for_by;
+    let is_dead = original.status == EventStatus::Dead;
+    let behind = original.waited_for_by.count;
     let number = id.to_string();
     let back = path(shown.report.id);
     let discard = address("/change", &[("do", "discard"), ("id", &*number), ("back", &*back)]);
     html! {
         div.note {
-            strong { "An edited copy of " a href=(path(id)) { "event " (id) } ", which is " (format::status(status)) "." }
+            strong { "An edited copy of " a href=(path(id)) { "event " (id) } ", which is " (format::status(original.status.word())) "." }
             @if is_dead {
                 p {
                     @if behind > 0 {

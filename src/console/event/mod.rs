@@ -20,7 +20,7 @@ use super::format;
 use super::frame::Section;
 use super::request::{Answer, PageRequest};
 use super::urls::address;
-use crate::model::{DeliveryKind, DeliveryStatus, EventId, EventStatus, Timestamp};
+use crate::model::{EventId, EventStatus, EventType, Timestamp};
 use crate::operator::{EventReport, Pause, ReadError, Selection, StoredCall, stored_call};
 
 /// The refresh interval of an event that may be sent at any moment, in milliseconds.
@@ -76,11 +76,10 @@ async fn read(request: &PageRequest, id: EventId) -> Result<Option<ShownEvent>, 
 
 /// The pause that delays an event: of the whole account, or of the endpoint of its next request.
 fn pause_of(report: &EventReport, pauses: Vec<Pause>) -> Option<Pause> {
-    let mut next = report.deliveries.iter().filter_map(|delivery| {
-        let status = DeliveryStatus::from_word(delivery.column("status")?)?;
-        let kind = DeliveryKind::from_word(delivery.column("kind")?)?;
-        (!status.is_final()).then(|| kind.family())
-    });
+    let mut next = report
+        .deliveries
+        .iter()
+        .filter_map(|delivery| (!delivery.status.is_final()).then(|| delivery.kind.family()));
     let next = next.next();
     let keeps = |pause: &Pause| pause.family.is_none() || pause.family == next;
     pauses.into_iter().find(keeps)
@@ -144,12 +143,11 @@ fn whole(shown: &ShownEvent) -> Markup {
 
 fn facts(shown: &ShownEvent) -> Markup {
     let report = &shown.report;
-    let has = |name| report.column(name);
     let order = shown.stored.as_ref().and_then(|stored| stored.order.as_deref());
     html! {
         dl.facts {
-            dt { "Status" } dd { (format::status(shown.status())) }
-            dt { "Call" } dd { (has("type").unwrap_or("unknown")) @if let Some(name) = has("name") { " “" (name) "”" } }
+            dt { "Status" } dd { (format::status(report.status.word())) }
+            dt { "Call" } dd { (report.kind.map_or("unknown", EventType::word)) @if let Some(name) = &report.name { " “" (name) "”" } }
             dt { "Whose" }
             dd {
                 @for who in &report.identifiers {
@@ -161,11 +159,9 @@ fn facts(shown: &ShownEvent) -> Markup {
             @if let Some(order) = order {
                 dt { "Order" } dd { a href=(address("/events", &[("order", order)])) { (order) } }
             }
-            @if let Some(source) = has("source") {
-                dt { "Source" } dd { a href=(address("/events", &[("source", source)])) { (source) } }
-            }
-            @if let Some(at) = has("received_at") { dt { "Received" } dd { (format::iso(at)) } }
-            dt { "Message id" } dd.mono { (has("message_id").unwrap_or("none")) }
+            dt { "Source" } dd { a href=(address("/events", &[("source", &report.source)])) { (report.source) } }
+            dt { "Received" } dd { (format::time(report.received_at)) }
+            dt { "Message id" } dd.mono { (report.message_id) }
             dt { "As JSON" } dd { a href={ "/api/v1/events/" (report.id) } { "/api/v1/events/" (report.id) } }
         }
         @if shown.neighbours != (None, None) {
@@ -179,23 +175,15 @@ fn facts(shown: &ShownEvent) -> Markup {
 }
 
 impl ShownEvent {
-    fn status(&self) -> &str {
-        self.report.column("status").unwrap_or("?")
-    }
-
-    fn state(&self) -> Option<EventStatus> {
-        EventStatus::from_word(self.status())
-    }
-
     /// Its name, or its type if it has no name.
     fn what(&self) -> String {
-        let kind = self.report.column("type").unwrap_or("a call of no known type");
-        self.report.column("name").unwrap_or(kind).to_owned()
+        let kind = self.report.kind.map_or("a call of no known type", EventType::word);
+        self.report.name.clone().unwrap_or_else(|| kind.to_owned())
     }
 
     /// The refresh interval in milliseconds; `None` when it is finished.
     fn follow(&self) -> Option<u64> {
-        match self.state()? {
+        match self.report.status {
             EventStatus::Delivered | EventStatus::Skipped | EventStatus::Dead => None,
             EventStatus::Held => Some(LATER),
             EventStatus::Pending => {
@@ -206,9 +194,7 @@ impl ShownEvent {
     }
 
     /// When it is tried again, if that is in the future.
-    fn tried_again_at(&self) -> Option<&str> {
-        let text = self.report.column("next_attempt_at")?;
-        let at = Timestamp::parse(text)?;
-        (at > self.now).then_some(text)
+    fn tried_again_at(&self) -> Option<Timestamp> {
+        self.report.next_attempt_at.filter(|at| *at > self.now)
     }
 }

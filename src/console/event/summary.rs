@@ -4,18 +4,17 @@ use maud::{Markup, html};
 
 use super::{ShownEvent, path};
 use crate::console::format;
-use crate::model::{EventStatus, Timestamp};
+use crate::model::{DeliveryStatus, EventStatus};
 use crate::operator::{AttemptReport, DeliveryReport};
 
 /// The note at the top of the page.
 pub(super) fn note(shown: &ShownEvent) -> Markup {
-    let (tone, words, more) = match shown.state() {
-        Some(EventStatus::Delivered) => delivered(shown),
-        Some(EventStatus::Skipped) => skipped(shown),
-        Some(EventStatus::Dead) => dead(shown),
-        Some(EventStatus::Held) => held(shown),
-        Some(EventStatus::Pending) => pending(shown),
-        None => ("calm", html! { "Its status is unknown." }, html! {}),
+    let (tone, words, more) = match shown.report.status {
+        EventStatus::Delivered => delivered(shown),
+        EventStatus::Skipped => skipped(shown),
+        EventStatus::Dead => dead(shown),
+        EventStatus::Held => held(shown),
+        EventStatus::Pending => pending(shown),
     };
     html! {
         div class={ "note first " (tone) } {
@@ -30,15 +29,14 @@ type Words = (&'static str, Markup, Markup);
 fn delivered(shown: &ShownEvent) -> Words {
     let report = &shown.report;
     let (now, _) = by_generation(shown);
-    let to = now.iter().find_map(|delivery| delivery.column("sent_to"));
+    let to = now.iter().find_map(|delivery| delivery.sent_to.as_deref());
     let to = to.map_or_else(|| "Klaviyo".to_owned(), place);
-    let known = !now.is_empty() && now.iter().all(|of| of.column("status") == Some("duplicate"));
+    let known = !now.is_empty() && now.iter().all(|of| of.status == DeliveryStatus::Duplicate);
     let began = match &shown.stored {
-        Some(stored) if stored.generation > 1 => Some(stored.generation_began),
-        Some(_) | None => report.column("received_at").and_then(Timestamp::parse),
+        Some(stored) if stored.generation > 1 => stored.generation_began,
+        Some(_) | None => report.received_at,
     };
-    let ended = report.column("finished_at").and_then(Timestamp::parse);
-    let took = began.zip(ended).map(|(began, ended)| format::span(ended.since(began)));
+    let took = report.finished_at.map(|ended| format::span(ended.since(began)));
     let again = shown.stored.as_ref().is_some_and(|stored| stored.generation > 1);
     let since = if again {
         "after it was sent again"
@@ -49,7 +47,7 @@ fn delivered(shown: &ShownEvent) -> Words {
         @if known { "Already at " (to) ": it has an event of the same $event_id, and nothing was sent twice." }
         @else { "Delivered to " (to) @if let Some(took) = took { ", " (took) " " (since) } "." }
     };
-    let warned = now.iter().filter(|of| of.column("warnings").is_some()).count();
+    let warned = now.iter().filter(|of| of.warnings.is_some()).count();
     let more = html! {
         @if warned > 0 { "The mapping has warnings; they stand at the requests below." }
     };
@@ -57,16 +55,16 @@ fn delivered(shown: &ShownEvent) -> Words {
 }
 
 fn skipped(shown: &ShownEvent) -> Words {
-    let reason = shown.report.column("reason").unwrap_or("there was nothing to send");
+    let reason = shown.report.reason.as_deref().unwrap_or("there was nothing to send");
     let words = html! { "Nothing was sent, since there was nothing to send." };
     ("calm", words, html! { (format::sentence(reason)) })
 }
 
 fn dead(shown: &ShownEvent) -> Words {
     let report = &shown.report;
-    let reason = report.column("reason").unwrap_or("no reason is known");
-    let (behind, _) = report.waited_for_by;
-    let at_ingest = report.deliveries.is_empty() && report.column("finished_at") == report.column("received_at");
+    let reason = report.reason.as_deref().unwrap_or("no reason is known");
+    let behind = report.waited_for_by.count;
+    let at_ingest = report.deliveries.is_empty() && report.finished_at == Some(report.received_at);
     let more = html! {
         (format::sentence(reason)) " "
         @if shown.stored.is_none() { "Its call is gone, so it cannot be sent again." }
@@ -93,7 +91,7 @@ fn dead(shown: &ShownEvent) -> Words {
 }
 
 fn held(shown: &ShownEvent) -> Words {
-    let (behind, _) = shown.report.waited_for_by;
+    let behind = shown.report.waited_for_by.count;
     let more = html! {
         "Release it to let it go, or discard it."
         @if behind > 0 { " " (waiting(behind)) " behind it." }
@@ -104,7 +102,7 @@ fn held(shown: &ShownEvent) -> Words {
 fn pending(shown: &ShownEvent) -> Words {
     let report = &shown.report;
     let last = last_attempt(shown);
-    let said = last.and_then(|attempt| value(attempt, "error"));
+    let said = last.and_then(|attempt| attempt.error.as_deref());
     if let Some(first) = report.waits_for.first() {
         let words = html! {
             "Waits for " a href=(path(*first)) { "event " (first) } " of the same person, which is still in front of it."
@@ -115,7 +113,7 @@ fn pending(shown: &ShownEvent) -> Words {
             html! { "A person's events leave in the order in which they came." },
         );
     }
-    if last.is_some_and(|attempt| value(attempt, "outcome").is_none()) {
+    if last.is_some_and(|attempt| attempt.outcome.is_none()) {
         return ("busy", html! { "It is being sent now." }, html! {});
     }
     if let Some(pause) = &shown.pause {
@@ -126,10 +124,10 @@ fn pending(shown: &ShownEvent) -> Words {
     match (shown.tried_again_at(), said) {
         (Some(at), Some(said)) => (
             "warn",
-            html! { "It is tried again at " (format::iso(at)) "." },
+            html! { "It is tried again at " (format::time(at)) "." },
             html! { "The last attempt ended with: " (format::sentence(said)) },
         ),
-        (Some(at), None) => ("busy", html! { "It may go from " (format::iso(at)) " on." }, html! {}),
+        (Some(at), None) => ("busy", html! { "It may go from " (format::time(at)) " on." }, html! {}),
         (None, Some(said)) => (
             "busy",
             html! { "It is tried again as soon as there is room." },
@@ -146,21 +144,15 @@ fn pending(shown: &ShownEvent) -> Words {
 /// The requests of the last mapped generation, and those of earlier generations.
 pub(super) fn by_generation(shown: &ShownEvent) -> (Vec<&DeliveryReport>, Vec<&DeliveryReport>) {
     let deliveries = &shown.report.deliveries;
-    let last = deliveries.last().and_then(|of| of.column("generation"));
-    deliveries.iter().partition(|of| of.column("generation") == last)
+    let last = deliveries.last().map(|of| of.generation);
+    deliveries.iter().partition(|of| Some(of.generation) == last)
 }
 
 /// The attempt that began last.
 fn last_attempt(shown: &ShownEvent) -> Option<&AttemptReport> {
     let deliveries = shown.report.deliveries.iter();
     let attempts = deliveries.flat_map(|delivery| &delivery.attempts);
-    attempts.max_by_key(|attempt| value(attempt, "started_at").unwrap_or_default())
-}
-
-/// A column of an attempt.
-pub(super) fn value<'a>(attempt: &'a AttemptReport, name: &str) -> Option<&'a str> {
-    let found = attempt.iter().find(|(column, _)| column == name)?;
-    found.1.as_deref()
+    attempts.max_by_key(|attempt| attempt.started_at)
 }
 
 /// The name of a destination.

@@ -26,7 +26,7 @@ pub(super) struct Original {
     pub(super) id: EventId,
     /// The initial content of the copy.
     pub(super) draft: Draft,
-    status: Option<EventStatus>,
+    status: EventStatus,
     /// How many events wait for it.
     behind: i64,
 }
@@ -41,8 +41,8 @@ pub(super) async fn original(request: &PageRequest, number: &str) -> Result<Orig
     Ok(Original {
         id,
         draft,
-        status: report.column("status").and_then(EventStatus::from_word),
-        behind: report.waited_for_by.0,
+        status: report.status,
+        behind: report.waited_for_by.count,
     })
 }
 
@@ -74,7 +74,7 @@ pub(super) fn note(request: &PageRequest, original: &Original) -> Markup {
 
 /// The warning that the original may still be sent itself.
 fn open_events(original: &Original) -> Option<&'static str> {
-    match original.status? {
+    match original.status {
         EventStatus::Pending | EventStatus::Held => Some(
             "The original is not finished, and the copy waits behind it. Discard it first if it is not to be sent too.",
         ),
@@ -169,22 +169,21 @@ fn requests(request: &PageRequest, preview: &SubmitPreview, owed: &[RequestView]
 /// What happens to the original.
 fn stays(original: &Original) -> Markup {
     let id = original.id;
-    let status = original.status.map_or("as it is", EventStatus::word);
     html! {
         li {
-            "Event " (id) " stays " (status) ". "
+            "Event " (id) " stays " (original.status) ". "
             @match original.status {
-                Some(EventStatus::Dead) if original.behind > 0 => {
+                EventStatus::Dead if original.behind > 0 => {
                     (format::counted(original.behind, "event")) " of the same person "
                     @if original.behind == 1 { "waits" } @else { "wait" }
                     " behind it. The copy waits behind these, and all of them go on once you discard event " (id) "."
                 }
-                Some(EventStatus::Dead) => {
+                EventStatus::Dead => {
                     "Where " code { "[delivery] after_dead" } " has such events keep their place, the copy waits until you \
                      discard event " (id) "; its page has the link."
                 }
-                Some(EventStatus::Pending | EventStatus::Held) => { "The copy waits behind it." }
-                Some(EventStatus::Delivered | EventStatus::Skipped) | None => {}
+                EventStatus::Pending | EventStatus::Held => { "The copy waits behind it." }
+                EventStatus::Delivered | EventStatus::Skipped => {}
             }
         }
     }

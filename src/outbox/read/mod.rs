@@ -1,7 +1,9 @@
 //! Read models: what commands, the page and the metrics show. Nothing here writes.
 
 pub(in crate::outbox) mod audit;
+mod columns;
 pub(in crate::outbox) mod dead;
+pub(in crate::outbox) mod event;
 pub(in crate::outbox) mod export;
 pub(in crate::outbox) mod gist;
 pub(in crate::outbox) mod library;

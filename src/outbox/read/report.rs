@@ -4,13 +4,13 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::dead::DeadCount;
+use crate::outbox::Outbox;
 use crate::outbox::control::shared::SharedIdentifier;
 use crate::outbox::error::ReadError;
 use crate::outbox::maintain::checkpoint::LogTrouble;
 use crate::outbox::maintain::clocks::ClockTrouble;
 use crate::outbox::queue::import_job::ImportJobReport;
 use crate::outbox::queue::pause::{FailingAlone, Pause};
-use crate::outbox::{EventId, Outbox};
 
 /// What [`Status::unknown_subscriptions`] counts.
 pub(in crate::outbox) const UNKNOWN_SUBSCRIPTIONS: &str =
@@ -59,58 +59,6 @@ pub struct BacklogRow {
     /// How many of them are under one minute old, under ten minutes, under an hour, under a day, older.
     pub ages: Vec<i64>,
 }
-
-/// One event, as `show` prints it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventReport {
-    /// Its number.
-    pub id: EventId,
-    /// The columns of the `events` view except the payload: name and value, in order.
-    pub columns: Vec<(String, Option<String>)>,
-    /// All identifiers of the people it may be about.
-    pub identifiers: Vec<String>,
-    /// The unfinished events it waits for.
-    pub waits_for: Vec<EventId>,
-    /// The unfinished events that wait for it: their number, and the first of them.
-    pub waited_for_by: (i64, Vec<EventId>),
-    /// The call as received.
-    pub payload: Option<String>,
-    /// Its deliveries of all generations.
-    pub deliveries: Vec<DeliveryReport>,
-}
-
-/// One delivery of a shown event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeliveryReport {
-    /// The columns of the `deliveries` view except the request, plus the mapper's warnings, the generation and the
-    /// list.
-    pub columns: Vec<(String, Option<String>)>,
-    /// The body sent.
-    pub request: Option<String>,
-    /// Its attempts.
-    pub attempts: Vec<AttemptReport>,
-}
-
-impl EventReport {
-    /// A column of the `events` view; `None` when it is empty or there is no such column.
-    pub fn column(&self, name: &str) -> Option<&str> {
-        column(&self.columns, name)
-    }
-}
-
-impl DeliveryReport {
-    /// A column of the `deliveries` view; `None` when it is empty or there is no such column.
-    pub fn column(&self, name: &str) -> Option<&str> {
-        column(&self.columns, name)
-    }
-}
-
-fn column<'a>(columns: &'a [(String, Option<String>)], name: &str) -> Option<&'a str> {
-    columns.iter().find(|(column, _)| column == name)?.1.as_deref()
-}
-
-/// One attempt: the columns of the `attempts` view.
-pub type AttemptReport = Vec<(String, Option<String>)>;
 
 impl Outbox {
     /// The status of the outbox. The counts are those that triggers keep, so that the cost does not depend on how many
@@ -174,96 +122,6 @@ impl Outbox {
             .fetch_one(&self.readers)
             .await
             .map_err(ReadError::of("the number of waiting events"))
-    }
-
-    /// One event with all that is stored of it.
-    pub async fn report(&self, id: EventId) -> Result<Option<EventReport>, ReadError> {
-        let failed = || ReadError::of("the event");
-        let row = sqlx::query("SELECT * FROM events WHERE id = ?1")
-            .bind(id.0)
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(failed())?;
-        let Some(row) = row else { return Ok(None) };
-        let mut columns = columns(&row).map_err(failed())?;
-        let payload = columns.pop().and_then(|(_, payload)| payload);
-        let identifiers =
-            sqlx::query_scalar("SELECT identifier FROM event_identifier WHERE event_id = ?1 ORDER BY identifier")
-                .bind(id.0)
-                .fetch_all(&self.readers)
-                .await
-                .map_err(failed())?;
-        let waits_for: Vec<i64> = sqlx::query_scalar(
-            "SELECT DISTINCT p.event_id FROM queue_entry AS t
-             JOIN queue_entry AS p ON p.identifier = t.identifier AND p.queue_pos < t.queue_pos
-             WHERE t.event_id = ?1 ORDER BY p.queue_pos LIMIT 20",
-        )
-        .bind(id.0)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(failed())?;
-        let waits_for = waits_for.into_iter().map(EventId).collect();
-        let behind: (i64, Option<String>) = sqlx::query_as(
-            "WITH behind (event_id, queue_pos) AS (
-                 SELECT w.event_id, w.queue_pos FROM queue_entry AS t
-                 JOIN queue_entry AS w ON w.identifier = t.identifier AND w.queue_pos > t.queue_pos
-                 WHERE t.event_id = ?1 GROUP BY w.event_id)
-             SELECT (SELECT count(*) FROM behind),
-                    (SELECT json_group_array(event_id) FROM (SELECT event_id FROM behind ORDER BY queue_pos LIMIT 20))",
-        )
-        .bind(id.0)
-        .fetch_one(&self.readers)
-        .await
-        .map_err(failed())?;
-        let first: Vec<i64> = behind
-            .1
-            .and_then(|ids| serde_json::from_str(&ids).ok())
-            .unwrap_or_default();
-        let deliveries = self.delivery_reports(id).await?;
-        Ok(Some(EventReport {
-            id,
-            columns,
-            identifiers,
-            waits_for,
-            waited_for_by: (behind.0, first.into_iter().map(EventId).collect()),
-            payload,
-            deliveries,
-        }))
-    }
-
-    async fn delivery_reports(&self, id: EventId) -> Result<Vec<DeliveryReport>, ReadError> {
-        let failed = || ReadError::of("the event's deliveries");
-        let rows = sqlx::query(
-            "SELECT v.*, d.warnings, d.generation, d.list_id FROM deliveries AS v JOIN delivery AS d ON d.id = v.id
-             WHERE v.event_id = ?1 ORDER BY v.id",
-        )
-        .bind(id.0)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(failed())?;
-        let mut deliveries = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let mut columns = columns(row).map_err(failed())?;
-            let request = columns.iter().position(|(name, _)| name == "request");
-            let request = request.and_then(|at| columns.remove(at).1);
-            let delivery: i64 = row.try_get("id").map_err(failed())?;
-            let attempts = sqlx::query("SELECT * FROM attempts WHERE delivery_id = ?1 ORDER BY number")
-                .bind(delivery)
-                .fetch_all(&self.readers)
-                .await
-                .map_err(failed())?;
-            let attempts = attempts
-                .iter()
-                .map(self::columns)
-                .collect::<Result<_, _>>()
-                .map_err(failed())?;
-            deliveries.push(DeliveryReport {
-                columns,
-                request,
-                attempts,
-            });
-        }
-        Ok(deliveries)
     }
 }
 

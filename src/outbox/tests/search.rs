@@ -86,7 +86,7 @@ async fn an_event_is_shown_by_its_order_where_the_word_is_nothing_else() {
     assert_eq!(outbox.find("o-1").await.unwrap(), [EventId(3)]);
     assert_eq!(outbox.find("#o-1").await.unwrap(), [EventId(3)]);
     let report = outbox.report(EventId(3)).await.unwrap().unwrap();
-    assert_eq!(report.column("order_id"), Some("o-1"));
+    assert_eq!(report.order_id.as_deref(), Some("o-1"));
 }
 
 #[tokio::test]

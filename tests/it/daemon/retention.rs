@@ -1,5 +1,7 @@
 //! The running daemon removes what was kept long enough, and still ends in good order.
 
+use klaviyo_relay::model::EventStatus;
+
 use super::track;
 use crate::support::{Daemon, Klaviyo, count, eventually};
 
@@ -22,7 +24,7 @@ async fn bodies_that_are_kept_for_no_time_go_once_their_events_are_delivered() {
     })
     .await;
     let event = outbox.report(ids[0]).await.unwrap().unwrap();
-    assert_eq!(event.column("status"), Some("delivered"));
+    assert_eq!(event.status, EventStatus::Delivered);
     assert_eq!(event.deliveries[0].attempts.len(), 1);
     outbox.close().await;
     assert!(daemon.terminate().await.success());

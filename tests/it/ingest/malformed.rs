@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use klaviyo_relay::model::EventStatus;
 use serde_json::{Value, json};
 
-use super::{Bench, column, gzip};
+use super::{Bench, gzip};
 
 const REQUESTS: &str = include_str!("../../malformed/requests.jsonl");
 
@@ -73,7 +73,7 @@ async fn every_malformed_request_gets_an_error_that_names_a_fix() {
     let stored = bench.stored(Some(EventStatus::Dead)).await;
     let reasons: Vec<&str> = stored
         .iter()
-        .map(|event| column(event, "reason").unwrap().split(':').next().unwrap())
+        .map(|event| event.reason.as_deref().unwrap().split(':').next().unwrap())
         .collect();
     assert_eq!(reasons, dead);
     assert!(dead.len() >= 10);

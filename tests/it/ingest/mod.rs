@@ -167,11 +167,6 @@ fn config_of_sources() -> IngestConfig {
     }
 }
 
-fn column<'e>(event: &'e EventReport, name: &str) -> Option<&'e str> {
-    let (_, value) = event.columns.iter().find(|(column, _)| column == name)?;
-    value.as_deref()
-}
-
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();

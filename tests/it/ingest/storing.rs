@@ -7,10 +7,10 @@ use axum::body::{Body, Bytes};
 use axum::http::Request;
 use klaviyo_relay::clock::Clock;
 use klaviyo_relay::listener;
-use klaviyo_relay::model::{EventStatus, Timestamp};
+use klaviyo_relay::model::{EventStatus, EventType, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use super::{Bench, Standing, column};
+use super::{Bench, Standing};
 
 #[tokio::test]
 async fn a_call_is_stored_byte_for_byte_with_its_numbers() {
@@ -20,9 +20,9 @@ async fn a_call_is_stored_byte_for_byte_with_its_numbers() {
     let stored = bench.stored(None).await;
     assert_eq!(stored[0].payload.as_deref(), Some(call));
     assert_eq!(stored[0].identifiers, ["user:12345678901234567890"]);
-    assert_eq!(column(&stored[0], "type"), Some("track"));
-    assert_eq!(column(&stored[0], "name"), Some("Paid"));
-    assert_eq!(column(&stored[0], "received_at"), Some(&*Standing.now().to_string()));
+    assert_eq!(stored[0].kind, Some(EventType::Track));
+    assert_eq!(stored[0].name.as_deref(), Some("Paid"));
+    assert_eq!(stored[0].received_at, Standing.now());
 }
 
 #[tokio::test]
@@ -37,7 +37,7 @@ async fn a_byte_that_is_not_utf_8_is_replaced_and_no_call_is_lost() {
     let answer = bench.post("/v1/batch", batch).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     let stored = bench.stored(Some(EventStatus::Pending)).await;
-    let names: Vec<_> = stored.iter().map(|event| column(event, "name")).collect();
+    let names: Vec<_> = stored.iter().map(|event| event.name.as_deref()).collect();
     let expected = ["One", "Caf\u{fffd} \u{fffd}", "Three"];
     assert_eq!(names, expected.map(Some));
 }
@@ -57,8 +57,8 @@ async fn half_a_surrogate_pair_is_read_as_a_replacement_and_stored_unchanged() {
     let payloads: Vec<_> = stored.iter().map(|event| event.payload.as_deref()).collect();
     assert_eq!(payloads, [Some(call), Some(item)], "and two ids stay two");
     assert_eq!(stored[0].identifiers, ["user:u\u{fffd}"]);
-    assert_eq!(column(&stored[0], "name"), Some("Cut \u{fffd}"));
-    assert_eq!(column(&stored[0], "message_id"), Some("m\\ud83d"));
+    assert_eq!(stored[0].name.as_deref(), Some("Cut \u{fffd}"));
+    assert_eq!(stored[0].message_id, "m\\ud83d");
     let claimed = bench.outbox.claimed(&[stored[1].id]).await.unwrap().remove(0);
     assert_eq!(claimed.envelope.as_deref(), Some(r#"{"context":{"page":"\ud83d"}}"#));
 }
@@ -116,7 +116,7 @@ async fn bad_calls_of_a_batch_are_dead_and_the_good_ones_pending() {
     assert_eq!(bench.post("/v1/batch", batch).await.status, 200);
     let dead = bench.stored(Some(EventStatus::Dead)).await;
     assert_eq!(dead.len(), 1);
-    let reason = column(&dead[0], "reason").unwrap();
+    let reason = dead[0].reason.as_deref().unwrap();
     assert_eq!(
         reason,
         "event_not_defined: the track call has no `event`; send the event's name"

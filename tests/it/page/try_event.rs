@@ -101,7 +101,7 @@ async fn a_call_without_a_message_id_is_another_each_time() {
         assert_eq!(answer.sent_on(), number);
     }
     let source = pages.outbox.report(EventId(2)).await.unwrap().unwrap();
-    assert_eq!(source.column("source"), Some("dev"));
+    assert_eq!(source.source, "dev");
 }
 
 #[tokio::test]

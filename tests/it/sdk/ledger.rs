@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use klaviyo_relay::outbox::{EventReport, Selection};
+use klaviyo_relay::model::EventType;
+use klaviyo_relay::outbox::Selection;
 use serde_json::Value;
 
 use super::client::Belief;
@@ -28,7 +29,9 @@ impl Ledger {
         let (mut taken, mut arrived) = (BTreeMap::new(), Numbers::new());
         for id in outbox.select(&Selection::default()).await.unwrap() {
             let event = outbox.report(id).await.unwrap().unwrap();
-            *taken.entry(column(&event, "type").to_owned()).or_insert(0) += 1;
+            *taken
+                .entry(event.kind.map_or("none", EventType::word).to_owned())
+                .or_insert(0) += 1;
             let payload: Value = serde_json::from_str(event.payload.as_deref().unwrap()).unwrap();
             if let Some(number) = payload["properties"]["sequence"].as_u64() {
                 let person = payload["userId"].as_str().unwrap().to_owned();
@@ -119,9 +122,4 @@ fn delivered(klaviyo: &Klaviyo) -> Numbers {
         }
     }
     delivered
-}
-
-fn column<'e>(event: &'e EventReport, name: &str) -> &'e str {
-    let (_, value) = event.columns.iter().find(|(column, _)| column == name).unwrap();
-    value.as_deref().unwrap_or("none")
 }
