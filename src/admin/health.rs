@@ -21,7 +21,7 @@ use crate::operator::{
     SHARED_CODE, clock_code, clock_message, damage_message, disk_message, masked_text, shared_advice, shared_message,
     wal_advice, wal_code, wal_message,
 };
-use crate::outbox::{AppendError, FailingAlone, Outbox, Pause, SharedIdentifier, WriteError};
+use crate::outbox::{AppendError, FailingAlone, Pause, Reader, SharedIdentifier, WriteError};
 
 /// The consequence of an unset clock.
 const CLOCK_UNSET: &str = "the machine's clock shows a time before this version was written, so it is wrong: calls keep the \
@@ -47,12 +47,12 @@ pub(super) async fn alive(State(admin): State<Arc<Admin>>) -> Response {
 
 /// Whether a supervisor should leave the process running: `/healthz` is 200, or the outbox file was deleted. In the
 /// second case only this process still has the file open, and a restart would begin with an empty outbox.
-pub fn is_alive(outbox: &Outbox, pulse: &Heartbeats) -> bool {
+pub fn is_alive(outbox: &Reader, pulse: &Heartbeats) -> bool {
     deaths(outbox, pulse).is_empty()
 }
 
 /// The reasons why a restart would help.
-fn deaths(outbox: &Outbox, pulse: &Heartbeats) -> Vec<Value> {
+fn deaths(outbox: &Reader, pulse: &Heartbeats) -> Vec<Value> {
     let mut reasons: Vec<Value> = Vec::new();
     if outbox.fatal().is_cancelled() {
         let words = "the disk broke a promise, such as a sync; the process ends";
@@ -77,7 +77,7 @@ pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
         notes.extend(troubles.into_iter().map(of_clock));
     }
     // An empty append opens a write transaction and writes nothing.
-    let accepting = tokio::time::timeout(READY_BOUND, admin.outbox.append(Vec::new())).await;
+    let accepting = tokio::time::timeout(READY_BOUND, admin.intake.append(Vec::new())).await;
     let ready = matches!(accepting, Ok(Ok(_)));
     match accepting {
         Ok(Ok(_)) => {}

@@ -33,7 +33,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::clock::Clock;
 use crate::metrics::Instruments;
 use crate::operator::ExplainSettings;
-use crate::outbox::{Outbox, WriteError};
+use crate::outbox::{Control, Intake, WriteError};
 use crate::sandbox::Sandbox;
 
 pub use api::params;
@@ -45,8 +45,10 @@ use refusal::Refusal;
 /// The dependencies of the port.
 #[derive(Clone)]
 pub struct Admin {
-    /// The outbox.
-    pub outbox: Outbox,
+    /// What an operator may read and change.
+    pub outbox: Control,
+    /// Stores what an operator sends.
+    pub intake: Intake,
     /// The metrics and heartbeats of the running parts.
     pub instruments: Instruments,
     /// The clock.

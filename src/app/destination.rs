@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::delivery::{Remote, Sender};
 use crate::model::OutcomeKind;
-use crate::outbox::Outbox;
+use crate::outbox::Control;
 
 /// How long to wait for Klaviyo's answer about the key's account. Events are accepted meanwhile.
 const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -48,7 +48,7 @@ pub(super) enum KeyRejected {
 
 impl KeyOwner {
     /// Requests the owner from Klaviyo, or else uses an earlier stored answer.
-    pub(super) async fn of(sender: &Sender, outbox: &Outbox, clock: &Arc<dyn Clock>) -> Self {
+    pub(super) async fn of(sender: &Sender, outbox: &Control, clock: &Arc<dyn Clock>) -> Self {
         let fact = format!("account behind key {}", sender.fingerprint());
         let nameless = nameless(sender);
         let asked = tokio::time::timeout(IDENTIFY_TIMEOUT, sender.identify(clock.now())).await;

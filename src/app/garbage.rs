@@ -1,10 +1,10 @@
 //! Updates the queues when the list of ids that identify nobody has changed.
 
 use crate::model::GarbageIds;
-use crate::outbox::Outbox;
+use crate::outbox::Control;
 
 /// Removes the waiting events from the queues of ids that identify nobody, and logs their number.
-pub(super) async fn dissolve(outbox: &Outbox, garbage: &GarbageIds) {
+pub(super) async fn dissolve(outbox: &Control, garbage: &GarbageIds) {
     match outbox.dissolve(garbage).await {
         Ok(0) => {}
         Ok(events) => tracing::info!(

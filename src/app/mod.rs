@@ -150,7 +150,8 @@ impl App {
 
     fn admin(&self, instruments: &Instruments) -> Admin {
         Admin {
-            outbox: self.outbox.clone(),
+            outbox: self.outbox.control().clone(),
+            intake: self.outbox.intake(),
             instruments: instruments.clone(),
             clock: Arc::clone(&self.clock),
             sandbox: self.sandbox.as_ref().map(|sandbox| sandbox.state.clone()),
@@ -166,18 +167,18 @@ impl App {
     /// Starts the tasks that record the history and the rejections, and the retention.
     fn start_maintenance(&self, metrics: Metrics) {
         self.ports.spawn(self.api.rejections().run(
-            self.outbox.clone(),
+            self.outbox.intake(),
             Arc::clone(&self.clock),
             self.stop_ports.clone(),
         ));
         self.ports.spawn(outbox::chronicle(
-            self.outbox.clone(),
+            self.outbox.control().clone(),
             metrics,
             Arc::clone(&self.clock),
             self.stop_ports.clone(),
         ));
         self.ports.spawn(outbox::keep(
-            self.outbox.clone(),
+            self.outbox.control().clone(),
             self.retention.subscribe(),
             Arc::clone(&self.clock),
             self.stop_ports.clone(),
@@ -329,7 +330,7 @@ fn ingest(config: &Config, outbox: &Outbox, clock: &Arc<dyn Clock>) -> anyhow::R
     let ingest = Ingest::new(
         config.ingest.clone(),
         config.mapping.garbage_ids.clone(),
-        outbox.clone(),
+        outbox.intake(),
         Arc::clone(clock),
     );
     Ok(match script(config)? {
@@ -413,7 +414,7 @@ async fn run_scheduler(
     garbage::dissolve(&outbox, &garbage).await;
     let settings = settings.subscribe();
     let scheduler = Scheduler {
-        outbox,
+        outbox: outbox.queue(),
         settings,
         clock,
         instruments,

@@ -58,7 +58,7 @@ impl App {
         // After the scheduler, so that calls of a new source are mapped with its settings.
         let garbage = config.mapping.garbage_ids.clone();
         self.api.reload(config.ingest.clone(), garbage.clone(), script);
-        self.outbox.set_bounds(&config.outbox);
+        self.outbox.intake().set_bounds(&config.outbox);
         self.retention.send_replace(config.outbox.clone());
         self.explain.send_replace(ExplainSettings::of(&config));
         self.config = config;

@@ -13,7 +13,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, OutboxConfig};
 use crate::model::EventStatus;
 use crate::operator::{SHOWN, brief_json};
-use crate::outbox::{Audit, Brief, Outbox, Selection};
+use crate::outbox::{Audit, Brief, Outbox, Reader, Selection};
 
 /// Copy the outbox into one file: a single moment of it, whole, while the daemon works
 ///
@@ -59,7 +59,7 @@ const UNFINISHED: [EventStatus; 2] = [EventStatus::Pending, EventStatus::Held];
 pub(super) async fn backup(options: &Backup, config: Config) -> anyhow::Result<ExitStatus> {
     Outbox::backup(&config.outbox, &options.file).await?;
     let bytes = std::fs::metadata(&options.file)?.len();
-    let Some(audit) = Outbox::audit_file(&options.file).await? else {
+    let Some(audit) = Reader::audit_file(&options.file).await? else {
         print_line(format_args!(
             "{}: {bytes} bytes; an older klaviyo-relay made the outbox, so the copy was not audited",
             options.file.display()
@@ -93,7 +93,7 @@ fn count(audit: &Audit, name: &str) -> i64 {
 
 pub(super) async fn restore(options: &Restore, config: Config) -> anyhow::Result<ExitStatus> {
     Outbox::check_backup(&options.file).await?;
-    let audit = Outbox::audit_file(&options.file).await?;
+    let audit = Reader::audit_file(&options.file).await?;
     if audit.is_some_and(|audit| !audit.holds()) {
         bail!(
             "{} is not as a backup must be: its counts or its pages are wrong; take another",

@@ -19,7 +19,7 @@ use super::{ExitStatus, UsageError, attach, print_json, print_line};
 use crate::config::Config;
 use crate::model::{EventId, EventStatus};
 use crate::operator::exported_line;
-use crate::outbox::Outbox;
+use crate::outbox::Reader;
 
 /// Write events as NDJSON, each with its call as received, so that `import` can read them
 ///
@@ -71,7 +71,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<Exi
     Ok(ExitStatus::Done)
 }
 
-async fn to_file(options: &Options, outbox: &Outbox, path: &Path) -> anyhow::Result<u64> {
+async fn to_file(options: &Options, outbox: &Reader, path: &Path) -> anyhow::Result<u64> {
     let failed = || format!("failed to write {}", path.display());
     let mut new = OpenOptions::new();
     let new = new.write(true).create_new(true).mode(0o600);
@@ -98,7 +98,7 @@ async fn to_file(options: &Options, outbox: &Outbox, path: &Path) -> anyhow::Res
     count
 }
 
-async fn write_all(options: &Options, outbox: &Outbox, out: &mut impl Write) -> anyhow::Result<u64> {
+async fn write_all(options: &Options, outbox: &Reader, out: &mut impl Write) -> anyhow::Result<u64> {
     let selection = options.filter.to_filter().selection(EventStatus::ALL);
     let bar = bar(outbox.newest().await?);
     let (mut after, mut count) = (EventId(0), 0);

@@ -14,7 +14,7 @@ use futures_util::stream;
 use super::filter::FilterParams;
 use super::request::{Answer, PageRequest};
 use crate::model::{EventId, EventStatus, Timestamp};
-use crate::operator::{Outbox, ReadError, Selection, exported_line};
+use crate::operator::{ReadError, Reader, Selection, exported_line};
 
 /// The file.
 pub(super) async fn file(Extension(request): Extension<PageRequest>, uri: Uri) -> Answer {
@@ -22,7 +22,7 @@ pub(super) async fn file(Extension(request): Extension<PageRequest>, uri: Uri) -
     let settings = request.admin.settings();
     let (ingest, outbox) = (settings.ingest(), &request.admin.outbox);
     params.filter().check_source(ingest, outbox).await?;
-    let body = lines(request.admin.outbox.clone(), params.selection());
+    let body = lines((*request.admin.outbox).clone(), params.selection());
     let name = format!("attachment; filename=\"{}\"", name(&params, request.now));
     let headers = [
         (header::CONTENT_TYPE, "application/x-ndjson".to_owned()),
@@ -32,7 +32,7 @@ pub(super) async fn file(Extension(request): Extension<PageRequest>, uri: Uri) -
 }
 
 /// Reads one chunk of events at a time, when the client has read the previous one.
-fn lines(outbox: Outbox, selection: Selection) -> Body {
+fn lines(outbox: Reader, selection: Selection) -> Body {
     let from = (outbox, selection, EventId(0));
     let portions = stream::try_unfold(from, |(outbox, selection, after)| async move {
         let events = outbox.export(&selection, after).await;

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::model::Timestamp;
-use crate::outbox::{Outbox, RejectedRequests};
+use crate::outbox::{Intake, RejectedRequests};
 
 /// Causes and senders that are counted separately.
 const MAX_SENDERS: usize = 100;
@@ -214,7 +214,7 @@ impl Rejections {
     }
 
     /// Logs and reports the counts until `stop`. What an earlier run reported within the hour still counts.
-    pub async fn run(self, outbox: Outbox, clock: Arc<dyn Clock>, stop: CancellationToken) {
+    pub async fn run(self, outbox: Intake, clock: Arc<dyn Clock>, stop: CancellationToken) {
         if let Ok(earlier) = outbox.rejected_requests(clock.now()).await {
             let mut counts = self.counts();
             for earlier in earlier {

@@ -28,7 +28,7 @@ use crate::config::{AnalyticsJs, IngestConfig, SourceConfig};
 use crate::listener::Peer;
 use crate::metrics::Metrics;
 use crate::model::GarbageIds;
-use crate::outbox::{AppendError, Arrival, Outbox};
+use crate::outbox::{AppendError, Arrival, Intake};
 use crate::telemetry;
 
 /// The code of a call that has the `messageId` of another.
@@ -46,7 +46,7 @@ pub struct Ingest {
 struct Inner {
     config: IngestConfig,
     garbage: GarbageIds,
-    outbox: Outbox,
+    outbox: Intake,
     clock: Arc<dyn Clock>,
     budget: BodyBudget,
     state: Arc<SharedState>,
@@ -62,7 +62,7 @@ struct SharedState {
 impl Ingest {
     /// Accepts calls of the configured sources, and stores them in `outbox`. `garbage` are the ids that identify nobody
     /// (`[mapping]`).
-    pub fn new(config: IngestConfig, garbage: GarbageIds, outbox: Outbox, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(config: IngestConfig, garbage: GarbageIds, outbox: Intake, clock: Arc<dyn Clock>) -> Self {
         let inner = Inner {
             budget: BodyBudget::new(config.max_bytes_in_progress),
             config,

@@ -4,7 +4,7 @@ use super::filter::{Filter, Matches};
 use super::source::SourceError;
 use crate::config::IngestConfig;
 use crate::model::{EventId, EventStatus, Timestamp};
-use crate::outbox::{Outbox, ReadError, Replay, Selection, WriteError};
+use crate::outbox::{Control, ReadError, Replay, Selection, WriteError};
 
 /// A change of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Change {
         filter: &Filter,
         dry_run: bool,
         ingest: &IngestConfig,
-        outbox: &Outbox,
+        outbox: &Control,
         now: Timestamp,
     ) -> Result<Matches, ChangeError> {
         let allowed = self.states();
@@ -108,7 +108,7 @@ impl Change {
         Ok(found)
     }
 
-    async fn write(self, found: &Matches, outbox: &Outbox, now: Timestamp) -> Result<Vec<EventId>, ChangeError> {
+    async fn write(self, found: &Matches, outbox: &Control, now: Timestamp) -> Result<Vec<EventId>, ChangeError> {
         let events = found.events.clone();
         let written = match self {
             Self::Replay(how) => outbox.replay(now, events, how).await,
@@ -122,7 +122,7 @@ impl Change {
 
 /// Excludes events in flight: a request that was sent cannot be stopped. This happens before anything is changed, so
 /// that a dry run reports the same.
-async fn leave_out_in_flight(found: &mut Matches, outbox: &Outbox) -> Result<(), ChangeError> {
+async fn leave_out_in_flight(found: &mut Matches, outbox: &Control) -> Result<(), ChangeError> {
     if found.events.is_empty() {
         return Ok(());
     }

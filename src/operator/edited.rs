@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::clock;
 use crate::json;
 use crate::model::{EventId, Timestamp};
-use crate::outbox::{ClaimedEvent, Outbox, ReadError};
+use crate::outbox::{ClaimedEvent, ReadError, Reader};
 use crate::segment;
 
 /// The prefix of a copy's message id; the original's event number and a digest of the call follow.
@@ -28,7 +28,7 @@ pub struct Draft {
 }
 
 /// The copy of an event's call; `None` when the call was deleted.
-pub async fn draft(outbox: &Outbox, id: EventId) -> Result<Option<Draft>, ReadError> {
+pub async fn draft(outbox: &Reader, id: EventId) -> Result<Option<Draft>, ReadError> {
     let event = outbox.claimed(&[id]).await?.pop();
     Ok(event.map(|event| Draft {
         call: text(&event),

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::model::{EventId, EventStatus, EventType, Timestamp};
-use crate::outbox::{Brief, Outbox, ReadError, Selection};
+use crate::outbox::{Brief, ReadError, Reader, Selection};
 
 /// How many of the selected events are shown.
 pub const SHOWN: u32 = 10;
@@ -105,7 +105,7 @@ impl Filter {
     }
 
     /// Finds the matching events that are in one of `states`.
-    pub async fn find(&self, outbox: &Outbox, states: &[EventStatus]) -> Result<Matches, ReadError> {
+    pub async fn find(&self, outbox: &Reader, states: &[EventStatus]) -> Result<Matches, ReadError> {
         // An event whose call was deleted cannot be sent; the call of a waiting event is always stored.
         let selection = Selection {
             kept: true,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::model::{EventId, Identifier};
-use crate::outbox::{Outbox, Person, ReadError, Selection, WriteError};
+use crate::outbox::{Control, Person, ReadError, Selection, WriteError};
 
 /// How often it checks whether the requests in flight were answered.
 const LOOK: Duration = Duration::from_millis(100);
@@ -46,7 +46,7 @@ pub enum ForgetError {
 }
 
 /// The one person that a search word names; a person without events when there is none.
-pub async fn find_person(outbox: &Outbox, word: &str) -> Result<Person, ForgetError> {
+pub async fn find_person(outbox: &Control, word: &str) -> Result<Person, ForgetError> {
     let mut found: Option<(Identifier, Person)> = None;
     for name in Selection::people(word) {
         let person = outbox.person(std::slice::from_ref(&name)).await?;
@@ -75,7 +75,7 @@ pub async fn find_person(outbox: &Outbox, word: &str) -> Result<Person, ForgetEr
 /// Erases everything at once when no event of the person is unfinished any more, and nothing if that does not happen in
 /// time: a partial erasure would remove the names that link the other events to the person.
 pub async fn forget(
-    outbox: &Outbox,
+    outbox: &Control,
     clock: &dyn Clock,
     person: Person,
     wait: Duration,

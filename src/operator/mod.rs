@@ -30,7 +30,7 @@ mod wal;
 // The read models of the outbox that the pages show: they use this module, and not the outbox.
 pub use crate::outbox::{
     AttemptReport, Blocked, BlockedHead, Brief, DeadGroup, DeadGroups, DeliveryReport, EventReport, FoundBy, Hit,
-    Minute, Outbox, Page, Pause, ReadError, RejectedRequests, Replay, Selection, SourceCame, Standing, Stopped,
+    Minute, Page, Pause, ReadError, Reader, RejectedRequests, Replay, Selection, SourceCame, Standing, Stopped,
     WaitingEvents, WriteError,
 };
 pub use change::{Change, ChangeError};

@@ -6,7 +6,7 @@
 
 use super::filter::Filter;
 use crate::config::IngestConfig;
-use crate::outbox::{Outbox, ReadError, Selection};
+use crate::outbox::{ReadError, Reader, Selection};
 
 /// Why a source is rejected.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +37,7 @@ impl SourceError {
 
 impl Filter {
     /// Rejects a source that is not configured and has no events.
-    pub async fn check_source(&self, ingest: &IngestConfig, outbox: &Outbox) -> Result<(), SourceError> {
+    pub async fn check_source(&self, ingest: &IngestConfig, outbox: &Reader) -> Result<(), SourceError> {
         let Some(name) = &self.source else {
             return Ok(());
         };

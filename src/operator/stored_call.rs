@@ -8,7 +8,7 @@ use super::settings::ExplainSettings;
 use crate::klaviyo;
 use crate::mapper::{Mapped, Planned, Rule};
 use crate::model::{NewEvent, Timestamp};
-use crate::outbox::{AttemptReport, ClaimedEvent, DeliveryReport, EventReport, Outbox, ReadError};
+use crate::outbox::{AttemptReport, ClaimedEvent, DeliveryReport, EventReport, ReadError, Reader};
 use crate::scheduler;
 use crate::segment::{self, Pointer};
 
@@ -74,7 +74,7 @@ pub struct FieldRule {
 
 /// The call of an event, mapped as the relay would now; `None` when it was deleted.
 pub async fn stored_call(
-    outbox: &Outbox,
+    outbox: &Reader,
     settings: &ExplainSettings,
     report: &EventReport,
 ) -> Result<Option<StoredCall>, ReadError> {

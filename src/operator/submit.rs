@@ -8,7 +8,7 @@ use super::settings::ExplainSettings;
 use crate::clock::Clock;
 use crate::ingest;
 use crate::model::{EventId, Identifier, NewEvent};
-use crate::outbox::{AppendError, Outbox, ReadError, Selection};
+use crate::outbox::{AppendError, Intake, ReadError, Reader, Selection};
 use crate::scheduler;
 use crate::segment::CallError;
 
@@ -102,7 +102,7 @@ pub async fn submit(
     source: &str,
     copy_of: Option<EventId>,
     settings: &ExplainSettings,
-    outbox: &Outbox,
+    (outbox, intake): (&Reader, &Intake),
     clock: &dyn Clock,
 ) -> Result<Submitted, SubmitError> {
     let event = event_of(call, source, copy_of, settings, clock)?;
@@ -127,7 +127,7 @@ pub async fn submit(
             Ok(submitted)
         };
     }
-    let appended = outbox.append(vec![event]).await;
+    let appended = intake.append(vec![event]).await;
     appended.map_err(SubmitError::Store)?;
     let event = stored().await?.ok_or(SubmitError::Gone)?;
     Ok(Submitted { event, known: false })

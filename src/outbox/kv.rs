@@ -2,16 +2,14 @@
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::Outbox;
 use super::command::{Command, Request};
-use super::error::{ReadError, WriteError};
 use super::transaction::Transaction;
 
 /// Stores a value under a name.
 #[derive(Debug)]
-struct Remember {
-    name: String,
-    value: String,
+pub(super) struct Remember {
+    pub(super) name: String,
+    pub(super) value: String,
 }
 
 impl Request for Remember {
@@ -49,16 +47,4 @@ pub(super) async fn remove(connection: &mut SqliteConnection, name: &str) -> Res
         .execute(connection)
         .await?;
     Ok(())
-}
-
-impl Outbox {
-    /// Stores a value under a name, also for later starts.
-    pub async fn remember(&self, name: String, value: String) -> Result<(), WriteError> {
-        self.ask(Remember { name, value }).await
-    }
-
-    /// The value that [`Outbox::remember`] stored under a name.
-    pub async fn recall(&self, name: &str) -> Result<Option<String>, ReadError> {
-        get(&self.readers, name).await.map_err(ReadError::of("a kept value"))
-    }
 }

@@ -198,7 +198,7 @@ async fn the_dead_are_selected_by_their_index_in_their_order() {
 /// The query plan of a statement.
 async fn steps(outbox: &Outbox, sql: &str) -> Vec<String> {
     let sql = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
-    let plan = sqlx::query(sql).fetch_all(&outbox.readers).await.unwrap();
+    let plan = sqlx::query(sql).fetch_all(&outbox.store.readers).await.unwrap();
     let steps = plan.iter().map(|row| sqlx::Row::get(row, "detail"));
     steps.collect()
 }

@@ -14,7 +14,7 @@ use crate::metrics::Instruments;
 use crate::model::{
     AfterDead, DeliveryKind, EventId, EventStatus, EventType, ImportJobId, Outcome, SourceRules, Timestamp,
 };
-use crate::outbox::{Begun, ClaimedEvent, Next, Outbox, Start, Transition, WriteError};
+use crate::outbox::{Begun, ClaimedEvent, Next, Queue, Start, Transition, WriteError};
 
 use crate::scheduler::policy::longest_wait;
 
@@ -33,7 +33,7 @@ const OWN_FAULT_TRIES: u32 = 5;
 #[derive(Clone)]
 pub struct Scheduler {
     /// The source of events, and the store of their outcomes.
-    pub outbox: Outbox,
+    pub outbox: Queue,
     /// The settings that can change at run time. Work in flight continues with the settings it began with.
     pub settings: watch::Receiver<Arc<Settings>>,
     /// Time and randomness.

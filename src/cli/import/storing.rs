@@ -111,7 +111,7 @@ impl Session {
                 return Ok(Some(Vec::new()));
             }
             loop {
-                match outbox.import(events.clone(), self.how).await {
+                match outbox.intake().import(events.clone(), self.how).await {
                     Ok(arrivals) => return Ok(Some(arrivals)),
                     Err(error) => {
                         if !self.wait_out(error).await? {

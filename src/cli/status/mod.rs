@@ -12,7 +12,7 @@ use super::{ExitStatus, attach, print, print_json};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Endpoint};
 use crate::operator::overview_json;
-use crate::outbox::Outbox;
+use crate::outbox::Reader;
 
 /// The refresh interval of `--watch`.
 const REDRAW: Duration = Duration::from_secs(2);
@@ -56,7 +56,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<Exi
     Ok(ExitStatus::Done)
 }
 
-async fn print_one(options: &Options, outbox: &Outbox, config: &Config, clear: bool) -> anyhow::Result<()> {
+async fn print_one(options: &Options, outbox: &Reader, config: &Config, clear: bool) -> anyhow::Result<()> {
     let now = SystemClock.now();
     let overview = outbox.overview(now).await?;
     let sandbox = match &config.klaviyo.endpoint {

@@ -6,10 +6,10 @@ use super::super::format;
 use super::super::urls::address;
 use super::{ShownEvent, path};
 use crate::model::EventStatus;
-use crate::operator::{EventReport, Outbox, ReadError, edited_from};
+use crate::operator::{EventReport, ReadError, Reader, edited_from};
 
 /// The event that this one is an edited copy of; `None` if it is no copy or that event is no longer stored.
-pub(super) async fn original(outbox: &Outbox, report: &EventReport) -> Result<Option<EventReport>, ReadError> {
+pub(super) async fn original(outbox: &Reader, report: &EventReport) -> Result<Option<EventReport>, ReadError> {
     match edited_from(&report.message_id) {
         // The sender chooses the message id, so it may name any number.
         Some(original) if original < report.id => outbox.report(original).await,

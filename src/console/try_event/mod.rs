@@ -102,7 +102,16 @@ pub(super) async fn send(Extension(request): Extension<PageRequest>, body: Bytes
     let (outbox, clock) = (&request.admin.outbox, &*request.admin.clock);
     let source = source(&request, &input);
     let copy_of = original.as_ref().map(|original| original.id);
-    match submit(call(&input), &source, copy_of, &settings, outbox, clock).await {
+    match submit(
+        call(&input),
+        &source,
+        copy_of,
+        &settings,
+        (outbox, &request.admin.intake),
+        clock,
+    )
+    .await
+    {
         Ok(submitted) => {
             let words = if submitted.known && copy_of.is_some() {
                 "This very copy was taken before: nothing was stored, and this is its event."

@@ -12,10 +12,11 @@ use super::erase;
 use crate::model::{EventId, Identifier, Timestamp};
 use crate::outbox::command::{Command, Effects, Request};
 use crate::outbox::error::{ReadError, WriteError};
+use crate::outbox::handles::{Control, Reader};
 use crate::outbox::maintain::scrub;
 use crate::outbox::queue::transition::{Erased, Replay};
+use crate::outbox::rows;
 use crate::outbox::transaction::Transaction;
-use crate::outbox::{Outbox, rows};
 
 /// How many events a command changes in one commit.
 const PORTION: usize = 500;
@@ -133,7 +134,7 @@ impl Command for Erase {
     }
 }
 
-impl Outbox {
+impl Control {
     /// Sends finished events again, in this order, behind the waiting events of the same people. Returns the replayed
     /// events: an event that is not finished or was erased is not changed.
     pub async fn replay(&self, now: Timestamp, events: Vec<EventId>, how: Replay) -> Result<Vec<EventId>, WriteError> {
@@ -171,7 +172,7 @@ impl Outbox {
     {
         let mut changed = Vec::new();
         for portion in events.chunks(PORTION) {
-            changed.extend(self.ask(change(portion.to_vec())).await?);
+            changed.extend(self.store.ask(change(portion.to_vec())).await?);
         }
         Ok(changed)
     }
@@ -180,18 +181,20 @@ impl Outbox {
     /// empties all finished events of the person, irreversibly. An event that waits, is held or blocks others is not
     /// changed.
     pub async fn erase(&self, now: Timestamp, identifiers: Vec<Identifier>) -> Result<Erased, WriteError> {
-        self.ask(Erase { now, identifiers }).await
+        self.store.ask(Erase { now, identifiers }).await
     }
+}
 
+impl Reader {
     /// Whether the data that this process erased is removed from the file and its WAL too. A large file is rewritten
-    /// only at the daemon's next start ([`Outbox::is_to_be_rebuilt`]).
+    /// only at the daemon's next start ([`Control::is_to_be_rebuilt`]).
     pub fn is_scrubbed(&self) -> bool {
-        !self.unscrubbed.load(Ordering::Acquire)
+        !self.store.unscrubbed.load(Ordering::Acquire)
     }
 
     /// Whether the file still has to be rewritten, so that its unused parts contain no erased data.
     pub async fn is_to_be_rebuilt(&self) -> Result<bool, ReadError> {
-        Ok(self.recall(scrub::DUE).await?.is_some())
+        Ok(self.store.recall(scrub::DUE).await?.is_some())
     }
 }
 

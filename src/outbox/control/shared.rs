@@ -8,8 +8,8 @@ use sqlx::sqlite::SqliteRow;
 
 use super::dissolve::Dissolve;
 use crate::model::GarbageIds;
-use crate::outbox::Outbox;
 use crate::outbox::error::{ReadError, WriteError};
+use crate::outbox::handles::{Control, Reader};
 
 /// If the events of one queue name so many different people, they are not one person with several ids.
 const PEOPLE: i64 = 10;
@@ -50,31 +50,33 @@ pub struct SharedIdentifier {
     pub people: i64,
 }
 
-impl Outbox {
+impl Reader {
     /// Identifiers that many people share, the longest queue first; at most three.
     pub async fn shared_identifiers(&self) -> Result<Vec<SharedIdentifier>, ReadError> {
         let failed = || ReadError::of("the shared identifiers");
         let rows = sqlx::query(SHARED)
             .bind(PEOPLE)
-            .fetch_all(&self.readers)
+            .fetch_all(&self.store.readers)
             .await
             .map_err(failed())?;
         let shared: Result<_, sqlx::Error> = rows.iter().map(shared_of).collect();
         shared.map_err(failed())
     }
+}
 
+impl Control {
     /// Removes the waiting events from the queues of identifiers that identify no person: each event then waits only
     /// for the events of its own person. Returns the number of events. Reads all queues once.
     pub async fn dissolve(&self, garbage: &GarbageIds) -> Result<u64, DissolveError> {
         let words: Vec<&str> = garbage.words().collect();
         let queues: Vec<String> = sqlx::query_scalar(QUEUES)
             .bind(json!(words).to_string())
-            .fetch_all(&self.readers)
+            .fetch_all(&self.store.readers)
             .await
             .map_err(ReadError::of("the queues of `garbage_ids`"))?;
         let mut freed = 0;
         while !queues.is_empty() {
-            let events = self.ask(Dissolve(queues.clone())).await?;
+            let events = self.store.ask(Dissolve(queues.clone())).await?;
             if events == 0 {
                 break;
             }
@@ -120,11 +122,11 @@ mod tests {
         let files = files();
         let outbox = files.open().await;
         let of_one = (0..20).map(|number| event(&format!("one{number}"), &["ann"]));
-        outbox.append(of_one.collect()).await.unwrap();
+        outbox.intake().append(of_one.collect()).await.unwrap();
         let of_nine = (0..9).map(|number| of_kiosk(number, &format!("u{number}")));
-        outbox.append(of_nine.collect()).await.unwrap();
+        outbox.intake().append(of_nine.collect()).await.unwrap();
         assert_eq!(outbox.shared_identifiers().await.unwrap(), []);
-        outbox.append(vec![of_kiosk(9, "u9")]).await.unwrap();
+        outbox.intake().append(vec![of_kiosk(9, "u9")]).await.unwrap();
         let shared = SharedIdentifier {
             identifier: "anonymous:Kiosk-1".to_owned(),
             waiting: 10,
@@ -140,7 +142,7 @@ mod tests {
         let users = ["ann", "bob", "ann", "cid", "bob"];
         let events = users.iter().enumerate();
         let events = events.map(|(number, user)| of_kiosk(number, user));
-        outbox.append(events.collect()).await.unwrap();
+        outbox.intake().append(events.collect()).await.unwrap();
         assert_eq!(claim_all(&outbox).await, [1]);
         let garbage = GarbageIds::new(["KIOSK-1".to_owned()]);
         assert_eq!(outbox.dissolve(&garbage).await.unwrap(), 5);

@@ -9,8 +9,8 @@ use sqlx::Row as _;
 
 use super::fingerprint::{fingerprint, other_id};
 use crate::model::NewEvent;
-use crate::outbox::Outbox;
 use crate::outbox::error::ReadError;
+use crate::outbox::handles::Reader;
 use crate::outbox::rows::{self, EventRow, storable};
 use crate::outbox::transaction::Transaction;
 
@@ -101,7 +101,7 @@ async fn store(transaction: &mut Transaction<'_>, rows: &str) -> Result<HashMap<
     Ok(taken)
 }
 
-impl Outbox {
+impl Reader {
     /// Whether each of these events of one source is a copy of a stored event.
     pub async fn known(&self, source: &str, events: &[NewEvent]) -> Result<Vec<bool>, ReadError> {
         let ids = events.iter().map(|event| {
@@ -113,7 +113,7 @@ impl Outbox {
         let known: Vec<i64> = sqlx::query_scalar(KNOWN)
             .bind(source)
             .bind(json!(ids).to_string())
-            .fetch_all(&self.readers)
+            .fetch_all(&self.store.readers)
             .await
             .map_err(ReadError::of("known message ids"))?;
         let mut is_known = vec![false; events.len()];
@@ -126,7 +126,7 @@ impl Outbox {
     /// How many copies have been received in total.
     pub(in crate::outbox) async fn repeats(&self) -> Result<i64, ReadError> {
         sqlx::query_scalar("SELECT value FROM counter WHERE name = 'repeats'")
-            .fetch_one(&self.readers)
+            .fetch_one(&self.store.readers)
             .await
             .map_err(ReadError::of("the number of calls that came again"))
     }
@@ -179,7 +179,7 @@ mod tests {
                 vec![Copy],
             ),
         ] {
-            assert_eq!(outbox.append(events).await.unwrap(), expected);
+            assert_eq!(outbox.intake().append(events).await.unwrap(), expected);
         }
         let dead = "SELECT count(*) FROM event WHERE status = 'dead' AND reason GLOB 'message_id_reused: *'";
         assert_eq!(count(&outbox, dead).await, 3);
@@ -199,7 +199,7 @@ mod tests {
         let files = files();
         let outbox = files.open().await;
         let ann = call(EventType::Track, "Order Completed", "ann");
-        outbox.append(vec![ann]).await.unwrap();
+        outbox.intake().append(vec![ann]).await.unwrap();
         crate::outbox::tests::claim_all(&outbox).await;
         finish(&outbox, 1, EventStatus::Delivered).await;
         let erased = outbox.erase(crate::outbox::tests::NOW, person("ann"));
@@ -207,6 +207,6 @@ mod tests {
         let left = "SELECT count(*) FROM message WHERE fingerprint IS NOT NULL";
         assert_eq!(count(&outbox, left).await, 0);
         let bob = call(EventType::Track, "Order Completed", "bob");
-        assert_eq!(outbox.append(vec![bob]).await.unwrap(), [Arrival::Copy]);
+        assert_eq!(outbox.intake().append(vec![bob]).await.unwrap(), [Arrival::Copy]);
     }
 }

@@ -4,7 +4,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::Timestamp;
-use crate::outbox::{Outbox, ReadError, WriteError};
+use crate::outbox::handles::{Intake, Reader};
+use crate::outbox::store::Store;
+use crate::outbox::{ReadError, WriteError};
 
 /// The name of the `kv` row that stores them.
 const KEY: &str = "refused at the door";
@@ -30,20 +32,31 @@ pub struct RejectedRequests {
     pub last_ms: i64,
 }
 
-impl Outbox {
+impl Intake {
     /// Stores the rejected requests, in place of the last report.
     pub async fn report_rejected(&self, rejected: Vec<RejectedRequests>) -> Result<(), WriteError> {
         let text = serde_json::json!(rejected).to_string();
-        self.remember(KEY.to_owned(), text).await
+        self.store.remember(KEY.to_owned(), text).await
     }
 
     /// The requests rejected within the hour before `now`, the latest first.
     pub async fn rejected_requests(&self, now: Timestamp) -> Result<Vec<RejectedRequests>, ReadError> {
-        let text = self.recall(KEY).await?;
-        let stored = text.and_then(|text| serde_json::from_str::<Vec<RejectedRequests>>(&text).ok());
-        let mut rejected = stored.unwrap_or_default();
-        rejected.retain(|requests| requests.last_ms > now.as_millis().saturating_sub(HOUR_MS));
-        rejected.sort_by_key(|requests| std::cmp::Reverse(requests.last_ms));
-        Ok(rejected)
+        rejected(&self.store, now).await
     }
+}
+
+impl Reader {
+    /// The requests rejected within the hour before `now`, the latest first.
+    pub async fn rejected_requests(&self, now: Timestamp) -> Result<Vec<RejectedRequests>, ReadError> {
+        rejected(&self.store, now).await
+    }
+}
+
+async fn rejected(store: &Store, now: Timestamp) -> Result<Vec<RejectedRequests>, ReadError> {
+    let text = store.recall(KEY).await?;
+    let stored = text.and_then(|text| serde_json::from_str::<Vec<RejectedRequests>>(&text).ok());
+    let mut rejected = stored.unwrap_or_default();
+    rejected.retain(|requests| requests.last_ms > now.as_millis().saturating_sub(HOUR_MS));
+    rejected.sort_by_key(|requests| std::cmp::Reverse(requests.last_ms));
+    Ok(rejected)
 }

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use crate::outbox::{Outbox, ReadError, WriteError};
+use crate::outbox::handles::{Control, Reader};
+use crate::outbox::{ReadError, WriteError};
 
 /// The key in `kv` for how far the clock jumped ahead, in milliseconds.
 const LEAPT: &str = "the clock is ahead of what is believed by";
@@ -18,16 +19,18 @@ pub enum ClockTrouble {
     },
 }
 
-impl Outbox {
+impl Control {
     /// Stores how far the clock is ahead of the trusted time; `None`: it is not ahead.
     pub(in crate::outbox) async fn report_leap(&self, ahead: Option<Duration>) -> Result<(), WriteError> {
         let millis = ahead.map_or(0, |ahead| ahead.as_millis());
-        self.remember(LEAPT.to_owned(), millis.to_string()).await
+        self.store.remember(LEAPT.to_owned(), millis.to_string()).await
     }
+}
 
+impl Reader {
     /// The signs that the clock is wrong.
     pub async fn clock_troubles(&self) -> Result<Vec<ClockTrouble>, ReadError> {
-        let leapt = self.recall(LEAPT).await?;
+        let leapt = self.store.recall(LEAPT).await?;
         let leapt = leapt.and_then(|millis| millis.parse().ok());
         let leapt = leapt.filter(|millis| *millis > 0).map(|millis| ClockTrouble::Leapt {
             ahead: Duration::from_millis(millis),

@@ -7,8 +7,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::Timestamp;
+use crate::outbox::WriteError;
 use crate::outbox::error::{ReadError, code_of};
-use crate::outbox::{Outbox, WriteError};
+use crate::outbox::handles::{Queue, Reader};
 
 /// The key in `kv` that stores what was lost.
 const FACT: &str = "what could not be read of the file";
@@ -46,28 +47,30 @@ impl ReadError {
     }
 }
 
-impl Outbox {
+impl Reader {
     /// Ends the daemon if the error is damage of data that the daemon needs.
     pub fn judge(&self, error: &ReadError) {
-        if error.is_damage() && !self.fatal.is_cancelled() {
+        if error.is_damage() && !self.store.fatal.is_cancelled() {
             tracing::error!(
                 what = error.what, error = %error.source,
                 "the outbox's file is damaged; the daemon stops, since it could not keep what it accepts"
             );
-            self.fatal.cancel();
+            self.store.fatal.cancel();
         }
     }
 
     /// What could not be read so far; `None`: no damage is known.
     pub async fn damage(&self) -> Result<Option<Damage>, ReadError> {
-        let kept = self.recall(FACT).await?;
+        let kept = self.store.recall(FACT).await?;
         let kept: Option<Kept> = kept.and_then(|text| serde_json::from_str(&text).ok());
         Ok(kept.map(|kept| Damage {
             since: Timestamp::from_millis(kept.since_ms),
             events: kept.events,
         }))
     }
+}
 
+impl Queue {
     /// Adds to the number of events that could not be read. Only one task may call it.
     pub async fn note_damage(&self, events: usize, now: Timestamp) -> Result<(), WriteError> {
         let before = self.damage().await.ok().flatten();
@@ -78,7 +81,7 @@ impl Outbox {
             events: events.saturating_add(before.map_or(0, |before| before.events)),
         };
         let kept = serde_json::json!(kept).to_string();
-        self.remember(FACT.to_owned(), kept).await
+        self.store.remember(FACT.to_owned(), kept).await
     }
 }
 
@@ -90,7 +93,7 @@ mod tests {
     async fn what_a_reader_finds_destroyed_is_written_no_more() {
         let files = files();
         let outbox = files.open().await;
-        outbox.append(vec![event("m1", &["a"])]).await.unwrap();
+        outbox.intake().append(vec![event("m1", &["a"])]).await.unwrap();
         outbox.close().await;
         let outbox = files.open().await;
         let length = std::fs::metadata(outbox.path()).unwrap().len();
@@ -102,6 +105,6 @@ mod tests {
         assert!(!outbox.fatal().is_cancelled());
         outbox.judge(&error);
         assert!(outbox.fatal().is_cancelled());
-        outbox.append(vec![event("m2", &["b"])]).await.unwrap_err();
+        outbox.intake().append(vec![event("m2", &["b"])]).await.unwrap_err();
     }
 }

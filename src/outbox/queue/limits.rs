@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::Timestamp;
-use crate::outbox::{Outbox, ReadError, WriteError};
+use crate::outbox::handles::{Queue, Reader};
+use crate::outbox::{ReadError, WriteError};
 
 /// The name of the `kv` row that stores it.
 const FACT: &str = "limits in use";
@@ -31,7 +32,7 @@ pub struct LimitsInUse {
     pub families: Vec<LimitInUse>,
 }
 
-impl Outbox {
+impl Queue {
     /// Stores how full the limits are.
     pub async fn report_limits(&self, now: Timestamp, families: Vec<LimitInUse>) -> Result<(), WriteError> {
         let told = LimitsInUse {
@@ -39,12 +40,14 @@ impl Outbox {
             families,
         };
         let text = serde_json::json!(told).to_string();
-        self.remember(FACT.to_owned(), text).await
+        self.store.remember(FACT.to_owned(), text).await
     }
+}
 
+impl Reader {
     /// How full the limits were at the last report; `None` if there was none.
     pub async fn limits_in_use(&self) -> Result<Option<LimitsInUse>, ReadError> {
-        let told = self.recall(FACT).await?;
+        let told = self.store.recall(FACT).await?;
         Ok(told.and_then(|text| serde_json::from_str(&text).ok()))
     }
 }

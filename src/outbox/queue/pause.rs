@@ -6,9 +6,9 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::work::word;
 use crate::model::{DeliveryKind, EventId, Family, PauseKind, Timestamp};
-use crate::outbox::Outbox;
 use crate::outbox::command::{Command, Request};
 use crate::outbox::error::ReadError;
+use crate::outbox::handles::Reader;
 use crate::outbox::transaction::Transaction;
 
 /// How many parked events are made due in one commit.
@@ -69,14 +69,14 @@ impl Command for SetPauses {
     }
 }
 
-impl Outbox {
+impl Reader {
     /// The pauses; the one of the account first.
     pub async fn pauses(&self) -> Result<Vec<Pause>, ReadError> {
         let failed = || ReadError::of("what is paused");
         let rows = sqlx::query(
             "SELECT scope, kind, since_ms, reason, probe_ms FROM pause ORDER BY scope <> 'account', since_ms",
         )
-        .fetch_all(&self.readers)
+        .fetch_all(&self.store.readers)
         .await
         .map_err(failed())?;
         rows.iter().map(pause_of).collect::<Result<_, _>>().map_err(failed())
@@ -94,7 +94,7 @@ impl Outbox {
         let failed = || ReadError::of("the events that fail alone");
         let rows = sqlx::query(FAILING)
             .bind(MOST_FAILING)
-            .fetch_all(&self.readers)
+            .fetch_all(&self.store.readers)
             .await
             .map_err(failed())?;
         let failing: Result<Vec<FailingAlone>, _> = rows.iter().map(failing_of).collect();

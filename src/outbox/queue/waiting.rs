@@ -5,9 +5,9 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::pause;
 use crate::model::{Family, Timestamp};
-use crate::outbox::Outbox;
 use crate::outbox::command::{Command, Effects, Request};
 use crate::outbox::error::ReadError;
+use crate::outbox::handles::Queue;
 use crate::outbox::transaction::Transaction;
 
 /// Selects the waiting events that become due now.
@@ -63,11 +63,11 @@ pub(in crate::outbox) const BRING_FORWARD: &str = "
                                  WHERE status = 'pending' AND blocked_by = 0 AND active = 0 AND generation > 1 AND run_after_ms > ?2
                                  ORDER BY run_after_ms, id LIMIT ?3))";
 
-impl Outbox {
+impl Queue {
     /// The latest due time of the events that nothing blocks; 1970 if there is none.
     pub async fn latest_due(&self) -> Result<Timestamp, ReadError> {
         let latest: i64 = sqlx::query_scalar(LATEST_DUE)
-            .fetch_one(&self.readers)
+            .fetch_one(&self.store.readers)
             .await
             .map_err(ReadError::of("the latest due time"))?;
         Ok(Timestamp::from_millis(latest))
@@ -76,7 +76,7 @@ impl Outbox {
     /// The latest time that a daemon has recorded in this file; `None` if there is none.
     pub async fn latest_time(&self) -> Result<Option<Timestamp>, ReadError> {
         let latest: i64 = sqlx::query_scalar(LATEST_TIME)
-            .fetch_one(&self.readers)
+            .fetch_one(&self.store.readers)
             .await
             .map_err(ReadError::of("the latest time"))?;
         Ok((latest > 0).then(|| Timestamp::from_millis(latest)))

@@ -8,9 +8,10 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::transition::{PlannedDelivery, Replay};
-use crate::model::{DeliveryId, DeliveryKind, DeliveryStatus, EventType, Timestamp};
+use crate::model::{DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventType, Timestamp};
 use crate::outbox::error::ReadError;
-use crate::outbox::{EventId, Outbox, rows};
+use crate::outbox::handles::{Queue, Reader};
+use crate::outbox::rows;
 
 /// A claimed event, with its deliveries so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,7 +134,7 @@ impl NextDue {
     }
 }
 
-impl Outbox {
+impl Reader {
     /// Claimed events with their deliveries, in the order of `ids`, without the bodies that are not needed soon. An
     /// event whose payload is erased is left out.
     pub async fn claimed(&self, ids: &[EventId]) -> Result<Vec<ClaimedEvent>, ReadError> {
@@ -141,14 +142,14 @@ impl Outbox {
         let list = rows::ids(ids);
         let rows = sqlx::query(EVENTS)
             .bind(&list)
-            .fetch_all(&self.readers)
+            .fetch_all(&self.store.readers)
             .await
             .map_err(failed())?;
         let mut events: Vec<ClaimedEvent> = rows.iter().map(event_of).collect::<Result<_, _>>().map_err(failed())?;
         let rows = sqlx::query(DELIVERIES)
             .bind(&list)
             .bind(i64::try_from(BODIES).unwrap_or(i64::MAX))
-            .fetch_all(&self.readers)
+            .fetch_all(&self.store.readers)
             .await
             .map_err(failed())?;
         let mut owed: HashMap<EventId, Vec<StoredDelivery>> = HashMap::new();
@@ -162,14 +163,16 @@ impl Outbox {
         }
         Ok(events)
     }
+}
 
+impl Queue {
     /// The deliveries of an event's previous generation, for a replay with `as_sent`. A delivery that was rejected
     /// without an attempt stays rejected.
     pub async fn formerly_owed(&self, id: EventId) -> Result<Vec<PlannedDelivery>, ReadError> {
         let failed = || ReadError::of("what the event owed before");
         let rows = sqlx::query(FORMER)
             .bind(id.0)
-            .fetch_all(&self.readers)
+            .fetch_all(&self.store.readers)
             .await
             .map_err(failed())?;
         rows.iter().map(planned_of).collect::<Result<_, _>>().map_err(failed())
@@ -179,7 +182,7 @@ impl Outbox {
     pub async fn next_due(&self) -> Result<NextDue, ReadError> {
         let failed = || ReadError::of("the next due time");
         let (live, replayed): (Option<i64>, Option<i64>) = sqlx::query_as(include_str!("sql/next_due.sql"))
-            .fetch_one(&self.readers)
+            .fetch_one(&self.store.readers)
             .await
             .map_err(failed())?;
         let time = |millis: Option<i64>| millis.map(Timestamp::from_millis);

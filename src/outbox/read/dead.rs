@@ -10,9 +10,9 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::gist::gist;
-use crate::model::Timestamp;
+use crate::model::{EventId, Timestamp};
 use crate::outbox::error::ReadError;
-use crate::outbox::{EventId, Outbox};
+use crate::outbox::handles::Reader;
 
 /// How many dead events are read.
 const NEWEST: i64 = 100_000;
@@ -92,13 +92,13 @@ struct Growing {
     names: BTreeSet<String>,
 }
 
-impl Outbox {
+impl Reader {
     /// Dead events grouped by the reason they died of, the largest groups first, at most `most`.
     pub async fn dead_groups(&self, most: u32) -> Result<DeadGroups, ReadError> {
         let failed = || ReadError::of("the dead events by reason");
         let rows = sqlx::query(BY_REASON)
             .bind(NEWEST)
-            .fetch_all(&self.readers)
+            .fetch_all(&self.store.readers)
             .await
             .map_err(failed())?;
         let mut growing: HashMap<String, Growing> = HashMap::new();
@@ -116,7 +116,7 @@ impl Outbox {
         groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.words.cmp(&b.words)));
         groups.truncate(most as usize);
         let dead: i64 = sqlx::query_scalar("SELECT value FROM counter WHERE name = 'status_dead'")
-            .fetch_one(&self.readers)
+            .fetch_one(&self.store.readers)
             .await
             .map_err(failed())?;
         Ok(DeadGroups {
@@ -129,7 +129,7 @@ impl Outbox {
     pub(in crate::outbox) async fn dead_counts(&self) -> Result<Vec<DeadCount>, sqlx::Error> {
         let reasons: Vec<(String, i64, i64)> = sqlx::query_as(COUNT_BY_REASON)
             .bind(NEWEST)
-            .fetch_all(&self.readers)
+            .fetch_all(&self.store.readers)
             .await?;
         let mut counts: HashMap<String, DeadCount> = HashMap::new();
         for (example, count, sample) in reasons {

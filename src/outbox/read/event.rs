@@ -4,8 +4,8 @@ use serde::Serialize;
 use sqlx::FromRow;
 
 use crate::model::{DeliveryKind, DeliveryStatus, EventId, EventStatus, EventType, OutcomeKind, Timestamp};
-use crate::outbox::Outbox;
 use crate::outbox::error::ReadError;
+use crate::outbox::handles::Reader;
 
 /// How many events are listed before and behind an event.
 const LISTED: i64 = 20;
@@ -141,20 +141,20 @@ pub struct AttemptReport {
     pub klaviyo_job_id: Option<String>,
 }
 
-impl Outbox {
+impl Reader {
     /// One event with all that is stored of it.
     pub async fn report(&self, id: EventId) -> Result<Option<EventReport>, ReadError> {
         let failed = || ReadError::of("the event");
         let event: Option<EventReport> = sqlx::query_as("SELECT * FROM events WHERE id = ?1")
             .bind(id.0)
-            .fetch_optional(&self.readers)
+            .fetch_optional(&self.store.readers)
             .await
             .map_err(failed())?;
         let Some(mut event) = event else { return Ok(None) };
         event.identifiers =
             sqlx::query_scalar("SELECT identifier FROM event_identifier WHERE event_id = ?1 ORDER BY identifier")
                 .bind(id.0)
-                .fetch_all(&self.readers)
+                .fetch_all(&self.store.readers)
                 .await
                 .map_err(failed())?;
         event.waits_for = sqlx::query_scalar(
@@ -164,7 +164,7 @@ impl Outbox {
         )
         .bind(id.0)
         .bind(LISTED)
-        .fetch_all(&self.readers)
+        .fetch_all(&self.store.readers)
         .await
         .map_err(failed())?;
         event.waited_for_by = self.waiting_for(id).await.map_err(failed())?;
@@ -182,7 +182,7 @@ impl Outbox {
         )
         .bind(id.0)
         .bind(LISTED)
-        .fetch_all(&self.readers)
+        .fetch_all(&self.store.readers)
         .await?;
         Ok(WaitingEvents {
             count: rows.first().map_or(0, |(count, _)| *count),
@@ -196,12 +196,12 @@ impl Outbox {
              WHERE v.event_id = ?1 ORDER BY v.id",
         )
         .bind(id.0)
-        .fetch_all(&self.readers)
+        .fetch_all(&self.store.readers)
         .await?;
         for delivery in &mut deliveries {
             delivery.attempts = sqlx::query_as("SELECT * FROM attempts WHERE delivery_id = ?1 ORDER BY number")
                 .bind(delivery.id)
-                .fetch_all(&self.readers)
+                .fetch_all(&self.store.readers)
                 .await?;
         }
         Ok(deliveries)

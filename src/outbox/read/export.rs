@@ -5,8 +5,8 @@ use sqlx::sqlite::SqliteRow;
 
 use super::select::{Selection, is_wanted, selected};
 use crate::model::{EventId, Timestamp};
-use crate::outbox::Outbox;
 use crate::outbox::error::ReadError;
+use crate::outbox::handles::Reader;
 
 /// Events per page: with calls of 32 KiB each, 16 MiB.
 const PAGE: i64 = 500;
@@ -36,7 +36,7 @@ pub struct ExportedEvent {
     pub envelope: Option<String>,
 }
 
-impl Outbox {
+impl Reader {
     /// The next events of a selection after `after`, in their order of arrival; empty at the end. Events whose call was
     /// deleted are left out.
     pub async fn export(&self, selection: &Selection, after: EventId) -> Result<Vec<ExportedEvent>, ReadError> {
@@ -51,7 +51,7 @@ impl Outbox {
             let mut query = selected(WHAT, &kept);
             query.push(" AND e.id > ").push_bind(after.0);
             query.push(" ORDER BY e.id LIMIT ").push_bind(PAGE);
-            let rows = query.build().fetch_all(&self.readers).await;
+            let rows = query.build().fetch_all(&self.store.readers).await;
             let rows = rows.map_err(failed())?;
             let events = rows.iter().map(event).collect::<Result<_, _>>();
             let mut events: Vec<ExportedEvent> = events.map_err(failed())?;
@@ -70,7 +70,7 @@ impl Outbox {
     /// The number of the newest event; 0 when there is none.
     pub async fn newest(&self) -> Result<EventId, ReadError> {
         sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM event")
-            .fetch_one(&self.readers)
+            .fetch_one(&self.store.readers)
             .await
             .map(EventId)
             .map_err(ReadError::of("the newest event"))

@@ -4,8 +4,10 @@ use std::collections::HashMap;
 
 use sqlx::Row;
 
+use crate::model::EventId;
 use crate::outbox::error::ReadError;
-use crate::outbox::{EventId, Outbox, rows};
+use crate::outbox::handles::Reader;
+use crate::outbox::rows;
 
 /// The longest text that is parsed, in bytes. Ingest accepts larger calls and stores them as dead.
 const LONGEST: i64 = 1 << 17;
@@ -23,7 +25,7 @@ const LIBRARIES: &str = "
           LEFT JOIN envelope AS e ON e.id = p.envelope_id)
     WHERE name IS NOT NULL";
 
-impl Outbox {
+impl Reader {
     /// The libraries that sent these events, each as `name version`. Left out: an event whose call was deleted, is very
     /// long or names no library.
     pub async fn libraries(&self, events: &[EventId]) -> Result<HashMap<EventId, String>, ReadError> {
@@ -31,7 +33,7 @@ impl Outbox {
         let found = sqlx::query(LIBRARIES)
             .bind(rows::ids(events))
             .bind(LONGEST)
-            .fetch_all(&self.readers)
+            .fetch_all(&self.store.readers)
             .await
             .map_err(failed())?;
         let mut libraries = HashMap::with_capacity(found.len());

@@ -1,7 +1,9 @@
 //! The events near an event: the previous and the next one of the same person. And the event of a message.
 
+use crate::model::EventId;
 use crate::outbox::error::ReadError;
-use crate::outbox::{EventId, Outbox, rows};
+use crate::outbox::handles::Reader;
+use crate::outbox::rows;
 
 /// The events before and after event ?1 that share an identifier with it. Each identifier is a look-up of its own, so
 /// that the cost does not depend on how many events a person has.
@@ -15,12 +17,12 @@ pub(in crate::outbox) const NEIGHBOURS: &str = "
 /// The event of a message of a source.
 pub(in crate::outbox) const OF_MESSAGE: &str = "SELECT event_id FROM message WHERE source = ?1 AND message_id = ?2";
 
-impl Outbox {
+impl Reader {
     /// The previous and the next event, in order of arrival, that may be about the same person as this one.
     pub async fn neighbours(&self, id: EventId) -> Result<(Option<EventId>, Option<EventId>), ReadError> {
         let found: (Option<i64>, Option<i64>) = sqlx::query_as(NEIGHBOURS)
             .bind(id.0)
-            .fetch_one(&self.readers)
+            .fetch_one(&self.store.readers)
             .await
             .map_err(ReadError::of("the person's other events"))?;
         Ok((found.0.map(EventId), found.1.map(EventId)))
@@ -31,7 +33,7 @@ impl Outbox {
         let found: Option<i64> = sqlx::query_scalar(OF_MESSAGE)
             .bind(source)
             .bind(rows::storable(message_id))
-            .fetch_optional(&self.readers)
+            .fetch_optional(&self.store.readers)
             .await
             .map_err(ReadError::of("a known message id"))?;
         Ok(found.map(EventId))

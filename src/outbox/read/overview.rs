@@ -9,11 +9,12 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::report::Status;
-use crate::model::Timestamp;
+use crate::model::{EventId, Timestamp};
 use crate::outbox::error::ReadError;
 use crate::outbox::file::disk;
+use crate::outbox::handles::Reader;
 use crate::outbox::queue::limits::LimitsInUse;
-use crate::outbox::{EventId, Outbox, RejectedRequests, Stopped};
+use crate::outbox::{RejectedRequests, Stopped};
 
 /// How many events are read to count arrivals.
 const NEWEST: i64 = 200_000;
@@ -110,11 +111,11 @@ pub struct BlockedHead {
     pub next_attempt_at: Option<Timestamp>,
 }
 
-impl Outbox {
+impl Reader {
     /// The status and the rates of the outbox at this time.
     pub async fn overview(&self, now: Timestamp) -> Result<Overview, ReadError> {
         let failed = || ReadError::of("the overview");
-        let (database_bytes, wal_bytes) = disk::file_bytes(&self.path);
+        let (database_bytes, wal_bytes) = disk::file_bytes(&self.store.path);
         let (sources, came) = self.came(now).await.map_err(failed())?;
         let flow = Flow {
             came,
@@ -134,7 +135,7 @@ impl Outbox {
             limits: self.limits_in_use().await?,
             database_bytes,
             wal_bytes,
-            free_bytes: disk::free_bytes(&self.path),
+            free_bytes: disk::free_bytes(&self.store.path),
         })
     }
 
@@ -151,7 +152,7 @@ impl Outbox {
         .bind(hour)
         .bind(day)
         .bind(NEWEST)
-        .fetch_all(&self.readers)
+        .fetch_all(&self.store.readers)
         .await?;
         let mut sources = Vec::with_capacity(rows.len());
         let mut came = [0; 4];
@@ -172,7 +173,7 @@ impl Outbox {
     async fn more_came(&self, now: Timestamp) -> Result<[bool; 4], sqlx::Error> {
         let next: Option<i64> = sqlx::query_scalar("SELECT received_ms FROM event ORDER BY id DESC LIMIT 1 OFFSET ?1")
             .bind(NEWEST)
-            .fetch_optional(&self.readers)
+            .fetch_optional(&self.store.readers)
             .await?;
         Ok(starts(now).map(|start| next.is_some_and(|received| received >= start)))
     }
@@ -184,7 +185,7 @@ impl Outbox {
             .bind(five)
             .bind(hour)
             .bind(day)
-            .fetch_one(&self.readers)
+            .fetch_one(&self.store.readers)
             .await?;
         Ok([minute, five, hour, day])
     }
@@ -195,7 +196,7 @@ impl Outbox {
         let failed = || ReadError::of("the blocked people");
         let rows = sqlx::query(include_str!("sql/blocked.sql"))
             .bind(most)
-            .fetch_all(&self.readers)
+            .fetch_all(&self.store.readers)
             .await
             .map_err(failed())?;
         let heads = rows.first().map_or(Ok(0), |row| row.try_get("heads"));

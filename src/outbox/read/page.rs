@@ -6,9 +6,9 @@ use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::scan::{Places, Range};
 use super::select::{self, Brief, Selection};
-use crate::model::Timestamp;
+use crate::model::{EventId, Timestamp};
 use crate::outbox::error::ReadError;
-use crate::outbox::{EventId, Outbox};
+use crate::outbox::handles::Reader;
 
 /// How many events one page reads at most, whatever the filters are. This bounds the cost of a page.
 const LOOKED_THROUGH_AT_MOST: i64 = 100_000;
@@ -45,7 +45,7 @@ pub struct BlockedRow {
     pub next_attempt_at: Option<String>,
 }
 
-impl Outbox {
+impl Reader {
     /// Events of a selection with numbers below `before`, newest first, at most `most`. A page reads the events that
     /// the selection names by number, order, person or an indexed state; otherwise the events that arrived within the
     /// selection's times. It reads a bounded number of them, and reports how far it got.
@@ -111,7 +111,7 @@ impl Outbox {
         if wanted.is_none() {
             query.push(" LIMIT ").push_bind(most);
         }
-        let rows = query.build().fetch_all(&self.readers).await?;
+        let rows = query.build().fetch_all(&self.store.readers).await?;
         select::briefs(&rows, wanted.as_ref(), most)
     }
 
@@ -119,7 +119,7 @@ impl Outbox {
     async fn arrival(&self, id: i64) -> Result<Option<Timestamp>, sqlx::Error> {
         let received = sqlx::query_scalar("SELECT received_ms FROM event WHERE id = ?1")
             .bind(id)
-            .fetch_optional(&self.readers)
+            .fetch_optional(&self.store.readers)
             .await?;
         Ok(received.map(Timestamp::from_millis))
     }
@@ -130,7 +130,7 @@ impl Outbox {
         let failed = || ReadError::of("the blocked profiles");
         let rows = sqlx::query("SELECT * FROM blocked_profiles ORDER BY since, head_event LIMIT ?1")
             .bind(most)
-            .fetch_all(&self.readers)
+            .fetch_all(&self.store.readers)
             .await
             .map_err(failed())?;
         rows.iter().map(blocked).collect::<Result<_, _>>().map_err(failed())

@@ -4,9 +4,9 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::dead::DeadCount;
-use crate::outbox::Outbox;
 use crate::outbox::control::shared::SharedIdentifier;
 use crate::outbox::error::ReadError;
+use crate::outbox::handles::Reader;
 use crate::outbox::maintain::checkpoint::LogTrouble;
 use crate::outbox::maintain::clocks::ClockTrouble;
 use crate::outbox::queue::import_job::ImportJobReport;
@@ -60,13 +60,13 @@ pub struct BacklogRow {
     pub ages: Vec<i64>,
 }
 
-impl Outbox {
+impl Reader {
     /// The status of the outbox. The counts are those that triggers keep, so that the cost does not depend on how many
-    /// events there are; [`Outbox::audit`] compares them with the rows.
+    /// events there are; [`Reader::audit`] compares them with the rows.
     pub async fn status(&self) -> Result<Status, ReadError> {
         let failed = || ReadError::of("the status");
         let backlog = sqlx::query("SELECT * FROM backlog ORDER BY status, type")
-            .fetch_all(&self.readers)
+            .fetch_all(&self.store.readers)
             .await
             .map_err(failed())?;
         let backlog = backlog.iter().map(backlog_row).collect::<Result<_, _>>();
@@ -90,7 +90,7 @@ impl Outbox {
     /// Subscriptions that were sent and got no answer. Reads the requests that got no answer.
     pub(in crate::outbox) async fn unknown_subscriptions(&self) -> Result<i64, ReadError> {
         sqlx::query_scalar(UNKNOWN_SUBSCRIPTIONS)
-            .fetch_one(&self.readers)
+            .fetch_one(&self.store.readers)
             .await
             .map_err(ReadError::of("the unanswered subscriptions"))
     }
@@ -109,7 +109,7 @@ impl Outbox {
                    FROM (SELECT substr(name, 8) AS state, value AS n FROM counter
                          WHERE name GLOB 'status_*' OR name GLOB 'pruned_*'))",
         )
-        .fetch_one(&self.readers)
+        .fetch_one(&self.store.readers)
         .await?;
         let columns = columns(&counts)?.into_iter();
         let number = |text: Option<String>| text.and_then(|text| text.parse().ok()).unwrap_or(0);
@@ -119,7 +119,7 @@ impl Outbox {
     /// How many events are pending; held events are not included.
     pub async fn pending(&self) -> Result<i64, ReadError> {
         sqlx::query_scalar("SELECT value FROM counter WHERE name = 'status_pending'")
-            .fetch_one(&self.readers)
+            .fetch_one(&self.store.readers)
             .await
             .map_err(ReadError::of("the number of waiting events"))
     }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::metrics::Sample;
 use crate::model::Timestamp;
-use crate::outbox::Outbox;
 use crate::outbox::error::ReadError;
 use crate::outbox::file::disk;
+use crate::outbox::handles::Reader;
 
 /// The number of rows of the view `blocked_profiles`, without their columns. Reads one row of `queue_entry` for each
 /// identifier of each unfinished event.
@@ -17,18 +17,18 @@ const BLOCKED: &str = "
     JOIN queue_entry AS t ON t.identifier = h.identifier AND t.queue_pos = h.queue_pos
     JOIN event AS e ON e.id = t.event_id AND e.blocked_by = 0";
 
-impl Outbox {
+impl Reader {
     /// The numbers of the outbox at this time.
     pub async fn sample(&self, now: Timestamp) -> Result<Sample, ReadError> {
         let oldest = self.oldest_pending().await?;
-        let (database_bytes, wal_bytes) = disk::file_bytes(&self.path);
+        let (database_bytes, wal_bytes) = disk::file_bytes(&self.store.path);
         Ok(Sample {
             events: self.kept().await?.counts,
             oldest_pending: oldest.map_or(Duration::ZERO, |oldest| now.since(oldest)),
             database_bytes,
             wal_bytes,
-            free_bytes: disk::free_bytes(&self.path),
-            accepting: self.admission.rejection_cause().is_none() && !self.has_ended(),
+            free_bytes: disk::free_bytes(&self.store.path),
+            accepting: self.store.admission.rejection_cause().is_none() && !self.has_ended(),
         })
     }
 
@@ -36,7 +36,7 @@ impl Outbox {
     /// and it uses a connection of its own, so it is for a slow timer and not for a scrape.
     pub async fn count_blocked(&self) -> Result<i64, ReadError> {
         sqlx::query_scalar(BLOCKED)
-            .fetch_one(&self.readers)
+            .fetch_one(&self.store.readers)
             .await
             .map_err(ReadError::of("the number of blocked profiles"))
     }

@@ -8,7 +8,7 @@ use sqlx::{QueryBuilder, Sqlite};
 
 use super::select::Selection;
 use crate::model::{EventId, EventStatus, Timestamp};
-use crate::outbox::Outbox;
+use crate::outbox::handles::Reader;
 
 /// How many pending or held events may be read through their index. The index is not in the order of numbers, so all of
 /// them are read.
@@ -51,7 +51,7 @@ pub(in crate::outbox) struct Portion {
 
 impl Places {
     /// Chooses what to read: the events that the selection names, else those of its states by index, else all.
-    async fn of(selection: &Selection, outbox: &Outbox) -> Result<Self, sqlx::Error> {
+    async fn of(selection: &Selection, outbox: &Reader) -> Result<Self, sqlx::Error> {
         let named = named(selection);
         if !named.is_empty() {
             return Ok(Self {
@@ -104,7 +104,7 @@ impl Places {
     }
 }
 
-impl Outbox {
+impl Reader {
     /// Which events have to be read for a selection.
     pub(in crate::outbox) async fn places(&self, selection: &Selection) -> Result<Places, sqlx::Error> {
         Places::of(selection, self).await
@@ -120,7 +120,7 @@ impl Outbox {
         let (count, last) = places
             .portion(range, most)
             .build_query_as::<(i64, Option<i64>)>()
-            .fetch_one(&self.readers)
+            .fetch_one(&self.store.readers)
             .await?;
         Ok(last.map(|last| Portion { count, last }))
     }
@@ -147,11 +147,14 @@ impl Outbox {
 
     /// The number of the first event that arrived at this time or later; a number above all events when there is none.
     async fn first_since(&self, time: Timestamp) -> Result<i64, sqlx::Error> {
-        let (mut low, mut high): (i64, i64) = sqlx::query_as(ENDS).fetch_one(&self.readers).await?;
+        let (mut low, mut high): (i64, i64) = sqlx::query_as(ENDS).fetch_one(&self.store.readers).await?;
         while low < high {
             let middle = low + (high - low) / 2;
             // Numbers have gaps: take the next event at or above this number.
-            let next: Option<(i64, i64)> = sqlx::query_as(NEXT).bind(middle).fetch_optional(&self.readers).await?;
+            let next: Option<(i64, i64)> = sqlx::query_as(NEXT)
+                .bind(middle)
+                .fetch_optional(&self.store.readers)
+                .await?;
             match next {
                 Some((id, received)) if received < time.as_millis() => low = id + 1,
                 Some(_) | None => high = middle,
@@ -169,7 +172,7 @@ impl Outbox {
             "SELECT coalesce(sum(value), 0) FROM counter WHERE name IN (SELECT 'status_' || value FROM json_each(?1))",
         )
         .bind(json!(words).to_string())
-        .fetch_one(&self.readers)
+        .fetch_one(&self.store.readers)
         .await
     }
 }

@@ -5,11 +5,12 @@
 use std::collections::{HashMap, HashSet};
 
 use super::select::{Brief, Selection};
+use crate::model::EventId;
 use crate::outbox::error::ReadError;
+use crate::outbox::handles::Reader;
 use crate::outbox::rows::storable;
-use crate::outbox::{EventId, Outbox};
 
-/// How many events [`Outbox::find`] returns at most.
+/// How many events [`Reader::find`] returns at most.
 const FOUND: u32 = 100;
 
 /// The events of a message id. The key begins with the source, so each source is looked up: one step of the recursion
@@ -66,7 +67,7 @@ impl Selection {
     }
 }
 
-impl Outbox {
+impl Reader {
     /// The events that a word matches, at most `most`: by number first, then by message id, `$event_id`, order and
     /// person, newest first within each. An event that matches in several ways is returned once.
     pub async fn search(&self, word: &str, most: u32) -> Result<Vec<Hit>, ReadError> {
@@ -129,7 +130,7 @@ impl Outbox {
         let ids: Vec<i64> = sqlx::query_scalar(sql)
             .bind(word)
             .bind(most)
-            .fetch_all(&self.readers)
+            .fetch_all(&self.store.readers)
             .await
             .map_err(ReadError::of("the event asked for"))?;
         Ok(ids.into_iter().map(EventId).collect())

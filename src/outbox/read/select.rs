@@ -6,8 +6,8 @@ use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::gist::Wanted;
 use crate::model::{EventId, EventStatus, EventType, Identifier, IdentifierKind, Timestamp};
-use crate::outbox::Outbox;
 use crate::outbox::error::ReadError;
+use crate::outbox::handles::Reader;
 
 /// The columns of a [`Brief`].
 pub(in crate::outbox) const BRIEF: &str =
@@ -114,7 +114,7 @@ impl Selection {
     }
 }
 
-impl Outbox {
+impl Reader {
     /// The events of a selection, in order of arrival. Reads every event, unless the selection names some or restricts
     /// the state to one that few events are in.
     pub async fn select(&self, selection: &Selection) -> Result<Vec<EventId>, ReadError> {
@@ -127,7 +127,7 @@ impl Outbox {
         let mut query = selected(what, selection);
         query.push(" ORDER BY e.id");
         let rows = query.build_query_as::<(i64, Option<String>)>();
-        let rows = rows.fetch_all(&self.readers).await.map_err(failed())?;
+        let rows = rows.fetch_all(&self.store.readers).await.map_err(failed())?;
         let meant = rows
             .into_iter()
             .filter(|(_, reason)| is_wanted(wanted.as_ref(), reason.as_deref()));
@@ -142,7 +142,7 @@ impl Outbox {
         if wanted.is_none() {
             query.push(" LIMIT ").push_bind(most);
         }
-        let rows = query.build().fetch_all(&self.readers).await;
+        let rows = query.build().fetch_all(&self.store.readers).await;
         let briefs = briefs(&rows.map_err(failed())?, wanted.as_ref(), most);
         briefs.map_err(failed())
     }

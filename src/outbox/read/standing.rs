@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::model::{EventStatus, Timestamp};
-use crate::outbox::Outbox;
 use crate::outbox::control::shared::SharedIdentifier;
 use crate::outbox::error::{ReadError, WriteError};
 use crate::outbox::file::disk;
+use crate::outbox::handles::Reader;
 use crate::outbox::maintain::checkpoint::LogTrouble;
 use crate::outbox::maintain::history::OLDEST_PENDING;
 use crate::outbox::queue::pause::{FailingAlone, Pause};
@@ -57,11 +57,11 @@ pub(in crate::outbox) struct Kept {
     pub(in crate::outbox) removed: i64,
 }
 
-impl Outbox {
+impl Reader {
     /// The present status.
     pub async fn standing(&self) -> Result<Standing, ReadError> {
         let kept = self.kept().await?;
-        let (database_bytes, wal_bytes) = disk::file_bytes(&self.path);
+        let (database_bytes, wal_bytes) = disk::file_bytes(&self.store.path);
         let (pauses, failing) = self.hindered().await?;
         Ok(Standing {
             accepted: kept.accepted,
@@ -77,24 +77,24 @@ impl Outbox {
             log: self.log_trouble().await?,
             database_bytes,
             wal_bytes,
-            free_bytes: disk::free_bytes(&self.path),
+            free_bytes: disk::free_bytes(&self.store.path),
             min_free_bytes: self.min_free_bytes(),
         })
     }
 
     /// Free bytes on the outbox's disk; `None` when that is unknown.
     pub fn free_bytes(&self) -> Option<u64> {
-        disk::free_bytes(&self.path)
+        disk::free_bytes(&self.store.path)
     }
 
     /// With fewer free bytes, no new event is accepted.
     pub fn min_free_bytes(&self) -> u64 {
-        self.admission.min_free()
+        self.store.admission.min_free()
     }
 
     pub(in crate::outbox) async fn kept(&self) -> Result<Kept, ReadError> {
         let rows: Vec<(String, i64)> = sqlx::query_as(KEPT)
-            .fetch_all(&self.readers)
+            .fetch_all(&self.store.readers)
             .await
             .map_err(ReadError::of("the kept counts"))?;
         let rows: BTreeMap<String, i64> = rows.into_iter().collect();
@@ -114,7 +114,7 @@ impl Outbox {
     /// When the oldest pending event arrived.
     pub(in crate::outbox) async fn oldest_pending(&self) -> Result<Option<Timestamp>, ReadError> {
         let oldest: Option<i64> = sqlx::query_scalar(OLDEST_PENDING)
-            .fetch_one(&self.readers)
+            .fetch_one(&self.store.readers)
             .await
             .map_err(ReadError::of("the oldest pending event"))?;
         Ok(oldest.map(Timestamp::from_millis))
@@ -133,7 +133,7 @@ mod tests {
         let files = files();
         let outbox = files.open().await;
         let events = (1..=6).map(|number| event(&format!("m{number}"), &[]));
-        outbox.append(events.collect()).await.unwrap();
+        outbox.intake().append(events.collect()).await.unwrap();
         claim_all(&outbox).await;
         finish(&outbox, 1, EventStatus::Delivered).await;
         let later = Timestamp::from_millis(NOW.as_millis() + 1);
@@ -149,9 +149,10 @@ mod tests {
         finish(&outbox, 3, EventStatus::Dead).await;
         let mut back = event("m7", &[]);
         back.received_at = later;
-        outbox.append(vec![back]).await.unwrap();
+        outbox.intake().append(vec![back]).await.unwrap();
         outbox.hold(vec![EventId(7)]).await.unwrap();
         outbox
+            .queue()
             .set_pauses(vec![Pause {
                 family: None,
                 kind: PauseKind::Refused,

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use sqlx::Row;
 
-use crate::model::Timestamp;
+use crate::model::{EventId, Timestamp};
 use crate::outbox::error::ReadError;
-use crate::outbox::{EventId, Outbox};
+use crate::outbox::handles::Reader;
 
 /// How many held events, and how many dead events, are read.
 const MOST: i64 = 5_000;
@@ -50,14 +50,14 @@ pub struct Stopped {
     pub sample: EventId,
 }
 
-impl Outbox {
+impl Reader {
     /// Events that block others and need an operator to go on, by their state.
     pub async fn stopped(&self) -> Result<Vec<Stopped>, ReadError> {
         let failed = || ReadError::of("the events that hold up others");
         let rows = sqlx::query(STOPPED)
             .bind(MOST)
             .bind(MOST_BEHIND)
-            .fetch_all(&self.readers)
+            .fetch_all(&self.store.readers)
             .await
             .map_err(failed())?;
         let of = |row: &sqlx::sqlite::SqliteRow| {
@@ -76,7 +76,7 @@ impl Outbox {
     pub async fn dead_within(&self, span: Duration, now: Timestamp) -> Result<i64, ReadError> {
         sqlx::query_scalar(DEAD_SINCE)
             .bind(now.minus(span).as_millis())
-            .fetch_one(&self.readers)
+            .fetch_one(&self.store.readers)
             .await
             .map_err(ReadError::of("the number of dead events"))
     }

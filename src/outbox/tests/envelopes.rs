@@ -21,12 +21,16 @@ async fn what_a_batch_says_around_its_calls_is_stored_once_and_goes_with_the_las
     let mut both = first.clone();
     both.push(event("alone", &["c"]));
     both.extend(around("{\"context\":2}", &["d"]));
-    outbox.append(both).await.unwrap();
+    outbox.intake().append(both).await.unwrap();
     // A batch of copies only stores no envelope. A batch with one new call stores its envelope for that call.
-    outbox.append(first).await.unwrap();
-    outbox.append(around("{\"context\":3}", &["a", "e"])).await.unwrap();
+    outbox.intake().append(first).await.unwrap();
+    outbox
+        .intake()
+        .append(around("{\"context\":3}", &["a", "e"]))
+        .await
+        .unwrap();
     let stored: Vec<String> = sqlx::query_scalar("SELECT body FROM envelope ORDER BY id")
-        .fetch_all(&outbox.readers)
+        .fetch_all(&outbox.store.readers)
         .await
         .unwrap();
     assert_eq!(stored, ["{\"context\":1}", "{\"context\":2}", "{\"context\":3}"]);

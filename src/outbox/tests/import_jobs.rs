@@ -1,7 +1,7 @@
 //! Import jobs in the file: what a start recovers of them, and what closes them.
 
 use super::*;
-use crate::model::ImportJobId;
+use crate::model::{DeliveryId, EventId, ImportJobId};
 use crate::outbox::maintain::retention::Round;
 
 /// The import of a profile.
@@ -20,7 +20,7 @@ async fn begun(files: &Files) -> (Outbox, ImportJobId, Vec<DeliveryId>) {
     let outbox = files.open().await;
     let calls = ["a", "b", "c", "a", "b", "c"].into_iter().enumerate();
     let calls = calls.map(|(at, user)| event(&format!("m{at}"), &[user]));
-    outbox.append(calls.collect()).await.unwrap();
+    outbox.intake().append(calls.collect()).await.unwrap();
     assert_eq!(claim_all(&outbox).await, [1, 2, 3]);
     let mut deliveries = Vec::new();
     for (at, user) in [(1, "a"), (2, "b"), (3, "c")] {
@@ -29,7 +29,7 @@ async fn begun(files: &Files) -> (Outbox, ImportJobId, Vec<DeliveryId>) {
     // Not in ascending order.
     deliveries.swap(0, 2);
     let starts = deliveries.iter().copied().map(start).collect();
-    let (job, begun) = outbox.begin_import(starts).await.unwrap();
+    let (job, begun) = outbox.queue().begin_import(starts).await.unwrap();
     assert_eq!(begun, vec![Begun::Go { attempt: 1 }; 3]);
     (outbox, job, deliveries)
 }
@@ -64,7 +64,7 @@ fn settled(delivery: DeliveryId, event: i64) -> Transition {
 async fn a_start_finds_an_open_job_with_its_items_in_order_and_its_people_wait() {
     let files = files();
     let (outbox, job, deliveries) = begun(&files).await;
-    outbox.import_taken(job, "J1".to_owned()).await.unwrap();
+    outbox.queue().import_taken(job, "J1".to_owned()).await.unwrap();
     let outbox = reopened(outbox, &files).await;
     let open = OpenImport {
         id: job,
@@ -73,10 +73,10 @@ async fn a_start_finds_an_open_job_with_its_items_in_order_and_its_people_wait()
         items: 3,
         events: vec![EventId(1), EventId(2), EventId(3)],
     };
-    let mut found = outbox.open_imports().await.unwrap();
+    let mut found = outbox.queue().open_imports().await.unwrap();
     found[0].events.sort();
     assert_eq!(found, [open]);
-    let items = outbox.import_items(job).await.unwrap();
+    let items = outbox.queue().import_items(job).await.unwrap();
     let order: Vec<_> = items.iter().map(|item| item.delivery).collect();
     assert_eq!(order, deliveries);
     let first = items[0].request.as_deref().unwrap();
@@ -95,7 +95,7 @@ async fn a_job_whose_id_never_came_is_found_too() {
     let files = files();
     let (outbox, job, _) = begun(&files).await;
     let outbox = reopened(outbox, &files).await;
-    let open = outbox.open_imports().await.unwrap();
+    let open = outbox.queue().open_imports().await.unwrap();
     assert_eq!((open[0].id, &open[0].klaviyo_id), (job, &None));
     assert_eq!(claim_all(&outbox).await, [0; 0]);
 }
@@ -104,20 +104,20 @@ async fn a_job_whose_id_never_came_is_found_too() {
 async fn a_job_is_over_with_the_last_of_its_items_and_its_id_stays_known() {
     let files = files();
     let (outbox, job, deliveries) = begun(&files).await;
-    outbox.import_taken(job, "J1".to_owned()).await.unwrap();
+    outbox.queue().import_taken(job, "J1".to_owned()).await.unwrap();
     let two = vec![settled(deliveries[0], 3), settled(deliveries[1], 2)];
-    outbox.settle(two).await.unwrap();
+    outbox.queue().settle(two).await.unwrap();
     let outbox = reopened(outbox, &files).await;
-    let open = outbox.open_imports().await.unwrap();
+    let open = outbox.queue().open_imports().await.unwrap();
     assert_eq!(open[0].events, [EventId(1)]);
-    let open = outbox.import_items(job).await.unwrap();
+    let open = outbox.queue().import_items(job).await.unwrap();
     let open: Vec<bool> = open.iter().map(|item| item.open).collect();
     assert_eq!(open, [false, false, true]);
-    outbox.settle(vec![settled(deliveries[2], 1)]).await.unwrap();
-    assert_eq!(outbox.open_imports().await.unwrap(), []);
+    outbox.queue().settle(vec![settled(deliveries[2], 1)]).await.unwrap();
+    assert_eq!(outbox.queue().open_imports().await.unwrap(), []);
     let shown = "SELECT count(*) FROM attempts WHERE klaviyo_job_id = 'J1'";
     assert_eq!(count(&outbox, shown).await, 3);
-    assert!(outbox.known_imports(NOW).await.unwrap().contains("J1"));
+    assert!(outbox.queue().known_imports(NOW).await.unwrap().contains("J1"));
     let outbox = reopened(outbox, &files).await;
     assert_eq!(claim_all(&outbox).await.len(), 3);
 }
@@ -126,7 +126,7 @@ async fn a_job_is_over_with_the_last_of_its_items_and_its_id_stays_known() {
 async fn what_was_in_flight_beside_a_job_is_taken_up_as_ever() {
     let files = files();
     let (outbox, _, _) = begun(&files).await;
-    outbox.append(vec![event("m9", &["z"])]).await.unwrap();
+    outbox.intake().append(vec![event("m9", &["z"])]).await.unwrap();
     assert_eq!(claim_all(&outbox).await, [7]);
     let single = plan(&outbox, 7, planned(Some("k"))).await;
     begin(&outbox, single).await;
@@ -148,9 +148,9 @@ async fn a_job_whose_events_were_given_back_is_over_at_the_next_start() {
             now: NOW,
         },
     };
-    outbox.settle([1, 2, 3].map(back).to_vec()).await.unwrap();
+    outbox.queue().settle([1, 2, 3].map(back).to_vec()).await.unwrap();
     let outbox = reopened(outbox, &files).await;
-    assert_eq!(outbox.open_imports().await.unwrap(), []);
+    assert_eq!(outbox.queue().open_imports().await.unwrap(), []);
     assert_eq!(claim_all(&outbox).await.len(), 3);
     assert!(outbox.audit(true).await.unwrap().holds());
 }
@@ -165,7 +165,7 @@ async fn a_restored_backup_knows_of_no_open_job_and_holds_its_people() {
     let restored = Outbox::restore(&files.config, &copy, true, NOW).await.unwrap();
     assert_eq!(restored.held, 6);
     let outbox = files.open().await;
-    assert_eq!(outbox.open_imports().await.unwrap(), []);
+    assert_eq!(outbox.queue().open_imports().await.unwrap(), []);
     assert!(outbox.audit(true).await.unwrap().holds());
 }
 
@@ -175,7 +175,7 @@ async fn a_job_is_forgotten_when_its_attempts_are() {
     let (outbox, _, deliveries) = begun(&files).await;
     let steps = deliveries.iter().zip([3, 2, 1]);
     let steps = steps.map(|(delivery, event)| settled(*delivery, event));
-    outbox.settle(steps.collect()).await.unwrap();
+    outbox.queue().settle(steps.collect()).await.unwrap();
     let kept = "SELECT count(*) FROM import_job";
     let later = NOW.plus(Duration::from_hours(1));
     let round = |import_jobs| Round {

@@ -1,7 +1,7 @@
 //! The dedup keys of `$event_id`s: which delivery is a copy of which, by person and destination.
 
 use super::{NOW, begin, claim_all, count, event, files, finish, plan, planned, settle, start};
-use crate::model::{DeliveryId, DeliveryKind, DeliveryStatus, EventStatus, Outcome, OutcomeKind};
+use crate::model::{DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventStatus, Outcome, OutcomeKind};
 use crate::outbox::*;
 
 const GO: Begun = Begun::Go { attempt: 1 };
@@ -37,7 +37,7 @@ fn copy_of(event: i64) -> Begun {
 async fn claimed(files: &super::Files, events: usize) -> Outbox {
     let outbox = files.open().await;
     let people = (0..events).map(|at| event(&format!("m{at}"), &[&format!("u{at}")]));
-    outbox.append(people.collect()).await.unwrap();
+    outbox.intake().append(people.collect()).await.unwrap();
     assert_eq!(claim_all(&outbox).await.len(), events);
     outbox
 }
@@ -117,7 +117,7 @@ async fn elsewhere_a_key_is_new() {
         sent_to: "klaviyo:ABC".to_owned(),
         ..start(second)
     };
-    assert_eq!(outbox.begin(vec![real]).await.unwrap(), [GO]);
+    assert_eq!(outbox.queue().begin(vec![real]).await.unwrap(), [GO]);
 }
 
 #[tokio::test]
@@ -175,7 +175,7 @@ async fn two_copies_in_one_job_go_one_after_the_other() {
     let outbox = claimed(&files, 2).await;
     let first = plan(&outbox, 1, order("k", &[("external_id", "a")])).await;
     let second = plan(&outbox, 2, order("k", &[("external_id", "a"), ("email", "b@x.co")])).await;
-    let begun = outbox.begin(vec![start(first), start(second)]).await.unwrap();
+    let begun = outbox.queue().begin(vec![start(first), start(second)]).await.unwrap();
     assert_eq!(begun, [GO, Begun::Busy]);
 }
 
@@ -201,7 +201,7 @@ async fn deliver_profile(outbox: &Outbox, request: &str) -> DeliveryId {
         settlement: Some(settlement),
         next,
     };
-    outbox.settle(vec![step]).await.unwrap();
+    outbox.queue().settle(vec![step]).await.unwrap();
     finish(outbox, 1, EventStatus::Dead).await;
     delivery
 }

@@ -14,7 +14,8 @@ mod pages;
 mod search;
 mod unexpected;
 use crate::model::{
-    DeliveryKind, DeliveryStatus, EventStatus, EventType, Identifier, IdentifierKind, Outcome, OutcomeKind,
+    DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventStatus, EventType, Identifier, IdentifierKind, NewEvent,
+    Outcome, OutcomeKind,
 };
 
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_795_430_000_000);
@@ -77,7 +78,7 @@ pub(super) fn planned(key: Option<&str>) -> PlannedDelivery {
 }
 
 pub(super) async fn claim_all(outbox: &Outbox) -> Vec<i64> {
-    let ids = outbox.claim(NOW, 100, 100, 0).await.unwrap();
+    let ids = outbox.queue().claim(NOW, 100, 100, 0).await.unwrap();
     ids.into_iter().map(|claimed| claimed.event.0).collect()
 }
 
@@ -93,6 +94,7 @@ pub(super) async fn finish(outbox: &Outbox, id: i64, status: EventStatus) {
         now: NOW,
     };
     outbox
+        .queue()
         .settle(vec![Transition { settlement: None, next }])
         .await
         .unwrap();
@@ -100,7 +102,7 @@ pub(super) async fn finish(outbox: &Outbox, id: i64, status: EventStatus) {
 
 pub(super) async fn plan(outbox: &Outbox, event: i64, delivery: PlannedDelivery) -> DeliveryId {
     let event = EventId(event);
-    outbox.plan(vec![(event, vec![delivery])]).await.unwrap()[&event][0]
+    outbox.queue().plan(vec![(event, vec![delivery])]).await.unwrap()[&event][0]
 }
 
 pub(super) fn start(delivery: DeliveryId) -> Start {
@@ -113,7 +115,7 @@ pub(super) fn start(delivery: DeliveryId) -> Start {
 }
 
 pub(super) async fn begin(outbox: &Outbox, delivery: DeliveryId) -> Begun {
-    let mut begun = outbox.begin(vec![start(delivery)]).await.unwrap();
+    let mut begun = outbox.queue().begin(vec![start(delivery)]).await.unwrap();
     begun.remove(0)
 }
 
@@ -135,6 +137,7 @@ pub(super) async fn settle(outbox: &Outbox, delivery: DeliveryId, attempt: i64, 
         now: NOW,
     };
     outbox
+        .queue()
         .settle(vec![Transition {
             settlement: Some(settlement),
             next: Next::Continue,
@@ -144,7 +147,7 @@ pub(super) async fn settle(outbox: &Outbox, delivery: DeliveryId, attempt: i64, 
 }
 
 pub(super) async fn count(outbox: &Outbox, sql: &'static str) -> i64 {
-    sqlx::query_scalar(sql).fetch_one(&outbox.readers).await.unwrap()
+    sqlx::query_scalar(sql).fetch_one(&outbox.store.readers).await.unwrap()
 }
 
 #[tokio::test]
@@ -152,16 +155,18 @@ async fn a_message_of_a_source_is_stored_once() {
     let files = files();
     let outbox = files.open().await;
     outbox
+        .intake()
         .append(vec![event("m1", &["a"]), event("m1", &["a"]), event("m2", &["a"])])
         .await
         .unwrap();
     outbox
+        .intake()
         .append(vec![event("m2", &["a"]), event("m3", &["a"])])
         .await
         .unwrap();
     let mut elsewhere = event("m1", &["a"]);
     elsewhere.source = "other".to_owned();
-    outbox.append(vec![elsewhere]).await.unwrap();
+    outbox.intake().append(vec![elsewhere]).await.unwrap();
     assert_eq!(count(&outbox, "SELECT count(*) FROM events").await, 4);
     assert_eq!(count(&outbox, "SELECT accepted FROM audit").await, 4);
     assert_eq!(count(&outbox, "SELECT difference FROM audit").await, 0);
@@ -182,7 +187,7 @@ async fn the_payload_is_kept_byte_for_byte() {
         envelope: Some(text.as_str().into()),
         ..event(&format!("m{at}"), &[])
     });
-    outbox.append(events.collect()).await.unwrap();
+    outbox.intake().append(events.collect()).await.unwrap();
     let ids = claim_all(&outbox).await;
     assert_eq!(ids.len(), texts.len());
     for (id, text) in ids.into_iter().zip(texts) {
@@ -204,7 +209,7 @@ async fn events_that_share_an_identifier_take_turns_and_chains_hold() {
         event("stranger", &["other"]),
         event("nobody", &[]),
     ];
-    outbox.append(events).await.unwrap();
+    outbox.intake().append(events).await.unwrap();
     assert_eq!(
         claim_all(&outbox).await,
         [1, 4, 5],
@@ -217,7 +222,7 @@ async fn events_that_share_an_identifier_take_turns_and_chains_hold() {
     );
     finish(&outbox, 1, EventStatus::Delivered).await;
     assert_eq!(claim_all(&outbox).await, [2]);
-    outbox.append(vec![event("later", &["anon"])]).await.unwrap();
+    outbox.intake().append(vec![event("later", &["anon"])]).await.unwrap();
     finish(&outbox, 2, EventStatus::Dead).await;
     assert_eq!(claim_all(&outbox).await, [3, 6], "a dead head lets its followers go");
 }
@@ -227,12 +232,14 @@ async fn a_released_event_keeps_its_place_until_its_time_comes() {
     let files = files();
     let outbox = files.open().await;
     outbox
+        .intake()
         .append(vec![event("first", &["a"]), event("second", &["a"])])
         .await
         .unwrap();
     assert_eq!(claim_all(&outbox).await, [1]);
     let due = NOW.plus(Duration::from_mins(1));
     outbox
+        .queue()
         .settle(vec![Transition {
             settlement: None,
             next: Next::Reschedule {
@@ -244,9 +251,9 @@ async fn a_released_event_keeps_its_place_until_its_time_comes() {
         .await
         .unwrap();
     assert_eq!(claim_all(&outbox).await, [0_i64; 0]);
-    assert_eq!(outbox.next_due().await.unwrap().live, Some(due));
+    assert_eq!(outbox.queue().next_due().await.unwrap().live, Some(due));
     assert_eq!(
-        outbox.claim(due, 100, 100, 0).await.unwrap()[..],
+        outbox.queue().claim(due, 100, 100, 0).await.unwrap()[..],
         [Claimed {
             event: EventId(1),
             run: None
@@ -258,7 +265,7 @@ async fn a_released_event_keeps_its_place_until_its_time_comes() {
 async fn what_was_in_the_air_at_a_crash_is_unknown_and_may_be_claimed_again() {
     let files = files();
     let outbox = files.open().await;
-    outbox.append(vec![event("m", &["a"])]).await.unwrap();
+    outbox.intake().append(vec![event("m", &["a"])]).await.unwrap();
     claim_all(&outbox).await;
     let delivery = plan(&outbox, 1, planned(Some("k"))).await;
     assert_eq!(begin(&outbox, delivery).await, Begun::Go { attempt: 1 });
@@ -294,7 +301,7 @@ async fn replayed_events_queue_behind_what_their_person_waits_for_in_their_own_o
         event("m3", &["a"]),
         event("m4", &["b"]),
     ];
-    outbox.append(people).await.unwrap();
+    outbox.intake().append(people).await.unwrap();
     for id in [1, 2] {
         assert!(claim_all(&outbox).await.contains(&id));
         finish(&outbox, id, EventStatus::Dead).await;
@@ -323,10 +330,10 @@ async fn a_refused_event_is_dead_with_its_reason_and_blocks_nobody() {
     let mut bad = event("bad", &["a"]);
     bad.refused = Some("event_not_defined: no name".to_owned());
     bad.kind = None;
-    outbox.append(vec![bad, event("good", &["a"])]).await.unwrap();
+    outbox.intake().append(vec![bad, event("good", &["a"])]).await.unwrap();
     assert_eq!(claim_all(&outbox).await, [2]);
     let reason: String = sqlx::query_scalar("SELECT reason FROM dead_letters")
-        .fetch_one(&outbox.readers)
+        .fetch_one(&outbox.store.readers)
         .await
         .unwrap();
     assert_eq!(reason, "event_not_defined: no name");
@@ -358,7 +365,7 @@ async fn a_closed_outbox_leaves_no_log_beside_its_file() {
 async fn a_commit_of_another_process_wakes_the_relay() {
     let files = files();
     let daemon = files.open().await;
-    daemon.append(vec![event("m", &["a"])]).await.unwrap();
+    daemon.intake().append(vec![event("m", &["a"])]).await.unwrap();
     claim_all(&daemon).await;
     finish(&daemon, 1, EventStatus::Dead).await;
     let beside = Outbox::attach(&files.config).await.unwrap();

@@ -81,7 +81,7 @@ async fn a_file_whose_first_transaction_was_cut_is_nobodys() {
     let files = files();
     killed_in_a_transaction(&files.config.path, "").await;
     let outbox = files.open().await;
-    outbox.append(vec![event("m", &[])]).await.unwrap();
+    outbox.intake().append(vec![event("m", &[])]).await.unwrap();
 }
 
 #[tokio::test]
@@ -102,5 +102,5 @@ async fn a_file_with_an_empty_list_of_migrations_alone_is_nobodys() {
     list.await.unwrap();
     connect::close(connection).await;
     let outbox = files.open().await;
-    outbox.append(vec![event("m", &[])]).await.unwrap();
+    outbox.intake().append(vec![event("m", &[])]).await.unwrap();
 }

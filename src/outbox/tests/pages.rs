@@ -1,7 +1,7 @@
 //! Pages of events, and groups of dead ones, on a real file.
 
 use super::{NOW, event, files};
-use crate::model::EventStatus;
+use crate::model::{EventId, EventStatus, NewEvent};
 use crate::outbox::*;
 
 async fn numbers(outbox: &Outbox, selection: &Selection) -> Vec<i64> {
@@ -43,7 +43,7 @@ async fn died(files: &super::Files) -> Outbox {
         received_at: Timestamp::from_millis(NOW.as_millis() + at),
         ..dead(&format!("m{at}"), user, reason)
     });
-    outbox.append(events.collect()).await.unwrap();
+    outbox.intake().append(events.collect()).await.unwrap();
     outbox
 }
 

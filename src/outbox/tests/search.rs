@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{NOW, begin, claim_all, count, event, files, finish, plan, planned, settle};
-use crate::model::{DeliveryStatus, EventStatus, EventType, Identifier, IdentifierKind};
+use crate::model::{DeliveryStatus, EventId, EventStatus, EventType, Identifier, IdentifierKind, NewEvent};
 use crate::outbox::*;
 
 fn order(message: &str, user: &str, order: &str) -> NewEvent {
@@ -48,7 +48,7 @@ async fn a_word_finds_what_it_may_mean_each_event_once() {
         event("7", &["3"]),
         event("with\0nul", &[]),
     ];
-    outbox.append(events).await.unwrap();
+    outbox.intake().append(events).await.unwrap();
     claim_all(&outbox).await;
     plan(&outbox, 1, planned(Some("key-1"))).await;
     for (word, expected) in [
@@ -81,7 +81,7 @@ async fn an_event_is_shown_by_its_order_where_the_word_is_nothing_else() {
     let files = files();
     let outbox = files.open().await;
     let events = vec![order("m1", "a", "m2"), event("m2", &["a"]), order("m3", "a", "o-1")];
-    outbox.append(events).await.unwrap();
+    outbox.intake().append(events).await.unwrap();
     assert_eq!(outbox.find("m2").await.unwrap(), [EventId(2)]);
     assert_eq!(outbox.find("o-1").await.unwrap(), [EventId(3)]);
     assert_eq!(outbox.find("#o-1").await.unwrap(), [EventId(3)]);
@@ -101,7 +101,7 @@ async fn filters_by_type_and_order_mean_the_same_in_a_list_and_in_a_page() {
         order("m3", "b", "#1001"),
         event("m4", &["b"]),
     ];
-    outbox.append(events).await.unwrap();
+    outbox.intake().append(events).await.unwrap();
     let by_order = Selection {
         order: Selection::orders("#1001"),
         ..Selection::default()
@@ -137,7 +137,11 @@ async fn the_order_of_an_erased_person_is_nowhere_in_the_file() {
     let files = files();
     let outbox = files.open().await;
     let lost = order("m1", "a", "ORDER-OF-A-4711");
-    outbox.append(vec![lost, order("m2", "b", "o-2")]).await.unwrap();
+    outbox
+        .intake()
+        .append(vec![lost, order("m2", "b", "o-2")])
+        .await
+        .unwrap();
     for id in claim_all(&outbox).await {
         finish(&outbox, id, EventStatus::Delivered).await;
     }
@@ -170,7 +174,7 @@ async fn people_who_wait_are_told_with_the_time_of_the_next_attempt() {
         event("m4", &["b"]),
         event("m5", &["b"]),
     ];
-    outbox.append(events).await.unwrap();
+    outbox.intake().append(events).await.unwrap();
     assert_eq!(claim_all(&outbox).await, [1, 3]);
     let due = NOW.plus(Duration::from_mins(1));
     let next = Next::Reschedule {
@@ -179,7 +183,7 @@ async fn people_who_wait_are_told_with_the_time_of_the_next_attempt() {
         due,
     };
     let step = Transition { settlement: None, next };
-    outbox.settle(vec![step]).await.unwrap();
+    outbox.queue().settle(vec![step]).await.unwrap();
     let blocked = outbox.blocked_heads(10).await.unwrap();
     assert_eq!(blocked.heads, 2);
     let heads = blocked.worst.iter();
@@ -199,7 +203,7 @@ async fn people_who_wait_are_told_with_the_time_of_the_next_attempt() {
 async fn what_is_delivered_under_a_key_is_found_by_it_in_every_generation_once() {
     let files = files();
     let outbox = files.open().await;
-    outbox.append(vec![event("m1", &["a"])]).await.unwrap();
+    outbox.intake().append(vec![event("m1", &["a"])]).await.unwrap();
     for _generation in 0..2 {
         claim_all(&outbox).await;
         let delivery = plan(&outbox, 1, planned(Some("k"))).await;

@@ -22,7 +22,7 @@ async fn a_settlement_that_finds_no_open_attempt_is_counted() {
     let outbox = Outbox::open_measured(&files.config, NOW, Some(instruments))
         .await
         .unwrap();
-    outbox.append(vec![event("m1", &["u1"])]).await.unwrap();
+    outbox.intake().append(vec![event("m1", &["u1"])]).await.unwrap();
     claim_all(&outbox).await;
     let delivery = plan(&outbox, 1, planned(None)).await;
     begin(&outbox, delivery).await;

@@ -66,7 +66,7 @@ async fn pages_hold_every_event_once_and_say_when_they_stopped_early() {
             };
             event(&format!("u{number}"), number, kind)
         });
-        port.outbox.append(events.collect()).await.unwrap();
+        port.outbox.intake().append(events.collect()).await.unwrap();
     }
     let (mut found, mut pages, mut before) = (Vec::new(), 0, String::new());
     loop {

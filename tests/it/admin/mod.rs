@@ -83,7 +83,8 @@ impl Port {
             ..AdminConfig::default()
         };
         let admin = Arc::new(Admin {
-            outbox: outbox.clone(),
+            outbox: outbox.control().clone(),
+            intake: outbox.intake(),
             instruments,
             clock: Arc::new(SystemClock),
             sandbox: Some(Sandbox::new(Options::default(), Arc::new(SystemClock))),
@@ -114,7 +115,7 @@ impl Port {
                 ..event("u3", number, EventType::Track)
             });
         }
-        port.outbox.append(events).await.unwrap();
+        port.outbox.intake().append(events).await.unwrap();
         port
     }
 

@@ -43,8 +43,8 @@ fn calls() -> [Value; 3] {
 async fn prepare(bench: &Bench) {
     let outbox = reopen(&bench.outbox_config(), NOW).await;
     let events = calls().map(|call| event(&call.to_string()));
-    outbox.append(events.to_vec()).await.unwrap();
-    outbox.claim(NOW, 100, 100, 0).await.unwrap();
+    outbox.intake().append(events.to_vec()).await.unwrap();
+    outbox.queue().claim(NOW, 100, 100, 0).await.unwrap();
     let delivery = plan(&outbox, ORDER, DeliveryKind::Event, Some(&foul("o"))).await;
     let words = foul("400 invalid:");
     let refused = Outcome {
@@ -64,14 +64,14 @@ async fn prepare(bench: &Bench) {
         reason: foul("401"),
         probe_at: NOW,
     };
-    outbox.set_pauses(vec![pause]).await.unwrap();
+    outbox.queue().set_pauses(vec![pause]).await.unwrap();
     let next = Next::Reschedule {
         parked: None,
         event: EventId(WAITING),
         due: NOW,
     };
     let step = Transition { settlement: None, next };
-    outbox.settle(vec![step]).await.unwrap();
+    outbox.queue().settle(vec![step]).await.unwrap();
     outbox.close().await;
 }
 

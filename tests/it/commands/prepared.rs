@@ -61,8 +61,8 @@ impl Bench {
     pub(crate) async fn prepare(&self) {
         let outbox = reopen(&self.outbox_config(), NOW).await;
         let calls = [ORDER_CALL].into_iter().chain(OTHER_CALLS);
-        outbox.append(calls.map(event).collect()).await.unwrap();
-        let claimed = outbox.claim(NOW, 100, 100, 0).await.unwrap();
+        outbox.intake().append(calls.map(event).collect()).await.unwrap();
+        let claimed = outbox.queue().claim(NOW, 100, 100, 0).await.unwrap();
         let claimed: Vec<EventId> = claimed.into_iter().map(|claimed| claimed.event).collect();
         assert_eq!(claimed, [ORDER, SKIPPED, REFUSED, WAITING].map(EventId));
         deliver(&outbox).await;
@@ -75,6 +75,7 @@ impl Bench {
             due: NOW,
         };
         outbox
+            .queue()
             .settle(vec![Transition { settlement: None, next }])
             .await
             .unwrap();
@@ -84,7 +85,7 @@ impl Bench {
     /// Takes the event that waits, as a daemon does that is going to send it.
     pub(crate) async fn take_in_the_waiting(&self) {
         let outbox = Outbox::attach(&self.outbox_config()).await.unwrap();
-        let claimed = outbox.claim(NOW, 100, 100, 0).await.unwrap();
+        let claimed = outbox.queue().claim(NOW, 100, 100, 0).await.unwrap();
         let claimed: Vec<EventId> = claimed.into_iter().map(|claimed| claimed.event).collect();
         assert_eq!(claimed, [EventId(WAITING)]);
         outbox.close().await;
@@ -100,7 +101,7 @@ impl Bench {
             request: None,
             now: NOW,
         };
-        outbox.begin(vec![start]).await.unwrap();
+        outbox.queue().begin(vec![start]).await.unwrap();
         outbox.close().await;
     }
 
@@ -174,7 +175,11 @@ pub(crate) async fn plan(outbox: &Outbox, event: i64, kind: DeliveryKind, key: O
         refused: None,
         warnings: vec!["a warning".to_owned()],
     };
-    outbox.plan(vec![(EventId(event), vec![delivery])]).await.unwrap()[&EventId(event)][0]
+    outbox
+        .queue()
+        .plan(vec![(EventId(event), vec![delivery])])
+        .await
+        .unwrap()[&EventId(event)][0]
 }
 
 pub(crate) async fn attempt(
@@ -190,7 +195,7 @@ pub(crate) async fn attempt(
         request: None,
         now: NOW,
     };
-    let Begun::Go { attempt } = outbox.begin(vec![start]).await.unwrap()[0] else {
+    let Begun::Go { attempt } = outbox.queue().begin(vec![start]).await.unwrap()[0] else {
         panic!("nobody else has its key");
     };
     let settlement = Settlement {
@@ -205,6 +210,7 @@ pub(crate) async fn attempt(
         now: NOW,
     };
     outbox
+        .queue()
         .settle(vec![Transition {
             settlement: Some(settlement),
             next: Next::Continue,
@@ -224,6 +230,7 @@ pub(crate) async fn end(outbox: &Outbox, event: i64, status: EventStatus, reason
         now: NOW,
     };
     outbox
+        .queue()
         .settle(vec![Transition { settlement: None, next }])
         .await
         .unwrap();

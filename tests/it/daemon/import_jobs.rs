@@ -214,7 +214,7 @@ async fn what_waits_for_a_job_says_so_and_is_left_alone() {
         (job.klaviyo_id.as_deref() == Some(id)).then_some(job)
     })
     .await;
-    let open = outbox.open_imports().await.unwrap().remove(0);
+    let open = outbox.queue().open_imports().await.unwrap().remove(0);
     assert_eq!(open.events.len() as u64, listed.profiles);
     outbox.close().await;
     let of = |arguments: &[&str]| {
@@ -238,6 +238,6 @@ async fn what_waits_for_a_job_says_so_and_is_left_alone() {
     let audit = daemon.command(&["audit", "--deep"]);
     assert!(audit.status.success(), "{audit:?}");
     let outbox = daemon.outbox().await;
-    assert_eq!(outbox.open_imports().await.unwrap(), [open]);
+    assert_eq!(outbox.queue().open_imports().await.unwrap(), [open]);
     outbox.close().await;
 }

@@ -98,7 +98,7 @@ impl Filled {
             envelope: None,
             refused: None,
         };
-        outbox.append(vec![order]).await.unwrap();
+        outbox.intake().append(vec![order]).await.unwrap();
         Self { dir, _outbox: outbox }
     }
 

@@ -110,7 +110,7 @@ impl Bench {
             max_pending: None,
         };
         let outbox = Outbox::open(&config, Standing.now()).await.unwrap();
-        let ingest = Ingest::new(settings, GarbageIds::default(), outbox.clone(), clock);
+        let ingest = Ingest::new(settings, GarbageIds::default(), outbox.intake(), clock);
         Self {
             router: routes(more(ingest)),
             outbox,

@@ -25,7 +25,7 @@ impl History {
                 now: self.now,
             });
         }
-        let (_, begun) = self.outbox().begin_import(starts).await.unwrap();
+        let (_, begun) = self.outbox().queue().begin_import(starts).await.unwrap();
         for (id, begun) in chosen.into_iter().zip(begun) {
             let Begun::Go { attempt } = begun else {
                 panic!("{begun:?}");
@@ -48,7 +48,7 @@ impl History {
             warnings: Vec::new(),
         };
         let event = EventId(id);
-        let planned = self.outbox().plan(vec![(event, vec![planned])]).await;
+        let planned = self.outbox().queue().plan(vec![(event, vec![planned])]).await;
         let owed = planned.unwrap()[&event][0];
         self.model.get(id).owes = Some(owed);
         owed

@@ -213,7 +213,8 @@ impl History {
         let count = 1 + self.chance.below(8);
         let events: Vec<NewEvent> = (0..count).map(|_| self.arriving()).collect();
         let ending = self.choose_ending();
-        let (stored, ()) = tokio::join!(self.outbox().append(events), settle(self.outbox(), ending));
+        let intake = self.outbox().intake();
+        let (stored, ()) = tokio::join!(intake.append(events), settle(self.outbox(), ending));
         stored.unwrap();
     }
 
@@ -276,7 +277,12 @@ impl History {
         if followers > 0 {
             self.model.follow(&mut expected);
         }
-        let claimed = self.outbox().claim(self.now, limit, limit, followers).await.unwrap();
+        let claimed = self
+            .outbox()
+            .queue()
+            .claim(self.now, limit, limit, followers)
+            .await
+            .unwrap();
         let followers = |claimed: &[Claimed]| -> Vec<EventId> {
             let behind = |claim: &&Claimed| claim.run.is_some_and(|run| run != claim.event);
             claimed.iter().filter(behind).map(|claim| claim.event).collect()
@@ -367,7 +373,7 @@ impl History {
             live: first(false),
             replayed: first(true),
         };
-        assert_eq!(self.outbox().next_due().await.unwrap(), expected);
+        assert_eq!(self.outbox().queue().next_due().await.unwrap(), expected);
     }
 
     /// Ends everything, and looks whether all of it is there.
@@ -455,7 +461,7 @@ async fn settle(outbox: &Outbox, steps: Vec<Transition>) {
     for step in steps {
         let outbox = outbox.clone();
         settling.spawn(async move {
-            outbox.settle(vec![step]).await.unwrap();
+            outbox.queue().settle(vec![step]).await.unwrap();
         });
     }
     settling.join_all().await;

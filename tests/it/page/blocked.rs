@@ -11,18 +11,18 @@ async fn filled() -> Shelf {
     let shelf = Shelf::new().await;
     let events = [("u1", 1), ("u1", 2), ("u2", 3), ("u1", 4)];
     let events = events.map(|(user, number)| event(user, number));
-    shelf.outbox.append(events.into()).await.unwrap();
+    shelf.outbox.intake().append(events.into()).await.unwrap();
     shelf
 }
 
 async fn claimed(shelf: &Shelf) -> Vec<EventId> {
-    let claimed = shelf.outbox.claim(SystemClock.now(), 10, 10, 0).await;
+    let claimed = shelf.outbox.queue().claim(SystemClock.now(), 10, 10, 0).await;
     claimed.unwrap().into_iter().map(|claimed| claimed.event).collect()
 }
 
 async fn then(shelf: &Shelf, next: Next) {
     let step = Transition { settlement: None, next };
-    shelf.outbox.settle(vec![step]).await.unwrap();
+    shelf.outbox.queue().settle(vec![step]).await.unwrap();
 }
 
 fn changes(page: &str) -> Vec<String> {
@@ -125,14 +125,15 @@ async fn nothing_can_be_done_with_a_head_whose_request_is_in_flight() {
         refused: None,
         warnings: Vec::new(),
     };
-    let planned = shelf.outbox.plan(vec![(EventId(1), vec![owed])]);
+    let queue = shelf.outbox.queue();
+    let planned = queue.plan(vec![(EventId(1), vec![owed])]);
     let start = Start {
         delivery: planned.await.unwrap()[&EventId(1)][0],
         sent_to: "sandbox".to_owned(),
         request: None,
         now: SystemClock.now(),
     };
-    shelf.outbox.begin(vec![start]).await.unwrap();
+    shelf.outbox.queue().begin(vec![start]).await.unwrap();
     let page = shelf.page("/blocked").await;
     assert!(page.contains("in flight"), "{page}");
     assert_eq!(changes(&page), [""; 0]);
@@ -146,7 +147,7 @@ async fn a_person_is_masked() {
         ..event("", number)
     };
     let events = vec![jane(1), jane(2)];
-    shelf.outbox.append(events).await.unwrap();
+    shelf.outbox.intake().append(events).await.unwrap();
     let page = shelf.page("/blocked").await;
     assert!(page.contains("email:j•••@shop.example"), "{page}");
     assert!(page.contains("the one behind it follows"), "{page}");
@@ -156,7 +157,12 @@ async fn a_person_is_masked() {
 #[tokio::test]
 async fn where_nobody_is_blocked_the_page_says_so() {
     let shelf = Shelf::new().await;
-    shelf.outbox.append(vec![event("u1", 1), event("u2", 2)]).await.unwrap();
+    shelf
+        .outbox
+        .intake()
+        .append(vec![event("u1", 1), event("u2", 2)])
+        .await
+        .unwrap();
     let page = shelf.page("/blocked").await;
     assert!(page.contains("Nobody is blocked."), "{page}");
 }

@@ -155,7 +155,7 @@ async fn what_arrives_after_the_page_was_made_is_not_touched() {
     let pages = Pages::filled().await;
     let page = pages.get("/change?do=hold&source=shop").await.well();
     let late = event(7, EventType::Track, &[(IdentifierKind::UserId, "u9")]);
-    pages.outbox.append(vec![late]).await.unwrap();
+    pages.outbox.intake().append(vec![late]).await.unwrap();
     assert_eq!(pages.send(&page, "/change", &[]).await.status, 303);
     let after = ["held", "held", "pending", "held", "dead", "dead", "pending"];
     assert_eq!(pages.statuses().await, after);
@@ -235,7 +235,7 @@ async fn nobody_is_sent_to_another_site_after_a_change() {
 #[tokio::test]
 async fn an_event_full_of_markup_is_text() {
     let pages = Pages::new().await;
-    pages.outbox.append(vec![hostile(1)]).await.unwrap();
+    pages.outbox.intake().append(vec![hostile(1)]).await.unwrap();
     let word = super::HOSTILE.join(" ");
     for verb in ["replay", "discard"] {
         let pairs = [

@@ -27,7 +27,7 @@ async fn the_same_words_about_different_ids_are_one_group() {
         dead("u3", 4, "no_user_anon_id: nobody is named"),
         event("u4", 5),
     ];
-    shelf.outbox.append(events).await.unwrap();
+    shelf.outbox.intake().append(events).await.unwrap();
     let page = shelf.page("/dead").await;
     assert!(
         page.contains("<strong>4 events</strong> are dead, for 2 reasons"),
@@ -66,7 +66,7 @@ async fn links_mean_exactly_the_group_they_stand_in() {
     ];
     let events = reasons.iter().zip(1..);
     let events = events.map(|(reason, number)| dead("u1", number, reason));
-    shelf.outbox.append(events.collect()).await.unwrap();
+    shelf.outbox.intake().append(events.collect()).await.unwrap();
     let mut words: Vec<String> = shelf
         .outbox
         .status()
@@ -96,7 +96,7 @@ async fn a_reason_full_of_markup_is_text_and_names_nobody() {
     let shelf = Shelf::new().await;
     let reason = "400: <script>alert(1)</script><img src=x onerror=alert(2)> jane@shop.example or +4917012345678";
     let events = vec![dead("u1", 1, reason)];
-    shelf.outbox.append(events).await.unwrap();
+    shelf.outbox.intake().append(events).await.unwrap();
     let page = shelf.page("/dead").await;
     for text in ["<script>", "<img src=x", "jane@shop.example", "4917012345678"] {
         assert!(!page.contains(text), "{text}: {page}");
@@ -107,7 +107,7 @@ async fn a_reason_full_of_markup_is_text_and_names_nobody() {
 #[tokio::test]
 async fn where_nothing_is_dead_the_page_says_what_that_means() {
     let shelf = Shelf::new().await;
-    shelf.outbox.append(vec![event("u1", 1)]).await.unwrap();
+    shelf.outbox.intake().append(vec![event("u1", 1)]).await.unwrap();
     let page = shelf.page("/dead").await;
     assert!(page.contains("Nothing is dead."), "{page}");
     assert!(!page.contains("/change?"), "{page}");
@@ -138,7 +138,7 @@ async fn a_group_has_the_library_of_its_newest_events_and_when_they_died() {
         sent_by(5, 1, node, true),
     ];
     events[1].payload = "no JSON".to_owned();
-    shelf.outbox.append(events).await.unwrap();
+    shelf.outbox.intake().append(events).await.unwrap();
     let page = shelf.page("/dead").await;
     assert!(page.contains("newest from analytics-node 2.1.0 and 2 others"), "{page}");
     let words = "aria-label=\"Died in the last 24 hours: 3, at most 1 in one hour, 0 in the newest\"";
@@ -148,7 +148,7 @@ async fn a_group_has_the_library_of_its_newest_events_and_when_they_died() {
     assert!(page.contains("href=\"/try?event=5\""), "{page}");
     // The sixth pushes the oldest out of those whose library is looked up.
     let sixth = vec![sent_by(6, 1, node, false)];
-    shelf.outbox.append(sixth).await.unwrap();
+    shelf.outbox.intake().append(sixth).await.unwrap();
     let page = shelf.page("/dead").await;
     assert!(page.contains("newest from analytics-node 2.1.0 and 1 other<"), "{page}");
 }
@@ -158,7 +158,7 @@ async fn a_group_that_is_days_old_has_its_deaths_by_day() {
     let shelf = Shelf::new().await;
     let events = [(1, 30), (2, 31), (3, 100), (4, 300)];
     let events = events.map(|(number, hours_ago)| sent_by(number, hours_ago, "{}", false));
-    shelf.outbox.append(events.to_vec()).await.unwrap();
+    shelf.outbox.intake().append(events.to_vec()).await.unwrap();
     let page = shelf.page("/dead").await;
     assert!(page.contains("3 died in the last 8 days"), "{page}");
     assert!(!page.contains("newest from"), "{page}");

@@ -171,7 +171,7 @@ async fn without_sandbox() -> Pages {
     let pages = Pages::with(|admin| admin.sandbox = None).await;
     let jane = [(IdentifierKind::Email, "jane@shop.example")];
     let event = event(1, EventType::Track, &jane);
-    pages.outbox.append(vec![event]).await.unwrap();
+    pages.outbox.intake().append(vec![event]).await.unwrap();
     pages
 }
 

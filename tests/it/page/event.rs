@@ -27,8 +27,8 @@ fn event(call: &str) -> NewEvent {
 async fn pages(calls: &[&str]) -> Pages {
     let pages = Pages::new().await;
     let events = calls.iter().map(|call| event(call)).collect();
-    pages.outbox.append(events).await.unwrap();
-    pages.outbox.claim(NOW, 100, 100, 0).await.unwrap();
+    pages.outbox.intake().append(events).await.unwrap();
+    pages.outbox.queue().claim(NOW, 100, 100, 0).await.unwrap();
     pages
 }
 
@@ -46,7 +46,8 @@ async fn plan(outbox: &Outbox, event: i64, request: &str) -> DeliveryId {
         refused: None,
         warnings: vec!["a <b>warning</b>".to_owned()],
     };
-    let planned = outbox.plan(vec![(EventId(event), vec![delivery])]);
+    let queue = outbox.queue();
+    let planned = queue.plan(vec![(EventId(event), vec![delivery])]);
     planned.await.unwrap()[&EventId(event)][0]
 }
 
@@ -59,7 +60,7 @@ async fn attempt(outbox: &Outbox, delivery: DeliveryId, after: i64, outcome: Out
         request: None,
         now,
     };
-    let Begun::Go { attempt } = outbox.begin(vec![start]).await.unwrap()[0] else {
+    let Begun::Go { attempt } = outbox.queue().begin(vec![start]).await.unwrap()[0] else {
         panic!("nobody else has its key");
     };
     let delivered = outcome.kind == OutcomeKind::Accepted;
@@ -82,7 +83,11 @@ async fn attempt(outbox: &Outbox, delivery: DeliveryId, after: i64, outcome: Out
 }
 
 async fn settle(outbox: &Outbox, settlement: Option<Settlement>, next: Next) {
-    outbox.settle(vec![Transition { settlement, next }]).await.unwrap();
+    outbox
+        .queue()
+        .settle(vec![Transition { settlement, next }])
+        .await
+        .unwrap();
 }
 
 async fn finish(outbox: &Outbox, event: i64, status: EventStatus, reason: Option<&str>) {
@@ -295,7 +300,7 @@ async fn an_event_that_is_tried_again_says_when_and_why() {
 #[tokio::test]
 async fn a_held_event_is_released_or_discarded() {
     let pages = Pages::new().await;
-    pages.outbox.append(vec![event(ORDER)]).await.unwrap();
+    pages.outbox.intake().append(vec![event(ORDER)]).await.unwrap();
     pages.outbox.hold(vec![EventId(1)]).await.unwrap();
     let page = page(&pages, 1).await;
     has_in_order(
@@ -315,6 +320,7 @@ async fn an_event_refused_at_ingest_shows_its_text_whatever_it_is() {
     assert!(refused.refused.is_some());
     pages
         .outbox
+        .intake()
         .append(vec![NewEvent {
             message_id: "m".to_owned(),
             ..refused

@@ -139,7 +139,7 @@ async fn a_word_that_may_be_several_lists_them_with_how_they_were_found() {
         &[(klaviyo_relay::model::IdentifierKind::UserId, "2")],
     );
     same.message_id = "2".to_owned();
-    pages.outbox.append(vec![same]).await.unwrap();
+    pages.outbox.intake().append(vec![same]).await.unwrap();
     let page = pages.get("/events?q=2").await.well();
     assert_eq!(listed(&page), [2, 7]);
     for words in ["number", "message id"] {
@@ -174,7 +174,7 @@ async fn a_list_without_events_says_what_to_do_next() {
 async fn pages_hold_every_event_once_and_say_where_they_ended() {
     let pages = Pages::new().await;
     let events = (1..=130).map(|number| event(number, EventType::Track, &[]));
-    pages.outbox.append(events.collect()).await.unwrap();
+    pages.outbox.intake().append(events.collect()).await.unwrap();
     let (mut found, mut path, mut looked_at) = (Vec::new(), "/events?type=track".to_owned(), 0);
     loop {
         let page = pages.get(&path).await.well();
@@ -220,7 +220,12 @@ async fn personal_data_is_masked_in_the_list_unless_it_may_be_shown() {
 #[tokio::test]
 async fn an_event_full_of_markup_is_text() {
     let pages = Pages::new().await;
-    pages.outbox.append(vec![hostile(1), hostile(2)]).await.unwrap();
+    pages
+        .outbox
+        .intake()
+        .append(vec![hostile(1), hostile(2)])
+        .await
+        .unwrap();
     let word = super::HOSTILE.join(" ");
     for key in ["name", "source", "profile", "reason", "q"] {
         let query = serde_urlencoded::to_string([(key, &word)]).unwrap();

@@ -69,7 +69,7 @@ async fn a_download_of_many_comes_in_portions_and_whole() {
     for portion in 0..3 {
         let numbers = portion * 400 + 1..=(portion + 1) * 400;
         let events = numbers.map(|number| event(number, EventType::Track, &[]));
-        pages.outbox.append(events.collect()).await.unwrap();
+        pages.outbox.intake().append(events.collect()).await.unwrap();
     }
     let answer = pages.get("/export?type=track").await;
     let id = |line: &str| {

@@ -89,7 +89,8 @@ impl Pages {
         let outbox = outbox.await.unwrap();
         let config = AdminConfig::default();
         let mut admin = Admin {
-            outbox: outbox.clone(),
+            outbox: outbox.control().clone(),
+            intake: outbox.intake(),
             instruments,
             clock: Arc::new(SystemClock),
             sandbox: Some(Sandbox::new(Options::default(), Arc::new(SystemClock))),
@@ -116,7 +117,7 @@ impl Pages {
     }
 
     async fn fill(&self) {
-        self.outbox.append(shop()).await.unwrap();
+        self.outbox.intake().append(shop()).await.unwrap();
     }
 
     async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
@@ -158,7 +159,7 @@ impl Pages {
     /// Takes what waits out of the way: each of these becomes delivered, with its `$event_id`.
     async fn deliver(&self, keys: &[(i64, &str)]) {
         let now = SystemClock.now();
-        let claimed = self.outbox.claim(now, 1000, 1000, 0).await.unwrap();
+        let claimed = self.outbox.queue().claim(now, 1000, 1000, 0).await.unwrap();
         let claimed: Vec<EventId> = claimed.into_iter().map(|claimed| claimed.event).collect();
         for (id, key) in keys {
             assert!(claimed.contains(&EventId(*id)), "{claimed:?}");
@@ -172,7 +173,7 @@ impl Pages {
                 warnings: Vec::new(),
             };
             let planned = vec![(EventId(*id), vec![delivery])];
-            self.outbox.plan(planned).await.unwrap();
+            self.outbox.queue().plan(planned).await.unwrap();
         }
         let delivered = |id: &EventId| keys.iter().any(|(key, _)| *key == id.0);
         let steps = claimed.iter().map(|event| Transition {
@@ -195,7 +196,7 @@ impl Pages {
                 }
             },
         });
-        self.outbox.settle(steps.collect()).await.unwrap();
+        self.outbox.queue().settle(steps.collect()).await.unwrap();
     }
 }
 

@@ -49,7 +49,7 @@ async fn a_refused_key_is_said_first_with_what_waits_and_that_nothing_is_lost() 
         reason,
         probe_at: probe,
     };
-    pages.outbox.set_pauses(vec![pause]).await.unwrap();
+    pages.outbox.queue().set_pauses(vec![pause]).await.unwrap();
     let page = pages.get("/").await.well();
     let said = words(&page);
     let pause = said.find("Klaviyo refuses what is sent since").expect(&said);
@@ -61,7 +61,7 @@ async fn a_refused_key_is_said_first_with_what_waits_and_that_nothing_is_lost() 
     let died = said.find("2 events died in the last hour.").expect(&said);
     assert!(pause < died && died < said.find("Waiting 4").unwrap(), "{said}");
     assert!(!said.contains("All is well"), "{said}");
-    pages.outbox.set_pauses(Vec::new()).await.unwrap();
+    pages.outbox.queue().set_pauses(Vec::new()).await.unwrap();
     pages.outbox.hold(vec![EventId(2)]).await.unwrap();
     // What was read a moment ago is used again for a moment.
     let mended = async || {
@@ -126,7 +126,7 @@ async fn an_open_page_is_sent_what_changed_and_nothing_that_it_has() {
     let pages = Pages::new().await;
     let mut stream = stream(&pages).await;
     let new = event(1, EventType::Track, &[(IdentifierKind::UserId, "u1")]);
-    pages.outbox.append(vec![new]).await.unwrap();
+    pages.outbox.intake().append(vec![new]).await.unwrap();
     let mut sent = String::new();
     while !sent.contains("event: wrong") {
         let more = tokio::time::timeout(Duration::from_mins(1), stream.next());

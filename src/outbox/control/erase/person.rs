@@ -5,8 +5,8 @@ use sqlx::Row;
 
 use super::{ALL, person};
 use crate::model::{EventId, Identifier, IdentifierKind};
-use crate::outbox::Outbox;
 use crate::outbox::error::ReadError;
+use crate::outbox::handles::Reader;
 
 /// A person, as known from the events in the outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,12 +29,12 @@ pub struct PersonsEvent {
     pub in_flight: bool,
 }
 
-impl Outbox {
-    /// The person that these identifiers name, by the same rules as [`Outbox::erase`].
+impl Reader {
+    /// The person that these identifiers name, by the same rules as [`Reader::erase`].
     pub async fn person(&self, identifiers: &[Identifier]) -> Result<Person, ReadError> {
         let failed = || ReadError::of("the person's events");
         let asked: Vec<String> = identifiers.iter().map(ToString::to_string).collect();
-        let mut reader = self.readers.acquire().await.map_err(failed())?;
+        let mut reader = self.store.readers.acquire().await.map_err(failed())?;
         let names = person(&mut reader, &json!(asked).to_string(), ALL)
             .await
             .map_err(failed())?;

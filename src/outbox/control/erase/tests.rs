@@ -1,6 +1,6 @@
 //! Tests the erasure of a person on a real file: which events are erased, and what is left.
 
-use crate::model::{DeliveryStatus, EventStatus, EventType, Identifier, IdentifierKind};
+use crate::model::{DeliveryStatus, EventId, EventStatus, EventType, Identifier, IdentifierKind, NewEvent};
 use crate::outbox::tests::{NOW, begin, claim_all, count, event, files, finish, plan, planned, settle};
 use crate::outbox::*;
 
@@ -56,13 +56,13 @@ pub(in crate::outbox) async fn finish_delete(outbox: &Outbox, id: i64, status: E
         now: NOW,
     };
     let step = Transition { settlement: None, next };
-    outbox.settle(vec![step]).await.unwrap();
+    outbox.queue().settle(vec![step]).await.unwrap();
 }
 
 /// The message ids of the events without a payload.
 async fn gone(outbox: &Outbox) -> Vec<String> {
     sqlx::query_scalar("SELECT message_id FROM events WHERE payload IS NULL ORDER BY id")
-        .fetch_all(&outbox.readers)
+        .fetch_all(&outbox.store.readers)
         .await
         .unwrap()
 }
@@ -72,8 +72,8 @@ async fn gone_after(events: Vec<NewEvent>, ids: &[&str]) -> Vec<String> {
     let files = files();
     let outbox = files.open().await;
     let number = i64::try_from(events.len()).unwrap() + 1;
-    outbox.append(events).await.unwrap();
-    outbox.append(vec![delete(ids)]).await.unwrap();
+    outbox.intake().append(events).await.unwrap();
+    outbox.intake().append(vec![delete(ids)]).await.unwrap();
     work_off(&outbox, &[number]).await;
     assert_eq!(count(&outbox, "SELECT difference FROM audit").await, 0);
     gone(&outbox).await
@@ -150,12 +150,13 @@ async fn a_delete_takes_its_turn_behind_everybody_it_is_about_and_holds_up_what_
         track("identify", &["user:1", "anonymous:a"]),
         track("browsing", &["anonymous:a"]),
     ];
-    outbox.append(before).await.unwrap();
+    outbox.intake().append(before).await.unwrap();
     finish(&outbox, claim_all(&outbox).await[0], EventStatus::Delivered).await;
     // No other event waits in the queue of its own identifier, but one waits in the queue of the person's other
     // identifier.
-    outbox.append(vec![delete(&["user:1"])]).await.unwrap();
+    outbox.intake().append(vec![delete(&["user:1"])]).await.unwrap();
     outbox
+        .intake()
         .append(vec![track("back again", &["anonymous:a"]), track("other", &["user:2"])])
         .await
         .unwrap();
@@ -166,7 +167,7 @@ async fn a_delete_takes_its_turn_behind_everybody_it_is_about_and_holds_up_what_
     assert_eq!(gone(&outbox).await, ["identify", "browsing", "delete"]);
     assert_eq!(claim_all(&outbox).await, [4], "what came after is as it was");
     let reason: String = sqlx::query_scalar("SELECT reason FROM events WHERE id = 3")
-        .fetch_one(&outbox.readers)
+        .fetch_one(&outbox.store.readers)
         .await
         .unwrap();
     assert_eq!(
@@ -180,6 +181,7 @@ async fn what_is_held_or_holds_others_up_holds_the_delete_up_too() {
     let files = files();
     let outbox = files.open().await;
     outbox
+        .intake()
         .append(vec![track("stuck", &["user:1"]), delete(&["user:1"])])
         .await
         .unwrap();
@@ -194,7 +196,7 @@ async fn what_is_held_or_holds_others_up_holds_the_delete_up_too() {
         now: NOW,
     };
     let step = Transition { settlement: None, next };
-    outbox.settle(vec![step]).await.unwrap();
+    outbox.queue().settle(vec![step]).await.unwrap();
     assert_eq!(claim_all(&outbox).await, [0_i64; 0]);
     outbox.discard(NOW, vec![EventId(1)]).await.unwrap();
     assert_eq!(claim_all(&outbox).await, [2]);
@@ -207,6 +209,7 @@ async fn a_delete_that_klaviyo_refused_keeps_its_own_call_for_a_replay() {
     let files = files();
     let outbox = files.open().await;
     outbox
+        .intake()
         .append(vec![track("first", &["user:1"]), delete(&["user:1"])])
         .await
         .unwrap();
@@ -228,6 +231,7 @@ async fn rows_and_counts_and_ledger_stay_and_nothing_personal_does() {
     let files = files();
     let outbox = files.open().await;
     outbox
+        .intake()
         .append(vec![track("order", &["user:1", "email:e@x.co"])])
         .await
         .unwrap();
@@ -246,7 +250,7 @@ async fn rows_and_counts_and_ledger_stay_and_nothing_personal_does() {
         "SELECT e.profile, e.reason, e.payload, d.request, d.reason, d.event_id_key
              FROM events AS e JOIN deliveries AS d ON d.event_id = e.id",
     )
-    .fetch_one(&outbox.readers)
+    .fetch_one(&outbox.store.readers)
     .await
     .unwrap();
     let kept = ("erased".to_owned(), "order-1".to_owned());
@@ -267,6 +271,7 @@ async fn rows_and_counts_and_ledger_stay_and_nothing_personal_does() {
     assert_eq!((report.payload, report.identifiers.len()), (None, 0));
     // The same message is still recognised, although nothing personal of it is left.
     outbox
+        .intake()
         .append(vec![track("order", &["user:1", "email:e@x.co"])])
         .await
         .unwrap();
@@ -278,6 +283,7 @@ async fn an_erasure_leaves_what_is_not_finished_and_says_so() {
     let files = files();
     let outbox = files.open().await;
     outbox
+        .intake()
         .append(vec![track("done", &["user:1"]), track("waits", &["user:1"])])
         .await
         .unwrap();

@@ -18,10 +18,11 @@ use sqlx::sqlite::SqliteConnection;
 use super::scrub;
 use crate::metrics::Instruments;
 use crate::model::Timestamp;
+use crate::outbox::ReadError;
 use crate::outbox::error::code_of;
 use crate::outbox::file::disk;
+use crate::outbox::handles::Reader;
 use crate::outbox::kv;
-use crate::outbox::{Outbox, ReadError};
 
 pub use readers::Process;
 use watch::{LARGE, Pass, State, Watch};
@@ -68,12 +69,12 @@ struct Kept {
     readers: Vec<Process>,
 }
 
-impl Outbox {
+impl Reader {
     /// What prevents the WAL from being checkpointed into the file, if anything does.
     pub async fn log_trouble(&self) -> Result<Option<LogTrouble>, ReadError> {
-        let kept = self.recall(FACT).await?;
+        let kept = self.store.recall(FACT).await?;
         let kept: Option<Kept> = kept.and_then(|text| serde_json::from_str(&text).ok());
-        let (_, wal_bytes) = disk::file_bytes(&self.path);
+        let (_, wal_bytes) = disk::file_bytes(&self.store.path);
         Ok(kept.map(|kept| LogTrouble {
             kind: kept.kind,
             since: Timestamp::from_millis(kept.since_ms),

@@ -14,7 +14,8 @@ use super::{Fresh, MINUTE, span, start_of};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::Timestamp;
-use crate::outbox::{Outbox, ReadError, WriteError};
+use crate::outbox::handles::Control;
+use crate::outbox::{ReadError, WriteError};
 
 /// Why minutes were not written.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +27,7 @@ pub(super) enum Failed {
 }
 
 /// Writes every minute, until `stop`.
-pub async fn chronicle(outbox: Outbox, metrics: Metrics, clock: Arc<dyn Clock>, stop: CancellationToken) {
+pub async fn chronicle(outbox: Control, metrics: Metrics, clock: Arc<dyn Clock>, stop: CancellationToken) {
     loop {
         let last = stop.is_cancelled();
         match outbox.write_down(clock.now(), metrics.rate_limited()).await {
@@ -50,16 +51,16 @@ fn until_the_next(now: Timestamp) -> Duration {
     span(start_of(now) + MINUTE - now.as_millis())
 }
 
-impl Outbox {
+impl Control {
     /// Writes what happened since the last write.
     pub(super) async fn write_down(&self, now: Timestamp, throttled: u64) -> Result<(), Failed> {
         let failed = || ReadError::of("the last minutes");
-        let mut reader = self.readers.acquire().await.map_err(failed())?;
+        let mut reader = self.store.readers.acquire().await.map_err(failed())?;
         let mut moment = reader.begin().await.map_err(failed())?;
         let fresh = Fresh::read(&mut moment, now).await.map_err(failed())?;
         moment.rollback().await.map_err(failed())?;
         drop(reader);
-        self.ask(Note { fresh, throttled }).await?;
+        self.store.ask(Note { fresh, throttled }).await?;
         Ok(())
     }
 }

@@ -18,8 +18,8 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Connection as _, Row};
 
 use crate::model::Timestamp;
-use crate::outbox::Outbox;
 use crate::outbox::error::ReadError;
+use crate::outbox::handles::Reader;
 
 pub use chronicle::chronicle;
 pub(in crate::outbox) use fresh::OLDEST_PENDING;
@@ -70,13 +70,13 @@ pub(in crate::outbox) const WRITTEN: &str = "
 pub(in crate::outbox) const WRITTEN_SOURCES: &str = "
     SELECT source, sum(came) AS came FROM minute_source WHERE minute_ms >= ?1 AND minute_ms <= ?2 GROUP BY source";
 
-impl Outbox {
+impl Reader {
     /// The minutes from the one of `since` to the one of `now`, oldest first. Minutes in which no daemon ran and
     /// nothing happened are left out; the last one is the current minute so far. `throttled` is the total that the
     /// process has counted ([`crate::metrics::Metrics::throttled`]), and 0 for a process that is not the daemon.
     pub async fn history(&self, since: Timestamp, now: Timestamp, throttled: u64) -> Result<Vec<Minute>, ReadError> {
         let failed = || ReadError::of("the history");
-        let mut reader = self.readers.acquire().await.map_err(failed())?;
+        let mut reader = self.store.readers.acquire().await.map_err(failed())?;
         // One snapshot: without it, the daemon could write a minute between two reads, which would then be missing or
         // counted twice.
         let mut moment = reader.begin().await.map_err(failed())?;
@@ -91,7 +91,7 @@ impl Outbox {
     /// Events that arrived from the minute of `since` on, by source, ordered by name.
     pub async fn came_by_source(&self, since: Timestamp, now: Timestamp) -> Result<Vec<SourceCame>, ReadError> {
         let failed = || ReadError::of("the history of the sources");
-        let mut reader = self.readers.acquire().await.map_err(failed())?;
+        let mut reader = self.store.readers.acquire().await.map_err(failed())?;
         let mut moment = reader.begin().await.map_err(failed())?;
         let written: Vec<(String, i64)> = sqlx::query_as(WRITTEN_SOURCES)
             .bind(start_of(since))

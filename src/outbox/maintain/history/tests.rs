@@ -25,7 +25,7 @@ async fn come(outbox: &Outbox, message: &str, source: &str, time: Timestamp) {
     let mut event = event(message, &[]);
     event.source = source.to_owned();
     event.received_at = time;
-    outbox.append(vec![event]).await.unwrap();
+    outbox.intake().append(vec![event]).await.unwrap();
 }
 
 /// Ends the event with this number.
@@ -40,7 +40,7 @@ async fn end(outbox: &Outbox, id: i64, status: EventStatus, time: Timestamp) {
         now: time,
     };
     let step = Transition { settlement: None, next };
-    outbox.settle(vec![step]).await.unwrap();
+    outbox.queue().settle(vec![step]).await.unwrap();
 }
 
 /// A minute without traffic, this many minutes after noon.
@@ -304,7 +304,7 @@ async fn the_chronicle_writes_at_its_start_and_at_its_end() {
     let metrics = Metrics::new(NOON, ["shop"]);
     let stop = CancellationToken::new();
     let clock: Arc<dyn Clock> = Arc::new(Stopped(at(15)));
-    let written = chronicle(outbox.clone(), metrics.clone(), clock, stop.clone());
+    let written = chronicle(outbox.control().clone(), metrics.clone(), clock, stop.clone());
     let written = tokio::spawn(written);
     let came = async || count(&outbox, "SELECT coalesce(sum(came), 0) FROM minute").await;
     let begun = async {

@@ -15,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::OutboxConfig;
 use crate::model::Timestamp;
-use crate::outbox::{Outbox, WriteError};
+use crate::outbox::WriteError;
+use crate::outbox::handles::Control;
 
 pub(in crate::outbox) use remove::{Removed, Round};
 
@@ -36,7 +37,7 @@ const NOTED: Duration = Duration::from_hours(1);
 
 /// Deletes what is older than the present configuration allows, until `stop`.
 pub async fn keep(
-    outbox: Outbox,
+    outbox: Control,
     config: watch::Receiver<OutboxConfig>,
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
@@ -82,14 +83,14 @@ pub async fn keep(
 }
 
 /// The trusted time of the last round of an earlier daemon.
-async fn last_round(outbox: &Outbox) -> Option<Timestamp> {
+async fn last_round(outbox: &Control) -> Option<Timestamp> {
     let fact = outbox.recall(ROUND).await.ok().flatten()?;
     fact.parse().ok().map(Timestamp::from_millis)
 }
 
 /// Reports once that the clock is far ahead of the trusted time, and once that it no longer is. Returns how far it was
 /// ahead when that was reported.
-async fn note_leap(outbox: &Outbox, reported: Option<Duration>, ahead: Duration) -> Option<Duration> {
+async fn note_leap(outbox: &Control, reported: Option<Duration>, ahead: Duration) -> Option<Duration> {
     let ahead = Some(ahead).filter(|ahead| *ahead >= NOTED);
     if ahead.is_some() == reported.is_some() {
         return reported;
@@ -121,9 +122,9 @@ impl Round {
     }
 }
 
-impl Outbox {
+impl Control {
     pub(in crate::outbox) async fn remove_some(&self, round: Round) -> Result<Removed, WriteError> {
-        self.ask(round).await
+        self.store.ask(round).await
     }
 }
 

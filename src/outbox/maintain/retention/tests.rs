@@ -25,7 +25,7 @@ async fn remove(outbox: &Outbox, round: Round) -> Removed {
 
 /// Stores an event of `user` and ends it.
 async fn ended(outbox: &Outbox, message: &str, user: &str, status: EventStatus) -> i64 {
-    outbox.append(vec![event(message, &[user])]).await.unwrap();
+    outbox.intake().append(vec![event(message, &[user])]).await.unwrap();
     let id = claim_all(outbox).await[0];
     finish(outbox, id, status).await;
     id
@@ -38,7 +38,7 @@ async fn finished_events_go_when_their_time_is_over_and_the_audit_adds_up() {
     ended(&outbox, "m1", "a", EventStatus::Delivered).await;
     ended(&outbox, "m2", "b", EventStatus::Skipped).await;
     ended(&outbox, "m3", "c", EventStatus::Dead).await;
-    outbox.append(vec![event("m4", &["d"])]).await.unwrap();
+    outbox.intake().append(vec![event("m4", &["d"])]).await.unwrap();
     let nothing = Round {
         delivered: NOW,
         dead: NOW,
@@ -83,7 +83,7 @@ async fn a_dead_event_that_others_wait_behind_stays() {
     let files = files();
     let outbox = files.open().await;
     let events = vec![event("m1", &["a"]), event("m2", &["a"])];
-    outbox.append(events).await.unwrap();
+    outbox.intake().append(events).await.unwrap();
     let head = claim_all(&outbox).await[0];
     let next = Next::Complete {
         event: EventId(head),
@@ -95,7 +95,7 @@ async fn a_dead_event_that_others_wait_behind_stays() {
         now: NOW,
     };
     let step = Transition { settlement: None, next };
-    outbox.settle(vec![step]).await.unwrap();
+    outbox.queue().settle(vec![step]).await.unwrap();
     let all = Round {
         delivered: LATER,
         dead: LATER,
@@ -116,7 +116,7 @@ async fn a_dead_event_that_others_wait_behind_stays() {
 async fn bodies_go_before_the_history_and_are_not_looked_at_again() {
     let files = files();
     let outbox = files.open().await;
-    outbox.append(vec![event("m1", &["a"])]).await.unwrap();
+    outbox.intake().append(vec![event("m1", &["a"])]).await.unwrap();
     let id = claim_all(&outbox).await[0];
     let delivery = plan(&outbox, id, planned(Some("k"))).await;
     begin(&outbox, delivery).await;
@@ -159,20 +159,20 @@ async fn a_message_and_a_key_are_known_as_long_as_their_event() {
     let files = files();
     let outbox = files.open().await;
     let send_again = async |expected: Begun| {
-        outbox.append(vec![event("again", &["b"])]).await.unwrap();
+        outbox.intake().append(vec![event("again", &["b"])]).await.unwrap();
         let id = claim_all(&outbox).await[0];
         let delivery = plan(&outbox, id, planned(Some("order"))).await;
         assert_eq!(begin(&outbox, delivery).await, expected);
         finish(&outbox, id, EventStatus::Skipped).await;
         id
     };
-    outbox.append(vec![event("m1", &["a"])]).await.unwrap();
+    outbox.intake().append(vec![event("m1", &["a"])]).await.unwrap();
     let id = claim_all(&outbox).await[0];
     let delivery = plan(&outbox, id, planned(Some("order"))).await;
     begin(&outbox, delivery).await;
     settle(&outbox, delivery, 1, DeliveryStatus::Delivered).await;
     finish(&outbox, id, EventStatus::Delivered).await;
-    outbox.append(vec![event("m1", &["a"])]).await.unwrap();
+    outbox.intake().append(vec![event("m1", &["a"])]).await.unwrap();
     assert_eq!(claim_all(&outbox).await, [0; 0]);
     let copied = crate::outbox::Copied {
         event: EventId(id),
@@ -211,7 +211,7 @@ async fn the_file_gets_smaller_round_by_round() {
         event.refused = Some("because".to_owned());
         event
     });
-    outbox.append(events.collect()).await.unwrap();
+    outbox.intake().append(events.collect()).await.unwrap();
     let pages = "SELECT page_count FROM pragma_page_count";
     let before = count(&outbox, pages).await;
     let all = Round {
@@ -264,7 +264,7 @@ async fn one_round(outbox: &Outbox, now: Timestamp) {
     stop.cancel();
     let config = watch::Sender::new(OutboxConfig::default());
     let clock: Arc<dyn Clock> = Arc::new(Hands(now, Duration::ZERO));
-    keep(outbox.clone(), config.subscribe(), clock, stop).await;
+    keep(outbox.control().clone(), config.subscribe(), clock, stop).await;
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ async fn fill(outbox: &Outbox) {
             event.payload = format!(r#"{{"of": "{whose}", "pad": "{}"}}"#, text("x", pad * 9));
             event
         });
-        outbox.append(batch.collect()).await.unwrap();
+        outbox.intake().append(batch.collect()).await.unwrap();
         deliver(outbox).await;
     }
 }
@@ -78,7 +78,7 @@ async fn no_page_of_the_file_or_its_log_has_the_persons_name_afterwards() {
     fill(&outbox).await;
     let before = found_in(&files.config.path) + found_in(&log);
     assert!(before > 100, "it is really there before: {before}");
-    outbox.append(vec![delete(&["user:jane"])]).await.unwrap();
+    outbox.intake().append(vec![delete(&["user:jane"])]).await.unwrap();
     let call = ROUNDS * EVENTS + 1;
     assert_eq!(claim_all(&outbox).await, [call]);
     finish_delete(&outbox, call, EventStatus::Delivered, None).await;

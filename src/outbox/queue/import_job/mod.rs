@@ -12,9 +12,9 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::transition::{Begun, Start};
-use crate::model::{DeliveryId, ImportJobId, Timestamp};
+use crate::model::{DeliveryId, EventId, ImportJobId, Timestamp};
 use crate::outbox::error::{ReadError, WriteError};
-use crate::outbox::{EventId, Outbox};
+use crate::outbox::handles::{Queue, Reader};
 
 use write::{BeginImport, ImportTaken};
 pub(in crate::outbox) use write::{forget, give_up};
@@ -73,28 +73,31 @@ pub struct ImportItem {
     pub request: Option<String>,
 }
 
-impl Outbox {
+impl Queue {
     /// Records that attempts start, all in one import job in this order; returns for each whether it may start. The
     /// caller sends nothing before this returns.
     pub async fn begin_import(&self, starts: Vec<Start>) -> Result<(ImportJobId, Vec<Begun>), WriteError> {
-        self.ask(BeginImport(starts)).await
+        self.store.ask(BeginImport(starts)).await
     }
 
     /// Records Klaviyo's id of an import job.
     pub async fn import_taken(&self, job: ImportJobId, klaviyo_id: String) -> Result<(), WriteError> {
-        self.ask(ImportTaken { job, klaviyo_id }).await
+        self.store.ask(ImportTaken { job, klaviyo_id }).await
     }
 
     /// The open import jobs.
     pub async fn open_imports(&self) -> Result<Vec<OpenImport>, ReadError> {
         let failed = || ReadError::of("the open import jobs");
-        let rows = sqlx::query(OPEN).fetch_all(&self.readers).await.map_err(failed())?;
+        let rows = sqlx::query(OPEN)
+            .fetch_all(&self.store.readers)
+            .await
+            .map_err(failed())?;
         let mut jobs = Vec::with_capacity(rows.len());
         for row in &rows {
             let mut job = job_of(row).map_err(failed())?;
             let events: Vec<i64> = sqlx::query_scalar(EVENTS)
                 .bind(job.id.0)
-                .fetch_all(&self.readers)
+                .fetch_all(&self.store.readers)
                 .await
                 .map_err(failed())?;
             job.events = events.into_iter().map(EventId).collect();
@@ -103,28 +106,12 @@ impl Outbox {
         Ok(jobs)
     }
 
-    /// The open import jobs, in short.
-    pub(in crate::outbox) async fn import_job_reports(&self) -> Result<Vec<ImportJobReport>, ReadError> {
-        let failed = || ReadError::of("the open import jobs");
-        let rows = sqlx::query(OPEN).fetch_all(&self.readers).await.map_err(failed())?;
-        let report = |row| {
-            let job = job_of(row)?;
-            Ok(ImportJobReport {
-                klaviyo_id: job.klaviyo_id,
-                since: job.began,
-                profiles: job.items,
-            })
-        };
-        let reports = rows.iter().map(report);
-        reports.collect::<Result<_, _>>().map_err(failed())
-    }
-
     /// The items that an import job was sent with, in the job's order.
     pub async fn import_items(&self, job: ImportJobId) -> Result<Vec<ImportItem>, ReadError> {
         let failed = || ReadError::of("the items of an import job");
         let rows = sqlx::query(ITEMS)
             .bind(job.0)
-            .fetch_all(&self.readers)
+            .fetch_all(&self.store.readers)
             .await
             .map_err(failed())?;
         let items = rows.iter().map(item_of);
@@ -136,10 +123,31 @@ impl Outbox {
         let ids: Vec<String> =
             sqlx::query_scalar("SELECT klaviyo_id FROM import_job WHERE klaviyo_id IS NOT NULL AND began_ms >= ?1")
                 .bind(since.as_millis())
-                .fetch_all(&self.readers)
+                .fetch_all(&self.store.readers)
                 .await
                 .map_err(ReadError::of("the known import jobs"))?;
         Ok(ids.into_iter().collect())
+    }
+}
+
+impl Reader {
+    /// The open import jobs, in short.
+    pub(in crate::outbox) async fn import_job_reports(&self) -> Result<Vec<ImportJobReport>, ReadError> {
+        let failed = || ReadError::of("the open import jobs");
+        let rows = sqlx::query(OPEN)
+            .fetch_all(&self.store.readers)
+            .await
+            .map_err(failed())?;
+        let report = |row| {
+            let job = job_of(row)?;
+            Ok(ImportJobReport {
+                klaviyo_id: job.klaviyo_id,
+                since: job.began,
+                profiles: job.items,
+            })
+        };
+        let reports = rows.iter().map(report);
+        reports.collect::<Result<_, _>>().map_err(failed())
     }
 }
 

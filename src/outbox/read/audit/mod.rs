@@ -11,9 +11,10 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Connection as _, Row};
 
 use crate::model::EventId;
+use crate::outbox::SCHEMA;
 use crate::outbox::error::{OpenError, ReadError};
 use crate::outbox::file::{connect, identity};
-use crate::outbox::{Outbox, SCHEMA};
+use crate::outbox::handles::Reader;
 
 use rules::RULES;
 
@@ -75,14 +76,14 @@ impl Audit {
     }
 }
 
-impl Outbox {
+impl Reader {
     /// Checks the outbox. With `deep`, SQLite also checks every page of the file.
     pub async fn audit(&self, deep: bool) -> Result<Audit, ReadError> {
-        let mut reader = self.readers.acquire().await.map_err(failed())?;
+        let mut reader = self.store.readers.acquire().await.map_err(failed())?;
         audit(&mut reader, deep).await.map_err(failed())
     }
 
-    /// As [`Outbox::audit`] with `deep`, for a file that no process has open. Opens it read-only. `None` where an older
+    /// As [`Reader::audit`] with `deep`, for a file that no process has open. Opens it read-only. `None` where an older
     /// version of the program created it, whose tables do not support all checks.
     pub async fn audit_file(path: &Path) -> Result<Option<Audit>, OpenError> {
         if identity::version(path).await? < SCHEMA {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::{DeliveryStatus, EventStatus};
+use crate::outbox::Outbox;
 use crate::outbox::tests::import_jobs::profile;
 use crate::outbox::tests::{Files, NOW, begin, claim_all, event, files, finish, plan, planned, settle, start};
 
@@ -12,6 +13,7 @@ async fn filled(files: &Files) -> Outbox {
     let behind = event("m-behind", &["d", "x"]);
     let behind_held = event("m-behind-held", &["e"]);
     outbox
+        .intake()
         .append(calls.into_iter().chain([behind, behind_held]).collect())
         .await
         .unwrap();
@@ -24,7 +26,7 @@ async fn filled(files: &Files) -> Outbox {
     finish(&outbox, 2, EventStatus::Dead).await;
     finish(&outbox, 3, EventStatus::Skipped).await;
     let profile = plan(&outbox, 4, profile("d")).await;
-    outbox.begin_import(vec![start(profile)]).await.unwrap();
+    outbox.queue().begin_import(vec![start(profile)]).await.unwrap();
     outbox
 }
 
@@ -54,8 +56,8 @@ async fn an_active_event_that_follows_an_active_one_breaks_no_rule() {
     let files = files();
     let outbox = files.open().await;
     let tracks = ["m1", "m2", "m3"].map(|message| event(message, &["a"]));
-    outbox.append(tracks.to_vec()).await.unwrap();
-    assert_eq!(outbox.claim(NOW, 10, 10, 10).await.unwrap().len(), 3);
+    outbox.intake().append(tracks.to_vec()).await.unwrap();
+    assert_eq!(outbox.queue().claim(NOW, 10, 10, 10).await.unwrap().len(), 3);
     let audit = outbox.audit(false).await.unwrap();
     assert!(audit.holds(), "{audit:?}");
 }

@@ -1,0 +1,110 @@
+//! The handles of the outbox, by right: who holds one can do what it names, and nothing else. Their methods are in the
+//! folders of their features.
+//!
+//! They are the seam on which another store can stand: domain types in and out, and no type of SQLite. Who changes or
+//! works off the queue also reads, so [`Queue`] and [`Control`] are [`Reader`]s too.
+
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::error::{ReadError, WriteError};
+use super::store::Store;
+use crate::clock::Witness;
+
+/// Stores what arrives. For ingest, and for the import of an archive.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    pub(super) store: Store,
+}
+
+/// Works off the queue: claim, plan, begin, settle, and pauses. For the scheduler.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    pub(super) reader: Reader,
+}
+
+/// Changes what is stored on behalf of an operator: replay, hold, release, discard, erase; and maintains the file.
+#[derive(Debug, Clone)]
+pub struct Control {
+    pub(super) reader: Reader,
+}
+
+/// Reads.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    pub(super) store: Store,
+}
+
+impl Deref for Queue {
+    type Target = Reader;
+
+    fn deref(&self) -> &Reader {
+        &self.reader
+    }
+}
+
+impl Deref for Control {
+    type Target = Reader;
+
+    fn deref(&self) -> &Reader {
+        &self.reader
+    }
+}
+
+impl Reader {
+    /// Cancelled when the disk failed. The process must then end with a failure.
+    pub fn fatal(&self) -> &CancellationToken {
+        &self.store.fatal
+    }
+
+    /// Whether the writer has ended, after a stop or a failure, so that nothing can be written any more.
+    pub fn has_ended(&self) -> bool {
+        self.store.orders.is_closed()
+    }
+
+    /// Why no new event is accepted at the moment, because of the disk or the backlog; `None` where events are
+    /// accepted.
+    pub fn refuses(&self) -> Option<WriteError> {
+        self.store.admission.rejection_cause()
+    }
+
+    /// The version of the SQLite library in this program.
+    pub async fn sqlite_version(&self) -> Result<String, ReadError> {
+        sqlx::query_scalar("SELECT sqlite_version()")
+            .fetch_one(&self.store.readers)
+            .await
+            .map_err(ReadError::of("the version of SQLite"))
+    }
+
+    /// The path of the file.
+    pub fn path(&self) -> &Path {
+        &self.store.path
+    }
+
+    /// Notified when there may be new work: events arrived, events became first in their queues, another process wrote.
+    /// Register before looking for work; otherwise a notification between the look and the wait is lost.
+    pub fn wake(&self) -> &Arc<Notify> {
+        &self.store.wake
+    }
+
+    /// The trusted time, which takes the earlier times stored in the file into account.
+    pub fn witness(&self) -> &Witness {
+        &self.store.witness
+    }
+
+    /// The value that [`Control::remember`] stored under a name.
+    pub async fn recall(&self, name: &str) -> Result<Option<String>, ReadError> {
+        self.store.recall(name).await
+    }
+}
+
+impl Control {
+    /// Stores a value under a name, also for later starts.
+    pub async fn remember(&self, name: String, value: String) -> Result<(), WriteError> {
+        self.store.remember(name, value).await
+    }
+}

@@ -1,0 +1,61 @@
+//! What the handles of the outbox share: the way to the writer, the connections that read, and the state of the file.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use sqlx::sqlite::SqlitePool;
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::command::{self, Command, GroupCommand, Order, Reply, Request};
+use super::error::{ReadError, WriteError};
+use super::file::lock::Lock;
+use super::intake::admission::Admission;
+use super::kv;
+use crate::clock::Witness;
+
+/// Clones share one writer, which ends when the last of them is dropped.
+#[derive(Debug, Clone)]
+pub(super) struct Store {
+    pub(super) orders: mpsc::Sender<Box<dyn Order>>,
+    pub(super) readers: SqlitePool,
+    pub(super) wake: Arc<Notify>,
+    pub(super) fatal: CancellationToken,
+    pub(super) admission: Arc<Admission>,
+    pub(super) path: PathBuf,
+    pub(super) unscrubbed: Arc<AtomicBool>,
+    pub(super) witness: Witness,
+    // Only in the daemon: held until the last handle is dropped.
+    pub(super) _lock: Option<Arc<Lock>>,
+}
+
+impl Store {
+    /// Sends a command to the writer, and waits until it is on disk.
+    pub(super) async fn ask<C: Command>(&self, command: C) -> Result<C::Reply, WriteError> {
+        let (order, reply) = command::single(command);
+        self.send::<C>(order, reply).await
+    }
+
+    /// As [`Store::ask`], for a command that is written together with others of its kind.
+    pub(super) async fn ask_grouped<C: GroupCommand>(&self, command: C) -> Result<C::Reply, WriteError> {
+        let (order, reply) = command::grouped(command);
+        self.send::<C>(order, reply).await
+    }
+
+    async fn send<C: Request>(&self, order: Box<dyn Order>, reply: Reply<C>) -> Result<C::Reply, WriteError> {
+        self.orders.send(order).await.map_err(|_| WriteError::Closed)?;
+        reply.await.map_err(|_| WriteError::Closed)?
+    }
+
+    /// Stores a value under a name, also for later starts.
+    pub(super) async fn remember(&self, name: String, value: String) -> Result<(), WriteError> {
+        self.ask(kv::Remember { name, value }).await
+    }
+
+    /// The value that [`Store::remember`] stored under a name.
+    pub(super) async fn recall(&self, name: &str) -> Result<Option<String>, ReadError> {
+        let value = kv::get(&self.readers, name).await;
+        value.map_err(ReadError::of("a kept value"))
+    }
+}
