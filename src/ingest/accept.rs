@@ -95,8 +95,8 @@ pub fn accept(
         new_id,
     };
     let events = match body {
-        Body::Call { .. } if webhook => vec![reader.read_item(&request.body)],
-        Body::Call { kind, .. } => vec![reader.read_or_reject(&request.body, kind)?],
+        Body::Call { fields, .. } if webhook => vec![reader.read_outlined(&request.body, Ok(fields), None)],
+        Body::Call { kind, fields } => vec![reader.read_or_reject(&request.body, fields, kind)?],
         Body::Batch(batch) => {
             let items = nonempty_items(&batch)?;
             reader.envelope = batch.envelope()?;
@@ -264,10 +264,28 @@ pub(super) struct Reader<'r> {
     pub(super) new_id: &'r mut dyn FnMut() -> String,
 }
 
+/// The fields of a call, which are read once, or why there are none.
+type Outline<'a> = Result<Fields<'a>, Flaw>;
+
+fn outline(payload: &str) -> Outline<'_> {
+    batch::fields(payload).map_err(|error| {
+        if error.is_data() {
+            Flaw::NotAnObject
+        } else {
+            Flaw::Unreadable(batch::detail(&error))
+        }
+    })
+}
+
 impl Reader<'_> {
     /// Reads the only call of a request: if it is flawed, the request is refused.
-    fn read_or_reject(&mut self, payload: &str, kind: Option<EventType>) -> Result<NewEvent, Rejection> {
-        match self.event(payload, kind) {
+    fn read_or_reject(
+        &mut self,
+        payload: &str,
+        fields: Fields<'_>,
+        kind: Option<EventType>,
+    ) -> Result<NewEvent, Rejection> {
+        match self.event(payload, Ok(fields), kind) {
             (event, None) => Ok(event),
             (_, Some(flaw)) => Err(Rejection::Flawed(flaw)),
         }
@@ -280,14 +298,19 @@ impl Reader<'_> {
 
     /// As [`Self::read_item`], for a known type: the call may leave it out.
     pub(super) fn read_item_as(&mut self, payload: &str, kind: Option<EventType>) -> NewEvent {
-        let (event, flaw) = self.event(payload, kind);
+        self.read_outlined(payload, outline(payload), kind)
+    }
+
+    /// As [`Self::read_item_as`], of a call whose fields were read before.
+    fn read_outlined(&mut self, payload: &str, fields: Outline<'_>, kind: Option<EventType>) -> NewEvent {
+        let (event, flaw) = self.event(payload, fields, kind);
         let refused = flaw.as_ref().map(dead_reason);
         NewEvent { refused, ..event }
     }
 
     /// The call, with everything of it that can be read, and its flaw. A flawed call keeps its identifiers too: a
     /// deletion request must find the person in dead events as well.
-    fn event(&mut self, payload: &str, kind: Option<EventType>) -> (NewEvent, Option<Flaw>) {
+    fn event(&mut self, payload: &str, fields: Outline<'_>, kind: Option<EventType>) -> (NewEvent, Option<Flaw>) {
         let mut event = NewEvent {
             traceparent: None,
             source: self.source.name.clone(),
@@ -302,28 +325,21 @@ impl Reader<'_> {
             envelope: self.envelope.as_ref().map(|envelope| Arc::clone(envelope.text())),
             refused: None,
         };
-        let flaw = self.fill(&mut event).err();
+        let flaw = fields.and_then(|fields| self.fill(&mut event, &fields)).err();
         if event.message_id.is_empty() {
             event.message_id = (self.new_id)();
         }
         (event, flaw)
     }
 
-    fn fill(&self, event: &mut NewEvent) -> Result<(), Flaw> {
-        let fields = batch::fields(&event.payload).map_err(|error| {
-            if error.is_data() {
-                Flaw::NotAnObject
-            } else {
-                Flaw::Unreadable(batch::detail(&error))
-            }
-        })?;
-        let message_id = message_id(&fields);
+    fn fill(&self, event: &mut NewEvent, fields: &Fields<'_>) -> Result<(), Flaw> {
+        let message_id = message_id(fields);
         if let Ok(Some(id)) = &message_id {
             event.message_id.clone_from(id);
         }
         let kind = match event.kind {
             Some(kind) => kind,
-            None => call_type(&fields)?,
+            None => call_type(fields)?,
         };
         event.kind = Some(kind);
         let limit = self.rules.config.max_event_bytes;
