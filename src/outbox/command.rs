@@ -207,23 +207,3 @@ pub(super) struct Written {
     pub(super) planned: HashMap<EventId, Vec<DeliveryId>>,
     pub(super) begun: std::vec::IntoIter<Begun>,
 }
-
-/// A statement changed an unexpected number of rows: the state in the file was not the state that the caller assumed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Unexpected {
-    /// The kind of the statement.
-    pub(super) what: &'static str,
-    pub(super) expected: usize,
-    pub(super) changed: usize,
-}
-
-impl Unexpected {
-    /// `None` where the numbers are the same.
-    pub(super) fn new(what: &'static str, expected: usize, changed: usize) -> Option<Self> {
-        (expected != changed).then_some(Self {
-            what,
-            expected,
-            changed,
-        })
-    }
-}

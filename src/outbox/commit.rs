@@ -4,11 +4,11 @@
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteConnection;
 
-use super::command::{Group, Order, Unexpected, Written};
+use super::command::{Group, Order, Written};
 use super::control::erase;
 use super::intake::append;
 use super::queue::{begin, plan, settle};
-use super::transaction::{Committed, Ticket, Transaction};
+use super::transaction::{Committed, Ticket, Transaction, Unexpected};
 
 /// How many events are pending, from the count that the triggers on `event` keep.
 pub(super) const PENDING: &str = "SELECT value FROM counter WHERE name = 'status_pending'";

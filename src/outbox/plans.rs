@@ -45,7 +45,7 @@ async fn hot_statements_scan_no_table_that_grows() {
         ("owed", crate::outbox::queue::work::DELIVERIES),
         ("dead since", crate::outbox::read::stopped::DEAD_SINCE),
         ("what may begin", crate::outbox::queue::begin::MAY_BEGIN),
-        ("known", crate::outbox::intake::arrival::KNOWN),
+        ("known", crate::outbox::read::known::KNOWN),
         ("open import jobs", crate::outbox::queue::import_job::OPEN),
         ("their events", crate::outbox::queue::import_job::EVENTS),
         ("their items", crate::outbox::queue::import_job::ITEMS),
@@ -92,7 +92,7 @@ async fn hot_statements_scan_no_table_that_grows() {
 async fn a_known_message_is_found_by_its_whole_key() {
     let files = files();
     let outbox = files.open().await;
-    let steps = steps(&outbox, crate::outbox::intake::arrival::KNOWN).await;
+    let steps = steps(&outbox, crate::outbox::read::known::KNOWN).await;
     let by_key = |step: &String| step.contains("(source=? AND message_id=?)");
     assert!(steps.last().is_some_and(by_key), "{steps:?}");
 }

@@ -12,8 +12,6 @@ use futures_util::TryStreamExt as _;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{Arguments as _, AssertSqlSafe, Either, Encode, Executor as _, Sqlite, Type};
 
-use super::command::Unexpected;
-
 /// Begins a transaction that may write the tables: their triggers reject all other writes.
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE; INSERT INTO write_guard (id) VALUES (1)";
 /// Commits it; it is on disk when this returns.
@@ -167,6 +165,26 @@ impl Committed {
     /// What a piece has done; nothing if it was not queued.
     pub(super) fn take(&mut self, ticket: Option<Ticket>) -> Done {
         ticket.map_or_else(Done::default, |Ticket(place)| std::mem::take(&mut self.results[place]))
+    }
+}
+
+/// A statement changed an unexpected number of rows: the state in the file was not the state that the caller assumed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unexpected {
+    /// The kind of the statement.
+    pub(super) what: &'static str,
+    pub(super) expected: usize,
+    pub(super) changed: usize,
+}
+
+impl Unexpected {
+    /// `None` where the numbers are the same.
+    pub(super) fn new(what: &'static str, expected: usize, changed: usize) -> Option<Self> {
+        (expected != changed).then_some(Self {
+            what,
+            expected,
+            changed,
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::{Heartbeats, Instruments};
-use crate::outbox::command::{Effects, Order, Unexpected};
+use crate::outbox::command::{Effects, Order};
 use crate::outbox::commit;
 use crate::outbox::error::{Severity, WriteError, severity};
 use crate::outbox::file::lock::Lock;
@@ -20,6 +20,7 @@ use crate::outbox::file::{connect, disk};
 use crate::outbox::intake::admission::Admission;
 use crate::outbox::maintain::checkpoint::Checkpoints;
 use crate::outbox::maintain::scrub::{self, Scrub, Task};
+use crate::outbox::transaction::Unexpected;
 
 /// The maximum number of commands in one transaction.
 const GROUP: usize = 512;

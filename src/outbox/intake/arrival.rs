@@ -4,14 +4,9 @@
 
 use std::collections::HashMap;
 
-use serde_json::json;
 use sqlx::Row as _;
 
-use super::fingerprint::{fingerprint, other_id};
-use crate::model::NewEvent;
-use crate::outbox::error::ReadError;
-use crate::outbox::handles::Reader;
-use crate::outbox::rows::{self, EventRow, storable};
+use crate::outbox::rows::{self, EventRow};
 use crate::outbox::transaction::Transaction;
 
 /// The result of storing an event.
@@ -49,14 +44,6 @@ const MESSAGES: &str = "
       AND m.event_id <> (SELECT value FROM counter WHERE name = 'last_id') + 1 + j.key";
 
 const COUNT_REPEATS: &str = "UPDATE counter SET value = value + ?1 WHERE name = 'repeats'";
-
-/// The positions of the events that are copies, with one lookup in the primary key for each id. CROSS JOIN fixes the
-/// join order: otherwise SQLite reads all messages of the source. ?1: the source; ?2: JSON array of (message id, new
-/// id, fingerprint) of each event.
-pub(in crate::outbox) const KNOWN: &str = "
-    SELECT j.key FROM json_each(?2) AS j CROSS JOIN message AS m
-    ON m.source = ?1 AND m.message_id IN (j.value ->> 0, j.value ->> 1)
-    WHERE coalesce(m.fingerprint = j.value ->> 2, 1)";
 
 /// Stores the message ids of events. An event whose id belongs to another call gets a new id and is marked as dead.
 /// Returns the rows as JSON and the result for each event.
@@ -101,42 +88,10 @@ async fn store(transaction: &mut Transaction<'_>, rows: &str) -> Result<HashMap<
     Ok(taken)
 }
 
-impl Reader {
-    /// Whether each of these events of one source is a copy of a stored event.
-    pub async fn known(&self, source: &str, events: &[NewEvent]) -> Result<Vec<bool>, ReadError> {
-        let ids = events.iter().map(|event| {
-            let (id, fingerprint) = (&event.message_id, fingerprint(event));
-            let id = storable(id);
-            json!([id, other_id(&id, fingerprint), fingerprint])
-        });
-        let ids: Vec<_> = ids.collect();
-        let known: Vec<i64> = sqlx::query_scalar(KNOWN)
-            .bind(source)
-            .bind(json!(ids).to_string())
-            .fetch_all(&self.store.readers)
-            .await
-            .map_err(ReadError::of("known message ids"))?;
-        let mut is_known = vec![false; events.len()];
-        for place in known.into_iter().filter_map(|place| usize::try_from(place).ok()) {
-            is_known[place] = true;
-        }
-        Ok(is_known)
-    }
-
-    /// How many copies have been received in total.
-    pub(in crate::outbox) async fn repeats(&self) -> Result<i64, ReadError> {
-        sqlx::query_scalar("SELECT value FROM counter WHERE name = 'repeats'")
-            .fetch_one(&self.store.readers)
-            .await
-            .map_err(ReadError::of("the number of calls that came again"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::EventStatus;
-    use crate::model::{EventType, Identifier, IdentifierKind};
+    use crate::model::{EventStatus, EventType, Identifier, IdentifierKind, NewEvent};
     use crate::outbox::tests::{count, event, files, finish};
 
     fn person(id: &str) -> Vec<Identifier> {

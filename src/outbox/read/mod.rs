@@ -6,6 +6,7 @@ pub(in crate::outbox) mod dead;
 pub(in crate::outbox) mod event;
 pub(in crate::outbox) mod export;
 pub(in crate::outbox) mod gist;
+pub(in crate::outbox) mod known;
 pub(in crate::outbox) mod library;
 pub(in crate::outbox) mod neighbours;
 pub(in crate::outbox) mod overview;
