@@ -1,12 +1,11 @@
-//! Colours of words on a terminal, by the common conventions.
-//!
-//! No colours if stdout is not a terminal, or `NO_COLOR` is set (<https://no-color.org>), or the terminal is dumb;
-//! always colours if `CLICOLOR_FORCE` is set (<https://bixense.com/clicolors>). Colour is never the only sign: the word
-//! has the same information.
+//! Colours of words on a terminal, by the common conventions (`NO_COLOR`, `CLICOLOR_FORCE`, `TERM=dumb`), which `anstream`
+//! follows. Colour is never the only sign: the word has the same information.
 
-use std::env;
-use std::io::{self, IsTerminal as _};
+use std::io;
 use std::sync::LazyLock;
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::AnsiColor;
 
 /// The meaning of a colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,11 +24,12 @@ pub(super) fn tone(tone: Tone, text: &str) -> String {
         return text.to_owned();
     }
     let colour = match tone {
-        Tone::Good => 32,
-        Tone::Note => 33,
-        Tone::Bad => 31,
+        Tone::Good => AnsiColor::Green,
+        Tone::Note => AnsiColor::Yellow,
+        Tone::Bad => AnsiColor::Red,
     };
-    format!("\u{1b}[{colour}m{text}\u{1b}[0m")
+    let style = colour.on_default();
+    format!("{style}{text}{style:#}")
 }
 
 /// The tone of a status of an event or a delivery.
@@ -42,33 +42,4 @@ pub(super) fn of_status(word: &str) -> Option<Tone> {
     }
 }
 
-static COLOURED: LazyLock<bool> = LazyLock::new(|| {
-    let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
-    let forced = set("CLICOLOR_FORCE").is_some_and(|value| value != "0");
-    let dumb = set("TERM").is_some_and(|term| term == "dumb");
-    let able = io::stdout().is_terminal() && !dumb;
-    coloured(able, forced, set("NO_COLOR").is_some())
-});
-
-fn coloured(able: bool, forced: bool, unwanted: bool) -> bool {
-    !unwanted && (forced || able)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn colours_are_for_terminals_unless_somebody_says_otherwise() {
-        for (able, forced, unwanted, expected) in [
-            (true, false, false, true),
-            (false, false, false, false),
-            (true, false, true, false),
-            (false, true, false, true),
-            (true, true, true, false),
-        ] {
-            let found = coloured(able, forced, unwanted);
-            assert_eq!(found, expected, "{able} {forced} {unwanted}");
-        }
-    }
-}
+static COLOURED: LazyLock<bool> = LazyLock::new(|| AutoStream::choice(&io::stdout()) != ColorChoice::Never);
