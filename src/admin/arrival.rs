@@ -12,7 +12,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::sync::Semaphore;
 
 use super::refusal::Refusal;
-use crate::listener::keeping;
+use crate::listener::with_guard;
 
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(10);
@@ -22,7 +22,7 @@ pub(super) async fn admit(State(permits): State<Arc<Semaphore>>, request: Reques
     let Ok(permit) = permits.try_acquire_owned() else {
         return Refusal::busy().into_response();
     };
-    next.run(request).await.map(|body| keeping(body, permit))
+    next.run(request).await.map(|body| with_guard(body, permit))
 }
 
 /// Reads a body of at most `most` bytes.

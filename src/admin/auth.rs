@@ -97,7 +97,7 @@ impl Auth {
     /// Checks the token; without a configured token, checks that the request uses one of this machine's own names.
     fn check(&self, head: &Parts, clock: &dyn Clock) -> Result<(), Refusal> {
         if self.token.is_none() {
-            return if browser::asks_this_machine(head) {
+            return if browser::is_for_this_machine(head) {
                 Ok(())
             } else {
                 Err(Refusal::OTHER_HOST)

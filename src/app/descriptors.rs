@@ -6,7 +6,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::{Config, Endpoint};
-use crate::listener::{Terms, Tls, Trusted};
+use crate::listener::{ServeOptions, Tls, Trusted};
 
 /// Descriptors of the program itself: SQLite's files (about seven connections), the runtime, the log, the ports, the
 /// files read at a reload, and connections that are accepted and have no slot yet.
@@ -79,29 +79,29 @@ impl Shares {
     }
 
     /// The limits under which the ingest port serves its connections.
-    pub(super) fn of_ingest(self, config: &Config, tls: Option<&Tls>) -> Terms {
-        Terms {
+    pub(super) fn of_ingest(self, config: &Config, tls: Option<&Tls>) -> ServeOptions {
+        ServeOptions {
             tls: tls.cloned(),
-            places: self.ingest,
+            slots: self.ingest,
             trusted: Trusted::new(&config.ingest.trusted_proxies),
-            ..Terms::default()
+            ..ServeOptions::default()
         }
     }
 
     /// The same for the admin port.
-    pub(super) fn of_admin(self, config: &Config) -> Terms {
-        Terms {
-            places: self.admin,
+    pub(super) fn of_admin(self, config: &Config) -> ServeOptions {
+        ServeOptions {
+            slots: self.admin,
             trusted: Trusted::new(&config.admin.trusted_proxies),
-            ..Terms::default()
+            ..ServeOptions::default()
         }
     }
 
     /// The same for the embedded sandbox.
-    pub(super) fn of_sandbox(self) -> Terms {
-        Terms {
-            places: self.sandbox,
-            ..Terms::default()
+    pub(super) fn of_sandbox(self) -> ServeOptions {
+        ServeOptions {
+            slots: self.sandbox,
+            ..ServeOptions::default()
         }
     }
 

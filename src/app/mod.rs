@@ -30,7 +30,7 @@ use crate::config::{AnalyticsJs, Config, Endpoint, OutboxConfig};
 use crate::console;
 use crate::delivery::Sender;
 use crate::ingest::{Ingest, ReloadableIngest};
-use crate::listener::{self, Terms, Tls};
+use crate::listener::{self, ServeOptions, Tls};
 use crate::metrics::{Instruments, Metrics};
 use crate::model::SourceRules;
 use crate::operator::ExplainSettings;
@@ -101,8 +101,8 @@ impl App {
         let sources = sources.map(|source| source.name.as_str());
         let instruments = Instruments::new(Arc::clone(&clock), sources);
         let shares = Shares::of(descriptors::raise(), &config);
-        let terms = [shares.of_ingest(&config, tls.as_ref()), shares.of_admin(&config)];
-        let (outbox, ports) = waiting::open(&config, &clock, &instruments, &terms).await?;
+        let options = [shares.of_ingest(&config, tls.as_ref()), shares.of_admin(&config)];
+        let (outbox, ports) = waiting::open(&config, &clock, &instruments, &options).await?;
         let ingest = ingest(&config, &outbox, &clock)?.with_metrics(instruments.metrics.clone());
         let api = ReloadableIngest::new(ingest);
         let sandbox = match config.klaviyo.endpoint {
@@ -133,7 +133,7 @@ impl App {
             config,
         };
         instruments.metrics.sandbox(app.sandbox.is_some());
-        app.open_ports(ports, terms, app.admin(&instruments));
+        app.open_ports(ports, options, app.admin(&instruments));
         app.start_maintenance(instruments.metrics.clone());
         supervisor::ready();
         app.log_addresses();
@@ -185,7 +185,7 @@ impl App {
         ));
     }
 
-    fn open_ports(&self, ports: Ports, terms: [Terms; 2], admin: Admin) {
+    fn open_ports(&self, ports: Ports, options: [ServeOptions; 2], admin: Admin) {
         let (outbox, pulse) = (admin.outbox.clone(), admin.instruments.heartbeats.clone());
         let is_alive = move || admin::is_alive(&outbox, &pulse);
         self.ports.spawn(supervisor::watch(is_alive, self.stop_ports.clone()));
@@ -200,15 +200,15 @@ impl App {
                 tls.watch(stop, changed).await;
             });
         }
-        let (admin, [ingest, operator]) = (Arc::new(admin), terms);
-        self.ports.spawn(listener::serve_by(
+        let (admin, [ingest, operator]) = (Arc::new(admin), options);
+        self.ports.spawn(listener::serve_with(
             ingest,
             ports.ingest,
             self.api.routes(),
             stop.clone(),
             DRAIN,
         ));
-        self.ports.spawn(listener::serve_by(
+        self.ports.spawn(listener::serve_with(
             operator,
             ports.admin,
             admin::routes(Arc::clone(&admin), console::routes(&admin)),
@@ -305,8 +305,8 @@ impl LocalSandbox {
         let state = Sandbox::new(options, Arc::clone(clock));
         let address = port.local_addr()?;
         let stop = CancellationToken::new();
-        let terms = shares.of_sandbox();
-        let serving = listener::serve_by(terms, port, state.routes(), stop.clone(), DRAIN);
+        let options = shares.of_sandbox();
+        let serving = listener::serve_with(options, port, state.routes(), stop.clone(), DRAIN);
         Ok(Self {
             address,
             state,

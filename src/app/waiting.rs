@@ -17,7 +17,7 @@ use crate::admin;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ingest;
-use crate::listener::{self, Terms};
+use crate::listener::{self, ServeOptions};
 use crate::metrics::Instruments;
 use crate::outbox::{OpenError, Outbox, WriteError, free_inodes};
 
@@ -30,12 +30,12 @@ pub(super) struct Ports {
     pub(super) admin: TcpListener,
 }
 
-/// Opens the outbox, then the ports; in the other order when the disk is full. `terms` are those of ingest and admin.
+/// Opens the outbox, then the ports; in the other order when the disk is full. `options` are those of ingest and admin.
 pub(super) async fn open(
     config: &Config,
     clock: &Arc<dyn Clock>,
     instruments: &Instruments,
-    terms: &[Terms; 2],
+    options: &[ServeOptions; 2],
 ) -> anyhow::Result<(Outbox, Ports)> {
     let open = || Outbox::open_measured(&config.outbox, clock.now(), Some(instruments.clone()));
     let wants_space = |error: &OpenError| error.wants_space(&config.outbox.path);
@@ -45,7 +45,7 @@ pub(super) async fn open(
         Err(error) => return Err(error.into()),
     };
     let ports = Ports::bind(config).await?;
-    let closed = Closed::start(&ports, config, terms)?;
+    let closed = Closed::start(&ports, config, options)?;
     supervisor::ready();
     let (ingest, admin) = (ports.ingest.local_addr()?, ports.admin.local_addr()?);
     let error = format!("{:#}", anyhow::Error::from(error));
@@ -85,21 +85,21 @@ struct Closed {
 }
 
 impl Closed {
-    fn start(ports: &Ports, config: &Config, terms: &[Terms; 2]) -> anyhow::Result<Self> {
+    fn start(ports: &Ports, config: &Config, options: &[ServeOptions; 2]) -> anyhow::Result<Self> {
         let closed = Self {
             stop: CancellationToken::new(),
             serving: TaskTracker::new(),
         };
         let sources = config.ingest.sources.clone();
         let api = ingest::unavailable(sources, WriteError::DiskFull);
-        let [of_ingest, of_admin] = terms.clone();
-        for (port, terms, routes) in [
+        let [of_ingest, of_admin] = options.clone();
+        for (port, options, routes) in [
             (&ports.ingest, of_ingest, api),
             (&ports.admin, of_admin, admin::closed(&WriteError::DiskFull)),
         ] {
             let port = another(port)?;
             let stop = closed.stop.clone();
-            let serve = listener::serve_by(terms, port, routes, stop, DRAIN);
+            let serve = listener::serve_with(options, port, routes, stop, DRAIN);
             closed.serving.spawn(serve);
         }
         Ok(closed)

@@ -1,24 +1,24 @@
 //! Time and randomness, passed in as a parameter: nothing else in the program reads the wall clock or draws a random
 //! number.
 //!
-//! A clock may be wrong. Actions that cannot be undone and depend on an age also use a [`Witness`].
+//! A clock may be wrong. Actions that cannot be undone and depend on an age also use a [`TrustedTime`].
 
-mod witness;
+mod trusted;
 
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use crate::model::Timestamp;
 
-pub use witness::Witness;
+pub use trusted::TrustedTime;
 
 /// The first of November 2026: this version was written later, so a clock that shows an earlier time is wrong.
-const WRITTEN: Timestamp = Timestamp::from_millis(1_793_491_200_000);
+const VERSION_WRITTEN: Timestamp = Timestamp::from_millis(1_793_491_200_000);
 
 /// Whether a clock that shows this time may be right. One that was never set shows 1970, or the time of the last
 /// shutdown.
 pub fn is_set(now: Timestamp) -> bool {
-    now >= WRITTEN
+    now >= VERSION_WRITTEN
 }
 
 /// The source of time and randomness.
@@ -76,9 +76,9 @@ pub(crate) mod tests {
     use super::*;
 
     /// A clock for tests: the wall-clock time and the monotonic time, both as given.
-    pub(crate) struct Hands(pub(crate) Timestamp, pub(crate) Duration);
+    pub(crate) struct FixedClock(pub(crate) Timestamp, pub(crate) Duration);
 
-    impl Clock for Hands {
+    impl Clock for FixedClock {
         fn now(&self) -> Timestamp {
             self.0
         }

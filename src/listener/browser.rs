@@ -52,7 +52,7 @@ fn host(head: &Parts) -> Option<&str> {
 }
 
 /// Whether the host of the request cannot be another site's own name for this machine.
-pub fn asks_this_machine(head: &Parts) -> bool {
+pub fn is_for_this_machine(head: &Parts) -> bool {
     host(head).is_none_or(is_of_this_machine)
 }
 
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_browser_says_where_its_page_is_from() {
+    fn the_headers_of_a_browser_name_the_site_of_its_page() {
         for (headers, expected) in [
             (&[][..], Site::Unsaid),
             (&[("sec-fetch-site", "none")], Site::Unsaid),

@@ -26,13 +26,13 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt as _;
 
+use super::guarded_body::with_guard;
 use super::lingering::Lingering;
 use super::peer::Peer;
-use super::places::Place;
-use super::sending::keeping;
+use super::slots::Slot;
 use super::tls::{Opened, https_only};
 use super::traffic::{Phase, State, Traffic};
-use super::{Terms, Times};
+use super::{ServeOptions, Times};
 
 /// Concurrent requests on one HTTP/2 connection.
 const STREAMS: u32 = 100;
@@ -42,38 +42,38 @@ const PING_EVERY: Duration = Duration::from_secs(30);
 /// The settings that every connection of a port is served with.
 pub(super) struct Server {
     http: auto::Builder<TokioExecutor>,
-    terms: Terms,
+    options: ServeOptions,
     routes: Router,
 }
 
 impl Server {
-    pub(super) fn new(terms: Terms, routes: Router) -> Self {
+    pub(super) fn new(options: ServeOptions, routes: Router) -> Self {
         Self {
             http: http(),
-            terms,
+            options,
             routes,
         }
     }
 
     /// Serves one connection to its end.
-    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, from: SocketAddr, place: Place) {
-        let head = Instant::now() + self.terms.times.head;
-        let Some(tls) = &self.terms.tls else {
-            return self.answer(stream, from, place, head, self.routes.clone()).await;
+    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, from: SocketAddr, slot: Slot) {
+        let head = Instant::now() + self.options.times.head;
+        let Some(tls) = &self.options.tls else {
+            return self.answer(stream, from, slot, head, self.routes.clone()).await;
         };
         // During a handshake there is no request yet: the connection is dropped at once.
         let opened = tokio::select! {
-            () = place.close.cancelled() => return,
-            () = place.cut.cancelled() => return,
+            () = slot.close.cancelled() => return,
+            () = slot.cut.cancelled() => return,
             opened = tokio::time::timeout_at(head, tls.open(stream)) => opened,
         };
         match opened {
             Ok(Ok(Opened::Tls(stream))) => {
-                self.answer(*stream, from, place, head, self.routes.clone()).await;
+                self.answer(*stream, from, slot, head, self.routes.clone()).await;
             }
             Ok(Ok(Opened::Plain(stream))) => {
                 tracing::debug!("plain HTTP on a port with TLS; answered 400");
-                self.answer(stream, from, place, head, https_only()).await;
+                self.answer(stream, from, slot, head, https_only()).await;
             }
             Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
             Err(_) => tracing::debug!("TLS handshake took too long"),
@@ -85,24 +85,24 @@ impl Server {
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         from: SocketAddr,
-        place: Place,
+        slot: Slot,
         head: Instant,
         routes: Router,
     ) {
-        let times = &self.terms.times;
-        let place = Arc::new(place);
+        let times = &self.options.times;
+        let slot = Arc::new(slot);
         let traffic = Traffic::new();
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(times.write));
         let stream = Lingering::new(Box::pin(stream), Arc::clone(&traffic));
         let mut changes = traffic.subscribe();
-        let (peer, asked) = (Peer::new(from, self.terms.trusted.clone()), Arc::clone(&place));
+        let (peer, asked) = (Peer::new(from, self.options.trusted.clone()), Arc::clone(&slot));
         let service = service_fn(move |request| respond(request, &routes, &peer, &asked, &traffic));
         let connection = self.http.serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection);
         let mut is_closing = false;
         let mut wait = Wait::first(head);
-        let mut end = pin!(sleep_until(Instant::now() + self.terms.age()));
+        let mut end = pin!(sleep_until(Instant::now() + self.options.age()));
         loop {
             tokio::select! {
                 ended = connection.as_mut() => {
@@ -112,7 +112,7 @@ impl Server {
                     return;
                 }
                 Ok(()) = changes.changed() => {
-                    wait.follow(*changes.borrow_and_update(), times);
+                    wait.update(*changes.borrow_and_update(), times);
                     continue;
                 }
                 () = &mut wait.until, if wait.is_timed(is_closing) => {
@@ -120,8 +120,8 @@ impl Server {
                         return tracing::debug!("connection closed: no whole request head came in time");
                     }
                 }
-                () = place.cut.cancelled() => return tracing::debug!("connection closed: its place was needed"),
-                () = place.close.cancelled(), if !is_closing => {}
+                () = slot.cut.cancelled() => return tracing::debug!("connection closed: its place was needed"),
+                () = slot.close.cancelled(), if !is_closing => {}
                 () = &mut end => {
                     if is_closing {
                         return tracing::debug!("connection cut: what was in progress took too long");
@@ -149,7 +149,7 @@ impl Wait {
         }
     }
 
-    fn follow(&mut self, state: State, times: &Times) {
+    fn update(&mut self, state: State, times: &Times) {
         self.phase = state.phase();
         let longest = match self.phase {
             Phase::Idle => times.idle,
@@ -184,28 +184,28 @@ fn respond(
     mut request: Request<Incoming>,
     routes: &Router,
     peer: &Peer,
-    place: &Arc<Place>,
+    slot: &Arc<Slot>,
     traffic: &Arc<Traffic>,
 ) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
     let is_http_2 = request.version() == Version::HTTP_2;
-    let asking = (place.ask(), traffic.begin(is_http_2));
-    let routes = names_one_host(&request).then(|| routes.clone());
+    let asking = (slot.request_started(), traffic.begin(is_http_2));
+    let routes = has_one_host(&request).then(|| routes.clone());
     request.extensions_mut().insert(peer.clone());
     async move {
         let response = match routes {
             Some(routes) => routes.oneshot(request.map(Body::new)).await?,
-            None => one_host_only(),
+            None => one_host_required(),
         };
-        Ok(response.map(|body| keeping(body, asking)))
+        Ok(response.map(|body| with_guard(body, asking)))
     }
 }
 
 /// HTTP/1.1 requires exactly one `Host`: of two, this program could use one and a proxy the other (RFC 9112, 3.2).
-fn names_one_host(request: &Request<Incoming>) -> bool {
+fn has_one_host(request: &Request<Incoming>) -> bool {
     request.version() != Version::HTTP_11 || request.headers().get_all(header::HOST).iter().count() == 1
 }
 
-fn one_host_only() -> Response<Body> {
+fn one_host_required() -> Response<Body> {
     let plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
     let words = "a request of HTTP/1.1 needs one Host header\n";
     (StatusCode::BAD_REQUEST, plain, words).into_response()

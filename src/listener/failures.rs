@@ -7,12 +7,12 @@ const EVERY: Duration = Duration::from_mins(1);
 
 /// The failures since they were last logged.
 #[derive(Debug, Default)]
-pub(super) struct Failures {
+pub(super) struct AcceptFailures {
     count: u64,
     logged_at: Option<Duration>,
 }
 
-impl Failures {
+impl AcceptFailures {
     /// Counts one more. When a line is due, returns how many there were since the last one.
     pub(super) fn count(&mut self, now: Duration) -> Option<u64> {
         self.count += 1;
@@ -30,7 +30,7 @@ mod tests {
 
     #[test]
     fn failures_are_logged_once_a_minute_with_their_number() {
-        let mut failures = Failures::default();
+        let mut failures = AcceptFailures::default();
         let logged = (0..1_300).filter_map(|tenth| failures.count(Duration::from_millis(tenth * 100)));
         assert_eq!(logged.collect::<Vec<_>>(), [1, 600, 600]);
     }

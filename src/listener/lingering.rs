@@ -88,7 +88,7 @@ impl<S> Lingering<S> {
         Poll::Pending
     }
 
-    fn turn_deaf(&mut self, context: &Context<'_>) {
+    fn stop_reading(&mut self, context: &Context<'_>) {
         self.is_deaf = true;
         // The next read starts the timer.
         context.waker().wake_by_ref();
@@ -104,7 +104,7 @@ impl<S> Lingering<S> {
         self.is_writing = result.is_pending();
         match result {
             Poll::Ready(Err(_)) if self.may_linger() => {
-                self.turn_deaf(context);
+                self.stop_reading(context);
                 Poll::Ready(Ok(bytes))
             }
             result @ (Poll::Ready(_) | Poll::Pending) => result,
@@ -156,7 +156,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Lingering<S> {
         }
         match Pin::new(&mut self.stream).poll_flush(context) {
             Poll::Ready(Err(_)) if self.may_linger() => {
-                self.turn_deaf(context);
+                self.stop_reading(context);
                 Poll::Ready(Ok(()))
             }
             result @ (Poll::Ready(_) | Poll::Pending) => result,

@@ -1,7 +1,7 @@
 //! The accept loop under every port of the program: ingest, admin and sandbox serve their routes through it.
 //!
 //! Promises that a slow or silent client uses a bounded time and number of slots ([`Times`], `connection`), and does
-//! not prevent the answers to others (`places`); that a failing `accept` never ends the loop; and that a shutdown lets
+//! not prevent the answers to others (`slots`); that a failing `accept` never ends the loop; and that a shutdown lets
 //! answers in progress finish within a deadline. With a [`Tls`] a port speaks only TLS, and its certificate can be
 //! replaced while it serves. Reads the certificate's files; may use the clock. [`browser`] reads what a request
 //! contains about the web page that sent it.
@@ -10,10 +10,10 @@ pub mod browser;
 mod certificate;
 mod connection;
 mod failures;
+mod guarded_body;
 mod lingering;
 mod peer;
-mod places;
-mod sending;
+mod slots;
 mod tls;
 mod traffic;
 
@@ -27,17 +27,17 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use certificate::{CertificateError, Files};
+pub use guarded_body::with_guard;
 pub use peer::{Peer, Trusted};
-pub use sending::keeping;
 pub use tls::Tls;
 
 use crate::clock::{Clock, SystemClock};
 use connection::Server;
-use failures::Failures;
-use places::Places;
+use failures::AcceptFailures;
+use slots::Slots;
 
 /// Concurrent connections where no number is given: below the usual limit of 1,024 open files.
-const PLACES: usize = 768;
+const SLOTS: usize = 768;
 /// The delay after a failed `accept` (mostly because file descriptors are used up), to avoid a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -73,11 +73,11 @@ impl Default for Times {
 
 /// The settings of the connections of a port.
 #[derive(Clone)]
-pub struct Terms {
+pub struct ServeOptions {
     /// The certificate it speaks TLS with; `None`: it speaks plain HTTP.
     pub tls: Option<Tls>,
     /// Concurrent connections, in their handshake or after it.
-    pub places: usize,
+    pub slots: usize,
     /// The proxies that are trusted, and may have more than an eighth of the slots.
     pub trusted: Trusted,
     /// The time limits.
@@ -86,11 +86,11 @@ pub struct Terms {
     pub clock: Arc<dyn Clock>,
 }
 
-impl Default for Terms {
+impl Default for ServeOptions {
     fn default() -> Self {
         Self {
             tls: None,
-            places: PLACES,
+            slots: SLOTS,
             trusted: Trusted::default(),
             times: Times::default(),
             clock: Arc::new(SystemClock),
@@ -98,7 +98,7 @@ impl Default for Terms {
     }
 }
 
-impl Terms {
+impl ServeOptions {
     /// The age at which a connection ends.
     fn age(&self) -> Duration {
         self.times.age.mul_f64(0.9 + 0.2 * self.clock.chance())
@@ -124,16 +124,22 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
 
 /// Serves `routes` over plain HTTP until `stop`, then lets requests in progress finish for at most `drain`.
 pub async fn serve(listener: TcpListener, routes: Router, stop: CancellationToken, drain: Duration) {
-    serve_by(Terms::default(), listener, routes, stop, drain).await;
+    serve_with(ServeOptions::default(), listener, routes, stop, drain).await;
 }
 
 /// As [`serve`], with these settings.
-pub async fn serve_by(terms: Terms, listener: TcpListener, routes: Router, stop: CancellationToken, drain: Duration) {
-    let clock = Arc::clone(&terms.clock);
-    let places = Places::new(terms.places, terms.trusted.clone(), Arc::clone(&clock));
-    let server = Arc::new(Server::new(terms, routes));
+pub async fn serve_with(
+    options: ServeOptions,
+    listener: TcpListener,
+    routes: Router,
+    stop: CancellationToken,
+    drain: Duration,
+) {
+    let clock = Arc::clone(&options.clock);
+    let slots = Slots::new(options.slots, options.trusted.clone(), Arc::clone(&clock));
+    let server = Arc::new(Server::new(options, routes));
     let (connections, cut) = (TaskTracker::new(), CancellationToken::new());
-    let mut failures = Failures::default();
+    let mut failures = AcceptFailures::default();
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         let (stream, from) = match accepted {
             Ok(accepted) => accepted,
@@ -145,14 +151,14 @@ pub async fn serve_by(terms: Terms, listener: TcpListener, routes: Router, stop:
                 continue;
             }
         };
-        let admitted = stop.run_until_cancelled(places.admit(from.ip(), &stop));
-        let Some(Some(place)) = admitted.await else {
+        let admitted = stop.run_until_cancelled(slots.admit(from.ip(), &stop));
+        let Some(Some(slot)) = admitted.await else {
             continue;
         };
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "connection keeps Nagle's delay");
         }
-        let connection = Arc::clone(&server).serve(stream, from, place);
+        let connection = Arc::clone(&server).serve(stream, from, slot);
         // A connection that is dropped ends at once, together with everything its routes hold.
         let cut = cut.clone();
         connections.spawn(async move { cut.run_until_cancelled(connection).await });

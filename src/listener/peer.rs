@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_is_named_by_trusted_proxies_alone() {
+    fn only_trusted_proxies_name_the_client() {
         for (peer, headers, expected) in [
             ("192.0.2.1", &[][..], "192.0.2.1"),
             ("192.0.2.1", &["198.51.100.7"], "192.0.2.1"),
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_is_trusted_unless_said_otherwise() {
+    fn this_machine_is_trusted_by_default() {
         let trusted = Trusted::default();
         for address in ["127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1"] {
             assert!(trusted.contains(address.parse().unwrap()), "{address}");

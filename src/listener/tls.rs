@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::certificate::{CertificateError, Files, Pair, Stamp};
 
 /// How often the files are checked.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const CHECK_EVERY: Duration = Duration::from_secs(2);
 /// The protocols that a port offers, in the order of preference (RFC 7301).
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
@@ -90,7 +90,7 @@ impl Tls {
     /// Checks the files until `stop`, and calls `changed` each time they have changed and are stable again, so that a
     /// certificate is not loaded between the replacement of its file and that of its key.
     pub async fn watch(&self, stop: CancellationToken, changed: impl Fn()) {
-        let mut pace = tokio::time::interval(LOOK_EVERY);
+        let mut pace = tokio::time::interval(CHECK_EVERY);
         let mut seen = None;
         while stop.run_until_cancelled(pace.tick()).await.is_some() {
             let stamp = self.0.files.stamp();

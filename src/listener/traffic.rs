@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_http_2_sends_between_requests_begins_none() {
+    fn http_2_frames_between_requests_begin_none() {
         let traffic = Traffic::new();
         let both = [traffic.begin(true), traffic.begin(true)];
         let [one, other] = both;

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::{ReadError, WriteError};
 use super::store::Store;
-use crate::clock::Witness;
+use crate::clock::TrustedTime;
 
 /// Stores what arrives. For ingest, and for the import of an archive.
 #[derive(Debug, Clone)]
@@ -92,8 +92,8 @@ impl Reader {
     }
 
     /// The trusted time, which takes the earlier times stored in the file into account.
-    pub fn witness(&self) -> &Witness {
-        &self.store.witness
+    pub fn trusted_time(&self) -> &TrustedTime {
+        &self.store.trusted_time
     }
 
     /// The value that [`Control::remember`] stored under a name.

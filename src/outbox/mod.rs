@@ -53,7 +53,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::clock::Witness;
+use crate::clock::TrustedTime;
 use crate::config::OutboxConfig;
 use crate::metrics::Instruments;
 use crate::model::Timestamp;
@@ -211,7 +211,7 @@ impl Outbox {
             admission: Arc::new(Admission::new(config)),
             path: config.path.clone(),
             unscrubbed: Arc::new(AtomicBool::new(false)),
-            witness: Witness::default(),
+            trusted_time: TrustedTime::default(),
             _lock: held.as_ref().map(|held| Arc::clone(&held.lock)),
         };
         let writer = Writer {

@@ -13,7 +13,7 @@ use super::error::{ReadError, WriteError};
 use super::file::lock::Lock;
 use super::intake::admission::Admission;
 use super::kv;
-use crate::clock::Witness;
+use crate::clock::TrustedTime;
 
 /// Clones share one writer, which ends when the last of them is dropped.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ pub(super) struct Store {
     pub(super) admission: Arc<Admission>,
     pub(super) path: PathBuf,
     pub(super) unscrubbed: Arc<AtomicBool>,
-    pub(super) witness: Witness,
+    pub(super) trusted_time: TrustedTime,
     // Only in the daemon: held until the last handle is dropped.
     pub(super) _lock: Option<Arc<Lock>>,
 }

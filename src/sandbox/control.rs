@@ -49,7 +49,7 @@ pub(super) fn routes() -> Router<Arc<Inner>> {
 async fn guard(request: Request, next: Next) -> Response<Body> {
     let (head, body) = request.into_parts();
     let refused = |status, detail: &str| json_answer(status, &json!({ "error": detail }));
-    if !browser::asks_this_machine(&head) {
+    if !browser::is_for_this_machine(&head) {
         let detail = "the Host is no name of this machine; ask by an address or by localhost";
         return refused(StatusCode::MISDIRECTED_REQUEST, detail);
     }

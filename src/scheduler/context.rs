@@ -158,7 +158,7 @@ impl Context {
 
     fn witnessed(&self) -> Option<Timestamp> {
         let clock = self.scheduler.clock.as_ref();
-        self.scheduler.outbox.witness().believed(clock)
+        self.scheduler.outbox.trusted_time().now(clock)
     }
 
     /// Records the start of attempts.

@@ -39,30 +39,34 @@ fn millis(clock: &dyn Clock) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::tests::Hands;
+    use crate::clock::tests::FixedClock;
 
     const NOON: Timestamp = Timestamp::from_millis(1_795_435_200_000);
     const HOUR: Duration = Duration::from_hours(1);
 
     #[test]
     fn a_clock_that_is_set_back_is_led_by_as_much_and_by_no_more_than_a_wait_can_take() {
-        let start = Hands(NOON, Duration::ZERO);
+        let start = FixedClock(NOON, Duration::ZERO);
         let lead = Lead::since(None, &start);
-        let of = |batch: Hands| lead.of(&batch, HOUR).as_secs();
-        assert_eq!(of(Hands(NOON.plus(HOUR), HOUR)), 0, "it goes on");
-        assert_eq!(of(Hands(NOON.plus(HOUR / 2), HOUR)), 1800, "set back");
-        assert_eq!(of(Hands(NOON.plus(HOUR), HOUR * 3 / 2)), 1800, "it goes on from there");
-        assert_eq!(of(Hands(Timestamp::from_millis(0), HOUR * 2)), 3600);
-        assert_eq!(of(Hands(NOON.plus(HOUR * 3), HOUR * 3)), 0, "set right");
+        let of = |clock: FixedClock| lead.of(&clock, HOUR).as_secs();
+        assert_eq!(of(FixedClock(NOON.plus(HOUR), HOUR)), 0, "it goes on");
+        assert_eq!(of(FixedClock(NOON.plus(HOUR / 2), HOUR)), 1800, "set back");
+        assert_eq!(
+            of(FixedClock(NOON.plus(HOUR), HOUR * 3 / 2)),
+            1800,
+            "it goes on from there"
+        );
+        assert_eq!(of(FixedClock(Timestamp::from_millis(0), HOUR * 2)), 3600);
+        assert_eq!(of(FixedClock(NOON.plus(HOUR * 3), HOUR * 3)), 0, "set right");
     }
 
     #[test]
     fn a_clock_that_was_set_back_before_the_start_is_led_too() {
-        let batch = Hands(NOON, HOUR);
-        let lead = Lead::since(Some(NOON.plus(HOUR / 4)), &batch);
-        assert_eq!(lead.of(&batch, HOUR).as_secs(), 900);
+        let clock = FixedClock(NOON, HOUR);
+        let lead = Lead::since(Some(NOON.plus(HOUR / 4)), &clock);
+        assert_eq!(lead.of(&clock, HOUR).as_secs(), 900);
         assert_eq!(
-            Lead::since(Some(NOON.minus(HOUR)), &batch).of(&batch, HOUR).as_secs(),
+            Lead::since(Some(NOON.minus(HOUR)), &clock).of(&clock, HOUR).as_secs(),
             0
         );
     }

@@ -15,7 +15,7 @@ fn head(length: usize, key: &str) -> String {
 const KEY: &str = "X-Write-Key: dev\r\n";
 
 #[tokio::test]
-async fn a_body_that_stands_still_gives_its_room_back() {
+async fn a_stalled_body_releases_its_memory() {
     let klaviyo = Klaviyo::start().await;
     let ingest = "listen = \"127.0.0.1:0\"\nmax_batch_bytes = \"512KiB\"\nmax_bytes_in_progress = \"1MiB\"";
     let outbox = "path = \"outbox.db\"\nmin_free_disk = 0";
@@ -54,7 +54,7 @@ async fn a_body_that_stands_still_gives_its_room_back() {
 }
 
 #[tokio::test]
-async fn a_form_that_stands_still_is_not_waited_for() {
+async fn a_stalled_form_is_closed() {
     let daemon = Daemon::start_alone("token = \"a-token-of-32-random-characters!\"").await;
     let kind = "Content-Type: application/x-www-form-urlencoded\r\nSec-Fetch-Site: same-origin\r\n";
     for path in ["/login", "/api/v1/hold"] {
@@ -72,7 +72,7 @@ async fn a_form_that_stands_still_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_body_that_trickles_is_ended() {
+async fn a_trickling_body_is_closed() {
     let daemon = Daemon::start_alone("").await;
     for path in ["/v1/track", "/v1/m"] {
         let head = head(10_000, KEY).replace("/v1/track", path);

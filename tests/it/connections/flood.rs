@@ -27,7 +27,7 @@ fn room_for_clients() -> Option<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn thousands_of_silent_clients_hinder_neither_a_good_one_nor_delivery() {
+async fn thousands_of_silent_clients_affect_neither_a_good_one_nor_delivery() {
     let Some(()) = require("6,000 open files", room_for_clients()) else {
         return;
     };

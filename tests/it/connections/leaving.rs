@@ -89,7 +89,7 @@ async fn leave(address: SocketAddr, sent: &[u8]) {
 }
 
 #[tokio::test]
-async fn a_client_that_closes_its_half_gets_its_answer() {
+async fn a_client_that_half_closes_gets_its_answer() {
     let klaviyo = Klaviyo::start().await;
     let daemon = Daemon::start(&klaviyo, "").await;
     for number in 0..CALLS {

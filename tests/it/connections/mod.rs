@@ -1,10 +1,10 @@
-//! Connections end: whatever a client does or leaves undone, it costs a bounded time and place, and others are served.
+//! Connections end: whatever a client does or leaves undone, it costs a bounded time and slot, and others are served.
 
 mod bodies;
 mod flood;
 mod leaving;
+mod limits;
 mod silent;
-mod terms;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -37,7 +37,7 @@ fn sandbox_of(daemon: &Daemon) -> SocketAddr {
 }
 
 #[tokio::test]
-async fn who_sends_no_whole_head_is_cut_off_on_every_port() {
+async fn a_client_without_a_complete_head_is_cut_off_on_every_port() {
     let daemon = Daemon::start_alone("").await;
     let ports = [
         ("ingest", daemon.ingest),
@@ -55,7 +55,7 @@ async fn who_sends_no_whole_head_is_cut_off_on_every_port() {
 }
 
 #[tokio::test]
-async fn who_is_silent_after_a_tls_handshake_is_cut_off() {
+async fn a_client_that_is_silent_after_a_tls_handshake_is_cut_off() {
     let identity = Identity::new();
     let folder = TempDir::new().unwrap();
     identity.write(folder.path());

@@ -2,7 +2,7 @@
 //!
 //! The writer deletes in small rounds, between other commands. A round takes a few milliseconds, and [`keep`] waits
 //! several times as long before the next one. Deleted events are counted, so that the audit remains correct. Free pages
-//! are returned to the disk in small steps too. The time must be confirmed by two clocks: see the outbox's witness.
+//! are returned to the disk in small steps too. The time must be confirmed by two clocks: see the outbox's trusted time.
 
 mod remove;
 
@@ -42,12 +42,12 @@ pub async fn keep(
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
 ) {
-    let witness = outbox.witness();
-    witness.begin(last_round(&outbox).await, clock.as_ref());
+    let trusted_time = outbox.trusted_time();
+    trusted_time.begin(last_round(&outbox).await, clock.as_ref());
     let (mut kept, mut leapt) = (None, None);
     loop {
         let began = clock.monotonic();
-        let now = witness.look(clock.as_ref());
+        let now = trusted_time.update(clock.as_ref());
         if kept.is_none_or(|kept| now.since(kept).max(kept.since(now)) >= KEPT_EVERY) {
             kept = Some(now);
             let told = outbox.remember(ROUND.to_owned(), now.as_millis().to_string());

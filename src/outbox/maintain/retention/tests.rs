@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::remove::EVENTS;
 use super::{Removed, Round, keep};
 use crate::clock::Clock;
-use crate::clock::tests::Hands;
+use crate::clock::tests::FixedClock;
 use crate::config::OutboxConfig;
 use crate::model::{DeliveryStatus, EventId, EventStatus, Timestamp};
 use crate::outbox::tests::{NOW, begin, claim_all, count, event, files, finish, plan, planned, settle};
@@ -263,7 +263,7 @@ async fn one_round(outbox: &Outbox, now: Timestamp) {
     let stop = CancellationToken::new();
     stop.cancel();
     let config = watch::Sender::new(OutboxConfig::default());
-    let clock: Arc<dyn Clock> = Arc::new(Hands(now, Duration::ZERO));
+    let clock: Arc<dyn Clock> = Arc::new(FixedClock(now, Duration::ZERO));
     keep(outbox.control().clone(), config.subscribe(), clock, stop).await;
 }
 

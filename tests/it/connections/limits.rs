@@ -1,4 +1,4 @@
-//! Connections on which requests are made: they end all the same, and share the places there are.
+//! Connections on which requests are made: they end all the same, and share the slots there are.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use futures_util::stream;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::Request;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use klaviyo_relay::listener::{self, Terms, Times, Trusted};
+use klaviyo_relay::listener::{self, ServeOptions, Times, Trusted};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -41,7 +41,7 @@ struct Port {
 }
 
 impl Port {
-    async fn by(terms: Terms) -> Self {
+    async fn by(options: ServeOptions) -> Self {
         let endless = || async {
             let part = Ok::<_, Infallible>(Bytes::from_static(&[b'x'; 16_000]));
             Body::from_stream(stream::repeat(part))
@@ -53,7 +53,7 @@ impl Port {
         let socket = listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = socket.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let serving = listener::serve_by(terms, socket, routes, stop.clone(), Duration::ZERO);
+        let serving = listener::serve_with(options, socket, routes, stop.clone(), Duration::ZERO);
         tokio::spawn(serving);
         Self {
             address,
@@ -84,29 +84,29 @@ async fn answered(stream: &mut TcpStream) -> bool {
 }
 
 #[tokio::test]
-async fn who_asks_and_never_reads_loses_the_connection() {
-    let port = Port::by(Terms {
-        places: 1,
+async fn a_client_that_never_reads_loses_its_connection() {
+    let port = Port::by(ServeOptions {
+        slots: 1,
         times: Times {
             write: SHORT,
             ..never()
         },
-        ..Terms::default()
+        ..ServeOptions::default()
     })
     .await;
     let ask = String::from_utf8_lossy(ASK).replace("/ ", "/endless ");
     let unread = opened(port.address, ask.as_bytes()).await;
     unread.readable().await.unwrap();
-    // The only place is taken by a request in progress, which no newcomer ends.
+    // The only slot is taken by a request in progress, which no newcomer ends.
     assert!(port.is_served().await);
     drop(unread);
 }
 
 #[tokio::test]
-async fn who_asks_again_and_again_loses_the_connection_at_its_age() {
-    let port = Port::by(Terms {
+async fn a_busy_connection_ends_at_its_age() {
+    let port = Port::by(ServeOptions {
         times: Times { age: SHORT, ..never() },
-        ..Terms::default()
+        ..ServeOptions::default()
     })
     .await;
     let http_1 = async {
@@ -138,14 +138,14 @@ async fn who_asks_again_and_again_loses_the_connection_at_its_age() {
 }
 
 #[tokio::test]
-async fn a_request_without_end_is_cut_some_time_after_the_age() {
-    let port = Port::by(Terms {
+async fn an_endless_request_is_cut_some_time_after_the_age() {
+    let port = Port::by(ServeOptions {
         times: Times {
             age: SHORT,
             closing: SHORT,
             ..never()
         },
-        ..Terms::default()
+        ..ServeOptions::default()
     })
     .await;
     let ask = String::from_utf8_lossy(ASK).replace("/ ", "/hang ");
@@ -154,11 +154,11 @@ async fn a_request_without_end_is_cut_some_time_after_the_age() {
 }
 
 #[tokio::test]
-async fn who_is_idle_makes_room_for_a_newcomer() {
-    let port = Port::by(Terms {
-        places: 2,
+async fn an_idle_connection_is_closed_for_a_new_one() {
+    let port = Port::by(ServeOptions {
+        slots: 2,
         times: never(),
-        ..Terms::default()
+        ..ServeOptions::default()
     })
     .await;
     let mut idle = Vec::new();
@@ -172,12 +172,12 @@ async fn who_is_idle_makes_room_for_a_newcomer() {
 }
 
 #[tokio::test]
-async fn an_address_has_a_share_of_the_places_and_others_have_theirs() {
-    let port = Port::by(Terms {
-        places: 16,
+async fn an_address_has_a_share_of_the_slots_and_others_have_theirs() {
+    let port = Port::by(ServeOptions {
+        slots: 16,
         trusted: Trusted::new(&[]),
         times: never(),
-        ..Terms::default()
+        ..ServeOptions::default()
     })
     .await;
     let mut held = Vec::new();
@@ -194,7 +194,7 @@ async fn an_address_has_a_share_of_the_places_and_others_have_theirs() {
     other.write_all(ASK).await.unwrap();
     assert!(answered(&mut other).await, "another address");
     drop(held);
-    eventually("there is a place again", || async {
+    eventually("there is a slot again", || async {
         let mut stream = TcpStream::connect(port.address).await.ok()?;
         stream.write_all(ASK).await.ok()?;
         answered(&mut stream).await.then_some(())
@@ -204,8 +204,8 @@ async fn an_address_has_a_share_of_the_places_and_others_have_theirs() {
 
 /// RFC 9113, 6.5.2: setting 3 of the server's first frame.
 #[tokio::test]
-async fn an_http_2_connection_has_a_bounded_number_of_requests_at_once() {
-    let port = Port::by(Terms::default()).await;
+async fn an_http_2_connection_has_a_bounded_number_of_concurrent_requests() {
+    let port = Port::by(ServeOptions::default()).await;
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
     let mut stream = opened(port.address, preface).await;
     let mut head = [0; 9];
@@ -219,9 +219,9 @@ async fn an_http_2_connection_has_a_bounded_number_of_requests_at_once() {
 
 #[tokio::test]
 async fn the_time_for_a_head_begins_with_its_first_byte() {
-    let port = Port::by(Terms {
+    let port = Port::by(ServeOptions {
         times: Times { head: SHORT, ..never() },
-        ..Terms::default()
+        ..ServeOptions::default()
     })
     .await;
     let mut idle = opened(port.address, ASK).await;
@@ -235,14 +235,14 @@ async fn the_time_for_a_head_begins_with_its_first_byte() {
 }
 
 #[tokio::test]
-async fn who_is_idle_for_long_loses_the_connection_in_good_order() {
-    let port = Port::by(Terms {
+async fn a_connection_that_is_idle_for_long_is_closed_gracefully() {
+    let port = Port::by(ServeOptions {
         times: Times {
             idle: SHORT,
             closing: SHORT,
             ..never()
         },
-        ..Terms::default()
+        ..ServeOptions::default()
     })
     .await;
     let mut http_1 = opened(port.address, ASK).await;

@@ -19,27 +19,27 @@ use super::peer::Trusted;
 use crate::clock::Clock;
 
 /// One address may have one of this many parts of the slots.
-const SHARES: usize = 8;
+const SHARE_DIVISOR: usize = 8;
 /// After this time, a client that wants to send a request has sent its head.
-const FRESH: Duration = Duration::from_secs(1);
+const HEAD_EXPECTED: Duration = Duration::from_secs(1);
 /// How long a new connection waits for another one to end, before a further one is closed.
-const LEAVING: Duration = Duration::from_millis(100);
+const EVICTION_WAIT: Duration = Duration::from_millis(100);
 /// The shortest time between two warnings that all slots are taken.
 const WARN_EVERY: Duration = Duration::from_mins(1);
 
 /// The slots of a port.
-pub(super) struct Places {
-    most: usize,
+pub(super) struct Slots {
+    max: usize,
     trusted: Trusted,
     clock: Arc<dyn Clock>,
-    book: Mutex<Book>,
+    table: Mutex<Table>,
     /// A slot is free. Only one task waits at a time: the accept loop.
     freed: Notify,
 }
 
-/// A connection's slot; free again when this and every [`Asking`] of it are dropped.
-pub(super) struct Place {
-    places: Arc<Places>,
+/// A connection's slot; free again when this and every [`ActiveRequest`] of it are dropped.
+pub(super) struct Slot {
+    slots: Arc<Slots>,
     number: u64,
     /// Cancelled when the connection must end once nothing is in progress on it.
     pub(super) close: CancellationToken,
@@ -48,28 +48,28 @@ pub(super) struct Place {
 }
 
 /// A request on a connection, from its head to the end of its answer.
-pub(super) struct Asking(Arc<Place>);
+pub(super) struct ActiveRequest(Arc<Slot>);
 
 /// The unit that shares the slots of an address: for IPv6 its network, since one machine has all of a /64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Origin(IpAddr);
+struct ClientNetwork(IpAddr);
 
 #[derive(Default)]
-struct Book {
-    seats: HashMap<u64, Seat>,
-    of_origin: HashMap<Origin, usize>,
+struct Table {
+    connections: HashMap<u64, Connection>,
+    by_client: HashMap<ClientNetwork, usize>,
     /// The last number that was assigned, to a connection or to a moment at which one became idle.
     last: u64,
     /// Connections that have sent no complete head, in the order of their arrival.
-    fresh: BTreeSet<u64>,
+    awaiting_head: BTreeSet<u64>,
     /// Connections with nothing in progress, in the order in which they became idle.
     idle: BTreeMap<u64, u64>,
     warned_at: Option<Duration>,
 }
 
-struct Seat {
+struct Connection {
     /// `None` for a trusted proxy.
-    origin: Option<Origin>,
+    client: Option<ClientNetwork>,
     since: Duration,
     requests: usize,
     state: State,
@@ -79,117 +79,117 @@ struct Seat {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    Fresh,
+    AwaitingHead,
     Busy,
     /// Since the moment with this number.
     Idle(u64),
     /// It is about to close.
-    Leaving,
+    Closing,
 }
 
 /// The result for a new connection.
-enum Admission {
-    Admitted(Place),
+enum AdmitResult {
+    Admitted(Slot),
     /// Its address has as many slots as it may.
-    Refused,
+    ShareUsedUp,
     /// All are taken.
     Full,
 }
 
-impl Places {
-    pub(super) fn new(most: usize, trusted: Trusted, clock: Arc<dyn Clock>) -> Arc<Self> {
+impl Slots {
+    pub(super) fn new(max: usize, trusted: Trusted, clock: Arc<dyn Clock>) -> Arc<Self> {
         Arc::new(Self {
-            most: most.max(1),
+            max: max.max(1),
             trusted,
             clock,
-            book: Mutex::default(),
+            table: Mutex::default(),
             freed: Notify::new(),
         })
     }
 
     /// A slot for a connection from this address, as soon as there is one; `None` when the address has its share. The
     /// connection's `close` is cancelled with `stop` too.
-    pub(super) async fn admit(self: &Arc<Self>, from: IpAddr, stop: &CancellationToken) -> Option<Place> {
-        let mut make_room = true;
+    pub(super) async fn admit(self: &Arc<Self>, from: IpAddr, stop: &CancellationToken) -> Option<Slot> {
+        let mut evict = true;
         loop {
-            match self.try_admit(from, stop, make_room) {
-                Admission::Admitted(place) => return Some(place),
-                Admission::Refused => return None,
-                Admission::Full => {
-                    let freed = tokio::time::timeout(LEAVING, self.freed.notified());
-                    make_room = freed.await.is_err();
+            match self.try_admit(from, stop, evict) {
+                AdmitResult::Admitted(slot) => return Some(slot),
+                AdmitResult::ShareUsedUp => return None,
+                AdmitResult::Full => {
+                    let freed = tokio::time::timeout(EVICTION_WAIT, self.freed.notified());
+                    evict = freed.await.is_err();
                 }
             }
         }
     }
 
-    fn try_admit(self: &Arc<Self>, from: IpAddr, stop: &CancellationToken, make_room: bool) -> Admission {
-        let origin = (!self.trusted.contains(from)).then(|| Origin::of(from));
+    fn try_admit(self: &Arc<Self>, from: IpAddr, stop: &CancellationToken, evict: bool) -> AdmitResult {
+        let client = (!self.trusted.contains(from)).then(|| ClientNetwork::of(from));
         let now = self.clock.monotonic();
-        let mut book = self.book();
-        let held = origin.and_then(|origin| book.of_origin.get(&origin));
-        if held.is_some_and(|held| *held >= (self.most / SHARES).max(1)) {
-            book.warn(
+        let mut table = self.table();
+        let held = client.and_then(|client| table.by_client.get(&client));
+        if held.is_some_and(|held| *held >= (self.max / SHARE_DIVISOR).max(1)) {
+            table.warn(
                 now,
                 "an address has as many connections as it may; more are closed at once",
             );
-            return Admission::Refused;
+            return AdmitResult::ShareUsedUp;
         }
-        if book.seats.len() >= self.most {
-            book.warn(
+        if table.connections.len() >= self.max {
+            table.warn(
                 now,
                 "every place for connections is taken; those that ask for nothing are closed",
             );
-            if make_room {
-                book.make_room(now);
+            if evict {
+                table.evict(now);
             }
-            return Admission::Full;
+            return AdmitResult::Full;
         }
         let (close, cut) = (stop.child_token(), CancellationToken::new());
-        let number = book.seat(Seat {
-            origin,
+        let number = table.insert(Connection {
+            client,
             since: now,
             requests: 0,
-            state: State::Fresh,
+            state: State::AwaitingHead,
             close: close.clone(),
             cut: cut.clone(),
         });
-        let places = Arc::clone(self);
-        Admission::Admitted(Place {
-            places,
+        let slots = Arc::clone(self);
+        AdmitResult::Admitted(Slot {
+            slots,
             number,
             close,
             cut,
         })
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Place {
+impl Slot {
     /// A request begins: its head is complete.
-    pub(super) fn ask(self: &Arc<Self>) -> Asking {
-        self.places.book().begin(self.number);
-        Asking(Arc::clone(self))
+    pub(super) fn request_started(self: &Arc<Self>) -> ActiveRequest {
+        self.slots.table().start_request(self.number);
+        ActiveRequest(Arc::clone(self))
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
-        self.places.book().leave(self.number);
-        self.places.freed.notify_one();
+        self.slots.table().remove(self.number);
+        self.slots.freed.notify_one();
     }
 }
 
-impl Drop for Asking {
+impl Drop for ActiveRequest {
     fn drop(&mut self) {
-        self.0.places.book().end(self.0.number);
+        self.0.slots.table().end_request(self.0.number);
     }
 }
 
-impl Origin {
+impl ClientNetwork {
     fn of(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             IpAddr::V6(address) => {
@@ -201,98 +201,98 @@ impl Origin {
     }
 }
 
-impl Book {
-    fn number(&mut self) -> u64 {
+impl Table {
+    fn next_number(&mut self) -> u64 {
         self.last += 1;
         self.last
     }
 
-    fn seat(&mut self, seat: Seat) -> u64 {
-        let number = self.number();
-        if let Some(origin) = seat.origin {
-            *self.of_origin.entry(origin).or_default() += 1;
+    fn insert(&mut self, connection: Connection) -> u64 {
+        let number = self.next_number();
+        if let Some(client) = connection.client {
+            *self.by_client.entry(client).or_default() += 1;
         }
-        self.fresh.insert(number);
-        self.seats.insert(number, seat);
+        self.awaiting_head.insert(number);
+        self.connections.insert(number, connection);
         number
     }
 
-    fn begin(&mut self, number: u64) {
-        self.fresh.remove(&number);
-        let Some(seat) = self.seats.get_mut(&number) else {
+    fn start_request(&mut self, number: u64) {
+        self.awaiting_head.remove(&number);
+        let Some(connection) = self.connections.get_mut(&number) else {
             return;
         };
-        seat.requests += 1;
-        match seat.state {
+        connection.requests += 1;
+        match connection.state {
             State::Idle(since) => {
                 self.idle.remove(&since);
             }
-            State::Fresh | State::Busy => {}
-            State::Leaving => return,
+            State::AwaitingHead | State::Busy => {}
+            State::Closing => return,
         }
-        seat.state = State::Busy;
+        connection.state = State::Busy;
     }
 
-    fn end(&mut self, number: u64) {
-        let since = self.number();
-        let Some(seat) = self.seats.get_mut(&number) else {
+    fn end_request(&mut self, number: u64) {
+        let since = self.next_number();
+        let Some(connection) = self.connections.get_mut(&number) else {
             return;
         };
-        seat.requests = seat.requests.saturating_sub(1);
-        if seat.requests == 0 && seat.state == State::Busy {
-            seat.state = State::Idle(since);
+        connection.requests = connection.requests.saturating_sub(1);
+        if connection.requests == 0 && connection.state == State::Busy {
+            connection.state = State::Idle(since);
             self.idle.insert(since, number);
         }
     }
 
-    fn leave(&mut self, number: u64) {
-        self.fresh.remove(&number);
-        let Some(seat) = self.seats.remove(&number) else {
+    fn remove(&mut self, number: u64) {
+        self.awaiting_head.remove(&number);
+        let Some(connection) = self.connections.remove(&number) else {
             return;
         };
-        if let State::Idle(since) = seat.state {
+        if let State::Idle(since) = connection.state {
             self.idle.remove(&since);
         }
-        if let Some(origin) = seat.origin
-            && let Some(held) = self.of_origin.get_mut(&origin)
+        if let Some(client) = connection.client
+            && let Some(held) = self.by_client.get_mut(&client)
         {
             *held -= 1;
             if *held == 0 {
-                self.of_origin.remove(&origin);
+                self.by_client.remove(&client);
             }
         }
     }
 
     /// Closes one connection that has no request in progress, if there is one.
-    fn make_room(&mut self, now: Duration) {
-        let oldest = self.fresh.first().copied();
-        let since = oldest.and_then(|number| Some(self.seats.get(&number)?.since));
-        let is_late = since.is_some_and(|since| since + FRESH <= now);
+    fn evict(&mut self, now: Duration) {
+        let oldest = self.awaiting_head.first().copied();
+        let since = oldest.and_then(|number| Some(self.connections.get(&number)?.since));
+        let is_late = since.is_some_and(|since| since + HEAD_EXPECTED <= now);
         let idle = self.idle.first_key_value().map(|(_, number)| *number);
-        let leaves = oldest.filter(|_| is_late).or(idle).or(oldest);
-        let Some(seat) = leaves.and_then(|number| self.seats.get_mut(&number)) else {
+        let evicted = oldest.filter(|_| is_late).or(idle).or(oldest);
+        let Some(connection) = evicted.and_then(|number| self.connections.get_mut(&number)) else {
             return;
         };
-        let state = std::mem::replace(&mut seat.state, State::Leaving);
+        let state = std::mem::replace(&mut connection.state, State::Closing);
         match state {
             State::Idle(since) => {
-                seat.close.cancel();
+                connection.close.cancel();
                 self.idle.remove(&since);
             }
-            State::Fresh | State::Busy | State::Leaving => {
-                seat.cut.cancel();
+            State::AwaitingHead | State::Busy | State::Closing => {
+                connection.cut.cancel();
                 if let Some(number) = oldest {
-                    self.fresh.remove(&number);
+                    self.awaiting_head.remove(&number);
                 }
             }
         }
     }
 
-    fn warn(&mut self, now: Duration, words: &'static str) {
+    fn warn(&mut self, now: Duration, message: &'static str) {
         let due = self.warned_at.is_none_or(|at| now.saturating_sub(at) >= WARN_EVERY);
         if due {
             self.warned_at = Some(now);
-            tracing::warn!(connections = self.seats.len(), "{words}");
+            tracing::warn!(connections = self.connections.len(), "{message}");
         }
     }
 }
@@ -306,9 +306,9 @@ mod tests {
 
     /// A clock that is set by hand, in seconds.
     #[derive(Default)]
-    struct Hand(AtomicI64);
+    struct TestClock(AtomicI64);
 
-    impl Clock for Hand {
+    impl Clock for TestClock {
         fn now(&self) -> Timestamp {
             Timestamp::from_millis(self.0.load(Ordering::Relaxed) * 1_000)
         }
@@ -319,30 +319,30 @@ mod tests {
     }
 
     struct Port {
-        places: Arc<Places>,
-        hand: Arc<Hand>,
+        slots: Arc<Slots>,
+        hand: Arc<TestClock>,
     }
 
     impl Port {
         /// Trusts `10.0.0.0/8`.
-        fn with(most: usize) -> Self {
-            let hand = Arc::new(Hand::default());
+        fn with(max: usize) -> Self {
+            let hand = Arc::new(TestClock::default());
             let trusted = Trusted::new(&["10.0.0.0/8".parse().unwrap()]);
             let clock = Arc::clone(&hand) as Arc<dyn Clock>;
-            let places = Places::new(most, trusted, clock);
-            Self { places, hand }
+            let slots = Slots::new(max, trusted, clock);
+            Self { slots, hand }
         }
 
-        fn admission(&self, from: &str) -> Admission {
+        fn admit(&self, from: &str) -> AdmitResult {
             let from = from.parse().unwrap();
             let stop = CancellationToken::new();
-            self.places.try_admit(from, &stop, true)
+            self.slots.try_admit(from, &stop, true)
         }
 
-        fn admitted(&self, from: &str) -> Arc<Place> {
-            match self.admission(from) {
-                Admission::Admitted(place) => Arc::new(place),
-                Admission::Refused | Admission::Full => panic!("{from} has no place"),
+        fn admitted(&self, from: &str) -> Arc<Slot> {
+            match self.admit(from) {
+                AdmitResult::Admitted(slot) => Arc::new(slot),
+                AdmitResult::ShareUsedUp | AdmitResult::Full => panic!("{from} has no slot"),
             }
         }
 
@@ -351,41 +351,41 @@ mod tests {
         }
 
         /// A new connection finds all slots taken.
-        fn crowd(&self) {
-            assert!(matches!(self.admission("10.0.0.9"), Admission::Full));
+        fn fill_up(&self) {
+            assert!(matches!(self.admit("10.0.0.9"), AdmitResult::Full));
         }
     }
 
-    fn has_to_go(place: &Place) -> bool {
-        place.close.is_cancelled() || place.cut.is_cancelled()
+    fn is_closing(slot: &Slot) -> bool {
+        slot.close.is_cancelled() || slot.cut.is_cancelled()
     }
 
     #[test]
-    fn an_address_has_an_eighth_of_the_places() {
+    fn an_address_has_an_eighth_of_the_slots() {
         let port = Port::with(16);
         let held = ["192.0.2.1", "::ffff:192.0.2.1"].map(|from| port.admitted(from));
-        assert!(matches!(port.admission("192.0.2.1"), Admission::Refused));
+        assert!(matches!(port.admit("192.0.2.1"), AdmitResult::ShareUsedUp));
         let _other = port.admitted("192.0.2.2");
         drop(held);
         let _again = port.admitted("192.0.2.1");
         let _networks = ["2001:db8::1", "2001:db8::2"].map(|from| port.admitted(from));
-        assert!(matches!(port.admission("2001:db8::3"), Admission::Refused));
+        assert!(matches!(port.admit("2001:db8::3"), AdmitResult::ShareUsedUp));
         let _next = port.admitted("2001:db8:0:1::1");
         let _proxied = [1; 5].map(|_| port.admitted("10.0.0.1"));
     }
 
     #[test]
-    fn whose_head_is_late_leaves_first_then_who_is_idle_then_who_is_new() {
+    fn the_evicted_one_has_a_late_head_or_else_is_idle_or_else_is_new() {
         let port = Port::with(4);
         let [busy, late, idle] = [1; 3].map(|_| port.admitted("10.0.0.1"));
-        let asking = busy.ask();
-        drop(idle.ask());
+        let asking = busy.request_started();
+        drop(idle.request_started());
         port.seconds_later(2);
         let new = port.admitted("10.0.0.1");
         let mut left = Vec::new();
         for _ in 0..4 {
-            port.crowd();
-            left.push([&late, &idle, &new, &busy].map(|place| has_to_go(place)));
+            port.fill_up();
+            left.push([&late, &idle, &new, &busy].map(|slot| is_closing(slot)));
         }
         assert_eq!(left[0], [true, false, false, false]);
         assert_eq!(left[1], [true, true, false, false]);
@@ -394,24 +394,24 @@ mod tests {
         assert!(late.cut.is_cancelled() && idle.close.is_cancelled());
         assert!(!idle.cut.is_cancelled(), "it ends in good order");
         drop(asking);
-        port.crowd();
+        port.fill_up();
         assert!(busy.close.is_cancelled(), "once nothing is in progress");
     }
 
     #[test]
-    fn who_has_been_idle_for_longest_leaves_first() {
+    fn of_idle_connections_the_longest_idle_is_evicted() {
         let port = Port::with(2);
         let [one, other] = [1; 2].map(|_| port.admitted("10.0.0.1"));
-        drop(other.ask());
-        drop(one.ask());
-        let again = other.ask();
+        drop(other.request_started());
+        drop(one.request_started());
+        let again = other.request_started();
         drop(again);
-        port.crowd();
-        assert!(has_to_go(&one) && !has_to_go(&other));
+        port.fill_up();
+        assert!(is_closing(&one) && !is_closing(&other));
     }
 
     #[tokio::test]
-    async fn a_newcomer_gets_the_place_of_who_left() {
+    async fn a_new_connection_gets_the_slot_of_a_closed_one() {
         let port = Port::with(1);
         let old = port.admitted("10.0.0.1");
         let leaving = async {
@@ -420,10 +420,10 @@ mod tests {
         };
         let stop = CancellationToken::new();
         let from = "10.0.0.2".parse().unwrap();
-        let (place, ()) = tokio::join!(port.places.admit(from, &stop), leaving);
-        let place = place.unwrap();
-        assert!(!has_to_go(&place));
+        let (slot, ()) = tokio::join!(port.slots.admit(from, &stop), leaving);
+        let slot = slot.unwrap();
+        assert!(!is_closing(&slot));
         stop.cancel();
-        assert!(place.close.is_cancelled(), "it ends with the port");
+        assert!(slot.close.is_cancelled(), "it ends with the port");
     }
 }

@@ -8,16 +8,16 @@ use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 
 /// The same body; `kept` is dropped with it.
-pub fn keeping(body: Body, kept: impl Unpin + Send + 'static) -> Body {
-    Body::new(Keeping { body, _kept: kept })
+pub fn with_guard(body: Body, kept: impl Unpin + Send + 'static) -> Body {
+    Body::new(GuardedBody { body, _kept: kept })
 }
 
-struct Keeping<K> {
+struct GuardedBody<K> {
     body: Body,
     _kept: K,
 }
 
-impl<K: Unpin> HttpBody for Keeping<K> {
+impl<K: Unpin> HttpBody for GuardedBody<K> {
     type Data = Bytes;
     type Error = axum::Error;
 
