@@ -36,7 +36,7 @@ impl App {
             Ok(script) => script,
             Err(error) => return self.refuse(&error).await,
         };
-        let (mut config, mut changes) = new.after(&self.config);
+        let (mut config, mut changes) = new.reloaded_from(&self.config);
         let destination = match self.destination(&mut config, &mut changes).await {
             Ok(destination) => destination,
             Err(error) => return self.refuse(&error).await,

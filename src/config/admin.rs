@@ -6,16 +6,16 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 
 use super::declare::{Settings, settings};
-use super::secret::{is_header_safe, or_elsewhere, secret};
+use super::secret::{allowed_or_reference, is_header_safe, secret};
 use super::section::Section;
-use super::values::{address, networks, this_machine, yes_or_no};
+use super::values::{address, boolean, networks, this_machine};
 
 /// A shorter token could be guessed over the network.
 const TOKEN_CHARS: usize = 16;
 
 settings! {
     /// The operator's port.
-    pub struct AdminConfig, checked by Self::has_a_token {
+    pub struct AdminConfig, checked by Self::require_token {
         /// The IP address and port to listen on: by default this machine alone. Port 0 lets the system choose.
         listen: SocketAddr = (Ipv4Addr::LOCALHOST, 8081).into(), address().restart();
 
@@ -31,17 +31,17 @@ settings! {
 
         /// Whether the page's lists show e-mail addresses and phone numbers whole. false: masked, and whole on the page
         /// of one event alone.
-        show_personal_data: bool = false, yes_or_no().restart();
+        show_personal_data: bool = false, boolean().restart();
     }
 }
 
 impl AdminConfig {
-    fn has_a_token(self, section: &Section<'_>) -> Self {
+    fn require_token(self, section: &Section<'_>) -> Self {
         if !self.listen.ip().to_canonical().is_loopback() && !section.has("token") {
             section.error(
                 "token",
                 "is missing, and admin.listen can be reached from other machines",
-                format!("allowed: {}", or_elsewhere(TOKEN)),
+                format!("allowed: {}", allowed_or_reference(TOKEN)),
             );
         }
         self

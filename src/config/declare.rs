@@ -6,7 +6,7 @@
 use super::Config;
 use super::document::join;
 use super::section::Section;
-use super::setting::{Facts, Setting};
+use super::setting::{KeyInfo, Setting};
 
 /// A section's values.
 pub(super) trait Settings: Sized {
@@ -49,15 +49,15 @@ pub(super) struct Item {
     /// Its documentation, line by line.
     pub about: &'static [&'static str],
     /// What it is.
-    pub what: What,
+    pub kind: ItemKind,
 }
 
 /// What stands at a key.
-pub(super) enum What {
+pub(super) enum ItemKind {
     /// A section of known keys.
     Section(Header),
     /// A setting, with the default as a file would have it.
-    Setting(Facts, Option<String>),
+    Setting(KeyInfo, Option<String>),
 }
 
 /// The declarations, in the order of the shipped file.
@@ -72,16 +72,16 @@ impl Listing {
     /// Lists a key.
     pub(super) fn key<T>(&mut self, key: &str, about: &'static [&'static str], setting: &Setting<T>, default: &T) {
         let key = join(&self.section, key);
-        let what = What::Setting(setting.facts.clone(), setting.literal(default));
-        self.items.push(Item { key, about, what });
+        let kind = ItemKind::Setting(setting.info.clone(), setting.literal(default));
+        self.items.push(Item { key, about, kind });
     }
 
     /// Lists a section and its keys.
     pub(super) fn section<S: Settings>(&mut self, key: &str, about: &'static [&'static str], section: &S) {
         let key = join(&self.section, key);
         let outer = std::mem::replace(&mut self.section, key.clone());
-        let what = What::Section(S::HEADER);
-        self.items.push(Item { key, about, what });
+        let kind = ItemKind::Section(S::HEADER);
+        self.items.push(Item { key, about, kind });
         section.list(self);
         self.section = outer;
     }
@@ -130,7 +130,7 @@ impl<'a> Merge<'a> {
         if setting.literal(new) == setting.literal(old) {
             return;
         }
-        if setting.facts.reload.needs_restart(self.old, self.new) {
+        if setting.info.reload.needs_restart(self.old, self.new) {
             new.clone_from(old);
             self.changes.needs_restart.push(join(&self.section, key));
         } else {
@@ -156,7 +156,7 @@ impl<'a> Merge<'a> {
 }
 
 /// Declares a section: `key: Type = default, setting;`, each with its documentation. Sections inside it follow in
-/// `sections { key: Type = default; }`, and fields that are no settings in `besides { field: Type = default; }`.
+/// `sections { key: Type = default; }`, and fields that are no settings in `computed { field: Type = default; }`.
 /// `checked by` names what sees all of its keys together, after each was read.
 macro_rules! settings {
     (
@@ -165,7 +165,7 @@ macro_rules! settings {
             $($(#[doc = $doc:literal])* $key:ident: $Type:ty = $default:expr, $setting:expr;)*
         }
         $(sections { $($(#[doc = $section_doc:literal])* $section:ident: $Section:ty = $section_default:expr;)* })?
-        $(besides { $($(#[doc = $field_doc:literal])* $field:ident: $Field:ty = $field_default:expr;)* })?
+        $(computed { $($(#[doc = $field_doc:literal])* $field:ident: $Field:ty = $field_default:expr;)* })?
     ) => {
         $(#[doc = $about])*
         #[derive(Debug, Clone $($(, $Derive)+)?)]

@@ -8,7 +8,7 @@ use super::limits::LimitSettings;
 use super::section::Section;
 use super::setting::map;
 use super::suggest::quoted;
-use super::values::{count, duration, duration_text, fraction, one_of, yes_or_no};
+use super::values::{boolean, count, duration, duration_text, fraction, one_of};
 use crate::model::{AfterDead, EventType};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -39,7 +39,7 @@ settings! {
 
         /// Whether events and profiles go many to a request when more are ready than single requests clear in about a
         /// second. false: always one by one, which drains a backlog at 58 events a second at most, Klaviyo's limit.
-        bulk: bool = true, yes_or_no();
+        bulk: bool = true, boolean();
 
         /// The part of Klaviyo's limits that this program uses: all programs of an account share its limits, and our
         /// clock and Klaviyo's windows are not one. 1 is faster and is answered 429 now and then. After a 429 less is
@@ -54,7 +54,7 @@ settings! {
         /// Whether a subscription is sent again whose answer was lost, so that it may have been taken. true: the person
         /// gave consent, and at worst gets a second mail to confirm. false: it is rejected with that reason, and so its
         /// event is dead, for you to look at and replay.
-        resend_unknown_subscriptions: bool = true, yes_or_no();
+        resend_unknown_subscriptions: bool = true, boolean();
 
         /// What follows when an event is dead: "continue" (its people's later events go on without it) or "hold" (they
         /// wait until you replay or discard it). `[delivery.after_dead_for]` below says otherwise for some events.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
-use super::error::{Place, Problem};
+use super::error::{Position, Problem};
 
 /// How a variable of the environment is looked up.
 pub type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
@@ -58,7 +58,7 @@ impl Document<'_> {
 
     /// Adds a mistake in the value at `offset`; `None`: in something that the file lacks.
     pub(super) fn push_error(&self, offset: Option<usize>, what: String, hint: String) {
-        let place = offset.map(|offset| Place::of(self.text, offset));
+        let place = offset.map(|offset| Position::of(self.text, offset));
         let problem = Problem { place, what, hint };
         self.diagnostics.borrow_mut().problems.push(problem);
     }

@@ -29,7 +29,7 @@ pub enum ConfigError {
     },
     /// The file says something that cannot be followed.
     #[error("{}", listing(file, problems))]
-    Wrong {
+    Invalid {
         /// The file.
         file: PathBuf,
         /// Every mistake in it, from top to bottom; never empty.
@@ -41,7 +41,7 @@ pub enum ConfigError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// Where, from 1; `None` when it is about something that the file lacks.
-    pub place: Option<Place>,
+    pub place: Option<Position>,
     /// What is wrong, beginning with the full key. Never holds a secret's value.
     pub what: String,
     /// What is allowed, or how to fix it.
@@ -50,14 +50,14 @@ pub struct Problem {
 
 /// A place in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct Position {
     /// The line, from 1.
     pub line: usize,
     /// The character in the line, from 1.
     pub column: usize,
 }
 
-impl Place {
+impl Position {
     /// The place of a byte offset, as the parser counts, in `text`.
     pub(super) fn of(text: &str, offset: usize) -> Self {
         let before = text.get(..offset).unwrap_or(text);
@@ -69,7 +69,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.line, self.column)
     }
@@ -93,13 +93,13 @@ mod tests {
     #[test]
     fn a_place_counts_lines_and_characters_from_one() {
         let text = "a = 1\nü = \"é\" x\n";
-        assert_eq!(Place::of(text, 0).to_string(), "1:1");
-        assert_eq!(Place::of(text, 6).to_string(), "2:1");
+        assert_eq!(Position::of(text, 0).to_string(), "1:1");
+        assert_eq!(Position::of(text, 6).to_string(), "2:1");
         assert_eq!(
-            Place::of(text, text.find('x').unwrap()).to_string(),
+            Position::of(text, text.find('x').unwrap()).to_string(),
             "2:9",
             "characters, not bytes"
         );
-        assert_eq!(Place::of(text, 999).to_string(), "3:1");
+        assert_eq!(Position::of(text, 999).to_string(), "3:1");
     }
 }

@@ -208,13 +208,13 @@ impl Settings for Vec<SourceConfig> {
 
     /// A source is compared with the one of its name; of another name, it is another source.
     fn merge(&mut self, old: &Self, merge: &mut Merge<'_>) {
-        let former = |source: &SourceConfig| old.iter().find(|other| other.name == source.name);
-        if self.len() != old.len() || self.iter().any(|source| former(source).is_none()) {
+        let same_name = |source: &SourceConfig| old.iter().find(|other| other.name == source.name);
+        if self.len() != old.len() || self.iter().any(|source| same_name(source).is_none()) {
             merge.applied("name");
         }
         for source in self {
-            if let Some(former) = former(source) {
-                source.merge(former, merge);
+            if let Some(old) = same_name(source) {
+                source.merge(old, merge);
             }
         }
     }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use secrecy::SecretString;
 
 use super::declare::{Settings, settings};
-use super::secret::{self, SecretOrigin, is_header_safe, or_elsewhere, secret};
+use super::secret::{self, SecretOrigin, allowed_or_reference, is_header_safe, secret};
 use super::section::Section;
 use super::setting::text;
 use super::suggest::{PRIVATE_KEY_PREFIX, quoted};
@@ -22,7 +22,7 @@ const REVISION: &str =
 
 settings! {
     /// Where requests go.
-    pub struct KlaviyoConfig, checked by Self::has_a_key {
+    pub struct KlaviyoConfig, checked by Self::require_private_key {
         /// "sandbox": a Klaviyo inside the program, which checks requests as the real one does and keeps what it got;
         /// nothing reaches Klaviyo. Or a URL: `https://a.klaviyo.com` is the real one. Plain http is taken for this
         /// machine alone, since the private key would travel unencrypted.
@@ -49,7 +49,7 @@ settings! {
         /// got: it asks for no password there.
         sandbox_listen: SocketAddr = (Ipv4Addr::LOCALHOST, 9100).into(), address().restart();
     }
-    besides {
+    computed {
         /// Where the private key came from.
         private_key_from: SecretOrigin = SecretOrigin::Configuration;
     }
@@ -74,12 +74,12 @@ impl Endpoint {
 }
 
 impl KlaviyoConfig {
-    fn has_a_key(mut self, section: &Section<'_>) -> Self {
+    fn require_private_key(mut self, section: &Section<'_>) -> Self {
         if matches!(self.endpoint, Endpoint::Url(_)) && !section.has("private_key") {
             section.error(
                 "private_key",
                 "is missing, and klaviyo.endpoint takes nothing without it",
-                format!("allowed: {}", or_elsewhere(PRIVATE_KEY)),
+                format!("allowed: {}", allowed_or_reference(PRIVATE_KEY)),
             );
         }
         let origin = section.entry("private_key").map(|entry| secret::origin(&entry));
@@ -88,9 +88,9 @@ impl KlaviyoConfig {
     }
 
     /// Puts back the key of another configuration, with where it came from.
-    pub(crate) fn keep_private_key(&mut self, former: &Self) {
-        self.private_key.clone_from(&former.private_key);
-        self.private_key_from.clone_from(&former.private_key_from);
+    pub(crate) fn keep_private_key(&mut self, old: &Self) {
+        self.private_key.clone_from(&old.private_key);
+        self.private_key_from.clone_from(&old.private_key_from);
     }
 }
 

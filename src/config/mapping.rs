@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::declare::{Settings, settings};
 use super::setting::{map, text};
 use super::suggest::quoted;
-use super::values::{count, not_blank, texts, yes_or_no};
+use super::values::{boolean, count, not_blank, texts};
 use crate::model::GarbageIds;
 
 const LIST_ID: &str = "the id of a list in Klaviyo, letters and digits in quotes, such as \"baV129\"";
@@ -21,11 +21,11 @@ settings! {
     pub struct MappingConfig {
         /// "Enforce email as primary identifier". true: the `userId` is not sent as the profile's external id but as
         /// the property `id`, the e-mail alone names the person, and an event without one is skipped.
-        enforce_email: bool = false, yes_or_no();
+        enforce_email: bool = false, boolean();
 
         /// "Fallback on Anonymous ID". false: an event without `userId`, e-mail or phone is skipped. true: the
         /// `anonymousId` stands in for the `userId`, which makes a profile of every visitor.
-        fallback_to_anonymous_id: bool = false, yes_or_no();
+        fallback_to_anonymous_id: bool = false, boolean();
 
         /// The Klaviyo list that people with an e-mail are subscribed to when a server identifies them. A call can name
         /// another: `integrations.Klaviyo.listId`. Calls from browsers and Personas never use it.
@@ -34,11 +34,11 @@ settings! {
         /// "Confirm opt in". true: the list's own setting decides whether Klaviyo first mails a link to confirm. false
         /// subscribes at once: only with a consent you already have, or Klaviyo may close the account. A call can say
         /// otherwise: `integrations.Klaviyo.confirmOptin`.
-        confirm_optin: bool = true, yes_or_no();
+        confirm_optin: bool = true, boolean();
 
         /// "Send placed order events as order completed". false: the server-side event Order Completed becomes
         /// Klaviyo's Placed Order. true keeps its name, as calls from browsers always do.
-        order_completed_as_is: bool = false, yes_or_no();
+        order_completed_as_is: bool = false, boolean();
 
         /// Products of an order that are sent as events of their own ("Ordered Product"). Further ones are in the
         /// order's Items alone, and it says so: one order of thousands would keep Klaviyo's limits busy for minutes.
@@ -63,7 +63,7 @@ settings! {
         /// Whether a call of type delete also asks Klaviyo to delete the person, for good. false: it erases the person
         /// from the outbox alone. true needs the scope data-privacy:write: without it Klaviyo answers 403, and delivery
         /// pauses.
-        delete_profiles: bool = false, yes_or_no();
+        delete_profiles: bool = false, boolean();
 
         /// Personas audiences and the Klaviyo list each one fills: its key in snake case, and the list's id. A person
         /// is added when the audience is true, and taken off when it is false.

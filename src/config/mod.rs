@@ -43,7 +43,7 @@ use toml::de::DeTable;
 pub use admin::AdminConfig;
 pub use declare::Changes;
 pub use delivery::DeliveryConfig;
-pub use error::{ConfigError, Place, Problem};
+pub use error::{ConfigError, Position, Problem};
 pub use ingest::{DEV_WRITE_KEY, IngestConfig, SourceConfig};
 pub use klaviyo::{Endpoint, KlaviyoConfig};
 pub use limits::{FamilyLimit, LimitSettings};
@@ -83,7 +83,7 @@ settings! {
         /// Traces: one from a client's request to Klaviyo's answer. For a program built with the feature `otlp`.
         telemetry: TelemetryConfig = TelemetryConfig::default();
     }
-    besides {
+    computed {
         /// Sentences for the operator about what is allowed and probably not meant.
         warnings: Vec<String> = Vec::new();
     }
@@ -161,7 +161,7 @@ impl Config {
     /// The configuration of a daemon that runs with `old` and goes on with this one, and what differs: what needs a
     /// restart is as it was.
     #[must_use]
-    pub fn after(self, old: &Self) -> (Self, Changes) {
+    pub fn reloaded_from(self, old: &Self) -> (Self, Changes) {
         let mut config = self.clone();
         let mut merge = Merge::new(old, &self);
         config.merge(old, &mut merge);
@@ -219,7 +219,7 @@ impl Config {
 }
 
 fn read(text: &str, file: &Path, secrets: Secrets<'_>) -> Result<(Config, Diagnostics), ConfigError> {
-    let wrong = |problems| ConfigError::Wrong {
+    let wrong = |problems| ConfigError::Invalid {
         file: file.to_owned(),
         problems,
     };

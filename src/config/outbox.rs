@@ -14,7 +14,7 @@ const TEN_YEARS: Duration = Duration::from_hours(3650 * 24);
 
 settings! {
     /// The file that keeps everything.
-    pub struct OutboxConfig, checked by Self::beside_the_configuration {
+    pub struct OutboxConfig, checked by Self::resolve_path {
         /// The SQLite file, relative to the configuration's folder. It must lie on a local disk: no network share.
         path: PathBuf = "outbox.db".into(), path().restart();
 
@@ -45,7 +45,7 @@ settings! {
 }
 
 impl OutboxConfig {
-    fn beside_the_configuration(mut self, section: &Section<'_>) -> Self {
+    fn resolve_path(mut self, section: &Section<'_>) -> Self {
         self.path = section.document().folder.join(self.path);
         self
     }

@@ -4,13 +4,13 @@
 //! module.
 
 use super::Config;
-use super::declare::{Header, Item, Listing, Settings, What};
-use super::setting::{Facts, Reload};
+use super::declare::{Header, Item, ItemKind, Listing, Settings};
+use super::setting::{KeyInfo, Reload};
 
 /// How wide comments are.
 const COLUMNS: usize = 120;
 
-const ABOUT_THE_FILE: [&str; 3] = [
+const FILE_INTRO: [&str; 3] = [
     "klaviyo-relay: every setting, with its default, its unit and what follows from it.",
     "As it stands, this file runs with no Klaviyo account: requests go to a sandbox inside the program, and NOTHING \
      REACHES KLAVIYO. To deliver, set `endpoint` and `private_key` of `[klaviyo]`, and give each source a write key \
@@ -18,7 +18,7 @@ const ABOUT_THE_FILE: [&str; 3] = [
     "`klaviyo-relay check` says what is wrong with this file.",
 ];
 
-const ABOUT_VALUES: [&str; 5] = [
+const VALUES_INTRO: [&str; 5] = [
     "A key that is left out takes its default. Unknown keys and sections are errors.",
     "Durations are text with a unit: \"500ms\", \"30s\", \"10m\", \"24h\", \"30d\".",
     "Sizes are a number of bytes, or text with a unit: \"256KiB\", \"4MiB\", \"1GB\" (KiB = 1024, KB = 1000).",
@@ -29,7 +29,7 @@ const ABOUT_VALUES: [&str; 5] = [
      except where it needs a restart, as one of the environment does.",
 ];
 
-const ABOUT_THE_REFERENCE: [&str; 4] = [
+const REFERENCE_INTRO: [&str; 4] = [
     "The configuration is the file that `--config` names, else the one that the variable `KLAVIYO_RELAY_CONFIG` \
      names, else `config.toml` in the current folder. All mistakes of a file are reported at once, each with the \
      nearest known key. A file with mistakes changes nothing in a running daemon: the log has every one, and \
@@ -49,28 +49,23 @@ impl Config {
     /// `config.toml` as shipped: every key with its documentation and its default.
     pub fn shipped() -> String {
         let mut lines = Vec::new();
-        for about in ABOUT_THE_FILE {
+        for about in FILE_INTRO {
             lines.extend(comment(about));
             lines.push("#".to_owned());
         }
-        lines.extend(ABOUT_VALUES.into_iter().flat_map(comment));
-        for (Item { key, about, what }, is_new) in declarations() {
+        lines.extend(VALUES_INTRO.into_iter().flat_map(comment));
+        for (Item { key, about, kind }, is_new) in declarations() {
             if is_new {
-                let is_outermost = matches!(what, What::Section(Header::Sections)) || !key.contains('.');
+                let is_outermost = matches!(kind, ItemKind::Section(Header::Sections)) || !key.contains('.');
                 lines.extend(vec![String::new(); if is_outermost { 2 } else { 1 }]);
                 lines.extend(comment(&about.concat()));
             }
-            match what {
-                What::Section(header) => lines.push(header.of(&key)),
-                What::Setting(facts, default) => {
+            match kind {
+                ItemKind::Section(header) => lines.push(header.of(&key)),
+                ItemKind::Setting(info, default) => {
                     let default = default.as_deref();
-                    lines.extend(
-                        is_new
-                            .then(|| comment(&sentence(&facts, default)))
-                            .into_iter()
-                            .flatten(),
-                    );
-                    lines.push(setting(&key, &facts, default));
+                    lines.extend(is_new.then(|| comment(&sentence(&info, default))).into_iter().flatten());
+                    lines.push(setting(&key, &info, default));
                 }
             }
         }
@@ -80,21 +75,21 @@ impl Config {
     /// The reference of the settings, in Markdown: which changes need a restart, and what each key means.
     pub fn reference() -> String {
         let mut parts = vec!["# Settings".to_owned()];
-        parts.extend(ABOUT_THE_REFERENCE.map(|about| wrapped(about, COLUMNS).join("\n")));
-        let values = ABOUT_VALUES.map(|about| format!("- {}", wrapped(about, COLUMNS - 2).join("\n  ")));
+        parts.extend(REFERENCE_INTRO.map(|about| wrapped(about, COLUMNS).join("\n")));
+        let values = VALUES_INTRO.map(|about| format!("- {}", wrapped(about, COLUMNS - 2).join("\n  ")));
         parts.push(values.join("\n"));
         parts.push("## Defaults, and what a reload changes".to_owned());
         let rows = declarations().into_iter().filter_map(|(item, _)| row(&item));
         let head = "| key | default | a change takes effect |\n|---|---|---|";
         parts.push(rows.fold(head.to_owned(), |table, row| table + "\n" + &row));
-        for (Item { key, about, what }, _) in declarations().into_iter().filter(|(_, is_new)| *is_new) {
-            parts.push(match &what {
-                What::Section(header) => format!("## `{}`", header.of(&key)),
-                What::Setting(..) => format!("### `{key}`"),
+        for (Item { key, about, kind }, _) in declarations().into_iter().filter(|(_, is_new)| *is_new) {
+            parts.push(match &kind {
+                ItemKind::Section(header) => format!("## `{}`", header.of(&key)),
+                ItemKind::Setting(..) => format!("### `{key}`"),
             });
             parts.push(wrapped(&about.concat(), COLUMNS).join("\n"));
-            if let What::Setting(facts, default) = &what {
-                parts.push(wrapped(&sentence(facts, default.as_deref()), COLUMNS).join("\n"));
+            if let ItemKind::Setting(info, default) = &kind {
+                parts.push(wrapped(&sentence(info, default.as_deref()), COLUMNS).join("\n"));
             }
         }
         parts.join("\n\n") + "\n"
@@ -116,41 +111,41 @@ fn declarations() -> Vec<(Item, bool)> {
 }
 
 /// A key as the shipped file has it.
-fn setting(key: &str, facts: &Facts, default: Option<&str>) -> String {
+fn setting(key: &str, info: &KeyInfo, default: Option<&str>) -> String {
     let name = key.rsplit('.').next().unwrap_or(key);
     match default {
-        _ if facts.is_map => format!("[{key}]\n# {}", facts.examples.join("\n# ")),
+        _ if info.is_map => format!("[{key}]\n# {}", info.examples.join("\n# ")),
         Some(default) => format!("{name} = {default}"),
-        None => format!("# {name} = {}", facts.examples.concat()),
+        None => format!("# {name} = {}", info.examples.concat()),
     }
 }
 
 /// What is allowed, the default, and when a change takes effect.
-fn sentence(facts: &Facts, default: Option<&str>) -> String {
+fn sentence(info: &KeyInfo, default: Option<&str>) -> String {
     let default = match default {
-        _ if facts.required => "Required.".to_owned(),
+        _ if info.required => "Required.".to_owned(),
         Some(default) => format!("Default: {default}."),
         None => "Default: none.".to_owned(),
     };
-    let restart = match facts.reload {
+    let restart = match info.reload {
         Reload::Live => "",
         Reload::Restart => " A change needs a restart.",
         Reload::RestartIf(_) => " A change can need a restart.",
     };
-    format!("Allowed: {}. {default}{restart}", facts.form)
+    format!("Allowed: {}. {default}{restart}", info.form)
 }
 
 /// A setting's default, and when a change takes effect.
-fn row(Item { key, what, .. }: &Item) -> Option<String> {
-    let What::Setting(facts, default) = what else {
+fn row(Item { key, kind, .. }: &Item) -> Option<String> {
+    let ItemKind::Setting(info, default) = kind else {
         return None;
     };
     let default = match default {
-        _ if facts.required => "required".to_owned(),
+        _ if info.required => "required".to_owned(),
         Some(default) => format!("`{default}`"),
         None => "none".to_owned(),
     };
-    let effect = match facts.reload {
+    let effect = match info.reload {
         Reload::Live => "on reload",
         Reload::Restart => "**at a restart**",
         Reload::RestartIf(_) => "on reload, or at a restart: see below",

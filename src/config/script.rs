@@ -77,7 +77,7 @@ impl AnalyticsJs {
             };
             if is_part(&name) {
                 let path = entry.path();
-                if leads_out(&path, folder).map_err(unreadable)? {
+                if is_outside(&path, folder).map_err(unreadable)? {
                     return Err(AnalyticsJsError::LeadsOut { path });
                 }
                 parts.insert(name, read(&path)?);
@@ -88,7 +88,7 @@ impl AnalyticsJs {
 }
 
 /// Whether a file of a folder is a link to one that is not in it. Links within it are how a container mounts it.
-fn leads_out(file: &Path, folder: &Path) -> io::Result<bool> {
+fn is_outside(file: &Path, folder: &Path) -> io::Result<bool> {
     Ok(!file.canonicalize()?.starts_with(folder.canonicalize()?))
 }
 

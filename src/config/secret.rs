@@ -19,7 +19,7 @@ const FROM_ENVIRONMENT: &str = "env:";
 /// Marks a value that names a file.
 const FROM_FILE: &str = "file:";
 /// No secret is as long; a file that is longer was named by mistake.
-const MOST_BYTES: u64 = 64 << 10;
+const MAX_BYTES: u64 = 64 << 10;
 
 /// Where a secret came from, and so how it is replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -34,7 +34,7 @@ pub enum SecretOrigin {
 }
 
 /// What is allowed for a secret, and the other places it can come from.
-pub(super) fn or_elsewhere(allowed: &str) -> String {
+pub(super) fn allowed_or_reference(allowed: &str) -> String {
     format!("{allowed}, or \"env:NAME\" to take it from the environment, or \"file:PATH\" from a file")
 }
 
@@ -52,7 +52,7 @@ pub(super) fn secret(allowed: &str, check: fn(&str) -> Result<(), String>) -> Se
             return Ok(SecretString::from(text));
         }
         let value = resolve(entry, text, &origin)?;
-        unquoted(&value)
+        check_no_quotes(&value)
             .and_then(|()| check(&value))
             .map_err(|what| match &origin {
                 SecretOrigin::Configuration => what,
@@ -63,7 +63,7 @@ pub(super) fn secret(allowed: &str, check: fn(&str) -> Result<(), String>) -> Se
             })?;
         Ok(SecretString::from(value))
     };
-    scalar(or_elsewhere(allowed), read, |secret: &SecretString| {
+    scalar(allowed_or_reference(allowed), read, |secret: &SecretString| {
         format!("{:?}", secret.expose_secret())
     })
 }
@@ -124,7 +124,7 @@ fn resolve(entry: &Entry<'_>, text: &str, origin: &SecretOrigin) -> Result<Strin
 }
 
 /// A value in quotes is one whose quotes were kept by mistake: `docker run --env-file` and `export` in a file do.
-fn unquoted(value: &str) -> Result<(), String> {
+fn check_no_quotes(value: &str) -> Result<(), String> {
     let inner = |quote: char| value.strip_prefix(quote)?.strip_suffix(quote);
     if inner('"').or_else(|| inner('\'')).is_some() {
         return Err(
@@ -144,8 +144,8 @@ fn text_of<'e>(entry: &Entry<'e>) -> Result<&'e str, String> {
 /// What a file of a secret holds.
 fn contents(file: &Path) -> io::Result<String> {
     let mut text = String::new();
-    let read = File::open(file)?.take(MOST_BYTES).read_to_string(&mut text)?;
-    if u64::try_from(read).is_ok_and(|read| read >= MOST_BYTES) {
+    let read = File::open(file)?.take(MAX_BYTES).read_to_string(&mut text)?;
+    if u64::try_from(read).is_ok_and(|read| read >= MAX_BYTES) {
         return Err(io::Error::from(io::ErrorKind::FileTooLarge));
     }
     Ok(text)

@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::document::{Document, join, without_indices};
-use super::error::Place;
+use super::error::Position;
 use super::suggest::{self, quoted, quoted_key};
 
 /// A `[section]`, or one that the file leaves out.
@@ -99,7 +99,7 @@ impl<'a> Section<'a> {
     /// The line of a key, or of the closest section around it.
     pub(super) fn line_of(&self, key: &str) -> usize {
         let offset = self.find(key).0.unwrap_or_default();
-        Place::of(self.document.text, offset).line
+        Position::of(self.document.text, offset).line
     }
 
     /// Adds that two keys do not go together, at the first of them that stands in the file: the other may be a

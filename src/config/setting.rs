@@ -11,7 +11,7 @@ use super::section::{Entry, Section};
 /// How values of one key are read and written.
 pub(super) struct Setting<T> {
     /// What does not depend on the type.
-    pub facts: Facts,
+    pub info: KeyInfo,
     read: Box<Read<T>>,
     literal: Box<Literal<T>>,
 }
@@ -24,7 +24,7 @@ type Literal<T> = dyn Fn(&T) -> Option<String>;
 
 /// What an operator has to know of a key.
 #[derive(Debug, Clone)]
-pub(super) struct Facts {
+pub(super) struct KeyInfo {
     /// What is allowed, as an error says it.
     pub allowed: String,
     /// The same, as documentation says it.
@@ -127,7 +127,7 @@ pub(super) fn map<T>(
             (!map.is_empty()).then(|| pairs.collect::<Vec<_>>().join("\n"))
         },
     );
-    map.facts.is_map = true;
+    map.info.is_map = true;
     map
 }
 
@@ -137,7 +137,7 @@ impl<T> Setting<T> {
         read: impl Fn(&Entry<'_>, &str) -> Option<T> + 'static,
         literal: impl Fn(&T) -> Option<String> + 'static,
     ) -> Self {
-        let facts = Facts {
+        let info = KeyInfo {
             form: allowed.clone(),
             allowed,
             examples: &[],
@@ -146,7 +146,7 @@ impl<T> Setting<T> {
             reload: Reload::Live,
         };
         Self {
-            facts,
+            info,
             read: Box::new(read),
             literal: Box::new(literal),
         }
@@ -155,12 +155,12 @@ impl<T> Setting<T> {
     /// The value of a section's key, the default when it is absent or wrong.
     pub(super) fn read(&self, section: &Section<'_>, key: &str, default: T) -> T {
         let Some(entry) = section.entry(key) else {
-            if self.facts.required {
-                section.error(key, "is missing", format!("allowed: {}", self.facts.allowed));
+            if self.info.required {
+                section.error(key, "is missing", format!("allowed: {}", self.info.allowed));
             }
             return default;
         };
-        (self.read)(&entry, &self.facts.allowed).unwrap_or(default)
+        (self.read)(&entry, &self.info.allowed).unwrap_or(default)
     }
 
     /// A value as a file would have it; `None`: it would leave the key out. Shows a secret.
@@ -173,9 +173,9 @@ impl<T> Setting<T> {
     where
         T: 'static,
     {
-        let Self { facts, read, literal } = self;
+        let Self { info, read, literal } = self;
         Setting {
-            facts,
+            info,
             read: Box::new(move |entry, allowed| read(entry, allowed).map(&to)),
             literal: Box::new(move |value| literal(&from(value))),
         }
@@ -186,9 +186,9 @@ impl<T> Setting<T> {
     where
         T: 'static,
     {
-        let Self { facts, read, literal } = self;
+        let Self { info, read, literal } = self;
         Setting {
-            facts,
+            info,
             read: Box::new(move |entry, allowed| read(entry, allowed).map(Some)),
             literal: Box::new(move |value| literal(value.as_ref()?)),
         }
@@ -196,31 +196,31 @@ impl<T> Setting<T> {
 
     /// A file must have it.
     pub(super) fn required(mut self) -> Self {
-        self.facts.required = true;
+        self.info.required = true;
         self
     }
 
     /// A change needs a restart.
     pub(super) fn restart(mut self) -> Self {
-        self.facts.reload = Reload::Restart;
+        self.info.reload = Reload::Restart;
         self
     }
 
     /// A change needs a restart if so between the old and the new file.
     pub(super) fn restart_if(mut self, needs_restart: fn(&Config, &Config) -> bool) -> Self {
-        self.facts.reload = Reload::RestartIf(needs_restart);
+        self.info.reload = Reload::RestartIf(needs_restart);
         self
     }
 
     /// How documentation says what is allowed.
     pub(super) fn form(mut self, form: impl Into<String>) -> Self {
-        self.facts.form = form.into();
+        self.info.form = form.into();
         self
     }
 
     /// What the shipped file has, commented out.
     pub(super) fn examples(mut self, examples: &'static [&'static str]) -> Self {
-        self.facts.examples = examples;
+        self.info.examples = examples;
         self
     }
 }

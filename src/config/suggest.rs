@@ -6,15 +6,15 @@
 pub(super) const PRIVATE_KEY_PREFIX: &str = "pk_";
 
 /// Longer values are cut: enough to find the place.
-const SHOWN_CHARS: usize = 60;
+const MAX_QUOTED_CHARS: usize = 60;
 
 /// A value in quotes, for an error; cut when long, kept back when it looks like a private key.
 pub(super) fn quoted(value: &str) -> String {
     if value.to_ascii_lowercase().contains(PRIVATE_KEY_PREFIX) {
         return "text that looks like a private key (not shown)".to_owned();
     }
-    if value.chars().count() > SHOWN_CHARS {
-        let start: String = value.chars().take(SHOWN_CHARS).collect();
+    if value.chars().count() > MAX_QUOTED_CHARS {
+        let start: String = value.chars().take(MAX_QUOTED_CHARS).collect();
         return format!("{:?}", format!("{start}…"));
     }
     format!("{value:?}")
@@ -36,7 +36,7 @@ pub(super) fn hint(section: &str, name: &str, known: &[String]) -> String {
     let nearest = nearest(name, siblings.iter().copied());
     let elsewhere = known
         .iter()
-        .find(|key| key.rsplit('.').next().is_some_and(|last| near(name, last)));
+        .find(|key| key.rsplit('.').next().is_some_and(|last| is_similar(name, last)));
     let guess = match (nearest, elsewhere) {
         (Some(key), _) => format!("did you mean {key}? "),
         (None, Some(key)) => format!("did you mean {key}, in its own section? "),
@@ -62,18 +62,18 @@ fn child_of<'a>(section: &str, key: &'a str) -> Option<&'a str> {
 
 fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
-        .filter(|key| near(name, key))
-        .min_by_key(|key| strsim::damerau_levenshtein(&plain(name), &plain(key)))
+        .filter(|key| is_similar(name, key))
+        .min_by_key(|key| strsim::damerau_levenshtein(&normalized(name), &normalized(key)))
 }
 
 /// A quarter of a word may be wrong before another word was meant.
-fn near(name: &str, key: &str) -> bool {
-    let (name, key) = (plain(name), plain(key));
+fn is_similar(name: &str, key: &str) -> bool {
+    let (name, key) = (normalized(name), normalized(key));
     strsim::damerau_levenshtein(&name, &key) <= key.chars().count().div_ceil(4)
 }
 
 /// `maxEventBytes` and `max-event-bytes` are `max_event_bytes` written by another habit.
-fn plain(key: &str) -> String {
+fn normalized(key: &str) -> String {
     key.chars()
         .filter(char::is_ascii_alphanumeric)
         .map(|c| c.to_ascii_lowercase())

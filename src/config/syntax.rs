@@ -4,7 +4,7 @@
 //! quoted only when its key is known to be harmless, since a broken file can have a secret anywhere. Uses no other
 //! module.
 
-use super::error::{Place, Problem};
+use super::error::{Position, Problem};
 use super::suggest::PRIVATE_KEY_PREFIX;
 
 /// Words whose lines are never quoted, whatever key stands in front.
@@ -19,7 +19,7 @@ pub(super) fn problems(text: &str, errors: &[toml::de::Error], known: &[String])
 }
 
 fn problem(text: &str, error: &toml::de::Error, known: &[String]) -> Problem {
-    let place = error.span().map(|span| Place::of(text, span.start));
+    let place = error.span().map(|span| Position::of(text, span.start));
     let line = place.and_then(|place| text.lines().nth(place.line - 1));
     let line = line.unwrap_or_default().trim();
     let key = key_of(line);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::declare::{Listing, Settings, What};
+use super::declare::{ItemKind, Listing, Settings};
 use super::{Changes, Config, SourceConfig};
 
 const EVERY_SETTING: &str = include_str!("../../tests/config/every_setting.toml");
@@ -15,18 +15,18 @@ fn config(text: &str) -> Config {
 }
 
 /// What changes when this is put in the place of that.
-fn put(place: &str, what: &str) -> Changes {
+fn changes_by(place: &str, what: &str) -> Changes {
     assert!(PLAIN.contains(place), "{place}");
     let new = config(&PLAIN.replace(place, what));
-    between(&config(PLAIN), &new)
+    changes(&config(PLAIN), &new)
 }
 
-fn between(old: &Config, new: &Config) -> Changes {
-    new.clone().after(old).1
+fn changes(old: &Config, new: &Config) -> Changes {
+    new.clone().reloaded_from(old).1
 }
 
 #[test]
-fn every_key_shows_when_it_changes() {
+fn every_changed_key_is_reported() {
     // Of another name than any before, a source is new as a whole.
     let of_one_source = [
         "ingest.sources.write_key",
@@ -38,7 +38,7 @@ fn every_key_shows_when_it_changes() {
     let Changes {
         mut applied,
         needs_restart,
-    } = between(&Config::default(), &config(EVERY_SETTING));
+    } = changes(&Config::default(), &config(EVERY_SETTING));
     applied.extend(needs_restart);
     applied.sort_unstable();
     let mut listing = Listing::default();
@@ -46,7 +46,7 @@ fn every_key_shows_when_it_changes() {
     let keys = listing
         .items
         .into_iter()
-        .filter(|item| matches!(item.what, What::Setting(..)));
+        .filter(|item| matches!(item.kind, ItemKind::Setting(..)));
     let mut all: Vec<String> = keys.map(|item| item.key).collect();
     all.retain(|name| !of_one_source.contains(&name.as_str()));
     all.sort_unstable();
@@ -56,7 +56,7 @@ fn every_key_shows_when_it_changes() {
 #[test]
 fn the_same_file_changes_nothing() {
     for text in [PLAIN, EVERY_SETTING] {
-        assert!(between(&config(text), &config(text)).is_empty());
+        assert!(changes(&config(text), &config(text)).is_empty());
     }
 }
 
@@ -79,14 +79,14 @@ fn a_source_is_compared_with_the_one_of_its_name() {
             "name",
         ),
     ] {
-        let changes = put(place, what);
+        let changes = changes_by(place, what);
         assert_eq!(changes.applied, [format!("ingest.sources.{changed}")]);
         assert_eq!(changes.needs_restart, [""; 0]);
     }
 }
 
 #[test]
-fn the_order_of_sources_is_none_of_their_settings() {
+fn the_order_of_sources_is_not_a_change() {
     let mut old = config(PLAIN);
     let other = SourceConfig {
         name: "b".to_owned(),
@@ -95,33 +95,33 @@ fn the_order_of_sources_is_none_of_their_settings() {
     old.ingest.sources.push(other);
     let mut new = old.clone();
     new.ingest.sources.reverse();
-    assert!(between(&old, &new).is_empty());
+    assert!(changes(&old, &new).is_empty());
 }
 
 #[test]
-fn a_key_is_changed_at_once_for_the_same_klaviyo_alone() {
-    assert_eq!(put("pk_1", "pk_2").applied, ["klaviyo.private_key"]);
-    let elsewhere = put(
+fn a_private_key_is_changed_without_restart_only_for_the_same_endpoint() {
+    assert_eq!(changes_by("pk_1", "pk_2").applied, ["klaviyo.private_key"]);
+    let elsewhere = changes_by(
         "a.klaviyo.com\"\nprivate_key = \"pk_1",
         "b.klaviyo.com\"\nprivate_key = \"pk_2",
     );
     assert_eq!(elsewhere.applied, [""; 0]);
     assert_eq!(elsewhere.needs_restart, ["klaviyo.endpoint", "klaviyo.private_key"]);
     let sandbox = |key: &str| config(&PLAIN.replace("https://a.klaviyo.com", "sandbox").replace("pk_1", key));
-    let changes = between(&sandbox("pk_1"), &sandbox("pk_2"));
+    let changes = changes(&sandbox("pk_1"), &sandbox("pk_2"));
     assert_eq!(changes.needs_restart, ["klaviyo.private_key"]);
 }
 
 #[test]
-fn what_needs_a_restart_stays_and_the_rest_goes_on() {
+fn what_needs_a_restart_stays_and_the_rest_is_applied() {
     let (old, new) = (Config::default(), config(EVERY_SETTING));
-    let asked = between(&old, &new);
-    let (now, _) = new.clone().after(&old);
-    let done = between(&old, &now);
+    let asked = changes(&old, &new);
+    let (now, _) = new.clone().reloaded_from(&old);
+    let done = changes(&old, &now);
     assert_eq!(done.applied, asked.applied);
     assert_eq!(done.needs_restart, [""; 0]);
     // Read again, it is still to come.
-    let left = between(&now, &new);
+    let left = changes(&now, &new);
     assert_eq!(left.needs_restart, asked.needs_restart);
     assert_eq!(left.applied, [""; 0]);
 }

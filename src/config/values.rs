@@ -58,12 +58,12 @@ pub(super) fn duration(range: RangeInclusive<Duration>) -> Setting<Duration> {
 }
 
 /// An unsigned integer type that fits between 0 and [`u64::MAX`].
-pub(super) trait Whole: Copy + Display + TryFrom<u64> + TryInto<u64> + 'static {}
+pub(super) trait UnsignedInteger: Copy + Display + TryFrom<u64> + TryInto<u64> + 'static {}
 
-impl<N: Copy + Display + TryFrom<u64> + TryInto<u64> + 'static> Whole for N {}
+impl<N: Copy + Display + TryFrom<u64> + TryInto<u64> + 'static> UnsignedInteger for N {}
 
 /// A number of bytes: `262144`, `"256KiB"`, `"4MiB"`, `"1GB"`.
-pub(super) fn bytes<N: Whole>(range: RangeInclusive<u64>) -> Setting<N> {
+pub(super) fn bytes<N: UnsignedInteger>(range: RangeInclusive<u64>) -> Setting<N> {
     let span = format!("from {} to {}", size_text(*range.start()), size_text(*range.end()));
     let allowed = format!("a number of bytes, or a size in quotes such as \"256KiB\", \"4MiB\" or \"1GB\", {span}");
     let read = move |entry: &Entry<'_>| {
@@ -81,7 +81,7 @@ pub(super) fn bytes<N: Whole>(range: RangeInclusive<u64>) -> Setting<N> {
 }
 
 /// A whole number.
-pub(super) fn count<N: Whole>(range: RangeInclusive<u64>) -> Setting<N> {
+pub(super) fn count<N: UnsignedInteger>(range: RangeInclusive<u64>) -> Setting<N> {
     let allowed = format!("a whole number from {} to {}", range.start(), range.end());
     let read = move |entry: &Entry<'_>| fitting(entry, whole_number(entry)?, &range);
     scalar(allowed, read, N::to_string)
@@ -98,7 +98,7 @@ pub(super) fn fraction(range: RangeInclusive<f64>) -> Setting<f64> {
 }
 
 /// `true` or `false`.
-pub(super) fn yes_or_no() -> Setting<bool> {
+pub(super) fn boolean() -> Setting<bool> {
     let read = |entry: &Entry<'_>| {
         let value = entry.value().as_bool();
         value.ok_or_else(|| format!("{}, neither true nor false", entry.describe()))
@@ -193,7 +193,7 @@ fn within<T: PartialOrd>(entry: &Entry<'_>, value: T, range: &RangeInclusive<T>)
     in_range.ok_or_else(|| format!("{}, out of range", entry.describe()))
 }
 
-fn fitting<N: Whole>(entry: &Entry<'_>, value: u64, range: &RangeInclusive<u64>) -> Result<N, String> {
+fn fitting<N: UnsignedInteger>(entry: &Entry<'_>, value: u64, range: &RangeInclusive<u64>) -> Result<N, String> {
     let value = within(entry, value, range)?;
     N::try_from(value).map_err(|_| format!("{}, out of range", entry.describe()))
 }

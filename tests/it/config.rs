@@ -71,12 +71,12 @@ fn the_shipped_file_is_the_default() {
 }
 
 #[test]
-fn what_is_left_out_takes_its_default() {
+fn a_missing_key_has_its_default() {
     assert_is_the_default(&parse(&minimal_and("")).unwrap());
 }
 
 #[test]
-fn the_shipped_file_and_the_reference_are_what_the_declarations_print() {
+fn the_shipped_file_and_the_reference_are_generated_from_the_declarations() {
     let update = std::env::var_os("RELAY_TESTS_UPDATE").is_some();
     for (file, printed) in [
         ("config.toml", Config::shipped()),
@@ -102,7 +102,7 @@ fn the_shipped_file_and_the_reference_are_what_the_declarations_print() {
 }
 
 #[test]
-fn every_commented_example_of_the_shipped_file_can_be_switched_on() {
+fn every_commented_example_of_the_shipped_file_is_valid() {
     let mut examples = 0;
     let switched_on: Vec<String> = shipped()
         .lines()
@@ -139,7 +139,7 @@ fn every_commented_example_of_the_shipped_file_can_be_switched_on() {
 }
 
 #[test]
-fn every_wrong_file_is_told_all_that_is_wrong() {
+fn every_mistake_of_an_invalid_file_is_reported() {
     let folder = root().join("tests/config/wrong");
     let mut cases: Vec<PathBuf> = fs::read_dir(&folder)
         .unwrap()
@@ -219,7 +219,7 @@ fn every_setting_is_read_from_its_key() {
 }
 
 #[test]
-fn a_windows_file_is_read_and_its_lines_are_counted_alike() {
+fn a_file_with_windows_line_ends_has_the_same_line_numbers() {
     let windows = |text: &str| format!("\u{feff}{}", text.replace('\n', "\r\n"));
     assert_is_the_default(&parse(&windows(&shipped())).unwrap());
     let error = parse(&windows(&minimal_and("[delivery]\ntimeuot = \"1s\"\n"))).unwrap_err();
@@ -230,7 +230,7 @@ fn a_windows_file_is_read_and_its_lines_are_counted_alike() {
 }
 
 #[test]
-fn the_outbox_lies_beside_the_configuration() {
+fn a_relative_outbox_path_is_relative_to_the_configuration() {
     let path = |file: &str, line: &str| {
         let text = minimal_and(&format!("[outbox]\n{line}\n"));
         Config::parse(&text, Path::new(file), &environment).unwrap().outbox.path
@@ -248,7 +248,7 @@ fn the_outbox_lies_beside_the_configuration() {
 }
 
 #[test]
-fn a_missing_file_says_where_to_get_one() {
+fn a_missing_file_is_an_error_that_names_a_template() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.toml");
     let error = Config::load(&file, &environment).unwrap_err().to_string();
@@ -263,7 +263,7 @@ fn a_missing_file_says_where_to_get_one() {
 }
 
 #[test]
-fn a_secret_whose_quotes_were_kept_is_refused() {
+fn a_secret_with_literal_quotes_is_rejected() {
     for key in ["env:QUOTED", "'pk_Zq7Xw2Zq7Xw2'"] {
         let text = format!("[klaviyo]\nprivate_key = \"{key}\"\nendpoint = \"sandbox\"\n{SOURCE}");
         let error = parse(&text).unwrap_err().to_string();
@@ -273,7 +273,7 @@ fn a_secret_whose_quotes_were_kept_is_refused() {
 }
 
 #[test]
-fn what_is_probably_not_meant_is_a_warning() {
+fn probable_mistakes_are_warnings() {
     let warnings = |text: &str| parse(text).unwrap().warnings;
     assert_eq!(warnings(&minimal_and("")), [""; 0]);
     let one = |text: &str| match warnings(text).as_slice() {
@@ -290,7 +290,7 @@ fn what_is_probably_not_meant_is_a_warning() {
 
 #[cfg(unix)]
 #[test]
-fn a_secret_in_a_file_that_everybody_can_read_is_a_warning() {
+fn a_world_readable_file_with_a_secret_is_a_warning() {
     use std::os::unix::fs::PermissionsExt;
 
     let folder = tempfile::tempdir().unwrap();

@@ -24,12 +24,12 @@ pub fn target(data: &[u8]) {
         Ok(config) => {
             consistent(&config);
             let again = parse(text).expect("what was taken once is taken again");
-            assert!(again.after(&config).1.is_empty());
+            assert!(again.reloaded_from(&config).1.is_empty());
             format!("{config:?}")
         }
-        Err(ConfigError::Wrong { file, problems }) => {
+        Err(ConfigError::Invalid { file, problems }) => {
             placed(text, &problems);
-            let error = ConfigError::Wrong { file, problems };
+            let error = ConfigError::Invalid { file, problems };
             let again = parse(text).expect_err("what was refused once is refused again");
             assert_eq!(error.to_string(), again.to_string());
             assert!(error.source().is_none());
@@ -67,7 +67,7 @@ fn consistent(config: &Config) {
         assert!(ingest.sources[at + 1..].iter().find(same).is_none());
     }
     assert!(config.delivery.first_retry <= config.delivery.longest_retry);
-    assert!(config.clone().after(config).1.is_empty());
+    assert!(config.clone().reloaded_from(config).1.is_empty());
     for warning in &config.warnings {
         assert!(!warning.is_empty());
     }
@@ -87,7 +87,7 @@ fn placed(text: &str, problems: &[Problem]) {
         let line = line.unwrap_or_else(|| panic!("no line {place}: {}", problem.what));
         let columns = 1..=line.chars().count() + 1;
         assert!(columns.contains(&place.column), "{place}: {}", problem.what);
-        let wrong = ConfigError::Wrong {
+        let wrong = ConfigError::Invalid {
             file: "config.toml".into(),
             problems: vec![problem.clone()],
         };
