@@ -15,7 +15,7 @@ use super::check::{self, Flaw, MAX_MESSAGE_ID_CHARS};
 use super::{signature, time};
 use crate::config::{IngestConfig, SourceConfig};
 use crate::model::{EventType, GarbageIds, NewEvent, Right, Timestamp};
-use crate::segment::{Call, CallError, Envelope, repair_surrogates, text};
+use crate::segment::{Call, CallError, Envelope, as_text, repair_surrogates};
 
 /// What a path accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -433,7 +433,7 @@ fn id_text(json: &str) -> Option<String> {
         let written = json.strip_prefix('"')?.strip_suffix('"')?;
         return Some(written.to_owned());
     }
-    text(&crate::json::from_str(json).ok()?)
+    as_text(&crate::json::from_str(json).ok()?)
 }
 
 fn call_type(fields: &Fields<'_>) -> Result<EventType, Flaw> {

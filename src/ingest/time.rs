@@ -4,7 +4,7 @@ use crate::clock;
 use crate::model::Timestamp;
 use crate::segment::Call;
 
-pub(super) use crate::segment::time as parse;
+pub(super) use crate::segment::parse_time as parse;
 
 /// Later than every time.
 const NEVER: Timestamp = Timestamp::from_millis(i64::MAX);

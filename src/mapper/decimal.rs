@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::{Number, Value};
 
-use crate::segment::amount;
+use crate::segment::as_decimal;
 
 /// A decimal number: `mantissa / 10^scale`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ const MAX_PLAIN_PLACES: i32 = 18;
 impl Decimal {
     /// The number that a value is or holds as text; `None` when it is none, or has more than 38 digits.
     pub(super) fn read(value: &Value) -> Option<Self> {
-        Self::parse(&amount(value)?)
+        Self::parse(&as_decimal(value)?)
     }
 
     /// Reads plain and exponent notation; an exponent beyond 32 bits is no amount.

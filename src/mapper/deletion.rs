@@ -4,7 +4,7 @@
 //! of its own, and an external id is turned into Klaviyo's own id first, by an import with no other name: Klaviyo
 //! answers it with the profile's id, and it changes nothing of a profile that exists.
 
-use super::person::{Named, Person};
+use super::person::{Person, ProfileIdentifier};
 use super::reasons::{Refusal, Skip};
 use super::rule::{Note, Origin};
 use super::sink::Sink;
@@ -27,7 +27,7 @@ pub(super) fn plan(input: &Input<'_>, settings: &MappingConfig) -> Result<Vec<Pl
     if let Some(id) = &person.external_id {
         planned.extend(by_external_id(id, input));
     }
-    let by_name = |name: &Named, field: &str, job| {
+    let by_name = |name: &ProfileIdentifier, field: &str, job| {
         let mut sink = Sink::new(input.explain);
         sink.rule(NAMES, field, sink.origin(|| name.origin()));
         checked(Request::Delete(job), sink, input)
@@ -51,7 +51,7 @@ pub(super) fn plan(input: &Input<'_>, settings: &MappingConfig) -> Result<Vec<Pl
 }
 
 /// The import that is answered with the profile's id, and the deletion that uses it.
-fn by_external_id(id: &Named, input: &Input<'_>) -> [Planned; 2] {
+fn by_external_id(id: &ProfileIdentifier, input: &Input<'_>) -> [Planned; 2] {
     let profile = ProfileImport {
         external_id: Some(id.value.clone()),
         ..ProfileImport::default()

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::event_id::fit;
+use super::event_id::shorten;
 use super::person::Person;
 use super::reasons::Refusal;
 use super::rule::{Note, Origin, Sourced};
@@ -10,7 +10,7 @@ use super::sink::Sink;
 use super::warning::Warning;
 use super::{Input, Planned, limits};
 use crate::klaviyo::{CreateEvent, Request};
-use crate::segment::{Call, Pointer, time};
+use crate::segment::{Call, Pointer, parse_time};
 
 const ATTRIBUTES: &str = "/data/attributes";
 const METRIC: &str = "/data/attributes/metric/data/attributes";
@@ -34,7 +34,7 @@ pub(super) struct Draft {
 
 impl Draft {
     /// The request, checked against Klaviyo's limits.
-    pub(super) fn finish(self, input: &Input<'_>, person: &Person, stated: &Stated) -> Planned {
+    pub(super) fn finish(self, input: &Input<'_>, person: &Person, stated: &TimeWarning) -> Planned {
         let Properties { map, mut sink } = self.properties;
         let of_properties = std::mem::take(&mut sink.rules);
         sink.warnings.extend(stated.warning.clone());
@@ -42,7 +42,7 @@ impl Draft {
         sink.rule(ATTRIBUTES, "time", sink.origin(|| time_origin(input.call)));
         let unique_id = self
             .key
-            .map(|key| fit(sink.take(ATTRIBUTES, "unique_id", key), &mut sink));
+            .map(|key| shorten(sink.take(ATTRIBUTES, "unique_id", key), &mut sink));
         let value = self.value.map(|value| sink.take(ATTRIBUTES, "value", value));
         let value_currency = self.currency;
         let value_currency = value_currency.map(|code| sink.take(ATTRIBUTES, "value_currency", code));
@@ -67,16 +67,16 @@ impl Draft {
 }
 
 /// The warning about a call's time: found once, however many events are made of the call.
-pub(super) struct Stated {
+pub(super) struct TimeWarning {
     /// Which time cannot be read, and what counts instead.
     warning: Option<Warning>,
 }
 
-impl Stated {
+impl TimeWarning {
     pub(super) fn of(call: &Call) -> Self {
         let unreadable = |name: &&'static str| {
             let stated = call.field(name).filter(|value| !value.is_null());
-            stated.is_some_and(|value| time(value).is_none())
+            stated.is_some_and(|value| parse_time(value).is_none())
         };
         let field = TIMES.into_iter().find(unreadable);
         Self {
@@ -93,7 +93,7 @@ const TIMES: [&str; 2] = ["timestamp", "originalTimestamp"];
 
 /// Where a call's time comes from.
 pub(super) fn time_origin(call: &Call) -> Origin {
-    let readable = |name: &&str| call.field(name).and_then(time).is_some();
+    let readable = |name: &&str| call.field(name).and_then(parse_time).is_some();
     TIMES.into_iter().find(readable).map_or_else(
         || Origin::outside(Note::ArrivalTime),
         |name| Origin::new(Pointer::of(name), Note::ClockCorrected),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::Input;
-use super::lifted::{Lifted, property, sourced, usable};
+use super::extracted::{Extracted, property, sourced, usable_id};
 use super::order_name::is_order_completed;
 use super::rule::{Origin, Sourced};
 use super::sink::Sink;
@@ -23,16 +23,16 @@ use crate::segment::{Pointer, find_all, same_key};
 pub(super) fn of_event(
     input: &Input<'_>,
     settings: &MappingConfig,
-    lifted: &Lifted,
+    extracted: &Extracted,
     name: &str,
     sink: &mut Sink,
 ) -> Sourced<String> {
     let garbage = &settings.garbage_ids;
-    let own = lifted.event_id.clone().map(|id| sourced(id, "$event_id", sink));
+    let own = extracted.event_id.clone().map(|id| sourced(id, "$event_id", sink));
     let once = happens_once(name, settings);
     let event_id = once || has_event_id(name, settings);
-    own.or_else(|| event_id.then(|| first_id(&lifted.rest, "eventId", garbage, sink))?)
-        .or_else(|| once.then(|| order_id(&lifted.rest, garbage, sink))?)
+    own.or_else(|| event_id.then(|| first_id(&extracted.rest, "eventId", garbage, sink))?)
+        .or_else(|| once.then(|| order_id(&extracted.rest, garbage, sink))?)
         .unwrap_or_else(|| Sourced {
             value: input.message_id.to_owned(),
             origin: sink.origin(|| Origin::sent(Pointer::of("messageId"))),
@@ -49,7 +49,7 @@ pub(super) fn order_id(
 }
 
 /// The key as Klaviyo takes it: one that is too long is sent as its SHA-256, the same every time.
-pub(super) fn fit(key: String, sink: &mut Sink) -> String {
+pub(super) fn shorten(key: String, sink: &mut Sink) -> String {
     let chars = key.chars().count();
     if chars <= MAX_UNIQUE_ID_CHARS {
         return key;
@@ -63,12 +63,12 @@ pub(super) fn fit(key: String, sink: &mut Sink) -> String {
 }
 
 /// Distinguishes the lines of an order that have the same product id: the second gets `_2`, the third `_3`.
-pub(super) struct Lines {
+pub(super) struct LineIds {
     sent: BTreeSet<String>,
     last: BTreeMap<String, usize>,
 }
 
-impl Lines {
+impl LineIds {
     /// For an order whose lines carry these product ids.
     pub(super) fn new(sent: impl IntoIterator<Item = String>) -> Self {
         Self {
@@ -78,7 +78,7 @@ impl Lines {
     }
 
     /// The name of the next line with this product id. A name that another line carries as its own is passed over.
-    pub(super) fn name(&mut self, id: &str) -> String {
+    pub(super) fn next_id(&mut self, id: &str) -> String {
         let Some(last) = self.last.get_mut(id) else {
             self.last.insert(id.to_owned(), 1);
             return id.to_owned();
@@ -103,7 +103,7 @@ fn first_id(
     // A `$event_id` that is no usable id has its warning already: it must not hide an `eventId`.
     let mut spelled = find_all(properties, name).filter(|(sent, _)| *sent != "$event_id");
     spelled.find_map(|(sent, value)| {
-        let id = usable(value, || property(sent), garbage, sink)?;
+        let id = usable_id(value, || property(sent), garbage, sink)?;
         Some(sourced(id, sent, sink))
     })
 }
@@ -130,8 +130,8 @@ mod tests {
     #[test]
     fn lines_of_one_product_are_told_apart() {
         let ids = ["a", "a", "b", "a", "a_2"].map(str::to_owned);
-        let mut lines = Lines::new(ids.clone());
-        let names: Vec<String> = ids.iter().map(|id| lines.name(id)).collect();
+        let mut lines = LineIds::new(ids.clone());
+        let names: Vec<String> = ids.iter().map(|id| lines.next_id(id)).collect();
         assert_eq!(names, ["a", "a_3", "b", "a_4", "a_2"]);
     }
 
@@ -161,11 +161,11 @@ mod tests {
     fn a_long_key_is_hashed_the_same_way_each_time() {
         let mut sink = Sink::new(false);
         let fits = "k".repeat(MAX_UNIQUE_ID_CHARS);
-        assert_eq!(fit(fits.clone(), &mut sink), fits);
+        assert_eq!(shorten(fits.clone(), &mut sink), fits);
         assert!(sink.warnings.is_empty());
-        let long = fit("k".repeat(256), &mut sink);
-        assert_eq!(long, fit("k".repeat(256), &mut Sink::new(false)));
-        assert_ne!(long, fit("k".repeat(257), &mut Sink::new(false)));
+        let long = shorten("k".repeat(256), &mut sink);
+        assert_eq!(long, shorten("k".repeat(256), &mut Sink::new(false)));
+        assert_ne!(long, shorten("k".repeat(257), &mut Sink::new(false)));
         assert_eq!(long.len(), 71);
         assert_eq!(sink.warnings, [Warning::EventIdHashed(256)]);
     }

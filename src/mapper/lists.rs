@@ -65,12 +65,12 @@ const NAMES: &str = "/data/attributes/profiles/data/0/attributes";
 const MARKETING: &str = "/data/attributes/profiles/data/0/attributes/subscriptions/email/marketing";
 
 /// A list, and where the call names it; `None` of the default list.
-struct List {
+struct WantedList {
     id: String,
     place: Option<Pointer>,
 }
 
-impl List {
+impl WantedList {
     /// The rules of the consent and of the list.
     fn rules(&self, sink: &mut Sink) {
         let origin = |sink: &Sink, of_call, of_settings| {
@@ -105,19 +105,19 @@ fn consent_rules(input: &Input<'_>, time: Timestamp, place: Option<Pointer>, sin
 
 /// The list of the call, else the default one. A browser's write key is public, so with it any address could be
 /// subscribed: calls of the client side never use the default list, and their own only where the source may name one.
-fn wanted_list(input: &Input<'_>, settings: &MappingConfig, warnings: &mut Vec<Warning>) -> Option<List> {
+fn wanted_list(input: &Input<'_>, settings: &MappingConfig, warnings: &mut Vec<Warning>) -> Option<WantedList> {
     let options = input.call.klaviyo_options();
     let named: Vec<_> = options.all("listId").collect();
     let place = named.first().map(|(place, _)| place);
     // The default is no substitute for a list that was named and cannot be read: consent was given to that one.
-    if let Some(place) = place.or(options.not_understood()) {
+    if let Some(place) = place.or(options.unreadable_list()) {
         return own_list(input, &named, place, warnings);
     }
     if input.side == Side::Client || input.call.personas().is_some() {
         return None;
     }
     let id = settings.list_id.as_deref().map(str::trim).filter(|id| !id.is_empty())?;
-    Some(List {
+    Some(WantedList {
         id: id.to_owned(),
         place: None,
     })
@@ -129,7 +129,7 @@ fn own_list(
     named: &[(Pointer, &Value)],
     place: &Pointer,
     warnings: &mut Vec<Warning>,
-) -> Option<List> {
+) -> Option<WantedList> {
     let place = place.clone();
     if !input.rights.may(Right::List) {
         warnings.push(Warning::ListNotAllowed(place));
@@ -149,7 +149,7 @@ fn own_list(
         warnings.push(Warning::OtherListId { place, used });
     }
     let place = Some(own.clone());
-    Some(List { id, place })
+    Some(WantedList { id, place })
 }
 
 /// Whether the person is asked to confirm, and where the call states it.

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::draft::{Draft, Properties, Stated};
-use super::event_id::{self, Lines};
-use super::lifted::{Lifted, currency, property};
+use super::draft::{Draft, Properties, TimeWarning};
+use super::event_id::{self, LineIds};
+use super::extracted::{Extracted, currency, property};
 use super::person::Person;
 use super::product::Product;
 use super::rule::{Note, Origin, Sourced};
@@ -25,18 +25,18 @@ pub(super) fn plan(
     input: &Input<'_>,
     settings: &MappingConfig,
     person: &Person,
-    mut lifted: Lifted,
+    mut extracted: Extracted,
     mut sink: Sink,
 ) -> Vec<Planned> {
-    let key = event_id::of_event(input, settings, &lifted, "Order Completed", &mut sink);
+    let key = event_id::of_event(input, settings, &extracted, "Order Completed", &mut sink);
     // Source: the destination's page, where the products' ids are made of the orderId. Without one, the order's own key
     // is used. Its warnings are dropped: the order has them already.
     let mut warned = sink.another();
-    let order_id = event_id::order_id(&lifted.rest, &settings.garbage_ids, &mut warned);
+    let order_id = event_id::order_id(&extracted.rest, &settings.garbage_ids, &mut warned);
     let order_id = order_id.unwrap_or_else(|| key.clone());
     // Everything that is read from the order's properties comes before its products are taken out of them.
-    let currency = currency(&lifted.rest, &mut sink);
-    let products = take_products(&mut lifted, settings, &mut sink);
+    let currency = currency(&extracted.rest, &mut sink);
+    let products = take_products(&mut extracted, settings, &mut sink);
 
     let most = usize::try_from(settings.max_products).unwrap_or(usize::MAX);
     if products.lines.len() > most {
@@ -47,10 +47,10 @@ pub(super) fn plan(
         key,
         currency: currency.clone(),
     };
-    let order = order.draft(input, settings, lifted, &products, sink);
-    let stated = Stated::of(input.call);
+    let order = order.draft(input, settings, extracted, &products, sink);
+    let stated = TimeWarning::of(input.call);
     let mut planned = vec![order.finish(input, person, &stated)];
-    let mut lines = Lines::new(products.lines.iter().filter_map(|product| product.id.clone()));
+    let mut lines = LineIds::new(products.lines.iter().filter_map(|product| product.id.clone()));
     for product in products.lines.into_iter().take(most) {
         let draft = product.draft(&order_id, currency.clone(), &products.sent, input.side, &mut lines);
         planned.push(draft.finish(input, person, &stated));
@@ -77,14 +77,14 @@ impl Order {
         self,
         input: &Input<'_>,
         settings: &MappingConfig,
-        lifted: Lifted,
+        extracted: Extracted,
         products: &Products,
         mut sink: Sink,
     ) -> Draft {
-        let value = lifted.worth(&["revenue", "total"], &mut sink);
+        let value = extracted.event_value(&["revenue", "total"], &mut sink);
         let (metric, note) = metric(input, settings);
         let mut properties = Properties::new(sink);
-        properties.put_all(lifted.rest, property);
+        properties.put_all(extracted.rest, property);
         summarise(&mut properties, products, input.side);
         Draft {
             metric: Sourced {
@@ -143,8 +143,8 @@ fn summarise(properties: &mut Properties, products: &Products, side: Side) {
 }
 
 /// Takes the products out of the order. Facade passes over nulls among them; what else is no object is a warning.
-fn take_products(lifted: &mut Lifted, settings: &MappingConfig, sink: &mut Sink) -> Products {
-    let Some((sent, value)) = find_key(&lifted.rest, "products") else {
+fn take_products(extracted: &mut Extracted, settings: &MappingConfig, sink: &mut Sink) -> Products {
+    let Some((sent, value)) = find_key(&extracted.rest, "products") else {
         return Products::default();
     };
     if !value.is_array() {
@@ -154,7 +154,7 @@ fn take_products(lifted: &mut Lifted, settings: &MappingConfig, sink: &mut Sink)
         return Products::default();
     }
     let sent = sent.to_owned();
-    let Some(Value::Array(products)) = lifted.rest.shift_remove(&sent) else {
+    let Some(Value::Array(products)) = extracted.rest.shift_remove(&sent) else {
         return Products::default();
     };
     let mut lines = Vec::with_capacity(products.len());

@@ -11,7 +11,7 @@ use crate::config::MappingConfig;
 use crate::klaviyo::limits::MAX_EXTERNAL_ID_CHARS;
 use crate::klaviyo::{EventProfile, is_test_address};
 use crate::model::{Identifier, IdentifierKind, e164};
-use crate::segment::{Contact, Place, Pointer};
+use crate::segment::{Contact, ContactPlace, Pointer};
 
 /// The origin of the custom property `id`. Source: the destination's page, "Enforce email as primary identifier", which
 /// is about identify and track calls.
@@ -23,11 +23,11 @@ pub(super) fn user_id_as_property() -> Origin {
 #[derive(Debug)]
 pub(super) struct Person {
     /// Klaviyo's `external_id`.
-    pub(super) external_id: Option<Named>,
+    pub(super) external_id: Option<ProfileIdentifier>,
     /// The e-mail address.
-    pub(super) email: Option<Named>,
+    pub(super) email: Option<ProfileIdentifier>,
     /// The phone number in E.164.
-    pub(super) phone: Option<Named>,
+    pub(super) phone: Option<ProfileIdentifier>,
     /// The `userId` that `enforce_email` keeps out of `external_id`.
     pub(super) user_id_as_property: Option<String>,
     /// Why no request may name this person.
@@ -38,10 +38,10 @@ pub(super) struct Person {
 
 /// One name, the place in the call that gave it, and how it was made of that.
 #[derive(Debug)]
-pub(super) struct Named {
+pub(super) struct ProfileIdentifier {
     pub(super) value: String,
     /// `None` of an anonymous id.
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<ContactPlace>,
     note: Note,
 }
 
@@ -73,11 +73,11 @@ impl Person {
             }
             person.warnings.push(Warning::UserIdTooLong(chars));
         } else if let Some(id) = user_id {
-            person.external_id = Some(Named::by(id, Place::UserId, Note::AsSent));
+            person.external_id = Some(ProfileIdentifier::new(id, ContactPlace::UserId, Note::AsSent));
         } else if person.email.is_none() && person.phone.is_none() {
-            person.without_a_known_name(input, settings)?;
+            person.use_anonymous_id_or_reject(input, settings)?;
         }
-        person.warn_of_what_names_nobody(input, settings);
+        person.warn_of_unusable_contacts(input, settings);
         Ok(person)
     }
 
@@ -85,7 +85,7 @@ impl Person {
     pub(super) fn event_profile(&self, sink: &mut Sink) -> EventProfile {
         const NAMES: &str = "/data/attributes/profile/data/attributes";
         const PROPERTIES: &str = "/data/attributes/profile/data/attributes/properties";
-        let mut take = |name: &Option<Named>, field: &str| {
+        let mut take = |name: &Option<ProfileIdentifier>, field: &str| {
             let name = name.as_ref()?;
             let origin = sink.origin(|| name.origin());
             sink.rule(NAMES, field, origin);
@@ -108,12 +108,12 @@ impl Person {
 
     /// No user id, e-mail or phone: the anonymous id may stand in; a broken e-mail or phone is the sender's mistake
     /// and is refused, so that it can be fixed and replayed; anything else is nobody.
-    fn without_a_known_name(&mut self, input: &Input<'_>, settings: &MappingConfig) -> Result<(), Skip> {
+    fn use_anonymous_id_or_reject(&mut self, input: &Input<'_>, settings: &MappingConfig) -> Result<(), Skip> {
         let anonymous_id = input.call.anonymous_id(&settings.garbage_ids);
         if let Some(id) = &anonymous_id
             && settings.fallback_to_anonymous_id
         {
-            self.external_id = Some(Named {
+            self.external_id = Some(ProfileIdentifier {
                 value: id.clone(),
                 place: None,
                 note: Note::AnonymousId,
@@ -139,7 +139,7 @@ impl Person {
         Ok(())
     }
 
-    fn warn_of_what_names_nobody(&mut self, input: &Input<'_>, settings: &MappingConfig) {
+    fn warn_of_unusable_contacts(&mut self, input: &Input<'_>, settings: &MappingConfig) {
         let garbage = &settings.garbage_ids;
         let not_an_email: fn(Pointer) -> Warning = Warning::NotAnEmail;
         let kinds = [
@@ -147,7 +147,7 @@ impl Person {
             (&self.phone, input.call.stated_phones(), Warning::NotAPhone),
         ];
         for (used, stated, otherwise) in kinds {
-            let passed_over = stated.iter().take_while(|stated| !names(used.as_ref(), stated));
+            let passed_over = stated.iter().take_while(|stated| !is_used(used.as_ref(), stated));
             self.warnings.extend(passed_over.map(|stated| {
                 let why = if garbage.contains(&stated.value) {
                     Warning::GarbageContact
@@ -167,7 +167,7 @@ impl Person {
 }
 
 /// Whether this is what the person is named by: a name's value is the stated one but for its separators.
-fn names(used: Option<&Named>, stated: &Contact) -> bool {
+fn is_used(used: Option<&ProfileIdentifier>, stated: &Contact) -> bool {
     used.is_some_and(|used| {
         let number = || e164(&stated.value);
         used.place.as_ref() == Some(&stated.place)
@@ -175,8 +175,8 @@ fn names(used: Option<&Named>, stated: &Contact) -> bool {
     })
 }
 
-impl Named {
-    const fn by(value: String, place: Place, note: Note) -> Self {
+impl ProfileIdentifier {
+    const fn new(value: String, place: ContactPlace, note: Note) -> Self {
         Self {
             value,
             place: Some(place),
@@ -186,29 +186,29 @@ impl Named {
 
     /// Where it comes from.
     pub(super) fn origin(&self) -> Origin {
-        let place = self.place.as_ref().map(Place::pointer);
+        let place = self.place.as_ref().map(ContactPlace::pointer);
         Origin::new(place.unwrap_or_else(|| Pointer::of("anonymousId")), self.note)
     }
 }
 
 /// The e-mail address.
-fn email(input: &Input<'_>, settings: &MappingConfig) -> Option<Named> {
+fn email(input: &Input<'_>, settings: &MappingConfig) -> Option<ProfileIdentifier> {
     let Contact { value, place } = input.call.email_contact(&settings.garbage_ids)?;
-    if !waited_for(input, settings, IdentifierKind::Email, &value) {
+    if !is_queue_identifier(input, settings, IdentifierKind::Email, &value) {
         return None;
     }
     let note = match place {
-        Place::UserId => Note::UserIdIsEmail,
-        Place::Traits(_) | Place::ContextTraits(_) | Place::Properties(_) => Note::AsSent,
+        ContactPlace::UserId => Note::UserIdIsEmail,
+        ContactPlace::Traits(_) | ContactPlace::ContextTraits(_) | ContactPlace::Properties(_) => Note::AsSent,
     };
-    Some(Named::by(value, place, note))
+    Some(ProfileIdentifier::new(value, place, note))
 }
 
 /// The phone in E.164. What the call waited for is the number as it was sent.
-fn phone(input: &Input<'_>, settings: &MappingConfig) -> Option<Named> {
+fn phone(input: &Input<'_>, settings: &MappingConfig) -> Option<ProfileIdentifier> {
     let Contact { value, place } = input.call.phone_contact(&settings.garbage_ids)?;
     let number = e164(&value)?;
-    if !waited_for(input, settings, IdentifierKind::Phone, &value) {
+    if !is_queue_identifier(input, settings, IdentifierKind::Phone, &value) {
         return None;
     }
     let note = if number == value {
@@ -216,11 +216,11 @@ fn phone(input: &Input<'_>, settings: &MappingConfig) -> Option<Named> {
     } else {
         Note::SeparatorsRemoved
     };
-    Some(Named::by(number, place, note))
+    Some(ProfileIdentifier::new(number, place, note))
 }
 
 /// Whether the call stood in this name's order. (A name can be on the garbage list.)
-fn waited_for(input: &Input<'_>, settings: &MappingConfig, kind: IdentifierKind, value: &str) -> bool {
+fn is_queue_identifier(input: &Input<'_>, settings: &MappingConfig, kind: IdentifierKind, value: &str) -> bool {
     let names = input.call.identifiers(&settings.garbage_ids);
     Identifier::new(kind, value).is_some_and(|name| names.contains(&name))
 }

@@ -6,14 +6,14 @@ use serde_json::{Map, Number, Value};
 
 use super::decimal::Decimal;
 use super::draft::{Draft, Properties};
-use super::event_id::Lines;
-use super::lifted::{Lifted, number, property};
+use super::event_id::LineIds;
+use super::extracted::{Extracted, number, property};
 use super::reasons::Refusal;
 use super::rule::{Note, Origin, Sourced};
 use super::sink::Sink;
 use super::warning::Warning;
 use crate::model::{GarbageIds, Side};
-use crate::segment::{Pointer, find_all, text};
+use crate::segment::{Pointer, as_text, find_all};
 
 /// A product as the order sent it.
 pub(super) struct Product {
@@ -22,14 +22,14 @@ pub(super) struct Product {
     /// `productId`, else `id`, else `sku`.
     pub(super) id: Option<String>,
     /// Its name, as sent.
-    name: Option<Taken>,
+    name: Option<SentField>,
     /// What goes as `ProductID`: `productId`, else `id`. A `sku` has a name of its own.
-    own_id: Option<Taken>,
-    sku: Option<Taken>,
+    own_id: Option<SentField>,
+    sku: Option<SentField>,
     /// Always a list.
-    categories: Option<Taken>,
-    url: Option<Taken>,
-    image_url: Option<Taken>,
+    categories: Option<SentField>,
+    url: Option<SentField>,
+    image_url: Option<SentField>,
     /// A number, or what the sender took for one.
     quantity: Value,
     /// The name under which the quantity was sent; `None` when there was none.
@@ -52,14 +52,14 @@ pub(super) struct Product {
 
 /// A field that goes under a name of Klaviyo's, and the name that it was sent under.
 #[derive(Clone)]
-struct Taken {
+struct SentField {
     sent: String,
     value: Value,
 }
 
 /// The names that Klaviyo knows a product's fields by. Source: Segment's destination, whose browser code
 /// (analytics.js-integration-klaviyo) has names of its own.
-struct Names {
+struct ProductKeys {
     item_id: &'static str,
     item_price: &'static str,
     row_total: &'static str,
@@ -68,7 +68,7 @@ struct Names {
     image_url: &'static str,
 }
 
-impl Names {
+impl ProductKeys {
     const fn of(side: Side) -> Self {
         match side {
             Side::Server => Self {
@@ -95,8 +95,8 @@ impl Product {
     /// Reads the fields of the product on this line of the order.
     pub(super) fn read(line: usize, fields: &Map<String, Value>, garbage: &GarbageIds, mut sink: Sink) -> Self {
         let place = || property("products").item(line - 1);
-        let lifted = Lifted::of(fields, place, garbage, &mut sink);
-        let mut rest = lifted.rest;
+        let extracted = Extracted::of(fields, place, garbage, &mut sink);
+        let mut rest = extracted.rest;
         // The id is looked up before anything is taken: the order of its three names is not that of the fields.
         let id = id(&rest, place, garbage, &mut sink);
         let (quantity_key, quantity) = quantity(&mut rest, place, &mut sink);
@@ -116,8 +116,8 @@ impl Product {
             price,
             row_total,
             price_key,
-            own_event_id: lifted.event_id,
-            own_value: lifted.value,
+            own_event_id: extracted.event_id,
+            own_value: extracted.value,
             rest,
             sink,
         }
@@ -136,14 +136,14 @@ impl Product {
 
     /// Its line in the order's `Items`.
     pub(super) fn item(&self, side: Side) -> Value {
-        let names = Names::of(side);
+        let names = ProductKeys::of(side);
         let mut item = Map::new();
         let price = self.price.clone().zip(self.price_key.clone());
-        let price = price.map(|(price, sent)| Taken {
+        let price = price.map(|(price, sent)| SentField {
             sent,
             value: Value::Number(price),
         });
-        let made = |name: &str, value: Value| Taken {
+        let made = |name: &str, value: Value| SentField {
             sent: name.to_owned(),
             value,
         };
@@ -159,7 +159,7 @@ impl Product {
             (names.url, self.url.clone()),
             (names.image_url, self.image_url.clone()),
         ] {
-            if let Some(Taken { sent, value }) = taken {
+            if let Some(SentField { sent, value }) = taken {
                 // The product has a field of Klaviyo's name too: what it sent under another stays under that.
                 let name = if self.rest.contains_key(name) {
                     sent
@@ -186,7 +186,7 @@ impl Product {
         currency: Option<Sourced<String>>,
         sent: &str,
         side: Side,
-        lines: &mut Lines,
+        lines: &mut LineIds,
     ) -> Draft {
         let at = self.line - 1;
         let place = || property(sent).item(at);
@@ -199,7 +199,7 @@ impl Product {
                 origin: origin("$event_id"),
             }),
             (None, Some(id)) => Some(Sourced {
-                value: format!("{}_{}", order.value, lines.name(id)),
+                value: format!("{}_{}", order.value, lines.next_id(id)),
                 origin: order.origin.clone().map(|order| Origin {
                     note: Note::OrderAndProduct,
                     ..order
@@ -230,11 +230,11 @@ impl Product {
     }
 
     fn properties(self, place: impl Fn() -> Pointer, side: Side) -> Properties {
-        let names = Names::of(side);
+        let names = ProductKeys::of(side);
         let mut properties = Properties::new(self.sink);
         // The sender's own fields first: what carries a name of Klaviyo's already is not computed over.
         properties.put_all(self.rest, |name| place().name(name));
-        let quantity = Taken {
+        let quantity = SentField {
             sent: "Quantity".to_owned(),
             value: self.quantity,
         };
@@ -247,7 +247,7 @@ impl Product {
             (names.url, self.url),
             (names.image_url, self.image_url),
         ] {
-            let Some(Taken { sent, value }) = taken else {
+            let Some(SentField { sent, value }) = taken else {
                 continue;
             };
             let name = if properties.map.contains_key(known) {
@@ -275,7 +275,7 @@ fn id(
     let names = ["productId", "id", "sku"].iter();
     let mut spelled = names.flat_map(|name| find_all(fields, name));
     spelled.find_map(|(sent, value)| {
-        let id = text(value)?;
+        let id = as_text(value)?;
         if garbage.contains(&id) {
             sink.warn(Warning::GarbageProductId(place().name(sent)));
             return None;
@@ -285,23 +285,23 @@ fn id(
 }
 
 /// Takes the first of these fields that holds something.
-fn take(rest: &mut Map<String, Value>, names: &[&str]) -> Option<Taken> {
+fn take(rest: &mut Map<String, Value>, names: &[&str]) -> Option<SentField> {
     take_first(rest, names, |value| !is_empty(value))
 }
 
 /// Takes the first of these fields that holds an id; garbage stays where it was.
-fn take_id(rest: &mut Map<String, Value>, names: &[&str], garbage: &GarbageIds) -> Option<Taken> {
-    let is_garbage = |value: &Value| text(value).is_some_and(|id| garbage.contains(&id));
+fn take_id(rest: &mut Map<String, Value>, names: &[&str], garbage: &GarbageIds) -> Option<SentField> {
+    let is_garbage = |value: &Value| as_text(value).is_some_and(|id| garbage.contains(&id));
     take_first(rest, names, |value| !is_empty(value) && !is_garbage(value))
 }
 
-fn take_first(rest: &mut Map<String, Value>, names: &[&str], is_one: impl Fn(&Value) -> bool) -> Option<Taken> {
+fn take_first(rest: &mut Map<String, Value>, names: &[&str], is_one: impl Fn(&Value) -> bool) -> Option<SentField> {
     let sent = names.iter().find_map(|name| {
         let found = find_all(rest, name).find(|(_, value)| is_one(value))?;
         Some(found.0.to_owned())
     })?;
     let value = rest.shift_remove(&sent)?;
-    Some(Taken { sent, value })
+    Some(SentField { sent, value })
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -309,8 +309,8 @@ fn is_empty(value: &Value) -> bool {
 }
 
 /// `category` or `categories`, always as a list.
-fn categories(rest: &mut Map<String, Value>) -> Option<Taken> {
-    let listable = |value: &Value| value.is_array() || text(value).is_some();
+fn categories(rest: &mut Map<String, Value>) -> Option<SentField> {
+    let listable = |value: &Value| value.is_array() || as_text(value).is_some();
     let mut taken = take_first(rest, &["category", "categories"], listable)?;
     if !taken.value.is_array() {
         taken.value = Value::Array(vec![taken.value]);
@@ -322,10 +322,10 @@ fn categories(rest: &mut Map<String, Value>) -> Option<Taken> {
 /// sent.
 fn quantity(rest: &mut Map<String, Value>, place: impl Fn() -> Pointer, sink: &mut Sink) -> (Option<String>, Value) {
     let is_number = |value: &Value| number(value).is_some();
-    if let Some(Taken { sent, value }) = take_first(rest, &["quantity"], is_number) {
+    if let Some(SentField { sent, value }) = take_first(rest, &["quantity"], is_number) {
         return (Some(sent), number(&value).map_or(value, Value::Number));
     }
-    if let Some(Taken { sent, value }) = take_first(rest, &["quantity"], |value| !value.is_null()) {
+    if let Some(SentField { sent, value }) = take_first(rest, &["quantity"], |value| !value.is_null()) {
         sink.warn(Warning::QuantityNotNumber(place().name("quantity")));
         return (Some(sent), value);
     }

@@ -5,13 +5,13 @@
 use serde_json::{Map, Value};
 
 use super::Input;
-use super::person::Named;
+use super::person::ProfileIdentifier;
 use super::rule::{Note, Origin, Sourced};
 use super::sink::Sink;
 use super::warning::Warning;
 use crate::klaviyo::{Field, ProfileImport};
 use crate::model::Side;
-use crate::segment::{Place, Pointer, find_all, text};
+use crate::segment::{ContactPlace, Pointer, as_text, find_all};
 
 /// A path of trait names, found in any case and with any separator.
 type Path = &'static [&'static str];
@@ -86,15 +86,17 @@ impl Traits {
                     origin: self.sink.origin(|| Origin::sent(Pointer::path("context.timezone"))),
                 });
                 timezone.text = timezone.text.or(context);
-                profile.location.timezone = self.settle(TIMEZONE.0, timezone);
+                profile.location.timezone = self.field(TIMEZONE.0, timezone);
             }
         }
     }
 
     /// Settles an e-mail or phone: the trait that named the person is taken. Of the others `null` clears the field
     /// when nothing names the person, blank is nothing, and what is no address or number stays as a property.
-    pub(super) fn identifier(&mut self, (field, paths): Row, name: Option<&Named>) -> Field {
-        if let Some(Place::Traits(key) | Place::ContextTraits(key)) = name.and_then(|name| name.place.as_ref()) {
+    pub(super) fn identifier(&mut self, (field, paths): Row, name: Option<&ProfileIdentifier>) -> Field {
+        if let Some(ContactPlace::Traits(key) | ContactPlace::ContextTraits(key)) =
+            name.and_then(|name| name.place.as_ref())
+        {
             // `phones` gave its first number only: what else it holds stays.
             let all = self.rest.get(key).and_then(Value::as_array);
             if all.is_none_or(|all| all.len() == 1) {
@@ -102,16 +104,16 @@ impl Traits {
             }
         }
         let mut null = None;
-        for (sent, look) in paths.iter().flat_map(|path| self.look(path)).collect::<Vec<_>>() {
+        for (sent, look) in paths.iter().flat_map(|path| self.find(path)).collect::<Vec<_>>() {
             match look {
-                Look::Null => {
+                TraitKind::Null => {
                     remove(&mut self.rest, &sent);
                     null.get_or_insert(sent);
                 }
-                Look::Blank => self.drop_blank(&sent),
-                Look::Other => self.keep_as_property(&sent),
+                TraitKind::Blank => self.drop_blank(&sent),
+                TraitKind::Other => self.keep_as_property(&sent),
                 // A warning of the person has the reason why it is not used as a name.
-                Look::Text(_) => {}
+                TraitKind::Text(_) => {}
             }
         }
         if let Some(name) = name {
@@ -134,35 +136,35 @@ impl Traits {
         if first.text.is_none() || last.text.is_none() {
             self.split_name(&mut first, &mut last);
         }
-        profile.first_name = self.settle(FIRST_NAME.0, first);
-        profile.last_name = self.settle(LAST_NAME.0, last);
+        profile.first_name = self.field(FIRST_NAME.0, first);
+        profile.last_name = self.field(LAST_NAME.0, last);
     }
 
     /// Gives the parts of `name` to those of the two that have none. A name that neither needs stays a property.
-    fn split_name(&mut self, first: &mut Answer, last: &mut Answer) {
-        for (sent, look) in self.look(&["name"]) {
+    fn split_name(&mut self, first: &mut TraitText, last: &mut TraitText) {
+        for (sent, look) in self.find(&["name"]) {
             match look {
-                Look::Text(name) => {
-                    self.give_parts(&sent, &name, first, last);
+                TraitKind::Text(name) => {
+                    self.use_parts(&sent, &name, first, last);
                     return;
                 }
-                Look::Null => {
+                TraitKind::Null => {
                     remove(&mut self.rest, &sent);
                     first.null.get_or_insert_with(|| sent.clone());
                     last.null.get_or_insert(sent);
                 }
-                Look::Blank => self.drop_blank(&sent),
-                Look::Other => self.keep_as_property(&sent),
+                TraitKind::Blank => self.drop_blank(&sent),
+                TraitKind::Other => self.keep_as_property(&sent),
             }
         }
     }
 
-    fn give_parts(&mut self, sent: &[String], name: &str, first: &mut Answer, last: &mut Answer) {
+    fn use_parts(&mut self, sent: &[String], name: &str, first: &mut TraitText, last: &mut TraitText) {
         let (before, after) = name.split_once(char::is_whitespace).unwrap_or((name, ""));
         let mut used = false;
-        let mut give = |answer: &mut Answer, part: &str, note| {
-            if answer.text.is_none() && !part.is_empty() {
-                answer.text = Some(self.sourced(part.to_owned(), sent, note));
+        let mut give = |found: &mut TraitText, part: &str, note| {
+            if found.text.is_none() && !part.is_empty() {
+                found.text = Some(self.sourced(part.to_owned(), sent, note));
                 used = true;
             }
         };
@@ -175,35 +177,35 @@ impl Traits {
 
     /// Fills one row.
     fn row(&mut self, (field, paths): Row) -> Field {
-        let answer = self.take_first(paths);
-        self.settle(field, answer)
+        let found = self.take_first(paths);
+        self.field(field, found)
     }
 
     /// Takes the first usable text on these paths. A `null` is remembered: it clears the field
     /// unless another path has a text.
-    fn take_first(&mut self, paths: &[Path]) -> Answer {
-        let mut answer = Answer::default();
-        for (sent, look) in paths.iter().flat_map(|path| self.look(path)).collect::<Vec<_>>() {
+    fn take_first(&mut self, paths: &[Path]) -> TraitText {
+        let mut found = TraitText::default();
+        for (sent, look) in paths.iter().flat_map(|path| self.find(path)).collect::<Vec<_>>() {
             match look {
-                Look::Text(text) => {
+                TraitKind::Text(text) => {
                     remove(&mut self.rest, &sent);
-                    answer.text = Some(self.sourced(text, &sent, Note::AsSent));
+                    found.text = Some(self.sourced(text, &sent, Note::AsSent));
                     break;
                 }
-                Look::Null => {
+                TraitKind::Null => {
                     remove(&mut self.rest, &sent);
-                    answer.null.get_or_insert(sent);
+                    found.null.get_or_insert(sent);
                 }
-                Look::Blank => self.drop_blank(&sent),
-                Look::Other => self.keep_as_property(&sent),
+                TraitKind::Blank => self.drop_blank(&sent),
+                TraitKind::Other => self.keep_as_property(&sent),
             }
         }
-        answer
+        found
     }
 
-    /// The field that an answer makes, with its rule.
-    fn settle(&mut self, field: &str, answer: Answer) -> Field {
-        match (answer.text, answer.null) {
+    /// The field that the trait values make, with its rule.
+    fn field(&mut self, field: &str, found: TraitText) -> Field {
+        match (found.text, found.null) {
             (Some(text), _) => Field::Set(self.sink.take(ATTRIBUTES, field, text)),
             (None, Some(sent)) => self.clear(field, &sent),
             (None, None) => Field::Absent,
@@ -229,7 +231,7 @@ impl Traits {
     }
 
     /// What is on a path in any spelling, and the keys that lead there as they were sent.
-    fn look(&self, path: Path) -> Vec<(Vec<String>, Look)> {
+    fn find(&self, path: Path) -> Vec<(Vec<String>, TraitKind)> {
         let mut found = Vec::new();
         sent_paths(&self.rest, path, &mut Vec::new(), &mut found);
         found
@@ -254,23 +256,23 @@ pub(super) const ATTRIBUTES: &str = "/data/attributes";
 
 /// What the traits of a row hold.
 #[derive(Default)]
-struct Answer {
+struct TraitText {
     text: Option<Sourced<String>>,
     /// The keys of a `null`.
     null: Option<Vec<String>>,
 }
 
 /// What a trait can be to a text field.
-enum Look {
+enum TraitKind {
     Text(String),
     Null,
     Blank,
     Other,
 }
 
-impl Look {
+impl TraitKind {
     fn of(value: &Value) -> Self {
-        match text(value) {
+        match as_text(value) {
             Some(text) => Self::Text(text),
             None if value.is_null() => Self::Null,
             None if value.is_string() => Self::Blank,
@@ -280,14 +282,19 @@ impl Look {
 }
 
 /// The values on a path in any spelling, and the keys below `above` that lead to each as they were sent.
-fn sent_paths(map: &Map<String, Value>, path: &[&str], above: &mut Vec<String>, found: &mut Vec<(Vec<String>, Look)>) {
+fn sent_paths(
+    map: &Map<String, Value>,
+    path: &[&str],
+    above: &mut Vec<String>,
+    found: &mut Vec<(Vec<String>, TraitKind)>,
+) {
     let Some((first, rest)) = path.split_first() else {
         return;
     };
     for (sent, value) in find_all(map, first) {
         above.push(sent.to_owned());
         if rest.is_empty() {
-            found.push((above.clone(), Look::of(value)));
+            found.push((above.clone(), TraitKind::of(value)));
         } else if let Some(below) = value.as_object() {
             sent_paths(below, rest, above, found);
         }

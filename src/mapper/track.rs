@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::draft::{Draft, Properties, Stated};
+use super::draft::{Draft, Properties, TimeWarning};
 use super::event_id;
-use super::lifted::{Lifted, currency, property};
+use super::extracted::{Extracted, currency, property};
 use super::order;
 use super::order_name::is_order_completed;
 use super::person::Person;
@@ -32,28 +32,28 @@ pub(super) fn plan(input: &Input<'_>, settings: &MappingConfig) -> Result<Vec<Pl
         &nothing
     });
     let place = || Pointer::of("properties");
-    let lifted = Lifted::of(properties, place, &settings.garbage_ids, &mut sink);
+    let extracted = Extracted::of(properties, place, &settings.garbage_ids, &mut sink);
     // A name that is no text is none: the event is refused below, with its properties to be seen.
     let name = input.call.field("event").and_then(Value::as_str).unwrap_or_default();
     if is_order_completed(name) {
-        return Ok(order::plan(input, settings, &person, lifted, sink));
+        return Ok(order::plan(input, settings, &person, extracted, sink));
     }
-    let event = event(input, settings, lifted, name, sink);
-    Ok(vec![event.finish(input, &person, &Stated::of(input.call))])
+    let event = event(input, settings, extracted, name, sink);
+    Ok(vec![event.finish(input, &person, &TimeWarning::of(input.call))])
 }
 
 /// An event under its own name.
-fn event(input: &Input<'_>, settings: &MappingConfig, lifted: Lifted, name: &str, mut sink: Sink) -> Draft {
+fn event(input: &Input<'_>, settings: &MappingConfig, extracted: Extracted, name: &str, mut sink: Sink) -> Draft {
     let names: &[&str] = if event_id::happens_once(name, settings) {
         &["revenue", "total"]
     } else {
         &["revenue"]
     };
-    let value = lifted.worth(names, &mut sink);
-    let currency = currency(&lifted.rest, &mut sink);
-    let key = event_id::of_event(input, settings, &lifted, name, &mut sink);
+    let value = extracted.event_value(names, &mut sink);
+    let currency = currency(&extracted.rest, &mut sink);
+    let key = event_id::of_event(input, settings, &extracted, name, &mut sink);
     let mut properties = Properties::new(sink);
-    properties.put_all(lifted.rest, property);
+    properties.put_all(extracted.rest, property);
     let origin = input.explain.then(|| Origin::sent(Pointer::of("event")));
     Draft {
         metric: Sourced {

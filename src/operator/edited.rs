@@ -81,7 +81,7 @@ fn add_type(call: &mut Map<String, Value>, event: &ClaimedEvent) {
 /// own time is known.
 fn add_time(call: &mut Map<String, Value>, at: Timestamp, received_at: Timestamp) {
     let is_known = clock::is_set(received_at) || at != received_at;
-    let has_it = call.get("timestamp").and_then(segment::time) == Some(at);
+    let has_it = call.get("timestamp").and_then(segment::parse_time) == Some(at);
     if is_known && !has_it {
         call.insert("timestamp".to_owned(), at.to_string().into());
     }

@@ -71,7 +71,7 @@ fn times(event: &ClaimedEvent, call: &Call, now: Timestamp) -> (Timestamp, Times
     if clock::is_set(event.received_at) {
         return (event.at, event.received_at);
     }
-    let stated = |name| call.field(name).and_then(segment::time);
+    let stated = |name| call.field(name).and_then(segment::parse_time);
     let stated = stated("timestamp").or_else(|| stated("originalTimestamp"));
     let at = if event.at > event.received_at {
         event.at

@@ -13,19 +13,19 @@ use super::surrogates::repair_surrogates;
 use crate::json;
 
 /// What is read whole, in bytes.
-const SHORT: usize = 1024;
+const MAX_TEXT_BYTES: usize = 1024;
 /// Members of one object.
-const MEMBERS: usize = 64;
+const MAX_MEMBERS: usize = 64;
 /// Objects in one another: `context.traits.email` is in the third.
-const DEPTH: usize = 3;
+const MAX_DEPTH: usize = 3;
 
 /// The short values of an object, as it would be read whole.
 pub(super) fn brief(text: &str) -> Result<Value, serde_json::Error> {
-    value(text, DEPTH)
+    value(text, MAX_DEPTH)
 }
 
 fn value(text: &str, depth: usize) -> Result<Value, serde_json::Error> {
-    if text.len() <= SHORT {
+    if text.len() <= MAX_TEXT_BYTES {
         return json::from_str(&repair_surrogates(text));
     }
     if depth == 0 || !text.trim_start().starts_with('{') {
@@ -49,7 +49,7 @@ impl<'de> Visitor<'de> for Members {
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Self::Value, A::Error> {
         let mut members = Map::new();
         while let Some(key) = object.next_key::<&RawValue>()? {
-            if members.len() == MEMBERS || key.get().len() > SHORT {
+            if members.len() == MAX_MEMBERS || key.get().len() > MAX_TEXT_BYTES {
                 object.next_value::<IgnoredAny>()?;
                 continue;
             }
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn short_values_are_read_and_long_ones_are_not() {
-        let long = "x".repeat(SHORT);
+        let long = "x".repeat(MAX_TEXT_BYTES);
         let call = json!({"userId": "u", "event": "e", "long": long, "list": [long],
             "context": {"long": long, "traits": {"email": "a@b.co", "long": long,
                 "deep": {"name": "n", "long": long}}}});
@@ -86,6 +86,6 @@ mod tests {
     fn of_many_members_the_first_are_read() {
         let members: Vec<String> = (0..100_000).map(|n| format!("\"{n}\":{{}}")).collect();
         let read = brief(&format!("{{{}}}", members.join(","))).unwrap();
-        assert_eq!(read.as_object().unwrap().len(), MEMBERS);
+        assert_eq!(read.as_object().unwrap().len(), MAX_MEMBERS);
     }
 }

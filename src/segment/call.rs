@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::brief::brief;
 use super::envelope::{Envelope, Merged};
-use super::lookup::{find, find_all, find_path, is_email, text};
+use super::lookup::{as_text, find, find_all, find_path, is_email};
 use super::surrogates::repair_surrogates;
 use crate::json;
 use crate::model::{EventType, GarbageIds, Identifier, IdentifierKind};
@@ -78,7 +78,7 @@ impl Call {
     }
 
     /// What its batch has under this name.
-    pub(super) fn of_batch(&self, name: &str) -> Option<&Value> {
+    pub(super) fn batch_field(&self, name: &str) -> Option<&Value> {
         self.envelope.as_ref()?.field(name)
     }
 
@@ -98,7 +98,7 @@ impl Call {
     }
 
     fn id(&self, name: &str, garbage: &GarbageIds) -> Option<String> {
-        self.body.get(name).and_then(text).filter(|id| !garbage.contains(id))
+        self.body.get(name).and_then(as_text).filter(|id| !garbage.contains(id))
     }
 
     /// `traits` of an identify or group. An identify without any takes `context.traits`, where RudderStack's SDKs put
@@ -111,7 +111,7 @@ impl Call {
     pub fn traits_and_place(&self) -> Option<(&Map<String, Value>, &'static str)> {
         let own = self.body.get("traits");
         match self.kind {
-            EventType::Identify if own.is_none_or(holds_nothing) => {
+            EventType::Identify if own.is_none_or(is_empty_object) => {
                 let elsewhere = self.context_traits().map(|map| (map, "context.traits"));
                 elsewhere.or_else(|| Some((own?.as_object()?, "traits")))
             }
@@ -128,7 +128,7 @@ impl Call {
     /// `properties.orderId` in any spelling: the order that the call names, by which it is found. As for a
     /// `$event_id`, the first usable one decides, a number counts as its digits, and garbage is none.
     pub fn order_id(&self, garbage: &GarbageIds) -> Option<String> {
-        let ids = find_all(self.properties()?, "orderId").filter_map(|(_, value)| text(value));
+        let ids = find_all(self.properties()?, "orderId").filter_map(|(_, value)| as_text(value));
         let id = ids.into_iter().find(|id| !garbage.contains(id))?;
         (id.chars().count() <= MAX_ORDER_ID_CHARS).then_some(id)
     }
@@ -200,12 +200,12 @@ impl Call {
         let exact = merged.and_then(|context| context.objects().find_map(|object| find(object, "timezone")));
         // In any spelling of `context`, where none is spelled so.
         let any = || find_path(&self.body, &["context", "timezone"]);
-        exact.or_else(any).and_then(text)
+        exact.or_else(any).and_then(as_text)
     }
 }
 
 /// `null`, `{}`, and the empty array that PHP writes for it.
-fn holds_nothing(value: &Value) -> bool {
+fn is_empty_object(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::Array(items) => items.is_empty(),

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::call::Call;
-use super::lookup::{find_all, text};
+use super::lookup::{as_text, find_all};
 use super::pointer::Pointer;
 use crate::model::{EventType, GarbageIds, e164, is_email};
 
@@ -13,12 +13,12 @@ pub struct Contact {
     /// The text as sent, trimmed.
     pub value: String,
     /// Where it was.
-    pub place: Place,
+    pub place: ContactPlace,
 }
 
 /// Where a contact stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum ContactPlace {
     /// In `traits`, under this key as sent.
     Traits(String),
     /// In `context.traits`, under this key as sent.
@@ -30,9 +30,9 @@ pub enum Place {
 }
 
 /// Makes a place of a key.
-type Placed = fn(String) -> Place;
+type PlaceOfKey = fn(String) -> ContactPlace;
 
-impl Place {
+impl ContactPlace {
     /// The place in the call.
     pub fn pointer(&self) -> Pointer {
         match self {
@@ -52,7 +52,7 @@ impl Call {
         let stated = self.stated_emails();
         stated.into_iter().find(|contact| usable(&contact.value)).or_else(|| {
             let value = self.user_id(garbage).filter(usable)?;
-            let place = Place::UserId;
+            let place = ContactPlace::UserId;
             Some(Contact { value, place })
         })
     }
@@ -74,7 +74,7 @@ impl Call {
 
     /// Every text under a key for phones, whether it is a number or not, first to last.
     pub fn stated_phones(&self) -> Vec<Contact> {
-        let of_person = |placed: Placed| placed(String::new()) != Place::Properties(String::new());
+        let of_person = |placed: PlaceOfKey| placed(String::new()) != ContactPlace::Properties(String::new());
         let places = self.places().filter(|(_, placed)| of_person(*placed));
         let stated = places.flat_map(|(map, place)| {
             let keys = ["phone", "phoneNumber", "phones"].into_iter();
@@ -84,12 +84,12 @@ impl Call {
     }
 
     /// The maps that may describe the person, first to last.
-    fn places(&self) -> impl Iterator<Item = (&Map<String, Value>, Placed)> {
-        let place = |map: Option<_>, placed: Placed| map.map(|map| (map, placed));
+    fn places(&self) -> impl Iterator<Item = (&Map<String, Value>, PlaceOfKey)> {
+        let place = |map: Option<_>, placed: PlaceOfKey| map.map(|map| (map, placed));
         let named = |(map, name): (_, &str)| {
-            let placed: Placed = match name {
-                "traits" => Place::Traits,
-                _ => Place::ContextTraits,
+            let placed: PlaceOfKey = match name {
+                "traits" => ContactPlace::Traits,
+                _ => ContactPlace::ContextTraits,
             };
             (map, placed)
         };
@@ -101,8 +101,8 @@ impl Call {
             | EventType::Group
             | EventType::Alias
             | EventType::Delete => [
-                place(self.context_traits(), Place::ContextTraits),
-                place(self.properties(), Place::Properties),
+                place(self.context_traits(), ContactPlace::ContextTraits),
+                place(self.properties(), ContactPlace::Properties),
             ],
         };
         places.into_iter().flatten()
@@ -110,10 +110,10 @@ impl Call {
 }
 
 /// The texts under a key, in any of its spellings; those of an array one by one.
-fn texts<'a>(map: &'a Map<String, Value>, key: &'a str, placed: Placed) -> impl Iterator<Item = Contact> + 'a {
+fn texts<'a>(map: &'a Map<String, Value>, key: &'a str, placed: PlaceOfKey) -> impl Iterator<Item = Contact> + 'a {
     find_all(map, key).flat_map(move |(sent, value)| {
         let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
-        values.iter().filter_map(text).map(move |value| Contact {
+        values.iter().filter_map(as_text).map(move |value| Contact {
             value,
             place: placed(sent.to_owned()),
         })

@@ -7,7 +7,7 @@
 use serde_json::{Map, Value};
 
 use super::call::Call;
-use super::lookup::{bare, find_all, same_key};
+use super::lookup::{find_all, normalized, same_key};
 use super::pointer::Pointer;
 
 /// The names of the destination in Segment's catalogue: the classic one, then its successor.
@@ -15,10 +15,10 @@ const NAMES: [&str; 2] = ["Klaviyo", "Klaviyo (Actions)"];
 
 /// A call's own options for Klaviyo, wherever they stand.
 #[derive(Debug, Default)]
-pub struct Options<'a> {
+pub struct KlaviyoOptions<'a> {
     /// Each with its place: the call's own before those of its batch, and exact names before others.
     objects: Vec<(Pointer, &'a Map<String, Value>)>,
-    not_understood: Option<Pointer>,
+    unreadable_list: Option<Pointer>,
 }
 
 impl Call {
@@ -34,10 +34,13 @@ impl Call {
 
     /// The call's own options for Klaviyo: of every entry of `integrations` whose name holds "Klaviyo" in any case.
     /// `integrations` may be spelled otherwise, or stand in `context` or `options`, where older libraries put it.
-    pub fn klaviyo_options(&self) -> Options<'_> {
-        let mut options = Options::default();
+    pub fn klaviyo_options(&self) -> KlaviyoOptions<'_> {
+        let mut options = KlaviyoOptions::default();
         for (place, integrations) in self.integrations() {
-            let mut entries: Vec<_> = integrations.iter().filter(|(name, _)| holds(name, "klaviyo")).collect();
+            let mut entries: Vec<_> = integrations
+                .iter()
+                .filter(|(name, _)| contains_word(name, "klaviyo"))
+                .collect();
             entries.sort_by_key(|(name, _)| rank(name));
             for (name, value) in entries {
                 options.add(place.clone().name(name), value);
@@ -52,7 +55,7 @@ impl Call {
         let mut found: Vec<(Pointer, &Value)> = Vec::new();
         let place = |(name, value): (&str, _)| (Pointer::of(name), value);
         found.extend(find_all(self.body(), NAME).map(place));
-        found.extend(self.of_batch(NAME).map(|outer| (Pointer::of(NAME), outer)));
+        found.extend(self.batch_field(NAME).map(|outer| (Pointer::of(NAME), outer)));
         for parent in ["context", "options"] {
             for (sent, outer) in find_all(self.body(), parent) {
                 let inner = outer.as_object().into_iter();
@@ -68,9 +71,9 @@ impl Call {
 }
 
 /// Whether a name holds this word, in any case and with any separators.
-fn holds(name: &str, word: &str) -> bool {
-    let bare: String = bare(name).map(char::from).collect();
-    bare.contains(word)
+fn contains_word(name: &str, word: &str) -> bool {
+    let normalized: String = normalized(name).map(char::from).collect();
+    normalized.contains(word)
 }
 
 /// Exact names go first.
@@ -79,19 +82,19 @@ fn rank(name: &str) -> usize {
     exact.unwrap_or(NAMES.len())
 }
 
-impl<'a> Options<'a> {
+impl<'a> KlaviyoOptions<'a> {
     fn add(&mut self, place: Pointer, value: &'a Value) {
         match value {
             Value::Object(object) => {
                 if let Some(name) = other_list(object) {
-                    self.not_understood.get_or_insert_with(|| place.clone().name(name));
+                    self.unreadable_list.get_or_insert_with(|| place.clone().name(name));
                 }
                 self.objects.push((place, object));
             }
             // On or off: no options.
             Value::Bool(_) | Value::Null => {}
             Value::Number(_) | Value::String(_) | Value::Array(_) => {
-                self.not_understood.get_or_insert(place);
+                self.unreadable_list.get_or_insert(place);
             }
         }
     }
@@ -106,24 +109,24 @@ impl<'a> Options<'a> {
 
     /// The place of what may name a list and cannot be read: options that are no object, or an option of another
     /// name that is about a list.
-    pub fn not_understood(&self) -> Option<&Pointer> {
-        self.not_understood.as_ref()
+    pub fn unreadable_list(&self) -> Option<&Pointer> {
+        self.unreadable_list.as_ref()
     }
 }
 
 /// The first member, at any depth, whose name is about a list and is not `listId`.
 fn other_list(options: &Map<String, Value>) -> Option<&str> {
     options.iter().find_map(|(name, value)| {
-        let is_other = holds(name, "list") && !same_key(name, "listId") && !value.is_null();
-        let within = || value.as_object().is_some_and(speaks_of_list);
+        let is_other = contains_word(name, "list") && !same_key(name, "listId") && !value.is_null();
+        let within = || value.as_object().is_some_and(mentions_list);
         (is_other || within()).then_some(name.as_str())
     })
 }
 
-fn speaks_of_list(object: &Map<String, Value>) -> bool {
+fn mentions_list(object: &Map<String, Value>) -> bool {
     object
         .iter()
-        .any(|(name, value)| holds(name, "list") || value.as_object().is_some_and(speaks_of_list))
+        .any(|(name, value)| contains_word(name, "list") || value.as_object().is_some_and(mentions_list))
 }
 
 #[cfg(test)]
@@ -179,7 +182,7 @@ mod tests {
             let options = call.klaviyo_options();
             let first = options.all("listId").next().map(|(_, list)| list.clone());
             assert_eq!(first, Some(json!("OWN")), "{body}");
-            assert_eq!(options.not_understood(), None, "{body}");
+            assert_eq!(options.unreadable_list(), None, "{body}");
         }
     }
 
@@ -202,7 +205,7 @@ mod tests {
             let call = call(&json!({"type": "identify", "integrations": {"Klaviyo": klaviyo}}));
             assert_eq!(
                 call.klaviyo_options()
-                    .not_understood()
+                    .unreadable_list()
                     .map(Pointer::to_string)
                     .as_deref(),
                 place,

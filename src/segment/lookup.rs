@@ -34,7 +34,7 @@ pub fn find_path<'a>(object: &'a Map<String, Value>, path: &[&str]) -> Option<&'
 }
 
 /// A string that is not blank, trimmed, or a number as its digits; `None` for everything else.
-pub fn text(value: &Value) -> Option<String> {
+pub fn as_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => {
             let text = text.trim();
@@ -47,13 +47,13 @@ pub fn text(value: &Value) -> Option<String> {
 
 /// A finite number: a JSON number, or a string that holds one, with a `$` and thousands separators allowed
 /// (`"$1,299.00"` is 1299). Facade reads `"1,299.00"` as 1; that loses revenue, so here it is read whole.
-pub fn number(value: &Value) -> Option<f64> {
-    amount(value)?.parse().ok()
+pub fn as_number(value: &Value) -> Option<f64> {
+    as_decimal(value)?.parse().ok()
 }
 
-/// As [`number`], digit for digit as sent: what is left when `$` and separators are gone. It parses as a finite
+/// As [`as_number`], digit for digit as sent: what is left when `$` and separators are gone. It parses as a finite
 /// `f64`.
-pub fn amount(value: &Value) -> Option<String> {
+pub fn as_decimal(value: &Value) -> Option<String> {
     let plain = match value {
         Value::Number(number) => number.to_string(),
         Value::String(text) => plain_amount(text)?,
@@ -66,7 +66,7 @@ pub fn amount(value: &Value) -> Option<String> {
 fn plain_amount(text: &str) -> Option<String> {
     let bare: String = text.chars().filter(|c| !matches!(c, '$' | ' ')).collect();
     let (whole, fraction) = bare.split_once('.').unwrap_or((&bare, ""));
-    if fraction.contains(',') || !thousands_are_well_placed(whole) {
+    if fraction.contains(',') || !has_valid_thousands(whole) {
         return None;
     }
     let plain: String = bare.chars().filter(|c| *c != ',').collect();
@@ -75,7 +75,7 @@ fn plain_amount(text: &str) -> Option<String> {
 }
 
 /// `1,299` and `1,299,000` are; `1,2` (a decimal comma) and `12,34,5` are not: better no amount than a wrong one.
-fn thousands_are_well_placed(whole: &str) -> bool {
+fn has_valid_thousands(whole: &str) -> bool {
     let mut groups = whole.trim_start_matches(['-', '+']).split(',');
     let first = groups.next().unwrap_or("");
     let rest: Vec<&str> = groups.collect();
@@ -99,11 +99,11 @@ pub fn same_key(sent: &str, wanted: &str) -> bool {
     if sent == wanted {
         return true;
     }
-    bare(wanted).next().is_some() && bare(sent).eq(bare(wanted))
+    normalized(wanted).next().is_some() && normalized(sent).eq(normalized(wanted))
 }
 
 /// A name without case and separators.
-pub(super) fn bare(key: &str) -> impl Iterator<Item = u8> {
+pub(super) fn normalized(key: &str) -> impl Iterator<Item = u8> {
     key.bytes()
         .filter(|byte| byte.is_ascii_alphanumeric() || *byte == b'.')
         .map(|byte| byte.to_ascii_lowercase())
@@ -165,7 +165,7 @@ mod tests {
             (json!([1]), None),
         ];
         for (value, expected) in cases {
-            assert_eq!(number(&value), expected, "{value}");
+            assert_eq!(as_number(&value), expected, "{value}");
         }
     }
 

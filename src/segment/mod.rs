@@ -19,11 +19,11 @@ mod write_key;
 
 pub use crate::json::member;
 pub use call::{Call, CallError};
-pub use contact::{Contact, Place};
+pub use contact::{Contact, ContactPlace};
 pub use envelope::Envelope;
-pub use integrations::Options;
-pub use lookup::{amount, find, find_all, find_key, find_path, is_email, number, same_key, text};
+pub use integrations::KlaviyoOptions;
+pub use lookup::{as_decimal, as_number, as_text, find, find_all, find_key, find_path, is_email, same_key};
 pub use pointer::Pointer;
 pub use surrogates::repair_surrogates;
-pub use time::time;
+pub use time::parse_time;
 pub use write_key::redact_write_key;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::call::Call;
-use super::lookup::text;
+use super::lookup::as_text;
 use crate::model::Side;
 
 /// A library that browsers load: its `context.library.name`, in any case.
@@ -68,7 +68,7 @@ impl Call {
         }
         let page = self.context("page").and_then(|page| page.get("url"));
         let named = [page, self.context("userAgent")];
-        named.into_iter().flatten().any(|value| text(value).is_some())
+        named.into_iter().flatten().any(|value| as_text(value).is_some())
     }
 }
 

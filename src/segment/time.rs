@@ -22,7 +22,7 @@ const FORMATS: [&str; 4] = [
 /// A time: ISO-8601; one of the forms of other languages that name their offset or UTC; seconds, milliseconds or
 /// microseconds since 1970 as a number or as 10, 13 or 16 digits. `None` for anything else: `01/05/2026` is a day of
 /// January or of May.
-pub fn time(value: &Value) -> Option<Timestamp> {
+pub fn parse_time(value: &Value) -> Option<Timestamp> {
     match value {
         Value::String(text) => {
             let text = text.trim();
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     fn read(value: &Value) -> Option<String> {
-        time(value).map(|time| time.to_string())
+        parse_time(value).map(|time| time.to_string())
     }
 
     #[test]

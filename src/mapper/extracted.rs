@@ -9,10 +9,10 @@ use super::sink::Sink;
 use super::warning::Warning;
 use crate::klaviyo::is_currency;
 use crate::model::GarbageIds;
-use crate::segment::{Pointer, amount, find_all, text};
+use crate::segment::{Pointer, as_decimal, as_text, find_all};
 
 /// Properties without the caller's own `$event_id` and `$value`, which Klaviyo reads elsewhere.
-pub(super) struct Lifted {
+pub(super) struct Extracted {
     /// Everything else, in the order sent.
     pub(super) rest: Map<String, Value>,
     /// The `$event_id`, as text.
@@ -21,12 +21,12 @@ pub(super) struct Lifted {
     pub(super) value: Option<Number>,
 }
 
-impl Lifted {
+impl Extracted {
     /// What the event is worth, and where that comes from: the caller's own `$value`, else the first of these
     /// properties that is a number.
-    pub(super) fn worth(&self, names: &[&str], sink: &mut Sink) -> Option<Sourced<Number>> {
+    pub(super) fn event_value(&self, names: &[&str], sink: &mut Sink) -> Option<Sourced<Number>> {
         let own = self.value.clone().map(|value| sourced(value, "$value", sink));
-        own.or_else(|| worth(&self.rest, names, sink))
+        own.or_else(|| event_value(&self.rest, names, sink))
     }
 
     /// Lifts the two out of `properties`, which the call has at `place`. One that cannot be read stays where it was.
@@ -39,7 +39,7 @@ impl Lifted {
         let mut rest = properties.clone();
         let event_id = rest
             .get("$event_id")
-            .and_then(|value| usable(value, || place().name("$event_id"), garbage, sink));
+            .and_then(|value| usable_id(value, || place().name("$event_id"), garbage, sink));
         if event_id.is_some() {
             rest.shift_remove("$event_id");
         }
@@ -59,7 +59,7 @@ impl Lifted {
 
 /// An id as text. What is no id, or is known garbage, is a warning: with `undefined` as the id of every order,
 /// Klaviyo would record the first order only.
-pub(super) fn usable(
+pub(super) fn usable_id(
     value: &Value,
     place: impl FnOnce() -> Pointer,
     garbage: &GarbageIds,
@@ -68,7 +68,7 @@ pub(super) fn usable(
     if value.is_null() {
         return None;
     }
-    let id = text(value).filter(|id| !garbage.contains(id));
+    let id = as_text(value).filter(|id| !garbage.contains(id));
     if id.is_none() {
         sink.warn(Warning::EventIdNotUsable(place()));
     }
@@ -77,7 +77,7 @@ pub(super) fn usable(
 
 /// The number that a property is, digit for digit, or holds as a text with `$` and thousands separators.
 pub(super) fn number(value: &Value) -> Option<Number> {
-    let plain = amount(value)?;
+    let plain = as_decimal(value)?;
     if let Value::Number(number) = value {
         return Some(number.clone());
     }
@@ -87,7 +87,7 @@ pub(super) fn number(value: &Value) -> Option<Number> {
 }
 
 /// The number of the first of these properties that is one. What is none is a warning; the event goes.
-fn worth(properties: &Map<String, Value>, names: &[&str], sink: &mut Sink) -> Option<Sourced<Number>> {
+fn event_value(properties: &Map<String, Value>, names: &[&str], sink: &mut Sink) -> Option<Sourced<Number>> {
     let mut spelled = names.iter().flat_map(|name| find_all(properties, name));
     spelled.find_map(|(sent, value)| {
         let number = number(value);
@@ -102,7 +102,7 @@ fn worth(properties: &Map<String, Value>, names: &[&str], sink: &mut Sink) -> Op
 pub(super) fn currency(properties: &Map<String, Value>, sink: &mut Sink) -> Option<Sourced<String>> {
     let mut spelled = find_all(properties, "currency").filter(|(_, value)| !value.is_null());
     spelled.find_map(|(sent, value)| {
-        let code = text(value).map(|code| code.to_ascii_uppercase());
+        let code = as_text(value).map(|code| code.to_ascii_uppercase());
         let code = code.filter(|code| is_currency(code));
         if code.is_none() {
             sink.warn(Warning::NotACurrency(property(sent)));
