@@ -112,11 +112,10 @@ mod tests {
     }
 
     #[test]
-    fn the_same_text_of_two_kinds_is_two_identifiers() {
-        assert_ne!(
-            Identifier::new(IdentifierKind::UserId, "7"),
-            Identifier::new(IdentifierKind::AnonymousId, "7")
-        );
+    fn an_identifier_is_written_with_its_kind() {
+        let written = |kind| Identifier::new(kind, "7").unwrap().to_string();
+        let all = IdentifierKind::ALL.iter().map(|kind| written(*kind));
+        assert_eq!(all.collect::<Vec<_>>(), ["user:7", "anonymous:7", "email:7", "phone:7"]);
     }
 
     #[test]
