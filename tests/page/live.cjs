@@ -1,7 +1,6 @@
 // The overview stays live while somebody sees it, and asks for nothing when nobody does.
 'use strict'
 
-const assert = require('node:assert/strict')
 const { play, until, words } = require('./drive.cjs')
 const { scales } = require('./scales.cjs')
 
@@ -34,6 +33,6 @@ play(async ({ told, watch, visitor }) => {
   await listening(1)
   await page.close()
   await listening(0)
-  assert.deepEqual(await page.context().pages(), [])
   weighed.close()
+  return { tabs: page.context().pages().length }
 })

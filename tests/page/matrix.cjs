@@ -1,7 +1,6 @@
 // Every page in both themes and both widths: axe-core finds nothing, and nothing needs scrolling sideways.
 'use strict'
 
-const assert = require('node:assert/strict')
 const { installed, logIn, play } = require('./drive.cjs')
 
 const THEMES = ['light', 'dark']
@@ -51,10 +50,9 @@ play(async ({ told, visitor, watch }) => {
   }
   for (const path of told.paths) {
     const answer = await page.goto(path)
-    if (!answer.ok()) watch.forgive(new RegExp(`status of ${answer.status()}`))
+    if (!answer.ok()) watch.expected(new RegExp(`status of ${answer.status()}`))
     if (answer.status() !== (told.status ?? 200)) found.push(`${path}: answers ${answer.status()}`)
     await look(path)
   }
-  assert.deepEqual(found, [])
-  return { looked: told.paths.length * THEMES.length * WIDTHS.length }
+  return { found, looked: told.paths.length * THEMES.length * WIDTHS.length }
 })

@@ -1,7 +1,6 @@
 // A person's minute: an order is looked for by its number, found, followed to its page, and understood there.
 'use strict'
 
-const assert = require('node:assert/strict')
 const { path, play, words } = require('./drive.cjs')
 
 play(async ({ told, visitor }) => {
@@ -18,14 +17,12 @@ play(async ({ told, visitor }) => {
   await page.waitForURL(/\/events\/\d+$/)
 
   const heading = page.getByRole('heading', { level: 1 })
-  assert.match(await words(heading), /Order Completed/)
   await page.getByRole('main').locator('.badge', { hasText: 'delivered' }).first().waitFor()
   const timeline = page.getByRole('region', { name: 'What happened' }).getByRole('listitem')
-  const happened = (await timeline.allInnerTexts()).join('\n')
-  assert.match(happened, /202/, 'how Klaviyo answered')
-  const all = await words(page.getByRole('main'))
-  for (const fact of [told.order, told.email, '/api/events', 'Placed Order']) {
-    assert.ok(all.includes(fact), `${fact} is nowhere in: ${all}`)
+  return {
+    path: path(page),
+    heading: await words(heading),
+    timeline: await timeline.allInnerTexts(),
+    text: await words(page.getByRole('main')),
   }
-  return { path: path(page), entries: await timeline.count() }
 })

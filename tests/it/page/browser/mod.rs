@@ -1,12 +1,12 @@
-//! The page in headless Chromium. Each test plays a scenario of `tests/page`, which looks at what a person sees; what
-//! came of it is asked of the outbox and of Klaviyo. On every page that a scenario opens, nothing fails, nothing is
-//! blocked, and this daemon alone is asked.
+//! The page in headless Chromium. Each test plays a scenario of `tests/page`, which reports what a person sees, and
+//! asserts it, and the results in the outbox and at Klaviyo. On every page that a scenario opens, no script fails,
+//! nothing is blocked, and only this daemon is requested.
 
 mod scenario;
 mod shop;
 
 use klaviyo_relay::sandbox::{AccountLists, ListOption, OptIn, Options};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Daemon, Klaviyo, count, eventually};
 use scenario::{can_be_played, play};
@@ -30,7 +30,7 @@ const EMPTY: [&str; 9] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_is_found_by_its_number_and_tells_what_happened_to_it() {
+async fn an_order_is_found_by_its_number_and_its_page_shows_its_delivery() {
     if !can_be_played() {
         return;
     }
@@ -42,6 +42,12 @@ async fn an_order_is_found_by_its_number_and_tells_what_happened_to_it() {
         let told = json!({ "order": format!("A-100{number}"), "email": email, "several": several });
         let found = play("minute", &daemon, told).await;
         assert_eq!(found["path"], format!("/events/{number}"));
+        assert!(contains(&found["heading"], "Order Completed"), "{found}");
+        let timeline = found["timeline"].as_array().unwrap();
+        assert!(timeline.iter().any(|entry| contains(entry, "202")), "{found}");
+        for fact in [&*format!("A-100{number}"), &email, "/api/events", "Placed Order"] {
+            assert!(contains(&found["text"], fact), "{fact} in {found}");
+        }
     }
 }
 
@@ -71,10 +77,17 @@ async fn a_group_killed_by_a_wrong_list_id_is_replayed_and_arrives() {
         let ids: Vec<_> = (1..=SUBSCRIBERS).collect();
         let told = json!({ "count": SUBSCRIBERS, "ids": ids, "script": script });
         let seen = play("mourn", &daemon, told.clone()).await;
-        let said = seen["said"].as_str().unwrap();
-        assert!(said.contains("This list does not exist"), "{said}");
+        let groups = seen["groups"].as_array().unwrap();
+        assert_eq!(groups.len(), 1, "they died of one reason: {seen}");
+        for text in ["This list does not exist", "5 events of 5 people"] {
+            assert!(contains(&groups[0], text), "{text} in {seen}");
+        }
+        assert_eq!(seen["rows"], SUBSCRIBERS);
         daemon.reload("Wr0ng1", LIST).await;
-        play("mend", &daemon, told).await;
+        let seen = play("mend", &daemon, told).await;
+        assert!(contains(&seen["asked"], "Send 5 events again?"), "{seen}");
+        assert_eq!(seen["rows"], SUBSCRIBERS, "the events concerned are shown");
+        assert_eq!(seen["groups_after_cancel"], 1, "nothing is done before it is confirmed");
         assert_eq!(on_the_list(&klaviyo), ids.len());
         let status = daemon.settled().await;
         assert_eq!(count(&status, "delivered"), SUBSCRIBERS);
@@ -118,18 +131,19 @@ async fn an_event_of_markup_and_script_is_text_on_every_page() {
     // A group's words leave out what looks like an id, and so most of it.
     let call = batch[0].to_string();
     let told = json!({ "paths": paths, "texts": [shop::SCRIPT, "<… src=x"], "call": call });
-    play("hostile", &daemon, told).await;
-    play("matrix", &daemon, json!({ "paths": paths })).await;
+    assert_eq!(play("hostile", &daemon, told).await["found"], json!([]));
+    assert_accessible(&daemon, json!({ "paths": paths })).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tab_that_nobody_sees_costs_nothing() {
+async fn a_hidden_tab_sends_no_requests() {
     if !can_be_played() {
         return;
     }
     let daemon = shop::open("").await;
     let ingest = format!("http://{}", daemon.ingest);
-    play("live", &daemon, json!({ "ingest": ingest })).await;
+    let seen = play("live", &daemon, json!({ "ingest": ingest })).await;
+    assert_eq!(seen["tabs"], 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,7 +153,8 @@ async fn a_page_whose_daemon_is_gone_says_so() {
     }
     let mut daemon = shop::open("").await;
     let pid = daemon.pid();
-    play("gone", &daemon, json!({ "pid": pid })).await;
+    let seen = play("gone", &daemon, json!({ "pid": pid })).await;
+    assert_ne!(seen["errors"], 0, "the browser reports the lost connection");
     daemon.kill();
 }
 
@@ -149,7 +164,25 @@ async fn the_token_opens_the_page_until_its_visitor_logs_out() {
         return;
     }
     let daemon = Daemon::start_alone(&format!("token = \"{TOKEN}\"")).await;
-    play("login", &daemon, json!({ "token": TOKEN })).await;
+    let seen = play("login", &daemon, json!({ "token": TOKEN })).await;
+    for visit in ["without_token", "after_logout"] {
+        assert!(contains(&seen[visit], "/login?"), "{visit} in {seen}");
+    }
+    assert!(contains(&seen["alert"], "not the token"), "{seen}");
+    assert_ne!(seen["rejected"], 0, "a wrong token gets a 401");
+    for when in ["cookies_after_wrong_token", "cookies_after_logout"] {
+        assert_eq!(seen[when], json!([]), "{when}");
+    }
+    let [cookie] = &seen["cookies"].as_array().unwrap()[..] else {
+        panic!("one cookie: {seen}");
+    };
+    let expected = [json!(true), json!("Strict"), json!("/")];
+    assert_eq!(
+        ["httpOnly", "sameSite", "path"].map(|key| cookie[key].clone()),
+        expected
+    );
+    assert!(!contains(&cookie["value"], TOKEN));
+    assert_eq!(seen["readable_by_script"], "");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,7 +200,13 @@ async fn another_website_can_link_to_the_page_and_no_more() {
         daemon.send("/v1/track", &shop::order(1)).await;
         let before = daemon.settled().await;
         assert_eq!(count(&before, "dead"), 1);
-        play("stranger", &daemon, told).await;
+        let seen = play("stranger", &daemon, told).await;
+        assert_eq!(seen["path"], seen["wanted"], "still logged in");
+        let rejected = seen["rejected"].as_object().unwrap();
+        assert!(
+            rejected.len() == 3 && rejected.values().all(|errors| errors != 0),
+            "{seen}"
+        );
         let after = daemon.outbox().await.status().await.unwrap();
         assert_eq!(after.audit, before.audit, "nothing changed");
     }
@@ -179,10 +218,10 @@ async fn every_page_is_accessible_in_both_themes_and_both_widths() {
         return;
     }
     let daemon = shop::open("").await;
-    let looked = play("matrix", &daemon, json!({ "paths": full() })).await;
-    assert_eq!(looked["looked"], full().len() * 4);
+    let looked = assert_accessible(&daemon, json!({ "paths": full() })).await;
+    assert_eq!(looked, full().len() * 4);
     let missing = json!({ "paths": ["/nothing", "/events/999999"], "status": 404 });
-    play("matrix", &daemon, missing).await;
+    assert_accessible(&daemon, missing).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -192,25 +231,43 @@ async fn every_page_is_accessible_with_nothing_on_it() {
     }
     let daemon = Daemon::start_alone(&format!("token = \"{TOKEN}\"")).await;
     let told = json!({ "paths": EMPTY, "token": TOKEN });
-    play("matrix", &daemon, told).await;
+    assert_accessible(&daemon, told).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_keyboard_reaches_everything() {
+async fn the_keyboard_reaches_every_control() {
     if !can_be_played() {
         return;
     }
     let daemon = shop::open("").await;
-    play("keyboard", &daemon, json!({})).await;
+    let seen = play("keyboard", &daemon, json!({})).await;
+    let expected = [
+        "Skip to the content",
+        "klaviyo-relay",
+        "Overview",
+        "Events",
+        "Dead letters",
+        "Blocked",
+        "Try an event",
+        "Sandbox",
+        "Find an event",
+    ];
+    assert_eq!(seen["names"], json!(expected));
+    assert_eq!(seen["unseen"], json!([]), "the focus is visible");
+    assert_eq!(
+        (&seen["skipped_to"], &seen["stays_inside"]),
+        (&json!("main"), &json!(true))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_script_every_page_tells_the_same() {
+async fn without_script_every_page_shows_the_same() {
     if !can_be_played() {
         return;
     }
     let daemon = shop::open("").await;
-    play("scriptless", &daemon, json!({ "paths": full() })).await;
+    let seen = play("scriptless", &daemon, json!({ "paths": full() })).await;
+    assert_eq!(seen["different"], json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -228,6 +285,18 @@ async fn a_first_view_of_any_page_weighs_less_than_100_kb() {
     let wrong = |(_, weight): &&(String, u64)| !(10_000..100_000).contains(weight);
     let wrong: Vec<_> = weights.iter().filter(wrong).collect();
     assert!(wrong.is_empty(), "{wrong:?} of {weights:?}");
+}
+
+/// Whether a text that a scenario reports contains this one.
+fn contains(text: &Value, part: &str) -> bool {
+    text.as_str().unwrap().contains(part)
+}
+
+/// Asserts that axe-core finds nothing on these pages, in both themes and both widths; returns how many it looked at.
+async fn assert_accessible(daemon: &Daemon, told: Value) -> Value {
+    let mut seen = play("matrix", daemon, told).await;
+    assert_eq!(seen["found"], json!([]));
+    seen["looked"].take()
 }
 
 /// People on the list.

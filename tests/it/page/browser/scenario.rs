@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use crate::support::{Daemon, require};
@@ -27,8 +27,9 @@ pub(super) fn can_be_played() -> bool {
     .is_some()
 }
 
-/// Plays `tests/page/NAME.cjs` on the daemon's page, telling it `more` too; answers the facts it ends with. It ends by
-/// itself in bounded time.
+/// Plays `tests/page/NAME.cjs` on the daemon's page, with `more` as its arguments; returns the facts that it reports.
+/// Asserts that no page complained: no script failed, nothing was blocked, and only this daemon was requested. A
+/// scenario ends by itself in bounded time.
 pub(super) async fn play(name: &str, daemon: &Daemon, mut more: Value) -> Value {
     more["address"] = format!("http://{}", daemon.admin).into();
     let mut command = Command::new("node");
@@ -50,7 +51,9 @@ pub(super) async fn play(name: &str, daemon: &Daemon, mut more: Value) -> Value 
         "the scenario {name}: {}\n{said}{complained}",
         output.status
     );
-    serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}{complained}"))
+    let mut report: Value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}{complained}"));
+    assert_eq!(report["complaints"], json!([]), "{name}");
+    report["facts"].take()
 }
 
 fn root() -> PathBuf {
