@@ -4,12 +4,12 @@
 use std::fs;
 
 use klaviyo_relay::model::{DeliveryKind, DeliveryStatus, EventId, EventStatus, Outcome, OutcomeKind, PauseKind};
-use klaviyo_relay::outbox::{Next, Pause, Transition};
+use klaviyo_relay::outbox::Pause;
 use serde_json::{Value, json};
 
 use super::prepared::{NOW, attempt, end, event, plan};
 use super::{Bench, Ran, Sandbox};
-use crate::support::reopen;
+use crate::support::{attempts, reopen};
 
 /// One of every kind: the clipboard and the screen by ESC and by C1, line breaks, a bell, marks and overrides of
 /// direction, separators. Without NUL, which no argument of a command can hold.
@@ -44,7 +44,7 @@ async fn prepare(bench: &Bench) {
     let outbox = reopen(&bench.outbox_config(), NOW).await;
     let events = calls().map(|call| event(&call.to_string()));
     outbox.intake().append(events.to_vec()).await.unwrap();
-    outbox.queue().claim(NOW, 100, 100, 0).await.unwrap();
+    attempts::claim(&outbox, NOW).await;
     let delivery = plan(&outbox, ORDER, DeliveryKind::Event, Some(&foul("o"))).await;
     let words = foul("400 invalid:");
     let refused = Outcome {
@@ -65,13 +65,7 @@ async fn prepare(bench: &Bench) {
         probe_at: NOW,
     };
     outbox.queue().set_pauses(vec![pause]).await.unwrap();
-    let next = Next::Reschedule {
-        parked: None,
-        event: EventId(WAITING),
-        due: NOW,
-    };
-    let step = Transition { settlement: None, next };
-    outbox.queue().settle(vec![step]).await.unwrap();
+    attempts::settle(&outbox, [attempts::requeued(EventId(WAITING), NOW)]).await;
     outbox.close().await;
 }
 

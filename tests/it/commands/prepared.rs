@@ -5,10 +5,10 @@ use klaviyo_relay::ingest::preview;
 use klaviyo_relay::model::{
     DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventStatus, NewEvent, Outcome, OutcomeKind, Timestamp,
 };
-use klaviyo_relay::outbox::{Begun, Next, Outbox, PlannedDelivery, Settlement, Start, Transition};
+use klaviyo_relay::outbox::{Outbox, PlannedDelivery};
 
 use super::Bench;
-use crate::support::reopen;
+use crate::support::{attempts, reopen};
 
 /// 2026-11-24T15:33:20.000Z
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_795_534_400_000);
@@ -62,31 +62,20 @@ impl Bench {
         let outbox = reopen(&self.outbox_config(), NOW).await;
         let calls = [ORDER_CALL].into_iter().chain(OTHER_CALLS);
         outbox.intake().append(calls.map(event).collect()).await.unwrap();
-        let claimed = outbox.queue().claim(NOW, 100, 100, 0).await.unwrap();
-        let claimed: Vec<EventId> = claimed.into_iter().map(|claimed| claimed.event).collect();
+        let claimed = attempts::claim(&outbox, NOW).await;
         assert_eq!(claimed, [ORDER, SKIPPED, REFUSED, WAITING].map(EventId));
         deliver(&outbox).await;
         let skipped = "page calls are not sent to Klaviyo";
         end(&outbox, SKIPPED, EventStatus::Skipped, Some(skipped)).await;
         refuse(&outbox).await;
-        let next = Next::Reschedule {
-            parked: None,
-            event: EventId(WAITING),
-            due: NOW,
-        };
-        outbox
-            .queue()
-            .settle(vec![Transition { settlement: None, next }])
-            .await
-            .unwrap();
+        attempts::settle(&outbox, [attempts::requeued(EventId(WAITING), NOW)]).await;
         outbox.close().await;
     }
 
     /// Takes the event that waits, as a daemon does that is going to send it.
     pub(crate) async fn take_in_the_waiting(&self) {
         let outbox = Outbox::attach(&self.outbox_config()).await.unwrap();
-        let claimed = outbox.queue().claim(NOW, 100, 100, 0).await.unwrap();
-        let claimed: Vec<EventId> = claimed.into_iter().map(|claimed| claimed.event).collect();
+        let claimed = attempts::claim(&outbox, NOW).await;
         assert_eq!(claimed, [EventId(WAITING)]);
         outbox.close().await;
     }
@@ -95,13 +84,7 @@ impl Bench {
     pub(crate) async fn begin_the_waiting(&self) {
         let outbox = Outbox::attach(&self.outbox_config()).await.unwrap();
         let delivery = plan(&outbox, WAITING, DeliveryKind::Profile, None).await;
-        let start = Start {
-            delivery,
-            sent_to: "sandbox".to_owned(),
-            request: None,
-            now: NOW,
-        };
-        outbox.queue().begin(vec![start]).await.unwrap();
+        attempts::begin(&outbox, delivery, NOW).await;
         outbox.close().await;
     }
 
@@ -167,19 +150,12 @@ async fn refuse(outbox: &Outbox) {
 
 pub(crate) async fn plan(outbox: &Outbox, event: i64, kind: DeliveryKind, key: Option<&str>) -> DeliveryId {
     let delivery = PlannedDelivery {
-        kind,
         metric: key.map(|_| "Placed Order".to_owned()),
         event_key: key.map(str::to_owned),
-        list_id: None,
-        request: Some(r#"{"data":{}}"#.to_owned()),
-        refused: None,
         warnings: vec!["a warning".to_owned()],
+        ..attempts::planned(kind)
     };
-    outbox
-        .queue()
-        .plan(vec![(EventId(event), vec![delivery])])
-        .await
-        .unwrap()[&EventId(event)][0]
+    attempts::plan(outbox, event, delivery).await
 }
 
 pub(crate) async fn attempt(
@@ -189,49 +165,10 @@ pub(crate) async fn attempt(
     status: DeliveryStatus,
     reason: Option<&str>,
 ) {
-    let start = Start {
-        delivery,
-        sent_to: "sandbox".to_owned(),
-        request: None,
-        now: NOW,
-    };
-    let Begun::Go { attempt } = outbox.queue().begin(vec![start]).await.unwrap()[0] else {
-        panic!("nobody else has its key");
-    };
-    let settlement = Settlement {
-        delivery,
-        attempt,
-        outcome,
-        status,
-        reason: reason.map(str::to_owned),
-        request: None,
-        counts: true,
-        failed: false,
-        now: NOW,
-    };
-    outbox
-        .queue()
-        .settle(vec![Transition {
-            settlement: Some(settlement),
-            next: Next::Continue,
-        }])
-        .await
-        .unwrap();
+    attempts::attempt(outbox, delivery, outcome, status, reason, [NOW; 2]).await;
 }
 
 pub(crate) async fn end(outbox: &Outbox, event: i64, status: EventStatus, reason: Option<&str>) {
-    let next = Next::Complete {
-        event: EventId(event),
-        status,
-        reason: reason.map(str::to_owned),
-        copy_of: None,
-        hold: false,
-        erase: false,
-        now: NOW,
-    };
-    outbox
-        .queue()
-        .settle(vec![Transition { settlement: None, next }])
-        .await
-        .unwrap();
+    let finished = attempts::finished(EventId(event), status, reason, NOW);
+    attempts::settle(outbox, [finished]).await;
 }

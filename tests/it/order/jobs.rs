@@ -1,10 +1,11 @@
 //! Import jobs in a history: their events stay in flight until they are settled, whatever becomes of the daemon.
 
-use klaviyo_relay::model::{DeliveryId, DeliveryKind, DeliveryStatus, EventId, Outcome, OutcomeKind};
-use klaviyo_relay::outbox::{Begun, Next, PlannedDelivery, Settlement, Start, Transition};
+use klaviyo_relay::model::{DeliveryId, DeliveryKind, DeliveryStatus, Outcome, OutcomeKind};
+use klaviyo_relay::outbox::{Begun, Settlement, Start, Then, Transition};
 
 use super::History;
 use super::model::State;
+use crate::support::attempts;
 
 impl History {
     /// Some events that are in flight go in one import job.
@@ -38,18 +39,7 @@ impl History {
         if let Some(owed) = self.model.get(id).owes {
             return owed;
         }
-        let planned = PlannedDelivery {
-            kind: DeliveryKind::Profile,
-            metric: None,
-            event_key: None,
-            list_id: None,
-            request: Some("{}".to_owned()),
-            refused: None,
-            warnings: Vec::new(),
-        };
-        let event = EventId(id);
-        let planned = self.outbox().queue().plan(vec![(event, vec![planned])]).await;
-        let owed = planned.unwrap()[&event][0];
+        let owed = attempts::plan(self.outbox(), id, attempts::planned(DeliveryKind::Profile)).await;
         self.model.get(id).owes = Some(owed);
         owed
     }

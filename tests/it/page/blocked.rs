@@ -2,9 +2,10 @@
 
 use klaviyo_relay::clock::{Clock as _, SystemClock};
 use klaviyo_relay::model::{DeliveryKind, EventId, EventStatus, Identifier, IdentifierKind, NewEvent, Timestamp};
-use klaviyo_relay::outbox::{Next, PlannedDelivery, Start, Transition};
+use klaviyo_relay::outbox::Next;
 
 use super::shelf::{Shelf, event, links};
+use crate::support::attempts;
 
 /// Three events of u1 and one of u2, who waits for nobody.
 async fn filled() -> Shelf {
@@ -16,13 +17,7 @@ async fn filled() -> Shelf {
 }
 
 async fn claimed(shelf: &Shelf) -> Vec<EventId> {
-    let claimed = shelf.outbox.queue().claim(SystemClock.now(), 10, 10, 0).await;
-    claimed.unwrap().into_iter().map(|claimed| claimed.event).collect()
-}
-
-async fn then(shelf: &Shelf, next: Next) {
-    let step = Transition { settlement: None, next };
-    shelf.outbox.queue().settle(vec![step]).await.unwrap();
+    attempts::claim(&shelf.outbox, SystemClock.now()).await
 }
 
 fn changes(page: &str) -> Vec<String> {
@@ -55,19 +50,16 @@ async fn a_held_head_can_be_let_go_or_skipped() {
 async fn a_dead_head_that_holds_its_place_can_be_replayed_or_skipped() {
     let shelf = filled().await;
     assert_eq!(claimed(&shelf).await, [EventId(1), EventId(3)]);
-    then(
-        &shelf,
-        Next::Complete {
-            event: EventId(1),
-            status: EventStatus::Dead,
-            reason: Some("400: <b>jane@shop.example</b> is refused".to_owned()),
-            copy_of: None,
-            hold: true,
-            erase: false,
-            now: SystemClock.now(),
-        },
-    )
-    .await;
+    let finish = Next::Complete {
+        event: EventId(1),
+        status: EventStatus::Dead,
+        reason: Some("400: <b>jane@shop.example</b> is refused".to_owned()),
+        copy_of: None,
+        hold: true,
+        erase: false,
+        now: SystemClock.now(),
+    };
+    attempts::settle(&shelf.outbox, [finish]).await;
     let page = shelf.page("/blocked").await;
     assert!(page.contains("not tried again by itself"), "{page}");
     assert!(
@@ -98,15 +90,7 @@ async fn a_head_that_waits_for_its_time_can_be_tried_now() {
     assert_eq!(changes(&page), ways, "nothing of it was sent so far");
     let due = Timestamp::parse("2099-01-01T00:00:00Z").unwrap();
     let event = EventId(1);
-    then(
-        &shelf,
-        Next::Reschedule {
-            event,
-            due,
-            parked: None,
-        },
-    )
-    .await;
+    attempts::settle(&shelf.outbox, [attempts::requeued(event, due)]).await;
     let page = shelf.page("/blocked").await;
     assert!(page.contains("datetime=\"2099-01-01T00:00:00.000Z\""), "{page}");
     assert_eq!(changes(&page)[0], "/change?do=release&id=1&back=/blocked");
@@ -116,24 +100,8 @@ async fn a_head_that_waits_for_its_time_can_be_tried_now() {
 async fn nothing_can_be_done_with_a_head_whose_request_is_in_flight() {
     let shelf = filled().await;
     claimed(&shelf).await;
-    let owed = PlannedDelivery {
-        kind: DeliveryKind::Event,
-        metric: None,
-        event_key: None,
-        list_id: None,
-        request: Some("{}".to_owned()),
-        refused: None,
-        warnings: Vec::new(),
-    };
-    let queue = shelf.outbox.queue();
-    let planned = queue.plan(vec![(EventId(1), vec![owed])]);
-    let start = Start {
-        delivery: planned.await.unwrap()[&EventId(1)][0],
-        sent_to: "sandbox".to_owned(),
-        request: None,
-        now: SystemClock.now(),
-    };
-    shelf.outbox.queue().begin(vec![start]).await.unwrap();
+    let delivery = attempts::plan(&shelf.outbox, 1, attempts::planned(DeliveryKind::Event)).await;
+    attempts::begin(&shelf.outbox, delivery, SystemClock.now()).await;
     let page = shelf.page("/blocked").await;
     assert!(page.contains("in flight"), "{page}");
     assert_eq!(changes(&page), [""; 0]);

@@ -6,9 +6,10 @@ use klaviyo_relay::model::{
     DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventStatus, Identifier, IdentifierKind, NewEvent, Outcome,
     OutcomeKind, Timestamp,
 };
-use klaviyo_relay::outbox::{Begun, Next, Outbox, PlannedDelivery, Replay, Settlement, Start, Transition};
+use klaviyo_relay::outbox::{Outbox, PlannedDelivery, Replay};
 
 use super::Pages;
+use crate::support::attempts;
 
 /// 2026-11-24T15:33:20.000Z
 const NOW: Timestamp = Timestamp::from_millis(1_795_534_400_000);
@@ -28,7 +29,7 @@ async fn pages(calls: &[&str]) -> Pages {
     let pages = Pages::new().await;
     let events = calls.iter().map(|call| event(call)).collect();
     pages.outbox.intake().append(events).await.unwrap();
-    pages.outbox.queue().claim(NOW, 100, 100, 0).await.unwrap();
+    attempts::claim(&pages.outbox, NOW).await;
     pages
 }
 
@@ -38,69 +39,30 @@ async fn page(pages: &Pages, id: i64) -> String {
 
 async fn plan(outbox: &Outbox, event: i64, request: &str) -> DeliveryId {
     let delivery = PlannedDelivery {
-        kind: DeliveryKind::Event,
         metric: Some("Added to Cart".to_owned()),
         event_key: Some(format!("key-{event}")),
-        list_id: None,
         request: Some(request.to_owned()),
-        refused: None,
         warnings: vec!["a <b>warning</b>".to_owned()],
+        ..attempts::planned(DeliveryKind::Event)
     };
-    let queue = outbox.queue();
-    let planned = queue.plan(vec![(EventId(event), vec![delivery])]);
-    planned.await.unwrap()[&EventId(event)][0]
+    attempts::plan(outbox, event, delivery).await
 }
 
-/// An attempt of 40 ms that begins so many milliseconds after the event came.
+/// An attempt of 40 ms that begins so many milliseconds after the event arrived.
 async fn attempt(outbox: &Outbox, delivery: DeliveryId, after: i64, outcome: Outcome) {
-    let now = Timestamp::from_millis(NOW.as_millis() + after);
-    let start = Start {
-        delivery,
-        sent_to: "sandbox".to_owned(),
-        request: None,
-        now,
+    let times = [after, after + 40].map(|after| Timestamp::from_millis(NOW.as_millis() + after));
+    let status = if outcome.kind == OutcomeKind::Accepted {
+        DeliveryStatus::Delivered
+    } else {
+        DeliveryStatus::Pending
     };
-    let Begun::Go { attempt } = outbox.queue().begin(vec![start]).await.unwrap()[0] else {
-        panic!("nobody else has its key");
-    };
-    let delivered = outcome.kind == OutcomeKind::Accepted;
-    let settlement = Settlement {
-        delivery,
-        attempt,
-        status: if delivered {
-            DeliveryStatus::Delivered
-        } else {
-            DeliveryStatus::Pending
-        },
-        outcome,
-        reason: None,
-        request: None,
-        counts: true,
-        failed: false,
-        now: Timestamp::from_millis(now.as_millis() + 40),
-    };
-    settle(outbox, Some(settlement), Next::Continue).await;
-}
-
-async fn settle(outbox: &Outbox, settlement: Option<Settlement>, next: Next) {
-    outbox
-        .queue()
-        .settle(vec![Transition { settlement, next }])
-        .await
-        .unwrap();
+    attempts::attempt(outbox, delivery, outcome, status, None, times).await;
 }
 
 async fn finish(outbox: &Outbox, event: i64, status: EventStatus, reason: Option<&str>) {
-    let next = Next::Complete {
-        event: EventId(event),
-        status,
-        reason: reason.map(str::to_owned),
-        copy_of: None,
-        hold: false,
-        erase: false,
-        now: Timestamp::from_millis(NOW.as_millis() + 1240),
-    };
-    settle(outbox, None, next).await;
+    let now = Timestamp::from_millis(NOW.as_millis() + 1240);
+    let finished = attempts::finished(EventId(event), status, reason, now);
+    attempts::settle(outbox, [finished]).await;
 }
 
 fn failed(words: &str) -> Outcome {
@@ -279,12 +241,7 @@ async fn an_event_that_is_tried_again_says_when_and_why() {
     let delivery = plan(&pages.outbox, 1, r#"{"data":{}}"#).await;
     attempt(&pages.outbox, delivery, 1, failed("come back later")).await;
     let due = Timestamp::from_millis(4_102_444_800_000);
-    let next = Next::Reschedule {
-        parked: None,
-        event: EventId(1),
-        due,
-    };
-    settle(&pages.outbox, None, next).await;
+    attempts::settle(&pages.outbox, [attempts::requeued(EventId(1), due)]).await;
     let page = page(&pages, 1).await;
     has_in_order(
         &page,

@@ -26,13 +26,13 @@ use klaviyo_relay::model::{
     DeliveryKind, EventId, EventStatus, EventType, Identifier, IdentifierKind, NewEvent, Timestamp,
 };
 use klaviyo_relay::operator::ExplainSettings;
-use klaviyo_relay::outbox::{Next, Outbox, PlannedDelivery, Transition};
+use klaviyo_relay::outbox::{Outbox, PlannedDelivery};
 use klaviyo_relay::sandbox::{Options, Sandbox};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::ask_routes;
+use crate::support::{ask_routes, attempts};
 
 /// What a browser says of a form that it sends to where it got it from.
 const FROM_HERE: (&str, &str) = ("sec-fetch-site", "same-origin");
@@ -159,44 +159,25 @@ impl Pages {
     /// Takes what waits out of the way: each of these becomes delivered, with its `$event_id`.
     async fn deliver(&self, keys: &[(i64, &str)]) {
         let now = SystemClock.now();
-        let claimed = self.outbox.queue().claim(now, 1000, 1000, 0).await.unwrap();
-        let claimed: Vec<EventId> = claimed.into_iter().map(|claimed| claimed.event).collect();
+        let claimed = attempts::claim(&self.outbox, now).await;
         for (id, key) in keys {
             assert!(claimed.contains(&EventId(*id)), "{claimed:?}");
             let delivery = PlannedDelivery {
-                kind: DeliveryKind::Event,
                 metric: Some("Placed Order".to_owned()),
                 event_key: Some((*key).to_owned()),
-                list_id: None,
-                request: Some(r#"{"data":{}}"#.to_owned()),
-                refused: None,
-                warnings: Vec::new(),
+                ..attempts::planned(DeliveryKind::Event)
             };
-            let planned = vec![(EventId(*id), vec![delivery])];
-            self.outbox.queue().plan(planned).await.unwrap();
+            attempts::plan(&self.outbox, *id, delivery).await;
         }
-        let delivered = |id: &EventId| keys.iter().any(|(key, _)| *key == id.0);
-        let steps = claimed.iter().map(|event| Transition {
-            settlement: None,
-            next: if delivered(event) {
-                Next::Complete {
-                    event: *event,
-                    status: EventStatus::Delivered,
-                    reason: None,
-                    copy_of: None,
-                    hold: false,
-                    erase: false,
-                    now,
-                }
+        let is_delivered = |id: &EventId| keys.iter().any(|(key, _)| *key == id.0);
+        let settled = claimed.into_iter().map(|event| {
+            if is_delivered(&event) {
+                attempts::finished(event, EventStatus::Delivered, None, now)
             } else {
-                Next::Reschedule {
-                    parked: None,
-                    event: *event,
-                    due: now,
-                }
-            },
+                attempts::requeued(event, now)
+            }
         });
-        self.outbox.queue().settle(steps.collect()).await.unwrap();
+        attempts::settle(&self.outbox, settled).await;
     }
 }
 

@@ -1,6 +1,7 @@
 //! The whole daemon as its users run it: the built binary as a child process, in front of a sandbox that lives in
 //! the test and so outlives the daemon's restarts.
 
+pub(crate) mod attempts;
 mod daemon;
 pub(crate) mod fault;
 mod klaviyo;
