@@ -82,7 +82,10 @@ pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     match accepting {
         Ok(Ok(_)) => {}
         Ok(Err(AppendError { source, .. })) => {
-            let bound = disk_message(admin.outbox.free_bytes(), admin.outbox.min_free_bytes());
+            let bound = {
+                let disk = admin.outbox.disk();
+                disk_message(disk.free_bytes, disk.min_free_bytes)
+            };
             let words = match (&source, bound) {
                 (WriteError::DiskFull, Some(words)) => words,
                 (source, _) => format!("not accepting: {source}"),

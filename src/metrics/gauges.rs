@@ -208,29 +208,6 @@ impl Gauges {
         paused.set(i64::from(limit.paused));
     }
 
-    /// The limits as of the relay's last poll: those of families that sent something, or are closed.
-    pub(super) fn limits(&self) -> Vec<(Family, LimitUse)> {
-        let number = |gauge: &Gauge| u32::try_from(gauge.get()).unwrap_or(0);
-        let all = Family::ALL.iter().map(|family| {
-            let word = family.word();
-            let window = |window| {
-                let labels = WindowLabels { family: word, window };
-                let used = number(&self.limit_used.get_or_create(&labels));
-                [used, number(&self.limit_allowed.get_or_create(&labels))]
-            };
-            let labels = FamilyLabels::of(*family);
-            let closed = self.limit_closed.get_or_create(&labels);
-            let limit = LimitUse {
-                second: window("second"),
-                minute: window("minute"),
-                closed: closed.get() > 0,
-                paused: self.family_paused.get_or_create(&labels).get() > 0,
-            };
-            (*family, limit)
-        });
-        all.filter(|(_, limit)| limit.minute[0] > 0 || limit.closed).collect()
-    }
-
     pub(super) fn config_applied(&self, applied: bool, at: Timestamp) {
         self.config_applied.set(i64::from(applied));
         if applied {

@@ -220,12 +220,6 @@ impl Metrics {
         self.0.gauges.limit(family, limit);
     }
 
-    /// The limits as of the relay's last poll, which is at most half a minute ago: those of families that sent
-    /// something, or are closed.
-    pub fn limits(&self) -> Vec<(Family, LimitUse)> {
-        self.0.gauges.limits()
-    }
-
     /// Whether requests go to a sandbox.
     pub fn sandbox(&self, sandbox: bool) {
         self.0.gauges.sandbox(sandbox);

@@ -2,76 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::clock::{clock_code, clock_message};
 use super::filter::Matches;
 use super::masked::masked_text;
-use super::wal::{wal_code, wal_message};
-use crate::outbox::{Audit, Brief, ClockTrouble, DeadGroup, DeadGroups, EventReport, FailingAlone, Pause, Status};
+use crate::outbox::{Audit, Brief, DeadGroup, DeadGroups, EventReport};
 use crate::segment::{redact_write_key, repair_surrogates};
-
-/// The state of the outbox as JSON, without the values that are expensive to compute.
-pub(super) fn status_json(status: &Status, sandbox: bool) -> Value {
-    let audit: Map<String, Value> = status
-        .audit
-        .iter()
-        .map(|(name, value)| (name.clone(), json!(value)))
-        .collect();
-    let backlog: Vec<Value> = status
-        .backlog
-        .iter()
-        .map(|row| json!({"status": row.status, "type": row.kind, "count": row.count, "oldest": row.oldest}))
-        .collect();
-    let dead: Vec<Value> = status
-        .dead
-        .iter()
-        .map(|group| {
-            json!({
-                "reason": group.reason, "count": group.count, "sample": group.sample.0,
-                "example": masked_text(&group.example),
-            })
-        })
-        .collect();
-    let pause = |pause: &Pause| {
-        json!({
-            "scope": pause.scope(), "kind": pause.kind.word(), "since": pause.since.to_string(),
-            "reason": pause.reason, "next_probe_at": pause.probe_at.to_string(),
-        })
-    };
-    let failing = |failing: &FailingAlone| {
-        json!({
-            "event": failing.event.0, "kind": failing.kind.word(), "failures": failing.failures,
-            "reason": failing.reason, "next_attempt_at": failing.next_attempt_at.to_string(),
-        })
-    };
-    let pauses: Vec<Value> = status.pauses.iter().map(pause).collect();
-    let failing: Vec<Value> = status.failing.iter().map(failing).collect();
-    let import_jobs = status.import_jobs.iter().map(|job| {
-        json!({
-            "klaviyo_job_id": job.klaviyo_id, "since": job.since.to_string(), "profiles": job.profiles,
-        })
-    });
-    let shared = status.shared_identifiers.iter().map(|shared| {
-        json!({
-            "identifier": shared.identifier, "waiting": shared.waiting, "people": shared.people,
-        })
-    });
-    let log = status.log.as_ref().map(|trouble| {
-        json!({
-            "code": wal_code(trouble), "since": trouble.since.to_string(), "message": wal_message(trouble),
-            "wal_bytes": trouble.wal_bytes,
-        })
-    });
-    json!({"sandbox": sandbox, "audit": audit, "backlog": backlog, "dead": dead, "paused": pauses,
-        "failing": failing, "copies": status.copies, "repeats": status.repeats,
-        "unknown_subscriptions": status.unknown_subscriptions,
-        "shared_identifiers": shared.collect::<Vec<_>>(),
-        "import_jobs": import_jobs.collect::<Vec<_>>(), "log": log,
-        "clock": status.clock.iter().copied().map(clock_json).collect::<Vec<_>>()})
-}
-
-fn clock_json(trouble: ClockTrouble) -> Value {
-    json!({"code": clock_code(trouble), "message": clock_message(trouble)})
-}
 
 /// Dead events by reason.
 pub fn dead_json(dead: &DeadGroups) -> Value {

@@ -16,12 +16,12 @@ mod filter;
 mod forget;
 mod json;
 mod masked;
-mod overview;
 mod refused;
 mod settings;
 mod shared;
 mod size;
 mod source;
+mod status;
 mod stored_call;
 mod submit;
 mod time_expr;
@@ -29,9 +29,9 @@ mod wal;
 
 // The read models of the outbox that the pages show: they use this module, and not the outbox.
 pub use crate::outbox::{
-    AttemptReport, Blocked, BlockedHead, Brief, DeadGroup, DeadGroups, DeliveryReport, EventReport, FoundBy, Hit,
-    Minute, Page, Pause, ReadError, Reader, RejectedRequests, Replay, Selection, SourceCame, Standing, Stopped,
-    WaitingEvents, WriteError,
+    AttemptReport, Blocked, BlockedHead, Brief, Counts, DeadGroup, DeadGroups, DeliveryReport, Disk, EventReport,
+    FoundBy, Hit, LimitInUse, Minute, Overview, Page, Pause, ReadError, Reader, RejectedRequests, Replay, Selection,
+    SourceRate, Stopped, WaitingEvents, WriteError, last,
 };
 pub use change::{Change, ChangeError};
 pub use clock::{clock_code, clock_message};
@@ -43,12 +43,12 @@ pub use filter::{Filter, Matches, SHOWN};
 pub use forget::{ErasureReport, ForgetError, find_person, forget, open_events};
 pub use json::{audit_json, brief_json, dead_json, event_json};
 pub use masked::masked_text;
-pub use overview::overview_json;
-pub use refused::{refused_json, refused_last, refused_sender};
+pub use refused::{refused_last, refused_sender};
 pub use settings::ExplainSettings;
 pub use shared::{SHARED_CODE, shared_advice, shared_message};
 pub use size::bytes;
 pub use source::SourceError;
+pub use status::status_json;
 pub use stored_call::{FieldRule, Remapped, RequestView, StoredCall, awaited, route, stored_call};
 pub use submit::{SubmitError, SubmitPreview, Submitted, preview_submit, submit};
 pub use time_expr::{TIME_FORMS, parse_time};

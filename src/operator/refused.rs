@@ -1,6 +1,6 @@
 //! Requests that ingest refused, as text and as JSON, for every place that reports them.
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::model::Timestamp;
 use crate::outbox::RejectedRequests;
@@ -19,13 +19,28 @@ pub const fn refused_last(refused: &RejectedRequests) -> Timestamp {
     Timestamp::from_millis(refused.last_ms)
 }
 
-/// The refused requests as JSON.
-pub fn refused_json(refused: &[RejectedRequests]) -> Value {
-    let one = |refused: &RejectedRequests| {
-        json!({
-            "status": refused.status, "code": refused.code, "source": refused.source, "client": refused.client,
-            "key": refused.key, "requests": refused.requests, "last": refused_last(refused).to_string(),
-        })
-    };
-    refused.iter().map(one).collect()
+/// Refused requests as JSON.
+#[derive(Debug, Serialize)]
+pub(super) struct RefusedJson<'a> {
+    status: u16,
+    code: &'a str,
+    source: Option<&'a str>,
+    client: Option<&'a str>,
+    key: Option<&'a str>,
+    requests: u64,
+    last: Timestamp,
+}
+
+impl<'a> RefusedJson<'a> {
+    pub(super) fn of(refused: &'a RejectedRequests) -> Self {
+        Self {
+            status: refused.status,
+            code: &refused.code,
+            source: refused.source.as_deref(),
+            client: refused.client.as_deref(),
+            key: refused.key.as_deref(),
+            requests: refused.requests,
+            last: refused_last(refused),
+        }
+    }
 }

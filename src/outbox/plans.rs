@@ -58,7 +58,7 @@ async fn hot_statements_scan_no_table_that_grows() {
         ),
         (
             "unanswered subscriptions",
-            crate::outbox::read::report::UNKNOWN_SUBSCRIPTIONS,
+            crate::outbox::read::overview::UNKNOWN_SUBSCRIPTIONS,
         ),
         ("how far minutes are written", crate::outbox::maintain::history::MARK),
         ("what came since", crate::outbox::maintain::history::CAME),

@@ -12,16 +12,16 @@ use super::super::Admin;
 use super::super::refusal::Refusal;
 use super::params::{self, Listed};
 use crate::model::EventId;
-use crate::operator::{audit_json, brief_json, dead_json, event_json, overview_json};
+use crate::operator::{audit_json, brief_json, dead_json, event_json, status_json};
 
 type Answer = Result<Json<Value>, Refusal>;
 
 /// Returns what `status --json` prints.
 pub(in super::super) async fn status(State(admin): State<Arc<Admin>>) -> Answer {
-    let overview = admin.outbox.overview(admin.clock.now()).await?;
+    let status = admin.outbox.status(admin.clock.now()).await?;
     let settings = admin.settings();
     let sandbox = admin.goes_to_sandbox();
-    Ok(Json(overview_json(&overview, settings.outbox(), sandbox)))
+    Ok(Json(status_json(&status, settings.outbox(), sandbox)))
 }
 
 /// Returns what `audit --json` prints.

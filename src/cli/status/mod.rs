@@ -11,7 +11,7 @@ use super::screen::Screen;
 use super::{ExitStatus, attach, print, print_json};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Endpoint};
-use crate::operator::overview_json;
+use crate::operator::status_json;
 use crate::outbox::Reader;
 
 /// The refresh interval of `--watch`.
@@ -58,18 +58,18 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<Exi
 
 async fn print_one(options: &Options, outbox: &Reader, config: &Config, clear: bool) -> anyhow::Result<()> {
     let now = SystemClock.now();
-    let overview = outbox.overview(now).await?;
+    let status = outbox.status(now).await?;
     let sandbox = match &config.klaviyo.endpoint {
         Endpoint::Sandbox => true,
         Endpoint::Url(url) => outbox.is_sandbox(url).await?,
     };
     if options.json {
-        return print_json(&overview_json(&overview, &config.outbox, sandbox));
+        return print_json(&status_json(&status, &config.outbox, sandbox));
     }
     let mut screen = Screen::default();
     if clear {
         screen.clear();
     }
-    text::write(&mut screen, &overview, config, sandbox, now);
+    text::write(&mut screen, &status, config, sandbox, now);
     print(&screen)
 }

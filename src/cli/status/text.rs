@@ -5,20 +5,20 @@ use std::time::Duration;
 use crate::cli::colour::Tone;
 use crate::cli::screen::Screen;
 use crate::config::Config;
-use crate::model::Timestamp;
+use crate::model::{EventType, Timestamp};
 use crate::operator::{
     bytes, clock_message, disk_message, masked_text, refused_last, refused_sender, shared_advice, shared_message,
     wal_advice, wal_message,
 };
-use crate::outbox::{Flow, LimitsInUse, Overview, SourceRate, Status};
+use crate::outbox::{Blocked, Flow, Overview, SourceRate, Spans, Status};
 
 /// The maximum length of a reason on the screen.
 const REASON: usize = 160;
 
 /// Writes the screen.
-pub(super) fn write(screen: &mut Screen, overview: &Overview, config: &Config, sandbox: bool, now: Timestamp) {
-    let status = &overview.status;
-    if let Some(words) = disk_message(overview.free_bytes, config.outbox.min_free_disk) {
+pub(super) fn write(screen: &mut Screen, status: &Status, config: &Config, sandbox: bool, now: Timestamp) {
+    let overview = &status.overview;
+    if let Some(words) = disk_message(overview.disk.free_bytes, config.outbox.min_free_disk) {
         let words = words.replacen("new events are refused", "NEW EVENTS ARE REFUSED", 1);
         screen.toned_line(Tone::Bad, format_args!("{words}"));
         screen.line(format_args!("  free space; it goes on by itself"));
@@ -34,10 +34,10 @@ pub(super) fn write(screen: &mut Screen, overview: &Overview, config: &Config, s
         ));
         screen.end();
     }
-    alarms(screen, status, sandbox);
+    alarms(screen, overview, sandbox);
     stopped(screen, overview);
-    for (name, count) in &status.audit {
-        let wrong = name == "difference" && *count != 0;
+    for (name, count) in overview.counts.audit() {
+        let wrong = name == "difference" && count != 0;
         screen.put(format_args!("{name:<12}"));
         if wrong {
             screen.toned(Tone::Bad, format_args!("{count:>10}"));
@@ -46,12 +46,12 @@ pub(super) fn write(screen: &mut Screen, overview: &Overview, config: &Config, s
         }
         screen.end();
     }
-    flow(screen, &overview.flow);
+    flow(screen, &status.flow);
     sources(screen, overview, config);
     refused(screen, overview);
     backlog(screen, status);
-    import_jobs(screen, status);
-    blocked(screen, overview);
+    import_jobs(screen, overview);
+    blocked(screen, &status.blocked);
     dead(screen, status);
     limits(screen, overview, now);
     disk(screen, overview, config);
@@ -67,13 +67,13 @@ pub(super) fn write(screen: &mut Screen, overview: &Overview, config: &Config, s
 }
 
 /// The most important problems.
-fn alarms(screen: &mut Screen, status: &Status, sandbox: bool) {
+fn alarms(screen: &mut Screen, overview: &Overview, sandbox: bool) {
     if sandbox {
         let words = "requests go to the sandbox: NOTHING REACHES KLAVIYO";
         screen.toned_line(Tone::Note, format_args!("{words}"));
         screen.end();
     }
-    for pause in &status.pauses {
+    for pause in &overview.pauses {
         let what = match pause.family {
             None => "delivery".to_owned(),
             Some(family) => format!("delivery to the endpoint `{family}`"),
@@ -87,7 +87,7 @@ fn alarms(screen: &mut Screen, status: &Status, sandbox: bool) {
         ));
         screen.end();
     }
-    for failing in &status.failing {
+    for failing in &overview.failing {
         screen.toned_line(
             Tone::Note,
             format_args!(
@@ -102,18 +102,18 @@ fn alarms(screen: &mut Screen, status: &Status, sandbox: bool) {
         ));
         screen.end();
     }
-    for shared in &status.shared_identifiers {
+    for shared in &overview.shared_identifiers {
         let name = &shared.identifier;
         screen.toned_line(Tone::Note, format_args!("{}", shared_message(shared, name)));
         screen.line(format_args!("  {}", shared_advice(name)));
         screen.end();
     }
-    if let Some(trouble) = &status.log {
+    if let Some(trouble) = &overview.log {
         screen.toned_line(Tone::Bad, format_args!("{}", wal_message(trouble)));
         screen.line(format_args!("  {}", wal_advice(trouble)));
         screen.end();
     }
-    for trouble in &status.clock {
+    for trouble in &overview.clock {
         screen.toned_line(Tone::Bad, format_args!("{}", clock_message(*trouble)));
         screen.end();
     }
@@ -159,18 +159,15 @@ fn refused(screen: &mut Screen, overview: &Overview) {
     }
 }
 
-/// The use of Klaviyo's limits, if it was recorded within the last minute: older figures are outdated.
+/// The use of Klaviyo's limits.
 fn limits(screen: &mut Screen, overview: &Overview, now: Timestamp) {
-    let recent = |told: &&LimitsInUse| now.since(Timestamp::from_millis(told.at_ms)) < Duration::from_mins(1);
-    let Some(told) = overview.limits.as_ref().filter(recent) else {
-        return;
-    };
-    if told.families.is_empty() {
+    let families = overview.recent_limits(now);
+    if families.is_empty() {
         return;
     }
     screen.end();
     screen.line(format_args!("limits in use              second              minute"));
-    for family in &told.families {
+    for family in families {
         let window = |[used, allowed]: [u64; 2]| format!("{used} of {allowed}");
         let closed = if family.closed { "  closed by a 429" } else { "" };
         screen.line(format_args!(
@@ -190,12 +187,12 @@ fn flow(screen: &mut Screen, flow: &Flow) {
         head[0], head[1], head[2], head[3]
     ));
     for (name, counts, least) in [
-        ("came", flow.came, flow.at_least),
-        ("done", flow.done, [false; 4]),
-        ("died", flow.died, [false; 4]),
+        ("came", flow.came, flow.came_at_least),
+        ("done", flow.done, Spans::default()),
+        ("died", flow.died, Spans::default()),
     ] {
         screen.put(format_args!("  {name:<12}"));
-        for (count, least) in counts.into_iter().zip(least) {
+        for (count, least) in counts.all().into_iter().zip(least.all()) {
             screen.put(format_args!("{:>12}", at_least(count, least)));
         }
         screen.end();
@@ -209,7 +206,6 @@ fn at_least(count: i64, least: bool) -> String {
 
 fn sources(screen: &mut Screen, overview: &Overview, config: &Config) {
     let sources = &overview.sources;
-    let [.., hour, day] = overview.flow.at_least;
     screen.end();
     screen.line(format_args!("sources         last hour         day"));
     let configured = config.ingest.sources.iter().map(|source| &source.name);
@@ -222,9 +218,7 @@ fn sources(screen: &mut Screen, overview: &Overview, config: &Config) {
     for source in sources.iter().cloned().chain(silent) {
         screen.line(format_args!(
             "  {:<12}{:>11}{:>12}",
-            source.source,
-            at_least(source.hour, hour),
-            at_least(source.day, day)
+            source.source, source.hour, source.day
         ));
     }
 }
@@ -240,18 +234,19 @@ fn backlog(screen: &mut Screen, status: &Status) {
         "waiting                   all      < 1 m     < 10 m      < 1 h      < 1 d      older  oldest"
     ));
     for row in &status.backlog {
-        let kind = row.kind.as_deref().unwrap_or("?");
+        let kind = row.kind.map_or("?", EventType::word);
         screen.put(format_args!("  {:<8} {kind:<9} {:>8}", row.status, row.count));
-        for age in &row.ages {
+        for age in [row.under_1m, row.under_10m, row.under_1h, row.under_1d, row.older] {
             screen.put(format_args!(" {age:>10}"));
         }
-        screen.line(format_args!("  {}", row.oldest.as_deref().unwrap_or("?")));
+        let oldest = row.oldest.map_or("?".to_owned(), |oldest| oldest.to_string());
+        screen.line(format_args!("  {oldest}"));
     }
 }
 
 /// The import jobs that events wait for.
-fn import_jobs(screen: &mut Screen, status: &Status) {
-    for job in &status.import_jobs {
+fn import_jobs(screen: &mut Screen, overview: &Overview) {
+    for job in &overview.import_jobs {
         let id = match &job.klaviyo_id {
             Some(id) => format!("import job {id}"),
             None => "an import job whose id is not known".to_owned(),
@@ -264,8 +259,7 @@ fn import_jobs(screen: &mut Screen, status: &Status) {
     }
 }
 
-fn blocked(screen: &mut Screen, overview: &Overview) {
-    let blocked = &overview.blocked;
+fn blocked(screen: &mut Screen, blocked: &Blocked) {
     if blocked.heads == 0 {
         return;
     }
@@ -286,26 +280,27 @@ fn blocked(screen: &mut Screen, overview: &Overview) {
 }
 
 fn dead(screen: &mut Screen, status: &Status) {
-    if status.copies > 0 {
+    let overview = &status.overview;
+    if overview.counts.copies > 0 {
         screen.end();
         screen.line(format_args!(
             "copies skipped: {}; each names the event that was delivered (the view `events`, copy_of is not null)",
-            status.copies
+            overview.counts.copies
         ));
     }
-    if status.unknown_subscriptions > 0 {
+    if overview.unknown_subscriptions > 0 {
         screen.end();
         screen.line(format_args!(
             "subscriptions sent and never answered: {}; Klaviyo may have taken them (the view `deliveries`, \
              status = 'unknown' and kind = 'subscription')",
-            status.unknown_subscriptions
+            overview.unknown_subscriptions
         ));
     }
-    if status.repeats > 0 {
+    if overview.repeats > 0 {
         screen.end();
         screen.line(format_args!(
             "calls that came again: {}; they are stored once",
-            status.repeats
+            overview.repeats
         ));
     }
     if status.dead.is_empty() {
@@ -324,12 +319,12 @@ fn dead(screen: &mut Screen, status: &Status) {
 
 fn disk(screen: &mut Screen, overview: &Overview, config: &Config) {
     let outbox = &config.outbox;
-    let free = overview.free_bytes.map_or("?".to_owned(), bytes);
+    let free = overview.disk.free_bytes.map_or("?".to_owned(), bytes);
     screen.end();
     screen.line(format_args!(
         "outbox {}, log {}, disk free {free} (accepts down to {})",
-        bytes(overview.database_bytes),
-        bytes(overview.wal_bytes),
+        bytes(overview.disk.database_bytes),
+        bytes(overview.disk.wal_bytes),
         bytes(outbox.min_free_disk)
     ));
     screen.line(format_args!(
@@ -337,7 +332,7 @@ fn disk(screen: &mut Screen, overview: &Overview, config: &Config) {
         days(outbox.retain_delivered),
         days(outbox.retain_bodies),
         days(outbox.retain_dead),
-        overview.removed
+        overview.counts.removed
     ));
 }
 

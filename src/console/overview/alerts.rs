@@ -7,7 +7,7 @@ use super::data::OverviewData;
 use crate::metrics::Stalled;
 use crate::model::{EventStatus, PauseKind, Timestamp};
 use crate::operator::{
-    Pause, Standing, WriteError, disk_message, masked_text, refused_sender, shared_advice, shared_message, wal_advice,
+    Disk, Pause, WriteError, disk_message, masked_text, refused_sender, shared_advice, shared_message, wal_advice,
     wal_message,
 };
 
@@ -84,17 +84,11 @@ pub(super) fn of(data: &OverviewData) -> Vec<Alert> {
         held(data),
         buried(data),
     ];
-    let pauses = data.standing.pauses.iter();
+    let pauses = data.overview.pauses.iter();
     let pauses = pauses.map(|pause| paused(data, pause));
     let mut found: Vec<Alert> = pauses.chain(found.into_iter().flatten()).collect();
     found.sort_by_key(|alert| alert.severity);
     found
-}
-
-/// How many events are stored in a state.
-pub(super) fn kept(data: &OverviewData, state: EventStatus) -> i64 {
-    let mut counts = data.standing.counts.iter();
-    counts.find(|(known, _)| *known == state).map_or(0, |(_, count)| *count)
 }
 
 fn stopped(data: &OverviewData) -> Option<Alert> {
@@ -117,9 +111,9 @@ fn stopped(data: &OverviewData) -> Option<Alert> {
 }
 
 fn refusing(data: &OverviewData) -> Option<Alert> {
-    let (words, advice) = match data.standing.refuses.as_ref()? {
+    let (words, advice) = match data.overview.refuses.as_ref()? {
         WriteError::DiskFull => (
-            format::sentence(&disk_full(&data.standing)),
+            format::sentence(&disk_full(&data.overview.disk)),
             "Make room on the outbox's disk; it goes on by itself when more than outbox.min_free_disk is free.",
         ),
         WriteError::Backlog { .. } => (
@@ -139,8 +133,8 @@ fn refusing(data: &OverviewData) -> Option<Alert> {
 }
 
 /// The outbox has reached its size limit, or the disk is full.
-fn disk_full(standing: &Standing) -> String {
-    let bound = disk_message(standing.free_bytes, standing.min_free_bytes);
+fn disk_full(disk: &Disk) -> String {
+    let bound = disk_message(disk.free_bytes, disk.min_free_bytes);
     bound.unwrap_or_else(|| "new events are refused: the disk is full".to_owned())
 }
 
@@ -175,7 +169,7 @@ fn paused(data: &OverviewData, pause: &Pause) -> Alert {
 }
 
 fn failing(data: &OverviewData) -> Option<Alert> {
-    let first = data.standing.failing.first()?;
+    let first = data.overview.failing.first()?;
     let event = first.event;
     let words = html! {
         a href={ "/events/" (event) } { "Event " (event) } " fails for its own sake, " (first.failures)
@@ -184,19 +178,19 @@ fn failing(data: &OverviewData) -> Option<Alert> {
     let advice = html! {
         (format::sentence(first.reason.as_deref().unwrap_or("It got no answer")))
         " It is tried again at " (format::time(first.next_attempt_at)) "."
-        @if data.standing.failing.len() > 1 { " It is not the only one." }
+        @if data.overview.failing.len() > 1 { " It is not the only one." }
     };
     Some(Alert::new(Severity::Warn, words, advice))
 }
 
 /// Whether delivery is paused for the whole account.
 fn all_paused(data: &OverviewData) -> bool {
-    let mut pauses = data.standing.pauses.iter();
+    let mut pauses = data.overview.pauses.iter();
     pauses.any(|pause| pause.family.is_none())
 }
 
 fn growing(data: &OverviewData) -> Option<Alert> {
-    let trouble = data.standing.log.as_ref()?;
+    let trouble = data.overview.log.as_ref()?;
     let words = html! { (format::sentence(&wal_message(trouble))) };
     let advice = html! { (format::sentence(wal_advice(trouble))) };
     Some(Alert::new(Severity::Warn, words, advice))
@@ -204,13 +198,13 @@ fn growing(data: &OverviewData) -> Option<Alert> {
 
 /// `412 events wait`.
 fn waiting(data: &OverviewData) -> String {
-    let count = kept(data, EventStatus::Pending);
+    let count = data.overview.counts.stored(EventStatus::Pending);
     let wait = if count == 1 { "waits" } else { "wait" };
     format!("{} {wait}", format::counted(count, "event"))
 }
 
 fn dying(data: &OverviewData) -> Option<Alert> {
-    let died = data.died;
+    let died = data.overview.died;
     if died == 0 {
         return None;
     }
@@ -220,7 +214,7 @@ fn dying(data: &OverviewData) -> Option<Alert> {
 }
 
 fn slow(data: &OverviewData) -> Option<Alert> {
-    let oldest = data.standing.oldest_pending?;
+    let oldest = data.overview.oldest_pending?;
     if all_paused(data) || late(data.now, oldest) < LONG {
         return None;
     }
@@ -240,8 +234,12 @@ fn late(now: Timestamp, then: Timestamp) -> i64 {
 }
 
 fn throttled(data: &OverviewData) -> Option<Alert> {
-    let closed = data.limits.iter().filter(|(_, limit)| limit.closed);
-    let closed: Vec<String> = closed.map(|(family, _)| family.word().replace('_', " ")).collect();
+    let closed = data
+        .overview
+        .recent_limits(data.now)
+        .iter()
+        .filter(|limit| limit.closed);
+    let closed: Vec<String> = closed.map(|limit| limit.family.replace('_', " ")).collect();
     if closed.is_empty() {
         return None;
     }
@@ -269,7 +267,7 @@ fn blocked(data: &OverviewData) -> Option<Alert> {
 }
 
 fn shared(data: &OverviewData) -> Option<Alert> {
-    let shared = data.standing.shared_identifiers.first()?;
+    let shared = data.overview.shared_identifiers.first()?;
     let name = masked_text(&shared.identifier);
     let words = html! { (format::sentence(&shared_message(shared, &name))) };
     let advice = html! { (format::sentence(&shared_advice(&name))) };
@@ -278,7 +276,7 @@ fn shared(data: &OverviewData) -> Option<Alert> {
 
 /// The configuration file and the running process differ.
 fn differing(data: &OverviewData) -> Option<Alert> {
-    if data.config_taken {
+    if data.overview.config_not_taken.is_none() {
         return None;
     }
     let words = html! { "The configuration was not taken when it was read again: the one before stays in effect." };
@@ -288,7 +286,7 @@ fn differing(data: &OverviewData) -> Option<Alert> {
 
 /// Requests that ingest refused; most SDKs drop such a request silently.
 fn door(data: &OverviewData) -> Option<Alert> {
-    let lost = data.refused.iter().filter(|refused| refused.status != 429);
+    let lost = data.overview.refused.iter().filter(|refused| refused.status != 429);
     let requests: u64 = lost.clone().map(|refused| refused.requests).sum();
     let latest = lost.max_by_key(|refused| refused.last_ms)?;
     let count = i64::try_from(requests).unwrap_or(i64::MAX);
@@ -304,7 +302,7 @@ fn door(data: &OverviewData) -> Option<Alert> {
 
 /// Events that block others until an operator acts.
 fn stopping(data: &OverviewData, state: &str) -> Option<Alert> {
-    let stopped = data.stopped.iter().find(|stopped| stopped.status == state)?;
+    let stopped = data.overview.stopped.iter().find(|stopped| stopped.status == state)?;
     let hold = if stopped.heads == 1 { "holds" } else { "hold" };
     let heads = format::counted(stopped.heads, &format!("{state} event"));
     let words = html! {
@@ -316,7 +314,7 @@ fn stopping(data: &OverviewData, state: &str) -> Option<Alert> {
 }
 
 fn unknown(data: &OverviewData) -> Option<Alert> {
-    let count = data.standing.unknown_subscriptions;
+    let count = data.overview.unknown_subscriptions;
     if count == 0 {
         return None;
     }
@@ -329,7 +327,7 @@ fn unknown(data: &OverviewData) -> Option<Alert> {
 }
 
 fn copies(data: &OverviewData) -> Option<Alert> {
-    let count = data.standing.copies;
+    let count = data.overview.counts.copies;
     if count == 0 {
         return None;
     }
@@ -342,7 +340,7 @@ fn copies(data: &OverviewData) -> Option<Alert> {
 }
 
 fn held(data: &OverviewData) -> Option<Alert> {
-    let count = kept(data, EventStatus::Held);
+    let count = data.overview.counts.stored(EventStatus::Held);
     if count == 0 {
         return None;
     }
@@ -354,8 +352,8 @@ fn held(data: &OverviewData) -> Option<Alert> {
 }
 
 fn buried(data: &OverviewData) -> Option<Alert> {
-    let count = kept(data, EventStatus::Dead);
-    if count == 0 || data.died > 0 {
+    let count = data.overview.counts.stored(EventStatus::Dead);
+    if count == 0 || data.overview.died > 0 {
         return None;
     }
     let words = html! { (format::counted(count, "dead letter")) " kept, none of them new in the last hour." };

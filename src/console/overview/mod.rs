@@ -111,7 +111,7 @@ fn alert_list(data: &OverviewData) -> Markup {
 
 /// The text that is shown when there is no problem.
 fn well(data: &OverviewData) -> Markup {
-    if data.standing.accepted == 0 {
+    if data.overview.counts.accepted == 0 {
         return html! { "No event has come yet. " a href="/try" { "Try one" } ", or point a Segment SDK here." };
     }
     let came = data.hour(|minute| minute.came);

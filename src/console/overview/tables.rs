@@ -6,20 +6,18 @@ use maud::{Markup, html};
 
 use super::super::format;
 use super::super::urls::address;
-use super::alerts::kept;
 use super::data::OverviewData;
-use crate::metrics::LimitUse;
-use crate::model::{EventStatus, Family};
-use crate::operator::{bytes, refused_last, refused_sender};
+use crate::model::EventStatus;
+use crate::operator::{LimitInUse, bytes, refused_last, refused_sender};
 
 /// The events by state.
 pub(super) fn figures(data: &OverviewData) -> Markup {
     let hour = |of: fn(&crate::operator::Minute) -> i64| format::count(data.hour(of));
-    let age = data.standing.oldest_pending.map(|oldest| data.now.since(oldest));
+    let age = data.overview.oldest_pending.map(|oldest| data.now.since(oldest));
     let figures = [
         (
             "Waiting",
-            format::count(kept(data, EventStatus::Pending)),
+            format::count(data.overview.counts.stored(EventStatus::Pending)),
             age.map_or_else(
                 || "nothing waits".to_owned(),
                 |age| format!("the oldest for {}", format::span(age)),
@@ -29,16 +27,16 @@ pub(super) fn figures(data: &OverviewData) -> Markup {
         ("Done", hour(|minute| minute.done), "in the last hour".to_owned()),
         (
             "Died",
-            format::count(data.died),
+            format::count(data.overview.died),
             format!(
                 "in the last hour; {} kept",
-                format::count(kept(data, EventStatus::Dead))
+                format::count(data.overview.counts.stored(EventStatus::Dead))
             ),
         ),
         ("Time to delivery", median(data), "median, newest minute".to_owned()),
         (
             "Accepted",
-            format::count(data.standing.accepted),
+            format::count(data.overview.counts.accepted),
             "since the first event".to_owned(),
         ),
     ];
@@ -53,7 +51,7 @@ pub(super) fn figures(data: &OverviewData) -> Markup {
 
 /// Refused requests by sender; empty if there are none.
 pub(super) fn refused(data: &OverviewData) -> Markup {
-    if data.refused.is_empty() {
+    if data.overview.refused.is_empty() {
         return html! {};
     }
     html! {
@@ -62,7 +60,7 @@ pub(super) fn refused(data: &OverviewData) -> Markup {
             table {
                 thead { tr { th scope="col" { "Sender" } th scope="col" { "Answer" } th.number scope="col" { "Requests" } th scope="col" { "Last" } } }
                 tbody {
-                    @for refused in &data.refused {
+                    @for refused in &data.overview.refused {
                         tr {
                             th scope="row" {
                                 (refused_sender(refused))
@@ -99,7 +97,7 @@ pub(super) fn sources(data: &OverviewData) -> Markup {
                 tbody {
                     @for source in &data.sources {
                         tr {
-                            th scope="row" { a href=(address("/events", &[("source", &source.name)])) { (source.name) } }
+                            th scope="row" { a href=(address("/events", &[("source", &source.source)])) { (source.source) } }
                             td.number { (format::count(source.hour)) }
                             td.number { @if source.day == 0 { span.soft { "silent" } } @else { (format::count(source.day)) } }
                         }
@@ -112,15 +110,16 @@ pub(super) fn sources(data: &OverviewData) -> Markup {
 
 /// The use of the account's rate limits.
 pub(super) fn limits(data: &OverviewData) -> Markup {
+    let limits = data.overview.recent_limits(data.now);
     html! {
         section.card aria-labelledby="limits" {
             h2 #limits { "Klaviyo's limits" }
-            @if data.limits.is_empty() {
+            @if limits.is_empty() {
                 p.soft { "No request was sent in the last minute." }
             } @else {
                 table {
                     thead { tr { th scope="col" { "Requests" } th.number scope="col" { "Second" } th.number scope="col" { "Minute" } } }
-                    tbody { @for (family, limit) in &data.limits { (limit_row(*family, limit)) } }
+                    tbody { @for limit in limits { (limit_row(limit)) } }
                 }
                 p.hint { "As the relay last counted, at most half a minute ago." }
             }
@@ -128,13 +127,14 @@ pub(super) fn limits(data: &OverviewData) -> Markup {
     }
 }
 
-fn limit_row(family: Family, limit: &LimitUse) -> Markup {
-    let name = family.word().replace('_', " ");
-    let window = |span: &str, [used, allowed]: [u32; 2]| {
+fn limit_row(limit: &LimitInUse) -> Markup {
+    let name = limit.family.replace('_', " ");
+    let count = |number| format::count(i64::try_from(number).unwrap_or(i64::MAX));
+    let window = |span: &str, [used, allowed]: [u64; 2]| {
         let most = allowed.max(1);
         html! {
             td.number {
-                (format::count(used.into())) " of " (format::count(allowed.into()))
+                (count(used)) " of " (count(allowed))
                 meter min="0" max=(most) value=(used.min(most)) aria-label={ (name) ", requests in the last " (span) } {}
             }
         }
@@ -150,17 +150,17 @@ fn limit_row(family: Family, limit: &LimitUse) -> Markup {
 
 /// The outbox file and its disk.
 pub(super) fn file(data: &OverviewData) -> Markup {
-    let standing = &data.standing;
+    let (disk, counts) = (&data.overview.disk, &data.overview.counts);
     html! {
         section.card aria-labelledby="file" {
             h2 #file { "Outbox" }
             dl.facts {
-                dt { "File" } dd { (bytes(standing.database_bytes)) ", log " (bytes(standing.wal_bytes)) }
-                dt { "Disk free" } dd { (standing.free_bytes.map_or_else(|| "unknown".to_owned(), bytes)) }
-                @for (state, count) in &standing.counts {
+                dt { "File" } dd { (bytes(disk.database_bytes)) ", log " (bytes(disk.wal_bytes)) }
+                dt { "Disk free" } dd { (disk.free_bytes.map_or_else(|| "unknown".to_owned(), bytes)) }
+                @for (state, count) in &counts.stored {
                     dt { (state.word()) } dd { a href={ "/events?status=" (state.word()) } { (format::count(*count)) " kept" } }
                 }
-                dt { "removed" } dd { (format::count(standing.removed)) " after their time was over" }
+                dt { "removed" } dd { (format::count(counts.removed)) " after their time was over" }
             }
         }
     }

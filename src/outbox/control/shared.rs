@@ -40,7 +40,7 @@ const QUEUES: &str = "
     GROUP BY identifier";
 
 /// An identifier that many people share.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct SharedIdentifier {
     /// For example `anonymous:kiosk-1`.
     pub identifier: String,

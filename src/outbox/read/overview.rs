@@ -1,239 +1,352 @@
-//! The data of one screen: how fast events arrive and finish, what is blocked, how large the file is.
+//! Where everything stands: one overview, which `status`, its JSON and the first page show.
 //!
-//! It promises that its cost does not depend on how many events are stored: it reads the newest events, the unfinished
-//! events, and counts that are kept up to date on each write.
+//! It promises that its cost does not depend on how many events are stored or wait: it reads look-ups, counts that are
+//! kept up to date on each write, and the minutes of the history. The lists of [`super::status`] cost more.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use serde::Serialize;
+use sqlx::sqlite::SqliteConnection;
 
-use super::report::Status;
-use crate::model::{EventId, Timestamp};
-use crate::outbox::error::ReadError;
+use super::stopped::Stopped;
+use crate::metrics::Sample;
+use crate::model::{EventStatus, Timestamp};
+use crate::outbox::control::shared::SharedIdentifier;
+use crate::outbox::error::{ReadError, WriteError};
 use crate::outbox::file::disk;
-use crate::outbox::handles::Reader;
-use crate::outbox::queue::limits::LimitsInUse;
-use crate::outbox::{RejectedRequests, Stopped};
+use crate::outbox::maintain::checkpoint::LogTrouble;
+use crate::outbox::maintain::clocks::ClockTrouble;
+use crate::outbox::maintain::history::OLDEST_PENDING;
+use crate::outbox::queue::import_job::ImportJobReport;
+use crate::outbox::queue::limits::{LimitInUse, LimitsInUse};
+use crate::outbox::queue::pause::{FailingAlone, Pause};
+use crate::outbox::{Reader, RejectedRequests};
 
-/// How many events are read to count arrivals.
-const NEWEST: i64 = 200_000;
-/// How many heads of queues are shown.
-const WORST: u32 = 5;
-/// The spans of time for which events are counted.
-const SPANS: [Duration; 4] = [
-    Duration::from_mins(1),
-    Duration::from_mins(5),
-    Duration::from_hours(1),
-    Duration::from_hours(24),
-];
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
-/// The status of the outbox, and its rates.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The counts that triggers keep, in one statement, so that they are consistent.
+pub(in crate::outbox) const COUNTS: &str = "SELECT name, value FROM counter";
+/// What [`Overview::unknown_subscriptions`] counts.
+pub(in crate::outbox) const UNKNOWN_SUBSCRIPTIONS: &str =
+    "SELECT count(*) FROM delivery WHERE status = 'unknown' AND kind = 'subscription'";
+
+/// Where everything stands.
+#[derive(Debug, Clone)]
 pub struct Overview {
-    /// The status of the outbox.
-    pub status: Status,
+    /// The number of events by what became of them.
+    pub counts: Counts,
+    /// When the oldest pending event arrived.
+    pub oldest_pending: Option<Timestamp>,
+    /// How many events died within the hour, are still dead, and were neither discarded nor erased.
+    pub died: i64,
     /// How many events arrived, by source, including imported ones.
     pub sources: Vec<SourceRate>,
-    /// How many events arrived and how many finished, over all sources.
-    pub flow: Flow,
-    /// The events that others wait for.
-    pub blocked: Blocked,
-    /// How much of Klaviyo's limits was used, as last reported by the scheduler.
-    pub limits: Option<LimitsInUse>,
+    /// What is paused, and why.
+    pub pauses: Vec<Pause>,
+    /// Events whose requests fail although their endpoint family is not paused; a few, the worst first.
+    pub failing: Vec<FailingAlone>,
     /// Events that block others and need an operator to go on.
     pub stopped: Vec<Stopped>,
-    /// Since when the daemon has not accepted the configuration in its present form; `None` where it has accepted it.
-    pub config_not_taken: Option<Timestamp>,
+    /// Subscriptions that were sent and got no answer: Klaviyo may have accepted them.
+    pub unknown_subscriptions: i64,
+    /// Identifiers in whose queues events of many people wait.
+    pub shared_identifiers: Vec<SharedIdentifier>,
+    /// Calls that were received again and not stored again.
+    pub repeats: i64,
+    /// Import jobs that events wait for.
+    pub import_jobs: Vec<ImportJobReport>,
+    /// How much of Klaviyo's limits was used, as last reported by the scheduler.
+    pub limits: Option<LimitsInUse>,
     /// Requests that ingest refused within the last hour.
     pub refused: Vec<RejectedRequests>,
+    /// Since when the daemon has not accepted the configuration in its present form; `None` where it has accepted it.
+    pub config_not_taken: Option<Timestamp>,
+    /// Why no new event is accepted; `None` where events are accepted. Only the daemon's own process knows it.
+    pub refuses: Option<WriteError>,
+    /// What prevents the WAL from being checkpointed into the file, if anything does.
+    pub log: Option<LogTrouble>,
+    /// Signs that the machine's clock is wrong.
+    pub clock: Vec<ClockTrouble>,
+    /// The file and its disk.
+    pub disk: Disk,
+}
+
+/// The number of events by what became of them, since the first one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Ever accepted.
+    pub accepted: i64,
+    /// Delivered, including those that retention has removed; likewise the next two.
+    pub delivered: i64,
+    /// Skipped.
+    pub skipped: i64,
+    /// Dead.
+    pub dead: i64,
+    /// Pending.
+    pub pending: i64,
+    /// Held by an operator.
+    pub held: i64,
+    /// Accepted ones that are in none of these states: 0, or the outbox has lost some.
+    pub difference: i64,
     /// Finished events that retention has removed.
+    #[serde(skip)]
     pub removed: i64,
+    /// How many of the stored skipped events were copies of another event.
+    #[serde(skip)]
+    pub copies: i64,
+    /// Stored events by state, all five states.
+    #[serde(skip)]
+    pub stored: Vec<(EventStatus, i64)>,
+}
+
+/// How many events of a source arrived, counted by whole minutes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SourceRate {
+    /// The source.
+    pub source: String,
+    /// In the last hour.
+    #[serde(rename = "last_hour")]
+    pub hour: i64,
+    /// In the last day.
+    #[serde(rename = "last_day")]
+    pub day: i64,
+}
+
+/// The outbox's file and its disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Disk {
     /// The file's size, in bytes.
     pub database_bytes: u64,
     /// The size of its WAL, in bytes.
     pub wal_bytes: u64,
     /// Free bytes on its disk; `None` when that is unknown.
     pub free_bytes: Option<u64>,
+    /// With fewer free bytes, no new event is accepted.
+    #[serde(skip)]
+    pub min_free_bytes: u64,
 }
 
-/// How many events of a source arrived.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceRate {
-    /// The source.
-    pub source: String,
-    /// In the last hour.
-    pub hour: i64,
-    /// In the last day.
-    pub day: i64,
+impl Overview {
+    /// How much of Klaviyo's limits was used, if that was reported within the last minute: older figures are outdated.
+    pub fn recent_limits(&self, now: Timestamp) -> &[LimitInUse] {
+        let at = |limits: &LimitsInUse| Timestamp::from_millis(limits.at_ms);
+        let limits = self.limits.as_ref();
+        let recent = limits.filter(|limits| now.since(at(limits)) < Duration::from_mins(1));
+        recent.map_or(&[], |limits| &limits.families)
+    }
 }
 
-/// How many events arrived, and how many finished, in the last minute, five minutes, hour and day.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Flow {
-    /// Arrived.
-    pub came: [i64; 4],
-    /// Delivered or skipped.
-    pub done: [i64; 4],
-    /// Died in the span and still dead: neither replayed, discarded nor erased.
-    pub died: [i64; 4],
-    /// In which spans more events arrived than were read: there `came` is a lower bound.
-    pub at_least: [bool; 4],
-}
+impl Counts {
+    fn of(counters: &BTreeMap<String, i64>) -> Self {
+        let of = |prefix: &str, state: EventStatus| {
+            let value = counters.get(&format!("{prefix}_{}", state.word()));
+            value.copied().unwrap_or(0)
+        };
+        let all = |state| of("status", state) + of("pruned", state);
+        let states = EventStatus::ALL.iter().copied();
+        let named = |name: &str| counters.get(name).copied().unwrap_or(0);
+        let accepted = named("accepted");
+        Self {
+            accepted,
+            delivered: all(EventStatus::Delivered),
+            skipped: all(EventStatus::Skipped),
+            dead: all(EventStatus::Dead),
+            pending: all(EventStatus::Pending),
+            held: all(EventStatus::Held),
+            difference: accepted - states.clone().map(all).sum::<i64>(),
+            removed: states.clone().map(|state| of("pruned", state)).sum(),
+            copies: named("copies"),
+            stored: states.map(|state| (state, of("status", state))).collect(),
+        }
+    }
 
-/// The events that others wait for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Blocked {
-    /// How many events others wait for.
-    pub heads: i64,
-    /// The heads with the most waiting events.
-    pub worst: Vec<BlockedHead>,
-}
+    /// The columns of the view `audit`.
+    pub const fn audit(&self) -> [(&'static str, i64); 7] {
+        [
+            ("accepted", self.accepted),
+            ("delivered", self.delivered),
+            ("skipped", self.skipped),
+            ("dead", self.dead),
+            ("pending", self.pending),
+            ("held", self.held),
+            ("difference", self.difference),
+        ]
+    }
 
-/// An event that others wait for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BlockedHead {
-    /// Its number.
-    pub event: EventId,
-    /// The person it is about.
-    pub profile: Option<String>,
-    /// When it arrived.
-    pub since: Timestamp,
-    /// Its status.
-    pub status: String,
-    /// The reason for its status, or the latest error; `None` when nothing was tried yet.
-    pub reason: Option<String>,
-    /// How many events wait behind it in the longest of its queues.
-    pub waiting: i64,
-    /// Whether a request of it is in flight.
-    pub in_flight: bool,
-    /// When it is tried next; `None` while a request of it is in flight, and where it is held or dead.
-    pub next_attempt_at: Option<Timestamp>,
+    /// How many events are stored in a state.
+    pub fn stored(&self, state: EventStatus) -> i64 {
+        let mut stored = self.stored.iter();
+        stored.find(|(known, _)| *known == state).map_or(0, |(_, count)| *count)
+    }
 }
 
 impl Reader {
-    /// The status and the rates of the outbox at this time.
+    /// Where everything stands at this time.
     pub async fn overview(&self, now: Timestamp) -> Result<Overview, ReadError> {
         let failed = || ReadError::of("the overview");
-        let (database_bytes, wal_bytes) = disk::file_bytes(&self.store.path);
-        let (sources, came) = self.came(now).await.map_err(failed())?;
-        let flow = Flow {
-            came,
-            done: self.ended(DONE, now).await.map_err(failed())?,
-            died: self.ended(DIED, now).await.map_err(failed())?,
-            at_least: self.more_came(now).await.map_err(failed())?,
-        };
+        let mut reader = self.store.readers.begin().await.map_err(failed())?;
+        let counts = counts(&mut reader).await.map_err(failed())?;
+        let oldest_pending = oldest_pending(&mut reader).await.map_err(failed())?;
+        let unknown_subscriptions = sqlx::query_scalar(UNKNOWN_SUBSCRIPTIONS).fetch_one(&mut *reader).await;
+        let unknown_subscriptions = unknown_subscriptions.map_err(failed())?;
+        let died = super::stopped::dead_since(&mut reader, now.minus(HOUR))
+            .await
+            .map_err(failed())?;
+        let stopped = super::stopped::stopped(&mut reader).await.map_err(failed())?;
+        reader.rollback().await.map_err(failed())?;
+        let (pauses, failing) = self.hindered().await?;
         Ok(Overview {
-            status: self.status().await?,
-            sources,
-            flow,
-            blocked: self.blocked_heads(WORST).await?,
-            stopped: self.stopped().await?,
-            config_not_taken: self.config_not_taken().await?,
-            refused: self.rejected_requests(now).await?,
-            removed: self.kept().await?.removed,
+            counts,
+            oldest_pending,
+            died,
+            sources: self.source_rates(now).await?,
+            pauses,
+            failing,
+            stopped,
+            unknown_subscriptions,
+            shared_identifiers: self.shared_identifiers().await?,
+            repeats: self.repeats().await?,
+            import_jobs: self.import_job_reports().await?,
             limits: self.limits_in_use().await?,
+            refused: self.rejected_requests(now).await?,
+            config_not_taken: self.config_not_taken().await?,
+            refuses: self.refuses(),
+            log: self.log_trouble().await?,
+            clock: self.clock_troubles().await?,
+            disk: self.disk(),
+        })
+    }
+
+    /// What a scrape of the metrics reads.
+    pub async fn sample(&self, now: Timestamp) -> Result<Sample, ReadError> {
+        let failed = || ReadError::of("the sample");
+        let mut reader = self.store.readers.begin().await.map_err(failed())?;
+        let counts = counts(&mut reader).await.map_err(failed())?;
+        let oldest = oldest_pending(&mut reader).await.map_err(failed())?;
+        let disk = self.disk();
+        Ok(Sample {
+            events: counts.stored,
+            oldest_pending: oldest.map_or(Duration::ZERO, |oldest| now.since(oldest)),
+            database_bytes: disk.database_bytes,
+            wal_bytes: disk.wal_bytes,
+            free_bytes: disk.free_bytes,
+            accepting: self.store.admission.rejection_cause().is_none() && !self.has_ended(),
+        })
+    }
+
+    /// The number of events by what became of them. [`Reader::audit`] compares it with the rows.
+    pub async fn counts(&self) -> Result<Counts, ReadError> {
+        let failed = || ReadError::of("the kept counts");
+        let mut reader = self.store.readers.acquire().await.map_err(failed())?;
+        counts(&mut reader).await.map_err(failed())
+    }
+
+    /// The outbox's file and its disk.
+    pub fn disk(&self) -> Disk {
+        let (database_bytes, wal_bytes) = disk::file_bytes(&self.store.path);
+        Disk {
             database_bytes,
             wal_bytes,
             free_bytes: disk::free_bytes(&self.store.path),
-        })
-    }
-
-    async fn came(&self, now: Timestamp) -> Result<(Vec<SourceRate>, [i64; 4]), sqlx::Error> {
-        let [minute, five, hour, day] = starts(now);
-        let rows = sqlx::query(
-            "SELECT source, sum(received_ms >= ?1) AS minute, sum(received_ms >= ?2) AS five,
-                    sum(received_ms >= ?3) AS hour, sum(received_ms >= ?4) AS day
-             FROM (SELECT source, received_ms FROM event ORDER BY id DESC LIMIT ?5)
-             GROUP BY source ORDER BY source",
-        )
-        .bind(minute)
-        .bind(five)
-        .bind(hour)
-        .bind(day)
-        .bind(NEWEST)
-        .fetch_all(&self.store.readers)
-        .await?;
-        let mut sources = Vec::with_capacity(rows.len());
-        let mut came = [0; 4];
-        for row in &rows {
-            for (sum, span) in came.iter_mut().zip(["minute", "five", "hour", "day"]) {
-                *sum += row.try_get::<i64, _>(span)?;
-            }
-            sources.push(SourceRate {
-                source: row.try_get("source")?,
-                hour: row.try_get("hour")?,
-                day: row.try_get("day")?,
-            });
+            min_free_bytes: self.store.admission.min_free(),
         }
-        Ok((sources, came))
     }
 
-    /// In which spans there are events older than those that are read.
-    async fn more_came(&self, now: Timestamp) -> Result<[bool; 4], sqlx::Error> {
-        let next: Option<i64> = sqlx::query_scalar("SELECT received_ms FROM event ORDER BY id DESC LIMIT 1 OFFSET ?1")
-            .bind(NEWEST)
-            .fetch_optional(&self.store.readers)
-            .await?;
-        Ok(starts(now).map(|start| next.is_some_and(|received| received >= start)))
-    }
-
-    async fn ended(&self, sql: &'static str, now: Timestamp) -> Result<[i64; 4], sqlx::Error> {
-        let [minute, five, hour, day] = starts(now);
-        let (minute, five, hour, day) = sqlx::query_as(sql)
-            .bind(minute)
-            .bind(five)
-            .bind(hour)
-            .bind(day)
+    /// How many events are pending; held events are not included.
+    pub async fn pending(&self) -> Result<i64, ReadError> {
+        sqlx::query_scalar("SELECT value FROM counter WHERE name = 'status_pending'")
             .fetch_one(&self.store.readers)
-            .await?;
-        Ok([minute, five, hour, day])
-    }
-
-    /// How many events others wait for, and the `most` of them with the most waiting events. Reads all queue entries
-    /// once.
-    pub async fn blocked_heads(&self, most: u32) -> Result<Blocked, ReadError> {
-        let failed = || ReadError::of("the blocked people");
-        let rows = sqlx::query(include_str!("sql/blocked.sql"))
-            .bind(most)
-            .fetch_all(&self.store.readers)
             .await
-            .map_err(failed())?;
-        let heads = rows.first().map_or(Ok(0), |row| row.try_get("heads"));
-        let worst: Result<_, sqlx::Error> = rows.iter().map(head).collect();
-        Ok(Blocked {
-            heads: heads.map_err(failed())?,
-            worst: worst.map_err(failed())?,
-        })
+            .map_err(ReadError::of("the number of waiting events"))
+    }
+
+    async fn source_rates(&self, now: Timestamp) -> Result<Vec<SourceRate>, ReadError> {
+        let hour = self.came_by_source(now.minus(HOUR), now).await?;
+        let day = self.came_by_source(now.minus(DAY), now).await?.into_iter();
+        let rates = day.map(|day| {
+            let hour = hour.iter().find(|hour| hour.source == day.source);
+            SourceRate {
+                hour: hour.map_or(0, |hour| hour.came),
+                day: day.came,
+                source: day.source,
+            }
+        });
+        Ok(rates.collect())
     }
 }
 
-fn head(row: &SqliteRow) -> Result<BlockedHead, sqlx::Error> {
-    let due: Option<i64> = row.try_get("run_after_ms")?;
-    let in_flight: bool = row.try_get("in_flight")?;
-    Ok(BlockedHead {
-        event: EventId(row.try_get("id")?),
-        profile: row.try_get("profile")?,
-        since: Timestamp::from_millis(row.try_get("received_ms")?),
-        status: row.try_get("status")?,
-        reason: row.try_get("words")?,
-        waiting: row.try_get("waiting")?,
-        in_flight,
-        next_attempt_at: due.filter(|_| !in_flight).map(Timestamp::from_millis),
-    })
+async fn counts(reader: &mut SqliteConnection) -> Result<Counts, sqlx::Error> {
+    let counters: Vec<(String, i64)> = sqlx::query_as(COUNTS).fetch_all(reader).await?;
+    Ok(Counts::of(&counters.into_iter().collect()))
 }
 
-/// Reads only the index of finished events.
-const DONE: &str = "
-    SELECT coalesce(sum(finished_ms >= ?1), 0), coalesce(sum(finished_ms >= ?2), 0),
-           coalesce(sum(finished_ms >= ?3), 0), count(*)
-    FROM event WHERE status IN ('delivered', 'skipped') AND finished_ms >= ?4";
-const DIED: &str = "
-    SELECT coalesce(sum(finished_ms >= ?1), 0), coalesce(sum(finished_ms >= ?2), 0),
-           coalesce(sum(finished_ms >= ?3), 0), count(*)
-    FROM event WHERE status = 'dead' AND finished_ms >= ?4 AND reason NOT IN ('discarded by an operator', 'erased')";
+async fn oldest_pending(reader: &mut SqliteConnection) -> Result<Option<Timestamp>, sqlx::Error> {
+    sqlx::query_scalar(OLDEST_PENDING).fetch_one(reader).await
+}
 
-/// The start of each span.
-fn starts(now: Timestamp) -> [i64; 4] {
-    SPANS.map(|span| now.minus(span).as_millis())
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{EventId, PauseKind};
+    use crate::outbox::maintain::retention::Round;
+    use crate::outbox::tests::{NOW, claim_all, count, event, files, finish};
+
+    #[tokio::test]
+    async fn an_overview_agrees_with_the_audit_whatever_retention_removed() {
+        let files = files();
+        let outbox = files.open().await;
+        let events = (1..=6).map(|number| event(&format!("m{number}"), &[]));
+        outbox.intake().append(events.collect()).await.unwrap();
+        claim_all(&outbox).await;
+        finish(&outbox, 1, EventStatus::Delivered).await;
+        let later = Timestamp::from_millis(NOW.as_millis() + 1);
+        let delivered = Round {
+            delivered: later,
+            dead: NOW,
+            bodies: NOW,
+            import_jobs: NOW,
+            minutes: NOW,
+        };
+        outbox.remove_some(delivered).await.unwrap();
+        finish(&outbox, 2, EventStatus::Delivered).await;
+        finish(&outbox, 3, EventStatus::Dead).await;
+        let mut back = event("m7", &[]);
+        back.received_at = later;
+        outbox.intake().append(vec![back]).await.unwrap();
+        outbox.hold(vec![EventId(7)]).await.unwrap();
+        outbox
+            .queue()
+            .set_pauses(vec![Pause {
+                family: None,
+                kind: PauseKind::Refused,
+                since: NOW,
+                reason: "the key".to_owned(),
+                probe_at: later,
+            }])
+            .await
+            .unwrap();
+
+        let overview = outbox.overview(NOW).await.unwrap();
+        let expected = [
+            (EventStatus::Pending, 3),
+            (EventStatus::Delivered, 1),
+            (EventStatus::Skipped, 0),
+            (EventStatus::Dead, 1),
+            (EventStatus::Held, 1),
+        ];
+        for state in expected {
+            assert!(overview.counts.stored.contains(&state), "{state:?}");
+        }
+        assert_eq!((overview.counts.stored.len(), overview.counts.removed), (5, 1));
+        let accepted = count(&outbox, "SELECT accepted FROM audit").await;
+        assert_eq!((overview.counts.accepted, accepted), (7, 7));
+        assert_eq!(overview.oldest_pending, Some(NOW));
+        let pause = &overview.pauses[0];
+        assert_eq!((pause.since, pause.reason.as_str()), (NOW, "the key"));
+        assert_eq!(overview.unknown_subscriptions, 0);
+        assert!(overview.refuses.is_none());
+        assert!(overview.disk.database_bytes > 0);
+    }
 }

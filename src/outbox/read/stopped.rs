@@ -3,13 +3,11 @@
 //!
 //! It promises to read a bounded number of rows: the events that died last, and the held events.
 
-use std::time::Duration;
-
-use sqlx::Row;
+use serde::Serialize;
+use sqlx::FromRow;
+use sqlx::sqlite::SqliteConnection;
 
 use crate::model::{EventId, Timestamp};
-use crate::outbox::error::ReadError;
-use crate::outbox::handles::Reader;
 
 /// How many held events, and how many dead events, are read.
 const MOST: i64 = 5_000;
@@ -38,46 +36,28 @@ pub(in crate::outbox) const DEAD_SINCE: &str = "
     WHERE status = 'dead' AND finished_ms >= ?1 AND reason NOT IN ('discarded by an operator', 'erased')";
 
 /// Events of one state that block others.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
 pub struct Stopped {
     /// `dead` or `held`.
     pub status: String,
     /// How many there are.
+    #[serde(rename = "events")]
     pub heads: i64,
     /// How many events wait behind them, approximately.
+    #[serde(rename = "waiting")]
     pub behind: i64,
     /// One of them.
     pub sample: EventId,
 }
 
-impl Reader {
-    /// Events that block others and need an operator to go on, by their state.
-    pub async fn stopped(&self) -> Result<Vec<Stopped>, ReadError> {
-        let failed = || ReadError::of("the events that hold up others");
-        let rows = sqlx::query(STOPPED)
-            .bind(MOST)
-            .bind(MOST_BEHIND)
-            .fetch_all(&self.store.readers)
-            .await
-            .map_err(failed())?;
-        let of = |row: &sqlx::sqlite::SqliteRow| {
-            Ok(Stopped {
-                status: row.try_get("status")?,
-                heads: row.try_get("heads")?,
-                behind: row.try_get("behind")?,
-                sample: EventId(row.try_get("sample")?),
-            })
-        };
-        let stopped: Result<_, sqlx::Error> = rows.iter().map(of).collect();
-        stopped.map_err(failed())
-    }
+/// Events that block others and need an operator to go on, by their state.
+pub(super) async fn stopped(reader: &mut SqliteConnection) -> Result<Vec<Stopped>, sqlx::Error> {
+    let rows = sqlx::query_as(STOPPED).bind(MOST).bind(MOST_BEHIND);
+    rows.fetch_all(reader).await
+}
 
-    /// How many events died within this span, are still dead, and were neither discarded nor erased.
-    pub async fn dead_within(&self, span: Duration, now: Timestamp) -> Result<i64, ReadError> {
-        sqlx::query_scalar(DEAD_SINCE)
-            .bind(now.minus(span).as_millis())
-            .fetch_one(&self.store.readers)
-            .await
-            .map_err(ReadError::of("the number of dead events"))
-    }
+/// How many events died since then, are still dead, and were neither discarded nor erased.
+pub(super) async fn dead_since(reader: &mut SqliteConnection, since: Timestamp) -> Result<i64, sqlx::Error> {
+    let count = sqlx::query_scalar(DEAD_SINCE).bind(since.as_millis());
+    count.fetch_one(reader).await
 }

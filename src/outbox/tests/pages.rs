@@ -61,7 +61,7 @@ async fn dead_events_fall_together_by_their_words() {
     );
     assert_eq!(largest.first, NOW);
     assert_eq!(largest.last.as_millis(), NOW.as_millis() + 2);
-    let counts = outbox.status().await.unwrap().dead;
+    let counts = outbox.status(NOW).await.unwrap().dead;
     let counts: Vec<_> = counts.into_iter().map(|dead| (dead.reason, dead.count)).collect();
     let groups = dead.groups.iter().map(|group| (group.words.clone(), group.count));
     assert_eq!(counts, groups.collect::<Vec<_>>(), "one way of grouping");

@@ -58,6 +58,6 @@ async fn an_order_with_one_line_more_sends_what_is_new_of_it() {
         daemon.send("/v1/track", &call).await;
     }
     let status = daemon.settled().await;
-    assert_eq!((count(&status, "delivered"), status.copies), (2, 0));
+    assert_eq!((count(&status, "delivered"), status.overview.counts.copies), (2, 0));
     assert_eq!(klaviyo.events().len(), 3);
 }

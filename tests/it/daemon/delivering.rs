@@ -263,5 +263,5 @@ async fn retry_after_is_waited_out_for_five_minutes_at_most() {
     let release = daemon.command(&["release", "--status", "pending"]);
     assert!(release.status.success(), "{release:?}");
     let status = daemon.settled().await;
-    assert_eq!((count(&status, "delivered"), status.pauses), (2, Vec::new()));
+    assert_eq!((count(&status, "delivered"), status.overview.pauses), (2, Vec::new()));
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use klaviyo_relay::clock::{Clock as _, SystemClock};
 use klaviyo_relay::sandbox::Options;
 use serde_json::{Value, json};
 
@@ -209,8 +210,7 @@ async fn what_waits_for_a_job_says_so_and_is_left_alone() {
     let id = "sandbox-import-000000000001";
     let outbox = daemon.outbox().await;
     let listed = eventually("the job's id is known", || async {
-        let status = outbox.status().await.unwrap();
-        let job = status.import_jobs.first()?.clone();
+        let job = outbox.overview(SystemClock.now()).await.unwrap().import_jobs.pop()?;
         (job.klaviyo_id.as_deref() == Some(id)).then_some(job)
     })
     .await;

@@ -32,7 +32,7 @@ async fn an_import_killed_in_the_middle_goes_on_and_each_event_leaves_once_in_or
     let file = file.to_str().unwrap();
 
     let outbox = daemon.outbox().await;
-    let accepted = || async { count(&outbox.status().await.unwrap(), "accepted") };
+    let accepted = || async { count(&outbox.counts().await.unwrap(), "accepted") };
     let mut kills = 0;
     for share in [1, 2] {
         let enough = i64::try_from(EVENTS * share / 6).unwrap();

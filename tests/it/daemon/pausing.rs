@@ -29,7 +29,7 @@ async fn a_refused_key_pauses_everything_and_resumes_by_itself() {
     klaviyo.behave().await;
     let status = daemon.settled().await;
     assert_eq!(count(&status, "delivered"), 31);
-    assert_eq!(status.pauses, []);
+    assert_eq!(status.overview.pauses, []);
     let refused = klaviyo
         .requests()
         .await
@@ -87,7 +87,7 @@ async fn while_delivery_is_paused_whatever_waits_can_be_stopped_given_up_and_for
     // A probe may be in flight at one look, and is not at the next.
     eventually("everything is held", || async {
         run(&["hold", "--status", "pending"]);
-        let status = outbox.status().await.unwrap();
+        let status = outbox.counts().await.unwrap();
         (count(&status, "held") == 30).then_some(())
     })
     .await;

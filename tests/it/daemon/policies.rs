@@ -15,7 +15,7 @@ async fn one_dies(klaviyo: &Klaviyo, daemon: &Daemon) {
     daemon.send("/v1/batch", &json!({ "batch": batch })).await;
     let outbox = daemon.outbox().await;
     eventually("the first event is dead", || async {
-        let status = outbox.status().await.unwrap();
+        let status = outbox.counts().await.unwrap();
         (count(&status, "dead") == 1).then_some(())
     })
     .await;
@@ -32,7 +32,7 @@ async fn behind_a_dead_event_that_holds_everything_waits_until_it_is_replayed() 
         (klaviyo.events().len() == 1).then_some(())
     })
     .await;
-    let status = daemon.outbox().await.status().await.unwrap();
+    let status = daemon.outbox().await.counts().await.unwrap();
     assert_eq!(count(&status, "pending"), 3, "they wait");
     assert!(daemon.command(&["replay", "--id", "1"]).status.success());
     daemon.settled().await;
@@ -110,7 +110,7 @@ async fn an_outage_is_told_probed_and_recovered_from() {
     klaviyo.behave().await;
     let status = daemon.settled().await;
     assert_eq!((count(&status, "delivered"), count(&status, "dead")), (31, 0));
-    assert_eq!(status.pauses, []);
+    assert_eq!(status.overview.pauses, []);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -108,7 +108,7 @@ async fn how_it_delivers_changes_while_it_runs() {
     daemon.send("/v1/batch", &two(3)).await;
     let outbox = daemon.outbox().await;
     eventually("the third is dead", || async {
-        let status = outbox.status().await.unwrap();
+        let status = outbox.counts().await.unwrap();
         (count(&status, "dead") == 2).then_some(())
     })
     .await;

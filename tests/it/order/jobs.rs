@@ -1,7 +1,7 @@
 //! Import jobs in a history: their events stay in flight until they are settled, whatever becomes of the daemon.
 
 use klaviyo_relay::model::{DeliveryId, DeliveryKind, DeliveryStatus, Outcome, OutcomeKind};
-use klaviyo_relay::outbox::{Begun, Settlement, Start, Then, Transition};
+use klaviyo_relay::outbox::{Begun, Next, Settlement, Start, Transition};
 
 use super::History;
 use super::model::State;

@@ -423,8 +423,8 @@ impl History {
             ("held", 0),
             ("difference", 0),
         ];
-        let expected = expected.map(|(name, count)| (name.to_owned(), i64::try_from(count).unwrap()));
-        assert_eq!(self.outbox().status().await.unwrap().audit, expected);
+        let expected = expected.map(|(name, count)| (name, i64::try_from(count).unwrap()));
+        assert_eq!(self.outbox().counts().await.unwrap().audit(), expected);
     }
 }
 

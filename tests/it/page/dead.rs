@@ -69,7 +69,7 @@ async fn links_mean_exactly_the_group_they_stand_in() {
     shelf.outbox.intake().append(events.collect()).await.unwrap();
     let mut words: Vec<String> = shelf
         .outbox
-        .status()
+        .status(SystemClock.now())
         .await
         .unwrap()
         .dead

@@ -6,9 +6,8 @@ use axum::body::{Body, BodyDataStream};
 use axum::http::Request;
 use futures_util::StreamExt as _;
 use klaviyo_relay::clock::{Clock as _, SystemClock};
-use klaviyo_relay::metrics::LimitUse;
-use klaviyo_relay::model::{EventId, EventType, Family, IdentifierKind, PauseKind};
-use klaviyo_relay::outbox::Pause;
+use klaviyo_relay::model::{EventId, EventType, IdentifierKind, PauseKind};
+use klaviyo_relay::outbox::{LimitInUse, Pause};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
@@ -74,24 +73,21 @@ async fn a_refused_key_is_said_first_with_what_waits_and_that_nothing_is_lost() 
 
 #[tokio::test]
 async fn the_limits_say_how_full_they_are_and_a_429_is_said() {
-    let mut instruments = None;
-    let pages = Pages::with(|admin| instruments = Some(admin.instruments.clone())).await;
-    let metrics = instruments.unwrap().metrics;
-    let used = |used, closed| LimitUse {
+    let pages = Pages::new().await;
+    let used = |family: &str, used, closed| LimitInUse {
+        family: family.to_owned(),
         second: [3, 280],
         minute: [used, 2800],
         closed,
-        paused: false,
     };
-    metrics.limit(Family::Event, used(1200, false));
-    metrics.limit(Family::Profile, used(0, true));
-    metrics.limit(Family::List, used(0, false));
+    let limits = vec![used("event", 1200, false), used("profile", 0, true)];
+    let now = SystemClock.now();
+    pages.outbox.queue().report_limits(now, limits).await.unwrap();
     let page = pages.get("/").await.well();
     let said = words(&page);
     assert!(said.contains("event 3 of 280 1,200 of 2,800"), "{said}");
     assert!(said.contains("profile 429 3 of 280 0 of 2,800"), "{said}");
     assert!(said.contains("Klaviyo asked to slow down (429): profile."), "{said}");
-    assert!(!said.contains("list 3 of"), "one that sent nothing: {said}");
     assert!(page.contains("<meter min=\"0\" max=\"2800\" value=\"1200\""), "{page}");
 }
 

@@ -7,8 +7,9 @@ use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use klaviyo_relay::clock::{Clock as _, SystemClock};
 use klaviyo_relay::config::{Config, OutboxConfig};
-use klaviyo_relay::outbox::{Outbox, Status};
+use klaviyo_relay::outbox::{Counts, Outbox, Status};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -298,7 +299,7 @@ impl Daemon {
             (outbox.pending().await.unwrap() == 0).then_some(())
         });
         status.await;
-        let status = outbox.status().await.unwrap();
+        let status = outbox.status(SystemClock.now()).await.unwrap();
         outbox.close().await;
         status
     }
@@ -343,9 +344,27 @@ impl Drop for Daemon {
     }
 }
 
-/// A count of the status by its name in the audit.
-pub(crate) fn count(status: &Status, name: &str) -> i64 {
-    status.audit.iter().find(|(known, _)| known == name).unwrap().1
+/// What has counts of events.
+pub(crate) trait Counted {
+    fn counts(&self) -> &Counts;
+}
+
+impl Counted for Counts {
+    fn counts(&self) -> &Counts {
+        self
+    }
+}
+
+impl Counted for Status {
+    fn counts(&self) -> &Counts {
+        &self.overview.counts
+    }
+}
+
+/// A count by its name in the audit.
+pub(crate) fn count(of: &impl Counted, name: &str) -> i64 {
+    let audit = of.counts().audit();
+    audit.into_iter().find(|(known, _)| *known == name).unwrap().1
 }
 
 /// The process, its log and who reads it, and its two ports.

@@ -32,7 +32,7 @@ pub(super) async fn open(settings: &str) -> Daemon {
     daemon.send("/v1/batch", &json!({ "batch": batch })).await;
     let outbox = daemon.outbox().await;
     eventually("all is done that can be", || async {
-        let status = outbox.status().await.unwrap();
+        let status = outbox.counts().await.unwrap();
         let counts = ["dead", "pending"].map(|name| count(&status, name));
         (counts == [i64::try_from(REFUSED).unwrap() + 1, 3]).then_some(())
     })
