@@ -32,6 +32,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use klaviyo_relay::model::Timestamp;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -77,6 +78,15 @@ fn listed(out: &str) -> String {
         none if none.is_empty() => said.to_owned(),
         ids => format!("{said}: {}", ids.join(", ")),
     }
+}
+
+/// A command's text with each time as `TIME`, except the one at which everything in [`Bench::prepared`] happens.
+fn masked(text: &str) -> String {
+    let mask = |word: &str| match Timestamp::parse(word.trim_end()) {
+        Some(time) if time != prepared::NOW => word.replace(word.trim_end(), "TIME"),
+        Some(_) | None => word.to_owned(),
+    };
+    text.split_inclusive(char::is_whitespace).map(mask).collect()
 }
 
 impl Bench {

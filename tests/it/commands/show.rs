@@ -1,9 +1,10 @@
 //! `show` on an outbox without a daemon.
 
+use expect_test::expect;
 use serde_json::{Value, json};
 
-use super::Bench;
 use super::prepared::{BEHIND, ORDER, ORDER_CALL, WAITING};
+use super::{Bench, masked};
 
 /// The event of a number.
 fn shown(bench: &Bench, number: &str) -> Value {
@@ -45,33 +46,60 @@ async fn an_event_is_shown_with_its_deliveries_and_attempts() {
     assert_eq!(of("outcome").collect::<Vec<_>>(), ["retry", "accepted"]);
 
     let text = bench.run(&["show", "1"]).well();
-    let parts = [
-        "event 1  track Order Completed  of user:ann  from shop  delivered\n",
-        "2026-11-24T15:33:20.000Z  received as message m-order, about user:ann\n",
-        "Z  request 1, attempt 1 to sandbox, after 0 ms: 503 retry: a server error\n",
-        "Z  request 1, attempt 2 to sandbox, after 0 ms: 202 accepted\n",
-        "Z  delivered\n",
-        "\ncall\n  { \"type\":\"track\"",
-        "\nrequest 1  POST /api/events  delivered\n",
-        "  $event_id  o-1\n",
-        "  warning    a warning\n",
-        "\n  {\"data\":{}}\n",
-        "  <- properties.orderId\n",
-    ];
-    let mut rest = &*text;
-    for part in parts {
-        let (_, after) = rest.split_once(part).unwrap_or_else(|| panic!("no {part} in\n{text}"));
-        rest = after;
-    }
+    expect![[r#"
+        event 1  track Order Completed  of user:ann  from shop  delivered
+
+        2026-11-24T15:33:20.000Z  received as message m-order, about user:ann
+        2026-11-24T15:33:20.000Z  request 1, attempt 1 to sandbox, after 0 ms: 503 retry: a server error
+        2026-11-24T15:33:20.000Z  request 1, attempt 2 to sandbox, after 0 ms: 202 accepted
+        2026-11-24T15:33:20.000Z  delivered
+
+        call
+          { "type":"track","messageId":"m-order","writeKey":"***","userId":"ann",
+          "event":"Order Completed","properties":{"orderId":"o-1","total":30.10} }
+
+        request 1  POST /api/events  delivered
+          metric     Placed Order
+          $event_id  o-1
+          warning    a warning
+          delivered  2026-11-24T15:33:20.000Z
+          {"data":{}}
+          the rules have changed since, or the answer to a request went in; by those of now:
+          /data/attributes/metric/data/attributes/name          <- event, an Order Completed
+          /data/attributes/time                                 <- the time of arrival
+          /data/attributes/unique_id                            <- properties.orderId
+          /data/attributes/value                                <- properties.total
+          /data/attributes/profile/data/attributes/external_id  <- userId
+          /data/attributes/properties/orderId                   <- properties.orderId
+          /data/attributes/properties/total                     <- properties.total
+    "#]]
+    .assert_eq(&masked(&text));
 }
 
 #[tokio::test]
 async fn an_event_that_was_not_mapped_yet_says_what_it_would_become() {
     let bench = Bench::prepared().await;
     let text = bench.run(&["show", "5"]).well();
-    let would = "it owes no request yet; by the rules of now it would owe\n\n  POST /api/events\n";
-    assert!(text.contains(would), "{text}");
-    assert!(text.contains("\n1 wait for it: 6\n"), "{text}");
+    expect![[r#"
+        event 5  track Item Added  of user:eve  from shop  pending
+
+        2026-11-24T15:33:20.000Z  received as message m-waiting, about user:eve
+        2026-11-24T15:33:20.000Z  may go from then on
+
+        1 wait for it: 6
+
+        call
+          {"type":"track","messageId":"m-waiting","userId":"eve","event":"Item Added"}
+
+        it owes no request yet; by the rules of now it would owe
+
+          POST /api/events
+          /data/attributes/metric/data/attributes/name          <- event
+          /data/attributes/time                                 <- the time of arrival
+          /data/attributes/unique_id                            <- messageId
+          /data/attributes/profile/data/attributes/external_id  <- userId
+    "#]]
+    .assert_eq(&masked(&text));
     let event = shown(&bench, "5");
     assert_eq!(event["waited_for_by"], json!({"count": 1, "first": [6]}));
     assert_eq!(event["rules"][0]["kind"], "event");
@@ -84,12 +112,24 @@ async fn an_erased_event_says_so() {
     let bench = Bench::prepared().await;
     bench.run(&["forget", "--profile", "ann"]).well();
     let text = bench.run(&["show", "1"]).well();
-    assert!(text.contains("about nobody, or somebody erased since\n"), "{text}");
-    assert!(
-        text.contains("call\n  gone: the person was erased with everything personal"),
-        "{text}"
-    );
-    assert!(text.contains("503 retry: erased\n"), "{text}");
+    expect![[r#"
+        event 1  track Order Completed  of nobody  from shop  delivered
+
+        2026-11-24T15:33:20.000Z  received as message m-order, about nobody, or somebody erased since
+        2026-11-24T15:33:20.000Z  request 1, attempt 1 to sandbox, after 0 ms: 503 retry: erased
+        2026-11-24T15:33:20.000Z  request 1, attempt 2 to sandbox, after 0 ms: 202 accepted
+        2026-11-24T15:33:20.000Z  delivered
+
+        call
+          gone: the person was erased with everything personal, or it was kept long enough
+
+        request 1  POST /api/events  delivered
+          metric     Placed Order
+          $event_id  o-1
+          delivered  2026-11-24T15:33:20.000Z
+          its body is made when it is sent, or is gone with the call
+    "#]]
+    .assert_eq(&masked(&text));
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
 //! What browsers and people with a wrong path meet.
 
+use std::collections::BTreeSet;
+
 use axum::body::Body;
 use axum::http::{Method, Request};
-
+use expect_test::expect;
 use klaviyo_relay::config::IngestConfig;
 
 use super::Bench;
@@ -18,6 +20,7 @@ async fn request(bench: &Bench, method: Method, path: &str) -> super::Answer {
 
 #[tokio::test]
 async fn an_unknown_path_lists_the_paths_of_the_api() {
+    let mut answers = BTreeSet::new();
     let bench = Bench::new().await;
     for path in [
         "/",
@@ -28,11 +31,10 @@ async fn an_unknown_path_lists_the_paths_of_the_api() {
     ] {
         let answer = request(&bench, Method::POST, path).await;
         assert_eq!(answer.status, 404, "{path}");
-        assert_eq!(answer.json()["code"], "not_found");
-        assert!(answer.text.contains("/v1/batch"), "{path}");
-        assert!(!answer.text.contains("secret-key"));
+        answers.insert(answer.text.clone());
         assert_eq!(answer.header("access-control-allow-origin"), "https://shop.example");
     }
+    expect![[r#"{"success":false,"code":"not_found","message":"there is nothing at this path; POST calls to /v1/identify, /v1/track, /v1/page, /v1/screen, /v1/group, /v1/alias, /v1/batch, /v1/import or /v1/webhook, and GET settings from /v1/projects/WRITE_KEY/settings","error":"there is nothing at this path; POST calls to /v1/identify, /v1/track, /v1/page, /v1/screen, /v1/group, /v1/alias, /v1/batch, /v1/import or /v1/webhook, and GET settings from /v1/projects/WRITE_KEY/settings"}"#]].assert_eq(&Vec::from_iter(answers).join("\n"));
 }
 
 #[tokio::test]
@@ -71,14 +73,14 @@ async fn settings_are_served_with_and_without_v1() {
 
 #[tokio::test]
 async fn settings_of_an_unknown_key_do_not_repeat_it() {
+    let mut answers = BTreeSet::new();
     let bench = Bench::new().await;
     for key in ["wrong-key", "%ff", "%20"] {
         let answer = request(&bench, Method::GET, &format!("/v1/projects/{key}/settings")).await;
         assert_eq!(answer.status, 404, "{key}");
-        assert_eq!(answer.json()["code"], "unknown_source", "{key}");
-        assert!(answer.text.contains("config.toml"));
-        assert!(!answer.text.contains("wrong-key"));
+        answers.insert(answer.text.clone());
     }
+    expect![[r#"{"success":false,"code":"unknown_source","message":"no source has the write key in this path; compare it with `write_key` under [[ingest.sources]] in the relay's config.toml","error":"no source has the write key in this path; compare it with `write_key` under [[ingest.sources]] in the relay's config.toml"}"#]].assert_eq(&Vec::from_iter(answers).join("\n"));
 }
 
 #[tokio::test]
