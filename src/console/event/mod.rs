@@ -76,11 +76,8 @@ async fn read(request: &PageRequest, id: EventId) -> Result<Option<ShownEvent>, 
 
 /// The pause that delays an event: of the whole account, or of the endpoint of its next request.
 fn pause_of(report: &EventReport, pauses: Vec<Pause>) -> Option<Pause> {
-    let mut next = report
-        .deliveries
-        .iter()
-        .filter_map(|delivery| (!delivery.status.is_final()).then(|| delivery.kind.family()));
-    let next = next.next();
+    let next = report.deliveries.iter().find(|delivery| !delivery.status.is_final());
+    let next = next.map(|delivery| delivery.kind.family());
     let keeps = |pause: &Pause| pause.family.is_none() || pause.family == next;
     pauses.into_iter().find(keeps)
 }

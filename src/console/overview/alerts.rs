@@ -276,9 +276,7 @@ fn shared(data: &OverviewData) -> Option<Alert> {
 
 /// The configuration file and the running process differ.
 fn differing(data: &OverviewData) -> Option<Alert> {
-    if data.overview.config_not_taken.is_none() {
-        return None;
-    }
+    data.overview.config_not_taken?;
     let words = html! { "The configuration was not taken when it was read again: the one before stays in effect." };
     let advice = html! { "The log has every mistake, and so has " code { "klaviyo-relay check" } "." };
     Some(Alert::new(Severity::Warn, words, advice))
