@@ -36,7 +36,7 @@ use crate::operator::ExplainSettings;
 use crate::outbox::{Control, Intake, WriteError};
 use crate::sandbox::Sandbox;
 
-pub use api::params;
+pub use api::{openapi, params};
 pub use auth::Auth;
 pub use health::is_alive;
 pub use metrics::count_blocked;

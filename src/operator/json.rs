@@ -1,10 +1,12 @@
 //! The JSON that commands print with `--json` and that the admin port answers, from one place.
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::filter::Matches;
 use super::masked::masked_text;
-use crate::outbox::{Audit, Brief, DeadGroup, DeadGroups, EventReport};
+use crate::outbox::{Audit, Brief, DeadGroup, DeadGroups, DeliveryReport, EventReport};
 use crate::segment::{redact_write_key, repair_surrogates};
 
 /// Dead events by reason.
@@ -64,14 +66,38 @@ pub fn brief_json(brief: &Brief) -> Value {
 /// An event with its history. `show --json` adds the events that wait for it, and what its call becomes now. A write
 /// key in the call is masked; everything else is complete.
 pub fn event_json(report: &EventReport) -> Value {
-    let mut event = json!(report);
     let payload = report.payload.as_deref().map(redact_write_key);
-    event["payload"] = parsed(payload.as_deref());
-    let deliveries = event["deliveries"].as_array_mut().into_iter().flatten();
-    for (json, delivery) in deliveries.zip(&report.deliveries) {
-        json["request"] = parsed(delivery.request.as_deref());
-    }
-    event
+    let deliveries = report.deliveries.iter().map(|delivery| DeliveryJson {
+        delivery,
+        request: parsed(delivery.request.as_deref()),
+    });
+    json!(EventJson {
+        report,
+        payload: parsed(payload.as_deref()),
+        deliveries: deliveries.collect(),
+    })
+}
+
+/// The columns of the view `events` and more.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Event")]
+pub(super) struct EventJson<'a> {
+    #[serde(flatten)]
+    report: &'a EventReport,
+    /// The call as received, its write key masked; null when it is no longer kept.
+    payload: Value,
+    /// Its requests, of every time that it was sent.
+    deliveries: Vec<DeliveryJson<'a>>,
+}
+
+/// The columns of the view `deliveries` and more.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Delivery")]
+struct DeliveryJson<'a> {
+    #[serde(flatten)]
+    delivery: &'a DeliveryReport,
+    /// The body that is sent; null before it is made.
+    request: Value,
 }
 
 /// Stored JSON as JSON; as its text if it cannot be parsed (it may nest too deep).

@@ -1,5 +1,6 @@
 //! Requests that ingest refused, as text and as JSON, for every place that reports them.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::model::Timestamp;
@@ -20,12 +21,16 @@ pub const fn refused_last(refused: &RejectedRequests) -> Timestamp {
 }
 
 /// Refused requests as JSON.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 pub(super) struct RefusedJson<'a> {
     status: u16,
     code: &'a str,
+    /// Where the write key is one's.
     source: Option<&'a str>,
+    /// The user agent, in part.
     client: Option<&'a str>,
+    /// The ends of a write key that no source has.
     key: Option<&'a str>,
     requests: u64,
     last: Timestamp,

@@ -1,6 +1,7 @@
 //! The status as JSON: what `status --json` prints and the admin port answers. Its only personal data are the names of
 //! the blocked profiles and of shared identifiers.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -16,42 +17,72 @@ use crate::outbox::{
     LogTrouble, Pause, SharedIdentifier, SourceRate, Status, Stopped,
 };
 
-/// The whole status.
-#[derive(Debug, Serialize)]
-struct StatusJson<'a> {
+/// Where everything stands.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Status")]
+pub(super) struct StatusJson<'a> {
+    /// Nothing reaches Klaviyo.
     sandbox: bool,
+    /// The number of events by what became of them.
     audit: &'a Counts,
+    /// The unfinished events, by state, type and age.
     backlog: &'a [BacklogRow],
+    /// Dead events by reason, the largest groups first.
+    #[schemars(length(max = 10))]
     dead: Vec<DeadJson<'a>>,
+    /// What is paused: the account, or families of endpoints.
     paused: Vec<PauseJson<'a>>,
+    /// Events that fail although their endpoint family is not paused, the worst first.
+    #[schemars(length(max = 5))]
     failing: &'a [FailingAlone],
+    /// Of the skipped events that are kept, those that were copies of an event delivered before.
     copies: i64,
+    /// Copies of calls that were stored before; they are not stored again.
     repeats: i64,
+    /// Subscriptions that were sent and got no answer.
     unknown_subscriptions: i64,
+    /// Identifiers in whose queues many people wait for each other, the longest queue first.
+    #[schemars(length(max = 3))]
     shared_identifiers: &'a [SharedIdentifier],
+    /// Bulk imports on which Klaviyo works: their events wait for them.
     import_jobs: &'a [ImportJobReport],
+    /// What keeps the outbox's WAL from being folded into its file. Nothing is lost, but the WAL grows.
     log: Option<WalJson>,
+    /// What speaks against the machine's clock. Nothing is removed or given up for its age meanwhile.
+    #[schemars(length(max = 1))]
     clock: Vec<ClockJson>,
+    /// Events that came, by source, imported ones too.
     sources: &'a [SourceRate],
+    /// Events that came and ended, of all sources.
     flow: &'a Flow,
+    /// Events that later events of the same person wait for.
     blocked: BlockedJson<'a>,
+    /// How full Klaviyo's limits were when the relay last looked; null before it first did.
     limits: Option<LimitsJson<'a>>,
+    /// The outbox's file and its disk.
     disk: &'a Disk,
+    /// Requests that ingest refused within the hour, the latest first.
     refused_at_the_door: Vec<RefusedJson<'a>>,
+    /// Since when the daemon has not taken the configuration as it is in its file.
     config_not_taken_since: Option<Timestamp>,
+    /// Why new events are refused for want of room on the disk: a sentence for people.
     refuses: Option<String>,
+    /// How long finished events are kept.
     retention: RetentionJson,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct DeadJson<'a> {
     reason: &'a str,
     count: i64,
     sample: EventId,
+    /// The reason of the sample, masked.
     example: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct PauseJson<'a> {
     scope: &'static str,
     kind: PauseKind,
@@ -60,7 +91,8 @@ struct PauseJson<'a> {
     next_probe_at: Timestamp,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct WalJson {
     code: &'static str,
     since: Timestamp,
@@ -68,31 +100,38 @@ struct WalJson {
     wal_bytes: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct ClockJson {
     code: &'static str,
     message: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct BlockedJson<'a> {
+    /// How many they are.
     events: i64,
+    /// Those that most wait for.
     worst: &'a [BlockedHead],
+    /// Of them, those that do not go on by themselves.
     stopped: &'a [Stopped],
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct LimitsJson<'a> {
     at: Timestamp,
     families: &'a [LimitInUse],
 }
 
-#[derive(Debug, Serialize)]
-#[expect(clippy::struct_field_names, reason = "the keys name their unit")]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct RetentionJson {
     delivered_seconds: u64,
     bodies_seconds: u64,
     dead_seconds: u64,
+    /// Finished events that retention has removed.
     removed: i64,
 }
 

@@ -40,7 +40,7 @@ const QUEUES: &str = "
     GROUP BY identifier";
 
 /// An identifier that many people share.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct SharedIdentifier {
     /// For example `anonymous:kiosk-1`.
     pub identifier: String,

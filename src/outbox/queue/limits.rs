@@ -11,7 +11,7 @@ use crate::outbox::{ReadError, WriteError};
 const FACT: &str = "limits in use";
 
 /// How full the rate limit windows of an endpoint family were.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct LimitInUse {
     /// The family, by its name in `[delivery.limits]`.
     pub family: String,

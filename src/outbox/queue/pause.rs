@@ -34,7 +34,7 @@ pub struct Pause {
 }
 
 /// An event that fails while its endpoint family is not paused, so that the event itself is probably the cause.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct FailingAlone {
     /// The event.
     pub event: EventId,

@@ -1,5 +1,6 @@
 //! One event with its history: its requests, their attempts, and the events that wait for each other.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::FromRow;
 
@@ -10,9 +11,9 @@ use crate::outbox::handles::Reader;
 /// How many events are listed before and behind an event.
 const LISTED: i64 = 20;
 
-/// One event: the columns of the view `events` and more. Its JSON leaves out the call and
-/// the requests, which are stored as text: `operator` adds them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
+/// One event: the columns of the view `events` and more. The JSON of `operator` adds
+/// the call, the deliveries and their requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, FromRow)]
 pub struct EventReport {
     /// Its number.
     pub id: EventId,
@@ -60,6 +61,7 @@ pub struct EventReport {
     #[serde(skip)]
     pub payload: Option<String>,
     /// Its deliveries of all generations.
+    #[serde(skip)]
     #[sqlx(skip)]
     pub deliveries: Vec<DeliveryReport>,
 }
@@ -74,7 +76,7 @@ pub struct WaitingEvents {
 }
 
 /// One delivery of an event: the columns of the view `deliveries` and more.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, FromRow)]
 pub struct DeliveryReport {
     /// Its number.
     pub id: i64,
@@ -115,7 +117,8 @@ pub struct DeliveryReport {
 }
 
 /// One attempt: the columns of the view `attempts`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, FromRow)]
+#[schemars(rename = "Attempt")]
 pub struct AttemptReport {
     /// The delivery.
     pub delivery_id: i64,

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::sqlite::SqliteConnection;
 
@@ -74,7 +75,7 @@ pub struct Overview {
 }
 
 /// The number of events by what became of them, since the first one.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Counts {
     /// Ever accepted.
     pub accepted: i64,
@@ -102,7 +103,7 @@ pub struct Counts {
 }
 
 /// How many events of a source arrived, counted by whole minutes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SourceRate {
     /// The source.
     pub source: String,
@@ -115,7 +116,7 @@ pub struct SourceRate {
 }
 
 /// The outbox's file and its disk.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Disk {
     /// The file's size, in bytes.
     pub database_bytes: u64,

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::FromRow;
 
@@ -63,7 +64,7 @@ pub struct Status {
 }
 
 /// A row of the `backlog` view.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, FromRow)]
 pub struct BacklogRow {
     /// `pending` or `held`.
     pub status: String,
@@ -88,7 +89,8 @@ pub struct BacklogRow {
 }
 
 /// A value for each span of time before now.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(inline)]
 pub struct Spans<T> {
     /// The last minute.
     pub minute: T,
@@ -109,7 +111,7 @@ impl<T> Spans<T> {
 
 /// How many events arrived, and how many finished. Of arrived and done ones, the hour and the day are counted by whole
 /// minutes, as the charts of the page show them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Flow {
     /// Arrived.
     pub came: Spans<i64>,
@@ -131,7 +133,7 @@ pub struct Blocked {
 }
 
 /// An event that others wait for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, FromRow)]
 pub struct BlockedHead {
     /// Its number.
     #[sqlx(rename = "id")]

@@ -3,6 +3,7 @@
 //!
 //! It promises to read a bounded number of rows: the events that died last, and the held events.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::FromRow;
 use sqlx::sqlite::SqliteConnection;
@@ -36,7 +37,7 @@ pub(in crate::outbox) const DEAD_SINCE: &str = "
     WHERE status = 'dead' AND finished_ms >= ?1 AND reason NOT IN ('discarded by an operator', 'erased')";
 
 /// Events of one state that block others.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, FromRow)]
 pub struct Stopped {
     /// `dead` or `held`.
     pub status: String,
