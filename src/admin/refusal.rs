@@ -51,13 +51,13 @@ impl Refusal {
     pub(crate) const OTHER_SITE: Self = Self::of(
         StatusCode::FORBIDDEN,
         "other_site",
-        "this was not sent by a page of this port; go back, load the page anew, and try again. A proxy in front has to \
+        "this was not sent by a page of this port; go back, load the page again, and try again. A proxy in front has to \
          pass `Host` on",
     );
     pub(crate) const OLD_FORM: Self = Self::of(
         StatusCode::FORBIDDEN,
         "old_form",
-        "the page was loaded before the relay was started or you logged in; nothing was changed: load it anew, and try \
+        "the page was loaded before the relay was started or you logged in; nothing was changed: load it again, and try \
          again",
     );
     pub(super) const NOT_JSON_TYPE: Self = Self::of(

@@ -75,7 +75,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<Exi
         rebuild_due = outbox.is_to_be_rebuilt().await?;
         outbox.close().await;
     }
-    say(options, &forgotten, rebuild_due)
+    report(options, &forgotten, rebuild_due)
 }
 
 /// Opens the outbox as its daemon if none runs, so that no request of a killed daemon is left in flight; otherwise next
@@ -163,7 +163,7 @@ async fn preview(options: &Options, config: &Config) -> anyhow::Result<ExitStatu
     Ok(ExitStatus::Done)
 }
 
-fn say(options: &Options, forgotten: &ErasureReport, rebuild_due: bool) -> anyhow::Result<ExitStatus> {
+fn report(options: &Options, forgotten: &ErasureReport, rebuild_due: bool) -> anyhow::Result<ExitStatus> {
     let ErasureReport {
         erased,
         discarded,

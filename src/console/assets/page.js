@@ -101,9 +101,9 @@ function follow(part) {
     try {
       const answer = await fetch(location.href, { headers: { accept: 'text/html' } })
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html')
-      const anew = answer.ok && page.getElementById(part.id)
-      if (anew && replace(part, anew.innerHTML)) {
-        if (!anew.dataset.follow) return part.removeAttribute('data-follow')
+      const fresh = answer.ok && page.getElementById(part.id)
+      if (fresh && replace(part, fresh.innerHTML)) {
+        if (!fresh.dataset.follow) return part.removeAttribute('data-follow')
       }
     } catch {
       pause = 5000

@@ -114,10 +114,10 @@ fn replay_options(how: Replay) -> Markup {
         fieldset {
             legend { "Only if you need it" }
             (option("consent", how.consent, "Send subscriptions of any age too",
-                "Subscribing lifts an unsubscribe that came later: for people of whom you know that they want it."))
+                "Subscribing lifts an unsubscribe that came later: only for people who want it."))
             (option("backfill", how.backfill, "Have Klaviyo record the events without starting flows",
                 "Nobody gets an e-mail today for what happened last week."))
-            (option("as_sent", how.as_sent, "Send the requests as they were, instead of mapping anew",
+            (option("as_sent", how.as_sent, "Send the requests as they were, instead of mapping again",
                 "When the mapping has changed since and the old one is right. Not together with the one above."))
             (option("again", how.again, "Send what was delivered before too",
                 "Traits of then go over newer ones. For a person who was deleted at Klaviyo since."))

@@ -182,5 +182,5 @@ impl Plan {
 const NO_CHANGE: &str =
     "`do` says what to do with the events: replay, hold, release or discard; go back, and choose one of them";
 const ONE_STATE: &str = "a change is made of events of one status; go back, and choose one";
-const UNCONFIRMED: &str = "the form does not say how many events were shown; nothing was changed: load the page anew, \
+const UNCONFIRMED: &str = "the form does not say how many events were shown; nothing was changed: load the page again, \
                            and confirm there";

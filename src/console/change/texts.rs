@@ -29,7 +29,7 @@ pub(super) fn order(change: Change, count: usize) -> String {
 pub(super) fn means(change: Change) -> Markup {
     match change {
         Change::Replay(_) => html! {
-            li { "Each call is mapped anew, by the configuration of now, and sent in the order of arrival, behind whatever \
+            li { "Each call is mapped again, by the configuration of now, and sent in the order of arrival, behind whatever \
                   its person still waits for. A dead event that holds up others is sent in its old place, before them." }
             li { "The " code { "$event_id" } " stays as it was: what was delivered under it is not sent to the same place \
                   twice, and Klaviyo drops what it already has." }

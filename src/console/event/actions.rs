@@ -74,7 +74,7 @@ fn actions(shown: &ShownEvent) -> Vec<Action> {
             replay("Sends it again, mapped by the rules of now.").chain(discard).collect()
         }
         EventStatus::Skipped => {
-            replay("Maps it anew by the rules of now, and sends what comes of that.").collect()
+            replay("Maps it again by the rules of now, and sends what comes of that.").collect()
         }
         EventStatus::Delivered => replay(
             "Sends it again. What Klaviyo has under the same $event_id is not sent twice; traits of a profile are, over \

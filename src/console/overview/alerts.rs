@@ -106,7 +106,7 @@ fn stopped(data: &OverviewData) -> Option<Alert> {
         Stalled::Reading => "The relay cannot read what it takes from the outbox.",
         Stalled::Settling => "Events are due, and nothing has come of any for a quarter of an hour.",
     };
-    let advice = html! { "Nothing that was accepted is lost. The log may tell why; a restart may mend it." };
+    let advice = html! { "Nothing that was accepted is lost. The log may tell why; a restart may fix it." };
     Some(Alert::new(Severity::Bad, html! { (what) }, advice))
 }
 
