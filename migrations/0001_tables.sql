@@ -39,7 +39,7 @@ CREATE TABLE event (
     type TEXT, name TEXT, profile TEXT, order_id TEXT, traceparent TEXT, -- the last: of the request that stored it
     at_ms INTEGER NOT NULL, received_ms INTEGER NOT NULL, finished_ms INTEGER,
     status TEXT NOT NULL CHECK (status IN ('pending', 'delivered', 'skipped', 'dead', 'held')),
-    reason TEXT, copy_of INTEGER, -- the event of which this one, skipped, is a copy
+    reason TEXT, reason_code TEXT, copy_of INTEGER, -- the event of which this one, skipped, is a copy
     queue_pos INTEGER NOT NULL, -- its position in the queues of its identifiers; a replay takes a new one
     blocked_by INTEGER NOT NULL DEFAULT 0 CHECK (blocked_by >= 0), -- in how many of them an earlier event stands
     active INTEGER NOT NULL DEFAULT 0 CHECK (active IN (0, 1)), -- 1: the daemon has claimed it; reset at start
@@ -50,7 +50,7 @@ CREATE TABLE event (
     consent INTEGER NOT NULL DEFAULT 0 CHECK (consent IN (0, 1)), backfill INTEGER NOT NULL DEFAULT 0 CHECK (backfill IN (0, 1)),
     as_sent INTEGER NOT NULL DEFAULT 0 CHECK (as_sent IN (0, 1)), again INTEGER NOT NULL DEFAULT 0 CHECK (again IN (0, 1)),
     CHECK ((status IN ('pending', 'held')) = (finished_ms IS NULL)), CHECK (active = 0 OR status = 'pending'),
-    CHECK (status NOT IN ('skipped', 'dead') OR reason IS NOT NULL)
+    CHECK (status NOT IN ('skipped', 'dead') OR reason IS NOT NULL), CHECK ((reason IS NULL) = (reason_code IS NULL))
 ) STRICT;
 -- What can be sent now, oldest first: the daemon reads nothing else to find work.
 CREATE INDEX event_due ON event (run_after_ms, id) WHERE status = 'pending' AND blocked_by = 0 AND active = 0 AND generation = 1;
@@ -99,7 +99,7 @@ CREATE TABLE delivery (
     kind TEXT NOT NULL CHECK (kind IN ('profile', 'event', 'subscription', 'list_add', 'list_remove', 'deletion')),
     metric TEXT, event_key TEXT, list_id TEXT,
     status TEXT NOT NULL CHECK (status IN ('pending', 'delivered', 'duplicate', 'rejected', 'unknown')),
-    reason TEXT, copy_of INTEGER, -- the event whose delivery this one, a duplicate, is a copy of
+    reason TEXT, reason_code TEXT, copy_of INTEGER, -- the event whose delivery this one, a duplicate, is a copy of
     warnings TEXT, -- the mapper's, one line each
     tries INTEGER NOT NULL DEFAULT 0 CHECK (tries >= 0), -- attempts that count against max_attempts
     failures INTEGER NOT NULL DEFAULT 0 CHECK (failures >= 0), -- attempts that failed: the back-off grows with them
@@ -108,7 +108,7 @@ CREATE TABLE delivery (
     profile_id TEXT, -- Klaviyo's, from the answer to a profile delivery
     UNIQUE (event_id, generation, position),
     CHECK ((status = 'delivered') = (delivered_ms IS NOT NULL)),
-    CHECK (status NOT IN ('duplicate', 'rejected') OR reason IS NOT NULL)
+    CHECK (status NOT IN ('duplicate', 'rejected') OR reason IS NOT NULL), CHECK ((reason IS NULL) = (reason_code IS NULL))
 ) STRICT;
 CREATE INDEX delivery_unknown ON delivery (id) WHERE status = 'unknown';
 CREATE INDEX delivery_failing ON delivery (failures) WHERE failures >= 3 AND status IN ('pending', 'unknown');
@@ -144,7 +144,7 @@ CREATE TABLE dedup_key (
 CREATE TABLE pause (
     -- The scope is 'account' or an endpoint family. `release` empties the table, and the daemon tries at once.
     scope TEXT NOT NULL PRIMARY KEY, kind TEXT NOT NULL CHECK (kind IN ('refused', 'unreachable', 'rate_limited')),
-    since_ms INTEGER NOT NULL, reason TEXT NOT NULL, probe_ms INTEGER NOT NULL
+    since_ms INTEGER NOT NULL, reason TEXT NOT NULL, reason_code TEXT NOT NULL, probe_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE erasure (

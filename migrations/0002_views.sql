@@ -3,7 +3,7 @@
 
 CREATE VIEW events AS
 SELECT e.id, strftime('%Y-%m-%dT%H:%M:%fZ', e.received_ms / 1000.0, 'unixepoch') AS received_at,
-       e.source, e.message_id, e.type, e.name, e.profile, e.status, e.reason,
+       e.source, e.message_id, e.type, e.name, e.profile, e.status, e.reason, e.reason_code,
        (SELECT count(*) FROM delivery d WHERE d.event_id = e.id AND d.generation = e.generation) AS deliveries,
        (SELECT count(*) FROM delivery d WHERE d.event_id = e.id AND d.generation = e.generation
                                           AND d.status IN ('delivered', 'duplicate')) AS delivered,
@@ -15,7 +15,7 @@ SELECT e.id, strftime('%Y-%m-%dT%H:%M:%fZ', e.received_ms / 1000.0, 'unixepoch')
 FROM event e LEFT JOIN payload p ON p.event_id = e.id;
 
 CREATE VIEW deliveries AS
-SELECT d.id, d.event_id, d.position, d.kind, d.metric, d.event_key AS event_id_key, d.status, d.reason,
+SELECT d.id, d.event_id, d.position, d.kind, d.metric, d.event_key AS event_id_key, d.status, d.reason, d.reason_code,
        (SELECT count(*) FROM attempt a WHERE a.delivery_id = d.id) AS attempts, d.http_status,
        strftime('%Y-%m-%dT%H:%M:%fZ', d.delivered_ms / 1000.0, 'unixepoch') AS delivered_at,
        d.sent_to, d.copy_of, d.request FROM delivery d;
@@ -29,7 +29,7 @@ FROM attempt a LEFT JOIN import_job j ON j.id = a.import_job;
 
 CREATE VIEW dead_letters AS
 SELECT e.id, strftime('%Y-%m-%dT%H:%M:%fZ', e.received_ms / 1000.0, 'unixepoch') AS received_at,
-       e.source, e.message_id, e.type, e.name, e.profile, e.reason,
+       e.source, e.message_id, e.type, e.name, e.profile, e.reason, e.reason_code,
        (SELECT a.error FROM delivery d JOIN attempt a ON a.delivery_id = d.id WHERE d.event_id = e.id AND a.error IS NOT NULL
          ORDER BY a.started_ms DESC, d.id DESC, a.number DESC LIMIT 1) AS last_error,
        strftime('%Y-%m-%dT%H:%M:%fZ', e.finished_ms / 1000.0, 'unixepoch') AS finished_at
@@ -45,6 +45,8 @@ SELECT e.profile, e.id AS head_event, strftime('%Y-%m-%dT%H:%M:%fZ', e.received_
             ELSE coalesce((SELECT a.error FROM delivery d JOIN attempt a ON a.delivery_id = d.id
                             WHERE d.event_id = e.id AND a.error IS NOT NULL
                             ORDER BY a.started_ms DESC, d.id DESC, a.number DESC LIMIT 1), 'not sent yet') END AS reason,
+       coalesce(e.reason_code, (SELECT d.reason_code FROM delivery d WHERE d.event_id = e.id AND d.generation = e.generation
+            AND d.reason_code IS NOT NULL AND d.status IN ('pending', 'unknown') ORDER BY d.position LIMIT 1)) AS reason_code,
        CASE WHEN e.status = 'pending' AND e.active = 0
             THEN strftime('%Y-%m-%dT%H:%M:%fZ', e.run_after_ms / 1000.0, 'unixepoch') END AS next_attempt_at
 FROM head h JOIN queue_entry t ON t.identifier = h.identifier AND t.queue_pos = h.queue_pos
@@ -86,7 +88,7 @@ SELECT strftime('%Y-%m-%dT%H:%M:%fZ', m.minute_ms / 1000.0, 'unixepoch') AS minu
 FROM minute m WHERE m.minute_ms < (SELECT c.value / 60000 * 60000 FROM counter c WHERE c.name = 'rollup_ms');
 
 CREATE VIEW pauses AS
-SELECT scope, kind, strftime('%Y-%m-%dT%H:%M:%fZ', since_ms / 1000.0, 'unixepoch') AS since, reason,
+SELECT scope, kind, strftime('%Y-%m-%dT%H:%M:%fZ', since_ms / 1000.0, 'unixepoch') AS since, reason, reason_code,
        strftime('%Y-%m-%dT%H:%M:%fZ', probe_ms / 1000.0, 'unixepoch') AS next_probe_at FROM pause;
 
 -- Who a request of an event names, one row per identifier; the empty text where it names nobody.

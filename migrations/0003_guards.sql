@@ -46,4 +46,4 @@ CREATE TRIGGER guard_minute_source_insert BEFORE INSERT ON minute_source WHEN NO
 CREATE TRIGGER guard_minute_source_update BEFORE UPDATE ON minute_source WHEN NOT EXISTS (SELECT 1 FROM write_guard) BEGIN SELECT RAISE(ABORT, 'minutes are counted by `klaviyo-relay serve`'); END;
 CREATE TRIGGER guard_minute_source_delete BEFORE DELETE ON minute_source WHEN NOT EXISTS (SELECT 1 FROM write_guard) BEGIN SELECT RAISE(ABORT, 'minutes are counted by `klaviyo-relay serve`'); END;
 
-PRAGMA user_version = 17;
+PRAGMA user_version = 18;

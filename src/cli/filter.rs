@@ -47,9 +47,9 @@ pub(super) struct Filter {
     /// Events whose reason has this text in it
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// Dead events whose reason says the same, about whatever ids: the words of a group, as `status` shows them
-    #[arg(long, value_name = "WORDS")]
-    group: Option<String>,
+    /// Events whose reason has this code, as `status` shows it
+    #[arg(long, value_name = "CODE")]
+    code: Option<String>,
     /// Only say what would be done: the count and the first ten
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -126,7 +126,7 @@ impl Filter {
             until: self.until,
             sent_to: self.sent_to.clone(),
             reason: self.reason.clone(),
-            group: self.group.clone(),
+            code: self.code.clone(),
         }
     }
 

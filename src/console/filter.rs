@@ -15,7 +15,7 @@ use crate::operator::{self, Selection, SourceError};
 
 /// The keys that select events, in the order in which an address has them.
 pub(super) const KEYS: [&str; 12] = [
-    "id", "status", "type", "name", "source", "profile", "order", "since", "until", "sent_to", "reason", "group",
+    "id", "status", "type", "name", "source", "profile", "order", "since", "until", "sent_to", "reason", "code",
 ];
 /// Event numbers that a chip lists.
 const NAMED: usize = 3;
@@ -145,7 +145,7 @@ impl FilterParams {
                     return Err(Refusal::no_order());
                 }
             }
-            _ => filter.group = owned(),
+            _ => filter.code = owned(),
         }
         Ok(())
     }
@@ -299,7 +299,7 @@ fn words(key: &str, text: &str) -> String {
         "until" => format!("until {text}"),
         "sent_to" => format!("sent to {text}"),
         "reason" => format!("reason has “{text}”"),
-        "group" => format!("reason like “{text}”"),
+        "code" => format!("with code {text}"),
         _ => text.to_owned(),
     }
 }

@@ -68,9 +68,11 @@ pub(super) fn outcome(answer: &Answer, success: Success, now: Timestamp) -> Outc
         ),
         Giver::Unclear(words) => (Some(words), ApiError::default()),
     };
+    let reason_code = (error != ApiError::default()).then(|| klaviyo::answer_code(answer.status, &error).into());
     Outcome {
         kind,
         http_status: Some(answer.status),
+        reason_code,
         error: words,
         pointer: error.pointer,
         foreign,

@@ -14,7 +14,7 @@ use super::batch::{self, Batch, Fields};
 use super::check::{self, Flaw, MAX_MESSAGE_ID_CHARS};
 use super::{signature, time};
 use crate::config::{IngestConfig, SourceConfig};
-use crate::model::{EventType, GarbageIds, NewEvent, Right, Timestamp};
+use crate::model::{EventType, GarbageIds, NewEvent, Reason, Right, Timestamp};
 use crate::segment::{Call, CallError, Envelope, as_text, repair_surrogates};
 
 /// What a path accepts.
@@ -396,13 +396,8 @@ fn mark_unsigned_as_dead(events: &mut [NewEvent]) {
 }
 
 /// The reason of a dead event.
-fn dead_reason(flaw: &Flaw) -> String {
-    format!("{}: {flaw}", flaw.code())
-}
-
-/// The code that [`dead_reason`] begins with.
-pub(super) fn reason_code(reason: &str) -> &str {
-    reason.split_once(':').map_or(reason, |(code, _)| code)
+fn dead_reason(flaw: &Flaw) -> Reason {
+    Reason::new(flaw.code(), format!("{}: {flaw}", flaw.code()))
 }
 
 /// The source of a request and the key in its body, as far as they can be read.

@@ -7,110 +7,87 @@
 
 use serde_json::Value;
 
-use crate::model::{EventType, GarbageIds};
+use crate::model::{EventType, GarbageIds, reasons};
 use crate::segment::Call;
 
 /// Longest `messageId`, in characters. Segment allows 100, but longer ones occur and cost nothing. A longer one than
 /// this is not an id.
 pub(super) const MAX_MESSAGE_ID_CHARS: usize = 255;
 
-/// Why a call can never be delivered.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Flaw {
-    /// An array, a string, …
-    #[error("the call is not a JSON object")]
-    NotAnObject,
-    /// JSON by its outline, but it cannot be read: nested too deep.
-    #[error("the call cannot be read: {0}; nest at most 120 levels")]
-    Unreadable(String),
-    /// No `type`.
-    #[error("the call has no `type`; send identify, track, page, screen, group or alias")]
-    MissingType,
-    /// A `type` that Segment does not have.
-    #[error("the call's `type` is not one of identify, track, page, screen, group, alias, delete")]
-    InvalidType,
-    /// Over the limit for one call.
-    #[error(
-        "the call has {bytes} bytes and may have {limit}; send less in it, or raise `max_event_bytes` under \
-         [ingest] in the relay's config.toml"
-    )]
-    TooLarge {
-        /// Its size.
-        bytes: usize,
-        /// The largest size allowed.
-        limit: usize,
-    },
-    /// `messageId` is too long to be one.
-    #[error("the call's `messageId` has {chars} characters and may have {MAX_MESSAGE_ID_CHARS}")]
-    MessageIdTooLong {
-        /// Its length.
-        chars: usize,
-    },
-    /// A delete call of a source that may not delete.
-    #[error(
-        "the source may not delete people; allow = [\"delete\"] under [[ingest.sources]] in the relay's config.toml \
-         lets a source do it whose write key is secret"
-    )]
-    DeleteNotAllowed,
-    /// A call of an array whose signature does not cover it.
-    #[error(
-        "the array's signature is of its first call alone: calls of another type and deletions are not taken from it; \
-         have each sent and signed alone"
-    )]
-    NotSigned,
-    /// A call of an archive whose time cannot be read.
-    #[error(
-        "`timestamp` cannot be read, and the call would be dated to its import: write it as 2026-01-05T10:00:00Z; \
-         `import --accept-unreadable-times` takes it as of its import"
-    )]
-    TimeUnreadable,
-    /// It identifies nobody.
-    #[error("the call has neither `userId` nor `anonymousId`, nor a person's e-mail or phone; send one of them")]
-    NoUserAnonId,
-    /// An id that is `true`, an object, …
-    #[error("`{0}` is not a string; send an id, or leave it out")]
-    IdNotString(&'static str),
-    /// A track without the name of the event.
-    #[error("the track call has no `event`; send the event's name")]
-    EventNotDefined,
-    /// A track's `event` is a number, an object, …
-    #[error("`event` is not a string; send the event's name")]
-    EventNotString,
-    /// `properties` of a track, page or screen is not an object.
-    #[error("`properties` is not an object")]
-    PropertiesNotObject,
-    /// `traits` of an identify or group is not an object.
-    #[error("`traits` is not an object")]
-    TraitsNotObject,
-    /// `name` of a page or screen is not a string.
-    #[error("`name` is not a string with something in it; send a name, or leave it out")]
-    NameNotString,
-    /// `category` of a page or screen is not a string.
-    #[error("`category` is not a string with something in it; send a category, or leave it out")]
-    CategoryNotString,
-}
-
-impl Flaw {
-    /// Segment's code; one of ours in the same style where Segment has none.
-    pub(super) fn code(&self) -> &'static str {
-        match self {
-            Self::NotAnObject | Self::Unreadable(_) => "bad_request",
-            Self::MissingType => "missing_type",
-            Self::InvalidType => "invalid_type",
-            Self::TooLarge { .. } => "event_too_large",
-            Self::MessageIdTooLong { .. } => "message_id_too_long",
-            Self::DeleteNotAllowed => "delete_not_allowed",
-            Self::NotSigned => "not_signed",
-            Self::TimeUnreadable => "time_unreadable",
-            Self::NoUserAnonId => "no_user_anon_id",
-            Self::IdNotString(_) => "id_not_string",
-            Self::EventNotDefined => "event_not_defined",
-            Self::EventNotString => "event_not_string",
-            Self::PropertiesNotObject => "properties_not_object",
-            Self::TraitsNotObject => "traits_not_object",
-            Self::NameNotString => "name_not_string",
-            Self::CategoryNotString => "category_not_string",
-        }
+reasons! {
+    /// Why a call can never be delivered. The codes are Segment's, and ours in the same style where Segment has none.
+    Flaw {
+        /// The call is no JSON object.
+        #[error("the call is not a JSON object")]
+        NotAnObject = "bad_request";
+        /// The call cannot be read: it nests too deep.
+        #[error("the call cannot be read: {0}; nest at most 120 levels")]
+        Unreadable(String) = "bad_request";
+        /// It has no `type`.
+        #[error("the call has no `type`; send identify, track, page, screen, group or alias")]
+        MissingType = "missing_type";
+        /// Its `type` is none of Segment's.
+        #[error("the call's `type` is not one of identify, track, page, screen, group, alias, delete")]
+        InvalidType = "invalid_type";
+        /// It is over the limit for one call.
+        #[error(
+            "the call has {bytes} bytes and may have {limit}; send less in it, or raise `max_event_bytes` under \
+             [ingest] in the relay's config.toml"
+        )]
+        TooLarge {
+            /// Its size.
+            bytes: usize,
+            /// The largest size allowed.
+            limit: usize,
+        } = "event_too_large";
+        /// Its `messageId` is too long to be one.
+        #[error("the call's `messageId` has {chars} characters and may have {MAX_MESSAGE_ID_CHARS}")]
+        MessageIdTooLong {
+            /// Its length.
+            chars: usize,
+        } = "message_id_too_long";
+        /// A delete call of a source that may not delete.
+        #[error(
+            "the source may not delete people; allow = [\"delete\"] under [[ingest.sources]] in the relay's config.toml \
+             lets a source do it whose write key is secret"
+        )]
+        DeleteNotAllowed = "delete_not_allowed";
+        /// A call of an array whose signature does not cover it.
+        #[error(
+            "the array's signature is of its first call alone: calls of another type and deletions are not taken from it; \
+             have each sent and signed alone"
+        )]
+        NotSigned = "not_signed";
+        /// A call of an archive whose time cannot be read.
+        #[error(
+            "`timestamp` cannot be read, and the call would be dated to its import: write it as 2026-01-05T10:00:00Z; \
+             `import --accept-unreadable-times` takes it as of its import"
+        )]
+        TimeUnreadable = "time_unreadable";
+        /// It identifies nobody.
+        #[error("the call has neither `userId` nor `anonymousId`, nor a person's e-mail or phone; send one of them")]
+        NoUserAnonId = "no_user_anon_id";
+        /// An id is `true`, an array or an object.
+        #[error("`{0}` is not a string; send an id, or leave it out")]
+        IdNotString(&'static str) = "id_not_string";
+        /// A track without the name of the event.
+        #[error("the track call has no `event`; send the event's name")]
+        EventNotDefined = "event_not_defined";
+        /// A track's `event` is no string.
+        #[error("`event` is not a string; send the event's name")]
+        EventNotString = "event_not_string";
+        /// `properties` of a track, page or screen is not an object.
+        #[error("`properties` is not an object")]
+        PropertiesNotObject = "properties_not_object";
+        /// `traits` of an identify or group is not an object.
+        #[error("`traits` is not an object")]
+        TraitsNotObject = "traits_not_object";
+        /// `name` of a page or screen is not a string.
+        #[error("`name` is not a string with something in it; send a name, or leave it out")]
+        NameNotString = "name_not_string";
+        /// `category` of a page or screen is not a string.
+        #[error("`category` is not a string with something in it; send a category, or leave it out")]
+        CategoryNotString = "category_not_string";
     }
 }
 

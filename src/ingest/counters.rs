@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::accept::reason_code;
 use crate::metrics::{EventResult, Metrics};
 use crate::model::{EventType, NewEvent};
 use crate::outbox::Arrival;
@@ -19,8 +18,8 @@ pub(super) fn labels(events: &[NewEvent]) -> Vec<EventLabels> {
 /// Why events of a request are stored as dead, by the codes that their reasons begin with.
 pub(super) fn dead_by_code(events: &[NewEvent]) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
-    for reason in events.iter().filter_map(|event| event.refused.as_deref()) {
-        *counts.entry(reason_code(reason).to_owned()).or_default() += 1;
+    for reason in events.iter().filter_map(|event| event.refused.as_ref()) {
+        *counts.entry(reason.code.to_string()).or_default() += 1;
     }
     counts
 }

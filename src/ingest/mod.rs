@@ -46,6 +46,7 @@ pub use answer::Rejection;
 pub use archive::{Archive, NotJson};
 pub use batch::EXPORTED;
 pub use body_budget::BodyBudget;
+pub use check::Flaw;
 pub use cost::of as cost;
 pub use paths::call_paths;
 pub use receive::{Received, receive};

@@ -7,7 +7,6 @@
 //! A person is named to Klaviyo only by what [`Call::identifiers`] returns, because an event waits behind the earlier
 //! events of those. May use `model`, `config`, `segment` and `klaviyo`.
 
-mod codes;
 mod decimal;
 mod deletion;
 mod draft;
@@ -27,7 +26,6 @@ mod standard;
 mod track;
 mod warning;
 
-pub use codes::ReasonCode;
 pub use reasons::{Refusal, Skip};
 pub use rule::{Note, Origin, Rule};
 pub use warning::{Names, Warning};

@@ -1,9 +1,8 @@
 //! Why nothing is sent for a call, and why a request is not sent: a code, and a sentence for the shop's developer. The
 //! sentences name fields and limits, never what a field held.
 
-use super::codes::{ReasonCode, reasons};
 use crate::klaviyo::limits;
-use crate::model::{EventType, Timestamp};
+use crate::model::{EventType, Timestamp, reasons};
 use crate::segment::Pointer;
 
 reasons! {

@@ -3,9 +3,9 @@
 
 use std::fmt;
 
-use super::codes::{ReasonCode, reasons};
 use super::rule::Origin;
 use crate::klaviyo::limits;
+use crate::model::reasons;
 use crate::segment::Pointer;
 
 reasons! {

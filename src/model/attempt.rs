@@ -1,5 +1,6 @@
 //! One HTTP request of a delivery, and its outcome.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::RateInfo;
@@ -34,6 +35,8 @@ pub struct Outcome {
     pub http_status: Option<u16>,
     /// The error text of Klaviyo or of the transport; at most a few hundred characters. `None` when accepted.
     pub error: Option<String>,
+    /// The code of this outcome as a reason, where its error gives one; otherwise the other members do.
+    pub reason_code: Option<Cow<'static, str>>,
     /// The place in the request that Klaviyo's error is about, as a JSON pointer.
     pub pointer: Option<String>,
     /// Whether the answer is not Klaviyo's: it comes from a proxy, a portal, or Cloudflare in front of it. Such an
@@ -59,6 +62,7 @@ impl Outcome {
             kind,
             http_status: None,
             error: None,
+            reason_code: None,
             pointer: None,
             foreign: false,
             retry_after: None,

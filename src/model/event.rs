@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Identifier, Timestamp};
+use super::{Identifier, Reason, Timestamp};
 
 words! {
     /// The calls of Segment's tracking API, and the deletion request its webhooks send.
@@ -98,5 +98,5 @@ pub struct NewEvent {
     /// The span that stores it (W3C `traceparent`), where its request is traced: what becomes of it goes on with that trace.
     pub traceparent: Option<Arc<str>>,
     /// Why it can never be delivered, in Segment's codes: it is stored as dead, so that the operator sees it.
-    pub refused: Option<String>,
+    pub refused: Option<Reason>,
 }

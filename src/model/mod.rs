@@ -60,6 +60,7 @@ mod event;
 mod family;
 mod identifier;
 mod pause;
+mod reason;
 mod rights;
 mod time;
 
@@ -70,6 +71,8 @@ pub use event::{AfterDead, EventStatus, EventType, NewEvent, Side};
 pub use family::{Family, RateInfo};
 pub use identifier::{GarbageIds, Identifier, IdentifierKind};
 pub use pause::PauseKind;
+pub(crate) use reason::reasons;
+pub use reason::{KLAVIYO, Reason, ReasonCode};
 pub use rights::{Right, Rights, SourceRules};
 pub use time::Timestamp;
 

@@ -7,7 +7,7 @@ use super::settings::ExplainSettings;
 use super::stored_call::RequestView;
 use crate::ingest;
 use crate::mapper::{Mapped, Planned};
-use crate::model::{EventType, Right, Side, SourceRules, Timestamp};
+use crate::model::{EventType, Reason, Right, Side, SourceRules, Timestamp};
 use crate::scheduler::{self, Explained};
 use crate::segment::CallError;
 
@@ -18,8 +18,8 @@ pub enum Explanation {
     Refused {
         /// The type of the call, if it has one.
         kind: Option<EventType>,
-        /// The code and the sentence.
-        reason: String,
+        /// Why.
+        reason: Reason,
     },
     /// It becomes requests, or none and the reason.
     Becomes(Explained),
@@ -74,7 +74,7 @@ impl Explanation {
     /// What the call becomes.
     pub fn preview(&self) -> Preview {
         match self {
-            Self::Refused { reason, .. } => Preview::Refused(reason.clone()),
+            Self::Refused { reason, .. } => Preview::Refused(reason.text.clone()),
             Self::Becomes(explained) => match &explained.mapped {
                 Mapped::Skipped(reason) => Preview::Skipped(reason.to_string()),
                 Mapped::Requests(planned) => Preview::Requests(planned.iter().map(RequestView::of).collect()),
@@ -94,7 +94,7 @@ impl Explanation {
     pub fn json(&self) -> Value {
         match self {
             Self::Refused { kind, reason } => {
-                json!({"type": kind.map(EventType::word), "refused": reason})
+                json!({"type": kind.map(EventType::word), "refused": reason.text, "reason_code": reason.code})
             }
             Self::Becomes(explained) => becomes_json(explained),
         }
@@ -102,14 +102,16 @@ impl Explanation {
 }
 
 fn becomes_json(explained: &Explained) -> Value {
-    let head = json!({"type": explained.kind.word(), "side": explained.side.word()});
-    let (key, value) = match &explained.mapped {
-        Mapped::Skipped(reason) => ("skipped", json!(reason.to_string())),
-        Mapped::Requests(planned) => ("requests", planned.iter().map(request_json).collect()),
-    };
-    let mut explained = head;
-    explained[key] = value;
-    explained
+    let (kind, side) = (explained.kind.word(), explained.side.word());
+    match &explained.mapped {
+        Mapped::Skipped(skip) => {
+            json!({"type": kind, "side": side, "skipped": skip.to_string(), "reason_code": skip.code()})
+        }
+        Mapped::Requests(planned) => {
+            let requests: Vec<Value> = planned.iter().map(request_json).collect();
+            json!({"type": kind, "side": side, "requests": requests})
+        }
+    }
 }
 
 fn request_json(planned: &Planned) -> Value {

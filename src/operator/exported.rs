@@ -14,6 +14,7 @@ pub fn exported_line(event: &ExportedEvent) -> String {
     let known = json!({
         "id": event.id.0, "source": event.source, "messageId": event.message_id, "type": event.kind,
         "at": event.at.to_string(), "status": event.status, "reason": event.reason,
+        "reason_code": event.reason_code,
     });
     let around = event.envelope.as_deref().map(str::trim);
     let around = around.and_then(|text| text.strip_prefix('{')?.strip_suffix('}'));

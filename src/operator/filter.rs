@@ -33,8 +33,8 @@ pub struct Filter {
     pub sent_to: Option<String>,
     /// With this text in their reason.
     pub reason: Option<String>,
-    /// Dead, with a reason of this group, whatever ids it contains: the group's text, or one of its reasons.
-    pub group: Option<String>,
+    /// With a reason of this code.
+    pub code: Option<String>,
 }
 
 /// The selected events.
@@ -58,7 +58,7 @@ impl Filter {
             &self.source,
             &self.sent_to,
             &self.reason,
-            &self.group,
+            &self.code,
         ];
         !self.ids.is_empty()
             || self.status.is_some()
@@ -98,7 +98,7 @@ impl Filter {
             until: self.until,
             sent_to: self.sent_to.clone(),
             reason: self.reason.clone(),
-            group: self.group.clone(),
+            code: self.code.clone(),
             in_flight: false,
             kept: false,
         }

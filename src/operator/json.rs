@@ -13,7 +13,7 @@ use crate::segment::{redact_write_key, repair_surrogates};
 pub fn dead_json(dead: &DeadGroups) -> Value {
     let group = |group: &DeadGroup| {
         json!({
-            "reason": group.words, "count": group.count, "first": group.first.to_string(),
+            "reason_code": group.code, "count": group.count, "first": group.first.to_string(),
             "last": group.last.to_string(), "people": group.people, "sample": group.sample.0,
             "example": masked_text(&group.example),
         })
@@ -60,6 +60,7 @@ pub fn brief_json(brief: &Brief) -> Value {
     json!({
         "id": brief.id.0, "received_at": brief.received_at.to_string(), "type": brief.kind, "name": brief.name,
         "profile": brief.profile, "status": brief.status, "reason": brief.reason,
+        "reason_code": brief.reason_code,
     })
 }
 

@@ -6,6 +6,7 @@
 //! is unmasked: the caller is always the operator. May use `outbox`, `ingest`, `scheduler`, `mapper`, `klaviyo`, `segment`,
 //! `model`, `config` and `clock`.
 
+mod advice;
 mod change;
 mod clock;
 mod disk;
@@ -28,7 +29,9 @@ mod submit;
 mod time_expr;
 mod wal;
 
+pub use advice::{Advice, advice};
 // The read models of the outbox that the pages show: they use this module, and not the outbox.
+pub use crate::outbox::reasons::DISCARDED;
 pub use crate::outbox::{
     AttemptReport, Blocked, BlockedHead, Brief, Counts, DeadGroup, DeadGroups, DeliveryReport, Disk, EventReport,
     FoundBy, Hit, LimitInUse, Minute, Overview, Page, Pause, ReadError, Reader, RejectedRequests, Replay, Selection,

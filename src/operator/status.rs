@@ -74,7 +74,7 @@ pub(super) struct StatusJson<'a> {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(inline)]
 struct DeadJson<'a> {
-    reason: &'a str,
+    reason_code: &'a str,
     count: i64,
     sample: EventId,
     /// The reason of the sample, masked.
@@ -88,6 +88,7 @@ struct PauseJson<'a> {
     kind: PauseKind,
     since: Timestamp,
     reason: &'a str,
+    reason_code: &'a str,
     next_probe_at: Timestamp,
 }
 
@@ -180,7 +181,7 @@ pub fn status_json(status: &Status, outbox: &OutboxConfig, sandbox: bool) -> Val
 impl<'a> DeadJson<'a> {
     fn of(dead: &'a DeadCount) -> Self {
         Self {
-            reason: &dead.reason,
+            reason_code: &dead.code,
             count: dead.count,
             sample: dead.sample,
             example: masked_text(&dead.example),
@@ -195,6 +196,7 @@ impl<'a> PauseJson<'a> {
             kind: pause.kind,
             since: pause.since,
             reason: &pause.reason,
+            reason_code: &pause.reason_code,
             next_probe_at: pause.probe_at,
         }
     }

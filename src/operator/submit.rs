@@ -90,7 +90,7 @@ fn event_of(
     let id = copy_of.map(|of| edited::message_id(of, call));
     let event = ingest::submitted(call, source, settings.ingest(), garbage, clock, id.as_deref());
     match event.refused {
-        Some(reason) => Err(SubmitError::Refused(reason)),
+        Some(reason) => Err(SubmitError::Refused(reason.text)),
         None => Ok(event),
     }
 }

@@ -36,6 +36,7 @@ mod maintain;
 mod plans;
 mod queue;
 mod read;
+pub mod reasons;
 mod rows;
 mod store;
 #[cfg(test)]
@@ -102,9 +103,9 @@ use store::Store;
 use writer::{Held, Writer};
 
 /// The schema that this program writes: `PRAGMA user_version`, set by the newest migration.
-const SCHEMA: i64 = 17;
+const SCHEMA: i64 = 18;
 /// The oldest schema that this program migrates. Earlier ones are from versions that were never released.
-const OLDEST_SCHEMA: i64 = 17;
+const OLDEST_SCHEMA: i64 = 18;
 /// How many commands can wait for the writer. Beyond that, clients have to send again later.
 const QUEUE: usize = 4096;
 

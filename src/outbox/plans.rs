@@ -154,7 +154,8 @@ async fn a_page_is_read_by_the_index_of_what_it_lists() {
         ),
         (
             Selection {
-                group: Some("400 invalid: …".to_owned()),
+                states: vec![EventStatus::Dead],
+                code: Some("klaviyo_400_invalid".to_owned()),
                 ..Selection::default()
             },
             "event_dead_id",
@@ -183,7 +184,8 @@ async fn the_dead_are_selected_by_their_index_in_their_order() {
             ..Selection::default()
         },
         Selection {
-            group: Some("no …".to_owned()),
+            states: vec![EventStatus::Dead],
+            code: Some("no_email".to_owned()),
             ..Selection::default()
         },
     ] {

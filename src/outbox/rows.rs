@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::json;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
 
-use crate::model::{EventId, EventType, Family, Identifier, IdentifierKind, ImportJobId, NewEvent, Timestamp};
+use crate::model::{EventId, EventType, Family, Identifier, IdentifierKind, ImportJobId, NewEvent, Reason, Timestamp};
 use crate::outbox::intake::fingerprint::{fingerprint, other_id};
 use crate::outbox::queue::transition::{Import, PlannedDelivery, Settlement, Start};
 use crate::outbox::transaction::{Ticket, Transaction};
@@ -28,6 +30,7 @@ pub(super) struct EventRow<'a> {
     at_ms: i64,
     received_ms: i64,
     refused: Option<Cow<'a, str>>,
+    refused_code: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     traceparent: Option<&'a str>,
     identifiers: Vec<String>,
@@ -53,7 +56,8 @@ impl<'a> EventRow<'a> {
             order_id: optional(&event.order_id),
             at_ms: event.at.as_millis(),
             received_ms: event.received_at.as_millis(),
-            refused: optional(&event.refused),
+            refused: event.refused.as_ref().map(|reason| storable(&reason.text)),
+            refused_code: event.refused.as_ref().map(|reason| &*reason.code),
             traceparent: event.traceparent.as_deref(),
             identifiers: event.identifiers.iter().map(stored).collect(),
             generation: import.map(|_| IMPORTED_GENERATION),
@@ -64,9 +68,10 @@ impl<'a> EventRow<'a> {
 
     /// Gives the event an id of its own, because another call has its id. This makes it dead, unless it is refused for
     /// another reason already.
-    pub(super) fn becomes_another(&mut self, reason: &'a str) {
+    pub(super) fn becomes_another(&mut self, code: &'a str, reason: &'a str) {
         self.message_id = Cow::Owned(other_id(&self.message_id, self.fingerprint));
         self.refused.get_or_insert(Cow::Borrowed(reason));
+        self.refused_code.get_or_insert(code);
     }
 }
 
@@ -173,6 +178,7 @@ pub(super) struct PlanRow<'a> {
     /// Among the texts that are bound with the rows.
     request: Option<Place>,
     refused: Option<&'a str>,
+    refused_code: Option<&'a str>,
     warnings: Option<String>,
 }
 
@@ -191,7 +197,8 @@ impl<'a> PlanRow<'a> {
             event_key: delivery.event_key.as_deref(),
             list_id: delivery.list_id.as_deref(),
             request: delivery.request.as_deref().map(|request| texts.add(request)),
-            refused: delivery.refused.as_deref(),
+            refused: delivery.refused.as_ref().map(|reason| reason.text.as_str()),
+            refused_code: delivery.refused.as_ref().map(|reason| reason.code.as_ref()),
             warnings: (!delivery.warnings.is_empty()).then(|| delivery.warnings.join("\n")),
         }));
     }
@@ -251,6 +258,7 @@ pub(super) struct SettlementRow<'a> {
     profile_id: Option<&'a str>,
     status: &'static str,
     reason: Option<&'a str>,
+    reason_code: Option<&'a str>,
     request: Option<&'a str>,
     note: Option<&'a str>,
     counts: i32,
@@ -270,7 +278,8 @@ impl<'a> SettlementRow<'a> {
             request_id: outcome.request_id.as_deref(),
             profile_id: outcome.profile_id.as_deref(),
             status: settlement.status.word(),
-            reason: settlement.reason.as_deref(),
+            reason: settlement.reason.as_ref().map(|reason| reason.text.as_str()),
+            reason_code: settlement.reason.as_ref().map(|reason| reason.code.as_ref()),
             request: settlement.request.as_deref(),
             note: outcome.note.as_deref(),
             counts: i32::from(settlement.counts),
@@ -303,9 +312,16 @@ pub(super) struct FinishRow<'a> {
     pub(super) event_id: i64,
     pub(super) status: &'static str,
     pub(super) reason: Option<&'a str>,
+    pub(super) reason_code: Option<&'a str>,
     pub(super) copy_of: Option<i64>,
     pub(super) hold: i32,
     pub(super) now_ms: i64,
+}
+
+/// The reason in two columns of a row: its text and its code.
+pub(super) fn reason(row: &SqliteRow, text: &str, code: &str) -> Result<Option<Reason>, sqlx::Error> {
+    let (text, code): (Option<String>, Option<String>) = (row.try_get(text)?, row.try_get(code)?);
+    Ok(text.zip(code).map(|(text, code)| Reason::new(code, text)))
 }
 
 /// Event numbers as a JSON array.

@@ -5,9 +5,9 @@
 //! requeued in the outbox, behind the events that are due already.
 
 use crate::klaviyo::bulk::BulkItem;
-use crate::model::{DeliveryId, DeliveryKind, DeliveryStatus, EventId, Outcome, Timestamp};
+use crate::model::{DeliveryId, DeliveryKind, DeliveryStatus, EventId, Outcome, OutcomeKind, Timestamp};
 use crate::outbox::{BODIES, ClaimedEvent, Copied, Next, Settlement, StoredDelivery};
-use crate::scheduler::policy::Decision;
+use crate::scheduler::policy::{Decision, reason_of};
 
 use super::context::{Context, End, request_id};
 use super::deaths::Refusal;
@@ -242,14 +242,14 @@ impl ActiveEvent {
             let end = self.copy_of().map_or(End::Delivered, End::Copy);
             return context.finish(&self.event, end);
         };
-        let words = first.reason.as_deref().unwrap_or("no reason was given");
-        let reason = match (refused.len(), deliveries.len()) {
-            (1, 1) => with_list(words, first),
-            (refused, all) => {
-                let first = with_list(words, first);
-                format!("{refused} of {all} requests refused; the first: {first}")
-            }
+        let unknown = || reason_of(&Outcome::of(OutcomeKind::Refused));
+        let reason = first.reason.clone().unwrap_or_else(unknown);
+        let text = with_list(&reason.text, first);
+        let text = match (refused.len(), deliveries.len()) {
+            (1, 1) => text,
+            (refused, all) => format!("{refused} of {all} requests refused; the first: {text}"),
         };
+        let reason = reason.with_text(text);
         let refusal = self.refusal.clone().unwrap_or_default();
         context.finish(&self.event, End::Refused(first.kind, reason, refusal))
     }

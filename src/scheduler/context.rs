@@ -12,11 +12,11 @@ use crate::config::{DeliveryConfig, MappingConfig, SecretOrigin};
 use crate::delivery::Sender;
 use crate::metrics::Instruments;
 use crate::model::{
-    AfterDead, DeliveryKind, EventId, EventStatus, EventType, ImportJobId, Outcome, SourceRules, Timestamp,
+    AfterDead, DeliveryKind, EventId, EventStatus, EventType, ImportJobId, Outcome, Reason, SourceRules, Timestamp,
 };
 use crate::outbox::{Begun, ClaimedEvent, Next, Queue, Start, Transition, WriteError};
 
-use crate::scheduler::policy::longest_wait;
+use crate::scheduler::policy::{Cause, longest_wait};
 
 use super::counters;
 use super::deaths::{DeadLog, Refusal};
@@ -75,11 +75,11 @@ pub(super) enum End {
     /// All its requests were delivered before, for this event.
     Copy(EventId),
     /// It owes no request.
-    Skipped(String),
+    Skipped(Reason),
     /// It cannot be mapped, or is not allowed.
-    Dead(String),
+    Dead(Reason),
     /// A request was refused: the kind of the first refused request, the reason and the refusal.
-    Refused(DeliveryKind, String, Refusal),
+    Refused(DeliveryKind, Reason, Refusal),
 }
 
 /// What is known, when a request is sent, about the cause of its possible failure.
@@ -233,7 +233,7 @@ impl Context {
         };
         let (status, reason, refused) = match end {
             End::Delivered => (EventStatus::Delivered, None, None),
-            End::Copy(first) => (EventStatus::Skipped, Some(copy_reason(first)), None),
+            End::Copy(first) => (EventStatus::Skipped, Some(Reason::from(&Cause::Copy(first))), None),
             End::Skipped(reason) => (EventStatus::Skipped, Some(reason), None),
             End::Dead(reason) => (EventStatus::Dead, Some(reason), None),
             End::Refused(kind, reason, refusal) => (EventStatus::Dead, Some(reason), Some((kind, refusal))),
@@ -261,11 +261,6 @@ impl Context {
         let after = self.settings.policy.after_dead_of(kind, event.name.as_deref());
         after == AfterDead::Hold
     }
-}
-
-/// Why a copy is skipped.
-fn copy_reason(first: EventId) -> String {
-    format!("a copy of event {first}: that one was delivered with the same `$event_id` for the same person")
 }
 
 /// Whether a step is progress for its event: an answer, or an end.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing::Instrument as _;
 
-use crate::model::{DeliveryStatus, EventId, SourceRules, Timestamp};
+use crate::model::{DeliveryStatus, EventId, Reason, SourceRules, Timestamp};
 use crate::outbox::{ClaimedEvent, Next, NextDue, PlannedDelivery, ReadError, StoredDelivery, Transition};
 
 use crate::telemetry;
@@ -14,7 +14,8 @@ use super::active::ActiveEvent;
 use super::context::{Context, End, WriteGaveUp, error_chain};
 use super::counters;
 use super::plan::{Envelopes, Plan, Settings, plan};
-use super::reading::{self, DAMAGED, Read};
+use super::policy::Cause;
+use super::reading::{self, Read};
 
 /// Events claimed in one intake, so that mapping does not delay other work for long.
 const AT_ONCE: usize = 500;
@@ -200,8 +201,8 @@ impl MappedEvents {
                 Plan::Skip(reason) => {
                     self.ended.push(context.finish(&event, End::Skipped(reason)));
                 }
-                Plan::Dead(reason) => {
-                    self.ended.push(context.finish(&event, End::Dead(reason)));
+                Plan::Dead(cause) => {
+                    self.ended.push(context.finish(&event, End::Dead(Reason::from(&cause))));
                 }
             }
         }
@@ -256,7 +257,7 @@ async fn map(context: &Context, event: &ClaimedEvent, envelopes: &mut Envelopes)
             Ok(former) => former,
             Err(error) if error.is_damage() => {
                 reading::damaged(context, 1).await;
-                return Ok(Plan::Dead(DAMAGED.to_owned()));
+                return Ok(Plan::Dead(Cause::Damaged));
             }
             Err(error) => {
                 tracing::error!(error = %error_chain(&error), "failed to read what was sent before");
@@ -272,7 +273,7 @@ async fn map(context: &Context, event: &ClaimedEvent, envelopes: &mut Envelopes)
     let mapped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| plan(event, envelopes, &settings)));
     Ok(mapped.unwrap_or_else(|_| {
         tracing::error!(event = %event.id, "failed to map an event; it is dead, please report this");
-        Plan::Dead("klaviyo-relay failed on it, which is a bug; replay it after an update".to_owned())
+        Plan::Dead(Cause::Bug)
     }))
 }
 

@@ -7,8 +7,9 @@ use std::time::Duration;
 use crate::clock;
 use crate::config::MappingConfig;
 use crate::mapper::{self, Input, Mapped, Planned};
-use crate::model::{DeliveryKind, EventType, NewEvent, Right, Side, SourceRules, Timestamp};
+use crate::model::{DeliveryKind, EventType, NewEvent, Reason, Right, Side, SourceRules, Timestamp};
 use crate::outbox::{ClaimedEvent, PlannedDelivery};
+use crate::scheduler::policy::Cause;
 use crate::segment::{self, Call, CallError, Envelope};
 
 /// The result of mapping an event.
@@ -16,14 +17,10 @@ pub(super) enum Plan {
     /// It owes these requests, in order; at least one.
     Owes(Vec<PlannedDelivery>),
     /// It owes nothing, and why.
-    Skip(String),
+    Skip(Reason),
     /// It cannot be mapped, or is not allowed, and why.
-    Dead(String),
+    Dead(Cause),
 }
-
-/// Why a delete call of a source that may not delete is dead.
-const MAY_NOT_DELETE: &str =
-    "delete_not_allowed: its source may not delete people; see `allow` under [[ingest.sources]]";
 
 /// How a stored event is mapped.
 pub(super) struct Settings<'a> {
@@ -40,7 +37,7 @@ pub(super) struct Settings<'a> {
 pub(super) fn plan(event: &ClaimedEvent, envelopes: &mut Envelopes, settings: &Settings<'_>) -> Plan {
     let call = match call_of(event, envelopes) {
         Ok(call) => call,
-        Err(error) => return Plan::Dead(super::context::error_chain(&error)),
+        Err(error) => return Plan::Dead(Cause::Unreadable(super::context::error_chain(&error))),
     };
     let side = settings.rules.side.unwrap_or_else(|| call.side());
     let (at, received_at) = times(event, &call, settings.now);
@@ -56,11 +53,11 @@ pub(super) fn plan(event: &ClaimedEvent, envelopes: &mut Envelopes, settings: &S
     };
     // Ingest already refuses these calls; a replay does not give the source a right that it does not have.
     if call.kind == EventType::Delete && !input.rights.may(Right::Delete) {
-        return Plan::Dead(MAY_NOT_DELETE.to_owned());
+        return Plan::Dead(Cause::DeleteNotAllowed);
     }
     let planned = match mapper::map(&input, settings.mapping) {
         Mapped::Requests(planned) => planned,
-        Mapped::Skipped(skip) => return Plan::Skip(skip.to_string()),
+        Mapped::Skipped(skip) => return Plan::Skip(Reason::from(&skip)),
     };
     Plan::of(planned.into_iter().map(owed_by).collect(), event, at, settings)
 }
@@ -112,8 +109,7 @@ impl Plan {
     ) -> Self {
         leave_out_old_consent(&mut owed, event, at, settings);
         if owed.is_empty() {
-            let reason = "neither a replay nor an import subscribes people anew; see `replay --consent`";
-            return Self::Skip(reason.to_owned());
+            return Self::Skip(Reason::from(&Cause::OldConsent));
         }
         Self::Owes(owed)
     }
@@ -133,7 +129,7 @@ fn owed_by(planned: Planned) -> PlannedDelivery {
         event_key: request.event_key().map(str::to_owned),
         list_id: request.list_id().map(str::to_owned),
         request: body,
-        refused: refused.as_ref().map(ToString::to_string),
+        refused: refused.as_ref().map(Reason::from),
         warnings: warnings.iter().map(ToString::to_string).collect(),
     }
 }

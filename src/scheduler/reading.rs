@@ -1,18 +1,15 @@
 //! Reads claimed events. Where the outbox's file is damaged they are read one by one, so that an unreadable event
 //! affects no other.
 
-use crate::model::{EventId, EventStatus};
+use crate::model::{EventId, EventStatus, Reason};
 use crate::outbox::{ClaimedEvent, Next, ReadError};
 
 use super::context::{Context, WriteGaveUp, error_chain};
+use super::policy::Cause;
 
 /// Events that share one database page, or a few. When more than this many cannot be read, and no event of the same
 /// batch can, the cause is not a damaged page.
 const FEW: usize = 20;
-/// Why an event is dead that cannot be read.
-pub(super) const DAMAGED: &str = "the outbox's file is damaged where this event is stored, and it cannot be read";
-/// Why an event is dead whose payload was erased.
-const ERASED: &str = "its payload was erased before it was sent";
 
 /// Claimed events.
 pub(super) struct Read {
@@ -38,7 +35,12 @@ pub(super) async fn claimed(context: &Context, ids: &[EventId]) -> Result<Read, 
     let gone = ids.iter().filter(|id| !events.iter().any(|event| event.id == **id));
     let ended = gone.map(|id| {
         let is_unreadable = unreadable.contains(id);
-        dead(context, *id, if is_unreadable { DAMAGED } else { ERASED })
+        let cause = if is_unreadable {
+            Cause::Damaged
+        } else {
+            Cause::PayloadErased
+        };
+        dead(context, *id, &cause)
     });
     Ok(Read {
         ended: ended.collect(),
@@ -85,11 +87,11 @@ fn failed(error: &ReadError) -> WriteGaveUp {
     WriteGaveUp
 }
 
-fn dead(context: &Context, event: EventId, reason: &str) -> Next {
+fn dead(context: &Context, event: EventId, cause: &Cause) -> Next {
     Next::Complete {
         event,
         status: EventStatus::Dead,
-        reason: Some(reason.to_owned()),
+        reason: Some(Reason::from(cause)),
         copy_of: None,
         hold: false,
         erase: false,

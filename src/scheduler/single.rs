@@ -5,9 +5,9 @@ use std::time::Duration;
 use tracing::{Instrument as _, Span, field};
 
 use crate::klaviyo;
-use crate::model::{DeliveryKind, DeliveryStatus, Outcome, OutcomeKind};
+use crate::model::{DeliveryKind, DeliveryStatus, Outcome, OutcomeKind, Reason};
 use crate::outbox::{Begun, Next, Settlement, Start, StoredDelivery, Transition};
-use crate::scheduler::policy::{Action, AttemptContext, decide, not_resent};
+use crate::scheduler::policy::{Action, AttemptContext, Cause, decide, not_resent};
 
 use crate::telemetry;
 
@@ -47,7 +47,7 @@ async fn attempt(
 ) -> Result<Attempted, WriteGaveUp> {
     let body = match body(context, active) {
         Ok(body) => body,
-        Err(reason) => return refuse(context, active, reason).await,
+        Err(cause) => return refuse(context, active, Reason::from(&cause)).await,
     };
     let delivery = active.delivery();
     let route = klaviyo::route(delivery.kind, delivery.list_id.as_deref());
@@ -172,12 +172,12 @@ fn smaller(outcome: &Outcome, body: &str) -> Option<(String, String)> {
 
 /// The body to send: the stored one, or one that names the profile by the id in the answer to its import. The error is
 /// the reason why nothing is sent.
-fn body(context: &Context, active: &ActiveEvent) -> Result<String, String> {
+fn body(context: &Context, active: &ActiveEvent) -> Result<String, Cause> {
     let delivery = active.delivery();
     if delivery.status == DeliveryStatus::Unknown
         && let Some(why) = not_resent(delivery.kind, &context.settings.policy)
     {
-        return Err(why.to_owned());
+        return Err(why);
     }
     if let Some(frozen) = &active.delivery().request {
         return Ok(frozen.clone());
@@ -186,11 +186,11 @@ fn body(context: &Context, active: &ActiveEvent) -> Result<String, String> {
     let profile = active.event.deliveries.iter().find(is_profile);
     let id = profile.and_then(|profile| profile.profile_id.as_deref());
     id.and_then(|id| klaviyo::body_for_profile(delivery.kind, id))
-        .ok_or_else(|| "the profile was not accepted, so there is no profile id to name it by".to_owned())
+        .ok_or(Cause::NoProfile)
 }
 
 /// Settles a delivery that cannot be sent.
-async fn refuse(context: &Context, active: &mut ActiveEvent, reason: String) -> Result<Attempted, WriteGaveUp> {
+async fn refuse(context: &Context, active: &mut ActiveEvent, reason: Reason) -> Result<Attempted, WriteGaveUp> {
     let settlement = Settlement {
         delivery: active.delivery().id,
         attempt: 0,

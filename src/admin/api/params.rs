@@ -50,7 +50,7 @@ pub struct Filter {
     #[serde(default, deserialize_with = "given")]
     reason: Option<String>,
     #[serde(default, deserialize_with = "given")]
-    group: Option<String>,
+    code: Option<String>,
 }
 
 /// The query of the event list: the filters and the position of the page.
@@ -69,7 +69,7 @@ struct ListQuery {
     until: Option<String>,
     sent_to: Option<String>,
     reason: Option<String>,
-    group: Option<String>,
+    code: Option<String>,
     find: Option<String>,
     before: Option<i64>,
     limit: Option<u32>,
@@ -115,7 +115,7 @@ impl Filter {
             until: time("until", self.until.as_deref(), now)?,
             sent_to: word("sent_to", self.sent_to)?,
             reason: word("reason", self.reason)?,
-            group: word("group", self.group)?,
+            code: word("code", self.code)?,
         })
     }
 }
@@ -139,7 +139,7 @@ pub fn listed(uri: &Uri, now: Timestamp) -> Result<Listed, Refusal> {
         until: time("until", query.until.as_deref(), now)?,
         sent_to: word("sent_to", query.sent_to)?,
         reason: word("reason", query.reason)?,
-        group: word("group", query.group)?,
+        code: word("code", query.code)?,
     };
     if filter.names_nobody() {
         return Err(Refusal::nobody());

@@ -115,9 +115,9 @@ impl Reading {
     fn judge(&self, line: &Line, bytes: &[u8], lines: &Lines, batch: &mut Batch) {
         let unreadable = match self.events(line, bytes, lines) {
             Ok(events) => {
-                let refused = events.iter().find_map(|event| event.refused.clone());
+                let refused = events.iter().find_map(|event| event.refused.as_ref());
                 if let Some(what) = refused {
-                    let problem = self.problem(lines.number(), what);
+                    let problem = self.problem(lines.number(), what.text.clone());
                     if self.strict {
                         batch.stopped = Some(problem);
                         return;

@@ -20,7 +20,7 @@ const REDRAW: Duration = Duration::from_secs(2);
 /// Show the state of everything: what comes in and goes out, what waits how long, who is blocked, what is dead and why
 ///
 /// Looks at what is newest and what waits, so it takes about as long for a million events as for a thousand; `audit`
-/// counts them all. Dead events are grouped by the words of their reason: ids, numbers and addresses are shown as `…`.
+/// counts them all. Dead events are grouped by the code of their reason, with the reason of the newest as an example.
 /// Subscriptions that were sent and never answered are counted too: Klaviyo may have accepted them.
 ///
 /// Example: klaviyo-relay status --watch

@@ -311,7 +311,7 @@ fn dead(screen: &mut Screen, status: &Status) {
     for group in &status.dead {
         screen.put(format_args!("  "));
         screen.toned(Tone::Bad, format_args!("{:>8}", group.count));
-        screen.line(format_args!("  {}", short(&group.reason)));
+        screen.line(format_args!("  {}", group.code));
         let (sample, example) = (group.sample, short(&masked_text(&group.example)));
         screen.line(format_args!("            event {sample}: {example}"));
     }

@@ -1,9 +1,8 @@
-//! The page of dead letters: the dead events by reason, and the actions for each group.
+//! The page of dead letters: the dead events by the code of their reason, and the actions for each group.
 //!
-//! It promises that each link selects exactly its group: the group's text is the filter. This page changes nothing; the
+//! It promises that each link selects exactly its group: the group's code is the filter. This page changes nothing; the
 //! page behind a link first shows what it will do.
 
-mod hints;
 mod trend;
 
 use std::collections::{BTreeMap, HashMap};
@@ -16,7 +15,7 @@ use super::frame::Section;
 use super::request::{Answer, PageRequest};
 use super::urls::address;
 use crate::model::EventId;
-use crate::operator::{DeadGroup, DeadGroups};
+use crate::operator::{DISCARDED, DeadGroup, DeadGroups, advice};
 
 /// The maximum number of groups that are read, so that all of them can be counted.
 const READ: u32 = 10_000;
@@ -27,7 +26,7 @@ const SHOWN: usize = 100;
 pub(super) async fn page(Extension(request): Extension<PageRequest>) -> Answer {
     let mut groups = request.admin.outbox.dead_groups(READ).await?;
     // The newest failures come first, because the operator looks for those; discarded events come last.
-    let place = |group: &DeadGroup| (group.words == DISCARDED, std::cmp::Reverse(group.last));
+    let place = |group: &DeadGroup| (group.code == DISCARDED, std::cmp::Reverse(group.last));
     groups.groups.sort_by_key(place);
     let shown = groups.groups.iter().take(SHOWN);
     let newest: Vec<EventId> = shown.flat_map(|group| &group.newest).copied().collect();
@@ -55,9 +54,6 @@ fn nothing() -> Markup {
         },
     )
 }
-
-/// The reason of events that an operator discarded: they cannot be discarded again.
-const DISCARDED: &str = "discarded by an operator";
 
 fn total(groups: &DeadGroups) -> Markup {
     let dead: i64 = groups.groups.iter().map(|group| group.count).sum();
@@ -97,22 +93,24 @@ fn left_out(groups: &DeadGroups) -> Markup {
 }
 
 fn one(request: &PageRequest, at: usize, group: &DeadGroup, libraries: &HashMap<EventId, String>) -> Markup {
-    let links = Links::of(&group.words);
+    let links = Links::of(&group.code);
+    let advice = advice(&group.code);
     let events = format::counted(group.count, "event");
     let heading = format!("group-{at}");
     html! {
         section.card.group aria-labelledby=(heading) {
-            h2 id=(heading) { (request.masked(&group.words)) }
-            @if group.example != group.words { p.why { (request.masked(&group.example)) } }
+            h2 id=(heading) { code { (group.code) } }
+            p.why { (request.masked(&group.example)) }
             (facts(request, group, libraries))
             (trend::drawing(&group.hours, request.now))
-            @if let Some(hint) = hints::hint(&group.words) {
-                p.todo { strong { "What to do: " } (hint) }
+            @if let Some(advice) = advice {
+                p.todo { strong { "What to do: " } (advice.todo) }
             }
             div.actions {
                 a.button.go href=(links.replay) { "Replay " (events) " …" }
-                @if group.words != DISCARDED { a.button.danger href=(links.discard) { "Discard …" } }
-                @if hints::is_of_the_call(&group.words) {
+                // They cannot be discarded again.
+                @if group.code != DISCARDED { a.button.danger href=(links.discard) { "Discard …" } }
+                @if advice.is_some_and(|advice| advice.call) {
                     a.button href={ "/try?event=" (group.sample) } { "Edit a copy of event " (group.sample) }
                 }
                 a.button href=(links.see) { "See " (if group.count == 1 { "it" } else { "them" }) }
@@ -182,41 +180,19 @@ struct Links {
 }
 
 impl Links {
-    fn of(words: &str) -> Self {
-        let change = |change| address("/change", &[("do", change), ("group", words), ("back", "/dead")]);
+    fn of(code: &str) -> Self {
+        let dead = [("status", "dead"), ("code", code)];
+        let change = |change| {
+            address(
+                "/change",
+                &[&[("do", change)], &dead[..], &[("back", "/dead")]].concat(),
+            )
+        };
         Self {
-            see: address("/events", &[("status", "dead"), ("group", words)]),
+            see: address("/events", &dead),
             replay: change("replay"),
             discard: change("discard"),
-            export: address("/export", &[("group", words)]),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_link_gives_back_the_very_words_it_was_made_of() {
-        for words in [
-            "…: invalid: Invalid input. \"…\" & '…' (/data/a)",
-            "a=b&status=pending#x?y",
-            "line\nand line\r\n\ttab + plus %41 *?[x]",
-            "<script>alert(\"…\")</script>",
-            "",
-        ] {
-            let links = Links::of(words);
-            for link in [&links.see, &links.replay, &links.discard, &links.export] {
-                let (_, query) = link.split_once('?').unwrap();
-                let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap();
-                let group: Vec<&str> = pairs
-                    .iter()
-                    .filter_map(|(name, value)| (name == "group").then_some(&**value))
-                    .collect();
-                assert_eq!(group, [words], "{link}");
-                assert!(!link.contains(['"', '<', '\n', '#']), "{link}");
-            }
+            export: address("/export", &dead),
         }
     }
 }

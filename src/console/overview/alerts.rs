@@ -144,6 +144,7 @@ fn paused(data: &OverviewData, pause: &Pause) -> Alert {
         kind,
         since,
         reason,
+        reason_code: _,
         probe_at,
     } = pause;
     let family = family.map(|family| family.word().replace('_', " "));

@@ -33,7 +33,7 @@ fn a_call_is_read_unchanged() {
     };
     assert_eq!((&*event.payload, &*event.source), (line, "shop"));
     assert_eq!((event.kind, &*event.message_id), (Some(EventType::Identify), "made"));
-    assert_eq!((event.received_at, event.refused.as_deref()), (now(), None));
+    assert_eq!((event.received_at, &event.refused), (now(), &None));
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn json_that_is_no_call_is_dead_and_a_line_that_is_not_json_is_an_error() {
 fn a_call_with_an_unreadable_time_is_not_dated_to_its_import() {
     let refused = |times: &Value| read(&with(times).to_string()).unwrap().remove(0).refused;
     let unreadable = json!({"timestamp": "01/05/2026 10:00"});
-    assert!(refused(&unreadable).unwrap().starts_with("time_unreadable: "));
+    assert!(refused(&unreadable).unwrap().code == "time_unreadable");
     for dated in [
         json!({"timestamp": "01/05/2026 10:00", "receivedAt": "2026-01-05T10:00:00Z"}),
         json!({"timestamp": "01/05/2026 10:00", "originalTimestamp": "2026-01-05T10:00:00Z"}),

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use sqlx::Row as _;
 
+use crate::outbox::reasons;
 use crate::outbox::rows::{self, EventRow};
 use crate::outbox::transaction::Transaction;
 
@@ -57,7 +58,7 @@ pub(in crate::outbox) async fn messages(
     let mut others = false;
     for (place, row) in rows.iter_mut().enumerate() {
         if taken.get(&place) == Some(&false) {
-            row.becomes_another(REUSED);
+            row.becomes_another(reasons::REUSED, REUSED);
             arrivals[place] = Arrival::Other;
             others = true;
         }
@@ -136,7 +137,7 @@ mod tests {
         ] {
             assert_eq!(outbox.intake().append(events).await.unwrap(), expected);
         }
-        let dead = "SELECT count(*) FROM event WHERE status = 'dead' AND reason GLOB 'message_id_reused: *'";
+        let dead = "SELECT count(*) FROM event WHERE status = 'dead' AND reason_code = 'message_id_reused'";
         assert_eq!(count(&outbox, dead).await, 3);
         let ids = "SELECT count(DISTINCT message_id) FROM event WHERE message_id = 'm' OR message_id GLOB 'm#*'";
         assert_eq!(count(&outbox, ids).await, 4);

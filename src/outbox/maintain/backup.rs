@@ -16,6 +16,7 @@ use crate::outbox::error::OpenError;
 use crate::outbox::file::create::{beside, private};
 use crate::outbox::file::{connect, disk, identity, lock, owner};
 use crate::outbox::queue::import_job;
+use crate::outbox::reasons;
 use crate::outbox::transaction::{BEGIN, COMMIT};
 
 /// The reason of the held events of a restored outbox.
@@ -149,8 +150,9 @@ async fn prepare(config: &OutboxConfig, fresh: &Path, now: Timestamp) -> Result<
 async fn hold_all(connection: &mut SqliteConnection, now: Timestamp) -> Result<u64, sqlx::Error> {
     sqlx::query(BEGIN).execute(&mut *connection).await?;
     import_job::give_up(connection, now).await?;
-    let held = sqlx::query("UPDATE event SET status = 'held', reason = ?1 WHERE status = 'pending'")
+    let held = sqlx::query("UPDATE event SET status = 'held', reason = ?1, reason_code = ?2 WHERE status = 'pending'")
         .bind(RESTORED)
+        .bind(reasons::RESTORED)
         .execute(&mut *connection)
         .await?;
     sqlx::query(COMMIT).execute(connection).await?;

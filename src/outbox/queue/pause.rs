@@ -29,6 +29,8 @@ pub struct Pause {
     pub since: Timestamp,
     /// Klaviyo's error message, and what to do.
     pub reason: String,
+    /// The code of that reason.
+    pub reason_code: String,
     /// The time of the next attempt.
     pub probe_at: Timestamp,
 }
@@ -44,6 +46,8 @@ pub struct FailingAlone {
     pub failures: i64,
     /// The result of the last attempt.
     pub reason: Option<String>,
+    /// The code of that result.
+    pub reason_code: Option<String>,
     /// The time of the next attempt.
     pub next_attempt_at: Timestamp,
 }
@@ -74,7 +78,7 @@ impl Reader {
     pub async fn pauses(&self) -> Result<Vec<Pause>, ReadError> {
         let failed = || ReadError::of("what is paused");
         let rows = sqlx::query(
-            "SELECT scope, kind, since_ms, reason, probe_ms FROM pause ORDER BY scope <> 'account', since_ms",
+            "SELECT scope, kind, since_ms, reason, reason_code, probe_ms FROM pause ORDER BY scope <> 'account', since_ms",
         )
         .fetch_all(&self.store.readers)
         .await
@@ -109,7 +113,7 @@ impl Reader {
 }
 
 pub(in crate::outbox) const FAILING: &str = "
-    SELECT d.event_id, d.kind, d.failures, d.reason, e.run_after_ms
+    SELECT d.event_id, d.kind, d.failures, d.reason, d.reason_code, e.run_after_ms
     FROM delivery AS d JOIN event AS e ON e.id = d.event_id AND e.generation = d.generation
     WHERE d.failures >= 3 AND d.status IN ('pending', 'unknown') AND e.status = 'pending'
     ORDER BY d.failures DESC LIMIT ?1";
@@ -121,6 +125,7 @@ fn pause_of(row: &SqliteRow) -> Result<Pause, sqlx::Error> {
         kind: word(row, "kind", PauseKind::from_word)?,
         since: Timestamp::from_millis(row.try_get("since_ms")?),
         reason: row.try_get("reason")?,
+        reason_code: row.try_get("reason_code")?,
         probe_at: Timestamp::from_millis(row.try_get("probe_ms")?),
     })
 }
@@ -131,6 +136,7 @@ fn failing_of(row: &SqliteRow) -> Result<FailingAlone, sqlx::Error> {
         kind: word(row, "kind", DeliveryKind::from_word)?,
         failures: row.try_get("failures")?,
         reason: row.try_get("reason")?,
+        reason_code: row.try_get("reason_code")?,
         next_attempt_at: Timestamp::from_millis(row.try_get("run_after_ms")?),
     })
 }
@@ -139,14 +145,17 @@ fn failing_of(row: &SqliteRow) -> Result<FailingAlone, sqlx::Error> {
 async fn write(connection: &mut SqliteConnection, pauses: &[Pause]) -> Result<(), sqlx::Error> {
     sqlx::query("DELETE FROM pause").execute(&mut *connection).await?;
     for pause in pauses {
-        sqlx::query("INSERT INTO pause (scope, kind, since_ms, reason, probe_ms) VALUES (?1, ?2, ?3, ?4, ?5)")
-            .bind(pause.scope())
-            .bind(pause.kind.word())
-            .bind(pause.since.as_millis())
-            .bind(&pause.reason)
-            .bind(pause.probe_at.as_millis())
-            .execute(&mut *connection)
-            .await?;
+        sqlx::query(
+            "INSERT INTO pause (scope, kind, since_ms, reason, reason_code, probe_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )
+        .bind(pause.scope())
+        .bind(pause.kind.word())
+        .bind(pause.since.as_millis())
+        .bind(&pause.reason)
+        .bind(&pause.reason_code)
+        .bind(pause.probe_at.as_millis())
+        .execute(&mut *connection)
+        .await?;
     }
     Ok(())
 }

@@ -58,14 +58,15 @@ fn join<'a>(transition: &'a Transition, group: &mut Group<'a>) {
                 group.deletions.push(Deletion {
                     event: *event,
                     status: *status,
-                    reason: reason.as_deref(),
+                    reason: reason.as_ref(),
                     now: *now,
                 });
             }
             group.finishes.push(FinishRow {
                 event_id: event.0,
                 status: status.word(),
-                reason: reason.as_deref(),
+                reason: reason.as_ref().map(|reason| reason.text.as_str()),
+                reason_code: reason.as_ref().map(|reason| reason.code.as_ref()),
                 copy_of: copy_of.map(|of| of.0),
                 hold: i32::from(*hold),
                 now_ms: now.as_millis(),

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::model::{DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventStatus, Family, Outcome, Timestamp};
+use crate::model::{
+    DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventStatus, Family, Outcome, Reason, Timestamp,
+};
 
 /// A request that has to be sent for an event, as mapped.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +20,7 @@ pub struct PlannedDelivery {
     /// The body, which is frozen from now on; `None` if it depends on the answer to an earlier request.
     pub request: Option<String>,
     /// Why it is never sent; `None` if it is to be sent.
-    pub refused: Option<String>,
+    pub refused: Option<Reason>,
     /// Warnings of the mapper, for example about values that Klaviyo accepts and then ignores.
     pub warnings: Vec<String>,
 }
@@ -72,7 +74,7 @@ pub struct Settlement {
     /// The new status of the delivery.
     pub status: DeliveryStatus,
     /// The reason, if it is not delivered.
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
     /// A new body, if the answer makes one necessary (409).
     pub request: Option<String>,
     /// Whether the attempt counts against `max_attempts`.
@@ -113,7 +115,7 @@ pub enum Next {
         /// The final status.
         status: EventStatus,
         /// The reason, if it was not delivered.
-        reason: Option<String>,
+        reason: Option<Reason>,
         /// The event of which it is a copy.
         copy_of: Option<EventId>,
         /// The events behind it stay blocked until an operator replays or discards it.
@@ -183,6 +185,6 @@ pub struct Replay {
 pub(in crate::outbox) struct Deletion<'a> {
     pub(in crate::outbox) event: EventId,
     pub(in crate::outbox) status: EventStatus,
-    pub(in crate::outbox) reason: Option<&'a str>,
+    pub(in crate::outbox) reason: Option<&'a Reason>,
     pub(in crate::outbox) now: Timestamp,
 }

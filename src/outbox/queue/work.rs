@@ -8,7 +8,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::transition::{PlannedDelivery, Replay};
-use crate::model::{DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventType, Timestamp};
+use crate::model::{DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventType, Reason, Timestamp};
 use crate::outbox::error::ReadError;
 use crate::outbox::handles::{Queue, Reader};
 use crate::outbox::rows;
@@ -59,7 +59,7 @@ pub struct StoredDelivery {
     /// Its status.
     pub status: DeliveryStatus,
     /// The reason, if it is not delivered.
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
     /// The number of attempts that count against `max_attempts`.
     pub tries: u32,
     /// The number of failed attempts, also those that do not count.
@@ -84,7 +84,7 @@ pub(in crate::outbox) const EVENTS: &str = "
     ORDER BY j.key";
 
 pub(in crate::outbox) const DELIVERIES: &str = "
-    SELECT d.event_id, d.id, d.kind, d.list_id, d.status, d.reason, d.tries, d.failures, d.profile_id, d.copy_of,
+    SELECT d.event_id, d.id, d.kind, d.list_id, d.status, d.reason, d.reason_code, d.tries, d.failures, d.profile_id, d.copy_of,
            iif(sum(d.status IN ('pending', 'unknown')) OVER (PARTITION BY d.event_id ORDER BY d.position) <= ?2,
                d.request, NULL) AS request
     FROM json_each(?1) AS j JOIN event AS e ON e.id = j.value
@@ -94,7 +94,7 @@ pub(in crate::outbox) const DELIVERIES: &str = "
 const FORMER: &str = "
     SELECT d.kind, d.metric, d.event_key, d.list_id, d.request, d.warnings,
            iif(d.status = 'rejected' AND NOT EXISTS (SELECT 1 FROM attempt AS a WHERE a.delivery_id = d.id),
-               d.reason, NULL) AS refused
+               d.reason, NULL) AS refused, d.reason_code
     FROM event AS e JOIN delivery AS d ON d.event_id = e.id
      AND d.generation = (SELECT max(f.generation) FROM delivery AS f WHERE f.event_id = e.id AND f.generation < e.generation)
     WHERE e.id = ?1 ORDER BY d.position";
@@ -238,7 +238,7 @@ fn planned_of(row: &SqliteRow) -> Result<PlannedDelivery, sqlx::Error> {
         event_key: row.try_get("event_key")?,
         list_id: row.try_get("list_id")?,
         request: row.try_get("request")?,
-        refused: row.try_get("refused")?,
+        refused: rows::reason(row, "refused", "reason_code")?,
         warnings: warnings
             .map(|lines| lines.lines().map(str::to_owned).collect())
             .unwrap_or_default(),
@@ -251,7 +251,7 @@ fn delivery_of(row: &SqliteRow) -> Result<StoredDelivery, sqlx::Error> {
         kind: word(row, "kind", DeliveryKind::from_word)?,
         list_id: row.try_get("list_id")?,
         status: word(row, "status", DeliveryStatus::from_word)?,
-        reason: row.try_get("reason")?,
+        reason: rows::reason(row, "reason", "reason_code")?,
         tries: row.try_get("tries")?,
         failures: row.try_get("failures")?,
         request: row.try_get("request")?,

@@ -35,6 +35,8 @@ pub struct EventReport {
     pub status: EventStatus,
     /// The reason for its state.
     pub reason: Option<String>,
+    /// The code of that reason.
+    pub reason_code: Option<String>,
     /// How many of its requests were delivered.
     pub delivered: i64,
     /// How many attempts were made.
@@ -94,6 +96,8 @@ pub struct DeliveryReport {
     pub status: DeliveryStatus,
     /// The reason for its state.
     pub reason: Option<String>,
+    /// The code of that reason.
+    pub reason_code: Option<String>,
     /// The status of the last answer.
     pub http_status: Option<i64>,
     /// When it was delivered.

@@ -3,7 +3,7 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::select::{Selection, is_wanted, selected};
+use super::select::{Selection, selected};
 use crate::model::{EventId, Timestamp};
 use crate::outbox::error::ReadError;
 use crate::outbox::handles::Reader;
@@ -30,6 +30,8 @@ pub struct ExportedEvent {
     pub status: String,
     /// The reason for its status.
     pub reason: Option<String>,
+    /// The code of that reason.
+    pub reason_code: Option<String>,
     /// The call as received.
     pub payload: String,
     /// What its batch has around its calls.
@@ -45,26 +47,11 @@ impl Reader {
             kept: true,
             ..selection.clone()
         };
-        let wanted = selection.wanted();
-        let mut after = after;
-        loop {
-            let mut query = selected(WHAT, &kept);
-            query.push(" AND e.id > ").push_bind(after.0);
-            query.push(" ORDER BY e.id LIMIT ").push_bind(PAGE);
-            let rows = query.build().fetch_all(&self.store.readers).await;
-            let rows = rows.map_err(failed())?;
-            let events = rows.iter().map(event).collect::<Result<_, _>>();
-            let mut events: Vec<ExportedEvent> = events.map_err(failed())?;
-            let Some(last) = events.last() else {
-                return Ok(events);
-            };
-            after = last.id;
-            events.retain(|event| is_wanted(wanted.as_ref(), event.reason.as_deref()));
-            // A page may contain no event of the group although later pages do.
-            if !events.is_empty() {
-                return Ok(events);
-            }
-        }
+        let mut query = selected(WHAT, &kept);
+        query.push(" AND e.id > ").push_bind(after.0);
+        query.push(" ORDER BY e.id LIMIT ").push_bind(PAGE);
+        let rows = query.build().fetch_all(&self.store.readers).await.map_err(failed())?;
+        rows.iter().map(event).collect::<Result<_, _>>().map_err(failed())
     }
 
     /// The number of the newest event; 0 when there is none.
@@ -78,7 +65,7 @@ impl Reader {
 }
 
 const WHAT: &str = "
-    SELECT e.id, e.source, e.message_id, e.type, e.at_ms, e.received_ms, e.status, e.reason,
+    SELECT e.id, e.source, e.message_id, e.type, e.at_ms, e.received_ms, e.status, e.reason, e.reason_code,
            (SELECT x.body FROM payload AS x WHERE x.event_id = e.id) AS body,
            (SELECT v.body FROM payload AS x LEFT JOIN envelope AS v ON v.id = x.envelope_id
             WHERE x.event_id = e.id) AS envelope";
@@ -93,6 +80,7 @@ fn event(row: &SqliteRow) -> Result<ExportedEvent, sqlx::Error> {
         received_at: Timestamp::from_millis(row.try_get("received_ms")?),
         status: row.try_get("status")?,
         reason: row.try_get("reason")?,
+        reason_code: row.try_get("reason_code")?,
         payload: row.try_get("body")?,
         envelope: row.try_get("envelope")?,
     })

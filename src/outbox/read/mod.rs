@@ -5,7 +5,6 @@ mod columns;
 pub(in crate::outbox) mod dead;
 pub(in crate::outbox) mod event;
 pub(in crate::outbox) mod export;
-pub(in crate::outbox) mod gist;
 pub(in crate::outbox) mod known;
 pub(in crate::outbox) mod library;
 pub(in crate::outbox) mod neighbours;

@@ -324,6 +324,7 @@ mod tests {
                 kind: PauseKind::Refused,
                 since: NOW,
                 reason: "the key".to_owned(),
+                reason_code: "refused".to_owned(),
                 probe_at: later,
             }])
             .await

@@ -41,6 +41,8 @@ pub struct BlockedRow {
     pub waiting: i64,
     /// Why it has not finished.
     pub reason: String,
+    /// The code of that reason; `None` while nothing was tried.
+    pub reason_code: Option<String>,
     /// When it is tried next; `None` while it is active, held or dead.
     pub next_attempt_at: Option<String>,
 }
@@ -65,9 +67,6 @@ impl Reader {
             next: None,
             looked_back_to: None,
         };
-        if selection.asked_states().is_some_and(|states| states.is_empty()) {
-            return Ok(page);
-        }
         let places = self.places(selection).await?;
         let mut range = self.range(selection, before).await?;
         let mut left = LOOKED_THROUGH_AT_MOST;
@@ -106,13 +105,10 @@ impl Reader {
         range: Range,
         most: u32,
     ) -> Result<Vec<Brief>, sqlx::Error> {
-        let wanted = selection.wanted();
         let mut query = looked_at(selection, places, range);
-        if wanted.is_none() {
-            query.push(" LIMIT ").push_bind(most);
-        }
+        query.push(" LIMIT ").push_bind(most);
         let rows = query.build().fetch_all(&self.store.readers).await?;
-        select::briefs(&rows, wanted.as_ref(), most)
+        rows.iter().map(select::brief).collect()
     }
 
     /// When an event arrived.
@@ -162,6 +158,7 @@ fn blocked(row: &SqliteRow) -> Result<BlockedRow, sqlx::Error> {
         since: row.try_get("since")?,
         waiting: row.try_get("waiting")?,
         reason: row.try_get("reason")?,
+        reason_code: row.try_get("reason_code")?,
         next_attempt_at: row.try_get("next_attempt_at")?,
     })
 }

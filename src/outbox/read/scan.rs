@@ -60,8 +60,7 @@ impl Places {
             });
         }
         let unfinished: i64 = outbox.unfinished(selection).await?;
-        let states = selection.asked_states().unwrap_or_default();
-        let lists: Option<Vec<List>> = states.iter().map(|state| of_state(*state)).collect();
+        let lists: Option<Vec<List>> = selection.states.iter().map(|state| of_state(*state)).collect();
         let lists = lists.filter(|lists| !lists.is_empty() && unfinished <= FEW_UNFINISHED);
         let everything = || vec![plain("SELECT id FROM event WHERE true")];
         Ok(Self {
@@ -165,8 +164,7 @@ impl Reader {
 
     /// How many events are pending or held, of the states of the selection.
     async fn unfinished(&self, selection: &Selection) -> Result<i64, sqlx::Error> {
-        let states = selection.asked_states().unwrap_or_default();
-        let words = states.iter().filter(|state| !is_final(**state));
+        let words = selection.states.iter().filter(|state| !is_final(**state));
         let words: Vec<&str> = words.map(|state| state.word()).collect();
         sqlx::query_scalar(
             "SELECT coalesce(sum(value), 0) FROM counter WHERE name IN (SELECT 'status_' || value FROM json_each(?1))",

@@ -1,17 +1,17 @@
-//! Which events an operator selects: by number, state, type, name, person, order, source, time, destination and reason.
+//! Which events an operator selects: by number, state, type, name, person, order, source, time, destination, reason and
+//! its code.
 
 use serde_json::json;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 
-use super::gist::Wanted;
 use crate::model::{EventId, EventStatus, EventType, Identifier, IdentifierKind, Timestamp};
 use crate::outbox::error::ReadError;
 use crate::outbox::handles::Reader;
 
 /// The columns of a [`Brief`].
 pub(in crate::outbox) const BRIEF: &str =
-    "SELECT e.id, e.received_ms, e.type, e.name, e.profile, e.source, e.status, e.reason";
+    "SELECT e.id, e.received_ms, e.type, e.name, e.profile, e.source, e.status, e.reason, e.reason_code";
 
 /// The event has a request in flight.
 const IN_FLIGHT: &str = " AND e.active = 1 AND EXISTS (
@@ -43,8 +43,8 @@ pub struct Selection {
     pub sent_to: Option<String>,
     /// With this text in its reason.
     pub reason: Option<String>,
-    /// Dead, and with a reason of this group ([`crate::outbox::DeadGroup::words`]), about any ids.
-    pub group: Option<String>,
+    /// With a reason of this code.
+    pub code: Option<String>,
     /// Only events that have a request in flight.
     pub in_flight: bool,
     /// Only events whose call is still stored: erasure and retention delete it.
@@ -70,28 +70,14 @@ pub struct Brief {
     pub status: String,
     /// The reason for its status.
     pub reason: Option<String>,
+    /// The code of that reason.
+    pub reason_code: Option<String>,
 }
 
 impl Selection {
     /// These events, in any state.
     pub fn of(ids: Vec<EventId>) -> Self {
         Self { ids, ..Self::default() }
-    }
-
-    /// The states it selects; `None` when it does not restrict them. A group contains dead events only: with a group
-    /// the result is the dead state, or empty (no event matches) when the selected states do not include it.
-    pub(in crate::outbox) fn asked_states(&self) -> Option<Vec<EventStatus>> {
-        let any = self.states.is_empty();
-        if self.group.is_some() {
-            let dead = any || self.states.contains(&EventStatus::Dead);
-            return Some(if dead { vec![EventStatus::Dead] } else { vec![] });
-        }
-        (!any).then(|| self.states.clone())
-    }
-
-    /// The group it selects.
-    pub(in crate::outbox) fn wanted(&self) -> Option<Wanted> {
-        self.group.as_deref().map(Wanted::of)
     }
 
     /// All identifiers that a word can mean: `user:u1` is exact, `u1` is a user id, an anonymous id, an e-mail or a
@@ -118,57 +104,23 @@ impl Reader {
     /// The events of a selection, in order of arrival. Reads every event, unless the selection names some or restricts
     /// the state to one that few events are in.
     pub async fn select(&self, selection: &Selection) -> Result<Vec<EventId>, ReadError> {
-        let wanted = selection.wanted();
-        let what = if wanted.is_some() {
-            "SELECT e.id, e.reason"
-        } else {
-            "SELECT e.id, NULL AS reason"
-        };
-        let mut query = selected(what, selection);
+        let mut query = selected("SELECT e.id", selection);
         query.push(" ORDER BY e.id");
-        let rows = query.build_query_as::<(i64, Option<String>)>();
-        let rows = rows.fetch_all(&self.store.readers).await.map_err(failed())?;
-        let meant = rows
-            .into_iter()
-            .filter(|(_, reason)| is_wanted(wanted.as_ref(), reason.as_deref()));
-        Ok(meant.map(|(id, _)| EventId(id)).collect())
+        let ids = query.build_query_scalar::<i64>().fetch_all(&self.store.readers).await;
+        Ok(ids.map_err(failed())?.into_iter().map(EventId).collect())
     }
 
     /// The first `most` events of a selection, with their main columns.
     pub async fn briefs(&self, selection: &Selection, most: u32) -> Result<Vec<Brief>, ReadError> {
-        let wanted = selection.wanted();
         let mut query = selected(BRIEF, selection);
-        query.push(" ORDER BY e.id");
-        if wanted.is_none() {
-            query.push(" LIMIT ").push_bind(most);
-        }
-        let rows = query.build().fetch_all(&self.store.readers).await;
-        let briefs = briefs(&rows.map_err(failed())?, wanted.as_ref(), most);
-        briefs.map_err(failed())
+        query.push(" ORDER BY e.id LIMIT ").push_bind(most);
+        let rows = query.build().fetch_all(&self.store.readers).await.map_err(failed())?;
+        rows.iter().map(brief).collect::<Result<_, _>>().map_err(failed())
     }
 }
 
-/// Rows as events, at most `most`; where a group is selected, only the events of that group.
-pub(in crate::outbox) fn briefs(
-    rows: &[SqliteRow],
-    wanted: Option<&Wanted>,
-    most: u32,
-) -> Result<Vec<Brief>, sqlx::Error> {
-    let briefs = rows.iter().map(brief);
-    let meant = briefs.filter(|brief| match brief {
-        Ok(brief) => is_wanted(wanted, brief.reason.as_deref()),
-        Err(_) => true,
-    });
-    meant.take(most as usize).collect()
-}
-
-/// Whether an event that SQL returned belongs to the selected group: SQL cannot decide this.
-pub(in crate::outbox) fn is_wanted(wanted: Option<&Wanted>, reason: Option<&str>) -> bool {
-    wanted.is_none_or(|wanted| wanted.is(reason))
-}
-
 /// The query for the events of a selection, without an order. It contains only the conditions that are set, so that
-/// SQLite can use an index for them. The group has to be checked for each row afterwards ([`is_wanted`]).
+/// SQLite can use an index for them.
 pub(in crate::outbox) fn selected(what: &'static str, selection: &Selection) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(what);
     query.push(" FROM event AS e WHERE true");
@@ -228,9 +180,9 @@ pub(in crate::outbox) fn named_row_by_row(query: &mut QueryBuilder<Sqlite>, sele
 
 /// The conditions on an event except number, person and order.
 pub(in crate::outbox) fn met(query: &mut QueryBuilder<Sqlite>, selection: &Selection) {
-    if let Some(states) = selection.asked_states() {
+    if !selection.states.is_empty() {
         // As literals, not as bound values: SQLite can then see which partial index contains all of these rows.
-        let words: Vec<String> = states.iter().map(|state| format!("'{state}'")).collect();
+        let words: Vec<String> = selection.states.iter().map(|state| format!("'{state}'")).collect();
         match &words[..] {
             [one] => query.push(" AND e.status = ").push(one),
             several => query.push(format!(" AND e.status IN ({})", several.join(", "))),
@@ -243,7 +195,6 @@ pub(in crate::outbox) fn met(query: &mut QueryBuilder<Sqlite>, selection: &Selec
         query.push(IN_FLIGHT);
     }
     let kind = selection.kind.map(|kind| kind.word().to_owned());
-    let in_all = selection.wanted().map(|wanted| wanted.in_all().to_owned());
     let texts = [
         (" AND e.type = ", &kind, ""),
         (" AND coalesce(e.name, e.type) = ", &selection.event, ""),
@@ -254,7 +205,7 @@ pub(in crate::outbox) fn met(query: &mut QueryBuilder<Sqlite>, selection: &Selec
             ")",
         ),
         (" AND instr(e.reason, ", &selection.reason, ") > 0"),
-        (" AND instr(e.reason, ", &in_all, ") > 0"),
+        (" AND e.reason_code = ", &selection.code, ""),
     ];
     for (sql, text, end) in texts {
         if let Some(text) = text {
@@ -281,6 +232,7 @@ pub(in crate::outbox) fn brief(row: &SqliteRow) -> Result<Brief, sqlx::Error> {
         source: row.try_get("source")?,
         status: row.try_get("status")?,
         reason: row.try_get("reason")?,
+        reason_code: row.try_get("reason_code")?,
     })
 }
 

@@ -41,7 +41,7 @@ const CAME: &str = "
 const DIED: &str = "
     SELECT coalesce(sum(finished_ms >= ?1), 0) AS minute, coalesce(sum(finished_ms >= ?2), 0) AS five_minutes,
            coalesce(sum(finished_ms >= ?3), 0) AS hour, count(*) AS day
-    FROM event WHERE status = 'dead' AND finished_ms >= ?4 AND reason NOT IN ('discarded by an operator', 'erased')";
+    FROM event WHERE status = 'dead' AND finished_ms >= ?4 AND reason_code NOT IN ('discarded', 'erased')";
 
 const MINUTE: Duration = Duration::from_mins(1);
 const FIVE_MINUTES: Duration = Duration::from_mins(5);
@@ -148,6 +148,8 @@ pub struct BlockedHead {
     /// The reason for its status, or the latest error; `None` when nothing was tried yet.
     #[sqlx(rename = "words")]
     pub reason: Option<String>,
+    /// The code of that reason.
+    pub reason_code: Option<String>,
     /// How many events wait behind it in the longest of its queues.
     pub waiting: i64,
     /// Whether a request of it is in flight.

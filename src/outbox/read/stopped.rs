@@ -34,7 +34,7 @@ const STOPPED: &str = "
 /// Dead events that an operator has neither discarded nor erased.
 pub(in crate::outbox) const DEAD_SINCE: &str = "
     SELECT count(*) FROM event
-    WHERE status = 'dead' AND finished_ms >= ?1 AND reason NOT IN ('discarded by an operator', 'erased')";
+    WHERE status = 'dead' AND finished_ms >= ?1 AND reason_code NOT IN ('discarded', 'erased')";
 
 /// Events of one state that block others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, FromRow)]

@@ -46,7 +46,7 @@ fn settled(delivery: DeliveryId, event: i64) -> Transition {
             attempt: 1,
             outcome: Outcome::of(OutcomeKind::Unknown),
             status: DeliveryStatus::Unknown,
-            reason: Some("why".to_owned()),
+            reason: Some(because("why")),
             request: None,
             counts: false,
             failed: false,

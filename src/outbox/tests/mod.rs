@@ -15,7 +15,7 @@ mod search;
 mod unexpected;
 use crate::model::{
     DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventStatus, EventType, Identifier, IdentifierKind, NewEvent,
-    Outcome, OutcomeKind,
+    Outcome, OutcomeKind, Reason,
 };
 
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_795_430_000_000);
@@ -77,13 +77,18 @@ pub(super) fn planned(key: Option<&str>) -> PlannedDelivery {
     }
 }
 
+/// A reason with this text.
+pub(super) fn because(text: &str) -> Reason {
+    Reason::new("because", text)
+}
+
 pub(super) async fn claim_all(outbox: &Outbox) -> Vec<i64> {
     let ids = outbox.queue().claim(NOW, 100, 100, 0).await.unwrap();
     ids.into_iter().map(|claimed| claimed.event.0).collect()
 }
 
 pub(super) async fn finish(outbox: &Outbox, id: i64, status: EventStatus) {
-    let reason = (status != EventStatus::Delivered).then(|| "because".to_owned());
+    let reason = (status != EventStatus::Delivered).then(|| because("because"));
     let next = Next::Complete {
         event: EventId(id),
         status,
@@ -130,7 +135,7 @@ pub(super) async fn settle(outbox: &Outbox, delivery: DeliveryId, attempt: i64, 
         attempt,
         outcome: Outcome::of(kind),
         status,
-        reason: (status == DeliveryStatus::Rejected).then(|| "no".to_owned()),
+        reason: (status == DeliveryStatus::Rejected).then(|| because("no")),
         request: None,
         counts: true,
         failed: false,
@@ -328,15 +333,15 @@ async fn a_refused_event_is_dead_with_its_reason_and_blocks_nobody() {
     let files = files();
     let outbox = files.open().await;
     let mut bad = event("bad", &["a"]);
-    bad.refused = Some("event_not_defined: no name".to_owned());
+    bad.refused = Some(because("event_not_defined: no name"));
     bad.kind = None;
     outbox.intake().append(vec![bad, event("good", &["a"])]).await.unwrap();
     assert_eq!(claim_all(&outbox).await, [2]);
-    let reason: String = sqlx::query_scalar("SELECT reason FROM dead_letters")
+    let reason: (String, String) = sqlx::query_as("SELECT reason, reason_code FROM dead_letters")
         .fetch_one(&outbox.store.readers)
         .await
         .unwrap();
-    assert_eq!(reason, "event_not_defined: no name");
+    assert_eq!(reason, ("event_not_defined: no name".to_owned(), "because".to_owned()));
 }
 
 #[tokio::test]

@@ -1,13 +1,14 @@
 //! The pauses and their reasons, stored in the outbox, where `status` reads them and the next start restores them.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::SecretOrigin;
 use crate::delivery::Remote;
-use crate::model::{Family, Outcome, OutcomeKind, PauseKind, Timestamp};
+use crate::model::{Family, KLAVIYO, Outcome, OutcomeKind, PauseKind, Reason, Timestamp};
 use crate::outbox::Pause;
-use crate::scheduler::policy::{Breakers, Limits};
+use crate::scheduler::policy::{Breakers, Cause, Limits, code_of};
 
 use super::super::context::{Context, error_chain, request_id};
 use super::super::queues::Queues;
@@ -34,6 +35,8 @@ pub(super) struct Pauses {
 #[derive(Debug, Clone)]
 struct Failure {
     status: Option<u16>,
+    /// The code of the reason.
+    code: Cow<'static, str>,
     /// The error text of Klaviyo or of the transport.
     words: String,
     request_id: Option<String>,
@@ -44,6 +47,7 @@ impl Failure {
     fn unknown() -> Self {
         Self {
             status: None,
+            code: code_of(&Outcome::of(OutcomeKind::Retry)),
             words: "no words".to_owned(),
             request_id: None,
         }
@@ -52,6 +56,7 @@ impl Failure {
     fn of(outcome: &Outcome) -> Self {
         Self {
             status: outcome.http_status,
+            code: code_of(outcome),
             words: outcome.error.clone().unwrap_or_else(|| "no words".to_owned()),
             request_id: request_id(outcome).map(str::to_owned),
         }
@@ -136,14 +141,15 @@ impl Pauses {
             let reason = match (failure, before) {
                 (Some(failure), _) => reason(paused.family, paused.why, failure, key),
                 // Restored at a start, and nothing has failed since.
-                (None, Some(before)) => before.reason.clone(),
+                (None, Some(before)) => Reason::new(before.reason_code.clone(), before.reason.clone()),
                 (None, None) => reason(paused.family, paused.why, &Failure::unknown(), key),
             };
             Pause {
                 family: paused.family,
                 kind: paused.why,
                 since: since(paused.family, paused.why),
-                reason,
+                reason_code: reason.code.into_owned(),
+                reason: reason.text,
                 probe_at: paused.probe_at,
             }
         });
@@ -151,6 +157,7 @@ impl Pauses {
             family: Some(closed.family),
             kind: PauseKind::RateLimited,
             since: closed.since,
+            reason_code: format!("{KLAVIYO}429"),
             reason: format!(
                 "429: Klaviyo asked to wait until {} and one request is tried at {} at the latest; \
                  `klaviyo-relay release --status pending` tries one now",
@@ -300,28 +307,33 @@ impl Dispatcher {
 }
 
 /// What happened, and what an operator can do about it.
-fn reason(family: Option<Family>, why: PauseKind, failure: &Failure, key: &SecretOrigin) -> String {
-    let Failure { status, words, .. } = failure;
+fn reason(family: Option<Family>, why: PauseKind, failure: &Failure, key: &SecretOrigin) -> Reason {
+    let Failure {
+        status, words, code, ..
+    } = failure;
     let words = words.trim_end_matches('.');
     let said = status.map_or_else(|| words.to_owned(), |status| format!("{status}: {words}"));
     if why != PauseKind::Refused {
-        return match family {
+        let text = match family {
             None => format!("Klaviyo is not reachable ({said}); it is tried again and again"),
             Some(family) => format!(
                 "requests of several events to the endpoint `{family}` fail, the last: {said}; it is tried again and \
                  again, and other endpoints go on"
             ),
         };
+        return Reason::new(code.clone(), text);
     }
     let Some(status) = status else {
-        return format!("Klaviyo refused the key, and has not answered a probe since ({words})");
+        let text = format!("Klaviyo refused the key, and has not answered a probe since ({words})");
+        return Reason::from(&Cause::KeyRefused(text));
     };
     let remedy = remedy(*status, key);
     let remedy = remedy.as_deref().unwrap_or(PROBED);
-    match family {
+    let text = match family {
         None => format!("{said}. {remedy}"),
         Some(family) => format!("{said} (endpoint `{family}`). {remedy}"),
-    }
+    };
+    Reason::new(code.clone(), text)
 }
 
 /// The reason after a key was refused and the next probe failed in another way.

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use crate::klaviyo::bulk::{BulkJob, ImportError, item_of};
-use crate::model::{DeliveryKind, DeliveryStatus, EventId, ImportJobId, Outcome, OutcomeKind};
+use crate::model::{DeliveryKind, DeliveryStatus, EventId, ImportJobId, Outcome, OutcomeKind, Reason};
 use crate::outbox::{ImportItem, Next, ReadError, Settlement, Transition};
 
 use super::{Context, End};
 use crate::scheduler::active::ActiveEvent;
 use crate::scheduler::context::Blame;
 use crate::scheduler::item::{self, Done, Item, again, each};
+use crate::scheduler::policy::Cause;
 use crate::scheduler::report::Report;
 
 /// A job as it was sent.
@@ -82,8 +83,9 @@ pub(super) async fn settle(context: &Context, end: End, frozen: Frozen) -> Repor
             .map(|(_, item)| again(context, item, 1, "Klaviyo cancelled it"))
             .collect(),
         End::Unclear(why) => {
+            let why = Reason::from(&Cause::ImportUnclear(why));
             let mut unknown = Outcome::of(OutcomeKind::Unknown);
-            unknown.error = Some(why.to_owned());
+            (unknown.reason_code, unknown.error) = (Some(why.code), Some(why.text));
             let items = waiting.into_iter().map(|(_, item)| item).collect();
             // Nothing indicates that an item is the cause: the attempt does not count.
             each(context, items, &unknown, Blame::NOBODY)
@@ -130,7 +132,7 @@ fn given_back(context: &Context, item: &ImportItem) -> Transition {
             attempt: item.attempt,
             outcome: Outcome::of(OutcomeKind::Unknown),
             status: DeliveryStatus::Unknown,
-            reason: Some("its event changed while it was in an import job".to_owned()),
+            reason: Some(Reason::from(&Cause::ImportChanged)),
             request: None,
             counts: false,
             failed: false,

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::config::DeliveryConfig;
-use crate::model::{DeliveryKind, DeliveryStatus, Outcome, OutcomeKind, Timestamp};
+use crate::model::{DeliveryKind, DeliveryStatus, Outcome, OutcomeKind, Reason, Timestamp};
 
 use super::breaker::LONGEST_PROBE;
+use super::cause::{Cause, reason_of};
 use super::limits::LONGEST_ASKED;
 use super::retry::retry_delay;
 
@@ -44,7 +45,7 @@ pub struct Decision {
     /// Its new status.
     pub status: DeliveryStatus,
     /// Why, when it is not delivered.
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
     /// Whether the attempt counts against `max_attempts`.
     pub counts: bool,
     /// Whether it failed, so that the back-off grows.
@@ -82,17 +83,20 @@ pub fn decide(
         },
         OutcomeKind::Conflict | OutcomeKind::Refused if facts.can_go_without => Decision {
             status: DeliveryStatus::Pending,
-            reason: Some("sent again without what Klaviyo refused of it".to_owned()),
+            reason: Some(Reason::from(&Cause::WithoutRefused)),
             counts: false,
             failed: false,
             next: Action::Resend,
         },
-        OutcomeKind::Refused | OutcomeKind::Conflict => rejected(words(outcome)),
+        OutcomeKind::Refused | OutcomeKind::Conflict => rejected(reason_of(outcome)),
         OutcomeKind::Retry | OutcomeKind::Stopped => {
             again(outcome, DeliveryStatus::Pending, facts, policy, now, chance)
         }
         OutcomeKind::Unknown => match not_resent(facts.kind, policy) {
-            Some(why) => rejected(format!("{why}; what was seen of it: {}", words(outcome))),
+            Some(why) => {
+                let why = Reason::from(&why);
+                rejected(why.with_text(format!("{why}; what was seen of it: {}", reason_of(outcome))))
+            }
             None => again(outcome, DeliveryStatus::Unknown, facts, policy, now, chance),
         },
     }
@@ -101,12 +105,9 @@ pub fn decide(
 /// Why a delivery of this kind is not sent again when its answer was lost, by a time-out or a crash; `None` when it is
 /// sent again. Klaviyo drops a second event by its `$event_id`, and a second profile, list change or deletion changes
 /// nothing. A second subscription may cancel an unsubscribe, or send a person a second mail.
-pub const fn not_resent(kind: DeliveryKind, policy: &DeliveryConfig) -> Option<&'static str> {
+pub const fn not_resent(kind: DeliveryKind, policy: &DeliveryConfig) -> Option<Cause> {
     match kind {
-        DeliveryKind::Subscription if !policy.resend_unknown_subscriptions => Some(
-            "the answer to this subscription was lost, so it may have been taken; it is not sent again, since \
-             `delivery.resend_unknown_subscriptions` is false; replay it to send it again",
-        ),
+        DeliveryKind::Subscription if !policy.resend_unknown_subscriptions => Some(Cause::SubscriptionLost),
         DeliveryKind::Subscription
         | DeliveryKind::Profile
         | DeliveryKind::Event
@@ -132,13 +133,13 @@ fn again(
     let tries = facts.tries.saturating_add(1);
     let old = facts.age >= policy.max_age;
     if counts && tries >= policy.max_attempts && (facts.alone || old) {
-        let why = if facts.alone {
-            "while other requests of its kind were accepted; "
+        let last = reason_of(outcome).text;
+        let cause = if facts.alone {
+            Cause::GaveUpAlone { tries, last }
         } else {
-            ""
+            Cause::GaveUp { tries, last }
         };
-        let words = words(outcome);
-        return rejected(format!("gave up after {tries} attempts; {why}the last: {words}"));
+        return rejected(Reason::from(&cause));
     }
     // The end of an outage is noticed within a minute: nothing that waits for it should wait for longer.
     let longest = if facts.outage {
@@ -151,30 +152,20 @@ fn again(
     let delay = retry_delay(failures, policy.first_retry, longest, asked, chance);
     Decision {
         status,
-        reason: Some(words(outcome)),
+        reason: Some(reason_of(outcome)),
         counts,
         failed: !rate_limited,
         next: Action::RetryAt(now.plus(delay)),
     }
 }
 
-fn rejected(reason: String) -> Decision {
+fn rejected(reason: Reason) -> Decision {
     Decision {
         status: DeliveryStatus::Rejected,
         reason: Some(reason),
         counts: true,
         failed: false,
         next: Action::Settled,
-    }
-}
-
-/// The answer as text, for the operator: the status, then the error text of Klaviyo or of the transport.
-fn words(outcome: &Outcome) -> String {
-    match (outcome.http_status, outcome.error.as_deref()) {
-        (Some(status), Some(error)) => format!("{status}: {error}"),
-        (Some(status), None) => format!("{status}, without a word"),
-        (None, Some(error)) => error.to_owned(),
-        (None, None) => "no answer".to_owned(),
     }
 }
 
@@ -261,7 +252,10 @@ mod tests {
             };
             let facts = AttemptContext { kind, ..facts(0) };
             let decision = decide(&outcome, facts, &policy, BEGAN, 0.5);
-            (decision.status, decision.reason.unwrap_or_default())
+            (
+                decision.status,
+                decision.reason.map(|reason| reason.text).unwrap_or_default(),
+            )
         };
         for kind in DeliveryKind::ALL {
             assert_eq!(status(*kind, true).0, DeliveryStatus::Unknown, "{kind}");
@@ -304,7 +298,9 @@ mod tests {
             assert!(!status(alone(last, true)).is_final(), "{kind}: an outage");
             assert!(!status(facts(last)).is_final(), "{kind}: nobody else was tried");
             let reason = decision(kind, alone(last, false), Duration::ZERO).reason;
-            assert!(reason.is_some_and(|reason| reason.contains("other requests")));
+            assert!(
+                reason.is_some_and(|reason| reason.code == "gave_up_alone" && reason.text.contains("other requests"))
+            );
         }
     }
 
@@ -347,8 +343,8 @@ mod tests {
         let decision = decide(&outcome, facts(0), &DeliveryConfig::default(), BEGAN, 0.0);
         assert_eq!(decision.status, DeliveryStatus::Rejected);
         assert_eq!(
-            decision.reason.as_deref(),
-            Some("400: invalid: metric name is required")
+            decision.reason,
+            Some(Reason::new("klaviyo_400", "400: invalid: metric name is required"))
         );
     }
 

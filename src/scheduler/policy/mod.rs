@@ -10,6 +10,7 @@
 
 mod breaker;
 mod breakers;
+mod cause;
 mod decision;
 mod dispatch;
 mod latency;
@@ -19,6 +20,7 @@ mod slots;
 
 pub use breaker::Permit;
 pub use breakers::{Attempted, Breakers, Paused};
+pub use cause::{Cause, code_of, reason_of};
 pub use decision::{Action, AttemptContext, Decision, decide, longest_wait, not_resent};
 pub use dispatch::{Dispatch, JOBS_IN_FLIGHT, QueueState, choose_dispatch};
 pub use latency::Latencies;

@@ -230,8 +230,8 @@ fn kept(event: &NewEvent, body: &str, call: Option<&Value>, garbage: &GarbageIds
     assert!(body.contains(payload.as_str()));
     serde_json::from_str::<&RawValue>(payload).expect("what is kept is JSON");
     if let Some(reason) = &event.refused {
-        assert!(!reason.contains(CANARY), "{reason}");
-        assert!(reason.contains(": "), "{reason}");
+        assert!(!reason.text.contains(CANARY), "{reason}");
+        assert!(reason.text.contains(": "), "{reason}");
         return;
     }
     assert!(payload.len() <= CONFIG.max_event_bytes);

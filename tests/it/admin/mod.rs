@@ -19,7 +19,7 @@ use klaviyo_relay::clock::{Clock as _, SystemClock};
 use klaviyo_relay::config::{AdminConfig, Config, OutboxConfig};
 use klaviyo_relay::console;
 use klaviyo_relay::metrics::Instruments;
-use klaviyo_relay::model::{EventType, Identifier, IdentifierKind, NewEvent, Timestamp};
+use klaviyo_relay::model::{EventType, Identifier, IdentifierKind, NewEvent, Reason, Timestamp};
 use klaviyo_relay::operator::ExplainSettings;
 use klaviyo_relay::outbox::Outbox;
 use klaviyo_relay::sandbox::{Options, Sandbox};
@@ -109,7 +109,7 @@ impl Port {
             .into();
         events.push(event("u2", 4, EventType::Identify));
         for number in [5, 6] {
-            let refused = Some("no_user_anon_id: nobody is named".to_owned());
+            let refused = Some(Reason::new("no_user_anon_id", "no_user_anon_id: nobody is named"));
             events.push(NewEvent {
                 refused,
                 ..event("u3", number, EventType::Track)

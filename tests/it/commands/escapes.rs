@@ -62,6 +62,7 @@ async fn prepare(bench: &Bench) {
         kind: PauseKind::Refused,
         since: NOW,
         reason: foul("401"),
+        reason_code: "klaviyo_401".to_owned(),
         probe_at: NOW,
     };
     outbox.queue().set_pauses(vec![pause]).await.unwrap();

@@ -46,12 +46,12 @@ async fn each_filter_means_its_events_and_all_of_them_must_hold() {
 }
 
 #[tokio::test]
-async fn a_group_is_what_its_dry_run_says_and_other_groups_stay() {
+async fn a_code_selects_what_its_dry_run_lists_and_no_other_code() {
     let bench = Bench::prepared().await;
-    let group = ["replay", "--group", "400 invalid: Invalid email address"];
+    let group = ["replay", "--code", "klaviyo_400_invalid_email"];
     let dry = bench.run(&[&group[..], &["--dry-run"]].concat()).well();
     assert_eq!(listed(&dry), "1 event would be sent again: 4");
-    let other = ["replay", "--group", "400 invalid", "--dry-run"];
+    let other = ["replay", "--code", "klaviyo_400_invalid", "--dry-run"];
     let other = bench.run(&other).well();
     assert_eq!(listed(&other), "0 events would be sent again");
     let done = bench.run(&group).well();

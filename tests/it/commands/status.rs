@@ -21,8 +21,8 @@ async fn everything_is_counted_and_the_dead_have_their_reasons() {
         "\n  pending  track            2 ",
         "  2026-11-24T15:33:20.000Z\n\nothers wait behind 1 event\n         5  1 behind it  pending since ",
         "  user:eve  not sent yet\n",
-        "\ndead, by reason\n         1  400 invalid: Invalid email address\n",
-        "         1  event_not_defined: the track call has no `event`; send the event's name\n",
+        "\ndead, by reason\n         1  event_not_defined\n",
+        "         1  klaviyo_400_invalid_email\n            event 4: 400 invalid: Invalid email address\n",
         "\nkept: delivered 30 d, their bodies 30 d, dead 90 d; removed so far 0\n",
         "\nlook: klaviyo-relay show EVENT   send again: klaviyo-relay replay --status dead   at ",
     ] {

@@ -85,8 +85,9 @@ async fn what_klaviyo_refuses_is_dead_with_its_own_words_and_blocks_nobody() {
         .await;
     let status = daemon.settled().await;
     assert_eq!((count(&status, "delivered"), count(&status, "dead")), (1, 1));
+    assert_eq!(status.dead[0].code, "klaviyo_400_invalid");
     assert!(
-        status.dead[0].reason.contains("The metric is not welcome here."),
+        status.dead[0].example.contains("The metric is not welcome here."),
         "{status:?}"
     );
     let shown = daemon.command(&["show", "u1-1"]);

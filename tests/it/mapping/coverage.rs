@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use klaviyo_relay::mapper::{Mapped, Note, ReasonCode, Refusal, Skip, Warning};
-use klaviyo_relay::model::{DeliveryKind, Side};
+use klaviyo_relay::mapper::{Mapped, Note, Refusal, Skip, Warning};
+use klaviyo_relay::model::{DeliveryKind, ReasonCode, Side};
 use klaviyo_relay::segment::find;
 use serde_json::{Map, Value, json};
 

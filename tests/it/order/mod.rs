@@ -17,7 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use klaviyo_relay::config::{Config, OutboxConfig};
-use klaviyo_relay::model::{EventId, EventStatus, EventType, Identifier, IdentifierKind, NewEvent, Timestamp};
+use klaviyo_relay::model::{EventId, EventStatus, EventType, Identifier, IdentifierKind, NewEvent, Reason, Timestamp};
 use klaviyo_relay::outbox::{Claimed, Next, NextDue, Outbox, Selection, Transition};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -342,7 +342,7 @@ impl History {
         let next = Next::Complete {
             event: EventId(id),
             status,
-            reason: (status != EventStatus::Delivered).then(|| "because".to_owned()),
+            reason: (status != EventStatus::Delivered).then(|| Reason::new("because", "because")),
             copy_of: None,
             hold,
             erase: false,
@@ -451,7 +451,7 @@ fn new_event(message: u64, identifiers: &BTreeSet<u64>, refused: bool, now: Time
         identifiers: identifiers.iter().map(identifier).collect(),
         payload: "{}".to_owned(),
         envelope: None,
-        refused: refused.then(|| "never valid".to_owned()),
+        refused: refused.then(|| Reason::new("never_valid", "never valid")),
     }
 }
 

@@ -1,7 +1,9 @@
 //! Who waits for what.
 
 use klaviyo_relay::clock::{Clock as _, SystemClock};
-use klaviyo_relay::model::{DeliveryKind, EventId, EventStatus, Identifier, IdentifierKind, NewEvent, Timestamp};
+use klaviyo_relay::model::{
+    DeliveryKind, EventId, EventStatus, Identifier, IdentifierKind, NewEvent, Reason, Timestamp,
+};
 use klaviyo_relay::outbox::Next;
 
 use super::shelf::{Shelf, event, links};
@@ -53,7 +55,7 @@ async fn a_dead_head_that_holds_its_place_can_be_replayed_or_skipped() {
     let finish = Next::Complete {
         event: EventId(1),
         status: EventStatus::Dead,
-        reason: Some("400: <b>jane@shop.example</b> is refused".to_owned()),
+        reason: Some(Reason::new("klaviyo_400", "400: <b>jane@shop.example</b> is refused")),
         copy_of: None,
         hold: true,
         erase: false,

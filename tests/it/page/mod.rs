@@ -23,7 +23,7 @@ use klaviyo_relay::config::{AdminConfig, Config, OutboxConfig};
 use klaviyo_relay::console;
 use klaviyo_relay::metrics::Instruments;
 use klaviyo_relay::model::{
-    DeliveryKind, EventId, EventStatus, EventType, Identifier, IdentifierKind, NewEvent, Timestamp,
+    DeliveryKind, EventId, EventStatus, EventType, Identifier, IdentifierKind, NewEvent, Reason, Timestamp,
 };
 use klaviyo_relay::operator::ExplainSettings;
 use klaviyo_relay::outbox::{Outbox, PlannedDelivery};
@@ -225,7 +225,10 @@ fn shop() -> Vec<NewEvent> {
     };
     let days_ago = Timestamp::from_millis(SystemClock.now().as_millis() - 48 * 3_600_000);
     let refused = |number| NewEvent {
-        refused: Some("invalid: 'joe@shop.example' is no address".to_owned()),
+        refused: Some(Reason::new(
+            "klaviyo_400_invalid_email",
+            "invalid: 'joe@shop.example' is no address",
+        )),
         ..event(number, EventType::Track, &[(IdentifierKind::UserId, "u3")])
     };
     vec![
@@ -284,7 +287,7 @@ fn hostile(number: i64) -> NewEvent {
         source: all.clone(),
         message_id: format!("{all}{number}"),
         name: Some(all.clone()),
-        refused: Some(all.clone()),
+        refused: Some(Reason::new("because", all.clone())),
         payload: serde_json::json!({"type": "track", "event": all, "userId": all}).to_string(),
         ..event(number, EventType::Track, &[(IdentifierKind::UserId, &all)])
     }

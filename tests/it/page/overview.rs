@@ -46,6 +46,7 @@ async fn a_refused_key_is_said_first_with_what_waits_and_that_nothing_is_lost() 
         kind: PauseKind::Refused,
         since: now,
         reason,
+        reason_code: "klaviyo_401".to_owned(),
         probe_at: probe,
     };
     pages.outbox.queue().set_pauses(vec![pause]).await.unwrap();

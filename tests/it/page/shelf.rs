@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::Request;
 use klaviyo_relay::clock::SystemClock;
-use klaviyo_relay::model::{EventType, Identifier, IdentifierKind, NewEvent, Timestamp};
+use klaviyo_relay::model::{EventType, Identifier, IdentifierKind, NewEvent, Reason, Timestamp};
 use klaviyo_relay::outbox::Outbox;
 use klaviyo_relay::sandbox::{Options, Sandbox};
 use tower::ServiceExt as _;
@@ -92,9 +92,9 @@ pub(super) fn event(user: &str, number: u64) -> NewEvent {
 }
 
 /// One that is dead for this reason.
-pub(super) fn dead(user: &str, number: u64, reason: &str) -> NewEvent {
+pub(super) fn dead(user: &str, number: u64, code: &str, text: &str) -> NewEvent {
     NewEvent {
-        refused: Some(reason.to_owned()),
+        refused: Some(Reason::new(code.to_owned(), text)),
         ..event(user, number)
     }
 }

@@ -1,7 +1,12 @@
 //! An event is sent through its requests, step by step, as the scheduler does it: claim, plan, begin, settle.
 
-use klaviyo_relay::model::{DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventStatus, Outcome, Timestamp};
+use klaviyo_relay::model::{
+    DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventStatus, Outcome, Reason, Timestamp,
+};
 use klaviyo_relay::outbox::{Begun, Next, Outbox, PlannedDelivery, Settlement, Start, Transition};
+
+/// The code of the reasons.
+pub(crate) const CODE: &str = "klaviyo_400_invalid";
 
 /// Claims every event that is due, with none of those behind it.
 pub(crate) async fn claim(outbox: &Outbox, now: Timestamp) -> Vec<EventId> {
@@ -56,7 +61,7 @@ pub(crate) async fn attempt(
         attempt: begin(outbox, delivery, begun).await,
         outcome,
         status,
-        reason: reason.map(str::to_owned),
+        reason: reason.map(|text| Reason::new(CODE, text)),
         request: None,
         counts: true,
         failed: false,
@@ -75,10 +80,14 @@ pub(crate) async fn attempt(
 
 /// What ends an event with this status.
 pub(crate) fn finished(event: EventId, status: EventStatus, reason: Option<&str>, now: Timestamp) -> Next {
+    let code = match status {
+        EventStatus::Skipped => "type_not_mapped",
+        EventStatus::Pending | EventStatus::Held | EventStatus::Delivered | EventStatus::Dead => CODE,
+    };
     Next::Complete {
         event,
         status,
-        reason: reason.map(str::to_owned),
+        reason: reason.map(|text| Reason::new(code, text)),
         copy_of: None,
         hold: false,
         erase: false,

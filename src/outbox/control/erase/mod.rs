@@ -14,10 +14,11 @@ use serde_json::json;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use crate::model::{EventStatus, Identifier, Timestamp};
+use crate::model::{EventStatus, Identifier, Reason, Timestamp};
 use crate::outbox::kv;
 use crate::outbox::maintain::scrub;
 use crate::outbox::queue::transition::{Deletion, Erased};
+use crate::outbox::reasons;
 
 pub use person::{Person, PersonsEvent};
 
@@ -52,9 +53,10 @@ pub(in crate::outbox) async fn after(
     empty(connection, &events).await?;
     record(connection, deletion.now, Some(id), events.len()).await?;
     let reason = reason(deletion, earlier, kept);
-    sqlx::query("UPDATE event SET reason = ?2 WHERE id = ?1")
+    sqlx::query("UPDATE event SET reason = ?2, reason_code = ?3 WHERE id = ?1")
         .bind(id)
-        .bind(reason)
+        .bind(reason.text)
+        .bind(reason.code)
         .execute(connection)
         .await?;
     Ok(())
@@ -152,7 +154,7 @@ async fn record(
 }
 
 /// The result of the call, and what was erased for it.
-fn reason(deletion: Deletion<'_>, earlier: usize, kept: bool) -> String {
+fn reason(deletion: Deletion<'_>, earlier: usize, kept: bool) -> Reason {
     let plural = if earlier == 1 { "" } else { "s" };
     let done = if kept {
         format!(
@@ -162,8 +164,8 @@ fn reason(deletion: Deletion<'_>, earlier: usize, kept: bool) -> String {
         format!("erased from the outbox, with {earlier} earlier event{plural} of the person")
     };
     match deletion.reason {
-        Some(reason) => format!("{reason}; {done}"),
-        None => done,
+        Some(reason) => reason.with_text(format!("{reason}; {done}")),
+        None => Reason::new(reasons::PERSON_ERASED, done),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Tests the erasure of a person on a real file: which events are erased, and what is left.
 
 use crate::model::{DeliveryStatus, EventId, EventStatus, EventType, Identifier, IdentifierKind, NewEvent};
-use crate::outbox::tests::{NOW, begin, claim_all, count, event, files, finish, plan, planned, settle};
+use crate::outbox::tests::{NOW, because, begin, claim_all, count, event, files, finish, plan, planned, settle};
 use crate::outbox::*;
 
 /// Parses an identifier as the outbox writes it: `user:1`.
@@ -49,7 +49,7 @@ pub(in crate::outbox) async fn finish_delete(outbox: &Outbox, id: i64, status: E
     let next = Next::Complete {
         event: EventId(id),
         status,
-        reason: reason.map(str::to_owned),
+        reason: reason.map(because),
         copy_of: None,
         hold: false,
         erase: true,
@@ -189,7 +189,7 @@ async fn what_is_held_or_holds_others_up_holds_the_delete_up_too() {
     let next = Next::Complete {
         event: EventId(1),
         status: EventStatus::Dead,
-        reason: Some("no".to_owned()),
+        reason: Some(because("no")),
         copy_of: None,
         hold: true,
         erase: false,

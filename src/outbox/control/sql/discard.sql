@@ -3,7 +3,7 @@
 -- ?1: now, in ms; ?2: JSON array of event ids. Returns the ids of those that are finished now.
 
 UPDATE event
-SET status = 'dead', finished_ms = ?1, reason = 'discarded by an operator', active = 0
+SET status = 'dead', finished_ms = ?1, reason_code = 'discarded', reason = 'discarded by an operator', active = 0
 WHERE id IN (SELECT j.value FROM json_each(?2) AS j) AND finished_ms IS NULL
   AND NOT (active = 1 AND EXISTS (SELECT 1 FROM delivery AS d JOIN attempt AS a ON a.delivery_id = d.id
                                   WHERE d.event_id = event.id AND a.ended_ms IS NULL));

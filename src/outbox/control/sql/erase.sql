@@ -7,7 +7,8 @@ WHERE error IS NOT NULL
   AND delivery_id IN (SELECT d.id FROM json_each(?1) AS j JOIN delivery AS d ON d.event_id = j.value);
 
 UPDATE delivery
-SET request = NULL, profile_id = NULL, warnings = NULL, reason = iif(reason IS NULL, NULL, 'erased')
+SET request = NULL, profile_id = NULL, warnings = NULL, reason = iif(reason IS NULL, NULL, 'erased'),
+    reason_code = iif(reason IS NULL, NULL, 'erased')
 WHERE event_id IN (SELECT j.value FROM json_each(?1) AS j);
 
 UPDATE OR REPLACE dedup_key SET person = 'erased:' || delivery_id
@@ -22,5 +23,7 @@ DELETE FROM event_identifier WHERE event_id IN (SELECT j.value FROM json_each(?1
 UPDATE message SET fingerprint = NULL
 WHERE (source, message_id) IN (SELECT e.source, e.message_id FROM json_each(?1) AS j JOIN event AS e ON e.id = j.value);
 
-UPDATE event SET profile = NULL, order_id = NULL, reason = iif(reason IS NULL, NULL, 'erased')
+UPDATE event
+SET profile = NULL, order_id = NULL, reason = iif(reason IS NULL, NULL, 'erased'),
+    reason_code = iif(reason IS NULL, NULL, 'erased')
 WHERE id IN (SELECT j.value FROM json_each(?1) AS j);

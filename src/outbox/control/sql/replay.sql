@@ -4,7 +4,7 @@
 -- Returns the ids of the replayed events.
 
 UPDATE event
-SET status = 'pending', reason = NULL, copy_of = NULL, finished_ms = NULL, active = 0,
+SET status = 'pending', reason = NULL, reason_code = NULL, copy_of = NULL, finished_ms = NULL, active = 0,
     queue_pos = iif(EXISTS (SELECT 1 FROM queue_entry AS t WHERE t.event_id = event.id), queue_pos,
               (SELECT value FROM counter WHERE name = 'last_id') + 1 + j.key),
     generation = generation + 1, generation_ms = ?1, run_after_ms = ?1, consent = ?3, backfill = ?4, as_sent = ?5, again = ?6

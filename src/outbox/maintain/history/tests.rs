@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::{EventId, EventStatus, Family, Timestamp};
 use crate::outbox::maintain::retention::Round;
-use crate::outbox::tests::{claim_all, count, event, files};
+use crate::outbox::tests::{because, claim_all, count, event, files};
 use crate::outbox::{Next, Outbox, Replay, Transition};
 
 /// 12:00:00.
@@ -33,7 +33,7 @@ async fn end(outbox: &Outbox, id: i64, status: EventStatus, time: Timestamp) {
     let next = Next::Complete {
         event: EventId(id),
         status,
-        reason: (status != EventStatus::Delivered).then(|| "because".to_owned()),
+        reason: (status != EventStatus::Delivered).then(|| because("because")),
         copy_of: None,
         hold: false,
         erase: false,

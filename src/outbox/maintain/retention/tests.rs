@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::clock::tests::FixedClock;
 use crate::config::OutboxConfig;
 use crate::model::{DeliveryStatus, EventId, EventStatus, Timestamp};
-use crate::outbox::tests::{NOW, begin, claim_all, count, event, files, finish, plan, planned, settle};
+use crate::outbox::tests::{NOW, because, begin, claim_all, count, event, files, finish, plan, planned, settle};
 use crate::outbox::{Begun, Next, Outbox, Replay, Transition};
 
 const LONG_AGO: Timestamp = Timestamp::from_millis(0);
@@ -88,7 +88,7 @@ async fn a_dead_event_that_others_wait_behind_stays() {
     let next = Next::Complete {
         event: EventId(head),
         status: EventStatus::Dead,
-        reason: Some("because".to_owned()),
+        reason: Some(because("because")),
         copy_of: None,
         hold: true,
         erase: false,
@@ -208,7 +208,7 @@ async fn the_file_gets_smaller_round_by_round() {
     let events = (0..3000).map(|number| {
         let mut event = event(&format!("m{number}"), &[]);
         event.payload = format!(r#"{{"filler":"{}"}}"#, "x".repeat(4000));
-        event.refused = Some("because".to_owned());
+        event.refused = Some(because("because"));
         event
     });
     outbox.intake().append(events.collect()).await.unwrap();

@@ -11,6 +11,7 @@ WHERE delivery.id = j.value ->> 'delivery_id';
 -- the replay has `again`. The list changes after it need the profile id from that answer.
 UPDATE delivery
 SET status = 'duplicate', copy_of = e.id, profile_id = f.profile_id,
+    reason_code = 'delivered_before',
     reason = 'delivered before, in generation ' || f.generation || ' of this event: `replay --again` sends it again'
 FROM json_each(?1) AS j, event AS e, delivery AS f
 WHERE delivery.id = j.value ->> 'delivery_id' AND e.id = delivery.event_id AND e.again = 0
@@ -45,6 +46,7 @@ ON CONFLICT DO NOTHING;
 -- not sent.
 UPDATE delivery
 SET status = 'duplicate', copy_of = o.event_id,
+    reason_code = 'event_id_delivered',
     reason = 'its `$event_id` was delivered before for this person, by event ' || o.event_id
 FROM json_each(?1) AS j, delivery_people AS p, dedup_key AS k, delivery AS o
 WHERE delivery.id = j.value ->> 'delivery_id' AND delivery.status IN ('pending', 'unknown')

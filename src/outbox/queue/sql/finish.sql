@@ -1,8 +1,9 @@
 -- Finishes events and removes their queue entries, so that the events behind them move up.
--- ?1: JSON array of {event_id, status, reason, copy_of, hold, now_ms}. An event with hold = 1 keeps its queue entries.
+-- ?1: JSON array of {event_id, status, reason, reason_code, copy_of, hold, now_ms}. An event with hold = 1 keeps its queue entries.
 
 UPDATE event
-SET status = j.value ->> 'status', reason = j.value ->> 'reason', copy_of = j.value ->> 'copy_of',
+SET status = j.value ->> 'status', reason = j.value ->> 'reason',
+    reason_code = j.value ->> 'reason_code', copy_of = j.value ->> 'copy_of',
     finished_ms = j.value ->> 'now_ms', active = 0
 FROM json_each(?1) AS j
 WHERE event.id = j.value ->> 'event_id' AND event.finished_ms IS NULL;

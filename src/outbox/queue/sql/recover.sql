@@ -3,7 +3,9 @@
 -- before it sends anything of the same people.
 -- ?1: now, in ms.
 
-UPDATE delivery SET status = 'unknown', reason = 'the answer never came: the daemon ended while it was in the air'
+UPDATE delivery
+SET status = 'unknown', reason_code = 'interrupted',
+    reason = 'the answer never came: the daemon ended while it was in the air'
 WHERE status IN ('pending', 'unknown')
   AND id IN (SELECT a.delivery_id FROM attempt AS a JOIN delivery AS d ON d.id = a.delivery_id
              JOIN event AS e ON e.id = d.event_id

@@ -1,6 +1,6 @@
 -- Records the results of attempts.
 -- ?1: JSON array of {delivery_id, number, now_ms, outcome, http_status, error, request_id, profile_id, status, reason,
--- request, note, counts, failed}: the outcome of the attempt and the new state of its delivery.
+-- reason_code, request, note, counts, failed}: the outcome of the attempt and the new state of its delivery.
 -- Returns a row for each attempt and each delivery that it changed.
 
 UPDATE attempt
@@ -13,7 +13,7 @@ RETURNING delivery_id;
 
 UPDATE delivery
 SET status = j.value ->> 'status',
-    reason = j.value ->> 'reason',
+    reason = j.value ->> 'reason', reason_code = j.value ->> 'reason_code',
     http_status = j.value ->> 'http_status',
     profile_id = coalesce(j.value ->> 'profile_id', profile_id),
     request = coalesce(j.value ->> 'request', request),

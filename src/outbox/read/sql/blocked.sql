@@ -16,6 +16,9 @@ SELECT h.id, h.waiting, (SELECT count(*) FROM head) AS heads, e.profile, e.recei
                WHERE d.event_id = e.id AND a.ended_ms IS NULL) AS in_flight,
        coalesce(e.reason, (SELECT a.error FROM delivery AS d JOIN attempt AS a ON a.delivery_id = d.id
                            WHERE d.event_id = e.id AND a.error IS NOT NULL
-                           ORDER BY a.started_ms DESC, d.id DESC, a.number DESC LIMIT 1)) AS words
+                           ORDER BY a.started_ms DESC, d.id DESC, a.number DESC LIMIT 1)) AS words,
+       coalesce(e.reason_code, (SELECT d.reason_code FROM delivery AS d
+                                WHERE d.event_id = e.id AND d.generation = e.generation AND d.reason_code IS NOT NULL
+                                  AND d.status IN ('pending', 'unknown') ORDER BY d.position LIMIT 1)) AS reason_code
 FROM head AS h JOIN event AS e ON e.id = h.id
 ORDER BY h.waiting DESC, h.id LIMIT ?1;
