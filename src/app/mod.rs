@@ -9,6 +9,7 @@ mod descriptors;
 mod destination;
 mod garbage;
 mod reload;
+mod series;
 mod supervisor;
 mod waiting;
 
@@ -99,7 +100,8 @@ impl App {
         let tls = load_tls(&config)?;
         let sources = config.ingest.sources.iter();
         let sources = sources.map(|source| source.name.as_str());
-        let instruments = Instruments::new(Arc::clone(&clock), sources);
+        let instruments = Instruments::new(Arc::clone(&clock), sources.clone());
+        series::create_series(&instruments.metrics, sources);
         let shares = Shares::of(descriptors::raise(), &config);
         let options = [shares.of_ingest(&config, tls.as_ref()), shares.of_admin(&config)];
         let (outbox, ports) = waiting::open(&config, &clock, &instruments, &options).await?;

@@ -28,11 +28,10 @@ use crate::config::{AnalyticsJs, IngestConfig, SourceConfig};
 use crate::listener::Peer;
 use crate::metrics::Metrics;
 use crate::model::GarbageIds;
+use crate::outbox::reasons::REUSED;
 use crate::outbox::{AppendError, Arrival, Intake};
 use crate::telemetry;
 
-/// The code of a call that has the `messageId` of another.
-const MESSAGE_ID_REUSED: &str = "message_id_reused";
 /// How much is read of the metrics that `analytics.js` sends about itself.
 const METRICS_BYTES: usize = 64 * 1024;
 /// Segment's API in front of an outbox.
@@ -177,7 +176,7 @@ impl Ingest {
             Ok(arrivals) => {
                 stored.count_arrivals(&arrivals);
                 self.inner.state.retry_after.reset();
-                let others = (MESSAGE_ID_REUSED.to_owned(), stored.other_calls);
+                let others = (REUSED.to_owned(), stored.other_calls);
                 for (code, calls) in dead.into_iter().chain([others]).filter(|(_, calls)| *calls > 0) {
                     let rejections = &self.inner.state.rejections;
                     rejections.count_dead(&stored.source, &code, calls);

@@ -1,9 +1,9 @@
-//! The labels of the metrics. Every value is one of our own words, a status that we answer, or a source's name from
+//! The labels of the metrics. Every value is one of our own words or codes, a status that we answer, or a source's name from
 //! the configuration: nothing that a sender or Klaviyo chooses.
 
 use prometheus_client::encoding::EncodeLabelSet;
 
-use crate::model::{DeliveryKind, DeliveryStatus, EventType, Family};
+use crate::model::{DeliveryKind, DeliveryStatus, EventStatus, EventType, Family};
 
 /// The result of storing an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,7 +125,32 @@ impl DeliveryLabels {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct FinishedLabels {
-    pub(super) status: &'static str,
+    status: &'static str,
+    reason: String,
+}
+
+impl FinishedLabels {
+    pub(super) fn new(status: EventStatus, reason: &str) -> Self {
+        Self {
+            status: status.word(),
+            reason: reason.to_owned(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct DeadLabels {
+    source: String,
+    reason: String,
+}
+
+impl DeadLabels {
+    pub(super) fn new(source: &str, reason: &str) -> Self {
+        Self {
+            source: source.to_owned(),
+            reason: reason.to_owned(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

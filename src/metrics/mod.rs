@@ -3,8 +3,8 @@
 //! A registry and nothing else: it reads no clock of its own, no file and no table, and is cheap enough for every
 //! commit and every request. Counters begin at 0 with the process, and nothing here outlives it; the counts that
 //! outlive it are in the outbox, and a scrape reads them there. No label has values without bound: sources come from
-//! the configuration, everything else from our enums. Names are a contract: docs/reference/metrics.md lists them, and a
-//! test compares.
+//! the configuration, reasons from the tables of codes, everything else from our enums. Names are a contract:
+//! docs/reference/metrics.md lists them, and a test compares.
 //!
 //! May use `model` and `clock`. A measured part is given [`Instruments`].
 
@@ -23,13 +23,14 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::clock::Clock;
-use crate::model::{DeliveryKind, DeliveryStatus, EventStatus, EventType, Family, OutcomeKind, Timestamp};
+use crate::model::{DeliveryKind, DeliveryStatus, EventStatus, EventType, Family, OutcomeKind, Reason, Timestamp};
 
 use gauges::Gauges;
 pub use gauges::{DeliveryState, LimitUse, Sample};
 pub use labels::{AnswerClass, EventResult};
 use labels::{
-    AttemptLabels, DeliveryLabels, EventLabels, FamilyLabels, FinishedLabels, RequestInLabels, RequestOutLabels,
+    AttemptLabels, DeadLabels, DeliveryLabels, EventLabels, FamilyLabels, FinishedLabels, RequestInLabels,
+    RequestOutLabels,
 };
 pub use watchdog::{Heartbeats, Stalled, Vitals, WriteFailures, stalled};
 
@@ -68,6 +69,7 @@ struct Inner {
     registry: Registry,
     requests_in: Labelled<RequestInLabels, Counter>,
     events_in: Labelled<EventLabels, Counter>,
+    dead_in: Labelled<DeadLabels, Counter>,
     polls: Counter,
     attempts: Labelled<AttemptLabels, Counter>,
     deliveries: Labelled<DeliveryLabels, Counter>,
@@ -86,13 +88,14 @@ struct Inner {
 
 impl Metrics {
     /// The metrics of a process that started at `started`, all 0. Every series that is known in advance exists from
-    /// the start, so that a rate over it is right from the first event on.
+    /// the start, so that a rate over it is right from the first event on; those with reasons by [`Metrics::create_series`].
     pub fn new<'a>(started: Timestamp, sources: impl IntoIterator<Item = &'a str>) -> Self {
         let mut registry = Registry::default();
         let mut inner = Inner {
             gauges: Gauges::new(&mut registry, started),
             requests_in: Labelled::default(),
             events_in: Labelled::default(),
+            dead_in: Labelled::default(),
             polls: Counter::default(),
             attempts: Labelled::default(),
             deliveries: Labelled::default(),
@@ -117,6 +120,24 @@ impl Metrics {
         inner.create_series(sources);
         inner.registry = registry;
         Self(Arc::new(inner))
+    }
+
+    /// Makes the series of these codes, all 0: of events that are dead on arrival, by source, and of events that end in
+    /// a status.
+    pub fn create_series<'a>(
+        &self,
+        sources: impl IntoIterator<Item = &'a str>,
+        on_arrival: &[&str],
+        ended: impl IntoIterator<Item = (EventStatus, &'a str)>,
+    ) {
+        for source in sources {
+            for code in on_arrival {
+                drop(self.0.dead_in.get_or_create(&DeadLabels::new(source, code)));
+            }
+        }
+        for (status, code) in ended {
+            drop(self.0.finished.get_or_create(&FinishedLabels::new(status, code)));
+        }
     }
 
     /// A request that brought calls was answered with this status; `code` is the refusal's, or `ok`.
@@ -152,9 +173,14 @@ impl Metrics {
         }
     }
 
-    /// The relay finished an event.
-    pub fn finished(&self, status: EventStatus) {
-        let labels = FinishedLabels { status: status.word() };
+    /// An event from `source` is stored as dead, for the reason with this code.
+    pub fn dead_in(&self, source: &str, code: &str) {
+        self.0.dead_in.get_or_create(&DeadLabels::new(source, code)).inc();
+    }
+
+    /// The relay finished an event; the reason is that of a skipped or dead one.
+    pub fn finished(&self, status: EventStatus, reason: Option<&Reason>) {
+        let labels = FinishedLabels::new(status, reason.map_or("", Reason::label));
         self.0.finished.get_or_create(&labels).inc();
     }
 
@@ -277,14 +303,16 @@ impl Inner {
         let events = "Events that came in: stored, copy (the same call was stored before), dead (flawed, in a batch; or with the \
             message id of another call), turned_away (429); a type that does not exist is other";
         ours.register("ingest_events", events, self.events_in.clone());
+        let dead = "Events that came in and are dead, by the code of the reason";
+        ours.register("ingest_dead", dead, self.dead_in.clone());
         let polls = "Times that the relay looked into the outbox for work; twice a minute when nothing happens";
         ours.register("looks_for_work", polls, self.polls.clone());
         let attempts = "Attempts that were settled, those in bulk jobs one by one";
         ours.register("attempts", attempts, self.attempts.clone());
         let deliveries = "Deliveries that came to their end: delivered, duplicate, rejected";
         ours.register("deliveries", deliveries, self.deliveries.clone());
-        let finished = "Events that the relay finished: delivered, skipped, dead; without those dead on arrival or discarded by an \
-            operator";
+        let finished = "Events that the relay finished: delivered, skipped, dead, the last two by the code of the reason; without \
+            those dead on arrival or discarded by an operator";
         ours.register("events_finished", finished, self.finished.clone());
         let copies = "Finished events that were skipped as copies of an event delivered before";
         ours.register("events_copied", copies, self.copies.clone());
@@ -335,10 +363,10 @@ impl Inner {
                 drop(self.deliveries.get_or_create(&labels));
             }
         }
-        for status in [EventStatus::Delivered, EventStatus::Skipped, EventStatus::Dead] {
-            let status = status.word();
-            drop(self.finished.get_or_create(&FinishedLabels { status }));
-        }
+        drop(
+            self.finished
+                .get_or_create(&FinishedLabels::new(EventStatus::Delivered, "")),
+        );
         for family in Family::ALL {
             for class in AnswerClass::ALL {
                 let labels = RequestOutLabels::new(*family, *class);

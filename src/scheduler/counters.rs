@@ -14,8 +14,13 @@ pub(super) fn settled(metrics: &Metrics, transitions: &[Transition]) {
             metrics.attempt(settlement.outcome.kind);
         }
         match &transition.next {
-            Next::Complete { status, copy_of, .. } => {
-                metrics.finished(*status);
+            Next::Complete {
+                status,
+                reason,
+                copy_of,
+                ..
+            } => {
+                metrics.finished(*status, reason.as_ref());
                 if copy_of.is_some() {
                     metrics.finished_as_copy();
                 }

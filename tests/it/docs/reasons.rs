@@ -1,6 +1,6 @@
 //! docs/reference/reasons.md lists the codes as the program declares them, each with what to do.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use klaviyo_relay::ingest::Flaw;
 use klaviyo_relay::klaviyo;
@@ -53,9 +53,9 @@ fn known() -> Vec<(&'static str, String, String)> {
             match known.iter_mut().find(|(known, _, _)| known == code) {
                 Some((_, places, meaning)) => {
                     if !places.contains(place) {
-                        places.push_str(&format!("; {place}"));
+                        places.extend(["; ", place]);
                     }
-                    meaning.push_str(&format!(" {about}"));
+                    meaning.extend([" ", about]);
                 }
                 None => known.push((code, place.to_owned(), (*about).to_owned())),
             }
@@ -74,8 +74,8 @@ fn table(title: &str, about: &str, rows: impl Iterator<Item = (&'static str, Str
 }
 
 fn klaviyo() -> String {
-    let fields: BTreeMap<&str, ()> = klaviyo::FIELDS.iter().map(|(_, field)| (*field, ())).collect();
-    let fields: Vec<String> = fields.keys().map(|field| format!("`{field}`")).collect();
+    let fields: BTreeSet<&str> = klaviyo::FIELDS.iter().map(|(_, field)| *field).collect();
+    let fields: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
     let mut page = format!(
         "{KLAVIYO}{}.\n\nThe label `reason` of metrics is shorter: `klaviyo_400`, `klaviyo_404`, `klaviyo_409`, \
         `klaviyo_4xx` for the other 4xx, and `klaviyo_other`.\n\n| code | what to do |\n|---|---|\n",
@@ -91,7 +91,7 @@ fn klaviyo() -> String {
         ("klaviyo_4…", "klaviyo_400"),
         ("klaviyo_5…, 408, 425, 429", "klaviyo_503"),
     ] {
-        page.push_str(&format!("| `{shown}` | {} |\n", todo(code)));
+        page.extend(["| `", shown, "` | ", todo(code), " |\n"]);
     }
     page
 }
@@ -102,7 +102,7 @@ fn the_page_of_codes_has_each_code_of_the_program_with_what_to_do() {
     assert!(known.len() >= 60, "only {} codes", known.len());
     let mut reasons = "\n| code | given | meaning | what to do |\n|---|---|---|---|\n".to_owned();
     for (code, place, meaning) in known {
-        reasons.push_str(&format!("| `{code}` | {place} | {meaning} | {} |\n", todo(code)));
+        reasons.extend(["| `", code, "` | ", &place, " | ", &meaning, " | ", todo(code), " |\n"]);
     }
     let notes = Note::ALL
         .iter()
