@@ -73,6 +73,23 @@ async fn a_refused_key_is_said_first_with_what_waits_and_that_nothing_is_lost() 
 }
 
 #[tokio::test]
+async fn the_page_and_the_status_show_the_same_numbers() {
+    // Event 1 is of two days ago, and arrived within the hour all the same.
+    let pages = Pages::filled().await;
+    let said = words(&pages.get("/").await.well());
+    let status: serde_json::Value = serde_json::from_str(&pages.get("/api/v1/status").await.text).unwrap();
+    assert_eq!(status["flow"]["came"]["hour"], 6, "{status:#}");
+    assert!(said.contains("Came 6 in the last hour"), "{said}");
+    for source in status["sources"].as_array().unwrap() {
+        let row = [&source["source"], &source["last_hour"], &source["last_day"]];
+        let [name, hour, day] = row.map(|cell| cell.to_string().replace('"', ""));
+        assert!(said.contains(&format!("{name} {hour} {day}")), "{name}: {said}");
+    }
+    assert_eq!(status["audit"]["accepted"], 6, "{status:#}");
+    assert!(said.contains("Accepted 6"), "{said}");
+}
+
+#[tokio::test]
 async fn the_limits_say_how_full_they_are_and_a_429_is_said() {
     let pages = Pages::new().await;
     let used = |family: &str, used, closed| LimitInUse {
