@@ -59,7 +59,7 @@ pub enum CertificateError {
         path: PathBuf,
     },
     /// The certificate's block contains something else.
-    #[error("the certificate in tls_cert {} cannot be read; get it anew from whoever issued it", path.display())]
+    #[error("the certificate in tls_cert {} cannot be read; get a new one from its issuer", path.display())]
     Certificate {
         /// The file.
         path: PathBuf,

@@ -109,14 +109,14 @@ const OLDEST_SCHEMA: i64 = 18;
 /// How many commands can wait for the writer. Beyond that, clients have to send again later.
 const QUEUE: usize = 4096;
 
-/// An open outbox: whoever opened it can do everything, and hands out the handles of each right.
+/// An open outbox. Its owner can do everything, and hands out a handle for each right.
 #[derive(Debug, Clone)]
 pub struct Outbox {
     control: Control,
     tasks: TaskTracker,
 }
 
-/// Who opened the outbox may change and read what is stored.
+/// The owner of the outbox may change and read what is stored.
 impl Deref for Outbox {
     type Target = Control;
 

@@ -17,7 +17,7 @@ reasons! {
         #[error("klaviyo-relay failed on it, which is a bug; replay it after an update")]
         Bug = "mapping_failed";
         /// A replay or an import of a subscription that is not recent.
-        #[error("neither a replay nor an import subscribes people anew; see `replay --consent`")]
+        #[error("neither a replay nor an import subscribes people again; see `replay --consent`")]
         OldConsent = "consent_not_recent";
         /// The outbox's file is damaged where the event is stored.
         #[error("the outbox's file is damaged where this event is stored, and it cannot be read")]

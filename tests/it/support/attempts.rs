@@ -6,7 +6,7 @@ use klaviyo_relay::model::{
 use klaviyo_relay::outbox::{Begun, Next, Outbox, PlannedDelivery, Settlement, Start, Transition};
 
 /// The code of the reasons.
-pub(crate) const CODE: &str = "klaviyo_400_invalid";
+pub(crate) const CODE: &str = "klaviyo_400_invalid_email";
 
 /// Claims every event that is due, with none of those behind it.
 pub(crate) async fn claim(outbox: &Outbox, now: Timestamp) -> Vec<EventId> {

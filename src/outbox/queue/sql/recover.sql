@@ -5,7 +5,7 @@
 
 UPDATE delivery
 SET status = 'unknown', reason_code = 'interrupted',
-    reason = 'the answer never came: the daemon ended while it was in the air'
+    reason = 'the answer never came: the daemon ended while it was in flight'
 WHERE status IN ('pending', 'unknown')
   AND id IN (SELECT a.delivery_id FROM attempt AS a JOIN delivery AS d ON d.id = a.delivery_id
              JOIN event AS e ON e.id = d.event_id
@@ -15,7 +15,7 @@ WHERE status IN ('pending', 'unknown')
 
 UPDATE attempt
 SET ended_ms = max(started_ms, ?1), outcome = 'unknown',
-    error = 'the daemon ended while the request was in the air'
+    error = 'the daemon ended while the request was in flight'
 WHERE ended_ms IS NULL
   AND NOT EXISTS (SELECT 1 FROM import_job AS o JOIN delivery AS d ON d.id = attempt.delivery_id
                   JOIN event AS e ON e.id = d.event_id
