@@ -1,4 +1,4 @@
-//! Segment's API as routes: the input and output around the decisions of [`accept`].
+//! Segment's API as routes: the input and output around the decisions of [`mod@accept`].
 
 use std::any::Any;
 use std::sync::Arc;

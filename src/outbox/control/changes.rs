@@ -187,7 +187,7 @@ impl Control {
 
 impl Reader {
     /// Whether the data that this process erased is removed from the file and its WAL too. A large file is rewritten
-    /// only at the daemon's next start ([`Control::is_to_be_rebuilt`]).
+    /// only at the daemon's next start ([`Reader::is_to_be_rebuilt`]).
     pub fn is_scrubbed(&self) -> bool {
         !self.store.unscrubbed.load(Ordering::Acquire)
     }

@@ -30,7 +30,7 @@ pub struct PersonsEvent {
 }
 
 impl Reader {
-    /// The person that these identifiers name, by the same rules as [`Reader::erase`].
+    /// The person that these identifiers name, by the same rules as [`crate::outbox::Control::erase`].
     pub async fn person(&self, identifiers: &[Identifier]) -> Result<Person, ReadError> {
         let failed = || ReadError::of("the person's events");
         let asked: Vec<String> = identifiers.iter().map(ToString::to_string).collect();

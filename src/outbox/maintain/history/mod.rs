@@ -73,7 +73,7 @@ pub(in crate::outbox) const WRITTEN_SOURCES: &str = "
 impl Reader {
     /// The minutes from the one of `since` to the one of `now`, oldest first. Minutes in which no daemon ran and
     /// nothing happened are left out; the last one is the current minute so far. `throttled` is the total that the
-    /// process has counted ([`crate::metrics::Metrics::throttled`]), and 0 for a process that is not the daemon.
+    /// process has counted ([`crate::metrics::Metrics::rate_limited`]), and 0 for a process that is not the daemon.
     pub async fn history(&self, since: Timestamp, now: Timestamp, throttled: u64) -> Result<Vec<Minute>, ReadError> {
         let failed = || ReadError::of("the history");
         let mut reader = self.store.readers.acquire().await.map_err(failed())?;
