@@ -33,16 +33,8 @@ pub(super) struct Transaction<'c> {
 pub(super) struct Done {
     /// The rows that its statements returned.
     pub(super) rows: Vec<SqliteRow>,
-    /// How many rows each of its statements changed.
-    pub(super) changed: Vec<u64>,
-}
-
-impl Done {
     /// How many rows its statements changed.
-    pub(super) fn changes(&self) -> usize {
-        let changes: u64 = self.changed.iter().sum();
-        usize::try_from(changes).unwrap_or(usize::MAX)
-    }
+    pub(super) changed: u64,
 }
 
 /// Identifies a queued piece.
@@ -98,7 +90,7 @@ impl<'c> Transaction<'c> {
     /// Runs a queued piece now, with everything queued; nothing if it was not queued.
     pub(super) async fn run(&mut self, ticket: Option<Ticket>) -> Result<Done, sqlx::Error> {
         self.flush().await?;
-        Ok(ticket.map_or_else(Done::default, |Ticket(place)| std::mem::take(&mut self.results[place])))
+        Ok(take(&mut self.results, ticket))
     }
 
     /// The connection, for statements that are sent one by one, after everything queued.
@@ -135,7 +127,7 @@ impl<'c> Transaction<'c> {
             match step {
                 Either::Right(row) => done.rows.push(row),
                 Either::Left(ended) => {
-                    done.changed.push(ended.rows_affected());
+                    done.changed += ended.rows_affected();
                     left -= 1;
                     if left == 0 {
                         self.results.push(std::mem::take(&mut done));
@@ -164,7 +156,7 @@ impl Committed {
 
     /// What a piece has done; nothing if it was not queued.
     pub(super) fn take(&mut self, ticket: Option<Ticket>) -> Done {
-        ticket.map_or_else(Done::default, |Ticket(place)| std::mem::take(&mut self.results[place]))
+        take(&mut self.results, ticket)
     }
 }
 
@@ -186,6 +178,11 @@ impl Unexpected {
             changed,
         })
     }
+}
+
+/// Takes what a piece has done; nothing if it was not queued.
+fn take(results: &mut [Done], ticket: Option<Ticket>) -> Done {
+    ticket.map_or_else(Done::default, |Ticket(place)| std::mem::take(&mut results[place]))
 }
 
 /// Adds statements to a text in which `before` values come first. `$n` in place of `?n`: sqlx binds it by its number, and

@@ -261,15 +261,8 @@ mod tests {
     fn minutes_fall_into_their_steps() {
         let now = Timestamp::parse("2026-11-23T10:30:30Z").unwrap();
         let minute = |at: &str| Minute {
-            at: Timestamp::parse(at).unwrap(),
             came: 1,
-            done: 0,
-            died: 0,
-            throttled: 0,
-            pending: 0,
-            oldest_pending: None,
-            half: None,
-            most: None,
+            ..Minute::empty(Timestamp::parse(at).unwrap())
         };
         let minutes = [
             minute("2026-11-23T09:30:00Z"),

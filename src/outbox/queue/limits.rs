@@ -35,11 +35,11 @@ pub struct LimitsInUse {
 impl Queue {
     /// Stores how full the limits are.
     pub async fn report_limits(&self, now: Timestamp, families: Vec<LimitInUse>) -> Result<(), WriteError> {
-        let told = LimitsInUse {
+        let report = LimitsInUse {
             at_ms: now.as_millis(),
             families,
         };
-        let text = serde_json::json!(told).to_string();
+        let text = serde_json::json!(report).to_string();
         self.store.remember(FACT.to_owned(), text).await
     }
 }
@@ -47,7 +47,7 @@ impl Queue {
 impl Reader {
     /// How full the limits were at the last report; `None` if there was none.
     pub async fn limits_in_use(&self) -> Result<Option<LimitsInUse>, ReadError> {
-        let told = self.store.recall(FACT).await?;
-        Ok(told.and_then(|text| serde_json::from_str(&text).ok()))
+        let report = self.store.recall(FACT).await?;
+        Ok(report.and_then(|text| serde_json::from_str(&text).ok()))
     }
 }

@@ -162,7 +162,9 @@ impl Fresh {
     /// Adds the new counts to written minutes in memory, in the same way as writing them would.
     pub(super) fn add_to(&self, minutes: &mut BTreeMap<i64, Minute>, throttled: u64) {
         for (start, counts) in &self.minutes {
-            let minute = minutes.entry(*start).or_insert_with(|| empty(*start));
+            let minute = minutes
+                .entry(*start)
+                .or_insert_with(|| Minute::empty(Timestamp::from_millis(*start)));
             minute.came += counts.came;
             if counts.done >= minute.done {
                 minute.half = counts.p50_ms.map(span);
@@ -175,26 +177,14 @@ impl Fresh {
             }
         }
         let running = start_of(self.now);
-        minutes.entry(running).or_insert_with(|| empty(running));
+        minutes
+            .entry(running)
+            .or_insert_with(|| Minute::empty(Timestamp::from_millis(running)));
         for (start, minute) in minutes.range_mut(self.base..=running) {
             let end = self.now.as_millis().min(start + MINUTE);
             minute.pending = self.pending;
             minute.oldest_pending = self.oldest_ms.map(|oldest| span(end - oldest));
         }
-    }
-}
-
-fn empty(start: i64) -> Minute {
-    Minute {
-        at: Timestamp::from_millis(start),
-        came: 0,
-        done: 0,
-        died: 0,
-        throttled: 0,
-        pending: 0,
-        oldest_pending: None,
-        half: None,
-        most: None,
     }
 }
 

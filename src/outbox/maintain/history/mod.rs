@@ -55,6 +55,23 @@ pub struct Minute {
     pub most: Option<Duration>,
 }
 
+impl Minute {
+    /// A minute in which nothing happened.
+    pub const fn empty(at: Timestamp) -> Self {
+        Self {
+            at,
+            came: 0,
+            done: 0,
+            died: 0,
+            throttled: 0,
+            pending: 0,
+            oldest_pending: None,
+            half: None,
+            most: None,
+        }
+    }
+}
+
 /// How many events of a source arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceCame {

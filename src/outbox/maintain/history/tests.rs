@@ -45,17 +45,7 @@ async fn end(outbox: &Outbox, id: i64, status: EventStatus, time: Timestamp) {
 
 /// A minute without traffic, this many minutes after noon.
 fn quiet(minutes: u64) -> Minute {
-    Minute {
-        at: at(60 * minutes),
-        came: 0,
-        done: 0,
-        died: 0,
-        throttled: 0,
-        pending: 0,
-        oldest_pending: None,
-        half: None,
-        most: None,
-    }
+    Minute::empty(at(60 * minutes))
 }
 
 /// Two events arrive in the first minute, and one of them is delivered after 20 s.

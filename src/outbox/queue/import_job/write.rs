@@ -37,7 +37,8 @@ impl Command for ImportTaken {
     async fn write(&self, transaction: &mut Transaction<'_>) -> Result<(), sqlx::Error> {
         let piece = transaction.queue(TAKEN).bind(self.job.0)?;
         let taken = piece.bind(&self.klaviyo_id)?.fetch().await?;
-        transaction.expect("import job", 1, taken.changes());
+        let changed = usize::try_from(taken.changed).unwrap_or(usize::MAX);
+        transaction.expect("import job", 1, changed);
         Ok(())
     }
 }
