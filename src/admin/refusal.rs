@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::operator::{ChangeError, ExplainError, ForgetError, SourceError};
+use crate::operator::{ChangeError, ExplainError, FilterError, ForgetError, SourceError};
 use crate::outbox::{ReadError, WriteError};
 
 /// Why a request is refused. As JSON: `{"code": …, "error": …}`.
@@ -120,23 +120,20 @@ impl Refusal {
 }
 
 impl Refusal {
-    /// 404: the filter value cannot name a person.
-    pub(crate) fn nobody() -> Self {
+    /// The value of a filter is invalid. `unreadable` is the code where no more specific one applies.
+    pub(crate) fn filter(key: &str, error: FilterError, unreadable: &'static str) -> Self {
+        let (status, code) = match error {
+            FilterError::Nobody => (StatusCode::NOT_FOUND, "nobody"),
+            FilterError::NoOrder => (StatusCode::NOT_FOUND, "no_order"),
+            FilterError::Empty => (StatusCode::BAD_REQUEST, "empty_filter"),
+            FilterError::Status => (StatusCode::BAD_REQUEST, "bad_status"),
+            FilterError::Type => (StatusCode::BAD_REQUEST, "bad_type"),
+            FilterError::Time(_) => (StatusCode::BAD_REQUEST, "bad_time"),
+            FilterError::Number | FilterError::Twice | FilterError::Unknown => (StatusCode::BAD_REQUEST, unreadable),
+        };
         Self {
-            status: StatusCode::NOT_FOUND,
-            code: "nobody",
-            error: ChangeError::Nobody.to_string().into(),
-            retry_after: None,
-        }
-    }
-
-    /// 404: the filter value cannot name an order.
-    pub(crate) fn no_order() -> Self {
-        Self {
-            status: StatusCode::NOT_FOUND,
-            code: "no_order",
-            error: ChangeError::NoOrder.to_string().into(),
-            retry_after: None,
+            status,
+            ..Self::bad_request(code, format!("`{key}` {error}"))
         }
     }
 }
@@ -210,8 +207,6 @@ impl From<ChangeError> for Refusal {
         match error {
             ChangeError::NoFilter => Self::bad_request("filter_needed", line),
             ChangeError::WrongState { .. } => Self::bad_request("wrong_status", line),
-            ChangeError::Nobody => Self::nobody(),
-            ChangeError::NoOrder => Self::no_order(),
             ChangeError::Source(error) => error.into(),
             ChangeError::Read(error) => error.into(),
             ChangeError::Write(ref error) => unwritten(error, line),

@@ -1,7 +1,7 @@
 //! `discard`: makes events dead.
 
 use super::ExitStatus;
-use super::filter::Filter;
+use super::filter::FilterOptions;
 use crate::config::Config;
 use crate::operator::Change;
 
@@ -15,7 +15,7 @@ use crate::operator::Change;
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
     #[command(flatten)]
-    filter: Filter,
+    filter: FilterOptions,
 }
 
 pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<ExitStatus> {

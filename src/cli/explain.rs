@@ -7,14 +7,13 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use clap::builder::TypedValueParser;
 
-use super::filter::one_of;
 use super::screen::Screen;
 use super::{DEFAULT_CONFIG, ExitStatus, print, print_json};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError};
 use crate::mapper::{Mapped, Planned};
 use crate::model::Side;
-use crate::operator::{ExplainError, ExplainSettings, Explanation, explain};
+use crate::operator::{ExplainError, ExplainSettings, Explanation, explain, one_of};
 use crate::{json, klaviyo};
 
 /// Print the Klaviyo requests an event becomes, and which rule gave each field; sends nothing

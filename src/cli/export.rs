@@ -14,8 +14,9 @@ use flate2::write::GzEncoder;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
-use super::filter::Filter;
+use super::filter::FilterOptions;
 use super::{ExitStatus, UsageError, attach, print_json, print_line};
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::model::{EventId, EventStatus};
 use crate::operator::exported_line;
@@ -32,7 +33,7 @@ use crate::outbox::Reader;
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
     #[command(flatten)]
-    filter: Filter,
+    filter: FilterOptions,
     /// Write to this file, which must not exist, instead of stdout; compressed when it ends in .gz
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -41,10 +42,10 @@ pub(super) struct Options {
 pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<ExitStatus> {
     let all = EventStatus::ALL;
     let outbox = attach(&config).await?;
-    let filter = options.filter.to_filter();
+    let filter = &options.filter.filter;
     filter.check_source(&config.ingest, &outbox).await?;
     if options.filter.dry_run {
-        let found = options.filter.to_filter().find(&outbox, all).await?;
+        let found = filter.find(&outbox, all, SystemClock.now()).await?;
         outbox.close().await;
         return options.filter.report(&found, "exported");
     }
@@ -99,7 +100,7 @@ async fn to_file(options: &Options, outbox: &Reader, path: &Path) -> anyhow::Res
 }
 
 async fn write_all(options: &Options, outbox: &Reader, out: &mut impl Write) -> anyhow::Result<u64> {
-    let selection = options.filter.to_filter().selection(EventStatus::ALL);
+    let selection = options.filter.filter.selection(EventStatus::ALL, SystemClock.now());
     let bar = bar(outbox.newest().await?);
     let (mut after, mut count) = (EventId(0), 0);
     loop {

@@ -15,7 +15,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::escape;
 use crate::model::EventId;
-use crate::operator::{ErasureReport, SHOWN, brief_json, find_person, forget, open_events};
+use crate::operator::{ErasureReport, ProfileFilter, SHOWN, brief_json, find_person, forget, open_events};
 use crate::outbox::{OpenError, Outbox, Person, Selection};
 
 /// How often it checks whether the file is clear.
@@ -36,7 +36,7 @@ const SCRUB: Duration = Duration::from_mins(2);
 pub(super) struct Options {
     /// A user id, anonymous id, e-mail or phone; user:ID, anonymous:ID, email:ADDRESS and phone:NUMBER are exact
     #[arg(long, value_name = "ID")]
-    profile: String,
+    profile: ProfileFilter,
     /// How long to wait for requests in flight, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     wait: u64,
@@ -106,7 +106,10 @@ async fn wait_until(most: Duration, holds: impl AsyncFn() -> anyhow::Result<bool
 /// Rejects a name without events: a mistyped name must not look like a finished erasure.
 fn known(options: &Options, person: &Person) -> anyhow::Result<()> {
     if person.events.is_empty() {
-        bail!("nobody is known as {:?}; nothing is erased", options.profile);
+        bail!(
+            "nobody is known as {:?}; nothing is erased",
+            options.profile.to_string()
+        );
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `hold` and `release`: stops events, and requeues them.
 
 use super::ExitStatus;
-use super::filter::Filter;
+use super::filter::FilterOptions;
 use crate::config::Config;
 use crate::operator::Change;
 
@@ -14,7 +14,7 @@ use crate::operator::Change;
 #[derive(Debug, clap::Args)]
 pub(super) struct Hold {
     #[command(flatten)]
-    filter: Filter,
+    filter: FilterOptions,
 }
 
 /// Requeue held events
@@ -26,7 +26,7 @@ pub(super) struct Hold {
 #[derive(Debug, clap::Args)]
 pub(super) struct Release {
     #[command(flatten)]
-    filter: Filter,
+    filter: FilterOptions,
 }
 
 pub(super) async fn hold(options: &Hold, config: Config) -> anyhow::Result<ExitStatus> {

@@ -1,7 +1,7 @@
 //! `replay`: sends finished events again.
 
 use super::ExitStatus;
-use super::filter::Filter;
+use super::filter::FilterOptions;
 use crate::config::Config;
 use crate::operator::Change;
 use crate::outbox::Replay;
@@ -20,7 +20,7 @@ use crate::outbox::Replay;
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command")]
 pub(super) struct Options {
     #[command(flatten)]
-    filter: Filter,
+    filter: FilterOptions,
     /// Send subscriptions of any age too
     #[arg(long)]
     consent: bool,

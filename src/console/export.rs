@@ -50,7 +50,7 @@ fn lines(outbox: Reader, selection: Selection) -> Body {
 
 /// The file name: `events-dead-2026-11-23T093000Z.ndjson`.
 fn name(params: &FilterParams, now: Timestamp) -> String {
-    let states = params.states().iter().copied().map(EventStatus::word);
+    let states = params.filter().states.iter().copied().map(EventStatus::word);
     let words: Vec<&str> = iter::once("events").chain(states).collect();
     let now = now.to_string();
     let time = now.get(..19).unwrap_or(&now).replace(':', "");

@@ -8,22 +8,17 @@ use maud::{Markup, html};
 
 use super::request::PageRequest;
 pub use super::urls::address;
-use crate::admin::params;
 use crate::admin::refusal::Refusal;
-use crate::model::{EventStatus, Timestamp};
-use crate::operator::{self, Selection, SourceError};
+use crate::model::Timestamp;
+use crate::operator::{Filter, Selection, SourceError, TimeExpr};
 
-/// The keys that select events, in the order in which an address has them.
-pub(super) const KEYS: [&str; 12] = [
-    "id", "status", "type", "name", "source", "profile", "order", "since", "until", "sent_to", "reason", "code",
-];
 /// Event numbers that a chip lists.
 const NAMED: usize = 3;
 
 /// The parameters of a page.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct FilterParams {
-    /// The filters as they were written, in the order of [`KEYS`].
+    /// The filters as they were written, in the order of [`Filter::KEYS`].
     texts: Vec<(&'static str, String)>,
     /// The page's own keys.
     own: Vec<(&'static str, String)>,
@@ -32,8 +27,9 @@ pub struct FilterParams {
     /// Invalid keys, with the error text.
     wrong: Vec<(String, String)>,
     /// The valid filters.
-    filter: operator::Filter,
-    states: Vec<EventStatus>,
+    filter: Filter,
+    /// When the request came: relative times count back from here.
+    now: Timestamp,
 }
 
 /// One filter, as a page shows it.
@@ -48,7 +44,14 @@ pub(super) struct Chip {
 impl FilterParams {
     /// Reads a query or a form. `own`: keys of the page itself, which it reads with [`FilterParams::own`].
     pub fn read(pairs: &str, own: &[&'static str], now: Timestamp) -> Self {
-        let mut asked = Self::default();
+        let mut asked = Self {
+            texts: Vec::new(),
+            own: Vec::new(),
+            empty: Vec::new(),
+            wrong: Vec::new(),
+            filter: Filter::default(),
+            now,
+        };
         match serde_urlencoded::from_str::<Vec<(String, String)>>(pairs) {
             Ok(pairs) => {
                 for (key, text) in pairs {
@@ -57,11 +60,11 @@ impl FilterParams {
             }
             Err(_) => asked.note("address", "cannot be read"),
         }
-        let place = |key: &str| KEYS.iter().position(|known| *known == key);
+        let place = |key: &str| Filter::KEYS.iter().position(|known| *known == key);
         asked.texts.sort_by_key(|(key, _)| place(key));
         for (key, text) in asked.texts.clone() {
-            if let Err(refusal) = asked.set(key, &text, now) {
-                asked.note(key, refusal.sentence());
+            if let Err(error) = asked.filter.set(key, &text) {
+                asked.note(key, &error.to_string());
             }
         }
         asked.compare();
@@ -95,7 +98,7 @@ impl FilterParams {
 
     fn take(&mut self, key: &str, text: String, own: &[&'static str]) {
         let known = |known: &&&'static str| **known == key;
-        let (list, key) = match (KEYS.iter().find(known), own.iter().find(known)) {
+        let (list, key) = match (Filter::KEYS.iter().find(known), own.iter().find(known)) {
             (Some(key), _) => (&mut self.texts, *key),
             (None, Some(key)) => (&mut self.own, *key),
             (None, None) => {
@@ -112,50 +115,16 @@ impl FilterParams {
         }
     }
 
-    fn set(&mut self, key: &'static str, text: &str, now: Timestamp) -> Result<(), Refusal> {
-        let filter = &mut self.filter;
-        let owned = || Some(text.to_owned());
-        match key {
-            "id" => {
-                filter.ids = text.split(',').map(params::number).collect::<Result<_, _>>()?;
-            }
-            "status" => {
-                self.states = text.split(',').map(params::status).collect::<Result<_, _>>()?;
-                filter.status = match self.states[..] {
-                    [status] => Some(status),
-                    _ => None,
-                };
-            }
-            "type" => filter.kind = Some(params::kind(text)?),
-            "name" => filter.event = owned(),
-            "source" => filter.source = owned(),
-            "profile" => {
-                filter.profile = owned();
-                if filter.names_nobody() {
-                    return Err(Refusal::nobody());
-                }
-            }
-            "since" => filter.since = Some(time(text, now)?),
-            "until" => filter.until = Some(time(text, now)?),
-            "sent_to" => filter.sent_to = owned(),
-            "reason" => filter.reason = owned(),
-            "order" => {
-                filter.order_id = owned();
-                if filter.names_no_order() {
-                    return Err(Refusal::no_order());
-                }
-            }
-            _ => filter.code = owned(),
-        }
-        Ok(())
-    }
-
     /// Records an error for filters that contradict each other.
     fn compare(&mut self) {
-        let (since, until) = (self.filter.since, self.filter.until);
+        let (since, until) = (self.time(self.filter.since), self.time(self.filter.until));
         if since.zip(until).is_some_and(|(since, until)| since >= until) {
             self.note("until", "is not after `since`, so that no event can be between them");
         }
+    }
+
+    fn time(&self, time: Option<TimeExpr>) -> Option<Timestamp> {
+        time.map(|time| time.at(self.now))
     }
 
     /// Records the error of a key.
@@ -198,8 +167,8 @@ impl FilterParams {
     pub fn fixed(&self) -> Vec<(&'static str, String)> {
         let fixed = |(key, text): &(&'static str, String)| {
             let time = match *key {
-                "since" => self.filter.since,
-                "until" => self.filter.until,
+                "since" => self.time(self.filter.since),
+                "until" => self.time(self.filter.until),
                 _ => None,
             };
             (*key, time.map_or_else(|| text.clone(), |time| time.to_string()))
@@ -208,18 +177,13 @@ impl FilterParams {
     }
 
     /// The parsed filters.
-    pub fn filter(&self) -> &operator::Filter {
+    pub fn filter(&self) -> &Filter {
         &self.filter
-    }
-
-    /// The requested states; empty for any.
-    pub fn states(&self) -> &[EventStatus] {
-        &self.states
     }
 
     /// The filters as the outbox takes them.
     pub fn selection(&self) -> Selection {
-        self.filter.selection(&self.states)
+        self.filter.selection(&[], self.now)
     }
 
     /// The address of a page with these filters and further keys.
@@ -270,12 +234,6 @@ impl FilterParams {
     }
 }
 
-/// The error text is [`operator::TIME_FORMS`], shortened to fit a field.
-fn time(text: &str, now: Timestamp) -> Result<Timestamp, Refusal> {
-    let words = "is no time; such are 2h, yesterday, 2026-11-23 and 2026-11-23T09:30";
-    operator::parse_time(text, now).ok_or_else(|| Refusal::bad_request("bad_time", words))
-}
-
 fn value<'a>(list: &'a [(&'static str, String)], key: &str) -> Option<&'a str> {
     let found = list.iter().find(|(known, _)| *known == key);
     found.map(|(_, text)| text.as_str())
@@ -294,7 +252,7 @@ fn words(key: &str, text: &str) -> String {
         "status" => text.replace(',', " or "),
         "source" => format!("from {text}"),
         "profile" => format!("of {text}"),
-        "order" => format!("order {text}"),
+        "order_id" => format!("order {text}"),
         "since" => format!("since {text}"),
         "until" => format!("until {text}"),
         "sent_to" => format!("sent to {text}"),
@@ -307,6 +265,7 @@ fn words(key: &str, text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::EventStatus;
 
     const NOW: Timestamp = Timestamp::from_millis(1_795_534_400_000);
 
@@ -316,15 +275,15 @@ mod tests {
 
     #[test]
     fn an_address_says_what_is_meant_and_is_made_of_it_again() {
-        let query = "id=3%2C1&status=dead&type=track&name=Order+Completed&source=shop&profile=user%3Au1&since=2h&\
+        let query = "id=3%2C1&status=dead&type=track&event=Order+Completed&source=shop&profile=user%3Au1&since=2h&\
                      until=2026-11-24T15%3A00&sent_to=sandbox&reason=list";
         let asked = asked(query);
         assert_eq!(asked.wrongs(), []);
         let filter = asked.filter();
         assert_eq!(filter.ids, [3, 1]);
-        assert_eq!(filter.status, Some(EventStatus::Dead));
+        assert_eq!(filter.states, [EventStatus::Dead]);
         assert_eq!(filter.event.as_deref(), Some("Order Completed"));
-        assert_eq!(filter.since.unwrap().to_string(), "2026-11-24T13:33:20.000Z");
+        assert_eq!(filter.since.unwrap().at(NOW).to_string(), "2026-11-24T13:33:20.000Z");
         assert_eq!(asked.address("/events", &[]), format!("/events?{query}"));
         assert!(!asked.without("/events", "id").contains("id="));
         let fixed = asked.fixed();
@@ -342,9 +301,9 @@ mod tests {
             ("since=soon", "since"),
             ("since=1h&until=2h", "until"),
             ("profile=+", "profile"),
-            ("order=+", "order"),
+            ("order_id=+", "order_id"),
             ("stauts=dead", "stauts"),
-            ("name=a&name=b", "name"),
+            ("event=a&event=b", "event"),
         ] {
             let asked = asked(query);
             assert!(asked.wrong(key).is_some(), "{query}: {:?}", asked.wrongs());
@@ -354,17 +313,16 @@ mod tests {
 
     #[test]
     fn a_field_that_was_not_filled_in_is_none_in_a_list_and_refused_in_a_change() {
-        let asked = asked("q=&status=&name=A");
+        let asked = asked("q=&status=&event=A");
         assert!(asked.has_empty() && asked.wrongs().is_empty());
-        assert_eq!(asked.address("/events", &[]), "/events?name=A");
-        assert!(FilterParams::strictly("status=&name=A", &[], NOW).is_err());
+        assert_eq!(asked.address("/events", &[]), "/events?event=A");
+        assert!(FilterParams::strictly("status=&event=A", &[], NOW).is_err());
     }
 
     #[test]
     fn several_states_are_listed_and_none_of_them_is_forgotten() {
         let asked = asked("status=dead,held");
-        assert_eq!(asked.states(), [EventStatus::Dead, EventStatus::Held]);
-        assert_eq!(asked.filter().status, None);
-        assert_eq!(asked.selection().states, asked.states());
+        assert_eq!(asked.filter().states, [EventStatus::Dead, EventStatus::Held]);
+        assert_eq!(asked.selection().states, asked.filter().states);
     }
 }

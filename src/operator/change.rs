@@ -36,12 +36,6 @@ pub enum ChangeError {
         /// The states that the change works on.
         allowed: &'static [EventStatus],
     },
-    /// The filter value cannot name a person. Without this filter the change would apply to everybody.
-    #[error("the profile names nobody; give a user id, an anonymous id, an e-mail or a phone")]
-    Nobody,
-    /// The filter value cannot name an order. Without this filter the change would apply to every order.
-    #[error("the order_id names no order; give the id of one")]
-    NoOrder,
     /// The source does not exist.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -86,17 +80,11 @@ impl Change {
         if !filter.is_given() {
             return Err(ChangeError::NoFilter);
         }
-        if filter.names_nobody() {
-            return Err(ChangeError::Nobody);
-        }
-        if filter.names_no_order() {
-            return Err(ChangeError::NoOrder);
-        }
-        if let Some(status) = filter.status.filter(|status| !allowed.contains(status)) {
+        if let Some(status) = filter.states.iter().copied().find(|status| !allowed.contains(status)) {
             return Err(ChangeError::WrongState { status, allowed });
         }
         filter.check_source(ingest, outbox).await?;
-        let found = filter.find(outbox, allowed).await;
+        let found = filter.find(outbox, allowed, now).await;
         let mut found = found.map_err(ChangeError::Read)?;
         if self.stops() {
             leave_out_in_flight(&mut found, outbox).await?;

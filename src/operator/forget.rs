@@ -6,9 +6,10 @@
 
 use std::time::Duration;
 
+use super::filter::ProfileFilter;
 use crate::clock::Clock;
 use crate::model::{EventId, Identifier};
-use crate::outbox::{Control, Person, ReadError, Selection, WriteError};
+use crate::outbox::{Control, Person, ReadError, WriteError};
 
 /// How often it checks whether the requests in flight were answered.
 const LOOK: Duration = Duration::from_millis(100);
@@ -46,21 +47,21 @@ pub enum ForgetError {
 }
 
 /// The one person that a search word names; a person without events when there is none.
-pub async fn find_person(outbox: &Control, word: &str) -> Result<Person, ForgetError> {
-    let mut found: Option<(Identifier, Person)> = None;
-    for name in Selection::people(word) {
-        let person = outbox.person(std::slice::from_ref(&name)).await?;
+pub async fn find_person(outbox: &Control, profile: &ProfileFilter) -> Result<Person, ForgetError> {
+    let mut found: Option<(&Identifier, Person)> = None;
+    for name in profile.identifiers() {
+        let person = outbox.person(std::slice::from_ref(name)).await?;
         if person.events.is_empty() {
             continue;
         }
         match &found {
             None => found = Some((name, person)),
-            Some((_, known)) if known.identifiers.contains(&name) => {}
+            Some((_, known)) if known.identifiers.contains(name) => {}
             Some((first, _)) => {
                 return Err(ForgetError::Several {
-                    word: word.to_owned(),
-                    first: first.clone(),
-                    other: name,
+                    word: profile.to_string(),
+                    first: (*first).clone(),
+                    other: name.clone(),
                 });
             }
         }

@@ -1,10 +1,11 @@
-//! The schemas of the typed answers, for the API's document.
+//! The schemas of the typed answers and of the filters, for the API's document.
 
 use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use serde_json::{Map, Value};
 
+use super::filter::Filter;
 use super::json::EventJson;
 use super::status::StatusJson;
 
@@ -19,5 +20,6 @@ pub fn schemas() -> Map<String, Value> {
     let mut generator = settings.with_transform(without_format).into_generator();
     generator.subschema_for::<StatusJson<'_>>();
     generator.subschema_for::<EventJson<'_>>();
+    generator.subschema_for::<Filter>();
     generator.take_definitions(true)
 }

@@ -1,5 +1,6 @@
 //! Points in time in the forms that operators write, on a command line or in a request.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::{Span, SpanRelativeTo};
@@ -11,14 +12,49 @@ const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
 pub const TIME_FORMS: &str = "a time is how long ago (90s, 15m, 2h, 3d, 1w), today, yesterday, a date (2026-11-23) or a time \
                        (2026-11-23T09:30), in UTC unless it says otherwise";
 
-/// Parses a time relative to `now`; `None` if it has none of the accepted forms: see [`TIME_FORMS`].
-pub fn parse_time(text: &str, now: Timestamp) -> Option<Timestamp> {
-    let midnight = Timestamp::from_millis(now.as_millis().div_euclid(DAY_MILLIS) * DAY_MILLIS);
-    match text.trim() {
-        "now" => Some(now),
-        "today" => Some(midnight),
-        "yesterday" => Some(midnight.minus(Duration::from_hours(24))),
-        text => ago(text).map(|span| now.minus(span)).or_else(|| Timestamp::parse(text)),
+/// The text is not a time in one of [`TIME_FORMS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is no time; {TIME_FORMS}")]
+pub struct NoTime;
+
+/// A point in time, as it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeExpr {
+    /// `today` and `yesterday`: the start of the day this many days ago, in UTC.
+    Midnight(u32),
+    /// `2h`: so long ago; `now` is zero.
+    Ago(Duration),
+    /// A date or a time.
+    At(Timestamp),
+}
+
+impl TimeExpr {
+    /// The point in time, if it is `now`.
+    pub fn at(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Midnight(days) => {
+                let today = now.as_millis().div_euclid(DAY_MILLIS) - i64::from(days);
+                Timestamp::from_millis(today * DAY_MILLIS)
+            }
+            Self::Ago(span) => now.minus(span),
+            Self::At(time) => time,
+        }
+    }
+}
+
+impl FromStr for TimeExpr {
+    type Err = NoTime;
+
+    fn from_str(text: &str) -> Result<Self, NoTime> {
+        match text.trim() {
+            "now" => Ok(Self::Ago(Duration::ZERO)),
+            "today" => Ok(Self::Midnight(0)),
+            "yesterday" => Ok(Self::Midnight(1)),
+            text => ago(text)
+                .map(Self::Ago)
+                .or_else(|| Timestamp::parse(text).map(Self::At))
+                .ok_or(NoTime),
+        }
     }
 }
 
@@ -54,8 +90,8 @@ mod tests {
             ("2026-11-01T09:30", "2026-11-01T09:30:00.000Z"),
             ("2026-11-01T09:30:00+01:00", "2026-11-01T08:30:00.000Z"),
         ] {
-            let read = parse_time(text, now).map(|time| time.to_string());
-            assert_eq!(read.as_deref(), Some(expected), "{text}");
+            let read: TimeExpr = text.parse().unwrap();
+            assert_eq!(read.at(now).to_string(), expected, "{text}");
         }
         for text in [
             "",
@@ -70,7 +106,7 @@ mod tests {
             "99999999999999999999d",
             "2026-13-01",
         ] {
-            assert_eq!(parse_time(text, now), None, "{text}");
+            assert_eq!(text.parse::<TimeExpr>(), Err(NoTime), "{text}");
         }
     }
 }

@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 
 use super::super::Admin;
 use super::super::refusal::Refusal;
-use super::params;
+use super::params::{self, FilterBody};
 use crate::model::Side;
-use crate::operator::{self, Change};
-use crate::outbox::{Replay, Selection};
+use crate::operator::{self, Change, ProfileFilter};
+use crate::outbox::Replay;
 
 /// The size limit of a body that names events: enough for thousands of numbers.
 const CHANGE_BYTES: usize = 64 << 10;
@@ -28,7 +28,7 @@ type Answer = Result<Json<Value>, Refusal>;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ChangeBody {
-    filter: params::Filter,
+    filter: FilterBody,
     #[serde(default)]
     dry_run: bool,
 }
@@ -38,7 +38,7 @@ struct ChangeBody {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ReplayBody {
-    filter: params::Filter,
+    filter: FilterBody,
     #[serde(default)]
     dry_run: bool,
     #[serde(default)]
@@ -108,9 +108,9 @@ pub(super) async fn discard(State(admin): State<Arc<Admin>>, request: Request) -
 /// Like the command `forget`, but waits a shorter time for requests in flight: the client can repeat the request.
 pub(super) async fn forget(State(admin): State<Arc<Admin>>, request: Request) -> Answer {
     let EraseBody { profile, dry_run } = params::json(request, CHANGE_BYTES).await?;
-    if Selection::people(&profile).is_empty() {
-        return Err(Refusal::nobody());
-    }
+    let profile: ProfileFilter = profile
+        .parse()
+        .map_err(|error| Refusal::filter("profile", error, "bad_json"))?;
     let person = operator::find_person(&admin.outbox, &profile).await?;
     let events = person.events.len();
     if dry_run {
@@ -142,7 +142,7 @@ pub(super) async fn explain(State(admin): State<Arc<Admin>>, request: Request) -
 /// Makes a change in chunks. When the client disconnects, finished chunks stay; a repeated request does the rest.
 async fn make(admin: Arc<Admin>, change: Change, body: ChangeBody) -> Answer {
     let now = admin.clock.now();
-    let filter = body.filter.read(now)?;
+    let filter = body.filter.read()?;
     let settings = admin.settings();
     let ingest = settings.ingest();
     let made = change.make(&filter, body.dry_run, ingest, &admin.outbox, now);

@@ -33,14 +33,14 @@ pub(super) async fn audit(State(admin): State<Arc<Admin>>) -> Answer {
 /// A page of events, newest first.
 pub(super) async fn events(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
     let Listed {
-        mut selection,
         filter,
         find,
         before,
         limit,
-    } = params::listed(&uri, admin.clock.now())?;
+    } = params::listed(&uri)?;
     let settings = admin.settings();
     filter.check_source(settings.ingest(), &admin.outbox).await?;
+    let mut selection = filter.selection(&[], admin.clock.now());
     if let Some(word) = find {
         let mut found = admin.outbox.find(&word).await?;
         found.retain(|event| selection.ids.is_empty() || selection.ids.contains(event));

@@ -14,10 +14,9 @@ use axum::http::{StatusCode, Uri};
 
 use super::filter::FilterParams;
 use super::request::{self, Answer, CSRF, PageRequest};
-use crate::admin::params::number;
 use crate::admin::refusal::Refusal;
 use crate::model::EventId;
-use crate::operator::{self, Brief, Change, Matches, Replay, Selection};
+use crate::operator::{self, Brief, Change, Matches, Replay, Selection, event_number};
 
 /// How many excluded event numbers are listed with their reason.
 const NAMED: usize = 10;
@@ -111,13 +110,9 @@ impl Plan {
         if !params.is_given() {
             return Err(operator::ChangeError::NoFilter.into());
         }
-        if params.states().len() > 1 {
-            return Err(Refusal::bad_request("several_states", ONE_STATE));
-        }
-        if let Some(status) = params.filter().status
-            && !change.states().contains(&status)
-        {
-            let allowed = change.states();
+        let allowed = change.states();
+        let mut states = params.filter().states.iter().copied();
+        if let Some(status) = states.find(|status| !allowed.contains(status)) {
             return Err(operator::ChangeError::WrongState { status, allowed }.into());
         }
         let back = params.own("back").filter(|back| request::is_own_path(back));
@@ -144,7 +139,7 @@ impl Plan {
     /// The confirmed count and the highest event number.
     fn confirmed(&self) -> Result<(usize, i64), Refusal> {
         let whole = |key| self.params.own(key)?.parse().ok();
-        let highest = self.params.own("highest").and_then(|text| number(text).ok());
+        let highest = self.params.own("highest").and_then(|text| event_number(text).ok());
         let confirmed = whole("count").zip(highest);
         confirmed.ok_or_else(|| Refusal::bad_request("unconfirmed", UNCONFIRMED))
     }
@@ -181,6 +176,5 @@ impl Plan {
 
 const NO_CHANGE: &str =
     "`do` says what to do with the events: replay, hold, release or discard; go back, and choose one of them";
-const ONE_STATE: &str = "a change is made of events of one status; go back, and choose one";
 const UNCONFIRMED: &str = "the form does not say how many events were shown; nothing was changed: load the page again, \
                            and confirm there";

@@ -154,7 +154,7 @@ fn facts(shown: &ShownEvent) -> Markup {
                 @if report.identifiers.is_empty() { span.soft { "nobody, or somebody erased since" } }
             }
             @if let Some(order) = order {
-                dt { "Order" } dd { a href=(address("/events", &[("order", order)])) { (order) } }
+                dt { "Order" } dd { a href=(address("/events", &[("order_id", order)])) { (order) } }
             }
             dt { "Source" } dd { a href=(address("/events", &[("source", &report.source)])) { (report.source) } }
             dt { "Received" } dd { (format::time(report.received_at)) }

@@ -52,7 +52,7 @@ pub(super) fn search(request: &PageRequest, params: &FilterParams, word: &str) -
         @if params.is_given() {
             a href=(super::address("/events", &[("q", word)])) { "Search without the filters" } " · "
         }
-        a href=(super::address("/events", &[("name", word)])) { "Look at events of this name" } " · "
+        a href=(super::address("/events", &[("event", word)])) { "Look at events of this name" } " · "
         a href="/events" { "Look at the newest events" }
     };
     format::empty(&words, &wider)

@@ -8,7 +8,7 @@ use crate::model::{EventStatus, EventType};
 use crate::operator::{Change, Replay};
 
 /// The keys that have a field in the form.
-const FIELDS: [&str; 7] = ["status", "type", "name", "source", "profile", "since", "until"];
+const FIELDS: [&str; 7] = ["status", "type", "event", "source", "profile", "since", "until"];
 /// Suggested times.
 const OFTEN: [&str; 7] = ["15m", "1h", "2h", "today", "yesterday", "3d", "1w"];
 
@@ -29,7 +29,7 @@ pub(super) fn form(request: &PageRequest, params: &FilterParams) -> Markup {
             (params.hidden(&FIELDS))
             (field(params, "status", "Status", &select(params, "status", &states)))
             (field(params, "type", "Type", &select(params, "type", &types)))
-            (field(params, "name", "Name", &input(params, "name", "Order Completed", None)))
+            (field(params, "event", "Name", &input(params, "event", "Order Completed", None)))
             (field(params, "source", "Source", &select(params, "source", &sources)))
             (field(params, "profile", "Person", &input(params, "profile", "E-mail or id", None)))
             (field(params, "since", "From", &input(params, "since", "2h, yesterday", Some("times"))))
@@ -65,17 +65,13 @@ pub(super) fn chips(request: &PageRequest, params: &FilterParams) -> Markup {
     }
 }
 
-/// The actions for all selected events. `states`: their states, empty for any; `link`: builds the address of a page
+/// The actions for all selected events. `works`: whether a change works on them; `link`: builds the address of a page
 /// with the filters or the found events, and further keys.
 pub(super) fn actions(
     request: &PageRequest,
-    states: &[EventStatus],
+    works: impl Fn(Change) -> bool,
     link: impl Fn(&str, &[(&str, &str)]) -> String,
 ) -> Markup {
-    let works = |change: Change| {
-        let on = change.states();
-        states.is_empty() || states.iter().any(|state| on.contains(state))
-    };
     let changes = [
         ("replay", "Replay…", "button", Change::Replay(Replay::default())),
         ("hold", "Hold…", "button", Change::Hold),

@@ -15,7 +15,7 @@ use super::frame::Section;
 use super::request::{self, Answer, PageRequest};
 use super::urls::address;
 use crate::model::{EventId, EventStatus};
-use crate::operator::{Brief, FoundBy, Hit, Page, ReadError};
+use crate::operator::{Brief, Change, FoundBy, Hit, Page, ReadError, event_number};
 
 /// Events on a page.
 const PAGE: u32 = 50;
@@ -27,7 +27,7 @@ pub(super) async fn page(Extension(request): Extension<PageRequest>, uri: Uri) -
     let query = uri.query().unwrap_or_default();
     let params = FilterParams::read(query, &["q", "before"], request.now);
     let mut params = params.known(&request).await?;
-    let before = match params.own("before").map(crate::admin::params::number) {
+    let before = match params.own("before").map(event_number) {
         None => None,
         Some(Ok(number)) => Some(EventId(number)),
         Some(Err(_)) => {
@@ -52,16 +52,20 @@ pub(super) async fn page(Extension(request): Extension<PageRequest>, uri: Uri) -
         @if page.events.is_empty() {
             (empty::list(&request, &params, before, &page))
         } @else {
-            @if params.states().len() > 1 {
-                p.hint { "Choose one status to send these again, or to hold, release or discard them." }
-            } @else if params.is_given() {
-                (form::actions(&request, params.states(), |path, more| params.address(path, more)))
+            @if params.is_given() {
+                (form::actions(&request, |change| works_on_all(change, &params), |path, more| params.address(path, more)))
             }
             (list::table(&request, "Events, the newest first", &page.events.iter().collect::<Vec<_>>(), None))
             (pages(&params, before, &page))
         }
     };
     Ok(request.page(&params.title(&request), Section::Events, &main))
+}
+
+/// Whether a change works on every state that the filters name.
+fn works_on_all(change: Change, params: &FilterParams) -> bool {
+    let mut states = params.filter().states.iter();
+    states.all(|state| change.states().contains(state))
 }
 
 /// The address without empty keys.
@@ -163,7 +167,7 @@ fn hits_shown(request: &PageRequest, word: &str, hits: &[Hit]) -> Markup {
                 " " a href=(address("/events", &[("profile", word)])) { "All events of this person" }
             }
         }
-        (form::actions(request, &states, |path, more| {
+        (form::actions(request, |change| states.iter().any(|state| change.states().contains(state)), |path, more| {
             address(path, &more.iter().copied().chain([("id", ids.as_str())]).collect::<Vec<_>>())
         }))
         (list::table(request, "Events that may be meant", &briefs, Some(&by)))

@@ -12,14 +12,11 @@ use klaviyo_relay::admin::params;
 use klaviyo_relay::cli::Cli;
 use klaviyo_relay::console::filter::{FilterParams, address};
 use klaviyo_relay::model::{Identifier, IdentifierKind, Timestamp};
-use klaviyo_relay::operator;
+use klaviyo_relay::operator::TimeExpr;
 use klaviyo_relay::outbox::Selection;
 
 /// When it is asked: 2026-11-23T12:00:00Z.
 const NOW: Timestamp = Timestamp::from_millis(1_795_435_200_000);
-/// Keys of the API that a page calls otherwise.
-const RENAMED: [(&str, &str); 2] = [("name", "event"), ("order", "order_id")];
-
 /// Reads a filter.
 pub fn target(data: &[u8]) {
     let Some((way, rest)) = data.split_first() else {
@@ -62,26 +59,20 @@ fn page(pairs: &str) {
 
 /// The API means the same events by the same filters.
 fn listed(fixed: &[(&str, &str)], asked: &FilterParams) {
-    let renamed = |key: &str| {
-        let other = RENAMED.iter().find(|(page, _)| *page == key);
-        other.map_or_else(|| key.to_owned(), |(_, api)| (*api).to_owned())
-    };
-    let pairs: Vec<(String, &str)> = fixed.iter().map(|(key, text)| (renamed(key), *text)).collect();
-    let pairs: Vec<(&str, &str)> = pairs.iter().map(|(key, text)| (key.as_str(), *text)).collect();
-    let Ok(uri) = address("/api/v1/events", &pairs).parse::<Uri>() else {
+    let Ok(uri) = address("/api/v1/events", fixed).parse::<Uri>() else {
         return;
     };
-    let listed = params::listed(&uri, NOW);
+    let listed = params::listed(&uri);
     let listed = listed.unwrap_or_else(|refusal| panic!("{uri}: {refusal:?}"));
-    assert_eq!(listed.selection, asked.selection());
+    assert_eq!(listed.filter.selection(&[], NOW), asked.selection());
 }
 
 /// The body of a change.
 fn body(text: &str) {
-    let Ok(filter) = serde_json::from_str::<params::Filter>(text) else {
+    let Ok(filter) = serde_json::from_str::<params::FilterBody>(text) else {
         return;
     };
-    let Ok(filter) = filter.read(NOW) else {
+    let Ok(filter) = filter.read() else {
         return;
     };
     // Every key in the body narrows what is meant: none is lost.
@@ -89,12 +80,10 @@ fn body(text: &str) {
     let keys = keys.as_object().map_or(0, serde_json::Map::len);
     assert_eq!(filter.is_given(), keys > 0);
     assert!(filter.ids.iter().all(|id| *id > 0));
-    let selection = filter.selection(&[]);
+    let selection = filter.selection(&[], NOW);
     assert_eq!(selection.ids.len(), filter.ids.len());
-    assert_eq!(
-        filter.names_nobody(),
-        filter.profile.is_some() && selection.profile.is_empty()
-    );
+    assert_eq!(filter.profile.is_some(), !selection.profile.is_empty());
+    assert_eq!(filter.order_id.is_some(), !selection.order.is_empty());
 }
 
 /// The arguments of a command, one to a line.
@@ -108,13 +97,14 @@ fn command(text: &str) {
 
 /// A time: as it is printed, it reads as itself.
 fn time(text: &str) {
-    let Some(time) = operator::parse_time(text, NOW) else {
+    let read = |text: &str| text.parse::<TimeExpr>().map(|time| time.at(NOW));
+    let Ok(time) = read(text) else {
         return;
     };
     let printed = time.to_string();
     assert_eq!(Timestamp::parse(&printed), Some(time), "{text}");
-    assert_eq!(operator::parse_time(&printed, NOW), Some(time));
-    assert_eq!(operator::parse_time(&format!(" {text} "), NOW), Some(time));
+    assert_eq!(read(&printed), Ok(time));
+    assert_eq!(read(&format!(" {text} ")), Ok(time));
 }
 
 /// A word that is searched for: a person, an order.

@@ -19,7 +19,12 @@ async fn what_a_change_will_do_is_said_and_looking_changes_nothing() {
         ("do=hold&profile=u2", "Hold 2 events?", "until somebody releases them"),
         ("do=release&status=pending", "Release 4 events?", "are tried at once"),
         ("do=discard&id=1,99", "Discard 1 event for good?", "given up for good"),
-        ("do=hold&order=o-9", "Nothing to do", "No event is meant"),
+        (
+            "do=discard&status=pending,held",
+            "Discard 4 events for good?",
+            "given up for good",
+        ),
+        ("do=hold&order_id=o-9", "Nothing to do", "No event is meant"),
     ] {
         let page = pages.get(&format!("/change?{query}")).await.well();
         assert!(page.contains(&format!("<h1>{title}</h1>")), "{query}: {page}");
@@ -44,7 +49,7 @@ async fn what_could_mean_more_than_was_meant_is_refused_with_what_to_do() {
         ("do=hold&profile=&status=pending", "has no value"),
         ("do=hold&stauts=pending", "is no filter"),
         ("do=hold&status=dead", "it works on pending"),
-        ("do=discard&status=pending,held", "choose one"),
+        ("do=hold&status=pending,held", "it works on pending"),
         ("do=hold&profile=+", "names nobody"),
         ("do=hold&q=u1", "is no filter"),
     ] {
@@ -240,7 +245,7 @@ async fn an_event_full_of_markup_is_text() {
     for verb in ["replay", "discard"] {
         let pairs = [
             ("do", verb),
-            ("name", &word),
+            ("event", &word),
             ("reason", &word),
             ("back", "/events?q=\"><script>alert(1)</script>"),
         ];
@@ -248,7 +253,7 @@ async fn an_event_full_of_markup_is_text() {
         let page = pages.get(&format!("/change?{query}")).await.well();
         shows_as_text(&page);
         assert_eq!(
-            form(&page, "/change").iter().find(|(key, _)| key == "name").unwrap().1,
+            form(&page, "/change").iter().find(|(key, _)| key == "event").unwrap().1,
             word
         );
     }

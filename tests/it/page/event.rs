@@ -123,7 +123,7 @@ async fn an_event_that_was_retried_and_delivered_tells_it_in_order() {
             "HTTP 202, 40 ms",
             "2026-11-24T15:33:21.240Z",
             "Delivered",
-            "href=\"/events?order=o-1\"",
+            "href=\"/events?order_id=o-1\"",
             "href=\"/change?do=replay&amp;id=1&amp;back=%2Fevents%2F1\"",
         ],
     );

@@ -36,13 +36,13 @@ async fn a_download_is_what_the_command_writes() {
         ("", &[][..], 6),
         ("?status=dead", &["--status", "dead"], 2),
         (
-            "?name=Order+Completed&source=app",
+            "?event=Order+Completed&source=app",
             &["--event", "Order Completed", "--source", "app"],
             1,
         ),
         ("?profile=u2&since=1h", &["--profile", "u2", "--since", "1h"], 2),
         ("?id=1,3", &["--id", "1", "3"], 2),
-        ("?name=nothing", &["--event", "nothing"], 0),
+        ("?event=nothing", &["--event", "nothing"], 0),
     ] {
         let answer = pages.get(&format!("/export{query}")).await;
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -57,7 +57,7 @@ async fn a_download_is_what_the_command_writes() {
         );
     }
     assert_eq!(
-        pages.get("/export?order=nobodys").await.text,
+        pages.get("/export?order_id=nobodys").await.text,
         "",
         "no order is not all orders"
     );

@@ -114,7 +114,7 @@ async fn an_event_of_markup_and_script_is_text_on_every_page() {
     })
     .await;
     let query = serde_urlencoded::to_string([("q", shop::SCRIPT)]).unwrap();
-    let name = serde_urlencoded::to_string([("name", shop::SCRIPT)]).unwrap();
+    let name = serde_urlencoded::to_string([("event", shop::SCRIPT)]).unwrap();
     let paths = [
         "/events".to_owned(),
         format!("/events?{query}"),
