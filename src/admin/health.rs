@@ -16,23 +16,11 @@ use super::Admin;
 use super::refusal::code;
 use crate::clock;
 use crate::metrics::{Heartbeats, Stalled, stalled};
-use crate::model::PauseKind;
-use crate::operator::{
-    SHARED_CODE, clock_code, clock_message, damage_message, disk_message, masked_text, shared_advice, shared_message,
-    wal_advice, wal_code, wal_message,
-};
-use crate::outbox::{AppendError, FailingAlone, Pause, Reader, SharedIdentifier, WriteError};
-
-/// The consequence of an unset clock.
-const CLOCK_UNSET: &str = "the machine's clock shows a time before this version was written, so it is wrong: calls keep the \
-    times that they say, and nothing is removed for its age; set the clock";
+use crate::operator::{Problem, masked_text};
+use crate::outbox::{AppendError, Reader, WriteError};
 
 /// How long the readiness check waits for the writer: typical clients time out soon after.
 const READY_BOUND: Duration = Duration::from_secs(3);
-
-/// The configuration file and the running process differ.
-pub(super) const CONFIG_NOT_TAKEN: &str = "the configuration has mistakes and was not taken when it was read again: the one \
-    before stays in effect; the log has every mistake, and so has `klaviyo-relay check`";
 
 /// Alive: a restart would fix nothing. The process is alive with a full disk, with paused delivery and without traffic.
 pub(super) async fn alive(State(admin): State<Arc<Admin>>) -> Response {
@@ -68,64 +56,63 @@ fn deaths(outbox: &Reader, pulse: &Heartbeats) -> Vec<Value> {
 /// Ready: the writer accepts events. Delivery problems are reported too but do not make the process unready, because
 /// accepted events are safe.
 pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
+    let outbox = &admin.outbox;
     let mut notes = Vec::new();
     if !clock::is_set(admin.clock.now()) {
-        notes.push(reason("clock_unset", CLOCK_UNSET));
+        notes.push(Problem::clock_unset().json());
     }
-    if let Ok(troubles) = admin.outbox.clock_troubles().await {
-        let of_clock = |trouble| reason(clock_code(trouble), &clock_message(trouble));
-        notes.extend(troubles.into_iter().map(of_clock));
+    if let Ok(troubles) = outbox.clock_troubles().await {
+        notes.extend(troubles.into_iter().map(|trouble| Problem::clock(trouble).json()));
     }
     // An empty append opens a write transaction and writes nothing.
     let accepting = tokio::time::timeout(READY_BOUND, admin.intake.append(Vec::new())).await;
     let ready = matches!(accepting, Ok(Ok(_)));
     match accepting {
         Ok(Ok(_)) => {}
-        Ok(Err(AppendError { source, .. })) => {
-            let bound = {
-                let disk = admin.outbox.disk();
-                disk_message(disk.free_bytes, disk.min_free_bytes)
-            };
-            let words = match (&source, bound) {
-                (WriteError::DiskFull, Some(words)) => words,
-                (source, _) => format!("not accepting: {source}"),
-            };
-            notes.push(reason(code(&source), &words));
-        }
+        Ok(Err(AppendError { source, .. })) => notes.push(not_accepting(outbox, &source)),
         Err(_) => notes.push(reason("slow", "not accepting: the outbox does not answer in time")),
     }
-    match admin.outbox.hindered().await {
+    match outbox.hindered().await {
         Ok((pauses, failing)) => {
-            notes.extend(pauses.iter().map(of_pause));
-            notes.extend(failing.iter().map(of_failing));
+            notes.extend(pauses.iter().map(|pause| Problem::pause(pause).json()));
+            notes.extend(failing.iter().map(|failing| Problem::failing(failing).json()));
         }
         Err(error) => {
-            admin.outbox.judge(&error);
+            outbox.judge(&error);
             notes.push(reason("unreadable", &error.to_string()));
         }
     }
-    if let Ok(Some(damage)) = admin.outbox.damage().await {
-        notes.push(reason("file_damaged", &damage_message(damage)));
+    if let Ok(Some(damage)) = outbox.damage().await {
+        notes.push(Problem::damage(damage).json());
     }
     if admin.instruments.heartbeats.vitals().head_is_overdue() {
         let words =
             "the oldest event that is due has been the same for minutes, although nothing is paused; others go on";
         notes.push(reason("head_waits", words));
     }
-    if let Ok(shared) = admin.outbox.shared_identifiers().await {
+    if let Ok(shared) = outbox.shared_identifiers().await {
+        let of_shared = |shared| Problem::shared(shared, &masked_text(&shared.identifier)).json();
         notes.extend(shared.iter().map(of_shared));
     }
-    if let Ok(Some(trouble)) = admin.outbox.log_trouble().await {
-        let words = format!("{}; {}", wal_message(&trouble), wal_advice(&trouble));
-        notes.push(reason(wal_code(&trouble), &words));
+    if let Ok(Some(trouble)) = outbox.log_trouble().await {
+        notes.push(Problem::wal(&trouble).json());
     }
     if !admin.instruments.metrics.is_config_applied() {
-        notes.push(reason("config_not_taken", CONFIG_NOT_TAKEN));
+        notes.push(Problem::config_not_taken(None).json());
     }
     if admin.goes_to_sandbox() {
-        notes.push(reason("sandbox", "requests go to the sandbox: NOTHING REACHES KLAVIYO"));
+        notes.push(Problem::sandbox().json());
     }
     answer(ready, json!({ "ready": ready, "notes": notes }))
+}
+
+/// Why events are not accepted. A full disk is described by its free space.
+fn not_accepting(outbox: &Reader, why: &WriteError) -> Value {
+    let disk = outbox.disk();
+    match (why, Problem::disk(disk.free_bytes, disk.min_free_bytes)) {
+        (WriteError::DiskFull, Some(problem)) => problem.json(),
+        (why, _) => reason(code(why), &format!("not accepting: {why}")),
+    }
 }
 
 /// The port's routes when the outbox cannot be opened: alive, not ready, and nothing else.
@@ -139,46 +126,6 @@ pub(super) fn closed(why: &WriteError) -> Router {
         .route("/readyz", get(always(false, ready)))
         .route("/healthz", get(always(true, alive)))
         .fallback(always(false, nothing))
-}
-
-/// A pause: what is paused, why and until when, with its endpoint family; `account` means everything.
-fn of_pause(pause: &Pause) -> Value {
-    let code = match pause.kind {
-        PauseKind::Refused => "paused_refused",
-        PauseKind::Unreachable => "paused_unreachable",
-        PauseKind::RateLimited => "paused_rate_limited",
-    };
-    let what = match pause.family {
-        None => "delivery is paused".to_owned(),
-        Some(family) => format!("delivery to the endpoint `{family}` is paused"),
-    };
-    let words = format!("{what} since {}: {}", pause.since, pause.reason);
-    let mut note = reason(code, &words);
-    note["scope"] = json!(pause.scope());
-    note["next_probe_at"] = json!(pause.probe_at.to_string());
-    note
-}
-
-/// An event that fails although its endpoint works for other events.
-fn of_failing(failing: &FailingAlone) -> Value {
-    let last = failing.reason.as_deref().unwrap_or("no answer");
-    let words = format!(
-        "the {} of event {} has failed {} times for its own sake; its person's later events wait behind it; the last: \
-         {last}",
-        failing.kind, failing.event, failing.failures
-    );
-    let mut note = reason("event_failing", &words);
-    note["event"] = json!(failing.event.0);
-    note
-}
-
-/// An identifier in whose queue many people wait.
-fn of_shared(shared: &SharedIdentifier) -> Value {
-    let name = masked_text(&shared.identifier);
-    let words = format!("{}; {}", shared_message(shared, &name), shared_advice(&name));
-    let mut note = reason(SHARED_CODE, &words);
-    note["identifier"] = json!(name);
-    note
 }
 
 fn of_stuck(stuck: Stalled) -> Value {

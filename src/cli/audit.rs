@@ -33,11 +33,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<Exi
     } else {
         print(&screen_of(&audit))?;
     }
-    Ok(if audit.holds() {
-        ExitStatus::Done
-    } else {
-        ExitStatus::Failed
-    })
+    Ok(ExitStatus::of(audit.holds()))
 }
 
 /// The result of an audit, as text.

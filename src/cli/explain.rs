@@ -63,10 +63,7 @@ pub(super) fn run(options: &Options, config: Option<&Path>) -> anyhow::Result<Ex
     } else {
         print(&screen_of(&explanation)?)?;
     }
-    Ok(match explanation {
-        Explanation::Refused { .. } => ExitStatus::Failed,
-        Explanation::Becomes(_) => ExitStatus::Done,
-    })
+    Ok(ExitStatus::of(matches!(explanation, Explanation::Becomes(_))))
 }
 
 fn screen_of(explanation: &Explanation) -> anyhow::Result<Screen> {

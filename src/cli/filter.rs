@@ -50,11 +50,7 @@ impl FilterOptions {
         let Matches { events, first, missing } = found;
         // Events found by other filters may be in flight by now; only a number of --id that was not changed is an
         // error.
-        let end = if missing.is_empty() || self.filter.ids.is_empty() {
-            ExitStatus::Done
-        } else {
-            ExitStatus::Failed
-        };
+        let end = ExitStatus::of(missing.is_empty() || self.filter.ids.is_empty());
         if self.json {
             print_json(&found.json(self.dry_run))?;
             return Ok(end);

@@ -172,11 +172,7 @@ fn report(options: &Options, forgotten: &ErasureReport, rebuild_due: bool) -> an
         discarded,
         left,
     } = forgotten;
-    let end = if left.is_empty() {
-        ExitStatus::Done
-    } else {
-        ExitStatus::Failed
-    };
+    let end = ExitStatus::of(left.is_empty());
     if options.json {
         let left: Vec<i64> = left.iter().map(|id| id.0).collect();
         print_json(&json!({

@@ -102,6 +102,13 @@ enum ExitStatus {
     Failed,
 }
 
+impl ExitStatus {
+    /// The result of a command that found no problem if `holds`.
+    const fn of(holds: bool) -> Self {
+        if holds { Self::Done } else { Self::Failed }
+    }
+}
+
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();

@@ -65,11 +65,7 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<ExitStatus> {
     };
     tracing::info!("stopped");
     tokio::task::spawn_blocking(|| logging.close()).await?;
-    Ok(if failed || !in_order {
-        ExitStatus::Failed
-    } else {
-        ExitStatus::Done
-    })
+    Ok(ExitStatus::of(in_order && !failed))
 }
 
 /// Makes glibc return buffers of 128 KiB and more to the system when they are freed. By default glibc stops doing that

@@ -8,8 +8,6 @@
 
 mod advice;
 mod change;
-mod clock;
-mod disk;
 mod edited;
 mod explain;
 mod exported;
@@ -17,17 +15,16 @@ mod filter;
 mod forget;
 mod json;
 mod masked;
+mod problem;
 mod refused;
 mod schema;
 mod settings;
-mod shared;
 mod size;
 mod source;
 mod status;
 mod stored_call;
 mod submit;
 mod time_expr;
-mod wal;
 
 pub use advice::{Advice, advice};
 // The read models of the outbox that the pages show: they use this module, and not the outbox.
@@ -35,11 +32,9 @@ pub use crate::outbox::reasons::DISCARDED;
 pub use crate::outbox::{
     AttemptReport, Blocked, BlockedHead, Brief, Counts, DeadGroup, DeadGroups, DeliveryReport, Disk, EventReport,
     FoundBy, Hit, LimitInUse, Minute, Overview, Page, Pause, ReadError, Reader, RejectedRequests, Replay, Selection,
-    SourceRate, Stopped, WaitingEvents, WriteError, last,
+    SharedIdentifier, SourceRate, Stopped, WaitingEvents, WriteError, last,
 };
 pub use change::{Change, ChangeError};
-pub use clock::{clock_code, clock_message};
-pub use disk::disk_message;
 pub use edited::{Draft, draft, edited_from};
 pub use explain::{ExplainError, Explanation, Preview, explain};
 pub use exported::exported_line;
@@ -47,14 +42,13 @@ pub use filter::{Filter, FilterError, Matches, OrderFilter, ProfileFilter, SHOWN
 pub use forget::{ErasureReport, ForgetError, find_person, forget, open_events};
 pub use json::{audit_json, brief_json, dead_json, event_json};
 pub use masked::masked_text;
+pub use problem::{Problem, Severity};
 pub use refused::{refused_last, refused_sender};
 pub use schema::schemas;
 pub use settings::ExplainSettings;
-pub use shared::{SHARED_CODE, shared_advice, shared_message};
 pub use size::bytes;
 pub use source::SourceError;
 pub use status::status_json;
 pub use stored_call::{FieldRule, Remapped, RequestView, StoredCall, awaited, route, stored_call};
 pub use submit::{SubmitError, SubmitPreview, Submitted, preview_submit, submit};
 pub use time_expr::{NoTime, TIME_FORMS, TimeExpr};
-pub use wal::{damage_message, wal_advice, wal_code, wal_message};

@@ -5,11 +5,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::clock::{clock_code, clock_message};
-use super::disk::disk_message;
 use super::masked::masked_text;
+use super::problem::Problem;
 use super::refused::RefusedJson;
-use super::wal::{wal_code, wal_message};
 use crate::config::OutboxConfig;
 use crate::model::{EventId, PauseKind, Timestamp};
 use crate::outbox::{
@@ -168,7 +166,7 @@ pub fn status_json(status: &Status, outbox: &OutboxConfig, sandbox: bool) -> Val
         disk: &overview.disk,
         refused_at_the_door: overview.refused.iter().map(RefusedJson::of).collect(),
         config_not_taken_since: overview.config_not_taken,
-        refuses: disk_message(overview.disk.free_bytes, outbox.min_free_disk),
+        refuses: Problem::disk(overview.disk.free_bytes, outbox.min_free_disk).map(|problem| problem.message),
         retention: RetentionJson {
             delivered_seconds: outbox.retain_delivered.as_secs(),
             bodies_seconds: outbox.retain_bodies.as_secs(),
@@ -204,10 +202,11 @@ impl<'a> PauseJson<'a> {
 
 impl WalJson {
     fn of(trouble: &LogTrouble) -> Self {
+        let Problem { code, message, .. } = Problem::wal(trouble);
         Self {
-            code: wal_code(trouble),
+            code,
             since: trouble.since,
-            message: wal_message(trouble),
+            message,
             wal_bytes: trouble.wal_bytes,
         }
     }
@@ -215,9 +214,7 @@ impl WalJson {
 
 impl ClockJson {
     fn of(trouble: ClockTrouble) -> Self {
-        Self {
-            code: clock_code(trouble),
-            message: clock_message(trouble),
-        }
+        let Problem { code, message, .. } = Problem::clock(trouble);
+        Self { code, message }
     }
 }

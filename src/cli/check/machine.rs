@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use super::Finding;
 use crate::app::{Shares, reachable};
 use crate::config::Config;
-use crate::operator::disk_message;
+use crate::operator::Problem;
 use crate::outbox::{daemon_of, fleeting, free_bytes, free_inodes};
 
 /// The permission bits of group and others.
@@ -22,8 +22,11 @@ pub(super) fn disk(config: &Config) -> Finding {
     }
     match free_bytes(&config.outbox.path) {
         Some(free) if free < config.outbox.min_free_disk => {
-            let words = disk_message(Some(free), config.outbox.min_free_disk);
-            Finding::Wrong(format!("disk: {}", words.unwrap_or_default()))
+            let problem = Problem::disk(Some(free), config.outbox.min_free_disk);
+            Finding::Wrong(format!(
+                "disk: {}",
+                problem.map(|problem| problem.message).unwrap_or_default()
+            ))
         }
         Some(free) => Finding::Well(format!("disk: {} MiB free", free >> 20)),
         None => Finding::Wrong("disk: the outbox's folder does not exist; make it".to_owned()),

@@ -13,7 +13,7 @@ use crate::app;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{AnalyticsJs, Config, DEV_WRITE_KEY, SourceConfig};
 use crate::model::Timestamp;
-use crate::operator::damage_message;
+use crate::operator::Problem;
 use crate::outbox::{OpenError, Outbox, try_to_make};
 
 /// Check the configuration, certificate, outbox, disk, ports, clock, key, scopes and lists; say how to correct errors
@@ -89,7 +89,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<Exi
         }
         print(&screen)?;
     }
-    Ok(if wrong { ExitStatus::Failed } else { ExitStatus::Done })
+    Ok(ExitStatus::of(!wrong))
 }
 
 fn analytics_js(config: &Config) -> Option<Finding> {
@@ -160,7 +160,8 @@ async fn outbox(config: &Config) -> Finding {
             outbox.close().await;
             let sqlite = sqlite.unwrap_or_default();
             if let Some(damage) = damage {
-                return Finding::Wrong(format!("outbox: {}", damage_message(damage)));
+                let Problem { message, advice, .. } = Problem::damage(damage);
+                return Finding::Wrong(format!("outbox: {message}; {advice}"));
             }
             match counts.map(|counts| counts.difference) {
                 Ok(0) => Finding::Well(format!("outbox: readable by SQLite {sqlite}, and its counts add up")),

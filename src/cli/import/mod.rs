@@ -188,11 +188,7 @@ impl Session {
         if interrupted {
             bail!("interrupted; the same command goes on from here");
         }
-        Ok(if self.tally.unreadable > 0 {
-            ExitStatus::Failed
-        } else {
-            ExitStatus::Done
-        })
+        Ok(ExitStatus::of(self.tally.unreadable == 0))
     }
 
     fn tell_skipped(&mut self, file: &Path, skipped: u64) {

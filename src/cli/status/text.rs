@@ -6,10 +6,7 @@ use crate::cli::colour::Tone;
 use crate::cli::screen::Screen;
 use crate::config::Config;
 use crate::model::{EventType, Timestamp};
-use crate::operator::{
-    bytes, clock_message, disk_message, masked_text, refused_last, refused_sender, shared_advice, shared_message,
-    wal_advice, wal_message,
-};
+use crate::operator::{Problem, Severity, bytes, masked_text, refused_last, refused_sender};
 use crate::outbox::{Blocked, Flow, Overview, SourceRate, Spans, Status};
 
 /// The maximum length of a reason on the screen.
@@ -18,23 +15,15 @@ const REASON: usize = 160;
 /// Writes the screen.
 pub(super) fn write(screen: &mut Screen, status: &Status, config: &Config, sandbox: bool, now: Timestamp) {
     let overview = &status.overview;
-    if let Some(words) = disk_message(overview.disk.free_bytes, config.outbox.min_free_disk) {
-        let words = words.replacen("new events are refused", "NEW EVENTS ARE REFUSED", 1);
-        screen.toned_line(Tone::Bad, format_args!("{words}"));
-        screen.line(format_args!("  free space; it goes on by itself"));
+    for problem in problems(overview, config, sandbox) {
+        let tone = match problem.severity {
+            Severity::Bad => Tone::Bad,
+            Severity::Warn | Severity::Calm => Tone::Note,
+        };
+        screen.toned_line(tone, format_args!("{}", problem.message));
+        screen.line(format_args!("  {}", problem.advice));
         screen.end();
     }
-    if let Some(since) = overview.config_not_taken {
-        screen.toned_line(
-            Tone::Bad,
-            format_args!("the configuration was not taken at {since}: the one before stays in effect"),
-        );
-        screen.line(format_args!(
-            "  every mistake in it: klaviyo-relay check; then reload the daemon (SIGHUP)"
-        ));
-        screen.end();
-    }
-    alarms(screen, overview, sandbox);
     stopped(screen, overview);
     for (name, count) in overview.counts.audit() {
         let wrong = name == "difference" && count != 0;
@@ -67,56 +56,21 @@ pub(super) fn write(screen: &mut Screen, status: &Status, config: &Config, sandb
 }
 
 /// The most important problems.
-fn alarms(screen: &mut Screen, overview: &Overview, sandbox: bool) {
-    if sandbox {
-        let words = "requests go to the sandbox: NOTHING REACHES KLAVIYO";
-        screen.toned_line(Tone::Note, format_args!("{words}"));
-        screen.end();
-    }
-    for pause in &overview.pauses {
-        let what = match pause.family {
-            None => "delivery".to_owned(),
-            Some(family) => format!("delivery to the endpoint `{family}`"),
-        };
-        let since = pause.since;
-        screen.toned_line(Tone::Bad, format_args!("{what} is PAUSED since {since}"));
-        screen.line(format_args!("  {}", pause.reason));
-        screen.line(format_args!(
-            "  next probe at {}; nothing is lost, events wait",
-            pause.probe_at
-        ));
-        screen.end();
-    }
-    for failing in &overview.failing {
-        screen.toned_line(
-            Tone::Note,
-            format_args!(
-                "event {} fails for its own sake: its {} has failed {} times",
-                failing.event, failing.kind, failing.failures
-            ),
-        );
-        screen.line(format_args!("  {}", failing.reason.as_deref().unwrap_or("no answer")));
-        screen.line(format_args!(
-            "  next attempt at {}; its person's later events wait behind it, nobody else's",
-            failing.next_attempt_at
-        ));
-        screen.end();
-    }
-    for shared in &overview.shared_identifiers {
-        let name = &shared.identifier;
-        screen.toned_line(Tone::Note, format_args!("{}", shared_message(shared, name)));
-        screen.line(format_args!("  {}", shared_advice(name)));
-        screen.end();
-    }
-    if let Some(trouble) = &overview.log {
-        screen.toned_line(Tone::Bad, format_args!("{}", wal_message(trouble)));
-        screen.line(format_args!("  {}", wal_advice(trouble)));
-        screen.end();
-    }
-    for trouble in &overview.clock {
-        screen.toned_line(Tone::Bad, format_args!("{}", clock_message(*trouble)));
-        screen.end();
-    }
+fn problems(overview: &Overview, config: &Config, sandbox: bool) -> Vec<Problem> {
+    let disk = Problem::disk(overview.disk.free_bytes, config.outbox.min_free_disk);
+    let config = overview
+        .config_not_taken
+        .map(|since| Problem::config_not_taken(Some(since)));
+    let shared = |shared| Problem::shared(shared, &shared.identifier);
+    let (pauses, failing) = (&overview.pauses, &overview.failing);
+    let first = disk.into_iter().chain(config).chain(sandbox.then(Problem::sandbox));
+    first
+        .chain(pauses.iter().map(Problem::pause))
+        .chain(failing.iter().map(Problem::failing))
+        .chain(overview.shared_identifiers.iter().map(shared))
+        .chain(overview.log.iter().map(Problem::wal))
+        .chain(overview.clock.iter().copied().map(Problem::clock))
+        .collect()
 }
 
 /// Events that block others until an operator acts.

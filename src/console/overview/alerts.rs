@@ -5,25 +5,11 @@ use maud::{Markup, html};
 use super::super::format;
 use super::data::OverviewData;
 use crate::metrics::Stalled;
-use crate::model::{EventStatus, PauseKind, Timestamp};
-use crate::operator::{
-    Disk, Pause, WriteError, disk_message, masked_text, refused_sender, shared_advice, shared_message, wal_advice,
-    wal_message,
-};
+use crate::model::{EventStatus, Timestamp};
+use crate::operator::{Disk, Problem, Severity, SharedIdentifier, WriteError, masked_text, refused_sender};
 
 /// An event that waits longer than this is a problem of its own, in milliseconds.
 const LONG: i64 = 5 * 60_000;
-
-/// The severity of a problem; the most severe first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Severity {
-    /// Events are refused or not delivered.
-    Bad,
-    /// An operator should look at it today.
-    Warn,
-    /// Information only.
-    Calm,
-}
 
 /// One problem.
 pub(super) struct Alert {
@@ -44,22 +30,12 @@ impl Alert {
     }
 }
 
-impl Severity {
-    pub(super) const fn class(self) -> &'static str {
-        match self {
-            Self::Bad => "bad",
-            Self::Warn => "warn",
-            Self::Calm => "calm",
-        }
-    }
-
-    /// The severity as a word, so that the colour is not needed.
-    pub(super) const fn word(self) -> &'static str {
-        match self {
-            Self::Bad => "Wrong",
-            Self::Warn => "Look at this",
-            Self::Calm => "Good to know",
-        }
+/// The class of a severity, and its word, so that the colour is not needed.
+pub(super) const fn shown(severity: Severity) -> (&'static str, &'static str) {
+    match severity {
+        Severity::Bad => ("bad", "Wrong"),
+        Severity::Warn => ("warn", "Look at this"),
+        Severity::Calm => ("calm", "Good to know"),
     }
 }
 
@@ -68,27 +44,47 @@ pub(super) fn of(data: &OverviewData) -> Vec<Alert> {
     let found = [
         stopped(data),
         refusing(data),
-        growing(data),
         dying(data),
-        failing(data),
         slow(data),
         throttled(data),
-        differing(data),
         door(data),
         stopping(data, "dead"),
         stopping(data, "held"),
         blocked(data),
-        shared(data),
         unknown(data),
         copies(data),
         held(data),
         buried(data),
     ];
-    let pauses = data.overview.pauses.iter();
-    let pauses = pauses.map(|pause| paused(data, pause));
-    let mut found: Vec<Alert> = pauses.chain(found.into_iter().flatten()).collect();
+    let mut found: Vec<Alert> = shared(data).chain(found.into_iter().flatten()).collect();
     found.sort_by_key(|alert| alert.severity);
     found
+}
+
+/// The problems that `status` and the readiness check report too; of several of one kind, the first.
+fn shared(data: &OverviewData) -> impl Iterator<Item = Alert> {
+    let overview = &data.overview;
+    let of_shared = |shared: &SharedIdentifier| Problem::shared(shared, &masked_text(&shared.identifier));
+    let config = overview
+        .config_not_taken
+        .map(|since| Problem::config_not_taken(Some(since)));
+    let pauses = overview.pauses.iter().map(Problem::pause);
+    pauses
+        .chain(overview.log.iter().map(Problem::wal))
+        .chain(overview.failing.first().map(Problem::failing))
+        .chain(overview.shared_identifiers.first().map(of_shared))
+        .chain(overview.clock.iter().copied().map(Problem::clock))
+        .chain(config)
+        .map(|problem| alert(&problem))
+}
+
+fn alert(problem: &Problem) -> Alert {
+    let words = html! { (format::sentence(&problem.message)) };
+    let advice = html! {
+        (format::sentence(&problem.advice))
+        @if let Some(event) = problem.about.get("event") { " " a href={ "/events/" (event) } { "Look at event " (event) } "." }
+    };
+    Alert::new(problem.severity, words, advice)
 }
 
 fn stopped(data: &OverviewData) -> Option<Alert> {
@@ -134,67 +130,17 @@ fn refusing(data: &OverviewData) -> Option<Alert> {
 
 /// The outbox has reached its size limit, or the disk is full.
 fn disk_full(disk: &Disk) -> String {
-    let bound = disk_message(disk.free_bytes, disk.min_free_bytes);
-    bound.unwrap_or_else(|| "new events are refused: the disk is full".to_owned())
-}
-
-fn paused(data: &OverviewData, pause: &Pause) -> Alert {
-    let Pause {
-        family,
-        kind,
-        since,
-        reason,
-        reason_code: _,
-        probe_at,
-    } = pause;
-    let family = family.map(|family| family.word().replace('_', " "));
-    let what = match (kind, family) {
-        (PauseKind::Refused, None) => "Klaviyo refuses what is sent".to_owned(),
-        (PauseKind::Refused, Some(family)) => format!("Klaviyo refuses every {family} request"),
-        (PauseKind::Unreachable, None) => "Klaviyo cannot be reached".to_owned(),
-        (PauseKind::Unreachable, Some(family)) => {
-            format!("Klaviyo's {family} endpoint fails; the others go on")
-        }
-        (PauseKind::RateLimited, family) => {
-            let family = family.unwrap_or_default();
-            format!("Klaviyo asked for a long pause of {family} requests")
-        }
-    };
-    let words = html! {
-        (what) " since " (format::time(*since)) "; " (waiting(data)) "; nothing is lost."
-    };
-    let advice = html! {
-        (format::sentence(reason)) " It is tried again at " (format::time(*probe_at)) "."
-    };
-    Alert::new(Severity::Bad, words, advice)
-}
-
-fn failing(data: &OverviewData) -> Option<Alert> {
-    let first = data.overview.failing.first()?;
-    let event = first.event;
-    let words = html! {
-        a href={ "/events/" (event) } { "Event " (event) } " fails for its own sake, " (first.failures)
-        " times so far; its person's later events wait behind it."
-    };
-    let advice = html! {
-        (format::sentence(first.reason.as_deref().unwrap_or("It got no answer")))
-        " It is tried again at " (format::time(first.next_attempt_at)) "."
-        @if data.overview.failing.len() > 1 { " It is not the only one." }
-    };
-    Some(Alert::new(Severity::Warn, words, advice))
+    let problem = Problem::disk(disk.free_bytes, disk.min_free_bytes);
+    problem.map_or_else(
+        || "new events are refused: the disk is full".to_owned(),
+        |problem| problem.message,
+    )
 }
 
 /// Whether delivery is paused for the whole account.
 fn all_paused(data: &OverviewData) -> bool {
     let mut pauses = data.overview.pauses.iter();
     pauses.any(|pause| pause.family.is_none())
-}
-
-fn growing(data: &OverviewData) -> Option<Alert> {
-    let trouble = data.overview.log.as_ref()?;
-    let words = html! { (format::sentence(&wal_message(trouble))) };
-    let advice = html! { (format::sentence(wal_advice(trouble))) };
-    Some(Alert::new(Severity::Warn, words, advice))
 }
 
 /// `412 events wait`.
@@ -265,22 +211,6 @@ fn blocked(data: &OverviewData) -> Option<Alert> {
     };
     let advice = html! { "That is the order being kept. " a href="/blocked" { "See who waits for what" } "." };
     Some(Alert::new(Severity::Calm, words, advice))
-}
-
-fn shared(data: &OverviewData) -> Option<Alert> {
-    let shared = data.overview.shared_identifiers.first()?;
-    let name = masked_text(&shared.identifier);
-    let words = html! { (format::sentence(&shared_message(shared, &name))) };
-    let advice = html! { (format::sentence(&shared_advice(&name))) };
-    Some(Alert::new(Severity::Warn, words, advice))
-}
-
-/// The configuration file and the running process differ.
-fn differing(data: &OverviewData) -> Option<Alert> {
-    data.overview.config_not_taken?;
-    let words = html! { "The configuration was not taken when it was read again: the one before stays in effect." };
-    let advice = html! { "The log has every mistake, and so has " code { "klaviyo-relay check" } "." };
-    Some(Alert::new(Severity::Warn, words, advice))
 }
 
 /// Requests that ingest refused; most SDKs drop such a request silently.

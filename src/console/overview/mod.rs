@@ -19,6 +19,7 @@ use serde::Deserialize;
 use super::format;
 use super::frame::Section;
 use super::request::{Answer, PageRequest};
+use crate::operator::Severity;
 use charts::TimeRange;
 pub(super) use data::OverviewCache;
 use data::OverviewData;
@@ -94,13 +95,14 @@ pub(super) async fn page(
 
 fn alert_list(data: &OverviewData) -> Markup {
     let alerts = alerts::of(data);
-    let calm = alerts.iter().all(|alert| alert.severity == alerts::Severity::Calm);
+    let calm = alerts.iter().all(|alert| alert.severity == Severity::Calm);
     html! {
         ul.notes {
             @if calm { li class="note good" { strong { "All is well. " } (well(data)) } }
             @for alert in &alerts {
-                li class={ "note " (alert.severity.class()) } {
-                    span.quiet { (alert.severity.word()) ": " }
+                @let (class, word) = alerts::shown(alert.severity);
+                li class={ "note " (class) } {
+                    span.quiet { (word) ": " }
                     strong { (alert.words) }
                     p { (alert.advice) }
                 }

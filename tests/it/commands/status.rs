@@ -13,7 +13,7 @@ async fn everything_is_counted_and_the_dead_have_their_reasons() {
     let bench = Bench::prepared().await;
     let said = bench.run(&["status"]).well();
     for part in [
-        "requests go to the sandbox: NOTHING REACHES KLAVIYO\n\naccepted             6\n",
+        "requests go to the sandbox: NOTHING REACHES KLAVIYO\n  [klaviyo] endpoint changes that\n\naccepted             6\n",
         "dead                 2\npending              2\nheld                 0\ndifference           0\n",
         "\nevents         last minute   5 minutes        hour         day\n  came  ",
         "\nsources         last hour         day\n  shop  ",
@@ -38,7 +38,7 @@ async fn a_disk_that_is_too_full_is_said_first() {
     std::fs::write(bench.path().join("config.toml"), config).unwrap();
     let said = bench.run(&["status"]).well();
     let (first, _) = said.split_once('\n').unwrap();
-    assert!(first.starts_with("NEW EVENTS ARE REFUSED: "), "{said}");
+    assert!(first.starts_with("new events are refused: "), "{said}");
     assert!(
         first.contains(" free on the outbox's disk, outbox.min_free_disk is "),
         "{said}"

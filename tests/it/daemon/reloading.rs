@@ -141,7 +141,12 @@ async fn a_broken_file_changes_nothing_and_every_mistake_is_logged() {
     let (status, ready) = daemon.look("/readyz").await;
     assert_eq!(status, 200);
     assert!(ready["notes"].to_string().contains("config_not_taken"), "{ready}");
-    assert!(daemon.page("/").await.contains("The configuration was not taken"));
+    assert!(
+        daemon
+            .page("/")
+            .await
+            .contains("The configuration has mistakes and was not taken at")
+    );
     let config = OutboxConfig {
         path: daemon.database(),
         ..OutboxConfig::default()
