@@ -173,7 +173,7 @@ impl App {
             Arc::clone(&self.clock),
             self.stop_ports.clone(),
         ));
-        self.ports.spawn(outbox::chronicle(
+        self.ports.spawn(outbox::rollup(
             self.outbox.control().clone(),
             metrics,
             Arc::clone(&self.clock),

@@ -78,7 +78,7 @@ pub use maintain::checkpoint::{LogTrouble, LogTroubleKind, Process};
 pub use maintain::clocks::ClockTrouble;
 pub use maintain::damage::Damage;
 pub use maintain::destination::Destination;
-pub use maintain::history::{Minute, SourceCame, chronicle};
+pub use maintain::history::{Minute, SourceCame, rollup};
 pub use maintain::retention::keep;
 use maintain::scrub::{self, Scrub};
 pub use queue::import_job::{ImportItem, ImportJobReport, OpenImport};

@@ -60,7 +60,7 @@ async fn hot_statements_scan_no_table_that_grows() {
             "unanswered subscriptions",
             crate::outbox::read::overview::UNKNOWN_SUBSCRIPTIONS,
         ),
-        ("how far minutes are written", crate::outbox::maintain::history::MARK),
+        ("how far minutes are written", crate::outbox::maintain::history::CURSOR),
         ("what came since", crate::outbox::maintain::history::CAME),
         ("what ended since", crate::outbox::maintain::history::ENDED),
         ("times to delivery", crate::outbox::maintain::history::DELIVERED_AFTER),

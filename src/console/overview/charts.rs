@@ -110,8 +110,8 @@ pub(super) fn of(data: &OverviewData, over: TimeRange) -> Markup {
             unit: Unit::Seconds,
             flows: false,
             lines: vec![
-                line("median", |step| largest(step, |minute| minute.half)),
-                line("95 of 100", |step| largest(step, |minute| minute.most)),
+                line("p50", |step| largest(step, |minute| minute.p50)),
+                line("p95", |step| largest(step, |minute| minute.p95)),
             ],
         },
         Chart {

@@ -83,7 +83,7 @@ fn median(data: &OverviewData) -> String {
         .last(Duration::from_hours(1))
         .iter()
         .rev()
-        .find_map(|minute| minute.half);
+        .find_map(|minute| minute.p50);
     newest.map_or_else(|| "–".to_owned(), format::span)
 }
 

@@ -1,15 +1,15 @@
 //! The shop's traffic by minute, from which the charts are drawn.
 //!
-//! [`chronicle()`] writes the counts of past minutes into the file. Newer minutes are counted from the events on each
+//! [`rollup()`] writes the counts of past minutes into the file. Newer minutes are counted from the events on each
 //! read. So the current minute is as exact as the others, and a kill loses only the current 429s, which only the
 //! process has counted. It promises that the cost of a read depends on what happened in the requested minutes, not on
 //! how much is stored or waits.
 
-mod chronicle;
-mod fresh;
-mod note;
+mod batch;
+mod rollup;
 #[cfg(test)]
 mod tests;
+mod unrolled;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,12 +21,12 @@ use crate::model::Timestamp;
 use crate::outbox::error::ReadError;
 use crate::outbox::handles::Reader;
 
-pub use chronicle::chronicle;
-pub(in crate::outbox) use fresh::OLDEST_PENDING;
+pub(in crate::outbox) use batch::delete_minutes;
+pub use rollup::rollup;
+pub(in crate::outbox) use unrolled::OLDEST_PENDING;
 #[cfg(test)]
-pub(in crate::outbox) use fresh::{CAME, DELIVERED_AFTER, ENDED, MARK};
-use fresh::{Fresh, Mark};
-pub(in crate::outbox) use note::forget;
+pub(in crate::outbox) use unrolled::{CAME, CURSOR, DELIVERED_AFTER, ENDED};
+use unrolled::{Cursor, Unrolled};
 
 /// A minute, in milliseconds.
 const MINUTE: i64 = 60_000;
@@ -50,9 +50,9 @@ pub struct Minute {
     pub oldest_pending: Option<Duration>,
     /// The p50 of the time from arrival to delivery, of the newest 1,000 events delivered in it that were never
     /// replayed.
-    pub half: Option<Duration>,
+    pub p50: Option<Duration>,
     /// The p95 of the same times.
-    pub most: Option<Duration>,
+    pub p95: Option<Duration>,
 }
 
 impl Minute {
@@ -66,8 +66,8 @@ impl Minute {
             throttled: 0,
             pending: 0,
             oldest_pending: None,
-            half: None,
-            most: None,
+            p50: None,
+            p95: None,
         }
     }
 }
@@ -96,29 +96,29 @@ impl Reader {
         let mut reader = self.store.readers.acquire().await.map_err(failed())?;
         // One snapshot: without it, the daemon could write a minute between two reads, which would then be missing or
         // counted twice.
-        let mut moment = reader.begin().await.map_err(failed())?;
-        let mut minutes = written(&mut moment, since, now).await.map_err(failed())?;
-        let fresh = Fresh::read(&mut moment, now).await.map_err(failed())?;
-        moment.rollback().await.map_err(failed())?;
-        fresh.add_to(&mut minutes, throttled);
-        let asked = minutes.split_off(&start_of(since));
-        Ok(asked.into_values().collect())
+        let mut snapshot = reader.begin().await.map_err(failed())?;
+        let mut minutes = written(&mut snapshot, since, now).await.map_err(failed())?;
+        let unrolled = Unrolled::read(&mut snapshot, now).await.map_err(failed())?;
+        snapshot.rollback().await.map_err(failed())?;
+        unrolled.add_to(&mut minutes, throttled);
+        let requested = minutes.split_off(&start_of(since));
+        Ok(requested.into_values().collect())
     }
 
     /// Events that arrived from the minute of `since` on, by source, ordered by name.
     pub async fn came_by_source(&self, since: Timestamp, now: Timestamp) -> Result<Vec<SourceCame>, ReadError> {
         let failed = || ReadError::of("the history of the sources");
         let mut reader = self.store.readers.acquire().await.map_err(failed())?;
-        let mut moment = reader.begin().await.map_err(failed())?;
+        let mut snapshot = reader.begin().await.map_err(failed())?;
         let written: Vec<(String, i64)> = sqlx::query_as(WRITTEN_SOURCES)
             .bind(start_of(since))
             .bind(now.as_millis())
-            .fetch_all(&mut *moment)
+            .fetch_all(&mut *snapshot)
             .await
             .map_err(failed())?;
-        let mark = Mark::read(&mut moment).await.map_err(failed())?;
-        let came = mark.came(&mut moment, now).await.map_err(failed())?;
-        moment.rollback().await.map_err(failed())?;
+        let cursor = Cursor::read(&mut snapshot).await.map_err(failed())?;
+        let came = cursor.came(&mut snapshot, now).await.map_err(failed())?;
+        snapshot.rollback().await.map_err(failed())?;
         let mut sources: BTreeMap<String, i64> = written.into_iter().collect();
         for ((minute, source), came) in came {
             if minute >= start_of(since) {
@@ -148,8 +148,8 @@ async fn written(
 fn minute_of(row: &SqliteRow) -> Result<Minute, sqlx::Error> {
     let start: i64 = row.try_get("minute_ms")?;
     let oldest: Option<i64> = row.try_get("oldest_ms")?;
-    let half: Option<i64> = row.try_get("p50_ms")?;
-    let most: Option<i64> = row.try_get("p95_ms")?;
+    let p50: Option<i64> = row.try_get("p50_ms")?;
+    let p95: Option<i64> = row.try_get("p95_ms")?;
     Ok(Minute {
         at: Timestamp::from_millis(start),
         came: row.try_get("came")?,
@@ -158,8 +158,8 @@ fn minute_of(row: &SqliteRow) -> Result<Minute, sqlx::Error> {
         throttled: row.try_get("throttled")?,
         pending: row.try_get("pending")?,
         oldest_pending: oldest.map(|oldest| span(start + MINUTE - oldest)),
-        half: half.map(span),
-        most: most.map(span),
+        p50: p50.map(span),
+        p95: p95.map(span),
     })
 }
 

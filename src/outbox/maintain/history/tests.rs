@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Minute, SourceCame, chronicle};
+use super::{Minute, SourceCame, rollup};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::{EventId, EventStatus, Family, Timestamp};
@@ -50,7 +50,7 @@ fn quiet(minutes: u64) -> Minute {
 
 /// Two events arrive in the first minute, and one of them is delivered after 20 s.
 async fn a_minute(outbox: &Outbox) {
-    outbox.write_down(at(0), 0).await.unwrap();
+    outbox.roll_up(at(0), 0).await.unwrap();
     come(outbox, "m1", "shop", at(10)).await;
     come(outbox, "m2", "app", at(20)).await;
     end(outbox, 1, EventStatus::Delivered, at(30)).await;
@@ -62,14 +62,14 @@ fn that_minute() -> Minute {
         done: 1,
         pending: 1,
         oldest_pending: Some(Duration::from_secs(40)),
-        half: Some(Duration::from_secs(20)),
-        most: Some(Duration::from_secs(20)),
+        p50: Some(Duration::from_secs(20)),
+        p95: Some(Duration::from_secs(20)),
         ..quiet(0)
     }
 }
 
 #[tokio::test]
-async fn a_minute_says_the_same_before_and_after_it_is_written_down() {
+async fn a_minute_is_the_same_before_and_after_it_is_written() {
     let files = files();
     let outbox = files.open().await;
     a_minute(&outbox).await;
@@ -81,7 +81,7 @@ async fn a_minute_says_the_same_before_and_after_it_is_written_down() {
     };
     assert_eq!(running, [so_far]);
 
-    outbox.write_down(at(60), 3).await.unwrap();
+    outbox.roll_up(at(60), 3).await.unwrap();
     let over = Minute {
         throttled: 3,
         ..that_minute()
@@ -92,8 +92,8 @@ async fn a_minute_says_the_same_before_and_after_it_is_written_down() {
         throttled: 2,
         ..quiet(1)
     };
-    let told = outbox.history(NOON, at(61), 5).await.unwrap();
-    assert_eq!(told, [over, next]);
+    let minutes = outbox.history(NOON, at(61), 5).await.unwrap();
+    assert_eq!(minutes, [over, next]);
     for (sql, expected) in [
         ("SELECT came FROM history WHERE minute = '2026-11-23T12:00:00.000Z'", 2),
         ("SELECT median_ms FROM history", 20_000),
@@ -109,7 +109,7 @@ async fn events_are_counted_by_source_with_the_running_minute() {
     let files = files();
     let outbox = files.open().await;
     a_minute(&outbox).await;
-    outbox.write_down(at(60), 0).await.unwrap();
+    outbox.roll_up(at(60), 0).await.unwrap();
     come(&outbox, "m3", "shop", at(70)).await;
     come(&outbox, "m4", "shop", at(71)).await;
     let of = |app, shop| {
@@ -130,17 +130,17 @@ async fn what_comes_late_to_a_written_minute_is_added_to_it() {
     let files = files();
     let outbox = files.open().await;
     a_minute(&outbox).await;
-    outbox.write_down(at(60), 0).await.unwrap();
+    outbox.roll_up(at(60), 0).await.unwrap();
     // The request arrived before the end of the minute, and its commit happened after it.
     come(&outbox, "m3", "shop", at(59)).await;
     end(&outbox, 2, EventStatus::Delivered, at(59)).await;
     let late = |minutes: &[Minute]| {
         let first = &minutes[0];
         assert_eq!((first.came, first.done, first.pending), (3, 2, 1));
-        assert_eq!(first.most, Some(Duration::from_secs(39)));
+        assert_eq!(first.p95, Some(Duration::from_secs(39)));
     };
     late(&outbox.history(NOON, at(65), 0).await.unwrap());
-    outbox.write_down(at(120), 0).await.unwrap();
+    outbox.roll_up(at(120), 0).await.unwrap();
     late(&outbox.history(NOON, at(125), 0).await.unwrap());
 }
 
@@ -151,7 +151,7 @@ async fn a_minute_keeps_what_ended_in_it_when_that_is_replayed_or_removed() {
     a_minute(&outbox).await;
     come(&outbox, "m3", "shop", at(31)).await;
     end(&outbox, 3, EventStatus::Dead, at(32)).await;
-    outbox.write_down(at(60), 0).await.unwrap();
+    outbox.roll_up(at(60), 0).await.unwrap();
     let replayed = vec![EventId(3)];
     outbox.replay(at(61), replayed, Replay::default()).await.unwrap();
     let all = Round {
@@ -162,10 +162,10 @@ async fn a_minute_keeps_what_ended_in_it_when_that_is_replayed_or_removed() {
         minutes: NOON,
     };
     outbox.remove_some(all).await.unwrap();
-    outbox.write_down(at(120), 0).await.unwrap();
+    outbox.roll_up(at(120), 0).await.unwrap();
     let first = outbox.history(NOON, at(130), 0).await.unwrap().remove(0);
     assert_eq!((first.came, first.done, first.died), (3, 1, 1));
-    assert_eq!(first.half, Some(Duration::from_secs(20)));
+    assert_eq!(first.p50, Some(Duration::from_secs(20)));
 }
 
 #[tokio::test]
@@ -173,20 +173,20 @@ async fn a_kill_loses_no_count_but_the_429s_and_leaves_a_gap_while_no_daemon_run
     let files = files();
     let outbox = files.open().await;
     a_minute(&outbox).await;
-    outbox.write_down(at(60), 4).await.unwrap();
+    outbox.roll_up(at(60), 4).await.unwrap();
     come(&outbox, "m3", "shop", at(70)).await;
     end(&outbox, 2, EventStatus::Delivered, at(75)).await;
     // The daemon is killed before the second minute is over; nothing writes that minute.
     outbox.close().await;
 
     let outbox = files.open().await;
-    outbox.write_down(at(600), 1).await.unwrap();
-    let told = outbox.history(NOON, at(601), 1).await.unwrap();
-    let starts: Vec<_> = told.iter().map(|minute| minute.at).collect();
+    outbox.roll_up(at(600), 1).await.unwrap();
+    let minutes = outbox.history(NOON, at(601), 1).await.unwrap();
+    let starts: Vec<_> = minutes.iter().map(|minute| minute.at).collect();
     assert_eq!(starts, [at(0), at(60), at(600)]);
-    assert_eq!((told[1].came, told[1].done, told[1].pending), (1, 1, 1));
-    assert_eq!(told[1].half, Some(Duration::from_secs(55)));
-    let throttled: Vec<_> = told.iter().map(|minute| minute.throttled).collect();
+    assert_eq!((minutes[1].came, minutes[1].done, minutes[1].pending), (1, 1, 1));
+    assert_eq!(minutes[1].p50, Some(Duration::from_secs(55)));
+    let throttled: Vec<_> = minutes.iter().map(|minute| minute.throttled).collect();
     assert_eq!(throttled.iter().sum::<i64>(), 5, "the new process counts from 0");
     let came = outbox.came_by_source(NOON, at(601)).await.unwrap();
     assert_eq!(came.iter().map(|source| source.came).sum::<i64>(), 3);
@@ -197,22 +197,22 @@ async fn a_clock_set_back_or_far_ahead_loses_no_event_from_the_counts() {
     let files = files();
     let outbox = files.open().await;
     a_minute(&outbox).await;
-    outbox.write_down(at(7200), 0).await.unwrap();
+    outbox.roll_up(at(7200), 0).await.unwrap();
     come(&outbox, "m3", "shop", at(7210)).await;
     // Set back to the second minute after noon.
     come(&outbox, "m4", "shop", at(65)).await;
     end(&outbox, 4, EventStatus::Dead, at(66)).await;
     let total = async || {
-        let told = outbox.history(NOON, at(130), 0).await.unwrap();
-        let last = told.last().map(|minute| minute.at);
+        let minutes = outbox.history(NOON, at(130), 0).await.unwrap();
+        let last = minutes.last().map(|minute| minute.at);
         assert_eq!(last, Some(at(120)), "nothing that is still to come");
-        let died: i64 = told.iter().map(|minute| minute.died).sum();
-        (told.iter().map(|minute| minute.came).sum::<i64>(), died)
+        let died: i64 = minutes.iter().map(|minute| minute.died).sum();
+        (minutes.iter().map(|minute| minute.came).sum::<i64>(), died)
     };
     assert_eq!(total().await, (4, 1));
-    outbox.write_down(at(120), 0).await.unwrap();
+    outbox.roll_up(at(120), 0).await.unwrap();
     assert_eq!(total().await, (4, 1));
-    outbox.write_down(at(121), 0).await.unwrap();
+    outbox.roll_up(at(121), 0).await.unwrap();
     assert_eq!(total().await, (4, 1));
     assert_eq!(count(&outbox, "SELECT sum(came) FROM minute_source").await, 4);
 }
@@ -222,7 +222,7 @@ async fn minutes_go_when_retention_says_so_and_not_by_the_clock() {
     let files = files();
     let outbox = files.open().await;
     a_minute(&outbox).await;
-    outbox.write_down(at(60), 0).await.unwrap();
+    outbox.roll_up(at(60), 0).await.unwrap();
     let minutes = "SELECT (SELECT count(*) FROM minute WHERE minute_ms = 1795435200000)
                           + (SELECT count(*) FROM minute_source)";
     let before = count(&outbox, minutes).await;
@@ -232,7 +232,7 @@ async fn minutes_go_when_retention_says_so_and_not_by_the_clock() {
         Timestamp::from_millis(0),
         at(120),
     ] {
-        outbox.write_down(leap, 0).await.unwrap();
+        outbox.roll_up(leap, 0).await.unwrap();
         assert_eq!(count(&outbox, minutes).await, before, "{leap}");
     }
     let round = |minutes| Round {
@@ -252,7 +252,7 @@ async fn minutes_go_when_retention_says_so_and_not_by_the_clock() {
 async fn the_times_to_delivery_are_of_events_that_never_were_replayed() {
     let files = files();
     let outbox = files.open().await;
-    outbox.write_down(at(0), 0).await.unwrap();
+    outbox.roll_up(at(0), 0).await.unwrap();
     for id in 1..=20 {
         come(&outbox, &format!("m{id}"), "shop", at(0)).await;
         let ended = NOON.plus(Duration::from_millis(100 * id));
@@ -269,8 +269,8 @@ async fn the_times_to_delivery_are_of_events_that_never_were_replayed() {
     end(&outbox, 20, EventStatus::Delivered, at(50)).await;
     let minute = outbox.history(NOON, at(59), 0).await.unwrap().remove(0);
     assert_eq!(minute.done, 21);
-    assert_eq!(minute.half, Some(Duration::from_secs(1)));
-    assert_eq!(minute.most, Some(Duration::from_millis(1900)));
+    assert_eq!(minute.p50, Some(Duration::from_secs(1)));
+    assert_eq!(minute.p95, Some(Duration::from_millis(1900)));
 }
 
 /// A clock that does not advance.
@@ -287,15 +287,15 @@ impl Clock for Stopped {
 }
 
 #[tokio::test]
-async fn the_chronicle_writes_at_its_start_and_at_its_end() {
+async fn the_rollup_writes_at_its_start_and_at_its_end() {
     let files = files();
     let outbox = files.open().await;
     come(&outbox, "m1", "shop", at(10)).await;
     let metrics = Metrics::new(NOON, ["shop"]);
     let stop = CancellationToken::new();
     let clock: Arc<dyn Clock> = Arc::new(Stopped(at(15)));
-    let written = chronicle(outbox.control().clone(), metrics.clone(), clock, stop.clone());
-    let written = tokio::spawn(written);
+    let running = rollup(outbox.control().clone(), metrics.clone(), clock, stop.clone());
+    let running = tokio::spawn(running);
     let came = async || count(&outbox, "SELECT coalesce(sum(came), 0) FROM minute").await;
     let begun = async {
         while came().await == 0 {
@@ -309,7 +309,7 @@ async fn the_chronicle_writes_at_its_start_and_at_its_end() {
     metrics.request_out(Family::Event, Some(429));
     metrics.request_out(Family::Profile, Some(429));
     stop.cancel();
-    written.await.unwrap();
+    running.await.unwrap();
     assert_eq!(came().await, 2);
     assert_eq!(count(&outbox, "SELECT sum(throttled) FROM minute").await, 2);
 }

@@ -60,7 +60,7 @@ async fn remove(connection: &mut SqliteConnection, round: &Round) -> Result<Remo
     let events = prune(connection, round).await?;
     let bodies = strip(connection, round).await?;
     import_job::forget(connection, round.import_jobs).await?;
-    history::forget(connection, round.minutes).await?;
+    history::delete_minutes(connection, round.minutes).await?;
     let vacuumed = give_back(connection).await?;
     Ok(Removed {
         events,

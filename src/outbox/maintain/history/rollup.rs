@@ -9,8 +9,8 @@ use std::time::Duration;
 use sqlx::Connection as _;
 use tokio_util::sync::CancellationToken;
 
-use super::note::Note;
-use super::{Fresh, MINUTE, span, start_of};
+use super::batch::RollupBatch;
+use super::{MINUTE, Unrolled, span, start_of};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::Timestamp;
@@ -27,40 +27,40 @@ pub(super) enum Failed {
 }
 
 /// Writes every minute, until `stop`.
-pub async fn chronicle(outbox: Control, metrics: Metrics, clock: Arc<dyn Clock>, stop: CancellationToken) {
+pub async fn rollup(outbox: Control, metrics: Metrics, clock: Arc<dyn Clock>, stop: CancellationToken) {
     loop {
         let last = stop.is_cancelled();
-        match outbox.write_down(clock.now(), metrics.rate_limited()).await {
+        match outbox.roll_up(clock.now(), metrics.rate_limited()).await {
             Ok(()) => {}
             Err(Failed::Write(WriteError::Closed)) => return,
             Err(error) => tracing::warn!(
                 %error,
-                "failed to write the last minute down; the next one makes up for it"
+                "failed to write the last minute; the next write includes it"
             ),
         }
         if last {
             return;
         }
-        let pause = tokio::time::sleep(until_the_next(clock.now()));
+        let pause = tokio::time::sleep(until_next_minute(clock.now()));
         stop.run_until_cancelled(pause).await;
     }
 }
 
 /// How long the current minute still lasts.
-fn until_the_next(now: Timestamp) -> Duration {
+fn until_next_minute(now: Timestamp) -> Duration {
     span(start_of(now) + MINUTE - now.as_millis())
 }
 
 impl Control {
     /// Writes what happened since the last write.
-    pub(super) async fn write_down(&self, now: Timestamp, throttled: u64) -> Result<(), Failed> {
+    pub(super) async fn roll_up(&self, now: Timestamp, throttled: u64) -> Result<(), Failed> {
         let failed = || ReadError::of("the last minutes");
         let mut reader = self.store.readers.acquire().await.map_err(failed())?;
-        let mut moment = reader.begin().await.map_err(failed())?;
-        let fresh = Fresh::read(&mut moment, now).await.map_err(failed())?;
-        moment.rollback().await.map_err(failed())?;
+        let mut snapshot = reader.begin().await.map_err(failed())?;
+        let unrolled = Unrolled::read(&mut snapshot, now).await.map_err(failed())?;
+        snapshot.rollback().await.map_err(failed())?;
         drop(reader);
-        self.store.ask(Note { fresh, throttled }).await?;
+        self.store.ask(RollupBatch { unrolled, throttled }).await?;
         Ok(())
     }
 }

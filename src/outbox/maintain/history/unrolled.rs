@@ -1,4 +1,4 @@
-//! Counts what is not in a written minute yet, from the events: those with a number after the last one counted, and
+//! Counts what no written minute includes yet, from the events: those with a number after the last one counted, and
 //! those that ended since.
 //!
 //! Read-only. The caller provides a transaction, so that all counts are of one snapshot.
@@ -14,9 +14,9 @@ use crate::model::Timestamp;
 /// When the oldest pending event arrived.
 pub(in crate::outbox) const OLDEST_PENDING: &str =
     "SELECT min(received_ms) FROM event WHERE finished_ms IS NULL AND status = 'pending'";
-pub(in crate::outbox) const MARK: &str = "
+pub(in crate::outbox) const CURSOR: &str = "
     SELECT (SELECT value FROM counter WHERE name = 'rollup_id') AS last_id,
-           (SELECT nullif(value, 0) FROM counter WHERE name = 'rollup_ms') AS told_ms,
+           (SELECT nullif(value, 0) FROM counter WHERE name = 'rollup_ms') AS written_ms,
            (SELECT value FROM counter WHERE name = 'rollup_429s') AS throttled,
            (SELECT value FROM counter WHERE name = 'last_id') AS newest_id,
            (SELECT value FROM counter WHERE name = 'status_pending') AS pending";
@@ -46,11 +46,11 @@ pub(in crate::outbox) const DELIVERED_AFTER: &str = "
 
 /// The position up to which minutes are written.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Mark {
+pub(super) struct Cursor {
     /// The last event counted.
     last_id: i64,
     /// When the last write was; `None` when there was none.
-    told: Option<Timestamp>,
+    written: Option<Timestamp>,
     /// The 429s that the running process had counted by then.
     throttled: i64,
     /// The last number given to an event.
@@ -59,13 +59,13 @@ pub(super) struct Mark {
     pending: i64,
 }
 
-impl Mark {
+impl Cursor {
     pub(super) async fn read(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
-        let row = sqlx::query(MARK).fetch_one(connection).await?;
-        let told: Option<i64> = row.try_get("told_ms")?;
+        let row = sqlx::query(CURSOR).fetch_one(connection).await?;
+        let written: Option<i64> = row.try_get("written_ms")?;
         Ok(Self {
             last_id: row.try_get("last_id")?,
-            told: told.map(Timestamp::from_millis),
+            written: written.map(Timestamp::from_millis),
             throttled: row.try_get("throttled")?,
             newest_id: row.try_get("newest_id")?,
             pending: row.try_get("pending")?,
@@ -75,7 +75,7 @@ impl Mark {
     /// The minute of the last write: what arrived since is counted from here on. After the clock was set back, the
     /// current minute.
     fn base(&self, now: Timestamp) -> i64 {
-        start_of(self.told.map_or(now, |told| told.min(now)))
+        start_of(self.written.map_or(now, |written| written.min(now)))
     }
 
     /// How many events arrived since the last write, by minute and source.
@@ -116,7 +116,7 @@ pub(super) struct Counts {
 
 /// What is not written yet.
 #[derive(Debug)]
-pub(super) struct Fresh {
+pub(super) struct Unrolled {
     pub(super) now: Timestamp,
     /// The minute of the last write.
     pub(super) base: i64,
@@ -129,11 +129,11 @@ pub(super) struct Fresh {
     pub(super) sources: BTreeMap<(i64, String), i64>,
 }
 
-impl Fresh {
+impl Unrolled {
     pub(super) async fn read(connection: &mut SqliteConnection, now: Timestamp) -> Result<Self, sqlx::Error> {
-        let mark = Mark::read(connection).await?;
-        let sources = mark.came(connection, now).await?;
-        let base = mark.base(now);
+        let cursor = Cursor::read(connection).await?;
+        let sources = cursor.came(connection, now).await?;
+        let base = cursor.base(now);
         let mut minutes = ended(connection, base - MINUTE, start_of(now) + MINUTE).await?;
         // The minute of the last write has a row even if nothing happened in it.
         minutes.entry(base).or_default();
@@ -144,10 +144,10 @@ impl Fresh {
         Ok(Self {
             now,
             base,
-            newest_id: mark.newest_id,
-            pending: mark.pending,
+            newest_id: cursor.newest_id,
+            pending: cursor.pending,
             oldest_ms,
-            known_throttled: mark.throttled,
+            known_throttled: cursor.throttled,
             minutes,
             sources,
         })
@@ -167,8 +167,8 @@ impl Fresh {
                 .or_insert_with(|| Minute::empty(Timestamp::from_millis(*start)));
             minute.came += counts.came;
             if counts.done >= minute.done {
-                minute.half = counts.p50_ms.map(span);
-                minute.most = counts.p95_ms.map(span);
+                minute.p50 = counts.p50_ms.map(span);
+                minute.p95 = counts.p95_ms.map(span);
             }
             minute.done = minute.done.max(counts.done);
             minute.died = minute.died.max(counts.died);

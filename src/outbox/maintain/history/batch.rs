@@ -3,40 +3,40 @@
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnection;
 
-use super::{Fresh, start_of};
+use super::{Unrolled, start_of};
 use crate::model::Timestamp;
 use crate::outbox::command::{Command, Request};
 use crate::outbox::transaction::Transaction;
 
-pub(in crate::outbox) const FORGET: [&str; 2] = [
+pub(in crate::outbox) const DELETE_MINUTES: [&str; 2] = [
     "DELETE FROM minute WHERE minute_ms < ?1",
     "DELETE FROM minute_source WHERE minute_ms < ?1",
 ];
 
 /// The counts to write.
 #[derive(Debug)]
-pub(in crate::outbox) struct Note {
-    pub(super) fresh: Fresh,
+pub(in crate::outbox) struct RollupBatch {
+    pub(super) unrolled: Unrolled,
     /// The 429s that the process has counted.
     pub(super) throttled: u64,
 }
 
-impl Request for Note {
+impl Request for RollupBatch {
     type Reply = ();
 }
 
-impl Command for Note {
+impl Command for RollupBatch {
     async fn write(&self, transaction: &mut Transaction<'_>) -> Result<(), sqlx::Error> {
         write(transaction.connection().await?, self).await
     }
 }
 
 /// Writes the counts on a connection with an open transaction.
-async fn write(connection: &mut SqliteConnection, note: &Note) -> Result<(), sqlx::Error> {
-    let Note { fresh, throttled } = note;
-    let minutes = fresh.minutes.iter().map(|(start, counts)| {
-        let new = if *start == fresh.base {
-            fresh.throttled(*throttled)
+async fn write(connection: &mut SqliteConnection, batch: &RollupBatch) -> Result<(), sqlx::Error> {
+    let RollupBatch { unrolled, throttled } = batch;
+    let minutes = unrolled.minutes.iter().map(|(start, counts)| {
+        let new = if *start == unrolled.base {
+            unrolled.throttled(*throttled)
         } else {
             0
         };
@@ -45,26 +45,29 @@ async fn write(connection: &mut SqliteConnection, note: &Note) -> Result<(), sql
             "p50_ms": counts.p50_ms, "p95_ms": counts.p95_ms,
         })
     });
-    let sources = fresh
+    let sources = unrolled
         .sources
         .iter()
         .map(|((start, source), came)| json!({"minute_ms": start, "source": source, "came": came}));
-    let note = json!({
+    let batch = json!({
         "minutes": minutes.collect::<Value>(), "sources": sources.collect::<Value>(),
-        "pending": fresh.pending, "oldest_ms": fresh.oldest_ms, "base_ms": fresh.base,
-        "now_ms": fresh.now.as_millis(), "last_id": fresh.newest_id, "throttled": throttled,
+        "pending": unrolled.pending, "oldest_ms": unrolled.oldest_ms, "base_ms": unrolled.base,
+        "now_ms": unrolled.now.as_millis(), "last_id": unrolled.newest_id, "throttled": throttled,
     });
     sqlx::query(include_str!("../sql/rollup.sql"))
-        .bind(note.to_string())
+        .bind(batch.to_string())
         .execute(connection)
         .await?;
     Ok(())
 }
 
 /// Deletes the minutes before this time, on a connection with an open transaction.
-pub(in crate::outbox) async fn forget(connection: &mut SqliteConnection, before: Timestamp) -> Result<(), sqlx::Error> {
-    for forget in FORGET {
-        sqlx::query(forget)
+pub(in crate::outbox) async fn delete_minutes(
+    connection: &mut SqliteConnection,
+    before: Timestamp,
+) -> Result<(), sqlx::Error> {
+    for delete in DELETE_MINUTES {
+        sqlx::query(delete)
             .bind(start_of(before))
             .execute(&mut *connection)
             .await?;
