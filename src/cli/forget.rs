@@ -18,10 +18,10 @@ use crate::model::EventId;
 use crate::operator::{ErasureReport, ProfileFilter, SHOWN, brief_json, find_person, forget, open_events};
 use crate::outbox::{OpenError, Outbox, Person, Selection};
 
-/// How often it checks whether the file is clear.
+/// How often it checks whether the vacuum is done.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long it waits for the daemon to rewrite the file.
-const SCRUB: Duration = Duration::from_mins(2);
+/// How long it waits for the daemon to vacuum the file.
+const VACUUM: Duration = Duration::from_mins(2);
 
 /// Erase a person from the outbox for good: calls, requests, names and Klaviyo's answers
 ///
@@ -63,19 +63,19 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<Exi
         bail!("nothing is erased");
     }
     let wait = Duration::from_secs(options.wait);
-    let forgotten = forget(&outbox, &SystemClock, person, wait).await?;
-    if forgotten.erased > 0 {
-        wait_until(SCRUB, async || Ok(outbox.is_scrubbed())).await?;
+    let report = forget(&outbox, &SystemClock, person, wait).await?;
+    if report.erased > 0 {
+        wait_until(VACUUM, async || Ok(!outbox.is_vacuum_pending())).await?;
     }
-    let mut rebuild_due = outbox.is_to_be_rebuilt().await?;
+    let mut vacuum_due = outbox.is_vacuum_due_at_start().await?;
     outbox.close().await;
-    if rebuild_due && alone {
-        // Opened as the daemon opens it: a file of any size is then rewritten.
+    if vacuum_due && alone {
+        // Opened as the daemon opens it: a file of any size is then vacuumed.
         let outbox = Outbox::open(&config.outbox, SystemClock.now()).await?;
-        rebuild_due = outbox.is_to_be_rebuilt().await?;
+        vacuum_due = outbox.is_vacuum_due_at_start().await?;
         outbox.close().await;
     }
-    report(options, &forgotten, rebuild_due)
+    print_report(options, &report, vacuum_due)
 }
 
 /// Opens the outbox as its daemon if none runs, so that no request of a killed daemon is left in flight; otherwise next
@@ -166,18 +166,18 @@ async fn preview(options: &Options, config: &Config) -> anyhow::Result<ExitStatu
     Ok(ExitStatus::Done)
 }
 
-fn report(options: &Options, forgotten: &ErasureReport, rebuild_due: bool) -> anyhow::Result<ExitStatus> {
+fn print_report(options: &Options, report: &ErasureReport, vacuum_due: bool) -> anyhow::Result<ExitStatus> {
     let ErasureReport {
         erased,
         discarded,
         left,
-    } = forgotten;
+    } = report;
     let end = ExitStatus::of(left.is_empty());
     if options.json {
         let left: Vec<i64> = left.iter().map(|id| id.0).collect();
         print_json(&json!({
             "dry_run": false, "erased": erased, "discarded": discarded, "left": left,
-            "rebuild_due": rebuild_due,
+            "rebuild_due": vacuum_due,
         }))?;
         return Ok(end);
     }
@@ -197,7 +197,7 @@ fn report(options: &Options, forgotten: &ErasureReport, rebuild_due: bool) -> an
         ));
     }
     screen.end();
-    if rebuild_due {
+    if vacuum_due {
         screen.line(format_args!(
             "copies of names may be left in unused parts of the file until the daemon starts again"
         ));

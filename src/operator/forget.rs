@@ -81,10 +81,10 @@ pub async fn forget(
     person: Person,
     wait: Duration,
 ) -> Result<ErasureReport, ForgetError> {
-    let mut forgotten = ErasureReport::default();
+    let mut report = ErasureReport::default();
     let mut person = person;
     if person.events.is_empty() {
-        return Ok(forgotten);
+        return Ok(report);
     }
     let began = clock.now();
     loop {
@@ -101,19 +101,19 @@ pub async fn forget(
         // Uses all names of the person: erased events no longer lead to the others.
         person = outbox.person(&person.identifiers).await?;
         let left = open_events(&person);
-        forgotten.discarded += before.iter().filter(|id| !left.contains(id)).count();
+        report.discarded += before.iter().filter(|id| !left.contains(id)).count();
         if left.is_empty() {
             let erased = outbox
                 .erase(clock.now(), person.identifiers.clone())
                 .await
                 .map_err(ForgetError::Write)?;
-            forgotten.erased += erased.events;
+            report.erased += erased.events;
             if erased.left == 0 {
-                return Ok(forgotten);
+                return Ok(report);
             }
         } else if clock.now().since(began) >= wait {
-            forgotten.left = left;
-            return Ok(forgotten);
+            report.left = left;
+            return Ok(report);
         }
         tokio::time::sleep(LOOK).await;
     }

@@ -36,7 +36,7 @@ impl Effects {
         stores: false,
         erases: false,
     };
-    /// It empties events.
+    /// It erases events.
     pub(super) const ERASES: Self = Self {
         wakes: false,
         stores: false,

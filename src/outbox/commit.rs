@@ -68,7 +68,7 @@ impl Together {
         };
         let settled = settle::queue(transaction, &group)?;
         for deletion in &group.deletions {
-            erase::after(transaction.connection().await?, *deletion).await?;
+            erase::erase_for_call(transaction.connection().await?, *deletion).await?;
         }
         settle::requeue(transaction, &group)?;
         let planned = plan::queue(transaction, &group.plans, std::mem::take(&mut group.requests))?;

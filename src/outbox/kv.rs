@@ -41,7 +41,7 @@ pub(super) async fn get(connection: impl sqlx::SqliteExecutor<'_>, name: &str) -
 }
 
 /// Deletes the value stored under a name.
-pub(super) async fn remove(connection: &mut SqliteConnection, name: &str) -> Result<(), sqlx::Error> {
+pub(super) async fn delete(connection: &mut SqliteConnection, name: &str) -> Result<(), sqlx::Error> {
     sqlx::query("DELETE FROM kv WHERE name = ?1")
         .bind(name)
         .execute(connection)

@@ -80,7 +80,7 @@ pub use maintain::damage::Damage;
 pub use maintain::destination::Destination;
 pub use maintain::history::{Minute, SourceCame, rollup};
 pub use maintain::retention::keep;
-use maintain::scrub::{self, Scrub};
+use maintain::vacuum::{self, Vacuum};
 pub use queue::import_job::{ImportItem, ImportJobReport, OpenImport};
 pub use queue::limits::{LimitInUse, LimitsInUse};
 pub use queue::pause::{FailingAlone, Pause};
@@ -162,7 +162,7 @@ impl Outbox {
             .run(&mut connection)
             .await
             .map_err(OpenError::Migrate)?;
-        scrub::when_due(&mut connection, path).await;
+        vacuum::at_start(&mut connection, path).await;
         queue::recovery::recover(&mut connection, now)
             .await
             .map_err(OpenError::Recover)?;
@@ -210,7 +210,7 @@ impl Outbox {
             fatal: CancellationToken::new(),
             admission: Arc::new(Admission::new(config)),
             path: config.path.clone(),
-            unscrubbed: Arc::new(AtomicBool::new(false)),
+            vacuum_pending: Arc::new(AtomicBool::new(false)),
             trusted_time: TrustedTime::default(),
             _lock: held.as_ref().map(|held| Arc::clone(&held.lock)),
         };
@@ -222,7 +222,7 @@ impl Outbox {
             fatal: store.fatal.clone(),
             admission: Arc::clone(&store.admission),
             // A killed daemon may have left erased data in the WAL.
-            scrub: Scrub::new(held.is_some(), Arc::clone(&store.unscrubbed)),
+            vacuum: Vacuum::new(held.is_some(), Arc::clone(&store.vacuum_pending)),
             full: false,
             held,
             // A command leaves checkpoints to SQLite: it writes little and has no metrics.

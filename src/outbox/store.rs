@@ -24,7 +24,7 @@ pub(super) struct Store {
     pub(super) fatal: CancellationToken,
     pub(super) admission: Arc<Admission>,
     pub(super) path: PathBuf,
-    pub(super) unscrubbed: Arc<AtomicBool>,
+    pub(super) vacuum_pending: Arc<AtomicBool>,
     pub(super) trusted_time: TrustedTime,
     // Only in the daemon: held until the last handle is dropped.
     pub(super) _lock: Option<Arc<Lock>>,

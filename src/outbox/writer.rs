@@ -19,7 +19,7 @@ use crate::outbox::file::names::Names;
 use crate::outbox::file::{connect, disk};
 use crate::outbox::intake::admission::Admission;
 use crate::outbox::maintain::checkpoint::Checkpoints;
-use crate::outbox::maintain::scrub::{self, Scrub, Task};
+use crate::outbox::maintain::vacuum::{self, Task, Vacuum};
 use crate::outbox::transaction::Unexpected;
 
 /// The maximum number of commands in one transaction.
@@ -49,7 +49,7 @@ pub(super) struct Writer {
     pub(super) fatal: CancellationToken,
     /// Whether events are accepted; deliveries continue in any case.
     pub(super) admission: Arc<Admission>,
-    pub(super) scrub: Scrub,
+    pub(super) vacuum: Vacuum,
     /// The lock and the names of the files; only in a daemon.
     pub(super) held: Option<Held>,
     /// Whether the disk was full at the last write.
@@ -89,7 +89,7 @@ impl Writer {
         loop {
             tokio::select! {
                 biased;
-                task = self.scrub.next() => self.scrub(task).await,
+                task = self.vacuum.next() => self.vacuum(task).await,
                 count = self.orders.recv_many(&mut orders, GROUP) => {
                     if count == 0 {
                         break;
@@ -114,8 +114,8 @@ impl Writer {
                 }
             }
         }
-        if let Some(task) = self.scrub.left() {
-            self.scrub(task).await;
+        if let Some(task) = self.vacuum.left() {
+            self.vacuum(task).await;
         }
         if let Some(connection) = self.connection.take() {
             self.close(connection).await;
@@ -129,7 +129,7 @@ impl Writer {
             connect::close(connection).await;
             return;
         }
-        if let Err(error) = scrub::empty_log(&mut connection).await {
+        if let Err(error) = vacuum::truncate_wal(&mut connection).await {
             tracing::warn!(%error, "failed to fold the log into the outbox's file");
         }
         // Not closed: the process ends.
@@ -165,9 +165,9 @@ impl Writer {
                 if effects.iter().any(|effects| effects.wakes) {
                     self.wake.notify_waiters();
                 }
-                // Before the replies: a client that has its reply may check whether the file is scrubbed.
+                // Before the replies: a client that has its reply may check whether a vacuum is pending.
                 if effects.iter().any(|effects| effects.erases) {
-                    self.scrub.erased(&self.path);
+                    self.vacuum.erased(&self.path);
                 }
                 for (order, effects) in orders.into_iter().zip(effects) {
                     let kept = is_named || !effects.stores;
@@ -317,7 +317,7 @@ impl Writer {
             );
             // Checkpoints the WAL, so that a moved file contains all data.
             if let Some(connection) = &mut self.connection
-                && let Err(error) = scrub::empty_log(connection).await
+                && let Err(error) = vacuum::truncate_wal(connection).await
             {
                 tracing::warn!(%error, "failed to fold the log into the outbox's file");
             }
@@ -382,15 +382,15 @@ impl Writer {
     }
 
     /// Removes erased data from the bytes of the file and the WAL. What fails now is tried again later.
-    async fn scrub(&mut self, task: Task) {
+    async fn vacuum(&mut self, task: Task) {
         if self.fatal.is_cancelled() || self.open().await.is_err() {
             return;
         }
         let Some(connection) = self.connection.as_mut() else {
             return;
         };
-        if let Err(error) = self.scrub.work(task, connection).await {
-            tracing::warn!(%error, "failed to clear the outbox's file of what was erased; trying again");
+        if let Err(error) = self.vacuum.work(task, connection).await {
+            tracing::warn!(%error, "failed to remove erased data from the outbox's file; trying again");
             self.connection = None;
         }
     }

@@ -13,7 +13,7 @@ use crate::model::{EventId, Identifier, Timestamp};
 use crate::outbox::command::{Command, Effects, Request};
 use crate::outbox::error::{ReadError, WriteError};
 use crate::outbox::handles::{Control, Reader};
-use crate::outbox::maintain::scrub;
+use crate::outbox::maintain::vacuum;
 use crate::outbox::queue::transition::{Erased, Replay};
 use crate::outbox::rows;
 use crate::outbox::transaction::Transaction;
@@ -130,7 +130,7 @@ impl Request for Erase {
 
 impl Command for Erase {
     async fn write(&self, transaction: &mut Transaction<'_>) -> Result<Erased, sqlx::Error> {
-        erase::now(transaction.connection().await?, self.now, &self.identifiers).await
+        erase::erase_person(transaction.connection().await?, self.now, &self.identifiers).await
     }
 }
 
@@ -178,7 +178,7 @@ impl Control {
     }
 
     /// Erases the person that these identifiers name, with all identifiers that are known to be of the same person:
-    /// empties all finished events of the person, irreversibly. An event that waits, is held or blocks others is not
+    /// erases all finished events of the person, irreversibly. An event that waits, is held or blocks others is not
     /// changed.
     pub async fn erase(&self, now: Timestamp, identifiers: Vec<Identifier>) -> Result<Erased, WriteError> {
         self.store.ask(Erase { now, identifiers }).await
@@ -186,15 +186,15 @@ impl Control {
 }
 
 impl Reader {
-    /// Whether the data that this process erased is removed from the file and its WAL too. A large file is rewritten
-    /// only at the daemon's next start ([`Reader::is_to_be_rebuilt`]).
-    pub fn is_scrubbed(&self) -> bool {
-        !self.store.unscrubbed.load(Ordering::Acquire)
+    /// Whether the file or its WAL still contains data that this process erased. A large file is vacuumed only at the
+    /// daemon's next start ([`Reader::is_vacuum_due_at_start`]).
+    pub fn is_vacuum_pending(&self) -> bool {
+        self.store.vacuum_pending.load(Ordering::Acquire)
     }
 
-    /// Whether the file still has to be rewritten, so that its unused parts contain no erased data.
-    pub async fn is_to_be_rebuilt(&self) -> Result<bool, ReadError> {
-        Ok(self.store.recall(scrub::DUE).await?.is_some())
+    /// Whether the file still has to be vacuumed, so that its unused parts contain no erased data.
+    pub async fn is_vacuum_due_at_start(&self) -> Result<bool, ReadError> {
+        Ok(self.store.recall(vacuum::DUE).await?.is_some())
     }
 }
 

@@ -20,7 +20,7 @@ impl Request for Dissolve {
 
 impl Command for Dissolve {
     async fn write(&self, transaction: &mut Transaction<'_>) -> Result<u64, sqlx::Error> {
-        take_out(transaction.connection().await?, &self.0).await
+        dissolve(transaction.connection().await?, &self.0).await
     }
 }
 
@@ -44,7 +44,7 @@ const DISSOLVE: [&str; 3] = [
 ];
 
 /// Removes the last events from these queues; returns the number of events.
-async fn take_out(connection: &mut SqliteConnection, queues: &[String]) -> Result<u64, sqlx::Error> {
+async fn dissolve(connection: &mut SqliteConnection, queues: &[String]) -> Result<u64, sqlx::Error> {
     let queues = json!(queues).to_string();
     let events: Vec<i64> = sqlx::query_scalar(LAST)
         .bind(&queues)

@@ -79,7 +79,7 @@ pub(in crate::outbox) async fn write(
         transaction.queue(ENVELOPES_COUNTED).bind(envelopes)?;
     }
     if events.iter().any(|(event, _)| event.kind == Some(EventType::Delete)) {
-        erase::chain(transaction.connection().await?).await?;
+        erase::add_identifiers(transaction.connection().await?).await?;
     }
     transaction.queue(include_str!("sql/enqueue.sql")).bind(known)?;
     Ok(arrivals)

@@ -7,4 +7,4 @@ pub(in crate::outbox) mod damage;
 pub(in crate::outbox) mod destination;
 pub(in crate::outbox) mod history;
 pub(in crate::outbox) mod retention;
-pub(in crate::outbox) mod scrub;
+pub(in crate::outbox) mod vacuum;

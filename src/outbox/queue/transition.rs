@@ -160,7 +160,7 @@ pub struct Import {
 /// The result of erasing a person.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Erased {
-    /// The number of finished events that were emptied.
+    /// The number of finished events that were erased.
     pub events: usize,
     /// The number of events of the person that were not changed: they are waiting, held, or block other events.
     pub left: usize,

@@ -310,7 +310,7 @@ mod tests {
             import_jobs: NOW,
             minutes: NOW,
         };
-        outbox.remove_some(delivered).await.unwrap();
+        outbox.run_round(delivered).await.unwrap();
         finish(&outbox, 2, EventStatus::Delivered).await;
         finish(&outbox, 3, EventStatus::Dead).await;
         let mut back = event("m7", &[]);

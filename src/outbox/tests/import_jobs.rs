@@ -185,11 +185,11 @@ async fn a_job_is_forgotten_when_its_attempts_are() {
         bodies: later,
         import_jobs,
     };
-    outbox.remove_some(round(later)).await.unwrap();
+    outbox.run_round(round(later)).await.unwrap();
     assert_eq!(count(&outbox, kept).await, 1, "its attempts are there");
     outbox.discard(NOW, (1..=6).map(EventId).collect()).await.unwrap();
-    outbox.remove_some(round(NOW)).await.unwrap();
+    outbox.run_round(round(NOW)).await.unwrap();
     assert_eq!(count(&outbox, kept).await, 1, "it has just ended");
-    outbox.remove_some(round(later)).await.unwrap();
+    outbox.run_round(round(later)).await.unwrap();
     assert_eq!(count(&outbox, kept).await, 0);
 }

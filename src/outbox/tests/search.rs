@@ -149,7 +149,7 @@ async fn the_order_of_an_erased_person_is_nowhere_in_the_file() {
     outbox.erase(NOW, vec![person]).await.unwrap();
     assert_eq!(hits(&outbox, "ORDER-OF-A-4711").await, []);
     assert_eq!(hits(&outbox, "o-2").await, [(2, FoundBy::OrderId)]);
-    while !outbox.is_scrubbed() {
+    while outbox.is_vacuum_pending() {
         tokio::task::yield_now().await;
     }
     outbox.close().await;

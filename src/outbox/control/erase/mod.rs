@@ -1,12 +1,12 @@
-//! Erases a person: finds the identifiers of the person in a delete call, and empties the finished events.
+//! Erases a person: finds the identifiers of the person in a delete call, and erases the finished events.
 //!
 //! When a delete call arrives, the other identifiers of its person are added to it (`sql/person.sql`), so it is in the
 //! queues of all of them. Therefore all earlier events of the person are finished when the delete call is first in its
-//! queues, and no later event overtakes it. When it is finished, the same transaction empties the finished events of
+//! queues, and no later event overtakes it. When it is finished, the same transaction erases the finished events of
 //! the person. Their rows stay.
 //!
 //! Promises that no personal data is left in those rows, and that an event of another userId is not changed.
-//! [`crate::outbox::maintain::scrub`] removes the erased data from the unused parts of the file and from the WAL.
+//! [`crate::outbox::maintain::vacuum`] removes the erased data from the unused parts of the file and from the WAL.
 
 mod person;
 
@@ -16,7 +16,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use crate::model::{EventStatus, Identifier, Reason, Timestamp};
 use crate::outbox::kv;
-use crate::outbox::maintain::scrub;
+use crate::outbox::maintain::vacuum;
 use crate::outbox::queue::transition::{Deletion, Erased};
 use crate::outbox::reasons;
 
@@ -25,9 +25,9 @@ pub use person::{Person, PersonsEvent};
 /// No upper bound, for a queue position or an event id.
 const ALL: i64 = i64::MAX;
 
-/// Empties the events of the person before a delete call, and the call itself. A delete call that is dead, because
+/// Erases the events of the person before a delete call, and the call itself. A delete call that is dead, because
 /// Klaviyo rejected the request, keeps its content: the operator has to see which person it names, and may replay it.
-pub(in crate::outbox) async fn after(
+pub(in crate::outbox) async fn erase_for_call(
     connection: &mut SqliteConnection,
     deletion: Deletion<'_>,
 ) -> Result<(), sqlx::Error> {
@@ -50,7 +50,7 @@ pub(in crate::outbox) async fn after(
     if !kept {
         events.push(id);
     }
-    empty(connection, &events).await?;
+    erase_events(connection, &events).await?;
     record(connection, deletion.now, Some(id), events.len()).await?;
     let reason = reason(deletion, earlier, kept);
     sqlx::query("UPDATE event SET reason = ?2, reason_code = ?3 WHERE id = ?1")
@@ -62,9 +62,9 @@ pub(in crate::outbox) async fn after(
     Ok(())
 }
 
-/// Empties all finished events of the person that these identifiers name; returns how many, and how many are left
+/// Erases all finished events of the person that these identifiers name; returns how many, and how many are left
 /// because they are not finished.
-pub(in crate::outbox) async fn now(
+pub(in crate::outbox) async fn erase_person(
     connection: &mut SqliteConnection,
     now: Timestamp,
     identifiers: &[Identifier],
@@ -72,7 +72,7 @@ pub(in crate::outbox) async fn now(
     let named: Vec<String> = identifiers.iter().map(ToString::to_string).collect();
     let person = person(connection, &json!(named).to_string(), ALL).await?;
     let events = erasable(connection, &person, ALL).await?;
-    empty(connection, &events).await?;
+    erase_events(connection, &events).await?;
     record(connection, now, None, events.len()).await?;
     let left: i64 = sqlx::query_scalar(
         "SELECT count(DISTINCT i.event_id) FROM json_each(?1) AS j JOIN event_identifier AS i ON i.identifier = j.value
@@ -90,7 +90,7 @@ pub(in crate::outbox) async fn now(
 }
 
 /// Adds to the delete calls among the events just stored all identifiers of their person.
-pub(in crate::outbox) async fn chain(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+pub(in crate::outbox) async fn add_identifiers(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let calls = sqlx::query(include_str!("../sql/delete_calls.sql"))
         .fetch_all(&mut *connection)
         .await?;
@@ -130,7 +130,7 @@ async fn erasable(connection: &mut SqliteConnection, person: &str, before: i64) 
     rows.iter().map(|row: &SqliteRow| row.try_get(0)).collect()
 }
 
-async fn empty(connection: &mut SqliteConnection, events: &[i64]) -> Result<(), sqlx::Error> {
+async fn erase_events(connection: &mut SqliteConnection, events: &[i64]) -> Result<(), sqlx::Error> {
     sqlx::query(include_str!("../sql/erase.sql"))
         .bind(json!(events).to_string())
         .execute(connection)
@@ -150,7 +150,7 @@ async fn record(
         .bind(i64::try_from(events).unwrap_or(i64::MAX))
         .execute(&mut *connection)
         .await?;
-    kv::set(connection, scrub::DUE, "1").await
+    kv::set(connection, vacuum::DUE, "1").await
 }
 
 /// The result of the call, and what was erased for it.

@@ -1,6 +1,6 @@
 -- Adds the events just stored to the queues of their identifiers, behind the earlier events, sets their blocked_by, and
--- counts them. This is the second half of append.sql: between the two, `erase::chain` adds the other identifiers of the
--- person to each delete call. ?1: the JSON array that append.sql had as ?1.
+-- counts them. This is the second half of append.sql: between the two, `erase::add_identifiers` adds the other
+-- identifiers of the person to each delete call. ?1: the JSON array that append.sql had as ?1.
 
 INSERT INTO queue_entry (identifier, queue_pos, event_id)
 SELECT i.identifier, e.queue_pos, e.id

@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteConnection;
 
-use super::scrub;
+use super::vacuum;
 use crate::metrics::Instruments;
 use crate::model::Timestamp;
 use crate::outbox::ReadError;
@@ -139,7 +139,7 @@ impl Checkpoints {
 
     /// Deletes the problem that a killed daemon has stored.
     pub(in crate::outbox) async fn begin(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        kv::remove(connection, FACT).await
+        kv::delete(connection, FACT).await
     }
 
     /// Whether a pass is due although nothing was written.
@@ -187,7 +187,7 @@ impl Checkpoints {
         }
         let log = Log::after(connection, "PRAGMA wal_checkpoint(PASSIVE)").await?;
         let large = log.bytes() > LARGE;
-        if log.is_folded() || (large && scrub::empty_log(connection).await?) {
+        if log.is_folded() || (large && vacuum::truncate_wal(connection).await?) {
             return Ok(Pass::Whole);
         }
         Ok(Pass::Part { log_bytes: log.bytes() })
@@ -199,8 +199,8 @@ impl Checkpoints {
         let (kind, readers) = match state {
             State::Well => {
                 tracing::info!(wal_bytes, "the outbox's log is folded into its file again");
-                let emptied = scrub::empty_log(connection).await;
-                unkept(emptied.map(drop).and(kv::remove(connection, FACT).await));
+                let truncated = vacuum::truncate_wal(connection).await;
+                unkept(truncated.map(drop).and(kv::delete(connection, FACT).await));
                 return;
             }
             State::Failing => (LogTroubleKind::CheckpointFailing, Vec::new()),

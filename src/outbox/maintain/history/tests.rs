@@ -161,7 +161,7 @@ async fn a_minute_keeps_what_ended_in_it_when_that_is_replayed_or_removed() {
         import_jobs: at(600),
         minutes: NOON,
     };
-    outbox.remove_some(all).await.unwrap();
+    outbox.run_round(all).await.unwrap();
     outbox.roll_up(at(120), 0).await.unwrap();
     let first = outbox.history(NOON, at(130), 0).await.unwrap().remove(0);
     assert_eq!((first.came, first.done, first.died), (3, 1, 1));
@@ -242,9 +242,9 @@ async fn minutes_go_when_retention_says_so_and_not_by_the_clock() {
         import_jobs: NOON,
         minutes,
     };
-    outbox.remove_some(round(NOON)).await.unwrap();
+    outbox.run_round(round(NOON)).await.unwrap();
     assert_eq!(count(&outbox, minutes).await, before);
-    outbox.remove_some(round(at(60))).await.unwrap();
+    outbox.run_round(round(at(60))).await.unwrap();
     assert_eq!(count(&outbox, minutes).await, 0);
 }
 

@@ -4,7 +4,7 @@
 //! several times as long before the next one. Deleted events are counted, so that the audit remains correct. Free pages
 //! are returned to the disk in small steps too. The time must be confirmed by two clocks: see the outbox's trusted time.
 
-mod remove;
+mod round;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::model::Timestamp;
 use crate::outbox::WriteError;
 use crate::outbox::handles::Control;
 
-pub(in crate::outbox) use remove::{Removed, Round};
+pub(in crate::outbox) use round::{Deleted, Round};
 
 /// The pause while there is nothing to delete.
 const REST: Duration = Duration::from_secs(5);
@@ -50,20 +50,20 @@ pub async fn keep(
         let now = trusted_time.update(clock.as_ref());
         if kept.is_none_or(|kept| now.since(kept).max(kept.since(now)) >= KEPT_EVERY) {
             kept = Some(now);
-            let told = outbox.remember(ROUND.to_owned(), now.as_millis().to_string());
-            if let Err(error) = told.await {
-                tracing::debug!(%error, "failed to keep the time of this round");
+            let stored = outbox.remember(ROUND.to_owned(), now.as_millis().to_string());
+            if let Err(error) = stored.await {
+                tracing::debug!(%error, "failed to store the time of this round");
             }
         }
         leapt = note_leap(&outbox, leapt, clock.now().since(now)).await;
         let round = Round::at(&config.borrow(), now);
-        let pause = match outbox.remove_some(round).await {
-            Ok(removed) => {
-                let Removed { events, bodies, .. } = removed;
+        let pause = match outbox.run_round(round).await {
+            Ok(deleted) => {
+                let Deleted { events, bodies, .. } = deleted;
                 if events + bodies > 0 {
-                    tracing::debug!(events, bodies, "what was kept long enough is removed");
+                    tracing::debug!(events, bodies, "deleted what is older than retention allows");
                 }
-                if removed.more {
+                if deleted.more {
                     clock.monotonic().saturating_sub(began) * RESPITE
                 } else {
                     REST
@@ -71,7 +71,7 @@ pub async fn keep(
             }
             Err(WriteError::Closed) => return,
             Err(error) => {
-                tracing::warn!(%error, "failed to remove what was kept long enough; it is tried again");
+                tracing::warn!(%error, "failed to delete what is older than retention allows; trying again");
                 REST
             }
         };
@@ -84,8 +84,8 @@ pub async fn keep(
 
 /// The trusted time of the last round of an earlier daemon.
 async fn last_round(outbox: &Control) -> Option<Timestamp> {
-    let fact = outbox.recall(ROUND).await.ok().flatten()?;
-    fact.parse().ok().map(Timestamp::from_millis)
+    let value = outbox.recall(ROUND).await.ok().flatten()?;
+    value.parse().ok().map(Timestamp::from_millis)
 }
 
 /// Reports once that the clock is far ahead of the trusted time, and once that it no longer is. Returns how far it was
@@ -98,13 +98,13 @@ async fn note_leap(outbox: &Control, reported: Option<Duration>, ahead: Duration
     if let Some(ahead) = ahead {
         tracing::warn!(
             seconds = ahead.as_secs(),
-            "the clock is ahead of the time that passed: nothing is removed or given up for its age until it has stood by it"
+            "the clock is ahead of the time that passed: no event is deleted or dead because of its age until the clock is confirmed"
         );
     }
     match outbox.report_leap(ahead).await {
         Ok(()) => ahead,
         Err(error) => {
-            tracing::debug!(%error, "failed to keep what the clock has leapt");
+            tracing::debug!(%error, "failed to store how far the clock is ahead");
             reported
         }
     }
@@ -123,7 +123,7 @@ impl Round {
 }
 
 impl Control {
-    pub(in crate::outbox) async fn remove_some(&self, round: Round) -> Result<Removed, WriteError> {
+    pub(in crate::outbox) async fn run_round(&self, round: Round) -> Result<Deleted, WriteError> {
         self.store.ask(round).await
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::remove::EVENTS;
-use super::{Removed, Round, keep};
+use super::round::EVENTS;
+use super::{Deleted, Round, keep};
 use crate::clock::Clock;
 use crate::clock::tests::FixedClock;
 use crate::config::OutboxConfig;
@@ -19,8 +19,8 @@ const LONG_AGO: Timestamp = Timestamp::from_millis(0);
 /// All events in these tests finished before this.
 const LATER: Timestamp = Timestamp::from_millis(NOW.as_millis() + 1);
 
-async fn remove(outbox: &Outbox, round: Round) -> Removed {
-    outbox.remove_some(round).await.unwrap()
+async fn run(outbox: &Outbox, round: Round) -> Deleted {
+    outbox.run_round(round).await.unwrap()
 }
 
 /// Stores an event of `user` and ends it.
@@ -46,7 +46,7 @@ async fn finished_events_go_when_their_time_is_over_and_the_audit_adds_up() {
         import_jobs: LATER,
         minutes: LATER,
     };
-    assert_eq!(remove(&outbox, nothing).await, Removed::default());
+    assert_eq!(run(&outbox, nothing).await, Deleted::default());
 
     let delivered = Round {
         delivered: LATER,
@@ -55,14 +55,14 @@ async fn finished_events_go_when_their_time_is_over_and_the_audit_adds_up() {
         import_jobs: LATER,
         minutes: LATER,
     };
-    assert_eq!(remove(&outbox, delivered.clone()).await.events, 2);
+    assert_eq!(run(&outbox, delivered.clone()).await.events, 2);
     assert_eq!(count(&outbox, "SELECT group_concat(id) = '3,4' FROM events").await, 1);
     let dead = Round {
         dead: LATER,
         ..delivered
     };
-    assert_eq!(remove(&outbox, dead.clone()).await.events, 1);
-    assert_eq!(remove(&outbox, dead).await.events, 0);
+    assert_eq!(run(&outbox, dead.clone()).await.events, 1);
+    assert_eq!(run(&outbox, dead).await.events, 0);
     assert_eq!(
         count(
             &outbox,
@@ -103,13 +103,13 @@ async fn a_dead_event_that_others_wait_behind_stays() {
         import_jobs: LATER,
         minutes: LATER,
     };
-    assert_eq!(remove(&outbox, all.clone()).await.events, 0);
+    assert_eq!(run(&outbox, all.clone()).await.events, 0);
     outbox.discard(NOW, vec![EventId(2)]).await.unwrap();
     let again = Replay::default();
     outbox.replay(NOW, vec![EventId(head)], again).await.unwrap();
     assert_eq!(claim_all(&outbox).await, [head]);
     finish(&outbox, head, EventStatus::Dead).await;
-    assert_eq!(remove(&outbox, all).await.events, 2);
+    assert_eq!(run(&outbox, all).await.events, 2);
 }
 
 #[tokio::test]
@@ -131,8 +131,8 @@ async fn bodies_go_before_the_history_and_are_not_looked_at_again() {
         import_jobs: LATER,
         minutes: LATER,
     };
-    assert_eq!(remove(&outbox, bodies.clone()).await.bodies, 1);
-    assert_eq!(remove(&outbox, bodies.clone()).await.bodies, 0);
+    assert_eq!(run(&outbox, bodies.clone()).await.bodies, 1);
+    assert_eq!(run(&outbox, bodies.clone()).await.bodies, 0);
     for (what, expected) in [
         (
             "SELECT count(*) FROM events WHERE payload IS NULL AND status = 'delivered'",
@@ -151,7 +151,7 @@ async fn bodies_go_before_the_history_and_are_not_looked_at_again() {
         assert_eq!(count(&outbox, what).await, expected, "{what}");
     }
     ended(&outbox, "m3", "c", EventStatus::Delivered).await;
-    assert_eq!(remove(&outbox, bodies).await.bodies, 1);
+    assert_eq!(run(&outbox, bodies).await.bodies, 1);
 }
 
 #[tokio::test]
@@ -187,7 +187,7 @@ async fn a_message_and_a_key_are_known_as_long_as_their_event() {
         import_jobs: LATER,
         minutes: LATER,
     };
-    assert_eq!(remove(&outbox, all).await.events, 2);
+    assert_eq!(run(&outbox, all).await.events, 2);
     for table in [
         "SELECT count(*) FROM message",
         "SELECT count(*) FROM dedup_key",
@@ -223,11 +223,11 @@ async fn the_file_gets_smaller_round_by_round() {
     };
     let mut rounds = 0;
     loop {
-        let removed = remove(&outbox, all.clone()).await;
-        assert!(removed.events <= EVENTS);
+        let deleted = run(&outbox, all.clone()).await;
+        assert!(deleted.events <= EVENTS);
         rounds += 1;
         assert!(rounds < 200, "it never ends");
-        if !removed.more {
+        if !deleted.more {
             break;
         }
     }

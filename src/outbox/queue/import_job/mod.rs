@@ -17,7 +17,7 @@ use crate::outbox::error::{ReadError, WriteError};
 use crate::outbox::handles::{Queue, Reader};
 
 use write::{BeginImport, ImportTaken};
-pub(in crate::outbox) use write::{forget, give_up};
+pub(in crate::outbox) use write::{delete_ended, give_up};
 
 /// The open jobs.
 pub(in crate::outbox) const OPEN: &str =

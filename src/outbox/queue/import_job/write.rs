@@ -1,4 +1,4 @@
-//! The writes for import jobs: their start, Klaviyo's id, their end without a result, and their removal.
+//! The writes for import jobs: their start, Klaviyo's id, their end without a result, and their deletion.
 
 use sqlx::sqlite::SqliteConnection;
 
@@ -79,8 +79,11 @@ pub(in crate::outbox) async fn give_up(connection: &mut SqliteConnection, now: T
     Ok(())
 }
 
-/// Removes the jobs that ended before this time and have no attempt left.
-pub(in crate::outbox) async fn forget(connection: &mut SqliteConnection, before: Timestamp) -> Result<(), sqlx::Error> {
+/// Deletes the jobs that ended before this time and have no attempt left.
+pub(in crate::outbox) async fn delete_ended(
+    connection: &mut SqliteConnection,
+    before: Timestamp,
+) -> Result<(), sqlx::Error> {
     sqlx::query(
         "DELETE FROM import_job WHERE ended_ms < ?1
            AND NOT EXISTS (SELECT 1 FROM attempt AS a WHERE a.import_job = import_job.id)",

@@ -59,10 +59,10 @@ async fn deliver(outbox: &Outbox) {
         for id in ids {
             let mine = (id - 1) % EVENTS % 5 == 0;
             let whose = if mine { WANTED } else { OTHER };
-            let mut owed = planned(Some(&format!("k{id}")));
+            let mut request = planned(Some(&format!("k{id}")));
             let pad = text("y", id % 700);
-            owed.request = Some(format!(r#"{{"email": "{whose}", "pad": "{pad}"}}"#));
-            let delivery = plan(outbox, id, owed).await;
+            request.request = Some(format!(r#"{{"email": "{whose}", "pad": "{pad}"}}"#));
+            let delivery = plan(outbox, id, request).await;
             begin(outbox, delivery).await;
             settle(outbox, delivery, 1, DeliveryStatus::Delivered).await;
             finish(outbox, id, EventStatus::Delivered).await;
@@ -71,13 +71,13 @@ async fn deliver(outbox: &Outbox) {
 }
 
 #[tokio::test]
-async fn no_page_of_the_file_or_its_log_has_the_persons_name_afterwards() {
+async fn no_page_of_the_file_or_its_wal_contains_the_name_after_an_erasure() {
     let files = files();
     let outbox = files.open().await;
-    let log = files.config.path.with_extension("db-wal");
+    let wal = files.config.path.with_extension("db-wal");
     fill(&outbox).await;
-    let before = found_in(&files.config.path) + found_in(&log);
-    assert!(before > 100, "it is really there before: {before}");
+    let before = found_in(&files.config.path) + found_in(&wal);
+    assert!(before > 100, "the name is in the file before the erasure: {before}");
     outbox.intake().append(vec![delete(&["user:jane"])]).await.unwrap();
     let call = ROUNDS * EVENTS + 1;
     assert_eq!(claim_all(&outbox).await, [call]);
@@ -86,10 +86,10 @@ async fn no_page_of_the_file_or_its_log_has_the_persons_name_afterwards() {
     assert_eq!(count(&outbox, erased).await, ROUNDS * EVENTS / 5 + 1);
     let cleared = tokio::time::timeout(Duration::from_mins(2), async {
         let noted = "SELECT count(*) FROM kv";
-        while found_in(&log) + found_in(&files.config.path) > 0 || count(&outbox, noted).await > 0 {
+        while found_in(&wal) + found_in(&files.config.path) > 0 || count(&outbox, noted).await > 0 {
             tokio::task::yield_now().await;
         }
     });
-    cleared.await.expect("the log is emptied and the file written anew");
+    cleared.await.expect("the WAL is truncated and the file vacuumed");
     assert_eq!(count(&outbox, "SELECT difference FROM audit").await, 0);
 }

@@ -19,7 +19,7 @@ const PAGES: i64 = 256;
 const SPARE_PART: i64 = 10;
 const SPARE_PAGES: i64 = 1024;
 /// The key in `kv` for the position up to which bodies are deleted.
-const STRIPPED: &str = "bodies removed up to";
+const BODIES_DELETED: &str = "bodies removed up to";
 
 /// The limits of a round: what finished before these times is deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub(in crate::outbox) struct Round {
 
 /// The result of a round.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::outbox) struct Removed {
+pub(in crate::outbox) struct Deleted {
     pub(in crate::outbox) events: u64,
     pub(in crate::outbox) bodies: u64,
     /// Whether there is more to delete in another round.
@@ -46,30 +46,30 @@ pub(in crate::outbox) struct Removed {
 }
 
 impl Request for Round {
-    type Reply = Removed;
+    type Reply = Deleted;
 }
 
 impl Command for Round {
-    async fn write(&self, transaction: &mut Transaction<'_>) -> Result<Removed, sqlx::Error> {
-        remove(transaction.connection().await?, self).await
+    async fn write(&self, transaction: &mut Transaction<'_>) -> Result<Deleted, sqlx::Error> {
+        run(transaction.connection().await?, self).await
     }
 }
 
 /// Runs one round on a connection with an open transaction.
-async fn remove(connection: &mut SqliteConnection, round: &Round) -> Result<Removed, sqlx::Error> {
-    let events = prune(connection, round).await?;
-    let bodies = strip(connection, round).await?;
-    import_job::forget(connection, round.import_jobs).await?;
+async fn run(connection: &mut SqliteConnection, round: &Round) -> Result<Deleted, sqlx::Error> {
+    let events = delete_events(connection, round).await?;
+    let bodies = delete_bodies(connection, round).await?;
+    import_job::delete_ended(connection, round.import_jobs).await?;
     history::delete_minutes(connection, round.minutes).await?;
-    let vacuumed = give_back(connection).await?;
-    Ok(Removed {
+    let vacuumed = vacuum(connection).await?;
+    Ok(Deleted {
         events,
         bodies,
         more: events >= EVENTS || bodies >= EVENTS || vacuumed,
     })
 }
 
-async fn prune(connection: &mut SqliteConnection, round: &Round) -> Result<u64, sqlx::Error> {
+async fn delete_events(connection: &mut SqliteConnection, round: &Round) -> Result<u64, sqlx::Error> {
     let done = sqlx::query(include_str!("../sql/delete_events.sql"))
         .bind(round.delivered.as_millis())
         .bind(round.dead.as_millis())
@@ -80,12 +80,12 @@ async fn prune(connection: &mut SqliteConnection, round: &Round) -> Result<u64, 
 }
 
 /// Deletes bodies from the position of the last round on, which is stored in the file, so that no event is read twice.
-async fn strip(connection: &mut SqliteConnection, round: &Round) -> Result<u64, sqlx::Error> {
+async fn delete_bodies(connection: &mut SqliteConnection, round: &Round) -> Result<u64, sqlx::Error> {
     if round.bodies <= round.delivered {
         // The bodies are deleted together with their events.
         return Ok(0);
     }
-    let place = kv::get(&mut *connection, STRIPPED).await?;
+    let place = kv::get(&mut *connection, BODIES_DELETED).await?;
     let (after_ms, after_id) = place.as_deref().and_then(place_of).unwrap_or((0, 0));
     let rows = sqlx::query(include_str!("../sql/bodies_due.sql"))
         .bind(after_ms)
@@ -104,17 +104,17 @@ async fn strip(connection: &mut SqliteConnection, round: &Round) -> Result<u64, 
         .bind(serde_json::json!(ids).to_string())
         .execute(&mut *connection)
         .await?;
-    kv::set(connection, STRIPPED, &format!("{} {}", place.0, place.1)).await?;
+    kv::set(connection, BODIES_DELETED, &format!("{} {}", place.0, place.1)).await?;
     Ok(u64::try_from(ids.len()).unwrap_or(u64::MAX))
 }
 
-fn place_of(fact: &str) -> Option<(i64, i64)> {
-    let (millis, id) = fact.split_once(' ')?;
+fn place_of(value: &str) -> Option<(i64, i64)> {
+    let (millis, id) = value.split_once(' ')?;
     Some((millis.parse().ok()?, id.parse().ok()?))
 }
 
 /// Returns free pages to the disk, if there are many. The result is whether it did.
-async fn give_back(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+async fn vacuum(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
     let (free, all): (i64, i64) = sqlx::query_as(
         "SELECT (SELECT freelist_count FROM pragma_freelist_count), (SELECT page_count FROM pragma_page_count)",
     )

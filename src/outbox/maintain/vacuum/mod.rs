@@ -19,11 +19,11 @@ use crate::outbox::file::connect::BUSY_TIMEOUT;
 use crate::outbox::kv;
 
 /// How often truncating the WAL is tried while readers block it.
-const LOG_EVERY: Duration = Duration::from_secs(1);
+const TRUNCATE_EVERY: Duration = Duration::from_secs(1);
 /// How long one try waits for readers: nothing can be written during that time.
-const LOG_TIMEOUT: Duration = Duration::from_millis(50);
+const TRUNCATE_TIMEOUT: Duration = Duration::from_millis(50);
 /// The minimum time between two vacuums, however many people are erased.
-const FILE_EVERY: Duration = Duration::from_mins(1);
+const VACUUM_EVERY: Duration = Duration::from_mins(1);
 /// Larger files are vacuumed only at a start.
 const SMALL_BYTES: u64 = 256 << 20;
 /// The key in `kv` that marks that a vacuum is due.
@@ -31,53 +31,53 @@ pub(in crate::outbox) const DUE: &str = "the file is to be written anew";
 
 /// What remains to be done.
 #[derive(Debug)]
-pub(in crate::outbox) struct Scrub {
-    log: bool,
+pub(in crate::outbox) struct Vacuum {
+    wal: bool,
     file: bool,
-    log_pace: Interval,
+    wal_pace: Interval,
     file_pace: Interval,
     /// Whether this process erased a person whose data is still in the bytes of the file or the WAL.
-    owed: Arc<AtomicBool>,
+    pending: Arc<AtomicBool>,
 }
 
 /// One task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::outbox) enum Task {
     /// Checkpoint the WAL and truncate it to zero.
-    Log,
+    TruncateWal,
     /// Vacuum the file.
-    File,
+    Vacuum,
 }
 
-impl Scrub {
-    /// `log`: the WAL may already contain erased data, left by a killed daemon.
-    pub(in crate::outbox) fn new(log: bool, owed: Arc<AtomicBool>) -> Self {
+impl Vacuum {
+    /// `wal`: the WAL may already contain erased data, left by a killed daemon.
+    pub(in crate::outbox) fn new(wal: bool, pending: Arc<AtomicBool>) -> Self {
         let pace = |every| {
             let mut pace = interval(every);
             pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
             pace
         };
         Self {
-            log,
+            wal,
             file: false,
-            log_pace: pace(LOG_EVERY),
-            file_pace: pace(FILE_EVERY),
-            owed,
+            wal_pace: pace(TRUNCATE_EVERY),
+            file_pace: pace(VACUUM_EVERY),
+            pending,
         }
     }
 
     /// A person was erased from this file.
     pub(in crate::outbox) fn erased(&mut self, path: &Path) {
-        self.log = true;
-        self.owed.store(true, Ordering::Release);
+        self.wal = true;
+        self.pending.store(true, Ordering::Release);
         let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
         if bytes <= SMALL_BYTES {
             self.file = true;
         } else {
             tracing::warn!(
                 bytes,
-                "somebody was erased; copies of names may be left in unused parts of the file until the daemon starts \
-                 again, which writes a file of this size anew"
+                "a person was erased; unused parts of the file may contain copies of names until the next start of \
+                 the daemon, which vacuums a file of this size"
             );
         }
     }
@@ -85,17 +85,17 @@ impl Scrub {
     /// Waits until a task is due; waits forever while there is none.
     pub(in crate::outbox) async fn next(&mut self) -> Task {
         tokio::select! {
-            _ = self.file_pace.tick(), if self.file => Task::File,
-            _ = self.log_pace.tick(), if self.log => Task::Log,
+            _ = self.file_pace.tick(), if self.file => Task::Vacuum,
+            _ = self.wal_pace.tick(), if self.wal => Task::TruncateWal,
             else => std::future::pending().await,
         }
     }
 
     /// The remaining task, for a writer that ends.
     pub(in crate::outbox) fn left(&self) -> Option<Task> {
-        match (self.file, self.log) {
-            (true, _) => Some(Task::File),
-            (false, true) => Some(Task::Log),
+        match (self.file, self.wal) {
+            (true, _) => Some(Task::Vacuum),
+            (false, true) => Some(Task::TruncateWal),
             (false, false) => None,
         }
     }
@@ -106,13 +106,13 @@ impl Scrub {
         task: Task,
         connection: &mut SqliteConnection,
     ) -> Result<(), sqlx::Error> {
-        if task == Task::File {
-            rebuild(connection).await?;
+        if task == Task::Vacuum {
+            vacuum(connection).await?;
             self.file = false;
         }
-        self.log = !empty_log(connection).await?;
-        if !self.log && !self.file {
-            self.owed.store(false, Ordering::Release);
+        self.wal = !truncate_wal(connection).await?;
+        if !self.wal && !self.file {
+            self.pending.store(false, Ordering::Release);
         }
         Ok(())
     }
@@ -120,29 +120,29 @@ impl Scrub {
 
 /// Vacuums the file at a start, if a person was erased since the last vacuum, or if the file comes from a version that
 /// did not overwrite deleted data. If that fails, the file is unchanged and an error is logged for the operator.
-pub(in crate::outbox) async fn when_due(connection: &mut SqliteConnection, path: &Path) {
+pub(in crate::outbox) async fn at_start(connection: &mut SqliteConnection, path: &Path) {
     let due = kv::get(&mut *connection, DUE).await;
     if !matches!(due, Ok(Some(_))) {
         return;
     }
-    tracing::info!(outbox = %path.display(), "writing the outbox anew, so that nothing erased is left in it");
-    if let Err(error) = rebuild(connection).await {
-        tracing::warn!(%error, "the outbox could not be written anew: copies of erased names may be left in unused parts \
-            of the file; is there disk space of twice its size? the next start tries again");
+    tracing::info!(outbox = %path.display(), "vacuuming the outbox, so that it contains no erased data");
+    if let Err(error) = vacuum(connection).await {
+        tracing::warn!(%error, "the outbox could not be vacuumed: unused parts of the file may contain copies of erased \
+            names; is there disk space of twice its size? the next start tries again");
     }
 }
 
 /// `VACUUM` makes a copy first: on disk, because it may not fit in memory.
-async fn rebuild(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+async fn vacuum(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     for step in ["PRAGMA temp_store = FILE", "VACUUM", "PRAGMA temp_store = MEMORY"] {
         sqlx::query(step).execute(&mut *connection).await?;
     }
-    kv::remove(connection, DUE).await
+    kv::delete(connection, DUE).await
 }
 
 /// Checkpoints the WAL and truncates it to zero. `false` when a reader blocks it.
-pub(in crate::outbox) async fn empty_log(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
-    set_busy_timeout(connection, LOG_TIMEOUT).await?;
+pub(in crate::outbox) async fn truncate_wal(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    set_busy_timeout(connection, TRUNCATE_TIMEOUT).await?;
     let busy: i64 = sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)")
         .fetch_one(&mut *connection)
         .await?;
