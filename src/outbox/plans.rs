@@ -161,14 +161,14 @@ async fn a_page_is_read_by_the_index_of_what_it_lists() {
             "event_dead_id",
         ),
     ] {
-        let places = outbox.places(&selection).await.unwrap();
+        let plan = outbox.scan_plan(&selection).await.unwrap();
         for query in [
-            places.portion(all, 10),
-            crate::outbox::read::page::looked_at(&selection, &places, all),
+            plan.chunk(all, 10),
+            crate::outbox::read::page::chunk_query(&selection, &plan, all),
         ] {
             let steps = steps(&outbox, query.sql().as_str()).await;
             assert!(steps.iter().any(|step| step.contains(index)), "{steps:?}");
-            let rows = |step: &&String| reads_all(step) && !is_of_a_portion(step);
+            let rows = |step: &&String| reads_all(step) && !is_of_a_bounded_list(step);
             assert_eq!(steps.iter().find(rows), None, "{steps:?}");
         }
     }
@@ -206,7 +206,7 @@ async fn steps(outbox: &Outbox, sql: &str) -> Vec<String> {
 }
 
 /// A list with a limited number of rows.
-fn is_of_a_portion(step: &str) -> bool {
+fn is_of_a_bounded_list(step: &str) -> bool {
     !step.starts_with("SCAN event") && !step.starts_with("SCAN e")
 }
 
@@ -227,7 +227,7 @@ fn reads_all(step: &str) -> bool {
 }
 
 #[test]
-fn a_scan_is_told_from_a_search() {
+fn a_scan_is_distinguished_from_a_search() {
     assert!(reads_all("SCAN event"));
     assert!(reads_all("SCAN event USING COVERING INDEX event_dead"));
     assert!(!reads_all("SEARCH event USING INDEX event_due (run_after_ms<?)"));

@@ -61,20 +61,20 @@ pub(super) struct Writer {
 }
 
 /// Splits commands into groups.
-fn portions(orders: &mut Vec<Box<dyn Order>>) -> Vec<Vec<Box<dyn Order>>> {
-    let mut portions = Vec::new();
-    let (mut portion, mut bytes) = (Vec::new(), 0);
+fn chunks(orders: &mut Vec<Box<dyn Order>>) -> Vec<Vec<Box<dyn Order>>> {
+    let mut chunks = Vec::new();
+    let (mut chunk, mut bytes) = (Vec::new(), 0);
     for order in orders.drain(..) {
         let own = order.bytes();
-        if bytes + own > GROUP_BYTES && !portion.is_empty() {
-            portions.push(std::mem::take(&mut portion));
+        if bytes + own > GROUP_BYTES && !chunk.is_empty() {
+            chunks.push(std::mem::take(&mut chunk));
             bytes = 0;
         }
         bytes += own;
-        portion.push(order);
+        chunk.push(order);
     }
-    portions.push(portion);
-    portions
+    chunks.push(chunk);
+    chunks
 }
 
 impl Writer {
@@ -95,8 +95,8 @@ impl Writer {
                         break;
                     }
                     self.beat(Heartbeats::write_started);
-                    for portion in portions(&mut orders) {
-                        self.group(portion).await;
+                    for chunk in chunks(&mut orders) {
+                        self.group(chunk).await;
                         self.checkpoint().await;
                     }
                     self.beat(Heartbeats::writer_idle);

@@ -1,5 +1,5 @@
 //! The changes by an operator: finished events are replayed, waiting events are held, released or discarded, and a
-//! person is erased. Changes of many events are written in portions, so that the writer can run other commands in
+//! person is erased. Changes of many events are written in chunks, so that the writer can run other commands in
 //! between. Each returns what it changed.
 
 use std::sync::atomic::Ordering;
@@ -19,7 +19,7 @@ use crate::outbox::rows;
 use crate::outbox::transaction::Transaction;
 
 /// How many events a command changes in one commit.
-const PORTION: usize = 500;
+const CHUNK: usize = 500;
 
 /// Replays finished events.
 #[derive(Debug)]
@@ -138,31 +138,30 @@ impl Control {
     /// Sends finished events again, in this order, behind the waiting events of the same people. Returns the replayed
     /// events: an event that is not finished or was erased is not changed.
     pub async fn replay(&self, now: Timestamp, events: Vec<EventId>, how: Replay) -> Result<Vec<EventId>, WriteError> {
-        self.in_portions(events, |events| ReplayEvents { now, events, how })
-            .await
+        self.in_chunks(events, |events| ReplayEvents { now, events, how }).await
     }
 
     /// Makes unfinished events dead; those behind them move up. Returns the discarded events: an event in flight is not
     /// changed.
     pub async fn discard(&self, now: Timestamp, events: Vec<EventId>) -> Result<Vec<EventId>, WriteError> {
-        self.in_portions(events, |events| Discard { now, events }).await
+        self.in_chunks(events, |events| Discard { now, events }).await
     }
 
     /// Holds pending events until they are released; later events of the same people wait behind them. Returns the held
     /// events: an event in flight is not changed.
     pub async fn hold(&self, events: Vec<EventId>) -> Result<Vec<EventId>, WriteError> {
-        self.in_portions(events, Hold).await
+        self.in_chunks(events, Hold).await
     }
 
     /// Releases held events, and makes events that are backing off due at once. Returns the released events: an active
     /// event is not changed.
     pub async fn release(&self, now: Timestamp, events: Vec<EventId>) -> Result<Vec<EventId>, WriteError> {
-        self.in_portions(events, |events| Release { now, events }).await
+        self.in_chunks(events, |events| Release { now, events }).await
     }
 
     /// Has a change written for some events at a time, in their order, so that the writer can run other commands in
     /// between. Returns the changed events.
-    async fn in_portions<C>(
+    async fn in_chunks<C>(
         &self,
         events: Vec<EventId>,
         change: impl Fn(Vec<EventId>) -> C,
@@ -171,8 +170,8 @@ impl Control {
         C: Command<Reply = Vec<EventId>>,
     {
         let mut changed = Vec::new();
-        for portion in events.chunks(PORTION) {
-            changed.extend(self.store.ask(change(portion.to_vec())).await?);
+        for chunk in events.chunks(CHUNK) {
+            changed.extend(self.store.ask(change(chunk.to_vec())).await?);
         }
         Ok(changed)
     }

@@ -1,4 +1,4 @@
-//! The command that removes events from the queues of identifiers that identify no person, in portions.
+//! The command that removes events from the queues of identifiers that identify no person, in chunks.
 
 use serde_json::json;
 use sqlx::sqlite::SqliteConnection;
@@ -25,7 +25,7 @@ impl Command for Dissolve {
 }
 
 /// How many events are removed from the queues in one commit.
-const PORTION: i64 = 5_000;
+const CHUNK: i64 = 5_000;
 
 /// The last events of these queues. ?1: JSON array of the identifiers; ?2: how many at most.
 const LAST: &str = "
@@ -48,7 +48,7 @@ async fn dissolve(connection: &mut SqliteConnection, queues: &[String]) -> Resul
     let queues = json!(queues).to_string();
     let events: Vec<i64> = sqlx::query_scalar(LAST)
         .bind(&queues)
-        .bind(PORTION)
+        .bind(CHUNK)
         .fetch_all(&mut *connection)
         .await?;
     let ids = json!(events).to_string();

@@ -4,17 +4,17 @@ use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 
-use super::scan::{Places, Range};
+use super::scan::{Range, ScanPlan};
 use super::select::{self, Brief, Selection};
 use crate::model::{EventId, Timestamp};
 use crate::outbox::error::ReadError;
 use crate::outbox::handles::Reader;
 
 /// How many events one page reads at most, whatever the filters are. This bounds the cost of a page.
-const LOOKED_THROUGH_AT_MOST: i64 = 100_000;
-/// The size of the first portion. Each next one is ten times as large, because events that were not found in this one
+const SCAN_LIMIT: i64 = 100_000;
+/// The size of the first chunk. Each next one is ten times as large, because events that were not found in this one
 /// are rare.
-const PORTION: i64 = 1_000;
+const FIRST_CHUNK: i64 = 1_000;
 
 /// A page of events, newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,60 +52,55 @@ impl Reader {
     /// the selection names by number, order, person or an indexed state; otherwise the events that arrived within the
     /// selection's times. It reads a bounded number of them, and reports how far it got.
     pub async fn page(&self, selection: &Selection, before: Option<EventId>, most: u32) -> Result<Page, ReadError> {
-        let page = self.looked_through(selection, before, most).await;
+        let page = self.scan(selection, before, most).await;
         page.map_err(ReadError::of("a page of events"))
     }
 
-    async fn looked_through(
-        &self,
-        selection: &Selection,
-        before: Option<EventId>,
-        most: u32,
-    ) -> Result<Page, sqlx::Error> {
+    async fn scan(&self, selection: &Selection, before: Option<EventId>, most: u32) -> Result<Page, sqlx::Error> {
         let mut page = Page {
             events: Vec::new(),
             next: None,
             looked_back_to: None,
         };
-        let places = self.places(selection).await?;
+        let plan = self.scan_plan(selection).await?;
         let mut range = self.range(selection, before).await?;
-        let mut left = LOOKED_THROUGH_AT_MOST;
-        let mut size = PORTION;
+        let mut left = SCAN_LIMIT;
+        let mut size = FIRST_CHUNK;
         loop {
-            let Some(portion) = self.portion(&places, range, size.min(left)).await? else {
+            let Some(chunk) = self.chunk(&plan, range, size.min(left)).await? else {
                 return Ok(page);
             };
             let here = Range {
-                from: portion.last,
+                from: chunk.last,
                 ..range
             };
             let missing = most.saturating_sub(u32::try_from(page.events.len()).unwrap_or(most));
-            let found = self.found(selection, &places, here, missing).await?;
+            let found = self.found(selection, &plan, here, missing).await?;
             page.events.extend(found);
             if u32::try_from(page.events.len()).is_ok_and(|count| count >= most) {
                 page.next = page.events.last().map(|event| event.id);
                 return Ok(page);
             }
-            left -= portion.count;
+            left -= chunk.count;
             if left <= 0 {
-                page.next = Some(EventId(portion.last));
-                page.looked_back_to = self.arrival(portion.last).await?;
+                page.next = Some(EventId(chunk.last));
+                page.looked_back_to = self.arrival(chunk.last).await?;
                 return Ok(page);
             }
-            range.below = portion.last;
+            range.below = chunk.last;
             size *= 10;
         }
     }
 
-    /// The events of a selection in one portion.
+    /// The events of a selection in one chunk.
     async fn found(
         &self,
         selection: &Selection,
-        places: &Places,
+        plan: &ScanPlan,
         range: Range,
         most: u32,
     ) -> Result<Vec<Brief>, sqlx::Error> {
-        let mut query = looked_at(selection, places, range);
+        let mut query = chunk_query(selection, plan, range);
         query.push(" LIMIT ").push_bind(most);
         let rows = query.build().fetch_all(&self.store.readers).await?;
         rows.iter().map(select::brief).collect()
@@ -133,16 +128,16 @@ impl Reader {
     }
 }
 
-/// The query for the events of a selection in a portion, newest first.
-pub(in crate::outbox) fn looked_at(selection: &Selection, places: &Places, range: Range) -> QueryBuilder<Sqlite> {
+/// The query for the events of a selection in a chunk, newest first.
+pub(in crate::outbox) fn chunk_query(selection: &Selection, plan: &ScanPlan, range: Range) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(select::BRIEF);
-    // The portion is a range of numbers: any other index would read more rows.
+    // The chunk is a range of numbers: any other index would read more rows.
     query.push(" FROM event AS e NOT INDEXED WHERE e.id >= ");
     query.push_bind(range.from);
     query.push(" AND e.id < ").push_bind(range.below);
-    if !places.all {
+    if !plan.all {
         query.push(" AND e.id IN (");
-        places.push(&mut query, range, None);
+        plan.push(&mut query, range, None);
         query.push(")");
     }
     select::named_row_by_row(&mut query, selection);

@@ -1,7 +1,7 @@
 //! Which events a page reads: all events from a number downwards, or the fewer events that an index names.
 //!
-//! Event numbers are given in order of arrival. A page reads from a number downwards, in portions. The cost of a
-//! portion does not depend on its position.
+//! Event numbers are given in order of arrival. A page reads from a number downwards, in chunks. The cost of a
+//! chunk does not depend on its position.
 
 use serde_json::json;
 use sqlx::{QueryBuilder, Sqlite};
@@ -24,8 +24,8 @@ pub(in crate::outbox) struct Range {
     pub(in crate::outbox) below: i64,
 }
 
-/// Which events a page looks at.
-pub(in crate::outbox) struct Places {
+/// Which events a page reads.
+pub(in crate::outbox) struct ScanPlan {
     lists: Vec<List>,
     /// Whether these are all events.
     pub(in crate::outbox) all: bool,
@@ -41,15 +41,15 @@ struct List {
     id: &'static str,
 }
 
-/// A portion of the events that a page reads.
-pub(in crate::outbox) struct Portion {
+/// A chunk of the events that a page reads.
+pub(in crate::outbox) struct Chunk {
     /// How many events it contains.
     pub(in crate::outbox) count: i64,
     /// The number of its last event.
     pub(in crate::outbox) last: i64,
 }
 
-impl Places {
+impl ScanPlan {
     /// Chooses what to read: the events that the selection names, else those of its states by index, else all.
     async fn of(selection: &Selection, outbox: &Reader) -> Result<Self, sqlx::Error> {
         let named = named(selection);
@@ -69,8 +69,8 @@ impl Places {
         })
     }
 
-    /// The query for the next portion in a range: how many events, and the number of the last.
-    pub(in crate::outbox) fn portion(&self, range: Range, most: i64) -> QueryBuilder<Sqlite> {
+    /// The query for the next chunk in a range: how many events, and the number of the last.
+    pub(in crate::outbox) fn chunk(&self, range: Range, most: i64) -> QueryBuilder<Sqlite> {
         let mut query = QueryBuilder::new("SELECT count(*), min(id) FROM (");
         if let [_] = &self.lists[..] {
             self.push(&mut query, range, Some(most));
@@ -105,23 +105,23 @@ impl Places {
 
 impl Reader {
     /// Which events have to be read for a selection.
-    pub(in crate::outbox) async fn places(&self, selection: &Selection) -> Result<Places, sqlx::Error> {
-        Places::of(selection, self).await
+    pub(in crate::outbox) async fn scan_plan(&self, selection: &Selection) -> Result<ScanPlan, sqlx::Error> {
+        ScanPlan::of(selection, self).await
     }
 
     /// The next `most` events in a range, from its upper end; `None` when there are none.
-    pub(in crate::outbox) async fn portion(
+    pub(in crate::outbox) async fn chunk(
         &self,
-        places: &Places,
+        plan: &ScanPlan,
         range: Range,
         most: i64,
-    ) -> Result<Option<Portion>, sqlx::Error> {
-        let (count, last) = places
-            .portion(range, most)
+    ) -> Result<Option<Chunk>, sqlx::Error> {
+        let (count, last) = plan
+            .chunk(range, most)
             .build_query_as::<(i64, Option<i64>)>()
             .fetch_one(&self.store.readers)
             .await?;
-        Ok(last.map(|last| Portion { count, last }))
+        Ok(last.map(|last| Chunk { count, last }))
     }
 
     /// The range of numbers below `before` that the selection's times of arrival leave. Found by binary search, because
