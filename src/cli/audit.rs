@@ -9,9 +9,9 @@ use crate::outbox::{Audit, Checked};
 
 /// Prove that every accepted event is delivered, skipped, dead, pending or held, and that the outbox is consistent
 ///
-/// Counts rows, compares them with the stored counters, and checks what order and single delivery rest on. Reads one
-/// moment of the outbox and writes nothing, so it may run while a daemon works. Exit code 1 when something
-/// does not hold: then keep a copy of the file (`klaviyo-relay backup`) and report it.
+/// Counts rows, compares them with the stored counters, and checks the rules that order and single delivery need. Reads one
+/// snapshot of the outbox and writes nothing, so it may run while a daemon works. Exit code 1 when a rule
+/// is broken: then keep a copy of the file (`klaviyo-relay backup`) and report it.
 ///
 /// Example: klaviyo-relay audit --deep
 #[derive(Debug, clap::Args)]
@@ -62,7 +62,7 @@ fn screen_of(audit: &Audit) -> Screen {
         ));
     }
     if differing.is_empty() {
-        screen.line(format_args!("ok    the counters say what the rows say"));
+        screen.line(format_args!("ok    the stored counts equal the counted rows"));
     }
     for rule in &audit.rules {
         match rule.broken {
@@ -76,11 +76,11 @@ fn screen_of(audit: &Audit) -> Screen {
     }
     match &audit.file {
         None => {}
-        Some(said) if said.is_empty() => {
+        Some(errors) if errors.is_empty() => {
             screen.line(format_args!("ok    SQLite finds no fault in the file"));
         }
-        Some(said) => {
-            for words in said {
+        Some(errors) => {
+            for words in errors {
                 screen.line(format_args!("WRONG the file: {words}"));
             }
         }

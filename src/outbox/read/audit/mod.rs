@@ -21,7 +21,7 @@ use rules::RULES;
 /// How many events that break a rule are listed.
 const NAMED: i64 = 10;
 /// How many messages of SQLite's own check are kept.
-const TOLD: i64 = 100;
+const MESSAGES: i64 = 100;
 
 /// The result of an audit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,16 +171,16 @@ async fn rules(connection: &mut SqliteConnection) -> Result<Vec<Checked>, sqlx::
 }
 
 async fn file(connection: &mut SqliteConnection) -> Result<Vec<String>, sqlx::Error> {
-    let said: Vec<String> = sqlx::query_scalar(
+    let errors: Vec<String> = sqlx::query_scalar(
         "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'
          UNION ALL
          SELECT 'a row of ' || \"table\" || ' (' || coalesce(rowid, '?') || ') refers to a missing one of ' || parent
          FROM (SELECT * FROM pragma_foreign_key_check LIMIT ?1)",
     )
-    .bind(TOLD)
+    .bind(MESSAGES)
     .fetch_all(connection)
     .await?;
-    Ok(said)
+    Ok(errors)
 }
 
 fn failed() -> impl FnOnce(sqlx::Error) -> ReadError {

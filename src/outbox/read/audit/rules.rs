@@ -22,7 +22,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "numbers",
-        must: "no event, place or known message has a number that was not given yet",
+        must: "no event, queue position or known message has a number that was not given yet",
         broken_by: "SELECT e.id FROM counter AS c, event AS e
                     WHERE c.name = 'last_id' AND (e.id > c.value OR e.queue_pos > c.value)
                     UNION ALL
@@ -31,7 +31,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "payloads",
-        must: "every unfinished event has its call, and every call what its batch says around it",
+        must: "every unfinished event has its call, and every call of a batch has its envelope",
         broken_by: "SELECT e.id FROM event AS e WHERE e.finished_ms IS NULL
                     AND NOT EXISTS (SELECT 1 FROM payload AS p WHERE p.event_id = e.id)
                     UNION ALL
@@ -39,24 +39,24 @@ pub(super) const RULES: &[Rule] = &[
                     WHERE p.envelope_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM envelope AS v WHERE v.id = p.envelope_id)",
     },
     Rule {
-        name: "lines",
-        must: "every unfinished event stands in the line of each of its identifiers",
+        name: "queues",
+        must: "every unfinished event has an entry in the queue of each of its identifiers",
         broken_by: "SELECT e.id FROM event AS e JOIN event_identifier AS i ON i.event_id = e.id
                     WHERE e.finished_ms IS NULL
                       AND NOT EXISTS (SELECT 1 FROM queue_entry AS t
                                       WHERE t.identifier = i.identifier AND t.queue_pos = e.queue_pos AND t.event_id = e.id)",
     },
     Rule {
-        name: "turns",
-        must: "only unfinished events stand in lines, and dead ones that hold them up, at their place and by their names",
+        name: "queue_entries",
+        must: "every queue entry has the position and an identifier of an unfinished event, or of a dead one that blocks others",
         broken_by: "SELECT t.event_id AS id FROM queue_entry AS t LEFT JOIN event AS e ON e.id = t.event_id
                     WHERE e.id IS NULL OR e.queue_pos <> t.queue_pos OR e.status NOT IN ('pending', 'held', 'dead')
                        OR NOT EXISTS (SELECT 1 FROM event_identifier AS i
                                       WHERE i.event_id = t.event_id AND i.identifier = t.identifier)",
     },
     Rule {
-        name: "ahead",
-        must: "how many lines an event still waits in is what the lines say",
+        name: "blocked_by",
+        must: "the stored number of queues in which an earlier event blocks an event is what the queues contain",
         broken_by: "SELECT e.id FROM event AS e
                     WHERE e.finished_ms IS NULL
                       AND e.blocked_by <> (SELECT count(*) FROM queue_entry AS t WHERE t.event_id = e.id
@@ -64,8 +64,8 @@ pub(super) const RULES: &[Rule] = &[
                                                   WHERE p.identifier = t.identifier AND p.queue_pos < t.queue_pos))",
     },
     Rule {
-        name: "in_the_air",
-        must: "an active event waits for active ones alone, and only an active event has a request in flight",
+        name: "in_flight",
+        must: "an active event is blocked by active events alone, and only an active event has a request in flight",
         broken_by: "SELECT e.id FROM event AS e
                     JOIN queue_entry AS t ON t.event_id = e.id
                     JOIN queue_entry AS p ON p.identifier = t.identifier AND p.queue_pos < t.queue_pos
@@ -77,14 +77,14 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "import_jobs",
-        must: "an import job is open as long as one of its requests is",
+        must: "an import job is open as long as one of its attempts is",
         broken_by: "SELECT d.event_id AS id FROM attempt AS a JOIN import_job AS j ON j.id = a.import_job
                     JOIN delivery AS d ON d.id = a.delivery_id
                     WHERE a.ended_ms IS NULL AND j.ended_ms IS NOT NULL",
     },
     Rule {
         name: "delivered",
-        must: "every request of a delivered event is delivered, or went out before",
+        must: "every request of a delivered event is delivered, or was delivered before",
         broken_by: "SELECT e.id FROM event AS e JOIN delivery AS d ON d.event_id = e.id AND d.generation = e.generation
                     WHERE e.status = 'delivered' AND d.status NOT IN ('delivered', 'duplicate')",
     },
@@ -98,8 +98,8 @@ pub(super) const RULES: &[Rule] = &[
                     WHERE a.outcome = 'accepted' AND d.status <> 'delivered'",
     },
     Rule {
-        name: "once",
-        must: "what was delivered under a `$event_id` owns it, so that it is delivered once",
+        name: "dedup_keys",
+        must: "a request that was delivered under a `$event_id` owns it, so that it is delivered once",
         broken_by: "SELECT d.event_id AS id FROM delivery AS d
                     JOIN event AS e ON e.id = d.event_id
                     WHERE d.status = 'delivered' AND d.event_key IS NOT NULL AND (d.generation = e.generation OR e.again = 0)

@@ -40,7 +40,7 @@ async fn tamper(files: &Files, sql: &'static str) {
 }
 
 #[tokio::test]
-async fn everything_holds_for_an_outbox_at_work() {
+async fn all_rules_hold_for_an_outbox_in_use() {
     let files = files();
     let outbox = filled(&files).await;
     let audit = outbox.audit(true).await.unwrap();
@@ -73,10 +73,10 @@ async fn every_rule_names_the_events_that_break_it() {
             "PRAGMA foreign_keys = OFF; UPDATE payload SET envelope_id = 7 WHERE event_id = 6",
             6,
         ),
-        ("lines", "DELETE FROM queue_entry WHERE identifier = 'user:x'", 6),
-        ("turns", "INSERT INTO queue_entry VALUES ('user:a', 1, 1)", 1),
-        ("ahead", "UPDATE event SET blocked_by = 0 WHERE id = 6", 6),
-        ("in_the_air", "UPDATE event SET active = 1 WHERE id = 7", 7),
+        ("queues", "DELETE FROM queue_entry WHERE identifier = 'user:x'", 6),
+        ("queue_entries", "INSERT INTO queue_entry VALUES ('user:a', 1, 1)", 1),
+        ("blocked_by", "UPDATE event SET blocked_by = 0 WHERE id = 6", 6),
+        ("in_flight", "UPDATE event SET active = 1 WHERE id = 7", 7),
         ("import_jobs", "UPDATE import_job SET ended_ms = 1", 4),
         (
             "delivered",
@@ -84,7 +84,7 @@ async fn every_rule_names_the_events_that_break_it() {
             1,
         ),
         ("accepted", "DELETE FROM attempt WHERE delivery_id = 1", 1),
-        ("once", "DELETE FROM dedup_key", 1),
+        ("dedup_keys", "DELETE FROM dedup_key", 1),
     ] {
         let files = files();
         let outbox = filled(&files).await;
@@ -97,7 +97,7 @@ async fn every_rule_names_the_events_that_break_it() {
 }
 
 #[tokio::test]
-async fn a_lost_event_is_a_difference_and_a_lost_count_is_told() {
+async fn a_lost_event_is_a_difference_and_a_lost_count_is_reported() {
     let files = files();
     let outbox = filled(&files).await;
     tamper(&files, "DELETE FROM event WHERE id = 6").await;
