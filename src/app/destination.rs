@@ -49,23 +49,23 @@ pub(super) enum KeyRejected {
 impl KeyOwner {
     /// Requests the owner from Klaviyo, or else uses an earlier stored answer.
     pub(super) async fn of(sender: &Sender, outbox: &Control, clock: &Arc<dyn Clock>) -> Self {
-        let fact = format!("account behind key {}", sender.fingerprint());
+        let key = format!("account_of_key {}", sender.fingerprint());
         let nameless = nameless(sender);
-        let asked = tokio::time::timeout(IDENTIFY_TIMEOUT, sender.identify(clock.now())).await;
-        let refused = match asked {
+        let answered = tokio::time::timeout(IDENTIFY_TIMEOUT, sender.identify(clock.now())).await;
+        let refused = match answered {
             Ok(Remote::Sandbox { refused: None }) => return Self::Known(SANDBOX.to_owned()),
             Ok(Remote::Sandbox { refused: Some(_) }) => return Self::Refused(SANDBOX.to_owned()),
             Ok(Remote::Account(account)) => {
                 let name = format!("klaviyo:{account}");
-                if let Err(error) = outbox.remember(fact, name.clone()).await {
-                    tracing::warn!(%error, "failed to keep the account's name");
+                if let Err(error) = outbox.kv_set(key, name.clone()).await {
+                    tracing::warn!(%error, "failed to store the account's name");
                 }
                 return Self::Known(name);
             }
             Ok(Remote::Unclear(outcome)) => outcome.kind == OutcomeKind::Stopped,
             Ok(Remote::Narrow) | Err(_) => false,
         };
-        let known = outbox.recall(&fact).await.ok().flatten();
+        let known = outbox.kv_get(&key).await.ok().flatten();
         match (known, refused) {
             (known, true) => Self::Refused(known.unwrap_or(nameless)),
             (Some(known), false) => Self::Known(known),

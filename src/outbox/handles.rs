@@ -96,15 +96,15 @@ impl Reader {
         &self.store.trusted_time
     }
 
-    /// The value that [`Control::remember`] stored under a name.
-    pub async fn recall(&self, name: &str) -> Result<Option<String>, ReadError> {
-        self.store.recall(name).await
+    /// The value that [`Control::kv_set`] stored under a key.
+    pub async fn kv_get(&self, key: &str) -> Result<Option<String>, ReadError> {
+        self.store.kv_get(key).await
     }
 }
 
 impl Control {
-    /// Stores a value under a name, also for later starts.
-    pub async fn remember(&self, name: String, value: String) -> Result<(), WriteError> {
-        self.store.remember(name, value).await
+    /// Stores a value under a key, also for later starts.
+    pub async fn kv_set(&self, key: String, value: String) -> Result<(), WriteError> {
+        self.store.kv_set(key, value).await
     }
 }

@@ -1,49 +1,49 @@
-//! Small texts that are kept between starts, by name.
+//! Small texts that are kept between starts, by key: the table `kv`.
 
 use sqlx::sqlite::SqliteConnection;
 
 use super::command::{Command, Request};
 use super::transaction::Transaction;
 
-/// Stores a value under a name.
+/// Stores a value under a key.
 #[derive(Debug)]
-pub(super) struct Remember {
-    pub(super) name: String,
+pub(super) struct Set {
+    pub(super) key: String,
     pub(super) value: String,
 }
 
-impl Request for Remember {
+impl Request for Set {
     type Reply = ();
 }
 
-impl Command for Remember {
+impl Command for Set {
     async fn write(&self, transaction: &mut Transaction<'_>) -> Result<(), sqlx::Error> {
-        set(transaction.connection().await?, &self.name, &self.value).await
+        set(transaction.connection().await?, &self.key, &self.value).await
     }
 }
 
-/// Stores a value under a name, on a connection with or without an open transaction.
-pub(super) async fn set(connection: &mut SqliteConnection, name: &str, value: &str) -> Result<(), sqlx::Error> {
+/// Stores a value under a key, on a connection with or without an open transaction.
+pub(super) async fn set(connection: &mut SqliteConnection, key: &str, value: &str) -> Result<(), sqlx::Error> {
     sqlx::query("INSERT OR REPLACE INTO kv (name, value) VALUES (?1, ?2)")
-        .bind(name)
+        .bind(key)
         .bind(value)
         .execute(connection)
         .await?;
     Ok(())
 }
 
-/// The value stored under a name.
-pub(super) async fn get(connection: impl sqlx::SqliteExecutor<'_>, name: &str) -> Result<Option<String>, sqlx::Error> {
+/// The value stored under a key.
+pub(super) async fn get(connection: impl sqlx::SqliteExecutor<'_>, key: &str) -> Result<Option<String>, sqlx::Error> {
     sqlx::query_scalar("SELECT value FROM kv WHERE name = ?1")
-        .bind(name)
+        .bind(key)
         .fetch_optional(connection)
         .await
 }
 
-/// Deletes the value stored under a name.
-pub(super) async fn delete(connection: &mut SqliteConnection, name: &str) -> Result<(), sqlx::Error> {
+/// Deletes the value stored under a key.
+pub(super) async fn delete(connection: &mut SqliteConnection, key: &str) -> Result<(), sqlx::Error> {
     sqlx::query("DELETE FROM kv WHERE name = ?1")
-        .bind(name)
+        .bind(key)
         .execute(connection)
         .await?;
     Ok(())

@@ -48,14 +48,14 @@ impl Store {
         reply.await.map_err(|_| WriteError::Closed)?
     }
 
-    /// Stores a value under a name, also for later starts.
-    pub(super) async fn remember(&self, name: String, value: String) -> Result<(), WriteError> {
-        self.ask(kv::Remember { name, value }).await
+    /// Stores a value under a key, also for later starts.
+    pub(super) async fn kv_set(&self, key: String, value: String) -> Result<(), WriteError> {
+        self.ask(kv::Set { key, value }).await
     }
 
-    /// The value that [`Store::remember`] stored under a name.
-    pub(super) async fn recall(&self, name: &str) -> Result<Option<String>, ReadError> {
-        let value = kv::get(&self.readers, name).await;
-        value.map_err(ReadError::of("a kept value"))
+    /// The value that [`Store::kv_set`] stored under a key.
+    pub(super) async fn kv_get(&self, key: &str) -> Result<Option<String>, ReadError> {
+        let value = kv::get(&self.readers, key).await;
+        value.map_err(ReadError::of("a stored value"))
     }
 }

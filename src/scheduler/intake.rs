@@ -33,15 +33,15 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// How many events may be claimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Room {
+pub(super) struct Capacity {
     pub(super) live: usize,
     pub(super) replayed: usize,
     /// Only of those that wait behind claimed ones.
     pub(super) followers: usize,
 }
 
-impl Room {
-    /// Whether something is due for which there is room.
+impl Capacity {
+    /// Whether something is due for which there is capacity.
     pub(super) fn fits(self, due: NextDue, now: Timestamp) -> bool {
         let is_due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
         (self.live > 0 && is_due(due.live)) || (self.replayed > 0 && is_due(due.replayed))
@@ -52,21 +52,21 @@ impl Room {
 pub(super) struct Intake {
     /// Mapped events that owe something.
     pub(super) batch: Vec<ActiveEvent>,
-    /// When the next events are due, whether or not there is room for them.
+    /// When the next events are due, whether or not there is capacity for them.
     pub(super) next_due: NextDue,
 }
 
-/// Claims the events that are due, as far as there is room.
-pub(super) async fn take(context: &Context, room: Room) -> Result<Intake, WriteGaveUp> {
-    let room = Room {
-        live: room.live.min(AT_ONCE),
-        replayed: room.replayed.min(AT_ONCE),
-        followers: room.followers.min(FOLLOWERS_AT_ONCE),
+/// Claims the events that are due, as far as there is capacity.
+pub(super) async fn take(context: &Context, capacity: Capacity) -> Result<Intake, WriteGaveUp> {
+    let capacity = Capacity {
+        live: capacity.live.min(AT_ONCE),
+        replayed: capacity.replayed.min(AT_ONCE),
+        followers: capacity.followers.min(FOLLOWERS_AT_ONCE),
     };
     let now = context.now();
     bring_forward(context).await?;
     let due = next_due(context).await?;
-    if !room.fits(due, now) {
+    if !capacity.fits(due, now) {
         return Ok(Intake {
             batch: Vec::new(),
             next_due: due,
@@ -74,7 +74,7 @@ pub(super) async fn take(context: &Context, room: Room) -> Result<Intake, WriteG
     }
     let outbox = &context.scheduler.outbox;
     let by = now.plus(context.lead());
-    let claim = || outbox.claim(by, room.live, room.replayed, room.followers);
+    let claim = || outbox.claim(by, capacity.live, capacity.replayed, capacity.followers);
     let claimed = context.write_until_done("a claim", claim).await?;
     let ids: Vec<EventId> = claimed.iter().map(|claimed| claimed.event).collect();
     let read = read(context, &ids).await;

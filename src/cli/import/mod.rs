@@ -120,11 +120,11 @@ impl Session {
     /// Imports one file; returns the line at which `--strict` stopped.
     async fn import(&mut self, file: &Path, config: &Config) -> anyhow::Result<Option<Problem>> {
         let failed = || format!("failed to read {}", file.display());
-        let fact = identity(file)
+        let key = identity(file)
             .with_context(failed)?
-            .map(|identity| storing::fact(&identity, &self.source.name));
-        let before = match (&self.outbox, &fact) {
-            (Some(outbox), Some(fact)) if !self.options.dry_run => storing::recall(outbox, fact).await?,
+            .map(|identity| storing::position_key(&identity, &self.source.name));
+        let before = match (&self.outbox, &key) {
+            (Some(outbox), Some(key)) if !self.options.dry_run => storing::stored_position(outbox, key).await?,
             _ => None,
         };
         let position = Position::default();
@@ -153,12 +153,12 @@ impl Session {
             }
             self.tell_skipped(file, batch.skipped);
             stopped = batch.stopped.take();
-            if !self.take(batch, fact.as_deref(), &mut reached).await? {
+            if !self.take(batch, key.as_deref(), &mut reached).await? {
                 break;
             }
         }
         if let Some(outbox) = self.outbox.as_ref().filter(|_| !self.options.dry_run) {
-            storing::remember(outbox, fact.as_deref(), reached).await?;
+            storing::store_position(outbox, key.as_deref(), reached).await?;
         }
         if ended && reader.join().is_err() {
             bail!("reading {} ended badly; please report this", file.display());

@@ -14,16 +14,16 @@ use crate::model::NewEvent;
 use crate::outbox::{AppendError, Arrival, Outbox, WriteError, fingerprint};
 
 /// The first unreadable lines are reported one by one; the others are only counted.
-const TOLD: u64 = 100;
+const REPORTED: u64 = 100;
 
 /// The key under which the position in an archive is stored.
-pub(super) fn fact(identity: &str, source: &str) -> String {
-    format!("import of {identity} for {source}")
+pub(super) fn position_key(identity: &str, source: &str) -> String {
+    format!("import_position {identity} {source}")
 }
 
 /// Reads the stored position. An invalid one counts as none: the message ids then prevent duplicates.
-pub(super) async fn recall(outbox: &Outbox, fact: &str) -> anyhow::Result<Option<Place>> {
-    let found = outbox.recall(fact).await?;
+pub(super) async fn stored_position(outbox: &Outbox, key: &str) -> anyhow::Result<Option<Place>> {
+    let found = outbox.kv_get(key).await?;
     Ok(found.and_then(|place| {
         let (number, mark) = place.split_once(' ')?;
         Some((number.parse().ok()?, mark.to_owned()))
@@ -36,7 +36,7 @@ impl Session {
     pub(super) async fn take(
         &mut self,
         batch: Batch,
-        fact: Option<&str>,
+        key: Option<&str>,
         reached: &mut Option<Place>,
     ) -> anyhow::Result<bool> {
         self.hint_at_history(&batch.events);
@@ -45,7 +45,7 @@ impl Session {
         let arrivals = if self.options.dry_run {
             vec![Arrival::New; fresh.len()]
         } else {
-            let Some(arrivals) = self.store(fresh, fact, reached.take()).await? else {
+            let Some(arrivals) = self.store(fresh, key, reached.take()).await? else {
                 return Ok(false);
             };
             arrivals
@@ -64,7 +64,7 @@ impl Session {
         self.tally.dead += dead;
         self.tally.stored += events - dead - copies;
         for problem in &batch.unreadable {
-            self.tell_unreadable(problem);
+            self.report_unreadable(problem);
         }
         for problem in &batch.refused {
             self.tally.note(problem);
@@ -98,14 +98,14 @@ impl Session {
     async fn store(
         &self,
         events: Vec<NewEvent>,
-        fact: Option<&str>,
+        key: Option<&str>,
         reached: Option<Place>,
     ) -> anyhow::Result<Option<Vec<Arrival>>> {
         let Some(outbox) = &self.outbox else {
             bail!("there is no outbox to store in");
         };
         // Both writes are submitted together, so that they are in one commit.
-        let remembered = remember(outbox, fact, reached);
+        let position_stored = store_position(outbox, key, reached);
         let stored = async {
             if events.is_empty() {
                 return Ok(Some(Vec::new()));
@@ -121,8 +121,8 @@ impl Session {
                 }
             }
         };
-        let (remembered, stored) = tokio::join!(remembered, stored);
-        remembered?;
+        let (position_stored, stored) = tokio::join!(position_stored, stored);
+        position_stored?;
         stored
     }
 
@@ -154,22 +154,22 @@ impl Session {
         }
     }
 
-    fn tell_unreadable(&mut self, problem: &Problem) {
+    fn report_unreadable(&mut self, problem: &Problem) {
         self.tally.unreadable += 1;
         self.tally.note(problem);
-        if self.tally.unreadable <= TOLD && !self.options.dry_run {
+        if self.tally.unreadable <= REPORTED && !self.options.dry_run {
             self.say(&problem.to_string());
         }
-        if self.tally.unreadable == TOLD + 1 {
-            self.say("further unreadable lines are counted, and not told one by one");
+        if self.tally.unreadable == REPORTED + 1 {
+            self.say("further unreadable lines are counted, and not reported one by one");
         }
     }
 }
 
 /// Stores a position, if there is one.
-pub(super) async fn remember(outbox: &Outbox, fact: Option<&str>, place: Option<Place>) -> anyhow::Result<()> {
-    if let (Some(fact), Some((number, mark))) = (fact, place) {
-        outbox.remember(fact.to_owned(), format!("{number} {mark}")).await?;
+pub(super) async fn store_position(outbox: &Outbox, key: Option<&str>, place: Option<Place>) -> anyhow::Result<()> {
+    if let (Some(key), Some((number, mark))) = (key, place) {
+        outbox.kv_set(key.to_owned(), format!("{number} {mark}")).await?;
     }
     Ok(())
 }

@@ -193,7 +193,7 @@ impl Reader {
 
     /// Whether the file still has to be vacuumed, so that its unused parts contain no erased data.
     pub async fn is_vacuum_due_at_start(&self) -> Result<bool, ReadError> {
-        Ok(self.store.recall(vacuum::DUE).await?.is_some())
+        Ok(self.store.kv_get(vacuum::DUE).await?.is_some())
     }
 }
 

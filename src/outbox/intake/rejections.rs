@@ -8,8 +8,8 @@ use crate::outbox::handles::{Intake, Reader};
 use crate::outbox::store::Store;
 use crate::outbox::{ReadError, WriteError};
 
-/// The name of the `kv` row that stores them.
-const KEY: &str = "refused at the door";
+/// The key in `kv`.
+const KEY: &str = "rejected_requests";
 /// How far back a report goes, in milliseconds.
 const HOUR_MS: i64 = 3_600_000;
 
@@ -36,7 +36,7 @@ impl Intake {
     /// Stores the rejected requests, in place of the last report.
     pub async fn report_rejected(&self, rejected: Vec<RejectedRequests>) -> Result<(), WriteError> {
         let text = serde_json::json!(rejected).to_string();
-        self.store.remember(KEY.to_owned(), text).await
+        self.store.kv_set(KEY.to_owned(), text).await
     }
 
     /// The requests rejected within the hour before `now`, the latest first.
@@ -53,7 +53,7 @@ impl Reader {
 }
 
 async fn rejected(store: &Store, now: Timestamp) -> Result<Vec<RejectedRequests>, ReadError> {
-    let text = store.recall(KEY).await?;
+    let text = store.kv_get(KEY).await?;
     let stored = text.and_then(|text| serde_json::from_str::<Vec<RejectedRequests>>(&text).ok());
     let mut rejected = stored.unwrap_or_default();
     rejected.retain(|requests| requests.last_ms > now.as_millis().saturating_sub(HOUR_MS));

@@ -12,7 +12,7 @@ use crate::outbox::error::{ReadError, code_of};
 use crate::outbox::handles::{Queue, Reader};
 
 /// The key in `kv` that stores what was lost.
-const FACT: &str = "what could not be read of the file";
+const KEY: &str = "damage";
 
 /// What could not be read so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,7 @@ impl Reader {
 
     /// What could not be read so far; `None`: no damage is known.
     pub async fn damage(&self) -> Result<Option<Damage>, ReadError> {
-        let kept = self.store.recall(FACT).await?;
+        let kept = self.store.kv_get(KEY).await?;
         let kept: Option<Kept> = kept.and_then(|text| serde_json::from_str(&text).ok());
         Ok(kept.map(|kept| Damage {
             since: Timestamp::from_millis(kept.since_ms),
@@ -81,7 +81,7 @@ impl Queue {
             events: events.saturating_add(before.map_or(0, |before| before.events)),
         };
         let kept = serde_json::json!(kept).to_string();
-        self.store.remember(FACT.to_owned(), kept).await
+        self.store.kv_set(KEY.to_owned(), kept).await
     }
 }
 

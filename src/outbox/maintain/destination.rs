@@ -8,9 +8,9 @@ use crate::outbox::handles::{Control, Reader};
 use crate::outbox::{ReadError, WriteError};
 
 /// The key in `kv` for the destination.
-const FACT: &str = "destination";
+const KEY: &str = "destination";
 /// The key in `kv` for the time since which the daemon has not accepted the present configuration; empty: it has.
-const NOT_TAKEN: &str = "configuration not taken since";
+const CONFIG_REJECTED: &str = "config_rejected_since_ms";
 
 /// The Klaviyo account or sandbox behind an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,27 +25,27 @@ impl Control {
     /// Stores where requests are sent.
     pub async fn report_destination(&self, destination: &Destination) -> Result<(), WriteError> {
         let text = serde_json::json!(destination).to_string();
-        self.store.remember(FACT.to_owned(), text).await
+        self.store.kv_set(KEY.to_owned(), text).await
     }
 
     /// Stores since when the daemon has not accepted the present configuration; `None`: it has.
     pub async fn report_config(&self, not_taken: Option<Timestamp>) -> Result<(), WriteError> {
         let text = not_taken.map_or_else(String::new, |since| since.as_millis().to_string());
-        self.store.remember(NOT_TAKEN.to_owned(), text).await
+        self.store.kv_set(CONFIG_REJECTED.to_owned(), text).await
     }
 }
 
 impl Reader {
     /// Since when the daemon has not accepted the present configuration; `None` where it has.
     pub async fn config_not_taken(&self) -> Result<Option<Timestamp>, ReadError> {
-        let text = self.store.recall(NOT_TAKEN).await?;
+        let text = self.store.kv_get(CONFIG_REJECTED).await?;
         let since = text.and_then(|text| text.parse().ok());
         Ok(since.map(Timestamp::from_millis))
     }
 
     /// Whether the daemon last found a sandbox at this endpoint.
     pub async fn is_sandbox(&self, endpoint: &str) -> Result<bool, ReadError> {
-        let text = self.store.recall(FACT).await?;
+        let text = self.store.kv_get(KEY).await?;
         let known = text.and_then(|text| serde_json::from_str::<Destination>(&text).ok());
         Ok(known.is_some_and(|known| known.endpoint == endpoint && known.sent_to == "sandbox"))
     }

@@ -7,8 +7,8 @@ use crate::model::Timestamp;
 use crate::outbox::handles::{Queue, Reader};
 use crate::outbox::{ReadError, WriteError};
 
-/// The name of the `kv` row that stores it.
-const FACT: &str = "limits in use";
+/// The key in `kv`.
+const KEY: &str = "limits_in_use";
 
 /// How full the rate limit windows of an endpoint family were.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -40,14 +40,14 @@ impl Queue {
             families,
         };
         let text = serde_json::json!(report).to_string();
-        self.store.remember(FACT.to_owned(), text).await
+        self.store.kv_set(KEY.to_owned(), text).await
     }
 }
 
 impl Reader {
     /// How full the limits were at the last report; `None` if there was none.
     pub async fn limits_in_use(&self) -> Result<Option<LimitsInUse>, ReadError> {
-        let report = self.store.recall(FACT).await?;
+        let report = self.store.kv_get(KEY).await?;
         Ok(report.and_then(|text| serde_json::from_str(&text).ok()))
     }
 }

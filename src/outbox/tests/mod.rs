@@ -378,7 +378,7 @@ async fn a_commit_of_another_process_wakes_the_relay() {
     let mut woken = false;
     for _ in 0..100 {
         let notice = daemon.wake().notified();
-        beside.remember("ping".to_owned(), "pong".to_owned()).await.unwrap();
+        beside.kv_set("ping".to_owned(), "pong".to_owned()).await.unwrap();
         woken = tokio::time::timeout(Duration::from_secs(5), notice).await.is_ok();
         if woken {
             break;

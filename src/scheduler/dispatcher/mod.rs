@@ -25,7 +25,7 @@ use crate::scheduler::policy::{Breakers, Latencies, Limits};
 use super::active::Held;
 use super::context::{Context, LONGEST_PARKED, WriteGaveUp};
 use super::counters;
-use super::intake::{self, Intake, Room};
+use super::intake::{self, Capacity, Intake};
 use super::queues::Queues;
 use super::report::Report;
 use pauses::Pauses;
@@ -86,7 +86,7 @@ pub(super) struct Dispatcher {
     taking_in: bool,
     /// Something may have become due since the last intake.
     look: bool,
-    /// When the next event in the outbox is due, whether or not there was room for it.
+    /// When the next event in the outbox is due, whether or not there was capacity for it.
     next_due: NextDue,
     /// The family that is served first next time.
     turn: usize,
@@ -146,14 +146,14 @@ impl Dispatcher {
     }
 
     /// Claims the events that are due, one intake at a time, when a good part of the window is free. It looks only when
-    /// something may be due: an intake that found nothing does not cause another one. Due events without room stay due.
+    /// something may be due: an intake that found nothing does not cause another one. Due events beyond the capacity stay due.
     pub(super) fn claim_more(&mut self) {
         let now = self.context.now();
-        let room = self.room();
-        if self.taking_in || !(self.look || room.fits(self.next_due, now)) {
+        let capacity = self.capacity();
+        if self.taking_in || !(self.look || capacity.fits(self.next_due, now)) {
             return;
         }
-        if room.live < self.context.settings.policy.window.div_ceil(4) {
+        if capacity.live < self.context.settings.policy.window.div_ceil(4) {
             self.park(now);
             return;
         }
@@ -164,15 +164,15 @@ impl Dispatcher {
         instruments.metrics.polled();
         let context = Arc::clone(&self.context);
         self.tasks
-            .spawn(async move { Returned::Taken(intake::take(&context, room).await) });
+            .spawn(async move { Returned::Taken(intake::take(&context, capacity).await) });
     }
 
     /// How many more requests may become active.
-    fn room(&self) -> Room {
+    fn capacity(&self) -> Capacity {
         let policy = &self.context.settings.policy;
         let free = policy.window.saturating_sub(self.held.requests);
         let share = share_of(policy.window, policy.replay_share);
-        Room {
+        Capacity {
             live: free,
             replayed: share.saturating_sub(self.held.replayed).min(free),
             // The backlog of one person never uses more than half of the window.
@@ -219,8 +219,8 @@ impl Dispatcher {
     /// Klaviyo.
     fn report_work(&mut self, now: Timestamp) {
         let hindered = !self.pauses.is_empty() || !self.watched.is_empty();
-        let has_room = self.room().live >= self.context.settings.policy.window.div_ceil(4);
-        let due = self.next_due.live.filter(|at| *at <= now && !hindered && has_room);
+        let has_capacity = self.capacity().live >= self.context.settings.policy.window.div_ceil(4);
+        let due = self.next_due.live.filter(|at| *at <= now && !hindered && has_capacity);
         let queued = Queues::FAMILIES
             .iter()
             .any(|family| !self.queues.of(*family).is_empty());

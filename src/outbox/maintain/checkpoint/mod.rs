@@ -36,7 +36,7 @@ const SHORTLY: Duration = Duration::from_millis(100);
 /// The pause after a pass that failed, or while the WAL is large.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The key in `kv` that stores the problem.
-const FACT: &str = "what keeps the log from being folded";
+const KEY: &str = "checkpoint_trouble";
 
 /// What prevents the WAL from being checkpointed into the file. No data is lost, but the WAL grows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +72,7 @@ struct Kept {
 impl Reader {
     /// What prevents the WAL from being checkpointed into the file, if anything does.
     pub async fn log_trouble(&self) -> Result<Option<LogTrouble>, ReadError> {
-        let kept = self.store.recall(FACT).await?;
+        let kept = self.store.kv_get(KEY).await?;
         let kept: Option<Kept> = kept.and_then(|text| serde_json::from_str(&text).ok());
         let (_, wal_bytes) = disk::file_bytes(&self.store.path);
         Ok(kept.map(|kept| LogTrouble {
@@ -139,7 +139,7 @@ impl Checkpoints {
 
     /// Deletes the problem that a killed daemon has stored.
     pub(in crate::outbox) async fn begin(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        kv::delete(connection, FACT).await
+        kv::delete(connection, KEY).await
     }
 
     /// Whether a pass is due although nothing was written.
@@ -200,7 +200,7 @@ impl Checkpoints {
             State::Well => {
                 tracing::info!(wal_bytes, "the outbox's log is folded into its file again");
                 let truncated = vacuum::truncate_wal(connection).await;
-                unkept(truncated.map(drop).and(kv::delete(connection, FACT).await));
+                unkept(truncated.map(drop).and(kv::delete(connection, KEY).await));
                 return;
             }
             State::Failing => (LogTroubleKind::CheckpointFailing, Vec::new()),
@@ -221,7 +221,7 @@ impl Checkpoints {
             readers,
         };
         let kept = serde_json::json!(kept).to_string();
-        unkept(kv::set(connection, FACT, &kept).await);
+        unkept(kv::set(connection, KEY, &kept).await);
     }
 
     fn now(&self) -> Duration {

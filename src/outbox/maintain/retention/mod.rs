@@ -29,8 +29,8 @@ const IMPORT_JOBS: Duration = Duration::from_hours(24);
 /// How long minutes are kept: a week, plus a day so that the start of the week can be compared.
 const MINUTES: Duration = Duration::from_hours(8 * 24);
 /// The key in `kv` for the trusted time of the last round, and how often it is written.
-const ROUND: &str = "the time of the last removal";
-const KEPT_EVERY: Duration = Duration::from_mins(1);
+const LAST_ROUND: &str = "retention_last_round_ms";
+const STORED_EVERY: Duration = Duration::from_mins(1);
 /// From this difference on, a clock that is ahead of the trusted time is reported. The difference after a restart is
 /// smaller.
 const NOTED: Duration = Duration::from_hours(1);
@@ -48,9 +48,9 @@ pub async fn keep(
     loop {
         let began = clock.monotonic();
         let now = trusted_time.update(clock.as_ref());
-        if kept.is_none_or(|kept| now.since(kept).max(kept.since(now)) >= KEPT_EVERY) {
+        if kept.is_none_or(|kept| now.since(kept).max(kept.since(now)) >= STORED_EVERY) {
             kept = Some(now);
-            let stored = outbox.remember(ROUND.to_owned(), now.as_millis().to_string());
+            let stored = outbox.kv_set(LAST_ROUND.to_owned(), now.as_millis().to_string());
             if let Err(error) = stored.await {
                 tracing::debug!(%error, "failed to store the time of this round");
             }
@@ -84,7 +84,7 @@ pub async fn keep(
 
 /// The trusted time of the last round of an earlier daemon.
 async fn last_round(outbox: &Control) -> Option<Timestamp> {
-    let value = outbox.recall(ROUND).await.ok().flatten()?;
+    let value = outbox.kv_get(LAST_ROUND).await.ok().flatten()?;
     value.parse().ok().map(Timestamp::from_millis)
 }
 

@@ -19,7 +19,7 @@ const PAGES: i64 = 256;
 const SPARE_PART: i64 = 10;
 const SPARE_PAGES: i64 = 1024;
 /// The key in `kv` for the position up to which bodies are deleted.
-const BODIES_DELETED: &str = "bodies removed up to";
+const BODIES_DELETED: &str = "bodies_deleted_up_to";
 
 /// The limits of a round: what finished before these times is deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -27,7 +27,7 @@ const VACUUM_EVERY: Duration = Duration::from_mins(1);
 /// Larger files are vacuumed only at a start.
 const SMALL_BYTES: u64 = 256 << 20;
 /// The key in `kv` that marks that a vacuum is due.
-pub(in crate::outbox) const DUE: &str = "the file is to be written anew";
+pub(in crate::outbox) const DUE: &str = "vacuum_due";
 
 /// What remains to be done.
 #[derive(Debug)]
