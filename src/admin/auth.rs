@@ -145,7 +145,7 @@ impl Auth {
 /// The address of a client without one: tests call the router without a connection.
 const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
-/// Admits an authorized API request, or answers why it is refused.
+/// Admits an authorized API request, or answers why it is rejected.
 pub(super) async fn check(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
     let (head, body) = request.into_parts();
     match admin.auth.check(&head, &*admin.clock) {

@@ -102,7 +102,7 @@ pub fn routes(admin: Arc<Admin>, pages: Router<Arc<Admin>>) -> Router {
         .with_state(admin)
 }
 
-/// The routes when the outbox cannot be opened: `/healthz` and `/readyz` report why, all other requests are refused.
+/// The routes when the outbox cannot be opened: `/healthz` and `/readyz` report why, all other requests are rejected.
 pub fn closed(why: &WriteError) -> Router {
     health::closed(why).layer(middleware::from_fn(with_headers))
 }

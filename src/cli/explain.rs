@@ -19,7 +19,7 @@ use crate::{json, klaviyo};
 /// Print the Klaviyo requests an event becomes, and which rule gave each field; sends nothing
 ///
 /// Reads one Segment call with its `type` as JSON from stdin. Settings come from the configuration; without a
-/// config.toml here and without --config, from its defaults. Exit code 1 when ingest would refuse the call.
+/// config.toml here and without --config, from its defaults. Exit code 1 when ingest would reject the call.
 ///
 /// Example: echo '{"type":"identify","userId":"u1","traits":{"email":"a@b.co"}}' | klaviyo-relay explain
 #[derive(Debug, clap::Args)]
@@ -70,8 +70,8 @@ fn screen_of(explanation: &Explanation) -> anyhow::Result<Screen> {
     let mut screen = Screen::default();
     let explained = match explanation {
         Explanation::Becomes(explained) => explained,
-        Explanation::Refused { reason, .. } => {
-            screen.line(format_args!("refused: {reason}"));
+        Explanation::Rejected { reason, .. } => {
+            screen.line(format_args!("rejected: {reason}"));
             screen.line(format_args!(
                 "(alone it is answered 400; in a batch or a webhook it is kept as dead)"
             ));

@@ -60,11 +60,11 @@ settings! {
         /// The private key of `tls_cert`, not encrypted. Both or neither. Let only the daemon's user read it.
         tls_key: Option<PathBuf> = None, file(PEM).optional().restart().examples(&["\"tls/privkey.pem\""]);
 
-        /// The largest single event. A larger one that comes alone is refused with 413, and so is lost unless its
+        /// The largest single event. A larger one that comes alone is rejected with 413, and so is lost unless its
         /// sender makes it smaller; within a batch it is kept as dead. Segment takes 32 KB.
         max_event_bytes: usize = 256 << 10, bytes(KIB..=16 * MIB);
 
-        /// The largest request body, after decompression. Larger ones are refused with 413. Segment itself takes 500
+        /// The largest request body, after decompression. Larger ones are rejected with 413. Segment itself takes 500
         /// KB.
         max_batch_bytes: usize = 4 << 20, bytes(KIB..=64 * MIB);
 
@@ -118,7 +118,7 @@ settings! {
         allow: Vec<Right> = Vec::new(), rights();
 
         /// The websites that may use this write key, as origins. None listed: any. Browsers on other websites are
-        /// refused; senders that are no browsers have no origin and are not.
+        /// rejected; senders that are no browsers have no origin and are not.
         allowed_origins: Vec<String> = Vec::new(), origins();
 
         /// For a source that is Segment forwarding events: the shared secret set there. With it, the source's calls are
@@ -149,7 +149,7 @@ impl IngestConfig {
         self
     }
 
-    /// A size that leaves no place for another would refuse all that the other allows.
+    /// A size that leaves no place for another would reject all that the other allows.
     fn check_sizes(&self, section: &Section<'_>) {
         let text = |size: usize| size_text(u64::try_from(size).unwrap_or(u64::MAX));
         let [event, batch, all] = [self.max_event_bytes, self.max_batch_bytes, self.max_bytes_in_progress];
@@ -191,7 +191,7 @@ impl Settings for Vec<SourceConfig> {
         if sources.is_empty() {
             parent.error(
                 key,
-                "names no source, so that every call would be refused",
+                "names no source, so that every call would be rejected",
                 "add a section [[ingest.sources]] with name = \"shop\" and write_key = \"…\"",
             );
         }

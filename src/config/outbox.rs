@@ -31,11 +31,11 @@ settings! {
         /// discard it.
         retain_dead: Duration = DAY * 90, duration(DAY..=TEN_YEARS);
 
-        /// The free disk space below which new events are refused with 429 and a time to come back. 0 turns this off:
-        /// then the disk may fill up, and senders are refused when it is full.
+        /// The free disk space below which new requests are rejected with 429 and a `Retry-After`. 0 turns this off:
+        /// then the disk may fill up, and requests are rejected when it is full.
         min_free_disk: u64 = 256 << 20, bytes(0..=1 << 40);
 
-        /// The number of events waiting to be delivered from which on new ones are refused with 429 and a time to come
+        /// The number of events waiting to be delivered from which on new requests are rejected with 429 and a time to come
         /// back, so that senders keep them. 0: no bound but the disk.
         max_pending: Option<u64> = None, count(0..=1_000_000_000).map(
             |most| (most > 0).then_some(most),

@@ -62,8 +62,8 @@ pub struct Accepted {
 
 /// Splits a request into events.
 ///
-/// The call of a single request is refused if it can never be delivered. The flawed calls of a batch are stored as dead
-/// and the request succeeds, even if it contains no other call: SDKs drop a whole batch when it is refused, and an
+/// The call of a single request is rejected if it can never be delivered. The flawed calls of a batch are stored as dead
+/// and the request succeeds, even if it contains no other call: SDKs drop a whole batch when it is rejected, and an
 /// operator cannot fix what is not stored. The flawed call of a webhook is stored as dead too, alone or not: a
 /// forwarding service drops a call after a 400, and nobody reads that answer. This includes call types that Segment may
 /// add one day.
@@ -114,7 +114,7 @@ pub fn accept(
     })
 }
 
-/// Refuses a request that has no source's write key, so that no work is spent on requests that anybody can send.
+/// Rejects a request that has no source's write key, so that no work is spent on requests that anybody can send.
 pub fn authenticate(request: &IngestRequest, config: &IngestConfig) -> Result<(), Rejection> {
     identify_source(request, config).map(drop)
 }
@@ -278,7 +278,7 @@ fn outline(payload: &str) -> Outline<'_> {
 }
 
 impl Reader<'_> {
-    /// Reads the only call of a request: if it is flawed, the request is refused.
+    /// Reads the only call of a request: if it is flawed, the request is rejected.
     fn read_or_reject(
         &mut self,
         payload: &str,
@@ -382,7 +382,7 @@ impl Reader<'_> {
     }
 }
 
-/// Refuses the calls of an array that its one signature does not cover: otherwise anybody could add calls behind one
+/// Rejects the calls of an array that its one signature does not cover: otherwise anybody could add calls behind one
 /// signed call of somebody else.
 fn mark_unsigned_as_dead(events: &mut [NewEvent]) {
     let Some(signed) = events.first().map(|event| event.kind) else {

@@ -1,4 +1,4 @@
-//! The answers to a client: one success, and every way a request is refused, with status, code and sentence.
+//! The answers to a client: one success, and every way a request is rejected, with status, code and sentence.
 //!
 //! After a 400 SDKs drop the request (all but Go's, which repeats every status). After a 429 all of them retry, most
 //! after the wait in the answer; both were read from their sources. No text here repeats anything that a client sent.
@@ -15,7 +15,7 @@ use super::retry_after::BOUNDS_S;
 #[derive(Clone, Copy)]
 pub(super) struct NoCors;
 
-/// Why a request was refused as a whole. Nothing of it was stored.
+/// Why a request was rejected as a whole. Nothing of it was stored.
 #[derive(Debug, thiserror::Error)]
 pub enum Rejection {
     /// No write key anywhere.

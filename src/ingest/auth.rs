@@ -82,7 +82,7 @@ pub(super) fn by_key<'c>(sources: &'c [SourceConfig], key: &str) -> Option<&'c S
     found
 }
 
-/// Refuses a web page whose origin the source does not list. A request without `Origin` does not come from a web page
+/// Rejects a web page whose origin the source does not list. A request without `Origin` does not come from a web page
 /// and passes: a client that can leave it out can also forge it, and servers share keys with pages.
 pub(super) fn check_origin(source: &SourceConfig, origin: Option<&str>) -> Result<(), Rejection> {
     if origin.is_none_or(|origin| allows(source, origin)) {

@@ -2,7 +2,7 @@
 //!
 //! A preflight has no key, so it succeeds for an origin that at least one source allows. The answer itself can be read
 //! only where the source of the key allows the origin. An origin that no source allows gets no CORS header at all, and
-//! its requests are refused in the ordinary way. `Retry-After` is exposed, because browsers retry at once without it
+//! its requests are rejected in the ordinary way. `Retry-After` is exposed, because browsers retry at once without it
 //! (seen with `analytics.js` 1.84). Credentials are allowed, since `analytics.js` can be configured to send them.
 //!
 //! May use `auth` and `answer`.

@@ -261,7 +261,7 @@ fn log(line: &LogLine) {
             status,
             code,
             requests = count,
-            "requests were refused: nothing of them is stored, and their senders may lose their events; \
+            "requests were rejected: nothing of them is stored, and their senders may lose their events; \
              `klaviyo-relay status` shows who they are"
         ),
         Subject::Dead => tracing::warn!(
@@ -305,7 +305,7 @@ mod tests {
         assert_eq!(counts.report(hour), None, "nothing has come or gone");
         counts.add_rejected(400, "empty", sender("a"), 1, hour);
         let mut report = counts.report(hour).unwrap();
-        report.sort_by_key(|refused| refused.status);
+        report.sort_by_key(|rejected| rejected.status);
         assert_eq!((report[1].requests, report[1].status), (2, 401));
         assert_eq!(counts.report(hour + 60 * MINUTE_MS), Some(Vec::new()));
     }
@@ -318,7 +318,7 @@ mod tests {
         }
         let report = counts.report(NOW).unwrap();
         assert_eq!(report.len(), MAX_SENDERS + 1);
-        let all: u64 = report.iter().map(|refused| refused.requests).sum();
+        let all: u64 = report.iter().map(|rejected| rejected.requests).sum();
         assert_eq!(all, 10_000);
     }
 

@@ -1,8 +1,8 @@
-//! The `Retry-After` of clients that were refused because nothing could be stored.
+//! The `Retry-After` of clients that were rejected because nothing could be stored.
 //!
 //! SDKs retry a limited number of times (thirty after a 429 in Node, Python and browsers). With a short wait they stop
 //! retrying during a long outage, and a long wait makes a short outage longer. So the wait grows with the time in which
-//! nothing was stored: half of that time, within the bounds that SDKs accept. Clients that were refused together are
+//! nothing was stored: half of that time, within the bounds that SDKs accept. Clients that were rejected together are
 //! spread a little.
 
 use std::ops::RangeInclusive;
@@ -15,7 +15,7 @@ use crate::model::Timestamp;
 pub(super) const BOUNDS_S: RangeInclusive<u64> = 1..=300;
 /// The random part of a wait.
 const JITTER: f64 = 0.2;
-/// Nothing is refused at the moment.
+/// Nothing is rejected at the moment.
 const NEVER: i64 = i64::MIN;
 
 /// Since when nothing could be stored, in milliseconds since 1970.

@@ -113,7 +113,7 @@ impl Ingest {
         }
     }
 
-    /// The counts of refused requests.
+    /// The counts of rejected requests.
     pub(super) fn rejections(&self) -> Rejections {
         self.inner.state.rejections.clone()
     }
@@ -165,7 +165,7 @@ impl Ingest {
             other_calls: 0,
             source: accepted.source,
             events: accepted.events.len(),
-            refused: accepted.events.iter().filter(|event| event.refused.is_some()).count(),
+            dead: accepted.events.iter().filter(|event| event.refused.is_some()).count(),
         };
         let appended = self.inner.outbox.append(accepted.events).await;
         if let Some(metrics) = &self.metrics {
@@ -209,7 +209,7 @@ impl Ingest {
         }
     }
 
-    /// Counts a refused request, by its cause and sender.
+    /// Counts a rejected request, by its cause and sender.
     fn count_rejection(&self, rejection: &Rejection, sender: Sender) {
         let (status, code) = (rejection.status().as_u16(), rejection.code());
         let now = self.inner.clock.now();
@@ -258,15 +258,15 @@ impl Ingest {
                     events,
                     copies,
                     other_calls: _,
-                    refused,
+                    dead,
                 } = stored;
-                tracing::debug!(%source, events, refused, status = 200, copies, "calls stored");
+                tracing::debug!(%source, events, dead, status = 200, copies, "calls stored");
                 self.count_answer(200, "ok");
                 answer::success()
             }
             Err(rejection) => {
                 let (status, code) = (rejection.status().as_u16(), rejection.code());
-                tracing::debug!(status, code, "request refused");
+                tracing::debug!(status, code, "request rejected");
                 self.count_answer(status, code);
                 self.count_rejection(&rejection, sender);
                 rejection.into_response()
@@ -288,7 +288,8 @@ struct Stored {
     copies: usize,
     /// Stored as dead, since another call has their `messageId`.
     other_calls: u64,
-    refused: usize,
+    /// Stored as dead.
+    dead: usize,
 }
 
 impl Stored {
@@ -296,7 +297,7 @@ impl Stored {
     fn count_arrivals(&mut self, arrivals: &[Arrival]) {
         let count = |which| arrivals.iter().filter(|arrival| **arrival == which).count();
         self.copies = count(Arrival::Copy);
-        self.refused += count(Arrival::Other);
+        self.dead += count(Arrival::Other);
         self.other_calls = u64::try_from(count(Arrival::Other)).unwrap_or(u64::MAX);
     }
 }

@@ -14,7 +14,7 @@ use crate::config::SourceConfig;
 /// Bytes of a SHA-1.
 const BYTES: usize = 20;
 
-/// Refuses a request whose signature is not that of the source's shared secret. A source without a secret requires
+/// Rejects a request whose signature is not that of the source's shared secret. A source without a secret requires
 /// none.
 pub(super) fn check(source: &SourceConfig, header: Option<&str>, signed: &str) -> Result<(), Rejection> {
     let Some(secret) = &source.shared_secret else {

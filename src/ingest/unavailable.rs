@@ -1,4 +1,4 @@
-//! The API while there is no outbox: every call is refused in a way that makes senders keep it.
+//! The API while there is no outbox: every call is rejected in a way that makes senders keep it.
 
 use axum::Router;
 use axum::response::IntoResponse as _;
@@ -12,10 +12,10 @@ use crate::outbox::{AppendError, WriteError};
 pub fn unavailable(sources: Vec<SourceConfig>, why: WriteError) -> Router {
     let AppendError { retry_after, source } = AppendError::of(why);
     let reason = source.to_string();
-    let refuse = move || {
+    let reject = move || {
         let reason = reason.clone();
         let rejection = Rejection::CannotStore { reason, retry_after };
         async move { rejection.into_response() }
     };
-    cors::with_cors(Router::new().fallback(refuse), sources)
+    cors::with_cors(Router::new().fallback(reject), sources)
 }

@@ -14,8 +14,8 @@ use crate::segment::CallError;
 /// What a call becomes.
 #[derive(Debug)]
 pub enum Explanation {
-    /// Ingest would refuse it.
-    Refused {
+    /// Ingest would reject it.
+    Rejected {
         /// The type of the call, if it has one.
         kind: Option<EventType>,
         /// Why.
@@ -52,7 +52,7 @@ pub fn explain(
     }
     if let Some(reason) = event.refused {
         let kind = event.kind;
-        return Ok(Explanation::Refused { kind, reason });
+        return Ok(Explanation::Rejected { kind, reason });
     }
     let allow = vec![Right::Delete];
     let explained = scheduler::explain(&event, &SourceRules { side, allow }, mapping).map_err(ExplainError::Call)?;
@@ -62,8 +62,8 @@ pub fn explain(
 /// What a call becomes, for a page.
 #[derive(Debug)]
 pub enum Preview {
-    /// Ingest would refuse it: the code and the sentence.
-    Refused(String),
+    /// Ingest would reject it: the code and the sentence.
+    Rejected(String),
     /// Nothing is sent, for this reason.
     Skipped(String),
     /// These requests; at least one.
@@ -74,7 +74,7 @@ impl Explanation {
     /// What the call becomes.
     pub fn preview(&self) -> Preview {
         match self {
-            Self::Refused { reason, .. } => Preview::Refused(reason.text.clone()),
+            Self::Rejected { reason, .. } => Preview::Rejected(reason.text.clone()),
             Self::Becomes(explained) => match &explained.mapped {
                 Mapped::Skipped(reason) => Preview::Skipped(reason.to_string()),
                 Mapped::Requests(planned) => Preview::Requests(planned.iter().map(RequestView::of).collect()),
@@ -82,10 +82,10 @@ impl Explanation {
         }
     }
 
-    /// The call's type and the side that it is mapped as, one word each; `None` when it is refused.
+    /// The call's type and the side that it is mapped as, one word each; `None` when it is rejected.
     pub fn mapped_as(&self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Refused { .. } => None,
+            Self::Rejected { .. } => None,
             Self::Becomes(explained) => Some((explained.kind.word(), explained.side.word())),
         }
     }
@@ -93,7 +93,7 @@ impl Explanation {
     /// The JSON that `explain --json` prints.
     pub fn json(&self) -> Value {
         match self {
-            Self::Refused { kind, reason } => {
+            Self::Rejected { kind, reason } => {
                 json!({"type": kind.map(EventType::word), "refused": reason.text, "reason_code": reason.code})
             }
             Self::Becomes(explained) => becomes_json(explained),

@@ -13,7 +13,7 @@ use crate::outbox::{ClockTrouble, Damage, FailingAlone, LogTrouble, LogTroubleKi
 /// The severity of a problem; the most severe first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Events are refused or not delivered.
+    /// Requests are rejected or events are not delivered.
     Bad,
     /// An operator should look at it today.
     Warn,
@@ -69,11 +69,11 @@ impl Problem {
         Self::new("sandbox", Severity::Warn, message, "[klaviyo] endpoint changes that")
     }
 
-    /// Events are refused because of the disk; `None` if there is enough free space, or if it is unknown.
+    /// Requests are rejected because of the disk; `None` if there is enough free space, or if it is unknown.
     pub fn disk(free: Option<u64>, min_free: u64) -> Option<Self> {
         let free = free.filter(|free| *free < min_free)?;
         let message = format!(
-            "new events are refused: {} free on the outbox's disk, outbox.min_free_disk is {}",
+            "new requests are rejected: {} free on the outbox's disk, outbox.min_free_disk is {}",
             bytes(free),
             bytes(min_free)
         );
@@ -223,7 +223,7 @@ mod tests {
         let gib = 1 << 30;
         assert_eq!(Problem::disk(Some(200 * gib), 200 * gib), None);
         assert_eq!(Problem::disk(None, gib), None);
-        let words = "new events are refused: 69 GiB free on the outbox's disk, outbox.min_free_disk is 200 GiB";
+        let words = "new requests are rejected: 69 GiB free on the outbox's disk, outbox.min_free_disk is 200 GiB";
         assert_eq!(Problem::disk(Some(69 * gib), 200 * gib).unwrap().message, words);
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::masked::masked_text;
 use super::problem::Problem;
-use super::refused::RefusedJson;
+use super::rejected::RejectedJson;
 use crate::config::OutboxConfig;
 use crate::model::{EventId, PauseKind, Timestamp};
 use crate::outbox::{
@@ -59,11 +59,11 @@ pub(super) struct StatusJson<'a> {
     limits: Option<LimitsJson<'a>>,
     /// The outbox's file and its disk.
     disk: &'a Disk,
-    /// Requests that ingest refused within the hour, the latest first.
-    refused_at_the_door: Vec<RefusedJson<'a>>,
+    /// Requests that ingest rejected within the hour, the latest first.
+    refused_at_the_door: Vec<RejectedJson<'a>>,
     /// Since when the daemon has not taken the configuration as it is in its file.
     config_not_taken_since: Option<Timestamp>,
-    /// Why new events are refused for want of room on the disk: a sentence for people.
+    /// Why new requests are rejected because the disk is too full: a sentence.
     refuses: Option<String>,
     /// How long finished events are kept.
     retention: RetentionJson,
@@ -164,7 +164,7 @@ pub fn status_json(status: &Status, outbox: &OutboxConfig, sandbox: bool) -> Val
             families: &limits.families,
         }),
         disk: &overview.disk,
-        refused_at_the_door: overview.refused.iter().map(RefusedJson::of).collect(),
+        refused_at_the_door: overview.rejected.iter().map(RejectedJson::of).collect(),
         config_not_taken_since: overview.config_not_taken,
         refuses: Problem::disk(overview.disk.free_bytes, outbox.min_free_disk).map(|problem| problem.message),
         retention: RetentionJson {

@@ -41,7 +41,7 @@ pub enum SubmitError {
     NoSource,
     /// Ingest answers 400 to it: the code and the sentence.
     #[error("{0}")]
-    Refused(String),
+    Rejected(String),
     /// The call passed ingest's checks and still cannot be read.
     #[error("the call cannot be read")]
     Call(#[source] CallError),
@@ -90,7 +90,7 @@ fn event_of(
     let id = copy_of.map(|of| edited::message_id(of, call));
     let event = ingest::submitted(call, source, settings.ingest(), garbage, clock, id.as_deref());
     match event.refused {
-        Some(reason) => Err(SubmitError::Refused(reason.text)),
+        Some(reason) => Err(SubmitError::Rejected(reason.text)),
         None => Ok(event),
     }
 }

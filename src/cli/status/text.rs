@@ -6,7 +6,7 @@ use crate::cli::colour::Tone;
 use crate::cli::screen::Screen;
 use crate::config::Config;
 use crate::model::{EventType, Timestamp};
-use crate::operator::{Problem, Severity, bytes, masked_text, refused_last, refused_sender};
+use crate::operator::{Problem, Severity, bytes, masked_text, rejected_last, rejected_sender};
 use crate::outbox::{Blocked, Flow, Overview, SourceRate, Spans, Status};
 
 /// The maximum length of a reason on the screen.
@@ -37,7 +37,7 @@ pub(super) fn write(screen: &mut Screen, status: &Status, config: &Config, sandb
     }
     flow(screen, &status.flow);
     sources(screen, overview, config);
-    refused(screen, overview);
+    rejected(screen, overview);
     backlog(screen, status);
     import_jobs(screen, overview);
     blocked(screen, &status.blocked);
@@ -93,22 +93,22 @@ fn stopped(screen: &mut Screen, overview: &Overview) {
     }
 }
 
-/// Requests that ingest refused; most SDKs drop such a request silently.
-fn refused(screen: &mut Screen, overview: &Overview) {
-    if overview.refused.is_empty() {
+/// Requests that ingest rejected; most SDKs drop such a request silently.
+fn rejected(screen: &mut Screen, overview: &Overview) {
+    if overview.rejected.is_empty() {
         return;
     }
     screen.end();
-    screen.toned_line(Tone::Bad, format_args!("refused at the door, last hour"));
-    for refused in &overview.refused {
+    screen.toned_line(Tone::Bad, format_args!("rejected by ingest, last hour"));
+    for rejected in &overview.rejected {
         screen.line(format_args!(
             "  {:>8}  {} {}  {}  {}  last at {}",
-            refused.requests,
-            refused.status,
-            refused.code,
-            refused_sender(refused),
-            refused.client.as_deref().unwrap_or("no user agent"),
-            refused_last(refused)
+            rejected.requests,
+            rejected.status,
+            rejected.code,
+            rejected_sender(rejected),
+            rejected.client.as_deref().unwrap_or("no user agent"),
+            rejected_last(rejected)
         ));
     }
 }

@@ -83,7 +83,7 @@ fn dead(shown: &ShownEvent) -> Words {
         }
     };
     let words = if at_ingest {
-        "Refused when it arrived, and kept so that you can see it."
+        "Dead on arrival: it is invalid, and is kept so that you can see it."
     } else {
         "Given up."
     };

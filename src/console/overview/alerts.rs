@@ -6,7 +6,7 @@ use super::super::format;
 use super::data::OverviewData;
 use crate::metrics::Stalled;
 use crate::model::{EventStatus, Timestamp};
-use crate::operator::{Disk, Problem, Severity, SharedIdentifier, WriteError, masked_text, refused_sender};
+use crate::operator::{Disk, Problem, Severity, SharedIdentifier, WriteError, masked_text, rejected_sender};
 
 /// An event that waits longer than this is a problem of its own, in milliseconds.
 const LONG: i64 = 5 * 60_000;
@@ -43,11 +43,11 @@ pub(super) const fn shown(severity: Severity) -> (&'static str, &'static str) {
 pub(super) fn of(data: &OverviewData) -> Vec<Alert> {
     let found = [
         stopped(data),
-        refusing(data),
+        rejecting(data),
         dying(data),
         slow(data),
         throttled(data),
-        door(data),
+        rejected(data),
         stopping(data, "dead"),
         stopping(data, "held"),
         blocked(data),
@@ -106,22 +106,22 @@ fn stopped(data: &OverviewData) -> Option<Alert> {
     Some(Alert::new(Severity::Bad, html! { (what) }, advice))
 }
 
-fn refusing(data: &OverviewData) -> Option<Alert> {
-    let (words, advice) = match data.overview.refuses.as_ref()? {
+fn rejecting(data: &OverviewData) -> Option<Alert> {
+    let (words, advice) = match data.overview.rejects.as_ref()? {
         WriteError::DiskFull => (
             format::sentence(&disk_full(&data.overview.disk)),
             "Make room on the outbox's disk; it goes on by itself when more than outbox.min_free_disk is free.",
         ),
         WriteError::Backlog { .. } => (
-            "New events are refused: as many wait as outbox.max_pending allows.".to_owned(),
+            "New requests are rejected: as many events wait as outbox.max_pending allows.".to_owned(),
             "It goes on by itself when events get through.",
         ),
         WriteError::FileGone => (
-            "New events are refused: the outbox's file was deleted, moved or replaced.".to_owned(),
+            "New requests are rejected: the outbox's file was deleted, moved or replaced.".to_owned(),
             "Put it back; while this process lives, it goes on with what is stored and can be restarted only then.",
         ),
         other @ (WriteError::Overloaded | WriteError::Locked | WriteError::Closed | WriteError::Sqlite(_)) => {
-            (format!("New events are refused: {other}."), "The log tells more.")
+            (format!("New requests are rejected: {other}."), "The log tells more.")
         }
     };
     let advice = html! { "Senders keep their events and try again. " (advice) };
@@ -132,7 +132,7 @@ fn refusing(data: &OverviewData) -> Option<Alert> {
 fn disk_full(disk: &Disk) -> String {
     let problem = Problem::disk(disk.free_bytes, disk.min_free_bytes);
     problem.map_or_else(
-        || "new events are refused: the disk is full".to_owned(),
+        || "new requests are rejected: the disk is full".to_owned(),
         |problem| problem.message,
     )
 }
@@ -213,18 +213,18 @@ fn blocked(data: &OverviewData) -> Option<Alert> {
     Some(Alert::new(Severity::Calm, words, advice))
 }
 
-/// Requests that ingest refused; most SDKs drop such a request silently.
-fn door(data: &OverviewData) -> Option<Alert> {
-    let lost = data.overview.refused.iter().filter(|refused| refused.status != 429);
-    let requests: u64 = lost.clone().map(|refused| refused.requests).sum();
-    let latest = lost.max_by_key(|refused| refused.last_ms)?;
+/// Requests that ingest rejected; most SDKs drop such a request silently.
+fn rejected(data: &OverviewData) -> Option<Alert> {
+    let lost = data.overview.rejected.iter().filter(|rejected| rejected.status != 429);
+    let requests: u64 = lost.clone().map(|rejected| rejected.requests).sum();
+    let latest = lost.max_by_key(|rejected| rejected.last_ms)?;
     let count = i64::try_from(requests).unwrap_or(i64::MAX);
     let words = html! {
-        (format::counted(count, "request")) " refused at the door in the last hour: nothing of them is stored."
+        (format::counted(count, "request")) " rejected by ingest in the last hour: nothing of them is stored."
     };
     let advice = html! {
-        "The last was answered " (latest.status) " " code { (latest.code) } ", to " (refused_sender(latest)) ". "
-        a href="#refused" { "See who sends what" } ", and correct the sender: it may lose its events."
+        "The last was answered " (latest.status) " " code { (latest.code) } ", to " (rejected_sender(latest)) ". "
+        a href="#rejected" { "See who sends what" } ", and correct the sender: it may lose its events."
     };
     Some(Alert::new(Severity::Bad, words, advice))
 }

@@ -52,7 +52,7 @@ const PARTS: [Part; 7] = [
     ("wrong", |data, _| alert_list(data)),
     ("figures", |data, _| tables::figures(data)),
     ("plots", |data, over| charts::of(data, over)),
-    ("refused", |data, _| tables::refused(data)),
+    ("rejected", |data, _| tables::rejected(data)),
     ("sources", |data, _| tables::sources(data)),
     ("limits", |data, _| tables::limits(data)),
     ("file", |data, _| tables::file(data)),
@@ -75,7 +75,7 @@ pub(super) async fn page(
     let data = newest.get(&request.admin).await?;
     let parts = rendered(&data, over);
     let part = |(name, rendered): &RenderedPart| html! { div data-part=(name) { (PreEscaped(rendered)) } };
-    let [wrong, figures, (charts, of_time), refused, last @ ..] = &parts;
+    let [wrong, figures, (charts, of_time), rejected, last @ ..] = &parts;
     let main = html! {
         div data-live={ "/live?over=" (over.word()) "&seen=" (live::seen(&parts)) } {
             (part(wrong))
@@ -86,7 +86,7 @@ pub(super) async fn page(
                 }
             }
             div.plots data-part=(charts) { (PreEscaped(of_time)) }
-            (part(refused))
+            (part(rejected))
             div.cards { @for of in last { (part(of)) } }
         }
     };

@@ -8,7 +8,7 @@ use super::super::format;
 use super::super::urls::address;
 use super::data::OverviewData;
 use crate::model::EventStatus;
-use crate::operator::{LimitInUse, bytes, refused_last, refused_sender};
+use crate::operator::{LimitInUse, bytes, rejected_last, rejected_sender};
 
 /// The events by state.
 pub(super) fn figures(data: &OverviewData) -> Markup {
@@ -49,26 +49,26 @@ pub(super) fn figures(data: &OverviewData) -> Markup {
     }
 }
 
-/// Refused requests by sender; empty if there are none.
-pub(super) fn refused(data: &OverviewData) -> Markup {
-    if data.overview.refused.is_empty() {
+/// Rejected requests by sender; empty if there are none.
+pub(super) fn rejected(data: &OverviewData) -> Markup {
+    if data.overview.rejected.is_empty() {
         return html! {};
     }
     html! {
-        section.card aria-labelledby="refused" {
-            h2 #refused { "Refused at the door, last hour" }
+        section.card aria-labelledby="rejected" {
+            h2 #rejected { "Rejected by ingest, last hour" }
             table {
                 thead { tr { th scope="col" { "Sender" } th scope="col" { "Answer" } th.number scope="col" { "Requests" } th scope="col" { "Last" } } }
                 tbody {
-                    @for refused in &data.overview.refused {
+                    @for rejected in &data.overview.rejected {
                         tr {
                             th scope="row" {
-                                (refused_sender(refused))
-                                @if let Some(client) = &refused.client { span.hint { " " (client) } }
+                                (rejected_sender(rejected))
+                                @if let Some(client) = &rejected.client { span.hint { " " (client) } }
                             }
-                            td { (refused.status) " " code { (refused.code) } }
-                            td.number { (format::count(i64::try_from(refused.requests).unwrap_or(i64::MAX))) }
-                            td { (format::time(refused_last(refused))) }
+                            td { (rejected.status) " " code { (rejected.code) } }
+                            td.number { (format::count(i64::try_from(rejected.requests).unwrap_or(i64::MAX))) }
+                            td { (format::time(rejected_last(rejected))) }
                         }
                     }
                 }

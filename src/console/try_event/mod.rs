@@ -143,7 +143,7 @@ fn confirmation(request: &PageRequest, input: &CallForm, original: &Original) ->
             Preview::Requests(owed) => {
                 return Some(edit::confirm(request, input, original, &preview, &owed));
             }
-            Preview::Refused(_) | Preview::Skipped(_) => {
+            Preview::Rejected(_) | Preview::Skipped(_) => {
                 (StatusCode::BAD_REQUEST, preview_markup(&preview.explanation))
             }
         },
@@ -198,7 +198,7 @@ fn call(input: &CallForm) -> &str {
 fn rejected(input: &CallForm, error: SubmitError) -> (StatusCode, Markup) {
     let words = match error {
         SubmitError::Json(error) => return (StatusCode::BAD_REQUEST, no_json(input, &error)),
-        SubmitError::Refused(reason) => return (StatusCode::BAD_REQUEST, refused(&reason)),
+        SubmitError::Rejected(reason) => return (StatusCode::BAD_REQUEST, rejected_call(&reason)),
         SubmitError::NoSource | SubmitError::Gone | SubmitError::Other => error.to_string(),
         SubmitError::Store(error) => format!("{error}: {}", error.source),
         SubmitError::Read(ref read) => format!("{error}: {read}"),
@@ -223,14 +223,14 @@ fn outcome(request: &PageRequest, input: &CallForm, original: Option<&Original>)
     match explain(call(input), side, &settings, request.now) {
         Ok(explanation) => preview_markup(&explanation),
         Err(ExplainError::Json(error)) => no_json(input, &error),
-        Err(ExplainError::Call(error)) => refused(&format!("it cannot be read: {error}")),
+        Err(ExplainError::Call(error)) => rejected_call(&format!("it cannot be read: {error}")),
     }
 }
 
 fn preview_markup(explanation: &Explanation) -> Markup {
     let as_what = explanation.mapped_as();
     match explanation.preview() {
-        Preview::Refused(reason) => refused(&reason),
+        Preview::Rejected(reason) => rejected_call(&reason),
         Preview::Skipped(reason) => html! {
             div.note.warn { strong { "Nothing is sent to Klaviyo for it." } p { (super::format::sentence(&reason)) } }
         },
@@ -249,10 +249,10 @@ fn preview_markup(explanation: &Explanation) -> Markup {
     }
 }
 
-fn refused(reason: &str) -> Markup {
+fn rejected_call(reason: &str) -> Markup {
     html! {
         div.note.bad role="alert" {
-            strong { "It is refused when it arrives." }
+            strong { "Ingest rejects it." }
             p { (super::format::sentence(reason)) }
             p { "Alone it is answered 400; in a batch or from a webhook it is kept as dead." }
         }

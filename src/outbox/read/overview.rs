@@ -60,12 +60,12 @@ pub struct Overview {
     pub import_jobs: Vec<ImportJobReport>,
     /// How much of Klaviyo's limits was used, as last reported by the scheduler.
     pub limits: Option<LimitsInUse>,
-    /// Requests that ingest refused within the last hour.
-    pub refused: Vec<RejectedRequests>,
+    /// Requests that ingest rejected within the last hour.
+    pub rejected: Vec<RejectedRequests>,
     /// Since when the daemon has not accepted the configuration in its present form; `None` where it has accepted it.
     pub config_not_taken: Option<Timestamp>,
     /// Why no new event is accepted; `None` where events are accepted. Only the daemon's own process knows it.
-    pub refuses: Option<WriteError>,
+    pub rejects: Option<WriteError>,
     /// What prevents the WAL from being checkpointed into the file, if anything does.
     pub log: Option<LogTrouble>,
     /// Signs that the machine's clock is wrong.
@@ -211,9 +211,9 @@ impl Reader {
             repeats: self.repeats().await?,
             import_jobs: self.import_job_reports().await?,
             limits: self.limits_in_use().await?,
-            refused: self.rejected_requests(now).await?,
+            rejected: self.rejected_requests(now).await?,
             config_not_taken: self.config_not_taken().await?,
-            refuses: self.refuses(),
+            rejects: self.rejects(),
             log: self.log_trouble().await?,
             clock: self.clock_troubles().await?,
             disk: self.disk(),
@@ -348,7 +348,7 @@ mod tests {
         let pause = &overview.pauses[0];
         assert_eq!((pause.since, pause.reason.as_str()), (NOW, "the key"));
         assert_eq!(overview.unknown_subscriptions, 0);
-        assert!(overview.refuses.is_none());
+        assert!(overview.rejects.is_none());
         assert!(overview.disk.database_bytes > 0);
     }
 }

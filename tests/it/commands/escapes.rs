@@ -26,7 +26,7 @@ fn foul(word: &str) -> String {
     format!("{word}{FOUL}")
 }
 
-/// Two people's calls with it in every field, and one that is refused at ingest.
+/// Two people's calls with it in every field, and one that is dead on arrival.
 fn calls() -> [Value; 3] {
     let order = json!({
         "type": "track", "messageId": foul("m"), "userId": foul("u"), "anonymousId": foul("a"),

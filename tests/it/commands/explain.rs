@@ -165,12 +165,12 @@ fn blank_ids_are_absent_ids_and_an_email_names_somebody() {
     ] {
         let call = format!(r#"{{"type":"track","event":"e",{names}}}"#);
         let ran = Bench::new().run_on(&call, &["explain"]);
-        assert!(!ran.out.starts_with("refused: "), "{call}: {}", ran.out);
+        assert!(!ran.out.starts_with("rejected: "), "{call}: {}", ran.out);
     }
 }
 
 #[test]
-fn what_ingest_would_refuse_is_refused_with_its_code() {
+fn what_ingest_would_reject_is_rejected_with_its_code() {
     for (call, code) in [
         (r#"{"type":"track","userId":"u"}"#, "event_not_defined"),
         (r#"{"type":"track","event":"e"}"#, "no_user_anon_id"),
@@ -181,7 +181,7 @@ fn what_ingest_would_refuse_is_refused_with_its_code() {
     ] {
         let ran = Bench::new().run_on(call, &["explain"]);
         assert_eq!((ran.code, &*ran.err), (1, ""), "{call}");
-        assert!(ran.out.starts_with(&format!("refused: {code}: ")), "{}", ran.out);
+        assert!(ran.out.starts_with(&format!("rejected: {code}: ")), "{}", ran.out);
         let ran = Bench::new().run_on(call, &["explain", "--json"]);
         assert_eq!((ran.code, &*ran.err), (1, ""), "{call}");
         let said = ran.json();
@@ -190,7 +190,7 @@ fn what_ingest_would_refuse_is_refused_with_its_code() {
     let config = format!("ingest.max_event_bytes = \"1KiB\"\n{SANDBOX}");
     let large = IDENTIFY.replace("Pro", &"x".repeat(2000));
     let ran = Bench::with(&config).run_on(&large, &["explain"]);
-    assert!(ran.out.starts_with("refused: event_too_large: "), "{}", ran.out);
+    assert!(ran.out.starts_with("rejected: event_too_large: "), "{}", ran.out);
 }
 
 #[test]
@@ -233,5 +233,5 @@ fn an_object_with_a_key_that_a_json_library_uses_leaves_as_it_came() {
     let hidden = r#"{"$serde_json::private::RawValue":"{\"type\":\"track\",\"userId\":\"u1\"}"}"#;
     let ran = Bench::new().run_on(hidden, &["explain"]);
     assert_eq!(ran.code, 1);
-    assert!(ran.out.starts_with("refused: missing_type: "), "{ran:?}");
+    assert!(ran.out.starts_with("rejected: missing_type: "), "{ran:?}");
 }

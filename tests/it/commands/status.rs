@@ -38,7 +38,7 @@ async fn a_disk_that_is_too_full_is_said_first() {
     std::fs::write(bench.path().join("config.toml"), config).unwrap();
     let said = bench.run(&["status"]).well();
     let (first, _) = said.split_once('\n').unwrap();
-    assert!(first.starts_with("new events are refused: "), "{said}");
+    assert!(first.starts_with("new requests are rejected: "), "{said}");
     assert!(
         first.contains(" free on the outbox's disk, outbox.min_free_disk is "),
         "{said}"

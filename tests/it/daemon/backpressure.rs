@@ -42,7 +42,7 @@ async fn too_many_waiting_events_are_a_429_until_some_are_delivered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_sender_is_told_when_to_come_back_in_whole_seconds() {
+async fn a_rejected_sender_gets_a_retry_after_in_whole_seconds() {
     let klaviyo = Klaviyo::start().await;
     klaviyo.fault(json!({"status": 503})).await;
     let mut daemon = Daemon::start_on(&klaviyo, AT_MOST_FIVE, "").await;

@@ -62,20 +62,20 @@ async fn a_full_disk_is_a_429_and_ingest_recovers_without_a_restart() {
     let daemon = Daemon::start_on(&klaviyo, &outbox_at(&disk.at), "").await;
     let mut acknowledged = Vec::new();
     let ballast = disk.fill();
-    let mut refused = 0;
+    let mut rejected = 0;
     for number in 1..=200 {
         let mut call = track("u1", number);
         call["properties"]["filler"] = json!("x".repeat(20_000));
         let (status, answer) = daemon.post("/v1/track", &call).await;
         match status {
             200 => acknowledged.push(number),
-            429 => refused += 1,
+            429 => rejected += 1,
             _ => panic!("{status}: {answer}"),
         }
     }
     assert!(
-        refused > 100,
-        "the disk was full: {refused} refused, {} taken",
+        rejected > 100,
+        "the disk was full: {rejected} rejected, {} taken",
         acknowledged.len()
     );
     std::fs::remove_file(ballast).unwrap();

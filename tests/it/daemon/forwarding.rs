@@ -70,9 +70,9 @@ async fn segment_and_rudderstack_forward_with_their_methods_forms_and_signatures
     assert_eq!((count(&status, "delivered"), count(&status, "dead")), (4, 1));
     let times: Vec<String> = klaviyo.events().iter().map(|event| event.time.clone()).collect();
     assert_eq!(times, ["2026-11-20T09:00:00.000Z"; 4]);
-    eventually("what was refused is logged", || async {
+    eventually("the rejected requests are logged", || async {
         let log = daemon.log();
-        log.contains("requests were refused").then_some(())
+        log.contains("requests were rejected").then_some(())
     })
     .await;
 }

@@ -237,7 +237,7 @@ async fn no_level_of_logging_tells_of_a_person_or_a_key() {
     assert!(lines > 50, "only {lines} lines of the finest levels:\n{log}");
     for said in [
         "calls stored",
-        "request refused",
+        "request rejected",
         "mapped",
         "attempt",
         "event is dead",

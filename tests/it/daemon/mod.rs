@@ -22,7 +22,7 @@ mod names;
 mod ordering;
 mod pausing;
 mod policies;
-mod refusing;
+mod rejecting;
 mod reloading;
 mod replaying;
 mod retention;

@@ -36,7 +36,7 @@ fn aside(database: &Path) {
     fs::rename(database, database.with_extension("aside")).unwrap();
 }
 
-async fn is_refused(daemon: &Daemon) {
+async fn is_rejected(daemon: &Daemon) {
     eventually("its health notices", || async {
         let (status, health) = daemon.look("/healthz").await;
         let gone = health["reasons"][0]["code"] == json!("file_gone");
@@ -60,7 +60,7 @@ async fn nothing_is_acknowledged_into_a_file_that_was_deleted_moved_or_replaced(
         // Not even the first one: the file is looked for before an answer.
         let (status, answer) = daemon.post("/v1/track", &track("u1", 2)).await;
         assert_ne!(status, 200, "{answer}");
-        is_refused(&daemon).await;
+        is_rejected(&daemon).await;
         let words = "was deleted, moved or replaced under the daemon";
         assert_eq!(daemon.log().matches(words).count(), 1, "{}", daemon.log());
         eventually("what was acknowledged is delivered", || async {
@@ -77,7 +77,7 @@ async fn a_file_that_is_put_back_takes_events_again_and_has_all_of_them() {
     let daemon = Daemon::start(&klaviyo, "").await;
     daemon.send("/v1/track", &track("u1", 1)).await;
     aside(&daemon.database());
-    is_refused(&daemon).await;
+    is_rejected(&daemon).await;
     fs::rename(daemon.database().with_extension("aside"), daemon.database()).unwrap();
     eventually("it takes events", || async {
         let status = daemon.try_post("/v1/track", &track("u1", 2)).await;

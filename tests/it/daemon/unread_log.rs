@@ -21,14 +21,14 @@ async fn a_log_that_nobody_reads_stops_nothing_and_what_is_dropped_is_counted() 
         .build()
         .unwrap();
     let url = format!("http://{}/v1/track", daemon.ingest);
-    // Each is refused, which is a line.
-    let refused = stream::iter(0..12_000).map(|_| {
+    // Each is rejected, which is a line.
+    let rejected = stream::iter(0..12_000).map(|_| {
         let request = client.post(&url).basic_auth("nobody", Some(""));
         async move { request.body("{}").send().await.unwrap().status() }
     });
-    let refused = refused.buffer_unordered(64);
-    let refused: Vec<_> = refused.collect().await;
-    assert!(refused.iter().all(|status| *status == 401));
+    let rejected = rejected.buffer_unordered(64);
+    let rejected: Vec<_> = rejected.collect().await;
+    assert!(rejected.iter().all(|status| *status == 401));
     daemon.send("/v1/track", &track("u1", 1)).await;
     assert_eq!(count(&daemon.settled().await, "delivered"), 1);
     assert_eq!(daemon.look("/healthz").await.0, 200);

@@ -157,10 +157,10 @@ async fn settings_check_the_origins_of_their_source() {
     // Apps have no origin.
     assert_eq!(settings(None).await.status, 200);
     for origin in [BLOG, EVIL] {
-        let refused = settings(Some(origin)).await;
-        assert_eq!(refused.status, 400, "{origin}");
-        assert!(!refused.text.contains("wk_shop"));
-        assert_no_cors(&refused);
+        let rejected = settings(Some(origin)).await;
+        assert_eq!(rejected.status, 400, "{origin}");
+        assert!(!rejected.text.contains("wk_shop"));
+        assert_no_cors(&rejected);
     }
 }
 
@@ -203,7 +203,7 @@ async fn a_body_over_the_memory_budget_gets_a_429() {
     assert_eq!(answer.json()["code"], "cannot_store_now");
     assert_eq!(answer.header("retry-after"), "5");
     assert!(answer.text.contains("max_bytes_in_progress"));
-    // And the room is free again after each request, stored or refused.
+    // And the room is free again after each request, stored or rejected.
     assert_eq!(bench.post("/v1/track", CALL).await.status, 200);
     assert_eq!(bench.stored(None).await.len(), 2);
 }

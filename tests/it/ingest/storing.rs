@@ -237,7 +237,7 @@ async fn the_log_has_a_line_per_request_and_nothing_of_what_was_sent() {
     let text = String::from_utf8(bytes).unwrap();
     let lines: Vec<&str> = text.lines().filter(|line| line.contains("::ingest")).collect();
     assert_eq!(lines.iter().filter(|line| line.contains("DEBUG")).count(), 5, "{text}");
-    assert!(lines[0].contains("source=dev events=2 refused=1 status=200"), "{text}");
+    assert!(lines[0].contains("source=dev events=2 dead=1 status=200"), "{text}");
     assert!(lines[1].contains("status=400"), "{text}");
     assert!(!text.contains("secret"), "{text}");
 }

@@ -212,7 +212,7 @@ async fn what_becomes_no_request_is_not_sent_and_stays_typed() {
     fields.push(("call".to_owned(), String::new()));
     for (call, words) in [
         (r#"{"type":"page","userId":"u1"}"#, "Nothing is sent to Klaviyo for it."),
-        (r#"{"type":"track","userId":"u1"}"#, "It is refused when it arrives."),
+        (r#"{"type":"track","userId":"u1"}"#, "Ingest rejects it."),
         ("{", "This is not JSON."),
     ] {
         call.clone_into(&mut fields.last_mut().unwrap().1);

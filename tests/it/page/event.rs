@@ -268,7 +268,7 @@ async fn a_held_event_is_released_or_discarded() {
 }
 
 #[tokio::test]
-async fn an_event_refused_at_ingest_shows_its_text_whatever_it_is() {
+async fn an_event_that_is_dead_on_arrival_shows_its_text_whatever_it_is() {
     let pages = Pages::new().await;
     let refused = NewEvent {
         payload: "<b>no JSON</b> at all".to_owned(),
@@ -288,7 +288,7 @@ async fn an_event_refused_at_ingest_shows_its_text_whatever_it_is() {
     has_in_order(
         &page,
         &[
-            "Refused when it arrived, and kept so that you can see it.",
+            "Dead on arrival: it is invalid, and is kept so that you can see it.",
             "Given up",
             "&lt;b&gt;no JSON&lt;/b&gt; at all",
             "It cannot be mapped.",

@@ -212,7 +212,7 @@ fn listed(page: &str) -> Vec<i64> {
 }
 
 /// Events 1 to 6: an order of Jane's two days ago, and of today an `identify`, an order from the app, a page, and two
-/// tracks that ingest refused.
+/// tracks that are dead on arrival.
 fn shop() -> Vec<NewEvent> {
     let order = |number| NewEvent {
         name: Some("Order Completed".to_owned()),

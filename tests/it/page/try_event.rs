@@ -61,11 +61,11 @@ async fn a_call_is_explained_with_the_rule_of_each_field_and_not_stored() {
 }
 
 #[tokio::test]
-async fn what_ingest_refuses_or_the_mapper_leaves_out_is_said() {
+async fn what_ingest_rejects_or_the_mapper_skips_is_shown() {
     let pages = Pages::new().await;
     for (call, words) in [
-        (r#"{"type":"track","userId":"u1"}"#, "It is refused when it arrives."),
-        ("[1]", "It is refused when it arrives."),
+        (r#"{"type":"track","userId":"u1"}"#, "Ingest rejects it."),
+        ("[1]", "Ingest rejects it."),
         (r#"{"type":"page","userId":"u1"}"#, "Nothing is sent to Klaviyo for it."),
         ("", "There is no call."),
         ("{\n  \"type\": <b>", "Line 2, column 11: expected value."),
@@ -111,7 +111,7 @@ async fn what_cannot_be_taken_in_is_not_stored_and_stays_typed() {
         (
             [("call", r#"{"type":"track","userId":"u1"}"#), ("source", "")],
             400,
-            "It is refused when it arrives.",
+            "Ingest rejects it.",
         ),
         ([("call", "{"), ("source", "")], 400, "This is not JSON."),
         ([("call", TRACK), ("source", "no-such")], 503, "No source has this name"),

@@ -90,7 +90,7 @@ pub(super) fn sent(log: &str) -> u64 {
 }
 
 fn refusals(log: &str) -> u64 {
-    let refused = lines(log, "request refused");
+    let refused = lines(log, "request rejected");
     let refused = refused.iter().filter(|line| line["status"] == 429);
     u64::try_from(refused.count()).unwrap()
 }

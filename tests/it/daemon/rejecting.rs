@@ -1,11 +1,11 @@
-//! A bad deploy is loud: what is refused at the door, and what is kept as dead, is in the log, in `status` and on the page.
+//! A bad deploy is visible: rejected requests and events that are dead on arrival are in the log, in `status` and on the page.
 
 use serde_json::{Value, json};
 
 use crate::support::{Daemon, eventually};
 
-/// What `status --json` has of refused requests.
-fn refused(daemon: &Daemon) -> Vec<Value> {
+/// The rejected requests in `status --json`.
+fn rejected(daemon: &Daemon) -> Vec<Value> {
     let shown = daemon.command(&["status", "--json"]).stdout;
     let status: Value = serde_json::from_slice(&shown).unwrap();
     let rows = status["refused_at_the_door"].as_array();
@@ -43,7 +43,7 @@ async fn calls_that_are_dead_on_arrival_have_a_line_by_source_and_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_request_is_kept_in_view_by_code_and_sender() {
+async fn a_rejected_request_is_shown_by_code_and_sender() {
     let mut daemon = Daemon::start_alone("").await;
     let (whole, flawed) = (json!({"userId": "u", "event": "A"}), json!({"event": "A"}));
     for _ in 0..3 {
@@ -51,7 +51,7 @@ async fn a_refused_request_is_kept_in_view_by_code_and_sender() {
     }
     assert_eq!(post(&daemon, "dev", &flawed).await, 400);
     let rows = eventually("both are in the status", || async {
-        let rows = refused(&daemon);
+        let rows = rejected(&daemon);
         (rows.len() == 2).then_some(rows)
     })
     .await;
@@ -66,24 +66,24 @@ async fn a_refused_request_is_kept_in_view_by_code_and_sender() {
     assert_eq!(flawed["code"], "no_user_anon_id", "{flawed}");
 
     let shown = String::from_utf8(daemon.command(&["status"]).stdout).unwrap();
-    assert!(shown.contains("refused at the door, last hour"), "{shown}");
+    assert!(shown.contains("rejected by ingest, last hour"), "{shown}");
     assert!(shown.contains("the unknown key wk…tL"), "{shown}");
     let page = daemon.page("/").await;
-    assert!(page.contains("4 requests refused at the door"), "{page}");
+    assert!(page.contains("4 requests rejected by ingest"), "{page}");
     let log = daemon.log();
-    assert!(log.contains("requests were refused"), "{log}");
+    assert!(log.contains("requests were rejected"), "{log}");
     assert!(!log.contains("wk_Rj5u"), "{log}");
 
     daemon.terminate().await;
     daemon.restart().await;
-    assert_eq!(refused(&daemon).len(), 2, "a restart forgets nothing of the hour");
+    assert_eq!(rejected(&daemon).len(), 2, "a restart keeps the hour before it");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sandbox_at_a_url_is_called_one_everywhere() {
+async fn a_sandbox_at_a_url_is_shown_as_one_everywhere() {
     let klaviyo = crate::support::Klaviyo::start().await;
     let daemon = Daemon::start(&klaviyo, "").await;
-    eventually("the metric says so", || async {
+    eventually("the metric shows it", || async {
         (daemon.counted("klaviyo_relay_sandbox").await == 1).then_some(())
     })
     .await;
@@ -93,7 +93,7 @@ async fn a_sandbox_at_a_url_is_called_one_everywhere() {
     assert_eq!(status["sandbox"], true);
     let page = daemon.page("/").await;
     assert!(page.contains("Nothing reaches Klaviyo."), "{page}");
-    eventually("`status` says so", || async {
+    eventually("`status` shows it", || async {
         let shown = String::from_utf8(daemon.command(&["status"]).stdout).unwrap();
         shown.contains("NOTHING REACHES KLAVIYO").then_some(())
     })
