@@ -30,9 +30,9 @@
 //! | `ingest` | Segment's HTTP API in: authenticate, check, normalise, hand to the outbox, answer | model, config, outbox, segment, clock, listener, metrics, telemetry, json |
 //! | `delivery` | one HTTP request out, one outcome back; the only user of reqwest | klaviyo, model, json |
 //! | `scheduler` | the loop that joins outbox, mapper, delivery and outbox again | outbox, mapper, delivery, klaviyo, segment, model, config, clock, metrics, telemetry |
-//! | `scheduler::policy` | pure decisions: how fast, singly or in a job, when to retry, whom a failure is blamed on, what to pause | model, config |
+//! | `scheduler::policy` | pure decisions: how fast, singly or in a job, when to retry, what a failure is attributed to, what to pause | model, config |
 //! | `sandbox` | a Klaviyo in the program: checks requests as the real one does, and stores what it got | model, clock, listener, json |
-//! | `operator` | what an operator asks for, the same from the commands and from the admin port | outbox, ingest, scheduler, mapper, klaviyo, segment, model, config, clock, escape, json |
+//! | `operator` | the operations of an operator, the same from the commands and from the admin port | outbox, ingest, scheduler, mapper, klaviyo, segment, model, config, clock, escape, json |
 //! | `admin` | health, metrics and the API of the operator, on a port of their own, and its access control | operator, outbox, sandbox, metrics, model, config, clock, listener, json, telemetry |
 //! | `console` | the web pages of the operator's port | admin, operator, sandbox, metrics, model, config, listener, json |
 //! | `telemetry` | sets up what is logged and traced, and how | config, escape |

@@ -46,7 +46,7 @@ impl Refusal {
     pub(super) const OTHER_HOST: Self = Self::of(
         StatusCode::MISDIRECTED_REQUEST,
         "other_host",
-        "the `Host` is no name of this machine; ask by 127.0.0.1 or localhost, or set [admin] token",
+        "the `Host` is no name of this machine; use 127.0.0.1 or localhost, or set [admin] token",
     );
     pub(crate) const OTHER_SITE: Self = Self::of(
         StatusCode::FORBIDDEN,
@@ -78,7 +78,7 @@ impl Refusal {
     pub(super) const INTERNAL: Self = Self::of(
         StatusCode::INTERNAL_SERVER_ERROR,
         "internal_error",
-        "the relay failed on this request, which is a mistake in it; its log may tell more",
+        "the relay failed on this request, which is a mistake in it; its log may have more",
     );
     pub(crate) const NO_SUCH_EVENT: Self = Self::of(
         StatusCode::NOT_FOUND,

@@ -9,13 +9,13 @@ pub(super) async fn dissolve(outbox: &Control, garbage: &GarbageIds) {
         Ok(0) => {}
         Ok(events) => tracing::info!(
             events,
-            "what waited in the queues of `mapping.garbage_ids` waits for its own people alone"
+            "events were removed from the queues of `mapping.garbage_ids`: they wait for their own people only"
         ),
         Err(error) => {
             let error = format!("{:#}", anyhow::Error::from(error));
             tracing::warn!(
                 error,
-                "what waits in the queues of `mapping.garbage_ids` stays there until the next reload"
+                "events stay in the queues of `mapping.garbage_ids` until the next reload"
             );
         }
     }

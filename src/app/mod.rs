@@ -322,7 +322,7 @@ impl LocalSandbox {
         // Ends the requests that a fault delays.
         self.state.stop();
         if let Err(error) = self.serving.await {
-            tracing::warn!(%error, "the sandbox ended badly");
+            tracing::warn!(%error, "the sandbox ended with an error");
         }
     }
 }
@@ -397,7 +397,7 @@ async fn run_scheduler(
     let sender = settings.borrow().sender.clone();
     // A file that an earlier run rejected does not matter any more.
     if let Err(error) = outbox.report_config(None).await {
-        tracing::warn!(%error, "failed to write down that the configuration was taken");
+        tracing::warn!(%error, "failed to store that the configuration was taken");
     }
     if settings.borrow().sent_to != destination::SANDBOX {
         let name = KeyOwner::of(&sender, &outbox, &clock).await.name();
@@ -407,7 +407,7 @@ async fn run_scheduler(
             sent_to: name.clone(),
         };
         if let Err(error) = outbox.report_destination(&destination).await {
-            tracing::warn!(%error, "failed to write down where requests go");
+            tracing::warn!(%error, "failed to store the destination of the requests");
         }
         settings.send_modify(|settings| Arc::make_mut(settings).sent_to = name);
     }

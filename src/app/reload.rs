@@ -80,7 +80,7 @@ impl App {
         self.metrics.config_applied(taken, now);
         let report = self.outbox.report_config((!taken).then_some(now));
         if let Err(error) = report.await {
-            tracing::warn!(%error, "failed to write down whether the configuration was taken; `status` does not show it");
+            tracing::warn!(%error, "failed to store whether the configuration was taken; `status` does not show it");
         }
     }
 

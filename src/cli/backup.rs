@@ -81,7 +81,7 @@ pub(super) async fn backup(options: &Backup, config: Config) -> anyhow::Result<E
         ))?;
     }
     if !audit.holds() {
-        bail!("the copy is not as it must be, and so the outbox is not; look with: klaviyo-relay audit --deep");
+        bail!("the copy fails the audit, and so does the outbox; see: klaviyo-relay audit --deep");
     }
     Ok(ExitStatus::Done)
 }
@@ -96,7 +96,7 @@ pub(super) async fn restore(options: &Restore, config: Config) -> anyhow::Result
     let audit = Reader::audit_file(&options.file).await?;
     if audit.is_some_and(|audit| !audit.holds()) {
         bail!(
-            "{} is not as a backup must be: its counts or its pages are wrong; take another",
+            "{} fails the audit: its counts or its pages are wrong; use another backup",
             options.file.display()
         );
     }

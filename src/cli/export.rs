@@ -25,7 +25,7 @@ use crate::outbox::Reader;
 /// Write events as NDJSON, each with its call as received, so that `import` can read them
 ///
 /// Filters combine: an event must meet all that are given; without one all are exported. Events whose call is gone
-/// (erased, or kept long enough) are left out, and write keys in calls are masked. Holds personal data, whole: the file
+/// (erased, or deleted by retention) are left out, and write keys in calls are masked. Holds personal data, whole: the file
 /// is readable by its owner alone. Line breaks inside a call become spaces. Imported again, an event keeps its message
 /// id and its times, and is sent again, whatever its status was.
 ///

@@ -89,7 +89,7 @@ fn return_freed_memory() {
 /// From now on no core dump contains keys and calls, and no other process of this user can read memory or environment.
 fn keep_memory_private() {
     if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
-        tracing::warn!(%error, "the process could not be kept from leaving core dumps");
+        tracing::warn!(%error, "failed to turn off core dumps");
     }
 }
 

@@ -164,10 +164,10 @@ mod tests {
         let (time, leapt) = (TrustedTime::default(), FixedClock(NOON.plus(YEARS), HOUR));
         assert_eq!(time.now(&leapt), None);
         time.begin(None, &FixedClock(NOON, Duration::ZERO));
-        let asked = time.clone();
-        assert_eq!(asked.now(&leapt), Some(NOON.plus(HOUR)));
+        let reader = time.clone();
+        assert_eq!(reader.now(&leapt), Some(NOON.plus(HOUR)));
         let right = FixedClock(NOON.plus(2 * HOUR), 2 * HOUR);
-        assert_eq!(asked.now(&right), Some(NOON.plus(2 * HOUR)));
+        assert_eq!(reader.now(&right), Some(NOON.plus(2 * HOUR)));
         assert_eq!(time.update(&right), NOON.plus(2 * HOUR));
     }
 }

@@ -120,7 +120,7 @@ impl DeliveryConfig {
         self.after_dead_for.get(name).copied().unwrap_or(self.after_dead)
     }
 
-    /// What shows only when several keys are seen together.
+    /// Checks keys that depend on each other.
     fn check(self, section: &Section<'_>) -> Self {
         if self.first_retry > self.longest_retry {
             let [first, longest] = [self.first_retry, self.longest_retry].map(duration_text);

@@ -79,7 +79,7 @@ settings! {
         /// it.
         path_prefix: Option<String> = None, path_prefix().optional().examples(&["\"/segment\""]);
 
-        /// What browser and mobile SDKs are told to send to, with the path if there is one and without /v1. By default
+        /// The address that browser and mobile SDKs get to send to, with the path if there is one and without /v1. By default
         /// the host they fetched their settings from (as Host names it, or `X-Forwarded-Host` and `X-Forwarded-Proto`
         /// of one of `trusted_proxies`), and `path_prefix`. Set it when others can reach the port.
         public_url: Option<PublicUrl> = None, public_url().optional().examples(&["\"https://relay.example\""]);
@@ -111,7 +111,7 @@ settings! {
         /// channel each call names, and as "client" beside `allowed_origins`.
         side: Option<Side> = None, one_of(&SIDES);
 
-        /// What its calls may ask for besides: `"delete"` people, and on the client's side `"list"` (a call's own
+        /// What its calls may also request: `"delete"` people, and on the client's side `"list"` (a call's own
         /// `listId`), `"confirm_optin"` (its own `confirmOptin`) and `"consent_at"` (its time as that of a consent),
         /// which calls of the server's side may always. `"delete"` is not for a key that stands in web pages. Sources
         /// with a `shared_secret` may delete.
@@ -249,8 +249,8 @@ impl SourceConfig {
         self
     }
 
-    /// What holds for its calls: who lists websites is a website, whatever its calls say; who signs its calls may
-    /// delete.
+    /// The rules for its calls. A source with `allowed_origins` is a website, whatever library its calls name. A source
+    /// that signs its calls may delete.
     pub fn rules(&self) -> SourceRules {
         let is_website = !self.allowed_origins.is_empty();
         let signs = self.shared_secret.is_some();

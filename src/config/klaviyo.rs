@@ -26,7 +26,7 @@ settings! {
         /// "sandbox": a Klaviyo inside the program, which checks requests as the real one does and keeps what it got;
         /// nothing reaches Klaviyo. Or a URL: `https://a.klaviyo.com` is the real one. Plain http is taken for this
         /// machine alone, since the private key would travel unencrypted.
-        // A file that forgets it must not look delivered: the sandbox has to be asked for.
+        // A file that forgets it must not look delivered: the sandbox has to be configured.
         endpoint: Endpoint = Endpoint::Sandbox, text(ENDPOINT, endpoint, Endpoint::text).required().restart();
 
         /// Klaviyo's private API key, with write access to Events, Profiles, Lists and Subscriptions, and read access

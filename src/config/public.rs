@@ -7,7 +7,7 @@ use super::setting::{Setting, text};
 use super::suggest::quoted;
 use super::url::Url;
 
-/// The address that clients are told to send to, in place of the one they asked.
+/// The address that clients get to send to, in place of the host of their request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicUrl {
     /// `https`, not `http`.
@@ -26,11 +26,11 @@ pub(super) fn public_url() -> Setting<PublicUrl> {
     let read = |text: &str| {
         if text.contains('@') {
             // It can be a password, so that the text is not shown.
-            return Err("holds a user name or password, which clients would be told".to_owned());
+            return Err("holds a user name or password, which clients would receive".to_owned());
         }
         let url = read_url(text).ok_or_else(|| format!("is {}, not such a URL", quoted(text)))?;
         if url.address.ends_with("/v1") {
-            return Err("ends in /v1, which clients are told besides".to_owned());
+            return Err("ends in /v1, which clients add themselves".to_owned());
         }
         Ok(url)
     };
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_public_url_is_kept_as_clients_are_told_it() {
+    fn a_public_url_is_kept_as_clients_receive_it() {
         for (text, https, address) in [
             ("https://relay.example", true, "relay.example"),
             ("https://Relay.Example:443/", true, "relay.example"),

@@ -30,7 +30,7 @@ pub enum AnalyticsJsError {
     Read {
         /// Which file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// What it leads to would be served to everybody.

@@ -22,12 +22,12 @@ type Read<T> = dyn Fn(&Entry<'_>, &str) -> Option<T>;
 /// Writes a value as a file would have it; `None`: a file would leave the key out.
 type Literal<T> = dyn Fn(&T) -> Option<String>;
 
-/// What an operator has to know of a key.
+/// The documentation of a key.
 #[derive(Debug, Clone)]
 pub(super) struct KeyInfo {
-    /// What is allowed, as an error says it.
+    /// What is allowed, for an error.
     pub allowed: String,
-    /// The same, as documentation says it.
+    /// The same, for the documentation.
     pub form: String,
     /// What the shipped file has, commented out, where there is no default: a value, or lines of a section.
     pub examples: &'static [&'static str],

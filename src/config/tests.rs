@@ -14,7 +14,7 @@ fn config(text: &str) -> Config {
     Config::parse(text, Path::new("config.toml"), &environment).unwrap()
 }
 
-/// What changes when this is put in the place of that.
+/// The changes when `what` replaces `place`.
 fn changes_by(place: &str, what: &str) -> Changes {
     assert!(PLAIN.contains(place), "{place}");
     let new = config(&PLAIN.replace(place, what));
@@ -115,13 +115,13 @@ fn a_private_key_is_changed_without_restart_only_for_the_same_endpoint() {
 #[test]
 fn what_needs_a_restart_stays_and_the_rest_is_applied() {
     let (old, new) = (Config::default(), config(EVERY_SETTING));
-    let asked = changes(&old, &new);
+    let requested = changes(&old, &new);
     let (now, _) = new.clone().reloaded_from(&old);
     let done = changes(&old, &now);
-    assert_eq!(done.applied, asked.applied);
+    assert_eq!(done.applied, requested.applied);
     assert_eq!(done.needs_restart, [""; 0]);
     // Read again, it is still to come.
     let left = changes(&now, &new);
-    assert_eq!(left.needs_restart, asked.needs_restart);
+    assert_eq!(left.needs_restart, requested.needs_restart);
     assert_eq!(left.applied, [""; 0]);
 }

@@ -60,9 +60,9 @@ const FILES: [File; 3] = [
 ];
 
 pub(super) async fn serve(Path(name): Path<String>) -> Response {
-    let asked = format!("/assets/{name}");
+    let requested = format!("/assets/{name}");
     let known = [(&*STYLE, 0), (&*SCRIPT, 1), (&*ICON, 2)];
-    let Some((_, at)) = known.into_iter().find(|(path, _)| **path == asked) else {
+    let Some((_, at)) = known.into_iter().find(|(path, _)| **path == requested) else {
         return StatusCode::NOT_FOUND.into_response();
     };
     let file = &FILES[at];

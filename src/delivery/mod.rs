@@ -128,7 +128,7 @@ impl Sender {
         timeout: Duration,
         now: Timestamp,
     ) -> (Outcome, Vec<u8>) {
-        match self.ask(route, body, timeout, Purpose::Work).await {
+        match self.send_request(route, body, timeout, Purpose::Work).await {
             Ok(response) => self.answered(response, route, now).await,
             Err(error) => (lost(&error), Vec::new()),
         }
@@ -177,11 +177,11 @@ impl Sender {
     }
 
     async fn exchange(&self, route: &Route) -> Result<Answer, reqwest::Error> {
-        let response = self.ask(route, None, self.timeout, Purpose::Probe).await?;
+        let response = self.send_request(route, None, self.timeout, Purpose::Probe).await?;
         Ok(self.read(response).await)
     }
 
-    async fn ask(
+    async fn send_request(
         &self,
         route: &Route,
         body: Option<String>,

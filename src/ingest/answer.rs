@@ -38,7 +38,7 @@ pub enum Rejection {
     NoSuchProject,
     /// The source requires a signature.
     #[error(
-        "the request carries no `X-Signature`, which this source asks for; set the shared secret of the webhook at \
+        "the request carries no `X-Signature`, which this source requires; set the shared secret of the webhook at \
          Segment to the source's `shared_secret`, or leave that out of the relay's config.toml"
     )]
     SignatureMissing,

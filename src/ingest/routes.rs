@@ -401,7 +401,7 @@ async fn settings(
         ingest.count_rejection(&rejection, sender);
         return rejection.into_response();
     }
-    tracing::debug!(source = source.name, "settings asked for");
+    tracing::debug!(source = source.name, "settings requested");
     let behind_proxy = peer.is_some_and(|Extension(peer)| peer.is_trusted());
     let host = Host::of(&ingest.inner.config, &headers, behind_proxy, &uri);
     let document = settings::document(source.write_key.expose_secret(), host.as_ref());

@@ -96,8 +96,8 @@ impl Server {
         stream.set_write_timeout(Some(times.write));
         let stream = Lingering::new(Box::pin(stream), Arc::clone(&traffic));
         let mut changes = traffic.subscribe();
-        let (peer, asked) = (Peer::new(from, self.options.trusted.clone()), Arc::clone(&slot));
-        let service = service_fn(move |request| respond(request, &routes, &peer, &asked, &traffic));
+        let (peer, own_slot) = (Peer::new(from, self.options.trusted.clone()), Arc::clone(&slot));
+        let service = service_fn(move |request| respond(request, &routes, &peer, &own_slot, &traffic));
         let connection = self.http.serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection);
         let mut is_closing = false;
@@ -188,7 +188,7 @@ fn respond(
     traffic: &Arc<Traffic>,
 ) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
     let is_http_2 = request.version() == Version::HTTP_2;
-    let asking = (slot.request_started(), traffic.begin(is_http_2));
+    let in_progress = (slot.request_started(), traffic.begin(is_http_2));
     let routes = has_one_host(&request).then(|| routes.clone());
     request.extensions_mut().insert(peer.clone());
     async move {
@@ -196,7 +196,7 @@ fn respond(
             Some(routes) => routes.oneshot(request.map(Body::new)).await?,
             None => one_host_required(),
         };
-        Ok(response.map(|body| with_guard(body, asking)))
+        Ok(response.map(|body| with_guard(body, in_progress)))
     }
 }
 

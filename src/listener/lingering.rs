@@ -55,7 +55,7 @@ impl<S> Lingering<S> {
     /// Before the first request the protocol is not known.
     fn may_linger(&self) -> bool {
         let state = self.traffic.state();
-        state.asked == 0 || state.is_http_2
+        state.requests == 0 || state.is_http_2
     }
 
     fn is_over(&mut self, context: &mut Context<'_>) -> bool {
@@ -72,13 +72,13 @@ impl<S> Lingering<S> {
         }
         self.traffic.wake_at_end(context.waker());
         let state = self.traffic.state();
-        let (rounds, asked) = self.quiet;
+        let (rounds, requests) = self.quiet;
         if state.in_progress > 0 || self.is_writing {
-            self.quiet = (0, state.asked);
+            self.quiet = (0, state.requests);
             return Poll::Pending;
         }
-        if asked != state.asked {
-            self.quiet = (0, state.asked);
+        if requests != state.requests {
+            self.quiet = (0, state.requests);
         } else if rounds == ROUNDS {
             return Poll::Ready(());
         } else {

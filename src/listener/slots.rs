@@ -136,10 +136,7 @@ impl Slots {
             return AdmitResult::ShareUsedUp;
         }
         if table.connections.len() >= self.max {
-            table.warn(
-                now,
-                "every place for connections is taken; those that ask for nothing are closed",
-            );
+            table.warn(now, "every place for connections is taken; idle ones are closed");
             if evict {
                 table.evict(now);
             }
@@ -378,7 +375,7 @@ mod tests {
     fn the_evicted_one_has_a_late_head_or_else_is_idle_or_else_is_new() {
         let port = Port::with(4);
         let [busy, late, idle] = [1; 3].map(|_| port.admitted("10.0.0.1"));
-        let asking = busy.request_started();
+        let in_progress = busy.request_started();
         drop(idle.request_started());
         port.seconds_later(2);
         let new = port.admitted("10.0.0.1");
@@ -393,7 +390,7 @@ mod tests {
         assert_eq!(left[3], left[2], "a request in progress stays");
         assert!(late.cut.is_cancelled() && idle.close.is_cancelled());
         assert!(!idle.cut.is_cancelled(), "it ends in good order");
-        drop(asking);
+        drop(in_progress);
         port.fill_up();
         assert!(busy.close.is_cancelled(), "once nothing is in progress");
     }

@@ -31,7 +31,7 @@ pub(super) enum Phase {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct State {
     /// Requests so far.
-    pub(super) asked: u64,
+    pub(super) requests: u64,
     /// Of them, those that are not answered yet.
     pub(super) in_progress: usize,
     /// Whether the last request was HTTP/2.
@@ -42,7 +42,7 @@ pub(super) struct State {
 impl State {
     pub(super) const fn phase(self) -> Phase {
         match self {
-            Self { asked: 0, .. } => Phase::First,
+            Self { requests: 0, .. } => Phase::First,
             Self { in_progress: 1.., .. } => Phase::Busy,
             Self { has_head_begun, .. } if has_head_begun => Phase::Head,
             Self { .. } => Phase::Idle,
@@ -70,7 +70,7 @@ impl Traffic {
     /// A request begins: its head is complete.
     pub(super) fn begin(self: &Arc<Self>, is_http_2: bool) -> InProgress {
         self.state.send_modify(|state| {
-            state.asked += 1;
+            state.requests += 1;
             state.in_progress += 1;
             state.is_http_2 = is_http_2;
             state.has_head_begun = false;

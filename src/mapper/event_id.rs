@@ -128,7 +128,7 @@ mod tests {
     use crate::segment::Call;
 
     #[test]
-    fn lines_of_one_product_are_told_apart() {
+    fn lines_of_one_product_are_distinguished() {
         let ids = ["a", "a", "b", "a", "a_2"].map(str::to_owned);
         let mut lines = LineIds::new(ids.clone());
         let names: Vec<String> = ids.iter().map(|id| lines.next_id(id)).collect();

@@ -24,7 +24,7 @@ fn check_profile(profile: &ProfileImport, bytes: usize) -> Checked {
     ensure(bytes <= klaviyo::MAX_PROFILE_BYTES, || Refusal::ProfileTooLarge(bytes))
 }
 
-/// What can be counted comes before what has to be written out to be measured.
+/// First the checks that only count, then those that serialize the request to measure it.
 fn check_event(event: &CreateEvent, bytes: usize, now: Timestamp) -> Checked {
     let chars = event.metric.chars().count();
     ensure(chars <= klaviyo::MAX_METRIC_CHARS, || Refusal::MetricTooLong(chars))?;

@@ -1,4 +1,4 @@
-//! The lists of a person: the subscription that an identify call asks for, and the lists that follow an audience of
+//! The lists of a person: the subscription that an identify call requests, and the lists that follow an audience of
 //! Segment Personas.
 //!
 //! Consent is the careful part. A list that cannot be read subscribes nobody. With an unreadable `confirmOptin` the

@@ -74,7 +74,7 @@ pub struct Planned {
     pub body: Option<String>,
     /// Why Klaviyo would never take it: it must not be sent. The event's other requests go.
     pub refused: Option<Refusal>,
-    /// What the sender may want to know, though the request goes.
+    /// Warnings about a request that is sent all the same.
     pub warnings: Vec<Warning>,
     /// Where each of its fields comes from; empty unless [`Input::explain`] asks for it.
     pub rules: Vec<Rule>,

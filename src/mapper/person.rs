@@ -204,7 +204,7 @@ fn email(input: &Input<'_>, settings: &MappingConfig) -> Option<ProfileIdentifie
     Some(ProfileIdentifier::new(value, place, note))
 }
 
-/// The phone in E.164. What the call waited for is the number as it was sent.
+/// The phone in E.164. The queue of the call is that of the number as it was sent.
 fn phone(input: &Input<'_>, settings: &MappingConfig) -> Option<ProfileIdentifier> {
     let Contact { value, place } = input.call.phone_contact(&settings.garbage_ids)?;
     let number = e164(&value)?;

@@ -16,7 +16,7 @@ reasons! {
         #[error("{0} calls are not sent to Klaviyo: identify and track calls are")]
         NotMapped(EventType) = "type_not_mapped";
         /// `delete_profiles` is off.
-        #[error("`delete_profiles` is off: Klaviyo was not asked to delete the person")]
+        #[error("`delete_profiles` is off: the person is not deleted at Klaviyo")]
         NotDeleted = "delete_profiles_off";
         /// `enforce_email` is on and there is no e-mail.
         #[error(

@@ -129,7 +129,7 @@ impl Origin {
         Self { from, note }
     }
 
-    /// What this place of the call gave, as it was sent.
+    /// The value at this place of the call, as it was sent.
     pub(super) const fn sent(from: Pointer) -> Self {
         Self::new(from, Note::AsSent)
     }

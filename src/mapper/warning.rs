@@ -1,5 +1,5 @@
-//! What the sender may want to know about a request that goes: a code, and a sentence. The sentences name places and
-//! limits, never what a place held.
+//! Warnings about a request that is sent: a code, and a sentence. The sentences name places and limits, never the value
+//! at a place.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::model::reasons;
 use crate::segment::Pointer;
 
 reasons! {
-    /// What the sender may want to know, though the request goes.
+    /// Warnings about a request that is sent all the same.
     Warning {
         /// `traits` is no object.
         #[error("`traits` is no object: nothing of it is sent")]

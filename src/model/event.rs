@@ -95,7 +95,7 @@ pub struct NewEvent {
     /// The batch's fields around it, as one JSON object: `context`, `integrations`, `sentAt`. All calls of a batch
     /// share it.
     pub envelope: Option<Arc<str>>,
-    /// The span that stores it (W3C `traceparent`), where its request is traced: what becomes of it goes on with that trace.
+    /// The span that stores it (W3C `traceparent`), where its request is traced: its later spans belong to that trace.
     pub traceparent: Option<Arc<str>>,
     /// Why it can never be delivered, in Segment's codes: it is stored as dead, so that the operator sees it.
     pub refused: Option<Reason>,

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_has_what_its_batch_said_where_the_call_says_nothing() {
+    fn a_copy_has_the_values_of_its_batch_where_the_call_has_none() {
         let around = r#"{"context":{"ip":"1","app":"a"},"integrations":{"Klaviyo":false},"sentAt":"x"}"#;
         let payload = r#"{"type":"track","timestamp":1795534400,"context":{"ip":"2"},"integrations":true}"#;
         let expected =

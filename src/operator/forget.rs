@@ -29,7 +29,7 @@ pub struct ErasureReport {
 #[derive(Debug, thiserror::Error)]
 pub enum ForgetError {
     /// The search word matches more than one person.
-    #[error("{word:?} may be several people; say which one: {first} or {other}")]
+    #[error("{word:?} may be several people; name one of them: {first} or {other}")]
     Several {
         /// The search word.
         word: String,

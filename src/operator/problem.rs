@@ -98,7 +98,7 @@ impl Problem {
             (PauseKind::Refused, Some(_)) => ("paused_refused", "Klaviyo refuses every request there"),
             (PauseKind::Unreachable, None) => ("paused_unreachable", "Klaviyo cannot be reached"),
             (PauseKind::Unreachable, Some(_)) => ("paused_unreachable", "it fails, and the others go on"),
-            (PauseKind::RateLimited, _) => ("paused_rate_limited", "Klaviyo asked for a long pause"),
+            (PauseKind::RateLimited, _) => ("paused_rate_limited", "Klaviyo rate limits it for long"),
         };
         let what = match pause.family {
             None => "delivery".to_owned(),
@@ -180,7 +180,8 @@ impl Problem {
             "the machine's clock is {} ahead of the time that passed: it leapt, or no daemon ran for so long",
             span(ahead)
         );
-        let advice = "nothing is removed or given up for its age until it has stood by it; set it, if it is wrong";
+        let advice =
+            "no event is deleted or dead because of its age until the clock is confirmed; set it, if it is wrong";
         Self::new("clock_leapt", Severity::Warn, message, advice)
     }
 

@@ -44,9 +44,9 @@ pub(super) struct StatusJson<'a> {
     shared_identifiers: &'a [SharedIdentifier],
     /// Bulk imports on which Klaviyo works: their events wait for them.
     import_jobs: &'a [ImportJobReport],
-    /// What keeps the outbox's WAL from being folded into its file. Nothing is lost, but the WAL grows.
+    /// What prevents the outbox's WAL from being checkpointed into its file. Nothing is lost, but the WAL grows.
     log: Option<WalJson>,
-    /// What speaks against the machine's clock. Nothing is removed or given up for its age meanwhile.
+    /// Signs that the machine's clock is wrong. Meanwhile no event is deleted or dead because of its age.
     #[schemars(length(max = 1))]
     clock: Vec<ClockJson>,
     /// Events that came, by source, imported ones too.

@@ -100,21 +100,21 @@ pub(super) type Reply<C> = oneshot::Receiver<Result<<C as Request>::Reply, Write
 
 /// A command, the client that waits for its reply, and the reply once it is known.
 #[derive(Debug)]
-struct Asked<C: Request> {
+struct Pending<C: Request> {
     command: C,
     client: oneshot::Sender<Result<C::Reply, WriteError>>,
     reply: Option<C::Reply>,
 }
 
-impl<C: Request> Asked<C> {
+impl<C: Request> Pending<C> {
     fn new(command: C) -> (Self, Reply<C>) {
         let (client, reply) = oneshot::channel();
-        let asked = Self {
+        let pending = Self {
             command,
             client,
             reply: None,
         };
-        (asked, reply)
+        (pending, reply)
     }
 
     fn answer(self, result: Result<(), WriteError>) {
@@ -125,21 +125,21 @@ impl<C: Request> Asked<C> {
 }
 
 #[derive(Debug)]
-struct Single<C: Request>(Asked<C>);
+struct Single<C: Request>(Pending<C>);
 
 #[derive(Debug)]
-struct Grouped<C: Request>(Asked<C>);
+struct Grouped<C: Request>(Pending<C>);
 
 /// Wraps a command as an order, with the receiver of its reply.
 pub(super) fn single<C: Command>(command: C) -> (Box<dyn Order>, Reply<C>) {
-    let (asked, reply) = Asked::new(command);
-    (Box::new(Single(asked)), reply)
+    let (pending, reply) = Pending::new(command);
+    (Box::new(Single(pending)), reply)
 }
 
 /// Wraps a command that is written together with others as an order, with the receiver of its reply.
 pub(super) fn grouped<C: GroupCommand>(command: C) -> (Box<dyn Order>, Reply<C>) {
-    let (asked, reply) = Asked::new(command);
-    (Box::new(Grouped(asked)), reply)
+    let (pending, reply) = Pending::new(command);
+    (Box::new(Grouped(pending)), reply)
 }
 
 impl<C: Command> Order for Single<C> {

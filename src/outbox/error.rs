@@ -22,7 +22,7 @@ pub enum OpenError {
     /// The file has several names (hard links). SQLite would use one WAL per name; writing through two of them corrupts
     /// the file.
     #[error(
-        "{0} has {links} names (hard links), and each would have a log of its own; remove the others, which \
+        "{0} has {links} names (hard links), and each would have a WAL of its own; remove the others, which \
          `find -samefile {0}` lists", path.display()
     )]
     ManyNames {
@@ -137,7 +137,7 @@ pub enum OpenError {
     #[error("failed to bring the outbox's schema up to date; the file is unchanged")]
     Migrate(#[source] MigrateError),
     /// The recovery of what an earlier daemon left unfinished failed.
-    #[error("failed to take up what an earlier run left unfinished")]
+    #[error("failed to recover the unfinished work of an earlier run")]
     Recover(#[source] sqlx::Error),
 }
 

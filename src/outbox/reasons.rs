@@ -37,7 +37,7 @@ pub const CODES: &[ReasonCode] = &[
         "Another event delivered its `$event_id` for the same person.",
     ),
     code("interrupted", "The daemon ended while the request was in flight."),
-    code("not_recorded", "The answer came and could not be written down."),
+    code("not_recorded", "The answer came and could not be recorded."),
 ];
 
 const fn code(code: &'static str, about: &'static str) -> ReasonCode {

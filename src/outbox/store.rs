@@ -32,13 +32,13 @@ pub(super) struct Store {
 
 impl Store {
     /// Sends a command to the writer, and waits until it is on disk.
-    pub(super) async fn ask<C: Command>(&self, command: C) -> Result<C::Reply, WriteError> {
+    pub(super) async fn execute<C: Command>(&self, command: C) -> Result<C::Reply, WriteError> {
         let (order, reply) = command::single(command);
         self.send::<C>(order, reply).await
     }
 
-    /// As [`Store::ask`], for a command that is written together with others of its kind.
-    pub(super) async fn ask_grouped<C: GroupCommand>(&self, command: C) -> Result<C::Reply, WriteError> {
+    /// As [`Store::execute`], for a command that is written together with others of its kind.
+    pub(super) async fn execute_grouped<C: GroupCommand>(&self, command: C) -> Result<C::Reply, WriteError> {
         let (order, reply) = command::grouped(command);
         self.send::<C>(order, reply).await
     }
@@ -50,7 +50,7 @@ impl Store {
 
     /// Stores a value under a key, also for later starts.
     pub(super) async fn kv_set(&self, key: String, value: String) -> Result<(), WriteError> {
-        self.ask(kv::Set { key, value }).await
+        self.execute(kv::Set { key, value }).await
     }
 
     /// The value that [`Store::kv_set`] stored under a key.

@@ -130,7 +130,7 @@ impl Writer {
             return;
         }
         if let Err(error) = vacuum::truncate_wal(&mut connection).await {
-            tracing::warn!(%error, "failed to fold the log into the outbox's file");
+            tracing::warn!(%error, "failed to checkpoint the WAL into the outbox's file");
         }
         // Not closed: the process ends.
         std::mem::forget(connection);
@@ -142,7 +142,7 @@ impl Writer {
         };
         let begun = Checkpoints::take_over(connection).await;
         if let Err(error) = begun.and(Checkpoints::begin(connection).await) {
-            tracing::warn!(%error, "failed to take the checkpoints over from SQLite");
+            tracing::warn!(%error, "failed to turn off SQLite's automatic checkpoints");
             self.connection = None;
         }
     }
@@ -198,7 +198,7 @@ impl Writer {
                     self.beat(Heartbeats::write_succeeded);
                     if self.full && orders.iter().any(|order| order.effects().wakes) {
                         self.full = false;
-                        tracing::info!("the outbox's disk takes events again");
+                        tracing::info!("the outbox's disk accepts events again");
                     }
                     return Ok(());
                 }
@@ -285,7 +285,7 @@ impl Writer {
             what,
             expected,
             changed,
-            "a statement changed another number of rows than it must"
+            "a statement changed an unexpected number of rows"
         );
         if let Some(instruments) = &self.instruments {
             instruments.metrics.unexpected_rows();
@@ -319,7 +319,7 @@ impl Writer {
             if let Some(connection) = &mut self.connection
                 && let Err(error) = vacuum::truncate_wal(connection).await
             {
-                tracing::warn!(%error, "failed to fold the log into the outbox's file");
+                tracing::warn!(%error, "failed to checkpoint the WAL into the outbox's file");
             }
         } else {
             tracing::info!("the outbox's file is back; events are accepted");

@@ -182,7 +182,7 @@ impl Context {
         }
         let (outbox, lead) = (&self.scheduler.outbox, self.lead());
         let transitions_of = || transitions.iter().cloned().map(|transition| transition.due_later(lead));
-        self.write_until_done("what came of attempts", || outbox.settle(transitions_of().collect()))
+        self.write_until_done("the outcomes of attempts", || outbox.settle(transitions_of().collect()))
             .await?;
         counters::settled(&self.scheduler.instruments.metrics, transitions);
         if transitions.iter().any(is_progress) {

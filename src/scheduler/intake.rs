@@ -116,7 +116,7 @@ async fn bring_forward(context: &Context) -> Result<(), WriteGaveUp> {
         return Ok(());
     }
     tracing::warn!(
-        "events are due later than anything waits; the clock was ahead when they came, and they are due now"
+        "some events are due later than the longest wait: the clock was ahead when they were stored; they are due now"
     );
     let bring = || outbox.bring_forward(beyond, now);
     while context.write_until_done("due times", bring).await? {}
@@ -142,7 +142,7 @@ pub(super) async fn requeue(context: &Context, ids: &[EventId]) {
     if context.settle(&transitions).await.is_err() {
         tracing::error!(
             events = ids.len(),
-            "failed to give events back; the next start takes them up"
+            "failed to requeue events; the next start claims them again"
         );
     }
 }

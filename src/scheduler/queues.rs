@@ -27,7 +27,7 @@ pub(super) struct Queue {
     /// How many of them may be sent in a bulk job.
     bulkable: usize,
     /// Flips with each request, so that the two kinds of choice alternate.
-    turn: bool,
+    alternate: bool,
 }
 
 /// Events of one person that were claimed together. The first ones are queued or in flight, the others wait here.
@@ -286,11 +286,11 @@ impl Queue {
 
     /// Removes the next event to be sent singly. Those that have failed before alternate with the others.
     pub(super) fn take(&mut self, vacancy: Vacancy) -> Option<ActiveEvent> {
-        self.turn = !self.turn;
+        self.alternate = !self.alternate;
         let taken = match vacancy {
             Vacancy::None => None,
             Vacancy::Fresh => self.fresh.pop_front(),
-            Vacancy::Any if self.turn => self.failed.pop_front().or_else(|| self.fresh.pop_front()),
+            Vacancy::Any if self.alternate => self.failed.pop_front().or_else(|| self.fresh.pop_front()),
             Vacancy::Any => self.fresh.pop_front().or_else(|| self.failed.pop_front()),
         };
         self.taken(taken)
@@ -300,8 +300,8 @@ impl Queue {
     /// newest and the oldest in turn, since events that came together may fail together; otherwise the one that has
     /// failed least.
     pub(super) fn take_probe(&mut self) -> Option<ActiveEvent> {
-        self.turn = !self.turn;
-        let fresh = if self.turn {
+        self.alternate = !self.alternate;
+        let fresh = if self.alternate {
             self.fresh.pop_back()
         } else {
             self.fresh.pop_front()

@@ -56,7 +56,7 @@ pub(super) async fn damaged(context: &Context, events: usize) {
     );
     let noted = context.scheduler.outbox.note_damage(events, context.now()).await;
     if let Err(error) = noted {
-        tracing::warn!(error = %error_chain(&error), "failed to write down that the file is damaged");
+        tracing::warn!(error = %error_chain(&error), "failed to store that the file is damaged");
     }
 }
 

@@ -36,7 +36,7 @@ pub enum CallError {
 }
 
 impl Call {
-    /// Reads a stored payload. What its batch has in `context` and `integrations` counts where the call does not have
+    /// Reads a stored payload. A member of its batch's `context` and `integrations` counts where the call does not have
     /// it itself, key by key (Go and Java send `context.library` at batch level only).
     ///
     /// Half a surrogate pair reads as U+FFFD: see [`repair_surrogates`].
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn the_batch_says_what_the_item_does_not() {
+    fn the_batch_has_what_the_item_lacks() {
         let envelope = json!({"context": {"library": "outer", "ip": "1"}, "integrations": {"All": false}});
         let payload = json!({"type": "track", "context": {"library": {"name": "inner"}}});
         let envelope = Envelope::read(envelope.to_string().into()).unwrap();

@@ -1,4 +1,4 @@
-//! What a batch has for all of its calls, read once.
+//! The members of a batch that apply to all of its calls, read once.
 
 use std::sync::Arc;
 

@@ -149,6 +149,6 @@ pub fn hide_texts_of_panics() {
     panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string);
         let place = place.as_deref().unwrap_or("an unknown place");
-        tracing::error!(place, "the program broke a promise to itself; please report this");
+        tracing::error!(place, "the program panicked; please report this");
     }));
 }

@@ -40,7 +40,7 @@ class Watch {
   /** Looks at every page of a context. */
   async over(context) {
     const complain = (where, what) => this.complaints.push(`${where}: ${what}`)
-    context.on('console', (said) => said.type() === 'error' && complain(said.page()?.url(), said.text()))
+    context.on('console', (message) => message.type() === 'error' && complain(message.page()?.url(), message.text()))
     context.on('weberror', (error) => complain(error.page()?.url(), error.error()))
     context.on('dialog', (dialog) => complain(dialog.page()?.url(), `a dialog: ${dialog.message()}`))
     context.on('request', (request) => {
@@ -65,24 +65,24 @@ class Watch {
   }
 }
 
-/** Plays a scenario: `scenario({ told, watch, visitor, browser })`. */
+/** Plays a scenario: `scenario({ params, watch, visitor, browser })`. */
 async function play(scenario) {
-  const told = JSON.parse(process.argv[2])
+  const params = JSON.parse(process.argv[2])
   const overdue = () => {
     console.error('the scenario does not end')
     process.exit(1)
   }
   setTimeout(overdue, LIMIT).unref()
   const browser = await browse()
-  const watch = new Watch(told.address)
+  const watch = new Watch(params.address)
   try {
     const visitor = async (options = {}) => {
-      const context = await browser.newContext({ baseURL: told.address, timezoneId: 'Asia/Kolkata', locale: 'en-GB', ...options })
+      const context = await browser.newContext({ baseURL: params.address, timezoneId: 'Asia/Kolkata', locale: 'en-GB', ...options })
       context.setDefaultTimeout(PATIENCE)
       await watch.over(context)
       return context.newPage()
     }
-    const facts = await scenario({ told, watch, visitor, browser })
+    const facts = await scenario({ params, watch, visitor, browser })
     process.stdout.write(JSON.stringify({ facts: facts ?? null, complaints: watch.complaints }))
   } catch (error) {
     console.error(error)

@@ -3,12 +3,12 @@
 
 const { play, until, words } = require('./drive.cjs')
 
-play(async ({ told, watch, visitor }) => {
+play(async ({ params, watch, visitor }) => {
   const page = await visitor()
   await page.goto('/')
   const heading = page.locator('h1')
   await until('the page is live', async () => /live · \d\d:\d\d:\d\d/.test(await words(heading)))
-  process.kill(told.pid, 'SIGKILL')
+  process.kill(params.pid, 'SIGKILL')
   const banner = page.getByRole('alert')
   await until('the page says that its figures are old', async () =>
     (await banner.isVisible()) && /No connection to the relay since \d\d:\d\d:\d\d/.test(await words(banner))

@@ -23,7 +23,7 @@ function planted(page) {
   })
 }
 
-play(async ({ told, visitor }) => {
+play(async ({ params, visitor }) => {
   const page = await visitor()
   const found = []
   const look = async (path) => {
@@ -32,14 +32,14 @@ play(async ({ told, visitor }) => {
     const text = await page.locator('main').innerText()
     const fields = await page.locator('main input, main textarea').evaluateAll((fields) => fields.map((field) => field.value))
     const shown = [text, ...fields].join('\n')
-    if (!told.texts.some((text) => shown.includes(text))) found.push(`${path}: does not show it, but ${text.slice(0, 400)}`)
+    if (!params.texts.some((text) => shown.includes(text))) found.push(`${path}: does not show it, but ${text.slice(0, 400)}`)
   }
-  for (const path of told.paths) {
+  for (const path of params.paths) {
     await page.goto(path)
     await look(path)
   }
   // Typed in, and a mistake too.
-  for (const call of [told.call, `${told.texts[0]} ${told.call}`]) {
+  for (const call of [params.call, `${params.texts[0]} ${params.call}`]) {
     await page.goto('/try')
     await page.getByLabel('Segment call').fill(call)
     await page.getByRole('button', { name: 'Explain' }).click()

@@ -12,15 +12,15 @@ function hide(page, hidden) {
   }, hidden)
 }
 
-play(async ({ told, watch, visitor }) => {
-  const weighed = await scales(told.address)
+play(async ({ params, watch, visitor }) => {
+  const weighed = await scales(params.address)
   watch.origin = weighed.address
   const listening = (tabs) => until(`${tabs} tabs listen`, () => weighed.open('/live') === tabs)
   const page = await visitor({ baseURL: weighed.address })
   await page.goto('/')
   await listening(1)
   const before = await words(page.locator('main'))
-  await fetch(`${told.ingest}/v1/track`, {
+  await fetch(`${params.ingest}/v1/track`, {
     method: 'POST',
     headers: { authorization: `Basic ${btoa('dev:')}` },
     body: JSON.stringify({ type: 'track', userId: 'u1', event: 'Seen At Once' }),

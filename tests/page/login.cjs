@@ -5,7 +5,7 @@ const { logIn, path, play, words } = require('./drive.cjs')
 
 const WANTED = '/?from=a%20colleague'
 
-play(async ({ told, watch, visitor }) => {
+play(async ({ params, watch, visitor }) => {
   const page = await visitor()
   await page.goto(WANTED)
   const without_token = path(page)
@@ -13,7 +13,7 @@ play(async ({ told, watch, visitor }) => {
   const alert = await words(page.getByRole('alert'))
   const rejected = watch.expected(/401/)
   const cookies_after_wrong_token = await page.context().cookies()
-  await logIn(page, told.token)
+  await logIn(page, params.token)
   await page.waitForURL(WANTED)
 
   const cookies = await page.context().cookies()

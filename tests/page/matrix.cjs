@@ -27,7 +27,7 @@ function sticksOut(page) {
   })
 }
 
-play(async ({ told, visitor, watch }) => {
+play(async ({ params, visitor, watch }) => {
   // A colour is looked at when it has become what it will be.
   const page = await visitor({ reducedMotion: 'reduce' })
   await page.context().addInitScript({ path: installed.resolve('axe-core/axe.min.js') })
@@ -42,17 +42,17 @@ play(async ({ told, visitor, watch }) => {
       }
     }
   }
-  if (told.token) {
+  if (params.token) {
     await page.goto('/')
     await look('the login')
-    await logIn(page, told.token)
+    await logIn(page, params.token)
     await page.waitForURL('/')
   }
-  for (const path of told.paths) {
+  for (const path of params.paths) {
     const answer = await page.goto(path)
     if (!answer.ok()) watch.expected(new RegExp(`status of ${answer.status()}`))
-    if (answer.status() !== (told.status ?? 200)) found.push(`${path}: answers ${answer.status()}`)
+    if (answer.status() !== (params.status ?? 200)) found.push(`${path}: answers ${answer.status()}`)
     await look(path)
   }
-  return { found, looked: told.paths.length * THEMES.length * WIDTHS.length }
+  return { found, looked: params.paths.length * THEMES.length * WIDTHS.length }
 })

@@ -3,14 +3,14 @@
 
 const { path, play, words } = require('./drive.cjs')
 
-play(async ({ told, visitor }) => {
+play(async ({ params, visitor }) => {
   const page = await visitor()
   await page.goto('/')
-  await page.getByLabel('Find an event').fill(told.order)
+  await page.getByLabel('Find an event').fill(params.order)
   await page.keyboard.press('Enter')
   await page.waitForURL(/\/events[/?]/)
   // An order that has one event is its page at once; of several one chooses.
-  if (told.several) {
+  if (params.several) {
     const rows = page.getByRole('main').locator('tbody tr')
     await rows.filter({ hasText: 'Order Completed' }).getByRole('link').click()
   }

@@ -43,12 +43,12 @@ async function start(program, config = configure(mkdtempSync(join(tmpdir(), 'rel
   const child = spawn(program, ['--config', config, 'serve'], { stdio: ['ignore', 'ignore', 'pipe'] })
   const log = createInterface({ input: child.stderr })
   const ports = await new Promise((resolve, reject) => {
-    const said = []
+    const lines = []
     log.on('line', (line) => {
-      said.push(line)
+      lines.push(line)
       if (line.includes('"listening"')) resolve(JSON.parse(line))
     })
-    log.on('close', () => reject(new Error(`the relay does not start: ${said.join('\n')}`)))
+    log.on('close', () => reject(new Error(`the relay does not start: ${lines.join('\n')}`)))
   })
   const address = `http://${ports.admin}`
   const send = async (batch) => {

@@ -3,7 +3,7 @@
 
 const net = require('node:net')
 
-/** Opens one. `bytes` is what has passed in both directions; `open(path)` the connections that last asked for that. */
+/** Opens one. `bytes` is what has passed in both directions; `open(path)` the connections whose last request was for that. */
 async function scales(address) {
   const { hostname, port } = new URL(address)
   const connections = new Map()

@@ -1,9 +1,9 @@
-// Without script every page tells the same facts.
+// Without script every page shows the same facts.
 'use strict'
 
 const { play, words } = require('./drive.cjs')
 
-/** What a page tells. Times are told as the server wrote them; left out is what is another at every look. */
+/** What a page shows. Times are as the server wrote them; parts that differ at each visit are left out. */
 async function facts(page, path) {
   await page.goto(path)
   const main = page.locator('main')
@@ -29,10 +29,10 @@ async function within_a_minute(visit) {
   }
 }
 
-play(async ({ told, visitor }) => {
+play(async ({ params, visitor }) => {
   const [scripted, scriptless] = [await visitor(), await visitor({ javaScriptEnabled: false })]
   const different = []
-  for (const path of told.paths) {
+  for (const path of params.paths) {
     const [without, with_script] = await within_a_minute(async () => [await facts(scriptless, path), await facts(scripted, path)])
     if (JSON.stringify(without) !== JSON.stringify(with_script)) different.push({ without, with_script })
   }

@@ -22,19 +22,19 @@ function form(action, fields, name) {
   return `<form method="post" action="${action}">${inputs.join('')}<button>${name}</button></form>`
 }
 
-play(async ({ told, watch, visitor }) => {
+play(async ({ params, watch, visitor }) => {
   const page = await visitor()
   await page.goto(WANTED)
-  if (told.token) await logIn(page, told.token)
+  if (params.token) await logIn(page, params.token)
   await page.waitForURL(WANTED)
   const tokens = page.locator('form[method=post] input[name=csrf]')
   const csrf = (await tokens.count()) ? await tokens.first().inputValue() : ''
 
   const other = await elsewhere(
-    `<a href="${told.address}${WANTED}">the relay</a>` +
-      form(`${told.address}/logout`, { csrf }, 'log out') +
-      form(`${told.address}/login`, { csrf, token: told.token ?? 'x', next: '/' }, 'log in') +
-      form(`${told.address}/change`, { csrf, do: 'discard', id: '1', back: '/' }, 'discard')
+    `<a href="${params.address}${WANTED}">the relay</a>` +
+      form(`${params.address}/logout`, { csrf }, 'log out') +
+      form(`${params.address}/login`, { csrf, token: params.token ?? 'x', next: '/' }, 'log in') +
+      form(`${params.address}/change`, { csrf, do: 'discard', id: '1', back: '/' }, 'discard')
   )
   watch.known.push(new URL(other.url).origin)
   const rejected = {}

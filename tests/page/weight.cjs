@@ -4,10 +4,10 @@
 const { play } = require('./drive.cjs')
 const { scales } = require('./scales.cjs')
 
-play(async ({ told, watch, visitor }) => {
+play(async ({ params, watch, visitor }) => {
   const weights = {}
-  for (const path of told.paths) {
-    const weighed = await scales(told.address)
+  for (const path of params.paths) {
+    const weighed = await scales(params.address)
     watch.origin = weighed.address
     const page = await visitor({ baseURL: weighed.address })
     const live = page.waitForResponse(/\/live/)

@@ -40,25 +40,25 @@ pub(super) async fn findings(config: &Config) -> anyhow::Result<Vec<Finding>> {
     }
     let mut clock = None;
     for (path, reads, needed) in SCOPES {
-        let asked = SystemClock.now();
-        let (finding, there) = scope(ask(&sender, path).await.as_ref(), reads, needed);
+        let sent = SystemClock.now();
+        let (finding, there) = scope(probe(&sender, path).await.as_ref(), reads, needed);
         findings.push(finding);
-        clock = clock.or(there.map(|there| skew(asked, there, SystemClock.now())));
+        clock = clock.or(there.map(|there| skew(sent, there, SystemClock.now())));
     }
     findings.extend(clock);
     for list in lists(config) {
         findings.push(list_of(
-            ask(&sender, &format!("/api/lists/{list}")).await.as_ref(),
+            probe(&sender, &format!("/api/lists/{list}")).await.as_ref(),
             &list,
         ));
     }
     Ok(findings)
 }
 
-async fn ask(sender: &Sender, path: &str) -> Option<Probe> {
+async fn probe(sender: &Sender, path: &str) -> Option<Probe> {
     let route = Route::read(path);
-    let asked = sender.probe(&route, SystemClock.now());
-    tokio::time::timeout(PATIENCE, asked).await.ok()
+    let probe = sender.probe(&route, SystemClock.now());
+    tokio::time::timeout(PATIENCE, probe).await.ok()
 }
 
 fn scope(probe: Option<&Probe>, reads: &str, needed: &str) -> (Finding, Option<Timestamp>) {
@@ -72,16 +72,16 @@ fn scope(probe: Option<&Probe>, reads: &str, needed: &str) -> (Finding, Option<T
             "scopes: the key lacks {reads}; unless it was given {needed} alone, it lacks that too, and scopes cannot \
              be added: make a new key"
         )),
-        Some(_) | None => Finding::Wrong(format!("scopes: {reads}: {}", said(&probe.outcome))),
+        Some(_) | None => Finding::Wrong(format!("scopes: {reads}: {}", failure(&probe.outcome))),
     };
     (finding, probe.clock)
 }
 
 /// Compares the clocks. The answer's time is a whole second between sending the request and receiving the answer.
-fn skew(asked: Timestamp, there: Timestamp, heard: Timestamp) -> Finding {
+fn skew(sent: Timestamp, there: Timestamp, answered: Timestamp) -> Finding {
     let second = Duration::from_secs(1);
-    let late = asked.minus(second).since(there);
-    let early = there.since(heard.plus(second));
+    let late = sent.minus(second).since(there);
+    let early = there.since(answered.plus(second));
     let off = late.max(early);
     if off <= SKEW {
         return Finding::Well("clock: as Klaviyo's, within seconds".to_owned());
@@ -115,13 +115,13 @@ fn list_of(probe: Option<&Probe>, list: &str) -> Finding {
             Finding::Well(format!("lists: {list} is {:?}, {opt_in}", has("name")))
         }
         Some(404) => Finding::Wrong(format!(
-            "lists: Klaviyo has no list {list}; its id is in the list's address at Klaviyo: mend mapping.list_id or \
+            "lists: Klaviyo has no list {list}; its id is in the list's address at Klaviyo: correct mapping.list_id or \
              mapping.audience_lists"
         )),
         Some(403) => Finding::Note(format!(
             "lists: the key lacks lists:read, so whether {list} exists was not found out"
         )),
-        Some(_) | None => Finding::Wrong(format!("lists: {list}: {}", said(&probe.outcome))),
+        Some(_) | None => Finding::Wrong(format!("lists: {list}: {}", failure(&probe.outcome))),
     }
 }
 
@@ -130,18 +130,18 @@ fn klaviyos_status(outcome: &Outcome) -> Option<u16> {
     outcome.http_status.filter(|_| !outcome.foreign)
 }
 
-fn said(outcome: &Outcome) -> String {
-    let said = outcome.error.as_deref().unwrap_or("no reason given");
+fn failure(outcome: &Outcome) -> String {
+    let error = outcome.error.as_deref().unwrap_or("no reason given");
     match outcome.http_status {
-        Some(status) => format!("{status}: {said}; try again"),
-        None => format!("{said}; check the network"),
+        Some(status) => format!("{status}: {error}; try again"),
+        None => format!("{error}; check the network"),
     }
 }
 
 /// Checks what answers at the endpoint, and whether it accepts the key.
 async fn who(sender: &Sender, url: &str) -> Finding {
-    let asked = tokio::time::timeout(PATIENCE, sender.identify(SystemClock.now())).await;
-    match asked {
+    let owner = tokio::time::timeout(PATIENCE, sender.identify(SystemClock.now())).await;
+    match owner {
         Ok(Remote::Account(account)) => Finding::Well(format!("klaviyo: the key is of account {account}")),
         Ok(Remote::Sandbox { refused: None }) => {
             Finding::Note(format!("klaviyo: {url} is a sandbox; NOTHING REACHES KLAVIYO"))
@@ -157,13 +157,13 @@ async fn who(sender: &Sender, url: &str) -> Finding {
 }
 
 fn unclear(url: &str, outcome: &Outcome) -> String {
-    let said = outcome.error.as_deref().unwrap_or("no reason given");
+    let error = outcome.error.as_deref().unwrap_or("no reason given");
     match outcome.http_status {
         Some(status) => format!(
-            "klaviyo: {url} answered {status}: {said}; check klaviyo.private_key, klaviyo.endpoint and \
+            "klaviyo: {url} answered {status}: {error}; check klaviyo.private_key, klaviyo.endpoint and \
              klaviyo.revision"
         ),
-        None => format!("klaviyo: {url}: {said}; check klaviyo.endpoint and the network"),
+        None => format!("klaviyo: {url}: {error}; check klaviyo.endpoint and the network"),
     }
 }
 
@@ -172,9 +172,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_that_is_off_is_told_with_its_way() {
+    fn a_clock_that_is_off_is_reported_with_its_direction() {
         let at = |second: i64| Timestamp::from_millis(1_795_440_000_000 + second * 1000);
-        let words = |asked, there, heard| match skew(at(asked), at(there), at(heard)) {
+        let words = |sent, there, answered| match skew(at(sent), at(there), at(answered)) {
             Finding::Well(_) => "well".to_owned(),
             Finding::Note(words) | Finding::Wrong(words) => words,
         };

@@ -111,8 +111,8 @@ fn public_url(config: &Config) -> Option<Finding> {
     let is_open = !listen.ip().to_canonical().is_loopback();
     (is_open && config.ingest.public_url.is_none()).then(|| {
         Finding::Note(format!(
-            "settings: ingest.listen is {listen}, and browser and mobile SDKs are sent to whatever host they asked for \
-             their settings by; set ingest.public_url if there are any"
+            "settings: ingest.listen is {listen}, and browser and mobile SDKs get the host of their own request as the \
+             address to send to; set ingest.public_url if there are any"
         ))
     })
 }

@@ -52,9 +52,9 @@ pub(super) fn sandbox(screen: &mut Screen, profiles: &Value, events: &Value, lis
     let profiles = profiles.map(|profile| {
         let parts = ["identifiers", "attributes", "properties"];
         let parts = parts.map(|part| profile[part].to_string());
-        let said = parts.iter().filter(|part| *part != "{}");
-        let said: Vec<&str> = said.map(String::as_str).collect();
-        format!("  profile  {}", said.join(" "))
+        let shown = parts.iter().filter(|part| *part != "{}");
+        let shown: Vec<&str> = shown.map(String::as_str).collect();
+        format!("  profile  {}", shown.join(" "))
     });
     let events = items(events, "events").iter().map(|event| {
         let (metric, key) = (word(&event["metric"]), word(&event["unique_id"]));

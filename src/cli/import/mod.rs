@@ -151,7 +151,7 @@ impl Session {
             if let Some(error) = batch.failed {
                 return Err(anyhow::Error::from(error).context(failed()));
             }
-            self.tell_skipped(file, batch.skipped);
+            self.report_skipped(file, batch.skipped);
             stopped = batch.stopped.take();
             if !self.take(batch, key.as_deref(), &mut reached).await? {
                 break;
@@ -161,7 +161,7 @@ impl Session {
             storing::store_position(outbox, key.as_deref(), reached).await?;
         }
         if ended && reader.join().is_err() {
-            bail!("reading {} ended badly; please report this", file.display());
+            bail!("reading {} panicked; please report this", file.display());
         }
         self.bar.finish_and_clear();
         Ok(stopped)
@@ -186,21 +186,21 @@ impl Session {
             bail!("{problem}; with --strict nothing behind it was read");
         }
         if interrupted {
-            bail!("interrupted; the same command goes on from here");
+            bail!("interrupted; the same command continues from here");
         }
         Ok(ExitStatus::of(self.tally.unreadable == 0))
     }
 
-    fn tell_skipped(&mut self, file: &Path, skipped: u64) {
+    fn report_skipped(&mut self, file: &Path, skipped: u64) {
         self.tally.skipped += skipped;
         if skipped > 0 {
             let file = file.display();
-            self.say(&format!("{file}: the first {skipped} lines were imported before"));
+            self.print(&format!("{file}: the first {skipped} lines were imported before"));
         }
     }
 
     /// Prints a message on stderr, above the progress bar.
-    fn say(&self, words: &str) {
+    fn print(&self, words: &str) {
         self.bar.suspend(|| {
             // A write error is ignored: stderr may be closed, and the final counts include everything.
             drop(writeln!(std::io::stderr(), "{}", escape::text(words)));

@@ -135,7 +135,7 @@ impl Session {
             WriteError::Overloaded | WriteError::DiskFull | WriteError::Backlog { .. } | WriteError::Locked => {}
         }
         let seconds = error.retry_after.as_secs();
-        self.say(&format!("{}; trying again in {seconds} s", error.source));
+        self.print(&format!("{}; trying again in {seconds} s", error.source));
         Ok(!slept_until(&self.stop, error.retry_after).await)
     }
 
@@ -147,7 +147,7 @@ impl Session {
         let is_old = |event: &NewEvent| now.since(event.at) > self.recent;
         if events.iter().any(is_old) {
             self.hinted = true;
-            self.say(
+            self.print(
                 "hint: some of these events are older than delivery.replay_consent_within, and start flows at Klaviyo \
                  as if they happened now; --backfill has them recorded as history",
             );
@@ -158,10 +158,10 @@ impl Session {
         self.tally.unreadable += 1;
         self.tally.note(problem);
         if self.tally.unreadable <= REPORTED && !self.options.dry_run {
-            self.say(&problem.to_string());
+            self.print(&problem.to_string());
         }
         if self.tally.unreadable == REPORTED + 1 {
-            self.say("further unreadable lines are counted, and not reported one by one");
+            self.print("further unreadable lines are counted, and not reported one by one");
         }
     }
 }

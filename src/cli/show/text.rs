@@ -119,11 +119,11 @@ fn call(screen: &mut Screen, report: &EventReport) {
     screen.line(format_args!("call"));
     match &report.payload {
         Some(payload) => screen.json("  ", &redact_write_key(payload)),
-        None if report.identifiers.is_empty() => screen.line(format_args!(
-            "  gone: the person was erased with everything personal, or it was kept long enough"
-        )),
+        None if report.identifiers.is_empty() => {
+            screen.line(format_args!("  gone: the person was erased, or retention deleted it"));
+        }
         None => screen.line(format_args!(
-            "  gone: it was kept as long as outbox.retain_bodies says; what became of it stays"
+            "  gone: deleted after outbox.retain_bodies; the results stay"
         )),
     }
 }

@@ -40,7 +40,7 @@ const SILENT = 20000
 // connection.
 function live(whole) {
   let source
-  let heard = Date.now()
+  let answered = Date.now()
   const parts = new Map()
   const age = document.createElement('span')
   age.className = 'hint'
@@ -52,22 +52,22 @@ function live(whole) {
   whole.before(gone)
   const clock = (at) => new Date(at).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' })
   const alive = () => {
-    heard = Date.now()
+    answered = Date.now()
     gone.hidden = true
-    age.textContent = `live · ${clock(heard)}`
+    age.textContent = `live · ${clock(answered)}`
   }
   const lost = () => {
     if (!gone.hidden) return
-    gone.textContent = `No connection to the relay since ${clock(heard)}: these figures are old.`
+    gone.textContent = `No connection to the relay since ${clock(answered)}: these figures are old.`
     gone.hidden = false
-    age.textContent = `old · ${clock(heard)}`
+    age.textContent = `old · ${clock(answered)}`
   }
   setInterval(() => {
-    if (source && Date.now() - heard > SILENT) lost()
+    if (source && Date.now() - answered > SILENT) lost()
   }, 1000)
   for (const part of whole.querySelectorAll('[data-part]')) parts.set(part.dataset.part, part)
   const listen = () => {
-    heard = Date.now()
+    answered = Date.now()
     source = new EventSource(whole.dataset.live)
     source.addEventListener('open', alive)
     source.addEventListener('error', lost)
@@ -126,9 +126,9 @@ function readOut(event) {
   const at = Math.round(((event.clientX - box.left) / box.width) * (values[0].length - 1))
   const time = new Date(Number(figure.dataset.from) + at * Number(figure.dataset.step))
   const unit = figure.dataset.plot === 'seconds' ? ' s' : ''
-  const said = values.map((of, line) => `${lines[line].dataset.name} ${of[at] ? Number(of[at]).toLocaleString() + unit : '–'}`)
+  const texts = values.map((of, line) => `${lines[line].dataset.name} ${of[at] ? Number(of[at]).toLocaleString() + unit : '–'}`)
   const clock = time.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
-  output.textContent = `${clock}: ${said.join(', ')}`
+  output.textContent = `${clock}: ${texts.join(', ')}`
 }
 document.addEventListener('pointermove', readOut)
 

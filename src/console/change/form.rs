@@ -69,7 +69,7 @@ fn left_out(plan: &Plan, preview: &ChangePreview) -> Markup {
     html! {
         @if missing > 0 {
             div.note.warn {
-                strong { "Left out: " (texts::counted(missing)) " of those asked for by number." }
+                strong { "Left out: " (texts::counted(missing)) " of those requested by number." }
                 ul {
                     @for (id, brief) in &preview.left_out { li { (id) ": " (texts::why(plan.change, brief.as_ref())) "." } }
                     @if missing > preview.left_out.len() { li { "… and " (missing - preview.left_out.len()) " more." } }

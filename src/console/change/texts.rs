@@ -34,7 +34,7 @@ pub(super) fn means(change: Change) -> Markup {
             li { "The " code { "$event_id" } " stays as it was: what was delivered under it is not sent to the same place \
                   twice, and Klaviyo drops what it already has." }
             li { "The traits of an identify are written again, over newer ones." }
-            li { "Subscriptions older than " code { "delivery.replay_consent_within" } " are left out, unless you ask for \
+            li { "Subscriptions older than " code { "delivery.replay_consent_within" } " are left out, unless you include \
                   them below." }
             li { "Live events come first: many events take their time." }
         },
@@ -44,7 +44,7 @@ pub(super) fn means(change: Change) -> Markup {
             li { "A request that is in flight at this moment is left alone." }
         },
         Change::Release => html! {
-            li { "Held events take their turn again, in the order of arrival; those behind them follow." }
+            li { "Held events are sent again, in the order of arrival; those behind them follow." }
             li { "Events that wait for another attempt are tried at once." }
         },
         Change::Discard => html! {
@@ -114,7 +114,7 @@ mod tests {
     use crate::operator::Replay;
 
     #[test]
-    fn what_was_done_is_said_with_what_was_left_out() {
+    fn a_change_is_reported_with_what_was_left_out() {
         let replay = Change::Replay(Replay::default());
         assert_eq!(done(replay, 1, &[]), "1 event will be sent again.");
         assert_eq!(

@@ -41,8 +41,8 @@ fn gone(shown: &ShownEvent) -> Markup {
         div.empty {
             p { strong { "The call is gone." } }
             p {
-                @if erased { "The person was erased with everything personal, or it was kept long enough." }
-                @else { "It was kept as long as " code { "[outbox] retain_bodies" } " says; what became of it stays." }
+                @if erased { "The person was erased, or retention deleted it." }
+                @else { "It was deleted after " code { "[outbox] retain_bodies" } "; the results stay." }
             }
         }
     }
@@ -136,7 +136,7 @@ fn stored(shown: &ShownEvent, number: usize, delivery: &DeliveryReport) -> Marku
             @match &delivery.request {
                 Some(body) => {
                     @if !same {
-                        p.hint { "The rules have changed since, or the answer to a request went in: what is said of a field is by those of now." }
+                        p.hint { "The rules have changed since, or the answer to a request went in: the rules shown for its fields are the present ones." }
                     }
                     (json::request(body, &origins))
                 }

@@ -85,7 +85,7 @@ fn dead(shown: &ShownEvent) -> Words {
     let words = if at_ingest {
         "Dead on arrival: it is invalid, and is kept so that you can see it."
     } else {
-        "Given up."
+        "Dead: it has failed for good."
     };
     ("bad", html! { (words) }, more)
 }
@@ -102,7 +102,7 @@ fn held(shown: &ShownEvent) -> Words {
 fn pending(shown: &ShownEvent) -> Words {
     let report = &shown.report;
     let last = last_attempt(shown);
-    let said = last.and_then(|attempt| attempt.error.as_deref());
+    let error = last.and_then(|attempt| attempt.error.as_deref());
     if let Some(first) = report.waits_for.first() {
         let words = html! {
             "Waits for " a href=(path(*first)) { "event " (first) } " of the same person, which is still in front of it."
@@ -121,21 +121,21 @@ fn pending(shown: &ShownEvent) -> Words {
         let more = html! { (format::sentence(&pause.reason)) " Sending is tried again at " (format::time(pause.probe_at)) "." };
         return ("bad", words, more);
     }
-    match (shown.tried_again_at(), said) {
-        (Some(at), Some(said)) => (
+    match (shown.tried_again_at(), error) {
+        (Some(at), Some(error)) => (
             "warn",
             html! { "It is tried again at " (format::time(at)) "." },
-            html! { "The last attempt ended with: " (format::sentence(said)) },
+            html! { "The last attempt ended with: " (format::sentence(error)) },
         ),
         (Some(at), None) => ("busy", html! { "It may go from " (format::time(at)) " on." }, html! {}),
-        (None, Some(said)) => (
+        (None, Some(error)) => (
             "busy",
             html! { "It is tried again as soon as there is room." },
-            html! { "The last attempt ended with: " (format::sentence(said)) },
+            html! { "The last attempt ended with: " (format::sentence(error)) },
         ),
         (None, None) => (
             "busy",
-            html! { "Its turn has come: it is sent as soon as there is room." },
+            html! { "It is due, and is sent as soon as there is room." },
             html! {},
         ),
     }

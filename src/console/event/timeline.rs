@@ -172,14 +172,14 @@ fn finished(shown: &ShownEvent) -> Option<Entry<'_>> {
     let (tone, word) = match shown.report.status {
         EventStatus::Delivered => ("good", "Delivered"),
         EventStatus::Skipped => ("calm", "Skipped"),
-        EventStatus::Dead => ("bad", "Given up"),
+        EventStatus::Dead => ("bad", "Dead"),
         EventStatus::Pending | EventStatus::Held => return None,
     };
     let reason = shown.report.reason.as_deref();
     // A reason is not repeated: a request's own reason is shown above.
     let deliveries = &shown.report.deliveries;
-    let said = deliveries.iter().any(|of| of.reason.as_deref() == reason);
-    let reason = reason.filter(|_| !said);
+    let is_shown = deliveries.iter().any(|of| of.reason.as_deref() == reason);
+    let reason = reason.filter(|_| !is_shown);
     Some(Entry {
         at: Some(at),
         tone,

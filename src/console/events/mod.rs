@@ -206,7 +206,7 @@ mod tests {
     use crate::model::Timestamp;
 
     #[test]
-    fn a_page_that_looked_through_its_bound_says_how_far_and_where_to_go_on() {
+    fn a_page_that_reached_its_bound_shows_how_far_it_read_and_where_to_continue() {
         let now = Timestamp::from_millis(1_795_440_000_000);
         let params = FilterParams::read("type=identify", &[], now);
         let page = Page {

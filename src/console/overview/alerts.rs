@@ -102,7 +102,7 @@ fn stopped(data: &OverviewData) -> Option<Alert> {
         Stalled::Reading => "The relay cannot read what it takes from the outbox.",
         Stalled::Settling => "Events are due, and nothing has come of any for a quarter of an hour.",
     };
-    let advice = html! { "Nothing that was accepted is lost. The log may tell why; a restart may fix it." };
+    let advice = html! { "Nothing that was accepted is lost. The log may have the reason; a restart may fix it." };
     Some(Alert::new(Severity::Bad, html! { (what) }, advice))
 }
 
@@ -121,7 +121,7 @@ fn rejecting(data: &OverviewData) -> Option<Alert> {
             "Put it back; while this process lives, it goes on with what is stored and can be restarted only then.",
         ),
         other @ (WriteError::Overloaded | WriteError::Locked | WriteError::Closed | WriteError::Sqlite(_)) => {
-            (format!("New requests are rejected: {other}."), "The log tells more.")
+            (format!("New requests are rejected: {other}."), "The log has more.")
         }
     };
     let advice = html! { "Senders keep their events and try again. " (advice) };
@@ -190,7 +190,7 @@ fn throttled(data: &OverviewData) -> Option<Alert> {
     if closed.is_empty() {
         return None;
     }
-    let words = html! { "Klaviyo asked to slow down (429): " (closed.join(", ")) "." };
+    let words = html! { "Rate limited by Klaviyo (429): " (closed.join(", ")) "." };
     let advice = html! {
         "It goes on by itself after the time that Klaviyo named. If it happens often, another program uses the same "
         "account: lower " code { "delivery.limit_share" } "."

@@ -115,13 +115,13 @@ pub(super) fn of(data: &OverviewData, over: TimeRange) -> Markup {
             ],
         },
         Chart {
-            title: "Given up",
+            title: "Dead",
             unit: Unit::Events,
             flows: true,
             lines: vec![line("died", |step| sum(step, |minute| minute.died))],
         },
         Chart {
-            title: "Asked to slow down (429)",
+            title: "Rate limited (429)",
             unit: Unit::Events,
             flows: true,
             lines: vec![line("answers", |step| sum(step, |minute| minute.throttled))],

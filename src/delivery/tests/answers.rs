@@ -152,7 +152,7 @@ fn a_refusal_is_final_in_klaviyos_words_alone() {
 }
 
 #[test]
-fn what_no_api_answers_with_is_tried_again_whatever_it_says() {
+fn an_answer_that_is_not_the_apis_is_tried_again_whatever_its_body() {
     for (name, success) in endpoints() {
         for status in [101, 199, 300, 301, 302, 303, 304, 307, 308, 399, 600, 999] {
             for (content_type, body) in [(JSON, ""), (JSON, PROFILE), (JSON, ERRORS), (HTML, PAGE)] {

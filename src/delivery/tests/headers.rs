@@ -24,7 +24,7 @@ fn what_is_left_of_the_limit_is_read_from_any_answer_of_klaviyos_and_of_nobody_e
 }
 
 #[test]
-fn the_wait_that_a_proxy_asks_for_is_kept() {
+fn the_wait_that_a_proxy_names_is_kept() {
     let mut proxy = answer(503, HTML, PAGE);
     proxy.retry_after = Some("7".to_owned());
     let outcome = judged(&proxy, Success::ACCEPTED);

@@ -61,7 +61,7 @@ fn sender(address: SocketAddr) -> Sender {
     Sender::new(&format!("http://{address}"), &key, "2026-10-15", LONG).unwrap()
 }
 
-async fn asked(raw: Vec<u8>, kind: DeliveryKind) -> Outcome {
+async fn requested(raw: Vec<u8>, kind: DeliveryKind) -> Outcome {
     let sender = sender(port(raw, Then::Close).await);
     let route = route(kind, Some("baV129"));
     let now = Timestamp::from_millis(0);
@@ -124,7 +124,7 @@ async fn each_has_its_outcome(table: &str) {
         let raw = raw.replace('|', "\r\n");
         let raw = raw.replace("PROFILE", PROFILE).replace("ERRORS", ERRORS);
         let raw = raw.replace("PAGE", PAGE).into_bytes();
-        let outcome = asked(raw, DeliveryKind::from_word(delivery).unwrap()).await;
+        let outcome = requested(raw, DeliveryKind::from_word(delivery).unwrap()).await;
         assert_eq!(outcome.kind.word(), kind, "{line}: {outcome:?}");
         let seen = outcome.http_status.map(|status| status.to_string());
         assert_eq!(seen.as_deref().unwrap_or("-"), status, "{line}");
@@ -146,7 +146,7 @@ async fn an_answer_without_a_byte_or_with_a_huge_head_is_unknown() {
     let filler = "x".repeat(1 << 20);
     let huge = format!("HTTP/1.1 202 Accepted\r\nx-filler: {filler}\r\n\r\n");
     for raw in [String::new(), huge] {
-        let outcome = asked(raw.into_bytes(), DeliveryKind::Event).await;
+        let outcome = requested(raw.into_bytes(), DeliveryKind::Event).await;
         assert_eq!(outcome.kind, OutcomeKind::Unknown, "{outcome:?}");
         assert_eq!(outcome.http_status, None);
     }
@@ -164,16 +164,16 @@ async fn more_than_is_read_is_not_taken() {
     };
     let fill = "x".repeat(1000);
     let document = r#"{"data":{"id":"01G","attributes":{"title":""#;
-    let event = asked(long("202 Accepted", "", &fill), DeliveryKind::Event).await;
+    let event = requested(long("202 Accepted", "", &fill), DeliveryKind::Event).await;
     assert_eq!(event.kind, OutcomeKind::Unknown, "{event:?}");
-    let profile = asked(long("201 Created", document, &fill), DeliveryKind::Profile).await;
+    let profile = requested(long("201 Created", document, &fill), DeliveryKind::Profile).await;
     assert_eq!(profile.kind, OutcomeKind::Unknown, "{profile:?}");
     assert_eq!(profile.profile_id, None);
-    let page = asked(long("202 Accepted", "<html>", &fill), DeliveryKind::Event).await;
+    let page = requested(long("202 Accepted", "<html>", &fill), DeliveryKind::Event).await;
     assert_eq!((page.kind, page.foreign), (OutcomeKind::Retry, true), "{page:?}");
     let error = r#"{"code":"invalid","title":"Invalid input.","detail":"d"},"#;
     let raw = long("400 Bad Request", r#"{"errors":["#, &error.repeat(20));
-    let refused = asked(raw, DeliveryKind::Event).await;
+    let refused = requested(raw, DeliveryKind::Event).await;
     assert_eq!(refused.kind, OutcomeKind::Refused, "{refused:?}");
 }
 

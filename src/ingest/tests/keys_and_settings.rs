@@ -210,14 +210,14 @@ fn settings_of_a_port_with_tls_name_https_unless_a_proxy_forwards_http() {
 fn settings_name_the_public_url_whatever_the_host_of_the_request() {
     let mut config = config();
     config.path_prefix = Some("/segment".to_owned());
-    let asked = [("host", "10.0.0.7"), ("x-forwarded-proto", "http")];
-    assert_eq!(address(&segment(&config, &asked)), ("http", "10.0.0.7/segment/v1"));
+    let headers = [("host", "10.0.0.7"), ("x-forwarded-proto", "http")];
+    assert_eq!(address(&segment(&config, &headers)), ("http", "10.0.0.7/segment/v1"));
     config.public_url = Some(PublicUrl {
         https: true,
         address: "relay.example:8443/s".to_owned(),
     });
     let expected = ("https", "relay.example:8443/s/v1");
-    assert_eq!(address(&segment(&config, &asked)), expected);
+    assert_eq!(address(&segment(&config, &headers)), expected);
     assert_eq!(address(&segment(&config, &[])), expected);
 }
 

@@ -171,7 +171,7 @@ impl Control {
     {
         let mut changed = Vec::new();
         for chunk in events.chunks(CHUNK) {
-            changed.extend(self.store.ask(change(chunk.to_vec())).await?);
+            changed.extend(self.store.execute(change(chunk.to_vec())).await?);
         }
         Ok(changed)
     }
@@ -180,7 +180,7 @@ impl Control {
     /// erases all finished events of the person, irreversibly. An event that waits, is held or blocks others is not
     /// changed.
     pub async fn erase(&self, now: Timestamp, identifiers: Vec<Identifier>) -> Result<Erased, WriteError> {
-        self.store.ask(Erase { now, identifiers }).await
+        self.store.execute(Erase { now, identifiers }).await
     }
 }
 

@@ -76,7 +76,7 @@ impl Control {
             .map_err(ReadError::of("the queues of `garbage_ids`"))?;
         let mut freed = 0;
         while !queues.is_empty() {
-            let events = self.store.ask(Dissolve(queues.clone())).await?;
+            let events = self.store.execute(Dissolve(queues.clone())).await?;
             if events == 0 {
                 break;
             }

@@ -137,7 +137,7 @@ pub(in crate::outbox) fn failed(path: &Path) -> impl FnOnce(sqlx::Error) -> Open
 /// Closes a connection, which checkpoints the WAL into the file. If that fails, only the WAL remains.
 pub(in crate::outbox) async fn close(connection: SqliteConnection) {
     if let Err(error) = connection.close().await {
-        tracing::warn!(%error, "the outbox did not close cleanly; the next start recovers from its log");
+        tracing::warn!(%error, "the outbox did not close cleanly; the next start recovers from its WAL");
     }
 }
 

@@ -99,7 +99,7 @@ impl Lock {
             return;
         };
         if file.try_lock().is_ok() && sign(&mut file).is_ok() {
-            tracing::warn!(lock = %self.path.display(), "somebody removed the outbox's lock file; it is there again");
+            tracing::warn!(lock = %self.path.display(), "the outbox's lock file was deleted; it is created again");
             *beside = file;
         }
     }
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_file_that_was_removed_is_made_once_more() {
+    fn a_lock_file_that_was_deleted_is_created_again() {
         let (_folder, path) = outbox();
         let first = both(&path).unwrap();
         std::fs::remove_file(lock_path(&path)).unwrap();

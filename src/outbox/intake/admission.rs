@@ -122,7 +122,7 @@ impl Admission {
             tracing::warn!(
                 pending,
                 max_pending,
-                "too many events wait; senders are told to come back"
+                "too many events wait; new requests are rejected with a `Retry-After`"
             );
         } else {
             tracing::info!(pending, "events are accepted again");

@@ -143,8 +143,8 @@ mod tests {
         assert_eq!(count(&outbox, ids).await, 4);
         assert_eq!(count(&outbox, "SELECT count(*) FROM payload").await, 4);
         assert_eq!(outbox.repeats().await.unwrap(), 6);
-        let asked = [order, bob, call(EventType::Page, "P", "ann")];
-        let known = outbox.known("shop", &asked).await.unwrap();
+        let calls = [order, bob, call(EventType::Page, "P", "ann")];
+        let known = outbox.known("shop", &calls).await.unwrap();
         assert_eq!(known, [true, true, false]);
         let counts = outbox.counts().await.unwrap();
         assert_eq!(counts.difference, 0, "{counts:?}");

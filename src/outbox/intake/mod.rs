@@ -49,7 +49,7 @@ impl Intake {
     }
 
     async fn remeasure(&self) {
-        drop(self.store.ask(Measure).await);
+        drop(self.store.execute(Measure).await);
     }
 
     /// Why no new event is accepted at the moment, because of the disk or the backlog; `None` where events are

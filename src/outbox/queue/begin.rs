@@ -47,21 +47,21 @@ pub(in crate::outbox) async fn permitted(
     transaction: &mut Transaction<'_>,
     commands: &[&[Start]],
 ) -> Result<Vec<bool>, sqlx::Error> {
-    let asked: Vec<i64> = commands
+    let requested: Vec<i64> = commands
         .iter()
         .flat_map(|starts| starts.iter().map(|start| start.delivery.0))
         .collect();
-    if asked.is_empty() {
+    if requested.is_empty() {
         return Ok(Vec::new());
     }
-    let piece = transaction.queue(MAY_BEGIN).bind(json!(asked).to_string())?;
+    let piece = transaction.queue(MAY_BEGIN).bind(json!(requested).to_string())?;
     let may = piece.fetch().await?;
     let mut events = HashMap::with_capacity(may.rows.len());
     for row in &may.rows {
         events.insert(row.try_get::<i64, _>(0)?, EventId(row.try_get(1)?));
     }
     let mut taken: HashSet<EventId> = HashSet::new();
-    let mut permitted = Vec::with_capacity(asked.len());
+    let mut permitted = Vec::with_capacity(requested.len());
     for starts in commands {
         let mut own: HashSet<EventId> = HashSet::new();
         for start in *starts {

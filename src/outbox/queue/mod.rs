@@ -39,7 +39,7 @@ impl Queue {
         followers: usize,
     ) -> Result<Vec<Claimed>, WriteError> {
         self.store
-            .ask(Claim {
+            .execute(Claim {
                 now,
                 live,
                 replayed,
@@ -53,36 +53,36 @@ impl Queue {
         &self,
         events: Vec<(EventId, Vec<PlannedDelivery>)>,
     ) -> Result<HashMap<EventId, Vec<DeliveryId>>, WriteError> {
-        self.store.ask_grouped(Plan(events)).await
+        self.store.execute_grouped(Plan(events)).await
     }
 
     /// Stores the start of attempts; the result for each is whether it may be sent. No request may be sent before this
     /// returns.
     pub async fn begin(&self, starts: Vec<Start>) -> Result<Vec<Begun>, WriteError> {
-        self.store.ask_grouped(Begin(starts)).await
+        self.store.execute_grouped(Begin(starts)).await
     }
 
     /// Stores the outcomes of attempts and the new states of their events, in one commit.
     pub async fn settle(&self, steps: Vec<Transition>) -> Result<(), WriteError> {
-        self.store.ask_grouped(Settle(steps)).await
+        self.store.execute_grouped(Settle(steps)).await
     }
 
     /// Replaces the set of pauses; an empty set ends all pauses.
     pub async fn set_pauses(&self, pauses: Vec<Pause>) -> Result<(), WriteError> {
-        self.store.ask(SetPauses(pauses)).await
+        self.store.execute(SetPauses(pauses)).await
     }
 
     /// Makes a limited number of events that wait for the pause of this family due now; the result is whether there are
     /// more.
     pub async fn unpark(&self, family: Family, now: Timestamp) -> Result<bool, WriteError> {
         let what = Waiting::Parked(family);
-        self.store.ask(BringDue { what, now }).await
+        self.store.execute(BringDue { what, now }).await
     }
 
     /// Makes a limited number of events due `now` that are first in all their queues and due later than `beyond`; the
     /// result is whether there are more.
     pub async fn bring_forward(&self, beyond: Timestamp, now: Timestamp) -> Result<bool, WriteError> {
         let what = Waiting::Beyond(beyond);
-        self.store.ask(BringDue { what, now }).await
+        self.store.execute(BringDue { what, now }).await
     }
 }

@@ -34,7 +34,7 @@ pub struct ExportedEvent {
     pub reason_code: Option<String>,
     /// The call as received.
     pub payload: String,
-    /// What its batch has around its calls.
+    /// The envelope of its batch.
     pub envelope: Option<String>,
 }
 

@@ -132,7 +132,7 @@ impl Reader {
             .bind(most)
             .fetch_all(&self.store.readers)
             .await
-            .map_err(ReadError::of("the event asked for"))?;
+            .map_err(ReadError::of("the requested event"))?;
         Ok(ids.into_iter().map(EventId).collect())
     }
 

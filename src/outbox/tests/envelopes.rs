@@ -6,7 +6,7 @@ use super::{NOW, claim_all, count, event, files, finish};
 use crate::model::{EventId, EventStatus, Identifier, IdentifierKind, NewEvent};
 
 #[tokio::test]
-async fn what_a_batch_says_around_its_calls_is_stored_once_and_goes_with_the_last_of_them() {
+async fn the_envelope_of_a_batch_is_stored_once_and_deleted_with_its_last_call() {
     let files = files();
     let outbox = files.open().await;
     let around = |text: &str, messages: &[&str]| {
@@ -37,12 +37,12 @@ async fn what_a_batch_says_around_its_calls_is_stored_once_and_goes_with_the_las
     let ids = claim_all(&outbox).await;
     let ids: Vec<EventId> = ids.into_iter().map(EventId).collect();
     let events = outbox.claimed(&ids).await.unwrap();
-    let said: Vec<(&str, Option<&str>)> = events
+    let read: Vec<(&str, Option<&str>)> = events
         .iter()
         .map(|event| (event.message_id.as_str(), event.envelope.as_deref()))
         .collect();
     assert_eq!(
-        said,
+        read,
         [
             ("a", Some("{\"context\":1}")),
             ("b", Some("{\"context\":1}")),

@@ -267,7 +267,7 @@ async fn a_released_event_keeps_its_place_until_its_time_comes() {
 }
 
 #[tokio::test]
-async fn what_was_in_the_air_at_a_crash_is_unknown_and_may_be_claimed_again() {
+async fn requests_in_flight_at_a_crash_are_unknown_and_may_be_claimed_again() {
     let files = files();
     let outbox = files.open().await;
     outbox.intake().append(vec![event("m", &["a"])]).await.unwrap();

@@ -121,7 +121,7 @@ async fn many(files: &super::Files, events: i64) -> Outbox {
 }
 
 #[tokio::test]
-async fn a_page_looks_through_a_bounded_number_and_tells_how_far_it_came() {
+async fn a_page_scans_a_bounded_number_and_reports_how_far_it_came() {
     let files = files();
     let outbox = many(&files, 120_000).await;
     let rare = Selection {

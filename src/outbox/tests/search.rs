@@ -164,7 +164,7 @@ async fn the_order_of_an_erased_person_is_nowhere_in_the_file() {
 }
 
 #[tokio::test]
-async fn people_who_wait_are_told_with_the_time_of_the_next_attempt() {
+async fn people_who_wait_are_listed_with_the_time_of_the_next_attempt() {
     let files = files();
     let outbox = files.open().await;
     let events = vec![

@@ -29,7 +29,7 @@ impl Dispatcher {
                     Returned::Taken(taken) => self.taken(taken),
                     Returned::Sent(report) => self.sent(report, request).await,
                     Returned::Watched(report) => self.watch_ended(id, report).await,
-                    Returned::Asked(remote) => self.asked(&remote).await,
+                    Returned::Account(remote) => self.account_answered(&remote).await,
                     Returned::Looked(released) => self.looked(&released),
                     Returned::Written => {}
                 }
@@ -136,7 +136,7 @@ impl Dispatcher {
             if context.settle(&transitions).await.is_err() {
                 tracing::error!(
                     events = transitions.len(),
-                    "failed to give events back; the next start takes them up"
+                    "failed to requeue events; the next start claims them again"
                 );
             }
             Returned::Written
@@ -170,7 +170,7 @@ impl Dispatcher {
         };
         self.breakers.record(attempted, now);
         if outcome.kind == OutcomeKind::Stopped {
-            self.ask_the_account(now);
+            self.probe_account(now);
         }
         self.pauses.note(family, &outcome);
         self.write_pauses(now).await;
@@ -179,7 +179,7 @@ impl Dispatcher {
     /// A task panicked, which is a bug in this program. Its events go back to the outbox, so that they do not block the
     /// other events of the same people.
     fn broke_off(&mut self, id: Id) {
-        tracing::error!("a task of the scheduler broke off; please report this");
+        tracing::error!("a task of the scheduler panicked; please report this");
         match self.in_flight.remove(&id) {
             Some(InFlightRequest {
                 family,

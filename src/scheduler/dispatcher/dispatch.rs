@@ -20,7 +20,7 @@ impl Dispatcher {
         let mut moved = true;
         while std::mem::take(&mut moved) {
             for place in 0..Queues::FAMILIES.len() {
-                let family = Queues::FAMILIES[(self.turn + place) % Queues::FAMILIES.len()];
+                let family = Queues::FAMILIES[(self.next_family + place) % Queues::FAMILIES.len()];
                 if self.queues.of(family).is_empty() {
                     continue;
                 }
@@ -31,7 +31,7 @@ impl Dispatcher {
                     Dispatch::Nothing => until = earlier(until, self.room_again(family, now)),
                 }
             }
-            self.turn = (self.turn + 1) % Queues::FAMILIES.len();
+            self.next_family = (self.next_family + 1) % Queues::FAMILIES.len();
         }
         until
     }

@@ -44,7 +44,7 @@ enum Returned {
     /// A watched job is over and settled; `None` when the scheduler stopped before.
     Watched(Option<Report>),
     /// The answer of the accounts endpoint, which shows whether Klaviyo accepts the key.
-    Asked(Remote),
+    Account(Remote),
     /// The pauses were read from the outbox; these were removed by an operator's `release`.
     Looked(Vec<Option<Family>>),
     /// Events were requeued in the outbox, or parked ones made due.
@@ -89,7 +89,7 @@ pub(super) struct Dispatcher {
     /// When the next event in the outbox is due, whether or not there was capacity for it.
     next_due: NextDue,
     /// The family that is served first next time.
-    turn: usize,
+    next_family: usize,
     /// The use of the limits that was last written to the outbox, and when.
     reported: (Timestamp, Vec<LimitInUse>),
 }
@@ -113,7 +113,7 @@ impl Dispatcher {
             taking_in: false,
             look: true,
             next_due: NextDue::default(),
-            turn: 0,
+            next_family: 0,
             reported: (Timestamp::from_millis(0), Vec::new()),
         };
         // A rest that a 429 caused ends with the process.

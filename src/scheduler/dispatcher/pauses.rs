@@ -15,7 +15,7 @@ use super::super::queues::Queues;
 use super::{Dispatcher, Returned, has_passed};
 
 /// The shortest time between two requests to the accounts endpoint; Klaviyo allows 15 of them a minute.
-const ASK_EVERY: Duration = Duration::from_secs(10);
+const PROBE_ACCOUNT_EVERY: Duration = Duration::from_secs(10);
 /// How often the outbox is read for an operator's `release` while something is paused.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -27,7 +27,7 @@ pub(super) struct Pauses {
     /// The last failure of the accounts endpoint, or of a connection.
     last_of_all: Option<Failure>,
     /// When the last request to the accounts endpoint was made, and when the outbox was last read.
-    asked: Timestamp,
+    account_probed_at: Timestamp,
     looked: Timestamp,
 }
 
@@ -90,7 +90,7 @@ impl Pauses {
             written,
             last: [const { None }; Family::ALL.len()],
             last_of_all: None,
-            asked: Timestamp::from_millis(0),
+            account_probed_at: Timestamp::from_millis(0),
             looked: now,
         }
     }
@@ -159,7 +159,7 @@ impl Pauses {
             since: closed.since,
             reason_code: format!("{KLAVIYO}429"),
             reason: format!(
-                "429: Klaviyo asked to wait until {} and one request is tried at {} at the latest; \
+                "429: rate limited by Klaviyo until {}, and one request is tried at {} at the latest; \
                  `klaviyo-relay release --status pending` tries one now",
                 closed.until, closed.probe_at
             ),
@@ -206,7 +206,7 @@ impl Pauses {
         }
         for before in &self.written {
             if !now.iter().any(|pause| same(pause, before)) {
-                tracing::info!(scope = before.scope(), kind = %before.kind, "delivery goes on: the pause is over");
+                tracing::info!(scope = before.scope(), kind = %before.kind, "delivery continues: the pause is over");
             }
         }
     }
@@ -230,25 +230,25 @@ impl Dispatcher {
         }
         let outbox = &self.context.scheduler.outbox;
         if let Err(error) = outbox.set_pauses(self.pauses.written.clone()).await {
-            tracing::warn!(error = %error_chain(&error), "failed to write down what is paused; `status` does not show it");
+            tracing::warn!(error = %error_chain(&error), "failed to store the pauses; `status` does not show them");
         }
     }
 
     /// A refusal may concern one request or the key. A request to the accounts endpoint shows which.
-    pub(super) fn ask_the_account(&mut self, now: Timestamp) {
-        if !has_passed(ASK_EVERY, self.pauses.asked, now) || self.breakers.account_in_doubt() {
+    pub(super) fn probe_account(&mut self, now: Timestamp) {
+        if !has_passed(PROBE_ACCOUNT_EVERY, self.pauses.account_probed_at, now) || self.breakers.account_in_doubt() {
             return;
         }
-        self.pauses.asked = now;
+        self.pauses.account_probed_at = now;
         let context = Arc::clone(&self.context);
         self.tasks.spawn(async move {
             let now = context.now();
-            Returned::Asked(context.settings.sender.identify(now).await)
+            Returned::Account(context.settings.sender.identify(now).await)
         });
     }
 
     /// Applies the answer of the accounts endpoint.
-    pub(super) async fn asked(&mut self, remote: &Remote) {
+    pub(super) async fn account_answered(&mut self, remote: &Remote) {
         let outcome = match remote {
             Remote::Sandbox { refused } => refused.as_ref(),
             Remote::Unclear(outcome) => Some(outcome),
@@ -312,12 +312,12 @@ fn reason(family: Option<Family>, why: PauseKind, failure: &Failure, key: &Secre
         status, words, code, ..
     } = failure;
     let words = words.trim_end_matches('.');
-    let said = status.map_or_else(|| words.to_owned(), |status| format!("{status}: {words}"));
+    let answer = status.map_or_else(|| words.to_owned(), |status| format!("{status}: {words}"));
     if why != PauseKind::Refused {
         let text = match family {
-            None => format!("Klaviyo is not reachable ({said}); it is tried again and again"),
+            None => format!("Klaviyo is not reachable ({answer}); it is tried again and again"),
             Some(family) => format!(
-                "requests of several events to the endpoint `{family}` fail, the last: {said}; it is tried again and \
+                "requests of several events to the endpoint `{family}` fail, the last: {answer}; it is tried again and \
                  again, and other endpoints go on"
             ),
         };
@@ -330,8 +330,8 @@ fn reason(family: Option<Family>, why: PauseKind, failure: &Failure, key: &Secre
     let remedy = remedy(*status, key);
     let remedy = remedy.as_deref().unwrap_or(PROBED);
     let text = match family {
-        None => format!("{said}. {remedy}"),
-        Some(family) => format!("{said} (endpoint `{family}`). {remedy}"),
+        None => format!("{answer}. {remedy}"),
+        Some(family) => format!("{answer} (endpoint `{family}`). {remedy}"),
     };
     Reason::new(code.clone(), text)
 }
@@ -348,7 +348,7 @@ fn remedy(status: u16, key: &SecretOrigin) -> Option<String> {
             another_key(key)
         ),
         410 => "the revision is retired; set `klaviyo.revision`, or update klaviyo-relay, and restart".to_owned(),
-        405 | 415 => "the endpoint does not speak Klaviyo's API; check `klaviyo.endpoint`".to_owned(),
+        405 | 415 => "the endpoint does not have Klaviyo's API; check `klaviyo.endpoint`".to_owned(),
         _ => return None,
     })
 }

@@ -106,7 +106,7 @@ fn failed(job: &BulkJob, errors: Vec<ImportError>) -> Option<HashMap<usize, Stri
 /// The items that an error names are sent again singly, to get an answer of their own. The others are delivered.
 fn by_errors(context: &Context, items: Vec<(usize, Item)>, failed: Option<&HashMap<usize, String>>) -> Done {
     let Some(failed) = failed else {
-        let words = "the errors of its bulk import do not say whom they are about";
+        let words = "the errors of its bulk import do not name an item";
         return items
             .into_iter()
             .map(|(_, item)| again(context, item, 1, words))

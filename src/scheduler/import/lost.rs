@@ -55,7 +55,7 @@ pub(super) async fn looked_for(context: &Context, job: &OpenImport) -> End {
         // A clock that was set back does not prolong the wait.
         let age = context.now().since(job.began).max(looked);
         if let Some(why) = given_up(candidates.as_deref(), looked, age) {
-            tracing::info!(items = job.items, why, "items of an import job go singly");
+            tracing::info!(items = job.items, why, "items of an import job are sent singly");
             return End::Unclear(why);
         }
         let pause = pause(&context);
@@ -115,7 +115,7 @@ mod tests {
         assert!(can_be("a", Some(BEGAN), Some(300)));
         assert!(can_be("a", Some(BEGAN.minus(120 * SECOND)), Some(300)));
         assert!(can_be("a", Some(BEGAN.plus(600 * SECOND)), Some(300)));
-        assert!(can_be("a", None, None), "what is not said excludes nothing");
+        assert!(can_be("a", None, None), "a missing value excludes no job");
         assert!(!can_be("a", Some(BEGAN.minus(121 * SECOND)), Some(300)));
         assert!(!can_be("a", Some(BEGAN), Some(299)));
         assert!(!can_be("ours", Some(BEGAN), Some(300)));
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_is_not_answered_says_nothing() {
+    fn a_list_that_is_not_answered_proves_nothing() {
         assert_eq!(given_up(None, 800 * SECOND, 800 * SECOND), None);
     }
 

@@ -56,12 +56,12 @@ pub(in crate::scheduler) async fn sent<'a>(
         let outbox = &context.scheduler.outbox;
         let write = || outbox.import_taken(begun.id, id.clone());
         if let Err(WriteGaveUp) = context.write_until_done("an import job's id", write).await {
-            tracing::error!("failed to keep an import job's id; the next start looks for the job");
+            tracing::error!("failed to store the id of an import job; the next start searches for the job");
         }
     } else {
         tracing::warn!(
             items = events.len(),
-            "an import job was sent and its answer lost; its people wait until Klaviyo lists what became of it"
+            "the answer to an import job was lost; the events of its people wait until Klaviyo lists the job's result"
         );
     }
     Watch {

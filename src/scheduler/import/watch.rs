@@ -19,25 +19,27 @@ const SILENT_AT_MOST: Duration = Duration::from_mins(5);
 
 /// The state of a job, by an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Said {
+enum JobState {
     /// It is over, with or without a result.
-    Over,
+    Ended,
     /// It is queued or running.
-    Runs,
+    Running,
     /// Klaviyo does not know it, so it cannot run any more.
-    Gone,
+    NotFound,
     /// The answer contains no state.
-    Nothing,
+    Unknown,
 }
 
 /// Whether the watch of a job that is not over ends, and why. `age`: the time since it was sent. `silent`: the time
 /// since Klaviyo last reported that it runs, or since the watch began.
-fn given_up(said: Said, age: Duration, silent: Duration) -> Option<&'static str> {
-    match said {
-        Said::Gone => Some("Klaviyo does not know its import job any more"),
-        Said::Runs if age >= RUNS_AT_MOST => Some("its import job was not over after an hour"),
-        Said::Nothing if silent >= SILENT_AT_MOST => Some("its import job was accepted, and its end never reported"),
-        Said::Over | Said::Runs | Said::Nothing => None,
+fn given_up(state: JobState, age: Duration, silent: Duration) -> Option<&'static str> {
+    match state {
+        JobState::NotFound => Some("Klaviyo does not know its import job any more"),
+        JobState::Running if age >= RUNS_AT_MOST => Some("its import job was not over after an hour"),
+        JobState::Unknown if silent >= SILENT_AT_MOST => {
+            Some("its import job was accepted, and its end never reported")
+        }
+        JobState::Ended | JobState::Running | JobState::Unknown => None,
     }
 }
 
@@ -45,52 +47,52 @@ fn given_up(said: Said, age: Duration, silent: Duration) -> Option<&'static str>
 pub(super) async fn followed(context: &Context, id: &str, state: Option<ImportJob>, began: Timestamp) -> End {
     let (mut waited, mut silent) = (Duration::ZERO, Duration::ZERO);
     // The answer to the job may already report its end. After a start there is no answer, so the job is polled at once.
-    let mut heard = match state {
-        Some(job) => (said_by(&job), Some(job)),
-        None => ask(&context.current(), id).await,
+    let mut known = match state {
+        Some(job) => (state_of(&job), Some(job)),
+        None => poll(&context.current(), id).await,
     };
     loop {
         let context = context.current();
-        match heard {
-            (Said::Over, Some(job)) => return ended(&context, &job).await,
-            (Said::Runs, _) => silent = Duration::ZERO,
-            (Said::Over | Said::Gone | Said::Nothing, _) => {}
+        match known {
+            (JobState::Ended, Some(job)) => return ended(&context, &job).await,
+            (JobState::Running, _) => silent = Duration::ZERO,
+            (JobState::Ended | JobState::NotFound | JobState::Unknown, _) => {}
         }
         // A clock that was set back does not prolong the wait.
         let age = context.now().since(began).max(waited);
-        if let Some(why) = given_up(heard.0, age, silent) {
-            tracing::warn!(job = id, why, "an import job is given up; its items go singly");
+        if let Some(why) = given_up(known.0, age, silent) {
+            tracing::warn!(job = id, why, "an import job is given up; its items are sent singly");
             return End::Unclear(why);
         }
         let pause = pause(&context);
         tokio::time::sleep(pause).await;
         (waited, silent) = (waited + pause, silent + pause);
-        heard = ask(&context, id).await;
+        known = poll(&context, id).await;
     }
 }
 
-async fn ask(context: &Context, id: &str) -> (Said, Option<ImportJob>) {
+async fn poll(context: &Context, id: &str) -> (JobState, Option<ImportJob>) {
     let (outcome, answer) = get(context, &import_job_route(id)).await;
     match import_job(&answer) {
-        Some(job) => (said_by(&job), Some(job)),
-        None => (said_without_a_job(&outcome), None),
+        Some(job) => (state_of(&job), Some(job)),
+        None => (state_without_a_job(&outcome), None),
     }
 }
 
-const fn said_by(job: &ImportJob) -> Said {
+const fn state_of(job: &ImportJob) -> JobState {
     match job.status {
-        ImportStatus::Complete | ImportStatus::Cancelled => Said::Over,
-        ImportStatus::Queued | ImportStatus::Processing => Said::Runs,
-        ImportStatus::Other => Said::Nothing,
+        ImportStatus::Complete | ImportStatus::Cancelled => JobState::Ended,
+        ImportStatus::Queued | ImportStatus::Processing => JobState::Running,
+        ImportStatus::Other => JobState::Unknown,
     }
 }
 
 /// Only Klaviyo's own 404 means that there is no such job. A proxy's 404 is not a refusal and means nothing.
-fn said_without_a_job(outcome: &Outcome) -> Said {
+fn state_without_a_job(outcome: &Outcome) -> JobState {
     if outcome.http_status == Some(404) && outcome.kind == OutcomeKind::Refused {
-        Said::Gone
+        JobState::NotFound
     } else {
-        Said::Nothing
+        JobState::Unknown
     }
 }
 
@@ -135,38 +137,38 @@ mod tests {
 
     #[test]
     fn a_job_that_runs_is_waited_for_an_hour() {
-        let runs = |age| given_up(Said::Runs, age, Duration::ZERO);
+        let runs = |age| given_up(JobState::Running, age, Duration::ZERO);
         assert_eq!(runs(59 * MINUTE), None);
         assert!(runs(60 * MINUTE).is_some());
     }
 
     #[test]
-    fn a_job_of_which_nothing_is_said_is_waited_for_five_minutes_however_old_it_is() {
-        let nothing = |silent| given_up(Said::Nothing, 100 * MINUTE, silent);
+    fn a_job_without_a_reported_state_is_waited_for_five_minutes_however_old_it_is() {
+        let nothing = |silent| given_up(JobState::Unknown, 100 * MINUTE, silent);
         assert_eq!(nothing(4 * MINUTE), None);
         assert!(nothing(5 * MINUTE).is_some());
     }
 
     #[test]
     fn a_job_that_klaviyo_does_not_know_is_given_up_at_once() {
-        assert!(given_up(Said::Gone, Duration::ZERO, Duration::ZERO).is_some());
+        assert!(given_up(JobState::NotFound, Duration::ZERO, Duration::ZERO).is_some());
     }
 
     #[test]
-    fn only_klaviyos_own_404_says_that_there_is_no_job() {
-        let said = |status, kind| {
+    fn only_klaviyos_own_404_means_that_there_is_no_job() {
+        let state = |status, kind| {
             let mut outcome = Outcome::of(kind);
             outcome.http_status = Some(status);
-            said_without_a_job(&outcome)
+            state_without_a_job(&outcome)
         };
-        assert_eq!(said(404, OutcomeKind::Refused), Said::Gone);
+        assert_eq!(state(404, OutcomeKind::Refused), JobState::NotFound);
         for (status, kind) in [
             (404, OutcomeKind::Retry),
             (403, OutcomeKind::Stopped),
             (400, OutcomeKind::Refused),
             (500, OutcomeKind::Retry),
         ] {
-            assert_eq!(said(status, kind), Said::Nothing, "{status} {kind}");
+            assert_eq!(state(status, kind), JobState::Unknown, "{status} {kind}");
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::model::{DeliveryKind, DeliveryStatus, Outcome, OutcomeKind, Reason, T
 
 use super::breaker::LONGEST_PROBE;
 use super::cause::{Cause, reason_of};
-use super::limits::LONGEST_ASKED;
+use super::limits::LONGEST_RETRY_AFTER;
 use super::retry::retry_delay;
 
 const TOO_MANY_REQUESTS: u16 = 429;
@@ -15,10 +15,10 @@ const TOO_MANY_REQUESTS: u16 = 429;
 /// The longest time that a delivery waits for its next attempt.
 pub fn longest_wait(policy: &DeliveryConfig) -> Duration {
     // The jitter is added to the wait that an answer requires.
-    policy.longest_retry.max(LONGEST_ASKED + LONGEST_ASKED / 10)
+    policy.longest_retry.max(LONGEST_RETRY_AFTER + LONGEST_RETRY_AFTER / 10)
 }
 
-/// What is known of a delivery besides its answer.
+/// What is known of a delivery in addition to its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AttemptContext {
     /// The kind of its request.
@@ -148,8 +148,8 @@ fn again(
         policy.longest_retry
     };
     let failures = facts.failures.saturating_add(1);
-    let asked = outcome.retry_after.map(|asked| asked.min(LONGEST_ASKED));
-    let delay = retry_delay(failures, policy.first_retry, longest, asked, chance);
+    let retry_after = outcome.retry_after.map(|wait| wait.min(LONGEST_RETRY_AFTER));
+    let delay = retry_delay(failures, policy.first_retry, longest, retry_after, chance);
     Decision {
         status,
         reason: Some(reason_of(outcome)),
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subscription_whose_answer_was_lost_is_sent_again_unless_the_operator_says_no() {
+    fn a_subscription_whose_answer_was_lost_is_sent_again_unless_the_operator_forbids_it() {
         let outcome = Outcome::of(OutcomeKind::Unknown);
         let status = |kind, resend_unknown_subscriptions| {
             let policy = DeliveryConfig {
@@ -351,11 +351,11 @@ mod tests {
     #[test]
     fn the_servers_delay_is_honoured_up_to_five_minutes() {
         let mut outcome = Outcome::of(OutcomeKind::Retry);
-        for (asked, waited) in [(240, 240), (300, 300), (1_000_000, 300)] {
-            outcome.retry_after = Some(Duration::from_secs(asked));
+        for (named, waited) in [(240, 240), (300, 300), (1_000_000, 300)] {
+            outcome.retry_after = Some(Duration::from_secs(named));
             let decision = decide(&outcome, facts(0), &DeliveryConfig::default(), BEGAN, 0.0);
             let at = BEGAN.plus(Duration::from_secs(waited));
-            assert_eq!(decision.next, Action::RetryAt(at), "{asked}");
+            assert_eq!(decision.next, Action::RetryAt(at), "{named}");
         }
     }
 }

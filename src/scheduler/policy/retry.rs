@@ -28,7 +28,7 @@ pub fn retry_delay(
     let jittered = interval(tries, first, longest).mul_f64(chance.clamp(0.0, 1.0));
     match retry_after {
         // Added to the server's wait, a tenth of it at most: enough to spread the retries, not enough to lose time.
-        Some(asked) => asked.saturating_add(jittered.min(asked / 10)),
+        Some(server) => server.saturating_add(jittered.min(server / 10)),
         None => jittered,
     }
 }
@@ -73,10 +73,10 @@ mod tests {
 
     #[test]
     fn a_servers_own_delay_is_never_undercut_and_may_exceed_the_longest() {
-        let asked = Duration::from_mins(20);
+        let server = Duration::from_mins(20);
         for chance in [0.0, 0.3, 0.99] {
-            let delay = retry_delay(1, FIRST, LONGEST, Some(asked), chance);
-            assert!(delay >= asked && delay <= asked + FIRST, "{delay:?}");
+            let delay = retry_delay(1, FIRST, LONGEST, Some(server), chance);
+            assert!(delay >= server && delay <= server + FIRST, "{delay:?}");
         }
     }
 }

@@ -5,7 +5,7 @@
 //! the body is compressed, with `fuzz-sign: SECRET` it is signed.
 //!
 //! Held: a request is taken the same way however it is compressed; each call that is taken is valid JSON, a part of the
-//! body byte for byte, reads back as the call that the body has at its place, and waits in the order of everybody whom
+//! body byte for byte, reads back as the call that the body has at its place, and waits in the queue of everybody
 //! it names; no limit is passed; memory stays below the estimate of the cost; and no rejection repeats what was sent.
 
 use std::collections::BTreeMap;
@@ -111,7 +111,7 @@ fn header(head: &mut Head, name: &[u8], value: &[u8]) {
     }
 }
 
-/// Receives and judges a request as the routes do, and checks what came of it.
+/// Receives and judges a request as the routes do, and checks the result.
 fn sent(endpoint: Endpoint, head: &Head, body: &[u8], coding: Option<&str>) -> Result<Accepted, Rejection> {
     let (config, garbage) = (&*CONFIG, &GarbageIds::default());
     let http = http_request(head, body, coding);

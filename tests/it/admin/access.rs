@@ -23,7 +23,7 @@ async fn with_a_token_only_healthz_is_for_everybody() {
     for path in PATHS {
         for shown in [None, Some("Bearer wrong"), Some(TOKEN), Some("Bearer ")] {
             let headers: Vec<_> = shown.map(|shown| ("authorization", shown)).into_iter().collect();
-            let answer = port.ask("GET", path, &headers, "").await;
+            let answer = port.request("GET", path, &headers, "").await;
             assert_eq!(answer.status, 401, "{path} {shown:?}");
             assert_eq!(answer.json()["code"], "token_needed");
             assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
@@ -31,7 +31,7 @@ async fn with_a_token_only_healthz_is_for_everybody() {
         let shown = format!("Bearer {TOKEN}");
         // A token proves more than a name does.
         let headers = [("authorization", shown.as_str()), ("host", "relay.example")];
-        let answer = port.ask("GET", path, &headers, "").await;
+        let answer = port.request("GET", path, &headers, "").await;
         let expected = if path == "/nowhere" { 404 } else { 200 };
         assert_eq!(answer.status, expected, "{path}");
     }
@@ -41,7 +41,7 @@ async fn with_a_token_only_healthz_is_for_everybody() {
 async fn without_a_token_a_page_behind_a_name_of_its_own_reads_nothing() {
     let port = Port::new().await;
     for path in PATHS {
-        let answer = port.ask("GET", path, &[("host", "evil.example:8081")], "").await;
+        let answer = port.request("GET", path, &[("host", "evil.example:8081")], "").await;
         assert_eq!(
             (answer.status, &answer.json()["code"]),
             (421, &"other_host".into()),
@@ -49,12 +49,12 @@ async fn without_a_token_a_page_behind_a_name_of_its_own_reads_nothing() {
         );
     }
     for host in ["127.0.0.1:8081", "localhost:8081", "[::1]:8081"] {
-        let answer = port.ask("GET", "/status", &[("host", host)], "").await;
+        let answer = port.request("GET", "/status", &[("host", host)], "").await;
         assert_eq!(answer.status, 200, "{host}");
     }
     let body = r#"{"filter":{"status":"pending"}}"#;
     let headers = [("host", "evil.example"), ("content-type", "application/json")];
-    assert_eq!(port.ask("POST", "/api/v1/hold", &headers, body).await.status, 421);
+    assert_eq!(port.request("POST", "/api/v1/hold", &headers, body).await.status, 421);
 }
 
 #[tokio::test]
@@ -63,15 +63,15 @@ async fn a_change_takes_what_no_page_elsewhere_can_send() {
     let body = r#"{"filter":{"status":"pending"}}"#;
     for kind in [None, Some("text/plain"), Some("application/x-www-form-urlencoded")] {
         let headers: Vec<_> = kind.map(|kind| ("content-type", kind)).into_iter().collect();
-        let answer = port.ask("POST", "/api/v1/hold", &headers, body).await;
+        let answer = port.request("POST", "/api/v1/hold", &headers, body).await;
         assert_eq!((answer.status, &answer.json()["code"]), (415, &"json_needed".into()));
     }
-    // The browser asks first, and is told nothing that would let it.
+    // The browser sends a preflight request, whose answer allows nothing.
     let headers = [
         ("origin", "http://evil.example"),
         ("access-control-request-method", "POST"),
     ];
-    let asked = port.ask("OPTIONS", "/api/v1/hold", &headers, "").await;
+    let asked = port.request("OPTIONS", "/api/v1/hold", &headers, "").await;
     assert_eq!(asked.status, 405);
     let cors = asked
         .headers
@@ -83,7 +83,7 @@ async fn a_change_takes_what_no_page_elsewhere_can_send() {
 }
 
 #[tokio::test]
-async fn wrong_methods_are_told_the_right_ones() {
+async fn an_answer_to_a_wrong_method_names_the_right_ones() {
     let port = Port::new().await;
     for (method, path, allow) in [
         ("POST", "/api/v1/events", "GET,HEAD"),
@@ -91,12 +91,12 @@ async fn wrong_methods_are_told_the_right_ones() {
         ("PUT", "/metrics", "GET,HEAD"),
         ("GET", "/api/v1/replay", "POST"),
     ] {
-        let answer = port.ask(method, path, &[], "").await;
+        let answer = port.request(method, path, &[], "").await;
         assert_eq!(answer.status, 405, "{method} {path}");
         assert_eq!(answer.header("allow"), Some(allow), "{method} {path}");
         assert_eq!(answer.json()["code"], "method_not_allowed");
     }
-    let head = port.ask("HEAD", "/metrics", &[], "").await;
+    let head = port.request("HEAD", "/metrics", &[], "").await;
     assert_eq!((head.status, head.text.as_str()), (200, ""));
 }
 

@@ -13,7 +13,7 @@ async fn statuses(port: &Port) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_dry_run_tells_and_changes_nothing() {
+async fn a_dry_run_reports_and_changes_nothing() {
     let port = Port::filled().await;
     let before = statuses(&port).await;
     assert_eq!(before, ["pending", "pending", "pending", "pending", "dead", "dead"]);
@@ -140,7 +140,7 @@ async fn a_call_is_explained_as_the_command_does() {
     let page = json!({"type": "page", "userId": "u1"});
     assert!(port.post("/api/v1/explain", &page).await.well()["skipped"].is_string());
     let headers = [("content-type", "application/json")];
-    let answer = port.ask("POST", "/api/v1/explain", &headers, "{").await;
+    let answer = port.request("POST", "/api/v1/explain", &headers, "{").await;
     assert_eq!((answer.status, &answer.json()["code"]), (400, &json!("bad_json")));
     assert_eq!(
         port.post("/api/v1/explain?side=left", &page).await.json()["code"],
@@ -153,7 +153,7 @@ async fn an_object_is_no_number_of_an_event() {
     let port = Port::new().await;
     let body = r#"{"filter":{"id":[{"$serde_json::private::Number":"1"}]},"dry_run":true}"#;
     let json = [("content-type", "application/json")];
-    let answer = port.ask("POST", "/api/v1/hold", &json, body).await;
+    let answer = port.request("POST", "/api/v1/hold", &json, body).await;
     assert_eq!(answer.status, 400, "{answer:?}");
     assert!(answer.text.contains("bad_json"), "{answer:?}");
 }
@@ -163,7 +163,7 @@ async fn a_web_page_elsewhere_changes_nothing() {
     let port = Port::new().await;
     let body = json!({"filter": {"id": [1]}}).to_string();
     let (json, host) = (("content-type", "application/json"), ("host", "127.0.0.1:8081"));
-    for (said, status) in [
+    for (output, status) in [
         (("origin", "https://evil.example"), 403),
         (("origin", "null"), 403),
         (("sec-fetch-site", "cross-site"), 403),
@@ -171,8 +171,8 @@ async fn a_web_page_elsewhere_changes_nothing() {
         (("origin", "http://127.0.0.1:8081"), 200),
     ] {
         for path in ["/api/v1/hold", "/api/v1/release", "/api/v1/explain"] {
-            let answer = port.ask("POST", path, &[json, host, said], &body).await;
-            assert_eq!(answer.status == 403, status == 403, "{path} {said:?}: {answer:?}");
+            let answer = port.request("POST", path, &[json, host, output], &body).await;
+            assert_eq!(answer.status == 403, status == 403, "{path} {output:?}: {answer:?}");
         }
     }
 }

@@ -49,7 +49,7 @@ pub(super) async fn lived_in(klaviyo: &Klaviyo) -> Daemon {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_are_as_the_document_says() {
+async fn answers_are_as_documented() {
     let klaviyo = Klaviyo::start().await;
     let daemon = lived_in(&klaviyo).await;
     let document = document(&daemon).await;
@@ -85,7 +85,7 @@ async fn answers_are_as_the_document_says() {
         ("/explain", "/explain", Some(json!("no call"))),
     ] {
         let method = if body.is_some() { "post" } else { "get" };
-        let (status, answer) = daemon.ask_admin(&format!("/api/v1{path}"), body.as_ref()).await;
+        let (status, answer) = daemon.request_admin(&format!("/api/v1{path}"), body.as_ref()).await;
         let operation = &document["paths"][template][method];
         let mut response = &operation["responses"][status.to_string()];
         if let Some(pointer) = response["$ref"].as_str() {

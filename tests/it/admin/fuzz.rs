@@ -33,11 +33,11 @@ async fn no_request_gets_an_answer_that_the_document_does_not_have() {
             .unwrap()
     });
     let ran = ran.await.unwrap();
-    let said = String::from_utf8_lossy(&ran.stdout);
-    assert!(ran.status.success(), "{said}{}", String::from_utf8_lossy(&ran.stderr));
+    let text = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success(), "{text}{}", String::from_utf8_lossy(&ran.stderr));
     assert!(
-        said.contains("Tested: 12"),
-        "every operation but the document's own was tested: {said}"
+        text.contains("Tested: 12"),
+        "every operation but the document's own was tested: {text}"
     );
     // It was asked a great deal, and is alive and in order.
     assert_eq!(daemon.look("/healthz").await.0, 200);

@@ -26,7 +26,7 @@ async fn a_failed_disk_is_death_and_a_sandbox_is_a_note() {
     assert_eq!(codes(&answer.json(), "reasons"), ["disk_failed"]);
 }
 
-/// Another process that holds the file's write lock until it is told to let go.
+/// Another process that holds the file's write lock until it is ended.
 struct Holder(Child);
 
 impl Holder {
@@ -36,11 +36,11 @@ impl Holder {
             .stdin(Stdio::piped())
             .spawn();
         let mut holder = Self(require("the sqlite3 command", holder.ok())?);
-        holder.say(".timeout 60000\nBEGIN IMMEDIATE;\n");
+        holder.write_line(".timeout 60000\nBEGIN IMMEDIATE;\n");
         Some(holder)
     }
 
-    fn say(&mut self, words: &str) {
+    fn write_line(&mut self, words: &str) {
         self.0.stdin.as_mut().unwrap().write_all(words.as_bytes()).unwrap();
     }
 }
@@ -70,7 +70,7 @@ async fn a_writer_that_gets_nowhere_is_not_alive_until_it_does() {
     assert_eq!(reasons, ["writer_stuck"]);
     let (status, answer) = daemon.look("/readyz").await;
     assert_eq!(status, 503, "{answer}");
-    holder.say("ROLLBACK;\n");
+    holder.write_line("ROLLBACK;\n");
     daemon.send("/v1/track", &call).await;
     eventually("the daemon is alive again", || async {
         let (status, _) = daemon.look("/healthz").await;

@@ -54,7 +54,7 @@ async fn a_list_means_what_all_its_filters_mean() {
 }
 
 #[tokio::test]
-async fn pages_hold_every_event_once_and_say_when_they_stopped_early() {
+async fn pages_hold_every_event_once_and_show_where_they_stopped_early() {
     let port = Port::new().await;
     for portion in 0..42 {
         let numbers = portion * 500 + 1..=(portion + 1) * 500;

@@ -29,7 +29,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::ask_routes;
+use crate::support::request_routes;
 
 /// The port's routes on an outbox of their own; no relay takes anything from it.
 struct Port {
@@ -75,8 +75,8 @@ impl Port {
             ..OutboxConfig::default()
         };
         let instruments = Instruments::new(Arc::new(SystemClock), ["shop"]);
-        let told = Some(instruments.clone());
-        let outbox = Outbox::open_measured(&config, SystemClock.now(), told);
+        let reported = Some(instruments.clone());
+        let outbox = Outbox::open_measured(&config, SystemClock.now(), reported);
         let outbox = outbox.await.unwrap();
         let config = AdminConfig {
             token: token.map(SecretString::from),
@@ -119,18 +119,18 @@ impl Port {
         port
     }
 
-    async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let (status, headers, text) = ask_routes(&self.routes, method, path, headers, body).await;
+    async fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let (status, headers, text) = request_routes(&self.routes, method, path, headers, body).await;
         Answer { status, headers, text }
     }
 
     async fn get(&self, path: &str) -> Answer {
-        self.ask("GET", path, &[], "").await
+        self.request("GET", path, &[], "").await
     }
 
     async fn post(&self, path: &str, body: &Value) -> Answer {
         let headers = [("content-type", "application/json")];
-        self.ask("POST", path, &headers, &body.to_string()).await
+        self.request("POST", path, &headers, &body.to_string()).await
     }
 }
 

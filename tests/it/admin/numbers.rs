@@ -98,7 +98,7 @@ fn the_manual_lists_the_metrics_that_there_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lived_in_daemon_tells_what_happened_in_numbers_that_promtool_takes() {
+async fn a_daemon_in_use_has_metrics_that_promtool_accepts() {
     let klaviyo = Klaviyo::start().await;
     let daemon = lived_in(&klaviyo).await;
     daemon
@@ -180,8 +180,8 @@ async fn scrape(daemon: &Daemon, accept: &str) -> String {
 
 /// Prometheus' own checker, with its opinions on names.
 fn promtool(text: &str) {
-    if let Some(said) = checked_by_promtool(&["check", "metrics"], text) {
-        assert!(said.stdout.is_empty() && said.stderr.is_empty(), "{said:?}");
+    if let Some(output) = checked_by_promtool(&["check", "metrics"], text) {
+        assert!(output.stdout.is_empty() && output.stderr.is_empty(), "{output:?}");
     }
 }
 
@@ -204,11 +204,11 @@ fn the_alerts_of_the_manual_are_rules_about_metrics_that_there_are() {
             assert!(row.contains(&format!("`{label}`")), "{metric} has no label {label}");
         }
     }
-    let said = checked_by_promtool(&["check", "rules", "/dev/stdin"], rules);
-    if let Some(said) = said {
+    let output = checked_by_promtool(&["check", "rules", "/dev/stdin"], rules);
+    if let Some(output) = output {
         assert!(
-            String::from_utf8_lossy(&said.stdout).contains("8 rules found"),
-            "{said:?}"
+            String::from_utf8_lossy(&output.stdout).contains("8 rules found"),
+            "{output:?}"
         );
     }
 }
@@ -240,7 +240,7 @@ fn checked_by_promtool(arguments: &[&str], text: &str) -> Option<Output> {
         .spawn();
     let mut promtool = require("promtool (Debian's package prometheus)", started.ok())?;
     promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    let said = promtool.wait_with_output().unwrap();
-    assert!(said.status.success(), "{said:?}");
-    Some(said)
+    let output = promtool.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    Some(output)
 }

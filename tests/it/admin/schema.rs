@@ -28,55 +28,57 @@ pub(super) fn digits(value: &Value) -> Vec<String> {
 }
 
 fn check(document: &Value, schema: &Value, value: &Value, at: &str, found: &mut Vec<String>) {
-    for (keyword, said) in schema.as_object().expect("a schema is an object") {
+    for (keyword, output) in schema.as_object().expect("a schema is an object") {
         let holds = match keyword.as_str() {
             "description" | "default" => true,
             "$ref" => {
-                let pointer = said.as_str().unwrap().trim_start_matches('#');
+                let pointer = output.as_str().unwrap().trim_start_matches('#');
                 let meant = document.pointer(pointer).expect("the reference leads somewhere");
                 check(document, meant, value, at, found);
                 true
             }
-            "type" => match said.as_array() {
+            "type" => match output.as_array() {
                 Some(types) => types.iter().any(|one| is_of(one, value)),
-                None => is_of(said, value),
+                None => is_of(output, value),
             },
-            "enum" => said.as_array().unwrap().contains(value),
-            "minimum" => value.as_i64().is_none_or(|number| number >= said.as_i64().unwrap()),
-            "maximum" => value.as_i64().is_none_or(|number| number <= said.as_i64().unwrap()),
-            "minItems" => value.as_array().is_none_or(|items| items.len() >= size(said)),
-            "maxItems" => value.as_array().is_none_or(|items| items.len() <= size(said)),
-            "minLength" => value.as_str().is_none_or(|text| text.chars().count() >= size(said)),
-            "pattern" => value.as_str().is_none_or(|text| matches(said.as_str().unwrap(), text)),
+            "enum" => output.as_array().unwrap().contains(value),
+            "minimum" => value.as_i64().is_none_or(|number| number >= output.as_i64().unwrap()),
+            "maximum" => value.as_i64().is_none_or(|number| number <= output.as_i64().unwrap()),
+            "minItems" => value.as_array().is_none_or(|items| items.len() >= size(output)),
+            "maxItems" => value.as_array().is_none_or(|items| items.len() <= size(output)),
+            "minLength" => value.as_str().is_none_or(|text| text.chars().count() >= size(output)),
+            "pattern" => value
+                .as_str()
+                .is_none_or(|text| matches(output.as_str().unwrap(), text)),
             "oneOf" => {
                 let fits = |one: &&Value| wrong(document, one, value).is_empty();
-                said.as_array().unwrap().iter().filter(fits).count() == 1
+                output.as_array().unwrap().iter().filter(fits).count() == 1
             }
             "required" => {
                 let is_there = |key: &Value| value.get(key.as_str().unwrap()).is_some();
-                !value.is_object() || said.as_array().unwrap().iter().all(is_there)
+                !value.is_object() || output.as_array().unwrap().iter().all(is_there)
             }
             "properties" => {
-                properties(document, said, value, at, found);
+                properties(document, output, value, at, found);
                 true
             }
             "items" => {
                 for (index, item) in value.as_array().into_iter().flatten().enumerate() {
-                    check(document, said, item, &format!("{at}[{index}]"), found);
+                    check(document, output, item, &format!("{at}[{index}]"), found);
                 }
                 true
             }
             _ => panic!("the check does not know the keyword {keyword}"),
         };
         if !holds {
-            found.push(format!("{at}: {value} is not {keyword} {said}"));
+            found.push(format!("{at}: {value} is not {keyword} {output}"));
         }
     }
 }
 
-fn properties(document: &Value, said: &Value, value: &Value, at: &str, found: &mut Vec<String>) {
+fn properties(document: &Value, output: &Value, value: &Value, at: &str, found: &mut Vec<String>) {
     for (key, inside) in value.as_object().into_iter().flatten() {
-        match said.get(key) {
+        match output.get(key) {
             Some(schema) => check(document, schema, inside, &format!("{at}.{key}"), found),
             None => found.push(format!("{at}: {key} is not in the schema")),
         }
@@ -105,8 +107,8 @@ fn matches(pattern: &str, text: &str) -> bool {
     }
 }
 
-fn size(said: &Value) -> usize {
-    usize::try_from(said.as_u64().unwrap()).unwrap()
+fn size(output: &Value) -> usize {
+    usize::try_from(output.as_u64().unwrap()).unwrap()
 }
 
 #[test]

@@ -6,7 +6,7 @@ use axum::Extension;
 use klaviyo_relay::listener::{Peer, Trusted};
 
 use super::{Answer, Port};
-use crate::support::ask_routes;
+use crate::support::request_routes;
 
 const TOKEN: &str = "a-token-of-32-random-characters!";
 const PAGES: [&str; 3] = ["/", "/?over=day", "/live"];
@@ -18,12 +18,12 @@ impl Port {
     async fn form(&self, path: &str, more: &[(&str, &str)], fields: &[(&str, &str)]) -> Answer {
         let body = serde_urlencoded::to_string(fields).unwrap();
         let headers: Vec<_> = [FORM].iter().chain(more).copied().collect();
-        self.ask("POST", path, &headers, &body).await
+        self.request("POST", path, &headers, &body).await
     }
 
     /// The CSRF token in the form of a page.
     async fn csrf(&self, path: &str, headers: &[(&str, &str)]) -> String {
-        let page = self.ask("GET", path, headers, "").await;
+        let page = self.request("GET", path, headers, "").await;
         let (_, rest) = page.text.split_once("name=\"csrf\" value=\"").unwrap();
         rest.split_once('"').unwrap().0.to_owned()
     }
@@ -45,7 +45,7 @@ impl Port {
 }
 
 #[tokio::test]
-async fn who_has_not_logged_in_is_asked_to_and_comes_back_to_the_page() {
+async fn a_visitor_without_a_session_logs_in_and_comes_back_to_the_page() {
     let port = Port::with_token(Some(TOKEN)).await;
     for path in PAGES {
         let answer = port.get(path).await;
@@ -55,12 +55,12 @@ async fn who_has_not_logged_in_is_asked_to_and_comes_back_to_the_page() {
         assert_eq!(answer.header("location"), Some(&*login), "{path}");
     }
     let cookie = port.logged_in().await;
-    let page = port.ask("GET", "/", &[("cookie", &cookie)], "").await;
+    let page = port.request("GET", "/", &[("cookie", &cookie)], "").await;
     assert_eq!(page.status, 200, "{page:?}");
     let bearer = format!("Bearer {TOKEN}");
-    let page = port.ask("GET", "/", &[("authorization", &bearer)], "").await;
+    let page = port.request("GET", "/", &[("authorization", &bearer)], "").await;
     assert_eq!(page.status, 200, "a token in the head does as well");
-    let api = port.ask("GET", "/api/v1/status", &[("cookie", &cookie)], "").await;
+    let api = port.request("GET", "/api/v1/status", &[("cookie", &cookie)], "").await;
     assert_eq!(api.status, 401, "the API takes the token alone");
 }
 
@@ -85,7 +85,7 @@ async fn a_wrong_token_or_a_made_up_session_opens_nothing() {
         String::new(),
     ] {
         let cookie = format!("{name}={made_up}");
-        let answer = port.ask("GET", "/", &[("cookie", &cookie)], "").await;
+        let answer = port.request("GET", "/", &[("cookie", &cookie)], "").await;
         assert_eq!(answer.status, 303, "{made_up}");
     }
 }
@@ -106,7 +106,7 @@ async fn who_guesses_tokens_has_to_wait_and_the_right_one_is_taken_all_the_same(
     let ask = async |token: &str| {
         let bearer = format!("Bearer {token}");
         let headers = [("authorization", bearer.as_str())];
-        port.ask("GET", "/api/v1/status", &headers, "").await
+        port.request("GET", "/api/v1/status", &headers, "").await
     };
     assert_eq!(ask(TOKEN).await.status, 200);
     let answer = ask("wrong").await;
@@ -126,7 +126,7 @@ async fn behind_a_trusted_proxy_nobody_waits_for_the_guesses_of_others() {
         let peer = Peer::new(SocketAddr::new(proxy.parse().unwrap(), 1), trusted.clone());
         let routes = port.routes.clone().layer(Extension(peer));
         let headers = [("authorization", "Bearer wrong"), ("x-forwarded-for", client)];
-        let (status, ..) = ask_routes(&routes, "GET", "/api/v1/status", &headers, "").await;
+        let (status, ..) = request_routes(&routes, "GET", "/api/v1/status", &headers, "").await;
         status
     };
     for _ in 0..20 {
@@ -209,7 +209,7 @@ async fn a_session_that_was_ended_shows_nothing_any_more() {
     let answer = port.form("/logout", &[one, FROM_HERE], &[("csrf", &csrf)]).await;
     assert_eq!(answer.status, 303, "{answer:?}");
     for (cookie, status) in [(one, 303), (other, 200)] {
-        let answer = port.ask("GET", "/?over=day", &[cookie], "").await;
+        let answer = port.request("GET", "/?over=day", &[cookie], "").await;
         assert_eq!(answer.status, status, "{cookie:?}");
     }
 }
@@ -231,21 +231,21 @@ async fn a_session_that_began_over_https_is_never_sent_without() {
 async fn a_link_on_another_site_leads_in_without_logging_in_again() {
     let port = Port::with_token(Some(TOKEN)).await;
     let headers = [("sec-fetch-site", "cross-site")];
-    let answer = port.ask("GET", "/?over=day", &headers, "").await;
+    let answer = port.request("GET", "/?over=day", &headers, "").await;
     assert_eq!(answer.status, 200);
     assert!(answer.text.contains("content=\"0;url=/?over=day\""));
     assert!(!answer.text.contains("Waiting"), "it tells nothing");
     let headers = [("sec-fetch-site", "same-origin")];
-    let answer = port.ask("GET", "/?over=day", &headers, "").await;
+    let answer = port.request("GET", "/?over=day", &headers, "").await;
     assert_eq!(answer.status, 303, "asked again by the page: no session");
 }
 
 #[tokio::test]
 async fn without_a_token_no_page_is_shown_by_another_name() {
     let port = Port::new().await;
-    let answer = port.ask("GET", "/", &[("host", "evil.example:8081")], "").await;
+    let answer = port.request("GET", "/", &[("host", "evil.example:8081")], "").await;
     assert_eq!(answer.status, 421);
-    let answer = port.ask("GET", "/", &[("host", "localhost:8081")], "").await;
+    let answer = port.request("GET", "/", &[("host", "localhost:8081")], "").await;
     assert_eq!(answer.status, 200);
     assert_eq!(port.get("/login").await.header("location"), Some("/"));
 }
@@ -270,7 +270,7 @@ async fn a_page_may_load_what_this_port_serves_and_nothing_else() {
     assert!(count >= 3);
     assert_eq!(port.get("/assets/page-00000000.css").await.status, 404);
     let headers = [("accept", "text/html,*/*")];
-    let nowhere = port.ask("GET", "/nowhere", &headers, "").await;
+    let nowhere = port.request("GET", "/nowhere", &headers, "").await;
     assert_eq!(nowhere.status, 404);
     assert!(nowhere.header("content-type").unwrap().starts_with("text/html"));
 }

@@ -36,7 +36,7 @@ fn sql_http_files_and_environment_have_their_places() {
 }
 
 #[test]
-fn every_file_says_what_it_is_for_and_is_short() {
+fn every_file_begins_with_its_purpose_and_is_short() {
     let files = all_files();
     let functions: usize = files.iter().map(|file| file.source().functions().len()).sum();
     assert!(functions >= 150, "only {functions} functions were measured");

@@ -1,4 +1,4 @@
-//! F3, F7 and F9: what becomes of import jobs, with a newer identify behind each of their 300 people.
+//! F3, F7 and F9: the results of import jobs, with a newer identify behind each of their 300 people.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -79,7 +79,7 @@ async fn answer_lost() -> Verdict {
     scene.send(identifies(1)).await;
     scene.send(identifies(2)).await;
     scene.arrived(Duration::from_mins(1)).await;
-    let jobs = scene.double.asked(Endpoint::ProfileBulk) > 0;
+    let jobs = scene.double.request_count(Endpoint::ProfileBulk) > 0;
     finish(scene, jobs, Duration::from_mins(1)).await
 }
 
@@ -114,7 +114,7 @@ async fn ends(
         () = heal => {}
         _ = scene.arrived(within) => {}
     }
-    let jobs = scene.double.asked(Endpoint::ProfileBulk) > 0;
+    let jobs = scene.double.request_count(Endpoint::ProfileBulk) > 0;
     let row = scene.row().await;
     let mut faults = row.faults(Some(within));
     if !jobs {

@@ -188,7 +188,7 @@ async fn in_job(name: &'static str, call: fn(&str, u64) -> Call, answer: BadAnsw
     scene.send(calls.collect()).await;
     scene.arrived(secs(60)).await;
     // For jobs were what the scenario is about.
-    let jobs = scene.double.asked(Endpoint::ProfileBulk) + scene.double.asked(Endpoint::EventBulk);
+    let jobs = scene.double.request_count(Endpoint::ProfileBulk) + scene.double.request_count(Endpoint::EventBulk);
     let row = scene.row().await;
     let mut faults = row.faults(Some(secs(60)));
     if jobs == 0 {

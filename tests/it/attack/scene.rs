@@ -106,7 +106,7 @@ impl Scene {
         self.ledger.enter(calls);
     }
 
-    /// Offers calls without the daemon in hand, which may end and come back meanwhile.
+    /// Offers calls without a handle of the daemon, which may end and restart meanwhile.
     pub(super) fn offers(&self) -> Offers {
         self.offers.clone()
     }

@@ -26,7 +26,7 @@ impl Clock for StillClock {
     }
 }
 
-/// A Klaviyo account, and how often it was asked for what.
+/// A Klaviyo account, and how often it got which request.
 pub(super) struct Account {
     pub(super) sandbox: Sandbox,
     pub(super) jobs: usize,

@@ -15,11 +15,11 @@ use crate::support::{Daemon, Klaviyo};
 #[tokio::test]
 async fn a_backup_is_one_file_for_its_owner_and_never_overwrites() {
     let bench = Bench::prepared().await;
-    let said = bench.run(&["backup", "copy.db"]).well();
-    assert!(said.starts_with("copy.db: "), "{said}");
+    let output = bench.run(&["backup", "copy.db"]).well();
+    assert!(output.starts_with("copy.db: "), "{output}");
     assert!(
-        said.ends_with(" bytes, 6 events accepted, 2 of them not finished\n"),
-        "{said}"
+        output.ends_with(" bytes, 6 events accepted, 2 of them not finished\n"),
+        "{output}"
     );
     let file = bench.path().join("copy.db");
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
@@ -29,8 +29,8 @@ async fn a_backup_is_one_file_for_its_owner_and_never_overwrites() {
     assert_eq!((ran.code, &*ran.out), (1, ""));
     assert!(ran.err.starts_with("error: copy.db exists already; "), "{}", ran.err);
     assert_eq!(fs::read(&file).unwrap(), before);
-    let said = bench.run(&["backup", "other.db", "--json"]).json();
-    assert_eq!((&said["accepted"], &said["unfinished"]), (&json!(6), &json!(2)));
+    let output = bench.run(&["backup", "other.db", "--json"]).json();
+    assert_eq!((&output["accepted"], &output["unfinished"]), (&json!(6), &json!(2)));
 }
 
 #[tokio::test]
@@ -46,10 +46,10 @@ async fn what_was_not_finished_is_held_after_a_restore_and_can_be_released() {
         ran.err
     );
 
-    let said = bench.run(&["restore", "copy.db", "--force", "--dry-run"]).well();
+    let output = bench.run(&["restore", "copy.db", "--force", "--dry-run"]).well();
     assert!(
-        said.starts_with("2 events would be held, to be sent again\n       5  "),
-        "{said}"
+        output.starts_with("2 events would be held, to be sent again\n       5  "),
+        "{output}"
     );
     let here = fs::read_dir(bench.path()).unwrap();
     let here: Vec<_> = here.map(|entry| entry.unwrap().file_name()).collect();
@@ -58,26 +58,26 @@ async fn what_was_not_finished_is_held_after_a_restore_and_can_be_released() {
         "nothing is left of looking: {here:?}"
     );
 
-    let said = bench.run(&["restore", "copy.db", "--force", "--json"]).json();
-    assert_eq!((&said["count"], &said["first"][0]["id"]), (&json!(2), &json!(5)));
-    let former = bench.path().join(said["former"].as_str().unwrap());
-    assert!(former.exists(), "{said}");
+    let output = bench.run(&["restore", "copy.db", "--force", "--json"]).json();
+    assert_eq!((&output["count"], &output["first"][0]["id"]), (&json!(2), &json!(5)));
+    let former = bench.path().join(output["former"].as_str().unwrap());
+    assert!(former.exists(), "{output}");
     assert!(!bench.path().join("outbox.db.restoring").exists());
     assert!(!bench.path().join("outbox.db.restoring.lock").exists());
     let held = ["delivered", "dead", "skipped", "dead", "held", "held"];
     assert_eq!(statuses(&bench), held);
     assert_eq!(bench.run(&["audit", "--deep", "--json"]).json()["holds"], true);
-    let said = bench.run(&["release", "--status", "held"]).well();
-    assert_eq!(listed(&said), "2 events will be released: 5, 6");
+    let output = bench.run(&["release", "--status", "held"]).well();
+    assert_eq!(listed(&output), "2 events will be released: 5, 6");
     assert_eq!(statuses(&bench), BEFORE);
 }
 
 #[tokio::test]
-async fn a_restore_says_what_it_means_and_where_the_former_outbox_is() {
+async fn a_restore_prints_its_consequences_and_where_the_former_outbox_is() {
     let bench = Bench::prepared().await;
     bench.run(&["backup", "copy.db"]).well();
-    let said = bench.run(&["restore", "copy.db", "--force"]).well();
-    let (before, after) = said.split_once("outbox.db.before-").unwrap();
+    let output = bench.run(&["restore", "copy.db", "--force"]).well();
+    let (before, after) = output.split_once("outbox.db.before-").unwrap();
     let (_, after) = after.split_once(char::is_whitespace).unwrap();
     expect![[r#"
         the outbox that was here is now outbox.db.before-TIME 2 events are held and would be sent again
@@ -116,8 +116,8 @@ async fn beside_a_daemon_a_backup_is_taken_and_a_restore_refused() {
     assert_eq!(ran.status.code(), Some(0), "{ran:?}");
     let ran = daemon.command(&["restore", copy, "--force"]);
     assert_eq!(ran.status.code(), Some(1), "{ran:?}");
-    let said = String::from_utf8(ran.stderr).unwrap();
-    assert!(said.contains("is in use by another klaviyo-relay"), "{said}");
+    let output = String::from_utf8(ran.stderr).unwrap();
+    assert!(output.contains("is in use by another klaviyo-relay"), "{output}");
 }
 
 #[tokio::test]
@@ -127,7 +127,7 @@ async fn a_restored_outbox_has_owner_and_mode_of_the_one_it_replaces() {
     bench.run(&["backup", "copy.db"]).well();
     fs::set_permissions(&outbox, fs::Permissions::from_mode(0o640)).unwrap();
     let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
-    // Whoever is no root can give nothing away.
+    // Only root can change an owner.
     if is_root {
         chown(&outbox, Some(4711), Some(4712)).unwrap();
     }

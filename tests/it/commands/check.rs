@@ -67,7 +67,7 @@ fn a_port_that_is_open_to_others_without_its_public_address_is_noted() {
 }
 
 #[test]
-fn an_outbox_that_serve_could_not_make_is_to_be_mended() {
+fn an_outbox_that_serve_could_not_make_is_reported() {
     let ran = Bench::with(&format!("outbox.path = \"/proc/outbox.db\"\n{SANDBOX}")).run(&["check"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     let finding = findings(&ran)[1];
@@ -221,7 +221,7 @@ fn what_is_allowed_and_probably_not_meant_is_noted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lists_scopes_and_the_clock_are_asked_for() {
+async fn lists_scopes_and_the_clock_are_checked() {
     let lists = AccountLists::Only(vec![ListOption {
         id: "Xy12Z9".to_owned(),
         name: "Newsletter".to_owned(),
@@ -287,7 +287,7 @@ async fn lists_scopes_and_the_clock_are_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_in_klaviyos_place_says_nothing_of_a_scope_or_a_list() {
+async fn a_page_in_klaviyos_place_proves_nothing_of_a_scope_or_a_list() {
     let klaviyo = Klaviyo::start().await;
     let url = format!("\"http://{}\"\nklaviyo.private_key = \"pk_sandbox\"", klaviyo.address);
     let config = SANDBOX.replace("\"sandbox\"", &url);
@@ -326,10 +326,10 @@ async fn the_ports_of_the_daemon_itself_are_well() {
     let klaviyo = Klaviyo::start().await;
     let daemon = Daemon::start(&klaviyo, "").await;
     let ran = daemon.command(&["check"]);
-    let said = String::from_utf8(ran.stdout).unwrap();
+    let text = String::from_utf8(ran.stdout).unwrap();
     assert!(
-        said.contains("ok    ports: the daemon of this outbox runs (process "),
-        "{said}"
+        text.contains("ok    ports: the daemon of this outbox runs (process "),
+        "{text}"
     );
 }
 

@@ -35,9 +35,9 @@ fn bash_completes_commands_options_and_their_values() {
             .args(["-c", &asked])
             .current_dir(bench.path())
             .output();
-        let said = require("bash", bash.ok())?;
-        assert!(said.status.success(), "{said:?}");
-        Some(String::from_utf8(said.stdout).unwrap().trim().to_owned())
+        let text = require("bash", bash.ok())?;
+        assert!(text.status.success(), "{text:?}");
+        Some(String::from_utf8(text.stdout).unwrap().trim().to_owned())
     };
     for (line, expected) in [
         (&["klaviyo-relay", "repl"][..], "replay"),
@@ -48,8 +48,8 @@ fn bash_completes_commands_options_and_their_values() {
         (&["klaviyo-relay", "man", "back"], "backup"),
         (&["klaviyo-relay", "explain", "--side", "s"], "server"),
     ] {
-        let Some(said) = completed(line) else { return };
-        assert_eq!(said, expected, "{line:?}");
+        let Some(text) = completed(line) else { return };
+        assert_eq!(text, expected, "{line:?}");
     }
 }
 

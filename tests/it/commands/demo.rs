@@ -97,10 +97,7 @@ fn rows(ran: &Ran) -> BTreeMap<String, Vec<Vec<String>>> {
 }
 
 /// Every printed `sqlite3` command answers.
-#[expect(
-    clippy::print_stdout,
-    reason = "who reads the test's output is told what was left out"
-)]
+#[expect(clippy::print_stdout, reason = "the output of the test shows what was left out")]
 fn hints_work(ran: &Ran) {
     let hints: Vec<&str> = ran
         .out
@@ -126,8 +123,8 @@ fn hints_work(ran: &Ran) {
     for (hint, row) in hints.iter().zip(expected) {
         // As a person would, in a shell.
         let output = Command::new("sh").arg("-c").arg(hint).output().unwrap();
-        let said = String::from_utf8(output.stdout).unwrap();
+        let body = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success() && output.stderr.is_empty(), "{hint}");
-        assert!(said.contains(row), "{hint}\n{said}");
+        assert!(body.contains(row), "{hint}\n{body}");
     }
 }

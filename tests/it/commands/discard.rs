@@ -6,12 +6,12 @@ use super::prepared::{BEFORE, statuses};
 use super::{Bench, listed};
 
 #[tokio::test]
-async fn a_dry_run_says_what_would_be_discarded_and_does_nothing() {
+async fn a_dry_run_lists_what_would_be_discarded_and_does_nothing() {
     let bench = Bench::prepared().await;
-    let said = bench.run(&["discard", "--status", "pending", "--dry-run"]);
-    assert_eq!(listed(&said.well()), "2 events would be discarded: 5, 6");
-    let said = bench.run(&["discard", "--id", "5", "--dry-run", "--json"]);
-    assert_eq!(said.json()["first"][0]["id"], 5);
+    let output = bench.run(&["discard", "--status", "pending", "--dry-run"]);
+    assert_eq!(listed(&output.well()), "2 events would be discarded: 5, 6");
+    let output = bench.run(&["discard", "--id", "5", "--dry-run", "--json"]);
+    assert_eq!(output.json()["first"][0]["id"], 5);
     assert_eq!(statuses(&bench), BEFORE);
 }
 
@@ -20,8 +20,8 @@ async fn a_pending_event_is_given_up_and_the_one_behind_it_moves_up() {
     let bench = Bench::prepared().await;
     let behind = bench.run(&["show", "6", "--json"]).json();
     assert_eq!(behind["next_attempt_at"], json!(null), "it waits for 5");
-    let said = bench.run(&["discard", "--id", "5"]).well();
-    assert_eq!(listed(&said), "1 event will be discarded: 5");
+    let output = bench.run(&["discard", "--id", "5"]).well();
+    assert_eq!(listed(&output), "1 event will be discarded: 5");
     let after = ["delivered", "dead", "skipped", "dead", "dead", "pending"];
     assert_eq!(statuses(&bench), after);
     let given_up = bench.run(&["show", "5", "--json"]).json();
@@ -35,13 +35,13 @@ async fn a_pending_event_is_given_up_and_the_one_behind_it_moves_up() {
 #[tokio::test]
 async fn a_dead_event_keeps_its_reason_and_can_still_be_replayed() {
     let bench = Bench::prepared().await;
-    let said = bench.run(&["discard", "--status", "dead"]).well();
-    assert_eq!(listed(&said), "2 events will be discarded: 2, 4");
+    let output = bench.run(&["discard", "--status", "dead"]).well();
+    assert_eq!(listed(&output), "2 events will be discarded: 2, 4");
     assert_eq!(statuses(&bench), BEFORE);
     let refused = bench.run(&["show", "4", "--json"]).json();
     assert_eq!(refused["reason"], "400 invalid: Invalid email address");
-    let said = bench.run(&["replay", "--id", "4"]).well();
-    assert_eq!(listed(&said), "1 event will be sent again: 4");
+    let output = bench.run(&["replay", "--id", "4"]).well();
+    assert_eq!(listed(&output), "1 event will be sent again: 4");
 }
 
 #[tokio::test]

@@ -187,11 +187,11 @@ async fn a_colour_comes_from_the_layout_alone() {
     prepare(&bench).await;
     let mut command = bench.command(&["show", "1"]);
     command.env("CLICOLOR_FORCE", "1").stdout(std::process::Stdio::piped());
-    let said = super::finish(command, "").well();
+    let answer_text = super::finish(command, "").well();
     let colours = ["\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m", "\u{1b}[0m"];
-    let without = colours
-        .iter()
-        .fold(said.clone(), |said, colour| said.replace(colour, ""));
-    assert_ne!(without, said, "there are colours");
-    assert!(!without.contains('\u{1b}'), "{said:?}");
+    let without = colours.iter().fold(answer_text.clone(), |answer_text, colour| {
+        answer_text.replace(colour, "")
+    });
+    assert_ne!(without, answer_text, "there are colours");
+    assert!(!without.contains('\u{1b}'), "{answer_text:?}");
 }

@@ -15,7 +15,7 @@ fn explained(call: &str) -> Value {
 
 #[test]
 fn a_call_is_printed_as_its_requests_with_the_rule_of_each_field() {
-    let said = Bench::new().run_on(IDENTIFY, &["explain"]).well();
+    let output = Bench::new().run_on(IDENTIFY, &["explain"]).well();
     let expected = r#"identify on the server side
 
 1. POST /api/profile-import
@@ -35,14 +35,17 @@ fn a_call_is_printed_as_its_requests_with_the_rule_of_each_field() {
    /data/attributes/external_id      <- userId
    /data/attributes/properties/plan  <- traits.plan
 "#;
-    assert_eq!(said, expected);
+    assert_eq!(output, expected);
 }
 
 #[test]
 fn the_same_as_json() {
-    let said = explained(IDENTIFY);
-    assert_eq!((&said["type"], &said["side"]), (&json!("identify"), &json!("server")));
-    let requests = said["requests"].as_array().unwrap();
+    let output = explained(IDENTIFY);
+    assert_eq!(
+        (&output["type"], &output["side"]),
+        (&json!("identify"), &json!("server"))
+    );
+    let requests = output["requests"].as_array().unwrap();
     assert_eq!(requests.len(), 1);
     let request = &requests[0];
     assert_eq!(request["kind"], "profile");
@@ -56,15 +59,15 @@ fn the_same_as_json() {
 }
 
 #[test]
-fn the_side_is_the_librarys_unless_it_is_said() {
+fn the_side_is_the_librarys_unless_it_is_given() {
     let call = r#"{"type":"track","userId":"u","event":"Order Completed","properties":{"orderId":"o"}}"#;
     let browser = call.replace(
         "\"userId\"",
         r#""context":{"library":{"name":"analytics.js"}},"userId""#,
     );
-    let metric = |said: &Value| {
+    let metric = |output: &Value| {
         let path = "/requests/0/body/data/attributes/metric/data/attributes/name";
-        (said["side"].clone(), said.pointer(path).unwrap().clone())
+        (output["side"].clone(), output.pointer(path).unwrap().clone())
     };
     let server = (json!("server"), json!("Placed Order"));
     let client = (json!("client"), json!("Order Completed"));
@@ -79,8 +82,8 @@ fn the_side_is_the_librarys_unless_it_is_said() {
 #[test]
 fn the_time_is_the_one_the_event_would_be_stored_with() {
     let time = |call: Value| {
-        let said = explained(&call.to_string());
-        said["requests"][0]["body"]["data"]["attributes"]["time"].clone()
+        let output = explained(&call.to_string());
+        output["requests"][0]["body"]["data"]["attributes"]["time"].clone()
     };
     let track = json!({"type": "track", "userId": "u", "event": "e"});
     let with = |timestamp: Value| {
@@ -96,13 +99,13 @@ fn the_time_is_the_one_the_event_would_be_stored_with() {
 #[test]
 fn the_settings_are_those_of_the_configuration() {
     let call = r#"{"type":"identify","anonymousId":"a-1"}"#;
-    let said = Bench::new().run_on(call, &["explain"]).well();
+    let output = Bench::new().run_on(call, &["explain"]).well();
     expect![[r#"
         identify on the server side
         skipped: the call names its person by anonymousId alone: send a userId, an e-mail or a phone, or turn `fallback_to_anonymous_id` on
-    "#]].assert_eq(&said);
+    "#]].assert_eq(&output);
     let config = format!("mapping.fallback_to_anonymous_id = true\n{SANDBOX}");
-    let said = Bench::with(&config).run_on(call, &["explain"]).well();
+    let output = Bench::with(&config).run_on(call, &["explain"]).well();
     expect![[r#"
         identify on the server side
 
@@ -117,39 +120,39 @@ fn the_settings_are_those_of_the_configuration() {
            }
            /data/attributes/external_id  <- anonymousId, since fallback_to_anonymous_id is on
     "#]]
-    .assert_eq(&said);
+    .assert_eq(&output);
 }
 
 #[test]
 fn without_a_configuration_it_takes_the_defaults() {
     let bench = Bench::new();
     std::fs::remove_file(bench.path().join("config.toml")).unwrap();
-    let said = bench.run_on(IDENTIFY, &["explain"]).well();
-    assert!(said.contains("1. POST /api/profile-import"), "{said}");
+    let output = bench.run_on(IDENTIFY, &["explain"]).well();
+    assert!(output.contains("1. POST /api/profile-import"), "{output}");
 }
 
 #[test]
-fn a_skipped_call_says_why() {
+fn a_skipped_call_has_its_reason() {
     let call = r#"{"type":"page","userId":"u"}"#;
-    let said = Bench::new().run_on(call, &["explain"]).well();
+    let output = Bench::new().run_on(call, &["explain"]).well();
     expect![[r#"
         page on the server side
         skipped: page calls are not sent to Klaviyo: identify and track calls are
     "#]]
-    .assert_eq(&said);
-    let said = explained(call);
-    assert!(said["skipped"].as_str().unwrap().starts_with("page calls"));
-    assert_eq!(said.get("requests"), None);
+    .assert_eq(&output);
+    let output = explained(call);
+    assert!(output["skipped"].as_str().unwrap().starts_with("page calls"));
+    assert_eq!(output.get("requests"), None);
 }
 
 #[test]
-fn a_request_that_would_not_be_sent_says_so() {
+fn a_request_that_would_not_be_sent_is_marked() {
     let call = r#"{"type":"track","userId":"u","event":"Order Completed",
         "properties":{"orderId":"o","products":[{"name":"nameless"}]}}"#;
-    let said = Bench::new().run_on(call, &["explain"]).well();
+    let output = Bench::new().run_on(call, &["explain"]).well();
     assert!(
-        said.contains("\n2. POST /api/events\n   NOT SENT: product 1 of the order "),
-        "{said}"
+        output.contains("\n2. POST /api/events\n   NOT SENT: product 1 of the order "),
+        "{output}"
     );
     assert_eq!(explained(call)["requests"][0]["not_sent"], Value::Null);
     assert!(explained(call)["requests"][1]["not_sent"].is_string());
@@ -184,8 +187,8 @@ fn what_ingest_would_reject_is_rejected_with_its_code() {
         assert!(ran.out.starts_with(&format!("rejected: {code}: ")), "{}", ran.out);
         let ran = Bench::new().run_on(call, &["explain", "--json"]);
         assert_eq!((ran.code, &*ran.err), (1, ""), "{call}");
-        let said = ran.json();
-        assert!(said["refused"].as_str().unwrap().starts_with(code), "{said}");
+        let output = ran.json();
+        assert!(output["refused"].as_str().unwrap().starts_with(code), "{output}");
     }
     let config = format!("ingest.max_event_bytes = \"1KiB\"\n{SANDBOX}");
     let large = IDENTIFY.replace("Pro", &"x".repeat(2000));
@@ -211,9 +214,9 @@ fn what_is_no_json_is_an_error() {
 #[test]
 fn a_byte_order_mark_and_half_a_surrogate_pair_are_read() {
     let call = "\u{feff}{\"type\":\"track\",\"userId\":\"u\",\"event\":\"Cut \\ud83d\"}\r\n";
-    let said = explained(call);
+    let output = explained(call);
     let path = "/requests/0/body/data/attributes/metric/data/attributes/name";
-    assert_eq!(said.pointer(path), Some(&json!("Cut \u{fffd}")));
+    assert_eq!(output.pointer(path), Some(&json!("Cut \u{fffd}")));
 }
 
 /// What `serde_json` calls numbers and texts among its own parts. Read by its `Value`, such an object becomes what it says.

@@ -42,15 +42,15 @@ async fn filters_choose_and_a_dry_run_counts() {
     assert_eq!(ids(&["export", "--status", "dead"]), [2, 4]);
     assert_eq!(ids(&["export", "--profile", "eve"]), [5, 6]);
     assert_eq!(ids(&["export", "--event", "nothing"]), [0; 0]);
-    let said = bench.run(&["export", "--profile", "eve", "--dry-run"]).well();
-    assert_eq!(listed(&said), "2 events would be exported: 5, 6");
+    let shown = bench.run(&["export", "--profile", "eve", "--dry-run"]).well();
+    assert_eq!(listed(&shown), "2 events would be exported: 5, 6");
 }
 
 #[tokio::test]
 async fn a_file_is_its_owners_compressed_by_its_name_and_never_overwritten() {
     let bench = Bench::prepared().await;
-    let said = bench.run(&["export", "--output", "out.ndjson.gz"]).well();
-    assert_eq!(said, "6 events exported to out.ndjson.gz\n");
+    let shown = bench.run(&["export", "--output", "out.ndjson.gz"]).well();
+    assert_eq!(shown, "6 events exported to out.ndjson.gz\n");
     let file = bench.path().join("out.ndjson.gz");
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     let packed = fs::read(&file).unwrap();
@@ -66,8 +66,8 @@ async fn a_file_is_its_owners_compressed_by_its_name_and_never_overwritten() {
         "{}",
         ran.err
     );
-    let said = bench.run(&["export", "-o", "out.ndjson", "--json"]).json();
-    assert_eq!(said["count"], 6);
+    let shown = bench.run(&["export", "-o", "out.ndjson", "--json"]).json();
+    assert_eq!(shown["count"], 6);
 }
 
 /// Of each event what an import must bring back.
@@ -104,8 +104,8 @@ async fn what_was_exported_is_imported_as_it_was() {
     let again = bench.run(&["export"]).well();
     assert_eq!(facts(&again), facts(&exported));
     assert!(again.contains("\"context\":{\"ip\":\"192.0.2.1\"}"), "{again}");
-    let said = bench.run_on(&exported, &["import", "-"]).well();
-    assert_eq!(said, "3 lines: 0 stored, 3 known before\n");
+    let shown = bench.run_on(&exported, &["import", "-"]).well();
+    assert_eq!(shown, "3 lines: 0 stored, 3 known before\n");
 }
 
 #[tokio::test]

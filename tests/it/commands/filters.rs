@@ -37,8 +37,8 @@ async fn each_filter_means_its_events_and_all_of_them_must_hold() {
     ] {
         let mut words = vec!["replay", "--dry-run"];
         words.extend(arguments.split(' '));
-        let said = bench.run(&words).well();
-        assert_eq!(listed(&said), meant, "{arguments}");
+        let output = bench.run(&words).well();
+        assert_eq!(listed(&output), meant, "{arguments}");
     }
     let named = bench.run(&["replay", "--event", "Order Completed", "--dry-run"]);
     assert_eq!(listed(&named.well()), "1 event would be sent again: 1");
@@ -77,10 +77,10 @@ async fn an_event_is_shown_by_its_order_too() {
 }
 
 #[tokio::test]
-async fn an_event_is_shown_with_what_tells_it_from_others() {
+async fn an_event_is_shown_with_what_distinguishes_it() {
     let bench = Bench::prepared().await;
-    let said = bench.run(&["replay", "--id", "4", "--dry-run"]).well();
-    let line = said.lines().nth(1).unwrap();
+    let output = bench.run(&["replay", "--id", "4", "--dry-run"]).well();
+    let line = output.lines().nth(1).unwrap();
     assert_eq!(
         line.split_whitespace().collect::<Vec<_>>().join(" "),
         "4 2026-11-24T15:33:20.000Z dead identify user:dan 400 invalid: Invalid email address"
@@ -88,7 +88,7 @@ async fn an_event_is_shown_with_what_tells_it_from_others() {
 }
 
 #[tokio::test]
-async fn a_time_that_is_none_is_misuse_and_says_what_is_one() {
+async fn an_invalid_time_is_a_usage_error_with_an_example() {
     let bench = Bench::prepared().await;
     let ran = bench.run(&["replay", "--since", "soon"]);
     assert_eq!(ran.code, 2);
@@ -98,19 +98,19 @@ async fn a_time_that_is_none_is_misuse_and_says_what_is_one() {
 #[tokio::test]
 async fn held_events_stop_those_behind_them_until_they_are_released() {
     let bench = Bench::prepared().await;
-    let said = bench.run(&["hold", "--event", "Item Added", "--dry-run"]).well();
-    assert_eq!(listed(&said), "1 event would be held: 5");
+    let output = bench.run(&["hold", "--event", "Item Added", "--dry-run"]).well();
+    assert_eq!(listed(&output), "1 event would be held: 5");
     assert_eq!(statuses(&bench), BEFORE);
-    let said = bench.run(&["hold", "--event", "Item Added"]).well();
-    assert_eq!(listed(&said), "1 event will be held: 5");
+    let output = bench.run(&["hold", "--event", "Item Added"]).well();
+    assert_eq!(listed(&output), "1 event will be held: 5");
     let after = ["delivered", "dead", "skipped", "dead", "held", "pending"];
     assert_eq!(statuses(&bench), after);
     let behind = bench.run(&["show", "6"]).well();
     assert!(behind.contains('5'), "{behind}");
     let again = bench.run(&["hold", "--id", "5"]);
     assert_eq!(again.code, 1, "it is held already: {again:?}");
-    let said = bench.run(&["release", "--status", "held"]).well();
-    assert_eq!(listed(&said), "1 event will be released: 5");
+    let output = bench.run(&["release", "--status", "held"]).well();
+    assert_eq!(listed(&output), "1 event will be released: 5");
     assert_eq!(statuses(&bench), BEFORE);
 }
 
@@ -134,7 +134,7 @@ async fn all_events_at_once_are_never_meant() {
 }
 
 #[tokio::test]
-async fn what_is_in_flight_fails_a_command_only_when_it_was_asked_for_by_number() {
+async fn an_event_in_flight_fails_a_command_only_when_it_was_named_by_number() {
     for command in ["hold", "discard"] {
         let bench = Bench::prepared().await;
         bench.take_in_the_waiting().await;
@@ -142,8 +142,8 @@ async fn what_is_in_flight_fails_a_command_only_when_it_was_asked_for_by_number(
         let would = bench.run(&[command, "--status", "pending", "--dry-run"]).well();
         let others = bench.run(&[command, "--status", "pending"]).well();
         assert_eq!(would.replace("would be", "will be"), others);
-        let said = "  1 left as they are: in flight, or changed meanwhile";
-        assert!(others.lines().any(|line| line == said), "{others}");
+        let output = "  1 left as they are: in flight, or changed meanwhile";
+        assert!(others.lines().any(|line| line == output), "{others}");
         let json = bench.run(&[command, "--profile", "eve", "--json"]);
         assert_eq!(json.code, 0, "{command}");
         let named = bench.run(&[command, "--id", "5"]);
@@ -163,7 +163,7 @@ async fn a_source_that_there_is_not_is_named_with_those_that_there_are() {
     ] {
         let ran = bench.run(arguments);
         assert_eq!((ran.code, &*ran.out), (1, ""), "{ran:?}");
-        let said = "error: no source is named shpo; there are: shop\n";
-        assert_eq!(ran.err, said, "{arguments:?}");
+        let output = "error: no source is named shpo; there are: shop\n";
+        assert_eq!(ran.err, output, "{arguments:?}");
     }
 }

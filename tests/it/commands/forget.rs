@@ -19,21 +19,21 @@ fn found(bench: &Bench, text: &str) -> usize {
 }
 
 #[tokio::test]
-async fn a_dry_run_says_who_and_what_and_erases_nothing() {
+async fn a_dry_run_names_the_person_and_the_events_and_erases_nothing() {
     let bench = Bench::prepared().await;
-    let said = bench.run(&["forget", "--profile", "eve", "--dry-run"]).well();
+    let output = bench.run(&["forget", "--profile", "eve", "--dry-run"]).well();
     assert!(
-        said.starts_with(
+        output.starts_with(
             "2 events would be erased, of which 2 still wait and would be discarded\nthe person: user:eve\n"
         ),
-        "{said}"
+        "{output}"
     );
-    assert!(said.contains("Item Removed  user:eve"), "{said}");
-    let said = bench
+    assert!(output.contains("Item Removed  user:eve"), "{output}");
+    let output = bench
         .run(&["forget", "--profile", "dan@shop.example", "--dry-run", "--json"])
         .json();
-    assert_eq!((&said["count"], &said["waiting"]), (&json!(1), &json!(0)));
-    assert_eq!(said["identifiers"].as_array().unwrap().len(), 2, "{said}");
+    assert_eq!((&output["count"], &output["waiting"]), (&json!(1), &json!(0)));
+    assert_eq!(output["identifiers"].as_array().unwrap().len(), 2, "{output}");
     assert_eq!(statuses(&bench), BEFORE);
 }
 
@@ -41,8 +41,8 @@ async fn a_dry_run_says_who_and_what_and_erases_nothing() {
 async fn nothing_of_the_person_is_left_in_the_file_and_the_counts_stay() {
     let bench = Bench::prepared().await;
     assert!(found(&bench, "dan@shop.example") > 0, "it is really there before");
-    let said = bench.run(&["forget", "--profile", "user:dan"]).well();
-    assert_eq!(said, "1 event erased\n");
+    let output = bench.run(&["forget", "--profile", "user:dan"]).well();
+    assert_eq!(output, "1 event erased\n");
     assert_eq!(found(&bench, "dan@shop.example"), 0);
     assert_eq!(found(&bench, "user:dan"), 0);
     assert_eq!(statuses(&bench), BEFORE);
@@ -57,9 +57,9 @@ async fn nothing_of_the_person_is_left_in_the_file_and_the_counts_stay() {
 async fn what_waits_is_discarded_and_erased_too() {
     let bench = Bench::prepared().await;
     bench.run(&["hold", "--id", &BEHIND.to_string()]).well();
-    let said = bench.run(&["forget", "--profile", "eve", "--json"]).json();
-    assert_eq!((&said["erased"], &said["discarded"]), (&json!(2), &json!(2)));
-    assert_eq!((&said["left"], &said["rebuild_due"]), (&json!([]), &json!(false)));
+    let output = bench.run(&["forget", "--profile", "eve", "--json"]).json();
+    assert_eq!((&output["erased"], &output["discarded"]), (&json!(2), &json!(2)));
+    assert_eq!((&output["left"], &output["rebuild_due"]), (&json!([]), &json!(false)));
     let after = ["delivered", "dead", "skipped", "dead", "dead", "dead"];
     assert_eq!(statuses(&bench), after);
     assert_eq!(found(&bench, "user:eve"), 0);
@@ -69,12 +69,12 @@ async fn what_waits_is_discarded_and_erased_too() {
 }
 
 #[tokio::test]
-async fn what_a_killed_daemon_left_in_the_air_is_no_hindrance() {
+async fn requests_that_a_killed_daemon_left_in_flight_are_no_hindrance() {
     let bench = Bench::prepared().await;
     bench.take_in_the_waiting().await;
-    let said = bench.run(&["forget", "--profile", "eve"]).well();
+    let output = bench.run(&["forget", "--profile", "eve"]).well();
     assert_eq!(
-        said,
+        output,
         "2 events erased, 2 of them discarded before they were delivered\n"
     );
 }
@@ -103,12 +103,12 @@ async fn a_word_that_names_two_people_is_refused() {
     let ran = bench.run(&["forget", "--profile", "4915"]);
     assert_eq!((ran.code, &*ran.out), (1, ""));
     assert!(
-        ran.err.contains("say which one: user:4915 or anonymous:4915"),
+        ran.err.contains("name one of them: user:4915 or anonymous:4915"),
         "{}",
         ran.err
     );
-    let said = bench.run(&["forget", "--profile", "user:4915"]).well();
-    assert!(said.starts_with("1 event erased"), "{said}");
+    let output = bench.run(&["forget", "--profile", "user:4915"]).well();
+    assert!(output.starts_with("1 event erased"), "{output}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,13 +118,16 @@ async fn beside_a_daemon_what_is_in_flight_is_waited_for() {
     let daemon = Daemon::start(&klaviyo, "").await;
     let call = json!({"type": "track", "userId": "jane", "event": "A", "context": {"traits": {"email": "jane@x.co"}}});
     daemon.send("/v1/track", &call).await;
-    eventually("the request hangs", || async { (klaviyo.asked() > 0).then_some(()) }).await;
+    eventually("the request hangs", || async {
+        (klaviyo.request_count() > 0).then_some(())
+    })
+    .await;
     let ran = daemon.command(&["forget", "--profile", "jane@x.co", "--wait", "0"]);
     assert_eq!(ran.status.code(), Some(1), "{ran:?}");
-    let said = String::from_utf8(ran.stderr).unwrap();
+    let output = String::from_utf8(ran.stderr).unwrap();
     assert!(
-        said.contains("nothing is erased yet: still in flight after 0 s: 1;"),
-        "{said}"
+        output.contains("nothing is erased yet: still in flight after 0 s: 1;"),
+        "{output}"
     );
 
     let waiting = daemon.start_command(&["forget", "--profile", "jane@x.co"]);

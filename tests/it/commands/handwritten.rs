@@ -6,7 +6,7 @@ use super::Bench;
 use super::prepared::{BEFORE, statuses};
 use crate::support::require;
 
-/// Runs a statement with the machine's `sqlite3`; answers what it said when it failed.
+/// Runs a statement with the machine's `sqlite3`; returns its error if it failed.
 fn by_hand(bench: &Bench, sql: &str) -> Result<(), String> {
     let output = Command::new("sqlite3")
         .arg(bench.path().join("outbox.db"))

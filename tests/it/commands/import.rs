@@ -48,14 +48,14 @@ fn shown(bench: &Bench, event: &str) -> Value {
     bench.run(&["show", event, "--json"]).json()[0].clone()
 }
 
-/// The first line that is said beside the data.
-fn said(ran: &Ran) -> Vec<&str> {
+/// The lines on stderr without the hints.
+fn output(ran: &Ran) -> Vec<&str> {
     let lines = ran.err.lines();
     lines.filter(|line| !line.starts_with("hint: ")).collect()
 }
 
 #[test]
-fn good_lines_are_stored_and_bad_ones_told_with_their_place() {
+fn good_lines_are_stored_and_bad_ones_reported_with_their_place() {
     let bench = Bench::new();
     fs::write(bench.path().join("calls.ndjson"), mixed()).unwrap();
     let ran = bench.run(&["import", "calls.ndjson"]);
@@ -64,10 +64,10 @@ fn good_lines_are_stored_and_bad_ones_told_with_their_place() {
         ran.out,
         "10 lines: 3 stored, 2 kept as dead, 1 known before, 3 unreadable\n"
     );
-    let said = said(&ran);
-    assert!(said[0].starts_with("calls.ndjson:2: not JSON: EOF"), "{said:?}");
-    assert!(said[1].starts_with("calls.ndjson:6: not JSON: "), "{said:?}");
-    assert_eq!(said[2..], ["calls.ndjson:9: not UTF-8"]);
+    let output = output(&ran);
+    assert!(output[0].starts_with("calls.ndjson:2: not JSON: EOF"), "{output:?}");
+    assert!(output[1].starts_with("calls.ndjson:6: not JSON: "), "{output:?}");
+    assert_eq!(output[2..], ["calls.ndjson:9: not UTF-8"]);
     assert_eq!((audit(&bench, "pending"), audit(&bench, "dead")), (3, 2));
     assert_eq!(shown(&bench, "m1")["source"], "shop");
     assert_eq!(shown(&bench, "m3")["status"], "pending");
@@ -115,12 +115,12 @@ fn what_stands_behind_the_end_of_a_gzip_costs_no_line_before_it() {
     fs::write(bench.path().join("calls.gz"), archive).unwrap();
     let ran = bench.run(&["import", "calls.gz"]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(said(&ran)[0].contains("cannot be read on: "), "{ran:?}");
+    assert!(output(&ran)[0].contains("cannot be read on: "), "{ran:?}");
     assert_eq!(audit(&bench, "pending"), 2);
 }
 
 #[test]
-fn a_torn_gzip_is_told_and_goes_on_once_it_is_whole() {
+fn a_torn_gzip_is_reported_and_its_import_continues_once_it_is_whole() {
     let bench = Bench::new();
     let calls: Vec<String> = (1..200).map(track).collect();
     let whole = gzip(calls.join("\n").as_bytes());
@@ -128,7 +128,7 @@ fn a_torn_gzip_is_told_and_goes_on_once_it_is_whole() {
     fs::write(&file, &whole[..whole.len() - 100]).unwrap();
     let ran = bench.run(&["import", "calls.gz"]);
     assert_eq!(ran.code, 1);
-    assert!(said(&ran)[0].contains("cannot be read on: "), "{ran:?}");
+    assert!(output(&ran)[0].contains("cannot be read on: "), "{ran:?}");
     fs::write(&file, &whole).unwrap();
     assert_eq!(bench.run(&["import", "calls.gz"]).code, 0);
     assert_eq!(audit(&bench, "accepted"), 199);
@@ -146,7 +146,7 @@ fn a_second_run_skips_what_was_imported_and_a_grown_file_goes_on() {
     assert_eq!(audit(&bench, "accepted"), 2000);
     let again = bench.run(&["import", "calls.ndjson"]);
     assert_eq!(
-        said(&again),
+        output(&again),
         ["calls.ndjson: the first 2000 lines were imported before"]
     );
     assert_eq!(
@@ -258,8 +258,8 @@ async fn an_interrupted_import_ends_cleanly_and_remembers_its_place() {
     kill_process(Pid::from_child(&import), Signal::INT).unwrap();
     let ended = import.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(1));
-    let said = String::from_utf8(ended.stderr).unwrap();
-    assert_eq!(said, "error: interrupted; the same command goes on from here\n");
+    let output = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(output, "error: interrupted; the same command continues from here\n");
     let stored = audit(&bench, "accepted");
     assert!(stored < 40_000, "it was interrupted before its end");
     let tally = bench.run(&["import", "calls.ndjson", "--json"]).json();
@@ -269,7 +269,7 @@ async fn an_interrupted_import_ends_cleanly_and_remembers_its_place() {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_waited_for_and_said() {
+async fn a_full_disk_is_waited_for_and_reported() {
     let bench = Bench::with(&SANDBOX.replace("disk = 0", "disk = \"1TiB\""));
     let short = free_bytes(bench.path()).filter(|free| *free < 1 << 40);
     if require("a disk with less than 1 TiB free", short).is_none() {
@@ -279,12 +279,13 @@ async fn a_full_disk_is_waited_for_and_said() {
     fs::write(bench.path().join("calls.ndjson"), calls.join("\n")).unwrap();
     let mut import = bench.command(&["import", "calls.ndjson"]);
     let mut import = import.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut said = BufReader::new(import.stderr.take().unwrap()).lines();
+    let mut output = BufReader::new(import.stderr.take().unwrap()).lines();
     let waits = "the outbox's disk is full; trying again in 30 s";
-    assert!(said.by_ref().map_while(Result::ok).any(|line| line == waits));
+    assert!(output.by_ref().map_while(Result::ok).any(|line| line == waits));
     kill_process(Pid::from_child(&import), Signal::INT).unwrap();
     assert!(
-        said.map_while(Result::ok)
+        output
+            .map_while(Result::ok)
             .any(|line| line.starts_with("error: interrupted; "))
     );
     assert_eq!(import.wait().unwrap().code(), Some(1));

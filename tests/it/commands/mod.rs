@@ -59,7 +59,7 @@ struct Ran {
 }
 
 impl Ran {
-    /// Exit code 0 and nothing said beside the data.
+    /// Exit code 0 and nothing on stderr.
     fn well(self) -> String {
         assert_eq!((self.code, &*self.err), (0, ""), "{self:?}");
         self.out
@@ -70,13 +70,13 @@ impl Ran {
     }
 }
 
-/// What a command that takes filters said, and the numbers of the events it listed: `2 events will be held: 5, 6`.
+/// The first line of a command that takes filters, and the numbers of the events it listed: `2 events will be held: 5, 6`.
 fn listed(out: &str) -> String {
-    let (said, list) = out.split_once('\n').unwrap();
+    let (shown, list) = out.split_once('\n').unwrap();
     let ids = list.lines().map(|line| line.split_whitespace().next().unwrap());
     match ids.collect::<Vec<_>>() {
-        none if none.is_empty() => said.to_owned(),
-        ids => format!("{said}: {}", ids.join(", ")),
+        none if none.is_empty() => shown.to_owned(),
+        ids => format!("{shown}: {}", ids.join(", ")),
     }
 }
 
@@ -168,13 +168,13 @@ impl Sandbox {
             child,
             url: String::new(),
         };
-        let (sender, said) = mpsc::channel();
+        let (sender, shown) = mpsc::channel();
         thread::spawn(move || {
             let mut line = String::new();
             drop(BufReader::new(stdout).read_line(&mut line));
             drop(sender.send(line));
         });
-        let line = said.recv_timeout(PATIENCE).expect("the sandbox says where it is");
+        let line = shown.recv_timeout(PATIENCE).expect("the sandbox prints its address");
         let (_, url) = line.trim().rsplit_once(' ').unwrap();
         assert!(url.starts_with("http://127.0.0.1:"), "{line}");
         url.clone_into(&mut sandbox.url);

@@ -6,15 +6,15 @@ use super::prepared::{BEFORE, statuses};
 use super::{Bench, Ran, listed};
 
 #[tokio::test]
-async fn a_dry_run_says_what_would_be_sent_and_does_nothing() {
+async fn a_dry_run_lists_what_would_be_sent_and_does_nothing() {
     let bench = Bench::prepared().await;
-    let said = bench.run(&["replay", "--status", "dead", "--dry-run"]);
-    assert_eq!(listed(&said.well()), "2 events would be sent again: 2, 4");
-    let said = bench.run(&["replay", "--id", "1", "--dry-run", "--json"]);
-    let said = said.json();
-    assert_eq!(said["first"][0]["id"], 1);
+    let output = bench.run(&["replay", "--status", "dead", "--dry-run"]);
+    assert_eq!(listed(&output.well()), "2 events would be sent again: 2, 4");
+    let output = bench.run(&["replay", "--id", "1", "--dry-run", "--json"]);
+    let output = output.json();
+    assert_eq!(output["first"][0]["id"], 1);
     assert_eq!(
-        (&said["dry_run"], &said["count"], &said["left_out"]),
+        (&output["dry_run"], &output["count"], &output["left_out"]),
         (&json!(true), &json!(1), &json!([]))
     );
     assert_eq!(statuses(&bench), BEFORE);
@@ -23,14 +23,14 @@ async fn a_dry_run_says_what_would_be_sent_and_does_nothing() {
 #[tokio::test]
 async fn events_of_a_status_wait_again() {
     let bench = Bench::prepared().await;
-    let said = bench.run(&["replay", "--status", "dead"]).well();
-    assert_eq!(listed(&said), "2 events will be sent again: 2, 4");
+    let output = bench.run(&["replay", "--status", "dead"]).well();
+    assert_eq!(listed(&output), "2 events will be sent again: 2, 4");
     let after = ["delivered", "pending", "skipped", "pending", "pending", "pending"];
     assert_eq!(statuses(&bench), after);
     let status = bench.run(&["status", "--json"]).json();
     assert_eq!(status["audit"]["difference"], 0);
-    let said = bench.run(&["replay", "--status", "dead"]).well();
-    assert_eq!(listed(&said), "0 events will be sent again", "none is left");
+    let output = bench.run(&["replay", "--status", "dead"]).well();
+    assert_eq!(listed(&output), "0 events will be sent again", "none is left");
 }
 
 #[tokio::test]
@@ -54,8 +54,8 @@ async fn what_cannot_be_replayed_is_named_and_the_others_go() {
 
     let ran = bench.run(&["replay", "--id", "99", "--json"]);
     assert_eq!((ran.code, &*ran.err), (1, ""));
-    let said: Value = ran.json();
-    assert_eq!((&said["count"], &said["left_out"]), (&json!(0), &json!([99])));
+    let output: Value = ran.json();
+    assert_eq!((&output["count"], &output["left_out"]), (&json!(0), &json!([99])));
 }
 
 fn assert_left_out(ran: &Ran, which: &str) {

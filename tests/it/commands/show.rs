@@ -77,7 +77,7 @@ async fn an_event_is_shown_with_its_deliveries_and_attempts() {
 }
 
 #[tokio::test]
-async fn an_event_that_was_not_mapped_yet_says_what_it_would_become() {
+async fn an_event_that_was_not_mapped_yet_shows_what_it_would_become() {
     let bench = Bench::prepared().await;
     let text = bench.run(&["show", "5"]).well();
     expect![[r#"
@@ -108,7 +108,7 @@ async fn an_event_that_was_not_mapped_yet_says_what_it_would_become() {
 }
 
 #[tokio::test]
-async fn an_erased_event_says_so() {
+async fn an_erased_event_shows_that() {
     let bench = Bench::prepared().await;
     bench.run(&["forget", "--profile", "ann"]).well();
     let text = bench.run(&["show", "1"]).well();
@@ -121,7 +121,7 @@ async fn an_erased_event_says_so() {
         2026-11-24T15:33:20.000Z  delivered
 
         call
-          gone: the person was erased with everything personal, or it was kept long enough
+          gone: the person was erased, or retention deleted it
 
         request 1  POST /api/events  delivered
           metric     Placed Order
@@ -146,7 +146,7 @@ async fn the_payload_is_shown_as_it_came_but_for_the_write_key() {
 }
 
 #[tokio::test]
-async fn an_event_says_whom_it_waits_for() {
+async fn an_event_shows_which_events_it_waits_for() {
     let bench = Bench::prepared().await;
     let behind = shown(&bench, &BEHIND.to_string());
     assert_eq!(behind["waits_for"], json!([WAITING]));

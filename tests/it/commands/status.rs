@@ -11,7 +11,7 @@ use super::{Bench, finish};
 #[tokio::test]
 async fn everything_is_counted_and_the_dead_have_their_reasons() {
     let bench = Bench::prepared().await;
-    let said = bench.run(&["status"]).well();
+    let output = bench.run(&["status"]).well();
     for part in [
         "requests go to the sandbox: NOTHING REACHES KLAVIYO\n  [klaviyo] endpoint changes that\n\naccepted             6\n",
         "dead                 2\npending              2\nheld                 0\ndifference           0\n",
@@ -26,22 +26,22 @@ async fn everything_is_counted_and_the_dead_have_their_reasons() {
         "\nkept: delivered 30 d, their bodies 30 d, dead 90 d; removed so far 0\n",
         "\nlook: klaviyo-relay show EVENT   send again: klaviyo-relay replay --status dead   at ",
     ] {
-        assert!(said.contains(part), "{part}\n{said}");
+        assert!(output.contains(part), "{part}\n{output}");
     }
-    assert!(!said.contains('\u{1b}'), "no colours in a pipe");
+    assert!(!output.contains('\u{1b}'), "no colours in a pipe");
 }
 
 #[tokio::test]
-async fn a_disk_that_is_too_full_is_said_first() {
+async fn a_disk_that_is_too_full_is_shown_first() {
     let bench = Bench::prepared().await;
     let config = super::SANDBOX.replace("min_free_disk = 0", "min_free_disk = \"1TiB\"");
     std::fs::write(bench.path().join("config.toml"), config).unwrap();
-    let said = bench.run(&["status"]).well();
-    let (first, _) = said.split_once('\n').unwrap();
-    assert!(first.starts_with("new requests are rejected: "), "{said}");
+    let output = bench.run(&["status"]).well();
+    let (first, _) = output.split_once('\n').unwrap();
+    assert!(first.starts_with("new requests are rejected: "), "{output}");
     assert!(
         first.contains(" free on the outbox's disk, outbox.min_free_disk is "),
-        "{said}"
+        "{output}"
     );
     let check = bench.run(&["check"]);
     let (_, sentence) = first.split_once(": ").unwrap();
@@ -56,13 +56,13 @@ async fn what_was_discarded_has_not_died_and_what_holds_others_up_is_named() {
     let died = |bench: &Bench| bench.run(&["status", "--json"]).json()["flow"]["died"]["day"].clone();
     let before = died(&bench);
     bench.run(&["hold", "--id", "5"]).well();
-    let said = bench.run(&["status"]).well();
+    let output = bench.run(&["status"]).well();
     let held = "1 held event holds up 1 of the same people: release or discard; for example event 5";
-    assert!(said.contains(held), "{said}");
+    assert!(output.contains(held), "{output}");
     bench.run(&["discard", "--id", "5"]).well();
     assert_eq!(died(&bench), before, "an operator gave it up");
-    let said = bench.run(&["status"]).well();
-    assert!(!said.contains("holds up"), "{said}");
+    let output = bench.run(&["status"]).well();
+    assert!(!output.contains("holds up"), "{output}");
 }
 
 #[tokio::test]
@@ -98,17 +98,17 @@ async fn the_same_as_json() {
 }
 
 #[tokio::test]
-async fn subscriptions_whose_answer_never_came_are_told() {
+async fn subscriptions_whose_answer_never_came_are_shown() {
     let bench = Bench::prepared().await;
-    let said = bench.run(&["status"]).well();
-    assert!(!said.contains("never answered"), "{said}");
+    let output = bench.run(&["status"]).well();
+    assert!(!output.contains("never answered"), "{output}");
     let status = bench.run(&["status", "--json"]).json();
     assert_eq!(status["unknown_subscriptions"], 0);
 
     bench.lose_an_answer().await;
-    let said = bench.run(&["status"]).well();
-    assert!(said.contains("sent and never answered"), "{said}");
-    assert!(said.contains("Klaviyo may have taken them"), "{said}");
+    let output = bench.run(&["status"]).well();
+    assert!(output.contains("sent and never answered"), "{output}");
+    assert!(output.contains("Klaviyo may have taken them"), "{output}");
     let status = bench.run(&["status", "--json"]).json();
     assert_eq!(status["unknown_subscriptions"], 1);
 }
@@ -127,17 +127,17 @@ async fn it_is_drawn_anew_until_it_is_interrupted() {
 }
 
 #[tokio::test]
-async fn colours_are_forced_where_they_are_asked_for() {
+async fn colours_are_forced_by_the_environment() {
     let bench = Bench::prepared().await;
     let mut command = bench.command(&["status"]);
     command.env("CLICOLOR_FORCE", "1").stdout(Stdio::piped());
-    let said = finish(command, "").well();
+    let output = finish(command, "").well();
     let note = "\u{1b}[33mrequests go to the sandbox: NOTHING REACHES KLAVIYO\u{1b}[0m\n";
-    assert!(said.starts_with(note), "{said}");
+    assert!(output.starts_with(note), "{output}");
 }
 
 #[test]
-fn without_an_outbox_it_says_where_it_looked() {
+fn without_an_outbox_it_names_the_path() {
     let ran = Bench::new().run(&["status"]);
     assert_eq!((ran.code, &*ran.out), (1, ""));
     assert_eq!(

@@ -28,7 +28,7 @@ fn finding(ran: &Ran) -> &str {
 }
 
 #[test]
-fn wrong_files_are_refused_at_start_and_told_by_check() {
+fn wrong_files_fail_the_start_and_are_reported_by_check() {
     let (one, other) = (Identity::new(), Identity::new());
     let encrypted = one
         .key
@@ -94,7 +94,7 @@ fn a_file_that_is_not_there_is_named() {
 }
 
 #[test]
-fn check_says_until_when_the_certificate_is_valid() {
+fn check_shows_until_when_the_certificate_is_valid() {
     let good = Identity::new();
     let ran = bench(&good.certificate, &good.key).run(&["check"]);
     assert_eq!(ran.code, 0, "{ran:?}");

@@ -124,7 +124,7 @@ fn a_configuration_that_is_not_there_is_named() {
 }
 
 #[test]
-fn a_wrong_configuration_is_told_with_its_place() {
+fn a_wrong_configuration_is_reported_with_its_place() {
     let bench = Bench::with(&SANDBOX.replace("min_free_disk", "min_fre_disk"));
     let errors = COMMANDS.map(|arguments| {
         let ran = bench.run(arguments);

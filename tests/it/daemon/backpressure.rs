@@ -1,4 +1,4 @@
-//! What senders are told while the outbox has no room, and that they can rely on it.
+//! The answers to senders while the outbox is full, and that they can rely on them.
 
 use std::collections::BTreeMap;
 

@@ -53,7 +53,7 @@ async fn deep_backlog(
         klaviyo.fault(json!({"hang": true, "path": path})).await;
         daemon.send("/v1/batch", &people(SINGLES, &call)).await;
         eventually("single requests hang", || async {
-            (klaviyo.asked() == SINGLES).then_some(())
+            (klaviyo.request_count() == SINGLES).then_some(())
         })
         .await;
     }

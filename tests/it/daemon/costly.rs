@@ -202,7 +202,7 @@ async fn orders_of_many_products_take_turns_with_everybody_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn orders_of_many_products_do_not_keep_others_out_of_the_window() {
     let klaviyo = Klaviyo::start().await;
-    // As many orders as there may be requests in flight and in hand.
+    // As many orders as there may be requests in flight and in memory.
     let config = "[delivery]\nbulk = false\nmax_in_flight = 20\nwindow = 24\n";
     let daemon = Daemon::start(&klaviyo, config).await;
     let products: Vec<_> = (1..=PRODUCTS).map(|id| json!({ "id": id })).collect();

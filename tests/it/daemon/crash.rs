@@ -38,9 +38,9 @@ async fn a_killed_daemon_delivers_everything_once_and_in_order_after_its_restart
     daemon.kill();
     klaviyo.behave().await;
     daemon.restart().await;
-    let before = klaviyo.asked();
+    let before = klaviyo.request_count();
     eventually("it delivers again", || async {
-        (klaviyo.asked() > before + 100).then_some(())
+        (klaviyo.request_count() > before + 100).then_some(())
     })
     .await;
     daemon.kill();
@@ -58,14 +58,14 @@ async fn a_killed_daemon_delivers_everything_once_and_in_order_after_its_restart
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_terminated_daemon_finishes_what_is_in_the_air_and_exits_0() {
+async fn a_terminated_daemon_finishes_the_requests_in_flight_and_exits_0() {
     let klaviyo = Klaviyo::start().await;
     let mut daemon = Daemon::start(&klaviyo, "").await;
     klaviyo.fault(json!({"delay_ms": 500, "path": "/api/events"})).await;
     let batch: Vec<_> = (0..100).map(|n| track(&format!("user-{n}"), n)).collect();
     daemon.send("/v1/batch", &json!({ "batch": batch })).await;
-    eventually("requests are in the air", || async {
-        (klaviyo.asked() > 10).then_some(())
+    eventually("requests are in flight", || async {
+        (klaviyo.request_count() > 10).then_some(())
     })
     .await;
     let exit = daemon.terminate().await;
@@ -77,7 +77,7 @@ async fn a_terminated_daemon_finishes_what_is_in_the_air_and_exits_0() {
     assert_eq!(count(&status, "delivered"), 100);
     assert!(
         klaviyo.events().iter().all(|event| event.sent == 1),
-        "nothing in the air was sent again"
+        "no request in flight was sent again"
     );
     assert!(sent < 100, "the shutdown did not wait for the whole backlog");
 }
@@ -88,7 +88,10 @@ async fn a_second_signal_stops_at_once_and_loses_nothing() {
     let mut daemon = Daemon::start(&klaviyo, "").await;
     klaviyo.fault(json!({"hang": true, "path": "/api/events"})).await;
     daemon.send("/v1/track", &track("u1", 1)).await;
-    eventually("the request hangs", || async { (klaviyo.asked() >= 2).then_some(()) }).await;
+    eventually("the request hangs", || async {
+        (klaviyo.request_count() >= 2).then_some(())
+    })
+    .await;
     daemon.signal("-TERM");
     eventually("it is stopping", || async {
         daemon.log().contains("stopping").then_some(())
@@ -124,7 +127,10 @@ async fn an_event_whose_payload_was_erased_is_dead_and_holds_up_nobody() {
     klaviyo.fault(json!({"hang": true, "path": "/api/events"})).await;
     let batch = json!({"batch": [track("u1", 1), track("u1", 2)]});
     daemon.send("/v1/batch", &batch).await;
-    eventually("the first hangs", || async { (klaviyo.asked() >= 2).then_some(()) }).await;
+    eventually("the first hangs", || async {
+        (klaviyo.request_count() >= 2).then_some(())
+    })
+    .await;
     daemon.kill();
     let erased = Command::new("sqlite3")
         .arg(daemon.database())

@@ -51,9 +51,9 @@ async fn a_page_that_cannot_be_read_costs_its_own_events_alone() {
     let events = format!("{dead} events could not be read");
     assert!(ready.to_string().contains(&events), "{ready}");
     let checked = daemon.command(&["check"]);
-    let said = String::from_utf8(checked.stdout).unwrap();
-    assert!(said.contains("WRONG outbox: "), "{said}");
-    assert!(said.contains(&events), "{said}");
+    let output = String::from_utf8(checked.stdout).unwrap();
+    assert!(output.contains("WRONG outbox: "), "{output}");
+    assert!(output.contains(&events), "{output}");
     assert_eq!(checked.status.code(), Some(1));
     // What comes goes.
     daemon.send("/v1/track", &track("late", 1)).await;
@@ -84,7 +84,7 @@ async fn a_file_that_readers_find_destroyed_is_written_no_more() {
             daemon.send("/v1/track", &track("u1", number)).await;
         }
         daemon.settled().await;
-        // The log is folded into the file before, so that readers need that.
+        // The WAL is checkpointed into the file before, so that readers need the file.
         daemon.terminate().await;
         daemon.restart().await;
         deed(&daemon.database());

@@ -1,4 +1,4 @@
-//! What arrives, how often, and what becomes of what Klaviyo refuses.
+//! What arrives, how often, and the results of requests that Klaviyo refuses.
 
 use klaviyo_relay::model::OutcomeKind;
 use serde_json::{Value, json};

@@ -198,7 +198,7 @@ async fn a_start_on_a_full_disk_answers_429_until_there_is_space() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_daemon_that_waits_for_space_stops_when_it_is_asked_to() {
+async fn a_daemon_that_waits_for_space_stops_on_a_signal() {
     let disk = SmallDisk::mount();
     let Some(disk) = require("a small file system of its own (root)", disk) else {
         return;

@@ -76,7 +76,7 @@ async fn begun(klaviyo: &Klaviyo) -> Daemon {
     daemon
 }
 
-/// Waits for the last job too: it may have been asked for by nobody.
+/// Waits for the last job too: it may be a job that nobody requested.
 async fn all_done(daemon: &Daemon, klaviyo: &Klaviyo) {
     let status = daemon.settled().await;
     assert_eq!(count(&status, "delivered"), 600);
@@ -204,7 +204,7 @@ async fn two_jobs_at_a_time_are_made_and_more_people_go_singly() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_waits_for_a_job_says_so_and_is_left_alone() {
+async fn an_event_that_waits_for_a_job_shows_it_and_is_left_alone() {
     let klaviyo = slow(NEVER).await;
     let mut daemon = begun(&klaviyo).await;
     let id = "sandbox-import-000000000001";

@@ -49,8 +49,8 @@ async fn an_import_killed_in_the_middle_goes_on_and_each_event_leaves_once_in_or
     assert!(kills > 0, "it was killed before its end");
     let last = daemon.command(&["import", file]);
     assert!(last.status.success(), "{last:?}");
-    let said = String::from_utf8(last.stderr).unwrap();
-    assert!(said.contains(" lines were imported before"), "{said}");
+    let output = String::from_utf8(last.stderr).unwrap();
+    assert!(output.contains(" lines were imported before"), "{output}");
 
     let status = daemon.settled().await;
     let all = i64::try_from(EVENTS).unwrap();
@@ -64,7 +64,7 @@ async fn an_import_killed_in_the_middle_goes_on_and_each_event_leaves_once_in_or
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn history_starts_no_flows_and_subscribes_nobody_anew_unless_asked_to() {
+async fn history_starts_no_flows_and_subscribes_nobody_again_unless_requested() {
     let klaviyo = Klaviyo::start().await;
     let daemon = Daemon::start(&klaviyo, "[mapping]\nlist_id = \"LST1\"").await;
     let file = daemon.database().with_file_name("calls.ndjson");

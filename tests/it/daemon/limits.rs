@@ -10,20 +10,20 @@ async fn status_shows_the_limits_in_use() {
     let klaviyo = Klaviyo::start().await;
     let daemon = Daemon::start(&klaviyo, "").await;
     let mut number = 0;
-    let told = eventually("the relay tells it", || {
+    let reported = eventually("the relay reports it", || {
         number += 1;
         let call = track("u1", number);
         let daemon = &daemon;
         async move {
             daemon.send("/v1/track", &call).await;
             let outbox = daemon.outbox().await;
-            let told = outbox.limits_in_use().await.unwrap();
+            let reported = outbox.limits_in_use().await.unwrap();
             outbox.close().await;
-            told.filter(|told| !told.families.is_empty())
+            reported.filter(|reported| !reported.families.is_empty())
         }
     })
     .await;
-    let event = &told.families[0];
+    let event = &reported.families[0];
     assert_eq!(event.family, "event");
     assert!(event.minute[0] > 0 && event.minute[0] <= event.minute[1]);
     let status: Value = serde_json::from_slice(&daemon.command(&["status", "--json"]).stdout).unwrap();

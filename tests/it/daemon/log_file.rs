@@ -1,4 +1,4 @@
-//! The outbox's log when it cannot be folded into the file: it is said, once, and as long as it is so.
+//! The outbox's WAL when it cannot be checkpointed into the file: reported once, and shown as long as it lasts.
 
 use std::io::Write as _;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -41,7 +41,7 @@ async fn note(daemon: &Daemon, code: &str) -> Option<String> {
     Some(note["message"].as_str().unwrap().to_owned())
 }
 
-/// What the command beside the daemon says of the log.
+/// The state of the WAL by a command that runs beside the daemon.
 fn status(daemon: &Daemon) -> Value {
     let output = daemon.command(&["status", "--json"]);
     let status: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -53,7 +53,7 @@ fn lines(daemon: &Daemon, words: &str) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn checkpoints_that_fail_are_said_once_counted_and_noted_while_they_do() {
+async fn failing_checkpoints_are_logged_once_counted_and_shown_while_they_fail() {
     let klaviyo = silent().await;
     let daemon = Daemon::start(&klaviyo, "").await;
     assert_eq!(status(&daemon), json!(null));
@@ -70,14 +70,14 @@ async fn checkpoints_that_fail_are_said_once_counted_and_noted_while_they_do() {
         (daemon.counted("klaviyo_relay_outbox_checkpoints_failed_total").await > 1).then_some(())
     })
     .await;
-    assert_eq!(lines(&daemon, "cannot be folded into its file"), 1);
+    assert_eq!(lines(&daemon, "cannot be checkpointed into its file"), 1);
     fault.end();
     eventually("the note is gone", || async {
         note(&daemon, "checkpoint_failing").await.is_none().then_some(())
     })
     .await;
     assert_eq!(status(&daemon), json!(null));
-    assert_eq!(lines(&daemon, "folded into its file again"), 1);
+    assert_eq!(lines(&daemon, "checkpointed into its file again"), 1);
 }
 
 /// The `sqlite3` command in a transaction that reads.
@@ -106,7 +106,7 @@ impl Shell {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reader_that_keeps_the_log_from_being_folded_is_named_and_the_log_shrinks_after_it() {
+async fn a_reader_that_blocks_the_checkpoint_is_named_and_the_wal_shrinks_after_it() {
     let klaviyo = silent().await;
     let daemon = Daemon::start(&klaviyo, "").await;
     store_much(&daemon, 0).await;
@@ -123,10 +123,10 @@ async fn a_reader_that_keeps_the_log_from_being_folded_is_named_and_the_log_shri
     let noted = eventually("the reader is noted", || note(&daemon, "wal_held")).await;
     let reader = format!("sqlite3 (process {})", shell.0.id());
     assert!(noted.contains(&reader), "{noted}");
-    let said = status(&daemon);
-    assert_eq!(said["code"], "wal_held");
-    assert!(said["message"].as_str().unwrap().contains(&reader), "{said}");
-    assert_eq!(lines(&daemon, "somebody reads an old moment"), 1);
+    let shown = status(&daemon);
+    assert_eq!(shown["code"], "wal_held");
+    assert!(shown["message"].as_str().unwrap().contains(&reader), "{shown}");
+    assert_eq!(lines(&daemon, "a process reads an old snapshot"), 1);
     shell.end();
     eventually("the note is gone", || async {
         note(&daemon, "wal_held").await.is_none().then_some(())

@@ -84,8 +84,8 @@ async fn look(address: impl std::fmt::Display, path: &str, token: &str) {
     drop(request.bearer_auth(token).send().await.unwrap().bytes().await);
 }
 
-/// A daemon that logs everything, with a marked secret wherever there can be one, and what it told before its restart.
-async fn telling_all(klaviyo: &Klaviyo) -> (Daemon, String) {
+/// A daemon that logs everything, with a marked secret wherever there can be one, and its log before its restart.
+async fn logging_all(klaviyo: &Klaviyo) -> (Daemon, String) {
     let mut daemon = Daemon::start(klaviyo, "[delivery]\nfirst_retry = \"10ms\"").await;
     daemon.reload("info,klaviyo_relay::ingest=debug", EVERYTHING).await;
     daemon.reload("pk_sandbox", WRONG_PRIVATE_KEY).await;
@@ -97,12 +97,12 @@ async fn telling_all(klaviyo: &Klaviyo) -> (Daemon, String) {
     daemon.reload("write_key = \"dev\"", &forwarded).await;
     let admin = format!("[admin]\ntoken = \"{TOKEN}\"");
     daemon.reload("[admin]", &admin).await;
-    // What is wrong is told without what it is.
+    // A mistake is logged without its value.
     let broken = format!("private_key = \"{PRIVATE_KEY} {WRONG_PRIVATE_KEY}\"");
     let whole = format!("private_key = \"{PRIVATE_KEY}\"");
     daemon.reload(&whole, &broken).await;
     daemon.reload(&broken, &whole).await;
-    // From here on everything is told from the start.
+    // From here on everything is logged from the start.
     assert!(daemon.terminate().await.success());
     let log = daemon.last_log();
     daemon.restart().await;
@@ -201,13 +201,13 @@ async fn every_answer(klaviyo: &Klaviyo, daemon: &Daemon) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_level_of_logging_tells_of_a_person_or_a_key() {
+async fn no_level_of_logging_names_a_person_or_a_key() {
     let klaviyo = Klaviyo::with(Options {
         private_key: PRIVATE_KEY.to_owned(),
         ..Options::default()
     })
     .await;
-    let (mut daemon, mut log) = telling_all(&klaviyo).await;
+    let (mut daemon, mut log) = logging_all(&klaviyo).await;
     every_request(&daemon).await;
     every_look(&daemon).await;
     daemon.settled().await;
@@ -235,7 +235,7 @@ async fn no_level_of_logging_tells_of_a_person_or_a_key() {
         lines += usize::from(fine);
     }
     assert!(lines > 50, "only {lines} lines of the finest levels:\n{log}");
-    for said in [
+    for output in [
         "calls stored",
         "request rejected",
         "mapped",
@@ -244,7 +244,7 @@ async fn no_level_of_logging_tells_of_a_person_or_a_key() {
         "PAUSED",
         "stopped",
     ] {
-        assert!(log.contains(said), "{said} is not in {log}");
+        assert!(log.contains(output), "{output} is not in {log}");
     }
     for mark in MARKS {
         for form in forms(mark) {
@@ -254,7 +254,7 @@ async fn no_level_of_logging_tells_of_a_person_or_a_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dead_event_is_told_with_its_numbers_and_where_to_look() {
+async fn a_dead_event_is_logged_with_its_numbers_and_where_to_look() {
     let klaviyo = Klaviyo::start().await;
     let daemon = Daemon::start(&klaviyo, "").await;
     let refusal = json!({"errors": [{"id": "5f1e-42", "status": 400, "code": "invalid", "title": "t", "detail": "d"}]});
@@ -312,7 +312,7 @@ async fn the_line_of_a_death_has_the_answer_that_refused_and_not_the_last_one() 
         lines.find(|line| {
             line["message"]
                 .as_str()
-                .is_some_and(|said| said.starts_with("event is dead"))
+                .is_some_and(|output| output.starts_with("event is dead"))
         })
     })
     .await;

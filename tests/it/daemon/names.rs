@@ -112,9 +112,9 @@ async fn one_outbox_by_two_names_has_one_daemon() {
     fs::create_dir(folder.join("far")).unwrap();
     std::os::unix::fs::symlink(daemon.database(), folder.join("far/link.db")).unwrap();
     let refused = |ran: Output, words: &str| {
-        let said = String::from_utf8(ran.stderr).unwrap();
-        assert_eq!(ran.status.code(), Some(1), "{said}");
-        assert!(said.contains(words), "{said}");
+        let text = String::from_utf8(ran.stderr).unwrap();
+        assert_eq!(ran.status.code(), Some(1), "{text}");
+        assert!(text.contains(words), "{text}");
     };
     let in_use = format!("is in use by another klaviyo-relay (process {})", daemon.pid());
     refused(serve_by(&daemon, "far/link.db"), &in_use);

@@ -38,7 +38,7 @@ async fn a_refused_key_pauses_everything_and_resumes_by_itself() {
         .count();
     assert!(
         refused <= 18,
-        "{refused} requests met the refusal: those in the air, then probes"
+        "{refused} requests met the refusal: those in flight, then probes"
     );
 }
 

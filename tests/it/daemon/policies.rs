@@ -88,7 +88,7 @@ async fn a_replay_can_be_recorded_without_flows_or_sent_as_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_outage_is_told_probed_and_recovered_from() {
+async fn an_outage_is_reported_probed_and_recovered_from() {
     let klaviyo = Klaviyo::start().await;
     let daemon = Daemon::start(&klaviyo, "[delivery]\nfirst_retry = \"100ms\"").await;
     klaviyo.fault(json!({"reset": true, "path": "/api/events"})).await;
@@ -103,8 +103,11 @@ async fn an_outage_is_told_probed_and_recovered_from() {
     assert!(pause.reason.contains("endpoint `event`"), "{}", pause.reason);
     let (ready, body) = daemon.look("/readyz").await;
     assert_eq!(ready, 200, "events are accepted meanwhile: {body}");
-    let asked = klaviyo.asked();
-    eventually("it is probed", || async { (klaviyo.asked() > asked).then_some(()) }).await;
+    let asked = klaviyo.request_count();
+    eventually("it is probed", || async {
+        (klaviyo.request_count() > asked).then_some(())
+    })
+    .await;
     daemon.send("/v1/track", &track("late", 1)).await;
 
     klaviyo.behave().await;
@@ -114,7 +117,7 @@ async fn an_outage_is_told_probed_and_recovered_from() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unanswered_subscription_is_resent_unless_told_otherwise() {
+async fn an_unanswered_subscription_is_resent_unless_configured_otherwise() {
     for (resend, expected) in [("true", ("delivered", 2)), ("false", ("dead", 1))] {
         let klaviyo = Klaviyo::start().await;
         let settings = format!(

@@ -16,7 +16,7 @@ async fn post_as(daemon: &Daemon, key: &str, call: &Value) -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_list_id_is_mended_without_a_restart_and_a_replay_uses_the_right_one() {
+async fn a_wrong_list_id_is_corrected_without_a_restart_and_a_replay_uses_the_right_one() {
     let klaviyo = Klaviyo::start().await;
     let daemon = Daemon::start(&klaviyo, "[mapping]\nlist_id = \"WRONG1\"").await;
     klaviyo.fault(json!({"status": 404, "match": "WRONG1"})).await;
@@ -199,7 +199,7 @@ async fn what_needs_a_restart_is_named_and_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_private_key_is_mended_without_a_restart() {
+async fn a_wrong_private_key_is_corrected_without_a_restart() {
     let klaviyo = Klaviyo::start().await;
     let mut daemon = Daemon::start(&klaviyo, "").await;
     // Klaviyo's side of it: the key that the daemon has is not known any more.
@@ -249,7 +249,7 @@ async fn a_private_key_in_a_file_is_read_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_key_of_the_environment_asks_for_a_restart() {
+async fn a_wrong_key_of_the_environment_needs_a_restart() {
     let klaviyo = Klaviyo::start().await;
     let files = Daemon::files_before(&klaviyo, "env:RELAY_TEST_KEY");
     let mut daemon = Daemon::start_in_under(files, &["env", "RELAY_TEST_KEY=pk_mistyped"]).await;

@@ -47,7 +47,7 @@ async fn a_replay_sends_only_what_was_not_delivered_under_its_event_id() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn old_consent_is_left_out_of_a_replay_unless_asked_for() {
+async fn old_consent_is_left_out_of_a_replay_unless_requested() {
     let klaviyo = Klaviyo::start().await;
     let settings = "[mapping]\nlist_id = \"LST1\"\n[delivery]\nreplay_consent_within = \"1ms\"";
     let daemon = Daemon::start(&klaviyo, settings).await;
@@ -75,7 +75,7 @@ async fn old_consent_is_left_out_of_a_replay_unless_asked_for() {
     daemon.settled().await;
     assert_eq!(subscriptions().await, 2);
 
-    // What never had a subscription is told of none.
+    // An event without a subscription has no such note.
     let order = json!({"userId": "u1", "event": "Order Completed", "messageId": "o", "properties": {
         "orderId": "order-1", "products": [{"id": "p1"}]}});
     daemon.send("/v1/track", &order).await;

@@ -1,4 +1,4 @@
-//! The running daemon removes what was kept long enough, and still ends in good order.
+//! The running daemon deletes events after the configured time, and still stops in order.
 
 use klaviyo_relay::model::EventStatus;
 

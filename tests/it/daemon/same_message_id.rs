@@ -18,10 +18,10 @@ async fn another_call_with_a_known_message_id_is_dead_until_it_is_replayed_and_a
     let counts = ["accepted", "delivered", "dead"].map(|name| count(&status, name));
     assert_eq!(counts, [2, 1, 1]);
     assert!(klaviyo.events().is_empty());
-    let told = daemon.command(&["status"]);
-    let told = String::from_utf8_lossy(&told.stdout).into_owned();
-    assert!(told.contains("calls that came again: 2"), "{told}");
-    assert!(told.contains("message_id_reused"), "{told}");
+    let reported = daemon.command(&["status"]);
+    let reported = String::from_utf8_lossy(&reported.stdout).into_owned();
+    assert!(reported.contains("calls that came again: 2"), "{reported}");
+    assert!(reported.contains("message_id_reused"), "{reported}");
     let counted = async |answer: &str| {
         let labels = format!("source=\"shop\",type=\"track\",answer=\"{answer}\"");
         let name = format!("klaviyo_relay_ingest_events_total{{{labels}}}");

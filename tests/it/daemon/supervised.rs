@@ -1,4 +1,4 @@
-//! Under a supervisor that is told by systemd's protocol.
+//! Under a supervisor, with systemd's protocol of notifications.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use crate::support::Daemon;
 /// With room for a busy machine.
 const SOON: Duration = Duration::from_mins(1);
 
-async fn heard(socket: &UnixDatagram, expected: &str) {
-    let hear = async {
+async fn received(socket: &UnixDatagram, expected: &str) {
+    let receive = async {
         let mut message = [0; 256];
         loop {
             let length = socket.recv(&mut message).await.unwrap();
@@ -20,12 +20,12 @@ async fn heard(socket: &UnixDatagram, expected: &str) {
             }
         }
     };
-    let in_time = tokio::time::timeout(SOON, hear).await;
-    in_time.unwrap_or_else(|_| panic!("never heard {expected}"));
+    let in_time = tokio::time::timeout(SOON, receive).await;
+    in_time.unwrap_or_else(|_| panic!("never received {expected}"));
 }
 
 #[tokio::test]
-async fn a_supervisor_is_told_of_the_start_of_life_and_of_the_end() {
+async fn a_supervisor_is_notified_of_the_start_the_heartbeats_and_the_end() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
@@ -33,10 +33,10 @@ async fn a_supervisor_is_told_of_the_start_of_life_and_of_the_end() {
     daemon.terminate().await;
     let notify = format!("NOTIFY_SOCKET={}", path.display());
     daemon.restart_under(&["env", &notify, "WATCHDOG_USEC=300000"]).await;
-    heard(&socket, "READY=1").await;
+    received(&socket, "READY=1").await;
     for _sign in 0..3 {
-        heard(&socket, "WATCHDOG=1").await;
+        received(&socket, "WATCHDOG=1").await;
     }
     daemon.terminate().await;
-    heard(&socket, "STOPPING=1").await;
+    received(&socket, "STOPPING=1").await;
 }

@@ -77,7 +77,7 @@ fn the_example_of_explain_prints_what_the_manual_shows() {
 
 /// The command line as pages show it: each command, its usage, an example, its arguments and options.
 #[test]
-fn the_reference_of_the_commands_is_what_they_say_themselves() {
+fn the_reference_of_the_commands_is_their_help() {
     let mut program = Cli::command();
     program.build();
     let commands: Vec<&Clap> = program

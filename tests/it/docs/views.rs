@@ -20,12 +20,12 @@ async fn the_views_have_the_columns_that_the_manual_lists() {
         .iter()
         .filter_map(|row| Some((only(code_spans(&row[0]))?, code_spans(row.get(2)?))))
         .collect();
-    let Some(views) = outbox.ask("select name from sqlite_master where type = 'view'") else {
+    let Some(views) = outbox.query("select name from sqlite_master where type = 'view'") else {
         return;
     };
     let mut found = BTreeMap::new();
     for view in views.lines() {
-        let columns = outbox.ask(&format!("select name from pragma_table_info('{view}')"));
+        let columns = outbox.query(&format!("select name from pragma_table_info('{view}')"));
         let columns = columns.unwrap().lines().map(str::to_owned).collect();
         found.insert(view.to_owned(), columns);
     }
@@ -40,7 +40,7 @@ async fn every_query_of_the_manual_runs() {
     assert!(queries.len() >= 15, "only {} queries", queries.len());
     let mut answered = 0;
     for query in &queries {
-        let Some(answer) = outbox.ask(query) else {
+        let Some(answer) = outbox.query(query) else {
             return;
         };
         answered += usize::from(!answer.trim().is_empty());
@@ -103,7 +103,7 @@ impl Filled {
     }
 
     /// What `sqlite3` answers; `None` where the command is absent.
-    fn ask(&self, sql: &str) -> Option<String> {
+    fn query(&self, sql: &str) -> Option<String> {
         if !has_sqlite3() {
             return None;
         }

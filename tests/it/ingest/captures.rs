@@ -103,7 +103,7 @@ async fn every_recorded_call_is_stored_once() {
 }
 
 #[tokio::test]
-async fn every_recorded_preflight_allows_what_the_browser_asks_for() {
+async fn every_recorded_preflight_allows_what_the_browser_requests() {
     let bench = Bench::new().await;
     let preflights = captures("OPTIONS");
     assert!(preflights.len() >= 10);

@@ -60,7 +60,7 @@ fn assert_no_cors(answer: &Answer) {
     for name in OTHER_HEADERS {
         assert_eq!(answer.header(name), "", "{name}");
     }
-    assert!(answer.header("vary").contains("origin"), "caches are told");
+    assert!(answer.header("vary").contains("origin"), "the answer varies by origin");
 }
 
 #[tokio::test]

@@ -42,7 +42,7 @@ async fn get(bench: &Bench, path: &str) -> Answer {
 async fn the_script_is_served_for_a_known_key_with_its_parts() {
     let (folder, path) = folder();
     let bench = bench(&path).await;
-    // Kept in memory: what becomes of the files later does not matter.
+    // Kept in memory: later changes of the files do not matter.
     drop(folder);
     let answer = get(&bench, "/analytics.js/v1/dev/analytics.min.js").await;
     assert_eq!((answer.status.as_u16(), &*answer.text), (200, SCRIPT));

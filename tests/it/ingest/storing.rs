@@ -131,7 +131,7 @@ async fn bad_calls_of_a_batch_are_dead_and_the_good_ones_pending() {
 async fn a_client_gets_a_429_while_nothing_can_be_stored() {
     let bench = Bench::with(u64::MAX, Arc::new(Standing)).await;
     let call = r#"{"userId":"u","event":"e"}"#;
-    // The outbox measures the disk as it writes, so it is the second call at the latest that is told.
+    // The outbox measures the disk as it writes, so the second call at the latest gets the 429.
     bench.post("/v1/track", call).await;
     let before = bench.stored(None).await.len();
     let answer = bench.post("/v1/track", call).await;

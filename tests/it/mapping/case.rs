@@ -1,4 +1,4 @@
-//! One case: reading its file, running it, and saying what came of it in the form of its expectation.
+//! One case: reading its file, running it, and writing the result in the form of its expectation.
 
 use std::fs;
 use std::path::{Path, PathBuf};

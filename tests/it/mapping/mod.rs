@@ -29,7 +29,7 @@ pub(crate) fn mapped_requests() -> Vec<Vec<Request>> {
 const LEAST_CASES: usize = 130;
 
 #[test]
-fn every_case_maps_as_the_specification_says() {
+fn every_case_maps_as_specified() {
     let cases = Case::all();
     assert!(cases.len() >= LEAST_CASES, "only {} cases", cases.len());
     let mut failures = Vec::new();

@@ -44,7 +44,7 @@ fn at_every_step_exactly_those_events_may_go_whose_turn_has_come() {
             scope.spawn(move || live_all(seeds))
         });
         for worker in workers {
-            totals.add(&worker.join().expect("the seed is told above"));
+            totals.add(&worker.join().expect("the seed is reported above"));
         }
     });
     // Each kind of step was really taken, and most claims had something to choose from.
@@ -59,16 +59,16 @@ fn at_every_step_exactly_those_events_may_go_whose_turn_has_come() {
     assert!(totals.kept > 20, "{totals:?}");
 }
 
-/// A number from the environment; one that is none is a mistake of whoever set it.
+/// A number from the environment; anything else is an error.
 fn number(name: &str) -> Option<u64> {
     let text = env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
-/// Tells the seed of a run that failed.
-struct Told(u64);
+/// Prints the seed of a run that failed.
+struct SeedOnPanic(u64);
 
-impl Drop for Told {
+impl Drop for SeedOnPanic {
     #[expect(clippy::print_stderr, reason = "who reads of the failure needs it")]
     fn drop(&mut self) {
         if thread::panicking() {
@@ -117,7 +117,7 @@ struct History {
     now: Timestamp,
     /// The messages of this history and of those before.
     messages: Range<u64>,
-    /// Whom each of them is about: a copy is about the same people.
+    /// The people of each of them: a copy is about the same people.
     people: Vec<BTreeSet<u64>>,
 }
 
@@ -144,7 +144,7 @@ fn live_all(seeds: impl Iterator<Item = u64>) -> Totals {
             people: Vec::new(),
         };
         for seed in seeds {
-            let _told = Told(seed);
+            let _seed = SeedOnPanic(seed);
             history.live(seed).await;
         }
         history.outbox.take().unwrap().close().await;
@@ -351,7 +351,7 @@ impl History {
         self.settling(id, next)
     }
 
-    /// The daemon ends without a word and starts again: what was in the air waits, at its old place, unless it is in an
+    /// The daemon ends without a shutdown and starts again: the events in flight wait, at their old places, unless they are in an
     /// import job, which goes on.
     async fn crash(&mut self) {
         // The old handle goes, and its lock with it, before the new daemon takes the lock.

@@ -110,7 +110,7 @@ impl Model {
 
     pub(crate) fn get(&mut self, id: i64) -> &mut Modelled {
         let event = self.events.iter_mut().find(|event| event.id == id);
-        event.expect("only known events are asked for")
+        event.expect("only known events are looked up")
     }
 }
 

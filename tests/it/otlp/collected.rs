@@ -63,7 +63,7 @@ async fn a_request_its_mapping_and_its_attempts_are_one_trace() {
     // Without a trace of its caller's, or with one that is none, a request begins one.
     daemon.send("/v1/track", &call("u2")).await;
     daemon.send_traced("/v1/track", &call("u3"), "00-nonsense").await;
-    // And one that its caller does not want told.
+    // And one that its caller does not sample.
     let unwanted = TRACE.replace('4', "5");
     let parent = format!("00-{unwanted}-{CALLER}-00");
     daemon.send_traced("/v1/track", &call("u4"), &parent).await;
@@ -82,13 +82,13 @@ async fn a_request_its_mapping_and_its_attempts_are_one_trace() {
         .filter(|span| span.name == "attempt" && hex(&span.trace_id) == TRACE)
         .collect();
     assert!(attempts.iter().all(|attempt| attempt.parent_span_id == ingest.span_id));
-    let told = |name: &str| -> Vec<_> {
-        let told = attempts.iter().map(|attempt| attribute(attempt, name));
-        told.map(Option::unwrap_or_default).collect()
+    let reported = |name: &str| -> Vec<_> {
+        let reported = attempts.iter().map(|attempt| attribute(attempt, name));
+        reported.map(Option::unwrap_or_default).collect()
     };
-    assert_eq!(told("attempt"), [1, 2]);
-    assert_eq!(told("http.status"), [429, 202]);
-    assert_eq!(told("delivery"), ["1", "1"]);
+    assert_eq!(reported("attempt"), [1, 2]);
+    assert_eq!(reported("http.status"), [429, 202]);
+    assert_eq!(reported("delivery"), ["1", "1"]);
 
     for event in ["2", "3"] {
         let about = |span: &&Span| span.name == "map" && attribute(span, "event") == Some(json!(event));
@@ -99,16 +99,16 @@ async fn a_request_its_mapping_and_its_attempts_are_one_trace() {
         let attempt = the(&spans, &trace, "attempt");
         assert_eq!(attempt.parent_span_id, ingest.span_id);
     }
-    let told = |trace: &str| {
+    let reported = |trace: &str| {
         spans
             .iter()
             .any(|span| hex(&span.trace_id) == trace && span.name == "ingest")
     };
-    assert!(told(TRACE) && !told(&unwanted));
+    assert!(reported(TRACE) && !reported(&unwanted));
     for body in collector.bodies() {
         for private in ["zq7@", "u1", "pk_sandbox"] {
             let found = body.windows(private.len()).any(|part| part == private.as_bytes());
-            assert!(!found, "{private} is told");
+            assert!(!found, "{private} is reported");
         }
     }
 }

@@ -9,7 +9,7 @@ mod collector;
 
 #[cfg(not(feature = "otlp"))]
 #[test]
-fn a_program_without_traces_says_so_instead_of_starting() {
+fn a_program_without_traces_reports_it_and_does_not_start() {
     let folder = tempfile::TempDir::new().unwrap();
     let config = "[[ingest.sources]]\nname = \"a\"\nwrite_key = \"a\"\n[klaviyo]\nendpoint = \"sandbox\"\n\
                   [telemetry]\notlp_endpoint = \"http://127.0.0.1:4318\"\n";
@@ -17,8 +17,8 @@ fn a_program_without_traces_says_so_instead_of_starting() {
     let mut serve = std::process::Command::new(env!("CARGO_BIN_EXE_klaviyo-relay"));
     let ran = serve.arg("serve").current_dir(folder.path()).output().unwrap();
     assert_eq!(ran.status.code(), Some(1));
-    let said = String::from_utf8(ran.stderr).unwrap();
-    assert!(said.contains("telemetry.otlp_endpoint"), "{said}");
-    assert!(said.contains("--features otlp"), "{said}");
+    let text = String::from_utf8(ran.stderr).unwrap();
+    assert!(text.contains("telemetry.otlp_endpoint"), "{text}");
+    assert!(text.contains("--features otlp"), "{text}");
     assert!(!folder.path().join("outbox.db").exists());
 }

@@ -125,7 +125,7 @@ async fn a_person_is_masked() {
 }
 
 #[tokio::test]
-async fn where_nobody_is_blocked_the_page_says_so() {
+async fn the_page_shows_that_nobody_is_blocked() {
     let shelf = Shelf::new().await;
     shelf
         .outbox

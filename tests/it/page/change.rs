@@ -1,4 +1,4 @@
-//! A change of many events: said before it is done, done by a form of ours alone, and to the events that were counted.
+//! A change of many events: shown before it is done, done by a form of ours alone, and to the events that were counted.
 
 use super::{FROM_HERE, Pages, event, form, hostile, listed, shows_as_text};
 use klaviyo_relay::clock::{Clock as _, SystemClock};
@@ -8,7 +8,7 @@ use klaviyo_relay::outbox::Replay;
 const BEFORE: [&str; 6] = ["pending", "pending", "pending", "pending", "dead", "dead"];
 
 #[tokio::test]
-async fn what_a_change_will_do_is_said_and_looking_changes_nothing() {
+async fn a_change_is_previewed_and_the_preview_changes_nothing() {
     let pages = Pages::filled().await;
     for (query, title, words) in [
         (
@@ -60,9 +60,9 @@ async fn what_could_mean_more_than_was_meant_is_refused_with_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_change_is_made_of_the_counted_events_and_told() {
+async fn a_change_is_made_of_the_counted_events_and_reported() {
     let pages = Pages::filled().await;
-    for (query, after, told) in [
+    for (query, after, reported) in [
         (
             "do=hold&profile=u2",
             ["pending", "held", "pending", "held", "dead", "dead"],
@@ -88,7 +88,10 @@ async fn a_change_is_made_of_the_counted_events_and_told() {
         assert_eq!(answer.sent_on(), "/events?type=track", "{query}");
         assert_eq!(pages.statuses().await, after, "{query}");
         let next = pages.follow(&answer).await;
-        assert!(next.contains(&format!("role=\"status\">{told}<")), "{query}: {next}");
+        assert!(
+            next.contains(&format!("role=\"status\">{reported}<")),
+            "{query}: {next}"
+        );
     }
     assert!(pages.outbox.audit(false).await.unwrap().holds());
 }
@@ -119,12 +122,12 @@ async fn a_form_that_is_not_ours_changes_nothing() {
         ),
         (&[host, ("origin", "null")], Some(&csrf), "from a frame without origin"),
     ] {
-        let answer = pages.ask("POST", "/change", headers, &body(csrf)).await;
+        let answer = pages.request("POST", "/change", headers, &body(csrf)).await;
         assert_eq!(answer.status, 403, "{why}");
         assert_eq!(pages.statuses().await, BEFORE, "{why}");
     }
     let headers = [host, ("origin", "http://127.0.0.1:8081")];
-    let answer = pages.ask("POST", "/change", &headers, &body(Some(&csrf))).await;
+    let answer = pages.request("POST", "/change", &headers, &body(Some(&csrf))).await;
     assert_eq!(answer.status, 303, "{answer:?}");
     assert_eq!(pages.statuses().await, ["dead"; 6]);
 }
@@ -167,7 +170,7 @@ async fn what_arrives_after_the_page_was_made_is_not_touched() {
 }
 
 #[tokio::test]
-async fn fewer_than_were_shown_are_changed_only_where_that_was_asked_for() {
+async fn fewer_events_than_were_shown_are_changed_only_if_requested() {
     let pages = Pages::filled().await;
     let page = pages.get("/change?do=hold&status=pending").await.well();
     pages.deliver(&[(1, "o-1")]).await;
@@ -182,7 +185,7 @@ async fn fewer_than_were_shown_are_changed_only_where_that_was_asked_for() {
 }
 
 #[tokio::test]
-async fn options_of_a_replay_are_kept_and_those_that_exclude_each_other_are_told() {
+async fn options_of_a_replay_are_kept_and_exclusive_ones_are_reported() {
     let pages = Pages::filled().await;
     let page = pages.get("/change?do=replay&id=5&backfill=1").await.well();
     assert!(
@@ -203,7 +206,7 @@ async fn options_of_a_replay_are_kept_and_those_that_exclude_each_other_are_told
 }
 
 #[tokio::test]
-async fn a_form_that_does_not_say_what_was_shown_changes_nothing() {
+async fn a_form_without_the_shown_counts_changes_nothing() {
     let pages = Pages::filled().await;
     let page = pages.get("/change?do=hold&status=pending").await.well();
     for (name, value) in [

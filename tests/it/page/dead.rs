@@ -96,7 +96,7 @@ async fn a_reason_full_of_markup_is_text_and_names_nobody() {
 }
 
 #[tokio::test]
-async fn where_nothing_is_dead_the_page_says_what_that_means() {
+async fn without_dead_events_the_page_shows_what_that_means() {
     let shelf = Shelf::new().await;
     shelf.outbox.intake().append(vec![event("u1", 1)]).await.unwrap();
     let page = shelf.page("/dead").await;

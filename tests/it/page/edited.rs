@@ -193,11 +193,11 @@ async fn a_copy_is_not_sent_from_elsewhere_without_a_seal_or_unconfirmed() {
         (&[FROM_HERE], body(csrf, ""), 200),
         (&[FROM_HERE], body(csrf, "2"), 409),
     ] {
-        let answer = pages.ask("POST", "/try/send", headers, &body).await;
+        let answer = pages.request("POST", "/try/send", headers, &body).await;
         assert_eq!(answer.status, status, "{headers:?} {body}");
         assert_eq!(stored(&pages).await, 1, "{headers:?} {body}");
     }
-    let answer = pages.ask("POST", "/try/send", &[FROM_HERE], &body(csrf, "1")).await;
+    let answer = pages.request("POST", "/try/send", &[FROM_HERE], &body(csrf, "1")).await;
     assert_eq!(answer.sent_on(), "/events/2");
     let copy = pages.outbox.report(EventId(2)).await.unwrap().unwrap();
     let message_id = &copy.message_id;
@@ -217,7 +217,7 @@ async fn what_becomes_no_request_is_not_sent_and_stays_typed() {
     ] {
         call.clone_into(&mut fields.last_mut().unwrap().1);
         let body = serde_urlencoded::to_string(&fields).unwrap();
-        let answer = pages.ask("POST", "/try/send", &[FROM_HERE], &body).await;
+        let answer = pages.request("POST", "/try/send", &[FROM_HERE], &body).await;
         assert_eq!(answer.status, 400, "{call}");
         assert!(answer.text.contains(words), "{call}: {}", answer.text);
         assert!(answer.text.contains("Edit a copy of event 1"), "{}", answer.text);

@@ -91,7 +91,7 @@ fn has_in_order(page: &str, texts: &[&str]) {
 }
 
 #[tokio::test]
-async fn an_event_that_was_retried_and_delivered_tells_it_in_order() {
+async fn an_event_that_was_retried_and_delivered_shows_it_in_order() {
     let pages = pages(&[ORDER]).await;
     let delivery = plan(&pages.outbox, 1, r#"{"data":{}}"#).await;
     attempt(&pages.outbox, delivery, 200, failed("a server error")).await;
@@ -154,7 +154,7 @@ async fn the_call_keeps_its_order_and_digits_and_hides_its_write_key() {
 }
 
 #[tokio::test]
-async fn each_field_of_a_request_says_which_rule_gave_it() {
+async fn each_field_of_a_request_shows_its_rule() {
     let pages = pages(&[ORDER]).await;
     let page = page(&pages, 1).await;
     has_in_order(
@@ -172,7 +172,7 @@ async fn each_field_of_a_request_says_which_rule_gave_it() {
 }
 
 #[tokio::test]
-async fn a_stored_request_that_the_rules_of_now_would_not_make_says_so() {
+async fn a_stored_request_that_the_present_rules_would_not_make_shows_it() {
     let pages = pages(&[ORDER]).await;
     plan(&pages.outbox, 1, r#"{"data":{"attributes":{"value":1}}}"#).await;
     let page = page(&pages, 1).await;
@@ -208,7 +208,7 @@ async fn markup_and_script_in_every_part_of_an_event_are_text() {
 }
 
 #[tokio::test]
-async fn an_event_that_waits_says_for_whom_and_the_other_who_waits() {
+async fn an_event_that_waits_shows_for_which_and_the_other_shows_it_waits() {
     let second = r#"{"type":"track","messageId":"m-2","userId":"ann","event":"Second"}"#;
     let pages = pages(&[ORDER, second]).await;
     let waiting = page(&pages, 2).await;
@@ -236,7 +236,7 @@ async fn an_event_that_waits_says_for_whom_and_the_other_who_waits() {
 }
 
 #[tokio::test]
-async fn an_event_that_is_tried_again_says_when_and_why() {
+async fn an_event_that_is_tried_again_shows_when_and_why() {
     let pages = pages(&[ORDER]).await;
     let delivery = plan(&pages.outbox, 1, r#"{"data":{}}"#).await;
     attempt(&pages.outbox, delivery, 1, failed("come back later")).await;
@@ -289,7 +289,7 @@ async fn an_event_that_is_dead_on_arrival_shows_its_text_whatever_it_is() {
         &page,
         &[
             "Dead on arrival: it is invalid, and is kept so that you can see it.",
-            "Given up",
+            "Dead",
             "&lt;b&gt;no JSON&lt;/b&gt; at all",
             "It cannot be mapped.",
         ],
@@ -332,7 +332,7 @@ async fn a_replayed_event_keeps_its_first_sending_in_sight() {
 }
 
 #[tokio::test]
-async fn a_number_without_an_event_is_a_page_that_says_so() {
+async fn a_number_without_an_event_is_a_page_of_its_own() {
     let pages = pages(&[ORDER]).await;
     for (path, words) in [
         ("/events/7", "No event was given this number yet."),

@@ -5,7 +5,7 @@ use klaviyo_relay::model::EventType;
 use super::{Pages, event, hostile, listed, shows_as_text};
 
 #[tokio::test]
-async fn a_list_holds_what_all_filters_mean_and_says_which_they_are() {
+async fn a_list_holds_the_events_of_all_filters_and_shows_the_filters() {
     let pages = Pages::filled().await;
     for (query, expected, title) in [
         ("", &[6, 5, 4, 3, 2, 1][..], "Events"),
@@ -67,7 +67,7 @@ async fn a_filter_in_force_is_shown_and_can_be_taken_away_alone() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_said_at_its_field_and_nothing_is_listed() {
+async fn an_unreadable_filter_is_reported_at_its_field_and_nothing_is_listed() {
     let pages = Pages::filled().await;
     for (query, field, words) in [
         ("status=lost", "status", "is one of pending"),
@@ -83,8 +83,8 @@ async fn what_cannot_be_read_is_said_at_its_field_and_nothing_is_listed() {
         assert_eq!(listed(&answer.text), [0; 0], "{query}");
         assert!(answer.text.contains(words), "{query}: {}", answer.text);
         if !field.is_empty() {
-            let said = format!("<p class=\"wrong\" id=\"wrong-{field}\">");
-            assert!(answer.text.contains(&said), "{query}: {}", answer.text);
+            let output = format!("<p class=\"wrong\" id=\"wrong-{field}\">");
+            assert!(answer.text.contains(&output), "{query}: {}", answer.text);
         }
     }
 }
@@ -156,7 +156,7 @@ async fn a_word_that_may_be_several_lists_them_with_how_they_were_found() {
 }
 
 #[tokio::test]
-async fn a_list_without_events_says_what_to_do_next() {
+async fn a_list_without_events_shows_what_to_do_next() {
     let pages = Pages::new().await;
     let page = pages.get("/events").await.well();
     assert!(page.contains("curl -u dev: -d '{&quot;userId&quot;"), "{page}");
@@ -171,7 +171,7 @@ async fn a_list_without_events_says_what_to_do_next() {
 }
 
 #[tokio::test]
-async fn pages_hold_every_event_once_and_say_where_they_ended() {
+async fn pages_hold_every_event_once_and_show_where_they_ended() {
     let pages = Pages::new().await;
     let events = (1..=130).map(|number| event(number, EventType::Track, &[]));
     pages.outbox.intake().append(events.collect()).await.unwrap();

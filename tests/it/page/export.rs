@@ -1,4 +1,4 @@
-//! The download: the lines of the command, for whoever may see the page.
+//! The download: the lines of the command, for everybody who may open the page.
 
 use std::process::Command;
 
@@ -98,7 +98,7 @@ async fn a_filter_that_cannot_be_read_exports_nothing() {
 }
 
 #[tokio::test]
-async fn only_whoever_may_see_the_page_gets_a_download() {
+async fn only_an_authorized_visitor_gets_a_download() {
     let pages = Pages::with(|admin| {
         let config = AdminConfig {
             token: Some(SecretString::from("a-token-of-32-random-characters!")),
@@ -114,6 +114,6 @@ async fn only_whoever_may_see_the_page_gets_a_download() {
         assert!(pages.get(path).await.sent_on().starts_with("/login?next="));
     }
     let headers = [("authorization", "Bearer a-token-of-32-random-characters!")];
-    let answer = pages.ask("GET", "/export?status=dead", &headers, "").await;
+    let answer = pages.request("GET", "/export?status=dead", &headers, "").await;
     assert_eq!(answer.text.lines().count(), 2, "{answer:?}");
 }

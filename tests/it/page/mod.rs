@@ -32,7 +32,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{ask_routes, attempts};
+use crate::support::{attempts, request_routes};
 
 /// What a browser says of a form that it sends to where it got it from.
 const FROM_HERE: (&str, &str) = ("sec-fetch-site", "same-origin");
@@ -84,8 +84,8 @@ impl Pages {
             ..OutboxConfig::default()
         };
         let instruments = Instruments::new(Arc::new(SystemClock), ["shop", "app"]);
-        let told = Some(instruments.clone());
-        let outbox = Outbox::open_measured(&config, SystemClock.now(), told);
+        let reported = Some(instruments.clone());
+        let outbox = Outbox::open_measured(&config, SystemClock.now(), reported);
         let outbox = outbox.await.unwrap();
         let config = AdminConfig::default();
         let mut admin = Admin {
@@ -120,13 +120,13 @@ impl Pages {
         self.outbox.intake().append(shop()).await.unwrap();
     }
 
-    async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let (status, headers, text) = ask_routes(&self.routes, method, path, headers, body).await;
+    async fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let (status, headers, text) = request_routes(&self.routes, method, path, headers, body).await;
         Answer { status, headers, text }
     }
 
     async fn get(&self, path: &str) -> Answer {
-        self.ask("GET", path, &[], "").await
+        self.request("GET", path, &[], "").await
     }
 
     /// The page that tells what was done: where a form sent the visitor on to.
@@ -134,7 +134,7 @@ impl Pages {
         let cookie = answer.header("set-cookie").unwrap_or_default();
         let cookie = cookie.split(';').next().unwrap_or_default();
         let headers = [("cookie", cookie)];
-        let page = self.ask("GET", answer.sent_on(), &headers, "").await;
+        let page = self.request("GET", answer.sent_on(), &headers, "").await;
         page.well()
     }
 
@@ -146,7 +146,7 @@ impl Pages {
             form.push(((*name).to_owned(), (*value).to_owned()));
         }
         let body = serde_urlencoded::to_string(form).unwrap();
-        self.ask("POST", action, &[FROM_HERE], &body).await
+        self.request("POST", action, &[FROM_HERE], &body).await
     }
 
     /// Where each event stands, the oldest first.
@@ -328,7 +328,7 @@ fn outside_of_values(tag: &str) -> String {
 #[tokio::test]
 async fn an_address_without_a_page_has_the_menu_and_the_search() {
     let pages = Pages::filled().await;
-    let answer = pages.ask("GET", "/nothing", &[("accept", "text/html")], "").await;
+    let answer = pages.request("GET", "/nothing", &[("accept", "text/html")], "").await;
     assert_eq!(answer.status, 404);
     for part in ["href=\"/dead\"", "name=\"q\"", "There is nothing here"] {
         assert!(answer.text.contains(part), "{}", answer.text);

@@ -1,4 +1,4 @@
-//! The overview: what is wrong first and in words, what flows, and that it stays live for whoever looks.
+//! The overview: what is wrong first and in words, what flows, and that the page is kept up to date.
 
 use std::time::Duration;
 
@@ -26,17 +26,17 @@ fn words(page: &str) -> String {
 }
 
 #[tokio::test]
-async fn before_the_first_event_the_page_says_how_to_send_one() {
+async fn before_the_first_event_the_page_shows_how_to_send_one() {
     let pages = Pages::new().await;
     let page = pages.get("/").await.well();
-    let said = words(&page);
-    assert!(said.contains("All is well. No event has come yet."), "{said}");
+    let output = words(&page);
+    assert!(output.contains("All is well. No event has come yet."), "{output}");
     assert!(page.contains("href=\"/try\""), "{page}");
-    assert!(said.contains("dev 0 silent"), "a source that sends nothing: {said}");
+    assert!(output.contains("dev 0 silent"), "a source that sends nothing: {output}");
 }
 
 #[tokio::test]
-async fn a_refused_key_is_said_first_with_what_waits_and_that_nothing_is_lost() {
+async fn a_refused_key_is_shown_first_with_what_waits_and_that_nothing_is_lost() {
     let pages = Pages::filled().await;
     let now = SystemClock.now();
     let reason = "401: the private key is wrong; set `klaviyo.private_key`".to_owned();
@@ -51,46 +51,46 @@ async fn a_refused_key_is_said_first_with_what_waits_and_that_nothing_is_lost() 
     };
     pages.outbox.queue().set_pauses(vec![pause]).await.unwrap();
     let page = pages.get("/").await.well();
-    let said = words(&page);
-    let pause = said.find(": Klaviyo refuses what is sent.").expect(&said);
-    assert!(said.contains("; nothing is lost, events wait."), "{said}");
+    let output = words(&page);
+    let pause = output.find(": Klaviyo refuses what is sent.").expect(&output);
+    assert!(output.contains("; nothing is lost, events wait."), "{output}");
     assert!(
-        said.contains("401: the private key is wrong; set `klaviyo.private_key`; the next probe is at"),
-        "{said}"
+        output.contains("401: the private key is wrong; set `klaviyo.private_key`; the next probe is at"),
+        "{output}"
     );
-    let died = said.find("2 events died in the last hour.").expect(&said);
-    assert!(pause < died && died < said.find("Waiting 4").unwrap(), "{said}");
-    assert!(!said.contains("All is well"), "{said}");
+    let died = output.find("2 events died in the last hour.").expect(&output);
+    assert!(pause < died && died < output.find("Waiting 4").unwrap(), "{output}");
+    assert!(!output.contains("All is well"), "{output}");
     pages.outbox.queue().set_pauses(Vec::new()).await.unwrap();
     pages.outbox.hold(vec![EventId(2)]).await.unwrap();
     // What was read a moment ago is used again for a moment.
-    let mended = async || {
-        let said = words(&pages.get("/").await.well());
-        said.contains("1 event held by an operator.").then_some(said)
+    let is_over = async || {
+        let output = words(&pages.get("/").await.well());
+        output.contains("1 event held by an operator.").then_some(output)
     };
-    let said = crate::support::eventually("the pause is over", mended).await;
-    assert!(!said.contains("Klaviyo refuses"), "{said}");
+    let output = crate::support::eventually("the pause is over", is_over).await;
+    assert!(!output.contains("Klaviyo refuses"), "{output}");
 }
 
 #[tokio::test]
 async fn the_page_and_the_status_show_the_same_numbers() {
     // Event 1 is of two days ago, and arrived within the hour all the same.
     let pages = Pages::filled().await;
-    let said = words(&pages.get("/").await.well());
+    let output = words(&pages.get("/").await.well());
     let status: serde_json::Value = serde_json::from_str(&pages.get("/api/v1/status").await.text).unwrap();
     assert_eq!(status["flow"]["came"]["hour"], 6, "{status:#}");
-    assert!(said.contains("Came 6 in the last hour"), "{said}");
+    assert!(output.contains("Came 6 in the last hour"), "{output}");
     for source in status["sources"].as_array().unwrap() {
         let row = [&source["source"], &source["last_hour"], &source["last_day"]];
         let [name, hour, day] = row.map(|cell| cell.to_string().replace('"', ""));
-        assert!(said.contains(&format!("{name} {hour} {day}")), "{name}: {said}");
+        assert!(output.contains(&format!("{name} {hour} {day}")), "{name}: {output}");
     }
     assert_eq!(status["audit"]["accepted"], 6, "{status:#}");
-    assert!(said.contains("Accepted 6"), "{said}");
+    assert!(output.contains("Accepted 6"), "{output}");
 }
 
 #[tokio::test]
-async fn the_limits_say_how_full_they_are_and_a_429_is_said() {
+async fn the_limits_show_how_full_they_are_and_a_429_is_shown() {
     let pages = Pages::new().await;
     let used = |family: &str, used, closed| LimitInUse {
         family: family.to_owned(),
@@ -102,10 +102,10 @@ async fn the_limits_say_how_full_they_are_and_a_429_is_said() {
     let now = SystemClock.now();
     pages.outbox.queue().report_limits(now, limits).await.unwrap();
     let page = pages.get("/").await.well();
-    let said = words(&page);
-    assert!(said.contains("event 3 of 280 1,200 of 2,800"), "{said}");
-    assert!(said.contains("profile 429 3 of 280 0 of 2,800"), "{said}");
-    assert!(said.contains("Klaviyo asked to slow down (429): profile."), "{said}");
+    let output = words(&page);
+    assert!(output.contains("event 3 of 280 1,200 of 2,800"), "{output}");
+    assert!(output.contains("profile 429 3 of 280 0 of 2,800"), "{output}");
+    assert!(output.contains("Rate limited by Klaviyo (429): profile."), "{output}");
     assert!(page.contains("<meter min=\"0\" max=\"2800\" value=\"1200\""), "{page}");
 }
 

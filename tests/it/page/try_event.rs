@@ -19,7 +19,7 @@ async fn post(pages: &Pages, path: &str, fields: &[(&str, &str)]) -> Answer {
     let mut fields = fields.to_vec();
     fields.push(("csrf", &csrf));
     let body = serde_urlencoded::to_string(fields).unwrap();
-    pages.ask("POST", path, &[FROM_HERE], &body).await
+    pages.request("POST", path, &[FROM_HERE], &body).await
 }
 
 async fn stored(pages: &Pages) -> Vec<EventId> {
@@ -80,14 +80,14 @@ async fn what_ingest_rejects_or_the_mapper_skips_is_shown() {
 async fn a_sent_call_is_stored_once_and_its_page_follows() {
     let pages = Pages::new().await;
     let call = r#"{"type":"track","userId":"u1","event":"Item Added","messageId":"m1"}"#;
-    for told in [false, true] {
+    for reported in [false, true] {
         let answer = post(&pages, "/try/send", &[("call", call)]).await;
         assert_eq!(answer.sent_on(), "/events/1");
         let cookie = answer.header("set-cookie").unwrap();
         let cookie = cookie.split_once(';').unwrap().0;
-        let page = pages.ask("GET", "/events/1", &[("cookie", cookie)], "").await;
+        let page = pages.request("GET", "/events/1", &[("cookie", cookie)], "").await;
         let page = page.well();
-        assert_eq!(page.contains("was taken before"), told, "{page}");
+        assert_eq!(page.contains("was taken before"), reported, "{page}");
         assert!(page.contains("data-follow"), "{page}");
     }
     assert_eq!(stored(&pages).await, [EventId(1)]);
@@ -145,7 +145,7 @@ async fn nothing_is_sent_from_elsewhere_or_without_a_seal() {
         (&[("sec-fetch-site", "cross-site")], body(&csrf)),
         (&[], body(&csrf)),
     ] {
-        let answer = pages.ask("POST", "/try/send", headers, &body).await;
+        let answer = pages.request("POST", "/try/send", headers, &body).await;
         assert_eq!(answer.status, 403, "{headers:?}");
     }
     assert_eq!(pages.get("/try/send").await.status, 405);

@@ -1,4 +1,4 @@
-//! A real client as a child process: told on stdin how far it may go, asked on stdout what it believes.
+//! A real client as a child process: stdin gets how far it may go, stdout has what it believes.
 //!
 //! The programs are in `tests/sdk`; what they need is installed by `tests/sdk/prepare` into `target/sdk`.
 
@@ -40,7 +40,7 @@ pub(super) struct Belief {
     pub(super) machine: Option<String>,
     /// The calls that it made, by type.
     pub(super) made: BTreeMap<String, u64>,
-    /// What its SDK told it that was given up, and why.
+    /// What its SDK reported as given up, and why.
     pub(super) failed: Vec<String>,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Belief {
 pub(super) struct Client {
     child: Mutex<Child>,
     stdin: Option<ChildStdin>,
-    said: Arc<Mutex<Vec<String>>>,
+    text: Arc<Mutex<Vec<String>>>,
     complained: Arc<Mutex<Vec<String>>>,
 }
 
@@ -73,7 +73,7 @@ impl Program {
         let mut child = command.spawn().unwrap();
         Some(Client {
             stdin: child.stdin.take(),
-            said: collect(child.stdout.take().unwrap()),
+            text: collect(child.stdout.take().unwrap()),
             complained: collect(child.stderr.take().unwrap()),
             child: Mutex::new(child),
         })
@@ -111,7 +111,7 @@ impl Program {
 
 impl Client {
     /// Writes a line to it.
-    pub(super) fn tell(&mut self, line: &str) {
+    pub(super) fn write_line(&mut self, line: &str) {
         writeln!(self.stdin.as_mut().unwrap(), "{line}").unwrap();
     }
 
@@ -120,8 +120,8 @@ impl Client {
         let words = format!("{{\"did\":\"{line}\"}}");
         eventually(&format!("the client did {line}"), || async {
             self.assert_well();
-            let said = self.said.lock().unwrap();
-            said.contains(&words).then_some(())
+            let text = self.text.lock().unwrap();
+            text.contains(&words).then_some(())
         })
         .await;
     }
@@ -147,8 +147,8 @@ impl Client {
             self.assert_well();
             self.child.lock().unwrap().try_wait().unwrap()?;
             // The last line may still be on its way out of the pipe.
-            let said = self.said.lock().unwrap();
-            said.last().and_then(|said| serde_json::from_str(said).ok())
+            let text = self.text.lock().unwrap();
+            text.last().and_then(|text| serde_json::from_str(text).ok())
         })
         .await
     }

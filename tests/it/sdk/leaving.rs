@@ -42,11 +42,11 @@ async fn a_page_that_is_left_sends_the_batch_that_it_had_gathered() {
     let Some(mut client) = visitor.start(&daemon, 1) else {
         return;
     };
-    client.tell(&EVENTS.to_string());
+    client.write_line(&EVENTS.to_string());
     client.did(&EVENTS.to_string()).await;
     let sent = daemon.log().contains("calls stored");
     assert!(!sent, "a batch that is not full waits");
-    client.tell("leave");
+    client.write_line("leave");
     client.did("leave").await;
     accepted(&daemon, &client, 0, EVENTS + 1).await;
     client.ended().await;
@@ -68,12 +68,12 @@ async fn events_of_a_page_left_in_an_outage_come_with_the_next_visit() {
     };
     client.did("arrive").await;
     daemon.kill();
-    client.tell(&EVENTS.to_string());
+    client.write_line(&EVENTS.to_string());
     client.did(&EVENTS.to_string()).await;
-    client.tell("leave");
+    client.write_line("leave");
     client.did("leave").await;
     daemon.restart().await;
-    client.tell("return");
+    client.write_line("return");
     client.did("return").await;
     accepted(&daemon, &client, 0, EVENTS + 1).await;
     client.ended().await;

@@ -37,14 +37,14 @@ pub(super) fn can_be_played() -> bool {
     require("the sqlite3 command", sqlite3).is_some()
 }
 
-/// Lets a client send all of its events through a storm, until the relay has taken `calls`. Those that close early are
-/// told to while the relay is gone, and their closing must wait for it; the others stay until everything was taken.
+/// Lets a client send all of its events through a storm, until the relay has taken `calls`. Those that close early get
+/// that command while the relay is gone, and their closing must wait for it; the others stay until everything was taken.
 pub(super) async fn storm(daemon: &mut Daemon, client: &mut Client, calls: u64, closes_early: bool) -> Met {
-    client.tell("150");
+    client.write_line("150");
     accepted(daemon, client, 0, 100).await;
 
     set_refusing(daemon, true);
-    client.tell("300");
+    client.write_line("300");
     eventually("the client meets refusals", || async {
         client.assert_well();
         (refusals(&daemon.log()) >= REFUSALS).then_some(())
@@ -52,12 +52,12 @@ pub(super) async fn storm(daemon: &mut Daemon, client: &mut Client, calls: u64, 
     .await;
     set_refusing(daemon, false);
 
-    client.tell("400");
+    client.write_line("400");
     accepted(daemon, client, 0, 250).await;
     daemon.kill();
     let log = daemon.last_log();
     let (refused, mut before) = (refusals(&log), sent(&log));
-    client.tell(&EVENTS.to_string());
+    client.write_line(&EVENTS.to_string());
     if closes_early {
         client.close();
     }

@@ -43,7 +43,7 @@ impl Daemon {
     }
 
     /// As [`Self::start_on`], with `ingest` added to that section, on a port that it keeps through its restarts, as
-    /// clients that were told it need.
+    /// clients with a fixed address need.
     pub(crate) async fn start_staying(klaviyo: &Klaviyo, ingest: &str, more: &str) -> Self {
         let ingest = format!("listen = \"127.0.0.1:{}\"\n{ingest}", lasting_port());
         Self::start_with(klaviyo, &ingest, OUTBOX, more).await
@@ -171,18 +171,18 @@ impl Daemon {
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
-    /// Puts something else in the place of a text of its configuration, and has it read again; waits until it said what
-    /// became of it.
+    /// Puts something else in the place of a text of its configuration, and has it read again; waits until the log has the
+    /// result.
     pub(crate) async fn reload(&self, place: &str, what: &str) {
         let path = self.files.path().join("config.toml");
         let config = std::fs::read_to_string(&path).unwrap();
         assert!(config.contains(place), "{place} is not in {config}");
         std::fs::write(&path, config.replacen(place, what, 1)).unwrap();
-        let said = || self.log().matches("the configuration was ").count();
-        let before = said();
+        let shown = || self.log().matches("the configuration was ").count();
+        let before = shown();
         self.signal("-HUP");
         eventually("the configuration is read again", || async {
-            (said() > before).then_some(())
+            (shown() > before).then_some(())
         })
         .await;
     }
@@ -243,7 +243,7 @@ impl Daemon {
     }
 
     /// Asks the admin port: GET, or POST of a body as JSON.
-    pub(crate) async fn ask_admin(&self, path: &str, body: Option<&Value>) -> (u16, Value) {
+    pub(crate) async fn request_admin(&self, path: &str, body: Option<&Value>) -> (u16, Value) {
         let url = format!("http://{}{path}", self.admin);
         let request = match body {
             None => self.client.get(url),

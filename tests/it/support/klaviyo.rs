@@ -99,7 +99,7 @@ impl Klaviyo {
     }
 
     /// The number of requests so far, those that hang included.
-    pub(crate) fn asked(&self) -> u64 {
+    pub(crate) fn request_count(&self) -> u64 {
         self.snapshot().counts.requests
     }
 }

@@ -53,7 +53,7 @@ where
 /// A port that nobody has, and that the system gives to nobody meanwhile: from below those it chooses from.
 pub(crate) fn lasting_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Test runs beside each other begin at different places.
+    // Concurrent test runs begin at different ports.
     let first = u16::try_from(std::process::id() % 1000).unwrap() * 16;
     let tries = std::iter::repeat_with(|| {
         let next = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -66,7 +66,7 @@ pub(crate) fn lasting_port() -> u16 {
 }
 
 /// What routes answer without a port: status, headers and text.
-pub(crate) async fn ask_routes(
+pub(crate) async fn request_routes(
     routes: &Router,
     method: &str,
     path: &str,

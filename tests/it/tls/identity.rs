@@ -1,4 +1,4 @@
-//! Self-signed certificates for `localhost`, made anew for each test.
+//! Self-signed certificates for `localhost`, made for each test.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -128,7 +128,7 @@ async fn tls_1_2_and_1_3_are_spoken() {
 }
 
 #[tokio::test]
-async fn the_settings_document_says_https_on_loopback_too() {
+async fn the_settings_document_has_https_on_loopback_too() {
     let identity = Identity::new();
     let secured = Secured::with(&identity).await;
     let client = built(trusting(&identity));
@@ -139,7 +139,7 @@ async fn the_settings_document_says_https_on_loopback_too() {
 }
 
 #[tokio::test]
-async fn plain_http_on_the_port_is_told_to_use_https() {
+async fn plain_http_on_the_port_gets_a_hint_to_use_https() {
     let secured = Secured::with(&Identity::new()).await;
     let client = built(Client::builder());
     let url = format!("http://{}/v1/track", secured.daemon.ingest);
@@ -225,7 +225,7 @@ fn swap_link(folder: &Path, target: &str) {
 }
 
 #[tokio::test]
-async fn a_broken_new_pair_leaves_the_old_one_and_is_told_once() {
+async fn a_broken_new_pair_leaves_the_old_one_and_is_reported_once() {
     let (old, new) = (Identity::new(), Identity::new());
     let secured = Secured::with(&old).await;
     fs::write(secured.folder.path().join("key.pem"), &new.key).unwrap();
@@ -251,7 +251,7 @@ async fn sighup_ends_no_daemon_without_tls_either() {
     let klaviyo = Klaviyo::start().await;
     let mut daemon = Daemon::start(&klaviyo, "").await;
     daemon.signal("-HUP");
-    eventually("the signal is heard", || async {
+    eventually("the signal is handled", || async {
         let log = daemon.log();
         log.contains("nothing else is to be done").then_some(())
     })

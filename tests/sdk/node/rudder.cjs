@@ -18,7 +18,7 @@ const analytics = new RudderAnalytics(writeKey, {
   errorHandler: () => {},
 })
 
-/** Hands a call over, and notes what became of it. */
+/** Passes a call on, and records the result. */
 function call(type, message) {
   made[type] = (made[type] ?? 0) + 1
   waiting += 1

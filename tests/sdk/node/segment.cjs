@@ -10,7 +10,7 @@ const made = {}
 const failed = []
 const analytics = new Analytics({ writeKey, host: address, flushInterval: 200 })
 
-/** Hands a call over, and notes what became of it. */
+/** Passes a call on, and records the result. */
 function call(type, message) {
   made[type] = (made[type] ?? 0) + 1
   analytics[type](message, (error) => {

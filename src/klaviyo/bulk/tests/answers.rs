@@ -139,7 +139,7 @@ fn a_page_of_jobs_is_read_whole_or_not_at_all() {
 }
 
 #[test]
-fn errors_are_asked_for_page_by_page_and_of_nobody_else() {
+fn errors_are_requested_page_by_page_and_of_nobody_else() {
     let path = |route: Option<Route>| {
         route.map(|Route { method, path, .. }| {
             assert_eq!(method, "GET");

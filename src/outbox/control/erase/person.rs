@@ -33,9 +33,9 @@ impl Reader {
     /// The person that these identifiers name, by the same rules as [`crate::outbox::Control::erase`].
     pub async fn person(&self, identifiers: &[Identifier]) -> Result<Person, ReadError> {
         let failed = || ReadError::of("the person's events");
-        let asked: Vec<String> = identifiers.iter().map(ToString::to_string).collect();
+        let requested: Vec<String> = identifiers.iter().map(ToString::to_string).collect();
         let mut reader = self.store.readers.acquire().await.map_err(failed())?;
-        let names = person(&mut reader, &json!(asked).to_string(), ALL)
+        let names = person(&mut reader, &json!(requested).to_string(), ALL)
             .await
             .map_err(failed())?;
         let rows = sqlx::query(include_str!("../sql/persons_events.sql"))

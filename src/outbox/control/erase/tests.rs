@@ -80,7 +80,7 @@ async fn gone_after(events: Vec<NewEvent>, ids: &[&str]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_person_is_whoever_the_calls_join() {
+async fn the_person_is_everybody_that_the_calls_connect() {
     let events = || {
         vec![
             track("browsing", &["anonymous:a"]),
@@ -163,7 +163,7 @@ async fn a_delete_takes_its_turn_behind_everybody_it_is_about_and_holds_up_what_
     assert_eq!(claim_all(&outbox).await, [2, 5]);
     finish(&outbox, 2, EventStatus::Dead).await;
     assert_eq!(claim_all(&outbox).await, [3]);
-    finish_delete(&outbox, 3, EventStatus::Skipped, Some("not asked")).await;
+    finish_delete(&outbox, 3, EventStatus::Skipped, Some("not deleted")).await;
     assert_eq!(gone(&outbox).await, ["identify", "browsing", "delete"]);
     assert_eq!(claim_all(&outbox).await, [4], "what came after is as it was");
     let reason: String = sqlx::query_scalar("SELECT reason FROM events WHERE id = 3")
@@ -172,7 +172,7 @@ async fn a_delete_takes_its_turn_behind_everybody_it_is_about_and_holds_up_what_
         .unwrap();
     assert_eq!(
         reason,
-        "not asked; erased from the outbox, with 2 earlier events of the person"
+        "not deleted; erased from the outbox, with 2 earlier events of the person"
     );
 }
 
@@ -279,7 +279,7 @@ async fn rows_and_counts_and_ledger_stay_and_nothing_personal_does() {
 }
 
 #[tokio::test]
-async fn an_erasure_leaves_what_is_not_finished_and_says_so() {
+async fn an_erasure_leaves_unfinished_events_and_reports_them() {
     let files = files();
     let outbox = files.open().await;
     outbox

@@ -86,21 +86,21 @@ impl Reader {
 
 /// The state of the WAL as SQLite counts it: -1 where another connection was using the WAL.
 #[derive(Debug, Clone, Copy)]
-struct Log {
+struct Wal {
     pages: i64,
-    folded: i64,
+    checkpointed: i64,
 }
 
-impl Log {
+impl Wal {
     async fn after(connection: &mut SqliteConnection, checkpoint: &'static str) -> Result<Self, sqlx::Error> {
         let row: (i64, i64, i64) = sqlx::query_as(checkpoint).fetch_one(connection).await?;
-        let (_busy, pages, folded) = row;
-        Ok(Self { pages, folded })
+        let (_busy, pages, checkpointed) = row;
+        Ok(Self { pages, checkpointed })
     }
 
     /// Whether the whole WAL is checkpointed.
-    fn is_folded(self) -> bool {
-        self.pages >= 0 && self.folded >= self.pages
+    fn is_checkpointed(self) -> bool {
+        self.pages >= 0 && self.checkpointed >= self.pages
     }
 
     fn bytes(self) -> u64 {
@@ -153,14 +153,14 @@ impl Checkpoints {
         if now < self.not_before {
             return;
         }
-        let pass = match self.fold(connection).await {
+        let pass = match self.checkpoint(connection).await {
             Ok(pass) => pass,
             Err(error) => {
                 self.instruments.metrics.checkpoint_failed();
                 if self.watch.state() != State::Failing {
                     tracing::error!(
                         code = code_of(&error), %error,
-                        "the outbox's log cannot be folded into its file; nothing is lost, but the log grows"
+                        "the outbox's WAL cannot be checkpointed into its file; nothing is lost, but the WAL grows"
                     );
                 }
                 Pass::Failed
@@ -174,33 +174,33 @@ impl Checkpoints {
         self.owed = pass != Pass::Whole;
         self.not_before = now + pause;
         if let Some((state, lasted)) = self.watch.note(pass, now) {
-            self.tell(state, lasted, connection).await;
+            self.report(state, lasted, connection).await;
         }
     }
 
-    async fn fold(&self, connection: &mut SqliteConnection) -> Result<Pass, sqlx::Error> {
+    async fn checkpoint(&self, connection: &mut SqliteConnection) -> Result<Pass, sqlx::Error> {
         if !self.owed {
-            let log = Log::after(connection, "PRAGMA wal_checkpoint(NOOP)").await?;
-            if log.pages < LONG_ENOUGH {
+            let wal = Wal::after(connection, "PRAGMA wal_checkpoint(NOOP)").await?;
+            if wal.pages < LONG_ENOUGH {
                 return Ok(Pass::Whole);
             }
         }
-        let log = Log::after(connection, "PRAGMA wal_checkpoint(PASSIVE)").await?;
-        let large = log.bytes() > LARGE;
-        if log.is_folded() || (large && vacuum::truncate_wal(connection).await?) {
+        let wal = Wal::after(connection, "PRAGMA wal_checkpoint(PASSIVE)").await?;
+        let large = wal.bytes() > LARGE;
+        if wal.is_checkpointed() || (large && vacuum::truncate_wal(connection).await?) {
             return Ok(Pass::Whole);
         }
-        Ok(Pass::Part { log_bytes: log.bytes() })
+        Ok(Pass::Part { log_bytes: wal.bytes() })
     }
 
     /// Logs a change of state, and stores the problem in the file.
-    async fn tell(&self, state: State, lasted: Duration, connection: &mut SqliteConnection) {
+    async fn report(&self, state: State, lasted: Duration, connection: &mut SqliteConnection) {
         let (_, wal_bytes) = disk::file_bytes(&self.path);
         let (kind, readers) = match state {
             State::Well => {
-                tracing::info!(wal_bytes, "the outbox's log is folded into its file again");
+                tracing::info!(wal_bytes, "the outbox's WAL is checkpointed into its file again");
                 let truncated = vacuum::truncate_wal(connection).await;
-                unkept(truncated.map(drop).and(kv::delete(connection, KEY).await));
+                log_failure(truncated.map(drop).and(kv::delete(connection, KEY).await));
                 return;
             }
             State::Failing => (LogTroubleKind::CheckpointFailing, Vec::new()),
@@ -209,7 +209,7 @@ impl Checkpoints {
                 tracing::warn!(
                     wal_bytes,
                     readers = %readers::words(&readers),
-                    "somebody reads an old moment of the outbox, so that its log cannot be folded into its file and grows"
+                    "a process reads an old snapshot of the outbox: the WAL cannot be checkpointed into the file, and grows"
                 );
                 (LogTroubleKind::WalHeld, readers)
             }
@@ -221,7 +221,7 @@ impl Checkpoints {
             readers,
         };
         let kept = serde_json::json!(kept).to_string();
-        unkept(kv::set(connection, KEY, &kept).await);
+        log_failure(kv::set(connection, KEY, &kept).await);
     }
 
     fn now(&self) -> Duration {
@@ -229,8 +229,8 @@ impl Checkpoints {
     }
 }
 
-fn unkept(written: Result<(), sqlx::Error>) {
+fn log_failure(written: Result<(), sqlx::Error>) {
     if let Err(error) = written {
-        tracing::warn!(%error, "failed to write down how the outbox's log is; `status` and /readyz may be wrong on it");
+        tracing::warn!(%error, "failed to store the state of the outbox's WAL; `status` and /readyz may be wrong about it");
     }
 }

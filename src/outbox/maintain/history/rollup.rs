@@ -60,7 +60,7 @@ impl Control {
         let unrolled = Unrolled::read(&mut snapshot, now).await.map_err(failed())?;
         snapshot.rollback().await.map_err(failed())?;
         drop(reader);
-        self.store.ask(RollupBatch { unrolled, throttled }).await?;
+        self.store.execute(RollupBatch { unrolled, throttled }).await?;
         Ok(())
     }
 }

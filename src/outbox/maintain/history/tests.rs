@@ -218,7 +218,7 @@ async fn a_clock_set_back_or_far_ahead_loses_no_event_from_the_counts() {
 }
 
 #[tokio::test]
-async fn minutes_go_when_retention_says_so_and_not_by_the_clock() {
+async fn minutes_are_deleted_by_retention_and_not_by_the_clock() {
     let files = files();
     let outbox = files.open().await;
     a_minute(&outbox).await;

@@ -124,7 +124,7 @@ impl Round {
 
 impl Control {
     pub(in crate::outbox) async fn run_round(&self, round: Round) -> Result<Deleted, WriteError> {
-        self.store.ask(round).await
+        self.store.execute(round).await
     }
 }
 

@@ -240,7 +240,7 @@ async fn the_file_gets_smaller_round_by_round() {
 }
 
 #[test]
-fn nothing_is_kept_for_less_than_the_configuration_says() {
+fn nothing_is_deleted_before_the_configured_time() {
     let config = OutboxConfig {
         retain_delivered: Duration::from_hours(48),
         retain_bodies: Duration::from_hours(1),

@@ -78,12 +78,12 @@ impl Queue {
     /// Records that attempts start, all in one import job in this order; returns for each whether it may start. The
     /// caller sends nothing before this returns.
     pub async fn begin_import(&self, starts: Vec<Start>) -> Result<(ImportJobId, Vec<Begun>), WriteError> {
-        self.store.ask(BeginImport(starts)).await
+        self.store.execute(BeginImport(starts)).await
     }
 
     /// Records Klaviyo's id of an import job.
     pub async fn import_taken(&self, job: ImportJobId, klaviyo_id: String) -> Result<(), WriteError> {
-        self.store.ask(ImportTaken { job, klaviyo_id }).await
+        self.store.execute(ImportTaken { job, klaviyo_id }).await
     }
 
     /// The open import jobs.

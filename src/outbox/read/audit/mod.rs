@@ -101,14 +101,14 @@ impl Reader {
 }
 
 async fn audit(connection: &mut SqliteConnection, deep: bool) -> Result<Audit, sqlx::Error> {
-    let mut moment = connection.begin().await?;
+    let mut snapshot = connection.begin().await?;
     let audit = Audit {
-        totals: totals(&mut moment).await?,
-        counts: counts(&mut moment).await?,
-        rules: rules(&mut moment).await?,
-        file: if deep { Some(file(&mut moment).await?) } else { None },
+        totals: totals(&mut snapshot).await?,
+        counts: counts(&mut snapshot).await?,
+        rules: rules(&mut snapshot).await?,
+        file: if deep { Some(file(&mut snapshot).await?) } else { None },
     };
-    moment.rollback().await?;
+    snapshot.rollback().await?;
     Ok(audit)
 }
 

@@ -34,7 +34,7 @@ const AHEAD: f64 = 0.05;
 const LONGEST_RESET: Duration = Duration::from_secs(61);
 /// A 429 with a longer wait than this is probed with one request after it: a server hardly means to stop a shop for
 /// days.
-pub(in super::super) const LONGEST_ASKED: Duration = Duration::from_mins(5);
+pub(in super::super) const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(5);
 
 /// What Klaviyo reported as left of its current minute.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +65,7 @@ pub(super) struct Meter {
     minute: Window,
     pace: Pace,
     /// Sent and not answered yet.
-    in_air: u32,
+    in_flight: u32,
     server_remaining: Option<ServerRemaining>,
     /// When Klaviyo answered last.
     last_answer_at: Timestamp,
@@ -83,7 +83,7 @@ impl Meter {
             second: Window::new(SECOND.0, SECOND.1),
             minute: Window::new(MINUTE.0, MINUTE.1),
             pace: Pace::FULL,
-            in_air: 0,
+            in_flight: 0,
             server_remaining: None,
             last_answer_at: Timestamp::from_millis(0),
             closed: None,
@@ -108,29 +108,29 @@ impl Meter {
                 until: closed.until.minus(back),
                 probe_at: closed.probe_at.minus(back),
             });
-            if let Some(said) = &mut self.server_remaining {
-                said.until = said.until.minus(back);
+            if let Some(server) = &mut self.server_remaining {
+                server.until = server.until.minus(back);
             }
         }
         self.last_now = now;
         self.second.advance(now);
         self.minute.advance(now);
         self.closed = self.closed.filter(|closed| now < closed.until);
-        self.server_remaining = self.server_remaining.filter(|said| now < said.until);
+        self.server_remaining = self.server_remaining.filter(|server| now < server.until);
     }
 
     /// How many may be sent now.
     pub(super) fn room(&self, now: Timestamp) -> u32 {
         let probe = match self.closed.filter(|closed| now < closed.until) {
             Some(closed) if now < closed.probe_at => return 0,
-            Some(_) => 1_u32.saturating_sub(self.in_air),
+            Some(_) => 1_u32.saturating_sub(self.in_flight),
             None => u32::MAX,
         };
         let second = self.burst(now).saturating_sub(self.second.used(now));
         let minute = self.steady(now).saturating_sub(self.minute.used(now));
-        let said = self.left(now).unwrap_or(u32::MAX);
+        let server = self.left(now).unwrap_or(u32::MAX);
         let ahead = self.ahead(now).unwrap_or(u32::MAX);
-        second.min(minute).min(said).min(ahead).min(probe)
+        second.min(minute).min(server).min(ahead).min(probe)
     }
 
     /// When to try again: there is no room before this, unless an answer makes some. `None` when there is room now.
@@ -146,7 +146,7 @@ impl Meter {
             next = next.min(grown);
         }
         if self.left(now) == Some(0) {
-            next = next.max(self.server_remaining.map_or(now, |said| said.until));
+            next = next.max(self.server_remaining.map_or(now, |server| server.until));
         }
         if self.ahead(now) == Some(0) {
             next = next.max(now.plus(STALE));
@@ -158,17 +158,17 @@ impl Meter {
     pub(super) fn sent(&mut self, n: u32, now: Timestamp) {
         self.second.add(n, now);
         self.minute.add(n, now);
-        self.in_air = self.in_air.saturating_add(n);
+        self.in_flight = self.in_flight.saturating_add(n);
     }
 
     /// The answer to one request is not expected any more.
     pub(super) fn lost(&mut self) {
-        self.in_air = self.in_air.saturating_sub(1);
+        self.in_flight = self.in_flight.saturating_sub(1);
     }
 
     /// One request was answered.
     pub(super) fn answered(&mut self, rate: Option<&RateInfo>, now: Timestamp) {
-        self.in_air = self.in_air.saturating_sub(1);
+        self.in_flight = self.in_flight.saturating_sub(1);
         self.last_answer_at = now;
         let Some(rate) = rate else {
             return;
@@ -182,38 +182,38 @@ impl Meter {
         self.server_limit = rate.limit.filter(|limit| *limit > 0).or(self.server_limit);
         if let (Some(remaining), Some(reset)) = (rate.remaining, rate.reset) {
             let reset = reset.saturating_add(ROUNDING).min(LONGEST_RESET);
-            self.hear(remaining, now.plus(reset));
+            self.update_server_remaining(remaining, now.plus(reset));
         }
     }
 
-    fn hear(&mut self, remaining: u32, until: Timestamp) {
+    fn update_server_remaining(&mut self, remaining: u32, until: Timestamp) {
         match &mut self.server_remaining {
             // The answer is about an older minute than the stored figures.
-            Some(said) if until.plus(SAME_MINUTE) < said.until => {}
-            Some(said) if until <= said.until.plus(SAME_MINUTE) => {
-                said.remaining = said.remaining.min(remaining);
+            Some(server) if until.plus(SAME_MINUTE) < server.until => {}
+            Some(server) if until <= server.until.plus(SAME_MINUTE) => {
+                server.remaining = server.remaining.min(remaining);
             }
             Some(_) | None => self.server_remaining = Some(ServerRemaining { remaining, until }),
         }
     }
 
     /// Applies a 429: nothing is sent before the time it names, and less after it.
-    pub(super) fn throttled(&mut self, retry_after: Option<Duration>, now: Timestamp) {
+    pub(super) fn rate_limited(&mut self, retry_after: Option<Duration>, now: Timestamp) {
         // An immediate retry always gets another 429 (Klaviyo's page), so wait for the shorter window at least.
         let wait = retry_after.unwrap_or_default().max(ROUNDING);
-        let asked = Closed {
+        let named = Closed {
             since: now,
             until: now.plus(wait),
-            probe_at: now.plus(wait.min(LONGEST_ASKED)),
+            probe_at: now.plus(wait.min(LONGEST_RETRY_AFTER)),
         };
-        self.pace.throttled(now, asked.probe_at);
+        self.pace.rate_limited(now, named.probe_at);
         self.closed = Some(match self.closed.filter(|closed| now < closed.until) {
             Some(closed) => Closed {
                 since: closed.since,
-                until: closed.until.max(asked.until),
-                probe_at: closed.probe_at.max(asked.probe_at),
+                until: closed.until.max(named.until),
+                probe_at: closed.probe_at.max(named.probe_at),
             },
-            None => asked,
+            None => named,
         });
     }
 
@@ -266,16 +266,16 @@ impl Meter {
 
     /// What is left to us by Klaviyo's own count. All requests in flight are assumed not to be counted there yet.
     fn left(&self, now: Timestamp) -> Option<u32> {
-        let said = self.server_remaining.filter(|said| now < said.until)?;
+        let server = self.server_remaining.filter(|server| now < server.until)?;
         let reserve = whole(f64::from(self.minute_limit()) * (1.0 - self.share) * RESERVE);
-        let left = said.remaining.saturating_sub(reserve);
-        Some(left.saturating_sub(self.in_air))
+        let left = server.remaining.saturating_sub(reserve);
+        Some(left.saturating_sub(self.in_flight))
     }
 
     /// How many may be sent first when Klaviyo has not answered for long.
     fn ahead(&self, now: Timestamp) -> Option<u32> {
         let stale = now.since(self.last_answer_at) > STALE;
-        stale.then(|| part(self.burst(now), AHEAD).saturating_sub(self.in_air))
+        stale.then(|| part(self.burst(now), AHEAD).saturating_sub(self.in_flight))
     }
 }
 

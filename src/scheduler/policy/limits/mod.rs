@@ -20,7 +20,7 @@ use std::time::Duration;
 use crate::config::DeliveryConfig;
 use crate::model::{Family, RateInfo, Timestamp};
 
-pub(super) use meter::LONGEST_ASKED;
+pub(super) use meter::LONGEST_RETRY_AFTER;
 use meter::Meter;
 
 const TOO_MANY_REQUESTS: u16 = 429;
@@ -112,7 +112,7 @@ impl Limits {
         };
         meter.answered(rate, now);
         if status == TOO_MANY_REQUESTS {
-            meter.throttled(retry_after, now);
+            meter.rate_limited(retry_after, now);
         } else {
             meter.opened(now);
         }

@@ -40,7 +40,7 @@ impl Pace {
 
     /// A 429 came, and nothing will be sent before `open_at`. Only the first one reduces the pace; those that come
     /// before `open_at` answer requests that were in flight already, and give no new information.
-    pub(super) fn throttled(&mut self, now: Timestamp, open_at: Timestamp) {
+    pub(super) fn rate_limited(&mut self, now: Timestamp, open_at: Timestamp) {
         if now >= self.open_at {
             self.factor = (self.at(now) * CUT).max(FLOOR);
         }
@@ -73,22 +73,25 @@ mod tests {
     #[test]
     fn one_cut_is_made_good_in_a_minute_of_sending() {
         let mut pace = Pace::FULL;
-        pace.throttled(at(0), at(30));
+        pace.rate_limited(at(0), at(30));
         let percent = |secs| format!("{:.2}", pace.at(at(secs)));
-        let told = [0, 30, 39, 40, 60, 89, 90, 500].map(percent);
-        assert_eq!(told, ["0.70", "0.70", "0.70", "0.75", "0.85", "0.95", "1.00", "1.00"]);
+        let percents = [0, 30, 39, 40, 60, 89, 90, 500].map(percent);
+        assert_eq!(
+            percents,
+            ["0.70", "0.70", "0.70", "0.75", "0.85", "0.95", "1.00", "1.00"]
+        );
         assert_eq!(pace.grows_at(at(41)), Some(at(50)));
         assert_eq!(pace.grows_at(at(90)), None);
     }
 
     #[test]
-    fn the_429s_of_what_was_in_the_air_are_one() {
+    fn the_429s_of_requests_in_flight_count_as_one() {
         let mut pace = Pace::FULL;
         for _ in 0..50 {
-            pace.throttled(at(0), at(2));
+            pace.rate_limited(at(0), at(2));
         }
         assert!((pace.at(at(2)) - 0.7).abs() < 1e-9);
-        pace.throttled(at(2), at(4));
+        pace.rate_limited(at(2), at(4));
         assert!((pace.at(at(4)) - 0.49).abs() < 1e-9);
     }
 
@@ -96,7 +99,7 @@ mod tests {
     fn it_never_stands_still() {
         let mut pace = Pace::FULL;
         for step in 0..100 {
-            pace.throttled(at(step), at(step + 1));
+            pace.rate_limited(at(step), at(step + 1));
         }
         assert!((pace.at(at(100)) - FLOOR).abs() < 1e-9);
     }

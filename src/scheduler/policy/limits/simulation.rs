@@ -15,7 +15,7 @@ const TICK: i64 = 10;
 /// A request takes up to this long to arrive, and so does its answer.
 const LATENCY: i64 = 300;
 /// The largest number of requests in flight, far more than any family needs.
-const IN_AIR: usize = 512;
+const IN_FLIGHT: usize = 512;
 
 /// One endpoint of a server, with two fixed windows that start anywhere.
 struct Server {
@@ -45,7 +45,7 @@ impl Server {
     fn answer(&mut self, now: i64) -> Answer {
         let lengths = [1_000, 60_000];
         let limits = [self.limit.burst, self.limit.steady];
-        let mut throttled = None;
+        let mut rate_limited = None;
         let mut left = [0; 2];
         for index in [0, 1] {
             let since = now - self.phase[index];
@@ -55,13 +55,13 @@ impl Server {
             }
             left[index] = lengths[index] - since.rem_euclid(lengths[index]);
             if self.count[index] >= limits[index] {
-                throttled = throttled.max(Some(seconds(left[index])));
+                rate_limited = rate_limited.max(Some(seconds(left[index])));
             }
         }
-        if throttled.is_some() {
+        if rate_limited.is_some() {
             return Answer {
                 status: 429,
-                retry_after: throttled,
+                retry_after: rate_limited,
                 rate: None,
             };
         }
@@ -89,7 +89,7 @@ fn seconds(millis: i64) -> Duration {
 struct Drain {
     accepted: u32,
     /// In each minute.
-    throttled: [u32; MINUTES],
+    rate_limited: [u32; MINUTES],
 }
 
 impl Drain {
@@ -136,14 +136,14 @@ impl Setup {
         };
         let mut drain = Drain {
             accepted: 0,
-            throttled: [0; MINUTES],
+            rate_limited: [0; MINUTES],
         };
         let mut at = 1_000_000_000;
-        for throttled in &mut drain.throttled {
+        for rate_limited in &mut drain.rate_limited {
             for _ in 0..60_000 / TICK {
                 let [accepted, refused] = run.tick(at);
                 drain.accepted += accepted;
-                *throttled += refused;
+                *rate_limited += refused;
                 at += TICK;
             }
         }
@@ -177,10 +177,10 @@ impl Run<'_> {
             let due = at + self.chance.random_range(0..=LATENCY);
             self.answers.insert((due, number), answer);
         }
-        let counts = self.hear(at);
+        let counts = self.receive(at);
         let now = Timestamp::from_millis(at);
         let family = self.setup.family;
-        let free = IN_AIR.saturating_sub(self.requests.len() + self.answers.len());
+        let free = IN_FLIGHT.saturating_sub(self.requests.len() + self.answers.len());
         let room = self.limits.room(family, now).min(free);
         for _ in 0..room {
             self.number += 1;
@@ -191,7 +191,7 @@ impl Run<'_> {
         counts
     }
 
-    fn hear(&mut self, at: i64) -> [u32; 2] {
+    fn receive(&mut self, at: i64) -> [u32; 2] {
         let mut counts = [0; 2];
         while let Some(answer) = self.answers.first_entry().filter(|next| next.key().0 <= at) {
             let Answer {
@@ -223,7 +223,7 @@ fn a_steady_drain_meets_at_most_one_429_a_minute_and_uses_three_quarters_of_the_
             let drain = setup.run(seed);
             println!("{family}, seed {seed}: {drain:?}");
             assert!(
-                drain.throttled.iter().all(|minute| *minute <= 1),
+                drain.rate_limited.iter().all(|minute| *minute <= 1),
                 "{family}, seed {seed}: {drain:?}"
             );
             let used = drain.part_of(setup.limit);
@@ -241,7 +241,7 @@ fn what_klaviyo_says_is_left_spares_most_429s_when_others_take_more_than_their_p
                 headers,
                 ..Setup::of(family)
             };
-            (0..3).flat_map(|seed| setup.run(seed).throttled).sum()
+            (0..3).flat_map(|seed| setup.run(seed).rate_limited).sum()
         };
         let (with, without) = (total(true), total(false));
         assert!(
@@ -260,9 +260,9 @@ fn a_limit_that_is_half_of_what_was_set_is_used_well_at_the_cost_of_a_few_429s()
         setup.headers = false;
         let drain = setup.run(7);
         let used = drain.part_of(setup.limit);
-        let throttled: u32 = drain.throttled.iter().sum();
-        println!("{family}: {used} used, {throttled} throttled");
+        let rate_limited: u32 = drain.rate_limited.iter().sum();
+        println!("{family}: {used} used, {rate_limited} rate_limited");
         assert!(used >= 0.75, "{family}: {used}");
-        assert!(throttled * 10 <= drain.accepted, "{family}: {drain:?}");
+        assert!(rate_limited * 10 <= drain.accepted, "{family}: {drain:?}");
     }
 }

@@ -28,11 +28,11 @@ fn answer(limits: &mut Limits, family: Family, now: Timestamp) {
     limits.answered(family, Some(202), None, None, now);
 }
 
-fn told(limits: &mut Limits, family: Family, rate: RateInfo, now: Timestamp) {
+fn answer_with(limits: &mut Limits, family: Family, rate: RateInfo, now: Timestamp) {
     limits.answered(family, Some(202), None, Some(&rate), now);
 }
 
-fn throttle(limits: &mut Limits, family: Family, retry_after: Option<Duration>, now: Timestamp) {
+fn rate_limit(limits: &mut Limits, family: Family, retry_after: Option<Duration>, now: Timestamp) {
     limits.answered(family, Some(429), retry_after, None, now);
 }
 
@@ -53,7 +53,7 @@ fn send(limits: &mut Limits, family: Family, n: usize, now: Timestamp) {
 }
 
 #[test]
-fn a_second_holds_the_share_of_the_burst_and_then_says_when_to_look_again() {
+fn a_second_holds_the_share_of_the_burst_and_then_names_the_next_time() {
     let mut limits = limits();
     assert_eq!(limits.room(Family::Event, at(0)), 280);
     assert_eq!(limits.next(Family::Event, at(0)), None);
@@ -86,7 +86,7 @@ fn a_minute_holds_the_share_of_the_steady_limit() {
 fn the_families_do_not_slow_each_other() {
     let mut limits = limits();
     send(&mut limits, Family::Event, 280, at(0));
-    throttle(&mut limits, Family::Profile, Some(secs(30)), at(0));
+    rate_limit(&mut limits, Family::Profile, Some(secs(30)), at(0));
     assert_eq!(limits.room(Family::Event, at(0)), 0);
     assert_eq!(limits.room(Family::Profile, at(0)), 0);
     assert_eq!(limits.room(Family::Subscription, at(0)), 60);
@@ -106,8 +106,8 @@ fn a_limit_of_one_is_one_whatever_the_share() {
 #[test]
 fn a_429_closes_the_family_for_as_long_as_it_says() {
     let mut limits = limits();
-    throttle(&mut limits, Family::Event, Some(secs(17)), at(0));
-    throttle(&mut limits, Family::Event, Some(secs(3)), at(10));
+    rate_limit(&mut limits, Family::Event, Some(secs(17)), at(0));
+    rate_limit(&mut limits, Family::Event, Some(secs(3)), at(10));
     assert_eq!(limits.room(Family::Event, at(16_999)), 0);
     assert_eq!(limits.next(Family::Event, at(5_000)), Some(at(17_000)));
     assert!(limits.room(Family::Event, at(17_000)) > 0);
@@ -116,10 +116,10 @@ fn a_429_closes_the_family_for_as_long_as_it_says() {
 #[test]
 fn a_429_without_a_time_closes_the_family_for_a_second() {
     let mut limits = limits();
-    throttle(&mut limits, Family::Event, None, at(0));
+    rate_limit(&mut limits, Family::Event, None, at(0));
     assert_eq!(limits.next(Family::Event, at(0)), Some(at(1_000)));
     let mut limits = self::limits();
-    throttle(&mut limits, Family::Event, Some(Duration::ZERO), at(0));
+    rate_limit(&mut limits, Family::Event, Some(Duration::ZERO), at(0));
     assert_eq!(limits.next(Family::Event, at(0)), Some(at(1_000)));
 }
 
@@ -127,7 +127,7 @@ fn a_429_without_a_time_closes_the_family_for_a_second() {
 fn a_429_slows_the_family_down_and_a_minute_without_one_brings_it_back() {
     let mut limits = limits();
     for _ in 0..40 {
-        throttle(&mut limits, Family::Event, Some(secs(1)), at(0));
+        rate_limit(&mut limits, Family::Event, Some(secs(1)), at(0));
     }
     let allowed = |limits: &Limits, millis| {
         let event = limits.snapshot(at(millis))[0];
@@ -136,7 +136,7 @@ fn a_429_slows_the_family_down_and_a_minute_without_one_brings_it_back() {
     assert_eq!(allowed(&limits, 1_000), (196, 1960), "0.7, once");
     assert_eq!(allowed(&limits, 11_000), (210, 2100), "0.75");
     assert_eq!(allowed(&limits, 61_000), (280, 2800));
-    throttle(&mut limits, Family::Event, None, at(11_000));
+    rate_limit(&mut limits, Family::Event, None, at(11_000));
     assert_eq!(allowed(&limits, 12_000), (147, 1470), "0.75 of 0.7");
 }
 
@@ -144,7 +144,7 @@ fn a_429_slows_the_family_down_and_a_minute_without_one_brings_it_back() {
 fn klaviyos_own_count_is_believed_when_it_leaves_less_and_until_it_is_reset() {
     let mut limits = limits();
     limits.sent(Family::Event, 1, at(0));
-    told(&mut limits, Family::Event, rate(3500, 100, 20), at(0));
+    answer_with(&mut limits, Family::Event, rate(3500, 100, 20), at(0));
     // 70 stay for the others: a tenth of the fifth that is theirs.
     assert_eq!(limits.room(Family::Event, at(0)), 30);
     limits.sent(Family::Event, 30, at(0));
@@ -154,7 +154,7 @@ fn klaviyos_own_count_is_believed_when_it_leaves_less_and_until_it_is_reset() {
         answer(&mut limits, Family::Event, at(20_000));
     }
     assert_eq!(limits.room(Family::Event, at(21_000)), 280);
-    told(&mut limits, Family::Event, rate(3500, 3400, 60), at(21_000));
+    answer_with(&mut limits, Family::Event, rate(3500, 3400, 60), at(21_000));
     assert_eq!(
         limits.room(Family::Event, at(21_000)),
         280,
@@ -166,34 +166,34 @@ fn klaviyos_own_count_is_believed_when_it_leaves_less_and_until_it_is_reset() {
 fn answers_that_overtake_each_other_do_not_raise_what_is_left() {
     let mut limits = limits();
     limits.sent(Family::Event, 3, at(0));
-    told(&mut limits, Family::Event, rate(3500, 80, 20), at(300));
-    assert_eq!(limits.room(Family::Event, at(300)), 8, "two in the air");
-    told(&mut limits, Family::Event, rate(3500, 82, 20), at(400));
-    assert_eq!(limits.room(Family::Event, at(400)), 9, "one in the air");
-    told(&mut limits, Family::Event, rate(3500, 3400, 59), at(21_000));
+    answer_with(&mut limits, Family::Event, rate(3500, 80, 20), at(300));
+    assert_eq!(limits.room(Family::Event, at(300)), 8, "two in flight");
+    answer_with(&mut limits, Family::Event, rate(3500, 82, 20), at(400));
+    assert_eq!(limits.room(Family::Event, at(400)), 9, "one in flight");
+    answer_with(&mut limits, Family::Event, rate(3500, 3400, 59), at(21_000));
     assert_eq!(limits.room(Family::Event, at(21_000)), 280, "a new minute");
     limits.sent(Family::Event, 1, at(21_000));
-    told(&mut limits, Family::Event, rate(3500, 0, 1), at(21_500));
+    answer_with(&mut limits, Family::Event, rate(3500, 0, 1), at(21_500));
     assert_eq!(
         limits.room(Family::Event, at(21_500)),
         279,
-        "an answer of the minute before says nothing of this one"
+        "an answer of the minute before does not count in this one"
     );
 }
 
 #[test]
-fn a_limit_told_lower_than_the_one_set_is_shared_instead() {
+fn a_server_limit_lower_than_the_one_set_is_shared_instead() {
     let mut limits = limits();
-    told(&mut limits, Family::Event, rate(700, 699, 60), at(0));
+    answer_with(&mut limits, Family::Event, rate(700, 699, 60), at(0));
     assert_eq!(limits.snapshot(at(0))[0].minute_allowed, 560);
-    told(&mut limits, Family::Event, rate(7000, 6000, 60), at(0));
+    answer_with(&mut limits, Family::Event, rate(7000, 6000, 60), at(0));
     assert_eq!(limits.snapshot(at(0))[0].minute_allowed, 2800);
 }
 
 #[test]
 fn a_count_that_does_not_move_is_no_limit() {
     let mut limits = limits();
-    told(&mut limits, Family::Event, rate(10, 10, 60), at(0));
+    answer_with(&mut limits, Family::Event, rate(10, 10, 60), at(0));
     assert_eq!(limits.room(Family::Event, at(0)), 280);
 }
 
@@ -205,7 +205,7 @@ fn after_a_silence_a_few_go_ahead_and_the_rest_when_one_was_answered() {
     assert_eq!(limits.room(Family::Event, at(10_100)), 0);
     assert!(limits.next(Family::Event, at(10_100)) > Some(at(10_100)));
     limits.answered(Family::Event, None, None, None, at(10_200));
-    assert_eq!(limits.room(Family::Event, at(10_200)), 1, "a lost answer tells nothing");
+    assert_eq!(limits.room(Family::Event, at(10_200)), 1, "a lost answer has no count");
     answer(&mut limits, Family::Event, at(10_300));
     assert_eq!(limits.room(Family::Event, at(10_300)), 266);
 }
@@ -215,9 +215,9 @@ fn a_clock_that_goes_back_an_hour_stops_nothing_for_an_hour() {
     let hour = 3_600_000;
     let mut limits = limits();
     send(&mut limits, Family::Event, 280, at(hour));
-    throttle(&mut limits, Family::Event, Some(secs(30)), at(hour));
+    rate_limit(&mut limits, Family::Event, Some(secs(30)), at(hour));
     limits.sent(Family::Profile, 1, at(hour));
-    told(&mut limits, Family::Profile, rate(750, 0, 30), at(hour));
+    answer_with(&mut limits, Family::Profile, rate(750, 0, 30), at(hour));
     assert_eq!(limits.room(Family::Event, at(0)), 0);
     assert_eq!(limits.room(Family::Profile, at(0)), 0);
     assert_eq!(limits.next(Family::Event, at(0)), Some(at(30_000)));
@@ -230,7 +230,7 @@ fn status_shows_what_is_used_and_what_is_closed() {
     let mut limits = limits();
     send(&mut limits, Family::EventBulk, 5, at(0));
     send(&mut limits, Family::EventBulk, 3, at(5_000));
-    throttle(&mut limits, Family::List, Some(secs(9)), at(5_000));
+    rate_limit(&mut limits, Family::List, Some(secs(9)), at(5_000));
     let shown = limits.snapshot(at(5_500));
     assert_eq!(shown.len(), Family::ALL.len());
     let bulk = shown[Family::EventBulk as usize];

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn it_tells_when_there_is_room_again() {
+    fn it_knows_when_there_is_room_again() {
         let mut window = Window::new(1000, 20);
         window.add(3, at(0));
         window.add(2, at(500));

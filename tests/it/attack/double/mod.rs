@@ -108,7 +108,7 @@ impl Double {
     }
 
     /// How many requests came to an endpoint.
-    pub(crate) fn asked(&self, endpoint: Endpoint) -> usize {
+    pub(crate) fn request_count(&self, endpoint: Endpoint) -> usize {
         self.effects().asked.get(&endpoint).copied().unwrap_or(0)
     }
 }

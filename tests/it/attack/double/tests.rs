@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-async fn ask(double: &Double, path: &str, body: Option<Value>) -> Option<(u16, Value)> {
+async fn request(double: &Double, path: &str, body: Option<Value>) -> Option<(u16, Value)> {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let url = format!("http://{}{path}", double.address);
     let request = match body {
@@ -34,16 +34,16 @@ const JOBS: &str = "/api/profile-bulk-import-jobs";
 async fn an_event_is_in_effect_once_however_its_answers_are_lost() {
     let double = Double::start().await;
     double.script(|_| Answer::lost());
-    assert_eq!(ask(&double, "/api/events", Some(event("e1"))).await, None);
+    assert_eq!(request(&double, "/api/events", Some(event("e1"))).await, None);
     double.behave();
     for _ in 0..2 {
-        let answer = ask(&double, "/api/events", Some(event("e1"))).await;
+        let answer = request(&double, "/api/events", Some(event("e1"))).await;
         assert_eq!(answer.unwrap().0, 202);
     }
     double.refuse();
-    assert_eq!(ask(&double, "/api/events", Some(event("e2"))).await, None);
+    assert_eq!(request(&double, "/api/events", Some(event("e2"))).await, None);
     double.accept().await;
-    assert_eq!(ask(&double, "/api/accounts", None).await.unwrap().0, 200);
+    assert_eq!(request(&double, "/api/accounts", None).await.unwrap().0, 200);
     let effects = double.effects();
     assert_eq!(
         (effects.events.as_slice(), effects.copies),
@@ -55,7 +55,7 @@ async fn an_event_is_in_effect_once_however_its_answers_are_lost() {
 async fn a_job_is_executed_later_and_the_list_shows_the_newest_first() {
     let double = Double::start().await;
     double.fate(Fate::done(Duration::ZERO));
-    let (status, first) = ask(&double, JOBS, Some(import("p1"))).await.unwrap();
+    let (status, first) = request(&double, JOBS, Some(import("p1"))).await.unwrap();
     assert_eq!(
         (status, &first["data"]["attributes"]["status"]),
         (202, &json!("processing"))
@@ -65,15 +65,15 @@ async fn a_job_is_executed_later_and_the_list_shows_the_newest_first() {
     })
     .await;
     double.fate(Fate::ending(Duration::ZERO, End::Endless));
-    ask(&double, JOBS, Some(import("p2"))).await.unwrap();
-    let (_, list) = ask(&double, JOBS, None).await.unwrap();
+    request(&double, JOBS, Some(import("p2"))).await.unwrap();
+    let (_, list) = request(&double, JOBS, None).await.unwrap();
     let shown = [&list["data"][0], &list["data"][1]].map(|job| {
         let status = job["attributes"]["status"].as_str().unwrap();
         (job["id"].as_str().unwrap().to_owned(), status.to_owned())
     });
     assert_eq!(shown[0], ("job-2".to_owned(), "processing".to_owned()));
     assert_eq!(shown[1], ("job-1".to_owned(), "complete".to_owned()));
-    let (_, job) = ask(&double, &format!("{JOBS}/job-1"), None).await.unwrap();
+    let (_, job) = request(&double, &format!("{JOBS}/job-1"), None).await.unwrap();
     assert_eq!(job["data"]["attributes"]["completed_count"], 1);
-    assert_eq!(ask(&double, &format!("{JOBS}/job-9"), None).await.unwrap().0, 404);
+    assert_eq!(request(&double, &format!("{JOBS}/job-9"), None).await.unwrap().0, 404);
 }

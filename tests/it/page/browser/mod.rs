@@ -39,8 +39,8 @@ async fn an_order_is_found_by_its_number_and_its_page_shows_its_delivery() {
     daemon.send("/v1/track", &refund).await;
     for (number, several) in [(3, false), (1, true)] {
         let email = format!("person{number}@klaviyo-demo.com");
-        let told = json!({ "order": format!("A-100{number}"), "email": email, "several": several });
-        let found = play("minute", &daemon, told).await;
+        let params = json!({ "order": format!("A-100{number}"), "email": email, "several": several });
+        let found = play("minute", &daemon, params).await;
         assert_eq!(found["path"], format!("/events/{number}"));
         assert!(contains(&found["heading"], "Order Completed"), "{found}");
         let timeline = found["timeline"].as_array().unwrap();
@@ -75,8 +75,8 @@ async fn a_group_killed_by_a_wrong_list_id_is_replayed_and_arrives() {
         assert_eq!(on_the_list(&klaviyo), 0);
 
         let ids: Vec<_> = (1..=SUBSCRIBERS).collect();
-        let told = json!({ "count": SUBSCRIBERS, "ids": ids, "script": script });
-        let seen = play("mourn", &daemon, told.clone()).await;
+        let params = json!({ "count": SUBSCRIBERS, "ids": ids, "script": script });
+        let seen = play("dead", &daemon, params.clone()).await;
         let groups = seen["groups"].as_array().unwrap();
         assert_eq!(groups.len(), 1, "they died of one reason: {seen}");
         for text in ["This list does not exist", "5 events of 5 people"] {
@@ -84,8 +84,8 @@ async fn a_group_killed_by_a_wrong_list_id_is_replayed_and_arrives() {
         }
         assert_eq!(seen["rows"], SUBSCRIBERS);
         daemon.reload("Wr0ng1", LIST).await;
-        let seen = play("mend", &daemon, told).await;
-        assert!(contains(&seen["asked"], "Send 5 events again?"), "{seen}");
+        let seen = play("replay", &daemon, params).await;
+        assert!(contains(&seen["question"], "Send 5 events again?"), "{seen}");
         assert_eq!(seen["rows"], SUBSCRIBERS, "the events concerned are shown");
         assert_eq!(seen["groups_after_cancel"], 1, "nothing is done before it is confirmed");
         assert_eq!(on_the_list(&klaviyo), ids.len());
@@ -129,8 +129,8 @@ async fn an_event_of_markup_and_script_is_text_on_every_page() {
         "/sandbox?show=profiles".to_owned(),
     ];
     let call = batch[0].to_string();
-    let told = json!({ "paths": paths, "texts": [shop::SCRIPT, "<img src=x"], "call": call });
-    assert_eq!(play("hostile", &daemon, told).await["found"], json!([]));
+    let params = json!({ "paths": paths, "texts": [shop::SCRIPT, "<img src=x"], "call": call });
+    assert_eq!(play("hostile", &daemon, params).await["found"], json!([]));
     assert_accessible(&daemon, json!({ "paths": paths })).await;
 }
 
@@ -146,7 +146,7 @@ async fn a_hidden_tab_sends_no_requests() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_whose_daemon_is_gone_says_so() {
+async fn a_page_whose_daemon_is_gone_shows_it() {
     if !can_be_played() {
         return;
     }
@@ -189,7 +189,7 @@ async fn another_website_can_link_to_the_page_and_no_more() {
     if !can_be_played() {
         return;
     }
-    for (setting, told) in [
+    for (setting, params) in [
         (format!("token = \"{TOKEN}\""), json!({ "token": TOKEN })),
         (String::new(), json!({})),
     ] {
@@ -199,7 +199,7 @@ async fn another_website_can_link_to_the_page_and_no_more() {
         daemon.send("/v1/track", &shop::order(1)).await;
         let before = daemon.settled().await;
         assert_eq!(count(&before, "dead"), 1);
-        let seen = play("stranger", &daemon, told).await;
+        let seen = play("stranger", &daemon, params).await;
         assert_eq!(seen["path"], seen["wanted"], "still logged in");
         let rejected = seen["rejected"].as_object().unwrap();
         assert!(
@@ -229,8 +229,8 @@ async fn every_page_is_accessible_with_nothing_on_it() {
         return;
     }
     let daemon = Daemon::start_alone(&format!("token = \"{TOKEN}\"")).await;
-    let told = json!({ "paths": EMPTY, "token": TOKEN });
-    assert_accessible(&daemon, told).await;
+    let params = json!({ "paths": EMPTY, "token": TOKEN });
+    assert_accessible(&daemon, params).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -292,8 +292,8 @@ fn contains(text: &Value, part: &str) -> bool {
 }
 
 /// Asserts that axe-core finds nothing on these pages, in both themes and both widths; returns how many it looked at.
-async fn assert_accessible(daemon: &Daemon, told: Value) -> Value {
-    let mut seen = play("matrix", daemon, told).await;
+async fn assert_accessible(daemon: &Daemon, params: Value) -> Value {
+    let mut seen = play("matrix", daemon, params).await;
     assert_eq!(seen["found"], json!([]));
     seen["looked"].take()
 }

@@ -44,14 +44,14 @@ pub(super) async fn play(name: &str, daemon: &Daemon, mut more: Value) -> Value 
     let _browser = BROWSER.lock().await;
     let ended = tokio::task::spawn_blocking(move || command.output());
     let output = ended.await.unwrap().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
+    let text = String::from_utf8_lossy(&output.stdout);
     let complained = String::from_utf8_lossy(&output.stderr);
     assert!(
         output.status.success(),
-        "the scenario {name}: {}\n{said}{complained}",
+        "the scenario {name}: {}\n{text}{complained}",
         output.status
     );
-    let mut report: Value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}{complained}"));
+    let mut report: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}{complained}"));
     assert_eq!(report["complaints"], json!([]), "{name}");
     report["facts"].take()
 }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 /// Numbered events in one batch. The crate itself knows no such number.
 const BATCH: usize = 20;
-/// The wait before a batch is sent again. The crate does not say what `Retry-After` said.
+/// The wait before a batch is sent again. The crate does not give its callers `Retry-After`.
 const PAUSE: Duration = Duration::from_millis(250);
 
 #[tokio::main(flavor = "current_thread")]
