@@ -59,7 +59,7 @@ pub fn without_attribute(body: &str, pointer: &str) -> Option<(String, &'static 
     let mut places = optional.iter().filter_map(|place| place.rsplit_once('/'));
     let (parent, name) = places.find(|(_, name)| pointer.rsplit('/').next() == Some(*name))?;
     let parent = attributes.pointer_mut(parent)?.as_object_mut()?;
-    if WEAKEST_FIRST.contains(&name) && identifiers(parent) < 2 {
+    if WEAKEST_FIRST.contains(&name) && identifiers(parent).len() < 2 {
         return None;
     }
     let value = parent.shift_remove(name).filter(|value| !value.is_null())?;
@@ -107,18 +107,16 @@ fn finish(mut body: Value, kind: Kind, name: &str, value: Value) -> Option<Strin
     Some(body.to_string())
 }
 
-/// How many identifiers name the person. A null is no name: it clears a field.
-fn identifiers(names: &Map<String, Value>) -> usize {
+/// The identifiers that name the person, the weakest first. A null is no name: it clears a field.
+fn identifiers(names: &Map<String, Value>) -> Vec<&'static str> {
     let held = |name: &&str| names.get(*name).is_some_and(Value::is_string);
-    WEAKEST_FIRST.iter().filter(|name| held(name)).count()
+    WEAKEST_FIRST.into_iter().filter(held).collect()
 }
 
 fn take_weakest(names: &mut Map<String, Value>) -> Option<(&'static str, Value)> {
-    if identifiers(names) < 2 {
+    let [weakest, _, ..] = identifiers(names)[..] else {
         return None;
-    }
-    let held = |name: &&str| names.get(*name).is_some_and(Value::is_string);
-    let weakest = WEAKEST_FIRST.into_iter().find(|name| held(name))?;
+    };
     names.shift_remove(weakest).map(|value| (weakest, value))
 }
 

@@ -5,9 +5,9 @@
 //! 3 calls a second and 60 a minute, an error when several identifiers are given), its Data Privacy API overview, and
 //! the models of its SDKs, where `attributes` is required and may be empty.
 
-use serde::Serialize;
+use serde_json::{Value, json};
 
-use super::resource::{Data, resource, text};
+use super::resource::{resource, text};
 
 /// The person to delete: exactly one identifier.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,62 +24,23 @@ impl DeletionJob {
     /// The body's JSON text. `None` where it needs the id that the profile's import is answered with: see
     /// [`body_for_profile`](super::body_for_profile).
     pub fn body(&self) -> Option<String> {
-        let named = match self {
-            Self::Email(email) => Named {
-                email: Some(email),
-                phone_number: None,
-            },
-            Self::Phone(phone) => Named {
-                email: None,
-                phone_number: Some(phone),
-            },
+        let profile = match self {
+            Self::Email(email) => json!({ "type": "profile", "attributes": { "email": email } }),
+            Self::Phone(phone) => json!({ "type": "profile", "attributes": { "phone_number": phone } }),
             Self::Imported => return None,
         };
-        Some(body(None, named))
+        Some(body(&profile))
     }
 }
 
 /// The body that deletes the profile with this id of Klaviyo's.
 pub(super) fn by_profile_id(id: &str) -> String {
-    let nobody = Named {
-        email: None,
-        phone_number: None,
-    };
-    body(Some(id), nobody)
+    body(&json!({ "type": "profile", "id": id, "attributes": {} }))
 }
 
-fn body(id: Option<&str>, attributes: Named<'_>) -> String {
-    let person = Person {
-        kind: "profile",
-        id,
-        attributes,
-    };
-    let job = Job {
-        profile: Data { data: person },
-    };
+fn body(profile: &Value) -> String {
+    let job = json!({ "profile": { "data": profile } });
     text(&resource("data-privacy-deletion-job", job))
-}
-
-#[derive(Serialize)]
-struct Job<'a> {
-    profile: Data<Person<'a>>,
-}
-
-#[derive(Serialize)]
-struct Person<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a str>,
-    attributes: Named<'a>,
-}
-
-#[derive(Serialize)]
-struct Named<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    email: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    phone_number: Option<&'a str>,
 }
 
 #[cfg(test)]

@@ -4,55 +4,48 @@
 //! by `profile-import`, in order; Klaviyo does not promise any order between events. `meta` is left out too: its place in
 //! this body depends on the revision.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Number, Value};
 
-use super::resource::{Data, Resource, as_text, bytes, resource, text};
+use super::resource::{bytes, resource, text};
 use crate::model::Timestamp;
 
-/// One event of one person.
-#[derive(Debug, Clone, PartialEq)]
+/// One event of one person. Its members are in the order of the body.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CreateEvent {
-    /// What happened: the metric's name, 1 to 127 characters. Klaviyo makes unknown ones.
-    pub metric: String,
-    /// Who did it.
-    pub profile: EventProfile,
     /// Everything else that is known, at most 400 of them.
     pub properties: Map<String, Value>,
     /// When it happened. Klaviyo cuts it to the second.
     pub time: Timestamp,
     /// What it was worth. Klaviyo takes a number only.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<Number>,
     /// The currency of `value`, in ISO 4217.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub value_currency: Option<String>,
     /// The `$event_id`, 1 to 255 characters. Without one Klaviyo keeps one event per profile, metric and second.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub unique_id: Option<String>,
     /// Record it without starting flows.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub backfill: bool,
+    /// What happened: the metric's name, 1 to 127 characters. Klaviyo makes unknown ones.
+    #[serde(serialize_with = "metric")]
+    pub metric: String,
+    /// Who did it.
+    #[serde(serialize_with = "profile")]
+    pub profile: EventProfile,
 }
 
 impl CreateEvent {
     /// The body's JSON text.
     pub fn body(&self) -> String {
-        text(&resource("event", self.attributes()))
+        text(&resource("event", self))
     }
 
     /// The bytes of the profile within the body: Klaviyo limits it by itself.
     pub fn profile_bytes(&self) -> usize {
         bytes(&resource("profile", &self.profile))
-    }
-
-    fn attributes(&self) -> Attributes<'_> {
-        Attributes {
-            properties: &self.properties,
-            time: self.time,
-            value: self.value.as_ref(),
-            value_currency: self.value_currency.as_deref(),
-            unique_id: self.unique_id.as_deref(),
-            backfill: self.backfill,
-            metric: resource("metric", Metric { name: &self.metric }),
-            profile: resource("profile", &self.profile),
-        }
     }
 }
 
@@ -73,26 +66,16 @@ pub struct EventProfile {
     pub properties: Map<String, Value>,
 }
 
-#[derive(Serialize)]
-struct Attributes<'a> {
-    properties: &'a Map<String, Value>,
-    #[serde(serialize_with = "as_text")]
-    time: Timestamp,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<&'a Number>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value_currency: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unique_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    backfill: bool,
-    metric: Data<Resource<Metric<'a>>>,
-    profile: Data<Resource<&'a EventProfile>>,
+fn metric<S: Serializer>(name: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Metric<'a> {
+        name: &'a str,
+    }
+    resource("metric", Metric { name }).serialize(serializer)
 }
 
-#[derive(Serialize)]
-struct Metric<'a> {
-    name: &'a str,
+fn profile<S: Serializer>(profile: &EventProfile, serializer: S) -> Result<S::Ok, S::Error> {
+    resource("profile", profile).serialize(serializer)
 }
 
 #[cfg(test)]

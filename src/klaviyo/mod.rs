@@ -105,14 +105,10 @@ impl Request {
     }
 
     const fn event(&self) -> Option<&CreateEvent> {
-        match self {
-            Self::Event(event) => Some(event),
-            Self::Profile(_)
-            | Self::Subscribe(_)
-            | Self::ListAdd { .. }
-            | Self::ListRemove { .. }
-            | Self::Delete(_) => None,
-        }
+        let Self::Event(event) = self else {
+            return None;
+        };
+        Some(event)
     }
 }
 

@@ -3,7 +3,7 @@
 //! There is no `anonymous_id` here: Klaviyo removed it from this endpoint with revision 2025-10-15.
 
 use serde::{Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::resource::{Data, text};
 
@@ -46,9 +46,8 @@ pub struct ProfileImport {
 impl ProfileImport {
     /// The body's JSON text.
     pub fn body(&self) -> String {
-        let meta = (!self.unset.is_empty()).then(|| Meta {
-            patch_properties: PatchProperties { unset: &self.unset },
-        });
+        let unset = &self.unset;
+        let meta = (!unset.is_empty()).then(|| json!({ "patch_properties": { "unset": unset } }));
         text(&Data {
             data: Profile {
                 kind: "profile",
@@ -125,17 +124,7 @@ struct Profile<'a> {
     kind: &'static str,
     attributes: &'a ProfileImport,
     #[serde(skip_serializing_if = "Option::is_none")]
-    meta: Option<Meta<'a>>,
-}
-
-#[derive(Serialize)]
-struct Meta<'a> {
-    patch_properties: PatchProperties<'a>,
-}
-
-#[derive(Serialize)]
-struct PatchProperties<'a> {
-    unset: &'a [String],
+    meta: Option<Value>,
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! The JSON:API frame around every body: `{"data": {"type": …, "attributes": …}}`.
 
-use std::fmt::Display;
 use std::io::{self, Write};
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 /// `{"data": …}`.
 #[derive(Serialize)]
@@ -50,9 +49,4 @@ impl Write for Count {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// Serialises a value as the text it displays.
-pub(super) fn as_text<S: Serializer>(value: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
 }

@@ -2,9 +2,8 @@
 //!
 //! Klaviyo cannot de-duplicate it, and it lifts an unsubscribe that came earlier: it must never arrive late.
 
-use serde::Serialize;
+use serde_json::json;
 
-use super::resource::{Data, as_text, text};
 use crate::model::Timestamp;
 
 /// One person's consent to marketing by e-mail.
@@ -31,109 +30,18 @@ pub enum OptIn {
 impl SubscribeJob {
     /// The body's JSON text.
     pub fn body(&self) -> String {
-        let consented_at = match self.opt_in {
-            OptIn::ByList => None,
-            OptIn::GivenAt(time) => Some(ConsentedAt(time)),
-        };
-        text(&Data {
-            data: Job {
-                kind: "profile-subscription-bulk-create-job",
-                attributes: Attributes {
-                    historical_import: consented_at.is_some(),
-                    profiles: Data {
-                        data: [Profile::of(&self.email, consented_at)],
-                    },
-                },
-                relationships: self.list_id.as_deref().map(Relationships::of),
-            },
-        })
-    }
-}
-
-#[derive(Serialize)]
-struct Job<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    attributes: Attributes<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    relationships: Option<Relationships<'a>>,
-}
-
-#[derive(Serialize)]
-struct Attributes<'a> {
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    historical_import: bool,
-    profiles: Data<[Profile<'a>; 1]>,
-}
-
-#[derive(Serialize)]
-struct Profile<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    attributes: Person<'a>,
-}
-
-impl<'a> Profile<'a> {
-    const fn of(email: &'a str, consented_at: Option<ConsentedAt>) -> Self {
-        let marketing = Marketing {
-            consent: "SUBSCRIBED",
-            consented_at,
-        };
-        Self {
-            kind: "profile",
-            attributes: Person {
-                email,
-                subscriptions: Subscriptions {
-                    email: Channel { marketing },
-                },
-            },
+        let mut attributes = json!({});
+        let mut marketing = json!({ "consent": "SUBSCRIBED" });
+        if let OptIn::GivenAt(time) = self.opt_in {
+            attributes["historical_import"] = json!(true);
+            marketing["consented_at"] = json!(time);
         }
-    }
-}
-
-#[derive(Serialize)]
-struct Person<'a> {
-    email: &'a str,
-    subscriptions: Subscriptions,
-}
-
-#[derive(Serialize)]
-struct Subscriptions {
-    email: Channel,
-}
-
-#[derive(Serialize)]
-struct Channel {
-    marketing: Marketing,
-}
-
-#[derive(Serialize)]
-struct Marketing {
-    consent: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    consented_at: Option<ConsentedAt>,
-}
-
-#[derive(Serialize)]
-struct ConsentedAt(#[serde(serialize_with = "as_text")] Timestamp);
-
-#[derive(Serialize)]
-struct Relationships<'a> {
-    list: Data<List<'a>>,
-}
-
-impl<'a> Relationships<'a> {
-    const fn of(id: &'a str) -> Self {
-        let list = List { kind: "list", id };
-        Self {
-            list: Data { data: list },
+        let person = json!({ "email": self.email, "subscriptions": { "email": { "marketing": marketing } } });
+        attributes["profiles"] = json!({ "data": [{ "type": "profile", "attributes": person }] });
+        let mut job = json!({ "type": "profile-subscription-bulk-create-job", "attributes": attributes });
+        if let Some(id) = &self.list_id {
+            job["relationships"] = json!({ "list": { "data": { "type": "list", "id": id } } });
         }
+        json!({ "data": job }).to_string()
     }
-}
-
-#[derive(Serialize)]
-struct List<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    id: &'a str,
 }

@@ -18,7 +18,7 @@ const GROUP_EVENTS: &str = r#","events":{"data":["#;
 const GROUP_TAIL: &str = "]}}}";
 
 /// The events of a job.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Events {
     groups: Vec<Group>,
     len: usize,
@@ -29,7 +29,7 @@ pub(super) struct Events {
 }
 
 /// Events that name one profile, by the same text; at least one.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct Group {
     events: Vec<Arc<EventItem>>,
     /// The place of each event among the job's items.
@@ -46,11 +46,8 @@ impl Group {
 impl Events {
     pub(super) fn new() -> Self {
         Self {
-            groups: Vec::new(),
-            len: 0,
             bytes: HEAD.len() + TAIL.len(),
-            latest: HashMap::new(),
-            keys: HashSet::new(),
+            ..Self::default()
         }
     }
 
@@ -95,10 +92,7 @@ impl Events {
     fn put(&mut self, item: &Arc<EventItem>, group: Option<usize>) -> usize {
         let at = group.unwrap_or(self.groups.len());
         if group.is_none() {
-            self.groups.push(Group {
-                events: Vec::new(),
-                places: Vec::new(),
-            });
+            self.groups.push(Group::default());
         }
         let place = self.len;
         self.groups[at].events.push(Arc::clone(item));

@@ -128,31 +128,10 @@ pub fn next_page_route(first: &Route, body: &[u8]) -> Option<Route> {
     let body = json::from_slice(body).ok()?;
     let link = body.pointer("/links/next")?.as_str()?;
     let (_, query) = link.split_once('?')?;
-    let cursor = query.split('&').find_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        (decoded(name) == "page[cursor]").then(|| decoded(value))
-    })?;
+    let parameters: Vec<(String, String)> = serde_urlencoded::from_str(query).ok()?;
+    let (_, cursor) = parameters.into_iter().find(|(name, _)| name == "page[cursor]")?;
     let (first, cursor) = (&first.path, encoded(&cursor));
     Some(Route::read(format!("{first}&page%5Bcursor%5D={cursor}")))
-}
-
-/// A part of a query without its `%XX`. Bytes that are no UTF-8 become replacement characters.
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [byte, after @ ..] = rest {
-        let hex = after.get(..2).filter(|_| *byte == b'%');
-        let hex = hex.filter(|hex| hex.iter().all(u8::is_ascii_hexdigit));
-        let hex = hex.and_then(|hex| std::str::from_utf8(hex).ok());
-        if let Some(escaped) = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            bytes.push(escaped);
-            rest = &after[2..];
-        } else {
-            bytes.push(*byte);
-            rest = after;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// One profile that an import did not take.

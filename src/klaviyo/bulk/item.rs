@@ -55,14 +55,12 @@ pub(super) struct ConsentSettings {
 impl Item {
     /// Reads a body of this kind; `None` when it has to be sent by itself.
     pub(super) fn read(kind: DeliveryKind, body: &str) -> Option<Self> {
-        match kind {
-            DeliveryKind::Event => EventItem::read(body).map(|event| Self::Event(Arc::new(event))),
-            DeliveryKind::Profile => PersonItem::read_import(body).map(|person| Self::Person(Arc::new(person))),
-            DeliveryKind::Subscription => {
-                PersonItem::read_subscription(body).map(|person| Self::Person(Arc::new(person)))
-            }
-            DeliveryKind::ListAdd | DeliveryKind::ListRemove | DeliveryKind::Deletion => None,
-        }
+        Some(match kind {
+            DeliveryKind::Event => Self::Event(Arc::new(EventItem::read(body)?)),
+            DeliveryKind::Profile => Self::Person(Arc::new(PersonItem::read_import(body)?)),
+            DeliveryKind::Subscription => Self::Person(Arc::new(PersonItem::read_subscription(body)?)),
+            DeliveryKind::ListAdd | DeliveryKind::ListRemove | DeliveryKind::Deletion => return None,
+        })
     }
 }
 

@@ -110,7 +110,7 @@ impl BulkJob {
     pub const fn kind(&self) -> DeliveryKind {
         match &self.load {
             Load::Events(_) => DeliveryKind::Event,
-            Load::People(people) => people.kind(),
+            Load::People(people) => people.endpoint.kind,
         }
     }
 
@@ -147,7 +147,7 @@ impl BulkJob {
     pub fn route(&self) -> Route {
         let (path, success) = match &self.load {
             Load::Events(_) => ("/api/event-bulk-create-jobs", Success::ACCEPTED),
-            Load::People(people) => (people.path(), people.success()),
+            Load::People(people) => (people.endpoint.path, people.endpoint.success),
         };
         Route {
             method: "POST",

@@ -19,7 +19,10 @@ const SUBSCRIBE_HEAD: &str = r#"{"data":{"type":"profile-subscription-bulk-creat
 /// The people of a job.
 #[derive(Debug, Clone)]
 pub(super) struct People {
-    what: What,
+    pub(super) endpoint: &'static Endpoint,
+    /// What the subscriptions have in common; `None` where profiles are imported. The list is the job's from its start,
+    /// the first item brings the other settings.
+    settings: Option<ConsentSettings>,
     /// The body before the profiles.
     head: String,
     profiles: Vec<Arc<PersonItem>>,
@@ -31,64 +34,57 @@ pub(super) struct People {
 }
 
 /// What is to happen to the people.
-#[derive(Debug, Clone)]
-enum What {
-    Import,
-    /// The list is the job's from its start; the first item brings the other settings.
-    Subscribe(ConsentSettings),
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    pub(super) kind: DeliveryKind,
+    pub(super) path: &'static str,
+    pub(super) success: Success,
+    /// Where the profile stands in the body of a single request.
+    pub(super) single_pointer: &'static str,
+    /// As many profiles as a job may have.
+    most: usize,
 }
+
+static IMPORT: Endpoint = Endpoint {
+    kind: DeliveryKind::Profile,
+    path: "/api/profile-bulk-import-jobs",
+    success: Success::JOB,
+    single_pointer: "/data",
+    most: MAX_BULK_PROFILES,
+};
+
+static SUBSCRIBE: Endpoint = Endpoint {
+    kind: DeliveryKind::Subscription,
+    path: "/api/profile-subscription-bulk-create-jobs",
+    success: Success::ACCEPTED,
+    single_pointer: "/data/attributes/profiles/data/0",
+    most: MAX_SUBSCRIBE_PROFILES,
+};
 
 impl People {
     pub(super) fn imported() -> Self {
-        Self::new(What::Import)
+        Self::new(&IMPORT, None)
     }
 
     pub(super) fn subscribed(list_id: Option<&str>) -> Self {
-        Self::new(What::Subscribe(ConsentSettings {
+        let settings = ConsentSettings {
             historical_import: false,
             custom_source: None,
             list_id: list_id.map(str::to_owned),
-        }))
+        };
+        Self::new(&SUBSCRIBE, Some(settings))
     }
 
-    fn new(what: What) -> Self {
-        let (head, tail) = what.frame();
+    fn new(endpoint: &'static Endpoint, settings: Option<ConsentSettings>) -> Self {
+        let (head, tail) = frame(settings.as_ref());
         Self {
+            endpoint,
+            settings,
             bytes: head.len() + tail.len(),
-            what,
             head,
             profiles: Vec::new(),
             tail,
             by_name: HashMap::new(),
-        }
-    }
-
-    pub(super) const fn kind(&self) -> DeliveryKind {
-        match self.what {
-            What::Import => DeliveryKind::Profile,
-            What::Subscribe(_) => DeliveryKind::Subscription,
-        }
-    }
-
-    pub(super) const fn path(&self) -> &'static str {
-        match self.what {
-            What::Import => "/api/profile-bulk-import-jobs",
-            What::Subscribe(_) => "/api/profile-subscription-bulk-create-jobs",
-        }
-    }
-
-    pub(super) const fn success(&self) -> Success {
-        match self.what {
-            What::Import => Success::JOB,
-            What::Subscribe(_) => Success::ACCEPTED,
-        }
-    }
-
-    /// Where the profile stands in the body of a single request.
-    pub(super) const fn single_pointer(&self) -> &'static str {
-        match self.what {
-            What::Import => "/data",
-            What::Subscribe(_) => "/data/attributes/profiles/data/0",
         }
     }
 
@@ -101,27 +97,23 @@ impl People {
     }
 
     pub(super) fn add(&mut self, item: &Arc<PersonItem>) -> Result<usize, DoesNotFit> {
-        let most = match self.what {
-            What::Import => MAX_BULK_PROFILES,
-            What::Subscribe(_) => MAX_SUBSCRIBE_PROFILES,
-        };
-        if matches!(self.what, What::Subscribe(_)) != item.consent.is_some() {
+        if self.settings.is_some() != item.consent.is_some() {
             return Err(DoesNotFit::NotBulk);
         }
-        if self.profiles.len() == most {
+        if self.profiles.len() == self.endpoint.most {
             return Err(DoesNotFit::Full);
         }
         if item.names.iter().any(|name| self.by_name.contains_key(name)) {
             return Err(DoesNotFit::OtherJob);
         }
-        if let (What::Subscribe(settings), Some(consent)) = (&self.what, &item.consent) {
+        if let (Some(settings), Some(consent)) = (&self.settings, &item.consent) {
             let same = settings == consent;
             let first = self.profiles.is_empty() && settings.list_id == consent.list_id;
             if !same && !first {
                 return Err(DoesNotFit::OtherJob);
             }
             if !same {
-                *self = Self::new(What::Subscribe(consent.clone()));
+                *self = Self::new(self.endpoint, Some(consent.clone()));
             }
         }
         let comma = usize::from(!self.profiles.is_empty());
@@ -158,30 +150,27 @@ impl People {
     }
 }
 
-impl What {
-    /// What stands before the profiles and what after them.
-    fn frame(&self) -> (String, String) {
-        let settings = match self {
-            Self::Import => return (IMPORT_HEAD.to_owned(), "]}}}}".to_owned()),
-            Self::Subscribe(settings) => settings,
-        };
-        let mut head = SUBSCRIBE_HEAD.to_owned();
-        if settings.historical_import {
-            head.push_str(r#""historical_import":true,"#);
-        }
-        if let Some(source) = &settings.custom_source {
-            head.push_str(r#""custom_source":"#);
-            head.push_str(source);
-            head.push(',');
-        }
-        head.push_str(r#""profiles":{"data":["#);
-        let mut tail = "]}}".to_owned();
-        if let Some(list_id) = &settings.list_id {
-            tail.push_str(r#","relationships":{"list":{"data":{"type":"list","id":"#);
-            tail.push_str(&text(list_id));
-            tail.push_str("}}}");
-        }
-        tail.push_str("}}");
-        (head, tail)
+/// What stands before the profiles and what after them.
+fn frame(settings: Option<&ConsentSettings>) -> (String, String) {
+    let Some(settings) = settings else {
+        return (IMPORT_HEAD.to_owned(), "]}}}}".to_owned());
+    };
+    let mut head = SUBSCRIBE_HEAD.to_owned();
+    if settings.historical_import {
+        head.push_str(r#""historical_import":true,"#);
     }
+    if let Some(source) = &settings.custom_source {
+        head.push_str(r#""custom_source":"#);
+        head.push_str(source);
+        head.push(',');
+    }
+    head.push_str(r#""profiles":{"data":["#);
+    let mut tail = "]}}".to_owned();
+    if let Some(list_id) = &settings.list_id {
+        tail.push_str(r#","relationships":{"list":{"data":{"type":"list","id":"#);
+        tail.push_str(&text(list_id));
+        tail.push_str("}}}");
+    }
+    tail.push_str("}}");
+    (head, tail)
 }

@@ -48,7 +48,7 @@ impl BulkJob {
             }
             Load::People(people) => {
                 let (place, rest) = index(pointer.strip_prefix(PEOPLE)?)?;
-                let own = format!("{}{rest}", people.single_pointer());
+                let own = format!("{}{rest}", people.endpoint.single_pointer);
                 (place < people.len()).then(|| (vec![place], own))
             }
         }
