@@ -20,10 +20,15 @@ pub(super) fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
         let sensible = seconds.is_finite() && seconds >= 0.0;
         return sensible.then(|| Duration::from_secs_f64(seconds.ceil().min(LONGEST_WAIT)));
     }
-    let date = httpdate::parse_http_date(text).ok()?;
-    let since_epoch = date.duration_since(std::time::UNIX_EPOCH).ok()?;
-    let at = Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).ok()?);
+    let at = http_date(text)?;
     Some(at.since(now).min(Duration::from_secs_f64(LONGEST_WAIT)))
+}
+
+/// An HTTP date, to the second.
+pub(super) fn http_date(text: &str) -> Option<Timestamp> {
+    let since = httpdate::parse_http_date(text).ok()?;
+    let since = since.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(Timestamp::from_millis(i64::try_from(since.as_millis()).ok()?))
 }
 
 /// The `RateLimit-*` headers; `None` if none of them could be read. A list of policies after the number, as the

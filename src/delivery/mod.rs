@@ -112,16 +112,7 @@ impl Sender {
 
     /// Sends a request and returns its outcome with the answer's body, which is empty if there was no answer. `timeout`
     /// covers everything from connecting to the last byte of the answer.
-    pub async fn send(&self, route: &Route, body: String, timeout: Duration, now: Timestamp) -> (Outcome, Vec<u8>) {
-        self.outcome(route, Some(body), timeout, now).await
-    }
-
-    /// Sends a request without a body; it ends within `timeout`.
-    pub async fn get(&self, route: &Route, timeout: Duration, now: Timestamp) -> (Outcome, Vec<u8>) {
-        self.outcome(route, None, timeout, now).await
-    }
-
-    async fn outcome(
+    pub async fn send(
         &self,
         route: &Route,
         body: Option<String>,
@@ -165,7 +156,7 @@ impl Sender {
         match self.exchange(route).await {
             Ok(answer) => Probe {
                 outcome: classify::outcome(&answer, route.success, now),
-                clock: answer.date.as_deref().and_then(instant),
+                clock: answer.date.as_deref().and_then(limits::http_date),
                 body: answer.body,
             },
             Err(error) => Probe {
@@ -208,13 +199,6 @@ impl Sender {
         masked::in_answer(&mut answer, self.key.expose_secret());
         answer
     }
-}
-
-/// Parses an HTTP date, to the second.
-fn instant(text: &str) -> Option<Timestamp> {
-    let since = httpdate::parse_http_date(text).ok()?;
-    let since = since.duration_since(std::time::UNIX_EPOCH).ok()?;
-    Some(Timestamp::from_millis(i64::try_from(since.as_millis()).ok()?))
 }
 
 /// Whether the endpoint is on this machine: a proxy from the environment is used only for other endpoints.

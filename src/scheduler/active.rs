@@ -170,14 +170,15 @@ impl ActiveEvent {
     }
 
     /// Applies the result of an attempt to the active event, and returns it as the outbox takes it.
-    pub(super) fn settle(&mut self, sent: Sent) -> Settlement {
-        let Sent {
-            attempt,
-            outcome,
-            decision,
-            smaller,
-            now,
-        } = sent;
+    /// `smaller`: the request without its weaker identifier, where Klaviyo's answer requires that.
+    pub(super) fn settle(
+        &mut self,
+        attempt: i64,
+        outcome: Outcome,
+        decision: Decision,
+        smaller: Option<String>,
+        now: Timestamp,
+    ) -> Settlement {
         let event = self.event.id;
         self.settled.push(self.at);
         let delivery = self.delivery_mut();
@@ -321,15 +322,4 @@ impl Held {
         self.requests -= less.requests;
         self.replayed -= less.replayed;
     }
-}
-
-/// An attempt that is over.
-#[derive(Debug)]
-pub(super) struct Sent {
-    pub(super) attempt: i64,
-    pub(super) outcome: Outcome,
-    pub(super) decision: Decision,
-    /// The request without its weaker identifier, where Klaviyo's answer requires that.
-    pub(super) smaller: Option<String>,
-    pub(super) now: Timestamp,
 }

@@ -26,18 +26,18 @@ pub(super) async fn send(context: &Context, parts: Vec<Part>, blame: Blame, time
         return Report::unwritten(parts.into_iter().map(|part| part.active).collect());
     };
     let (items, mut done) = sort(context, parts, begun);
-    let came = match job(&items) {
+    let (settled, answered, watch) = match job(&items) {
         Some(job) => {
             let span = span(&items);
-            let going = Going { import, blame, timeout };
-            exchange(context, &job, items, going).instrument(span).await
+            let exchange = exchange(context, &job, items, import, blame, timeout);
+            exchange.instrument(span).await
         }
         // No request is left to send, or (which should not happen) the requests do not fit: each one is sent singly.
-        None => Came::of(taken_apart(context, items, 1, "the job could not be built"), None),
+        None => (taken_apart(context, items, 1, "the job could not be built"), None, None),
     };
-    done.extend(came.settled);
-    let report = settle(context, done, Vec::new(), came.answered).await;
-    report.watching(came.watch)
+    done.extend(settled);
+    let report = settle(context, done, Vec::new(), answered).await;
+    Report { watch, ..report }
 }
 
 fn starts<'a>(context: &'a Context, part: &'a Part) -> impl Iterator<Item = Start> + 'a {
@@ -49,31 +49,6 @@ fn starts<'a>(context: &'a Context, part: &'a Part) -> impl Iterator<Item = Star
         request: None,
         now: context.now(),
     })
-}
-
-/// The result of sending a job.
-struct Came {
-    settled: Done,
-    answered: Option<Outcome>,
-    /// Klaviyo is processing the job: its items are settled when it is over.
-    watch: Option<Watch>,
-}
-
-impl Came {
-    const fn of(settled: Done, answered: Option<Outcome>) -> Self {
-        Self {
-            settled,
-            answered,
-            watch: None,
-        }
-    }
-}
-
-/// How a job is sent.
-struct Going {
-    import: Option<import::Begun>,
-    blame: Blame,
-    timeout: Duration,
 }
 
 /// Records the start of the attempts. Profiles go in an import job, which is recorded too.
@@ -166,10 +141,20 @@ fn job(items: &[Item]) -> Option<BulkJob> {
     Some(job)
 }
 
-async fn exchange(context: &Context, job: &BulkJob, items: Vec<Item>, going: Going) -> Came {
-    let Going { import, blame, timeout } = going;
+/// Sends a job. Returns the settled events, the answer, and the job to be watched if Klaviyo is processing it: then its
+/// items are settled when it is over.
+async fn exchange(
+    context: &Context,
+    job: &BulkJob,
+    items: Vec<Item>,
+    import: Option<import::Begun>,
+    blame: Blame,
+    timeout: Duration,
+) -> (Done, Option<Outcome>, Option<Watch>) {
     let sender = &context.settings.sender;
-    let (outcome, answer) = sender.send(&job.route(), job.body(), timeout, context.now()).await;
+    let (outcome, answer) = sender
+        .send(&job.route(), Some(job.body()), timeout, context.now())
+        .await;
     let answered = outcome.clone();
     Span::current().record("http.status", outcome.http_status.map(i64::from));
     Span::current().record("klaviyo.request_id", request_id(&outcome));
@@ -184,11 +169,8 @@ async fn exchange(context: &Context, job: &BulkJob, items: Vec<Item>, going: Goi
     );
     if let Some(begun) = import.filter(|_| import::may_run(&outcome)) {
         let answer = (outcome.kind == OutcomeKind::Accepted).then_some(answer.as_slice());
-        return Came {
-            settled: Vec::new(),
-            answered: Some(answered),
-            watch: Some(import::sent(context, begun, items.iter().map(|item| &item.active), answer).await),
-        };
+        let watch = import::sent(context, begun, items.iter().map(|item| &item.active), answer).await;
+        return (Vec::new(), Some(answered), Some(watch));
     }
     let settled = match outcome.kind {
         OutcomeKind::Refused | OutcomeKind::Conflict => refused(context, job, items, &outcome, &answer),
@@ -204,7 +186,7 @@ async fn exchange(context: &Context, job: &BulkJob, items: Vec<Item>, going: Goi
             each(context, items, &outcome, blame)
         }
     };
-    Came::of(settled, Some(answered))
+    (settled, Some(answered), None)
 }
 
 /// Handles a refused job. Events whose items the error names are sent again singly; the others are sent again without

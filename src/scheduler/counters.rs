@@ -42,8 +42,8 @@ pub(super) fn planned(metrics: &Metrics, planned: &[PlannedDelivery]) {
 pub(super) fn limits_in_use(limits: &Limits, now: Timestamp) -> Vec<StoredLimit> {
     let used = limits.snapshot(now).into_iter().map(|family| StoredLimit {
         family: family.family.word().to_owned(),
-        second: [family.second.into(), family.second_allowed.into()],
-        minute: [family.minute.into(), family.minute_allowed.into()],
+        second: family.second.map(u64::from),
+        minute: family.minute.map(u64::from),
         closed: family.closed_until.is_some_and(|until| until > now),
     });
     used.filter(|family| family.minute[0] > 0 || family.closed).collect()
@@ -63,8 +63,8 @@ pub(super) fn standing(metrics: &Metrics, breakers: &Breakers, limits: &Limits, 
     metrics.delivery_state(state);
     for family in limits.snapshot(now) {
         let limit = LimitUse {
-            second: [family.second, family.second_allowed],
-            minute: [family.minute, family.minute_allowed],
+            second: family.second,
+            minute: family.minute,
             closed: family.closed_until.is_some(),
             paused: paused
                 .iter()

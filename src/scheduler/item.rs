@@ -42,27 +42,27 @@ pub(super) async fn settle(
     others: Vec<Transition>,
     answered: Option<Outcome>,
 ) -> Report {
-    let transitions: Vec<Transition> = done.iter().flat_map(transitions).chain(others).collect();
-    let events = done.into_iter().map(|(active, _, next)| (active, next));
-    match context.settle(&transitions).await {
-        Ok(()) => Report::of(events.collect(), answered),
-        Err(WriteGaveUp) => Report::unwritten(events.map(|(active, _)| active).collect()),
+    let mut transitions = Vec::with_capacity(done.len() + others.len());
+    let mut events = Vec::with_capacity(done.len());
+    for (active, settlements, next) in done {
+        let mut settlements = settlements.into_iter();
+        let last = settlements.next_back();
+        transitions.extend(settlements.map(|settlement| Transition {
+            settlement: Some(settlement),
+            next: Next::Continue,
+        }));
+        // The last request carries what happens next with the event.
+        transitions.push(Transition {
+            settlement: last,
+            next: next.clone(),
+        });
+        events.push((active, next));
     }
-}
-
-/// The steps to write for an event: its requests; the last one carries what happens next with the event.
-fn transitions((_, settlements, next): &(ActiveEvent, Vec<Settlement>, Next)) -> Vec<Transition> {
-    let transition = |settlement: Option<&Settlement>, next: Next| Transition {
-        settlement: settlement.cloned(),
-        next,
-    };
-    let Some((last, before)) = settlements.split_last() else {
-        return vec![transition(None, next.clone())];
-    };
-    let before = before
-        .iter()
-        .map(|settlement| transition(Some(settlement), Next::Continue));
-    before.chain([transition(Some(last), next.clone())]).collect()
+    transitions.extend(others);
+    match context.settle(&transitions).await {
+        Ok(()) => Report::of(events, answered),
+        Err(WriteGaveUp) => Report::unwritten(events.into_iter().map(|(active, _)| active).collect()),
+    }
 }
 
 /// Applies the job's outcome to each request.

@@ -74,6 +74,7 @@ impl Scheduler {
                 () = tokio::time::sleep(nap.min(LONGEST_NAP)) => dispatcher.look(),
             }
         }
-        dispatcher.close().await;
+        // Boxed: it owns the dispatcher, which is large.
+        Box::pin(dispatcher.close()).await;
     }
 }

@@ -116,21 +116,15 @@ impl Plan {
 }
 
 fn owed_by(planned: Planned) -> PlannedDelivery {
-    let Planned {
-        request,
-        body,
-        refused,
-        warnings,
-        rules: _,
-    } = planned;
+    let request = &planned.request;
     PlannedDelivery {
         kind: request.kind(),
         metric: request.metric().map(str::to_owned),
         event_key: request.event_key().map(str::to_owned),
         list_id: request.list_id().map(str::to_owned),
-        request: body,
-        refused: refused.as_ref().map(Reason::from),
-        warnings: warnings.iter().map(ToString::to_string).collect(),
+        request: planned.body,
+        refused: planned.refused.as_ref().map(Reason::from),
+        warnings: planned.warnings.iter().map(ToString::to_string).collect(),
     }
 }
 

@@ -11,11 +11,8 @@ use super::active::ActiveEvent;
 /// The queues of the five families of single requests, and the runs of events behind them.
 #[derive(Debug, Default)]
 pub(super) struct Queues {
-    events: Queue,
-    profiles: Queue,
-    subscriptions: Queue,
-    lists: Queue,
-    deletions: Queue,
+    /// By family; only those of single requests are used.
+    queues: [Queue; Family::ALL.len()],
     runs: HashMap<EventId, Run>,
 }
 
@@ -50,13 +47,7 @@ impl Queues {
 
     /// The queue of a family of single requests.
     pub(super) fn of(&mut self, family: Family) -> &mut Queue {
-        match family {
-            Family::Profile | Family::ProfileBulk | Family::ProfileBulkStatus => &mut self.profiles,
-            Family::Subscription => &mut self.subscriptions,
-            Family::List => &mut self.lists,
-            Family::Deletion => &mut self.deletions,
-            Family::Event | Family::EventBulk => &mut self.events,
-        }
+        &mut self.queues[family as usize]
     }
 
     /// Queues claimed events, each run in its order.
@@ -70,22 +61,18 @@ impl Queues {
                 }
                 run.ahead = 1;
             }
-            self.queue(active, false);
+            self.push_last(active);
         }
     }
 
     /// Queues an event again before the others, because it has waited longest. It still counts in its run.
     pub(super) fn push_first(&mut self, active: ActiveEvent) {
-        self.queue(active, true);
+        self.of(active.delivery().kind.family()).push(active, true);
     }
 
     /// Queues an event again behind the others. It still counts in its run.
     pub(super) fn push_last(&mut self, active: ActiveEvent) {
-        self.queue(active, false);
-    }
-
-    fn queue(&mut self, active: ActiveEvent, first: bool) {
-        self.of(active.delivery().kind.family()).push(active, first);
+        self.of(active.delivery().kind.family()).push(active, false);
     }
 
     /// An event that was queued or in flight is done or was requeued in the outbox: the next one of its run is queued
@@ -101,7 +88,7 @@ impl Queues {
         match entry.waiting.pop_front() {
             Some(next) => {
                 entry.ahead = 1;
-                self.queue(next, true);
+                self.push_first(next);
             }
             None => {
                 self.runs.remove(&run);
@@ -130,7 +117,10 @@ impl Queues {
             return 0;
         }
         let waiting = |run: EventId| self.runs.get(&run).map_or(0, |run| run.waiting.len());
-        let bulkable = self.events.fresh.iter().filter(|active| active.bulkable);
+        let bulkable = self.queues[family as usize]
+            .fresh
+            .iter()
+            .filter(|active| active.bulkable);
         bulkable.filter_map(|active| active.run).map(waiting).sum()
     }
 

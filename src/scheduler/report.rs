@@ -8,6 +8,7 @@ use super::active::ActiveEvent;
 use super::import::Watch;
 
 /// The result of a request or of a bulk job.
+#[derive(Default)]
 pub(super) struct Report {
     /// Its events, and what was written for each.
     pub(super) events: Vec<(ActiveEvent, Next)>,
@@ -23,23 +24,15 @@ impl Report {
     pub(super) fn of(events: Vec<(ActiveEvent, Next)>, answered: Option<Outcome>) -> Self {
         Self {
             events,
-            unwritten: Vec::new(),
             answered,
-            watch: None,
+            ..Self::default()
         }
-    }
-
-    /// The same report, with an import job to be watched.
-    pub(super) fn watching(self, watch: Option<Watch>) -> Self {
-        Self { watch, ..self }
     }
 
     pub(super) fn unwritten(batch: Vec<ActiveEvent>) -> Self {
         Self {
-            events: Vec::new(),
             unwritten: batch,
-            answered: None,
-            watch: None,
+            ..Self::default()
         }
     }
 }

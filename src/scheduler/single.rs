@@ -11,7 +11,7 @@ use crate::scheduler::policy::{Action, AttemptContext, Cause, decide, not_resent
 
 use crate::telemetry;
 
-use super::active::{ActiveEvent, Sent};
+use super::active::ActiveEvent;
 use super::context::{Blame, Context, WriteGaveUp, request_id};
 use super::report::Report;
 
@@ -30,14 +30,23 @@ pub(super) async fn send(context: &Context, mut active: ActiveEvent, blame: Blam
         klaviyo.request_id = field::Empty,
     );
     telemetry::resumed(&span, active.event.traceparent.as_deref());
-    let attempted = attempt(context, &mut active, blame, timeout).instrument(span);
-    match attempted.await {
+    let settled = async {
+        let (settlement, next, answered) = attempt(context, &mut active, blame, timeout).await?;
+        let step = Transition {
+            settlement,
+            next: next.clone(),
+        };
+        context.settle(&[step]).await?;
+        Ok((next, answered))
+    };
+    match settled.instrument(span).await {
         Ok((next, answered)) => Report::of(vec![(active, next)], answered),
         Err(WriteGaveUp) => Report::unwritten(vec![active]),
     }
 }
 
-type Attempted = (Next, Option<Outcome>);
+/// The result of the attempt, if one was made; what happens next with the event; and the answer.
+type Attempted = (Option<Settlement>, Next, Option<Outcome>);
 
 async fn attempt(
     context: &Context,
@@ -47,7 +56,7 @@ async fn attempt(
 ) -> Result<Attempted, WriteGaveUp> {
     let body = match body(context, active) {
         Ok(body) => body,
-        Err(cause) => return refuse(context, active, Reason::from(&cause)).await,
+        Err(cause) => return Ok(refuse(context, active, Reason::from(&cause))),
     };
     let delivery = active.delivery();
     let route = klaviyo::route(delivery.kind, delivery.list_id.as_deref());
@@ -58,48 +67,24 @@ async fn attempt(
         now: context.now(),
     };
     let attempt = match context.begin(&[start]).await?.pop() {
-        Some(Begun::Go { attempt }) => {
-            Span::current().record("attempt", attempt);
-            attempt
-        }
+        Some(Begun::Go { attempt }) => attempt,
         Some(Begun::Duplicate(copied)) => {
             active.copied(copied);
-            let next = active.end(context);
-            context
-                .settle(&[Transition {
-                    settlement: None,
-                    next: next.clone(),
-                }])
-                .await?;
-            return Ok((next, None));
+            return Ok((None, active.end(context), None));
         }
         Some(Begun::Busy) | None => {
             let next = active.release(context.now().plus(BUSY_PAUSE));
-            context
-                .settle(&[Transition {
-                    settlement: None,
-                    next: next.clone(),
-                }])
-                .await?;
-            return Ok((next, None));
+            return Ok((None, next, None));
         }
     };
-    let (outcome, _) = context
-        .settings
-        .sender
-        .send(&route, body.clone(), timeout, context.now())
-        .await;
+    Span::current().record("attempt", attempt);
+    let sender = &context.settings.sender;
+    let (outcome, _) = sender.send(&route, Some(body.clone()), timeout, context.now()).await;
     Span::current().record("http.status", outcome.http_status.map(i64::from));
     Span::current().record("klaviyo.request_id", request_id(&outcome));
     let answered = outcome.clone();
     let (settlement, next) = judge(context, active, attempt, outcome, &body, blame);
-    context
-        .settle(&[Transition {
-            settlement: Some(settlement),
-            next: next.clone(),
-        }])
-        .await?;
-    Ok((next, Some(answered)))
+    Ok((Some(settlement), next, Some(answered)))
 }
 
 /// Decides from an answer what happens with the delivery and its event.
@@ -131,13 +116,7 @@ pub(super) fn judge(
     let chance = context.scheduler.clock.chance();
     let decision = decide(&outcome, facts, &context.settings.policy, now, chance);
     let next = decision.next;
-    let settlement = active.settle(Sent {
-        attempt,
-        outcome,
-        decision,
-        smaller,
-        now,
-    });
+    let settlement = active.settle(attempt, outcome, decision, smaller, now);
     let next = match next {
         // An event that waits for the end of a pause is due as soon as the pause ends.
         Action::RetryAt(due) if blame.outage || stopped => active.park(due),
@@ -190,7 +169,7 @@ fn body(context: &Context, active: &ActiveEvent) -> Result<String, Cause> {
 }
 
 /// Settles a delivery that cannot be sent.
-async fn refuse(context: &Context, active: &mut ActiveEvent, reason: Reason) -> Result<Attempted, WriteGaveUp> {
+fn refuse(context: &Context, active: &mut ActiveEvent, reason: Reason) -> Attempted {
     let settlement = Settlement {
         delivery: active.delivery().id,
         attempt: 0,
@@ -205,12 +184,5 @@ async fn refuse(context: &Context, active: &mut ActiveEvent, reason: Reason) -> 
     let delivery = active.delivery_mut();
     delivery.status = DeliveryStatus::Rejected;
     delivery.reason = Some(reason);
-    let next = active.end(context);
-    context
-        .settle(&[Transition {
-            settlement: Some(settlement),
-            next: next.clone(),
-        }])
-        .await?;
-    Ok((next, None))
+    (Some(settlement), active.end(context), None)
 }

@@ -65,7 +65,7 @@ async fn requested(raw: Vec<u8>, kind: DeliveryKind) -> Outcome {
     let sender = sender(port(raw, Then::Close).await);
     let route = route(kind, Some("baV129"));
     let now = Timestamp::from_millis(0);
-    let (outcome, _) = sender.send(&route, BODY.to_owned(), LONG, now).await;
+    let (outcome, _) = sender.send(&route, Some(BODY.to_owned()), LONG, now).await;
     outcome
 }
 
@@ -187,8 +187,8 @@ async fn a_request_ends_within_its_own_time() {
         ("HTTP/1.1 202 Accepted\r\ncontent-length: 5\r\n\r\n", Some(202)),
     ] {
         let sender = sender(port(raw.as_bytes().to_vec(), Then::KeepOpen).await);
-        let (sent, _) = sender.send(&event, BODY.to_owned(), soon, now).await;
-        let (got, body) = sender.get(&Route::read("/api/lists"), soon, now).await;
+        let (sent, _) = sender.send(&event, Some(BODY.to_owned()), soon, now).await;
+        let (got, body) = sender.send(&Route::read("/api/lists"), None, soon, now).await;
         assert_eq!((sent.kind, sent.http_status), (OutcomeKind::Unknown, status));
         assert_eq!(sent.error.as_deref(), Some("no answer in time"));
         let foreign = got.foreign;
@@ -247,7 +247,7 @@ async fn the_key_that_an_answer_repeats_is_not_kept() {
         let sender = Sender::new(&format!("http://{address}"), &secret, "2026-10-15", LONG).unwrap();
         let route = route(DeliveryKind::Event, None);
         let now = Timestamp::from_millis(0);
-        let (outcome, body) = sender.send(&route, BODY.to_owned(), LONG, now).await;
+        let (outcome, body) = sender.send(&route, Some(BODY.to_owned()), LONG, now).await;
         let kept = format!("{outcome:?} {}", String::from_utf8(body).unwrap());
         let probe = sender.probe(&Route::read("/api/lists/x"), now).await;
         let probe = probe.outcome;

@@ -53,68 +53,53 @@ impl Dispatcher {
         }
     }
 
-    pub(super) async fn sent(&mut self, report: Report, request: Option<InFlightRequest>) {
-        let Report {
-            mut events,
-            unwritten,
-            answered,
-            watch,
-        } = report;
+    pub(super) async fn sent(&mut self, mut report: Report, request: Option<InFlightRequest>) {
         let metrics = &self.context.scheduler.instruments.metrics;
-        for (active, next) in &mut events {
+        for (active, next) in &mut report.events {
             report::stepped(metrics, active, next);
         }
         let mut returned = Returns::default();
-        for (active, next) in events {
+        for (active, next) in report.events {
             returned.sort(active, &next);
         }
-        for active in unwritten {
+        for active in report.unwritten {
             returned.unwritten(&active);
         }
         self.returned(returned);
-        if let Some(watch) = watch {
+        if let Some(watch) = report.watch {
             self.watch_sent(watch);
         }
         if let Some(request) = request {
-            self.answered(&request, answered).await;
+            self.answered(&request, report.answered).await;
         }
     }
 
     /// Queues the events that stay active and removes the others, each run in its order.
     fn returned(&mut self, returned: Returns) {
-        let Returns {
-            first,
-            next,
-            behind,
-            gone,
-            interrupted,
-            broken,
-            unwritten,
-        } = returned;
-        for (run, batch) in behind {
+        for (run, batch) in returned.behind {
             self.queues.wait_again(run, batch);
         }
-        for active in first.into_iter().rev() {
+        for active in returned.first.into_iter().rev() {
             self.queues.push_first(active);
         }
-        for active in next {
+        for active in returned.next {
             self.queues.push_last(active);
         }
-        let runs: Vec<EventId> = interrupted.iter().filter_map(|active| active.run).collect();
-        let mut back = interrupted;
-        for run in broken {
+        let runs: Vec<EventId> = returned.interrupted.iter().filter_map(|active| active.run).collect();
+        let mut back = returned.interrupted;
+        for run in returned.broken {
             back.extend(self.queues.give_up(run));
         }
         for run in runs {
             self.queues.left(run);
         }
-        for (run, held) in gone {
+        for (run, held) in returned.gone {
             self.held.remove(held);
             if let Some(run) = run {
                 self.queues.left(run);
             }
         }
-        self.requeue(unwritten);
+        self.requeue(returned.unwritten);
         // They have not been sent. They may be sent as soon as the event they wait for has been.
         let now = self.context.now();
         self.release(&back, |active| active.release(now));
@@ -168,7 +153,8 @@ impl Dispatcher {
             http_status: status,
             started: request.started,
         };
-        self.breakers.record(attempted, now);
+        let max_in_flight = self.context.settings.policy.max_in_flight;
+        self.breakers.record(attempted, max_in_flight, now);
         if outcome.kind == OutcomeKind::Stopped {
             self.probe_account(now);
         }
@@ -181,22 +167,16 @@ impl Dispatcher {
     fn broke_off(&mut self, id: Id) {
         tracing::error!("a task of the scheduler panicked; please report this");
         match self.in_flight.remove(&id) {
-            Some(InFlightRequest {
-                family,
-                events,
-                held,
-                runs,
-                ..
-            }) => {
+            Some(request) => {
                 let now = self.context.now();
-                self.limits.answered(family, None, None, None, now);
-                self.held.remove(held);
-                for run in runs {
+                self.limits.answered(request.family, None, None, None, now);
+                self.held.remove(request.held);
+                for run in request.runs {
                     let waiting = self.queues.give_up(run);
                     self.release(&waiting, |active| active.release(now));
                     self.queues.left(run);
                 }
-                self.requeue(events);
+                self.requeue(request.events);
             }
             None => match self.watched.remove(&id) {
                 Some(events) => self.requeue(events),

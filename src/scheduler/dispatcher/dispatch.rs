@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::model::{Family, Timestamp};
-use crate::scheduler::policy::{Dispatch, InFlight, Permit, QueueState, Slots, Vacancy, choose_dispatch};
+use crate::scheduler::policy::{Dispatch, InFlight, Permit, QueueState, Vacancy, choose_dispatch, vacancy};
 
 use super::super::active::{ActiveEvent, Held};
 use super::super::context::Blame;
@@ -90,7 +90,7 @@ impl Dispatcher {
             family: own.clone().count(),
             retried: own.filter(|request| request.failed_before).count(),
         };
-        Slots::new(self.context.settings.policy.max_in_flight).vacancy(in_flight)
+        vacancy(self.context.settings.policy.max_in_flight, in_flight)
     }
 
     fn room_again(&mut self, family: Family, now: Timestamp) -> Option<Timestamp> {

@@ -96,7 +96,7 @@ pub(super) struct Dispatcher {
 
 impl Dispatcher {
     pub(super) async fn open(context: Arc<Context>) -> Self {
-        let mut breakers = Breakers::closed(context.settings.policy.max_in_flight);
+        let mut breakers = Breakers::default();
         let pauses = Pauses::load(&context, &mut breakers).await;
         let limits = Limits::new(&context.settings.policy);
         let mut dispatcher = Self {
@@ -127,9 +127,7 @@ impl Dispatcher {
         let former = &self.context;
         let context = former.current();
         let other_key = context.settings.sender.fingerprint() != former.settings.sender.fingerprint();
-        let policy = &context.settings.policy;
-        self.limits.set(policy);
-        self.breakers.set_max_in_flight(policy.max_in_flight);
+        self.limits.set(&context.settings.policy);
         self.context = Arc::new(context);
         if other_key {
             let now = self.context.now();

@@ -1,6 +1,5 @@
 //! The pauses and their reasons, stored in the outbox, where `status` reads them and the next start restores them.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,44 +22,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Pauses {
     written: Vec<Pause>,
     /// The last failure of each family.
-    last: [Option<Failure>; Family::ALL.len()],
+    last: [Option<Outcome>; Family::ALL.len()],
     /// The last failure of the accounts endpoint, or of a connection.
-    last_of_all: Option<Failure>,
+    last_of_all: Option<Outcome>,
     /// When the last request to the accounts endpoint was made, and when the outbox was last read.
     account_probed_at: Timestamp,
     looked: Timestamp,
-}
-
-/// The outcome of a failed request, as far as it is reported.
-#[derive(Debug, Clone)]
-struct Failure {
-    status: Option<u16>,
-    /// The code of the reason.
-    code: Cow<'static, str>,
-    /// The error text of Klaviyo or of the transport.
-    words: String,
-    request_id: Option<String>,
-}
-
-impl Failure {
-    /// A failure without details.
-    fn unknown() -> Self {
-        Self {
-            status: None,
-            code: code_of(&Outcome::of(OutcomeKind::Retry)),
-            words: "no words".to_owned(),
-            request_id: None,
-        }
-    }
-
-    fn of(outcome: &Outcome) -> Self {
-        Self {
-            status: outcome.http_status,
-            code: code_of(outcome),
-            words: outcome.error.clone().unwrap_or_else(|| "no words".to_owned()),
-            request_id: request_id(outcome).map(str::to_owned),
-        }
-    }
 }
 
 impl Pauses {
@@ -82,8 +49,7 @@ impl Pauses {
                 "delivery is paused; probing; `klaviyo-relay status` has the reason"
             );
             if pause.kind != PauseKind::RateLimited {
-                let max_in_flight = context.settings.policy.max_in_flight;
-                breakers.restore(pause.family, pause.kind, max_in_flight, now);
+                breakers.restore(pause.family, pause.kind, now);
             }
         }
         Self {
@@ -110,11 +76,10 @@ impl Pauses {
     pub(super) fn note(&mut self, family: Family, outcome: &Outcome) {
         match outcome.kind {
             OutcomeKind::Retry | OutcomeKind::Unknown | OutcomeKind::Stopped => {
-                let failure = Failure::of(outcome);
                 if outcome.kind == OutcomeKind::Retry && outcome.http_status.is_none() {
-                    self.last_of_all = Some(failure.clone());
+                    self.last_of_all = Some(outcome.clone());
                 }
-                self.last[family as usize] = Some(failure);
+                self.last[family as usize] = Some(outcome.clone());
             }
             OutcomeKind::Accepted | OutcomeKind::Refused | OutcomeKind::Conflict => {}
         }
@@ -122,13 +87,6 @@ impl Pauses {
 
     /// The current pauses.
     fn now(&self, breakers: &Breakers, limits: &Limits, key: &SecretOrigin, now: Timestamp) -> Vec<Pause> {
-        let since = |family: Option<Family>, kind| {
-            let before = self
-                .written
-                .iter()
-                .find(|pause| pause.family == family && pause.kind == kind);
-            before.map_or(now, |pause| pause.since)
-        };
         let open = breakers.paused(now).into_iter().map(|paused| {
             let failure = match paused.family {
                 Some(family) => self.last[family as usize].as_ref(),
@@ -142,19 +100,19 @@ impl Pauses {
                 (Some(failure), _) => reason(paused.family, paused.why, failure, key),
                 // Restored at a start, and nothing has failed since.
                 (None, Some(before)) => Reason::new(before.reason_code.clone(), before.reason.clone()),
-                (None, None) => reason(paused.family, paused.why, &Failure::unknown(), key),
+                (None, None) => reason(paused.family, paused.why, &Outcome::of(OutcomeKind::Retry), key),
             };
             Pause {
                 family: paused.family,
                 kind: paused.why,
-                since: since(paused.family, paused.why),
+                since: before.map_or(now, |before| before.since),
                 reason_code: reason.code.into_owned(),
                 reason: reason.text,
                 probe_at: paused.probe_at,
             }
         });
-        let closed = limits.closed_long(now).into_iter().map(|closed| Pause {
-            family: Some(closed.family),
+        let closed = limits.closed_long(now).into_iter().map(|(family, closed)| Pause {
+            family: Some(family),
             kind: PauseKind::RateLimited,
             since: closed.since,
             reason_code: format!("{KLAVIYO}429"),
@@ -183,13 +141,11 @@ impl Pauses {
                 .family
                 .map_or(self.last_of_all.as_ref(), |family| self.last[family as usize].as_ref());
             // Klaviyo's error text is not logged, because it may repeat what was sent. The transport's text does not.
-            let words = match failure {
-                Some(Failure {
-                    status: None, words, ..
-                }) => words.as_str(),
+            let shown = match failure {
+                Some(failure) if failure.http_status.is_none() => words(failure),
                 Some(_) | None => "`klaviyo-relay status` has its words",
             };
-            let status = failure.and_then(|failure| failure.status);
+            let status = failure.and_then(|failure| failure.http_status);
             let remedy = (pause.kind == PauseKind::Refused)
                 .then(|| status.and_then(|status| remedy(status, key)))
                 .flatten();
@@ -197,9 +153,9 @@ impl Pauses {
                 scope = pause.scope(),
                 kind = %pause.kind,
                 http.status = status,
-                klaviyo.request_id = failure.and_then(|failure| failure.request_id.as_deref()),
+                klaviyo.request_id = failure.and_then(request_id),
                 until = %pause.probe_at,
-                reason = words,
+                reason = shown,
                 remedy,
                 "delivery is PAUSED; nothing is lost, events wait"
             );
@@ -256,7 +212,7 @@ impl Dispatcher {
         };
         if let Some(outcome) = outcome.filter(|outcome| outcome.kind == OutcomeKind::Stopped) {
             let now = self.context.now();
-            self.pauses.last_of_all = Some(Failure::of(outcome));
+            self.pauses.last_of_all = Some(outcome.clone());
             self.breakers.key_refused(now);
             self.write_pauses(now).await;
         }
@@ -306,12 +262,14 @@ impl Dispatcher {
     }
 }
 
+/// The error text of Klaviyo or of the transport.
+fn words(failure: &Outcome) -> &str {
+    failure.error.as_deref().unwrap_or("no words")
+}
+
 /// What happened, and what an operator can do about it.
-fn reason(family: Option<Family>, why: PauseKind, failure: &Failure, key: &SecretOrigin) -> Reason {
-    let Failure {
-        status, words, code, ..
-    } = failure;
-    let words = words.trim_end_matches('.');
+fn reason(family: Option<Family>, why: PauseKind, failure: &Outcome, key: &SecretOrigin) -> Reason {
+    let (status, words) = (failure.http_status, words(failure).trim_end_matches('.'));
     let answer = status.map_or_else(|| words.to_owned(), |status| format!("{status}: {words}"));
     if why != PauseKind::Refused {
         let text = match family {
@@ -321,19 +279,19 @@ fn reason(family: Option<Family>, why: PauseKind, failure: &Failure, key: &Secre
                  again, and other endpoints go on"
             ),
         };
-        return Reason::new(code.clone(), text);
+        return Reason::new(code_of(failure), text);
     }
     let Some(status) = status else {
         let text = format!("Klaviyo refused the key, and has not answered a probe since ({words})");
         return Reason::from(&Cause::KeyRefused(text));
     };
-    let remedy = remedy(*status, key);
+    let remedy = remedy(status, key);
     let remedy = remedy.as_deref().unwrap_or(PROBED);
     let text = match family {
         None => format!("{answer}. {remedy}"),
         Some(family) => format!("{answer} (endpoint `{family}`). {remedy}"),
     };
-    Reason::new(code.clone(), text)
+    Reason::new(code_of(failure), text)
 }
 
 /// The reason after a key was refused and the next probe failed in another way.

@@ -9,7 +9,7 @@ use crate::outbox::{ImportItem, Next, ReadError, Settlement, Transition};
 use super::{Context, End};
 use crate::scheduler::active::ActiveEvent;
 use crate::scheduler::context::Blame;
-use crate::scheduler::item::{self, Done, Item, again, each};
+use crate::scheduler::item::{self, Done, Item, again, each, taken_apart};
 use crate::scheduler::policy::Cause;
 use crate::scheduler::report::Report;
 
@@ -68,31 +68,27 @@ fn request(items: &[ImportItem]) -> Option<BulkJob> {
 
 /// Settles the items of a job by its result, which closes the job in the outbox.
 pub(super) async fn settle(context: &Context, end: End, frozen: Frozen) -> Report {
-    let Frozen {
-        waiting,
-        strays,
-        request,
-    } = frozen;
+    let waiting = frozen.waiting;
     let done = match end {
         End::Complete(errors) => {
-            let failed = errors.and_then(|errors| failed(request.as_ref()?, errors));
+            let failed = errors.and_then(|errors| failed(frozen.request.as_ref()?, errors));
             by_errors(context, waiting, failed.as_ref())
         }
-        End::Cancelled => waiting
-            .into_iter()
-            .map(|(_, item)| again(context, item, 1, "Klaviyo cancelled it"))
-            .collect(),
+        End::Cancelled => taken_apart(context, items(waiting), 1, "Klaviyo cancelled it"),
         End::Unclear(why) => {
             let why = Reason::from(&Cause::ImportUnclear(why));
             let mut unknown = Outcome::of(OutcomeKind::Unknown);
             (unknown.reason_code, unknown.error) = (Some(why.code), Some(why.text));
-            let items = waiting.into_iter().map(|(_, item)| item).collect();
             // Nothing indicates that an item is the cause: the attempt does not count.
-            each(context, items, &unknown, Blame::NOBODY)
+            each(context, items(waiting), &unknown, Blame::NOBODY)
         }
     };
-    let strays = strays.iter().map(|item| given_back(context, item)).collect();
+    let strays = frozen.strays.iter().map(|item| given_back(context, item)).collect();
     item::settle(context, done, strays, None).await
+}
+
+fn items(waiting: Vec<(usize, Item)>) -> Vec<Item> {
+    waiting.into_iter().map(|(_, item)| item).collect()
 }
 
 /// The items that the job's errors name, with the error text; `None` when an error cannot be assigned to an item.
@@ -104,17 +100,14 @@ fn failed(job: &BulkJob, errors: Vec<ImportError>) -> Option<HashMap<usize, Stri
 }
 
 /// The items that an error names are sent again singly, to get an answer of their own. The others are delivered.
-fn by_errors(context: &Context, items: Vec<(usize, Item)>, failed: Option<&HashMap<usize, String>>) -> Done {
+fn by_errors(context: &Context, waiting: Vec<(usize, Item)>, failed: Option<&HashMap<usize, String>>) -> Done {
     let Some(failed) = failed else {
         let words = "the errors of its bulk import do not name an item";
-        return items
-            .into_iter()
-            .map(|(_, item)| again(context, item, 1, words))
-            .collect();
+        return taken_apart(context, items(waiting), 1, words);
     };
     let accepted = Outcome::of(OutcomeKind::Accepted);
-    let mut done = Vec::with_capacity(items.len());
-    for (place, item) in items {
+    let mut done = Vec::with_capacity(waiting.len());
+    for (place, item) in waiting {
         match failed.get(&place) {
             Some(words) => done.push(again(context, item, 1, words)),
             None => done.extend(each(context, vec![item], &accepted, Blame::NOBODY)),

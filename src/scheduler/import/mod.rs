@@ -107,7 +107,7 @@ fn pause(context: &Context) -> Duration {
 async fn get(context: &Context, route: &Route) -> (Outcome, Vec<u8>) {
     let settings = &context.settings;
     let timeout = settings.policy.timeout;
-    let (outcome, answer) = settings.sender.get(route, timeout, context.now()).await;
+    let (outcome, answer) = settings.sender.send(route, None, timeout, context.now()).await;
     let metrics = &context.scheduler.instruments.metrics;
     metrics.request_out(Family::ProfileBulkStatus, outcome.http_status);
     (outcome, answer)

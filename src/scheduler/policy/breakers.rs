@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::model::{EventId, Family, OutcomeKind, PauseKind, Timestamp};
 
-use super::breaker::{CircuitBreaker, OpenBreaker, Permit, Sign};
+use super::breaker::{CircuitBreaker, Permit, Sign};
 
 /// How many failed events are remembered: more than are ever claimed at once by default. A failure of an event that is
 /// not remembered counts as its first one.
@@ -44,8 +44,8 @@ pub struct Paused {
     pub probe_at: Timestamp,
 }
 
-/// All circuit breakers of a running relay.
-#[derive(Debug, Clone)]
+/// All circuit breakers of a running relay. They are closed at first.
+#[derive(Debug, Clone, Default)]
 pub struct Breakers {
     account: CircuitBreaker,
     families: [CircuitBreaker; Family::ALL.len()],
@@ -64,41 +64,22 @@ struct Failures {
 }
 
 impl Breakers {
-    /// All closed. After an outage a breaker closes again when this many concurrent requests were answered.
-    pub fn closed(max_in_flight: usize) -> Self {
-        Self {
-            account: CircuitBreaker::closed(max_in_flight),
-            families: std::array::from_fn(|_| CircuitBreaker::closed(max_in_flight)),
-            tried: [None; Family::ALL.len()],
-            taken: [0; Family::ALL.len()],
-            failures: Failures::default(),
-        }
+    fn of(&mut self, family: Option<Family>) -> &mut CircuitBreaker {
+        family.map_or(&mut self.account, |family| &mut self.families[family as usize])
     }
 
     /// Opens a breaker that was open before a restart; it is probed at once.
-    pub fn restore(&mut self, family: Option<Family>, why: PauseKind, max: usize, now: Timestamp) {
-        let breaker = CircuitBreaker::open_before(why, max, now);
-        match family {
-            Some(family) => {
-                self.families[family as usize] = breaker;
-                self.tried[family as usize] = Some(now);
-            }
-            None => self.account = breaker,
-        }
-    }
-
-    /// Sets how many concurrent requests must be answered before a breaker closes after an outage.
-    pub fn set_max_in_flight(&mut self, max_in_flight: usize) {
-        self.account.set_max_in_flight(max_in_flight);
-        for breaker in &mut self.families {
-            breaker.set_max_in_flight(max_in_flight);
+    pub fn restore(&mut self, family: Option<Family>, why: PauseKind, now: Timestamp) {
+        *self.of(family) = CircuitBreaker::open_before(why, now);
+        if let Some(family) = family {
+            self.tried[family as usize] = Some(now);
         }
     }
 
     /// The key was changed: what was refused is probed at once.
     pub fn key_changed(&mut self, now: Timestamp) {
         for breaker in std::iter::once(&mut self.account).chain(&mut self.families) {
-            if breaker.open().is_some_and(|open| open.why == PauseKind::Refused) {
+            if breaker.open().is_some_and(|(why, _)| why == PauseKind::Refused) {
                 breaker.probe_now(now);
             }
         }
@@ -106,10 +87,7 @@ impl Breakers {
 
     /// An operator requests a probe of a family, or of the account, now.
     pub fn probe_now(&mut self, family: Option<Family>, now: Timestamp) {
-        match family {
-            Some(family) => self.families[family as usize].probe_now(now),
-            None => self.account.probe_now(now),
-        }
+        self.of(family).probe_now(now);
     }
 
     /// What a family may send now. `in_flight`: of the family and of all, without those in flight for long.
@@ -139,37 +117,32 @@ impl Breakers {
         self.account.probe_unsent(now);
     }
 
-    /// Applies the result of an attempt.
-    pub fn record(&mut self, attempted: Attempted, now: Timestamp) {
-        let Attempted {
-            event,
-            family,
-            kind,
-            http_status,
-            started,
-        } = attempted;
-        let sign = sign(event, kind, http_status);
-        let own = self.fails_alone(event, family);
+    /// Applies the result of an attempt. After an outage a breaker closes again when `max_in_flight` concurrent requests
+    /// were answered.
+    pub fn record(&mut self, attempted: Attempted, max_in_flight: usize, now: Timestamp) {
+        let event = attempted.event;
+        let family = attempted.family as usize;
+        let sign = sign(&attempted);
+        let own = self.fails_alone(event, attempted.family);
         match sign {
             Sign::Works => {
-                self.taken[family as usize] = self.failures.next();
+                self.taken[family] = self.failures.next();
                 self.failures.forget(event);
             }
             Sign::Answers => {}
             Sign::Refuses(_) | Sign::Fails(_) => self.failures.remember(event),
         }
-        let never_connected = kind == OutcomeKind::Retry && http_status.is_none();
+        let never_connected = attempted.kind == OutcomeKind::Retry && attempted.http_status.is_none();
+        let record = |breaker: &mut CircuitBreaker| breaker.record(sign, max_in_flight, [attempted.started, now]);
         match sign {
             // A request that was never connected gives no information about its endpoint.
-            Sign::Fails(_) if never_connected => self.account.record(sign, started, now),
+            Sign::Fails(_) if never_connected => record(&mut self.account),
             Sign::Works | Sign::Answers => {
-                self.account.record(sign, started, now);
-                self.families[family as usize].record(sign, started, now);
+                record(&mut self.account);
+                record(&mut self.families[family]);
             }
             Sign::Fails(_) | Sign::Refuses(_) if own => {}
-            Sign::Fails(_) | Sign::Refuses(_) => {
-                self.families[family as usize].record(sign, started, now);
-            }
+            Sign::Fails(_) | Sign::Refuses(_) => record(&mut self.families[family]),
         }
     }
 
@@ -202,38 +175,24 @@ impl Breakers {
 
     /// The pauses. When no family that was tried recently can be reached, the account is paused.
     pub fn paused(&self, now: Timestamp) -> Vec<Paused> {
-        let account = self.account.open().map(|open| of(None, open));
-        let open = |family: &Family| {
-            let open = self.families[*family as usize].open()?;
-            Some(of(Some(*family), open))
+        let paused = |family: Option<Family>, breaker: &CircuitBreaker| {
+            let (why, probe_at) = breaker.open()?;
+            Some(Paused { family, why, probe_at })
         };
-        let families: Vec<Paused> = Family::ALL.iter().filter_map(open).collect();
+        let account = paused(None, &self.account);
+        let of = |family: &Family| paused(Some(*family), &self.families[*family as usize]);
+        let families: Vec<Paused> = Family::ALL.iter().filter_map(of).collect();
         let tried = |family: &&Family| self.tried[**family as usize].is_some_and(|at| now.since(at) <= TRIED);
-        let unreachable = |family: &Family| {
-            let open = self.families[*family as usize].open();
-            open.is_some_and(|open| open.why == PauseKind::Unreachable)
-        };
+        let unreachable = |family: &Family| of(family).is_some_and(|paused| paused.why == PauseKind::Unreachable);
         let all = families.len() > 1 && Family::ALL.iter().filter(tried).all(unreachable);
-        if account.is_none() && all {
-            let probe_at = families.iter().map(|paused| paused.probe_at).min();
-            return probe_at
-                .map(|probe_at| Paused {
-                    family: None,
-                    why: PauseKind::Unreachable,
-                    probe_at,
-                })
-                .into_iter()
-                .collect();
+        match families.iter().map(|paused| paused.probe_at).min() {
+            Some(probe_at) if account.is_none() && all => vec![Paused {
+                family: None,
+                why: PauseKind::Unreachable,
+                probe_at,
+            }],
+            Some(_) | None => account.into_iter().chain(families).collect(),
         }
-        account.into_iter().chain(families).collect()
-    }
-}
-
-const fn of(family: Option<Family>, open: OpenBreaker) -> Paused {
-    Paused {
-        family,
-        why: open.why,
-        probe_at: open.probe_at,
     }
 }
 
@@ -263,12 +222,12 @@ impl Failures {
     }
 }
 
-const fn sign(event: EventId, kind: OutcomeKind, http_status: Option<u16>) -> Sign {
-    match kind {
+const fn sign(attempted: &Attempted) -> Sign {
+    match attempted.kind {
         OutcomeKind::Accepted | OutcomeKind::Refused | OutcomeKind::Conflict => Sign::Works,
-        OutcomeKind::Stopped => Sign::Refuses(event),
-        OutcomeKind::Retry if matches!(http_status, Some(429)) => Sign::Answers,
-        OutcomeKind::Retry | OutcomeKind::Unknown => Sign::Fails(event),
+        OutcomeKind::Stopped => Sign::Refuses(attempted.event),
+        OutcomeKind::Retry if matches!(attempted.http_status, Some(429)) => Sign::Answers,
+        OutcomeKind::Retry | OutcomeKind::Unknown => Sign::Fails(attempted.event),
     }
 }
 
@@ -279,6 +238,8 @@ mod tests {
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+    /// `max_in_flight`.
+    const MAX: usize = 16;
 
     fn later(secs: u64) -> Timestamp {
         NOW.plus(Duration::from_secs(secs))
@@ -306,7 +267,7 @@ mod tests {
             let now = later(at + event);
             breakers.sent(family, now);
             let event = i64::try_from(event).unwrap() + 100 * family as i64;
-            breakers.record(attempted(family, event, status), now);
+            breakers.record(attempted(family, event, status), MAX, now);
         }
     }
 
@@ -318,9 +279,9 @@ mod tests {
     #[test]
     fn a_family_that_fails_pauses_alone() {
         for status in [None, Some(500), Some(403)] {
-            let mut breakers = Breakers::closed(16);
+            let mut breakers = Breakers::default();
             breakers.sent(Family::Event, NOW);
-            breakers.record(attempted(Family::Event, 1, Some(202)), NOW);
+            breakers.record(attempted(Family::Event, 1, Some(202)), MAX, NOW);
             fail(&mut breakers, Family::Profile, status, 0);
             assert_eq!(scopes(&breakers, later(6)), [Some(Family::Profile)]);
             assert_eq!(breakers.permit(Family::Event, later(6), [0, 0]), Permit::Free);
@@ -332,24 +293,24 @@ mod tests {
 
     #[test]
     fn when_all_families_that_are_tried_fail_it_is_the_account() {
-        let mut breakers = Breakers::closed(16);
+        let mut breakers = Breakers::default();
         fail(&mut breakers, Family::Profile, Some(503), 0);
         fail(&mut breakers, Family::Event, Some(503), 6);
         assert_eq!(scopes(&breakers, later(12)), [None]);
-        breakers.record(attempted(Family::Event, 7, Some(202)), later(13));
+        breakers.record(attempted(Family::Event, 7, Some(202)), MAX, later(13));
         assert_eq!(scopes(&breakers, later(13)), [Some(Family::Profile)]);
     }
 
     #[test]
     fn no_connection_is_the_accounts() {
-        let mut breakers = Breakers::closed(16);
+        let mut breakers = Breakers::default();
         for event in 0..6 {
             let now = later(u64::try_from(event).unwrap());
             let refused = Attempted {
                 kind: OutcomeKind::Retry,
                 ..attempted(Family::Event, event, None)
             };
-            breakers.record(refused, now);
+            breakers.record(refused, MAX, now);
         }
         assert_eq!(scopes(&breakers, later(6)), [None]);
         assert!(matches!(
@@ -361,24 +322,24 @@ mod tests {
         breakers.sent(Family::List, probing);
         let next = breakers.permit(Family::Event, probing, [0, 0]);
         assert!(matches!(next, Permit::Wait(_)), "one probe for all");
-        breakers.record(attempted(Family::List, 9, Some(204)), probing);
+        breakers.record(attempted(Family::List, 9, Some(204)), MAX, probing);
         assert_eq!(breakers.permit(Family::Event, probing, [0, 0]), Permit::UpTo(1));
     }
 
     #[test]
     fn what_fails_again_while_others_of_its_family_are_taken_fails_alone_and_is_no_sign() {
-        let mut breakers = Breakers::closed(16);
+        let mut breakers = Breakers::default();
         for round in 0..50 {
             let now = later(round);
             for event in 0..40 {
-                breakers.record(attempted(Family::Event, event, Some(500)), now);
+                breakers.record(attempted(Family::Event, event, Some(500)), MAX, now);
             }
-            breakers.record(attempted(Family::Event, 1000, Some(202)), now);
+            breakers.record(attempted(Family::Event, 1000, Some(202)), MAX, now);
             assert!(breakers.fails_alone(EventId(7), Family::Event));
         }
         // Forty events that fail by themselves, and no other event is tried for a while.
         for event in 0..40 {
-            breakers.record(attempted(Family::Event, event, Some(500)), later(99));
+            breakers.record(attempted(Family::Event, event, Some(500)), MAX, later(99));
         }
         assert!(breakers.all_closed());
         assert!(
@@ -390,13 +351,13 @@ mod tests {
 
     #[test]
     fn a_key_that_the_accounts_endpoint_refuses_stops_all_until_one_request_is_taken() {
-        let mut breakers = Breakers::closed(16);
+        let mut breakers = Breakers::default();
         breakers.key_refused(NOW);
         breakers.key_refused(NOW);
         assert_eq!(breakers.permit(Family::Event, NOW, [0, 0]), Permit::Wait(later(5)));
         breakers.key_changed(later(1));
         assert_eq!(breakers.permit(Family::Event, later(1), [0, 0]), Permit::Probe);
-        breakers.record(attempted(Family::Profile, 1, Some(201)), later(2));
+        breakers.record(attempted(Family::Profile, 1, Some(201)), MAX, later(2));
         assert_eq!(breakers.permit(Family::Event, later(2), [0, 0]), Permit::Free);
     }
 

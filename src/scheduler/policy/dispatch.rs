@@ -41,26 +41,12 @@ pub enum Dispatch {
 
 /// Decides. Jobs are used for what single requests cannot send within the limits of about the next second. As soon as
 /// single requests can, everything is sent singly again.
-pub const fn choose_dispatch(pressure: QueueState) -> Dispatch {
-    let QueueState {
-        waiting,
-        bulkable,
-        following,
-        single_room,
-        clears,
-        job_room,
-        jobs,
-    } = pressure;
-    let threshold = if clears > FEWEST_FOR_A_JOB {
-        clears
-    } else {
-        FEWEST_FOR_A_JOB
-    };
-    let many = bulkable > threshold || following >= FEWEST_IN_A_RUN;
-    if many && job_room > 0 && jobs < JOBS_IN_FLIGHT {
+pub fn choose_dispatch(queue: QueueState) -> Dispatch {
+    let many = queue.bulkable > queue.clears.max(FEWEST_FOR_A_JOB) || queue.following >= FEWEST_IN_A_RUN;
+    if many && queue.job_room > 0 && queue.jobs < JOBS_IN_FLIGHT {
         return Dispatch::Job;
     }
-    if waiting > 0 && single_room > 0 {
+    if queue.waiting > 0 && queue.single_room > 0 {
         Dispatch::Single
     } else {
         Dispatch::Nothing

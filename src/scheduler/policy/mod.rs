@@ -4,8 +4,8 @@
 //! the run before it would have. May use `model` and `config`.
 //!
 //! What is sent at a moment is bounded by [`Breakers`] (whether a family of endpoints accepts anything at all),
-//! [`Limits`] (how fast it may be called), [`Slots`] (how many requests it may have in flight) and [`choose_dispatch`] (singly
-//! or in a job). [`Latencies`] bounds how long a request may take. The order of events is not decided here: the
+//! [`Limits`] (how fast it may be called), [`vacancy`] (how many requests it may have in flight) and [`choose_dispatch`]
+//! (singly or in a job). [`Latencies`] bounds how long a request may take. The order of events is not decided here: the
 //! outbox's queues keep it (see [`crate::outbox`]).
 
 mod breaker;
@@ -24,6 +24,6 @@ pub use cause::{Cause, code_of, reason_of};
 pub use decision::{Action, AttemptContext, Decision, decide, longest_wait, not_resent};
 pub use dispatch::{Dispatch, JOBS_IN_FLIGHT, QueueState, choose_dispatch};
 pub use latency::Latencies;
-pub use limits::{ClosedLong, FamilyUse, Limits};
+pub use limits::{Closed, FamilyUse, Limits};
 pub use retry::retry_delay;
-pub use slots::{InFlight, Slots, Vacancy};
+pub use slots::{InFlight, Vacancy, vacancy};

@@ -1,12 +1,6 @@
 //! How the `max_in_flight` requests are divided. A request without an answer uses its slot until its time-out, so
 //! neither a family nor the events that have failed before may use all of them. Pure.
 
-/// The slots for requests in flight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slots {
-    max_in_flight: usize,
-}
-
 /// What is in flight: of all families, of one family, and of that family those that have failed before.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct InFlight {
@@ -29,26 +23,19 @@ pub enum Vacancy {
     None,
 }
 
-impl Slots {
-    /// This many slots.
-    pub const fn new(max_in_flight: usize) -> Self {
-        Self { max_in_flight }
+/// Which requests of a family may be sent. A family may use three quarters of the `max_in_flight` slots, and those that
+/// have failed before may use a third of these; one at least.
+pub const fn vacancy(max_in_flight: usize, in_flight: InFlight) -> Vacancy {
+    let family = max_in_flight - max_in_flight / 4;
+    if in_flight.all >= max_in_flight || in_flight.family >= family {
+        return Vacancy::None;
     }
-
-    /// Which requests of a family may be sent. A family may use three quarters of the slots, and those that have failed
-    /// before may use a third of these; one at least.
-    pub const fn vacancy(self, in_flight: InFlight) -> Vacancy {
-        let family = self.max_in_flight - self.max_in_flight / 4;
-        if in_flight.all >= self.max_in_flight || in_flight.family >= family {
-            return Vacancy::None;
-        }
-        let third = family / 3;
-        let retried = if third == 0 { 1 } else { third };
-        if in_flight.retried >= retried {
-            Vacancy::Fresh
-        } else {
-            Vacancy::Any
-        }
+    let third = family / 3;
+    let retried = if third == 0 { 1 } else { third };
+    if in_flight.retried >= retried {
+        Vacancy::Fresh
+    } else {
+        Vacancy::Any
     }
 }
 
@@ -59,8 +46,7 @@ mod tests {
     #[test]
     fn a_family_leaves_a_quarter_of_the_places_and_failed_requests_two_thirds_of_its_own() {
         for (max_in_flight, family, retried) in [(1, 1, 1), (2, 2, 1), (4, 3, 1), (16, 12, 4)] {
-            let slots = Slots::new(max_in_flight);
-            let of = |all, family, retried| slots.vacancy(InFlight { all, family, retried });
+            let of = |all, family, retried| vacancy(max_in_flight, InFlight { all, family, retried });
             assert_eq!(of(0, 0, 0), Vacancy::Any, "{max_in_flight}");
             assert_eq!(of(family, family, 0), Vacancy::None, "{max_in_flight}");
             assert_eq!(of(max_in_flight, 0, 0), Vacancy::None, "{max_in_flight}");

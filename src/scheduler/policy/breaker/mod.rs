@@ -36,13 +36,7 @@ const ANSWER_BOUND: Duration = Duration::from_millis(200);
 
 /// The circuit breaker of one family, or of the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct CircuitBreaker {
-    max_in_flight: usize,
-    state: State,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum State {
+pub(super) enum CircuitBreaker {
     /// Requests are sent. Changes to `Open` when enough different events fail or are refused. A restart begins in this
     /// state, unless the outbox has a pause.
     Closed { failing: Failing, refused: Failing },
@@ -54,16 +48,22 @@ enum State {
     HalfOpen { step: Step, probe: Probe },
 }
 
+impl Default for CircuitBreaker {
+    fn default() -> Self {
+        Self::closed()
+    }
+}
+
 /// Different events that failed, with no success between them, and when the first of their requests was started.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Failing {
+pub(super) struct Failing {
     since: Option<Timestamp>,
     events: Vec<EventId>,
 }
 
 /// A step of the recovery from an outage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Step {
+pub(super) struct Step {
     /// How many may be in flight.
     allowed: usize,
     /// How many were answered in this step.
@@ -74,18 +74,9 @@ struct Step {
 
 /// When the next probe may be sent, and how many were sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Probe {
+pub(super) struct Probe {
     at: Timestamp,
     sent: u32,
-}
-
-/// A breaker that is open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct OpenBreaker {
-    /// Why.
-    pub why: PauseKind,
-    /// When the next probe may be sent.
-    pub probe_at: Timestamp,
 }
 
 /// What may be sent at a moment.
@@ -115,95 +106,6 @@ pub(super) enum Sign {
 }
 
 impl CircuitBreaker {
-    /// A closed breaker. After an outage it closes again when this many concurrent requests were answered.
-    pub(super) fn closed(max_in_flight: usize) -> Self {
-        Self {
-            max_in_flight,
-            state: State::closed(),
-        }
-    }
-
-    /// A breaker that was open before a restart: it probes at once.
-    pub(super) fn open_before(why: PauseKind, max_in_flight: usize, now: Timestamp) -> Self {
-        Self {
-            max_in_flight,
-            state: State::open(why, now),
-        }
-    }
-
-    /// Sets how many concurrent requests must be answered before it closes after an outage.
-    pub(super) fn set_max_in_flight(&mut self, max_in_flight: usize) {
-        self.max_in_flight = max_in_flight;
-    }
-
-    /// Opens a closed breaker: the key is known to be refused.
-    pub(super) fn refuse(&mut self, now: Timestamp) {
-        if self.is_closed() {
-            self.state = State::opens(PauseKind::Refused, now);
-        }
-    }
-
-    /// Allows a probe at once: the key was changed, or an operator requested it.
-    pub(super) fn probe_now(&mut self, now: Timestamp) {
-        if let State::Open { probe, .. } = &mut self.state {
-            *probe = Probe { at: now, sent: 0 };
-        }
-    }
-
-    /// What may be sent now, with this many in flight. Requests that have been in flight for long do not count: their
-    /// delay gives no information about the next request.
-    pub(super) fn permit(&self, now: Timestamp, in_flight: usize) -> Permit {
-        match &self.state {
-            State::Closed { .. } => Permit::Free,
-            State::Open { probe, .. } if probe.is_ahead(now) => Permit::Wait(probe.at),
-            State::Open { .. } => Permit::Probe,
-            State::HalfOpen { step, .. } if in_flight < step.allowed => Permit::UpTo(step.allowed - in_flight),
-            State::HalfOpen { .. } => Permit::Wait(now.plus(ANSWER_BOUND)),
-        }
-    }
-
-    /// A probe is sent now. The next one is scheduled, whatever the result of this one.
-    pub(super) fn probe_sent(&mut self, now: Timestamp) {
-        if let State::Open { why, probe } = &mut self.state {
-            let sent = probe.sent.saturating_add(1);
-            *probe = Probe::after(*why, sent, now);
-        }
-    }
-
-    /// The request that was a probe was not sent after all: the probe is still due.
-    pub(super) fn probe_unsent(&mut self, now: Timestamp) {
-        if let State::Open { probe, .. } = &mut self.state {
-            *probe = Probe {
-                at: now,
-                sent: probe.sent.saturating_sub(1),
-            };
-        }
-    }
-
-    /// Applies the result of an attempt that was started at `started`.
-    pub(super) fn record(&mut self, sign: Sign, started: Timestamp, now: Timestamp) {
-        let state = std::mem::replace(&mut self.state, State::closed());
-        self.state = state.after(sign, self.max_in_flight, [started, now]);
-    }
-
-    /// Whether it is closed. While it is not, a failed attempt does not count against `max_attempts`.
-    pub(super) const fn is_closed(&self) -> bool {
-        matches!(self.state, State::Closed { .. })
-    }
-
-    /// The pause; `None` when it is closed, or half open after an outage.
-    pub(super) const fn open(&self) -> Option<OpenBreaker> {
-        match &self.state {
-            State::Open { why, probe } => Some(OpenBreaker {
-                why: *why,
-                probe_at: probe.at,
-            }),
-            State::Closed { .. } | State::HalfOpen { .. } => None,
-        }
-    }
-}
-
-impl State {
     fn closed() -> Self {
         Self::Closed {
             failing: Failing::default(),
@@ -211,8 +113,8 @@ impl State {
         }
     }
 
-    /// Open, with a probe that may be sent at once.
-    const fn open(why: PauseKind, now: Timestamp) -> Self {
+    /// Open, with a probe that may be sent at once: it was open before a restart.
+    pub(super) const fn open_before(why: PauseKind, now: Timestamp) -> Self {
         let probe = Probe { at: now, sent: 0 };
         Self::Open { why, probe }
     }
@@ -223,6 +125,71 @@ impl State {
         Self::Open { why, probe }
     }
 
+    /// Opens a closed breaker: the key is known to be refused.
+    pub(super) fn refuse(&mut self, now: Timestamp) {
+        if self.is_closed() {
+            *self = Self::opens(PauseKind::Refused, now);
+        }
+    }
+
+    /// Allows a probe at once: the key was changed, or an operator requested it.
+    pub(super) fn probe_now(&mut self, now: Timestamp) {
+        if let Self::Open { probe, .. } = self {
+            *probe = Probe { at: now, sent: 0 };
+        }
+    }
+
+    /// What may be sent now, with this many in flight. Requests that have been in flight for long do not count: their
+    /// delay gives no information about the next request.
+    pub(super) fn permit(&self, now: Timestamp, in_flight: usize) -> Permit {
+        match self {
+            Self::Closed { .. } => Permit::Free,
+            Self::Open { probe, .. } if probe.is_ahead(now) => Permit::Wait(probe.at),
+            Self::Open { .. } => Permit::Probe,
+            Self::HalfOpen { step, .. } if in_flight < step.allowed => Permit::UpTo(step.allowed - in_flight),
+            Self::HalfOpen { .. } => Permit::Wait(now.plus(ANSWER_BOUND)),
+        }
+    }
+
+    /// A probe is sent now. The next one is scheduled, whatever the result of this one.
+    pub(super) fn probe_sent(&mut self, now: Timestamp) {
+        if let Self::Open { why, probe } = self {
+            let sent = probe.sent.saturating_add(1);
+            *probe = Probe::after(*why, sent, now);
+        }
+    }
+
+    /// The request that was a probe was not sent after all: the probe is still due.
+    pub(super) fn probe_unsent(&mut self, now: Timestamp) {
+        if let Self::Open { probe, .. } = self {
+            *probe = Probe {
+                at: now,
+                sent: probe.sent.saturating_sub(1),
+            };
+        }
+    }
+
+    /// Applies the result of an attempt. After an outage it closes again when `max_in_flight` concurrent requests were
+    /// answered.
+    pub(super) fn record(&mut self, sign: Sign, max_in_flight: usize, times: [Timestamp; 2]) {
+        let before = std::mem::take(self);
+        *self = before.after(sign, max_in_flight, times);
+    }
+
+    /// Whether it is closed. While it is not, a failed attempt does not count against `max_attempts`.
+    pub(super) const fn is_closed(&self) -> bool {
+        matches!(self, Self::Closed { .. })
+    }
+
+    /// Why it is open, and when the next probe may be sent; `None` when it is closed, or half open after an outage.
+    pub(super) const fn open(&self) -> Option<(PauseKind, Timestamp)> {
+        match self {
+            Self::Open { why, probe } => Some((*why, probe.at)),
+            Self::Closed { .. } | Self::HalfOpen { .. } => None,
+        }
+    }
+
+    /// `times`: when the attempt was started, and now.
     fn after(self, sign: Sign, max_in_flight: usize, [started, now]: [Timestamp; 2]) -> Self {
         use PauseKind::{Refused, Unreachable};
         match (self, sign) {

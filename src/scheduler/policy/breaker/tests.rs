@@ -3,13 +3,15 @@
 use super::*;
 
 const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+/// `max_in_flight`.
+const MAX: usize = 16;
 
 fn later(secs: u64) -> Timestamp {
     NOW.plus(Duration::from_secs(secs))
 }
 
 fn breaker() -> CircuitBreaker {
-    CircuitBreaker::closed(16)
+    CircuitBreaker::default()
 }
 
 fn fails(event: i64) -> Sign {
@@ -21,12 +23,12 @@ fn refuses(event: i64) -> Sign {
 }
 
 fn why(breaker: &CircuitBreaker) -> Option<PauseKind> {
-    breaker.open().map(|open| open.why)
+    breaker.open().map(|(why, _)| why)
 }
 
 fn after(mut breaker: CircuitBreaker, signs: &[Sign], now: Timestamp) -> CircuitBreaker {
     for sign in signs {
-        breaker.record(*sign, now, now);
+        breaker.record(*sign, MAX, [now, now]);
     }
     breaker
 }
@@ -69,7 +71,7 @@ fn a_hundred_failures_in_a_moment_are_no_outage() {
 fn five_requests_that_had_no_answer_for_long_are_an_outage_though_they_end_together() {
     let mut breaker = breaker();
     for event in 1..=5 {
-        breaker.record(fails(event), NOW, NOW.plus(LASTS));
+        breaker.record(fails(event), MAX, [NOW, NOW.plus(LASTS)]);
     }
     assert_eq!(why(&breaker), Some(PauseKind::Unreachable));
 }
@@ -102,7 +104,7 @@ fn probes_are_never_further_apart_than_a_minute() {
         let mut now = NOW;
         let mut waits = Vec::new();
         for _ in 0..20 {
-            let at = breaker.open().expect("it is open").probe_at;
+            let at = breaker.open().expect("it is open").1;
             waits.push(at.since(now).as_secs());
             now = at;
             breaker.probe_sent(now);
@@ -139,8 +141,8 @@ fn after_an_outage_it_closes_by_doubling() {
     }
     assert!(breaker.is_closed());
     let mut small = after(outage(), &[Sign::Works], later(1));
-    small.set_max_in_flight(1);
-    assert!(after(small, &[Sign::Works], later(1)).is_closed());
+    small.record(Sign::Works, 1, [later(1); 2]);
+    assert!(small.is_closed());
 }
 
 #[test]
@@ -152,7 +154,7 @@ fn when_all_that_was_let_through_fails_the_outage_goes_on() {
         assert_eq!(why(&breaker), None);
         breaker = after(breaker, &[fails(2)], later(now));
         assert_eq!(why(&breaker), Some(PauseKind::Unreachable));
-        let probe_at = breaker.open().map(|open| open.probe_at);
+        let probe_at = breaker.open().map(|(_, probe_at)| probe_at);
         assert_eq!(probe_at, Some(later(next)), "two seconds later: it takes some");
     }
 }
@@ -177,7 +179,7 @@ fn a_service_that_fails_one_in_five_is_let_through_all_the_same() {
             } else {
                 Sign::Works
             };
-            breaker.record(sign, later(600), later(600));
+            breaker.record(sign, MAX, [later(600), later(600)]);
         }
     }
     assert!(closed >= 70, "{closed} of 100");
@@ -203,7 +205,7 @@ fn what_was_open_before_a_restart_is_probed_at_once() {
         (PauseKind::Refused, Permit::Free),
         (PauseKind::Unreachable, Permit::UpTo(1)),
     ] {
-        let breaker = CircuitBreaker::open_before(kind, 16, NOW);
+        let breaker = CircuitBreaker::open_before(kind, NOW);
         assert_eq!(why(&breaker), Some(kind));
         assert_eq!(breaker.permit(NOW, 0), Permit::Probe);
         assert_eq!(after(breaker, &[Sign::Works], NOW).permit(NOW, 0), expected);

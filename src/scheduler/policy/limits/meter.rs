@@ -44,14 +44,15 @@ struct ServerRemaining {
     until: Timestamp,
 }
 
-/// A family that a 429 closed.
-#[derive(Debug, Clone, Copy)]
-struct Closed {
-    since: Timestamp,
+/// How a 429 closed a family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Closed {
+    /// Since when.
+    pub since: Timestamp,
     /// The end of the wait in the 429, a day at most.
-    until: Timestamp,
+    pub until: Timestamp,
     /// From then on one request at a time may be sent, as a probe.
-    probe_at: Timestamp,
+    pub probe_at: Timestamp,
 }
 
 /// One family's counts and corrections.
@@ -115,13 +116,13 @@ impl Meter {
         self.last_now = now;
         self.second.advance(now);
         self.minute.advance(now);
-        self.closed = self.closed.filter(|closed| now < closed.until);
+        self.closed = self.closed(now);
         self.server_remaining = self.server_remaining.filter(|server| now < server.until);
     }
 
     /// How many may be sent now.
     pub(super) fn room(&self, now: Timestamp) -> u32 {
-        let probe = match self.closed.filter(|closed| now < closed.until) {
+        let probe = match self.closed(now) {
             Some(closed) if now < closed.probe_at => return 0,
             Some(_) => 1_u32.saturating_sub(self.in_flight),
             None => u32::MAX,
@@ -207,7 +208,7 @@ impl Meter {
             probe_at: now.plus(wait.min(LONGEST_RETRY_AFTER)),
         };
         self.pace.rate_limited(now, named.probe_at);
-        self.closed = Some(match self.closed.filter(|closed| now < closed.until) {
+        self.closed = Some(match self.closed(now) {
             Some(closed) => Closed {
                 since: closed.since,
                 until: closed.until.max(named.until),
@@ -246,17 +247,15 @@ impl Meter {
         [self.second.used(now), self.minute.used(now)]
     }
 
-    /// Until when a 429 closed it.
-    pub(super) fn closed_until(&self, now: Timestamp) -> Option<Timestamp> {
-        let closed = self.closed.filter(|closed| now < closed.until)?;
-        Some(closed.until)
+    /// How a 429 closed it, until the wait is over.
+    pub(super) fn closed(&self, now: Timestamp) -> Option<Closed> {
+        self.closed.filter(|closed| now < closed.until)
     }
 
-    /// Since when and until when a 429 closed it, and when a probe may be sent, if the wait is longer than a minute.
-    pub(super) fn closed_long(&self, now: Timestamp) -> Option<[Timestamp; 3]> {
-        let closed = self.closed.filter(|closed| now < closed.until)?;
-        let long = closed.until.since(closed.since) > LONGEST_RESET;
-        long.then_some([closed.since, closed.until, closed.probe_at])
+    /// As [`closed`](Self::closed), if the wait is longer than a minute.
+    pub(super) fn closed_long(&self, now: Timestamp) -> Option<Closed> {
+        let long = |closed: &Closed| closed.until.since(closed.since) > LONGEST_RESET;
+        self.closed(now).filter(long)
     }
 
     /// The probe of a closed family was accepted: the family is open.

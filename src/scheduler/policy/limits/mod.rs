@@ -11,8 +11,6 @@ mod pace;
 mod window;
 
 #[cfg(test)]
-mod simulation;
-#[cfg(test)]
 mod tests;
 
 use std::time::Duration;
@@ -20,6 +18,7 @@ use std::time::Duration;
 use crate::config::DeliveryConfig;
 use crate::model::{Family, RateInfo, Timestamp};
 
+pub use meter::Closed;
 pub(super) use meter::LONGEST_RETRY_AFTER;
 use meter::Meter;
 
@@ -37,29 +36,12 @@ pub struct Limits([Meter; Family::ALL.len()]);
 pub struct FamilyUse {
     /// The family.
     pub family: Family,
-    /// Requests in the last second and its guard time.
-    pub second: u32,
-    /// Requests allowed in it.
-    pub second_allowed: u32,
-    /// Requests in the last minute and its guard time.
-    pub minute: u32,
-    /// Requests allowed in it.
-    pub minute_allowed: u32,
+    /// Requests in the last second and its guard time, and those allowed in it.
+    pub second: [u32; 2],
+    /// Requests in the last minute and its guard time, and those allowed in it.
+    pub minute: [u32; 2],
     /// Until when a 429 closed the family.
     pub closed_until: Option<Timestamp>,
-}
-
-/// A family that an answer closed for longer than a minute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ClosedLong {
-    /// The family.
-    pub family: Family,
-    /// Since when.
-    pub since: Timestamp,
-    /// The end of the wait in the answer, a day at most.
-    pub until: Timestamp,
-    /// When one request may be sent as a probe.
-    pub probe_at: Timestamp,
 }
 
 impl Limits {
@@ -124,16 +106,8 @@ impl Limits {
     }
 
     /// The families that an answer closed for longer than a minute.
-    pub fn closed_long(&self, now: Timestamp) -> Vec<ClosedLong> {
-        let one = |family: &Family| {
-            let [since, until, probe_at] = self.0[*family as usize].closed_long(now)?;
-            Some(ClosedLong {
-                family: *family,
-                since,
-                until,
-                probe_at,
-            })
-        };
+    pub fn closed_long(&self, now: Timestamp) -> Vec<(Family, Closed)> {
+        let one = |family: &Family| Some((*family, self.0[*family as usize].closed_long(now)?));
         Family::ALL.iter().filter_map(one).collect()
     }
 
@@ -152,11 +126,9 @@ impl Limits {
             let [second, minute] = meter.used(now);
             FamilyUse {
                 family: *family,
-                second,
-                second_allowed: meter.burst(now),
-                minute,
-                minute_allowed: meter.steady(now),
-                closed_until: meter.closed_until(now),
+                second: [second, meter.burst(now)],
+                minute: [minute, meter.steady(now)],
+                closed_until: meter.closed(now).map(|closed| closed.until),
             }
         };
         Family::ALL.iter().map(one).collect()

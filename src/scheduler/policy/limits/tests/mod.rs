@@ -1,4 +1,6 @@
-//! The limits, fact by fact. `simulation` tests them against a server.
+//! The limits, fact by fact. [`simulation`] tests them against a server.
+
+mod simulation;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -131,7 +133,7 @@ fn a_429_slows_the_family_down_and_a_minute_without_one_brings_it_back() {
     }
     let allowed = |limits: &Limits, millis| {
         let event = limits.snapshot(at(millis))[0];
-        (event.second_allowed, event.minute_allowed)
+        (event.second[1], event.minute[1])
     };
     assert_eq!(allowed(&limits, 1_000), (196, 1960), "0.7, once");
     assert_eq!(allowed(&limits, 11_000), (210, 2100), "0.75");
@@ -185,9 +187,9 @@ fn answers_that_overtake_each_other_do_not_raise_what_is_left() {
 fn a_server_limit_lower_than_the_one_set_is_shared_instead() {
     let mut limits = limits();
     answer_with(&mut limits, Family::Event, rate(700, 699, 60), at(0));
-    assert_eq!(limits.snapshot(at(0))[0].minute_allowed, 560);
+    assert_eq!(limits.snapshot(at(0))[0].minute[1], 560);
     answer_with(&mut limits, Family::Event, rate(7000, 6000, 60), at(0));
-    assert_eq!(limits.snapshot(at(0))[0].minute_allowed, 2800);
+    assert_eq!(limits.snapshot(at(0))[0].minute[1], 2800);
 }
 
 #[test]
@@ -235,8 +237,8 @@ fn status_shows_what_is_used_and_what_is_closed() {
     assert_eq!(shown.len(), Family::ALL.len());
     let bulk = shown[Family::EventBulk as usize];
     assert_eq!(bulk.family, Family::EventBulk);
-    assert_eq!((bulk.second, bulk.second_allowed), (3, 8));
-    assert_eq!((bulk.minute, bulk.minute_allowed), (8, 120));
+    assert_eq!(bulk.second, [3, 8]);
+    assert_eq!(bulk.minute, [8, 120]);
     assert_eq!(bulk.closed_until, None);
     let list = shown[Family::List as usize];
     assert_eq!(list.closed_until, Some(at(14_000)));
