@@ -112,7 +112,7 @@ fn write_request(screen: &mut Screen, number: usize, planned: &Planned) -> anyho
     }
     let width = planned.rules.iter().map(|rule| rule.field.len()).max().unwrap_or(0);
     for rule in &planned.rules {
-        screen.line(format_args!("   {:<width$}  <- {}", rule.field, rule));
+        screen.line(format_args!("   {:<width$}  <- {}", rule.field, rule.origin));
     }
     Ok(())
 }

@@ -30,7 +30,7 @@ pub(super) fn plan(input: &Input<'_>, settings: &MappingConfig) -> Result<Vec<Pl
     let by_name = |name: &ProfileIdentifier, field: &str, job| {
         let mut sink = Sink::new(input.explain);
         sink.rule(NAMES, field, sink.origin(|| name.origin()));
-        checked(Request::Delete(job), sink, input)
+        sink.planned(Request::Delete(job), None, input)
     };
     if let Some(email) = &person.email {
         let job = DeletionJob::Email(email.value.clone());
@@ -58,7 +58,7 @@ fn by_external_id(id: &ProfileIdentifier, input: &Input<'_>) -> [Planned; 2] {
     };
     let mut sink = Sink::new(input.explain);
     sink.rule(ATTRIBUTES, "external_id", sink.origin(|| id.origin()));
-    let import = checked(Request::Profile(profile), sink, input);
+    let import = sink.planned(Request::Profile(profile), None, input);
     let refused = import.refused.as_ref().map(|_| Refusal::ProfileRefused);
     [import, by_id(refused, input)]
 }
@@ -68,8 +68,4 @@ fn by_id(refused: Option<Refusal>, input: &Input<'_>) -> Planned {
     let origin = sink.origin(|| Origin::outside(Note::ImportedProfile));
     sink.rule(PROFILE, "id", origin);
     sink.planned(Request::Delete(DeletionJob::Imported), refused, input)
-}
-
-fn checked(request: Request, sink: Sink, input: &Input<'_>) -> Planned {
-    sink.planned(request, None, input)
 }

@@ -34,10 +34,10 @@ pub(super) struct Draft {
 
 impl Draft {
     /// The request, checked against Klaviyo's limits.
-    pub(super) fn finish(self, input: &Input<'_>, person: &Person, stated: &TimeWarning) -> Planned {
+    pub(super) fn finish(self, input: &Input<'_>, person: &Person, stated: Option<&Warning>) -> Planned {
         let Properties { map, mut sink } = self.properties;
         let of_properties = std::mem::take(&mut sink.rules);
-        sink.warnings.extend(stated.warning.clone());
+        sink.warnings.extend(stated.cloned());
         sink.rule(METRIC, "name", self.metric.origin);
         sink.rule(ATTRIBUTES, "time", sink.origin(|| time_origin(input.call)));
         let unique_id = self
@@ -67,25 +67,14 @@ impl Draft {
 }
 
 /// The warning about a call's time: found once, however many events are made of the call.
-pub(super) struct TimeWarning {
-    /// Which time cannot be read, and what counts instead.
-    warning: Option<Warning>,
-}
-
-impl TimeWarning {
-    pub(super) fn of(call: &Call) -> Self {
-        let unreadable = |name: &&'static str| {
-            let stated = call.field(name).filter(|value| !value.is_null());
-            stated.is_some_and(|value| parse_time(value).is_none())
-        };
-        let field = TIMES.into_iter().find(unreadable);
-        Self {
-            warning: field.map(|field| Warning::TimeNotReadable {
-                field,
-                counts: time_origin(call),
-            }),
-        }
-    }
+pub(super) fn time_warning(call: &Call) -> Option<Warning> {
+    let unreadable = |name: &&'static str| {
+        let stated = call.field(name).filter(|value| !value.is_null());
+        stated.is_some_and(|value| parse_time(value).is_none())
+    };
+    let field = TIMES.into_iter().find(unreadable)?;
+    let counts = time_origin(call);
+    Some(Warning::TimeNotReadable { field, counts })
 }
 
 /// The fields of a call for its time; the first that can be read counts.

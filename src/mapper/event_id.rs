@@ -32,20 +32,11 @@ pub(super) fn of_event(
     let once = happens_once(name, settings);
     let event_id = once || has_event_id(name, settings);
     own.or_else(|| event_id.then(|| first_id(&extracted.rest, "eventId", garbage, sink))?)
-        .or_else(|| once.then(|| order_id(&extracted.rest, garbage, sink))?)
+        .or_else(|| once.then(|| first_id(&extracted.rest, "orderId", garbage, sink))?)
         .unwrap_or_else(|| Sourced {
             value: input.message_id.to_owned(),
             origin: sink.origin(|| Origin::sent(Pointer::of("messageId"))),
         })
-}
-
-/// `orderId` in any spelling, unless it is blank or garbage.
-pub(super) fn order_id(
-    properties: &Map<String, Value>,
-    garbage: &GarbageIds,
-    sink: &mut Sink,
-) -> Option<Sourced<String>> {
-    first_id(properties, "orderId", garbage, sink)
 }
 
 /// The key as Klaviyo takes it: one that is too long is sent as its SHA-256, the same every time.
@@ -93,8 +84,8 @@ impl LineIds {
     }
 }
 
-/// The first usable id that a property of this name holds, in any spelling.
-fn first_id(
+/// The first usable id that a property of this name holds, in any spelling; none that is blank or garbage.
+pub(super) fn first_id(
     properties: &Map<String, Value>,
     name: &str,
     garbage: &GarbageIds,
@@ -150,7 +141,7 @@ mod tests {
         ] {
             let call = json!({"type": "track", "event": "e", "properties": properties}).to_string();
             let call = Call::read(&call, None, None).unwrap();
-            let key = order_id(call.properties().unwrap(), &garbage, &mut Sink::new(false));
+            let key = first_id(call.properties().unwrap(), "orderId", &garbage, &mut Sink::new(false));
             assert_eq!(call.order_id(&garbage), key.as_ref().map(|key| key.value.clone()));
             named += usize::from(key.is_some());
         }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::draft::{Draft, Properties, TimeWarning};
+use super::draft::{Draft, Properties, time_warning};
 use super::event_id::{self, LineIds};
 use super::extracted::{Extracted, currency, property};
 use super::person::Person;
@@ -32,7 +32,7 @@ pub(super) fn plan(
     // Source: the destination's page, where the products' ids are made of the orderId. Without one, the order's own key
     // is used. Its warnings are dropped: the order has them already.
     let mut warned = sink.another();
-    let order_id = event_id::order_id(&extracted.rest, &settings.garbage_ids, &mut warned);
+    let order_id = event_id::first_id(&extracted.rest, "orderId", &settings.garbage_ids, &mut warned);
     let order_id = order_id.unwrap_or_else(|| key.clone());
     // Everything that is read from the order's properties comes before its products are taken out of them.
     let currency = currency(&extracted.rest, &mut sink);
@@ -48,12 +48,12 @@ pub(super) fn plan(
         currency: currency.clone(),
     };
     let order = order.draft(input, settings, extracted, &products, sink);
-    let stated = TimeWarning::of(input.call);
-    let mut planned = vec![order.finish(input, person, &stated)];
+    let stated = time_warning(input.call);
+    let mut planned = vec![order.finish(input, person, stated.as_ref())];
     let mut lines = LineIds::new(products.lines.iter().filter_map(|product| product.id.clone()));
     for product in products.lines.into_iter().take(most) {
         let draft = product.draft(&order_id, currency.clone(), &products.sent, input.side, &mut lines);
-        planned.push(draft.finish(input, person, &stated));
+        planned.push(draft.finish(input, person, stated.as_ref()));
     }
     planned
 }

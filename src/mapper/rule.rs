@@ -5,16 +5,13 @@ use std::fmt;
 
 use crate::segment::Pointer;
 
-/// A field of a request, and where it comes from. It displays as its source, in words: `traits.email`,
-/// `userId, since it is an e-mail address`.
+/// A field of a request, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     /// The field's place in the body, as a JSON pointer: `/data/attributes/email`.
     pub field: String,
-    /// The place in the call that gave it; `None` when a setting or the time of arrival did.
-    pub from: Option<Pointer>,
-    /// How it was made of that.
-    pub note: Note,
+    /// What it was made of.
+    pub origin: Origin,
 }
 
 /// Declares the notes: each a code, and its text, in which `{from}` is the place in the call.
@@ -102,24 +99,13 @@ notes! {
     ImportedProfile = "imported_profile", "the profile's id at Klaviyo, which request 1 is answered with";
 }
 
-impl fmt::Display for Rule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        format(self.from.as_ref(), self.note, f)
-    }
-}
-
-fn format(from: Option<&Pointer>, note: Note, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match (from, note.text().split_once("{from}")) {
-        (Some(from), Some((before, after))) => write!(f, "{before}{from}{after}"),
-        (_, None) | (None, Some(_)) => f.write_str(note.text()),
-    }
-}
-
-/// A rule before its field is known.
+/// What a field was made of. It displays in words: `traits.email`, `userId, since it is an e-mail address`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    pub(super) from: Option<Pointer>,
-    pub(super) note: Note,
+    /// The place in the call that gave it; `None` when a setting or the time of arrival did.
+    pub from: Option<Pointer>,
+    /// How it was made of that.
+    pub note: Note,
 }
 
 impl Origin {
@@ -149,6 +135,9 @@ pub(super) struct Sourced<T> {
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        format(self.from.as_ref(), self.note, f)
+        match (&self.from, self.note.text().split_once("{from}")) {
+            (Some(from), Some((before, after))) => write!(f, "{before}{from}{after}"),
+            (_, None) | (None, Some(_)) => f.write_str(self.note.text()),
+        }
     }
 }

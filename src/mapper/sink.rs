@@ -63,17 +63,19 @@ impl Sink {
 
     /// Adds the rule of a field, whose JSON pointer is `parent/field`. Without an origin there is none.
     pub(super) fn rule(&mut self, parent: &str, field: &str, origin: Option<Origin>) {
-        if let Some(Origin { from, note }) = origin {
-            let field = format!("{parent}/{field}");
-            self.rules.push(Rule { field, from, note });
-        }
+        let field = |origin| Rule {
+            field: format!("{parent}/{field}"),
+            origin,
+        };
+        self.rules.extend(origin.map(field));
     }
 
     /// Adds the rule of a property, whose name may hold anything, in the object at this JSON pointer.
     pub(super) fn property(&mut self, parent: &str, name: &str, origin: Option<Origin>) {
-        if let Some(Origin { from, note }) = origin {
-            let field = member(parent, name);
-            self.rules.push(Rule { field, from, note });
-        }
+        let field = |origin| Rule {
+            field: member(parent, name),
+            origin,
+        };
+        self.rules.extend(origin.map(field));
     }
 }

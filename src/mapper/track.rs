@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::draft::{Draft, Properties, TimeWarning};
+use super::draft::{Draft, Properties, time_warning};
 use super::event_id;
 use super::extracted::{Extracted, currency, property};
 use super::order;
@@ -39,7 +39,7 @@ pub(super) fn plan(input: &Input<'_>, settings: &MappingConfig) -> Result<Vec<Pl
         return Ok(order::plan(input, settings, &person, extracted, sink));
     }
     let event = event(input, settings, extracted, name, sink);
-    Ok(vec![event.finish(input, &person, &TimeWarning::of(input.call))])
+    Ok(vec![event.finish(input, &person, time_warning(input.call).as_ref())])
 }
 
 /// An event under its own name.

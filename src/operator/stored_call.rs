@@ -156,9 +156,9 @@ impl FieldRule {
     fn of(rule: &Rule) -> Self {
         Self {
             field: rule.field.clone(),
-            from: rule.from.as_ref().map(Pointer::json),
-            note: rule.note.code(),
-            rule: rule.to_string(),
+            from: rule.origin.from.as_ref().map(Pointer::json),
+            note: rule.origin.note.code(),
+            rule: rule.origin.to_string(),
         }
     }
 }

@@ -93,17 +93,13 @@ impl Call {
             };
             (map, placed)
         };
-        let places = match self.kind {
-            EventType::Identify => [self.traits_and_place().map(named), None],
-            EventType::Track
-            | EventType::Page
-            | EventType::Screen
-            | EventType::Group
-            | EventType::Alias
-            | EventType::Delete => [
+        let places = if self.kind == EventType::Identify {
+            [self.traits_and_place().map(named), None]
+        } else {
+            [
                 place(self.context_traits(), ContactPlace::ContextTraits),
                 place(self.properties(), ContactPlace::Properties),
-            ],
+            ]
         };
         places.into_iter().flatten()
     }

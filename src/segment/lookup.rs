@@ -10,14 +10,11 @@ pub fn find<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a Value> 
 
 /// As [`find`], with the key as it was sent, so that the caller can leave it out of the rest.
 pub fn find_key<'a>(object: &'a Map<String, Value>, key: &str) -> Option<(&'a str, &'a Value)> {
-    object
-        .iter()
-        .find(|(sent, _)| same_key(sent, key))
-        .map(|(sent, value)| (sent.as_str(), value))
+    find_all(object, key).next()
 }
 
 /// Every value whose key equals `key` but for case and separators, in the order sent, with the key as it was sent.
-pub fn find_all<'a>(object: &'a Map<String, Value>, key: &'a str) -> impl Iterator<Item = (&'a str, &'a Value)> {
+pub fn find_all<'a>(object: &'a Map<String, Value>, key: &str) -> impl Iterator<Item = (&'a str, &'a Value)> {
     let spelled = object.iter().filter(move |(sent, _)| same_key(sent, key));
     spelled.map(|(sent, value)| (sent.as_str(), value))
 }

@@ -6,31 +6,13 @@ use super::call::Call;
 use super::lookup::as_text;
 use crate::model::Side;
 
-/// A library that browsers load: its `context.library.name`, in any case.
-struct Browser {
-    name: &'static str,
-    /// It runs on servers too, under the same name.
-    also_on_servers: bool,
-}
-
-/// The libraries of browsers. Their names, from their sources:
+/// The libraries of browsers, by `context.library.name`, in any case. Their names, from their sources:
 /// `analytics.js` is Segment's, by npm (`@segment/analytics-next`) and by snippet (analytics-next,
-/// `plugins/env-enrichment`); `RudderLabs JavaScript SDK` is RudderStack's (rudder-sdk-js, `APP_NAME`); `@jitsu/js` is
-/// Jitsu's in browsers and in Node (jitsu, `analytics-plugin.ts`).
-const BROWSERS: [Browser; 3] = [
-    Browser {
-        name: "analytics.js",
-        also_on_servers: false,
-    },
-    Browser {
-        name: "RudderLabs JavaScript SDK",
-        also_on_servers: false,
-    },
-    Browser {
-        name: "@jitsu/js",
-        also_on_servers: true,
-    },
-];
+/// `plugins/env-enrichment`); `RudderLabs JavaScript SDK` is RudderStack's (rudder-sdk-js, `APP_NAME`).
+const BROWSERS: [&str; 2] = ["analytics.js", "RudderLabs JavaScript SDK"];
+
+/// Jitsu's library in browsers, which has the same name in Node (jitsu, `analytics-plugin.ts`).
+const ALSO_ON_SERVERS: &str = "@jitsu/js";
 
 /// What `channel` is for calls of browsers: `web` of RudderStack's SDK (rudder-sdk-js, `CHANNEL`), `client` and
 /// `browser` of Segment (its spec of common fields, and the calls that it forwards).
@@ -44,8 +26,8 @@ impl Call {
         let mut channels = channels.into_iter().flatten().filter_map(Value::as_str);
         let by_channel = channels.any(|word| CHANNELS.iter().any(|name| is(word, name)));
         let library = self.library_name().unwrap_or_default();
-        let browser = BROWSERS.iter().find(|browser| is(library, browser.name));
-        let by_library = browser.is_some_and(|browser| !browser.also_on_servers || self.has_browser());
+        let of_browsers = BROWSERS.iter().any(|name| is(library, name));
+        let by_library = of_browsers || (is(library, ALSO_ON_SERVERS) && self.has_browser());
         if by_channel || by_library {
             Side::Client
         } else {

@@ -171,7 +171,7 @@ fn write_rules(screen: &mut Screen, planned: &Planned) {
     let widths = planned.rules.iter().map(|rule| rule.field.len());
     let width = widths.max().unwrap_or(0);
     for rule in &planned.rules {
-        screen.line(format_args!("  {:<width$}  <- {}", rule.field, rule));
+        screen.line(format_args!("  {:<width$}  <- {}", rule.field, rule.origin));
     }
 }
 

@@ -194,7 +194,7 @@ fn reasons() -> impl Iterator<Item = &'static ReasonCode> {
 fn every_note_of_a_rule_has_a_case_and_a_code_of_its_own() {
     let requests = Case::all().into_iter().flat_map(|case| case.requests(true));
     let rules = requests.flat_map(|planned| planned.rules);
-    let shown: BTreeSet<&str> = rules.map(|rule| rule.note.code()).collect();
+    let shown: BTreeSet<&str> = rules.map(|rule| rule.origin.note.code()).collect();
     let codes: BTreeSet<&str> = Note::ALL.iter().map(|note| note.code()).collect();
     assert_eq!(codes.len(), Note::ALL.len());
     assert_eq!(shown, codes);

@@ -187,7 +187,8 @@ fn check_keys(planned: &[Planned], payload: &Value) {
         let length = key.chars().count();
         assert!((1..=255).contains(&length), "{length} characters: {payload}");
         let own = |rule: &Rule| {
-            rule.from
+            rule.origin
+                .from
                 .as_ref()
                 .is_some_and(|from| from.json().ends_with("/$event_id"))
         };

@@ -64,8 +64,8 @@ fn every_field_of_every_request_names_its_rule_once() {
                 assert_eq!(named, 1, "{}: rules of {field}", case.path);
             }
             for rule in &planned.rules {
-                let of_the_call = rule.note.text().contains("{from}");
-                assert_eq!(of_the_call, rule.from.is_some(), "{}: {rule:?}", case.path);
+                let of_the_call = rule.origin.note.text().contains("{from}");
+                assert_eq!(of_the_call, rule.origin.from.is_some(), "{}: {rule:?}", case.path);
             }
         }
     }
