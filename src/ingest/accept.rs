@@ -85,15 +85,7 @@ pub fn accept(
         let signed = body.signed_text(&request.body)?;
         signature::check(source, request.signature.as_deref(), signed)?;
     }
-    let mut reader = Reader {
-        source,
-        rules,
-        now,
-        envelope: None,
-        batch_sent_at: None,
-        mode: ArrivalMode::Live,
-        new_id,
-    };
+    let mut reader = Reader::new(source, rules, now, new_id);
     let events = match body {
         Body::Call { fields, .. } if webhook => vec![reader.read_outlined(&request.body, Ok(fields), None)],
         Body::Call { kind, fields } => vec![reader.read_or_reject(&request.body, fields, kind)?],
@@ -157,16 +149,7 @@ pub(super) fn read_single(
     now: Timestamp,
     new_id: &mut dyn FnMut() -> String,
 ) -> NewEvent {
-    let mut reader = Reader {
-        source,
-        rules,
-        now,
-        envelope: None,
-        batch_sent_at: None,
-        mode: ArrivalMode::Live,
-        new_id,
-    };
-    reader.read_item(call)
+    Reader::new(source, rules, now, new_id).read_item(call)
 }
 
 /// The calls of a batch; at least one.
@@ -277,7 +260,25 @@ fn outline(payload: &str) -> Outline<'_> {
     })
 }
 
-impl Reader<'_> {
+impl<'r> Reader<'r> {
+    /// A reader of calls that arrive now, outside of a batch.
+    pub(super) fn new(
+        source: &'r SourceConfig,
+        rules: Rules<'r>,
+        now: Timestamp,
+        new_id: &'r mut dyn FnMut() -> String,
+    ) -> Self {
+        Self {
+            source,
+            rules,
+            now,
+            envelope: None,
+            batch_sent_at: None,
+            mode: ArrivalMode::Live,
+            new_id,
+        }
+    }
+
     /// Reads the only call of a request: if it is flawed, the request is rejected.
     fn read_or_reject(
         &mut self,

@@ -173,44 +173,22 @@ pub enum Rejection {
 impl Rejection {
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
-        match self {
-            Self::NoKey | Self::UnknownKey | Self::SignatureMissing | Self::SignatureWrong | Self::WebhookOnly => {
-                StatusCode::UNAUTHORIZED
-            }
-            Self::Flawed(Flaw::TooLarge { .. })
-            | Self::EnvelopeTooLarge { .. }
-            | Self::BodyTooLarge { .. }
-            | Self::BodyTooLargeWithoutKey { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Flawed(_)
-            | Self::OriginNotAllowed
-            | Self::Encoding
-            | Self::BrokenCompression { .. }
-            | Self::NotUtf8 { .. }
-            | Self::Malformed
-            | Self::Empty
-            | Self::Json { .. }
-            | Self::NotAnObject
-            | Self::NoBatch
-            | Self::BatchNotArray
-            | Self::EmptyBatch
-            | Self::TooManyItems { .. } => StatusCode::BAD_REQUEST,
-            // Not 408, after which PHP's and Ruby's SDKs drop what they could send again.
-            Self::Incomplete => StatusCode::SERVICE_UNAVAILABLE,
-            Self::CannotStore { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::NotFound | Self::NoSuchProject => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        }
+        self.status_and_code().0
     }
 
     /// Segment's code where it has one (its page of discarded events), otherwise one of ours in the same style.
     pub fn code(&self) -> &'static str {
+        self.status_and_code().1
+    }
+
+    fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::NoKey | Self::UnknownKey | Self::NoSuchProject => "unknown_source",
-            Self::SignatureMissing => "signature_missing",
-            Self::SignatureWrong => "signature_wrong",
-            Self::WebhookOnly => "webhook_only",
-            Self::OriginNotAllowed => "origin_not_allowed",
+            Self::NoKey | Self::UnknownKey => (StatusCode::UNAUTHORIZED, "unknown_source"),
+            Self::NoSuchProject => (StatusCode::NOT_FOUND, "unknown_source"),
+            Self::SignatureMissing => (StatusCode::UNAUTHORIZED, "signature_missing"),
+            Self::SignatureWrong => (StatusCode::UNAUTHORIZED, "signature_wrong"),
+            Self::WebhookOnly => (StatusCode::UNAUTHORIZED, "webhook_only"),
+            Self::OriginNotAllowed => (StatusCode::BAD_REQUEST, "origin_not_allowed"),
             Self::Encoding
             | Self::BrokenCompression { .. }
             | Self::NotUtf8 { .. }
@@ -219,18 +197,20 @@ impl Rejection {
             | Self::Json { .. }
             | Self::NotAnObject
             | Self::NoBatch
-            | Self::BatchNotArray => "bad_request",
-            Self::EmptyBatch => "empty_batch",
-            Self::TooManyItems { .. } => "too_many_events",
+            | Self::BatchNotArray => (StatusCode::BAD_REQUEST, "bad_request"),
+            Self::EmptyBatch => (StatusCode::BAD_REQUEST, "empty_batch"),
+            Self::TooManyItems { .. } => (StatusCode::BAD_REQUEST, "too_many_events"),
             Self::EnvelopeTooLarge { .. } | Self::BodyTooLarge { .. } | Self::BodyTooLargeWithoutKey { .. } => {
-                "payload_too_large"
+                (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large")
             }
-            Self::Incomplete => "request_incomplete",
-            Self::Flawed(flaw) => flaw.code(),
-            Self::CannotStore { .. } => "cannot_store_now",
-            Self::NotFound => "not_found",
-            Self::MethodNotAllowed => "method_not_allowed",
-            Self::Internal => "internal_error",
+            // Not 408, after which PHP's and Ruby's SDKs drop what they could send again.
+            Self::Incomplete => (StatusCode::SERVICE_UNAVAILABLE, "request_incomplete"),
+            Self::Flawed(flaw @ Flaw::TooLarge { .. }) => (StatusCode::PAYLOAD_TOO_LARGE, flaw.code()),
+            Self::Flawed(flaw) => (StatusCode::BAD_REQUEST, flaw.code()),
+            Self::CannotStore { .. } => (StatusCode::TOO_MANY_REQUESTS, "cannot_store_now"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
         }
     }
 }

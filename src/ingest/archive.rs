@@ -65,13 +65,11 @@ impl Archive<'_> {
                 format!("{}-{number}", made_id())
             }
         };
+        let rules = Rules {
+            config: self.config,
+            garbage: self.garbage,
+        };
         let mut reader = Reader {
-            source: self.source,
-            rules: Rules {
-                config: self.config,
-                garbage: self.garbage,
-            },
-            now,
             // An unreadable envelope is dropped: the calls are worth more than what surrounds them.
             envelope: batch.envelope().ok().flatten(),
             batch_sent_at: batch.sent_at(),
@@ -79,7 +77,7 @@ impl Archive<'_> {
                 received_at: received_at(&batch.fields),
                 accept_unreadable_times: self.accept_unreadable_times || exported.is_some(),
             },
-            new_id: &mut numbered,
+            ..Reader::new(self.source, rules, now, &mut numbered)
         };
         let mut events: Vec<NewEvent> = match batch.items {
             Some(calls) => {

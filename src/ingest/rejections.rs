@@ -105,14 +105,8 @@ enum Subject {
     Dead,
 }
 
-/// One line of the log.
-#[derive(Debug, PartialEq, Eq)]
-struct LogLine {
-    subject: Subject,
-    source: Option<String>,
-    code: String,
-    count: u64,
-}
+/// What a line of the log is about: the subject, the source and the code.
+type LogKey = (Subject, Option<String>, String);
 
 /// What is counted for the log: how many since the last line, and when that line was logged.
 #[derive(Debug, Default)]
@@ -124,7 +118,7 @@ struct Unlogged {
 #[derive(Debug, Default)]
 struct Counts {
     rejected: HashMap<Cause, MinuteCounts>,
-    unlogged: BTreeMap<(Subject, Option<String>, String), Unlogged>,
+    unlogged: BTreeMap<LogKey, Unlogged>,
     /// Something was added since the last report.
     changed: bool,
 }
@@ -152,22 +146,17 @@ impl Counts {
         self.unlogged.entry(key).or_default().count += count;
     }
 
-    /// The lines that are due: a subject's next line comes a minute after its last one. `all`: everything that is not
+    /// The lines that are due, with their counts: a subject's next line comes a minute after its last one. `all`: everything that is not
     /// logged yet.
-    fn due_lines(&mut self, now: i64, all: bool) -> Vec<LogLine> {
+    fn due_lines(&mut self, now: i64, all: bool) -> Vec<(LogKey, u64)> {
         let mut lines = Vec::new();
-        for ((subject, source, code), unlogged) in &mut self.unlogged {
+        for (key, unlogged) in &mut self.unlogged {
             let is_recent = unlogged.logged_ms.is_some_and(|logged| now - logged < MINUTE_MS);
             if unlogged.count == 0 || (is_recent && !all) {
                 continue;
             }
             unlogged.logged_ms = Some(now);
-            lines.push(LogLine {
-                subject: subject.clone(),
-                source: source.clone(),
-                code: code.clone(),
-                count: std::mem::take(&mut unlogged.count),
-            });
+            lines.push((key.clone(), std::mem::take(&mut unlogged.count)));
         }
         lines
     }
@@ -236,7 +225,9 @@ impl Rejections {
                 let mut counts = self.counts();
                 (counts.due_lines(now, !running), counts.report(now))
             };
-            lines.iter().for_each(log);
+            for ((subject, source, code), count) in lines {
+                log(&subject, source.as_deref(), &code, count);
+            }
             if let Some(report) = report
                 && outbox.report_rejected(report).await.is_err()
             {
@@ -247,14 +238,7 @@ impl Rejections {
     }
 }
 
-fn log(line: &LogLine) {
-    let LogLine {
-        subject,
-        source,
-        code,
-        count,
-    } = line;
-    let source = source.as_deref();
+fn log(subject: &Subject, source: Option<&str>, code: &str, count: u64) {
     match subject {
         Subject::Rejected { status } => tracing::warn!(
             source,
@@ -329,12 +313,8 @@ mod tests {
             counts.add_unlogged(Subject::Dead, Some("shop"), "no_user_anon_id", count);
         };
         add(&mut counts, 349);
-        let line = |count| LogLine {
-            subject: Subject::Dead,
-            source: Some("shop".to_owned()),
-            code: "no_user_anon_id".to_owned(),
-            count,
-        };
+        let key = (Subject::Dead, Some("shop".to_owned()), "no_user_anon_id".to_owned());
+        let line = |count| (key.clone(), count);
         assert_eq!(counts.due_lines(NOW, false), [line(349)]);
         add(&mut counts, 1);
         add(&mut counts, 1);

@@ -37,16 +37,12 @@ const METRICS_BYTES: usize = 64 * 1024;
 /// Segment's API in front of an outbox.
 #[derive(Clone)]
 pub struct Ingest {
-    inner: Arc<Inner>,
-    script: Option<AnalyticsJs>,
-    metrics: Option<Metrics>,
-}
-
-struct Inner {
     config: IngestConfig,
     garbage: GarbageIds,
+    script: Option<AnalyticsJs>,
     outbox: Intake,
     clock: Arc<dyn Clock>,
+    metrics: Option<Metrics>,
     budget: BodyBudget,
     state: Arc<SharedState>,
 }
@@ -62,22 +58,19 @@ impl Ingest {
     /// Accepts calls of the configured sources, and stores them in `outbox`. `garbage` are the ids that identify nobody
     /// (`[mapping]`).
     pub fn new(config: IngestConfig, garbage: GarbageIds, outbox: Intake, clock: Arc<dyn Clock>) -> Self {
-        let inner = Inner {
+        Self {
             budget: BodyBudget::new(config.max_bytes_in_progress),
             config,
             garbage,
+            script: None,
             outbox,
             clock,
+            metrics: None,
             state: Arc::new(SharedState {
                 rejections: Rejections::default(),
                 retry_after: RetryAfter::new(),
                 heavy: HeavySlot::new(),
             }),
-        };
-        Self {
-            inner: Arc::new(inner),
-            script: None,
-            metrics: None,
         }
     }
 
@@ -92,30 +85,23 @@ impl Ingest {
 
     /// The same ingest with another configuration. Bodies in progress count against the memory they were reserved in.
     pub(super) fn with_config(&self, config: IngestConfig, garbage: GarbageIds, script: Option<AnalyticsJs>) -> Self {
-        let previous = &self.inner;
-        let budget = if config.max_bytes_in_progress == previous.config.max_bytes_in_progress {
-            previous.budget.clone()
+        let budget = if config.max_bytes_in_progress == self.config.max_bytes_in_progress {
+            self.budget.clone()
         } else {
             BodyBudget::new(config.max_bytes_in_progress)
         };
-        let inner = Inner {
+        Self {
             config,
             garbage,
-            outbox: previous.outbox.clone(),
-            clock: Arc::clone(&previous.clock),
-            budget,
-            state: Arc::clone(&previous.state),
-        };
-        Self {
-            inner: Arc::new(inner),
             script,
-            metrics: self.metrics.clone(),
+            budget,
+            ..self.clone()
         }
     }
 
     /// The counts of rejected requests.
     pub(super) fn rejections(&self) -> Rejections {
-        self.inner.state.rejections.clone()
+        self.state.rejections.clone()
     }
 
     /// Also serves the script of Segment's snippet.
@@ -128,7 +114,7 @@ impl Ingest {
     }
 
     /// Checks and stores one request; what its body reveals of its sender is put into `sender`.
-    async fn store(&self, received: Received, sender: &mut Sender) -> Result<Stored, Rejection> {
+    async fn store(self: &Arc<Self>, received: Received, sender: &mut Sender) -> Result<Stored, Rejection> {
         // The memory and the admission are held until the events are on disk.
         let Received {
             request,
@@ -137,17 +123,17 @@ impl Ingest {
             lease: _lease,
         } = received;
         if is_heavy && !has_key {
-            authenticate(&request, &self.inner.config)?;
+            authenticate(&request, &self.config)?;
         }
         if !has_key && !is_heavy {
             self.identify_by_body(sender, &request);
         }
         let _permit = if is_heavy {
-            Some(self.inner.state.heavy.acquire().await?)
+            Some(self.state.heavy.acquire().await?)
         } else {
             None
         };
-        let ingest = self.clone();
+        let ingest = Arc::clone(self);
         let accept = move || ingest.accept(&request);
         let mut accepted = if is_heavy {
             run_blocking(accept).await?
@@ -167,7 +153,7 @@ impl Ingest {
             events: accepted.events.len(),
             dead: accepted.events.iter().filter(|event| event.refused.is_some()).count(),
         };
-        let appended = self.inner.outbox.append(accepted.events).await;
+        let appended = self.outbox.append(accepted.events).await;
         if let Some(metrics) = &self.metrics {
             let arrivals = appended.as_deref().ok();
             counters::count_events(metrics, &stored.source, &labels, arrivals);
@@ -175,10 +161,10 @@ impl Ingest {
         match appended {
             Ok(arrivals) => {
                 stored.count_arrivals(&arrivals);
-                self.inner.state.retry_after.reset();
+                self.state.retry_after.reset();
                 let others = (REUSED.to_owned(), stored.other_calls);
                 for (code, calls) in dead.into_iter().chain([others]).filter(|(_, calls)| *calls > 0) {
-                    let rejections = &self.inner.state.rejections;
+                    let rejections = &self.state.rejections;
                     rejections.count_dead(&stored.source, &code, calls);
                 }
                 Ok(stored)
@@ -191,7 +177,7 @@ impl Ingest {
     fn sender(&self, request: &Request) -> Sender {
         let mut sender = Sender::of(request.headers());
         let keys = body::keys_of(request.headers(), request.uri());
-        match auth::source(&self.inner.config.sources, &keys, None) {
+        match auth::source(&self.config.sources, &keys, None) {
             Ok(source) => sender.source = Some(source.name.clone()),
             Err(_) => sender.key = auth::presented(&keys).as_deref().map(redact_key),
         }
@@ -200,7 +186,7 @@ impl Ingest {
 
     /// The sender, by the body of the request.
     fn identify_by_body(&self, sender: &mut Sender, request: &IngestRequest) {
-        let (source, key) = accept::identify_sender(request, &self.inner.config);
+        let (source, key) = accept::identify_sender(request, &self.config);
         if let Some(source) = source {
             sender.source = Some(source.name.clone());
             sender.key = None;
@@ -212,12 +198,12 @@ impl Ingest {
     /// Counts a rejected request, by its cause and sender.
     fn count_rejection(&self, rejection: &Rejection, sender: Sender) {
         let (status, code) = (rejection.status().as_u16(), rejection.code());
-        let now = self.inner.clock.now();
-        self.inner.state.rejections.count_rejected(status, code, sender, now);
+        let now = self.clock.now();
+        self.state.rejections.count_rejected(status, code, sender, now);
     }
 
     fn retry_later(&self, error: &AppendError) -> Rejection {
-        let (clock, retry_after) = (&self.inner.clock, &self.inner.state.retry_after);
+        let (clock, retry_after) = (&self.clock, &self.state.retry_after);
         Rejection::CannotStore {
             reason: error.source.to_string(),
             retry_after: retry_after.next_wait(clock.now(), error.retry_after, clock.chance()),
@@ -226,19 +212,17 @@ impl Ingest {
 
     fn accept(&self, request: &IngestRequest) -> Result<Accepted, Rejection> {
         let rules = Rules {
-            config: &self.inner.config,
-            garbage: &self.inner.garbage,
+            config: &self.config,
+            garbage: &self.garbage,
         };
-        let clock = self.inner.clock.as_ref();
+        let clock = self.clock.as_ref();
         accept(request, rules, clock.now(), &mut || new_message_id(clock))
     }
 
     /// The source whose key is in a path; a key that no source has is counted.
     fn source(&self, key: Result<Path<String>, PathRejection>, headers: &HeaderMap) -> Option<&SourceConfig> {
         let key = key.ok().map(|Path(key)| key);
-        let source = key
-            .as_deref()
-            .and_then(|key| auth::by_key(&self.inner.config.sources, key));
+        let source = key.as_deref().and_then(|key| auth::by_key(&self.config.sources, key));
         if source.is_none() {
             let sender = Sender {
                 key: key.as_deref().map(redact_key),
@@ -253,14 +237,14 @@ impl Ingest {
     fn answer(&self, result: Result<Stored, Rejection>, sender: Sender) -> Response {
         match result {
             Ok(stored) => {
-                let Stored {
-                    source,
-                    events,
-                    copies,
-                    other_calls: _,
-                    dead,
-                } = stored;
-                tracing::debug!(%source, events, dead, status = 200, copies, "calls stored");
+                tracing::debug!(
+                    source = %stored.source,
+                    events = stored.events,
+                    dead = stored.dead,
+                    status = 200,
+                    copies = stored.copies,
+                    "calls stored"
+                );
                 self.count_answer(200, "ok");
                 answer::success()
             }
@@ -306,7 +290,7 @@ impl Stored {
 pub fn routes(ingest: Ingest) -> Router {
     let mut router = Router::new();
     for (path, endpoint) in paths::call_paths() {
-        let handler = move |State(ingest): State<Ingest>, request: Request| handle(ingest, endpoint, request);
+        let handler = move |State(ingest): State<Arc<Ingest>>, request: Request| handle(ingest, endpoint, request);
         let methods = match endpoint {
             // A forwarding service may choose the method.
             Endpoint::Webhook => post(handler).put(handler).patch(handler),
@@ -322,10 +306,10 @@ pub fn routes(ingest: Ingest) -> Router {
             .route(paths::SCRIPT, get(analytics_js))
             .route(paths::BUNDLE, get(bundle));
     }
-    let config = ingest.inner.config.clone();
+    let config = ingest.config.clone();
     let own = router
         .method_not_allowed_fallback(method_not_allowed)
-        .with_state(ingest);
+        .with_state(Arc::new(ingest));
     let not_found = || async { Rejection::NotFound.into_response() };
     // Proxies that remove the prefix send requests to the first routes, others to the second ones.
     let all = match &config.path_prefix {
@@ -346,23 +330,23 @@ async fn method_not_allowed(method: Method) -> Response {
     Rejection::MethodNotAllowed.into_response()
 }
 
-async fn handle(ingest: Ingest, endpoint: Endpoint, request: Request) -> Response {
+async fn handle(ingest: Arc<Ingest>, endpoint: Endpoint, request: Request) -> Response {
     let span = tracing::info_span!("ingest", http.status = field::Empty);
     let traceparent = request.headers().get("traceparent");
     telemetry::resumed(&span, traceparent.and_then(|value| value.to_str().ok()));
     handle_in_span(ingest, endpoint, request).instrument(span).await
 }
 
-async fn handle_in_span(ingest: Ingest, endpoint: Endpoint, request: Request) -> Response {
+async fn handle_in_span(ingest: Arc<Ingest>, endpoint: Endpoint, request: Request) -> Response {
     if endpoint == Endpoint::Metrics {
         let body = request.into_body();
-        let mut lease = ingest.inner.budget.lease(false);
+        let mut lease = ingest.budget.lease(false);
         // Metrics that nobody needs: they are accepted and discarded.
         drop(body::read(body, METRICS_BYTES, Pace::UNKNOWN, &mut lease).await);
         return record_status(answer::success());
     }
     let mut sender = ingest.sender(&request);
-    let (config, budget) = (&ingest.inner.config, &ingest.inner.budget);
+    let (config, budget) = (&ingest.config, &ingest.budget);
     let received = receive(endpoint, request, config, budget).await;
     let finish = async move {
         let result = match received {
@@ -382,7 +366,7 @@ fn record_status(response: Response) -> Response {
 }
 
 async fn settings(
-    State(ingest): State<Ingest>,
+    State(ingest): State<Arc<Ingest>>,
     key: Result<Path<String>, PathRejection>,
     peer: Option<Extension<Peer>>,
     uri: Uri,
@@ -403,21 +387,21 @@ async fn settings(
     }
     tracing::debug!(source = source.name, "settings requested");
     let behind_proxy = peer.is_some_and(|Extension(peer)| peer.is_trusted());
-    let host = Host::of(&ingest.inner.config, &headers, behind_proxy, &uri);
+    let host = Host::of(&ingest.config, &headers, behind_proxy, &uri);
     let document = settings::document(source.write_key.expose_secret(), host.as_ref());
     let mut response = answer::json(StatusCode::OK, document);
     // Not for shared caches: the document names the host that this client used.
     response
         .headers_mut()
         .insert(header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=300"));
-    if ingest.inner.config.public_url.is_none() {
+    if ingest.config.public_url.is_none() {
         response.headers_mut().append(header::VARY, settings::VARY);
     }
     response
 }
 
 async fn analytics_js(
-    State(ingest): State<Ingest>,
+    State(ingest): State<Arc<Ingest>>,
     key: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Response {
@@ -428,7 +412,7 @@ async fn analytics_js(
     script.unwrap_or_else(|| Rejection::NotFound.into_response())
 }
 
-async fn bundle(State(ingest): State<Ingest>, name: Result<Path<String>, PathRejection>) -> Response {
+async fn bundle(State(ingest): State<Arc<Ingest>>, name: Result<Path<String>, PathRejection>) -> Response {
     let files = ingest.script.as_ref();
     let part = name.ok().and_then(|Path(name)| script::part(files?, &name));
     part.unwrap_or_else(|| Rejection::NotFound.into_response())

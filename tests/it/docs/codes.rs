@@ -14,15 +14,13 @@ fn codes_in(source: &str) -> BTreeSet<String> {
     quoted.filter(is_code).map(str::to_owned).collect()
 }
 
-/// The codes that the functions `code` of a folder give.
+/// The codes that the functions `code` and `status_and_code` of a folder give.
 fn given_by_code(folder: &str) -> BTreeSet<String> {
     let source = source_of(folder);
-    let bodies = source
-        .split("fn code(")
-        .skip(1)
-        .filter_map(|rest| rest.split_once("\n}"));
+    let bodies = source.match_indices("code(").map(|(at, _)| &source[at..]);
     bodies
-        .filter_map(|(body, _)| body.split_once("-> &'static str"))
+        .filter_map(|body| body.split_once("&'static str"))
+        .filter(|(arguments, _)| !arguments.contains('\n'))
         .flat_map(|(_, body)| codes_in(body.split("\n    }").next().unwrap()))
         .collect()
 }
