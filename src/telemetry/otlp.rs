@@ -4,10 +4,11 @@
 //! stored with the `traceparent` of its request, so its trace continues after a restart too. No trace data is sent to
 //! Klaviyo.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use opentelemetry::Context;
-use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator as _};
+use opentelemetry::propagation::TextMapPropagator as _;
 use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
@@ -59,19 +60,13 @@ pub(super) fn layer(endpoint: &str) -> Result<(BoxedLayer<Registry>, Exporter), 
 
 /// The `traceparent` of a span that is sampled: what it stores belongs to its trace.
 pub fn traceparent(span: &Span) -> Option<Arc<str>> {
-    struct Header(Option<String>);
-    impl Injector for Header {
-        fn set(&mut self, key: &str, value: String) {
-            if key == TRACEPARENT {
-                self.0 = Some(value);
-            }
-        }
-    }
     let context = span.context();
-    let is_sampled = context.span().span_context().is_sampled();
-    let mut header = Header(None);
-    TraceContextPropagator::new().inject_context(&context, &mut header);
-    header.0.filter(|_| is_sampled).map(Arc::from)
+    if !context.span().span_context().is_sampled() {
+        return None;
+    }
+    let mut headers = HashMap::new();
+    TraceContextPropagator::new().inject_context(&context, &mut headers);
+    headers.remove(TRACEPARENT).map(Arc::from)
 }
 
 /// This span goes on with the trace of a `traceparent`, if that is a valid one.
@@ -90,16 +85,7 @@ pub fn linked(span: &Span, traceparent: Option<&str>) {
 }
 
 fn context_of(traceparent: &str) -> Option<Context> {
-    struct Header<'h>(&'h str);
-    impl Extractor for Header<'_> {
-        fn get(&self, key: &str) -> Option<&str> {
-            (key == TRACEPARENT).then_some(self.0)
-        }
-
-        fn keys(&self) -> Vec<&str> {
-            vec![TRACEPARENT]
-        }
-    }
-    let context = TraceContextPropagator::new().extract(&Header(traceparent));
+    let headers = HashMap::from([(TRACEPARENT.to_owned(), traceparent.to_owned())]);
+    let context = TraceContextPropagator::new().extract(&headers);
     context.span().span_context().is_valid().then_some(context)
 }
