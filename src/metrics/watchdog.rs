@@ -10,8 +10,7 @@
 //!
 //! Times are those of the monotonic clock: a jump of the wall clock does not affect the heartbeats.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -34,31 +33,31 @@ const MAX_UNREADABLE: Duration = Duration::from_secs(90);
 const MAX_UNSETTLED: Duration = Duration::from_mins(15);
 /// How long the oldest due event may stay the same, with nothing that blocks it, before this is reported.
 const MAX_HEAD_UNCHANGED: Duration = Duration::from_mins(5);
-/// No time: milliseconds are counted from 1.
-const UNSET: u64 = 0;
-
-/// The heartbeats. Clones share them; each value has one writer.
+/// The heartbeats. Clones share them.
 #[derive(Clone)]
-pub struct Heartbeats(Arc<Inner>);
-
-struct Inner {
+pub struct Heartbeats {
     clock: Arc<dyn Clock>,
+    beats: Arc<Mutex<Beats>>,
+}
+
+/// What was reported last, in monotonic time.
+#[derive(Default)]
+struct Beats {
     /// Since when the current write has lasted.
-    write_since: AtomicU64,
+    write_since: Option<Duration>,
     /// Since when no write has succeeded, and when the last one failed.
-    failing_since: AtomicU64,
-    failed_at: AtomicU64,
+    failing_since: Option<Duration>,
+    failed_at: Option<Duration>,
     /// When the relay last looked for work.
-    polled_at: AtomicU64,
+    polled_at: Duration,
     /// Since when the current intake has lasted.
-    intake_since: AtomicU64,
+    intake_since: Option<Duration>,
     /// Since when no claimed events could be read.
-    unreadable_since: AtomicU64,
+    unreadable_since: Option<Duration>,
     /// Since when something is due, or since when nothing was settled although something is due.
-    unsettled_since: AtomicU64,
-    /// The due time of the oldest due event, and since when it has been the oldest.
-    head_due: AtomicU64,
-    head_since: AtomicU64,
+    unsettled_since: Option<Duration>,
+    /// The oldest due event's due time, and since when it has been the oldest.
+    head: Option<(Timestamp, Duration)>,
 }
 
 /// How long ago each of these was.
@@ -83,7 +82,7 @@ pub struct Vitals {
 impl Vitals {
     /// Whether the oldest due event should have been sent by now.
     pub fn head_is_overdue(&self) -> bool {
-        self.head_unchanged.is_some_and(|span| span > MAX_HEAD_UNCHANGED)
+        self.head_unchanged > Some(MAX_HEAD_UNCHANGED)
     }
 }
 
@@ -113,170 +112,136 @@ pub enum Stalled {
 
 /// What is stalled, by these values; empty: nothing.
 pub fn stalled(vitals: &Vitals) -> Vec<Stalled> {
-    let hangs = vitals.current_write.is_some_and(|span| span > MAX_WRITE);
+    let hangs = vitals.current_write > Some(MAX_WRITE);
     let fails = vitals.failing_writes.is_some_and(|failing| {
         let known = vitals.current_write.is_some() || failing.last < FAILURE_VALID;
         failing.lasted > MAX_WRITE && known
     });
-    let mut found = Vec::new();
-    if hangs || fails {
-        found.push(Stalled::Writer);
-    }
-    if vitals.since_poll > MAX_POLL_GAP {
-        found.push(Stalled::Relay);
-    }
-    if vitals.current_intake.is_some_and(|span| span > MAX_INTAKE) {
-        found.push(Stalled::Intake);
-    }
-    if vitals.unreadable.is_some_and(|span| span > MAX_UNREADABLE) {
-        found.push(Stalled::Reading);
-    }
-    if vitals.unsettled.is_some_and(|span| span > MAX_UNSETTLED) {
-        found.push(Stalled::Settling);
-    }
-    found
+    let causes = [
+        (Stalled::Writer, hangs || fails),
+        (Stalled::Relay, vitals.since_poll > MAX_POLL_GAP),
+        (Stalled::Intake, vitals.current_intake > Some(MAX_INTAKE)),
+        (Stalled::Reading, vitals.unreadable > Some(MAX_UNREADABLE)),
+        (Stalled::Settling, vitals.unsettled > Some(MAX_UNSETTLED)),
+    ];
+    causes.into_iter().filter_map(|(what, is)| is.then_some(what)).collect()
 }
 
 impl Heartbeats {
     /// Heartbeats that start now.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        let heartbeats = Self(Arc::new(Inner {
-            clock,
-            write_since: AtomicU64::new(UNSET),
-            failing_since: AtomicU64::new(UNSET),
-            failed_at: AtomicU64::new(UNSET),
-            polled_at: AtomicU64::new(UNSET),
-            intake_since: AtomicU64::new(UNSET),
-            unreadable_since: AtomicU64::new(UNSET),
-            unsettled_since: AtomicU64::new(UNSET),
-            head_due: AtomicU64::new(UNSET),
-            head_since: AtomicU64::new(UNSET),
-        }));
+        let beats = Arc::default();
+        let heartbeats = Self { clock, beats };
         heartbeats.polled();
         heartbeats
     }
 
     /// The monotonic time of the clock that the heartbeats use.
     pub fn monotonic(&self) -> Duration {
-        self.0.clock.monotonic()
+        self.clock.monotonic()
     }
 
     /// The wall-clock time of the same clock.
     pub fn wall(&self) -> Timestamp {
-        self.0.clock.now()
+        self.clock.now()
     }
 
     /// The writer begins a write, or the next part of one.
     pub fn write_started(&self) {
-        self.0.write_since.store(self.now(), Ordering::Relaxed);
+        self.beats().write_since = Some(self.monotonic());
     }
 
     /// The writer waits for work.
     pub fn writer_idle(&self) {
-        self.0.write_since.store(UNSET, Ordering::Relaxed);
+        self.beats().write_since = None;
     }
 
     /// A write succeeded, or failed in a way that no restart would change (a full disk).
     pub fn write_succeeded(&self) {
-        self.0.failing_since.store(UNSET, Ordering::Relaxed);
+        self.beats().failing_since = None;
         self.write_started();
     }
 
     /// A write failed.
     pub fn write_failed(&self) {
-        let (now, inner) = (self.now(), &self.0);
-        let since = match inner.write_since.load(Ordering::Relaxed) {
-            UNSET => now,
-            writing => writing,
-        };
-        inner.failed_at.store(now, Ordering::Relaxed);
+        let (now, mut beats) = (self.monotonic(), self.beats());
+        let since = beats.write_since.unwrap_or(now);
+        beats.failed_at = Some(now);
         // A failure after a failure continues the same period.
-        if inner.failing_since.load(Ordering::Relaxed) == UNSET {
-            inner.failing_since.store(since, Ordering::Relaxed);
-        }
-        self.write_started();
+        beats.failing_since.get_or_insert(since);
+        beats.write_since = Some(now);
     }
 
     /// The relay looks for work.
     pub fn polled(&self) {
-        self.0.polled_at.store(self.now(), Ordering::Relaxed);
+        self.beats().polled_at = self.monotonic();
     }
 
     /// An intake begins; or it still runs, and the outbox has just reported why it cannot write.
     pub fn intake_started(&self) {
-        self.0.intake_since.store(self.now(), Ordering::Relaxed);
+        self.beats().intake_since = Some(self.monotonic());
     }
 
     /// The outbox has reported why it cannot write: a task that waits for it is not stalled by itself.
     pub fn waiting_for_outbox(&self) {
-        if self.0.intake_since.load(Ordering::Relaxed) != UNSET {
-            self.intake_started();
+        if let Some(since) = &mut self.beats().intake_since {
+            *since = self.monotonic();
         }
     }
 
     /// The intake has ended.
     pub fn intake_ended(&self) {
-        self.0.intake_since.store(UNSET, Ordering::Relaxed);
+        self.beats().intake_since = None;
     }
 
     /// Whether claimed events could be read.
     pub fn events_read(&self, ok: bool) {
-        let since = &self.0.unreadable_since;
-        if ok {
-            since.store(UNSET, Ordering::Relaxed);
-        } else if since.load(Ordering::Relaxed) == UNSET {
-            since.store(self.now(), Ordering::Relaxed);
-        }
+        keep_since(&mut self.beats().unreadable_since, !ok, self.monotonic());
     }
 
     /// Whether there is work that nothing blocks, and since when the oldest event in the outbox that may be sent is
     /// due.
     pub fn backlog(&self, has_work: bool, head: Option<Timestamp>) {
-        let (now, inner) = (self.now(), &self.0);
-        if !has_work {
-            inner.unsettled_since.store(UNSET, Ordering::Relaxed);
-        } else if inner.unsettled_since.load(Ordering::Relaxed) == UNSET {
-            inner.unsettled_since.store(now, Ordering::Relaxed);
-        }
-        let head = head.map_or(UNSET, |due| u64::try_from(due.as_millis()).unwrap_or(0).max(1));
-        if inner.head_due.swap(head, Ordering::Relaxed) != head {
-            let since = if head == UNSET { UNSET } else { now };
-            inner.head_since.store(since, Ordering::Relaxed);
+        let (now, mut beats) = (self.monotonic(), self.beats());
+        keep_since(&mut beats.unsettled_since, has_work, now);
+        if beats.head.map(|(due, _)| due) != head {
+            beats.head = head.map(|due| (due, now));
         }
     }
 
     /// Something was settled.
     pub fn settled(&self) {
-        if self.0.unsettled_since.load(Ordering::Relaxed) != UNSET {
-            self.0.unsettled_since.store(self.now(), Ordering::Relaxed);
+        if let Some(since) = &mut self.beats().unsettled_since {
+            *since = self.monotonic();
         }
     }
 
     /// How long ago each of these was.
     pub fn vitals(&self) -> Vitals {
-        let (now, inner) = (self.now(), &self.0);
-        let ago = |at: &AtomicU64| match at.load(Ordering::Relaxed) {
-            UNSET => None,
-            at => Some(Duration::from_millis(now.saturating_sub(at))),
-        };
+        let (now, beats) = (self.monotonic(), self.beats());
+        let ago = |at: Duration| now.saturating_sub(at);
         Vitals {
-            current_write: ago(&inner.write_since),
-            failing_writes: ago(&inner.failing_since).map(|lasted| WriteFailures {
-                lasted,
-                last: ago(&inner.failed_at).unwrap_or_default(),
+            current_write: beats.write_since.map(ago),
+            failing_writes: beats.failing_since.map(|since| WriteFailures {
+                lasted: ago(since),
+                last: beats.failed_at.map(ago).unwrap_or_default(),
             }),
-            since_poll: ago(&inner.polled_at).unwrap_or_default(),
-            current_intake: ago(&inner.intake_since),
-            unreadable: ago(&inner.unreadable_since),
-            unsettled: ago(&inner.unsettled_since),
-            head_unchanged: ago(&inner.head_since),
+            since_poll: ago(beats.polled_at),
+            current_intake: beats.intake_since.map(ago),
+            unreadable: beats.unreadable_since.map(ago),
+            unsettled: beats.unsettled_since.map(ago),
+            head_unchanged: beats.head.map(|(_, since)| ago(since)),
         }
     }
 
-    fn now(&self) -> u64 {
-        let millis = self.monotonic().as_millis();
-        u64::try_from(millis).unwrap_or(u64::MAX).saturating_add(1)
+    fn beats(&self) -> MutexGuard<'_, Beats> {
+        self.beats.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Begins a time with a condition, and ends it with it.
+fn keep_since(since: &mut Option<Duration>, lasts: bool, now: Duration) {
+    *since = lasts.then(|| since.unwrap_or(now));
 }
 
 impl std::fmt::Debug for Heartbeats {
@@ -287,6 +252,8 @@ impl std::fmt::Debug for Heartbeats {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use super::*;
 
     #[derive(Default)]

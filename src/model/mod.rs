@@ -53,6 +53,8 @@ macro_rules! words {
     };
 }
 
+pub(crate) use words;
+
 mod attempt;
 mod contact;
 mod delivery;
