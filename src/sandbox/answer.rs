@@ -3,21 +3,17 @@
 //! Promises that every refusal has an id, a code, a title and a detail, and names its place where it has one.
 //! Pure; uses no other module.
 
-use axum::http::StatusCode;
+use axum::http::header::{CONTENT_TYPE, SERVER};
+use axum::http::{HeaderValue, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 /// The media type of Klaviyo's documents.
 pub(crate) const JSON_API: &str = "application/vnd.api+json";
-const HTML: &str = "text/html; charset=UTF-8";
+/// The media type of a page.
+pub(crate) const HTML: &str = "text/html; charset=UTF-8";
 
 /// One answer, not sent yet.
-#[derive(Debug, Clone)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) content_type: Option<String>,
-    pub(crate) body: Vec<u8>,
-}
+pub(crate) type Answer = Response<Vec<u8>>;
 
 /// One entry of `errors[]`, and the status it asks for.
 #[derive(Debug, Clone)]
@@ -150,62 +146,54 @@ impl Refusal {
     }
 }
 
-impl Answer {
-    /// An answer with nothing but a status.
-    pub(crate) const fn empty(status: StatusCode) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            content_type: None,
-            body: Vec::new(),
-        }
-    }
+/// An answer with nothing but a status.
+pub(crate) fn empty(status: StatusCode) -> Answer {
+    let mut answer = Answer::default();
+    *answer.status_mut() = status;
+    answer
+}
 
-    /// A JSON:API document.
-    pub(crate) fn document(status: StatusCode, document: &Value) -> Self {
-        Self {
-            content_type: Some(JSON_API.to_owned()),
-            body: document.to_string().into_bytes(),
-            ..Self::empty(status)
-        }
-    }
+/// An answer with a body of this media type.
+pub(crate) fn typed(status: StatusCode, media_type: &'static str, body: String) -> Answer {
+    let mut answer = empty(status);
+    let media_type = HeaderValue::from_static(media_type);
+    answer.headers_mut().insert(CONTENT_TYPE, media_type);
+    *answer.body_mut() = body.into_bytes();
+    answer
+}
 
-    /// The error envelope. The status is the first refusal's. Error ids come from the request's number, so that one
-    /// is found again in the request log.
-    pub(crate) fn refused(request: u64, refusals: &[Refusal]) -> Self {
-        let entries: Vec<Value> = refusals
-            .iter()
-            .enumerate()
-            .map(|(at, refusal)| refusal.entry(&error_id(request, at)))
-            .collect();
-        let status = refusals
-            .first()
-            .map_or(StatusCode::INTERNAL_SERVER_ERROR, |first| first.status);
-        Self::document(status, &json!({ "errors": entries }))
-    }
+/// A JSON:API document.
+pub(crate) fn document(status: StatusCode, document: &Value) -> Answer {
+    typed(status, JSON_API, document.to_string())
+}
 
-    /// A page of the proxy before Klaviyo: what a client gets that never reached the API.
-    pub(crate) fn proxy_page(status: StatusCode) -> Self {
-        let reason = status.canonical_reason().unwrap_or("Error");
-        let title = format!("{} {reason}", status.as_u16());
-        let page = format!(
-            "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n\
-             <hr><center>cloudflare</center>\r\n</body>\r\n</html>\r\n"
-        );
-        Self {
-            headers: vec![("server".to_owned(), "cloudflare".to_owned())],
-            content_type: Some(HTML.to_owned()),
-            body: page.into_bytes(),
-            ..Self::empty(status)
-        }
-    }
+/// The error envelope. The status is the first refusal's. Error ids come from the request's number, so that one is found
+/// again in the request log.
+pub(crate) fn refused(request: u64, refusals: &[Refusal]) -> Answer {
+    let entries: Vec<Value> = refusals
+        .iter()
+        .enumerate()
+        .map(|(at, refusal)| refusal.entry(&error_id(request, at)))
+        .collect();
+    let status = refusals
+        .first()
+        .map_or(StatusCode::INTERNAL_SERVER_ERROR, |first| first.status);
+    document(status, &json!({ "errors": entries }))
+}
 
-    /// The same answer with one more header.
-    #[must_use]
-    pub(crate) fn with(mut self, name: &str, value: &impl ToString) -> Self {
-        self.headers.push((name.to_owned(), value.to_string()));
-        self
-    }
+/// A page of the proxy before Klaviyo: what a client gets that never reached the API.
+pub(crate) fn proxy_page(status: StatusCode) -> Answer {
+    let reason = status.canonical_reason().unwrap_or("Error");
+    let title = format!("{} {reason}", status.as_u16());
+    let page = format!(
+        "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n\
+         <hr><center>cloudflare</center>\r\n</body>\r\n</html>\r\n"
+    );
+    let mut answer = typed(status, HTML, page);
+    answer
+        .headers_mut()
+        .insert(SERVER, HeaderValue::from_static("cloudflare"));
+    answer
 }
 
 /// A resource object: `type`, `id`, `attributes`, and a link to itself.

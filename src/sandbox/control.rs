@@ -6,19 +6,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Query, Request, State as Shared};
-use axum::http::{HeaderValue, Method, Response, StatusCode, Uri};
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{Method, Response, StatusCode, Uri};
 use axum::middleware::{self, Next};
+use axum::response::IntoResponse as _;
 use axum::routing::get;
+use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::answer::Answer;
 use super::faults::FaultRule;
-use super::{Inner, views, wire};
+use super::{Inner, views};
 use crate::listener::browser::{self, Site};
 
 /// Entries of one answer, unless more are asked for.
@@ -227,14 +228,5 @@ fn raw(shown: &impl Serialize) -> Box<RawValue> {
 }
 
 fn json_answer(status: StatusCode, shown: &impl Serialize) -> Response<Body> {
-    let body = serde_json::to_vec(shown).unwrap_or_default();
-    let answer = Answer {
-        content_type: Some("application/json".to_owned()),
-        body,
-        ..Answer::empty(status)
-    };
-    let mut response = wire::whole(answer);
-    let fresh = HeaderValue::from_static("no-store");
-    response.headers_mut().insert("cache-control", fresh);
-    response
+    (status, [(CACHE_CONTROL, "no-store")], Json(shown)).into_response()
 }

@@ -6,12 +6,13 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use axum::http::{HeaderName, HeaderValue, StatusCode};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
-use super::answer::{Answer, Refusal};
+use super::answer::{Answer, HTML, Refusal, document, empty, proxy_page, refused, typed};
+use crate::json::Plain;
 
 /// What is done to one request.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,7 +46,7 @@ pub(crate) enum Effect {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Scripted {
     status: StatusCode,
-    headers: Vec<(String, String)>,
+    headers: HeaderMap,
     body: Option<Value>,
 }
 
@@ -81,9 +82,9 @@ pub(crate) struct Faults(Vec<FaultRule>);
 )]
 struct Given {
     status: Option<u16>,
-    /// Taken from the text as it is: here only the key is known.
-    #[serde(rename = "body")]
-    _body: Option<IgnoredAny>,
+    /// A `null` is a body too.
+    #[serde(default, deserialize_with = "given")]
+    body: Option<Plain>,
     headers: Option<Map<String, Value>>,
     #[serde(default)]
     delay_ms: u64,
@@ -100,6 +101,11 @@ struct Given {
     method: Option<String>,
     #[serde(rename = "match")]
     contains: Option<String>,
+}
+
+/// A key's value, whatever it is.
+fn given<'de, D: Deserializer<'de>>(json: D) -> Result<Option<Plain>, D::Error> {
+    Plain::deserialize(json).map(Some)
 }
 
 impl Faults {
@@ -175,7 +181,6 @@ fn read(given: &Value) -> Result<(Fault, Aim), String> {
     if !given.is_object() {
         return Err("a fault is a JSON object, such as {\"status\": 503, \"next\": 2}".to_owned());
     }
-    let body = given.get("body").cloned();
     let given: Given = serde_path_to_error::deserialize(given).map_err(|error| error.to_string())?;
     let next = given
         .next
@@ -186,7 +191,7 @@ fn read(given: &Value) -> Result<(Fault, Aim), String> {
         path: given.path.clone(),
         contains: given.contains.clone(),
     };
-    Ok((Fault::of(given, body)?, aim))
+    Ok((Fault::of(given)?, aim))
 }
 
 impl Fault {
@@ -200,7 +205,7 @@ impl Fault {
         }
     }
 
-    fn of(given: Given, body: Option<Value>) -> Result<Self, String> {
+    fn of(given: Given) -> Result<Self, String> {
         let delay = Duration::from_millis(given.delay_ms);
         let Given {
             hang,
@@ -209,7 +214,7 @@ impl Fault {
             lost,
             ..
         } = given;
-        let effect = match (Scripted::of(given, body)?, hang, reset, half, lost) {
+        let effect = match (Scripted::of(given)?, hang, reset, half, lost) {
             (Some(scripted), false, false, false, false) => Effect::Scripted(scripted),
             (scripted, false, false, true, false) => Effect::Half(scripted),
             (None, true, false, false, false) => Effect::Hang,
@@ -246,9 +251,9 @@ impl Fault {
 }
 
 impl Scripted {
-    fn of(given: Given, body: Option<Value>) -> Result<Option<Self>, String> {
+    fn of(given: Given) -> Result<Option<Self>, String> {
         let Some(status) = given.status else {
-            let alone = [("body", body.is_some()), ("headers", given.headers.is_some())];
+            let alone = [("body", given.body.is_some()), ("headers", given.headers.is_some())];
             return match alone.into_iter().find(|(_, is_given)| *is_given) {
                 Some((key, _)) => Err(format!("{key} needs a status beside it")),
                 None => Ok(None),
@@ -259,52 +264,45 @@ impl Scripted {
         Ok(Some(Self {
             status: status.ok_or("status must be from 200 to 599")?,
             headers: given.headers.map(headers).transpose()?.unwrap_or_default(),
-            body,
+            body: given.body.map(|Plain(body)| body),
         }))
     }
 
     /// The answer: with the body that was asked for, or the one that Klaviyo, or the proxy before it, gives with the status.
     pub(crate) fn answer(&self, request: u64) -> Answer {
-        let has = |name: &str| self.headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
         let mut answer = match &self.body {
             None => customary(request, self.status),
-            Some(Value::String(text)) => Answer {
-                content_type: Some("text/html; charset=UTF-8".to_owned()),
-                body: text.clone().into_bytes(),
-                ..Answer::empty(self.status)
-            },
-            Some(document) => Answer::document(self.status, document),
+            Some(Value::String(text)) => typed(self.status, HTML, text.clone()),
+            Some(body) => document(self.status, body),
         };
-        if has("content-type") {
-            answer.content_type = None;
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            answer.headers_mut().insert(RETRY_AFTER, 1.into());
         }
-        answer.headers.extend(self.headers.iter().cloned());
-        if self.status == StatusCode::TOO_MANY_REQUESTS && !has("retry-after") {
-            answer = answer.with("retry-after", &1);
-        }
+        // Those that were asked for replace the usual ones.
+        answer.headers_mut().extend(self.headers.clone());
         answer
     }
 }
 
 fn customary(request: u64, status: StatusCode) -> Answer {
-    let whole = |code, title, detail: &str| Answer::refused(request, &[Refusal::whole(status, code, title, detail)]);
+    let whole = |code, title, detail: &str| refused(request, &[Refusal::whole(status, code, title, detail)]);
     match status.as_u16() {
-        200..=399 => Answer::empty(status),
+        200..=399 => empty(status),
         401 => whole(
             "authentication_failed",
             "Incorrect authentication credentials.",
             "The key is wrong.",
         ),
         403 => whole("permission_denied", "Permission denied.", "The key lacks a scope."),
-        409 => Answer::refused(
+        409 => refused(
             request,
             &[Refusal {
                 status,
                 ..Refusal::duplicate_profile("/data/attributes", "01SANDBOX00000000000000000")
             }],
         ),
-        429 => Answer::refused(request, &[Refusal::throttled(1)]),
-        502 | 504 | 520..=524 => Answer::proxy_page(status),
+        429 => refused(request, &[Refusal::throttled(1)]),
+        502 | 504 | 520..=524 => proxy_page(status),
         500..=599 => whole(
             "error",
             "A server error occurred.",
@@ -314,7 +312,7 @@ fn customary(request: u64, status: StatusCode) -> Answer {
     }
 }
 
-fn headers(given: Map<String, Value>) -> Result<Vec<(String, String)>, String> {
+fn headers(given: Map<String, Value>) -> Result<HeaderMap, String> {
     let header = |(name, value): (String, Value)| {
         let value = match value {
             Value::String(text) => text,
@@ -323,11 +321,9 @@ fn headers(given: Map<String, Value>) -> Result<Vec<(String, String)>, String> {
                 return Err(format!("headers.{name} must be a string or a number"));
             }
         };
-        let is_possible = name.parse::<HeaderName>().is_ok() && value.parse::<HeaderValue>().is_ok();
-        if is_possible {
-            Ok((name, value))
-        } else {
-            Err(format!("headers.{name} is no HTTP header"))
+        match (name.parse::<HeaderName>(), HeaderValue::try_from(value)) {
+            (Ok(name), Ok(value)) => Ok((name, value)),
+            _ => Err(format!("headers.{name} is no HTTP header")),
         }
     };
     given.into_iter().map(header).collect()

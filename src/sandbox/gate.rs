@@ -5,40 +5,33 @@
 //! document. Uses the sandbox's own options.
 
 use axum::http::{Method, StatusCode};
+use jiff::civil::{Date, date};
 use serde_json::json;
 
-use super::answer::{Answer, JSON_API, Place, Refusal};
+use super::answer::{Answer, JSON_API, Place, Refusal, proxy_page, typed};
 use super::call::Call;
 use super::endpoint::{Endpoint, Route, find};
-use super::options::{Options, Revisions};
-use super::revision::{Revision, Standing, by_list, by_policy};
+use super::log::Outcome;
+use super::operations::Response;
+use super::options::Options;
+use super::revision::{Standing, standing};
 
 /// With this header set to `1` a retired revision is answered 410.
 const OPT_OUT: &str = "x-klaviyo-revision-fall-forward-opt-out";
 const SCHEME: &str = "Klaviyo-API-Key ";
 /// Before this revision documents could be plain JSON.
-const JSON_API_SINCE: Revision = Revision::of(2024, 10, 15);
+const JSON_API_SINCE: Date = date(2024, 10, 15);
 
 /// A request whose document may be looked at.
 pub(crate) struct Admitted {
     pub(crate) endpoint: Endpoint,
     pub(crate) id: String,
-    pub(crate) revision: Revision,
-}
-
-/// A request that is answered at once.
-pub(crate) struct Rejected {
-    pub(crate) answer: Answer,
-    /// For the log.
-    pub(crate) why: String,
+    pub(crate) revision: Date,
 }
 
 /// Admits a request, or answers it.
-pub(crate) fn admit(call: &Call, options: &Options, request: u64) -> Result<Admitted, Rejected> {
-    let refused = |refusal: Refusal| Rejected {
-        why: refusal.why(),
-        answer: Answer::refused(request, &[refusal]),
-    };
+pub(crate) fn admit(call: &Call, options: &Options, request: u64) -> Result<Admitted, Box<Response>> {
+    let refused = |refusal: Refusal| Box::new(Response::refused(request, &[refusal]));
     let (endpoint, id) = match find(&call.method, &call.path) {
         Route::Operation(endpoint, id) => (endpoint, id),
         Route::Legacy => return Err(gone()),
@@ -53,7 +46,7 @@ pub(crate) fn admit(call: &Call, options: &Options, request: u64) -> Result<Admi
         return Err(malformed_key());
     }
     authorize(call, options).map_err(refused)?;
-    let revision = revision(call, options).map_err(refused)?;
+    let revision = revision(call).map_err(refused)?;
     Ok(Admitted { endpoint, id, revision })
 }
 
@@ -96,22 +89,23 @@ fn wrong_method(call: &Call) -> Refusal {
 }
 
 /// The API before 2024: not in the form of the other errors.
-fn gone() -> Rejected {
+fn gone() -> Box<Response> {
     let body = json!({ "message": "This API is retired; see the migration guide for its successor." });
-    let mut answer = Answer::document(StatusCode::GONE, &body);
-    answer.content_type = Some("application/json".to_owned());
-    Rejected {
-        answer,
-        why: "the API before 2024 is retired".to_owned(),
-    }
+    let answer = typed(StatusCode::GONE, "application/json", body.to_string());
+    rejected(answer, "the API before 2024 is retired")
 }
 
 /// A scheme that is not Klaviyo's stops at the proxy before it.
-fn malformed_key() -> Rejected {
-    Rejected {
-        answer: Answer::proxy_page(StatusCode::BAD_REQUEST),
-        why: "the Authorization header does not begin with Klaviyo-API-Key".to_owned(),
-    }
+fn malformed_key() -> Box<Response> {
+    let why = "the Authorization header does not begin with Klaviyo-API-Key";
+    rejected(proxy_page(StatusCode::BAD_REQUEST), why)
+}
+
+fn rejected(answer: Answer, why: &str) -> Box<Response> {
+    Box::new(Response {
+        note: Some(why.to_owned()),
+        ..Response::new(answer, Outcome::Refused)
+    })
 }
 
 fn authorize(call: &Call, options: &Options) -> Result<(), Refusal> {
@@ -129,13 +123,9 @@ fn authorize(call: &Call, options: &Options) -> Result<(), Refusal> {
     ))
 }
 
-fn revision(call: &Call, options: &Options) -> Result<Revision, Refusal> {
+fn revision(call: &Call) -> Result<Date, Refusal> {
     let text = call.header("revision");
-    let standing = match &options.revisions {
-        Revisions::Policy => by_policy(text, call.at),
-        Revisions::Only(accepted) => by_list(text, accepted),
-    };
-    match standing {
+    match standing(text, call.at) {
         Standing::Live(revision) => Ok(revision),
         Standing::Retired(_) if call.header(OPT_OUT) == "1" => Err(Refusal::whole(
             StatusCode::GONE,

@@ -2,42 +2,29 @@
 //!
 //! Promises that the newest are kept when room runs out, and that the dropped are counted. It keeps bodies, never headers: no key gets into it. Uses `model` for time.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 use axum::body::Bytes;
 use serde_json::Value;
 
 use super::options::Keep;
-use crate::model::Timestamp;
+use crate::model::{Timestamp, words};
 
-/// What became of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Outcome {
-    /// It changed what the account holds.
-    Stored,
-    /// Its event had come before.
-    Duplicate,
-    /// It was answered as accepted, and nothing was kept: what Klaviyo does with test domains and unknown ids.
-    Dropped,
-    /// It asked for something.
-    Read,
-    /// It was refused.
-    Refused,
-    /// A fault was played, and the request never reached the account.
-    Fault,
-}
-
-impl Outcome {
-    /// The word for it in JSON.
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Stored => "stored",
-            Self::Duplicate => "duplicate",
-            Self::Dropped => "dropped",
-            Self::Read => "read",
-            Self::Refused => "refused",
-            Self::Fault => "fault",
-        }
+words! {
+    /// What became of a request.
+    Outcome {
+        /// It changed what the account holds.
+        Stored = "stored",
+        /// Its event had come before.
+        Duplicate = "duplicate",
+        /// It was answered as accepted, and nothing was kept: what Klaviyo does with test domains and unknown ids.
+        Dropped = "dropped",
+        /// It asked for something.
+        Read = "read",
+        /// It was refused.
+        Refused = "refused",
+        /// A fault was played, and the request never reached the account.
+        Fault = "fault",
     }
 }
 
@@ -75,19 +62,19 @@ pub(crate) struct Log {
     keep: Keep,
     /// How many requests were dropped from the log.
     pub(crate) dropped: u64,
-    outcomes: BTreeMap<Outcome, u64>,
+    outcomes: HashMap<Outcome, u64>,
 }
 
 impl Log {
     /// An empty log with its bounds.
-    pub(crate) const fn new(keep: Keep) -> Self {
+    pub(crate) fn new(keep: Keep) -> Self {
         Self {
             entries: VecDeque::new(),
             bytes: 0,
             last: 0,
             keep,
             dropped: 0,
-            outcomes: BTreeMap::new(),
+            outcomes: HashMap::new(),
         }
     }
 

@@ -47,8 +47,10 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use state::State;
 
-pub use options::{AccountLists, Keep, ListOption, OptIn, Options, RateLimits, Revisions};
+pub use log::Outcome;
+pub use options::{AccountLists, Keep, ListOption, OptIn, Options, RateLimits};
 pub use page::{ListPage, Page};
+pub use state::lists::Membership;
 pub use views::{ConsentView, Counts, EventView, ListView, MemberView, ProfileView, RequestView, Snapshot};
 
 /// A Klaviyo that holds everything in memory. Clones share it.

@@ -1,16 +1,16 @@
-//! The options of a sandbox: the key it accepts, the revisions, limits, lists, and how much it keeps.
+//! The options of a sandbox: the key it accepts, limits, lists, and how much it keeps.
 //!
-//! Plain data with defaults that fit a first try without an account. Uses no other module.
+//! Plain data with defaults that fit a first try without an account. Uses `model`.
 
 use std::time::Duration;
+
+use crate::model::words;
 
 /// How a sandbox behaves. The default accepts the key `pk_sandbox` and any list id, and limits no rate.
 #[derive(Clone)]
 pub struct Options {
     /// The private key that is accepted; any other is answered 401. Not printed, not logged.
     pub private_key: String,
-    /// Which values of the `revision` header are live.
-    pub revisions: Revisions,
     /// Whether requests per second and minute are limited.
     pub rate_limits: RateLimits,
     /// Which lists the account has.
@@ -23,15 +23,6 @@ pub struct Options {
     pub job_delay: Duration,
     /// How much is remembered before the oldest is forgotten.
     pub keep: Keep,
-}
-
-/// Which revisions are live.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Revisions {
-    /// Klaviyo's policy by the clock: released, and not two years old.
-    Policy,
-    /// Exactly these dates (`2026-10-15`); released ones before the oldest count as retired.
-    Only(Vec<String>),
 }
 
 /// Whether rates are limited.
@@ -68,22 +59,13 @@ pub struct ListOption {
     pub opt_in: OptIn,
 }
 
-/// What subscribing to a list takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OptIn {
-    /// The request is enough.
-    Single,
-    /// The person confirms by a message; until then nothing is subscribed. Klaviyo's default for a new list.
-    Double,
-}
-
-impl OptIn {
-    /// Klaviyo's word: `single_opt_in` or `double_opt_in`.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Single => "single_opt_in",
-            Self::Double => "double_opt_in",
-        }
+words! {
+    /// What subscribing to a list takes, in Klaviyo's words.
+    OptIn {
+        /// The request is enough.
+        Single = "single_opt_in",
+        /// The person confirms by a message; until then nothing is subscribed. Klaviyo's default for a new list.
+        Double = "double_opt_in",
     }
 }
 
@@ -110,7 +92,6 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             private_key: "pk_sandbox".to_owned(),
-            revisions: Revisions::Policy,
             rate_limits: RateLimits::Off,
             lists: AccountLists::Any(OptIn::Double),
             bulk_refuses_stored: false,

@@ -11,8 +11,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State as Shared};
 use axum::http::Response;
+use axum::http::header::RETRY_AFTER;
+use axum::middleware;
 
-use super::answer::{Answer, Refusal};
+use super::answer::Refusal;
 use super::call::Call;
 use super::faults::{Effect, Fault};
 use super::gate::{self, Admitted};
@@ -27,6 +29,7 @@ pub(super) fn routes(inner: Arc<Inner>) -> Router {
     Router::new()
         .nest("/sandbox", control::routes())
         .fallback(klaviyo)
+        .layer(middleware::map_response(wire::marked))
         .with_state(inner)
 }
 
@@ -36,12 +39,9 @@ async fn klaviyo(Shared(inner): Shared<Arc<Inner>>, request: Request) -> Respons
     };
     // Taken before the request shows in the log: a request that is seen to hang there can be released.
     let release = inner.hanging().clone();
-    let (response, delay) = match inner.take(&call) {
-        Taken::Hanging => {
-            release.cancelled().await;
-            return wire::broken();
-        }
-        Taken::Answered(response, delay) => (response, delay),
+    let Some((response, delay)) = inner.take(&call) else {
+        release.cancelled().await;
+        return wire::broken();
     };
     if !delay.is_zero() {
         tokio::select! {
@@ -52,37 +52,26 @@ async fn klaviyo(Shared(inner): Shared<Arc<Inner>>, request: Request) -> Respons
     response
 }
 
-/// What a request comes to.
-enum Taken {
-    /// Nothing: the client waits.
-    Hanging,
-    /// An answer, to be sent after a while.
-    Answered(Response<Body>, Duration),
-}
-
 impl Inner {
-    /// Handles a request, as the faults ask for.
-    fn take(&self, call: &Call) -> Taken {
+    /// Handles a request, as the faults ask for. Returns an answer to be sent after a while; `None`: the client waits.
+    fn take(&self, call: &Call) -> Option<(Response<Body>, Duration)> {
         let mut state = self.lock();
         let number = state.log.next();
         let fault = match fault_of(&mut state, call) {
             Ok(fault) => fault,
             Err(refusal) => {
-                let response = refused(number, &[refusal]);
+                let response = operations::Response::refused(number, &[refusal]);
                 log(&mut state, call, None, Some(&response));
-                return Taken::Answered(wire::whole(response.answer), Duration::ZERO);
+                return Some((response.answer.map(Body::from), Duration::ZERO));
             }
         };
         let response = match fault.as_ref().map(|fault| &fault.effect) {
             None | Some(Effect::Usual | Effect::Lost | Effect::LostHang | Effect::Half(None)) => {
                 Some(self.answer(&mut state, number, call))
             }
-            Some(Effect::Scripted(scripted) | Effect::Half(Some(scripted))) => Some(operations::Response {
-                answer: scripted.answer(number),
-                outcome: Outcome::Fault,
-                profile: None,
-                note: None,
-            }),
+            Some(Effect::Scripted(scripted) | Effect::Half(Some(scripted))) => {
+                Some(operations::Response::new(scripted.answer(number), Outcome::Fault))
+            }
             Some(Effect::Hang | Effect::Reset) => None,
         };
         log(&mut state, call, fault.as_ref(), response.as_ref());
@@ -90,36 +79,28 @@ impl Inner {
             delay: Duration::ZERO,
             effect: Effect::Usual,
         });
-        match (effect, response) {
-            (Effect::Usual | Effect::Scripted(_), Some(response)) => {
-                Taken::Answered(wire::whole(response.answer), delay)
-            }
-            (Effect::Half(_), Some(response)) => Taken::Answered(wire::half(response.answer), delay),
-            (Effect::Hang | Effect::LostHang, _) => Taken::Hanging,
-            (Effect::Reset | Effect::Lost | Effect::Usual | Effect::Scripted(_) | Effect::Half(_), _) => {
-                Taken::Answered(wire::broken(), delay)
-            }
-        }
+        let answer = match (effect, response) {
+            (Effect::Usual | Effect::Scripted(_), Some(response)) => response.answer.map(Body::from),
+            (Effect::Half(_), Some(response)) => wire::half(response.answer),
+            (Effect::Hang | Effect::LostHang, _) => return None,
+            (Effect::Reset | Effect::Lost | Effect::Usual | Effect::Scripted(_) | Effect::Half(_), _) => wire::broken(),
+        };
+        Some((answer, delay))
     }
 
     /// The usual answer.
     fn answer(&self, state: &mut State, number: u64, call: &Call) -> operations::Response {
         let admitted = match gate::admit(call, &self.options, number) {
             Ok(admitted) => admitted,
-            Err(rejected) => {
-                return operations::Response {
-                    answer: rejected.answer,
-                    outcome: Outcome::Refused,
-                    profile: None,
-                    note: Some(rejected.why),
-                };
-            }
+            Err(response) => return *response,
         };
-        let limits = self.options.rate_limits;
-        match state.windows.count(admitted.endpoint, limits, call.at) {
+        match state
+            .windows
+            .count(admitted.endpoint, self.options.rate_limits, call.at)
+        {
             Verdict::Throttled(seconds) => {
-                let mut response = refused(number, &[Refusal::throttled(seconds)]);
-                response.answer = response.answer.with("retry-after", &seconds);
+                let mut response = operations::Response::refused(number, &[Refusal::throttled(seconds)]);
+                response.answer.headers_mut().insert(RETRY_AFTER, seconds.into());
                 response
             }
             Verdict::Pass {
@@ -128,11 +109,10 @@ impl Inner {
                 reset,
             } => {
                 let mut response = self.operate(state, number, call, &admitted);
-                response.answer = response
-                    .answer
-                    .with("ratelimit-limit", &limit)
-                    .with("ratelimit-remaining", &remaining)
-                    .with("ratelimit-reset", &reset);
+                let headers = response.answer.headers_mut();
+                headers.insert("ratelimit-limit", limit.into());
+                headers.insert("ratelimit-remaining", remaining.into());
+                headers.insert("ratelimit-reset", reset.into());
                 response
             }
         }
@@ -140,7 +120,7 @@ impl Inner {
 
     fn operate(&self, state: &mut State, number: u64, call: &Call, admitted: &Admitted) -> operations::Response {
         if let Err(refusal) = gate::check_body(call, admitted) {
-            return refused(number, &[refusal]);
+            return operations::Response::refused(number, &[refusal]);
         }
         let mut operation = Operation {
             state,
@@ -156,7 +136,7 @@ impl Inner {
         };
         operation
             .run(admitted.endpoint, &args)
-            .unwrap_or_else(|refusals| refused(number, &refusals))
+            .unwrap_or_else(|refusals| operations::Response::refused(number, &refusals))
     }
 }
 
@@ -165,15 +145,6 @@ fn fault_of(state: &mut State, call: &Call) -> Result<Option<Fault>, Refusal> {
     match state.faults.apply(call.method.as_str(), &call.path, &call.body) {
         Some(fault) => Ok(Some(fault)),
         None => state.scripts.step(&call.document),
-    }
-}
-
-fn refused(number: u64, refusals: &[Refusal]) -> operations::Response {
-    operations::Response {
-        answer: Answer::refused(number, refusals),
-        outcome: Outcome::Refused,
-        profile: None,
-        note: refusals.first().map(Refusal::why),
     }
 }
 
@@ -192,7 +163,7 @@ fn log(state: &mut State, call: &Call, fault: Option<&Fault>, response: Option<&
         method: call.method.to_string(),
         target: call.target.clone(),
         revision: (!revision.is_empty()).then(|| revision.to_owned()),
-        status: seen.map(|response| response.answer.status.as_u16()),
+        status: seen.map(|response| response.answer.status().as_u16()),
         outcome: response.map_or(Outcome::Fault, |response| response.outcome),
         fault: fault.map(Fault::word),
         metric,

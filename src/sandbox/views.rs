@@ -9,6 +9,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
 use super::log::{Entry, Outcome};
+use super::options::OptIn;
 use super::state::State;
 use super::state::events::{Event, event_uuid};
 use super::state::lists::{List, Membership};
@@ -65,8 +66,8 @@ pub struct RequestView {
     pub revision: Option<String>,
     /// The status the client got to see, if any.
     pub status: Option<u16>,
-    /// `stored`, `duplicate`, `dropped`, `read`, `refused` or `fault`.
-    pub outcome: &'static str,
+    /// What became of it.
+    pub outcome: Outcome,
     /// The fault that was played.
     pub fault: Option<String>,
     /// The metric of a single event.
@@ -151,8 +152,8 @@ pub struct ListView {
     pub id: String,
     /// Its name.
     pub name: String,
-    /// `single_opt_in` or `double_opt_in`.
-    pub opt_in_process: &'static str,
+    /// What subscribing to it takes.
+    pub opt_in_process: OptIn,
     /// Its members, those included who have not confirmed yet.
     pub members: Vec<MemberView>,
 }
@@ -162,8 +163,8 @@ pub struct ListView {
 pub struct MemberView {
     /// Klaviyo's id of the profile.
     pub profile: String,
-    /// `added`, `subscribed` or `awaiting_confirmation`.
-    pub state: &'static str,
+    /// How it is on the list.
+    pub state: Membership,
 }
 
 /// Everything held at this moment.
@@ -177,19 +178,11 @@ pub(super) fn snapshot(state: &State) -> Snapshot {
 }
 
 pub(super) fn counts(state: &State) -> Counts {
-    const SETTLED: [Outcome; 6] = [
-        Outcome::Stored,
-        Outcome::Duplicate,
-        Outcome::Dropped,
-        Outcome::Read,
-        Outcome::Refused,
-        Outcome::Fault,
-    ];
     Counts {
         requests: state.log.total(),
-        outcomes: SETTLED
-            .into_iter()
-            .map(|outcome| (outcome.word(), state.log.count(outcome)))
+        outcomes: Outcome::ALL
+            .iter()
+            .map(|outcome| (outcome.word(), state.log.count(*outcome)))
             .collect(),
         requests_dropped: state.log.dropped,
         profiles: state.profiles.len(),
@@ -215,7 +208,7 @@ pub(super) fn request(entry: &Entry) -> RequestView {
         path: entry.target.clone(),
         revision: entry.revision.clone(),
         status: entry.status,
-        outcome: entry.outcome.word(),
+        outcome: entry.outcome,
         fault: entry.fault.clone(),
         metric: entry.metric.clone(),
         unique_id: entry.unique_id.clone(),
@@ -273,12 +266,12 @@ pub(super) fn list((id, list): (&str, &List)) -> ListView {
 pub(super) fn list_of(id: &str, list: &List, members: impl Iterator<Item = (ProfileNumber, Membership)>) -> ListView {
     let member = |(number, how): (ProfileNumber, Membership)| MemberView {
         profile: number.id(),
-        state: how.word(),
+        state: how,
     };
     ListView {
         id: id.to_owned(),
         name: list.name.clone(),
-        opt_in_process: list.opt_in.word(),
+        opt_in_process: list.opt_in,
         members: members.map(member).collect(),
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn request(request: &PageRequest, entry: &RequestView) -> Markup {
         li {
             p.entry {
                 span.place { (number(entry.number)) }
-                (badge(entry.outcome))
+                (badge(entry.outcome.word()))
                 span.mono { (entry.method) " " (target(request, &entry.path)) }
                 span { (status) }
                 @if let Some(metric) = &entry.metric { strong { (request.masked(metric)) } }
@@ -96,14 +96,14 @@ pub(super) fn list(part: &ListPage) -> Markup {
             p.entry {
                 strong { (list.name) }
                 span.mono { (list.id) }
-                span { (list.opt_in_process.replace('_', " ")) }
+                span { (list.opt_in_process.word().replace('_', " ")) }
                 @if members == 0 { span.soft { "nobody is on it" } }
                 @else { a href=(all) { (format::counted(members, "profile")) } }
             }
             @for member in &list.members {
                 p.detail {
                     a.mono href=(path(&[("show", "events"), ("profile", &member.profile)])) { (member.profile) }
-                    span { (member.state.replace('_', " ")) }
+                    span { (member.state.word().replace('_', " ")) }
                 }
             }
             @if part.members > list.members.len() {

@@ -3,12 +3,10 @@
 //! Promises the rules between the fields that no shape can express: `consented_at` and `historical_import` go together,
 //! a channel needs its identifier. A list with double opt-in keeps people waiting, unless the import is historical.
 
-use axum::http::StatusCode;
 use serde_json::Value;
 
-use super::{Operation, Response, Result, items, text};
+use super::{Operation, Response, Result, items, require_names, text};
 use crate::model::Timestamp;
-use crate::sandbox::answer::Answer;
 use crate::sandbox::log::Outcome;
 use crate::sandbox::options::{AccountLists, OptIn};
 use crate::sandbox::schema::{Check, SUBSCRIPTIONS, read_time};
@@ -45,7 +43,6 @@ impl Operation<'_> {
                 None => unknown += 1,
             }
         }
-        let answer = Answer::empty(StatusCode::ACCEPTED);
         let outcome = if subscribed.is_some() {
             Outcome::Stored
         } else {
@@ -54,7 +51,7 @@ impl Operation<'_> {
         Ok(Response {
             profile: subscribed.filter(|_| profiles.len() == 1).map(ProfileNumber::id),
             note: (unknown > 0).then(|| format!("{unknown} dropped: no profile has their id")),
-            ..Response::new(answer, outcome)
+            ..Response::accepted(outcome)
         })
     }
 
@@ -76,16 +73,7 @@ impl Operation<'_> {
             None => self.state.profiles.owners(&names).first().copied(),
         };
         let number = known.unwrap_or_else(|| self.state.profiles.create(self.now));
-        for (name, value) in &names.given {
-            let has = self
-                .state
-                .profiles
-                .get(number)
-                .is_some_and(|profile| profile.identifiers.contains_key(name));
-            if !has {
-                self.state.profiles.rename(number, name, value);
-            }
-        }
+        self.state.add_names(number, &names);
         Some(number)
     }
 
@@ -152,8 +140,7 @@ fn check_profile(check: &mut Check, profile: &Value, historical: bool, pointer: 
     let attributes = &profile["attributes"];
     let names = Names::of(profile);
     let at = format!("{pointer}/attributes");
-    if !names.any() {
-        check.refuse(at, "One or more identifiers is required.");
+    if !require_names(check, profile, pointer) {
         return;
     }
     let Some(subscriptions) = attributes["subscriptions"].as_object() else {

@@ -3,11 +3,9 @@
 //! Promises that nothing of them is left in the account: profile, events, list membership. The request log keeps
 //! the requests that named them, as a log of a trial.
 
-use axum::http::StatusCode;
 use serde_json::Value;
 
 use super::{Operation, Response, Result};
-use crate::sandbox::answer::Answer;
 use crate::sandbox::log::Outcome;
 use crate::sandbox::schema::DELETION;
 use crate::sandbox::state::profiles::{Names, ProfileNumber};
@@ -33,7 +31,7 @@ impl Operation<'_> {
         Ok(Response {
             profile: number.map(ProfileNumber::id),
             note: (!erased).then(|| "nobody has this identifier".to_owned()),
-            ..Response::new(Answer::empty(StatusCode::ACCEPTED), outcome)
+            ..Response::accepted(outcome)
         })
     }
 }

@@ -5,51 +5,30 @@
 
 use std::collections::HashSet;
 
-use axum::http::StatusCode;
 use serde_json::{Map, Value};
 
-use super::{Operation, Response, Result, items, text};
+use super::{Operation, Response, Result, items, require_names, text};
 use crate::model::Timestamp;
-use crate::sandbox::answer::Answer;
 use crate::sandbox::log::Outcome;
 use crate::sandbox::schema::{BULK_EVENTS, Check, EVENT, read_time};
-use crate::sandbox::state::events::{Event, Recorded};
+use crate::sandbox::state::events::Event;
 use crate::sandbox::state::profiles::{Names, ProfileNumber, Profiles};
 
 /// Events of people at these domains are accepted and dropped.
 const TEST_DOMAINS: [&str; 2] = ["@example.com", "@test.com"];
 const MOST_BULK_EVENTS: usize = 1_000;
-const NOBODY: &str = "One or more identifiers is required.";
-
-/// What became of one accepted event.
-struct Fate {
-    outcome: Outcome,
-    profile: Option<ProfileNumber>,
-    note: Option<String>,
-}
-
-impl Fate {
-    fn dropped(why: impl Into<String>) -> Self {
-        Self {
-            outcome: Outcome::Dropped,
-            profile: None,
-            note: Some(why.into()),
-        }
-    }
-}
 
 impl Operation<'_> {
     pub(super) fn create_event(&mut self, document: &Value) -> Result<Response> {
         self.check(&EVENT, document, |check| {
-            require_names(check, &document["data"], "/data");
+            require_names(
+                check,
+                &document["data"]["attributes"]["profile"]["data"],
+                &person_at("/data"),
+            );
         })?;
         let attributes = &document["data"]["attributes"];
-        let fate = self.take(&attributes["profile"]["data"], attributes, false);
-        Ok(Response {
-            profile: fate.profile.map(ProfileNumber::id),
-            note: fate.note,
-            ..Response::new(Answer::empty(StatusCode::ACCEPTED), fate.outcome)
-        })
+        Ok(self.take(&attributes["profile"]["data"], attributes, false))
     }
 
     pub(super) fn bulk_create_events(&mut self, document: &Value) -> Result<Response> {
@@ -61,7 +40,7 @@ impl Operation<'_> {
                 check.refuse("/data/attributes/events-bulk-create/data", detail);
             }
             for (at, person) in persons.iter().enumerate() {
-                require_names(check, person, &place(at));
+                require_names(check, &person["attributes"]["profile"]["data"], &person_at(&place(at)));
             }
             self.refuse_repeats(check, persons);
         })?;
@@ -70,8 +49,7 @@ impl Operation<'_> {
             let profile = &person["attributes"]["profile"]["data"];
             let backfill = person["attributes"]["backfill"] == true;
             for event in events_of(person) {
-                let fate = self.take(profile, &event["attributes"], backfill);
-                match fate.outcome {
+                match self.take(profile, &event["attributes"], backfill).outcome {
                     Outcome::Stored => counts[0] += 1,
                     Outcome::Duplicate => counts[1] += 1,
                     Outcome::Dropped | Outcome::Read | Outcome::Refused | Outcome::Fault => {
@@ -88,7 +66,7 @@ impl Operation<'_> {
         };
         Ok(Response {
             note: Some(format!("{stored} stored, {duplicate} duplicate, {dropped} dropped")),
-            ..Response::new(Answer::empty(StatusCode::ACCEPTED), outcome)
+            ..Response::accepted(outcome)
         })
     }
 
@@ -120,29 +98,30 @@ impl Operation<'_> {
     }
 
     /// Records one event of a checked document.
-    fn take(&mut self, profile: &Value, attributes: &Value, backfill: bool) -> Fate {
+    fn take(&mut self, profile: &Value, attributes: &Value, backfill: bool) -> Response {
+        let dropped = |why| Response {
+            note: Some(why),
+            ..Response::accepted(Outcome::Dropped)
+        };
         let names = Names::of(profile);
         let owner = match owner(&self.state.profiles, &names) {
             Ok(owner) => owner,
-            Err(why) => return Fate::dropped(why),
+            Err(why) => return dropped(why),
         };
         let known = owner.and_then(|owner| self.state.profiles.get(owner));
         let known = known.and_then(|known| known.identifiers.get("email").map(String::as_str));
         for email in [names.get("email"), known].into_iter().flatten() {
             if let Some(domain) = TEST_DOMAINS.iter().find(|domain| email.ends_with(*domain)) {
-                return Fate::dropped(format!("Klaviyo drops events of people at {domain}"));
+                return dropped(format!("Klaviyo drops events of people at {domain}"));
             }
         }
         let owner = owner.unwrap_or_else(|| self.state.profiles.create(self.now));
         self.state.note_person(owner, profile, self.now);
-        let recorded = self.state.events.record(self.event(owner, attributes, backfill));
-        Fate {
-            outcome: match recorded {
-                Recorded::Stored => Outcome::Stored,
-                Recorded::Duplicate => Outcome::Duplicate,
-            },
-            profile: Some(owner),
-            note: None,
+        let is_new = self.state.events.record(self.event(owner, attributes, backfill));
+        let outcome = if is_new { Outcome::Stored } else { Outcome::Duplicate };
+        Response {
+            profile: Some(owner.id()),
+            ..Response::accepted(outcome)
         }
     }
 
@@ -180,13 +159,6 @@ fn owner(profiles: &Profiles, names: &Names) -> std::result::Result<Option<Profi
     Ok(Some(by_id))
 }
 
-/// Refuses an event that names no person.
-fn require_names(check: &mut Check, holder: &Value, pointer: &str) {
-    if !Names::of(&holder["attributes"]["profile"]["data"]).any() {
-        check.refuse(format!("{pointer}/attributes/profile/data/attributes"), NOBODY);
-    }
-}
-
 /// The properties that count as JSON text, and the names of those that Klaviyo takes and ignores.
 fn split(properties: Option<&Map<String, Value>>) -> (String, Vec<String>) {
     let mut kept = Map::new();
@@ -212,4 +184,8 @@ fn metric_of(attributes: &Value) -> &str {
 
 fn place(at: usize) -> String {
     format!("/data/attributes/events-bulk-create/data/{at}")
+}
+
+fn person_at(holder: &str) -> String {
+    format!("{holder}/attributes/profile/data")
 }

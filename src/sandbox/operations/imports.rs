@@ -7,11 +7,11 @@ use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::paging::Page;
-use super::{Args, Operation, Response, Result, items, text};
+use super::{Args, Operation, Response, Result, items, require_names, text};
 use crate::model::Timestamp;
-use crate::sandbox::answer::{Answer, Place, Refusal, resource};
+use crate::sandbox::answer::{self, Place, Refusal, resource};
 use crate::sandbox::log::Outcome;
-use crate::sandbox::schema::{BULK_IMPORT, Check, IMPORT};
+use crate::sandbox::schema::{BULK_IMPORT, IMPORT};
 use crate::sandbox::state::State;
 use crate::sandbox::state::jobs::{Job, JobState, Load};
 use crate::sandbox::state::lists::Membership;
@@ -35,7 +35,7 @@ impl Operation<'_> {
         let shown = self.state.profiles.get(number).map(|held| document_of(number, held));
         Ok(Response {
             profile: Some(number.id()),
-            ..Response::new(Answer::document(status, &json!({ "data": shown })), Outcome::Stored)
+            ..Response::new(answer::document(status, &json!({ "data": shown })), Outcome::Stored)
         })
     }
 
@@ -69,7 +69,7 @@ impl Operation<'_> {
                 format!("{} taken, {} not", job.total - errors.len(), errors.len())
             }
         };
-        let answer = Answer::document(StatusCode::ACCEPTED, &json!({ "data": job_of(&id, job) }));
+        let answer = answer::document(StatusCode::ACCEPTED, &json!({ "data": job_of(&id, job) }));
         Ok(Response {
             note: Some(note),
             ..Response::new(answer, Outcome::Stored)
@@ -91,8 +91,7 @@ impl Operation<'_> {
 
     pub(super) fn get_import_job(&self, id: &str) -> Result<Response> {
         let job = self.job(id)?;
-        let answer = Answer::document(StatusCode::OK, &json!({ "data": job_of(id, job) }));
-        Ok(Response::new(answer, Outcome::Read))
+        Ok(Response::read(&json!({ "data": job_of(id, job) })))
     }
 
     pub(super) fn get_import_errors(&self, args: &Args<'_>) -> Result<Response> {
@@ -162,12 +161,6 @@ fn owner(profiles: &Profiles, names: &Names, pointer: &str) -> std::result::Resu
         [] => Ok(None),
         [owner] => Ok(Some(*owner)),
         [_, other, ..] => Err(Refusal::duplicate_profile(format!("{pointer}/attributes"), &other.id())),
-    }
-}
-
-fn require_names(check: &mut Check, profile: &Value, pointer: &str) {
-    if !Names::of(profile).any() {
-        check.refuse(format!("{pointer}/attributes"), "One or more identifiers is required.");
     }
 }
 

@@ -5,8 +5,8 @@
 use axum::http::StatusCode;
 use serde_json::Value;
 
-use super::{Operation, Response, Result, items, text};
-use crate::sandbox::answer::{Answer, Place, Refusal};
+use super::{Operation, Response, Result, items, no_such_list, text};
+use crate::sandbox::answer::{Place, Refusal, empty};
 use crate::sandbox::log::Outcome;
 use crate::sandbox::schema::LIST_MEMBERS;
 use crate::sandbox::state::lists::Membership;
@@ -40,8 +40,7 @@ impl Operation<'_> {
     fn members(&self, list: &str, document: &Value) -> Result<Vec<ProfileNumber>> {
         self.check(&LIST_MEMBERS, document, |_| {})?;
         if !self.state.lists.knows(list) {
-            let detail = format!("A list with id {list} does not exist.");
-            return Err(vec![Refusal::not_found(Place::Whole, detail)]);
+            return Err(no_such_list(list));
         }
         let mut found = Vec::new();
         let mut refusals = Vec::new();
@@ -66,6 +65,6 @@ fn response(members: &[ProfileNumber]) -> Response {
     };
     Response {
         profile,
-        ..Response::new(Answer::empty(StatusCode::NO_CONTENT), Outcome::Stored)
+        ..Response::new(empty(StatusCode::NO_CONTENT), Outcome::Stored)
     }
 }

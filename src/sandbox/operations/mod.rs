@@ -11,15 +11,17 @@ mod lists;
 mod paging;
 mod reads;
 
+use axum::http::StatusCode;
+use jiff::civil::Date;
 use serde_json::Value;
 
-use super::answer::{Answer, Refusal};
+use super::answer::{self, Answer, Place, Refusal};
 use super::endpoint::Endpoint;
 use super::log::Outcome;
 use super::options::Options;
-use super::revision::Revision;
 use super::schema::{Check, Shape};
 use super::state::State;
+use super::state::profiles::Names;
 use crate::model::Timestamp;
 
 /// An operation, and what it works with.
@@ -29,7 +31,7 @@ pub(crate) struct Operation<'a> {
     /// The request's number in the log.
     pub(crate) request: u64,
     pub(crate) now: Timestamp,
-    pub(crate) revision: Revision,
+    pub(crate) revision: Date,
 }
 
 /// The arguments of an operation.
@@ -41,7 +43,7 @@ pub(crate) struct Args<'a> {
     pub(crate) document: &'a Value,
 }
 
-/// A request that was not refused.
+/// What a request comes to.
 pub(crate) struct Response {
     pub(crate) answer: Answer,
     pub(crate) outcome: Outcome,
@@ -54,12 +56,30 @@ pub(crate) struct Response {
 pub(crate) type Result<T> = std::result::Result<T, Vec<Refusal>>;
 
 impl Response {
-    fn new(answer: Answer, outcome: Outcome) -> Self {
+    pub(crate) fn new(answer: Answer, outcome: Outcome) -> Self {
         Self {
             answer,
             outcome,
             profile: None,
             note: None,
+        }
+    }
+
+    /// A 202 without a body.
+    fn accepted(outcome: Outcome) -> Self {
+        Self::new(answer::empty(StatusCode::ACCEPTED), outcome)
+    }
+
+    /// What was asked for.
+    fn read(document: &Value) -> Self {
+        Self::new(answer::document(StatusCode::OK, document), Outcome::Read)
+    }
+
+    /// The refusals; the first one is noted.
+    pub(crate) fn refused(request: u64, refusals: &[Refusal]) -> Self {
+        Self {
+            note: refusals.first().map(Refusal::why),
+            ..Self::new(answer::refused(request, refusals), Outcome::Refused)
         }
     }
 }
@@ -112,4 +132,23 @@ fn items<'a>(document: &'a Value, pointer: &str) -> &'a [Value] {
 /// The string at a pointer.
 fn text<'a>(document: &'a Value, pointer: &str) -> Option<&'a str> {
     document.pointer(pointer).and_then(Value::as_str)
+}
+
+/// Refuses a person without any name; answers whether they have one.
+fn require_names(check: &mut Check, person: &Value, pointer: &str) -> bool {
+    let named = Names::of(person).any();
+    if !named {
+        check.refuse(format!("{pointer}/attributes"), "One or more identifiers is required.");
+    }
+    named
+}
+
+fn no_such_list(id: &str) -> Vec<Refusal> {
+    let detail = format!("A list with id {id} does not exist.");
+    vec![Refusal::not_found(Place::Whole, detail)]
+}
+
+fn unknown_parameter(name: &str) -> Vec<Refusal> {
+    let detail = format!("'{name}' is not a parameter of this endpoint.");
+    vec![Refusal::parameter("query", detail)]
 }

@@ -2,13 +2,11 @@
 //!
 //! A cursor is the number of entries passed, which holds while nothing new is added.
 
-use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::filter::{self, Condition};
-use super::{Response, Result};
-use crate::sandbox::answer::{Answer, Refusal};
-use crate::sandbox::log::Outcome;
+use super::{Response, Result, unknown_parameter};
+use crate::sandbox::answer::Refusal;
 
 /// Which part of an answer is asked for, and of what.
 pub(super) struct Page {
@@ -45,10 +43,7 @@ impl Page {
                 // What narrows or widens the attributes shown is ignored: all of them are shown.
                 "include" => {}
                 name if name.starts_with("fields[") || name.starts_with("additional-fields[") => {}
-                _ => {
-                    let detail = format!("'{name}' is not a parameter of this endpoint.");
-                    return Err(vec![Refusal::parameter("query", detail)]);
-                }
+                _ => return Err(unknown_parameter(name)),
             }
         }
         Ok(page)
@@ -69,7 +64,6 @@ impl Page {
         let next = entries
             .next()
             .map(|_| format!("?page[cursor]={}", self.passed + self.size));
-        let document = json!({ "data": data, "links": { "next": next, "prev": null } });
-        Response::new(Answer::document(StatusCode::OK, &document), Outcome::Read)
+        Response::read(&json!({ "data": data, "links": { "next": next, "prev": null } }))
     }
 }

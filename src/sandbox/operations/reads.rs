@@ -2,14 +2,12 @@
 //!
 //! Promises to change nothing. A cursor is the number of entries passed, which holds while nothing new comes.
 
-use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::imports::document_of;
 use super::paging::Page;
-use super::{Args, Operation, Response, Result};
-use crate::sandbox::answer::{Answer, Place, Refusal, resource};
-use crate::sandbox::log::Outcome;
+use super::{Args, Operation, Response, Result, no_such_list, unknown_parameter};
+use crate::sandbox::answer::resource;
 use crate::sandbox::state::events::{Event, event_uuid, metric_id};
 use crate::sandbox::state::lists::List;
 use crate::sandbox::state::profiles::{Profile, ProfileNumber};
@@ -34,8 +32,7 @@ impl Operation<'_> {
             "locale": "en-US",
         });
         let attributes = attributes.as_object().cloned().unwrap_or_default();
-        let document = json!({ "data": [resource("account", ACCOUNT, &attributes)] });
-        Response::new(Answer::document(StatusCode::OK, &document), Outcome::Read)
+        Response::read(&json!({ "data": [resource("account", ACCOUNT, &attributes)] }))
     }
 
     pub(super) fn get_lists(&self, args: &Args<'_>) -> Result<Response> {
@@ -49,18 +46,12 @@ impl Operation<'_> {
     pub(super) fn get_list(&mut self, args: &Args<'_>) -> Result<Response> {
         let narrows = |name: &String| name.starts_with("fields[") || name.starts_with("additional-fields[");
         if let Some((name, _)) = args.query.iter().find(|(name, _)| !narrows(name)) {
-            let detail = format!("'{name}' is not a parameter of this endpoint.");
-            return Err(vec![Refusal::parameter("query", detail)]);
+            return Err(unknown_parameter(name));
         }
         let Some(list) = self.state.lists.get_mut(args.id, self.now) else {
-            let detail = format!("A list with id {} does not exist.", args.id);
-            return Err(vec![Refusal::not_found(Place::Whole, detail)]);
+            return Err(no_such_list(args.id));
         };
-        let document = json!({ "data": document_of_list(args.id, list) });
-        Ok(Response::new(
-            Answer::document(StatusCode::OK, &document),
-            Outcome::Read,
-        ))
+        Ok(Response::read(&json!({ "data": document_of_list(args.id, list) })))
     }
 
     pub(super) fn get_profiles(&self, args: &Args<'_>) -> Result<Response> {

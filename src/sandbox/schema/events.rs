@@ -2,12 +2,13 @@
 //!
 //! Source: Klaviyo's `OpenAPI` description of 2026-07-15 and the models of its SDK for 2026-10-15.
 
+use jiff::civil::{Date, date};
+
 use super::profiles::{BULK_EVENT_PROFILE, EVENT_PROFILE};
 use super::texts::Text;
 use super::{Shape, Span, object};
-use crate::sandbox::revision::Revision;
 
-const BACKFILL_SINCE: Revision = Revision::of(2026, 4, 15);
+const BACKFILL_SINCE: Date = date(2026, 4, 15);
 const MOST_BULK_EVENTS: usize = 1_000;
 
 static METRIC: Shape = object! {

@@ -9,10 +9,10 @@ mod subscriptions;
 mod texts;
 mod values;
 
+use jiff::civil::Date;
 use serde_json::{Map, Value};
 
 use super::answer::Refusal;
-use super::revision::Revision;
 use crate::json::member;
 use crate::model::Timestamp;
 
@@ -88,15 +88,15 @@ enum Need {
 #[derive(Clone, Copy)]
 enum Span {
     Always,
-    From(Revision),
-    Before(Revision),
-    Between(Revision, Revision),
+    From(Date),
+    Before(Date),
+    Between(Date, Date),
     /// It was optional before this revision and is required from it on.
-    RequiredFrom(Revision),
+    RequiredFrom(Date),
 }
 
 impl Span {
-    fn covers(self, revision: Revision) -> bool {
+    fn covers(self, revision: Date) -> bool {
         match self {
             Self::Always | Self::RequiredFrom(_) => true,
             Self::From(first) => revision >= first,
@@ -124,7 +124,7 @@ use object;
 /// A walk over one document.
 pub(crate) struct Check {
     /// The revision whose shapes hold.
-    pub(crate) revision: Revision,
+    pub(crate) revision: Date,
     /// The time that limits on times are measured from.
     pub(crate) now: Timestamp,
     refusals: Vec<Refusal>,
@@ -132,7 +132,7 @@ pub(crate) struct Check {
 
 impl Check {
     /// A check that has found nothing yet.
-    pub(crate) const fn new(revision: Revision, now: Timestamp) -> Self {
+    pub(crate) const fn new(revision: Date, now: Timestamp) -> Self {
         Self {
             revision,
             now,

@@ -2,17 +2,18 @@
 //!
 //! Source: Klaviyo's `OpenAPI` description of 2026-07-15 and the models of its SDK for 2026-10-15.
 
+use jiff::civil::{Date, date};
+
 use super::texts::Text;
 use super::{Shape, Span, object};
-use crate::sandbox::revision::Revision;
 
 /// `anonymous_id` left everything but events with this revision.
-const NO_ANONYMOUS_ID_SINCE: Revision = Revision::of(2025, 10, 15);
-const PATCH_IDENTIFIERS_SINCE: Revision = Revision::of(2026, 4, 15);
+const NO_ANONYMOUS_ID_SINCE: Date = date(2025, 10, 15);
+const PATCH_IDENTIFIERS_SINCE: Date = date(2026, 4, 15);
 /// `meta` was first a sibling of the attributes of an event's profile, then one of them, then a sibling again.
-const META_BESIDE_FROM: Revision = Revision::of(2023, 7, 15);
-const META_INSIDE_FROM: Revision = Revision::of(2024, 2, 15);
-const META_BESIDE_AGAIN_FROM: Revision = Revision::of(2026, 10, 15);
+const META_BESIDE_FROM: Date = date(2023, 7, 15);
+const META_INSIDE_FROM: Date = date(2024, 2, 15);
+const META_BESIDE_AGAIN_FROM: Date = date(2026, 10, 15);
 
 /// Bytes of a profile sent on its own, and of one inside an event.
 const MOST_PROFILE_BYTES: usize = 100_000;

@@ -2,14 +2,15 @@
 //!
 //! Source: Klaviyo's `OpenAPI` description of 2026-07-15 and the models of its SDK for 2026-10-15.
 
+use jiff::civil::{Date, date};
+
 use super::profiles::LIST;
 use super::texts::Text;
 use super::{Shape, Span, object};
-use crate::sandbox::revision::Revision;
 
-const SUBSCRIPTIONS_REQUIRED_SINCE: Revision = Revision::of(2025, 1, 15);
-const PUSH_SINCE: Revision = Revision::of(2026, 1, 15);
-const CLICK_TRACKING_SINCE: Revision = Revision::of(2026, 10, 15);
+const SUBSCRIPTIONS_REQUIRED_SINCE: Date = date(2025, 1, 15);
+const PUSH_SINCE: Date = date(2026, 1, 15);
+const CLICK_TRACKING_SINCE: Date = date(2026, 10, 15);
 const MOST_PROFILES: usize = 1_000;
 
 static CONSENT: Shape = object! {

@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
+use jiff::civil::{Date, date};
 use serde_json::Value;
 
 use super::Check;
 use crate::model::Timestamp;
-use crate::sandbox::revision::Revision;
 
 /// A string's rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ const MOST_EXTERNAL_ID_CHARS: usize = 255;
 /// "Less than 128 characters."
 const MOST_METRIC_CHARS: usize = 127;
 /// From this revision on the earliest event is of 1990, before it of 2000.
-const EARLIEST_1990_SINCE: Revision = Revision::of(2026, 7, 15);
+const EARLIEST_1990_SINCE: Date = date(2026, 7, 15);
 const LATEST_AFTER_NOW: Duration = Duration::from_hours(365 * 24);
 
 impl Check {

@@ -2,17 +2,17 @@
 //!
 //! Pure. Source: the limits of Klaviyo's page on events.
 
+use jiff::civil::{Date, date};
 use serde_json::{Number, Value};
 
 use super::Check;
 use super::texts::MOST_TEXT_BYTES;
 use crate::json::member;
-use crate::sandbox::revision::Revision;
 
 const MOST_EVENT_PROPERTIES: usize = 400;
 /// The limit before `MORE_PROPERTIES_SINCE`.
 const FORMER_EVENT_PROPERTIES: usize = 300;
-const MORE_PROPERTIES_SINCE: Revision = Revision::of(2025, 4, 15);
+const MORE_PROPERTIES_SINCE: Date = date(2025, 4, 15);
 const MOST_ARRAY_ITEMS: usize = 4_000;
 /// Objects in objects; the properties object itself is the first.
 const MOST_NESTING: usize = 10;

@@ -30,15 +30,6 @@ pub(crate) struct Event {
     pub(crate) sent: u64,
 }
 
-/// What became of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Recorded {
-    /// It is new.
-    Stored,
-    /// The same had come before.
-    Duplicate,
-}
-
 type Key = (ProfileNumber, String, String);
 
 /// Every event, by the order in which it was first accepted.
@@ -70,21 +61,21 @@ impl Events {
         self.by_key.contains_key(&key)
     }
 
-    /// Records an event, or counts a copy of one.
-    pub(crate) fn record(&mut self, event: Event) -> Recorded {
+    /// Records an event, or counts a copy of one; answers whether it is new.
+    pub(crate) fn record(&mut self, event: Event) -> bool {
         let key = event.key();
         if let Some(first) = self.by_key.get(&key) {
             if let Some(known) = self.by_sequence.get_mut(first) {
                 known.sent += 1;
             }
             self.duplicates += 1;
-            return Recorded::Duplicate;
+            return false;
         }
         self.last += 1;
         self.bytes += event.properties.len();
         self.by_key.insert(key, self.last);
         self.by_sequence.insert(self.last, event);
-        Recorded::Stored
+        true
     }
 
     /// The events after a place in the order, with their places.

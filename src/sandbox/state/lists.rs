@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use super::profiles::ProfileNumber;
-use crate::model::Timestamp;
+use crate::model::{Timestamp, words};
 use crate::sandbox::options::{AccountLists, OptIn};
 
 /// More lists than this are not made on first use.
@@ -22,24 +22,15 @@ pub(crate) struct List {
     pub(crate) members: BTreeMap<ProfileNumber, Membership>,
 }
 
-/// How a profile is on a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Membership {
-    /// Put there as a member; consent is another matter.
-    Added,
-    /// Subscribed.
-    Subscribed,
-    /// Asked to confirm: not on the list yet.
-    AwaitingConfirmation,
-}
-
-impl Membership {
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Added => "added",
-            Self::Subscribed => "subscribed",
-            Self::AwaitingConfirmation => "awaiting_confirmation",
-        }
+words! {
+    /// How a profile is on a list.
+    Membership {
+        /// Put there as a member; consent is another matter.
+        Added = "added",
+        /// Subscribed.
+        Subscribed = "subscribed",
+        /// Asked to confirm: not on the list yet.
+        AwaitingConfirmation = "awaiting_confirmation",
     }
 }
 

@@ -65,16 +65,18 @@ impl State {
 
     /// Changes a profile by the person of an event: identifiers are added and never replaced.
     pub(crate) fn note_person(&mut self, number: ProfileNumber, document: &Value, now: Timestamp) {
-        for (name, value) in &Names::of(document).given {
-            let has = self
-                .profiles
-                .get(number)
-                .is_some_and(|profile| profile.identifiers.contains_key(name));
-            if !has {
+        self.add_names(number, &Names::of(document));
+        self.merge(number, document, Nulls::Ignore, now);
+    }
+
+    /// Gives a profile those of the names of which it has none.
+    pub(crate) fn add_names(&mut self, number: ProfileNumber, names: &Names) {
+        for (name, value) in &names.given {
+            let held = self.profiles.get(number);
+            if held.is_some_and(|held| !held.identifiers.contains_key(name)) {
                 self.profiles.rename(number, name, value);
             }
         }
-        self.merge(number, document, Nulls::Ignore, now);
     }
 
     fn merge(&mut self, number: ProfileNumber, document: &Value, nulls: Nulls, now: Timestamp) {

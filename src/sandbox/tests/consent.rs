@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{ABSENT, World, changed, subscription};
-use crate::sandbox::{AccountLists, ListOption, OptIn, Options};
+use crate::sandbox::{AccountLists, ListOption, Membership, OptIn, Options};
 
 const PATH: &str = "/api/profile-subscription-bulk-create-jobs";
 const PERSON: &str = "/data/attributes/profiles/data/0/attributes";
@@ -27,7 +27,7 @@ async fn a_list_with_double_opt_in_keeps_people_waiting() {
         "AWAITING_CONFIRMATION"
     );
     assert_eq!(held.lists[0].id, "baV129");
-    assert_eq!(held.lists[0].members[0].state, "awaiting_confirmation");
+    assert_eq!(held.lists[0].members[0].state, Membership::AwaitingConfirmation);
 }
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn a_historical_import_subscribes_at_once_and_nothing_takes_it_back() {
         ("SUBSCRIBED", "2026-11-20T08:00:00.000Z")
     );
     assert!(consent.historical_import);
-    assert_eq!(held.lists[0].members[0].state, "subscribed");
+    assert_eq!(held.lists[0].members[0].state, Membership::Subscribed);
 }
 
 #[tokio::test]
@@ -56,7 +56,10 @@ async fn a_list_with_single_opt_in_subscribes_at_once() {
         ..Options::default()
     });
     assert_eq!(world.post(PATH, &subscription(ADDRESS, "L")).await.status, 202);
-    assert_eq!(world.sandbox.snapshot().lists[0].members[0].state, "subscribed");
+    assert_eq!(
+        world.sandbox.snapshot().lists[0].members[0].state,
+        Membership::Subscribed
+    );
     let unknown = world.post(PATH, &subscription(ADDRESS, "M")).await;
     assert_eq!(unknown.status, 400);
     assert_eq!(unknown.pointers(), ["/data/relationships/list/data/id"]);

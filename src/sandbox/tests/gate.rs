@@ -3,7 +3,7 @@
 use axum::http::Method;
 
 use super::{World, event, request, with_header};
-use crate::sandbox::{Options, RateLimits, Revisions};
+use crate::sandbox::{Options, RateLimits};
 
 #[tokio::test]
 async fn every_answer_says_that_it_is_the_sandbox() {
@@ -112,22 +112,6 @@ async fn a_retired_revision_gets_the_shapes_of_the_oldest_live_one() {
     assert_eq!(world.send(with_header(old, "revision", "2024-10-15")).await.status, 201);
     let new = request(Method::POST, "/api/profile-import", with_anonymous_id);
     assert_eq!(world.send(new).await.status, 400);
-}
-
-#[tokio::test]
-async fn given_revisions_replace_the_policy() {
-    let world = World::with(Options {
-        revisions: Revisions::Only(vec!["2026-07-15".to_owned()]),
-        ..Options::default()
-    });
-    let status = async |revision: &str| {
-        let request = request(Method::GET, "/api/lists", String::new());
-        let opted_out = with_header(request, "x-klaviyo-revision-fall-forward-opt-out", "1");
-        world.send(with_header(opted_out, "revision", revision)).await.status
-    };
-    assert_eq!(status("2026-07-15").await, 200);
-    assert_eq!(status("2026-10-15").await, 400);
-    assert_eq!(status("2026-04-15").await, 410);
 }
 
 #[tokio::test]

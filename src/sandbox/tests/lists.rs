@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::World;
-use crate::sandbox::{AccountLists, Options};
+use crate::sandbox::{AccountLists, Membership, Options};
 
 const PATH: &str = "/api/lists/baV129/relationships/profiles";
 
@@ -25,7 +25,7 @@ async fn profiles_are_put_on_a_list_and_taken_off() {
     let held = world.sandbox.snapshot();
     assert_eq!(held.lists[0].members.len(), 1);
     assert_eq!(held.lists[0].members[0].profile, b);
-    assert_eq!(held.lists[0].members[0].state, "added");
+    assert_eq!(held.lists[0].members[0].state, Membership::Added);
 }
 
 #[tokio::test]
