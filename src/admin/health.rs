@@ -16,7 +16,8 @@ use super::Admin;
 use super::refusal::code;
 use crate::clock;
 use crate::metrics::{Heartbeats, Stalled, stalled};
-use crate::operator::{Problem, masked_text};
+use crate::model::masked_text;
+use crate::operator::Problem;
 use crate::outbox::{AppendError, Reader, WriteError};
 
 /// How long the readiness check waits for the writer: typical clients time out soon after.

@@ -6,18 +6,25 @@ use std::time::Duration;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::operator::{ChangeError, ExplainError, FilterError, ForgetError, SourceError};
 use crate::outbox::{ReadError, WriteError};
 
-/// Why a request is refused. As JSON: `{"code": …, "error": …}`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Why a request is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Error")]
 pub struct Refusal {
+    #[serde(skip)]
     status: StatusCode,
+    /// Stays the same in every version.
+    #[schemars(regex(pattern = "^[a-z_]+$"))]
     code: &'static str,
+    /// A sentence for people; may change.
     error: Cow<'static, str>,
     /// After how many seconds the request may be repeated.
+    #[serde(skip)]
     retry_after: Option<u64>,
 }
 
@@ -174,8 +181,7 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let body = json!({"code": self.code, "error": self.error});
-        let mut response = (self.status, Json(body)).into_response();
+        let mut response = (self.status, Json(&self)).into_response();
         let headers = response.headers_mut();
         if self.status == StatusCode::UNAUTHORIZED {
             let scheme = HeaderValue::from_static("Bearer");

@@ -4,7 +4,6 @@ use super::screen::Screen;
 use super::{ExitStatus, attach, print, print_json};
 use crate::config::Config;
 use crate::model::EventId;
-use crate::operator::audit_json;
 use crate::outbox::{Audit, Checked};
 
 /// Prove that every accepted event is delivered, skipped, dead, pending or held, and that the outbox is consistent
@@ -29,21 +28,21 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<Exi
     let audit = outbox.audit(options.deep).await?;
     outbox.close().await;
     if options.json {
-        print_json(&audit_json(&audit))?;
+        print_json(&audit)?;
     } else {
         print(&screen_of(&audit))?;
     }
-    Ok(ExitStatus::of(audit.holds()))
+    Ok(ExitStatus::of(audit.holds))
 }
 
 /// The result of an audit, as text.
 fn screen_of(audit: &Audit) -> Screen {
     let mut screen = Screen::default();
-    for (name, count) in &audit.totals {
+    for (name, count) in audit.totals.audit() {
         screen.line(format_args!("{name:<12}{count:>10}"));
     }
     screen.end();
-    let gap = audit.difference();
+    let gap = audit.totals.difference;
     if gap == 0 {
         screen.line(format_args!(
             "ok    accepted = delivered + skipped + dead + pending + held"

@@ -4,7 +4,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 
 use anyhow::bail;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::filter::list;
 use super::screen::Screen;
@@ -12,8 +12,8 @@ use super::{ExitStatus, attach, print, print_json, print_line};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, OutboxConfig};
 use crate::model::EventStatus;
-use crate::operator::{SHOWN, brief_json};
-use crate::outbox::{Audit, Brief, Outbox, Reader, Selection};
+use crate::operator::SHOWN;
+use crate::outbox::{Brief, Outbox, Reader, Selection};
 
 /// Copy the outbox into one file: a single moment of it, whole, while the daemon works
 ///
@@ -66,35 +66,29 @@ pub(super) async fn backup(options: &Backup, config: Config) -> anyhow::Result<E
         ))?;
         return Ok(ExitStatus::Done);
     };
-    let count = |name| count(&audit, name);
-    let waiting = count("pending") + count("held");
+    let accepted = audit.totals.accepted;
+    let waiting = audit.totals.pending + audit.totals.held;
     if options.json {
         print_json(&json!({
-            "file": options.file, "bytes": bytes, "accepted": count("accepted"), "unfinished": waiting,
-            "holds": audit.holds(),
+            "file": options.file, "bytes": bytes, "accepted": accepted, "unfinished": waiting,
+            "holds": audit.holds,
         }))?;
     } else {
         print_line(format_args!(
-            "{}: {bytes} bytes, {} events accepted, {waiting} of them not finished",
-            options.file.display(),
-            count("accepted")
+            "{}: {bytes} bytes, {accepted} events accepted, {waiting} of them not finished",
+            options.file.display()
         ))?;
     }
-    if !audit.holds() {
+    if !audit.holds {
         bail!("the copy fails the audit, and so does the outbox; see: klaviyo-relay audit --deep");
     }
     Ok(ExitStatus::Done)
 }
 
-fn count(audit: &Audit, name: &str) -> i64 {
-    let found = audit.totals.iter().find(|(found, _)| found == name);
-    found.map_or(0, |(_, count)| *count)
-}
-
 pub(super) async fn restore(options: &Restore, config: Config) -> anyhow::Result<ExitStatus> {
     Outbox::check_backup(&options.file).await?;
     let audit = Reader::audit_file(&options.file).await?;
-    if audit.is_some_and(|audit| !audit.holds()) {
+    if audit.is_some_and(|audit| !audit.holds) {
         bail!(
             "{} fails the audit: its counts or its pages are wrong; use another backup",
             options.file.display()
@@ -110,7 +104,7 @@ pub(super) async fn restore(options: &Restore, config: Config) -> anyhow::Result
     outbox.close().await;
     if options.json {
         print_json(&json!({
-            "dry_run": false, "count": count, "first": json_of(&first), "former": restored.former,
+            "dry_run": false, "count": count, "first": first, "former": restored.former,
         }))?;
         return Ok(ExitStatus::Done);
     }
@@ -141,7 +135,7 @@ async fn preview(options: &Restore, config: &Config) -> anyhow::Result<ExitStatu
     std::fs::remove_dir_all(&folder)?;
     let (count, first) = looked?;
     if options.json {
-        print_json(&json!({"dry_run": true, "count": count, "first": json_of(&first), "former": null}))?;
+        print_json(&json!({"dry_run": true, "count": count, "first": first, "former": null}))?;
     } else {
         let mut screen = Screen::default();
         write_held(&mut screen, count, &first, "would be held, to be sent again");
@@ -165,10 +159,6 @@ async fn open_events(outbox: &Outbox) -> anyhow::Result<(usize, Vec<Brief>)> {
     };
     let count = outbox.select(&selection).await?.len();
     Ok((count, outbox.briefs(&selection, SHOWN).await?))
-}
-
-fn json_of(first: &[Brief]) -> Value {
-    first.iter().map(brief_json).collect()
 }
 
 fn write_held(screen: &mut Screen, count: usize, first: &[Brief], what: &str) {

@@ -11,10 +11,9 @@ use super::screen::Screen;
 use super::{DEFAULT_CONFIG, ExitStatus, print, print_json};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError};
-use crate::mapper::{Mapped, Planned};
+use crate::json;
 use crate::model::Side;
-use crate::operator::{ExplainError, ExplainSettings, Explanation, explain, one_of};
-use crate::{json, klaviyo};
+use crate::operator::{ExplainError, ExplainSettings, Explanation, RequestView, explain, one_of};
 
 /// Print the Klaviyo requests an event becomes, and which rule gave each field; sends nothing
 ///
@@ -59,49 +58,48 @@ pub(super) fn run(options: &Options, config: Option<&Path>) -> anyhow::Result<Ex
         explained => explained?,
     };
     if options.json {
-        print_json(&explanation.json())?;
+        print_json(&explanation)?;
     } else {
         print(&screen_of(&explanation)?)?;
     }
-    Ok(ExitStatus::of(matches!(explanation, Explanation::Becomes(_))))
+    Ok(ExitStatus::of(!matches!(explanation, Explanation::Rejected { .. })))
 }
 
 fn screen_of(explanation: &Explanation) -> anyhow::Result<Screen> {
     let mut screen = Screen::default();
-    let explained = match explanation {
-        Explanation::Becomes(explained) => explained,
-        Explanation::Rejected { reason, .. } => {
-            screen.line(format_args!("rejected: {reason}"));
+    match explanation {
+        Explanation::Rejected { refused, .. } => {
+            screen.line(format_args!("rejected: {refused}"));
             screen.line(format_args!(
                 "(alone it is answered 400; in a batch or a webhook it is kept as dead)"
             ));
-            return Ok(screen);
         }
-    };
-    screen.line(format_args!("{} on the {} side", explained.kind, explained.side));
-    match &explained.mapped {
-        Mapped::Skipped(reason) => screen.line(format_args!("skipped: {reason}")),
-        Mapped::Requests(planned) => {
-            for (at, planned) in planned.iter().enumerate() {
-                write_request(&mut screen, at + 1, planned)?;
+        Explanation::Skipped {
+            kind, side, skipped, ..
+        } => {
+            screen.line(format_args!("{kind} on the {side} side"));
+            screen.line(format_args!("skipped: {skipped}"));
+        }
+        Explanation::Requests { kind, side, requests } => {
+            screen.line(format_args!("{kind} on the {side} side"));
+            for (at, request) in requests.iter().enumerate() {
+                write_request(&mut screen, at + 1, request)?;
             }
         }
     }
     Ok(screen)
 }
 
-fn write_request(screen: &mut Screen, number: usize, planned: &Planned) -> anyhow::Result<()> {
-    let request = &planned.request;
-    let route = klaviyo::route(request.kind(), request.list_id());
+fn write_request(screen: &mut Screen, number: usize, request: &RequestView) -> anyhow::Result<()> {
     screen.end();
-    screen.line(format_args!("{number}. {} {}", route.method, route.path));
-    if let Some(refused) = &planned.refused {
+    screen.line(format_args!("{number}. {} {}", request.method, request.path));
+    if let Some(refused) = &request.not_sent {
         screen.line(format_args!("   NOT SENT: {refused}"));
     }
-    for warning in &planned.warnings {
+    for warning in &request.warnings {
         screen.line(format_args!("   warning: {warning}"));
     }
-    match &planned.body {
+    match &request.body {
         Some(body) => {
             let body = json::from_str(body)?;
             screen.json("   ", &serde_json::to_string_pretty(&body)?);
@@ -110,9 +108,9 @@ fn write_request(screen: &mut Screen, number: usize, planned: &Planned) -> anyho
             "   (names the profile by the id that request 1 is answered with)"
         )),
     }
-    let width = planned.rules.iter().map(|rule| rule.field.len()).max().unwrap_or(0);
-    for rule in &planned.rules {
-        screen.line(format_args!("   {:<width$}  <- {}", rule.field, rule.origin));
+    let width = request.rules.iter().map(|rule| rule.field.len()).max().unwrap_or(0);
+    for rule in &request.rules {
+        screen.line(format_args!("   {:<width$}  <- {}", rule.field, rule.rule));
     }
     Ok(())
 }

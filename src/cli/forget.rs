@@ -6,7 +6,7 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use anyhow::bail;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::filter::list;
 use super::screen::Screen;
@@ -15,7 +15,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::escape;
 use crate::model::EventId;
-use crate::operator::{ErasureReport, ProfileFilter, SHOWN, brief_json, find_person, forget, open_events};
+use crate::operator::{ErasureReport, ProfileFilter, SHOWN, find_person, forget, open_events};
 use crate::outbox::{OpenError, Outbox, Person, Selection};
 
 /// How often it checks whether the vacuum is done.
@@ -149,7 +149,6 @@ async fn preview(options: &Options, config: &Config) -> anyhow::Result<ExitStatu
     outbox.close().await;
     let names: Vec<String> = person.identifiers.iter().map(ToString::to_string).collect();
     if options.json {
-        let first: Vec<Value> = first.iter().map(brief_json).collect();
         print_json(&json!({
             "dry_run": true, "identifiers": names, "count": ids.len(), "waiting": waiting, "first": first,
         }))?;
@@ -174,7 +173,6 @@ fn print_report(options: &Options, report: &ErasureReport, vacuum_due: bool) -> 
     } = report;
     let end = ExitStatus::of(left.is_empty());
     if options.json {
-        let left: Vec<i64> = left.iter().map(|id| id.0).collect();
         print_json(&json!({
             "dry_run": false, "erased": erased, "discarded": discarded, "left": left,
             "rebuild_due": vacuum_due,

@@ -33,7 +33,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use rustix::process::Signal;
-use serde_json::Value;
+use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, ConfigError, LogConfig, process_environment};
@@ -233,7 +233,7 @@ fn print_own(text: &str) -> anyhow::Result<()> {
 }
 
 /// Prints JSON to stdout, escaped because a person may read it.
-fn print_json(value: &Value) -> anyhow::Result<()> {
+fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     print_own(&escape::json(&serde_json::to_string_pretty(value)?))
 }
 

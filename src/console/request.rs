@@ -22,7 +22,7 @@ use crate::admin::auth::{self, COOKIE};
 use crate::admin::refusal::Refusal;
 use crate::admin::session;
 use crate::listener::browser::{self, Site};
-use crate::model::Timestamp;
+use crate::model::{Timestamp, masked_text};
 
 /// The form field with the CSRF token.
 pub(super) const CSRF: &str = "csrf";
@@ -104,7 +104,7 @@ impl PageRequest {
         if self.admin.show_personal_data {
             text.to_owned()
         } else {
-            crate::operator::masked_text(text)
+            masked_text(text)
         }
     }
 }

@@ -61,6 +61,7 @@ mod delivery;
 mod event;
 mod family;
 mod identifier;
+mod masked;
 mod pause;
 mod reason;
 mod rights;
@@ -72,6 +73,8 @@ pub use delivery::{DeliveryKind, DeliveryStatus};
 pub use event::{AfterDead, EventStatus, EventType, NewEvent, Side};
 pub use family::{Family, RateInfo};
 pub use identifier::{GarbageIds, Identifier, IdentifierKind};
+pub(crate) use masked::masked;
+pub use masked::masked_text;
 pub use pause::PauseKind;
 pub(crate) use reason::reasons;
 pub use reason::{KLAVIYO, Reason, ReasonCode};
@@ -86,7 +89,7 @@ use serde::Serialize;
 /// The outbox's number of an event. A number is never reused, not even after the event is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[schemars(inline)]
-pub struct EventId(pub i64);
+pub struct EventId(#[schemars(range(min = 1))] pub i64);
 
 /// The outbox's number of a delivery: one Klaviyo request that an event requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

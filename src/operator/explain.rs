@@ -1,28 +1,57 @@
 //! What a call becomes, before it is sent: the same functions parse, check and map it as at ingest and in the relay.
 
+use std::borrow::Cow;
+
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde::de::IgnoredAny;
-use serde_json::{Value, json};
 
 use super::settings::ExplainSettings;
 use super::stored_call::RequestView;
 use crate::ingest;
-use crate::mapper::{Mapped, Planned};
-use crate::model::{EventType, Reason, Right, Side, SourceRules, Timestamp};
+use crate::mapper::Mapped;
+use crate::model::{EventType, Right, Side, SourceRules, Timestamp};
 use crate::scheduler::{self, Explained};
 use crate::segment::CallError;
 
 /// What a call becomes.
-#[derive(Debug)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "Explained")]
 pub enum Explanation {
-    /// Ingest would reject it.
+    /// Ingest would reject it: alone it is answered 400, in a batch it is kept as dead.
     Rejected {
         /// The type of the call, if it has one.
+        #[serde(rename = "type")]
         kind: Option<EventType>,
         /// Why.
-        reason: Reason,
+        refused: String,
+        /// The code of that reason.
+        reason_code: Cow<'static, str>,
     },
-    /// It becomes requests, or none and the reason.
-    Becomes(Explained),
+    /// Nothing is sent.
+    Skipped {
+        /// The type of the call.
+        #[serde(rename = "type")]
+        kind: EventType,
+        /// The side that it is mapped as.
+        side: Side,
+        /// Why.
+        skipped: String,
+        /// The code of that reason.
+        reason_code: &'static str,
+    },
+    /// Requests are sent.
+    Requests {
+        /// The type of the call.
+        #[serde(rename = "type")]
+        kind: EventType,
+        /// The side that it is mapped as.
+        side: Side,
+        /// Its requests.
+        #[schemars(length(min = 1))]
+        requests: Vec<RequestView>,
+    },
 }
 
 /// Why there is nothing to explain.
@@ -52,81 +81,32 @@ pub fn explain(
     }
     if let Some(reason) = event.refused {
         let kind = event.kind;
-        return Ok(Explanation::Rejected { kind, reason });
+        return Ok(Explanation::Rejected {
+            kind,
+            refused: reason.text,
+            reason_code: reason.code,
+        });
     }
     let allow = vec![Right::Delete];
     let explained = scheduler::explain(&event, &SourceRules { side, allow }, mapping).map_err(ExplainError::Call)?;
-    Ok(Explanation::Becomes(explained))
+    Ok(explained.into())
 }
 
-/// What a call becomes, for a page.
-#[derive(Debug)]
-pub enum Preview {
-    /// Ingest would reject it: the code and the sentence.
-    Rejected(String),
-    /// Nothing is sent, for this reason.
-    Skipped(String),
-    /// These requests; at least one.
-    Requests(Vec<RequestView>),
-}
-
-impl Explanation {
-    /// What the call becomes.
-    pub fn preview(&self) -> Preview {
-        match self {
-            Self::Rejected { reason, .. } => Preview::Rejected(reason.text.clone()),
-            Self::Becomes(explained) => match &explained.mapped {
-                Mapped::Skipped(reason) => Preview::Skipped(reason.to_string()),
-                Mapped::Requests(planned) => Preview::Requests(planned.iter().map(RequestView::of).collect()),
+impl From<Explained> for Explanation {
+    fn from(explained: Explained) -> Self {
+        let Explained { kind, side, mapped } = explained;
+        match mapped {
+            Mapped::Skipped(skip) => Self::Skipped {
+                kind,
+                side,
+                skipped: skip.to_string(),
+                reason_code: skip.code(),
+            },
+            Mapped::Requests(planned) => Self::Requests {
+                kind,
+                side,
+                requests: planned.iter().map(RequestView::of).collect(),
             },
         }
     }
-
-    /// The call's type and the side that it is mapped as, one word each; `None` when it is rejected.
-    pub fn mapped_as(&self) -> Option<(&'static str, &'static str)> {
-        match self {
-            Self::Rejected { .. } => None,
-            Self::Becomes(explained) => Some((explained.kind.word(), explained.side.word())),
-        }
-    }
-
-    /// The JSON that `explain --json` prints.
-    pub fn json(&self) -> Value {
-        match self {
-            Self::Rejected { kind, reason } => {
-                json!({"type": kind.map(EventType::word), "refused": reason.text, "reason_code": reason.code})
-            }
-            Self::Becomes(explained) => becomes_json(explained),
-        }
-    }
-}
-
-fn becomes_json(explained: &Explained) -> Value {
-    let (kind, side) = (explained.kind.word(), explained.side.word());
-    match &explained.mapped {
-        Mapped::Skipped(skip) => {
-            json!({"type": kind, "side": side, "skipped": skip.to_string(), "reason_code": skip.code()})
-        }
-        Mapped::Requests(planned) => {
-            let requests: Vec<Value> = planned.iter().map(request_json).collect();
-            json!({"type": kind, "side": side, "requests": requests})
-        }
-    }
-}
-
-fn request_json(planned: &Planned) -> Value {
-    let RequestView {
-        kind,
-        route: (method, path),
-        metric: _,
-        body,
-        not_sent,
-        warnings,
-        rules,
-    } = RequestView::of(planned);
-    let body = body.and_then(|body| crate::json::from_str(&body).ok());
-    json!({
-        "kind": kind, "method": method, "path": path, "body": body,
-        "not_sent": not_sent, "warnings": warnings, "rules": rules,
-    })
 }

@@ -11,11 +11,7 @@ use crate::segment::redact_write_key;
 /// separate members. Values are those of the call. Control characters that a terminal would execute are written as JSON
 /// escapes.
 pub fn exported_line(event: &ExportedEvent) -> String {
-    let known = json!({
-        "id": event.id.0, "source": event.source, "messageId": event.message_id, "type": event.kind,
-        "at": event.at.to_string(), "status": event.status, "reason": event.reason,
-        "reason_code": event.reason_code,
-    });
+    let known = json!(event);
     let around = event.envelope.as_deref().map(str::trim);
     let around = around.and_then(|text| text.strip_prefix('{')?.strip_suffix('}'));
     let around = match around.map(str::trim) {

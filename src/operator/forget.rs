@@ -6,6 +6,9 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::filter::ProfileFilter;
 use crate::clock::Clock;
 use crate::model::{EventId, Identifier};
@@ -15,7 +18,7 @@ use crate::outbox::{Control, Person, ReadError, WriteError};
 const LOOK: Duration = Duration::from_millis(100);
 
 /// The result.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 pub struct ErasureReport {
     /// The number of erased events.
     pub erased: usize,

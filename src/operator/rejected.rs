@@ -24,7 +24,9 @@ pub const fn rejected_last(rejected: &RejectedRequests) -> Timestamp {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(inline)]
 pub(super) struct RejectedJson<'a> {
+    #[schemars(range(min = 400, max = 599))]
     status: u16,
+    #[schemars(regex(pattern = "^[a-z_]+$"))]
     code: &'a str,
     /// Where the write key is one's.
     source: Option<&'a str>,
@@ -32,6 +34,7 @@ pub(super) struct RejectedJson<'a> {
     client: Option<&'a str>,
     /// The ends of a write key that no source has.
     key: Option<&'a str>,
+    #[schemars(range(min = 1))]
     requests: u64,
     last: Timestamp,
 }

@@ -1,25 +1,33 @@
-//! The schemas of the typed answers and of the filters, for the API's document.
+//! How the schemas of the API's document are derived: those of the typed answers, and of the filters.
 
-use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
-use serde_json::{Map, Value};
+use schemars::{Schema, SchemaGenerator};
+use serde_json::Value;
 
-use super::filter::Filter;
-use super::json::EventJson;
-use super::status::StatusJson;
-
-/// The schemas by their names, with those that they refer to.
-pub fn schemas() -> Map<String, Value> {
-    // The format of a number is that of Rust, such as `int64`: JSON has one kind of whole number.
-    let without_format = RecursiveTransform(|schema: &mut Schema| {
-        schema.remove("format");
-    });
+/// Makes the schemas of typed answers, and keeps those that others refer to.
+pub fn schemas() -> SchemaGenerator {
     let settings = SchemaSettings::draft2020_12().for_serialize();
     let settings = settings.with(|settings| settings.definitions_path = "/components/schemas".into());
-    let mut generator = settings.with_transform(without_format).into_generator();
-    generator.subschema_for::<StatusJson<'_>>();
-    generator.subschema_for::<EventJson<'_>>();
-    generator.subschema_for::<Filter>();
-    generator.take_definitions(true)
+    settings.with_transform(RecursiveTransform(plain)).into_generator()
+}
+
+/// A schema in the words of the document.
+fn plain(schema: &mut Schema) {
+    if let Some(Value::String(text)) = schema.get_mut("description") {
+        *text = text.replace('\n', " ");
+    }
+    // The format of a number is that of Rust, such as `int64`: JSON has one kind of whole number. Ours are counts and
+    // numbers of things, which are negative only where a type says so.
+    if schema.remove("format").is_some_and(|format| format == "int64") && schema.get("minimum").is_none() {
+        schema.insert("minimum".to_owned(), Value::from(0));
+    }
+    // An object may have more keys than are listed wherever nothing is said.
+    if schema.get("additionalProperties") == Some(&Value::Bool(true)) {
+        schema.remove("additionalProperties");
+    }
+    // The forms of an answer exclude each other.
+    if let Some(forms) = schema.remove("anyOf") {
+        schema.insert("oneOf".to_owned(), forms);
+    }
 }

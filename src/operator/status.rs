@@ -5,11 +5,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::masked::masked_text;
 use super::problem::Problem;
 use super::rejected::RejectedJson;
 use crate::config::OutboxConfig;
-use crate::model::{EventId, PauseKind, Timestamp};
+use crate::model::Timestamp;
 use crate::outbox::{
     BacklogRow, BlockedHead, ClockTrouble, Counts, DeadCount, Disk, FailingAlone, Flow, ImportJobReport, LimitInUse,
     LogTrouble, Pause, SharedIdentifier, SourceRate, Status, Stopped,
@@ -18,7 +17,7 @@ use crate::outbox::{
 /// Where everything stands.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Status")]
-pub(super) struct StatusJson<'a> {
+pub struct StatusJson<'a> {
     /// Nothing reaches Klaviyo.
     sandbox: bool,
     /// The number of events by what became of them.
@@ -27,9 +26,9 @@ pub(super) struct StatusJson<'a> {
     backlog: &'a [BacklogRow],
     /// Dead events by reason, the largest groups first.
     #[schemars(length(max = 10))]
-    dead: Vec<DeadJson<'a>>,
+    dead: &'a [DeadCount],
     /// What is paused: the account, or families of endpoints.
-    paused: Vec<PauseJson<'a>>,
+    paused: &'a [Pause],
     /// Events that fail although their endpoint family is not paused, the worst first.
     #[schemars(length(max = 5))]
     failing: &'a [FailingAlone],
@@ -71,28 +70,8 @@ pub(super) struct StatusJson<'a> {
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(inline)]
-struct DeadJson<'a> {
-    reason_code: &'a str,
-    count: i64,
-    sample: EventId,
-    /// The reason of the sample, masked.
-    example: String,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(inline)]
-struct PauseJson<'a> {
-    scope: &'static str,
-    kind: PauseKind,
-    since: Timestamp,
-    reason: &'a str,
-    reason_code: &'a str,
-    next_probe_at: Timestamp,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(inline)]
 struct WalJson {
+    #[schemars(extend("enum" = ["checkpoint_failing", "wal_held"]))]
     code: &'static str,
     since: Timestamp,
     message: String,
@@ -102,6 +81,7 @@ struct WalJson {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(inline)]
 struct ClockJson {
+    #[schemars(extend("enum" = ["clock_leapt"]))]
     code: &'static str,
     message: String,
 }
@@ -142,8 +122,8 @@ pub fn status_json(status: &Status, outbox: &OutboxConfig, sandbox: bool) -> Val
         sandbox,
         audit: &overview.counts,
         backlog: &status.backlog,
-        dead: status.dead.iter().map(DeadJson::of).collect(),
-        paused: overview.pauses.iter().map(PauseJson::of).collect(),
+        dead: &status.dead,
+        paused: &overview.pauses,
         failing: &overview.failing,
         copies: overview.counts.copies,
         repeats: overview.repeats,
@@ -174,30 +154,6 @@ pub fn status_json(status: &Status, outbox: &OutboxConfig, sandbox: bool) -> Val
             removed: overview.counts.removed,
         },
     })
-}
-
-impl<'a> DeadJson<'a> {
-    fn of(dead: &'a DeadCount) -> Self {
-        Self {
-            reason_code: &dead.code,
-            count: dead.count,
-            sample: dead.sample,
-            example: masked_text(&dead.example),
-        }
-    }
-}
-
-impl<'a> PauseJson<'a> {
-    fn of(pause: &'a Pause) -> Self {
-        Self {
-            scope: pause.scope(),
-            kind: pause.kind,
-            since: pause.since,
-            reason: &pause.reason,
-            reason_code: &pause.reason_code,
-            next_probe_at: pause.probe_at,
-        }
-    }
 }
 
 impl WalJson {

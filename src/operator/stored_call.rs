@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
 
 use super::settings::ExplainSettings;
+use crate::json;
 use crate::klaviyo;
 use crate::mapper::{Mapped, Planned, Rule};
-use crate::model::{NewEvent, Timestamp};
+use crate::model::{DeliveryKind, NewEvent, Timestamp};
 use crate::outbox::{AttemptReport, ClaimedEvent, DeliveryReport, EventReport, ReadError, Reader};
 use crate::scheduler;
 use crate::segment::{self, Pointer};
@@ -40,18 +43,25 @@ pub enum Remapped {
     Unknown,
 }
 
-/// A planned request for display.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A planned request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Request")]
 pub struct RequestView {
-    /// The kind of request, in one word.
-    pub kind: &'static str,
-    /// Its method and path.
-    pub route: (&'static str, String),
+    /// The kind of request.
+    pub kind: DeliveryKind,
+    /// Its method.
+    #[schemars(extend("enum" = ["POST", "DELETE"]))]
+    pub method: &'static str,
+    /// Its path.
+    pub path: String,
     /// For an event: its name at Klaviyo.
+    #[serde(skip)]
     pub metric: Option<String>,
-    /// Its body; `None` if it needs the answer to an earlier request.
+    /// Its body; null if it needs the answer to an earlier request.
+    #[serde(serialize_with = "as_json")]
+    #[schemars(with = "Option<Map<String, Value>>")]
     pub body: Option<String>,
-    /// Why it is not sent.
+    /// Why it is not sent; null if it is sent.
     pub not_sent: Option<String>,
     /// Warnings for the sender, one sentence each.
     pub warnings: Vec<String>,
@@ -60,11 +70,12 @@ pub struct RequestView {
 }
 
 /// A field of a request and its origin.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(inline)]
 pub struct FieldRule {
     /// The field, as a JSON pointer into the body.
     pub field: String,
-    /// Its source in the call, as a JSON pointer; `None` if it comes from a setting or the time of arrival.
+    /// Its source in the call, as a JSON pointer; null if it comes from a setting or the time of arrival.
     pub from: Option<String>,
     /// The code of the rule that made it.
     pub note: &'static str,
@@ -141,8 +152,9 @@ impl RequestView {
         let request = &planned.request;
         let route = klaviyo::route(request.kind(), request.list_id());
         Self {
-            kind: request.kind().word(),
-            route: (route.method, route.path),
+            kind: request.kind(),
+            method: route.method,
+            path: route.path,
             metric: request.metric().map(str::to_owned),
             body: planned.body.clone(),
             not_sent: planned.refused.as_ref().map(ToString::to_string),
@@ -150,6 +162,13 @@ impl RequestView {
             rules: planned.rules.iter().map(FieldRule::of).collect(),
         }
     }
+}
+
+/// A request's body, which is JSON, as a value.
+#[expect(clippy::ref_option, reason = "as serde calls it")]
+fn as_json<S: Serializer>(body: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    let body = body.as_deref().and_then(|body| json::from_str(body).ok());
+    body.serialize(serializer)
 }
 
 impl FieldRule {

@@ -71,7 +71,7 @@ pub fn preview_submit(
     let rules = settings.rules_of(source);
     let explained = scheduler::explain(&event, &rules, settings.mapping()).map_err(SubmitError::Call)?;
     Ok(SubmitPreview {
-        explanation: Explanation::Becomes(explained),
+        explanation: explained.into(),
         people: event.identifiers,
     })
 }

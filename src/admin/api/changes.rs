@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Request, State};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::super::Admin;
 use super::super::refusal::Refusal;
 use super::params::{self, FilterBody};
 use crate::model::Side;
-use crate::operator::{self, Change, ProfileFilter};
+use crate::operator::{self, Change, ErasureReport, Explanation, ProfileFilter};
 use crate::outbox::Replay;
 
 /// The size limit of a body that names events: enough for thousands of numbers.
@@ -22,7 +23,7 @@ const CHANGE_BYTES: usize = 64 << 10;
 /// How long an erasure waits for requests in flight.
 const FORGET_PATIENCE: Duration = Duration::from_secs(10);
 
-type Answer = Result<Json<Value>, Refusal>;
+type Answer<T = Value> = Result<Json<T>, Refusal>;
 
 /// The body of a change.
 #[derive(Debug, Deserialize)]
@@ -58,6 +59,28 @@ struct EraseBody {
     profile: String,
     #[serde(default)]
     dry_run: bool,
+}
+
+/// An erasure, or its dry run.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum Erasure {
+    /// A dry run.
+    Preview {
+        /// `true`: nothing was erased.
+        dry_run: bool,
+        /// How many events would be erased.
+        count: usize,
+        /// How many of them wait.
+        waiting: usize,
+    },
+    /// An erasure.
+    Made {
+        /// `false`.
+        dry_run: bool,
+        #[serde(flatten)]
+        report: ErasureReport,
+    },
 }
 
 /// The query of `explain`.
@@ -106,26 +129,25 @@ pub(super) async fn discard(State(admin): State<Arc<Admin>>, request: Request) -
 }
 
 /// Like the command `forget`, but waits a shorter time for requests in flight: the client can repeat the request.
-pub(super) async fn forget(State(admin): State<Arc<Admin>>, request: Request) -> Answer {
+pub(super) async fn forget(State(admin): State<Arc<Admin>>, request: Request) -> Answer<Erasure> {
     let EraseBody { profile, dry_run } = params::json(request, CHANGE_BYTES).await?;
     let profile: ProfileFilter = profile
         .parse()
         .map_err(|error| Refusal::filter("profile", error, "bad_json"))?;
     let person = operator::find_person(&admin.outbox, &profile).await?;
-    let events = person.events.len();
     if dry_run {
-        let waiting = operator::open_events(&person).len();
-        return Ok(Json(json!({"dry_run": true, "count": events, "waiting": waiting})));
+        return Ok(Json(Erasure::Preview {
+            dry_run,
+            count: person.events.len(),
+            waiting: operator::open_events(&person).len(),
+        }));
     }
-    let forgotten = operator::forget(&admin.outbox, &*admin.clock, person, FORGET_PATIENCE).await?;
-    let left: Vec<i64> = forgotten.left.iter().map(|id| id.0).collect();
-    Ok(Json(json!({
-        "dry_run": false, "erased": forgotten.erased, "discarded": forgotten.discarded, "left": left,
-    })))
+    let report = operator::forget(&admin.outbox, &*admin.clock, person, FORGET_PATIENCE).await?;
+    Ok(Json(Erasure::Made { dry_run, report }))
 }
 
 /// Returns what `explain --json` prints.
-pub(super) async fn explain(State(admin): State<Arc<Admin>>, request: Request) -> Answer {
+pub(super) async fn explain(State(admin): State<Arc<Admin>>, request: Request) -> Answer<Explanation> {
     let ExplainQuery { side } = params::read_query(request.uri())?;
     let read = |word: String| {
         let wrong = || Refusal::bad_request("bad_side", "a side is `server` or `client`");
@@ -135,8 +157,7 @@ pub(super) async fn explain(State(admin): State<Arc<Admin>>, request: Request) -
     let settings = admin.settings();
     let call = params::json_text(request, settings.max_event_bytes()).await?;
     let call = call.trim_start_matches('\u{feff}').trim();
-    let explained = operator::explain(call, side, &settings, admin.clock.now())?;
-    Ok(Json(explained.json()))
+    Ok(Json(operator::explain(call, side, &settings, admin.clock.now())?))
 }
 
 /// Makes a change in chunks. When the client disconnects, finished chunks stay; a repeated request does the rest.

@@ -6,15 +6,25 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::Uri;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 
 use super::super::Admin;
 use super::super::refusal::Refusal;
 use super::params::{self, Listed};
 use crate::model::EventId;
-use crate::operator::{audit_json, brief_json, dead_json, event_json, status_json};
+use crate::operator::{DeadGroups, Page, event_json, status_json};
+use crate::outbox::{Audit, BlockedRow};
 
-type Answer = Result<Json<Value>, Refusal>;
+type Answer<T = Value> = Result<Json<T>, Refusal>;
+
+/// The blocked profiles.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Blocked {
+    /// The longest wait first.
+    profiles: Vec<BlockedRow>,
+}
 
 /// Returns what `status --json` prints.
 pub(in super::super) async fn status(State(admin): State<Arc<Admin>>) -> Answer {
@@ -25,13 +35,12 @@ pub(in super::super) async fn status(State(admin): State<Arc<Admin>>) -> Answer 
 }
 
 /// Returns what `audit --json` prints.
-pub(super) async fn audit(State(admin): State<Arc<Admin>>) -> Answer {
-    let audit = admin.outbox.audit(false).await?;
-    Ok(Json(audit_json(&audit)))
+pub(super) async fn audit(State(admin): State<Arc<Admin>>) -> Answer<Audit> {
+    Ok(Json(admin.outbox.audit(false).await?))
 }
 
 /// A page of events, newest first.
-pub(super) async fn events(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
+pub(super) async fn events(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer<Page> {
     let Listed {
         filter,
         find,
@@ -45,18 +54,11 @@ pub(super) async fn events(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer 
         let mut found = admin.outbox.find(&word).await?;
         found.retain(|event| selection.ids.is_empty() || selection.ids.contains(event));
         if found.is_empty() {
-            return Ok(Json(json!({"events": [], "next_before": null, "looked_back_to": null})));
+            return Ok(Json(Page::default()));
         }
         selection.ids = found;
     }
-    let page = admin.outbox.page(&selection, before, limit);
-    let page = page.await?;
-    let events: Vec<Value> = page.events.iter().map(brief_json).collect();
-    let next = page.next.map(|event| event.0);
-    let back = page.looked_back_to.map(|time| time.to_string());
-    Ok(Json(
-        json!({ "events": events, "next_before": next, "looked_back_to": back }),
-    ))
+    Ok(Json(admin.outbox.page(&selection, before, limit).await?))
 }
 
 /// One event by its number, as `show --json` prints it. Any other word is a search, which the event list does.
@@ -72,13 +74,12 @@ pub(super) async fn event(State(admin): State<Arc<Admin>>, word: Result<Path<Str
 }
 
 /// Dead events by reason, largest group first. Reasons that differ only in ids are one group.
-pub(super) async fn dead(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
-    let groups = admin.outbox.dead_groups(params::limit(&uri)?).await?;
-    Ok(Json(dead_json(&groups)))
+pub(super) async fn dead(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer<DeadGroups> {
+    Ok(Json(admin.outbox.dead_groups(params::limit(&uri)?).await?))
 }
 
 /// The blocked profiles, the longest wait first.
-pub(super) async fn blocked(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
+pub(super) async fn blocked(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer<Blocked> {
     let profiles = admin.outbox.blocked_profiles(params::limit(&uri)?).await?;
-    Ok(Json(json!({ "profiles": profiles })))
+    Ok(Json(Blocked { profiles }))
 }

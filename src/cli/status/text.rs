@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::cli::colour::Tone;
 use crate::cli::screen::Screen;
 use crate::config::Config;
-use crate::model::{EventType, Timestamp};
-use crate::operator::{Problem, Severity, bytes, masked_text, rejected_last, rejected_sender};
+use crate::model::{EventType, Timestamp, masked_text};
+use crate::operator::{Problem, Severity, bytes, rejected_last, rejected_sender};
 use crate::outbox::{Blocked, Flow, Overview, SourceRate, Spans, Status};
 
 /// The maximum length of a reason on the screen.

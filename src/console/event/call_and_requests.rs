@@ -160,12 +160,11 @@ fn why(delivery: &DeliveryReport, reason: &str) -> Markup {
 
 /// A planned request that is not stored.
 pub(in crate::console) fn planned(number: usize, owed: &RequestView) -> Markup {
-    let (method, path) = &owed.route;
     let origins = Origins::of(&owed.rules);
     html! {
         details.request open[number == 1] {
             summary {
-                h3 { (number) ". " (method) " " (path) }
+                h3 { (number) ". " (owed.method) " " (owed.path) }
                 @if let Some(metric) = &owed.metric { " " span.soft { (metric) } }
             }
             @if let Some(reason) = &owed.not_sent { p.note.bad { "Not sent: " (reason) } }

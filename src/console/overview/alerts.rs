@@ -5,8 +5,8 @@ use maud::{Markup, html};
 use super::super::format;
 use super::data::OverviewData;
 use crate::metrics::Stalled;
-use crate::model::{EventStatus, Timestamp};
-use crate::operator::{Disk, Problem, Severity, SharedIdentifier, WriteError, masked_text, rejected_sender};
+use crate::model::{EventStatus, Timestamp, masked_text};
+use crate::operator::{Disk, Problem, Severity, SharedIdentifier, WriteError, rejected_sender};
 
 /// An event that waits longer than this is a problem of its own, in milliseconds.
 const LONG: i64 = 5 * 60_000;

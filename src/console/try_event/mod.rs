@@ -20,9 +20,7 @@ use super::request::{self, Answer, PageRequest};
 use super::urls::address;
 use crate::admin::refusal::Refusal;
 use crate::model::Side;
-use crate::operator::{
-    ExplainError, Explanation, Preview, SubmitError, SubmitPreview, explain, preview_submit, submit,
-};
+use crate::operator::{ExplainError, Explanation, SubmitError, SubmitPreview, explain, preview_submit, submit};
 use edit::Original;
 use examples::EXAMPLES;
 
@@ -138,12 +136,12 @@ pub(super) async fn send(Extension(request): Extension<PageRequest>, body: Bytes
 fn confirmation(request: &PageRequest, input: &CallForm, original: &Original) -> Option<Response> {
     let (status, words) = match submit_preview(request, input, Some(original)) {
         Err(error) => rejected(input, error),
-        Ok(preview) => match preview.explanation.preview() {
-            Preview::Requests(owed) if edit::is_confirmed(input, &owed) => return None,
-            Preview::Requests(owed) => {
-                return Some(edit::confirm(request, input, original, &preview, &owed));
+        Ok(preview) => match &preview.explanation {
+            Explanation::Requests { requests, .. } if edit::is_confirmed(input, requests) => return None,
+            Explanation::Requests { requests, .. } => {
+                return Some(edit::confirm(request, input, original, &preview, requests));
             }
-            Preview::Rejected(_) | Preview::Skipped(_) => {
+            Explanation::Rejected { .. } | Explanation::Skipped { .. } => {
                 (StatusCode::BAD_REQUEST, preview_markup(&preview.explanation))
             }
         },
@@ -228,21 +226,20 @@ fn outcome(request: &PageRequest, input: &CallForm, original: Option<&Original>)
 }
 
 fn preview_markup(explanation: &Explanation) -> Markup {
-    let as_what = explanation.mapped_as();
-    match explanation.preview() {
-        Preview::Rejected(reason) => rejected_call(&reason),
-        Preview::Skipped(reason) => html! {
-            div.note.warn { strong { "Nothing is sent to Klaviyo for it." } p { (super::format::sentence(&reason)) } }
+    match explanation {
+        Explanation::Rejected { refused: reason, .. } => rejected_call(reason),
+        Explanation::Skipped { skipped, .. } => html! {
+            div.note.warn { strong { "Nothing is sent to Klaviyo for it." } p { (super::format::sentence(skipped)) } }
         },
-        Preview::Requests(owed) => html! {
+        Explanation::Requests { kind, side, requests } => html! {
             div.note.good {
-                strong { "It becomes " (super::format::counted(i64::try_from(owed.len()).unwrap_or(i64::MAX), "request")) "." }
-                @if let Some((kind, side)) = as_what {
-                    p { "Mapped as " (kind) ", made on the " (side) " side. Nothing was sent." }
+                strong {
+                    "It becomes " (super::format::counted(i64::try_from(requests.len()).unwrap_or(i64::MAX), "request")) "."
                 }
+                p { "Mapped as " (kind) ", made on the " (side) " side. Nothing was sent." }
             }
             p.hint { "Point at a field, tap it or tab to it: it says where it comes from." }
-            @for (at, owed) in owed.iter().enumerate() {
+            @for (at, owed) in requests.iter().enumerate() {
                 (call_and_requests::planned(at + 1, owed))
             }
         },

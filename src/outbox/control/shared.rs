@@ -45,8 +45,10 @@ pub struct SharedIdentifier {
     /// For example `anonymous:kiosk-1`.
     pub identifier: String,
     /// The number of events in its queue; at most 100,000 are counted.
+    #[schemars(range(min = 1))]
     pub waiting: i64,
     /// The number of different people in the last 200 of them.
+    #[schemars(range(min = 10))]
     pub people: i64,
 }
 
@@ -149,6 +151,6 @@ mod tests {
         assert_eq!(outbox.dissolve(&garbage).await.unwrap(), 0);
         assert_eq!(claim_all(&outbox).await, [2, 4], "not who waits for their own");
         let audit = outbox.audit(true).await.unwrap();
-        assert!(audit.holds(), "{audit:?}");
+        assert!(audit.holds, "{audit:?}");
     }
 }

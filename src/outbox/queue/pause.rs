@@ -1,6 +1,8 @@
 //! Stores the pauses, so that `status` can show them and the next start continues with them; and finds the events that
 //! fail while nothing is paused.
 
+use schemars::JsonSchema;
+use serde::{Serialize, Serializer};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
@@ -19,9 +21,12 @@ const MOST_FAILING: i64 = 5;
 const ACCOUNT: &str = "account";
 
 /// A pause of the whole account or of an endpoint family, and its reason.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(inline)]
 pub struct Pause {
-    /// The paused endpoint family; `None`: the whole account.
+    /// The paused endpoint family; `None`, and `account` in JSON: the whole account.
+    #[serde(rename = "scope", serialize_with = "scope")]
+    #[schemars(with = "String")]
     pub family: Option<Family>,
     /// The cause.
     pub kind: PauseKind,
@@ -32,17 +37,19 @@ pub struct Pause {
     /// The code of that reason.
     pub reason_code: String,
     /// The time of the next attempt.
+    #[serde(rename = "next_probe_at")]
     pub probe_at: Timestamp,
 }
 
 /// An event that fails while its endpoint family is not paused, so that the event itself is probably the cause.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FailingAlone {
     /// The event.
     pub event: EventId,
     /// The kind of its request.
     pub kind: DeliveryKind,
     /// The number of failed attempts; at least three.
+    #[schemars(range(min = 3))]
     pub failures: i64,
     /// The result of the last attempt.
     pub reason: Option<String>,
@@ -57,6 +64,11 @@ impl Pause {
     pub fn scope(&self) -> &'static str {
         self.family.map_or(ACCOUNT, Family::word)
     }
+}
+
+#[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn scope<S: Serializer>(family: &Option<Family>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(family.map_or(ACCOUNT, Family::word))
 }
 
 /// Replaces all pauses.

@@ -5,10 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::Row;
+use schemars::JsonSchema;
+use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{FromRow, Row};
 
-use crate::model::{EventId, Timestamp};
+use crate::model::{EventId, Timestamp, masked};
 use crate::outbox::error::ReadError;
 use crate::outbox::handles::Reader;
 
@@ -36,21 +38,26 @@ const COUNT_BY_CODE: &str = "
           GROUP BY reason_code ORDER BY count DESC, reason_code LIMIT ?2) AS g";
 
 /// Dead events grouped by the code of the reason they died of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Dead")]
 pub struct DeadGroups {
     /// The largest first.
+    #[serde(rename = "reasons")]
     pub groups: Vec<DeadGroup>,
     /// Whether there are dead events older than the 100,000 that were read. No count here includes them.
+    #[serde(rename = "older_left_out")]
     pub older: bool,
 }
 
-/// Dead events whose reasons have the same code. [`crate::outbox::Selection::code`] selects all of them, including
-/// those that were not read here.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Dead events whose reasons have the same code, which also selects those that were not read here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(inline)]
 pub struct DeadGroup {
-    /// The code of their reasons.
+    /// The code of their reasons, to filter by with `code`.
+    #[serde(rename = "reason_code")]
     pub code: String,
     /// How many.
+    #[schemars(range(min = 1))]
     pub count: i64,
     /// When the first of them arrived.
     pub first: Timestamp,
@@ -59,29 +66,38 @@ pub struct DeadGroup {
     /// How many different people they are about, by the `profile` column.
     pub people: i64,
     /// The sources they came from.
+    #[serde(skip)]
     pub sources: Vec<String>,
     /// The names of the tracks among them.
+    #[serde(skip)]
     pub names: Vec<String>,
     /// How many of them ended in each hour (hours since 1970, UTC). Hours without any are left out.
+    #[serde(skip)]
     pub hours: BTreeMap<i64, i64>,
     /// The newest of them, at most five, newest first.
+    #[serde(skip)]
     pub newest: Vec<EventId>,
     /// The newest of them.
     pub sample: EventId,
-    /// The reason of the sample.
+    /// The reason of the sample; masked in JSON.
+    #[serde(serialize_with = "masked")]
     pub example: String,
 }
 
 /// The number of dead events whose reasons have the same code.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, FromRow)]
+#[schemars(inline)]
 pub struct DeadCount {
     /// The code of their reasons.
+    #[serde(rename = "reason_code")]
+    #[sqlx(rename = "reason_code")]
     pub code: String,
     /// How many.
     pub count: i64,
     /// The newest of them.
     pub sample: EventId,
-    /// The reason of the sample.
+    /// The reason of the sample; masked in JSON.
+    #[serde(serialize_with = "masked")]
     pub example: String,
 }
 
@@ -112,20 +128,8 @@ impl Reader {
 
     /// The ten largest of these groups, with their counts only.
     pub(in crate::outbox) async fn dead_counts(&self) -> Result<Vec<DeadCount>, sqlx::Error> {
-        let rows = sqlx::query(COUNT_BY_CODE)
-            .bind(NEWEST)
-            .bind(COUNTS)
-            .fetch_all(&self.store.readers)
-            .await?;
-        let count = |row: &SqliteRow| {
-            Ok(DeadCount {
-                code: row.try_get("reason_code")?,
-                count: row.try_get("count")?,
-                sample: EventId(row.try_get("sample")?),
-                example: row.try_get("example")?,
-            })
-        };
-        rows.iter().map(count).collect()
+        let counts = sqlx::query_as(COUNT_BY_CODE).bind(NEWEST).bind(COUNTS);
+        counts.fetch_all(&self.store.readers).await
     }
 }
 

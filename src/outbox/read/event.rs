@@ -41,7 +41,7 @@ pub struct EventReport {
     pub delivered: i64,
     /// How many attempts were made.
     pub attempts: i64,
-    /// When it may be sent; `None` if it waits for other events, is active or is not pending.
+    /// When it may be sent; null if it waits for other events, is active or is not pending.
     pub next_attempt_at: Option<Timestamp>,
     /// When it was finished.
     pub finished_at: Option<Timestamp>,
@@ -109,6 +109,7 @@ pub struct DeliveryReport {
     /// The mapper's warnings, one in each line.
     pub warnings: Option<String>,
     /// In which sending of the event it is made, from 1.
+    #[schemars(range(min = 1))]
     pub generation: i64,
     /// The list that it changes.
     pub list_id: Option<String>,
@@ -127,16 +128,18 @@ pub struct AttemptReport {
     /// The delivery.
     pub delivery_id: i64,
     /// Its number, from 1.
+    #[schemars(range(min = 1))]
     pub number: i64,
     /// When it began.
     pub started_at: Timestamp,
-    /// When it ended; `None` while there is no answer.
+    /// When it ended; null while there is no answer.
     pub ended_at: Option<Timestamp>,
-    /// How long it took.
+    /// How long it took, by the machine's clock.
+    #[schemars(range(min = i64::MIN))]
     pub duration_ms: Option<i64>,
     /// The status of the answer.
     pub http_status: Option<i64>,
-    /// Its result; `None` while there is no answer.
+    /// Its result; null while there is no answer.
     pub outcome: Option<OutcomeKind>,
     /// What went wrong.
     pub error: Option<String>,

@@ -1,7 +1,7 @@
 //! Events with their calls, page by page, for `klaviyo-relay export`.
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use serde::Serialize;
+use sqlx::FromRow;
 
 use super::select::{Selection, selected};
 use crate::model::{EventId, Timestamp};
@@ -11,20 +11,26 @@ use crate::outbox::handles::Reader;
 /// Events per page: with calls of 32 KiB each, 16 MiB.
 const PAGE: i64 = 500;
 
-/// An event with its call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An event with its call. Its JSON is what the relay itself knows of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
 pub struct ExportedEvent {
     /// Its number.
     pub id: EventId,
     /// The name of its source.
     pub source: String,
     /// Its message id.
+    #[serde(rename = "messageId")]
     pub message_id: String,
     /// The type of the call; `None` when the call could not be read.
+    #[serde(rename = "type")]
+    #[sqlx(rename = "type")]
     pub kind: Option<String>,
     /// When it happened, corrected by the offset of the client's clock.
+    #[sqlx(rename = "at_ms")]
     pub at: Timestamp,
     /// When it arrived.
+    #[serde(skip)]
+    #[sqlx(rename = "received_ms")]
     pub received_at: Timestamp,
     /// Its status.
     pub status: String,
@@ -33,8 +39,11 @@ pub struct ExportedEvent {
     /// The code of that reason.
     pub reason_code: Option<String>,
     /// The call as received.
+    #[serde(skip)]
+    #[sqlx(rename = "body")]
     pub payload: String,
     /// The envelope of its batch.
+    #[serde(skip)]
     pub envelope: Option<String>,
 }
 
@@ -42,7 +51,6 @@ impl Reader {
     /// The next events of a selection after `after`, in their order of arrival; empty at the end. Events whose call was
     /// deleted are left out.
     pub async fn export(&self, selection: &Selection, after: EventId) -> Result<Vec<ExportedEvent>, ReadError> {
-        let failed = || ReadError::of("the events to be exported");
         let kept = Selection {
             kept: true,
             ..selection.clone()
@@ -50,8 +58,8 @@ impl Reader {
         let mut query = selected(WHAT, &kept);
         query.push(" AND e.id > ").push_bind(after.0);
         query.push(" ORDER BY e.id LIMIT ").push_bind(PAGE);
-        let rows = query.build().fetch_all(&self.store.readers).await.map_err(failed())?;
-        rows.iter().map(event).collect::<Result<_, _>>().map_err(failed())
+        let events = query.build_query_as().fetch_all(&self.store.readers).await;
+        events.map_err(ReadError::of("the events to be exported"))
     }
 
     /// The number of the newest event; 0 when there is none.
@@ -69,19 +77,3 @@ const WHAT: &str = "
            (SELECT x.body FROM payload AS x WHERE x.event_id = e.id) AS body,
            (SELECT v.body FROM payload AS x LEFT JOIN envelope AS v ON v.id = x.envelope_id
             WHERE x.event_id = e.id) AS envelope";
-
-fn event(row: &SqliteRow) -> Result<ExportedEvent, sqlx::Error> {
-    Ok(ExportedEvent {
-        id: EventId(row.try_get("id")?),
-        source: row.try_get("source")?,
-        message_id: row.try_get("message_id")?,
-        kind: row.try_get("type")?,
-        at: Timestamp::from_millis(row.try_get("at_ms")?),
-        received_at: Timestamp::from_millis(row.try_get("received_ms")?),
-        status: row.try_get("status")?,
-        reason: row.try_get("reason")?,
-        reason_code: row.try_get("reason_code")?,
-        payload: row.try_get("body")?,
-        envelope: row.try_get("envelope")?,
-    })
-}

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use sqlx::FromRow;
 use sqlx::sqlite::SqliteConnection;
 
 use super::stopped::Stopped;
@@ -75,7 +76,7 @@ pub struct Overview {
 }
 
 /// The number of events by what became of them, since the first one.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema, FromRow)]
 pub struct Counts {
     /// Ever accepted.
     pub accepted: i64,
@@ -90,15 +91,19 @@ pub struct Counts {
     /// Held by an operator.
     pub held: i64,
     /// Accepted ones that are in none of these states: 0, or the outbox has lost some.
+    #[schemars(range(min = i64::MIN))]
     pub difference: i64,
     /// Finished events that retention has removed.
     #[serde(skip)]
+    #[sqlx(skip)]
     pub removed: i64,
     /// How many of the stored skipped events were copies of another event.
     #[serde(skip)]
+    #[sqlx(skip)]
     pub copies: i64,
     /// Stored events by state, all five states.
     #[serde(skip)]
+    #[sqlx(skip)]
     pub stored: Vec<(EventStatus, i64)>,
 }
 
@@ -122,7 +127,7 @@ pub struct Disk {
     pub database_bytes: u64,
     /// The size of its WAL, in bytes.
     pub wal_bytes: u64,
-    /// Free bytes on its disk; `None` when that is unknown.
+    /// Free bytes on its disk; null when that is unknown.
     pub free_bytes: Option<u64>,
     /// With fewer free bytes, no new event is accepted.
     #[serde(skip)]

@@ -1,8 +1,8 @@
 //! Lists for the admin port: pages of events, and the events that others wait for.
 
+use schemars::JsonSchema;
 use serde::Serialize;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::{FromRow, QueryBuilder, Sqlite};
 
 use super::scan::{Range, ScanPlan};
 use super::select::{self, Brief, Selection};
@@ -17,34 +17,39 @@ const SCAN_LIMIT: i64 = 100_000;
 const FIRST_CHUNK: i64 = 1_000;
 
 /// A page of events, newest first.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Events")]
 pub struct Page {
-    /// The events. Fewer than requested, or none, where the filters match rarely; `next` is then where to continue.
+    /// The events. Fewer than requested, or none, where the filters match rarely.
+    #[schemars(length(max = 500))]
     pub events: Vec<Brief>,
-    /// Continue below this number; `None` at the end.
+    /// `before` of the next page; null at the end.
+    #[serde(rename = "next_before")]
     pub next: Option<EventId>,
     /// When the oldest event that was read arrived, if the page ended at the limit of events to read before it was
-    /// full. `None` when the page is full or complete.
+    /// full. Null when the page is full or complete.
     pub looked_back_to: Option<Timestamp>,
 }
 
 /// A row of the view `blocked_profiles`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, FromRow)]
+#[schemars(inline)]
 pub struct BlockedRow {
     /// The first identifier of the event that others wait for.
     pub profile: Option<String>,
     /// The number of that event.
-    pub head_event: i64,
-    /// When it arrived, ISO 8601.
-    pub since: String,
+    pub head_event: EventId,
+    /// When it arrived.
+    pub since: Timestamp,
     /// How many events wait for it.
+    #[schemars(range(min = 1))]
     pub waiting: i64,
     /// Why it has not finished.
     pub reason: String,
-    /// The code of that reason; `None` while nothing was tried.
+    /// The code of that reason; null while nothing was tried.
     pub reason_code: Option<String>,
-    /// When it is tried next; `None` while it is active, held or dead.
-    pub next_attempt_at: Option<String>,
+    /// When it is tried next; null while it is active, held or dead.
+    pub next_attempt_at: Option<Timestamp>,
 }
 
 impl Reader {
@@ -57,11 +62,7 @@ impl Reader {
     }
 
     async fn scan(&self, selection: &Selection, before: Option<EventId>, most: u32) -> Result<Page, sqlx::Error> {
-        let mut page = Page {
-            events: Vec::new(),
-            next: None,
-            looked_back_to: None,
-        };
+        let mut page = Page::default();
         let plan = self.scan_plan(selection).await?;
         let mut range = self.range(selection, before).await?;
         let mut left = SCAN_LIMIT;
@@ -102,8 +103,7 @@ impl Reader {
     ) -> Result<Vec<Brief>, sqlx::Error> {
         let mut query = chunk_query(selection, plan, range);
         query.push(" LIMIT ").push_bind(most);
-        let rows = query.build().fetch_all(&self.store.readers).await?;
-        rows.iter().map(select::brief).collect()
+        query.build_query_as().fetch_all(&self.store.readers).await
     }
 
     /// When an event arrived.
@@ -118,13 +118,9 @@ impl Reader {
     /// The events that others wait for, those with the most waiting events first, at most `most`. Reads the whole
     /// backlog.
     pub async fn blocked_profiles(&self, most: u32) -> Result<Vec<BlockedRow>, ReadError> {
-        let failed = || ReadError::of("the blocked profiles");
-        let rows = sqlx::query("SELECT * FROM blocked_profiles ORDER BY since, head_event LIMIT ?1")
-            .bind(most)
-            .fetch_all(&self.store.readers)
-            .await
-            .map_err(failed())?;
-        rows.iter().map(blocked).collect::<Result<_, _>>().map_err(failed())
+        let rows = sqlx::query_as("SELECT * FROM blocked_profiles ORDER BY since, head_event LIMIT ?1").bind(most);
+        let rows = rows.fetch_all(&self.store.readers).await;
+        rows.map_err(ReadError::of("the blocked profiles"))
     }
 }
 
@@ -144,16 +140,4 @@ pub(in crate::outbox) fn chunk_query(selection: &Selection, plan: &ScanPlan, ran
     select::met(&mut query, selection);
     query.push(" ORDER BY e.id DESC");
     query
-}
-
-fn blocked(row: &SqliteRow) -> Result<BlockedRow, sqlx::Error> {
-    Ok(BlockedRow {
-        profile: row.try_get("profile")?,
-        head_event: row.try_get("head_event")?,
-        since: row.try_get("since")?,
-        waiting: row.try_get("waiting")?,
-        reason: row.try_get("reason")?,
-        reason_code: row.try_get("reason_code")?,
-        next_attempt_at: row.try_get("next_attempt_at")?,
-    })
 }

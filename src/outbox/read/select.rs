@@ -1,9 +1,10 @@
 //! Which events an operator selects: by number, state, type, name, person, order, source, time, destination, reason and
 //! its code.
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::json;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::{FromRow, QueryBuilder, Sqlite};
 
 use crate::model::{EventId, EventStatus, EventType, Identifier, IdentifierKind, Timestamp};
 use crate::outbox::error::ReadError;
@@ -52,21 +53,27 @@ pub struct Selection {
 }
 
 /// The main columns of one event, for a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, FromRow)]
 pub struct Brief {
     /// Its number.
     pub id: EventId,
     /// When it arrived.
+    #[sqlx(rename = "received_ms")]
     pub received_at: Timestamp,
-    /// The type of the call: `track`, `identify`, …; `None` when the call could not be read.
+    /// The type of the call; null when the call could not be read.
+    #[serde(rename = "type")]
+    #[schemars(with = "Option<EventType>")]
+    #[sqlx(rename = "type")]
     pub kind: Option<String>,
     /// The name of a track, page or screen.
     pub name: Option<String>,
     /// The person it is about.
     pub profile: Option<String>,
     /// Its source.
+    #[serde(skip)]
     pub source: String,
     /// Its status.
+    #[schemars(with = "EventStatus")]
     pub status: String,
     /// The reason for its status.
     pub reason: Option<String>,
@@ -114,8 +121,8 @@ impl Reader {
     pub async fn briefs(&self, selection: &Selection, most: u32) -> Result<Vec<Brief>, ReadError> {
         let mut query = selected(BRIEF, selection);
         query.push(" ORDER BY e.id LIMIT ").push_bind(most);
-        let rows = query.build().fetch_all(&self.store.readers).await.map_err(failed())?;
-        rows.iter().map(brief).collect::<Result<_, _>>().map_err(failed())
+        let briefs = query.build_query_as().fetch_all(&self.store.readers).await;
+        briefs.map_err(failed())
     }
 }
 
@@ -220,20 +227,6 @@ pub(in crate::outbox) fn met(query: &mut QueryBuilder<Sqlite>, selection: &Selec
             query.push(sql).push_bind(time.as_millis());
         }
     }
-}
-
-pub(in crate::outbox) fn brief(row: &SqliteRow) -> Result<Brief, sqlx::Error> {
-    Ok(Brief {
-        id: EventId(row.try_get("id")?),
-        received_at: Timestamp::from_millis(row.try_get("received_ms")?),
-        kind: row.try_get("type")?,
-        name: row.try_get("name")?,
-        profile: row.try_get("profile")?,
-        source: row.try_get("source")?,
-        status: row.try_get("status")?,
-        reason: row.try_get("reason")?,
-        reason_code: row.try_get("reason_code")?,
-    })
 }
 
 fn failed() -> impl FnOnce(sqlx::Error) -> ReadError {

@@ -67,6 +67,7 @@ pub struct Status {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, FromRow)]
 pub struct BacklogRow {
     /// `pending` or `held`.
+    #[schemars(extend("enum" = ["pending", "held"]))]
     pub status: String,
     /// The type of the call.
     #[serde(rename = "type")]
@@ -144,8 +145,9 @@ pub struct BlockedHead {
     #[sqlx(rename = "received_ms")]
     pub since: Timestamp,
     /// Its status.
+    #[schemars(extend("enum" = ["pending", "dead", "held"]))]
     pub status: String,
-    /// The reason for its status, or the latest error; `None` when nothing was tried yet.
+    /// The reason for its status, or the latest error; null when nothing was tried yet.
     #[sqlx(rename = "words")]
     pub reason: Option<String>,
     /// The code of that reason.

@@ -40,6 +40,7 @@ pub(in crate::outbox) const DEAD_SINCE: &str = "
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, FromRow)]
 pub struct Stopped {
     /// `dead` or `held`.
+    #[schemars(extend("enum" = ["dead", "held"]))]
     pub status: String,
     /// How many there are.
     #[serde(rename = "events")]

@@ -83,7 +83,7 @@ async fn a_start_finds_an_open_job_with_its_items_in_order_and_its_people_wait()
     assert!(items[0].open && first.contains("\"c\""), "{items:?}");
     assert_eq!(claim_all(&outbox).await, [0; 0], "neither they nor those behind");
     let audit = outbox.audit(true).await.unwrap();
-    assert!(audit.holds(), "{audit:?}");
+    assert!(audit.holds, "{audit:?}");
     outbox.discard(NOW, vec![EventId(1)]).await.unwrap();
     outbox.hold(vec![EventId(1)]).await.unwrap();
     let left_alone = "SELECT count(*) FROM event WHERE id = 1 AND status = 'pending' AND active = 1";
@@ -152,7 +152,7 @@ async fn a_job_whose_events_were_given_back_is_over_at_the_next_start() {
     let outbox = reopened(outbox, &files).await;
     assert_eq!(outbox.queue().open_imports().await.unwrap(), []);
     assert_eq!(claim_all(&outbox).await.len(), 3);
-    assert!(outbox.audit(true).await.unwrap().holds());
+    assert!(outbox.audit(true).await.unwrap().holds);
 }
 
 #[tokio::test]
@@ -166,7 +166,7 @@ async fn a_restored_backup_knows_of_no_open_job_and_holds_its_people() {
     assert_eq!(restored.held, 6);
     let outbox = files.open().await;
     assert_eq!(outbox.queue().open_imports().await.unwrap(), []);
-    assert!(outbox.audit(true).await.unwrap().holds());
+    assert!(outbox.audit(true).await.unwrap().holds);
 }
 
 #[tokio::test]

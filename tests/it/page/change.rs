@@ -93,7 +93,7 @@ async fn a_change_is_made_of_the_counted_events_and_reported() {
             "{query}: {next}"
         );
     }
-    assert!(pages.outbox.audit(false).await.unwrap().holds());
+    assert!(pages.outbox.audit(false).await.unwrap().holds);
 }
 
 #[tokio::test]

@@ -50,7 +50,7 @@ pub struct OpenImport {
 /// An open import job, as shown in reports.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct ImportJobReport {
-    /// Klaviyo's id of it; `None` if the answer has not arrived or was lost.
+    /// Klaviyo's id of it; null if the answer has not arrived or was lost.
     #[serde(rename = "klaviyo_job_id")]
     pub klaviyo_id: Option<String>,
     /// When it was sent.

@@ -7,9 +7,12 @@ mod rules;
 
 use std::path::Path;
 
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{Connection as _, Row};
+use schemars::JsonSchema;
+use serde::Serialize;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Connection as _, FromRow};
 
+use super::overview::Counts;
 use crate::model::EventId;
 use crate::outbox::SCHEMA;
 use crate::outbox::error::{OpenError, ReadError};
@@ -24,31 +27,39 @@ const NAMED: i64 = 10;
 const MESSAGES: i64 = 100;
 
 /// The result of an audit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Audit {
-    /// accepted, delivered, skipped, dead, pending, held, difference: the `audit` view, which counts rows.
-    pub totals: Vec<(String, i64)>,
+    /// Whether all checks passed.
+    pub holds: bool,
+    /// The `audit` view, which counts rows.
+    #[serde(rename = "audit")]
+    pub totals: Counts,
     /// Counts that were computed in two ways.
     pub counts: Vec<Counted>,
     /// The rules for the rows, checked.
     pub rules: Vec<Checked>,
-    /// Errors that SQLite found in the file itself; `None` where the file was not checked.
+    /// Errors that SQLite found in the file itself; null where the file was not checked.
     pub file: Option<Vec<String>>,
 }
 
 /// One count, computed in two ways.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, FromRow)]
+#[schemars(inline)]
 pub struct Counted {
     /// What is counted: a state of events.
+    #[serde(rename = "status")]
+    #[sqlx(rename = "status")]
     pub name: String,
     /// The number of rows.
     pub rows: i64,
     /// The stored count.
+    #[serde(rename = "counted")]
     pub kept: i64,
 }
 
 /// One rule, and the events that break it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(inline)]
 pub struct Checked {
     /// Its name, for scripts.
     pub name: &'static str,
@@ -61,18 +72,17 @@ pub struct Checked {
 }
 
 impl Audit {
-    /// The difference between accepted and delivered + skipped + dead + pending + held.
-    pub fn difference(&self) -> i64 {
-        let found = self.totals.iter().find(|(name, _)| name == "difference");
-        found.map_or(0, |(_, difference)| *difference)
-    }
-
-    /// Whether all checks passed.
-    pub fn holds(&self) -> bool {
-        self.difference() == 0
-            && self.counts.iter().all(|counted| counted.rows == counted.kept)
-            && self.rules.iter().all(|rule| rule.broken == 0)
-            && self.file.as_ref().is_none_or(Vec::is_empty)
+    fn of(totals: Counts, counts: Vec<Counted>, rules: Vec<Checked>, file: Option<Vec<String>>) -> Self {
+        Self {
+            holds: totals.difference == 0
+                && counts.iter().all(|counted| counted.rows == counted.kept)
+                && rules.iter().all(|rule| rule.broken == 0)
+                && file.as_ref().is_none_or(Vec::is_empty),
+            totals,
+            counts,
+            rules,
+            file,
+        }
     }
 }
 
@@ -102,47 +112,21 @@ impl Reader {
 
 async fn audit(connection: &mut SqliteConnection, deep: bool) -> Result<Audit, sqlx::Error> {
     let mut snapshot = connection.begin().await?;
-    let audit = Audit {
-        totals: totals(&mut snapshot).await?,
-        counts: counts(&mut snapshot).await?,
-        rules: rules(&mut snapshot).await?,
-        file: if deep { Some(file(&mut snapshot).await?) } else { None },
-    };
+    let totals = sqlx::query_as("SELECT * FROM audit").fetch_one(&mut *snapshot).await?;
+    let counts = counts(&mut snapshot).await?;
+    let rules = rules(&mut snapshot).await?;
+    let file = if deep { Some(file(&mut snapshot).await?) } else { None };
     snapshot.rollback().await?;
-    Ok(audit)
-}
-
-async fn totals(connection: &mut SqliteConnection) -> Result<Vec<(String, i64)>, sqlx::Error> {
-    let row = sqlx::query("SELECT * FROM audit").fetch_one(connection).await?;
-    let names = [
-        "accepted",
-        "delivered",
-        "skipped",
-        "dead",
-        "pending",
-        "held",
-        "difference",
-    ];
-    let of = |name: &&str| Ok(((*name).to_owned(), row.try_get(*name)?));
-    names.iter().map(of).collect()
+    Ok(Audit::of(totals, counts, rules, file))
 }
 
 async fn counts(connection: &mut SqliteConnection) -> Result<Vec<Counted>, sqlx::Error> {
-    let rows = sqlx::query(
+    let counts = sqlx::query_as(
         "SELECT substr(c.name, 8) AS status, c.value AS kept,
-                (SELECT count(*) FROM event AS e WHERE e.status = substr(c.name, 8)) AS counted
+                (SELECT count(*) FROM event AS e WHERE e.status = substr(c.name, 8)) AS rows
          FROM counter AS c WHERE c.name GLOB 'status_*' ORDER BY c.name",
-    )
-    .fetch_all(connection)
-    .await?;
-    let of = |row: &SqliteRow| {
-        Ok(Counted {
-            name: row.try_get("status")?,
-            rows: row.try_get("counted")?,
-            kept: row.try_get("kept")?,
-        })
-    };
-    rows.iter().map(of).collect()
+    );
+    counts.fetch_all(connection).await
 }
 
 async fn rules(connection: &mut SqliteConnection) -> Result<Vec<Checked>, sqlx::Error> {

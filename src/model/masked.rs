@@ -1,5 +1,12 @@
 //! Masks personal data in texts: e-mail addresses and phone numbers. Pure.
 
+use serde::Serializer;
+
+/// Serializes a text as [`masked_text`].
+pub(crate) fn masked<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&masked_text(text))
+}
+
 /// Masks the e-mail addresses and phone numbers in a text. The result distinguishes two of them and identifies nobody.
 pub fn masked_text(text: &str) -> String {
     let words = text.split_inclusive(|c: char| c.is_whitespace() || "\"'`,;()<>[]{}".contains(c));
