@@ -20,7 +20,7 @@ pub const fn rejected_last(rejected: &RejectedRequests) -> Timestamp {
     Timestamp::from_millis(rejected.last_ms)
 }
 
-/// Rejected requests as JSON.
+/// Requests of one sender that were rejected for one reason.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(inline)]
 pub(super) struct RejectedJson<'a> {

@@ -4,10 +4,6 @@
 
 use std::sync::atomic::Ordering;
 
-use sqlx::Sqlite;
-use sqlx::query::QueryScalar;
-use sqlx::sqlite::{SqliteArguments, SqliteConnection};
-
 use super::erase;
 use crate::model::{EventId, Identifier, Timestamp};
 use crate::outbox::command::{Command, Effects, Request};
@@ -21,15 +17,17 @@ use crate::outbox::transaction::Transaction;
 /// How many events a command changes in one commit.
 const CHUNK: usize = 500;
 
-/// Replays finished events.
+/// A change of events by a statement of `sql/`, which takes ?1: now, in ms; ?2: the ids; ?3 to ?6: how to replay; and
+/// returns the ids of the changed events.
 #[derive(Debug)]
-struct ReplayEvents {
-    now: Timestamp,
+struct ChangeEvents {
+    sql: &'static str,
+    now: Option<Timestamp>,
     events: Vec<EventId>,
     how: Replay,
 }
 
-impl Request for ReplayEvents {
+impl Request for ChangeEvents {
     type Reply = Vec<EventId>;
 
     fn effects(&self) -> Effects {
@@ -37,79 +35,18 @@ impl Request for ReplayEvents {
     }
 }
 
-impl Command for ReplayEvents {
+impl Command for ChangeEvents {
     async fn write(&self, transaction: &mut Transaction<'_>) -> Result<Vec<EventId>, sqlx::Error> {
-        let change = sqlx::query_scalar(include_str!("sql/replay.sql"))
-            .bind(self.now.as_millis())
+        let changed: Vec<i64> = sqlx::query_scalar(self.sql)
+            .bind(self.now.map(Timestamp::as_millis))
             .bind(rows::ids(&self.events))
             .bind(self.how.consent)
             .bind(self.how.backfill)
             .bind(self.how.as_sent)
-            .bind(self.how.again);
-        events_of(change, transaction.connection().await?).await
-    }
-}
-
-/// Makes unfinished events dead.
-#[derive(Debug)]
-struct Discard {
-    now: Timestamp,
-    events: Vec<EventId>,
-}
-
-impl Request for Discard {
-    type Reply = Vec<EventId>;
-
-    fn effects(&self) -> Effects {
-        Effects::WAKES
-    }
-}
-
-impl Command for Discard {
-    async fn write(&self, transaction: &mut Transaction<'_>) -> Result<Vec<EventId>, sqlx::Error> {
-        let change = sqlx::query_scalar(include_str!("sql/discard.sql"))
-            .bind(self.now.as_millis())
-            .bind(rows::ids(&self.events));
-        events_of(change, transaction.connection().await?).await
-    }
-}
-
-/// Holds pending events.
-#[derive(Debug)]
-struct Hold(Vec<EventId>);
-
-impl Request for Hold {
-    type Reply = Vec<EventId>;
-}
-
-impl Command for Hold {
-    async fn write(&self, transaction: &mut Transaction<'_>) -> Result<Vec<EventId>, sqlx::Error> {
-        let change = sqlx::query_scalar(include_str!("sql/hold.sql")).bind(rows::ids(&self.0));
-        events_of(change, transaction.connection().await?).await
-    }
-}
-
-/// Releases held events.
-#[derive(Debug)]
-struct Release {
-    now: Timestamp,
-    events: Vec<EventId>,
-}
-
-impl Request for Release {
-    type Reply = Vec<EventId>;
-
-    fn effects(&self) -> Effects {
-        Effects::WAKES
-    }
-}
-
-impl Command for Release {
-    async fn write(&self, transaction: &mut Transaction<'_>) -> Result<Vec<EventId>, sqlx::Error> {
-        let change = sqlx::query_scalar(include_str!("sql/release_held.sql"))
-            .bind(self.now.as_millis())
-            .bind(rows::ids(&self.events));
-        events_of(change, transaction.connection().await?).await
+            .bind(self.how.again)
+            .fetch_all(transaction.connection().await?)
+            .await?;
+        Ok(changed.into_iter().map(EventId).collect())
     }
 }
 
@@ -138,40 +75,50 @@ impl Control {
     /// Sends finished events again, in this order, behind the waiting events of the same people. Returns the replayed
     /// events: an event that is not finished or was erased is not changed.
     pub async fn replay(&self, now: Timestamp, events: Vec<EventId>, how: Replay) -> Result<Vec<EventId>, WriteError> {
-        self.in_chunks(events, |events| ReplayEvents { now, events, how }).await
+        self.in_chunks(include_str!("sql/replay.sql"), Some(now), events, how)
+            .await
     }
 
     /// Makes unfinished events dead; those behind them move up. Returns the discarded events: an event in flight is not
     /// changed.
     pub async fn discard(&self, now: Timestamp, events: Vec<EventId>) -> Result<Vec<EventId>, WriteError> {
-        self.in_chunks(events, |events| Discard { now, events }).await
+        self.in_chunks(include_str!("sql/discard.sql"), Some(now), events, Replay::default())
+            .await
     }
 
     /// Holds pending events until they are released; later events of the same people wait behind them. Returns the held
     /// events: an event in flight is not changed.
     pub async fn hold(&self, events: Vec<EventId>) -> Result<Vec<EventId>, WriteError> {
-        self.in_chunks(events, Hold).await
+        self.in_chunks(include_str!("sql/hold.sql"), None, events, Replay::default())
+            .await
     }
 
     /// Releases held events, and makes events that are backing off due at once. Returns the released events: an active
     /// event is not changed.
     pub async fn release(&self, now: Timestamp, events: Vec<EventId>) -> Result<Vec<EventId>, WriteError> {
-        self.in_chunks(events, |events| Release { now, events }).await
+        self.in_chunks(
+            include_str!("sql/release_held.sql"),
+            Some(now),
+            events,
+            Replay::default(),
+        )
+        .await
     }
 
     /// Has a change written for some events at a time, in their order, so that the writer can run other commands in
     /// between. Returns the changed events.
-    async fn in_chunks<C>(
+    async fn in_chunks(
         &self,
+        sql: &'static str,
+        now: Option<Timestamp>,
         events: Vec<EventId>,
-        change: impl Fn(Vec<EventId>) -> C,
-    ) -> Result<C::Reply, WriteError>
-    where
-        C: Command<Reply = Vec<EventId>>,
-    {
+        how: Replay,
+    ) -> Result<Vec<EventId>, WriteError> {
         let mut changed = Vec::new();
         for chunk in events.chunks(CHUNK) {
-            changed.extend(self.store.execute(change(chunk.to_vec())).await?);
+            let events = chunk.to_vec();
+            let change = ChangeEvents { sql, now, events, how };
+            changed.extend(self.store.execute(change).await?);
         }
         Ok(changed)
     }
@@ -195,13 +142,4 @@ impl Reader {
     pub async fn is_vacuum_due_at_start(&self) -> Result<bool, ReadError> {
         Ok(self.store.kv_get(vacuum::DUE).await?.is_some())
     }
-}
-
-/// Runs a change that answers the numbers of the events that it changed.
-async fn events_of(
-    change: QueryScalar<'_, Sqlite, i64, SqliteArguments>,
-    connection: &mut SqliteConnection,
-) -> Result<Vec<EventId>, sqlx::Error> {
-    let changed = change.fetch_all(connection).await?;
-    Ok(changed.into_iter().map(EventId).collect())
 }
