@@ -133,7 +133,7 @@ impl Breakers {
             Sign::Refuses(_) | Sign::Fails(_) => self.failures.remember(event),
         }
         let never_connected = attempted.kind == OutcomeKind::Retry && attempted.http_status.is_none();
-        let record = |breaker: &mut CircuitBreaker| breaker.record(sign, max_in_flight, [attempted.started, now]);
+        let record = |breaker: &mut CircuitBreaker| breaker.record(sign, max_in_flight, attempted.started, now);
         match sign {
             // A request that was never connected gives no information about its endpoint.
             Sign::Fails(_) if never_connected => record(&mut self.account),

@@ -171,9 +171,9 @@ impl CircuitBreaker {
 
     /// Applies the result of an attempt. After an outage it closes again when `max_in_flight` concurrent requests were
     /// answered.
-    pub(super) fn record(&mut self, sign: Sign, max_in_flight: usize, times: [Timestamp; 2]) {
+    pub(super) fn record(&mut self, sign: Sign, max_in_flight: usize, started: Timestamp, now: Timestamp) {
         let before = std::mem::take(self);
-        *self = before.after(sign, max_in_flight, times);
+        *self = before.after(sign, max_in_flight, started, now);
     }
 
     /// Whether it is closed. While it is not, a failed attempt does not count against `max_attempts`.
@@ -189,8 +189,8 @@ impl CircuitBreaker {
         }
     }
 
-    /// `times`: when the attempt was started, and now.
-    fn after(self, sign: Sign, max_in_flight: usize, [started, now]: [Timestamp; 2]) -> Self {
+    /// `started`: when the attempt was started.
+    fn after(self, sign: Sign, max_in_flight: usize, started: Timestamp, now: Timestamp) -> Self {
         use PauseKind::{Refused, Unreachable};
         match (self, sign) {
             (Self::Closed { .. } | Self::Open { why: Refused, .. }, Sign::Works) => Self::closed(),

@@ -28,7 +28,7 @@ fn why(breaker: &CircuitBreaker) -> Option<PauseKind> {
 
 fn after(mut breaker: CircuitBreaker, signs: &[Sign], now: Timestamp) -> CircuitBreaker {
     for sign in signs {
-        breaker.record(*sign, MAX, [now, now]);
+        breaker.record(*sign, MAX, now, now);
     }
     breaker
 }
@@ -71,7 +71,7 @@ fn a_hundred_failures_in_a_moment_are_no_outage() {
 fn five_requests_that_had_no_answer_for_long_are_an_outage_though_they_end_together() {
     let mut breaker = breaker();
     for event in 1..=5 {
-        breaker.record(fails(event), MAX, [NOW, NOW.plus(LASTS)]);
+        breaker.record(fails(event), MAX, NOW, NOW.plus(LASTS));
     }
     assert_eq!(why(&breaker), Some(PauseKind::Unreachable));
 }
@@ -141,7 +141,7 @@ fn after_an_outage_it_closes_by_doubling() {
     }
     assert!(breaker.is_closed());
     let mut small = after(outage(), &[Sign::Works], later(1));
-    small.record(Sign::Works, 1, [later(1); 2]);
+    small.record(Sign::Works, 1, later(1), later(1));
     assert!(small.is_closed());
 }
 
@@ -179,7 +179,7 @@ fn a_service_that_fails_one_in_five_is_let_through_all_the_same() {
             } else {
                 Sign::Works
             };
-            breaker.record(sign, MAX, [later(600), later(600)]);
+            breaker.record(sign, MAX, later(600), later(600));
         }
     }
     assert!(closed >= 70, "{closed} of 100");
