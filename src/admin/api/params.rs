@@ -89,7 +89,7 @@ impl FilterBody {
 /// A member of the body as text: numbers in a list for `id`, one string or several for `status`, a string for the others.
 fn text<'a>(key: &str, value: &'a Value) -> Option<Cow<'a, str>> {
     match (key, value) {
-        ("id", Value::Array(ids)) => {
+        ("id", Value::Array(ids)) if ids.len() <= Filter::MOST_IDS => {
             let ids: Option<Vec<String>> = ids.iter().map(whole).collect();
             Some(ids?.join(",").into())
         }

@@ -8,7 +8,7 @@ mod matches;
 mod values;
 
 use clap::builder::NonEmptyStringValueParser;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 
 pub use matches::{Matches, SHOWN};
 pub use values::{FilterError, OrderFilter, ProfileFilter, event_number, one_of};
@@ -23,13 +23,13 @@ const TIME_PATTERN: &str =
 
 /// The filters. An event must meet all that are given.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args, JsonSchema)]
-#[schemars(default, deny_unknown_fields, extend("minProperties" = 1))]
+#[schemars(deny_unknown_fields, extend("minProperties" = 1), transform = optional)]
 pub struct Filter {
     /// Events with these numbers
     #[arg(long = "id", num_args = 1.., value_name = "N")]
     #[schemars(
         rename = "id",
-        length(min = 1, max = 5000),
+        length(min = 1, max = Filter::MOST_IDS),
         inner(range(min = 1, max = 9_007_199_254_740_991_i64))
     )]
     pub ids: Vec<i64>,
@@ -84,6 +84,9 @@ impl Filter {
     pub const KEYS: [&str; 12] = [
         "id", "status", "type", "event", "source", "profile", "order_id", "since", "until", "sent_to", "reason", "code",
     ];
+
+    /// How many numbers of events a body may have.
+    pub const MOST_IDS: usize = 5_000;
 
     /// Sets the filter of a key from its text. `id` and `status` take several values, separated by commas.
     pub fn set(&mut self, key: &str, text: &str) -> Result<(), FilterError> {
@@ -151,6 +154,11 @@ impl Filter {
             kept: false,
         }
     }
+}
+
+/// A filter that is not given is left out.
+fn optional(schema: &mut Schema) {
+    schema.remove("required");
 }
 
 fn once<T: Default + PartialEq>(field: &mut T, value: T) -> Result<(), FilterError> {
