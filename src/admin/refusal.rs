@@ -28,105 +28,66 @@ pub struct Refusal {
     retry_after: Option<u64>,
 }
 
-impl Refusal {
-    pub(crate) const NOT_FOUND: Self = Self::of(
-        StatusCode::NOT_FOUND,
-        "not_found",
-        "there is nothing at this path; /api/v1/openapi.json lists what there is",
-    );
+/// Declares refusals: a name, the status, the stable code, and the sentence.
+macro_rules! refusals {
+    ($($(#[$doc:meta])* $visible:vis $name:ident = $status:ident, $code:literal, $error:literal;)+) => {
+        impl Refusal {
+            $($(#[$doc])* $visible const $name: Self = Self::of(StatusCode::$status, $code, Cow::Borrowed($error));)+
+        }
+    };
+}
+
+refusals! {
+    pub(crate) NOT_FOUND = NOT_FOUND, "not_found",
+        "there is nothing at this path; /api/v1/openapi.json lists what there is";
     /// [`Self::NOT_FOUND`] for a browser.
-    pub(crate) const NO_PAGE: Self = Self::of(
-        StatusCode::NOT_FOUND,
-        "not_found",
-        "there is no page at this address; the menu has those that there are, and the search finds an event",
-    );
-    pub(super) const WRONG_METHOD: Self = Self::of(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "method_not_allowed",
-        "this path does not take this method; `Allow` says which it takes",
-    );
-    pub(crate) const NO_TOKEN: Self = Self::of(
-        StatusCode::UNAUTHORIZED,
-        "token_needed",
-        "show the token: `Authorization: Bearer TOKEN` ([admin] token)",
-    );
-    pub(super) const OTHER_HOST: Self = Self::of(
-        StatusCode::MISDIRECTED_REQUEST,
-        "other_host",
-        "the `Host` is no name of this machine; use 127.0.0.1 or localhost, or set [admin] token",
-    );
-    pub(crate) const OTHER_SITE: Self = Self::of(
-        StatusCode::FORBIDDEN,
-        "other_site",
-        "this was not sent by a page of this port; go back, load the page again, and try again. A proxy in front has to \
-         pass `Host` on",
-    );
-    pub(crate) const OLD_FORM: Self = Self::of(
-        StatusCode::FORBIDDEN,
-        "old_form",
-        "the page was loaded before the relay was started or you logged in; nothing was changed: load it again, and try \
-         again",
-    );
-    pub(super) const NOT_JSON_TYPE: Self = Self::of(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "json_needed",
-        "send JSON with `Content-Type: application/json`",
-    );
-    pub(super) const TOO_LARGE: Self = Self::of(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        "too_large",
-        "the body is larger than this path takes; name fewer events at once",
-    );
-    pub(super) const INCOMPLETE: Self = Self::of(
-        StatusCode::REQUEST_TIMEOUT,
-        "incomplete",
-        "the body did not arrive whole and in time; send it again",
-    );
-    pub(super) const INTERNAL: Self = Self::of(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "internal_error",
-        "the relay failed on this request, which is a mistake in it; its log may have more",
-    );
-    pub(crate) const NO_SUCH_EVENT: Self = Self::of(
-        StatusCode::NOT_FOUND,
-        "no_such_event",
-        "no event has this number, or it is no longer kept; /api/v1/events lists them, and with find= finds them by message id, \
-         $event_id or order id",
-    );
-
-    pub(crate) const NO_SANDBOX: Self = Self::of(
-        StatusCode::FORBIDDEN,
-        "no_sandbox",
+    pub(crate) NO_PAGE = NOT_FOUND, "not_found",
+        "there is no page at this address; the menu has those that there are, and the search finds an event";
+    pub(super) WRONG_METHOD = METHOD_NOT_ALLOWED, "method_not_allowed",
+        "this path does not take this method; `Allow` says which it takes";
+    pub(crate) NO_TOKEN = UNAUTHORIZED, "token_needed",
+        "show the token: `Authorization: Bearer TOKEN` ([admin] token)";
+    pub(super) OTHER_HOST = MISDIRECTED_REQUEST, "other_host",
+        "the `Host` is no name of this machine; use 127.0.0.1 or localhost, or set [admin] token";
+    pub(crate) OTHER_SITE = FORBIDDEN, "other_site",
+        "this was not sent by a page of this port; go back, load the page again, and try again. A proxy in front has \
+         to pass `Host` on";
+    pub(crate) OLD_FORM = FORBIDDEN, "old_form",
+        "the page was loaded before the relay was started or you logged in; nothing was changed: load it again, and \
+         try again";
+    pub(super) NOT_JSON_TYPE = UNSUPPORTED_MEDIA_TYPE, "json_needed",
+        "send JSON with `Content-Type: application/json`";
+    pub(super) TOO_LARGE = PAYLOAD_TOO_LARGE, "too_large",
+        "the body is larger than this path takes; name fewer events at once";
+    pub(super) INCOMPLETE = REQUEST_TIMEOUT, "incomplete",
+        "the body did not arrive whole and in time; send it again";
+    pub(super) INTERNAL = INTERNAL_SERVER_ERROR, "internal_error",
+        "the relay failed on this request, which is a mistake in it; its log may have more";
+    pub(crate) NO_SUCH_EVENT = NOT_FOUND, "no_such_event",
+        "no event has this number, or it is no longer kept; /api/v1/events lists them, and with find= finds them by \
+         message id, $event_id or order id";
+    pub(crate) NO_SANDBOX = FORBIDDEN, "no_sandbox",
         "the page sends calls to the sandbox alone, but for edited copies of stored ones, and requests go to Klaviyo; \
-         nothing was stored. Set [klaviyo] endpoint to \"sandbox\" where calls are to be tried",
-    );
-    pub(crate) const CALL_GONE: Self = Self::of(
-        StatusCode::GONE,
-        "call_gone",
-        "the call of this event was erased or is no longer kept, so there is nothing to copy",
-    );
+         nothing was stored. Set [klaviyo] endpoint to \"sandbox\" where calls are to be tried";
+    pub(crate) CALL_GONE = GONE, "call_gone",
+        "the call of this event was erased or is no longer kept, so there is nothing to copy";
+}
 
-    const fn of(status: StatusCode, code: &'static str, error: &'static str) -> Self {
+impl Refusal {
+    const fn of(status: StatusCode, code: &'static str, error: Cow<'static, str>) -> Self {
         Self {
             status,
             code,
-            error: Cow::Borrowed(error),
+            error,
             retry_after: None,
         }
     }
 
     /// 400: the request is invalid.
     pub(crate) fn bad_request(code: &'static str, error: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            status: StatusCode::BAD_REQUEST,
-            code,
-            error: error.into(),
-            retry_after: None,
-        }
+        Self::of(StatusCode::BAD_REQUEST, code, error.into())
     }
-}
 
-impl Refusal {
     /// The value of a filter is invalid. `unreadable` is the code where no more specific one applies.
     pub(crate) fn filter(key: &str, error: FilterError, unreadable: &'static str) -> Self {
         let (status, code) = match error {
@@ -138,14 +99,9 @@ impl Refusal {
             FilterError::Time(_) => (StatusCode::BAD_REQUEST, "bad_time"),
             FilterError::Number | FilterError::Twice | FilterError::Unknown => (StatusCode::BAD_REQUEST, unreadable),
         };
-        Self {
-            status,
-            ..Self::bad_request(code, format!("`{key}` {error}"))
-        }
+        Self::of(status, code, format!("`{key}` {error}").into())
     }
-}
 
-impl Refusal {
     /// 503: too many concurrent requests.
     pub(super) fn busy() -> Self {
         Self {
@@ -198,12 +154,8 @@ impl From<ReadError> for Refusal {
     fn from(error: ReadError) -> Self {
         let line = chain(&error);
         tracing::error!(error = line, "failed to answer on the admin port");
-        Self {
-            status: StatusCode::INTERNAL_SERVER_ERROR,
-            code: "unreadable",
-            error: format!("{line}; ask again, and look at the log").into(),
-            retry_after: None,
-        }
+        let error = format!("{line}; ask again, and look at the log");
+        Self::of(StatusCode::INTERNAL_SERVER_ERROR, "unreadable", error.into())
     }
 }
 
@@ -224,10 +176,7 @@ impl From<SourceError> for Refusal {
     fn from(error: SourceError) -> Self {
         match error {
             // The request is valid, but the source does not exist.
-            SourceError::Unknown { .. } => Self {
-                status: StatusCode::NOT_FOUND,
-                ..Self::bad_request("no_such_source", error.to_string())
-            },
+            SourceError::Unknown { .. } => Self::of(StatusCode::NOT_FOUND, "no_such_source", error.to_string().into()),
             SourceError::Read(error) => error.into(),
         }
     }
@@ -247,12 +196,7 @@ impl From<ForgetError> for Refusal {
 /// A change that was not written.
 fn unwritten(error: &WriteError, line: String) -> Refusal {
     tracing::error!(error = line, "failed to change events for the admin port");
-    Refusal {
-        status: StatusCode::SERVICE_UNAVAILABLE,
-        code: code(error),
-        error: line.into(),
-        retry_after: None,
-    }
+    Refusal::of(StatusCode::SERVICE_UNAVAILABLE, code(error), line.into())
 }
 
 impl From<ExplainError> for Refusal {
@@ -279,13 +223,7 @@ pub(super) const fn code(error: &WriteError) -> &'static str {
 }
 
 /// An error and its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        line.push_str(": ");
-        line.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    line
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes: Vec<String> = anyhow::Chain::new(error).map(ToString::to_string).collect();
+    causes.join(": ")
 }
