@@ -135,7 +135,7 @@ impl IngestConfig {
     }
 
     fn check(mut self, section: &Section<'_>) -> Self {
-        let folder = section.document().folder;
+        let folder = section.document.folder;
         for file in [&mut self.tls_cert, &mut self.tls_key, &mut self.analytics_js] {
             *file = file.take().map(|file| folder.join(file));
         }

@@ -46,7 +46,7 @@ settings! {
 
 impl OutboxConfig {
     fn resolve_path(mut self, section: &Section<'_>) -> Self {
-        self.path = section.document().folder.join(self.path);
+        self.path = section.document.folder.join(self.path);
         self
     }
 }

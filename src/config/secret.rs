@@ -48,7 +48,7 @@ pub(super) fn secret(allowed: &str, check: fn(&str) -> Result<(), String>) -> Se
     let read = move |entry: &Entry<'_>| {
         let text = text_of(entry)?;
         let origin = origin(entry)?;
-        if origin != SecretOrigin::Configuration && matches!(entry.document().secrets, Secrets::Unused) {
+        if origin != SecretOrigin::Configuration && matches!(entry.document.secrets, Secrets::Unused) {
             return Ok(SecretString::from(text));
         }
         let value = resolve(entry, text, &origin)?;
@@ -86,18 +86,18 @@ pub(super) fn origin(entry: &Entry<'_>) -> Result<SecretOrigin, String> {
                 "has something after file: that is no path; it is not shown, since it may be the secret".to_owned(),
             );
         }
-        return Ok(SecretOrigin::File(entry.document().folder.join(path)));
+        return Ok(SecretOrigin::File(entry.document.folder.join(path)));
     }
     Ok(SecretOrigin::Configuration)
 }
 
 /// The secret that the file has, or refers to.
 fn resolve(entry: &Entry<'_>, text: &str, origin: &SecretOrigin) -> Result<String, String> {
-    let document = entry.document();
+    let document = entry.document;
     let mut diagnostics = document.diagnostics.borrow_mut();
     let (reference, value) = match origin {
         SecretOrigin::Configuration => {
-            diagnostics.literal_secrets.push(entry.path().to_owned());
+            diagnostics.literal_secrets.push(entry.path.clone());
             return Ok(text.to_owned());
         }
         SecretOrigin::Environment(variable) => {
@@ -112,7 +112,7 @@ fn resolve(entry: &Entry<'_>, text: &str, origin: &SecretOrigin) -> Result<Strin
         SecretOrigin::File(file) => {
             let reference = format!("names the file {}", file.display());
             let value = contents(file).map_err(|why| format!("{reference}, which cannot be read: {why}"))?;
-            diagnostics.secret_files.push((entry.path().to_owned(), file.clone()));
+            diagnostics.secret_files.push((entry.path.clone(), file.clone()));
             (reference, value)
         }
     };
@@ -137,7 +137,7 @@ fn check_no_quotes(value: &str) -> Result<(), String> {
 }
 
 fn text_of<'e>(entry: &Entry<'e>) -> Result<&'e str, String> {
-    let text = entry.value().as_str();
+    let text = entry.value.as_str();
     text.ok_or_else(|| format!("{}, not text in quotes", entry.kind()))
 }
 

@@ -12,7 +12,8 @@ use super::suggest::{self, quoted, quoted_key};
 
 /// A `[section]`, or one that the file leaves out.
 pub(super) struct Section<'a> {
-    document: &'a Document<'a>,
+    /// The file it is in.
+    pub(super) document: &'a Document<'a>,
     path: String,
     /// Where it stands, or the closest section around it that the file has; `None`: the file as a whole.
     offset: Option<usize>,
@@ -28,11 +29,6 @@ impl<'a> Section<'a> {
             offset: None,
             entries: Some(document.root),
         }
-    }
-
-    /// The file this section is in.
-    pub(super) fn document(&self) -> &'a Document<'a> {
-        self.document
     }
 
     /// Whether the file has the key, right or wrong.
@@ -155,10 +151,13 @@ impl<'a> Section<'a> {
 
 /// A key that stands in the file, with its value.
 pub(super) struct Entry<'a> {
-    document: &'a Document<'a>,
-    path: String,
+    /// The file it is in.
+    pub(super) document: &'a Document<'a>,
+    /// The full name of the key, with the index of an item.
+    pub(super) path: String,
     offset: usize,
-    value: &'a DeValue<'a>,
+    /// The value as it stands in the file.
+    pub(super) value: &'a DeValue<'a>,
 }
 
 impl<'a> Entry<'a> {
@@ -170,21 +169,6 @@ impl<'a> Entry<'a> {
             offset,
             value,
         }
-    }
-
-    /// The file this entry is in.
-    pub(super) fn document(&self) -> &'a Document<'a> {
-        self.document
-    }
-
-    /// The full name of the key, with the index of an item.
-    pub(super) fn path(&self) -> &str {
-        &self.path
-    }
-
-    /// The value as it stands in the file.
-    pub(super) fn value(&self) -> &'a DeValue<'a> {
-        self.value
     }
 
     /// What `read` makes of the value; `None` when it is wrong, which is added with what is `allowed`.

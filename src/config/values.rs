@@ -67,7 +67,7 @@ pub(super) fn bytes<N: UnsignedInteger>(range: RangeInclusive<u64>) -> Setting<N
     let span = format!("from {} to {}", size_text(*range.start()), size_text(*range.end()));
     let allowed = format!("a number of bytes, or a size in quotes such as \"256KiB\", \"4MiB\" or \"1GB\", {span}");
     let read = move |entry: &Entry<'_>| {
-        let value = match entry.value().as_str() {
+        let value = match entry.value.as_str() {
             Some(text) => parse_size(text).map_err(|why| format!("is {}, {why}", quoted(text)))?,
             None => whole_number(entry)?,
         };
@@ -100,7 +100,7 @@ pub(super) fn fraction(range: RangeInclusive<f64>) -> Setting<f64> {
 /// `true` or `false`.
 pub(super) fn boolean() -> Setting<bool> {
     let read = |entry: &Entry<'_>| {
-        let value = entry.value().as_bool();
+        let value = entry.value.as_bool();
         value.ok_or_else(|| format!("{}, neither true nor false", entry.describe()))
     };
     scalar("true or false, without quotes", read, bool::to_string).form("true or false")
@@ -171,16 +171,16 @@ pub(super) fn not_blank(text: &str) -> Result<String, String> {
 }
 
 fn whole_number(entry: &Entry<'_>) -> Result<u64, String> {
-    let number = entry.value().as_integer();
+    let number = entry.value.as_integer();
     let number = number.and_then(|number| i128::from_str_radix(number.as_str(), number.radix()).ok());
     let number = number.ok_or_else(|| format!("{}, not a whole number", entry.describe()))?;
     u64::try_from(number).map_err(|_| format!("{}, out of range", entry.describe()))
 }
 
 fn number(entry: &Entry<'_>) -> Result<f64, String> {
-    let whole = entry.value().as_integer().filter(|number| number.radix() == 10);
+    let whole = entry.value.as_integer().filter(|number| number.radix() == 10);
     let digits = entry
-        .value()
+        .value
         .as_float()
         .map(DeFloat::as_str)
         .or(whole.map(DeInteger::as_str));
