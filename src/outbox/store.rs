@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use sqlx::sqlite::SqlitePool;
+use sqlx::FromRow;
+use sqlx::query::QueryAs;
+use sqlx::sqlite::{Sqlite, SqliteArguments, SqlitePool, SqliteRow};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +16,14 @@ use super::file::lock::Lock;
 use super::intake::admission::Admission;
 use super::kv;
 use crate::clock::TrustedTime;
+
+/// A query whose rows are read as `T`.
+type Query<'q, T> = QueryAs<'q, Sqlite, T, SqliteArguments>;
+
+/// What a row can be read as.
+pub(super) trait Row: for<'r> FromRow<'r, SqliteRow> + Send + Unpin {}
+
+impl<T: for<'r> FromRow<'r, SqliteRow> + Send + Unpin> Row for T {}
 
 /// Clones share one writer, which ends when the last of them is dropped.
 #[derive(Debug, Clone)]
@@ -46,6 +56,21 @@ impl Store {
     async fn send<C: Request>(&self, order: Box<dyn Order>, reply: Reply<C>) -> Result<C::Reply, WriteError> {
         self.orders.send(order).await.map_err(|_| WriteError::Closed)?;
         reply.await.map_err(|_| WriteError::Closed)?
+    }
+
+    /// All rows of a query. `what` is what they are, for an error.
+    pub(super) async fn all<T: Row>(&self, what: &'static str, query: Query<'_, T>) -> Result<Vec<T>, ReadError> {
+        query.fetch_all(&self.readers).await.map_err(ReadError::of(what))
+    }
+
+    /// The first row of a query, if it has one.
+    pub(super) async fn first<T: Row>(&self, what: &'static str, query: Query<'_, T>) -> Result<Option<T>, ReadError> {
+        query.fetch_optional(&self.readers).await.map_err(ReadError::of(what))
+    }
+
+    /// The one row of a query.
+    pub(super) async fn one<T: Row>(&self, what: &'static str, query: Query<'_, T>) -> Result<T, ReadError> {
+        query.fetch_one(&self.readers).await.map_err(ReadError::of(what))
     }
 
     /// Stores a value under a key, also for later starts.

@@ -3,8 +3,7 @@
 //! (`garbage_ids`).
 
 use serde_json::json;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use sqlx::FromRow;
 
 use super::dissolve::Dissolve;
 use crate::model::GarbageIds;
@@ -40,7 +39,7 @@ const QUEUES: &str = "
     GROUP BY identifier";
 
 /// An identifier that many people share.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema, FromRow)]
 pub struct SharedIdentifier {
     /// For example `anonymous:kiosk-1`.
     pub identifier: String,
@@ -55,14 +54,8 @@ pub struct SharedIdentifier {
 impl Reader {
     /// Identifiers that many people share, the longest queue first; at most three.
     pub async fn shared_identifiers(&self) -> Result<Vec<SharedIdentifier>, ReadError> {
-        let failed = || ReadError::of("the shared identifiers");
-        let rows = sqlx::query(SHARED)
-            .bind(PEOPLE)
-            .fetch_all(&self.store.readers)
-            .await
-            .map_err(failed())?;
-        let shared: Result<_, sqlx::Error> = rows.iter().map(shared_of).collect();
-        shared.map_err(failed())
+        let shared = sqlx::query_as(SHARED).bind(PEOPLE);
+        self.store.all("the shared identifiers", shared).await
     }
 }
 
@@ -71,11 +64,9 @@ impl Control {
     /// for the events of its own person. Returns the number of events. Reads all queues once.
     pub async fn dissolve(&self, garbage: &GarbageIds) -> Result<u64, DissolveError> {
         let words: Vec<&str> = garbage.words().collect();
-        let queues: Vec<String> = sqlx::query_scalar(QUEUES)
-            .bind(json!(words).to_string())
-            .fetch_all(&self.store.readers)
-            .await
-            .map_err(ReadError::of("the queues of `garbage_ids`"))?;
+        let queues = sqlx::query_as(QUEUES).bind(json!(words).to_string());
+        let queues = self.store.all("the queues of `garbage_ids`", queues).await?;
+        let queues: Vec<String> = queues.into_iter().map(|(identifier,)| identifier).collect();
         let mut freed = 0;
         while !queues.is_empty() {
             let events = self.store.execute(Dissolve(queues.clone())).await?;
@@ -96,14 +87,6 @@ pub enum DissolveError {
     Read(#[from] ReadError),
     /// The change could not be written.
     Write(#[from] WriteError),
-}
-
-fn shared_of(row: &SqliteRow) -> Result<SharedIdentifier, sqlx::Error> {
-    Ok(SharedIdentifier {
-        identifier: row.try_get("identifier")?,
-        waiting: row.try_get("waiting")?,
-        people: row.try_get("people")?,
-    })
 }
 
 #[cfg(test)]

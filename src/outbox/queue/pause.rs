@@ -3,10 +3,9 @@
 
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::FromRow;
+use sqlx::sqlite::SqliteConnection;
 
-use super::work::word;
 use crate::model::{DeliveryKind, EventId, Family, PauseKind, Timestamp};
 use crate::outbox::command::{Command, Request};
 use crate::outbox::error::ReadError;
@@ -21,7 +20,7 @@ const MOST_FAILING: i64 = 5;
 const ACCOUNT: &str = "account";
 
 /// A pause of the whole account or of an endpoint family, and its reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, FromRow)]
 #[schemars(inline)]
 pub struct Pause {
     /// The paused endpoint family; `None`, and `account` in JSON: the whole account.
@@ -31,6 +30,7 @@ pub struct Pause {
     /// The cause.
     pub kind: PauseKind,
     /// When it began.
+    #[sqlx(rename = "since_ms")]
     pub since: Timestamp,
     /// Klaviyo's error message, and what to do.
     pub reason: String,
@@ -38,13 +38,15 @@ pub struct Pause {
     pub reason_code: String,
     /// The time of the next attempt.
     #[serde(rename = "next_probe_at")]
+    #[sqlx(rename = "probe_ms")]
     pub probe_at: Timestamp,
 }
 
 /// An event that fails while its endpoint family is not paused, so that the event itself is probably the cause.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, FromRow)]
 pub struct FailingAlone {
     /// The event.
+    #[sqlx(rename = "event_id")]
     pub event: EventId,
     /// The kind of its request.
     pub kind: DeliveryKind,
@@ -56,6 +58,7 @@ pub struct FailingAlone {
     /// The code of that result.
     pub reason_code: Option<String>,
     /// The time of the next attempt.
+    #[sqlx(rename = "run_after_ms")]
     pub next_attempt_at: Timestamp,
 }
 
@@ -88,14 +91,7 @@ impl Command for SetPauses {
 impl Reader {
     /// The pauses; the one of the account first.
     pub async fn pauses(&self) -> Result<Vec<Pause>, ReadError> {
-        let failed = || ReadError::of("what is paused");
-        let rows = sqlx::query(
-            "SELECT scope, kind, since_ms, reason, reason_code, probe_ms FROM pause ORDER BY scope <> 'account', since_ms",
-        )
-        .fetch_all(&self.store.readers)
-        .await
-        .map_err(failed())?;
-        rows.iter().map(pause_of).collect::<Result<_, _>>().map_err(failed())
+        self.store.all("what is paused", sqlx::query_as(PAUSES)).await
     }
 
     /// What stops deliveries at the moment: the pauses, and the events that fail while no pause applies to them.
@@ -107,51 +103,26 @@ impl Reader {
 
     /// Events that fail while none of these pauses applies to them: at most a few, those with the most failures first.
     async fn failing_alone(&self, pauses: &[Pause]) -> Result<Vec<FailingAlone>, ReadError> {
-        let failed = || ReadError::of("the events that fail alone");
-        let rows = sqlx::query(FAILING)
-            .bind(MOST_FAILING)
-            .fetch_all(&self.store.readers)
-            .await
-            .map_err(failed())?;
-        let failing: Result<Vec<FailingAlone>, _> = rows.iter().map(failing_of).collect();
+        let failing = sqlx::query_as(FAILING).bind(MOST_FAILING);
+        let mut failing: Vec<FailingAlone> = self.store.all("the events that fail alone", failing).await?;
         let is_paused = |kind: DeliveryKind| {
             let of = |pause: &Pause| pause.family.is_none_or(|family| family == kind.family());
             pauses.iter().any(of)
         };
-        let mut failing = failing.map_err(failed())?;
         failing.retain(|failing| !is_paused(failing.kind));
         Ok(failing)
     }
 }
+
+const PAUSES: &str = "
+    SELECT nullif(scope, 'account') AS family, kind, since_ms, reason, reason_code, probe_ms FROM pause
+    ORDER BY scope <> 'account', since_ms";
 
 pub(in crate::outbox) const FAILING: &str = "
     SELECT d.event_id, d.kind, d.failures, d.reason, d.reason_code, e.run_after_ms
     FROM delivery AS d JOIN event AS e ON e.id = d.event_id AND e.generation = d.generation
     WHERE d.failures >= 3 AND d.status IN ('pending', 'unknown') AND e.status = 'pending'
     ORDER BY d.failures DESC LIMIT ?1";
-
-fn pause_of(row: &SqliteRow) -> Result<Pause, sqlx::Error> {
-    let scope: String = row.try_get("scope")?;
-    Ok(Pause {
-        family: Family::from_word(&scope),
-        kind: word(row, "kind", PauseKind::from_word)?,
-        since: Timestamp::from_millis(row.try_get("since_ms")?),
-        reason: row.try_get("reason")?,
-        reason_code: row.try_get("reason_code")?,
-        probe_at: Timestamp::from_millis(row.try_get("probe_ms")?),
-    })
-}
-
-fn failing_of(row: &SqliteRow) -> Result<FailingAlone, sqlx::Error> {
-    Ok(FailingAlone {
-        event: EventId(row.try_get("event_id")?),
-        kind: word(row, "kind", DeliveryKind::from_word)?,
-        failures: row.try_get("failures")?,
-        reason: row.try_get("reason")?,
-        reason_code: row.try_get("reason_code")?,
-        next_attempt_at: Timestamp::from_millis(row.try_get("run_after_ms")?),
-    })
-}
 
 /// Replaces all pauses.
 async fn write(connection: &mut SqliteConnection, pauses: &[Pause]) -> Result<(), sqlx::Error> {

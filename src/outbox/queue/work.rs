@@ -180,16 +180,9 @@ impl Queue {
 
     /// When the next events are due.
     pub async fn next_due(&self) -> Result<NextDue, ReadError> {
-        let failed = || ReadError::of("the next due time");
-        let (live, replayed): (Option<i64>, Option<i64>) = sqlx::query_as(include_str!("sql/next_due.sql"))
-            .fetch_one(&self.store.readers)
-            .await
-            .map_err(failed())?;
-        let time = |millis: Option<i64>| millis.map(Timestamp::from_millis);
-        Ok(NextDue {
-            live: time(live),
-            replayed: time(replayed),
-        })
+        let due = sqlx::query_as(include_str!("sql/next_due.sql"));
+        let (live, replayed) = self.store.one("the next due time", due).await?;
+        Ok(NextDue { live, replayed })
     }
 }
 

@@ -1,11 +1,13 @@
-//! Reads columns as the types of the model: times (as milliseconds, or as the text of a view), numbers of events, and
-//! words. With it, a row is a struct that derives [`sqlx::FromRow`].
+//! Reads columns as the types of the model: times (as milliseconds, or as the text of a view), ids, and words. With it, a row is a struct that derives [`sqlx::FromRow`].
 
 use sqlx::error::BoxDynError;
 use sqlx::sqlite::{Sqlite, SqliteTypeInfo, SqliteValueRef};
 use sqlx::{Decode, Type, TypeInfo as _, ValueRef as _};
 
-use crate::model::{DeliveryKind, DeliveryStatus, EventId, EventStatus, EventType, OutcomeKind, Timestamp};
+use crate::model::{
+    DeliveryId, DeliveryKind, DeliveryStatus, EventId, EventStatus, EventType, Family, ImportJobId, OutcomeKind,
+    PauseKind, Timestamp,
+};
 
 impl Type<Sqlite> for Timestamp {
     fn type_info() -> SqliteTypeInfo {
@@ -27,21 +29,27 @@ impl<'r> Decode<'r, Sqlite> for Timestamp {
     }
 }
 
-impl Type<Sqlite> for EventId {
-    fn type_info() -> SqliteTypeInfo {
-        <i64 as Type<Sqlite>>::type_info()
-    }
+macro_rules! ids {
+    ($($name:ty),+) => {$(
+        impl Type<Sqlite> for $name {
+            fn type_info() -> SqliteTypeInfo {
+                <i64 as Type<Sqlite>>::type_info()
+            }
 
-    fn compatible(of: &SqliteTypeInfo) -> bool {
-        <i64 as Type<Sqlite>>::compatible(of)
-    }
+            fn compatible(of: &SqliteTypeInfo) -> bool {
+                <i64 as Type<Sqlite>>::compatible(of)
+            }
+        }
+
+        impl<'r> Decode<'r, Sqlite> for $name {
+            fn decode(value: SqliteValueRef<'r>) -> Result<Self, BoxDynError> {
+                Ok(Self(<i64 as Decode<Sqlite>>::decode(value)?))
+            }
+        }
+    )+};
 }
 
-impl<'r> Decode<'r, Sqlite> for EventId {
-    fn decode(value: SqliteValueRef<'r>) -> Result<Self, BoxDynError> {
-        Ok(Self(<i64 as Decode<Sqlite>>::decode(value)?))
-    }
-}
+ids!(DeliveryId, EventId, ImportJobId);
 
 macro_rules! words {
     ($($name:ty),+) => {$(
@@ -60,4 +68,12 @@ macro_rules! words {
     )+};
 }
 
-words!(DeliveryKind, DeliveryStatus, EventStatus, EventType, OutcomeKind);
+words!(
+    DeliveryKind,
+    DeliveryStatus,
+    EventStatus,
+    EventType,
+    Family,
+    OutcomeKind,
+    PauseKind
+);

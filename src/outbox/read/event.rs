@@ -155,11 +155,8 @@ impl Reader {
     /// One event with all that is stored of it.
     pub async fn report(&self, id: EventId) -> Result<Option<EventReport>, ReadError> {
         let failed = || ReadError::of("the event");
-        let event: Option<EventReport> = sqlx::query_as("SELECT * FROM events WHERE id = ?1")
-            .bind(id.0)
-            .fetch_optional(&self.store.readers)
-            .await
-            .map_err(failed())?;
+        let event = sqlx::query_as("SELECT * FROM events WHERE id = ?1").bind(id.0);
+        let event: Option<EventReport> = self.store.first("the event", event).await?;
         let Some(mut event) = event else { return Ok(None) };
         event.identifiers =
             sqlx::query_scalar("SELECT identifier FROM event_identifier WHERE event_id = ?1 ORDER BY identifier")

@@ -58,17 +58,16 @@ impl Reader {
         let mut query = selected(WHAT, &kept);
         query.push(" AND e.id > ").push_bind(after.0);
         query.push(" ORDER BY e.id LIMIT ").push_bind(PAGE);
-        let events = query.build_query_as().fetch_all(&self.store.readers).await;
-        events.map_err(ReadError::of("the events to be exported"))
+        self.store
+            .all("the events to be exported", query.build_query_as())
+            .await
     }
 
     /// The number of the newest event; 0 when there is none.
     pub async fn newest(&self) -> Result<EventId, ReadError> {
-        sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM event")
-            .fetch_one(&self.store.readers)
-            .await
-            .map(EventId)
-            .map_err(ReadError::of("the newest event"))
+        let newest = sqlx::query_as("SELECT coalesce(max(id), 0) FROM event");
+        let (newest,) = self.store.one("the newest event", newest).await?;
+        Ok(newest)
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 
-use sqlx::Row;
-
 use crate::model::EventId;
 use crate::outbox::error::ReadError;
 use crate::outbox::handles::Reader;
@@ -29,24 +27,13 @@ impl Reader {
     /// The libraries that sent these events, each as `name version`. Left out: an event whose call was deleted, is very
     /// long or names no library.
     pub async fn libraries(&self, events: &[EventId]) -> Result<HashMap<EventId, String>, ReadError> {
-        let failed = || ReadError::of("the libraries of events");
-        let found = sqlx::query(LIBRARIES)
-            .bind(rows::ids(events))
-            .bind(LONGEST)
-            .fetch_all(&self.store.readers)
-            .await
-            .map_err(failed())?;
-        let mut libraries = HashMap::with_capacity(found.len());
-        for row in &found {
-            let event: i64 = row.try_get("event_id").map_err(failed())?;
-            let name: String = row.try_get("name").map_err(failed())?;
-            let version: Option<String> = row.try_get("version").map_err(failed())?;
-            let library = match version {
-                Some(version) => format!("{name} {version}"),
-                None => name,
-            };
-            libraries.insert(EventId(event), library);
-        }
-        Ok(libraries)
+        let libraries = sqlx::query_as(LIBRARIES).bind(rows::ids(events)).bind(LONGEST);
+        let libraries: Vec<(EventId, String, Option<String>)> =
+            self.store.all("the libraries of events", libraries).await?;
+        let named = libraries.into_iter().map(|(event, name, version)| match version {
+            Some(version) => (event, format!("{name} {version}")),
+            None => (event, name),
+        });
+        Ok(named.collect())
     }
 }

@@ -20,22 +20,14 @@ pub(in crate::outbox) const OF_MESSAGE: &str = "SELECT event_id FROM message WHE
 impl Reader {
     /// The previous and the next event, in order of arrival, that may be about the same person as this one.
     pub async fn neighbours(&self, id: EventId) -> Result<(Option<EventId>, Option<EventId>), ReadError> {
-        let found: (Option<i64>, Option<i64>) = sqlx::query_as(NEIGHBOURS)
-            .bind(id.0)
-            .fetch_one(&self.store.readers)
-            .await
-            .map_err(ReadError::of("the person's other events"))?;
-        Ok((found.0.map(EventId), found.1.map(EventId)))
+        let neighbours = sqlx::query_as(NEIGHBOURS).bind(id.0);
+        self.store.one("the person's other events", neighbours).await
     }
 
     /// The event of a message of a source. Its number can be known after the event was deleted.
     pub async fn event_of_message(&self, source: &str, message_id: &str) -> Result<Option<EventId>, ReadError> {
-        let found: Option<i64> = sqlx::query_scalar(OF_MESSAGE)
-            .bind(source)
-            .bind(rows::storable(message_id))
-            .fetch_optional(&self.store.readers)
-            .await
-            .map_err(ReadError::of("a known message id"))?;
-        Ok(found.map(EventId))
+        let event = sqlx::query_as(OF_MESSAGE).bind(source).bind(rows::storable(message_id));
+        let event = self.store.first("a known message id", event).await?;
+        Ok(event.map(|(event,)| event))
     }
 }

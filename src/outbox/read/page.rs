@@ -119,8 +119,7 @@ impl Reader {
     /// backlog.
     pub async fn blocked_profiles(&self, most: u32) -> Result<Vec<BlockedRow>, ReadError> {
         let rows = sqlx::query_as("SELECT * FROM blocked_profiles ORDER BY since, head_event LIMIT ?1").bind(most);
-        let rows = rows.fetch_all(&self.store.readers).await;
-        rows.map_err(ReadError::of("the blocked profiles"))
+        self.store.all("the blocked profiles", rows).await
     }
 }
 

@@ -127,23 +127,16 @@ impl Reader {
     }
 
     async fn look_up(&self, sql: &'static str, word: String, most: u32) -> Result<Vec<EventId>, ReadError> {
-        let ids: Vec<i64> = sqlx::query_scalar(sql)
-            .bind(word)
-            .bind(most)
-            .fetch_all(&self.store.readers)
-            .await
-            .map_err(ReadError::of("the requested event"))?;
-        Ok(ids.into_iter().map(EventId).collect())
+        let ids = sqlx::query_as(sql).bind(word).bind(most);
+        let ids = self.store.all("the requested event", ids).await?;
+        Ok(ids.into_iter().map(|(id,)| id).collect())
     }
 
     /// The events that were found, in this order, with their columns for a list. A known message can be of an event
     /// that was deleted.
     async fn hits(&self, found: Vec<(EventId, FoundBy)>, most: u32) -> Result<Vec<Hit>, ReadError> {
-        if found.is_empty() {
-            return Ok(Vec::new());
-        }
-        let ids = found.iter().map(|(id, _)| *id).collect();
-        let briefs = self.briefs(&Selection::of(ids), u32::MAX).await?;
+        let ids: Vec<EventId> = found.iter().map(|(id, _)| *id).collect();
+        let briefs = self.briefs_of(&ids).await?;
         let mut briefs: HashMap<EventId, Brief> = briefs.into_iter().map(|brief| (brief.id, brief)).collect();
         let hits = found.into_iter().filter_map(|(id, by)| {
             let brief = briefs.remove(&id)?;

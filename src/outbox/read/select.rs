@@ -14,6 +14,9 @@ use crate::outbox::handles::Reader;
 pub(in crate::outbox) const BRIEF: &str =
     "SELECT e.id, e.received_ms, e.type, e.name, e.profile, e.source, e.status, e.reason, e.reason_code";
 
+/// What is read, for an error.
+const WHAT: &str = "the selected events";
+
 /// The event has a request in flight.
 const IN_FLIGHT: &str = " AND e.active = 1 AND EXISTS (
     SELECT 1 FROM delivery AS o JOIN attempt AS a ON a.delivery_id = o.id
@@ -113,16 +116,24 @@ impl Reader {
     pub async fn select(&self, selection: &Selection) -> Result<Vec<EventId>, ReadError> {
         let mut query = selected("SELECT e.id", selection);
         query.push(" ORDER BY e.id");
-        let ids = query.build_query_scalar::<i64>().fetch_all(&self.store.readers).await;
-        Ok(ids.map_err(failed())?.into_iter().map(EventId).collect())
+        let ids = self.store.all(WHAT, query.build_query_as()).await?;
+        Ok(ids.into_iter().map(|(id,)| id).collect())
+    }
+
+    /// These events, with their main columns.
+    pub async fn briefs_of(&self, ids: &[EventId]) -> Result<Vec<Brief>, ReadError> {
+        if ids.is_empty() {
+            // An empty list of numbers selects all events.
+            return Ok(Vec::new());
+        }
+        self.briefs(&Selection::of(ids.to_vec()), u32::MAX).await
     }
 
     /// The first `most` events of a selection, with their main columns.
     pub async fn briefs(&self, selection: &Selection, most: u32) -> Result<Vec<Brief>, ReadError> {
         let mut query = selected(BRIEF, selection);
         query.push(" ORDER BY e.id LIMIT ").push_bind(most);
-        let briefs = query.build_query_as().fetch_all(&self.store.readers).await;
-        briefs.map_err(failed())
+        self.store.all(WHAT, query.build_query_as()).await
     }
 }
 
@@ -227,8 +238,4 @@ pub(in crate::outbox) fn met(query: &mut QueryBuilder<Sqlite>, selection: &Selec
             query.push(sql).push_bind(time.as_millis());
         }
     }
-}
-
-fn failed() -> impl FnOnce(sqlx::Error) -> ReadError {
-    ReadError::of("the selected events")
 }

@@ -1,7 +1,7 @@
 //! Finds, before an erasure, all identifiers and all events of the person.
 
 use serde_json::json;
-use sqlx::Row;
+use sqlx::FromRow;
 
 use super::{ALL, person};
 use crate::model::{EventId, Identifier, IdentifierKind};
@@ -19,7 +19,7 @@ pub struct Person {
 }
 
 /// The state of an event of a person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
 pub struct PersonsEvent {
     /// Its id.
     pub id: EventId,
@@ -38,22 +38,8 @@ impl Reader {
         let names = person(&mut reader, &json!(requested).to_string(), ALL)
             .await
             .map_err(failed())?;
-        let rows = sqlx::query(include_str!("../sql/persons_events.sql"))
-            .bind(&names)
-            .fetch_all(&mut *reader)
-            .await
-            .map_err(failed())?;
-        let mut events = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let event = || -> Result<PersonsEvent, sqlx::Error> {
-                Ok(PersonsEvent {
-                    id: EventId(row.try_get("id")?),
-                    done: row.try_get("done")?,
-                    in_flight: row.try_get("in_flight")?,
-                })
-            };
-            events.push(event().map_err(failed())?);
-        }
+        let events = sqlx::query_as(include_str!("../sql/persons_events.sql")).bind(&names);
+        let events = events.fetch_all(&mut *reader).await.map_err(failed())?;
         Ok(Person {
             identifiers: identifiers_of(&names),
             events,

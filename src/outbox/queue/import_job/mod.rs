@@ -8,8 +8,7 @@ mod write;
 
 use std::collections::HashSet;
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use sqlx::FromRow;
 
 use super::transition::{Begun, Start};
 use crate::model::{DeliveryId, EventId, ImportJobId, Timestamp};
@@ -22,6 +21,7 @@ pub(in crate::outbox) use write::{delete_ended, give_up};
 /// The open jobs.
 pub(in crate::outbox) const OPEN: &str =
     "SELECT id, began_ms, items, klaviyo_id FROM import_job WHERE ended_ms IS NULL ORDER BY id";
+const KNOWN: &str = "SELECT klaviyo_id FROM import_job WHERE klaviyo_id IS NOT NULL AND began_ms >= ?1";
 /// The events that wait for a job. ?1: the job.
 pub(in crate::outbox) const EVENTS: &str = "
     SELECT DISTINCT d.event_id FROM attempt AS a JOIN delivery AS d ON d.id = a.delivery_id
@@ -33,40 +33,48 @@ pub(in crate::outbox) const ITEMS: &str = "
     WHERE a.import_job = ?1 ORDER BY a.import_item";
 
 /// An open import job.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct OpenImport {
     /// Its id in the outbox.
     pub id: ImportJobId,
     /// Klaviyo's id of it; `None` if the answer has not arrived or was lost.
     pub klaviyo_id: Option<String>,
     /// When it was recorded, directly before it was sent.
+    #[sqlx(rename = "began_ms")]
     pub began: Timestamp,
     /// How many profiles it was sent with.
+    #[sqlx(try_from = "i64")]
     pub items: u64,
     /// The events that wait for it.
+    #[sqlx(skip)]
     pub events: Vec<EventId>,
 }
 
 /// An open import job, as shown in reports.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema, FromRow)]
 pub struct ImportJobReport {
     /// Klaviyo's id of it; null if the answer has not arrived or was lost.
     #[serde(rename = "klaviyo_job_id")]
     pub klaviyo_id: Option<String>,
     /// When it was sent.
+    #[sqlx(rename = "began_ms")]
     pub since: Timestamp,
     /// How many profiles it was sent with.
+    #[sqlx(rename = "items", try_from = "i64")]
     pub profiles: u64,
 }
 
 /// A request that was sent in an import job.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct ImportItem {
     /// The delivery.
+    #[sqlx(rename = "delivery_id")]
     pub delivery: DeliveryId,
     /// The attempt's number.
+    #[sqlx(rename = "number")]
     pub attempt: i64,
     /// The event of the delivery.
+    #[sqlx(rename = "event_id")]
     pub event: EventId,
     /// Whether it waits for the job.
     pub open: bool,
@@ -88,87 +96,32 @@ impl Queue {
 
     /// The open import jobs.
     pub async fn open_imports(&self) -> Result<Vec<OpenImport>, ReadError> {
-        let failed = || ReadError::of("the open import jobs");
-        let rows = sqlx::query(OPEN)
-            .fetch_all(&self.store.readers)
-            .await
-            .map_err(failed())?;
-        let mut jobs = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let mut job = job_of(row).map_err(failed())?;
-            let events: Vec<i64> = sqlx::query_scalar(EVENTS)
-                .bind(job.id.0)
-                .fetch_all(&self.store.readers)
-                .await
-                .map_err(failed())?;
-            job.events = events.into_iter().map(EventId).collect();
-            jobs.push(job);
+        let mut jobs: Vec<OpenImport> = self.store.all("the open import jobs", sqlx::query_as(OPEN)).await?;
+        for job in &mut jobs {
+            let events = sqlx::query_as(EVENTS).bind(job.id.0);
+            let events = self.store.all("the events of an import job", events).await?;
+            job.events = events.into_iter().map(|(event,)| event).collect();
         }
         Ok(jobs)
     }
 
     /// The items that an import job was sent with, in the job's order.
     pub async fn import_items(&self, job: ImportJobId) -> Result<Vec<ImportItem>, ReadError> {
-        let failed = || ReadError::of("the items of an import job");
-        let rows = sqlx::query(ITEMS)
-            .bind(job.0)
-            .fetch_all(&self.store.readers)
-            .await
-            .map_err(failed())?;
-        let items = rows.iter().map(item_of);
-        items.collect::<Result<_, _>>().map_err(failed())
+        let items = sqlx::query_as(ITEMS).bind(job.0);
+        self.store.all("the items of an import job", items).await
     }
 
     /// Klaviyo's ids, as far as known, of all import jobs that began at `since` or later, open or closed.
     pub async fn known_imports(&self, since: Timestamp) -> Result<HashSet<String>, ReadError> {
-        let ids: Vec<String> =
-            sqlx::query_scalar("SELECT klaviyo_id FROM import_job WHERE klaviyo_id IS NOT NULL AND began_ms >= ?1")
-                .bind(since.as_millis())
-                .fetch_all(&self.store.readers)
-                .await
-                .map_err(ReadError::of("the known import jobs"))?;
-        Ok(ids.into_iter().collect())
+        let ids = sqlx::query_as(KNOWN).bind(since.as_millis());
+        let ids = self.store.all("the known import jobs", ids).await?;
+        Ok(ids.into_iter().map(|(id,)| id).collect())
     }
 }
 
 impl Reader {
     /// The open import jobs, in short.
     pub(in crate::outbox) async fn import_job_reports(&self) -> Result<Vec<ImportJobReport>, ReadError> {
-        let failed = || ReadError::of("the open import jobs");
-        let rows = sqlx::query(OPEN)
-            .fetch_all(&self.store.readers)
-            .await
-            .map_err(failed())?;
-        let report = |row| {
-            let job = job_of(row)?;
-            Ok(ImportJobReport {
-                klaviyo_id: job.klaviyo_id,
-                since: job.began,
-                profiles: job.items,
-            })
-        };
-        let reports = rows.iter().map(report);
-        reports.collect::<Result<_, _>>().map_err(failed())
+        self.store.all("the open import jobs", sqlx::query_as(OPEN)).await
     }
-}
-
-fn job_of(row: &SqliteRow) -> Result<OpenImport, sqlx::Error> {
-    let items: i64 = row.try_get("items")?;
-    Ok(OpenImport {
-        id: ImportJobId(row.try_get("id")?),
-        klaviyo_id: row.try_get("klaviyo_id")?,
-        began: Timestamp::from_millis(row.try_get("began_ms")?),
-        items: u64::try_from(items).unwrap_or(0),
-        events: Vec::new(),
-    })
-}
-
-fn item_of(row: &SqliteRow) -> Result<ImportItem, sqlx::Error> {
-    Ok(ImportItem {
-        delivery: DeliveryId(row.try_get("delivery_id")?),
-        attempt: row.try_get("number")?,
-        event: EventId(row.try_get("event_id")?),
-        open: row.try_get("open")?,
-        request: row.try_get("request")?,
-    })
 }
