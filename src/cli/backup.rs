@@ -1,12 +1,12 @@
 //! `backup` and `restore`: a consistent copy of the outbox in one file, and the way back.
 
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use serde_json::json;
 
-use super::filter::list;
+use super::filter::{events, list};
 use super::screen::Screen;
 use super::{ExitStatus, attach, print, print_json, print_line};
 use crate::clock::{Clock, SystemClock};
@@ -95,30 +95,19 @@ pub(super) async fn restore(options: &Restore, config: Config) -> anyhow::Result
         );
     }
     if options.dry_run {
-        return preview(options, &config).await;
+        let (count, first) = preview(options, &config).await?;
+        return report(options, None, count, &first);
     }
     let now = SystemClock.now();
     let restored = Outbox::restore(&config.outbox, &options.file, options.force, now).await?;
     let outbox = attach(&config).await?;
     let (count, first) = open_events(&outbox).await?;
     outbox.close().await;
-    if options.json {
-        print_json(&json!({
-            "dry_run": false, "count": count, "first": first, "former": restored.former,
-        }))?;
-        return Ok(ExitStatus::Done);
-    }
-    let mut screen = Screen::default();
-    if let Some(former) = &restored.former {
-        screen.line(format_args!("the outbox that was here is now {}", former.display()));
-    }
-    write_held(&mut screen, count, &first, "are held and would be sent again");
-    print(&screen)?;
-    Ok(ExitStatus::Done)
+    report(options, restored.former.as_deref(), count, &first)
 }
 
 /// Works on a copy in a temporary folder: a backup file is never written to.
-async fn preview(options: &Restore, config: &Config) -> anyhow::Result<ExitStatus> {
+async fn preview(options: &Restore, config: &Config) -> anyhow::Result<(usize, Vec<Brief>)> {
     let folder = tempfolder(config)?;
     let copy = OutboxConfig {
         path: folder.join("outbox.db"),
@@ -133,15 +122,7 @@ async fn preview(options: &Restore, config: &Config) -> anyhow::Result<ExitStatu
     };
     let looked = looked.await;
     std::fs::remove_dir_all(&folder)?;
-    let (count, first) = looked?;
-    if options.json {
-        print_json(&json!({"dry_run": true, "count": count, "first": first, "former": null}))?;
-    } else {
-        let mut screen = Screen::default();
-        write_held(&mut screen, count, &first, "would be held, to be sent again");
-        print(&screen)?;
-    }
-    Ok(ExitStatus::Done)
+    looked
 }
 
 /// Makes a new folder next to the outbox, where there is enough free space.
@@ -161,10 +142,23 @@ async fn open_events(outbox: &Outbox) -> anyhow::Result<(usize, Vec<Brief>)> {
     Ok((count, outbox.briefs(&selection, SHOWN).await?))
 }
 
-fn write_held(screen: &mut Screen, count: usize, first: &[Brief], what: &str) {
-    let plural = if count == 1 { "" } else { "s" };
-    screen.line(format_args!("{count} event{plural} {what}"));
-    list(screen, first, count);
+/// Prints what was restored, or would be. `former`: the outbox that was there before.
+fn report(options: &Restore, former: Option<&Path>, count: usize, first: &[Brief]) -> anyhow::Result<ExitStatus> {
+    if options.json {
+        print_json(&json!({"dry_run": options.dry_run, "count": count, "first": first, "former": former}))?;
+        return Ok(ExitStatus::Done);
+    }
+    let mut screen = Screen::default();
+    if let Some(former) = former {
+        screen.line(format_args!("the outbox that was here is now {}", former.display()));
+    }
+    let what = if options.dry_run {
+        "would be held, to be sent again"
+    } else {
+        "are held and would be sent again"
+    };
+    screen.line(format_args!("{} {what}", events(count)));
+    list(&mut screen, first, count);
     if count > 0 {
         screen.line(format_args!(
             "what was delivered after the backup was made goes out a second time; Klaviyo drops copies of events by \
@@ -174,4 +168,6 @@ fn write_held(screen: &mut Screen, count: usize, first: &[Brief], what: &str) {
             "send them: klaviyo-relay release --status held   give them up: klaviyo-relay discard --status held"
         ));
     }
+    print(&screen)?;
+    Ok(ExitStatus::Done)
 }

@@ -56,9 +56,8 @@ impl FilterOptions {
             return Ok(end);
         }
         let will = if self.dry_run { "would be" } else { "will be" };
-        let plural = if events.len() == 1 { "" } else { "s" };
         let mut screen = Screen::default();
-        screen.line(format_args!("{} event{plural} {will} {verb}", events.len()));
+        screen.line(format_args!("{} {will} {verb}", self::events(events.len())));
         list(&mut screen, first, events.len());
         if end == ExitStatus::Done && !missing.is_empty() {
             screen.line(format_args!(
@@ -76,6 +75,11 @@ impl FilterOptions {
         }
         Ok(end)
     }
+}
+
+/// `1 event`, `2 events`.
+pub(super) fn events(count: usize) -> String {
+    format!("{count} event{}", if count == 1 { "" } else { "s" })
 }
 
 /// The first of `count` events, one line each.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::bail;
 use serde_json::json;
 
-use super::filter::list;
+use super::filter::{events, list};
 use super::screen::Screen;
 use super::{ExitStatus, attach, print, print_json};
 use crate::clock::{Clock, SystemClock};
@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::escape;
 use crate::model::EventId;
 use crate::operator::{ErasureReport, ProfileFilter, SHOWN, find_person, forget, open_events};
-use crate::outbox::{OpenError, Outbox, Person, Selection};
+use crate::outbox::{OpenError, Outbox, Person};
 
 /// How often it checks whether the vacuum is done.
 const LOOK: Duration = Duration::from_millis(100);
@@ -140,12 +140,7 @@ async fn preview(options: &Options, config: &Config) -> anyhow::Result<ExitStatu
     known(options, &person)?;
     let waiting = open_events(&person).len();
     let ids: Vec<EventId> = person.events.iter().map(|event| event.id).collect();
-    let first: Vec<EventId> = ids.iter().take(usize::try_from(SHOWN)?).copied().collect();
-    let first = if first.is_empty() {
-        Vec::new()
-    } else {
-        outbox.briefs(&Selection::of(first), SHOWN).await?
-    };
+    let first = outbox.briefs_of(&ids[..ids.len().min(usize::try_from(SHOWN)?)]).await?;
     outbox.close().await;
     let names: Vec<String> = person.identifiers.iter().map(ToString::to_string).collect();
     if options.json {
@@ -202,8 +197,4 @@ fn print_report(options: &Options, report: &ErasureReport, vacuum_due: bool) -> 
     }
     print(&screen)?;
     Ok(ExitStatus::Done)
-}
-
-fn events(count: usize) -> String {
-    format!("{count} event{}", if count == 1 { "" } else { "s" })
 }

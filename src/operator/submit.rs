@@ -8,7 +8,7 @@ use super::settings::ExplainSettings;
 use crate::clock::Clock;
 use crate::ingest;
 use crate::model::{EventId, Identifier, NewEvent};
-use crate::outbox::{AppendError, Intake, ReadError, Reader, Selection};
+use crate::outbox::{AppendError, Intake, ReadError, Reader};
 use crate::scheduler;
 use crate::segment::CallError;
 
@@ -118,7 +118,7 @@ pub async fn submit(
             return Err(SubmitError::Other);
         }
         // Message ids are remembered longer than events are stored.
-        let there = outbox.briefs(&Selection::of(vec![event]), 1).await;
+        let there = outbox.briefs_of(&[event]).await;
         let there = there.map_err(SubmitError::Read)?;
         let submitted = Submitted { event, known: true };
         return if there.is_empty() {

@@ -11,12 +11,13 @@ mod texts;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::http::{StatusCode, Uri};
+use axum::response::IntoResponse as _;
 
 use super::filter::FilterParams;
 use super::request::{self, Answer, CSRF, PageRequest};
 use crate::admin::refusal::Refusal;
 use crate::model::EventId;
-use crate::operator::{self, Brief, Change, Matches, Replay, Selection, event_number};
+use crate::operator::{self, Brief, Change, Matches, Replay, event_number};
 
 /// How many excluded event numbers are listed with their reason.
 const NAMED: usize = 10;
@@ -77,9 +78,8 @@ pub(super) async fn confirm(Extension(request): Extension<PageRequest>, body: By
         None
     };
     if let Some((unchanged, status)) = unchanged {
-        let mut response = form::page(&request, &plan, &preview, Some(&unchanged));
-        *response.status_mut() = status;
-        return Ok(response);
+        let page = form::page(&request, &plan, &preview, Some(&unchanged));
+        return Ok((status, page).into_response());
     }
     let filter = operator::Filter {
         ids: selected,
@@ -162,12 +162,8 @@ impl Plan {
         let outbox = &request.admin.outbox;
         let found = self.make(self.params.filter(), true, request).await?;
         let named: Vec<i64> = found.missing.iter().copied().take(NAMED).collect();
-        let known = if named.is_empty() {
-            Vec::new()
-        } else {
-            let named = named.iter().copied().map(EventId).collect();
-            outbox.briefs(&Selection::of(named), u32::MAX).await?
-        };
+        let ids: Vec<EventId> = named.iter().copied().map(EventId).collect();
+        let known = outbox.briefs_of(&ids).await?;
         let brief = |id| known.iter().find(|brief| brief.id.0 == id).cloned();
         let left_out = named.into_iter().map(|id| (id, brief(id))).collect();
         Ok(ChangePreview { found, left_out })

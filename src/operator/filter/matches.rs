@@ -29,13 +29,8 @@ impl Filter {
             ..self.selection(states, now)
         };
         let events = outbox.select(&selection).await?;
-        let first: Vec<EventId> = events.iter().take(SHOWN as usize).copied().collect();
-        let shown = u32::try_from(first.len()).unwrap_or(u32::MAX);
-        let first = if first.is_empty() {
-            Vec::new()
-        } else {
-            outbox.briefs(&Selection::of(first), shown).await?
-        };
+        let shown = events.len().min(SHOWN as usize);
+        let first = outbox.briefs_of(&events[..shown]).await?;
         let known: HashSet<&EventId> = events.iter().collect();
         let missing = self.ids.iter().filter(|id| !known.contains(&EventId(**id)));
         Ok(Matches {
