@@ -24,12 +24,10 @@ pub(super) fn iso(text: &str) -> Markup {
 }
 
 /// A whole number with separated thousands.
-pub(super) fn count(number: i64) -> String {
+pub(super) fn count(number: impl TryInto<i64>) -> String {
+    let number = number.try_into().unwrap_or(i64::MAX);
     let digits = number.unsigned_abs().to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3 + 1);
-    if number < 0 {
-        text.push('-');
-    }
+    let mut text = if number < 0 { "-".to_owned() } else { String::new() };
     for (at, digit) in digits.chars().enumerate() {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
@@ -40,9 +38,10 @@ pub(super) fn count(number: i64) -> String {
 }
 
 /// A count with its noun: `1 event`, `2 events`.
-pub(super) fn counted(number: i64, thing: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {thing}{plural}", count(number))
+pub(super) fn counted(number: impl TryInto<i64>, thing: &str) -> String {
+    let number = count(number);
+    let plural = if number == "1" { "" } else { "s" };
+    format!("{number} {thing}{plural}")
 }
 
 /// A duration in its two largest units that matter.

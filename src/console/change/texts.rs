@@ -95,7 +95,7 @@ pub(super) fn done(change: Change, count: usize, left_out: &[i64]) -> String {
     }
     let named: Vec<String> = left_out.iter().take(NAMED).map(ToString::to_string).collect();
     let (named, more) = (named.join(", "), if left_out.len() > NAMED { " and more" } else { "" });
-    let left = format::count(i64::try_from(left_out.len()).unwrap_or(i64::MAX));
+    let left = format::count(left_out.len());
     let why = match left_out.len() {
         1 => "was left out because it was in flight, in another state, or gone",
         _ => "were left out because they were in flight, in another state, or gone",
@@ -105,7 +105,7 @@ pub(super) fn done(change: Change, count: usize, left_out: &[i64]) -> String {
 
 /// `1 event`, `2 events`.
 pub(super) fn counted(count: usize) -> String {
-    format::counted(i64::try_from(count).unwrap_or(i64::MAX), "event")
+    format::counted(count, "event")
 }
 
 #[cfg(test)]

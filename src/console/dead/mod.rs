@@ -61,7 +61,7 @@ fn total(groups: &DeadGroups) -> Markup {
         1 => ("is", "It is kept, and not sent again unless you replay it."),
         _ => ("are", "They are kept, and not sent again unless you replay them."),
     };
-    let reasons = i64::try_from(groups.groups.len()).unwrap_or(i64::MAX);
+    let reasons = groups.groups.len();
     html! {
         p.lead {
             @if groups.older { "More than " }
@@ -84,7 +84,7 @@ fn left_out(groups: &DeadGroups) -> Markup {
     html! {
         @if all > SHOWN {
             p.hint {
-                "These are the " (SHOWN) " newest of " (format::count(i64::try_from(all).unwrap_or(i64::MAX)))
+                "These are the " (SHOWN) " newest of " (format::count(all))
                 " groups. What is in the others is in the "
                 a href="/events?status=dead" { "list of dead events" } "."
             }

@@ -69,7 +69,7 @@ pub(super) fn requests(shown: &ShownEvent) -> Markup {
             @for (at, delivery) in now.iter().enumerate() { (stored(shown, at + 1, delivery)) }
             @if !before.is_empty() {
                 details {
-                    summary { "Earlier sendings (" (format::counted(i64::try_from(before.len()).unwrap_or(i64::MAX), "request")) ")" }
+                    summary { "Earlier sendings (" (format::counted(before.len(), "request")) ")" }
                     @for (at, delivery) in before.iter().enumerate() { (stored(shown, at + 1, delivery)) }
                 }
             }

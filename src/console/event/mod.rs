@@ -14,6 +14,7 @@ use axum::Extension;
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use axum::http::StatusCode;
+use axum::response::IntoResponse as _;
 use maud::{Markup, html};
 
 use super::format;
@@ -102,9 +103,8 @@ async fn absent(request: &PageRequest, id: Option<EventId>) -> Result<axum::resp
         a href="/events" { "To the list of events" }
     };
     let main = format::empty(words, &next);
-    let mut response = request.page("There is no such event", Section::Events, &main);
-    *response.status_mut() = StatusCode::NOT_FOUND;
-    Ok(response)
+    let page = request.page("There is no such event", Section::Events, &main);
+    Ok((StatusCode::NOT_FOUND, page).into_response())
 }
 
 /// The path of an event's page.

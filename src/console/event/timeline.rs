@@ -86,7 +86,7 @@ fn again<'a>(shown: &'a ShownEvent, number: i64, entries: &mut Vec<Entry<'a>>) {
 }
 
 fn planned<'a>(deliveries: &[DeliveryReport]) -> Entry<'a> {
-    let count = i64::try_from(deliveries.len()).unwrap_or(i64::MAX);
+    let count = deliveries.len();
     Entry {
         at: None,
         tone: "calm",

@@ -6,7 +6,7 @@ pub(super) mod list;
 
 use axum::Extension;
 use axum::http::{StatusCode, Uri};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use maud::{Markup, html};
 
 use super::filter::FilterParams;
@@ -88,9 +88,8 @@ fn unreadable(request: &PageRequest, params: &FilterParams) -> Response {
         }
         (form::form(request, params))
     };
-    let mut response = request.page("Events", Section::Events, &main);
-    *response.status_mut() = StatusCode::BAD_REQUEST;
-    response
+    let page = request.page("Events", Section::Events, &main);
+    (StatusCode::BAD_REQUEST, page).into_response()
 }
 
 /// The links to other pages.
@@ -155,12 +154,11 @@ fn hits_shown(request: &PageRequest, word: &str, hits: &[Hit]) -> Markup {
     let states: Vec<EventStatus> = states
         .filter_map(|brief| EventStatus::from_word(&brief.status))
         .collect();
-    let count = i64::try_from(hits.len()).unwrap_or(i64::MAX);
     let some_are_of_a_person = hits.iter().any(|hit| hit.by == FoundBy::Person);
     let all_shown = hits.len() < MOST as usize;
     html! {
         p {
-            (format::counted(count, "event")) " may be meant"
+            (format::counted(hits.len(), "event")) " may be meant"
             @if !all_shown { "; there may be more" }
             "."
             @if some_are_of_a_person {

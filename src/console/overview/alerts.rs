@@ -218,9 +218,8 @@ fn rejected(data: &OverviewData) -> Option<Alert> {
     let lost = data.overview.rejected.iter().filter(|rejected| rejected.status != 429);
     let requests: u64 = lost.clone().map(|rejected| rejected.requests).sum();
     let latest = lost.max_by_key(|rejected| rejected.last_ms)?;
-    let count = i64::try_from(requests).unwrap_or(i64::MAX);
     let words = html! {
-        (format::counted(count, "request")) " rejected by ingest in the last hour: nothing of them is stored."
+        (format::counted(requests, "request")) " rejected by ingest in the last hour: nothing of them is stored."
     };
     let advice = html! {
         "The last was answered " (latest.status) " " code { (latest.code) } ", to " (rejected_sender(latest)) ". "

@@ -67,7 +67,7 @@ pub(super) fn rejected(data: &OverviewData) -> Markup {
                                 @if let Some(client) = &rejected.client { span.hint { " " (client) } }
                             }
                             td { (rejected.status) " " code { (rejected.code) } }
-                            td.number { (format::count(i64::try_from(rejected.requests).unwrap_or(i64::MAX))) }
+                            td.number { (format::count(rejected.requests)) }
                             td { (format::time(rejected_last(rejected))) }
                         }
                     }
@@ -129,12 +129,11 @@ pub(super) fn limits(data: &OverviewData) -> Markup {
 
 fn limit_row(limit: &LimitInUse) -> Markup {
     let name = limit.family.replace('_', " ");
-    let count = |number| format::count(i64::try_from(number).unwrap_or(i64::MAX));
     let window = |span: &str, [used, allowed]: [u64; 2]| {
         let most = allowed.max(1);
         html! {
             td.number {
-                (count(used)) " of " (count(allowed))
+                (format::count(used)) " of " (format::count(allowed))
                 meter min="0" max=(most) value=(used.min(most)) aria-label={ (name) ", requests in the last " (span) } {}
             }
         }

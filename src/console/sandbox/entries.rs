@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::super::format;
 use super::super::request::PageRequest;
-use super::{number, path};
+use super::path;
 use crate::sandbox::{EventView, ListPage, ProfileView, RequestView};
 
 /// The maximum length of a body that is shown, in characters.
@@ -20,7 +20,7 @@ pub(super) fn request(request: &PageRequest, entry: &RequestView) -> Markup {
     html! {
         li {
             p.entry {
-                span.place { (number(entry.number)) }
+                span.place { (format::count(entry.number)) }
                 (badge(entry.outcome.word()))
                 span.mono { (entry.method) " " (target(request, &entry.path)) }
                 span { (status) }
@@ -66,13 +66,13 @@ pub(super) fn event(request: &PageRequest, event: &EventView) -> Markup {
     html! {
         li {
             p.entry {
-                span.place { (number(event.sequence)) }
+                span.place { (format::count(event.sequence)) }
                 strong { (request.masked(&event.metric)) }
                 @if let Some(value) = &event.value {
                     span { (value.get()) " " (event.value_currency.as_deref().unwrap_or_default()) }
                 }
                 @if event.backfill { span.badge { "backfill" } }
-                @if event.sent > 1 { span.soft { "came " (number(event.sent)) " times, kept once" } }
+                @if event.sent > 1 { span.soft { "came " (format::count(event.sent)) " times, kept once" } }
                 span.when { (format::iso(&event.time)) }
             }
             p.detail {
@@ -89,7 +89,6 @@ pub(super) fn event(request: &PageRequest, event: &EventView) -> Markup {
 /// A list.
 pub(super) fn list(part: &ListPage) -> Markup {
     let list = &part.list;
-    let members = i64::try_from(part.members).unwrap_or(i64::MAX);
     let all = path(&[("show", "profiles"), ("list", &list.id)]);
     html! {
         li {
@@ -97,8 +96,8 @@ pub(super) fn list(part: &ListPage) -> Markup {
                 strong { (list.name) }
                 span.mono { (list.id) }
                 span { (list.opt_in_process.word().replace('_', " ")) }
-                @if members == 0 { span.soft { "nobody is on it" } }
-                @else { a href=(all) { (format::counted(members, "profile")) } }
+                @if part.members == 0 { span.soft { "nobody is on it" } }
+                @else { a href=(all) { (format::counted(part.members, "profile")) } }
             }
             @for member in &list.members {
                 p.detail {
@@ -168,7 +167,7 @@ fn unfolded(name: &str, text: &str) -> Markup {
             summary { (name) }
             pre tabindex="0" { (shown) }
             @if cut.is_some() {
-                p.hint { "The first " (number(MOST_CHARS as u64)) " of its characters; GET /sandbox/* on the sandbox's port has all." }
+                p.hint { "The first " (format::count(MOST_CHARS)) " of its characters; GET /sandbox/* on the sandbox's port has all." }
             }
         }
     }

@@ -106,7 +106,7 @@ fn figures(counts: &Counts) -> Markup {
     html! {
         dl.figures.beside {
             @for (name, count, always) in figures {
-                @if always || count > 0 { div { dt { (name) } dd { (number(count)) } } }
+                @if always || count > 0 { div { dt { (name) } dd { (format::count(count)) } } }
             }
         }
     }
@@ -114,16 +114,16 @@ fn figures(counts: &Counts) -> Markup {
 
 fn tabs(show: Show, counts: &Counts) -> Markup {
     let tabs = [
-        (Show::Requests, "Requests", "requests", counts.requests),
-        (Show::Profiles, "Profiles", "profiles", held(counts.profiles)),
-        (Show::Events, "Events", "events", held(counts.events)),
-        (Show::Lists, "Lists", "lists", held(counts.lists)),
+        (Show::Requests, "Requests", "requests", format::count(counts.requests)),
+        (Show::Profiles, "Profiles", "profiles", format::count(counts.profiles)),
+        (Show::Events, "Events", "events", format::count(counts.events)),
+        (Show::Lists, "Lists", "lists", format::count(counts.lists)),
     ];
     html! {
         nav.tabs aria-label="What the sandbox holds" {
             @for (of, name, word, count) in tabs {
                 a href={ "/sandbox?show=" (word) } aria-current=[(of == show).then_some("page")] {
-                    (name) " " span.soft { (number(count)) }
+                    (name) " " span.soft { (count) }
                 }
             }
         }
@@ -236,12 +236,4 @@ fn older<T>(part: &Page<T>, query: &[(&str, &str)]) -> Markup {
 fn path(query: &[(&str, &str)]) -> String {
     let query = serde_urlencoded::to_string(query).unwrap_or_default();
     format!("/sandbox?{query}")
-}
-
-fn held(count: usize) -> u64 {
-    u64::try_from(count).unwrap_or(u64::MAX)
-}
-
-fn number(count: u64) -> String {
-    format::count(i64::try_from(count).unwrap_or(i64::MAX))
 }

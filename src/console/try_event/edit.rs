@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use maud::{Markup, html};
 
 use super::super::event::{call_and_requests, path};
@@ -133,15 +133,12 @@ pub(super) fn confirm(
         @for (at, owed) in owed.iter().enumerate() { (call_and_requests::planned(at + 1, owed)) }
     };
     let title = format!("Send the copy to {}?", target(request));
-    let mut response = request.page(&title, Section::Try, &main);
-    if changed {
-        *response.status_mut() = StatusCode::CONFLICT;
-    }
-    response
+    let page = request.page(&title, Section::Try, &main);
+    let status = if changed { StatusCode::CONFLICT } else { StatusCode::OK };
+    (status, page).into_response()
 }
 
 fn requests(request: &PageRequest, preview: &SubmitPreview, owed: &[RequestView]) -> Markup {
-    let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
     let mut kinds: BTreeMap<String, i64> = BTreeMap::new();
     for owed in sent(owed) {
         let metric = owed.metric.as_ref();
@@ -154,14 +151,14 @@ fn requests(request: &PageRequest, preview: &SubmitPreview, owed: &[RequestView]
     let left_out = owed.len() - sent(owed).count();
     html! {
         li {
-            strong { (format::counted(count(sent(owed).count()), "request")) " to " (target(request)) }
+            strong { (format::counted(sent(owed).count(), "request")) " to " (target(request)) }
             @if !people.is_empty() { " for " (people) }
             @if !kinds.is_empty() { ":" }
             @for (at, (kind, number)) in kinds.iter().enumerate() { @if at > 0 { "," } " " (number) " " (kind) }
             "."
         }
         @if left_out > 0 {
-            li { (format::counted(count(left_out), "request")) " is not sent, since Klaviyo refuses it; the reason is below." }
+            li { (format::counted(left_out, "request")) " is not sent, since Klaviyo refuses it; the reason is below." }
         }
     }
 }

@@ -10,7 +10,7 @@ use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::Query;
 use axum::http::{StatusCode, Uri};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -125,9 +125,8 @@ pub(super) async fn send(Extension(request): Extension<PageRequest>, body: Bytes
         }
         Err(error) => {
             let (status, words) = rejected(&input, error);
-            let mut response = page(&request, &input, "", original.as_ref(), &words);
-            *response.status_mut() = status;
-            Ok(response)
+            let page = page(&request, &input, "", original.as_ref(), &words);
+            Ok((status, page).into_response())
         }
     }
 }
@@ -146,9 +145,8 @@ fn confirmation(request: &PageRequest, input: &CallForm, original: &Original) ->
             }
         },
     };
-    let mut response = page(request, input, "", Some(original), &words);
-    *response.status_mut() = status;
-    Some(response)
+    let page = page(request, input, "", Some(original), &words);
+    Some((status, page).into_response())
 }
 
 /// A preview of the submission.
@@ -234,7 +232,7 @@ fn preview_markup(explanation: &Explanation) -> Markup {
         Explanation::Requests { kind, side, requests } => html! {
             div.note.good {
                 strong {
-                    "It becomes " (super::format::counted(i64::try_from(requests.len()).unwrap_or(i64::MAX), "request")) "."
+                    "It becomes " (super::format::counted(requests.len(), "request")) "."
                 }
                 p { "Mapped as " (kind) ", made on the " (side) " side. Nothing was sent." }
             }
