@@ -103,7 +103,7 @@ use store::Store;
 use writer::{Held, Writer};
 
 /// The schema that this program writes: `PRAGMA user_version`, set by the newest migration.
-const SCHEMA: i64 = 18;
+const SCHEMA: i64 = 19;
 /// The oldest schema that this program migrates. Earlier ones are from versions that were never released.
 const OLDEST_SCHEMA: i64 = 18;
 /// How many commands can wait for the writer. Beyond that, clients have to send again later.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use klaviyo_relay::config::{Config, OutboxConfig};
 use klaviyo_relay::model::Timestamp;
 use klaviyo_relay::outbox::{OpenError, Outbox};
+use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 use tempfile::TempDir;
 
 /// When the fixture was made, roughly: later than all that is in it.
@@ -58,4 +59,42 @@ async fn an_outbox_of_a_newer_program_is_refused() {
         assert!(matches!(error, OpenError::Newer { found: 9999, .. }), "{error}");
         assert!(error.to_string().contains("newer klaviyo-relay"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn the_keys_of_an_outbox_of_version_18_are_names_now_and_no_vacuum_is_forgotten() {
+    let folder = TempDir::new().unwrap();
+    let config = OutboxConfig {
+        path: folder.path().join("outbox.db"),
+        min_free_disk: 0,
+        ..Config::default().outbox
+    };
+    Outbox::open(&config, LATER).await.unwrap().close().await;
+    let identity = "0123456789abcdef0123456789abcdef";
+    let mut file = SqliteConnection::connect(config.path.to_str().unwrap()).await.unwrap();
+    for sql in [
+        format!(
+            "INSERT INTO kv (name, value) VALUES ('the file is to be written anew', ''), ('account behind key ab', 'A'),
+             ('import of {identity} for shop', '7 mark')"
+        ),
+        "DELETE FROM _sqlx_migrations WHERE version = 4".to_owned(),
+        "PRAGMA user_version = 18".to_owned(),
+    ] {
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut file).await.unwrap();
+    }
+    let outbox = Outbox::open(&config, LATER).await.unwrap();
+    let names: Vec<String> = sqlx::query_scalar("SELECT name FROM kv WHERE value IN ('A', '7 mark') ORDER BY name")
+        .fetch_all(&mut file)
+        .await
+        .unwrap();
+    assert_eq!(
+        names,
+        ["account_of_key ab", &format!("import_position {identity} shop")]
+    );
+    let old: i64 = sqlx::query_scalar("SELECT count(*) FROM kv WHERE name LIKE '% is to be %'")
+        .fetch_one(&mut file)
+        .await
+        .unwrap();
+    assert_eq!(old, 0);
+    outbox.close().await;
 }
