@@ -128,7 +128,8 @@ pub fn next_page_route(first: &Route, body: &[u8]) -> Option<Route> {
     let body = json::from_slice(body).ok()?;
     let link = body.pointer("/links/next")?.as_str()?;
     let (_, query) = link.split_once('?')?;
-    let parameters: Vec<(String, String)> = serde_urlencoded::from_str(query).ok()?;
+    // A cursor is no form: a plus in it is a plus.
+    let parameters: Vec<(String, String)> = serde_urlencoded::from_str(&query.replace('+', "%2B")).ok()?;
     let (_, cursor) = parameters.into_iter().find(|(name, _)| name == "page[cursor]")?;
     let (first, cursor) = (&first.path, encoded(&cursor));
     Some(Route::read(format!("{first}&page%5Bcursor%5D={cursor}")))

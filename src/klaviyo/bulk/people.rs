@@ -33,7 +33,7 @@ pub(super) struct People {
     by_name: HashMap<Name, usize>,
 }
 
-/// What is to happen to the people.
+/// The endpoint of a job: its path, its success, its size.
 #[derive(Debug)]
 pub(super) struct Endpoint {
     pub(super) kind: DeliveryKind,

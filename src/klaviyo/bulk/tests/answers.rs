@@ -161,6 +161,7 @@ fn errors_are_requested_page_by_page_and_of_nobody_else() {
         "https://a.klaviyo.com/api/profile-bulk-import-jobs/j/import-errors/?page%5Bcursor%5D=a%2Bb%3D",
         "https://elsewhere.example/?x=1&page[cursor]=a%2bb=",
         "?page[cursor]=a%2Bb%3D",
+        "?page[cursor]=a+b=",
     ] {
         assert_eq!(next(json!(link)).as_deref(), Some(second.as_str()), "{link}");
     }
