@@ -26,7 +26,7 @@ const READY_BOUND: Duration = Duration::from_secs(3);
 /// Alive: a restart would fix nothing. The process is alive with a full disk, with paused delivery and without traffic.
 pub(super) async fn alive(State(admin): State<Arc<Admin>>) -> Response {
     let mut reasons = deaths(&admin.outbox, &admin.instruments.heartbeats);
-    if matches!(admin.outbox.rejects(), Some(WriteError::FileGone)) {
+    if matches!(admin.outbox.rejection_cause(), Some(WriteError::FileGone)) {
         let gone = WriteError::FileGone;
         reasons.push(reason(code(&gone), &gone.to_string()));
     }

@@ -10,7 +10,7 @@ use super::request::PageRequest;
 pub use super::urls::address;
 use crate::admin::refusal::Refusal;
 use crate::model::Timestamp;
-use crate::operator::{Filter, Selection, SourceError, TimeExpr};
+use crate::operator::{Filter, FilterError, Selection, SourceError, TimeExpr};
 
 /// Event numbers that a chip lists.
 const NAMED: usize = 3;
@@ -75,7 +75,7 @@ impl FilterParams {
     pub fn strictly(pairs: &str, own: &[&'static str], now: Timestamp) -> Result<Self, Refusal> {
         let mut asked = Self::read(pairs, own, now);
         for key in std::mem::take(&mut asked.empty) {
-            asked.note(&key, "has no value; leave it out, or say which events are meant");
+            asked.note(&key, &FilterError::Empty.to_string());
         }
         let Some((key, words)) = asked.wrong.first() else {
             return Ok(asked);
@@ -102,14 +102,14 @@ impl FilterParams {
             (Some(key), _) => (&mut self.texts, *key),
             (None, Some(key)) => (&mut self.own, *key),
             (None, None) => {
-                self.note(key, "is no filter; take it out of the address");
+                self.note(key, &FilterError::Unknown.to_string());
                 return;
             }
         };
         if text.is_empty() {
             self.empty.push(key.to_owned());
         } else if list.iter().any(|(other, _)| *other == key) {
-            self.note(key, "is given twice; once is meant");
+            self.note(key, &FilterError::Twice.to_string());
         } else {
             list.push((key, text));
         }

@@ -23,6 +23,21 @@ pub(super) fn iso(text: &str) -> Markup {
     html! { time datetime=(text) title={ (text) " (UTC)" } { (day_and_time) } }
 }
 
+/// A text whose points in time are shown as [`time`] shows them.
+pub(super) fn with_times(text: &str) -> Markup {
+    let stamp = |(end, _): (usize, &str)| {
+        let written = text.get(end.checked_sub(23)?..=end)?;
+        let is_time = written.as_bytes()[10] == b'T' && Timestamp::parse(written).is_some();
+        is_time.then_some((end - 23, written))
+    };
+    let (mut parts, mut shown) = (Vec::new(), 0);
+    for (start, written) in text.match_indices('Z').filter_map(stamp) {
+        parts.push((&text[shown..start], written));
+        shown = start + written.len();
+    }
+    html! { @for (before, at) in parts { (before) (iso(at)) } (&text[shown..]) }
+}
+
 /// A whole number with separated thousands.
 pub(super) fn count(number: impl TryInto<i64>) -> String {
     let number = number.try_into().unwrap_or(i64::MAX);
@@ -107,6 +122,12 @@ mod tests {
         for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (-1_234_567, "-1,234,567")] {
             assert_eq!(count(number), text);
         }
+        let shown = with_times("since 2026-11-24T13:33:20.000Z: Zürich; 2Z").into_string();
+        assert!(
+            shown.starts_with("since <time datetime=\"2026-11-24T13:33:20.000Z\""),
+            "{shown}"
+        );
+        assert!(shown.ends_with("</time>: Zürich; 2Z"), "{shown}");
         assert_eq!(counted(1, "event"), "1 event");
         assert_eq!(counted(2, "event"), "2 events");
         for (millis, text) in [

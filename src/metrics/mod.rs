@@ -125,7 +125,7 @@ impl Metrics {
         }
     }
 
-    /// A request that brought calls was answered with this status; `code` is the refusal's, or `ok`.
+    /// A request that brought calls was answered with this status; `code` is the rejection's, or `ok`.
     pub fn request_in(&self, status: u16, code: &'static str) {
         self.0.requests_in.of([&status.to_string(), code]).inc();
     }

@@ -49,4 +49,4 @@ pub use source::SourceError;
 pub use status::{StatusJson, status_json};
 pub use stored_call::{FieldRule, Remapped, RequestView, StoredCall, awaited, route, stored_call};
 pub use submit::{SubmitError, SubmitPreview, Submitted, preview_submit, submit};
-pub use time_expr::{NoTime, TIME_FORMS, TimeExpr};
+pub use time_expr::TimeExpr;

@@ -21,7 +21,8 @@ pub enum Severity {
     Calm,
 }
 
-/// A problem. Its texts are sentences that start in lower case and have no full stop.
+/// A problem. Its texts start in lower case and have no full stop at their end; an advice may
+/// quote a reason of several sentences.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
     /// Its stable code.

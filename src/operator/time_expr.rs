@@ -9,7 +9,7 @@ use crate::model::Timestamp;
 
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
 /// The accepted forms of a time.
-pub const TIME_FORMS: &str = "a time is how long ago (90s, 15m, 2h, 3d, 1w), today, yesterday, a date (2026-11-23) or a time \
+pub(super) const TIME_FORMS: &str = "a time is how long ago (90s, 15m, 2h, 3d, 1w), today, yesterday, a date (2026-11-23) or a time \
                        (2026-11-23T09:30), in UTC unless it says otherwise";
 
 /// The text is not a time in one of [`TIME_FORMS`].

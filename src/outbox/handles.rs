@@ -68,7 +68,7 @@ impl Reader {
 
     /// Why no new event is accepted at the moment, because of the disk or the backlog; `None` where events are
     /// accepted.
-    pub fn rejects(&self) -> Option<WriteError> {
+    pub fn rejection_cause(&self) -> Option<WriteError> {
         self.store.admission.rejection_cause()
     }
 

@@ -21,6 +21,7 @@ use crate::operator::{Filter, FilterError, event_number};
 /// The number of events on a page: the default and the maximum.
 const PAGE: u32 = 50;
 const LARGEST_PAGE: u32 = 500;
+const BEFORE: &str = "`before` is the number of one event: `next_before` of the page before";
 
 /// The filters in the body of a change request, as they were written.
 #[derive(Debug)]
@@ -75,6 +76,13 @@ impl FilterBody {
     pub fn read(self) -> Result<Filter, Refusal> {
         let mut filter = Filter::default();
         for (key, value) in &self.0 {
+            if value.as_array().is_some_and(|ids| ids.len() > Filter::MOST_IDS) {
+                let words = format!(
+                    "`{key}` has more than {} values; make several requests",
+                    Filter::MOST_IDS
+                );
+                return Err(Refusal::bad_request("bad_json", words));
+            }
             let text = text(key, value).ok_or_else(|| {
                 let words = format!("`{key}` is not as the schema Filter of /api/v1/openapi.json describes it");
                 Refusal::bad_request("bad_json", words)
@@ -89,7 +97,7 @@ impl FilterBody {
 /// A member of the body as text: numbers in a list for `id`, one string or several for `status`, a string for the others.
 fn text<'a>(key: &str, value: &'a Value) -> Option<Cow<'a, str>> {
     match (key, value) {
-        ("id", Value::Array(ids)) if ids.len() <= Filter::MOST_IDS => {
+        ("id", Value::Array(ids)) => {
             let ids: Option<Vec<String>> = ids.iter().map(whole).collect();
             Some(ids?.join(",").into())
         }
@@ -130,7 +138,11 @@ pub fn listed(uri: &Uri) -> Result<Listed, Refusal> {
                 listed.find = Some(text.clone());
                 Ok(())
             }
-            "before" => event_number(text).map(|number| listed.before = Some(EventId(number))),
+            "before" => {
+                let number = event_number(text).map_err(|_| Refusal::bad_request("bad_query", BEFORE))?;
+                listed.before = Some(EventId(number));
+                Ok(())
+            }
             "limit" => {
                 listed.limit = page(text)?;
                 Ok(())

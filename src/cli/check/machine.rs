@@ -20,14 +20,11 @@ pub(super) fn disk(config: &Config) -> Finding {
             "disk: no inode is free, so no file can be made (df -i shows them): delete files".to_owned(),
         );
     }
-    match free_bytes(&config.outbox.path) {
-        Some(free) if free < config.outbox.min_free_disk => {
-            let problem = Problem::disk(Some(free), config.outbox.min_free_disk);
-            Finding::Wrong(format!(
-                "disk: {}",
-                problem.map(|problem| problem.message).unwrap_or_default()
-            ))
-        }
+    let free = free_bytes(&config.outbox.path);
+    if let Some(problem) = Problem::disk(free, config.outbox.min_free_disk) {
+        return Finding::Wrong(format!("disk: {}", problem.message));
+    }
+    match free {
         Some(free) => Finding::Well(format!("disk: {} MiB free", free >> 20)),
         None => Finding::Wrong("disk: the outbox's folder does not exist; make it".to_owned()),
     }

@@ -6,7 +6,7 @@ use super::super::format;
 use super::data::OverviewData;
 use crate::metrics::Stalled;
 use crate::model::{EventStatus, Timestamp, masked_text};
-use crate::operator::{Disk, Problem, Severity, SharedIdentifier, WriteError, rejected_sender};
+use crate::operator::{Problem, Severity, SharedIdentifier, WriteError, rejected_sender};
 
 /// An event that waits longer than this is a problem of its own, in milliseconds.
 const LONG: i64 = 5 * 60_000;
@@ -56,13 +56,14 @@ pub(super) fn of(data: &OverviewData) -> Vec<Alert> {
         held(data),
         buried(data),
     ];
-    let mut found: Vec<Alert> = shared(data).chain(found.into_iter().flatten()).collect();
+    let mut found: Vec<Alert> = common(data).chain(found.into_iter().flatten()).collect();
     found.sort_by_key(|alert| alert.severity);
     found
 }
 
-/// The problems that `status` and the readiness check report too; of several of one kind, the first.
-fn shared(data: &OverviewData) -> impl Iterator<Item = Alert> {
+/// The problems that `status` and the readiness check report too; of the failing events and the shared identifiers, the
+/// first.
+fn common(data: &OverviewData) -> impl Iterator<Item = Alert> {
     let overview = &data.overview;
     let of_shared = |shared: &SharedIdentifier| Problem::shared(shared, &masked_text(&shared.identifier));
     let config = overview
@@ -79,9 +80,9 @@ fn shared(data: &OverviewData) -> impl Iterator<Item = Alert> {
 }
 
 fn alert(problem: &Problem) -> Alert {
-    let words = html! { (format::sentence(&problem.message)) };
+    let words = format::with_times(&format::sentence(&problem.message));
     let advice = html! {
-        (format::sentence(&problem.advice))
+        (format::with_times(&format::sentence(&problem.advice)))
         @if let Some(event) = problem.about.get("event") { " " a href={ "/events/" (event) } { "Look at event " (event) } "." }
     };
     Alert::new(problem.severity, words, advice)
@@ -107,11 +108,12 @@ fn stopped(data: &OverviewData) -> Option<Alert> {
 }
 
 fn rejecting(data: &OverviewData) -> Option<Alert> {
-    let (words, advice) = match data.overview.rejects.as_ref()? {
-        WriteError::DiskFull => (
-            format::sentence(&disk_full(&data.overview.disk)),
-            "Make room on the outbox's disk; it goes on by itself when more than outbox.min_free_disk is free.",
-        ),
+    let (words, advice) = match data.overview.rejection_cause.as_ref()? {
+        WriteError::DiskFull => {
+            let disk = &data.overview.disk;
+            let problem = Problem::disk(disk.free_bytes, disk.min_free_bytes);
+            return Some(problem.map_or_else(disk_full, |problem| alert(&problem)));
+        }
         WriteError::Backlog { .. } => (
             "New requests are rejected: as many events wait as outbox.max_pending allows.".to_owned(),
             "It goes on by itself when events get through.",
@@ -128,13 +130,11 @@ fn rejecting(data: &OverviewData) -> Option<Alert> {
     Some(Alert::new(Severity::Bad, html! { (words) }, advice))
 }
 
-/// The outbox has reached its size limit, or the disk is full.
-fn disk_full(disk: &Disk) -> String {
-    let problem = Problem::disk(disk.free_bytes, disk.min_free_bytes);
-    problem.map_or_else(
-        || "new requests are rejected: the disk is full".to_owned(),
-        |problem| problem.message,
-    )
+/// The disk is full although enough space seems to be free.
+fn disk_full() -> Alert {
+    let words = html! { "New events are refused: the disk is full." };
+    let advice = html! { "Senders keep their events and try again. Make room on the outbox's disk." };
+    Alert::new(Severity::Bad, words, advice)
 }
 
 /// Whether delivery is paused for the whole account.

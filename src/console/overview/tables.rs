@@ -33,7 +33,7 @@ pub(super) fn figures(data: &OverviewData) -> Markup {
                 format::count(data.overview.counts.stored(EventStatus::Dead))
             ),
         ),
-        ("Time to delivery", median(data), "median, newest minute".to_owned()),
+        ("Time to delivery", newest_p50(data), "p50, newest minute".to_owned()),
         (
             "Accepted",
             format::count(data.overview.counts.accepted),
@@ -78,7 +78,7 @@ pub(super) fn rejected(data: &OverviewData) -> Markup {
 }
 
 /// The p50 of the newest minute with a delivery.
-fn median(data: &OverviewData) -> String {
+fn newest_p50(data: &OverviewData) -> String {
     let newest = data
         .last(Duration::from_hours(1))
         .iter()

@@ -1,8 +1,8 @@
 //! The filters that select events, declared once: as options of a command, as keys of an address, as members of a body
 //! and as a schema.
 //!
-//! It promises that a filter is set to a valid value or not at all, and never twice: without a filter, more events would
-//! be selected. Pure.
+//! It promises that a filter is set to a valid value or not at all, and in an address or a body once: without a filter,
+//! more events would be selected. A command may repeat `--id` and `--status`. Pure.
 
 mod matches;
 mod values;
@@ -17,7 +17,7 @@ use super::time_expr::TimeExpr;
 use crate::model::{EventId, EventStatus, EventType, Timestamp};
 use crate::outbox::Selection;
 
-/// The forms of a time that a schema can state; [`super::TIME_FORMS`] lists all.
+/// The forms of a time that a schema can state; [`super::time_expr::TIME_FORMS`] lists all.
 const TIME_PATTERN: &str =
     "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])$|^[1-9][0-9]{0,2}[smhdw]$|^(now|today|yesterday)$";
 
@@ -26,14 +26,14 @@ const TIME_PATTERN: &str =
 #[schemars(deny_unknown_fields, extend("minProperties" = 1), transform = optional)]
 pub struct Filter {
     /// Events with these numbers
-    #[arg(long = "id", num_args = 1.., value_name = "N")]
+    #[arg(long = "id", num_args = 1.., value_name = "N", value_parser = event_number)]
     #[schemars(
         rename = "id",
         length(min = 1, max = Filter::MOST_IDS),
         inner(range(min = 1, max = 9_007_199_254_740_991_i64))
     )]
     pub ids: Vec<i64>,
-    /// Events in one of these states
+    /// Events in one of these states; several with commas between them: dead,skipped
     #[arg(long = "status", value_name = "STATUS", value_delimiter = ',', value_parser = values::status())]
     #[schemars(rename = "status", schema_with = "values::status_schema")]
     pub states: Vec<EventStatus>,

@@ -66,7 +66,7 @@ pub struct Overview {
     /// Since when the daemon has not accepted the configuration in its present form; `None` where it has accepted it.
     pub config_not_taken: Option<Timestamp>,
     /// Why no new event is accepted; `None` where events are accepted. Only the daemon's own process knows it.
-    pub rejects: Option<WriteError>,
+    pub rejection_cause: Option<WriteError>,
     /// What prevents the WAL from being checkpointed into the file, if anything does.
     pub log: Option<LogTrouble>,
     /// Signs that the machine's clock is wrong.
@@ -218,7 +218,7 @@ impl Reader {
             limits: self.limits_in_use().await?,
             rejected: self.rejected_requests(now).await?,
             config_not_taken: self.config_not_taken().await?,
-            rejects: self.rejects(),
+            rejection_cause: self.rejection_cause(),
             log: self.log_trouble().await?,
             clock: self.clock_troubles().await?,
             disk: self.disk(),
@@ -353,7 +353,7 @@ mod tests {
         let pause = &overview.pauses[0];
         assert_eq!((pause.since, pause.reason.as_str()), (NOW, "the key"));
         assert_eq!(overview.unknown_subscriptions, 0);
-        assert!(overview.rejects.is_none());
+        assert!(overview.rejection_cause.is_none());
         assert!(overview.disk.database_bytes > 0);
     }
 }

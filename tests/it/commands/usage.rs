@@ -81,7 +81,7 @@ fn wrong_usage_is_exit_code_2_and_says_how() {
 
         For more information, try '--help'.
         $ klaviyo-relay replay --id x
-        error: invalid value 'x' for '--id <N>...': invalid digit found in string
+        error: invalid value 'x' for '--id <N>...': is the number of an event, or several with commas between them
 
         For more information, try '--help'.
         $ klaviyo-relay discard --status done
