@@ -35,8 +35,8 @@ settings! {
         /// then the disk may fill up, and requests are rejected when it is full.
         min_free_disk: u64 = 256 << 20, bytes(0..=1 << 40);
 
-        /// The number of events waiting to be delivered from which on new requests are rejected with 429 and a time to come
-        /// back, so that senders keep them. 0: no bound but the disk.
+        /// The number of events waiting to be delivered from which on new requests are rejected with 429 and a
+        /// `Retry-After`, so that senders keep them. 0: no bound but the disk.
         max_pending: Option<u64> = None, count(0..=1_000_000_000).map(
             |most| (most > 0).then_some(most),
             |most: &Option<u64>| most.unwrap_or_default(),
