@@ -3,6 +3,7 @@
 //! The values of labels are our own words and codes, statuses that we answer, and the names of sources in the
 //! configuration: nothing that a sender or Klaviyo chooses.
 
+use std::borrow::Cow;
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
@@ -18,11 +19,14 @@ const PREFIX: &str = "klaviyo_relay";
 
 type Float = Gauge<f64, AtomicU64>;
 
+/// The value of a label: our own words are borrowed, so that counting an event allocates nothing for them.
+pub(super) type Label = Cow<'static, str>;
+
 /// A metric with a series for each combination of its labels' values.
 #[derive(Debug, Clone)]
 pub(super) struct By<M, const N: usize> {
     labels: [&'static str; N],
-    series: Family<[(&'static str, String); N], M>,
+    series: Family<[(&'static str, Label); N], M>,
 }
 
 impl<M: Clone + Default, const N: usize> By<M, N> {
@@ -32,15 +36,16 @@ impl<M: Clone + Default, const N: usize> By<M, N> {
     }
 
     /// The series of these values, in the order of the labels. It is made, with 0, where there is none yet.
-    pub(super) fn of(&self, values: [&str; N]) -> M {
-        let labels = std::array::from_fn(|at| (self.labels[at], values[at].to_owned()));
+    pub(super) fn of<L: Into<Label>>(&self, values: [L; N]) -> M {
+        let mut labels = self.labels.into_iter();
+        let labels = values.map(|value| (labels.next().unwrap_or_default(), value.into()));
         self.series.get_or_create_owned(&labels)
     }
 }
 
 impl<M, const N: usize> EncodeMetric for By<M, N>
 where
-    Family<[(&'static str, String); N], M>: EncodeMetric,
+    Family<[(&'static str, Label); N], M>: EncodeMetric,
 {
     fn encode(&self, encoder: MetricEncoder<'_>) -> std::fmt::Result {
         self.series.encode(encoder)

@@ -25,7 +25,7 @@ use prometheus_client::registry::Registry;
 use crate::clock::Clock;
 use crate::model::{DeliveryKind, DeliveryStatus, EventStatus, EventType, Family, OutcomeKind, Reason, Timestamp};
 
-use declared::Declared;
+use declared::{Declared, Label};
 pub use gauges::{LimitUse, Sample};
 pub use labels::{AnswerClass, DeliveryState, EventResult};
 pub use watchdog::{Heartbeats, Stalled, Vitals, WriteFailures, stalled};
@@ -117,17 +117,20 @@ impl Metrics {
     ) {
         for source in sources {
             for code in on_arrival {
-                self.0.dead_in.of([source, code]);
+                self.0.dead_in.of([source.to_owned(), (*code).to_owned()]);
             }
         }
         for (status, code) in ended {
-            self.0.finished.of([status.word(), code]);
+            self.0.finished.of([Label::from(status.word()), code.to_owned().into()]);
         }
     }
 
     /// A request that brought calls was answered with this status; `code` is the rejection's, or `ok`.
     pub fn request_in(&self, status: u16, code: &'static str) {
-        self.0.requests_in.of([&status.to_string(), code]).inc();
+        self.0
+            .requests_in
+            .of([status.to_string().into(), Label::from(code)])
+            .inc();
     }
 
     /// An event from `source` arrived, with this result. An event without a known type counts as `other`.
@@ -137,7 +140,9 @@ impl Metrics {
 
     fn event_series(&self, source: &str, kind: Option<EventType>, result: EventResult) -> Counter {
         let kind = kind.map_or("other", EventType::word);
-        self.0.events_in.of([source, kind, result.word()])
+        self.0
+            .events_in
+            .of([source.to_owned().into(), Label::from(kind), result.word().into()])
     }
 
     /// The relay polled the outbox for work.
@@ -159,13 +164,16 @@ impl Metrics {
 
     /// An event from `source` is stored as dead, for the reason with this code.
     pub fn dead_in(&self, source: &str, code: &str) {
-        self.0.dead_in.of([source, code]).inc();
+        self.0.dead_in.of([source.to_owned(), code.to_owned()]).inc();
     }
 
     /// The relay finished an event; the reason is that of a skipped or dead one.
     pub fn finished(&self, status: EventStatus, reason: Option<&Reason>) {
         let reason = reason.map_or("", Reason::label);
-        self.0.finished.of([status.word(), reason]).inc();
+        self.0
+            .finished
+            .of([Label::from(status.word()), reason.to_owned().into()])
+            .inc();
     }
 
     /// A finished event was a copy of one that was delivered before.
