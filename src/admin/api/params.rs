@@ -2,7 +2,6 @@
 //! each of them may be a mistyped filter, and without that filter the request would select more events.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::fmt;
 
 use axum::extract::{Query, Request};
@@ -16,7 +15,7 @@ use super::super::refusal::Refusal;
 use crate::json::Plain;
 use crate::listener::browser::{self, Site};
 use crate::model::EventId;
-use crate::operator::{Filter, FilterError, event_number};
+use crate::operator::{Filter, FilterError, event_number, once};
 
 /// The number of events on a page: the default and the maximum.
 const PAGE: u32 = 50;
@@ -123,35 +122,27 @@ fn whole(number: &Value) -> Option<String> {
 /// Reads the requested page of events from a query.
 pub fn listed(uri: &Uri) -> Result<Listed, Refusal> {
     let pairs: Vec<(String, String)> = read_query(uri)?;
-    let mut listed = Listed {
-        filter: Filter::default(),
-        find: None,
-        before: None,
-        limit: PAGE,
-    };
-    let mut seen = HashSet::new();
+    let (mut filter, mut find, mut before, mut limit) = (Filter::default(), None, None, None);
     for (key, text) in &pairs {
         let set = match key.as_str() {
-            "find" | "before" | "limit" if !seen.insert(key) => Err(FilterError::Twice),
             "find" if text.is_empty() => Err(FilterError::Empty),
-            "find" => {
-                listed.find = Some(text.clone());
-                Ok(())
-            }
+            "find" => once(&mut find, Some(text.clone())),
             "before" => {
                 let number = event_number(text).map_err(|_| Refusal::bad_request("bad_query", BEFORE))?;
-                listed.before = Some(EventId(number));
-                Ok(())
+                once(&mut before, Some(EventId(number)))
             }
-            "limit" => {
-                listed.limit = page(text)?;
-                Ok(())
-            }
-            key => listed.filter.set(key, text),
+            "limit" => once(&mut limit, Some(page(text)?)),
+            key => filter.set(key, text),
         };
         set.map_err(|error| Refusal::filter(key, error, "bad_query"))?;
     }
-    Ok(listed)
+    let limit = limit.unwrap_or(PAGE);
+    Ok(Listed {
+        filter,
+        find,
+        before,
+        limit,
+    })
 }
 
 /// Reads the number of rows from a query that takes no other key.

@@ -161,7 +161,8 @@ fn optional(schema: &mut Schema) {
     schema.remove("required");
 }
 
-fn once<T: Default + PartialEq>(field: &mut T, value: T) -> Result<(), FilterError> {
+/// Sets a field that is not set yet.
+pub fn once<T: Default + PartialEq>(field: &mut T, value: T) -> Result<(), FilterError> {
     if *field != T::default() {
         return Err(FilterError::Twice);
     }
