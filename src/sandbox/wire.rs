@@ -46,7 +46,7 @@ fn breaking(first: Vec<u8>) -> Body {
         if pauses {
             tokio::task::yield_now().await;
         }
-        Err("the sandbox was told to break this connection")
+        Err("a fault breaks this connection")
     };
     let first = pauses.then(|| Ok(Bytes::from(first)));
     Body::from_stream(stream::iter(first).chain(stream::once(failure)))
