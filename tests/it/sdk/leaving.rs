@@ -48,7 +48,7 @@ async fn a_page_that_is_left_sends_the_batch_that_it_had_gathered() {
     assert!(!sent, "a batch that is not full waits");
     client.write_line("leave");
     client.did("leave").await;
-    accepted(&daemon, &client, 0, EVENTS + 1).await;
+    accepted(&daemon, &client, EVENTS + 1).await;
     client.ended().await;
     assert_all(&ledger(&daemon, &klaviyo).await, true);
 }
@@ -75,7 +75,7 @@ async fn events_of_a_page_left_in_an_outage_come_with_the_next_visit() {
     daemon.restart().await;
     client.write_line("return");
     client.did("return").await;
-    accepted(&daemon, &client, 0, EVENTS + 1).await;
+    accepted(&daemon, &client, EVENTS + 1).await;
     client.ended().await;
     assert_all(&ledger(&daemon, &klaviyo).await, false);
 }
