@@ -19,6 +19,7 @@ use crate::model::{DeliveryId, EventId, NewEvent};
 pub(super) const ROW: usize = 512;
 
 /// The side effects of a written command.
+#[expect(clippy::struct_excessive_bools, reason = "each is independent of the others")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Effects {
     /// There may be new work: the scheduler is woken.
@@ -27,20 +28,32 @@ pub(super) struct Effects {
     pub(super) stores: bool,
     /// It deletes the content of events, so that old copies of it remain in the WAL.
     pub(super) erases: bool,
+    /// A power cut may undo it, until a later commit is on disk: nothing outside the outbox depends on it, and the next
+    /// start does it again. A group of such commands does not wait for the disk.
+    pub(super) may_be_lost: bool,
 }
 
 impl Effects {
     /// There may be new work.
     pub(super) const WAKES: Self = Self {
         wakes: true,
-        stores: false,
-        erases: false,
+        ..Self::NONE
     };
     /// It erases events.
     pub(super) const ERASES: Self = Self {
+        erases: true,
+        ..Self::NONE
+    };
+    /// A power cut may undo it.
+    pub(super) const MAY_BE_LOST: Self = Self {
+        may_be_lost: true,
+        ..Self::NONE
+    };
+    const NONE: Self = Self {
         wakes: false,
         stores: false,
-        erases: true,
+        erases: false,
+        may_be_lost: false,
     };
 }
 

@@ -1,8 +1,8 @@
 //! What a transaction of the writer contains: first the frequent commands, one statement per kind, then the others in
 //! order.
 
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteConnection;
+use sqlx::{Executor as _, Row as _};
 
 use super::command::{Group, Order, Written};
 use super::control::erase;
@@ -21,11 +21,24 @@ pub(super) struct Report {
     pub(super) unexpected: Vec<Unexpected>,
 }
 
-/// Writes orders in one transaction; it is on disk when this returns. Their replies are ready to be sent.
+/// Writes orders in one transaction. It is on disk when this returns, unless a power cut may undo all of them: then it
+/// is on disk with the next that is. Their replies are ready to be sent. After an error the connection has to be dropped.
 pub(super) async fn write(
     connection: &mut SqliteConnection,
     orders: &mut [Box<dyn Order>],
 ) -> Result<Report, sqlx::Error> {
+    let waits = orders.iter().any(|order| !order.effects().may_be_lost);
+    if waits {
+        return transact(connection, orders).await;
+    }
+    // Texts, which sqlx prepares each time: SQLite applies this setting when the statement is prepared.
+    connection.execute("PRAGMA synchronous = NORMAL").await?;
+    let report = transact(connection, orders).await?;
+    connection.execute("PRAGMA synchronous = FULL").await?;
+    Ok(report)
+}
+
+async fn transact(connection: &mut SqliteConnection, orders: &mut [Box<dyn Order>]) -> Result<Report, sqlx::Error> {
     let mut transaction = Transaction::begin(connection);
     let together = Together::write(&mut transaction, orders).await?;
     for order in orders.iter_mut() {
@@ -96,5 +109,72 @@ impl Together {
         let begun = committed.take(self.begun).rows;
         written.begun = begin::begun_of(&self.permitted, &begun)?.into_iter();
         Ok(written)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::sqlite::SqliteConnection;
+
+    use super::super::command::{Command, Effects, Request, single};
+    use super::super::file::connect;
+    use super::super::tests::files;
+    use super::*;
+
+    const NORMAL: i64 = 1;
+    const FULL: i64 = 2;
+
+    /// Reads with which setting it is committed.
+    #[derive(Debug)]
+    struct Synchronous {
+        may_be_lost: bool,
+    }
+
+    impl Request for Synchronous {
+        type Reply = i64;
+
+        fn effects(&self) -> Effects {
+            if self.may_be_lost {
+                Effects::MAY_BE_LOST
+            } else {
+                Effects::default()
+            }
+        }
+    }
+
+    impl Command for Synchronous {
+        async fn write(&self, transaction: &mut Transaction<'_>) -> Result<i64, sqlx::Error> {
+            synchronous(transaction.connection().await?).await
+        }
+    }
+
+    async fn synchronous(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+        sqlx::query_scalar("PRAGMA synchronous").fetch_one(connection).await
+    }
+
+    #[tokio::test]
+    async fn a_commit_waits_for_the_disk_unless_all_its_commands_may_be_lost() {
+        let files = files();
+        files.open().await;
+        let mut connection = connect::writer(&files.config.path, false).await.unwrap();
+        for (group, expected) in [
+            (vec![true], NORMAL),
+            (vec![false], FULL),
+            // Again: a setting must not come from a cached statement.
+            (vec![true, true], NORMAL),
+            (vec![true, false], FULL),
+            (vec![false, true], FULL),
+        ] {
+            let commands = group.iter().map(|may_be_lost| Synchronous {
+                may_be_lost: *may_be_lost,
+            });
+            let (mut orders, replies): (Vec<_>, Vec<_>) = commands.map(single).unzip();
+            write(&mut connection, &mut orders).await.unwrap();
+            assert_eq!(synchronous(&mut connection).await.unwrap(), FULL, "afterwards");
+            for (order, reply) in orders.into_iter().zip(replies) {
+                order.answer(Ok(()));
+                assert_eq!(reply.await.unwrap().unwrap(), expected, "{group:?}");
+            }
+        }
     }
 }

@@ -41,7 +41,7 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Sends a command to the writer, and waits until it is on disk.
+    /// Sends a command to the writer, and waits until it is committed; on disk, unless it may be lost.
     pub(super) async fn execute<C: Command>(&self, command: C) -> Result<C::Reply, WriteError> {
         let (order, reply) = command::single(command);
         self.send::<C>(order, reply).await

@@ -14,7 +14,7 @@ use sqlx::{Arguments as _, AssertSqlSafe, Either, Encode, Executor as _, Sqlite,
 
 /// Begins a transaction that may write the tables: their triggers reject all other writes.
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE; INSERT INTO write_guard (id) VALUES (1)";
-/// Commits it; it is on disk when this returns.
+/// Commits it.
 pub(super) const COMMIT: &str = "DELETE FROM write_guard; COMMIT";
 
 /// An open transaction, with the statements that are not sent yet.
@@ -104,7 +104,7 @@ impl<'c> Transaction<'c> {
         self.unexpected.extend(Unexpected::new(what, expected, changed));
     }
 
-    /// Commits, with what is still queued; it is on disk when this returns.
+    /// Commits, with what is still queued.
     pub(super) async fn commit(mut self) -> Result<Committed, sqlx::Error> {
         self.queue(COMMIT);
         self.flush().await?;
@@ -140,7 +140,7 @@ impl<'c> Transaction<'c> {
     }
 }
 
-/// A transaction that is on disk.
+/// A transaction that is committed.
 #[derive(Default)]
 pub(super) struct Committed {
     results: Vec<Done>,

@@ -1,5 +1,6 @@
 //! The only writer. It owns its connection, takes all commands that are queued, writes them in one transaction, and
-//! sends their replies when that is on disk: under load many clients share one sync of the disk.
+//! sends their replies when that is on disk: under load many clients share one sync of the disk. Only commands that the
+//! next start would do again (a claim, a plan) do not wait for the disk by themselves.
 //! After any error the connection is dropped and opened again.
 
 use std::path::PathBuf;

@@ -23,7 +23,8 @@ const READERS: u32 = 4;
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
 /// The writer's connection. WAL with `synchronous=FULL`: a commit is on disk when it returns. (With `NORMAL`, a power
-/// cut loses the last commits, which were already acknowledged to clients.)
+/// cut loses the last commits, which were already acknowledged to clients: only groups of commands that may be lost are
+/// committed so.)
 pub(in crate::outbox) async fn writer(path: &Path, create: bool) -> Result<SqliteConnection, OpenError> {
     let options = base(path)
         .create_if_missing(create)

@@ -23,7 +23,7 @@ impl Request for Append {
         Effects {
             wakes: !self.events.is_empty(),
             stores: true,
-            erases: false,
+            ..Effects::default()
         }
     }
 

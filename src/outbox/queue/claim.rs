@@ -2,7 +2,7 @@
 
 use super::run::{self, Claimed};
 use crate::model::{EventId, Timestamp};
-use crate::outbox::command::{Command, Request};
+use crate::outbox::command::{Command, Effects, Request};
 use crate::outbox::transaction::Transaction;
 
 /// Makes events active, oldest first.
@@ -19,6 +19,11 @@ pub(in crate::outbox) struct Claim {
 
 impl Request for Claim {
     type Reply = Vec<Claimed>;
+
+    /// The next start claims again.
+    fn effects(&self) -> Effects {
+        Effects::MAY_BE_LOST
+    }
 }
 
 impl Command for Claim {

@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::transition::PlannedDelivery;
 use crate::model::{DeliveryId, EventId};
-use crate::outbox::command::{Group, GroupCommand, ROW, Request, Written};
+use crate::outbox::command::{Effects, Group, GroupCommand, ROW, Request, Written};
 use crate::outbox::rows::{self, PlanRow, Texts};
 use crate::outbox::transaction::{Ticket, Transaction};
 
@@ -17,6 +17,12 @@ pub(in crate::outbox) struct Plan(pub(in crate::outbox) Vec<(EventId, Vec<Planne
 
 impl Request for Plan {
     type Reply = HashMap<EventId, Vec<DeliveryId>>;
+
+    /// A plan that is lost is made again. Nothing of it was sent: the start of an attempt is on disk before, and with it
+    /// all that was committed before it.
+    fn effects(&self) -> Effects {
+        Effects::MAY_BE_LOST
+    }
 
     fn bytes(&self) -> usize {
         let owed = self.0.iter().flat_map(|(_, owed)| owed);

@@ -16,8 +16,8 @@ impl Request for Settle {
         let erases = |transition: &Transition| matches!(transition.next, Next::Complete { erase: true, .. });
         Effects {
             wakes: self.0.iter().any(|transition| transition.next != Next::Continue),
-            stores: false,
             erases: self.0.iter().any(erases),
+            ..Effects::default()
         }
     }
 }
