@@ -93,7 +93,8 @@ impl FilterBody {
     }
 }
 
-/// A member of the body as text: numbers in a list for `id`, one string or several for `status`, a string for the others.
+/// A member of the body as text: numbers in a list for `id`, one string or several for `status`, a string for the
+/// others.
 fn text<'a>(key: &str, value: &'a Value) -> Option<Cow<'a, str>> {
     match (key, value) {
         ("id", Value::Array(ids)) => {
