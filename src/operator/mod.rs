@@ -37,7 +37,9 @@ pub use change::{Change, ChangeError};
 pub use edited::{Draft, draft, edited_from};
 pub use explain::{ExplainError, Explanation, explain};
 pub use exported::exported_line;
-pub use filter::{Filter, FilterError, Matches, OrderFilter, ProfileFilter, SHOWN, event_number, once, one_of};
+pub use filter::{
+    Filter, FilterError, Matches, OrderFilter, ProfileFilter, SHOWN, event_number, once, one_of, states_schema,
+};
 pub use forget::{ErasureReport, ForgetError, find_person, forget, open_events};
 pub use json::{ChangedJson, EventJson, event_json};
 pub use problem::{Problem, Severity};

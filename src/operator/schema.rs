@@ -1,14 +1,16 @@
-//! How the schemas of the API's document are derived: those of the typed answers, and of the filters.
+//! How the schemas of the API's document are derived from the types that are parsed and answered.
 
-use schemars::generate::SchemaSettings;
+use schemars::generate::{Contract, SchemaSettings};
 use schemars::transform::RecursiveTransform;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
 
-/// Makes the schemas of typed answers, and keeps those that others refer to.
-pub fn schemas() -> SchemaGenerator {
-    let settings = SchemaSettings::draft2020_12().for_serialize();
-    let settings = settings.with(|settings| settings.definitions_path = "/components/schemas".into());
+/// Makes the schemas of types that are parsed or of those that are answered, and keeps those that others refer to.
+pub fn schemas(contract: Contract) -> SchemaGenerator {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.contract = contract;
+        settings.definitions_path = "/components/schemas".into();
+    });
     settings.with_transform(RecursiveTransform(plain)).into_generator()
 }
 

@@ -1,5 +1,5 @@
 //! The changing endpoints: replay, hold, release and discard events, erase a person; and `explain`, which changes
-//! nothing.
+//! nothing. The descriptions of the bodies' fields are those of the API's document.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::super::Admin;
 use super::super::refusal::Refusal;
 use super::params::{self, FilterBody};
 use crate::model::Side;
-use crate::operator::{self, Change, ErasureReport, Explanation, ProfileFilter};
+use crate::operator::{self, Change, ErasureReport, Explanation, Filter, ProfileFilter};
 use crate::outbox::Replay;
 
 /// The size limit of a body that names events: enough for thousands of numbers.
@@ -26,37 +26,51 @@ const FORGET_PATIENCE: Duration = Duration::from_secs(10);
 type Answer<T = Value> = Result<Json<T>, Refusal>;
 
 /// The body of a change.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ChangeBody {
+pub(super) struct ChangeBody {
+    #[schemars(with = "Filter")]
     filter: FilterBody,
+    /// Only say what would be done.
     #[serde(default)]
     dry_run: bool,
 }
 
 /// The body of a replay.
 #[expect(clippy::struct_excessive_bools, reason = "the options of the command, by its names")]
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ReplayBody {
+#[schemars(extend("not" = {
+    "required": ["backfill", "as_sent"],
+    "properties": {"backfill": {"const": true}, "as_sent": {"const": true}},
+}))]
+pub(super) struct ReplayBody {
+    #[schemars(with = "Filter")]
     filter: FilterBody,
+    /// Only say what would be done.
     #[serde(default)]
     dry_run: bool,
+    /// Subscriptions of any age too.
     #[serde(default)]
     consent: bool,
+    /// Have Klaviyo record events without starting flows; not with `as_sent`.
     #[serde(default)]
     backfill: bool,
+    /// The requests of the generation before, instead of mapping again.
     #[serde(default)]
     as_sent: bool,
+    /// Send what an earlier generation delivered too: its old traits overwrite newer ones.
     #[serde(default)]
     again: bool,
 }
 
 /// The body of an erasure.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct EraseBody {
+pub(super) struct EraseBody {
+    /// A user id, anonymous id, e-mail or phone; `user:ID` is exact. One that may be several people is refused.
     profile: String,
+    /// Only say how many events it would be.
     #[serde(default)]
     dry_run: bool,
 }
@@ -84,9 +98,11 @@ pub(super) enum Erasure {
 }
 
 /// The query of `explain`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ExplainQuery {
+pub(super) struct ExplainQuery {
+    /// Map it as made on this side; otherwise its library tells.
+    #[schemars(with = "Side")]
     side: Option<String>,
 }
 
@@ -113,19 +129,10 @@ pub(super) async fn replay(State(admin): State<Arc<Admin>>, request: Request) ->
     make(admin, Change::Replay(how), ChangeBody { filter, dry_run }).await
 }
 
-pub(super) async fn hold(State(admin): State<Arc<Admin>>, request: Request) -> Answer {
+/// Makes a change that has no options.
+pub(super) async fn plain(change: Change, admin: Arc<Admin>, request: Request) -> Answer {
     let body = params::json(request, CHANGE_BYTES).await?;
-    make(admin, Change::Hold, body).await
-}
-
-pub(super) async fn release(State(admin): State<Arc<Admin>>, request: Request) -> Answer {
-    let body = params::json(request, CHANGE_BYTES).await?;
-    make(admin, Change::Release, body).await
-}
-
-pub(super) async fn discard(State(admin): State<Arc<Admin>>, request: Request) -> Answer {
-    let body = params::json(request, CHANGE_BYTES).await?;
-    make(admin, Change::Discard, body).await
+    make(admin, change, body).await
 }
 
 /// Like the command `forget`, but waits a shorter time for requests in flight: the client can repeat the request.

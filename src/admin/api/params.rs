@@ -6,6 +6,7 @@ use std::fmt;
 
 use axum::extract::{Query, Request};
 use axum::http::Uri;
+use schemars::JsonSchema;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -27,21 +28,29 @@ const BEFORE: &str = "`before` is the number of one event: `next_before` of the 
 pub struct FilterBody(Vec<(String, Value)>);
 
 /// A requested page of events.
+#[derive(JsonSchema)]
 pub struct Listed {
     /// The filters.
+    #[schemars(flatten)]
     pub filter: Filter,
-    /// Only events that this search word finds, as in `show`.
+    /// A search, as the command `show` does it: the events with this number, message id or `$event_id`; with this order
+    /// id where there are none. 100 at most.
+    #[schemars(with = "String", length(min = 1))]
     pub find: Option<String>,
-    /// Only events with a number below this one.
+    /// Go on before this event: `next_before` of the page before.
+    #[schemars(with = "i64", range(min = 1, max = Filter::LARGEST_ID))]
     pub before: Option<EventId>,
     /// The maximum number of events.
+    #[schemars(flatten, with = "LimitQuery")]
     pub limit: u32,
 }
 
 /// The query of a list that takes only a limit.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct LimitQuery {
+pub(super) struct LimitQuery {
+    /// How many at most.
+    #[schemars(with = "u32", range(min = 1, max = LARGEST_PAGE), extend("default" = PAGE))]
     limit: Option<String>,
 }
 

@@ -7,14 +7,14 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::Uri;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::super::Admin;
 use super::super::refusal::Refusal;
 use super::params::{self, Listed};
 use crate::model::EventId;
-use crate::operator::{DeadGroups, Page, event_json, status_json};
+use crate::operator::{DeadGroups, Filter, Page, event_json, status_json};
 use crate::outbox::{Audit, BlockedRow};
 
 type Answer<T = Value> = Result<Json<T>, Refusal>;
@@ -24,6 +24,14 @@ type Answer<T = Value> = Result<Json<T>, Refusal>;
 pub(super) struct Blocked {
     /// The longest wait first.
     profiles: Vec<BlockedRow>,
+}
+
+/// The path of an event.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct EventPath {
+    /// Its number, the `id` of an event.
+    #[schemars(with = "i64", range(min = 1, max = Filter::LARGEST_ID), extend("example" = 1))]
+    number: String,
 }
 
 /// Returns what `status --json` prints.
@@ -62,8 +70,8 @@ pub(super) async fn events(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer<
 }
 
 /// One event by its number, as `show --json` prints it. Any other word is a search, which the event list does.
-pub(super) async fn event(State(admin): State<Arc<Admin>>, word: Result<Path<String>, PathRejection>) -> Answer {
-    let word = word.map_err(|_| Refusal::NO_SUCH_EVENT)?.0;
+pub(super) async fn event(State(admin): State<Arc<Admin>>, path: Result<Path<EventPath>, PathRejection>) -> Answer {
+    let word = path.map_err(|_| Refusal::NO_SUCH_EVENT)?.0.number;
     let number = word.parse::<i64>().ok();
     // `007` is not an event number.
     let number = number.filter(|number| number.to_string() == word);

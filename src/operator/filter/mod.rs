@@ -11,7 +11,7 @@ use clap::builder::NonEmptyStringValueParser;
 use schemars::{JsonSchema, Schema};
 
 pub use matches::{Matches, SHOWN};
-pub use values::{FilterError, OrderFilter, ProfileFilter, event_number, one_of};
+pub use values::{FilterError, OrderFilter, ProfileFilter, event_number, one_of, states_schema};
 
 use super::time_expr::TimeExpr;
 use crate::model::{EventId, EventStatus, EventType, Timestamp};
@@ -30,7 +30,7 @@ pub struct Filter {
     #[schemars(
         rename = "id",
         length(min = 1, max = Filter::MOST_IDS),
-        inner(range(min = 1, max = 9_007_199_254_740_991_i64))
+        inner(range(min = 1, max = Filter::LARGEST_ID))
     )]
     pub ids: Vec<i64>,
     /// Events in one of these states; several with commas between them: dead,skipped
@@ -87,6 +87,9 @@ impl Filter {
 
     /// How many numbers of events a body may have.
     pub const MOST_IDS: usize = 5_000;
+
+    /// The largest number of an event: every JSON reader represents it exactly.
+    pub const LARGEST_ID: i64 = 9_007_199_254_740_991;
 
     /// Sets the filter of a key from its text. `id` and `status` take several values, separated by commas.
     pub fn set(&mut self, key: &str, text: &str) -> Result<(), FilterError> {

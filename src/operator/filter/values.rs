@@ -8,11 +8,12 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 use super::super::time_expr::NoTime;
+use super::Filter;
 use crate::model::{EventStatus, EventType, Identifier};
 use crate::outbox::Selection;
 
-/// Valid event numbers: those that every JSON reader represents exactly.
-const NUMBERS: RangeInclusive<i64> = 1..=9_007_199_254_740_991;
+/// Valid event numbers.
+const NUMBERS: RangeInclusive<i64> = 1..=Filter::LARGEST_ID;
 
 /// Why the value of a filter is invalid. The text continues a sentence that starts with the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -23,8 +24,8 @@ pub enum FilterError {
     /// Its key is set already.
     #[error("is given twice; once is meant")]
     Twice,
-    /// The key is none of [`super::Filter::KEYS`].
-    #[error("is no filter; there are: {}", super::Filter::KEYS.join(", "))]
+    /// The key is none of [`Filter::KEYS`].
+    #[error("is no filter; there are: {}", Filter::KEYS.join(", "))]
     Unknown,
     /// It is not the number of an event.
     #[error("is the number of an event, or several with commas between them")]
@@ -137,9 +138,13 @@ pub fn one_of<T: Clone + Send + Sync + 'static>(
     words.try_map(move |word| read(&word).ok_or("is none of these words"))
 }
 
-/// A list of states, or one of them as a string.
 pub(super) fn status_schema(_: &mut SchemaGenerator) -> Schema {
-    let words: Vec<&str> = EventStatus::ALL.iter().map(|status| status.word()).collect();
+    states_schema(EventStatus::ALL)
+}
+
+/// A list of some of these states, or one of them as a string.
+pub fn states_schema(states: &[EventStatus]) -> Schema {
+    let words: Vec<&str> = states.iter().map(|status| status.word()).collect();
     let one = format!("^({})$", words.join("|"));
     json_schema!({"type": ["array", "string"], "minItems": 1, "items": {"enum": words}, "pattern": one})
 }
