@@ -11,16 +11,16 @@ pub(super) fn time(at: Timestamp) -> Markup {
     iso(&at.to_string())
 }
 
+/// [`time`] of a text that a timestamp was written as.
+fn iso(text: &str) -> Markup {
+    let day_and_time = text.get(..19).unwrap_or(text).replace('T', " ");
+    html! { time datetime=(text) title={ (text) " (UTC)" } { (day_and_time) } }
+}
+
 /// Like [`time`], but only the hour and minute.
 pub(super) fn hour_and_minute(at: Timestamp) -> Markup {
     let text = at.to_string();
     html! { time datetime=(text) data-short title={ (text) " (UTC)" } { (text.get(11..16).unwrap_or_default()) } }
-}
-
-/// Like [`time`], from a text in ISO 8601 and UTC, as the views have it.
-pub(super) fn iso(text: &str) -> Markup {
-    let day_and_time = text.get(..19).unwrap_or(text).replace('T', " ");
-    html! { time datetime=(text) title={ (text) " (UTC)" } { (day_and_time) } }
 }
 
 /// A text whose points in time are shown as [`time`] shows them.

@@ -19,7 +19,7 @@ use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::faults::FaultRule;
-use super::{Inner, views};
+use super::{Inner, snapshot};
 use crate::listener::browser::{self, Site};
 
 /// Entries of one answer, unless more are asked for.
@@ -67,7 +67,7 @@ async fn guard(request: Request, next: Next) -> Response<Body> {
 }
 
 async fn counts(Shared(inner): Inside) -> Response<Body> {
-    json_answer(StatusCode::OK, &views::counts(&inner.lock()))
+    json_answer(StatusCode::OK, &snapshot::counts(&inner.lock()))
 }
 
 async fn reset(Shared(inner): Inside) -> Response<Body> {
@@ -79,7 +79,7 @@ async fn requests(Shared(inner): Inside, uri: Uri) -> Response<Body> {
     part(&uri, |Part { after, limit }| {
         let state = inner.lock();
         vec![
-            ("requests", shown(state.log.after(after), limit, views::request)),
+            ("requests", shown(state.log.after(after), limit)),
             ("total", raw(&state.log.total())),
             ("dropped", raw(&state.log.dropped)),
         ]
@@ -91,7 +91,7 @@ async fn profiles(Shared(inner): Inside, uri: Uri) -> Response<Body> {
         let state = inner.lock();
         let profiles = state.profiles.iter().skip(count(after));
         vec![
-            ("profiles", shown(profiles, limit, views::profile)),
+            ("profiles", shown(profiles, limit)),
             ("total", raw(&state.profiles.len())),
             ("forgotten", raw(&state.profiles.forgotten)),
         ]
@@ -102,7 +102,7 @@ async fn events(Shared(inner): Inside, uri: Uri) -> Response<Body> {
     part(&uri, |Part { after, limit }| {
         let state = inner.lock();
         vec![
-            ("events", shown(state.events.after(after), limit, views::event)),
+            ("events", shown(state.events.after(after), limit)),
             ("total", raw(&state.events.len())),
             ("duplicates", raw(&state.events.duplicates)),
             ("forgotten", raw(&state.events.forgotten)),
@@ -115,8 +115,8 @@ async fn lists(Shared(inner): Inside, uri: Uri) -> Response<Body> {
         let state = inner.lock();
         let lists = state.lists.iter().skip(count(after));
         vec![
-            ("lists", shown(lists, limit, views::list)),
-            ("total", raw(&state.lists.iter().count())),
+            ("lists", shown(lists, limit)),
+            ("total", raw(&state.lists.iter().len())),
         ]
     })
 }
@@ -217,9 +217,9 @@ fn count(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-/// The first entries, as they are shown.
-fn shown<E, V: Serialize>(entries: impl Iterator<Item = E>, limit: usize, view: impl Fn(E) -> V) -> Box<RawValue> {
-    raw(&entries.take(limit).map(view).collect::<Vec<_>>())
+/// The first entries.
+fn shown(entries: impl Iterator<Item: Serialize>, limit: usize) -> Box<RawValue> {
+    raw(&entries.take(limit).collect::<Vec<_>>())
 }
 
 /// As JSON text at once: a `Value` between would not keep bodies byte for byte.

@@ -1,11 +1,13 @@
 //! The request log: every request that came, what was answered, and what became of it.
 //!
-//! Promises that the newest are kept when room runs out, and that the dropped are counted. It keeps bodies, never headers: no key gets into it. Uses `model` for time.
+//! Promises that the newest are kept when room runs out, and that the dropped are counted. It keeps bodies, never
+//! headers: no key gets into it. Uses `model` for time.
 
 use std::collections::{HashMap, VecDeque};
 
-use axum::body::Bytes;
+use serde::Serialize;
 use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::options::Keep;
 use crate::model::{Timestamp, words};
@@ -29,28 +31,34 @@ words! {
 }
 
 /// One request.
-#[derive(Debug, Clone)]
-pub(crate) struct Entry {
+#[derive(Debug, Clone, Serialize)]
+pub struct Entry {
     /// Its place in the order of arrival, from 1.
-    pub(crate) number: u64,
-    pub(crate) at: Timestamp,
-    pub(crate) method: String,
-    /// Path and query.
-    pub(crate) target: String,
+    pub number: u64,
+    /// When it came.
+    pub time: Timestamp,
+    /// Its method.
+    pub method: String,
+    /// Its path and query.
+    pub path: String,
     /// The revision it asked for.
-    pub(crate) revision: Option<String>,
-    /// The status that was answered; none when nothing was.
-    pub(crate) status: Option<u16>,
-    pub(crate) outcome: Outcome,
+    pub revision: Option<String>,
+    /// The status the client got to see, if any.
+    pub status: Option<u16>,
+    /// What became of it.
+    pub outcome: Outcome,
     /// The fault that was played.
-    pub(crate) fault: Option<String>,
-    pub(crate) metric: Option<String>,
-    pub(crate) unique_id: Option<String>,
+    pub fault: Option<String>,
+    /// The metric of a single event.
+    pub metric: Option<String>,
+    /// The key of a single event.
+    pub unique_id: Option<String>,
     /// The profile it was about, by Klaviyo's id.
-    pub(crate) profile: Option<String>,
+    pub profile: Option<String>,
     /// Why it was refused or dropped, or how its parts fared.
-    pub(crate) note: Option<String>,
-    pub(crate) body: Bytes,
+    pub note: Option<String>,
+    /// The body: see [`body`].
+    pub body: Box<RawValue>,
 }
 
 /// The log.
@@ -87,14 +95,14 @@ impl Log {
     pub(crate) fn enter(&mut self, entry: Entry) {
         self.last = entry.number;
         *self.outcomes.entry(entry.outcome).or_default() += 1;
-        self.bytes += entry.body.len();
+        self.bytes += entry.body.get().len();
         self.entries.push_back(entry);
         // The newest stays, however large it is.
         while self.entries.len() > 1
             && (self.entries.len() > self.keep.requests || self.bytes > self.keep.request_bytes)
         {
             if let Some(oldest) = self.entries.pop_front() {
-                self.bytes -= oldest.body.len();
+                self.bytes -= oldest.body.get().len();
                 self.dropped += 1;
             }
         }
@@ -121,6 +129,17 @@ impl Log {
     pub(crate) fn count(&self, outcome: Outcome) -> u64 {
         self.outcomes.get(&outcome).copied().unwrap_or_default()
     }
+}
+
+/// A request's body, byte for byte when it is JSON, else as a string; null when there is none.
+pub(crate) fn body(bytes: &[u8]) -> Box<RawValue> {
+    let text = String::from_utf8_lossy(bytes);
+    let json = if text.is_empty() {
+        Ok(RawValue::NULL.to_owned())
+    } else {
+        RawValue::from_string(text.to_string()).or_else(|_| to_raw_value(&text))
+    };
+    json.unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
 /// The metric and `unique_id` of a single event's document, whether or not the rest of it is right.

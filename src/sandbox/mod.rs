@@ -3,7 +3,8 @@
 //!
 //! It promises to take what Klaviyo takes and to refuse what Klaviyo refuses, judged on the raw request by its own
 //! reading of Klaviyo's pages; to keep what it took, each event once; to log every request; to apply the
-//! faults that it is given; to mark every answer with `X-Klaviyo-Relay-Sandbox: 1`; and to stay within its bounds of memory.
+//! faults that it is given; to mark every answer with `X-Klaviyo-Relay-Sandbox: 1`; and to stay within its bounds of
+//! memory.
 //! It uses `model`, `clock`, `json` and `listener`, and on purpose nothing of what the relay itself knows of Klaviyo.
 //!
 //! Besides Klaviyo's paths it has its own:
@@ -33,10 +34,10 @@ mod revision;
 mod schema;
 mod script;
 mod serve;
+mod snapshot;
 mod state;
 #[cfg(test)]
 mod tests;
-mod views;
 mod wire;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -47,11 +48,13 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use state::State;
 
-pub use log::Outcome;
+pub use log::{Entry, Outcome};
 pub use options::{AccountLists, Keep, ListOption, OptIn, Options, RateLimits};
 pub use page::{ListPage, Page};
-pub use state::lists::Membership;
-pub use views::{ConsentView, Counts, EventView, ListView, MemberView, ProfileView, RequestView, Snapshot};
+pub use snapshot::{Counts, Snapshot};
+pub use state::events::Event;
+pub use state::lists::{List, Membership};
+pub use state::profiles::{Consent, Profile, ProfileNumber};
 
 /// A Klaviyo that holds everything in memory. Clones share it.
 #[derive(Clone)]
@@ -93,7 +96,7 @@ impl Sandbox {
     pub fn snapshot(&self) -> Snapshot {
         let mut state = self.inner.lock();
         state.run_imports(self.inner.clock.now());
-        views::snapshot(&state)
+        Snapshot::of(&state)
     }
 
     /// Releases every request that hangs or is delayed, now and from now on, so that its port can close.

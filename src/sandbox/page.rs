@@ -1,12 +1,15 @@
 //! What a sandbox holds, a page at a time, the newest entries first.
 //!
 //! It promises that a page copies a bounded amount, however much is held and however large it is, and that what comes
-//! between two pages shifts nothing. Uses the state and its views.
+//! between two pages shifts nothing. Uses the state.
 
 use super::Sandbox;
-use super::state::lists::List;
-use super::state::profiles::ProfileNumber;
-use super::views::{self, Counts, EventView, ListView, ProfileView, RequestView, counts};
+use super::log::Entry;
+use super::options::OptIn;
+use super::snapshot::{Counts, counts};
+use super::state::events::Event;
+use super::state::lists::{List, Membership};
+use super::state::profiles::{Profile, ProfileNumber};
 
 /// Bytes of bodies, properties or attributes after which a page ends, so that it holds at most this and one entry more.
 const MOST_BYTES: usize = 2 * 1024 * 1024;
@@ -27,10 +30,16 @@ pub struct Page<T, C = u64> {
 /// A list without most of its members.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListPage {
-    /// The list; of its members the five newest.
-    pub list: ListView,
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// What subscribing to it takes.
+    pub opt_in_process: OptIn,
     /// How many members there are.
     pub members: usize,
+    /// The five newest members.
+    pub newest: Vec<(ProfileNumber, Membership)>,
 }
 
 impl Sandbox {
@@ -40,17 +49,17 @@ impl Sandbox {
     }
 
     /// Requests with a number below `before`, the newest first.
-    pub fn requests(&self, before: Option<u64>, most: usize) -> Page<RequestView> {
+    pub fn requests(&self, before: Option<u64>, most: usize) -> Page<Entry> {
         let state = self.inner.lock();
         let entries = state.log.before(before.unwrap_or(u64::MAX));
         page(most, entries, |entry| {
-            (entry.number, Some((views::request(entry), entry.body.len())))
+            (entry.number, Some((entry.clone(), entry.body.get().len())))
         })
     }
 
     /// Events before a place in the order in which they were first accepted, the newest first; with `profile` only
     /// those of the profile with this id at Klaviyo.
-    pub fn events(&self, profile: Option<&str>, before: Option<u64>, most: usize) -> Page<EventView> {
+    pub fn events(&self, profile: Option<&str>, before: Option<u64>, most: usize) -> Page<Event> {
         let state = self.inner.lock();
         let of = match profile.map(ProfileNumber::of) {
             Some(None) => return Page::nothing(),
@@ -58,25 +67,24 @@ impl Sandbox {
             None => None,
         };
         let entries = state.events.before(before.unwrap_or(u64::MAX));
-        page(most, entries, |(sequence, event)| {
+        page(most, entries, |event| {
             let meant = of.is_none_or(|of| event.profile == of);
-            let shown = meant.then(|| (views::event((sequence, event)), event.properties.len()));
-            (sequence, shown)
+            let shown = meant.then(|| (event.clone(), event.properties.get().len()));
+            (event.sequence, shown)
         })
     }
 
     /// Profiles made before the one of this number, the newest first.
-    pub fn profiles(&self, before: Option<u64>, most: usize) -> Page<ProfileView> {
+    pub fn profiles(&self, before: Option<u64>, most: usize) -> Page<Profile> {
         let state = self.inner.lock();
         let entries = state.profiles.before(before.unwrap_or(u64::MAX));
-        page(most, entries, |(number, profile)| {
-            let shown = (views::profile((number, profile)), profile.bytes());
-            (number.number(), Some(shown))
+        page(most, entries, |profile| {
+            (profile.id.number(), Some((profile.clone(), profile.bytes())))
         })
     }
 
     /// The profiles on a list, as [`Sandbox::profiles`]; none when there is no such list.
-    pub fn members(&self, list: &str, before: Option<u64>, most: usize) -> Page<ProfileView> {
+    pub fn members(&self, list: &str, before: Option<u64>, most: usize) -> Page<Profile> {
         let state = self.inner.lock();
         let Some(list) = state.lists.get(list) else {
             return Page::nothing();
@@ -84,23 +92,22 @@ impl Sandbox {
         let entries = list.members_before(before.unwrap_or(u64::MAX));
         page(most, entries, |(number, _)| {
             let profile = state.profiles.get(number);
-            let shown = profile.map(|profile| (views::profile((number, profile)), profile.bytes()));
+            let shown = profile.map(|profile| (profile.clone(), profile.bytes()));
             (number.number(), shown)
         })
     }
 
     /// The profile with this id at Klaviyo.
-    pub fn profile(&self, id: &str) -> Option<ProfileView> {
+    pub fn profile(&self, id: &str) -> Option<Profile> {
         let state = self.inner.lock();
-        let number = state.profiles.by_id(id)?;
-        Some(views::profile((number, state.profiles.get(number)?)))
+        state.profiles.get(ProfileNumber::of(id)?).cloned()
     }
 
     /// Lists behind `after`, in the order of their ids.
     pub fn lists(&self, after: Option<&str>, most: usize) -> Page<ListPage, String> {
         let state = self.inner.lock();
-        page(most, state.lists.after(after), |(id, list)| {
-            (id.to_owned(), Some((list_page(id, list), 0)))
+        page(most, state.lists.after(after), |list| {
+            (list.id.clone(), Some((ListPage::of(list), 0)))
         })
     }
 }
@@ -114,11 +121,15 @@ impl<T, C> Page<T, C> {
     }
 }
 
-fn list_page(id: &str, list: &List) -> ListPage {
-    let newest = list.members_before(u64::MAX).take(FIRST_MEMBERS);
-    ListPage {
-        members: list.members.len(),
-        list: views::list_of(id, list, newest),
+impl ListPage {
+    fn of(list: &List) -> Self {
+        Self {
+            id: list.id.clone(),
+            name: list.name.clone(),
+            opt_in_process: list.opt_in_process,
+            members: list.members.len(),
+            newest: list.members_before(u64::MAX).take(FIRST_MEMBERS).collect(),
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use super::answer::Refusal;
 use super::call::Call;
 use super::faults::{Effect, Fault};
 use super::gate::{self, Admitted};
-use super::log::{Entry, Outcome, event_of};
+use super::log::{self, Entry, Outcome, event_of};
 use super::operations::{self, Args, Operation};
 use super::rate_limit::Verdict;
 use super::state::State;
@@ -159,9 +159,9 @@ fn log(state: &mut State, call: &Call, fault: Option<&Fault>, response: Option<&
     let number = state.log.next();
     state.log.enter(Entry {
         number,
-        at: call.at,
+        time: call.at,
         method: call.method.to_string(),
-        target: call.target.clone(),
+        path: call.target.clone(),
         revision: (!revision.is_empty()).then(|| revision.to_owned()),
         status: seen.map(|response| response.answer.status().as_u16()),
         outcome: response.map_or(Outcome::Fault, |response| response.outcome),
@@ -170,6 +170,6 @@ fn log(state: &mut State, call: &Call, fault: Option<&Fault>, response: Option<&
         unique_id,
         profile: response.and_then(|response| response.profile.clone()),
         note: response.and_then(|response| response.note.clone()),
-        body: call.body.clone(),
+        body: log::body(&call.body),
     });
 }

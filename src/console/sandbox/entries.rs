@@ -6,13 +6,13 @@ use serde_json::Value;
 use super::super::format;
 use super::super::request::PageRequest;
 use super::path;
-use crate::sandbox::{EventView, ListPage, ProfileView, RequestView};
+use crate::sandbox::{Entry, Event, ListPage, Profile};
 
 /// The maximum length of a body that is shown, in characters.
 const MOST_CHARS: usize = 20_000;
 
 /// A request.
-pub(super) fn request(request: &PageRequest, entry: &RequestView) -> Markup {
+pub(super) fn request(request: &PageRequest, entry: &Entry) -> Markup {
     let body = entry.body.get();
     let status = entry
         .status
@@ -25,7 +25,7 @@ pub(super) fn request(request: &PageRequest, entry: &RequestView) -> Markup {
                 span.mono { (entry.method) " " (target(request, &entry.path)) }
                 span { (status) }
                 @if let Some(metric) = &entry.metric { strong { (request.masked(metric)) } }
-                span.when { (format::iso(&entry.time)) }
+                span.when { (format::time(entry.time)) }
             }
             p.detail {
                 @if let Some(fault) = &entry.fault { span { "Fault: " (fault) } }
@@ -38,7 +38,7 @@ pub(super) fn request(request: &PageRequest, entry: &RequestView) -> Markup {
 }
 
 /// A profile.
-pub(super) fn profile(request: &PageRequest, profile: &ProfileView) -> Markup {
+pub(super) fn profile(request: &PageRequest, profile: &Profile) -> Markup {
     let shown = serde_json::json!({
         "attributes": profile.attributes, "properties": profile.properties, "consent": profile.consent,
     });
@@ -50,11 +50,11 @@ pub(super) fn profile(request: &PageRequest, profile: &ProfileView) -> Markup {
                 @for (channel, consent) in &profile.consent {
                     span { (channel) " " (badge(consent.state)) }
                 }
-                span.when { "changed " (format::iso(&profile.updated)) }
+                span.when { "changed " (format::time(profile.updated)) }
             }
             p.detail {
                 span.mono { (profile.id) } " "
-                a href=(path(&[("show", "events"), ("profile", &profile.id)])) { "Its events" }
+                a href=(path(&[("show", "events"), ("profile", &profile.id.to_string())])) { "Its events" }
             }
             @if known > 0 { (unfolded("Attributes, properties and consent", &json(request, &shown.to_string()))) }
         }
@@ -62,7 +62,7 @@ pub(super) fn profile(request: &PageRequest, profile: &ProfileView) -> Markup {
 }
 
 /// An event.
-pub(super) fn event(request: &PageRequest, event: &EventView) -> Markup {
+pub(super) fn event(request: &PageRequest, event: &Event) -> Markup {
     html! {
         li {
             p.entry {
@@ -73,10 +73,10 @@ pub(super) fn event(request: &PageRequest, event: &EventView) -> Markup {
                 }
                 @if event.backfill { span.badge { "backfill" } }
                 @if event.sent > 1 { span.soft { "came " (format::count(event.sent)) " times, kept once" } }
-                span.when { (format::iso(&event.time)) }
+                span.when { (format::time(event.time)) }
             }
             p.detail {
-                (keys(request, event.unique_id.as_deref(), Some(&event.profile)))
+                (keys(request, event.unique_id.as_deref(), Some(&event.profile.to_string())))
                 @if !event.ignored_properties.is_empty() {
                     span { "ignored, being 0, null or empty: " (request.masked(&event.ignored_properties.join(", "))) }
                 }
@@ -87,8 +87,7 @@ pub(super) fn event(request: &PageRequest, event: &EventView) -> Markup {
 }
 
 /// A list.
-pub(super) fn list(part: &ListPage) -> Markup {
-    let list = &part.list;
+pub(super) fn list(list: &ListPage) -> Markup {
     let all = path(&[("show", "profiles"), ("list", &list.id)]);
     html! {
         li {
@@ -96,16 +95,16 @@ pub(super) fn list(part: &ListPage) -> Markup {
                 strong { (list.name) }
                 span.mono { (list.id) }
                 span { (list.opt_in_process.word().replace('_', " ")) }
-                @if part.members == 0 { span.soft { "nobody is on it" } }
-                @else { a href=(all) { (format::counted(part.members, "profile")) } }
+                @if list.members == 0 { span.soft { "nobody is on it" } }
+                @else { a href=(all) { (format::counted(list.members, "profile")) } }
             }
-            @for member in &list.members {
+            @for (profile, state) in &list.newest {
                 p.detail {
-                    a.mono href=(path(&[("show", "events"), ("profile", &member.profile)])) { (member.profile) }
-                    span { (member.state.word().replace('_', " ")) }
+                    a.mono href=(path(&[("show", "events"), ("profile", &profile.to_string())])) { (profile) }
+                    span { (state.word().replace('_', " ")) }
                 }
             }
-            @if part.members > list.members.len() {
+            @if list.members > list.newest.len() {
                 p.detail { span { "These are the newest." } a href=(all) { "See all" } }
             }
         }
@@ -113,7 +112,7 @@ pub(super) fn list(part: &ListPage) -> Markup {
 }
 
 /// The names of a profile, the most informative ones first.
-fn names(request: &PageRequest, profile: &ProfileView) -> String {
+fn names(request: &PageRequest, profile: &Profile) -> String {
     const ORDER: [&str; 5] = ["email", "phone_number", "external_id", "anonymous_id", "_kx"];
     let names = ORDER.iter().filter_map(|name| profile.identifiers.get(name));
     let names: Vec<String> = names.map(|name| request.masked(name)).collect();

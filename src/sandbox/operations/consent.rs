@@ -49,7 +49,9 @@ impl Operation<'_> {
             Outcome::Dropped
         };
         Ok(Response {
-            profile: subscribed.filter(|_| profiles.len() == 1).map(ProfileNumber::id),
+            profile: subscribed
+                .filter(|_| profiles.len() == 1)
+                .map(|number| number.to_string()),
             note: (unknown > 0).then(|| format!("{unknown} dropped: no profile has their id")),
             ..Response::accepted(outcome)
         })
@@ -62,7 +64,7 @@ impl Operation<'_> {
             AccountLists::Only(_) => OptIn::Double,
         };
         list.and_then(|id| self.state.lists.get_mut(id, self.now))
-            .map_or(account, |list| list.opt_in)
+            .map_or(account, |list| list.opt_in_process)
     }
 
     /// The person, created now when new; none for an unknown id.

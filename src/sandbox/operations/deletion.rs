@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Operation, Response, Result};
 use crate::sandbox::log::Outcome;
 use crate::sandbox::schema::DELETION;
-use crate::sandbox::state::profiles::{Names, ProfileNumber};
+use crate::sandbox::state::profiles::Names;
 
 impl Operation<'_> {
     pub(super) fn request_deletion(&mut self, document: &Value) -> Result<Response> {
@@ -29,7 +29,7 @@ impl Operation<'_> {
         let erased = number.is_some_and(|number| self.state.erase(number));
         let outcome = if erased { Outcome::Stored } else { Outcome::Dropped };
         Ok(Response {
-            profile: number.map(ProfileNumber::id),
+            profile: number.as_ref().map(ToString::to_string),
             note: (!erased).then(|| "nobody has this identifier".to_owned()),
             ..Response::accepted(outcome)
         })

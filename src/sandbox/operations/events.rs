@@ -5,7 +5,10 @@
 
 use std::collections::HashSet;
 
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::{Operation, Response, Result, items, require_names, text};
 use crate::model::Timestamp;
@@ -77,7 +80,7 @@ impl Operation<'_> {
             let names = Names::of(&person["attributes"]["profile"]["data"]);
             let owner = owner(&self.state.profiles, &names).ok().flatten();
             // A new person is identified by the strongest name.
-            let who = owner.map_or_else(|| format!("{:?}", names.given.first()), ProfileNumber::id);
+            let who = owner.map_or_else(|| format!("{:?}", names.given.first()), |owner| owner.to_string());
             for (nth, event) in events_of(person).iter().enumerate() {
                 let metric = metric_of(&event["attributes"]);
                 let Some(unique_id) = text(event, "/attributes/unique_id") else {
@@ -120,26 +123,29 @@ impl Operation<'_> {
         let is_new = self.state.events.record(self.event(owner, attributes, backfill));
         let outcome = if is_new { Outcome::Stored } else { Outcome::Duplicate };
         Response {
-            profile: Some(owner.id()),
+            profile: Some(owner.to_string()),
             ..Response::accepted(outcome)
         }
     }
 
     fn event(&self, profile: ProfileNumber, attributes: &Value, backfill: bool) -> Event {
         let at = text(attributes, "/time").and_then(read_time).unwrap_or(self.now);
-        let (properties, ignored) = split(attributes["properties"].as_object());
+        let (properties, ignored_properties) = split(attributes["properties"].as_object());
+        let value = attributes["value"].as_number();
         Event {
+            sequence: 0,
+            uuid: Uuid::nil(),
             request: self.request,
+            sent: 1,
             profile,
             metric: metric_of(attributes).to_owned(),
             unique_id: text(attributes, "/unique_id").map(str::to_owned),
-            at: Timestamp::from_millis(at.as_millis().div_euclid(1000) * 1000),
-            value: attributes["value"].is_number().then(|| attributes["value"].to_string()),
-            currency: text(attributes, "/value_currency").map(str::to_owned),
+            time: Timestamp::from_millis(at.as_millis().div_euclid(1000) * 1000),
+            value: value.map(raw),
+            value_currency: text(attributes, "/value_currency").map(str::to_owned),
             backfill: backfill || attributes["backfill"] == true,
-            properties,
-            ignored,
-            sent: 1,
+            properties: raw(&properties),
+            ignored_properties,
         }
     }
 }
@@ -159,8 +165,13 @@ fn owner(profiles: &Profiles, names: &Names) -> std::result::Result<Option<Profi
     Ok(Some(by_id))
 }
 
-/// The properties that count as JSON text, and the names of those that Klaviyo takes and ignores.
-fn split(properties: Option<&Map<String, Value>>) -> (String, Vec<String>) {
+/// As JSON text, digit for digit.
+fn raw(value: &impl Serialize) -> Box<RawValue> {
+    to_raw_value(value).expect("a JSON value can be written")
+}
+
+/// The properties that count, and the names of those that Klaviyo takes and ignores.
+fn split(properties: Option<&Map<String, Value>>) -> (Map<String, Value>, Vec<String>) {
     let mut kept = Map::new();
     let mut ignored = Vec::new();
     for (name, value) in properties.into_iter().flatten() {
@@ -171,7 +182,7 @@ fn split(properties: Option<&Map<String, Value>>) -> (String, Vec<String>) {
             kept.insert(name.clone(), value.clone());
         }
     }
-    (Value::Object(kept).to_string(), ignored)
+    (kept, ignored)
 }
 
 fn events_of(person: &Value) -> &[Value] {

@@ -32,9 +32,9 @@ impl Operation<'_> {
         };
         let number = owner.unwrap_or_else(|| self.state.profiles.create(self.now));
         self.state.import(number, profile, Nulls::Clear, self.now);
-        let shown = self.state.profiles.get(number).map(|held| document_of(number, held));
+        let shown = self.state.profiles.get(number).map(document_of);
         Ok(Response {
-            profile: Some(number.id()),
+            profile: Some(number.to_string()),
             ..Response::new(answer::document(status, &json!({ "data": shown })), Outcome::Stored)
         })
     }
@@ -160,7 +160,10 @@ fn owner(profiles: &Profiles, names: &Names, pointer: &str) -> std::result::Resu
     match owners.as_slice() {
         [] => Ok(None),
         [owner] => Ok(Some(*owner)),
-        [_, other, ..] => Err(Refusal::duplicate_profile(format!("{pointer}/attributes"), &other.id())),
+        [_, other, ..] => Err(Refusal::duplicate_profile(
+            format!("{pointer}/attributes"),
+            &other.to_string(),
+        )),
     }
 }
 
@@ -205,7 +208,7 @@ fn job_of(id: &str, job: &Job) -> Value {
 }
 
 /// A profile as Klaviyo shows it: what it has, and null for what it has not.
-pub(super) fn document_of(number: ProfileNumber, profile: &Profile) -> Value {
+pub(super) fn document_of(profile: &Profile) -> Value {
     const STANDARD: [&str; 7] = [
         "first_name",
         "last_name",
@@ -226,5 +229,5 @@ pub(super) fn document_of(number: ProfileNumber, profile: &Profile) -> Value {
     attributes.insert("created".to_owned(), json!(profile.created.to_string()));
     attributes.insert("updated".to_owned(), json!(profile.updated.to_string()));
     attributes.insert("properties".to_owned(), Value::Object(profile.properties.clone()));
-    resource("profile", &number.id(), &attributes)
+    resource("profile", &profile.id.to_string(), &attributes)
 }

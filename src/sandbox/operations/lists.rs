@@ -60,7 +60,7 @@ impl Operation<'_> {
 
 fn response(members: &[ProfileNumber]) -> Response {
     let profile = match members {
-        [one] => Some(one.id()),
+        [one] => Some(one.to_string()),
         _ => None,
     };
     Response {

@@ -8,9 +8,9 @@ use super::imports::document_of;
 use super::paging::Page;
 use super::{Args, Operation, Response, Result, no_such_list, unknown_parameter};
 use crate::sandbox::answer::resource;
-use crate::sandbox::state::events::{Event, event_uuid, metric_id};
+use crate::sandbox::state::events::{Event, metric_id};
 use crate::sandbox::state::lists::List;
-use crate::sandbox::state::profiles::{Profile, ProfileNumber};
+use crate::sandbox::state::profiles::Profile;
 
 /// The account's id and public key: six characters, as Klaviyo's are.
 const ACCOUNT: &str = "SANDBX";
@@ -38,8 +38,8 @@ impl Operation<'_> {
     pub(super) fn get_lists(&self, args: &Args<'_>) -> Result<Response> {
         let page = Page::read(args.query, &["id", "name"], 10, 10)?;
         let lists = self.state.lists.iter();
-        let wanted = lists.filter(|(id, list)| page.wants("id", Some(id)) && page.wants("name", Some(&list.name)));
-        Ok(page.answer(wanted.map(|(id, list)| document_of_list(id, list))))
+        let wanted = lists.filter(|list| page.wants("id", Some(&list.id)) && page.wants("name", Some(&list.name)));
+        Ok(page.answer(wanted.map(document_of_list)))
     }
 
     /// One list. Where the account has any list, this is as good a first use as another.
@@ -51,75 +51,72 @@ impl Operation<'_> {
         let Some(list) = self.state.lists.get_mut(args.id, self.now) else {
             return Err(no_such_list(args.id));
         };
-        Ok(Response::read(&json!({ "data": document_of_list(args.id, list) })))
+        Ok(Response::read(&json!({ "data": document_of_list(list) })))
     }
 
     pub(super) fn get_profiles(&self, args: &Args<'_>) -> Result<Response> {
         const FIELDS: [&str; 4] = ["id", "email", "phone_number", "external_id"];
         let page = Page::read(args.query, &FIELDS, 20, 100)?;
-        let wanted = |number: ProfileNumber, profile: &Profile| {
+        let wanted = |profile: &&Profile| {
             let name = |field: &str| profile.identifiers.get(field).map(String::as_str);
-            page.wants("id", Some(&number.id())) && FIELDS[1..].iter().all(|field| page.wants(field, name(field)))
+            page.wants("id", Some(&profile.id.to_string()))
+                && FIELDS[1..].iter().all(|field| page.wants(field, name(field)))
         };
-        let profiles = self.state.profiles.iter();
-        let shown = profiles
-            .filter(|(number, profile)| wanted(*number, profile))
-            .map(|(number, profile)| document_of(number, profile));
-        Ok(page.answer(shown))
+        let profiles = self.state.profiles.iter().filter(wanted);
+        Ok(page.answer(profiles.map(document_of)))
     }
 
     /// The newest accepted first, unless it is sorted upwards.
     pub(super) fn get_events(&self, args: &Args<'_>) -> Result<Response> {
         let page = Page::read(args.query, &["profile_id", "metric_id"], 200, 1_000)?;
-        let events = self.state.events.after(0).filter(|(_, event)| {
-            page.wants("profile_id", Some(&event.profile.id()))
+        let events = self.state.events.after(0).filter(|event| {
+            page.wants("profile_id", Some(&event.profile.to_string()))
                 && page.wants("metric_id", Some(&metric_id(&event.metric)))
         });
-        let shown = |(sequence, event): (u64, &Event)| document_of_event(sequence, event);
         Ok(if page.ascending {
-            page.answer(events.map(shown))
+            page.answer(events.map(document_of_event))
         } else {
-            page.answer(events.rev().map(shown))
+            page.answer(events.rev().map(document_of_event))
         })
     }
 }
 
-fn document_of_list(id: &str, list: &List) -> Value {
+fn document_of_list(list: &List) -> Value {
     let mut attributes = Map::new();
     let created = list.created.to_string();
     attributes.insert("name".to_owned(), json!(list.name));
     attributes.insert("created".to_owned(), json!(created));
     attributes.insert("updated".to_owned(), json!(created));
-    attributes.insert("opt_in_process".to_owned(), json!(list.opt_in.word()));
-    resource("list", id, &attributes)
+    attributes.insert("opt_in_process".to_owned(), json!(list.opt_in_process));
+    resource("list", &list.id, &attributes)
 }
 
 /// An event as Klaviyo shows it: its key and value among the properties, under their classic names.
-fn document_of_event(sequence: u64, event: &Event) -> Value {
-    let properties = crate::json::from_str(&event.properties).ok();
+fn document_of_event(event: &Event) -> Value {
+    let properties = crate::json::from_str(event.properties.get()).ok();
     let mut properties = match properties {
         Some(Value::Object(properties)) => properties,
         Some(_) | None => Map::new(),
     };
-    let second = event.at.as_millis() / 1000;
+    let second = event.time.as_millis() / 1000;
     let key = event.unique_id.clone().unwrap_or_else(|| second.to_string());
     properties.insert("$event_id".to_owned(), Value::String(key));
     if let Some(value) = &event.value {
-        let number: Option<serde_json::Number> = value.parse().ok();
+        let number: Option<serde_json::Number> = value.get().parse().ok();
         properties.insert("$value".to_owned(), json!(number));
     }
-    if let Some(currency) = &event.currency {
+    if let Some(currency) = &event.value_currency {
         properties.insert("$currency_code".to_owned(), json!(currency));
     }
     let mut attributes = Map::new();
     attributes.insert("timestamp".to_owned(), json!(second));
     attributes.insert("event_properties".to_owned(), Value::Object(properties));
-    attributes.insert("datetime".to_owned(), json!(event.at.to_string()));
-    let uuid = event_uuid(sequence);
+    attributes.insert("datetime".to_owned(), json!(event.time));
+    let uuid = event.uuid.to_string();
     attributes.insert("uuid".to_owned(), json!(uuid));
     let mut document = resource("event", &uuid, &attributes);
     document["relationships"] = json!({
-        "profile": { "data": { "type": "profile", "id": event.profile.id() } },
+        "profile": { "data": { "type": "profile", "id": event.profile } },
         "metric": { "data": { "type": "metric", "id": metric_id(&event.metric) } },
     });
     document

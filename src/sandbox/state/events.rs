@@ -5,29 +5,47 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use serde::Serialize;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
 use super::profiles::ProfileNumber;
 use crate::model::Timestamp;
 
 /// One recorded event.
-#[derive(Debug, Clone)]
-pub(crate) struct Event {
-    /// The request that brought it first.
-    pub(crate) request: u64,
-    pub(crate) profile: ProfileNumber,
-    pub(crate) metric: String,
-    pub(crate) unique_id: Option<String>,
+#[derive(Debug, Clone, Serialize)]
+pub struct Event {
+    /// Its place in the order in which events were first accepted, from 1; 0 until it is recorded.
+    pub sequence: u64,
+    /// Klaviyo's id of it; nil until it is recorded.
+    #[serde(serialize_with = "as_text")]
+    pub uuid: Uuid,
+    /// The number of the request that brought it first.
+    pub request: u64,
+    /// How many accepted requests brought it, those whose answer was lost included.
+    pub sent: u64,
+    /// Whose it is.
+    pub profile: ProfileNumber,
+    /// What it is.
+    pub metric: String,
+    /// Its key, if it was given one.
+    pub unique_id: Option<String>,
     /// When it happened, to the second.
-    pub(crate) at: Timestamp,
-    /// The amount, as written.
-    pub(crate) value: Option<String>,
-    pub(crate) currency: Option<String>,
-    pub(crate) backfill: bool,
+    pub time: Timestamp,
+    /// Its amount, digit for digit.
+    pub value: Option<Box<RawValue>>,
+    /// The amount's currency.
+    pub value_currency: Option<String>,
+    /// Whether it is recorded without starting flows.
+    pub backfill: bool,
     /// The properties that count, as JSON text: compact to keep, exact to show.
-    pub(crate) properties: String,
+    pub properties: Box<RawValue>,
     /// The properties that Klaviyo takes and ignores: 0, null and "".
-    pub(crate) ignored: Vec<String>,
-    /// How many accepted requests brought it.
-    pub(crate) sent: u64,
+    pub ignored_properties: Vec<String>,
+}
+
+fn as_text<S: serde::Serializer>(uuid: &Uuid, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(uuid)
 }
 
 type Key = (ProfileNumber, String, String);
@@ -49,7 +67,7 @@ impl Event {
     /// Without a `unique_id` an event is one of its second.
     fn key(&self) -> Key {
         let unique = self.unique_id.clone();
-        let unique = unique.unwrap_or_else(|| format!("second:{}", self.at));
+        let unique = unique.unwrap_or_else(|| format!("second:{}", self.time));
         (self.profile, self.metric.clone(), unique)
     }
 }
@@ -62,7 +80,7 @@ impl Events {
     }
 
     /// Records an event, or counts a copy of one; answers whether it is new.
-    pub(crate) fn record(&mut self, event: Event) -> bool {
+    pub(crate) fn record(&mut self, mut event: Event) -> bool {
         let key = event.key();
         if let Some(first) = self.by_key.get(&key) {
             if let Some(known) = self.by_sequence.get_mut(first) {
@@ -72,23 +90,24 @@ impl Events {
             return false;
         }
         self.last += 1;
-        self.bytes += event.properties.len();
+        event.sequence = self.last;
+        event.uuid = Uuid::from_u128(self.last.into());
+        self.bytes += event.properties.get().len();
         self.by_key.insert(key, self.last);
         self.by_sequence.insert(self.last, event);
         true
     }
 
-    /// The events after a place in the order, with their places.
-    pub(crate) fn after(&self, sequence: u64) -> impl DoubleEndedIterator<Item = (u64, &Event)> {
-        self.by_sequence
-            .range(sequence.saturating_add(1)..)
-            .map(|(sequence, event)| (*sequence, event))
+    /// The events after a place in the order.
+    pub(crate) fn after(&self, sequence: u64) -> impl DoubleEndedIterator<Item = &Event> {
+        let after = self.by_sequence.range(sequence.saturating_add(1)..);
+        after.map(|(_, event)| event)
     }
 
-    /// The events before a place in the order, with their places, newest first.
-    pub(crate) fn before(&self, sequence: u64) -> impl Iterator<Item = (u64, &Event)> {
+    /// The events before a place in the order, newest first.
+    pub(crate) fn before(&self, sequence: u64) -> impl Iterator<Item = &Event> {
         let before = self.by_sequence.range(..sequence).rev();
-        before.map(|(sequence, event)| (*sequence, event))
+        before.map(|(_, event)| event)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -97,11 +116,8 @@ impl Events {
 
     /// Forgets everything about one profile.
     pub(crate) fn remove_of(&mut self, profile: ProfileNumber) {
-        let gone: Vec<u64> = self
-            .after(0)
-            .filter(|(_, event)| event.profile == profile)
-            .map(|(sequence, _)| sequence)
-            .collect();
+        let gone = self.after(0).filter(|event| event.profile == profile);
+        let gone: Vec<u64> = gone.map(|event| event.sequence).collect();
         for sequence in gone {
             self.remove(sequence);
         }
@@ -120,7 +136,7 @@ impl Events {
 
     fn remove(&mut self, sequence: u64) {
         if let Some(event) = self.by_sequence.remove(&sequence) {
-            self.bytes -= event.properties.len();
+            self.bytes -= event.properties.get().len();
             self.by_key.remove(&event.key());
         }
     }
@@ -135,9 +151,4 @@ pub(crate) fn metric_id(name: &str) -> String {
         .take(6)
         .map(|byte| char::from(LETTERS[usize::from(byte % 32)]))
         .collect()
-}
-
-/// The uuid of an event.
-pub(crate) fn event_uuid(sequence: u64) -> String {
-    uuid::Uuid::from_u128(u128::from(sequence)).to_string()
 }

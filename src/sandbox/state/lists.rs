@@ -6,20 +6,38 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use serde::{Serialize, Serializer};
+use serde_json::json;
+
 use super::profiles::ProfileNumber;
 use crate::model::{Timestamp, words};
-use crate::sandbox::options::{AccountLists, OptIn};
+use crate::sandbox::options::{AccountLists, ListOption, OptIn};
 
 /// More lists than this are not made on first use.
 const MOST_LISTS: usize = 10_000;
 
 /// One list.
-#[derive(Debug, Clone)]
-pub(crate) struct List {
-    pub(crate) name: String,
-    pub(crate) opt_in: OptIn,
+#[derive(Debug, Clone, Serialize)]
+pub struct List {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// What subscribing to it takes.
+    pub opt_in_process: OptIn,
+    /// Its members, those included who have not confirmed yet.
+    #[serde(serialize_with = "as_array")]
+    pub members: BTreeMap<ProfileNumber, Membership>,
+    #[serde(skip)]
     pub(crate) created: Timestamp,
-    pub(crate) members: BTreeMap<ProfileNumber, Membership>,
+}
+
+fn as_array<S: Serializer>(members: &BTreeMap<ProfileNumber, Membership>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(
+        members
+            .iter()
+            .map(|(profile, state)| json!({ "profile": profile, "state": state })),
+    )
 }
 
 words! {
@@ -35,6 +53,16 @@ words! {
 }
 
 impl List {
+    fn new(id: &str, name: String, opt_in_process: OptIn, created: Timestamp) -> Self {
+        Self {
+            id: id.to_owned(),
+            name,
+            opt_in_process,
+            members: BTreeMap::new(),
+            created,
+        }
+    }
+
     /// Its members of those made before the profile of this number, newest first.
     pub(crate) fn members_before(&self, number: u64) -> impl Iterator<Item = (ProfileNumber, Membership)> {
         let before = self.members.range(..ProfileNumber::at(number)).rev();
@@ -53,22 +81,14 @@ pub(crate) struct Lists {
 impl Lists {
     /// The lists an account starts with.
     pub(crate) fn new(account: &AccountLists, now: Timestamp) -> Self {
-        let list = |name: &str, opt_in| List {
-            name: name.to_owned(),
-            opt_in,
-            created: now,
-            members: BTreeMap::new(),
-        };
+        let list = |given: &ListOption| List::new(&given.id, given.name.clone(), given.opt_in, now);
         match account {
             AccountLists::Any(opt_in) => Self {
                 by_id: BTreeMap::new(),
                 open: Some(*opt_in),
             },
             AccountLists::Only(lists) => Self {
-                by_id: lists
-                    .iter()
-                    .map(|given| (given.id.clone(), list(&given.name, given.opt_in)))
-                    .collect(),
+                by_id: lists.iter().map(|given| (given.id.clone(), list(given))).collect(),
                 open: None,
             },
         }
@@ -86,16 +106,11 @@ impl Lists {
         }
         let opt_in = self.open.unwrap_or(OptIn::Double);
         let list = self.by_id.entry(id.to_owned());
-        Some(list.or_insert_with(|| List {
-            name: format!("List {id}"),
-            opt_in,
-            created: now,
-            members: BTreeMap::new(),
-        }))
+        Some(list.or_insert_with(|| List::new(id, format!("List {id}"), opt_in, now)))
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &List)> {
-        self.by_id.iter().map(|(id, list)| (id.as_str(), list))
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &List> {
+        self.by_id.values()
     }
 
     /// The list with this id.
@@ -104,10 +119,10 @@ impl Lists {
     }
 
     /// The lists behind this id in the order of ids; all of them without one.
-    pub(crate) fn after(&self, id: Option<&str>) -> impl Iterator<Item = (&str, &List)> {
+    pub(crate) fn after(&self, id: Option<&str>) -> impl Iterator<Item = &List> {
         let from = id.map_or(Bound::Unbounded, Bound::Excluded);
         let behind = self.by_id.range::<str, _>((from, Bound::Unbounded));
-        behind.map(|(id, list)| (id.as_str(), list))
+        behind.map(|(_, list)| list)
     }
 
     /// Takes a person off every list.

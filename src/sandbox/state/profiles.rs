@@ -5,40 +5,50 @@
 //! merged: an identifier stays with the profile that has it. Uses `model` for time.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::model::Timestamp;
 use crate::sandbox::schema::IDENTIFIERS;
 
-/// The number of a profile; its id at Klaviyo is made of it.
+/// The number of a profile, shown as the id at Klaviyo that is made of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct ProfileNumber(u64);
+pub struct ProfileNumber(u64);
 
 /// One person.
-#[derive(Debug, Clone)]
-pub(crate) struct Profile {
-    /// The identifiers it has, by their attribute's name.
-    pub(crate) identifiers: BTreeMap<&'static str, String>,
+#[derive(Debug, Clone, Serialize)]
+pub struct Profile {
+    /// Klaviyo's id of it.
+    pub id: ProfileNumber,
+    /// `email`, `phone_number`, `external_id`, `anonymous_id`, `_kx`: those it has.
+    pub identifiers: BTreeMap<&'static str, String>,
     /// The other standard attributes.
-    pub(crate) attributes: Map<String, Value>,
+    pub attributes: Map<String, Value>,
     /// Custom properties.
-    pub(crate) properties: Map<String, Value>,
+    pub properties: Map<String, Value>,
     /// Consent by channel (`email.marketing`).
-    pub(crate) consent: BTreeMap<String, Consent>,
-    pub(crate) created: Timestamp,
-    pub(crate) updated: Timestamp,
+    pub consent: BTreeMap<String, Consent>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it was last changed.
+    pub updated: Timestamp,
+    #[serde(skip)]
     bytes: usize,
 }
 
 /// A consent.
-#[derive(Debug, Clone)]
-pub(crate) struct Consent {
+#[derive(Debug, Clone, Serialize)]
+pub struct Consent {
     /// `SUBSCRIBED`, or `AWAITING_CONFIRMATION` while a double opt-in is open.
-    pub(crate) state: &'static str,
-    pub(crate) at: Timestamp,
-    pub(crate) list: Option<String>,
-    pub(crate) historical_import: bool,
+    pub state: &'static str,
+    /// Since when.
+    pub at: Timestamp,
+    /// The list it was for.
+    pub list: Option<String>,
+    /// Whether it came as a historical import.
+    pub historical_import: bool,
 }
 
 /// The names that a document has for its person.
@@ -81,17 +91,25 @@ impl ProfileNumber {
     /// The number in an id on the wire, whether or not there is such a profile.
     pub(crate) fn of(id: &str) -> Option<Self> {
         let number = Self(id.strip_prefix("01SANDBOX")?.parse().ok()?);
-        (number.id() == id).then_some(number)
+        (number.to_string() == id).then_some(number)
     }
 
     /// The number itself.
     pub(crate) const fn number(self) -> u64 {
         self.0
     }
+}
 
-    /// The id on the wire: as long as Klaviyo's, and easy to distinguish from one of theirs.
-    pub(crate) fn id(self) -> String {
-        format!("01SANDBOX{:017}", self.0)
+/// The id on the wire: as long as Klaviyo's, and easy to distinguish from one of theirs.
+impl fmt::Display for ProfileNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "01SANDBOX{:017}", self.0)
+    }
+}
+
+impl Serialize for ProfileNumber {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -168,14 +186,14 @@ impl Profiles {
         self.by_number.get(&number)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (ProfileNumber, &Profile)> {
-        self.by_number.iter().map(|(number, profile)| (*number, profile))
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Profile> {
+        self.by_number.values()
     }
 
     /// The profiles made before the one of this number, newest first.
-    pub(crate) fn before(&self, number: u64) -> impl Iterator<Item = (ProfileNumber, &Profile)> {
+    pub(crate) fn before(&self, number: u64) -> impl Iterator<Item = &Profile> {
         let before = self.by_number.range(..ProfileNumber(number)).rev();
-        before.map(|(number, profile)| (*number, profile))
+        before.map(|(_, profile)| profile)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -189,6 +207,7 @@ impl Profiles {
         self.by_number.insert(
             number,
             Profile {
+                id: number,
                 identifiers: BTreeMap::new(),
                 attributes: Map::new(),
                 properties: Map::new(),

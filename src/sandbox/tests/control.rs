@@ -27,7 +27,7 @@ async fn the_log_has_every_request_with_its_body_byte_for_byte() {
     assert_eq!(first["unique_id"], "order-1");
     assert_eq!(first["revision"], "2026-10-15");
     assert_eq!(first["time"], "2026-11-23T10:00:00.000Z");
-    assert_eq!(first["profile"], world.sandbox.snapshot().profiles[0].id);
+    assert_eq!(first["profile"], world.sandbox.snapshot().profiles[0].id.to_string());
     assert_eq!(
         (&second["body"], &second["outcome"]),
         (&json!("no json"), &json!("refused"))

@@ -1,6 +1,7 @@
 //! What is held, a part at a time.
 
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use super::{World, changed, event, subscription};
 use crate::model::Timestamp;
@@ -20,7 +21,7 @@ async fn parts_follow_one_another_and_the_last_says_so() {
     let last = sandbox.requests(Some(3), 2);
     let numbers: Vec<u64> = last.entries.iter().map(|entry| entry.number).collect();
     assert_eq!((numbers, last.next), (vec![2, 1], None));
-    let profile = sandbox.profiles(None, 2).entries[0].id.clone();
+    let profile = sandbox.profiles(None, 2).entries[0].id.to_string();
     let events = sandbox.events(Some(&profile), Some(5), 2);
     let places: Vec<u64> = events.entries.iter().map(|entry| entry.sequence).collect();
     assert_eq!((places, events.next), (vec![4, 3], Some(3)));
@@ -45,10 +46,10 @@ async fn lists_come_with_their_newest_members_and_the_count_of_all() {
     let [list] = &*first.entries else {
         panic!("one list");
     };
-    assert_eq!((&*list.list.id, list.members), ("first", 11));
-    assert_eq!(list.list.members.len(), 5);
+    assert_eq!((&*list.id, list.members), ("first", 11));
+    assert_eq!(list.newest.len(), 5);
     let newest = world.sandbox.profiles(None, 1).entries.remove(0).id;
-    assert_eq!(list.list.members[0].profile, newest);
+    assert_eq!(list.newest[0].0, newest);
     let second = world.sandbox.lists(first.next.as_deref(), 1);
     assert_eq!((second.entries[0].members, second.next), (1, None));
     let members = world.sandbox.members("first", None, 8);
@@ -76,17 +77,19 @@ async fn a_part_looks_through_so_many_entries_and_no_more() {
     let id = world.import(json!({"email": "jane@shop.example"})).await;
     let jane = ProfileNumber::of(&id).unwrap();
     let of = |profile, number: u64| Event {
+        sequence: 0,
+        uuid: uuid::Uuid::nil(),
         request: number,
+        sent: 1,
         profile,
         metric: "Step".to_owned(),
         unique_id: Some(number.to_string()),
-        at: Timestamp::from_millis(0),
+        time: Timestamp::from_millis(0),
         value: None,
-        currency: None,
+        value_currency: None,
         backfill: false,
-        properties: "{}".to_owned(),
-        ignored: Vec::new(),
-        sent: 1,
+        properties: RawValue::NULL.to_owned(),
+        ignored_properties: Vec::new(),
     };
     {
         let mut state = world.sandbox.inner.lock();

@@ -11,7 +11,7 @@ use klaviyo_relay::klaviyo::bulk::{
 };
 use klaviyo_relay::klaviyo::{Field, Request, route};
 use klaviyo_relay::model::DeliveryKind;
-use klaviyo_relay::sandbox::{EventView, Options, Snapshot};
+use klaviyo_relay::sandbox::{Event, Options, ProfileNumber, Snapshot};
 use serde_json::{Value, json};
 
 use account::{Account, text};
@@ -32,26 +32,26 @@ fn held(snapshot: &Snapshot) -> BTreeMap<String, Value> {
             "attributes": profile.attributes, "properties": profile.properties,
             "consent": profile.consent, "events": [], "lists": [],
         });
-        names.insert(profile.id.as_str(), name.clone());
+        names.insert(profile.id, name.clone());
         assert!(people.insert(name, known).is_none());
     }
-    let mut add = |profile: &str, to: &str, value: Value| {
-        let person = people.get_mut(&names[profile]).unwrap();
+    let mut add = |profile: ProfileNumber, to: &str, value: Value| {
+        let person = people.get_mut(&names[&profile]).unwrap();
         person[to].as_array_mut().unwrap().push(value);
     };
     for event in &snapshot.events {
-        add(&event.profile, "events", described(event));
+        add(event.profile, "events", described(event));
     }
     for list in &snapshot.lists {
-        for member in &list.members {
-            add(&member.profile, "lists", json!([list.id, member.state]));
+        for (profile, state) in &list.members {
+            add(*profile, "lists", json!([list.id, state]));
         }
     }
     people
 }
 
 /// Numbers as their text: equal only to the digit.
-fn described(event: &EventView) -> Value {
+fn described(event: &Event) -> Value {
     let value = event.value.as_ref().map(|value| value.get());
     json!({
         "metric": event.metric, "unique_id": event.unique_id, "time": event.time, "value": value,

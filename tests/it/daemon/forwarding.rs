@@ -68,7 +68,7 @@ async fn segment_and_rudderstack_forward_with_their_methods_forms_and_signatures
 
     let status = daemon.settled().await;
     assert_eq!((count(&status, "delivered"), count(&status, "dead")), (4, 1));
-    let times: Vec<String> = klaviyo.events().iter().map(|event| event.time.clone()).collect();
+    let times: Vec<String> = klaviyo.events().iter().map(|event| event.time.to_string()).collect();
     assert_eq!(times, ["2026-11-20T09:00:00.000Z"; 4]);
     eventually("the rejected requests are logged", || async {
         let log = daemon.log();

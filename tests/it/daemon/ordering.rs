@@ -13,7 +13,7 @@ pub(super) fn numbers_by_person(klaviyo: &Klaviyo) -> BTreeMap<String, Vec<u64>>
     for event in klaviyo.events() {
         let properties: Value = serde_json::from_str(event.properties.get()).unwrap();
         people
-            .entry(event.profile)
+            .entry(event.profile.to_string())
             .or_default()
             .push(properties["number"].as_u64().unwrap());
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use klaviyo_relay::model::EventType;
 use klaviyo_relay::outbox::Selection;
+use klaviyo_relay::sandbox::ProfileNumber;
 use serde_json::Value;
 
 use super::client::Belief;
@@ -105,19 +106,19 @@ impl Ledger {
 /// The numbered events that the sandbox holds.
 fn delivered(klaviyo: &Klaviyo) -> Numbers {
     let snapshot = klaviyo.snapshot();
-    let people: BTreeMap<&str, &str> = snapshot
+    let people: BTreeMap<ProfileNumber, &str> = snapshot
         .profiles
         .iter()
         .filter_map(|profile| {
             let person = profile.identifiers.get("external_id")?;
-            Some((profile.id.as_str(), person.as_str()))
+            Some((profile.id, person.as_str()))
         })
         .collect();
     let mut delivered = Numbers::new();
     for event in &snapshot.events {
         let properties: Value = serde_json::from_str(event.properties.get()).unwrap();
         if let Some(number) = properties["sequence"].as_u64() {
-            let person = people[event.profile.as_str()].to_owned();
+            let person = people[&event.profile].to_owned();
             delivered.entry(person).or_default().push(number);
         }
     }

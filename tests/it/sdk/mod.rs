@@ -13,7 +13,7 @@ mod storm;
 mod table;
 
 use client::{Program, Runtime};
-use klaviyo_relay::sandbox::EventView;
+use klaviyo_relay::sandbox::Event;
 use ledger::Ledger;
 use storm::{EVENTS, storm};
 use table::Row;
@@ -103,7 +103,7 @@ fn assert_types(klaviyo: &Klaviyo, ledger: &Ledger) {
     let caller = caller.unwrap();
     assert_eq!(caller.identifiers["external_id"], "caller");
     assert_eq!(caller.properties["plan"], "gold");
-    let is_first = |event: &&EventView| event.metric == "Called";
+    let is_first = |event: &&Event| event.metric == "Called";
     let tracked: Vec<_> = snapshot.events.iter().filter(is_first).collect();
     let [tracked] = tracked.as_slice() else {
         panic!("{tracked:?}");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use klaviyo_relay::clock::SystemClock;
 use klaviyo_relay::listener;
-use klaviyo_relay::sandbox::{EventView, Options, Sandbox, Snapshot};
+use klaviyo_relay::sandbox::{Event, Options, Sandbox, Snapshot};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -86,7 +86,7 @@ impl Klaviyo {
     }
 
     /// The events held, in the order in which they were first accepted.
-    pub(crate) fn events(&self) -> Vec<EventView> {
+    pub(crate) fn events(&self) -> Vec<Event> {
         self.snapshot().events
     }
 
