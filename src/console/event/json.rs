@@ -5,9 +5,12 @@
 //! members is shown unformatted, and of a very long text only the beginning.
 
 use std::collections::{HashMap, HashSet};
+use std::{fmt, iter};
 
 use maud::{Markup, html};
-use serde::de::IgnoredAny;
+use serde::Deserializer as _;
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::json::member;
 use crate::operator::FieldRule;
@@ -118,130 +121,81 @@ fn readable(token: &str) -> String {
 
 /// The lines of a JSON text; `None` if it is not JSON or exceeds the limits.
 fn lines(text: &str) -> Option<Vec<Line<'_>>> {
-    // The code below relies on valid JSON. This check handles any depth.
-    serde_json::from_str::<IgnoredAny>(text).ok()?;
-    let mut layout = Layout::default();
-    let mut rest = text;
-    while let Some((token, after)) = token(rest) {
-        rest = after;
-        layout.take(token);
-        if layout.lines.len() > LINES || layout.open.len() > LEVELS {
-            return None;
-        }
-    }
-    Some(layout.lines)
+    // This check handles any depth.
+    let root: &RawValue = serde_json::from_str(text).ok()?;
+    let mut lines = Vec::new();
+    lay_out(&mut lines, 0, String::new(), None, root.get())?;
+    Some(lines)
 }
 
-/// An object or array that is not closed yet.
-struct Open {
+/// Adds the lines of a value; `None` if that exceeds the limits.
+fn lay_out<'t>(
+    lines: &mut Vec<Line<'t>>,
+    depth: usize,
     pointer: String,
-    /// The index of the next item, for an array.
-    next: Option<usize>,
-}
-
-#[derive(Default)]
-struct Layout<'t> {
-    lines: Vec<Line<'t>>,
-    open: Vec<Open>,
     key: Option<&'t str>,
-}
-
-impl<'t> Layout<'t> {
-    fn take(&mut self, token: &'t str) {
-        let in_object = self.open.last().is_some_and(|open| open.next.is_none());
-        match token {
-            ":" => {}
-            "," => {
-                if let Some(last) = self.lines.last_mut() {
-                    last.comma = true;
-                }
-            }
-            "}" | "]" => self.close(token),
-            "{" | "[" => {
-                let pointer = self.line(token);
-                let next = (token == "[").then_some(0);
-                self.open.push(Open { pointer, next });
-            }
-            key if in_object && self.key.is_none() => self.key = Some(key),
-            value => drop(self.line(value)),
-        }
-    }
-
-    /// Writes the line of a value, and returns its JSON pointer.
-    fn line(&mut self, value: &'t str) -> String {
-        let key = self.key.take();
-        let pointer = self.place(key);
-        self.lines.push(Line {
-            depth: self.open.len(),
-            pointer: pointer.clone(),
+    text: &'t str,
+) -> Option<()> {
+    let add = |lines: &mut Vec<Line<'t>>, pointer, key, value| {
+        lines.push(Line {
+            depth,
+            pointer,
             key,
             value,
             comma: false,
         });
-        pointer
-    }
-
-    fn place(&mut self, key: Option<&str>) -> String {
-        let Some(open) = self.open.last_mut() else {
-            return String::new();
-        };
-        if let Some(next) = &mut open.next {
-            let at = *next;
-            *next += 1;
-            return format!("{}/{at}", open.pointer);
-        }
-        let key = key.unwrap_or_default();
-        let name: String = serde_json::from_str(key).unwrap_or_else(|_| key.to_owned());
-        member(&open.pointer, &name)
-    }
-
-    fn close(&mut self, token: &'t str) {
-        self.open.pop();
-        let depth = self.open.len();
-        // It is empty: it opened on the previous line and closes there.
-        if let Some(last) = self.lines.last_mut()
-            && last.depth == depth
-            && matches!((last.value, token), ("{", "}") | ("[", "]"))
-        {
-            last.value = if token == "}" { "{}" } else { "[]" };
-            return;
-        }
-        self.lines.push(Line {
-            depth,
-            pointer: String::new(),
-            key: None,
-            value: token,
-            comma: false,
-        });
-    }
-}
-
-/// The first token of valid JSON, and the text after it.
-fn token(text: &str) -> Option<(&str, &str)> {
-    let text = text.trim_start_matches([' ', '\t', '\n', '\r']);
-    let first = text.bytes().next()?;
-    let end = match first {
-        b'{' | b'}' | b'[' | b']' | b',' | b':' => 1,
-        b'"' => end_of_text(text),
-        _ => text
-            .find([',', ':', ']', '}', ' ', '\t', '\n', '\r'])
-            .unwrap_or(text.len()),
+        (lines.len() <= LINES).then_some(())
     };
-    text.split_at_checked(end)
-}
-
-/// Where a string that begins with a quotation mark ends.
-fn end_of_text(text: &str) -> usize {
-    let mut escaped = false;
-    for (at, byte) in text.bytes().enumerate().skip(1) {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => return at + 1,
-            _ => {}
+    let [open, close, empty] = match text.as_bytes().first() {
+        Some(b'{') => ["{", "}", "{}"],
+        Some(b'[') => ["[", "]", "[]"],
+        _ => return add(lines, pointer, key, text),
+    };
+    if depth >= LEVELS {
+        return None;
+    }
+    let members = serde_json::Deserializer::from_str(text).deserialize_any(Members);
+    let members = members.ok()?;
+    if members.is_empty() {
+        return add(lines, pointer, key, empty);
+    }
+    add(lines, pointer.clone(), key, open)?;
+    let last = members.len() - 1;
+    for (at, (key, value)) in members.into_iter().enumerate() {
+        let key = key.map(RawValue::get);
+        let name = match key {
+            Some(key) => serde_json::from_str(key).unwrap_or_else(|_| key.to_owned()),
+            None => at.to_string(),
+        };
+        lay_out(lines, depth + 1, member(&pointer, &name), key, value.get())?;
+        if at < last {
+            lines.last_mut()?.comma = true;
         }
     }
-    text.len()
+    add(lines, String::new(), None, close)
+}
+
+/// Reads the members of an object or array as they were written, each with its key in an object. More than can be shown
+/// are an error.
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Vec<(Option<&'de RawValue>, &'de RawValue)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object or array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Self::Value, A::Error> {
+        let items = iter::from_fn(|| array.next_element().transpose());
+        items.take(LINES).map(|item| Ok((None, item?))).collect()
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Self::Value, A::Error> {
+        let members = iter::from_fn(|| object.next_entry().transpose());
+        let keyed = members.map(|member| member.map(|(key, value)| (Some(key), value)));
+        keyed.take(LINES).collect()
+    }
 }
 
 #[cfg(test)]
