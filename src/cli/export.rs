@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::filter::FilterOptions;
@@ -25,9 +25,9 @@ use crate::outbox::Reader;
 /// Write events as NDJSON, each with its call as received, so that `import` can read them
 ///
 /// Filters combine: an event must meet all that are given; without one all are exported. Events whose call is gone
-/// (erased, or deleted by retention) are left out, and write keys in calls are masked. Holds personal data, whole: the file
-/// is readable by its owner alone. Line breaks inside a call become spaces. Imported again, an event keeps its message
-/// id and its times, and is sent again, whatever its status was.
+/// (erased, or deleted by retention) are left out, and write keys in calls are masked. Holds personal data, whole: the
+/// file is readable by its owner alone. Line breaks inside a call become spaces. Imported again, an event keeps its
+/// message id and its times, and is sent again, whatever its status was.
 ///
 /// Example: klaviyo-relay export --since yesterday --output events.ndjson.gz
 #[derive(Debug, clap::Args)]
@@ -101,7 +101,11 @@ async fn to_file(options: &Options, outbox: &Reader, path: &Path) -> anyhow::Res
 
 async fn write_all(options: &Options, outbox: &Reader, out: &mut impl Write) -> anyhow::Result<u64> {
     let selection = options.filter.filter.selection(EventStatus::ALL, SystemClock.now());
-    let bar = bar(outbox.newest().await?);
+    // By event number; hidden unless stderr is a terminal.
+    let bar = ProgressBar::new(u64::try_from(outbox.newest().await?.0).unwrap_or(0));
+    let bar = bar.with_style(ProgressStyle::with_template(
+        "events {wide_bar} {pos}/{len} {eta} left",
+    )?);
     let (mut after, mut count) = (EventId(0), 0);
     loop {
         let events = outbox.export(&selection, after).await?;
@@ -117,17 +121,4 @@ async fn write_all(options: &Options, outbox: &Reader, out: &mut impl Write) -> 
     }
     bar.finish_and_clear();
     Ok(count)
-}
-
-/// The progress by event number, if stderr is a terminal; otherwise hidden.
-fn bar(newest: EventId) -> ProgressBar {
-    let target = ProgressDrawTarget::stderr();
-    if target.is_hidden() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::with_draw_target(u64::try_from(newest.0).ok(), target);
-    match ProgressStyle::with_template("events {wide_bar} {pos}/{len} {eta} left") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }

@@ -6,10 +6,9 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
+use indicatif::ProgressBar;
 use sha2::{Digest as _, Sha256};
 
 /// The first bytes of gzip.
@@ -42,19 +41,15 @@ pub(super) enum Line {
 /// The remembered position in an archive: the number of the last line read, and the mark after it.
 pub(super) type Place = (u64, String);
 
-/// How many bytes of the file itself were read, for the progress bar.
-pub(super) type Position = Arc<AtomicU64>;
-
 impl Lines {
-    /// Opens a file, or stdin as `-`.
-    pub(super) fn open(file: &Path, longest: usize, position: &Position) -> io::Result<Self> {
-        let position = Arc::clone(position);
+    /// Opens a file, or stdin as `-`; `bar` counts the bytes that are read of it.
+    pub(super) fn open(file: &Path, longest: usize, bar: &ProgressBar) -> io::Result<Self> {
         let input: Box<dyn Read + Send> = if is_stdin(file) {
             Box::new(io::stdin())
         } else {
             Box::new(File::open(file)?)
         };
-        let counted = Counted { input, position };
+        let counted = bar.wrap_read(input);
         Self::of(Box::new(BufReader::with_capacity(BUFFER, counted)), longest)
     }
 
@@ -151,7 +146,7 @@ pub(super) fn identity(file: &Path) -> io::Result<Option<String>> {
     if is_stdin(file) || !std::fs::metadata(file)?.is_file() {
         return Ok(None);
     }
-    let lines = Lines::open(file, 0, &Position::default())?;
+    let lines = Lines::open(file, 0, &ProgressBar::hidden())?;
     let mut beginning = Vec::new();
     // The hash covers what can be read. A read error is reported when the archive itself is read.
     drop(lines.input.take(BEGINNING).read_to_end(&mut beginning));
@@ -166,21 +161,6 @@ pub(super) fn is_stdin(file: &Path) -> bool {
 fn hex(hash: &[u8]) -> String {
     let half = hash.first_chunk().copied().unwrap_or_default();
     format!("{:032x}", u128::from_be_bytes(half))
-}
-
-/// Counts the bytes read.
-struct Counted {
-    input: Box<dyn Read + Send>,
-    position: Position,
-}
-
-impl Read for Counted {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.input.read(buffer)?;
-        self.position
-            .fetch_add(u64::try_from(read).unwrap_or(0), Ordering::Relaxed);
-        Ok(read)
-    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,6 @@ mod tally;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -28,7 +27,7 @@ use crate::config::{Config, SourceConfig};
 use crate::escape;
 use crate::operator::SourceError;
 use crate::outbox::{Import, OpenError, Outbox};
-use lines::{Position, identity};
+use lines::identity;
 use reading::{BATCHES_READY, Reading};
 use tally::{Problem, Tally};
 
@@ -127,8 +126,7 @@ impl Session {
             (Some(outbox), Some(key)) if !self.options.dry_run => storing::stored_position(outbox, key).await?,
             _ => None,
         };
-        let position = Position::default();
-        self.bar = bar(file, &position);
+        self.bar = bar(file)?;
         let reading = Reading {
             file: file.to_owned(),
             source: self.source.clone(),
@@ -136,7 +134,7 @@ impl Session {
             garbage: config.mapping.garbage_ids.clone(),
             strict: self.options.strict,
             accept_unreadable_times: self.options.accept_unreadable_times,
-            position,
+            bar: self.bar.clone(),
         };
         let (sender, mut batches) = mpsc::channel(BATCHES_READY);
         // A thread, not a task: the runtime's end would wait for a task, and a read from a terminal or a pipe may never
@@ -244,35 +242,19 @@ async fn outbox(config: &Config, dry_run: bool) -> anyhow::Result<Option<Outbox>
 }
 
 /// Bytes, rate and time left, if stderr is a terminal; otherwise hidden.
-fn bar(file: &Path, position: &Position) -> ProgressBar {
+fn bar(file: &Path) -> anyhow::Result<ProgressBar> {
     let file_there = std::fs::metadata(file).ok();
     let size = file_there.filter(std::fs::Metadata::is_file).map(|file| file.len());
-    let target = ProgressDrawTarget::stderr();
-    if target.is_hidden() {
-        return ProgressBar::hidden();
-    }
     let template = if size.is_none() {
         "{msg} {bytes} {bytes_per_sec}"
     } else {
         "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} left"
     };
-    let bar = ProgressBar::with_draw_target(size, target)
-        .with_message(escape::text(&file.display().to_string()).into_owned());
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    let (drawn, position) = (bar.downgrade(), Position::clone(position));
-    tokio::spawn(async move {
-        let mut pace = tokio::time::interval(Duration::from_millis(100));
-        loop {
-            pace.tick().await;
-            let Some(bar) = drawn.upgrade().filter(|bar| !bar.is_finished()) else {
-                return;
-            };
-            bar.set_position(position.load(Ordering::Relaxed));
-        }
-    });
-    bar
+    let bar = ProgressBar::with_draw_target(size, ProgressDrawTarget::stderr());
+    let name = escape::text(&file.display().to_string()).into_owned();
+    Ok(bar
+        .with_message(name)
+        .with_style(ProgressStyle::with_template(template)?))
 }
 
 /// SIGINT and SIGTERM end the import after the batch that is being stored.

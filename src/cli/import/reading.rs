@@ -3,11 +3,11 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 
+use indicatif::ProgressBar;
 use tokio::sync::mpsc;
 
-use super::lines::{Line, Lines, Place, Position};
+use super::lines::{Line, Lines, Place};
 use super::tally::Problem;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{IngestConfig, SourceConfig};
@@ -52,13 +52,13 @@ pub(super) struct Reading {
     pub(super) garbage: GarbageIds,
     pub(super) strict: bool,
     pub(super) accept_unreadable_times: bool,
-    pub(super) position: Position,
+    pub(super) bar: ProgressBar,
 }
 
 impl Reading {
     /// Opens the archive at the remembered position; returns the number of the last line that was imported before.
     fn open(&self, before: Option<&Place>) -> io::Result<(Lines, u64)> {
-        let open = || Lines::open(&self.file, self.config.max_batch_bytes, &self.position);
+        let open = || Lines::open(&self.file, self.config.max_batch_bytes, &self.bar);
         let mut lines = open()?;
         let Some((number, mark)) = before else {
             return Ok((lines, 0));
@@ -66,7 +66,7 @@ impl Reading {
         if lines.skip(*number, mark)? {
             return Ok((lines, *number));
         }
-        self.position.store(0, Ordering::Relaxed);
+        self.bar.set_position(0);
         Ok((open()?, 0))
     }
 
