@@ -1,4 +1,4 @@
-//! The command line: one file per subcommand, with its options and its run function.
+//! The command line: one file per subcommand or group of them, with its options and its run function.
 //!
 //! Data goes to stdout, logs and errors to stderr. Exit code 0: done; 1: failed; 2: wrong usage. Commands print; the
 //! decisions are in other modules. Text is printed by [`screen`] and JSON by [`print_json`], which escape everything
@@ -6,18 +6,16 @@
 
 mod audit;
 mod backup;
+mod change;
 mod check;
 mod colour;
 mod completions;
 mod demo;
-mod discard;
 mod explain;
 mod export;
 mod filter;
 mod forget;
-mod hold;
 mod import;
-mod replay;
 mod sandbox;
 mod screen;
 mod serve;
@@ -69,10 +67,8 @@ enum Command {
     Explain(explain::Options),
     Status(status::Options),
     Show(show::Options),
-    Replay(replay::Options),
-    Hold(hold::Hold),
-    Release(hold::Release),
-    Discard(discard::Options),
+    #[command(flatten)]
+    Change(change::ChangeCommand),
     Forget(forget::Options),
     Import(import::Options),
     Export(export::Options),
@@ -149,10 +145,7 @@ impl Cli {
             Command::Explain(ref options) => explain::run(options, self.named_file().as_deref()),
             Command::Status(ref options) => status::run(options, self.load()?).await,
             Command::Show(ref options) => show::run(options, self.load()?).await,
-            Command::Replay(ref options) => replay::run(options, self.load()?).await,
-            Command::Hold(ref options) => hold::hold(options, self.load()?).await,
-            Command::Release(ref options) => hold::release(options, self.load()?).await,
-            Command::Discard(ref options) => discard::run(options, self.load()?).await,
+            Command::Change(ref command) => change::run(command, self.load()?).await,
             Command::Forget(ref options) => forget::run(options, self.load()?).await,
             Command::Import(ref options) => {
                 let config = self.load()?;
