@@ -8,9 +8,9 @@ use crate::outbox::{Audit, Checked};
 
 /// Prove that every accepted event is delivered, skipped, dead, pending or held, and that the outbox is consistent
 ///
-/// Counts rows, compares them with the stored counters, and checks the rules that order and single delivery need. Reads one
-/// snapshot of the outbox and writes nothing, so it may run while a daemon works. Exit code 1 when a rule
-/// is broken: then keep a copy of the file (`klaviyo-relay backup`) and report it.
+/// Counts rows, compares them with the stored counters, and checks the rules that order and single delivery need. Reads
+/// one snapshot of the outbox and writes nothing, so it may run while a daemon works. Exit code 1 when a rule is
+/// broken: then keep a copy of the file (`klaviyo-relay backup`) and report it.
 ///
 /// Example: klaviyo-relay audit --deep
 #[derive(Debug, clap::Args)]

@@ -1,5 +1,5 @@
-//! Colours of words on a terminal, by the common conventions (`NO_COLOR`, `CLICOLOR_FORCE`, `TERM=dumb`), which `anstream`
-//! follows. Colour is never the only sign: the word has the same information.
+//! Colours of words on a terminal, by the common conventions (`NO_COLOR`, `CLICOLOR_FORCE`, `TERM=dumb`), which
+//! `anstream` follows. Colour is never the only sign: the word has the same information.
 
 use std::io;
 use std::sync::LazyLock;

@@ -167,8 +167,8 @@ pub(crate) fn document(status: StatusCode, document: &Value) -> Answer {
     typed(status, JSON_API, document.to_string())
 }
 
-/// The error envelope. The status is the first refusal's. Error ids come from the request's number, so that one is found
-/// again in the request log.
+/// The error envelope. The status is the first refusal's. Error ids come from the request's number, so that one is
+/// found again in the request log.
 pub(crate) fn refused(request: u64, refusals: &[Refusal]) -> Answer {
     let entries: Vec<Value> = refusals
         .iter()

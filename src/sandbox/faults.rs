@@ -268,7 +268,8 @@ impl Scripted {
         }))
     }
 
-    /// The answer: with the body that was asked for, or the one that Klaviyo, or the proxy before it, gives with the status.
+    /// The answer: with the body that was asked for, or the one that Klaviyo, or the proxy before it, gives with the
+    /// status.
     pub(crate) fn answer(&self, request: u64) -> Answer {
         let mut answer = match &self.body {
             None => customary(request, self.status),

@@ -166,7 +166,8 @@ async fn outbox(config: &Config) -> Finding {
             match counts.map(|counts| counts.difference) {
                 Ok(0) => Finding::Well(format!("outbox: readable by SQLite {sqlite}, and its counts add up")),
                 Ok(gap) => Finding::Wrong(format!(
-                    "outbox: its counts differ by {gap}; find out more with: klaviyo-relay audit; keep a backup and report this"
+                    "outbox: its counts differ by {gap}; find out more with: klaviyo-relay audit; keep a backup and \
+                     report this"
                 )),
                 Err(error) => Finding::Wrong(format!("outbox: {:#}", anyhow::Error::from(error))),
             }

@@ -12,7 +12,8 @@ use crate::config::Config;
 use crate::operator::{ExplainSettings, Remapped, stored_call};
 use crate::outbox::EventReport;
 
-/// Show an event: when it came, what it became by which rules, each attempt, Klaviyo's answer, and which events wait for which
+/// Show an event: when it came, what it became by which rules, each attempt, Klaviyo's answer, and which events wait
+/// for which
 ///
 /// EVENT is its number, its message id, or a `$event_id`; an order id where it is none of these. Prints personal data:
 /// the call and the requests, whole. The rules are those of the present configuration. With --json the event of a
