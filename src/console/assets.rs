@@ -10,12 +10,17 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest as _, Sha256};
 
-/// The style sheet's path.
-pub(super) static STYLE: LazyLock<String> = LazyLock::new(|| path(&FILES[0]));
-/// The script's path.
-pub(super) static SCRIPT: LazyLock<String> = LazyLock::new(|| path(&FILES[1]));
-/// The icon's path.
-pub(super) static ICON: LazyLock<String> = LazyLock::new(|| path(&FILES[2]));
+/// The style sheet.
+pub(super) static STYLE: LazyLock<Asset> =
+    LazyLock::new(|| Asset::of("page", "css", "text/css; charset=utf-8", STYLES));
+/// The script.
+pub(super) static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
+    let text = include_str!("assets/page.js");
+    Asset::of("page", "js", "text/javascript; charset=utf-8", text)
+});
+/// The icon.
+pub(super) static ICON: LazyLock<Asset> =
+    LazyLock::new(|| Asset::of("icon", "svg", "image/svg+xml", include_str!("assets/icon.svg")));
 
 /// The style sheet, joined from one file for each kind of element. The rules for phones come before those of the pages.
 const STYLES: &str = concat!(
@@ -31,55 +36,36 @@ const STYLES: &str = concat!(
     include_str!("assets/event.css"),
 );
 
-struct File {
-    stem: &'static str,
-    ending: &'static str,
+/// A file that pages load.
+pub(super) struct Asset {
+    pub(super) path: String,
     media_type: &'static str,
     text: &'static str,
 }
 
-const FILES: [File; 3] = [
-    File {
-        stem: "page",
-        ending: "css",
-        media_type: "text/css; charset=utf-8",
-        text: STYLES,
-    },
-    File {
-        stem: "page",
-        ending: "js",
-        media_type: "text/javascript; charset=utf-8",
-        text: include_str!("assets/page.js"),
-    },
-    File {
-        stem: "icon",
-        ending: "svg",
-        media_type: "image/svg+xml",
-        text: include_str!("assets/icon.svg"),
-    },
-];
+impl Asset {
+    fn of(stem: &str, ending: &str, media_type: &'static str, text: &'static str) -> Self {
+        let digest = Sha256::digest(text).first_chunk().copied().unwrap_or_default();
+        let digest = u32::from_be_bytes(digest);
+        Self {
+            path: format!("/assets/{stem}-{digest:08x}.{ending}"),
+            media_type,
+            text,
+        }
+    }
+}
 
 pub(super) async fn serve(Path(name): Path<String>) -> Response {
     let requested = format!("/assets/{name}");
-    let known = [(&*STYLE, 0), (&*SCRIPT, 1), (&*ICON, 2)];
-    let Some((_, at)) = known.into_iter().find(|(path, _)| **path == requested) else {
+    let assets = [&*STYLE, &*SCRIPT, &*ICON];
+    let Some(asset) = assets.into_iter().find(|asset| asset.path == requested) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let file = &FILES[at];
     let headers = [
-        (header::CONTENT_TYPE, file.media_type),
+        (header::CONTENT_TYPE, asset.media_type),
         (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
     ];
-    (headers, file.text).into_response()
-}
-
-fn path(file: &File) -> String {
-    let digest = Sha256::digest(file.text);
-    let [a, b, c, d, ..] = *digest else {
-        unreachable!("a digest has 32 bytes")
-    };
-    let (stem, ending) = (file.stem, file.ending);
-    format!("/assets/{stem}-{a:02x}{b:02x}{c:02x}{d:02x}.{ending}")
+    (headers, asset.text).into_response()
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ pub(super) fn document(
             body {
                 a.skip href="#main" { "Skip to the content" }
                 header.top {
-                    a.brand href="/" { img src=(*ICON) alt="" width="24" height="24"; "klaviyo-relay" }
+                    a.brand href="/" { img src=(ICON.path) alt="" width="24" height="24"; "klaviyo-relay" }
                     nav aria-label="Pages" {
                         @for of in Section::ALL {
                             @if of != Section::Sandbox || *in_program { (nav_link(of, section)) }
@@ -115,7 +115,7 @@ pub(super) fn bare(title: &str, main: &Markup, again: Option<&str>) -> Markup {
             (head(title, again))
             body.bare {
                 main #main {
-                    p.brand { img src=(*ICON) alt="" width="24" height="24"; "klaviyo-relay" }
+                    p.brand { img src=(ICON.path) alt="" width="24" height="24"; "klaviyo-relay" }
                     h1 { (title) }
                     (main)
                 }
@@ -133,9 +133,9 @@ fn head(title: &str, again: Option<&str>) -> Markup {
             meta name="robots" content="noindex";
             @if let Some(again) = again { meta http-equiv="refresh" content={ "0;url=" (again) }; }
             title { (title) " · klaviyo-relay" }
-            link rel="icon" type="image/svg+xml" href=(*ICON);
-            link rel="stylesheet" href=(*STYLE);
-            script src=(*SCRIPT) defer {}
+            link rel="icon" type="image/svg+xml" href=(ICON.path);
+            link rel="stylesheet" href=(STYLE.path);
+            script src=(SCRIPT.path) defer {}
         }
     }
 }
