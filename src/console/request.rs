@@ -12,6 +12,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use maud::{Markup, html};
 
 use super::frame::{self, FrameContext, Section};
@@ -67,14 +69,15 @@ impl IntoResponse for PageError {
 impl PageRequest {
     fn of(admin: &Arc<Admin>, head: &Parts) -> Self {
         let session = auth::cookie(&head.headers, COOKIE).filter(|_| admin.auth.requires_token());
-        let flash = auth::cookie(&head.headers, FLASH).and_then(unhex);
+        let flash = auth::cookie(&head.headers, FLASH).filter(|flash| !flash.is_empty());
+        let flash = flash.and_then(|flash| BASE64_URL_SAFE_NO_PAD.decode(flash).ok());
         Self {
             admin: Arc::clone(admin),
             now: admin.clock.now(),
             csrf: admin.auth.csrf_token(session.unwrap_or_default()),
             logged_in: session.is_some(),
             here: path_and_query(&head.uri),
-            flash,
+            flash: flash.and_then(|flash| String::from_utf8(flash).ok()),
         }
     }
 
@@ -112,7 +115,7 @@ impl PageRequest {
 /// Redirects after a change; the next page shows `flash`.
 pub(super) fn redirect_with_flash(to: &str, flash: &str) -> Response {
     let mut response = see_other(to);
-    let flash = session::hex(flash.as_bytes());
+    let flash = BASE64_URL_SAFE_NO_PAD.encode(flash);
     set_cookie(&mut response, &cookie(FLASH, &flash, 60));
     response
 }
@@ -230,13 +233,4 @@ pub(super) fn set_cookie(response: &mut Response, cookie: &str) {
     if let Ok(cookie) = HeaderValue::from_str(cookie) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
-}
-
-fn unhex(text: &str) -> Option<String> {
-    let bytes = text.as_bytes().chunks(2).map(|pair| {
-        let pair = std::str::from_utf8(pair).ok()?;
-        u8::from_str_radix(pair, 16).ok()
-    });
-    let bytes: Option<Vec<u8>> = bytes.collect();
-    String::from_utf8(bytes?).ok().filter(|text| !text.is_empty())
 }
