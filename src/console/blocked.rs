@@ -101,76 +101,46 @@ fn next(request: &PageRequest, head: &BlockedHead) -> Markup {
     }
 }
 
-/// An action: what it does, its button, and its effect.
-struct Action {
-    change: &'static str,
-    button: &'static str,
-    class: &'static str,
-    effect: String,
-}
-
 fn actions(head: &BlockedHead) -> Markup {
     if head.in_flight {
         return html! {
             p.hint { "A request of it is in flight, so nothing can be done with it at this moment. Look again soon." }
         };
     }
+    html! { ul.ways { (again(head)) (skip(head)) } }
+}
+
+/// The button of a change, and its effect.
+fn way(head: &BlockedHead, change: &str, button: &str, class: &str, effect: &str) -> Markup {
     html! {
-        ul.ways {
-            @for action in [again(head), skip(head)] {
-                li {
-                    a class={ "button " (action.class) }
-                        href={ "/change?do=" (action.change) "&id=" (head.event) "&back=/blocked" } { (action.button) }
-                    span.hint { (action.effect) }
-                }
-            }
+        li {
+            a class={ "button " (class) } href={ "/change?do=" (change) "&id=" (head.event) "&back=/blocked" } { (button) }
+            span.hint { (effect) }
         }
     }
 }
 
 /// Retries the head.
-fn again(head: &BlockedHead) -> Action {
-    let behind = behind(head);
-    let follow = if head.waiting == 1 { "follows" } else { "follow" };
+fn again(head: &BlockedHead) -> Markup {
     let (change, button, effect) = match &*head.status {
-        "dead" => (
-            "replay",
-            "Replay it …",
-            format!("It is sent again in its old place; once it is through, {behind} {follow}."),
-        ),
-        "held" => (
-            "release",
-            "Let it go …",
-            format!("It is sent, and once it is through, {behind} {follow}."),
-        ),
-        _ => (
-            "release",
-            "Try it now …",
-            format!("It is sent at once instead of at its time; once it is through, {behind} {follow}."),
-        ),
+        "dead" => ("replay", "Replay it …", "It is sent again in its old place;"),
+        "held" => ("release", "Let it go …", "It is sent, and"),
+        _ => ("release", "Try it now …", "It is sent at once instead of at its time;"),
     };
-    Action {
-        change,
-        button,
-        class: "go",
-        effect,
-    }
+    let (behind, follow) = (behind(head), if head.waiting == 1 { "follows" } else { "follow" });
+    let effect = format!("{effect} once it is through, {behind} {follow}.");
+    way(head, change, button, "go", &effect)
 }
 
 /// Continues without the head.
-fn skip(head: &BlockedHead) -> Action {
-    let behind = behind(head);
-    let wait = if head.waiting == 1 { "waits" } else { "wait" };
+fn skip(head: &BlockedHead) -> Markup {
+    let (behind, wait) = (behind(head), if head.waiting == 1 { "waits" } else { "wait" });
     let (becomes, later) = match &*head.status {
         "dead" => ("It stays dead", ""),
         _ => ("It is given up and becomes dead", ", then behind them"),
     };
-    Action {
-        change: "discard",
-        button: "Skip it …",
-        class: "danger",
-        effect: format!("{becomes}, and {behind} no longer {wait} for it. It can still be replayed{later}."),
-    }
+    let effect = format!("{becomes}, and {behind} no longer {wait} for it. It can still be replayed{later}.");
+    way(head, "discard", "Skip it …", "danger", &effect)
 }
 
 fn behind(head: &BlockedHead) -> String {

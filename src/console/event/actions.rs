@@ -10,49 +10,41 @@ use crate::model::EventStatus;
 /// The action that leads to another page than a change.
 const EDIT: &str = "edit";
 
-struct Action {
-    name: &'static str,
-    word: &'static str,
-    class: &'static str,
-    effect: String,
-}
-
 /// The card with the buttons, each with its effect.
 pub(super) fn card(shown: &ShownEvent) -> Markup {
     let actions = actions(shown);
-    let back = path(shown.report.id);
     html! {
         section.card aria-labelledby="acts" {
             h2 #acts { "What you can do" }
             @if actions.is_empty() { p.soft { "Nothing: its call is gone, and nobody waits for it." } }
-            ul.acts {
-                @for action in &actions {
-                    li {
-                        a class={ "button " (action.class) } href=(link(shown, action.word, &back))
-                            aria-describedby={ "does-" (action.word) } { (action.name) }
-                        p.hint id={ "does-" (action.word) } { (action.effect) }
-                    }
-                }
-            }
+            ul.acts { @for action in &actions { (action) } }
         }
     }
 }
 
-fn link(shown: &ShownEvent, word: &str, back: &str) -> String {
-    let id = shown.report.id.to_string();
-    if word == EDIT {
-        return address("/try", &[("event", &*id)]);
+/// The button of an action, and its effect.
+fn action(shown: &ShownEvent, name: &str, word: &str, class: &str, effect: &str) -> Markup {
+    let id = shown.report.id;
+    let number = id.to_string();
+    let link = match word {
+        EDIT => address("/try", &[("event", &number)]),
+        change => address("/change", &[("do", change), ("id", &number), ("back", &path(id))]),
+    };
+    html! {
+        li {
+            a class={ "button " (class) } href=(link) aria-describedby={ "does-" (word) } { (name) }
+            p.hint id={ "does-" (word) } { (effect) }
+        }
     }
-    address("/change", &[("do", word), ("id", &*id), ("back", back)])
 }
 
-fn actions(shown: &ShownEvent) -> Vec<Action> {
+fn actions(shown: &ShownEvent) -> Vec<Markup> {
     let given_up = format!(
         "Gives it up: it is never sent, unless you replay it.{}",
         effect_on_waiting(shown)
     );
-    let discard = |effect: String| action("Discard", "discard", "danger", effect);
-    let release = |effect: &str| action("Release", "release", "primary", effect.to_owned());
+    let discard = |effect: &str| action(shown, "Discard", "discard", "danger", effect);
+    let release = |effect: &str| action(shown, "Release", "release", "primary", effect);
     let replay = |effect: &str| replay(shown, effect).into_iter().chain(edit(shown));
     match shown.report.status {
         EventStatus::Pending => {
@@ -60,17 +52,17 @@ fn actions(shown: &ShownEvent) -> Vec<Action> {
             let stops = "Stops it where it stands, until you release it. Later events of the same person wait behind it.";
             let waits = shown.tried_again_at().is_some();
             let release = waits.then(|| release(at_once)).into_iter();
-            let hold = action("Hold", "hold", "plainly", stops.to_owned());
-            release.chain([hold, discard(given_up)]).collect()
+            let hold = action(shown, "Hold", "hold", "plainly", stops);
+            release.chain([hold, discard(&given_up)]).collect()
         }
         EventStatus::Held => vec![
             release("Lets it go on, in its place in its person's order."),
-            discard(given_up),
+            discard(&given_up),
         ],
         EventStatus::Dead => {
             let behind = shown.report.waited_for_by.count;
             let leaves = format!("Leaves it dead.{}", effect_on_waiting(shown));
-            let discard = (behind > 0).then(|| discard(leaves));
+            let discard = (behind > 0).then(|| discard(&leaves));
             replay("Sends it again, mapped by the rules of now.").chain(discard).collect()
         }
         EventStatus::Skipped => {
@@ -84,15 +76,6 @@ fn actions(shown: &ShownEvent) -> Vec<Action> {
     }
 }
 
-fn action(name: &'static str, word: &'static str, class: &'static str, effect: String) -> Action {
-    Action {
-        name,
-        word,
-        class,
-        effect,
-    }
-}
-
 /// What discarding the event means for those behind it.
 fn effect_on_waiting(shown: &ShownEvent) -> String {
     match shown.report.waited_for_by.count {
@@ -103,16 +86,16 @@ fn effect_on_waiting(shown: &ShownEvent) -> String {
 }
 
 /// Edits a copy; the stored call does not change.
-fn edit(shown: &ShownEvent) -> Option<Action> {
+fn edit(shown: &ShownEvent) -> Option<Markup> {
     shown.stored.as_ref()?;
     let effect = "Opens its call, to be changed and sent as an event of its own. This one stays as it is.";
-    Some(action("Edit a copy", EDIT, "plainly", effect.to_owned()))
+    Some(action(shown, "Edit a copy", EDIT, "plainly", effect))
 }
 
 /// A call that was deleted cannot be sent.
-fn replay(shown: &ShownEvent, effect: &str) -> Option<Action> {
+fn replay(shown: &ShownEvent, effect: &str) -> Option<Markup> {
     let delivered = shown.report.status == EventStatus::Delivered;
     let class = if delivered { "plainly" } else { "primary" };
     shown.stored.as_ref()?;
-    Some(action("Replay", "replay", class, effect.to_owned()))
+    Some(action(shown, "Replay", "replay", class, effect))
 }
