@@ -16,13 +16,9 @@ pub(in super::super) fn table(request: &PageRequest, caption: &str, events: &[&B
             table.rows.events aria-label=(caption) {
                 thead {
                     tr {
-                        th scope="col" { "Event" }
-                        th scope="col" { "Received" }
-                        th scope="col" { "What" }
-                        th scope="col" { "Whose" }
-                        th scope="col" { "Source" }
-                        th scope="col" { "Status" }
-                        th scope="col" { "Reason" }
+                        @for name in ["Event", "Received", "What", "Whose", "Source", "Status", "Reason"] {
+                            th scope="col" { (name) }
+                        }
                         @if by.is_some() { th scope="col" { "Found by its" } }
                     }
                 }
