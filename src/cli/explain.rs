@@ -91,8 +91,7 @@ fn screen_of(explanation: &Explanation) -> anyhow::Result<Screen> {
 }
 
 fn write_request(screen: &mut Screen, number: usize, request: &RequestView) -> anyhow::Result<()> {
-    screen.end();
-    screen.line(format_args!("{number}. {} {}", request.method, request.path));
+    screen.section(format_args!("{number}. {} {}", request.method, request.path));
     if let Some(refused) = &request.not_sent {
         screen.line(format_args!("   NOT SENT: {refused}"));
     }

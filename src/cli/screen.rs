@@ -54,6 +54,12 @@ impl Screen {
         self.end();
     }
 
+    /// A complete line after an empty one.
+    pub(super) fn section(&mut self, line: Arguments<'_>) {
+        self.end();
+        self.line(line);
+    }
+
     /// A complete line in a tone.
     pub(super) fn toned_line(&mut self, tone: Tone, line: Arguments<'_>) {
         self.toned(tone, line);

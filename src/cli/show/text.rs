@@ -97,15 +97,13 @@ fn attempted(screen: &mut Screen, number: usize, delivery: &DeliveryReport, atte
 
 fn waiting(screen: &mut Screen, report: &EventReport) {
     if !report.waits_for.is_empty() {
-        screen.end();
-        screen.line(format_args!("it waits for: {}", listed(&report.waits_for)));
+        screen.section(format_args!("it waits for: {}", listed(&report.waits_for)));
     }
     let WaitingEvents { count, first } = &report.waited_for_by;
     if *count > 0 {
         let shown = i64::try_from(first.len()).unwrap_or(i64::MAX);
         let more = if *count > shown { ", …" } else { "" };
-        screen.end();
-        screen.line(format_args!("{count} wait for it: {}{more}", listed(first)));
+        screen.section(format_args!("{count} wait for it: {}{more}", listed(first)));
     }
 }
 
@@ -115,8 +113,7 @@ fn listed(ids: &[EventId]) -> String {
 }
 
 fn call(screen: &mut Screen, report: &EventReport) {
-    screen.end();
-    screen.line(format_args!("call"));
+    screen.section(format_args!("call"));
     match &report.payload {
         Some(payload) => screen.json("  ", &redact_write_key(payload)),
         None if report.identifiers.is_empty() => {
@@ -183,17 +180,14 @@ fn unmapped(screen: &mut Screen, shown: &Shown) {
     match &shown.now {
         Remapped::Unknown => {}
         Remapped::Nothing(reason) => {
-            screen.end();
-            screen.line(format_args!("it owes no request: {reason}"));
+            screen.section(format_args!("it owes no request: {reason}"));
         }
         Remapped::Requests(planned) => {
-            screen.end();
-            screen.line(format_args!("it owes no request yet; by the rules of now it would owe"));
+            screen.section(format_args!("it owes no request yet; by the rules of now it would owe"));
             for planned in planned {
                 let request = &planned.request;
                 let route = klaviyo::route(request.kind(), request.list_id());
-                screen.end();
-                screen.line(format_args!("  {} {}", route.method, route.path));
+                screen.section(format_args!("  {} {}", route.method, route.path));
                 write_rules(screen, planned);
             }
         }

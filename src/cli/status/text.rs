@@ -44,15 +44,12 @@ pub(super) fn write(screen: &mut Screen, status: &Status, config: &Config, sandb
     dead(screen, status);
     limits(screen, overview, now);
     disk(screen, overview, config);
-    if status.dead.is_empty() {
-        screen.end();
-        screen.line(format_args!("at {now}"));
+    let look = if status.dead.is_empty() {
+        ""
     } else {
-        screen.end();
-        screen.line(format_args!(
-            "look: klaviyo-relay show EVENT   send again: klaviyo-relay replay --status dead   at {now}"
-        ));
-    }
+        "look: klaviyo-relay show EVENT   send again: klaviyo-relay replay --status dead   "
+    };
+    screen.section(format_args!("{look}at {now}"));
 }
 
 /// The most important problems.
@@ -119,8 +116,7 @@ fn limits(screen: &mut Screen, overview: &Overview, now: Timestamp) {
     if families.is_empty() {
         return;
     }
-    screen.end();
-    screen.line(format_args!("limits in use              second              minute"));
+    screen.section(format_args!("limits in use              second              minute"));
     for family in families {
         let window = |[used, allowed]: [u64; 2]| format!("{used} of {allowed}");
         let closed = if family.closed { "  closed by a 429" } else { "" };
@@ -135,8 +131,7 @@ fn limits(screen: &mut Screen, overview: &Overview, now: Timestamp) {
 
 fn flow(screen: &mut Screen, flow: &Flow) {
     let head = ["last minute", "5 minutes", "hour", "day"];
-    screen.end();
-    screen.line(format_args!(
+    screen.section(format_args!(
         "events        {:>12}{:>12}{:>12}{:>12}",
         head[0], head[1], head[2], head[3]
     ));
@@ -160,8 +155,7 @@ fn at_least(count: i64, least: bool) -> String {
 
 fn sources(screen: &mut Screen, overview: &Overview, config: &Config) {
     let sources = &overview.sources;
-    screen.end();
-    screen.line(format_args!("sources         last hour         day"));
+    screen.section(format_args!("sources         last hour         day"));
     let configured = config.ingest.sources.iter().map(|source| &source.name);
     let silent = configured.filter(|name| !sources.iter().any(|source| source.source == **name));
     let silent = silent.map(|name| SourceRate {
@@ -179,12 +173,10 @@ fn sources(screen: &mut Screen, overview: &Overview, config: &Config) {
 
 fn backlog(screen: &mut Screen, status: &Status) {
     if status.backlog.is_empty() {
-        screen.end();
-        screen.line(format_args!("nothing waits"));
+        screen.section(format_args!("nothing waits"));
         return;
     }
-    screen.end();
-    screen.line(format_args!(
+    screen.section(format_args!(
         "waiting                   all      < 1 m     < 10 m      < 1 h      < 1 d      older  oldest"
     ));
     for row in &status.backlog {
@@ -205,8 +197,7 @@ fn import_jobs(screen: &mut Screen, overview: &Overview) {
             Some(id) => format!("import job {id}"),
             None => "an import job whose id is not known".to_owned(),
         };
-        screen.end();
-        screen.line(format_args!(
+        screen.section(format_args!(
             "{} profiles wait for {id} of Klaviyo, sent at {}",
             job.profiles, job.since
         ));
@@ -218,8 +209,7 @@ fn blocked(screen: &mut Screen, blocked: &Blocked) {
         return;
     }
     let plural = if blocked.heads == 1 { "" } else { "s" };
-    screen.end();
-    screen.line(format_args!("others wait behind {} event{plural}", blocked.heads));
+    screen.section(format_args!("others wait behind {} event{plural}", blocked.heads));
     for head in &blocked.worst {
         screen.line(format_args!(
             "  {:>8}  {} behind it  {} since {}  {}  {}",
@@ -236,23 +226,20 @@ fn blocked(screen: &mut Screen, blocked: &Blocked) {
 fn dead(screen: &mut Screen, status: &Status) {
     let overview = &status.overview;
     if overview.counts.copies > 0 {
-        screen.end();
-        screen.line(format_args!(
+        screen.section(format_args!(
             "copies skipped: {}; each names the event that was delivered (the view `events`, copy_of is not null)",
             overview.counts.copies
         ));
     }
     if overview.unknown_subscriptions > 0 {
-        screen.end();
-        screen.line(format_args!(
+        screen.section(format_args!(
             "subscriptions sent and never answered: {}; Klaviyo may have taken them (the view `deliveries`, \
              status = 'unknown' and kind = 'subscription')",
             overview.unknown_subscriptions
         ));
     }
     if overview.repeats > 0 {
-        screen.end();
-        screen.line(format_args!(
+        screen.section(format_args!(
             "calls that came again: {}; they are stored once",
             overview.repeats
         ));
@@ -260,8 +247,7 @@ fn dead(screen: &mut Screen, status: &Status) {
     if status.dead.is_empty() {
         return;
     }
-    screen.end();
-    screen.line(format_args!("dead, by reason"));
+    screen.section(format_args!("dead, by reason"));
     for group in &status.dead {
         screen.put(format_args!("  "));
         screen.toned(Tone::Bad, format_args!("{:>8}", group.count));
@@ -274,8 +260,7 @@ fn dead(screen: &mut Screen, status: &Status) {
 fn disk(screen: &mut Screen, overview: &Overview, config: &Config) {
     let outbox = &config.outbox;
     let free = overview.disk.free_bytes.map_or("?".to_owned(), bytes);
-    screen.end();
-    screen.line(format_args!(
+    screen.section(format_args!(
         "outbox {}, log {}, disk free {free} (accepts down to {})",
         bytes(overview.disk.database_bytes),
         bytes(overview.disk.wal_bytes),
