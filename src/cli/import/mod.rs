@@ -208,23 +208,20 @@ impl Session {
 
 /// The source of this name, or the only configured one.
 fn source(config: &Config, name: Option<&str>) -> anyhow::Result<SourceConfig> {
-    let sources = &config.ingest.sources;
-    let found = match name {
-        Some(name) => sources.iter().find(|source| source.name == name),
-        None if sources.len() == 1 => sources.first(),
-        None => None,
-    };
-    if let (Some(name), None) = (name, found) {
-        return Err(SourceError::unknown(name, &config.ingest).into());
+    match (name, &*config.ingest.sources) {
+        (Some(name), sources) => {
+            let found = sources.iter().find(|source| source.name == name).cloned();
+            found.ok_or_else(|| SourceError::unknown(name, &config.ingest).into())
+        }
+        (None, [source]) => Ok(source.clone()),
+        (None, sources) => {
+            let names: Vec<&str> = sources.iter().map(|source| &*source.name).collect();
+            bail!(
+                "say which source the events are from, one of [[ingest.sources]]: --source {}",
+                names.join(" or --source ")
+            )
+        }
     }
-    let names: Vec<&str> = sources.iter().map(|source| &*source.name).collect();
-    let Some(source) = found else {
-        bail!(
-            "say which source the events are from, one of [[ingest.sources]]: --source {}",
-            names.join(" or --source ")
-        );
-    };
-    Ok(source.clone())
 }
 
 /// Opens the outbox, and creates it if there is none; a dry run creates none.

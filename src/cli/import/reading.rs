@@ -113,30 +113,24 @@ impl Reading {
     }
 
     fn judge(&self, line: &Line, bytes: &[u8], lines: &Lines, batch: &mut Batch) {
-        let unreadable = match self.events(line, bytes, lines) {
+        let (events, refused, unreadable) = match self.events(line, bytes, lines) {
             Ok(events) => {
                 let refused = events.iter().find_map(|event| event.refused.as_ref());
-                if let Some(what) = refused {
-                    let problem = self.problem(lines.number(), what.text.clone());
-                    if self.strict {
-                        batch.stopped = Some(problem);
-                        return;
-                    }
-                    batch.refused.push(problem);
-                }
-                batch.bytes += bytes.len();
-                batch.events.extend(events);
-                None
+                let refused = refused.map(|what| self.problem(lines.number(), what.text.clone()));
+                (events, refused, None)
             }
-            Err(what) => Some(self.problem(lines.number(), what)),
+            Err(what) => (Vec::new(), None, Some(self.problem(lines.number(), what))),
         };
-        if let Some(problem) = unreadable {
-            if self.strict {
-                batch.stopped = Some(problem);
-                return;
-            }
-            batch.unreadable.push(problem);
+        if self.strict && (refused.is_some() || unreadable.is_some()) {
+            batch.stopped = refused.or(unreadable);
+            return;
         }
+        if unreadable.is_none() {
+            batch.bytes += bytes.len();
+        }
+        batch.events.extend(events);
+        batch.refused.extend(refused);
+        batch.unreadable.extend(unreadable);
         batch.lines += 1;
         if self.strict {
             // The position to continue at if the next line stops the import.

@@ -1,9 +1,6 @@
 //! Stores the batches in order. The position after each batch is written in the commit of the next one.
 
-use std::time::Duration;
-
 use anyhow::bail;
-use tokio_util::sync::CancellationToken;
 
 use super::Session;
 use super::lines::Place;
@@ -136,7 +133,8 @@ impl Session {
         }
         let seconds = error.retry_after.as_secs();
         self.print(&format!("{}; trying again in {seconds} s", error.source));
-        Ok(!slept_until(&self.stop, error.retry_after).await)
+        let slept = self.stop.run_until_cancelled(tokio::time::sleep(error.retry_after));
+        Ok(slept.await.is_some())
     }
 
     fn hint_at_history(&mut self, events: &[NewEvent]) {
@@ -172,11 +170,6 @@ pub(super) async fn store_position(outbox: &Outbox, key: Option<&str>, place: Op
         outbox.kv_set(key.to_owned(), format!("{number} {mark}")).await?;
     }
     Ok(())
-}
-
-/// Sleeps; `true` when it was interrupted.
-async fn slept_until(stop: &CancellationToken, time: Duration) -> bool {
-    stop.run_until_cancelled(tokio::time::sleep(time)).await.is_none()
 }
 
 fn count(events: usize) -> u64 {

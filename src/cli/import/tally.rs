@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::cli::screen::Screen;
@@ -12,7 +13,7 @@ use crate::cli::screen::Screen;
 const SHOWN: usize = 10;
 
 /// The problem of a line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Problem {
     pub(super) file: String,
     pub(super) line: u64,
@@ -89,15 +90,10 @@ impl Tally {
     }
 
     pub(super) fn json(&self, dry_run: bool, interrupted: bool) -> Value {
-        let problems: Vec<Value> = self
-            .problems
-            .iter()
-            .map(|problem| json!({"file": problem.file, "line": problem.line, "what": problem.what}))
-            .collect();
         json!({
             "dry_run": dry_run, "interrupted": interrupted, "lines": self.lines, "skipped": self.skipped,
             "stored": self.stored, "dead": self.dead, "known": self.known, "unreadable": self.unreadable,
-            "problems": problems,
+            "problems": self.problems,
         })
     }
 }
