@@ -41,24 +41,24 @@ enum Finding {
 }
 
 impl Finding {
-    fn write(&self, screen: &mut Screen) {
-        let (tone, level, words) = match self {
+    fn parts(&self) -> (Tone, &'static str, &str) {
+        match self {
             Self::Well(words) => (Tone::Good, "ok", words),
             Self::Note(words) => (Tone::Note, "note", words),
             Self::Wrong(words) => (Tone::Bad, "WRONG", words),
-        };
+        }
+    }
+
+    fn write(&self, screen: &mut Screen) {
+        let (tone, level, words) = self.parts();
         screen.toned(tone, format_args!("{level}"));
         screen.line(format_args!("{:1$}{words}", "", 6 - level.len()));
     }
 
     fn json(&self) -> Value {
-        let (level, words) = match self {
-            Self::Well(words) => ("ok", words),
-            Self::Note(words) => ("note", words),
-            Self::Wrong(words) => ("wrong", words),
-        };
+        let (_, level, words) = self.parts();
         let (about, says) = words.split_once(": ").unwrap_or(("", words));
-        json!({"level": level, "about": about, "says": says})
+        json!({"level": level.to_lowercase(), "about": about, "says": says})
     }
 }
 
