@@ -36,7 +36,7 @@ use crate::metrics::{Instruments, Metrics};
 use crate::model::SourceRules;
 use crate::operator::ExplainSettings;
 use crate::outbox::{self, Destination, Outbox};
-use crate::sandbox::{self, Sandbox};
+use crate::sandbox::{self, Sandbox, Snapshot};
 use crate::scheduler::{Scheduler, Settings};
 
 pub(crate) use certificate::{expiry, load_tls};
@@ -252,6 +252,11 @@ impl App {
     /// The address of the embedded sandbox, if requests go there.
     pub fn sandbox(&self) -> Option<SocketAddr> {
         self.sandbox.as_ref().map(|sandbox| sandbox.address)
+    }
+
+    /// What the embedded sandbox holds, if requests go there.
+    pub fn sandbox_snapshot(&self) -> Option<Snapshot> {
+        self.sandbox.as_ref().map(|sandbox| sandbox.state.snapshot())
     }
 
     /// Stops accepting, finishes what is in flight within the deadline, and closes the outbox. `true` when everything

@@ -19,18 +19,6 @@ pub(super) async fn post(to: SocketAddr, path: &str, body: &Value) -> anyhow::Re
         // `dev:` in base 64: the write key as the user name, without a password.
         .header("authorization", "Basic ZGV2Og==")
         .body(Full::new(Bytes::from(body.to_string())))?;
-    exchange(to, request).await
-}
-
-/// Gets JSON.
-pub(super) async fn get(from: SocketAddr, path: &str) -> anyhow::Result<Value> {
-    let request = Request::get(path)
-        .header("host", from.to_string())
-        .body(Full::new(Bytes::new()))?;
-    Ok(exchange(from, request).await?.1)
-}
-
-async fn exchange(to: SocketAddr, request: Request<Full<Bytes>>) -> anyhow::Result<(u16, Value)> {
     let stream = TcpStream::connect(to)
         .await
         .with_context(|| format!("failed to connect to {to}"))?;

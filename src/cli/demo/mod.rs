@@ -20,6 +20,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::model::EventStatus;
 use crate::outbox::{EventReport, Outbox, Selection};
+use crate::sandbox::Event;
 
 /// The calls on the page of Segment's Klaviyo destination.
 const EXAMPLES: &str = include_str!("examples.json");
@@ -65,15 +66,12 @@ async fn show(app: &App, sandbox: SocketAddr, folder: &Path) -> anyhow::Result<E
     settled(&app.outbox).await?;
 
     let reports = reports(&app.outbox).await?;
-    let events = client::get(sandbox, "/sandbox/events").await?;
-    let profiles = client::get(sandbox, "/sandbox/profiles").await?;
-    let lists = client::get(sandbox, "/sandbox/lists").await?;
+    let held = app.sandbox_snapshot().context("the demonstration has no sandbox")?;
     let mut screen = Screen::default();
     table::events(&mut screen, &reports);
     screen.end();
-    table::sandbox(&mut screen, &profiles, &events, &lists);
-    screen.end();
-    screen.line(format_args!("The outbox is kept. Look into it:"));
+    table::sandbox(&mut screen, &held);
+    screen.section(format_args!("The outbox is kept. Look into it:"));
     let database = folder.join("outbox.db");
     for query in [
         "select id, type, name, profile, status, deliveries from events",
@@ -85,7 +83,7 @@ async fn show(app: &App, sandbox: SocketAddr, folder: &Path) -> anyhow::Result<E
     }
     screen.line(format_args!("Then remove it: rm -r {}", folder.display()));
     print(&screen)?;
-    match missing(&reports, examples.len(), &events) {
+    match missing(&reports, examples.len(), &held.events) {
         None => Ok(ExitStatus::Done),
         Some(missing) => bail!("the demonstration is not complete: {missing}"),
     }
@@ -149,7 +147,7 @@ async fn reports(outbox: &Outbox) -> anyhow::Result<Vec<EventReport>> {
 }
 
 /// The first missing result, if any.
-fn missing(reports: &[EventReport], sent: usize, events: &Value) -> Option<String> {
+fn missing(reports: &[EventReport], sent: usize, events: &[Event]) -> Option<String> {
     if reports.len() != sent {
         return Some(format!("{} of {sent} events are in the outbox", reports.len()));
     }
@@ -157,8 +155,7 @@ fn missing(reports: &[EventReport], sent: usize, events: &Value) -> Option<Strin
     if let Some(report) = undelivered {
         return Some(format!("event {} is not delivered", report.id));
     }
-    let events = table::items(events, "events");
-    let held = |metric| events.iter().filter(|event| event["metric"] == metric).count();
-    let short = MUST_HOLD.iter().find(|(metric, count)| held(*metric) != *count);
-    short.map(|(metric, count)| format!("the sandbox holds {} {metric}, not {count}", held(*metric)))
+    let held = |metric: &str| events.iter().filter(|event| event.metric == metric).count();
+    let short = MUST_HOLD.iter().find(|(metric, count)| held(metric) != *count);
+    short.map(|(metric, count)| format!("the sandbox holds {} {metric}, not {count}", held(metric)))
 }

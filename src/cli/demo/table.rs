@@ -1,11 +1,12 @@
 //! The output of the demonstration.
 
-use serde_json::Value;
+use serde_json::json;
 
 use crate::cli::screen::Screen;
 use crate::klaviyo;
 use crate::model::EventType;
 use crate::outbox::{DeliveryReport, EventReport};
+use crate::sandbox::Snapshot;
 
 /// One line for each Klaviyo request: its event, its content, its result.
 pub(super) fn events(screen: &mut Screen, reports: &[EventReport]) {
@@ -47,33 +48,26 @@ fn request_words(delivery: &DeliveryReport) -> String {
 }
 
 /// The data in the sandbox.
-pub(super) fn sandbox(screen: &mut Screen, profiles: &Value, events: &Value, lists: &Value) {
-    let profiles = items(profiles, "profiles").iter();
-    let profiles = profiles.map(|profile| {
-        let parts = ["identifiers", "attributes", "properties"];
-        let parts = parts.map(|part| profile[part].to_string());
-        let shown = parts.iter().filter(|part| *part != "{}");
-        let shown: Vec<&str> = shown.map(String::as_str).collect();
-        format!("  profile  {}", shown.join(" "))
+pub(super) fn sandbox(screen: &mut Screen, held: &Snapshot) {
+    let profiles = held.profiles.iter().map(|profile| {
+        let parts = [
+            json!(profile.identifiers),
+            json!(profile.attributes),
+            json!(profile.properties),
+        ];
+        let shown = parts.iter().map(ToString::to_string).filter(|part| part != "{}");
+        format!("  profile  {}", shown.collect::<Vec<_>>().join(" "))
     });
-    let events = items(events, "events").iter().map(|event| {
-        let (metric, key) = (word(&event["metric"]), word(&event["unique_id"]));
-        format!("  event    {metric}  value {}  unique_id {key}", event["value"])
+    let events = held.events.iter().map(|event| {
+        let value = event.value.as_ref().map_or("null", |value| value.get());
+        let key = event.unique_id.as_deref().unwrap_or("-");
+        format!("  event    {}  value {value}  unique_id {key}", event.metric)
     });
-    let lists = items(lists, "lists").iter().map(|list| format!("  list     {list}"));
+    let lists = held.lists.iter().map(|list| format!("  list     {}", json!(list)));
     screen.line(format_args!("The sandbox Klaviyo now holds"));
     for held in profiles.chain(events).chain(lists) {
         screen.line(format_args!("{held}"));
     }
-}
-
-/// The rows of one of the sandbox's answers.
-pub(super) fn items<'a>(answer: &'a Value, name: &str) -> &'a [Value] {
-    answer[name].as_array().map_or(&[], Vec::as_slice)
-}
-
-fn word(value: &Value) -> &str {
-    value.as_str().unwrap_or("-")
 }
 
 fn write_aligned<const N: usize>(screen: &mut Screen, rows: &[[String; N]]) {
