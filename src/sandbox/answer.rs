@@ -5,7 +5,7 @@
 
 use axum::http::header::{CONTENT_TYPE, SERVER};
 use axum::http::{HeaderValue, Response, StatusCode};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// The media type of Klaviyo's documents.
 pub(crate) const JSON_API: &str = "application/vnd.api+json";
@@ -197,11 +197,11 @@ pub(crate) fn proxy_page(status: StatusCode) -> Answer {
 }
 
 /// A resource object: `type`, `id`, `attributes`, and a link to itself.
-pub(crate) fn resource(kind: &str, id: &str, attributes: &Map<String, Value>) -> Value {
+pub(crate) fn resource(kind: &str, id: &str, attributes: impl Into<Value>) -> Value {
     json!({
         "type": kind,
         "id": id,
-        "attributes": attributes,
+        "attributes": attributes.into(),
         "links": { "self": format!("/api/{kind}s/{id}") },
     })
 }

@@ -203,8 +203,7 @@ fn job_of(id: &str, job: &Job) -> Value {
         "completed_at": at,
         "expires_at": null,
     });
-    let attributes = attributes.as_object().cloned().unwrap_or_default();
-    resource("profile-bulk-import-job", id, &attributes)
+    resource("profile-bulk-import-job", id, attributes)
 }
 
 /// A profile as Klaviyo shows it: what it has, and null for what it has not.
@@ -229,5 +228,5 @@ pub(super) fn document_of(profile: &Profile) -> Value {
     attributes.insert("created".to_owned(), json!(profile.created.to_string()));
     attributes.insert("updated".to_owned(), json!(profile.updated.to_string()));
     attributes.insert("properties".to_owned(), Value::Object(profile.properties.clone()));
-    resource("profile", &profile.id.to_string(), &attributes)
+    resource("profile", &profile.id.to_string(), attributes)
 }

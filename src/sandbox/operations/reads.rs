@@ -31,8 +31,7 @@ impl Operation<'_> {
             "public_api_key": ACCOUNT,
             "locale": "en-US",
         });
-        let attributes = attributes.as_object().cloned().unwrap_or_default();
-        Response::read(&json!({ "data": [resource("account", ACCOUNT, &attributes)] }))
+        Response::read(&json!({ "data": [resource("account", ACCOUNT, attributes)] }))
     }
 
     pub(super) fn get_lists(&self, args: &Args<'_>) -> Result<Response> {
@@ -82,13 +81,10 @@ impl Operation<'_> {
 }
 
 fn document_of_list(list: &List) -> Value {
-    let mut attributes = Map::new();
-    let created = list.created.to_string();
-    attributes.insert("name".to_owned(), json!(list.name));
-    attributes.insert("created".to_owned(), json!(created));
-    attributes.insert("updated".to_owned(), json!(created));
-    attributes.insert("opt_in_process".to_owned(), json!(list.opt_in_process));
-    resource("list", &list.id, &attributes)
+    let attributes = json!({
+        "name": list.name, "created": list.created, "updated": list.created, "opt_in_process": list.opt_in_process,
+    });
+    resource("list", &list.id, attributes)
 }
 
 /// An event as Klaviyo shows it: its key and value among the properties, under their classic names.
@@ -108,13 +104,11 @@ fn document_of_event(event: &Event) -> Value {
     if let Some(currency) = &event.value_currency {
         properties.insert("$currency_code".to_owned(), json!(currency));
     }
-    let mut attributes = Map::new();
-    attributes.insert("timestamp".to_owned(), json!(second));
-    attributes.insert("event_properties".to_owned(), Value::Object(properties));
-    attributes.insert("datetime".to_owned(), json!(event.time));
     let uuid = event.uuid.to_string();
-    attributes.insert("uuid".to_owned(), json!(uuid));
-    let mut document = resource("event", &uuid, &attributes);
+    let attributes = json!({
+        "timestamp": second, "event_properties": properties, "datetime": event.time, "uuid": uuid,
+    });
+    let mut document = resource("event", &uuid, attributes);
     document["relationships"] = json!({
         "profile": { "data": { "type": "profile", "id": event.profile } },
         "metric": { "data": { "type": "metric", "id": metric_id(&event.metric) } },
