@@ -93,7 +93,11 @@ fn left_out(groups: &DeadGroups) -> Markup {
 }
 
 fn one(request: &PageRequest, at: usize, group: &DeadGroup, libraries: &HashMap<EventId, String>) -> Markup {
-    let links = Links::of(&group.code);
+    let dead = [("status", "dead"), ("code", &*group.code)];
+    let change = |change| {
+        let keys = [&[("do", change)], &dead[..], &[("back", "/dead")]];
+        address("/change", &keys.concat())
+    };
     let advice = advice(&group.code);
     let events = format::counted(group.count, "event");
     let heading = format!("group-{at}");
@@ -107,14 +111,14 @@ fn one(request: &PageRequest, at: usize, group: &DeadGroup, libraries: &HashMap<
                 p.todo { strong { "What to do: " } (advice.todo) }
             }
             div.actions {
-                a.button.go href=(links.replay) { "Replay " (events) " …" }
+                a.button.go href=(change("replay")) { "Replay " (events) " …" }
                 // They cannot be discarded again.
-                @if group.code != DISCARDED { a.button.danger href=(links.discard) { "Discard …" } }
+                @if group.code != DISCARDED { a.button.danger href=(change("discard")) { "Discard …" } }
                 @if advice.is_some_and(|advice| advice.call) {
                     a.button href={ "/try?event=" (group.sample) } { "Edit a copy of event " (group.sample) }
                 }
-                a.button href=(links.see) { "See " (if group.count == 1 { "it" } else { "them" }) }
-                a.button href=(links.export) download { "Export with personal data" }
+                a.button href=(address("/events", &dead)) { "See " (if group.count == 1 { "it" } else { "them" }) }
+                a.button href=(address("/export", &dead)) download { "Export with personal data" }
             }
         }
     }
@@ -168,31 +172,5 @@ fn few(all: &[String]) -> String {
     match all.len().saturating_sub(NAMED) {
         0 => named,
         more => format!("{named} and {more} more"),
-    }
-}
-
-/// The targets of a group's buttons.
-struct Links {
-    see: String,
-    replay: String,
-    discard: String,
-    export: String,
-}
-
-impl Links {
-    fn of(code: &str) -> Self {
-        let dead = [("status", "dead"), ("code", code)];
-        let change = |change| {
-            address(
-                "/change",
-                &[&[("do", change)], &dead[..], &[("back", "/dead")]].concat(),
-            )
-        };
-        Self {
-            see: address("/events", &dead),
-            replay: change("replay"),
-            discard: change("discard"),
-            export: address("/export", &dead),
-        }
     }
 }
