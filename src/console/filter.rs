@@ -23,22 +23,13 @@ pub struct FilterParams {
     /// The page's own keys.
     own: Vec<(&'static str, String)>,
     /// Keys without a value, as a form sends them for empty fields.
-    empty: Vec<String>,
+    empty: Vec<&'static str>,
     /// Invalid keys, with the error text.
     wrong: Vec<(String, String)>,
     /// The valid filters.
     filter: Filter,
     /// When the request came: relative times count back from here.
     now: Timestamp,
-}
-
-/// One filter, as a page shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Chip {
-    /// Its key.
-    pub(super) key: &'static str,
-    /// Its meaning: `from shop`.
-    pub(super) words: String,
 }
 
 impl FilterParams {
@@ -75,7 +66,7 @@ impl FilterParams {
     pub fn strictly(pairs: &str, own: &[&'static str], now: Timestamp) -> Result<Self, Refusal> {
         let mut asked = Self::read(pairs, own, now);
         for key in std::mem::take(&mut asked.empty) {
-            asked.note(&key, &FilterError::Empty.to_string());
+            asked.note(key, &FilterError::Empty.to_string());
         }
         let Some((key, words)) = asked.wrong.first() else {
             return Ok(asked);
@@ -97,18 +88,15 @@ impl FilterParams {
     }
 
     fn take(&mut self, key: &str, text: String, own: &[&'static str]) {
-        let known = |known: &&&'static str| **known == key;
-        let (list, key) = match (Filter::KEYS.iter().find(known), own.iter().find(known)) {
-            (Some(key), _) => (&mut self.texts, *key),
-            (None, Some(key)) => (&mut self.own, *key),
-            (None, None) => {
-                self.note(key, &FilterError::Unknown.to_string());
-                return;
-            }
+        let known = |keys: &[&'static str]| keys.iter().copied().find(|known| *known == key);
+        let (list, key) = match (known(&Filter::KEYS), known(own)) {
+            (Some(key), _) => (&mut self.texts, key),
+            (None, Some(key)) => (&mut self.own, key),
+            (None, None) => return self.note(key, &FilterError::Unknown.to_string()),
         };
         if text.is_empty() {
-            self.empty.push(key.to_owned());
-        } else if list.iter().any(|(other, _)| *other == key) {
+            self.empty.push(key);
+        } else if value(list, key).is_some() {
             self.note(key, &FilterError::Twice.to_string());
         } else {
             list.push((key, text));
@@ -201,12 +189,9 @@ impl FilterParams {
         address(path, &pairs)
     }
 
-    /// The filters as text, one by one.
-    pub(super) fn chips(&self, request: &PageRequest) -> Vec<Chip> {
-        let chip = |(key, text): &(&'static str, String)| Chip {
-            key,
-            words: words(key, &request.masked(text)),
-        };
+    /// The filters one by one, each with its key and its meaning: `from shop`.
+    pub(super) fn chips(&self, request: &PageRequest) -> Vec<(&'static str, String)> {
+        let chip = |(key, text): &(&'static str, String)| (*key, words(key, &request.masked(text)));
         self.texts.iter().map(chip).collect()
     }
 
@@ -220,9 +205,9 @@ impl FilterParams {
                 format!("{}{rest} events", first.to_uppercase())
             }
         };
-        for chip in self.chips(request).iter().filter(|chip| chip.key != "status") {
+        for (_, words) in self.chips(request).iter().filter(|(key, _)| *key != "status") {
             title.push_str(" · ");
-            title.push_str(&chip.words);
+            title.push_str(words);
         }
         title
     }

@@ -50,10 +50,10 @@ pub(super) fn chips(request: &PageRequest, params: &FilterParams) -> Markup {
     html! {
         @if !chips.is_empty() {
             ul.chips aria-label="Filters in force" {
-                @for chip in &chips {
+                @for (key, words) in &chips {
                     li {
-                        a.chip href=(params.without("/events", chip.key)) {
-                            (chip.words) " "
+                        a.chip href=(params.without("/events", key)) {
+                            (words) " "
                             span aria-hidden="true" { "×" }
                             span.quiet { " (remove this filter)" }
                         }
