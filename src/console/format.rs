@@ -59,6 +59,12 @@ pub(super) fn counted(number: impl TryInto<i64>, thing: &str) -> String {
     format!("{number} {thing}{plural}")
 }
 
+/// `3 events wait`.
+pub(super) fn waiting(count: i64) -> String {
+    let verb = if count == 1 { "waits" } else { "wait" };
+    format!("{} {verb}", counted(count, "event"))
+}
+
 /// A duration in its two largest units that matter.
 pub(super) fn span(span: Duration) -> String {
     let (millis, seconds) = (span.as_millis(), span.as_secs());

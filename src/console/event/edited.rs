@@ -34,7 +34,7 @@ pub(super) fn note(shown: &ShownEvent) -> Markup {
             @if is_dead {
                 p {
                     @if behind > 0 {
-                        (super::summary::waiting(behind)) " behind event " (id)
+                        (format::waiting(behind)) " behind event " (id)
                         @if shown.report.waits_for.contains(&id) { ", this one among them" }
                         ". Discard it to let them go on. "
                     } @else {

@@ -94,7 +94,7 @@ fn held(shown: &ShownEvent) -> Words {
     let behind = shown.report.waited_for_by.count;
     let more = html! {
         "Release it to let it go, or discard it."
-        @if behind > 0 { " " (waiting(behind)) " behind it." }
+        @if behind > 0 { " " (format::waiting(behind)) " behind it." }
     };
     ("warn", html! { "Held by an operator." }, more)
 }
@@ -162,10 +162,4 @@ pub(super) fn place(sent_to: &str) -> String {
         _ if sent_to == "sandbox" => "the sandbox".to_owned(),
         _ => sent_to.to_owned(),
     }
-}
-
-/// `3 events wait`.
-pub(super) fn waiting(count: i64) -> String {
-    let verb = if count == 1 { "waits" } else { "wait" };
-    format!("{} {verb}", format::counted(count, "event"))
 }

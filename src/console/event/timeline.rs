@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::summary::{place, waiting};
+use super::summary::place;
 use super::{ShownEvent, path};
 use crate::console::format;
 use crate::model::{DeliveryStatus, EventId, EventStatus, OutcomeKind, Timestamp};
@@ -221,7 +221,7 @@ fn ahead<'a>(shown: &'a ShownEvent, entries: &mut Vec<Entry<'a>>) {
         entries.push(Entry {
             at: None,
             tone: "calm",
-            what: html! { strong { (waiting(*count)) " for it" } },
+            what: html! { strong { (format::waiting(*count)) " for it" } },
             more: html! { (links(first)) @if *count > shown { " and " (format::count(count - shown)) " more" } },
         });
     }

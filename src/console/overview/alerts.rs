@@ -143,13 +143,6 @@ fn all_paused(data: &OverviewData) -> bool {
     pauses.any(|pause| pause.family.is_none())
 }
 
-/// `412 events wait`.
-fn waiting(data: &OverviewData) -> String {
-    let count = data.overview.counts.stored(EventStatus::Pending);
-    let wait = if count == 1 { "waits" } else { "wait" };
-    format!("{} {wait}", format::counted(count, "event"))
-}
-
 fn dying(data: &OverviewData) -> Option<Alert> {
     let died = data.overview.died;
     if died == 0 {
@@ -167,7 +160,7 @@ fn slow(data: &OverviewData) -> Option<Alert> {
     }
     let words = html! {
         "The oldest waiting event came " (format::span(data.now.since(oldest))) " ago; "
-        (waiting(data)) "."
+        (format::waiting(data.overview.counts.stored(EventStatus::Pending))) "."
     };
     let advice = html! {
         "It is sent as fast as Klaviyo's limits allow, or tried again after a failure. "
