@@ -23,19 +23,13 @@ fn stretches(values: &[Option<f64>], top: f64) -> Vec<Vec<(f64, f64)>> {
             HEIGHT
         }
     };
-    let mut stretches = vec![Vec::new()];
-    for (at, value) in values.iter().enumerate() {
+    let point = |(at, value): (usize, &Option<f64>)| {
         let x = across * as_float(i64::try_from(at).unwrap_or(0));
-        match value {
-            Some(value) => stretches
-                .last_mut()
-                .into_iter()
-                .for_each(|stretch: &mut Vec<_>| stretch.push((x, high(*value)))),
-            None => stretches.push(Vec::new()),
-        }
-    }
-    stretches.retain(|stretch| !stretch.is_empty());
-    stretches
+        value.map(|value| (x, high(value)))
+    };
+    let points: Vec<_> = values.iter().enumerate().map(point).collect();
+    let known = points.split(Option::is_none).filter(|points| !points.is_empty());
+    known.map(|points| points.iter().flatten().copied().collect()).collect()
 }
 
 /// The line through the values, as the path of an SVG; `top` is the value at its upper edge.

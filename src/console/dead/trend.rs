@@ -50,18 +50,12 @@ pub(super) fn drawing(hours: &BTreeMap<i64, i64>, now: Timestamp) -> Markup {
 }
 
 fn of(hours: &BTreeMap<i64, i64>, now: Timestamp) -> Option<Trend> {
-    let by_hour = Trend {
-        words: ("hour", "24 hours"),
-        counts: counts(hours, now, 24, 1),
-    };
-    let by_day = || Trend {
-        words: ("day", "8 days"),
-        counts: counts(hours, now, 8, 24),
-    };
-    let has_some = |trend: &Trend| trend.counts.iter().any(|count| *count > 0);
-    Some(by_hour)
-        .filter(has_some)
-        .or_else(|| Some(by_day()).filter(has_some))
+    let spans = [(("hour", "24 hours"), 24, 1), (("day", "8 days"), 8, 24)];
+    let mut trends = spans.into_iter().map(|(words, steps, step)| Trend {
+        words,
+        counts: counts(hours, now, steps, step),
+    });
+    trends.find(|trend| trend.counts.iter().any(|count| *count > 0))
 }
 
 /// The counts of `steps` steps of `step` hours each; the last one ends with the current hour.
