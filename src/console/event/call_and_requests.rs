@@ -23,7 +23,7 @@ pub(super) fn call(shown: &ShownEvent) -> Markup {
     let rules = owed.iter().flat_map(|owed| &owed.rules);
     let sources: HashSet<&str> = rules.filter_map(|rule| rule.from.as_deref()).collect();
     side(
-        "Segment",
+        CALL,
         &html! {
             p.hint { "The call as it came" @if stored.envelope.is_some() { ", and below what its batch says for all of its calls" } "." }
             (json::call(&stored.call, &sources))

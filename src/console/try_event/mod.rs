@@ -26,30 +26,25 @@ use examples::EXAMPLES;
 
 /// The query of the page.
 #[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct TryParams {
-    #[serde(default)]
     example: String,
     /// The number of the event whose call is to be edited.
-    #[serde(default)]
     event: String,
 }
 
 /// The fields of the form.
 #[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct CallForm {
-    #[serde(default)]
     call: String,
     /// `server` or `client`; anything else: the call's library decides.
-    #[serde(default)]
     side: String,
     /// The source of the call; may be empty if there is only one.
-    #[serde(default)]
     source: String,
     /// The number of the event that it is an edited copy of; empty if it is no copy.
-    #[serde(default)]
     event: String,
     /// How many requests the confirmation page showed; empty before the confirmation.
-    #[serde(default)]
     requests: String,
 }
 
@@ -97,29 +92,20 @@ pub(super) async fn send(Extension(request): Extension<PageRequest>, body: Bytes
         }
     }
     let settings = request.admin.settings();
-    let (outbox, clock) = (&request.admin.outbox, &*request.admin.clock);
+    let (outbox, intake) = (&request.admin.outbox, &request.admin.intake);
+    let clock = &*request.admin.clock;
     let source = source(&request, &input);
     let copy_of = original.as_ref().map(|original| original.id);
-    match submit(
-        call(&input),
-        &source,
-        copy_of,
-        &settings,
-        (outbox, &request.admin.intake),
-        clock,
-    )
-    .await
-    {
+    match submit(call(&input), &source, copy_of, &settings, (outbox, intake), clock).await {
         Ok(submitted) => {
-            let words = if submitted.known && copy_of.is_some() {
-                "This very copy was taken before: nothing was stored, and this is its event."
-            } else if copy_of.is_some() {
-                "The edited copy was taken in. This is its event."
-            } else if submitted.known {
-                "A call with this messageId was taken before: nothing was stored, and this is its event. Leave messageId \
-                 out to send it again."
-            } else {
-                "The call was taken in. This is its event."
+            let words = match (submitted.known, copy_of.is_some()) {
+                (true, true) => "This very copy was taken before: nothing was stored, and this is its event.",
+                (false, true) => "The edited copy was taken in. This is its event.",
+                (true, false) => {
+                    "A call with this messageId was taken before: nothing was stored, and this is its event. Leave \
+                     messageId out to send it again."
+                }
+                (false, false) => "The call was taken in. This is its event.",
             };
             Ok(request::redirect_with_flash(&event::path(submitted.event), words))
         }
