@@ -9,7 +9,7 @@ use super::super::filter::FilterParams;
 use super::super::format;
 use super::super::request::PageRequest;
 use super::{looked_back, older};
-use crate::config::{IngestConfig, SourceConfig};
+use crate::config::{DEV_WRITE_KEY, IngestConfig};
 use crate::model::EventId;
 use crate::operator::Page;
 
@@ -73,7 +73,7 @@ pub(in super::super) fn first(request: &PageRequest) -> Markup {
 
 /// A command that sends an event.
 fn curl(ingest: &IngestConfig) -> String {
-    let key = if has_shipped_key(ingest) { "dev" } else { "KEY" };
+    let key = if has_shipped_key(ingest) { DEV_WRITE_KEY } else { "KEY" };
     let base = ingest.public_url.as_ref().map_or_else(
         || address(ingest),
         |url| format!("{}://{}", scheme(url.https), url.address),
@@ -102,11 +102,6 @@ const fn scheme(tls: bool) -> &'static str {
 
 /// Whether a source still has the write key of the shipped configuration, which is public.
 fn has_shipped_key(ingest: &IngestConfig) -> bool {
-    let shipped = IngestConfig::default().sources;
-    let keys = |sources: &[SourceConfig]| -> Vec<String> {
-        let keys = sources.iter().map(|source| source.write_key.expose_secret().to_owned());
-        keys.collect()
-    };
-    let shipped = keys(&shipped);
-    keys(&ingest.sources).iter().any(|key| shipped.contains(key))
+    let mut keys = ingest.sources.iter().map(|source| source.write_key.expose_secret());
+    keys.any(|key| key == DEV_WRITE_KEY)
 }
