@@ -15,6 +15,7 @@ use super::events::empty::first;
 use super::format;
 use super::frame::Section;
 use super::request::{Answer, PageRequest};
+use super::urls::address;
 use crate::sandbox::{Counts, Page, Sandbox};
 
 /// Entries on a page.
@@ -234,6 +235,5 @@ fn older<T>(part: &Page<T>, query: &[(&str, &str)]) -> Markup {
 }
 
 fn path(query: &[(&str, &str)]) -> String {
-    let query = serde_urlencoded::to_string(query).unwrap_or_default();
-    format!("/sandbox?{query}")
+    address("/sandbox", query)
 }
