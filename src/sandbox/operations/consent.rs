@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Operation, Response, Result, items, require_names, text};
 use crate::model::Timestamp;
 use crate::sandbox::log::Outcome;
-use crate::sandbox::options::{AccountLists, OptIn};
+use crate::sandbox::options::OptIn;
 use crate::sandbox::schema::{Check, SUBSCRIPTIONS, read_time};
 use crate::sandbox::state::lists::Membership;
 use crate::sandbox::state::profiles::{Consent, Names, ProfileNumber};
@@ -59,12 +59,9 @@ impl Operation<'_> {
 
     /// What subscribing takes: the list's process, or without a list the account's.
     fn opt_in(&mut self, list: Option<&str>) -> OptIn {
-        let account = match self.options.lists {
-            AccountLists::Any(opt_in) => opt_in,
-            AccountLists::Only(_) => OptIn::Double,
-        };
-        list.and_then(|id| self.state.lists.get_mut(id, self.now))
-            .map_or(account, |list| list.opt_in_process)
+        let account = self.state.lists.opt_in();
+        let list = list.and_then(|id| self.state.lists.get_mut(id, self.now));
+        list.map_or(account, |list| list.opt_in_process)
     }
 
     /// The person, created now when new; none for an unknown id.

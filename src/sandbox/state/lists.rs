@@ -94,6 +94,11 @@ impl Lists {
         }
     }
 
+    /// What subscribing takes where no list says so.
+    pub(crate) fn opt_in(&self) -> OptIn {
+        self.open.unwrap_or(OptIn::Double)
+    }
+
     /// Whether an id names a list, or would on its first use.
     pub(crate) fn knows(&self, id: &str) -> bool {
         self.by_id.contains_key(id) || (self.open.is_some() && self.by_id.len() < MOST_LISTS)
@@ -104,7 +109,7 @@ impl Lists {
         if !self.knows(id) {
             return None;
         }
-        let opt_in = self.open.unwrap_or(OptIn::Double);
+        let opt_in = self.opt_in();
         let list = self.by_id.entry(id.to_owned());
         Some(list.or_insert_with(|| List::new(id, format!("List {id}"), opt_in, now)))
     }
