@@ -78,11 +78,11 @@ async fn reset(Shared(inner): Inside) -> Response<Body> {
 async fn requests(Shared(inner): Inside, uri: Uri) -> Response<Body> {
     part(&uri, |Part { after, limit }| {
         let state = inner.lock();
-        vec![
+        Shown::from([
             ("requests", shown(state.log.after(after), limit)),
             ("total", raw(&state.log.total())),
             ("dropped", raw(&state.log.dropped)),
-        ]
+        ])
     })
 }
 
@@ -90,23 +90,23 @@ async fn profiles(Shared(inner): Inside, uri: Uri) -> Response<Body> {
     part(&uri, |Part { after, limit }| {
         let state = inner.lock();
         let profiles = state.profiles.iter().skip(count(after));
-        vec![
+        Shown::from([
             ("profiles", shown(profiles, limit)),
             ("total", raw(&state.profiles.len())),
             ("forgotten", raw(&state.profiles.forgotten)),
-        ]
+        ])
     })
 }
 
 async fn events(Shared(inner): Inside, uri: Uri) -> Response<Body> {
     part(&uri, |Part { after, limit }| {
         let state = inner.lock();
-        vec![
+        Shown::from([
             ("events", shown(state.events.after(after), limit)),
             ("total", raw(&state.events.len())),
             ("duplicates", raw(&state.events.duplicates)),
             ("forgotten", raw(&state.events.forgotten)),
-        ]
+        ])
     })
 }
 
@@ -114,10 +114,10 @@ async fn lists(Shared(inner): Inside, uri: Uri) -> Response<Body> {
     part(&uri, |Part { after, limit }| {
         let state = inner.lock();
         let lists = state.lists.iter().skip(count(after));
-        vec![
+        Shown::from([
             ("lists", shown(lists, limit)),
             ("total", raw(&state.lists.iter().len())),
-        ]
+        ])
     })
 }
 
@@ -187,14 +187,11 @@ impl Default for Part {
 }
 
 /// Members of an answer, by name.
-type Shown = Vec<(&'static str, Box<RawValue>)>;
+type Shown = BTreeMap<&'static str, Box<RawValue>>;
 
 fn part(uri: &Uri, show: impl FnOnce(Part) -> Shown) -> Response<Body> {
     match read_part(uri) {
-        Ok(part) => {
-            let members: BTreeMap<_, _> = show(part).into_iter().collect();
-            json_answer(StatusCode::OK, &members)
-        }
+        Ok(part) => json_answer(StatusCode::OK, &show(part)),
         Err(detail) => wrong(&detail),
     }
 }
