@@ -19,7 +19,7 @@ use super::call::Call;
 use super::faults::{Effect, Fault};
 use super::gate::{self, Admitted};
 use super::log::{self, Entry, Outcome, event_of};
-use super::operations::{self, Args, Operation};
+use super::operations::{self, Operation};
 use super::rate_limit::Verdict;
 use super::state::State;
 use super::{Inner, control, wire};
@@ -129,13 +129,8 @@ impl Inner {
             now: call.at,
             revision: admitted.revision,
         };
-        let args = Args {
-            id: &admitted.id,
-            query: &call.query,
-            document: &call.document,
-        };
         operation
-            .run(admitted.endpoint, &args)
+            .run(admitted.endpoint, &admitted.id, &call.query, &call.document)
             .unwrap_or_else(|refusals| operations::Response::refused(number, &refusals))
     }
 }

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::paging::Page;
-use super::{Args, Operation, Response, Result, items, require_names, text};
+use super::{Operation, Query, Response, Result, items, require_names, text};
 use crate::model::Timestamp;
 use crate::sandbox::answer::{self, Place, Refusal, resource};
 use crate::sandbox::log::Outcome;
@@ -77,8 +77,8 @@ impl Operation<'_> {
     }
 
     /// The newest first, unless they are sorted upwards.
-    pub(super) fn get_import_jobs(&self, args: &Args<'_>) -> Result<Response> {
-        let page = Page::read(args.query, &["status"], 20, 100)?;
+    pub(super) fn get_import_jobs(&self, query: &Query) -> Result<Response> {
+        let page = Page::read(query, &["status"], 20, 100)?;
         let jobs = self.state.jobs.iter();
         let jobs = jobs.filter(|(_, job)| page.wants("status", Some(status_of(job))));
         let shown = |(id, job): (&String, &Job)| job_of(id, job);
@@ -94,15 +94,16 @@ impl Operation<'_> {
         Ok(Response::read(&json!({ "data": job_of(id, job) })))
     }
 
-    pub(super) fn get_import_errors(&self, args: &Args<'_>) -> Result<Response> {
-        let errors = match &self.job(args.id)?.state {
+    pub(super) fn get_import_errors(&self, id: &str, query: &Query) -> Result<Response> {
+        let errors = match &self.job(id)?.state {
             JobState::Queued { .. } => &[][..],
             JobState::Complete { errors, .. } => errors,
         };
-        let page = Page::read(args.query, &[], 20, 100)?;
-        let entries = errors.iter().enumerate().map(
-            |(at, error)| json!({ "type": "import-error", "id": format!("{}-{at}", args.id), "attributes": error }),
-        );
+        let page = Page::read(query, &[], 20, 100)?;
+        let entries = errors
+            .iter()
+            .enumerate()
+            .map(|(at, error)| json!({ "type": "import-error", "id": format!("{}-{at}", id), "attributes": error }));
         Ok(page.answer(entries))
     }
 
@@ -191,11 +192,11 @@ fn status_of(job: &Job) -> &'static str {
 fn job_of(id: &str, job: &Job) -> Value {
     let (failed, done, at) = match &job.state {
         JobState::Queued { .. } => (0, 0, None),
-        JobState::Complete { at, errors } => (errors.len(), job.total - errors.len(), Some(at.to_string())),
+        JobState::Complete { at, errors } => (errors.len(), job.total - errors.len(), Some(at)),
     };
     let attributes = json!({
         "status": status_of(job),
-        "created_at": job.created.to_string(),
+        "created_at": job.created,
         "total_count": job.total,
         "completed_count": done,
         "failed_count": failed,
@@ -225,8 +226,8 @@ pub(super) fn document_of(profile: &Profile) -> Value {
         let value = profile.attributes.get(name).cloned();
         attributes.insert(name.to_owned(), value.unwrap_or_default());
     }
-    attributes.insert("created".to_owned(), json!(profile.created.to_string()));
-    attributes.insert("updated".to_owned(), json!(profile.updated.to_string()));
+    attributes.insert("created".to_owned(), json!(profile.created));
+    attributes.insert("updated".to_owned(), json!(profile.updated));
     attributes.insert("properties".to_owned(), Value::Object(profile.properties.clone()));
     resource("profile", &profile.id.to_string(), attributes)
 }

@@ -34,14 +34,8 @@ pub(crate) struct Operation<'a> {
     pub(crate) revision: Date,
 }
 
-/// The arguments of an operation.
-pub(crate) struct Args<'a> {
-    /// The id in the path, empty where there is none.
-    pub(crate) id: &'a str,
-    pub(crate) query: &'a [(String, String)],
-    /// The document; null where the operation takes none.
-    pub(crate) document: &'a Value,
-}
+/// The pairs of a query.
+type Query = [(String, String)];
 
 /// What a request comes to.
 pub(crate) struct Response {
@@ -85,26 +79,27 @@ impl Response {
 }
 
 impl Operation<'_> {
-    /// Runs one operation.
-    pub(crate) fn run(&mut self, endpoint: Endpoint, args: &Args<'_>) -> Result<Response> {
+    /// Runs one operation. The id is that in the path, empty where there is none; the document is null where the
+    /// operation takes none.
+    pub(crate) fn run(&mut self, endpoint: Endpoint, id: &str, query: &Query, document: &Value) -> Result<Response> {
         self.state.run_imports(self.now);
         let response = match endpoint {
-            Endpoint::CreateEvent => self.create_event(args.document),
-            Endpoint::BulkCreateEvents => self.bulk_create_events(args.document),
-            Endpoint::ImportProfile => self.import_profile(args.document),
-            Endpoint::BulkImportProfiles => self.bulk_import_profiles(args.document),
-            Endpoint::GetImportJobs => self.get_import_jobs(args),
-            Endpoint::GetImportJob => self.get_import_job(args.id),
-            Endpoint::GetImportErrors => self.get_import_errors(args),
-            Endpoint::Subscribe => self.subscribe(args.document),
-            Endpoint::AddToList => self.add_to_list(args.id, args.document),
-            Endpoint::RemoveFromList => self.remove_from_list(args.id, args.document),
-            Endpoint::RequestDeletion => self.request_deletion(args.document),
+            Endpoint::CreateEvent => self.create_event(document),
+            Endpoint::BulkCreateEvents => self.bulk_create_events(document),
+            Endpoint::ImportProfile => self.import_profile(document),
+            Endpoint::BulkImportProfiles => self.bulk_import_profiles(document),
+            Endpoint::GetImportJobs => self.get_import_jobs(query),
+            Endpoint::GetImportJob => self.get_import_job(id),
+            Endpoint::GetImportErrors => self.get_import_errors(id, query),
+            Endpoint::Subscribe => self.subscribe(document),
+            Endpoint::AddToList => self.add_to_list(id, document),
+            Endpoint::RemoveFromList => self.remove_from_list(id, document),
+            Endpoint::RequestDeletion => self.request_deletion(document),
             Endpoint::GetAccounts => Ok(self.get_accounts()),
-            Endpoint::GetLists => self.get_lists(args),
-            Endpoint::GetList => self.get_list(args),
-            Endpoint::GetProfiles => self.get_profiles(args),
-            Endpoint::GetEvents => self.get_events(args),
+            Endpoint::GetLists => self.get_lists(query),
+            Endpoint::GetList => self.get_list(id, query),
+            Endpoint::GetProfiles => self.get_profiles(query),
+            Endpoint::GetEvents => self.get_events(query),
         };
         self.state.trim(self.options.keep);
         response

@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::filter::{self, Condition};
-use super::{Response, Result, unknown_parameter};
+use super::{Query, Response, Result, unknown_parameter};
 use crate::sandbox::answer::Refusal;
 
 /// Which part of an answer is asked for, and of what.
@@ -18,7 +18,7 @@ pub(super) struct Page {
 
 impl Page {
     /// Reads the parameters of a list, filtered by some of `fields`, in pages of `size` and at most `most`.
-    pub(super) fn read(query: &[(String, String)], fields: &[&str], size: usize, most: usize) -> Result<Self> {
+    pub(super) fn read(query: &Query, fields: &[&str], size: usize, most: usize) -> Result<Self> {
         let mut page = Self {
             size,
             passed: 0,

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::imports::document_of;
 use super::paging::Page;
-use super::{Args, Operation, Response, Result, no_such_list, unknown_parameter};
+use super::{Operation, Query, Response, Result, no_such_list, unknown_parameter};
 use crate::sandbox::answer::resource;
 use crate::sandbox::state::events::{Event, metric_id};
 use crate::sandbox::state::lists::List;
@@ -34,28 +34,28 @@ impl Operation<'_> {
         Response::read(&json!({ "data": [resource("account", ACCOUNT, attributes)] }))
     }
 
-    pub(super) fn get_lists(&self, args: &Args<'_>) -> Result<Response> {
-        let page = Page::read(args.query, &["id", "name"], 10, 10)?;
+    pub(super) fn get_lists(&self, query: &Query) -> Result<Response> {
+        let page = Page::read(query, &["id", "name"], 10, 10)?;
         let lists = self.state.lists.iter();
         let wanted = lists.filter(|list| page.wants("id", Some(&list.id)) && page.wants("name", Some(&list.name)));
         Ok(page.answer(wanted.map(document_of_list)))
     }
 
     /// One list. Where the account has any list, this is as good a first use as another.
-    pub(super) fn get_list(&mut self, args: &Args<'_>) -> Result<Response> {
+    pub(super) fn get_list(&mut self, id: &str, query: &Query) -> Result<Response> {
         let narrows = |name: &String| name.starts_with("fields[") || name.starts_with("additional-fields[");
-        if let Some((name, _)) = args.query.iter().find(|(name, _)| !narrows(name)) {
+        if let Some((name, _)) = query.iter().find(|(name, _)| !narrows(name)) {
             return Err(unknown_parameter(name));
         }
-        let Some(list) = self.state.lists.get_mut(args.id, self.now) else {
-            return Err(no_such_list(args.id));
+        let Some(list) = self.state.lists.get_mut(id, self.now) else {
+            return Err(no_such_list(id));
         };
         Ok(Response::read(&json!({ "data": document_of_list(list) })))
     }
 
-    pub(super) fn get_profiles(&self, args: &Args<'_>) -> Result<Response> {
+    pub(super) fn get_profiles(&self, query: &Query) -> Result<Response> {
         const FIELDS: [&str; 4] = ["id", "email", "phone_number", "external_id"];
-        let page = Page::read(args.query, &FIELDS, 20, 100)?;
+        let page = Page::read(query, &FIELDS, 20, 100)?;
         let wanted = |profile: &&Profile| {
             let name = |field: &str| profile.identifiers.get(field).map(String::as_str);
             page.wants("id", Some(&profile.id.to_string()))
@@ -66,8 +66,8 @@ impl Operation<'_> {
     }
 
     /// The newest accepted first, unless it is sorted upwards.
-    pub(super) fn get_events(&self, args: &Args<'_>) -> Result<Response> {
-        let page = Page::read(args.query, &["profile_id", "metric_id"], 200, 1_000)?;
+    pub(super) fn get_events(&self, query: &Query) -> Result<Response> {
+        let page = Page::read(query, &["profile_id", "metric_id"], 200, 1_000)?;
         let events = self.state.events.after(0).filter(|event| {
             page.wants("profile_id", Some(&event.profile.to_string()))
                 && page.wants("metric_id", Some(&metric_id(&event.metric)))
