@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use maud::{Markup, html};
 
 use super::ShownEvent;
-use super::json::{self, Origins};
+use super::json;
 use super::summary::{by_generation, place};
 use crate::console::format;
 use crate::model::DeliveryStatus;
@@ -115,7 +115,6 @@ fn stored(shown: &ShownEvent, number: usize, delivery: &DeliveryReport) -> Marku
         .and_then(|stored| stored.remapped.for_stored(&shown.report, delivery));
     let owed = planned.map(RequestView::of);
     let rules = owed.as_ref().map_or(&[][..], |owed| &owed.rules);
-    let origins = Origins::of(rules);
     let same = owed
         .as_ref()
         .is_none_or(|owed| owed.body.as_deref() == delivery.request.as_deref());
@@ -138,7 +137,7 @@ fn stored(shown: &ShownEvent, number: usize, delivery: &DeliveryReport) -> Marku
                     @if !same {
                         p.hint { "The rules have changed since, or the answer to a request went in: the rules shown for its fields are the present ones." }
                     }
-                    (json::request(body, &origins))
+                    (json::request(body, rules))
                 }
                 None => p.hint { "Its body is made when it is sent, or is gone with the call." },
             }
@@ -160,7 +159,6 @@ fn why(delivery: &DeliveryReport, reason: &str) -> Markup {
 
 /// A planned request that is not stored.
 pub(in crate::console) fn planned(number: usize, owed: &RequestView) -> Markup {
-    let origins = Origins::of(&owed.rules);
     html! {
         details.request open[number == 1] {
             summary {
@@ -170,7 +168,7 @@ pub(in crate::console) fn planned(number: usize, owed: &RequestView) -> Markup {
             @if let Some(reason) = &owed.not_sent { p.note.bad { "Not sent: " (reason) } }
             @for warning in &owed.warnings { p.note.warn { "Warning: " (warning) } }
             @match &owed.body {
-                Some(body) => (json::request(body, &origins)),
+                Some(body) => (json::request(body, &owed.rules)),
                 None => {
                     p.hint { "It names the profile by the id that Klaviyo answers the first request with." }
                     dl.facts {

@@ -24,23 +24,6 @@ const INDENTS: usize = 16;
 /// The maximum length of a text that is shown unformatted, in characters.
 const CHARACTERS: usize = 200_000;
 
-/// The origin of each field of a request.
-#[derive(Default)]
-pub(super) struct Origins<'r> {
-    /// By the field's JSON pointer.
-    fields: HashMap<&'r str, &'r FieldRule>,
-}
-
-impl<'r> Origins<'r> {
-    /// Builds the index of these rules.
-    pub(super) fn of(rules: &'r [FieldRule]) -> Self {
-        let fields = rules.iter().map(|rule| (rule.field.as_str(), rule));
-        Self {
-            fields: fields.collect(),
-        }
-    }
-}
-
 /// A call. Members whose JSON pointer is in `sources` are marked: the script links them to the fields made of them.
 pub(super) fn call(text: &str, sources: &HashSet<&str>) -> Markup {
     shown(text, |line| {
@@ -50,8 +33,9 @@ pub(super) fn call(text: &str, sources: &HashSet<&str>) -> Markup {
 }
 
 /// A request. The rule of a field shows on hover and focus, and screen readers always read it.
-pub(super) fn request(text: &str, origins: &Origins<'_>) -> Markup {
-    shown(text, |line| match origins.fields.get(&*line.pointer) {
+pub(super) fn request(text: &str, rules: &[FieldRule]) -> Markup {
+    let rules: HashMap<&str, &FieldRule> = rules.iter().map(|rule| (&*rule.field, rule)).collect();
+    shown(text, |line| match rules.get(&*line.pointer) {
         None => html! { span class=(line.class("line")) { (line.words()) } },
         Some(rule) => html! {
             span class=(line.class("line ruled")) tabindex="0" data-from=[rule.from.as_deref()] {
