@@ -42,14 +42,9 @@ pub(super) fn with_times(text: &str) -> Markup {
 pub(super) fn count(number: impl TryInto<i64>) -> String {
     let number = number.try_into().unwrap_or(i64::MAX);
     let digits = number.unsigned_abs().to_string();
-    let mut text = if number < 0 { "-".to_owned() } else { String::new() };
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    let groups = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
+    let sign = if number < 0 { "-" } else { "" };
+    format!("{sign}{}", groups.collect::<Vec<_>>().join(","))
 }
 
 /// A count with its noun: `1 event`, `2 events`.
