@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use serde_json::json;
+use tokio::time::{sleep, timeout};
 
 use super::filter::{events, list};
 use super::screen::Screen;
@@ -56,8 +57,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<Exi
         return preview(options, &config).await;
     }
     let (outbox, alone) = open(&config).await?;
-    let person = find_person(&outbox, &options.profile).await?;
-    known(options, &person)?;
+    let person = known(options, &outbox).await?;
     if !options.yes && !agreed(options, &person)? {
         outbox.close().await;
         bail!("nothing is erased");
@@ -65,7 +65,13 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<Exi
     let wait = Duration::from_secs(options.wait);
     let report = forget(&outbox, &SystemClock, person, wait).await?;
     if report.erased > 0 {
-        wait_until(VACUUM, async || Ok(!outbox.is_vacuum_pending())).await?;
+        let vacuumed = async {
+            while outbox.is_vacuum_pending() {
+                sleep(LOOK).await;
+            }
+        };
+        // Whether it is done is asked below.
+        drop(timeout(VACUUM, vacuumed).await);
     }
     let mut vacuum_due = outbox.is_vacuum_due_at_start().await?;
     outbox.close().await;
@@ -92,26 +98,16 @@ async fn open(config: &Config) -> anyhow::Result<(Outbox, bool)> {
     }
 }
 
-async fn wait_until(most: Duration, holds: impl AsyncFn() -> anyhow::Result<bool>) -> anyhow::Result<bool> {
-    let began = SystemClock.now();
-    while !holds().await? {
-        if SystemClock.now().since(began) >= most {
-            return Ok(false);
-        }
-        tokio::time::sleep(LOOK).await;
-    }
-    Ok(true)
-}
-
-/// Rejects a name without events: a mistyped name must not look like a finished erasure.
-fn known(options: &Options, person: &Person) -> anyhow::Result<()> {
+/// The person; an error if the name has no events: a mistyped name must not look like a finished erasure.
+async fn known(options: &Options, outbox: &Outbox) -> anyhow::Result<Person> {
+    let person = find_person(outbox, &options.profile).await?;
     if person.events.is_empty() {
         bail!(
             "nobody is known as {:?}; nothing is erased",
             options.profile.to_string()
         );
     }
-    Ok(())
+    Ok(person)
 }
 
 /// Asks for confirmation on a terminal; elsewhere it does not ask.
@@ -136,8 +132,7 @@ fn agreed(options: &Options, person: &Person) -> anyhow::Result<bool> {
 
 async fn preview(options: &Options, config: &Config) -> anyhow::Result<ExitStatus> {
     let outbox = attach(config).await?;
-    let person = find_person(&outbox, &options.profile).await?;
-    known(options, &person)?;
+    let person = known(options, &outbox).await?;
     let waiting = open_events(&person).len();
     let ids: Vec<EventId> = person.events.iter().map(|event| event.id).collect();
     let first = outbox.briefs_of(&ids[..ids.len().min(usize::try_from(SHOWN)?)]).await?;
