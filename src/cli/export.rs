@@ -14,7 +14,7 @@ use flate2::write::GzEncoder;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::filter::FilterOptions;
+use super::filter::{FilterOptions, events};
 use super::{ExitStatus, UsageError, attach, print_json, print_line};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
@@ -66,13 +66,12 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<Exi
     if options.filter.json {
         print_json(&json!({"dry_run": false, "count": count, "file": file}))?;
     } else {
-        let plural = if count == 1 { "" } else { "s" };
-        print_line(format_args!("{count} event{plural} exported to {}", file.display()))?;
+        print_line(format_args!("{} exported to {}", events(count), file.display()))?;
     }
     Ok(ExitStatus::Done)
 }
 
-async fn to_file(options: &Options, outbox: &Reader, path: &Path) -> anyhow::Result<u64> {
+async fn to_file(options: &Options, outbox: &Reader, path: &Path) -> anyhow::Result<usize> {
     let failed = || format!("failed to write {}", path.display());
     let mut new = OpenOptions::new();
     let new = new.write(true).create_new(true).mode(0o600);
@@ -99,7 +98,7 @@ async fn to_file(options: &Options, outbox: &Reader, path: &Path) -> anyhow::Res
     count
 }
 
-async fn write_all(options: &Options, outbox: &Reader, out: &mut impl Write) -> anyhow::Result<u64> {
+async fn write_all(options: &Options, outbox: &Reader, out: &mut impl Write) -> anyhow::Result<usize> {
     let selection = options.filter.filter.selection(EventStatus::ALL, SystemClock.now());
     // By event number; hidden unless stderr is a terminal.
     let bar = ProgressBar::new(u64::try_from(outbox.newest().await?.0).unwrap_or(0));
@@ -115,8 +114,8 @@ async fn write_all(options: &Options, outbox: &Reader, out: &mut impl Write) -> 
         after = last.id;
         for event in &events {
             out.write_all(exported_line(event).as_bytes())?;
-            count += 1;
         }
+        count += events.len();
         bar.set_position(u64::try_from(after.0).unwrap_or(0));
     }
     bar.finish_and_clear();
