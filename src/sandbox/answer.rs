@@ -92,9 +92,8 @@ impl Refusal {
             status,
             code,
             title,
-            detail: detail.into(),
             place: Place::Whole,
-            duplicate_of: None,
+            ..Self::invalid("", detail)
         }
     }
 
