@@ -109,6 +109,11 @@ pub(super) fn status(word: &str) -> Markup {
     html! { span class={ "badge " (tone) } { (word) } }
 }
 
+/// A card with a heading; `id` is that of the heading.
+pub(super) fn card(id: &str, heading: &str, content: &Markup) -> Markup {
+    html! { section.card aria-labelledby=(id) { h2 id=(id) { (heading) } (content) } }
+}
+
 /// The text of an empty list, and what to do next.
 pub(super) fn empty(words: &str, next: &Markup) -> Markup {
     html! { div.empty { p { strong { (words) } } p { (next) } } }

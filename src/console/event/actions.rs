@@ -10,15 +10,12 @@ use crate::model::EventStatus;
 /// The action that leads to another page than a change.
 const EDIT: &str = "edit";
 
-/// The card with the buttons, each with its effect.
-pub(super) fn card(shown: &ShownEvent) -> Markup {
+/// The buttons, each with its effect.
+pub(super) fn list(shown: &ShownEvent) -> Markup {
     let actions = actions(shown);
     html! {
-        section.card aria-labelledby="acts" {
-            h2 #acts { "What you can do" }
-            @if actions.is_empty() { p.soft { "Nothing: its call is gone, and nobody waits for it." } }
-            ul.acts { @for action in &actions { (action) } }
-        }
+        @if actions.is_empty() { p.soft { "Nothing: its call is gone, and nobody waits for it." } }
+        ul.acts { @for action in &actions { (action) } }
     }
 }
 

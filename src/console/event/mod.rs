@@ -118,16 +118,10 @@ fn whole(shown: &ShownEvent) -> Markup {
             (summary::note(shown))
             (edited::note(shown))
             div.event-parts {
-                section.card aria-labelledby="happened" {
-                    h2 #happened { "What happened" }
-                    (timeline::list(shown))
-                }
+                (format::card("happened", "What happened", &timeline::list(shown)))
                 div {
-                    section.card aria-labelledby="facts" {
-                        h2 #facts { "The event" }
-                        (facts(shown))
-                    }
-                    (actions::card(shown))
+                    (format::card("facts", "The event", &facts(shown)))
+                    (format::card("acts", "What you can do", &actions::list(shown)))
                 }
             }
             div.halves {

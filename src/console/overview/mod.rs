@@ -53,9 +53,13 @@ const PARTS: [Part; 7] = [
     ("figures", |data, _| tables::figures(data)),
     ("plots", |data, over| charts::of(data, over)),
     ("rejected", |data, _| tables::rejected(data)),
-    ("sources", |data, _| tables::sources(data)),
-    ("limits", |data, _| tables::limits(data)),
-    ("file", |data, _| tables::file(data)),
+    ("sources", |data, _| {
+        format::card("sources", "Sources", &tables::sources(data))
+    }),
+    ("limits", |data, _| {
+        format::card("limits", "Klaviyo's limits", &tables::limits(data))
+    }),
+    ("file", |data, _| format::card("file", "Outbox", &tables::file(data))),
 ];
 
 /// A rendered part: its name and its markup.

@@ -54,27 +54,25 @@ pub(super) fn rejected(data: &OverviewData) -> Markup {
     if data.overview.rejected.is_empty() {
         return html! {};
     }
-    html! {
-        section.card aria-labelledby="rejected" {
-            h2 #rejected { "Rejected by ingest, last hour" }
-            table {
-                thead { tr { th scope="col" { "Sender" } th scope="col" { "Answer" } th.number scope="col" { "Requests" } th scope="col" { "Last" } } }
-                tbody {
-                    @for rejected in &data.overview.rejected {
-                        tr {
-                            th scope="row" {
-                                (rejected_sender(rejected))
-                                @if let Some(client) = &rejected.client { span.hint { " " (client) } }
-                            }
-                            td { (rejected.status) " " code { (rejected.code) } }
-                            td.number { (format::count(rejected.requests)) }
-                            td { (format::time(rejected_last(rejected))) }
+    let table = html! {
+        table {
+            thead { tr { th scope="col" { "Sender" } th scope="col" { "Answer" } th.number scope="col" { "Requests" } th scope="col" { "Last" } } }
+            tbody {
+                @for rejected in &data.overview.rejected {
+                    tr {
+                        th scope="row" {
+                            (rejected_sender(rejected))
+                            @if let Some(client) = &rejected.client { span.hint { " " (client) } }
                         }
+                        td { (rejected.status) " " code { (rejected.code) } }
+                        td.number { (format::count(rejected.requests)) }
+                        td { (format::time(rejected_last(rejected))) }
                     }
                 }
             }
         }
-    }
+    };
+    format::card("rejected", "Rejected by ingest, last hour", &table)
 }
 
 /// The p50 of the newest minute with a delivery.
@@ -90,17 +88,14 @@ fn newest_p50(data: &OverviewData) -> String {
 /// The sources.
 pub(super) fn sources(data: &OverviewData) -> Markup {
     html! {
-        section.card aria-labelledby="sources" {
-            h2 #sources { "Sources" }
-            table {
-                thead { tr { th scope="col" { "Source" } th.number scope="col" { "Last hour" } th.number scope="col" { "Last day" } } }
-                tbody {
-                    @for source in &data.sources {
-                        tr {
-                            th scope="row" { a href=(address("/events", &[("source", &source.source)])) { (source.source) } }
-                            td.number { (format::count(source.hour)) }
-                            td.number { @if source.day == 0 { span.soft { "silent" } } @else { (format::count(source.day)) } }
-                        }
+        table {
+            thead { tr { th scope="col" { "Source" } th.number scope="col" { "Last hour" } th.number scope="col" { "Last day" } } }
+            tbody {
+                @for source in &data.sources {
+                    tr {
+                        th scope="row" { a href=(address("/events", &[("source", &source.source)])) { (source.source) } }
+                        td.number { (format::count(source.hour)) }
+                        td.number { @if source.day == 0 { span.soft { "silent" } } @else { (format::count(source.day)) } }
                     }
                 }
             }
@@ -112,17 +107,14 @@ pub(super) fn sources(data: &OverviewData) -> Markup {
 pub(super) fn limits(data: &OverviewData) -> Markup {
     let limits = data.overview.recent_limits(data.now);
     html! {
-        section.card aria-labelledby="limits" {
-            h2 #limits { "Klaviyo's limits" }
-            @if limits.is_empty() {
-                p.soft { "No request was sent in the last minute." }
-            } @else {
-                table {
-                    thead { tr { th scope="col" { "Requests" } th.number scope="col" { "Second" } th.number scope="col" { "Minute" } } }
-                    tbody { @for limit in limits { (limit_row(limit)) } }
-                }
-                p.hint { "As the relay last counted, at most half a minute ago." }
+        @if limits.is_empty() {
+            p.soft { "No request was sent in the last minute." }
+        } @else {
+            table {
+                thead { tr { th scope="col" { "Requests" } th.number scope="col" { "Second" } th.number scope="col" { "Minute" } } }
+                tbody { @for limit in limits { (limit_row(limit)) } }
             }
+            p.hint { "As the relay last counted, at most half a minute ago." }
         }
     }
 }
@@ -151,16 +143,13 @@ fn limit_row(limit: &LimitInUse) -> Markup {
 pub(super) fn file(data: &OverviewData) -> Markup {
     let (disk, counts) = (&data.overview.disk, &data.overview.counts);
     html! {
-        section.card aria-labelledby="file" {
-            h2 #file { "Outbox" }
-            dl.facts {
-                dt { "File" } dd { (bytes(disk.database_bytes)) ", log " (bytes(disk.wal_bytes)) }
-                dt { "Disk free" } dd { (disk.free_bytes.map_or_else(|| "unknown".to_owned(), bytes)) }
-                @for (state, count) in &counts.stored {
-                    dt { (state.word()) } dd { a href={ "/events?status=" (state.word()) } { (format::count(*count)) " kept" } }
-                }
-                dt { "removed" } dd { (format::count(counts.removed)) " after their time was over" }
+        dl.facts {
+            dt { "File" } dd { (bytes(disk.database_bytes)) ", log " (bytes(disk.wal_bytes)) }
+            dt { "Disk free" } dd { (disk.free_bytes.map_or_else(|| "unknown".to_owned(), bytes)) }
+            @for (state, count) in &counts.stored {
+                dt { (state.word()) } dd { a href={ "/events?status=" (state.word()) } { (format::count(*count)) " kept" } }
             }
+            dt { "removed" } dd { (format::count(counts.removed)) " after their time was over" }
         }
     }
 }
