@@ -95,7 +95,7 @@ pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
         let of_shared = |shared| Problem::shared(shared, &masked_text(&shared.identifier)).json();
         notes.extend(shared.iter().map(of_shared));
     }
-    if let Ok(Some(trouble)) = outbox.log_trouble().await {
+    if let Ok(Some(trouble)) = outbox.wal_trouble().await {
         notes.push(Problem::wal(&trouble).json());
     }
     if !admin.instruments.metrics.is_config_applied() {

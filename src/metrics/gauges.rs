@@ -27,7 +27,7 @@ pub struct Sample {
     pub oldest_pending: Duration,
     /// The database file's size.
     pub database_bytes: u64,
-    /// The write-ahead log's size.
+    /// The WAL's size.
     pub wal_bytes: u64,
     /// Free bytes on the disk, where it can be measured.
     pub free_bytes: Option<u64>,

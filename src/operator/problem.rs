@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::size::bytes;
 use crate::model::{PauseKind, Timestamp};
-use crate::outbox::{ClockTrouble, Damage, FailingAlone, LogTrouble, LogTroubleKind, Pause, SharedIdentifier};
+use crate::outbox::{ClockTrouble, Damage, FailingAlone, Pause, SharedIdentifier, WalTrouble, WalTroubleKind};
 
 /// The severity of a problem; the most severe first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -145,16 +145,16 @@ impl Problem {
     }
 
     /// A WAL that cannot be checkpointed.
-    pub fn wal(trouble: &LogTrouble) -> Self {
+    pub fn wal(trouble: &WalTrouble) -> Self {
         let (since, size) = (trouble.since, bytes(trouble.wal_bytes));
         let grows = format!("the WAL has {size} and grows");
         let (code, message, advice) = match trouble.kind {
-            LogTroubleKind::CheckpointFailing => (
+            WalTroubleKind::CheckpointFailing => (
                 "checkpoint_failing",
                 format!("since {since} the outbox's WAL cannot be written into its file: {grows}"),
                 "nothing is lost; look at the disk, and at the relay's log",
             ),
-            LogTroubleKind::WalHeld => {
+            WalTroubleKind::WalHeld => {
                 let readers: Vec<String> = trouble.readers.iter().map(ToString::to_string).collect();
                 let readers = if readers.is_empty() {
                     "no process that could be found".to_owned()

@@ -11,7 +11,7 @@ use crate::config::OutboxConfig;
 use crate::model::Timestamp;
 use crate::outbox::{
     BacklogRow, BlockedHead, ClockTrouble, Counts, DeadCount, Disk, FailingAlone, Flow, ImportJobReport, LimitInUse,
-    LogTrouble, Pause, SharedIdentifier, SourceRate, Status, Stopped,
+    Pause, SharedIdentifier, SourceRate, Status, Stopped, WalTrouble,
 };
 
 /// Where everything stands.
@@ -44,7 +44,7 @@ pub struct StatusJson<'a> {
     /// Bulk imports on which Klaviyo works: their events wait for them.
     import_jobs: &'a [ImportJobReport],
     /// What prevents the outbox's WAL from being checkpointed into its file. Nothing is lost, but the WAL grows.
-    log: Option<WalJson>,
+    wal: Option<WalJson>,
     /// Signs that the machine's clock is wrong. Meanwhile no event is deleted or dead because of its age.
     #[schemars(length(max = 1))]
     clock: Vec<ClockJson>,
@@ -130,7 +130,7 @@ pub fn status_json(status: &Status, outbox: &OutboxConfig, sandbox: bool) -> Val
         unknown_subscriptions: overview.unknown_subscriptions,
         shared_identifiers: &overview.shared_identifiers,
         import_jobs: &overview.import_jobs,
-        log: overview.log.as_ref().map(WalJson::of),
+        wal: overview.wal.as_ref().map(WalJson::of),
         clock: overview.clock.iter().copied().map(ClockJson::of).collect(),
         sources: &overview.sources,
         flow: &status.flow,
@@ -157,7 +157,7 @@ pub fn status_json(status: &Status, outbox: &OutboxConfig, sandbox: bool) -> Val
 }
 
 impl WalJson {
-    fn of(trouble: &LogTrouble) -> Self {
+    fn of(trouble: &WalTrouble) -> Self {
         let Problem { code, message, .. } = Problem::wal(trouble);
         Self {
             code,

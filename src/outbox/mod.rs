@@ -74,7 +74,7 @@ pub use intake::arrival::Arrival;
 pub use intake::fingerprint::fingerprint;
 pub use intake::rejections::RejectedRequests;
 pub use maintain::backup::{CopyError, Restored};
-pub use maintain::checkpoint::{LogTrouble, LogTroubleKind, Process};
+pub use maintain::checkpoint::{Process, WalTrouble, WalTroubleKind};
 pub use maintain::clocks::ClockTrouble;
 pub use maintain::damage::Damage;
 pub use maintain::destination::Destination;

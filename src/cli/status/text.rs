@@ -65,7 +65,7 @@ fn problems(overview: &Overview, config: &Config, sandbox: bool) -> Vec<Problem>
         .chain(pauses.iter().map(Problem::pause))
         .chain(failing.iter().map(Problem::failing))
         .chain(overview.shared_identifiers.iter().map(shared))
-        .chain(overview.log.iter().map(Problem::wal))
+        .chain(overview.wal.iter().map(Problem::wal))
         .chain(overview.clock.iter().copied().map(Problem::clock))
         .collect()
 }

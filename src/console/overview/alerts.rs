@@ -71,7 +71,7 @@ fn common(data: &OverviewData) -> impl Iterator<Item = Alert> {
         .map(|since| Problem::config_not_taken(Some(since)));
     let pauses = overview.pauses.iter().map(Problem::pause);
     pauses
-        .chain(overview.log.iter().map(Problem::wal))
+        .chain(overview.wal.iter().map(Problem::wal))
         .chain(overview.failing.first().map(Problem::failing))
         .chain(overview.shared_identifiers.first().map(of_shared))
         .chain(overview.clock.iter().copied().map(Problem::clock))

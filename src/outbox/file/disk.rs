@@ -63,9 +63,9 @@ pub(in crate::outbox) fn takes_no_more(path: &Path) -> Option<io::Error> {
 /// Whether the outbox's file or its WAL has reached, or nearly reached, this process's limit for the size of a file.
 fn is_as_large_as_may_be(path: &Path) -> Option<io::Error> {
     let may_be = getrlimit(Resource::Fsize).current?;
-    let (file, log) = file_bytes(path);
+    let (file, wal) = file_bytes(path);
     let room = u64::try_from(PROBE_BYTES).unwrap_or(u64::MAX);
-    (file.max(log).saturating_add(room) > may_be).then(|| ErrorKind::FileTooLarge.into())
+    (file.max(wal).saturating_add(room) > may_be).then(|| ErrorKind::FileTooLarge.into())
 }
 
 /// Whether a file can be created at the outbox's path, found by creating a probe file next to it.

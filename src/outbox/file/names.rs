@@ -18,9 +18,9 @@ pub(in crate::outbox) struct Names(Vec<(PathBuf, Option<FileId>)>);
 impl Names {
     /// The names of an open outbox: `configured` may be a link to `path`.
     pub(in crate::outbox) fn of(configured: &Path, path: &Path) -> Self {
-        let log = BESIDE.map(|end| beside(path, end));
+        let others = BESIDE.map(|end| beside(path, end));
         let names = [configured.to_owned(), path.to_owned()].into_iter();
-        let names = names.chain(log).map(|name| {
+        let names = names.chain(others).map(|name| {
             let file = FileId::of(&name).ok();
             (name, file)
         });

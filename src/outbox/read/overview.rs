@@ -17,7 +17,7 @@ use crate::model::{EventStatus, Timestamp};
 use crate::outbox::control::shared::SharedIdentifier;
 use crate::outbox::error::{ReadError, WriteError};
 use crate::outbox::file::disk;
-use crate::outbox::maintain::checkpoint::LogTrouble;
+use crate::outbox::maintain::checkpoint::WalTrouble;
 use crate::outbox::maintain::clocks::ClockTrouble;
 use crate::outbox::maintain::history::OLDEST_PENDING;
 use crate::outbox::queue::import_job::ImportJobReport;
@@ -68,7 +68,7 @@ pub struct Overview {
     /// Why no new event is accepted; `None` where events are accepted. Only the daemon's own process knows it.
     pub rejection_cause: Option<WriteError>,
     /// What prevents the WAL from being checkpointed into the file, if anything does.
-    pub log: Option<LogTrouble>,
+    pub wal: Option<WalTrouble>,
     /// Signs that the machine's clock is wrong.
     pub clock: Vec<ClockTrouble>,
     /// The file and its disk.
@@ -219,7 +219,7 @@ impl Reader {
             rejected: self.rejected_requests(now).await?,
             config_not_taken: self.config_not_taken().await?,
             rejection_cause: self.rejection_cause(),
-            log: self.log_trouble().await?,
+            wal: self.wal_trouble().await?,
             clock: self.clock_troubles().await?,
             disk: self.disk(),
         })

@@ -16,7 +16,6 @@ mod gone_silent;
 mod import_jobs;
 mod importing;
 mod limits;
-mod log_file;
 mod logging;
 mod names;
 mod ordering;
@@ -31,6 +30,7 @@ mod scripted;
 mod shared_identifier;
 mod supervised;
 mod unread_log;
+mod wal;
 
 use serde_json::{Value, json};
 

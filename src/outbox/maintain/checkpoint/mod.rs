@@ -40,9 +40,9 @@ const KEY: &str = "checkpoint_trouble";
 
 /// What prevents the WAL from being checkpointed into the file. No data is lost, but the WAL grows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogTrouble {
+pub struct WalTrouble {
     /// The kind of the problem.
-    pub kind: LogTroubleKind,
+    pub kind: WalTroubleKind,
     /// Since when.
     pub since: Timestamp,
     /// For a reader that blocks the checkpoint: the other processes that had the file open when it was detected.
@@ -54,7 +54,7 @@ pub struct LogTrouble {
 /// What prevents a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum LogTroubleKind {
+pub enum WalTroubleKind {
     /// Writes into the file fail.
     CheckpointFailing,
     /// A reader uses an old snapshot of the file.
@@ -64,18 +64,18 @@ pub enum LogTroubleKind {
 /// The form in which it is stored.
 #[derive(Serialize, Deserialize)]
 struct Kept {
-    kind: LogTroubleKind,
+    kind: WalTroubleKind,
     since_ms: i64,
     readers: Vec<Process>,
 }
 
 impl Reader {
     /// What prevents the WAL from being checkpointed into the file, if anything does.
-    pub async fn log_trouble(&self) -> Result<Option<LogTrouble>, ReadError> {
+    pub async fn wal_trouble(&self) -> Result<Option<WalTrouble>, ReadError> {
         let kept = self.store.kv_get(KEY).await?;
         let kept: Option<Kept> = kept.and_then(|text| serde_json::from_str(&text).ok());
         let (_, wal_bytes) = disk::file_bytes(&self.store.path);
-        Ok(kept.map(|kept| LogTrouble {
+        Ok(kept.map(|kept| WalTrouble {
             kind: kept.kind,
             since: Timestamp::from_millis(kept.since_ms),
             readers: kept.readers,
@@ -168,7 +168,7 @@ impl Checkpoints {
         };
         let pause = match pass {
             Pass::Whole => Duration::ZERO,
-            Pass::Part { log_bytes } if log_bytes <= LARGE => SHORTLY,
+            Pass::Part { wal_bytes } if wal_bytes <= LARGE => SHORTLY,
             Pass::Part { .. } | Pass::Failed => PAUSE,
         };
         self.owed = pass != Pass::Whole;
@@ -190,7 +190,7 @@ impl Checkpoints {
         if wal.is_checkpointed() || (large && vacuum::truncate_wal(connection).await?) {
             return Ok(Pass::Whole);
         }
-        Ok(Pass::Part { log_bytes: wal.bytes() })
+        Ok(Pass::Part { wal_bytes: wal.bytes() })
     }
 
     /// Logs a change of state, and stores the problem in the file.
@@ -203,7 +203,7 @@ impl Checkpoints {
                 log_failure(truncated.map(drop).and(kv::delete(connection, KEY).await));
                 return;
             }
-            State::Failing => (LogTroubleKind::CheckpointFailing, Vec::new()),
+            State::Failing => (WalTroubleKind::CheckpointFailing, Vec::new()),
             State::Held => {
                 let readers = readers::of(self.path.clone()).await;
                 tracing::warn!(
@@ -211,7 +211,7 @@ impl Checkpoints {
                     readers = %readers::words(&readers),
                     "a process reads an old snapshot of the outbox: the WAL cannot be checkpointed into the file, and grows"
                 );
-                (LogTroubleKind::WalHeld, readers)
+                (WalTroubleKind::WalHeld, readers)
             }
         };
         let since = self.instruments.heartbeats.wall().minus(lasted);

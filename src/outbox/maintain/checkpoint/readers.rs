@@ -45,8 +45,8 @@ impl std::fmt::Display for Process {
 }
 
 fn search(outbox: &Path) -> Vec<Process> {
-    let log = beside(outbox, "-wal");
-    let files = [outbox, log.as_path()];
+    let wal = beside(outbox, "-wal");
+    let files = [outbox, wal.as_path()];
     let names: Vec<OsString> = files
         .iter()
         .filter_map(|file| file.file_name().map(OsString::from))

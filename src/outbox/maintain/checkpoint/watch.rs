@@ -12,8 +12,8 @@ const LONG: Duration = Duration::from_secs(10);
 pub(super) enum Pass {
     /// The whole WAL is in the file.
     Whole,
-    /// A reader needs the rest of the WAL; `log_bytes` is the size of the whole WAL.
-    Part { log_bytes: u64 },
+    /// A reader needs the rest of the WAL; `wal_bytes` is the size of the whole WAL.
+    Part { wal_bytes: u64 },
     /// It failed.
     Failed,
 }
@@ -59,9 +59,9 @@ impl Watch {
             Pass::Whole => State::Well,
             // The pass may have written nothing, if a reader needs every page. So it does not prove that writes work
             // again or that the reader has ended.
-            Pass::Part { log_bytes } => {
+            Pass::Part { wal_bytes } => {
                 let long = partly.is_some_and(|span| span >= LONG);
-                if long && log_bytes > LARGE {
+                if long && wal_bytes > LARGE {
                     State::Held
                 } else {
                     self.state
@@ -84,8 +84,8 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    const LITTLE: Pass = Pass::Part { log_bytes: 1 << 20 };
-    const MUCH: Pass = Pass::Part { log_bytes: LARGE + 1 };
+    const LITTLE: Pass = Pass::Part { wal_bytes: 1 << 20 };
+    const MUCH: Pass = Pass::Part { wal_bytes: LARGE + 1 };
 
     #[test]
     fn failures_in_a_row_are_one_state_until_a_checkpoint_works() {
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_is_named_when_the_log_is_large_and_was_not_folded_for_long() {
+    fn a_reader_is_named_when_the_wal_is_large_and_was_not_checkpointed_for_long() {
         let mut watch = Watch::new();
         assert_eq!(watch.note(LITTLE, at(0)), None);
         assert_eq!(watch.note(MUCH, at(9)), None);
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_log_may_be_read_for_ever_and_readers_may_come_and_go() {
+    fn a_small_wal_may_be_read_for_ever_and_readers_may_come_and_go() {
         let mut watch = Watch::new();
         for second in 0..1000 {
             assert_eq!(watch.note(LITTLE, at(second)), None);

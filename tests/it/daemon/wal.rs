@@ -45,7 +45,7 @@ async fn note(daemon: &Daemon, code: &str) -> Option<String> {
 fn status(daemon: &Daemon) -> Value {
     let output = daemon.command(&["status", "--json"]);
     let status: Value = serde_json::from_slice(&output.stdout).unwrap();
-    status["log"].clone()
+    status["wal"].clone()
 }
 
 fn lines(daemon: &Daemon, words: &str) -> usize {
@@ -113,10 +113,10 @@ async fn a_reader_that_blocks_the_checkpoint_is_named_and_the_wal_shrinks_after_
     let Some(shell) = require("the sqlite3 command", Shell::read(&daemon)) else {
         return;
     };
-    let log = daemon.database().with_extension("db-wal");
-    let log_bytes = || std::fs::metadata(&log).unwrap().len();
+    let wal = daemon.database().with_extension("db-wal");
+    let wal_bytes = || std::fs::metadata(&wal).unwrap().len();
     let mut batch = 1;
-    while log_bytes() < 66 << 20 {
+    while wal_bytes() < 66 << 20 {
         store_much(&daemon, batch).await;
         batch += 1;
     }
@@ -132,6 +132,6 @@ async fn a_reader_that_blocks_the_checkpoint_is_named_and_the_wal_shrinks_after_
         note(&daemon, "wal_held").await.is_none().then_some(())
     })
     .await;
-    assert!(log_bytes() < 1 << 20, "{} bytes are left", log_bytes());
+    assert!(wal_bytes() < 1 << 20, "{} bytes are left", wal_bytes());
     assert_eq!(status(&daemon), json!(null));
 }
