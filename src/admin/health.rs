@@ -99,7 +99,7 @@ pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
         notes.push(Problem::wal(&trouble).json());
     }
     if !admin.instruments.metrics.is_config_applied() {
-        notes.push(Problem::config_not_taken(None).json());
+        notes.push(Problem::config_rejected(None).json());
     }
     if admin.goes_to_sandbox() {
         notes.push(Problem::sandbox().json());

@@ -34,15 +34,15 @@ impl App {
         }
         let script = match script(&new) {
             Ok(script) => script,
-            Err(error) => return self.refuse(&error).await,
+            Err(error) => return self.reject_config(&error).await,
         };
         let (mut config, mut changes) = new.reloaded_from(&self.config);
         let destination = match self.destination(&mut config, &mut changes).await {
             Ok(destination) => destination,
-            Err(error) => return self.refuse(&error).await,
+            Err(error) => return self.reject_config(&error).await,
         };
         if let Err(error) = logging.filter(&config.log.filter) {
-            return self.refuse(&error.into()).await;
+            return self.reject_config(&error.into()).await;
         }
         self.settings.send_modify(|settings| {
             let (sender, sent_to) = destination.unwrap_or_else(|| (settings.sender.clone(), settings.sent_to.clone()));
@@ -62,25 +62,28 @@ impl App {
         self.retention.send_replace(config.outbox.clone());
         self.explain.send_replace(ExplainSettings::of(&config));
         self.config = config;
-        self.taken(true).await;
+        self.record_config(true).await;
         log_changes(&changes);
         // Events that arrived before the change were queued with the old list.
         garbage::dissolve(&self.outbox, &garbage).await;
     }
 
     /// Logs a configuration that cannot be applied, and reports it until another one is applied.
-    pub async fn refuse(&self, error: &anyhow::Error) {
+    pub async fn reject_config(&self, error: &anyhow::Error) {
         let error = format!("{error:#}");
-        tracing::error!(error, "the configuration was not taken; the one before stays");
-        self.taken(false).await;
+        tracing::error!(
+            error,
+            "the configuration was rejected; the previous one stays in effect"
+        );
+        self.record_config(false).await;
     }
 
-    async fn taken(&self, taken: bool) {
+    async fn record_config(&self, applied: bool) {
         let now = self.clock.now();
-        self.metrics.config_applied(taken, now);
-        let report = self.outbox.report_config((!taken).then_some(now));
+        self.metrics.config_applied(applied, now);
+        let report = self.outbox.report_config((!applied).then_some(now));
         if let Err(error) = report.await {
-            tracing::warn!(%error, "failed to store whether the configuration was taken; `status` does not show it");
+            tracing::warn!(%error, "failed to store whether the configuration was applied; `status` does not show it");
         }
     }
 

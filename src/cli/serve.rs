@@ -98,7 +98,7 @@ async fn reload(app: &mut App, file: &Path, logging: &Logging) {
     app.reload_certificate();
     match Config::load(file, &process_environment) {
         Ok(config) => app.reload(config, logging).await,
-        Err(error) => app.refuse(&error.into()).await,
+        Err(error) => app.reject_config(&error.into()).await,
     }
 }
 

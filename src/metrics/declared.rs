@@ -115,9 +115,9 @@ metrics! {
     limit_closed: By<Gauge, 1> = By::new(["family"]), "limit_closed";
     /// 1 while the endpoint family, or the account, is paused: nothing but probes is sent.
     family_paused: By<Gauge, 1> = By::new(["family"]), "family_paused";
-    /// 1 while the configuration read last is in effect, 0 while it has mistakes and the one before stays.
+    /// 1 while the configuration read last is in effect, 0 while it has mistakes and the previous one stays.
     config_applied: Gauge = Gauge::default(), "config_last_reload_successful";
-    /// When a configuration was last taken, since 1970.
+    /// When a configuration was last applied, since 1970.
     config_applied_at: Float = Float::default(), "config_last_reload_success_timestamp_seconds";
     /// 1 while nothing reaches Klaviyo: requests go to the sandbox in the program, or to one at a URL.
     sandbox: Gauge = Gauge::default(), "sandbox";

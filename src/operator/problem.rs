@@ -83,13 +83,13 @@ impl Problem {
     }
 
     /// The configuration file and the running process differ, since this time if it is known.
-    pub fn config_not_taken(since: Option<Timestamp>) -> Self {
+    pub fn config_rejected(since: Option<Timestamp>) -> Self {
         let since = since.map_or_else(|| "when it was read again".to_owned(), |since| format!("at {since}"));
         let message =
-            format!("the configuration has mistakes and was not taken {since}: the one before stays in effect");
+            format!("the configuration has mistakes and was rejected {since}: the previous one stays in effect");
         let advice =
             "the log has every mistake, and so has `klaviyo-relay check`; correct them, and reload with SIGHUP";
-        Self::new("config_not_taken", Severity::Warn, message, advice)
+        Self::new("config_rejected", Severity::Warn, message, advice)
     }
 
     /// What is paused, why and until when.

@@ -60,8 +60,8 @@ pub struct StatusJson<'a> {
     disk: &'a Disk,
     /// Requests that ingest rejected within the hour, the latest first.
     refused_at_the_door: Vec<RejectedJson<'a>>,
-    /// Since when the daemon has not taken the configuration as it is in its file.
-    config_not_taken_since: Option<Timestamp>,
+    /// Since when the daemon rejects the configuration in its file.
+    config_rejected_since: Option<Timestamp>,
     /// Why new requests are rejected because the disk is too full: a sentence.
     refuses: Option<String>,
     /// How long finished events are kept.
@@ -145,7 +145,7 @@ pub fn status_json(status: &Status, outbox: &OutboxConfig, sandbox: bool) -> Val
         }),
         disk: &overview.disk,
         refused_at_the_door: overview.rejected.iter().map(RejectedJson::of).collect(),
-        config_not_taken_since: overview.config_not_taken,
+        config_rejected_since: overview.config_rejected_since,
         refuses: Problem::disk(overview.disk.free_bytes, outbox.min_free_disk).map(|problem| problem.message),
         retention: RetentionJson {
             delivered_seconds: outbox.retain_delivered.as_secs(),

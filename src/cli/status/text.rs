@@ -56,8 +56,8 @@ pub(super) fn write(screen: &mut Screen, status: &Status, config: &Config, sandb
 fn problems(overview: &Overview, config: &Config, sandbox: bool) -> Vec<Problem> {
     let disk = Problem::disk(overview.disk.free_bytes, config.outbox.min_free_disk);
     let config = overview
-        .config_not_taken
-        .map(|since| Problem::config_not_taken(Some(since)));
+        .config_rejected_since
+        .map(|since| Problem::config_rejected(Some(since)));
     let shared = |shared| Problem::shared(shared, &shared.identifier);
     let (pauses, failing) = (&overview.pauses, &overview.failing);
     let first = disk.into_iter().chain(config).chain(sandbox.then(Problem::sandbox));

@@ -67,8 +67,8 @@ fn common(data: &OverviewData) -> impl Iterator<Item = Alert> {
     let overview = &data.overview;
     let of_shared = |shared: &SharedIdentifier| Problem::shared(shared, &masked_text(&shared.identifier));
     let config = overview
-        .config_not_taken
-        .map(|since| Problem::config_not_taken(Some(since)));
+        .config_rejected_since
+        .map(|since| Problem::config_rejected(Some(since)));
     let pauses = overview.pauses.iter().map(Problem::pause);
     pauses
         .chain(overview.wal.iter().map(Problem::wal))

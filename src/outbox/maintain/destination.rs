@@ -9,7 +9,7 @@ use crate::outbox::{ReadError, WriteError};
 
 /// The key in `kv` for the destination.
 const KEY: &str = "destination";
-/// The key in `kv` for the time since which the daemon has not accepted the present configuration; empty: it has.
+/// The key in `kv` for the time since which the daemon rejects the configuration in its file; empty: it accepted it.
 const CONFIG_REJECTED: &str = "config_rejected_since_ms";
 
 /// The Klaviyo account or sandbox behind an endpoint.
@@ -28,16 +28,16 @@ impl Control {
         self.store.kv_set(KEY.to_owned(), text).await
     }
 
-    /// Stores since when the daemon has not accepted the present configuration; `None`: it has.
-    pub async fn report_config(&self, not_taken: Option<Timestamp>) -> Result<(), WriteError> {
-        let text = not_taken.map_or_else(String::new, |since| since.as_millis().to_string());
+    /// Stores since when the daemon rejects the configuration in its file; `None`: it accepted it.
+    pub async fn report_config(&self, rejected_since: Option<Timestamp>) -> Result<(), WriteError> {
+        let text = rejected_since.map_or_else(String::new, |since| since.as_millis().to_string());
         self.store.kv_set(CONFIG_REJECTED.to_owned(), text).await
     }
 }
 
 impl Reader {
-    /// Since when the daemon has not accepted the present configuration; `None` where it has.
-    pub async fn config_not_taken(&self) -> Result<Option<Timestamp>, ReadError> {
+    /// Since when the daemon rejects the configuration in its file; `None` where it accepted it.
+    pub async fn config_rejected_since(&self) -> Result<Option<Timestamp>, ReadError> {
         let text = self.store.kv_get(CONFIG_REJECTED).await?;
         let since = text.and_then(|text| text.parse().ok());
         Ok(since.map(Timestamp::from_millis))

@@ -63,8 +63,8 @@ pub struct Overview {
     pub limits: Option<LimitsInUse>,
     /// Requests that ingest rejected within the last hour.
     pub rejected: Vec<RejectedRequests>,
-    /// Since when the daemon has not accepted the configuration in its present form; `None` where it has accepted it.
-    pub config_not_taken: Option<Timestamp>,
+    /// Since when the daemon rejects the configuration in its file; `None` where it accepted it.
+    pub config_rejected_since: Option<Timestamp>,
     /// Why no new event is accepted; `None` where events are accepted. Only the daemon's own process knows it.
     pub rejection_cause: Option<WriteError>,
     /// What prevents the WAL from being checkpointed into the file, if anything does.
@@ -217,7 +217,7 @@ impl Reader {
             import_jobs: self.import_job_reports().await?,
             limits: self.limits_in_use().await?,
             rejected: self.rejected_requests(now).await?,
-            config_not_taken: self.config_not_taken().await?,
+            config_rejected_since: self.config_rejected_since().await?,
             rejection_cause: self.rejection_cause(),
             wal: self.wal_trouble().await?,
             clock: self.clock_troubles().await?,

@@ -126,35 +126,38 @@ async fn a_broken_file_changes_nothing_and_every_mistake_is_logged() {
     let broken = "[delivery]\nwindow = 0\nwindou = 1\n[mapping]\nlist_id = \"LST1\"";
     daemon.reload("[delivery]\nwindow = 2000", broken).await;
     let log = daemon.log();
-    let line = log.lines().find(|line| line.contains("was not taken"));
+    let line = log.lines().find(|line| line.contains("configuration was rejected"));
     let line: Value = serde_json::from_str(line.unwrap()).unwrap();
     let error = line["error"].as_str().unwrap();
     for part in ["2 mistakes", "delivery.window ", "delivery.windou "] {
         assert!(error.contains(part), "{part}: {error}");
     }
     assert_eq!(line["level"], "ERROR");
-    let taken = "klaviyo_relay_config_last_reload_successful";
-    eventually("the metric says so", || async {
-        (daemon.counted(taken).await == 0).then_some(())
+    let applied = "klaviyo_relay_config_last_reload_successful";
+    eventually("the metric shows it", || async {
+        (daemon.counted(applied).await == 0).then_some(())
     })
     .await;
     let (status, ready) = daemon.look("/readyz").await;
     assert_eq!(status, 200);
-    assert!(ready["notes"].to_string().contains("config_not_taken"), "{ready}");
+    assert!(ready["notes"].to_string().contains("config_rejected"), "{ready}");
     assert!(
         daemon
             .page("/")
             .await
-            .contains("The configuration has mistakes and was not taken at")
+            .contains("The configuration has mistakes and was rejected at")
     );
     let config = OutboxConfig {
         path: daemon.database(),
         ..OutboxConfig::default()
     };
     let outbox = Outbox::attach(&config).await.unwrap();
-    let not_taken = outbox.config_not_taken().await.unwrap();
+    let rejected_since = outbox.config_rejected_since().await.unwrap();
     outbox.close().await;
-    assert!(not_taken.is_some(), "for `status`, once the file can be read again");
+    assert!(
+        rejected_since.is_some(),
+        "for `status`, once the file can be read again"
+    );
     let identify = json!({"userId": "u1", "messageId": "m", "traits": {"email": "a@klaviyo-demo.com"}});
     daemon.send("/v1/identify", &identify).await;
     eventually("it is sent", || async {
@@ -164,8 +167,8 @@ async fn a_broken_file_changes_nothing_and_every_mistake_is_logged() {
     })
     .await;
     daemon.reload(broken, "[delivery]").await;
-    eventually("it is taken", || async {
-        (daemon.counted(taken).await == 1).then_some(())
+    eventually("it is applied", || async {
+        (daemon.counted(applied).await == 1).then_some(())
     })
     .await;
     assert_eq!(count(&daemon.settled().await, "delivered"), 1);
